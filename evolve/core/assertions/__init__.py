@@ -1,0 +1,5 @@
+"""The assertion types. A new one is one file in this folder that registers its function with `@assertion_type`."""
+
+from evolve.core.assertions.registry import AssertionType, assertion_type, find_type, known_types
+
+__all__ = ["AssertionType", "assertion_type", "find_type", "known_types"]

@@ -1,0 +1,66 @@
+"""The table of assertion types, filled by the files of this folder when it is first asked."""
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeAlias
+
+from evolve.core.json_value import JsonValue
+from evolve.core.verdicts import Check, Verdict
+
+Evaluate: TypeAlias = Callable[[Check], Verdict | Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class AssertionType:
+    """One type: its function and what a suite may say of it."""
+
+    name: str
+    evaluate: Evaluate
+    value_schema: JsonValue = True
+    """JSON Schema of `value` as it stands in the file (before rendering); checked when a suite is loaded."""
+    value_required: bool = False
+    keys: frozenset[str] = frozenset()
+    """Keys beside the common ones (type, value, threshold, weight, metric, transform, provider, rubricPrompt, config)."""
+    compares: bool = False
+    """Needs the outputs of all prompts and providers of one test (select-best, max-score); run after the others."""
+    raw_value: bool = False
+    """Strings of the value are code, not templates."""
+
+
+_types: dict[str, AssertionType] = {}
+
+
+def assertion_type(
+    *names: str,
+    value_schema: JsonValue = True,
+    value_required: bool = False,
+    keys: tuple[str, ...] = (),
+    compares: bool = False,
+    raw_value: bool = False,
+) -> Callable[[Evaluate], Evaluate]:
+    """Registers the decorated function under each name; `not-NAME` comes with it."""
+
+    def register(evaluate: Evaluate) -> Evaluate:
+        for name in names:
+            _types[name] = AssertionType(name, evaluate, value_schema, value_required, frozenset(keys), compares, raw_value)
+        return evaluate
+
+    return register
+
+
+@cache
+def known_types() -> Mapping[str, AssertionType]:
+    """All types by name. The modules must stay cheap to import: heavy libraries are imported inside functions."""
+    import evolve.core.assertions as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return dict(_types)
+
+
+def find_type(name: str) -> AssertionType | None:
+    """The type called `name` (without `not-`), or None."""
+    return known_types().get(name)

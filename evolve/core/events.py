@@ -1,0 +1,76 @@
+"""What happens in a run, as values: console, reports, JSON lines and tests listen."""
+
+from dataclasses import dataclass, field
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from evolve.core.answers import Answer, TokenUsage
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import Evaluation, Suite
+from evolve.core.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One evaluation, done."""
+
+    evaluation: Evaluation
+    status: Literal["pass", "fail", "error"]
+    verdict: Verdict
+    prompt: str
+    """As it was sent; empty when it could not be rendered."""
+    vars: Mapping[str, JsonValue]
+    answer: Answer | None
+    """None when no provider answered."""
+    output: JsonValue
+    """After the transforms."""
+    error: str = ""
+    error_kind: Literal["", "input", "environment", "evaluation"] = ""
+    named_scores: Mapping[str, float] = field(default_factory=dict)
+    latency_ms: float = 0.0
+    started_s: float = 0.0
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    suites: tuple[Suite, ...]
+    evaluations: int
+    started_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFinished:
+    suite: Suite
+    result: CaseResult
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMetrics:
+    """The sums over one prompt x provider column."""
+
+    provider: str
+    prompt_label: str
+    passed: int
+    failed: int
+    errors: int
+    score: float
+    """Sum of the scores."""
+    tokens: TokenUsage
+    cost: float
+    latency_ms: float
+    """Sum."""
+    named_scores: Mapping[str, float]
+    named_scores_count: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    suites: tuple[Suite, ...]
+    results: tuple[tuple[Suite, tuple[CaseResult, ...]], ...]
+    seconds: float
+
+
+Event: TypeAlias = RunStarted | CaseFinished | RunFinished

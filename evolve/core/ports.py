@@ -1,0 +1,144 @@
+"""The ports: what the core and the loops ask of the world. Adapters implement them; tests bring fakes."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from evolve.core.answers import Answer, Request
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import ProviderSpec, ScriptRef
+
+
+class Provider(Protocol):
+    """Someone who answers a prompt."""
+
+    @property
+    def id(self) -> str:
+        """The id as the suite spells it."""
+        ...
+
+    def identity(self, request: Request) -> JsonValue:
+        """What decides the answer (model, settings, request body); None when an answer must not be cached."""
+        ...
+
+    async def answer(self, request: Request) -> Answer:
+        """The answer to one request.
+
+        Raises:
+            EnvironmentFault: the endpoint refused, timed out or broke off, after all retries; or 401/403/404.
+            CannotEvaluate: user code behind the provider failed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Frees connections and processes; the provider answers nothing afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A text as a vector."""
+
+    vector: tuple[float, ...]
+    tokens: int = 0
+
+
+class Embedder(Protocol):
+    """Someone who turns text into vectors."""
+
+    async def embed(self, text: str) -> Embedding:
+        """Raises EnvironmentFault as `Provider.answer` does."""
+        ...
+
+
+class Files(Protocol):
+    """The user's files, seen from one suite: nothing outside `root` is read."""
+
+    @property
+    def root(self) -> str: ...
+
+    def read_text(self, path: str) -> str:
+        """The text of a file, `path` relative to the root or absolute inside it.
+
+        Raises:
+            InputError: missing, too large, binary, not UTF-8, or outside the root.
+        """
+        ...
+
+    def glob(self, pattern: str) -> Sequence[str]:
+        """Absolute paths that match, sorted; empty when none does."""
+        ...
+
+    def resolve(self, path: str) -> str:
+        """The absolute path; raises InputError when it leaves the root."""
+        ...
+
+
+class Scripts(Protocol):
+    """Functions in the user's Python files."""
+
+    def function(self, ref: ScriptRef, default: str) -> Callable[..., Any]:
+        """The named function, or the one called `default`; loaded once.
+
+        Raises:
+            InputError: no such file or function, or the module does not import.
+        """
+        ...
+
+    def run(self, code: str, names: Mapping[str, object]) -> object:
+        """The value of an inline expression, or of the `return` of an inline function body.
+
+        Raises:
+            CannotEvaluate: the code is wrong or raised.
+        """
+        ...
+
+
+class AnswerStore(Protocol):
+    """Answers that were bought once are free."""
+
+    async def once(self, identity: JsonValue, buy: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The stored answer (`cached` true), else what `buy` answers, stored unless it has an error. Two askers of one identity buy once."""
+        ...
+
+
+class Graders(Protocol):
+    """Providers that grade: opened on demand, by what an assertion, test or suite names."""
+
+    async def text(self, spec: JsonValue | ProviderSpec | None) -> Provider:
+        """The provider for a model-graded assertion; `spec` is an id, a mapping, or None for the suite's default grader."""
+        ...
+
+    async def embedding(self, spec: JsonValue | ProviderSpec | None) -> Embedder:
+        """The embedding provider likewise."""
+        ...
+
+
+class Http(Protocol):
+    """A single call of a web hook."""
+
+    async def post_json(self, url: str, body: JsonValue, timeout_s: float) -> tuple[int, JsonValue]:
+        """Status and parsed body; raises EnvironmentFault when there is none."""
+        ...
+
+
+class TestRunner(Protocol):
+    """Runs one test of the user's, for the assertion type `pytest`."""
+
+    __test__ = False
+
+    async def run(self, node_id: str, environment: Mapping[str, str]) -> tuple[bool, str]:
+        """Whether it passed, and the last lines of its output."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What assertions may use of the world."""
+
+    files: Files
+    scripts: Scripts
+    graders: Graders
+    http: Http
+    tests: TestRunner
+    answers: AnswerStore

@@ -1,0 +1,186 @@
+"""A loaded suite: what to ask, of whom, and what must hold. Values only; `expand.py` makes evaluations of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from evolve.core.errors import Location
+from evolve.core.json_value import JsonValue
+
+
+class Locate(Protocol):
+    """Finds a data path of one document again; called only when a message needs it, for it parses the text once more."""
+
+    def __call__(self, *path: str | int) -> Location: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in a user's file, found lazily."""
+
+    file: str
+    path: tuple[str | int, ...]
+    locate: Locate = field(compare=False, repr=False)
+
+    def location(self) -> Location:
+        """The line and column; parses the file once more the first time it is asked."""
+        return self.locate(*self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """One thing that must hold of an output. Strings in `value` are templates until the test is run."""
+
+    type: str
+    """The base type: `not-contains` is type `contains`, negated."""
+    negated: bool = False
+    value: JsonValue = None
+    threshold: float | None = None
+    weight: float = 1.0
+    metric: str | None = None
+    transform: str | None = None
+    provider: JsonValue = None
+    """The grader: an id, or a mapping with id and config; None for the suite's."""
+    rubric_prompt: JsonValue = None
+    config: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The assertion's `config` mapping, and every further key that its type takes (`contextTransform`, ...)."""
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AssertSet:
+    """Assertions that count as one: their weighted mean against `threshold`, or all of them without one."""
+
+    assertions: tuple[Assertion, ...]
+    threshold: float | None = None
+    weight: float = 1.0
+    metric: str | None = None
+    config: Mapping[str, JsonValue] = field(default_factory=dict)
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+
+Requirement: TypeAlias = Assertion | AssertSet
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptRef:
+    """A function in a user's file: Python or JavaScript."""
+
+    path: str
+    """Absolute."""
+    function: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt: a template, or a function that makes one for each test."""
+
+    raw: str
+    label: str
+    config: Mapping[str, JsonValue] = field(default_factory=dict)
+    function: ScriptRef | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """Who is asked, as the suite names it; `evolve.providers` opens it."""
+
+    id: str
+    label: str | None = None
+    config: Mapping[str, JsonValue] = field(default_factory=dict)
+    prompts: tuple[str, ...] | None = None
+    """Labels of the prompts this provider takes; None for all."""
+    transform: str | None = None
+    delay_ms: float = 0.0
+    env: Mapping[str, str] = field(default_factory=dict)
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What reports call it: its label, else its id."""
+        return self.label or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class TestOptions:
+    """A test's `options`, after the defaults were merged in."""
+
+    __test__ = False  # the name is the format's; pytest must not collect it
+
+    prefix: str = ""
+    suffix: str = ""
+    transform: str | None = None
+    transform_vars: str | None = None
+    disable_var_expansion: bool = False
+    disable_default_asserts: bool = False
+    repeat: int | None = None
+    provider: JsonValue = None
+    """The grader of model-graded assertions."""
+    rubric_prompt: JsonValue = None
+    config: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Further keys, such as `response_format`: they reach the provider as prompt config."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One test with everything that applies to it: default test and scenario are merged in."""
+
+    __test__ = False
+
+    vars: Mapping[str, JsonValue]
+    requirements: tuple[Requirement, ...]
+    description: str = ""
+    options: TestOptions = TestOptions()
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+    threshold: float | None = None
+    provider_output: JsonValue = None
+    has_provider_output: bool = False
+    providers: tuple[str, ...] | None = None
+    """Labels or ids of the providers this test is for; None for all."""
+    prompts: tuple[str, ...] | None = None
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedMetric:
+    """A metric made of other metrics: an arithmetic expression, or JavaScript."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One config, read and checked."""
+
+    path: str
+    base_dir: str
+    prompts: tuple[Prompt, ...]
+    providers: tuple[ProviderSpec, ...]
+    tests: tuple[Test, ...]
+    description: str = ""
+    derived_metrics: tuple[DerivedMetric, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    repeat: int = 1
+    max_concurrency: int | None = None
+    delay_ms: float = 0.0
+    config: JsonValue = None
+    """The config as it was read, for the result file."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One test with one set of vars, one prompt and one provider: what a pytest item runs."""
+
+    id: str
+    """Readable and unique in its suite: description or vars, then provider and prompt where there are several."""
+    test: Test
+    vars: Mapping[str, JsonValue]
+    prompt: Prompt
+    provider: ProviderSpec
+    test_index: int
+    """Position of test x vars; evaluations of one index are compared by select-best and max-score."""
+    prompt_index: int
+    repeat: int = 0

@@ -1,0 +1,57 @@
+"""What an assertion sees, and what it says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from evolve.core.answers import Answer, TokenUsage
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import Assertion, Evaluation, Requirement
+
+if TYPE_CHECKING:
+    from evolve.core.ports import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Pass, a score and a reason. Scores are in 0..1 unless the suite's own code answers another number."""
+
+    passed: bool
+    score: float
+    reason: str
+    components: tuple["Verdict", ...] = ()
+    named_scores: Mapping[str, float] = field(default_factory=dict)
+    tokens: TokenUsage = TokenUsage()
+    """What the grader used."""
+    requirement: Requirement | None = None
+    """The assertion as it was applied: its value is rendered. None on the verdict of a whole test."""
+    error: str | None = None
+    """Why it could not be evaluated; then `passed` is False and the test is an error."""
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One assertion applied to one output: all that an assertion function gets."""
+
+    assertion: Assertion
+    """Value, threshold and metric are rendered; `file://` values are read."""
+    output: JsonValue
+    """After the transforms."""
+    text: str
+    """The output as text: itself when it is a string, else its JSON."""
+    answer: Answer
+    evaluation: Evaluation
+    vars: Mapping[str, JsonValue]
+    prompt: str
+    """The prompt as it was sent."""
+    tools: "Tools"
+
+    @property
+    def negated(self) -> bool:
+        return self.assertion.negated
+
+    def verdict(self, holds: bool, reason: str, *, score: float | None = None) -> Verdict:
+        """The usual verdict: `holds` before negation, score 1 or 0 unless given; 'Assertion passed' when it passes."""
+        passed = holds != self.assertion.negated
+        return Verdict(passed, (1.0 if passed else 0.0) if score is None else score, "Assertion passed" if passed else reason)
