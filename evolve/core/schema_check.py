@@ -1,0 +1,372 @@
+"""A JSON Schema, compiled to functions that say in plain words what is wrong with a value, everything at once.
+
+Only the keywords that our schemas use; `Unsupported` names any other. Ours beside the standard's:
+`x-refused` (keys that promptfoo knows and we refuse, with the reason) and `x-ignored` (keys without effect here).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+from evolve.core.did_you_mean import did_you_mean
+from evolve.core.json_value import JsonValue
+
+Path: TypeAlias = tuple[str | int, ...]
+Kind: TypeAlias = Literal["value", "unknown key", "refused key", "ignored key"]
+
+
+class Report(Protocol):
+    """Takes one thing that is wrong; `kind` other than "value" means that the path's last key itself is meant."""
+
+    def __call__(self, path: Path, message: str, hint: str = "", kind: Kind = "value") -> None: ...
+
+
+Check: TypeAlias = Callable[[Any, Path, Report], None]
+Overrides: TypeAlias = Mapping[str, Check]
+
+
+class Unsupported(ValueError):
+    """The schema uses a keyword that this module does not know."""
+
+
+_COMMENTS = {"$schema", "$id", "$defs", "$comment", "title", "description", "default", "examples", "deprecated"}
+_KEYWORDS = {
+    "$ref", "type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "minLength", "pattern", "items",
+    "minItems", "maxItems", "properties", "patternProperties", "additionalProperties", "required", "minProperties",
+    "anyOf", "oneOf", "if", "then", "else", "x-refused", "x-ignored", "x-expected",
+}  # fmt: skip
+_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
+    "null": ("nothing", (type(None),)),
+    "boolean": ("true or false", (bool,)),
+    "integer": ("a whole number", (int,)),
+    "number": ("a number", (int, float)),
+    "string": ("text", (str,)),
+    "array": ("a list", (list, tuple)),
+    "object": ("a mapping", (dict,)),
+}
+
+
+def compile_schema(schema: Any, overrides: Overrides | None = None) -> Check:
+    """A function that reports every problem of a value.
+
+    Args:
+        overrides: checks that replace a definition, by its name in `$defs`.
+    """
+    return _Compiler(schema, overrides or {}).check_for(schema)
+
+
+class _Compiler:
+    def __init__(self, root: Any, overrides: Overrides) -> None:
+        self._definitions: Mapping[str, Any] = root.get("$defs", {}) if isinstance(root, dict) else {}
+        self._named: dict[str, Check] = dict(overrides)
+
+    def check_for(self, schema: Any) -> Check:
+        if schema is True:
+            return _anything
+        if schema is False:
+            return _nothing
+        unknown = schema.keys() - _KEYWORDS - _COMMENTS
+        if unknown:
+            raise Unsupported(f"keyword {sorted(unknown)[0]!r}")
+        return _all_of(list(self._parts(schema)))
+
+    def _parts(self, schema: Mapping[str, Any]) -> Iterable[Check]:
+        if "$ref" in schema:
+            yield self._reference(schema["$ref"])
+        branches = schema.get("anyOf") or schema.get("oneOf")
+        if branches:
+            yield self._any_of(branches, schema.get("x-expected", ""))
+        if "if" in schema:
+            yield self._conditional(schema)
+        inner = [*_scalar_checks(schema), *self._container_checks(schema)]
+        if "type" in schema:
+            yield _typed(schema["type"], schema.get("x-expected", ""), _all_of(inner))
+        elif inner:
+            yield _all_of(inner)
+
+    def _reference(self, reference: str) -> Check:
+        name = reference.removeprefix("#/$defs/")
+        if name not in self._definitions:
+            raise Unsupported(f"$ref {reference!r}")
+
+        def check(value: Any, path: Path, report: Report) -> None:
+            compiled = self._named.get(name)
+            if compiled is None:
+                compiled = self._named[name] = self.check_for(self._definitions[name])
+            compiled(value, path, report)
+
+        return check
+
+    def _resolved(self, schema: Any) -> Any:
+        while isinstance(schema, dict) and "$ref" in schema:
+            schema = self._definitions[schema["$ref"].removeprefix("#/$defs/")]
+        return schema
+
+    def _any_of(self, branches: Sequence[Any], expected: str) -> Check:
+        """One branch for each type of value: the messages are those of the branch whose type fits."""
+        typed = [(_type_names(self._resolved(branch)), self.check_for(branch)) for branch in branches]
+        words = expected or _join_words([word for names, _ in typed for word in names])
+
+        def check(value: Any, path: Path, report: Report) -> None:
+            fitting = [branch for names, branch in typed if any(_is_type(value, name) for name in names)]
+            if not fitting:
+                report(path, f"expected {words}, got {describe(value)}")
+            else:
+                _report_best(fitting, value, path, report)
+
+        return check
+
+    def _conditional(self, schema: Mapping[str, Any]) -> Check:
+        condition = self.check_for(schema["if"])
+        then, otherwise = self.check_for(schema.get("then", True)), self.check_for(schema.get("else", True))
+
+        def check(value: Any, path: Path, report: Report) -> None:
+            (otherwise if _problems(condition, value) else then)(value, path, report)
+
+        return check
+
+    def _container_checks(self, schema: Mapping[str, Any]) -> Iterable[Check]:
+        if "items" in schema:
+            yield _items(self.check_for(schema["items"]))
+        if "minItems" in schema or "maxItems" in schema:
+            yield _size(schema.get("minItems", 0), schema.get("maxItems"))
+        if schema.keys() & {"properties", "patternProperties", "additionalProperties", "required", "x-refused", "x-ignored"}:
+            yield self._mapping(schema)
+        if "minProperties" in schema:
+            yield _size(schema["minProperties"], None)
+
+    def _mapping(self, schema: Mapping[str, Any]) -> Check:
+        properties = {name: self.check_for(part) for name, part in schema.get("properties", {}).items()}
+        others = schema.get("additionalProperties", True)
+        keys = _Keys(
+            properties,
+            tuple(schema.get("required", ())),
+            None if others is False else self.check_for(others),
+            tuple((re.compile(pattern), self.check_for(part)) for pattern, part in schema.get("patternProperties", {}).items()),
+            schema.get("x-refused", {}),
+            frozenset(schema.get("x-ignored", ())),
+        )
+        return keys.check
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    known: Mapping[str, Check]
+    required: tuple[str, ...]
+    others: Check | None
+    patterns: tuple[tuple[re.Pattern[str], Check], ...]
+    refused: Mapping[str, str]
+    ignored: frozenset[str]
+
+    def check(self, value: Any, path: Path, report: Report) -> None:
+        if not isinstance(value, dict):
+            return
+        known = self.known
+        for name, part in value.items():
+            check = known.get(name)
+            if check is not None:
+                check(part, (*path, name), report)
+            else:
+                self._check_other(name, part, (*path, name), report)
+        for name in self.required:
+            if name not in value and not self._is_misspelt(name, value):
+                report(path, f"the key {name!r} is missing")
+
+    def _check_other(self, name: str, part: Any, path: Path, report: Report) -> None:
+        for pattern, check in self.patterns:
+            if pattern.search(name):
+                return check(part, path, report)
+        if name in self.refused:
+            return report(path, f"not supported by Anneal: {name}", self.refused[name], "refused key")
+        if name in self.ignored:
+            return report(path, f"{name} has no effect here", "", "ignored key")
+        if self.others is None:
+            hint = did_you_mean(name, [*self.known, *self.refused]) or f"known: {', '.join(self.known)}"
+            return report(path, f"unknown key {name!r}", hint, "unknown key")
+        return self.others(part, path, report)
+
+    def _is_misspelt(self, name: str, value: Mapping[str, Any]) -> bool:
+        """Then the unknown key was reported already: one mistake, one message."""
+        return self.others is None and any(
+            did_you_mean(key, self.known) == f"did you mean {name!r}?" for key in value if key not in self.known
+        )
+
+
+def _anything(value: Any, path: Path, report: Report) -> None:
+    return None
+
+
+def _nothing(value: Any, path: Path, report: Report) -> None:
+    report(path, "nothing may stand here")
+
+
+def _all_of(checks: Sequence[Check]) -> Check:
+    if len(checks) == 1:
+        return checks[0]
+    if not checks:
+        return _anything
+
+    def check(value: Any, path: Path, report: Report) -> None:
+        for part in checks:
+            part(value, path, report)
+
+    return check
+
+
+def _typed(types: str | Sequence[str], expected: str, inner: Check) -> Check:
+    names = [types] if isinstance(types, str) else list(types)
+    words = expected or _join_words([_TYPES[name][0] for name in names])
+    classes = tuple(cls for name in names for cls in _TYPES[name][1])
+    is_bool_fine = "boolean" in names
+
+    def check(value: Any, path: Path, report: Report) -> None:
+        fits = isinstance(value, classes) and (is_bool_fine or not isinstance(value, bool))
+        if fits or ("integer" in names and isinstance(value, float) and value.is_integer()):
+            inner(value, path, report)
+        else:
+            report(path, f"expected {words}, got {describe(value)}", _quote_hint(names, value))
+
+    return check
+
+
+def _quote_hint(names: Sequence[str], value: Any) -> str:
+    if "string" in names and isinstance(value, (bool, int, float)):
+        return "put it in quotes"
+    return "remove the quotes" if {"number", "integer"} & {*names} and _looks_like_number(value) else ""
+
+
+def _looks_like_number(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*", value) is not None
+
+
+def _type_names(schema: Any) -> list[str]:
+    if not isinstance(schema, dict):
+        return list(_TYPES)
+    if "type" in schema:
+        return [schema["type"]] if isinstance(schema["type"], str) else list(schema["type"])
+    if "const" in schema or "enum" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return [name for name in _TYPES if any(_is_type(value, name) for value in values)]
+    return list(_TYPES)
+
+
+def _is_type(value: Any, name: str) -> bool:
+    if isinstance(value, bool):
+        return name == "boolean"
+    if name == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _TYPES[name][1])
+
+
+def _problems(check: Check, value: Any) -> list[tuple[Path, str, str, Kind]]:
+    found: list[tuple[Path, str, str, Kind]] = []
+
+    def note(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
+        found.append((path, message, hint, kind))
+
+    check(value, (), note)
+    return found
+
+
+def _report_best(branches: Sequence[Check], value: Any, path: Path, report: Report) -> None:
+    """The problems of the branch with the fewest; none when one branch has none."""
+    if len(branches) == 1:
+        return branches[0](value, path, report)
+    best = min((_problems(branch, value) for branch in branches), key=len)
+    for inner, message, hint, kind in best:
+        report((*path, *inner), message, hint, kind)
+
+
+def _scalar_checks(schema: Mapping[str, Any]) -> Iterable[Check]:
+    if "enum" in schema or "const" in schema:
+        yield _one_of(schema.get("enum", [schema.get("const")]))
+    if "minimum" in schema:
+        yield _bound(lambda value, limit=schema["minimum"]: value >= limit, f"less than the minimum of {schema['minimum']}")
+    if "exclusiveMinimum" in schema:
+        limit = schema["exclusiveMinimum"]
+        yield _bound(lambda value: value > limit, f"not more than {limit}")
+    if "maximum" in schema:
+        yield _bound(lambda value, limit=schema["maximum"]: value <= limit, f"more than the maximum of {schema['maximum']}")
+    if "minLength" in schema:
+        yield _not_empty(schema["minLength"])
+    if "pattern" in schema:
+        yield _matching(schema["pattern"], schema.get("x-expected", ""))
+
+
+def _one_of(values: Sequence[JsonValue]) -> Check:
+    def check(value: Any, path: Path, report: Report) -> None:
+        if not any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in values):
+            names = [known for known in values if isinstance(known, str)]
+            hint = did_you_mean(value, names) if isinstance(value, str) else ""
+            report(path, f"expected {_join_words([repr(known) for known in values])}, got {describe(value)}", hint)
+
+    return check
+
+
+def _bound(holds: Callable[[Any], bool], words: str) -> Check:
+    def check(value: Any, path: Path, report: Report) -> None:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and not holds(value):
+            report(path, f"{value} is {words}")
+
+    return check
+
+
+def _not_empty(length: int) -> Check:
+    def check(value: Any, path: Path, report: Report) -> None:
+        if isinstance(value, str) and len(value) < length:
+            report(path, "the text is empty" if not value else f"the text is shorter than {length}")
+
+    return check
+
+
+def _matching(pattern: str, expected: str) -> Check:
+    compiled = re.compile(pattern)
+
+    def check(value: Any, path: Path, report: Report) -> None:
+        if isinstance(value, str) and compiled.search(value) is None:
+            report(path, f"expected {expected or f'text that matches {pattern}'}, got {describe(value)}")
+
+    return check
+
+
+def _items(item: Check) -> Check:
+    def check(value: Any, path: Path, report: Report) -> None:
+        if isinstance(value, (list, tuple)):
+            for index, part in enumerate(value):
+                item(part, (*path, index), report)
+
+    return check
+
+
+def _size(least: int, most: int | None) -> Check:
+    def check(value: Any, path: Path, report: Report) -> None:
+        if isinstance(value, (list, dict)):
+            if len(value) < least:
+                report(path, "it is empty" if not value else f"fewer than {least} entries")
+            elif most is not None and len(value) > most:
+                report(path, f"more than {most} entries")
+
+    return check
+
+
+def _join_words(words: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(_TYPES[word][0] if word in _TYPES else word for word in words))
+    return " or ".join(filter(None, [", ".join(unique[:-1]), unique[-1]])) if unique else "a value"
+
+
+def describe(value: Any) -> str:
+    """A value as a message shows it: its kind, and a short look at it.
+
+    >>> describe("a"), describe(None), describe([1, 2])
+    ("the text 'a'", 'nothing', 'a list')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text {value[:37] + '...' if len(value) > 40 else value!r}"
+    return "a list" if isinstance(value, (list, tuple)) else "a mapping"

@@ -1,0 +1,467 @@
+"""YAML 1.2 (core schema) to plain values, and back.
+
+`yes`, `on` and dates are text, `010` is ten, `0o10` is eight, `1e3` is a number; merge keys work; tags of other
+types, duplicate keys, tabs as indentation and a second document are errors with line and column. The text is read as
+libyaml's events, which takes a third of the time of PyYAML's own constructor; places are looked up only on demand.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import yaml
+from yaml.cyaml import CParser
+
+from evolve.core.errors import InputError, Location, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import Place
+
+MAX_DEPTH = 100
+"""Deeper nesting is refused: no suite needs it, and code that walks values may recurse."""
+
+MAX_ALIASED = 1_000_000
+"""Nodes that aliases (`*name`) may stand for in sum; a YAML bomb has billions."""
+
+_WORDS: dict[str, JsonValue] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+_NUMBER = re.compile(
+    r"(?P<int>[-+]?[0-9]+)|0o(?P<oct>[0-7]+)|0x(?P<hex>[0-9a-fA-F]+)"
+    r"|(?P<float>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
+    r"|(?P<inf>[-+]?)\.(?:inf|Inf|INF)|(?P<nan>\.(?:nan|NaN|NAN))"
+)
+_NUMBER_STARTS = frozenset("+-.0123456789")
+_MAX_EXACT_DIGITS = 4000  # Python refuses to convert longer decimal numbers
+
+
+def plain_scalar(text: str) -> JsonValue:
+    """What an unquoted word means: null, a truth value, a number, or itself.
+
+    >>> plain_scalar("yes"), plain_scalar("010"), plain_scalar("0o10"), plain_scalar("1e3")
+    ('yes', 10, 8, 1000.0)
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMBER_STARTS:
+        return text
+    match = _NUMBER.fullmatch(text)
+    return text if match is None else _number(match)
+
+
+def _number(match: re.Match[str]) -> JsonValue:
+    kind, digits = match.lastgroup, match[match.lastgroup or 0]
+    if kind == "int":
+        return int(digits) if len(digits) < _MAX_EXACT_DIGITS else float(digits)
+    if kind == "float":
+        return float(digits)
+    if kind in ("oct", "hex"):
+        return int(digits, 8 if kind == "oct" else 16)
+    if kind == "inf":
+        return -math.inf if digits == "-" else math.inf
+    return math.nan
+
+
+def key_text(value: JsonValue) -> str:
+    """A mapping's key as text, as JavaScript's objects have it: `1.0` is `1`, `null` is `null`."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    return str(value)
+
+
+class Mark(NamedTuple):
+    """A line and a column, from 1."""
+
+    line: int
+    column: int
+
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class Document:
+    """One text file's value, and where its parts stand."""
+
+    file: str
+    """As messages name it."""
+    text: str = field(repr=False)
+    value: JsonValue
+    items: Mapping[Path, Mark] = field(default_factory=dict, repr=False)
+    """Places of the first two levels (`tests[3]`): they cost nothing while the text is read."""
+    _marks: dict[Path, Mark] | None = field(default=None, repr=False)
+    _keys: dict[Path, Mark] = field(default_factory=dict, repr=False)
+
+    def locate(self, *path: str | int) -> Location:
+        """The place of a part, or of the nearest part around it; the first deep question reads the text once more."""
+        mark = self.items.get(path) or self._nearest(path)
+        return Location(self.file, *mark, path=path_text(path)) if mark else Location(self.file, path=path_text(path))
+
+    def locate_key(self, *path: str | int) -> Location:
+        """The place of the key itself, not of its value."""
+        self._read_marks()
+        mark = self._keys.get(path)
+        return Location(self.file, *mark, path=path_text(path)) if mark else self.locate(*path)
+
+    def place(self, path: Path) -> Place:
+        """The part as a lazily located place."""
+        return Place(self.file, path, self.locate)
+
+    def _nearest(self, path: Path) -> Mark | None:
+        marks = self._read_marks()
+        while path and path not in marks:
+            path = path[:-1]
+        return marks.get(path)
+
+    def _read_marks(self) -> dict[Path, Mark]:
+        if self._marks is None:
+            self._marks, self._keys = read_marks(self.text)
+        return self._marks
+
+
+def path_text(path: Path) -> str:
+    """`("tests", 3, "assert")` as `tests[3].assert`; keys that are no plain words are quoted."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif re.fullmatch(r"[\w$-]+", part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{part!r}]"
+    return text
+
+
+def parse_yaml(text: str, file: str) -> JsonValue:
+    """The value of the one document in `text`; None when it is empty.
+
+    Raises:
+        InputError: the text is no YAML, or more than the limits of this module allow; with line and column.
+    """
+    return read_document(text, file).value
+
+
+def read_document(text: str, file: str) -> Document:
+    """Like `parse_yaml`, with the places of its parts."""
+    with _Named(file, text):
+        reader = _Reader(text)
+        return Document(file, text, reader.read(), reader.items)
+
+
+class _YamlFault(Exception):
+    def __init__(self, message: str, mark: Any, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.mark, self.hint = message, mark, hint
+
+
+class _Named:
+    """Turns the parser's errors to located InputErrors of a file."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self._file, self._text = file, text
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        problem = self._problem(error) if error is not None else None
+        if problem is not None:
+            raise InputError(problem) from None
+
+    def _problem(self, error: BaseException) -> Problem | None:
+        if isinstance(error, _YamlFault):
+            return Problem(error.message, self._at(error.mark), error.hint)
+        if isinstance(error, yaml.MarkedYAMLError):
+            mark = error.problem_mark or error.context_mark
+            message, hint = _in_plain_words(error.problem or str(error), self._char_at(mark))
+            return Problem(message, self._at(mark), hint)
+        if isinstance(error, yaml.YAMLError):
+            return self._unreadable_character(error)
+        if isinstance(error, UnicodeEncodeError):
+            return Problem("not YAML: it holds half of a surrogate pair", Location(self._file))
+        return None
+
+    def _char_at(self, mark: Any) -> str:
+        line = self._text.split("\n", mark.line + 1)[mark.line : mark.line + 1] if mark is not None else []
+        return line[0][mark.column : mark.column + 1] if line else ""
+
+    def _unreadable_character(self, error: yaml.YAMLError) -> Problem:
+        found = _CONTROL.search(self._text)
+        if found is None:
+            return Problem(f"not YAML: {str(error).splitlines()[0]}", Location(self._file))
+        line = self._text.count("\n", 0, found.start()) + 1
+        column = found.start() - self._text.rfind("\n", 0, found.start())
+        hint = "write it as an escape in double quotes"
+        return Problem(f"not YAML: the control character {found[0]!r}", Location(self._file, line, column), hint)
+
+    def _at(self, mark: Any) -> Location:
+        return Location(self._file, mark.line + 1, mark.column + 1) if mark is not None else Location(self._file)
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
+
+_PLAIN_WORDS = {
+    "mapping values are not allowed in this context": (
+        "a second `key: value` stands where one value is expected",
+        "quote a text that holds ': ', or check the indentation",
+    ),
+    "did not find expected key": (
+        "a `key: value` or the end of the block is expected here",
+        "check the indentation and the quotes",
+    ),
+    "could not find expected ':'": ("a ':' is expected after the key", "check the indentation and the quotes"),
+    "did not find expected '-' indicator": (
+        "a list item `- ...` or the end of the list is expected here",
+        "check the indentation",
+    ),
+}
+
+
+def _in_plain_words(problem: str, char: str) -> tuple[str, str]:
+    if char == "\t":
+        return "not YAML: a tab stands in the indentation", "indent with spaces"
+    if problem == "found character that cannot start any token":
+        return f"not YAML: a value cannot start with {char!r}", "quote it"
+    message, hint = _PLAIN_WORDS.get(problem, (problem, ""))
+    return f"not YAML: {message}", hint
+
+
+_NO_KEY = object()
+_MERGE = object()
+
+
+class _Reader:
+    """Builds the value from the parser's events; one flat loop, for this is the hot path of loading a suite."""
+
+    def __init__(self, text: str) -> None:
+        self._next: Callable[[], Any] = CParser(text).get_event
+        self._anchors: dict[str, tuple[JsonValue, int]] = {}
+        self._open_anchors: set[str] = set()
+        self._aliased = 0
+        self.items: dict[Path, Mark] = {}
+
+    def read(self) -> JsonValue:
+        next_event = self._next
+        next_event()  # the stream's start
+        if isinstance(next_event(), yaml.StreamEndEvent):
+            return None
+        value = self._document()
+        next_event()  # the document's end
+        event = next_event()
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise _YamlFault("a second YAML document starts here: one file holds one", event.start_mark)
+        return value
+
+    def _document(self) -> JsonValue:
+        next_event, scalar_event, mapping_start, sequence_start = (
+            self._next, yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
+        )  # fmt: skip
+        mapping_end, sequence_end = yaml.MappingEndEvent, yaml.SequenceEndEvent
+        stack: list[tuple[Any, Any, Any, Any, int]] = []
+        container: Any = None
+        key: Any = _NO_KEY
+        merged: Any = None
+        anchor: Any = None
+        nodes = start = 0
+        while True:
+            event = next_event()
+            kind = event.__class__
+            nodes += 1
+            if kind is scalar_event:
+                value: Any = event.value
+                if event.tag is not None:
+                    value = _tagged_scalar(event)
+                elif event.implicit[0]:
+                    value = plain_scalar(value)
+                if event.anchor is not None:
+                    self._anchors[event.anchor] = (value, 1)
+                if container.__class__ is dict and key is _NO_KEY:
+                    key = _MERGE if event.implicit[0] and event.value == "<<" else key_text(value)
+                    if key in container and not (merged and key in merged):
+                        raise _YamlFault(f"the key {key!r} stands here twice", event.start_mark, "one of them would be lost")
+                    continue
+            elif kind is mapping_start or kind is sequence_start:
+                if container.__class__ is dict and key is _NO_KEY:
+                    raise _YamlFault("a key must be a plain word, not a list or a mapping", event.start_mark)
+                self._check_start(event, len(stack))
+                if len(stack) <= 2:
+                    self._note(stack, container, key, event)
+                stack.append((container, key, merged, anchor, start))
+                container, key, merged, anchor, start = ({} if kind is mapping_start else []), _NO_KEY, None, event.anchor, nodes
+                if anchor is not None:
+                    self._open_anchors.add(anchor)
+                continue
+            elif kind is mapping_end or kind is sequence_end:
+                value = container
+                if anchor is not None:
+                    self._open_anchors.discard(anchor)
+                    self._anchors[anchor] = (value, nodes - start)
+                container, key, merged, anchor, start = stack.pop()
+            else:
+                value, size = self._alias(event)
+                nodes += size
+                if container.__class__ is dict and key is _NO_KEY:
+                    key = _alias_key(value, event)
+                    if key in container and not (merged and key in merged):
+                        raise _YamlFault(f"the key {key!r} stands here twice", event.start_mark, "one of them would be lost")
+                    continue
+            if container is None:
+                return value  # type: ignore[no-any-return]
+            if container.__class__ is list:
+                container.append(value)
+            elif key is _MERGE:
+                merged = _merge(container, value, merged, event)
+                key = _NO_KEY
+            else:
+                container[key] = value
+                if merged:
+                    merged.discard(key)
+                key = _NO_KEY
+
+    def _note(self, stack: list[Any], container: Any, key: Any, event: Any) -> None:
+        names = [frame_key if frame_key is not _NO_KEY else len(frame) for frame, frame_key, *_ in stack[1:]]
+        if container is not None:
+            names.append(len(container) if container.__class__ is list else key)
+        if _MERGE not in names:
+            self.items[tuple(names)] = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _check_start(self, event: Any, depth: int) -> None:
+        if depth >= MAX_DEPTH:
+            raise _YamlFault(f"more than {MAX_DEPTH} levels of nesting", event.start_mark)
+        if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            raise _unknown_tag(event)
+
+    def _alias(self, event: Any) -> tuple[JsonValue, int]:
+        if event.anchor in self._open_anchors:
+            raise _YamlFault(f"*{event.anchor} stands inside of &{event.anchor}: it would never end", event.start_mark)
+        if event.anchor not in self._anchors:
+            raise _YamlFault(f"*{event.anchor} is used, but no &{event.anchor} stands before it", event.start_mark)
+        value, size = self._anchors[event.anchor]
+        self._aliased += size
+        if self._aliased > MAX_ALIASED:
+            raise _YamlFault(f"the aliases stand for more than {MAX_ALIASED:,} values", event.start_mark, "a YAML bomb?")
+        return value, size
+
+
+def _merge(container: dict[str, JsonValue], source: JsonValue, merged: set[str] | None, event: Any) -> set[str]:
+    sources = source if isinstance(source, list) else [source]
+    merged = merged or set()
+    for mapping in sources:
+        if not isinstance(mapping, dict):
+            raise _YamlFault("`<<` takes a mapping or a list of mappings", event.start_mark)
+        fresh = mapping.keys() - container.keys()
+        container.update((name, value) for name, value in mapping.items() if name in fresh)
+        merged |= fresh
+    return merged
+
+
+def _alias_key(value: JsonValue, event: Any) -> str:
+    if isinstance(value, (list, dict)):
+        raise _YamlFault("a key must be a plain word, not a list or a mapping", event.start_mark)
+    return key_text(value)
+
+
+_SCALAR_TAGS: Mapping[str, Callable[[JsonValue], bool]] = {
+    "tag:yaml.org,2002:int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "tag:yaml.org,2002:float": lambda value: isinstance(value, float),
+    "tag:yaml.org,2002:bool": lambda value: isinstance(value, bool),
+    "tag:yaml.org,2002:null": lambda value: value is None,
+}
+
+
+def _tagged_scalar(event: Any) -> JsonValue:
+    if event.tag in ("!", "tag:yaml.org,2002:str"):
+        return str(event.value)
+    if event.tag not in _SCALAR_TAGS:
+        raise _unknown_tag(event)
+    value = plain_scalar(event.value)
+    if event.tag.endswith("float") and isinstance(value, int):
+        value = float(value)
+    if not _SCALAR_TAGS[event.tag](value):
+        raise _YamlFault(f"{event.value!r} is no {event.tag.rpartition(':')[2]}", event.start_mark)
+    return value
+
+
+def _unknown_tag(event: Any) -> _YamlFault:
+    tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+    return _YamlFault(f"the tag {tag} is not supported", event.start_mark, "a suite holds text, numbers, lists and mappings")
+
+
+def read_marks(text: str) -> tuple[dict[Path, Mark], dict[Path, Mark]]:
+    """The places of all values and of all keys of a text that was parsed without an error before."""
+    marks: dict[Path, Mark] = {}
+    keys: dict[Path, Mark] = {}
+    _mark_node(_events(text), (), marks, keys)
+    return marks, keys
+
+
+def _events(text: str) -> Iterator[Any]:
+    next_event = CParser(text).get_event
+    skipped = (yaml.StreamStartEvent, yaml.DocumentStartEvent, yaml.DocumentEndEvent)
+    while not isinstance(event := next_event(), yaml.StreamEndEvent):
+        if not isinstance(event, skipped):
+            yield event
+
+
+def _mark_node(events: Iterator[Any], path: Path, marks: dict[Path, Mark], keys: dict[Path, Mark]) -> Any:
+    """Notes one node and those inside; returns its first event, None at the end of a list or a mapping."""
+    event = next(events, None)
+    if event is None or isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+        return None
+    mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+    marks[path] = mark
+    if isinstance(event, yaml.SequenceStartEvent):
+        index = 0
+        while _mark_node(events, (*path, index), marks, keys):
+            index += 1
+        marks.pop((*path, index), None)
+    elif isinstance(event, yaml.MappingStartEvent):
+        while isinstance(key := next(events), (yaml.ScalarEvent, yaml.AliasEvent)):
+            name = key_text(plain_scalar(key.value)) if isinstance(key, yaml.ScalarEvent) else f"*{key.anchor}"
+            keys[(*path, name)] = Mark(key.start_mark.line + 1, key.start_mark.column + 1)
+            _mark_node(events, (*path, name), marks, keys)
+    return event
+
+
+def dump_yaml(value: JsonValue) -> str:
+    """`value` as YAML that this module and any YAML 1.1 reader read back as the same value."""
+    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+
+
+class _Dumper(yaml.CSafeDumper):
+    """PyYAML's dumper, which also quotes text that only YAML 1.2 takes for a number."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Repeated values are written out: a suite's reader should not have to look up anchors."""
+        return True
+
+
+def _represent_text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(plain_scalar(text), str) else "'"
+    if "\n" in text and text.isprintable() is False and _fits_a_block(text):
+        style = "|"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _fits_a_block(text: str) -> bool:
+    return all(char == "\n" or char.isprintable() for char in text) and not text.startswith((" ", "\n"))
+
+
+def _represent_number(dumper: yaml.CSafeDumper, number: float) -> yaml.ScalarNode:
+    if math.isfinite(number):
+        text = repr(number)
+        mantissa, e, exponent = text.partition("e")
+        return dumper.represent_scalar("tag:yaml.org,2002:float", f"{mantissa}{'' if '.' in mantissa or not e else '.0'}{e}{exponent}")
+    return dumper.represent_float(number)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(float, _represent_number)
