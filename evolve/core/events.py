@@ -64,6 +64,10 @@ class PromptMetrics:
     """Sum."""
     named_scores: Mapping[str, float]
     named_scores_count: Mapping[str, int]
+    named_score_weights: Mapping[str, float] = field(default_factory=dict)
+    assertions_passed: int = 0
+    assertions_failed: int = 0
+    grader_tokens: TokenUsage = TokenUsage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class RunFinished:
     suites: tuple[Suite, ...]
     results: tuple[tuple[Suite, tuple[CaseResult, ...]], ...]
     seconds: float
+    interrupted: bool = False
+    """Stopped by the user; `results` has what was finished."""
 
 
 Event: TypeAlias = RunStarted | CaseFinished | RunFinished

@@ -21,6 +21,8 @@ class Verdict:
     reason: str
     components: tuple["Verdict", ...] = ()
     named_scores: Mapping[str, float] = field(default_factory=dict)
+    named_weights: Mapping[str, float] = field(default_factory=dict)
+    """The weight behind each named score; 1 where it says nothing."""
     tokens: TokenUsage = TokenUsage()
     """What the grader used."""
     requirement: Requirement | None = None
@@ -55,3 +57,21 @@ class Check:
         """The usual verdict: `holds` before negation, score 1 or 0 unless given; 'Assertion passed' when it passes."""
         passed = holds != self.assertion.negated
         return Verdict(passed, (1.0 if passed else 0.0) if score is None else score, "Assertion passed" if passed else reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One comparing assertion applied to all outputs of one test: all that its function gets.
+
+    The function answers one verdict per output, in their order.
+    """
+
+    assertion: Assertion
+    outputs: tuple[JsonValue, ...]
+    """After the transforms; '' where a provider gave none."""
+    verdicts: tuple[Verdict, ...]
+    """What the other assertions said of each output."""
+    evaluations: tuple[Evaluation, ...]
+    vars: Mapping[str, JsonValue]
+    """Of the first evaluation; promptfoo renders the criteria's prompt with them."""
+    tools: "Tools"

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
+from evolve.core.errors import CannotEvaluate
 from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.verdicts import Check, Comparison, Verdict
 
 Evaluate: TypeAlias = Callable[[Check], Verdict | Awaitable[Verdict]]
+Compare: TypeAlias = Callable[[Comparison], tuple[Verdict, ...] | Awaitable[tuple[Verdict, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class AssertionType:
     """Needs the outputs of all prompts and providers of one test (select-best, max-score); run after the others."""
     raw_value: bool = False
     """Strings of the value are code, not templates."""
+    compare: Compare | None = None
+    """The function of a type that compares; its `evaluate` is never called."""
 
 
 _types: dict[str, AssertionType] = {}
@@ -49,6 +53,25 @@ def assertion_type(
         return evaluate
 
     return register
+
+
+def comparison_type(
+    *names: str, value_schema: JsonValue = True, value_required: bool = False, keys: tuple[str, ...] = ()
+) -> Callable[[Compare], Compare]:
+    """Registers the decorated function as a type that compares the outputs of one test."""
+
+    def register(compare: Compare) -> Compare:
+        for name in names:
+            _types[name] = AssertionType(
+                name, _never, value_schema, value_required, frozenset(keys), compares=True, compare=compare
+            )
+        return compare
+
+    return register
+
+
+def _never(check: Check) -> Verdict:
+    raise CannotEvaluate(f"type: {check.assertion.type} compares several outputs and cannot judge one alone")
 
 
 @cache
