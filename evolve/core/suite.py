@@ -139,6 +139,10 @@ class Test:
     providers: tuple[str, ...] | None = None
     """Labels or ids of the providers this test is for; None for all."""
     prompts: tuple[str, ...] | None = None
+    provider: JsonValue = None
+    """Answers this test in place of the suite's providers: an id, or a mapping with id and config."""
+    var_scripts: Mapping[str, ScriptRef] = field(default_factory=dict)
+    """Vars that a function makes for each prompt (`get_var(name, prompt, vars)`); they are empty text in `vars`."""
     place: Place | None = field(default=None, compare=False, repr=False)
 
 

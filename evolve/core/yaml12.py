@@ -431,6 +431,24 @@ def _mark_node(events: Iterator[Any], path: Path, marks: dict[Path, Mark], keys:
     return event
 
 
+def anchored_keys(text: str) -> frozenset[str]:
+    """The top-level keys of a mapping below which an anchor (`&name`) stands: holders of what aliases repeat."""
+    found: set[str] = set()
+    depth, key, expects_key = 0, "", True
+    for event in _events(text):
+        if depth == 1 and expects_key and isinstance(event, yaml.ScalarEvent):
+            key, expects_key = key_text(plain_scalar(event.value)), False
+            continue
+        if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent) and depth:
+            found.add(key)
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+        expects_key = depth == 1
+    return frozenset(found)
+
+
 def dump_yaml(value: JsonValue) -> str:
     """`value` as YAML that this module and any YAML 1.1 reader read back as the same value."""
     return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))

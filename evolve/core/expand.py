@@ -1,0 +1,204 @@
+"""A suite's tests times their vars, repeats, providers and prompts: the evaluations, in promptfoo's order."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import NamedTuple, TypeAlias
+
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import Evaluation, Prompt, ProviderSpec, Suite, Test
+from evolve.core.yaml12 import key_text
+
+TransformVars: TypeAlias = Callable[[str, Mapping[str, JsonValue]], Mapping[str, JsonValue]]
+
+MAX_ID = 100
+"""Characters of an evaluation's id."""
+
+_MAX_VAR = 40
+_MAX_NAME = 70
+
+
+class _Column(NamedTuple):
+    """One prompt under one provider, as promptfoo's table has it."""
+
+    index: int
+    prompt: Prompt
+    provider: ProviderSpec
+
+
+def expand(suite: Suite, templates: object = None, *, transform_vars: TransformVars | None = None) -> tuple[Evaluation, ...]:
+    """Everything that a run of the suite evaluates: test by test, repeat by repeat, then vars, providers, prompts.
+
+    A list among a test's vars whose first item is text makes one evaluation for each item; several lists make all
+    combinations, the first key slowest. `test_index` counts tests x repeats x vars, as promptfoo's `testIdx` does.
+
+    Args:
+        templates: not needed so far: ids show vars as they stand in the file.
+        transform_vars: runs `options.transformVars` before lists multiply; None leaves it to the caller.
+    """
+    columns = _columns(suite)
+    ids = _Ids(suite)
+    evaluations: list[Evaluation] = []
+    test_index = 0
+    for number, test in enumerate(suite.tests, 1):
+        chosen = _columns_of(test, columns)
+        combinations = tuple(_combinations(test, transform_vars))
+        repeats = test.options.repeat or suite.repeat or 1
+        for repeat in range(repeats):
+            for variables in combinations:
+                for column in chosen:
+                    name = ids.name(number, test, variables, column, repeat)
+                    evaluations.append(
+                        Evaluation(
+                            name, test, variables, column.prompt, column.provider, test_index, column.index, repeat
+                        )
+                    )
+                test_index += 1
+    return tuple(evaluations)
+
+
+def _columns(suite: Suite) -> tuple[_Column, ...]:
+    pairs = [
+        (prompt, provider)
+        for provider in suite.providers
+        for prompt in suite.prompts
+        if provider.prompts is None or any(names_prompt(ref, prompt) for ref in provider.prompts)
+    ]
+    return tuple(_Column(index, prompt, provider) for index, (prompt, provider) in enumerate(pairs))
+
+
+def _columns_of(test: Test, columns: tuple[_Column, ...]) -> Sequence[_Column]:
+    options = test.options
+    is_plain = test.prompts is None and test.providers is None and test.provider is None
+    if is_plain and not options.prefix and not options.suffix:
+        return columns
+    return [_for_test(test, column) for column in columns if _is_allowed(test, column)]
+
+
+def _is_allowed(test: Test, column: _Column) -> bool:
+    prompt_fits = test.prompts is None or any(names_prompt(ref, column.prompt) for ref in test.prompts)
+    return prompt_fits and (test.providers is None or any(names_provider(ref, column.provider) for ref in test.providers))
+
+
+def _for_test(test: Test, column: _Column) -> _Column:
+    prompt, provider = column.prompt, column.provider
+    if test.options.prefix or test.options.suffix:
+        prompt = replace(prompt, raw=test.options.prefix + prompt.raw + test.options.suffix)
+    if test.provider is not None:
+        provider = _own_provider(test.provider, provider)
+    return _Column(column.index, prompt, provider)
+
+
+def _own_provider(value: JsonValue, replaced: ProviderSpec) -> ProviderSpec:
+    """A test's own provider answers, under the name of the suite's provider that it stands in for."""
+    if not isinstance(value, dict):
+        return ProviderSpec(str(value), label=replaced.name, place=replaced.place)
+    config = value.get("config")
+    return ProviderSpec(
+        str(value["id"]), label=replaced.name, config=config if isinstance(config, dict) else {}, place=replaced.place
+    )
+
+
+def names_prompt(ref: str, prompt: Prompt) -> bool:
+    """Whether a reference means a prompt: its label or id, `start*`, or the group before a colon."""
+    return any(name is not None and _names(ref, name) for name in (prompt.label, prompt.id))
+
+
+def names_provider(ref: str, provider: ProviderSpec) -> bool:
+    """Whether a reference means a provider, by its label or id likewise."""
+    return any(name is not None and _names(ref, name) for name in (provider.label, provider.id))
+
+
+def _names(ref: str, name: str) -> bool:
+    return name == ref or (ref.endswith("*") and name.startswith(ref[:-1])) or name.startswith(f"{ref}:")
+
+
+def _combinations(test: Test, transform_vars: TransformVars | None) -> Iterator[Mapping[str, JsonValue]]:
+    variables = test.vars
+    if transform_vars is not None and test.options.transform_vars:
+        variables = {**variables, **transform_vars(test.options.transform_vars, variables)}
+    if test.options.disable_var_expansion or not any(_multiplies(value) for value in variables.values()):
+        yield variables
+        return
+    choices = [value if _multiplies(value) and isinstance(value, list) else [value] for value in variables.values()]
+    for values in product(*choices):
+        yield dict(zip(variables, values, strict=True))
+
+
+def _multiplies(value: JsonValue) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], str)
+
+
+class _Ids:
+    """Readable names, each once."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._providers = _distinct([provider.name for provider in suite.providers])
+        self._prompts = _distinct([prompt.label for prompt in suite.prompts])
+        self._used: dict[str, int] = {}
+        self._labels: dict[tuple[str, str], str] = {}
+
+    def name(self, number: int, test: Test, variables: Mapping[str, JsonValue], column: _Column, repeat: int) -> str:
+        base = _one_line(test.description, _MAX_NAME) if test.description else ""
+        if not base or variables is not test.vars:
+            shown = _shown_vars(test, variables)
+            base = f"{base} ({shown})" if base and shown else base or shown or f"test {number}"
+        return self._unique(_clip(base, _MAX_NAME) + self._column_label(column))
+
+    def _column_label(self, column: _Column) -> str:
+        key = (column.provider.name, column.prompt.label)
+        if key not in self._labels:
+            parts = [names[name] for names, name in ((self._providers, key[0]), (self._prompts, key[1])) if len(names) > 1]
+            self._labels[key] = "".join(f"[{part}]" for part in parts)
+        return self._labels[key]
+
+    def _unique(self, name: str) -> str:
+        count = self._used[name] = self._used.get(name, 0) + 1
+        if count == 1:
+            return name
+        numbered = f"{_clip(name, MAX_ID - 8)}#{count}"
+        while numbered in self._used:
+            count = self._used[name] = count + 1
+            numbered = f"{_clip(name, MAX_ID - 8)}#{count}"
+        self._used[numbered] = 1
+        return numbered
+
+
+def _distinct(names: Sequence[str]) -> Mapping[str, str]:
+    """Short forms of names, told apart by a number where cutting makes two alike."""
+    short: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        text = _one_line(name, 14)
+        short[name] = text if text not in short.values() else f"{_clip(text, 11)}~{len(short) + 1}"
+    return short
+
+
+def _shown_vars(test: Test, variables: Mapping[str, JsonValue]) -> str:
+    names = [name for name in variables if variables is test.vars or variables[name] is not test.vars.get(name)]
+    if test.description:
+        names = [name for name in names if _multiplies(test.vars.get(name))] or names
+    parts = (f"{name}={_one_line(_value_text(variables[name]), _MAX_VAR)}" for name in names[:4])
+    return _clip(", ".join(parts), _MAX_NAME)
+
+
+def _value_text(value: JsonValue) -> str:
+    if isinstance(value, list):
+        return f"[{len(value)} items]"
+    return f"{{{', '.join(value)}}}" if isinstance(value, dict) else key_text(value)
+
+
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\ufeff]+")
+
+
+def _one_line(text: str, limit: int) -> str:
+    """One line without control characters; `::` would end a pytest node id's part, so it becomes one colon."""
+    start = text[: limit * 4]
+    if not (start.isprintable() and "  " not in start and "::" not in start):
+        start = _SPACE.sub(" ", "".join(char if char.isprintable() or char.isspace() else " " for char in start))
+        start = re.sub(r":{2,}", ":", start)
+    return _clip(start.strip(), limit)
+
+
+def _clip(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -1,0 +1,416 @@
+"""The suite format: what a config may say, and the values of `suite.py` made of it.
+
+`suite.schema.json` beside this file is the one description of the format (it is the editor's schema too); the checks
+of assertion types and provider entries, whose keys depend on their type, are here. Nothing is read from disk here but
+that schema: `evolve.store.suites` brings the documents.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any, Literal, TypeAlias
+
+from evolve.core.assertions import AssertionType, find_type, known_types
+from evolve.core.did_you_mean import closest, did_you_mean
+from evolve.core.errors import Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.schema_check import Check, Kind, Path, Report, Unsupported, compile_schema, describe
+from evolve.core.suite import Assertion, AssertSet, Place, ProviderSpec, Requirement, ScriptRef, Test, TestOptions
+from evolve.core.yaml12 import Document
+
+REFUSED_TYPES: Mapping[str, str] = {
+    "agent-rubric": "use llm-rubric",
+    "classifier": "use a provider of your own and python or javascript",
+    "conversation-relevance": "use answer-relevance",
+    "human": "a person's grade is no automatic test",
+    "moderation": "use guardrails, or llm-rubric",
+    "pi": "use llm-rubric",
+    "ruby": "use javascript or python",
+    "search-rubric": "use llm-rubric",
+    "trace-error-spans": "traces are not collected",
+    "trace-span-count": "traces are not collected",
+    "trace-span-duration": "traces are not collected",
+    "trajectory:goal-success": "traces are not collected",
+    "trajectory:step-count": "traces are not collected",
+    "trajectory:tool-args-match": "traces are not collected; use tool-call-f1",
+    "trajectory:tool-sequence": "traces are not collected; use tool-call-f1",
+    "trajectory:tool-used": "traces are not collected; use tool-call-f1",
+}
+"""Assertion types of promptfoo that are refused by name, with what to do."""
+
+PROVIDER_SETTINGS = frozenset(
+    "temperature max_tokens max_completion_tokens top_p top_k min_p stop seed n user tools tool_choice functions "
+    "function_call response_format presence_penalty frequency_penalty logit_bias logprobs top_logprobs grammar "
+    "reasoning_effort apiKey apiBaseUrl passthrough model".split()
+)
+"""Settings that suites put among a test's `options`, for the provider; a name close to one is a typing error."""
+
+ASSERTION_KEYS = frozenset(("type", "value", "threshold", "weight", "metric", "transform", "provider", "rubricPrompt", "config"))
+
+_PROVIDER_KEYS = frozenset(("id", "label", "config", "prompts", "transform", "delay", "env", "inputs"))
+
+
+@cache
+def suite_schema() -> Mapping[str, Any]:
+    """The JSON Schema of a suite."""
+    schema: Mapping[str, Any] = json.loads((FilePath(__file__).with_name("suite.schema.json")).read_text("utf-8"))
+    return schema
+
+
+@cache
+def checker(definition: str = "") -> Check:
+    """Reports every problem of a whole config, or of one part by its name in the schema's `$defs` (`test`, `defaultTest`)."""
+    schema = suite_schema()
+    part = {"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]} if definition else schema
+    return compile_schema(part, {"assertion": _check_assertion, "providerItem": _check_provider, "options": _check_options})
+
+
+# --- Problems, collected ---------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Findings:
+    """Everything that is wrong with a suite and its files, and everything that is only worth a warning."""
+
+    unknown_keys: Literal["error", "warn"] = "error"
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def report_on(self, document: Document, base: Path = (), free_keys: Callable[[], frozenset[str]] = frozenset) -> Report:
+        """A reporter of what is wrong below `base` of a document.
+
+        Args:
+            free_keys: top-level names that are the user's own (what `$ref` or an anchor points at); asked on demand.
+        """
+
+        def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
+            full = (*base, *path)
+            if kind == "unknown key" and len(full) == 1 and full[0] in free_keys():
+                return
+            where = (document.locate if kind == "value" else document.locate_key)(*full)
+            self.add(Problem(message, where, hint), kind)
+
+        return report
+
+    def add(self, problem: Problem, kind: Kind = "value") -> None:
+        """An error, or a warning where the kind of problem or the user's choice makes it one."""
+        relaxed = kind == "unknown key" and self.unknown_keys == "warn"
+        if relaxed or kind == "ignored key":
+            self.warnings.append(str(problem))
+        else:
+            self.problems.append(problem)
+
+
+# --- Checks that depend on a type ------------------------------------------------------------------------------------
+
+
+def _check_assertion(value: Any, path: Path, report: Report) -> None:
+    if not isinstance(value, dict):
+        report(path, f"expected an assertion, a mapping with `type`, got {describe(value)}", "for example `- type: contains`")
+        return
+    name = value.get("type")
+    if not isinstance(name, str):
+        _report_missing_type(value, path, report)
+        return
+    kind = _known_type(name, (*path, "type"), report)
+    if kind is not None:
+        _check_keys_of_type(kind, value, path, report)
+
+
+def _report_missing_type(value: Mapping[str, Any], path: Path, report: Report) -> None:
+    if "type" in value:
+        report((*path, "type"), f"expected the name of an assertion type, got {describe(value['type'])}")
+        return
+    for key in value:
+        if closest(key, ("type",)):
+            report((*path, key), f"unknown key {key!r}", "did you mean 'type'?", "unknown key")
+            return
+    report(path, "the key 'type' is missing", "all keys of one assertion stand under one '-'")
+
+
+def _known_type(name: str, path: Path, report: Report) -> AssertionType | None:
+    base = name.removeprefix("not-")
+    kind = find_type(base)
+    if base == "assert-set":
+        report(path, "not-assert-set does not exist" if name != base else "an assert-set cannot hold another assert-set")
+    elif base in REFUSED_TYPES or base.startswith("promptfoo:redteam:"):
+        report(path, f"not supported by Anneal: the assertion type {name}", REFUSED_TYPES.get(base, "red teaming is no part of it"))
+    elif kind is None:
+        hint = did_you_mean(name, [*known_types(), *(f"not-{known}" for known in known_types()), "assert-set"])
+        report(path, f"unknown assertion type {name!r}", hint or "`evolve run --help` names the page that lists them")
+    elif name != base and kind.compares:
+        report(path, f"{base} compares outputs: there is no {name}")
+    else:
+        return kind
+    return None
+
+
+@cache
+def _assertion_parts() -> Mapping[str, Check]:
+    schema = suite_schema()
+    properties: Mapping[str, Any] = schema["$defs"]["assertion"]["properties"]
+    return {key: compile_schema({**part, "$defs": schema["$defs"]}) for key, part in properties.items() if key != "type"}
+
+
+def _check_keys_of_type(kind: AssertionType, value: Mapping[str, Any], path: Path, report: Report) -> None:
+    parts = _assertion_parts()
+    for key, part in value.items():
+        check = parts.get(key)
+        if check is not None:
+            check(part, (*path, key), report)
+        elif key not in ASSERTION_KEYS and key not in kind.keys:
+            known = [*parts, "type", *sorted(kind.keys)]
+            report((*path, key), f"unknown key {key!r}", did_you_mean(key, known) or f"{kind.name} takes {', '.join(known)}", "unknown key")
+    given = value.get("value")
+    if given is None and kind.value_required:
+        if "value" in value or not any(closest(key, ("value",)) for key in value):
+            report(path, f"{kind.name} needs a value")
+    elif "value" in value and not _is_rendered_later(given):
+        _value_check(kind.name)(given, (*path, "value"), report)
+
+
+def _is_rendered_later(value: JsonValue) -> bool:
+    return isinstance(value, str) and ("{{" in value or "{%" in value or value.startswith("file://"))
+
+
+@cache
+def _value_check(name: str) -> Check:
+    kind = find_type(name)
+    schema = True if kind is None else kind.value_schema
+    try:
+        return compile_schema(schema)
+    except Unsupported:
+        return _by_jsonschema(schema)
+
+
+def _by_jsonschema(schema: Any) -> Check:
+    def check(value: Any, path: Path, report: Report) -> None:
+        import jsonschema
+
+        for error in jsonschema.Draft202012Validator(schema).iter_errors(value):
+            report((*path, *error.absolute_path), error.message)
+
+    return check
+
+
+@cache
+def _provider_checks() -> tuple[Check, Check]:
+    definitions = suite_schema()["$defs"]
+    compiled = [compile_schema({"$ref": f"#/$defs/{name}", "$defs": definitions}) for name in ("providerMapping", "providerSettings")]
+    return compiled[0], compiled[1]
+
+
+def _check_provider(value: Any, path: Path, report: Report) -> None:
+    mapping, settings = _provider_checks()
+    if isinstance(value, str):
+        if not value:
+            report(path, "the text is empty")
+    elif not isinstance(value, dict):
+        report(path, f"expected a provider's id or a mapping, got {describe(value)}", "for example `- echo`")
+    elif "id" in value or len(value) != 1 or next(iter(value)) in _PROVIDER_KEYS:
+        mapping(value, path, report)
+    else:
+        name, inner = next(iter(value.items()))
+        if isinstance(inner, dict):
+            settings(inner, (*path, name), report)
+        else:
+            _report_single_key(name, inner, path, report)
+
+
+def _report_single_key(name: str, inner: Any, path: Path, report: Report) -> None:
+    hint = did_you_mean(name, _PROVIDER_KEYS)
+    if hint:
+        report((*path, name), f"unknown key {name!r}", hint, "unknown key")
+    else:
+        report((*path, name), f"expected the provider's settings, a mapping, got {describe(inner)}", f"or write `- id: {name}`")
+
+
+@cache
+def _option_parts() -> tuple[Check, frozenset[str]]:
+    schema = suite_schema()["$defs"]
+    options = schema["options"]
+    known = frozenset((*options["properties"], *options["x-ignored"], *options["x-refused"]))
+    return compile_schema({**options, "$defs": schema}), known
+
+
+def _check_options(value: Any, path: Path, report: Report) -> None:
+    """Options may hold any setting of a provider, so only a name close to a known one is taken for a mistake."""
+    check, known = _option_parts()
+    check(value, path, report)
+    if isinstance(value, dict):
+        for key in value:
+            if key not in known and key not in PROVIDER_SETTINGS:
+                hint = did_you_mean(key, known | PROVIDER_SETTINGS)
+                if hint:
+                    report((*path, key), f"unknown key {key!r}", hint, "unknown key")
+
+
+# --- Values ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A part of a document, checked but not yet a value of ours."""
+
+    value: Mapping[str, Any]
+    document: Document
+    path: Path = ()
+
+    def at(self, *path: str | int) -> Place:
+        """The place of something inside."""
+        return self.document.place((*self.path, *path))
+
+
+VarsReader: TypeAlias = Callable[[Mapping[str, JsonValue], bool, Source], tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]]
+"""Reads `file://` in vars: (vars, whether lists multiply, source) -> (vars, those that a function makes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a default test gives to every test."""
+
+    source: Source | None = None
+    requirements: tuple[Requirement, ...] = ()
+
+    @staticmethod
+    def of(source: Source | None) -> "Defaults":
+        """The defaults of a default test that was checked."""
+        return Defaults(source, build_requirements(source)) if source else Defaults()
+
+
+def build_test(layers: Sequence[Source], defaults: Defaults, read_vars: VarsReader) -> Test:
+    """One test of its layers, later ones win: a scenario's entry and a test, or a test alone."""
+    own = layers[-1]
+    sources = [defaults.source, *layers] if defaults.source else list(layers)
+    merged: Mapping[str, Any] = own.value if len(sources) == 1 else _merged(sources)
+    options = _options(merged.get("options"))
+    requirements = tuple(part for layer in layers for part in build_requirements(layer))
+    if not options.disable_default_asserts:
+        requirements = defaults.requirements + requirements
+    variables, scripts = read_vars(merged.get("vars") or {}, not options.disable_var_expansion, own)
+    output = merged.get("providerOutput")
+    return Test(
+        vars=variables,
+        requirements=requirements,
+        description=own.value.get("description") or (layers[0].value.get("description") or ""),
+        options=options,
+        metadata=merged.get("metadata") or {},
+        threshold=merged.get("threshold"),
+        provider_output=output,
+        has_provider_output=output is not None and output != "",
+        providers=_names(merged.get("providers")),
+        prompts=_names(merged.get("prompts")),
+        provider=merged.get("provider"),
+        var_scripts=scripts,
+        place=own.at(),
+    )
+
+
+def _names(value: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(value)
+
+
+def _merged(sources: Sequence[Source]) -> Mapping[str, Any]:
+    merged: dict[str, Any] = {}
+    for source in sources:
+        merged.update((key, value) for key, value in source.value.items() if value is not None)
+    for key in ("vars", "options", "metadata"):
+        parts = [source.value[key] for source in sources if source.value.get(key)]
+        if len(parts) > 1:
+            merged[key] = {name: value for part in parts for name, value in part.items()}
+        elif parts:
+            merged[key] = parts[0]
+    return merged
+
+
+_NO_OPTIONS = TestOptions()
+_OPTION_FIELDS = {
+    "prefix": "prefix",
+    "suffix": "suffix",
+    "transform": "transform",
+    "transformVars": "transform_vars",
+    "disableVarExpansion": "disable_var_expansion",
+    "disableDefaultAsserts": "disable_default_asserts",
+    "repeat": "repeat",
+    "provider": "provider",
+    "rubricPrompt": "rubric_prompt",
+}
+_OPTIONS_WITHOUT_EFFECT = frozenset(("postprocess", "disableConversationVar", "runSerially", "storeOutputAs"))
+
+
+def _options(raw: Mapping[str, Any] | None) -> TestOptions:
+    if not raw:
+        return _NO_OPTIONS
+    fields = {name: raw[key] for key, name in _OPTION_FIELDS.items() if raw.get(key) is not None}
+    if "transform" not in fields and raw.get("postprocess"):
+        fields["transform"] = raw["postprocess"]
+    further = {key: value for key, value in raw.items() if key not in _OPTION_FIELDS and key not in _OPTIONS_WITHOUT_EFFECT}
+    return replace(_NO_OPTIONS, **fields, config=further)
+
+
+def build_requirements(source: Source) -> tuple[Requirement, ...]:
+    """The assertions of a test that was checked."""
+    listed: Sequence[Mapping[str, Any]] = source.value.get("assert") or ()
+    return tuple(_requirement(value, source, ("assert", index)) for index, value in enumerate(listed))
+
+
+def _requirement(value: Mapping[str, Any], source: Source, path: Path) -> Requirement:
+    if value["type"] != "assert-set":
+        return _assertion(value, source, path)
+    weight = value.get("weight")
+    return AssertSet(
+        assertions=tuple(_assertion(part, source, (*path, "assert", index)) for index, part in enumerate(value["assert"])),
+        threshold=value.get("threshold"),
+        weight=1.0 if weight is None else weight,
+        metric=value.get("metric"),
+        config=value.get("config") or {},
+        place=source.at(*path),
+    )
+
+
+def _assertion(value: Mapping[str, Any], source: Source, path: Path) -> Assertion:
+    name: str = value["type"]
+    negated = name.startswith("not-")
+    weight = value.get("weight")
+    config = value.get("config") or {}
+    if not value.keys() <= ASSERTION_KEYS:
+        config = {**config, **{key: part for key, part in value.items() if key not in ASSERTION_KEYS}}
+    return Assertion(
+        name[4:] if negated else name,
+        negated,
+        value.get("value"),
+        value.get("threshold"),
+        1.0 if weight is None else weight,
+        value.get("metric"),
+        value.get("transform"),
+        value.get("provider"),
+        value.get("rubricPrompt"),
+        config,
+        source.at(*path),
+    )
+
+
+def build_provider(value: str | Mapping[str, Any], place: Place | None = None) -> ProviderSpec:
+    """A provider's entry that was checked: an id, a mapping with id, or a mapping of one id to its settings."""
+    if isinstance(value, str):
+        return ProviderSpec(value, place=place)
+    if "id" not in value and len(value) == 1:
+        name, settings = next(iter(value.items()))
+        value = {"id": name, **(settings or {})}
+    return ProviderSpec(
+        id=value["id"],
+        label=value.get("label"),
+        config=value.get("config") or {},
+        prompts=_names(value.get("prompts")),
+        transform=value.get("transform"),
+        delay_ms=value.get("delay") or 0.0,
+        env=env_texts(value.get("env")),
+        place=place,
+    )
+
+
+def env_texts(env: Mapping[str, Any] | None) -> Mapping[str, str]:
+    """Values of an `env` mapping as an environment holds them."""
+    return {name: ("true" if value else "false") if isinstance(value, bool) else str(value) for name, value in (env or {}).items()}

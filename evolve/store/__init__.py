@@ -1,0 +1,1 @@
+"""Adapters to disk: suites and their files, answers, users' scripts."""

@@ -1,0 +1,136 @@
+"""A user's files as one suite sees them: nothing outside of a root is read, and nothing huge or binary."""
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from evolve.core.did_you_mean import did_you_mean
+from evolve.core.errors import InputError, Problem
+
+MAX_BYTES = 8 * 1024 * 1024
+"""The largest file that is read, 8 MiB; tests of that size belong into several files."""
+
+ROOT_MARKERS = (".git", "pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", "promptfooconfig.yaml")
+
+
+def find_root(folder: str) -> str:
+    """The checkout that a suite's folder lies in: the nearest folder above with a `.git`, `pyproject.toml`, `pytest.ini`,
+    `tox.ini`, `setup.cfg` or `promptfooconfig.yaml`; without one, the folder itself. Suites may refer to all files in it.
+    """
+    start = Path(folder).resolve()
+    for parent in (start, *start.parents):
+        if any((parent / marker).exists() for marker in ROOT_MARKERS[:1]):
+            return str(parent)
+    for parent in (start, *start.parents):
+        if any((parent / marker).exists() for marker in ROOT_MARKERS[1:]):
+            return str(parent)
+    return str(start)
+
+
+class LocalFiles:
+    """Implements `evolve.core.ports.Files`; relative paths start at the suite's folder.
+
+    Args:
+        base_dir: the suite's folder.
+        root: nothing outside is read, links included; None asks `find_root`.
+    """
+
+    def __init__(self, base_dir: str, root: str | None = None) -> None:
+        self._base = os.path.realpath(base_dir)
+        self._root = os.path.realpath(root) if root else find_root(self._base)
+        self._texts: dict[str, str] = {}
+
+    @property
+    def root(self) -> str:
+        """The folder that may be read."""
+        return self._root
+
+    @property
+    def base_dir(self) -> str:
+        """The folder that relative paths start at."""
+        return self._base
+
+    def resolve(self, path: str) -> str:
+        """The absolute path; raises InputError when it leaves the root."""
+        joined = os.path.normpath(os.path.join(self._base, path))
+        real = os.path.realpath(joined)
+        if "\0" in path or not _is_inside(real, self._root):
+            raise InputError(Problem(f"{path} is outside of {self._root}", hint="a suite reads only files of its checkout"))
+        return joined
+
+    def read_text(self, path: str) -> str:
+        """The text of a file, without a byte order mark; read once.
+
+        Raises:
+            InputError: missing, too large, binary, not UTF-8, or outside of the root.
+        """
+        full = self.resolve(path)
+        if full not in self._texts:
+            self._texts[full] = _read(full, path)
+        return self._texts[full]
+
+    def read_bytes(self, path: str) -> bytes:
+        """The bytes of a file that need not be text, under the same limits."""
+        full = self.resolve(path)
+        return _read_bytes(full, path)
+
+    def glob(self, pattern: str) -> Sequence[str]:
+        """Absolute paths of the files that match, sorted; empty when none does.
+
+        Raises:
+            InputError: the pattern, or a file that it finds, lies outside of the root.
+        """
+        full = os.path.join(self._base, pattern)
+        found = sorted(path for path in glob.glob(full, recursive=True) if os.path.isfile(path))
+        return [self.resolve(path) for path in found]
+
+    def exists(self, path: str) -> bool:
+        """Whether a readable path names a file; false for everything outside of the root."""
+        if "\0" in path or len(path) > 4096:
+            return False
+        joined = os.path.join(self._base, path)
+        return _is_inside(os.path.realpath(joined), self._root) and os.path.isfile(joined)
+
+    def shown(self, path: str) -> str:
+        """A path as messages and labels name it: relative to the suite's folder where that is shorter."""
+        relative = os.path.relpath(path, self._base)
+        return relative if not relative.startswith("..") else path
+
+
+def _is_inside(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def _read(full: str, shown: str) -> str:
+    data = _read_bytes(full, shown)
+    if b"\0" in data[:65536]:
+        raise InputError(Problem(f"{shown} is a binary file, not text"))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(Problem(f"{shown} is not UTF-8 (line {line})", hint="save it as UTF-8")) from None
+
+
+def _read_bytes(full: str, shown: str) -> bytes:
+    try:
+        size = os.stat(full).st_size
+        if size > MAX_BYTES:
+            message = f"{shown} has {size / 1e6:.1f} MB, the limit is {MAX_BYTES / 1e6:.1f} MB"
+            raise InputError(Problem(message, hint="split it into several files"))
+        if not os.path.isfile(full):
+            raise InputError(Problem(f"{shown} is a folder, not a file" if os.path.isdir(full) else f"{shown} is no regular file"))
+        return Path(full).read_bytes()
+    except FileNotFoundError:
+        raise InputError(Problem(f"no such file: {shown}", hint=_similar(full))) from None
+    except OSError as error:
+        raise InputError(Problem(f"cannot read {shown}: {error.strerror}")) from None
+
+
+def _similar(full: str) -> str:
+    folder, name = os.path.split(full)
+    try:
+        return did_you_mean(name, os.listdir(folder))
+    except OSError:
+        return ""

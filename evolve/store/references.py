@@ -1,0 +1,82 @@
+"""`$ref`: a part of a config that stands elsewhere in it, or in another file."""
+
+import os
+from collections.abc import Mapping, Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+
+from evolve.core.errors import InputError, Problem
+from evolve.core.yaml12 import Document, Path, read_document
+from evolve.store.files import LocalFiles
+
+_FOREIGN = frozenset(("parameters", "schema", "value", "config"))
+"""Below these keys a `$ref` may belong to a JSON Schema: one that points at nothing here is left alone."""
+
+
+def resolve_references(document: Document, files: LocalFiles, own_keys: set[str]) -> Any:
+    """The document's value with every `$ref` replaced by what it points at; keys beside it win.
+
+    Args:
+        own_keys: gets the top-level names that references point into: they are the user's, not the format's.
+
+    Raises:
+        InputError: a reference points at nothing, at itself, or outside of the root.
+    """
+    if "$ref" not in document.text:
+        return document.value
+    return _Resolver(document, files, own_keys).resolve(document.value, (), frozenset())
+
+
+@dataclass(slots=True)
+class _Resolver:
+    document: Document
+    files: LocalFiles
+    own_keys: set[str]
+    _documents: dict[str, Document] = field(default_factory=dict)
+
+    def resolve(self, value: Any, path: Path, seen: AbstractSet[str]) -> Any:
+        if isinstance(value, list):
+            return [self.resolve(part, (*path, index), seen) for index, part in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        reference = value.get("$ref")
+        if isinstance(reference, str):
+            return self._target(reference, value, path, seen)
+        return {key: self.resolve(part, (*path, key), seen) for key, part in value.items()}
+
+    def _target(self, reference: str, value: Mapping[str, Any], path: Path, seen: AbstractSet[str]) -> Any:
+        if reference in seen:
+            raise InputError(Problem(f"$ref {reference} leads back to itself", self.document.locate(*path)))
+        try:
+            found = self._find(reference)
+        except KeyError:
+            if _FOREIGN & {*path}:
+                return value
+            raise InputError(Problem(f"$ref {reference} points at nothing", self.document.locate(*path, "$ref"))) from None
+        found = self.resolve(found, path, {*seen, reference})
+        others = {key: self.resolve(part, (*path, key), seen) for key, part in value.items() if key != "$ref"}
+        return {**found, **others} if others and isinstance(found, dict) else found
+
+    def _find(self, reference: str) -> Any:
+        file, _, pointer = reference.partition("#")
+        value = self._file(file) if file else self.document.value
+        parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.strip("/").split("/") if part]
+        if not file and parts:
+            self.own_keys.add(parts[0])
+        for part in parts:
+            value = value[int(part)] if isinstance(value, list) and part.isdigit() and int(part) < len(value) else _member(value, part)
+        return value
+
+    def _file(self, name: str) -> Any:
+        if name.startswith(("http:", "https:")):
+            raise InputError(Problem(f"not supported by Anneal: $ref to {name}", hint="save it as a file"))
+        path = self.files.resolve(name.removeprefix("file://"))
+        if path not in self._documents:
+            self._documents[path] = read_document(self.files.read_text(path), os.path.relpath(path, self.files.base_dir))
+        return self._documents[path].value
+
+
+def _member(value: Any, name: str) -> Any:
+    if not isinstance(value, dict):
+        raise KeyError(name)
+    return value[name]

@@ -1,0 +1,114 @@
+"""Functions and inline code of a user's Python, run in this process."""
+
+import ast
+import hashlib
+import importlib.util
+import os
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable
+from types import CodeType, ModuleType
+from typing import Any
+
+from evolve.core.did_you_mean import did_you_mean
+from evolve.core.errors import CannotEvaluate, InputError, Location, Problem
+from evolve.core.suite import ScriptRef
+
+
+class LocalScripts:
+    """Implements `evolve.core.ports.Scripts`; a module is imported once, with its folder on `sys.path`."""
+
+    def __init__(self) -> None:
+        self._modules: dict[str, ModuleType] = {}
+        self._compiled: dict[tuple[str, tuple[str, ...]], CodeType] = {}
+
+    def function(self, ref: ScriptRef, default: str) -> Callable[..., Any]:
+        """The named function, or the one called `default`; `Class.method` names work.
+
+        Raises:
+            InputError: no such file or function, or the module does not import.
+        """
+        name = ref.function or default
+        found: Any = self._module(ref.path)
+        for part in name.split("."):
+            if not hasattr(found, part):
+                raise InputError(_no_function(ref.path, name, found))
+            found = getattr(found, part)
+        if not callable(found):
+            raise InputError(Problem(f"{name} is no function", Location(ref.path)))
+        return found  # type: ignore[no-any-return]
+
+    def run(self, code: str, names: dict[str, object]) -> object:
+        """The value of an inline expression, or of the `return` of an inline function body.
+
+        Raises:
+            CannotEvaluate: the code is wrong or raised.
+        """
+        key = (code, tuple(names))
+        if key not in self._compiled:
+            self._compiled[key] = _compile(code, tuple(names))
+        scope: dict[str, Any] = {"__name__": "suite_inline"}
+        exec(self._compiled[key], scope)
+        try:
+            return scope["_inline"](**names)
+        except Exception as error:
+            raise CannotEvaluate(f"the Python code raised {type(error).__name__}: {error}") from error
+
+    def _module(self, path: str) -> ModuleType:
+        if path not in self._modules:
+            self._modules[path] = _import(path)
+        return self._modules[path]
+
+
+def _import(path: str) -> ModuleType:
+    name = f"suite_script_{hashlib.sha256(path.encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not os.path.isfile(path):
+        raise InputError(Problem(f"no such Python file: {path}"))
+    folder = os.path.dirname(path)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        sys.modules.pop(name, None)
+        raise InputError(_import_problem(path, error)) from error
+    return module
+
+
+def _import_problem(path: str, error: Exception) -> Problem:
+    if isinstance(error, SyntaxError):
+        return Problem(f"not Python: {error.msg}", Location(error.filename or path, error.lineno, error.offset))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    line = frames[-1].lineno if frames else None
+    return Problem(f"importing it raised {type(error).__name__}: {error}", Location(path, line))
+
+
+def _no_function(path: str, name: str, found: Any) -> Problem:
+    known = [other for other in vars(found) if not other.startswith("_") and callable(getattr(found, other, None))]
+    hint = did_you_mean(name.rpartition(".")[2], known) or (f"it has {', '.join(known[:8])}" if known else "it has no functions")
+    return Problem(f"there is no function {name!r}", Location(path), hint)
+
+
+def _compile(code: str, names: tuple[str, ...]) -> CodeType:
+    body = textwrap.dedent(code).strip("\n")
+    is_expression = "\n" not in body.strip() and _is_expression(body.strip())
+    text = f"return ({body.strip()}\n)" if is_expression else body
+    source = f"def _inline({', '.join(names)}):\n{textwrap.indent(text, '    ')}\n"
+    try:
+        return compile(source, "<inline Python>", "exec")
+    except (SyntaxError, ValueError) as error:
+        line = (error.lineno or 2) - 1 if isinstance(error, SyntaxError) else 1
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise CannotEvaluate(f"not Python, line {line}: {message}") from error
+
+
+def _is_expression(code: str) -> bool:
+    try:
+        ast.parse(code, mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return True

@@ -1,0 +1,336 @@
+"""Loads a suite: the config and every file that it names, checked, merged and turned into values.
+
+    load_suite -> read_document (YAML) -> $ref -> check -> prompts | providers | default test | tests | scenarios -> Suite
+
+Everything that is wrong is collected and raised at once, with file, line and column.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from evolve.core.did_you_mean import did_you_mean
+from evolve.core.errors import InputError, Location, Problem
+from evolve.core.expand import names_prompt, names_provider
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
+from evolve.core.suite_format import (
+    Defaults,
+    Findings,
+    Source,
+    build_provider,
+    build_test,
+    checker,
+    env_texts,
+)
+from evolve.core.undefined import undefined_problems
+from evolve.core.yaml12 import Document, anchored_keys, read_document
+from evolve.store.files import LocalFiles
+from evolve.store.prompts import read_prompts
+from evolve.store.references import resolve_references
+from evolve.store.scripts import LocalScripts
+from evolve.store.test_files import TestReader
+from evolve.store.var_files import read_vars
+
+T = TypeVar("T")
+
+
+def load_suite(
+    path: str,
+    *,
+    undefined: Literal["strict", "empty"] = "strict",
+    unknown_keys: Literal["error", "warn"] = "error",
+    env: Mapping[str, str] | None = None,
+    root: str | None = None,
+    default_providers: Sequence[str] = (),
+    scripts: LocalScripts | None = None,
+) -> Suite:
+    """The suite in a YAML or JSON file.
+
+    Args:
+        undefined: "strict" makes a template variable that no test gives a problem; "empty" leaves it to promptfoo's way.
+        unknown_keys: "warn" turns unknown keys into `Suite.warnings`.
+        env: environment variables that templates may see; the config's own `env` goes over them.
+        root: nothing outside of this folder is read; None asks `evolve.store.files.find_root`.
+        default_providers: ids for a suite that names none, as failure cases do.
+        scripts: runs generators; None makes its own.
+
+    Raises:
+        InputError: every problem of the config and of its files.
+    """
+    files = LocalFiles(os.path.dirname(os.path.abspath(path)), root)
+    findings = Findings(unknown_keys)
+    loader = _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts or LocalScripts())
+    return loader.load(undefined, tuple(default_providers))
+
+
+@dataclass(slots=True)
+class _Loader:
+    path: str
+    shown: str
+    files: LocalFiles
+    findings: Findings
+    env: Mapping[str, str]
+    scripts: LocalScripts
+    _prompt_places: dict[int, Place] = field(default_factory=dict)
+
+    def load(self, undefined: Literal["strict", "empty"], default_providers: tuple[str, ...]) -> Suite:
+        document = self._document()
+        config = self._checked(document)
+        self._stop_on_problems()
+        env = {**self.env, **env_texts(config.get("env"))}
+        providers = self._providers(config, document, env) or tuple(ProviderSpec(name) for name in default_providers)
+        tests = self._tests(config, document)
+        prompts = self._prompts(config, document, tests)
+        self._require(config, document, providers, tests)
+        self._check_references(prompts, providers, tests)
+        if undefined == "strict" and not self.findings.problems:
+            self.findings.problems.extend(undefined_problems(prompts, tests, self._prompt_places))
+        self._stop_on_problems()
+        return self._suite(config, prompts, providers, tests)
+
+    def _suite(
+        self, config: Mapping[str, Any], prompts: tuple[Prompt, ...], providers: tuple[ProviderSpec, ...], tests: tuple[Test, ...]
+    ) -> Suite:
+        options = {**(config.get("commandLineOptions") or {}), **(config.get("evaluateOptions") or {})}
+        return Suite(
+            path=self.path,
+            base_dir=self.files.base_dir,
+            prompts=prompts,
+            providers=providers,
+            tests=tests,
+            description=config.get("description") or "",
+            derived_metrics=tuple(DerivedMetric(part["name"], part["value"]) for part in config.get("derivedMetrics") or ()),
+            env=env_texts(config.get("env")),
+            repeat=int(options.get("repeat") or 1),
+            max_concurrency=options.get("maxConcurrency"),
+            delay_ms=options.get("delay") or 0.0,
+            config=dict(config),
+            warnings=tuple(self.findings.warnings),
+        )
+
+    # --- the config itself
+
+    def _document(self) -> Document:
+        try:
+            text = self.files.read_text(self.path)
+        except InputError as error:
+            raise _at_file(error, self.shown) from None
+        document = read_document(text, self.shown)
+        if not isinstance(document.value, dict):
+            what = "it is empty" if document.value is None else "it is no mapping"
+            raise InputError(Problem(f"a suite needs prompts, providers and tests, {what}", document.locate()))
+        return document
+
+    def _checked(self, document: Document) -> Mapping[str, Any]:
+        own_keys: set[str] = set()
+        with self._collecting():
+            document.value = resolve_references(document, self.files, own_keys)
+        report = self.findings.report_on(document, (), lambda: frozenset(own_keys) | anchored_keys(document.text))
+        checker()(document.value, (), report)
+        assert isinstance(document.value, dict)
+        config: dict[str, Any] = {key: value for key, value in document.value.items() if value is not None}
+        if "targets" in config and "providers" in config:
+            self._problem(document, ("targets",), "providers and targets mean the same: give one of them")
+        if "targets" in config:
+            config["providers"] = config["targets"]
+        return config
+
+    def _require(self, config: Mapping[str, Any], document: Document, providers: Sequence[ProviderSpec], tests: Sequence[Test]) -> None:
+        if not providers and not self.findings.problems:
+            self._problem(document, (), "there are no providers", "for example `providers: [echo]`")
+        if not tests and not self.findings.problems:
+            key = "tests" if "tests" in config else "scenarios" if "scenarios" in config else None
+            self._problem(document, (key,) if key else (), "there are no tests", "for example `tests: [{vars: {question: Why?}}]`")
+
+    # --- prompts
+
+    def _prompts(self, config: Mapping[str, Any], document: Document, tests: Sequence[Test]) -> tuple[Prompt, ...]:
+        listed = config.get("prompts")
+        if listed is None:
+            if not tests or not all("prompt" in test.vars for test in tests):
+                self._problem(document, (), "there are no prompts", "for example `prompts: ['Answer: {{question}}']`")
+            return (Prompt("{{prompt}}", "{{prompt}}"),)
+        prompts: list[Prompt] = []
+        for entry, path in _prompt_entries(listed):
+            for prompt in self._reading(document, path, lambda entry=entry: read_prompts(entry, self.files), []):  # type: ignore[misc]
+                self._prompt_places[len(prompts)] = document.place(path)
+                prompts.append(prompt)
+        return tuple(prompts)
+
+    # --- providers
+
+    def _providers(self, config: Mapping[str, Any], document: Document, env: Mapping[str, str]) -> tuple[ProviderSpec, ...]:
+        key = "targets" if "targets" in config else "providers"
+        listed = config.get("providers") or []
+        entries = [(listed, (key,))] if isinstance(listed, str) else [(entry, (key, index)) for index, entry in enumerate(listed)]
+        providers: list[ProviderSpec] = []
+        for entry, path in entries:
+            source = Source({"provider": entry}, document, path)
+            providers.extend(self._reading(document, path, lambda source=source: self._provider(source, env), []))  # type: ignore[misc]
+        return tuple(providers)
+
+    def _provider(self, source: Source, env: Mapping[str, str]) -> list[ProviderSpec]:
+        entry = source.value["provider"]
+        entry = _render_env(entry, env)
+        if isinstance(entry, str) and entry.startswith("file://") and entry.endswith((".yaml", ".yml", ".json")):
+            return self._provider_file(entry.removeprefix("file://"), env)
+        return [build_provider(entry, source.at())]
+
+    def _provider_file(self, path: str, env: Mapping[str, str]) -> list[ProviderSpec]:
+        document = read_document(self.files.read_text(path), self.files.shown(self.files.resolve(path)))
+        with self._collecting():
+            document.value = resolve_references(document, self.files, set())
+        is_list = isinstance(document.value, list)
+        entries = document.value if isinstance(document.value, list) else [document.value]
+        before = len(self.findings.problems)
+        for index, entry in enumerate(entries):
+            checker("providerItem")(entry, (index,) if is_list else (), self.findings.report_on(document))
+        if len(self.findings.problems) > before:
+            return []
+        places = [document.place((index,) if is_list else ()) for index in range(len(entries))]
+        return [build_provider(_render_env(entry, env), place) for entry, place in zip(entries, places, strict=True)]  # type: ignore[arg-type]
+
+    # --- tests
+
+    def _tests(self, config: Mapping[str, Any], document: Document) -> tuple[Test, ...]:
+        reader = TestReader(self.files, self.findings, self.scripts)
+        defaults = Defaults.of(self._default_test(config, document, reader))
+        sources: list[list[Source]] = [[source] for source in reader.read(config.get("tests"), document, ("tests",))]
+        sources.extend(self._scenario_layers(config, document, reader))
+        if self.findings.problems:
+            return ()
+        tests: list[Test] = []
+        for layers in sources:
+            test = self._reading(
+                layers[-1].document, layers[-1].path, lambda layers=layers: build_test(layers, defaults, self._read_vars), None  # type: ignore[misc]
+            )
+            if test is not None:
+                tests.append(test)
+        return tuple(tests)
+
+    def _read_vars(
+        self, given: Mapping[str, JsonValue], is_expanded: bool, source: Source
+    ) -> tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]:
+        return read_vars(given, is_expanded, self.files)
+
+    def _default_test(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> Source | None:
+        value = config.get("defaultTest")
+        if isinstance(value, str):
+            return self._reading(document, ("defaultTest",), lambda: reader.read_default(value), None)
+        return reader.with_files(Source(value, document, ("defaultTest",))) if value else None
+
+    def _scenario_layers(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> Iterator[list[Source]]:
+        for scenario in self._scenarios(config.get("scenarios") or [], document, reader):
+            given = scenario.value.get("tests")
+            tests = list(reader.read(given, scenario.document, (*scenario.path, "tests"))) if given else [None]
+            for index, data in enumerate(scenario.value["config"]):
+                layer = reader.with_files(Source(data, scenario.document, (*scenario.path, "config", index)))
+                for test in tests:
+                    yield [layer, test] if test is not None else [layer]
+
+    def _scenarios(self, listed: Sequence[Any], document: Document, reader: TestReader) -> list[Source]:
+        found: list[Source] = []
+        for index, entry in enumerate(listed):
+            path = ("scenarios", index)
+            if isinstance(entry, str):
+                found.extend(self._reading(document, path, lambda entry=entry: reader.read_scenarios(entry), []))  # type: ignore[misc]
+            else:
+                found.append(Source(entry, document, path))
+        return found
+
+    # --- references by name
+
+    def _check_references(self, prompts: Sequence[Prompt], providers: Sequence[ProviderSpec], tests: Sequence[Test]) -> None:
+        prompt_names = [name for prompt in prompts for name in (prompt.label, prompt.id) if name]
+        provider_names = [name for provider in providers for name in (provider.label, provider.id) if name]
+        seen: dict[tuple[str, str], bool] = {}
+
+        def check(kind: str, ref: str, place: Place | None) -> None:
+            if (kind, ref) not in seen:
+                seen[kind, ref] = (
+                    any(names_prompt(ref, prompt) for prompt in prompts)
+                    if kind == "prompt"
+                    else any(names_provider(ref, provider) for provider in providers)
+                )
+            if not seen[kind, ref]:
+                known = prompt_names if kind == "prompt" else provider_names
+                hint = did_you_mean(ref, known) or f"there are {', '.join(repr(name[:40]) for name in known[:8])}"
+                self.findings.add(Problem(f"there is no {kind} {ref!r}", place.location() if place else None, hint))
+
+        for provider in providers:
+            for ref in provider.prompts or ():
+                check("prompt", ref, provider.place)
+        for test in tests:
+            for ref in test.prompts or ():
+                check("prompt", ref, _inside(test.place, "prompts"))
+            for ref in test.providers or ():
+                check("provider", ref, _inside(test.place, "providers"))
+
+    # --- problems
+
+    def _problem(self, document: Document, path: tuple[str | int, ...], message: str, hint: str = "") -> None:
+        self.findings.add(Problem(message, document.locate(*path), hint))
+
+    def _reading(self, document: Document, path: tuple[str | int, ...], read: Callable[[], T], otherwise: T) -> T:
+        """What `read` gives; its problems without a place get the place of the reference."""
+        try:
+            return read()
+        except InputError as error:
+            for problem in error.problems:
+                self.findings.add(problem if problem.where else Problem(problem.message, document.locate(*path), problem.hint))
+            return otherwise
+
+    def _collecting(self) -> "_Collecting":
+        return _Collecting(self.findings)
+
+    def _stop_on_problems(self) -> None:
+        if self.findings.problems:
+            raise InputError(dict.fromkeys(self.findings.problems))
+
+
+@dataclass(slots=True)
+class _Collecting:
+    findings: Findings
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, InputError):
+            self.findings.problems.extend(error.problems)
+            return True
+        return False
+
+
+def _inside(place: Place | None, key: str) -> Place | None:
+    return Place(place.file, (*place.path, key), place.locate) if place else None
+
+
+def _at_file(error: InputError, shown: str) -> InputError:
+    return InputError([Problem(problem.message, problem.where or Location(shown), problem.hint) for problem in error.problems])
+
+
+def _prompt_entries(listed: Any) -> Iterator[tuple[str | Mapping[str, Any], tuple[str | int, ...]]]:
+    if isinstance(listed, str):
+        yield listed, ("prompts",)
+    elif isinstance(listed, list):
+        for index, entry in enumerate(listed):
+            yield entry, ("prompts", index)
+    else:
+        for raw, label in listed.items():
+            yield {"raw": raw, "label": label}, ("prompts", raw)
+
+
+_ENV = re.compile(r"\{\{\s*env(?:\.(\w+)|\[\s*['\"]([^'\"]+)['\"]\s*\])\s*\}\}")
+
+
+def _render_env(entry: Any, env: Mapping[str, str]) -> Any:
+    """A provider's entry whose id and label have their `{{env.NAME}}` filled in; its config is rendered when it is opened."""
+    if isinstance(entry, str):
+        return _ENV.sub(lambda found: env.get(found[1] or found[2], found[0]), entry)
+    if isinstance(entry, dict):
+        return {key: _render_env(value, env) if key in ("id", "label") else value for key, value in entry.items()}
+    return entry

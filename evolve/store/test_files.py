@@ -1,0 +1,294 @@
+"""Tests from where a suite names them: inline, YAML, JSON, JSONL and CSV files, globs, Python generators."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evolve.core.csv_tests import BadCell, check_columns, test_of_row
+from evolve.core.errors import InputError, Location, Problem
+from evolve.core.schema_check import describe
+from evolve.core.suite import ScriptRef
+from evolve.core.suite_format import Findings, Source, checker
+from evolve.core.yaml12 import Document, Mark, Path, read_document
+from evolve.store.files import LocalFiles
+from evolve.store.prompts import parse_json, read_data, split_function
+from evolve.store.references import resolve_references
+from evolve.store.scripts import LocalScripts
+
+_JAVASCRIPT = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
+_REMOTE = ("http://", "https://", "huggingface://", "az://", "s3://", "gs://")
+_PREFIX = "file://"
+
+
+@dataclass(slots=True)
+class TestReader:
+    """Reads tests as sources: checked, with their places, not yet merged with anything."""
+
+    __test__ = False
+
+    files: LocalFiles
+    findings: Findings
+    scripts: LocalScripts
+    _open: list[str] = field(default_factory=list)
+    """The files being read, outermost first: a file that names one of them would never end."""
+
+    def read(self, listed: Any, document: Document, path: Path) -> Iterator[Source]:
+        """The tests that the value of a `tests` key names; inline ones were checked with their document."""
+        if listed is None:
+            return
+        if isinstance(listed, str):
+            yield from self._named(listed, document, path, is_alone=True)
+        elif isinstance(listed, dict):
+            yield from self._generated(listed, document, path)
+        else:
+            for index, entry in enumerate(listed):
+                if entry.__class__ is dict and "path" not in entry:
+                    yield self.with_files(Source(entry, document, (*path, index)))
+                else:
+                    yield from self._entry(entry, document, (*path, index))
+
+    def _entry(self, entry: Any, document: Document, path: Path) -> Iterator[Source]:
+        if isinstance(entry, str):
+            yield from self._named(entry, document, path, is_alone=False)
+        else:
+            yield from self._generated(entry, document, path)
+
+    def _generated(self, entry: Mapping[str, Any], document: Document, path: Path) -> Iterator[Source]:
+        config = entry.get("config")
+        yield from self._named(entry["path"], document, (*path, "path"), is_alone=True, config=config)
+
+    def _named(self, name: str, document: Document, path: Path, *, is_alone: bool, config: Any = None) -> Iterator[Source]:
+        """The tests of the files that one entry names; problems without a place get the entry's."""
+        try:
+            for file, function in self._files_of(name):
+                yield from self._guarded(file, function, is_alone, config)
+        except InputError as error:
+            for problem in error.problems:
+                self.findings.add(problem if problem.where else Problem(problem.message, document.locate(*path), problem.hint))
+
+    def _files_of(self, name: str) -> list[tuple[str, str | None]]:
+        if name.startswith(_REMOTE):
+            raise InputError(Problem(f"not supported by Anneal: tests from {name.partition(':')[0]}", hint="save them as a file"))
+        path, function = split_function(name.removeprefix(_PREFIX))
+        if any(char in path for char in "*?[") and not self.files.exists(path):
+            found = self.files.glob(path)
+            if not found:
+                raise InputError(Problem(f"no file matches {path}"))
+            return [(match, function) for match in found]
+        return [(self.files.resolve(path), function)]
+
+    def _guarded(self, file: str, function: str | None, is_alone: bool, config: Any) -> Iterator[Source]:
+        if file in self._open:
+            names = " -> ".join(self.files.shown(path) for path in [*self._open, file])
+            raise InputError(Problem(f"a file names itself: {names}"))
+        self._open.append(file)
+        try:
+            yield from self._of_file(file, function, is_alone, config)
+        finally:
+            self._open.pop()
+
+    def _of_file(self, file: str, function: str | None, is_alone: bool, config: Any) -> Iterable[Source]:
+        suffix = os.path.splitext(file)[1].lower()
+        if suffix == ".csv":
+            return self._table(file)
+        if suffix == ".jsonl":
+            return self._json_lines(file, is_alone)
+        if suffix in (".json", ".yaml", ".yml"):
+            return self._data(file, numbered=is_alone and suffix == ".json")
+        if suffix == ".py":
+            return self._generator(file, function, config)
+        if suffix in _JAVASCRIPT:
+            raise InputError(Problem(f"not supported by Anneal: tests made by JavaScript ({self.files.shown(file)})", hint="use Python or a file"))
+        if suffix in (".xlsx", ".xls"):
+            raise InputError(Problem(f"not supported by Anneal: tests in spreadsheets ({self.files.shown(file)})", hint="save it as CSV"))
+        self.files.read_text(file)
+        raise InputError(Problem(f"tests stand in yaml, json, jsonl, csv or py files, not in {self.files.shown(file)}"))
+
+    # --- formats
+
+    def _data(self, file: str, *, numbered: bool) -> Iterator[Source]:
+        document = self._document(file)
+        listed = document.value if isinstance(document.value, list) else [document.value]
+        is_list = isinstance(document.value, list)
+        for index, entry in enumerate(listed):
+            path: Path = (index,) if is_list else ()
+            if isinstance(entry, str) and entry.startswith(_PREFIX):
+                yield from self._named(entry, document, path, is_alone=False)
+                continue
+            for test in self._checked(entry, document, path):
+                yield _described(test, index) if numbered else test
+
+    def _document(self, file: str) -> Document:
+        shown = self.files.shown(file)
+        text = self.files.read_text(file)
+        document = Document(shown, text, parse_json(text, shown)) if file.endswith(".json") else read_document(text, shown)
+        if document.value is None or document.value == []:
+            raise InputError(Problem("there are no tests in it", Location(shown)))
+        document.value = resolve_references(document, self.files, set())
+        return document
+
+    def _checked(self, entry: Any, document: Document, path: Path) -> Iterator[Source]:
+        before = len(self.findings.problems)
+        checker("test")(entry, path, self.findings.report_on(document))
+        if len(self.findings.problems) == before:
+            yield self.with_files(Source(entry, document, path))
+
+    def _json_lines(self, file: str, is_alone: bool) -> Iterator[Source]:
+        shown, text = self.files.shown(file), self.files.read_text(file)
+        index = 0
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                document = _LineDocument(shown, line, _json_line(line, shown, number), items={(): Mark(number, 1)})
+                for test in self._checked(document.value, document, ()):
+                    yield _described(test, index) if is_alone else test
+                index += 1
+
+    def _table(self, file: str) -> Iterator[Source]:
+        shown = self.files.shown(file)
+        rows = _rows(self.files.read_text(file), shown)
+        _, header = next(rows, (1, []))
+        if not header:
+            raise InputError(Problem("there are no tests in it", Location(shown)))
+        for bad in check_columns(header):
+            self.findings.add(Problem(bad.message, Location(shown, 1, path=bad.column), bad.hint), "unknown key")
+        for index, (line, cells) in enumerate(rows):
+            if len(cells) != len(header):
+                self.findings.add(Problem(f"the row has {len(cells)} cells, the header {len(header)}", Location(shown, line)))
+                continue
+            try:
+                test = test_of_row(dict(zip(header, cells, strict=True)), f"Row #{index + 1}")
+            except BadCell as bad:
+                self.findings.add(Problem(bad.message, Location(shown, line, path=bad.column), bad.hint))
+                continue
+            yield from self._checked(test, _LineDocument(shown, "", test, items={(): Mark(line, 1)}), ())
+
+    def _generator(self, file: str, function: str | None, config: Any) -> Iterator[Source]:
+        shown = self.files.shown(file)
+        self.files.read_text(file)
+        generate = self.scripts.function(ScriptRef(file, function), "generate_tests")
+        made = _call(generate, config, shown, function or "generate_tests")
+        for index, test in enumerate(made):
+            yield from self._checked(test, _Generated(shown, "", made), (index,))
+
+    # --- other parts
+
+    def read_default(self, name: str) -> Source | None:
+        """The default test of a file; None when it has problems."""
+        file = self.files.resolve(name.removeprefix(_PREFIX))
+        document = self._document(file)
+        before = len(self.findings.problems)
+        checker("defaultTest")(document.value, (), self.findings.report_on(document))
+        is_fine = len(self.findings.problems) == before and isinstance(document.value, dict)
+        return self.with_files(Source(document.value, document)) if is_fine and isinstance(document.value, dict) else None
+
+    def read_scenarios(self, name: str) -> list[Source]:
+        """The scenarios of files; the list is shorter when some have problems."""
+        found: list[Source] = []
+        for file, _ in self._files_of(name):
+            document = self._document(file)
+            is_list = isinstance(document.value, list)
+            for index, entry in enumerate(document.value if isinstance(document.value, list) else [document.value]):
+                path: Path = (index,) if is_list else ()
+                before = len(self.findings.problems)
+                checker("scenario")(entry, path, self.findings.report_on(document))
+                if len(self.findings.problems) == before and isinstance(entry, dict):
+                    found.append(Source(entry, document, path))
+        return found
+
+    def with_files(self, source: Source) -> Source:
+        """The source with `assert: file://...` and `vars: file.yaml` read."""
+        listed, variables = source.value.get("assert"), source.value.get("vars")
+        if listed.__class__ is not str and (variables is None or variables.__class__ is dict):
+            return source
+        value = dict(source.value)
+        try:
+            if isinstance(listed, str):
+                value["assert"] = self._assertions(listed)
+            if isinstance(variables, (str, list)):
+                value["vars"] = self._variables([variables] if isinstance(variables, str) else variables, source)
+        except InputError as error:
+            for problem in error.problems:
+                where = problem.where or source.document.locate(*source.path)
+                self.findings.add(Problem(problem.message, where, problem.hint))
+        return Source(value, source.document, source.path)
+
+    def _assertions(self, name: str) -> list[Any]:
+        document = self._document(self.files.resolve(name.removeprefix(_PREFIX)))
+        checker("test")({"assert": document.value}, (), self.findings.report_on(document, ()))
+        return document.value if isinstance(document.value, list) and not self.findings.problems else []
+
+    def _variables(self, names: Iterable[str], source: Source) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        folder = os.path.dirname(os.path.join(self.files.base_dir, source.document.file))
+        for name in names:
+            pattern = os.path.join(folder, name.removeprefix(_PREFIX))
+            found = self.files.glob(pattern)
+            if not found:
+                raise InputError(Problem(f"no file matches {name}"))
+            for file in found:
+                value = read_data(file, self.files)
+                if not isinstance(value, dict):
+                    raise InputError(Problem(f"expected a mapping of names to values, got {describe(value)}", Location(self.files.shown(file))))
+                merged.update(value)
+        return merged
+
+
+@dataclass(slots=True)
+class _LineDocument(Document):
+    """A document that is one line of a file: all its parts stand there."""
+
+    def locate(self, *path: str | int) -> Location:
+        mark = self.items[()]
+        column = mark.column if self.text else None
+        return Location(self.file, mark.line, column, Document(self.file, "", None).locate(*path).path if path else "")
+
+    def locate_key(self, *path: str | int) -> Location:
+        return self.locate(*path)
+
+
+@dataclass(slots=True)
+class _Generated(Document):
+    """Values that a function made: only their paths are known."""
+
+    def _read_marks(self) -> dict[Path, Mark]:
+        return {}
+
+
+def _described(source: Source, index: int) -> Source:
+    return source if source.value.get("description") else Source({**source.value, "description": f"Row #{index + 1}"}, source.document, source.path)
+
+
+def _json_line(line: str, shown: str, number: int) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(Problem(f"not JSON: {error.msg}", Location(shown, number, error.colno), "one JSON value in each line")) from None
+
+
+def _rows(text: str, shown: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table that are not blank, each with its first line's number."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=False)
+    line = 1
+    try:
+        for cells in reader:
+            if cells and not (len(cells) == 1 and not cells[0].strip()):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(Problem(f"not CSV: {error}", Location(shown, reader.line_num))) from None
+
+
+def _call(generate: Any, config: Any, shown: str, name: str) -> list[Any]:
+    try:
+        made = generate(config) if config is not None else generate()
+    except Exception as error:  # the boundary to the user's code
+        raise InputError(Problem(f"{name} raised {type(error).__name__}: {error}", Location(shown))) from error
+    if isinstance(made, (list, tuple)) or hasattr(made, "__next__"):
+        return list(made)
+    raise InputError(Problem(f"{name} must return a list of tests, it returned {describe(made)}", Location(shown)))
+
+

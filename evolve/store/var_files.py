@@ -1,0 +1,95 @@
+"""`file://` in a test's vars: a file's content, or a function that makes the value for each prompt."""
+
+import base64
+import json
+import mimetypes
+import os
+from collections.abc import Mapping
+
+from evolve.core.errors import InputError, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import ScriptRef
+from evolve.core.yaml12 import parse_yaml
+from evolve.store.files import LocalFiles
+from evolve.store.prompts import split_function
+
+_SCRIPTS = (".py", ".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
+_IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".svg", ".tif", ".tiff", ".ico", ".avif", ".heic", ".heif")
+_MEDIA = (".mp3", ".wav", ".ogg", ".flac", ".m4a", ".aac", ".mp4", ".webm", ".mov", ".avi", ".mkv", ".m4v", ".opus")
+_PREFIX = "file://"
+
+
+def read_vars(
+    given: Mapping[str, JsonValue], is_expanded: bool, files: LocalFiles
+) -> tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]:
+    """Vars with the files read, and those that a function in a file makes (their value here is empty text).
+
+    A glob that finds several files is a list of their texts, which multiplies the test. YAML becomes JSON text, an
+    image a data URL, other media base64; everything else is the file's text without white space around it.
+
+    Args:
+        is_expanded: whether globs are; otherwise a value names one file.
+
+    Raises:
+        InputError: no file, or one that cannot be read.
+    """
+    if not any(_names_a_file(value) for value in given.values()):
+        return given, {}
+    variables = dict(given)
+    scripts: dict[str, ScriptRef] = {}
+    for name, value in given.items():
+        if isinstance(value, str) and value.startswith(_PREFIX):
+            script = _script(value, files)
+            if script:
+                variables[name], scripts[name] = "", script
+            else:
+                variables[name] = _contents(name, value, is_expanded, files)
+        elif _names_a_file(value) and isinstance(value, list):
+            variables[name] = [_content(part, files) if isinstance(part, str) else part for part in value]
+    return variables, scripts
+
+
+def _names_a_file(value: JsonValue) -> bool:
+    if isinstance(value, str):
+        return value.startswith(_PREFIX)
+    is_choice = isinstance(value, list) and bool(value) and isinstance(value[0], str)
+    return is_choice and isinstance(value, list) and any(isinstance(part, str) and part.startswith(_PREFIX) for part in value)
+
+
+def _script(value: str, files: LocalFiles) -> ScriptRef | None:
+    path, function = split_function(value.removeprefix(_PREFIX))
+    if not path.endswith(_SCRIPTS):
+        return None
+    if not files.exists(path):
+        files.read_text(path)  # raises with the reason
+    return ScriptRef(files.resolve(path), function)
+
+
+def _contents(name: str, value: str, is_expanded: bool, files: LocalFiles) -> JsonValue:
+    path = value.removeprefix(_PREFIX)
+    if not is_expanded or not any(char in path for char in "*?["):
+        return _content(value, files)
+    found = files.glob(path)
+    if not found:
+        raise InputError(Problem(f"no file matches {path}, which the variable {name!r} names"))
+    contents: list[JsonValue] = [_content(_PREFIX + match, files) for match in found]
+    return contents if len(contents) > 1 else contents[0]
+
+
+def _content(value: str, files: LocalFiles) -> str:
+    if not value.startswith(_PREFIX):
+        return value
+    path = value.removeprefix(_PREFIX)
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in _SCRIPTS:
+        raise InputError(Problem(f"a function cannot stand in a list of vars: {path}", hint="give it a variable of its own"))
+    if suffix == ".pdf":
+        raise InputError(Problem(f"not supported by Anneal: PDF files ({path})", hint="save the text as a file"))
+    if suffix in _IMAGES or suffix in _MEDIA:
+        encoded = base64.b64encode(files.read_bytes(path)).decode()
+        mime = mimetypes.guess_type(path)[0] or "image/jpeg"
+        return f"data:{mime};base64,{encoded}" if suffix in _IMAGES else encoded
+    text = files.read_text(path)
+    if suffix in (".yaml", ".yml"):
+        return json.dumps(parse_yaml(text, path), ensure_ascii=False, separators=(",", ":"))
+    return text.strip()
