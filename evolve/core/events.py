@@ -75,6 +75,8 @@ class RunFinished:
     suites: tuple[Suite, ...]
     results: tuple[tuple[Suite, tuple[CaseResult, ...]], ...]
     seconds: float
+    started_s: float = 0.0
+    """Seconds since the epoch."""
     interrupted: bool = False
     """Stopped by the user; `results` has what was finished."""
 

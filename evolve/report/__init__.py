@@ -1,0 +1,1 @@
+"""Reports of a run: files for other programs, a page and the console for people."""

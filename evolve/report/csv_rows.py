@@ -1,0 +1,67 @@
+"""A table as promptfoo's CSV has it: a row for each test, eight or more columns for each prompt and provider."""
+
+import csv
+import json
+from collections.abc import Sequence
+
+from evolve.core.events import CaseResult, RunFinished
+from evolve.core.js_values import to_js_string, to_json
+from evolve.core.json_value import JsonValue
+from evolve.core.scoring import to_fixed
+from evolve.report.output_file import output_file
+
+_STATUS = {"pass": "PASS", "fail": "FAIL", "error": "ERROR"}
+
+
+def write_csv(path: str, run: RunFinished) -> None:
+    """Writes one table per suite, one below the other; most runs have one."""
+    with output_file(path, newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for number, (_, results) in enumerate(run.results):
+            if number:
+                writer.writerow([])
+            writer.writerows(table(results))
+
+
+def table(results: Sequence[CaseResult]) -> list[list[str]]:
+    """The header and the rows of one suite."""
+    names = list(dict.fromkeys(name for result in results for name in result.vars))
+    columns = {result.evaluation.prompt_index: result.evaluation for result in reversed(results)}
+    metrics = sorted({name for result in results for name in result.named_scores})
+    header = ["Description", *names]
+    for index in sorted(columns):
+        evaluation = columns[index]
+        header.append(f"[{evaluation.provider.name}] {evaluation.prompt.label}")
+        header += ["Status", "Score", "Named Scores", *(f"Metric: {name}" for name in metrics), "Grader Reason", "Comment"]
+    rows: dict[int, dict[int, CaseResult]] = {}
+    for result in results:
+        rows.setdefault(result.evaluation.test_index, {})[result.evaluation.prompt_index] = result
+    return [header, *(_row(cells, names, sorted(columns), metrics) for _, cells in sorted(rows.items()))]
+
+
+def _row(cells: dict[int, CaseResult], names: Sequence[str], columns: Sequence[int], metrics: Sequence[str]) -> list[str]:
+    sample = next(iter(cells.values()))
+    row = [sample.evaluation.test.description, *(_text(sample.vars.get(name, "")) for name in names)]
+    for index in columns:
+        row += _cell(cells[index], metrics) if index in cells else [""] * (6 + len(metrics))
+    return row
+
+
+def _cell(result: CaseResult, metrics: Sequence[str]) -> list[str]:
+    scores = result.named_scores
+    text = _text(result.output) if result.answer is not None else result.error
+    return [
+        text,
+        _STATUS[result.status],
+        to_fixed(result.verdict.score, 2),
+        json.dumps(dict(scores), ensure_ascii=False, separators=(",", ":")),
+        *(to_fixed(scores[name], 2) if name in scores else "" for name in metrics),
+        result.verdict.reason or result.error,
+        "",
+    ]
+
+
+def _text(value: JsonValue) -> str:
+    if isinstance(value, dict | list):
+        return to_json(value)
+    return "" if value is None else to_js_string(value)

@@ -1,0 +1,14 @@
+"""One JSON line per case: the rows of the result file, for tools that read line by line."""
+
+from evolve.core.events import RunFinished
+from evolve.report.output_file import output_file
+from evolve.report.promptfoo_rows import Rows, dump_row
+
+
+def write_jsonl(path: str, run: RunFinished) -> None:
+    """Writes the rows of all suites; each names its suite's file under `suite`."""
+    with output_file(path) as file:
+        for suite, results in run.results:
+            rows = Rows(suite.path)
+            for result in results:
+                file.write(dump_row({**rows.row(result), "suite": suite.path}) + "\n")

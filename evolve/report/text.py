@@ -1,0 +1,84 @@
+"""A failed case in a few lines for people: what was asked, what came back, what was expected."""
+
+from collections.abc import Iterator
+
+from evolve.core.events import CaseResult
+from evolve.core.js_values import number_text, to_js_string, to_json
+from evolve.core.json_value import JsonValue
+from evolve.core.scoring import flatten
+from evolve.core.suite import Assertion
+from evolve.core.verdicts import Verdict
+
+PROMPT_LIMIT = 600
+OUTPUT_LIMIT = 1200
+VALUE_LIMIT = 300
+REASON_LIMIT = 600
+
+
+def failure_text(result: CaseResult) -> str:
+    """Prompt, output and each failing assertion; cut so that a hundred failures stay readable."""
+    lines = [*_section("prompt", result.prompt, PROMPT_LIMIT)]
+    if result.answer is not None:
+        lines += _section("output", shown(result.output), OUTPUT_LIMIT)
+    failing = [verdict for verdict in flatten(result.verdict.components) if not verdict.passed]
+    for verdict in failing:
+        lines += _assertion_lines(verdict)
+    if result.error and not any(result.error == verdict.error for verdict in failing):
+        lines += _section(_ERROR_NAMES.get(result.error_kind, "error"), result.error, REASON_LIMIT)
+    elif result.verdict.reason and not any(result.verdict.reason == verdict.reason for verdict in failing):
+        lines.append(f"verdict: {cut(result.verdict.reason, REASON_LIMIT)}")
+    if result.verdict.components:
+        lines.append(f"score:  {number_text(round(result.verdict.score, 4))}")
+    return "\n".join(lines)
+
+
+_ERROR_NAMES = {
+    "input": "input error",
+    "environment": "environment fault",
+    "evaluation": "could not be evaluated",
+}
+
+
+def assertion_name(verdict: Verdict) -> str:
+    """The assertion's type as the suite spells it."""
+    requirement = verdict.requirement
+    if isinstance(requirement, Assertion):
+        return f"not-{requirement.type}" if requirement.negated else requirement.type
+    return "assert-set" if requirement is not None else "repeat"
+
+
+def _assertion_lines(verdict: Verdict) -> Iterator[str]:
+    mark = "error " if verdict.error else "failed"
+    metric = verdict.requirement.metric if verdict.requirement else None
+    name = f"{assertion_name(verdict)} ({metric})" if metric else assertion_name(verdict)
+    yield from _section(f"{mark} {name}", verdict.error or verdict.reason, REASON_LIMIT)
+    requirement = verdict.requirement
+    if isinstance(requirement, Assertion) and _adds_something(requirement, verdict.reason):
+        yield from _section("  expected", shown(requirement.value), VALUE_LIMIT)
+
+
+def _adds_something(assertion: Assertion, reason: str) -> bool:
+    return assertion.value is not None and shown(assertion.value) not in reason
+
+
+def _section(title: str, text: str, limit: int) -> Iterator[str]:
+    """`title: text`, or the text indented below its title when it has several lines."""
+    lines = cut(text, limit).splitlines() or [""]
+    if len(lines) == 1:
+        yield f"{title}: {lines[0]}"
+        return
+    yield f"{title}:"
+    yield from (f"    {line}" for line in lines)
+
+
+def shown(value: JsonValue) -> str:
+    """A value as people read it: text as it is, structures as JSON."""
+    return to_json(value) if isinstance(value, dict | list) else to_js_string(value)
+
+
+def cut(text: str, limit: int) -> str:
+    """The start and the end of a long text; the middle is counted."""
+    if len(text) <= limit:
+        return text
+    head, tail = limit * 2 // 3, limit // 3
+    return f"{text[:head]}… [{len(text) - head - tail} characters] …{text[-tail:]}"
