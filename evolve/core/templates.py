@@ -1,0 +1,320 @@
+"""Templates: Jinja2's grammar with Nunjucks' semantics and promptfoo's rules for prompts and nested variables.
+
+Text without tags comes back at once; text with nothing but `{{ name }}` and `{{ name.member }}` never loads Jinja2.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal
+
+from evolve.core.errors import CannotEvaluate
+from evolve.core.js_values import UNDEFINED, JsFunction, Value, from_units, js_strip, to_js_string, to_json
+from evolve.core.json_value import JsonValue
+
+if TYPE_CHECKING:
+    from evolve.core.template_compiler import Compiled
+
+_MAX_CACHED: Final = 4_096
+_MAX_SOURCE: Final = 4_000_000
+"""Characters of a template; more is certainly data."""
+_PLAIN_TAG: Final = re.compile(r"\{\{\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*\}\}", re.A)
+_RESERVED: Final = frozenset("true false none null not and or in is if else undefined loop caller".split())
+_TAG_STARTS: Final = ("{{", "{%", "{#")
+_HALF_TAG: Final = re.compile(r"(\{%[^%]*$|\{\{[^}]*$|\{#[^#]*$)", re.M)
+_RAW: Final = re.compile(r"\{%\s*raw\s*%\}")
+_END_RAW: Final = re.compile(r"\{%\s*endraw\s*%\}")
+_NESTED: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}", re.A)
+_REFERENCE: Final = re.compile(
+    r"\{\{\s*([^{}\s|]+)\s*(?:\|[^}]+)?\}\}|\{%\s*(?:if|for)\s+([^{}\s]+)\s*.*?%\}"
+)
+_FOR: Final = re.compile(r"\{%\s*for\s+(\w+)\s+in\s+(\w+)\s*%\}", re.A)
+_COMMENT: Final = re.compile(r"\{#[\s\S]*?#\}")
+_REPLACEMENT: Final = re.compile(r"\$([$&`'])")
+_MAX_PASSES: Final = 5
+
+CustomFilter = Callable[..., JsonValue]
+
+
+class Templates:
+    """Renders the templates of one suite.
+
+    `undefined` "strict" makes a missing variable an error where it would be printed, read into, looped over or
+    calculated with; conditions, `default` and `is defined` may ask for it. "empty" prints nothing, as promptfoo does.
+    `env` is what templates see as `env`: an allow-list, never the whole environment.
+    """
+
+    def __init__(
+        self,
+        undefined: Literal["strict", "empty"] = "strict",
+        env: Mapping[str, str] | None = None,
+        filters: Mapping[str, CustomFilter] | None = None,
+    ) -> None:
+        self._strict = undefined == "strict"
+        self._env: dict[str, Value] = {"env": dict(env or {})}
+        self._filters = dict(filters or {})
+        self._plain: dict[str, _Plain | None] = {}
+        self._compiled: dict[str, Compiled | CannotEvaluate] = {}
+        self._globals: dict[str, Value] | None = None
+
+    def render(self, text: str, vars: Mapping[str, JsonValue]) -> str:
+        """The text with its tags replaced.
+
+        Raises:
+            CannotEvaluate: not well-formed, an undefined variable (strict), a type error, or a limit; with the line.
+        """
+        if not has_tags(text):
+            return text
+        plain = self._plain_template(text)
+        return plain.render(vars, self._env, self._strict) if plain else self._render_full(text, vars)
+
+    def render_value(self, value: JsonValue, vars: Mapping[str, JsonValue]) -> JsonValue:
+        """The value with every string inside rendered; keys stay as they are."""
+        if isinstance(value, str):
+            return self.render(value, vars)
+        if isinstance(value, list):
+            return [self.render_value(item, vars) for item in value]
+        if isinstance(value, dict):
+            return {key: self.render_value(item, vars) for key, item in value.items()}
+        return value
+
+    def prepare_vars(self, vars: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """The variables as prompts and assertions see them, by promptfoo's rules.
+
+        One trailing line break of each text is cut; then up to five times the first plain `{{ name }}` in each text
+        is replaced by that variable's text. Other tags wait for `render_prompt`.
+        """
+        prepared = {key: value.removesuffix("\n") if isinstance(value, str) else value for key, value in vars.items()}
+        for _ in range(_MAX_PASSES):
+            changed = False
+            for key, value in prepared.items():
+                if isinstance(value, str) and "{{" in value:
+                    replaced = _insert_first(value, prepared)
+                    changed = changed or replaced is not None
+                    prepared[key] = value if replaced is None else replaced
+            if not changed:
+                break
+        return prepared
+
+    def render_prompt(self, text: str, vars: Mapping[str, JsonValue]) -> str:
+        """The prompt as it is sent: `render_prepared` of `prepare_vars`."""
+        return self.render_prepared(text, self.prepare_vars(vars))
+
+    def render_prepared(self, text: str, vars: Mapping[str, JsonValue]) -> str:
+        """The prompt as it is sent, by promptfoo's rules, from variables that `prepare_vars` made.
+
+        A prompt that is JSON has each of its strings rendered by itself, so that values need no escaping, and is
+        indented by two. Otherwise each text variable is a template too, unless it names an unknown variable, and then
+        the prompt is rendered. A text with a tag that does not end on its line is left as it is.
+        """
+        parsed = _json_or_none(text)
+        if parsed is not None:
+            try:
+                return to_json(self.render_value(parsed[0], vars), 2)
+            except CannotEvaluate:
+                pass  # promptfoo falls back to rendering the text; so the error, if it stays, names the text's line
+        if not has_tags(text) or _is_half_tagged(text):
+            return text
+        return self.render(text, {key: self._rendered_var(value, vars) for key, value in vars.items()})
+
+    def undefined_names(self, text: str, known: Mapping[str, JsonValue] | frozenset[str] = frozenset()) -> frozenset[str]:
+        """Names that every rendering needs and `known` lacks; empty for text that is not well-formed.
+
+        Names inside conditions, loops, macros and `default` are left out: they may be missing on purpose.
+        """
+        if not has_tags(text):
+            return frozenset()
+        compiled = self._compile(text)
+        if isinstance(compiled, CannotEvaluate):
+            return frozenset()
+        return frozenset(name for name in compiled.required if name not in known and name not in self._all_globals())
+
+    def names(self, text: str) -> frozenset[str]:
+        """All names a template takes from outside; empty for text that is not well-formed."""
+        compiled = self._compile(text) if has_tags(text) else None
+        return frozenset() if compiled is None or isinstance(compiled, CannotEvaluate) else compiled.names
+
+    def _rendered_var(self, value: JsonValue, vars: Mapping[str, JsonValue]) -> JsonValue:
+        if not isinstance(value, str) or not has_tags(value) or _is_half_tagged(value):
+            return value
+        return value if _names_unknown(value, vars) else self.render(value, vars)
+
+    def _plain_template(self, text: str) -> "_Plain | None":
+        try:
+            return self._plain[text]
+        except KeyError:
+            if len(self._plain) >= _MAX_CACHED:
+                self._plain.clear()
+            return self._plain.setdefault(text, _plain(text))
+
+    def _render_full(self, text: str, vars: Mapping[str, JsonValue]) -> str:
+        from evolve.core.template_compiler import Fault, Run
+
+        compiled = self._compile(text)
+        if isinstance(compiled, CannotEvaluate):
+            raise CannotEvaluate(*compiled.args)
+        try:
+            return from_units(compiled.render(Run(vars, self._all_globals(), self._strict)))
+        except Fault as fault:
+            raise CannotEvaluate(f"template line {fault.line or 1}: {_with_hint(str(fault), vars)}") from None
+        except CannotEvaluate as exc:
+            raise CannotEvaluate(f"template: {exc}") from None
+        except RecursionError:
+            raise CannotEvaluate("template: nested too deeply") from None
+
+    def _compile(self, text: str) -> "Compiled | CannotEvaluate":
+        found = self._compiled.get(text)
+        if found is None:
+            if len(self._compiled) >= _MAX_CACHED:
+                self._compiled.clear()
+            found = self._compiled[text] = _compiled(text, self._filters)
+        return found
+
+    def _all_globals(self) -> dict[str, Value]:
+        if self._globals is None:
+            from evolve.core.template_filters import GLOBALS
+
+            self._globals = {**GLOBALS, **self._env}
+        return self._globals
+
+
+def has_tags(text: str) -> bool:
+    """Whether a text is a template at all."""
+    return "{" in text and any(start in text for start in _TAG_STARTS)
+
+
+def _compiled(text: str, filters: Mapping[str, CustomFilter]) -> "Compiled | CannotEvaluate":
+    from jinja2.exceptions import TemplateSyntaxError
+
+    from evolve.core.template_compiler import compile_template
+    from evolve.core.template_filters import FILTERS
+    from evolve.core.template_syntax import parse, syntax_error
+
+    if len(text) > _MAX_SOURCE:
+        return CannotEvaluate(f"template: longer than {_MAX_SOURCE:,} characters")
+    try:
+        return compile_template(parse(text), {**FILTERS, **filters})
+    except TemplateSyntaxError as exc:
+        return CannotEvaluate(f"template line {exc.lineno}: {syntax_error(exc)}")
+    except RecursionError:
+        return CannotEvaluate("template: nested too deeply")
+
+
+class _Plain:
+    """A template of text and `{{ name.member }}` only."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: list[str | tuple[str, ...]]) -> None:
+        self._parts = parts
+
+    def render(self, vars: Mapping[str, JsonValue], env: Mapping[str, Value], strict: bool) -> str:
+        return from_units(
+            "".join([part if type(part) is str else _looked_up(part, vars, env, strict) for part in self._parts])
+        )
+
+
+def _plain(text: str) -> _Plain | None:
+    """The template when it is a plain one; None when it needs the whole grammar."""
+    parts: list[str | tuple[str, ...]] = []
+    for index, piece in enumerate(_PLAIN_TAG.split(text)):
+        if index % 2:
+            path = tuple(piece.split("."))
+            if path[0] in _RESERVED:
+                return None
+            parts.append(path)
+        elif has_tags(piece) or piece.endswith("{") and index < len(text):
+            return None
+        elif piece:
+            parts.append(piece)
+    return _Plain(parts)
+
+
+def _looked_up(path: tuple[str, ...] | str, vars: Mapping[str, JsonValue], env: Mapping[str, Value], strict: bool) -> str:
+    name = path[0]
+    value: Value = vars.get(name, UNDEFINED)
+    if value is UNDEFINED:
+        value = env.get(name, UNDEFINED)
+    if len(path) > 1:
+        from evolve.core.js_members import get_member
+
+        for depth, key in enumerate(path[1:], 1):
+            if value is UNDEFINED and strict:
+                _not_defined(".".join(path[:depth]), vars)
+            value = get_member(value, key)
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, JsFunction):
+        raise CannotEvaluate(f"template: `{'.'.join(path)}` is a function: call it")
+    if value is UNDEFINED:
+        return _not_defined(".".join(path), vars) if strict else ""
+    return to_js_string(value)
+
+
+def _not_defined(shown: str, vars: Mapping[str, JsonValue]) -> str:
+    raise CannotEvaluate(f"template: {_with_hint(f'`{shown}` is not defined', vars)}")
+
+
+def _with_hint(message: str, vars: Mapping[str, JsonValue]) -> str:
+    """The message, and for an undefined name what may have been meant."""
+    found = re.match(r"`(\w+)[^`]*` is not defined$", message)
+    if not found or found[1] in vars:
+        return message
+    from difflib import get_close_matches
+
+    close = get_close_matches(found[1], list(vars), n=1)
+    return f"{message}; did you mean `{close[0]}`?" if close else message
+
+
+def _json_or_none(text: str) -> tuple[JsonValue] | None:
+    """The parsed text in a tuple, None when it is not JSON."""
+    start = text.lstrip()[:1]
+    if not start or start not in '{["-0123456789tfn':
+        return None
+    try:
+        return (json.loads(text, parse_constant=_refuse_constant),)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse_constant(name: str) -> JsonValue:
+    raise ValueError(name)
+
+
+@lru_cache(maxsize=1_024)
+def _is_half_tagged(text: str) -> bool:
+    """Whether a tag does not end on its line; promptfoo then takes the whole text as raw."""
+    return bool(_HALF_TAG.search(text)) and not (_RAW.search(text) and _END_RAW.search(text))
+
+
+def _insert_first(value: str, vars: Mapping[str, JsonValue]) -> str | None:
+    """The text with its first plain tag replaced by that variable; None when there is none, or it is unknown."""
+    found = _NESTED.search(value)
+    if not found or found[1] not in vars:
+        return None
+    before, after = value[: found.start()], value[found.end() :]
+    special = {"$": "$", "&": found[0], "`": before, "'": after}
+    inserted = _REPLACEMENT.sub(lambda mark: special[mark[1]], to_js_string(vars[found[1]]))
+    return before + inserted + after
+
+
+def _names_unknown(text: str, vars: Mapping[str, JsonValue]) -> bool:
+    """Whether a variable's text names a variable that is not there; promptfoo then leaves it alone."""
+    return any(name not in vars and name != "env" for name in _root_names(text))
+
+
+@lru_cache(maxsize=1_024)
+def _root_names(text: str) -> frozenset[str]:
+    text = _COMMENT.sub("", text)
+    names = {found[1] or found[2] for found in _REFERENCE.finditer(text)}
+    for found in _FOR.finditer(text):
+        names.discard(found[1])
+        names.add(found[2])
+    roots = (re.match(r"[A-Za-z_]\w*", name, re.A) for name in names)
+    return frozenset(root[0] for root in roots if root)
+
+
+__all__ = ["CustomFilter", "Templates", "has_tags", "js_strip"]
