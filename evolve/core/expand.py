@@ -136,13 +136,14 @@ class _Ids:
     def __init__(self, suite: Suite) -> None:
         self._providers = _distinct([provider.name for provider in suite.providers])
         self._prompts = _distinct([prompt.label for prompt in suite.prompts])
+        self._constant = _constant_names(suite.tests)
         self._used: dict[str, int] = {}
         self._labels: dict[tuple[str, str], str] = {}
 
     def name(self, number: int, test: Test, variables: Mapping[str, JsonValue], column: _Column, repeat: int) -> str:
         base = _one_line(test.description, _MAX_NAME) if test.description else ""
         if not base or variables is not test.vars:
-            shown = _shown_vars(test, variables)
+            shown = self._shown_vars(test, variables)
             base = f"{base} ({shown})" if base and shown else base or shown or f"test {number}"
         return self._unique(_clip(base, _MAX_NAME) + self._column_label(column))
 
@@ -152,6 +153,13 @@ class _Ids:
             parts = [names[name] for names, name in ((self._providers, key[0]), (self._prompts, key[1])) if len(names) > 1]
             self._labels[key] = "".join(f"[{part}]" for part in parts)
         return self._labels[key]
+
+    def _shown_vars(self, test: Test, variables: Mapping[str, JsonValue]) -> str:
+        names = [name for name in variables if name not in self._constant] or list(variables)
+        if test.description:
+            names = [name for name in names if _multiplies(test.vars.get(name))] or names
+        parts = (f"{name}={_one_line(_value_text(variables[name]), _MAX_VAR)}" for name in names[:4])
+        return _clip(", ".join(parts), _MAX_NAME)
 
     def _unique(self, name: str) -> str:
         count = self._used[name] = self._used.get(name, 0) + 1
@@ -169,17 +177,21 @@ def _distinct(names: Sequence[str]) -> Mapping[str, str]:
     """Short forms of names, told apart by a number where cutting makes two alike."""
     short: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        text = _one_line(name, 14)
-        short[name] = text if text not in short.values() else f"{_clip(text, 11)}~{len(short) + 1}"
+        text = _one_line(_FOLDERS.sub("", name), 20)
+        short[name] = text if text not in short.values() else f"{_clip(text, 16)}~{len(short) + 1}"
     return short
 
 
-def _shown_vars(test: Test, variables: Mapping[str, JsonValue]) -> str:
-    names = [name for name in variables if variables is test.vars or variables[name] is not test.vars.get(name)]
-    if test.description:
-        names = [name for name in names if _multiplies(test.vars.get(name))] or names
-    parts = (f"{name}={_one_line(_value_text(variables[name]), _MAX_VAR)}" for name in names[:4])
-    return _clip(", ".join(parts), _MAX_NAME)
+def _constant_names(tests: Sequence[Test]) -> frozenset[str]:
+    """Vars with one value in all tests, as a default test gives them: they tell no test from another."""
+    if len(tests) < 2:
+        return frozenset()
+    first = tests[0].vars
+    return frozenset(
+        name
+        for name, value in first.items()
+        if not _multiplies(value) and all(name in test.vars and test.vars[name] == value for test in tests)
+    )
 
 
 def _value_text(value: JsonValue) -> str:
@@ -188,6 +200,7 @@ def _value_text(value: JsonValue) -> str:
     return f"{{{', '.join(value)}}}" if isinstance(value, dict) else key_text(value)
 
 
+_FOLDERS = re.compile(r"^(?:[\w.-]*/)+(?=[\w.-]+\.\w+:)")
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\ufeff]+")
 
 

@@ -118,11 +118,11 @@ class _Compiler:
         return check
 
     def _conditional(self, schema: Mapping[str, Any]) -> Check:
-        condition = self.check_for(schema["if"])
+        holds = _condition(schema["if"])
         then, otherwise = self.check_for(schema.get("then", True)), self.check_for(schema.get("else", True))
 
         def check(value: Any, path: Path, report: Report) -> None:
-            (otherwise if _problems(condition, value) else then)(value, path, report)
+            (then if holds(value) else otherwise)(value, path, report)
 
         return check
 
@@ -130,7 +130,7 @@ class _Compiler:
         if "items" in schema:
             yield _items(self.check_for(schema["items"]))
         if "minItems" in schema or "maxItems" in schema:
-            yield _size(schema.get("minItems", 0), schema.get("maxItems"))
+            yield _size(schema.get("minItems", 0), schema.get("maxItems"), schema.get("x-expected", ""))
         if schema.keys() & {"properties", "patternProperties", "additionalProperties", "required", "x-refused", "x-ignored"}:
             yield self._mapping(schema)
         if "minProperties" in schema:
@@ -191,6 +191,24 @@ class _Keys:
         return self.others is None and any(
             did_you_mean(key, self.known) == f"did you mean {name!r}?" for key in value if key not in self.known
         )
+
+
+def _condition(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
+    """What our `if`s say: a mapping that has some keys, one of them with a certain value."""
+    if schema.keys() - {"type", "required", "properties"} or schema.get("type") != "object":
+        raise Unsupported(f"if {schema!r}")
+    required = schema.get("required", ())
+    constants = {name: part["const"] for name, part in schema.get("properties", {}).items()}
+
+    def holds(value: Any) -> bool:
+        if not isinstance(value, dict):
+            return False
+        for name in required:
+            if name not in value:
+                return False
+        return all(value.get(name, constant) == constant for name, constant in constants.items())
+
+    return holds
 
 
 def _anything(value: Any, path: Path, report: Report) -> None:
@@ -339,13 +357,13 @@ def _items(item: Check) -> Check:
     return check
 
 
-def _size(least: int, most: int | None) -> Check:
+def _size(least: int, most: int | None, expected: str = "") -> Check:
     def check(value: Any, path: Path, report: Report) -> None:
         if isinstance(value, (list, dict)):
             if len(value) < least:
                 report(path, "it is empty" if not value else f"fewer than {least} entries")
             elif most is not None and len(value) > most:
-                report(path, f"more than {most} entries")
+                report(path, expected or f"more than {most} entries")
 
     return check
 

@@ -77,8 +77,17 @@ class Findings:
     unknown_keys: Literal["error", "warn"] = "error"
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    broken: set[str | int] = field(default_factory=set)
+    """The config's own top-level keys that have problems: what stands below them must not be used."""
 
-    def report_on(self, document: Document, base: Path = (), free_keys: Callable[[], frozenset[str]] = frozenset) -> Report:
+    def report_on(
+        self,
+        document: Document,
+        base: Path = (),
+        free_keys: Callable[[], frozenset[str]] = frozenset,
+        *,
+        is_config: bool = False,
+    ) -> Report:
         """A reporter of what is wrong below `base` of a document.
 
         Args:
@@ -90,17 +99,33 @@ class Findings:
             if kind == "unknown key" and len(full) == 1 and full[0] in free_keys():
                 return
             where = (document.locate if kind == "value" else document.locate_key)(*full)
+            if is_config and not self.is_warning(kind):
+                self.broken.update(full[:1])
             self.add(Problem(message, where, hint), kind)
 
         return report
 
     def add(self, problem: Problem, kind: Kind = "value") -> None:
         """An error, or a warning where the kind of problem or the user's choice makes it one."""
-        relaxed = kind == "unknown key" and self.unknown_keys == "warn"
-        if relaxed or kind == "ignored key":
+        if self.is_warning(kind):
             self.warnings.append(str(problem))
         else:
             self.problems.append(problem)
+
+    def is_warning(self, kind: Kind) -> bool:
+        """Whether a problem of this kind is none for this user."""
+        return kind == "ignored key" or (kind == "unknown key" and self.unknown_keys == "warn")
+
+    def sorted_problems(self, first: str) -> list[Problem]:
+        """Each problem once, those of the file `first` first, from top to bottom."""
+        return sorted(dict.fromkeys(self.problems), key=lambda problem: _order(problem, first))
+
+
+def _order(problem: Problem, first: str) -> tuple[bool, str, int, int]:
+    where = problem.where
+    if where is None:
+        return (False, "", 0, 0)
+    return (where.file != first, where.file, where.line or 0, where.column or 0)
 
 
 # --- Checks that depend on a type ------------------------------------------------------------------------------------
@@ -139,7 +164,7 @@ def _known_type(name: str, path: Path, report: Report) -> AssertionType | None:
         report(path, f"not supported by Anneal: the assertion type {name}", REFUSED_TYPES.get(base, "red teaming is no part of it"))
     elif kind is None:
         hint = did_you_mean(name, [*known_types(), *(f"not-{known}" for known in known_types()), "assert-set"])
-        report(path, f"unknown assertion type {name!r}", hint or "`evolve run --help` names the page that lists them")
+        report(path, f"unknown assertion type {name!r}", hint or "docs/promptfoo.md lists them")
     elif name != base and kind.compares:
         report(path, f"{base} compares outputs: there is no {name}")
     else:

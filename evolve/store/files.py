@@ -67,13 +67,13 @@ class LocalFiles:
         """
         full = self.resolve(path)
         if full not in self._texts:
-            self._texts[full] = _read(full, path)
+            self._texts[full] = _read(full, self.shown(full))
         return self._texts[full]
 
     def read_bytes(self, path: str) -> bytes:
         """The bytes of a file that need not be text, under the same limits."""
         full = self.resolve(path)
-        return _read_bytes(full, path)
+        return _read_bytes(full, self.shown(full))
 
     def glob(self, pattern: str) -> Sequence[str]:
         """Absolute paths of the files that match, sorted; empty when none does.

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from evolve.core.did_you_mean import did_you_mean
 from evolve.core.errors import InputError, Problem
 from evolve.core.yaml12 import Document, Path, read_document
 from evolve.store.files import LocalFiles
@@ -24,7 +25,11 @@ def resolve_references(document: Document, files: LocalFiles, own_keys: set[str]
     """
     if "$ref" not in document.text:
         return document.value
-    return _Resolver(document, files, own_keys).resolve(document.value, (), frozenset())
+    resolver = _Resolver(document, files, own_keys)
+    value = resolver.resolve(document.value, (), frozenset())
+    if resolver.problems:
+        raise InputError(resolver.problems)
+    return value
 
 
 @dataclass(slots=True)
@@ -32,6 +37,7 @@ class _Resolver:
     document: Document
     files: LocalFiles
     own_keys: set[str]
+    problems: list[Problem] = field(default_factory=list)
     _documents: dict[str, Document] = field(default_factory=dict)
 
     def resolve(self, value: Any, path: Path, seen: AbstractSet[str]) -> Any:
@@ -46,16 +52,24 @@ class _Resolver:
 
     def _target(self, reference: str, value: Mapping[str, Any], path: Path, seen: AbstractSet[str]) -> Any:
         if reference in seen:
-            raise InputError(Problem(f"$ref {reference} leads back to itself", self.document.locate(*path)))
+            return self._problem(path, f"$ref {reference} leads back to itself")
         try:
             found = self._find(reference)
-        except KeyError:
+        except InputError as error:
+            self.problems += [
+                Problem(part.message, part.where or self.document.locate(*path, "$ref"), part.hint) for part in error.problems
+            ]
+            return None
+        except KeyError as error:
             if _FOREIGN & {*path}:
                 return value
-            raise InputError(Problem(f"$ref {reference} points at nothing", self.document.locate(*path, "$ref"))) from None
+            return self._problem(path, f"$ref {reference} points at nothing", did_you_mean(*error.args))
         found = self.resolve(found, path, {*seen, reference})
         others = {key: self.resolve(part, (*path, key), seen) for key, part in value.items() if key != "$ref"}
         return {**found, **others} if others and isinstance(found, dict) else found
+
+    def _problem(self, path: Path, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(message, self.document.locate(*path, "$ref"), hint))
 
     def _find(self, reference: str) -> Any:
         file, _, pointer = reference.partition("#")
@@ -77,6 +91,7 @@ class _Resolver:
 
 
 def _member(value: Any, name: str) -> Any:
-    if not isinstance(value, dict):
-        raise KeyError(name)
-    return value[name]
+    known = value if isinstance(value, dict) else {}
+    if name not in known:
+        raise KeyError(name, tuple(known))
+    return known[name]

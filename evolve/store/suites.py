@@ -5,6 +5,8 @@
 Everything that is wrong is collected and raised at once, with file, line and column.
 """
 
+import contextlib
+import gc
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,7 +65,20 @@ def load_suite(
     files = LocalFiles(os.path.dirname(os.path.abspath(path)), root)
     findings = Findings(unknown_keys)
     loader = _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts or LocalScripts())
-    return loader.load(undefined, tuple(default_providers))
+    with _without_garbage_collection():
+        return loader.load(undefined, tuple(default_providers))
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Loading makes hundreds of thousands of values and no garbage: looking for it costs as much as the rest."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(slots=True)
@@ -79,13 +94,13 @@ class _Loader:
     def load(self, undefined: Literal["strict", "empty"], default_providers: tuple[str, ...]) -> Suite:
         document = self._document()
         config = self._checked(document)
-        self._stop_on_problems()
         env = {**self.env, **env_texts(config.get("env"))}
         providers = self._providers(config, document, env) or tuple(ProviderSpec(name) for name in default_providers)
         tests = self._tests(config, document)
         prompts = self._prompts(config, document, tests)
         self._require(config, document, providers, tests)
-        self._check_references(prompts, providers, tests)
+        if not self.findings.broken:
+            self._check_references(prompts, providers, tests)
         if undefined == "strict" and not self.findings.problems:
             self.findings.problems.extend(undefined_problems(prompts, tests, self._prompt_places))
         self._stop_on_problems()
@@ -128,10 +143,14 @@ class _Loader:
         own_keys: set[str] = set()
         with self._collecting():
             document.value = resolve_references(document, self.files, own_keys)
-        report = self.findings.report_on(document, (), lambda: frozenset(own_keys) | anchored_keys(document.text))
-        checker()(document.value, (), report)
-        assert isinstance(document.value, dict)
-        config: dict[str, Any] = {key: value for key, value in document.value.items() if value is not None}
+        self._stop_on_problems()
+        free_keys = lambda: frozenset(own_keys) | anchored_keys(document.text)  # noqa: E731
+        checker()(document.value, (), self.findings.report_on(document, (), free_keys, is_config=True))
+        broken = self.findings.broken
+        given = document.value if isinstance(document.value, dict) else {}
+        config: dict[str, Any] = {key: value for key, value in given.items() if value is not None and key not in broken}
+        if "tests" in broken and isinstance(given["tests"], list):
+            config["tests"] = [entry if isinstance(entry, str) else None for entry in given["tests"]]
         if "targets" in config and "providers" in config:
             self._problem(document, ("targets",), "providers and targets mean the same: give one of them")
         if "targets" in config:
@@ -150,6 +169,8 @@ class _Loader:
     def _prompts(self, config: Mapping[str, Any], document: Document, tests: Sequence[Test]) -> tuple[Prompt, ...]:
         listed = config.get("prompts")
         if listed is None:
+            if self.findings.problems:
+                return ()
             if not tests or not all("prompt" in test.vars for test in tests):
                 self._problem(document, (), "there are no prompts", "for example `prompts: ['Answer: {{question}}']`")
             return (Prompt("{{prompt}}", "{{prompt}}"),)
@@ -214,7 +235,7 @@ class _Loader:
     def _read_vars(
         self, given: Mapping[str, JsonValue], is_expanded: bool, source: Source
     ) -> tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]:
-        return read_vars(given, is_expanded, self.files)
+        return read_vars(given, is_expanded, self.files, lambda name: source.document.locate(*source.path, "vars", name))
 
     def _default_test(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> Source | None:
         value = config.get("defaultTest")
@@ -288,7 +309,7 @@ class _Loader:
 
     def _stop_on_problems(self) -> None:
         if self.findings.problems:
-            raise InputError(dict.fromkeys(self.findings.problems))
+            raise InputError(self.findings.sorted_problems(self.shown))
 
 
 @dataclass(slots=True)

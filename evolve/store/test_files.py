@@ -48,7 +48,7 @@ class TestReader:
             for index, entry in enumerate(listed):
                 if entry.__class__ is dict and "path" not in entry:
                     yield self.with_files(Source(entry, document, (*path, index)))
-                else:
+                elif entry is not None:  # None stands for an inline test that was refused already
                     yield from self._entry(entry, document, (*path, index))
 
     def _entry(self, entry: Any, document: Document, path: Path) -> Iterator[Source]:

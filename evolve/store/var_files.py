@@ -4,9 +4,9 @@ import base64
 import json
 import mimetypes
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from evolve.core.errors import InputError, Problem
+from evolve.core.errors import InputError, Location, Problem
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import ScriptRef
 from evolve.core.yaml12 import parse_yaml
@@ -20,7 +20,7 @@ _PREFIX = "file://"
 
 
 def read_vars(
-    given: Mapping[str, JsonValue], is_expanded: bool, files: LocalFiles
+    given: Mapping[str, JsonValue], is_expanded: bool, files: LocalFiles, locate: Callable[[str], Location]
 ) -> tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]:
     """Vars with the files read, and those that a function in a file makes (their value here is empty text).
 
@@ -29,6 +29,7 @@ def read_vars(
 
     Args:
         is_expanded: whether globs are; otherwise a value names one file.
+        locate: the place of a variable, for messages.
 
     Raises:
         InputError: no file, or one that cannot be read.
@@ -37,15 +38,20 @@ def read_vars(
         return given, {}
     variables = dict(given)
     scripts: dict[str, ScriptRef] = {}
+    problems: list[Problem] = []
     for name, value in given.items():
-        if isinstance(value, str) and value.startswith(_PREFIX):
-            script = _script(value, files)
-            if script:
-                variables[name], scripts[name] = "", script
-            else:
-                variables[name] = _contents(name, value, is_expanded, files)
-        elif _names_a_file(value) and isinstance(value, list):
-            variables[name] = [_content(part, files) if isinstance(part, str) else part for part in value]
+        try:
+            if isinstance(value, str) and value.startswith(_PREFIX):
+                script = _script(value, files)
+                if script:
+                    scripts[name] = script
+                variables[name] = "" if script else _contents(name, value, is_expanded, files)
+            elif _names_a_file(value) and isinstance(value, list):
+                variables[name] = [_content(part, files) if isinstance(part, str) else part for part in value]
+        except InputError as error:
+            problems += [Problem(part.message, part.where or locate(name), part.hint) for part in error.problems]
+    if problems:
+        raise InputError(problems)
     return variables, scripts
 
 
