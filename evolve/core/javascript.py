@@ -100,10 +100,19 @@ def evaluate_javascript(
     memory_mb: int = MEMORY_LIMIT_MB,
 ) -> JsResult:
     """Like `run_javascript`, and tells undefined, functions and non-finite numbers apart."""
-    body = function_body(code)
-    engine = _engine_for(code, memory_mb)
-    used = _mentioned(code, names)
-    arguments = _to_json([names[name] if name in used else None for name in names])
+    return evaluate_body(function_body(code), names, time_limit_s=time_limit_s, memory_mb=memory_mb)
+
+
+def evaluate_body(
+    body: str,
+    names: Mapping[str, JsonValue],
+    *,
+    time_limit_s: float = TIME_LIMIT_S,
+    memory_mb: int = MEMORY_LIMIT_MB,
+) -> JsResult:
+    """Like `evaluate_javascript`, for a function body that is complete already."""
+    engine = _engine_for(body, memory_mb)
+    arguments = _to_json([value if mentions(body, name) else None for name, value in names.items()])
     return engine.run(body, tuple(names), arguments, time_limit_s)
 
 
@@ -160,10 +169,6 @@ def _last_semicolon(line: str) -> int:
             last = index
         escaped = char == "\\" and not escaped
     return last
-
-
-def _mentioned(code: str, names: Mapping[str, JsonValue]) -> set[str]:
-    return {name for name in names if mentions(code, name)}
 
 
 def _to_json(value: JsonValue) -> str:

@@ -1,0 +1,77 @@
+"""`javascript`: code, or a file's function, judges the output with a boolean, a number or a whole verdict."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.script_verdicts import failed, from_boolean, from_number, from_result, is_result, python_verdict
+from evolve.core.file_values import script_context
+from evolve.core.javascript import JavaScriptError, JsResult, evaluate_javascript, mentions
+from evolve.core.json_value import JsonValue
+from evolve.core.user_code import FILE, PythonFailed, call_javascript, call_python, is_python, split_reference
+from evolve.core.verdicts import Check, Verdict
+
+_NEEDED = "it must answer a boolean, a number, or {pass, score, reason}"
+
+
+@assertion_type("javascript", value_schema={"type": "string", "minLength": 1}, value_required=True)
+async def javascript(check: Check) -> Verdict:
+    """True passes; a number passes above 0, or from the threshold on; a mapping says all itself.
+
+    `not-` flips what the code said; code that throws fails either way.
+    """
+    value = str(check.assertion.value)
+    try:
+        if value.startswith(FILE):
+            return await script_file_verdict(check, value)
+        return javascript_verdict(check, _evaluated(check, value.rstrip()), value.rstrip())
+    except JavaScriptError as exc:
+        return failed(f"Custom function threw error: {exc.name}: {exc.text}\n{value.rstrip()}")
+
+
+def _evaluated(check: Check, code: str) -> JsResult:
+    context = check_context(check) if mentions(code, "context") else {}
+    return evaluate_javascript(code, {"output": check.output, "context": context})
+
+
+def check_context(check: Check) -> dict[str, JsonValue]:
+    """The second argument of functions that judge."""
+    return script_context(check.prompt, check.vars, check.evaluation, check.answer, check.output, check.assertion)
+
+
+async def script_file_verdict(check: Check, value: str) -> Verdict:
+    """What the function in a JavaScript or Python file says of the output."""
+    path, function = split_reference(value)
+    args = [check.output, check_context(check)]
+    if not is_python(path):
+        result = call_javascript(path, function, args, check.tools.files)
+        if check.assertion.type == "python":
+            return python_verdict(check, result.value, value)
+        return javascript_verdict(check, result, value)
+    try:
+        answer = await call_python(path, function, "get_assert", args, check.tools.files, check.tools.scripts)
+    except PythonFailed as exc:
+        return failed(f"{path}: {exc}")
+    if check.assertion.type == "python":
+        return python_verdict(check, answer, value)
+    return javascript_verdict(check, JsResult("json", answer), value)
+
+
+def javascript_verdict(check: Check, result: JsResult, code: str) -> Verdict:
+    """The verdict that an answer of JavaScript means; anything but its three forms fails, `not-` or no."""
+    answer = result.value
+    if result.kind == "number":
+        return from_number(check, float(result.shown.replace("Infinity", "inf")), "Custom function", code)
+    if isinstance(answer, bool):
+        return from_boolean(check, answer, "Custom function", code)
+    if isinstance(answer, int | float):
+        return from_number(check, answer, "Custom function", code)
+    if is_result(answer):
+        return from_result(check, answer, "Custom function")
+    hint = "; a function that nothing calls judges nothing: write its body" if result.kind == "function" else ""
+    hint = "; code of several lines needs `return`" if result.kind == "undefined" and "\n" in code else hint
+    return failed(f"Custom function answered {_shown(result)}: {_NEEDED}{hint}\n{code}")
+
+
+def _shown(result: JsResult) -> str:
+    if result.kind != "json" or result.value is None:
+        return "null" if result.kind == "json" else result.type_name
+    text = repr(result.value)
+    return f"a {result.type_name}: {text if len(text) <= 200 else text[:199] + '…'}"

@@ -1,0 +1,36 @@
+"""`pytest`: a test of the user's own judges the output; its pass is the score. Not in promptfoo."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.errors import CannotEvaluate
+from evolve.core.js_values import to_json
+from evolve.core.verdicts import Check, Verdict
+
+_MAX_BYTES = 120_000
+"""Linux passes at most 128 KiB in one variable."""
+
+
+@assertion_type("pytest", value_schema={"type": "string", "minLength": 1}, value_required=True)
+async def pytest(check: Check) -> Verdict:
+    """Whether the test with the id `value` passes (`tests/test_reply.py::test_polite`).
+
+    The test reads the output, the prompt and the variables (as JSON) from the environment: EVOLVE_OUTPUT,
+    EVOLVE_PROMPT, EVOLVE_VARS.
+
+    Raises:
+        CannotEvaluate: one of them is too long for the environment.
+        EnvironmentFault: the test could not be run at all.
+    """
+    environment = {"EVOLVE_OUTPUT": check.text, "EVOLVE_PROMPT": check.prompt, "EVOLVE_VARS": to_json(dict(check.vars))}
+    for name, text in environment.items():
+        _refuse_unfit(name, text)
+    node_id = str(check.assertion.value)
+    passed, tail = await check.tools.tests.run(node_id, environment)
+    outcome = "passed, and must not" if check.negated else "failed"
+    return check.verdict(passed, f"{node_id} {outcome}\n{tail}".rstrip())
+
+
+def _refuse_unfit(name: str, text: str) -> None:
+    size = len(text.encode("utf-8", "replace"))
+    if size > _MAX_BYTES or "\0" in text:
+        what = "holds a NUL character" if "\0" in text else f"has {size:,} bytes, the limit is {_MAX_BYTES:,}"
+        raise CannotEvaluate(f"{name} cannot be handed to a test: it {what}")

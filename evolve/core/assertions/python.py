@@ -1,0 +1,39 @@
+"""`python`: an expression, a function body or a file's function judges the output, in this process."""
+
+import json
+import textwrap
+
+from evolve.core.assertions.javascript import check_context, script_file_verdict
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.script_verdicts import failed, python_verdict
+from evolve.core.errors import CannotEvaluate
+from evolve.core.javascript import mentions
+from evolve.core.user_code import FILE, as_json
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("python", value_schema={"type": "string", "minLength": 1}, value_required=True)
+async def python(check: Check) -> Verdict:
+    """True passes; a number passes above 0, or from the threshold on; a mapping or result object says all itself.
+
+    Code with a line break, also one at its end, is a function body and needs its own `return`. `not-` flips what the
+    code said; code that raises fails either way.
+    """
+    value = str(check.assertion.value)
+    if value.startswith(FILE):
+        return await script_file_verdict(check, value)
+    try:
+        answer = as_json(_run(check, value))
+    except CannotEvaluate as exc:
+        return failed(f"Python code execution failed: {exc}")
+    return python_verdict(check, answer, value)
+
+
+def _run(check: Check, code: str) -> object:
+    context = check_context(check) if mentions(code, "context") else {}
+    return check.tools.scripts.run(_as_body(code), {"output": check.output, "context": context, "json": json})
+
+
+def _as_body(code: str) -> str:
+    """The code such that scripts take it for an expression only when it has no line break."""
+    return textwrap.dedent(code).strip("\n") + "\npass" if "\n" in code else code

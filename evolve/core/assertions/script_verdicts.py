@@ -1,0 +1,157 @@
+"""The answers of code that judges, as verdicts: booleans, numbers and whole results."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TypeGuard
+
+from evolve.core.answers import TokenUsage
+from evolve.core.js_values import number_text, parse_float, to_js_string
+from evolve.core.json_value import JsonValue
+from evolve.core.verdicts import Check, Verdict
+
+_PASSED = "Assertion passed"
+_SNAKE_CASE = {
+    "pass_": "pass",
+    "named_scores": "namedScores",
+    "component_results": "componentResults",
+    "tokens_used": "tokensUsed",
+}
+
+
+def failed(reason: str) -> Verdict:
+    """A failure that `not-` does not turn: the code could not judge."""
+    return Verdict(False, 0.0, reason)
+
+
+def from_boolean(check: Check, answer: bool, who: str, code: str) -> Verdict:
+    """True passes with 1, false fails with 0; `not-` turns both."""
+    passed = answer != check.negated
+    return Verdict(passed, float(passed), _PASSED if passed else _reason(who, answer, code))
+
+
+def from_number(check: Check, score: float, who: str, code: str) -> Verdict:
+    """A number above 0, or from the threshold on, passes and is the score; `not-` turns the pass only.
+
+    A score that is no finite number counts 0.
+    """
+    threshold = check.assertion.threshold
+    holds = score > 0 if threshold is None else score >= threshold
+    passed = holds != check.negated
+    kept = float(score) if math.isfinite(score) else 0.0
+    return Verdict(passed, kept, _PASSED if passed else _reason(who, holds, code))
+
+
+def _reason(who: str, answer: bool, code: str) -> str:
+    return f"{who} returned {'true' if answer else 'false'}" + (f"\n{code}" if code else "")
+
+
+def is_result(answer: JsonValue) -> TypeGuard[dict[str, JsonValue]]:
+    """Whether an answer is a whole verdict: `pass`, `score`, `reason`, and further parts of the right types."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("pass"), bool):
+        return False
+    score = answer.get("score")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not isinstance(answer.get("reason"), str):
+        return False
+    parts = answer.get("componentResults", [])
+    mappings = (answer.get(key, {}) for key in ("namedScores", "tokensUsed"))
+    return isinstance(parts, list) and all(isinstance(part, dict | list) or part is None for part in mappings)
+
+
+def from_result(check: Check, answer: dict[str, JsonValue], who: str) -> Verdict:
+    """The code's own verdict; `not-` turns its pass and leaves its score."""
+    said = _verdict(answer)
+    if not check.negated:
+        return said
+    reason = f"{who} returned true" if said.passed else _PASSED
+    return Verdict(not said.passed, said.score, reason, said.components, said.named_scores, said.tokens)
+
+
+def _verdict(answer: JsonValue) -> Verdict:
+    if not isinstance(answer, dict):
+        return Verdict(False, 0.0, to_js_string(answer))
+    score = answer.get("score")
+    parts = answer.get("componentResults")
+    reason = answer.get("reason")
+    return Verdict(
+        passed=answer.get("pass") is True,
+        score=float(score) if isinstance(score, int | float) and math.isfinite(score) else 0.0,
+        reason=reason if isinstance(reason, str) else "",
+        components=tuple(_verdict(part) for part in parts) if isinstance(parts, list) else (),
+        named_scores=_scores(answer.get("namedScores")),
+        tokens=_tokens(answer.get("tokensUsed")),
+    )
+
+
+def _scores(value: JsonValue) -> Mapping[str, float]:
+    """The finite numbers of a mapping."""
+    if not isinstance(value, dict):
+        return {}
+    numbers = {name: score for name, score in value.items() if isinstance(score, int | float) and not isinstance(score, bool)}
+    return {name: float(score) for name, score in numbers.items() if math.isfinite(score)}
+
+
+def _tokens(value: JsonValue) -> TokenUsage:
+    counts = {key: int(count) for key, count in _scores(value).items()}
+    return TokenUsage(
+        counts.get("total", 0),
+        counts.get("prompt", 0),
+        counts.get("completion", 0),
+        counts.get("cached", 0),
+        counts.get("numRequests", 0),
+    )
+
+
+def python_verdict(check: Check, answer: JsonValue, code: str) -> Verdict:
+    """The verdict that an answer of Python means: its text counts, too, as JSON, as a number, as true or false."""
+    if isinstance(answer, str) and answer.lower() in ("true", "false"):
+        answer = answer.lower() == "true"
+    if isinstance(answer, bool):
+        return from_boolean(check, answer, "Python code", code)
+    if isinstance(answer, str) and answer.startswith("{"):
+        try:
+            answer = json.loads(answer)
+        except ValueError as exc:
+            return _python_failed(f"it answered what looks like JSON and is none ({exc})")
+    if isinstance(answer, dict | list):
+        return _python_result(check, answer)
+    score = parse_float(answer)
+    if math.isnan(score):
+        return _python_failed(f"{_NEEDED}, not {to_js_string(answer)[:200]}{_return_hint(answer, code)}")
+    return from_number(check, score, "Python code", code)
+
+
+_NEEDED = "it must answer a boolean, a number, or {pass, score, reason}"
+
+
+def _return_hint(answer: JsonValue, code: str) -> str:
+    return "; code of several lines needs `return`" if answer is None and "\n" in code else ""
+
+
+def _python_failed(reason: str) -> Verdict:
+    return failed(f"Python code execution failed: {reason}")
+
+
+def _python_result(check: Check, answer: dict[str, JsonValue] | list[JsonValue]) -> Verdict:
+    result = _camel_case(answer)
+    if not is_result(result):
+        return _python_failed(f"{_NEEDED}, not {json.dumps(answer)[:200]}")
+    threshold, score = check.assertion.threshold, result["score"]
+    if threshold is not None and isinstance(score, int | float) and score < threshold:
+        reason = f"Python score {number_text(score)} is less than threshold {number_text(threshold)}"
+        result = {**result, "pass": False, "reason": f"{reason}: {result['reason']}" if result["reason"] else reason}
+    return from_result(check, result, "Python code")
+
+
+def _camel_case(answer: JsonValue) -> JsonValue:
+    """The result with the names that Python code prefers turned into the format's, in its components too."""
+    if not isinstance(answer, dict):
+        return answer
+    result = dict(answer)
+    for snake, camel in _SNAKE_CASE.items():
+        if snake in result and camel not in result:
+            result[camel] = result.pop(snake)
+    parts = result.get("componentResults")
+    if isinstance(parts, list):
+        result["componentResults"] = [_camel_case(part) for part in parts]
+    return result

@@ -1,0 +1,38 @@
+"""`webhook`: a service judges the output."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.json_value import JsonValue
+from evolve.core.verdicts import Check, Verdict
+
+_TIMEOUT_S = 5.0
+
+
+@assertion_type("webhook", value_schema={"type": "string", "minLength": 1}, value_required=True)
+async def webhook(check: Check) -> Verdict:
+    """What the service at `value` says: it is posted {output, context: {prompt, vars}} and answers {pass, score, reason}.
+
+    Score and reason may be left out; `not-` turns pass and score.
+
+    Raises:
+        EnvironmentFault: no answer within 5 s, or a status that is not 2xx.
+        CannotEvaluate: the answer has no boolean `pass`.
+    """
+    url = str(check.assertion.value)
+    body: JsonValue = {"output": check.output, "context": {"prompt": check.prompt, "vars": dict(check.vars)}}
+    status, answer = await check.tools.http.post_json(url, body, _TIMEOUT_S)
+    if not 200 <= status < 300:
+        raise EnvironmentFault(f"the webhook {url} answered with status {status}")
+    if not isinstance(answer, dict) or not isinstance(answer.get("pass"), bool):
+        raise CannotEvaluate(f"the webhook {url} must answer a mapping with a boolean `pass`")
+    return _verdict(check, answer)
+
+
+def _verdict(check: Check, answer: dict[str, JsonValue]) -> Verdict:
+    passed = answer["pass"] != check.negated
+    said, reason = answer.get("score"), answer.get("reason")
+    score = float(passed)
+    if isinstance(said, int | float) and not isinstance(said, bool):
+        score = 1.0 - said if check.negated else float(said)
+    default = "Assertion passed" if passed else f"Webhook returned {'true' if check.negated else 'false'}"
+    return Verdict(passed, score, reason if isinstance(reason, str) and reason else default)

@@ -1,0 +1,101 @@
+"""Transforms: a provider's, a test's and an assertion's `transform`, and `transformVars`.
+
+Inline JavaScript gets `output` (or `vars`) and `context`; `file://x.js[:function]` and `file://x.py[:function]` are
+called with both. Code of one line is an expression; code with a line break is a body with its own `return`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from evolve.core.errors import CannotEvaluate
+from evolve.core.javascript import JavaScriptError, JsResult, evaluate_body, plain_value
+from evolve.core.json_value import JsonValue
+from evolve.core.ports import Files, Scripts, Tools
+from evolve.core.user_code import (
+    FILE,
+    PythonFailed,
+    call_javascript,
+    call_python,
+    call_python_now,
+    is_javascript,
+    is_python,
+    split_reference,
+)
+
+PYTHON_FUNCTION: Final = "get_transform"
+"""What a transform in a Python file is called unless the suite names another."""
+_SHOWN: Final = 80
+
+
+async def apply_transform(code: str, output: JsonValue, context: Mapping[str, JsonValue], tools: Tools) -> JsonValue:
+    """The transformed output; never None.
+
+    Raises:
+        CannotEvaluate: the transform threw, answered nothing, or cannot run here.
+        InputError: its file cannot be read, or has no such function.
+    """
+    path, function = split_reference(code)
+    try:
+        if code.startswith(FILE) and is_python(path):
+            args = [output, dict(context)]
+            answer = await call_python(path, function, PYTHON_FUNCTION, args, tools.files, tools.scripts)
+        else:
+            answer = _javascript(code, "output", output, context, tools.files)
+    except (JavaScriptError, PythonFailed) as exc:
+        raise _failed(code, exc) from exc
+    return _present(answer, code)
+
+
+def transform_vars(
+    code: str, vars: Mapping[str, JsonValue], context: Mapping[str, JsonValue], files: Files, scripts: Scripts
+) -> Mapping[str, JsonValue]:
+    """The variables that `transformVars` answers; the caller lays them over the test's.
+
+    Raises:
+        CannotEvaluate: it threw, answered no mapping, or cannot run here.
+        InputError: its file cannot be read, or has no such function.
+    """
+    path, function = split_reference(code)
+    try:
+        if code.startswith(FILE) and is_python(path):
+            args = [dict(vars), dict(context)]
+            answer = call_python_now(path, function, PYTHON_FUNCTION, args, files, scripts)
+        else:
+            answer = _javascript(code, "vars", dict(vars), context, files)
+    except (JavaScriptError, PythonFailed) as exc:
+        raise _failed(code, exc) from exc
+    if not isinstance(answer, dict):
+        raise CannotEvaluate(f"transformVars must answer a mapping of variables: {_label(code)}")
+    return answer
+
+
+def _javascript(
+    code: str, name: str, value: JsonValue, context: Mapping[str, JsonValue], files: Files
+) -> JsonValue:
+    if not code.startswith(FILE):
+        body = code if "\n" in code else f"return {code}"
+        return _plain(evaluate_body(body, {name: value, "context": dict(context)}), code)
+    path, function = split_reference(code)
+    if not is_javascript(path):
+        raise CannotEvaluate(f"{code}: a transform is a .js or .py file")
+    return _plain(call_javascript(path, function, [value, dict(context)], files), code)
+
+
+def _plain(result: JsResult, code: str) -> JsonValue:
+    return plain_value(result, f"the transform {_label(code)}")
+
+
+def _present(answer: JsonValue, code: str) -> JsonValue:
+    if answer is None:
+        hint = "; code of several lines needs `return`" if "\n" in code and "return" not in code else ""
+        raise CannotEvaluate(f"the transform answered nothing: {_label(code)}{hint}")
+    return answer
+
+
+def _failed(code: str, exc: CannotEvaluate) -> CannotEvaluate:
+    return CannotEvaluate(f"the transform {_label(code)} failed: {exc}")
+
+
+def _label(code: str) -> str:
+    line = " ".join(code.split())
+    return f"`{line if len(line) <= _SHOWN else line[: _SHOWN - 1] + '…'}`"
