@@ -76,7 +76,9 @@ def repeats(evaluations: Iterable[Evaluation]) -> tuple[tuple[Evaluation, ...], 
 
 def comparisons_of(test: Test) -> tuple[Assertion, ...]:
     """The test's assertions that compare outputs (select-best, max-score)."""
-    return tuple(item for item in test.requirements if isinstance(item, Assertion) and _compares(item))
+    found = [item for item in test.requirements if isinstance(item, Assertion) and _compares(item)]
+    # promptfoo picks by score last, whatever the file's order
+    return tuple(sorted(found, key=lambda item: item.type == "max-score"))
 
 
 def _compares(assertion: Assertion) -> bool:

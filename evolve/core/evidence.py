@@ -1,0 +1,155 @@
+"""An agent's recorded scores, and whether a run of its suite still reaches them, split by split.
+
+A small model fails single cases of an agent's suite; what counts is that no split falls below its record by more than
+a tolerance.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from evolve.core.errors import InputError, Location, Problem
+from evolve.core.events import CaseResult
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import Evaluation, Suite
+from evolve.core.yaml12 import read_document
+
+NO_SPLIT = "(none)"
+"""Where cases without `metadata.split` are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRecord:
+    """What was measured on one split."""
+
+    cases: int
+    accuracy: float
+    """Share of cases that passed, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The part of an agent's `evidence` that a run is held against."""
+
+    file: str
+    tolerance: float
+    splits: Mapping[str, SplitRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitVerdict:
+    """One split of one run against its record."""
+
+    split: str
+    cases: int
+    passed: int
+    errors: int
+    """Cases that could not be judged; they make the split fail, for its accuracy is unknown."""
+    recorded: SplitRecord | None
+    """None: there is no record to fall below."""
+    tolerance: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the judged cases that passed."""
+        judged = self.cases - self.errors
+        return self.passed / judged if judged else 0.0
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the split is no worse than its record allows."""
+        if self.errors:
+            return False
+        return self.recorded is None or self.accuracy >= self.recorded.accuracy - self.tolerance - 1e-9
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        line = f"split {self.split}: {self.passed} of {self.cases} passed ({self.accuracy:.3f})"
+        if self.recorded is None:
+            return f"{line}; nothing is recorded for it"
+        line += f", recorded {self.recorded.accuracy:.3f} on {self.recorded.cases}, tolerance {self.tolerance:g}"
+        if self.errors:
+            return f"{line}; {self.errors} could not be judged"
+        return line if self.is_kept else f"{line}: it fell by {self.recorded.accuracy - self.accuracy:.3f}"
+
+
+def split_of(evaluation: Evaluation) -> str:
+    """The split a case belongs to."""
+    return str(evaluation.test.metadata.get("split", NO_SPLIT))
+
+
+def judge(results: Iterable[CaseResult], evidence: Evidence, tolerance: float | None = None) -> list[SplitVerdict]:
+    """Each split of the results against its record, in the record's order; splits without results are left out.
+
+    Args:
+        tolerance: how far an accuracy may fall; None takes the evidence's own.
+    """
+    by_split: dict[str, list[CaseResult]] = {name: [] for name in evidence.splits}
+    for result in results:
+        by_split.setdefault(split_of(result.evaluation), []).append(result)
+    allowed = evidence.tolerance if tolerance is None else tolerance
+    return [_verdict(name, members, evidence, allowed) for name, members in by_split.items() if members]
+
+
+def _verdict(name: str, results: list[CaseResult], evidence: Evidence, tolerance: float) -> SplitVerdict:
+    statuses = [result.status for result in results]
+    record = evidence.splits.get(name)
+    return SplitVerdict(name, len(statuses), statuses.count("pass"), statuses.count("error"), record, tolerance)
+
+
+def evidence_path(suite: Suite) -> str | None:
+    """The agent file that a suite is judged by, as `defaultTest.metadata.evidence` spells it; None when it is not."""
+    found = suite.tests[0].metadata.get("evidence") if suite.tests else None
+    return found if isinstance(found, str) else None
+
+
+def parse_evidence(text: str, file: str) -> Evidence | None:
+    """The evidence in an agent file's front matter; None when it records none.
+
+    Raises:
+        InputError: the front matter is missing or its evidence is malformed.
+    """
+    lines = text.splitlines()
+    end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
+    if not lines or lines[0].rstrip() != "---" or end is None:
+        raise InputError(Problem("no front matter: the file must begin with --- lines around its settings", Location(file)))
+    front = read_document("\n".join(lines[1:end]), file).value
+    given = front.get("evidence") if isinstance(front, dict) else None
+    if given is None:
+        return None
+    problems = list(_problems(given))
+    if problems:
+        raise InputError([Problem(f"evidence: {message}", Location(file)) for message in problems])
+    assert isinstance(given, dict)
+    splits = given["splits"]
+    assert isinstance(splits, dict)
+    return Evidence(file, _number(given.get("tolerance"), 0.0), {str(name): _record(value) for name, value in splits.items()})
+
+
+def _problems(given: JsonValue) -> Iterable[str]:
+    if not isinstance(given, dict):
+        yield "must be a mapping with splits"
+        return
+    if not _is_share(given.get("tolerance", 0.0)):
+        yield f"tolerance={given['tolerance']!r} must be a number from 0 to 1"
+    splits = given.get("splits")
+    if not isinstance(splits, dict) or not splits:
+        yield "splits must map each split to its cases and accuracy"
+        return
+    for name, record in splits.items():
+        if not isinstance(record, dict) or not _is_share(record.get("accuracy")) or not isinstance(record.get("cases"), int):
+            yield f"splits.{name} must have cases (a whole number) and accuracy (0 to 1)"
+
+
+def _is_share(value: JsonValue) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _number(value: JsonValue, otherwise: float) -> float:
+    return float(value) if isinstance(value, int | float) else otherwise
+
+
+def _record(value: JsonValue) -> SplitRecord:
+    assert isinstance(value, dict)
+    cases = value["cases"]
+    return SplitRecord(cases if isinstance(cases, int) else 0, _number(value["accuracy"], 0.0))

@@ -1,0 +1,88 @@
+"""`file://` as an assertion's value: data, text, or a script that answers the expected value."""
+
+from collections.abc import Mapping
+
+from evolve.core.answers import Answer
+from evolve.core.errors import CannotEvaluate, InputError, Problem
+from evolve.core.javascript import plain_value
+from evolve.core.json_value import JsonValue
+from evolve.core.ports import Files, Tools
+from evolve.core.suite import Assertion, Evaluation
+from evolve.core.user_code import FILE, call_javascript, call_python, is_javascript, is_python, split_reference
+from evolve.core.yaml12 import parse_yaml
+
+__all__ = ["FILE", "is_script", "read_file_value", "script_context", "script_value"]
+
+
+def is_script(value: str) -> bool:
+    """Whether a `file://` value names a Python or JavaScript file, perhaps with a function."""
+    path, _ = split_reference(value)
+    return is_python(path) or is_javascript(path)
+
+
+def read_file_value(value: str, files: Files) -> JsonValue:
+    """The data of a JSON or YAML file, the trimmed text of a .txt file.
+
+    Raises:
+        InputError: the file cannot be read, or is of another kind.
+    """
+    path = value.removeprefix(FILE)
+    if path.endswith((".json", ".yaml", ".yml")):
+        return parse_yaml(files.read_text(path), path)
+    if path.endswith(".txt"):
+        return files.read_text(path).strip()
+    hint = "values come from .json, .yaml, .yml, .txt, .py and .js files"
+    raise InputError(Problem(f"{value}: files of this kind cannot be a value", hint=hint))
+
+
+async def script_value(value: str, output: JsonValue, context: Mapping[str, JsonValue], tools: Tools) -> JsonValue:
+    """What the script's function answers to (output, context); `get_assert` in Python unless named.
+
+    Raises:
+        PythonFailed: the Python function raised; promptfoo fails the assertion then.
+        CannotEvaluate: the JavaScript threw, or the answer is a verdict, which only javascript and python take.
+        InputError: no such file or function.
+    """
+    path, function = split_reference(value)
+    arguments: list[JsonValue] = [output, dict(context)]
+    if is_python(path):
+        answered = await call_python(path, function, "get_assert", arguments, tools.files, tools.scripts)
+    else:
+        answered = plain_value(call_javascript(path, function, arguments, tools.files), value)
+    if isinstance(answered, bool) or (isinstance(answered, dict) and "pass" in answered):
+        raise CannotEvaluate(f"{value} answers a verdict; here it must answer the expected value (javascript and python judge)")
+    return answered
+
+
+def script_context(
+    prompt: str,
+    variables: Mapping[str, JsonValue],
+    evaluation: Evaluation,
+    answer: Answer,
+    output: JsonValue,
+    assertion: Assertion,
+) -> dict[str, JsonValue]:
+    """promptfoo's second argument of assertion functions."""
+    test = evaluation.test
+    context: dict[str, JsonValue] = {
+        "prompt": prompt,
+        "vars": dict(variables),
+        "test": {"vars": dict(variables), "description": test.description, "metadata": dict(test.metadata)},
+        "provider": {"id": evaluation.provider.id, "label": evaluation.provider.label},
+        "providerResponse": {
+            "output": output,
+            "cost": answer.cost,
+            "latencyMs": answer.latency_ms,
+            "finishReason": answer.finish_reason,
+            "cached": answer.cached,
+            "raw": answer.raw,
+            "metadata": dict(answer.metadata),
+        },
+    }
+    if answer.log_probs is not None:
+        context["logProbs"] = list(answer.log_probs)
+    if assertion.config:
+        context["config"] = dict(assertion.config)
+    if answer.metadata:
+        context["metadata"] = dict(answer.metadata)
+    return context

@@ -1,0 +1,203 @@
+"""A test's assertions applied to one output: values rendered and read, each type's function called, verdicts summed.
+
+promptfoo's order: the assertion's transform, then its value (a script's answer, a file, a template), then its function.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from evolve.core.answers import Answer
+from evolve.core.assertions import AssertionType, find_type
+from evolve.core.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
+from evolve.core.file_values import FILE, is_script, read_file_value, script_context, script_value
+from evolve.core.json_value import JsonValue
+from evolve.core.js_values import to_json
+from evolve.core.ports import Tools
+from evolve.core.scoring import NO_ASSERTIONS, Part, aggregate, flatten, judged
+from evolve.core.suite import Assertion, AssertSet, Evaluation, Requirement
+from evolve.core.templates import Templates
+from evolve.core.user_code import PythonFailed
+from evolve.core.verdicts import Check, Comparison, Verdict
+
+ErrorKind: TypeAlias = Literal["", "input", "environment", "evaluation"]
+_SCRIPT_TYPES = frozenset(("javascript", "python"))
+"""Types whose value may be a script that judges; for the others a script answers the expected value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One output and where it came from."""
+
+    output: JsonValue
+    text: str
+    answer: Answer
+    evaluation: Evaluation
+    vars: Mapping[str, JsonValue]
+    prompt: str
+
+
+def target(output: JsonValue, answer: Answer, evaluation: Evaluation, vars: Mapping[str, JsonValue], prompt: str) -> Target:
+    """The output with its text: itself, or its JSON."""
+    return Target(output, output_text(output), answer, evaluation, vars, prompt)
+
+
+def output_text(output: JsonValue) -> str:
+    """What text assertions look at."""
+    return output if isinstance(output, str) else to_json(output)
+
+
+def error_kind(error: EvolveError) -> ErrorKind:
+    """Whose fault an error is: the input's, the environment's, or that something could not be evaluated."""
+    if isinstance(error, EnvironmentFault):
+        return "environment"
+    return "input" if isinstance(error, InputError) else "evaluation"
+
+
+def worst_error(verdict: Verdict) -> ErrorKind:
+    """The kind of error among a verdict's components, the environment's first; "" when there is none."""
+    kinds = {part.metadata.get("errorKind") for part in flatten(verdict.components) if part.error}
+    for kind in ("environment", "input", "evaluation"):
+        if kind in kinds:
+            return kind  # type: ignore[return-value]  # mypy does not narrow over a tuple of literals
+    return ""
+
+
+class Judge:
+    """Applies requirements to outputs, with what a suite's assertions share."""
+
+    def __init__(self, templates: Templates, tools: Tools) -> None:
+        self._templates = templates
+        self._tools = tools
+        self._file_values: dict[str, JsonValue] = {}
+
+    async def verdict(self, given: Target) -> Verdict:
+        """What a test's plain assertions say; comparing ones are left out."""
+        test = given.evaluation.test
+        if not test.requirements:
+            return NO_ASSERTIONS
+        parts = []
+        for requirement in test.requirements:
+            if not _is_comparison(requirement):
+                verdict = await self._requirement(requirement, given)
+                parts.append(Part(verdict.requirement or requirement, verdict))
+        return aggregate(parts, test.threshold)
+
+    async def compare(
+        self, assertion: Assertion, targets: tuple[Target, ...], verdicts: tuple[Verdict, ...]
+    ) -> tuple[Verdict, ...]:
+        """One verdict per target of a comparing assertion; all are errors when it cannot be evaluated."""
+        kind = _known(assertion)
+        comparison = Comparison(
+            assertion,
+            tuple(given.output if given.output is not None else "" for given in targets),
+            verdicts,
+            tuple(given.evaluation for given in targets),
+            targets[0].vars,
+            self._tools,
+        )
+        try:
+            if kind.compare is None:
+                raise CannotEvaluate(f"type: {assertion.type} has no function that compares")
+            answered = kind.compare(comparison)
+            said = answered if isinstance(answered, tuple) else await answered
+        except (CannotEvaluate, EnvironmentFault, InputError) as error:
+            said = (_error_verdict(error),) * len(targets)
+        return tuple(judged(verdict, assertion) for verdict in said)
+
+    async def _requirement(self, requirement: Requirement, given: Target) -> Verdict:
+        if isinstance(requirement, Assertion):
+            return await self._assertion(requirement, given)
+        parts = []
+        for child in requirement.assertions:
+            verdict = await self._assertion(child, given)
+            parts.append(Part(verdict.requirement or child, verdict))
+        return judged(aggregate(parts, requirement.threshold), self._applied_set(requirement, given.vars))
+
+    async def _assertion(self, assertion: Assertion, given: Target) -> Verdict:
+        applied = assertion
+        try:
+            kind = _known(assertion)
+            output, text = given.output, given.text
+            if assertion.transform:
+                output = await self._transformed(assertion.transform, given)
+                text = output_text(output)
+            applied = await self._applied(assertion, kind, output, given)
+            check = Check(applied, output, text, given.answer, given.evaluation, given.vars, given.prompt, self._tools)
+            answered = kind.evaluate(check)
+            verdict = answered if isinstance(answered, Verdict) else await answered
+        except PythonFailed as failed:
+            verdict = Verdict(False, 0.0, str(failed))
+        except (CannotEvaluate, EnvironmentFault, InputError) as error:
+            verdict = _error_verdict(error)
+        if isinstance(applied.value, str) and applied.value != assertion.value:
+            verdict = replace(verdict, metadata={**verdict.metadata, "renderedAssertionValue": applied.value})
+        return judged(verdict, applied)
+
+    async def _transformed(self, code: str, given: Target) -> JsonValue:
+        from evolve.core.transforms import apply_transform
+
+        context: dict[str, JsonValue] = {"vars": dict(given.vars), "prompt": {"label": given.prompt}}
+        if given.answer.metadata:
+            context["metadata"] = dict(given.answer.metadata)
+        return await apply_transform(code, given.output, context, self._tools)
+
+    async def _applied(self, assertion: Assertion, kind: AssertionType, output: JsonValue, given: Target) -> Assertion:
+        """The assertion with its value and metric rendered; itself when there is nothing to render."""
+        value = assertion.value
+        if isinstance(value, str):
+            value = await self._text_value(value, kind, output, given, assertion)
+        elif isinstance(value, list):
+            value = [self._list_item(item, given.vars) for item in value]
+            value = assertion.value if value == assertion.value else value
+        metric = self._metric(assertion.metric, given.vars)
+        if value is assertion.value and metric is assertion.metric:
+            return assertion
+        return replace(assertion, value=value, metric=metric)
+
+    async def _text_value(
+        self, value: str, kind: AssertionType, output: JsonValue, given: Target, assertion: Assertion
+    ) -> JsonValue:
+        if value.startswith(FILE):
+            if kind.name in _SCRIPT_TYPES:
+                return value
+            if not is_script(value):
+                return self._file_value(value)
+            context = script_context(given.prompt, given.vars, given.evaluation, given.answer, output, assertion)
+            return await script_value(value, output, context, self._tools)
+        return value if kind.raw_value else self._templates.render(value, given.vars)
+
+    def _list_item(self, item: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+        if not isinstance(item, str):
+            return item
+        return self._file_value(item) if item.startswith(FILE) else self._templates.render(item, variables)
+
+    def _file_value(self, value: str) -> JsonValue:
+        if value not in self._file_values:
+            self._file_values[value] = read_file_value(value, self._tools.files)
+        return self._file_values[value]
+
+    def _applied_set(self, requirement: AssertSet, variables: Mapping[str, JsonValue]) -> AssertSet:
+        metric = self._metric(requirement.metric, variables)
+        return requirement if metric is requirement.metric else replace(requirement, metric=metric)
+
+    def _metric(self, metric: str | None, variables: Mapping[str, JsonValue]) -> str | None:
+        return self._templates.render(metric, variables) if metric and "{" in metric else metric
+
+
+def _known(assertion: Assertion) -> AssertionType:
+    kind = find_type(assertion.type)
+    if kind is None:
+        raise CannotEvaluate(f"unknown assertion type: {assertion.type}")
+    return kind
+
+
+def _is_comparison(requirement: Requirement) -> bool:
+    if isinstance(requirement, AssertSet):
+        return False
+    kind = find_type(requirement.type)
+    return kind is not None and kind.compares
+
+
+def _error_verdict(error: EvolveError) -> Verdict:
+    return Verdict(False, 0.0, str(error), error=str(error), metadata={"errorKind": error_kind(error)})

@@ -1,0 +1,78 @@
+"""Functions in a user's files that make prompts and variables: `prompt(context)` and `get_var(name, prompt, vars)`."""
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from evolve.core.errors import CannotEvaluate
+from evolve.core.javascript import plain_value
+from evolve.core.js_values import to_json
+from evolve.core.json_value import JsonValue
+from evolve.core.ports import Tools
+from evolve.core.suite import Evaluation, ScriptRef
+from evolve.core.user_code import call_javascript, call_python, is_python
+
+
+class MadePrompt(NamedTuple):
+    """A prompt that a function made: a template, and the settings it asks for."""
+
+    text: str
+    config: Mapping[str, JsonValue]
+
+
+def prompt_context(
+    evaluation: Evaluation, variables: Mapping[str, JsonValue], config: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """What a prompt's function is told."""
+    provider: JsonValue = {"id": evaluation.provider.id, "label": evaluation.provider.label}
+    return {"vars": dict(variables), "provider": provider, "config": dict(config)}
+
+
+async def make_prompt(
+    evaluation: Evaluation, variables: Mapping[str, JsonValue], config: Mapping[str, JsonValue], tools: Tools
+) -> MadePrompt:
+    """What the prompt's function answers to {vars, provider, config}: text, chat messages, or {prompt, config}.
+
+    Raises:
+        CannotEvaluate: the function raised, or answered something else.
+        InputError: no such file or function.
+    """
+    ref = evaluation.prompt.function
+    assert ref is not None
+    made = await _call(ref, "prompt", [prompt_context(evaluation, variables, config)], tools)
+    if isinstance(made, dict) and "prompt" in made:
+        extra = made.get("config")
+        return MadePrompt(_as_text(made["prompt"]), {**config, **extra} if isinstance(extra, dict) else config)
+    if not isinstance(made, str | dict | list):
+        raise CannotEvaluate(f"the prompt function {_name(ref)} must answer text or chat messages, not {json.dumps(made)}")
+    return MadePrompt(_as_text(made), config)
+
+
+async def make_var(name: str, ref: ScriptRef, raw_prompt: str, variables: Mapping[str, JsonValue], tools: Tools) -> JsonValue:
+    """The variable's value: `output` of what the function answers to (name, prompt, vars).
+
+    Raises:
+        CannotEvaluate: the function raised, answered `error`, or has no `output`.
+        InputError: no such file or function.
+    """
+    made = await _call(ref, "get_var", [name, raw_prompt, dict(variables)], tools)
+    if not isinstance(made, dict) or not made.get("output"):
+        error = made.get("error") if isinstance(made, dict) else None
+        raise CannotEvaluate(f"variable {name!r}: {_name(ref)} " + (f"says {error}" if error else "must answer {'output': ...}"))
+    output = made["output"]
+    return output.strip() if isinstance(output, str) and is_python(ref.path) else output
+
+
+async def _call(ref: ScriptRef, default: str, arguments: list[JsonValue], tools: Tools) -> JsonValue:
+    if is_python(ref.path):
+        return await call_python(ref.path, ref.function, default, arguments, tools.files, tools.scripts)
+    return plain_value(call_javascript(ref.path, ref.function, arguments, tools.files), _name(ref))
+
+
+def _name(ref: ScriptRef) -> str:
+    file = ref.path.rsplit("/", 1)[-1]
+    return f"{file}:{ref.function}" if ref.function else file
+
+
+def _as_text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else to_json(value)
