@@ -1,0 +1,88 @@
+"""Who answers a prompt. A provider `NAME:...` lives in the file NAME.py of this folder and has `open_provider`."""
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Mapping
+from types import ModuleType
+
+from evolve.core.did_you_mean import did_you_mean
+from evolve.core.errors import InputError, Problem
+from evolve.core.ports import Provider, Scripts
+from evolve.core.suite import ProviderSpec
+from evolve.providers.config import place_of
+from evolve.providers.surroundings import ProviderSettings, Renderer, Surroundings
+
+__all__ = ["ProviderSettings", "known_providers", "open_provider"]
+
+_SAME = {"https": "http"}
+_OPENAI_LIKE = frozenset(
+    "azure azureopenai ollama vllm localai openrouter groq mistral deepseek together togetherai fireworks litellm "
+    "lmstudio llamafile perplexity cerebras xai".split()
+)
+_BY_EXTENSION = {".py": "python", ".js": "javascript", ".cjs": "javascript", ".mjs": "javascript"}
+
+
+def open_provider(
+    spec: ProviderSpec,
+    *,
+    base_dir: str,
+    env: Mapping[str, str],
+    scripts: Scripts,
+    templates: Renderer,
+    settings: ProviderSettings,
+) -> Provider:
+    """The provider that a spec names, ready to answer; connections and processes start with the first request.
+
+    Args:
+        base_dir: the suite's folder, for relative paths.
+        env: the environment it may see; the spec's own `env` comes on top.
+
+    Raises:
+        InputError: an unknown id or a wrong config, with all problems of it.
+        EnvironmentFault: something it needs is not on this machine.
+    """
+    around = Surroundings(base_dir, {**env, **spec.env} if spec.env else env, scripts, templates, settings)
+    module = _module_for(spec)
+    provider: Provider = module.open_provider(spec, around)
+    return provider
+
+
+def known_providers() -> tuple[str, ...]:
+    """The names that an id may begin with."""
+    names = [name for _, name, _ in pkgutil.iter_modules(__path__) if _is_provider(name)]
+    return tuple(sorted([*names, *_SAME]))
+
+
+def _is_provider(name: str) -> bool:
+    return hasattr(importlib.import_module(f"{__name__}.{name}"), "open_provider")
+
+
+def _module_for(spec: ProviderSpec) -> ModuleType:
+    scheme = _scheme(spec)
+    name = f"{__name__}.{_SAME.get(scheme, scheme)}"
+    if scheme.isidentifier() and importlib.util.find_spec(name):
+        module = importlib.import_module(name)
+        if hasattr(module, "open_provider"):
+            return module
+    hint = did_you_mean(scheme, known_providers()) or f"known: {', '.join(known_providers())}"
+    if scheme in _OPENAI_LIKE:
+        hint = "use openai:chat:MODEL with apiBaseUrl for any endpoint that speaks OpenAI's protocol"
+    raise InputError(Problem(f"unknown provider {spec.id!r}", place_of(spec), hint))
+
+
+def _scheme(spec: ProviderSpec) -> str:
+    scheme, colon, rest = spec.id.partition(":")
+    if scheme != "file" or not colon:
+        return scheme
+    extension = _extension(rest)
+    if extension not in _BY_EXTENSION:
+        expected = "expected file://NAME.py or file://NAME.js, with :FUNCTION if need be"
+        raise InputError(Problem(f"provider {spec.id!r}: {expected}", place_of(spec)))
+    return _BY_EXTENSION[extension]
+
+
+def _extension(path: str) -> str:
+    """The extension before an optional `:FUNCTION`."""
+    name = path.rsplit("/", 1)[-1].partition(":")[0]
+    return name[name.rfind(".") :] if "." in name else ""

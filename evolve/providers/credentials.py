@@ -1,0 +1,46 @@
+"""Keeps credentials out of messages."""
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+_SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|credential|signature|^sig$|session", re.IGNORECASE)
+_KEY_SHAPES = re.compile(r"\b(sk-|gsk_|ghp_|hf_|xox[bap]-|AKIA)[\w*\-]{6,}|(?i:bearer\s+)[\w.\-+/=]{8,}")
+_HIDDEN = "***"
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a header or parameter of this name carries a credential."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def secret_headers(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of headers that carry credentials, whole and without their scheme (`Bearer`)."""
+    values = [value for name, value in headers.items() if is_secret_name(name)]
+    return tuple(dict.fromkeys(part for value in values for part in (value, value.split(" ")[-1]) if len(part) > 3))
+
+
+def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text without the given secrets and without anything shaped like an API key."""
+    for secret in secrets:
+        text = text.replace(secret, _HIDDEN)
+    return _KEY_SHAPES.sub(_HIDDEN, text)
+
+
+def safe_url(url: str) -> str:
+    """The URL as messages may show it: no user, no password, no values of secret query parameters."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        netloc = f"[{host}]" if ":" in host else host
+        if parts.port:
+            netloc += f":{parts.port}"
+    except ValueError:
+        return _HIDDEN
+    query = "&".join(_safe_pair(pair) for pair in parts.query.split("&")) if parts.query else ""
+    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+
+
+def _safe_pair(pair: str) -> str:
+    name, equals, _ = pair.partition("=")
+    return f"{name}={_HIDDEN}" if equals and is_secret_name(name) else pair

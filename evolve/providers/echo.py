@@ -1,0 +1,28 @@
+"""The provider `echo`: it answers with the prompt."""
+
+from evolve.core.answers import Answer, Request
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import ProviderSpec
+from evolve.providers.surroundings import Surroundings
+
+
+class Echo:
+    """Says what it was told, at once and for nothing."""
+
+    def __init__(self, spec: ProviderSpec) -> None:
+        self.id = spec.id
+
+    def identity(self, request: Request) -> JsonValue:
+        """None: looking an echo up costs more than echoing."""
+        return None
+
+    async def answer(self, request: Request) -> Answer:
+        return Answer(request.prompt, cost=0.0, raw=request.prompt)
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+def open_provider(spec: ProviderSpec, around: Surroundings) -> Echo:
+    """The echo; it has no settings."""
+    return Echo(spec)

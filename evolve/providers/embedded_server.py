@@ -1,0 +1,96 @@
+"""The embedded server's process: `python -m evolve.providers.embedded_server STATE_FILE`.
+
+It reads its settings from STATE_FILE.start (JSON), serves llama.cpp on a random port of 127.0.0.1, writes the state
+file (address, API key, process; mode 0600) when it is ready, and ends when nobody touched that file for the idle time,
+when the file was deleted, or when another server took its place. It belongs to no client: any of them may crash.
+"""
+
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from evolve.providers.processes import start_mark
+
+
+def serve(state_file: Path, settings: Mapping[str, object]) -> int:
+    """Runs until idle; the exit code."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    key = secrets.token_urlsafe(24)
+    server = _start(settings, key)
+    state = {"url": server.listening_address, "api_key": key, "pid": os.getpid(), "mark": start_mark(os.getpid())}
+    write_private(state_file, json.dumps(state))
+    print(f"serving on {server.listening_address}", flush=True)
+    idle_s = float(str(settings["idle_s"]))
+    while not stop.wait(min(1.0, idle_s / 4)):
+        if not _is_ours(state_file) or time.time() - _touched(state_file) > idle_s:
+            break
+    # The state goes first, so that no client is sent to a server that is closing.
+    if _is_ours(state_file):
+        state_file.unlink(missing_ok=True)
+    print("ending", flush=True)
+    # llama.cpp may wait long for a generation under way; whoever asked is gone or will ask again.
+    threading.Timer(5.0, os._exit, (0,)).start()
+    del server
+    os._exit(0)
+
+
+def _start(settings: Mapping[str, object], key: str):  # type: ignore[no-untyped-def]  # xllamacpp has no types
+    from xllamacpp import CommonParams, Server
+
+    params = CommonParams()
+    params.model.path = str(settings["model"])
+    params.n_parallel = int(str(settings["n_parallel"]))
+    params.n_ctx = int(str(settings["n_ctx"])) * params.n_parallel
+    threads = int(str(settings["n_threads"]))
+    params.cpuparams.n_threads = threads
+    params.cpuparams_batch.n_threads = threads
+    params.n_gpu_layers = 0
+    params.port = 0
+    params.use_jinja = True
+    params.api_keys = [key]
+    params.model_alias = {str(settings["name"])}
+    if settings.get("embedding"):
+        params.embedding = True
+    return Server(params)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read, all at once."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    partial.replace(path)
+
+
+def _is_ours(state_file: Path) -> bool:
+    try:
+        return bool(json.loads(state_file.read_text(encoding="utf-8"))["pid"] == os.getpid())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _touched(state_file: Path) -> float:
+    try:
+        return state_file.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def main() -> int:
+    """The command line: one argument, the state file."""
+    state_file = Path(sys.argv[1])
+    settings = json.loads(state_file.with_suffix(".start").read_text(encoding="utf-8"))
+    return serve(state_file, settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Models that run on this machine, shared by all its workers: `llamacpp:smollm2-135m`, `llamacpp:PATH.gguf`.
+
+llama.cpp (PyPI xllamacpp) in one server process for a model and its settings, started on demand. Prompts go to it as
+chat messages, or with `mode: completion` as plain text without the model's chat template.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+from evolve.core.answers import Answer, Request
+from evolve.core.errors import InputError, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import ProviderSpec
+from evolve.providers.chat_messages import plain_text
+from evolve.providers.config import check_keys, number_of, place_of
+from evolve.providers.embedded import EmbeddedServer
+from evolve.providers.embedded_models import engine_version, find_model
+from evolve.providers.http_client import HttpCall, HttpClient, HttpReply
+from evolve.providers.openai import REFUSED, SAMPLING_KEYS, Endpoint, merged, read_answer
+from evolve.providers.openai_requests import BodyBuilder, prepared_config
+from evolve.providers.retry import RetryPolicy
+from evolve.providers.surroundings import Surroundings
+
+_SAMPLERS = (
+    "grammar",
+    "json_schema",
+    "top_k",
+    "min_p",
+    "typical_p",
+    "repeat_penalty",
+    "repeat_last_n",
+    "logit_bias",
+    "ignore_eos",
+    "chat_template_kwargs",
+)
+_SERVER_KEYS = ("mode", "n_ctx", "n_parallel", "n_threads")
+_KEYS = SAMPLING_KEYS | {*_SAMPLERS, *_SERVER_KEYS}
+_MODES = ("chat", "completion")
+_DEADLINE_S = 1_800.0
+"""A slow machine with many workers is no fault: the queue for one slot may be long."""
+
+
+class LlamaCpp:
+    """A model in this machine's embedded server."""
+
+    def __init__(self, spec: ProviderSpec, around: Surroundings, name: str) -> None:
+        self.id = spec.id
+        slots = int(number_of(spec, "n_parallel", 1) or 1)
+        self._settings = {"n_ctx": int(number_of(spec, "n_ctx", 64) or 4096), "n_parallel": slots}
+        self._is_chat = _mode(spec) == "chat"
+        self._config = prepared_config(spec, around)
+        fixed: dict[str, JsonValue] = {"cache_prompt": True}
+        self._builder = BodyBuilder(spec, around, "", _SAMPLERS, fixed)
+        model = find_model(spec, name, around.base_dir, around.settings.cache_dir)
+        self._identity: JsonValue = {"model": model.content_id, "engine": engine_version(), **self._settings}
+        threads = int(number_of(spec, "n_threads", 1) or len(os.sched_getaffinity(0)))
+        launch = {**self._settings, "n_threads": threads, "model": str(model.path), "name": name}
+        self._server = EmbeddedServer(launch, self._identity, around.settings)
+        timeout = number_of(spec, "timeoutMs")
+        self._policy = RetryPolicy(
+            around.settings,
+            deadline_s=_DEADLINE_S if timeout is None else timeout / 1000,
+            attempt_s=_DEADLINE_S if timeout is None else timeout / 1000,
+            max_retries=int(number_of(spec, "maxRetries") or around.settings.max_retries),
+        )
+        self._client = HttpClient(self._policy)
+        # The server has few slots; what waits here costs it no socket, and no answer its deadline.
+        self._width = slots + 1
+        self._gate: asyncio.Semaphore | None = None
+
+    def identity(self, request: Request) -> JsonValue:
+        return {
+            "provider": "llamacpp",
+            "server": self._identity,
+            "chat": self._is_chat,
+            "body": self._body(request),
+            "repeat": request.repeat,
+        }
+
+    async def answer(self, request: Request) -> Answer:
+        config = merged(self._config, request)
+        body = self._body(request)
+
+        async def target() -> HttpCall:
+            return await self._target(body)
+
+        def accept(call: HttpCall, reply: HttpReply) -> Answer:
+            self._server.touch()
+            return read_answer(call, reply, config, is_chat=self._is_chat)
+
+        self._gate = self._gate or asyncio.Semaphore(self._width)
+        async with self._gate:
+            return await self._while_needed(self._client.call_moving(target, f"embedded model {self.id}", accept))
+
+    async def _target(self, body: JsonValue) -> HttpCall:
+        server = await self._server.running()
+        path = "/v1/chat/completions" if self._is_chat else "/v1/completions"
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"}
+        return Endpoint(server.url + path, headers, (server.api_key,), {}).call(body)
+
+    async def _while_needed(self, call: "asyncio.Future[Answer] | object") -> Answer:
+        """The call's answer; the server is told from time to time that someone still waits."""
+        task = asyncio.ensure_future(call)  # type: ignore[arg-type]
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=self._server.idle_s / 4)
+                self._server.touch()
+        finally:
+            task.cancel()
+        return await task
+
+    def _body(self, request: Request) -> dict[str, JsonValue]:
+        config = merged(self._config, request)
+        if self._is_chat:
+            return self._builder.chat(request.prompt, config, request)
+        body = self._builder.completion(plain_text(request.prompt), config)
+        return {**body, **_constraint(config)}
+
+    async def close(self) -> None:
+        """Closes the connections; the server stays for others, until it is idle."""
+        await self._client.close()
+
+
+def _constraint(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """What a text completion takes instead of `response_format`: llama.cpp's own `json_schema`."""
+    wanted = config.get("response_format")
+    if not isinstance(wanted, dict):
+        return {}
+    if wanted.get("type") == "json_object":
+        return {"json_schema": wanted.get("schema", {"type": "object"})}
+    inner = wanted.get("json_schema")
+    schema = inner.get("schema") if isinstance(inner, dict) else wanted.get("schema")
+    return {"json_schema": schema} if schema is not None else {}
+
+
+def _mode(spec: ProviderSpec) -> str:
+    mode = spec.config.get("mode", "chat")
+    if mode not in _MODES:
+        message = f"provider {spec.id!r}: mode={mode!r}: expected {' or '.join(_MODES)}"
+        raise InputError(Problem(message, place_of(spec, "mode")))
+    return str(mode)
+
+
+def open_provider(spec: ProviderSpec, around: Surroundings) -> LlamaCpp:
+    """The embedded model that the id names.
+
+    Raises:
+        InputError: no such model, or a wrong config.
+        EnvironmentFault: engine or model is not installed; says what to type.
+    """
+    check_keys(spec, around, _KEYS, REFUSED)
+    return LlamaCpp(spec, around, spec.id.partition(":")[2])

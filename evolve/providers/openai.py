@@ -1,0 +1,249 @@
+"""OpenAI-compatible endpoints: `openai:chat:MODEL`, `openai:completion:MODEL`, `openai:embedding:MODEL`.
+
+Any server that speaks the protocol will do (llama.cpp, vLLM, gateways): name it by `apiBaseUrl`, or by the
+environment: EVOLVE_BASE_URL, OPENAI_API_HOST, OPENAI_API_BASE_URL, OPENAI_BASE_URL.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evolve.core.answers import Answer, Request
+from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.ports import Embedding
+from evolve.core.suite import ProviderSpec
+from evolve.providers.config import check_keys, number_of, place_of, text_of, texts_of
+from evolve.providers.http_client import HttpCall, HttpClient, HttpReply, accept_json
+from evolve.providers.openai_replies import MalformedReply, chat_answer, completion_answer, embedding_of, token_usage
+from evolve.providers.openai_requests import BodyBuilder, prepared_config
+from evolve.providers.chat_messages import plain_text
+from evolve.providers.retry import RetryPolicy, Transient
+from evolve.providers.surroundings import Surroundings
+
+_OFFICIAL = "https://api.openai.com/v1"
+SAMPLING_KEYS = frozenset(
+    "temperature max_tokens max_completion_tokens top_p frequency_penalty presence_penalty best_of seed stop "
+    "response_format tools tool_choice tool_resources functions function_call passthrough reasoning reasoning_effort "
+    "verbosity service_tier user metadata store showThinking omitDefaults logprobs top_logprobs cost inputCost outputCost "
+    "prompt_cache_key prompt_cache_options prompt_cache_retention".split()
+)
+_KEYS = SAMPLING_KEYS | frozenset("apiBaseUrl apiHost apiKey apiKeyEnvar apiKeyRequired organization headers".split())
+REFUSED = {
+    "mcp": "Anneal starts no MCP servers",
+    "functionToolCallbacks": "tool calls are the answer; nothing executes them",
+    "audio": "only text is supported",
+    "modalities": "only text is supported",
+}
+_COMPLETION_MODELS = ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002")
+_PATHS = {"chat": "chat/completions", "completion": "completions", "embedding": "embeddings"}
+_OTHER_KINDS = ("responses", "assistant", "image", "moderation", "realtime", "video", "transcription", "agents", "codex-sdk")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where calls go and what they carry."""
+
+    url: str
+    headers: Mapping[str, str]
+    secrets: tuple[str, ...]
+    hints: Mapping[int, str]
+
+    def call(self, body: JsonValue) -> HttpCall:
+        """A POST of the body."""
+        data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return HttpCall("POST", self.url, self.headers, data, self.secrets, self.hints)
+
+
+class OpenAi:
+    """A model behind an OpenAI-compatible endpoint that writes text."""
+
+    def __init__(self, spec: ProviderSpec, kind: str, builder: BodyBuilder, endpoint: Endpoint, client: HttpClient) -> None:
+        self.id = spec.id
+        self._is_chat = kind == "chat"
+        self._builder = builder
+        self._config = prepared_config(spec, builder.around)
+        self._endpoint = endpoint
+        self._client = client
+
+    def identity(self, request: Request) -> JsonValue:
+        return {"provider": "openai", "url": self._endpoint.url, "body": self._body(request), "repeat": request.repeat}
+
+    async def answer(self, request: Request) -> Answer:
+        config = merged(self._config, request)
+
+        def accept(call: HttpCall, reply: HttpReply) -> Answer:
+            return read_answer(call, reply, config, is_chat=self._is_chat)
+
+        return await self._client.call(self._endpoint.call(self._body(request)), accept)
+
+    def _body(self, request: Request) -> dict[str, JsonValue]:
+        config = merged(self._config, request)
+        if self._is_chat:
+            return self._builder.chat(request.prompt, config, request)
+        return self._builder.completion(plain_text(request.prompt), config)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class OpenAiEmbedder:
+    """A model behind an OpenAI-compatible endpoint that makes vectors."""
+
+    def __init__(self, spec: ProviderSpec, model: str, endpoint: Endpoint, client: HttpClient) -> None:
+        self.id = spec.id
+        passthrough = spec.config.get("passthrough")
+        self._base: dict[str, JsonValue] = {"model": model, **(passthrough if isinstance(passthrough, dict) else {})}
+        self._endpoint = endpoint
+        self._client = client
+
+    async def embed(self, text: str) -> Embedding:
+        return await self._client.call(self._endpoint.call({"input": text, **self._base}), _read_embedding)
+
+    def identity(self, request: Request) -> JsonValue:
+        return None
+
+    async def answer(self, request: Request) -> Answer:
+        raise CannotEvaluate(f"provider {self.id!r} makes vectors, it answers no prompts; use openai:chat:MODEL")
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def merged(config: Mapping[str, JsonValue], request: Request) -> Mapping[str, JsonValue]:
+    """The provider's config with the request's own settings over it."""
+    return {**config, **request.config} if request.config else config
+
+
+def read_answer(call: HttpCall, reply: HttpReply, config: Mapping[str, JsonValue], *, is_chat: bool) -> Answer:
+    """The answer in a reply; raises as `accept_json` does, and CannotEvaluate for a prompt over the context."""
+    check_context(reply)
+    data = accept_json(call, reply)
+    if isinstance(data, dict) and data.get("error") and not data.get("choices"):
+        raise Transient(f"status {reply.status} with the error {call.scrub(json.dumps(data['error']))[:400]}")
+    try:
+        return (chat_answer if is_chat else completion_answer)(data, config, reply.latency_ms)
+    except MalformedReply as exc:
+        raise _not_the_protocol(call, reply, exc) from exc
+
+
+def check_context(reply: HttpReply) -> None:
+    """Returns unless the endpoint says that the prompt does not fit; then raises CannotEvaluate with the numbers."""
+    if reply.status not in (400, 413, 500) or b"context" not in reply.body:
+        return
+    try:
+        error = json.loads(reply.body).get("error", {})
+    except (ValueError, AttributeError):
+        return
+    if not isinstance(error, dict):
+        return
+    if error.get("type") == "exceed_context_size_error":
+        raise CannotEvaluate(
+            f"the prompt is too long for the model: {error.get('n_prompt_tokens', '?')} tokens, "
+            f"its context holds {error.get('n_ctx', '?')}; shorten the prompt or raise n_ctx"
+        )
+    if error.get("code") == "context_length_exceeded":
+        raise CannotEvaluate(f"the prompt is too long for the model: {error.get('message', '')}")
+
+
+def _read_embedding(call: HttpCall, reply: HttpReply) -> Embedding:
+    check_context(reply)
+    data = accept_json(call, reply)
+    try:
+        return Embedding(embedding_of(data), token_usage(data).total)
+    except MalformedReply as exc:
+        raise _not_the_protocol(call, reply, exc) from exc
+
+
+def _not_the_protocol(call: HttpCall, reply: HttpReply, exc: MalformedReply) -> EnvironmentFault:
+    begins = call.scrub(reply.text[:120])
+    return EnvironmentFault(
+        f"{call.name}: the reply is not an OpenAI-compatible one: {exc} (begins {begins!r})",
+        hint="check apiBaseUrl: it usually ends in /v1",
+    )
+
+
+def open_provider(spec: ProviderSpec, around: Surroundings) -> OpenAi | OpenAiEmbedder:
+    """The provider that an `openai:` id names.
+
+    Raises:
+        InputError: an unknown kind of model, or a wrong config.
+        EnvironmentFault: OpenAI itself is meant and there is no API key.
+    """
+    kind, model = _kind_and_model(spec)
+    check_keys(spec, around, _KEYS, REFUSED, hint="further fields of the request go under `passthrough`")
+    endpoint = _endpoint(spec, around, kind)
+    policy = RetryPolicy.of(
+        around.settings, deadline_s=_seconds(number_of(spec, "timeoutMs")), max_retries=number_of(spec, "maxRetries")
+    )
+    client = HttpClient(policy, around.env)
+    if kind == "embedding":
+        return OpenAiEmbedder(spec, model, endpoint, client)
+    return OpenAi(spec, kind, BodyBuilder(spec, around, model), endpoint, client)
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _kind_and_model(spec: ProviderSpec) -> tuple[str, str]:
+    _, _, rest = spec.id.partition(":")
+    kind, _, model = rest.partition(":")
+    kind = "embedding" if kind == "embeddings" else kind
+    if kind in _PATHS and model:
+        return kind, model
+    if kind in _OTHER_KINDS or kind in _PATHS or not kind:
+        expected = "expected openai:chat:MODEL, openai:completion:MODEL or openai:embedding:MODEL"
+        raise InputError(Problem(f"provider {spec.id!r}: {expected}", place_of(spec)))
+    return ("completion" if rest in _COMPLETION_MODELS else "chat"), rest
+
+
+def _endpoint(spec: ProviderSpec, around: Surroundings, kind: str) -> Endpoint:
+    base = _base_url(spec, around)
+    key, where = _api_key(spec, around)
+    required = spec.config.get("apiKeyRequired", base.startswith(_OFFICIAL))
+    if required and not key:
+        raise EnvironmentFault(
+            f"provider {spec.id!r} has no API key",
+            hint=f"set {where}, or apiBaseUrl to a server of your own",
+        )
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    organization = text_of(spec, "organization", around) or around.env.get("OPENAI_ORGANIZATION")
+    if organization:
+        headers["OpenAI-Organization"] = organization
+    headers.update(_rendered_headers(spec, around))
+    hints = {401: f"the endpoint does not know the API key; it comes from {where}"} if key else {401: f"set {where}"}
+    path, _, query = base.partition("?")
+    url = f"{path.rstrip('/')}/{_PATHS[kind]}" + (f"?{query}" if query else "")
+    return Endpoint(url, headers, (key,) if key else (), hints)
+
+
+def _rendered_headers(spec: ProviderSpec, around: Surroundings) -> dict[str, str]:
+    from evolve.providers.config import render_text
+
+    return {name: render_text(value, {}, around) for name, value in texts_of(spec, "headers").items()}
+
+
+def _base_url(spec: ProviderSpec, around: Surroundings) -> str:
+    host = text_of(spec, "apiHost", around)
+    base = f"https://{host}/v1" if host else text_of(spec, "apiBaseUrl", around)
+    if not base:
+        env_host = around.env.get("OPENAI_API_HOST")
+        names = ("OPENAI_API_BASE_URL", "OPENAI_BASE_URL")
+        base = around.env.get("EVOLVE_BASE_URL") or (f"https://{env_host}/v1" if env_host else None)
+        base = base or next((around.env[name] for name in names if around.env.get(name)), _OFFICIAL)
+    if not base.startswith(("http://", "https://")):
+        message = f"provider {spec.id!r}: apiBaseUrl={base!r}: expected http://HOST:PORT/v1 or https://..."
+        raise InputError(Problem(message, place_of(spec, "apiBaseUrl")))
+    return base
+
+
+def _api_key(spec: ProviderSpec, around: Surroundings) -> tuple[str | None, str]:
+    """The key, and where it comes from or should."""
+    if key := text_of(spec, "apiKey", around):
+        return key, "apiKey in the suite"
+    name = text_of(spec, "apiKeyEnvar", around)
+    for variable in (name, "EVOLVE_API_KEY", "OPENAI_API_KEY"):
+        if variable and around.env.get(variable):
+            return around.env[variable], f"environment variable {variable}"
+    return None, f"environment variable {name or 'OPENAI_API_KEY'}"

@@ -1,0 +1,148 @@
+"""The body of a request to an OpenAI-compatible endpoint, from a provider's config."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evolve.core.answers import Request
+from evolve.core.errors import InputError, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import ProviderSpec
+from evolve.providers.chat_messages import chat_messages
+from evolve.providers.config import has_templates, load_references, place_of
+from evolve.providers.surroundings import Surroundings
+
+_ALWAYS = ("seed", "top_p", "presence_penalty", "frequency_penalty", "stop", "logprobs", "top_logprobs")
+_IF_SET = (
+    "function_call",
+    "tool_choice",
+    "tool_resources",
+    "service_tier",
+    "user",
+    "metadata",
+    "store",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+)
+_RENDERED = ("functions", "tools", "response_format", "reasoning_effort")
+"""Strings inside these are templates, and `file://` is read."""
+_ENVIRONMENT = {
+    "top_p": "OPENAI_TOP_P",
+    "presence_penalty": "OPENAI_PRESENCE_PENALTY",
+    "frequency_penalty": "OPENAI_FREQUENCY_PENALTY",
+}
+DEFAULT_MAX_TOKENS = 1024
+"""promptfoo's."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyBuilder:
+    """Makes request bodies for one model; what does not depend on the request is made once."""
+
+    spec: ProviderSpec
+    around: Surroundings
+    model: str
+    extra: tuple[str, ...] = ()
+    """Further config keys that go into the body as they are (llama.cpp's samplers)."""
+    fixed: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Fields of every body."""
+
+    def chat(self, prompt: str, config: Mapping[str, JsonValue], request: Request) -> dict[str, JsonValue]:
+        """The body for /chat/completions."""
+        return self._with_vars({**self.base(config), "messages": chat_messages(prompt)}, config, request)
+
+    def completion(self, prompt: str, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """The body for /completions."""
+        body = {key: value for key, value in self.base(config).items() if key not in _RENDERED}
+        if config.get("best_of") is not None:
+            body["best_of"] = config["best_of"]
+        return {**body, "prompt": prompt}
+
+    def base(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """All fields but the messages."""
+        body: dict[str, JsonValue] = {"model": self.model} if self.model else {}
+        body.update(self.fixed)
+        body.update(self._sampling(config))
+        body.update({key: config[key] for key in (*_ALWAYS, *self.extra) if config.get(key) is not None})
+        body.update({key: config[key] for key in _IF_SET if config.get(key) not in (None, "", [], {})})
+        body.update({key: config[key] for key in _RENDERED if config.get(key) and key != "reasoning_effort"})
+        if (_thinks(self.model) or "gpt-oss" in self.model) and config.get("reasoning_effort"):
+            body["reasoning_effort"] = config["reasoning_effort"]
+        for key in ("reasoning", "verbosity"):
+            if _thinks(self.model) and config.get(key):
+                body[key] = config[key]
+        passthrough = config.get("passthrough")
+        body.update(passthrough if isinstance(passthrough, dict) else {})
+        return body
+
+    def _sampling(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        found = {key: self._env_number(name) for key, name in _ENVIRONMENT.items() if self.around.env.get(name)}
+        if _thinks(self.model):
+            tokens = config.get("max_completion_tokens", self._env_number("OPENAI_MAX_COMPLETION_TOKENS"))
+            return found if tokens is None else {**found, "max_completion_tokens": tokens}
+        plain = config.get("omitDefaults") is True
+        tokens = _first(config.get("max_tokens"), self._env_number("OPENAI_MAX_TOKENS"), None if plain else DEFAULT_MAX_TOKENS)
+        heat = _first(config.get("temperature"), self._env_number("OPENAI_TEMPERATURE"), None if plain else 0)
+        found.update({key: value for key, value in (("max_tokens", tokens), ("temperature", heat)) if value is not None})
+        if config.get("max_completion_tokens") is not None:
+            found.pop("max_tokens", None)
+            found["max_completion_tokens"] = config["max_completion_tokens"]
+        return found
+
+    def _env_number(self, name: str) -> JsonValue:
+        text = self.around.env.get(name)
+        if not text:
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            raise InputError(Problem(f"environment variable {name}={text!r}: expected a number")) from None
+        return int(number) if number == int(number) else number
+
+    def _with_vars(
+        self, body: dict[str, JsonValue], config: Mapping[str, JsonValue], request: Request
+    ) -> dict[str, JsonValue]:
+        for key in _RENDERED:
+            if key in config and has_templates(body.get(key)):
+                body[key] = self.around.templates.render_value(body[key], request.vars)
+        return body
+
+
+def prepared_config(spec: ProviderSpec, around: Surroundings) -> dict[str, JsonValue]:
+    """The spec's config with `file://` read in response_format, tools and functions, and their kinds checked."""
+    config = dict(spec.config)
+    for key in ("response_format", "tools", "functions"):
+        if key in config:
+            config[key] = _unwrapped(key, load_references(config[key], spec, around))
+    for key, kinds, expected in _KINDS:
+        if config.get(key) is not None and not isinstance(config[key], kinds):
+            message = f"provider {spec.id!r}: {key}={config[key]!r}: expected {expected}"
+            raise InputError(Problem(message, place_of(spec, key)))
+    return config
+
+
+_KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
+    ("response_format", dict, "a mapping with `type`, or file://... of one"),
+    ("tools", list, "a list of tools, or file://... of one"),
+    ("functions", list, "a list of functions, or file://... of one"),
+    ("passthrough", dict, "a mapping of further request fields"),
+    ("temperature", (int, float, str), "a number"),
+    ("max_tokens", (int, str), "a whole number"),
+)
+
+
+def _unwrapped(key: str, value: JsonValue) -> JsonValue:
+    """Lists of lists come from a list of `file://` references, each with a list in it; they are one list."""
+    if key == "response_format" or not isinstance(value, list):
+        return value
+    return [inner for item in value for inner in (item if isinstance(item, list) else [item])]
+
+
+def _thinks(model: str) -> bool:
+    """Whether the model is one of OpenAI's reasoning models, which take no temperature and no max_tokens."""
+    name = model.rsplit("/", 1)[-1].removeprefix("ft:")
+    return name.startswith(("o1", "o3", "o4", "gpt-5"))
+
+
+def _first(*values: JsonValue) -> JsonValue:
+    return next((value for value in values if value is not None), None)

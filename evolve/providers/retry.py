@@ -1,0 +1,112 @@
+"""The one place that decides whether, when and how often a failed call is tried again."""
+
+import asyncio
+import email.utils
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from evolve.core.errors import EnvironmentFault
+from evolve.providers.surroundings import ProviderSettings
+
+T = TypeVar("T")
+
+
+class Transient(Exception):  # noqa: N818 - a reason to try again, not an error of the run
+    """A try failed in a way that another may not."""
+
+    def __init__(self, reason: str, *, retry_after_s: float | None = None, hint: str = "") -> None:
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+        self.hint = hint
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Deadline for a call with all its tries, and the pauses between them."""
+
+    settings: ProviderSettings
+    deadline_s: float
+    attempt_s: float
+    max_retries: int
+
+    @staticmethod
+    def of(settings: ProviderSettings, *, deadline_s: float | None = None, max_retries: float | None = None) -> "RetryPolicy":
+        """The settings' policy with one provider's own limits."""
+        deadline = settings.deadline_s if deadline_s is None else deadline_s
+        retries = settings.max_retries if max_retries is None else int(max_retries)
+        return RetryPolicy(settings, deadline, min(settings.attempt_s, deadline), retries)
+
+    def pause_s(self, tries: int, failure: Transient) -> float:
+        """How long to wait after so many failed tries: what the endpoint asked for, else doubling with jitter.
+
+        The jitter keeps callers that failed together from coming back together.
+        """
+        dice = self.settings.random()
+        if failure.retry_after_s is not None:
+            return failure.retry_after_s + dice * self.settings.first_pause_s
+        return min(self.settings.max_pause_s, self.settings.first_pause_s * 2.0 ** (tries - 1)) * (0.5 + dice / 2)
+
+    async def run(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What `attempt` answers, tried again while it raises Transient and the deadline allows.
+
+        Args:
+            what: the call as messages name it, such as `POST http://host/path`; without credentials.
+
+        Raises:
+            EnvironmentFault: it never answered; names the last reason, the tries and the seconds.
+        """
+        start = self.settings.clock()
+        tries = 0
+        while True:
+            tries += 1
+            left = self.deadline_s - (self.settings.clock() - start)
+            try:
+                return await self._try(attempt, min(self.attempt_s, left))
+            except Transient as exc:
+                failure = exc
+            spent = self.settings.clock() - start
+            pause = self.pause_s(tries, failure)
+            if tries > self.max_retries or spent + pause >= self.deadline_s:
+                raise self._fault(what, failure, tries, spent) from failure
+            await self.settings.sleep(pause)
+
+    async def _try(self, attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
+        # The limit covers connecting, waiting and the whole body: a body that drips must not pass.
+        scope = asyncio.timeout(max(seconds, 0.001))
+        try:
+            async with scope:
+                return await attempt()
+        except TimeoutError as exc:
+            if not scope.expired():
+                raise
+            raise Transient(f"no complete answer within {seconds:.3g} s") from exc
+
+    def _fault(self, what: str, failure: Transient, tries: int, spent: float) -> EnvironmentFault:
+        reason = failure.reason
+        if failure.retry_after_s is not None and spent + failure.retry_after_s >= self.deadline_s:
+            reason += f" (it asks to wait {failure.retry_after_s:g} s; the deadline is {self.deadline_s:g} s)"
+        count = "1 try" if tries == 1 else f"{tries} tries"
+        return EnvironmentFault(f"{what}: {reason}; {count} in {spent:.1f} s", hint=failure.hint)
+
+
+def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
+    """What an endpoint asks for: `Retry-After` as seconds or a date, `retry-after-ms`; None when it says nothing usable."""
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    text = headers.get("Retry-After")
+    if text is None or (seconds := _number(text)) is not None:
+        return seconds if text is not None else None
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
+    except ValueError:
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text) if text else -1.0
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None

@@ -1,0 +1,107 @@
+"""What a provider gets of the world: its suite's folder, environment, scripts, templates and settings."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from evolve.core.errors import InputError, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.ports import Scripts
+
+
+class Renderer(Protocol):
+    """Fills templates; `evolve.core.templates.Templates` is the one we use."""
+
+    def render(self, text: str, vars: Mapping[str, JsonValue]) -> str:
+        """The text with its placeholders filled; raises CannotEvaluate."""
+        ...
+
+    def render_value(self, value: JsonValue, vars: Mapping[str, JsonValue]) -> JsonValue:
+        """The same for every string inside a list or mapping."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """How patient providers are, and where they keep what they share. Clock, sleep and dice come in here."""
+
+    deadline_s: float = 300.0
+    """One answer with all its retries may take so long (EVOLVE_DEADLINE_S)."""
+    attempt_s: float = 120.0
+    """One try, from connecting to the last byte of the body (EVOLVE_ATTEMPT_S)."""
+    max_retries: int = 4
+    """EVOLVE_RETRIES; a provider's `maxRetries` overrides it."""
+    first_pause_s: float = 0.5
+    max_pause_s: float = 30.0
+    idle_s: float = 300.0
+    """The embedded server ends when nobody asked it for so long (EVOLVE_IDLE_S)."""
+    cache_dir: Path = field(default_factory=lambda: cache_dir_of({}))
+    """EVOLVE_CACHE_DIR, else XDG_CACHE_HOME/evolve, else ~/.cache/evolve."""
+    unknown_keys: Literal["error", "warn"] = "error"
+    """What an unknown key in a provider's config is; `warn` leaves it to the suite loader to say so."""
+    clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random: Callable[[], float] = random.random
+
+    @staticmethod
+    def from_environment(
+        env: Mapping[str, str], *, unknown_keys: Literal["error", "warn"] = "error"
+    ) -> "ProviderSettings":
+        """The settings that EVOLVE_* variables make; raises InputError for those that are no numbers."""
+        numbers = _numbers(env)
+        return ProviderSettings(
+            deadline_s=numbers.get("EVOLVE_DEADLINE_S", 300.0),
+            attempt_s=numbers.get("EVOLVE_ATTEMPT_S", 120.0),
+            max_retries=int(numbers.get("EVOLVE_RETRIES", 4)),
+            idle_s=numbers.get("EVOLVE_IDLE_S", 300.0),
+            cache_dir=cache_dir_of(env),
+            unknown_keys=unknown_keys,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Everything a provider may use beside its own spec."""
+
+    base_dir: str
+    """The suite's folder: relative paths and `file://` start here."""
+    env: Mapping[str, str]
+    scripts: Scripts
+    templates: Renderer
+    settings: ProviderSettings
+
+
+def cache_dir_of(env: Mapping[str, str]) -> Path:
+    """The folder for what may be deleted at any time: answers, the embedded server's state."""
+    if env.get("EVOLVE_CACHE_DIR"):
+        return Path(env["EVOLVE_CACHE_DIR"]).expanduser()
+    home = env.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path("~/.cache").expanduser()) / "evolve"
+
+
+def _numbers(env: Mapping[str, str]) -> dict[str, float]:
+    found, problems = {}, []
+    for name, least in (
+        ("EVOLVE_DEADLINE_S", 0.001),
+        ("EVOLVE_ATTEMPT_S", 0.001),
+        ("EVOLVE_IDLE_S", 0.1),
+        ("EVOLVE_RETRIES", 0),
+    ):
+        text = env.get(name)
+        if not text:
+            continue
+        try:
+            found[name] = float(text)
+        except ValueError:
+            problems.append(Problem(f"environment variable {name}={text!r}: expected a number"))
+            continue
+        if not least <= found[name] < float("inf"):
+            problems.append(Problem(f"environment variable {name}={text!r}: expected at least {least:g}"))
+    if problems:
+        raise InputError(problems)
+    return found
