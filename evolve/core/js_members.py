@@ -145,6 +145,11 @@ def _with_callback(target: list[Value], name: str, args: list[Value]) -> Value:
 
 
 def _changed(target: list[Value], name: str, args: list[Value]) -> Value:
+    if name in ("sort", "reverse") and not args:
+        ordered = target[::-1] if name == "reverse" else sorted(target, key=_sort_key)
+        if isinstance(target, TemplateList):
+            target[:] = ordered
+        return target if isinstance(target, TemplateList) else TemplateList(ordered)
     if not isinstance(target, TemplateList):
         raise CannotEvaluate(f"array.{name}() would change a variable for everyone who reads it; use a list of your own")
     if name in ("push", "unshift"):
@@ -152,7 +157,9 @@ def _changed(target: list[Value], name: str, args: list[Value]) -> Value:
         return len(target)
     if name in ("pop", "shift"):
         return target.pop(-1 if name == "pop" else 0) if target else UNDEFINED
-    if name == "reverse" and not args:
-        target.reverse()
-        return target
     raise CannotEvaluate(f"array.{name}() is not supported in templates")
+
+
+def _sort_key(item: Value) -> tuple[bool, str]:
+    """JavaScript's default order: by text, undefined last."""
+    return item is UNDEFINED, units(to_js_string(item))

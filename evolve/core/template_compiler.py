@@ -5,7 +5,7 @@ and the scope of `set` all differ, and because a template compiled this way reac
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -449,40 +449,21 @@ class _Compiler:
 
         return run
 
-    def _binary(self, node: nodes.BinExpr, operation: Callable[[Value, Value], Value]) -> Expression:
-        left, right = self._defined(node.left), self._defined(node.right)
-        return lambda scope: operation(left(scope), right(scope))
-
-    def _on_add(self, node: nodes.Add) -> Expression:
-        return self._binary(node, _joined(add))
-
-    def _on_sub(self, node: nodes.Sub) -> Expression:
-        return self._binary(node, subtract)
-
-    def _on_mul(self, node: nodes.Mul) -> Expression:
-        return self._binary(node, multiply)
-
-    def _on_div(self, node: nodes.Div) -> Expression:
-        return self._binary(node, divide)
-
     def _on_floordiv(self, node: nodes.FloorDiv) -> Expression:
-        return self._binary(node, lambda a, b: floor(divide(a, b)))
-
-    def _on_mod(self, node: nodes.Mod) -> Expression:
-        return self._binary(node, remainder)
+        quotient = self._defined(node.left)
+        return lambda scope: floor(to_number(quotient(scope)))
 
     def _on_pow(self, node: nodes.Pow) -> Expression:
-        return self._binary(node, power)
-
-    def _on_concat(self, node: nodes.Concat) -> Expression:
-        left, right = (self._defined(item) for item in node.nodes)
-        join = _joined(lambda a, b: to_js_string(a) + to_js_string(b))
-        return lambda scope: join(left(scope), right(scope))
+        left, right = self._defined(node.left), self._defined(node.right)
+        return lambda scope: power(left(scope), right(scope))
 
     def _on_compare(self, node: nodes.Compare) -> Expression:
-        with self.optional():
-            first = self.expr(node.expr)
-            rest = [(_COMPARISONS[operand.op], self.expr(operand.expr)) for operand in node.ops]
+        """A chain of operators of one level, from left to right."""
+        compares = node.ops[0].op in _COMPARISONS
+        with self.optional() if compares else nullcontext():
+            operand = self.expr if compares else self._defined
+            first = operand(node.expr)
+            rest = [(_OPERATIONS[part.op], operand(part.expr)) for part in node.ops]
 
         def run(scope: Scope) -> Value:
             value = first(scope)
@@ -711,6 +692,15 @@ _COMPARISONS: Final[Mapping[str, Callable[[Value, Value], Value]]] = {
     "<=": lambda a, b: less(b, a) is False,
     ">=": lambda a, b: less(a, b) is False,
     "in": _contains,
+}
+_OPERATIONS: Final[Mapping[str, Callable[[Value, Value], Value]]] = {
+    **_COMPARISONS,
+    "+": _joined(add),
+    "-": subtract,
+    "*": multiply,
+    "/": divide,
+    "%": remainder,
+    "~": _joined(lambda a, b: add(add(a, ""), b)),
 }
 
 

@@ -74,12 +74,10 @@ def _a(value: Value) -> str:
 
 
 def _items(value: Value, name: str) -> list[Value]:
-    """The input of a list filter; text is the list of its UTF-16 units."""
+    """The input of a list filter: text is the list of its UTF-16 units, what has no length is empty."""
     if isinstance(value, list):
         return value
-    if isinstance(value, str):
-        return list(units(value))
-    raise CannotEvaluate(f"filter `{name}` needs a list, not {_a(value)}")
+    return list(units(value)) if isinstance(_present(value, name), str) else []
 
 
 def _like(original: Value, text: str) -> str:
@@ -117,11 +115,14 @@ def _capitalize(value: Value) -> Value:
 
 
 def _center(value: Value, width: Value = UNDEFINED) -> Value:
-    text, size = _text(value, "center"), _count(width, 80)
-    if len(units(text)) >= size:
-        return value if isinstance(value, str) else text
+    given = "" if value is None or value is UNDEFINED or value is False else value
+    text, size, length = to_js_string(given), _count(width, 80), get_member(given, "length")
+    if not isinstance(length, int):
+        return text
+    if length >= size:
+        return given
     check_size(size)
-    spaces = size - len(units(text))
+    spaces = size - length
     before = math.ceil(spaces / 2 - spaces % 2)
     return _like(value, " " * before + text + " " * math.ceil(spaces / 2))
 
@@ -219,10 +220,14 @@ def _indent(value: Value, width: Value = UNDEFINED, first: Value = UNDEFINED) ->
 
 
 def _join(value: Value, separator: Value = UNDEFINED, attribute: Value = UNDEFINED) -> Value:
-    if not isinstance(value, list):
-        raise CannotEvaluate(f"filter `join` needs a list, not {_a(value)}")
     between = to_js_string(separator) if truthy(separator) else ""
-    items = [get_member(item, attribute) for item in value] if truthy(attribute) else value
+    if truthy(attribute):
+        empty = value is None or value is UNDEFINED
+        items = [] if empty else [get_member(_present(item, "join"), attribute) for item in _items(value, "join")]
+    elif isinstance(value, list):
+        items = value
+    else:
+        raise CannotEvaluate(f"filter `join` needs a list, not {_a(value)}")
     check_size(len(between) * len(items))
     return between.join("" if item is None or item is UNDEFINED else to_js_string(item) for item in items)
 
@@ -331,15 +336,16 @@ def _slice(value: Value, slices: Value = UNDEFINED, fill: Value = UNDEFINED) -> 
         row = TemplateList(items[start : offset + (index + 1) * length])
         if truthy(fill) and index >= extra:
             row.append(fill)
-        rows.append(row)
+        rows.append("".join(map(to_js_string, row)) if isinstance(value, str) else row)
     return rows
 
 
 def _sum(value: Value, attribute: Value = UNDEFINED, start: Value = UNDEFINED) -> Value:
-    items = value if isinstance(value, list) else []
+    if not isinstance(value, list) and not truthy(attribute):
+        raise CannotEvaluate(f"filter `sum` needs a list, not {_a(value)}")
     total: Value = 0
-    for item in items:
-        total = add(total, get_member(item, attribute) if truthy(attribute) else item)
+    for item in [] if value is None or value is UNDEFINED else _items(value, "sum"):
+        total = add(total, get_member(_present(item, "sum"), attribute) if truthy(attribute) else item)
         check_size(len(total) if isinstance(total, str) else 0)
     return add(0 if start is UNDEFINED else start, total)
 

@@ -3,7 +3,7 @@ JavaScript's string escapes and Nunjucks' order of operators. What Nunjucks lack
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
@@ -22,7 +22,10 @@ _REGEX: Final = re.compile(r"r/((?:\\.|[^/\\])*)/([gimy]*)", re.S)
 _STRICT: Final = re.compile("===|!==")
 _ESCAPE: Final = re.compile(r"\\(.)", re.S)
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r"}
-_COMPARE: Final = {"eq": "==", "ne": "!=", "lt": "<", "gt": ">", "lteq": "<=", "gteq": ">=", "===": "===", "!==": "!=="}
+_OPERATORS: Final = {
+    **{"eq": "==", "ne": "!=", "lt": "<", "gt": ">", "lteq": "<=", "gteq": ">=", "===": "===", "!==": "!=="},
+    **{"add": "+", "sub": "-", "tilde": "~", "mul": "*", "div": "/"},
+}
 _RAW_TAG: Final = re.compile(r"\{%-?\s*(end)?(raw|verbatim)\s*-?%\}")
 _LITERALS: Final = {"true": True, "false": False, "none": None, "null": None}
 _REFUSED: Final = {
@@ -145,15 +148,19 @@ class _Parser(Parser):
         return nodes.CondExpr(test, node, otherwise, lineno=lineno)
 
     def parse_tuple(self, simplified: bool = False, **options: Any) -> Any:
-        if simplified or options.get("explicit_parentheses"):
-            return super().parse_tuple(simplified=simplified, **options)
-        return self.parse_expression()
+        if simplified:
+            return super().parse_tuple(simplified=True, **options)
+        if not options.get("explicit_parentheses"):
+            return self.parse_expression()
+        group = super().parse_tuple(**options)
+        # Kept as a node even around one expression: parentheses end the chains of operators.
+        return group if isinstance(group, nodes.Tuple) else nodes.Tuple([group], "load", lineno=group.lineno)
 
     def parse_not(self) -> nodes.Expr:
-        if self.stream.current.test("name:not"):
-            lineno = next(self.stream).lineno
-            return nodes.Not(self.parse_not(), lineno=lineno)
-        return self._parse_in()
+        if not self.stream.current.test("name:not"):
+            return self._parse_in()
+        next(self.stream)
+        return _negated(self.parse_not())
 
     def _parse_in(self) -> nodes.Expr:
         node = self._parse_is()
@@ -178,40 +185,58 @@ class _Parser(Parser):
         test = nodes.Test(node, {"none": "null"}.get(name, name), *arguments, lineno=lineno)
         return nodes.Not(test, lineno=lineno) if inverted else test
 
+    # Nunjucks writes operators into JavaScript without parentheses, so JavaScript's precedence holds, not the order in
+    # which Nunjucks parses: a chain of one level is read from left to right.
+
     def parse_compare(self) -> nodes.Expr:
+        return self._chain(("==", "!=", "===", "!=="), self._parse_relation)
+
+    def _parse_relation(self) -> nodes.Expr:
+        return self._chain(("<", ">", "<=", ">="), self._parse_sum)
+
+    def _parse_sum(self) -> nodes.Expr:
+        return self._chain(("+", "-", "~"), self._parse_product)
+
+    def _chain(self, operators: tuple[str, ...], operand: Callable[[], nodes.Expr]) -> nodes.Expr:
         lineno = self.stream.current.lineno
-        node, operands = self._parse_concat(), []
-        while self.stream.current.type in _COMPARE:
-            operator = _COMPARE[next(self.stream).type]
-            operands.append(nodes.Operand(operator, self._parse_concat()))
-        return nodes.Compare(node, operands, lineno=lineno) if operands else node
+        node, rest = operand(), []
+        while _OPERATORS.get(self.stream.current.type) in operators:
+            operator = _OPERATORS[next(self.stream).type]
+            rest.append(nodes.Operand(operator, operand()))
+        return nodes.Compare(node, rest, lineno=lineno) if rest else node
 
-    def _parse_concat(self) -> nodes.Expr:
-        node = self._parse_binary(0)
-        while self.stream.current.type == "tilde":
+    def _parse_product(self) -> nodes.Expr:
+        lineno = self.stream.current.lineno
+        flat = [*self._parse_quotient()]
+        while self.stream.current.type in ("mul", "div"):
+            operator = _OPERATORS[next(self.stream).type]
+            (_, first), *rest = self._parse_quotient()
+            flat += [(operator, first), *rest]
+        return _flat_chain(flat, lineno)
+
+    def _parse_quotient(self) -> list[tuple[str, nodes.Expr]]:
+        """A `%` chain, spliced into the product around it; or one rounded quotient of such chains."""
+        lineno = self.stream.current.lineno
+        flat = self._parse_remainders()
+        while self.stream.current.type == "floordiv":
+            next(self.stream)
+            (_, first), *rest = self._parse_remainders()
+            quotient = _flat_chain([*flat, ("/", first), *rest], lineno)
+            flat = [("", nodes.FloorDiv(quotient, nodes.Const(1), lineno=lineno))]
+        return flat
+
+    def _parse_remainders(self) -> list[tuple[str, nodes.Expr]]:
+        flat = [("", self._parse_power())]
+        while self.stream.current.type == "mod":
+            next(self.stream)
+            flat.append(("%", self._parse_power()))
+        return flat
+
+    def _parse_power(self) -> nodes.Expr:
+        node = self.parse_unary()
+        while self.stream.current.type == "pow":
             lineno = next(self.stream).lineno
-            node = nodes.Concat([node, self._parse_binary(0)], lineno=lineno)
-        return node
-
-    # Each binary operator has a level of its own: `a * b % c` is `a * (b % c)`, as Nunjucks has it.
-    _levels: Final = (
-        ("add", nodes.Add),
-        ("sub", nodes.Sub),
-        ("mul", nodes.Mul),
-        ("div", nodes.Div),
-        ("floordiv", nodes.FloorDiv),
-        ("mod", nodes.Mod),
-        ("pow", nodes.Pow),
-    )
-
-    def _parse_binary(self, level: int) -> nodes.Expr:
-        if level == len(self._levels):
-            return self.parse_unary()
-        token, kind = self._levels[level]
-        node = self._parse_binary(level + 1)
-        while self.stream.current.type == token:
-            lineno = next(self.stream).lineno
-            node = kind(node, self._parse_binary(level + 1), lineno=lineno)
+            node = nodes.Pow(node, self.parse_unary(), lineno=lineno)
         return node
 
     def parse_unary(self, with_filter: bool = True) -> nodes.Expr:
@@ -264,6 +289,18 @@ class _Environment(SandboxedEnvironment):
 
     def parse_nunjucks(self, source: str) -> nodes.Template:
         return _Parser(self, source).parse()
+
+
+def _flat_chain(flat: list[tuple[str, nodes.Expr]], lineno: int) -> nodes.Expr:
+    (_, first), *rest = flat
+    return nodes.Compare(first, [nodes.Operand(op, node) for op, node in rest], lineno=lineno) if rest else first
+
+
+def _negated(node: nodes.Expr) -> nodes.Expr:
+    """`!` in front of the expression's JavaScript: it takes the first operand of a chain, as in `!a == b`."""
+    if isinstance(node, nodes.Compare) and node.ops[0].op != "in":
+        return nodes.Compare(_negated(node.expr), node.ops, lineno=node.lineno)
+    return nodes.Not(node, lineno=node.lineno)
 
 
 _environment: list[_Environment] = []
