@@ -17,6 +17,7 @@ MAX_ID = 100
 
 _MAX_VAR = 40
 _MAX_NAME = 70
+_ROOM_FOR_NUMBER = 8
 
 
 class _Column(NamedTuple):
@@ -145,7 +146,8 @@ class _Ids:
         if not base or variables is not test.vars:
             shown = self._shown_vars(test, variables)
             base = f"{base} ({shown})" if base and shown else base or shown or f"test {number}"
-        return self._unique(_clip(base, _MAX_NAME) + self._column_label(column))
+        label = self._column_label(column)
+        return self._unique(_clip(base, min(_MAX_NAME, MAX_ID - _ROOM_FOR_NUMBER - len(label))) + label)
 
     def _column_label(self, column: _Column) -> str:
         key = (column.provider.name, column.prompt.label)
@@ -165,10 +167,10 @@ class _Ids:
         count = self._used[name] = self._used.get(name, 0) + 1
         if count == 1:
             return name
-        numbered = f"{_clip(name, MAX_ID - 8)}#{count}"
+        numbered = f"{_clip(name, MAX_ID - _ROOM_FOR_NUMBER)}#{count}"
         while numbered in self._used:
             count = self._used[name] = count + 1
-            numbered = f"{_clip(name, MAX_ID - 8)}#{count}"
+            numbered = f"{_clip(name, MAX_ID - _ROOM_FOR_NUMBER)}#{count}"
         self._used[numbered] = 1
         return numbered
 

@@ -64,7 +64,16 @@ def checker(definition: str = "") -> Check:
     """Reports every problem of a whole config, or of one part by its name in the schema's `$defs` (`test`, `defaultTest`)."""
     schema = suite_schema()
     part = {"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]} if definition else schema
-    return compile_schema(part, {"assertion": _check_assertion, "providerItem": _check_provider, "options": _check_options})
+    return compile_schema(part, _overrides())
+
+
+def _overrides() -> Mapping[str, Check]:
+    return {
+        "assertion": _check_assertion,
+        "providerItem": _check_provider,
+        "options": _check_options,
+        "grader": _check_grader,
+    }
 
 
 # --- Problems, collected ---------------------------------------------------------------------------------------------
@@ -176,7 +185,10 @@ def _known_type(name: str, path: Path, report: Report) -> AssertionType | None:
 def _assertion_parts() -> Mapping[str, Check]:
     schema = suite_schema()
     properties: Mapping[str, Any] = schema["$defs"]["assertion"]["properties"]
-    return {key: compile_schema({**part, "$defs": schema["$defs"]}) for key, part in properties.items() if key != "type"}
+    grader = {"grader": _check_grader}
+    return {
+        key: compile_schema({**part, "$defs": schema["$defs"]}, grader) for key, part in properties.items() if key != "type"
+    }
 
 
 def _check_keys_of_type(kind: AssertionType, value: Mapping[str, Any], path: Path, report: Report) -> None:
@@ -252,12 +264,24 @@ def _report_single_key(name: str, inner: Any, path: Path, report: Report) -> Non
         report((*path, name), f"expected the provider's settings, a mapping, got {describe(inner)}", f"or write `- id: {name}`")
 
 
+_GRADER_KINDS = frozenset(("text", "embedding", "classification", "moderation"))
+
+
+def _check_grader(value: Any, path: Path, report: Report) -> None:
+    """A provider that grades: as in `providers`, or a mapping of kinds of graders."""
+    if isinstance(value, dict) and value and value.keys() <= _GRADER_KINDS:
+        for kind, part in value.items():
+            _check_provider(part, (*path, kind), report)
+    else:
+        _check_provider(value, path, report)
+
+
 @cache
 def _option_parts() -> tuple[Check, frozenset[str]]:
     schema = suite_schema()["$defs"]
     options = schema["options"]
     known = frozenset((*options["properties"], *options["x-ignored"], *options["x-refused"]))
-    return compile_schema({**options, "$defs": schema}), known
+    return compile_schema({**options, "$defs": schema}, {"grader": _check_grader}), known
 
 
 def _check_options(value: Any, path: Path, report: Report) -> None:

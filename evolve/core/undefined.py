@@ -50,6 +50,7 @@ def _problems_of(test: Test, prompts: Sequence[Prompt], needs: Sequence[frozense
     names = test.vars.keys()
     if not test.has_provider_output:
         wanted = _needs_of(test, prompts, needs) - reported
+        reported |= wanted
         for name in sorted(wanted - names):
             yield _problem(f"the prompt needs the variable {name!r}, this test does not give it", name, names, test.place)
     for requirement in test.requirements:

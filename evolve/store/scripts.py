@@ -94,21 +94,23 @@ def _no_function(path: str, name: str, found: Any) -> Problem:
 
 
 def _compile(code: str, names: tuple[str, ...]) -> CodeType:
-    body = textwrap.dedent(code).strip("\n")
-    is_expression = "\n" not in body.strip() and _is_expression(body.strip())
-    text = f"return ({body.strip()}\n)" if is_expression else body
-    source = f"def _inline({', '.join(names)}):\n{textwrap.indent(text, '    ')}\n"
+    """A module that defines `_inline` with the code as its body; line numbers stay those of the code."""
+    body = textwrap.dedent(code).strip()
     try:
-        return compile(source, "<inline Python>", "exec")
-    except (SyntaxError, ValueError) as error:
-        line = (error.lineno or 2) - 1 if isinstance(error, SyntaxError) else 1
-        message = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise CannotEvaluate(f"not Python, line {line}: {message}") from error
+        module = ast.parse(f"def _inline({', '.join(names)}): pass")
+        function = module.body[0]
+        assert isinstance(function, ast.FunctionDef)
+        function.body = _statements(body) or function.body
+        return compile(ast.fix_missing_locations(module), "<inline Python>", "exec")
+    except SyntaxError as error:
+        raise CannotEvaluate(f"not Python, line {error.lineno or 1}: {error.msg}") from error
+    except ValueError as error:
+        raise CannotEvaluate(f"not Python: {error}") from error
 
 
-def _is_expression(code: str) -> bool:
+def _statements(body: str) -> list[ast.stmt]:
     try:
-        ast.parse(code, mode="eval")
-    except (SyntaxError, ValueError):
-        return False
-    return True
+        expression = ast.parse(body, mode="eval").body
+    except SyntaxError:
+        return ast.parse(body).body
+    return [ast.copy_location(ast.Return(expression), expression)]

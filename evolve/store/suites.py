@@ -99,7 +99,7 @@ class _Loader:
         tests = self._tests(config, document)
         prompts = self._prompts(config, document, tests)
         self._require(config, document, providers, tests)
-        if not self.findings.broken:
+        if not self.findings.problems:
             self._check_references(prompts, providers, tests)
         if undefined == "strict" and not self.findings.problems:
             self.findings.problems.extend(undefined_problems(prompts, tests, self._prompt_places))

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -170,7 +171,7 @@ class TestReader:
         shown = self.files.shown(file)
         self.files.read_text(file)
         generate = self.scripts.function(ScriptRef(file, function), "generate_tests")
-        made = _call(generate, config, shown, function or "generate_tests")
+        made = _call(generate, config, file, shown, function or "generate_tests")
         for index, test in enumerate(made):
             yield from self._checked(test, _Generated(shown, "", made), (index,))
 
@@ -282,13 +283,16 @@ def _rows(text: str, shown: str) -> Iterator[tuple[int, list[str]]]:
         raise InputError(Problem(f"not CSV: {error}", Location(shown, reader.line_num))) from None
 
 
-def _call(generate: Any, config: Any, shown: str, name: str) -> list[Any]:
+def _call(generate: Any, config: Any, file: str, shown: str, name: str) -> list[Any]:
     try:
         made = generate(config) if config is not None else generate()
+        if isinstance(made, (list, tuple)) or hasattr(made, "__next__"):
+            return list(made)
     except Exception as error:  # the boundary to the user's code
-        raise InputError(Problem(f"{name} raised {type(error).__name__}: {error}", Location(shown))) from error
-    if isinstance(made, (list, tuple)) or hasattr(made, "__next__"):
-        return list(made)
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        code = getattr(generate, "__code__", None)
+        where = Location(shown, lines[-1] if lines else code and code.co_firstlineno)
+        raise InputError(Problem(f"{name} raised {type(error).__name__}: {error}", where)) from error
     raise InputError(Problem(f"{name} must return a list of tests, it returned {describe(made)}", Location(shown)))
 
 
