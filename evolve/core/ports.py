@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from evolve.core.answers import Answer, Request
 from evolve.core.json_value import JsonValue
@@ -41,6 +41,8 @@ class Embedding:
 
     vector: tuple[float, ...]
     tokens: int = 0
+    error: str | None = None
+    """The service's own statement that it has none (a Python provider's `error`); then `vector` is empty."""
 
 
 class Embedder(Protocol):
@@ -48,6 +50,23 @@ class Embedder(Protocol):
 
     async def embed(self, text: str) -> Embedding:
         """Raises EnvironmentFault as `Provider.answer` does."""
+        ...
+
+
+@runtime_checkable
+class KnownEmbedder(Embedder, Protocol):
+    """An embedder whose vectors can be stored."""
+
+    def identity(self, text: str) -> JsonValue:
+        """What decides the vector (model, settings, text); None when it must not be stored."""
+        ...
+
+
+class Renderer(Protocol):
+    """The suite's templates."""
+
+    def render(self, text: str, vars: Mapping[str, JsonValue]) -> str:
+        """The text with its tags replaced; raises CannotEvaluate."""
         ...
 
 
@@ -142,3 +161,5 @@ class Tools:
     http: Http
     tests: TestRunner
     answers: AnswerStore
+    templates: Renderer | None = None
+    """Renders graders' prompts (`rubricPrompt`); None for lenient templates without an environment."""

@@ -1,0 +1,91 @@
+"""`llm-rubric`: a grader says whether an output meets a rubric, how well, and why."""
+
+import math
+from typing import Final
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.errors import CannotEvaluate
+from evolve.core.grading import GraderError, Reply, chat, grading_of, parsed, shown
+from evolve.core.js_values import js_strip, to_js_string, to_json, to_number, truthy
+from evolve.core.json_objects import json_objects
+from evolve.core.json_value import JsonValue
+from evolve.core.verdicts import Check, Verdict
+
+INSTRUCTIONS: Final = (
+    "You check one output against one rubric. Decide first what the output shows, then whether it meets the whole "
+    "rubric, then how well: 0 is not at all, 1 is fully. Judge by the rubric alone, not by length or style.\n"
+    'Answer with one JSON object and nothing else: {"reason": "<one sentence>", "pass": <true or false>, '
+    '"score": <number from 0 to 1>}'
+)
+_YES: Final = ("true", "yes", "pass", "y")
+
+
+@assertion_type("llm-rubric", value_schema={"type": ["string", "object", "array", "null"]})
+async def llm_rubric(check: Check) -> Verdict:
+    """Passes when the grader passes it and its score reaches the threshold, if there is one.
+
+    `not-` turns the verdict and the score around, but not a grader that failed.
+    """
+    rubric = check.assertion.value
+    if rubric is not None and not isinstance(rubric, str | dict | list):
+        raise CannotEvaluate(f"llm-rubric: value must be text or a mapping, got {to_json(rubric)}")
+    grading = grading_of(check)
+    names = {**check.vars, "output": parsed(check.text), "rubric": rubric or ""}
+    default = chat(INSTRUCTIONS, {"rubric": shown(rubric or ""), "output": check.text}, "The JSON object:")
+    try:
+        reply = await grading.ask("llm-rubric", names, default, rubric=grading.rubric_prompt)
+        judgement = _judgement(reply)
+    except GraderError as failed:
+        return failed.verdict()
+    return _verdict(check, judgement, reply)
+
+
+def _judgement(reply: Reply) -> dict[str, JsonValue]:
+    found: JsonValue = reply.output
+    if isinstance(found, str):
+        found = next(json_objects(found), None)
+        if found is None:
+            raise GraderError("Could not extract JSON from llm-rubric response", reply.tokens)
+    if not isinstance(found, dict):
+        raise GraderError(
+            f"llm-rubric: the grader must answer an object, it answered {to_json(reply.output)[:500]}", reply.tokens
+        )
+    return found
+
+
+def _verdict(check: Check, judgement: dict[str, JsonValue], reply: Reply) -> Verdict:
+    threshold = check.assertion.threshold
+    passed = _is_pass(judgement.get("pass"))
+    score = _score(judgement, passed)
+    if threshold is not None and math.isfinite(threshold):
+        passed = passed and score >= threshold
+    reason = judgement.get("reason")
+    if not truthy(reason):
+        reason = (
+            "Grading passed" if passed else f"Score {to_js_string(score)} below threshold {_threshold_text(threshold)}"
+        )
+    if check.negated:
+        passed, score = not passed, min(1.0, max(0.0, 1 - (score if math.isfinite(score) else 0)))
+    metadata: dict[str, JsonValue] = {"renderedGradingPrompt": reply.prompt}
+    return Verdict(passed, score, shown(reason), tokens=reply.tokens, metadata=metadata)
+
+
+def _is_pass(value: JsonValue) -> bool:
+    if value is None:
+        return True
+    return value if isinstance(value, bool) else to_js_string(value).lower() in _YES
+
+
+def _score(judgement: dict[str, JsonValue], passed: bool) -> float:
+    """The grader's number, also when it is written as text; 1 or 0 by its verdict when there is none."""
+    score = judgement.get("score")
+    if isinstance(score, int | float) and not isinstance(score, bool):
+        return float(score)
+    if "score" not in judgement:
+        return float(passed)
+    number = 0.0 if score is None else float(to_number(js_strip(score) if isinstance(score, str) else score))
+    return number if math.isfinite(number) else float(passed)
+
+
+def _threshold_text(threshold: float | None) -> str:
+    return "undefined" if threshold is None else to_js_string(threshold)

@@ -1,0 +1,84 @@
+"""`answer-relevance`: does the answer answer the question? Questions are guessed from the answer and compared with it.
+
+After Es et al., "RAGAS: Automated Evaluation of Retrieval Augmented Generation", 2023.
+"""
+
+from typing import Final
+
+from evolve.core.answers import TokenUsage
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.similar import cosine
+from evolve.core.errors import CannotEvaluate
+from evolve.core.grading import EPSILON, GraderError, Grading, chat, grading_of, needs_prompt, parsed
+from evolve.core.js_values import to_js_string
+from evolve.core.json_value import JsonValue
+from evolve.core.ports import Embedding
+from evolve.core.scoring import to_fixed
+from evolve.core.verdicts import Check, Verdict
+
+QUESTIONS: Final = 3
+INSTRUCTIONS: Final = (
+    "You are shown an answer. Write the one question that it answers best, as its asker would have put it, with the "
+    "names and numbers that it needs. Answer with the question alone, on one line."
+)
+
+
+@assertion_type("answer-relevance")
+async def answer_relevance(check: Check) -> Verdict:
+    """The mean cosine of the question (`query`, else the prompt) and three questions guessed from the output.
+
+    Passes at the threshold, 0 unless told; `not-` has no effect, as in promptfoo.
+    """
+    if not isinstance(check.output, str):
+        raise CannotEvaluate("answer-relevance: the output must be text")
+    prompt = needs_prompt(check)
+    query = check.vars.get("query")
+    work = _Work(check, grading_of(check))
+    try:
+        return await work.verdict(query if isinstance(query, str) else prompt)
+    except GraderError as failed:
+        return GraderError(failed.reason, work.tokens + failed.tokens).verdict()
+
+
+class _Work:
+    """The calls of one assertion, with what they have used so far."""
+
+    def __init__(self, check: Check, grading: Grading) -> None:
+        self.tokens = TokenUsage()
+        self._check, self._grading = check, grading
+
+    async def verdict(self, question: str) -> Verdict:
+        embedder = await self._grading.embedder()
+        guesses = [await self._guess(number) for number in range(QUESTIONS)]
+        asked = self._counted(await self._grading.embed(embedder, question))
+        scores = [cosine(asked, self._counted(await self._grading.embed(embedder, guess))) for guess in guesses]
+        return self._judged(guesses, scores)
+
+    async def _guess(self, number: int) -> str:
+        answer = self._check.text
+        default = chat(INSTRUCTIONS, {"answer": answer}, "The question:")
+        rubric = self._grading.rubric_prompt
+        names = {"answer": parsed(answer)}
+        reply = await self._grading.ask("answer-relevance", names, default, rubric=rubric, nth=number)
+        self.tokens += reply.tokens
+        return reply.text("answer-relevance")
+
+    def _counted(self, embedding: Embedding) -> tuple[float, ...]:
+        self.tokens += TokenUsage(total=embedding.tokens, prompt=embedding.tokens, requests=1)
+        return embedding.vector
+
+    def _judged(self, guesses: list[str], scores: list[float]) -> Verdict:
+        threshold = self._check.assertion.threshold or 0
+        score = (scores[0] + scores[1] + scores[2]) / QUESTIONS
+        passed = score >= threshold - EPSILON
+        sign = ">=" if passed else "<"
+        questions: list[JsonValue] = [
+            {"question": guess, "similarity": similarity} for guess, similarity in zip(guesses, scores, strict=True)
+        ]
+        metadata: dict[str, JsonValue] = {
+            "generatedQuestions": questions,
+            "averageSimilarity": score,
+            "threshold": threshold,
+        }
+        reason = f"Relevance {to_fixed(score, 2)} is {sign} {to_js_string(threshold)}"
+        return Verdict(passed, score, reason, tokens=self.tokens, metadata=metadata)

@@ -1,0 +1,118 @@
+"""`similar`: how near an output's embedding is to that of a text; cosine, dot product or Euclidean distance."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from evolve.core.answers import TokenUsage
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.errors import CannotEvaluate
+from evolve.core.grading import EPSILON, GraderError, Grading, grading_of, shown
+from evolve.core.js_values import to_js_string
+from evolve.core.ports import Embedder
+from evolve.core.scoring import to_fixed
+from evolve.core.verdicts import Check, Verdict
+
+DEFAULT_THRESHOLD: Final = 0.75
+
+
+@assertion_type(
+    "similar",
+    "similar:cosine",
+    "similar:dot",
+    "similar:euclidean",
+    value_schema={"type": ["string", "array"], "minItems": 1},
+    value_required=True,
+)
+async def similar(check: Check) -> Verdict:
+    """Passes when the output is near enough to the value, or to one of several; `not-`: near to none of them."""
+    value = check.assertion.value
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts:
+        raise CannotEvaluate("similar: value must be a text or a list of texts")
+    grading = grading_of(check)
+    embedder = await grading.embedder()
+    verdicts: list[Verdict] = []
+    for text in texts:
+        verdicts.append(await _compared(check, grading, embedder, shown(text)))
+        if verdicts[-1].passed != check.negated:
+            break
+    return _chosen(check, verdicts, several=not isinstance(value, str))
+
+
+def _chosen(check: Check, verdicts: list[Verdict], *, several: bool) -> Verdict:
+    last = verdicts[-1]
+    tokens = sum((verdict.tokens for verdict in verdicts), TokenUsage())
+    if not several or last.passed != check.negated:
+        chosen = last
+    elif check.negated:
+        chosen = min(verdicts, key=lambda verdict: verdict.score)
+    else:
+        reason = "None of the provided values met the similarity threshold"
+        chosen = Verdict(False, max(verdict.score for verdict in verdicts), reason)
+    return Verdict(chosen.passed, chosen.score, chosen.reason, tokens=tokens, metadata=chosen.metadata)
+
+
+async def _compared(check: Check, grading: Grading, embedder: Embedder, text: str) -> Verdict:
+    try:
+        expected = await grading.embed(embedder, text)
+        output = await grading.embed(embedder, check.text)
+    except GraderError as failed:
+        return failed.verdict()
+    spent = expected.tokens + output.tokens
+    tokens = TokenUsage(total=spent, prompt=spent, requests=2)
+    threshold = DEFAULT_THRESHOLD if check.assertion.threshold is None else check.assertion.threshold
+    metric = check.assertion.type.partition(":")[2] or "cosine"
+    if metric == "euclidean":
+        return _by_distance(_distance(expected.vector, output.vector), threshold, check.negated, tokens)
+    measure = dot_product if metric == "dot" else cosine
+    return _by_similarity(measure(expected.vector, output.vector), threshold, check.negated, tokens)
+
+
+def _by_similarity(similarity: float, threshold: float, negated: bool, tokens: TokenUsage) -> Verdict:
+    near = similarity > threshold + EPSILON if negated else similarity >= threshold - EPSILON
+    sign = "greater than or equal to" if near else "less than"
+    reason = f"Similarity {to_fixed(similarity, 2)} is {sign} threshold {to_js_string(threshold)}"
+    return Verdict(near != negated, 1 - similarity if negated else similarity, reason, tokens=tokens)
+
+
+def _by_distance(distance: float, threshold: float, negated: bool, tokens: TokenUsage) -> Verdict:
+    near = distance < threshold - EPSILON if negated else distance <= threshold + EPSILON
+    sign = "less than or equal to" if near else "greater than"
+    reason = f"Distance {to_fixed(distance, 2)} is {sign} threshold {to_js_string(threshold)}"
+    nearness = 1 / (1 + distance)
+    return Verdict(near != negated, 1 - nearness if negated else nearness, reason, tokens=tokens)
+
+
+def cosine(left: Sequence[float], right: Sequence[float]) -> float:
+    """The cosine of the angle between two vectors, 0 when one is zero.
+
+    Raises:
+        CannotEvaluate: they have different lengths.
+    """
+    product = dot_product(left, right)
+    # One product of two roots, in this order: the last bit decides at the threshold.
+    lengths = math.sqrt(dot_product(left, left)) * math.sqrt(dot_product(right, right))
+    return product / lengths if lengths else 0.0
+
+
+def dot_product(left: Sequence[float], right: Sequence[float]) -> float:
+    """The sum of products, added from the left; raises like `cosine`."""
+    _same_length(left, right)
+    total = 0.0
+    for a, b in zip(left, right, strict=True):
+        total += a * b
+    return total
+
+
+def _distance(left: Sequence[float], right: Sequence[float]) -> float:
+    _same_length(left, right)
+    total = 0.0
+    for a, b in zip(left, right, strict=True):
+        total += (a - b) * (a - b)
+    return math.sqrt(total)
+
+
+def _same_length(left: Sequence[float], right: Sequence[float]) -> None:
+    if len(left) != len(right):
+        raise CannotEvaluate(f"the embeddings have different lengths: {len(left)} and {len(right)}")
