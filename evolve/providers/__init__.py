@@ -8,7 +8,7 @@ from types import ModuleType
 
 from evolve.core.did_you_mean import did_you_mean
 from evolve.core.errors import InputError, Problem
-from evolve.core.ports import Provider, Scripts
+from evolve.core.ports import Files, Provider, Scripts
 from evolve.core.suite import ProviderSpec
 from evolve.providers.config import place_of
 from evolve.providers.surroundings import ProviderSettings, Renderer, Surroundings
@@ -17,8 +17,26 @@ __all__ = ["ProviderSettings", "known_providers", "open_provider"]
 
 _SAME = {"https": "http"}
 _OPENAI_LIKE = frozenset(
-    "azure azureopenai ollama vllm localai openrouter groq mistral deepseek together togetherai fireworks litellm "
-    "lmstudio llamafile perplexity cerebras xai".split()
+    {
+        "azure",
+        "azureopenai",
+        "ollama",
+        "vllm",
+        "localai",
+        "openrouter",
+        "groq",
+        "mistral",
+        "deepseek",
+        "together",
+        "togetherai",
+        "fireworks",
+        "litellm",
+        "lmstudio",
+        "llamafile",
+        "perplexity",
+        "cerebras",
+        "xai",
+    }
 )
 _BY_EXTENSION = {".py": "python", ".js": "javascript", ".cjs": "javascript", ".mjs": "javascript"}
 
@@ -27,6 +45,7 @@ def open_provider(
     spec: ProviderSpec,
     *,
     base_dir: str,
+    files: Files,
     env: Mapping[str, str],
     scripts: Scripts,
     templates: Renderer,
@@ -35,14 +54,19 @@ def open_provider(
     """The provider that a spec names, ready to answer; connections and processes start with the first request.
 
     Args:
-        base_dir: the suite's folder, for relative paths.
+        spec: what the suite says.
+        base_dir: the suite's folder, where commands run and relative paths start.
+        files: reads what `file://` names.
         env: the environment it may see; the spec's own `env` comes on top.
+        scripts: the functions of Python providers.
+        templates: fills the templates in configs.
+        settings: patience and shared places.
 
     Raises:
         InputError: an unknown id or a wrong config, with all problems of it.
         EnvironmentFault: something it needs is not on this machine.
     """
-    around = Surroundings(base_dir, {**env, **spec.env} if spec.env else env, scripts, templates, settings)
+    around = Surroundings(base_dir, files, {**env, **spec.env} if spec.env else env, scripts, templates, settings)
     module = _module_for(spec)
     provider: Provider = module.open_provider(spec, around)
     return provider

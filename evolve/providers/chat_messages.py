@@ -24,7 +24,9 @@ def chat_messages(prompt: str) -> list[JsonValue]:
             value = json.loads(prompt)
         except (ValueError, RecursionError) as exc:
             if _MESSAGES_IN_JSON.match(start):
-                raise CannotEvaluate(f"the prompt looks like a list of chat messages but is not valid JSON: {exc}") from exc
+                raise CannotEvaluate(
+                    f"the prompt looks like a list of chat messages but is not valid JSON: {exc}"
+                ) from exc
         else:
             if _are_messages(value):
                 return list(value)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 from evolve.core.did_you_mean import did_you_mean
 from evolve.core.errors import InputError, Location, Problem
@@ -13,7 +12,6 @@ from evolve.providers.surroundings import Surroundings
 
 COMMON_KEYS = frozenset({"basePath", "maxRetries", "timeoutMs"})
 """Keys that every provider takes: `timeoutMs` bounds one whole answer, retries included."""
-_MAX_FILE_BYTES = 10_000_000
 
 
 def check_keys(
@@ -38,7 +36,9 @@ def check_keys(
     if around.settings.unknown_keys == "error":
         problems += [
             Problem(
-                f"provider {spec.id!r}: unknown config key {key!r}", place_of(spec, key), did_you_mean(key, known) or hint
+                f"provider {spec.id!r}: unknown config key {key!r}",
+                place_of(spec, key),
+                did_you_mean(key, known) or hint,
             )
             for key in spec.config
             if key not in known and key not in refused and key not in COMMON_KEYS
@@ -87,12 +87,14 @@ def texts_of(spec: ProviderSpec, key: str) -> dict[str, str]:
         return {}
     if not isinstance(value, dict) or any(isinstance(item, dict | list) for item in value.values()):
         raise wrong(spec, key, "a mapping of names to text")
-    return {name: item if isinstance(item, str) else json.dumps(item) for name, item in value.items() if item is not None}
+    return {
+        name: item if isinstance(item, str) else json.dumps(item) for name, item in value.items() if item is not None
+    }
 
 
-def render_text(text: str, vars: Mapping[str, JsonValue], around: Surroundings) -> str:
+def render_text(text: str, variables: Mapping[str, JsonValue], around: Surroundings) -> str:
     """The text with its templates filled; text without any is returned as it is."""
-    return around.templates.render(text, vars) if "{{" in text or "{%" in text else text
+    return around.templates.render(text, variables) if "{{" in text or "{%" in text else text
 
 
 def has_templates(value: JsonValue) -> bool:
@@ -119,42 +121,14 @@ def read_reference(reference: str, spec: ProviderSpec, around: Surroundings) -> 
     """What a `file://` reference holds: parsed JSON or YAML, or the text of any other file.
 
     Raises:
-        InputError: outside the suite's folder, missing, too large, not UTF-8, or not well-formed.
+        InputError: outside the suite's reach, missing, too large, not UTF-8, or not well-formed.
     """
-    path = path_of(reference, spec, around)
-    text = read_text(path, spec, around)
-    if path.suffix == ".json":
+    path = reference.removeprefix("file://")
+    text = around.files.read_text(path)
+    if path.endswith(".json"):
         try:
-            return _json(text)
-        except ValueError as exc:
-            raise InputError(Problem(f"not valid JSON: {exc}", Location(str(path)))) from exc
-    return parse_yaml(text, str(path)) if path.suffix in (".yaml", ".yml") else text
-
-
-def _json(text: str) -> JsonValue:
-    value: JsonValue = json.loads(text)
-    return value
-
-
-def path_of(reference: str, spec: ProviderSpec, around: Surroundings) -> Path:
-    """The absolute path that a reference means; raises InputError when it leaves the suite's folder."""
-    base = Path(around.base_dir).resolve()
-    path = (base / reference.removeprefix("file://")).resolve()
-    if not path.is_relative_to(base):
-        message = f"provider {spec.id!r}: {reference!r} is outside the suite's folder {base}"
-        raise InputError(Problem(message, place_of(spec), "move the file beside the suite"))
-    return path
-
-
-def read_text(path: Path, spec: ProviderSpec, around: Surroundings) -> str:
-    """A file's text; raises InputError for files that are missing, too large or not text."""
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise InputError(Problem(f"provider {spec.id!r}: {path} is larger than 10 MB", place_of(spec)))
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as exc:
-        raise InputError(Problem(f"provider {spec.id!r}: {path} is not UTF-8 text", place_of(spec))) from exc
-    except OSError as exc:
-        near = did_you_mean(path.name, [entry.name for entry in path.parent.glob("*")]) if path.parent.is_dir() else ""
-        message = f"provider {spec.id!r}: cannot read {path}: {exc.strerror or exc}"
-        raise InputError(Problem(message, place_of(spec), near)) from exc
+            value: JsonValue = json.loads(text)
+        except (ValueError, RecursionError) as exc:
+            raise InputError(Problem(f"provider {spec.id!r}: not valid JSON: {exc}", Location(path))) from exc
+        return value
+    return parse_yaml(text, path) if path.endswith((".yaml", ".yml")) else text

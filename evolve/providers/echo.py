@@ -12,17 +12,18 @@ class Echo:
     def __init__(self, spec: ProviderSpec) -> None:
         self.id = spec.id
 
-    def identity(self, request: Request) -> JsonValue:
+    def identity(self, _: Request) -> JsonValue:
         """None: looking an echo up costs more than echoing."""
         return None
 
     async def answer(self, request: Request) -> Answer:
+        """See `Provider.answer`."""
         return Answer(request.prompt, cost=0.0, raw=request.prompt)
 
     async def close(self) -> None:
         """Nothing to free."""
 
 
-def open_provider(spec: ProviderSpec, around: Surroundings) -> Echo:
+def open_provider(spec: ProviderSpec, _: Surroundings) -> Echo:
     """The echo; it has no settings."""
     return Echo(spec)

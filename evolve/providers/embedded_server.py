@@ -50,8 +50,9 @@ def _start(settings: Mapping[str, object], key: str):  # type: ignore[no-untyped
     params.n_parallel = int(str(settings["n_parallel"]))
     params.n_ctx = int(str(settings["n_ctx"])) * params.n_parallel
     threads = int(str(settings["n_threads"]))
-    params.cpuparams.n_threads = threads
-    params.cpuparams_batch.n_threads = threads
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        cpu.n_threads = threads
+        cpu.poll = 0
     params.n_gpu_layers = 0
     params.port = 0
     params.use_jinja = True

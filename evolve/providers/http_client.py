@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from evolve.core.errors import EnvironmentFault, InputError, Problem
 from evolve.core.json_value import JsonValue
-from evolve.providers.retry import RetryPolicy, Transient, retry_after_s
 from evolve.providers.credentials import safe_url, scrub, secret_headers
+from evolve.providers.retry import RetryPolicy, Transient, retry_after_s
 
 if TYPE_CHECKING:
     import aiohttp
@@ -112,7 +112,9 @@ class HttpClient:
             async with session.request(call.method, call.url, headers=call.headers, data=call.body) as response:
                 body = await _read(response)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as exc:
-            raise InputError(Problem(f"{safe_url(call.url)!r} is not a URL: expected http://HOST/... or https://HOST/...")) from exc
+            raise InputError(
+                Problem(f"{safe_url(call.url)!r} is not a URL: expected http://HOST/... or https://HOST/...")
+            ) from exc
         except aiohttp.ClientConnectorCertificateError as exc:
             raise EnvironmentFault(f"{call.name}: the certificate is not trusted: {exc.certificate_error}") from exc
         except (aiohttp.ClientError, ConnectionError) as exc:

@@ -6,7 +6,7 @@ chat messages, or with `mode: completion` as plain text without the model's chat
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 
 from evolve.core.answers import Answer, Request
 from evolve.core.errors import InputError, Problem
@@ -47,7 +47,7 @@ class LlamaCpp:
     def __init__(self, spec: ProviderSpec, around: Surroundings, name: str) -> None:
         self.id = spec.id
         slots = int(number_of(spec, "n_parallel", 1) or 1)
-        self._settings = {"n_ctx": int(number_of(spec, "n_ctx", 64) or 4096), "n_parallel": slots}
+        self._settings: dict[str, JsonValue] = {"n_ctx": int(number_of(spec, "n_ctx", 64) or 4096), "n_parallel": slots}
         self._is_chat = _mode(spec) == "chat"
         self._config = prepared_config(spec, around)
         fixed: dict[str, JsonValue] = {"cache_prompt": True}
@@ -55,7 +55,7 @@ class LlamaCpp:
         model = find_model(spec, name, around.base_dir, around.settings.cache_dir)
         self._identity: JsonValue = {"model": model.content_id, "engine": engine_version(), **self._settings}
         threads = int(number_of(spec, "n_threads", 1) or len(os.sched_getaffinity(0)))
-        launch = {**self._settings, "n_threads": threads, "model": str(model.path), "name": name}
+        launch: dict[str, JsonValue] = {**self._settings, "n_threads": threads, "model": str(model.path), "name": name}
         self._server = EmbeddedServer(launch, self._identity, around.settings)
         timeout = number_of(spec, "timeoutMs")
         self._policy = RetryPolicy(
@@ -70,6 +70,7 @@ class LlamaCpp:
         self._gate: asyncio.Semaphore | None = None
 
     def identity(self, request: Request) -> JsonValue:
+        """See `Provider.identity`."""
         return {
             "provider": "llamacpp",
             "server": self._identity,
@@ -79,6 +80,7 @@ class LlamaCpp:
         }
 
     async def answer(self, request: Request) -> Answer:
+        """See `Provider.answer`."""
         config = merged(self._config, request)
         body = self._body(request)
 
@@ -99,9 +101,9 @@ class LlamaCpp:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"}
         return Endpoint(server.url + path, headers, (server.api_key,), {}).call(body)
 
-    async def _while_needed(self, call: "asyncio.Future[Answer] | object") -> Answer:
+    async def _while_needed(self, call: Coroutine[None, None, Answer]) -> Answer:
         """The call's answer; the server is told from time to time that someone still waits."""
-        task = asyncio.ensure_future(call)  # type: ignore[arg-type]
+        task = asyncio.ensure_future(call)
         try:
             while not task.done():
                 await asyncio.wait({task}, timeout=self._server.idle_s / 4)

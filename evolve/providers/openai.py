@@ -13,22 +13,63 @@ from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError, Pro
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Embedding
 from evolve.core.suite import ProviderSpec
-from evolve.providers.config import check_keys, number_of, place_of, text_of, texts_of
+from evolve.providers.chat_messages import plain_text
+from evolve.providers.config import check_keys, number_of, place_of, render_text, text_of, texts_of
 from evolve.providers.http_client import HttpCall, HttpClient, HttpReply, accept_json
 from evolve.providers.openai_replies import MalformedReply, chat_answer, completion_answer, embedding_of, token_usage
 from evolve.providers.openai_requests import BodyBuilder, prepared_config
-from evolve.providers.chat_messages import plain_text
 from evolve.providers.retry import RetryPolicy, Transient
 from evolve.providers.surroundings import Surroundings
 
 _OFFICIAL = "https://api.openai.com/v1"
 SAMPLING_KEYS = frozenset(
-    "temperature max_tokens max_completion_tokens top_p frequency_penalty presence_penalty best_of seed stop "
-    "response_format tools tool_choice tool_resources functions function_call passthrough reasoning reasoning_effort "
-    "verbosity service_tier user metadata store showThinking omitDefaults logprobs top_logprobs cost inputCost outputCost "
-    "prompt_cache_key prompt_cache_options prompt_cache_retention".split()
+    {
+        "temperature",
+        "max_tokens",
+        "max_completion_tokens",
+        "top_p",
+        "frequency_penalty",
+        "presence_penalty",
+        "best_of",
+        "seed",
+        "stop",
+        "response_format",
+        "tools",
+        "tool_choice",
+        "tool_resources",
+        "functions",
+        "function_call",
+        "passthrough",
+        "reasoning",
+        "reasoning_effort",
+        "verbosity",
+        "service_tier",
+        "user",
+        "metadata",
+        "store",
+        "showThinking",
+        "omitDefaults",
+        "logprobs",
+        "top_logprobs",
+        "cost",
+        "inputCost",
+        "outputCost",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+    }
 )
-_KEYS = SAMPLING_KEYS | frozenset("apiBaseUrl apiHost apiKey apiKeyEnvar apiKeyRequired organization headers".split())
+_KEYS = SAMPLING_KEYS | frozenset(
+    {
+        "apiBaseUrl",
+        "apiHost",
+        "apiKey",
+        "apiKeyEnvar",
+        "apiKeyRequired",
+        "organization",
+        "headers",
+    }
+)
 REFUSED = {
     "mcp": "Anneal starts no MCP servers",
     "functionToolCallbacks": "tool calls are the answer; nothing executes them",
@@ -37,7 +78,17 @@ REFUSED = {
 }
 _COMPLETION_MODELS = ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002")
 _PATHS = {"chat": "chat/completions", "completion": "completions", "embedding": "embeddings"}
-_OTHER_KINDS = ("responses", "assistant", "image", "moderation", "realtime", "video", "transcription", "agents", "codex-sdk")
+_OTHER_KINDS = (
+    "responses",
+    "assistant",
+    "image",
+    "moderation",
+    "realtime",
+    "video",
+    "transcription",
+    "agents",
+    "codex-sdk",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +109,9 @@ class Endpoint:
 class OpenAi:
     """A model behind an OpenAI-compatible endpoint that writes text."""
 
-    def __init__(self, spec: ProviderSpec, kind: str, builder: BodyBuilder, endpoint: Endpoint, client: HttpClient) -> None:
+    def __init__(
+        self, spec: ProviderSpec, kind: str, builder: BodyBuilder, endpoint: Endpoint, client: HttpClient
+    ) -> None:
         self.id = spec.id
         self._is_chat = kind == "chat"
         self._builder = builder
@@ -67,9 +120,11 @@ class OpenAi:
         self._client = client
 
     def identity(self, request: Request) -> JsonValue:
+        """See `Provider.identity`."""
         return {"provider": "openai", "url": self._endpoint.url, "body": self._body(request), "repeat": request.repeat}
 
     async def answer(self, request: Request) -> Answer:
+        """See `Provider.answer`."""
         config = merged(self._config, request)
 
         def accept(call: HttpCall, reply: HttpReply) -> Answer:
@@ -84,6 +139,7 @@ class OpenAi:
         return self._builder.completion(plain_text(request.prompt), config)
 
     async def close(self) -> None:
+        """See `Provider.close`."""
         await self._client.close()
 
 
@@ -98,15 +154,19 @@ class OpenAiEmbedder:
         self._client = client
 
     async def embed(self, text: str) -> Embedding:
+        """See `Embedder.embed`."""
         return await self._client.call(self._endpoint.call({"input": text, **self._base}), _read_embedding)
 
-    def identity(self, request: Request) -> JsonValue:
+    def identity(self, _: Request) -> JsonValue:
+        """None: vectors are not stored."""
         return None
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, _: Request) -> Answer:
+        """Raises CannotEvaluate: it makes vectors only."""
         raise CannotEvaluate(f"provider {self.id!r} makes vectors, it answers no prompts; use openai:chat:MODEL")
 
     async def close(self) -> None:
+        """See `Provider.close`."""
         await self._client.close()
 
 
@@ -219,8 +279,6 @@ def _endpoint(spec: ProviderSpec, around: Surroundings, kind: str) -> Endpoint:
 
 
 def _rendered_headers(spec: ProviderSpec, around: Surroundings) -> dict[str, str]:
-    from evolve.providers.config import render_text
-
     return {name: render_text(value, {}, around) for name, value in texts_of(spec, "headers").items()}
 
 

@@ -16,7 +16,7 @@ _FINISH_REASONS = {
 }
 
 
-class MalformedReply(ValueError):
+class MalformedReply(ValueError):  # noqa: N818 - not an error of the run; callers make one of it
     """The reply is JSON but not the protocol's; says what is missing."""
 
 
@@ -70,7 +70,9 @@ def token_usage(data: JsonValue) -> TokenUsage:
     prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     cached = _count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
     cached = cached or _count(_mapping(_mapping(data).get("timings")).get("cache_n"))
-    return TokenUsage(_count(usage.get("total_tokens")) or prompt + completion, prompt, completion, min(cached, prompt), 1)
+    return TokenUsage(
+        _count(usage.get("total_tokens")) or prompt + completion, prompt, completion, min(cached, prompt), 1
+    )
 
 
 def cost_of(tokens: TokenUsage, config: Mapping[str, JsonValue]) -> float | None:

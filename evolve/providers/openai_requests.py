@@ -81,9 +81,13 @@ class BodyBuilder:
             tokens = config.get("max_completion_tokens", self._env_number("OPENAI_MAX_COMPLETION_TOKENS"))
             return found if tokens is None else {**found, "max_completion_tokens": tokens}
         plain = config.get("omitDefaults") is True
-        tokens = _first(config.get("max_tokens"), self._env_number("OPENAI_MAX_TOKENS"), None if plain else DEFAULT_MAX_TOKENS)
+        tokens = _first(
+            config.get("max_tokens"), self._env_number("OPENAI_MAX_TOKENS"), None if plain else DEFAULT_MAX_TOKENS
+        )
         heat = _first(config.get("temperature"), self._env_number("OPENAI_TEMPERATURE"), None if plain else 0)
-        found.update({key: value for key, value in (("max_tokens", tokens), ("temperature", heat)) if value is not None})
+        found.update(
+            {key: value for key, value in (("max_tokens", tokens), ("temperature", heat)) if value is not None}
+        )
         if config.get("max_completion_tokens") is not None:
             found.pop("max_tokens", None)
             found["max_completion_tokens"] = config["max_completion_tokens"]

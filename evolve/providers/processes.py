@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def start_mark(pid: int) -> str:
-    """Something that no other process with this number has: its start time; empty where there is no /proc, or no process."""
+    """A process's start time, which no other of its number has; empty when it has ended, or without /proc."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -32,7 +32,9 @@ class RetryPolicy:
     max_retries: int
 
     @staticmethod
-    def of(settings: ProviderSettings, *, deadline_s: float | None = None, max_retries: float | None = None) -> "RetryPolicy":
+    def of(
+        settings: ProviderSettings, *, deadline_s: float | None = None, max_retries: float | None = None
+    ) -> "RetryPolicy":
         """The settings' policy with one provider's own limits."""
         deadline = settings.deadline_s if deadline_s is None else deadline_s
         retries = settings.max_retries if max_retries is None else int(max_retries)
@@ -52,6 +54,7 @@ class RetryPolicy:
         """What `attempt` answers, tried again while it raises Transient and the deadline allows.
 
         Args:
+            attempt: one try; it raises Transient when another may do better.
             what: the call as messages name it, such as `POST http://host/path`; without credentials.
 
         Raises:
@@ -92,7 +95,7 @@ class RetryPolicy:
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """What an endpoint asks for: `Retry-After` as seconds or a date, `retry-after-ms`; None when it says nothing usable."""
+    """Seconds by `Retry-After` (a number or a date) or `retry-after-ms`; None when neither is there."""
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
     text = headers.get("Retry-After")

@@ -10,17 +10,17 @@ from typing import Literal, Protocol
 
 from evolve.core.errors import InputError, Problem
 from evolve.core.json_value import JsonValue
-from evolve.core.ports import Scripts
+from evolve.core.ports import Files, Scripts
 
 
 class Renderer(Protocol):
     """Fills templates; `evolve.core.templates.Templates` is the one we use."""
 
-    def render(self, text: str, vars: Mapping[str, JsonValue]) -> str:
+    def render(self, text: str, variables: Mapping[str, JsonValue], /) -> str:
         """The text with its placeholders filled; raises CannotEvaluate."""
         ...
 
-    def render_value(self, value: JsonValue, vars: Mapping[str, JsonValue]) -> JsonValue:
+    def render_value(self, value: JsonValue, variables: Mapping[str, JsonValue], /) -> JsonValue:
         """The same for every string inside a list or mapping."""
         ...
 
@@ -69,7 +69,9 @@ class Surroundings:
     """Everything a provider may use beside its own spec."""
 
     base_dir: str
-    """The suite's folder: relative paths and `file://` start here."""
+    """The suite's folder: relative paths start here."""
+    files: Files
+    """Reads `file://` references."""
     env: Mapping[str, str]
     scripts: Scripts
     templates: Renderer

@@ -1,0 +1,157 @@
+"""`evolve doctor`: what is here, what is missing, and what to type."""
+
+import argparse
+import asyncio
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from evolve.core.errors import EvolveError, ExitCode
+from evolve.core.suite import ProviderSpec
+from evolve.providers.credentials import safe_url, scrub
+from evolve.providers.embedded_models import SHIPPED, engine_version, find_model
+from evolve.providers.http_client import HttpCall, HttpClient, HttpReply
+from evolve.providers.retry import RetryPolicy
+from evolve.providers.surroundings import ProviderSettings, cache_dir_of
+
+_ENDPOINT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    name: str
+    state: str
+    """`ok`, `missing` (something will not work) or `absent` (optional, and not here)."""
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.state:8}{self.name}: {self.detail}"
+
+
+def examine(env: Mapping[str, str]) -> tuple[Finding, ...]:
+    """All findings about this machine, in the order in which a person would mend them."""
+    checks: Sequence[Callable[[Mapping[str, str]], Finding]] = (
+        _python,
+        _cache,
+        _engine,
+        _model,
+        _formats,
+        _pytest,
+        _endpoint,
+        _grader,
+    )
+    return tuple(check(env) for check in checks)
+
+
+def _python(_: Mapping[str, str]) -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding("Python", "ok" if sys.version_info >= (3, 11) else "missing", f"{version}, {sys.executable}")
+
+
+def _cache(env: Mapping[str, str]) -> Finding:
+    folder = cache_dir_of(env)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".doctor-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as exc:
+        return Finding(
+            "cache", "missing", f"{folder}: {exc.strerror}; set EVOLVE_CACHE_DIR to a folder that can be written"
+        )
+    return Finding("cache", "ok", str(folder))
+
+
+def _engine(_: Mapping[str, str]) -> Finding:
+    return _or_what_to_type("embedded engine", engine_version)
+
+
+def _model(env: Mapping[str, str]) -> Finding:
+    name = next(iter(SHIPPED))
+    spec = ProviderSpec(f"llamacpp:{name}")
+    return _or_what_to_type("embedded model", lambda: find_model(spec, name, ".", cache_dir_of(env)).content_id)
+
+
+def _or_what_to_type(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, "ok", look())
+    except EvolveError as exc:
+        return Finding(name, "missing", str(exc))
+
+
+def _formats(_: Mapping[str, str]) -> Finding:
+    modules = {"lxml": "lxml", "html5lib": "html5lib", "sqlglot": "sqlglot", "rapidfuzz": "RapidFuzz"}
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        detail = f"without {', '.join(missing)}; type: pip install 'anneal-harness[formats]'"
+        return Finding("XML, HTML, SQL and text metrics", "absent", detail)
+    return Finding("XML, HTML, SQL and text metrics", "ok", ", ".join(modules))
+
+
+def _pytest(_: Mapping[str, str]) -> Finding:
+    try:
+        return Finding("pytest", "ok", importlib.metadata.version("pytest"))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("pytest", "absent", "type: pip install 'anneal-harness[pytest]'")
+
+
+def _endpoint(env: Mapping[str, str]) -> Finding:
+    names = ("EVOLVE_BASE_URL", "OPENAI_API_BASE_URL", "OPENAI_BASE_URL")
+    base = next((env[name] for name in names if env.get(name)), None)
+    if base is None:
+        return Finding("endpoint", "absent", "none is set; EVOLVE_BASE_URL names an OpenAI-compatible one")
+    key = env.get("EVOLVE_API_KEY") or env.get("OPENAI_API_KEY") or ""
+    try:
+        return asyncio.run(_reached(base, key, env))
+    except EvolveError as exc:
+        return Finding("endpoint", "missing", scrub(str(exc), (key,) if key else ()))
+
+
+async def _reached(base: str, key: str, env: Mapping[str, str]) -> Finding:
+    policy = RetryPolicy.of(ProviderSettings(), deadline_s=_ENDPOINT_TIMEOUT_S, max_retries=0)
+    client = HttpClient(policy, env)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        status = await client.call(HttpCall("GET", base.rstrip("/") + "/models", headers), _status)
+    finally:
+        await client.close()
+    # A server without /models may still answer prompts; one that refuses the key will not.
+    if status in (401, 403):
+        return Finding(
+            "endpoint", "missing", f"{safe_url(base)} refuses the API key (status {status}); set EVOLVE_API_KEY"
+        )
+    return Finding("endpoint", "ok", f"{safe_url(base)} answers (status {status})")
+
+
+def _status(_: HttpCall, reply: HttpReply) -> int:
+    return reply.status
+
+
+def _grader(env: Mapping[str, str]) -> Finding:
+    if env.get("EVOLVE_GRADER"):
+        return Finding("grader", "ok", scrub(env["EVOLVE_GRADER"]))
+    if env.get("OPENAI_API_KEY"):
+        return Finding("grader", "ok", "OpenAI's default, by OPENAI_API_KEY")
+    return Finding("grader", "absent", "none is set; EVOLVE_GRADER=openai:chat:MODEL is for model-graded assertions")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints one line for each finding; exit code 0, or 4 when something that is needed is missing."""
+    parser = argparse.ArgumentParser(
+        prog="evolve doctor", description="What is here, what is missing, and what to type."
+    )
+    parser.parse_args(arguments)
+    findings = examine(os.environ)
+    for finding in findings:
+        print(finding)
+    needed = any(finding.state == "missing" for finding in findings)
+    return int(ExitCode.ENVIRONMENT if needed else ExitCode.DONE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

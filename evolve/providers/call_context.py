@@ -1,0 +1,25 @@
+"""What user code behind a provider is told: promptfoo's `options` and `context`."""
+
+from evolve.core.answers import Request
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import ProviderSpec
+from evolve.providers.surroundings import Surroundings
+
+
+def call_options(spec: ProviderSpec, around: Surroundings, config: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The second argument of `call_api`: the provider's id, label and config."""
+    options: dict[str, JsonValue] = {"id": spec.id, "config": {"basePath": around.base_dir, **config}}
+    if spec.label:
+        options["label"] = spec.label
+    return options
+
+
+def call_context(request: Request) -> dict[str, JsonValue]:
+    """The third argument: vars, the prompt before rendering, and the test's metadata. Made anew for each call."""
+    variables = dict(request.vars)
+    return {
+        "vars": variables,
+        "prompt": {"raw": request.raw_prompt, "label": request.label, "config": dict(request.config)},
+        "test": {"vars": variables, "metadata": dict(request.metadata)},
+        "repeatIndex": request.repeat,
+    }

@@ -1,0 +1,135 @@
+"""Commands as providers: `exec:COMMAND ARGS...` gets prompt, options and context (JSON) as its last arguments.
+
+What it prints on standard output is the answer. It runs in the suite's folder, without a shell.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+from evolve.core.answers import Answer, Request, TokenUsage
+from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import ProviderSpec
+from evolve.providers.call_context import call_context, call_options
+from evolve.providers.config import number_of, place_of
+from evolve.providers.surroundings import Surroundings
+
+_WORDS = re.compile(r"[^\s\"']+|\"([^\"]*)\"|'([^']*)'")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_MAX_ARGUMENT_BYTES = 128 * 1024
+"""Linux takes no longer argument (MAX_ARG_STRLEN)."""
+
+
+class Command:
+    """A program that is run once for each prompt."""
+
+    def __init__(self, spec: ProviderSpec, around: Surroundings, words: list[str]) -> None:
+        self.id = spec.id
+        self._words = words
+        base = spec.config.get("basePath")
+        self._folder = os.path.join(around.base_dir, base) if isinstance(base, str) else around.base_dir
+        self._env = dict(around.env)
+        self._options = call_options(spec, around, dict(spec.config))
+        self._settings = around.settings
+        self._timeout_s = (number_of(spec, "timeoutMs") or around.settings.deadline_s * 1000) / 1000
+        self._scripts: list[JsonValue] = []
+
+    def identity(self, request: Request) -> JsonValue:
+        """The command, the text of the files it names, and all it is told; None when it names no file."""
+        self._scripts = self._scripts or list(self._file_hashes())
+        if not self._scripts:
+            return None
+        return {
+            "provider": "exec",
+            "words": list(self._words),
+            "files": self._scripts,
+            "options": self._options,
+            "prompt": request.prompt,
+            "context": call_context(request),
+        }
+
+    def _file_hashes(self) -> list[str]:
+        paths = [Path(self._folder, word) for word in self._words]
+        return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()]
+
+    async def answer(self, request: Request) -> Answer:
+        """See `Provider.answer`."""
+        arguments = [request.prompt, json.dumps(self._options), json.dumps(call_context(request))]
+        self._check_sizes(arguments)
+        start = self._settings.clock()
+        code, output, errors = await self._run(arguments)
+        spent_ms = (self._settings.clock() - start) * 1000
+        if code != 0:
+            raise CannotEvaluate(f"command {self._words[0]!r} ended with code {code}{_tail(errors or output)}")
+        if not output and errors:
+            raise CannotEvaluate(f"command {self._words[0]!r} printed nothing but errors{_tail(errors)}")
+        return Answer(output, latency_ms=spent_ms, tokens=TokenUsage(requests=1))
+
+    def _check_sizes(self, arguments: list[str]) -> None:
+        largest = max(len(argument.encode("utf-8", "replace")) for argument in arguments)
+        if largest >= _MAX_ARGUMENT_BYTES or any("\0" in argument for argument in arguments):
+            raise CannotEvaluate(
+                f"command {self._words[0]!r}: the prompt or the context is longer than an argument may be "
+                f"({largest} of {_MAX_ARGUMENT_BYTES} bytes) or holds a NUL; use a Python provider"
+            )
+
+    async def _run(self, arguments: list[str]) -> tuple[int, str, str]:
+        process = await self._started(arguments)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                output, errors = await process.communicate()
+        except TimeoutError as exc:
+            raise EnvironmentFault(f"command {self._words[0]!r} gave no answer within {self._timeout_s:g} s") from exc
+        finally:
+            await _end(process)
+        return process.returncode or 0, _clean(output), _clean(errors)
+
+    async def _started(self, arguments: list[str]) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._words,
+                *arguments,
+                cwd=self._folder,
+                env=self._env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as exc:
+            reason = exc.strerror or exc
+            raise EnvironmentFault(f"command {self._words[0]!r} does not start in {self._folder}: {reason}") from exc
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ends the process and all it started, when it still runs."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _clean(output: bytes) -> str:
+    return _COLOURS.sub("", output.decode("utf-8", "replace")).strip()
+
+
+def _tail(text: str) -> str:
+    return f": {text[-400:]}" if text else ""
+
+
+def open_provider(spec: ProviderSpec, around: Surroundings) -> Command:
+    """The command that the id names; raises InputError for an empty one."""
+    line = spec.id.partition(":")[2]
+    words = [match[1] or match[2] or match[0] for match in _WORDS.finditer(line)]
+    if not words:
+        raise InputError(Problem(f"provider {spec.id!r}: expected exec:COMMAND ARGS...", place_of(spec)))
+    return Command(spec, around, words)

@@ -1,0 +1,106 @@
+"""Providers that grade, opened when an assertion first needs one and shared by all that name the same."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+from evolve.core.errors import EnvironmentFault, InputError, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.ports import Embedder, Provider
+from evolve.core.suite import ProviderSpec
+
+DEFAULT_TEXT = "openai:chat:gpt-5.5-2026-04-23"
+DEFAULT_EMBEDDING = "openai:embedding:text-embedding-3-large"
+"""promptfoo's defaults, used when OPENAI_API_KEY is set and nothing else is."""
+_KINDS = frozenset({"text", "embedding", "classification", "moderation"})
+Open = Callable[[ProviderSpec], Provider]
+
+
+class SuiteGraders:
+    """The graders of one suite; implements `evolve.core.ports.Graders`.
+
+    Args:
+        providers: the suite's own, which a grader may name by id or label.
+        open_one: opens a provider.
+        env: EVOLVE_GRADER and EVOLVE_EMBEDDER name the defaults.
+    """
+
+    def __init__(self, providers: Sequence[ProviderSpec], open_one: Open, env: Mapping[str, str]) -> None:
+        self._providers = tuple(providers)
+        self._open = open_one
+        self._env = env
+        self._opened: dict[str, Provider] = {}
+
+    async def text(self, spec: JsonValue | ProviderSpec | None) -> Provider:
+        """The provider for a model-graded assertion.
+
+        Raises:
+            InputError: an unknown id, or a mapping without one.
+            EnvironmentFault: no grader is set; says how to set one.
+        """
+        return self._provider(self._spec(spec, "text", "EVOLVE_GRADER", DEFAULT_TEXT))
+
+    async def embedding(self, spec: JsonValue | ProviderSpec | None) -> Embedder:
+        """The provider that makes vectors; raises as `text` does."""
+        wanted = self._spec(spec, "embedding", "EVOLVE_EMBEDDER", DEFAULT_EMBEDDING)
+        provider = self._provider(wanted)
+        if not hasattr(provider, "embed"):
+            hint = "use openai:embedding:MODEL, or a Python file with call_embedding_api"
+            raise InputError(Problem(f"provider {wanted.id!r} makes no embeddings", None, hint))
+        return cast("Embedder", provider)
+
+    def _provider(self, spec: ProviderSpec) -> Provider:
+        key = json.dumps([spec.id, dict(spec.config), dict(spec.env)], sort_keys=True, default=str)
+        if key not in self._opened:
+            self._opened[key] = self._open(spec)
+        return self._opened[key]
+
+    def _spec(self, spec: JsonValue | ProviderSpec | None, kind: str, variable: str, default: str) -> ProviderSpec:
+        if isinstance(spec, ProviderSpec):
+            return spec
+        if isinstance(spec, dict) and spec.keys() & _KINDS and "id" not in spec:
+            spec = spec.get(kind)
+        if spec is None or spec == "":
+            spec = self._default(kind, variable, default)
+        if isinstance(spec, str):
+            return self._named(spec) or ProviderSpec(spec)
+        return _from_mapping(spec)
+
+    def _named(self, name: str) -> ProviderSpec | None:
+        return next((spec for spec in self._providers if name in (spec.label, spec.id)), None)
+
+    def _default(self, kind: str, variable: str, default: str) -> str:
+        if self._env.get(variable):
+            return self._env[variable]
+        if self._env.get("OPENAI_API_KEY"):
+            return default
+        raise EnvironmentFault(
+            f"no {kind} grader is set",
+            hint=f"set `provider:` on the assertion, `defaultTest.options.provider` in the suite, or {variable}, "
+            f"for example {variable}=openai:{'chat' if kind == 'text' else 'embedding'}:MODEL with EVOLVE_BASE_URL",
+        )
+
+    async def close(self) -> None:
+        """Closes all that were opened."""
+        opened, self._opened = self._opened, {}
+        for provider in opened.values():
+            await provider.close()
+
+
+def _from_mapping(spec: JsonValue) -> ProviderSpec:
+    if not isinstance(spec, dict):
+        raise InputError(Problem(f"grader {json.dumps(spec)[:80]}: expected an id, or a mapping with id and config"))
+    name = spec.get("id")
+    if name is None and len(spec) == 1:
+        name, inner = next(iter(spec.items()))
+        spec = inner if isinstance(inner, dict) else {}
+    config = spec.get("config")
+    if not isinstance(name, str) or not (config is None or isinstance(config, dict)):
+        raise InputError(Problem(f"grader {json.dumps(spec)[:80]}: expected an id, or a mapping with id and config"))
+    label = spec.get("label")
+    return ProviderSpec(name, label if isinstance(label, str) else None, config or {})
+
+
+def open_graders(providers: Sequence[ProviderSpec], open_one: Open, env: Mapping[str, str]) -> SuiteGraders:
+    """The graders of a suite with these providers."""
+    return SuiteGraders(providers, open_one, env)

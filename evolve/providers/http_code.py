@@ -1,0 +1,90 @@
+"""The user's code inside an HTTP provider's config: inline JavaScript, or a function in a file."""
+
+import hashlib
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from evolve.core.errors import CannotEvaluate, EvolveError
+from evolve.core.javascript import call_javascript_file, evaluate_body, plain_value
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import ProviderSpec, ScriptRef
+from evolve.core.user_code import as_json, is_javascript, is_python, split_reference
+from evolve.providers.config import wrong
+from evolve.providers.surroundings import Surroundings
+
+_FUNCTION = re.compile(r"^(async\s+)?(\(.*?\)\s*=>|\w+\s*=>|function\b)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A function of positional arguments, all JSON."""
+
+    function: Callable[..., JsonValue]
+    digest: str
+    """Of the file's text; inline code is its own."""
+
+    def __call__(self, *args: JsonValue) -> JsonValue:
+        """What the code answers; raises CannotEvaluate when it throws."""
+        return self.function(*args)
+
+    @staticmethod
+    def of(spec: ProviderSpec, key: str, names: tuple[str, ...], around: Surroundings) -> "Code | None":
+        """The code under a key of the config; None when there is none."""
+        value = spec.config.get(key)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            raise wrong(spec, key, "JavaScript, or file://x.js[:function] or file://x.py[:function]")
+        if not value.startswith("file://"):
+            return Code(_inline(value.strip(), names), "")
+        path, function = split_reference(value)
+        source = around.files.read_text(path)
+        digest = hashlib.sha256(source.encode()).hexdigest()
+        if is_python(path):
+            return Code(_python(around, path, function), digest)
+        if is_javascript(path):
+            return Code(_javascript(around, source, path, function), digest)
+        raise wrong(spec, key, "a .js or .py file")
+
+
+def _inline(code: str, names: tuple[str, ...]) -> Callable[..., JsonValue]:
+    if _FUNCTION.match(code):
+        body = f"return ({code})({', '.join(names)});"
+    elif re.search(r"\breturn\b", code) and names[0] == "prompt":
+        body = code
+    else:
+        body = f"return ({code.rstrip(';')}\n);"
+
+    def call(*args: JsonValue) -> JsonValue:
+        return plain_value(evaluate_body(body, dict(zip(names, args, strict=True))), code[:60])
+
+    return call
+
+
+def _javascript(around: Surroundings, source: str, path: str, function: str | None) -> Callable[..., JsonValue]:
+    full = around.files.resolve(path)
+
+    def call(*args: JsonValue) -> JsonValue:
+        return plain_value(call_javascript_file(source, function, args, path=full, read=around.files.read_text), path)
+
+    return call
+
+
+def _python(around: Surroundings, path: str, function: str | None) -> Callable[..., JsonValue]:
+    found = around.scripts.function(ScriptRef(around.files.resolve(path), function), "get_transform")
+
+    def call(*args: JsonValue) -> JsonValue:
+        try:
+            value = found(*args)
+        except EvolveError:
+            raise
+        except Exception as exc:  # the boundary to the user's code
+            raise CannotEvaluate(f"{path} raised {type(exc).__name__}: {exc}") from exc
+        if inspect.iscoroutine(value):
+            value.close()
+            raise CannotEvaluate(f"{path}: the function must not be async here")
+        return as_json(value)
+
+    return call

@@ -1,0 +1,135 @@
+"""Python functions as providers: `file://x.py[:FUNCTION]` and `python:x.py[:FUNCTION]`, by promptfoo's convention.
+
+`call_api(prompt, options, context)` answers a mapping with `output` or `error` and, if it likes, the other response
+fields; it may be async. `call_embedding_api(prompt, options)` answers `embedding`.
+Plain functions run in threads of their own, one at a time unless `workers` says more: they need not be thread-safe.
+"""
+
+import asyncio
+import hashlib
+import inspect
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from evolve.core.answers import Answer, Request
+from evolve.core.errors import CannotEvaluate, EvolveError, InputError
+from evolve.core.json_value import JsonValue
+from evolve.core.ports import Embedding
+from evolve.core.suite import ProviderSpec, ScriptRef
+from evolve.core.user_code import as_json, split_reference
+from evolve.providers.answer_fields import answer_from, is_response
+from evolve.providers.call_context import call_context, call_options
+from evolve.providers.config import load_references, number_of
+from evolve.providers.surroundings import Surroundings
+
+
+class PythonFunction:
+    """A user's function that answers prompts or makes vectors."""
+
+    def __init__(self, spec: ProviderSpec, around: Surroundings) -> None:
+        self.id = spec.id
+        name, function = split_reference(spec.id.removeprefix("python:"))
+        self._path = around.files.resolve(name)
+        self._function = function
+        self._scripts = around.scripts
+        config = load_references(dict(spec.config), spec, around)
+        self._config: dict[str, JsonValue] = config if isinstance(config, dict) else {}
+        self._options = call_options(spec, around, self._config)
+        self._timeout_s = (number_of(spec, "timeout") or around.settings.deadline_s * 1000) / 1000
+        self._clock = around.settings.clock
+        self._threads = ThreadPoolExecutor(int(number_of(spec, "workers", 1) or 1), "call_api")
+        self._digest = ""
+        self._check()
+
+    def _check(self) -> None:
+        """Returns when the file has a function to call; a grader's may make vectors only."""
+        try:
+            self._scripts.function(ScriptRef(self._path, self._function), "call_api")
+        except InputError:
+            try:
+                self._scripts.function(ScriptRef(self._path, self._function), "call_embedding_api")
+            except InputError:
+                pass
+            else:
+                return
+            raise
+
+    def identity(self, request: Request) -> JsonValue:
+        """The script's text, config, prompt and vars; other modules it imports are not seen."""
+        self._digest = self._digest or hashlib.sha256(Path(self._path).read_bytes()).hexdigest()
+        return {
+            "provider": "python",
+            "script": self._digest,
+            "function": self._function,
+            "config": self._config,
+            "prompt": request.prompt,
+            "vars": dict(request.vars),
+            "more": [dict(request.config), dict(request.metadata), request.repeat],
+        }
+
+    async def answer(self, request: Request) -> Answer:
+        """See `Provider.answer`."""
+        start = self._clock()
+        value = await self._call("call_api", request.prompt, dict(self._options), call_context(request))
+        spent_ms = (self._clock() - start) * 1000
+        if not isinstance(value, dict) or not is_response(value):
+            raise CannotEvaluate(
+                f"{self._name('call_api')} must answer a mapping with `output` or `error`, got {repr(value)[:200]}"
+            )
+        return answer_from(value, spent_ms)
+
+    async def embed(self, text: str) -> Embedding:
+        """See `Embedder.embed`."""
+        value = await self._call("call_embedding_api", text, dict(self._options))
+        if isinstance(value, dict) and value.get("error"):
+            raise CannotEvaluate(f"{self._name('call_embedding_api')} answered the error {value['error']}")
+        vector = value.get("embedding") if isinstance(value, dict) else None
+        if not isinstance(vector, list) or not all(isinstance(item, int | float) for item in vector):
+            raise CannotEvaluate(
+                f"{self._name('call_embedding_api')} must answer a mapping with `embedding`, a list of numbers"
+            )
+        return Embedding(tuple(float(item) for item in vector if isinstance(item, int | float)))
+
+    async def _call(self, default: str, *args: object) -> JsonValue:
+        function = self._scripts.function(ScriptRef(self._path, self._function), default)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return as_json(await self._run(function, args))
+        except EvolveError:
+            raise
+        except TimeoutError as exc:
+            raise CannotEvaluate(
+                f"{self._name(default)} took longer than {self._timeout_s:g} s, or timed out itself"
+            ) from exc
+        except Exception as exc:  # the boundary to the user's code
+            raise CannotEvaluate(f"{self._name(default)} raised {type(exc).__name__}: {exc}{self._spot(exc)}") from exc
+
+    async def _run(self, function: Callable[..., Any], args: tuple[object, ...]) -> object:
+        if inspect.iscoroutinefunction(function):
+            return await function(*args)
+        value = await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+        return await value if inspect.isawaitable(value) else value
+
+    def _name(self, default: str) -> str:
+        return f"{self._path}:{self._function or default}"
+
+    def _spot(self, exc: BaseException) -> str:
+        """The line of the user's own file that raised, where there is one."""
+        lines = [frame.lineno for frame in traceback.extract_tb(exc.__traceback__) if frame.filename == self._path]
+        return f" (line {lines[-1]})" if lines else ""
+
+    async def close(self) -> None:
+        """See `Provider.close`."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def open_provider(spec: ProviderSpec, around: Surroundings) -> PythonFunction:
+    """The function that the id names; its module is imported now.
+
+    Raises:
+        InputError: no such file or function, or the module does not import.
+    """
+    return PythonFunction(spec, around)

@@ -1,0 +1,47 @@
+"""Calls the web hooks of assertions."""
+
+import json
+from collections.abc import Mapping
+
+from evolve.core.json_value import JsonValue
+from evolve.providers.http_client import HttpCall, HttpClient, HttpReply
+from evolve.providers.retry import RetryPolicy
+from evolve.providers.surroundings import ProviderSettings
+
+
+class WebHooks:
+    """Implements `evolve.core.ports.Http`: one try each, for a hook may count its calls."""
+
+    def __init__(self, settings: ProviderSettings, env: Mapping[str, str] | None = None) -> None:
+        self._settings = settings
+        self._env = env
+        self._clients: dict[float, HttpClient] = {}
+
+    async def post_json(self, url: str, body: JsonValue, timeout_s: float) -> tuple[int, JsonValue]:
+        """Status and body; a body that is no JSON comes as text.
+
+        Raises:
+            EnvironmentFault: no complete reply in time.
+        """
+        data = json.dumps(body).encode()
+        call = HttpCall("POST", url, {"Content-Type": "application/json"}, data)
+        return await self._client(timeout_s).call(call, _status_and_body)
+
+    def _client(self, timeout_s: float) -> HttpClient:
+        if timeout_s not in self._clients:
+            policy = RetryPolicy.of(self._settings, deadline_s=timeout_s, max_retries=0)
+            self._clients[timeout_s] = HttpClient(policy, self._env)
+        return self._clients[timeout_s]
+
+    async def close(self) -> None:
+        """Closes the pooled connections."""
+        for client in self._clients.values():
+            await client.close()
+
+
+def _status_and_body(_: HttpCall, reply: HttpReply) -> tuple[int, JsonValue]:
+    try:
+        value: JsonValue = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return reply.status, reply.text
+    return reply.status, value

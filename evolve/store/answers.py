@@ -1,0 +1,359 @@
+"""Answers that were bought once: SQLite for the processes of a machine, memory for one process, or nothing at all.
+
+Two tables: `answers` (key, answer as JSON) and `claims` (key, owner, lease). Whoever wants an answer that is not there
+claims its key first; others wait for it. A claim ends with its lease, or at once when its process is gone.
+
+`once` returns an answer only after it was committed, so that a kill loses the calls in flight and nothing else. All
+answers and claims of one turn of the event loop share one transaction: 5,000 puts cost about 0.2 CPU-seconds.
+"""
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evolve.core.answers import Answer, TokenUsage
+from evolve.core.errors import EnvironmentFault
+from evolve.core.json_value import JsonValue
+from evolve.store.claims import Owner
+
+LEASE_S = 60.0
+_VERSION = 1
+_BUSY_MS = 20_000
+_FIRST_POLL_S = 0.005
+_LAST_POLL_S = 0.25
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, answer TEXT NOT NULL, stored REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+"""
+
+Buy = Callable[[], Awaitable[Answer]]
+
+
+class NoAnswers:
+    """Remembers nothing."""
+
+    async def once(self, _: JsonValue, buy: Buy) -> Answer:
+        """What `buy` answers."""
+        return await buy()
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+class MemoryAnswers:
+    """Remembers answers while the process lives."""
+
+    def __init__(self) -> None:
+        self._answers: dict[bytes, Answer] = {}
+        self._flights = Flights()
+
+    async def once(self, identity: JsonValue, buy: Buy) -> Answer:
+        """See `AnswerStore.once`."""
+        if identity is None:
+            return await buy()
+        key = key_of(identity)
+
+        async def find_or_buy() -> Answer:
+            if key in self._answers:
+                return replace(self._answers[key], cached=True)
+            answer = await buy()
+            if answer.error is None:
+                self._answers[key] = answer
+            return answer
+
+        return await self._flights.join(key, find_or_buy)
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+class Flights:
+    """Within one process, one asker of a key goes ahead; the others wait, then look again."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[bytes, asyncio.Future[EnvironmentFault | None]] = {}
+
+    async def join(self, key: bytes, go: Buy) -> Answer:
+        """What `go` answers, when nobody else is on the way for the same key.
+
+        A fault of the one who went ahead is everyone's: a dead endpoint is not asked once for each who waits.
+        """
+        while (flight := self._under_way.get(key)) is not None:
+            fault = await asyncio.shield(flight)
+            if fault is not None:
+                raise EnvironmentFault(*fault.args) from fault
+        landing: asyncio.Future[EnvironmentFault | None] = asyncio.get_running_loop().create_future()
+        self._under_way[key] = landing
+        fault = None
+        try:
+            return await go()
+        except EnvironmentFault as exc:
+            fault = exc
+            raise
+        finally:
+            del self._under_way[key]
+            landing.set_result(fault)
+
+
+class SqliteAnswers:
+    """Remembers answers in a file that many processes share.
+
+    A file that cannot be read as a database is set aside (`notice` says so) and a new one begun.
+
+    Raises:
+        EnvironmentFault: the folder cannot be written, or another version of Anneal wrote the file.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self._path = Path(path)
+        self.notice = ""
+        """What the user should know about the file; empty when all is well."""
+        self._clock = clock
+        self._sleep = sleep
+        self._lease_s = lease_s
+        self._owner = Owner.here()
+        self._flights = Flights()
+        self._claimed: set[bytes] = set()
+        self._wanted: list[tuple[bytes, asyncio.Future[bool]]] = []
+        self._bought: list[tuple[bytes, str | None, asyncio.Future[None]]] = []
+        self._flush_planned = False
+        self._renewer: asyncio.Task[None] | None = None
+        self._database = self._open()
+
+    async def once(self, identity: JsonValue, buy: Buy) -> Answer:
+        """See `AnswerStore.once`."""
+        if identity is None:
+            return await buy()
+        key = key_of(identity)
+        found = self._find(key)
+        if found is not None:
+            return found
+        return await self._flights.join(key, lambda: self._find_or_buy(key, buy))
+
+    async def _find_or_buy(self, key: bytes, buy: Buy) -> Answer:
+        pause = _FIRST_POLL_S
+        while not await self._claim(key):
+            # Refused: the answer came since we looked, or someone else is buying it.
+            found = self._find(key)
+            if found is not None:
+                return found
+            await self._sleep(pause)
+            pause = min(pause * 1.5, _LAST_POLL_S)
+        return await self._buy(key, buy)
+
+    async def _buy(self, key: bytes, buy: Buy) -> Answer:
+        stored: str | None = None
+        try:
+            answer = await buy()
+            stored = to_text(answer) if answer.error is None else None
+        finally:
+            done = self._finish(key, stored)
+        await done
+        return answer
+
+    def _finish(self, key: bytes, text: str | None) -> asyncio.Future[None]:
+        """Plans to store the answer, if any, and to give the claim up; done when that is committed."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Whoever was cancelled does not ask; a fault nobody asks for is no warning.
+        done.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self._bought.append((key, text, done))
+        self._plan_flush()
+        return done
+
+    def _claim(self, key: bytes) -> asyncio.Future[bool]:
+        granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._wanted.append((key, granted))
+        self._plan_flush()
+        return granted
+
+    def _plan_flush(self) -> None:
+        if not self._flush_planned:
+            self._flush_planned = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """One transaction for all that this turn of the loop bought and wants."""
+        self._flush_planned = False
+        bought, self._bought = self._bought, []
+        wanted, self._wanted = self._wanted, []
+        try:
+            granted = self._commit([(key, text) for key, text, _ in bought], [key for key, _ in wanted])
+        except sqlite3.Error as exc:
+            fault = self._fault(exc)
+            waiting: list[asyncio.Future[Any]] = [*(done for *_, done in bought), *(future for _, future in wanted)]
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(fault)
+            return
+        for _, _, done in bought:
+            if not done.done():
+                done.set_result(None)
+        self._deliver(wanted, granted)
+        self._keep_renewing()
+
+    def _deliver(self, wanted: list[tuple[bytes, asyncio.Future[bool]]], granted: set[bytes]) -> None:
+        for key, future in wanted:
+            if not future.done():
+                future.set_result(key in granted)
+            elif key in granted:
+                # Its asker was cancelled meanwhile.
+                self._finish(key, None)
+
+    def _commit(self, bought: list[tuple[bytes, str | None]], wanted: list[bytes]) -> set[bytes]:
+        now = self._clock()
+        database = self._database
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            rows = [(key, text, now) for key, text in bought if text is not None]
+            database.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", rows)
+            mine = str(self._owner)
+            database.executemany("DELETE FROM claims WHERE key = ? AND owner = ?", [(key, mine) for key, _ in bought])
+            granted = {key for key in wanted if self._grant(key, now)}
+            database.execute("COMMIT")
+        except BaseException:
+            database.rollback()
+            raise
+        self._claimed.difference_update(key for key, _ in bought)
+        self._claimed |= granted
+        return granted
+
+    def _grant(self, key: bytes, now: float) -> bool:
+        """Takes the key unless a living owner holds it, or its answer has come."""
+        if self._database.execute("SELECT 1 FROM answers WHERE key = ?", (key,)).fetchone():
+            return False
+        row = self._database.execute("SELECT owner, until FROM claims WHERE key = ?", (key,)).fetchone()
+        if row is not None and row[1] > now and not Owner.parse(row[0]).is_gone:
+            return False
+        self._database.execute(
+            "INSERT OR REPLACE INTO claims VALUES (?, ?, ?)", (key, str(self._owner), now + self._lease_s)
+        )
+        return True
+
+    def _keep_renewing(self) -> None:
+        if self._claimed and (self._renewer is None or self._renewer.done()):
+            self._renewer = asyncio.get_running_loop().create_task(self._renew())
+
+    async def _renew(self) -> None:
+        """Prolongs the leases while calls are under way."""
+        while self._claimed:
+            await asyncio.sleep(self._lease_s / 3)
+            until = self._clock() + self._lease_s
+            rows = [(until, key, str(self._owner)) for key in self._claimed]
+            try:
+                self._database.executemany("UPDATE claims SET until = ? WHERE key = ? AND owner = ?", rows)
+            except sqlite3.OperationalError:
+                # Locked for long by another process: the next round, or at worst a call that is made twice.
+                continue
+
+    def _find(self, key: bytes) -> Answer | None:
+        try:
+            row = self._database.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as exc:
+            raise self._fault(exc) from exc
+        return None if row is None else from_text(row[0], cached=True)
+
+    def _fault(self, exc: sqlite3.Error) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"the answer cache {self._path}: {exc}", hint="delete the file, or run without the cache"
+        )
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return self._connect()
+        except (sqlite3.OperationalError, OSError) as exc:
+            raise EnvironmentFault(
+                f"the answer cache {self._path} cannot be used: {exc}",
+                hint="set EVOLVE_CACHE_DIR to a folder that can be written, or run without the cache",
+            ) from exc
+        except sqlite3.DatabaseError as exc:
+            self._set_aside(exc)
+            return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+        try:
+            self._check_version(database.execute("PRAGMA user_version").fetchone()[0])
+            database.execute("PRAGMA journal_mode = WAL")
+            # The log survives the death of any process; only the machine's would cost the last answers.
+            database.execute("PRAGMA synchronous = OFF")
+            database.executescript(_SCHEMA)
+            database.execute(f"PRAGMA user_version = {_VERSION}")
+            database.execute("SELECT count(*) FROM claims").fetchone()
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _check_version(self, version: int) -> None:
+        if version not in (0, _VERSION):
+            raise EnvironmentFault(
+                f"the answer cache {self._path} has format {version}, this version of Anneal knows {_VERSION}",
+                hint="delete the file, or set EVOLVE_CACHE_DIR to another folder",
+            )
+
+    def _set_aside(self, exc: sqlite3.DatabaseError) -> None:
+        aside = self._path.with_name(f"{self._path.name}.unreadable-{int(self._clock())}")
+        for ending in ("-wal", "-shm"):
+            Path(f"{self._path}{ending}").unlink(missing_ok=True)
+        try:
+            self._path.rename(aside)
+        except FileNotFoundError:
+            # Another process found it unreadable at the same moment and was faster.
+            return
+        self.notice = (
+            f"the answer cache {self._path} was unreadable ({exc}); it is now {aside.name}, a new one was begun"
+        )
+
+    async def close(self) -> None:
+        """Stores what is pending, and closes the file."""
+        if self._bought or self._wanted:
+            self._flush()
+        if self._renewer is not None:
+            self._renewer.cancel()
+        self._database.close()
+
+
+def key_of(identity: JsonValue) -> bytes:
+    """The SHA-256 of an identity as canonical JSON."""
+    return hashlib.sha256(_canonical(identity).encode()).digest()
+
+
+def to_text(answer: Answer) -> str:
+    """An answer as JSON; fields that have their default are left out."""
+    fields = {name: value for name, default in _DEFAULTS if (value := getattr(answer, name)) != default}
+    fields["output"] = answer.output
+    if "tokens" in fields:
+        fields["tokens"] = [getattr(answer.tokens, name) for name in _TOKEN_NAMES]
+    return _compact(fields)
+
+
+def from_text(text: str, *, cached: bool = False) -> Answer:
+    """The answer that `to_text` wrote."""
+    fields = json.loads(text)
+    if "tokens" in fields:
+        fields["tokens"] = TokenUsage(*fields["tokens"])
+    if "log_probs" in fields:
+        fields["log_probs"] = tuple(fields["log_probs"])
+    return Answer(**fields, cached=cached)
+
+
+_DEFAULTS = tuple(
+    (name, getattr(Answer(None), name)) for name in Answer.__dataclass_fields__ if name not in ("cached", "output")
+)
+_TOKEN_NAMES = tuple(TokenUsage.__dataclass_fields__)
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_compact = json.JSONEncoder(separators=(",", ":")).encode
