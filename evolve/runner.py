@@ -48,6 +48,14 @@ class SystemClock:
     monotonic_s = staticmethod(time.perf_counter)
 
 
+class Closable(Protocol):
+    """Something that holds connections or processes."""
+
+    async def close(self) -> None:
+        """Frees them."""
+        ...
+
+
 class _Done(NamedTuple):
     """One evaluation before its unit is merged; `target` is None where nothing could be judged."""
 
@@ -63,6 +71,7 @@ class SuiteRunner:
         concurrency: evaluations at once; None takes the suite's own wish. Suites with a delay or a conversation run one
             by one, for their order matters.
         run_script: the printed lines of a Python prompt file without a function, given its path and a JSON context.
+        resources: what else is closed with the runner.
     """
 
     def __init__(
@@ -75,12 +84,14 @@ class SuiteRunner:
         concurrency: int | None = None,
         clock: Clock | None = None,
         run_script: RunScript | None = None,
+        resources: Sequence[Closable] = (),
     ) -> None:
         self.suite = suite
         self._open_provider = open_provider
         self._tools = tools
         self._templates = templates
         self._clock = clock or SystemClock()
+        self._resources = resources
         self._run_script = run_script or _no_scripts
         self._judge = Judge(templates, tools)
         self._providers: dict[int, tuple[ProviderSpec, Provider]] = {}
@@ -137,10 +148,10 @@ class SuiteRunner:
             await asyncio.gather(*workers, return_exceptions=True)
 
     async def close(self) -> None:
-        """Closes every provider that was opened."""
+        """Closes every provider that was opened, and the other resources."""
         opened, self._opened, self._providers = self._opened, {}, {}
-        for provider in opened.values():
-            await provider.close()
+        for resource in (*opened.values(), *self._resources):
+            await resource.close()
 
     async def _compared(self, unit: Unit, done: list[_Done]) -> list[_Done]:
         """The unit's results after its comparing assertions, applied to the members of each test index."""

@@ -1,7 +1,6 @@
 """A table as promptfoo's CSV has it: a row for each test, eight or more columns for each prompt and provider."""
 
 import csv
-import json
 from collections.abc import Sequence
 
 from evolve.core.events import CaseResult, RunFinished
@@ -54,7 +53,7 @@ def _cell(result: CaseResult, metrics: Sequence[str]) -> list[str]:
         text,
         _STATUS[result.status],
         to_fixed(result.verdict.score, 2),
-        json.dumps(dict(scores), ensure_ascii=False, separators=(",", ":")),
+        to_json(dict(scores)),
         *(to_fixed(scores[name], 2) if name in scores else "" for name in metrics),
         result.verdict.reason or result.error,
         "",

@@ -1,5 +1,6 @@
 """JUnit XML: a testsuite per file, a testcase per evaluation with the properties `score` and `reason`."""
 
+import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -31,7 +32,8 @@ def write_junit(path: str, run: RunFinished) -> None:
 
 def _write_suite(xml: XMLGenerator, suite: Suite, results: Sequence[CaseResult], stamp: str) -> None:
     seconds = sum(result.latency_ms for result in results) / 1000
-    attributes = {"name": suite.path, **_counts(results), "skipped": "0", "time": f"{seconds:.3f}", "timestamp": stamp}
+    name = os.path.relpath(suite.path)
+    attributes = {"name": name, **_counts(results), "skipped": "0", "time": f"{seconds:.3f}", "timestamp": stamp}
     xml.characters("\n")
     xml.startElement("testsuite", {name: _clean(value) for name, value in attributes.items()})
     for result in results:
@@ -44,7 +46,7 @@ def _write_case(xml: XMLGenerator, suite: Suite, result: CaseResult) -> None:
     name = result.evaluation.id
     seconds = f"{result.latency_ms / 1000:.3f}"
     xml.characters("\n")
-    xml.startElement("testcase", {"name": _clean(name), "classname": _clean(_classname(suite.path)), "time": seconds})
+    xml.startElement("testcase", {"name": _clean(name), "classname": _clean(_classname(os.path.relpath(suite.path))), "time": seconds})
     xml.startElement("properties", {})
     reason = result.error or result.verdict.reason
     for key, value in (("score", number_text(result.verdict.score)), ("reason", _clean(reason))):

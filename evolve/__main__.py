@@ -1,0 +1,58 @@
+"""`evolve COMMAND ...`: each command is a module of this package with a `main(arguments) -> exit code`."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+
+from evolve import __version__
+from evolve.command_line import guarded
+from evolve.core.errors import ExitCode
+
+COMMANDS = {
+    "run": "run suites: every test against its providers",
+    "reflect": "a failed job's diagnostics in, a JSON action out",
+    "doctor": "what of this machine Anneal can use, and what is missing",
+}
+"""Command: what it does. Its module carries the same name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and gives its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(_help())
+        return ExitCode.DONE if given else ExitCode.INPUT
+    if given[0] in ("-V", "--version"):
+        print(f"evolve {__version__}")
+        return ExitCode.DONE
+    if given[0] not in _available():
+        print(_unknown(given[0]), file=sys.stderr)
+        return ExitCode.INPUT
+    # By name: a command's libraries are loaded only when it runs.
+    module = importlib.import_module(f"evolve.{given[0]}")
+    return guarded(module.main, given[1:])
+
+
+def _available() -> dict[str, str]:
+    return {name: text for name, text in COMMANDS.items() if importlib.util.find_spec(f"evolve.{name}")}
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {text}" for name, text in _available().items()]
+    codes = "exit codes: 0 done, 1 failures found, 2 wrong input, 3 a bug of ours, 4 the environment"
+    return "\n".join(["usage: evolve COMMAND ...", "", *lines, "", "`evolve COMMAND --help` tells more", codes])
+
+
+def _unknown(name: str) -> str:
+    from evolve.core.did_you_mean import did_you_mean
+
+    known = list(_available())
+    hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
+    what = f"{name} is no command; `evolve run {name}` runs a suite" if name.endswith((".yaml", ".yml", ".json")) else ""
+    return f"evolve: error: {what or f'unknown command {name!r} ({hint})'}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""Puts a run together: suites from files, their providers and tools, and the runner that evaluates them."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
+from evolve.core.evidence import Evidence, evidence_path, parse_evidence
+from evolve.core.expand import expand
+from evolve.core.json_value import JsonValue
+from evolve.core.ports import AnswerStore, Provider, Tools
+from evolve.core.suite import Evaluation, ProviderSpec, Suite
+from evolve.core.templates import Templates
+from evolve.core.transforms import transform_vars
+from evolve.core.units import Unit, units
+from evolve.providers import ProviderSettings, open_provider
+from evolve.providers.graders import SuiteGraders
+from evolve.providers.pytest_tests import PytestTests
+from evolve.providers.web_hooks import WebHooks
+from evolve.runner import SuiteRunner
+from evolve.store.answers import NoAnswers, SqliteAnswers
+from evolve.store.files import LocalFiles
+from evolve.store.scripts import LocalScripts
+from evolve.store.suites import load_suite
+
+DEFAULT_PROVIDER = "llamacpp:smollm2-135m"
+"""Who answers where neither the suite, the command line nor EVOLVE_PROVIDER names anyone: the embedded model."""
+
+_SCRIPT_S = 60.0
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|SESSION|PRIVATE|SIGNATURE", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How suites are read and run; the same for `evolve run` and pytest."""
+
+    undefined: Literal["strict", "empty"] = "strict"
+    unknown_keys: Literal["error", "warn"] = "error"
+    concurrency: int | None = None
+    use_cache: bool = True
+    repeat: int | None = None
+    providers: tuple[str, ...] = ()
+    """Ids that stand in for the suites' own providers."""
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @property
+    def cache_dir(self) -> Path:
+        """The folder for answers and for what failed last."""
+        return ProviderSettings.from_environment(self.env).cache_dir
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSuite:
+    """A suite and everything that a run of it evaluates."""
+
+    suite: Suite
+    evaluations: tuple[Evaluation, ...]
+    units: tuple[Unit, ...]
+    templates: Templates
+    scripts: LocalScripts
+    files: LocalFiles
+
+
+def load(path: str, settings: Settings) -> LoadedSuite:
+    """Reads one suite, opens its providers once to check them, and expands it.
+
+    Raises:
+        InputError: every problem of the suite and its files.
+    """
+    scripts = LocalScripts()
+    suite = load_suite(
+        path,
+        undefined=settings.undefined,
+        unknown_keys=settings.unknown_keys,
+        env=settings.env,
+        default_providers=settings.providers or (settings.env.get("EVOLVE_PROVIDER") or DEFAULT_PROVIDER,),
+        scripts=scripts,
+    )
+    suite = _overridden(suite, settings)
+    templates = Templates(settings.undefined, {**template_env(suite, settings.env), **suite.env})
+    files = LocalFiles(suite.base_dir)
+
+    def transformed(code: str, variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        return transform_vars(code, variables, {}, files, scripts)
+
+    try:
+        evaluations = expand(suite, templates, transform_vars=transformed)
+    except CannotEvaluate as error:
+        raise InputError(Problem(str(error), Location(path), "options.transformVars runs when the suite is read")) from error
+    loaded = LoadedSuite(suite, evaluations, units(evaluations), templates, scripts, files)
+    _check_providers(loaded, settings)
+    return loaded
+
+
+def _overridden(suite: Suite, settings: Settings) -> Suite:
+    if settings.providers:
+        suite = replace(suite, providers=tuple(ProviderSpec(name) for name in settings.providers))
+    return replace(suite, repeat=settings.repeat) if settings.repeat else suite
+
+
+def load_all(paths: Iterable[str], settings: Settings) -> tuple[LoadedSuite, ...]:
+    """Reads several suites; the problems of all of them are raised together."""
+    loaded, problems = [], []
+    for path in paths:
+        try:
+            loaded.append(load(path, settings))
+        except InputError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InputError(problems)
+    return tuple(loaded)
+
+
+def template_env(suite: Suite, env: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables that a suite's templates may see.
+
+    Names that look like credentials only where the config itself (not its tests, which may hold captured text) spells
+    them; a failure case sees EVOLVE_* alone.
+    """
+    if "failure_cases" in suite.path.replace(os.sep, "/").split("/"):
+        return {name: value for name, value in env.items() if name.startswith("EVOLVE_")}
+    config = suite.config if isinstance(suite.config, dict) else {}
+    written = json.dumps({key: value for key, value in config.items() if key not in ("tests", "scenarios")}, default=str)
+    return {name: value for name, value in env.items() if not _SECRET_NAME.search(name) or name in written}
+
+
+def open_answers(settings: Settings) -> SqliteAnswers | NoAnswers:
+    """The store of answers that were bought before, or one that keeps nothing."""
+    return SqliteAnswers(settings.cache_dir / "answers.sqlite") if settings.use_cache else NoAnswers()
+
+
+def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) -> SuiteRunner:
+    """The runner of one suite; providers and graders are opened when they are first asked."""
+    suite = loaded.suite
+    provider_settings = _provider_settings(settings)
+    env = {**settings.env, **suite.env}
+    opened = _opener(loaded, settings)
+    graders = SuiteGraders(suite.providers, opened, env)
+    hooks = WebHooks(provider_settings, env)
+    tests = PytestTests(suite.base_dir, env)
+    tools = Tools(loaded.files, loaded.scripts, graders, hooks, tests, answers, loaded.templates)
+    return SuiteRunner(
+        suite,
+        open_provider=opened,
+        tools=tools,
+        templates=loaded.templates,
+        concurrency=settings.concurrency,
+        run_script=_printed_by_script,
+        resources=(graders, hooks),
+    )
+
+
+def _opener(loaded: LoadedSuite, settings: Settings) -> Callable[[ProviderSpec], Provider]:
+    suite, provider_settings = loaded.suite, _provider_settings(settings)
+    env = {**settings.env, **suite.env}
+
+    def opened(spec: ProviderSpec) -> Provider:
+        return open_provider(
+            spec,
+            base_dir=suite.base_dir,
+            env=env,
+            scripts=loaded.scripts,
+            files=loaded.files,
+            templates=loaded.templates,
+            settings=provider_settings,
+        )
+
+    return opened
+
+
+def _provider_settings(settings: Settings) -> ProviderSettings:
+    return ProviderSettings.from_environment(settings.env, unknown_keys=settings.unknown_keys)
+
+
+def _check_providers(loaded: LoadedSuite, settings: Settings) -> None:
+    """Opens each provider of the suite once: a wrong id or setting is told before the first question.
+
+    What is missing on this machine is told when it is asked; nothing is connected or started here.
+    """
+    opened, problems = _opener(loaded, settings), []
+    specs = {id(spec): spec for spec in loaded.suite.providers}
+    specs |= {id(evaluation.provider): evaluation.provider for evaluation in loaded.evaluations}
+    for spec in specs.values():
+        try:
+            opened(spec)
+        except InputError as error:
+            problems.extend(error.problems)
+        except EnvironmentFault:
+            continue
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+
+
+async def _printed_by_script(path: str, context: str) -> str:
+    """What a Python prompt file prints, which promptfoo runs with the context as its argument."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, path, context, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        output, errors = await asyncio.wait_for(process.communicate(), _SCRIPT_S)
+    except TimeoutError as error:
+        raise CannotEvaluate(f"the prompt script {path} ran longer than {_SCRIPT_S:g} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise CannotEvaluate(f"the prompt script {path} failed: {errors.decode('utf-8', 'replace').strip()[-500:]}")
+    return output.decode("utf-8", "replace").removesuffix("\n")
+
+
+def evidence_of(suite: Suite) -> Evidence | None:
+    """The recorded scores that a suite is held against; None when it names no agent file, or that records none.
+
+    Raises:
+        InputError: the agent file cannot be read, or its evidence is malformed.
+    """
+    path = evidence_path(suite)
+    if path is None:
+        return None
+    try:
+        return parse_evidence(LocalFiles(suite.base_dir).read_text(path), path)
+    except InputError as error:
+        where = Location(suite.path, path="defaultTest.metadata.evidence")
+        raise InputError([Problem(item.message, item.where or where, item.hint) for item in error.problems]) from None

@@ -1,0 +1,107 @@
+"""What a suite's results mean for whoever ran it: failures, what was expected to fail, what its evidence tolerates."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from evolve.core.errors import ExitCode
+from evolve.core.events import CaseResult
+from evolve.core.evidence import Evidence, SplitVerdict, judge, split_of
+from evolve.core.suite import Evaluation, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteOutcome:
+    """One suite's results, sorted by what they mean. The lists hold no result twice."""
+
+    suite: Suite
+    results: tuple[CaseResult, ...]
+    passed: int
+    failures: tuple[CaseResult, ...]
+    """Failed, and nothing excuses them."""
+    errors: tuple[CaseResult, ...]
+    known: tuple[CaseResult, ...]
+    """Failed in a split that is no worse than its record."""
+    expected: tuple[CaseResult, ...]
+    """Failed, as `metadata.xfail` says they do."""
+    splits: tuple[SplitVerdict, ...] = ()
+    skipped: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing failed that should not."""
+        return not self.failures and not self.errors and all(split.is_kept for split in self.splits)
+
+    @property
+    def to_repeat(self) -> tuple[CaseResult, ...]:
+        """What one would run again."""
+        return (*self.failures, *self.errors)
+
+
+def outcome(
+    suite: Suite,
+    results: Sequence[CaseResult],
+    *,
+    evidence: Evidence | None = None,
+    complete: frozenset[str] = frozenset(),
+    skipped: int = 0,
+) -> SuiteOutcome:
+    """Sorts results.
+
+    Args:
+        complete: the splits whose cases all ran; only they are held against the evidence. Single failures of the others
+            are failures.
+    """
+    judged = [item for item in results if evidence and split_of(item.evaluation) in complete]
+    splits = tuple(judge(judged, evidence)) if evidence else ()
+    tolerated = {verdict.split for verdict in splits if verdict.is_kept and verdict.recorded is not None}
+    failures, known, expected = [], [], []
+    for result in results:
+        if result.status != "fail":
+            continue
+        if is_expected_to_fail(result.evaluation):
+            expected.append(result)
+        elif split_of(result.evaluation) in tolerated:
+            known.append(result)
+        else:
+            failures.append(result)
+    return SuiteOutcome(
+        suite,
+        tuple(results),
+        sum(result.status == "pass" for result in results),
+        tuple(failures),
+        tuple(result for result in results if result.status == "error"),
+        tuple(known),
+        tuple(expected),
+        splits,
+        skipped,
+    )
+
+
+def complete_splits(everything: Iterable[Evaluation], selected: Iterable[Evaluation]) -> frozenset[str]:
+    """The splits of which a selection leaves nothing out."""
+    chosen = Counter(split_of(evaluation) for evaluation in selected)
+    whole = Counter(split_of(evaluation) for evaluation in everything)
+    return frozenset(name for name, count in whole.items() if chosen[name] == count)
+
+
+def is_expected_to_fail(evaluation: Evaluation) -> bool:
+    """Whether the test says `metadata.xfail`."""
+    return bool(evaluation.test.metadata.get("xfail"))
+
+
+def skip_reason(evaluation: Evaluation) -> str | None:
+    """Why the test is to be skipped (`metadata.skip`); None when it is not."""
+    value = evaluation.test.metadata.get("skip")
+    return None if not value else value if isinstance(value, str) else "metadata.skip"
+
+
+def exit_code(outcomes: Iterable[SuiteOutcome]) -> ExitCode:
+    """What the shell is told: a fault of the environment first, for it leaves the rest in doubt."""
+    found = tuple(outcomes)
+    kinds = {result.error_kind for item in found for result in item.errors}
+    if "environment" in kinds:
+        return ExitCode.ENVIRONMENT
+    if "input" in kinds:
+        return ExitCode.INPUT
+    return ExitCode.DONE if all(item.is_good for item in found) else ExitCode.FAILURES

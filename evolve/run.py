@@ -1,0 +1,294 @@
+"""`evolve run SUITE...`: runs suites without pytest, tells what failed, and writes reports."""
+
+import argparse
+import asyncio
+import gc
+import importlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from evolve.assembly import LoadedSuite, Settings, evidence_of, load_all, open_answers, runner_for
+from evolve.command_line import INTERRUPTED, guarded
+from evolve.core.errors import InputError, Location, Problem
+from evolve.core.events import CaseFinished, CaseResult, RunFinished
+from evolve.core.json_value import JsonValue
+from evolve.core.outcomes import SuiteOutcome, complete_splits, exit_code, outcome, skip_reason
+from evolve.core.selection import Selection, parse_metadata
+from evolve.core.units import units
+from evolve.report.console import Paint, Progress, command_line, open_progress, say, summary
+from evolve.runner import in_order, run_suites
+from evolve.store.last_failed import LastFailed
+
+WRITERS = {
+    ".json": ("promptfoo_json", "write_promptfoo_json"),
+    ".jsonl": ("jsonl", "write_jsonl"),
+    ".csv": ("csv_rows", "write_csv"),
+    ".html": ("html", "write_html"),
+    ".xml": ("junit", "write_junit"),
+}
+"""Report by the file's suffix: the module in `evolve.report` and its function."""
+
+_MANY = 3
+"""So many failing cases are named in the command that runs them again; more are remembered."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs suites; 0 all passed, 1 failures found, 2 wrong input, 4 the environment."""
+    options = _parser().parse_args(arguments)
+    for path in options.output:
+        _writer(path)
+    settings = _settings(options)
+    loaded = load_all(_files(options.suites), settings)
+    _warn(loaded)
+    selected = _selected(loaded, _selection(options, settings))
+    progress = open_progress(sys.stderr, settings.env, quiet=options.quiet or options.json)
+    run, outcomes = _run(selected, settings, progress)
+    for path in options.output:
+        _writer(path)(path, run)
+    failed = _remember(run, outcomes, settings)
+    again = _again(arguments, failed) if failed else ""
+    if options.json:
+        print(json.dumps(_machine_summary(run, outcomes, options.output, again), ensure_ascii=False))
+    else:
+        say(summary(run, outcomes, Paint(sys.stdout, settings.env), again=again, brief=options.quiet))
+    return INTERRUPTED if run.interrupted else exit_code(outcomes)
+
+
+# --- the command line
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="evolve run", description="Runs promptfoo-format suites.", allow_abbrev=False)
+    parser.add_argument("suites", nargs="+", metavar="SUITE", help="a YAML or JSON file in promptfoo's format")
+    add = parser.add_argument
+    add("-o", "--output", action="append", default=[], metavar="FILE", help="a report: .json, .jsonl, .csv, .html, .xml")
+    add("--filter-pattern", metavar="RE", help="only tests whose description or id matches")
+    add("--filter-metadata", action="append", default=[], metavar="KEY=VALUE", help="only tests with this metadata")
+    add("--filter-first-n", type=_positive, metavar="N", help="only the first N tests of each suite")
+    add("--filter-providers", metavar="RE", help="only providers whose id or label matches")
+    add("--last-failed", action="store_true", help="only what failed in the last run of these suites")
+    add("--repeat", type=_positive, metavar="N", help="ask everything N times")
+    add("--provider", action="append", default=[], metavar="ID", help="ask this one in place of the suites' providers")
+    add("--suite-concurrency", type=_positive, metavar="N", help="questions at once")
+    add("--no-suite-cache", action="store_true", help="neither use nor store answers")
+    add("--undefined", choices=("strict", "empty"), default="strict", help="undefined template variables: an error, or empty")
+    add("--unknown-keys", choices=("error", "warn"), default="error", help="unknown keys in suites")
+    add("--json", action="store_true", help="the summary as one JSON object on stdout, nothing else")
+    add("-q", "--quiet", action="store_true", help="only the totals")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return number
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        undefined=options.undefined,
+        unknown_keys=options.unknown_keys,
+        concurrency=options.suite_concurrency,
+        use_cache=not options.no_suite_cache,
+        repeat=options.repeat,
+        providers=tuple(options.provider),
+    )
+
+
+def _selection(options: argparse.Namespace, settings: Settings) -> Selection:
+    return Selection(
+        pattern=_pattern(options.filter_pattern, "--filter-pattern"),
+        providers=_pattern(options.filter_providers, "--filter-providers"),
+        metadata=tuple(parse_metadata(text) for text in options.filter_metadata),
+        first_n=options.filter_first_n,
+        ids=LastFailed.in_folder(settings.cache_dir).ids() if options.last_failed else None,
+    )
+
+
+def _pattern(text: str | None, option: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text) if text is not None else None
+    except re.error as error:
+        raise InputError(Problem(f"{option}={text!r} is no regular expression: {error}")) from error
+
+
+def _files(given: Iterable[str]) -> list[str]:
+    """The suites named, each once; a folder is an input error with a hint."""
+    folders = [path for path in given if os.path.isdir(path)]
+    if folders:
+        hint = "name its files, for example " + folders[0].rstrip("/") + "/*.yaml"
+        raise InputError([Problem("this is a folder", Location(path), hint) for path in folders])
+    return list(dict.fromkeys(given))
+
+
+def _writer(path: str) -> Callable[[str, RunFinished], None]:
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in WRITERS:
+        raise InputError(Problem(f"--output {path}: unknown kind of report", hint=f"known: {', '.join(WRITERS)}"))
+    module, function = WRITERS[suffix]
+    writer: Callable[[str, RunFinished], None] = getattr(importlib.import_module(f"evolve.report.{module}"), function)
+    return writer
+
+
+def _warn(loaded: Iterable[LoadedSuite]) -> None:
+    say((f"evolve: warning: {warning}" for item in loaded for warning in item.suite.warnings), sys.stderr)
+
+
+# --- what is run
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """A suite with the evaluations that were asked for."""
+
+    loaded: LoadedSuite
+    complete: frozenset[str]
+    skipped: int
+
+
+def _selected(loaded: Sequence[LoadedSuite], selection: Selection) -> list[_Selected]:
+    found = []
+    for item in loaded:
+        chosen = selection.choose(item.evaluations, os.path.abspath(item.suite.path))
+        asked = [evaluation for evaluation in chosen if skip_reason(evaluation) is None]
+        complete = complete_splits(item.evaluations, asked)
+        chosen_suite = replace(item, evaluations=tuple(asked), units=units(asked))
+        found.append(_Selected(chosen_suite, complete, len(chosen) - len(asked)))
+    if not any(item.loaded.evaluations or item.skipped for item in found):
+        hint = "the last run of these suites passed" if selection.ids is not None else "look at the --filter options"
+        raise InputError(Problem("no test was selected", hint=hint))
+    return found
+
+
+def _run(
+    selected: Sequence[_Selected], settings: Settings, progress: Progress
+) -> tuple[RunFinished, list[SuiteOutcome]]:
+    evidence = [evidence_of(item.loaded.suite) for item in selected]
+    # Suites and their evaluations live until the end: the collector need not look at them again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        run = asyncio.run(_collect(selected, settings, progress))
+    finally:
+        progress.stop()
+        gc.unfreeze()
+    outcomes = [
+        outcome(suite, results, evidence=known, complete=item.complete if not run.interrupted else frozenset(), skipped=item.skipped)
+        for item, known, (suite, results) in zip(selected, evidence, run.results, strict=True)
+    ]
+    return run, outcomes
+
+
+async def _collect(selected: Sequence[_Selected], settings: Settings, progress: Progress) -> RunFinished:
+    """Everything that was finished, also when the user stops it."""
+    answers = open_answers(settings)
+    runners = [runner_for(item.loaded, settings, answers) for item in selected]
+    finished: dict[str, list[CaseResult]] = {runner.suite.path: [] for runner in runners}
+    started_s, begun = time.time(), time.perf_counter()
+    try:
+        work = [(runner, item.loaded.units) for runner, item in zip(runners, selected, strict=True)]
+        async with aclosing(run_suites(work)) as events:
+            async for event in events:
+                progress.handle(event)
+                if isinstance(event, CaseFinished):
+                    finished[event.suite.path].append(event.result)
+                elif isinstance(event, RunFinished):
+                    return event
+        raise AssertionError("a run ends with RunFinished")
+    except asyncio.CancelledError:
+        results = tuple((runner.suite, in_order(finished[runner.suite.path])) for runner in runners)
+        suites = tuple(runner.suite for runner in runners)
+        return RunFinished(suites, results, time.perf_counter() - begun, started_s, interrupted=True)
+    finally:
+        for resource in (*runners, answers):
+            await resource.close()
+
+
+# --- afterwards
+
+
+def _remember(run: RunFinished, outcomes: Sequence[SuiteOutcome], settings: Settings) -> list[CaseResult]:
+    """Notes what failed for `--last-failed`, and gives it."""
+    memory = LastFailed.in_folder(settings.cache_dir)
+    failed: list[CaseResult] = []
+    for item in outcomes:
+        again = item.to_repeat
+        failed.extend(again)
+        ran = [result.evaluation.id for result in item.results]
+        memory.note(os.path.abspath(item.suite.path), ran, [result.evaluation.id for result in again])
+    memory.save()
+    return failed
+
+
+def _again(arguments: Sequence[str], failed: Sequence[CaseResult]) -> str:
+    """The command that runs just the failing cases: named where they are few, else remembered ones."""
+    words = _without_filters(arguments)
+    if len(failed) <= _MANY:
+        names = sorted({re.escape(result.evaluation.id).replace(r"\ ", " ") for result in failed})
+        return command_line("evolve run", [*words, "--filter-pattern", f"^({'|'.join(names)})$"])
+    return command_line("evolve run", [*words, "--last-failed"])
+
+
+def _without_filters(arguments: Sequence[str]) -> list[str]:
+    kept, rest = [], list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word in ("--filter-pattern", "--filter-first-n", "--filter-metadata"):
+            rest = rest[1:]
+        elif word != "--last-failed" and not word.startswith(("--filter-pattern=", "--filter-first-n=", "--filter-metadata=")):
+            kept.append(word)
+    return kept
+
+
+def _machine_summary(
+    run: RunFinished, outcomes: Sequence[SuiteOutcome], reports: Sequence[str], again: str
+) -> Mapping[str, JsonValue]:
+    results = [result for item in outcomes for result in item.results]
+    return {
+        "passed": sum(item.passed for item in outcomes),
+        "failed": sum(len(item.failures) for item in outcomes),
+        "errors": sum(len(item.errors) for item in outcomes),
+        "known_failures": sum(len(item.known) for item in outcomes),
+        "expected_failures": sum(len(item.expected) for item in outcomes),
+        "skipped": sum(item.skipped for item in outcomes),
+        "mean_score": sum(result.verdict.score for result in results) / len(results) if results else 0.0,
+        "seconds": round(run.seconds, 3),
+        "interrupted": run.interrupted,
+        "suites": [_suite_summary(item) for item in outcomes],
+        "reports": list(reports),
+        "run_again": again or None,
+    }
+
+
+def _suite_summary(item: SuiteOutcome) -> JsonValue:
+    return {
+        "path": item.suite.path,
+        "is_good": item.is_good,
+        "failures": [_case_summary(result) for result in item.to_repeat],
+        "splits": [
+            {"split": v.split, "cases": v.cases, "passed": v.passed, "accuracy": v.accuracy, "is_kept": v.is_kept}
+            for v in item.splits
+        ],
+    }
+
+
+def _case_summary(result: CaseResult) -> JsonValue:
+    return {
+        "id": result.evaluation.id,
+        "status": result.status,
+        "score": result.verdict.score,
+        "reason": result.error or result.verdict.reason,
+        "error_kind": result.error_kind or None,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main, sys.argv[1:]))

@@ -1,0 +1,48 @@
+"""Which cases failed in the last run of each suite, so that they can be run again."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from evolve.core.json_value import JsonValue
+
+_MAX_SUITES = 200
+
+
+class LastFailed:
+    """Failing ids by a suite's absolute path, kept in one small file that may be deleted at any time."""
+
+    def __init__(self, file: Path, failed: Mapping[str, frozenset[str]]) -> None:
+        self._file = file
+        self._failed = dict(failed)
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "LastFailed":
+        """The memory in a cache folder; empty when there is none or it cannot be read."""
+        file = folder / "last_failed.json"
+        known: JsonValue = None
+        with suppress(OSError, ValueError):
+            known = json.loads(file.read_text("utf-8"))
+        pairs = known.items() if isinstance(known, dict) else ()
+        return cls(file, {path: frozenset(map(str, ids)) for path, ids in pairs if isinstance(ids, list)})
+
+    def ids(self) -> Mapping[str, frozenset[str]]:
+        """The failing ids of every suite."""
+        return dict(self._failed)
+
+    def note(self, suite: str, ran: Iterable[str], failed: Iterable[str]) -> None:
+        """Forgets what ran, remembers what failed; what did not run stays as it was."""
+        kept = self._failed.pop(suite, frozenset()) - frozenset(ran)
+        if kept or failed:
+            self._failed[suite] = kept | frozenset(failed)
+
+    def save(self) -> None:
+        """Writes the newest suites; a folder that cannot be written is none of the run's business."""
+        newest = dict(list(self._failed.items())[-_MAX_SUITES:])
+        part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps({path: sorted(ids) for path, ids in newest.items()}), "utf-8")
+            part.replace(self._file)
