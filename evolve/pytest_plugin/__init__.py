@@ -1,0 +1,78 @@
+"""The pytest plug-in: every test of a suite is an item.
+
+Cheap to import, for it is loaded in every pytest run on the machine; it does nothing until the ini option `suite_files`
+or the command line names a suite.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evolve.pytest_plugin.session import SuiteSession
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_SESSION: "pytest.StashKey[SuiteSession]" = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options and ini settings of suites."""
+    group = parser.getgroup("suites", "suites in promptfoo's format (Anneal)")
+    group.addoption("--suite-concurrency", type=_positive, metavar="N", help="questions to a suite's providers at once")
+    group.addoption("--no-suite-cache", action="store_true", help="neither use nor store answers of suites' providers")
+    parser.addini("suite_files", "globs of suite files to collect, relative to rootdir", type="args", default=[])
+    parser.addini("suite_undefined", "undefined template variables in suites: strict (an error) or empty", default="strict")
+    parser.addini("suite_unknown_keys", "unknown keys in suites: error or warn", default="error")
+
+
+def _positive(text: str) -> int:
+    from argparse import ArgumentTypeError
+
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collects suites: files that `suite_files` matches, and suites named on the command line."""
+    if file_path.suffix not in _SUFFIXES:
+        return None
+    if not (parent.config.getini("suite_files") or parent.session.isinitpath(file_path)):
+        return None
+    from evolve.pytest_plugin.collecting import SuiteFile, is_wanted
+
+    if not is_wanted(file_path, parent.config, named=parent.session.isinitpath(file_path)):
+        return None
+    return SuiteFile.from_parent(parent, path=file_path, session_of_suites=_suites(parent.config))
+
+
+def _suites(config: pytest.Config) -> "SuiteSession":
+    from evolve.pytest_plugin.session import SuiteSession
+
+    if _SESSION not in config.stash:
+        config.stash[_SESSION] = SuiteSession(config)
+    return config.stash[_SESSION]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> "Iterator[None]":
+    """Asks ahead for the selected items while the loop runs, and stops asking when it ends, also after Ctrl-C."""
+    suites = session.config.stash.get(_SESSION, None)
+    if suites is not None:
+        suites.begin(session)
+    try:
+        return (yield)
+    finally:
+        if suites is not None:
+            suites.end()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Tells what comes next: a worker of pytest-xdist learns it bit by bit."""
+    suites = item.config.stash.get(_SESSION, None)
+    if suites is not None:
+        suites.look_ahead(item, nextitem)

@@ -1,0 +1,213 @@
+"""Asks suites' providers ahead of the items, concurrently, in an asyncio loop in a thread of its own.
+
+Items are taken one by one in the main thread; the thread keeps a window of results ready and sleeps when it is full, so
+that a run that stops early has bought little in vain.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from evolve.assembly import LoadedSuite, Settings, open_answers, runner_for
+from evolve.core.events import CaseResult
+from evolve.core.units import Unit
+from evolve.runner import SuiteRunner
+from evolve.store.answers import NoAnswers, SqliteAnswers
+
+_WINDOW: Final = 64
+"""At least so many results wait for their items; fewer would wake the thread too often."""
+_STOP_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an item needs: the result with this id, out of this unit of this suite."""
+
+    loaded: LoadedSuite
+    unit: Unit
+    id: str
+
+
+class Ahead:
+    """Results for items. All methods are called from the main thread."""
+
+    def __init__(self, settings: Settings, *, is_careful: bool = False) -> None:
+        self._settings = settings
+        self._is_careful = is_careful
+        self._pumps: dict[int, _Pump] = {}
+        self._offered: set[int] = set()
+        self._news = threading.Condition()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="evolve-ahead", daemon=True)
+        self._thread.start()
+        self._answers = self._in_loop(_opened_answers(settings))
+
+    def offer(self, wanted: Iterable[Wanted]) -> None:
+        """Tells what will be asked for, in this order."""
+        fresh: dict[int, tuple[LoadedSuite, list[Unit]]] = {}
+        for item in wanted:
+            if id(item.unit) not in self._offered:
+                self._offered.add(id(item.unit))
+                fresh.setdefault(id(item.loaded), (item.loaded, []))[1].append(item.unit)
+        for loaded, units in fresh.values():
+            pump = self._pump(loaded)
+            self._loop.call_soon_threadsafe(pump.add, units)
+
+    def result(self, wanted: Wanted) -> CaseResult:
+        """The result; waits until it is there. What escaped in the thread is raised here."""
+        pump = self._pump(wanted.loaded)
+        found = pump.results.pop(wanted.id, None)
+        if found is None:
+            self._loop.call_soon_threadsafe(pump.demand, wanted.unit)
+            found = self._waited_for(pump, wanted.id)
+        pump.taken += 1
+        if pump.is_waiting and pump.ready <= pump.window // 2:
+            self._loop.call_soon_threadsafe(pump.go_on)
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    def stop(self) -> None:
+        """Cancels what is under way, closes providers, ends the thread."""
+        if not self._thread.is_alive():
+            return
+        future = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
+        try:
+            future.result(_STOP_S)
+        except TimeoutError:
+            pass  # a provider that does not close must not keep pytest from ending
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_STOP_S)
+
+    def _pump(self, loaded: LoadedSuite) -> "_Pump":
+        pump = self._pumps.get(id(loaded))
+        if pump is None:
+            runner = runner_for(loaded, self._settings, self._answers)
+            window = runner.concurrency if self._is_careful else max(_WINDOW, 4 * runner.concurrency)
+            pump = self._pumps[id(loaded)] = _Pump(runner, window, self._news)
+        return pump
+
+    def _waited_for(self, pump: "_Pump", id: str) -> "CaseResult | BaseException":
+        with self._news:
+            pump.awaited = id
+            while True:
+                found = pump.results.pop(id, None)
+                if found is not None:
+                    pump.awaited = None
+                    return found
+                if not self._thread.is_alive():
+                    raise RuntimeError("the thread that asks providers has ended")
+                self._news.wait(1.0)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def _in_loop(self, coroutine: Coroutine[Any, Any, SqliteAnswers | NoAnswers]) -> SqliteAnswers | NoAnswers:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    async def _close(self) -> None:
+        for pump in self._pumps.values():
+            await pump.close()
+        await self._answers.close()
+
+
+async def _opened_answers(settings: Settings) -> SqliteAnswers | NoAnswers:
+    # In the loop's thread: the store's connection belongs to the thread that opened it.
+    return open_answers(settings)
+
+
+class _Pump:
+    """One suite's units through its runner. Lives in the loop's thread; `results` and counters are read outside."""
+
+    def __init__(self, runner: SuiteRunner, window: int, news: threading.Condition) -> None:
+        self._runner = runner
+        self._news = news
+        self._pending: deque[Unit] = deque()
+        self._urgent: deque[Unit] = deque()
+        self._known: set[int] = set()
+        self._running: set[int] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.window = window
+        self.results: dict[str, CaseResult | BaseException] = {}
+        self.finished = self.taken = 0
+        self.awaited: str | None = None
+        self.is_waiting = False
+
+    @property
+    def ready(self) -> int:
+        """Results that no item has taken yet."""
+        return self.finished - self.taken
+
+    def add(self, units: Iterable[Unit]) -> None:
+        """Puts units at the end of the queue."""
+        self._pending.extend(units)
+        self.go_on()
+
+    def demand(self, unit: Unit) -> None:
+        """An item waits for this unit: it goes first, whatever the window says."""
+        if id(unit) not in self._running and not any(name in self.results for name in unit.ids):
+            self._urgent.append(unit)
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Starts as many workers as there is work and room for."""
+        self.is_waiting = False
+        while len(self._tasks) < self._runner.concurrency and (unit := self._next()) is not None:
+            task = asyncio.get_running_loop().create_task(self._work(unit))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Cancels the workers and closes the suite's providers."""
+        self._pending.clear()
+        self._urgent.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._runner.close()
+
+    def _next(self) -> Unit | None:
+        unit = self._taken_from(self._urgent, again=True)
+        if unit is None and self._pending:
+            if self.ready + len(self._running) >= self.window:
+                self.is_waiting = True
+                return None
+            unit = self._taken_from(self._pending, again=False)
+        return unit
+
+    def _taken_from(self, queue: deque[Unit], *, again: bool) -> Unit | None:
+        while queue:
+            unit = queue.popleft()
+            if id(unit) not in self._running and (again or id(unit) not in self._known):
+                self._known.add(id(unit))
+                self._running.add(id(unit))
+                return unit
+        return None
+
+    async def _work(self, unit: Unit | None) -> None:
+        while unit is not None:
+            try:
+                results: dict[str, CaseResult | BaseException] = {
+                    result.evaluation.id: result for result in await self._runner.evaluate_unit(unit)
+                }
+            except Exception as error:  # a bug of ours: the item that asked for it shows it
+                results = dict.fromkeys(unit.ids, error)
+            self._running.discard(id(unit))
+            self._deliver(results)
+            unit = self._next()
+
+    def _deliver(self, results: dict[str, "CaseResult | BaseException"]) -> None:
+        self.finished += len(results)
+        self.results.update(results)
+        if self.awaited in results:
+            with self._news:
+                self._news.notify_all()

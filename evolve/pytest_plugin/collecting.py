@@ -1,0 +1,246 @@
+"""Suites as pytest nodes: a file per suite, an item per result, and one more per split where evidence judges."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evolve.assembly import LoadedSuite, evidence_of, load
+from evolve.core.errors import InputError
+from evolve.core.events import CaseResult
+from evolve.core.evidence import Evidence, judge, split_of
+from evolve.core.js_values import number_text
+from evolve.core.outcomes import is_expected_to_fail, skip_reason
+from evolve.core.suite import Evaluation
+from evolve.core.units import Unit
+from evolve.pytest_plugin.ahead import Wanted
+from evolve.pytest_plugin.session import SuiteSession
+from evolve.report.text import cut, failure_text
+
+_LOOKS_LIKE_A_SUITE = re.compile(r"""^\{?\s*["']?(?:prompts|providers|targets|tests|scenarios|defaultTest)["']?\s*:""", re.M)
+
+
+def is_wanted(path: Path, config: pytest.Config, *, named: bool) -> bool:
+    """Whether a file is a suite to collect: `suite_files` matches it, or it was named and looks like one."""
+    try:
+        relative = path.relative_to(config.rootpath).as_posix()
+    except ValueError:
+        relative = ""
+    if relative and any(_glob(pattern).fullmatch(relative) for pattern in config.getini("suite_files")):
+        return True
+    # A YAML file that is named may be another plug-in's (a molecule scenario, a tavern test).
+    return named and _LOOKS_LIKE_A_SUITE.search(_start_of(path)) is not None
+
+
+def _start_of(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(200_000)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=64)
+def _glob(pattern: str) -> re.Pattern[str]:
+    """`**/` is any number of folders, `*` and `?` stay inside one."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./"))
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(meaning.get(part) or re.escape(part) for part in parts))
+
+
+class Failed(pytest.fail.Exception):
+    """The output is not what the suite asks for: a failure."""
+
+    __module__ = "builtins"  # pytest shows the name before the message; ours would fill the line
+
+
+class CannotJudge(pytest.fail.Exception):
+    """There is no output to judge, or no way to: an error, never a failure."""
+
+    __module__ = "builtins"
+
+
+class SuiteFile(pytest.File):
+    """One suite."""
+
+    def __init__(self, *, session_of_suites: SuiteSession, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.suites = session_of_suites
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """The items, in the suite's order.
+
+        Raises:
+            CollectError: everything that is wrong with the suite, as text.
+        """
+        try:
+            loaded = load(str(self.path), self.suites.settings)
+            evidence = evidence_of(loaded.suite)
+        except InputError as error:
+            raise self.CollectError(str(error)) from None
+        for warning in loaded.suite.warnings:
+            self.warn(pytest.PytestWarning(warning))
+        judged = Judged(evidence, loaded) if evidence else None
+        yield from self._items(loaded, judged)
+        if judged:
+            for split in judged.splits:
+                yield SplitItem.from_parent(self, name=f"split {split}", split=split, judged=judged)
+
+    def _items(self, loaded: LoadedSuite, judged: "Judged | None") -> Iterator["SuiteItem"]:
+        for unit in loaded.units:
+            by_id = {evaluation.id: evaluation for evaluation in unit.evaluations}
+            for name in unit.ids:
+                item = SuiteItem.from_parent(self, name=name, wanted=Wanted(loaded, unit, name), judged=judged)
+                item.mark(by_id[name])
+                if judged:
+                    judged.add(item, by_id[name])
+                yield item
+
+
+class SuiteItem(pytest.Item):
+    """One test of a suite with one prompt and one provider."""
+
+    parent: SuiteFile
+
+    def __init__(self, *, wanted: Wanted, judged: "Judged | None" = None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.wanted = wanted
+        self._judged = judged
+        self.result: CaseResult | None = None
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The (first) evaluation behind the item."""
+        return next(evaluation for evaluation in self.wanted.unit.evaluations if evaluation.id == self.wanted.id)
+
+    def mark(self, evaluation: Evaluation) -> None:
+        """Adds the marks that the test's metadata ask for: skip, xfail, marks, tags."""
+        metadata = evaluation.test.metadata
+        if not metadata:
+            return
+        reason = skip_reason(evaluation)
+        if reason is not None:
+            self.add_marker(pytest.mark.skip(reason=reason))
+        if is_expected_to_fail(evaluation):
+            given = metadata["xfail"]
+            why = given if isinstance(given, str) else "metadata.xfail"
+            self.add_marker(pytest.mark.xfail(reason=why, raises=Failed))
+        for name in _tags(metadata.get("marks")) + _tags(metadata.get("tags")):
+            self._add_tag(name)
+
+    def _add_tag(self, name: str) -> None:
+        known = self.config.stash.setdefault(_TAGS, set())
+        if name not in known:
+            # Tags are the suite's own words: with --strict-markers they count as registered.
+            known.add(name)
+            self.config.addinivalue_line("markers", f"{name}: a tag of a suite")
+        self.add_marker(name)
+
+    def setup(self) -> None:
+        """Waits for the answer. What nobody could judge is an error of the item, not a failure."""
+        result = self.parent.suites.result(self, self.wanted)
+        self.result = result
+        self.user_properties.append(("score", number_text(round(result.verdict.score, 6))))
+        self.user_properties.append(("reason", cut(result.error or result.verdict.reason, 500)))
+        if result.status == "error":
+            raise CannotJudge(self._text(result), pytrace=False)
+
+    def runtest(self) -> None:
+        """Fails when the verdict does."""
+        result = self.result
+        if result is None or result.status == "pass":
+            return
+        if self._judged is not None and self._judged.is_complete(self.session, split_of(result.evaluation)):
+            pytest.xfail(f"known: the split's score decides: {_first_line(result.verdict.reason)}")
+        raise Failed(self._text(result), pytrace=False)
+
+    def teardown(self) -> None:
+        """Lets the result go, unless a split's score needs it."""
+        if self._judged is None:
+            self.result = None
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        """Where the test stands in its file."""
+        place = self.evaluation.test.place
+        line = place.location().line if place is not None else None
+        return self.path, line - 1 if line else None, self.name
+
+    def _text(self, result: CaseResult) -> str:
+        reason = _first_line(result.error or result.verdict.reason)
+        return f"{reason}\n\n{failure_text(result)}\n\nrun just this again: pytest {shlex.quote(self._spoken_id())}"
+
+    def _spoken_id(self) -> str:
+        path = os.path.relpath(self.path, self.config.invocation_params.dir)
+        return f"{path}::{self.name}"
+
+
+_TAGS: pytest.StashKey[set[str]] = pytest.StashKey()
+
+
+def _tags(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", 1)[0]
+
+
+class Judged:
+    """A suite that its agent's evidence judges by split: single failures are known, the splits' scores are asserted."""
+
+    def __init__(self, evidence: Evidence, loaded: LoadedSuite) -> None:
+        self.evidence = evidence
+        self._items: dict[str, list[SuiteItem]] = {}
+        self.splits = [name for name in evidence.splits if any(split_of(e) == name for e in loaded.evaluations)]
+        self._selected: frozenset[int] | None = None
+
+    def add(self, item: SuiteItem, evaluation: Evaluation) -> None:
+        """Takes an item into its split."""
+        self._items.setdefault(split_of(evaluation), []).append(item)
+
+    def is_complete(self, session: pytest.Session, split: str) -> bool:
+        """Whether every case of a recorded split was selected; a part of it says little about its score."""
+        if split not in self.splits:
+            return False
+        if self._selected is None:
+            self._selected = frozenset(map(id, session.items))
+        return all(id(item) in self._selected for item in self._items.get(split, ()))
+
+    def results(self, split: str) -> list[CaseResult]:
+        """The results of a split; those of items that another worker ran are asked for again (the store has them)."""
+        return [item.result or item.parent.suites.result(item, item.wanted) for item in self._items.get(split, ())]
+
+
+class SplitItem(pytest.Item):
+    """The score of one split against the agent's record."""
+
+    parent: SuiteFile
+
+    def __init__(self, *, split: str, judged: Judged, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._split = split
+        self._judged = judged
+
+    def runtest(self) -> None:
+        """Fails when the split fell below its record by more than the tolerance."""
+        if not self._judged.is_complete(self.session, self._split):
+            pytest.skip(f"only a part of the split {self._split} was selected: its failures count by themselves")
+        (verdict,) = judge(self._judged.results(self._split), self._judged.evidence)
+        self.user_properties.append(("score", f"{verdict.accuracy:.6g}"))
+        self.user_properties.append(("reason", verdict.text))
+        if not verdict.is_kept:
+            raise Failed(f"{verdict.text}\n(recorded in {self._judged.evidence.file})", pytrace=False)
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        """The suite's file."""
+        return self.path, None, self.name
+
+
+__all__ = ["SuiteFile", "SuiteItem", "SplitItem", "Unit", "is_wanted"]

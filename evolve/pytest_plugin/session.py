@@ -1,0 +1,91 @@
+"""What all suites of one pytest run share: settings, and the thread that asks ahead."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from evolve.assembly import Settings
+from evolve.core.errors import InputError
+from evolve.core.events import CaseResult
+from evolve.core.units import Unit
+from evolve.pytest_plugin.ahead import Ahead, Wanted
+
+
+class SuiteSession:
+    """One per pytest run (or xdist worker) that collects suites."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.settings = _settings(config)
+        # With -x nobody wants answers that are never looked at.
+        self._is_careful = bool(config.getoption("maxfail", 0))
+        self._worker = _worker_of(config)
+        self._ahead: Ahead | None = None
+        self._session: pytest.Session | None = None
+
+    def begin(self, session: pytest.Session) -> None:
+        """Takes the selected items; asking begins with the first suite item that runs."""
+        self._session = session
+
+    def look_ahead(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Offers what this worker has in its queue; without xdist everything was offered at once."""
+        if self._worker is not None and self._ahead is not None:
+            self._ahead.offer(_wanted(self._queued(nextitem)))
+
+    def result(self, item: pytest.Item, wanted: Wanted) -> CaseResult:
+        """The item's result; waits for it."""
+        if self._ahead is None:
+            self._ahead = Ahead(self.settings, is_careful=self._is_careful)
+            selected = self._session.items if self._session is not None and self._worker is None else [item]
+            self._ahead.offer(_wanted(selected))
+        return self._ahead.result(wanted)
+
+    def end(self) -> None:
+        """Stops asking and closes all providers."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.stop()
+
+    def _queued(self, nextitem: pytest.Item | None) -> Iterator[pytest.Item]:
+        if nextitem is not None:
+            yield nextitem
+        items = self._session.items if self._session is not None else []
+        with self._worker.torun.lock() as queue:
+            indices = [index for index in queue if isinstance(index, int)]
+        yield from (items[index] for index in indices if index < len(items))
+
+
+def _wanted(items: Iterable[pytest.Item]) -> Iterator[Wanted]:
+    for item in items:
+        found = getattr(item, "wanted", None)
+        if isinstance(found, Wanted):
+            yield found
+
+
+def _worker_of(config: pytest.Config) -> Any:
+    """xdist's side of this worker, whose queue says what comes; None without xdist."""
+    if not hasattr(config, "workerinput"):
+        return None
+    return next((plugin for plugin in config.pluginmanager.get_plugins() if hasattr(plugin, "torun")), None)
+
+
+def _settings(config: pytest.Config) -> Settings:
+    undefined, unknown = config.getini("suite_undefined"), config.getini("suite_unknown_keys")
+    if undefined not in ("strict", "empty"):
+        raise pytest.UsageError(f"ini option suite_undefined={undefined!r} must be strict or empty")
+    if unknown not in ("error", "warn"):
+        raise pytest.UsageError(f"ini option suite_unknown_keys={unknown!r} must be error or warn")
+    try:
+        settings = Settings(
+            undefined=undefined,
+            unknown_keys=unknown,
+            concurrency=config.getoption("--suite-concurrency"),
+            use_cache=not config.getoption("--no-suite-cache"),
+        )
+        _ = settings.cache_dir  # reads the EVOLVE_* variables
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
+    return settings
+
+
+__all__ = ["SuiteSession", "Unit"]
