@@ -1,7 +1,8 @@
-"""A table's row as a test, and promptfoo's short form of assertions: `contains: x`, `similar(0.8): y`, `not-equals: z`."""
+"""A table's row as a test, and promptfoo's short forms of assertions: `contains: x`, `similar(0.8): y`."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -17,10 +18,11 @@ _WITH_THRESHOLD = frozenset((
     "answer-relevance", "classifier", "context-faithfulness", "context-recall", "context-relevance", "cost", "latency",
     "levenshtein", "perplexity-score", "perplexity", "rouge-n", "similar", "starts-with",
 ))  # fmt: skip
+_FIELDS = frozenset(("__description", "__providerOutput", "__metric", "__threshold"))
 _COLUMNS = ("__expected", "__prefix", "__suffix", "__description", "__providerOutput", "__metric", "__threshold")
 
 
-class BadCell(ValueError):
+class CellError(ValueError):
     """A column or a cell that is wrong, with a hint."""
 
     def __init__(self, column: str, message: str, hint: str = "") -> None:
@@ -28,65 +30,79 @@ class BadCell(ValueError):
         self.column, self.message, self.hint = column, message, hint
 
 
-def check_columns(names: Sequence[str]) -> Iterator[BadCell]:
+def check_columns(names: Sequence[str]) -> Iterator[CellError]:
     """What is wrong with a table's header."""
     for name in (name.strip() for name in names):
         is_known = name in _COLUMNS or _EXPECTED.fullmatch(name) or name.startswith(("__metadata:", "__config:"))
         if name.startswith("__") and not is_known:
             known = (*_COLUMNS, "__metadata:NAME", "__config:__expected1:threshold")
             hint = did_you_mean(name, _COLUMNS) or f"known: {', '.join(known)}"
-            yield BadCell(name, f"unknown column {name!r}", hint)
+            yield CellError(name, f"unknown column {name!r}", hint)
         elif re.match(r"_(expected|prefix|suffix|description|providerOutput|metric|threshold|metadata|config)", name):
-            yield BadCell(name, f"the column {name!r} has one underscore", f"did you mean '_{name}'?")
+            yield CellError(name, f"the column {name!r} has one underscore", f"did you mean '_{name}'?")
 
 
-def test_of_row(row: Mapping[str, str], description: str = "") -> dict[str, Any]:
-    """The test mapping that a row stands for; all cells are text.
+def case_of_row(row: Mapping[str, str], description: str) -> dict[str, Any]:
+    """The test mapping that a row stands for; all cells are text. `description` is for a row without its own.
 
     Raises:
-        BadCell: a cell that must be a number or an assertion is neither.
+        CellError: a cell that must be a number or an assertion is neither.
     """
-    test: dict[str, Any] = {"vars": {}}
-    asserts: list[dict[str, Any]] = []
-    thresholds: dict[int, float] = {}
-    metadata: dict[str, Any] = {}
-    options: dict[str, str] = {}
-    for name, cell in ((name.strip(), cell) for name, cell in row.items()):
-        if name.startswith("__expected"):
-            if cell.strip():
-                asserts.append(_cell_assertion(name, cell.strip()))
-        elif name in ("__prefix", "__suffix"):
-            options[name[2:]] = cell
-        elif name in ("__description", "__providerOutput"):
-            test.update({name[2:]: cell} if cell else {})
-        elif name == "__threshold":
-            test.update({"threshold": _number(name, cell)} if cell.strip() else {})
+    parts = _RowParts()
+    for name, cell in row.items():
+        parts.add(name.strip(), cell)
+    return parts.test(description)
+
+
+@dataclass(slots=True)
+class _RowParts:
+    vars: dict[str, str] = field(default_factory=dict)
+    asserts: list[dict[str, Any]] = field(default_factory=list)
+    thresholds: dict[int, float] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, name: str, cell: str) -> None:
+        if not name.startswith("__"):
+            self.vars[name] = cell
+        elif name.startswith("__expected"):
+            self.asserts += [_cell_assertion(name, cell.strip())] if cell.strip() else []
         elif name.startswith("__metadata:"):
-            _add_metadata(metadata, name.removeprefix("__metadata:"), cell)
+            _add_metadata(self.metadata, name.removeprefix("__metadata:"), cell)
         elif name.startswith("__config:"):
-            thresholds[_expected_index(name)] = _number(name, cell)
-        elif name != "__metric":
-            test["vars"][name] = cell
-    _finish(asserts, thresholds, row.get("__metric"), metadata)
-    test.update({key: value for key, value in (("assert", asserts), ("options", options), ("metadata", metadata)) if value})
-    if description and not test.get("description"):
-        test["description"] = description
-    return test
+            self.thresholds[_expected_index(name)] = _number(name, cell)
+        elif name in ("__prefix", "__suffix"):
+            self.options[name[2:]] = cell
+        elif name in _FIELDS:
+            self.fields[name[2:]] = (
+                _number(name, cell) if name == "__threshold" and cell.strip() else cell.strip() and cell
+            )
+        else:
+            self.vars[name] = cell
+
+    def test(self, description: str) -> dict[str, Any]:
+        metric = self.fields.pop("metric", "")
+        for index, assertion in enumerate(self.asserts):
+            if metric:
+                assertion["metric"] = metric
+            if index in self.thresholds:
+                assertion["threshold"] = self.metadata["threshold"] = self.thresholds[index]
+        fields = {name: value for name, value in self.fields.items() if value != ""}
+        lists = {"assert": self.asserts, "options": self.options, "metadata": self.metadata}
+        return {
+            "description": description,
+            "vars": self.vars,
+            **fields,
+            **{key: part for key, part in lists.items() if part},
+        }
 
 
 def _cell_assertion(column: str, cell: str) -> dict[str, Any]:
     try:
         return assertion_of_text(cell)
     except ValueError as error:
-        raise BadCell(column, str(error.args[0]), str(error.args[1]) if len(error.args) > 1 else "") from None
-
-
-def _finish(asserts: list[dict[str, Any]], thresholds: Mapping[int, float], metric: str | None, metadata: dict[str, Any]) -> None:
-    for index, assertion in enumerate(asserts):
-        if metric:
-            assertion["metric"] = metric
-        if index in thresholds:
-            assertion["threshold"] = metadata["threshold"] = thresholds[index]
+        raise CellError(column, str(error.args[0]), str(error.args[1]) if len(error.args) > 1 else "") from None
 
 
 def _add_metadata(metadata: dict[str, Any], key: str, cell: str) -> None:
@@ -103,14 +119,18 @@ def _expected_index(column: str) -> int:
     parts = column.removeprefix("__config:").split(":")
     match = _EXPECTED.fullmatch(parts[0])
     if len(parts) != 2 or match is None or match[1] == "0" or parts[1] != "threshold":
-        raise BadCell(column, f"unknown column {column!r}", "write __config:__expected:threshold or __config:__expected2:threshold")
+        raise CellError(
+            column,
+            f"unknown column {column!r}",
+            "write __config:__expected:threshold or __config:__expected2:threshold",
+        )
     return int(match[1] or 1) - 1
 
 
 def _number(column: str, cell: str) -> float:
     text = cell.strip()
     if _NUMBER.fullmatch(text) is None:
-        raise BadCell(column, f"expected a number, got {text[:40]!r}")
+        raise CellError(column, f"expected a number, got {text[:40]!r}")
     return float(text)
 
 
@@ -135,7 +155,9 @@ def assertion_of_text(text: str) -> dict[str, Any]:
     negation, name, threshold, value = match.groups()
     assertion: dict[str, Any] = {"type": f"{negation or ''}{name}"}
     if value is not None:
-        assertion["value"] = _split_list(value) if name in _LISTS and value else value if name.endswith("-json") else value.strip()
+        assertion["value"] = (
+            _split_list(value) if name in _LISTS and value else value if name.endswith("-json") else value.strip()
+        )
     if name in _WITH_THRESHOLD:
         assertion["threshold"] = float(threshold) if threshold else 0.8 if name == "similar" else 0.75
     return assertion
@@ -160,7 +182,10 @@ def _refuse_misspelt_type(text: str) -> None:
     head = re.match(r"(not-)?([A-Za-z-]{3,30})(\([\d.]+\))?:", text)
     meant = closest(head[2], _type_names()) if head else None
     if head and meant and head[2] not in _type_names():
-        raise ValueError(f"unknown assertion type {head[2]!r}", f"did you mean {meant!r}? write 'equals: ...' to compare the whole text")
+        raise ValueError(
+            f"unknown assertion type {head[2]!r}",
+            f"did you mean {meant!r}? write 'equals: ...' to compare the whole text",
+        )
 
 
 _FIELD = re.compile(r'"((?:\\["\\]|""|[^"])*)"\s*(?=,|$)|([^",][^,]*)')
@@ -178,5 +203,7 @@ def _split_list(text: str) -> list[str]:
         if match is None:
             raise ValueError(f"the quoted field at {text[position : position + 20]!r} does not end before a comma")
         quoted, bare = match.groups()
-        fields.append(bare.strip() if quoted is None else re.sub(r'\\(["\\])|""', lambda found: found[1] or '"', quoted))
+        fields.append(
+            bare.strip() if quoted is None else re.sub(r'\\(["\\])|""', lambda found: found[1] or '"', quoted)
+        )
         position = match.end()

@@ -7,6 +7,7 @@ from itertools import product
 from typing import NamedTuple, TypeAlias
 
 from evolve.core.json_value import JsonValue
+from evolve.core.named_parts import names_prompt, names_provider
 from evolve.core.suite import Evaluation, Prompt, ProviderSpec, Suite, Test
 from evolve.core.yaml12 import key_text
 
@@ -23,20 +24,20 @@ _ROOM_FOR_NUMBER = 8
 class _Column(NamedTuple):
     """One prompt under one provider, as promptfoo's table has it."""
 
-    index: int
+    number: int
     prompt: Prompt
     provider: ProviderSpec
 
 
-def expand(suite: Suite, templates: object = None, *, transform_vars: TransformVars | None = None) -> tuple[Evaluation, ...]:
+def expand(
+    suite: Suite, _templates: object = None, *, transform_vars: TransformVars | None = None
+) -> tuple[Evaluation, ...]:
     """Everything that a run of the suite evaluates: test by test, repeat by repeat, then vars, providers, prompts.
 
     A list among a test's vars whose first item is text makes one evaluation for each item; several lists make all
     combinations, the first key slowest. `test_index` counts tests x repeats x vars, as promptfoo's `testIdx` does.
-
-    Args:
-        templates: not needed so far: ids show vars as they stand in the file.
-        transform_vars: runs `options.transformVars` before lists multiply; None leaves it to the caller.
+    `transform_vars` runs `options.transformVars` before lists multiply; None leaves the vars as they are.
+    Templates are not needed: ids show vars as they stand in the file.
     """
     columns = _columns(suite)
     ids = _Ids(suite)
@@ -49,10 +50,10 @@ def expand(suite: Suite, templates: object = None, *, transform_vars: TransformV
         for repeat in range(repeats):
             for variables in combinations:
                 for column in chosen:
-                    name = ids.name(number, test, variables, column, repeat)
+                    name = ids.name(number, test, variables, column)
                     evaluations.append(
                         Evaluation(
-                            name, test, variables, column.prompt, column.provider, test_index, column.index, repeat
+                            name, test, variables, column.prompt, column.provider, test_index, column.number, repeat
                         )
                     )
                 test_index += 1
@@ -79,7 +80,9 @@ def _columns_of(test: Test, columns: tuple[_Column, ...]) -> Sequence[_Column]:
 
 def _is_allowed(test: Test, column: _Column) -> bool:
     prompt_fits = test.prompts is None or any(names_prompt(ref, column.prompt) for ref in test.prompts)
-    return prompt_fits and (test.providers is None or any(names_provider(ref, column.provider) for ref in test.providers))
+    return prompt_fits and (
+        test.providers is None or any(names_provider(ref, column.provider) for ref in test.providers)
+    )
 
 
 def _for_test(test: Test, column: _Column) -> _Column:
@@ -88,7 +91,7 @@ def _for_test(test: Test, column: _Column) -> _Column:
         prompt = replace(prompt, raw=test.options.prefix + prompt.raw + test.options.suffix)
     if test.provider is not None:
         provider = _own_provider(test.provider, provider)
-    return _Column(column.index, prompt, provider)
+    return _Column(column.number, prompt, provider)
 
 
 def _own_provider(value: JsonValue, replaced: ProviderSpec) -> ProviderSpec:
@@ -99,20 +102,6 @@ def _own_provider(value: JsonValue, replaced: ProviderSpec) -> ProviderSpec:
     return ProviderSpec(
         str(value["id"]), label=replaced.name, config=config if isinstance(config, dict) else {}, place=replaced.place
     )
-
-
-def names_prompt(ref: str, prompt: Prompt) -> bool:
-    """Whether a reference means a prompt: its label or id, `start*`, or the group before a colon."""
-    return any(name is not None and _names(ref, name) for name in (prompt.label, prompt.id))
-
-
-def names_provider(ref: str, provider: ProviderSpec) -> bool:
-    """Whether a reference means a provider, by its label or id likewise."""
-    return any(name is not None and _names(ref, name) for name in (provider.label, provider.id))
-
-
-def _names(ref: str, name: str) -> bool:
-    return name == ref or (ref.endswith("*") and name.startswith(ref[:-1])) or name.startswith(f"{ref}:")
 
 
 def _combinations(test: Test, transform_vars: TransformVars | None) -> Iterator[Mapping[str, JsonValue]]:
@@ -141,7 +130,7 @@ class _Ids:
         self._used: dict[str, int] = {}
         self._labels: dict[tuple[str, str], str] = {}
 
-    def name(self, number: int, test: Test, variables: Mapping[str, JsonValue], column: _Column, repeat: int) -> str:
+    def name(self, number: int, test: Test, variables: Mapping[str, JsonValue], column: _Column) -> str:
         base = _one_line(test.description, _MAX_NAME) if test.description else ""
         if not base or variables is not test.vars:
             shown = self._shown_vars(test, variables)
@@ -152,7 +141,9 @@ class _Ids:
     def _column_label(self, column: _Column) -> str:
         key = (column.provider.name, column.prompt.label)
         if key not in self._labels:
-            parts = [names[name] for names, name in ((self._providers, key[0]), (self._prompts, key[1])) if len(names) > 1]
+            parts = [
+                names[name] for names, name in ((self._providers, key[0]), (self._prompts, key[1])) if len(names) > 1
+            ]
             self._labels[key] = "".join(f"[{part}]" for part in parts)
         return self._labels[key]
 

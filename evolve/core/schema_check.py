@@ -1,9 +1,10 @@
 """A JSON Schema, compiled to functions that say in plain words what is wrong with a value, everything at once.
 
-Only the keywords that our schemas use; `Unsupported` names any other. Ours beside the standard's:
+Only the keywords that our schemas use; `UnsupportedKeywordError` names any other. Ours beside the standard's:
 `x-refused` (keys that promptfoo knows and we refuse, with the reason) and `x-ignored` (keys without effect here).
 """
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,16 +18,18 @@ Kind: TypeAlias = Literal["value", "unknown key", "refused key", "ignored key"]
 
 
 class Report(Protocol):
-    """Takes one thing that is wrong; `kind` other than "value" means that the path's last key itself is meant."""
+    """Takes one thing that is wrong."""
 
-    def __call__(self, path: Path, message: str, hint: str = "", kind: Kind = "value") -> None: ...
+    def __call__(self, path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
+        """`kind` other than "value" means that the path's last key itself is meant."""
+        ...
 
 
 Check: TypeAlias = Callable[[Any, Path, Report], None]
 Overrides: TypeAlias = Mapping[str, Check]
 
 
-class Unsupported(ValueError):
+class UnsupportedKeywordError(ValueError):
     """The schema uses a keyword that this module does not know."""
 
 
@@ -48,11 +51,7 @@ _TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
 
 
 def compile_schema(schema: Any, overrides: Overrides | None = None) -> Check:
-    """A function that reports every problem of a value.
-
-    Args:
-        overrides: checks that replace a definition, by its name in `$defs`.
-    """
+    """A function that reports every problem of a value; `overrides` replace definitions, by their names in `$defs`."""
     return _Compiler(schema, overrides or {}).check_for(schema)
 
 
@@ -68,7 +67,7 @@ class _Compiler:
             return _nothing
         unknown = schema.keys() - _KEYWORDS - _COMMENTS
         if unknown:
-            raise Unsupported(f"keyword {sorted(unknown)[0]!r}")
+            raise UnsupportedKeywordError(f"keyword {sorted(unknown)[0]!r}")
         return _all_of(list(self._parts(schema)))
 
     def _parts(self, schema: Mapping[str, Any]) -> Iterable[Check]:
@@ -88,7 +87,7 @@ class _Compiler:
     def _reference(self, reference: str) -> Check:
         name = reference.removeprefix("#/$defs/")
         if name not in self._definitions:
-            raise Unsupported(f"$ref {reference!r}")
+            raise UnsupportedKeywordError(f"$ref {reference!r}")
 
         def check(value: Any, path: Path, report: Report) -> None:
             compiled = self._named.get(name)
@@ -131,7 +130,14 @@ class _Compiler:
             yield _items(self.check_for(schema["items"]))
         if "minItems" in schema or "maxItems" in schema:
             yield _size(schema.get("minItems", 0), schema.get("maxItems"), schema.get("x-expected", ""))
-        if schema.keys() & {"properties", "patternProperties", "additionalProperties", "required", "x-refused", "x-ignored"}:
+        if schema.keys() & {
+            "properties",
+            "patternProperties",
+            "additionalProperties",
+            "required",
+            "x-refused",
+            "x-ignored",
+        }:
             yield self._mapping(schema)
         if "minProperties" in schema:
             yield _size(schema["minProperties"], None)
@@ -143,7 +149,10 @@ class _Compiler:
             properties,
             tuple(schema.get("required", ())),
             None if others is False else self.check_for(others),
-            tuple((re.compile(pattern), self.check_for(part)) for pattern, part in schema.get("patternProperties", {}).items()),
+            tuple(
+                (re.compile(pattern), self.check_for(part))
+                for pattern, part in schema.get("patternProperties", {}).items()
+            ),
             schema.get("x-refused", {}),
             frozenset(schema.get("x-ignored", ())),
         )
@@ -196,7 +205,7 @@ class _Keys:
 def _condition(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
     """What our `if`s say: a mapping that has some keys, one of them with a certain value."""
     if schema.keys() - {"type", "required", "properties"} or schema.get("type") != "object":
-        raise Unsupported(f"if {schema!r}")
+        raise UnsupportedKeywordError(f"if {schema!r}")
     required = schema.get("required", ())
     constants = {name: part["const"] for name, part in schema.get("properties", {}).items()}
 
@@ -211,11 +220,11 @@ def _condition(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
     return holds
 
 
-def _anything(value: Any, path: Path, report: Report) -> None:
+def _anything(_value: Any, _path: Path, _report: Report) -> None:
     return None
 
 
-def _nothing(value: Any, path: Path, report: Report) -> None:
+def _nothing(_value: Any, path: Path, report: Report) -> None:
     report(path, "nothing may stand here")
 
 
@@ -290,7 +299,8 @@ def _problems(check: Check, value: Any) -> list[tuple[Path, str, str, Kind]]:
 def _report_best(branches: Sequence[Check], value: Any, path: Path, report: Report) -> None:
     """The problems of the branch with the fewest; none when one branch has none."""
     if len(branches) == 1:
-        return branches[0](value, path, report)
+        branches[0](value, path, report)
+        return
     best = min((_problems(branch, value) for branch in branches), key=len)
     for inner, message, hint, kind in best:
         report((*path, *inner), message, hint, kind)
@@ -299,13 +309,9 @@ def _report_best(branches: Sequence[Check], value: Any, path: Path, report: Repo
 def _scalar_checks(schema: Mapping[str, Any]) -> Iterable[Check]:
     if "enum" in schema or "const" in schema:
         yield _one_of(schema.get("enum", [schema.get("const")]))
-    if "minimum" in schema:
-        yield _bound(lambda value, limit=schema["minimum"]: value >= limit, f"less than the minimum of {schema['minimum']}")
-    if "exclusiveMinimum" in schema:
-        limit = schema["exclusiveMinimum"]
-        yield _bound(lambda value: value > limit, f"not more than {limit}")
-    if "maximum" in schema:
-        yield _bound(lambda value, limit=schema["maximum"]: value <= limit, f"more than the maximum of {schema['maximum']}")
+    for keyword, (holds, words) in _BOUNDS.items():
+        if keyword in schema:
+            yield _bound(holds, schema[keyword], words)
     if "minLength" in schema:
         yield _not_empty(schema["minLength"])
     if "pattern" in schema:
@@ -322,10 +328,17 @@ def _one_of(values: Sequence[JsonValue]) -> Check:
     return check
 
 
-def _bound(holds: Callable[[Any], bool], words: str) -> Check:
+_BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "minimum": (operator.ge, "less than the minimum of"),
+    "exclusiveMinimum": (operator.gt, "not more than"),
+    "maximum": (operator.le, "more than the maximum of"),
+}
+
+
+def _bound(holds: Callable[[Any, Any], bool], limit: float, words: str) -> Check:
     def check(value: Any, path: Path, report: Report) -> None:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and not holds(value):
-            report(path, f"{value} is {words}")
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and not holds(value, limit):
+            report(path, f"{value} is {words} {limit}")
 
     return check
 

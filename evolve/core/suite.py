@@ -114,6 +114,8 @@ class TestOptions:
     transform_vars: str | None = None
     disable_var_expansion: bool = False
     disable_default_asserts: bool = False
+    disable_conversation_var: bool = False
+    """The prompt's `_conversation` is not given."""
     repeat: int | None = None
     provider: JsonValue = None
     """The grader of model-graded assertions."""

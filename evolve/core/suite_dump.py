@@ -3,7 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from evolve.core.suite import Assertion, AssertSet, Prompt, ProviderSpec, Requirement, ScriptRef, Suite, Test, TestOptions
+from evolve.core.suite import (
+    Assertion,
+    AssertSet,
+    Prompt,
+    ProviderSpec,
+    Requirement,
+    ScriptRef,
+    Suite,
+    Test,
+    TestOptions,
+)
 from evolve.core.yaml12 import dump_yaml
 
 
@@ -76,7 +86,12 @@ def _test(test: Test) -> dict[str, Any]:
     )
     output = {"providerOutput": _thawed(test.provider_output)} if test.has_provider_output else {}
     variables = {name: scripts.get(name, _inert(value)) for name, value in test.vars.items()}
-    return {"vars": variables, **written, **output, **_filled(**{"assert": [_requirement(part) for part in test.requirements]})}
+    return {
+        "vars": variables,
+        **written,
+        **output,
+        **_filled(**{"assert": [_requirement(part) for part in test.requirements]}),
+    }
 
 
 def _names(names: Iterable[str] | None) -> list[str] | None:
@@ -101,6 +116,7 @@ def _options(options: TestOptions) -> dict[str, Any]:
             transformVars=options.transform_vars,
             disableVarExpansion=options.disable_var_expansion or None,
             disableDefaultAsserts=options.disable_default_asserts or None,
+            disableConversationVar=options.disable_conversation_var or None,
             repeat=options.repeat,
             provider=_thawed(options.provider),
             rubricPrompt=_thawed(options.rubric_prompt),
@@ -114,7 +130,12 @@ def _requirement(requirement: Requirement) -> dict[str, Any]:
         return {
             "type": "assert-set",
             "assert": [_assertion(part) for part in requirement.assertions],
-            **_optional(threshold=requirement.threshold, weight=weight, metric=requirement.metric, config=requirement.config or None),
+            **_optional(
+                threshold=requirement.threshold,
+                weight=weight,
+                metric=requirement.metric,
+                config=requirement.config or None,
+            ),
         }
     return _assertion(requirement)
 

@@ -16,7 +16,7 @@ from evolve.core.assertions import AssertionType, find_type, known_types
 from evolve.core.did_you_mean import closest, did_you_mean
 from evolve.core.errors import Problem
 from evolve.core.json_value import JsonValue
-from evolve.core.schema_check import Check, Kind, Path, Report, Unsupported, compile_schema, describe
+from evolve.core.schema_check import Check, Kind, Path, Report, UnsupportedKeywordError, compile_schema, describe
 from evolve.core.suite import Assertion, AssertSet, Place, ProviderSpec, Requirement, ScriptRef, Test, TestOptions
 from evolve.core.yaml12 import Document
 
@@ -40,14 +40,17 @@ REFUSED_TYPES: Mapping[str, str] = {
 }
 """Assertion types of promptfoo that are refused by name, with what to do."""
 
-PROVIDER_SETTINGS = frozenset(
-    "temperature max_tokens max_completion_tokens top_p top_k min_p stop seed n user tools tool_choice functions "
-    "function_call response_format presence_penalty frequency_penalty logit_bias logprobs top_logprobs grammar "
-    "reasoning_effort apiKey apiBaseUrl passthrough model".split()
-)
+PROVIDER_SETTINGS = frozenset((
+    "temperature", "max_tokens", "max_completion_tokens", "top_p", "top_k", "min_p", "stop", "seed", "n", "user",
+    "tools", "tool_choice", "functions", "function_call", "response_format", "presence_penalty", "frequency_penalty",
+    "logit_bias", "logprobs", "top_logprobs", "grammar", "reasoning_effort", "apiKey", "apiBaseUrl", "passthrough",
+    "model",
+))  # fmt: skip
 """Settings that suites put among a test's `options`, for the provider; a name close to one is a typing error."""
 
-ASSERTION_KEYS = frozenset(("type", "value", "threshold", "weight", "metric", "transform", "provider", "rubricPrompt", "config"))
+ASSERTION_KEYS = frozenset(
+    ("type", "value", "threshold", "weight", "metric", "transform", "provider", "rubricPrompt", "config")
+)
 
 _PROVIDER_KEYS = frozenset(("id", "label", "config", "prompts", "transform", "delay", "env", "inputs"))
 
@@ -61,7 +64,7 @@ def suite_schema() -> Mapping[str, Any]:
 
 @cache
 def checker(definition: str = "") -> Check:
-    """Reports every problem of a whole config, or of one part by its name in the schema's `$defs` (`test`, `defaultTest`)."""
+    """Reports every problem of a whole config, or of one part: its name in `$defs` (`test`, `defaultTest`)."""
     schema = suite_schema()
     part = {"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]} if definition else schema
     return compile_schema(part, _overrides())
@@ -73,6 +76,7 @@ def _overrides() -> Mapping[str, Check]:
         "providerItem": _check_provider,
         "options": _check_options,
         "grader": _check_grader,
+        "testItem": _check_test_item,
     }
 
 
@@ -99,8 +103,8 @@ class Findings:
     ) -> Report:
         """A reporter of what is wrong below `base` of a document.
 
-        Args:
-            free_keys: top-level names that are the user's own (what `$ref` or an anchor points at); asked on demand.
+        `free_keys` gives, on demand, top-level names that are the user's own: what `$ref` or an anchor points at.
+        With `is_config`, top-level keys that have problems are noted in `broken`.
         """
 
         def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
@@ -142,7 +146,11 @@ def _order(problem: Problem, first: str) -> tuple[bool, str, int, int]:
 
 def _check_assertion(value: Any, path: Path, report: Report) -> None:
     if not isinstance(value, dict):
-        report(path, f"expected an assertion, a mapping with `type`, got {describe(value)}", "for example `- type: contains`")
+        report(
+            path,
+            f"expected an assertion, a mapping with `type`, got {describe(value)}",
+            "for example `- type: contains`",
+        )
         return
     name = value.get("type")
     if not isinstance(name, str):
@@ -168,9 +176,15 @@ def _known_type(name: str, path: Path, report: Report) -> AssertionType | None:
     base = name.removeprefix("not-")
     kind = find_type(base)
     if base == "assert-set":
-        report(path, "not-assert-set does not exist" if name != base else "an assert-set cannot hold another assert-set")
+        report(
+            path, "not-assert-set does not exist" if name != base else "an assert-set cannot hold another assert-set"
+        )
     elif base in REFUSED_TYPES or base.startswith("promptfoo:redteam:"):
-        report(path, f"not supported by Anneal: the assertion type {name}", REFUSED_TYPES.get(base, "red teaming is no part of it"))
+        report(
+            path,
+            f"not supported by Anneal: the assertion type {name}",
+            REFUSED_TYPES.get(base, "red teaming is no part of it"),
+        )
     elif kind is None:
         hint = did_you_mean(name, [*known_types(), *(f"not-{known}" for known in known_types()), "assert-set"])
         report(path, f"unknown assertion type {name!r}", hint or "docs/promptfoo.md lists them")
@@ -187,7 +201,9 @@ def _assertion_parts() -> Mapping[str, Check]:
     properties: Mapping[str, Any] = schema["$defs"]["assertion"]["properties"]
     grader = {"grader": _check_grader}
     return {
-        key: compile_schema({**part, "$defs": schema["$defs"]}, grader) for key, part in properties.items() if key != "type"
+        key: compile_schema({**part, "$defs": schema["$defs"]}, grader)
+        for key, part in properties.items()
+        if key in ASSERTION_KEYS and key != "type"
     }
 
 
@@ -199,7 +215,12 @@ def _check_keys_of_type(kind: AssertionType, value: Mapping[str, Any], path: Pat
             check(part, (*path, key), report)
         elif key not in ASSERTION_KEYS and key not in kind.keys:
             known = [*parts, "type", *sorted(kind.keys)]
-            report((*path, key), f"unknown key {key!r}", did_you_mean(key, known) or f"{kind.name} takes {', '.join(known)}", "unknown key")
+            report(
+                (*path, key),
+                f"unknown key {key!r}",
+                did_you_mean(key, known) or f"{kind.name} takes {', '.join(known)}",
+                "unknown key",
+            )
     given = value.get("value")
     if given is None and kind.value_required:
         if "value" in value or not any(closest(key, ("value",)) for key in value):
@@ -218,7 +239,7 @@ def _value_check(name: str) -> Check:
     schema = True if kind is None else kind.value_schema
     try:
         return compile_schema(schema)
-    except Unsupported:
+    except UnsupportedKeywordError:
         return _by_jsonschema(schema)
 
 
@@ -235,7 +256,10 @@ def _by_jsonschema(schema: Any) -> Check:
 @cache
 def _provider_checks() -> tuple[Check, Check]:
     definitions = suite_schema()["$defs"]
-    compiled = [compile_schema({"$ref": f"#/$defs/{name}", "$defs": definitions}) for name in ("providerMapping", "providerSettings")]
+    compiled = [
+        compile_schema({"$ref": f"#/$defs/{name}", "$defs": definitions})
+        for name in ("providerMapping", "providerSettings")
+    ]
     return compiled[0], compiled[1]
 
 
@@ -261,7 +285,21 @@ def _report_single_key(name: str, inner: Any, path: Path, report: Report) -> Non
     if hint:
         report((*path, name), f"unknown key {name!r}", hint, "unknown key")
     else:
-        report((*path, name), f"expected the provider's settings, a mapping, got {describe(inner)}", f"or write `- id: {name}`")
+        report(
+            (*path, name),
+            f"expected the provider's settings, a mapping, got {describe(inner)}",
+            f"or write `- id: {name}`",
+        )
+
+
+def _check_test_item(value: Any, path: Path, report: Report) -> None:
+    if isinstance(value, dict):
+        name = "generator" if "path" in value or any(closest(key, ("path",)) for key in value) else "test"
+        checker(name)(value, path, report)
+    elif not isinstance(value, str):
+        report(path, f"expected a test, or file://... with tests, got {describe(value)}")
+    elif not value:
+        report(path, "the text is empty")
 
 
 _GRADER_KINDS = frozenset(("text", "embedding", "classification", "moderation"))
@@ -312,7 +350,9 @@ class Source:
         return self.document.place((*self.path, *path))
 
 
-VarsReader: TypeAlias = Callable[[Mapping[str, JsonValue], bool, Source], tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]]
+VarsReader: TypeAlias = Callable[
+    [Mapping[str, JsonValue], bool, Source], tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]
+]
 """Reads `file://` in vars: (vars, whether lists multiply, source) -> (vars, those that a function makes)."""
 
 
@@ -368,10 +408,25 @@ def _merged(sources: Sequence[Source]) -> Mapping[str, Any]:
     for key in ("vars", "options", "metadata"):
         parts = [source.value[key] for source in sources if source.value.get(key)]
         if len(parts) > 1:
-            merged[key] = {name: value for part in parts for name, value in part.items()}
+            merge = _merged_options if key == "options" else _merged_mappings
+            merged[key] = merge(parts)
         elif parts:
             merged[key] = parts[0]
     return merged
+
+
+def _merged_mappings(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _merged_options(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Later options win; an empty prefix or suffix leaves the default test's, as promptfoo has it."""
+    return {
+        name: value
+        for part in parts
+        for name, value in part.items()
+        if value != "" or name not in ("prefix", "suffix") or part is parts[0]
+    }
 
 
 _NO_OPTIONS = TestOptions()
@@ -382,11 +437,12 @@ _OPTION_FIELDS = {
     "transformVars": "transform_vars",
     "disableVarExpansion": "disable_var_expansion",
     "disableDefaultAsserts": "disable_default_asserts",
+    "disableConversationVar": "disable_conversation_var",
     "repeat": "repeat",
     "provider": "provider",
     "rubricPrompt": "rubric_prompt",
 }
-_OPTIONS_WITHOUT_EFFECT = frozenset(("postprocess", "disableConversationVar", "runSerially", "storeOutputAs"))
+_OPTIONS_WITHOUT_EFFECT = frozenset(("postprocess", "runSerially", "storeOutputAs"))
 
 
 def _options(raw: Mapping[str, Any] | None) -> TestOptions:
@@ -395,7 +451,9 @@ def _options(raw: Mapping[str, Any] | None) -> TestOptions:
     fields = {name: raw[key] for key, name in _OPTION_FIELDS.items() if raw.get(key) is not None}
     if "transform" not in fields and raw.get("postprocess"):
         fields["transform"] = raw["postprocess"]
-    further = {key: value for key, value in raw.items() if key not in _OPTION_FIELDS and key not in _OPTIONS_WITHOUT_EFFECT}
+    further = {
+        key: value for key, value in raw.items() if key not in _OPTION_FIELDS and key not in _OPTIONS_WITHOUT_EFFECT
+    }
     return replace(_NO_OPTIONS, **fields, config=further)
 
 
@@ -410,7 +468,9 @@ def _requirement(value: Mapping[str, Any], source: Source, path: Path) -> Requir
         return _assertion(value, source, path)
     weight = value.get("weight")
     return AssertSet(
-        assertions=tuple(_assertion(part, source, (*path, "assert", index)) for index, part in enumerate(value["assert"])),
+        assertions=tuple(
+            _assertion(part, source, (*path, "assert", index)) for index, part in enumerate(value["assert"])
+        ),
         threshold=value.get("threshold"),
         weight=1.0 if weight is None else weight,
         metric=value.get("metric"),
@@ -462,4 +522,7 @@ def build_provider(value: str | Mapping[str, Any], place: Place | None = None) -
 
 def env_texts(env: Mapping[str, Any] | None) -> Mapping[str, str]:
     """Values of an `env` mapping as an environment holds them."""
-    return {name: ("true" if value else "false") if isinstance(value, bool) else str(value) for name, value in (env or {}).items()}
+    return {
+        name: ("true" if value else "false") if isinstance(value, bool) else str(value)
+        for name, value in (env or {}).items()
+    }

@@ -11,8 +11,7 @@ from functools import lru_cache
 from evolve.core.assertions import find_type
 from evolve.core.did_you_mean import did_you_mean
 from evolve.core.errors import Problem
-from evolve.core.expand import names_prompt
-from evolve.core.json_value import JsonValue
+from evolve.core.named_parts import names_prompt
 from evolve.core.suite import Assertion, AssertSet, Place, Prompt, Requirement, Test
 
 ALWAYS_DEFINED = frozenset(("env", "_conversation", "__evalId", "__evalStepId", "__repeatIndex", "loop", "range"))
@@ -29,7 +28,9 @@ def needed_names(template: str) -> frozenset[str]:
     return frozenset(_REFERENCE.findall(template)) - ALWAYS_DEFINED - _LITERALS
 
 
-def undefined_problems(prompts: Sequence[Prompt], tests: Iterable[Test], place_of_prompt: Mapping[int, Place]) -> Iterator[Problem]:
+def undefined_problems(
+    prompts: Sequence[Prompt], tests: Iterable[Test], place_of_prompt: Mapping[int, Place]
+) -> Iterator[Problem]:
     """A problem for each variable that a prompt or an assertion needs and its test does not give."""
     listed = list(tests)
     needs = [frozenset() if prompt.function else needed_names(prompt.raw) for prompt in prompts]
@@ -44,7 +45,9 @@ def undefined_problems(prompts: Sequence[Prompt], tests: Iterable[Test], place_o
         yield from _problems_of(test, prompts, needs, reported)
 
 
-def _problems_of(test: Test, prompts: Sequence[Prompt], needs: Sequence[frozenset[str]], reported: frozenset[str]) -> Iterator[Problem]:
+def _problems_of(
+    test: Test, prompts: Sequence[Prompt], needs: Sequence[frozenset[str]], reported: frozenset[str]
+) -> Iterator[Problem]:
     if test.options.transform_vars:
         return
     names = test.vars.keys()
@@ -52,18 +55,29 @@ def _problems_of(test: Test, prompts: Sequence[Prompt], needs: Sequence[frozense
         wanted = _needs_of(test, prompts, needs) - reported
         reported |= wanted
         for name in sorted(wanted - names):
-            yield _problem(f"the prompt needs the variable {name!r}, this test does not give it", name, names, test.place)
+            yield _problem(
+                f"the prompt needs the variable {name!r}, this test does not give it", name, names, test.place
+            )
     for requirement in test.requirements:
         for assertion in requirement.assertions if isinstance(requirement, AssertSet) else (requirement,):
             for name in sorted(_needs_of_assertion(assertion) - names - reported):
-                yield _problem(f"the assertion needs the variable {name!r}, its test does not give it", name, names, assertion.place)
+                yield _problem(
+                    f"the assertion needs the variable {name!r}, its test does not give it",
+                    name,
+                    names,
+                    assertion.place,
+                )
 
 
 def _needs_of(test: Test, prompts: Sequence[Prompt], needs: Sequence[frozenset[str]]) -> frozenset[str]:
     own = needed_names(test.options.prefix) | needed_names(test.options.suffix)
     if test.prompts is None:
         return own.union(*needs)
-    chosen = [need for need, prompt in zip(needs, prompts, strict=True) if any(names_prompt(ref, prompt) for ref in test.prompts or ())]
+    chosen = [
+        need
+        for need, prompt in zip(needs, prompts, strict=True)
+        if any(names_prompt(ref, prompt) for ref in test.prompts or ())
+    ]
     return own.union(*chosen)
 
 
@@ -86,5 +100,3 @@ def _needs_of_assertion(assertion: Requirement) -> frozenset[str]:
 def _problem(message: str, name: str, known: Iterable[str], place: Place | None) -> Problem:
     hint = did_you_mean(name, known) or "or give --undefined empty"
     return Problem(message, place.location() if place else None, hint)
-
-

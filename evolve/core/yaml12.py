@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import yaml
-from yaml.cyaml import CParser
+from yaml._yaml import CParser
 
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.json_value import JsonValue
@@ -95,6 +95,8 @@ class Document:
     """As messages name it."""
     text: str = field(repr=False)
     value: JsonValue
+    folder: str = ""
+    """Where its relative paths start, seen from the suite's folder."""
     items: Mapping[Path, Mark] = field(default_factory=dict, repr=False)
     """Places of the first two levels (`tests[3]`): they cost nothing while the text is read."""
     _marks: dict[Path, Mark] | None = field(default=None, repr=False)
@@ -153,10 +155,10 @@ def read_document(text: str, file: str) -> Document:
     """Like `parse_yaml`, with the places of its parts."""
     with _Named(file, text):
         reader = _Reader(text)
-        return Document(file, text, reader.read(), reader.items)
+        return Document(file, text, reader.read(), items=reader.items)
 
 
-class _YamlFault(Exception):
+class _YamlError(Exception):
     def __init__(self, message: str, mark: Any, hint: str = "") -> None:
         super().__init__(message)
         self.message, self.mark, self.hint = message, mark, hint
@@ -177,7 +179,7 @@ class _Named:
             raise InputError(problem) from None
 
     def _problem(self, error: BaseException) -> Problem | None:
-        if isinstance(error, _YamlFault):
+        if isinstance(error, _YamlError):
             return Problem(error.message, self._at(error.mark), error.hint)
         if isinstance(error, yaml.MarkedYAMLError):
             mark = error.problem_mark or error.context_mark
@@ -257,10 +259,10 @@ class _Reader:
         next_event()  # the document's end
         event = next_event()
         if not isinstance(event, yaml.StreamEndEvent):
-            raise _YamlFault("a second YAML document starts here: one file holds one", event.start_mark)
+            raise _YamlError("a second YAML document starts here: one file holds one", event.start_mark)
         return value
 
-    def _document(self) -> JsonValue:
+    def _document(self) -> JsonValue:  # noqa: C901 - one loop without calls: it runs for every word of a suite
         next_event, scalar_event, mapping_start, sequence_start = (
             self._next, yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
         )  # fmt: skip
@@ -286,16 +288,24 @@ class _Reader:
                 if container.__class__ is dict and key is _NO_KEY:
                     key = _MERGE if event.implicit[0] and event.value == "<<" else key_text(value)
                     if key in container and not (merged and key in merged):
-                        raise _YamlFault(f"the key {key!r} stands here twice", event.start_mark, "one of them would be lost")
+                        raise _YamlError(
+                            f"the key {key!r} stands here twice", event.start_mark, "one of them would be lost"
+                        )
                     continue
             elif kind is mapping_start or kind is sequence_start:
                 if container.__class__ is dict and key is _NO_KEY:
-                    raise _YamlFault("a key must be a plain word, not a list or a mapping", event.start_mark)
+                    raise _YamlError("a key must be a plain word, not a list or a mapping", event.start_mark)
                 self._check_start(event, len(stack))
                 if len(stack) <= 2:
                     self._note(stack, container, key, event)
                 stack.append((container, key, merged, anchor, start))
-                container, key, merged, anchor, start = ({} if kind is mapping_start else []), _NO_KEY, None, event.anchor, nodes
+                container, key, merged, anchor, start = (
+                    ({} if kind is mapping_start else []),
+                    _NO_KEY,
+                    None,
+                    event.anchor,
+                    nodes,
+                )
                 if anchor is not None:
                     self._open_anchors.add(anchor)
                 continue
@@ -311,7 +321,9 @@ class _Reader:
                 if container.__class__ is dict and key is _NO_KEY:
                     key = _alias_key(value, event)
                     if key in container and not (merged and key in merged):
-                        raise _YamlFault(f"the key {key!r} stands here twice", event.start_mark, "one of them would be lost")
+                        raise _YamlError(
+                            f"the key {key!r} stands here twice", event.start_mark, "one of them would be lost"
+                        )
                     continue
             if container is None:
                 return value  # type: ignore[no-any-return]
@@ -335,19 +347,21 @@ class _Reader:
 
     def _check_start(self, event: Any, depth: int) -> None:
         if depth >= MAX_DEPTH:
-            raise _YamlFault(f"more than {MAX_DEPTH} levels of nesting", event.start_mark)
+            raise _YamlError(f"more than {MAX_DEPTH} levels of nesting", event.start_mark)
         if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
             raise _unknown_tag(event)
 
     def _alias(self, event: Any) -> tuple[JsonValue, int]:
         if event.anchor in self._open_anchors:
-            raise _YamlFault(f"*{event.anchor} stands inside of &{event.anchor}: it would never end", event.start_mark)
+            raise _YamlError(f"*{event.anchor} stands inside of &{event.anchor}: it would never end", event.start_mark)
         if event.anchor not in self._anchors:
-            raise _YamlFault(f"*{event.anchor} is used, but no &{event.anchor} stands before it", event.start_mark)
+            raise _YamlError(f"*{event.anchor} is used, but no &{event.anchor} stands before it", event.start_mark)
         value, size = self._anchors[event.anchor]
         self._aliased += size
         if self._aliased > MAX_ALIASED:
-            raise _YamlFault(f"the aliases stand for more than {MAX_ALIASED:,} values", event.start_mark, "a YAML bomb?")
+            raise _YamlError(
+                f"the aliases stand for more than {MAX_ALIASED:,} values", event.start_mark, "a YAML bomb?"
+            )
         return value, size
 
 
@@ -356,7 +370,7 @@ def _merge(container: dict[str, JsonValue], source: JsonValue, merged: set[str] 
     merged = merged or set()
     for mapping in sources:
         if not isinstance(mapping, dict):
-            raise _YamlFault("`<<` takes a mapping or a list of mappings", event.start_mark)
+            raise _YamlError("`<<` takes a mapping or a list of mappings", event.start_mark)
         fresh = mapping.keys() - container.keys()
         container.update((name, value) for name, value in mapping.items() if name in fresh)
         merged |= fresh
@@ -365,7 +379,7 @@ def _merge(container: dict[str, JsonValue], source: JsonValue, merged: set[str] 
 
 def _alias_key(value: JsonValue, event: Any) -> str:
     if isinstance(value, (list, dict)):
-        raise _YamlFault("a key must be a plain word, not a list or a mapping", event.start_mark)
+        raise _YamlError("a key must be a plain word, not a list or a mapping", event.start_mark)
     return key_text(value)
 
 
@@ -386,13 +400,15 @@ def _tagged_scalar(event: Any) -> JsonValue:
     if event.tag.endswith("float") and isinstance(value, int):
         value = float(value)
     if not _SCALAR_TAGS[event.tag](value):
-        raise _YamlFault(f"{event.value!r} is no {event.tag.rpartition(':')[2]}", event.start_mark)
+        raise _YamlError(f"{event.value!r} is no {event.tag.rpartition(':')[2]}", event.start_mark)
     return value
 
 
-def _unknown_tag(event: Any) -> _YamlFault:
+def _unknown_tag(event: Any) -> _YamlError:
     tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-    return _YamlFault(f"the tag {tag} is not supported", event.start_mark, "a suite holds text, numbers, lists and mappings")
+    return _YamlError(
+        f"the tag {tag} is not supported", event.start_mark, "a suite holds text, numbers, lists and mappings"
+    )
 
 
 def read_marks(text: str) -> tuple[dict[Path, Mark], dict[Path, Mark]]:
@@ -401,6 +417,10 @@ def read_marks(text: str) -> tuple[dict[Path, Mark], dict[Path, Mark]]:
     keys: dict[Path, Mark] = {}
     _mark_node(_events(text), (), marks, keys)
     return marks, keys
+
+
+def _mark_of(event: Any) -> Mark:
+    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -416,17 +436,15 @@ def _mark_node(events: Iterator[Any], path: Path, marks: dict[Path, Mark], keys:
     event = next(events, None)
     if event is None or isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
         return None
-    mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
-    marks[path] = mark
+    marks[path] = _mark_of(event)
     if isinstance(event, yaml.SequenceStartEvent):
         index = 0
         while _mark_node(events, (*path, index), marks, keys):
             index += 1
-        marks.pop((*path, index), None)
     elif isinstance(event, yaml.MappingStartEvent):
         while isinstance(key := next(events), (yaml.ScalarEvent, yaml.AliasEvent)):
             name = key_text(plain_scalar(key.value)) if isinstance(key, yaml.ScalarEvent) else f"*{key.anchor}"
-            keys[(*path, name)] = Mark(key.start_mark.line + 1, key.start_mark.column + 1)
+            keys[(*path, name)] = _mark_of(key)
             _mark_node(events, (*path, name), marks, keys)
     return event
 
@@ -457,7 +475,7 @@ def dump_yaml(value: JsonValue) -> str:
 class _Dumper(yaml.CSafeDumper):
     """PyYAML's dumper, which also quotes text that only YAML 1.2 takes for a number."""
 
-    def ignore_aliases(self, data: object) -> bool:
+    def ignore_aliases(self, _data: object) -> bool:
         """Repeated values are written out: a suite's reader should not have to look up anchors."""
         return True
 
@@ -477,7 +495,9 @@ def _represent_number(dumper: yaml.CSafeDumper, number: float) -> yaml.ScalarNod
     if math.isfinite(number):
         text = repr(number)
         mantissa, e, exponent = text.partition("e")
-        return dumper.represent_scalar("tag:yaml.org,2002:float", f"{mantissa}{'' if '.' in mantissa or not e else '.0'}{e}{exponent}")
+        return dumper.represent_scalar(
+            "tag:yaml.org,2002:float", f"{mantissa}{'' if '.' in mantissa or not e else '.0'}{e}{exponent}"
+        )
     return dumper.represent_float(number)
 
 

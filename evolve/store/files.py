@@ -15,8 +15,10 @@ ROOT_MARKERS = (".git", "pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", 
 
 
 def find_root(folder: str) -> str:
-    """The checkout that a suite's folder lies in: the nearest folder above with a `.git`, `pyproject.toml`, `pytest.ini`,
-    `tox.ini`, `setup.cfg` or `promptfooconfig.yaml`; without one, the folder itself. Suites may refer to all files in it.
+    """The checkout that a suite's folder lies in: suites may refer to all of its files.
+
+    That is the nearest folder above with a `.git`; else with a `pyproject.toml`, `pytest.ini`, `tox.ini`, `setup.cfg`
+    or `promptfooconfig.yaml`; else the folder itself.
     """
     start = Path(folder).resolve()
     for parent in (start, *start.parents):
@@ -56,7 +58,9 @@ class LocalFiles:
         joined = os.path.normpath(os.path.join(self._base, path))
         real = os.path.realpath(joined)
         if "\0" in path or not _is_inside(real, self._root):
-            raise InputError(Problem(f"{path} is outside of {self._root}", hint="a suite reads only files of its checkout"))
+            raise InputError(
+                Problem(f"{path} is outside of {self._root}", hint="a suite reads only files of its checkout")
+            )
         return joined
 
     def read_text(self, path: str) -> str:
@@ -120,7 +124,9 @@ def _read_bytes(full: str, shown: str) -> bytes:
             message = f"{shown} has {size / 1e6:.1f} MB, the limit is {MAX_BYTES / 1e6:.1f} MB"
             raise InputError(Problem(message, hint="split it into several files"))
         if not os.path.isfile(full):
-            raise InputError(Problem(f"{shown} is a folder, not a file" if os.path.isdir(full) else f"{shown} is no regular file"))
+            raise InputError(
+                Problem(f"{shown} is a folder, not a file" if os.path.isdir(full) else f"{shown} is no regular file")
+            )
         return Path(full).read_bytes()
     except FileNotFoundError:
         raise InputError(Problem(f"no such file: {shown}", hint=_similar(full))) from None

@@ -16,7 +16,6 @@ _SUFFIXES = (".txt", ".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".j2")
 _SCRIPTS = (".py", ".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
 _MAGIC = re.compile(r"[*?\[]")
 _REMOTE = ("portkey://", "langfuse://", "helicone://")
-_SHOWN = 50
 
 
 def read_prompts(entry: str | Mapping[str, Any], files: LocalFiles) -> list[Prompt]:
@@ -31,14 +30,20 @@ def read_prompts(entry: str | Mapping[str, Any], files: LocalFiles) -> list[Prom
         entry = {"raw": entry}
     raw = entry.get("raw") or entry.get("id")
     if not isinstance(raw, str):
-        raise InputError(Problem("a prompt needs text: raw, or id with a file", hint="for example `raw: Answer {{question}}`"))
+        raise InputError(
+            Problem("a prompt needs text: raw, or id with a file", hint="for example `raw: Answer {{question}}`")
+        )
     if raw.startswith(("exec:", *_REMOTE)):
-        raise InputError(Problem(f"not supported by Anneal: prompts from {raw.partition(':')[0]}", hint="use a file or a function"))
+        raise InputError(
+            Problem(f"not supported by Anneal: prompts from {raw.partition(':')[0]}", hint="use a file or a function")
+        )
     config = entry.get("config") or {}
     named = _files_of(raw, files)
     if named is None:
         return [Prompt(raw, entry.get("label") or raw, config, id=entry.get("id"))]
-    prompts = [prompt for path, function in named for prompt in _read(path, function, entry.get("label"), config, files)]
+    prompts = [
+        prompt for path, function in named for prompt in _read(path, function, entry.get("label"), config, files)
+    ]
     if not prompts:
         raise InputError(Problem(f"there are no prompts in {raw}"))
     return prompts
@@ -58,7 +63,9 @@ def _files_of(raw: str, files: LocalFiles) -> list[tuple[str, str | None]] | Non
     if is_file or files.exists(path):
         return [(files.resolve(path), function)]
     if path.endswith((*_SUFFIXES, *_SCRIPTS)) and " " not in path:
-        raise InputError(Problem(f"no such file: {path}", hint="write it as a longer text if it is meant as the prompt itself"))
+        raise InputError(
+            Problem(f"no such file: {path}", hint="write it as a longer text if it is meant as the prompt itself")
+        )
     return None
 
 
@@ -69,10 +76,16 @@ def _looks_like_file(path: str) -> bool:
 def split_function(path: str) -> tuple[str, str | None]:
     """`x.py:name` as path and function; other paths have none."""
     before, colon, function = path.rpartition(":")
-    return (before, function) if colon and before.endswith(_SCRIPTS) and re.fullmatch(r"[\w.]+", function) else (path, None)
+    return (
+        (before, function)
+        if colon and before.endswith(_SCRIPTS) and re.fullmatch(r"[\w.]+", function)
+        else (path, None)
+    )
 
 
-def _read(path: str, function: str | None, label: str | None, config: Mapping[str, Any], files: LocalFiles) -> Iterator[Prompt]:
+def _read(
+    path: str, function: str | None, label: str | None, config: Mapping[str, Any], files: LocalFiles
+) -> Iterator[Prompt]:
     shown = files.shown(path)
     text = files.read_text(path)
     if path.endswith(_SCRIPTS):
@@ -89,7 +102,14 @@ def _read(path: str, function: str | None, label: str | None, config: Mapping[st
         raw = _data_text(path, text, files) if path.endswith((".json", ".yaml", ".yml")) else text
         if not raw.strip():
             raise InputError(Problem("the file is empty", Location(shown)))
-        yield Prompt(raw, label or f"{shown}: {raw[:_SHOWN]}...", config)
+        yield Prompt(raw, label or f"{shown}: {_start(raw, path)}", config)
+
+
+def _start(raw: str, path: str) -> str:
+    """As much of a file as promptfoo shows in a label."""
+    if path.endswith(".json"):
+        return raw
+    return raw[:80] if path.endswith((".yaml", ".yml")) else f"{raw[:50]}..."
 
 
 def _split_text(text: str) -> Iterator[str]:

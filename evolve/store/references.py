@@ -1,7 +1,8 @@
 """`$ref`: a part of a config that stands elsewhere in it, or in another file."""
 
 import os
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +18,7 @@ _FOREIGN = frozenset(("parameters", "schema", "value", "config"))
 def resolve_references(document: Document, files: LocalFiles, own_keys: set[str]) -> Any:
     """The document's value with every `$ref` replaced by what it points at; keys beside it win.
 
-    Args:
-        own_keys: gets the top-level names that references point into: they are the user's, not the format's.
+    `own_keys` gets the top-level names that references point into: they are the user's, not the format's.
 
     Raises:
         InputError: a reference points at nothing, at itself, or outside of the root.
@@ -57,7 +57,8 @@ class _Resolver:
             found = self._find(reference)
         except InputError as error:
             self.problems += [
-                Problem(part.message, part.where or self.document.locate(*path, "$ref"), part.hint) for part in error.problems
+                Problem(part.message, part.where or self.document.locate(*path, "$ref"), part.hint)
+                for part in error.problems
             ]
             return None
         except KeyError as error:
@@ -78,7 +79,11 @@ class _Resolver:
         if not file and parts:
             self.own_keys.add(parts[0])
         for part in parts:
-            value = value[int(part)] if isinstance(value, list) and part.isdigit() and int(part) < len(value) else _member(value, part)
+            value = (
+                value[int(part)]
+                if isinstance(value, list) and part.isdigit() and int(part) < len(value)
+                else _member(value, part)
+            )
         return value
 
     def _file(self, name: str) -> Any:
@@ -86,7 +91,9 @@ class _Resolver:
             raise InputError(Problem(f"not supported by Anneal: $ref to {name}", hint="save it as a file"))
         path = self.files.resolve(name.removeprefix("file://"))
         if path not in self._documents:
-            self._documents[path] = read_document(self.files.read_text(path), os.path.relpath(path, self.files.base_dir))
+            self._documents[path] = read_document(
+                self.files.read_text(path), os.path.relpath(path, self.files.base_dir)
+            )
         return self._documents[path].value
 
 

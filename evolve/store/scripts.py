@@ -89,7 +89,9 @@ def _import_problem(path: str, error: Exception) -> Problem:
 
 def _no_function(path: str, name: str, found: Any) -> Problem:
     known = [other for other in vars(found) if not other.startswith("_") and callable(getattr(found, other, None))]
-    hint = did_you_mean(name.rpartition(".")[2], known) or (f"it has {', '.join(known[:8])}" if known else "it has no functions")
+    hint = did_you_mean(name.rpartition(".")[2], known) or (
+        f"it has {', '.join(known[:8])}" if known else "it has no functions"
+    )
     return Problem(f"there is no function {name!r}", Location(path), hint)
 
 

@@ -1,6 +1,6 @@
 """Loads a suite: the config and every file that it names, checked, merged and turned into values.
 
-    load_suite -> read_document (YAML) -> $ref -> check -> prompts | providers | default test | tests | scenarios -> Suite
+    load_suite -> read_document (YAML) -> $ref -> check -> providers | tests, scenarios | prompts -> Suite
 
 Everything that is wrong is collected and raised at once, with file, line and column.
 """
@@ -11,12 +11,12 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, TypeVar
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.errors import InputError, Location, Problem
-from evolve.core.expand import names_prompt, names_provider
 from evolve.core.json_value import JsonValue
+from evolve.core.named_parts import unknown_names
 from evolve.core.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
 from evolve.core.suite_format import (
     Defaults,
@@ -52,7 +52,8 @@ def load_suite(
     """The suite in a YAML or JSON file.
 
     Args:
-        undefined: "strict" makes a template variable that no test gives a problem; "empty" leaves it to promptfoo's way.
+        path: where it stands; messages name it as it is given here.
+        undefined: "strict" makes a template variable that no test gives a problem; "empty" leaves it to the templates.
         unknown_keys: "warn" turns unknown keys into `Suite.warnings`.
         env: environment variables that templates may see; the config's own `env` goes over them.
         root: nothing outside of this folder is read; None asks `evolve.store.files.find_root`.
@@ -100,14 +101,18 @@ class _Loader:
         prompts = self._prompts(config, document, tests)
         self._require(config, document, providers, tests)
         if not self.findings.problems:
-            self._check_references(prompts, providers, tests)
+            self.findings.problems.extend(unknown_names(prompts, providers, tests))
         if undefined == "strict" and not self.findings.problems:
             self.findings.problems.extend(undefined_problems(prompts, tests, self._prompt_places))
         self._stop_on_problems()
         return self._suite(config, prompts, providers, tests)
 
     def _suite(
-        self, config: Mapping[str, Any], prompts: tuple[Prompt, ...], providers: tuple[ProviderSpec, ...], tests: tuple[Test, ...]
+        self,
+        config: Mapping[str, Any],
+        prompts: tuple[Prompt, ...],
+        providers: tuple[ProviderSpec, ...],
+        tests: tuple[Test, ...],
     ) -> Suite:
         options = {**(config.get("commandLineOptions") or {}), **(config.get("evaluateOptions") or {})}
         return Suite(
@@ -117,7 +122,9 @@ class _Loader:
             providers=providers,
             tests=tests,
             description=config.get("description") or "",
-            derived_metrics=tuple(DerivedMetric(part["name"], part["value"]) for part in config.get("derivedMetrics") or ()),
+            derived_metrics=tuple(
+                DerivedMetric(part["name"], part["value"]) for part in config.get("derivedMetrics") or ()
+            ),
             env=env_texts(config.get("env")),
             repeat=int(options.get("repeat") or 1),
             max_concurrency=options.get("maxConcurrency"),
@@ -147,7 +154,9 @@ class _Loader:
         free_keys = lambda: frozenset(own_keys) | anchored_keys(document.text)  # noqa: E731
         checker()(document.value, (), self.findings.report_on(document, (), free_keys, is_config=True))
         broken = self.findings.broken
-        given = document.value if isinstance(document.value, dict) else {}
+        given: Mapping[str, Any] = document.value if isinstance(document.value, dict) else {}
+        if _ENV.search(document.text):
+            given = _with_env(given, {**self.env, **env_texts(given.get("env") if "env" not in broken else None)})
         config: dict[str, Any] = {key: value for key, value in given.items() if value is not None and key not in broken}
         if "tests" in broken and isinstance(given["tests"], list):
             config["tests"] = [entry if isinstance(entry, str) else None for entry in given["tests"]]
@@ -157,12 +166,16 @@ class _Loader:
             config["providers"] = config["targets"]
         return config
 
-    def _require(self, config: Mapping[str, Any], document: Document, providers: Sequence[ProviderSpec], tests: Sequence[Test]) -> None:
+    def _require(
+        self, config: Mapping[str, Any], document: Document, providers: Sequence[ProviderSpec], tests: Sequence[Test]
+    ) -> None:
         if not providers and not self.findings.problems:
             self._problem(document, (), "there are no providers", "for example `providers: [echo]`")
         if not tests and not self.findings.problems:
             key = "tests" if "tests" in config else "scenarios" if "scenarios" in config else None
-            self._problem(document, (key,) if key else (), "there are no tests", "for example `tests: [{vars: {question: Why?}}]`")
+            self._problem(
+                document, (key,) if key else (), "there are no tests", "for example `tests: [{vars: {question: Why?}}]`"
+            )
 
     # --- prompts
 
@@ -175,22 +188,29 @@ class _Loader:
                 self._problem(document, (), "there are no prompts", "for example `prompts: ['Answer: {{question}}']`")
             return (Prompt("{{prompt}}", "{{prompt}}"),)
         prompts: list[Prompt] = []
+        nothing: list[Prompt] = []
         for entry, path in _prompt_entries(listed):
-            for prompt in self._reading(document, path, lambda entry=entry: read_prompts(entry, self.files), []):  # type: ignore[misc]
+            for prompt in self._reading(document, path, partial(read_prompts, entry, self.files), nothing):
                 self._prompt_places[len(prompts)] = document.place(path)
                 prompts.append(prompt)
         return tuple(prompts)
 
     # --- providers
 
-    def _providers(self, config: Mapping[str, Any], document: Document, env: Mapping[str, str]) -> tuple[ProviderSpec, ...]:
+    def _providers(
+        self, config: Mapping[str, Any], document: Document, env: Mapping[str, str]
+    ) -> tuple[ProviderSpec, ...]:
         key = "targets" if "targets" in config else "providers"
         listed = config.get("providers") or []
-        entries = [(listed, (key,))] if isinstance(listed, str) else [(entry, (key, index)) for index, entry in enumerate(listed)]
+        entries = (
+            [(listed, (key,))]
+            if isinstance(listed, str)
+            else [(entry, (key, index)) for index, entry in enumerate(listed)]
+        )
         providers: list[ProviderSpec] = []
         for entry, path in entries:
             source = Source({"provider": entry}, document, path)
-            providers.extend(self._reading(document, path, lambda source=source: self._provider(source, env), []))  # type: ignore[misc]
+            providers.extend(self._reading(document, path, partial(self._provider, source, env), []))
         return tuple(providers)
 
     def _provider(self, source: Source, env: Mapping[str, str]) -> list[ProviderSpec]:
@@ -212,7 +232,7 @@ class _Loader:
         if len(self.findings.problems) > before:
             return []
         places = [document.place((index,) if is_list else ()) for index in range(len(entries))]
-        return [build_provider(_render_env(entry, env), place) for entry, place in zip(entries, places, strict=True)]  # type: ignore[arg-type]
+        return [build_provider(_render_env(entry, env), place) for entry, place in zip(entries, places, strict=True)]
 
     # --- tests
 
@@ -226,7 +246,10 @@ class _Loader:
         tests: list[Test] = []
         for layers in sources:
             test = self._reading(
-                layers[-1].document, layers[-1].path, lambda layers=layers: build_test(layers, defaults, self._read_vars), None  # type: ignore[misc]
+                layers[-1].document,
+                layers[-1].path,
+                partial(build_test, layers, defaults, self._read_vars),
+                None,
             )
             if test is not None:
                 tests.append(test)
@@ -235,20 +258,31 @@ class _Loader:
     def _read_vars(
         self, given: Mapping[str, JsonValue], is_expanded: bool, source: Source
     ) -> tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]:
-        return read_vars(given, is_expanded, self.files, lambda name: source.document.locate(*source.path, "vars", name))
+        return read_vars(
+            given, is_expanded, self.files, lambda name: source.document.locate(*source.path, "vars", name)
+        )
 
     def _default_test(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> Source | None:
         value = config.get("defaultTest")
         if isinstance(value, str):
-            return self._reading(document, ("defaultTest",), lambda: reader.read_default(value), None)
+            return self._reading(document, ("defaultTest",), partial(reader.read_default, value), None)
+        metadata = config.get("metadata")
+        if metadata and not (value or {}).get("metadata"):
+            value = {**(value or {}), "metadata": metadata}
         return reader.with_files(Source(value, document, ("defaultTest",))) if value else None
 
-    def _scenario_layers(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> Iterator[list[Source]]:
+    def _scenario_layers(
+        self, config: Mapping[str, Any], document: Document, reader: TestReader
+    ) -> Iterator[list[Source]]:
+        number = 0
         for scenario in self._scenarios(config.get("scenarios") or [], document, reader):
             given = scenario.value.get("tests")
             tests = list(reader.read(given, scenario.document, (*scenario.path, "tests"))) if given else [None]
             for index, data in enumerate(scenario.value["config"]):
-                layer = reader.with_files(Source(data, scenario.document, (*scenario.path, "config", index)))
+                conversation = {"conversationId": f"__scenario_{number}__", **(data.get("metadata") or {})}
+                number += 1
+                named = {**data, "metadata": conversation}  # its tests are one conversation, as with promptfoo
+                layer = reader.with_files(Source(named, scenario.document, (*scenario.path, "config", index)))
                 for test in tests:
                     yield [layer, test] if test is not None else [layer]
 
@@ -257,38 +291,10 @@ class _Loader:
         for index, entry in enumerate(listed):
             path = ("scenarios", index)
             if isinstance(entry, str):
-                found.extend(self._reading(document, path, lambda entry=entry: reader.read_scenarios(entry), []))  # type: ignore[misc]
+                found.extend(self._reading(document, path, partial(reader.read_scenarios, entry), []))
             else:
                 found.append(Source(entry, document, path))
         return found
-
-    # --- references by name
-
-    def _check_references(self, prompts: Sequence[Prompt], providers: Sequence[ProviderSpec], tests: Sequence[Test]) -> None:
-        prompt_names = [name for prompt in prompts for name in (prompt.label, prompt.id) if name]
-        provider_names = [name for provider in providers for name in (provider.label, provider.id) if name]
-        seen: dict[tuple[str, str], bool] = {}
-
-        def check(kind: str, ref: str, place: Place | None) -> None:
-            if (kind, ref) not in seen:
-                seen[kind, ref] = (
-                    any(names_prompt(ref, prompt) for prompt in prompts)
-                    if kind == "prompt"
-                    else any(names_provider(ref, provider) for provider in providers)
-                )
-            if not seen[kind, ref]:
-                known = prompt_names if kind == "prompt" else provider_names
-                hint = did_you_mean(ref, known) or f"there are {', '.join(repr(name[:40]) for name in known[:8])}"
-                self.findings.add(Problem(f"there is no {kind} {ref!r}", place.location() if place else None, hint))
-
-        for provider in providers:
-            for ref in provider.prompts or ():
-                check("prompt", ref, provider.place)
-        for test in tests:
-            for ref in test.prompts or ():
-                check("prompt", ref, _inside(test.place, "prompts"))
-            for ref in test.providers or ():
-                check("provider", ref, _inside(test.place, "providers"))
 
     # --- problems
 
@@ -301,7 +307,9 @@ class _Loader:
             return read()
         except InputError as error:
             for problem in error.problems:
-                self.findings.add(problem if problem.where else Problem(problem.message, document.locate(*path), problem.hint))
+                self.findings.add(
+                    problem if problem.where else Problem(problem.message, document.locate(*path), problem.hint)
+                )
             return otherwise
 
     def _collecting(self) -> "_Collecting":
@@ -326,12 +334,10 @@ class _Collecting:
         return False
 
 
-def _inside(place: Place | None, key: str) -> Place | None:
-    return Place(place.file, (*place.path, key), place.locate) if place else None
-
-
 def _at_file(error: InputError, shown: str) -> InputError:
-    return InputError([Problem(problem.message, problem.where or Location(shown), problem.hint) for problem in error.problems])
+    return InputError(
+        [Problem(problem.message, problem.where or Location(shown), problem.hint) for problem in error.problems]
+    )
 
 
 def _prompt_entries(listed: Any) -> Iterator[tuple[str | Mapping[str, Any], tuple[str | int, ...]]]:
@@ -348,8 +354,25 @@ def _prompt_entries(listed: Any) -> Iterator[tuple[str | Mapping[str, Any], tupl
 _ENV = re.compile(r"\{\{\s*env(?:\.(\w+)|\[\s*['\"]([^'\"]+)['\"]\s*\])\s*\}\}")
 
 
+_RENDERED_LATER = frozenset(("providers", "targets", "provider", "config", "env"))
+
+
+def _with_env(value: Any, env: Mapping[str, str]) -> Any:
+    """A config with `{{env.NAME}}` filled in where the name is defined.
+
+    Providers' settings are left alone: they may hold keys, which would stand in the results then.
+    """
+    if isinstance(value, str):
+        return _render_env(value, env) if "{{" in value else value
+    if isinstance(value, list):
+        return [_with_env(part, env) for part in value]
+    if isinstance(value, dict):
+        return {name: part if name in _RENDERED_LATER else _with_env(part, env) for name, part in value.items()}
+    return value
+
+
 def _render_env(entry: Any, env: Mapping[str, str]) -> Any:
-    """A provider's entry whose id and label have their `{{env.NAME}}` filled in; its config is rendered when it is opened."""
+    """An entry whose id and label have their `{{env.NAME}}` filled in; its config is rendered when it is opened."""
     if isinstance(entry, str):
         return _ENV.sub(lambda found: env.get(found[1] or found[2], found[0]), entry)
     if isinstance(entry, dict):

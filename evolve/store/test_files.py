@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evolve.core.csv_tests import BadCell, check_columns, test_of_row
+from evolve.core.csv_tests import CellError, case_of_row, check_columns
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.schema_check import describe
 from evolve.core.suite import ScriptRef
@@ -62,18 +62,24 @@ class TestReader:
         config = entry.get("config")
         yield from self._named(entry["path"], document, (*path, "path"), is_alone=True, config=config)
 
-    def _named(self, name: str, document: Document, path: Path, *, is_alone: bool, config: Any = None) -> Iterator[Source]:
+    def _named(
+        self, name: str, document: Document, path: Path, *, is_alone: bool, config: Any = None
+    ) -> Iterator[Source]:
         """The tests of the files that one entry names; problems without a place get the entry's."""
         try:
             for file, function in self._files_of(name):
                 yield from self._guarded(file, function, is_alone, config)
         except InputError as error:
             for problem in error.problems:
-                self.findings.add(problem if problem.where else Problem(problem.message, document.locate(*path), problem.hint))
+                self.findings.add(
+                    problem if problem.where else Problem(problem.message, document.locate(*path), problem.hint)
+                )
 
     def _files_of(self, name: str) -> list[tuple[str, str | None]]:
         if name.startswith(_REMOTE):
-            raise InputError(Problem(f"not supported by Anneal: tests from {name.partition(':')[0]}", hint="save them as a file"))
+            raise InputError(
+                Problem(f"not supported by Anneal: tests from {name.partition(':')[0]}", hint="save them as a file")
+            )
         path, function = split_function(name.removeprefix(_PREFIX))
         if any(char in path for char in "*?[") and not self.files.exists(path):
             found = self.files.glob(path)
@@ -103,9 +109,18 @@ class TestReader:
         if suffix == ".py":
             return self._generator(file, function, config)
         if suffix in _JAVASCRIPT:
-            raise InputError(Problem(f"not supported by Anneal: tests made by JavaScript ({self.files.shown(file)})", hint="use Python or a file"))
+            raise InputError(
+                Problem(
+                    f"not supported by Anneal: tests made by JavaScript ({self.files.shown(file)})",
+                    hint="use Python or a file",
+                )
+            )
         if suffix in (".xlsx", ".xls"):
-            raise InputError(Problem(f"not supported by Anneal: tests in spreadsheets ({self.files.shown(file)})", hint="save it as CSV"))
+            raise InputError(
+                Problem(
+                    f"not supported by Anneal: tests in spreadsheets ({self.files.shown(file)})", hint="save it as CSV"
+                )
+            )
         self.files.read_text(file)
         raise InputError(Problem(f"tests stand in yaml, json, jsonl, csv or py files, not in {self.files.shown(file)}"))
 
@@ -126,10 +141,13 @@ class TestReader:
     def _document(self, file: str) -> Document:
         shown = self.files.shown(file)
         text = self.files.read_text(file)
-        document = Document(shown, text, parse_json(text, shown)) if file.endswith(".json") else read_document(text, shown)
+        document = (
+            Document(shown, text, parse_json(text, shown)) if file.endswith(".json") else read_document(text, shown)
+        )
         if document.value is None or document.value == []:
             raise InputError(Problem("there are no tests in it", Location(shown)))
         document.value = resolve_references(document, self.files, set())
+        document.folder = os.path.dirname(file)
         return document
 
     def _checked(self, entry: Any, document: Document, path: Path) -> Iterator[Source]:
@@ -158,11 +176,13 @@ class TestReader:
             self.findings.add(Problem(bad.message, Location(shown, 1, path=bad.column), bad.hint), "unknown key")
         for index, (line, cells) in enumerate(rows):
             if len(cells) != len(header):
-                self.findings.add(Problem(f"the row has {len(cells)} cells, the header {len(header)}", Location(shown, line)))
+                self.findings.add(
+                    Problem(f"the row has {len(cells)} cells, the header {len(header)}", Location(shown, line))
+                )
                 continue
             try:
-                test = test_of_row(dict(zip(header, cells, strict=True)), f"Row #{index + 1}")
-            except BadCell as bad:
+                test = case_of_row(dict(zip(header, cells, strict=True)), f"Row #{index + 1}")
+            except CellError as bad:
                 self.findings.add(Problem(bad.message, Location(shown, line, path=bad.column), bad.hint))
                 continue
             yield from self._checked(test, _LineDocument(shown, "", test, items={(): Mark(line, 1)}), ())
@@ -184,7 +204,9 @@ class TestReader:
         before = len(self.findings.problems)
         checker("defaultTest")(document.value, (), self.findings.report_on(document))
         is_fine = len(self.findings.problems) == before and isinstance(document.value, dict)
-        return self.with_files(Source(document.value, document)) if is_fine and isinstance(document.value, dict) else None
+        return (
+            self.with_files(Source(document.value, document)) if is_fine and isinstance(document.value, dict) else None
+        )
 
     def read_scenarios(self, name: str) -> list[Source]:
         """The scenarios of files; the list is shorter when some have problems."""
@@ -224,7 +246,7 @@ class TestReader:
 
     def _variables(self, names: Iterable[str], source: Source) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        folder = os.path.dirname(os.path.join(self.files.base_dir, source.document.file))
+        folder = os.path.join(self.files.base_dir, source.document.folder)
         for name in names:
             pattern = os.path.join(folder, name.removeprefix(_PREFIX))
             found = self.files.glob(pattern)
@@ -233,7 +255,12 @@ class TestReader:
             for file in found:
                 value = read_data(file, self.files)
                 if not isinstance(value, dict):
-                    raise InputError(Problem(f"expected a mapping of names to values, got {describe(value)}", Location(self.files.shown(file))))
+                    raise InputError(
+                        Problem(
+                            f"expected a mapping of names to values, got {describe(value)}",
+                            Location(self.files.shown(file)),
+                        )
+                    )
                 merged.update(value)
         return merged
 
@@ -260,14 +287,20 @@ class _Generated(Document):
 
 
 def _described(source: Source, index: int) -> Source:
-    return source if source.value.get("description") else Source({**source.value, "description": f"Row #{index + 1}"}, source.document, source.path)
+    return (
+        source
+        if source.value.get("description")
+        else Source({**source.value, "description": f"Row #{index + 1}"}, source.document, source.path)
+    )
 
 
 def _json_line(line: str, shown: str, number: int) -> Any:
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(Problem(f"not JSON: {error.msg}", Location(shown, number, error.colno), "one JSON value in each line")) from None
+        raise InputError(
+            Problem(f"not JSON: {error.msg}", Location(shown, number, error.colno), "one JSON value in each line")
+        ) from None
 
 
 def _rows(text: str, shown: str) -> Iterator[tuple[int, list[str]]]:
@@ -294,5 +327,3 @@ def _call(generate: Any, config: Any, file: str, shown: str, name: str) -> list[
         where = Location(shown, lines[-1] if lines else code and code.co_firstlineno)
         raise InputError(Problem(f"{name} raised {type(error).__name__}: {error}", where)) from error
     raise InputError(Problem(f"{name} must return a list of tests, it returned {describe(made)}", Location(shown)))
-
-

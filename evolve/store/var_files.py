@@ -27,9 +27,7 @@ def read_vars(
     A glob that finds several files is a list of their texts, which multiplies the test. YAML becomes JSON text, an
     image a data URL, other media base64; everything else is the file's text without white space around it.
 
-    Args:
-        is_expanded: whether globs are; otherwise a value names one file.
-        locate: the place of a variable, for messages.
+    `is_expanded` says whether a glob may stand for several; `locate` gives the place of a variable, for messages.
 
     Raises:
         InputError: no file, or one that cannot be read.
@@ -59,7 +57,11 @@ def _names_a_file(value: JsonValue) -> bool:
     if isinstance(value, str):
         return value.startswith(_PREFIX)
     is_choice = isinstance(value, list) and bool(value) and isinstance(value[0], str)
-    return is_choice and isinstance(value, list) and any(isinstance(part, str) and part.startswith(_PREFIX) for part in value)
+    return (
+        is_choice
+        and isinstance(value, list)
+        and any(isinstance(part, str) and part.startswith(_PREFIX) for part in value)
+    )
 
 
 def _script(value: str, files: LocalFiles) -> ScriptRef | None:
@@ -88,7 +90,9 @@ def _content(value: str, files: LocalFiles) -> str:
     path = value.removeprefix(_PREFIX)
     suffix = os.path.splitext(path)[1].lower()
     if suffix in _SCRIPTS:
-        raise InputError(Problem(f"a function cannot stand in a list of vars: {path}", hint="give it a variable of its own"))
+        raise InputError(
+            Problem(f"a function cannot stand in a list of vars: {path}", hint="give it a variable of its own")
+        )
     if suffix == ".pdf":
         raise InputError(Problem(f"not supported by Anneal: PDF files ({path})", hint="save the text as a file"))
     if suffix in _IMAGES or suffix in _MEDIA:

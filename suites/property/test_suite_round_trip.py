@@ -32,10 +32,32 @@ SLOW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 name = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
-odd_text = st.sampled_from(["yes", "010", "0o10", "1e3", "~", "", " ", "null", "a: b", "- a", "# c", "2024-01-01", "{{x}}", "a\nb\n", "\t", "'", '"'])
+odd_text = st.sampled_from(
+    [
+        "yes",
+        "010",
+        "0o10",
+        "1e3",
+        "~",
+        "",
+        " ",
+        "null",
+        "a: b",
+        "- a",
+        "# c",
+        "2024-01-01",
+        "{{x}}",
+        "a\nb\n",
+        "\t",
+        "'",
+        '"',
+    ]
+)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 scalar = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | finite | text | odd_text
-json_value = st.recursive(scalar, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3), max_leaves=8)
+json_value = st.recursive(
+    scalar, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3), max_leaves=8
+)
 
 
 @given(json_value)
@@ -120,7 +142,13 @@ tests = st.builds(
     provider=st.none() | st.just("echo") | st.just({"id": "echo", "config": {"a": 1}}),
 )
 prompts = st.lists(
-    st.builds(Prompt, raw=words.filter(lambda raw: not Path(raw.replace("\0", "")).suffix and raw.strip()), label=words, config=mapping, id=st.none() | words),
+    st.builds(
+        Prompt,
+        raw=words.filter(lambda raw: not Path(raw.replace("\0", "")).suffix and raw.strip()),
+        label=words,
+        config=mapping,
+        id=st.none() | words,
+    ),
     min_size=1,
     max_size=2,
 )

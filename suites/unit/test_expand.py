@@ -8,7 +8,9 @@ from evolve.core.expand import expand
 from evolve.core.suite import Evaluation, Prompt, ProviderSpec, Suite, Test, TestOptions
 
 
-def suite_of(*tests: Test, prompts: tuple[str, ...] = ("p",), providers: tuple[str, ...] = ("echo",), **fields: object) -> Suite:
+def suite_of(
+    *tests: Test, prompts: tuple[str, ...] = ("p",), providers: tuple[str, ...] = ("echo",), **fields: object
+) -> Suite:
     return Suite(
         path="suite.yaml",
         base_dir="",
@@ -28,9 +30,7 @@ def case(description: str = "", options: TestOptions | None = None, **variables:
 
 
 def test_the_order_is_test_repeat_vars_provider_prompt() -> None:
-    suite = suite_of(
-        case(x=["a", "b"]), case(x="c"), prompts=("p", "q"), providers=("one", "two"), repeat=2
-    )
+    suite = suite_of(case(x=["a", "b"]), case(x="c"), prompts=("p", "q"), providers=("one", "two"), repeat=2)
     found = [(part.vars["x"], part.repeat, part.provider.id, part.prompt.raw) for part in expand(suite)]
     columns = [("one", "p"), ("one", "q"), ("two", "p"), ("two", "q")]
     order = [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("c", 0), ("c", 1)]
@@ -67,8 +67,8 @@ def test_prefix_and_suffix_surround_the_prompt() -> None:
 
 @pytest.mark.parametrize(
     ("reference", "labels"),
-    [("one", ["one"]), ("group", ["group:a", "group:b"]), ("group:*", ["group:a", "group:b"]), ("*", ["one", "group:a", "group:b"]),
-     ("group:a", ["group:a"]), ("gro", [])],
+    [("one", ["one"]), ("group", ["group:a", "group:b"]), ("group:*", ["group:a", "group:b"]),
+     ("*", ["one", "group:a", "group:b"]), ("group:a", ["group:a"]), ("gro", [])],
 )  # fmt: skip
 def test_a_test_chooses_prompts_by_label_group_or_star(reference: str, labels: list[str]) -> None:
     suite = suite_of(replace(case(), prompts=(reference,)), prompts=("one", "group:a", "group:b"))
@@ -90,12 +90,16 @@ def test_a_provider_takes_only_its_prompts() -> None:
 def test_a_tests_own_provider_answers_under_the_suites_providers_name() -> None:
     suite = suite_of(replace(case(), provider={"id": "python:x.py", "config": {"a": 1}}), providers=("echo",))
     (evaluation,) = expand(suite)
-    assert (evaluation.provider.id, evaluation.provider.name, evaluation.provider.config) == ("python:x.py", "echo", {"a": 1})
+    assert (evaluation.provider.id, evaluation.provider.name, evaluation.provider.config) == (
+        "python:x.py",
+        "echo",
+        {"a": 1},
+    )
 
 
 def test_vars_can_be_transformed_before_lists_multiply() -> None:
     suite = suite_of(case(options=TestOptions(transform_vars="split"), x="a b"))
-    found = expand(suite, transform_vars=lambda code, given: {"x": str(given["x"]).split()})
+    found = expand(suite, transform_vars=lambda _code, given: {"x": str(given["x"]).split()})
     assert [part.vars["x"] for part in found] == ["a", "b"]
 
 
@@ -126,7 +130,13 @@ def test_expanded_tests_with_a_description_show_what_multiplied() -> None:
 
 @pytest.mark.parametrize("description", ["a\nb", "a\x00b", "x" * 500, "a::b", "é😀" * 60, "\u2028", " \t "])
 def test_an_id_is_one_short_printable_line(description: str) -> None:
-    suite = suite_of(case(description), case(description), prompts=("p" * 300, "q\n" * 50), providers=("x" * 200, "y" * 200), repeat=3)
+    suite = suite_of(
+        case(description),
+        case(description),
+        prompts=("p" * 300, "q\n" * 50),
+        providers=("x" * 200, "y" * 200),
+        repeat=3,
+    )
     found = ids(suite)
     assert len(set(found)) == len(found) == 24
     for name in found:

@@ -7,11 +7,11 @@ import jsonschema
 import pytest
 
 from evolve.core.assertions import known_types
-from evolve.core.csv_tests import BadCell, assertion_of_text, check_columns, test_of_row
+from evolve.core.csv_tests import CellError, assertion_of_text, case_of_row, check_columns
 from evolve.core.did_you_mean import closest, did_you_mean
 from evolve.core.errors import InputError
-from evolve.core.schema_check import Unsupported, compile_schema
-from evolve.core.suite_format import suite_schema
+from evolve.core.schema_check import UnsupportedKeywordError, compile_schema
+from evolve.core.suite_format import ASSERTION_KEYS, suite_schema
 from evolve.core.undefined import needed_names
 from evolve.core.yaml12 import parse_yaml
 from evolve.store.suites import load_suite
@@ -76,21 +76,36 @@ def test_top_level_keys_of_the_users_own_hold_what_references_and_anchors_repeat
 
 
 def test_a_value_that_is_a_template_is_judged_when_it_is_rendered(tmp_path: Path) -> None:
-    text = HEAD + "tests: [{vars: {q: 1}, assert: [{type: word-count, value: '{{q}}'}, {type: is-json, value: file://s.json}]}]\n"
+    text = (
+        HEAD
+        + "tests: [{vars: {q: 1}, assert: [{type: word-count, value: '{{q}}'}, {type: is-json, value: file://s.json}]}]\n"
+    )
     assert load_text(tmp_path, text)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- vars: {q: 1}\n  assert: {type: equals, value: 1}", "tests[0].assert: expected a list of assertions, got a mapping"),
-        ("- vars: {q: 1}\n  assert: [contains]", "tests[0].assert[0]: expected an assertion, a mapping with `type`, got the text 'contains'"),
+        (
+            "- vars: {q: 1}\n  assert: {type: equals, value: 1}",
+            "tests[0].assert: expected a list of assertions, got a mapping",
+        ),
+        (
+            "- vars: {q: 1}\n  assert: [contains]",
+            "tests[0].assert[0]: expected an assertion, a mapping with `type`, got the text 'contains'",
+        ),
         ("- vars: [1]", "tests[0].vars[0]: expected text, got the number 1"),
         ("- vars: {q: 1}\n  threshold: [1]", "tests[0].threshold: expected a number, got a list"),
         ("- vars: {q: 1}\n  options: {disableVarExpansion: yes}", "expected true or false, got the text 'yes'"),
         ("- vars: {q: 1}\n  options: {temprature: 1}", "unknown key 'temprature' (did you mean 'temperature'?)"),
-        ("- vars: {q: 1}\n  description: 7", "tests[0].description: expected text, got the number 7 (put it in quotes)"),
-        ("- vars: {q: 1}\n  assert: [{typ: equals, value: 1}]", "tests[0].assert[0].typ: unknown key 'typ' (did you mean 'type'?)"),
+        (
+            "- vars: {q: 1}\n  description: 7",
+            "tests[0].description: expected text, got the number 7 (put it in quotes)",
+        ),
+        (
+            "- vars: {q: 1}\n  assert: [{typ: equals, value: 1}]",
+            "tests[0].assert[0].typ: unknown key 'typ' (did you mean 'type'?)",
+        ),
         ("- vars: {q: 1}\n  assert: [{type: contains}]", "tests[0].assert[0]: contains needs a value"),
         ("- vars: {q: 1}\n  assert: [{type: contains, valu: x}]", "tests[0].assert[0].valu: unknown key 'valu'"),
         ("- vars: {q: 1}\n  assert: [{type: not-select-best, value: x}]", "select-best compares outputs"),
@@ -115,11 +130,16 @@ def test_the_schema_is_a_schema() -> None:
 def test_good_suites_fit_the_editors_schema(name: str) -> None:
     config = parse_yaml((GOOD / name).read_text(), name)
     config = json.loads(json.dumps(config).replace('{"$ref": "#/assertionTemplates/short"}', '{"type": "contains"}'))
-    errors = [f"{error.json_path}: {error.message}" for error in jsonschema.Draft202012Validator(suite_schema()).iter_errors(config)]
+    errors = [
+        f"{error.json_path}: {error.message}"
+        for error in jsonschema.Draft202012Validator(suite_schema()).iter_errors(config)
+    ]
     assert errors == []
 
 
-@pytest.mark.parametrize("name", ["unknown_key", "everything_at_once", "assert_set", "scenarios", "top_types", "providers"])
+@pytest.mark.parametrize(
+    "name", ["unknown_key", "everything_at_once", "assert_set", "scenarios", "top_types", "providers"]
+)
 def test_bad_suites_do_not_fit_the_editors_schema(name: str) -> None:
     config = parse_yaml((BAD / f"{name}.yaml").read_text(), name)
     assert not jsonschema.Draft202012Validator(suite_schema()).is_valid(config)
@@ -127,25 +147,38 @@ def test_bad_suites_do_not_fit_the_editors_schema(name: str) -> None:
 
 def test_the_schema_names_all_assertion_types() -> None:
     listed = set(suite_schema()["$defs"]["assertionType"]["enum"])
-    assert {name.removeprefix("not-") for name in listed} == {*known_types(), "assert-set"}
+    negatable = {f"not-{name}" for name, kind in known_types().items() if not kind.compares}
+    assert listed == known_types().keys() | negatable
+
+
+def test_the_schema_names_the_keys_of_all_assertion_types() -> None:
+    listed = set(suite_schema()["$defs"]["assertion"]["properties"])
+    assert listed == ASSERTION_KEYS.union(*(kind.keys for kind in known_types().values()))
 
 
 def test_value_schemas_of_all_types_can_be_checked() -> None:
     for kind in known_types().values():
         try:
             compile_schema(kind.value_schema)
-        except Unsupported:
+        except UnsupportedKeywordError:
             jsonschema.Draft202012Validator.check_schema(kind.value_schema)  # type: ignore[arg-type]
 
 
 def test_a_keyword_that_the_compiler_does_not_know_is_named() -> None:
-    with pytest.raises(Unsupported, match="uniqueItems"):
+    with pytest.raises(UnsupportedKeywordError, match="uniqueItems"):
         compile_schema({"type": "array", "uniqueItems": True})
 
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("asserts", "assert"), ("asert", "assert"), ("Assert", "assert"), ("asesrt", "assert"), ("xyz", None), ("a", None)],
+    [
+        ("asserts", "assert"),
+        ("asert", "assert"),
+        ("Assert", "assert"),
+        ("asesrt", "assert"),
+        ("xyz", None),
+        ("a", None),
+    ],
 )
 def test_the_nearest_name_is_suggested(name: str, meant: str | None) -> None:
     assert closest(name, ["vars", "assert", "options"]) == meant
@@ -196,10 +229,11 @@ def test_a_broken_list_in_a_cell_is_refused() -> None:
 def test_a_row_is_a_test() -> None:
     row = {
         " question ": "Why?", "__expected1": "contains: W", "__expected2": "", "__expected3": "y", "__prefix": "Q: ",
-        "__description": "d", "__metric": "m", "__threshold": "0.5", "__metadata:tags[]": "a, b\\,c", "__metadata:k": "v",
+        "__description": "d", "__metric": "m", "__threshold": "0.5", "__metadata:k": "v",
+        "__metadata:tags[]": "a, b\\,c",
         "__config:__expected2:threshold": "0.25", "__providerOutput": "out",
     }  # fmt: skip
-    assert test_of_row(row) == {
+    assert case_of_row(row, "not used") == {
         "vars": {"question": "Why?"},
         "description": "d",
         "providerOutput": "out",
@@ -209,14 +243,16 @@ def test_a_row_is_a_test() -> None:
             {"type": "equals", "value": "y", "metric": "m", "threshold": 0.25},
         ],
         "options": {"prefix": "Q: "},
-        "metadata": {"tags": ["a", "b,c"], "k": "v", "threshold": 0.25},
+        "metadata": {"k": "v", "tags": ["a", "b,c"], "threshold": 0.25},
     }
 
 
-@pytest.mark.parametrize("column", ["__config:__expected0:threshold", "__config:expected:threshold", "__config:__expected1:weight"])
+@pytest.mark.parametrize(
+    "column", ["__config:__expected0:threshold", "__config:expected:threshold", "__config:__expected1:weight"]
+)
 def test_a_wrong_config_column_is_refused(column: str) -> None:
-    with pytest.raises(BadCell, match="unknown column"):
-        test_of_row({"q": "1", column: "1"})
+    with pytest.raises(CellError, match="unknown column"):
+        case_of_row({"q": "1", column: "1"}, "")
 
 
 def test_wrong_columns_are_found() -> None:
@@ -237,6 +273,3 @@ def test_wrong_columns_are_found() -> None:
 )
 def test_only_what_is_surely_needed_is_needed(template: str, names: set[str]) -> None:
     assert needed_names(template) == names
-
-
-test_of_row.__test__ = False  # type: ignore[attr-defined]

@@ -66,7 +66,8 @@ def test_a_text_file_holds_prompts_between_dashes(folder: Path) -> None:
 
 def test_prompts_have_labels_from_mappings(folder: Path) -> None:
     write(folder, p__txt="First {{q}}", p__md="# {{q}}")
-    text = f"prompts:\n  - {{label: one, raw: '{{{{q}}}}', id: i}}\n  - {{label: two, raw: file://p.txt}}\n  - {{id: file://p.md, label: three}}\n{TESTS}"
+    text = "prompts:\n  - {label: one, raw: '{{q}}', id: i}\n  - {label: two, raw: file://p.txt}\n"
+    text += f"  - {{id: file://p.md, label: three}}\n{TESTS}"
     suite = load(folder, text)
     assert labels(suite) == [("one", "{{q}}"), ("two: p.txt: First {{q}}", "First {{q}}"), ("three", "# {{q}}")]
     assert suite.prompts[0].id == "i"
@@ -88,11 +89,18 @@ def test_chat_prompts_in_json_and_yaml_become_compact_json(folder: Path) -> None
 
 def test_a_json_prompt_may_name_files(folder: Path) -> None:
     write(folder, c__json='[{"role": "system", "content": "file://s.txt"}]', s__txt="Be brief.")
-    assert labels(load(folder, f"prompts: [file://c.json]\n{TESTS}"))[0][1] == '[{"role":"system","content":"Be brief."}]'
+    assert (
+        labels(load(folder, f"prompts: [file://c.json]\n{TESTS}"))[0][1] == '[{"role":"system","content":"Be brief."}]'
+    )
 
 
 def test_json_lines_and_tables_hold_many_prompts(folder: Path) -> None:
-    write(folder, l__jsonl='{"a": "{{q}}"}\n{"b": "{{q}}"}\n', t__csv="prompt,label\n{{q}} 1,one\n{{q}} 2,\n", s__csv="prompt\n{{q}} 3\n")
+    write(
+        folder,
+        l__jsonl='{"a": "{{q}}"}\n{"b": "{{q}}"}\n',
+        t__csv="prompt,label\n{{q}} 1,one\n{{q}} 2,\n",
+        s__csv="prompt\n{{q}} 3\n",
+    )
     found = labels(load(folder, f"prompts: [file://l.jsonl, file://t.csv, file://s.csv]\n{TESTS}"))
     assert found == [
         ('l.jsonl: {"a": "{{q}}"}', '{"a": "{{q}}"}'),
@@ -104,7 +112,7 @@ def test_json_lines_and_tables_hold_many_prompts(folder: Path) -> None:
 
 
 def test_globs_name_prompts_in_order(folder: Path) -> None:
-    write(folder, **{"b__txt": "B {{q}}", "a__txt": "A {{q}}", "c__md": "C"})
+    write(folder, b__txt="B {{q}}", a__txt="A {{q}}", c__md="C")
     assert [raw for _, raw in labels(load(folder, f"prompts: file://*.txt\n{TESTS}"))] == ["A {{q}}", "B {{q}}"]
 
 
@@ -116,7 +124,9 @@ def test_functions_make_prompts(folder: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["yes/no: {{q}}?", "What is 1*2?", "Is it a.b? {{q}}", "See notes.md for {{q}}", "a/b"])
+@pytest.mark.parametrize(
+    "text", ["yes/no: {{q}}?", "What is 1*2?", "Is it a.b? {{q}}", "See notes.md for {{q}}", "a/b"]
+)
 def test_text_that_only_looks_like_a_file_is_text(folder: Path, text: str) -> None:
     assert labels(load(folder, f"prompts: ['{text}']\n{TESTS}")) == [(text, text)]
 
@@ -147,10 +157,13 @@ def test_prompts_that_are_refused(folder: Path, prompt: str, message: str) -> No
 
 
 def test_providers_come_in_all_shapes(folder: Path) -> None:
-    write(folder, more__yaml="- {id: exec:cat, label: cat}\n- echo\n", one__json='{"id": "http://x", "config": {"a": 1}}')
+    write(
+        folder, more__yaml="- {id: exec:cat, label: cat}\n- echo\n", one__json='{"id": "http://x", "config": {"a": 1}}'
+    )
     text = (
         "prompts: ['{{q}}']\ntests: [{vars: {q: 1}}]\nenv: {MODEL: small}\n"
-        "providers:\n  - echo\n  - {id: 'openai:chat:{{env.MODEL}}', label: l, config: {k: '{{env.KEY}}'}, prompts: ['{{q}}'], delay: 5,"
+        "providers:\n  - echo\n  - {id: 'openai:chat:{{env.MODEL}}', label: l, config: {k: '{{env.KEY}}'},"
+        " prompts: ['{{q}}'], delay: 5,"
         " transform: output, env: {N: 1}}\n  - python:x.py: {config: {b: 2}}\n  - file://more.yaml\n  - file://one.json\n"
     )
     found = load(folder, text, env={"KEY": "secret"}).providers
@@ -162,7 +175,12 @@ def test_providers_come_in_all_shapes(folder: Path) -> None:
         ("echo", "echo", {}),
         ("http://x", "http://x", {"a": 1}),
     ]
-    assert (found[1].prompts, found[1].delay_ms, found[1].transform, found[1].env) == (("{{q}}",), 5, "output", {"N": "1"})
+    assert (found[1].prompts, found[1].delay_ms, found[1].transform, found[1].env) == (
+        ("{{q}}",),
+        5,
+        "output",
+        {"N": "1"},
+    )
 
 
 def test_one_provider_may_stand_alone_and_be_called_target(folder: Path) -> None:
@@ -195,7 +213,10 @@ def test_tests_come_from_every_kind_of_file(folder: Path) -> None:
             "t__json": '[{"vars": {"q": "json"}}]',
             "t__jsonl": '{"vars": {"q": "jsonl 1"}}\n\n{"vars": {"q": "jsonl 2"}}\n',
             "t__csv": 'q,__expected\n"csv, quoted\nline",contains: c\n\nlast,\n',
-            "t__py": "def generate_tests(config=None):\n    return [{'vars': {'q': f'py {config}'}}]\ndef other():\n    yield {'vars': {'q': 'other'}}\n",
+            "t__py": (
+                "def generate_tests(config=None):\n    return [{'vars': {'q': f'py {config}'}}]\n"
+                "def other():\n    yield {'vars': {'q': 'other'}}\n"
+            ),
         },
     )
     text = PROMPTS + (
@@ -204,16 +225,21 @@ def test_tests_come_from_every_kind_of_file(folder: Path) -> None:
     )
     suite = load(folder, text)
     assert [test.vars["q"] for test in suite.tests] == [
-        "inline", "yaml a", "yaml b", "yml", "json", "jsonl 1", "jsonl 2", "csv, quoted\nline", "last", "py None", "other", "py {'n': 1}",
+        "inline", "yaml a", "yaml b", "yml", "json", "jsonl 1", "jsonl 2", "csv, quoted\nline", "last",
+        "py None", "other", "py {'n': 1}",
     ]  # fmt: skip
     places = [str(test.place.location()).replace(f"{folder}/", "") for test in suite.tests if test.place]
     assert places == [
-        "suite.yaml:4:5: tests[0]", "t/a.yaml:1:3: [0]", "t/a.yaml:2:3: [1]", "t/c.yml:1:1", "t.json:1:2: [0]", "t.jsonl:1:1", "t.jsonl:3:1",
+        "suite.yaml:4:5: tests[0]", "t/a.yaml:1:3: [0]", "t/a.yaml:2:3: [1]", "t/c.yml:1:1", "t.json:1:2: [0]", "t.jsonl:1:1",
+        "t.jsonl:3:1",
         "t.csv:2", "t.csv:5", "t.py: [0]", "t.py: [0]", "t.py: [0]",
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("tests", "description"), [("t.csv", "Row #1"), ("[file://t.csv]", "Row #1"), ("t.json", "Row #1"), ("[t.json]", "")])
+@pytest.mark.parametrize(
+    ("tests", "description"),
+    [("t.csv", "Row #1"), ("[file://t.csv]", "Row #1"), ("t.json", "Row #1"), ("[t.json]", "")],
+)
 def test_rows_are_described_as_promptfoo_does(folder: Path, tests: str, description: str) -> None:
     write(folder, t__csv="q\n1\n", t__json='[{"vars": {"q": "1"}}]')
     assert load(folder, f"{PROMPTS}tests: {tests}\n").tests[0].description == description
@@ -221,9 +247,11 @@ def test_rows_are_described_as_promptfoo_does(folder: Path, tests: str, descript
 
 def test_default_test_applies_to_every_test(folder: Path) -> None:
     text = PROMPTS + (
-        "defaultTest:\n  vars: {a: 1, q: d}\n  assert: [{type: contains, value: x}]\n  options: {prefix: P, suffix: S}\n"
+        "defaultTest:\n  vars: {a: 1, q: d}\n  assert: [{type: contains, value: x}]\n  "
+        "options: {prefix: P, suffix: S}\n"
         "  metadata: {family: f, split: s}\n  threshold: 0.5\n  prompts: ['{{q}}']\n"
-        "tests:\n  - {}\n  - vars: {q: own}\n    assert: [{type: contains, value: y}]\n    options: {suffix: T}\n    metadata: {split: t}\n"
+        "tests:\n  - {}\n  - vars: {q: own}\n    assert: [{type: contains, value: y}]\n    "
+        "options: {suffix: T}\n    metadata: {split: t}\n"
         "    threshold: 0\n  - options: {disableDefaultAsserts: true}\n"
     ).replace("  - {}\n", "  - description: first\n")
     first, second, third = load(folder, text).tests
@@ -245,11 +273,16 @@ def test_default_test_may_stand_in_a_file(folder: Path) -> None:
 
 
 def test_scenarios_combine_data_and_tests(folder: Path) -> None:
-    write(folder, t__yaml="- vars: {b: 3}\n  assert: [{type: contains, value: t}]\n", s__yaml="- config: [{vars: {a: 9, b: 9}}]\n")
+    write(
+        folder,
+        t__yaml="- vars: {b: 3}\n  assert: [{type: contains, value: t}]\n",
+        s__yaml="- config: [{vars: {a: 9, b: 9}}]\n",
+    )
     text = "prompts: ['{{a}} {{b}}']\nproviders: [echo]\n" + (
         "defaultTest: {assert: [{type: contains, value: d}], vars: {c: 0}}\n"
         "tests: [{vars: {a: 0, b: 0}}]\n"
-        "scenarios:\n  - config:\n      - vars: {a: 1}\n        assert: [{type: contains, value: s}]\n      - vars: {a: 2}\n"
+        "scenarios:\n  - config:\n      - vars: {a: 1}\n        "
+        "assert: [{type: contains, value: s}]\n      - vars: {a: 2}\n"
         "    tests: [file://t.yaml, {vars: {b: 4}}]\n  - file://s.yaml\n"
     )
     tests = load(folder, text).tests
@@ -262,16 +295,21 @@ def test_scenarios_combine_data_and_tests(folder: Path) -> None:
 def test_assertions_become_values(folder: Path) -> None:
     text = PROMPTS + (
         "tests:\n  - vars: {q: 1}\n    assert:\n"
-        "      - {type: not-contains, value: x, weight: 0, metric: m, transform: output, threshold: 1, config: {a: 1}}\n"
+        "      - {type: not-contains, value: x, weight: 0, metric: m, transform: output, threshold: 1, "
+        "config: {a: 1}}\n"
         "      - {type: assert-set, threshold: 0.5, weight: 2, metric: s, assert: [{type: is-json}]}\n"
     )
     plain, group = load(folder, text).tests[0].requirements
     assert isinstance(plain, Assertion)
     assert isinstance(group, AssertSet)
-    assert (plain.type, plain.negated, plain.value, plain.weight, plain.metric, plain.transform, plain.threshold, plain.config) == (
-        "contains", True, "x", 0, "m", "output", 1, {"a": 1}
-    )  # fmt: skip
-    assert (group.threshold, group.weight, group.metric, [part.type for part in group.assertions]) == (0.5, 2, "s", ["is-json"])
+    assert (plain.type, plain.negated, plain.value, plain.weight) == ("contains", True, "x", 0)
+    assert (plain.metric, plain.transform, plain.threshold, plain.config) == ("m", "output", 1, {"a": 1})
+    assert (group.threshold, group.weight, group.metric, [part.type for part in group.assertions]) == (
+        0.5,
+        2,
+        "s",
+        ["is-json"],
+    )
     assert group.assertions[0].place is not None
     assert str(group.assertions[0].place.location()).endswith("suite.yaml:7:75: tests[0].assert[1].assert[0]")
 
@@ -293,7 +331,11 @@ def test_a_references_target_may_stand_in_another_file(folder: Path) -> None:
 
 def test_a_json_schemas_own_references_are_left_alone(folder: Path) -> None:
     schema = "{type: object, properties: {a: {$ref: '#/definitions/a'}}, definitions: {a: {type: string}}}"
-    (assertion,) = load(folder, f"{PROMPTS}tests: [{{vars: {{q: 1}}, assert: [{{type: is-json, value: {schema}}}]}}]\n").tests[0].requirements
+    (assertion,) = (
+        load(folder, f"{PROMPTS}tests: [{{vars: {{q: 1}}, assert: [{{type: is-json, value: {schema}}}]}}]\n")
+        .tests[0]
+        .requirements
+    )
     assert isinstance(assertion, Assertion)
     assert isinstance(assertion.value, dict)
     assert assertion.value["properties"] == {"a": {"$ref": "#/definitions/a"}}
@@ -311,7 +353,13 @@ def test_run_settings_are_read(folder: Path) -> None:
         "derivedMetrics: [{name: n, value: a + b}]\ntests: [{vars: {q: 1}, providerOutput: x}]\n"
     )
     suite = load(folder, text)
-    assert (suite.description, suite.env, suite.repeat, suite.max_concurrency, suite.delay_ms) == ("d", {"A": "1", "B": "true"}, 2, 3, 4)
+    assert (suite.description, suite.env, suite.repeat, suite.max_concurrency, suite.delay_ms) == (
+        "d",
+        {"A": "1", "B": "true"},
+        2,
+        3,
+        4,
+    )
     assert [(metric.name, metric.value) for metric in suite.derived_metrics] == [("n", "a + b")]
     assert (suite.tests[0].provider_output, suite.tests[0].has_provider_output) == ("x", True)
 
@@ -320,10 +368,28 @@ def test_run_settings_are_read(folder: Path) -> None:
 
 
 def test_vars_are_read_from_files(folder: Path) -> None:
-    write(folder, **{"t__txt": "  text\n\n", "y__yaml": "a: [1, yes]\n", "j__json": '{"a":  1}\n', "m/1__md": "one\n", "m/2__md": "two\n"})
-    text = PROMPTS + "tests: [{vars: {q: file://t.txt, y: file://y.yaml, j: file://j.json, m: 'file://m/*.md', l: [x, file://t.txt]}}]\n"
+    write(
+        folder,
+        **{
+            "t__txt": "  text\n\n",
+            "y__yaml": "a: [1, yes]\n",
+            "j__json": '{"a":  1}\n',
+            "m/1__md": "one\n",
+            "m/2__md": "two\n",
+        },
+    )
+    text = (
+        PROMPTS
+        + "tests: [{vars: {q: file://t.txt, y: file://y.yaml, j: file://j.json, m: 'file://m/*.md', l: [x, file://t.txt]}}]\n"
+    )
     suite = load(folder, text)
-    assert suite.tests[0].vars == {"q": "text", "y": '{"a":[1,"yes"]}', "j": '{"a":  1}', "m": ["one", "two"], "l": ["x", "text"]}
+    assert suite.tests[0].vars == {
+        "q": "text",
+        "y": '{"a":[1,"yes"]}',
+        "j": '{"a":  1}',
+        "m": ["one", "two"],
+        "l": ["x", "text"],
+    }
     assert len(expand(suite)) == 4
 
 
@@ -409,7 +475,9 @@ def test_a_byte_order_mark_is_no_part_of_the_text(folder: Path) -> None:
 
 def test_suites_may_read_files_of_their_checkout(folder: Path) -> None:
     (folder / ".git").mkdir()
-    write(folder, **{"shared/p__md": "# {{q}}", "suites/agents/s__yaml": f"prompts: [file://../../shared/p.md]\n{TESTS}"})
+    write(
+        folder, **{"shared/p__md": "# {{q}}", "suites/agents/s__yaml": f"prompts: [file://../../shared/p.md]\n{TESTS}"}
+    )
     assert load_suite(str(folder / "suites/agents/s.yaml")).prompts[0].raw == "# {{q}}"
     with pytest.raises(InputError, match="is outside of"):
         load_suite(str(folder / "suites/agents/s.yaml"), root=str(folder / "suites"))
@@ -437,7 +505,15 @@ def test_files_are_found_relative_to_the_suites_folder(folder: Path) -> None:
 
 
 def test_a_script_is_loaded_once_and_sees_its_neighbours(folder: Path) -> None:
-    write(folder, neighbour_of_script__py="VALUE = 3\n", s__py="import neighbour_of_script\nCOUNT = []\ndef f():\n    COUNT.append(1)\n    return len(COUNT) + neighbour_of_script.VALUE\nclass C:\n    @staticmethod\n    def m():\n        return 'm'\n")
+    write(
+        folder,
+        neighbour_of_script__py="VALUE = 3\n",
+        s__py=(
+            "import neighbour_of_script\nCOUNT = []\n"
+            "def f():\n    COUNT.append(1)\n    return len(COUNT) + neighbour_of_script.VALUE\n"
+            "class C:\n    @staticmethod\n    def m():\n        return 'm'\n"
+        ),
+    )
     scripts = LocalScripts()
     path = str(folder / "s.py")
     assert [scripts.function(ScriptRef(path), "f")() for _ in range(2)] == [4, 5]
@@ -475,7 +551,15 @@ def test_inline_python_is_an_expression_or_a_body(code: str, value: object) -> N
     assert LocalScripts().run(code, {"output": "abc", "context": {}}) == value
 
 
-@pytest.mark.parametrize(("code", "message"), [("1 +", "not Python, line 1"), ("1 / 0", "ZeroDivisionError"), ("x = 1\n\ny = = 2", "line 3"), ("\0", "not Python")])
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("1 +", "not Python, line 1"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("x = 1\n\ny = = 2", "line 3"),
+        ("\0", "not Python"),
+    ],
+)
 def test_inline_python_that_fails_says_how(code: str, message: str) -> None:
     with pytest.raises(CannotEvaluate, match=message):
         LocalScripts().run(code, {"output": "abc"})
