@@ -25,10 +25,13 @@ _MAX_FUNCTIONS = 2_000
 """Compiled functions per context; beyond them the context is replaced, so that memory stays bounded."""
 _MAX_JOBS = 100_000
 
+_WORDS = str.split
 _MISSING = frozenset(
-    "require process fetch Buffer module exports window document XMLHttpRequest URL URLSearchParams TextEncoder "
-    "TextDecoder crypto Intl WebAssembly Worker navigator AbortController Headers Request Response FormData Blob "
-    "WebSocket __dirname __filename importScripts localStorage sessionStorage".split()
+    _WORDS(
+        "require process fetch Buffer module exports window document XMLHttpRequest URL URLSearchParams "
+        "TextEncoder TextDecoder crypto Intl WebAssembly Worker navigator AbortController Headers Request "
+        "Response FormData Blob WebSocket __dirname __filename importScripts localStorage sessionStorage"
+    )
 )
 _CHANGES_BUILTINS = re.compile(r"prototype|globalThis|\bglobal\b|__proto__|defineProperty|\bassign\(\s*[A-Z]")
 _NOT_DEFINED = re.compile(r"^'?([\w$]+)'? is not defined$")
@@ -245,7 +248,7 @@ class _Engine:
         return self._function(("regex", pattern, flags), self._api("regex"), json.dumps([pattern, flags]))
 
     def test(self, identity: int, text: str, time_limit_s: float) -> bool:
-        if "\0" in text or not text.isascii() and not _is_utf8(text):
+        if "\0" in text or (not text.isascii() and not _is_utf8(text)):
             return bool(self._guarded(time_limit_s, self._api("testJson"), identity, json.dumps(text)))
         return bool(self._guarded(time_limit_s, self._api("test"), identity, text))
 

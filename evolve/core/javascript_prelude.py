@@ -10,7 +10,8 @@ PRELUDE = r"""
 'use strict';
 const {parse, stringify} = JSON, names = Object.getOwnPropertyNames, apply = Reflect.apply, G = globalThis;
 const functions = [], modules = new Map(), PromiseOf = Promise;
-const define = (target, name, value) => Object.defineProperty(target, name, {value, writable: true, configurable: true});
+const define = (target, name, value) =>
+  Object.defineProperty(target, name, {value, writable: true, configurable: true});
 class MissingFeature extends Error {}
 define(MissingFeature.prototype, 'name', 'MissingFeature');
 const missing = (what) => { throw new MissingFeature(what); };
@@ -57,7 +58,8 @@ define(Number.prototype, 'toLocaleString', function toLocaleString(locales, opti
   if (digits && !english(locales)) missing('number formatting with a locale (Intl)');
   if (!Number.isFinite(+this)) return Number.isNaN(+this) ? 'NaN' : this > 0 ? '∞' : '-∞';
   const least = options && options.minimumFractionDigits || 0;
-  const most = options && options.maximumFractionDigits !== undefined ? options.maximumFractionDigits : Math.max(3, least);
+  const asked = options && options.maximumFractionDigits;
+  const most = asked !== undefined && asked !== null ? asked : Math.max(3, least);
   let [whole, fraction = ''] = Math.abs(+this).toFixed(most).split('.');
   while (fraction.length > least && fraction.endsWith('0')) fraction = fraction.slice(0, -1);
   const sign = +this < 0 ? '-' : '';
@@ -110,6 +112,8 @@ const sweep = () => {
   if (!isolate || names(G).length === count) return;
   for (const name of names(G)) if (!known.has(name)) delete G[name];
 };
+// Long concatenations are ropes inside the engine, which Python cannot take; a joined list is one flat string.
+const {join} = Array.prototype, flat = (kind, text) => apply(join, [kind, text], ['']);
 const encode = (value) => {
   switch (typeof value) {
     case 'undefined': return 'u';
@@ -118,19 +122,20 @@ const encode = (value) => {
     case 'bigint': return 'j' + Number(value);
   }
   const text = stringify(value, (key, item) => typeof item === 'bigint' ? Number(item) : item);
-  return text === undefined ? 'u' : 'j' + text;
+  return text === undefined ? 'u' : flat('j', text);
 };
 const failure = (error) => {
-  if (error instanceof Error) return 'e' + stringify({
-    name: String(error.name), message: String(error.message), stack: String(error.stack || '')});
-  let shown;
-  try { shown = error === null || typeof error !== 'object' ? String(error) : stringify(error); } catch (_) { shown = '?'; }
-  return 'e' + stringify({name: '', message: shown, stack: ''});
+  if (error instanceof Error) return flat('e', stringify({
+    name: String(error.name), message: String(error.message), stack: String(error.stack || '')}));
+  let shown = '?';
+  try { shown = error === null || typeof error !== 'object' ? String(error) : stringify(error); } catch (_) {}
+  return flat('e', stringify({name: '', message: shown, stack: ''}));
 };
+const isObject = (value) => value !== null && (typeof value === 'object' || typeof value === 'function');
 let settled = 'p';
 const finish = (value) => {
   try {
-    if (value !== null && (typeof value === 'object' || typeof value === 'function') && typeof value.then === 'function') {
+    if (isObject(value) && typeof value.then === 'function') {
       settled = 'p';
       PromiseOf.resolve(value).then((v) => { try { settled = encode(v); } catch (e) { settled = failure(e); } },
         (e) => { settled = failure(e); });
@@ -163,19 +168,23 @@ const pick = (exported, name) => {
   if (name && exported && typeof exported[name] === 'function' && Object.hasOwn(exported, name)) return exported[name];
   if (typeof exported === 'function') return exported;
   if (exported && typeof exported.default === 'function') return exported.default;
-  if (exported && exported.default && name && typeof exported.default[name] === 'function') return exported.default[name];
+  const inner = exported && exported.default;
+  if (name && inner && typeof inner[name] === 'function') return inner[name];
   throw new MissingFeature(name ? `the file exports no function "${name}"` : 'the file exports no function');
 };
 const table = {
   compile(json, body) {
-    try { functions.push({work: new Function(...parse(json), body), tidy: assigns.test(body)}); } catch (error) { return failure(error); }
+    try {
+      functions.push({work: new Function(...parse(json), body), tidy: assigns.test(body)});
+    } catch (error) { return failure(error); }
     return 'i' + (functions.length - 1);
   },
   add(json) {
     const {path, source, links, data} = parse(json);
     try {
       modules.set(path, data === undefined
-        ? {factory: new Function('module', 'exports', 'require', '__filename', '__dirname', source), links} : {json: data});
+        ? {factory: new Function('module', 'exports', 'require', '__filename', '__dirname', source), links}
+        : {json: data});
     } catch (error) { return failure(error); }
     return 'u';
   },

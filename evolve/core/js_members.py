@@ -16,7 +16,6 @@ from evolve.core.js_values import (
     Value,
     is_number,
     js_keys,
-    number_text,
     to_js_string,
     truthy,
     type_name,
@@ -24,18 +23,22 @@ from evolve.core.js_values import (
 )
 from evolve.core.json_value import JsonValue
 
-_OBJECT: Final = frozenset("hasOwnProperty toString toLocaleString valueOf isPrototypeOf propertyIsEnumerable".split())
+_WORDS = str.split
+_OBJECT: Final = frozenset(_WORDS("hasOwnProperty toString toLocaleString valueOf isPrototypeOf propertyIsEnumerable"))
 _STRING: Final = _OBJECT | frozenset(
-    "at charAt charCodeAt codePointAt concat endsWith includes indexOf lastIndexOf localeCompare match normalize padEnd "
-    "padStart repeat replace replaceAll search slice split startsWith substr substring toLowerCase toUpperCase "
-    "toLocaleLowerCase toLocaleUpperCase trim trimStart trimEnd isWellFormed toWellFormed".split()
+    _WORDS(
+        "at charAt charCodeAt codePointAt concat endsWith includes indexOf lastIndexOf localeCompare match "
+        "normalize padEnd padStart repeat replace replaceAll search slice split startsWith substr substring "
+        "toLowerCase toUpperCase toLocaleLowerCase toLocaleUpperCase trim trimStart trimEnd isWellFormed "
+        "toWellFormed"
+    )
 )
 _ARRAY: Final = _OBJECT | frozenset(
-    "at concat flat includes indexOf join lastIndexOf slice toReversed toSorted toSpliced with".split()
+    _WORDS("at concat flat includes indexOf join lastIndexOf slice toReversed toSorted toSpliced with")
 )
-_NUMBER: Final = _OBJECT | frozenset("toFixed toExponential toPrecision".split())
-_CALLBACKS: Final = frozenset("map filter find findIndex findLast some every forEach flatMap".split())
-_MUTATORS: Final = frozenset("push pop shift unshift reverse sort splice fill".split())
+_NUMBER: Final = _OBJECT | frozenset(["toFixed", "toExponential", "toPrecision"])
+_CALLBACKS: Final = frozenset(["map", "filter", "find", "findIndex", "findLast", "some", "every", "forEach", "flatMap"])
+_MUTATORS: Final = frozenset(["push", "pop", "shift", "unshift", "reverse", "sort", "splice", "fill"])
 _REVIVE: Final = (
     "target[name](...args.map((a) => a && typeof a === 'object' && a.$regex ? new RegExp(...a.$regex) : a))"
 )
@@ -78,7 +81,8 @@ def _sequence_member(target: list[Value] | str, key: Value) -> Value:
 def _index(key: Value) -> int | None:
     if is_number(key):
         return int(key) if key >= 0 and key == key // 1 and key < 2**32 else None
-    return int(key) if isinstance(key, str) and key.isdecimal() and number_text(int(key[:16])) == key else None
+    digits = isinstance(key, str) and key.isascii() and key.isdecimal() and len(key) < 11
+    return int(key) if isinstance(key, str) and digits and str(int(key)) == key else None
 
 
 def _method(target: Value, name: str) -> JsFunction:
@@ -151,7 +155,9 @@ def _changed(target: list[Value], name: str, args: list[Value]) -> Value:
             target[:] = ordered
         return target if isinstance(target, TemplateList) else TemplateList(ordered)
     if not isinstance(target, TemplateList):
-        raise CannotEvaluate(f"array.{name}() would change a variable for everyone who reads it; use a list of your own")
+        raise CannotEvaluate(
+            f"array.{name}() would change a variable for everyone who reads it; use a list of your own"
+        )
     if name in ("push", "unshift"):
         target[:] = [*target, *args] if name == "push" else [*args, *target]
         return len(target)

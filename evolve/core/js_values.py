@@ -8,20 +8,21 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from json.encoder import encode_basestring  # type: ignore[attr-defined]
+from json.encoder import encode_basestring
 from typing import Final, TypeAlias, TypeGuard
 
 Value: TypeAlias = object
 """A JSON value, UNDEFINED, a Safe string, a JsRegex or a JsFunction."""
 
 _SAFE_INTEGER: Final = 2**53
-_NUMERIC: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
-_FLOAT_PREFIX: Final = re.compile(r"[+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
-_ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9]\d{0,9})\Z")
+_NUMERIC: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z", re.A)
+_FLOAT_PREFIX: Final = re.compile(r"[+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.A)
+_ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9]\d{0,9})\Z", re.A)
 JS_SPACE: Final = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 """What `\\s` matches, for use in a character class."""
 _STRIPPED: Final = "".join(
-    chr(c) for c in (*range(9, 14), 32, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF)
+    chr(c)
+    for c in (*range(9, 14), 32, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF)
 )
 
 
@@ -231,10 +232,8 @@ def _parse_number(text: str) -> int | float:
     if _NUMERIC.match(text):
         return number(float(text))
     if text.lower()[:2] in ("0x", "0b", "0o"):
-        try:
-            return number(int(text, 0))
-        except ValueError:
-            return math.nan
+        digits = {"x": "0-9a-f", "b": "01", "o": "0-7"}[text[1].lower()]
+        return number(int(text, 0)) if re.fullmatch(f"0.[{digits}]+", text, re.I | re.A) else math.nan
     return {"Infinity": math.inf, "+Infinity": math.inf, "-Infinity": -math.inf}.get(text, math.nan)
 
 
@@ -316,14 +315,17 @@ def add(left: Value, right: Value) -> str | int | float:
 
 
 def subtract(left: Value, right: Value) -> int | float:
+    """`left - right`."""
     return _arithmetic(lambda a, b: a - b, left, right)
 
 
 def multiply(left: Value, right: Value) -> int | float:
+    """`left * right`."""
     return _arithmetic(lambda a, b: a * b, left, right)
 
 
 def divide(left: Value, right: Value) -> int | float:
+    """`left / right`; by zero it is an infinity, or NaN."""
     return _arithmetic(_divided, left, right)
 
 

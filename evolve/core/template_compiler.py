@@ -5,112 +5,21 @@ and the scope of `set` all differ, and because a template compiled this way reac
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from jinja2 import nodes
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_members import TemplateList, call_member, get_member
-from evolve.core.js_values import (
-    UNDEFINED,
-    JsFunction,
-    JsRegex,
-    Safe,
-    Value,
-    add,
-    divide,
-    floor,
-    js_keys,
-    less,
-    loose_equal,
-    multiply,
-    power,
-    remainder,
-    strict_equal,
-    subtract,
-    to_js_string,
-    to_number,
-    truthy,
-    type_name,
-    units,
-)
-from evolve.core.template_filters import FILTERS, KEYWORDS, MAX_TEXT, Filter, check_size, find_test, suggestion
+from evolve.core.js_members import get_member
+from evolve.core.js_values import UNDEFINED, JsFunction, Safe, Value, js_keys, strict_equal, truthy, type_name, units
+from evolve.core.template_expressions import ExpressionCompiler, describe
+from evolve.core.template_filters import MAX_TEXT, Filter, check_size
+from evolve.core.template_scope import Fault, Run, Scope, Statement, printed
 from evolve.core.template_syntax import Switch, refuse
 
-MAX_STEPS: Final = 500_000
-"""Turns of loops and calls of macros in one rendering."""
 _MAX_DEPTH: Final = 60
 """Macros inside macros."""
-
-
-class Fault(CannotEvaluate):
-    """What went wrong while rendering, before the line is known."""
-
-    line: int = 0
-
-
-class Run:
-    """One rendering: its variables and what it may still use."""
-
-    __slots__ = ("depth", "exports", "globals", "room", "steps", "strict", "vars")
-
-    def __init__(self, variables: Mapping[str, Value], global_values: Mapping[str, Value], strict: bool) -> None:
-        self.vars = variables
-        self.globals = global_values
-        self.exports: dict[str, Value] = {}
-        """What the top level has set; macros see it, unlike the loops' own variables."""
-        self.strict = strict
-        self.room = MAX_TEXT
-        self.steps = MAX_STEPS
-        self.depth = 0
-
-    def lookup(self, name: str) -> Value:
-        for names in (self.exports, self.vars, self.globals):
-            value = names.get(name, UNDEFINED)
-            if value is not UNDEFINED:
-                return value
-        return UNDEFINED
-
-    def step(self) -> None:
-        self.steps -= 1
-        if self.steps < 0:
-            raise Fault(f"takes more than {MAX_STEPS:,} steps")
-
-
-class Scope:
-    """The names of a loop, a macro or the top level."""
-
-    __slots__ = ("isolated", "names", "parent", "run")
-
-    def __init__(self, run: Run, parent: "Scope | None" = None, isolated: bool = False) -> None:
-        self.run = run
-        self.parent = parent
-        self.isolated = isolated
-        self.names: dict[str, Value] = {}
-
-    def lookup(self, name: str) -> Value:
-        scope: Scope | None = self
-        while scope is not None:
-            value = scope.names.get(name, UNDEFINED)
-            if value is not UNDEFINED:
-                return value
-            scope = scope.parent
-        return self.run.lookup(name)
-
-    def assign(self, name: str, value: Value) -> None:
-        """Sets the name where it is known, else here; a macro's caller never writes outside."""
-        scope: Scope | None = self
-        while scope is not None and scope.names.get(name, UNDEFINED) is UNDEFINED:
-            scope = None if scope is self and scope.isolated else scope.parent
-        (scope or self).names[name] = value
-        if self.parent is None and not self.isolated:
-            self.run.exports[name] = value
-
-
-Expression: TypeAlias = Callable[[Scope], Value]
-Statement: TypeAlias = Callable[[Scope, list[str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +33,7 @@ class Compiled:
     """All names that come from outside."""
 
     def render(self, run: Run) -> str:
+        """The text; raises CannotEvaluate."""
         out: list[str] = []
         self.body(Scope(run), out)
         return "".join(out)
@@ -141,23 +51,8 @@ def compile_template(tree: nodes.Template, filters: Mapping[str, Filter]) -> Com
     return Compiled(body, outside & compiler.required, outside)
 
 
-class _Compiler:
-    def __init__(self, filters: Mapping[str, Filter]) -> None:
-        self.filters = filters
-        self.names: set[str] = set()
-        self.required: set[str] = set()
-        self.bound: set[str] = set()
-        self.optional_depth = 0
-        self.top_depth = 0
-
-    @contextmanager
-    def optional(self) -> Iterator[None]:
-        """Names read in here may be missing."""
-        self.optional_depth += 1
-        yield
-        self.optional_depth -= 1
-
-    # --- statements
+class _Compiler(ExpressionCompiler):
+    """Makes closures of statements; a method `_do_KIND` for each kind of node."""
 
     def body(self, statements: list[Any]) -> Statement:
         compiled = [(getattr(node, "lineno", 1), self.statement(node)) for node in statements]
@@ -234,15 +129,16 @@ class _Compiler:
             for condition, body, stops in cases:
                 falling = falling or strict_equal(value, condition(scope))
                 if falling and stops:
-                    return body(scope, out)
+                    body(scope, out)
+                    return
             default(scope, out)
 
         return run
 
     def _do_for(self, node: nodes.For) -> Statement:
         items, shown = self.expr(node.iter), describe(node.iter)
-        targets = [item.name for item in node.target.items] if isinstance(node.target, nodes.Tuple) else [node.target.name]
-        self.bound |= {*targets, "loop"}
+        targets = self._targets(node.target)
+        self.bound.add("loop")
         body, otherwise = self.optional_body(node.body), self.optional_body(node.else_)
 
         def run(scope: Scope, out: list[str]) -> None:
@@ -264,7 +160,7 @@ class _Compiler:
     def _do_assign(self, node: nodes.Assign) -> Statement:
         value, names = self.expr(node.node), self._targets(node.target)
 
-        def run(scope: Scope, out: list[str]) -> None:
+        def run(scope: Scope, _out: list[str]) -> None:
             result = value(scope)
             for name in names:
                 scope.assign(name, result)
@@ -275,7 +171,7 @@ class _Compiler:
         body, names = self.body(node.body), self._targets(node.target)
         chain = self._filter_chain(node.filter)
 
-        def run(scope: Scope, out: list[str]) -> None:
+        def run(scope: Scope, _out: list[str]) -> None:
             result = chain(scope, _captured(body, scope))
             for name in names:
                 scope.assign(name, result)
@@ -283,7 +179,8 @@ class _Compiler:
         return run
 
     def _targets(self, target: Any) -> list[str]:
-        names = [item.name for item in target.items] if isinstance(target, nodes.Tuple) else [target.name]
+        items: list[Any] = target.items if isinstance(target, nodes.Tuple) else [target]
+        names: list[str] = [item.name for item in items]
         self.bound |= set(names)
         return names
 
@@ -298,7 +195,7 @@ class _Compiler:
     def _filter_chain(self, node: Any) -> Callable[[Scope, Value], Value]:
         """What a `filter` block or a filtered `set` block does to its text."""
         if node is None:
-            return lambda scope, text: text
+            return lambda _scope, text: text
         inner, apply = self._filter_chain(node.node), self._filter_call(node)
         return lambda scope, text: apply(scope, inner(scope, text))
 
@@ -306,7 +203,7 @@ class _Compiler:
         self.bound.add(node.name)
         make = self._macro(node.name, node)
 
-        def run(scope: Scope, out: list[str]) -> None:
+        def run(scope: Scope, _out: list[str]) -> None:
             macro = make(None, scope.run)
             scope.names[node.name] = macro
             if scope.parent is None:
@@ -358,211 +255,6 @@ class _Compiler:
 
         return make
 
-    # --- expressions
-
-    def expr(self, node: Any) -> Expression:
-        method = getattr(self, f"_on_{type(node).__name__.lower()}", None)
-        if method is None:
-            refuse(f"{type(node).__name__} is not supported in expressions", getattr(node, "lineno", 1))
-        result: Expression = method(node)
-        return result
-
-    def _on_const(self, node: nodes.Const) -> Expression:
-        value = node.value
-        return lambda scope: value
-
-    def _on_templatedata(self, node: nodes.TemplateData) -> Expression:
-        text = node.data
-        return lambda scope: text
-
-    def _on_name(self, node: nodes.Name) -> Expression:
-        name = node.name
-        if name != "undefined":
-            self.names.add(name)
-            if not self.optional_depth:
-                self.required.add(name)
-        return lambda scope: scope.lookup(name)
-
-    def _on_tuple(self, node: nodes.Tuple) -> Expression:
-        """Parentheses with commas: JavaScript's comma operator."""
-        if not node.items:
-            refuse("empty parentheses", node.lineno)
-        items = [self.expr(item) for item in node.items]
-        return lambda scope: [item(scope) for item in items][-1]
-
-    def _on_list(self, node: nodes.List) -> Expression:
-        items = [self.expr(item) for item in node.items]
-        return lambda scope: TemplateList([item(scope) for item in items])
-
-    def _on_dict(self, node: nodes.Dict) -> Expression:
-        pairs = [(_key(pair), self.expr(pair.value)) for pair in node.items]
-        return lambda scope: {key: value(scope) for key, value in pairs}
-
-    def _on_condexpr(self, node: nodes.CondExpr) -> Expression:
-        with self.optional():
-            test, then = self.expr(node.test), self.expr(node.expr1)
-            otherwise = self.expr(node.expr2) if node.expr2 else lambda scope: ""
-        return lambda scope: then(scope) if truthy(test(scope)) else otherwise(scope)
-
-    def _on_and(self, node: nodes.And) -> Expression:
-        with self.optional():
-            left, right = self.expr(node.left), self.expr(node.right)
-
-        def run(scope: Scope) -> Value:
-            value = left(scope)
-            return right(scope) if truthy(value) else value
-
-        return run
-
-    def _on_or(self, node: nodes.Or) -> Expression:
-        with self.optional():
-            left, right = self.expr(node.left), self.expr(node.right)
-
-        def run(scope: Scope) -> Value:
-            value = left(scope)
-            return value if truthy(value) else right(scope)
-
-        return run
-
-    def _on_not(self, node: nodes.Not) -> Expression:
-        with self.optional():
-            value = self.expr(node.node)
-        return lambda scope: not truthy(value(scope))
-
-    def _on_neg(self, node: nodes.Neg) -> Expression:
-        value = self._defined(node.node)
-        return lambda scope: subtract(0, value(scope))
-
-    def _on_pos(self, node: nodes.Pos) -> Expression:
-        value = self._defined(node.node)
-        return lambda scope: to_number(value(scope))
-
-    def _defined(self, node: Any) -> Expression:
-        """The expression; undefined is an error there when the rendering is strict."""
-        value, shown = self.expr(node), describe(node)
-
-        def run(scope: Scope) -> Value:
-            result = value(scope)
-            if result is UNDEFINED and scope.run.strict:
-                raise Fault(f"`{shown}` is not defined")
-            return result
-
-        return run
-
-    def _on_floordiv(self, node: nodes.FloorDiv) -> Expression:
-        quotient = self._defined(node.left)
-        return lambda scope: floor(to_number(quotient(scope)))
-
-    def _on_pow(self, node: nodes.Pow) -> Expression:
-        left, right = self._defined(node.left), self._defined(node.right)
-        return lambda scope: power(left(scope), right(scope))
-
-    def _on_compare(self, node: nodes.Compare) -> Expression:
-        """A chain of operators of one level, from left to right."""
-        compares = node.ops[0].op in _COMPARISONS
-        with self.optional() if compares else nullcontext():
-            operand = self.expr if compares else self._defined
-            first = operand(node.expr)
-            rest = [(_OPERATIONS[part.op], operand(part.expr)) for part in node.ops]
-
-        def run(scope: Scope) -> Value:
-            value = first(scope)
-            for operation, right in rest:
-                value = operation(value, right(scope))
-            return value
-
-        return run
-
-    def _on_getattr(self, node: nodes.Getattr) -> Expression:
-        target, key = self._target(node.node), node.attr
-        return lambda scope: get_member(target(scope), key)
-
-    def _on_getitem(self, node: nodes.Getitem) -> Expression:
-        target, key = self._target(node.node), self.expr(node.arg)
-        return lambda scope: get_member(target(scope), key(scope))
-
-    def _target(self, node: Any) -> Expression:
-        """What a member is read from: undefined is an error when strict, except where a condition asks for it."""
-        return self.expr(node) if self.optional_depth else self._defined(node)
-
-    def _on_call(self, node: nodes.Call) -> Expression:
-        call = self._call(node)
-        return lambda scope: call(scope, {})
-
-    def _call(self, node: nodes.Call) -> Callable[[Scope, dict[str, Value]], Value]:
-        arguments, shown = self._arguments(node), describe(node.node)
-        if isinstance(node.node, nodes.Getattr | nodes.Getitem):
-            target = self._target(node.node.node)
-            key = self.expr(node.node.arg) if isinstance(node.node, nodes.Getitem) else _constant(node.node.attr)
-
-            def method(scope: Scope, extra: dict[str, Value]) -> Value:
-                args, kwargs = arguments(scope)
-                return _call_method(target(scope), key(scope), args, {**kwargs, **extra}, shown)
-
-            return method
-        function = self.expr(node.node)
-
-        def plain(scope: Scope, extra: dict[str, Value]) -> Value:
-            args, kwargs = arguments(scope)
-            return _called(function(scope), args, {**kwargs, **extra}, shown)
-
-        return plain
-
-    def _arguments(self, node: Any) -> Callable[[Scope], tuple[list[Value], dict[str, Value]]]:
-        if node.dyn_args or node.dyn_kwargs:
-            refuse("`*` and `**` arguments are not supported", node.lineno)
-        positional = [self.expr(argument) for argument in node.args]
-        named = [(keyword.key, self.expr(keyword.value)) for keyword in node.kwargs]
-        return lambda scope: ([one(scope) for one in positional], {key: value(scope) for key, value in named})
-
-    def _on_filter(self, node: nodes.Filter) -> Expression:
-        lenient = node.name in ("default", "d")
-        if lenient:
-            with self.optional():
-                value = self.expr(node.node)
-        else:
-            value = self._defined(node.node)
-        apply = self._filter_call(node)
-        return lambda scope: apply(scope, value(scope))
-
-    def _filter_call(self, node: nodes.Filter) -> Callable[[Scope, Value], Value]:
-        name = node.name
-        work = self.filters.get(name)
-        if work is None:
-            refuse(f"there is no filter `{name}`{suggestion(name, list(self.filters))}", node.lineno)
-        arguments, keywords = self._arguments(node), KEYWORDS.get(name)
-        most = work.__code__.co_argcount - 1 if FILTERS.get(name) is work and hasattr(work, "__code__") else None
-
-        def run(scope: Scope, value: Value) -> Value:
-            args, kwargs = arguments(scope)
-            if kwargs and keywords:
-                return work(value, *args, **{_PYTHON_NAMES.get(k, k): v for k, v in kwargs.items() if k in keywords})
-            args = [*args, kwargs] if kwargs else args
-            result = work(value, *args[:most])
-            if isinstance(result, str):
-                check_size(len(result))
-            return result
-
-        return run
-
-    def _on_test(self, node: nodes.Test) -> Expression:
-        with self.optional():
-            value, arguments = self.expr(node.node), self._arguments(node)
-        try:
-            test = find_test(node.name)
-        except CannotEvaluate as exc:
-            refuse(str(exc), node.lineno)
-        most = test.__code__.co_argcount - 1
-
-        def run(scope: Scope) -> Value:
-            args, _ = arguments(scope)
-            return test(value(scope), *args[:most]) is True
-
-        return run
-
-
-_PYTHON_NAMES: Final = {"default": "default", "base": "base"}
-
 
 def _located(line: int, statement: Statement) -> Statement:
     def run(scope: Scope, out: list[str]) -> None:
@@ -604,21 +296,6 @@ def _emit_value(value: Callable[[Scope], str]) -> Statement:
     return run
 
 
-def printed(value: Value, strict: bool, shown: str) -> str:
-    """A value as `{{ }}` prints it: null is nothing; undefined is nothing too, or a fault when strict."""
-    if type(value) is str:
-        return value
-    if value is None:
-        return ""
-    if value is UNDEFINED:
-        if strict:
-            raise Fault(f"`{shown}` is not defined")
-        return ""
-    if isinstance(value, JsFunction):
-        raise Fault(f"`{shown}` is a function: call it")
-    return to_js_string(value)
-
-
 def _captured(body: Statement, scope: Scope) -> str:
     out: list[str] = []
     body(scope, out)
@@ -658,104 +335,3 @@ def _loops(length: int) -> Iterator[dict[str, Value]]:
             "last": index == length - 1,
             "length": length,
         }
-
-
-def _joined(operation: Callable[[Value, Value], Value]) -> Callable[[Value, Value], Value]:
-    """The operation, with a limit on the text it makes."""
-
-    def run(left: Value, right: Value) -> Value:
-        result = operation(left, right)
-        if isinstance(result, str):
-            check_size(len(result))
-        return result
-
-    return run
-
-
-def _contains(key: Value, container: Value) -> bool:
-    if isinstance(container, list):
-        return any(strict_equal(item, key) for item in container)
-    if isinstance(container, str):
-        return to_js_string(key) in container
-    if isinstance(container, Mapping):
-        return to_js_string(key) in container
-    raise Fault(f"`in` needs a list, a text or a mapping on its right side, not {type_name(container)}")
-
-
-_COMPARISONS: Final[Mapping[str, Callable[[Value, Value], Value]]] = {
-    "==": loose_equal,
-    "!=": lambda a, b: not loose_equal(a, b),
-    "===": strict_equal,
-    "!==": lambda a, b: not strict_equal(a, b),
-    "<": lambda a, b: less(a, b) is True,
-    ">": lambda a, b: less(b, a) is True,
-    "<=": lambda a, b: less(b, a) is False,
-    ">=": lambda a, b: less(a, b) is False,
-    "in": _contains,
-}
-_OPERATIONS: Final[Mapping[str, Callable[[Value, Value], Value]]] = {
-    **_COMPARISONS,
-    "+": _joined(add),
-    "-": subtract,
-    "*": multiply,
-    "/": divide,
-    "%": remainder,
-    "~": _joined(lambda a, b: add(add(a, ""), b)),
-}
-
-
-def _constant(value: Value) -> Expression:
-    return lambda scope: value
-
-
-def _key(pair: nodes.Pair) -> str:
-    if isinstance(pair.key, nodes.Name):
-        return pair.key.name
-    if isinstance(pair.key, nodes.Const) and isinstance(pair.key.value, str):
-        return pair.key.value
-    refuse("the keys of a mapping must be texts or names", pair.lineno)
-
-
-def _called(function: Value, args: list[Value], kwargs: dict[str, Value], shown: str) -> Value:
-    if not isinstance(function, JsFunction):
-        state = "is not defined" if function is UNDEFINED else "is not a function"
-        raise Fault(f"`{shown}` cannot be called: it {state}")
-    return function.call(args, kwargs)
-
-
-_PYTHONIC: Final = {
-    "items": "use {% for key, value in mapping %}",
-    "keys": "use {% for key, value in mapping %}",
-    "values": "use {% for key, value in mapping %}",
-    "get": "use mapping[key] or the filter default",
-    "upper": "use .toUpperCase() or the filter upper",
-    "lower": "use .toLowerCase() or the filter lower",
-    "strip": "use .trim() or the filter trim",
-    "format": "use ~ to put texts together",
-    "append": "use .push()",
-}
-
-
-def _call_method(target: Value, key: Value, args: list[Value], kwargs: dict[str, Value], shown: str) -> Value:
-    member = get_member(target, key)
-    if isinstance(member, JsFunction) and not isinstance(target, Mapping):
-        return call_member(target, member.name, [*args, kwargs] if kwargs else args)
-    name = to_js_string(key)
-    if member is UNDEFINED and name in _PYTHONIC:
-        raise Fault(f"`{shown}` is Python, not JavaScript: {_PYTHONIC[name]}")
-    return _called(member, args, kwargs, shown)
-
-
-def describe(node: Any) -> str:
-    """The expression as a person would write it, shortened."""
-    if isinstance(node, nodes.Name):
-        return node.name
-    if isinstance(node, nodes.Getattr):
-        return f"{describe(node.node)}.{node.attr}"
-    if isinstance(node, nodes.Getitem):
-        return f"{describe(node.node)}[{describe(node.arg)}]"
-    if isinstance(node, nodes.Const):
-        return str(node.value) if isinstance(node.value, JsRegex) else repr(node.value)[:40]
-    if isinstance(node, nodes.Call):
-        return f"{describe(node.node)}()"
-    return f"{describe(node.node)} | {node.name}" if isinstance(node, nodes.Filter) and node.node else "the expression"

@@ -21,7 +21,6 @@ from evolve.core.js_values import (
     Safe,
     Value,
     add,
-    floor,
     is_left_out,
     is_number,
     js_keys,
@@ -77,7 +76,8 @@ def _items(value: Value, name: str) -> list[Value]:
     """The input of a list filter: text is the list of its UTF-16 units, what has no length is empty."""
     if isinstance(value, list):
         return value
-    return list(units(value)) if isinstance(_present(value, name), str) else []
+    present = _present(value, name)
+    return list(units(present)) if isinstance(present, str) else []
 
 
 def _like(original: Value, text: str) -> str:
@@ -139,10 +139,10 @@ def _dictsort(value: Value, case_sensitive: Value = UNDEFINED, by: Value = UNDEF
     if by not in (UNDEFINED, "key", "value"):
         raise CannotEvaluate("filter `dictsort` sorts by 'key' or 'value'")
     place = 1 if by == "value" else 0
-    pairs = [TemplateList([key, value[key]]) for key in js_keys(value)]
+    pairs: list[Value] = [TemplateList([key, value[key]]) for key in js_keys(value)]
 
-    def compare(left: list[Value], right: list[Value]) -> int:
-        a, b = left[place], right[place]
+    def compare(left: Value, right: Value) -> int:
+        a, b = get_member(left, place), get_member(right, place)
         if not truthy(case_sensitive):
             a, b = (side.upper() if isinstance(side, str) else side for side in (a, b))
         return 1 if less(b, a) else 0 if strict_equal(a, b) else -1
@@ -153,10 +153,15 @@ def _dictsort(value: Value, case_sensitive: Value = UNDEFINED, by: Value = UNDEF
 def _dump(value: Value, indent: Value = UNDEFINED) -> Value:
     if is_left_out(value):
         return UNDEFINED
-    return to_json(value, int(indent) if is_number(indent) and indent > 0 else indent if isinstance(indent, str) else "")
+    return to_json(
+        value, int(indent) if is_number(indent) and indent > 0 else indent if isinstance(indent, str) else ""
+    )
 
 
-_ESCAPES: Final = {ord(char): text for char, text in zip("&\"'<>\\", ("&amp;", "&quot;", "&#39;", "&lt;", "&gt;", "&#92;"))}
+_ESCAPES: Final = {
+    ord(char): text
+    for char, text in zip("&\"'<>\\", ("&amp;", "&quot;", "&#39;", "&lt;", "&gt;", "&#92;"), strict=True)
+}
 
 
 def _forceescape(value: Value) -> Value:
@@ -216,7 +221,9 @@ def _indent(value: Value, width: Value = UNDEFINED, first: Value = UNDEFINED) ->
     lines = text.split("\n")
     check_size(size * len(lines))
     space = " " * size
-    return _like(value, "\n".join(line if not i and not truthy(first) else space + line for i, line in enumerate(lines)))
+    return _like(
+        value, "\n".join(line if not i and not truthy(first) else space + line for i, line in enumerate(lines))
+    )
 
 
 def _join(value: Value, separator: Value = UNDEFINED, attribute: Value = UNDEFINED) -> Value:
@@ -264,7 +271,7 @@ def _nl2br(value: Value) -> Value:
     return _like(value, re.sub(r"\r\n|\n", "<br />\n", _strict_text(value, "nl2br")))
 
 
-def _random(value: Value) -> Value:
+def _random(_value: Value) -> Value:
     raise CannotEvaluate("filter `random` is refused: a run must be repeatable")
 
 
@@ -350,7 +357,9 @@ def _sum(value: Value, attribute: Value = UNDEFINED, start: Value = UNDEFINED) -
     return add(0 if start is UNDEFINED else start, total)
 
 
-def _sort(value: Value, reverse: Value = UNDEFINED, case_sensitive: Value = UNDEFINED, attribute: Value = UNDEFINED) -> Value:
+def _sort(
+    value: Value, reverse: Value = UNDEFINED, case_sensitive: Value = UNDEFINED, attribute: Value = UNDEFINED
+) -> Value:
     read = _attribute(attribute)
     items = [] if value is None or value is UNDEFINED else _items(value, "sort")
     sign = -1 if truthy(reverse) else 1
@@ -464,7 +473,7 @@ def _load(value: Value) -> Value:
     import json
 
     try:
-        return json.loads(_strict_text(value, "load"))  # type: ignore[no-any-return]
+        return json.loads(_strict_text(value, "load"))
     except (ValueError, RecursionError) as exc:
         raise CannotEvaluate(f"filter `load`: not JSON ({exc})") from None
 
@@ -590,7 +599,7 @@ def _range(start: Value = UNDEFINED, stop: Value = UNDEFINED, step: Value = UNDE
 
 def _joiner(separator: Value = UNDEFINED) -> Value:
     text, calls = separator if truthy(separator) else ",", iter([""])
-    return JsFunction("joiner", lambda args, kwargs: next(calls, text))
+    return JsFunction("joiner", lambda _args, _kwargs: next(calls, text))
 
 
 def _cycler(*items: Value) -> Value:
@@ -598,12 +607,12 @@ def _cycler(*items: Value) -> Value:
     state: dict[str, Value] = {"current": None}
     position = [-1]
 
-    def following(args: list[Value], kwargs: dict[str, Value]) -> Value:
+    def following(_args: list[Value], _kwargs: dict[str, Value]) -> Value:
         position[0] = (position[0] + 1) % len(items) if items else 0
         state["current"] = items[position[0]] if items else UNDEFINED
         return state["current"]
 
-    def reset(args: list[Value], kwargs: dict[str, Value]) -> Value:
+    def reset(_args: list[Value], _kwargs: dict[str, Value]) -> Value:
         position[0], state["current"] = -1, None
         return UNDEFINED
 
@@ -612,7 +621,7 @@ def _cycler(*items: Value) -> Value:
 
 
 def _function(name: str, work: Filter, most: int | None) -> JsFunction:
-    return JsFunction(name, lambda args, kwargs: work(*args[:most]))
+    return JsFunction(name, lambda args, _kwargs: work(*args[:most]))
 
 
 GLOBALS: Final[Mapping[str, Value]] = {

@@ -1,5 +1,7 @@
-"""Jinja2's parser, taught Nunjucks' grammar: `===`, regular expressions, `elseif`, `switch`, nested raw blocks,
-JavaScript's string escapes and Nunjucks' order of operators. What Nunjucks lacks is refused by name.
+"""Jinja2's parser, taught Nunjucks' grammar.
+
+That is `===`, regular expressions, `elseif`, `switch`, nested raw blocks, JavaScript's string escapes and precedence.
+What Nunjucks lacks is refused by name.
 """
 
 import re
@@ -23,8 +25,19 @@ _STRICT: Final = re.compile("===|!==")
 _ESCAPE: Final = re.compile(r"\\(.)", re.S)
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _OPERATORS: Final = {
-    **{"eq": "==", "ne": "!=", "lt": "<", "gt": ">", "lteq": "<=", "gteq": ">=", "===": "===", "!==": "!=="},
-    **{"add": "+", "sub": "-", "tilde": "~", "mul": "*", "div": "/"},
+    "eq": "==",
+    "ne": "!=",
+    "lt": "<",
+    "gt": ">",
+    "lteq": "<=",
+    "gteq": ">=",
+    "===": "===",
+    "!==": "!==",
+    "add": "+",
+    "sub": "-",
+    "tilde": "~",
+    "mul": "*",
+    "div": "/",
 }
 _RAW_TAG: Final = re.compile(r"\{%-?\s*(end)?(raw|verbatim)\s*-?%\}")
 _LITERALS: Final = {"true": True, "false": False, "none": None, "null": None}
@@ -138,7 +151,7 @@ class _Parser(Parser):
             next(self.stream)
         return switch
 
-    def parse_expression(self, with_condexpr: bool = True) -> nodes.Expr:
+    def parse_expression(self, with_condexpr: bool = True) -> nodes.Expr:  # noqa: ARG002  # the base class has it
         lineno = self.stream.current.lineno
         node = self.parse_or()
         if not self.stream.skip_if("name:if"):
@@ -147,12 +160,19 @@ class _Parser(Parser):
         otherwise = self.parse_or() if self.stream.skip_if("name:else") else None
         return nodes.CondExpr(test, node, otherwise, lineno=lineno)
 
-    def parse_tuple(self, simplified: bool = False, **options: Any) -> Any:
+    def parse_tuple(
+        self,
+        simplified: bool = False,
+        with_condexpr: bool = True,
+        extra_end_rules: tuple[str, ...] | None = None,
+        explicit_parentheses: bool = False,
+        with_namespace: bool = False,
+    ) -> Any:
         if simplified:
-            return super().parse_tuple(simplified=True, **options)
-        if not options.get("explicit_parentheses"):
+            return super().parse_tuple(True, with_condexpr, extra_end_rules, explicit_parentheses, with_namespace)
+        if not explicit_parentheses:
             return self.parse_expression()
-        group = super().parse_tuple(**options)
+        group = super().parse_tuple(False, with_condexpr, extra_end_rules, True)
         # Kept as a node even around one expression: parentheses end the chains of operators.
         return group if isinstance(group, nodes.Tuple) else nodes.Tuple([group], "load", lineno=group.lineno)
 
@@ -250,7 +270,7 @@ class _Parser(Parser):
             node = self.parse_postfix(self.parse_primary())
         return self.parse_filter(node) if with_filter else node  # type: ignore[return-value]
 
-    def parse_primary(self, with_namespace: bool = False) -> Any:
+    def parse_primary(self, with_namespace: bool = False) -> Any:  # noqa: ARG002  # likewise
         token = self.stream.current
         if token.type == "name":
             next(self.stream)
@@ -284,7 +304,7 @@ class _Environment(SandboxedEnvironment):
         self._nunjucks_lexer = _Lexer(self)
 
     @property
-    def lexer(self) -> Lexer:  # type: ignore[override]
+    def lexer(self) -> Lexer:
         return self._nunjucks_lexer
 
     def parse_nunjucks(self, source: str) -> nodes.Template:
@@ -318,11 +338,11 @@ def parse(source: str) -> nodes.Template:
     folded, restore = _fold(source)
     tree = _environment[0].parse_nunjucks(folded)
     if folded is not source:
-        for data in tree.find_all((nodes.TemplateData, nodes.Const)):
-            if isinstance(data, nodes.TemplateData):
-                data.data = restore(data.data)
-            elif isinstance(data.value, str):
-                data.value = restore(data.value)
+        for data in tree.find_all(nodes.TemplateData):
+            data.data = restore(data.data)
+        for constant in tree.find_all(nodes.Const):
+            if isinstance(constant.value, str):
+                constant.value = restore(constant.value)
     return tree
 
 
@@ -375,8 +395,11 @@ def _raw_blocks(source: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
 
 def syntax_error(exc: TemplateSyntaxError) -> str:
     """What is wrong, in one line, without the library's name."""
-    return (exc.message or "not well-formed").replace("Jinja was", "The parser was").replace("Jinja is", "The parser is")
+    return (
+        (exc.message or "not well-formed").replace("Jinja was", "The parser was").replace("Jinja is", "The parser is")
+    )
 
 
 def refuse(message: str, lineno: int) -> NoReturn:
+    """Raises the error of a template that is not well-formed."""
     raise TemplateSyntaxError(message, lineno)

@@ -20,15 +20,15 @@ _MAX_CACHED: Final = 4_096
 _MAX_SOURCE: Final = 4_000_000
 """Characters of a template; more is certainly data."""
 _PLAIN_TAG: Final = re.compile(r"\{\{\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*\}\}", re.A)
-_RESERVED: Final = frozenset("true false none null not and or in is if else undefined loop caller".split())
+_RESERVED: Final = frozenset(
+    ("true", "false", "none", "null", "not", "and", "or", "in", "is", "if", "else", "undefined", "loop", "caller")
+)
 _TAG_STARTS: Final = ("{{", "{%", "{#")
 _HALF_TAG: Final = re.compile(r"(\{%[^%]*$|\{\{[^}]*$|\{#[^#]*$)", re.M)
 _RAW: Final = re.compile(r"\{%\s*raw\s*%\}")
 _END_RAW: Final = re.compile(r"\{%\s*endraw\s*%\}")
 _NESTED: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}", re.A)
-_REFERENCE: Final = re.compile(
-    r"\{\{\s*([^{}\s|]+)\s*(?:\|[^}]+)?\}\}|\{%\s*(?:if|for)\s+([^{}\s]+)\s*.*?%\}"
-)
+_REFERENCE: Final = re.compile(r"\{\{\s*([^{}\s|]+)\s*(?:\|[^}]+)?\}\}|\{%\s*(?:if|for)\s+([^{}\s]+)\s*.*?%\}")
 _FOR: Final = re.compile(r"\{%\s*for\s+(\w+)\s+in\s+(\w+)\s*%\}", re.A)
 _COMMENT: Final = re.compile(r"\{#[\s\S]*?#\}")
 _REPLACEMENT: Final = re.compile(r"\$([$&`'])")
@@ -58,7 +58,7 @@ class Templates:
         self._compiled: dict[str, Compiled | CannotEvaluate] = {}
         self._globals: dict[str, Value] | None = None
 
-    def render(self, text: str, vars: Mapping[str, JsonValue]) -> str:
+    def render(self, text: str, variables: Mapping[str, JsonValue]) -> str:
         """The text with its tags replaced.
 
         Raises:
@@ -67,25 +67,27 @@ class Templates:
         if not has_tags(text):
             return text
         plain = self._plain_template(text)
-        return plain.render(vars, self._env, self._strict) if plain else self._render_full(text, vars)
+        return plain.render(variables, self._env, self._strict) if plain else self._render_full(text, variables)
 
-    def render_value(self, value: JsonValue, vars: Mapping[str, JsonValue]) -> JsonValue:
+    def render_value(self, value: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
         """The value with every string inside rendered; keys stay as they are."""
         if isinstance(value, str):
-            return self.render(value, vars)
+            return self.render(value, variables)
         if isinstance(value, list):
-            return [self.render_value(item, vars) for item in value]
+            return [self.render_value(item, variables) for item in value]
         if isinstance(value, dict):
-            return {key: self.render_value(item, vars) for key, item in value.items()}
+            return {key: self.render_value(item, variables) for key, item in value.items()}
         return value
 
-    def prepare_vars(self, vars: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    def prepare_vars(self, variables: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """The variables as prompts and assertions see them, by promptfoo's rules.
 
         One trailing line break of each text is cut; then up to five times the first plain `{{ name }}` in each text
         is replaced by that variable's text. Other tags wait for `render_prompt`.
         """
-        prepared = {key: value.removesuffix("\n") if isinstance(value, str) else value for key, value in vars.items()}
+        prepared = {
+            key: value.removesuffix("\n") if isinstance(value, str) else value for key, value in variables.items()
+        }
         for _ in range(_MAX_PASSES):
             changed = False
             for key, value in prepared.items():
@@ -97,11 +99,11 @@ class Templates:
                 break
         return prepared
 
-    def render_prompt(self, text: str, vars: Mapping[str, JsonValue]) -> str:
+    def render_prompt(self, text: str, variables: Mapping[str, JsonValue]) -> str:
         """The prompt as it is sent: `render_prepared` of `prepare_vars`."""
-        return self.render_prepared(text, self.prepare_vars(vars))
+        return self.render_prepared(text, self.prepare_vars(variables))
 
-    def render_prepared(self, text: str, vars: Mapping[str, JsonValue]) -> str:
+    def render_prepared(self, text: str, variables: Mapping[str, JsonValue]) -> str:
         """The prompt as it is sent, by promptfoo's rules, from variables that `prepare_vars` made.
 
         A prompt that is JSON has each of its strings rendered by itself, so that values need no escaping, and is
@@ -111,14 +113,16 @@ class Templates:
         parsed = _json_or_none(text)
         if parsed is not None:
             try:
-                return to_json(self.render_value(parsed[0], vars), 2)
+                return to_json(self.render_value(parsed[0], variables), 2)
             except CannotEvaluate:
                 pass  # promptfoo falls back to rendering the text; so the error, if it stays, names the text's line
         if not has_tags(text) or _is_half_tagged(text):
             return text
-        return self.render(text, {key: self._rendered_var(value, vars) for key, value in vars.items()})
+        return self.render(text, {key: self._rendered_var(value, variables) for key, value in variables.items()})
 
-    def undefined_names(self, text: str, known: Mapping[str, JsonValue] | frozenset[str] = frozenset()) -> frozenset[str]:
+    def undefined_names(
+        self, text: str, known: Mapping[str, JsonValue] | frozenset[str] = frozenset()
+    ) -> frozenset[str]:
         """Names that every rendering needs and `known` lacks; empty for text that is not well-formed.
 
         Names inside conditions, loops, macros and `default` are left out: they may be missing on purpose.
@@ -135,10 +139,10 @@ class Templates:
         compiled = self._compile(text) if has_tags(text) else None
         return frozenset() if compiled is None or isinstance(compiled, CannotEvaluate) else compiled.names
 
-    def _rendered_var(self, value: JsonValue, vars: Mapping[str, JsonValue]) -> JsonValue:
+    def _rendered_var(self, value: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
         if not isinstance(value, str) or not has_tags(value) or _is_half_tagged(value):
             return value
-        return value if _names_unknown(value, vars) else self.render(value, vars)
+        return value if _names_unknown(value, variables) else self.render(value, variables)
 
     def _plain_template(self, text: str) -> "_Plain | None":
         try:
@@ -148,16 +152,16 @@ class Templates:
                 self._plain.clear()
             return self._plain.setdefault(text, _plain(text))
 
-    def _render_full(self, text: str, vars: Mapping[str, JsonValue]) -> str:
-        from evolve.core.template_compiler import Fault, Run
+    def _render_full(self, text: str, variables: Mapping[str, JsonValue]) -> str:
+        from evolve.core.template_scope import Fault, Run
 
         compiled = self._compile(text)
         if isinstance(compiled, CannotEvaluate):
             raise CannotEvaluate(*compiled.args)
         try:
-            return from_units(compiled.render(Run(vars, self._all_globals(), self._strict)))
+            return from_units(compiled.render(Run(variables, self._all_globals(), self._strict)))
         except Fault as fault:
-            raise CannotEvaluate(f"template line {fault.line or 1}: {_with_hint(str(fault), vars)}") from None
+            raise CannotEvaluate(f"template line {fault.line or 1}: {_with_hint(str(fault), variables)}") from None
         except CannotEvaluate as exc:
             raise CannotEvaluate(f"template: {exc}") from None
         except RecursionError:
@@ -209,9 +213,9 @@ class _Plain:
     def __init__(self, parts: list[str | tuple[str, ...]]) -> None:
         self._parts = parts
 
-    def render(self, vars: Mapping[str, JsonValue], env: Mapping[str, Value], strict: bool) -> str:
+    def render(self, variables: Mapping[str, JsonValue], env: Mapping[str, Value], strict: bool) -> str:
         return from_units(
-            "".join([part if type(part) is str else _looked_up(part, vars, env, strict) for part in self._parts])
+            "".join([part if type(part) is str else _looked_up(part, variables, env, strict) for part in self._parts])
         )
 
 
@@ -224,16 +228,18 @@ def _plain(text: str) -> _Plain | None:
             if path[0] in _RESERVED:
                 return None
             parts.append(path)
-        elif has_tags(piece) or piece.endswith("{") and index < len(text):
+        elif has_tags(piece) or (piece.endswith("{") and index < len(text)):
             return None
         elif piece:
             parts.append(piece)
     return _Plain(parts)
 
 
-def _looked_up(path: tuple[str, ...] | str, vars: Mapping[str, JsonValue], env: Mapping[str, Value], strict: bool) -> str:
+def _looked_up(
+    path: tuple[str, ...] | str, variables: Mapping[str, JsonValue], env: Mapping[str, Value], strict: bool
+) -> str:
     name = path[0]
-    value: Value = vars.get(name, UNDEFINED)
+    value: Value = variables.get(name, UNDEFINED)
     if value is UNDEFINED:
         value = env.get(name, UNDEFINED)
     if len(path) > 1:
@@ -241,7 +247,7 @@ def _looked_up(path: tuple[str, ...] | str, vars: Mapping[str, JsonValue], env: 
 
         for depth, key in enumerate(path[1:], 1):
             if value is UNDEFINED and strict:
-                _not_defined(".".join(path[:depth]), vars)
+                _not_defined(".".join(path[:depth]), variables)
             value = get_member(value, key)
     if type(value) is str:
         return value
@@ -250,22 +256,22 @@ def _looked_up(path: tuple[str, ...] | str, vars: Mapping[str, JsonValue], env: 
     if isinstance(value, JsFunction):
         raise CannotEvaluate(f"template: `{'.'.join(path)}` is a function: call it")
     if value is UNDEFINED:
-        return _not_defined(".".join(path), vars) if strict else ""
+        return _not_defined(".".join(path), variables) if strict else ""
     return to_js_string(value)
 
 
-def _not_defined(shown: str, vars: Mapping[str, JsonValue]) -> str:
-    raise CannotEvaluate(f"template: {_with_hint(f'`{shown}` is not defined', vars)}")
+def _not_defined(shown: str, variables: Mapping[str, JsonValue]) -> str:
+    raise CannotEvaluate(f"template: {_with_hint(f'`{shown}` is not defined', variables)}")
 
 
-def _with_hint(message: str, vars: Mapping[str, JsonValue]) -> str:
+def _with_hint(message: str, variables: Mapping[str, JsonValue]) -> str:
     """The message, and for an undefined name what may have been meant."""
     found = re.match(r"`(\w+)[^`]*` is not defined$", message)
-    if not found or found[1] in vars:
+    if not found or found[1] in variables:
         return message
     from difflib import get_close_matches
 
-    close = get_close_matches(found[1], list(vars), n=1)
+    close = get_close_matches(found[1], list(variables), n=1)
     return f"{message}; did you mean `{close[0]}`?" if close else message
 
 
@@ -290,20 +296,20 @@ def _is_half_tagged(text: str) -> bool:
     return bool(_HALF_TAG.search(text)) and not (_RAW.search(text) and _END_RAW.search(text))
 
 
-def _insert_first(value: str, vars: Mapping[str, JsonValue]) -> str | None:
+def _insert_first(value: str, variables: Mapping[str, JsonValue]) -> str | None:
     """The text with its first plain tag replaced by that variable; None when there is none, or it is unknown."""
     found = _NESTED.search(value)
-    if not found or found[1] not in vars:
+    if not found or found[1] not in variables:
         return None
     before, after = value[: found.start()], value[found.end() :]
     special = {"$": "$", "&": found[0], "`": before, "'": after}
-    inserted = _REPLACEMENT.sub(lambda mark: special[mark[1]], to_js_string(vars[found[1]]))
+    inserted = _REPLACEMENT.sub(lambda mark: special[mark[1]], to_js_string(variables[found[1]]))
     return before + inserted + after
 
 
-def _names_unknown(text: str, vars: Mapping[str, JsonValue]) -> bool:
+def _names_unknown(text: str, variables: Mapping[str, JsonValue]) -> bool:
     """Whether a variable's text names a variable that is not there; promptfoo then leaves it alone."""
-    return any(name not in vars and name != "env" for name in _root_names(text))
+    return any(name not in variables and name != "env" for name in _root_names(text))
 
 
 @lru_cache(maxsize=1_024)

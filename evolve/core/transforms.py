@@ -47,7 +47,7 @@ async def apply_transform(code: str, output: JsonValue, context: Mapping[str, Js
 
 
 def transform_vars(
-    code: str, vars: Mapping[str, JsonValue], context: Mapping[str, JsonValue], files: Files, scripts: Scripts
+    code: str, variables: Mapping[str, JsonValue], context: Mapping[str, JsonValue], files: Files, scripts: Scripts
 ) -> Mapping[str, JsonValue]:
     """The variables that `transformVars` answers; the caller lays them over the test's.
 
@@ -58,10 +58,10 @@ def transform_vars(
     path, function = split_reference(code)
     try:
         if code.startswith(FILE) and is_python(path):
-            args = [dict(vars), dict(context)]
+            args = [dict(variables), dict(context)]
             answer = call_python_now(path, function, PYTHON_FUNCTION, args, files, scripts)
         else:
-            answer = _javascript(code, "vars", dict(vars), context, files)
+            answer = _javascript(code, "vars", dict(variables), context, files)
     except (JavaScriptError, PythonFailed) as exc:
         raise _failed(code, exc) from exc
     if not isinstance(answer, dict):
@@ -69,9 +69,7 @@ def transform_vars(
     return answer
 
 
-def _javascript(
-    code: str, name: str, value: JsonValue, context: Mapping[str, JsonValue], files: Files
-) -> JsonValue:
+def _javascript(code: str, name: str, value: JsonValue, context: Mapping[str, JsonValue], files: Files) -> JsonValue:
     if not code.startswith(FILE):
         body = code if "\n" in code else f"return {code}"
         return _plain(evaluate_body(body, {name: value, "context": dict(context)}), code)

@@ -27,6 +27,7 @@ def split_reference(value: str) -> tuple[str, str | None]:
 
 
 def is_python(path: str) -> bool:
+    """Whether a path names Python."""
     return path.endswith(".py")
 
 

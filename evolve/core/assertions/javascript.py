@@ -1,7 +1,14 @@
 """`javascript`: code, or a file's function, judges the output with a boolean, a number or a whole verdict."""
 
 from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.script_verdicts import failed, from_boolean, from_number, from_result, is_result, python_verdict
+from evolve.core.assertions.script_verdicts import (
+    failed,
+    from_boolean,
+    from_number,
+    from_result,
+    is_result,
+    python_verdict,
+)
 from evolve.core.file_values import script_context
 from evolve.core.javascript import JavaScriptError, JsResult, evaluate_javascript, mentions
 from evolve.core.json_value import JsonValue
@@ -74,4 +81,5 @@ def _shown(result: JsResult) -> str:
     if result.kind != "json" or result.value is None:
         return "null" if result.kind == "json" else result.type_name
     text = repr(result.value)
-    return f"a {result.type_name}: {text if len(text) <= 200 else text[:199] + '…'}"
+    article = "an" if result.type_name == "object" else "a"
+    return f"{article} {result.type_name}: {text if len(text) <= 200 else text[:199] + '…'}"

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeGuard
 
 from evolve.core.answers import TokenUsage
@@ -64,7 +65,7 @@ def from_result(check: Check, answer: dict[str, JsonValue], who: str) -> Verdict
     if not check.negated:
         return said
     reason = f"{who} returned true" if said.passed else _PASSED
-    return Verdict(not said.passed, said.score, reason, said.components, said.named_scores, said.tokens)
+    return replace(said, passed=not said.passed, reason=reason)
 
 
 def _verdict(answer: JsonValue) -> Verdict:
@@ -87,7 +88,9 @@ def _scores(value: JsonValue) -> Mapping[str, float]:
     """The finite numbers of a mapping."""
     if not isinstance(value, dict):
         return {}
-    numbers = {name: score for name, score in value.items() if isinstance(score, int | float) and not isinstance(score, bool)}
+    numbers = {
+        name: score for name, score in value.items() if isinstance(score, int | float) and not isinstance(score, bool)
+    }
     return {name: float(score) for name, score in numbers.items() if math.isfinite(score)}
 
 

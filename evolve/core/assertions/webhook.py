@@ -10,9 +10,10 @@ _TIMEOUT_S = 5.0
 
 @assertion_type("webhook", value_schema={"type": "string", "minLength": 1}, value_required=True)
 async def webhook(check: Check) -> Verdict:
-    """What the service at `value` says: it is posted {output, context: {prompt, vars}} and answers {pass, score, reason}.
+    """What the service at `value` says.
 
-    Score and reason may be left out; `not-` turns pass and score.
+    It is posted {output, context: {prompt, vars}} and answers {pass, score, reason}; the latter two may be left out.
+    `not-` turns pass and score.
 
     Raises:
         EnvironmentFault: no answer within 5 s, or a status that is not 2xx.

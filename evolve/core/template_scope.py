@@ -1,0 +1,97 @@
+"""What a template sees while it renders: variables, scopes, limits, and how a value is printed."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from evolve.core.errors import CannotEvaluate
+from evolve.core.js_values import UNDEFINED, JsFunction, Value, to_js_string
+from evolve.core.template_filters import MAX_TEXT
+
+MAX_STEPS: Final = 500_000
+"""Turns of loops and calls of macros in one rendering."""
+
+
+class Fault(CannotEvaluate):
+    """What went wrong while rendering, before the line is known."""
+
+    line: int = 0
+
+
+class Run:
+    """One rendering: its variables and what it may still use."""
+
+    __slots__ = ("depth", "exports", "globals", "room", "steps", "strict", "vars")
+
+    def __init__(self, variables: Mapping[str, Value], global_values: Mapping[str, Value], strict: bool) -> None:
+        self.vars = variables
+        self.globals = global_values
+        self.exports: dict[str, Value] = {}
+        """What the top level has set; macros see it, unlike the loops' own variables."""
+        self.strict = strict
+        self.room = MAX_TEXT
+        self.steps = MAX_STEPS
+        self.depth = 0
+
+    def lookup(self, name: str) -> Value:
+        """What the name means outside of all scopes."""
+        for names in (self.exports, self.vars, self.globals):
+            value = names.get(name, UNDEFINED)
+            if value is not UNDEFINED:
+                return value
+        return UNDEFINED
+
+    def step(self) -> None:
+        """Counts a turn of a loop or a call; raises Fault beyond the limit."""
+        self.steps -= 1
+        if self.steps < 0:
+            raise Fault(f"takes more than {MAX_STEPS:,} steps")
+
+
+class Scope:
+    """The names of a loop, a macro or the top level."""
+
+    __slots__ = ("isolated", "names", "parent", "run")
+
+    def __init__(self, run: Run, parent: "Scope | None" = None, isolated: bool = False) -> None:
+        self.run = run
+        self.parent = parent
+        self.isolated = isolated
+        self.names: dict[str, Value] = {}
+
+    def lookup(self, name: str) -> Value:
+        """The innermost meaning of the name, UNDEFINED when it has none."""
+        scope: Scope | None = self
+        while scope is not None:
+            value = scope.names.get(name, UNDEFINED)
+            if value is not UNDEFINED:
+                return value
+            scope = scope.parent
+        return self.run.lookup(name)
+
+    def assign(self, name: str, value: Value) -> None:
+        """Sets the name where it is known, else here; a macro's caller never writes outside."""
+        scope: Scope | None = self
+        while scope is not None and scope.names.get(name, UNDEFINED) is UNDEFINED:
+            scope = None if scope is self and scope.isolated else scope.parent
+        (scope or self).names[name] = value
+        if self.parent is None and not self.isolated:
+            self.run.exports[name] = value
+
+
+Expression: TypeAlias = Callable[[Scope], Value]
+Statement: TypeAlias = Callable[[Scope, list[str]], None]
+
+
+def printed(value: Value, strict: bool, shown: str) -> str:
+    """A value as `{{ }}` prints it: null is nothing; undefined is nothing too, or a fault when strict."""
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    if value is UNDEFINED:
+        if strict:
+            raise Fault(f"`{shown}` is not defined")
+        return ""
+    if isinstance(value, JsFunction):
+        raise Fault(f"`{shown}` is a function: call it")
+    return to_js_string(value)
