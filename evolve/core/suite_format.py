@@ -294,12 +294,17 @@ def _report_single_key(name: str, inner: Any, path: Path, report: Report) -> Non
 
 def _check_test_item(value: Any, path: Path, report: Report) -> None:
     if isinstance(value, dict):
-        name = "generator" if "path" in value or any(closest(key, ("path",)) for key in value) else "test"
-        checker(name)(value, path, report)
+        checker("generator" if _is_generator(value) else "test")(value, path, report)
     elif not isinstance(value, str):
         report(path, f"expected a test, or file://... with tests, got {describe(value)}")
     elif not value:
         report(path, "the text is empty")
+
+
+def _is_generator(value: Mapping[str, Any]) -> bool:
+    if "vars" in value or "assert" in value:
+        return False
+    return "path" in value or any(closest(key, ("path",)) for key in value)
 
 
 _GRADER_KINDS = frozenset(("text", "embedding", "classification", "moderation"))

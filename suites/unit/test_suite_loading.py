@@ -230,7 +230,8 @@ def test_tests_come_from_every_kind_of_file(folder: Path) -> None:
     ]  # fmt: skip
     places = [str(test.place.location()).replace(f"{folder}/", "") for test in suite.tests if test.place]
     assert places == [
-        "suite.yaml:4:5: tests[0]", "t/a.yaml:1:3: [0]", "t/a.yaml:2:3: [1]", "t/c.yml:1:1", "t.json:1:2: [0]", "t.jsonl:1:1",
+        "suite.yaml:4:5: tests[0]", "t/a.yaml:1:3: [0]", "t/a.yaml:2:3: [1]", "t/c.yml:1:1", "t.json:1:2: [0]",
+        "t.jsonl:1:1",
         "t.jsonl:3:1",
         "t.csv:2", "t.csv:5", "t.py: [0]", "t.py: [0]", "t.py: [0]",
     ]  # fmt: skip
