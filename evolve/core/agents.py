@@ -1,0 +1,254 @@
+"""An agent: a Markdown file with YAML front matter and named sections, and how a prompt is made of it.
+
+Static text comes first, the nearest demos next, the case last, so that a server's prefix cache keeps what does not change.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from evolve.core.diagnostics import digest
+from evolve.core.errors import InputError, Location, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.nearest import Bm25
+
+CASE_SECTION = "Case"
+"""The section that shows the case; a template over the agent's inputs."""
+
+Render = Callable[[str, Mapping[str, JsonValue]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One `##` section of the prompt."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInput:
+    """One variable that the prompt takes."""
+
+    name: str
+    schema: str | None = None
+    """File name of its JSON Schema, beside the agent file."""
+    digest_chars: int | None = None
+    """The variable is a failed job's diagnostics, shown as a digest of at most so many characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """Which solved cases the prompt shows."""
+
+    bank: str
+    """Path of the bank, beside the agent file."""
+    select: Literal["static", "nearest"] = "nearest"
+    k: int = 4
+    style: Literal["turns", "text"] = "turns"
+    """As chat turns, or as text in the case's own message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One solved case."""
+
+    vars: Mapping[str, JsonValue]
+    output: JsonValue
+    family: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent file, read and checked."""
+
+    name: str
+    version: int
+    description: str
+    inputs: tuple[AgentInput, ...]
+    output: Mapping[str, JsonValue]
+    """JSON Schema of the answer."""
+    model: str
+    sections: tuple[Section, ...]
+    sampling: Mapping[str, JsonValue] = field(default_factory=dict)
+    demos: DemoSettings | None = None
+    parent: str | None = None
+    evidence: JsonValue = None
+
+    @property
+    def title(self) -> str:
+        """Name and version, as records name it."""
+        return f"{self.name}@{self.version}"
+
+    def section(self, title: str) -> str:
+        """The body of a section, empty when there is none."""
+        return next((section.body for section in self.sections if section.title == title), "")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPrompt:
+    """A rendered prompt: chat messages and the settings of the call."""
+
+    messages: tuple[Mapping[str, str], ...]
+    config: Mapping[str, JsonValue]
+
+    @property
+    def text(self) -> str:
+        """The messages as JSON, the form in which suites hand a chat to a provider."""
+        return json.dumps(list(self.messages), ensure_ascii=False)
+
+
+def parse_agent(front: Mapping[str, JsonValue], body: str, file: str) -> Agent:
+    """The agent of a file's front matter and body.
+
+    Raises:
+        InputError: with every problem of the file at once.
+    """
+    problems = [Problem(message, Location(file)) for message in _front_problems(front)]
+    sections = _sections(body)
+    if not any(section.title == CASE_SECTION for section in sections):
+        problems.append(
+            Problem(f"section '## {CASE_SECTION}' is missing: it shows the case to the agent", Location(file))
+        )
+    if problems:
+        raise InputError(problems)
+    demos = front.get("demos")
+    return Agent(
+        name=str(front["name"]),
+        version=int(str(front["version"])),
+        description=str(front["description"]),
+        inputs=tuple(_input(name, settings) for name, settings in _mapping(front["inputs"]).items()),
+        output=_mapping(front["output"]),
+        model=str(front["model"]),
+        sections=sections,
+        sampling=_mapping(front.get("sampling")),
+        demos=DemoSettings(**demos) if isinstance(demos, dict) else None,  # type: ignore[arg-type]  # checked above
+        parent=str(front["parent"]) if front.get("parent") else None,
+        evidence=front.get("evidence"),
+    )
+
+
+def render_agent(
+    agent: Agent,
+    vars: Mapping[str, JsonValue],
+    bank: "DemoBank | None",
+    render: Render,
+    *,
+    leave_family_out: bool = False,
+) -> AgentPrompt:
+    """The prompt for one case.
+
+    Args:
+        leave_family_out: no demo of the case's own family is shown, if the bank holds the case; so that a suite whose
+            cases became demos measures what the agent makes of new ones.
+    """
+    case = render(agent.section(CASE_SECTION), shown_vars(agent, vars)).strip()
+    demos = bank.choose(case, bank.family_of(case) if leave_family_out else "") if bank else ()
+    static = "\n\n".join(f"{s.title}:\n{s.body}" for s in agent.sections if s.title != CASE_SECTION and s.body)
+    if agent.demos and agent.demos.style == "text":
+        examples = "\n\n".join(f"{text}\nAnswer: {answer}" for text, answer in demos)
+        turns = [("user", f"{examples}\n\n{case}\nAnswer:")]
+    else:
+        turns = [turn for text, answer in demos for turn in (("user", text), ("assistant", answer))] + [("user", case)]
+    messages = [("system", static), *turns]
+    return AgentPrompt(tuple({"role": role, "content": text} for role, text in messages), _call_config(agent))
+
+
+def shown_vars(agent: Agent, vars: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The vars as the prompt shows them: diagnostics as a digest, the rest as they are."""
+    shown = dict(vars)
+    for item in agent.inputs:
+        value = vars.get(item.name)
+        if item.digest_chars and isinstance(value, Mapping):
+            shown[item.name] = digest(value, item.digest_chars)
+    return shown
+
+
+class DemoBank:
+    """The demos of one agent, rendered and indexed once."""
+
+    def __init__(self, agent: Agent, settings: DemoSettings, demos: Sequence[Demo], render: Render) -> None:
+        self._settings = settings
+        template = agent.section(CASE_SECTION)
+        self._texts = [render(template, shown_vars(agent, demo.vars)).strip() for demo in demos]
+        self._answers = [json.dumps(demo.output, ensure_ascii=False) for demo in demos]
+        self._families = [demo.family for demo in demos]
+        self._index = Bm25(self._texts)
+
+    def family_of(self, case: str) -> str:
+        """The family of the demo that shows this very case; empty when none does."""
+        return self._families[self._texts.index(case)] if case in self._texts else ""
+
+    def choose(self, case: str, family: str = "") -> tuple[tuple[str, str], ...]:
+        """(shown case, answer) of the chosen demos, the most similar last; none of `family`."""
+        allowed = [i for i, own in enumerate(self._families) if not family or own != family]
+        if self._settings.select == "nearest":
+            scores = self._index.scores(case)
+            allowed = sorted(allowed, key=lambda i: (-scores[i], i))[: self._settings.k][::-1]
+        return tuple((self._texts[i], self._answers[i]) for i in allowed[: self._settings.k])
+
+
+def _call_config(agent: Agent) -> dict[str, JsonValue]:
+    schema: JsonValue = dict(agent.output)
+    name = agent.name.lower()
+    constraint: JsonValue = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
+    return {**agent.sampling, "response_format": constraint}
+
+
+def _sections(body: str) -> tuple[Section, ...]:
+    parts = re.split(r"^## +(.+?) *$", body, flags=re.M)
+    return tuple(Section(title, text.strip()) for title, text in zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _mapping(value: JsonValue) -> dict[str, JsonValue]:
+    return value if isinstance(value, dict) else {}
+
+
+def _input(name: str, settings: JsonValue) -> AgentInput:
+    known = _mapping(settings)
+    schema, chars = known.get("schema"), known.get("digest")
+    return AgentInput(name, str(schema) if schema else None, int(chars) if isinstance(chars, int) else None)
+
+
+_FRONT_KEYS: Mapping[str, type] = {
+    "name": str,
+    "version": int,
+    "description": str,
+    "inputs": dict,
+    "output": dict,
+    "model": str,
+}
+_OPTIONAL_KEYS: Mapping[str, type] = {"sampling": dict, "demos": dict, "parent": str, "evidence": dict}
+_DEMO_KEYS = {"bank": str, "select": str, "k": int, "style": str}
+
+
+def _front_problems(front: Mapping[str, JsonValue]) -> list[str]:
+    problems = [f"front matter: '{key}' is missing" for key in _FRONT_KEYS if key not in front]
+    known = {**_FRONT_KEYS, **_OPTIONAL_KEYS}
+    for key, value in front.items():
+        if key not in known:
+            problems.append(f"front matter: unknown key '{key}'; known: {', '.join(known)}")
+        elif not isinstance(value, known[key]):
+            problems.append(f"front matter: '{key}' must be a {known[key].__name__}, not {value!r}")
+    demos = front.get("demos")
+    if isinstance(demos, dict):
+        problems.extend(_demo_problems(demos))
+    return problems
+
+
+def _demo_problems(demos: Mapping[str, JsonValue]) -> list[str]:
+    problems = [f"front matter: demos: unknown key '{key}'" for key in demos if key not in _DEMO_KEYS]
+    problems += [
+        f"front matter: demos: '{key}' must be a {kind.__name__}"
+        for key, kind in _DEMO_KEYS.items()
+        if key in demos and not isinstance(demos[key], kind)
+    ]
+    if "bank" not in demos:
+        problems.append("front matter: demos: 'bank' is missing")
+    if demos.get("select", "nearest") not in ("static", "nearest"):
+        problems.append("front matter: demos: 'select' must be static or nearest")
+    if demos.get("style", "turns") not in ("turns", "text"):
+        problems.append("front matter: demos: 'style' must be turns or text")
+    return problems

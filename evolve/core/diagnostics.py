@@ -1,0 +1,166 @@
+"""What the reflection agent reads of a failed job: a short digest of its diagnostics.
+
+A small model pays for each token and is distracted by each line that says nothing. The digest keeps the facts that
+decide (exit code, limits, events, placement, checks) and the lines of the logs that speak of a fault or stand at the end.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from evolve.core.json_value import JsonValue
+
+_CONTROL = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+_PREFIX = re.compile(
+    r"^[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]?|\w{3} +\d{1,2} |\d{1,2}/\w{3}/\d{4}[: ])?\d{1,2}:\d\d:\d\d(?:[.,:]\d+)?"
+    r"(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?[\])]?[ :|-]*"
+)
+_LONG_ID = re.compile(
+    r"\b(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?=[0-9a-f]*\d)[0-9a-f]{10,})\b", re.I
+)
+_SPEAKS_OF_A_FAULT = re.compile(
+    r"error|fail|fatal|panic|denied|refused|cannot|can't|could not|couldn't|unable|invalid|not found|no such|missing|"
+    r"exception|killed|out of|timed? ?out|in use|exceed|unknown|unsupported|abort|assert|corrupt|expired|exhaust|"
+    r"no space|full|stale|lock|waiting|unavailable|not ready|required|mismatch|segfault|signal|undefined|unexpected",
+    re.I,
+)
+_QUIET = re.compile(r"\b(?:DEBUG|TRACE|INFO|level=info|level=debug)\b", re.I)
+_ROUTINE_EVENTS = frozenset({"Received", "Task Setup", "Started", "Driver", "Downloading Artifacts", "Restarting"})
+_ROUTINE_MESSAGE = re.compile(
+    r"^(?:Exit Code: \d+(?:, Signal: \d+)?(?:, Exit Message: .*exit code: \d+\"?)?|Exceeded allowed.*|Policy allows no restarts.*|Error was unrecoverable|Sent interrupt.*|Task successfully killed)$"
+)
+_JSON_MESSAGE = re.compile(r'"(msg|message|error|err|exception|detail|reason)" ?: ?"((?:[^"\\]|\\.)*)"')
+_JSON_LEVEL = re.compile(r'"(?:level|severity|log\.level|lvl)" ?: ?"(\w+)"')
+_FRAME = re.compile(r'\s*(?:at |File "|from /|\d+: 0x|#\d+ )')
+
+
+def digest(diagnostics: Mapping[str, JsonValue], max_chars: int = 700) -> str:
+    """The report as a few lines of text: facts first, then the telling log lines in their order.
+
+    Control characters, timestamps and long ids are left out; the text is data and at most `max_chars` long.
+    """
+    facts = [line for line in _facts(diagnostics) if line]
+    while len(facts) > 1 and sum(len(line) + 1 for line in facts) > max_chars * 0.6:
+        facts.pop()
+    room = max_chars - sum(len(line) + 1 for line in facts)
+    logs = _telling_lines(_log_lines(diagnostics), room, max(max_chars // 3, 80))
+    return "\n".join([*facts, *logs])[:max_chars]
+
+
+def _facts(report: Mapping[str, JsonValue]) -> Iterator[str]:
+    yield _header(report)
+    yield _placement(report.get("placement"))
+    yield from _events(report.get("events"))
+    yield from _checks(report.get("checks"))
+    deployment = report.get("deployment")
+    if isinstance(deployment, Mapping) and "progress deadline" in str(deployment.get("description")):
+        yield "deployment: progress deadline"
+
+
+def _header(report: Mapping[str, JsonValue]) -> str:
+    parts = [str(report.get(key)) for key in ("driver", "status") if report.get(key)]
+    for key, word in (("exit_code", "exit"), ("signal", "signal"), ("restarts", "restarts")):
+        value = report.get(key)
+        if isinstance(value, int) and (value or key == "exit_code"):
+            parts.append(f"{word} {value}")
+    if report.get("oom_killed") is True:
+        parts.append("oom killed")
+    return ", ".join([*map(_clean, parts), *_nearly_used_up(report.get("limits"), report.get("usage"))])
+
+
+def _nearly_used_up(limits: JsonValue, usage: JsonValue) -> Iterator[str]:
+    """What is used to more than nine tenths of its limit."""
+    if not isinstance(limits, Mapping) or not isinstance(usage, Mapping):
+        return
+    for key, limit in limits.items():
+        used = usage.get(key)
+        if isinstance(limit, int | float) and isinstance(used, int | float) and limit > 0 and used >= 0.9 * limit:
+            yield f"{key.partition('_')[0]} {used:g} of {limit:g}"
+
+
+def _events(events: JsonValue) -> Iterator[str]:
+    seen: set[str] = set()
+    for event in events if isinstance(events, list) else []:
+        if isinstance(event, str):
+            kind, message = "", event
+        elif isinstance(event, Mapping):
+            kind, message = str(event.get("type", "")), str(event.get("message") or "")
+        else:
+            continue
+        line = f"event: {_around_the_fault(_clean(message) or kind, 160)}"
+        if kind not in _ROUTINE_EVENTS and not _ROUTINE_MESSAGE.search(message) and line not in seen:
+            seen.add(line)
+            yield line
+
+
+def _checks(checks: JsonValue) -> Iterator[str]:
+    for check in checks if isinstance(checks, list) else []:
+        if isinstance(check, Mapping) and check.get("status") not in ("passing", "success"):
+            yield f"check {check.get('name')}: {_around_the_fault(_clean(str(check.get('output') or '')), 100)}"
+
+
+def _placement(placement: JsonValue) -> str:
+    if not isinstance(placement, Mapping) or not placement:
+        return ""
+    return "placement: " + _clean(", ".join(f"{key} {_flat(value)}" for key, value in placement.items() if value))[:200]
+
+
+def _flat(value: JsonValue) -> str:
+    return ", ".join(f"{key}={item}" for key, item in value.items()) if isinstance(value, Mapping) else str(value)
+
+
+def _clean(text: str) -> str:
+    return " ".join(_LONG_ID.sub("ID", _CONTROL.sub("", text)).split())
+
+
+def _log_lines(report: Mapping[str, JsonValue]) -> list[str]:
+    """All log lines, stdout before stderr, without timestamps, repeats and empty ones."""
+    lines: list[str] = []
+    seen: set[str] = set()
+    for stream in ("stdout", "stderr"):
+        for line in str(report.get(stream) or "").splitlines():
+            text = _message(_PREFIX.sub("", _clean(line)))
+            shape = re.sub(r"\d+", "0", text)
+            if len(text) > 2 and shape not in seen:
+                seen.add(shape)
+                lines.append(text)
+    return lines
+
+
+def _message(line: str) -> str:
+    """What a line says: the message of a JSON or logfmt record, else the line."""
+    if line.startswith("{"):
+        said = [match[2] for match in _JSON_MESSAGE.finditer(line)]
+        level = _JSON_LEVEL.search(line)
+        return " ".join([level[1].upper() if level else "", *said]).strip() if said else line
+    return line
+
+
+def _around_the_fault(line: str, length: int) -> str:
+    """At most `length` characters of a line, with the first word that speaks of a fault in it."""
+    if len(line) <= length:
+        return line
+    match = _SPEAKS_OF_A_FAULT.search(line)
+    start = max(0, min(match.start() - length // 3, len(line) - length)) if match else 0
+    return line[start : start + length]
+
+
+def _telling_lines(lines: list[str], room: int, longest: int) -> Iterable[str]:
+    """The lines that weigh most, in their own order, as many as fit into `room` characters."""
+    last = len(lines) - 1
+
+    def weight(index: int) -> float:
+        line = lines[index]
+        telling = min(len({match[0].lower() for match in _SPEAKS_OF_A_FAULT.finditer(line)}), 3)
+        return (
+            telling - (1.5 if _QUIET.search(line) else 0.0) - (1.0 if _FRAME.match(line) else 0.0) + index / (last + 1)
+        )
+
+    chosen: dict[int, str] = {}
+    for index in sorted(range(len(lines)), key=weight, reverse=True):
+        shown = _around_the_fault(lines[index], longest)
+        if len(shown) + 1 <= room:
+            room -= len(shown) + 1
+            chosen[index] = shown
+    return [chosen[index] for index in sorted(chosen)]

@@ -1,0 +1,72 @@
+"""The reflection agent's words: the actions, what diagnostics must look like, and how an answer is read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from evolve.core.json_value import JsonValue
+from evolve.core.schema_check import Kind, Path, compile_schema
+from evolve.core.yaml12 import path_text
+
+
+class Action(StrEnum):
+    """What is to be done about a failed job. A model may answer all but the last two; those only code says."""
+
+    RESTART = "restart"
+    INCREASE_MEMORY = "increase_memory"
+    FIX_IMAGE = "fix_image"
+    FREE_PORT = "free_port"
+    FREE_DISK = "free_disk"
+    FIX_CONFIG = "fix_config"
+    WAIT_DEPENDENCY = "wait_dependency"
+    ESCALATE = "escalate"
+    ERROR = "error"
+    """No valid answer."""
+    NONE = "none"
+    """Nothing is wrong, or not ours to touch."""
+
+
+MODEL_ACTIONS = frozenset(Action) - {Action.ERROR, Action.NONE}
+"""The closed set that a model chooses from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reflection:
+    """What was decided about one failed job."""
+
+    job_id: str
+    action: Action
+    agent: str
+    """Name and version of the agent that answered."""
+    error: str = ""
+    """Why the action is `error`."""
+
+    def line(self) -> str:
+        """The decision as one line of JSON."""
+        fields = {"job_id": self.job_id, "action": str(self.action), "agent": self.agent}
+        return json.dumps({**fields, "error": self.error} if self.error else fields, ensure_ascii=False)
+
+
+def diagnostics_problems(diagnostics: JsonValue, schema: Mapping[str, JsonValue]) -> list[str]:
+    """Everything in which a report differs from the diagnostics schema; empty when it fits."""
+    problems: list[str] = []
+
+    def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
+        where = path_text(path)
+        problems.append(f"{where + ': ' if where else ''}{message}{f' ({hint})' if hint else ''}")
+
+    compile_schema(schema)(diagnostics, (), report)
+    return problems
+
+
+def read_action(output: JsonValue) -> Action | None:
+    """The action of a model's answer, which must be one JSON object; None when it is anything else."""
+    answer: JsonValue = output
+    if isinstance(output, str):
+        try:
+            answer = json.loads(output)
+        except ValueError:
+            return None
+    action = answer.get("action") if isinstance(answer, dict) else None
+    return Action(action) if isinstance(action, str) and action in MODEL_ACTIONS else None

@@ -1,0 +1,91 @@
+"""Agent files and their demo banks, read from disk."""
+
+from pathlib import Path
+
+from evolve.core.agents import Agent, Demo, DemoBank, Render, parse_agent
+from evolve.core.did_you_mean import did_you_mean
+from evolve.core.errors import InputError, Location, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.yaml12 import parse_yaml
+
+AGENTS_DIR = Path(__file__).parent.parent / "agents"
+"""The agents that come with the package."""
+
+
+def find_agent(name: str) -> Path:
+    """The agent file of a name, or of a path that ends in `.md`.
+
+    Raises:
+        InputError: there is none; the message names those there are.
+    """
+    path = Path(name) if name.endswith(".md") else AGENTS_DIR / f"{name}.md"
+    if path.is_file():
+        return path
+    known = sorted(file.stem for file in AGENTS_DIR.glob("*.md"))
+    raise InputError(
+        Problem(f"no agent {name!r} ({path})", None, did_you_mean(name, known) or f"known: {', '.join(known)}")
+    )
+
+
+def load_agent(path: Path) -> Agent:
+    """The agent of a file.
+
+    Raises:
+        InputError: with every problem of the file.
+    """
+    front, body = _split(_read(path), str(path))
+    return parse_agent(front, body, str(path))
+
+
+def load_bank(agent: Agent, path: Path, render: Render) -> DemoBank | None:
+    """The demos that the agent in `path` asks for, rendered and indexed; None when it asks for none.
+
+    Raises:
+        InputError: the bank is missing or malformed.
+    """
+    if agent.demos is None:
+        return None
+    bank = path.parent / agent.demos.bank
+    entries = parse_yaml(_read(bank), str(bank))
+    if not isinstance(entries, list):
+        raise InputError(Problem("a demo bank is a list of {vars, output, family}", Location(str(bank))))
+    problems = [
+        Problem("a demo needs 'vars' (a mapping) and 'output'", Location(str(bank), path=f"[{number}]"))
+        for number, entry in enumerate(entries)
+        if not _is_demo(entry)
+    ]
+    if problems:
+        raise InputError(problems)
+    return DemoBank(agent, agent.demos, [_demo(entry) for entry in entries], render)
+
+
+def _is_demo(entry: JsonValue) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("vars"), dict) and "output" in entry
+
+
+def _demo(entry: JsonValue) -> Demo:
+    assert isinstance(entry, dict)
+    shown = entry["vars"]
+    assert isinstance(shown, dict)
+    return Demo(shown, entry["output"], str(entry.get("family", "")))
+
+
+def _split(text: str, file: str) -> tuple[dict[str, JsonValue], str]:
+    lines = text.splitlines()
+    end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
+    if not lines or lines[0].rstrip() != "---" or end is None:
+        raise InputError(
+            Problem("no front matter: an agent file begins with --- lines around its settings", Location(file))
+        )
+    # The blank line keeps the file's own line numbers in messages.
+    front = parse_yaml("\n".join(["", *lines[1:end]]), file)
+    if not isinstance(front, dict):
+        raise InputError(Problem("front matter must be a mapping", Location(file, 2)))
+    return front, "\n".join(lines[end + 1 :])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(Problem(f"cannot read: {error}", Location(str(path)))) from None
