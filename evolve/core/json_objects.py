@@ -1,175 +1,133 @@
-"""JSON objects in the middle of prose, as promptfoo finds them: for `contains-json` and for what graders answer."""
+"""Finds the objects in a text: what stands in braces and can be read as JSON, or as YAML, as models often write it."""
 
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final, NoReturn
+from typing import NoReturn
 
-import yaml
-
+from evolve.core.flow_yaml import MAX_DEPTH, FlowYamlError, read_flow_yaml
+from evolve.core.js_values import JS_SPACE
 from evolve.core.json_value import JsonValue
-from evolve.core.js_values import to_js_string
-from evolve.core.yaml12 import plain_scalar
 
-MAX_LENGTH: Final = 100_000
-"""Longer objects are cut here, as promptfoo does."""
-
-MAX_DEPTH: Final = 100
-"""Deeper nesting is no object: readers of YAML recurse."""
-
-MAX_WORK: Final = 3_000_000
-"""Characters that are looked at for one text in sum; hostile text such as 100,000 opening braces would take minutes."""
+_MAX_LENGTH = 100_000
+"""UTF-16 units in promptfoo; the longest object that is looked for."""
+_MAX_WORK = 3_000_000
+"""Characters that are looked at for one text in sum; 100,000 opening braces would take minutes."""
+_BRACE = re.compile("[{}]")
 
 
-def json_objects(text: str) -> Iterator[dict[str, JsonValue] | list[JsonValue]]:
-    """Each object that begins with `{`, in order, never one inside another.
+def json_objects(text: str) -> Iterator[dict[str, JsonValue]]:
+    """The outermost objects from left to right.
 
-    From every `{` the text up to its balanced `}` is read as YAML (so `{pass: true}` counts, and braces inside strings
-    do too); an object that the text's end cuts off is closed. Nothing is raised: what cannot be read is skipped.
+    Braces are counted, also those inside of quotes (as promptfoo has it); an object that is still open at the end of
+    the text is closed there. What cannot be read is skipped, and the search goes on after its first brace. Nothing is
+    raised.
     """
-    work = 0
-    start = text.find("{")
-    while start != -1 and start + 1 < len(text) and work < MAX_WORK:
-        end, missing, depth = _balanced_end(text, start)
-        work += end - start
-        found = _read(text[start:end] + "}" * missing) if depth <= MAX_DEPTH else None
-        if found is not None:
-            yield found
-        start = text.find("{", end if found is not None else start + 1)
+    at, left = -1, _MAX_WORK
+    for start, end, missing in _spans(text):
+        if start <= at or end - start < 2:
+            continue
+        left -= end - start
+        if left < 0:
+            return
+        value = _read(text[start:end] + "}" * missing)
+        if value is not None:
+            yield value
+            at = end - 1
+
+
+def _spans(text: str) -> list[tuple[int, int, int]]:
+    """For each opening brace: its place, where its object ends, and how many closing braces are missing there."""
+    spans: list[tuple[int, int, int]] = []
+    open_spans: list[int] = []
+    for found in _BRACE.finditer(text):
+        if found[0] == "{":
+            open_spans.append(len(spans))
+            spans.append((found.start(), len(text), 0))
+        elif open_spans:
+            index = open_spans.pop()
+            spans[index] = (spans[index][0], found.end(), 0)
+    for missing, index in enumerate(reversed(open_spans), 1):
+        spans[index] = (spans[index][0], len(text), missing)
+    return [span if span[1] - span[0] <= _MAX_LENGTH else _cut(text, span[0]) for span in spans]
+
+
+def _cut(text: str, start: int) -> tuple[int, int, int]:
+    end = start + _MAX_LENGTH
+    opened = text.count("{", start, end) - text.count("}", start, end)
+    return start, min(end, len(text)), opened
 
 
 def first_json_object(text: str) -> dict[str, JsonValue] | None:
-    """The first object in the text, None when there is none (a list does not count)."""
-    found = next(json_objects(text), None)
-    return found if isinstance(found, dict) else None
+    """The first object in the text, None when there is none."""
+    return next(json_objects(text), None)
 
 
-def _balanced_end(text: str, start: int) -> tuple[int, int, int]:
-    """Where the object ends, how many braces it lacks there, and how deep it nests."""
-    limit = min(len(text), start + MAX_LENGTH)
-    is_open = depth = 1
-    position = start + 1
-    while is_open and position < limit:
-        char = text[position]
-        if char == "{":
-            is_open += 1
-            depth = max(depth, is_open)
-        elif char == "}":
-            is_open -= 1
-        position += 1
-    return position, is_open, depth
-
-
-def _read(text: str) -> dict[str, JsonValue] | list[JsonValue] | None:
+def _read(text: str) -> dict[str, JsonValue] | None:
+    """The mapping, or None."""
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value: JsonValue = json.loads(text, parse_constant=_no_constant)
+        return value if isinstance(value, dict) and _is_shallow(text) else None
     except (ValueError, RecursionError):
-        yaml_text = _hash_comments(text)
-        value = _read_yaml(yaml_text) or _read_yaml(_NO_VALUE.sub(": ", yaml_text))
-    return value if isinstance(value, dict | list) else None
+        pass
+    try:
+        value = read_flow_yaml(_with_hash_comments(text) if "//" in text else text)
+    except FlowYamlError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)  # NaN is a word to YAML
 
 
-def _read_yaml(text: str) -> JsonValue:
-    if text.count("[") > MAX_DEPTH and _list_depth(text) > MAX_DEPTH:
-        return None
-    try:
-        loader = yaml.CSafeLoader(text)
-        try:
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
-        return _value(node, set())
-    except (yaml.YAMLError, UnicodeEncodeError, _NotPlain):
-        return None
-
-
-def _list_depth(text: str) -> int:
+def _is_shallow(text: str) -> bool:
+    """Whether JSON nests no deeper than YAML's reader allows."""
+    if text.count("{") + text.count("[") < MAX_DEPTH:
+        return True
     deepest = depth = 0
-    for char in text:
-        depth += (char == "[") - (char == "]" and depth > 0)
+    for found in _STRUCTURE.finditer(text):
+        depth += 1 if found[0] in "{[" else -1 if found[0] in "]}" else 0
         deepest = max(deepest, depth)
-    return deepest
+    return deepest < MAX_DEPTH
 
 
-class _NotPlain(Exception):
-    """A tag of another type, or an alias inside of what it names."""
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 
 
-_TAGS: Final = {f"tag:yaml.org,2002:{name}" for name in "null bool int float timestamp value merge str seq map".split()}
-_NO_VALUE: Final = re.compile(r":(?=[}\],])")
-"""`{a:}` has a key without a value; libyaml wants a space before the brace."""
+def _with_hash_comments(text: str) -> str:
+    """`// notes` outside of quotes become `# notes`; the slashes of an address stay."""
+    return "\n".join(_with_hash_comment(line) if "//" in line else line for line in text.split("\n"))
 
 
-def _value(node: Any, around: set[int]) -> JsonValue:
-    if isinstance(node, yaml.ScalarNode):
-        return _scalar(node)
-    if node is None or id(node) in around or node.tag not in _TAGS:
-        raise _NotPlain
-    around.add(id(node))
-    value: JsonValue
-    if isinstance(node, yaml.SequenceNode):
-        value = [_value(item, around) for item in node.value]
-    else:
-        value = _mapping(node, around)
-    around.discard(id(node))
-    return value
-
-
-def _mapping(node: yaml.MappingNode, around: set[int]) -> dict[str, JsonValue]:
-    value: dict[str, JsonValue] = {}
-    merged: dict[str, JsonValue] = {}
-    for key_node, item_node in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise _NotPlain
-        key, item = _scalar(key_node), _value(item_node, around)
-        if key == "<<" and key_node.style is None:
-            merged |= item if isinstance(item, dict) else {}
-        else:
-            value[key if isinstance(key, str) else to_js_string(key)] = item
-    return merged | value if merged else value
-
-
-def _scalar(node: yaml.ScalarNode) -> JsonValue:
-    if node.tag not in _TAGS:
-        raise _NotPlain
-    return str(node.value) if node.style else plain_scalar(str(node.value))
-
-
-def _hash_comments(text: str) -> str:
-    """`// note` as `# note`, where it stands outside of strings and is no part of a URL."""
-    if "//" not in text:
-        return text
-    return "\n".join(_hash_comment(line) if "//" in line else line for line in text.split("\n"))
-
-
-def _hash_comment(line: str) -> str:
+def _with_hash_comment(line: str) -> str:
     quote = ""
-    for position, char in enumerate(line):
-        before, after = line[position - 1 : position], line[position + 1 : position + 2]
+    for at, char in enumerate(line):
         if quote:
-            if char == quote and not _is_escaped(line, position) and not (quote == "'" and _is_letter(after)):
+            if char == quote and not _is_escaped(line, at) and (quote == '"' or not _is_letter(line[at + 1 : at + 2])):
                 quote = ""
-        elif char == '"' or (char == "'" and not _is_letter(before)):
+        elif char == '"' or (char == "'" and not _is_letter(line[max(at - 1, 0) : at])):
             quote = char
-        elif char == "/" and after == "/" and not _is_url(line, position):
-            slashes = len(line[position:]) - len(line[position:].lstrip("/"))
-            return line[:position] + "#" * (slashes // 2) + line[position + slashes :]
+        elif line.startswith("//", at) and "://" not in _word_before(line, at):
+            end = at
+            while line.startswith("/", end):
+                end += 1
+            return line[:at] + "#" * ((end - at) // 2) + line[end:]
     return line
 
 
-def _is_escaped(line: str, position: int) -> bool:
-    head = line[:position]
-    return (len(head) - len(head.rstrip("\\"))) % 2 == 1
+def _is_escaped(line: str, at: int) -> bool:
+    before = line[:at]
+    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
 def _is_letter(char: str) -> bool:
     return char.isascii() and char.isalpha()
 
 
-def _is_url(line: str, position: int) -> bool:
-    words = line[: position + 2].split()
-    return bool(words) and "://" in words[-1]
+def _word_before(line: str, at: int) -> str:
+    """From the last white space to the two slashes here."""
+    return _LAST_WORD.search(line, 0, at)[0] + "//"  # type: ignore[index]
+
+
+_LAST_WORD = re.compile(rf"[^{JS_SPACE}]*\Z")

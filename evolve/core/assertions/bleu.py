@@ -1,0 +1,12 @@
+"""`bleu`: n-grams that the output shares with reference texts; see `evolve.core.metrics.bleu`."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import TEXT_OR_TEXTS, scored, texts_of
+from evolve.core.metrics.bleu import bleu_score
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("bleu", value_schema=TEXT_OR_TEXTS, value_required=True)
+def bleu(check: Check) -> Verdict:
+    """The best reference's score must reach `threshold`, 0.5 without one."""
+    return scored(check, "BLEU", bleu_score(check.text, texts_of(check)), 0.5)

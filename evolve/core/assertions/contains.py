@@ -1,0 +1,149 @@
+"""`contains`, `icontains` and their -all and -any forms: the output holds a text, or several."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import NON_EMPTY_TEXT, quote, wrong_value
+from evolve.core.errors import CannotEvaluate
+from evolve.core.js_values import JS_SPACE, js_strip, to_js_string
+from evolve.core.json_value import JsonValue
+from evolve.core.verdicts import Check, Verdict
+
+_ONE: JsonValue = {"anyOf": [NON_EMPTY_TEXT, {"type": "number"}]}
+_SEVERAL: JsonValue = {"anyOf": [NON_EMPTY_TEXT, {"type": "array"}], "x-expected": "a list, or text with commas"}
+
+
+@assertion_type("contains", value_schema=_ONE, value_required=True)
+def contains(check: Check) -> Verdict:
+    """The output holds the text, or the number as JavaScript prints it."""
+    needle = _needle(check)
+    return _one(check, needle, needle in check.text)
+
+
+@assertion_type("icontains", value_schema=_ONE, value_required=True)
+def icontains(check: Check) -> Verdict:
+    """Like `contains`, in lower case on both sides."""
+    needle = _needle(check)
+    return _one(check, needle, needle.lower() in check.text.lower())
+
+
+@assertion_type("contains-any", value_schema=_SEVERAL, value_required=True)
+def contains_any(check: Check) -> Verdict:
+    """The output holds at least one of the texts."""
+    return _any(check, _needles(check), check.text)
+
+
+@assertion_type("icontains-any", value_schema=_SEVERAL, value_required=True)
+def icontains_any(check: Check) -> Verdict:
+    """Like `contains-any`, in lower case on both sides."""
+    return _any(check, _needles(check), check.text.lower(), str.lower)
+
+
+@assertion_type("contains-all", value_schema=_SEVERAL, value_required=True)
+def contains_all(check: Check) -> Verdict:
+    """The output holds every one of the texts."""
+    return _all(check, _needles(check), check.text)
+
+
+@assertion_type("icontains-all", value_schema=_SEVERAL, value_required=True)
+def icontains_all(check: Check) -> Verdict:
+    """Like `contains-all`, in lower case on both sides."""
+    return _all(check, _needles(check), check.text.lower(), str.lower)
+
+
+def _needle(check: Check) -> str:
+    value = check.assertion.value
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
+        return to_js_string(value)
+    raise wrong_value(check, "text that is not empty, or a number")
+
+
+def _one(check: Check, needle: str, holds: bool) -> Verdict:
+    if holds != check.negated:
+        return check.verdict(holds, "")
+    return check.verdict(holds, f"Expected output to {_not(check)}contain {quote(needle)}, got {quote(check.text)}")
+
+
+def _needles(check: Check) -> tuple[str, ...]:
+    value = check.assertion.value
+    if isinstance(value, str) and value:
+        return split_list(value)
+    if isinstance(value, list):
+        return tuple(item if isinstance(item, str) else to_js_string(item) for item in value)
+    raise wrong_value(check, "a list, or text with commas")
+
+
+def _any(check: Check, needles: Iterable[str], text: str, fold: Callable[[str], str] = str) -> Verdict:
+    holds = any(fold(needle) in text for needle in needles)
+    if holds != check.negated:
+        return check.verdict(holds, "")
+    wanted = f"{'none' if check.negated else 'one'} of {_listed(needles)}"
+    return check.verdict(holds, f"Expected output to contain {wanted}, got {quote(check.text)}")
+
+
+def _all(check: Check, needles: Iterable[str], text: str, fold: Callable[[str], str] = str) -> Verdict:
+    missing = [needle for needle in needles if fold(needle) not in text]
+    if (not missing) != check.negated:
+        return check.verdict(not missing, "")
+    lacking = f". Missing: {_listed(missing)}" if missing else ""
+    reason = f"Expected output to {_not(check)}contain all of {_listed(needles)}{lacking}, got {quote(check.text)}"
+    return check.verdict(not missing, reason)
+
+
+def _not(check: Check) -> str:
+    return "not " if check.negated else ""
+
+
+def _listed(needles: Iterable[str]) -> str:
+    return "[" + ", ".join(needles) + "]"
+
+
+_SEPARATORS = re.compile(f"[{JS_SPACE},]*")
+_SPACE = re.compile(f"[{JS_SPACE}]*")
+_QUOTED = re.compile(r'"((?:\\["\\]|""|[^"])*)"', re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\])|"(")')
+
+
+@lru_cache(maxsize=1024)
+def split_list(text: str) -> tuple[str, ...]:
+    """The fields of a comma list: trimmed, empty ones left out; one in double quotes keeps its commas and spaces.
+
+    >>> split_list('a, "b, c" ,,d')
+    ('a', 'b, c', 'd')
+
+    Raises:
+        CannotEvaluate: a quoted field does not end, or something follows it before the comma.
+    """
+    fields: list[str] = []
+    at = _after(_SEPARATORS, text, 0)
+    while at < len(text):
+        if text[at] == '"':
+            field, at = _quoted_field(text, at)
+        else:
+            end = text.find(",", at)
+            end = len(text) if end < 0 else end
+            field, at = js_strip(text[at:end]), end
+        fields.append(field)
+        at = _after(_SEPARATORS, text, at)
+    return tuple(fields)
+
+
+def _quoted_field(text: str, at: int) -> tuple[str, int]:
+    found = _QUOTED.match(text, at)
+    if found is None:
+        raise CannotEvaluate(f"the quoted field {quote(text[at:])} of the value does not end")
+    end = _after(_SPACE, text, found.end())
+    if end < len(text) and text[end] != ",":
+        raise CannotEvaluate(
+            f"a comma is expected after the quoted field {found[0]} of the value, got {quote(text[end:])}"
+        )
+    return _ESCAPED.sub(lambda escape: escape[1] or escape[2], found[1]), end
+
+
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at

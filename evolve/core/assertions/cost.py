@@ -1,0 +1,18 @@
+"""`cost`: the answer cost at most `threshold` US dollars."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import needed_threshold_of
+from evolve.core.errors import CannotEvaluate
+from evolve.core.js_values import number_text
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("cost")
+def cost(check: Check) -> Verdict:
+    """An answer without a cost cannot be judged."""
+    limit = needed_threshold_of(check, "US dollars")
+    paid = check.answer.cost
+    if paid is None:
+        raise CannotEvaluate(f"cost: the provider {check.evaluation.provider.name} tells no cost")
+    word = "not over" if check.negated else "over"
+    return check.verdict(paid <= limit, f"Cost {paid:.2g} is {word} the threshold of {number_text(limit)}")

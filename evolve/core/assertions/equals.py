@@ -1,0 +1,33 @@
+"""`equals`: the output is this text, number or structure."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import quote
+from evolve.core.js_values import to_js_string, to_json
+from evolve.core.json_text import deep_equal, parse_json
+from evolve.core.json_value import JsonValue
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("equals")
+def equals(check: Check) -> Verdict:
+    """A mapping, a list or null is compared with the output read as JSON; everything else as JavaScript prints it."""
+    value = check.assertion.value
+    if isinstance(value, str):
+        holds = value == check.text
+    elif value is None or isinstance(value, list | dict):
+        holds = _is_json_equal(check.text, value)
+    else:
+        holds = to_js_string(value) == check.text
+    if holds != check.negated:
+        return check.verdict(holds, "")
+    wanted = value if isinstance(value, str) else to_json(value)
+    return check.verdict(
+        holds, f"Expected output {'other than ' if check.negated else ''}{quote(wanted)}, got {quote(check.text)}"
+    )
+
+
+def _is_json_equal(text: str, value: JsonValue) -> bool:
+    try:
+        return deep_equal(parse_json(text), value)
+    except ValueError:
+        return False

@@ -1,0 +1,17 @@
+"""`finish-reason`: why the model stopped, as the provider tells it."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import NON_EMPTY_TEXT, quote, text_of
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("finish-reason", value_schema=NON_EMPTY_TEXT, value_required=True)
+def finish_reason(check: Check) -> Verdict:
+    """Upper and lower case are the same."""
+    wanted, got = text_of(check), check.answer.finish_reason
+    if not got:
+        return check.verdict(False, f"Expected finish reason {quote(wanted)}, but the provider told none")
+    word = "other than " if check.negated else ""
+    return check.verdict(
+        wanted.lower() == got.lower(), f"Expected finish reason {word}{quote(wanted)}, got {quote(got)}"
+    )

@@ -1,0 +1,12 @@
+"""`gleu`: n-grams that the output shares with reference texts; see `evolve.core.metrics.gleu`."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import TEXT_OR_TEXTS, scored, texts_of
+from evolve.core.metrics.gleu import gleu_score
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("gleu", value_schema=TEXT_OR_TEXTS, value_required=True)
+def gleu(check: Check) -> Verdict:
+    """The best reference's score must reach `threshold`, 0.5 without one."""
+    return scored(check, "GLEU", gleu_score(check.text, texts_of(check)), 0.5)

@@ -1,0 +1,25 @@
+"""`is-html` and `contains-html`: the output is HTML, or looks as if it had some in it."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import quote
+from evolve.core.html_text import html_problem, looks_like_html
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("is-html")
+def is_html(check: Check) -> Verdict:
+    """A document or a fragment with an element that HTML knows, and no text outside of elements."""
+    problem = html_problem(check.text)
+    if problem is not None:
+        return check.verdict(False, f"Expected HTML: {problem}, got {quote(check.text)}")
+    return check.verdict(True, f"Expected output that is no HTML, got {quote(check.text)}" if check.negated else "")
+
+
+@assertion_type("contains-html")
+def contains_html(check: Check) -> Verdict:
+    """Enough signs of HTML: tags, entities, comments, attributes."""
+    holds = looks_like_html(check.text)
+    if holds != check.negated:
+        return check.verdict(holds, "")
+    word = "no " if check.negated else ""
+    return check.verdict(holds, f"Expected output to contain {word}HTML, got {quote(check.text)}")

@@ -1,0 +1,15 @@
+"""`latency`: the provider answered within `threshold` milliseconds."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import needed_threshold_of
+from evolve.core.js_values import number_text
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("latency")
+def latency(check: Check) -> Verdict:
+    """Compares what the answer says of its latency."""
+    limit = needed_threshold_of(check, "milliseconds")
+    took = check.answer.latency_ms
+    word = "not over" if check.negated else "over"
+    return check.verdict(took <= limit, f"Latency {took:.0f} ms is {word} the threshold of {number_text(limit)} ms")

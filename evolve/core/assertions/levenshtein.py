@@ -1,0 +1,19 @@
+"""`levenshtein`: the output is at most `threshold` edits away from a text."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import TEXT, text_of, threshold_of
+from evolve.core.js_values import number_text, units
+from evolve.core.libraries import needed
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("levenshtein", value_schema=TEXT, value_required=True)
+def levenshtein(check: Check) -> Verdict:
+    """Counts insertions, deletions and replacements of UTF-16 units; 5 are allowed without a `threshold`."""
+    levenshtein_distance = needed("rapidfuzz.distance").Levenshtein.distance
+    distance = int(levenshtein_distance(units(check.text), units(text_of(check))))
+    limit = threshold_of(check, 5)
+    word = "not more" if check.negated else "more"
+    return check.verdict(
+        distance <= limit, f"Levenshtein distance {distance} is {word} than the threshold of {number_text(limit)}"
+    )

@@ -1,0 +1,24 @@
+"""`meteor`: words and stems that the output shares with reference texts; see `evolve.core.metrics.meteor`."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import TEXT_OR_TEXTS, scored, texts_of, wrong_value
+from evolve.core.metrics.meteor import meteor_score
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("meteor", value_schema=TEXT_OR_TEXTS, value_required=True, keys=("alpha", "beta", "gamma"))
+def meteor(check: Check) -> Verdict:
+    """The best reference's score must reach `threshold`, 0.5 without one; alpha, beta and gamma as published."""
+    alpha, beta, gamma = (
+        _setting(check, name, default) for name, default in (("alpha", 0.9), ("beta", 3.0), ("gamma", 0.5))
+    )
+    return scored(check, "METEOR", meteor_score(check.text, texts_of(check), alpha=alpha, beta=beta, gamma=gamma), 0.5)
+
+
+def _setting(check: Check, name: str, default: float) -> float:
+    value = check.assertion.config.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+        raise wrong_value(check, f"text, and {name}={value!r} a number from 0 to 100")
+    return float(value)

@@ -1,0 +1,27 @@
+"""`regex`: a JavaScript regular expression matches somewhere in the output."""
+
+from functools import lru_cache
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import NON_EMPTY_TEXT, non_empty_text_of, quote
+from evolve.core.javascript import JavaScriptError, Regex
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("regex", value_schema=NON_EMPTY_TEXT, value_required=True)
+def regex(check: Check) -> Verdict:
+    """An expression that is not valid fails, negated or not."""
+    pattern = non_empty_text_of(check)
+    try:
+        holds = _compiled(pattern).search(check.text)
+    except JavaScriptError as exc:
+        return Verdict(False, 0.0, f"Not a regular expression of JavaScript: {quote(pattern)}: {exc}")
+    if holds != check.negated:
+        return check.verdict(holds, "")
+    word = "not " if check.negated else ""
+    return check.verdict(holds, f"Expected output to {word}match /{pattern}/, got {quote(check.text)}")
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> Regex:
+    return Regex(pattern)

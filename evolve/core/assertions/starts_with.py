@@ -1,0 +1,16 @@
+"""`starts-with`: the output begins with a text."""
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import NON_EMPTY_TEXT, non_empty_text_of, quote
+from evolve.core.verdicts import Check, Verdict
+
+
+@assertion_type("starts-with", value_schema=NON_EMPTY_TEXT, value_required=True)
+def starts_with(check: Check) -> Verdict:
+    """Upper and lower case differ."""
+    prefix = non_empty_text_of(check)
+    holds = check.text.startswith(prefix)
+    if holds != check.negated:
+        return check.verdict(holds, "")
+    word = "not " if check.negated else ""
+    return check.verdict(holds, f"Expected output to {word}start with {quote(prefix)}, got {quote(check.text[:200])}")

@@ -1,0 +1,138 @@
+"""`is-valid-openai-tools-call` and `is-valid-(openai-)function-call`: calls fit their declarations.
+
+All ignore `not-`, as promptfoo does.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions.values import quote
+from evolve.core.errors import CannotEvaluate, InputError
+from evolve.core.js_values import to_json
+from evolve.core.json_schemas import compile_json_schema
+from evolve.core.json_text import parse_json
+from evolve.core.json_value import JsonValue
+from evolve.core.verdicts import Check, Verdict
+from evolve.core.yaml12 import parse_yaml
+
+_MCP_FAULT = re.compile(r"MCP Tool Error \(([^)]+)\): (.+)")
+_MCP_RESULT = re.compile(r"MCP Tool Result \(([^)]+)\):")
+_CHAT = re.compile(
+    r"(openai(?!:(completion|embedding|embeddings|assistant|image|moderation|realtime|transcription|tts)\b)|llamacpp):"
+)
+
+
+class _UnfitError(Exception):
+    """The output is no valid call; the message is the verdict's reason."""
+
+
+@assertion_type("is-valid-openai-tools-call")
+def is_valid_openai_tools_call(check: Check) -> Verdict:
+    """Every tool call names a tool of the provider's `config.tools`, and its arguments fit that tool's parameters."""
+    mcp = _mcp_verdict(check.text)
+    return mcp or _verdict(lambda: _check_tool_calls(check))
+
+
+@assertion_type("is-valid-function-call", "is-valid-openai-function-call")
+def is_valid_function_call(check: Check) -> Verdict:
+    """The call names a function of the provider's `config.functions`, and its arguments fit the parameters."""
+    return _verdict(lambda: _check_function_call(check))
+
+
+def _mcp_verdict(text: str) -> Verdict | None:
+    """Results of MCP tools are text with a mark in it."""
+    if "MCP Tool Error" in text:
+        found = _MCP_FAULT.search(text)
+        name, message = found.groups() if found else ("unknown", "unknown error")
+        return Verdict(False, 0.0, f"The MCP tool {name} failed: {message}")
+    if "MCP Tool Result" in text:
+        result = _MCP_RESULT.search(text)
+        return Verdict(True, 1.0, f"The MCP tool {result[1] if result else 'unknown'} answered")
+    return None
+
+
+def _verdict(check_calls: Callable[[], None]) -> Verdict:
+    try:
+        check_calls()
+    except _UnfitError as exc:
+        return Verdict(False, 0.0, str(exc))
+    return Verdict(True, 1.0, "Assertion passed")
+
+
+def _check_tool_calls(check: Check) -> None:
+    output = check.output
+    calls = output["tool_calls"] if isinstance(output, dict) and "tool_calls" in output else output
+    if not isinstance(calls, list) or not calls or not all(map(_is_tool_call, calls)):
+        raise _UnfitError(
+            f"Expected tool calls, each with function.name and function.arguments as text, got {quote(to_json(calls))}"
+        )
+    tools = _declared(check, "tools")
+    if not tools:
+        raise _UnfitError("The output calls tools, but the provider's config declares none (config.tools)")
+    functions = [tool["function"] for tool in tools if tool.get("type") == "function" and "function" in tool]
+    for call in calls:
+        _check_call(_mapping(_mapping(call).get("function")), functions)
+
+
+def _is_tool_call(call: JsonValue) -> bool:
+    return isinstance(call, dict) and _is_call(call.get("function"))
+
+
+def _is_call(function: JsonValue) -> bool:
+    return isinstance(function, dict) and all(isinstance(function.get(key), str) for key in ("name", "arguments"))
+
+
+def _check_function_call(check: Check) -> None:
+    provider = check.evaluation.provider
+    if not _CHAT.match(provider.id):
+        raise _UnfitError(f"The provider {provider.name} has no function calls: it must be an openai:chat one")
+    output = check.output
+    call = output["function_call"] if isinstance(output, dict) and "function_call" in output else output
+    if not _is_call(call):
+        raise _UnfitError(f"Expected a function call with name and arguments as text, got {quote(to_json(call))}")
+    _check_call(_mapping(call), _declared(check, "functions"))
+
+
+def _check_call(call: Mapping[str, JsonValue], functions: Iterable[JsonValue]) -> None:
+    name, arguments = str(call["name"]), str(call["arguments"])
+    parameters = next(
+        (function.get("parameters") for function in map(_mapping, functions) if function.get("name") == name), None
+    )
+    try:
+        given = parse_json(arguments)
+    except ValueError as exc:
+        raise _UnfitError(f"The arguments of {name} are no JSON: {exc}: {quote(arguments)}") from None
+    if not isinstance(parameters, dict):
+        raise _UnfitError(f"The output calls {name}, but no function of that name is declared with parameters")
+    try:
+        problem = compile_json_schema(parameters)(given)
+    except CannotEvaluate as exc:
+        raise _UnfitError(f"The parameters that {name} declares are no valid schema: {exc}") from None
+    if problem:
+        raise _UnfitError(f"The arguments of {name} do not fit its parameters: {problem}")
+
+
+def _declared(check: Check, key: str) -> list[dict[str, JsonValue]]:
+    """The provider's `config.tools` or `config.functions`; entries and the whole may be file://."""
+    declared = _loaded(check, check.evaluation.provider.config.get(key))
+    entries = declared if isinstance(declared, list) else [] if declared is None else [declared]
+    flat: list[dict[str, JsonValue]] = []
+    for entry in entries:
+        loaded = _loaded(check, entry)
+        flat += (item for item in (loaded if isinstance(loaded, list) else [loaded]) if isinstance(item, dict))
+    return flat
+
+
+def _loaded(check: Check, value: JsonValue) -> JsonValue:
+    if not isinstance(value, str) or not value.startswith("file://"):
+        return value
+    path = value.removeprefix("file://")
+    try:
+        return parse_yaml(check.tools.files.read_text(path), path)
+    except InputError as exc:
+        raise CannotEvaluate(str(exc)) from exc
+
+
+def _mapping(value: JsonValue) -> Mapping[str, JsonValue]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,84 @@
+"""What assertions ask of their rendered values, and how reasons quote them."""
+
+from evolve.core.errors import CannotEvaluate
+from evolve.core.js_values import number_text
+from evolve.core.json_value import JsonValue
+from evolve.core.schema_check import describe
+from evolve.core.verdicts import Check, Verdict
+
+_QUOTED = 300
+
+TEXT: JsonValue = {"type": "string"}
+NON_EMPTY_TEXT: JsonValue = {"type": "string", "minLength": 1}
+TEXT_OR_TEXTS: JsonValue = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+}
+
+
+def quote(text: str) -> str:
+    """The text in double quotes, its middle left out when it is long: reasons are for people.
+
+    >>> quote("running")
+    '"running"'
+    """
+    if len(text) <= _QUOTED:
+        return f'"{text}"'
+    half = _QUOTED // 2
+    return f'"{text[:half]} [... {len(text) - 2 * half} characters ...] {text[-half:]}"'
+
+
+def wrong_value(check: Check, expected: str) -> CannotEvaluate:
+    """The error for a value that is not what the type takes, after templates, files and scripts had their say."""
+    name = f"not-{check.assertion.type}" if check.negated else check.assertion.type
+    return CannotEvaluate(f"{name}: the value must be {expected}, got {describe(check.assertion.value)}")
+
+
+def text_of(check: Check) -> str:
+    """The value as text; '' is text."""
+    value = check.assertion.value
+    if not isinstance(value, str):
+        raise wrong_value(check, "text")
+    return value
+
+
+def non_empty_text_of(check: Check) -> str:
+    """The value as text that is not empty."""
+    value = check.assertion.value
+    if not isinstance(value, str) or not value:
+        raise wrong_value(check, "text that is not empty")
+    return value
+
+
+def texts_of(check: Check) -> list[str]:
+    """The value as one or more texts: references to compare the output with."""
+    value = check.assertion.value
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list) or not value:
+        raise wrong_value(check, "text or a list of texts")
+    texts = [text for text in value if isinstance(text, str)]
+    if len(texts) != len(value):
+        raise wrong_value(check, "text or a list of texts")
+    return texts
+
+
+def threshold_of(check: Check, default: float) -> float:
+    """The assertion's threshold, or the type's own."""
+    threshold = check.assertion.threshold
+    return default if threshold is None else threshold
+
+
+def needed_threshold_of(check: Check, unit: str) -> float:
+    """The threshold of a type that has no default for it."""
+    threshold = check.assertion.threshold
+    if threshold is None:
+        raise CannotEvaluate(f"{check.assertion.type}: it needs a threshold, in {unit}")
+    return threshold
+
+
+def scored(check: Check, name: str, score: float, default: float) -> Verdict:
+    """The verdict of a similarity in 0..1: passed at the threshold or above; negated, the score is 1 minus it."""
+    limit = threshold_of(check, default)
+    word = "at least" if check.negated else "less than"
+    reason = f"{name} {score:.4f} is {word} the threshold of {number_text(limit)}"
+    return check.verdict(score >= limit, reason, score=1 - score if check.negated else score)

@@ -1,0 +1,63 @@
+"""JSON text as `JSON.parse` reads it, and equality of what it holds."""
+
+import json
+import math
+from typing import NoReturn
+
+from evolve.core.errors import CannotEvaluate
+from evolve.core.json_value import JsonValue
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
+_decode_wide = json.JSONDecoder(parse_constant=_refuse, parse_int=float).decode
+
+
+def parse_json(text: str) -> JsonValue:
+    """The value of a JSON text. NaN, a byte order mark and a trailing comma are no JSON.
+
+    Numbers beyond a double are infinite.
+
+    Raises:
+        ValueError: the text is not JSON.
+        CannotEvaluate: it is nested too deeply.
+    """
+    try:
+        return _decode(text)  # type: ignore[no-any-return]
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise CannotEvaluate("the output is JSON that is nested too deeply") from None
+    except ValueError:
+        # An integer of more digits than Python converts: a double holds it, as it does in JavaScript.
+        return _decode_wide(text)  # type: ignore[no-any-return]
+
+
+def deep_equal(left: JsonValue, right: JsonValue) -> bool:
+    """Whether both hold the same: 1 is 1.0, true is not 1, 0 is not -0, the order of keys is nothing."""
+    if isinstance(left, dict):
+        if not isinstance(right, dict) or len(left) != len(right):
+            return False
+        return all(key in right and deep_equal(value, right[key]) for key, value in left.items())
+    if isinstance(left, list):
+        if not isinstance(right, list) or len(left) != len(right):
+            return False
+        return all(map(deep_equal, left, right))
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, int | float) and isinstance(right, int | float):
+        return _same_number(left, right)
+    return left == right and type(left) is type(right)
+
+
+def _same_number(left: int | float, right: int | float) -> bool:
+    try:
+        left, right = float(left), float(right)
+    except OverflowError:
+        return left == right
+    if left != left or right != right:
+        return left != left and right != right
+    return left == right and math.copysign(1, left) == math.copysign(1, right)

@@ -1,0 +1,19 @@
+"""Optional libraries, imported when an assertion first needs them."""
+
+import importlib
+from typing import Any
+
+from evolve.core.errors import CannotEvaluate
+
+
+def needed(name: str) -> Any:
+    """The module called `name`.
+
+    Raises:
+        CannotEvaluate: it is not installed; the message names the extra that brings it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as exc:
+        package = name.partition(".")[0]
+        raise CannotEvaluate(f"this needs the library {package}: pip install 'anneal-harness[formats]'") from exc
