@@ -111,7 +111,7 @@ class Grading:
             GraderError: the service says that it has none.
         """
         if isinstance(embedder, KnownEmbedder):
-            answer = await self._once(embedder.identity(text), 0, lambda: _embedded(embedder, text))
+            answer = await self._once(embedder.embedding_identity(text), 0, lambda: _embedded(embedder, text))
             found = Embedding(_floats(answer.output), answer.tokens.total, answer.error)
         else:
             found = await embedder.embed(text)

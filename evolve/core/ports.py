@@ -57,7 +57,7 @@ class Embedder(Protocol):
 class KnownEmbedder(Embedder, Protocol):
     """An embedder whose vectors can be stored."""
 
-    def identity(self, text: str) -> JsonValue:
+    def embedding_identity(self, text: str) -> JsonValue:
         """What decides the vector (model, settings, text); None when it must not be stored."""
         ...
 

@@ -157,8 +157,12 @@ class OpenAiEmbedder:
         """See `Embedder.embed`."""
         return await self._client.call(self._endpoint.call({"input": text, **self._base}), _read_embedding)
 
+    def embedding_identity(self, text: str) -> JsonValue:
+        """The endpoint, the model and the text."""
+        return {"provider": "openai embedding", "url": self._endpoint.url, "body": {"input": text, **self._base}}
+
     def identity(self, _: Request) -> JsonValue:
-        """None: vectors are not stored."""
+        """None: it answers no prompts."""
         return None
 
     async def answer(self, _: Request) -> Answer:
