@@ -1,0 +1,318 @@
+"""Answers bought once are free: in one process, between processes, and after a kill."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evolve.core.answers import Answer, TokenUsage
+from evolve.core.errors import EnvironmentFault
+from evolve.store.answers import MemoryAnswers, NoAnswers, SqliteAnswers, from_text, key_of, to_text
+from evolve.store.claims import Owner
+
+
+class Shop:
+    """Sells answers and counts them."""
+
+    def __init__(self) -> None:
+        self.sold: list[Any] = []
+
+    def sell(self, output: Any, error: str | None = None) -> Callable[[], Awaitable[Answer]]:
+        async def buy() -> Answer:
+            self.sold.append(output)
+            await asyncio.sleep(0)
+            return Answer(output, error=error)
+
+        return buy
+
+
+STORES: dict[str, Callable[[Path], Any]] = {
+    "sqlite": lambda folder: SqliteAnswers(folder / "a.sqlite"),
+    "memory": lambda _: MemoryAnswers(),
+}
+
+
+@pytest.fixture(params=STORES)
+def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Any]:
+    return lambda: STORES[request.param](tmp_path)
+
+
+def use(make_store: Callable[[], Any], go: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def visit() -> Any:
+        store = make_store()
+        try:
+            return await go(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(visit())
+
+
+def test_a_second_question_is_free_and_marked(make_store: Callable[[], Any]) -> None:
+    shop = Shop()
+
+    async def go(store: Any) -> list[Answer]:
+        return [await store.once({"q": 1}, shop.sell("a")) for _ in range(2)]
+
+    first, second = use(make_store, go)
+    assert (first.cached, second.cached) == (False, True)
+    assert (first.output, second.output) == ("a", "a")
+    assert shop.sold == ["a"]
+
+
+def test_many_askers_at_once_buy_once(make_store: Callable[[], Any]) -> None:
+    shop = Shop()
+
+    async def go(store: Any) -> list[Answer]:
+        return await asyncio.gather(*(store.once({"q": n % 3}, shop.sell(n % 3)) for n in range(30)))
+
+    assert sorted(answer.output for answer in use(make_store, go)) == sorted(n % 3 for n in range(30))
+    assert sorted(shop.sold) == [0, 1, 2]
+
+
+def test_without_identity_every_question_is_bought(make_store: Callable[[], Any]) -> None:
+    shop = Shop()
+
+    async def go(store: Any) -> None:
+        for _ in range(2):
+            await store.once(None, shop.sell("a"))
+
+    use(make_store, go)
+    assert len(shop.sold) == 2
+
+
+def test_an_answer_with_an_error_is_not_kept(make_store: Callable[[], Any]) -> None:
+    shop = Shop()
+
+    async def go(store: Any) -> Answer:
+        await store.once({"q": 1}, shop.sell(None, error="away"))
+        return await store.once({"q": 1}, shop.sell("back"))
+
+    assert use(make_store, go).output == "back"
+
+
+def test_a_fault_reaches_all_who_wait_and_is_not_kept(make_store: Callable[[], Any]) -> None:
+    shop = Shop()
+    tries = []
+
+    async def broken() -> Answer:
+        tries.append(1)
+        await asyncio.sleep(0.01)
+        raise EnvironmentFault("no endpoint")
+
+    async def go(store: Any) -> tuple[list[Any], Answer]:
+        results = await asyncio.gather(*(store.once({"q": 1}, broken) for _ in range(5)), return_exceptions=True)
+        return results, await store.once({"q": 1}, shop.sell("a"))
+
+    results, answer = use(make_store, go)
+    assert [str(result) for result in results] == ["no endpoint"] * 5
+    assert len(tries) == 1
+    assert answer.output == "a"
+
+
+def test_a_cancelled_buyer_hands_over_to_one_who_waits(make_store: Callable[[], Any]) -> None:
+    shop = Shop()
+
+    async def go(store: Any) -> Answer:
+        begun = asyncio.Event()
+
+        async def endless() -> Answer:
+            begun.set()
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+        first = asyncio.create_task(store.once({"q": 1}, endless))
+        await begun.wait()
+        second = asyncio.create_task(store.once({"q": 1}, shop.sell("a")))
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second
+
+    assert use(make_store, go).output == "a"
+
+
+def test_nothing_is_remembered_without_a_store() -> None:
+    shop = Shop()
+
+    async def go(store: Any) -> None:
+        for _ in range(2):
+            await store.once({"q": 1}, shop.sell("a"))
+
+    use(NoAnswers, go)
+    assert len(shop.sold) == 2
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+ANSWERS = st.builds(
+    Answer,
+    JSON,
+    error=st.none(),
+    latency_ms=st.floats(0, 1e6),
+    cost=st.none() | st.floats(0, 10),
+    tokens=st.builds(TokenUsage, *[st.integers(0, 10_000)] * 5),
+    finish_reason=st.none() | st.text(max_size=10),
+    guardrails=st.none() | st.dictionaries(st.text(), JSON, max_size=3),
+    log_probs=st.none() | st.lists(st.floats(-50, 0), max_size=4).map(tuple),
+    metadata=st.dictionaries(st.text(), JSON, max_size=3),
+    raw=JSON,
+)
+
+
+@given(ANSWERS)
+def test_an_answer_comes_back_as_it_was(answer: Answer) -> None:
+    assert from_text(to_text(answer)) == answer
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=5))
+def test_keys_do_not_depend_on_the_order_of_fields(identity: dict[str, Any]) -> None:
+    assert key_of(identity) == key_of(dict(reversed(identity.items())))
+
+
+# --- between processes
+
+BUYER = """
+import asyncio, json, os, sys
+from evolve.core.answers import Answer
+from evolve.store.answers import SqliteAnswers
+
+path, count, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+
+async def main():
+    store = SqliteAnswers(path)
+    async def one(n):
+        async def buy():
+            print(json.dumps(["bought", n]), flush=True)
+            await asyncio.sleep(pause)
+            return Answer(f"answer {n}")
+        answer = await store.once({"n": n}, buy)
+        print(json.dumps(["got", n]), flush=True)
+        assert answer.output == f"answer {n}"
+    gate = asyncio.Semaphore(8)
+    async def gated(n):
+        async with gate:
+            await one(n)
+    await asyncio.gather(*(gated(n) for n in range(count)))
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def start_buyer(path: Path, count: int, pause: float) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", textwrap.dedent(BUYER), str(path), str(count), str(pause)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", cwd=Path(__file__).parents[2])
+
+
+def said(output: str) -> list[list[Any]]:
+    return [json.loads(line) for line in output.splitlines() if line.endswith("]")]
+
+
+def test_four_processes_never_buy_one_answer_twice(tmp_path: Path) -> None:
+    buyers = [start_buyer(tmp_path / "a.sqlite", 60, 0.002) for _ in range(4)]
+    outputs = [buyer.communicate(timeout=120)[0] for buyer in buyers]
+    assert [buyer.returncode for buyer in buyers] == [0] * 4
+    bought = [n for output in outputs for word, n in said(output) if word == "bought"]
+    assert sorted(bought) == list(range(60))
+
+
+def test_after_a_kill_only_the_calls_in_flight_are_bought_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    first = start_buyer(path, 200, 0.005)
+    assert first.stdout is not None
+    lines = [first.stdout.readline() for _ in range(120)]
+    os.kill(first.pid, signal.SIGKILL)
+    lines += first.communicate()[0].splitlines(keepends=True)
+    had = {n for word, n in said("".join(lines)) if word == "got"}
+    second = start_buyer(path, 200, 0.0)
+    output = second.communicate(timeout=60)[0]
+    assert second.returncode == 0
+    again = {n for word, n in said(output) if word == "bought"}
+    assert had
+    assert not had & again, "an answer that was delivered is bought again"
+
+
+def test_a_claim_of_a_dead_process_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    first = start_buyer(path, 1, 3600)
+    assert first.stdout is not None
+    assert json.loads(first.stdout.readline()) == ["bought", 0]
+    first.kill()
+    first.communicate()
+    second = start_buyer(path, 1, 0)
+    assert "bought" in second.communicate(timeout=20)[0]
+
+
+def test_a_claim_of_another_machine_ends_with_its_lease(tmp_path: Path) -> None:
+    shop, now = Shop(), [1000.0]
+    path = tmp_path / "a.sqlite"
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+        await asyncio.sleep(0)
+
+    async def go(store: Any) -> Answer:
+        with sqlite3.connect(path) as other:
+            other.execute("INSERT INTO claims VALUES (?, 'elsewhere:1:2', 1005.0)", (key_of({"q": 1}),))
+        other.close()
+        return await store.once({"q": 1}, shop.sell("a"))
+
+    assert use(lambda: SqliteAnswers(path, clock=lambda: now[0], sleep=sleep), go).output == "a"
+    assert now[0] >= 1005.0
+
+
+def test_an_owner_is_recognised_after_it_was_written_down() -> None:
+    here = Owner.here()
+    assert Owner.parse(str(here)) == here
+    assert not here.is_gone
+    assert Owner(here.machine, here.pid, "1").is_gone
+    assert not Owner("elsewhere", 1, "1").is_gone
+    assert not Owner.parse("nonsense").is_gone
+
+
+# --- files that are not what they should be
+
+
+@pytest.mark.parametrize("content", [b"this is no database " * 300, b"SQLite format 3\x00" + b"\xff" * 5000])
+def test_an_unreadable_file_is_set_aside_and_said(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.sqlite"
+    path.write_bytes(content)
+    shop = Shop()
+
+    async def go(store: SqliteAnswers) -> str:
+        await store.once({"q": 1}, shop.sell("a"))
+        return store.notice
+
+    assert "was unreadable" in use(lambda: SqliteAnswers(path), go)
+    assert len(list(tmp_path.glob("a.sqlite.unreadable-*"))) == 1
+    assert use(lambda: SqliteAnswers(path), go) == ""
+    assert shop.sold == ["a"]
+
+
+def test_a_file_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(EnvironmentFault, match="has format 99, this version of Anneal knows 1"):
+        SqliteAnswers(path)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(EnvironmentFault, match="cannot be used.*EVOLVE_CACHE_DIR"):
+        SqliteAnswers(tmp_path / "file" / "a.sqlite")
