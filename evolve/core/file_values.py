@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from evolve.core.answers import Answer
+from evolve.core.answers import Answer, TokenUsage
 from evolve.core.errors import CannotEvaluate, InputError, Problem
 from evolve.core.javascript import plain_value
 from evolve.core.json_value import JsonValue
@@ -50,7 +50,9 @@ async def script_value(value: str, output: JsonValue, context: Mapping[str, Json
     else:
         answered = plain_value(call_javascript(path, function, arguments, tools.files), value)
     if isinstance(answered, bool) or (isinstance(answered, dict) and "pass" in answered):
-        raise CannotEvaluate(f"{value} answers a verdict; here it must answer the expected value (javascript and python judge)")
+        raise CannotEvaluate(
+            f"{value} answers a verdict; here it must answer the expected value (javascript and python judge)"
+        )
     return answered
 
 
@@ -77,6 +79,7 @@ def script_context(
             "cached": answer.cached,
             "raw": answer.raw,
             "metadata": dict(answer.metadata),
+            "tokenUsage": _token_usage(answer.tokens),
         },
     }
     if answer.log_probs is not None:
@@ -86,3 +89,14 @@ def script_context(
     if answer.metadata:
         context["metadata"] = dict(answer.metadata)
     return context
+
+
+def _token_usage(tokens: TokenUsage) -> dict[str, JsonValue]:
+    """Token counts under the format's names."""
+    return {
+        "total": tokens.total,
+        "prompt": tokens.prompt,
+        "completion": tokens.completion,
+        "cached": tokens.cached,
+        "numRequests": tokens.requests,
+    }

@@ -51,7 +51,7 @@ class JavaScriptError(CannotEvaluate):
 class JsResult:
     """What code answered; `value` holds JSON values only."""
 
-    kind: Literal["json", "undefined", "number", "function"]
+    kind: Literal["json", "undefined", "number", "bigint", "function"]
     """`number` is NaN or an infinity (value None): JSON cannot carry them. `function` is a function or a symbol."""
     value: JsonValue = None
     shown: str = ""
@@ -294,6 +294,8 @@ class _Engine:
             error = _error(answer)
             self._broken = self._broken or "memory" in str(error)
             raise error
+        if kind == "b":
+            return JsResult("bigint", int(rest))
         if kind == "n":
             return JsResult("number", None, rest)
         return JsResult("undefined" if kind == "u" else "function")

@@ -119,7 +119,7 @@ const encode = (value) => {
     case 'undefined': return 'u';
     case 'number': if (!Number.isFinite(value)) return 'n' + value; break;
     case 'function': case 'symbol': return 'f';
-    case 'bigint': return 'j' + Number(value);
+    case 'bigint': return 'b' + value;
   }
   const text = stringify(value, (key, item) => typeof item === 'bigint' ? Number(item) : item);
   return text === undefined ? 'u' : flat('j', text);

@@ -14,7 +14,7 @@ from evolve.core.errors import CannotEvaluate
 from evolve.core.js_members import get_member
 from evolve.core.js_values import UNDEFINED, JsFunction, Safe, Value, js_keys, strict_equal, truthy, type_name, units
 from evolve.core.template_expressions import ExpressionCompiler, describe
-from evolve.core.template_filters import MAX_TEXT, Filter, check_size
+from evolve.core.template_inputs import MAX_TEXT, Filter, check_size
 from evolve.core.template_scope import Fault, Run, Scope, Statement, printed
 from evolve.core.template_syntax import Switch, refuse
 

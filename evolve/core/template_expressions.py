@@ -28,9 +28,11 @@ from evolve.core.js_values import (
     truthy,
     type_name,
 )
-from evolve.core.template_filters import FILTERS, KEYWORDS, Filter, check_size, find_test, suggestion
+from evolve.core.template_filters import FILTERS, KEYWORDS
+from evolve.core.template_inputs import Filter, check_size, suggestion
 from evolve.core.template_scope import Expression, Fault, Scope
 from evolve.core.template_syntax import refuse
+from evolve.core.template_tests import find_test
 
 
 class ExpressionCompiler:

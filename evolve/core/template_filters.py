@@ -1,4 +1,4 @@
-"""The filters, tests and global functions of Nunjucks 3.2, on JSON values.
+"""The filters of Nunjucks 3.2, on JSON values.
 
 A filter gets its input, then the arguments; what Nunjucks does with null, false and odd types is kept. `random` is
 refused: a run must be repeatable.
@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import cmp_to_key
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import quote
 
 from evolve.core.errors import CannotEvaluate
@@ -16,7 +16,6 @@ from evolve.core.js_members import TemplateList, call_member, get_member
 from evolve.core.js_values import (
     JS_SPACE,
     UNDEFINED,
-    JsFunction,
     JsRegex,
     Safe,
     Value,
@@ -34,50 +33,20 @@ from evolve.core.js_values import (
     to_json,
     to_number,
     truthy,
-    type_name,
     units,
 )
-
-Filter: TypeAlias = Callable[..., Value]
-
-MAX_TEXT: Final = 8_000_000
-"""Characters a template may make, in one value or in all."""
-MAX_ITEMS: Final = 100_000
-"""Items of a list that a template may make."""
-
-
-def check_size(size: float, limit: int = MAX_TEXT) -> None:
-    """Raises CannotEvaluate when a template is about to make something huge."""
-    if size > limit:
-        raise CannotEvaluate(f"makes more than {limit:,} {'characters' if limit == MAX_TEXT else 'items'}")
-
-
-def _text(value: Value, name: str) -> str:
-    """The input of a text filter: null, undefined and false are empty, other types are an error."""
-    if isinstance(value, str):
-        return value
-    if value is None or value is UNDEFINED or value is False:
-        return ""
-    raise CannotEvaluate(f"filter `{name}` needs text, not {_a(value)}")
-
-
-def _strict_text(value: Value, name: str) -> str:
-    if isinstance(value, str):
-        return value
-    raise CannotEvaluate(f"filter `{name}` needs text, not {_a(value)}")
-
-
-def _a(value: Value) -> str:
-    kind = type_name(value)
-    return kind if kind in ("null", "undefined") else f"an {kind}" if kind[0] in "aou" else f"a {kind}"
-
-
-def _items(value: Value, name: str) -> list[Value]:
-    """The input of a list filter: text is the list of its UTF-16 units, what has no length is empty."""
-    if isinstance(value, list):
-        return value
-    present = _present(value, name)
-    return list(units(present)) if isinstance(present, str) else []
+from evolve.core.template_inputs import (
+    MAX_ITEMS,
+    MAX_TEXT,
+    Filter,
+    a_kind,
+    check_size,
+    items_of,
+    present,
+    strict_text,
+    text_of,
+)
+from evolve.core.template_tests import find_test
 
 
 def _like(original: Value, text: str) -> str:
@@ -98,7 +67,7 @@ def _abs(value: Value) -> Value:
 
 
 def _batch(value: Value, size: Value = UNDEFINED, fill: Value = UNDEFINED) -> Value:
-    items, width = _items(value, "batch"), to_number(size)
+    items, width = items_of(value, "batch"), to_number(size)
     if width != width or width <= 0:
         return TemplateList([TemplateList(items)] if items else [])
     check_size(width if truthy(fill) else 0, MAX_ITEMS)
@@ -110,7 +79,7 @@ def _batch(value: Value, size: Value = UNDEFINED, fill: Value = UNDEFINED) -> Va
 
 
 def _capitalize(value: Value) -> Value:
-    text = _text(value, "capitalize")
+    text = text_of(value, "capitalize")
     return _like(value, text.lower()[:1].upper() + text.lower()[1:])
 
 
@@ -135,7 +104,7 @@ def _default(value: Value, fallback: Value = UNDEFINED, also_falsy: Value = UNDE
 
 def _dictsort(value: Value, case_sensitive: Value = UNDEFINED, by: Value = UNDEFINED) -> Value:
     if not isinstance(value, Mapping):
-        raise CannotEvaluate(f"filter `dictsort` needs a mapping, not {_a(value)}")
+        raise CannotEvaluate(f"filter `dictsort` needs a mapping, not {a_kind(value)}")
     if by not in (UNDEFINED, "key", "value"):
         raise CannotEvaluate("filter `dictsort` sorts by 'key' or 'value'")
     place = 1 if by == "value" else 0
@@ -177,19 +146,13 @@ def _safe(value: Value) -> Value:
 
 
 def _first(value: Value) -> Value:
-    return get_member(_present(value, "first"), 0)
+    return get_member(present(value, "first"), 0)
 
 
 def _last(value: Value) -> Value:
-    present = _present(value, "last")
-    length = get_member(present, "length")
-    return get_member(present, length - 1) if isinstance(length, int) and length else UNDEFINED
-
-
-def _present(value: Value, name: str) -> Value:
-    if value is None or value is UNDEFINED:
-        raise CannotEvaluate(f"filter `{name}` needs a list, not {_a(value)}")
-    return value
+    sequence = present(value, "last")
+    length = get_member(sequence, "length")
+    return get_member(sequence, length - 1) if isinstance(length, int) and length else UNDEFINED
 
 
 def _attribute(path: Value) -> Callable[[Value], Value]:
@@ -207,7 +170,7 @@ def _attribute(path: Value) -> Callable[[Value], Value]:
 def _groupby(value: Value, attribute: Value = UNDEFINED) -> Value:
     groups: dict[str, Value] = {}
     read = _attribute(attribute)
-    for item in _items(_present(value, "groupby"), "groupby"):
+    for item in items_of(present(value, "groupby"), "groupby"):
         group = groups.setdefault(to_js_string(read(item)), TemplateList())
         if isinstance(group, list):
             group.append(item)
@@ -215,7 +178,7 @@ def _groupby(value: Value, attribute: Value = UNDEFINED) -> Value:
 
 
 def _indent(value: Value, width: Value = UNDEFINED, first: Value = UNDEFINED) -> Value:
-    text, size = _text(value, "indent"), _count(width, 4)
+    text, size = text_of(value, "indent"), _count(width, 4)
     if not text:
         return ""
     lines = text.split("\n")
@@ -230,11 +193,11 @@ def _join(value: Value, separator: Value = UNDEFINED, attribute: Value = UNDEFIN
     between = to_js_string(separator) if truthy(separator) else ""
     if truthy(attribute):
         empty = value is None or value is UNDEFINED
-        items = [] if empty else [get_member(_present(item, "join"), attribute) for item in _items(value, "join")]
+        items = [] if empty else [get_member(present(item, "join"), attribute) for item in items_of(value, "join")]
     elif isinstance(value, list):
         items = value
     else:
-        raise CannotEvaluate(f"filter `join` needs a list, not {_a(value)}")
+        raise CannotEvaluate(f"filter `join` needs a list, not {a_kind(value)}")
     check_size(len(between) * len(items))
     return between.join("" if item is None or item is UNDEFINED else to_js_string(item) for item in items)
 
@@ -254,21 +217,21 @@ def _list(value: Value) -> Value:
         return TemplateList({"key": key, "value": value[key]} for key in js_keys(value))
     if isinstance(value, list):
         return value
-    raise CannotEvaluate(f"filter `list` cannot go through {_a(value)}")
+    raise CannotEvaluate(f"filter `list` cannot go through {a_kind(value)}")
 
 
 def _lower(value: Value) -> Value:
-    return _text(value, "lower").lower()
+    return text_of(value, "lower").lower()
 
 
 def _upper(value: Value) -> Value:
-    return _text(value, "upper").upper()
+    return text_of(value, "upper").upper()
 
 
 def _nl2br(value: Value) -> Value:
     if value is None or value is UNDEFINED:
         return ""
-    return _like(value, re.sub(r"\r\n|\n", "<br />\n", _strict_text(value, "nl2br")))
+    return _like(value, re.sub(r"\r\n|\n", "<br />\n", strict_text(value, "nl2br")))
 
 
 def _random(_value: Value) -> Value:
@@ -278,7 +241,7 @@ def _random(_value: Value) -> Value:
 def _select(wanted: bool) -> Filter:
     def choose(value: Value, test: Value = "truthy", argument: Value = UNDEFINED) -> Value:
         check = find_test(to_js_string(test))
-        items = [] if value is None or value is UNDEFINED else _items(value, "select" if wanted else "reject")
+        items = [] if value is None or value is UNDEFINED else items_of(value, "select" if wanted else "reject")
         extra = [] if argument is UNDEFINED else [argument]
         return TemplateList(item for item in items if (check(item, *extra) is True) == wanted)
 
@@ -288,15 +251,15 @@ def _select(wanted: bool) -> Filter:
 def _select_attribute(wanted: bool) -> Filter:
     def choose(value: Value, attribute: Value = UNDEFINED) -> Value:
         if not isinstance(value, list):
-            raise CannotEvaluate(f"filter `{'select' if wanted else 'reject'}attr` needs a list, not {_a(value)}")
-        return TemplateList(item for item in value if truthy(get_member(_present(item, "attr"), attribute)) == wanted)
+            raise CannotEvaluate(f"filter `{'select' if wanted else 'reject'}attr` needs a list, not {a_kind(value)}")
+        return TemplateList(item for item in value if truthy(get_member(present(item, "attr"), attribute)) == wanted)
 
     return choose
 
 
 def _replace(value: Value, old: Value = UNDEFINED, new: Value = UNDEFINED, count: Value = UNDEFINED) -> Value:
     if isinstance(old, JsRegex):
-        return call_member(_strict_text(value, "replace"), "replace", [old, new])
+        return call_member(strict_text(value, "replace"), "replace", [old, new])
     if not (is_number(old) or isinstance(old, str)) or not (is_number(value) or isinstance(value, str)):
         return value
     if isinstance(old, Safe):
@@ -331,7 +294,7 @@ def _round(value: Value, precision: Value = UNDEFINED, method: Value = UNDEFINED
 
 
 def _slice(value: Value, slices: Value = UNDEFINED, fill: Value = UNDEFINED) -> Value:
-    items, amount = _items(value, "slice"), to_number(slices)
+    items, amount = items_of(value, "slice"), to_number(slices)
     if amount != amount or amount <= 0:
         return TemplateList()
     check_size(amount, MAX_ITEMS)
@@ -349,10 +312,10 @@ def _slice(value: Value, slices: Value = UNDEFINED, fill: Value = UNDEFINED) -> 
 
 def _sum(value: Value, attribute: Value = UNDEFINED, start: Value = UNDEFINED) -> Value:
     if not isinstance(value, list) and not truthy(attribute):
-        raise CannotEvaluate(f"filter `sum` needs a list, not {_a(value)}")
+        raise CannotEvaluate(f"filter `sum` needs a list, not {a_kind(value)}")
     total: Value = 0
-    for item in [] if value is None or value is UNDEFINED else _items(value, "sum"):
-        total = add(total, get_member(_present(item, "sum"), attribute) if truthy(attribute) else item)
+    for item in [] if value is None or value is UNDEFINED else items_of(value, "sum"):
+        total = add(total, get_member(present(item, "sum"), attribute) if truthy(attribute) else item)
         check_size(len(total) if isinstance(total, str) else 0)
     return add(0 if start is UNDEFINED else start, total)
 
@@ -361,7 +324,7 @@ def _sort(
     value: Value, reverse: Value = UNDEFINED, case_sensitive: Value = UNDEFINED, attribute: Value = UNDEFINED
 ) -> Value:
     read = _attribute(attribute)
-    items = [] if value is None or value is UNDEFINED else _items(value, "sort")
+    items = [] if value is None or value is UNDEFINED else items_of(value, "sort")
     sign = -1 if truthy(reverse) else 1
 
     def compare(left: Value, right: Value) -> int:
@@ -375,14 +338,14 @@ def _sort(
 
 
 def _string(value: Value) -> Value:
-    return value if isinstance(value, str) else to_js_string(_present(value, "string"))
+    return value if isinstance(value, str) else to_js_string(present(value, "string"))
 
 
 _TAGS: Final = re.compile(r"</?([a-z][a-z0-9]*)\b[^>]*>|<!--[\s\S]*?-->", re.I | re.A)
 
 
 def _striptags(value: Value, keep_lines: Value = UNDEFINED) -> Value:
-    text = js_strip(_TAGS.sub("", _text(value, "striptags")))
+    text = js_strip(_TAGS.sub("", text_of(value, "striptags")))
     if not truthy(keep_lines):
         return _like(value, re.sub(f"[{JS_SPACE}]+", " ", text))
     text = re.sub(" +", " ", re.sub(r"^ +| +$", "", text, flags=re.M)).replace("\r\n", "\n")
@@ -390,16 +353,16 @@ def _striptags(value: Value, keep_lines: Value = UNDEFINED) -> Value:
 
 
 def _title(value: Value) -> Value:
-    text = _text(value, "title")
+    text = text_of(value, "title")
     return _like(value, " ".join(to_js_string(_capitalize(word)) for word in text.split(" ")))
 
 
 def _trim(value: Value) -> Value:
-    return _like(value, js_strip(_strict_text(value, "trim")))
+    return _like(value, js_strip(strict_text(value, "trim")))
 
 
 def _truncate(value: Value, length: Value = UNDEFINED, kill_words: Value = UNDEFINED, end: Value = UNDEFINED) -> Value:
-    text, size = units(_text(value, "truncate")), _count(length, 255)
+    text, size = units(text_of(value, "truncate")), _count(length, 255)
     if len(text) <= size:
         return value if isinstance(value, str) else text
     cut = size if truthy(kill_words) else text.rfind(" ", 0, max(size, 0) + 1)
@@ -422,7 +385,7 @@ def _urlencode(value: Value) -> Value:
     elif isinstance(value, Mapping):
         pairs = [(key, value[key]) for key in js_keys(value)]
     else:
-        _present(value, "urlencode")
+        present(value, "urlencode")
         pairs = []
     return "&".join(f"{_encoded(key)}={_encoded(item)}" for key, item in pairs)
 
@@ -436,7 +399,7 @@ def _urlize(value: Value, length: Value = UNDEFINED, nofollow: Value = UNDEFINED
     size = to_number(length)
     shown = int(size) if math.isfinite(size) else None
     attributes = ' rel="nofollow"' if nofollow is True else ""
-    words = re.split(f"([{JS_SPACE}]+)", _strict_text(value, "urlize"))
+    words = re.split(f"([{JS_SPACE}]+)", strict_text(value, "urlize"))
     return "".join(_linked(word, shown, attributes) for word in words if word)
 
 
@@ -455,7 +418,7 @@ def _linked(word: str, shown: int | None, attributes: str) -> str:
 
 
 def _wordcount(value: Value) -> Value:
-    return len(re.findall(r"\w+", _text(value, "wordcount"), re.A)) or None
+    return len(re.findall(r"\w+", text_of(value, "wordcount"), re.A)) or None
 
 
 def _float(value: Value, default: Value = UNDEFINED) -> Value:
@@ -473,7 +436,7 @@ def _load(value: Value) -> Value:
     import json
 
     try:
-        return json.loads(_strict_text(value, "load"))
+        return json.loads(strict_text(value, "load"))
     except (ValueError, RecursionError) as exc:
         raise CannotEvaluate(f"filter `load`: not JSON ({exc})") from None
 
@@ -531,101 +494,3 @@ KEYWORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "int": ("default", "base"),
 }
 """The filters that take keyword arguments, and which; the others get them as one mapping at the end."""
-
-
-def _iterable(value: Value) -> Value:
-    _present(value, "is iterable")
-    return isinstance(value, list | str)
-
-
-TESTS: Final[Mapping[str, Filter]] = {
-    "callable": lambda value: isinstance(value, JsFunction),
-    "defined": lambda value: value is not UNDEFINED,
-    "undefined": lambda value: value is UNDEFINED,
-    "divisibleby": lambda value, by=UNDEFINED: to_number(by) != 0 and _modulo(value, to_number(by)) == 0,
-    "escaped": lambda value: isinstance(value, Safe),
-    "equalto": lambda value, other=UNDEFINED: strict_equal(value, other),
-    "even": lambda value: _modulo(value, 2) == 0,
-    "odd": lambda value: _modulo(value, 2) == 1,
-    "falsy": lambda value: not truthy(value),
-    "truthy": truthy,
-    "ge": lambda value, other=UNDEFINED: less(value, other) is False,
-    "greaterthan": lambda value, other=UNDEFINED: less(other, value) is True,
-    "le": lambda value, other=UNDEFINED: less(other, value) is False,
-    "lessthan": lambda value, other=UNDEFINED: less(value, other) is True,
-    "lower": lambda value: _strict_text(value, "is lower").lower() == value,
-    "upper": lambda value: _strict_text(value, "is upper").upper() == value,
-    "ne": lambda value, other=UNDEFINED: not strict_equal(value, other),
-    "null": lambda value: value is None,
-    "number": is_number,
-    "string": lambda value: isinstance(value, str) and not isinstance(value, Safe),
-    "iterable": _iterable,
-    "mapping": lambda value: isinstance(value, Mapping | Safe | JsRegex),
-}
-_TEST_ALIASES: Final = {"eq": "equalto", "sameas": "equalto", "gt": "greaterthan", "lt": "lessthan"}
-
-
-def _modulo(value: Value, by: float) -> float:
-    amount = to_number(value)
-    return math.fmod(amount, by) if math.isfinite(amount) else math.nan
-
-
-def find_test(name: str) -> Filter:
-    """The test called `name`; raises CannotEvaluate with a suggestion when there is none."""
-    test = TESTS.get(_TEST_ALIASES.get(name, name))
-    if test is None:
-        raise CannotEvaluate(f"there is no test `{name}`{suggestion(name, [*TESTS, *_TEST_ALIASES])}")
-    return test
-
-
-def suggestion(name: str, known: list[str]) -> str:
-    """`: did you mean ...?`, or nothing."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean `{close[0]}`?" if close else ""
-
-
-def _range(start: Value = UNDEFINED, stop: Value = UNDEFINED, step: Value = UNDEFINED) -> Value:
-    if stop is UNDEFINED:
-        start, stop, step = 0, start, 1
-    first, end, stride = to_number(start), to_number(stop), to_number(step) if truthy(step) else 1
-    if first != first or end != end or stride != stride:
-        return TemplateList()
-    amount = (end - first) / stride if stride else 0
-    check_size(amount, MAX_ITEMS)
-    return TemplateList(number(first + index * stride) for index in range(max(0, math.ceil(amount))))
-
-
-def _joiner(separator: Value = UNDEFINED) -> Value:
-    text, calls = separator if truthy(separator) else ",", iter([""])
-    return JsFunction("joiner", lambda _args, _kwargs: next(calls, text))
-
-
-def _cycler(*items: Value) -> Value:
-    """A mapping with `current`, `next` and `reset`, as Nunjucks' is an object with these."""
-    state: dict[str, Value] = {"current": None}
-    position = [-1]
-
-    def following(_args: list[Value], _kwargs: dict[str, Value]) -> Value:
-        position[0] = (position[0] + 1) % len(items) if items else 0
-        state["current"] = items[position[0]] if items else UNDEFINED
-        return state["current"]
-
-    def reset(_args: list[Value], _kwargs: dict[str, Value]) -> Value:
-        position[0], state["current"] = -1, None
-        return UNDEFINED
-
-    state["next"], state["reset"] = JsFunction("next", following), JsFunction("reset", reset)
-    return state
-
-
-def _function(name: str, work: Filter, most: int | None) -> JsFunction:
-    return JsFunction(name, lambda args, _kwargs: work(*args[:most]))
-
-
-GLOBALS: Final[Mapping[str, Value]] = {
-    "range": _function("range", _range, 3),
-    "joiner": _function("joiner", _joiner, 1),
-    "cycler": _function("cycler", _cycler, None),
-}

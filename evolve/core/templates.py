@@ -177,7 +177,7 @@ class Templates:
 
     def _all_globals(self) -> dict[str, Value]:
         if self._globals is None:
-            from evolve.core.template_filters import GLOBALS
+            from evolve.core.template_globals import GLOBALS
 
             self._globals = {**GLOBALS, **self._env}
         return self._globals

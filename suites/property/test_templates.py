@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript import run_javascript
 from evolve.core.js_values import loose_equal, strict_equal, to_js_string, to_json, to_number, truthy
-from evolve.core.template_filters import FILTERS, TESTS
+from evolve.core.template_filters import FILTERS
+from evolve.core.template_tests import TESTS
 from evolve.core.templates import Templates
 
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=12)

@@ -32,7 +32,7 @@ from evolve.core.javascript import (
         ("NaN", None),
         ("1 / 0", None),
         ("2.0", 2),
-        ("12345678901234567890n", 12345678901234567000),
+        ("12345678901234567890n", 12345678901234567890),
         ("new Date(0)", "1970-01-01T00:00:00.000Z"),
         ("JSON.parse('{\"a\": 1}').a", 1),
         ("console.log('x') || console.table([]) || 'quiet'", "quiet"),

@@ -20,6 +20,7 @@ from evolve.store.scripts import LocalScripts
 
 FILES = {
     "judge.js": "module.exports = (output, context) => ({pass: output === 'hi', score: 0.4, reason: context.vars.who})",
+    "broken.js": "module.exports = () => { throw new Error('bad') }",
     "named.cjs": "module.exports = {yes: () => true, up: (o) => o.toUpperCase()}",
     "judge.py": "def get_assert(output, context):\n"
     "    return {'pass_': True, 'score': 0.4, 'reason': context['vars']['who'],"
@@ -108,6 +109,7 @@ async def _awaited(answered: Awaitable[Verdict]) -> Verdict:
         ("({pass: true, score: 1})", False, 0.0),
         ("({pass: 'yes', score: 1, reason: ''})", False, 0.0),
         ("'true'", False, 0.0),
+        ("5n", False, 0.0),
         ("null", False, 0.0),
         ("output\n+ 1", False, 0.0),
         ("() => true", False, 0.0),
@@ -115,6 +117,7 @@ async def _awaited(answered: Awaitable[Verdict]) -> Verdict:
         ("Promise.resolve(true)", True, 1.0),
         ("Promise.reject(new Error('x'))", False, 0.0),
         ("context.vars.who === 'Bob' && context.prompt === 'ask' && context.metadata.m === 1", True, 1.0),
+        ("context.providerResponse.output === output && context.providerResponse.tokenUsage.total === 0", True, 1.0),
         ("context.provider.id === 'echo' && context.test.metadata.family === 'f'", True, 1.0),
         ("file://judge.js", True, 0.4),
         ("file://named.cjs:yes", True, 1.0),
@@ -153,9 +156,13 @@ def test_javascript_sees_structured_output_and_config(judge: Callable[..., Verdi
     assert judge("javascript", code, {"items": [1, 2]}, config={"wanted": 2}).passed
 
 
-def test_what_the_sandbox_lacks_makes_the_assertion_an_error(judge: Callable[..., Verdict]) -> None:
-    with pytest.raises(CannotEvaluate, match="no process"):
-        judge("javascript", "process.env.KEY === 'x'")
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("process.env.KEY === 'x'", "no process"), ("file://broken.js", "bad"), ("(() => { for (;;) {} })()", "longer")],
+)
+def test_what_cannot_run_makes_the_assertion_an_error(judge: Callable[..., Verdict], value: str, message: str) -> None:
+    with pytest.raises(CannotEvaluate, match=message):
+        judge("javascript", value)
 
 
 @pytest.mark.parametrize(

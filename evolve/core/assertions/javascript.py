@@ -22,15 +22,19 @@ _NEEDED = "it must answer a boolean, a number, or {pass, score, reason}"
 async def javascript(check: Check) -> Verdict:
     """True passes; a number passes above 0, or from the threshold on; a mapping says all itself.
 
-    `not-` flips what the code said; code that throws fails either way.
+    `not-` flips what the code said; inline code that throws fails either way.
+
+    Raises:
+        CannotEvaluate: a limit, or something that the sandbox lacks; or a file's function threw.
     """
     value = str(check.assertion.value)
+    if value.startswith(FILE):
+        return await script_file_verdict(check, value)
+    code = value.rstrip()
     try:
-        if value.startswith(FILE):
-            return await script_file_verdict(check, value)
-        return javascript_verdict(check, _evaluated(check, value.rstrip()), value.rstrip())
+        return javascript_verdict(check, _evaluated(check, code), code)
     except JavaScriptError as exc:
-        return failed(f"Custom function threw error: {exc.name}: {exc.text}\n{value.rstrip()}")
+        return failed(f"Custom function threw error: {exc.name}: {exc.text}\n{code}")
 
 
 def _evaluated(check: Check, code: str) -> JsResult:
@@ -44,7 +48,11 @@ def check_context(check: Check) -> dict[str, JsonValue]:
 
 
 async def script_file_verdict(check: Check, value: str) -> Verdict:
-    """What the function in a JavaScript or Python file says of the output."""
+    """What the function in a JavaScript or Python file says of the output.
+
+    Raises:
+        JavaScriptError: a JavaScript file threw; promptfoo makes that an error, while Python that raises fails.
+    """
     path, function = split_reference(value)
     args = [check.output, check_context(check)]
     if not is_python(path):
@@ -63,7 +71,7 @@ async def script_file_verdict(check: Check, value: str) -> Verdict:
 
 def javascript_verdict(check: Check, result: JsResult, code: str) -> Verdict:
     """The verdict that an answer of JavaScript means; anything but its three forms fails, `not-` or no."""
-    answer = result.value
+    answer = result.value if result.kind == "json" else None
     if result.kind == "number":
         return from_number(check, float(result.shown.replace("Infinity", "inf")), "Custom function", code)
     if isinstance(answer, bool):
