@@ -174,7 +174,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="evolve reflect",
         description="Names the action that heals a failed job: one line of JSON for each report, in their order.",
-        epilog="exit codes: 0 done, 2 a report is wrong, 4 the endpoint failed; the other reports are answered all the same",
+        epilog="exit codes: 0 done, 2 a report is wrong, 4 the endpoint failed; all others are answered all the same",
     )
     parser.add_argument("diagnostics", nargs="+", metavar="FILE|-", help="JSON files; - reads one JSON report a line")
     parser.add_argument("--agent", default=DEFAULT_AGENT, metavar="NAME|FILE.md", help=f"default: {DEFAULT_AGENT}")

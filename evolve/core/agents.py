@@ -1,6 +1,6 @@
 """An agent: a Markdown file with YAML front matter and named sections, and how a prompt is made of it.
 
-Static text comes first, the nearest demos next, the case last, so that a server's prefix cache keeps what does not change.
+Static text comes first, the nearest demos next, the case last: a server's prefix cache keeps what does not change.
 """
 
 import json

@@ -1,7 +1,7 @@
 """What the reflection agent reads of a failed job: a short digest of its diagnostics.
 
 A small model pays for each token and is distracted by each line that says nothing. The digest keeps the facts that
-decide (exit code, limits, events, placement, checks) and the lines of the logs that speak of a fault or stand at the end.
+decide (exit code, use near a limit, events, placement, checks) and the log lines that speak of a fault.
 """
 
 import re
@@ -28,7 +28,9 @@ _SPEAKS_OF_A_FAULT = re.compile(
 _QUIET = re.compile(r"\b(?:DEBUG|TRACE|INFO|level=info|level=debug)\b", re.I)
 _ROUTINE_EVENTS = frozenset({"Received", "Task Setup", "Started", "Driver", "Downloading Artifacts", "Restarting"})
 _ROUTINE_MESSAGE = re.compile(
-    r"^(?:Exit Code: \d+(?:, Signal: \d+)?(?:, Exit Message: .*exit code: \d+\"?)?|Exceeded allowed.*|Policy allows no restarts.*|Error was unrecoverable|Sent interrupt.*|Task successfully killed)$"
+    r"^(?:Exit Code: \d+(?:, Signal: \d+)?(?:, Exit Message: .*exit code: \d+\"?)?"
+    r"|Exceeded allowed.*|Policy allows no restarts.*|Error was unrecoverable"
+    r"|Sent interrupt.*|Task successfully killed)$"
 )
 _JSON_MESSAGE = re.compile(r'"(msg|message|error|err|exception|detail|reason)" ?: ?"((?:[^"\\]|\\.)*)"')
 _JSON_LEVEL = re.compile(r'"(?:level|severity|log\.level|lvl)" ?: ?"(\w+)"')

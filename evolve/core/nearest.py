@@ -13,7 +13,7 @@ _WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]{2,}|\d{3}(?!\d)")
 
 
 def words(text: str) -> list[str]:
-    """The words of a log line or request, lower case; camelCase is split, numbers are kept only as three-digit codes."""
+    """The words of a text, lower case; camelCase is split, and of numbers only three-digit codes are kept."""
     return [word.lower() for word in _WORD.findall(text)]
 
 

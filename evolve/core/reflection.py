@@ -52,7 +52,7 @@ def diagnostics_problems(diagnostics: JsonValue, schema: Mapping[str, JsonValue]
     """Everything in which a report differs from the diagnostics schema; empty when it fits."""
     problems: list[str] = []
 
-    def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
+    def report(path: Path, message: str, hint: str = "", _kind: Kind = "value") -> None:
         where = path_text(path)
         problems.append(f"{where + ': ' if where else ''}{message}{f' ({hint})' if hint else ''}")
 
