@@ -90,7 +90,12 @@ def main() -> int:
     """The command line: one argument, the state file."""
     state_file = Path(sys.argv[1])
     settings = json.loads(state_file.with_suffix(".start").read_text(encoding="utf-8"))
-    return serve(state_file, settings)
+    try:
+        return serve(state_file, settings)
+    except RuntimeError as exc:
+        # llama.cpp has said above what is wrong; our own traceback would push it out of the part that is shown.
+        print(f"cannot serve {settings['model']}: {exc}", flush=True)
+        return 1
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def _from_mapping(spec: JsonValue) -> ProviderSpec:
     if not isinstance(spec, dict):
         raise InputError(Problem(f"grader {json.dumps(spec)[:80]}: expected an id, or a mapping with id and config"))
     name = spec.get("id")
-    if name is None and len(spec) == 1:
+    if name is None and len(spec) == 1 and not spec.keys() & {"config", "label"}:
         name, inner = next(iter(spec.items()))
         spec = inner if isinstance(inner, dict) else {}
     config = spec.get("config")

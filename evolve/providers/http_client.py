@@ -4,11 +4,13 @@ aiohttp costs 0.2 ms of CPU a call at 50 at once where httpx costs 1.3-3 ms (doc
 """
 
 import asyncio
+import base64
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from evolve.core.errors import EnvironmentFault, InputError, Problem
 from evolve.core.json_value import JsonValue
@@ -107,14 +109,17 @@ class HttpClient:
         import aiohttp
 
         session = self._open()
+        url, headers = (call.url, call.headers) if "@" not in call.url else _with_login_in_headers(call)
         start = self._policy.settings.clock()
         try:
-            async with session.request(call.method, call.url, headers=call.headers, data=call.body) as response:
+            async with session.request(call.method, url, headers=headers, data=call.body) as response:
                 body = await _read(response)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as exc:
             raise InputError(
                 Problem(f"{safe_url(call.url)!r} is not a URL: expected http://HOST/... or https://HOST/...")
             ) from exc
+        except ValueError as exc:
+            raise InputError(Problem(f"{call.name} cannot be sent: {call.scrub(str(exc))}")) from exc
         except aiohttp.ClientConnectorCertificateError as exc:
             raise EnvironmentFault(f"{call.name}: the certificate is not trusted: {exc.certificate_error}") from exc
         except (aiohttp.ClientError, ConnectionError) as exc:
@@ -145,6 +150,19 @@ class HttpClient:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+def _with_login_in_headers(call: HttpCall) -> tuple[str, Mapping[str, str]]:
+    """URL and headers with `user:password@` moved to the Authorization header; one that is there already wins."""
+    parts = urlsplit(call.url)
+    login, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return call.url, call.headers
+    url = urlunsplit(parts._replace(netloc=host))
+    if any(name.lower() == "authorization" for name in call.headers):
+        return url, call.headers
+    coded = base64.b64encode(unquote(login).encode()).decode()
+    return url, {**call.headers, "Authorization": f"Basic {coded}"}
 
 
 async def _read(response: "aiohttp.ClientResponse") -> bytes:

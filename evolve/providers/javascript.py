@@ -36,7 +36,7 @@ class JavaScriptFile:
 
     def __init__(self, spec: ProviderSpec, around: Surroundings) -> None:
         self.id = spec.id
-        name, self._function = split_reference(spec.id)
+        name, self._function = split_reference(spec.id.removeprefix("javascript:"))
         self._path = around.files.resolve(name)
         self._files = around.files
         self._source = around.files.read_text(name)

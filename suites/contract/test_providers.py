@@ -161,7 +161,9 @@ def test_it_keeps_the_id_of_the_suite(subject: Subject) -> None:
     assert subject.open().id == subject.id
 
 
-@pytest.mark.parametrize("prompt", ["ä€𝄞 – “x”", 'a "quote" \\ and {braces}', "two\nlines\n\n", "<b>&amp;</b>", "[1, 2]", "{}"])
+@pytest.mark.parametrize(
+    "prompt", ["ä€𝄞 “x”", 'a "quote" \\ and {braces}', "two\nlines\n\n", "<b>&amp;</b>", "[1, 2]", "{}"]
+)
 def test_a_prompt_arrives_as_it_is(subject: Subject, prompt: str) -> None:
     subject.needs("echoes")
     output = subject.ask(prompt).output
@@ -223,7 +225,16 @@ def test_an_unknown_config_key_is_a_mistake_with_a_suggestion(subject: Subject) 
 
 @pytest.mark.parametrize(
     "fault",
-    [Status(500), Status(503, body="<html>busy</html>"), Status(429, retry_after="0"), Reset(), HangUp(), Truncated(), Truncated(False), NotHttp()],
+    [
+        Status(500),
+        Status(503, body="<html>busy</html>"),
+        Status(429, retry_after="0"),
+        Reset(),
+        HangUp(),
+        Truncated(),
+        Truncated(False),
+        NotHttp(),
+    ],
     ids=lambda fault: type(fault).__name__ + str(getattr(fault, "code", "")),
 )
 def test_a_passing_fault_is_tried_again(remote: Subject, faulty_server: FaultyServer, fault: Any) -> None:
@@ -265,7 +276,9 @@ def test_a_reply_that_never_ends_is_given_up_at_the_deadline(
 
 def test_a_drip_is_followed_by_a_second_try(remote: Subject, faulty_server: FaultyServer) -> None:
     faulty_server.plan(Drip())
-    assert remote.providers.with_settings(attempt_s=0.3).ask(remote.id, "hello", **remote.config).output == "echo: hello"
+    assert (
+        remote.providers.with_settings(attempt_s=0.3).ask(remote.id, "hello", **remote.config).output == "echo: hello"
+    )
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 422, 501])

@@ -314,5 +314,5 @@ def test_a_file_of_another_version_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(EnvironmentFault, match="cannot be used.*EVOLVE_CACHE_DIR"):
+    with pytest.raises(EnvironmentFault, match=r"cannot be used.*EVOLVE_CACHE_DIR"):
         SqliteAnswers(tmp_path / "file" / "a.sqlite")

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from evolve.providers.credentials import safe_url, scrub, secret_headers
 
-SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/?#@:%&=[]\\*"), min_size=8, max_size=40)
+SECRETS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/?#@:%&=[]\\*"), min_size=8, max_size=40
+)
 
 
 @given(SECRETS, st.sampled_from(["api_key", "token", "access-token", "sig", "X-Api-Key", "password"]))

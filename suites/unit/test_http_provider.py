@@ -39,7 +39,9 @@ def test_a_json_body_written_as_text_stays_json(providers: OpenedProviders, faul
     headers = {"Content-Type": "application/json"}
     providers.ask(faulty_server.url, 'say "x"\n', method="POST", headers=headers, body='{"p": "{{prompt}}"}')
     assert faulty_server.requests[-1].json == {"p": 'say "x"\n'}
-    providers.ask(faulty_server.url, 'say "x"', method="POST", headers=headers, body='{"p": "{{prompt}}", "n": {{ 1 + 1 }} }')
+    providers.ask(
+        faulty_server.url, 'say "x"', method="POST", headers=headers, body='{"p": "{{prompt}}", "n": {{ 1 + 1 }} }'
+    )
     assert faulty_server.requests[-1].json == {"p": 'say "x"', "n": 2}
 
 
@@ -62,7 +64,9 @@ def test_a_response_is_transformed(
     providers: OpenedProviders, faulty_server: FaultyServer, transform: str | None, output: Any
 ) -> None:
     (providers.folder / "t.js").write_text("module.exports = (json) => 'js ' + json.a.b", encoding="utf-8")
-    (providers.folder / "t.py").write_text("def read(data, text, context):\n    return 'py ' + data['a']['b']\n", encoding="utf-8")
+    (providers.folder / "t.py").write_text(
+        "def read(data, text, context):\n    return 'py ' + data['a']['b']\n", encoding="utf-8"
+    )
     faulty_server.plan(Ok(body='{"a": {"b": "c"}, "n":    2}'))
     config = {**SAY, **({"transformResponse": transform} if transform else {})}
     assert providers.ask(faulty_server.url, "x", **config).output == output
@@ -70,7 +74,9 @@ def test_a_response_is_transformed(
 
 def test_response_fields_of_a_transform_count(providers: OpenedProviders, faulty_server: FaultyServer) -> None:
     faulty_server.plan(Ok(body='{"n": 2}'))
-    answer = providers.ask(faulty_server.url, "x", **SAY, transformResponse="({output: 'o', tokenUsage: {total: json.n}, cost: 1})")
+    answer = providers.ask(
+        faulty_server.url, "x", **SAY, transformResponse="({output: 'o', tokenUsage: {total: json.n}, cost: 1})"
+    )
     assert (answer.tokens.total, answer.cost) == (2, 1.0)
     assert answer.metadata["http"] == {"status": 200, "statusText": "Test"}
 
@@ -152,7 +158,9 @@ def test_a_login_in_the_url_is_sent(providers: OpenedProviders, faulty_server: F
         ("http://127.0.0.1:1", {**SAY, "transformResponse": "file://t.rb"}, "t.rb"),
     ],
 )
-def test_a_wrong_config_is_said_at_load(providers: OpenedProviders, name: str, config: dict[str, Any], said: str) -> None:
+def test_a_wrong_config_is_said_at_load(
+    providers: OpenedProviders, name: str, config: dict[str, Any], said: str
+) -> None:
     with pytest.raises(InputError, match=said):
         providers.open(name, config)
 

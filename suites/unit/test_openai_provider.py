@@ -60,7 +60,9 @@ def test_the_prompts_own_config_wins(providers: OpenedProviders, faulty_server: 
     assert body_of(faulty_server)["temperature"] == 0.7
 
 
-def test_reasoning_models_take_no_temperature(providers: OpenedProviders, faulty_server: FaultyServer, base: str) -> None:
+def test_reasoning_models_take_no_temperature(
+    providers: OpenedProviders, faulty_server: FaultyServer, base: str
+) -> None:
     config = {"max_completion_tokens": 99, "reasoning_effort": "low", "max_tokens": 5, "temperature": 1}
     providers.ask("openai:chat:o3-mini", "x", apiBaseUrl=base, **config)
     sent = body_of(faulty_server)
@@ -81,7 +83,10 @@ def test_response_format_and_tools_are_read_from_files(
 
 @pytest.mark.parametrize(
     "prompt",
-    ['[{"role": "system", "content": "Be brief"}, {"role": "user", "content": "hi"}]', "- role: system\n  content: Be brief\n- role: user\n  content: hi\n"],
+    [
+        '[{"role": "system", "content": "Be brief"}, {"role": "user", "content": "hi"}]',
+        "- role: system\n  content: Be brief\n- role: user\n  content: hi\n",
+    ],
     ids=["json", "yaml"],
 )
 def test_a_prompt_may_be_a_list_of_messages(
@@ -112,8 +117,14 @@ def test_a_broken_list_of_messages_cannot_be_sent(providers: OpenedProviders, ba
     [
         (Ok(message={"content": None, "tool_calls": [TOOL]}), [TOOL]),
         (Ok(message={"content": "", "tool_calls": [TOOL]}), [TOOL]),
-        (Ok(message={"content": None, "function_call": {"name": "f", "arguments": "{}"}}), {"name": "f", "arguments": "{}"}),
-        (Ok(message={"content": "see", "tool_calls": [TOOL]}), {"role": "assistant", "content": "see", "tool_calls": [TOOL]}),
+        (
+            Ok(message={"content": None, "function_call": {"name": "f", "arguments": "{}"}}),
+            {"name": "f", "arguments": "{}"},
+        ),
+        (
+            Ok(message={"content": "see", "tool_calls": [TOOL]}),
+            {"role": "assistant", "content": "see", "tool_calls": [TOOL]},
+        ),
         (Ok(message={"content": "see", "tool_calls": []}), "see"),
         (Ok(message={"content": None}), ""),
         (Ok(message={"content": "", "tool_calls": []}), ""),
@@ -174,7 +185,9 @@ def test_a_refusal_is_flagged(providers: OpenedProviders, faulty_server: FaultyS
 def test_a_completion_gets_the_text_of_messages(
     providers: OpenedProviders, faulty_server: FaultyServer, base: str
 ) -> None:
-    providers.ask("openai:completion:m", '[{"role":"system","content":"a"},{"role":"user","content":"b"}]', apiBaseUrl=base)
+    providers.ask(
+        "openai:completion:m", '[{"role":"system","content":"a"},{"role":"user","content":"b"}]', apiBaseUrl=base
+    )
     assert faulty_server.requests[-1].path == "/v1/completions"
     assert body_of(faulty_server)["prompt"] == "a\n\nb"
 
@@ -203,18 +216,22 @@ def test_the_environment_names_the_endpoint(providers: OpenedProviders, faulty_s
 
 
 def test_openai_itself_needs_a_key(providers: OpenedProviders) -> None:
-    with pytest.raises(EnvironmentFault, match="no API key.*OPENAI_API_KEY"):
+    with pytest.raises(EnvironmentFault, match=r"no API key.*OPENAI_API_KEY"):
         providers.open("openai:chat:gpt-4o")
 
 
-def test_a_wrong_key_says_where_it_came_from(providers: OpenedProviders, faulty_server: FaultyServer, base: str) -> None:
+def test_a_wrong_key_says_where_it_came_from(
+    providers: OpenedProviders, faulty_server: FaultyServer, base: str
+) -> None:
     providers.env["OPENAI_API_KEY"] = "sk-wrong-wrong-wrong"
     faulty_server.plan(then=Status(401, "Incorrect API key provided: sk-wrong-wrong-wrong"))
     with pytest.raises(EnvironmentFault, match=r"provided: \*\*\*.*comes from environment variable OPENAI_API_KEY"):
         providers.ask("openai:chat:m", "x", apiBaseUrl=base)
 
 
-def test_an_exhausted_quota_is_not_tried_again(providers: OpenedProviders, faulty_server: FaultyServer, base: str) -> None:
+def test_an_exhausted_quota_is_not_tried_again(
+    providers: OpenedProviders, faulty_server: FaultyServer, base: str
+) -> None:
     faulty_server.plan(then=Status(429, "You exceeded your quota", error={"code": "insufficient_quota"}))
     with pytest.raises(EnvironmentFault, match="exceeded your quota"):
         providers.ask("openai:chat:m", "x", apiBaseUrl=base)
@@ -235,18 +252,22 @@ def test_json_that_is_not_the_protocol_is_a_fault(
     providers: OpenedProviders, faulty_server: FaultyServer, base: str, body: str
 ) -> None:
     faulty_server.plan(then=Ok(body=body))
-    with pytest.raises(EnvironmentFault, match="not an OpenAI-compatible one.*usually ends in /v1"):
+    with pytest.raises(EnvironmentFault, match=r"not an OpenAI-compatible one.*usually ends in /v1"):
         providers.ask("openai:chat:m", "x", apiBaseUrl=base)
 
 
-def test_an_error_in_a_good_status_is_no_answer(providers: OpenedProviders, faulty_server: FaultyServer, base: str) -> None:
+def test_an_error_in_a_good_status_is_no_answer(
+    providers: OpenedProviders, faulty_server: FaultyServer, base: str
+) -> None:
     faulty_server.plan(Ok(body='{"error": {"message": "overloaded"}}'))
     assert providers.ask("openai:chat:m", "x", apiBaseUrl=base).output == "echo: x"
 
 
 @pytest.mark.parametrize("name", ["openai:", "openai:chat", "openai:chat:", "openai:responses:gpt-5", "openai:image:x"])
 def test_other_kinds_are_refused_by_name(providers: OpenedProviders, name: str) -> None:
-    with pytest.raises(InputError, match="expected openai:chat:MODEL, openai:completion:MODEL or openai:embedding:MODEL"):
+    with pytest.raises(
+        InputError, match="expected openai:chat:MODEL, openai:completion:MODEL or openai:embedding:MODEL"
+    ):
         providers.open(name)
 
 

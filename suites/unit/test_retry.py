@@ -102,7 +102,9 @@ def test_any_retry_after_is_survived(text: str) -> None:
 
 
 def test_settings_come_from_the_environment() -> None:
-    settings = ProviderSettings.from_environment({"EVOLVE_DEADLINE_S": "9", "EVOLVE_RETRIES": "0", "EVOLVE_CACHE_DIR": "/c"})
+    settings = ProviderSettings.from_environment(
+        {"EVOLVE_DEADLINE_S": "9", "EVOLVE_RETRIES": "0", "EVOLVE_CACHE_DIR": "/c"}
+    )
     assert (settings.deadline_s, settings.max_retries, str(settings.cache_dir)) == (9.0, 0, "/c")
     with pytest.raises(InputError, match=r"(?s)EVOLVE_DEADLINE_S='soon': expected a number.*EVOLVE_RETRIES='-1'"):
         ProviderSettings.from_environment({"EVOLVE_DEADLINE_S": "soon", "EVOLVE_RETRIES": "-1"})

@@ -154,7 +154,10 @@ def test_output_of_a_command_has_no_colours_or_outer_space(providers: OpenedProv
 
 @pytest.mark.parametrize(
     ("code", "said"),
-    [("sys.exit('no answer')", "ended with code 1: no answer"), ("print('oh', file=sys.stderr)", "nothing but errors: oh")],
+    [
+        ("sys.exit('no answer')", "ended with code 1: no answer"),
+        ("print('oh', file=sys.stderr)", "nothing but errors: oh"),
+    ],
 )
 def test_a_failed_command_is_no_answer(providers: OpenedProviders, code: str, said: str) -> None:
     write(providers, "c.py", f"import sys\n{code}\n")
@@ -193,9 +196,13 @@ def test_a_prompt_too_long_for_an_argument_is_said(providers: OpenedProviders) -
 def test_a_changed_script_has_another_identity(providers: OpenedProviders) -> None:
     names = {"p.py": "file://p.py", "p.js": "file://p.js", "c.py": "exec:python3 c.py"}
     for file, name in names.items():
-        write(providers, file, "def call_api(*_): return {'output': 1}" if file != "p.js" else "module.exports = x => '1'")
+        write(
+            providers, file, "def call_api(*_): return {'output': 1}" if file != "p.js" else "module.exports = x => '1'"
+        )
         before = providers.open(name).identity(Request("x"))
-        write(providers, file, "def call_api(*_): return {'output': 2}" if file != "p.js" else "module.exports = x => '2'")
+        write(
+            providers, file, "def call_api(*_): return {'output': 2}" if file != "p.js" else "module.exports = x => '2'"
+        )
         assert before is not None
         assert providers.open(name).identity(Request("x")) != before
 
