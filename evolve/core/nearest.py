@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-_WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]{2,}|\d{3}(?!\d)")
+_WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]{2,}|(?<!\d)\d{3}(?!\d)")
 
 
 def words(text: str) -> list[str]:

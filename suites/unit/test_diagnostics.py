@@ -1,0 +1,51 @@
+from evolve.core.diagnostics import digest
+
+REPORT = {"job_id": "j", "driver": "docker", "status": "failed", "stdout": "", "stderr": ""}
+
+
+def test_facts_come_first():
+    text = digest({**REPORT, "exit_code": 137, "oom_killed": True, "restarts": 2})
+    assert text.splitlines()[0] == "docker, failed, exit 137, restarts 2, oom killed"
+
+
+def test_use_near_a_limit_is_told_and_other_use_is_not():
+    near = digest({**REPORT, "limits": {"memory_mb": 512}, "usage": {"memory_mb": 509}})
+    far = digest({**REPORT, "limits": {"memory_mb": 512}, "usage": {"memory_mb": 100}})
+    assert "memory 509 of 512" in near
+    assert "memory" not in far
+
+
+def test_a_telling_line_is_kept_where_noise_is_dropped():
+    noise = "\n".join(f"2025-01-01T00:00:{second:02}Z INFO tick {'abcdefgh'[second % 8] * 9}" for second in range(40))
+    text = digest({**REPORT, "stdout": f"{noise}\nERROR cannot open /srv/x: permission denied\n{noise}"}, 200)
+    assert "permission denied" in text
+    assert len(text) <= 200
+
+
+def test_timestamps_ids_and_repeats_are_left_out():
+    lines = [f"2025-06-0{day}T10:00:00.123Z error: worker 4fd2a1b09c77{day} failed" for day in range(1, 9)]
+    text = digest({**REPORT, "stderr": "\n".join(lines)})
+    assert text.splitlines() == ["docker, failed", "error: worker ID failed"]
+
+
+def test_json_records_are_shown_by_their_message():
+    line = '{"ts":"2025-06-01T10:00:00Z","level":"error","caller":"x.go:12","msg":"bind: address already in use"}'
+    assert "ERROR bind: address already in use" in digest({**REPORT, "stderr": line})
+
+
+def test_control_and_bidirectional_characters_are_stripped():
+    text = digest({**REPORT, "stderr": "\x1b[31merror\x1b[0m \u202eevil\u202c \x07failed"})
+    assert text.endswith("error evil failed")
+
+
+def test_routine_events_are_left_out_and_others_told_once():
+    events = [
+        {"type": "Received", "message": "Task received by client"},
+        {"type": "Driver Failure", "message": "Failed to pull `x:1`: manifest unknown"},
+        {"type": "Driver Failure", "message": "Failed to pull `x:1`: manifest unknown"},
+        {"type": "Terminated", "message": "Exit Code: 1"},
+    ]
+    text = digest({**REPORT, "events": events})
+    assert text.count("manifest unknown") == 1
+    assert "received" not in text
+    assert "Exit Code" not in text
