@@ -9,8 +9,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 
 from evolve.assembly import LoadedSuite, Settings, evidence_of, load_all, open_answers, runner_for
@@ -171,20 +171,29 @@ def _run(
     selected: Sequence[_Selected], settings: Settings, progress: Progress
 ) -> tuple[RunFinished, list[SuiteOutcome]]:
     evidence = [evidence_of(item.loaded.suite) for item in selected]
-    # Suites and their evaluations live until the end: the collector need not look at them again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
     try:
-        run = asyncio.run(_collect(selected, settings, progress))
+        with _calm_collector():
+            run = asyncio.run(_collect(selected, settings, progress))
     finally:
         progress.stop()
-        gc.unfreeze()
     outcomes = [
         outcome(suite, results, evidence=known, complete=item.complete if not run.interrupted else frozenset(), skipped=item.skipped)
         for item, known, (suite, results) in zip(selected, evidence, run.results, strict=True)
     ]
     return run, outcomes
+
+
+@contextmanager
+def _calm_collector() -> Iterator[None]:
+    """Suites, evaluations and results live until the end: the collector need not look at them again and again."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 async def _collect(selected: Sequence[_Selected], settings: Settings, progress: Progress) -> RunFinished:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from evolve.core.answers import Answer, TokenUsage
 from evolve.core.events import CaseResult
 from evolve.core.json_value import JsonValue
-from evolve.core.scoring import flatten
+from evolve.core.scoring import NO_ASSERTIONS, flatten
 from evolve.core.suite import Assertion, AssertSet, Requirement, Test, TestOptions
 from evolve.core.verdicts import Verdict
 
@@ -45,7 +45,7 @@ class Rows:
         row: Row = {"cost": (answer.cost or 0) if answer else 0}
         if result.status != "pass":
             row["error"] = result.error or verdict.reason
-        row["gradingResult"] = self._grading(verdict) if answer is not None and result.error_kind in ("", "evaluation") else None
+        row["gradingResult"] = self._grading(verdict) if verdict.components or verdict is NO_ASSERTIONS else None
         row["id"] = self._row_id(result)
         row["latencyMs"] = _whole(result.latency_ms)
         row["namedScores"] = dict(result.named_scores)

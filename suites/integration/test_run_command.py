@@ -1,0 +1,340 @@
+"""`evolve run` as a user types it."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from evolve.__main__ import main
+
+SUITE = """\
+description: two columns
+prompts: ["Say {{word}}", "Tell {{word}}"]
+providers: [echo]
+tests:
+  - description: says it
+    vars: {word: hello}
+    metadata: {kind: greeting}
+    assert:
+      - {type: contains, value: "{{word}}", metric: has}
+      - {type: starts-with, value: Say, weight: 3}
+  - vars: {word: [one, two]}
+    metadata: {kind: number, tags: [a, b]}
+    assert: [{type: icontains, value: SAY}]
+    threshold: 0
+derivedMetrics: [{name: half, value: has / 2}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVOLVE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+def write(text: str, name: str = "suite.yaml") -> str:
+    Path(name).write_text(text)
+    return name
+
+
+def test_failures_exit_with_one_and_tell_how_to_run_them_again(capsys):
+    assert main(["run", write(SUITE)]) == 1
+    out, err = capsys.readouterr()
+    assert "FAIL says it[Tell {{word}}]" in out
+    assert 'failed starts-with: Expected output to start with "Say"' in out
+    assert "FAIL: 5 passed, 1 failed, 0 errors" in out
+    assert out.splitlines()[-2:][0] == "run just these again:"
+    assert err == "evolve: 6 tests of suite.yaml\n"
+
+
+def test_the_command_that_is_shown_runs_just_the_failing_cases(capsys):
+    main(["run", write(SUITE)])
+    shown = capsys.readouterr().out.splitlines()[-1].strip()
+    done = subprocess.run(
+        shown.replace("evolve run", f"{sys.executable} -m evolve run", 1), shell=True, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "FAIL: 0 passed, 1 failed, 0 errors" in done.stdout
+
+
+def test_last_failed_runs_only_what_failed(capsys):
+    many = "prompts: ['{{n}}']\nproviders: [echo]\ntests:\n" + "".join(
+        f"  - {{vars: {{n: v{n}}}, assert: [{{type: equals, value: v{n % 4}}}]}}\n" for n in range(10)
+    )
+    assert main(["run", write(many), "-q"]) == 1
+    assert "--last-failed" in capsys.readouterr().out
+    assert main(["run", "suite.yaml", "-q", "--last-failed"]) == 1
+    assert "0 passed, 6 failed" in capsys.readouterr().out
+
+
+def test_all_passed_exits_with_zero(capsys):
+    assert main(["run", write(SUITE), "--filter-metadata", "kind=number"]) == 0
+    assert "PASS: 4 passed, 0 failed, 0 errors" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("filters", "passed"),
+    [
+        (["--filter-pattern", "^says"], 1),
+        (["--filter-pattern", "word=two"], 2),
+        (["--filter-metadata", "kind=greeting"], 1),
+        (["--filter-metadata", "tags=b"], 4),
+        (["--filter-first-n", "1"], 1),
+        (["--filter-providers", "ech"], 5),
+        (["--repeat", "3"], 15),
+    ],
+)
+def test_filters_choose_what_runs(filters, passed, capsys):
+    main(["run", write(SUITE), "--json", *filters])
+    assert json.loads(capsys.readouterr().out)["passed"] == passed
+
+
+def test_a_filter_that_leaves_nothing_is_an_input_error(capsys):
+    assert main(["run", write(SUITE), "--filter-pattern", "nothing like it"]) == 2
+    assert "no test was selected" in capsys.readouterr().err
+
+
+def test_reports_are_chosen_by_suffix(capsys):
+    names = ["out/r.json", "r.jsonl", "r.csv", "r.junit.xml"]
+    assert main(["run", write(SUITE), "-q", *(part for name in names for part in ("--output", name))]) == 1
+    document = json.loads(Path("out/r.json").read_text())
+    assert document["results"]["stats"]["successes"] == 5
+    assert len(Path("r.jsonl").read_text().splitlines()) == 6
+    with open("r.csv", newline="") as file:
+        assert len(list(csv.reader(file))) == 4
+    assert "<testcase" in Path("r.junit.xml").read_text()
+
+
+def test_an_unknown_kind_of_report_is_refused_before_anything_runs(capsys):
+    assert main(["run", write(SUITE), "--output", "r.docx"]) == 2
+    assert "unknown kind of report" in capsys.readouterr().err
+
+
+def test_input_problems_are_one_line_each_and_no_traceback(capsys):
+    text = "prompts: [a]\nproviders: [ecko]\ntests: [{asserts: []}]\n"
+    assert main(["run", write(text)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "suite.yaml:3:" in err
+    assert "did you mean 'assert'" in err
+    assert "Traceback" not in err
+
+
+def test_an_unknown_provider_is_an_input_error_with_a_suggestion(capsys):
+    assert main(["run", write(SUITE.replace("[echo]", "[ecko]"))]) == 2
+    assert "did you mean 'echo'" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_an_input_error(capsys):
+    assert main(["run", "nothing.yaml"]) == 2
+    assert "nothing.yaml" in capsys.readouterr().err
+
+
+def test_problems_of_several_suites_are_told_together(capsys):
+    write("prompts: [a]\nproviders: [echo]\ntests: [{asserts: []}]\n", "one.yaml")
+    write("prompts: [a]\nprovider: [echo]\ntests: [{}]\n", "two.yaml")
+    assert main(["run", "one.yaml", "two.yaml"]) == 2
+    err = capsys.readouterr().err
+    assert "one.yaml:3" in err
+    assert "two.yaml:2" in err
+
+
+def test_a_dead_endpoint_is_an_environment_error_and_no_score(capsys, monkeypatch):
+    monkeypatch.setenv("EVOLVE_RETRIES", "0")
+    provider = "{id: 'http://127.0.0.1:9/', config: {method: GET}}"
+    text = f"prompts: [a]\nproviders: [{provider}]\ntests: [{{assert: [{{type: contains, value: a}}]}}]\n"
+    assert main(["run", write(text), "--no-suite-cache", "--json"]) == 4
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["errors"], summary["failed"]) == (1, 0)
+    assert summary["suites"][0]["failures"][0]["error_kind"] == "environment"
+
+
+def test_an_assertion_that_cannot_be_evaluated_keeps_its_siblings(capsys):
+    text = """\
+prompts: [abc]
+providers: [echo]
+tests: [{assert: [{type: contains, value: abc}, {type: javascript, value: "file://absent.js"}]}]
+"""
+    main(["run", write(text), "-q", "-o", "r.json"])
+    (row,) = json.loads(Path("r.json").read_text())["results"]["results"]
+    assert row["failureReason"] == 2
+    assert [part["pass"] for part in row["gradingResult"]["componentResults"]] == [True, False]
+
+
+def test_skip_and_xfail_do_not_fail_the_run(capsys):
+    text = """\
+prompts: ["{{x}}"]
+providers: [echo]
+tests:
+  - {vars: {x: a}, metadata: {skip: later}, assert: [{type: equals, value: b}]}
+  - {vars: {x: a}, metadata: {xfail: known}, assert: [{type: equals, value: b}]}
+  - {vars: {x: b}, assert: [{type: equals, value: b}]}
+"""
+    assert main(["run", write(text)]) == 0
+    assert "PASS: 1 passed, 0 failed, 0 errors, 1 expected failures, 1 skipped" in capsys.readouterr().out
+
+
+def test_repeats_with_a_pass_rate_are_one_verdict(capsys):
+    write("import itertools\nn = itertools.count()\ndef call_api(p, o, c):\n    return {'output': 'yes' if next(n) % 4 else 'no'}\n", "p.py")
+    text = """\
+prompts: [a]
+providers: ["file://p.py"]
+tests: [{options: {repeat: 8}, metadata: {pass_rate: RATE}, assert: [{type: equals, value: "yes"}]}]
+"""
+    assert main(["run", write(text.replace("RATE", "0.7")), "--json", "--no-suite-cache"]) == 0
+    assert json.loads(capsys.readouterr().out)["mean_score"] == 0.75
+    assert main(["run", write(text.replace("RATE", "0.8")), "--no-suite-cache"]) == 1
+    assert "6 of 8 repeats passed: 0.75 < pass rate 0.8" in capsys.readouterr().out
+
+
+def test_evidence_judges_by_split_and_lists_single_failures_as_known(capsys):
+    write("---\nevidence:\n  tolerance: 0.1\n  splits: {val: {cases: 4, accuracy: 0.8}}\n---\nbody\n", "AGENT.md")
+    text = """\
+prompts: ["{{x}}"]
+providers: [echo]
+defaultTest: {metadata: {evidence: AGENT.md, split: val}, assert: [{type: equals, value: a}]}
+tests: [{vars: {x: a}}, {vars: {x: a}}, {vars: {x: a}}, {vars: {x: LAST}}]
+"""
+    assert main(["run", write(text.replace("LAST", "b"))]) == 0
+    out = capsys.readouterr().out
+    assert "known x=b" in out
+    assert "kept split val: 3 of 4 passed (0.750), recorded 0.800 on 4, tolerance 0.1" in out
+    fallen = text.replace("{x: a}}, {vars: {x: LAST}}", "{x: b}}, {vars: {x: c}}")
+    assert main(["run", write(fallen)]) == 1
+    assert "FELL split val: 2 of 4 passed (0.500)" in capsys.readouterr().out
+
+
+def test_a_part_of_a_split_is_not_held_against_the_evidence(capsys):
+    write("---\nevidence: {tolerance: 0.1, splits: {val: {cases: 2, accuracy: 0.5}}}\n---\n", "AGENT.md")
+    text = """\
+prompts: ["{{x}}"]
+providers: [echo]
+defaultTest: {metadata: {evidence: AGENT.md, split: val}, assert: [{type: equals, value: a}]}
+tests: [{vars: {x: a}}, {vars: {x: b}}]
+"""
+    assert main(["run", write(text), "--filter-pattern", "x=b"]) == 1
+    assert "FAIL x=b" in capsys.readouterr().out
+
+
+def test_provider_overrides_the_suites_own(capsys):
+    assert main(["run", write(SUITE.replace("[echo]", "['http://127.0.0.1:9/']")), "--provider", "echo", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["passed"] == 5
+
+
+def test_undefined_variables_are_errors_unless_told_otherwise(capsys):
+    text = "prompts: ['[{{absent}}]']\nproviders: [echo]\ntests: [{assert: [{type: equals, value: '[]'}]}]\n"
+    assert main(["run", write(text)]) == 2
+    assert "absent" in capsys.readouterr().err
+    assert main(["run", "suite.yaml", "--undefined", "empty"]) == 0
+
+
+def test_unknown_keys_may_be_warnings(capsys):
+    text = "prompts: [a]\nproviders: [echo]\ntests: [{asserts: []}]\n"
+    assert main(["run", write(text), "--unknown-keys", "warn"]) == 0
+    assert "warning" in capsys.readouterr().err
+
+
+def test_select_best_and_max_score_judge_the_members_of_a_test_together(capsys):
+    text = """\
+prompts: [short, a longer one]
+providers: [echo]
+tests: [{assert: [{type: javascript, value: output.length / 100}, {type: max-score}]}]
+"""
+    assert main(["run", write(text), "-q", "-o", "r.json"]) == 1
+    rows = json.loads(Path("r.json").read_text())["results"]["results"]
+    assert [row["success"] for row in rows] == [False, True]
+    assert [len(row["gradingResult"]["componentResults"]) for row in rows] == [2, 2]
+
+
+class _Slow(BaseHTTPRequestHandler):
+    asked = 0
+
+    def do_POST(self) -> None:
+        type(self).asked += 1
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if "slow" in body:
+            time.sleep(30)
+        data = json.dumps({"output": body}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture
+def endpoint():
+    _Slow.asked = 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Slow)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+
+
+def http_suite(url: str, words: list[str]) -> str:
+    return f"""\
+prompts: ["{{{{w}}}}"]
+providers: [{{id: "{url}", config: {{method: POST, headers: {{Content-Type: application/json}}, body: {{q: "{{{{prompt}}}}"}}, transformResponse: json.output}}}}]
+tests: [{", ".join(f"{{vars: {{w: {word}}}, assert: [{{type: contains, value: {word}}}]}}" for word in words)}]
+"""
+
+
+def test_a_second_run_asks_nothing(endpoint, capsys):
+    write(http_suite(endpoint, ["a", "b", "c"]))
+    assert main(["run", "suite.yaml", "-q"]) == 0
+    assert main(["run", "suite.yaml"]) == 0
+    assert _Slow.asked == 3
+    assert "answers 3 (3 from the store)" in capsys.readouterr().out
+
+
+def test_ctrl_c_keeps_what_is_finished_and_writes_the_reports(endpoint, tmp_path):
+    write(http_suite(endpoint, ["a", "b", "slow1", "slow2"]))
+    command = [sys.executable, "-m", "evolve", "run", "suite.yaml", "-o", "r.json", "--suite-concurrency", "4"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
+    deadline = time.monotonic() + 30
+    while _Slow.asked < 4 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in out
+    assert "Traceback" not in err
+    assert {row["vars"]["w"] for row in json.loads(Path("r.json").read_text())["results"]["results"]} == {"a", "b"}
+
+
+def test_no_colour_without_a_terminal(capsys, monkeypatch):
+    monkeypatch.delenv("NO_COLOR")
+    main(["run", write(SUITE)])
+    assert not re.search("\x1b", capsys.readouterr().out)
+
+
+def test_help_and_unknown_commands(capsys):
+    assert main(["--help"]) == 0
+    assert "evolve COMMAND" in capsys.readouterr().out
+    assert main(["rum"]) == 2
+    assert "did you mean 'run'" in capsys.readouterr().err
+    assert main(["suite.yaml"]) == 2
+    assert "evolve run suite.yaml" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_no_error():
+    write(SUITE)
+    command = f"{sys.executable} -m evolve run suite.yaml | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
