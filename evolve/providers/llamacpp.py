@@ -17,7 +17,7 @@ from evolve.providers.config import check_keys, number_of, place_of
 from evolve.providers.embedded import EmbeddedServer
 from evolve.providers.embedded_models import engine_version, find_model
 from evolve.providers.http_client import HttpCall, HttpClient, HttpReply
-from evolve.providers.openai import REFUSED, SAMPLING_KEYS, Endpoint, merged, read_answer
+from evolve.providers.openai import REFUSED, SAMPLING_KEYS, Endpoint, merged, read_answer, reading
 from evolve.providers.openai_requests import BodyBuilder, prepared_config
 from evolve.providers.retry import RetryPolicy
 from evolve.providers.surroundings import Surroundings
@@ -54,17 +54,10 @@ class LlamaCpp:
         self._builder = BodyBuilder(spec, around, "", _SAMPLERS, fixed)
         model = find_model(spec, name, around.base_dir, around.settings.cache_dir)
         self._identity: JsonValue = {"model": model.content_id, "engine": engine_version(), **self._settings}
-        threads = int(number_of(spec, "n_threads", 1) or len(os.sched_getaffinity(0)))
+        threads = int(number_of(spec, "n_threads", 1) or _cores())
         launch: dict[str, JsonValue] = {**self._settings, "n_threads": threads, "model": str(model.path), "name": name}
         self._server = EmbeddedServer(launch, self._identity, around.settings)
-        timeout = number_of(spec, "timeoutMs")
-        self._policy = RetryPolicy(
-            around.settings,
-            deadline_s=_DEADLINE_S if timeout is None else timeout / 1000,
-            attempt_s=_DEADLINE_S if timeout is None else timeout / 1000,
-            max_retries=int(number_of(spec, "maxRetries") or around.settings.max_retries),
-        )
-        self._client = HttpClient(self._policy)
+        self._client = HttpClient(_patience(spec, around))
         # The server has few slots; what waits here costs it no socket, and no answer its deadline.
         self._width = slots + 1
         self._gate: asyncio.Semaphore | None = None
@@ -76,6 +69,7 @@ class LlamaCpp:
             "server": self._identity,
             "chat": self._is_chat,
             "body": self._body(request),
+            "read": reading(merged(self._config, request)),
             "repeat": request.repeat,
         }
 
@@ -115,13 +109,27 @@ class LlamaCpp:
     def _body(self, request: Request) -> dict[str, JsonValue]:
         config = merged(self._config, request)
         if self._is_chat:
-            return self._builder.chat(request.prompt, config, request)
-        body = self._builder.completion(plain_text(request.prompt), config)
-        return {**body, **_constraint(config)}
+            body = self._builder.chat(request.prompt, config, request)
+            # llama.cpp would send twenty alternatives for each token.
+            return {**body, "top_logprobs": body.get("top_logprobs", 1)} if body.get("logprobs") else body
+        return {**self._builder.completion(plain_text(request.prompt), config), **_constraint(config)}
 
     async def close(self) -> None:
         """Closes the connections; the server stays for others, until it is idle."""
         await self._client.close()
+
+
+def _patience(spec: ProviderSpec, around: Surroundings) -> RetryPolicy:
+    timeout, retries = number_of(spec, "timeoutMs"), number_of(spec, "maxRetries")
+    seconds = _DEADLINE_S if timeout is None else timeout / 1000
+    return RetryPolicy(
+        around.settings, seconds, seconds, around.settings.max_retries if retries is None else int(retries)
+    )
+
+
+def _cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _constraint(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

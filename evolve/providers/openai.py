@@ -15,6 +15,7 @@ from evolve.core.ports import Embedding
 from evolve.core.suite import ProviderSpec
 from evolve.providers.chat_messages import plain_text
 from evolve.providers.config import check_keys, number_of, place_of, render_text, text_of, texts_of
+from evolve.providers.credentials import safe_url
 from evolve.providers.http_client import HttpCall, HttpClient, HttpReply, accept_json
 from evolve.providers.openai_replies import MalformedReply, chat_answer, completion_answer, embedding_of, token_usage
 from evolve.providers.openai_requests import BodyBuilder, prepared_config
@@ -121,7 +122,13 @@ class OpenAi:
 
     def identity(self, request: Request) -> JsonValue:
         """See `Provider.identity`."""
-        return {"provider": "openai", "url": self._endpoint.url, "body": self._body(request), "repeat": request.repeat}
+        return {
+            "provider": "openai",
+            "url": safe_url(self._endpoint.url),
+            "body": self._body(request),
+            "read": reading(merged(self._config, request)),
+            "repeat": request.repeat,
+        }
 
     async def answer(self, request: Request) -> Answer:
         """See `Provider.answer`."""
@@ -177,6 +184,11 @@ class OpenAiEmbedder:
 def merged(config: Mapping[str, JsonValue], request: Request) -> Mapping[str, JsonValue]:
     """The provider's config with the request's own settings over it."""
     return {**config, **request.config} if request.config else config
+
+
+def reading(config: Mapping[str, JsonValue]) -> JsonValue:
+    """The settings that decide what is made of a reply; part of an answer's identity."""
+    return [config.get(key) for key in ("showThinking", "cost", "inputCost", "outputCost")]
 
 
 def read_answer(call: HttpCall, reply: HttpReply, config: Mapping[str, JsonValue], *, is_chat: bool) -> Answer:

@@ -56,6 +56,8 @@ class BodyBuilder:
         body = {key: value for key, value in self.base(config).items() if key not in _RENDERED}
         if config.get("best_of") is not None:
             body["best_of"] = config["best_of"]
+        if body.get("logprobs") is True:
+            body["logprobs"] = 1  # here it is a number of alternatives
         return {**body, "prompt": prompt}
 
     def base(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -168,3 +168,11 @@ def test_a_wrong_config_is_said_at_load(
 def test_a_url_that_is_none_is_a_mistake(providers: OpenedProviders) -> None:
     with pytest.raises(InputError, match="is not a URL"):
         providers.ask("http://", "x", method="GET")
+
+
+@pytest.mark.parametrize(
+    ("x", "path"), [("a b", "/e?who=a%20b"), ("a%20b+c", "/e?who=a%20b+c"), ('ä"', "/e?who=%C3%A4%22")]
+)
+def test_a_url_is_sent_as_written(providers: OpenedProviders, faulty_server: FaultyServer, x: str, path: str) -> None:
+    providers.ask(faulty_server.url + "/e?who={{x}}", Request("p", vars={"x": x}), method="GET")
+    assert faulty_server.requests[-1].path == path
