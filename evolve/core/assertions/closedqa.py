@@ -4,6 +4,7 @@ from typing import Final
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.grading import GraderError, chat, grading_of, needs_prompt, parsed, text_value
+from evolve.core.js_values import js_strip
 from evolve.core.verdicts import Check, Verdict
 
 INSTRUCTIONS: Final = (
@@ -27,6 +28,6 @@ async def closedqa(check: Check) -> Verdict:
     except GraderError as failed:
         return failed.verdict()
     said = reply.text("model-graded-closedqa")
-    last = said.rstrip()[-1:]
+    last = js_strip(said)[-1:]
     outcome = _OUTCOMES.get(last, "The grader's answer ends with neither Y nor N")
     return Verdict(last == "Y", float(last == "Y"), f"{outcome}:\n{said}", tokens=reply.tokens)

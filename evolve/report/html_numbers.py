@@ -1,0 +1,180 @@
+"""The numbers at the top of the HTML report: outcomes, latency, tokens and cost of a run, and the same by group."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from evolve.core.answers import TokenUsage
+from evolve.core.events import CaseResult, RunFinished
+from evolve.core.js_values import to_js_string, to_json
+from evolve.core.json_value import JsonValue
+from evolve.core.scoring import flatten
+from evolve.core.suite import Assertion
+from evolve.core.verdicts import Verdict
+from evolve.report.text import assertion_name
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds of the calls that were made; answers from the store are left out."""
+
+    calls: int
+    p50: float
+    p90: float
+    p99: float
+    longest: float
+
+
+@dataclass(slots=True)
+class Group:
+    """The outcomes of one provider, prompt, split, family, ... ."""
+
+    name: str
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    score: float = 0.0
+    """Sum."""
+    latencies_ms: list[float] = field(default_factory=list)
+    tokens: TokenUsage = field(default_factory=TokenUsage)
+    cost: float | None = None
+    """US dollars; None where no answer told its cost."""
+
+    @property
+    def tests(self) -> int:
+        """How many there are."""
+        return self.passed + self.failed + self.errors
+
+    @property
+    def pass_rate(self) -> float:
+        """Share of passed ones, 0..1; errors count as not passed."""
+        return self.passed / self.tests if self.tests else 0.0
+
+    @property
+    def mean_score(self) -> float:
+        """Errors count as 0."""
+        return self.score / self.tests if self.tests else 0.0
+
+    def add(self, result: CaseResult) -> None:
+        """Counts one more result."""
+        self.passed += result.status == "pass"
+        self.failed += result.status == "fail"
+        self.errors += result.status == "error"
+        self.score += result.verdict.score if math.isfinite(result.verdict.score) else 0.0
+        answer = result.answer
+        if answer is None:
+            return
+        self.tokens += answer.tokens
+        if answer.cost is not None:
+            self.cost = (self.cost or 0.0) + answer.cost
+        if not answer.cached:
+            self.latencies_ms.append(result.latency_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """The assertions of one metric or one type."""
+
+    name: str
+    assertions: int
+    passed: int
+    score: float
+    """Mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """All that the top of the report shows."""
+
+    whole: Group
+    columns: tuple[Group, ...]
+    """Provider x prompt."""
+    by_metadata: tuple[tuple[str, tuple[Group, ...]], ...]
+    """`split` and `family` first, as far as tests have them; the worst groups first."""
+    metrics: tuple[Measure, ...]
+    types: tuple[Measure, ...]
+    latency: Latency
+    stored: int
+    """Answers that were not asked for again."""
+    graders: TokenUsage
+
+
+METADATA_KEYS = ("split", "family", "status", "source")
+"""Test metadata that groups results; a key counts when its tests have at least two values of it."""
+
+
+def numbers(run: RunFinished) -> Numbers:
+    """The numbers of a run."""
+    results = [result for _, members in run.results for result in members]
+    whole = _one("all", results)
+    return Numbers(
+        whole=whole,
+        columns=_groups(results, column_name),
+        by_metadata=tuple(_metadata_groups(results)),
+        metrics=_measures(results, lambda verdict: verdict.requirement.metric if verdict.requirement else None),
+        types=_measures(results, _type_name),
+        latency=latency(whole.latencies_ms),
+        stored=sum(result.answer is not None and result.answer.cached for result in results),
+        graders=sum((result.verdict.tokens for result in results), TokenUsage()),
+    )
+
+
+def column_name(result: CaseResult) -> str:
+    """Provider and prompt of a result, as one text; the prompt's label is cut to its first line."""
+    prompt = result.evaluation.prompt.label.strip().split("\n", 1)[0]
+    return f"{result.evaluation.provider.name} · {prompt[:60]}{'…' if len(prompt) > 60 else ''}"
+
+
+def _one(name: str, results: Iterable[CaseResult]) -> Group:
+    group = Group(name)
+    for result in results:
+        group.add(result)
+    return group
+
+
+def _groups(results: Iterable[CaseResult], name_of: Callable[[CaseResult], str]) -> tuple[Group, ...]:
+    groups: dict[str, Group] = {}
+    for result in results:
+        name = name_of(result)
+        groups.setdefault(name, Group(name)).add(result)
+    return tuple(groups.values())
+
+
+def _metadata_groups(results: Sequence[CaseResult]) -> Iterable[tuple[str, tuple[Group, ...]]]:
+    for key in METADATA_KEYS:
+        having = [result for result in results if key in result.evaluation.test.metadata]
+        found = _groups(having, lambda result: metadata_text(result.evaluation.test.metadata[key]))  # noqa: B023  # used at once
+        if len(found) > 1:
+            yield key, tuple(sorted(found, key=lambda group: (group.pass_rate, -group.tests)))
+
+
+def metadata_text(value: JsonValue) -> str:
+    """A metadata value as filters and tables show it."""
+    return to_json(value) if isinstance(value, dict | list) else to_js_string(value)
+
+
+def _measures(results: Iterable[CaseResult], name_of: Callable[[Verdict], str | None]) -> tuple[Measure, ...]:
+    sums: dict[str, list[float]] = {}
+    for result in results:
+        for verdict in flatten(result.verdict.components):
+            name = name_of(verdict)
+            if name:
+                entry = sums.setdefault(name, [0, 0, 0.0])
+                entry[0] += 1
+                entry[1] += verdict.passed
+                entry[2] += verdict.score if math.isfinite(verdict.score) else 0.0
+    found = [Measure(name, int(count), int(passed), score / count) for name, (count, passed, score) in sums.items()]
+    return tuple(sorted(found, key=lambda measure: measure.passed / measure.assertions))
+
+
+def _type_name(verdict: Verdict) -> str | None:
+    return assertion_name(verdict) if isinstance(verdict.requirement, Assertion) else None
+
+
+def latency(values_ms: Sequence[float]) -> Latency:
+    """Percentiles by the nearest rank: each is a latency that occurred."""
+    ordered = sorted(values_ms)
+    if not ordered:
+        return Latency(0, 0.0, 0.0, 0.0, 0.0)
+    p50, p90, p99 = (ordered[math.ceil(share * len(ordered)) - 1] for share in (0.5, 0.9, 0.99))
+    return Latency(len(ordered), p50, p90, p99, ordered[-1])

@@ -1,0 +1,170 @@
+"""A run's results as compact data for the HTML report's script.
+
+Rows are lists in the order of `COLUMNS`; texts stand once in one table and rows name them by number; the beginning that
+all rendered prompts of a column share is stored once. Failures come first, so that they get the room.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from evolve.core.events import CaseResult, RunFinished
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import Assertion, AssertSet, Suite
+from evolve.core.verdicts import Verdict
+from evolve.report.html_numbers import metadata_text
+from evolve.report.text import assertion_name, cut, shown
+
+COLUMNS: Final = (
+    *("anchor", "status", "score", "suite", "provider", "prompt_label", "order", "latency_ms", "tokens", "cost"),
+    *("cached", "prompt", "output", "vars", "assertions", "reason", "error", "error_kind", "metadata", "description"),
+    "named_scores",
+)
+
+TEXT_LIMIT: Final = 40_000
+"""Characters of one text; the middle of a longer one is left out and counted."""
+TIGHT_LIMIT: Final = 400
+"""The same once all texts together have passed TEXTS_LIMIT; failures come first and keep theirs."""
+TEXTS_LIMIT: Final = 24_000_000
+
+_STATUS: Final = {"error": 0, "fail": 1, "pass": 2}
+
+
+class Texts:
+    """Each text once, by number."""
+
+    def __init__(self) -> None:
+        self.all: list[JsonValue] = []
+        self._numbers: dict[str, int] = {}
+        self._size = 0
+
+    def number(self, text: str) -> int:
+        """The number of a text, cut to the limit."""
+        known = self._numbers.get(text)
+        if known is not None:
+            return known
+        kept = cut(text, TEXT_LIMIT if self._size < TEXTS_LIMIT else TIGHT_LIMIT)
+        self._size += len(kept)
+        self._numbers[text] = len(self.all)
+        self.all.append(kept)
+        return self._numbers[text]
+
+
+def report_data(run: RunFinished) -> dict[str, JsonValue]:
+    """`columns, texts, rows, suites`: what the script needs; numbers in rows that are text stand for `texts`."""
+    texts = Texts()
+    beginnings = _beginnings(run)
+    anchors = _Anchors()
+    listed = [(at, suite, result) for at, (suite, results) in enumerate(run.results) for result in results]
+    ordered = sorted(enumerate(listed), key=lambda item: (_STATUS[item[1][2].status], item[0]))
+    rows: list[JsonValue] = [
+        _row(texts, anchors, beginnings[_column(suite, result)], suite_index, order, result)
+        for order, (suite_index, suite, result) in ordered
+    ]
+    suites: list[JsonValue] = [suite.path for suite, _ in run.results]
+    return {"columns": list(COLUMNS), "suites": suites, "rows": rows, "texts": texts.all}
+
+
+def _column(suite: Suite, result: CaseResult) -> tuple[int, int]:
+    return id(suite), result.evaluation.prompt_index
+
+
+def _beginnings(run: RunFinished) -> dict[tuple[int, int], str]:
+    """What all rendered prompts of each column begin with; empty where that would save nothing."""
+    prompts: dict[tuple[int, int], list[str]] = {}
+    for suite, results in run.results:
+        for result in results:
+            prompts.setdefault(_column(suite, result), []).append(result.prompt)
+    return {column: _shared_beginning(found) if len(found) > 1 else "" for column, found in prompts.items()}
+
+
+def _shared_beginning(found: list[str]) -> str:
+    # What the first and the last in order share, all share.
+    first, last = min(found), max(found)
+    length = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:length]
+
+
+class _Anchors:
+    """A name for each row that links can use: its id, numbered where two suites share one."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def name(self, result: CaseResult) -> str:
+        wanted = result.evaluation.id
+        count = self._seen[wanted] = self._seen.get(wanted, 0) + 1
+        return wanted if count == 1 else f"{wanted}~{count}"
+
+
+def _row(
+    texts: Texts, anchors: _Anchors, beginning: str, suite: int, order: int, result: CaseResult
+) -> list[JsonValue]:
+    evaluation, answer, verdict = result.evaluation, result.answer, result.verdict
+    usage = answer.tokens if answer else None
+    return [
+        anchors.name(result),
+        _STATUS[result.status],
+        _rounded(verdict.score),
+        suite,
+        texts.number(evaluation.provider.name),
+        texts.number(evaluation.prompt.label),
+        order,
+        round(result.latency_ms, 1),
+        [usage.prompt, usage.completion, usage.cached, usage.total] if usage and usage.total else 0,
+        answer.cost if answer else None,
+        1 if answer and answer.cached else 0,
+        _prompt(texts, beginning, result.prompt),
+        texts.number(shown(result.output)) if answer else -1,
+        _pairs(texts, result.vars),
+        [_assertion(texts, *item) for item in _leaves(verdict.components, 0)],
+        texts.number(verdict.reason),
+        texts.number(result.error),
+        texts.number(result.error_kind),
+        _pairs(texts, evaluation.test.metadata),
+        texts.number(evaluation.test.description),
+        {name: _rounded(score) for name, score in result.named_scores.items()},
+    ]
+
+
+def _prompt(texts: Texts, beginning: str, prompt: str) -> list[JsonValue]:
+    # A shared beginning longer than a text may be is not cut: its middle would be lost to every row.
+    if len(beginning) < 20 or len(beginning) > TEXT_LIMIT:
+        return [texts.number(prompt)]
+    return [texts.number(beginning), texts.number(prompt[len(beginning) :])]
+
+
+def _pairs(texts: Texts, values: Mapping[str, JsonValue]) -> list[JsonValue]:
+    flat: list[JsonValue] = []
+    for name, value in values.items():
+        flat += (texts.number(str(name)), texts.number(metadata_text(value)))
+    return flat
+
+
+def _leaves(verdicts: Iterable[Verdict], depth: int) -> Iterator[tuple[Verdict, int]]:
+    for verdict in verdicts:
+        yield verdict, depth
+        yield from _leaves(verdict.components, depth + 1)
+
+
+def _assertion(texts: Texts, verdict: Verdict, depth: int) -> list[JsonValue]:
+    """Status, type, metric, expected value, reason, score, weight, threshold, depth."""
+    requirement = verdict.requirement
+    value = requirement.value if isinstance(requirement, Assertion) else None
+    status = "error" if verdict.error else "pass" if verdict.passed else "fail"
+    return [
+        _STATUS[status],
+        texts.number(assertion_name(verdict)),
+        texts.number((requirement.metric or "") if requirement else ""),
+        -1 if value is None else texts.number(shown(value)),
+        texts.number(verdict.error or verdict.reason),
+        _rounded(verdict.score),
+        requirement.weight if isinstance(requirement, Assertion | AssertSet) else 1,
+        requirement.threshold if requirement else None,
+        depth,
+    ]
+
+
+def _rounded(score: float) -> JsonValue:
+    """Null for what JSON has no number for."""
+    return round(score, 4) if math.isfinite(score) else None
