@@ -203,7 +203,8 @@ class Totals:
             self._tokens += result.answer.tokens
         self._grader_tokens += result.verdict.tokens
         components = flatten(result.verdict.components)
-        for component in components:
+        # promptfoo forgets the assertions of a test that is an error
+        for component in components if result.status != "error" else ():
             self._assertions[0 if component.passed else 1] += 1
         for name, score in result.named_scores.items():
             self._count_named(name, score, components, result.verdict)

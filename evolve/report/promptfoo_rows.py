@@ -64,7 +64,7 @@ class Rows:
         row["testCase"] = self._test_case(evaluation.test, evaluation.vars)
         row["testIdx"] = evaluation.test_index + self._first_test
         row["tokenUsage"] = token_usage(answer.tokens if answer else TokenUsage(), verdict.tokens)
-        row["vars"] = dict(result.vars)
+        row["vars"] = _shown_vars(result)
         row["metadata"] = {**evaluation.test.metadata, **(answer.metadata if answer else {})}
         row["failureReason"] = _ERROR if result.status == "error" else _NOT_FAILED if result.status == "pass" else _FAILED
         row["caseId"] = evaluation.id
@@ -132,6 +132,13 @@ class Rows:
         if len(self._assertions) < 10_000:
             self._assertions[id(requirement)] = (requirement, row)
         return row
+
+
+def _shown_vars(result: CaseResult) -> Row:
+    """The vars as the suite has them, with those that a function made for this prompt."""
+    evaluation = result.evaluation
+    made = {name: result.vars[name] for name in evaluation.test.var_scripts if name in result.vars}
+    return {**evaluation.vars, **made}
 
 
 def requirement_row(requirement: Requirement) -> Row:
