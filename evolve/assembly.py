@@ -5,8 +5,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +28,7 @@ from evolve.runner import SuiteRunner
 from evolve.store.answers import NoAnswers, SqliteAnswers
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts
-from evolve.store.suites import load_suite
+from evolve.store.suites import load_merged, load_suite
 
 DEFAULT_PROVIDER = "llamacpp:smollm2-135m"
 """Who answers where neither the suite, the command line nor EVOLVE_PROVIDER names anyone: the embedded model."""
@@ -73,9 +74,17 @@ def load(path: str, settings: Settings) -> LoadedSuite:
     Raises:
         InputError: every problem of the suite and its files.
     """
+    return _loaded(partial(load_suite, path), path, settings)
+
+
+def load_as_one(paths: Sequence[str], settings: Settings) -> LoadedSuite:
+    """Several configs merged into one suite, the way promptfoo takes several `-c`; raises as `load` does."""
+    return _loaded(partial(load_merged, paths), paths[0], settings)
+
+
+def _loaded(read: Callable[..., Suite], path: str, settings: Settings) -> LoadedSuite:
     scripts = LocalScripts()
-    suite = load_suite(
-        path,
+    suite = read(
         undefined=settings.undefined,
         unknown_keys=settings.unknown_keys,
         env=settings.env,

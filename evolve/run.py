@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 
-from evolve.assembly import LoadedSuite, Settings, evidence_of, load_all, open_answers, runner_for
+from evolve.assembly import LoadedSuite, Settings, evidence_of, load_all, load_as_one, open_answers, runner_for
 from evolve.command_line import INTERRUPTED, guarded
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.events import CaseFinished, CaseResult, RunFinished
@@ -44,7 +44,8 @@ def main(arguments: Sequence[str]) -> int:
     for path in options.output:
         _writer(path)
     settings = _settings(options)
-    loaded = load_all(_files(options.suites), settings)
+    files = _files(options.suites)
+    loaded = (load_as_one(files, settings),) if options.merge else load_all(files, settings)
     _warn(loaded)
     selected = _selected(loaded, _selection(options, settings))
     progress = open_progress(sys.stderr, settings.env, quiet=options.quiet or options.json)
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("suites", nargs="+", metavar="SUITE", help="a YAML or JSON file in promptfoo's format")
     add = parser.add_argument
     add("-o", "--output", action="append", default=[], metavar="FILE", help="a report: .json, .jsonl, .csv, .html, .xml")
+    add("--merge", action="store_true", help="take all files as one suite, as promptfoo does with several -c")
     add("--filter-pattern", metavar="RE", help="only tests whose description or id matches")
     add("--filter-metadata", action="append", default=[], metavar="KEY=VALUE", help="only tests with this metadata")
     add("--filter-first-n", type=_positive, metavar="N", help="only the first N tests of each suite")

@@ -178,7 +178,7 @@ class SuiteRunner:
             done = await self._judged(asked, started_s)
         except (CannotEvaluate, EnvironmentFault, InputError) as error:
             done = _Done(asked.failed(error, started_s), None)
-        if done.result.latency_ms == 0.0 and not evaluation.test.has_provider_output:
+        if done.result.answer is None:
             measured = (self._clock.monotonic_s() - begun) * 1000
             return _Done(replace(done.result, latency_ms=round(measured, 3)), done.target)
         return done
@@ -191,6 +191,8 @@ class SuiteRunner:
         variables = dict(evaluation.vars)
         if self._conversations.is_used:
             variables["_conversation"] = self._conversations.of(evaluation)
+            if test.options.disable_conversation_var:
+                variables["_conversation"] = []
         for name, script in test.var_scripts.items():
             variables[name] = await make_var(name, script, prompt.raw, variables, self._tools)
         text = prompt.raw

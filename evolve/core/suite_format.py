@@ -373,6 +373,14 @@ class Defaults:
         """The defaults of a default test that was checked."""
         return Defaults(source, build_requirements(source)) if source else Defaults()
 
+    @staticmethod
+    def of_all(sources: Sequence[Source]) -> "Defaults":
+        """Several default tests, one over the other; their assertions add up."""
+        if len(sources) < 2:
+            return Defaults.of(sources[0] if sources else None)
+        requirements = tuple(part for source in sources for part in build_requirements(source))
+        return Defaults(Source(_merged(sources), sources[0].document, sources[0].path), requirements)
+
 
 def build_test(layers: Sequence[Source], defaults: Defaults, read_vars: VarsReader) -> Test:
     """One test of its layers, later ones win: a scenario's entry and a test, or a test alone."""

@@ -18,7 +18,7 @@ def answer_from(fields: Mapping[str, JsonValue], latency_ms: float, raw: JsonVal
     return Answer(
         fields.get("output"),
         error=None if error in (None, "") else error if isinstance(error, str) else str(error),
-        latency_ms=_number(fields.get("latencyMs")) or latency_ms,
+        latency_ms=latency_ms if (own := _number(fields.get("latencyMs"))) is None else own,
         cost=_number(fields.get("cost")),
         tokens=usage_from(fields.get("tokenUsage")),
         finish_reason=finish_reason(fields.get("finishReason")),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evolve.core.errors import InputError, Location, Problem
+from evolve.core.js_values import to_json
 from evolve.core.suite import Prompt, ScriptRef
 from evolve.core.yaml12 import parse_yaml
 from evolve.store.files import LocalFiles
@@ -89,7 +90,7 @@ def _read(
     shown = files.shown(path)
     text = files.read_text(path)
     if path.endswith(_SCRIPTS):
-        name = label or (f"{shown}:{function}" if function else shown)
+        name = label or (f"{shown}:{function}" if function else f"{shown}: {text}" if path.endswith(".py") else shown)
         yield Prompt(text, name, config, ScriptRef(path, function))
     elif path.endswith(".txt"):
         for part in _split_text(text):
@@ -143,7 +144,7 @@ def _data_text(path: str, text: str, files: LocalFiles) -> str:
         value = parse_yaml(text, path) if not path.endswith(".json") else json.loads(text)
     except (InputError, ValueError):
         return text
-    return json.dumps(_with_files(value, files), ensure_ascii=False, separators=(",", ":"))
+    return to_json(_with_files(value, files))
 
 
 def _with_files(value: Any, files: LocalFiles) -> Any:

@@ -63,11 +63,100 @@ def load_suite(
     Raises:
         InputError: every problem of the config and of its files.
     """
-    files = LocalFiles(os.path.dirname(os.path.abspath(path)), root)
-    findings = Findings(unknown_keys)
-    loader = _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts or LocalScripts())
+    loader = _loader(path, unknown_keys, env, root, scripts)
     with _without_garbage_collection():
         return loader.load(undefined, tuple(default_providers))
+
+
+def load_merged(
+    paths: Sequence[str],
+    *,
+    undefined: Literal["strict", "empty"] = "strict",
+    unknown_keys: Literal["error", "warn"] = "error",
+    env: Mapping[str, str] | None = None,
+    root: str | None = None,
+    default_providers: Sequence[str] = (),
+    scripts: LocalScripts | None = None,
+) -> Suite:
+    """Several configs as one suite, the way promptfoo takes several `-c`.
+
+    All tests meet all prompts and providers; alike ones count once. The default tests lie one over the other, their
+    assertions add up. Everything else of a later config wins. The arguments are those of `load_suite`.
+
+    Raises:
+        InputError: every problem of the configs, or that they stand in different folders.
+    """
+    if len({os.path.dirname(os.path.abspath(path)) for path in paths}) > 1:
+        raise InputError(Problem("configs that are merged must stand in one folder", Location(paths[1])))
+    loaders = [_loader(path, unknown_keys, env, root, scripts) for path in paths]
+    with _without_garbage_collection():
+        return _merged_suite(loaders, undefined, tuple(default_providers))
+
+
+def _merged_suite(
+    loaders: Sequence["_Loader"], undefined: Literal["strict", "empty"], default_providers: tuple[str, ...]
+) -> Suite:
+    first = loaders[0]
+    for loader in loaders[1:]:
+        loader.findings = first.findings
+    documents = [loader.document() for loader in loaders]
+    configs = [loader.checked(document) for loader, document in zip(loaders, documents, strict=True)]
+    read = tuple(zip(loaders, configs, documents, strict=True))
+    first.stop_on_problems()
+    whole = _merged_config(configs)
+    env = {**first.env, **env_texts(whole.get("env"))}
+    readers = [loader.reader() for loader in loaders]
+    default_tests = [
+        loader.default_test(config, document, reader)
+        for (loader, config, document), reader in zip(read, readers, strict=True)
+    ]
+    defaults = Defaults.of_all([source for source in default_tests if source])
+    providers = [found for loader, config, document in read for found in loader.providers(config, document, env)]
+    tests = tuple(
+        test
+        for (loader, config, document), reader in zip(read, readers, strict=True)
+        for test in loader.tests(config, document, reader, defaults)
+    )
+    prompts = [
+        found
+        for loader, config, document in read
+        if config.get("prompts") is not None
+        for found in loader.prompts(config, document, tests)
+    ] or first.prompts(whole, documents[0], tests)
+    texts: dict[tuple[str, str], Prompt] = {}
+    for prompt in prompts:
+        texts.setdefault((prompt.raw, prompt.label), prompt)
+    once: dict[tuple[str, str | None, str], ProviderSpec] = {}
+    for spec in providers or [ProviderSpec(name) for name in default_providers]:
+        once.setdefault((spec.id, spec.label, str(dict(spec.config))), spec)
+    return first.finished(whole, documents[0], tuple(texts.values()), tuple(once.values()), tests, undefined)
+
+
+def _merged_config(configs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The settings of all configs; lists are put together, of other keys the last one counts."""
+    whole: dict[str, Any] = {}
+    for config in configs:
+        for key, value in config.items():
+            before = whole.get(key)
+            if isinstance(before, list) and isinstance(value, list):
+                whole[key] = before + value
+            elif isinstance(before, dict) and isinstance(value, dict) and key != "defaultTest":
+                whole[key] = {**before, **value}
+            else:
+                whole[key] = value
+    descriptions = [str(config["description"]) for config in configs if config.get("description")]
+    return {**whole, "description": ", ".join(descriptions)}
+
+
+def _loader(
+    path: str,
+    unknown_keys: Literal["error", "warn"],
+    env: Mapping[str, str] | None,
+    root: str | None,
+    scripts: LocalScripts | None,
+) -> "_Loader":
+    files = LocalFiles(os.path.dirname(os.path.abspath(path)), root)
+    return _Loader(os.path.abspath(path), path, files, Findings(unknown_keys), env or {}, scripts or LocalScripts())
 
 
 @contextlib.contextmanager
@@ -93,18 +182,32 @@ class _Loader:
     _prompt_places: dict[int, Place] = field(default_factory=dict)
 
     def load(self, undefined: Literal["strict", "empty"], default_providers: tuple[str, ...]) -> Suite:
-        document = self._document()
-        config = self._checked(document)
+        document = self.document()
+        config = self.checked(document)
         env = {**self.env, **env_texts(config.get("env"))}
-        providers = self._providers(config, document, env) or tuple(ProviderSpec(name) for name in default_providers)
-        tests = self._tests(config, document)
-        prompts = self._prompts(config, document, tests)
+        providers = self.providers(config, document, env) or tuple(ProviderSpec(name) for name in default_providers)
+        reader = self.reader()
+        defaults = Defaults.of(self.default_test(config, document, reader))
+        tests = self.tests(config, document, reader, defaults)
+        prompts = self.prompts(config, document, tests)
+        return self.finished(config, document, prompts, providers, tests, undefined)
+
+    def finished(
+        self,
+        config: Mapping[str, Any],
+        document: Document,
+        prompts: tuple[Prompt, ...],
+        providers: tuple[ProviderSpec, ...],
+        tests: tuple[Test, ...],
+        undefined: Literal["strict", "empty"],
+    ) -> Suite:
+        """The suite of its parts; raises InputError with all that was found."""
         self._require(config, document, providers, tests)
         if not self.findings.problems:
             self.findings.problems.extend(unknown_names(prompts, providers, tests))
         if undefined == "strict" and not self.findings.problems:
             self.findings.problems.extend(undefined_problems(prompts, tests, self._prompt_places))
-        self._stop_on_problems()
+        self.stop_on_problems()
         return self._suite(config, prompts, providers, tests)
 
     def _suite(
@@ -135,7 +238,8 @@ class _Loader:
 
     # --- the config itself
 
-    def _document(self) -> Document:
+    def document(self) -> Document:
+        """The config as it stands in its file."""
         try:
             text = self.files.read_text(self.path)
         except InputError as error:
@@ -146,11 +250,12 @@ class _Loader:
             raise InputError(Problem(f"a suite needs prompts, providers and tests, {what}", document.locate()))
         return document
 
-    def _checked(self, document: Document) -> Mapping[str, Any]:
+    def checked(self, document: Document) -> Mapping[str, Any]:
+        """The config with its references resolved, without what is broken."""
         own_keys: set[str] = set()
         with self._collecting():
             document.value = resolve_references(document, self.files, own_keys)
-        self._stop_on_problems()
+        self.stop_on_problems()
         free_keys = lambda: frozenset(own_keys) | anchored_keys(document.text)  # noqa: E731
         checker()(document.value, (), self.findings.report_on(document, (), free_keys, is_config=True))
         broken = self.findings.broken
@@ -179,7 +284,8 @@ class _Loader:
 
     # --- prompts
 
-    def _prompts(self, config: Mapping[str, Any], document: Document, tests: Sequence[Test]) -> tuple[Prompt, ...]:
+    def prompts(self, config: Mapping[str, Any], document: Document, tests: Sequence[Test]) -> tuple[Prompt, ...]:
+        """The prompts of text, files and functions."""
         listed = config.get("prompts")
         if listed is None:
             if self.findings.problems:
@@ -197,9 +303,10 @@ class _Loader:
 
     # --- providers
 
-    def _providers(
+    def providers(
         self, config: Mapping[str, Any], document: Document, env: Mapping[str, str]
     ) -> tuple[ProviderSpec, ...]:
+        """The providers, those of provider files included."""
         key = "targets" if "targets" in config else "providers"
         listed = config.get("providers") or []
         entries = (
@@ -236,9 +343,14 @@ class _Loader:
 
     # --- tests
 
-    def _tests(self, config: Mapping[str, Any], document: Document) -> tuple[Test, ...]:
-        reader = TestReader(self.files, self.findings, self.scripts)
-        defaults = Defaults.of(self._default_test(config, document, reader))
+    def reader(self) -> TestReader:
+        """Reads the files that tests name."""
+        return TestReader(self.files, self.findings, self.scripts)
+
+    def tests(
+        self, config: Mapping[str, Any], document: Document, reader: TestReader, defaults: Defaults
+    ) -> tuple[Test, ...]:
+        """The tests and scenarios, merged with the defaults."""
         sources: list[list[Source]] = [[source] for source in reader.read(config.get("tests"), document, ("tests",))]
         sources.extend(self._scenario_layers(config, document, reader))
         if self.findings.problems:
@@ -262,7 +374,8 @@ class _Loader:
             given, is_expanded, self.files, lambda name: source.document.locate(*source.path, "vars", name)
         )
 
-    def _default_test(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> Source | None:
+    def default_test(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> Source | None:
+        """What every test starts from; None when the config has no default test."""
         value = config.get("defaultTest")
         if isinstance(value, str):
             return self._reading(document, ("defaultTest",), partial(reader.read_default, value), None)
@@ -315,7 +428,8 @@ class _Loader:
     def _collecting(self) -> "_Collecting":
         return _Collecting(self.findings)
 
-    def _stop_on_problems(self) -> None:
+    def stop_on_problems(self) -> None:
+        """Raises InputError when anything was found so far."""
         if self.findings.problems:
             raise InputError(self.findings.sorted_problems(self.shown))
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from evolve.core.errors import InputError, Location, Problem
+from evolve.core.js_values import to_json
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import ScriptRef
 from evolve.core.yaml12 import parse_yaml
@@ -101,5 +102,5 @@ def _content(value: str, files: LocalFiles) -> str:
         return f"data:{mime};base64,{encoded}" if suffix in _IMAGES else encoded
     text = files.read_text(path)
     if suffix in (".yaml", ".yml"):
-        return json.dumps(parse_yaml(text, path), ensure_ascii=False, separators=(",", ":"))
+        return to_json(parse_yaml(text, path))
     return text.strip()
