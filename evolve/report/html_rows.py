@@ -92,7 +92,8 @@ class _Anchors:
         self._seen: dict[str, int] = {}
 
     def name(self, result: CaseResult) -> str:
-        wanted = result.evaluation.id
+        # Half of a surrogate pair cannot stand in a link.
+        wanted = result.evaluation.id.encode("utf-8", "replace").decode()
         count = self._seen[wanted] = self._seen.get(wanted, 0) + 1
         return wanted if count == 1 else f"{wanted}~{count}"
 

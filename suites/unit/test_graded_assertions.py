@@ -22,9 +22,25 @@ from evolve.store.scripts import LocalScripts
 
 CONFORMANCE = Path(__file__).parents[2] / "fixtures" / "conformance"
 GRADED = frozenset(
-    "llm-rubric g-eval factuality model-graded-closedqa model-graded-factuality answer-relevance context-recall "
-    "context-relevance context-faithfulness similar similar:cosine similar:dot similar:euclidean".split()
+    [
+        "llm-rubric",
+        "g-eval",
+        "factuality",
+        "model-graded-closedqa",
+        "model-graded-factuality",
+        "answer-relevance",
+        "context-recall",
+        "context-relevance",
+        "context-faithfulness",
+        "similar",
+        "similar:cosine",
+        "similar:dot",
+        "similar:euclidean",
+    ]
 )
+
+
+NO_OPTIONS = TestOptions()
 
 
 def graded_cases() -> list[Any]:
@@ -118,7 +134,7 @@ def judge(
     graders: ScriptedGraders,
     *,
     variables: Mapping[str, Any] | None = None,
-    options: TestOptions = TestOptions(),
+    options: TestOptions = NO_OPTIONS,
     prompt: str = "Answer the question",
     answers: Memory | None = None,
 ) -> Verdict:

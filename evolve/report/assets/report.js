@@ -114,6 +114,7 @@
     const fresh = tableRow(row);
     if (old) old.remove();
     node.replaceWith(...fresh);
+    if (!wasOpen) reachable(fresh[1]);
     fresh[0].querySelector(".toggle").focus({ preventScroll: true });
     if (!wasOpen) history.replaceState(null, "", link(row));
   }
@@ -148,8 +149,16 @@
 
   const panel = (title, value, missing) => el("div", { class: "panel" }, el("h3", {}, title), value ? scrollable("pre", pretty(value), title) : missing);
 
-  // Long texts scroll in their own box, which then must be reachable by keyboard.
-  const scrollable = (name, value, label) => el(name, value.length > 600 || value.split("\n").length > 10 ? { tabindex: "0", role: "group", "aria-label": label } : {}, value);
+  // Long texts scroll in their own box, which then must be reachable by keyboard; that is known when it is laid out.
+  const scrollable = (name, value, label) => el(name, { "data-label": label }, value);
+  function reachable(root) {
+    const boxes = [...root.querySelectorAll("[data-label]")];
+    for (const box of boxes.filter(node => node.scrollHeight > node.clientHeight + 1)) {
+      box.tabIndex = 0;
+      box.setAttribute("role", "group");
+      box.setAttribute("aria-label", box.dataset.label);
+    }
+  }
 
   function pretty(value) {
     if (!/^\s*[[{]/.test(value) || value.length > 200000) return value;
@@ -172,7 +181,7 @@
         el("td", { class: depth ? `d${Math.min(depth, 3)}` : null }, state(code)),
         el("td", {}, el("span", { class: "mono" }, text(type)), notes.length > 0 && el("div", { class: "notes" }, notes.join(", "))),
         el("td", {}, expected < 0 ? "–" : scrollable("pre", text(expected), "Expected")),
-        el("td", {}, got && el("div", { class: "mono" }, got), el("div", { class: "why-text" }, code === 2 && text(reason) === "Assertion passed" ? "–" : text(reason))),
+        el("td", {}, got && el("div", { class: "mono" }, got), el("div", { class: "why-text", "data-label": "Reason" }, code === 2 && text(reason) === "Assertion passed" ? "–" : text(reason))),
         el("td", { class: "num" }, score(value)));
     });
     return el("div", { class: "checks", tabindex: "0", role: "region", "aria-label": "Assertions" }, el("table", {},
@@ -205,6 +214,7 @@
     const pages = Math.max(1, Math.ceil(shown.length / PAGE));
     const slice = shown.slice(page * PAGE, page * PAGE + PAGE);
     tbody.replaceChildren(...slice.flatMap(tableRow));
+    if (opened.size) reachable(tbody);
     count.textContent = shown.length === rows.length ? plural(rows.length, "result") : `${shown.length.toLocaleString("en")} of ${plural(rows.length, "result")}`;
     empty.hidden = shown.length > 0;
     table.hidden = shown.length === 0;

@@ -1,0 +1,214 @@
+"""The HTML report in a real browser: filters, links, keyboard, print, accessibility, and nothing leaves the page."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from evolve.report.html import write_html
+from fixtures.report_runs import report_run
+
+TESTS = 450
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def needs_browser(what: str) -> NoReturn:
+    """Skips; a failure where EVOLVE_REQUIRE lists `browser`."""
+    message = f"needs browser: {what}"
+    if "browser" in os.environ.get("EVOLVE_REQUIRE", "").replace(",", " ").split():
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    executable = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if executable is None:
+        needs_browser(f"none of {', '.join(NAMES)} is on the PATH")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        needs_browser("pip install 'anneal-harness[browser]'")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox needs rights that containers and root do not give; the page is our own file.
+        opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_html(str(path), report_run(TESTS), command="evolve run suites/agents/reflection.yaml")
+    return path
+
+
+class Opened:
+    """One page with what it asked for and complained of."""
+
+    def __init__(self, browser: Any, report: Path, **settings: Any) -> None:
+        self.context = browser.new_context(**settings)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(report.as_uri())
+        self.page.wait_for_selector("tr.row")
+
+    def states(self) -> set[str]:
+        return set(self.page.locator("tr.row .state").all_inner_texts())
+
+    @property
+    def count(self) -> str:
+        return str(self.page.locator(".count").inner_text())
+
+
+@pytest.fixture
+def opened(browser: Any, report: Path) -> Iterator[Opened]:
+    found = Opened(browser, report, viewport={"width": 1400, "height": 900})
+    yield found
+    found.context.close()
+
+
+def test_nothing_leaves_the_page_and_nothing_complains(opened: Opened, report: Path) -> None:
+    opened.page.locator(".toggle").first.click()
+    opened.page.locator("#theme").click()
+    assert opened.requests == [report.as_uri()]
+    assert opened.complaints == []
+
+
+def test_failures_come_first(opened: Opened) -> None:
+    shown = opened.page.locator("tr.row .state").all_inner_texts()
+    assert shown[0] == "! error"
+    assert shown == sorted(shown)
+    assert opened.count == f"{TESTS} results"
+
+
+def test_results_are_filtered_by_state(opened: Opened) -> None:
+    opened.page.locator("[data-state=fail]").click()
+    assert opened.states() == {"✗ fail"}
+    opened.page.locator("[data-state=error]").click()
+    assert opened.states() == {"! error", "✗ fail"}
+    opened.page.get_by_role("button", name="Clear").click()
+    assert opened.count == f"{TESTS} results"
+
+
+def test_results_are_filtered_by_text(opened: Opened) -> None:
+    opened.page.get_by_label("Search").fill("POSTGRES no space")
+    opened.page.locator(".count", has_text=f" of {TESTS}").wait_for()
+    names = opened.page.locator("tr.row .toggle").all_inner_texts()
+    assert names
+    assert all("postgres" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("label", "option"), [("Provider and prompt", "qwen · "), ("Metadata", "split = gate"), ("Metric", "accuracy")]
+)
+def test_results_are_filtered_by_choice(opened: Opened, label: str, option: str) -> None:
+    choice = opened.page.locator("label", has_text=label).locator("select").first
+    wanted = next(text for text in choice.locator("option").all_inner_texts() if text.startswith(option))
+    choice.select_option(label=wanted)
+    expected = wanted.rpartition("(")[2].rstrip(")")
+    assert opened.count.startswith(f"{expected} of {TESTS}")
+
+
+def test_a_name_in_the_tables_filters(opened: Opened) -> None:
+    opened.page.get_by_role("button", name="train").click()
+    assert " of 450 results" in opened.count
+
+
+def test_nothing_found_is_said(opened: Opened) -> None:
+    opened.page.get_by_label("Search").fill("no such words anywhere")
+    opened.page.get_by_text("No result matches these filters.").wait_for()
+
+
+def test_a_row_opens_to_all_of_it_by_keyboard(opened: Opened) -> None:
+    opened.page.locator("[data-state=fail]").click()
+    toggle = opened.page.locator(".toggle").first
+    toggle.focus()
+    opened.page.keyboard.press("Enter")
+    detail = opened.page.locator("tr.detail")
+    for heading in ("Output", "Prompt as sent", "Variables", "Expected", "Got and why"):
+        assert detail.get_by_text(heading, exact=True).count() == 1
+    assert "got: " in detail.inner_text()
+    assert toggle.get_attribute("aria-expanded") == "true"
+    opened.page.keyboard.press("Enter")
+    assert detail.count() == 0
+    assert opened.page.evaluate("document.activeElement.className") == "toggle"
+
+
+def test_a_link_opens_its_row_on_its_page(browser: Any, report: Path, opened: Opened) -> None:
+    opened.page.get_by_role("button", name="Next").click()
+    opened.page.locator(".toggle").nth(40).click()
+    address = opened.page.url
+    again = opened.context.new_page()
+    again.goto(address)
+    again.wait_for_selector("tr.detail")
+    assert again.locator("tr.row.open .toggle").inner_text() == opened.page.locator("tr.row.open .toggle").inner_text()
+    assert again.locator(".pager").get_by_text("Page 2 of 5").count() == 1
+
+
+def test_print_has_all_failures_and_no_controls(opened: Opened) -> None:
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    opened.page.emulate_media(media="print")
+    tally = sum(
+        int(opened.page.locator(f"[data-state={name}]").text_content().split()[-1]) for name in ("fail", "error")
+    )
+    assert opened.page.locator("#print article").count() == tally
+    assert opened.page.locator("#print").is_visible()
+    assert not opened.page.locator(".filters").is_visible()
+    assert not opened.page.locator("#theme").is_visible()
+
+
+@pytest.mark.parametrize("width", [360, 820, 1400])
+def test_nothing_is_wider_than_the_page(browser: Any, report: Path, width: int) -> None:
+    found = Opened(browser, report, viewport={"width": width, "height": 800})
+    found.page.locator("[data-state=fail]").click()
+    found.page.locator(".toggle").first.click()
+    assert found.page.evaluate("document.documentElement.scrollWidth") <= width
+    found.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_axe_finds_no_serious_fault(browser: Any, report: Path, scheme: str, width: int) -> None:
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        needs_browser("pip install 'anneal-harness[browser]'")
+    # axe puts its own script into the page, which the report's policy rightly refuses.
+    settings = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
+    found = Opened(browser, report, **settings)
+    found.page.locator("[data-state=fail]").click()
+    found.page.locator(".toggle").first.click()
+    faults = Axe().run(found.page).response["violations"]
+    serious = [
+        f"{fault['id']}: {fault['help']}: {[node['target'] for node in fault['nodes']][:3]}"
+        for fault in faults
+        if fault["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    found.context.close()
+
+
+def test_the_theme_is_kept(opened: Opened, report: Path) -> None:
+    opened.page.locator("#theme").click()
+    opened.page.locator("#theme").click()
+    assert opened.page.locator("html").get_attribute("data-theme") == "dark"
+    opened.page.reload()
+    assert opened.page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_without_javascript_the_failures_are_listed(browser: Any, report: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    assert page.get_by_role("heading", name="Failures").is_visible()
+    assert page.locator("noscript li, li").count() > 10
+    context.close()
