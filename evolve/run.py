@@ -9,9 +9,10 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from evolve.assembly import LoadedSuite, Settings, evidence_of, load_all, load_as_one, open_answers, runner_for
 from evolve.command_line import INTERRUPTED, guarded
@@ -175,7 +176,7 @@ def _run(
     evidence = [evidence_of(item.loaded.suite) for item in selected]
     try:
         with _calm_collector():
-            run = asyncio.run(_collect(selected, settings, progress))
+            run = _ran(_collect(selected, settings, progress))
     finally:
         progress.stop()
     outcomes = [
@@ -196,6 +197,21 @@ def _calm_collector() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def _ran(collecting: Coroutine[Any, Any, RunFinished]) -> RunFinished:
+    """What the coroutine gives, in an event loop of its own.
+
+    The loop's main task must have no result: when asyncio restores the handler of Ctrl-C, Python makes that task's
+    repr for a message that is thrown away, and all results would be in it.
+    """
+    ended: list[RunFinished] = []
+
+    async def keep() -> None:
+        ended.append(await collecting)
+
+    asyncio.run(keep())
+    return ended[0]
 
 
 async def _collect(selected: Sequence[_Selected], settings: Settings, progress: Progress) -> RunFinished:
