@@ -79,7 +79,7 @@ class SuiteFile(pytest.File):
             CollectError: everything that is wrong with the suite, as text.
         """
         try:
-            loaded = load(str(self.path), self.suites.settings)
+            loaded = load(_shown(self.path), self.suites.settings)
             evidence = evidence_of(loaded.suite)
         except InputError as error:
             raise self.CollectError(str(error)) from None
@@ -177,6 +177,12 @@ class SuiteItem(pytest.Item):
     def _spoken_id(self) -> str:
         path = os.path.relpath(self.path, self.config.invocation_params.dir)
         return f"{path}::{self.name}"
+
+
+def _shown(path: Path) -> str:
+    """The path as people read it: from here, where the file is below."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith(os.pardir) else relative
 
 
 _TAGS: pytest.StashKey[set[str]] = pytest.StashKey()

@@ -1,0 +1,309 @@
+"""Suites as pytest items, in a real pytest in a folder of its own."""
+
+import json
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+SUITE = """\
+prompts: ["Say {{word}}"]
+providers: [echo]
+tests:
+  - description: says hello
+    vars: {word: hello}
+    assert: [{type: contains, value: hello}, {type: word-count, value: 2}]
+  - description: says too little
+    vars: {word: hi}
+    assert: [{type: contains, value: hello}, {type: starts-with, value: Say}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVOLVE_CACHE_DIR", str(pytester.path / "cache"))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+
+
+def suite(pytester: pytest.Pytester, text: str = SUITE, name: str = "suite.yaml") -> None:
+    path = pytester.path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_nothing_is_collected_unasked(pytester):
+    suite(pytester)
+    pytester.makepyfile("def test_it(): pass")
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+def test_a_suite_named_on_the_command_line_is_collected(pytester):
+    suite(pytester)
+    result = pytester.runpytest_inprocess("suite.yaml", "-v")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["suite.yaml::says hello PASSED*", "suite.yaml::says too little FAILED*"])
+
+
+def test_a_named_yaml_file_that_is_no_suite_is_left_to_others(pytester):
+    suite(pytester, "driver: {name: docker}\nplatforms: []\n", "molecule.yml")
+    result = pytester.runpytest_inprocess("molecule.yml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_suite_files_are_collected_by_glob(pytester):
+    pytester.makeini("[pytest]\nsuite_files = suites/**/*.yaml\n")
+    suite(pytester, name="suites/one.yaml")
+    suite(pytester, name="suites/deep/er/two.yaml")
+    suite(pytester, name="elsewhere/three.yaml")
+    result = pytester.runpytest_inprocess("--collect-only", "-q")
+    lines = [line for line in result.outlines if "::" in line]
+    assert len(lines) == 4
+    assert not any("three" in line for line in lines)
+
+
+def test_a_failure_is_short_and_says_how_to_repeat_it(pytester):
+    suite(pytester)
+    result = pytester.runpytest_inprocess("suite.yaml")
+    result.stdout.fnmatch_lines(
+        [
+            'Expected output to contain "hello"*',
+            "prompt: Say hi",
+            "output: Say hi",
+            'failed contains: Expected output to contain "hello"*',
+            "score:  0.5",
+            "run just this again: pytest 'suite.yaml::says too little'",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+    pytester.runpytest_inprocess("suite.yaml::says too little").assert_outcomes(failed=1)
+
+
+def test_k_m_and_lf_select_items(pytester):
+    suite(
+        pytester,
+        "prompts: ['{{x}}']\nproviders: [echo]\ntests:\n"
+        "  - {description: one, vars: {x: a}, metadata: {tags: [fast, odd]}, assert: [{type: equals, value: b}]}\n"
+        "  - {description: two, vars: {x: b}, metadata: {marks: slow}, assert: [{type: equals, value: b}]}\n",
+    )
+    pytester.runpytest_inprocess("suite.yaml", "-k", "two").assert_outcomes(passed=1, deselected=1)
+    pytester.runpytest_inprocess("suite.yaml", "-m", "odd", "--strict-markers").assert_outcomes(failed=1, deselected=1)
+    pytester.runpytest_inprocess("suite.yaml").assert_outcomes(passed=1, failed=1)
+    pytester.runpytest_inprocess("suite.yaml", "--lf").assert_outcomes(failed=1, deselected=1)
+
+
+def test_skip_and_xfail_come_from_metadata(pytester):
+    suite(
+        pytester,
+        "prompts: ['{{x}}']\nproviders: [echo]\n"
+        "defaultTest: {vars: {x: a}, assert: [{type: equals, value: b}]}\ntests:\n"
+        "  - {description: one, metadata: {skip: not now}}\n"
+        "  - {description: two, metadata: {xfail: known to fail}}\n"
+        "  - {description: three, vars: {x: b}, metadata: {xfail: true}}\n",
+    )
+    result = pytester.runpytest_inprocess("suite.yaml", "-rsx")
+    result.assert_outcomes(skipped=1, xfailed=1, xpassed=1)
+    result.stdout.fnmatch_lines(["SKIPPED*not now", "XFAIL*known to fail"])
+
+
+def test_junit_carries_score_and_reason(pytester):
+    suite(pytester)
+    pytester.runpytest_inprocess("suite.yaml", "--junitxml=j.xml")
+    cases = {case.get("name"): case for case in ET.parse(pytester.path / "j.xml").iter("testcase")}
+    properties = {p.get("name"): p.get("value") for p in cases["says too little"].iter("property")}
+    assert properties["score"] == "0.5"
+    assert properties["reason"].startswith('Expected output to contain "hello"')
+
+
+def test_input_problems_are_one_collection_error_without_a_traceback(pytester):
+    suite(pytester, "prompts: [a]\nproviders: [echo]\ntests:\n  - asserts: []\n  - {assrt: []}\n")
+    result = pytester.runpytest_inprocess("suite.yaml")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*suite.yaml:4:5: tests?0?.asserts: unknown key*", "*suite.yaml:5:*did you mean*"])
+    assert "Traceback" not in result.stdout.str()
+    assert "evolve/" not in result.stdout.str()
+
+
+def test_a_fault_of_the_environment_is_an_error_not_a_failure(pytester, monkeypatch):
+    monkeypatch.setenv("EVOLVE_RETRIES", "0")
+    suite(
+        pytester,
+        "prompts: [a]\nproviders: [{id: 'http://127.0.0.1:9/', config: {method: GET}}]\n"
+        "tests: [{description: one, metadata: {xfail: true}, assert: [{type: contains, value: a}]}]\n",
+    )
+    result = pytester.runpytest_inprocess("suite.yaml")
+    result.assert_outcomes(errors=1)
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_settings_come_from_the_ini_file(pytester):
+    pytester.makeini("[pytest]\nsuite_files = *.yaml\nsuite_undefined = empty\nsuite_unknown_keys = warn\n")
+    suite(pytester, "prompts: ['[{{absent}}]']\nproviders: [echo]\ntests: [{assertx: 1, assert: [{type: equals, value: '[]'}]}]\n")
+    result = pytester.runpytest_inprocess("-W", "default")
+    result.assert_outcomes(passed=1, warnings=1)
+
+
+def test_a_wrong_setting_is_a_usage_error(pytester):
+    pytester.makeini("[pytest]\nsuite_files = *.yaml\nsuite_undefined = lenient\n")
+    suite(pytester)
+    result = pytester.runpytest_inprocess()
+    assert "suite_undefined='lenient' must be strict or empty" in result.stdout.str() + result.stderr.str()
+    assert result.ret != 0
+
+
+def test_repeats_are_items_and_with_a_pass_rate_one_item(pytester):
+    suite(
+        pytester,
+        "prompts: [a]\nproviders: [echo]\ntests:\n"
+        "  - {description: three, options: {repeat: 3}, assert: [{type: equals, value: a}]}\n"
+        "  - {description: one, options: {repeat: 3}, metadata: {pass_rate: 0.5}, assert: [{type: equals, value: a}]}\n",
+    )
+    pytester.runpytest_inprocess("suite.yaml").assert_outcomes(passed=4)
+
+
+def test_the_members_of_a_comparison_are_judged_together_also_when_one_is_selected(pytester):
+    suite(
+        pytester,
+        "prompts: [short, a longer one]\nproviders: [echo]\n"
+        "tests: [{description: t, assert: [{type: javascript, value: output.length / 100}, {type: max-score}]}]\n",
+    )
+    pytester.runpytest_inprocess("suite.yaml").assert_outcomes(passed=1, failed=1)
+    pytester.runpytest_inprocess("suite.yaml", "-k", "longer").assert_outcomes(passed=1, deselected=1)
+
+
+def test_lines_are_where_the_tests_stand(pytester):
+    suite(pytester)
+    items, _ = pytester.inline_genitems("suite.yaml")
+    assert [item.location[1] for item in items] == [3, 6]
+
+
+class _Counting(BaseHTTPRequestHandler):
+    asked: list[str] = []
+    at_once = most_at_once = 0
+    lock = threading.Lock()
+
+    def do_POST(self) -> None:
+        cls = type(self)
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with cls.lock:
+            cls.asked.append(body["q"])
+            cls.at_once += 1
+            cls.most_at_once = max(cls.most_at_once, cls.at_once)
+        time.sleep(0.05)
+        with cls.lock:
+            cls.at_once -= 1
+        data = json.dumps({"output": body["q"]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    _Counting.asked, _Counting.at_once, _Counting.most_at_once = [], 0, 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Counting)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+
+
+def http_suite(url: str, count: int) -> str:
+    tests = "".join(f"  - {{description: case {n}, vars: {{w: w{n}}}, assert: [{{type: equals, value: w{n}}}]}}\n" for n in range(count))
+    config = '{method: POST, headers: {Content-Type: application/json}, body: {q: "{{prompt}}"}, transformResponse: json.output}'
+    return f'prompts: ["{{{{w}}}}"]\nproviders: [{{id: "{url}", config: {config}}}]\ntests:\n{tests}'
+
+
+def test_providers_are_asked_ahead_concurrently(pytester, endpoint):
+    suite(pytester, http_suite(endpoint, 20))
+    pytester.runpytest_inprocess("suite.yaml", "--suite-concurrency", "10").assert_outcomes(passed=20)
+    assert len(_Counting.asked) == 20
+    assert 4 < _Counting.most_at_once <= 10
+
+
+def test_only_selected_items_are_asked(pytester, endpoint):
+    suite(pytester, http_suite(endpoint, 10))
+    pytester.runpytest_inprocess("suite.yaml", "-k", "case and (3 or 5)").assert_outcomes(passed=2, deselected=8)
+    assert sorted(_Counting.asked) == ["w3", "w5"]
+
+
+def test_collecting_asks_nothing(pytester, endpoint):
+    suite(pytester, http_suite(endpoint, 3))
+    pytester.runpytest_inprocess("suite.yaml", "--collect-only")
+    assert _Counting.asked == []
+
+
+def test_a_second_run_takes_answers_from_the_store(pytester, endpoint):
+    suite(pytester, http_suite(endpoint, 5))
+    for _ in range(2):
+        pytester.runpytest_inprocess("suite.yaml").assert_outcomes(passed=5)
+    assert len(_Counting.asked) == 5
+    pytester.runpytest_inprocess("suite.yaml", "--no-suite-cache").assert_outcomes(passed=5)
+    assert len(_Counting.asked) == 10
+
+
+def test_with_x_few_answers_are_bought_in_vain(pytester, endpoint):
+    text = http_suite(endpoint, 40).replace("value: w0}", "value: other}")
+    suite(pytester, text)
+    pytester.runpytest_inprocess("suite.yaml", "-x", "--suite-concurrency", "4").assert_outcomes(failed=1)
+    assert len(_Counting.asked) <= 12
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal"])
+def test_workers_of_xdist_buy_each_answer_once(pytester, endpoint, dist):
+    suite(pytester, http_suite(endpoint, 30))
+    result = pytester.runpytest_subprocess("suite.yaml", "-n", "2", "--dist", dist)
+    result.assert_outcomes(passed=30)
+    assert sorted(_Counting.asked) == sorted({f"w{n}" for n in range(30)})
+
+
+EVIDENCE = "---\nevidence: {tolerance: 0.1, splits: {val: {cases: 4, accuracy: 0.8}}}\n---\n"
+
+
+def judged_suite(*words: str) -> str:
+    tests = ", ".join(f"{{vars: {{x: {word}}}}}" for word in words)
+    default = "{metadata: {evidence: AGENT.md, split: val}, assert: [{type: equals, value: a}]}"
+    return f"prompts: ['{{{{x}}}}']\nproviders: [echo]\ndefaultTest: {default}\ntests: [{tests}]\n"
+
+
+def test_a_split_that_keeps_its_score_tolerates_single_failures(pytester):
+    suite(pytester, EVIDENCE, "AGENT.md")
+    suite(pytester, judged_suite("a", "a", "a", "b"))
+    result = pytester.runpytest_inprocess("suite.yaml", "-v", "-rx")
+    result.assert_outcomes(passed=4, xfailed=1)
+    result.stdout.fnmatch_lines(["suite.yaml::split val PASSED*", "XFAIL*known: the split's score decides*"])
+
+
+def test_a_split_that_falls_is_one_failure(pytester):
+    suite(pytester, EVIDENCE, "AGENT.md")
+    suite(pytester, judged_suite("a", "a", "b", "c"))
+    result = pytester.runpytest_inprocess("suite.yaml")
+    result.assert_outcomes(passed=2, xfailed=2, failed=1)
+    result.stdout.fnmatch_lines(["split val: 2 of 4 passed (0.500)*it fell by 0.300"])
+
+
+def test_a_part_of_a_split_fails_by_itself(pytester):
+    suite(pytester, EVIDENCE, "AGENT.md")
+    suite(pytester, judged_suite("a", "b"))
+    pytester.runpytest_inprocess("suite.yaml::x=b").assert_outcomes(failed=1)
+    pytester.runpytest_inprocess("suite.yaml::x=a", "suite.yaml::split val").assert_outcomes(passed=1, skipped=1)
+
+
+def test_a_split_is_judged_by_whichever_worker_runs_its_item(pytester):
+    suite(pytester, EVIDENCE, "AGENT.md")
+    suite(pytester, judged_suite("a", "a", "a", "b"))
+    result = pytester.runpytest_subprocess("suite.yaml", "-n", "2")
+    result.assert_outcomes(passed=4, xfailed=1)
+
+
+def test_missing_evidence_is_a_collection_error(pytester):
+    suite(pytester, judged_suite("a"))
+    result = pytester.runpytest_inprocess("suite.yaml")
+    result.assert_outcomes(errors=1)
+    assert "AGENT.md" in result.stdout.str()
