@@ -19,7 +19,7 @@ from evolve.core.events import CaseResult, RunFinished
 from evolve.core.js_values import number_text
 from evolve.core.json_value import JsonValue
 from evolve.report.html_numbers import Group, Latency, Measure, Numbers, latency, numbers
-from evolve.report.html_rows import report_data
+from evolve.report.html_rows import report_data, shown_path
 from evolve.report.output_file import output_file
 from evolve.report.text import cut
 
@@ -118,7 +118,7 @@ def _header(run: RunFinished, found: Numbers, title: str, command: str) -> Itera
     yield '<a class="skip" href="#results">Skip to the results</a>\n<header>\n<div class="headline">\n'
     yield f'<h1>{escape(title)}</h1>\n<p class="verdict {state}">{_MARKS[state]} {escape(_short(found))}</p>\n'
     yield '<button type="button" id="theme" class="quiet" hidden>Theme: system</button>\n</div>\n<p class="facts">'
-    facts = [_count(found.whole.tests, "test"), *(escape(suite.path) for suite in run.suites[:4])]
+    facts = [_count(found.whole.tests, "test"), *(escape(shown_path(suite.path)) for suite in run.suites[:4])]
     if len(run.suites) > 4:
         facts.append(f"and {len(run.suites) - 4} more suites")
     if run.started_s:

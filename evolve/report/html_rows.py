@@ -6,6 +6,7 @@ all rendered prompts of a column share is stored once. Failures come first, so t
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 from evolve.core.events import CaseResult, RunFinished
@@ -61,8 +62,14 @@ def report_data(run: RunFinished) -> dict[str, JsonValue]:
         _row(texts, anchors, beginnings[_column(suite, result)], suite_index, order, result)
         for order, (suite_index, suite, result) in ordered
     ]
-    suites: list[JsonValue] = [suite.path for suite, _ in run.results]
+    suites: list[JsonValue] = [shown_path(suite.path) for suite, _ in run.results]
     return {"columns": list(COLUMNS), "suites": suites, "rows": rows, "texts": texts.all}
+
+
+def shown_path(path: str) -> str:
+    """A suite's path from the current folder where it is inside: reports are read on other machines."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _column(suite: Suite, result: CaseResult) -> tuple[int, int]:

@@ -192,6 +192,15 @@ def test_groups_add_up_to_the_whole() -> None:
     assert [key for key, _ in found.by_metadata] == ["split", "family"]
 
 
+def test_a_suite_is_named_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ((suite, results),) = report_run(1).results
+    suite = replace(suite, path=str(tmp_path / "suites" / "a.yaml"))
+    page = Page(html_text(RunFinished((suite,), ((suite, results),), 1.0)))
+    assert page.data["suites"] == ["suites/a.yaml"]
+    assert str(tmp_path) not in page.text
+
+
 def test_an_interrupted_run_says_so() -> None:
     assert "stopped before its end" in html_text(replace(report_run(2), interrupted=True))
 
