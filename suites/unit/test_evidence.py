@@ -1,0 +1,118 @@
+"""An agent's recorded scores, and what a run of its suite may lose."""
+
+import pytest
+
+from evolve.core.errors import ExitCode, InputError
+from evolve.core.events import CaseResult
+from evolve.core.evidence import Evidence, SplitRecord, judge, parse_evidence
+from evolve.core.outcomes import complete_splits, exit_code, outcome
+from evolve.core.suite import Evaluation, Prompt, ProviderSpec, Suite, Test
+from evolve.core.verdicts import Verdict
+
+SUITE = Suite("s.yaml", ".", (), (), ())
+EVIDENCE = Evidence("AGENT.md", 0.05, {"train": SplitRecord(10, 0.8), "val": SplitRecord(4, 0.5)})
+
+
+def case(number: int, split: str, status: str = "pass", kind: str = "", **metadata: object) -> CaseResult:
+    test = Test({}, (), metadata={"split": split, **metadata})
+    evaluation = Evaluation(f"{split} {number}", test, {}, Prompt("p", "p"), ProviderSpec("echo"), number, 0)
+    return CaseResult(evaluation, status, Verdict(status == "pass", 0.0, "r"), "p", {}, None, None, error_kind=kind)
+
+
+def cases(split: str, passed: int, failed: int = 0, errors: int = 0) -> list[CaseResult]:
+    statuses = ["pass"] * passed + ["fail"] * failed + ["error"] * errors
+    return [case(number, split, status) for number, status in enumerate(statuses)]
+
+
+@pytest.mark.parametrize(("passed", "kept"), [(80, True), (75, True), (74, False), (100, True)])
+def test_a_split_may_fall_by_the_tolerance_and_no_more(passed, kept):
+    (verdict,) = judge(cases("train", passed, 100 - passed), EVIDENCE)
+    assert verdict.is_kept is kept
+
+
+def test_each_split_is_judged_by_itself():
+    verdicts = judge(cases("train", 5, 5) + cases("val", 3, 1), EVIDENCE)
+    assert [(v.split, v.is_kept) for v in verdicts] == [("train", False), ("val", True)]
+
+
+def test_the_tolerance_can_be_given():
+    (verdict,) = judge(cases("train", 5, 5), EVIDENCE, 0.3)
+    assert verdict.is_kept
+
+
+def test_a_case_that_could_not_be_judged_fails_its_split():
+    (verdict,) = judge(cases("val", 3, 0, 1), EVIDENCE)
+    assert not verdict.is_kept
+    assert "1 could not be judged" in verdict.text
+
+
+def test_a_split_without_a_record_cannot_fall():
+    (verdict,) = judge(cases("gate", 0, 3), EVIDENCE)
+    assert verdict.is_kept
+    assert "nothing is recorded" in verdict.text
+
+
+def test_the_verdict_says_how_far_it_fell():
+    (verdict,) = judge(cases("train", 6, 4), EVIDENCE)
+    assert verdict.text == "split train: 6 of 10 passed (0.600), recorded 0.800 on 10, tolerance 0.05: it fell by 0.200"
+
+
+def test_failures_of_a_kept_split_are_known_and_do_not_fail_the_run():
+    found = outcome(SUITE, cases("val", 2, 2), evidence=EVIDENCE, complete=frozenset({"val"}))
+    assert (len(found.known), len(found.failures), found.is_good) == (2, 0, True)
+    assert exit_code([found]) == ExitCode.DONE
+
+
+def test_failures_of_a_fallen_split_are_failures():
+    found = outcome(SUITE, cases("val", 1, 3), evidence=EVIDENCE, complete=frozenset({"val"}))
+    assert (len(found.known), len(found.failures), found.is_good) == (0, 3, False)
+
+
+def test_a_part_of_a_split_and_a_split_without_a_record_are_judged_case_by_case():
+    found = outcome(SUITE, cases("val", 3, 1) + cases("gate", 3, 1), evidence=EVIDENCE, complete=frozenset({"gate"}))
+    assert len(found.failures) == 2
+
+
+def test_a_selection_is_complete_where_it_leaves_nothing_out():
+    evaluations = [item.evaluation for item in cases("val", 3) + cases("train", 3)]
+    assert complete_splits(evaluations, evaluations[:4]) == {"val"}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "code"),
+    [(["evaluation"], ExitCode.FAILURES), (["input"], ExitCode.INPUT), (["input", "environment"], ExitCode.ENVIRONMENT)],
+)
+def test_a_fault_of_the_environment_outweighs_all_else(kinds, code):
+    results = [case(number, "val", "error", kind) for number, kind in enumerate(kinds)]
+    assert exit_code([outcome(SUITE, [*results, case(9, "val", "fail")])]) == code
+
+
+def test_an_expected_failure_is_none():
+    found = outcome(SUITE, [case(0, "val", "fail", xfail="known")])
+    assert (len(found.expected), found.is_good) == (1, True)
+
+
+FRONT = "---\nname: A\nevidence:\n  suite: s.yaml\n  tolerance: 0.1\n  splits:\n    val: {cases: 4, accuracy: 0.75}\n---\nbody\n"
+
+
+def test_evidence_is_read_from_the_front_matter():
+    assert parse_evidence(FRONT, "A.md") == Evidence("A.md", 0.1, {"val": SplitRecord(4, 0.75)})
+
+
+def test_an_agent_without_evidence_has_none():
+    assert parse_evidence("---\nname: A\n---\nbody\n", "A.md") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no front matter", "no front matter"),
+        (FRONT.replace("0.75", "75"), "splits.val must have cases"),
+        (FRONT.replace("0.1", "often"), "tolerance='often'"),
+        ("---\nevidence: {tolerance: 0.1}\n---\n", "splits must map each split"),
+        ("---\nevidence: [1]\n---\n", "must be a mapping"),
+    ],
+)
+def test_malformed_evidence_is_an_input_error(text, message):
+    with pytest.raises(InputError, match=message.replace("(", r"\(")):
+        parse_evidence(text, "A.md")
