@@ -187,7 +187,9 @@ class SuiteRunner:
         """Renders the prompt and gets an answer; fills `asked` as far as it comes."""
         evaluation = asked.evaluation
         test, prompt = evaluation.test, evaluation.prompt
-        config: Mapping[str, JsonValue] = {**prompt.config, **test.options.config} if test.options.config else prompt.config
+        config: Mapping[str, JsonValue] = (
+            {**prompt.config, **test.options.config} if test.options.config else prompt.config
+        )
         variables = dict(evaluation.vars)
         if self._conversations.is_used:
             variables["_conversation"] = self._conversations.of(evaluation)
@@ -222,7 +224,7 @@ class SuiteRunner:
         return await make_prompt(evaluation, variables, config, self._tools)
 
     async def _answer(self, provider: Provider, request: Request) -> Answer:
-        identity = provider.identity(request)
+        identity = provider.identity(request) if self._tools.answers.remembers else None
         if identity is None:
             return await provider.answer(request)
         if request.repeat:

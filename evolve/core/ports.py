@@ -116,6 +116,9 @@ class Scripts(Protocol):
 class AnswerStore(Protocol):
     """Answers that were bought once are free."""
 
+    remembers: bool
+    """Whether identities are looked at; where not, nobody needs to make them."""
+
     async def once(self, identity: JsonValue, buy: Callable[[], Awaitable[Answer]]) -> Answer:
         """The stored answer (`cached` true), else what `buy` answers, stored unless it has an error. Two askers of one identity buy once."""
         ...

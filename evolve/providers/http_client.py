@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -45,7 +46,7 @@ class HttpCall:
     @property
     def name(self) -> str:
         """The call as messages show it."""
-        return scrub(f"{self.method} {safe_url(self.url)}", self.secrets)
+        return _name(self.method, self.url, self.secrets)
 
     def scrub(self, text: str) -> str:
         """The text without this call's credentials."""
@@ -163,6 +164,11 @@ def _as_written(url: str) -> "yarl.URL":
     if not (urlsplit(url).hostname or "").isascii():
         return yarl.URL(url)
     return yarl.URL(quote(url, safe=_URL_CHARACTERS), encoded=True)
+
+
+@lru_cache(maxsize=256)
+def _name(method: str, url: str, secrets: tuple[str, ...]) -> str:
+    return scrub(f"{method} {safe_url(url)}", secrets)
 
 
 def _with_login_in_headers(call: HttpCall) -> tuple[str, Mapping[str, str]]:

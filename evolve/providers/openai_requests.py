@@ -46,6 +46,10 @@ class BodyBuilder:
     """Further config keys that go into the body as they are (llama.cpp's samplers)."""
     fixed: Mapping[str, JsonValue] = field(default_factory=dict)
     """Fields of every body."""
+    _last: list[tuple[Mapping[str, JsonValue], dict[str, JsonValue]]] = field(
+        default_factory=list, repr=False, compare=False
+    )
+    """The last config and its fields: most prompts have no settings of their own, so that it is always the same one."""
 
     def chat(self, prompt: str, config: Mapping[str, JsonValue], request: Request) -> dict[str, JsonValue]:
         """The body for /chat/completions."""
@@ -61,7 +65,15 @@ class BodyBuilder:
         return {**body, "prompt": prompt}
 
     def base(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """All fields but the messages."""
+        """All fields but the messages; they are shared, so nobody may change them."""
+        for known, body in self._last:
+            if known is config:
+                return body
+        body = self._base(config)
+        self._last[:] = [(config, body)]
+        return body
+
+    def _base(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         body: dict[str, JsonValue] = {"model": self.model} if self.model else {}
         body.update(self.fixed)
         body.update(self._sampling(config))

@@ -38,6 +38,8 @@ Buy = Callable[[], Awaitable[Answer]]
 class NoAnswers:
     """Remembers nothing."""
 
+    remembers = False
+
     async def once(self, _: JsonValue, buy: Buy) -> Answer:
         """What `buy` answers."""
         return await buy()
@@ -48,6 +50,8 @@ class NoAnswers:
 
 class MemoryAnswers:
     """Remembers answers while the process lives."""
+
+    remembers = True
 
     def __init__(self) -> None:
         self._answers: dict[bytes, Answer] = {}
@@ -109,6 +113,8 @@ class SqliteAnswers:
     Raises:
         EnvironmentFault: the folder cannot be written, or another version of Anneal wrote the file.
     """
+
+    remembers = True
 
     def __init__(
         self,
