@@ -48,9 +48,31 @@ def html_problem(text: str) -> str | None:
 
 def _parsed(text: str) -> tuple[Any, frozenset[str]]:
     """The root element, and which of html, head and body the text spells out."""
-    parser = needed("html5lib").HTMLParser(tree=_builder_class(), namespaceHTMLElements=False)
+    parser = _parser_class()(tree=_builder_class(), namespaceHTMLElements=False)
     root = parser.parse(text)
-    return root, frozenset(parser.tree.spelt_out)
+    return root, frozenset(parser.tree.spelt_out | parser.spelt_out)
+
+
+@cache
+def _parser_class() -> Any:
+    base: Any = needed("html5lib").HTMLParser
+
+    class Parser(base):  # type: ignore[misc]
+        """Notes whether the root comes from a tag: the base class sets its own mark then, and clears it again."""
+
+        spelt_out: frozenset[str] = frozenset()
+
+        @property
+        def firstStartTag(self) -> bool:  # noqa: N802 - the library's name
+            return self._is_first
+
+        @firstStartTag.setter
+        def firstStartTag(self, is_first: bool) -> None:  # noqa: N802
+            self._is_first = is_first
+            if is_first:
+                self.spelt_out = frozenset(("html",))
+
+    return Parser
 
 
 @cache
@@ -58,23 +80,16 @@ def _builder_class() -> Any:
     base: Any = needed("html5lib").treebuilders.getTreeBuilder("etree")
 
     class Builder(base):  # type: ignore[misc]
-        """Notes the wrappers that come from a tag; the parser makes the others from shorter tokens."""
+        """Notes the head and body that come from a tag; the parser makes the others from shorter tokens."""
 
         def reset(self) -> None:
             self.spelt_out: set[str] = set()
             super().reset()
 
-        def insertRoot(self, token: dict[str, Any]) -> None:  # noqa: N802 - the library's name
-            self._note(token)
-            super().insertRoot(token)
-
-        def insertElementNormal(self, token: dict[str, Any]) -> Any:  # noqa: N802
-            self._note(token)
-            return super().insertElementNormal(token)
-
-        def _note(self, token: dict[str, Any]) -> None:
+        def insertElementNormal(self, token: dict[str, Any]) -> Any:  # noqa: N802 - the library's name
             if "selfClosingAcknowledged" in token and token["name"] in _WRAPPERS:
                 self.spelt_out.add(token["name"])
+            return super().insertElementNormal(token)
 
     return Builder
 

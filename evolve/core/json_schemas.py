@@ -171,7 +171,10 @@ def _nullable_faults(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _matching_faults(schema: Mapping[str, Any]) -> Iterator[str]:
-    for pattern in schema.get("patternProperties", ()):
+    patterns = schema.get("patternProperties", {})
+    if all(part is True or part == {} for part in patterns.values()):
+        return
+    for pattern in patterns:
         for name in schema.get("properties", ()):
             if _matches(pattern, name):
                 yield f"the property {name!r} also matches the pattern {pattern!r}"

@@ -293,8 +293,9 @@ _WITHOUT_WINDOWS: Final = "low_priority read values write"
 _MORE_RESERVED: Final[Mapping[str, str]] = {
     "mysql": """
         analyze before bigint blob boolean char check collate condition constraint continue convert cross cursor
-        database databases dec decimal declare default describe distinctrow div double each elseif enclosed escaped except exit
-        fetch float for force foreign fulltext function get go grant high_priority ignore infile inout int integer
+        database databases dec decimal declare default describe distinctrow div double each elseif enclosed escaped
+        except exit fetch float for force foreign fulltext function get go grant high_priority ignore
+        infile inout int integer
         intersect interval iterate key keys kill lateral leading leave lines load localtime localtimestamp lock long
         longblob longtext loop low_priority match mediumblob mediumint mediumtext minus mod natural numeric optimize
         option optionally out outfile over partition precision primary procedure purge range rank read real references

@@ -27,9 +27,10 @@ def is_xml(check: Check) -> Verdict:
     paths = _paths(check)
     try:
         check_well_formed(check.text)
-        missing = [path for path in paths if not has_path(read_tree(check.text), path)]
+        tree = read_tree(check.text)
     except XmlError as exc:
         return check.verdict(False, f"Expected XML: {exc}, got {quote(check.text)}")
+    missing = [path for path in paths if not has_path(tree, path)]
     if missing:
         return check.verdict(False, f"The XML lacks {', '.join(missing)}, got {quote(check.text)}")
     return check.verdict(True, _unwanted(check, paths))

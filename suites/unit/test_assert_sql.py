@@ -1,0 +1,90 @@
+"""is-sql and contains-sql against recorded verdicts of promptfoo's parser."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fixtures.checks import judge
+
+RECORDED = Path(__file__).parents[2] / "fixtures" / "sql_statements.yaml"
+
+
+def recorded() -> Any:
+    return yaml.load(RECORDED.read_text("utf-8"), yaml.CSafeLoader)
+
+
+LEAST = {"MySQL": 0.985, "MariaDB": 0.98, "PostgreSQL": 0.97, "TransactSQL": 0.93}
+
+
+@pytest.mark.parametrize("database", recorded()["dialects"].values())
+def test_nearly_all_statements_are_taken_where_promptfoo_takes_them(database: str) -> None:
+    data = recorded()
+    code = next(code for code, name in data["dialects"].items() if name == database)
+    different = [
+        case["sql"]
+        for case in data["statements"]
+        if judge("is-sql", {"databaseType": database}, case["sql"]).passed != (code in case["taken"].split())
+    ]
+    assert len(different) <= (1 - LEAST.get(database, 0.945)) * len(data["statements"]), different
+
+
+TABLES = [
+    (["select::null::jobs"], "SELECT id FROM jobs", True),
+    (["select::null::jobs"], "SELECT id FROM secrets", False),
+    (["select::null::jobs"], "DELETE FROM jobs", False),
+    (["select::null::jobs"], "DROP TABLE jobs", False),
+    (["select::null::jobs"], "SELECT a FROM jobs JOIN secrets ON jobs.id = secrets.id", False),
+    (["select::null::jobs"], "SELECT a FROM jobs WHERE id IN (SELECT id FROM secrets)", False),
+    (["(select|update)::(.*)::(jobs|allocs)"], "UPDATE jobs SET a = 1", True),
+    (["select::null::jobs"], "SELECT 1; TRUNCATE TABLE jobs", False),
+    ([], "SELECT id FROM secrets", True),
+]
+
+
+@pytest.mark.parametrize(("allowed", "sql", "passes"), TABLES)
+def test_only_allowed_tables_pass(allowed: list[str], sql: str, passes: bool) -> None:
+    assert judge("is-sql", {"allowedTables": allowed}, sql).passed is passes
+    assert judge("not-is-sql", {"allowedTables": allowed}, sql).passed is not passes
+
+
+COLUMNS = [
+    (["select::null::id"], "SELECT id FROM jobs", True),
+    (["select::jobs::id"], "SELECT id FROM jobs", True),
+    (["select::jobs::id"], "SELECT jobs.secret FROM jobs", False),
+    (["select::jobs::id"], "SELECT j.id FROM jobs j", True),
+    (["select::null::id"], "SELECT id FROM jobs WHERE secret = 1", False),
+    (["select::null::id"], "SELECT * FROM jobs", False),
+    (["select::null::(.*)"], "SELECT * FROM jobs", True),
+    (["update::null::a", "select::null::b"], "UPDATE t SET a = 1 WHERE b = 2", True),
+    (["update::null::a"], "UPDATE t SET a = b", False),
+]
+
+
+@pytest.mark.parametrize(("allowed", "sql", "passes"), COLUMNS)
+def test_only_allowed_columns_pass(allowed: list[str], sql: str, passes: bool) -> None:
+    assert judge("is-sql", {"allowedColumns": allowed}, sql).passed is passes
+
+
+BLOCKS = [
+    ("Try:\n```sql\nSELECT 1\n```", True),
+    ("Try:\n```\nSELECT 1\n```", True),
+    ("Try:\n```python\nprint(1)\n```", False),
+    ("~~~sql\nSELECT 1\n~~~", True),
+    ("```sql\nSELEC 1\n```\nor\n```sql\nSELECT 2\n```", True),
+    ("```sql\nSELECT 1", False),
+    ("SELECT 1", True),
+    ("", False),
+]
+
+
+@pytest.mark.parametrize(("output", "passes"), BLOCKS)
+def test_sql_is_looked_for_in_closed_blocks_and_else_everywhere(output: str, passes: bool) -> None:
+    assert judge("contains-sql", None, output).passed is passes
+    assert judge("not-contains-sql", None, output).passed is not passes
+
+
+def test_the_reason_names_what_is_not_allowed() -> None:
+    verdict = judge("is-sql", {"allowedTables": ["select::null::jobs"]}, "SELECT id FROM secrets")
+    assert "Used: select::null::secrets. Allowed: select::null::jobs" in verdict.reason
