@@ -9,7 +9,7 @@ from evolve.core.json_objects import first_json_object, json_objects
 from evolve.core.suite import ProviderSpec
 from fixtures.checks import judge
 
-ACTION = {"type": "object", "properties": {"action": {"type": "string"}}, "required": ["action"]}
+ACTION: Any = {"type": "object", "properties": {"action": {"type": "string"}}, "required": ["action"]}
 
 HOLDS: list[tuple[str, Any, Any, bool]] = [
     ("is-json", None, "5", True),
@@ -108,7 +108,7 @@ def test_hostile_braces_take_no_time(text: str) -> None:
     assert isinstance(list(json_objects(text)), list)
 
 
-TOOLS = [{"type": "function", "function": {"name": "restart", "parameters": ACTION}}]
+TOOLS: Any = [{"type": "function", "function": {"name": "restart", "parameters": ACTION}}]
 CALL = {"function": {"name": "restart", "arguments": '{"action": "x"}'}}
 
 
@@ -129,7 +129,7 @@ def test_tool_calls_must_fit_the_declared_tools(name: str) -> None:
 
 
 def test_function_calls_need_a_chat_provider_with_functions() -> None:
-    functions = [{"name": "restart", "parameters": ACTION}]
+    functions: Any = [{"name": "restart", "parameters": ACTION}]
     call = {"name": "restart", "arguments": '{"action": "x"}'}
     chat = ProviderSpec("openai:chat:m", config={"functions": functions})
     assert judge("is-valid-function-call", None, call, provider=chat).passed
