@@ -50,7 +50,9 @@ def _unknown(name: str) -> str:
 
     known = list(_available())
     hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
-    what = f"{name} is no command; `evolve run {name}` runs a suite" if name.endswith((".yaml", ".yml", ".json")) else ""
+    what = (
+        f"{name} is no command; `evolve run {name}` runs a suite" if name.endswith((".yaml", ".yml", ".json")) else ""
+    )
     return f"evolve: error: {what or f'unknown command {name!r} ({hint})'}"
 
 

@@ -101,7 +101,9 @@ def _loaded(read: Callable[..., Suite], path: str, settings: Settings) -> Loaded
     try:
         evaluations = expand(suite, templates, transform_vars=transformed)
     except CannotEvaluate as error:
-        raise InputError(Problem(str(error), Location(path), "options.transformVars runs when the suite is read")) from error
+        raise InputError(
+            Problem(str(error), Location(path), "options.transformVars runs when the suite is read")
+        ) from error
     loaded = LoadedSuite(suite, evaluations, units(evaluations), templates, scripts, files)
     _check_providers(loaded, settings)
     return loaded
@@ -115,7 +117,8 @@ def _overridden(suite: Suite, settings: Settings) -> Suite:
 
 def load_all(paths: Iterable[str], settings: Settings) -> tuple[LoadedSuite, ...]:
     """Reads several suites; the problems of all of them are raised together."""
-    loaded, problems = [], []
+    loaded: list[LoadedSuite] = []
+    problems: list[Problem] = []
     for path in paths:
         try:
             loaded.append(load(path, settings))
@@ -135,7 +138,9 @@ def template_env(suite: Suite, env: Mapping[str, str]) -> dict[str, str]:
     if "failure_cases" in suite.path.replace(os.sep, "/").split("/"):
         return {name: value for name, value in env.items() if name.startswith("EVOLVE_")}
     config = suite.config if isinstance(suite.config, dict) else {}
-    written = json.dumps({key: value for key, value in config.items() if key not in ("tests", "scenarios")}, default=str)
+    written = json.dumps(
+        {key: value for key, value in config.items() if key not in ("tests", "scenarios")}, default=str
+    )
     return {name: value for name, value in env.items() if not _SECRET_NAME.search(name) or name in written}
 
 
@@ -192,7 +197,8 @@ def _check_providers(loaded: LoadedSuite, settings: Settings) -> None:
 
     What is missing on this machine is told when it is asked; nothing is connected or started here.
     """
-    opened, problems = _opener(loaded, settings), []
+    opened = _opener(loaded, settings)
+    problems: list[Problem] = []
     specs = {id(spec): spec for spec in loaded.suite.providers}
     specs |= {id(evaluation.provider): evaluation.provider for evaluation in loaded.evaluations}
     for spec in specs.values():
@@ -209,7 +215,12 @@ def _check_providers(loaded: LoadedSuite, settings: Settings) -> None:
 async def _printed_by_script(path: str, context: str) -> str:
     """What a Python prompt file prints, which promptfoo runs with the context as its argument."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, path, context, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        path,
+        context,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
         output, errors = await asyncio.wait_for(process.communicate(), _SCRIPT_S)

@@ -15,9 +15,7 @@ INTERRUPTED = 128 + signal.SIGINT
 def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """The command's exit code; what it raises on purpose is told on stderr without a traceback."""
     try:
-        code = command(arguments)
-        sys.stdout.flush()
-        return code
+        return _flushed(command(arguments))
     except InputError as error:
         _tell("error", *(str(problem) for problem in error.problems))
         return ExitCode.INPUT
@@ -38,6 +36,11 @@ def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -
         traceback.print_exc()
         _tell("bug", "this is a fault of Anneal; please report it with the lines above")
         return ExitCode.BUG
+
+
+def _flushed(code: int) -> int:
+    sys.stdout.flush()  # here, where a reader who is gone is no surprise
+    return code
 
 
 def _tell(kind: str, *messages: str) -> None:

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     run, outcomes = _run(selected, settings, progress)
     for path in options.output:
         _writer(path)(path, run)
-    failed = _remember(run, outcomes, settings)
+    failed = _remember(outcomes, settings)
     again = _again(arguments, failed) if failed else ""
     if options.json:
         print(json.dumps(_machine_summary(run, outcomes, options.output, again), ensure_ascii=False))
@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="evolve run", description="Runs promptfoo-format suites.", allow_abbrev=False)
     parser.add_argument("suites", nargs="+", metavar="SUITE", help="a YAML or JSON file in promptfoo's format")
     add = parser.add_argument
-    add("-o", "--output", action="append", default=[], metavar="FILE", help="a report: .json, .jsonl, .csv, .html, .xml")
+    add(
+        "-o", "--output", action="append", default=[], metavar="FILE", help="a report: .json, .jsonl, .csv, .html, .xml"
+    )
     add("--merge", action="store_true", help="take all files as one suite, as promptfoo does with several -c")
     add("--filter-pattern", metavar="RE", help="only tests whose description or id matches")
     add("--filter-metadata", action="append", default=[], metavar="KEY=VALUE", help="only tests with this metadata")
@@ -80,7 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--provider", action="append", default=[], metavar="ID", help="ask this one in place of the suites' providers")
     add("--suite-concurrency", type=_positive, metavar="N", help="questions at once")
     add("--no-suite-cache", action="store_true", help="neither use nor store answers")
-    add("--undefined", choices=("strict", "empty"), default="strict", help="undefined template variables: an error, or empty")
+    add(
+        "--undefined",
+        choices=("strict", "empty"),
+        default="strict",
+        help="undefined template variables: an error, or empty",
+    )
     add("--unknown-keys", choices=("error", "warn"), default="error", help="unknown keys in suites")
     add("--json", action="store_true", help="the summary as one JSON object on stdout, nothing else")
     add("-q", "--quiet", action="store_true", help="only the totals")
@@ -180,7 +187,13 @@ def _run(
     finally:
         progress.stop()
     outcomes = [
-        outcome(suite, results, evidence=known, complete=item.complete if not run.interrupted else frozenset(), skipped=item.skipped)
+        outcome(
+            suite,
+            results,
+            evidence=known,
+            complete=item.complete if not run.interrupted else frozenset(),
+            skipped=item.skipped,
+        )
         for item, known, (suite, results) in zip(selected, evidence, run.results, strict=True)
     ]
     return run, outcomes
@@ -242,7 +255,7 @@ async def _collect(selected: Sequence[_Selected], settings: Settings, progress: 
 # --- afterwards
 
 
-def _remember(run: RunFinished, outcomes: Sequence[SuiteOutcome], settings: Settings) -> list[CaseResult]:
+def _remember(outcomes: Sequence[SuiteOutcome], settings: Settings) -> list[CaseResult]:
     """Notes what failed for `--last-failed`, and gives it."""
     memory = LastFailed.in_folder(settings.cache_dir)
     failed: list[CaseResult] = []
@@ -270,7 +283,9 @@ def _without_filters(arguments: Sequence[str]) -> list[str]:
         word = rest.pop(0)
         if word in ("--filter-pattern", "--filter-first-n", "--filter-metadata"):
             rest = rest[1:]
-        elif word != "--last-failed" and not word.startswith(("--filter-pattern=", "--filter-first-n=", "--filter-metadata=")):
+        elif word != "--last-failed" and not word.startswith(
+            ("--filter-pattern=", "--filter-first-n=", "--filter-metadata=")
+        ):
             kept.append(word)
     return kept
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple, Protocol
 
@@ -104,7 +104,7 @@ class SuiteRunner:
         return 1 if delays or self._conversations.is_used else wanted
 
     async def evaluate(self, evaluation: Evaluation) -> CaseResult:
-        """Asks and judges one evaluation alone; comparing assertions are left out. Never raises for faults: it tells them."""
+        """Asks and judges one evaluation alone, comparing assertions left out; faults are told in the result."""
         return (await self._evaluate(evaluation)).result
 
     async def evaluate_unit(self, unit: Unit) -> tuple[CaseResult, ...]:
@@ -280,7 +280,7 @@ class SuiteRunner:
         return self._opened[key]
 
 
-async def _no_scripts(path: str, context: str) -> str:
+async def _no_scripts(path: str, _: str) -> str:
     raise CannotEvaluate(f"{path}: name the function that makes the prompt: file://{path}:FUNCTION")
 
 
@@ -406,7 +406,7 @@ def _raise_first(workers: Iterable["asyncio.Future[None]"]) -> None:
 
 async def run_suites(
     runners: Sequence[tuple["SuiteRunner", Sequence[Unit]]], clock: Clock | None = None
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Runs suites one after the other; ends with `RunFinished`, results in the order of the suites' files."""
     clock = clock or SystemClock()
     started_s, begun = clock.now_s(), clock.monotonic_s()

@@ -1,7 +1,7 @@
 """What happens in a run, as values: console, reports, JSON lines and tests listen."""
 
-from dataclasses import dataclass, field
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from evolve.core.answers import Answer, TokenUsage
@@ -34,6 +34,8 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
+    """A run begins."""
+
     suites: tuple[Suite, ...]
     evaluations: int
     started_s: float
@@ -41,6 +43,8 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class CaseFinished:
+    """One more result is there."""
+
     suite: Suite
     result: CaseResult
     done: int
@@ -67,11 +71,13 @@ class PromptMetrics:
     named_score_weights: Mapping[str, float] = field(default_factory=dict)
     assertions_passed: int = 0
     assertions_failed: int = 0
-    grader_tokens: TokenUsage = TokenUsage()
+    grader_tokens: TokenUsage = TokenUsage()  # noqa: RUF009  # frozen
 
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
+    """A run is over."""
+
     suites: tuple[Suite, ...]
     results: tuple[tuple[Suite, tuple[CaseResult, ...]], ...]
     seconds: float

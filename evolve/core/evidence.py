@@ -112,7 +112,9 @@ def parse_evidence(text: str, file: str) -> Evidence | None:
     lines = text.splitlines()
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
     if not lines or lines[0].rstrip() != "---" or end is None:
-        raise InputError(Problem("no front matter: the file must begin with --- lines around its settings", Location(file)))
+        raise InputError(
+            Problem("no front matter: the file must begin with --- lines around its settings", Location(file))
+        )
     front = read_document("\n".join(lines[1:end]), file).value
     given = front.get("evidence") if isinstance(front, dict) else None
     if given is None:
@@ -123,7 +125,9 @@ def parse_evidence(text: str, file: str) -> Evidence | None:
     assert isinstance(given, dict)
     splits = given["splits"]
     assert isinstance(splits, dict)
-    return Evidence(file, _number(given.get("tolerance"), 0.0), {str(name): _record(value) for name, value in splits.items()})
+    return Evidence(
+        file, _number(given.get("tolerance"), 0.0), {str(name): _record(value) for name, value in splits.items()}
+    )
 
 
 def _problems(given: JsonValue) -> Iterable[str]:
@@ -137,7 +141,11 @@ def _problems(given: JsonValue) -> Iterable[str]:
         yield "splits must map each split to its cases and accuracy"
         return
     for name, record in splits.items():
-        if not isinstance(record, dict) or not _is_share(record.get("accuracy")) or not isinstance(record.get("cases"), int):
+        if (
+            not isinstance(record, dict)
+            or not _is_share(record.get("accuracy"))
+            or not isinstance(record.get("cases"), int)
+        ):
             yield f"splits.{name} must have cases (a whole number) and accuracy (0 to 1)"
 
 

@@ -64,7 +64,7 @@ def script_context(
     output: JsonValue,
     assertion: Assertion,
 ) -> dict[str, JsonValue]:
-    """promptfoo's second argument of assertion functions."""
+    """Promptfoo's second argument of assertion functions."""
     test = evaluation.test
     context: dict[str, JsonValue] = {
         "prompt": prompt,

@@ -11,8 +11,8 @@ from evolve.core.answers import Answer
 from evolve.core.assertions import AssertionType, find_type
 from evolve.core.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
 from evolve.core.file_values import FILE, is_script, read_file_value, script_context, script_value
-from evolve.core.json_value import JsonValue
 from evolve.core.js_values import to_json
+from evolve.core.json_value import JsonValue
 from evolve.core.ports import Tools
 from evolve.core.scoring import NO_ASSERTIONS, Part, aggregate, flatten, judged
 from evolve.core.suite import Assertion, AssertSet, Evaluation, Requirement
@@ -37,7 +37,9 @@ class Target:
     prompt: str
 
 
-def target(output: JsonValue, answer: Answer, evaluation: Evaluation, vars: Mapping[str, JsonValue], prompt: str) -> Target:
+def target(
+    output: JsonValue, answer: Answer, evaluation: Evaluation, vars: Mapping[str, JsonValue], prompt: str
+) -> Target:
     """The output with its text: itself, or its JSON."""
     return Target(output, output_text(output), answer, evaluation, vars, prompt)
 
@@ -57,9 +59,10 @@ def error_kind(error: EvolveError) -> ErrorKind:
 def worst_error(verdict: Verdict) -> ErrorKind:
     """The kind of error among a verdict's components, the environment's first; "" when there is none."""
     kinds = {part.metadata.get("errorKind") for part in flatten(verdict.components) if part.error}
-    for kind in ("environment", "input", "evaluation"):
+    order: tuple[ErrorKind, ...] = ("environment", "input", "evaluation")
+    for kind in order:
         if kind in kinds:
-            return kind  # type: ignore[return-value]  # mypy does not narrow over a tuple of literals
+            return kind
     return ""
 
 
@@ -96,9 +99,8 @@ class Judge:
             targets[0].vars,
             self._tools,
         )
+        assert kind.compare is not None
         try:
-            if kind.compare is None:
-                raise CannotEvaluate(f"type: {assertion.type} has no function that compares")
             answered = kind.compare(comparison)
             said = answered if isinstance(answered, tuple) else await answered
         except (CannotEvaluate, EnvironmentFault, InputError) as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from evolve.core.answers import Answer, Request
 from evolve.core.json_value import JsonValue
@@ -147,7 +147,7 @@ class Http(Protocol):
 class TestRunner(Protocol):
     """Runs one test of the user's, for the assertion type `pytest`."""
 
-    __test__ = False
+    __test__: ClassVar[bool] = False
 
     async def run(self, node_id: str, environment: Mapping[str, str]) -> tuple[bool, str]:
         """Whether it passed, and the last lines of its output."""

@@ -44,11 +44,15 @@ async def make_prompt(
         extra = made.get("config")
         return MadePrompt(_as_text(made["prompt"]), {**config, **extra} if isinstance(extra, dict) else config)
     if not isinstance(made, str | dict | list):
-        raise CannotEvaluate(f"the prompt function {_name(ref)} must answer text or chat messages, not {json.dumps(made)}")
+        raise CannotEvaluate(
+            f"the prompt function {_name(ref)} must answer text or chat messages, not {json.dumps(made)}"
+        )
     return MadePrompt(_as_text(made), config)
 
 
-async def make_var(name: str, ref: ScriptRef, raw_prompt: str, variables: Mapping[str, JsonValue], tools: Tools) -> JsonValue:
+async def make_var(
+    name: str, ref: ScriptRef, raw_prompt: str, variables: Mapping[str, JsonValue], tools: Tools
+) -> JsonValue:
     """The variable's value: `output` of what the function answers to (name, prompt, vars).
 
     Raises:
@@ -58,7 +62,9 @@ async def make_var(name: str, ref: ScriptRef, raw_prompt: str, variables: Mappin
     made = await _call(ref, "get_var", [name, raw_prompt, dict(variables)], tools)
     if not isinstance(made, dict) or not made.get("output"):
         error = made.get("error") if isinstance(made, dict) else None
-        raise CannotEvaluate(f"variable {name!r}: {_name(ref)} " + (f"says {error}" if error else "must answer {'output': ...}"))
+        raise CannotEvaluate(
+            f"variable {name!r}: {_name(ref)} " + (f"says {error}" if error else "must answer {'output': ...}")
+        )
     output = made["output"]
     return output.strip() if isinstance(output, str) and is_python(ref.path) else output
 

@@ -1,4 +1,4 @@
-"""How verdicts of assertions become the verdict of a test, and tests the metrics of a column: promptfoo's arithmetic."""
+"""How assertions' verdicts become the verdict of a test, and tests the metrics of a column: promptfoo's arithmetic."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

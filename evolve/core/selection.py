@@ -38,7 +38,9 @@ class Selection:
     def _fits(self, evaluation: Evaluation, path: str) -> bool:
         if self.ids is not None and evaluation.id not in self.ids.get(path, frozenset()):
             return False
-        if self.pattern and not (self.pattern.search(evaluation.test.description) or self.pattern.search(evaluation.id)):
+        if self.pattern and not (
+            self.pattern.search(evaluation.test.description) or self.pattern.search(evaluation.id)
+        ):
             return False
         provider = evaluation.provider
         if self.providers and not (self.providers.search(provider.id) or self.providers.search(provider.label or "")):

@@ -23,7 +23,7 @@ class Verdict:
     named_scores: Mapping[str, float] = field(default_factory=dict)
     named_weights: Mapping[str, float] = field(default_factory=dict)
     """The weight behind each named score; 1 where it says nothing."""
-    tokens: TokenUsage = TokenUsage()
+    tokens: TokenUsage = TokenUsage()  # noqa: RUF009  # frozen
     """What the grader used."""
     requirement: Requirement | None = None
     """The assertion as it was applied: its value is rendered. None on the verdict of a whole test."""
@@ -51,12 +51,15 @@ class Check:
 
     @property
     def negated(self) -> bool:
+        """Whether the suite says `not-`."""
         return self.assertion.negated
 
     def verdict(self, holds: bool, reason: str, *, score: float | None = None) -> Verdict:
         """The usual verdict: `holds` before negation, score 1 or 0 unless given; 'Assertion passed' when it passes."""
         passed = holds != self.assertion.negated
-        return Verdict(passed, (1.0 if passed else 0.0) if score is None else score, "Assertion passed" if passed else reason)
+        return Verdict(
+            passed, (1.0 if passed else 0.0) if score is None else score, "Assertion passed" if passed else reason
+        )
 
 
 @dataclass(frozen=True, slots=True)

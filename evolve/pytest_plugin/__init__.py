@@ -24,7 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--suite-concurrency", type=_positive, metavar="N", help="questions to a suite's providers at once")
     group.addoption("--no-suite-cache", action="store_true", help="neither use nor store answers of suites' providers")
     parser.addini("suite_files", "globs of suite files to collect, relative to rootdir", type="args", default=[])
-    parser.addini("suite_undefined", "undefined template variables in suites: strict (an error) or empty", default="strict")
+    parser.addini(
+        "suite_undefined", "undefined template variables in suites: strict (an error) or empty", default="strict"
+    )
     parser.addini("suite_unknown_keys", "unknown keys in suites: error or warn", default="error")
 
 
@@ -75,4 +77,4 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Tells what comes next: a worker of pytest-xdist learns it bit by bit."""
     suites = item.config.stash.get(_SESSION, None)
     if suites is not None:
-        suites.look_ahead(item, nextitem)
+        suites.look_ahead(nextitem)

@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -75,10 +76,8 @@ class Ahead:
         if not self._thread.is_alive():
             return
         future = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
-        try:
+        with suppress(TimeoutError):  # a provider that does not close must not keep pytest from ending
             future.result(_STOP_S)
-        except TimeoutError:
-            pass  # a provider that does not close must not keep pytest from ending
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_STOP_S)
 

@@ -22,7 +22,9 @@ from evolve.pytest_plugin.ahead import Wanted
 from evolve.pytest_plugin.session import SuiteSession
 from evolve.report.text import cut, failure_text
 
-_LOOKS_LIKE_A_SUITE = re.compile(r"""^\{?\s*["']?(?:prompts|providers|targets|tests|scenarios|defaultTest)["']?\s*:""", re.M)
+_LOOKS_LIKE_A_SUITE = re.compile(
+    r"""^\{?\s*["']?(?:prompts|providers|targets|tests|scenarios|defaultTest)["']?\s*:""", re.M
+)
 
 
 def is_wanted(path: Path, config: pytest.Config, *, named: bool) -> bool:
@@ -53,13 +55,13 @@ def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(meaning.get(part) or re.escape(part) for part in parts))
 
 
-class Failed(pytest.fail.Exception):
+class Failed(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest's types hide it
     """The output is not what the suite asks for: a failure."""
 
     __module__ = "builtins"  # pytest shows the name before the message; ours would fill the line
 
 
-class CannotJudge(pytest.fail.Exception):
+class CannotJudge(pytest.fail.Exception):  # type: ignore[name-defined, misc]
     """There is no output to judge, or no way to: an error, never a failure."""
 
     __module__ = "builtins"
@@ -249,4 +251,4 @@ class SplitItem(pytest.Item):
         return self.path, None, self.name
 
 
-__all__ = ["SuiteFile", "SuiteItem", "SplitItem", "Unit", "is_wanted"]
+__all__ = ["SplitItem", "SuiteFile", "SuiteItem", "Unit", "is_wanted"]

@@ -27,7 +27,7 @@ class SuiteSession:
         """Takes the selected items; asking begins with the first suite item that runs."""
         self._session = session
 
-    def look_ahead(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    def look_ahead(self, nextitem: pytest.Item | None) -> None:
         """Offers what this worker has in its queue; without xdist everything was offered at once."""
         if self._worker is not None and self._ahead is not None:
             self._ahead.offer(_wanted(self._queued(nextitem)))
@@ -63,7 +63,7 @@ def _wanted(items: Iterable[pytest.Item]) -> Iterator[Wanted]:
 
 
 def _worker_of(config: pytest.Config) -> Any:
-    """xdist's side of this worker, whose queue says what comes; None without xdist."""
+    """Xdist's side of this worker, whose queue says what comes; None without xdist."""
     if not hasattr(config, "workerinput"):
         return None
     return next((plugin for plugin in config.pluginmanager.get_plugins() if hasattr(plugin, "torun")), None)

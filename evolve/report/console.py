@@ -157,6 +157,7 @@ class Paint:
         self._on = self._on and not env.get("NO_COLOR")
 
     def __call__(self, text: str, colour: str) -> str:
+        """The text in red, green, yellow, bold or dim; as it is where colour is off."""
         codes = {"red": 31, "green": 32, "yellow": 33, "bold": 1, "dim": 2}
         return f"\x1b[{codes[colour]}m{text}\x1b[0m" if self._on else text
 

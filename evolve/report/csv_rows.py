@@ -31,14 +31,23 @@ def table(results: Sequence[CaseResult]) -> list[list[str]]:
     for index in sorted(columns):
         evaluation = columns[index]
         header.append(f"[{evaluation.provider.name}] {evaluation.prompt.label}")
-        header += ["Status", "Score", "Named Scores", *(f"Metric: {name}" for name in metrics), "Grader Reason", "Comment"]
+        header += [
+            "Status",
+            "Score",
+            "Named Scores",
+            *(f"Metric: {name}" for name in metrics),
+            "Grader Reason",
+            "Comment",
+        ]
     rows: dict[int, dict[int, CaseResult]] = {}
     for result in results:
         rows.setdefault(result.evaluation.test_index, {})[result.evaluation.prompt_index] = result
     return [header, *(_row(cells, names, sorted(columns), metrics) for _, cells in sorted(rows.items()))]
 
 
-def _row(cells: dict[int, CaseResult], names: Sequence[str], columns: Sequence[int], metrics: Sequence[str]) -> list[str]:
+def _row(
+    cells: dict[int, CaseResult], names: Sequence[str], columns: Sequence[int], metrics: Sequence[str]
+) -> list[str]:
     sample = next(iter(cells.values()))
     row = [sample.evaluation.test.description, *(_text(sample.vars.get(name, "")) for name in names)]
     for index in columns:

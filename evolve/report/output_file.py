@@ -27,7 +27,9 @@ def output_file(path: str, *, newline: str | None = None) -> Iterator[TextIO]:
     except OSError as error:
         with suppress(OSError):
             part.unlink()
-        problem = Problem(f"cannot write the report: {error.strerror or error}", Location(path), "choose another --output")
+        problem = Problem(
+            f"cannot write the report: {error.strerror or error}", Location(path), "choose another --output"
+        )
         raise InputError(problem) from error
     except BaseException:
         with suppress(OSError):

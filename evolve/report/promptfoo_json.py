@@ -17,7 +17,7 @@ from evolve.report.promptfoo_rows import Row, Rows, dump_row, token_usage
 
 
 def write_promptfoo_json(path: str, run: RunFinished) -> None:
-    """Writes all suites of a run into one file; the test and prompt indices of later suites follow the earlier ones'."""
+    """Writes all suites of a run into one file; test and prompt indices go on from suite to suite."""
     with output_file(path) as file:
         _write(file, run)
 

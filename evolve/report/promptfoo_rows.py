@@ -66,7 +66,9 @@ class Rows:
         row["tokenUsage"] = token_usage(answer.tokens if answer else TokenUsage(), verdict.tokens)
         row["vars"] = _shown_vars(result)
         row["metadata"] = {**evaluation.test.metadata, **(answer.metadata if answer else {})}
-        row["failureReason"] = _ERROR if result.status == "error" else _NOT_FAILED if result.status == "pass" else _FAILED
+        row["failureReason"] = (
+            _ERROR if result.status == "error" else _NOT_FAILED if result.status == "pass" else _FAILED
+        )
         row["caseId"] = evaluation.id
         return row
 
@@ -242,7 +244,7 @@ def _grader_tokens(usage: TokenUsage) -> JsonValue:
 
 
 def token_usage(usage: TokenUsage, graders: TokenUsage) -> JsonValue:
-    """promptfoo's `tokenUsage`, with the graders' part under `assertions`."""
+    """Promptfoo's `tokenUsage`, with the graders' part under `assertions`."""
     return {
         "prompt": usage.prompt,
         "completion": usage.completion,

@@ -7,7 +7,7 @@ import os
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -39,7 +39,7 @@ class LocalScripts:
             raise InputError(Problem(f"{name} is no function", Location(ref.path)))
         return found  # type: ignore[no-any-return]
 
-    def run(self, code: str, names: dict[str, object]) -> object:
+    def run(self, code: str, names: Mapping[str, object]) -> object:
         """The value of an inline expression, or of the `return` of an inline function body.
 
         Raises:

@@ -6,6 +6,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -140,7 +141,10 @@ def test_a_fault_of_the_environment_is_an_error_not_a_failure(pytester, monkeypa
 
 def test_settings_come_from_the_ini_file(pytester):
     pytester.makeini("[pytest]\nsuite_files = *.yaml\nsuite_undefined = empty\nsuite_unknown_keys = warn\n")
-    suite(pytester, "prompts: ['[{{absent}}]']\nproviders: [echo]\ntests: [{assertx: 1, assert: [{type: equals, value: '[]'}]}]\n")
+    suite(
+        pytester,
+        "prompts: ['[{{absent}}]']\nproviders: [echo]\ntests: [{assertx: 1, assert: [{type: equals, value: '[]'}]}]\n",
+    )
     result = pytester.runpytest_inprocess("-W", "default")
     result.assert_outcomes(passed=1, warnings=1)
 
@@ -158,7 +162,8 @@ def test_repeats_are_items_and_with_a_pass_rate_one_item(pytester):
         pytester,
         "prompts: [a]\nproviders: [echo]\ntests:\n"
         "  - {description: three, options: {repeat: 3}, assert: [{type: equals, value: a}]}\n"
-        "  - {description: one, options: {repeat: 3}, metadata: {pass_rate: 0.5}, assert: [{type: equals, value: a}]}\n",
+        "  - description: one\n    options: {repeat: 3}\n    metadata: {pass_rate: 0.5}\n"
+        "    assert: [{type: equals, value: a}]\n",
     )
     pytester.runpytest_inprocess("suite.yaml").assert_outcomes(passed=4)
 
@@ -180,7 +185,7 @@ def test_lines_are_where_the_tests_stand(pytester):
 
 
 class _Counting(BaseHTTPRequestHandler):
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
     at_once = most_at_once = 0
     lock = threading.Lock()
 
@@ -200,7 +205,7 @@ class _Counting(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, format: str, *args: object) -> None: ...
+    def log_message(self, *_: object) -> None: ...
 
 
 @pytest.fixture
@@ -215,8 +220,14 @@ def endpoint() -> Iterator[str]:
 
 
 def http_suite(url: str, count: int) -> str:
-    tests = "".join(f"  - {{description: case {n}, vars: {{w: w{n}}}, assert: [{{type: equals, value: w{n}}}]}}\n" for n in range(count))
-    config = '{method: POST, headers: {Content-Type: application/json}, body: {q: "{{prompt}}"}, transformResponse: json.output}'
+    tests = "".join(
+        f"  - {{description: case {n}, vars: {{w: w{n}}}, assert: [{{type: equals, value: w{n}}}]}}\n"
+        for n in range(count)
+    )
+    config = (
+        '{method: POST, headers: {Content-Type: application/json}, body: {q: "{{prompt}}"}, '
+        "transformResponse: json.output}"
+    )
     return f'prompts: ["{{{{w}}}}"]\nproviders: [{{id: "{url}", config: {config}}}]\ntests:\n{tests}'
 
 

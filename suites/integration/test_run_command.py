@@ -61,7 +61,11 @@ def test_the_command_that_is_shown_runs_just_the_failing_cases(capsys):
     main(["run", write(SUITE)])
     shown = capsys.readouterr().out.splitlines()[-1].strip()
     done = subprocess.run(
-        shown.replace("evolve run", f"{sys.executable} -m evolve run", 1), shell=True, capture_output=True, text=True, check=False
+        shown.replace("evolve run", f"{sys.executable} -m evolve run", 1),
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert "FAIL: 0 passed, 1 failed, 0 errors" in done.stdout
@@ -185,7 +189,11 @@ tests:
 
 
 def test_repeats_with_a_pass_rate_are_one_verdict(capsys):
-    write("import itertools\nn = itertools.count()\ndef call_api(p, o, c):\n    return {'output': 'yes' if next(n) % 4 else 'no'}\n", "p.py")
+    write(
+        "import itertools\nn = itertools.count()\n"
+        "def call_api(p, o, c):\n    return {'output': 'yes' if next(n) % 4 else 'no'}\n",
+        "p.py",
+    )
     text = """\
 prompts: [a]
 providers: ["file://p.py"]
@@ -224,6 +232,21 @@ tests: [{vars: {x: a}}, {vars: {x: b}}]
 """
     assert main(["run", write(text), "--filter-pattern", "x=b"]) == 1
     assert "FAIL x=b" in capsys.readouterr().out
+
+
+def test_files_are_suites_of_their_own_unless_merged(capsys):
+    write("prompts: ['One {{x}}']\nproviders: [echo]\ntests: [{vars: {x: a}}]\n", "one.yaml")
+    write("prompts: ['Two {{x}}']\nproviders: [echo]\ntests: [{vars: {x: b}}]\n", "two.yaml")
+    for merge, passed in ([], 2), (["--merge"], 4):
+        assert main(["run", "one.yaml", "two.yaml", "--json", *merge]) == 0
+        assert json.loads(capsys.readouterr().out)["passed"] == passed
+
+
+def test_merged_files_may_be_parts_of_a_suite(capsys):
+    write("prompts: ['{{x}}']\nproviders: [echo]\ntests: [{vars: {x: a}}]\n", "one.yaml")
+    write("tests: [{vars: {x: b}}]\ndefaultTest: {assert: [{type: equals, value: b}]}\n", "two.yaml")
+    assert main(["run", "one.yaml", "two.yaml", "--merge"]) == 1
+    assert "1 passed, 1 failed" in capsys.readouterr().out
 
 
 def test_provider_overrides_the_suites_own(capsys):
@@ -270,7 +293,7 @@ class _Slow(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, format: str, *args: object) -> None: ...
+    def log_message(self, *_: object) -> None: ...
 
 
 @pytest.fixture
@@ -286,10 +309,17 @@ def endpoint():
 
 
 def http_suite(url: str, words: list[str]) -> str:
+    tests = ", ".join(f"{{vars: {{w: {word}}}, assert: [{{type: contains, value: {word}}}]}}" for word in words)
     return f"""\
 prompts: ["{{{{w}}}}"]
-providers: [{{id: "{url}", config: {{method: POST, headers: {{Content-Type: application/json}}, body: {{q: "{{{{prompt}}}}"}}, transformResponse: json.output}}}}]
-tests: [{", ".join(f"{{vars: {{w: {word}}}, assert: [{{type: contains, value: {word}}}]}}" for word in words)}]
+providers:
+  - id: "{url}"
+    config:
+      method: POST
+      headers: {{Content-Type: application/json}}
+      body: {{q: "{{{{prompt}}}}"}}
+      transformResponse: json.output
+tests: [{tests}]
 """
 
 

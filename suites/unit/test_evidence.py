@@ -80,7 +80,11 @@ def test_a_selection_is_complete_where_it_leaves_nothing_out():
 
 @pytest.mark.parametrize(
     ("kinds", "code"),
-    [(["evaluation"], ExitCode.FAILURES), (["input"], ExitCode.INPUT), (["input", "environment"], ExitCode.ENVIRONMENT)],
+    [
+        (["evaluation"], ExitCode.FAILURES),
+        (["input"], ExitCode.INPUT),
+        (["input", "environment"], ExitCode.ENVIRONMENT),
+    ],
 )
 def test_a_fault_of_the_environment_outweighs_all_else(kinds, code):
     results = [case(number, "val", "error", kind) for number, kind in enumerate(kinds)]
@@ -92,7 +96,17 @@ def test_an_expected_failure_is_none():
     assert (len(found.expected), found.is_good) == (1, True)
 
 
-FRONT = "---\nname: A\nevidence:\n  suite: s.yaml\n  tolerance: 0.1\n  splits:\n    val: {cases: 4, accuracy: 0.75}\n---\nbody\n"
+FRONT = """\
+---
+name: A
+evidence:
+  suite: s.yaml
+  tolerance: 0.1
+  splits:
+    val: {cases: 4, accuracy: 0.75}
+---
+body
+"""
 
 
 def test_evidence_is_read_from_the_front_matter():

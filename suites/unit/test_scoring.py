@@ -2,15 +2,17 @@
 
 import pytest
 
+from evolve.core.answers import TokenUsage
 from evolve.core.derived_metrics import with_derived
 from evolve.core.events import PromptMetrics
-from evolve.core.answers import TokenUsage
 from evolve.core.scoring import Part, aggregate, compared, flatten, judged, repeated, to_fixed
 from evolve.core.suite import Assertion, AssertSet, DerivedMetric
 from evolve.core.verdicts import Verdict
 
 
-def part(score: float, *, passed: bool | None = None, weight: float = 1.0, metric: str | None = None, reason: str = "no") -> Part:
+def part(
+    score: float, *, passed: bool | None = None, weight: float = 1.0, metric: str | None = None, reason: str = "no"
+) -> Part:
     holds = score > 0 if passed is None else passed
     assertion = Assertion("contains", weight=weight, metric=metric)
     return Part(assertion, judged(Verdict(holds, score, "Assertion passed" if holds else reason), assertion))
@@ -122,7 +124,9 @@ def test_a_pass_rate_is_the_share_of_repeats_that_must_pass(rate, passed):
     assert (whole.passed, whole.score) == (passed, pytest.approx(2 / 3))
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.125, "0.13"), (0.375, "0.38"), (1.0, "1.00"), (2.675, "2.67"), (-0.5, "-0.50")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.125, "0.13"), (0.375, "0.38"), (1.0, "1.00"), (2.675, "2.67"), (-0.5, "-0.50")]
+)
 def test_to_fixed_rounds_as_javascript_does(value, text):
     assert to_fixed(value, 2) == text
 
@@ -133,7 +137,14 @@ def metrics(**named: float) -> PromptMetrics:
 
 @pytest.mark.parametrize(
     ("expression", "value"),
-    [("a / 2", 2.0), ("a ^ 2 + b", 17.0), ("sqrt(a) + max(a, b)", 6.0), ("mean(a, b)", 2.5), ("a / __count", 1.0), ("log(8, 2)", 3.0)],
+    [
+        ("a / 2", 2.0),
+        ("a ^ 2 + b", 17.0),
+        ("sqrt(a) + max(a, b)", 6.0),
+        ("mean(a, b)", 2.5),
+        ("a / __count", 1.0),
+        ("log(8, 2)", 3.0),
+    ],
 )
 def test_a_derived_metric_is_an_expression_over_the_named_sums(expression, value):
     derived = with_derived(metrics(a=4.0, b=1.0), [DerivedMetric("d", expression)])

@@ -17,7 +17,9 @@ def evaluations(test: Test, *, repeats: int = 1, combinations: int = 1) -> list[
         for combination in range(combinations):
             for column, prompt in enumerate(PROMPTS):
                 name = f"{combination}/{column}" + (f"#{repeat + 1}" if repeat else "")
-                found.append(Evaluation(name, test, {"n": combination}, prompt, ProviderSpec("echo"), index, column, repeat))
+                found.append(
+                    Evaluation(name, test, {"n": combination}, prompt, ProviderSpec("echo"), index, column, repeat)
+                )
             index += 1
     return found
 

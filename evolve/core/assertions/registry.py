@@ -25,7 +25,7 @@ class AssertionType:
     """JSON Schema of `value` as it stands in the file (before rendering); checked when a suite is loaded."""
     value_required: bool = False
     keys: frozenset[str] = frozenset()
-    """Keys beside the common ones (type, value, threshold, weight, metric, transform, provider, rubricPrompt, config)."""
+    """Keys beside type, value, threshold, weight, metric, transform, provider, rubricPrompt and config."""
     compares: bool = False
     """Needs the outputs of all prompts and providers of one test (select-best, max-score); run after the others."""
     raw_value: bool = False
@@ -49,7 +49,9 @@ def assertion_type(
 
     def register(evaluate: Evaluate) -> Evaluate:
         for name in names:
-            _types[name] = AssertionType(name, evaluate, value_schema, value_required, frozenset(keys), compares, raw_value)
+            _types[name] = AssertionType(
+                name, evaluate, value_schema, value_required, frozenset(keys), compares, raw_value
+            )
         return evaluate
 
     return register
