@@ -17,7 +17,7 @@ from evolve.core.expand import expand
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import AnswerStore, Provider, Tools
 from evolve.core.suite import Evaluation, ProviderSpec, Suite
-from evolve.core.templates import Templates
+from evolve.core.templating.templates import Templates
 from evolve.core.transforms import transform_vars
 from evolve.core.units import Unit, units
 from evolve.providers import ProviderSettings, open_provider

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     progress = open_progress(sys.stderr, settings.env, quiet=options.quiet or options.json)
     run, outcomes = _run(selected, settings, progress)
     for path in options.output:
-        _writer(path)(path, run)
+        _write_report(path, run, arguments)
     failed = _remember(outcomes, settings)
     again = _again(arguments, failed) if failed else ""
     if options.json:
@@ -147,6 +147,15 @@ def _writer(path: str) -> Callable[[str, RunFinished], None]:
     return writer
 
 
+def _write_report(path: str, run: RunFinished, arguments: Sequence[str]) -> None:
+    if path.lower().endswith(".html"):
+        from evolve.report.html import write_html
+
+        write_html(path, run, command=command_line("evolve run", arguments))
+    else:
+        _writer(path)(path, run)
+
+
 def _warn(loaded: Iterable[LoadedSuite]) -> None:
     say((f"evolve: warning: {warning}" for item in loaded for warning in item.suite.warnings), sys.stderr)
 
@@ -230,6 +239,8 @@ def _ran(collecting: Coroutine[Any, Any, RunFinished]) -> RunFinished:
 async def _collect(selected: Sequence[_Selected], settings: Settings, progress: Progress) -> RunFinished:
     """Everything that was finished, also when the user stops it."""
     answers = open_answers(settings)
+    if answers.notice:
+        say([f"evolve: warning: {answers.notice}"], sys.stderr)
     runners = [runner_for(item.loaded, settings, answers) for item in selected]
     finished: dict[str, list[CaseResult]] = {runner.suite.path: [] for runner in runners}
     started_s, begun = time.time(), time.perf_counter()

@@ -17,7 +17,7 @@ from evolve.core.ports import Provider, Tools
 from evolve.core.prompt_functions import MadePrompt, make_prompt, make_var, prompt_context
 from evolve.core.scoring import compared, repeated
 from evolve.core.suite import Assertion, Evaluation, ProviderSpec, Suite
-from evolve.core.templates import Templates
+from evolve.core.templating.templates import Templates
 from evolve.core.units import Unit, repeats
 from evolve.core.verdicts import Verdict
 

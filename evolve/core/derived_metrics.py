@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from evolve.core.errors import CannotEvaluate
 from evolve.core.events import PromptMetrics
-from evolve.core.javascript import run_javascript
+from evolve.core.javascript.engine import run_javascript
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import DerivedMetric
 

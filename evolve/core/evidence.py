@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.events import CaseResult
+from evolve.core.formats.yaml12 import read_document
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import Evaluation, Suite
-from evolve.core.yaml12 import read_document
 
 NO_SPLIT = "(none)"
 """Where cases without `metadata.split` are counted."""

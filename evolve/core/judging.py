@@ -11,12 +11,12 @@ from evolve.core.answers import Answer
 from evolve.core.assertions import AssertionType, find_type
 from evolve.core.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
 from evolve.core.file_values import FILE, is_script, read_file_value, script_context, script_value
-from evolve.core.js_values import to_json
+from evolve.core.javascript.values import to_json
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Tools
 from evolve.core.scoring import NO_ASSERTIONS, Part, aggregate, flatten, judged
 from evolve.core.suite import Assertion, AssertSet, Evaluation, Requirement
-from evolve.core.templates import Templates
+from evolve.core.templating.templates import Templates
 from evolve.core.user_code import PythonFailed
 from evolve.core.verdicts import Check, Comparison, Verdict
 

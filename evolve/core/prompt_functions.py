@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.javascript import plain_value
-from evolve.core.js_values import to_json
+from evolve.core.javascript.engine import plain_value
+from evolve.core.javascript.values import to_json
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Tools
 from evolve.core.suite import Evaluation, ScriptRef

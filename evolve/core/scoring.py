@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from evolve.core.answers import TokenUsage
 from evolve.core.events import CaseResult, PromptMetrics
-from evolve.core.js_values import to_js_string
+from evolve.core.javascript.values import to_js_string
 from evolve.core.suite import Assertion, AssertSet, Requirement
 from evolve.core.verdicts import Verdict
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evolve.core.errors import InputError, Problem
-from evolve.core.js_values import to_js_string
+from evolve.core.javascript.values import to_js_string
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import Evaluation, Test
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from typing import ClassVar
 
 from evolve.core.errors import EnvironmentFault
 
@@ -23,7 +24,7 @@ class PytestTests:
         at_once: more tests than this wait; a test may be heavy.
     """
 
-    __test__ = False
+    __test__: ClassVar[bool] = False
 
     def __init__(
         self, base_dir: str, env: Mapping[str, str], *, timeout_s: float = _TIMEOUT_S, at_once: int = 2

@@ -72,6 +72,13 @@ def pytest_runtestloop(session: pytest.Session) -> "Iterator[None]":
             suites.end()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says what the user should know of the store of answers."""
+    suites = config.stash.get(_SESSION, None)
+    if suites is not None and suites.notice:
+        terminalreporter.write_line(suites.notice, yellow=True)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Tells what comes next: a worker of pytest-xdist learns it bit by bit."""

@@ -7,19 +7,21 @@ that a run that stops early has bought little in vain.
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from evolve.assembly import LoadedSuite, Settings, open_answers, runner_for
 from evolve.core.events import CaseResult
 from evolve.core.units import Unit
 from evolve.runner import SuiteRunner
-from evolve.store.answers import NoAnswers, SqliteAnswers
 
 _WINDOW: Final = 64
 """At least so many results wait for their items; fewer would wake the thread too often."""
+_LULL_S: Final = 0.02
+"""So long results gather before the waiting thread is woken: two threads that wake each other for every result spend
+half their time on it."""
 _STOP_S: Final = 10.0
 
 
@@ -33,10 +35,15 @@ class Wanted:
 
 
 class Ahead:
-    """Results for items. All methods are called from the main thread."""
+    """Results for items. All methods are called from the main thread.
+
+    Raises:
+        EnvironmentFault: the store of answers cannot be used.
+    """
 
     def __init__(self, settings: Settings, *, is_careful: bool = False) -> None:
         self._settings = settings
+        self._answers = open_answers(settings)
         self._is_careful = is_careful
         self._pumps: dict[int, _Pump] = {}
         self._offered: set[int] = set()
@@ -44,7 +51,11 @@ class Ahead:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="evolve-ahead", daemon=True)
         self._thread.start()
-        self._answers = self._in_loop(_opened_answers(settings))
+
+    @property
+    def notice(self) -> str:
+        """What the user should know of the store of answers; empty when all is well."""
+        return self._answers.notice
 
     def offer(self, wanted: Iterable[Wanted]) -> None:
         """Tells what will be asked for, in this order."""
@@ -65,7 +76,7 @@ class Ahead:
             self._loop.call_soon_threadsafe(pump.demand, wanted.unit)
             found = self._waited_for(pump, wanted.id)
         pump.taken += 1
-        if pump.is_waiting and pump.ready <= pump.window // 2:
+        if pump.is_waiting and pump.ready <= pump.low:
             self._loop.call_soon_threadsafe(pump.go_on)
         if isinstance(found, BaseException):
             raise found
@@ -109,18 +120,10 @@ class Ahead:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
-    def _in_loop(self, coroutine: Coroutine[Any, Any, SqliteAnswers | NoAnswers]) -> SqliteAnswers | NoAnswers:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
     async def _close(self) -> None:
         for pump in self._pumps.values():
             await pump.close()
         await self._answers.close()
-
-
-async def _opened_answers(settings: Settings) -> SqliteAnswers | NoAnswers:
-    # In the loop's thread: the store's connection belongs to the thread that opened it.
-    return open_answers(settings)
 
 
 class _Pump:
@@ -134,7 +137,10 @@ class _Pump:
         self._known: set[int] = set()
         self._running: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waker: asyncio.TimerHandle | None = None
         self.window = window
+        # As many as are asked at once: while they are taken, the next ones are answered.
+        self.low = min(runner.concurrency, window // 2)
         self.results: dict[str, CaseResult | BaseException] = {}
         self.finished = self.taken = 0
         self.awaited: str | None = None
@@ -203,10 +209,19 @@ class _Pump:
             self._running.discard(id(unit))
             self._deliver(results)
             unit = self._next()
+            if self._waker is not None and not self._running:
+                self._wake()
 
     def _deliver(self, results: dict[str, "CaseResult | BaseException"]) -> None:
         self.finished += len(results)
         self.results.update(results)
-        if self.awaited in results:
-            with self._news:
-                self._news.notify_all()
+        if self.awaited in self.results and self._waker is None:
+            self._waker = asyncio.get_running_loop().call_later(_LULL_S, self._wake)
+
+    def _wake(self) -> None:
+        """Lets the waiting thread go on."""
+        if self._waker is not None:
+            self._waker.cancel()
+            self._waker = None
+        with self._news:
+            self._news.notify_all()

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from evolve.assembly import LoadedSuite, evidence_of, load
-from evolve.core.errors import InputError
+from evolve.core.errors import EvolveError, InputError
 from evolve.core.events import CaseResult
 from evolve.core.evidence import Evidence, judge, split_of
-from evolve.core.js_values import number_text
+from evolve.core.javascript.values import number_text
 from evolve.core.outcomes import is_expected_to_fail, skip_reason
 from evolve.core.suite import Evaluation
 from evolve.core.units import Unit
@@ -145,7 +145,10 @@ class SuiteItem(pytest.Item):
 
     def setup(self) -> None:
         """Waits for the answer. What nobody could judge is an error of the item, not a failure."""
-        result = self.parent.suites.result(self, self.wanted)
+        try:
+            result = self.parent.suites.result(self, self.wanted)
+        except EvolveError as error:
+            raise CannotJudge(str(error), pytrace=False) from None
         self.result = result
         self.user_properties.append(("score", number_text(round(result.verdict.score, 6))))
         self.user_properties.append(("reason", cut(result.error or result.verdict.reason, 500)))

@@ -17,6 +17,8 @@ class SuiteSession:
 
     def __init__(self, config: pytest.Config) -> None:
         self.settings = _settings(config)
+        self.notice = ""
+        """What the user should know at the end of the run."""
         # With -x nobody wants answers that are never looked at.
         self._is_careful = bool(config.getoption("maxfail", 0))
         self._worker = _worker_of(config)
@@ -36,6 +38,7 @@ class SuiteSession:
         """The item's result; waits for it."""
         if self._ahead is None:
             self._ahead = Ahead(self.settings, is_careful=self._is_careful)
+            self.notice = self._ahead.notice
             selected = self._session.items if self._session is not None and self._worker is None else [item]
             self._ahead.offer(_wanted(selected))
         return self._ahead.result(wanted)

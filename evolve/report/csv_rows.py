@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 
 from evolve.core.events import CaseResult, RunFinished
-from evolve.core.js_values import to_js_string, to_json
+from evolve.core.javascript.values import to_js_string, to_json
 from evolve.core.json_value import JsonValue
 from evolve.core.scoring import to_fixed
 from evolve.report.output_file import output_file

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
 from evolve.core.events import CaseResult, RunFinished
-from evolve.core.js_values import number_text
+from evolve.core.javascript.values import number_text
 from evolve.core.suite import Suite
 from evolve.report.output_file import output_file
 from evolve.report.text import failure_text

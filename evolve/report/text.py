@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from evolve.core.events import CaseResult
-from evolve.core.js_values import number_text, to_js_string, to_json
+from evolve.core.javascript.values import number_text, to_js_string, to_json
 from evolve.core.json_value import JsonValue
 from evolve.core.scoring import flatten
 from evolve.core.suite import Assertion

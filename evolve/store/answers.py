@@ -38,6 +38,8 @@ Buy = Callable[[], Awaitable[Answer]]
 class NoAnswers:
     """Remembers nothing."""
 
+    notice = ""
+
     remembers = False
 
     async def once(self, _: JsonValue, buy: Buy) -> Answer:

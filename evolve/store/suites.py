@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 from evolve.core.errors import InputError, Location, Problem
+from evolve.core.formats.yaml12 import Document, anchored_keys, read_document
 from evolve.core.json_value import JsonValue
 from evolve.core.named_parts import unknown_names
 from evolve.core.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
@@ -28,7 +29,6 @@ from evolve.core.suite_format import (
     env_texts,
 )
 from evolve.core.undefined import undefined_problems
-from evolve.core.yaml12 import Document, anchored_keys, read_document
 from evolve.store.files import LocalFiles
 from evolve.store.prompts import read_prompts
 from evolve.store.references import resolve_references

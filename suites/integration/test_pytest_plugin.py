@@ -139,6 +139,26 @@ def test_a_fault_of_the_environment_is_an_error_not_a_failure(pytester, monkeypa
     assert "Traceback" not in result.stdout.str()
 
 
+def test_a_store_that_cannot_be_used_is_an_error_without_a_traceback(pytester, monkeypatch):
+    pytester.makefile("", taken="a file where the folder should be")
+    monkeypatch.setenv("EVOLVE_CACHE_DIR", str(pytester.path / "taken" / "below"))
+    suite(pytester)
+    result = pytester.runpytest_inprocess("suite.yaml")
+    result.assert_outcomes(errors=2)
+    assert "cannot be used" in result.stdout.str()
+    assert "Traceback" not in result.stdout.str()
+    pytester.runpytest_inprocess("suite.yaml", "--no-suite-cache").assert_outcomes(passed=1, failed=1)
+
+
+def test_an_unreadable_store_is_set_aside_and_told(pytester):
+    (pytester.path / "cache").mkdir()
+    (pytester.path / "cache" / "answers.sqlite").write_bytes(b"this is no database at all" * 100)
+    suite(pytester)
+    result = pytester.runpytest_inprocess("suite.yaml")
+    result.assert_outcomes(passed=1, failed=1)
+    assert "was unreadable" in result.stdout.str()
+
+
 def test_settings_come_from_the_ini_file(pytester):
     pytester.makeini("[pytest]\nsuite_files = *.yaml\nsuite_undefined = empty\nsuite_unknown_keys = warn\n")
     suite(
