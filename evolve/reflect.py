@@ -17,7 +17,7 @@ from evolve.core.json_value import JsonValue
 from evolve.core.ports import Provider
 from evolve.core.reflection import Action, Reflection, diagnostics_problems, read_action
 from evolve.core.suite import ProviderSpec
-from evolve.core.templates import Templates
+from evolve.core.templating.templates import Templates
 from evolve.providers import ProviderSettings, open_provider
 from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank
 from evolve.store.files import LocalFiles

@@ -6,10 +6,10 @@ from dataclasses import replace
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
+from evolve.core.formats.yaml12 import key_text
 from evolve.core.json_value import JsonValue
 from evolve.core.named_parts import names_prompt, names_provider
 from evolve.core.suite import Evaluation, Prompt, ProviderSpec, Suite, Test
-from evolve.core.yaml12 import key_text
 
 TransformVars: TypeAlias = Callable[[str, Mapping[str, JsonValue]], Mapping[str, JsonValue]]
 

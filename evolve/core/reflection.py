@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from evolve.core.formats.yaml12 import path_text
 from evolve.core.json_value import JsonValue
 from evolve.core.schema_check import Kind, Path, compile_schema
-from evolve.core.yaml12 import path_text
 
 
 class Action(StrEnum):
@@ -52,7 +52,7 @@ def diagnostics_problems(diagnostics: JsonValue, schema: Mapping[str, JsonValue]
     """Everything in which a report differs from the diagnostics schema; empty when it fits."""
     problems: list[str] = []
 
-    def report(path: Path, message: str, hint: str = "", _kind: Kind = "value") -> None:
+    def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:  # noqa: ARG001 - the port's name
         where = path_text(path)
         problems.append(f"{where + ': ' if where else ''}{message}{f' ({hint})' if hint else ''}")
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.suite import (
     Assertion,
     AssertSet,
@@ -14,7 +15,6 @@ from evolve.core.suite import (
     Test,
     TestOptions,
 )
-from evolve.core.yaml12 import dump_yaml
 
 
 def dump_suite(suite: Suite) -> str:

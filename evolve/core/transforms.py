@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.javascript import JavaScriptError, JsResult, evaluate_body, plain_value
+from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_body, plain_value
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Files, Scripts, Tools
 from evolve.core.user_code import (

@@ -6,7 +6,7 @@ from dataclasses import asdict, is_dataclass
 from typing import Final
 
 from evolve.core.errors import CannotEvaluate, EvolveError
-from evolve.core.javascript import JsResult, call_javascript_file
+from evolve.core.javascript.engine import JsResult, call_javascript_file
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Files, Scripts
 from evolve.core.suite import ScriptRef

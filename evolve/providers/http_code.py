@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from evolve.core.errors import CannotEvaluate, EvolveError
-from evolve.core.javascript import call_javascript_file, evaluate_body, plain_value
+from evolve.core.javascript.engine import call_javascript_file, evaluate_body, plain_value
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import ProviderSpec, ScriptRef
 from evolve.core.user_code import as_json, is_javascript, is_python, split_reference

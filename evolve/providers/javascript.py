@@ -8,7 +8,7 @@ import json
 
 from evolve.core.answers import Answer, Request
 from evolve.core.errors import CannotEvaluate
-from evolve.core.javascript import call_javascript_file, plain_value
+from evolve.core.javascript.engine import call_javascript_file, plain_value
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import ProviderSpec
 from evolve.core.user_code import split_reference

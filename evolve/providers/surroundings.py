@@ -14,7 +14,7 @@ from evolve.core.ports import Files, Scripts
 
 
 class Renderer(Protocol):
-    """Fills templates; `evolve.core.templates.Templates` is the one we use."""
+    """Fills templates; `evolve.core.templating.templates.Templates` is the one we use."""
 
     def render(self, text: str, variables: Mapping[str, JsonValue], /) -> str:
         """The text with its placeholders filled; raises CannotEvaluate."""

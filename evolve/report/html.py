@@ -16,7 +16,7 @@ from pathlib import Path
 
 from evolve import __version__
 from evolve.core.events import CaseResult, RunFinished
-from evolve.core.js_values import number_text
+from evolve.core.javascript.values import number_text
 from evolve.core.json_value import JsonValue
 from evolve.report.html_numbers import Group, Latency, Measure, Numbers, latency, numbers
 from evolve.report.html_rows import report_data, shown_path

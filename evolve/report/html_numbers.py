@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from evolve.core.answers import TokenUsage
 from evolve.core.events import CaseResult, RunFinished
-from evolve.core.js_values import to_js_string, to_json
+from evolve.core.javascript.values import to_js_string, to_json
 from evolve.core.json_value import JsonValue
 from evolve.core.scoring import flatten
 from evolve.core.suite import Assertion

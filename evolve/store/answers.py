@@ -25,6 +25,7 @@ from evolve.store.claims import Owner
 LEASE_S = 60.0
 _VERSION = 1
 _BUSY_MS = 20_000
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _FIRST_POLL_S = 0.005
 _LAST_POLL_S = 0.25
 _SCHEMA = """
@@ -292,6 +293,20 @@ class SqliteAnswers:
             return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
+        """The connection; waits while another process makes the file ready.
+
+        SQLite's own timeout does not cover the change to a write-ahead log: two that begin together are refused at once.
+        """
+        until = time.monotonic() + _BUSY_MS / 1000
+        while True:
+            try:
+                return self._connect_once()
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode not in _BUSY or time.monotonic() >= until:
+                    raise
+            time.sleep(_FIRST_POLL_S)
+
+    def _connect_once(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
         try:
             self._check_version(database.execute("PRAGMA user_version").fetchone()[0])

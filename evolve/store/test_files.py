@@ -11,10 +11,10 @@ from typing import Any
 
 from evolve.core.csv_tests import CellError, case_of_row, check_columns
 from evolve.core.errors import InputError, Location, Problem
+from evolve.core.formats.yaml12 import Document, Mark, Path, read_document
 from evolve.core.schema_check import describe
 from evolve.core.suite import ScriptRef
 from evolve.core.suite_format import Findings, Source, checker
-from evolve.core.yaml12 import Document, Mark, Path, read_document
 from evolve.store.files import LocalFiles
 from evolve.store.prompts import parse_json, read_data, split_function
 from evolve.store.references import resolve_references

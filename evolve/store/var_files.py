@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Mapping
 
 from evolve.core.errors import InputError, Location, Problem
-from evolve.core.js_values import to_json
+from evolve.core.formats.yaml12 import parse_yaml
+from evolve.core.javascript.values import to_json
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import ScriptRef
-from evolve.core.yaml12 import parse_yaml
 from evolve.store.files import LocalFiles
 from evolve.store.prompts import split_function
 

@@ -2,9 +2,10 @@
 
 from functools import cache
 
+from evolve.core.templates import Templates
+
 from evolve.core.agents import Agent, DemoBank, render_agent
 from evolve.core.json_value import JsonValue
-from evolve.core.templates import Templates
 from evolve.store.agents import find_agent, load_agent, load_bank
 
 _render = Templates("strict").render

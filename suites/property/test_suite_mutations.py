@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 from evolve.core.errors import InputError, Problem
+from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
 from evolve.core.suite_format import suite_schema
-from evolve.core.yaml12 import dump_yaml, parse_yaml
 from evolve.store.suites import load_suite
 
 GOOD = Path(__file__).parents[2] / "fixtures" / "suites" / "good"

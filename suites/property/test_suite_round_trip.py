@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from evolve.core.assertions import known_types
 from evolve.core.errors import InputError
 from evolve.core.expand import MAX_ID, expand
+from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
 from evolve.core.suite import (
     Assertion,
     AssertSet,
@@ -23,7 +24,6 @@ from evolve.core.suite import (
     TestOptions,
 )
 from evolve.core.suite_dump import dump_suite
-from evolve.core.yaml12 import dump_yaml, parse_yaml
 from evolve.store.suites import load_suite
 
 GOOD = Path(__file__).parents[2] / "fixtures" / "suites" / "good"

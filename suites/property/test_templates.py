@@ -6,11 +6,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.javascript import run_javascript
-from evolve.core.js_values import loose_equal, strict_equal, to_js_string, to_json, to_number, truthy
-from evolve.core.template_filters import FILTERS
-from evolve.core.template_tests import TESTS
-from evolve.core.templates import Templates
+from evolve.core.javascript.engine import run_javascript
+from evolve.core.javascript.values import loose_equal, strict_equal, to_js_string, to_json, to_number, truthy
+from evolve.core.templating.filters import FILTERS
+from evolve.core.templating.templates import Templates
+from evolve.core.templating.tests import TESTS
 
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=12)
 values = st.recursive(

@@ -5,7 +5,7 @@ import pytest
 
 from evolve.core.agents import Demo, DemoBank, DemoSettings, parse_agent, render_agent
 from evolve.core.errors import InputError
-from evolve.core.templates import Templates
+from evolve.core.templating.templates import Templates
 from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank
 
 RENDER = Templates("strict").render

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.json_objects import first_json_object, json_objects
+from evolve.core.formats.json_objects import first_json_object, json_objects
 from evolve.core.suite import ProviderSpec
 from fixtures.checks import judge
 

@@ -15,7 +15,7 @@ from evolve.core.grading import chat
 from evolve.core.judging import Judge, target
 from evolve.core.ports import Embedding, Tools
 from evolve.core.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test, TestOptions
-from evolve.core.templates import Templates
+from evolve.core.templating.templates import Templates
 from evolve.core.verdicts import Comparison, Verdict
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts

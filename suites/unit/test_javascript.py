@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from evolve.core.errors import CannotEvaluate, InputError, Problem
-from evolve.core.javascript import (
+from evolve.core.javascript.engine import (
     JavaScriptError,
     Regex,
     call_javascript_file,

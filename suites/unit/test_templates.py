@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.templates import Templates
+from evolve.core.templating.templates import Templates
 
 TABLES = Path(__file__).parents[2] / "fixtures" / "templates"
 NUNJUCKS = yaml.safe_load((TABLES / "nunjucks.yaml").read_text())

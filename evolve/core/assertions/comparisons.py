@@ -15,7 +15,7 @@ from evolve.core.answers import TokenUsage
 from evolve.core.assertions.registry import comparison_type
 from evolve.core.errors import CannotEvaluate
 from evolve.core.grading import GraderError, Reply, chat, grading_of_comparison, parsed, shown
-from evolve.core.js_values import to_js_string
+from evolve.core.javascript.values import to_js_string
 from evolve.core.json_value import JsonValue
 from evolve.core.scoring import flatten, to_fixed
 from evolve.core.suite import Assertion

@@ -7,7 +7,7 @@ from functools import lru_cache
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import NON_EMPTY_TEXT, quote, wrong_value
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_values import JS_SPACE, js_strip, to_js_string
+from evolve.core.javascript.values import JS_SPACE, js_strip, to_js_string
 from evolve.core.json_value import JsonValue
 from evolve.core.verdicts import Check, Verdict
 

@@ -22,7 +22,7 @@ from evolve.core.grading import (
     parsed,
     text_value,
 )
-from evolve.core.js_values import JS_SPACE, js_strip
+from evolve.core.javascript.values import JS_SPACE, js_strip
 from evolve.core.json_value import JsonValue
 from evolve.core.transforms import apply_transform
 from evolve.core.verdicts import Check, Verdict

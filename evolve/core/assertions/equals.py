@@ -2,8 +2,8 @@
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote
-from evolve.core.js_values import to_js_string, to_json
-from evolve.core.json_text import deep_equal, parse_json
+from evolve.core.formats.json_text import deep_equal, parse_json
+from evolve.core.javascript.values import to_js_string, to_json
 from evolve.core.json_value import JsonValue
 from evolve.core.verdicts import Check, Verdict
 

@@ -4,9 +4,9 @@ import re
 from typing import Final, NamedTuple
 
 from evolve.core.assertions.registry import assertion_type
+from evolve.core.formats.json_objects import json_objects
 from evolve.core.grading import GraderError, Reply, chat, grading_of, needs_prompt, parsed, text_value
-from evolve.core.js_values import js_strip
-from evolve.core.json_objects import json_objects
+from evolve.core.javascript.values import js_strip
 from evolve.core.verdicts import Check, Verdict
 
 INSTRUCTIONS: Final = (

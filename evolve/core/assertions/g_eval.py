@@ -13,7 +13,7 @@ from evolve.core.answers import TokenUsage
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.errors import CannotEvaluate
 from evolve.core.grading import GraderError, Grading, Reply, chat, grading_of, needs_prompt, parsed
-from evolve.core.js_values import js_strip, to_js_string, to_json, to_number
+from evolve.core.javascript.values import js_strip, to_js_string, to_json, to_number
 from evolve.core.json_value import JsonValue
 from evolve.core.verdicts import Check, Verdict
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from evolve.core.assertions.registry import assertion_type
-from evolve.core.js_values import truthy
+from evolve.core.javascript.values import truthy
 from evolve.core.json_value import JsonValue
 from evolve.core.verdicts import Check, Verdict
 

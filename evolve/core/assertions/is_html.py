@@ -2,7 +2,7 @@
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote
-from evolve.core.html_text import html_problem, looks_like_html
+from evolve.core.formats.html_text import html_problem, looks_like_html
 from evolve.core.verdicts import Check, Verdict
 
 

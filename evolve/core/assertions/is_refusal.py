@@ -4,7 +4,7 @@ import re
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote
-from evolve.core.js_values import js_strip
+from evolve.core.javascript.values import js_strip
 from evolve.core.verdicts import Check, Verdict
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote, wrong_value
-from evolve.core.js_values import js_strip
+from evolve.core.formats.sql_syntax import DATABASES, sql_problem
+from evolve.core.javascript.values import js_strip
 from evolve.core.json_value import JsonValue
-from evolve.core.sql_syntax import DATABASES, sql_problem
 from evolve.core.verdicts import Check, Verdict
 
 _TEXTS: JsonValue = {"type": "array", "items": {"type": "string", "minLength": 1}}

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote, wrong_value
-from evolve.core.js_values import js_strip, to_js_string
+from evolve.core.formats.xml_trees import XmlError, check_well_formed, element_spans, has_path, read_tree
+from evolve.core.javascript.values import js_strip, to_js_string
 from evolve.core.json_value import JsonValue
 from evolve.core.verdicts import Check, Verdict
-from evolve.core.xml_trees import XmlError, check_well_formed, element_spans, has_path, read_tree
 
 _PATHS: JsonValue = {"type": "array", "items": {"type": "string", "minLength": 1}}
 _SCHEMA: JsonValue = {

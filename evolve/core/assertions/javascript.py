@@ -10,7 +10,7 @@ from evolve.core.assertions.script_verdicts import (
     python_verdict,
 )
 from evolve.core.file_values import script_context
-from evolve.core.javascript import JavaScriptError, JsResult, evaluate_javascript, mentions
+from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_javascript, mentions
 from evolve.core.json_value import JsonValue
 from evolve.core.user_code import FILE, PythonFailed, call_javascript, call_python, is_python, split_reference
 from evolve.core.verdicts import Check, Verdict

@@ -2,7 +2,7 @@
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import needed_threshold_of
-from evolve.core.js_values import number_text
+from evolve.core.javascript.values import number_text
 from evolve.core.verdicts import Check, Verdict
 
 

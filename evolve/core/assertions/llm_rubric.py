@@ -5,9 +5,9 @@ from typing import Final
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.errors import CannotEvaluate
+from evolve.core.formats.json_objects import json_objects
 from evolve.core.grading import GraderError, Reply, chat, grading_of, parsed, shown
-from evolve.core.js_values import js_strip, to_js_string, to_json, to_number, truthy
-from evolve.core.json_objects import json_objects
+from evolve.core.javascript.values import js_strip, to_js_string, to_json, to_number, truthy
 from evolve.core.json_value import JsonValue
 from evolve.core.verdicts import Check, Verdict
 

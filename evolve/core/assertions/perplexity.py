@@ -4,7 +4,7 @@ import math
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_values import number_text
+from evolve.core.javascript.values import number_text
 from evolve.core.verdicts import Check, Verdict
 
 

@@ -2,7 +2,7 @@
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_values import to_json
+from evolve.core.javascript.values import to_json
 from evolve.core.verdicts import Check, Verdict
 
 _MAX_BYTES = 120_000

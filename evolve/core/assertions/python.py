@@ -7,7 +7,7 @@ from evolve.core.assertions.javascript import check_context, script_file_verdict
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.script_verdicts import failed, python_verdict
 from evolve.core.errors import CannotEvaluate
-from evolve.core.javascript import mentions
+from evolve.core.javascript.engine import mentions
 from evolve.core.user_code import FILE, as_json
 from evolve.core.verdicts import Check, Verdict
 

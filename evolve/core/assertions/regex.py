@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import NON_EMPTY_TEXT, non_empty_text_of, quote
-from evolve.core.javascript import JavaScriptError, Regex
+from evolve.core.javascript.engine import JavaScriptError, Regex
 from evolve.core.verdicts import Check, Verdict
 
 

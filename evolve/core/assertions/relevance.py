@@ -10,7 +10,7 @@ from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.similar import cosine
 from evolve.core.errors import CannotEvaluate
 from evolve.core.grading import EPSILON, GraderError, Grading, chat, grading_of, needs_prompt, parsed
-from evolve.core.js_values import to_js_string
+from evolve.core.javascript.values import to_js_string
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Embedding
 from evolve.core.scoring import to_fixed

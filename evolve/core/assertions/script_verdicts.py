@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from evolve.core.answers import TokenUsage
-from evolve.core.js_values import number_text, parse_float, to_js_string
+from evolve.core.javascript.values import number_text, parse_float, to_js_string
 from evolve.core.json_value import JsonValue
 from evolve.core.verdicts import Check, Verdict
 

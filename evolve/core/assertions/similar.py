@@ -8,7 +8,7 @@ from evolve.core.answers import TokenUsage
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.errors import CannotEvaluate
 from evolve.core.grading import EPSILON, GraderError, Grading, grading_of, shown
-from evolve.core.js_values import to_js_string
+from evolve.core.javascript.values import to_js_string
 from evolve.core.ports import Embedder
 from evolve.core.scoring import to_fixed
 from evolve.core.verdicts import Check, Verdict

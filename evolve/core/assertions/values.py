@@ -1,7 +1,7 @@
 """What assertions ask of their rendered values, and how reasons quote them."""
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_values import number_text
+from evolve.core.javascript.values import number_text
 from evolve.core.json_value import JsonValue
 from evolve.core.schema_check import describe
 from evolve.core.verdicts import Check, Verdict

@@ -4,7 +4,7 @@ import re
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import wrong_value
-from evolve.core.js_values import JS_SPACE, is_number, number_text, to_number
+from evolve.core.javascript.values import JS_SPACE, is_number, number_text, to_number
 from evolve.core.json_value import JsonValue
 from evolve.core.verdicts import Check, Verdict
 

@@ -8,8 +8,8 @@ surrogate pairs. A repeated key counts once, the last time; lists and mappings c
 import re
 from typing import Final
 
+from evolve.core.formats.yaml12 import key_text, plain_scalar
 from evolve.core.json_value import JsonValue
-from evolve.core.yaml12 import key_text, plain_scalar
 
 MAX_DEPTH: Final = 100
 _INDICATORS: Final = ",[]{}"

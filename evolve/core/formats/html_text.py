@@ -8,7 +8,7 @@ import re
 from functools import cache
 from typing import Any, Final
 
-from evolve.core.js_values import JS_SPACE, js_strip
+from evolve.core.javascript.values import JS_SPACE, js_strip
 from evolve.core.libraries import needed
 
 _MAX_LENGTH: Final = 10 * 1024 * 1024

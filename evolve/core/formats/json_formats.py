@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from evolve.core.javascript import JavaScriptError, Regex
-from evolve.core.js_values import JS_SPACE
+from evolve.core.javascript.engine import JavaScriptError, Regex
+from evolve.core.javascript.values import JS_SPACE
 
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _TIME = re.compile(r"(\d\d):(\d\d):(\d\d(?:\.\d+)?)(z|([+-])(\d\d)(?::?(\d\d))?)?", re.ASCII | re.IGNORECASE)

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import NoReturn
 
-from evolve.core.flow_yaml import MAX_DEPTH, FlowYamlError, read_flow_yaml
-from evolve.core.js_values import JS_SPACE
+from evolve.core.formats.flow_yaml import MAX_DEPTH, FlowYamlError, read_flow_yaml
+from evolve.core.javascript.values import JS_SPACE
 from evolve.core.json_value import JsonValue
 
 _MAX_LENGTH = 100_000

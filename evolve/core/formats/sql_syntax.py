@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from evolve.core.js_values import JS_SPACE, js_strip
+from evolve.core.formats.sql_dialects import FREE_ALIASES, FREE_TABLES, OTHERS, RESERVED, SQLGLOT, STRICT_MEMBERS, TAKEN
+from evolve.core.formats.sql_names import column_names, table_names
+from evolve.core.javascript.values import JS_SPACE, js_strip
 from evolve.core.libraries import needed
-from evolve.core.sql_dialects import FREE_ALIASES, FREE_TABLES, OTHERS, RESERVED, SQLGLOT, STRICT_MEMBERS, TAKEN
-from evolve.core.sql_names import column_names, table_names
 
 DATABASES: Final = (
     "Athena", "BigQuery", "DB2", "FlinkSQL", "Hive", "MariaDB", "MySQL", "Noql", "PostgreSQL", "Redshift", "Snowflake",
@@ -264,7 +264,7 @@ def _without_tables(columns: Iterable[str]) -> Iterator[str]:
 
 
 def _are_allowed(used: Iterable[str], allowed: Sequence[str]) -> bool:
-    from evolve.core.javascript import Regex
+    from evolve.core.javascript.engine import Regex
 
     if not allowed:
         return True  # an empty list restricts nothing

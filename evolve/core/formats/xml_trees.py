@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from evolve.core.js_values import JS_SPACE, js_strip
+from evolve.core.javascript.values import JS_SPACE, js_strip
 
 Tree: TypeAlias = "str | dict[str, Tree] | list[Tree]"
 

@@ -14,8 +14,8 @@ from functools import cache
 from typing import Any, Literal, NoReturn
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.javascript_modules import Module, collect_modules
-from evolve.core.javascript_prelude import PRELUDE
+from evolve.core.javascript.modules import Module, collect_modules
+from evolve.core.javascript.prelude import PRELUDE
 from evolve.core.json_value import JsonValue
 
 TIME_LIMIT_S = 2.0

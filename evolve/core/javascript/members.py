@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.javascript import JavaScriptError, evaluate_javascript
-from evolve.core.js_values import (
+from evolve.core.javascript.engine import JavaScriptError, evaluate_javascript
+from evolve.core.javascript.values import (
     UNDEFINED,
     JsFunction,
     JsRegex,

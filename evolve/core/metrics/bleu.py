@@ -8,7 +8,7 @@ match counts as a precision of 1e-7, so that one missing order does not make the
 import math
 from collections.abc import Sequence
 
-from evolve.core.js_values import js_strip
+from evolve.core.javascript.values import js_strip
 from evolve.core.metrics.ngrams import ngrams, overlap, words
 
 _MAX_ORDER = 4

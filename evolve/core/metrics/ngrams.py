@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from evolve.core.js_values import JS_SPACE, js_strip
+from evolve.core.javascript.values import JS_SPACE, js_strip
 
 _SPACE = re.compile(f"[{JS_SPACE}]+")
 

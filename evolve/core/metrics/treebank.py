@@ -7,7 +7,7 @@ ROUGE has it: separators between digits and the dots of acronyms stay, paired do
 import re
 from unicodedata import category
 
-from evolve.core.js_values import JS_SPACE
+from evolve.core.javascript.values import JS_SPACE
 
 _SPACE = re.compile(f"[{JS_SPACE}\u0085]+")
 _QUOTE = re.compile("``|''|\"")

@@ -11,12 +11,22 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_members import get_member
-from evolve.core.js_values import UNDEFINED, JsFunction, Safe, Value, js_keys, strict_equal, truthy, type_name, units
-from evolve.core.template_expressions import ExpressionCompiler, describe
-from evolve.core.template_inputs import MAX_TEXT, Filter, check_size
-from evolve.core.template_scope import Fault, Run, Scope, Statement, printed
-from evolve.core.template_syntax import Switch, refuse
+from evolve.core.javascript.members import get_member
+from evolve.core.javascript.values import (
+    UNDEFINED,
+    JsFunction,
+    Safe,
+    Value,
+    js_keys,
+    strict_equal,
+    truthy,
+    type_name,
+    units,
+)
+from evolve.core.templating.expressions import ExpressionCompiler, describe
+from evolve.core.templating.inputs import MAX_TEXT, Filter, check_size
+from evolve.core.templating.scope import Fault, Run, Scope, Statement, printed
+from evolve.core.templating.syntax import Switch, refuse
 
 _MAX_DEPTH: Final = 60
 """Macros inside macros."""

@@ -7,8 +7,8 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_members import TemplateList, call_member, get_member
-from evolve.core.js_values import (
+from evolve.core.javascript.members import TemplateList, call_member, get_member
+from evolve.core.javascript.values import (
     UNDEFINED,
     JsFunction,
     JsRegex,
@@ -28,11 +28,11 @@ from evolve.core.js_values import (
     truthy,
     type_name,
 )
-from evolve.core.template_filters import FILTERS, KEYWORDS
-from evolve.core.template_inputs import Filter, check_size, suggestion
-from evolve.core.template_scope import Expression, Fault, Scope
-from evolve.core.template_syntax import refuse
-from evolve.core.template_tests import find_test
+from evolve.core.templating.filters import FILTERS, KEYWORDS
+from evolve.core.templating.inputs import Filter, check_size, suggestion
+from evolve.core.templating.scope import Expression, Fault, Scope
+from evolve.core.templating.syntax import refuse
+from evolve.core.templating.tests import find_test
 
 
 class ExpressionCompiler:

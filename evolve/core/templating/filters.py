@@ -12,8 +12,8 @@ from typing import Final
 from urllib.parse import quote
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_members import TemplateList, call_member, get_member
-from evolve.core.js_values import (
+from evolve.core.javascript.members import TemplateList, call_member, get_member
+from evolve.core.javascript.values import (
     JS_SPACE,
     UNDEFINED,
     JsRegex,
@@ -35,7 +35,7 @@ from evolve.core.js_values import (
     truthy,
     units,
 )
-from evolve.core.template_inputs import (
+from evolve.core.templating.inputs import (
     MAX_ITEMS,
     MAX_TEXT,
     Filter,
@@ -46,7 +46,7 @@ from evolve.core.template_inputs import (
     strict_text,
     text_of,
 )
-from evolve.core.template_tests import find_test
+from evolve.core.templating.tests import find_test
 
 
 def _like(original: Value, text: str) -> str:

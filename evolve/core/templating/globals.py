@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from evolve.core.js_members import TemplateList
-from evolve.core.js_values import (
+from evolve.core.javascript.members import TemplateList
+from evolve.core.javascript.values import (
     UNDEFINED,
     JsFunction,
     Value,
@@ -13,7 +13,7 @@ from evolve.core.js_values import (
     to_number,
     truthy,
 )
-from evolve.core.template_inputs import (
+from evolve.core.templating.inputs import (
     MAX_ITEMS,
     Filter,
     check_size,

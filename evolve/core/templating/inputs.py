@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_values import (
+from evolve.core.javascript.values import (
     UNDEFINED,
     Value,
     type_name,

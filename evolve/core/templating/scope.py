@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_values import UNDEFINED, JsFunction, Value, to_js_string
-from evolve.core.template_inputs import MAX_TEXT
+from evolve.core.javascript.values import UNDEFINED, JsFunction, Value, to_js_string
+from evolve.core.templating.inputs import MAX_TEXT
 
 MAX_STEPS: Final = 500_000
 """Turns of loops and calls of macros in one rendering."""

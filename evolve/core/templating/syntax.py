@@ -17,7 +17,7 @@ from jinja2.lexer import Lexer, Token
 from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 
-from evolve.core.js_values import JsRegex
+from evolve.core.javascript.values import JsRegex
 
 _NAME: Final = re.compile(r"""[^\s"'()\[\]{}%*\-+~/#,:|.<>=!0-9][^\s"'()\[\]{}%*\-+~/#,:|.<>=!]*""")
 _REGEX: Final = re.compile(r"r/((?:\\.|[^/\\])*)/([gimy]*)", re.S)

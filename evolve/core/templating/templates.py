@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_values import UNDEFINED, JsFunction, Value, from_units, js_strip, to_js_string, to_json
+from evolve.core.javascript.values import UNDEFINED, JsFunction, Value, from_units, js_strip, to_js_string, to_json
 from evolve.core.json_value import JsonValue
 
 if TYPE_CHECKING:
-    from evolve.core.template_compiler import Compiled
+    from evolve.core.templating.compiler import Compiled
 
 _MAX_CACHED: Final = 4_096
 _MAX_SOURCE: Final = 4_000_000
@@ -153,7 +153,7 @@ class Templates:
             return self._plain.setdefault(text, _plain(text))
 
     def _render_full(self, text: str, variables: Mapping[str, JsonValue]) -> str:
-        from evolve.core.template_scope import Fault, Run
+        from evolve.core.templating.scope import Fault, Run
 
         compiled = self._compile(text)
         if isinstance(compiled, CannotEvaluate):
@@ -177,7 +177,7 @@ class Templates:
 
     def _all_globals(self) -> dict[str, Value]:
         if self._globals is None:
-            from evolve.core.template_globals import GLOBALS
+            from evolve.core.templating.globals import GLOBALS
 
             self._globals = {**GLOBALS, **self._env}
         return self._globals
@@ -191,9 +191,9 @@ def has_tags(text: str) -> bool:
 def _compiled(text: str, filters: Mapping[str, CustomFilter]) -> "Compiled | CannotEvaluate":
     from jinja2.exceptions import TemplateSyntaxError
 
-    from evolve.core.template_compiler import compile_template
-    from evolve.core.template_filters import FILTERS
-    from evolve.core.template_syntax import parse, syntax_error
+    from evolve.core.templating.compiler import compile_template
+    from evolve.core.templating.filters import FILTERS
+    from evolve.core.templating.syntax import parse, syntax_error
 
     if len(text) > _MAX_SOURCE:
         return CannotEvaluate(f"template: longer than {_MAX_SOURCE:,} characters")
@@ -243,7 +243,7 @@ def _looked_up(
     if value is UNDEFINED:
         value = env.get(name, UNDEFINED)
     if len(path) > 1:
-        from evolve.core.js_members import get_member
+        from evolve.core.javascript.members import get_member
 
         for depth, key in enumerate(path[1:], 1):
             if value is UNDEFINED and strict:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.js_values import (
+from evolve.core.javascript.values import (
     UNDEFINED,
     JsFunction,
     JsRegex,
@@ -17,7 +17,7 @@ from evolve.core.js_values import (
     to_number,
     truthy,
 )
-from evolve.core.template_inputs import (
+from evolve.core.templating.inputs import (
     Filter,
     present,
     strict_text,

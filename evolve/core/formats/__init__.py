@@ -1,0 +1,1 @@
+"""Text formats: reading them, and whether a text is one of them."""

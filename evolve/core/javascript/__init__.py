@@ -1,0 +1,1 @@
+"""JavaScript: the embedded engine, and how JavaScript sees JSON values."""

@@ -1,0 +1,1 @@
+"""Templates: Jinja2's grammar with Nunjucks' semantics."""
