@@ -295,7 +295,7 @@ class SqliteAnswers:
     def _connect(self) -> sqlite3.Connection:
         """The connection; waits while another process makes the file ready.
 
-        SQLite's own timeout does not cover the change to a write-ahead log: two that begin together are refused at once.
+        SQLite's own timeout does not cover the change to a write-ahead log: of two that begin together one is refused.
         """
         until = time.monotonic() + _BUSY_MS / 1000
         while True:

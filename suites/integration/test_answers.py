@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,14 @@ def test_four_processes_never_buy_one_answer_twice(tmp_path: Path) -> None:
     assert [buyer.returncode for buyer in buyers] == [0] * 4
     bought = [n for output in outputs for word, n in said(output) if word == "bought"]
     assert sorted(bought) == list(range(60))
+
+
+def test_those_who_begin_together_all_get_the_store(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for attempt in range(20):
+            stores = list(pool.map(SqliteAnswers, [tmp_path / f"{attempt}.sqlite"] * 8))
+            for store in stores:
+                asyncio.run(store.close())
 
 
 def test_after_a_kill_only_the_calls_in_flight_are_bought_again(tmp_path: Path) -> None:
