@@ -8,8 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -231,12 +231,22 @@ def test_four_processes_never_buy_one_answer_twice(tmp_path: Path) -> None:
     assert sorted(bought) == list(range(60))
 
 
-def test_those_who_begin_together_all_get_the_store(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        for attempt in range(20):
-            stores = list(pool.map(SqliteAnswers, [tmp_path / f"{attempt}.sqlite"] * 8))
-            for store in stores:
-                asyncio.run(store.close())
+OPENER = """
+import sys, time
+from evolve.store.answers import SqliteAnswers
+
+folder, begin = sys.argv[1], float(sys.argv[2])
+for attempt in range(30):
+    while time.time() < begin + attempt / 50:
+        pass
+    SqliteAnswers(f"{folder}/{attempt}.sqlite")
+"""
+
+
+def test_processes_that_begin_together_all_get_the_store(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(OPENER), str(tmp_path), str(time.time() + 1)]
+    openers = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for _ in range(4)]
+    assert [opener.wait(timeout=60) for opener in openers] == [0] * 4
 
 
 def test_after_a_kill_only_the_calls_in_flight_are_bought_again(tmp_path: Path) -> None:
