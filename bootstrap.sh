@@ -31,7 +31,8 @@ need_packages() {
   shift
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     say "installing $* ($what)"
-    apt-get update -q >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2 ||
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -q && apt-get install -q -y --no-install-recommends "$@"; } >&2 ||
       fail "apt-get could not install $*: see above"
   elif command -v apt-get >/dev/null; then
     fail "$what is missing; type: sudo apt-get install $*"

@@ -85,7 +85,7 @@ def _or_what_to_type(name: str, look: Callable[[], str]) -> Finding:
 
 
 def _formats(_: Mapping[str, str]) -> Finding:
-    modules = {"lxml": "lxml", "html5lib": "html5lib", "sqlglot": "sqlglot", "rapidfuzz": "RapidFuzz"}
+    modules = ("html5lib", "sqlglot", "rapidfuzz", "snowballstemmer")
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         detail = f"without {', '.join(missing)}; type: pip install 'anneal-harness[formats]'"

@@ -74,7 +74,9 @@ class Files(Protocol):
     """The user's files, seen from one suite: nothing outside `root` is read."""
 
     @property
-    def root(self) -> str: ...
+    def root(self) -> str:
+        """The folder that may be read."""
+        ...
 
     def read_text(self, path: str) -> str:
         """The text of a file, `path` relative to the root or absolute inside it.
@@ -120,7 +122,10 @@ class AnswerStore(Protocol):
     """Whether identities are looked at; where not, nobody needs to make them."""
 
     async def once(self, identity: JsonValue, buy: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The stored answer (`cached` true), else what `buy` answers, stored unless it has an error. Two askers of one identity buy once."""
+        """The stored answer (`cached` true), else what `buy` answers, stored unless it has an error.
+
+        Two askers of one identity buy once.
+        """
         ...
 
 
@@ -128,7 +133,7 @@ class Graders(Protocol):
     """Providers that grade: opened on demand, by what an assertion, test or suite names."""
 
     async def text(self, spec: JsonValue | ProviderSpec | None) -> Provider:
-        """The provider for a model-graded assertion; `spec` is an id, a mapping, or None for the suite's default grader."""
+        """The provider for a model-graded assertion; `spec` is an id, a mapping, or None for the default grader."""
         ...
 
     async def embedding(self, spec: JsonValue | ProviderSpec | None) -> Embedder:

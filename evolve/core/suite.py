@@ -9,9 +9,11 @@ from evolve.core.json_value import JsonValue
 
 
 class Locate(Protocol):
-    """Finds a data path of one document again; called only when a message needs it, for it parses the text once more."""
+    """Finds a data path of one document again; asked only by messages, for it parses the text once more."""
 
-    def __call__(self, *path: str | int) -> Location: ...
+    def __call__(self, *path: str | int) -> Location:
+        """Where the value at `path` stands."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

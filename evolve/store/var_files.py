@@ -1,7 +1,6 @@
 """`file://` in a test's vars: a file's content, or a function that makes the value for each prompt."""
 
 import base64
-import json
 import mimetypes
 import os
 from collections.abc import Callable, Mapping

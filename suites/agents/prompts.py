@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from evolve.core.templates import Templates
+from evolve.core.templating.templates import Templates
 
 from evolve.core.agents import Agent, DemoBank, render_agent
 from evolve.core.json_value import JsonValue
