@@ -6,10 +6,15 @@ from dataclasses import dataclass
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote, wrong_value
-from evolve.core.formats.sql_syntax import DATABASES, sql_problem
 from evolve.core.javascript.values import js_strip
 from evolve.core.json_value import JsonValue
 from evolve.core.verdicts import Check, Verdict
+
+DATABASES = (
+    "Athena", "BigQuery", "DB2", "FlinkSQL", "Hive", "MariaDB", "MySQL", "Noql", "PostgreSQL", "Redshift", "Snowflake",
+    "Sqlite", "TransactSQL", "Trino",
+)  # fmt: skip
+"""What `databaseType` may be, in any case."""
 
 _TEXTS: JsonValue = {"type": "array", "items": {"type": "string", "minLength": 1}}
 _DATABASE: JsonValue = {
@@ -78,6 +83,8 @@ def _texts(check: Check, value: JsonValue) -> tuple[str, ...] | None:
 
 
 def _problem(text: str, wanted: _Wanted) -> str | None:
+    from evolve.core.formats.sql_syntax import sql_problem
+
     return sql_problem(text, wanted.database, wanted.tables, wanted.columns)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote, wrong_value
-from evolve.core.formats.xml_trees import XmlError, check_well_formed, element_spans, has_path, read_tree
 from evolve.core.javascript.values import js_strip, to_js_string
 from evolve.core.json_value import JsonValue
 from evolve.core.verdicts import Check, Verdict
@@ -24,6 +23,8 @@ _SCHEMA: JsonValue = {
 @assertion_type("is-xml", value_schema=_SCHEMA)
 def is_xml(check: Check) -> Verdict:
     """The whole output is one well-formed document."""
+    from evolve.core.formats.xml_trees import XmlError, check_well_formed, has_path, read_tree
+
     paths = _paths(check)
     try:
         check_well_formed(check.text)
@@ -39,6 +40,8 @@ def is_xml(check: Check) -> Verdict:
 @assertion_type("contains-xml", value_schema=_SCHEMA)
 def contains_xml(check: Check) -> Verdict:
     """Some balanced element, or several side by side, stand anywhere in the output."""
+    from evolve.core.formats.xml_trees import XmlError, element_spans, has_path, read_tree
+
     paths = _paths(check)
     spans = element_spans(check.text)
     if not spans:

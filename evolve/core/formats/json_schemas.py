@@ -12,7 +12,6 @@ from typing import Any
 
 from evolve.core.did_you_mean import did_you_mean
 from evolve.core.errors import CannotEvaluate
-from evolve.core.formats.json_formats import FORMATS, NUMBER_FORMATS
 from evolve.core.formats.json_schema_words import ONE_SCHEMA, SCHEMA_LISTS, SCHEMA_MAPS, WORDS
 from evolve.core.formats.json_text import parse_json
 from evolve.core.javascript.engine import JavaScriptError, Regex
@@ -142,8 +141,8 @@ def _faults(schema: Mapping[str, Any]) -> Iterator[str]:
     for word in schema.keys() - WORDS:
         yield f"unknown word {word!r} {did_you_mean(word, WORDS)}".rstrip()
     name = schema.get("format")
-    if name is not None and name not in FORMATS and name not in NUMBER_FORMATS:
-        yield f"unknown format {name!r} {did_you_mean(name, FORMATS)}".rstrip()
+    if name is not None:
+        yield from _format_faults(name)
     yield from _conditional_faults(schema)
     yield from _nullable_faults(schema)
     yield from _matching_faults(schema)
@@ -260,7 +259,16 @@ def _is_multiple(value: float, divisor: float) -> bool:
         return False
 
 
+def _format_faults(name: Any) -> Iterator[str]:
+    from evolve.core.formats.json_formats import FORMATS, NUMBER_FORMATS
+
+    if name not in FORMATS and name not in NUMBER_FORMATS:
+        yield f"unknown format {name!r} {did_you_mean(name, FORMATS)}".rstrip()
+
+
 def _format(_validator: Any, name: str, value: Any, _schema: Any) -> Iterator[Any]:
+    from evolve.core.formats.json_formats import FORMATS, NUMBER_FORMATS
+
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     check = NUMBER_FORMATS.get(name) if is_number else FORMATS.get(name) if isinstance(value, str) else None
     if check is not None and not check(value):

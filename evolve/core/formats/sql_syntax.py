@@ -13,12 +13,6 @@ from evolve.core.formats.sql_names import column_names, table_names
 from evolve.core.javascript.values import JS_SPACE, js_strip
 from evolve.core.libraries import needed
 
-DATABASES: Final = (
-    "Athena", "BigQuery", "DB2", "FlinkSQL", "Hive", "MariaDB", "MySQL", "Noql", "PostgreSQL", "Redshift", "Snowflake",
-    "Sqlite", "TransactSQL", "Trino",
-)  # fmt: skip
-"""What `databaseType` may be, in any case."""
-
 
 def sql_problem(text: str, database: str, tables: Sequence[str] | None, columns: Sequence[str] | None) -> str | None:
     """Why the text is no such SQL; None when it is.
