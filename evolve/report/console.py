@@ -131,14 +131,17 @@ class LiveProgress:
         self._live.stop()
 
     def _rows(self) -> Any:
-        from rich.console import Group
         from rich.progress_bar import ProgressBar
+        from rich.table import Table
         from rich.text import Text
 
         counts = self._counts
         left = f"{counts.seconds:.0f} s, about {counts.seconds_left:.0f} s left"
         last = Text(self._last, overflow="ellipsis", no_wrap=True)
-        return Group(ProgressBar(counts.total or 1, counts.done), Text(f"{counts.text}, {left}"), last)
+        rows = Table.grid(expand=True)
+        for row in (ProgressBar(counts.total or 1, counts.done), Text(f"{counts.text}, {left}"), last):
+            rows.add_row(row)
+        return rows
 
 
 def open_progress(stream: TextIO, env: Mapping[str, str], *, quiet: bool) -> Progress:
