@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     templates = Templates("strict")
     bank = load_bank(agent, path, templates.render)
     reports = _reports(options.diagnostics)
-    provider = _open(options.provider or os.environ.get("EVOLVE_MODEL") or agent.model, templates)
+    provider = _open(options.provider or os.environ.get("EVOLVE_PROVIDER") or agent.model, templates)
     reflector = Reflector(agent, bank, templates, provider)
     return asyncio.run(_answer_all(reflector, reports, options.concurrency))
 
@@ -179,7 +179,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("diagnostics", nargs="+", metavar="FILE|-", help="JSON files; - reads one JSON report a line")
     parser.add_argument("--agent", default=DEFAULT_AGENT, metavar="NAME|FILE.md", help=f"default: {DEFAULT_AGENT}")
     parser.add_argument(
-        "--provider", metavar="ID", help="who answers; default: EVOLVE_MODEL, else the agent's own model"
+        "--provider", metavar="ID", help="who answers; default: EVOLVE_PROVIDER, else the agent's own model"
     )
     parser.add_argument("--concurrency", type=int, default=4, metavar="N", help="reports in flight at once; default: 4")
     options = parser.parse_args(arguments)

@@ -121,7 +121,7 @@ class SuiteItem(pytest.Item):
         return next(evaluation for evaluation in self.wanted.unit.evaluations if evaluation.id == self.wanted.id)
 
     def mark(self, evaluation: Evaluation) -> None:
-        """Adds the marks that the test's metadata ask for: skip, xfail, marks, tags."""
+        """Adds the marks that the test's metadata ask for: skip, xfail, marks, tags, and its split."""
         metadata = evaluation.test.metadata
         if not metadata:
             return
@@ -132,7 +132,7 @@ class SuiteItem(pytest.Item):
             given = metadata["xfail"]
             why = given if isinstance(given, str) else "metadata.xfail"
             self.add_marker(pytest.mark.xfail(reason=why, raises=Failed))
-        for name in _tags(metadata.get("marks")) + _tags(metadata.get("tags")):
+        for name in (tag for key in ("marks", "tags", "split") for tag in _tags(metadata.get(key))):
             self._add_tag(name)
 
     def _add_tag(self, name: str) -> None:

@@ -146,3 +146,7 @@ ODD_VALUES = [
 @pytest.mark.parametrize("value", ODD_VALUES)
 def test_what_is_dumped_reads_back(value: object) -> None:
     assert parse_yaml(dump_yaml({"k": [value]}), "x.yaml") == {"k": [value]}
+
+
+def test_an_emoji_written_as_two_json_escapes_is_one_character():
+    assert parse_yaml(r'{"a": "\ud83c\udf89 \\ud83c", "b": "caf\u00e9"}', "x.json") == {"a": "🎉 \\ud83c", "b": "café"}
