@@ -16,7 +16,7 @@ _FINISH_REASONS = {
 }
 
 
-class MalformedReply(ValueError):  # noqa: N818 - not an error of the run; callers make one of it
+class MalformedReply(ValueError):
     """The reply is JSON but not the protocol's; says what is missing."""
 
 

@@ -12,7 +12,7 @@ from evolve.providers.surroundings import ProviderSettings
 T = TypeVar("T")
 
 
-class Transient(Exception):  # noqa: N818 - a reason to try again, not an error of the run
+class Transient(Exception):
     """A try failed in a way that another may not."""
 
     def __init__(self, reason: str, *, retry_after_s: float | None = None, hint: str = "") -> None:

@@ -2,10 +2,9 @@
 
 from functools import cache
 
-from evolve.core.templating.templates import Templates
-
 from evolve.core.agents import Agent, DemoBank, render_agent
 from evolve.core.json_value import JsonValue
+from evolve.core.templating.templates import Templates
 from evolve.store.agents import find_agent, load_agent, load_bank
 
 _render = Templates("strict").render

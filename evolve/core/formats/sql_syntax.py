@@ -32,7 +32,7 @@ def sql_problem(text: str, database: str, tables: Sequence[str] | None, columns:
     return problem or _unallowed(statements, tables, columns)
 
 
-class _NotSql(Exception):  # noqa: N818 - never leaves this module
+class _NotSql(Exception):
     """The text is no SQL of the dialect; the message says why."""
 
 

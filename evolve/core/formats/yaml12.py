@@ -154,8 +154,28 @@ def parse_yaml(text: str, file: str) -> JsonValue:
 def read_document(text: str, file: str) -> Document:
     """Like `parse_yaml`, with the places of its parts."""
     with _Named(file, text):
-        reader = _Reader(text)
-        return Document(file, text, reader.read(), items=reader.items)
+        try:
+            reader = _Reader(text)
+            return Document(file, text, reader.read(), items=reader.items)
+        except yaml.MarkedYAMLError as error:
+            joined = _with_pairs_joined(text) if error.problem == _HALF_OF_A_PAIR else text
+            if joined == text:
+                raise
+        return read_document(joined, file)
+
+
+_HALF_OF_A_PAIR = "found invalid Unicode character escape code"
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][\da-fA-F]{2})\\u([dD][c-fC-F][\da-fA-F]{2})")
+
+
+def _with_pairs_joined(text: str) -> str:
+    """JSON writes an emoji as two escapes, which the parser takes one by one and refuses."""
+
+    def character(pair: re.Match[str]) -> str:
+        high, low = int(pair[2], 16), int(pair[3], 16)
+        return pair[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+
+    return _PAIR.sub(character, text)
 
 
 class _YamlError(Exception):
