@@ -284,7 +284,7 @@ def test_a_transform_changes_the_output(tools: Tools, code: str, output: JsonVal
         ("() => output", "nothing calls"),
         ("file://change.py:nothing", "answered nothing"),
         ("file://change.txt", "a .js or .py file"),
-        ("require('x')", "no require"),
+        ("require('x')", "require is not defined"),
     ],
 )
 def test_a_transform_that_gives_no_output_is_an_error(tools: Tools, code: str, message: str) -> None:

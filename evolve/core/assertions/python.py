@@ -1,6 +1,7 @@
 """`python`: an expression, a function body or a file's function judges the output, in this process."""
 
 import json
+import re
 import textwrap
 
 from evolve.core.assertions.javascript import check_context, script_file_verdict
@@ -10,6 +11,8 @@ from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.engine import mentions
 from evolve.core.user_code import FILE, as_json
 from evolve.core.verdicts import Check, Verdict
+
+_RETURN = re.compile(r"\s*return\b")
 
 
 @assertion_type("python", value_schema={"type": "string", "minLength": 1}, value_required=True)
@@ -30,6 +33,8 @@ async def python(check: Check) -> Verdict:
 
 
 def _run(check: Check, code: str) -> object:
+    if "\n" not in code and _RETURN.match(code):
+        raise CannotEvaluate("SyntaxError: one line is an expression, leave out `return`")
     context = check_context(check) if mentions(code, "context") else {}
     return check.tools.scripts.run(_as_body(code), {"output": check.output, "context": context, "json": json})
 

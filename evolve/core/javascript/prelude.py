@@ -78,6 +78,109 @@ define(String.prototype, 'localeCompare', function localeCompare(other, locales,
     || -compare(x, y) || compare(a, b);
 });
 
+// Text as bytes, and URLs: as much of Node.js as code that checks an answer uses.
+const utf8 = (text) => {
+  const bytes = [], coded = encodeURIComponent(text.toWellFormed());
+  for (let at = 0; at < coded.length; at++)
+    bytes.push(coded[at] === '%' ? parseInt(coded.slice(at + 1, (at += 2) + 1), 16) : coded.charCodeAt(at));
+  return bytes;
+};
+const fromUtf8 = (bytes) => {
+  let coded = '';
+  for (const byte of bytes) coded += '%' + (byte < 16 ? '0' : '') + byte.toString(16);
+  try { return decodeURIComponent(coded); } catch (_) { return missing('text of bytes that are no UTF-8'); }
+};
+const binary = (bytes) => { let text = ''; for (const byte of bytes) text += String.fromCharCode(byte); return text; };
+const codes = (text) => Array.from(text, (c) => c.charCodeAt(0) & 255);
+define(G, 'TextEncoder', class TextEncoder {
+  get encoding() { return 'utf-8'; }
+  encode(text = '') { return Uint8Array.from(utf8(String(text))); }
+});
+define(G, 'TextDecoder', class TextDecoder {
+  constructor(name = 'utf-8') { if (!/^utf-?8$/i.test(name)) missing(`TextDecoder('${name}')`); }
+  get encoding() { return 'utf-8'; }
+  decode(bytes = []) { return fromUtf8(bytes); }
+});
+define(G, 'Buffer', class Buffer extends Uint8Array {
+  static from(value, encoding = 'utf8') {
+    if (typeof value !== 'string') return new Buffer(Array.from(value));
+    switch (String(encoding).toLowerCase()) {
+      case 'utf8': case 'utf-8': return new Buffer(utf8(value));
+      case 'base64': case 'base64url':
+        return new Buffer(codes(atob(value.replace(/-/g, '+').replace(/_/g, '/').replace(/[^A-Za-z0-9+/]/g, ''))));
+      case 'hex': return new Buffer((value.match(/[\da-f]{2}/gi) || []).map((pair) => parseInt(pair, 16)));
+      case 'latin1': case 'binary': case 'ascii': return new Buffer(codes(value));
+    }
+    return missing(`Buffer.from(text, '${encoding}')`);
+  }
+  static byteLength(value) { return Buffer.from(value).length; }
+  static isBuffer(value) { return value instanceof Buffer; }
+  toString(encoding = 'utf8') {
+    switch (String(encoding).toLowerCase()) {
+      case 'utf8': case 'utf-8': return fromUtf8(this);
+      case 'base64': return btoa(binary(this));
+      case 'hex': return Array.from(this, (byte) => (byte < 16 ? '0' : '') + byte.toString(16)).join('');
+      case 'latin1': case 'binary': case 'ascii': return binary(this);
+    }
+    return missing(`Buffer.toString('${encoding}')`);
+  }
+});
+define(G, 'URLSearchParams', class URLSearchParams {
+  #pairs = [];
+  constructor(init = '') {
+    const plain = (text) => decodeURIComponent(text.replace(/\+/g, ' '));
+    if (typeof init !== 'string') this.#pairs = (init[Symbol.iterator] ? [...init] : Object.entries(init))
+      .map(([name, value]) => [String(name), String(value)]);
+    else for (const part of init.replace(/^\?/, '').split('&')) {
+      const [name, ...rest] = part.split('=');
+      if (part) this.#pairs.push([plain(name), plain(rest.join('='))]);
+    }
+  }
+  get size() { return this.#pairs.length; }
+  get(name) { const pair = this.#pairs.find(([key]) => key === name); return pair ? pair[1] : null; }
+  getAll(name) { return this.#pairs.filter(([key]) => key === name).map(([, value]) => value); }
+  has(name) { return this.#pairs.some(([key]) => key === name); }
+  append(name, value) { this.#pairs.push([String(name), String(value)]); }
+  delete(name) { this.#pairs = this.#pairs.filter(([key]) => key !== name); }
+  set(name, value) { this.delete(name); this.append(name, value); }
+  forEach(work) { this.#pairs.forEach(([name, value]) => work(value, name, this)); }
+  keys() { return this.#pairs.map(([name]) => name).values(); }
+  values() { return this.#pairs.map(([, value]) => value).values(); }
+  entries() { return this.#pairs.map((pair) => [...pair]).values(); }
+  [Symbol.iterator]() { return this.entries(); }
+  toString() {
+    const coded = (text) => encodeURIComponent(text).replace(/%20/g, '+');
+    return this.#pairs.map(([name, value]) => `${coded(name)}=${coded(value)}`).join('&');
+  }
+});
+define(G, 'URL', class URL {
+  constructor(text, base) {
+    if (base !== undefined) missing('URL with a base');
+    const found = /^\s*([a-z][a-z\d+.-]*:)\/\/(?:([^\s/?#:@]*)(?::([^\s/?#@]*))?@)?([^\s/?#:@[\]]+|\[[\da-f:.]+\])(?::(\d{1,5}))?([^\s?#]*)(\?[^#]*)?(#.*)?\s*$/i
+      .exec(String(text));
+    if (!found) {
+      if (/^\s*[a-z][a-z\d+.-]*:/i.test(text) && !/^\s*(https?|ftp|wss?):/i.test(text)) missing('URL without a host');
+      throw Object.assign(new TypeError('Invalid URL'), {code: 'ERR_INVALID_URL', input: String(text)});
+    }
+    const [, scheme, username = '', password = '', host, port = '', path, search = '', hash = ''] = found;
+    this.protocol = scheme.toLowerCase();
+    const usual = {'http:': '80', 'https:': '443', 'ftp:': '21', 'ws:': '80', 'wss:': '443'}[this.protocol];
+    Object.assign(this, {username, password, hostname: host.toLowerCase(), port: port === usual ? '' : port});
+    this.host = this.hostname + (this.port && `:${this.port}`);
+    this.origin = `${this.protocol}//${this.host}`;
+    Object.assign(this, {pathname: path || '/', search: search === '?' ? '' : search, hash: hash === '#' ? '' : hash});
+    this.searchParams = new URLSearchParams(this.search);
+    const user = username && `${username}${password && `:${password}`}@`;
+    this.href = `${this.protocol}//${user}${this.host}${this.pathname}${this.search}${this.hash}`;
+  }
+  static canParse(text) { try { new URL(text); return true; } catch (_) { return false; } }
+  toString() { return this.href; }
+  toJSON() { return this.href; }
+});
+define(G, 'Intl', {NumberFormat: function NumberFormat(locales, options) {
+  return {format: (value) => Number(value).toLocaleString(locales, options)};
+}});
+
 if (isolate) {
   // Shared by many evaluations: built-ins cannot be changed, so that one assertion cannot disturb the next.
   // Inherited read-only names could not be overridden by assignment, so the usual ones become accessors.
