@@ -1,6 +1,5 @@
 """What all suites of one pytest run share: settings, and the thread that asks ahead."""
 
-import gc
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -29,8 +28,6 @@ class SuiteSession:
     def begin(self, session: pytest.Session) -> None:
         """Takes the selected items; asking begins with the first suite item that runs."""
         self._session = session
-        # The items live until the end of the loop: the collector need not look at them again and again.
-        gc.freeze()
 
     def look_ahead(self, nextitem: pytest.Item | None) -> None:
         """Offers what this worker has in its queue; without xdist everything was offered at once."""
@@ -48,7 +45,6 @@ class SuiteSession:
 
     def end(self) -> None:
         """Stops asking and closes all providers."""
-        gc.unfreeze()
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             ahead.stop()
