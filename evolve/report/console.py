@@ -15,7 +15,7 @@ from evolve.core.outcomes import SuiteOutcome
 from evolve.core.scoring import column_metrics
 from evolve.report.text import cut, failure_text
 
-SHOWN_IN_FULL = 20
+SHOWN_IN_FULL = 10
 """Failures with prompt and output; the further ones have a line each."""
 SHOWN_AT_ALL = 200
 

@@ -1,5 +1,6 @@
 """A failed case in a few lines for people: what was asked, what came back, what was expected."""
 
+import json
 from collections.abc import Iterator
 
 from evolve.core.events import CaseResult
@@ -17,7 +18,7 @@ REASON_LIMIT = 600
 
 def failure_text(result: CaseResult) -> str:
     """Prompt, output and each failing assertion; cut so that a hundred failures stay readable."""
-    lines = [*_section("prompt", result.prompt, PROMPT_LIMIT)]
+    lines = [*_section("prompt", _last_message(result.prompt), PROMPT_LIMIT)]
     if result.answer is not None:
         lines += _section("output", shown(result.output), OUTPUT_LIMIT)
     failing = [verdict for verdict in flatten(result.verdict.components) if not verdict.passed]
@@ -58,7 +59,25 @@ def _assertion_lines(verdict: Verdict) -> Iterator[str]:
 
 
 def _adds_something(assertion: Assertion, reason: str) -> bool:
-    return assertion.value is not None and shown(assertion.value) not in reason
+    """Whether the value tells more than the reason; code of several lines does so only where it failed itself."""
+    value = assertion.value
+    if assertion.type in ("javascript", "python") and isinstance(value, str) and "\n" in value.strip():
+        return reason.startswith("Custom function")
+    return value is not None and shown(value) not in reason
+
+
+def _last_message(prompt: str) -> str:
+    """A chat's last message, after the number of those before it; any other prompt as it is."""
+    if not prompt.startswith("["):
+        return prompt
+    try:
+        messages = json.loads(prompt)
+    except ValueError:
+        return prompt
+    match messages:
+        case [*before, {"role": str(role), "content": str(content)}]:
+            return f"[{len(before)} messages before]\n{role}: {content}" if before else f"{role}: {content}"
+    return prompt
 
 
 def _section(title: str, text: str, limit: int) -> Iterator[str]:

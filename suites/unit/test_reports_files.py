@@ -230,3 +230,20 @@ def test_a_broken_off_report_leaves_the_old_one(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_chat_shows_its_last_message_and_how_many_stand_before():
+    chat = json.dumps([{"role": "system", "content": "long words"}, {"role": "user", "content": "Say b"}])
+    text = failure_text(replace(result("Say b", passed=False, score=0.0), prompt=chat))
+    assert "[1 messages before]" in text
+    assert "user: Say b" in text
+    assert "long words" not in text
+
+
+def test_code_of_several_lines_is_not_shown_as_the_expected_value():
+    failed = result("Say b", passed=False, score=0.0)
+    code = Assertion("javascript", value="const a = 1;\nreturn a > 1;")
+    said = replace(failed.verdict, components=(Verdict(False, 0.0, "a is too small", requirement=code),))
+    assert "const a" not in failure_text(replace(failed, verdict=said))
+    threw = replace(said, components=(Verdict(False, 0.0, "Custom function threw error: x", requirement=code),))
+    assert "const a" in failure_text(replace(failed, verdict=threw))

@@ -215,7 +215,7 @@ class _Engine:
 
     def __init__(self, isolate: bool, memory_mb: int) -> None:
         # The package `quickjs` around this module starts a thread when it is imported; we need none.
-        import _quickjs  # type: ignore[import-not-found]
+        import _quickjs
 
         self._failures: tuple[type[Exception], ...] = (_quickjs.JSException, _quickjs.StackOverflow, UnicodeDecodeError)
         self._memory_mb = memory_mb
