@@ -68,8 +68,8 @@ class SuiteRunner:
 
     Args:
         open_provider: opens what the suite names; called once per provider, when it is first needed.
-        concurrency: evaluations at once; None takes the suite's own wish. Suites with a delay or a conversation run one
-            by one, for their order matters.
+        concurrency: evaluations at once; None takes the suite's own wish. Suites with a delay, a conversation or
+            stored outputs run one by one, for their order matters.
         run_script: the printed lines of a Python prompt file without a function, given its path and a JSON context.
         resources: what else is closed with the runner.
     """
@@ -97,11 +97,13 @@ class SuiteRunner:
         self._providers: dict[int, tuple[ProviderSpec, Provider]] = {}
         self._opened: dict[str, Provider] = {}
         self._conversations = _Conversations(suite)
+        self._stores = any(test.options.store_output_as for test in suite.tests)
+        self._stored: dict[str, JsonValue] = {}
         self.concurrency = self._allowed(concurrency or suite.max_concurrency or DEFAULT_CONCURRENCY)
 
     def _allowed(self, wanted: int) -> int:
         delays = self.suite.delay_ms or any(provider.delay_ms for provider in self.suite.providers)
-        return 1 if delays or self._conversations.is_used else wanted
+        return 1 if delays or self._conversations.is_used or self._stores else wanted
 
     async def evaluate(self, evaluation: Evaluation) -> CaseResult:
         """Asks and judges one evaluation alone, comparing assertions left out; faults are told in the result."""
@@ -190,7 +192,7 @@ class SuiteRunner:
         config: Mapping[str, JsonValue] = (
             {**prompt.config, **test.options.config} if test.options.config else prompt.config
         )
-        variables = dict(evaluation.vars)
+        variables = {**evaluation.vars, **self._stored}
         if self._conversations.is_used:
             variables["_conversation"] = self._conversations.of(evaluation)
             if test.options.disable_conversation_var:
@@ -245,6 +247,8 @@ class SuiteRunner:
             return _Done(asked.result("fail", Verdict(False, 0.0, "No output"), started_s, error="No output"), None)
         asked.output = answer.output
         asked.output = await self._transformed(evaluation, asked)
+        if evaluation.test.options.store_output_as and asked.output not in ("", 0, False):
+            self._stored[evaluation.test.options.store_output_as] = asked.output
         given = target(asked.output, answer, evaluation, asked.vars, asked.prompt)
         verdict = await self._judge.verdict(given)
         return _Done(asked.judged(verdict, started_s), given)

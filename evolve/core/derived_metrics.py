@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from evolve.core.errors import CannotEvaluate
 from evolve.core.events import PromptMetrics
-from evolve.core.javascript.engine import run_javascript
+from evolve.core.javascript.engine import evaluate_javascript
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import DerivedMetric
 
@@ -34,7 +34,7 @@ class WithDerived(NamedTuple):
 def with_derived(metrics: PromptMetrics, derived: Sequence[DerivedMetric]) -> WithDerived:
     """Adds each derived metric in turn; later ones may use earlier ones and `__count`, the number of tests.
 
-    One that cannot be computed is 0, as in promptfoo, and told in `problems`.
+    One that cannot be computed is 0, as in promptfoo, and told in `problems`; 0/0 is no number, `null` in reports.
     """
     if not derived:
         return WithDerived(metrics, ())
@@ -57,7 +57,10 @@ def _evaluate(expression: str, scores: Mapping[str, float]) -> float:
     names: dict[str, JsonValue] = {name: value for name, value in scores.items() if _IDENTIFIER.fullmatch(name)}
     # A metric may carry the name of a function; the metric wins, as in mathjs.
     body = f"{_FUNCTIONS}{{ const {{{', '.join(names)}}} = __names; return ({expression.replace('^', '**')}) }}"
-    value = run_javascript(body, {"__names": names})
+    result = evaluate_javascript(body, {"__names": names})
+    if result.kind == "number":  # nothing by nothing, as long as a metric is 0
+        return float(result.shown.replace("Infinity", "inf"))
+    value = result.value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise CannotEvaluate(f"'{expression}' is no number: {value!r}")
     return float(value)

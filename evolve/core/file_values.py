@@ -70,7 +70,7 @@ def script_context(
         "prompt": prompt,
         "vars": dict(variables),
         "test": {"vars": dict(variables), "description": test.description, "metadata": dict(test.metadata)},
-        "provider": {"id": evaluation.provider.id, "label": evaluation.provider.label},
+        "provider": {"id": evaluation.provider.full_id, "label": evaluation.provider.label},
         "providerResponse": {
             "output": output,
             "cost": answer.cost,

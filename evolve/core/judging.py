@@ -17,7 +17,7 @@ from evolve.core.ports import Tools
 from evolve.core.scoring import NO_ASSERTIONS, Part, aggregate, flatten, judged
 from evolve.core.suite import Assertion, AssertSet, Evaluation, Requirement
 from evolve.core.templating.templates import Templates
-from evolve.core.user_code import PythonFailed
+from evolve.core.user_code import PythonFailed, function_answer
 from evolve.core.verdicts import Check, Comparison, Verdict
 
 ErrorKind: TypeAlias = Literal["", "input", "environment", "evaluation"]
@@ -84,7 +84,21 @@ class Judge:
             if not _is_comparison(requirement):
                 verdict = await self._requirement(requirement, given)
                 parts.append(Part(verdict.requirement or requirement, verdict))
-        return aggregate(parts, test.threshold)
+        verdict = aggregate(parts, test.threshold)
+        return verdict if test.scoring is None else await self._scored(test.scoring, verdict, test.threshold)
+
+    async def _scored(self, reference: str, verdict: Verdict, threshold: float | None) -> Verdict:
+        """The verdict that the test's scoring function makes of its assertions' named scores."""
+        if verdict.error:
+            return verdict
+        from evolve.core.assertions.script_verdicts import scored, scoring_context
+
+        context = scoring_context(verdict, threshold)
+        try:
+            answer = await function_answer(reference, "func", [dict(verdict.named_scores), context], self._tools)
+        except CannotEvaluate as error:
+            return replace(verdict, passed=False, score=0.0, reason=f"assertScoringFunction: {error}")
+        return scored(verdict, answer)
 
     async def compare(
         self, assertion: Assertion, targets: tuple[Target, ...], verdicts: tuple[Verdict, ...]

@@ -24,7 +24,7 @@ def prompt_context(
     evaluation: Evaluation, variables: Mapping[str, JsonValue], config: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue]:
     """What a prompt's function is told."""
-    provider: JsonValue = {"id": evaluation.provider.id, "label": evaluation.provider.label}
+    provider: JsonValue = {"id": evaluation.provider.full_id, "label": evaluation.provider.label}
     return {"vars": dict(variables), "provider": provider, "config": dict(config)}
 
 

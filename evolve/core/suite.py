@@ -97,11 +97,18 @@ class ProviderSpec:
     delay_ms: float = 0.0
     env: Mapping[str, str] = field(default_factory=dict)
     place: Place | None = field(default=None, compare=False, repr=False)
+    in_full: str | None = None
+    """The id in full, where the suite gives a short one: promptfoo's rows name a Python file with its function."""
+
+    @property
+    def full_id(self) -> str:
+        """The id as rows of results and scripts see it."""
+        return self.in_full or self.id
 
     @property
     def name(self) -> str:
         """What reports call it: its label, else its id."""
-        return self.label or self.id
+        return self.label or self.full_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,8 @@ class TestOptions:
     disable_conversation_var: bool = False
     """The prompt's `_conversation` is not given."""
     repeat: int | None = None
+    store_output_as: str | None = None
+    """The var under which later tests see the output; the suite's tests run one by one then."""
     provider: JsonValue = None
     """The grader of model-graded assertions."""
     rubric_prompt: JsonValue = None
@@ -145,6 +154,8 @@ class Test:
     prompts: tuple[str, ...] | None = None
     provider: JsonValue = None
     """Answers this test in place of the suite's providers: an id, or a mapping with id and config."""
+    scoring: str | None = None
+    """`file://FILE[:FUNCTION]`, which makes the test's verdict of its named scores."""
     var_scripts: Mapping[str, ScriptRef] = field(default_factory=dict)
     """Vars that a function makes for each prompt (`get_var(name, prompt, vars)`); they are empty text in `vars`."""
     place: Place | None = field(default=None, compare=False, repr=False)

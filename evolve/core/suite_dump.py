@@ -81,6 +81,7 @@ def _test(test: Test) -> dict[str, Any]:
         options=_options(test.options),
         metadata=_thawed(test.metadata),
         provider=_thawed(test.provider),
+        assertScoringFunction=test.scoring,
         prompts=_names(test.prompts),
         providers=_names(test.providers),
     )
@@ -118,6 +119,7 @@ def _options(options: TestOptions) -> dict[str, Any]:
             disableDefaultAsserts=options.disable_default_asserts or None,
             disableConversationVar=options.disable_conversation_var or None,
             repeat=options.repeat,
+            storeOutputAs=options.store_output_as,
             provider=_thawed(options.provider),
             rubricPrompt=_thawed(options.rubric_prompt),
         ),

@@ -6,6 +6,7 @@ that schema: `evolve.store.suites` brings the documents.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -323,7 +324,7 @@ def _check_grader(value: Any, path: Path, report: Report) -> None:
 def _option_parts() -> tuple[Check, frozenset[str]]:
     schema = suite_schema()["$defs"]
     options = schema["options"]
-    known = frozenset((*options["properties"], *options["x-ignored"], *options["x-refused"]))
+    known = frozenset((*options["properties"], *options["x-ignored"]))
     return compile_schema({**options, "$defs": schema}, {"grader": _check_grader}), known
 
 
@@ -405,6 +406,7 @@ def build_test(layers: Sequence[Source], defaults: Defaults, read_vars: VarsRead
         providers=_names(merged.get("providers")),
         prompts=_names(merged.get("prompts")),
         provider=merged.get("provider"),
+        scoring=merged.get("assertScoringFunction"),
         var_scripts=scripts,
         place=own.at(),
     )
@@ -452,10 +454,11 @@ _OPTION_FIELDS = {
     "disableDefaultAsserts": "disable_default_asserts",
     "disableConversationVar": "disable_conversation_var",
     "repeat": "repeat",
+    "storeOutputAs": "store_output_as",
     "provider": "provider",
     "rubricPrompt": "rubric_prompt",
 }
-_OPTIONS_WITHOUT_EFFECT = frozenset(("postprocess", "runSerially", "storeOutputAs"))
+_OPTIONS_WITHOUT_EFFECT = frozenset(("postprocess", "runSerially"))
 
 
 def _options(raw: Mapping[str, Any] | None) -> TestOptions:
@@ -517,7 +520,7 @@ def _assertion(value: Mapping[str, Any], source: Source, path: Path) -> Assertio
 def build_provider(value: str | Mapping[str, Any], place: Place | None = None) -> ProviderSpec:
     """A provider's entry that was checked: an id, a mapping with id, or a mapping of one id to its settings."""
     if isinstance(value, str):
-        return ProviderSpec(value, place=place)
+        return ProviderSpec(value, place=place, in_full=_in_full(value))
     if "id" not in value and len(value) == 1:
         name, settings = next(iter(value.items()))
         value = {"id": name, **(settings or {})}
@@ -531,6 +534,14 @@ def build_provider(value: str | Mapping[str, Any], place: Place | None = None) -
         env=env_texts(value.get("env")),
         place=place,
     )
+
+
+_PYTHON_FILE = re.compile(r"(?:python:|file://)(?:\./)?([^:]+\.py)(?::([^:/]+))?")
+
+
+def _in_full(name: str) -> str | None:
+    python = _PYTHON_FILE.fullmatch(name)
+    return f"python:{python[1]}:{python[2] or 'default'}" if python else None
 
 
 def env_texts(env: Mapping[str, Any] | None) -> Mapping[str, str]:

@@ -34,7 +34,8 @@ def undefined_problems(
     """A problem for each variable that a prompt or an assertion needs and its test does not give."""
     listed = list(tests)
     needs = [frozenset() if prompt.function else needed_names(prompt.raw) for prompt in prompts]
-    given_somewhere = frozenset(name for test in listed for name in test.vars)
+    stored = frozenset(test.options.store_output_as for test in listed if test.options.store_output_as)
+    given_somewhere = stored.union(name for test in listed for name in test.vars)
     lost = [need - given_somewhere for need in needs] if not any(test.options.transform_vars for test in listed) else []
     reported = frozenset(name for names in lost for name in names)
     for index, names in enumerate(lost):
@@ -42,15 +43,19 @@ def undefined_problems(
             place = place_of_prompt.get(index)
             yield _problem(f"no test gives the variable {name!r}", name, given_somewhere, place)
     for test in listed:
-        yield from _problems_of(test, prompts, needs, reported)
+        yield from _problems_of(test, prompts, needs, reported, stored)
 
 
 def _problems_of(
-    test: Test, prompts: Sequence[Prompt], needs: Sequence[frozenset[str]], reported: frozenset[str]
+    test: Test,
+    prompts: Sequence[Prompt],
+    needs: Sequence[frozenset[str]],
+    reported: frozenset[str],
+    stored: frozenset[str],
 ) -> Iterator[Problem]:
     if test.options.transform_vars:
         return
-    names = test.vars.keys()
+    names = test.vars.keys() | stored if stored else test.vars.keys()
     if not test.has_provider_output:
         wanted = _needs_of(test, prompts, needs) - reported
         reported |= wanted

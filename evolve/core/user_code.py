@@ -8,7 +8,7 @@ from typing import Final
 from evolve.core.errors import CannotEvaluate, EvolveError
 from evolve.core.javascript.engine import JsResult, call_javascript_file
 from evolve.core.json_value import JsonValue
-from evolve.core.ports import Files, Scripts
+from evolve.core.ports import Files, Scripts, Tools
 from evolve.core.suite import ScriptRef
 
 FILE: Final = "file://"
@@ -46,6 +46,19 @@ def call_javascript(path: str, function: str | None, args: Sequence[JsonValue], 
     """
     source = files.read_text(path)
     return call_javascript_file(source, function, args, path=files.resolve(path), read=files.read_text)
+
+
+async def function_answer(reference: str, default: str, args: Sequence[JsonValue], tools: Tools) -> JsonValue:
+    """What the function of `file://FILE[:FUNCTION]` answers, in either language.
+
+    Raises:
+        CannotEvaluate: it threw, or cannot be called.
+        InputError: no such file or function.
+    """
+    path, function = split_reference(reference)
+    if is_python(path):
+        return await call_python(path, function, default, args, tools.files, tools.scripts)
+    return call_javascript(path, function, args, tools.files).value
 
 
 async def call_python(

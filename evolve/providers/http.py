@@ -126,17 +126,19 @@ class HttpService:
         body = self._body
         prompt = variables["prompt"]
         if isinstance(prompt, dict):
-            return json.dumps({**(body if isinstance(body, dict) else {}), **prompt}, ensure_ascii=False)
+            return json.dumps(
+                {**(body if isinstance(body, dict) else {}), **prompt}, ensure_ascii=False, separators=(",", ":")
+            )
         if isinstance(body, str):
             return self._filled_text(body, variables)
         filled = self._around.templates.render_value(body, variables) if has_templates(body) else body
-        return json.dumps(_unpacked(filled), ensure_ascii=False)
+        return json.dumps(_unpacked(filled), ensure_ascii=False, separators=(",", ":"))
 
     def _filled_text(self, body: str, variables: Mapping[str, JsonValue]) -> str:
         """A body that is JSON only after rendering; values are escaped when the plain rendering is no JSON."""
         text = self._render(body, variables)
         try:
-            return json.dumps(json.loads(text), ensure_ascii=False)
+            return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
         except (ValueError, RecursionError):
             pass
         escaped = self._render(body, _escaped(variables))

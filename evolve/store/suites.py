@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from evolve.core.errors import InputError, Location, Problem
+from evolve.core.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.formats.yaml12 import Document, anchored_keys, read_document
 from evolve.core.json_value import JsonValue
 from evolve.core.named_parts import unknown_names
@@ -28,6 +28,7 @@ from evolve.core.suite_format import (
     checker,
     env_texts,
 )
+from evolve.core.templating.templates import Templates
 from evolve.core.undefined import undefined_problems
 from evolve.store.files import LocalFiles
 from evolve.store.prompts import read_prompts
@@ -465,7 +466,7 @@ def _prompt_entries(listed: Any) -> Iterator[tuple[str | Mapping[str, Any], tupl
             yield {"raw": raw, "label": label}, ("prompts", raw)
 
 
-_ENV = re.compile(r"\{\{\s*env(?:\.(\w+)|\[\s*['\"]([^'\"]+)['\"]\s*\])\s*\}\}")
+_ENV = re.compile(r"\{\{-?\s*env(?:\.(\w+)|\[\s*['\"]([^'\"]+)['\"]\s*\])((?:[^}]|\}(?!\}))*)\}\}")
 
 
 _RENDERED_LATER = frozenset(("providers", "targets", "provider", "config", "env"))
@@ -485,10 +486,23 @@ def _with_env(value: Any, env: Mapping[str, str]) -> Any:
     return value
 
 
+def _filled_in(env: Mapping[str, str], tag: re.Match[str]) -> str:
+    """What a tag of the environment prints; itself where its name is not set and no filter gives another value."""
+    name, rest = tag[1] or tag[2], tag[3].strip(" \t\r\n-")
+    if not rest:
+        return env.get(name, tag[0])
+    if name not in env and "|" not in rest:
+        return tag[0]
+    try:
+        return Templates("empty", env).render(tag[0], {})
+    except CannotEvaluate:
+        return tag[0]
+
+
 def _render_env(entry: Any, env: Mapping[str, str]) -> Any:
     """An entry whose id and label have their `{{env.NAME}}` filled in; its config is rendered when it is opened."""
     if isinstance(entry, str):
-        return _ENV.sub(lambda found: env.get(found[1] or found[2], found[0]), entry)
+        return _ENV.sub(partial(_filled_in, env), entry) if "{{" in entry else entry
     if isinstance(entry, dict):
         return {key: _render_env(value, env) if key in ("id", "label") else value for key, value in entry.items()}
     return entry

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evolve.core.csv_tests import CellError, case_of_row, check_columns
-from evolve.core.errors import InputError, Location, Problem
+from evolve.core.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.formats.yaml12 import Document, Mark, Path, read_document
 from evolve.core.schema_check import describe
 from evolve.core.suite import ScriptRef
 from evolve.core.suite_format import Findings, Source, checker
+from evolve.core.user_code import call_javascript
 from evolve.store.files import LocalFiles
 from evolve.store.prompts import parse_json, read_data, split_function
 from evolve.store.references import resolve_references
@@ -109,12 +110,7 @@ class TestReader:
         if suffix == ".py":
             return self._generator(file, function, config)
         if suffix in _JAVASCRIPT:
-            raise InputError(
-                Problem(
-                    f"not supported by Anneal: tests made by JavaScript ({self.files.shown(file)})",
-                    hint="use Python or a file",
-                )
-            )
+            return self._javascript_generator(file, function, config)
         if suffix in (".xlsx", ".xls"):
             raise InputError(
                 Problem(
@@ -191,7 +187,19 @@ class TestReader:
         shown = self.files.shown(file)
         self.files.read_text(file)
         generate = self.scripts.function(ScriptRef(file, function), "generate_tests")
-        made = _call(generate, config, file, shown, function or "generate_tests")
+        yield from self._made(_call(generate, config, file, shown, function or "generate_tests"), shown)
+
+    def _javascript_generator(self, file: str, function: str | None, config: Any) -> Iterator[Source]:
+        shown = self.files.shown(file)
+        try:
+            made = call_javascript(file, function, [] if config is None else [config], self.files).value
+        except CannotEvaluate as error:
+            raise InputError(Problem(str(error), Location(shown))) from error
+        if not isinstance(made, list):
+            raise InputError(Problem(f"expected a list of tests, it gave {describe(made)}", Location(shown)))
+        yield from self._made(made, shown)
+
+    def _made(self, made: list[Any], shown: str) -> Iterator[Source]:
         for index, test in enumerate(made):
             yield from self._checked(test, _Generated(shown, "", made), (index,))
 

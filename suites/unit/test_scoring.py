@@ -157,6 +157,12 @@ def test_a_derived_metric_may_use_an_earlier_one():
     assert derived.metrics.named_scores["e"] == 9.0
 
 
+def test_nothing_by_nothing_is_no_number():
+    derived = with_derived(metrics(a=0.0), [DerivedMetric("d", "a / a")])
+    assert derived.metrics.named_scores["d"] != derived.metrics.named_scores["d"]
+    assert derived.problems == ()
+
+
 def test_a_derived_metric_that_cannot_be_computed_is_zero_and_told():
     derived = with_derived(metrics(a=4.0), [DerivedMetric("d", "nothing + 1")])
     assert derived.metrics.named_scores["d"] == 0.0

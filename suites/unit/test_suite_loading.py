@@ -564,3 +564,44 @@ def test_inline_python_is_an_expression_or_a_body(code: str, value: object) -> N
 def test_inline_python_that_fails_says_how(code: str, message: str) -> None:
     with pytest.raises(CannotEvaluate, match=message):
         LocalScripts().run(code, {"output": "abc"})
+
+
+def test_environment_tags_with_a_filter_are_filled_in_when_the_suite_is_read(folder: Path) -> None:
+    suite = load(
+        folder,
+        "prompts: ['{{ env.TONE | upper }} {{ env.NONE | default(\"d\") }} {{q}} {{ env.NONE }}']\n"
+        "providers: [{id: '{{ env.WHO | default(\"echo\") }}', label: '{{ env.NAME or \"l\" }}'}]\n"
+        "tests: [{vars: {q: '{{ env.TONE | lower }}'}}]\n",
+        env={"TONE": "Dry", "NAME": "n"},
+    )
+    assert suite.prompts[0].raw == "DRY d {{q}} {{ env.NONE }}"
+    assert (suite.providers[0].id, suite.providers[0].label) == ("echo", "n")
+    assert suite.tests[0].vars == {"q": "dry"}
+
+
+def test_tests_come_from_javascript(folder: Path) -> None:
+    write(
+        folder,
+        gen__js="module.exports = async (config) => [{vars: {q: config ? config.n : 'none'}}];\n"
+        "module.exports.named = () => [{vars: {q: 'named'}}];\n",
+        data__js="module.exports = [{vars: {q: 'data'}}];\n",
+        bad__js="module.exports = () => ({vars: {}});\n",
+    )
+    entries = "[file://gen.js, {path: 'file://gen.js', config: {n: 2}}, 'file://gen.js:named', file://data.js]"
+    suite = load(folder, f"{PROMPTS}tests: {entries}\n")
+    assert [test.vars["q"] for test in suite.tests] == ["none", 2, "named", "data"]
+    assert "expected a list of tests" in failure(folder, f"{PROMPTS}tests: file://bad.js\n")
+
+
+def test_a_python_file_as_provider_is_named_in_full(folder: Path) -> None:
+    text = (
+        "prompts: [a]\nproviders: ['file://./p.py', 'python:p.py', 'python:p.py:f', {id: 'python:p.py'}, exec:a.py]\n"
+    )
+    names = [provider.name for provider in load(folder, f"{text}tests: [{{vars: {{q: 1}}}}]\n").providers]
+    assert names == ["python:p.py:default", "python:p.py:default", "python:p.py:f", "python:p.py", "exec:a.py"]
+
+
+def test_a_var_that_an_earlier_test_stores_is_defined(folder: Path) -> None:
+    tests = "tests: [{vars: {q: a}, options: {storeOutputAs: first}}, {vars: {q: b}}]\n"
+    suite = load(folder, f"prompts: ['{{{{q}}}} {{{{first}}}}']\nproviders: [echo]\n{tests}")
+    assert suite.tests[0].options.store_output_as == "first"

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from evolve.assembly import Settings, runner_for
+from evolve.assembly import load as load_whole
 from evolve.core.answers import Answer
 from evolve.core.assertions import find_type
 from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError
@@ -15,6 +17,7 @@ from evolve.core.ports import Tools
 from evolve.core.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test
 from evolve.core.transforms import apply_transform, transform_vars
 from evolve.core.verdicts import Check, Verdict
+from evolve.store.answers import NoAnswers
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts
 
@@ -301,3 +304,27 @@ def test_variables_can_be_transformed(tools: Tools) -> None:
     for code, message in (("vars.a", "must answer a mapping"), ("file://change.py:later", "must not be async")):
         with pytest.raises(CannotEvaluate, match=message):
             changed(code)
+
+
+@pytest.mark.parametrize(
+    ("answer", "passed", "score", "reason"),
+    [
+        ("{pass: named.a > 0, score: named.a / 2, reason: 'half'}", True, 0.5, "half"),
+        ("{pass: context.componentResults.length === 1, score: context.threshold, reason: 'r'}", True, 0.75, "r"),
+        ("true", False, 0.0, "must answer"),
+        ("(() => { throw new Error('boom') })()", False, 0.0, "boom"),
+    ],
+)
+def test_a_scoring_function_makes_the_verdict(tmp_path, answer, passed, score, reason):
+    (tmp_path / "score.js").write_text(f"module.exports = (named, context) => ({answer});\n")
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(
+        "prompts: [x]\nproviders: [echo]\ntests:\n  - {threshold: 0.75, assertScoringFunction: file://score.js,\n"
+        "     assert: [{type: contains, value: x, metric: a}]}\n"
+    )
+    loaded = load_whole(str(suite), Settings())
+    runner = runner_for(loaded, Settings(), NoAnswers())
+    result = asyncio.run(runner.evaluate(loaded.units[0].evaluations[0]))
+    assert (result.verdict.passed, result.verdict.score) == (passed, score)
+    assert reason in result.verdict.reason
+    assert result.named_scores == {"a": 1.0}

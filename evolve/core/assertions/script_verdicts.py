@@ -9,6 +9,8 @@ from typing import TypeGuard
 from evolve.core.answers import TokenUsage
 from evolve.core.javascript.values import number_text, parse_float, to_js_string
 from evolve.core.json_value import JsonValue
+from evolve.core.scoring import flatten
+from evolve.core.suite import Assertion
 from evolve.core.verdicts import Check, Verdict
 
 _PASSED = "Assertion passed"
@@ -129,6 +131,39 @@ _NEEDED = "it must answer a boolean, a number, or {pass, score, reason}"
 
 def _return_hint(answer: JsonValue, code: str) -> str:
     return "; code of several lines needs `return`" if answer is None and "\n" in code else ""
+
+
+def scoring_context(verdict: Verdict, threshold: float | None) -> dict[str, JsonValue]:
+    """The second argument of a function that scores a test."""
+    components: list[JsonValue] = [_component(part) for part in flatten(verdict.components)]
+    tokens: JsonValue = {
+        "total": verdict.tokens.total,
+        "prompt": verdict.tokens.prompt,
+        "completion": verdict.tokens.completion,
+    }
+    context: dict[str, JsonValue] = {"componentResults": components, "tokensUsed": tokens}
+    return context if threshold is None else {"threshold": threshold, **context}
+
+
+def _component(verdict: Verdict) -> JsonValue:
+    said: dict[str, JsonValue] = {"pass": verdict.passed, "score": verdict.score, "reason": verdict.reason}
+    requirement = verdict.requirement
+    if isinstance(requirement, Assertion):
+        kind = f"not-{requirement.type}" if requirement.negated else requirement.type
+        told: dict[str, JsonValue] = {"type": kind, "value": requirement.value, "weight": requirement.weight}
+        said["assertion"] = told if requirement.metric is None else {**told, "metric": requirement.metric}
+    return said
+
+
+def scored(verdict: Verdict, answer: JsonValue) -> Verdict:
+    """A test's verdict with what its scoring function answered; anything but a whole result fails the test."""
+    result = _camel_case(answer)
+    if not is_result(result):
+        reason = f"assertScoringFunction: it must answer {{pass, score, reason}}, not {json.dumps(answer)[:200]}"
+        return replace(verdict, passed=False, score=0.0, reason=reason)
+    said = _verdict(result)
+    named = said.named_scores if "namedScores" in result else verdict.named_scores
+    return replace(verdict, passed=said.passed, score=said.score, reason=said.reason, named_scores=named)
 
 
 def _python_failed(reason: str) -> Verdict:

@@ -271,6 +271,8 @@ const pick = (exported, name) => {
   if (name && exported && typeof exported[name] === 'function' && Object.hasOwn(exported, name)) return exported[name];
   if (typeof exported === 'function') return exported;
   if (exported && typeof exported.default === 'function') return exported.default;
+  const data = !name && exported && (Array.isArray(exported) ? exported : exported.default);
+  if (Array.isArray(data)) return () => data;
   const inner = exported && exported.default;
   if (name && inner && typeof inner[name] === 'function') return inner[name];
   throw new MissingFeature(name ? `the file exports no function "${name}"` : 'the file exports no function');
