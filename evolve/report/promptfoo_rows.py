@@ -56,7 +56,7 @@ class Rows:
         }
         row["promptId"] = self.prompt_id(evaluation.prompt.raw)
         row["promptIdx"] = evaluation.prompt_index + self._first_prompt
-        row["provider"] = {"id": evaluation.provider.id, "label": evaluation.provider.label or ""}
+        row["provider"] = {"id": evaluation.provider.full_id, "label": evaluation.provider.label or ""}
         if answer is not None:
             row["response"] = _response(answer, result.output)
         row["score"] = verdict.score

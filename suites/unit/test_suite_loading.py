@@ -595,10 +595,10 @@ def test_tests_come_from_javascript(folder: Path) -> None:
 
 def test_a_python_file_as_provider_is_named_in_full(folder: Path) -> None:
     text = (
-        "prompts: [a]\nproviders: ['file://./p.py', 'python:p.py', 'python:p.py:f', {id: 'python:p.py'}, exec:a.py]\n"
+        "prompts: [a]\nproviders: ['file://./p.py', 'python:p.py', 'python:p.py:f', {id: 'python:p.py'}, x]\n"
     )
     names = [provider.name for provider in load(folder, f"{text}tests: [{{vars: {{q: 1}}}}]\n").providers]
-    assert names == ["python:p.py:default", "python:p.py:default", "python:p.py:f", "python:p.py", "exec:a.py"]
+    assert names == ["python:p.py:default", "python:p.py:default", "python:p.py:f", "python:p.py", "x"]
 
 
 def test_a_var_that_an_earlier_test_stores_is_defined(folder: Path) -> None:
