@@ -10,8 +10,8 @@ from evolve.core.javascript.values import js_strip
 from evolve.core.verdicts import Check, Verdict
 
 INSTRUCTIONS: Final = (
-    "You compare the facts of a submission with the facts of a reference answer to the same question. Ignore wording, "
-    "style and order. Choose one category:\n"
+    "You compare the facts of a submitted answer, the submission, with those of an expert's answer to the same "
+    "question, the reference. Ignore wording, style and order. Choose one category:\n"
     "A: every fact of the submission is in the reference, some of the reference's are missing\n"
     "B: the submission has all facts of the reference and more, none of which contradicts it\n"
     "C: both state the same facts\n"

@@ -21,12 +21,12 @@ MAX_SCORE: Final = 10
 DEFAULT_THRESHOLD: Final = 0.7
 
 STEPS_INSTRUCTIONS: Final = (
-    "You plan how a text will be evaluated by one criterion. Write 3 to 5 short steps that another person can follow: "
-    "what to look for, and what raises or lowers the score.\n"
+    "You plan the evaluation of a text by one criterion. Write 3 to 5 short steps that another person can follow: "
+    "what to look for, and what speaks for the text or against it.\n"
     'Answer with one line of JSON and nothing else: {"steps": ["<step>", "<step>", "<step>"]}'
 )
 SCORE_INSTRUCTIONS: Final = (
-    "You score one output by one criterion. Follow the steps in order. Give a whole number from 0 (misses the "
+    "You score one output by one criterion. Follow the evaluation steps in order. Give a whole number from 0 (misses the "
     f"criterion) to {MAX_SCORE} (meets it fully).\n"
     "Answer with one line of JSON and nothing else: "
     '{"reason": "<one sentence that names what decided>", "score": <0 to 10>}'
