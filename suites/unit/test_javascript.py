@@ -106,6 +106,7 @@ def test_code_that_throws_names_its_error(code: str, name: str) -> None:
         ("fetch('http://x')", "no fetch"),
         ("Buffer.from('a', 'ucs2')", "no Buffer.from"),
         ("new Intl.NumberFormat('de').format(1)", "Intl"),
+        ("new Intl.DateTimeFormat('en-US')", "no Intl.DateTimeFormat"),
         ("new Date().toLocaleDateString()", "Intl"),
         ("'a'.localeCompare('b', 'de')", "Intl"),
         ("new Promise(() => {})", "never settles"),
@@ -298,6 +299,7 @@ def test_a_search_that_runs_away_is_stopped() -> None:
         ("try { new URL('nope'); return 'a URL'; } catch (e) { return e.message; }", None),
         ("new Intl.NumberFormat('en-US').format(1234.5)", "1,234.5"),
         ("new URLSearchParams({a: 'b c'}).toString()", "a=b+c"),
+        ("'Ärger'.localeCompare('arger', undefined, {sensitivity: 'base'})", 0),
     ],
 )
 def test_bytes_and_urls_are_there_as_in_node(code, value):

@@ -71,9 +71,12 @@ const base = (text) => text.normalize('NFD').replace(/[\u0300-\u036f]/g, '');
 const compare = (a, b) => a < b ? -1 : a > b ? 1 : 0;
 const letters = (text) => text.replace(/[^\p{L}\p{N}]/gu, (c) => String.fromCharCode(c.charCodeAt(0) % 48));
 define(String.prototype, 'localeCompare', function localeCompare(other, locales, options) {
-  if (options !== undefined || (locales !== undefined && !english(locales)))
+  const {sensitivity, ...others} = options || {};
+  if (Object.keys(others).length || (locales !== undefined && !english(locales)))
     missing('localeCompare with a locale or options (Intl)');
   const a = String(this), b = String(other), x = base(a), y = base(b);
+  if (sensitivity === 'base') return compare(letters(x.toLowerCase()), letters(y.toLowerCase()));
+  if (sensitivity === 'accent') return compare(a.toLowerCase(), b.toLowerCase());
   return compare(letters(x.toLowerCase()), letters(y.toLowerCase())) || compare(a.toLowerCase(), b.toLowerCase())
     || -compare(x, y) || compare(a, b);
 });
@@ -177,9 +180,9 @@ define(G, 'URL', class URL {
   toString() { return this.href; }
   toJSON() { return this.href; }
 });
-define(G, 'Intl', {NumberFormat: function NumberFormat(locales, options) {
+define(G, 'Intl', new Proxy({NumberFormat: function NumberFormat(locales, options) {
   return {format: (value) => Number(value).toLocaleString(locales, options)};
-}});
+}}, {get: (target, name) => target[name] || (/^[A-Z]/.test(String(name)) ? missing(`Intl.${name}`) : undefined)}));
 
 if (isolate) {
   // Shared by many evaluations: built-ins cannot be changed, so that one assertion cannot disturb the next.
