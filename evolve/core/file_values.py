@@ -8,7 +8,7 @@ from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.javascript.engine import plain_value
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Files, Tools
-from evolve.core.suite import Assertion, Evaluation
+from evolve.core.suite import Assertion, AssertSet, Evaluation, Requirement
 from evolve.core.user_code import FILE, call_javascript, call_python, is_javascript, is_python, split_reference
 
 __all__ = ["FILE", "is_script", "read_file_value", "script_context", "script_value"]
@@ -69,7 +69,12 @@ def script_context(
     context: dict[str, JsonValue] = {
         "prompt": prompt,
         "vars": dict(variables),
-        "test": {"vars": dict(variables), "description": test.description, "metadata": dict(test.metadata)},
+        "test": {
+            "vars": dict(variables),
+            "description": test.description,
+            "metadata": dict(test.metadata),
+            "assert": [_told(part) for part in test.requirements],
+        },
         "provider": {"id": evaluation.provider.full_id, "label": evaluation.provider.label},
         "providerResponse": {
             "output": output,
@@ -89,6 +94,20 @@ def script_context(
     if answer.metadata:
         context["metadata"] = dict(answer.metadata)
     return context
+
+
+def _told(requirement: Requirement) -> JsonValue:
+    """A requirement as scripts see it among the test's `assert`."""
+    if isinstance(requirement, AssertSet):
+        return {"type": "assert-set", "assert": [_told(part) for part in requirement.assertions]}
+    kind = f"not-{requirement.type}" if requirement.negated else requirement.type
+    parts: dict[str, JsonValue] = {
+        "value": requirement.value,
+        "threshold": requirement.threshold,
+        "metric": requirement.metric,
+    }
+    told: dict[str, JsonValue] = {"type": kind}
+    return {**told, **{name: value for name, value in parts.items() if value is not None}}
 
 
 def _token_usage(tokens: TokenUsage) -> dict[str, JsonValue]:

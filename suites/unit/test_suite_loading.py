@@ -594,9 +594,7 @@ def test_tests_come_from_javascript(folder: Path) -> None:
 
 
 def test_a_python_file_as_provider_is_named_in_full(folder: Path) -> None:
-    text = (
-        "prompts: [a]\nproviders: ['file://./p.py', 'python:p.py', 'python:p.py:f', {id: 'python:p.py'}, x]\n"
-    )
+    text = "prompts: [a]\nproviders: ['file://./p.py', 'python:p.py', 'python:p.py:f', {id: 'python:p.py'}, x]\n"
     names = [provider.name for provider in load(folder, f"{text}tests: [{{vars: {{q: 1}}}}]\n").providers]
     assert names == ["python:p.py:default", "python:p.py:default", "python:p.py:f", "python:p.py", "x"]
 
@@ -605,3 +603,22 @@ def test_a_var_that_an_earlier_test_stores_is_defined(folder: Path) -> None:
     tests = "tests: [{vars: {q: a}, options: {storeOutputAs: first}}, {vars: {q: b}}]\n"
     suite = load(folder, f"prompts: ['{{{{q}}}} {{{{first}}}}']\nproviders: [echo]\n{tests}")
     assert suite.tests[0].options.store_output_as == "first"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("q;__expected\na;equals: a\n", "t.csv:1: q;__expected: one column, with a ';' in its name"),
+        ("q\t__expected\na\tequals: a\n", "one column, with a tab in its name (separate the columns by commas)"),
+        ("q,q,__expected\na,b,equals: a\n", "t.csv:1: q: two columns are called 'q' (one of them would be lost)"),
+    ],
+)
+def test_a_table_that_would_lose_cells_is_refused(folder: Path, table: str, said: str) -> None:
+    write(folder, t__csv=table)
+    assert said in failure(folder, "prompts: ['{{q}}']\nproviders: [echo]\ntests: file://t.csv\n")
+
+
+def test_a_cell_may_be_long(folder: Path) -> None:
+    write(folder, t__csv=f"q\n{'x' * 200_000}\n")
+    suite = load(folder, "prompts: ['{{q}}']\nproviders: [echo]\ntests: file://t.csv\n")
+    assert len(suite.tests[0].vars["q"]) == 200_000

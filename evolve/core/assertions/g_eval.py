@@ -26,8 +26,8 @@ STEPS_INSTRUCTIONS: Final = (
     'Answer with one line of JSON and nothing else: {"steps": ["<step>", "<step>", "<step>"]}'
 )
 SCORE_INSTRUCTIONS: Final = (
-    "You score one output by one criterion. Follow the evaluation steps in order. Give a whole number from 0 (misses the "
-    f"criterion) to {MAX_SCORE} (meets it fully).\n"
+    "You score one output by one criterion. Follow the evaluation steps in order. Give a whole number from 0 (misses "
+    f"the criterion) to {MAX_SCORE} (meets it fully).\n"
     "Answer with one line of JSON and nothing else: "
     '{"reason": "<one sentence that names what decided>", "score": <0 to 10>}'
 )

@@ -159,8 +159,9 @@ define(G, 'URLSearchParams', class URLSearchParams {
 define(G, 'URL', class URL {
   constructor(text, base) {
     if (base !== undefined) missing('URL with a base');
-    const found = /^\s*([a-z][a-z\d+.-]*:)\/\/(?:([^\s/?#:@]*)(?::([^\s/?#@]*))?@)?([^\s/?#:@[\]]+|\[[\da-f:.]+\])(?::(\d{1,5}))?([^\s?#]*)(\?[^#]*)?(#.*)?\s*$/i
-      .exec(String(text));
+    const scheme_ = '^\\s*([a-z][a-z\\d+.-]*:)\\/\\/', user_ = '(?:([^\\s/?#:@]*)(?::([^\\s/?#@]*))?@)?';
+    const host_ = '([^\\s/?#:@[\\]]+|\\[[\\da-f:.]+\\])(?::(\\d{1,5}))?', rest_ = '([^\\s?#]*)(\\?[^#]*)?(#.*)?\\s*$';
+    const found = new RegExp(scheme_ + user_ + host_ + rest_, 'i').exec(String(text));
     if (!found) {
       if (/^\s*[a-z][a-z\d+.-]*:/i.test(text) && !/^\s*(https?|ftp|wss?):/i.test(text)) missing('URL without a host');
       throw Object.assign(new TypeError('Invalid URL'), {code: 'ERR_INVALID_URL', input: String(text)});
