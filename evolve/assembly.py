@@ -1,9 +1,7 @@
 """Puts a run together: suites from files, their providers and tools, and the runner that evaluates them."""
 
 import asyncio
-import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +18,9 @@ from evolve.core.suite import Evaluation, ProviderSpec, Suite
 from evolve.core.templating.templates import Templates
 from evolve.core.transforms import transform_vars
 from evolve.core.units import Unit, units
+from evolve.core.visible_env import visible_env
 from evolve.providers import ProviderSettings, open_provider
+from evolve.providers.config import place_of
 from evolve.providers.graders import SuiteGraders
 from evolve.providers.pytest_tests import PytestTests
 from evolve.providers.web_hooks import WebHooks
@@ -34,7 +34,6 @@ DEFAULT_PROVIDER = "llamacpp:smollm2-135m"
 """Who answers where neither the suite, the command line nor EVOLVE_PROVIDER names anyone: the embedded model."""
 
 _SCRIPT_S = 60.0
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|SESSION|PRIVATE|SIGNATURE", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def _loaded(read: Callable[..., Suite], path: str, settings: Settings) -> Loaded
         scripts=scripts,
     )
     suite = _overridden(suite, settings)
-    templates = Templates(settings.undefined, {**template_env(suite, settings.env), **suite.env})
+    templates = Templates(settings.undefined, {**visible_env(settings.env, suite.path, suite.config), **suite.env})
     files = LocalFiles(suite.base_dir)
 
     def transformed(code: str, variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
@@ -127,21 +126,6 @@ def load_all(paths: Iterable[str], settings: Settings) -> tuple[LoadedSuite, ...
     if problems:
         raise InputError(problems)
     return tuple(loaded)
-
-
-def template_env(suite: Suite, env: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables that a suite's templates may see.
-
-    Names that look like credentials only where the config itself (not its tests, which may hold captured text) spells
-    them; a failure case sees EVOLVE_* alone.
-    """
-    if "failure_cases" in suite.path.replace(os.sep, "/").split("/"):
-        return {name: value for name, value in env.items() if name.startswith("EVOLVE_")}
-    config = suite.config if isinstance(suite.config, dict) else {}
-    written = json.dumps(
-        {key: value for key, value in config.items() if key not in ("tests", "scenarios")}, default=str
-    )
-    return {name: value for name, value in env.items() if not _SECRET_NAME.search(name) or name in written}
 
 
 def open_answers(settings: Settings) -> SqliteAnswers | NoAnswers:
@@ -205,7 +189,7 @@ def _check_providers(loaded: LoadedSuite, settings: Settings) -> None:
         try:
             opened(spec)
         except InputError as error:
-            problems.extend(error.problems)
+            problems.extend(replace(item, where=item.where or place_of(spec)) for item in error.problems)
         except EnvironmentFault:
             continue
     if problems:

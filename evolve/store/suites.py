@@ -30,6 +30,7 @@ from evolve.core.suite_format import (
 )
 from evolve.core.templating.templates import Templates
 from evolve.core.undefined import undefined_problems
+from evolve.core.visible_env import visible_env
 from evolve.store.files import LocalFiles
 from evolve.store.prompts import read_prompts
 from evolve.store.references import resolve_references
@@ -262,7 +263,8 @@ class _Loader:
         broken = self.findings.broken
         given: Mapping[str, Any] = document.value if isinstance(document.value, dict) else {}
         if _ENV.search(document.text):
-            given = _with_env(given, {**self.env, **env_texts(given.get("env") if "env" not in broken else None)})
+            seen = visible_env(self.env, self.path, document.value)
+            given = _with_env(given, {**seen, **env_texts(given.get("env") if "env" not in broken else None)})
         config: dict[str, Any] = {key: value for key, value in given.items() if value is not None and key not in broken}
         if "tests" in broken and isinstance(given["tests"], list):
             config["tests"] = [entry if isinstance(entry, str) else None for entry in given["tests"]]

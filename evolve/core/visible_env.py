@@ -1,0 +1,27 @@
+"""Which environment variables a suite's templates may see: what is captured or copied must not read secrets."""
+
+import json
+import re
+from collections.abc import Mapping
+
+from evolve.core.json_value import JsonValue
+
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|SESSION|PRIVATE|SIGNATURE", re.I)
+_CASES_FOLDER = "failure_cases"
+
+
+def visible_env(env: Mapping[str, str], path: str, config: JsonValue) -> dict[str, str]:
+    """The variables of `env` that the suite at `path` may see.
+
+    A name that looks like a credential's is visible only where the config itself spells it, outside of its tests and
+    scenarios, which may hold captured text. A failure case sees EVOLVE_* alone, and no credential among them.
+    """
+    if _CASES_FOLDER in path.replace("\\", "/").split("/"):
+        ours = {name: value for name, value in env.items() if name.startswith("EVOLVE_")}
+        return {name: value for name, value in ours.items() if not _SECRET_NAME.search(name)}
+    own = {key: part for key, part in config.items() if key not in _HOLD_CASES} if isinstance(config, dict) else {}
+    written = json.dumps(own, default=str)
+    return {name: value for name, value in env.items() if not _SECRET_NAME.search(name) or name in written}
+
+
+_HOLD_CASES = frozenset({"tests", "scenarios", "defaultTest"})
