@@ -91,7 +91,8 @@ class FileEmbedder:
 
 
 def module(spec: Any) -> dict[str, Any]:
-    path = CONFORMANCE / str(spec).removeprefix("file://")
+    name = spec["id"] if isinstance(spec, dict) else spec
+    path = CONFORMANCE / str(name).removeprefix("file://")
     names: dict[str, Any] = {"__file__": str(path)}
     exec(compile(path.read_text("utf-8"), str(path), "exec"), names)
     return names
