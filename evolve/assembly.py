@@ -142,7 +142,8 @@ def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) ->
     graders = SuiteGraders(suite.providers, opened, env)
     hooks = WebHooks(provider_settings, env)
     tests = PytestTests(suite.base_dir, env)
-    tools = Tools(loaded.files, loaded.scripts, graders, hooks, tests, answers, loaded.templates)
+    stored = answers if _may_reuse_answers(suite) else NoAnswers()
+    tools = Tools(loaded.files, loaded.scripts, graders, hooks, tests, stored, loaded.templates)
     return SuiteRunner(
         suite,
         open_provider=opened,
@@ -152,6 +153,12 @@ def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) ->
         run_script=_printed_by_script,
         resources=(graders, hooks),
     )
+
+
+def _may_reuse_answers(suite: Suite) -> bool:
+    """Whether the suite allows stored answers: `evaluateOptions.cache: false` forbids them."""
+    options = suite.config.get("evaluateOptions") if isinstance(suite.config, dict) else None
+    return not (isinstance(options, dict) and options.get("cache") is False)
 
 
 def _opener(loaded: LoadedSuite, settings: Settings) -> Callable[[ProviderSpec], Provider]:

@@ -279,7 +279,7 @@ def open_provider(spec: ProviderSpec, around: Surroundings) -> HttpService:
     config_url = spec.config.get("url")
     url = config_url if isinstance(config_url, str) and config_url else spec.id
     if spec.config.get("request") is None:
-        if "//" not in url:
+        if "//" not in url and not (url is config_url and "{{" in url):
             raise InputError(
                 Problem(f"provider {spec.id!r} has no url", place_of(spec), "set config.url to http://...")
             )
