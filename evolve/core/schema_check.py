@@ -1,7 +1,9 @@
 """A JSON Schema, compiled to functions that say in plain words what is wrong with a value, everything at once.
 
 Only the keywords that our schemas use; `UnsupportedKeywordError` names any other. Ours beside the standard's:
-`x-refused` (keys that promptfoo knows and we refuse, with the reason) and `x-ignored` (keys without effect here).
+`x-refused` (keys that promptfoo knows and we refuse, with the reason), `x-ignored` (keys without effect here) and
+`x-may-be-empty` (keys that may stand without a
+value where unknown keys are warned about only, as if they were not there).
 """
 
 import operator
@@ -37,7 +39,7 @@ _COMMENTS = {"$schema", "$id", "$defs", "$comment", "title", "description", "def
 _KEYWORDS = {
     "$ref", "type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "minLength", "pattern", "items",
     "minItems", "maxItems", "properties", "patternProperties", "additionalProperties", "required", "minProperties",
-    "anyOf", "oneOf", "if", "then", "else", "x-refused", "x-ignored", "x-expected",
+    "anyOf", "oneOf", "if", "then", "else", "x-refused", "x-ignored", "x-may-be-empty", "x-expected",
 }  # fmt: skip
 _TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "null": ("nothing", (type(None),)),
@@ -155,6 +157,7 @@ class _Compiler:
             ),
             schema.get("x-refused", {}),
             frozenset(schema.get("x-ignored", ())),
+            frozenset(schema.get("x-may-be-empty", ())),
         )
         return keys.check
 
@@ -167,6 +170,7 @@ class _Keys:
     patterns: tuple[tuple[re.Pattern[str], Check], ...]
     refused: Mapping[str, str]
     ignored: frozenset[str]
+    may_be_empty: frozenset[str]
 
     def check(self, value: Any, path: Path, report: Report) -> None:
         if not isinstance(value, dict):
@@ -174,7 +178,9 @@ class _Keys:
         known = self.known
         for name, part in value.items():
             check = known.get(name)
-            if check is not None:
+            if check is not None and part is None and name in self.may_be_empty:
+                report((*path, name), f"{name} is empty", "leave it out, or give --unknown-keys warn", "unknown key")
+            elif check is not None:
                 check(part, (*path, name), report)
             else:
                 self._check_other(name, part, (*path, name), report)

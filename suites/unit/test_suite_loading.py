@@ -622,3 +622,17 @@ def test_a_cell_may_be_long(folder: Path) -> None:
     write(folder, t__csv=f"q\n{'x' * 200_000}\n")
     suite = load(folder, "prompts: ['{{q}}']\nproviders: [echo]\ntests: file://t.csv\n")
     assert len(suite.tests[0].vars["q"]) == 200_000
+
+
+def test_a_key_whose_entries_are_all_commented_out_counts_as_absent_where_keys_are_warned_about(folder: Path) -> None:
+    text = f"{PROMPTS}defaultTest:\nscenarios:\ntests:\n  - vars: {{q: a}}\n    assert:\n    options:\n    metadata:\n"
+    assert "tests[0].assert: assert is empty (leave it out" in failure(folder, text)
+    suite = load(folder, text, unknown_keys="warn")
+    assert (suite.tests[0].vars, suite.tests[0].requirements) == ({"q": "a"}, ())
+    assert [warning.split(": ", 2)[1] for warning in suite.warnings] == [
+        "defaultTest",
+        "scenarios",
+        "tests[0].assert",
+        "tests[0].options",
+        "tests[0].metadata",
+    ]
