@@ -19,9 +19,12 @@ from evolve.runner import SuiteRunner
 
 _WINDOW: Final = 64
 """At least so many results wait for their items; fewer would wake the thread too often."""
+_WAVES: Final = 8
+"""The window in questions that are asked at once. It is filled again when it is empty; that wait is a wave at most."""
 _LULL_S: Final = 0.02
-"""So long results gather before the waiting thread is woken: two threads that wake each other for every result spend
-half their time on it."""
+_PATIENCE_S: Final = 0.25
+"""Results gather until none came for a moment, or for so long. Two threads that work at the same time take the
+interpreter from each other at every system call: beside a fast endpoint that was half of all CPU."""
 _STOP_S: Final = 10.0
 
 
@@ -73,10 +76,9 @@ class Ahead:
         pump = self._pump(wanted.loaded)
         found = pump.results.pop(wanted.id, None)
         if found is None:
-            self._loop.call_soon_threadsafe(pump.demand, wanted.unit)
-            found = self._waited_for(pump, wanted.id)
+            found = self._waited_for(pump, wanted)
         pump.taken += 1
-        if pump.is_waiting and pump.ready <= pump.low:
+        if pump.is_waiting and pump.ready <= 0:
             self._loop.call_soon_threadsafe(pump.go_on)
         if isinstance(found, BaseException):
             raise found
@@ -96,15 +98,16 @@ class Ahead:
         pump = self._pumps.get(id(loaded))
         if pump is None:
             runner = runner_for(loaded, self._settings, self._answers)
-            window = runner.concurrency if self._is_careful else max(_WINDOW, 4 * runner.concurrency)
+            window = runner.concurrency if self._is_careful else max(_WINDOW, _WAVES * runner.concurrency)
             pump = self._pumps[id(loaded)] = _Pump(runner, window, self._news)
         return pump
 
-    def _waited_for(self, pump: "_Pump", id: str) -> "CaseResult | BaseException":
+    def _waited_for(self, pump: "_Pump", wanted: Wanted) -> "CaseResult | BaseException":
         with self._news:
-            pump.awaited = id
+            pump.awaited = wanted.id
+            self._loop.call_soon_threadsafe(pump.demand, wanted.unit)
             while True:
-                found = pump.results.pop(id, None)
+                found = pump.results.pop(wanted.id, None)
                 if found is not None:
                     pump.awaited = None
                     return found
@@ -139,8 +142,6 @@ class _Pump:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waker: asyncio.TimerHandle | None = None
         self.window = window
-        # As many as are asked at once: while they are taken, the next ones are answered.
-        self.low = min(runner.concurrency, window // 2)
         self.results: dict[str, CaseResult | BaseException] = {}
         self.finished = self.taken = 0
         self.awaited: str | None = None
@@ -158,6 +159,8 @@ class _Pump:
 
     def demand(self, unit: Unit) -> None:
         """An item waits for this unit: it goes first, whatever the window says."""
+        if self.awaited not in unit.ids:
+            return  # it came meanwhile
         if id(unit) not in self._running and not any(name in self.results for name in unit.ids):
             self._urgent.append(unit)
             self.go_on()
@@ -216,7 +219,16 @@ class _Pump:
         self.finished += len(results)
         self.results.update(results)
         if self.awaited in self.results and self._waker is None:
-            self._waker = asyncio.get_running_loop().call_later(_LULL_S, self._wake)
+            self._wake_in_a_lull(asyncio.get_running_loop().time() + _PATIENCE_S)
+
+    def _wake_in_a_lull(self, latest: float) -> None:
+        self._waker = asyncio.get_running_loop().call_later(_LULL_S, self._look, self.finished, latest)
+
+    def _look(self, finished_before: int, latest: float) -> None:
+        if self.finished == finished_before or asyncio.get_running_loop().time() >= latest:
+            self._wake()
+        else:
+            self._wake_in_a_lull(latest)
 
     def _wake(self) -> None:
         """Lets the waiting thread go on."""

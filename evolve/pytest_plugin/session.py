@@ -1,5 +1,6 @@
 """What all suites of one pytest run share: settings, and the thread that asks ahead."""
 
+import gc
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,6 +11,9 @@ from evolve.core.errors import InputError
 from evolve.core.events import CaseResult
 from evolve.core.units import Unit
 from evolve.pytest_plugin.ahead import Ahead, Wanted
+
+_MANY = 1_000
+"""Suites with so many items are kept from the garbage collector."""
 
 
 class SuiteSession:
@@ -28,6 +32,10 @@ class SuiteSession:
     def begin(self, session: pytest.Session) -> None:
         """Takes the selected items; asking begins with the first suite item that runs."""
         self._session = session
+        if sum(1 for _ in _wanted(session.items)) >= _MANY:
+            # They live until the process ends. To look at them now and then, and twice at the end, is a sixth of all
+            # CPU; so they stay frozen.
+            gc.freeze()
 
     def look_ahead(self, nextitem: pytest.Item | None) -> None:
         """Offers what this worker has in its queue; without xdist everything was offered at once."""
