@@ -19,7 +19,10 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(_dispatched, list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _dispatched(given: Sequence[str]) -> int:
     if not given or given[0] in ("-h", "--help", "help"):
         print(_help())
         return ExitCode.DONE if given else ExitCode.INPUT
@@ -31,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.INPUT
     # By name: a command's libraries are loaded only when it runs.
     module = importlib.import_module(f"evolve.{given[0]}")
-    return guarded(module.main, given[1:])
+    code: int = module.main(given[1:])
+    return code
 
 
 def _available() -> dict[str, str]:

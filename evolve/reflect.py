@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from evolve.command_line import guarded
 from evolve.core.agents import Agent, DemoBank, render_agent
@@ -50,9 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     templates = Templates("strict")
     bank = load_bank(agent, path, templates.render)
     reports = _reports(options.diagnostics)
-    provider = _open(options.provider or os.environ.get("EVOLVE_PROVIDER") or agent.model, templates)
-    reflector = Reflector(agent, bank, templates, provider)
-    return asyncio.run(_answer_all(reflector, reports, options.concurrency))
+    lines = sys.stdout
+    with redirect_stdout(sys.stderr):  # what a user's Python prints is no answer
+        provider = _open(options.provider or os.environ.get("EVOLVE_PROVIDER") or agent.model, templates)
+        reflector = Reflector(agent, bank, templates, provider)
+        return asyncio.run(_answer_all(reflector, reports, options.concurrency, lines))
 
 
 class Reflector:
@@ -106,7 +110,7 @@ class Reflector:
         return Outcome(Reflection(job_id, Action.ERROR, self._agent.title, error), code)
 
 
-async def _answer_all(reflector: Reflector, reports: Sequence[Report], concurrency: int) -> int:
+async def _answer_all(reflector: Reflector, reports: Sequence[Report], concurrency: int, lines: TextIO) -> int:
     gate = asyncio.Semaphore(concurrency)
 
     async def one(report: Report) -> Outcome:
@@ -118,7 +122,7 @@ async def _answer_all(reflector: Reflector, reports: Sequence[Report], concurren
     try:
         for task in tasks:
             outcome = await task
-            print(outcome.reflection.line(), flush=True)
+            print(outcome.reflection.line(), file=lines, flush=True)
             if outcome.code:
                 print(f"evolve: {outcome.reflection.error}", file=sys.stderr)
             code = max(code, outcome.code)
@@ -136,6 +140,8 @@ def _reports(names: Iterable[str]) -> list[Report]:
     problems: list[Problem] = []
     for name in names:
         if name == "-":
+            if isinstance(sys.stdin, io.TextIOWrapper):
+                sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # logs hold any bytes
             lines = enumerate(sys.stdin, 1)
             reports += [Report(Location("<stdin>", number), line) for number, line in lines if line.strip()]
             continue

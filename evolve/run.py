@@ -10,12 +10,12 @@ import re
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
 
 from evolve.assembly import LoadedSuite, Settings, evidence_of, load_all, load_as_one, open_answers, runner_for
-from evolve.command_line import INTERRUPTED, guarded
+from evolve.command_line import INTERRUPTED, guarded, mute_stdout
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.events import CaseFinished, CaseResult, RunFinished
 from evolve.core.json_value import JsonValue
@@ -46,20 +46,28 @@ def main(arguments: Sequence[str]) -> int:
         _writer(path)
     settings = _settings(options)
     files = _files(options.suites)
-    loaded = (load_as_one(files, settings),) if options.merge else load_all(files, settings)
-    _warn(loaded)
-    selected = _selected(loaded, _selection(options, settings))
-    progress = open_progress(sys.stderr, settings.env, quiet=options.quiet or options.json)
-    run, outcomes = _run(selected, settings, progress)
-    for path in options.output:
-        _write_report(path, run, arguments)
+    with redirect_stdout(sys.stderr):  # what a user's Python prints is no result
+        loaded = (load_as_one(files, settings),) if options.merge else load_all(files, settings)
+        _warn(loaded)
+        selected = _selected(loaded, _selection(options, settings))
+        progress = open_progress(sys.stderr, settings.env, quiet=options.quiet or options.json)
+        run, outcomes = _run(selected, settings, progress)
     failed = _remember(outcomes, settings)
     again = _again(arguments, failed) if failed else ""
-    if options.json:
-        print(json.dumps(_machine_summary(run, outcomes, options.output, again), ensure_ascii=False))
-    else:
-        say(summary(run, outcomes, Paint(sys.stdout, settings.env), again=again, brief=options.quiet))
-    return INTERRUPTED if run.interrupted else exit_code(outcomes)
+    unwritten = _write_reports(options.output, run, arguments)
+    code = INTERRUPTED if run.interrupted else exit_code(outcomes)
+    try:
+        if options.json:
+            written = [path for path in options.output if path not in unwritten]
+            print(json.dumps(_machine_summary(run, outcomes, written, again), ensure_ascii=False), flush=True)
+        else:
+            say(summary(run, outcomes, Paint(sys.stdout, settings.env), again=again, brief=options.quiet))
+            sys.stdout.flush()
+    except BrokenPipeError:
+        mute_stdout()
+    if unwritten:
+        raise InputError([problem for error in unwritten.values() for problem in error.problems])
+    return code
 
 
 # --- the command line
@@ -135,16 +143,32 @@ def _files(given: Iterable[str]) -> list[str]:
     if folders:
         hint = "name its files, for example " + folders[0].rstrip("/") + "/*.yaml"
         raise InputError([Problem("this is a folder", Location(path), hint) for path in folders])
-    return list(dict.fromkeys(given))
+    found: dict[str, str] = {}
+    for path in given:
+        found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
 
 
 def _writer(path: str) -> Callable[[str, RunFinished], None]:
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in WRITERS:
         raise InputError(Problem(f"--output {path}: unknown kind of report", hint=f"known: {', '.join(WRITERS)}"))
+    if os.path.isdir(path):
+        raise InputError(Problem(f"--output {path}: this is a folder", hint="name a file"))
     module, function = WRITERS[suffix]
     writer: Callable[[str, RunFinished], None] = getattr(importlib.import_module(f"evolve.report.{module}"), function)
     return writer
+
+
+def _write_reports(paths: Iterable[str], run: RunFinished, arguments: Sequence[str]) -> dict[str, InputError]:
+    """Why reports could not be written, by path: one that fails takes neither the others nor the summary with it."""
+    unwritten = {}
+    for path in dict.fromkeys(paths):
+        try:
+            _write_report(path, run, arguments)
+        except InputError as error:
+            unwritten[path] = error
+    return unwritten
 
 
 def _write_report(path: str, run: RunFinished, arguments: Sequence[str]) -> None:

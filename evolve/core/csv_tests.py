@@ -32,7 +32,13 @@ class CellError(ValueError):
 
 def check_columns(names: Sequence[str]) -> Iterator[CellError]:
     """What is wrong with a table's header."""
-    for name in (name.strip() for name in names):
+    stripped = [name.strip() for name in names]
+    if len(stripped) == 1 and (other := next((mark for mark in ";\t|" if mark in stripped[0]), None)):
+        shown = "tab" if other == "\t" else repr(other)
+        yield CellError(stripped[0], f"one column, with a {shown} in its name", "separate the columns by commas")
+    for name in dict.fromkeys(name for name in stripped if name and stripped.count(name) > 1):
+        yield CellError(name, f"two columns are called {name!r}", "one of them would be lost")
+    for name in stripped:
         is_known = name in _COLUMNS or _EXPECTED.fullmatch(name) or name.startswith(("__metadata:", "__config:"))
         if name.startswith("__") and not is_known:
             known = (*_COLUMNS, "__metadata:NAME", "__config:__expected1:threshold")

@@ -76,7 +76,7 @@ async def call_python(
             answered = await answered
         except EvolveError:
             raise
-        except Exception as exc:  # the boundary to the user's code
+        except (Exception, SystemExit) as exc:  # the boundary to the user's code
             raise PythonFailed(f"{type(exc).__name__}: {exc}") from exc
     return as_json(answered)
 
@@ -100,7 +100,7 @@ def _called(
         return found(*args)
     except EvolveError:
         raise
-    except Exception as exc:  # the boundary to the user's code
+    except (Exception, SystemExit) as exc:  # the boundary to the user's code
         raise PythonFailed(f"{type(exc).__name__}: {exc}") from exc
 
 

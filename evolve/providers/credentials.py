@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 _SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|credential|signature|^sig$|session", re.IGNORECASE)
 _KEY_SHAPES = re.compile(r"\b(sk-|gsk_|ghp_|hf_|xox[bap]-|AKIA)[\w*\-]{6,}|(?i:bearer\s+)[\w.\-+/=]{8,}")
 _HIDDEN = "***"
+_SHORTEST_SECRET = 8
 
 
 def is_secret_name(name: str) -> bool:
@@ -18,6 +19,12 @@ def secret_headers(headers: Mapping[str, str]) -> tuple[str, ...]:
     """The values of headers that carry credentials, whole and without their scheme (`Bearer`)."""
     values = [value for name, value in headers.items() if is_secret_name(name)]
     return tuple(dict.fromkeys(part for value in values for part in (value, value.split(" ")[-1]) if len(part) > 3))
+
+
+def secret_values(env: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of environment variables that carry credentials, longest first; short words are none."""
+    values = {value for name, value in env.items() if is_secret_name(name) and len(value) >= _SHORTEST_SECRET}
+    return tuple(sorted(values, key=len, reverse=True))
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:

@@ -18,12 +18,16 @@ from evolve.core.json_value import JsonValue
 from evolve.core.suite import ProviderSpec
 from evolve.providers.call_context import call_context, call_options
 from evolve.providers.config import number_of, place_of
+from evolve.providers.credentials import scrub, secret_values
 from evolve.providers.surroundings import Surroundings
 
 _WORDS = re.compile(r"[^\s\"']+|\"([^\"]*)\"|'([^']*)'")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _MAX_ARGUMENT_BYTES = 128 * 1024
 """Linux takes no longer argument (MAX_ARG_STRLEN)."""
+_MAX_OUTPUT_BYTES = 16 * 1024 * 1024
+"""No answer is longer; a command that prints for ever would fill the memory."""
+_CHUNK_BYTES = 64 * 1024
 
 
 class Command:
@@ -66,9 +70,9 @@ class Command:
         code, output, errors = await self._run(arguments)
         spent_ms = (self._settings.clock() - start) * 1000
         if code != 0:
-            raise CannotEvaluate(f"command {self._words[0]!r} ended with code {code}{_tail(errors or output)}")
+            raise CannotEvaluate(f"command {self._words[0]!r} ended with code {code}{self._tail(errors or output)}")
         if not output and errors:
-            raise CannotEvaluate(f"command {self._words[0]!r} printed nothing but errors{_tail(errors)}")
+            raise CannotEvaluate(f"command {self._words[0]!r} printed nothing but errors{self._tail(errors)}")
         return Answer(output, latency_ms=spent_ms, tokens=TokenUsage(requests=1))
 
     def _check_sizes(self, arguments: list[str]) -> None:
@@ -83,12 +87,23 @@ class Command:
         process = await self._started(arguments)
         try:
             async with asyncio.timeout(self._timeout_s):
-                output, errors = await process.communicate()
+                output, errors, _ = await asyncio.gather(
+                    self._read(process.stdout), self._read(process.stderr), process.wait()
+                )
         except TimeoutError as exc:
             raise EnvironmentFault(f"command {self._words[0]!r} gave no answer within {self._timeout_s:g} s") from exc
         finally:
             await _end(process)
         return process.returncode or 0, _clean(output), _clean(errors)
+
+    async def _read(self, stream: asyncio.StreamReader | None) -> bytes:
+        text = bytearray()
+        while stream is not None and (part := await stream.read(_CHUNK_BYTES)):
+            text += part
+            if len(text) > _MAX_OUTPUT_BYTES:
+                limit = _MAX_OUTPUT_BYTES // 2**20
+                raise CannotEvaluate(f"command {self._words[0]!r} printed more than {limit} MiB and was stopped")
+        return bytes(text)
 
     async def _started(self, arguments: list[str]) -> asyncio.subprocess.Process:
         try:
@@ -106,6 +121,9 @@ class Command:
             reason = exc.strerror or exc
             raise EnvironmentFault(f"command {self._words[0]!r} does not start in {self._folder}: {reason}") from exc
 
+    def _tail(self, text: str) -> str:
+        return f": {scrub(text, secret_values(self._env))[-400:]}" if text else ""
+
     async def close(self) -> None:
         """Nothing to free."""
 
@@ -120,10 +138,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def _clean(output: bytes) -> str:
     return _COLOURS.sub("", output.decode("utf-8", "replace")).strip()
-
-
-def _tail(text: str) -> str:
-    return f": {text[-400:]}" if text else ""
 
 
 def open_provider(spec: ProviderSpec, around: Surroundings) -> Command:

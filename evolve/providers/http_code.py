@@ -80,7 +80,7 @@ def _python(around: Surroundings, path: str, function: str | None) -> Callable[.
             value = found(*args)
         except EvolveError:
             raise
-        except Exception as exc:  # the boundary to the user's code
+        except (Exception, SystemExit) as exc:  # the boundary to the user's code
             raise CannotEvaluate(f"{path} raised {type(exc).__name__}: {exc}") from exc
         if inspect.iscoroutine(value):
             value.close()

@@ -10,7 +10,6 @@ import hashlib
 import inspect
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from evolve.core.user_code import as_json, split_reference
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.call_context import call_context, call_options
 from evolve.providers.config import load_references, number_of
+from evolve.providers.credentials import scrub, secret_values
+from evolve.providers.daemon_threads import DaemonThreads
 from evolve.providers.surroundings import Surroundings
 
 
@@ -40,7 +41,8 @@ class PythonFunction:
         self._options = call_options(spec, around, self._config)
         self._timeout_s = (number_of(spec, "timeout") or around.settings.deadline_s * 1000) / 1000
         self._clock = around.settings.clock
-        self._threads = ThreadPoolExecutor(int(number_of(spec, "workers", 1) or 1), "call_api")
+        self._threads = DaemonThreads(int(number_of(spec, "workers", 1) or 1), "call_api")
+        self._env = around.env
         self._digest = ""
         self._check()
 
@@ -104,13 +106,14 @@ class PythonFunction:
             raise CannotEvaluate(
                 f"{self._name(default)} took longer than {self._timeout_s:g} s, or timed out itself"
             ) from exc
-        except Exception as exc:  # the boundary to the user's code
-            raise CannotEvaluate(f"{self._name(default)} raised {type(exc).__name__}: {exc}{self._spot(exc)}") from exc
+        except (Exception, SystemExit) as exc:  # the boundary to the user's code
+            message = f"{self._name(default)} raised {type(exc).__name__}: {exc}{self._spot(exc)}"
+            raise CannotEvaluate(scrub(message, secret_values(self._env))) from exc
 
     async def _run(self, function: Callable[..., Any], args: tuple[object, ...]) -> object:
         if inspect.iscoroutinefunction(function):
             return await function(*args)
-        value = await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+        value = await self._threads.run(function, args)
         return await value if inspect.isawaitable(value) else value
 
     def _name(self, default: str) -> str:
@@ -123,7 +126,7 @@ class PythonFunction:
 
     async def close(self) -> None:
         """See `Provider.close`."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
 
 def open_provider(spec: ProviderSpec, around: Surroundings) -> PythonFunction:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _SESSION: "pytest.StashKey[SuiteSession]" = pytest.StashKey()
+_NAMED: pytest.StashKey[frozenset[Path]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,13 +43,23 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Collects suites: files that `suite_files` matches, and suites named on the command line."""
     if file_path.suffix not in _SUFFIXES:
         return None
-    if not (parent.config.getini("suite_files") or parent.session.isinitpath(file_path)):
+    is_named = parent.session.isinitpath(file_path) or file_path in _named(parent.config)
+    if not (is_named or parent.config.getini("suite_files")):
         return None
     from evolve.pytest_plugin.collecting import SuiteFile, is_wanted
 
-    if not is_wanted(file_path, parent.config, named=parent.session.isinitpath(file_path)):
+    if not is_wanted(file_path, parent.config, named=is_named):
         return None
     return SuiteFile.from_parent(parent, path=file_path, session_of_suites=_suites(parent.config))
+
+
+def _named(config: pytest.Config) -> frozenset[Path]:
+    """The suites on the command line; pytest forgets them where a folder that holds them is named as well."""
+    if _NAMED not in config.stash:
+        words = (str(word).partition("::")[0] for word in config.args)
+        folder = config.invocation_params.dir
+        config.stash[_NAMED] = frozenset((folder / word).resolve() for word in words if word.endswith(_SUFFIXES))
+    return config.stash[_NAMED]
 
 
 def _suites(config: pytest.Config) -> "SuiteSession":

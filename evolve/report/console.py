@@ -13,6 +13,7 @@ from evolve.core.events import CaseFinished, CaseResult, Event, RunFinished, Run
 from evolve.core.javascript.values import number_text
 from evolve.core.outcomes import SuiteOutcome
 from evolve.core.scoring import column_metrics
+from evolve.core.visible import visible
 from evolve.report.text import cut, failure_text
 
 SHOWN_IN_FULL = 10
@@ -124,7 +125,7 @@ class LiveProgress:
         self._counts.handle(event)
         if isinstance(event, CaseFinished) and event.result.status != "pass":
             reason = (event.result.error or event.result.verdict.reason).split("\n", 1)[0]
-            self._last = f"{event.result.status}: {event.result.evaluation.id}: {reason}"
+            self._last = visible(f"{event.result.status}: {event.result.evaluation.id}: {reason}")
 
     def stop(self) -> None:
         """Removes the live area."""
@@ -200,8 +201,8 @@ def _suite_lines(item: SuiteOutcome, paint: Paint) -> Iterator[str]:
 
 
 def _case_lines(word: str, result: CaseResult, *, in_full: bool) -> Iterator[str]:
-    reason = cut((result.error or result.verdict.reason).split("\n", 1)[0], 200)
-    yield f"  {word} {result.evaluation.id}" + ("" if in_full else f": {reason}")
+    reason = visible(cut((result.error or result.verdict.reason).split("\n", 1)[0], 200))
+    yield f"  {word} {visible(result.evaluation.id)}" + ("" if in_full else f": {reason}")
     if in_full:
         yield from (f"      {line}" for line in failure_text(result).splitlines())
 
@@ -235,7 +236,9 @@ def _totals(run: RunFinished, outcomes: Iterable[SuiteOutcome], paint: Paint) ->
     mean = sum(result.verdict.score for result in results) / len(results) if results else 0.0
     always = ("passed", "failed", "errors")
     text = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name in always)
-    word = paint("PASS", "green") if all(item.is_good for item in found) else paint("FAIL", "red")
+    is_good = all(item.is_good for item in found)
+    good = paint("STOPPED", "yellow") if run.interrupted else paint("PASS", "green")
+    word = good if is_good else paint("FAIL", "red")
     return f"{word}: {text}; mean score {mean:.3f}; {run.seconds:.1f} s"
 
 

@@ -9,6 +9,7 @@ from evolve.core.json_value import JsonValue
 from evolve.core.scoring import flatten
 from evolve.core.suite import Assertion
 from evolve.core.verdicts import Verdict
+from evolve.core.visible import visible
 
 PROMPT_LIMIT = 600
 OUTPUT_LIMIT = 1200
@@ -27,7 +28,7 @@ def failure_text(result: CaseResult) -> str:
     if result.error and not any(result.error == verdict.error for verdict in failing):
         lines += _section(_ERROR_NAMES.get(result.error_kind, "error"), result.error, REASON_LIMIT)
     elif result.verdict.reason and not any(result.verdict.reason == verdict.reason for verdict in failing):
-        lines.append(f"verdict: {cut(result.verdict.reason, REASON_LIMIT)}")
+        lines.append(f"verdict: {visible(cut(result.verdict.reason, REASON_LIMIT))}")
     if result.verdict.components:
         lines.append(f"score:  {number_text(round(result.verdict.score, 4))}")
     return "\n".join(lines)
@@ -82,7 +83,7 @@ def _last_message(prompt: str) -> str:
 
 def _section(title: str, text: str, limit: int) -> Iterator[str]:
     """`title: text`, or the text indented below its title when it has several lines."""
-    lines = cut(text, limit).splitlines() or [""]
+    lines = [visible(line) for line in cut(text, limit).splitlines()] or [""]
     if len(lines) == 1:
         yield f"{title}: {lines[0]}"
         return

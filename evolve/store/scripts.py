@@ -52,7 +52,7 @@ class LocalScripts:
         exec(self._compiled[key], scope)
         try:
             return scope["_inline"](**names)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise CannotEvaluate(f"the Python code raised {type(error).__name__}: {error}") from error
 
     def _module(self, path: str) -> ModuleType:
@@ -73,13 +73,13 @@ def _import(path: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickle look their module up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         sys.modules.pop(name, None)
         raise InputError(_import_problem(path, error)) from error
     return module
 
 
-def _import_problem(path: str, error: Exception) -> Problem:
+def _import_problem(path: str, error: BaseException) -> Problem:
     if isinstance(error, SyntaxError):
         return Problem(f"not Python: {error.msg}", Location(error.filename or path, error.lineno, error.offset))
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]

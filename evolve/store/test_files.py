@@ -16,7 +16,7 @@ from evolve.core.schema_check import describe
 from evolve.core.suite import ScriptRef
 from evolve.core.suite_format import Findings, Source, checker
 from evolve.core.user_code import call_javascript
-from evolve.store.files import LocalFiles
+from evolve.store.files import MAX_BYTES, LocalFiles
 from evolve.store.prompts import parse_json, read_data, split_function
 from evolve.store.references import resolve_references
 from evolve.store.scripts import LocalScripts
@@ -313,6 +313,7 @@ def _json_line(line: str, shown: str, number: int) -> Any:
 
 def _rows(text: str, shown: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a table that are not blank, each with its first line's number."""
+    csv.field_size_limit(MAX_BYTES)  # a cell may be as long as its file
     reader = csv.reader(io.StringIO(text, newline=""), strict=False)
     line = 1
     try:
@@ -329,7 +330,7 @@ def _call(generate: Any, config: Any, file: str, shown: str, name: str) -> list[
         made = generate(config) if config is not None else generate()
         if isinstance(made, (list, tuple)) or hasattr(made, "__next__"):
             return list(made)
-    except Exception as error:  # the boundary to the user's code
+    except (Exception, SystemExit) as error:  # the boundary to the user's code
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         code = getattr(generate, "__code__", None)
         where = Location(shown, lines[-1] if lines else code and code.co_firstlineno)

@@ -338,3 +338,17 @@ def test_missing_evidence_is_a_collection_error(pytester):
     result = pytester.runpytest_inprocess("suite.yaml")
     result.assert_outcomes(errors=1)
     assert "AGENT.md" in result.stdout.str()
+
+
+def test_a_suite_named_beside_its_folder_is_collected(pytester):
+    suite(pytester)
+    pytester.makepyfile("def test_it(): pass")
+    pytester.runpytest_inprocess(".", "suite.yaml").assert_outcomes(passed=2, failed=1)
+    pytester.runpytest_inprocess("suite.yaml::says hello", ".").assert_outcomes(passed=2, failed=1)
+
+
+def test_an_output_cannot_act_on_the_terminal(pytester):
+    suite(pytester, SUITE.replace("word: hi}", r'word: "\x1b]0;owned\x07"}'))
+    result = pytester.runpytest_inprocess("suite.yaml", "--color=no")
+    assert "\x1b" not in result.stdout.str()
+    result.stdout.fnmatch_lines([r"*output: Say \x1b*owned*"])

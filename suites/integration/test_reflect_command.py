@@ -81,3 +81,18 @@ def test_a_dead_endpoint_is_the_environments_fault(folder: Path):
     assert json.loads(done.stdout)["action"] == "error"
     assert done.returncode in (2, 4)
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_python_provider_prints_is_no_answer(folder: Path):
+    answer = "def call_api(p, o, c):\n    print('noise')\n    return {'output': '{\"action\": \"free_disk\"}'}\n"
+    (folder / "loud.py").write_text(answer)
+    done = reflect(folder, "-", "--provider", "file://loud.py", stdin=report("j", "no space left"))
+    assert json.loads(done.stdout)["action"] == "free_disk"
+    assert "noise" in done.stderr
+
+
+def test_bytes_that_are_no_utf8_are_read_as_a_log_has_them(folder: Path):
+    command = [sys.executable, "-m", "evolve.reflect", "--agent", "FIXED.md", "-"]
+    line = report("j", "no space left ?").encode().replace(b"?", b"\xff")
+    done = subprocess.run(command, cwd=folder, input=line, capture_output=True, timeout=60, check=False)
+    assert json.loads(done.stdout)["action"] == "free_disk", done.stderr

@@ -368,3 +368,118 @@ def test_a_closed_pipe_is_no_error():
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+def python_suite(body: str) -> str:
+    Path("answers.py").write_text(f"import sys, time\ndef call_api(prompt, options, context):\n    {body}\n")
+    return write("prompts: ['{{q}}']\nproviders: [file://answers.py]\ntests: [{vars: {q: hi}}]\n", "python.yaml")
+
+
+def test_an_output_cannot_act_on_the_terminal(capsys):
+    suite = SUITE.replace("word: hello", r'word: "\x1b]0;owned\x07\x1b[2J"').replace("description: says it\n    ", "")
+    assert main(["run", write(suite)]) == 1
+    out, _ = capsys.readouterr()
+    assert "\x1b" not in out
+    assert r"\x1b]0;owned\x07" in out
+
+
+def test_an_unwritable_report_takes_neither_the_summary_nor_the_other_reports_with_it(capsys):
+    assert main(["run", write(SUITE), "-o", "/proc/nowhere/a.json", "-o", "b.json"]) == 2
+    out, err = capsys.readouterr()
+    assert "FAIL: 5 passed, 1 failed, 0 errors" in out
+    assert "evolve: error: /proc/nowhere/a.json: cannot write the report" in err
+    assert json.loads(Path("b.json").read_text())["results"]["stats"]["failures"] == 1
+    assert main(["run", "suite.yaml", "--last-failed"]) == 1
+
+
+def test_a_report_that_is_a_folder_is_refused_before_anything_runs(capsys):
+    Path("a.json").mkdir()
+    assert main(["run", write(SUITE), "-o", "a.json"]) == 2
+    assert capsys.readouterr() == ("", "evolve: error: --output a.json: this is a folder (name a file)\n")
+
+
+def test_one_suite_under_two_names_runs_once(capsys):
+    assert main(["run", write(SUITE), "./suite.yaml"]) == 1
+    assert "FAIL: 5 passed, 1 failed, 0 errors" in capsys.readouterr().out
+
+
+def test_what_a_users_python_prints_is_no_result(capsys):
+    assert main(["run", python_suite("print('noise'); return {'output': prompt}"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["passed"] == 1
+    assert "noise" in err
+
+
+def test_a_users_python_that_exits_is_an_error_of_its_test(capsys):
+    assert main(["run", python_suite("sys.exit(7)")]) == 1
+    assert "raised SystemExit: 7 (line 3)" in capsys.readouterr().out
+
+
+def test_a_module_that_exits_when_imported_is_an_input_error_at_its_provider(capsys):
+    Path("answers.py").write_text("import sys\nsys.exit(3)\n")
+    suite = write("prompts: [hi]\nproviders: [echo, file://answers.py]\ntests: [{vars: {q: hi}}]\n")
+    assert main(["run", suite]) == 2
+    assert "answers.py:2: importing it raised SystemExit: 3" in capsys.readouterr().err
+    Path("answers.py").unlink()
+    assert main(["run", suite]) == 2
+    assert re.search(r"suite.yaml:2:19: providers\[1\]: no such Python file: .*answers.py", capsys.readouterr().err)
+
+
+def test_a_secret_of_the_environment_is_in_no_message(capsys, monkeypatch):
+    monkeypatch.setenv("MY_API_KEY", "correct-horse-battery")
+    body = "import os; raise ValueError('refused: ' + os.environ['MY_API_KEY'])"
+    assert main(["run", python_suite(body), "-o", "a.json"]) == 1
+    assert "raised ValueError: refused: ***" in capsys.readouterr().out
+    assert "correct-horse" not in Path("a.json").read_text()
+
+
+@pytest.mark.parametrize("body", ["time.sleep(600)", "exec('while True: pass')"])
+def test_one_ctrl_c_ends_a_run_whose_python_never_returns(body):
+    command = [sys.executable, "-m", "evolve", "run", python_suite(body)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    process.stderr.readline()
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=15)
+    assert process.returncode == 130
+    assert "STOPPED: 0 passed" in out
+
+
+def test_a_full_disk_behind_the_output_is_the_environments():
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "evolve", "run", write(SUITE), "-q"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert done.returncode == 4
+    assert "evolve: environment: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [("run suite.yaml", 1), ("--help", 0), ("doctor", 0), ("nope", 2)])
+@pytest.mark.parametrize("closed", ["| true", ">&-", "2>&-"])
+def test_closed_streams_show_no_traceback(words, code, closed):
+    write(SUITE)
+    script = f"set -o pipefail; {sys.executable} -m evolve {words} {closed}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == code
+
+
+def test_a_suite_may_forbid_stored_answers(tmp_path):
+    (tmp_path / "count.py").write_text(
+        "def call_api(prompt, options, context):\n"
+        "    with open('calls.txt', 'a') as log:\n        log.write('x')\n"
+        "    return {'output': prompt}\n"
+    )
+    suite = (
+        "prompts: [hi]\nproviders: [python:count.py]\nevaluateOptions: {cache: %s}\n"
+        "tests: [{assert: [{type: contains, value: hi}]}]\n"
+    )
+    for allowed, calls in (("true", 1), ("false", 2)):
+        (tmp_path / "suite.yaml").write_text(suite % allowed)
+        (tmp_path / "calls.txt").write_text("")
+        for _ in range(2):
+            command = [sys.executable, "-m", "evolve", "run", "suite.yaml"]
+            environment = {**os.environ, "EVOLVE_CACHE_DIR": str(tmp_path / "cache")}
+            subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=60)
+        assert len((tmp_path / "calls.txt").read_text()) == calls

@@ -226,3 +226,15 @@ def test_a_changed_script_has_another_identity(providers: OpenedProviders) -> No
 def test_an_unknown_id_is_a_mistake(providers: OpenedProviders, name: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         providers.open(name)
+
+
+def test_a_command_that_prints_for_ever_is_stopped(providers: OpenedProviders) -> None:
+    with pytest.raises(CannotEvaluate, match="'yes' printed more than 16 MiB and was stopped"):
+        providers.ask("exec:yes", "y")
+
+
+def test_a_secret_that_a_command_prints_is_in_no_message(providers: OpenedProviders) -> None:
+    providers.env["SOME_TOKEN"] = "correct-horse-battery"
+    write(providers, "p.py", "import os, sys; sys.exit('bad token ' + os.environ['SOME_TOKEN'])")
+    with pytest.raises(CannotEvaluate, match=r"bad token \*\*\*$"):
+        providers.ask("exec:python3 p.py", "x")

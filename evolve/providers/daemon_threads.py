@@ -1,0 +1,48 @@
+"""Threads for a user's functions: one that never returns does not keep the process from ending."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+
+class _Call(NamedTuple):
+    function: Callable[..., Any]
+    args: Sequence[object]
+    answer: Future[object]
+
+
+class DaemonThreads:
+    """A pool whose threads, unlike those of `ThreadPoolExecutor`, nobody waits for when Python exits."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._count, self._name = count, name
+        self._started = 0
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+
+    async def run(self, function: Callable[..., Any], args: Sequence[object]) -> object:
+        """What the function returns or raises; calls wait until a thread is free."""
+        call = _Call(function, args, Future())
+        self._calls.put(call)
+        if self._started < self._count:
+            self._started += 1
+            threading.Thread(target=self._work, name=f"{self._name}_{self._started}", daemon=True).start()
+        return await asyncio.wrap_future(call.answer)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            if not call.answer.set_running_or_notify_cancel():
+                continue
+            try:
+                answered = call.function(*call.args)
+            except BaseException as error:  # whoever asked gets it, also what `sys.exit` raises
+                call.answer.set_exception(error)
+            else:
+                call.answer.set_result(answered)
+
+    def close(self) -> None:
+        """Ends the threads after the calls that they are in."""
+        for _ in range(self._started):
+            self._calls.put(None)
