@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.events import CaseResult
-from evolve.core.formats.yaml12 import read_document
+from evolve.core.formats.front_matter import split_front_matter
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import Evaluation, Suite
 
@@ -109,14 +109,8 @@ def parse_evidence(text: str, file: str) -> Evidence | None:
     Raises:
         InputError: the front matter is missing or its evidence is malformed.
     """
-    lines = text.splitlines()
-    end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
-    if not lines or lines[0].rstrip() != "---" or end is None:
-        raise InputError(
-            Problem("no front matter: the file must begin with --- lines around its settings", Location(file))
-        )
-    front = read_document("\n".join(lines[1:end]), file).value
-    given = front.get("evidence") if isinstance(front, dict) else None
+    front, _ = split_front_matter(text, file)
+    given = front.get("evidence")
     if given is None:
         return None
     problems = list(_problems(given))

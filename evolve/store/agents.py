@@ -5,6 +5,7 @@ from pathlib import Path
 from evolve.core.agents import Agent, Demo, DemoBank, Render, parse_agent
 from evolve.core.did_you_mean import did_you_mean
 from evolve.core.errors import InputError, Location, Problem
+from evolve.core.formats.front_matter import split_front_matter
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.json_value import JsonValue
 
@@ -33,7 +34,7 @@ def load_agent(path: Path) -> Agent:
     Raises:
         InputError: with every problem of the file.
     """
-    front, body = _split(_read(path), str(path))
+    front, body = split_front_matter(_read(path), str(path))
     return parse_agent(front, body, str(path))
 
 
@@ -68,20 +69,6 @@ def _demo(entry: JsonValue) -> Demo:
     shown = entry["vars"]
     assert isinstance(shown, dict)
     return Demo(shown, entry["output"], str(entry.get("family", "")))
-
-
-def _split(text: str, file: str) -> tuple[dict[str, JsonValue], str]:
-    lines = text.splitlines()
-    end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
-    if not lines or lines[0].rstrip() != "---" or end is None:
-        raise InputError(
-            Problem("no front matter: an agent file begins with --- lines around its settings", Location(file))
-        )
-    # The blank line keeps the file's own line numbers in messages.
-    front = parse_yaml("\n".join(["", *lines[1:end]]), file)
-    if not isinstance(front, dict):
-        raise InputError(Problem("front matter must be a mapping", Location(file, 2)))
-    return front, "\n".join(lines[end + 1 :])
 
 
 def _read(path: Path) -> str:
