@@ -81,10 +81,6 @@ class EmbeddedServer:
             return False
         return True
 
-    def forget(self) -> None:
-        """Looks the server up anew next time: it did not answer."""
-        self._known = None
-
     @property
     def idle_s(self) -> float:
         """How long the server stays without a call."""

@@ -99,8 +99,3 @@ def _from_mapping(spec: JsonValue) -> ProviderSpec:
         raise InputError(Problem(f"grader {json.dumps(spec)[:80]}: expected an id, or a mapping with id and config"))
     label = spec.get("label")
     return ProviderSpec(name, label if isinstance(label, str) else None, config or {})
-
-
-def open_graders(providers: Sequence[ProviderSpec], open_one: Open, env: Mapping[str, str]) -> SuiteGraders:
-    """The graders of a suite with these providers."""
-    return SuiteGraders(providers, open_one, env)

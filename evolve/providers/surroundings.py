@@ -44,7 +44,6 @@ class ProviderSettings:
     unknown_keys: Literal["error", "warn"] = "error"
     """What an unknown key in a provider's config is; `warn` leaves it to the suite loader to say so."""
     clock: Callable[[], float] = time.monotonic
-    wall_clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
 

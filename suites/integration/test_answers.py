@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from evolve.core.answers import Answer, TokenUsage
 from evolve.core.errors import EnvironmentFault
-from evolve.store.answers import MemoryAnswers, NoAnswers, SqliteAnswers, from_text, key_of, to_text
+from evolve.store.answers import NoAnswers, SqliteAnswers, from_text, key_of, to_text
 from evolve.store.claims import Owner
 
 
@@ -38,15 +38,9 @@ class Shop:
         return buy
 
 
-STORES: dict[str, Callable[[Path], Any]] = {
-    "sqlite": lambda folder: SqliteAnswers(folder / "a.sqlite"),
-    "memory": lambda _: MemoryAnswers(),
-}
-
-
-@pytest.fixture(params=STORES)
-def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Any]:
-    return lambda: STORES[request.param](tmp_path)
+@pytest.fixture
+def make_store(tmp_path: Path) -> Callable[[], Any]:
+    return lambda: SqliteAnswers(tmp_path / "a.sqlite")
 
 
 def use(make_store: Callable[[], Any], go: Callable[[Any], Awaitable[Any]]) -> Any:

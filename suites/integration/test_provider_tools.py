@@ -13,7 +13,7 @@ from evolve import doctor
 from evolve.core.answers import Request
 from evolve.core.errors import EnvironmentFault, InputError
 from evolve.core.suite import ProviderSpec
-from evolve.providers.graders import SuiteGraders, open_graders
+from evolve.providers.graders import SuiteGraders
 from evolve.providers.pytest_tests import PytestTests
 from evolve.providers.web_hooks import WebHooks
 from fixtures.faulty_server import Drip, FaultyServer, Ok, Status
@@ -21,7 +21,7 @@ from fixtures.opened_providers import OpenedProviders, run
 
 
 def graders(providers: OpenedProviders, *own: ProviderSpec, **env: str) -> SuiteGraders:
-    return open_graders(own, lambda spec: providers.open(spec.id, spec.config), env)
+    return SuiteGraders(own, lambda spec: providers.open(spec.id, spec.config), env)
 
 
 def use(made: Any, go: Callable[[Any], Awaitable[Any]]) -> Any:

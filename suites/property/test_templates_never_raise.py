@@ -143,8 +143,7 @@ def allowed(render: Any, *arguments: Any) -> None:
 def test_any_text_renders_or_raises_our_error(text: str, variables: dict[str, Any], mode: Any) -> None:
     templates = Templates(mode, {})
     allowed(templates.render, text, variables)
-    allowed(templates.render_prompt, text, variables)
-    templates.undefined_names(text, variables)
+    allowed(templates.render_prepared, text, templates.prepare_vars(variables))
 
 
 @settings(max_examples=300, deadline=None)

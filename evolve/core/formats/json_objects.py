@@ -58,11 +58,6 @@ def _cut(text: str, start: int) -> tuple[int, int, int]:
     return start, min(end, len(text)), opened
 
 
-def first_json_object(text: str) -> dict[str, JsonValue] | None:
-    """The first object in the text, None when there is none."""
-    return next(json_objects(text), None)
-
-
 def _read(text: str) -> dict[str, JsonValue] | None:
     """The mapping, or None."""
     try:

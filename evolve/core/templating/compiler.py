@@ -37,10 +37,6 @@ class Compiled:
     """A template that is ready to render."""
 
     body: Statement
-    required: frozenset[str]
-    """Names that every rendering prints or reads; those inside conditions and loops are not among them."""
-    names: frozenset[str]
-    """All names that come from outside."""
 
     def render(self, run: Run) -> str:
         """The text; raises CannotEvaluate."""
@@ -55,10 +51,7 @@ def compile_template(tree: nodes.Template, filters: Mapping[str, Filter]) -> Com
     Raises:
         TemplateSyntaxError: it uses something that is refused.
     """
-    compiler = _Compiler(filters)
-    body = compiler.body(tree.body)
-    outside = frozenset(compiler.names - compiler.bound)
-    return Compiled(body, outside & compiler.required, outside)
+    return Compiled(_Compiler(filters).body(tree.body))
 
 
 class _Compiler(ExpressionCompiler):
@@ -148,7 +141,6 @@ class _Compiler(ExpressionCompiler):
     def _do_for(self, node: nodes.For) -> Statement:
         items, shown = self.expr(node.iter), describe(node.iter)
         targets = self._targets(node.target)
-        self.bound.add("loop")
         body, otherwise = self.optional_body(node.body), self.optional_body(node.else_)
 
         def run(scope: Scope, out: list[str]) -> None:
@@ -190,9 +182,7 @@ class _Compiler(ExpressionCompiler):
 
     def _targets(self, target: Any) -> list[str]:
         items: list[Any] = target.items if isinstance(target, nodes.Tuple) else [target]
-        names: list[str] = [item.name for item in items]
-        self.bound |= set(names)
-        return names
+        return [item.name for item in items]
 
     def _do_filterblock(self, node: nodes.FilterBlock) -> Statement:
         body, chain = self.body(node.body), self._filter_chain(node.filter)
@@ -210,7 +200,6 @@ class _Compiler(ExpressionCompiler):
         return lambda scope, text: apply(scope, inner(scope, text))
 
     def _do_macro(self, node: nodes.Macro) -> Statement:
-        self.bound.add(node.name)
         make = self._macro(node.name, node)
 
         def run(scope: Scope, _out: list[str]) -> None:
@@ -236,7 +225,6 @@ class _Compiler(ExpressionCompiler):
     def _macro(self, name: str, node: Any) -> Callable[[Scope | None, Run], JsFunction]:
         """What makes the macro: in a scope of its own, or for `call` in the scope around it."""
         names = [argument.name for argument in node.args]
-        self.bound |= {*names, "caller"}
         with self.optional():
             defaults = [self.expr(default) for default in node.defaults]
             body = self.body(node.body)

@@ -40,12 +40,6 @@ class ExpressionCompiler:
 
     def __init__(self, filters: Mapping[str, Filter]) -> None:
         self.filters = filters
-        self.names: set[str] = set()
-        """All names that are read."""
-        self.required: set[str] = set()
-        """Those that are read outside of conditions."""
-        self.bound: set[str] = set()
-        """Names that the template gives a value itself."""
         self.optional_depth = 0
 
     @contextmanager
@@ -73,10 +67,6 @@ class ExpressionCompiler:
 
     def _on_name(self, node: nodes.Name) -> Expression:
         name = node.name
-        if name != "undefined":
-            self.names.add(name)
-            if not self.optional_depth:
-                self.required.add(name)
         return lambda scope: scope.lookup(name)
 
     def _on_tuple(self, node: nodes.Tuple) -> Expression:

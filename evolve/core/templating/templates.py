@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from evolve.core.errors import CannotEvaluate
-from evolve.core.javascript.values import UNDEFINED, JsFunction, Value, from_units, js_strip, to_js_string, to_json
+from evolve.core.javascript.values import UNDEFINED, JsFunction, Value, from_units, to_js_string, to_json
 from evolve.core.json_value import JsonValue
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Templates:
         """The variables as prompts and assertions see them, by promptfoo's rules.
 
         One trailing line break of each text is cut; then up to five times the first plain `{{ name }}` in each text
-        is replaced by that variable's text. Other tags wait for `render_prompt`.
+        is replaced by that variable's text. Other tags wait for `render_prepared`.
         """
         prepared = {
             key: value.removesuffix("\n") if isinstance(value, str) else value for key, value in variables.items()
@@ -98,10 +98,6 @@ class Templates:
             if not changed:
                 break
         return prepared
-
-    def render_prompt(self, text: str, variables: Mapping[str, JsonValue]) -> str:
-        """The prompt as it is sent: `render_prepared` of `prepare_vars`."""
-        return self.render_prepared(text, self.prepare_vars(variables))
 
     def render_prepared(self, text: str, variables: Mapping[str, JsonValue]) -> str:
         """The prompt as it is sent, by promptfoo's rules, from variables that `prepare_vars` made.
@@ -119,25 +115,6 @@ class Templates:
         if not has_tags(text) or _is_half_tagged(text):
             return text
         return self.render(text, {key: self._rendered_var(value, variables) for key, value in variables.items()})
-
-    def undefined_names(
-        self, text: str, known: Mapping[str, JsonValue] | frozenset[str] = frozenset()
-    ) -> frozenset[str]:
-        """Names that every rendering needs and `known` lacks; empty for text that is not well-formed.
-
-        Names inside conditions, loops, macros and `default` are left out: they may be missing on purpose.
-        """
-        if not has_tags(text):
-            return frozenset()
-        compiled = self._compile(text)
-        if isinstance(compiled, CannotEvaluate):
-            return frozenset()
-        return frozenset(name for name in compiled.required if name not in known and name not in self._all_globals())
-
-    def names(self, text: str) -> frozenset[str]:
-        """All names a template takes from outside; empty for text that is not well-formed."""
-        compiled = self._compile(text) if has_tags(text) else None
-        return frozenset() if compiled is None or isinstance(compiled, CannotEvaluate) else compiled.names
 
     def _rendered_var(self, value: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
         if not isinstance(value, str) or not has_tags(value) or _is_half_tagged(value):
@@ -321,6 +298,3 @@ def _root_names(text: str) -> frozenset[str]:
         names.add(found[2])
     roots = (re.match(r"[A-Za-z_]\w*", name, re.A) for name in names)
     return frozenset(root[0] for root in roots if root)
-
-
-__all__ = ["CustomFilter", "Templates", "has_tags", "js_strip"]
