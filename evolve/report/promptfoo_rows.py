@@ -88,7 +88,7 @@ class Rows:
         grading["namedScores"] = dict(verdict.named_scores)
         if verdict.named_weights:
             grading["namedScoreWeights"] = dict(verdict.named_weights)
-        grading["tokensUsed"] = _grader_tokens(verdict.tokens)
+        grading["tokensUsed"] = _token_counts(verdict.tokens)
         grading["componentResults"] = [self._component(component) for component in flatten(verdict.components)]
         return grading
 
@@ -101,7 +101,7 @@ class Rows:
         if verdict.named_weights:
             component["namedScoreWeights"] = dict(verdict.named_weights)
         if verdict.tokens.requests or verdict.tokens.total:
-            component["tokensUsed"] = _grader_tokens(verdict.tokens)
+            component["tokensUsed"] = _token_counts(verdict.tokens)
         metadata: Row = dict(verdict.metadata)
         if isinstance(verdict.requirement, AssertSet):
             metadata["assertionSet"] = _set_facts(verdict.requirement)
@@ -213,14 +213,7 @@ def _response(answer: Answer, output: JsonValue) -> Row:
     if answer.cost is not None:
         response["cost"] = answer.cost
     response["cached"] = answer.cached
-    usage = answer.tokens
-    response["tokenUsage"] = {
-        "total": usage.total,
-        "prompt": usage.prompt,
-        "completion": usage.completion,
-        "cached": usage.cached,
-        "numRequests": usage.requests,
-    }
+    response["tokenUsage"] = _token_counts(answer.tokens)
     if answer.error is not None:
         response["error"] = answer.error
     if answer.finish_reason is not None:
@@ -233,7 +226,7 @@ def _response(answer: Answer, output: JsonValue) -> Row:
     return response
 
 
-def _grader_tokens(usage: TokenUsage) -> JsonValue:
+def _token_counts(usage: TokenUsage) -> Row:
     return {
         "total": usage.total,
         "prompt": usage.prompt,
@@ -246,20 +239,9 @@ def _grader_tokens(usage: TokenUsage) -> JsonValue:
 def token_usage(usage: TokenUsage, graders: TokenUsage) -> JsonValue:
     """Promptfoo's `tokenUsage`, with the graders' part under `assertions`."""
     return {
-        "prompt": usage.prompt,
-        "completion": usage.completion,
-        "cached": usage.cached,
-        "total": usage.total,
-        "numRequests": usage.requests,
+        **_token_counts(usage),
         "completionDetails": _NO_DETAILS,
-        "assertions": {
-            "total": graders.total,
-            "prompt": graders.prompt,
-            "completion": graders.completion,
-            "cached": graders.cached,
-            "numRequests": graders.requests,
-            "completionDetails": _NO_DETAILS,
-        },
+        "assertions": {**_token_counts(graders), "completionDetails": _NO_DETAILS},
     }
 
 
