@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 from evolve.core.answers import Answer, Request
 from evolve.core.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
 from evolve.core.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
+from evolve.core.formats.json_text import json_or
 from evolve.core.json_value import JsonValue
 from evolve.core.judging import ErrorKind, Judge, Target, error_kind, target, worst_error
 from evolve.core.ports import Provider, Tools
@@ -344,7 +345,7 @@ class _Conversations:
 
     def add(self, evaluation: Evaluation, prompt: str, answer: Answer) -> None:
         """Remembers one more exchange."""
-        messages = _parsed(prompt)
+        messages = json_or(prompt, None)
         last = messages[-1] if isinstance(messages, list) and messages else None
         content = last.get("content") if isinstance(last, dict) else None
         said: JsonValue = {
@@ -358,14 +359,6 @@ class _Conversations:
     @staticmethod
     def _key(evaluation: Evaluation) -> tuple[int, str]:
         return evaluation.prompt_index, str(evaluation.test.metadata.get("conversationId", ""))
-
-
-def _parsed(text: str) -> JsonValue:
-    try:
-        value: JsonValue = json.loads(text)
-    except ValueError:
-        return None
-    return value
 
 
 def _empty_target(result: CaseResult) -> Target:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from evolve.core.formats.json_text import json_or
 from evolve.core.formats.yaml12 import path_text
 from evolve.core.json_value import JsonValue
 from evolve.core.schema_check import Kind, Path, compile_schema
@@ -62,11 +63,6 @@ def diagnostics_problems(diagnostics: JsonValue, schema: Mapping[str, JsonValue]
 
 def read_action(output: JsonValue) -> Action | None:
     """The action of a model's answer, which must be one JSON object; None when it is anything else."""
-    answer: JsonValue = output
-    if isinstance(output, str):
-        try:
-            answer = json.loads(output)
-        except ValueError:
-            return None
+    answer = json_or(output, None) if isinstance(output, str) else output
     action = answer.get("action") if isinstance(answer, dict) else None
     return Action(action) if isinstance(action, str) and action in MODEL_ACTIONS else None

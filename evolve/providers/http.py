@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from evolve.core.answers import Answer, Request, TokenUsage
 from evolve.core.errors import CannotEvaluate, InputError, Problem
+from evolve.core.formats.json_text import json_or
 from evolve.core.json_value import JsonValue
 from evolve.core.suite import ProviderSpec
 from evolve.providers.answer_fields import answer_from, is_response
@@ -228,11 +229,7 @@ def _is_true(value: JsonValue) -> bool:
 def _body(body: JsonValue, headers: Mapping[str, str]) -> JsonValue:
     """The config's body; text that is JSON becomes a value, so that its templates are filled and escaped one by one."""
     if isinstance(body, str) and "json" in headers.get("content-type", "").lower():
-        try:
-            value: JsonValue = json.loads(body)
-        except (ValueError, RecursionError):
-            return body
-        return value
+        return json_or(body, body)
     return body
 
 
@@ -243,10 +240,7 @@ def _unpacked(value: JsonValue) -> JsonValue:
     if isinstance(value, list):
         return [_unpacked(item) for item in value]
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        try:
-            inner = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+        inner = json_or(value, None)
         return inner if isinstance(inner, dict | list) else value
     return value
 

@@ -1,9 +1,9 @@
 """What an OpenAI-compatible endpoint's reply says, as an Answer: pure functions from JSON to values."""
 
-import json
 from collections.abc import Mapping
 
 from evolve.core.answers import Answer, TokenUsage
+from evolve.core.formats.json_text import json_or
 from evolve.core.json_value import JsonValue
 
 _FINISH_REASONS = {
@@ -161,11 +161,7 @@ def _output(message: Mapping[str, JsonValue], config: Mapping[str, JsonValue]) -
 def _parsed(content: JsonValue, config: Mapping[str, JsonValue]) -> JsonValue:
     if not isinstance(content, str) or _mapping(config.get("response_format")).get("type") != "json_schema":
         return content
-    try:
-        value: JsonValue = json.loads(content)
-    except (ValueError, RecursionError):
-        return content
-    return value
+    return json_or(content, content)
 
 
 def _with_thinking(output: JsonValue, message: Mapping[str, JsonValue], config: Mapping[str, JsonValue]) -> JsonValue:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from evolve.core.formats.json_text import json_or
 from evolve.core.json_value import JsonValue
 from evolve.providers.http_client import HttpCall, HttpClient, HttpReply
 from evolve.providers.retry import RetryPolicy
@@ -40,8 +41,4 @@ class WebHooks:
 
 
 def _status_and_body(_: HttpCall, reply: HttpReply) -> tuple[int, JsonValue]:
-    try:
-        value: JsonValue = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return reply.status, reply.text
-    return reply.status, value
+    return reply.status, json_or(reply.body, reply.text)

@@ -17,7 +17,7 @@ def test_each_action_of_the_closed_set_is_read(action: Action):
 @pytest.mark.parametrize(
     "output",
     ["restart", '{"action": "rm -rf /"}', '{"action": "error"}', '{"action": "none"}', '{"action": ["restart"]}', "[]",
-     "", "null", 'Sure! {"action": "restart"}', '{"action": "restart"', None, 7, {"job": "other"}],
+     "", "null", "[" * 100_000, 'Sure! {"action": "restart"}', '{"action": "restart"', None, 7, {"job": "other"}],
 )  # fmt: skip
 def test_anything_else_is_no_action(output):
     assert read_action(output) is None

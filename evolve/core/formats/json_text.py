@@ -36,6 +36,15 @@ def parse_json(text: str) -> JsonValue:
         return _decode_wide(text)  # type: ignore[no-any-return]
 
 
+def json_or(text: str | bytes, otherwise: JsonValue) -> JsonValue:
+    """The value of a text that may be JSON, by Python's reading; `otherwise` when it is not."""
+    try:
+        value: JsonValue = json.loads(text)
+    except (ValueError, RecursionError):
+        return otherwise
+    return value
+
+
 def deep_equal(left: JsonValue, right: JsonValue) -> bool:
     """Whether both hold the same: 1 is 1.0, true is not 1, 0 is not -0, the order of keys is nothing."""
     if isinstance(left, dict):
