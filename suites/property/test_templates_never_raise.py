@@ -1,5 +1,6 @@
 """Templates raise our errors only, whatever the text and the variables; printing and JSON agree with the engine's."""
 
+import math
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -18,11 +19,18 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
+
+
+def _engine_prints_as_node(number: float) -> bool:
+    """QuickJS gives small and large powers of two a digit more than ECMAScript and Node do."""
+    return abs(math.frexp(number)[0]) != 0.5 or 2**-20 < abs(number) < 2**53
+
+
 finite = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats(allow_nan=False, allow_infinity=False).filter(_engine_prints_as_node)
     | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
@@ -213,6 +221,10 @@ def test_values_print_as_in_javascript(value: Any) -> None:
     assert to_json(value) == run_javascript("JSON.stringify(value)", names)
     assert to_json(value, 2) == run_javascript("JSON.stringify(value, null, 2)", names)
     assert truthy(value) == run_javascript("!!value", names)
+
+
+def test_a_power_of_two_prints_as_in_node() -> None:
+    assert to_js_string(2.0**-24) == "5.960464477539063e-8"
 
 
 @settings(max_examples=200, deadline=None)
