@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+# pytester forgets what is first imported in a run of its own, and a second yarl does not know the first one's URLs.
+import aiohttp  # noqa: F401
 import pytest
 
 SUITE = """\
