@@ -147,7 +147,7 @@ class Judge:
         except (CannotEvaluate, EnvironmentFault, InputError) as error:
             verdict = _error_verdict(error)
         if isinstance(applied.value, str) and applied.value != assertion.value:
-            verdict = replace(verdict, metadata={**verdict.metadata, "renderedAssertionValue": applied.value})
+            return judged(verdict, applied, {**verdict.metadata, "renderedAssertionValue": applied.value})
         return judged(verdict, applied)
 
     async def _transformed(self, code: str, given: Target) -> JsonValue:

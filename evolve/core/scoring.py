@@ -1,6 +1,6 @@
 """How assertions' verdicts become the verdict of a test, and tests the metrics of a column: promptfoo's arithmetic."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from evolve.core.answers import TokenUsage
 from evolve.core.events import CaseResult, PromptMetrics
 from evolve.core.javascript.values import to_js_string
+from evolve.core.json_value import JsonValue
 from evolve.core.suite import Assertion, AssertSet, Requirement
 from evolve.core.verdicts import Verdict
 
@@ -115,8 +116,11 @@ def to_fixed(value: float, digits: int) -> str:
     return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
 
 
-def judged(verdict: Verdict, requirement: Requirement) -> Verdict:
-    """The verdict with the requirement it is about; weight 0 makes a plain assertion pass whatever it said."""
+def judged(verdict: Verdict, requirement: Requirement, metadata: Mapping[str, JsonValue] | None = None) -> Verdict:
+    """The verdict with the requirement it is about; weight 0 makes a plain assertion pass whatever it said.
+
+    `metadata` stands in for the verdict's own.
+    """
     passed = verdict.passed or (requirement.weight == 0 and isinstance(requirement, Assertion) and not verdict.error)
     # What `replace` does, in a quarter of the time: this is called for each assertion of each test.
     return Verdict(
@@ -129,7 +133,7 @@ def judged(verdict: Verdict, requirement: Requirement) -> Verdict:
         verdict.tokens,
         requirement,
         verdict.error,
-        verdict.metadata,
+        verdict.metadata if metadata is None else metadata,
     )
 
 

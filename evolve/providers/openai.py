@@ -22,6 +22,7 @@ from evolve.providers.openai_requests import BodyBuilder, prepared_config
 from evolve.providers.retry import RetryPolicy, Transient
 from evolve.providers.surroundings import Surroundings
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _OFFICIAL = "https://api.openai.com/v1"
 SAMPLING_KEYS = frozenset(
     {
@@ -103,7 +104,7 @@ class Endpoint:
 
     def call(self, body: JsonValue) -> HttpCall:
         """A POST of the body."""
-        data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        data = _COMPACT(body).encode("utf-8", "replace")
         return HttpCall("POST", self.url, self.headers, data, self.secrets, self.hints)
 
 

@@ -21,7 +21,7 @@ _WINDOW: Final = 64
 """At least so many results wait for their items; fewer would wake the thread too often."""
 _WAVES: Final = 8
 """The window in questions that are asked at once. It is filled again when it is empty; that wait is a wave at most."""
-_LULL_S: Final = 0.02
+_LULL_S: Final = 0.05
 _PATIENCE_S: Final = 0.25
 """Results gather until none came for a moment, or for so long. Two threads that work at the same time take the
 interpreter from each other at every system call: beside a fast endpoint that was half of all CPU."""

@@ -13,7 +13,9 @@ from evolve.core.units import Unit
 from evolve.pytest_plugin.ahead import Ahead, Wanted
 
 _MANY = 1_000
-"""Suites with so many items are kept from the garbage collector."""
+"""Suites with so many items are kept from the garbage collector, which then looks at the rest when there are"""
+_RARELY = 20_000
+"""so many more objects than before."""
 
 
 class SuiteSession:
@@ -28,6 +30,7 @@ class SuiteSession:
         self._worker = _worker_of(config)
         self._ahead: Ahead | None = None
         self._session: pytest.Session | None = None
+        self._threshold: tuple[int, int, int] | None = None
 
     def begin(self, session: pytest.Session) -> None:
         """Takes the selected items; asking begins with the first suite item that runs."""
@@ -36,6 +39,8 @@ class SuiteSession:
             # They live until the process ends. To look at them now and then, and twice at the end, is a sixth of all
             # CPU; so they stay frozen.
             gc.freeze()
+            self._threshold = gc.get_threshold()
+            gc.set_threshold(_RARELY, *self._threshold[1:])
 
     def look_ahead(self, nextitem: pytest.Item | None) -> None:
         """Offers what this worker has in its queue; without xdist everything was offered at once."""
@@ -53,6 +58,9 @@ class SuiteSession:
 
     def end(self) -> None:
         """Stops asking and closes all providers."""
+        if self._threshold is not None:
+            gc.set_threshold(*self._threshold)
+            self._threshold = None
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             ahead.stop()

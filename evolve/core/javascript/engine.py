@@ -244,6 +244,9 @@ class _Engine:
         return self._finish(answer, time_limit_s)
 
     def regex(self, pattern: str, flags: str) -> int:
+        known = self._functions.get(("regex", pattern, flags))
+        if isinstance(known, int):
+            return known
         return self._function(("regex", pattern, flags), self._api("regex"), json.dumps([pattern, flags]))
 
     def test(self, identity: int, text: str, time_limit_s: float) -> bool:
