@@ -1,13 +1,13 @@
 """Which environment variables a suite's templates may see: what is captured or copied must not read secrets."""
 
 import json
-import re
 from collections.abc import Mapping
 
 from evolve.core.json_value import JsonValue
+from evolve.core.secret_names import is_secret_name
 
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|SESSION|PRIVATE|SIGNATURE", re.I)
 _CASES_FOLDER = "failure_cases"
+_HOLD_CASES = frozenset({"tests", "scenarios", "defaultTest"})
 
 
 def visible_env(env: Mapping[str, str], path: str, config: JsonValue) -> dict[str, str]:
@@ -18,10 +18,7 @@ def visible_env(env: Mapping[str, str], path: str, config: JsonValue) -> dict[st
     """
     if _CASES_FOLDER in path.replace("\\", "/").split("/"):
         ours = {name: value for name, value in env.items() if name.startswith("EVOLVE_")}
-        return {name: value for name, value in ours.items() if not _SECRET_NAME.search(name)}
+        return {name: value for name, value in ours.items() if not is_secret_name(name)}
     own = {key: part for key, part in config.items() if key not in _HOLD_CASES} if isinstance(config, dict) else {}
     written = json.dumps(own, default=str)
-    return {name: value for name, value in env.items() if not _SECRET_NAME.search(name) or name in written}
-
-
-_HOLD_CASES = frozenset({"tests", "scenarios", "defaultTest"})
+    return {name: value for name, value in env.items() if not is_secret_name(name) or name in written}

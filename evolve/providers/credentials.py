@@ -4,15 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
-_SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|credential|signature|^sig$|session", re.IGNORECASE)
+from evolve.core.secret_names import is_secret_name
+
 _KEY_SHAPES = re.compile(r"\b(sk-|gsk_|ghp_|hf_|xox[bap]-|AKIA)[\w*\-]{6,}|(?i:bearer\s+)[\w.\-+/=]{8,}")
 _HIDDEN = "***"
 _SHORTEST_SECRET = 8
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a header or parameter of this name carries a credential."""
-    return _SECRET_NAME.search(name) is not None
 
 
 def secret_headers(headers: Mapping[str, str]) -> tuple[str, ...]:
