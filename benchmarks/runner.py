@@ -1,8 +1,8 @@
 """What running suites costs: `evolve run` and our pytest items beside promptfoo and plain pytest, on the same tests.
 
 `python benchmarks/runner.py [--promptfoo DIR] [--runs N]` prints Markdown tables. CPU seconds are user + system of the
-command and the processes it waited for; peak memory is that of its largest process. The commands of a table take turns,
-and medians are compared, because absolute seconds on a shared machine vary by half.
+command and the processes it waited for; peak memory is that of its largest process. The commands of a table take turns
+and are compared within each round, because absolute seconds on a shared machine vary by half; medians are shown.
 """
 
 import argparse
@@ -108,15 +108,17 @@ def _env(folder: Path) -> dict[str, str]:
     return ours | _PROMPTFOO_ENV | keys | {"PROMPTFOO_CONFIG_DIR": str(folder / "promptfoo")}
 
 
-def in_turns(contenders: Sequence[Contender], folder: Path, runs: int) -> dict[str, Cost]:
-    """Each contender's medians over so many rounds, in which they take turns."""
-    costs: dict[str, list[Cost]] = {contender.name: [] for contender in contenders}
-    for _ in range(runs):
-        for contender in contenders:
-            cost = measured(contender, folder)
-            print(f"  {contender.name}: {cost.cpu_s:.2f} CPU-s, {cost.wall_s:.1f} s", file=sys.stderr, flush=True)
-            costs[contender.name].append(cost)
-    return {name: Cost(*map(statistics.median, zip(*found, strict=True))) for name, found in costs.items()}
+def in_turns(contenders: Sequence[Contender], folder: Path, runs: int) -> list[dict[str, Cost]]:
+    """The costs of so many rounds, in which the contenders take turns."""
+    return [_one_round(contenders, folder) for _ in range(runs)]
+
+
+def _one_round(contenders: Sequence[Contender], folder: Path) -> dict[str, Cost]:
+    costs = {}
+    for contender in contenders:
+        cost = costs[contender.name] = measured(contender, folder)
+        print(f"  {contender.name}: {cost.cpu_s:.2f} CPU-s, {cost.wall_s:.1f} s", file=sys.stderr, flush=True)
+    return costs
 
 
 @contextmanager
@@ -251,14 +253,16 @@ def _waited(name: str, start: str, ideal_s: float) -> Callable[[Mapping[str, Cos
     return lambda costs: costs[name].wall_s / (costs[start].wall_s + ideal_s)
 
 
-def _table(title: str, costs: Mapping[str, Cost], rules: Sequence[Rule]) -> None:
+def _table(title: str, rounds: Sequence[Mapping[str, Cost]], rules: Sequence[Rule]) -> None:
+    """Prints medians of costs, and of the ratios within each round."""
     print(f"\n### {title}\n\n| | CPU s | wall s | peak MB |\n|---|---:|---:|---:|")
-    for name, cost in costs.items():
+    for name in rounds[0]:
+        cost = Cost(*map(statistics.median, zip(*(costs[name] for costs in rounds), strict=True)))
         print(f"| {name} | {cost.cpu_s:.2f} | {cost.wall_s:.2f} | {cost.peak_mb:.0f} |")
     if rules:
         print("\n| ratio | measured | target | |\n|---|---:|---:|---|")
     for rule in rules:
-        ratio = rule.ratio(costs)
+        ratio = statistics.median(rule.ratio(costs) for costs in rounds)
         print(
             f"| {rule.what} | {ratio:.3f} | {rule.limit:g} | {'met' if ratio <= rule.limit else 'MISSED'} |", flush=True
         )
