@@ -85,14 +85,17 @@ class Command:
 
     async def _run(self, arguments: list[str]) -> tuple[int, str, str]:
         process = await self._started(arguments)
+        readers = [asyncio.ensure_future(self._read(stream)) for stream in (process.stdout, process.stderr)]
         try:
             async with asyncio.timeout(self._timeout_s):
-                output, errors, _ = await asyncio.gather(
-                    self._read(process.stdout), self._read(process.stderr), process.wait()
-                )
+                output, errors = await asyncio.gather(*readers)
+                await process.wait()
         except TimeoutError as exc:
             raise EnvironmentFault(f"command {self._words[0]!r} gave no answer within {self._timeout_s:g} s") from exc
         finally:
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
             await _end(process)
         return process.returncode or 0, _clean(output), _clean(errors)
 
@@ -133,7 +136,13 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        # asyncio calls a process ended when its pipes are empty too, and stops reading a pipe that nobody empties.
+        await asyncio.gather(_drain(process.stdout), _drain(process.stderr), process.wait())
+
+
+async def _drain(stream: asyncio.StreamReader | None) -> None:
+    while stream is not None and await stream.read(_CHUNK_BYTES):
+        pass
 
 
 def _clean(output: bytes) -> str:
