@@ -28,6 +28,7 @@ from evolve.core.suite_format import (
     checker,
     env_texts,
 )
+from evolve.core.template_mistakes import template_problems
 from evolve.core.templating.templates import Templates
 from evolve.core.undefined import undefined_problems
 from evolve.core.visible_env import visible_env
@@ -208,6 +209,7 @@ class _Loader:
         if not self.findings.problems:
             self.findings.problems.extend(unknown_names(prompts, providers, tests))
         if undefined == "strict" and not self.findings.problems:
+            self.findings.problems.extend(template_problems(prompts, tests, self._prompt_places))
             self.findings.problems.extend(undefined_problems(prompts, tests, self._prompt_places))
         self.stop_on_problems()
         return self._suite(config, prompts, providers, tests)

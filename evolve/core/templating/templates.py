@@ -165,6 +165,18 @@ def has_tags(text: str) -> bool:
     return "{" in text and any(start in text for start in _TAG_STARTS)
 
 
+def syntax_problem(text: str, *, is_prompt: bool = False) -> str | None:
+    """Why a text is no well-formed template, with the line in it; None when it is one, or is not rendered at all.
+
+    Args:
+        is_prompt: a prompt is left as it is when a tag does not end on its line; one that is JSON is not judged here.
+    """
+    if not has_tags(text) or _plain(text) or (is_prompt and (_is_half_tagged(text) or _json_or_none(text))):
+        return None
+    compiled = _compiled(text, {})
+    return str(compiled) if isinstance(compiled, CannotEvaluate) else None
+
+
 def _compiled(text: str, filters: Mapping[str, CustomFilter]) -> "Compiled | CannotEvaluate":
     from jinja2.exceptions import TemplateSyntaxError
 
