@@ -100,6 +100,8 @@ class Reflector:
             value = json.loads(report.text)
         except ValueError as error:
             raise InputError(Problem(f"not JSON: {error}", report.where)) from None
+        except RecursionError:
+            raise InputError(Problem("not JSON: nested too deep", report.where)) from None
         problems = diagnostics_problems(value, self._schema)
         if problems:
             raise InputError([Problem(message, report.where, f"see {SCHEMA}") for message in problems])

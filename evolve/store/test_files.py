@@ -309,6 +309,8 @@ def _json_line(line: str, shown: str, number: int) -> Any:
         raise InputError(
             Problem(f"not JSON: {error.msg}", Location(shown, number, error.colno), "one JSON value in each line")
         ) from None
+    except RecursionError:
+        raise InputError(Problem("not JSON: nested too deep", Location(shown, number))) from None
 
 
 def _rows(text: str, shown: str) -> Iterator[tuple[int, list[str]]]:

@@ -96,3 +96,10 @@ def test_bytes_that_are_no_utf8_are_read_as_a_log_has_them(folder: Path):
     line = report("j", "no space left ?").encode().replace(b"?", b"\xff")
     done = subprocess.run(command, cwd=folder, input=line, capture_output=True, timeout=60, check=False)
     assert json.loads(done.stdout)["action"] == "free_disk", done.stderr
+
+
+def test_a_report_nested_too_deep_is_no_crash(folder: Path):
+    done = reflect(folder, "-", stdin="\n".join(["[" * 100_000, report("j", "in use")]))
+    assert [json.loads(line)["action"] for line in done.stdout.splitlines()] == ["error", "free_port"]
+    assert done.returncode == 2
+    assert "nested too deep" in done.stderr
