@@ -1,5 +1,7 @@
 """The plug-ins that this repository's own tests use."""
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 # A busy machine must not turn a slow example into a failure: time is measured in benchmarks, never in tests.
@@ -7,3 +9,12 @@ settings.register_profile("anneal", deadline=None, suppress_health_check=[Health
 settings.load_profile("anneal")
 
 pytest_plugins = ["pytester", "fixtures.faulty_server", "fixtures.opened_providers"]
+
+
+def pytest_configure() -> None:
+    """Lets the commands under test be interrupted, also where CI started pytest in the background.
+
+    A shell makes background jobs ignore SIGINT, and their children inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
