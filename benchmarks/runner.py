@@ -198,8 +198,8 @@ def at_once(folder: Path, runs: int, promptfoo: Path | None) -> None:
                 _memory("evolve run", "promptfoo", 1 / 4),
                 _memory("pytest items", "promptfoo", 1 / 4),
             ]
-        costs = in_turns(contenders, folder, runs)
-    _table(f"{_TESTS} tests, two assertions each, an endpoint that answers at once, {_AT_ONCE} at once", costs, rules)
+        rounds = in_turns(contenders, folder, runs)
+    _table(f"{_TESTS} tests, two assertions each, an endpoint that answers at once, {_AT_ONCE} at once", rounds, rules)
 
 
 def echoed(folder: Path, runs: int) -> None:
@@ -228,12 +228,12 @@ def waiting(folder: Path, runs: int) -> None:
             pytest_on("pytest, one test", one, 1, "--no-suite-cache"),
             pytest_on("pytest items", suite, _SLOW_TESTS, *ours, "--no-suite-cache"),
         ]
-        costs = in_turns(contenders, folder, runs)
+        rounds = in_turns(contenders, folder, runs)
     rules = [
         Rule(f"wall of {name} / (start-up + ideal {ideal_s:g} s)", _waited(name, start, ideal_s), 1.5)
         for name, start in (("evolve run", "evolve run, one test"), ("pytest items", "pytest, one test"))
     ]
-    _table(f"{_SLOW_TESTS} tests, an endpoint that answers in {_SLOW_S * 1000:g} ms, {_AT_ONCE} at once", costs, rules)
+    _table(f"{_SLOW_TESTS} tests, an endpoint that answers in {_SLOW_S * 1000:g} ms, {_AT_ONCE} at once", rounds, rules)
 
 
 def _written(path: Path, text: str) -> Path:
