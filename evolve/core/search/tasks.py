@@ -1,0 +1,46 @@
+"""A case as the search sees it: what is asked, what must hold, and which split it belongs to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from evolve.core.json_value import JsonValue
+from evolve.core.suite import Test
+
+Split = Literal["train", "val", "gate"]
+"""train feeds operators and races, val chooses among finalists, gate is read once, by the gate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One case. Equal inputs with equal requirements have equal ids, wherever they stand."""
+
+    id: str
+    """Hex digest of vars and requirements."""
+    description: str
+    family: str
+    split: Split
+    vars: Mapping[str, JsonValue] = field(repr=False)
+    test: Test = field(compare=False, repr=False)
+    label: JsonValue = None
+    """The best answer; None for a case that nobody has labelled: it drives nothing and is no demo."""
+    accepted: tuple[JsonValue, ...] = ()
+    """Right answers, the best first. Where empty, the assertions alone decide."""
+    forbidden: tuple[JsonValue, ...] = ()
+    """Answers that would do harm."""
+    file: str = ""
+    status: str = ""
+    """A failure case's status (`open`, `pinned`, ...); empty for a suite's own test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one answer to one task was worth."""
+
+    value: float
+    """0..1."""
+    passed: bool
+    reason: str
+    output: JsonValue = None
+    is_harmful: bool = False
+    """The answer is among the task's forbidden ones."""
