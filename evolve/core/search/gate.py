@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Word = Literal["proven", "provisional", "rejected"]
-"""proven: better at the level that was spent; provisional: better, not proven; rejected: no better, or a pinned case was lost."""
+"""proven: better at the level that was spent; provisional: better, not proven; rejected: no better, or a pinned case
+was lost."""
 
 
 @dataclass(frozen=True, slots=True)
