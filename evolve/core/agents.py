@@ -12,6 +12,7 @@ from typing import Literal
 from evolve.core.diagnostics import digest
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.json_value import JsonValue
+from evolve.core.log_odds import LogOdds
 from evolve.core.nearest import Bm25
 
 CASE_SECTION = "Case"
@@ -45,10 +46,14 @@ class DemoSettings:
 
     bank: str
     """Path of the bank, beside the agent file."""
-    select: Literal["static", "nearest"] = "nearest"
+    select: Literal["static", "nearest", "likely"] = "nearest"
+    """The first ones; those most like the case; or those most like it among the demos of the answer that the case's
+    words speak for (`core/log_odds.py`)."""
     k: int = 4
     style: Literal["turns", "text"] = "turns"
     """As chat turns, or as text in the case's own message."""
+    digest: int | None = None
+    """By how many characters of a report demos are chosen; None for as many as are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Demo:
     vars: Mapping[str, JsonValue]
     output: JsonValue
     family: str = ""
+    key: str | None = None
+    """The text by which it is found; None for the case as it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +144,20 @@ def render_agent(
     render: Render,
     *,
     leave_family_out: bool = False,
+    family: str = "",
 ) -> AgentPrompt:
     """The prompt for one case.
 
     Args:
         leave_family_out: no demo of the case's own family is shown, if the bank holds the case; so that a suite whose
             cases became demos measures what the agent makes of new ones.
+        family: the family of which no demo is shown, where it is known.
     """
-    case = render(agent.section(CASE_SECTION), shown_vars(agent, vars)).strip()
-    demos = bank.choose(case, bank.family_of(case) if leave_family_out else "") if bank else ()
+    case = shown_case(agent, vars, render)
+    demos: Sequence[tuple[str, str]] = ()
+    if bank:
+        left_out = family or (bank.family_of(case) if leave_family_out else "")
+        demos = bank.choose(search_key(agent, vars, render), left_out)
     static = "\n\n".join(f"{s.title}:\n{s.body}" for s in agent.sections if s.title != CASE_SECTION and s.body)
     if agent.demos and agent.demos.style == "text":
         examples = "\n\n".join(f"{text}\nAnswer: {answer}" for text, answer in demos)
@@ -156,13 +168,28 @@ def render_agent(
     return AgentPrompt(tuple({"role": role, "content": text} for role, text in messages), _call_config(agent))
 
 
-def shown_vars(agent: Agent, vars: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """The vars as the prompt shows them: diagnostics as a digest, the rest as they are."""
+def shown_case(agent: Agent, vars: Mapping[str, JsonValue], render: Render) -> str:
+    """The case as the prompt shows it."""
+    return render(agent.section(CASE_SECTION), shown_vars(agent, vars)).strip()
+
+
+def search_key(agent: Agent, vars: Mapping[str, JsonValue], render: Render) -> str:
+    """The text by which demos are chosen for a case: as it is shown, with digests as long as `demos.digest`."""
+    chars = agent.demos.digest if agent.demos else None
+    return render(agent.section(CASE_SECTION), shown_vars(agent, vars, chars)).strip()
+
+
+def shown_vars(agent: Agent, vars: Mapping[str, JsonValue], digest_chars: int | None = None) -> dict[str, JsonValue]:
+    """The vars as the prompt shows them: diagnostics as a digest, the rest as they are.
+
+    Args:
+        digest_chars: the digests' length; None for the inputs' own.
+    """
     shown = dict(vars)
     for item in agent.inputs:
         value = vars.get(item.name)
         if item.digest_chars and isinstance(value, Mapping):
-            shown[item.name] = digest(value, item.digest_chars)
+            shown[item.name] = digest(value, digest_chars or item.digest_chars)
     return shown
 
 
@@ -171,21 +198,26 @@ class DemoBank:
 
     def __init__(self, agent: Agent, settings: DemoSettings, demos: Sequence[Demo], render: Render) -> None:
         self._settings = settings
-        template = agent.section(CASE_SECTION)
-        self._texts = [render(template, shown_vars(agent, demo.vars)).strip() for demo in demos]
+        self._texts = [shown_case(agent, demo.vars, render) for demo in demos]
         self._answers = [json.dumps(demo.output, ensure_ascii=False) for demo in demos]
         self._families = [demo.family for demo in demos]
-        self._index = Bm25(self._texts)
+        keys = [search_key(agent, demo.vars, render) if demo.key is None else demo.key for demo in demos]
+        self._index = Bm25(keys) if settings.select != "static" else None
+        self._odds = LogOdds(keys, self._answers, self._families) if settings.select == "likely" else None
 
     def family_of(self, case: str) -> str:
         """The family of the demo that shows this very case; empty when none does."""
         return self._families[self._texts.index(case)] if case in self._texts else ""
 
-    def choose(self, case: str, family: str = "") -> tuple[tuple[str, str], ...]:
-        """(shown case, answer) of the chosen demos, the most similar last; none of `family`."""
+    def choose(self, key: str, family: str = "") -> tuple[tuple[str, str], ...]:
+        """(shown case, answer) of the demos chosen by a case's search key, the most similar last; none of `family`."""
         allowed = [i for i, own in enumerate(self._families) if not family or own != family]
-        if self._settings.select == "nearest":
-            scores = self._index.scores(case)
+        if self._odds is not None:
+            answers = [item.answer for item in self._odds.likely(key, family)]
+            best = next((answer for answer in answers if any(self._answers[i] == answer for i in allowed)), "")
+            allowed = [i for i in allowed if self._answers[i] == best]
+        if self._index is not None:
+            scores = self._index.scores(key)
             allowed = sorted(allowed, key=lambda i: (-scores[i], i))[: self._settings.k][::-1]
         return tuple((self._texts[i], self._answers[i]) for i in allowed[: self._settings.k])
 
@@ -221,7 +253,8 @@ _FRONT_KEYS: Mapping[str, type] = {
     "model": str,
 }
 _OPTIONAL_KEYS: Mapping[str, type] = {"sampling": dict, "demos": dict, "parent": str, "evidence": dict}
-_DEMO_KEYS = {"bank": str, "select": str, "k": int, "style": str}
+_DEMO_KEYS = {"bank": str, "select": str, "k": int, "style": str, "digest": int}
+_SELECTS = ("static", "nearest", "likely")
 
 
 def _front_problems(front: Mapping[str, JsonValue]) -> list[str]:
@@ -247,8 +280,8 @@ def _demo_problems(demos: Mapping[str, JsonValue]) -> list[str]:
     ]
     if "bank" not in demos:
         problems.append("front matter: demos: 'bank' is missing")
-    if demos.get("select", "nearest") not in ("static", "nearest"):
-        problems.append("front matter: demos: 'select' must be static or nearest")
+    if demos.get("select", "nearest") not in _SELECTS:
+        problems.append(f"front matter: demos: 'select' must be one of {', '.join(_SELECTS)}")
     if demos.get("style", "turns") not in ("turns", "text"):
         problems.append("front matter: demos: 'style' must be turns or text")
     return problems

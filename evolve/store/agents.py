@@ -49,7 +49,7 @@ def load_bank(agent: Agent, path: Path, render: Render) -> DemoBank | None:
     bank = path.parent / agent.demos.bank
     entries = parse_yaml(_read(bank), str(bank))
     if not isinstance(entries, list):
-        raise InputError(Problem("a demo bank is a list of {vars, output, family}", Location(str(bank))))
+        raise InputError(Problem("a demo bank is a list of {vars, output, family, key}", Location(str(bank))))
     problems = [
         Problem("a demo needs 'vars' (a mapping) and 'output'", Location(str(bank), path=f"[{number}]"))
         for number, entry in enumerate(entries)
@@ -68,7 +68,8 @@ def _demo(entry: JsonValue) -> Demo:
     assert isinstance(entry, dict)
     shown = entry["vars"]
     assert isinstance(shown, dict)
-    return Demo(shown, entry["output"], str(entry.get("family", "")))
+    key = entry.get("key")
+    return Demo(shown, entry["output"], str(entry.get("family", "")), None if key is None else str(key))
 
 
 def _read(path: Path) -> str:

@@ -1,0 +1,88 @@
+"""A candidate's genome: what the search may change of an agent, and the agent that it makes.
+
+The contract of an agent (name, inputs, output schema, model, the template of its case) is not part of it.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from evolve.core.agents import CASE_SECTION, Agent, AgentInput, Demo, DemoSettings, Section
+from evolve.core.json_value import JsonValue
+from evolve.core.search.tasks import Task
+
+RULES_SECTION = "Rules"
+_RULE = re.compile(r"^(?:\d+[.)]|[-*]) +", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Genome:
+    """What differs between candidates."""
+
+    sections: tuple[Section, ...]
+    """The instructions in their order, without rules and case."""
+    rules: tuple[str, ...] = ()
+    """One sentence each, the most important first."""
+    demos: DemoSettings | None = None
+    demo_ids: tuple[str, ...] | None = None
+    """Ids of the tasks that are the bank, in their order; None for every labelled train task."""
+    sampling: Mapping[str, JsonValue] = field(default_factory=dict)
+    digest_chars: int | None = None
+    """How many characters of a report the prompt shows; None where no input is a report."""
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits; equal genomes have equal ids."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def genome_of(agent: Agent) -> Genome:
+    """The genome of an agent file. A bank of its own is not: the search makes banks of its train tasks."""
+    digests = [item.digest_chars for item in agent.inputs if item.digest_chars]
+    return Genome(
+        sections=tuple(s for s in agent.sections if s.title not in (CASE_SECTION, RULES_SECTION)),
+        rules=tuple(_rules(agent.section(RULES_SECTION))),
+        demos=agent.demos,
+        sampling=dict(agent.sampling),
+        digest_chars=digests[0] if digests else None,
+    )
+
+
+def agent_of(genome: Genome, base: Agent) -> Agent:
+    """The agent that a genome makes: `base`'s contract, the genome's prompt."""
+    rules = [Section(RULES_SECTION, numbered(genome.rules))] if genome.rules else []
+    case = [section for section in base.sections if section.title == CASE_SECTION]
+    return replace(
+        base,
+        sections=(*genome.sections, *rules, *case),
+        demos=genome.demos,
+        sampling=dict(genome.sampling),
+        inputs=tuple(_seen(item, genome.digest_chars) for item in base.inputs),
+    )
+
+
+def demos_of(genome: Genome, tasks: Sequence[Task]) -> list[Demo]:
+    """The bank of a genome: one demo for each labelled train task that it names."""
+    labelled = {task.id: task for task in tasks if task.split == "train" and task.label is not None}
+    chosen = labelled.values() if genome.demo_ids is None else [labelled[i] for i in genome.demo_ids if i in labelled]
+    return [Demo(task.vars, task.label, task.family) for task in chosen]
+
+
+def numbered(rules: Sequence[str]) -> str:
+    """Rules as the numbered list of an agent file."""
+    return "\n".join(f"{number}. {rule}" for number, rule in enumerate(rules, 1))
+
+
+def _rules(body: str) -> list[str]:
+    """The entries of a list; text before the first is one rule of its own."""
+    marks = [match.start() for match in _RULE.finditer(body)]
+    spots = marks if not marks or marks[0] == 0 else [0, *marks]
+    parts = [body[start:end] for start, end in zip(spots, [*spots[1:], len(body)], strict=True)] or [body]
+    return [rule for part in parts if (rule := " ".join(_RULE.sub("", part, count=1).split()))]
+
+
+def _seen(item: AgentInput, digest_chars: int | None) -> AgentInput:
+    return replace(item, digest_chars=digest_chars) if item.digest_chars and digest_chars else item

@@ -1,0 +1,23 @@
+"""What the operators that change demos share."""
+
+from dataclasses import replace
+
+from evolve.core.agents import DemoSettings
+from evolve.core.search.genome import Genome
+
+MAX_DEMOS = 8
+BANK = "demos.yaml"
+"""The bank's name until promotion gives it one."""
+SEARCH_DIGEST = 700
+"""Reports are compared by so many characters, however few are shown: what decides often stands late."""
+
+
+def settings_of(genome: Genome) -> DemoSettings:
+    """The genome's demo settings, or those to begin with."""
+    return genome.demos or DemoSettings(BANK, k=2)
+
+
+def with_demos(genome: Genome, settings: DemoSettings, demo_ids: tuple[str, ...] | None) -> Genome:
+    """The genome with these demos; reports are searched by a longer digest than is shown."""
+    digest = SEARCH_DIGEST if genome.digest_chars and settings.select != "static" else None
+    return replace(genome, demos=replace(settings, digest=digest), demo_ids=demo_ids)

@@ -1,0 +1,54 @@
+"""What the operators that ask the reflector share: one cluster of failures, and the adaptation agent's inputs."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from evolve.core.json_value import JsonValue
+from evolve.core.search.genome import numbered
+from evolve.core.search.operators._rules import label_text
+from evolve.core.search.operators.registry import Situation
+from evolve.core.search.tasks import Task
+
+_MOST_FAILURES = 5
+_CONTRAST = 2
+_SHOWN_CHARS = 600
+
+
+def cluster(situation: Situation) -> list[Task]:
+    """Failures with one expected and one given answer: a cluster drawn by its size, cut to five."""
+    groups: dict[tuple[str, str], list[Task]] = defaultdict(list)
+    for task in situation.failures:
+        if task.label is not None:
+            given = situation.parent.scores[task.id].output
+            groups[label_text(task.label), label_text(given)].append(task)
+    if not groups:
+        return []
+    drawn = situation.chance.choice([key for key in sorted(groups) for _ in groups[key]])
+    return groups[drawn][:_MOST_FAILURES]
+
+
+def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Mapping[str, JsonValue]:
+    """The adaptation agent's inputs: instructions, failures with right and wrong answers, some correct cases."""
+    genome = situation.genome
+    passes = situation.passes
+    contrast = situation.chance.sample(passes, min(_CONTRAST, len(passes)))
+    return {
+        "instructions": "\n\n".join(f"{section.title}:\n{section.body}" for section in genome.sections),
+        "rules": numbered(genome.rules) or "(none yet)",
+        "failures": "\n\n".join(_failure(situation, task) for task in failures),
+        "correct": "\n\n".join(_correct(situation, task) for task in contrast) or "(none)",
+        "wish": wish,
+    }
+
+
+def _failure(situation: Situation, task: Task) -> str:
+    given = label_text(situation.parent.scores[task.id].output)
+    return f"{_case(situation, task)}\nRight: {label_text(task.label)}\nGiven: {given[:200]}"
+
+
+def _correct(situation: Situation, task: Task) -> str:
+    return f"{_case(situation, task)}\nRight, and given: {label_text(situation.parent.scores[task.id].output)[:200]}"
+
+
+def _case(situation: Situation, task: Task) -> str:
+    return situation.shown(task)[:_SHOWN_CHARS]

@@ -1,0 +1,21 @@
+"""What the operators that change rules share."""
+
+import json
+
+from evolve.core.formats.json_text import json_or
+from evolve.core.json_value import JsonValue
+
+MAX_RULES = 10
+
+
+def label_text(label: JsonValue) -> str:
+    """A label as JSON text, the form in which demos show it."""
+    return json.dumps(label, ensure_ascii=False)
+
+
+def answer_text(answer: str) -> str:
+    """An answer as a rule names it: the value itself, where the JSON text holds one text only."""
+    value = json_or(answer, None)
+    while isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    return value if isinstance(value, str) else answer

@@ -1,0 +1,28 @@
+"""Adds a rule that names the words which speak for an answer, by log-odds over the labelled cases; asks no model."""
+
+from collections import Counter
+from dataclasses import replace
+
+from evolve.core.search.operators._rules import MAX_RULES, answer_text, label_text
+from evolve.core.search.operators.registry import Proposal, Situation, operator
+
+_WORDS = 4
+
+
+@operator("add-rule")
+def add_rule(situation: Situation) -> Proposal | None:
+    """One rule for the answer that the parent misses most, of those without a rule of this kind."""
+    genome, odds = situation.genome, situation.odds
+    if odds is None or len(genome.rules) >= MAX_RULES:
+        return None
+    missed = Counter(label_text(task.label) for task in situation.failures if task.label is not None)
+    for answer, count in sorted(missed.items(), key=lambda item: (-item[1], item[0])):
+        rule = _rule(odds.telling(answer, _WORDS), answer)
+        if rule and rule not in genome.rules:
+            return Proposal(replace(genome, rules=(*genome.rules, rule)), f"a rule for {count} failures: {rule}")
+    return None
+
+
+def _rule(words: list[str], answer: str) -> str:
+    listed = ", ".join(f'"{word}"' for word in words)
+    return f"Words such as {listed} speak for {answer_text(answer)}." if words else ""

@@ -1,0 +1,27 @@
+"""Joins two candidates that win on different cases: one's instructions and rules with the other's demos."""
+
+from dataclasses import replace
+
+from evolve.core.search.operators._rules import MAX_RULES
+from evolve.core.search.operators.registry import Proposal, Situation, operator
+from evolve.core.search.population import Candidate, weighted
+
+
+@operator("crossover")
+def crossover(situation: Situation) -> Proposal | None:
+    """The partner is drawn by how many cases it passes that the parent fails."""
+    parent = situation.parent
+    partners = [member for member in situation.population if member.id != parent.id and _adds(member, parent)]
+    if not partners:
+        return None
+    partner = weighted(partners, [float(_adds(member, parent)) for member in partners], situation.chance)
+    own, others = parent.genome, partner.genome
+    rules = tuple(dict.fromkeys((*own.rules, *others.rules)))[:MAX_RULES]
+    joined = replace(own, rules=rules, demos=others.demos, demo_ids=others.demo_ids, digest_chars=others.digest_chars)
+    return Proposal(joined, f"rules of {parent.id} and {partner.id}, demos of {partner.id}")
+
+
+def _adds(member: Candidate, parent: Candidate) -> int:
+    """How many cases the member passes that the parent fails."""
+    common = member.scores.keys() & parent.scores.keys()
+    return sum(member.scores[i].value > parent.scores[i].value for i in common)

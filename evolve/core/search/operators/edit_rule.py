@@ -1,0 +1,27 @@
+"""Asks the reflector to better one of the parent's rules, shown with a cluster of failures."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from evolve.core.json_value import JsonValue
+from evolve.core.search.operators._reflection import cluster, inputs_for
+from evolve.core.search.operators.registry import Proposal, Situation, reflecting_operator
+from evolve.core.search.proposals import checked_rule
+
+
+def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
+    failures, rules = cluster(situation), situation.genome.rules
+    if not failures or not rules:
+        return None
+    wish = f'Rewrite the rule "{rules[-1]}" in one sentence, so that these failures become right.'
+    return inputs_for(situation, failures, wish)
+
+
+@reflecting_operator("edit-rule", _ask)
+def edit_rule(situation: Situation, answer: str) -> Proposal | str:
+    """The child whose last rule is the reflector's wording, or why it was refused."""
+    genome = situation.genome
+    rule, problem = checked_rule(answer, genome.rules)
+    if problem:
+        return problem
+    return Proposal(replace(genome, rules=(*genome.rules[:-1], rule)), f"the last rule by the reflector: {rule}")

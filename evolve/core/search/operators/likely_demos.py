@@ -1,0 +1,23 @@
+"""Shows demos of the answer that the case's words speak for, the most similar last."""
+
+from dataclasses import replace
+
+from evolve.core.search.operators._demo_settings import settings_of, with_demos
+from evolve.core.search.operators.registry import Proposal, Situation, operator
+
+_COUNTS = (2, 3, 4)
+_VIEWS = (250, 250, 400)
+"""Characters of a report; a small model reads a short one better. Drawn with a count."""
+
+
+@operator("likely-demos", prior=(3.0, 1.0))
+def likely_demos(situation: Situation) -> Proposal | None:
+    """Demos chosen by answer and similarity; reports are cut to what a small model can read beside them."""
+    if situation.odds is None:
+        return None
+    genome = situation.genome
+    count = situation.chance.choice(_COUNTS)
+    view = min(situation.chance.choice(_VIEWS), genome.digest_chars) if genome.digest_chars else None
+    settings = replace(settings_of(genome), select="likely", k=count)
+    note = f"{count} demos of the likeliest answer" + (f", reports of {view} characters" if view else "")
+    return Proposal(replace(with_demos(genome, settings, None), digest_chars=view), note)

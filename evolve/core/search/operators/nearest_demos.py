@@ -1,0 +1,22 @@
+"""Shows the demos that are most like the case, the most similar last."""
+
+from dataclasses import replace
+
+from evolve.core.search.operators._demo_settings import settings_of, with_demos
+from evolve.core.search.operators.registry import Proposal, Situation, operator
+
+_COUNTS = (2, 4, 6)
+_VIEWS = (250, 400)
+
+
+@operator("nearest-demos", prior=(2.0, 1.0))
+def nearest_demos(situation: Situation) -> Proposal | None:
+    """Nearest neighbours of the case over all labelled train cases."""
+    if len(situation.labelled) < _COUNTS[0]:
+        return None
+    genome = situation.genome
+    count = situation.chance.choice(_COUNTS)
+    view = min(situation.chance.choice(_VIEWS), genome.digest_chars) if genome.digest_chars else None
+    settings = replace(settings_of(genome), select="nearest", k=count)
+    note = f"the {count} nearest demos" + (f", reports of {view} characters" if view else "")
+    return Proposal(replace(with_demos(genome, settings, None), digest_chars=view), note)

@@ -1,0 +1,27 @@
+"""Asks the reflector for ONE rule that mends ONE cluster of failures."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from evolve.core.json_value import JsonValue
+from evolve.core.search.operators._reflection import cluster, inputs_for
+from evolve.core.search.operators._rules import MAX_RULES
+from evolve.core.search.operators.registry import Proposal, Situation, reflecting_operator
+from evolve.core.search.proposals import checked_rule
+
+
+def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
+    failures = cluster(situation)
+    if not failures or len(situation.genome.rules) >= MAX_RULES:
+        return None
+    return inputs_for(situation, failures, "Write ONE new rule, one sentence, that makes these failures right.")
+
+
+@reflecting_operator("reflect-rule", _ask, prior=(2.0, 1.0))
+def reflect_rule(situation: Situation, answer: str) -> Proposal | str:
+    """The child with the reflector's rule at the end, or why the rule was refused."""
+    genome = situation.genome
+    rule, problem = checked_rule(answer, genome.rules)
+    if problem:
+        return problem
+    return Proposal(replace(genome, rules=(*genome.rules, rule)), f"a rule by the reflector: {rule}")

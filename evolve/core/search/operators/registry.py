@@ -1,0 +1,123 @@
+"""The table of operators, filled by the files of this folder when it is first asked."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeAlias
+
+from evolve.core.json_value import JsonValue
+from evolve.core.log_odds import LogOdds
+from evolve.core.search.genome import Genome
+from evolve.core.search.population import Candidate
+from evolve.core.search.randomness import Randomness
+from evolve.core.search.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What an operator sees. Everything is of the train split."""
+
+    parent: Candidate
+    population: Sequence[Candidate]
+    tasks: Mapping[str, Task]
+    """All train cases by id."""
+    shown: Callable[[Task], str]
+    """A case as the prompt shows it."""
+    odds: LogOdds | None
+    """The labelled cases' words; None where answers are no closed set. Its answers are JSON text."""
+    chance: Randomness
+
+    @property
+    def genome(self) -> Genome:
+        """The parent's."""
+        return self.parent.genome
+
+    @property
+    def labelled(self) -> list[Task]:
+        """The cases with a label: what demos are made of."""
+        return [task for task in self.tasks.values() if task.label is not None]
+
+    @property
+    def failures(self) -> list[Task]:
+        """The cases that the parent failed, in the order of their ids."""
+        return [
+            self.tasks[i] for i, score in sorted(self.parent.scores.items()) if score.value < 0.5 and i in self.tasks
+        ]
+
+    @property
+    def passes(self) -> list[Task]:
+        """The cases that the parent passed, likewise."""
+        return [
+            self.tasks[i] for i, score in sorted(self.parent.scores.items()) if score.value >= 0.5 and i in self.tasks
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A child's genome, and in a few words what is new in it."""
+
+    genome: Genome
+    note: str
+
+
+Propose: TypeAlias = Callable[[Situation], Proposal | None]
+Ask: TypeAlias = Callable[[Situation], Mapping[str, JsonValue] | None]
+Read: TypeAlias = Callable[[Situation, str], Proposal | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reflecting:
+    """How an operator uses the reflector (`agents/ADAPTATION_AGENT.md`)."""
+
+    ask: Ask
+    """The adaptation agent's inputs; None where the operator has nothing to ask."""
+    read: Read
+    """The proposal that an answer's text makes, or why it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One way to make a child."""
+
+    name: str
+    propose: Propose
+    """None where it cannot be applied to this parent."""
+    prior: tuple[float, float] = (1.0, 1.0)
+    """Successes and failures that the bandit counts as seen before."""
+    reflecting: Reflecting | None = None
+    """Set where the proposal is the reflector's; `propose` is not called then."""
+
+
+_operators: dict[str, Operator] = {}
+
+
+def operator(name: str, *, prior: tuple[float, float] = (1.0, 1.0)) -> Callable[[Propose], Propose]:
+    """Registers the decorated function as an operator that needs no model."""
+
+    def register(propose: Propose) -> Propose:
+        _operators[name] = Operator(name, propose, prior)
+        return propose
+
+    return register
+
+
+def reflecting_operator(name: str, ask: Ask, *, prior: tuple[float, float] = (1.0, 1.0)) -> Callable[[Read], Read]:
+    """Registers the decorated function as what reads the reflector's answer to `ask`."""
+
+    def register(read: Read) -> Read:
+        _operators[name] = Operator(name, lambda _: None, prior, Reflecting(ask, read))
+        return read
+
+    return register
+
+
+@cache
+def known_operators() -> tuple[Operator, ...]:
+    """All operators, by name."""
+    import evolve.core.search.operators as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return tuple(_operators[name] for name in sorted(_operators))

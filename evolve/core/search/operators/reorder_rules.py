@@ -1,0 +1,16 @@
+"""Moves one rule to the top: a small model minds the first rule most."""
+
+from dataclasses import replace
+
+from evolve.core.search.operators.registry import Proposal, Situation, operator
+
+
+@operator("reorder-rules", prior=(0.6, 1.2))
+def reorder_rules(situation: Situation) -> Proposal | None:
+    """Any rule but the first."""
+    rules = situation.genome.rules
+    if len(rules) < 2:
+        return None
+    spot = situation.chance.choice(range(1, len(rules)))
+    moved = (rules[spot], *rules[:spot], *rules[spot + 1 :])
+    return Proposal(replace(situation.genome, rules=moved), f"first of all: {rules[spot]}")

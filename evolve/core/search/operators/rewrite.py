@@ -1,0 +1,40 @@
+"""Asks the reflector for a whole new wording of one section of the instructions."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from evolve.core.agents import Section
+from evolve.core.json_value import JsonValue
+from evolve.core.search.operators._reflection import cluster, inputs_for
+from evolve.core.search.operators.registry import Proposal, Situation, reflecting_operator
+from evolve.core.search.proposals import checked_section
+
+
+def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
+    failures, longest = cluster(situation), _longest(situation)
+    if not failures or longest is None:
+        return None
+    section = situation.genome.sections[longest]
+    wish = (
+        f"Rewrite the section '{section.title}' as a whole, no longer than it is, so that these failures become right."
+    )
+    return inputs_for(situation, failures, wish)
+
+
+@reflecting_operator("rewrite", _ask, prior=(0.8, 1.2))
+def rewrite(situation: Situation, answer: str) -> Proposal | str:
+    """The child whose longest section is the reflector's, or why it was refused."""
+    longest = _longest(situation)
+    assert longest is not None
+    sections = situation.genome.sections
+    old = sections[longest]
+    body, problem = checked_section(answer, old.body)
+    if problem:
+        return problem
+    changed = (*sections[:longest], Section(old.title, body), *sections[longest + 1 :])
+    return Proposal(replace(situation.genome, sections=changed), f"section {old.title} by the reflector")
+
+
+def _longest(situation: Situation) -> int | None:
+    sections = situation.genome.sections
+    return max(range(len(sections)), key=lambda i: len(sections[i].body), default=None)

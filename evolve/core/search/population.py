@@ -1,0 +1,96 @@
+"""Candidates with what is known of them, the Pareto front over cases, and whom to take as a parent.
+
+The front: for each case the candidates with the best score on it. A case that nobody solves, or everybody, says nothing
+and is ignored. GEPA (Agrawal et al. 2025, "GEPA: Reflective Prompt Evolution Can Outperform Reinforcement Learning",
+arXiv 2507.19457) selects parents by such a front.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evolve.core.search.genome import Genome
+from evolve.core.search.randomness import Randomness
+from evolve.core.search.tasks import Score
+
+_FROM_THE_FRONT = 0.3
+_CHILDREN_HALVE_AT = 3
+"""A parent with so many children is taken half as often."""
+_PRIOR_CASES = 6
+"""A mean of few cases is drawn towards the incumbent's as if so many more were known."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A genome under search. Its scores grow as it answers; nothing else changes."""
+
+    genome: Genome
+    parents: tuple[str, ...]
+    operator: str
+    note: str
+    number: int
+    """0 for the incumbent, then in the order of proposal."""
+    scores: dict[str, Score] = field(default_factory=dict)
+    """By task id."""
+    children: int = 0
+
+    @property
+    def id(self) -> str:
+        """The genome's."""
+        return self.genome.id
+
+    def mean(self, tasks: Iterable[str] | None = None) -> float:
+        """Mean score on the tasks it answered (of those named); 0 without any."""
+        known = [self.scores[i].value for i in (self.scores if tasks is None else tasks) if i in self.scores]
+        return sum(known) / len(known) if known else 0.0
+
+    def cautious_mean(self, prior: float) -> float:
+        """The mean, drawn towards `prior` where few cases are known."""
+        known = len(self.scores)
+        return (self.mean() * known + prior * _PRIOR_CASES) / (known + _PRIOR_CASES)
+
+
+def front(population: Sequence[Candidate]) -> Mapping[str, int]:
+    """How many cases each candidate of the front is best at, by candidate id."""
+    wins: dict[str, int] = {}
+    cases = sorted({case for member in population for case in member.scores})
+    for case in cases:
+        known = {member.id: member.scores[case].value for member in population if case in member.scores}
+        best = max(known.values())
+        if len(known) < 2 or best <= 0 or min(known.values()) == best:
+            continue
+        for member, value in known.items():
+            if value == best:
+                wins[member] = wins.get(member, 0) + 1
+    return wins
+
+
+def choose_parent(population: Sequence[Candidate], chance: Randomness) -> Candidate:
+    """A parent: 30 % from the front by its wins, 70 % by mean; fewer from those with many children."""
+    wins = front(population)
+    prior = population[0].mean()
+    if wins and chance.random() < _FROM_THE_FRONT:
+        weights = [float(wins.get(member.id, 0)) for member in population]
+    else:
+        # Squared: a candidate twice as good is taken four times as often.
+        weights = [(0.02 + member.cautious_mean(prior)) ** 2 for member in population]
+    return weighted(
+        population,
+        [w / (1 + m.children / _CHILDREN_HALVE_AT) for w, m in zip(weights, population, strict=True)],
+        chance,
+    )
+
+
+def weighted(members: Sequence[Candidate], weights: Sequence[float], chance: Randomness) -> Candidate:
+    """One member, each as likely as its weight."""
+    spot = chance.random() * sum(weights)
+    for member, weight in zip(members, weights, strict=True):
+        spot -= weight
+        if spot < 0:
+            return member
+    return members[-1]
+
+
+def best_of(population: Sequence[Candidate]) -> Candidate:
+    """The best by cautious mean; of equals the earlier."""
+    prior = population[0].mean()
+    return max(population, key=lambda member: (member.cautious_mean(prior), -member.number))

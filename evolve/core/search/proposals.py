@@ -1,0 +1,74 @@
+"""What a reflector's text must be before it costs a rollout: whole, short, one thing, and new.
+
+Small reflectors answer with chat, code fences, placeholders, or the same rule again.
+"""
+
+import re
+from collections.abc import Sequence
+
+from evolve.core.formats.json_text import json_or
+from evolve.core.nearest import words
+
+MAX_RULE_CHARS = 240
+MAX_SECTION_GROWTH = 1.5
+_NEAR_DUPLICATE = 0.8
+_PLACEHOLDER = re.compile(
+    r"\{\{.*?\}\}|\[(?:your|insert|name|rule)[^\]]*\]|<(?:your|insert|rule|text)[^>]*>|\.\.\.$", re.I
+)
+_CHAT = re.compile(
+    r"^(?:sure|certainly|of course|here(?:'s| is| are)|i (?:will|would|can|have)|as an ai|okay|ok[,.])", re.I
+)
+_VARIABLE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
+
+
+def proposed_text(answer: str) -> tuple[str, str]:
+    """(text, problem) of an answer that must be `{"text": "..."}`; the problem is empty where the text is whole."""
+    value = json_or(answer, None)
+    if not isinstance(value, dict) or not isinstance(value.get("text"), str):
+        cut = answer.strip()[:80]
+        return "", f'no JSON object with "text" (cut off, or chat): {cut!r}'
+    text = str(value["text"]).strip()
+    if not text:
+        return "", "empty"
+    if "```" in text:
+        return "", "a code fence in the text"
+    if _CHAT.match(text):
+        return "", f"chat instead of an instruction: {text[:60]!r}"
+    return text, ""
+
+
+def checked_rule(answer: str, rules: Sequence[str]) -> tuple[str, str]:
+    """(rule, problem): one sentence of at most 240 characters that none of the rules says already."""
+    text, problem = proposed_text(answer)
+    if problem:
+        return "", problem
+    rule = " ".join(re.sub(r"^(?:\d+[.)]|[-*])\s+", "", text).split())
+    if len(rule) > MAX_RULE_CHARS:
+        return "", f"a rule of {len(rule)} characters, more than {MAX_RULE_CHARS}"
+    if _PLACEHOLDER.search(rule):
+        return "", f"a placeholder in the rule: {rule[:80]!r}"
+    if len(words(rule)) < 3:
+        return "", f"too short for a rule: {rule!r}"
+    twin = next((known for known in rules if _likeness(rule, known) >= _NEAR_DUPLICATE), None)
+    return ("", f"nearly the same as the rule {twin!r}") if twin else (rule, "")
+
+
+def checked_section(answer: str, old: str) -> tuple[str, str]:
+    """(body, problem): a section with the old one's template variables, not much longer, and not the same."""
+    text, problem = proposed_text(answer)
+    if problem:
+        return "", problem
+    lost = set(_VARIABLE.findall(old)) - set(_VARIABLE.findall(text))
+    if lost:
+        return "", f"it loses {', '.join(sorted(lost))}"
+    if len(text) > max(len(old) * MAX_SECTION_GROWTH, 400):
+        return "", f"{len(text)} characters instead of {len(old)}"
+    if re.search(r"^#{1,2} ", text, re.M):
+        return "", "a heading in the section"
+    return ("", "nearly the same as it was") if _likeness(text, old) >= 0.98 else (text, "")
+
+
+def _likeness(left: str, right: str) -> float:
+    """Jaccard likeness of the two texts' words, 0..1."""
+    one, other = set(words(left)), set(words(right))
+    return len(one & other) / len(one | other) if one | other else 1.0

@@ -1,0 +1,30 @@
+"""What the search asks of chance. `random.Random` fits; the engine hands in a seeded one, so that a seed is a run."""
+
+from collections.abc import MutableSequence, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Randomness(Protocol):
+    """A seeded source of random numbers."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+        ...
+
+    def choice(self, seq: Sequence[T], /) -> T:
+        """One of the members, each as likely."""
+        ...
+
+    def sample(self, population: Sequence[T], k: int, /) -> list[T]:
+        """So many members without repeats."""
+        ...
+
+    def shuffle(self, x: MutableSequence[Any], /) -> None:
+        """Puts the members in random order, in place."""
+        ...
+
+    def betavariate(self, alpha: float, beta: float, /) -> float:
+        """A draw of the Beta distribution."""
+        ...

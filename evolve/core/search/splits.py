@@ -1,0 +1,56 @@
+"""Splits by family, frozen by hash, and the samples of a split that a run looks at.
+
+A family never stands in two splits, whoever asks and whatever else is there: its share is decided by its name alone.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import get_args
+
+from evolve.core.search.tasks import Split, Task
+
+_TRAIN, _VAL = 0.6, 0.8
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def split_of_family(family: str) -> Split:
+    """Train for 60 % of families, val and gate for 20 % each."""
+    spot = int.from_bytes(hashlib.sha256(f"split:{family}".encode()).digest()[:8]) / 2**64
+    return "train" if spot < _TRAIN else "val" if spot < _VAL else "gate"
+
+
+def split_named(name: str) -> Split | None:
+    """The split of that name, None for any other word."""
+    return next((split for split in SPLITS if split == name), None)
+
+
+def sample(tasks: Iterable[Task], size: int, *, seed: int = 0) -> list[Task]:
+    """At most `size` tasks: as many families as possible, answers in turn, the order frozen by hash and seed.
+
+    The first n of a larger sample are the sample of size n.
+    """
+    ranked = sorted(tasks, key=lambda task: _rank(task, seed))
+    seen: Counter[str] = Counter()
+    rounds: list[tuple[int, Task]] = []
+    for task in ranked:
+        rounds.append((seen[task.family], task))
+        seen[task.family] += 1
+    # First one task of each family, then a second one of each ...
+    in_rounds = [task for _, task in sorted(rounds, key=lambda pair: pair[0])]
+    return _answers_in_turn(in_rounds, {task.id: number for number, task in rounds})[:size]
+
+
+def _answers_in_turn(tasks: Sequence[Task], rounds: dict[str, int]) -> list[Task]:
+    """Within each round the answers take turns, so that a short sample has them all."""
+    turns: Counter[tuple[int, str]] = Counter()
+    keyed: list[tuple[int, int, int, Task]] = []
+    for spot, task in enumerate(tasks):
+        kind = (rounds[task.id], str(task.label))
+        keyed.append((rounds[task.id], turns[kind], spot, task))
+        turns[kind] += 1
+    return [task for *_, task in sorted(keyed, key=lambda item: item[:3])]
+
+
+def _rank(task: Task, seed: int) -> str:
+    return hashlib.sha256(f"{seed}:{task.id}".encode()).hexdigest()
