@@ -1,0 +1,165 @@
+"""One model behind a loopback endpoint that counts its answers and refuses those over a budget.
+
+All methods of `evolve_embedded.py` buy here, ours too, each through channels of its own:
+
+http://127.0.0.1:PORT/CHANNEL/v1/chat/completions
+"""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from aiohttp import web
+
+from evolve.core.answers import Answer, Request, TokenUsage
+from evolve.core.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.json_value import JsonValue
+from evolve.core.ports import Provider
+
+_START_S = 30.0
+
+
+class BudgetSpent(Exception):
+    """The channel has bought all answers that it may buy."""
+
+
+@dataclass(slots=True)
+class Channel:
+    """Calls for one purpose of one method."""
+
+    name: str
+    limit: int | None = None
+    """The most answers; None for no limit."""
+    answers: int = 0
+    refused: int = 0
+    """Calls over the limit."""
+    unfit: int = 0
+    """Prompts that the model could not take: too long for its context. They are no answers."""
+    tokens: TokenUsage = TokenUsage()  # noqa: RUF009  # frozen
+    busy_s: float = 0.0
+    """Seconds in which at least one call was under way."""
+    _in_flight: int = field(default=0, repr=False)
+    _since: float = field(default=0.0, repr=False)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the next call would be refused."""
+        return self.limit is not None and self.answers + self._in_flight >= self.limit
+
+    def begin(self) -> None:
+        """Takes a call's place in the budget; raises BudgetSpent when none is left."""
+        if self.is_spent:
+            self.refused += 1
+            raise BudgetSpent(f"{self.name}: all {self.limit} answers are bought")
+        if not self._in_flight:
+            self._since = time.monotonic()
+        self._in_flight += 1
+
+    def end(self, answer: Answer | None) -> None:
+        """Gives the place back, and counts the answer if there was one."""
+        self._in_flight -= 1
+        if not self._in_flight:
+            self.busy_s += time.monotonic() - self._since
+        if answer is not None:
+            self.answers += 1
+            self.tokens += answer.tokens
+
+
+class Meter:
+    """The endpoint; a context manager. It and its provider live in a thread with an event loop of their own."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._channels: dict[str, Channel] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="meter", daemon=True)
+        self._opened = AsyncExitStack()
+        self._port = 0
+
+    def __enter__(self) -> "Meter":
+        self._thread.start()
+        self._port = asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(_START_S)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._opened.aclose(), self._loop).result(_START_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def channel(self, name: str, limit: int | None = None) -> Channel:
+        """A new channel, which has bought nothing; it takes the place of an older one of that name."""
+        self._channels[name] = channel = Channel(name, limit)
+        return channel
+
+    def url(self, channel: Channel) -> str:
+        """The base URL of a channel, as OpenAI's clients take it."""
+        return f"http://127.0.0.1:{self._port}/{channel.name}/v1"
+
+    def ask(
+        self, channel: Channel, messages: Sequence[Mapping[str, JsonValue]], settings: Mapping[str, JsonValue]
+    ) -> str:
+        """The text that the model answers, asked from any thread.
+
+        Raises:
+            BudgetSpent: the channel's limit is reached.
+            CannotEvaluate: the prompt is too long for the model.
+            EnvironmentFault: the model failed.
+        """
+        asked: list[JsonValue] = [dict(message) for message in messages]
+        body: dict[str, JsonValue] = {**settings, "messages": asked}
+        reply = asyncio.run_coroutine_threadsafe(self._buy(channel, body), self._loop).result()
+        assert isinstance(reply, dict)
+        choices = reply["choices"]
+        return str(choices[0]["message"].get("content") or "")  # type: ignore[index,call-overload,union-attr]  # OpenAI's
+
+    async def _open(self) -> int:
+        application = web.Application(client_max_size=16 * 2**20)
+        application.router.add_post("/{channel}/v1/chat/completions", self._serve)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        self._opened.push_async_callback(self._provider.close)
+        self._opened.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        return int(runner.addresses[0][1])
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        channel = self._channels.get(request.match_info["channel"])
+        if channel is None:
+            return _problem(404, "no such channel")
+        try:
+            return web.json_response(await self._buy(channel, await request.json()))
+        except BudgetSpent as error:
+            return _problem(403, str(error))  # a status that no client tries again
+        except CannotEvaluate as error:
+            return _problem(400, str(error))
+        except EnvironmentFault as error:
+            return _problem(502, str(error))
+
+    async def _buy(self, channel: Channel, body: Mapping[str, JsonValue]) -> JsonValue:
+        """The model's whole reply to a chat request, in the protocol's words."""
+        settings: dict[str, JsonValue] = {k: v for k, v in body.items() if k not in ("messages", "model")}
+        request = Request(json.dumps(body["messages"]), config={"omitDefaults": True, "passthrough": settings})
+        channel.begin()
+        answer = None
+        try:
+            answer = await self._provider.answer(request)
+        except CannotEvaluate:
+            channel.unfit += 1
+            raise
+        finally:
+            channel.end(answer)
+        return answer.raw
+
+
+def _problem(status: int, message: str) -> web.Response:
+    error = {"message": message, "type": "meter", "code": str(status)}
+    return web.json_response({"error": error}, status=status)
