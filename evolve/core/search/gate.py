@@ -1,8 +1,14 @@
 """The gate: whether the search's one winner is better than the incumbent, on families that the search never saw."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from evolve.core.search.missing_families import missing_families
+from evolve.core.search.sign_flip import in_steps, interval, mean, p_value, steps_per_unit
+
+_LARGEST_ALPHA = 0.5
+"""From here on a level could prove what is not better."""
 
 Word = Literal["proven", "provisional", "rejected"]
 """proven: better at the level that was spent; provisional: better, not proven; rejected: no better, or a pinned case
@@ -35,11 +41,11 @@ class GateDecision:
     candidate: float
     low: float
     high: float
-    """Confidence interval of the gain (bootstrap by family, 95 %)."""
+    """Low and high end of the gain's 95 % confidence interval, by family: what the test does not refute."""
     cases: int
     families: int
     missing_families: int
-    """How many more families would have been needed to prove a gain of this size; 0 when it is proven."""
+    """How many more families would have been needed to prove a gain of this size; 0 unless the word is provisional."""
     discordant: tuple[Pair, ...] = ()
     """The pairs that differ, the losses first."""
     lost_pinned: tuple[str, ...] = ()
@@ -57,9 +63,98 @@ def decide(
     pairs: Sequence[Pair],
     *,
     alpha: float,
-    seed: int = 0,
     lost_pinned: Sequence[str] = (),
     disagreement: float | None = None,
 ) -> GateDecision:
-    """The gate's word about paired results."""
-    raise NotImplementedError
+    """The gate's word about paired results.
+
+    A family's difference is the mean over its cases. Families in which nothing changed count as families and bear on
+    neither side. A better answer to any one pair never lowers the word and never raises p.
+
+    Args:
+        pairs: of the gate's families, one for each case.
+        alpha: the level that may be spent, above 0 and below 0.5.
+        lost_pinned: pinned cases that the candidate loses, without those waived. Any of them means rejected.
+        disagreement: share of re-asked answers that came out differently; reported, not judged.
+
+    Raises:
+        ValueError: a score is not in 0..1, or alpha is not a level.
+    """
+    _check(pairs, alpha)
+    families = _families(pairs)
+    steps = steps_per_unit(len(families))
+    differences = [in_steps(_mean_difference(family), steps) for family in families]
+    p_one_sided = p_value(differences)
+    word = _word(sum(differences), p_one_sided, alpha, lost_pinned)
+    missing = missing_families(differences, alpha) if word == "provisional" else 0
+    low, high = interval(differences, steps)
+    decision = GateDecision(
+        word=word,
+        reason="",
+        p_value=p_one_sided,
+        alpha=alpha,
+        incumbent=_mean_of_means(families, lambda pair: pair.incumbent),
+        candidate=_mean_of_means(families, lambda pair: pair.candidate),
+        low=low,
+        high=high,
+        cases=len(pairs),
+        families=len(families),
+        missing_families=missing,
+        discordant=_discordant(pairs),
+        lost_pinned=tuple(lost_pinned),
+        disagreement=disagreement,
+    )
+    return replace(decision, reason=_reason(decision, differences))
+
+
+def _word(gain: int, p_one_sided: float, alpha: float, lost_pinned: Sequence[str]) -> Word:
+    if lost_pinned or gain <= 0:
+        return "rejected"
+    return "proven" if p_one_sided <= alpha else "provisional"
+
+
+def _families(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """The pairs by family."""
+    families: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        families.setdefault(pair.family, []).append(pair)
+    return list(families.values())
+
+
+def _mean_difference(family: Sequence[Pair]) -> float:
+    return mean([pair.candidate - pair.incumbent for pair in family])
+
+
+def _mean_of_means(families: Sequence[Sequence[Pair]], score: Callable[[Pair], float]) -> float:
+    return mean([mean([score(pair) for pair in family]) for family in families]) if families else 0.0
+
+
+def _discordant(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    differing = [pair for pair in pairs if pair.candidate != pair.incumbent]
+    return tuple(sorted(differing, key=lambda pair: (pair.candidate - pair.incumbent, pair.family, pair.task)))
+
+
+def _reason(decision: GateDecision, differences: Sequence[int]) -> str:
+    if decision.lost_pinned:
+        return f"pinned cases are lost: {', '.join(decision.lost_pinned)}"
+    if not differences:
+        return "no case was compared: nothing is known about families that the search has not seen"
+    better = sum(value > 0 for value in differences)
+    worse = sum(value < 0 for value in differences)
+    found = f"{100 * decision.gain:+.1f} points over {len(differences)} families ({better} better, {worse} worse)"
+    level = f"{decision.alpha:.2g}"
+    if decision.word == "rejected":
+        return f"not better: {found}"
+    if decision.word == "proven":
+        return f"better: {found}, p = {decision.p_value:.2g} is within the level {level}"
+    missing = decision.missing_families
+    more = f"{missing} more {'family' if missing == 1 else 'families'} like these would have been needed"
+    return f"better, not proven: {found}, p = {decision.p_value:.2g} is above the level {level}; {more}"
+
+
+def _check(pairs: Sequence[Pair], alpha: float) -> None:
+    if not 0 < alpha < _LARGEST_ALPHA:
+        raise ValueError(f"alpha={alpha!r} is no level: expected a number above 0 and below {_LARGEST_ALPHA}")
+    for pair in pairs:
+        if not (0 <= pair.incumbent <= 1 and 0 <= pair.candidate <= 1):
+            raise ValueError(f"scores must be in 0..1: {pair}")
