@@ -24,7 +24,7 @@ from evolve.providers.config import place_of
 from evolve.providers.graders import SuiteGraders
 from evolve.providers.pytest_tests import PytestTests
 from evolve.providers.web_hooks import WebHooks
-from evolve.runner import SuiteRunner
+from evolve.runner import Closable, SuiteRunner
 from evolve.store.answers import NoAnswers, SqliteAnswers
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts
@@ -135,24 +135,28 @@ def open_answers(settings: Settings) -> SqliteAnswers | NoAnswers:
 
 def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) -> SuiteRunner:
     """The runner of one suite; providers and graders are opened when they are first asked."""
-    suite = loaded.suite
-    provider_settings = _provider_settings(settings)
-    env = {**settings.env, **suite.env}
-    opened = _opener(loaded, settings)
-    graders = SuiteGraders(suite.providers, opened, env)
-    hooks = WebHooks(provider_settings, env)
-    tests = PytestTests(suite.base_dir, env)
-    stored = answers if _may_reuse_answers(suite) else NoAnswers()
-    tools = Tools(loaded.files, loaded.scripts, graders, hooks, tests, stored, loaded.templates)
+    stored = answers if _may_reuse_answers(loaded.suite) else NoAnswers()
+    tools, resources = tools_for(loaded, settings, stored)
     return SuiteRunner(
-        suite,
-        open_provider=opened,
+        loaded.suite,
+        open_provider=_opener(loaded, settings),
         tools=tools,
         templates=loaded.templates,
         concurrency=settings.concurrency,
         run_script=_printed_by_script,
-        resources=(graders, hooks),
+        resources=resources,
     )
+
+
+def tools_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) -> tuple[Tools, tuple[Closable, ...]]:
+    """What a suite's assertions may use of the world, and what of it must be closed."""
+    suite = loaded.suite
+    env = {**settings.env, **suite.env}
+    graders = SuiteGraders(suite.providers, _opener(loaded, settings), env)
+    hooks = WebHooks(_provider_settings(settings), env)
+    tests = PytestTests(suite.base_dir, env)
+    tools = Tools(loaded.files, loaded.scripts, graders, hooks, tests, answers, loaded.templates)
+    return tools, (graders, hooks)
 
 
 def _may_reuse_answers(suite: Suite) -> bool:

@@ -6,7 +6,8 @@ Static text comes first, the nearest demos next, the case last: a server's prefi
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from evolve.core.diagnostics import digest
@@ -204,6 +205,12 @@ class DemoBank:
         keys = [search_key(agent, demo.vars, render) if demo.key is None else demo.key for demo in demos]
         self._index = Bm25(keys) if settings.select != "static" else None
         self._odds = LogOdds(keys, self._answers, self._families) if settings.select == "likely" else None
+
+    def limited(self, k: int) -> "DemoBank":
+        """The same bank, of which `k` demos are shown; the indexes are shared."""
+        other = copy(self)
+        other._settings = replace(self._settings, k=k)
+        return other
 
     def family_of(self, case: str) -> str:
         """The family of the demo that shows this very case; empty when none does."""

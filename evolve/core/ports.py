@@ -129,6 +129,44 @@ class AnswerStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """An answer out of the ledger."""
+
+    answer: Answer
+    is_new: bool
+    """It was bought just now."""
+    is_repeated: bool = False
+    """An earlier attempt of this run had asked and was killed before the answer was stored."""
+
+
+class Ledger(Protocol):
+    """The record of every answer and score: what one run has bought is free for all others, and for its own second try.
+
+    A run that was killed and begins again meets its own purchases: they count against its budget as they did before, so
+    that it takes the same decisions again, but they are not bought again.
+    """
+
+    def price(self, identity: JsonValue, run: str) -> int:
+        """1 when `run` has to buy this answer or bought it itself, 0 when someone else did."""
+        ...
+
+    async def answer(self, identity: JsonValue, run: str, buy: Callable[[], Awaitable[Answer]]) -> Bought:
+        """The stored answer, else what `buy` answers, stored before it is handed out.
+
+        Two askers of one identity, in one process or twenty, buy once.
+        """
+        ...
+
+    def score(self, identity: JsonValue, judged: JsonValue) -> JsonValue:
+        """The stored score of an answer under these assertions and scorer version; None when there is none."""
+        ...
+
+    def keep_score(self, identity: JsonValue, judged: JsonValue, score: JsonValue) -> None:
+        """Stores a score."""
+        ...
+
+
 class Graders(Protocol):
     """Providers that grade: opened on demand, by what an assertion, test or suite names."""
 

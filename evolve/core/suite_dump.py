@@ -40,6 +40,11 @@ def suite_mapping(suite: Suite) -> dict[str, Any]:
     )
 
 
+def requirements_mapping(test: Test) -> list[dict[str, Any]]:
+    """The assertions of a test as the format writes them."""
+    return [_requirement(part) for part in test.requirements]
+
+
 def _filled(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value not in ("", [], {})}
 
@@ -91,7 +96,7 @@ def _test(test: Test) -> dict[str, Any]:
         "vars": variables,
         **written,
         **output,
-        **_filled(**{"assert": [_requirement(part) for part in test.requirements]}),
+        **_filled(**{"assert": requirements_mapping(test)}),
     }
 
 

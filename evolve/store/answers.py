@@ -122,6 +122,10 @@ class SqliteAnswers:
             return found
         return await self._flights.join(key, lambda: self._find_or_buy(key, buy))
 
+    def knows(self, identity: JsonValue) -> bool:
+        """Whether the answer is stored."""
+        return self._find(key_of(identity)) is not None
+
     async def _find_or_buy(self, key: bytes, buy: Buy) -> Answer:
         pause = _FIRST_POLL_S
         while not await self._claim(key):

@@ -1,0 +1,237 @@
+"""Asks one candidate about cases and scores its answers, out of the ledger where it knows them, within a budget."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evolve.core.agents import Agent, AgentPrompt, Demo, DemoBank, Render, render_agent
+from evolve.core.answers import Answer, Request, TokenUsage
+from evolve.core.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.formats.json_text import json_or
+from evolve.core.json_value import JsonValue
+from evolve.core.judging import Judge, target, worst_error
+from evolve.core.ports import Ledger, Provider
+from evolve.core.search.genome import Genome, agent_of, demos_of
+from evolve.core.search.tasks import Score, Task
+from evolve.core.suite import Evaluation, Prompt, ProviderSpec
+from evolve.core.suite_dump import requirements_mapping
+
+SCORER_VERSION = 1
+"""Raised when equal answers get other scores than before."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """Answers that a run may buy, and what it has bought."""
+
+    total: int
+    spent: int = 0
+    free: int = 0
+    repeated: int = 0
+    reserved: int = 0
+    """Kept back for what comes later in the run."""
+    tokens: TokenUsage = field(default_factory=TokenUsage)
+    cost: float | None = None
+
+    @property
+    def left(self) -> int:
+        """How many more answers may be bought now."""
+        return self.total - self.reserved - self.spent
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One candidate's answer to one case, scored."""
+
+    task: Task
+    score: Score
+    is_free: bool
+    tokens: TokenUsage
+    seconds: float
+    spent: int
+    """Answers bought so far, this one included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A rendered question and what decides its answer."""
+
+    request: Request
+    identity: JsonValue
+
+
+class Rollouts:
+    """Answers and scores of one run.
+
+    Args:
+        tasks: all cases; the labelled train cases are what banks are made of.
+        concurrency: questions in flight at once.
+        clock: seconds since some moment, never going back.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: str,
+        base: Agent,
+        provider: Provider,
+        ledger: Ledger,
+        judge: Judge,
+        render: Render,
+        tasks: Sequence[Task],
+        budget: Budget,
+        clock: Callable[[], float],
+        concurrency: int = 4,
+    ) -> None:
+        self.run, self.base, self.budget = run, base, budget
+        self._provider, self._ledger, self._judge, self._render = provider, ledger, judge, render
+        self._tasks = tasks
+        self._clock = clock
+        self._concurrency = concurrency
+        self._banks: dict[JsonValue, DemoBank] = {}
+        self._counted: set[str] = set()
+        self.model_s = 0.0
+        """Seconds in which at least one call was under way."""
+        self._under_way = 0
+        self._busy_since = 0.0
+
+    def prompt(self, genome: Genome, task: Task) -> AgentPrompt:
+        """The candidate's prompt for a case; no demo is of the case's own family."""
+        agent = agent_of(genome, self.base)
+        return render_agent(agent, task.vars, self._bank(agent, genome), self._render, family=task.family)
+
+    async def many(self, genome: Genome, tasks: Sequence[Task], *, repeat: int = 0) -> list[Rollout]:
+        """The candidate's scores on cases, in their order; fewer than asked when the budget ends before.
+
+        Raises:
+            EnvironmentFault: the endpoint failed. What was answered before is in the ledger.
+        """
+        asked = self._affordable([(task, self._asked(genome, task, repeat)) for task in tasks])
+        gate = asyncio.Semaphore(self._concurrency)
+
+        async def one(task: Task, question: Asked) -> Rollout:
+            async with gate:
+                return await self._rollout(task, question)
+
+        running = [asyncio.ensure_future(one(task, question)) for task, question in asked]
+        try:
+            return list(await asyncio.gather(*running))
+        finally:
+            for job in running:
+                job.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _affordable(self, asked: Sequence[tuple[Task, Asked]]) -> list[tuple[Task, Asked]]:
+        """As many of the first questions as the budget can pay; they are counted here, before they are asked."""
+        taken: list[tuple[Task, Asked]] = []
+        for task, question in asked:
+            key = _key(question.identity)
+            price = 0 if key in self._counted else self._ledger.price(question.identity, self.run)
+            if price > self.budget.left:
+                break
+            if price:
+                self._counted.add(key)
+                self.budget.spent += 1
+            else:
+                self.budget.free += 1
+            taken.append((task, question))
+        return taken
+
+    def _asked(self, genome: Genome, task: Task, repeat: int) -> Asked:
+        made = self.prompt(genome, task)
+        request = Request(made.text, task.vars, made.config, label=self.base.name, repeat=repeat)
+        identity = self._provider.identity(request)
+        if identity is None:  # never stored elsewhere, but one run must not buy it twice
+            identity = {"run": self.run, "prompt": made.text, "config": dict(made.config)}
+        # As the runner of suites names it, so that what a suite's run bought is free here.
+        return Asked(request, {"repeat": repeat, "of": identity} if repeat else identity)
+
+    async def _rollout(self, task: Task, question: Asked) -> Rollout:
+        begun = self._clock()
+        bought = await self._ledger.answer(question.identity, self.run, lambda: self._buy(question.request))
+        seconds = self._clock() - begun
+        if bought.is_new:
+            self.budget.tokens += bought.answer.tokens
+            self.budget.repeated += bought.is_repeated
+            if bought.answer.cost is not None:
+                self.budget.cost = (self.budget.cost or 0.0) + bought.answer.cost
+        score = await self._score(task, question, bought.answer)
+        tokens = bought.answer.tokens if bought.is_new else TokenUsage()
+        return Rollout(task, score, not bought.is_new, tokens, seconds if bought.is_new else 0.0, self.budget.spent)
+
+    async def _buy(self, request: Request) -> Answer:
+        if not self._under_way:
+            self._busy_since = self._clock()
+        self._under_way += 1
+        try:
+            return await self._provider.answer(request)
+        except CannotEvaluate as error:  # the user's own provider code
+            return Answer(None, error=str(error))
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self.model_s += self._clock() - self._busy_since
+
+    async def _score(self, task: Task, question: Asked, answer: Answer) -> Score:
+        judged: JsonValue = {
+            "version": SCORER_VERSION,
+            "requirements": [*requirements_mapping(task.test)],
+            "task": task.id,
+        }
+        stored = self._ledger.score(question.identity, judged)
+        if isinstance(stored, dict):
+            return _score_of(stored)
+        score = await self._judged(task, question.request, answer)
+        self._ledger.keep_score(question.identity, judged, _as_json(score))
+        return score
+
+    async def _judged(self, task: Task, request: Request, answer: Answer) -> Score:
+        if answer.error is not None or answer.output is None:
+            return Score(0.0, False, answer.error or "no output")
+        spec = ProviderSpec(self._provider.id)
+        evaluation = Evaluation(task.description, task.test, task.vars, Prompt("", request.label), spec, 0, 0)
+        verdict = await self._judge.verdict(target(answer.output, answer, evaluation, task.vars, request.prompt))
+        if verdict.error and worst_error(verdict) == "environment":
+            raise EnvironmentFault(verdict.error)
+        output = json_or(answer.output, answer.output) if isinstance(answer.output, str) else answer.output
+        value = float(verdict.passed) if task.accepted else min(1.0, max(0.0, verdict.score))
+        return Score(value, verdict.passed, verdict.reason, output, output in task.forbidden)
+
+    def _bank(self, agent: Agent, genome: Genome) -> DemoBank | None:
+        settings = agent.demos
+        if settings is None:
+            return None
+        key = json.dumps([settings.select, settings.digest, genome.digest_chars, genome.demo_ids])
+        if key not in self._banks:
+            demos: list[Demo] = demos_of(genome, self._tasks)
+            self._banks[key] = DemoBank(agent, settings, demos, self._render)
+        return self._banks[key].limited(settings.k)
+
+
+def _key(identity: JsonValue) -> str:
+    return json.dumps(identity, sort_keys=True)
+
+
+def _as_json(score: Score) -> dict[str, JsonValue]:
+    return {
+        "value": score.value,
+        "passed": score.passed,
+        "reason": score.reason,
+        "output": score.output,
+        "harm": score.is_harmful,
+    }
+
+
+def _score_of(stored: Mapping[str, JsonValue]) -> Score:
+    value = stored["value"]
+    return Score(
+        float(value) if isinstance(value, int | float) else 0.0,
+        bool(stored["passed"]),
+        str(stored["reason"]),
+        stored["output"],
+        bool(stored["harm"]),
+    )
+
+
+__all__ = ["SCORER_VERSION", "Budget", "Rollout", "Rollouts"]
