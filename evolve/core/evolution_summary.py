@@ -1,0 +1,328 @@
+"""How an evolution stands: its events folded into one value that the console and the report both draw from.
+
+Nothing here is known only at the end: a run that was killed half-way has a value as a whole one does, with less in it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import singledispatchmethod
+from typing import Literal, NamedTuple, TypeAlias
+
+from evolve.core.answers import TokenUsage
+from evolve.core.evolution_events import (
+    VOTE,
+    Accepted,
+    Account,
+    CandidateInfo,
+    CandidateProposed,
+    CandidateScored,
+    CandidateScreened,
+    CaseRecorded,
+    EvolutionEvent,
+    EvolutionFinished,
+    EvolutionStarted,
+    GateDecided,
+    GateStarted,
+    Promoted,
+    ProposalRejected,
+    RolloutScored,
+    TaskInfo,
+)
+
+Status = Literal["proposed", "screened out", "dropped", "scored", "accepted", "best"]
+"""How far a candidate came: `best` was the best of its time."""
+Phase = Literal["starting", "search", "gate", "finished"]
+
+Cell: TypeAlias = tuple[RolloutScored, ...]
+"""One candidate on one case: its rollouts, one for each repeat; never empty."""
+
+
+def cell_score(cell: Cell) -> float:
+    """Mean over repeats, 0..1."""
+    return sum(rollout.score for rollout in cell) / len(cell)
+
+
+def cell_passed(cell: Cell) -> bool:
+    """Whether more than half of the repeats passed."""
+    return 2 * sum(rollout.passed for rollout in cell) > len(cell)
+
+
+def cell_harmful(cell: Cell) -> bool:
+    """Whether any repeat answered what would do harm."""
+    return any(rollout.is_harmful for rollout in cell)
+
+
+class Standing(NamedTuple):
+    """A candidate on the cases of a split that it answered."""
+
+    cases: int
+    passed: int
+    harmful: int
+    mean: float
+
+
+class Comparison(NamedTuple):
+    """Two candidates on the cases that both answered; `won` and `lost` are the second's."""
+
+    cases: int
+    first: float
+    second: float
+    won: int
+    lost: int
+    first_harmful: int
+    second_harmful: int
+
+
+class CurvePoint(NamedTuple):
+    """A candidate's mean on train, when so many answers were bought."""
+
+    spent: int
+    candidate: str
+    mean: float
+    is_best: bool
+    """The best line goes through it."""
+
+
+@dataclass(slots=True, eq=False)
+class Candidate:
+    """What is known of one candidate."""
+
+    info: CandidateInfo
+    spent: int = 0
+    """Answers bought when it was proposed."""
+    status: Status = "proposed"
+    reasons: list[str] = field(default_factory=list)
+    """What was decided about it and why, in order."""
+    cells: dict[str, Cell] = field(default_factory=dict)
+    """By case."""
+    scored: dict[str, CandidateScored] = field(default_factory=dict)
+    """By split, as the search said."""
+
+    def standing(self, split: str) -> Standing | None:
+        """Its results on a split; None when it answered none of it."""
+        cells = [cell for cell in self.cells.values() if cell[0].split == split]
+        if not cells:
+            told = self.scored.get(split)
+            return Standing(told.cases, 0, 0, told.mean) if told else None
+        mean = sum(map(cell_score, cells)) / len(cells)
+        return Standing(len(cells), sum(map(cell_passed, cells)), sum(map(cell_harmful, cells)), mean)
+
+    def add(self, rollout: RolloutScored) -> bool:
+        """Takes a rollout; whether it is new. One that a resumed run replays replaces the one before."""
+        known = self.cells.get(rollout.task, ())
+        others = tuple(item for item in known if item.repeat != rollout.repeat)
+        self.cells[rollout.task] = (*others, rollout)
+        return len(others) == len(known)
+
+
+@dataclass(slots=True, eq=False)
+class Evolution:
+    """The run so far. `add` takes the next event at a cost that does not grow with the run."""
+
+    started: EvolutionStarted | None = None
+    tasks: dict[str, TaskInfo] = field(default_factory=dict)
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    """In the order of their proposal; the incumbent first."""
+    points: list[CurvePoint] = field(default_factory=list)
+    rejected: list[ProposalRejected] = field(default_factory=list)
+    recorded: list[CaseRecorded] = field(default_factory=list)
+    gate_started: GateStarted | None = None
+    gate: GateDecided | None = None
+    promoted: Promoted | None = None
+    finished: EvolutionFinished | None = None
+    spent: int = 0
+    """Answers bought by search and gate."""
+    best: str = ""
+    """Id of the best candidate of the search so far: the incumbent's until another is better."""
+    current: str = ""
+    """Id of the candidate that answered last."""
+    _counted: dict[str, int] = field(default_factory=lambda: {"search": 0, "gate": 0, "free": 0})
+    _tokens: TokenUsage = field(default_factory=TokenUsage)
+
+    # --- taking events
+
+    @singledispatchmethod
+    def add(self, event: EvolutionEvent) -> None:
+        """Takes the next event."""
+        raise TypeError(f"not an event of an evolution: {event!r}")
+
+    @add.register
+    def _(self, event: EvolutionStarted) -> None:
+        self.started, self.finished = event, None
+        self.tasks.update({task.id: task for task in event.tasks})
+        self._introduce(event.incumbent, 0)
+        self.best = self.best or event.incumbent.id
+
+    @add.register
+    def _(self, event: CandidateProposed) -> None:
+        self._introduce(event.candidate, event.spent)
+        self.spent = max(self.spent, event.spent)
+
+    @add.register
+    def _(self, event: ProposalRejected) -> None:
+        self.rejected.append(event)
+
+    @add.register
+    def _(self, event: RolloutScored) -> None:
+        self.current = event.candidate
+        self.spent = max(self.spent, event.spent)
+        if self._of(event.candidate).add(event):
+            self._counted["free" if event.is_free else "gate" if self.gate_started else "search"] += 1
+            self._tokens += TokenUsage() if event.is_free else event.tokens
+
+    @add.register
+    def _(self, event: CandidateScreened) -> None:
+        candidate = self._of(event.candidate)
+        self._note(candidate, "kept by the screen" if event.kept else "screened out", event.reason)
+        if not event.kept:
+            candidate.status = "screened out"
+
+    @add.register
+    def _(self, event: CandidateScored) -> None:
+        candidate = self._of(event.candidate)
+        candidate.scored[event.split] = event
+        if event.dropped or candidate.status == "proposed":
+            candidate.status = "dropped" if event.dropped else "scored"
+        what = "dropped" if event.dropped else "scored"
+        self._note(candidate, f"{what} on {event.cases} {event.split} cases, mean {event.mean:.3f}", event.reason)
+        if event.split == "train" and event.candidate != VOTE:
+            is_first = self.started is not None and event.candidate == self.started.incumbent.id
+            self.points.append(CurvePoint(self.spent, event.candidate, event.mean, is_first))
+
+    @add.register
+    def _(self, event: Accepted) -> None:
+        candidate = self._of(event.candidate)
+        candidate.status = "best" if event.is_best else "accepted"
+        self._note(candidate, "accepted as the best so far" if event.is_best else "accepted", event.reason)
+        standing = candidate.standing("train")
+        if event.is_best and event.candidate != VOTE:
+            self.best = event.candidate
+            if standing:
+                self.points.append(CurvePoint(self.spent, event.candidate, standing.mean, True))
+
+    @add.register
+    def _(self, event: GateStarted) -> None:
+        self.gate_started = event
+
+    @add.register
+    def _(self, event: GateDecided) -> None:
+        self.gate = event
+
+    @add.register
+    def _(self, event: CaseRecorded) -> None:
+        self.recorded.append(event)
+
+    @add.register
+    def _(self, event: Promoted) -> None:
+        self.promoted = event
+
+    @add.register
+    def _(self, event: EvolutionFinished) -> None:
+        self.finished = event
+
+    def _introduce(self, info: CandidateInfo, spent: int) -> None:
+        known = self.candidates.get(info.id)
+        if known is None:
+            self.candidates[info.id] = Candidate(info, spent)
+        elif known.info.operator == _UNKNOWN:
+            known.info, known.spent = info, spent
+
+    def _of(self, name: str) -> Candidate:
+        # A log whose beginning is lost still has rows to show.
+        self._introduce(CandidateInfo(name, (), _UNKNOWN, "", ""), self.spent)
+        return self.candidates[name]
+
+    @staticmethod
+    def _note(candidate: Candidate, what: str, reason: str) -> None:
+        text = f"{what}: {reason}" if reason else what
+        if text not in candidate.reasons:
+            candidate.reasons.append(text)
+
+    # --- what it comes to
+
+    @property
+    def phase(self) -> Phase:
+        """Where the run is."""
+        if self.finished:
+            return "finished"
+        return "gate" if self.gate_started else "search" if self.candidates else "starting"
+
+    @property
+    def incumbent(self) -> Candidate | None:
+        """The agent that the run began with."""
+        return self.candidates.get(self.started.incumbent.id) if self.started else None
+
+    @property
+    def vote(self) -> Candidate | None:
+        """The model-free lookup, where it ran."""
+        return self.candidates.get(VOTE)
+
+    @property
+    def leader(self) -> Candidate | None:
+        """The winner; before there is one, the best so far."""
+        names = (self.finished.winner if self.finished else "", self._at_gate, self.best)
+        return next((self.candidates[name] for name in names if name in self.candidates), None)
+
+    @property
+    def _at_gate(self) -> str:
+        return self.gate_started.winner if self.gate_started else self.gate.candidate if self.gate else ""
+
+    @property
+    def has_new_leader(self) -> bool:
+        """Whether another than the incumbent leads."""
+        return self.leader is not None and self.leader is not self.incumbent
+
+    @property
+    def account(self) -> Account:
+        """What the run cost; before its end what its rollouts tell, without seconds."""
+        return self.finished.account if self.finished else Account(**self._counted, tokens=self._tokens)
+
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Means on train over answers bought, from the incumbent's on."""
+        incumbent = self.incumbent
+        standing = incumbent.standing("train") if incumbent else None
+        if incumbent is None or standing is None or any(p.candidate == incumbent.info.id for p in self.points):
+            return tuple(self.points)
+        return (CurvePoint(0, incumbent.info.id, standing.mean, True), *self.points)
+
+    def compare(self, first: Candidate, second: Candidate, split: str) -> Comparison | None:
+        """Two candidates on the cases of a split that both answered; None when there is none."""
+        pairs = [
+            (cell, second.cells[task])
+            for task, cell in first.cells.items()
+            if task in second.cells and cell[0].split == split
+        ]
+        if not pairs:
+            return None
+        gains = [cell_score(right) - cell_score(left) for left, right in pairs]
+        return Comparison(
+            len(pairs),
+            sum(cell_score(left) for left, _ in pairs) / len(pairs),
+            sum(cell_score(right) for _, right in pairs) / len(pairs),
+            sum(gain > 0 for gain in gains),
+            sum(gain < 0 for gain in gains),
+            sum(cell_harmful(left) for left, _ in pairs),
+            sum(cell_harmful(right) for _, right in pairs),
+        )
+
+    def failing(self, *splits: str) -> Iterator[tuple[str, Cell | None]]:
+        """Ids of cases that the leader fails, with its answer where the run has it."""
+        cells = self.leader.cells if self.leader else {}
+        if self.finished and "train" in splits:
+            yield from ((name, cells.get(name)) for name in self.finished.still_failing)
+            splits = tuple(split for split in splits if split != "train")
+        for name, cell in cells.items():
+            if cell[0].split in splits and not cell_passed(cell):
+                yield name, cell
+
+
+_UNKNOWN = "unknown"
+
+
+def fold(events: Iterable[EvolutionEvent]) -> Evolution:
+    """The evolution that these events tell."""
+    evolution = Evolution()
+    for event in events:
+        evolution.add(event)
+    return evolution

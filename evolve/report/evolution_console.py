@@ -1,0 +1,166 @@
+"""An evolution on the console: how far it is while it lasts, and the same numbers as the page at its end."""
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self, TextIO
+
+from evolve.core.evolution_events import EvolutionEvent, EvolutionFinished, EvolutionStarted
+from evolve.core.evolution_summary import Evolution
+from evolve.core.visible import visible
+from evolve.report.evolution_lines import best, heading, notable, now, progress, spending, starting_lines
+from evolve.report.html import duration
+
+Clock = Callable[[], float]
+"""Seconds of a clock that never goes back."""
+
+
+class EvolutionConsole:
+    """Listens to a run: a live area on a terminal, plain lines in logs and CI.
+
+    Give it a stream that carries no results (stderr). As a context manager it leaves the terminal as it was.
+    """
+
+    def __init__(self, stream: TextIO, clock: Clock, env: Mapping[str, str], *, every_s: float = 5.0) -> None:
+        self.evolution = Evolution()
+        self._stream = stream
+        self._times = _Times(clock)
+        is_live = stream.isatty() and not env.get("CI") and env.get("TERM") != "dumb"
+        self._display: _Display = _Live(stream, env, self._times) if is_live else _Plain(stream, self._times, every_s)
+
+    def on(self, event: EvolutionEvent) -> None:
+        """Takes note of one event; shows it when it is time."""
+        self.evolution.add(event)
+        self._times.on(event, self.evolution)
+        if isinstance(event, EvolutionStarted):
+            for line in starting_lines(event):
+                print(f"evolve: {line}", file=self._stream, flush=True)
+        self._display.on(event, self.evolution)
+
+    def close(self) -> None:
+        """Removes the live area."""
+        self._display.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Display(Protocol):
+    def on(self, event: EvolutionEvent, evolution: Evolution) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Times:
+    """When the run began, and what is left of it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.now = clock
+        self._began_s = clock()
+        self._began_at = 0
+        self._estimated_s = 0.0
+
+    def on(self, event: EvolutionEvent, evolution: Evolution) -> None:
+        if isinstance(event, EvolutionStarted):
+            self._began_s, self._began_at = self.now(), evolution.spent
+            self._estimated_s = event.estimate.seconds_per_answer
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.now() - self._began_s
+
+    def left_s(self, evolution: Evolution) -> float:
+        """At most: the budget's rest at the speed so far."""
+        bought = evolution.spent - self._began_at
+        budget = evolution.started.budget if evolution.started else 0
+        return (self.elapsed_s / bought if bought else self._estimated_s) * max(budget - evolution.spent, 0)
+
+
+class _Plain:
+    """A line per notable event, and one now and then between them."""
+
+    def __init__(self, stream: TextIO, times: _Times, every_s: float) -> None:
+        self._stream, self._times, self._every_s = stream, times, every_s
+        self._last_s = times.now()
+
+    def on(self, event: EvolutionEvent, evolution: Evolution) -> None:
+        line = notable(event, evolution)
+        if not line and evolution.started and self._times.now() - self._last_s >= self._every_s:
+            line = f"{progress(evolution)}; {duration(self._times.elapsed_s)}"
+        if line:
+            self._last_s = self._times.now()
+            print(f"evolve: {line}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Nothing to clean up."""
+
+
+class _Live:
+    """One area of six rows, redrawn in place.
+
+    The rows' texts are made when events come, at most five times a second; the thread that draws reads only these.
+    """
+
+    def __init__(self, stream: TextIO, env: Mapping[str, str], times: _Times) -> None:
+        from rich.console import Console
+
+        # Rich reads NO_COLOR, COLUMNS and the terminal's kind from the environment it is given.
+        self._console = Console(file=stream, _environ=dict(env))
+        self._times = times
+        self._live: Any = None
+        self._made_s = float("-inf")
+        self._texts: tuple[str, ...] = ()
+        self._left_s = 0.0
+        self._share = 0.0
+        self._last = ""
+
+    def on(self, event: EvolutionEvent, evolution: Evolution) -> None:
+        line = notable(event, evolution)
+        self._last = line or self._last
+        if isinstance(event, EvolutionFinished):
+            self.close()
+        elif line or self._times.now() - self._made_s >= 0.2:
+            self._make(evolution)
+            self._open()
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _open(self) -> None:
+        from rich.live import Live
+
+        if self._live is None:
+            self._live = Live(get_renderable=self.rows, console=self._console, refresh_per_second=5, transient=True)
+            self._live.start()
+
+    def _make(self, evolution: Evolution) -> None:
+        self._made_s = self._times.now()
+        budget = evolution.started.budget if evolution.started else 0
+        self._share = evolution.spent / budget if budget else 0.0
+        self._left_s = self._times.left_s(evolution)
+        self._texts = tuple(
+            visible(text)
+            for text in (heading(evolution), best(evolution), spending(evolution), now(evolution), self._last)
+        )
+
+    def rows(self) -> Any:
+        """What the area shows."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        if not self._texts:
+            return Text("")
+        head, leader, spent, current, last = self._texts
+        left = f"{duration(self._times.elapsed_s)}, at most {duration(self._left_s)} left"
+        styled = ((head, "bold"), (leader, ""), (f"{spent}; {left}", ""), (current, "dim"), (last, "dim"))
+        rows = Table.grid(expand=True)
+        rows.add_row(ProgressBar(1.0, min(self._share, 1.0)))
+        for text, style in styled:
+            rows.add_row(Text(text, style, overflow="ellipsis", no_wrap=True))
+        return rows

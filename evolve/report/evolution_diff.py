@@ -1,0 +1,96 @@
+"""What changed between two prompts, line by line, with the words that differ marked."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Literal, NamedTuple
+
+CONTEXT = 2
+"""Unchanged lines that are shown around a change."""
+ALIKE = 0.4
+"""From this similarity on two lines are one line that was edited; below, one went and another came."""
+
+_WORD = re.compile(r"\s+|\w+|[^\w\s]")
+
+
+class Piece(NamedTuple):
+    """Part of a line; `is_changed` where its words are not in the other line."""
+
+    text: str
+    is_changed: bool
+
+
+class Line(NamedTuple):
+    """One line of a diff; a `gap` stands for unchanged lines that are left out, its text says how many."""
+
+    kind: Literal["same", "added", "removed", "gap"]
+    pieces: tuple[Piece, ...]
+
+    @property
+    def text(self) -> str:
+        """The whole line."""
+        return "".join(piece.text for piece in self.pieces)
+
+
+def diff(before: str, after: str) -> list[Line]:
+    """The lines that differ with a little around them; empty when nothing does."""
+    old, new = before.splitlines(), after.splitlines()
+    groups = SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(CONTEXT)
+    lines: list[Line] = []
+    seen = 0
+    for group in groups:
+        lines += _gap(group[0][1] - seen)
+        seen = group[-1][2]
+        for tag, a, b, c, d in group:
+            lines += _same(old[a:b]) if tag == "equal" else _changed(old[a:b], new[c:d])
+    return lines + (_gap(len(old) - seen) if lines else [])
+
+
+def counts(lines: Iterable[Line]) -> tuple[int, int]:
+    """How many lines were added and removed."""
+    kinds = [line.kind for line in lines]
+    return kinds.count("added"), kinds.count("removed")
+
+
+def _gap(count: int) -> list[Line]:
+    text = f"{count} unchanged line{'' if count == 1 else 's'}"
+    return [Line("gap", (Piece(text, False),))] if count > 0 else []
+
+
+def _same(lines: Iterable[str]) -> list[Line]:
+    return [Line("same", (Piece(line, False),)) for line in lines]
+
+
+def _changed(old: Sequence[str], new: Sequence[str]) -> list[Line]:
+    """Removed lines, then added ones; lines that stand opposite each other are compared by word."""
+    partners = dict(_edited(old, new))
+    removed = [_marked("removed", line, partners[at][0]) if at in partners else _whole("removed", line)
+               for at, line in enumerate(old)]  # fmt: skip
+    added = [_marked("added", line, partners[at][1]) if at in partners else _whole("added", line)
+             for at, line in enumerate(new)]  # fmt: skip
+    return removed + added
+
+
+def _edited(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Lines at the same place in a block that are alike, each with the other."""
+    for at, (left, right) in enumerate(zip(old, new, strict=False)):
+        if SequenceMatcher(None, left, right, autojunk=False).ratio() >= ALIKE:
+            yield at, (right, left)
+
+
+def _whole(kind: Literal["added", "removed"], line: str) -> Line:
+    return Line(kind, (Piece(line, False),))
+
+
+def _marked(kind: Literal["added", "removed"], line: str, other: str) -> Line:
+    """A line whose words that are not in the other are marked."""
+    words = _WORD.findall(line)
+    blocks = SequenceMatcher(None, words, _WORD.findall(other), autojunk=False).get_matching_blocks()
+    pieces, seen = [], 0
+    for start, _, size in blocks:
+        if start > seen:
+            pieces.append(Piece("".join(words[seen:start]), True))
+        if size:
+            pieces.append(Piece("".join(words[start : start + size]), False))
+        seen = start + size
+    return Line(kind, tuple(pieces) or (Piece("", False),))

@@ -1,0 +1,181 @@
+"""What there is to say of an evolution, line by line: before it starts, while it lasts, and at its end."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from evolve.core.evolution_events import (
+    Accepted,
+    EvolutionEvent,
+    EvolutionFinished,
+    EvolutionStarted,
+    GateDecided,
+    GateStarted,
+    Promoted,
+)
+from evolve.core.evolution_summary import Candidate, Evolution
+from evolve.core.visible import visible
+from evolve.report.evolution_diff import counts, diff
+from evolve.report.evolution_words import (
+    Failing,
+    cost_rows,
+    count,
+    doubts,
+    estimated,
+    failing,
+    gain,
+    harm,
+    interval,
+    lineage,
+    lookup,
+    p_against_alpha,
+    points,
+    share,
+    short,
+    verdict,
+    where,
+    won_and_lost,
+)
+
+SHOWN_PAIRS = 40
+SHOWN_FAILING = 10
+
+
+def starting_lines(event: EvolutionStarted) -> Iterator[str]:
+    """What will be done, and what it will cost at most."""
+    splits = Counter(task.split for task in event.tasks)
+    kinds = ", ".join(f"{number} {split}" for split, number in splits.items())
+    again = "goes on with" if event.resumed else "evolves"
+    yield visible(f"{again} {event.agent} on {event.provider}: {count(len(event.tasks), 'case')} ({kinds})")
+    time, detail = estimated(event.estimate)
+    yield f"estimate: {time}, {detail}"
+
+
+def notable(event: EvolutionEvent, evolution: Evolution) -> str:
+    """What a log should say of an event; empty for most."""
+    match event:
+        case Accepted(is_best=True):
+            return f"better: {best(evolution)}"
+        case GateStarted():
+            return f"gate: {_name(evolution.leader)} against the agent as it is, on {count(event.cases, 'case')}"
+        case GateDecided():
+            told = event.decision
+            return f"gate: {told.word}: {share(told.incumbent)} to {share(told.candidate)}, {p_against_alpha(told)}"
+        case Promoted():
+            return visible(f"promoted: {event.agent} in {event.file}")
+        case EvolutionFinished():
+            return f"{event.outcome}: {visible(event.reason)}"
+    return ""
+
+
+def progress(evolution: Evolution) -> str:
+    """Where the run is, in one short line."""
+    found = gain(evolution)
+    change = f"; best {share(found.after)}, {points(found.after - found.before)} points" if found else ""
+    candidates = count(len(evolution.candidates), "candidate")
+    return f"{evolution.phase}: {spending(evolution)}; {candidates}{change}"
+
+
+def heading(evolution: Evolution) -> str:
+    """Which run, where it is, and what became of its candidates."""
+    statuses = (candidate.status for candidate in evolution.candidates.values())
+    tally = Counter("accepted" if status == "best" else status for status in statuses)
+    kinds = ", ".join(f"{number} {status}" for status, number in tally.items() if status != "proposed")
+    agent = evolution.started.agent if evolution.started else "evolution"
+    return f"{agent}: {evolution.phase}, {count(len(evolution.candidates), 'candidate')}" + (
+        f" ({kinds})" if kinds else ""
+    )
+
+
+def best(evolution: Evolution) -> str:
+    """The best so far against the incumbent."""
+    found, incumbent = gain(evolution), evolution.incumbent
+    if found is None:
+        standing = incumbent.standing("train") if incumbent else None
+        return f"nothing better yet than the agent as it is, {share(standing.mean)}" if standing else "no score yet"
+    change = f"{share(found.before)} to {share(found.after)}, {points(found.after - found.before)} points"
+    return visible(f"{change} on {where(found)}: {_name(evolution.leader)}")
+
+
+def spending(evolution: Evolution) -> str:
+    """Answers bought and for free."""
+    budget = f"/{evolution.started.budget:,}" if evolution.started else ""
+    return f"{evolution.spent:,}{budget} answers, {evolution.account.free:,} free"
+
+
+def now(evolution: Evolution) -> str:
+    """Which candidate answers."""
+    candidate = evolution.candidates.get(evolution.current)
+    return f"now: {_name(candidate)}" if candidate else ""
+
+
+def _name(candidate: Candidate | None, limit: int = 60) -> str:
+    if candidate is None:
+        return "nobody"
+    note = short(candidate.info.note, limit)
+    return visible(f"{candidate.info.id} {candidate.info.operator}" + (f" ({note})" if note else ""))
+
+
+# --- the end
+
+
+def summary_lines(evolution: Evolution, *, next_commands: Sequence[str] = ()) -> list[str]:
+    """The lines that end a run, for stdout; `next_commands` are what a reader would run now, such as the promotion."""
+    found = verdict(evolution)
+    agent = evolution.started.agent if evolution.started else "evolution"
+    lines = [f"{found.word}: {agent}: {found.reason}", *_gain_lines(evolution), *_gate_lines(evolution)]
+    lines += [*_change_lines(evolution), *_lookup_lines(evolution), *_failing_lines(failing(evolution))]
+    lines += [f"cost: {row.name.lower()} {row.value} ({row.detail})" for row in cost_rows(evolution)]
+    lines += ["next:", *(f"  {command}" for command in next_commands)] if next_commands else []
+    return [visible(line) for line in lines]
+
+
+def _gain_lines(evolution: Evolution) -> Iterator[str]:
+    found = gain(evolution)
+    if found:
+        change = f"{share(found.before)} to {share(found.after)} ({points(found.after - found.before)} points)"
+        yield f"score: {change} on {where(found)}"
+    if harm(evolution):
+        yield harm(evolution)
+
+
+def _gate_lines(evolution: Evolution) -> Iterator[str]:
+    if evolution.gate is None:
+        return
+    told = evolution.gate.decision
+    won, lost = won_and_lost(told)
+    yield f"gate {evolution.gate.number}: {told.word}, {p_against_alpha(told)}; gain {interval(told)}"
+    yield from (f"  {doubt}" for doubt in doubts(told))
+    yield f"  discordant pairs: {won} won, {lost} lost"
+    for pair in told.discordant[:SHOWN_PAIRS]:
+        word = "won " if pair.candidate > pair.incumbent else "lost"
+        task = evolution.tasks.get(pair.task)
+        name = short(task.description, 70) if task else pair.task
+        yield f"    {word} {pair.incumbent:.2f} to {pair.candidate:.2f}  {pair.family}: {name}"
+    if len(told.discordant) > SHOWN_PAIRS:
+        yield f"    and {len(told.discordant) - SHOWN_PAIRS} more, in the report"
+
+
+def _change_lines(evolution: Evolution) -> Iterator[str]:
+    incumbent, leader = evolution.incumbent, evolution.leader
+    if incumbent is None or leader is None or not evolution.has_new_leader:
+        return
+    added, removed = counts(diff(incumbent.info.text, leader.info.text))
+    yield f"changed: {count(added, 'line')} added, {removed:,} removed"
+    yield from (f"  {_name(candidate, 110)}" for candidate in lineage(evolution))
+
+
+def _lookup_lines(evolution: Evolution) -> Iterator[str]:
+    found = lookup(evolution)
+    if found:
+        yield f"lookup: {found.text}"
+
+
+def _failing_lines(cases: Sequence[Failing]) -> Iterator[str]:
+    if not cases:
+        return
+    splits = ", ".join(f"{number} {split}" for split, number in Counter(case.split for case in cases).items())
+    yield f"still failing: {count(len(cases), 'case')} ({splits})"
+    for case in cases[:SHOWN_FAILING]:
+        yield f"  {case.split} {case.family}: {short(case.reason or case.name, 90)}"
+    if len(cases) > SHOWN_FAILING:
+        yield f"  and {len(cases) - SHOWN_FAILING} more, in the report"

@@ -1,0 +1,258 @@
+"""The answers that a report of an evolution gives, in words and numbers: the console and the page say the same."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from evolve.core.evolution_events import Estimate
+from evolve.core.evolution_summary import Candidate, Evolution
+from evolve.core.search.gate import GateDecision
+from evolve.report.html import dollars, duration
+from evolve.report.text import cut, shown
+
+NONE = "\u2013"
+"""What stands where there is no number."""
+
+
+class Verdict(NamedTuple):
+    """The one word of a run; `state` is one of pass, fail, error and the empty string."""
+
+    state: str
+    word: str
+    reason: str
+
+
+class Gain(NamedTuple):
+    """The incumbent's and the leader's score on the same cases."""
+
+    split: str
+    before: float
+    after: float
+    cases: int
+    families: int | None = None
+    """None outside the gate."""
+
+
+class Lookup(NamedTuple):
+    """Whether the nearest cases' vote, which asks no model, would do as well."""
+
+    wins: bool
+    text: str
+
+
+class Failing(NamedTuple):
+    """A case that the leader fails."""
+
+    task: str
+    name: str
+    family: str
+    split: str
+    status: str
+    file: str
+    said: str
+    reason: str
+
+
+class Row(NamedTuple):
+    """One line of the account."""
+
+    name: str
+    value: str
+    detail: str
+
+
+_WORDS = {
+    "proven": ("pass", "Better: proven"),
+    "provisional": ("error", "Better, not proven"),
+    "rejected": ("fail", "Not better"),
+    "no-better": ("fail", "Nothing better found"),
+    "interrupted": ("error", "Interrupted"),
+    "nothing-to-do": ("", "Nothing to do"),
+}
+
+
+def verdict(evolution: Evolution) -> Verdict:
+    """Did it get better."""
+    if evolution.finished:
+        return Verdict(*_WORDS[evolution.finished.outcome], evolution.finished.reason)
+    if evolution.gate:
+        return Verdict(*_WORDS[evolution.gate.decision.word], evolution.gate.decision.reason)
+    return Verdict("", "Not finished", f"the run is in its {evolution.phase} phase")
+
+
+def gain(evolution: Evolution) -> Gain | None:
+    """By how much: at the gate, else on the val cases, else on the train cases that both answered."""
+    if evolution.gate:
+        told = evolution.gate.decision
+        return Gain("gate", told.incumbent, told.candidate, told.cases, told.families)
+    incumbent, leader = evolution.incumbent, evolution.leader
+    if incumbent is None or leader is None or not evolution.has_new_leader:
+        return None
+    for split in ("val", "train"):
+        found = evolution.compare(incumbent, leader, split)
+        if found:
+            return Gain(split, found.first, found.second, found.cases)
+    return None
+
+
+def share(value: float) -> str:
+    """`41.7%`; only all is `100%` and only nothing `0%`."""
+    tenths = round(value * 1000)
+    if 0 < value < 1:
+        tenths = min(max(tenths, 1), 999)
+    return f"{tenths / 10:g}%"
+
+
+def points(difference: float) -> str:
+    """`+16.7`: a difference of shares, in percentage points."""
+    return f"{difference * 100:+.1f}"
+
+
+def short(text: str, limit: int) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def where(found: Gain) -> str:
+    """`24 cases of 6 families that the search never saw`."""
+    cases = count(found.cases, "case")
+    if found.families is not None:
+        return f"{cases} of {count(found.families, 'family', 'families')} that the search never saw"
+    return f"{cases} of {found.split}, which the search has seen"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 case`, `2,000 cases`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def interval(decision: GateDecision) -> str:
+    """The gain's confidence interval, in points."""
+    return f"{points(decision.low)} to {points(decision.high)} points (95%)"
+
+
+def p_against_alpha(decision: GateDecision) -> str:
+    """`p = 0.0625 against alpha = 0.025`."""
+    return f"p = {decision.p_value:.3g} against alpha = {decision.alpha:.3g}"
+
+
+def won_and_lost(decision: GateDecision) -> tuple[int, int]:
+    """Discordant pairs that the candidate wins and loses."""
+    won = sum(pair.candidate > pair.incumbent for pair in decision.discordant)
+    return won, len(decision.discordant) - won
+
+
+def doubts(decision: GateDecision) -> Iterator[str]:
+    """What a reader of the gate's word must know besides."""
+    if decision.missing_families:
+        missing = count(decision.missing_families, "more family", "more families")
+        yield f"{missing} would be needed to prove a gain of this size"
+    if decision.lost_pinned:
+        yield f"lost {count(len(decision.lost_pinned), 'pinned case')}: {', '.join(decision.lost_pinned)}"
+    if decision.disagreement is not None:
+        yield f"{share(decision.disagreement)} of the answers asked again came out differently"
+
+
+def harm(evolution: Evolution) -> str:
+    """Harmful answers of both, where the run has them; empty otherwise."""
+    incumbent, leader = evolution.incumbent, evolution.leader
+    if incumbent is None or leader is None:
+        return ""
+    for split in ("gate", "val", "train"):
+        found = evolution.compare(incumbent, leader, split)
+        if found and evolution.has_new_leader:
+            return f"harmful answers: {found.second_harmful}, before {found.first_harmful}, on the same {split} cases"
+    return ""
+
+
+def lookup(evolution: Evolution) -> Lookup | None:
+    """Would a lookup do: the vote beside the winner, on the same cases; None when there was no vote."""
+    leader, vote = evolution.leader, evolution.vote
+    if evolution.gate and evolution.gate.vote is not None:
+        return _lookup(evolution.gate.vote, evolution.gate.decision.candidate, "the gate's cases")
+    if leader is None or vote is None or leader is vote:
+        return None
+    for split in ("val", "train"):
+        found = evolution.compare(vote, leader, split)
+        if found:
+            return _lookup(found.first, found.second, f"{count(found.cases, 'case')} of {split}")
+    return None
+
+
+def _lookup(vote: float, winner: float, cases: str) -> Lookup:
+    both = f"{share(vote)} by the nearest cases' vote, {share(winner)} by the prompt, on {cases}"
+    return Lookup(vote > winner, f"use the lookup: {both}" if vote > winner else f"no lookup does as well: {both}"
+                  if vote < winner else f"a lookup does as well: {both}")  # fmt: skip
+
+
+def failing(evolution: Evolution) -> list[Failing]:
+    """What still fails: known cases first, then those of val and gate."""
+    found = []
+    for name, cell in (*evolution.failing("train"), *evolution.failing("val", "gate")):
+        task = evolution.tasks.get(name)
+        # A rollout of several is shown by one that failed.
+        rollout = next((item for item in cell if not item.passed), cell[-1]) if cell else None
+        found.append(
+            Failing(
+                name,
+                task.description if task else name,
+                task.family if task else "",
+                task.split if task else "train",
+                task.status if task else "",
+                task.file if task else "",
+                cut(shown(rollout.output), 200) if rollout else "",
+                cut(rollout.reason, 300) if rollout else "",
+            )
+        )
+    return found
+
+
+def cost_rows(evolution: Evolution) -> list[Row]:
+    """The account beside the estimate."""
+    account, started = evolution.account, evolution.started
+    estimate = started.estimate if started else None
+    budget = f"; the budget was {started.budget:,}" if started else ""
+    rows = [
+        Row(
+            "Answers bought",
+            f"{account.search + account.gate:,}",
+            f"{account.search:,} by the search, {account.gate:,} by the gate{budget}",
+        ),
+        Row("Answers for free", f"{account.free:,}", "known before, or no model was asked"),
+    ]
+    if account.repeated:
+        rows.append(Row("Answers repeated", f"{account.repeated:,}", "were in flight when an attempt was stopped"))
+    rows += [Row("Shrinking", f"{account.shrinking:,}", "answers, with a cap of its own")] if account.shrinking else []
+    rows += [Row("Reflector", f"{account.reflector:,}", "calls, with a cap of its own")] if account.reflector else []
+    rows.append(_tokens(evolution))
+    if evolution.finished:
+        busy = account.model_s / account.seconds if account.seconds else 0.0
+        detail = f"the model was busy for {duration(account.model_s)}, {share(min(busy, 1.0))} of it"
+        rows.append(Row("Time", duration(account.seconds), detail))
+    if account.cost is not None:
+        rows.append(Row("Cost", dollars(account.cost), "as the provider tells it"))
+    return rows + ([Row("Estimated before", *estimated(estimate))] if estimate else [])
+
+
+def _tokens(evolution: Evolution) -> Row:
+    tokens = evolution.account.tokens
+    cached = f", {share(tokens.cached / tokens.prompt)} of them from the cache" if tokens.prompt else ""
+    return Row("Tokens", f"{tokens.total:,}", f"{tokens.prompt:,} in{cached}; {tokens.completion:,} out")
+
+
+def estimated(estimate: Estimate) -> tuple[str, str]:
+    """The estimate's time, and what it rests on."""
+    cost = "" if estimate.cost is None else f", {dollars(estimate.cost)}"
+    speed = f"{estimate.seconds_per_answer:.2f} s an answer as measured here"
+    detail = f"at most {estimate.answers:,} answers, {estimate.tokens:,} tokens{cost}; {speed}"
+    return duration(estimate.seconds), detail
+
+
+def lineage(evolution: Evolution) -> list[Candidate]:
+    """The leader's first parents from the incumbent on, the leader last; empty when the incumbent leads."""
+    found: list[Candidate] = []
+    candidate = evolution.leader if evolution.has_new_leader else None
+    while candidate is not None and candidate not in found and candidate.info.parents:
+        found.insert(0, candidate)
+        candidate = evolution.candidates.get(candidate.info.parents[0])
+    return found
