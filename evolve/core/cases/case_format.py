@@ -1,0 +1,131 @@
+"""What a failure case's file may say: the schema, and that nothing in it acts."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+from evolve.core.assertions import known_types
+from evolve.core.cases.inert import is_inert, is_inert_prompt
+from evolve.core.did_you_mean import did_you_mean
+from evolve.core.errors import InputError, Location, Problem
+from evolve.core.formats.yaml12 import Document, path_text, read_document
+from evolve.core.json_value import JsonValue
+from evolve.core.schema_check import Check, Kind, Path, Report, compile_schema, describe
+
+CODE_TYPES: Final = frozenset(("javascript", "python", "webhook", "pytest", "exec"))
+"""Assertion types that run code or call out: none may stand in a case."""
+
+_PROMPT: Final = ("prompts", 0, "raw")
+_HINT: Final = "captured text is escaped: write {% raw %}{{{% endraw %} for {{"
+
+
+@cache
+def case_schema() -> Mapping[str, Any]:
+    """The JSON Schema of a failure case."""
+    schema: Mapping[str, Any] = json.loads(FilePath(__file__).with_name("case.schema.json").read_text("utf-8"))
+    return schema
+
+
+@cache
+def inert_types() -> frozenset[str]:
+    """The assertion types that a case may use, without `not-`."""
+    known = known_types()
+    return frozenset(name for name, found in known.items() if name not in CODE_TYPES and not found.compares)
+
+
+def checked_text(text: str, file: str) -> Mapping[str, JsonValue]:
+    """The mapping of a case's file.
+
+    Raises:
+        InputError: with every problem, by line and column.
+    """
+    document = read_document(text, file)
+    return _checked(document.value, document, file)
+
+
+def checked(value: JsonValue, file: str) -> Mapping[str, JsonValue]:
+    """The mapping itself; raises InputError with every problem."""
+    return _checked(value, None, file)
+
+
+def _checked(value: JsonValue, document: Document | None, file: str) -> Mapping[str, JsonValue]:
+    problems: list[Problem] = []
+
+    def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
+        problems.append(Problem(message, _place(path, document, file, is_key=kind != "value"), hint))
+
+    _check()(value, (), report)
+    if isinstance(value, dict):
+        _check_inert(value, report)
+    if isinstance(value, dict) and not problems:
+        _check_labels(value, report)
+    if problems or not isinstance(value, dict):
+        raise InputError(sorted(problems, key=_line))
+    return value
+
+
+@cache
+def _check() -> Check:
+    return compile_schema(case_schema(), {"assertionType": _check_type})
+
+
+def _check_type(value: Any, path: Path, report: Report) -> None:
+    if not isinstance(value, str):
+        return report(path, f"expected a type of assertion, got {describe(value)}")
+    name = value.removeprefix("not-")
+    if name in CODE_TYPES:
+        return report(path, f"{value} may not stand in a failure case", "a case is data: use is-json, contains, ...")
+    if name not in inert_types():
+        known = name in known_types()
+        reason = f"{value} compares several outputs; a case has one" if known else f"unknown assertion type {value!r}"
+        return report(path, reason, "" if known else did_you_mean(name, inert_types()))
+    return None
+
+
+def _check_inert(value: Mapping[str, JsonValue], report: Report) -> None:
+    for path, text, is_key in _texts(dict(value), ()):
+        fine = is_inert_prompt(text) if path == _PROMPT else is_inert(text)
+        if not fine:
+            report(
+                path,
+                f"a template or a loader would act on {describe(text)}",
+                _HINT,
+                "ignored key" if is_key else "value",
+            )
+
+
+def _texts(value: JsonValue, path: Path) -> Iterator[tuple[Path, str, bool]]:
+    if isinstance(value, str):
+        yield path, value, False
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _texts(part, (*path, index))
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield (*path, key), key, True
+            yield from _texts(part, (*path, key))
+
+
+def _check_labels(value: Any, report: Report) -> None:
+    metadata = value["tests"][0]["metadata"]
+    path = ("tests", 0, "metadata")
+    for answer in metadata["accepted"]:
+        if answer in metadata["forbidden"]:
+            report((*path, "forbidden"), f"{answer!r} is both accepted and forbidden")
+    if metadata["status"] == "retired" and not metadata.get("reason"):
+        report((*path, "status"), "a retired case needs a reason", "evolve cases retire FILE --reason ...")
+    if metadata["status"] != "retired" and metadata.get("reason"):
+        report((*path, "reason"), "only a retired case has a reason")
+
+
+def _place(path: Path, document: Document | None, file: str, *, is_key: bool) -> Location:
+    if document is None:
+        return Location(file, path=path_text(path))
+    return document.locate_key(*path) if is_key else document.locate(*path)
+
+
+def _line(problem: Problem) -> tuple[int, int]:
+    where = problem.where
+    return (where.line or 0, where.column or 0) if where else (0, 0)

@@ -1,0 +1,199 @@
+"""A failure case as a value, and as the suite of one test that it is on disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from evolve.core.cases.case_format import checked, checked_text
+from evolve.core.cases.inert import inert, inert_prompt, inert_value, plain_prompt, plain_value
+from evolve.core.formats.yaml12 import dump_yaml
+from evolve.core.json_value import JsonValue
+
+Status: TypeAlias = Literal["open", "pinned", "retired", "flaky"]
+"""open drives evolution, pinned guards the agent, retired is a person's word, flaky drives nothing."""
+
+Kind: TypeAlias = Literal["suite", "pytest", "incident"]
+
+_UNLABELLED = "unlabelled: nobody has said what is right (evolve cases label)"
+_HEADER = "# Written by evolve from a failure; docs/failure-cases.md tells what each key means.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSource:
+    """Where a case came from."""
+
+    kind: Kind
+    test: str
+    check: str
+    """What failed: metrics or types of assertions, or the exception."""
+    reason: str
+    provider: str
+    agent: str
+    """NAME@VERSION."""
+    first_seen: str
+    """The day, as YYYY-MM-DD."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureCase:
+    """One test of one agent, written from a real failure. Texts are as they were captured, redacted and clean.
+
+    What stands in its file is escaped, so that it is inert; what stands here is not.
+    """
+
+    agent: str
+    fingerprint: str
+    description: str
+    vars: Mapping[str, JsonValue]
+    """What the agent was given."""
+    prompt: str
+    """What was sent: `as_sent`."""
+    source: CaseSource
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Of the call, such as `response_format`."""
+    assertions: tuple[Mapping[str, JsonValue], ...] = ()
+    """What an answer must fulfil, as in the file; the labels' own assertions included."""
+    accepted: tuple[JsonValue, ...] = ()
+    """Right answers, the best first."""
+    forbidden: tuple[JsonValue, ...] = ()
+    """Answers that would do harm."""
+    family: str = ""
+    status: Status = "open"
+    retired_because: str = ""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether anything says what is right; a case without that drives nothing and is no demo."""
+        return bool(self.accepted or self.assertions)
+
+    @property
+    def drives_evolution(self) -> bool:
+        """Whether a search should make the agent pass it."""
+        return self.status == "open" and self.is_labelled
+
+    @property
+    def split(self) -> Literal["train"]:
+        """Failures of val and gate tests never become cases."""
+        return "train"
+
+
+def to_mapping(case: FailureCase) -> dict[str, JsonValue]:
+    """The case as the suite that `from_mapping` reads back: escaped, in the order in which people read it."""
+    prompt: dict[str, JsonValue] = {"raw": inert_prompt(case.prompt), "label": inert(case.source.agent)}
+    if case.settings:
+        prompt["config"] = inert_value(dict(case.settings))
+    test: dict[str, JsonValue] = {
+        "description": case.description,
+        "vars": dict(case.vars),
+        "options": {"disableVarExpansion": True},
+    }
+    if case.assertions:
+        test["assert"] = [dict(assertion) for assertion in case.assertions]
+    test["metadata"] = _metadata(case)
+    return {
+        "description": inert_value(f"{case.agent}: {case.description}"),
+        "prompts": [prompt],
+        "tests": [inert_value(test)],
+    }
+
+
+def to_text(case: FailureCase) -> str:
+    """The case's file."""
+    return _HEADER + dump_yaml(to_mapping(case))
+
+
+def from_mapping(mapping: Mapping[str, JsonValue], file: str) -> FailureCase:
+    """The case of a parsed file.
+
+    Raises:
+        InputError: with every problem; messages name `file`.
+    """
+    return _built(checked(dict(mapping), file))
+
+
+def from_text(text: str, file: str) -> FailureCase:
+    """The case of a file's text.
+
+    Raises:
+        InputError: with every problem, by line and column.
+    """
+    return _built(checked_text(text, file))
+
+
+def _metadata(case: FailureCase) -> dict[str, JsonValue]:
+    source = case.source
+    metadata: dict[str, JsonValue] = {
+        "agent": case.agent,
+        "family": case.family or case.fingerprint,
+        "split": case.split,
+        "accepted": list(case.accepted),
+        "forbidden": list(case.forbidden),
+        "status": case.status,
+    }
+    if case.retired_because:
+        metadata["reason"] = case.retired_because
+    why = _skipped_because(case)
+    if why:
+        metadata["skip"] = why
+    metadata["fingerprint"] = case.fingerprint
+    metadata["source"] = {
+        "kind": source.kind,
+        "test": source.test,
+        "check": source.check,
+        "reason": source.reason,
+        "provider": source.provider,
+        "agent": source.agent,
+        "first_seen": source.first_seen,
+    }
+    return metadata
+
+
+def _skipped_because(case: FailureCase) -> str:
+    """Why a run of suites has nothing to learn from the case; empty when it has."""
+    if case.status == "retired":
+        return f"retired: {case.retired_because}"
+    if case.status == "flaky":
+        return "flaky: it did not reproduce"
+    return "" if case.is_labelled else _UNLABELLED
+
+
+def _built(mapping: Mapping[str, JsonValue]) -> FailureCase:
+    """The case of a mapping that was checked."""
+    (prompt,), (escaped,) = _list(mapping["prompts"]), _list(mapping["tests"])
+    shown, test = _mapping(prompt), _mapping(plain_value(escaped))
+    metadata, assertions = _mapping(test["metadata"]), _list(test.get("assert"))
+    return FailureCase(
+        agent=str(metadata["agent"]),
+        fingerprint=str(metadata["fingerprint"]),
+        description=str(test.get("description", "")),
+        vars=_mapping(test["vars"]),
+        prompt=plain_prompt(str(shown["raw"])),
+        source=_source(_mapping(metadata["source"])),
+        settings=_mapping(plain_value(shown.get("config"))),
+        assertions=tuple(_mapping(part) for part in assertions),
+        accepted=tuple(_list(metadata["accepted"])),
+        forbidden=tuple(_list(metadata["forbidden"])),
+        family=str(metadata["family"]),
+        status=_STATUSES[str(metadata["status"])],
+        retired_because=str(metadata.get("reason", "")),
+    )
+
+
+def _source(given: Mapping[str, JsonValue]) -> CaseSource:
+    words = {name: str(given[name]) for name in ("test", "check", "reason", "provider", "agent", "first_seen")}
+    return CaseSource(kind=_KINDS[str(given["kind"])], **words)
+
+
+_STATUSES: Mapping[str, Status] = {"open": "open", "pinned": "pinned", "retired": "retired", "flaky": "flaky"}
+_KINDS: Mapping[str, Kind] = {"suite": "suite", "pytest": "pytest", "incident": "incident"}
+
+
+def _mapping(value: JsonValue) -> dict[str, JsonValue]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
+__all__ = ["CaseSource", "FailureCase", "Kind", "Status", "from_mapping", "from_text", "to_mapping", "to_text"]

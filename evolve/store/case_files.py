@@ -1,0 +1,160 @@
+"""Failure cases on disk: one YAML file for each, written whole or not at all, by one process at a time."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from evolve.core.cases.failure_case import FailureCase, from_text, to_text
+from evolve.core.cases.fingerprint import slug
+from evolve.core.errors import EnvironmentFault, InputError, Location, Problem
+from evolve.core.evolution_events import CaseRecorded
+
+MAX_NEW: Final = 20
+"""So many new cases a run writes at most, unless told otherwise; the rest is counted."""
+
+_CHANGE_OF_REPEAT: Final = {"open": "repeat", "flaky": "repeat", "pinned": "regression", "retired": "recurred"}
+
+
+class StoredCase(NamedTuple):
+    """A case and its file."""
+
+    path: Path
+    case: FailureCase
+
+
+class CaseFolder:
+    """The failure cases in one folder: `AGENT/SLUG_FINGERPRINT.yaml`.
+
+    Args:
+        path: the folder; it need not be there yet.
+        max_new: so many new cases are written at most; `left_out` counts the others.
+        new_cases: where new cases go instead, for CI; those that stand in `path` are known all the same.
+    """
+
+    def __init__(self, path: Path | str, *, max_new: int = MAX_NEW, new_cases: Path | str | None = None) -> None:
+        self.path = Path(path)
+        self.left_out = 0
+        """New cases that were not written, for there were more than `max_new`."""
+        self._inbox = Path(new_cases) if new_cases is not None else self.path
+        self._room = max_new
+
+    def record(self, case: FailureCase) -> CaseRecorded | None:
+        """Writes a new case; one whose fingerprint is known leaves its file as it is, byte by byte.
+
+        Returns:
+            What it was: `new`; known and open or flaky (`repeat`), pinned (`regression`) or retired (`recurred`).
+            None when it is new and there is no room for more.
+
+        Raises:
+            InputError: the file of the known case is wrong.
+            EnvironmentFault: the folder cannot be written.
+        """
+        with _locked(self._inbox):
+            known = self.find(case.fingerprint)
+            if known is not None:
+                status = load_case(known).status
+                return _event(known, case, status, _CHANGE_OF_REPEAT[status])
+            if self._room <= 0:
+                self.left_out += 1
+                return None
+            self._room -= 1
+            path = self._inbox / case.agent / f"{slug(case.source.test)}_{case.fingerprint}.yaml"
+            _write(path, to_text(case))
+            return _event(path, case, case.status, "new")
+
+    def find(self, fingerprint: str) -> Path | None:
+        """The file of a fingerprint, wherever it stands in the folder (or among the new cases); None without one."""
+        for folder in dict.fromkeys((self.path, self._inbox)):
+            for path in sorted(folder.glob(f"**/*_{fingerprint}.yaml")):
+                return path
+        return None
+
+    def load_all(self) -> tuple[StoredCase, ...]:
+        """Every case of the folder, in the order of their paths; empty when there is no folder.
+
+        Raises:
+            InputError: with every problem of every file.
+        """
+        return load_cases(sorted(path for path in self.path.glob("**/*.yaml") if not path.name.startswith(".")))
+
+    def load(self, path: Path | str) -> FailureCase:
+        """The case of a file; raises InputError with all its problems."""
+        return load_case(Path(path))
+
+    def update(self, path: Path | str, change: Callable[[FailureCase], FailureCase]) -> FailureCase:
+        """The case after `change`, written; nobody else writes meanwhile. Comments in the file are lost.
+
+        Raises:
+            InputError: the file is wrong, or `change` raises it; then nothing is written.
+            EnvironmentFault: the file cannot be written.
+        """
+        with _locked(self.path):
+            before = load_case(Path(path))
+            after = change(before)
+            if after != before:
+                _write(Path(path), to_text(after))
+            return after
+
+
+def load_case(path: Path) -> FailureCase:
+    """The case of a file.
+
+    Raises:
+        InputError: it cannot be read, or is wrong; with every problem by line and column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(Problem(f"cannot read: {error}", Location(str(path)))) from None
+    return from_text(text, str(path))
+
+
+def load_cases(paths: list[Path]) -> tuple[StoredCase, ...]:
+    """The cases of files, in this order; raises InputError with every problem of all of them."""
+    found: list[StoredCase] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            found.append(StoredCase(path, load_case(path)))
+        except InputError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InputError(problems)
+    return tuple(found)
+
+
+def _event(path: Path, case: FailureCase, status: str, change: str) -> CaseRecorded:
+    return CaseRecorded(str(path), case.fingerprint, case.agent, status, change)  # type: ignore[arg-type]  # of our table
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise EnvironmentFault(f"cannot write the failure case {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer of a folder at a time, also among processes. The folder itself is the lock: no file is left behind."""
+    import fcntl  # not on Windows, where only WSL is supported
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot use the folder of failure cases {folder}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot lock the folder of failure cases {folder}: {error.strerror}") from error
+        yield
+    finally:
+        os.close(handle)
