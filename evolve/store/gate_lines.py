@@ -1,0 +1,165 @@
+"""The lines of a gate log: two for each gate, one when it is opened and one with its word; read strictly."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from evolve.core.errors import CannotEvaluate, InputError, Location, Problem
+from evolve.core.formats.json_text import parse_json
+from evolve.core.schema_check import Kind, Path, compile_schema
+from evolve.core.search.gate_history import GateRecord, families_hash
+
+_TEXT: Mapping[str, object] = {"type": "string", "minLength": 1}
+_COUNT: Mapping[str, object] = {"type": "integer", "minimum": 0}
+_COMMON: Mapping[str, object] = {"gate": {"type": "integer", "minimum": 1}, "run": _TEXT}
+_OPENED: Mapping[str, object] = {
+    **_COMMON,
+    "agent": _TEXT,
+    "parent": _TEXT,
+    "opened": _TEXT,
+    "alpha": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+}
+_DECIDED: Mapping[str, object] = {
+    **_COMMON,
+    "decided": _TEXT,
+    "candidate": _TEXT,
+    "word": {"type": "string", "enum": ["proven", "provisional", "rejected"]},
+    "p": {"type": "number", "minimum": 0, "maximum": 1},
+    "gain": {"type": "number", "minimum": -1, "maximum": 1},
+    "cases": _COUNT,
+    "families": {"type": "array", "items": _TEXT},
+    "families_hash": _TEXT,
+}
+
+
+def _check_of(properties: Mapping[str, object]) -> Any:
+    return compile_schema(
+        {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    )
+
+
+_CHECK_OPENED, _CHECK_DECIDED = _check_of(_OPENED), _check_of(_DECIDED)
+_HINT = (
+    "gates count 1, 2, 3 ... in the order they were opened: after a merge, give the later ones new numbers; "
+    "nothing else is edited"
+)
+
+
+def opened_line(gate: GateRecord) -> str:
+    """The line that opens a gate."""
+    return _line(
+        gate=gate.number, run=gate.run, agent=gate.agent, parent=gate.parent, opened=gate.opened, alpha=gate.alpha
+    )
+
+
+def decided_line(gate: GateRecord) -> str:
+    """The line with its word."""
+    return _line(
+        gate=gate.number,
+        run=gate.run,
+        decided=gate.decided,
+        candidate=gate.candidate,
+        word=gate.word,
+        p=gate.p_value,
+        gain=gate.gain,
+        cases=gate.cases,
+        families=sorted(gate.families),
+        families_hash=families_hash(gate.families),
+    )
+
+
+def parse_lines(text: str, file: str) -> list[GateRecord]:
+    """The gates of a log, in order.
+
+    Raises:
+        InputError: with every line that is no record, and every number that is out of order.
+    """
+    reader = _Reader(file)
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            reader.read(line, number)
+    if reader.problems:
+        raise InputError(reader.problems)
+    return reader.gates
+
+
+class _Reader:
+    """Takes line by line, collects gates and problems."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self.gates: list[GateRecord] = []
+        self.problems: list[Problem] = []
+        self._written: dict[str, tuple[int, int]] = {}
+        """For each run its gate's number as written, and as it should be."""
+
+    def read(self, line: str, number: int) -> None:
+        where = Location(self._file, number)
+        found = list(self._faults(line))
+        if found:
+            self.problems += [Problem(message, where, hint) for message, hint in found]
+            return
+        fields: Any = parse_json(line)
+        fault = self._open(fields) if "opened" in fields else self._decide(fields)
+        if fault:
+            self.problems.append(Problem(fault, where, _HINT))
+
+    def _faults(self, line: str) -> Iterator[tuple[str, str]]:
+        """What is wrong with a line by itself, and hints."""
+        try:
+            fields = parse_json(line)
+        except (ValueError, CannotEvaluate) as error:
+            yield f"not JSON: {error}", "restore the line from git"
+            return
+        found: list[tuple[str, str]] = []
+
+        def report(path: Path, message: str, hint: str = "", _kind: Kind = "value") -> None:
+            spot = f"{'.'.join(map(str, path))}: " if path and _kind == "value" else ""
+            found.append((f"{spot}{message}", hint))
+
+        is_opening = isinstance(fields, dict) and "opened" in fields
+        (_CHECK_OPENED if is_opening else _CHECK_DECIDED)(fields, (), report)
+        yield from found
+        if not found and isinstance(fields, dict) and not is_opening:
+            families: Any = fields["families"]
+            if fields["families_hash"] != families_hash(families):
+                yield "families_hash is not the hash of families", "records are not edited; restore the line from git"
+
+    def _open(self, fields: Mapping[str, Any]) -> str:
+        number, expected = fields["gate"], len(self.gates) + 1
+        if fields["run"] in self._written:
+            return f"run {fields['run']} opens a second gate"
+        # Taken as the expected number, so that one slip is told once.
+        self._written[fields["run"]] = (number, expected)
+        self.gates.append(
+            GateRecord(
+                expected, fields["run"], fields["agent"], fields["parent"], fields["opened"], float(fields["alpha"])
+            )
+        )
+        return "" if number == expected else f"gate {number} is opened where gate {expected} was expected"
+
+    def _decide(self, fields: Mapping[str, Any]) -> str:
+        written, number = self._written.get(fields["run"], (0, 0))
+        if written != fields["gate"]:
+            return f"a word about gate {fields['gate']} of run {fields['run']}, which was not opened before"
+        gate = self.gates[number - 1]
+        if gate.word is not None:
+            return f"a second word about gate {written}"
+        if fields["word"] == "proven" and fields["p"] > gate.alpha:
+            return f"gate {written} is called proven at p = {fields['p']}, above its level {gate.alpha}"
+        self.gates[number - 1] = replace(
+            gate,
+            decided=fields["decided"],
+            candidate=fields["candidate"],
+            word=fields["word"],
+            p_value=float(fields["p"]),
+            gain=float(fields["gain"]),
+            cases=fields["cases"],
+            families=tuple(fields["families"]),
+        )
+        return ""
+
+
+def _line(**fields: object) -> str:
+    return json.dumps(fields, ensure_ascii=False) + "\n"

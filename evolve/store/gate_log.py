@@ -1,0 +1,175 @@
+"""The gates of a project's life, in a file that only grows and is committed with the agents: `gate_log.jsonl`.
+
+A gate is opened first, which spends its level, and told its word later. So two runs at once have two numbers, a run
+that was killed in its gate finds it again, and a gate given up is not a gate for free.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from evolve.core.errors import EnvironmentFault, InputError, Location, Problem
+from evolve.core.search.alpha import next_alpha
+from evolve.core.search.gate import GateDecision
+from evolve.core.search.gate_history import GateRecord
+from evolve.store.gate_lines import decided_line, opened_line, parse_lines
+
+
+class GateLog:
+    """A project's gate log; a file that is not there has no gates. Many processes may share it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def gates(self) -> list[GateRecord]:
+        """All gates, in order. A last line that a crash cut off is not there.
+
+        Raises:
+            InputError: with every line that is no record or was renumbered.
+            EnvironmentFault: the file cannot be read.
+        """
+        try:
+            content = self._path.read_bytes() if self._path.exists() else b""
+        except OSError as error:
+            raise self._fault(error) from error
+        return self._parsed(_whole_lines(content))
+
+    def next_alpha(self) -> float:
+        """The level of the gate that is opened next; raises as `gates` does."""
+        return _level(self.gates())
+
+    def open(self, run: str, *, agent: str, parent: str, date: str) -> GateRecord:
+        """The gate of this run: opened now, or the one it has opened before.
+
+        Raises:
+            InputError: the log is damaged.
+            EnvironmentFault: it cannot be written.
+        """
+        with self._locked() as file:
+            gates = self._settled(file)
+            known = next((gate for gate in gates if gate.run == run), None)
+            if known is not None:
+                return known
+            gate = GateRecord(len(gates) + 1, run, agent, parent, date, _level(gates))
+            _append(file, opened_line(gate))
+        return gate
+
+    def record(
+        self, run: str, candidate: str, decision: GateDecision, families: Sequence[str], *, date: str
+    ) -> GateRecord:
+        """The run's gate with its word, written down once: a run that had one before keeps it.
+
+        Raises:
+            ValueError: the run has opened no gate, or the decision spent another level than the gate has.
+            InputError, EnvironmentFault: as `open`.
+        """
+        with self._locked() as file:
+            gate = next((gate for gate in self._settled(file) if gate.run == run), None)
+            if gate is None or gate.alpha != decision.alpha:
+                raise ValueError(f"run {run} has opened no gate at the level {decision.alpha}")
+            if gate.word is not None:
+                return gate
+            decided = _with_word(gate, candidate, decision, families, date)
+            _append(file, decided_line(decided))
+        return decided
+
+    @contextmanager
+    def _locked(self) -> Iterator[BinaryIO]:
+        """The file, for this process alone."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield file
+        except OSError as error:
+            raise self._fault(error) from error
+
+    def _settled(self, file: BinaryIO) -> list[GateRecord]:
+        """The gates; what a crash left of a line is cut off, so that the next line begins at a line's start."""
+        file.seek(0)
+        content = file.read()
+        whole = _whole_lines(content)
+        gates = self._parsed(whole)
+        if len(whole) < len(content):
+            file.truncate(len(whole))
+        elif content and not content.endswith(b"\n"):
+            _append(file, "\n")
+        return gates
+
+    def _parsed(self, content: bytes) -> list[GateRecord]:
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            problem = Problem("not UTF-8", Location(str(self._path), line), "restore the line from git")
+            raise InputError(problem) from error
+        return parse_lines(text, str(self._path))
+
+    def _fault(self, error: OSError) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"the gate log {self._path} cannot be used: {error.strerror or error}",
+            hint="it stands beside the agents and must be writable: no gate is decided without its record",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AgentGates:
+    """One agent's gates, as the evolution engine asks for them."""
+
+    log: GateLog
+    agent: str
+    """Name, without version."""
+    parent: str
+    """NAME@VERSION of the incumbent."""
+    today: Callable[[], str]
+    """The date, ISO 8601."""
+
+    def open(self, run: str) -> tuple[int, float]:
+        """(number, level); see `GateLog.open`."""
+        gate = self.log.open(run, agent=self.agent, parent=self.parent, date=self.today())
+        return gate.number, gate.alpha
+
+    def record(self, run: str, candidate: str, decision: GateDecision, families: Sequence[str]) -> None:
+        """See `GateLog.record`."""
+        self.log.record(run, candidate, decision, families, date=self.today())
+
+
+def _level(gates: Sequence[GateRecord]) -> float:
+    return next_alpha([gate.word == "proven" for gate in gates])
+
+
+def _with_word(
+    gate: GateRecord, candidate: str, decision: GateDecision, families: Sequence[str], date: str
+) -> GateRecord:
+    return replace(
+        gate,
+        decided=date,
+        candidate=candidate,
+        word=decision.word,
+        p_value=decision.p_value,
+        gain=decision.gain,
+        cases=decision.cases,
+        families=tuple(sorted(set(families))),
+    )
+
+
+def _append(file: BinaryIO, text: str) -> None:
+    """On the disk when it returns; the file was opened to append."""
+    file.write(text.encode())
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _whole_lines(content: bytes) -> bytes:
+    """The content without a last line that was cut off: one without its newline that is no JSON."""
+    end = content.rfind(b"\n") + 1
+    try:
+        json.loads(content[end:] or b"null")
+    except ValueError:
+        return content[:end]
+    return content
