@@ -40,6 +40,8 @@ class Channel:
     """Calls over the limit."""
     unfit: int = 0
     """Prompts that the model could not take: too long for its context. They are no answers."""
+    faults: int = 0
+    """Calls in which the endpoint failed: a measurement with one is none."""
     tokens: TokenUsage = TokenUsage()  # noqa: RUF009  # frozen
     busy_s: float = 0.0
     """Seconds in which at least one call was under way."""
@@ -154,6 +156,9 @@ class Meter:
             answer = await self._provider.answer(request)
         except CannotEvaluate:
             channel.unfit += 1
+            raise
+        except EnvironmentFault:
+            channel.faults += 1
             raise
         finally:
             channel.end(answer)
