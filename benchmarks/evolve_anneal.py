@@ -1,5 +1,6 @@
 """Our own engine on the benchmark's cases: `python -m evolve` in a folder of its own, its model behind the meter."""
 
+import json
 import os
 import re
 import shutil
@@ -11,47 +12,61 @@ from pathlib import Path
 from evolve_baselines import RENDER, Bench, Found
 from evolve_splits import Case
 
-from evolve.core.agents import DemoBank, render_agent
+from evolve.core.agents import render_agent
 from evolve.core.errors import EnvironmentFault
+from evolve.core.formats.yaml12 import parse_yaml
+from evolve.core.json_value import JsonValue
 from evolve.store.agents import load_agent, load_bank
 
 _MODEL = "openai:chat:embedded"
 """The same model as all others', at the meter's address."""
 _SCHEMA = "diagnostics.schema.json"
+_CONCURRENCY = 2
+"""What the engine itself takes for an embedded model."""
 
 
 def anneal(bench: Bench) -> Found:
     """The winner of our search and gate, which share the budget."""
-    winner = _evolved(bench)
+    told = _evolved(bench)
+    winner = Path(str(told["winner_file"])) if told["winner_file"] else _scratch_agent(bench)
     agent = load_agent(winner)
     bank = load_bank(agent, winner, RENDER)
-    _check_demos(bench, bank)
+    demos = (winner.parent / agent.demos.bank).read_text(encoding="utf-8") if agent.demos else "[]"
+    _check_demos(bench, demos)
 
     def answer(case: Case) -> str | None:
         prompt = render_agent(agent, case.vars, bank, RENDER)
         return bench.read(bench.held_out, [dict(message) for message in prompt.messages], prompt.config)
 
-    return Found(answer, winner.read_text(encoding="utf-8"), agent.title)
+    return Found(answer, f"{winner.read_text(encoding='utf-8')}\n{demos}", _story(told))
 
 
-def _evolved(bench: Bench) -> Path:
-    """The winner's agent file."""
-    agent, output = _scratch_agent(bench), bench.folder / "evolved"
-    command = [sys.executable, "-m", "evolve", "--suite", str(bench.suite), "--agent", str(agent)]
-    command += ["--budget", str(bench.search.limit), "--seed", str(bench.seed), "--output-dir", str(output), "--json"]
-    with (bench.folder / "anneal.json").open("w") as said, (bench.folder / "anneal.log").open("w") as log:
-        done = subprocess.run(command, cwd=bench.folder, env=_environment(bench), stdout=said, stderr=log, check=False)
+def _evolved(bench: Bench) -> Mapping[str, JsonValue]:
+    """What our engine says of its run."""
+    told, log = bench.folder / "anneal.json", bench.folder / "anneal.log"
+    options = {
+        "suite": bench.suite,
+        "agent": _scratch_agent(bench),
+        "budget": bench.search.limit,
+        "seed": bench.seed,
+        "concurrency": _CONCURRENCY,
+        "output-dir": bench.folder / "evolved",
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "evolve", *words, "--json"]
+    with told.open("w") as output, log.open("w") as errors:
+        done = subprocess.run(
+            command, cwd=bench.folder, env=_environment(bench), stdout=output, stderr=errors, check=False
+        )
     if done.returncode:
-        end = (bench.folder / "anneal.log").read_text(encoding="utf-8")[-2_000:]
+        end = log.read_text(encoding="utf-8")[-2_000:]
         raise EnvironmentFault(f"our engine ended with exit code {done.returncode}:\n{end}")
-    found = sorted(output.rglob(f"{bench.agent.name}*.md"))
-    if len(found) != 1:
-        raise EnvironmentFault(f"one agent file was expected in {output}, there are {len(found)}")
-    return found[0]
+    said: Mapping[str, JsonValue] = json.loads(told.read_text(encoding="utf-8"))
+    return said
 
 
 def _scratch_agent(bench: Bench) -> Path:
-    """A copy of the ancestor that asks the meter."""
+    """A copy of the ancestor that asks the meter; beside it the engine keeps a gate log of its own."""
     text = re.sub(r"^model: .*$", f"model: {_MODEL}", bench.agent_file.read_text(encoding="utf-8"), count=1, flags=re.M)
     copy = bench.folder / bench.agent_file.name
     copy.write_text(text, encoding="utf-8")
@@ -64,6 +79,7 @@ def _environment(bench: Bench) -> Mapping[str, str]:
     ours = {
         "EVOLVE_BASE_URL": bench.meter.url(bench.search),
         "EVOLVE_PROVIDER": _MODEL,
+        "EVOLVE_REFLECTOR": "",
         "EVOLVE_CACHE_DIR": str(bench.folder / "cache"),
         "EVOLVE_ATTEMPT_S": "600",
         "EVOLVE_DEADLINE_S": "1800",
@@ -71,8 +87,19 @@ def _environment(bench: Bench) -> Mapping[str, str]:
     return {**os.environ, **ours}
 
 
-def _check_demos(bench: Bench, bank: DemoBank | None) -> None:
-    """Raises when the winner can show a held-out case: then it would be measured on what it was told."""
-    shown = [case.family for case in bench.splits.held_out if bank and bank.family_of(bench.shown(case))]
-    if shown:
-        raise ValueError(f"the winner's demos hold families that were to judge it: {', '.join(sorted(set(shown)))}")
+def _check_demos(bench: Bench, demos: str) -> None:
+    """Raises when the winner can show a held-out family: then it would be measured on what it was told."""
+    entries = parse_yaml(demos, "the winner's demos")
+    assert isinstance(entries, list)
+    families = {str(entry.get("family")) for entry in entries if isinstance(entry, dict)}
+    told = families & {case.family for case in bench.splits.held_out}
+    if told:
+        raise ValueError(f"the winner's demos hold families that were to judge it: {', '.join(sorted(told))}")
+
+
+def _story(told: Mapping[str, JsonValue]) -> str:
+    account, gate = told["account"], told["gate"]
+    assert isinstance(account, dict)
+    decided = f"; gate {gate['incumbent']:.2f} to {gate['candidate']:.2f}" if isinstance(gate, dict) else ""
+    spent = f"search {account['search']}, gate {account['gate']}, free {account['free']}"
+    return f"{told['outcome']}: {told['reason']}{decided}; answers by its own account: {spent}"
