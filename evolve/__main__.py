@@ -11,6 +11,7 @@ from evolve.core.errors import ExitCode
 
 COMMANDS = {
     "run": "run suites: every test against its providers",
+    "evolve": "evolve the agent that failed, on failure cases: --test-case FILE|DIR (the word itself may be left out)",
     "reflect": "a failed job's diagnostics in, a JSON action out",
     "doctor": "what of this machine Anneal can use, and what is missing",
 }
@@ -29,6 +30,8 @@ def _dispatched(given: Sequence[str]) -> int:
     if given[0] in ("-V", "--version"):
         print(f"evolve {__version__}")
         return ExitCode.DONE
+    if given[0].startswith("-"):
+        given = ["evolve", *given]
     if given[0] not in _available():
         print(_unknown(given[0]), file=sys.stderr)
         return ExitCode.INPUT

@@ -6,7 +6,7 @@ asked for are in, so that a seed is a run whatever the order in which answers co
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -105,7 +105,8 @@ class _State:
     """What the loop knows so far."""
 
     population: list[Candidate] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
+    genomes: dict[str, Genome] = field(default_factory=dict)
+    """Of every candidate, by id."""
     proposed: int = 0
 
 
@@ -153,7 +154,7 @@ class Evolution:
 
     # --- the whole run
 
-    async def events(self) -> AsyncIterator[EvolutionEvent]:
+    async def events(self) -> AsyncGenerator[EvolutionEvent, None]:
         """Everything that happens, in order; ends with EvolutionFinished.
 
         Raises:
@@ -178,6 +179,10 @@ class Evolution:
         self.winner = max(finalists, key=lambda candidate: (candidate.mean(), -candidate.number))
         async for event in self._gate(incumbent, self.winner):
             yield event
+
+    def genome(self, candidate: str) -> Genome | None:
+        """The genome of a candidate of this run; None for the model-free vote."""
+        return self._state.genomes.get(candidate)
 
     def interrupted(self) -> EvolutionFinished:
         """The last event of a run that the user stopped."""
@@ -221,7 +226,7 @@ class Evolution:
 
     _gate_spent = 0
 
-    async def _first_round(self, incumbent: Candidate) -> AsyncIterator[EvolutionEvent]:
+    async def _first_round(self, incumbent: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
         async for event in self._answers(incumbent, self._race):
             yield event
         self._state.population.append(incumbent)
@@ -254,7 +259,7 @@ class Evolution:
     def _key_of(self, task: Task) -> str:
         return self._shown(task)
 
-    async def _search(self) -> AsyncIterator[EvolutionEvent]:
+    async def _search(self) -> AsyncGenerator[EvolutionEvent, None]:
         """Proposes, screens and races candidates until the search's part of the budget is spent."""
         openings = sorted(
             (op for op in self._operators.values() if op.prior[0] > op.prior[1]),
@@ -289,7 +294,7 @@ class Evolution:
             found = await self._propose(self._operators[name], parent)
             if isinstance(found, str):
                 refused.append(ProposalRejected(name, found))
-            elif found is not None and found.genome.id in self._state.seen:
+            elif found is not None and found.genome.id in self._state.genomes:
                 refused.append(ProposalRejected(name, f"known already: {found.note}"))
             elif found is not None:
                 return (name, found), refused
@@ -312,7 +317,7 @@ class Evolution:
             return f"the reflector failed and is not asked again: {fault}"
         return None if answer is None else operator.reflecting.read(situation, answer)
 
-    async def _try(self, child: Candidate, parent: Candidate) -> AsyncIterator[EvolutionEvent]:
+    async def _try(self, child: Candidate, parent: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
         """One candidate from its screen to its place in the population."""
         tasks = screen_tasks(parent, self._race, self._chance)
         async for event in self._answers(child, tasks):
@@ -345,7 +350,7 @@ class Evolution:
         better = [c for c in others if c.mean() > incumbent.mean(c.scores)]
         return sorted(better, key=lambda c: (-c.cautious_mean(prior), c.number))[:_FINALISTS]
 
-    async def _validate(self, finalists: Sequence[Candidate]) -> AsyncIterator[EvolutionEvent]:
+    async def _validate(self, finalists: Sequence[Candidate]) -> AsyncGenerator[EvolutionEvent, None]:
         """With two finalists, the val split chooses."""
         self._rollouts.budget.reserved = self._gate_reserve
         if self._lookup is not None:
@@ -360,7 +365,7 @@ class Evolution:
             if own:
                 yield CandidateScored(candidate.id, "val", len(own), candidate.mean(own))
 
-    async def _gate(self, incumbent: Candidate, winner: Candidate) -> AsyncIterator[EvolutionEvent]:
+    async def _gate(self, incumbent: Candidate, winner: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
         self._rollouts.budget.reserved = 0
         before = self._rollouts.budget.spent
         tasks = self._gate_tasks()
@@ -396,7 +401,7 @@ class Evolution:
 
     async def _with_gate_account(
         self, candidate: Candidate, tasks: Sequence[Task], before: int
-    ) -> AsyncIterator[EvolutionEvent]:
+    ) -> AsyncGenerator[EvolutionEvent, None]:
         async for event in self._answers(candidate, tasks):
             self._gate_spent = self._rollouts.budget.spent - before
             yield event
@@ -427,7 +432,7 @@ class Evolution:
 
     # --- small things
 
-    async def _answers(self, candidate: Candidate, tasks: Sequence[Task]) -> AsyncIterator[EvolutionEvent]:
+    async def _answers(self, candidate: Candidate, tasks: Sequence[Task]) -> AsyncGenerator[EvolutionEvent, None]:
         """The candidate's answers to the cases that it has not answered yet, as far as the budget goes."""
         new = [task for task in tasks if task.id not in candidate.scores]
         for done in await self._rollouts.many(candidate.genome, new):
@@ -454,7 +459,7 @@ class Evolution:
     def _candidate(self, genome: Genome, parents: tuple[str, ...], operator: str, note: str) -> Candidate:
         made = Candidate(genome, parents, operator, note, self._state.proposed)
         self._state.proposed += 1
-        self._state.seen.add(genome.id)
+        self._state.genomes[genome.id] = genome
         return made
 
     def _info(self, candidate: Candidate) -> CandidateInfo:

@@ -487,9 +487,15 @@ def anchored_keys(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def dump_yaml(value: JsonValue) -> str:
-    """`value` as YAML that this module and any YAML 1.1 reader read back as the same value."""
-    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+def dump_yaml(value: JsonValue, *, flow_leaves: bool = False) -> str:
+    """`value` as YAML that this module and any YAML 1.1 reader read back as the same value.
+
+    Args:
+        flow_leaves: lists and mappings that hold no others stand on one line, in brackets.
+    """
+    style = None if flow_leaves else False
+    dumped = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=style)
+    return str(dumped)
 
 
 class _Dumper(yaml.CSafeDumper):

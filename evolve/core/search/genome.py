@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 
 from evolve.core.agents import CASE_SECTION, Agent, AgentInput, Demo, DemoSettings, Section
 from evolve.core.json_value import JsonValue
@@ -78,9 +79,8 @@ def numbered(rules: Sequence[str]) -> str:
 
 def _rules(body: str) -> list[str]:
     """The entries of a list; text before the first is one rule of its own."""
-    marks = [match.start() for match in _RULE.finditer(body)]
-    spots = marks if not marks or marks[0] == 0 else [0, *marks]
-    parts = [body[start:end] for start, end in zip(spots, [*spots[1:], len(body)], strict=True)] or [body]
+    starts = sorted({0, *(match.start() for match in _RULE.finditer(body))})
+    parts = [body[start:end] for start, end in pairwise([*starts, len(body)])]
     return [rule for part in parts if (rule := " ".join(_RULE.sub("", part, count=1).split()))]
 
 

@@ -1,0 +1,92 @@
+"""Agents written to disk: the file, and the bank of its demos beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from evolve.core.agents import Agent, AgentInput, Demo, DemoSettings, Render, search_key, shown_vars
+from evolve.core.errors import EnvironmentFault
+from evolve.core.formats.yaml12 import dump_yaml
+from evolve.core.json_value import JsonValue
+from evolve.store.agents import load_agent
+
+_SETTINGS = DemoSettings("")
+
+
+def agent_text(agent: Agent) -> str:
+    """The agent as the file that `load_agent` reads back."""
+    front: dict[str, JsonValue] = {
+        "name": agent.name,
+        "version": agent.version,
+        "description": agent.description,
+        "inputs": {item.name: _input(item) for item in agent.inputs},
+        "output": dict(agent.output),
+        "model": agent.model,
+    }
+    if agent.sampling:
+        front["sampling"] = dict(agent.sampling)
+    if agent.demos:
+        front["demos"] = _demos(agent.demos)
+    if agent.parent:
+        front["parent"] = agent.parent
+    if agent.evidence:
+        front["evidence"] = agent.evidence
+    body = "\n\n".join(f"## {section.title}\n{section.body}" for section in agent.sections)
+    return f"---\n{dump_yaml(front, flow_leaves=True)}---\n{body}\n"
+
+
+def bank_text(agent: Agent, demos: Sequence[Demo], render: Render) -> str:
+    """The demos as a bank: shown as the agent shows them, found by the longer text by which it searches."""
+    entries: list[JsonValue] = []
+    for demo in demos:
+        shown = shown_vars(agent, demo.vars)
+        entry: dict[str, JsonValue] = {"vars": shown, "output": demo.output, "family": demo.family}
+        key = search_key(agent, demo.vars, render) if demo.key is None else demo.key
+        if agent.demos and agent.demos.select != "static" and agent.demos.digest:
+            entry["key"] = key
+        entries.append(entry)
+    return f"# The demos of {agent.name}: solved cases as the agent shows them.\n" + dump_yaml(entries)
+
+
+def write_agent(path: Path, agent: Agent, demos: Sequence[Demo], render: Render) -> list[Path]:
+    """Writes the agent and, when it shows demos, their bank; both are read back before they count.
+
+    Returns:
+        The files written.
+
+    Raises:
+        EnvironmentFault: a file cannot be written; then the agent's file is as it was.
+    """
+    written: list[Path] = []
+    if agent.demos:
+        agent = replace(agent, demos=replace(agent.demos, bank=f"demos/{agent.name.lower()}.yaml"))
+        assert agent.demos is not None
+        bank = path.parent / agent.demos.bank
+        _write(bank, bank_text(agent, demos, render))
+        written.append(bank)
+    _write(path, agent_text(agent))
+    load_agent(path)
+    return [*written, path]
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _input(item: AgentInput) -> dict[str, JsonValue]:
+    named: Mapping[str, JsonValue] = {"schema": item.schema, "digest": item.digest_chars}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _demos(settings: DemoSettings) -> dict[str, JsonValue]:
+    """The settings that differ from their defaults, and those that a reader wants to see."""
+    fields = asdict(settings)
+    always = ("bank", "select", "k")
+    return {name: value for name, value in fields.items() if name in always or value != getattr(_SETTINGS, name)}
