@@ -21,14 +21,15 @@ from evolve.store.agents import load_agent, load_bank
 _MODEL = "openai:chat:embedded"
 """The same model as all others', at the meter's address."""
 _SCHEMA = "diagnostics.schema.json"
+_PROMOTABLE = ("proven", "provisional")
 _CONCURRENCY = 2
 """What the engine itself takes for an embedded model."""
 
 
 def anneal(bench: Bench) -> Found:
-    """The winner of our search and gate, which share the budget."""
+    """What our search and gate, which share the budget, would promote: the winner, or else the ancestor."""
     told = _evolved(bench)
-    winner = Path(str(told["winner_file"])) if told["winner_file"] else _scratch_agent(bench)
+    winner = Path(str(told["winner_file"])) if told["outcome"] in _PROMOTABLE else bench.agent_file
     agent = load_agent(winner)
     bank = load_bank(agent, winner, RENDER)
     demos = (winner.parent / agent.demos.bank).read_text(encoding="utf-8") if agent.demos else "[]"
