@@ -9,13 +9,22 @@ from evolve import __version__
 from evolve.command_line import guarded
 from evolve.core.errors import ExitCode
 
+_MODULES = {"adapt": "adaptation_manager", "report": "show_report"}
+"""Commands whose module has another name: a package or a longer word stands in the way."""
+
 COMMANDS = {
     "run": "run suites: every test against its providers",
     "evolve": "evolve the agent that failed, on failure cases: --test-case FILE|DIR (the word itself may be left out)",
+    "adapt": "a failed job's diagnostics in: writes the failure case and starts the evolution",
+    "cases": "failure cases: list, show, label, pin, retire, import",
+    "diff": "what the winner of an evolution changes in its agent",
+    "promote": "the winner becomes the agent's next version, with its evidence",
+    "rollback": "undo the last promotion of an agent",
+    "report": "the report of an evolution, made anew",
     "reflect": "a failed job's diagnostics in, a JSON action out",
     "doctor": "what of this machine Anneal can use, and what is missing",
 }
-"""Command: what it does. Its module carries the same name."""
+"""Command: what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,13 +45,17 @@ def _dispatched(given: Sequence[str]) -> int:
         print(_unknown(given[0]), file=sys.stderr)
         return ExitCode.INPUT
     # By name: a command's libraries are loaded only when it runs.
-    module = importlib.import_module(f"evolve.{given[0]}")
+    module = importlib.import_module(_module(given[0]))
     code: int = module.main(given[1:])
     return code
 
 
 def _available() -> dict[str, str]:
-    return {name: text for name, text in COMMANDS.items() if importlib.util.find_spec(f"evolve.{name}")}
+    return {name: text for name, text in COMMANDS.items() if importlib.util.find_spec(_module(name))}
+
+
+def _module(command: str) -> str:
+    return f"evolve.{_MODULES.get(command, command)}"
 
 
 def _help() -> str:

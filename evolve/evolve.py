@@ -83,6 +83,10 @@ class _Run:
         """Where the report is."""
         return self._folder / "report.html"
 
+    @property
+    def _winner_path(self) -> Path:
+        return self._folder / "winner" / f"{self._material.agent.name}.md"
+
     async def whole(self) -> EvolutionFinished | None:
         """The run's last event; None when the user stopped it. The report is written in any case."""
         from evolve.report.evolution_html import write_evolution_html
@@ -121,7 +125,7 @@ class _Run:
         async with aclosing(evolution.events()) as events:
             async for event in events:
                 if isinstance(event, EvolutionStarted):
-                    recorder = archive.begin(event)
+                    recorder = archive.begin(event, agent_file=self._material.agent_path, winner_file=self._winner_path)
                 assert recorder is not None
                 recorder.event(event)
                 if isinstance(event, CandidateProposed | EvolutionStarted):
@@ -153,9 +157,8 @@ class _Run:
         """The winner as an agent file in the run's folder; promotion gives it its version and evidence."""
         agent = self._material.agent
         made = replace(agent_of(genome, agent), parent=agent.title, evidence=None)
-        path = self._folder / "winner" / f"{agent.name}.md"
-        write_agent(path, made, demos_of(genome, self._material.tasks), prepared.render)
-        return path
+        write_agent(self._winner_path, made, demos_of(genome, self._material.tasks), prepared.render)
+        return self._winner_path
 
     def _gates(self) -> AgentGates:
         agent, path = self._material.agent, self._material.agent_path

@@ -44,8 +44,13 @@ def load_bank(agent: Agent, path: Path, render: Render) -> DemoBank | None:
     Raises:
         InputError: the bank is missing or malformed.
     """
+    return DemoBank(agent, agent.demos, load_demos(agent, path), render) if agent.demos else None
+
+
+def load_demos(agent: Agent, path: Path) -> list[Demo]:
+    """The demos in the bank of the agent in `path`; raises as `load_bank` does."""
     if agent.demos is None:
-        return None
+        return []
     bank = path.parent / agent.demos.bank
     entries = parse_yaml(_read(bank), str(bank))
     if not isinstance(entries, list):
@@ -57,7 +62,7 @@ def load_bank(agent: Agent, path: Path, render: Render) -> DemoBank | None:
     ]
     if problems:
         raise InputError(problems)
-    return DemoBank(agent, agent.demos, [_demo(entry) for entry in entries], render)
+    return [_demo(entry) for entry in entries]
 
 
 def _is_demo(entry: JsonValue) -> bool:

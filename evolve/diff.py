@@ -1,0 +1,58 @@
+"""`evolve diff [RUN]`: what the winner of a run changes in its agent."""
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from evolve.command_line import guarded
+from evolve.core.errors import ExitCode, InputError, Problem
+from evolve.core.evolution_events import CandidateProposed, EvolutionStarted
+from evolve.core.visible import visible
+from evolve.providers import ProviderSettings
+from evolve.report.console import Paint, say
+from evolve.store.archive import Archive
+
+_COLOURS = {"+": "green", "-": "red", "@": "dim"}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints a unified diff of the two agents' files."""
+    parser = argparse.ArgumentParser(
+        prog="evolve diff", description="What a candidate of a run changes in its agent.", allow_abbrev=False
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="how its id begins; default: the newest run")
+    parser.add_argument("--candidate", metavar="ID", help="another candidate than the winner")
+    options = parser.parse_args(arguments)
+    archive = Archive(ProviderSettings.from_environment(os.environ).cache_dir)
+    record = archive.find(options.run)
+    texts: dict[str, str] = {}
+    incumbent, chosen = "", options.candidate
+    for event in archive.events(record.run):
+        if isinstance(event, EvolutionStarted):
+            incumbent = event.incumbent.id
+            texts[incumbent] = event.incumbent.text
+        elif isinstance(event, CandidateProposed):
+            texts[event.candidate.id] = event.candidate.text
+        elif hasattr(event, "winner") and options.candidate is None:
+            chosen = event.winner
+    if chosen not in texts:
+        raise InputError(Problem(f"run {record.run} has no candidate {chosen!r}", None, f"known: {', '.join(texts)}"))
+    say(_diff(texts[incumbent], texts[chosen], record.agent, chosen, Paint(sys.stdout, os.environ)))
+    return ExitCode.DONE
+
+
+def _diff(before: str, after: str, agent: str, candidate: str, paint: Paint) -> Iterator[str]:
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), agent, candidate, lineterm="")
+    none = True
+    for line in lines:
+        none = False
+        colour = _COLOURS.get(line[:1], "")
+        yield paint(visible(line), colour) if colour else visible(line)
+    if none:
+        yield f"candidate {candidate} changes nothing in {agent}"
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main, sys.argv[1:]))

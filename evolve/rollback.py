@@ -1,0 +1,38 @@
+"""`evolve rollback AGENT`: undoes the last promotion of an agent."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from evolve.command_line import guarded
+from evolve.core.errors import ExitCode, InputError, Location, Problem
+from evolve.promoting import undo
+from evolve.providers import ProviderSettings
+from evolve.report.console import say
+from evolve.store.agents import find_agent, load_agent
+from evolve.store.archive import Archive
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Rolls back; 0 done, 2 there is nothing to undo, or a file was changed since."""
+    parser = argparse.ArgumentParser(
+        prog="evolve rollback",
+        description="Undoes the last promotion of an agent that this machine made: its file, its demos, pinned cases.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("agent", metavar="NAME|FILE.md")
+    path = find_agent(parser.parse_args(arguments).agent).resolve()
+    archive = Archive(ProviderSettings.from_environment(os.environ).cache_dir)
+    promotion = archive.last_promotion(path)
+    if promotion is None:
+        hint = "promotions of other machines are undone with your version control"
+        raise InputError(Problem("this machine has promoted nothing here", Location(str(path)), hint))
+    changed = undo(archive, promotion)
+    title = load_agent(path).title if path.exists() else "no agent"
+    say([f"{title} is in {path} again; run {promotion.run} is undone", *(f"  restored {name}" for name in changed)])
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main, sys.argv[1:]))

@@ -1,0 +1,50 @@
+"""`evolve report [RUN]`: the report of a run, made anew from the archive."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evolve.command_line import guarded
+from evolve.core.errors import ExitCode
+from evolve.core.evolution_summary import Evolution
+from evolve.providers import ProviderSettings
+from evolve.report.console import say
+from evolve.report.evolution_lines import summary_lines
+from evolve.store.archive import Archive
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints what a run found and writes its HTML report; `--list` names the runs."""
+    options = _parser().parse_args(arguments)
+    archive = Archive(ProviderSettings.from_environment(os.environ).cache_dir)
+    if options.list:
+        say(f"{record.run}  {record.agent}  {record.command}" for record in archive.runs())
+        return ExitCode.DONE
+    from evolve.report.evolution_html import write_evolution_html
+
+    record = archive.find(options.run)
+    events = list(archive.events(record.run))
+    evolution = Evolution()
+    for event in events:
+        evolution.add(event)
+    path = Path(options.output or f"reports/evolve/{record.run}/report.html")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_evolution_html(path, events)
+    say([*summary_lines(evolution), f"report: {path}"])
+    return ExitCode.DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="evolve report", description="The report of a run, made anew from the archive.", allow_abbrev=False
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="how its id begins; default: the newest run")
+    parser.add_argument("-o", "--output", metavar="FILE.html", help="default: reports/evolve/RUN/report.html")
+    parser.add_argument("--list", action="store_true", help="the runs of this machine, the newest first")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main, sys.argv[1:]))
