@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from evolve.core.agents import Agent, AgentPrompt, Demo, DemoBank, Render, render_agent
 from evolve.core.answers import Answer, Request, TokenUsage
@@ -59,6 +59,8 @@ class Asked:
 
     request: Request
     identity: JsonValue
+    is_paid: bool = False
+    """It counts against the run's budget, bought now or by an earlier attempt."""
 
 
 class Rollouts:
@@ -135,7 +137,7 @@ class Rollouts:
                 self.budget.spent += 1
             else:
                 self.budget.free += 1
-            taken.append((task, question))
+            taken.append((task, replace(question, is_paid=price > 0)))
         return taken
 
     def _asked(self, genome: Genome, task: Task, repeat: int) -> Asked:
@@ -151,14 +153,15 @@ class Rollouts:
         begun = self._clock()
         bought = await self._ledger.answer(question.identity, self.run, lambda: self._buy(question.request))
         seconds = self._clock() - begun
-        if bought.is_new:
-            self.budget.tokens += bought.answer.tokens
-            self.budget.repeated += bought.is_repeated
+        self.budget.repeated += bought.is_repeated
+        tokens = TokenUsage()
+        if question.is_paid:
+            tokens = bought.answer.tokens
+            self.budget.tokens += tokens
             if bought.answer.cost is not None:
                 self.budget.cost = (self.budget.cost or 0.0) + bought.answer.cost
         score = await self._score(task, question, bought.answer)
-        tokens = bought.answer.tokens if bought.is_new else TokenUsage()
-        return Rollout(task, score, not bought.is_new, tokens, seconds if bought.is_new else 0.0, self.budget.spent)
+        return Rollout(task, score, not question.is_paid, tokens, seconds if bought.is_new else 0.0, self.budget.spent)
 
     async def _buy(self, request: Request) -> Answer:
         if not self._under_way:
