@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from evolve_baselines import RENDER, Bench, Found
+from evolve_baselines import Found
+from evolve_bench import RENDER, Bench
 from evolve_splits import Case
 
 from evolve.core.agents import render_agent

@@ -12,7 +12,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from types import ModuleType
 from typing import Any, Literal
 
-from evolve_baselines import Bench, Found, as_json, optional
+from evolve_baselines import Found, as_json, optional
+from evolve_bench import Bench
 from evolve_meter import Channel
 from evolve_splits import Case
 

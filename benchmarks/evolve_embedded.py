@@ -24,37 +24,19 @@ from functools import partial
 from pathlib import Path
 
 from evolve_anneal import anneal
-from evolve_baselines import Bench, Found, ancestor, vote
+from evolve_baselines import Found, ancestor, vote
+from evolve_bench import AGENT, ROOT, SUITE, Bench, open_bench, open_model
 from evolve_dspy import dspy
 from evolve_gepa import gepa
 from evolve_meter import Meter
 from evolve_results import Result, load, notes, save, table, targets
-from evolve_splits import (
-    Case,
-    Splits,
-    held_out_families,
-    judge,
-    read_cases,
-    sample_by_family,
-    split_cases,
-    without_families,
-)
+from evolve_splits import Case, Splits, judge, read_cases, sample_by_family, split_cases
 
 from evolve.command_line import guarded
 from evolve.core.errors import EnvironmentFault, InputError, Problem
-from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
 from evolve.core.json_value import JsonValue
-from evolve.core.ports import Provider
-from evolve.core.suite import ProviderSpec
-from evolve.core.templating.templates import Templates
-from evolve.providers import ProviderSettings, open_provider
 from evolve.store.agents import find_agent, load_agent
-from evolve.store.files import LocalFiles
-from evolve.store.scripts import LocalScripts
 
-ROOT = Path(__file__).resolve().parent.parent
-SUITE = ROOT / "suites/agents/reflection.yaml"
-AGENT = "REFLECTION_AGENT_PLAIN"
 METHODS: Mapping[str, Callable[[Bench], Found]] = {
     "ancestor": ancestor,
     "vote": vote,
@@ -65,8 +47,6 @@ METHODS: Mapping[str, Callable[[Bench], Found]] = {
 }
 _DEFAULT = "ancestor,vote,gepa,dspy,anneal"
 _LIBRARIES = {"gepa": "gepa", "dspy": "dspy", "dspy-chat": "dspy"}
-_KEEP_SERVER_S = "3600"
-"""A reflection that writes long, or a search that thinks long, must not cost a new start of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = load(plan.results, about)
     print(f"{datetime.datetime.now(datetime.UTC).date()}; {_machine()}; {_versions()}")
     print(f"python benchmarks/evolve_embedded.py {shlex.join(arguments or sys.argv[1:])}", flush=True)
-    with Meter(_provider(plan.model)) as meter:
+    with Meter(open_model(plan.model)) as meter:
         for name in plan.methods:
             if name not in results:
                 results[name] = _measured(name, plan, meter)
@@ -103,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measured(name: str, plan: Plan, meter: Meter) -> Result:
     with _folder(name, plan) as folder:
-        bench = _bench(name, plan, meter, folder)
+        bench = open_bench(name, meter, folder, budget=plan.budget, seed=plan.seed, sample=plan.sample)
         begun = time.monotonic()
         found = METHODS[name](bench)
         seconds = time.monotonic() - begun
@@ -129,42 +109,6 @@ def _judging(splits: Splits, plan: Plan) -> tuple[Case, ...]:
     return splits.held_out if plan.held_out is None else sample_by_family(splits.held_out, plan.held_out, plan.seed)
 
 
-def _bench(name: str, plan: Plan, meter: Meter, folder: Path) -> Bench:
-    splits = split_cases(read_cases(SUITE))
-    return Bench(
-        splits,
-        sample_by_family(splits.val, plan.sample, plan.seed),
-        load_agent(find_agent(AGENT)),
-        find_agent(AGENT),
-        _suite_without_held_out(folder),
-        meter,
-        search=meter.channel(f"{name}-search", plan.budget),
-        reflection=meter.channel(f"{name}-reflection"),
-        held_out=meter.channel(f"{name}-held-out"),
-        folder=folder,
-        seed=plan.seed,
-    )
-
-
-def _suite_without_held_out(folder: Path) -> Path:
-    """A copy of the suite, and of what it names, in which the held-out families are not."""
-    suite = parse_yaml(SUITE.read_text(encoding="utf-8"), str(SUITE))
-    kept = without_families(suite, held_out_families(read_cases(SUITE)))
-    _without_evidence(kept)
-    path = folder / SUITE.name
-    path.write_text(dump_yaml(kept), encoding="utf-8")
-    shutil.copy(SUITE.with_name("prompts.py"), folder)
-    return path
-
-
-def _without_evidence(suite: Mapping[str, JsonValue]) -> None:
-    """Takes out the path of the shipped agent's record: it is relative to the suite's own place."""
-    default = suite.get("defaultTest")
-    metadata = default.get("metadata") if isinstance(default, dict) else None
-    if isinstance(metadata, dict):
-        metadata.pop("evidence", None)
-
-
 @contextmanager
 def _folder(name: str, plan: Plan) -> Iterator[Path]:
     """The method's folder: a temporary one, or one below --logs that is kept."""
@@ -176,20 +120,6 @@ def _folder(name: str, plan: Plan) -> Iterator[Path]:
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
     yield kept
-
-
-def _provider(model: str) -> Provider:
-    here, templates = str(ROOT), Templates("strict")
-    env = {"EVOLVE_IDLE_S": _KEEP_SERVER_S, **os.environ}
-    return open_provider(
-        ProviderSpec(model),
-        base_dir=here,
-        files=LocalFiles(here),
-        env=env,
-        scripts=LocalScripts(),
-        templates=templates,
-        settings=ProviderSettings.from_environment(env),
-    )
 
 
 def _about(plan: Plan) -> dict[str, JsonValue]:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evolve_baselines import Bench, Found, optional
+from evolve_baselines import Found, optional
+from evolve_bench import Bench
 from evolve_meter import BudgetSpent
 from evolve_splits import Case
 
