@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from evolve import agent_prompt
 from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.evidence import Evidence, evidence_path, parse_evidence
 from evolve.core.expand import expand
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import AnswerStore, Provider, Tools
-from evolve.core.suite import Evaluation, ProviderSpec, Suite
+from evolve.core.suite import Evaluation, Prompt, ProviderSpec, ScriptRef, Suite
 from evolve.core.templating.templates import Templates
 from evolve.core.transforms import transform_vars
 from evolve.core.units import Unit, units
@@ -25,6 +26,7 @@ from evolve.providers.graders import SuiteGraders
 from evolve.providers.pytest_tests import PytestTests
 from evolve.providers.web_hooks import WebHooks
 from evolve.runner import Closable, SuiteRunner
+from evolve.store.agents import find_agent, load_agent
 from evolve.store.answers import NoAnswers, SqliteAnswers
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts
@@ -47,6 +49,8 @@ class Settings:
     repeat: int | None = None
     providers: tuple[str, ...] = ()
     """Ids that stand in for the suites' own providers."""
+    agent: str | None = None
+    """Name or file of the agent whose prompt stands in for the suites' own prompts."""
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
@@ -109,9 +113,28 @@ def _loaded(read: Callable[..., Suite], path: str, settings: Settings) -> Loaded
 
 
 def _overridden(suite: Suite, settings: Settings) -> Suite:
+    if settings.agent:
+        suite = _of_agent(suite, find_agent(settings.agent))
     if settings.providers:
         suite = replace(suite, providers=tuple(ProviderSpec(name) for name in settings.providers))
     return replace(suite, repeat=settings.repeat) if settings.repeat else suite
+
+
+def _of_agent(suite: Suite, path: Path) -> Suite:
+    """The suite with an agent's prompt in place of its own; its tests say which agent they tried."""
+    agent = load_agent(path)
+    function = ScriptRef(str(Path(agent_prompt.__file__).resolve()), "agent_prompt")
+    prompt = Prompt("", agent.title, {agent_prompt.AGENT_FILE: str(path.resolve())}, function)
+    # Evidence of another agent judges nothing here.
+    tests = tuple(
+        replace(test, prompts=None, metadata=_without_evidence(test.metadata) | {"agent": agent.name})
+        for test in suite.tests
+    )
+    return replace(suite, prompts=(prompt,), tests=tests)
+
+
+def _without_evidence(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    return {key: value for key, value in metadata.items() if key != "evidence"}
 
 
 def load_all(paths: Iterable[str], settings: Settings) -> tuple[LoadedSuite, ...]:

@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--last-failed", action="store_true", help="only what failed in the last run of these suites")
     add("--repeat", type=_positive, metavar="N", help="ask everything N times")
     add("--provider", action="append", default=[], metavar="ID", help="ask this one in place of the suites' providers")
+    add("--agent", metavar="NAME|FILE.md", help="ask this agent in place of the suites' own prompts")
     add("--suite-concurrency", type=_positive, metavar="N", help="questions at once")
     add("--no-suite-cache", action="store_true", help="neither use nor store answers")
     add(
@@ -117,6 +118,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         use_cache=not options.no_suite_cache,
         repeat=options.repeat,
         providers=tuple(options.provider),
+        agent=options.agent,
     )
 
 

@@ -1,0 +1,28 @@
+"""An agent as the prompt of any suite: the function that `evolve run --agent` puts in place of the suite's prompts."""
+
+from functools import cache
+from pathlib import Path
+
+from evolve.core.agents import Agent, DemoBank, render_agent
+from evolve.core.json_value import JsonValue
+from evolve.core.templating.templates import Templates
+from evolve.store.agents import load_agent, load_bank
+
+AGENT_FILE = "agent_file"
+"""The key of the prompt's config that names the agent's file."""
+
+_render = Templates("strict").render
+
+
+def agent_prompt(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
+    """The agent's prompt and call settings for one test; no demo is of the test's own family."""
+    agent, bank = _loaded(str(context["config"][AGENT_FILE]))
+    made = render_agent(agent, context["vars"], bank, _render, leave_family_out=True)
+    return {"prompt": made.text, "config": dict(made.config)}
+
+
+@cache
+def _loaded(file: str) -> tuple[Agent, DemoBank | None]:
+    path = Path(file)
+    agent = load_agent(path)
+    return agent, load_bank(agent, path, _render)
