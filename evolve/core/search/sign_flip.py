@@ -13,7 +13,8 @@ from statistics import NormalDist, pstdev
 
 _STEPS = ((64, 2520), (200, 360), (1000, 60))
 _COARSE = 12
-_MANY = 200
+_MANY = 64
+_TAIL = 0.025
 
 
 def steps_per_unit(families: int) -> int:
@@ -50,36 +51,35 @@ def p_value(differences: Sequence[int]) -> float:
     return (everything - _subsets_up_to(-1, [-value for value in moved])) / everything
 
 
-def interval(differences: Sequence[int], steps: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """The gains, in -1..1, that the test does not refute at (1 - confidence) / 2 on either side.
+def interval(differences: Sequence[int], steps: int) -> tuple[float, float]:
+    """The gains, in -1..1, that the test does not refute at 2.5 % on either side: a 95 % confidence interval.
 
-    To within a step it agrees with the test: its low end is above zero when p is at most (1 - confidence) / 2. A sample
-    too small to refute anything gives -1..1. (Intervals from the randomisation test: Lehmann and Romano, Testing
-    Statistical Hypotheses, 3rd ed. 2005, section 5.12.) Of more than 200 differences it is the limit that this
+    To within a step it agrees with the test: its low end is above zero when p is at most 0.025. A sample too small to
+    refute anything gives -1..1. (Intervals from the randomisation test: Lehmann and Romano, Testing
+    Statistical Hypotheses, 3rd ed. 2005, section 5.12.) Of more than 64 differences it is the limit that this
     interval has for many, in closed form.
     """
-    level = (1 - confidence) / 2
     if len(differences) > _MANY:
-        return _limit_for_many(differences, steps, level)
-    low = _lowest_not_refuted(differences, steps, level)
-    high = -_lowest_not_refuted([-value for value in differences], steps, level)
+        return _limit_for_many(differences, steps)
+    low = _lowest_not_refuted(differences, steps)
+    high = -_lowest_not_refuted([-value for value in differences], steps)
     return min(low, high) / steps, max(low, high) / steps
 
 
-def _limit_for_many(differences: Sequence[int], steps: int, level: float) -> tuple[float, float]:
+def _limit_for_many(differences: Sequence[int], steps: int) -> tuple[float, float]:
     """Where sum(d - m) = z * sqrt(sum((d - m)^2)), the variance that flipping signs gives to a sum of d - m."""
     middle = mean(differences)
-    z = NormalDist().inv_cdf(1 - level)
+    z = NormalDist().inv_cdf(1 - _TAIL)
     reach = z * pstdev(differences, middle) / sqrt(len(differences) - z * z)
     return max(-1.0, (middle - reach) / steps), min(1.0, (middle + reach) / steps)
 
 
-def _lowest_not_refuted(differences: Sequence[int], steps: int, level: float) -> int:
+def _lowest_not_refuted(differences: Sequence[int], steps: int) -> int:
     """The smallest gain, in steps, above which the differences are not certain to lie."""
     low, high = -steps, steps
     while low < high:
         middle = (low + high) // 2
-        if p_value([value - middle for value in differences]) > level:
+        if p_value([value - middle for value in differences]) > _TAIL:
             high = middle
         else:
             low = middle + 1
