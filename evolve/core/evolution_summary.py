@@ -148,7 +148,9 @@ class Evolution:
 
     @add.register
     def _(self, event: EvolutionStarted) -> None:
-        self.started, self.finished = event, None
+        # A second start is a resumed run: it tells everything again, from the first candidate on.
+        self.started, self.finished, self.gate_started, self.gate = event, None, None, None
+        self.spent, self.points, self.rejected = 0, [], []
         self.tasks.update({task.id: task for task in event.tasks})
         self._introduce(event.incumbent, 0)
         self.best = self.best or event.incumbent.id
@@ -305,6 +307,16 @@ class Evolution:
             sum(cell_harmful(left) for left, _ in pairs),
             sum(cell_harmful(right) for _, right in pairs),
         )
+
+    def family_mean(self, candidate: Candidate, split: str) -> float | None:
+        """Mean over families of the family means, as the gate has it; None when it answered none of the split."""
+        families: dict[str, list[float]] = {}
+        for name, cell in candidate.cells.items():
+            if cell[0].split == split:
+                family = self.tasks[name].family if name in self.tasks else name
+                families.setdefault(family, []).append(cell_score(cell))
+        means = [sum(scores) / len(scores) for scores in families.values()]
+        return sum(means) / len(means) if means else None
 
     def failing(self, *splits: str) -> Iterator[tuple[str, Cell | None]]:
         """Ids of cases that the leader fails, with its answer where the run has it."""

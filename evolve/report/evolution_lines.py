@@ -134,8 +134,9 @@ def _gain_lines(evolution: Evolution) -> Iterator[str]:
     if found:
         change = f"{share(found.before)} to {share(found.after)} ({points(found.after - found.before)} points)"
         yield f"score: {change} on {where(found)}"
-    if harm(evolution):
-        yield harm(evolution)
+    harmful = harm(evolution)
+    if harmful:
+        yield f"harmful answers: {harmful.after:,}, {harmful.detail}"
 
 
 def _gate_lines(evolution: Evolution) -> Iterator[str]:
@@ -176,6 +177,7 @@ def _failing_lines(cases: Sequence[Failing]) -> Iterator[str]:
     splits = ", ".join(f"{number} {split}" for split, number in Counter(case.split for case in cases).items())
     yield f"still failing: {count(len(cases), 'case')} ({splits})"
     for case in cases[:SHOWN_FAILING]:
-        yield f"  {case.split} {case.family}: {short(case.reason or case.name, 90)}"
+        lost = " (was right before)" if case.was_right else ""
+        yield f"  {case.split} {case.family}: {short(case.reason or case.name, 90)}{lost}"
     if len(cases) > SHOWN_FAILING:
         yield f"  and {len(cases) - SHOWN_FAILING} more, in the report"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from evolve.core.evolution_events import Estimate
-from evolve.core.evolution_summary import Candidate, Evolution
+from evolve.core.evolution_summary import Candidate, Evolution, cell_passed
 from evolve.core.search.gate import GateDecision
 from evolve.report.html import dollars, duration
 from evolve.report.text import cut, shown
@@ -32,11 +32,44 @@ class Gain(NamedTuple):
     """None outside the gate."""
 
 
+class Harm(NamedTuple):
+    """Harmful answers of the incumbent and the leader on the same cases."""
+
+    before: int
+    after: int
+    split: str
+
+    @property
+    def detail(self) -> str:
+        """What the number is to be held against."""
+        return f"before {self.before:,}, on the same {self.split} cases"
+
+
 class Lookup(NamedTuple):
     """Whether the nearest cases' vote, which asks no model, would do as well."""
 
-    wins: bool
-    text: str
+    vote: float
+    winner: float
+    cases: str
+    """Which cases both answered."""
+
+    @property
+    def wins(self) -> bool:
+        """Whether the lookup is better."""
+        return self.vote > self.winner
+
+    @property
+    def word(self) -> str:
+        """What to make of it."""
+        if self.wins:
+            return "use the lookup"
+        return "no lookup does as well" if self.vote < self.winner else "a lookup does as well"
+
+    @property
+    def text(self) -> str:
+        """The word with both scores."""
+        both = f"{share(self.vote)} by the nearest cases' vote, {share(self.winner)} by the prompt"
+        return f"{self.word}: {both}, on {self.cases}"
 
 
 class Failing(NamedTuple):
@@ -50,6 +83,8 @@ class Failing(NamedTuple):
     file: str
     said: str
     reason: str
+    was_right: bool
+    """The incumbent passes it."""
 
 
 class Row(NamedTuple):
@@ -96,7 +131,7 @@ def gain(evolution: Evolution) -> Gain | None:
 
 def share(value: float) -> str:
     """`41.7%`; only all is `100%` and only nothing `0%`."""
-    tenths = round(value * 1000)
+    tenths = _tenths(value)
     if 0 < value < 1:
         tenths = min(max(tenths, 1), 999)
     return f"{tenths / 10:g}%"
@@ -104,7 +139,13 @@ def share(value: float) -> str:
 
 def points(difference: float) -> str:
     """`+16.7`: a difference of shares, in percentage points."""
-    return f"{difference * 100:+.1f}"
+    sign = "-" if difference < 0 else "+"
+    return f"{sign}{_tenths(abs(difference)) / 10:.1f}"
+
+
+def _tenths(value: float) -> int:
+    """Tenths of a percent, halves rounded up as the page's script does."""
+    return int(value * 1000 + 0.5 + 1e-9)
 
 
 def short(text: str, limit: int) -> str:
@@ -153,41 +194,39 @@ def doubts(decision: GateDecision) -> Iterator[str]:
         yield f"{share(decision.disagreement)} of the answers asked again came out differently"
 
 
-def harm(evolution: Evolution) -> str:
-    """Harmful answers of both, where the run has them; empty otherwise."""
+def harm(evolution: Evolution) -> Harm | None:
+    """Harmful answers of incumbent and leader; None without two to compare."""
     incumbent, leader = evolution.incumbent, evolution.leader
-    if incumbent is None or leader is None:
-        return ""
+    if incumbent is None or leader is None or not evolution.has_new_leader:
+        return None
     for split in ("gate", "val", "train"):
         found = evolution.compare(incumbent, leader, split)
-        if found and evolution.has_new_leader:
-            return f"harmful answers: {found.second_harmful}, before {found.first_harmful}, on the same {split} cases"
-    return ""
+        if found:
+            return Harm(found.first_harmful, found.second_harmful, split)
+    return None
 
 
 def lookup(evolution: Evolution) -> Lookup | None:
     """Would a lookup do: the vote beside the winner, on the same cases; None when there was no vote."""
     leader, vote = evolution.leader, evolution.vote
     if evolution.gate and evolution.gate.vote is not None:
-        return _lookup(evolution.gate.vote, evolution.gate.decision.candidate, "the gate's cases")
+        # The gate weighs families, so the vote beside it is weighed the same where its answers are known.
+        by_family = evolution.family_mean(vote, "gate") if vote else None
+        told = evolution.gate.vote if by_family is None else by_family
+        return Lookup(told, evolution.gate.decision.candidate, "the gate's cases")
     if leader is None or vote is None or leader is vote:
         return None
     for split in ("val", "train"):
         found = evolution.compare(vote, leader, split)
         if found:
-            return _lookup(found.first, found.second, f"{count(found.cases, 'case')} of {split}")
+            return Lookup(found.first, found.second, f"{count(found.cases, 'case')} of {split}")
     return None
-
-
-def _lookup(vote: float, winner: float, cases: str) -> Lookup:
-    both = f"{share(vote)} by the nearest cases' vote, {share(winner)} by the prompt, on {cases}"
-    return Lookup(vote > winner, f"use the lookup: {both}" if vote > winner else f"no lookup does as well: {both}"
-                  if vote < winner else f"a lookup does as well: {both}")  # fmt: skip
 
 
 def failing(evolution: Evolution) -> list[Failing]:
     """What still fails: known cases first, then those of val and gate."""
     found = []
+    before = evolution.incumbent.cells if evolution.incumbent and evolution.has_new_leader else {}
     for name, cell in (*evolution.failing("train"), *evolution.failing("val", "gate")):
         task = evolution.tasks.get(name)
         # A rollout of several is shown by one that failed.
@@ -202,6 +241,7 @@ def failing(evolution: Evolution) -> list[Failing]:
                 task.file if task else "",
                 cut(shown(rollout.output), 200) if rollout else "",
                 cut(rollout.reason, 300) if rollout else "",
+                name in before and cell_passed(before[name]),
             )
         )
     return found

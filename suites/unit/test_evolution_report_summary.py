@@ -16,6 +16,7 @@ from evolve.core.evolution_events import (
     GateDecided,
     GateStarted,
     RolloutScored,
+    TaskInfo,
 )
 from evolve.core.evolution_json import from_line, to_line
 from evolve.core.evolution_summary import Evolution, cell_passed, fold
@@ -133,13 +134,23 @@ def test_lineage_goes_from_the_incumbents_child_to_the_winner():
 
 
 def with_vote(vote: float | None) -> Evolution:
-    return fold(replace(e, vote=vote) if isinstance(e, GateDecided) else e for e in evolution_events())
+    """Without the vote's own answers: what the gate says counts."""
+    events = [e for e in evolution_events() if not (isinstance(e, RolloutScored) and e.candidate == VOTE)]
+    return fold(replace(e, vote=vote) if isinstance(e, GateDecided) else e for e in events)
 
 
 def test_a_winning_vote_says_use_the_lookup():
     assert lookup(with_vote(0.9)).text.startswith("use the lookup: 90% by the nearest cases' vote")
     assert lookup(with_vote(0.1)).text.startswith("no lookup does as well")
     assert lookup(with_vote(with_vote(0.1).gate.decision.candidate)).text.startswith("a lookup does as well")
+
+
+def test_the_vote_is_weighed_by_family_as_the_gate_is():
+    tasks = tuple(TaskInfo(name, name, family, "gate") for name, family in (("1", "a"), ("2", "a"), ("3", "b")))
+    started = replace(next(iter(evolution_events())), tasks=tasks)
+    votes = [rollout(VOTE, name, name == "3", split="gate") for name in "123"]
+    evolution = fold([started, *votes, *(e for e in evolution_events() if isinstance(e, GateDecided))])
+    assert lookup(evolution).vote == 0.5
 
 
 def test_what_still_fails_names_the_answer():
@@ -203,6 +214,7 @@ def test_a_resumed_run_goes_on():
     evolution = fold([*killed_events(), replace(started, resumed=True), *events[1:]])
     assert len(evolution.candidates) == len(fold(events).candidates)
     assert evolution.phase == "finished"
+    assert evolution.curve == fold(events).curve
 
 
 def test_a_candidate_dropped_in_the_race_says_so():

@@ -1,0 +1,150 @@
+"""An evolution as compact data for the page's script.
+
+What is seen at once (candidates, cases, one letter a cell) is small and read when the page opens. The evidence (texts,
+diffs, answers, reasons) stands in a block of its own that the script reads when a reader first asks for some of it.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+
+from evolve.core.evolution_events import TaskInfo
+from evolve.core.evolution_summary import Candidate, Cell, Evolution, cell_harmful, cell_passed
+from evolve.core.json_value import JsonValue
+from evolve.report.evolution_diff import Line, diff
+from evolve.report.html_rows import Texts
+from evolve.report.text import shown
+
+SPLITS: Final = ("train", "val", "gate")
+NOT_ASKED: Final = "."
+_KINDS: Final = {"same": " ", "added": "+", "removed": "-", "gap": "@"}
+
+
+def overview_data(evolution: Evolution) -> dict[str, JsonValue]:
+    """What the script draws at once; candidates and cases are named by their place in its lists."""
+    tasks = ordered_tasks(evolution)
+    places = {name: at for at, name in enumerate(evolution.candidates)}
+    curve: list[JsonValue] = [
+        [point.spent, places[point.candidate], _number(point.mean), int(point.is_best)] for point in evolution.curve
+    ]
+    return {
+        "incumbent": _place(places, evolution.incumbent),
+        "winner": _place(places, evolution.leader) if evolution.has_new_leader else -1,
+        "vote": _place(places, evolution.vote),
+        "phase": evolution.phase,
+        "budget": evolution.started.budget if evolution.started else 0,
+        "spent": evolution.spent,
+        "tasks": [[task.id, task.description, task.family, task.split, task.status, task.file] for task in tasks],
+        "candidates": [_candidate(one, places, tasks) for one in evolution.candidates.values()],
+        "curve": curve,
+    }
+
+
+def evidence_data(evolution: Evolution) -> dict[str, JsonValue]:
+    """What stands behind each cell and candidate: texts once, the rest by number."""
+    texts = Texts()
+    tasks = ordered_tasks(evolution)
+    candidates = list(evolution.candidates.values())
+    cases: list[JsonValue] = [
+        [texts.number(task.shown), texts.number(" or ".join(map(shown, task.accepted)))] for task in tasks
+    ]
+    prompts: list[JsonValue] = [texts.number(one.info.text) for one in candidates]
+    # Answers come last: when there are too many texts, theirs are the ones that are cut short.
+    answers: list[JsonValue] = [_answers(one, tasks, texts) for one in candidates]
+    changes: list[JsonValue] = [list(_changes(one, evolution)) for one in candidates]
+    return {"cases": cases, "prompts": prompts, "answers": answers, "changes": changes, "texts": texts.all}
+
+
+def ordered_tasks(evolution: Evolution) -> list[TaskInfo]:
+    """Cases by split and family, each family together; those that only rollouts name are at the end."""
+    known = dict(evolution.tasks)
+    for candidate in evolution.candidates.values():
+        for name in candidate.cells.keys() - known.keys():
+            known[name] = TaskInfo(name, name, "", candidate.cells[name][0].split)
+    ranks = {split: at for at, split in enumerate(SPLITS)}
+    return sorted(known.values(), key=lambda task: (ranks.get(task.split, len(ranks)), task.family))
+
+
+def encoded_diff(before: str, after: str) -> list[JsonValue]:
+    """A diff for the script: for each line its kind's sign, then texts that are in turn as before and changed."""
+    return list(_encoded(before, after))
+
+
+@lru_cache(maxsize=4096)
+def _encoded(before: str, after: str) -> tuple[JsonValue, ...]:
+    return tuple(_line(line) for line in diff(before, after))
+
+
+def _line(line: Line) -> JsonValue:
+    parts: list[JsonValue] = [_KINDS[line.kind]]
+    for piece in line.pieces:
+        if piece.is_changed != (len(parts) % 2 == 0):
+            parts.append("")
+        parts.append(piece.text)
+    return parts
+
+
+def _place(places: dict[str, int], candidate: Candidate | None) -> int:
+    return places[candidate.info.id] if candidate else -1
+
+
+def _candidate(one: Candidate, places: dict[str, int], tasks: Iterable[TaskInfo]) -> JsonValue:
+    info = one.info
+    parents: list[JsonValue] = [places[name] for name in info.parents if name in places]
+    reasons: list[JsonValue] = list(one.reasons)
+    row = "".join(_letter(one.cells.get(task.id)) for task in tasks)
+    means = {split: _standing(one, split) for split in SPLITS}
+    found: dict[str, JsonValue] = {split: value for split, value in means.items() if value}
+    return [info.id, parents, info.operator, info.note, one.status, one.spent, reasons, found, row]
+
+
+def _standing(one: Candidate, split: str) -> list[JsonValue]:
+    found = one.standing(split)
+    return [found.cases, found.passed, found.harmful, _number(found.mean)] if found else []
+
+
+def _letter(cell: Cell | None) -> str:
+    """p(ass), f(ail), h(armful), m(ixed: its repeats differ), or a dot where it was not asked."""
+    if not cell:
+        return NOT_ASKED
+    if cell_harmful(cell):
+        return "h"
+    if len({rollout.passed for rollout in cell}) > 1:
+        return "m"
+    return "p" if cell_passed(cell) else "f"
+
+
+def _changes(one: Candidate, evolution: Evolution) -> Iterator[JsonValue]:
+    """Diffs to each parent, and to the incumbent where that is no parent: whose, then the lines."""
+    incumbent = evolution.incumbent
+    others = [evolution.candidates[name] for name in one.info.parents if name in evolution.candidates]
+    if incumbent and others and incumbent not in others:
+        others.append(incumbent)
+    for other in others:
+        yield [other.info.id, encoded_diff(other.info.text, one.info.text)]
+
+
+def _answers(one: Candidate, tasks: Iterable[TaskInfo], texts: Texts) -> JsonValue:
+    """By case, in the order of the row: nothing, or each repeat's answer."""
+    found: list[JsonValue] = []
+    for task in tasks:
+        cell = one.cells.get(task.id)
+        found.append(_rollouts(cell, texts) if cell else 0)
+    return found
+
+
+def _rollouts(cell: Cell, texts: Texts) -> JsonValue:
+    """For each repeat, one after the other: output, reason, score, letter, free, prompt, cached, completion, s."""
+    flat: list[JsonValue] = []
+    for rollout in sorted(cell, key=lambda item: item.repeat):
+        usage = rollout.tokens
+        flat += (texts.number(shown(rollout.output)), texts.number(rollout.reason), _number(rollout.score))
+        flat += (_letter((rollout,)), int(rollout.is_free), usage.prompt, usage.cached, usage.completion)
+        flat.append(_number(rollout.seconds))
+    return flat
+
+
+def _number(value: float) -> JsonValue:
+    """Null for what JSON has no number for."""
+    return round(value, 4) if math.isfinite(value) else None
