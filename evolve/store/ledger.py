@@ -1,10 +1,12 @@
 """The ledger: who bought which answer, and what it was worth. The answers themselves are in `store/answers.py`.
 
 ledger.sqlite, beside answers.sqlite
-  purchases  key of the answer, the run that buys it, how often it was asked; written before the call
-  scores     key of answer, assertions and scorer version, score as JSON; in the order in which they came
+  charges  key of the answer, a run that pays for it, how often that run has asked; written before the call
+  scores   key of answer, assertions and scorer version, score as JSON; in the order in which they came
 
-A purchase without an answer was in flight when its process was killed: it is asked again and counted as repeated.
+A charge stands from the first look at a price, so that a run that begins again pays what it paid before, whoever bought
+since. One that was asked and has no answer was in flight when its process was killed: it is asked again and counted as
+repeated.
 """
 
 import json
@@ -23,7 +25,8 @@ from evolve.store.answers import SqliteAnswers, key_of
 _VERSION = 1
 _BUSY_MS = 20_000
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS purchases (key BLOB PRIMARY KEY, run TEXT NOT NULL, asked INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS charges
+  (key BLOB NOT NULL, run TEXT NOT NULL, asked INTEGER NOT NULL, PRIMARY KEY (key, run)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scores (number INTEGER PRIMARY KEY, key BLOB UNIQUE NOT NULL, score TEXT NOT NULL);
 """
 
@@ -37,11 +40,16 @@ class SqliteLedger:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "ledger.sqlite"
-        self._answers = SqliteAnswers(folder / "answers.sqlite")
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             self._database = self._open()
         except (sqlite3.Error, OSError) as exc:
             raise self._fault(exc) from exc
+        try:
+            self._answers = SqliteAnswers(folder / "answers.sqlite")
+        except EnvironmentFault:
+            self._database.close()
+            raise
 
     @property
     def notice(self) -> str:
@@ -50,23 +58,29 @@ class SqliteLedger:
 
     def price(self, identity: JsonValue, run: str) -> int:
         """See `Ledger.price`."""
-        row = self._one("SELECT run FROM purchases WHERE key = ?", key_of(identity))
-        if row is not None and row[0] == run:
+        key = key_of(identity)
+        if self._asked(key, run) is not None:
             return 1
-        return 0 if self._answers.knows(identity) else 1
+        if self._answers.knows(identity):
+            return 0
+        self._do("INSERT OR IGNORE INTO charges VALUES (?, ?, 0)", key, run)
+        return 1
 
     async def answer(self, identity: JsonValue, run: str, buy: Callable[[], Awaitable[Answer]]) -> Bought:
         """See `Ledger.answer`."""
         key = key_of(identity)
-        asked = 0
+        is_new = False
 
-        async def recorded() -> Answer:
-            nonlocal asked
-            asked = self._note_purchase(key, run)
+        async def charged() -> Answer:
+            nonlocal is_new
+            is_new = True
+            self._do(
+                "INSERT INTO charges VALUES (?, ?, 1) ON CONFLICT (key, run) DO UPDATE SET asked = asked + 1", key, run
+            )
             return await buy()
 
-        answer = await self._answers.once(identity, recorded)
-        return Bought(answer, is_new=asked > 0, is_repeated=asked > 1)
+        answer = await self._answers.once(identity, charged)
+        return Bought(answer, is_new=is_new, is_repeated=(self._asked(key, run) or 0) > 1)
 
     def score(self, identity: JsonValue, judged: JsonValue) -> JsonValue:
         """See `Ledger.score`."""
@@ -84,16 +98,10 @@ class SqliteLedger:
         await self._answers.close()
         self._database.close()
 
-    def _note_purchase(self, key: bytes, run: str) -> int:
-        """Writes down that `run` asks now; how often this answer was asked, this time included."""
-        self._do(
-            "INSERT INTO purchases VALUES (?, ?, 1) "
-            "ON CONFLICT (key) DO UPDATE SET run = excluded.run, asked = asked + 1",
-            key,
-            run,
-        )
-        row = self._one("SELECT asked FROM purchases WHERE key = ?", key)
-        return int(row[0]) if row else 1
+    def _asked(self, key: bytes, run: str) -> int | None:
+        """How often the run has asked; None where it does not pay for this answer."""
+        row = self._one("SELECT asked FROM charges WHERE key = ? AND run = ?", key, run)
+        return None if row is None else int(row[0])
 
     def _one(self, statement: str, *values: bytes | str) -> tuple[str, ...] | None:
         try:
