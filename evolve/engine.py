@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from evolve.core.answers import TokenUsage
-from evolve.core.errors import EnvironmentFault
+from evolve.core.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.evolution_events import (
     VOTE,
     Accepted,
@@ -66,6 +66,7 @@ class Reflector(Protocol):
 
         Raises:
             EnvironmentFault: its endpoint failed.
+            CannotEvaluate: it has no answer to this.
         """
         ...
 
@@ -140,6 +141,8 @@ class Evolution:
         self._shown, self._text_of = shown, text_of
         self._odds, self._lookup = odds, lookup
         self._reflector = reflector
+        self._is_reflecting = reflector is not None
+        """False from its first failure on."""
         self._clock = clock
         self._begun = clock()
         self._chance = random.Random(plan.seed)
@@ -305,15 +308,16 @@ class Evolution:
         situation = Situation(parent, self._state.population, tasks, self._shown, self._odds, self._chance)
         if operator.reflecting is None:
             return operator.propose(situation)
-        inputs = operator.reflecting.ask(situation)
+        inputs = operator.reflecting.ask(situation) if self._is_reflecting else None
         if inputs is None or self._reflector is None:
             return None
         try:
             answer = await self._reflector.propose(inputs)
+        except CannotEvaluate as error:
+            return f"the reflector has no answer: {error}"
         except EnvironmentFault as fault:
             # The search goes on without it: the operators that ask no model are still there.
-            self._operators = {name: op for name, op in self._operators.items() if op.reflecting is None}
-            self._bandit = Bandit((op.name, op.prior) for op in self._operators.values())
+            self._is_reflecting = False
             return f"the reflector failed and is not asked again: {fault}"
         return None if answer is None else operator.reflecting.read(situation, answer)
 

@@ -1,9 +1,11 @@
 """The reflector: the adaptation agent, who writes proposals for the operators that ask a model."""
 
+import json
 from collections.abc import Mapping
 
 from evolve.core.agents import Agent, Render, render_agent
 from evolve.core.answers import Request
+from evolve.core.errors import CannotEvaluate
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Ledger, Provider
 
@@ -22,7 +24,7 @@ class AgentReflector:
         self.calls = 0
 
     async def propose(self, inputs: Mapping[str, JsonValue]) -> str | None:
-        """The answer as text; None when the cap is reached. Raises EnvironmentFault when the endpoint fails."""
+        """See `Reflector.propose` in engine.py; an answer that is not text is told as the JSON that it is."""
         if self.calls >= self._cap:
             return None
         self.calls += 1
@@ -32,4 +34,7 @@ class AgentReflector:
         identity = self._provider.identity(request) or {"prompt": made.text}
         numbered: JsonValue = {"call": self.calls, "run": self._run, "of": identity}
         bought = await self._ledger.answer(numbered, self._run, lambda: self._provider.answer(request))
-        return bought.answer.output if isinstance(bought.answer.output, str) else None
+        answer = bought.answer
+        if answer.error is not None:
+            raise CannotEvaluate(answer.error)
+        return answer.output if isinstance(answer.output, str) else json.dumps(answer.output)

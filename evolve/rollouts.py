@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from evolve.core.agents import Agent, AgentPrompt, Demo, DemoBank, Render, render_agent
 from evolve.core.answers import Answer, Request, TokenUsage
-from evolve.core.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.formats.json_text import json_or
 from evolve.core.json_value import JsonValue
 from evolve.core.judging import Judge, target, worst_error
@@ -16,6 +16,7 @@ from evolve.core.search.genome import Genome, agent_of, demos_of
 from evolve.core.search.tasks import Score, Task
 from evolve.core.suite import Evaluation, Prompt, ProviderSpec
 from evolve.core.suite_dump import requirements_mapping
+from evolve.core.verdicts import Verdict
 
 SCORER_VERSION = 1
 """Raised when equal answers get other scores than before."""
@@ -59,6 +60,8 @@ class Asked:
 
     request: Request
     identity: JsonValue
+    key: str
+    """The identity as text."""
     is_paid: bool = False
     """It counts against the run's budget, bought now or by an earlier attempt."""
 
@@ -93,6 +96,8 @@ class Rollouts:
         self._concurrency = concurrency
         self._banks: dict[JsonValue, DemoBank] = {}
         self._counted: set[str] = set()
+        self._unstored: dict[str, Answer] = {}
+        """Answers with an error: the ledger keeps none, and yet a run must not buy one twice."""
         self.model_s = 0.0
         """Seconds in which at least one call was under way."""
         self._under_way = 0
@@ -128,12 +133,11 @@ class Rollouts:
         """As many of the first questions as the budget can pay; they are counted here, before they are asked."""
         taken: list[tuple[Task, Asked]] = []
         for task, question in asked:
-            key = _key(question.identity)
-            price = 0 if key in self._counted else self._ledger.price(question.identity, self.run)
+            price = 0 if question.key in self._counted else self._ledger.price(question.identity, self.run)
             if price > self.budget.left:
                 break
             if price:
-                self._counted.add(key)
+                self._counted.add(question.key)
                 self.budget.spent += 1
             else:
                 self.budget.free += 1
@@ -147,15 +151,16 @@ class Rollouts:
         if identity is None:  # never stored elsewhere, but one run must not buy it twice
             identity = {"run": self.run, "prompt": made.text, "config": dict(made.config)}
         # As the runner of suites names it, so that what a suite's run bought is free here.
-        return Asked(request, {"repeat": repeat, "of": identity} if repeat else identity)
+        named: JsonValue = {"repeat": repeat, "of": identity} if repeat else identity
+        return Asked(request, named, json.dumps(named, sort_keys=True))
 
     async def _rollout(self, task: Task, question: Asked) -> Rollout:
         begun = self._clock()
-        bought = await self._ledger.answer(question.identity, self.run, lambda: self._buy(question.request))
+        bought = await self._ledger.answer(question.identity, self.run, lambda: self._buy(question))
         seconds = self._clock() - begun
-        self.budget.repeated += bought.is_repeated
         tokens = TokenUsage()
         if question.is_paid:
+            self.budget.repeated += bought.is_repeated
             tokens = bought.answer.tokens
             self.budget.tokens += tokens
             if bought.answer.cost is not None:
@@ -163,7 +168,15 @@ class Rollouts:
         score = await self._score(task, question, bought.answer)
         return Rollout(task, score, not question.is_paid, tokens, seconds if bought.is_new else 0.0, self.budget.spent)
 
-    async def _buy(self, request: Request) -> Answer:
+    async def _buy(self, question: Asked) -> Answer:
+        if question.key in self._unstored:
+            return self._unstored[question.key]
+        answer = await self._timed(question.request)
+        if answer.error is not None:
+            self._unstored[question.key] = answer
+        return answer
+
+    async def _timed(self, request: Request) -> Answer:
         if not self._under_way:
             self._busy_since = self._clock()
         self._under_way += 1
@@ -177,29 +190,28 @@ class Rollouts:
                 self.model_s += self._clock() - self._busy_since
 
     async def _score(self, task: Task, question: Asked, answer: Answer) -> Score:
-        judged: JsonValue = {
-            "version": SCORER_VERSION,
-            "requirements": [*requirements_mapping(task.test)],
-            "task": task.id,
-        }
+        if answer.error is not None or answer.output is None:
+            return Score(0.0, False, answer.error or "no output")
+        judged = _judged_by(task)
         stored = self._ledger.score(question.identity, judged)
         if isinstance(stored, dict):
             return _score_of(stored)
-        score = await self._judged(task, question.request, answer)
-        self._ledger.keep_score(question.identity, judged, _as_json(score))
+        verdict = await self._verdict(task, question.request, answer)
+        score = _scored(task, answer, verdict)
+        # What could not be judged now is judged anew, and so is what a file judges: it may be another tomorrow.
+        if not verdict.error and "file://" not in json.dumps(judged):
+            self._ledger.keep_score(question.identity, judged, _as_json(score))
         return score
 
-    async def _judged(self, task: Task, request: Request, answer: Answer) -> Score:
-        if answer.error is not None or answer.output is None:
-            return Score(0.0, False, answer.error or "no output")
+    async def _verdict(self, task: Task, request: Request, answer: Answer) -> Verdict:
         spec = ProviderSpec(self._provider.id)
         evaluation = Evaluation(task.description, task.test, task.vars, Prompt("", request.label), spec, 0, 0)
         verdict = await self._judge.verdict(target(answer.output, answer, evaluation, task.vars, request.prompt))
         if verdict.error and worst_error(verdict) == "environment":
             raise EnvironmentFault(verdict.error)
-        output = json_or(answer.output, answer.output) if isinstance(answer.output, str) else answer.output
-        value = float(verdict.passed) if task.accepted else min(1.0, max(0.0, verdict.score))
-        return Score(value, verdict.passed, verdict.reason, output, output in task.forbidden)
+        if verdict.error and worst_error(verdict) == "input":
+            raise InputError(Problem(f"{task.description}: {verdict.error}", Location(task.file)))
+        return verdict
 
     def _bank(self, agent: Agent, genome: Genome) -> DemoBank | None:
         settings = agent.demos
@@ -212,8 +224,20 @@ class Rollouts:
         return self._banks[key].limited(settings.k)
 
 
-def _key(identity: JsonValue) -> str:
-    return json.dumps(identity, sort_keys=True)
+def _judged_by(task: Task) -> JsonValue:
+    """All that decides what an answer is worth."""
+    return {
+        "version": SCORER_VERSION,
+        "requirements": [*requirements_mapping(task.test)],
+        "forbidden": list(task.forbidden),
+        "task": task.id,
+    }
+
+
+def _scored(task: Task, answer: Answer, verdict: Verdict) -> Score:
+    output = json_or(answer.output, answer.output) if isinstance(answer.output, str) else answer.output
+    value = float(verdict.passed) if task.accepted else min(1.0, max(0.0, verdict.score))
+    return Score(value, verdict.passed, verdict.reason, output, output in task.forbidden)
 
 
 def _as_json(score: Score) -> dict[str, JsonValue]:
