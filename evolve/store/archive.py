@@ -3,23 +3,23 @@
 archive.sqlite
   runs        run, agent, command, when it began first, the agent's file, where the winner's file goes
   candidates  run, id, parents, operator, note, genome as JSON
+  attempts    run, attempt: each process that goes on with a run has its own number
   events      run, attempt, number, event as a line of JSON; a run that is resumed tells its events anew
   promotions  the agent's file, what it held before and after, and what else changed; `undone` when it was rolled back
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evolve.core.agents import DemoSettings, Section
-from evolve.core.errors import EnvironmentFault, InputError, Problem
+from evolve.core.errors import InputError, Problem
 from evolve.core.evolution_events import EvolutionEvent, EvolutionStarted
 from evolve.core.evolution_json import from_line, to_line
 from evolve.core.search.genome import Genome
+from evolve.store.shared_file import SharedFile
 
-_BUSY_S = 20.0
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs
@@ -28,12 +28,24 @@ CREATE TABLE IF NOT EXISTS runs
 CREATE TABLE IF NOT EXISTS candidates
   (run TEXT, id TEXT, parents TEXT NOT NULL, operator TEXT NOT NULL, note TEXT NOT NULL, genome TEXT NOT NULL,
    PRIMARY KEY (run, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempts
+  (run TEXT, attempt INTEGER, PRIMARY KEY (run, attempt)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events
   (run TEXT, attempt INTEGER, number INTEGER, line TEXT NOT NULL, PRIMARY KEY (run, attempt, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS promotions
   (number INTEGER PRIMARY KEY, file TEXT NOT NULL, run TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
    pinned TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0);
 """
+_NEXT_ATTEMPT = """
+INSERT INTO attempts SELECT ?1, 1 + coalesce(max(attempt), 0) FROM
+  (SELECT attempt FROM attempts WHERE run = ?1 UNION ALL SELECT attempt FROM events WHERE run = ?1)
+RETURNING attempt
+"""
+_TELLING_ATTEMPT = """
+SELECT attempt FROM events WHERE run = ?1
+ORDER BY substr(line, 1, length(?2)) = ?2 DESC, attempt DESC LIMIT 1
+"""
+_FINISHED = '{"event":"EvolutionFinished",'
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,46 +86,29 @@ class Archive:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "archive.sqlite"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = OFF")
-            self._check_version()
-            self._database.executescript(_SCHEMA)
-            self._database.execute(f"PRAGMA user_version = {_VERSION}")
-        except (sqlite3.Error, OSError) as exc:
-            raise EnvironmentFault(
-                f"the archive {self._path}: {exc}", hint="set EVOLVE_CACHE_DIR to a folder that can be written"
-            ) from exc
-
-    def _check_version(self) -> None:
-        version = self._database.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            raise EnvironmentFault(
-                f"the archive {self._path} has format {version}, this version of Anneal knows {_VERSION}",
-                hint="move the file away, or set EVOLVE_CACHE_DIR to another folder",
-            )
+        self._file = SharedFile(folder / "archive.sqlite", _SCHEMA, version=_VERSION, what="the archive")
 
     def begin(self, started: EvolutionStarted, *, agent_file: Path, winner_file: Path) -> "Recorder":
         """Writes a run down; its events go to what is returned. A second attempt tells anew where its files are."""
         row = (started.run, started.agent, started.command, started.started_s)
         places = (str(agent_file.resolve()), str(winner_file.resolve()))
-        self._database.execute(
+        self._file.do(
             "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO UPDATE "
             "SET command = excluded.command, agent_file = excluded.agent_file, winner_file = excluded.winner_file",
-            (*row, *places),
+            *row,
+            *places,
         )
-        return Recorder(self._database, started.run, self._attempts(started.run) + 1)
+        attempt = self._file.one(_NEXT_ATTEMPT, started.run)
+        assert attempt is not None
+        return Recorder(self._file, started.run, attempt[0])
 
     def knows(self, run: str) -> bool:
         """Whether the run was begun before."""
-        return self._attempts(run) > 0
+        return self._attempt(run) > 0
 
     def runs(self) -> list[RunRecord]:
         """All runs, the newest first."""
-        rows = self._database.execute(
+        rows = self._file.all(
             "SELECT run, agent, command, started, agent_file, winner_file FROM runs ORDER BY started DESC, run"
         )
         return [RunRecord(*row) for row in rows]
@@ -134,9 +129,9 @@ class Archive:
         raise InputError(Problem(f"{len(found)} runs begin with {name!r}", None, f"the newest are {known}"))
 
     def events(self, run: str) -> Iterator[EvolutionEvent]:
-        """The events of the run's last attempt."""
-        rows = self._database.execute(
-            "SELECT line FROM events WHERE run = ? AND attempt = ? ORDER BY number", (run, self._attempts(run))
+        """The events of the last attempt that came to an end, of the last one where none did."""
+        rows = self._file.all(
+            "SELECT line FROM events WHERE run = ? AND attempt = ? ORDER BY number", run, self._attempt(run)
         )
         return (from_line(line) for (line,) in rows)
 
@@ -146,9 +141,7 @@ class Archive:
         Raises:
             InputError: the run has no such candidate.
         """
-        row = self._database.execute(
-            "SELECT genome FROM candidates WHERE run = ? AND id = ?", (run, candidate)
-        ).fetchone()
+        row = self._file.one("SELECT genome FROM candidates WHERE run = ? AND id = ?", run, candidate)
         if row is None:
             raise InputError(Problem(f"run {run} has no candidate {candidate!r}"))
         return genome_from_text(row[0])
@@ -158,15 +151,15 @@ class Archive:
     ) -> None:
         """Writes a promotion down, so that it can be undone."""
         row = (str(file), run, json.dumps(before), json.dumps(after), json.dumps(pinned))
-        self._database.execute("INSERT INTO promotions (file, run, before, after, pinned) VALUES (?, ?, ?, ?, ?)", row)
+        self._file.do("INSERT INTO promotions (file, run, before, after, pinned) VALUES (?, ?, ?, ?, ?)", *row)
 
     def last_promotion(self, file: Path) -> Promotion | None:
         """The newest promotion of an agent's file that was not undone."""
-        row = self._database.execute(
+        row = self._file.one(
             "SELECT number, file, run, before, after, pinned FROM promotions "
             "WHERE file = ? AND NOT undone ORDER BY number DESC",
-            (str(file),),
-        ).fetchone()
+            str(file),
+        )
         if row is None:
             return None
         number, name, run, before, after, pinned = row
@@ -174,34 +167,35 @@ class Archive:
 
     def note_undone(self, promotion: Promotion) -> None:
         """Writes down that a promotion was rolled back."""
-        self._database.execute("UPDATE promotions SET undone = 1 WHERE number = ?", (promotion.number,))
+        self._file.do("UPDATE promotions SET undone = 1 WHERE number = ?", promotion.number)
 
     def close(self) -> None:
         """Closes the file."""
-        self._database.close()
+        self._file.close()
 
-    def _attempts(self, run: str) -> int:
-        row = self._database.execute("SELECT max(attempt) FROM events WHERE run = ?", (run,)).fetchone()
-        return int(row[0] or 0)
+    def _attempt(self, run: str) -> int:
+        """Whose events tell the run's story; 0 for a run that has none."""
+        row = self._file.one(_TELLING_ATTEMPT, run, _FINISHED)
+        return int(row[0]) if row else 0
 
 
 class Recorder:
     """Writes one attempt of one run."""
 
-    def __init__(self, database: sqlite3.Connection, run: str, attempt: int) -> None:
-        self._database, self._run, self._attempt = database, run, attempt
+    def __init__(self, file: SharedFile, run: str, attempt: int) -> None:
+        self._file, self._run, self._attempt = file, run, attempt
         self._number = 0
 
     def event(self, event: EvolutionEvent) -> None:
         """Appends an event."""
         self._number += 1
         row = (self._run, self._attempt, self._number, to_line(event))
-        self._database.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
+        self._file.do("INSERT INTO events VALUES (?, ?, ?, ?)", *row)
 
     def candidate(self, genome: Genome, parents: tuple[str, ...], operator: str, note: str) -> None:
         """Appends a candidate; one that is there already stays as it is."""
         row = (self._run, genome.id, json.dumps(parents), operator, note, genome_to_text(genome))
-        self._database.execute("INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._file.do("INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?, ?)", *row)
 
 
 def genome_to_text(genome: Genome) -> str:

@@ -10,10 +10,7 @@ repeated.
 """
 
 import json
-import sqlite3
-import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from pathlib import Path
 
 from evolve.core.answers import Answer
@@ -21,9 +18,9 @@ from evolve.core.errors import EnvironmentFault
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Bought
 from evolve.store.answers import SqliteAnswers, key_of
+from evolve.store.shared_file import SharedFile
 
 _VERSION = 1
-_BUSY_MS = 20_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS charges
   (key BLOB NOT NULL, run TEXT NOT NULL, asked INTEGER NOT NULL, PRIMARY KEY (key, run)) WITHOUT ROWID;
@@ -39,16 +36,11 @@ class SqliteLedger:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "ledger.sqlite"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._database = self._open()
-        except (sqlite3.Error, OSError) as exc:
-            raise self._fault(exc) from exc
+        self._file = SharedFile(folder / "ledger.sqlite", _SCHEMA, version=_VERSION, what="the ledger")
         try:
             self._answers = SqliteAnswers(folder / "answers.sqlite")
         except EnvironmentFault:
-            self._database.close()
+            self._file.close()
             raise
 
     @property
@@ -63,7 +55,7 @@ class SqliteLedger:
             return 1
         if self._answers.knows(identity):
             return 0
-        self._do("INSERT OR IGNORE INTO charges VALUES (?, ?, 0)", key, run)
+        self._file.do("INSERT OR IGNORE INTO charges VALUES (?, ?, 0)", key, run)
         return 1
 
     async def answer(self, identity: JsonValue, run: str, buy: Callable[[], Awaitable[Answer]]) -> Bought:
@@ -74,7 +66,7 @@ class SqliteLedger:
         async def charged() -> Answer:
             nonlocal is_new
             is_new = True
-            self._do(
+            self._file.do(
                 "INSERT INTO charges VALUES (?, ?, 1) ON CONFLICT (key, run) DO UPDATE SET asked = asked + 1", key, run
             )
             return await buy()
@@ -84,70 +76,21 @@ class SqliteLedger:
 
     def score(self, identity: JsonValue, judged: JsonValue) -> JsonValue:
         """See `Ledger.score`."""
-        row = self._one("SELECT score FROM scores WHERE key = ?", key_of([identity, judged]))
+        row = self._file.one("SELECT score FROM scores WHERE key = ?", key_of([identity, judged]))
         value: JsonValue = json.loads(row[0]) if row is not None else None
         return value
 
     def keep_score(self, identity: JsonValue, judged: JsonValue, score: JsonValue) -> None:
         """See `Ledger.keep_score`."""
         row = (key_of([identity, judged]), json.dumps(score, separators=(",", ":")))
-        self._do("INSERT OR IGNORE INTO scores (key, score) VALUES (?, ?)", *row)
+        self._file.do("INSERT OR IGNORE INTO scores (key, score) VALUES (?, ?)", *row)
 
     async def close(self) -> None:
         """Stores what is pending, and closes both files."""
         await self._answers.close()
-        self._database.close()
+        self._file.close()
 
     def _asked(self, key: bytes, run: str) -> int | None:
         """How often the run has asked; None where it does not pay for this answer."""
-        row = self._one("SELECT asked FROM charges WHERE key = ? AND run = ?", key, run)
+        row = self._file.one("SELECT asked FROM charges WHERE key = ? AND run = ?", key, run)
         return None if row is None else int(row[0])
-
-    def _one(self, statement: str, *values: bytes | str) -> tuple[str, ...] | None:
-        try:
-            row: tuple[str, ...] | None = self._database.execute(statement, values).fetchone()
-        except sqlite3.Error as exc:
-            raise self._fault(exc) from exc
-        return row
-
-    def _do(self, statement: str, *values: bytes | str) -> None:
-        try:
-            self._database.execute(statement, values)
-        except sqlite3.Error as exc:
-            raise self._fault(exc) from exc
-
-    def _fault(self, exc: Exception) -> EnvironmentFault:
-        return EnvironmentFault(
-            f"the ledger {self._path}: {exc}", hint="set EVOLVE_CACHE_DIR to a folder that can be written"
-        )
-
-    def _open(self) -> sqlite3.Connection:
-        """The connection; waits while another process makes the file ready."""
-        until = time.monotonic() + _BUSY_MS / 1000
-        while True:
-            database = sqlite3.connect(self._path, timeout=_BUSY_MS / 1000, isolation_level=None)
-            try:
-                return self._prepared(database)
-            except sqlite3.OperationalError as exc:
-                database.close()
-                if exc.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or time.monotonic() > until:
-                    raise
-            except BaseException:
-                database.close()
-                raise
-            time.sleep(0.005)
-
-    def _prepared(self, database: sqlite3.Connection) -> sqlite3.Connection:
-        with closing(database.execute("PRAGMA user_version")) as found:
-            version = found.fetchone()[0]
-        if version not in (0, _VERSION):
-            raise EnvironmentFault(
-                f"the ledger {self._path} has format {version}, this version of Anneal knows {_VERSION}",
-                hint="delete the file, or set EVOLVE_CACHE_DIR to another folder",
-            )
-        database.execute("PRAGMA journal_mode = WAL")
-        # As for the answers: the log survives the death of any process.
-        database.execute("PRAGMA synchronous = OFF")
-        database.executescript(_SCHEMA)
-        database.execute(f"PRAGMA user_version = {_VERSION}")
-        return database
