@@ -5,8 +5,10 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from evolve.assembly import LoadedSuite, Settings, load, tools_for
 from evolve.core.agents import Agent, DemoSettings, Render, search_key
@@ -14,7 +16,7 @@ from evolve.core.errors import InputError, Location, Problem
 from evolve.core.evolution_events import Estimate
 from evolve.core.judging import Judge
 from evolve.core.log_odds import LogOdds
-from evolve.core.ports import Provider
+from evolve.core.ports import Ledger, Provider
 from evolve.core.search.gate_history import GateRecord, usable_gate_families
 from evolve.core.search.genome import Genome, agent_of, genome_of
 from evolve.core.search.lookup import Lookup, best_lookup
@@ -23,7 +25,7 @@ from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite
 from evolve.core.search.tasks import Task
 from evolve.core.suite import ProviderSpec
 from evolve.core.templating.templates import Templates
-from evolve.engine import Evolution, Gates, Plan
+from evolve.engine import Evolution, Gates, Plan, Reflector
 from evolve.providers import ProviderSettings, open_provider
 from evolve.reflector import AgentReflector
 from evolve.rollouts import Budget, Rollouts
@@ -35,6 +37,8 @@ from evolve.store.case_files import StoredCase, load_cases
 from evolve.store.files import LocalFiles
 from evolve.store.ledger import SqliteLedger
 from evolve.store.scripts import LocalScripts
+
+_Resource = TypeVar("_Resource", bound=Closable)
 
 ADAPTATION_AGENT = "ADAPTATION_AGENT"
 _SEARCH_DIGEST = 700
@@ -84,14 +88,13 @@ class Prepared:
 
     evolution: Evolution
     material: Material
-    ledger: SqliteLedger
     render: Render
-    resources: list[Closable] = field(default_factory=list)
+    held: AsyncExitStack
+    """Providers, tools and the ledger."""
 
     async def close(self) -> None:
-        """Closes providers, tools and the ledger."""
-        for resource in (*self.resources, self.ledger):
-            await resource.close()
+        """Closes what it holds."""
+        await self.held.aclose()
 
 
 def read_material(wish: Wish, settings: Settings) -> Material:
@@ -130,7 +133,8 @@ def run_id(wish: Wish, material: Material, provider: str) -> str:
     """The name of a run: the same wish on the same material is the same run, whose second try goes on."""
     listed = [[task.id, task.split, task.status] for task in material.tasks]
     budget = wish.budget if wish.minutes is None else f"{wish.minutes:g}m"
-    told = [agent_text(material.agent), listed, wish.seed, budget, provider, wish.reflector]
+    reflector = [wish.reflector, wish.reflector_cap] if wish.reflector else None
+    told = [agent_text(material.agent), listed, wish.seed, budget, provider, reflector]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
     return f"{material.agent.name.lower().replace('_', '-')}-{digest}"
 
@@ -154,62 +158,89 @@ async def prepare(
         InputError: provider or reflector are wrong.
         EnvironmentFault: the provider does not answer.
     """
-    templates = Templates("strict")
-    ledger = SqliteLedger(settings.cache_dir)
-    tools, resources = tools_for(material.judged_by, settings, NoAnswers())
-    opened = _open(provider, settings, templates)
+    async with AsyncExitStack() as held:
+        templates = Templates("strict")
+        ledger = _held(held, SqliteLedger(settings.cache_dir))
+        opened = _held(held, _open(provider, settings, templates))
+        # Before the first answer is bought: a wrong name is told at once.
+        reflector = _reflector(wish, settings, templates, ledger, held, run)
+        tools, resources = tools_for(material.judged_by, settings, NoAnswers())
+        for resource in resources:
+            _held(held, resource)
+        rollouts = Rollouts(
+            run=run,
+            base=material.agent,
+            provider=opened,
+            ledger=ledger,
+            judge=Judge(material.judged_by.templates, tools),
+            render=templates.render,
+            tasks=material.tasks,
+            budget=Budget(known_budget or wish.budget or _MIN_BUDGET),
+            clock=time.perf_counter,
+            concurrency=wish.concurrency or (2 if provider.startswith("llamacpp:") else 8),
+        )
+        named = replace(wish, provider=provider)
+        evolution = await _evolution(named, material, rollouts, gates, reflector, templates.render, known_budget)
+        return Prepared(evolution, material, templates.render, held.pop_all())
+
+
+async def _evolution(
+    wish: Wish,
+    material: Material,
+    rollouts: Rollouts,
+    gates: Gates,
+    reflector: Reflector | None,
+    render: Render,
+    known_budget: int | None,
+) -> Evolution:
+    """The loop, its first answers measured."""
     agent, genome = material.agent, genome_of(material.agent)
-    budget = Budget(known_budget or wish.budget or _MIN_BUDGET)
-    clock = time.perf_counter
-    rollouts = Rollouts(
-        run=run,
-        base=agent,
-        provider=opened,
-        ledger=ledger,
-        judge=Judge(material.judged_by.templates, tools),
-        render=templates.render,
-        tasks=material.tasks,
-        budget=budget,
-        clock=clock,
-        concurrency=wish.concurrency or (2 if provider.startswith("llamacpp:") else 8),
-    )
     key_agent = _with_search_view(agent)
     labelled = [task for task in material.tasks if task.split == "train" and task.label is not None]
-    keys = {task.id: search_key(key_agent, task.vars, templates.render) for task in material.tasks}
+    keys = {task.id: search_key(key_agent, task.vars, render) for task in material.tasks}
     odds, lookup = _lookups(labelled, keys)
-    estimate, budget.total = await _estimate(wish, rollouts, genome, material.tasks, odds is not None, known_budget)
+    is_closed = odds is not None
+    estimate, rollouts.budget.total = await _estimate(wish, rollouts, genome, material.tasks, is_closed, known_budget)
     plan = Plan(
-        run=run,
+        run=rollouts.run,
         agent=agent.title,
         incumbent=genome,
         tasks=material.tasks,
         seed=wish.seed,
-        budget=budget.total,
-        provider=provider,
+        budget=rollouts.budget.total,
+        provider=wish.provider or agent.model,
         estimate=estimate,
         started_s=time.time(),
         resumed=known_budget is not None,
         command=wish.command,
     )
-    reflector = None
-    if wish.reflector is not None:
-        adviser = _open(wish.reflector, settings, templates)
-        resources = (*resources, adviser)
-        reflector = AgentReflector(
-            load_agent(find_agent(ADAPTATION_AGENT)), adviser, ledger, templates.render, run=run, cap=wish.reflector_cap
-        )
-    evolution = Evolution(
+    return Evolution(
         plan,
         rollouts,
         gates=gates,
         shown=lambda task: keys[task.id],
         text_of=lambda genome: agent_text(replace(agent_of(genome, agent), evidence=None)),
-        clock=clock,
+        clock=time.perf_counter,
         odds=odds,
         lookup=lookup,
         reflector=reflector,
     )
-    return Prepared(evolution, material, ledger, templates.render, [opened, *resources])
+
+
+def _held(held: AsyncExitStack, resource: _Resource) -> _Resource:
+    """The resource, which is closed when the stack is."""
+    held.push_async_callback(resource.close)
+    return resource
+
+
+def _reflector(
+    wish: Wish, settings: Settings, templates: Templates, ledger: Ledger, held: AsyncExitStack, run: str
+) -> Reflector | None:
+    if wish.reflector is None:
+        return None
+    agent = load_agent(find_agent(ADAPTATION_AGENT))
+    adviser = _held(held, _open(wish.reflector, settings, templates))
+    return AgentReflector(agent, adviser, ledger, templates.render, run=run, cap=wish.reflector_cap)
 
 
 def _case_files(names: Sequence[str]) -> list[Path]:
@@ -297,7 +328,7 @@ async def _estimate(
     wish: Wish, rollouts: Rollouts, genome: Genome, tasks: Sequence[Task], is_closed: bool, known_budget: int | None
 ) -> tuple[Estimate, int]:
     """What the run will cost at most, and its budget; a few answers of the incumbent are measured for it."""
-    train = [task for task in tasks if task.split == "train"]
+    train = [task for task in tasks if task.split == "train" and (task.accepted or task.test.requirements)]
     # The first that the race would ask: nothing is bought for the estimate alone.
     probes = sample([task for task in train if task.status == "open"] or train, _PROBES, seed=wish.seed)
     done = [rollout for task in probes for rollout in await rollouts.many(genome, [task])]
