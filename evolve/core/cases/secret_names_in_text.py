@@ -1,0 +1,98 @@
+"""Secrets that are known by the name beside them: `PASSWORD=x`, `"token": "x"`, `--secret x`, `Authorization: x`."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.core.cases.secret_shapes import Span
+
+_WORDS: Final = (
+    r"(?:pass(?:word|wd|phrase|code)|pwd|secret(?:[_-]?(?:access[_-]?)?key|[_-]?id)?|token|"
+    r"(?:api|access|private|auth|account|encryption|signing|master|shared[_-]?access|storage)[_-]?key(?:[_-]?id)?|"
+    r"shared[_-]?access[_-]?signature|credentials?|authorization|signature|jwt)"
+)
+_SHORT_WORDS: Final = r"(?:pass|auth|cookie|session(?:[_-]?(?:id|key|token))?|sig|sid)"
+"""Words that count only by themselves or after `_`, `-` or `.`: there are `bypass` and `compass`."""
+
+_NAME: Final = rf"(?:(?:[A-Za-z_][\w.-]{{0,60}}?)?{_WORDS}|(?:[A-Za-z_][\w.-]{{0,60}}?[_.-])?{_SHORT_WORDS})\d{{0,3}}"
+_IS_NAME: Final = re.compile(_NAME, re.IGNORECASE)
+
+_ASSIGNED: Final = re.compile(
+    rf"(?<![A-Za-z0-9_])(?P<name>{_NAME})\\*[\"'`]?[ \t]{{0,3}}(?P<sep>=>|:=|==?|:(?!//))[ \t]{{0,3}}"
+    rf"(?:(?:Basic|Bearer|Digest|Token|ApiKey|Negotiate)[ \t]+)?(?P<quote>\\*[\"'`])?",
+    re.IGNORECASE,
+)
+_FLAG: Final = re.compile(rf"(?<![\w-])--?(?P<name>{_NAME})[ \t]+(?P<quote>\\*[\"'`])?(?=[^\s-])", re.IGNORECASE)
+_PAIR: Final = re.compile(
+    rf"\\*[\"'](?:name|key)\\*[\"'][ \t]*:[ \t]*\\*[\"']{_NAME}\\*[\"'][ \t\n]*,[ \t\n]*"
+    rf"\\*[\"']value\\*[\"'][ \t]*:[ \t]*(?P<quote>\\*[\"'])?",
+    re.IGNORECASE,
+)
+_COOKIE: Final = re.compile(r"(?<![\w-])(?:set-)?cookie2?\\*[\"']?[ \t]*:[ \t]*(?P<quote>\\*[\"'])?", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"(?<!\w)(?:bearer|basic)[ \t]+([\w.~+/-]{8,}=*)", re.IGNORECASE)
+_LINE_START: Final = re.compile(r"(?:^|[\n{,;&?(\[\"'`\\])[ \t]*(?:-[ \t]+|export[ \t]+|set[ \t]+|#[ \t]*)?\\*[\"'`]?$")
+
+_UNQUOTED: Final = re.compile(r"[^\s,;&|<>\"'`\\)\]}]+")
+_WORD_OF_ENV: Final = re.compile(r"[^\s\"'`]+")
+_LINE: Final = re.compile(r"[^\n]+")
+_UNTIL_QUOTE: Final = {quote: re.compile(rf"[^\n]*?(?={re.escape(quote)}|\n|\Z)") for quote in ('"', "'", "`")}
+
+_NO_SECRET: Final = re.compile(
+    r"<(?:secret|id):[0-9a-f]+>.*|<[A-Za-z_ -]+>|\$\{?\w+\}?|\$\(.*|\{\{.*|%\(?\w+\)?s?%?|"
+    r"null|none|nil|undefined|true|false|yes|no|\*+|x{3,}|\.{3,}|\[?redacted\]?|\d{1,3}|[\[{(].*",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def is_secret_word(name: str) -> bool:
+    """Whether whatever goes by this name is a secret; stricter than for environment variables."""
+    return _IS_NAME.fullmatch(name) is not None
+
+
+def is_no_secret(value: str) -> bool:
+    """Whether what stands beside a secret's name says nothing: empty, a reference, `null`, `***`, a placeholder."""
+    return not value or _NO_SECRET.fullmatch(value) is not None
+
+
+def named_secrets(text: str) -> Iterator[Span]:
+    """Every value that stands beside a secret's name."""
+    for match in _ASSIGNED.finditer(text):
+        yield from _value(text, match, _assigned_value(text, match))
+    for pattern, ends in ((_FLAG, _WORD_OF_ENV), (_PAIR, _UNQUOTED), (_COOKIE, _LINE)):
+        for match in pattern.finditer(text):
+            yield from _value(text, match, ends)
+    for match in _SCHEME.finditer(text):
+        if _looks_made(match[1]):
+            yield Span(*match.span(1))
+
+
+def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Iterator[Span]:
+    if ends is None:
+        return
+    quote = match["quote"]
+    found = (_UNTIL_QUOTE[quote[-1]] if quote else ends).match(text, match.end())
+    if found is None:
+        return
+    value = found[0].rstrip("\\" if quote else " \t\r.")
+    if not is_no_secret(value.strip()):
+        yield Span(found.start(), found.start() + len(value))
+
+
+def _assigned_value(text: str, match: re.Match[str]) -> re.Pattern[str] | None:
+    """How far an unquoted value goes; None where the words are prose and no assignment."""
+    is_first = _LINE_START.search(text, max(0, match.start() - 40), match.start()) is not None
+    if match["sep"] != ":":
+        starts_line = not text[: match.start()].rpartition("\n")[2].strip().removeprefix("export")
+        return _WORD_OF_ENV if starts_line else _UNQUOTED
+    if is_first and re.search(r"pass|pwd|secret|authorization", match["name"], re.IGNORECASE):
+        is_flow = "{" in text[max(0, match.start() - 200) : match.start()].rpartition("\n")[2]
+        return _UNQUOTED if is_flow else _LINE
+    if is_first or match["quote"]:
+        return _UNQUOTED
+    word = _UNQUOTED.match(text, match.end())
+    return _UNQUOTED if word and len(word[0]) >= 6 and _looks_made(word[0]) else None
+
+
+def _looks_made(word: str) -> bool:
+    """Whether a word is no ordinary one: digits, signs, or capitals inside."""
+    return not word.rstrip(".:!?").isalpha() or not (word.islower() or word.isupper() or word.istitle())

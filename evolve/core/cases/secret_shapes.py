@@ -1,0 +1,128 @@
+"""Secrets that are known by their shape, wherever they stand: tokens with a prefix, keys in PEM, URLs with a password.
+
+The shapes of PyPI's detect-secrets are used, and ours where it is blind: newer prefixes, whole PEM blocks, tokens that
+a line break divides.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+
+class Span(NamedTuple):
+    """Where something stands in a text."""
+
+    start: int
+    end: int
+
+
+_SHAPES: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"(?<![A-Za-z0-9])(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}",
+        r"gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255}",
+        r"(?<![A-Za-z0-9])gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas|ffct)-[\w-]{16,}",
+        r"(?<![A-Za-z0-9])xox[a-z]-[\w-]{8,}|(?<![A-Za-z0-9])xapp-[\w-]{10,}",
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/[\w/-]+",
+        r"(?<![A-Za-z0-9])(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}",
+        r"(?<![A-Za-z0-9])sk-(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}",
+        r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{20,}|(?<![A-Za-z0-9])npm_[A-Za-z0-9]{20,}|pypi-Ag[\w-]{16,}",
+        r"AIza[\w-]{35}|ya29\.[\w.-]{20,}|GOCSPX-[\w-]{20,}",
+        r"(?<!\w)SG\.[\w-]{16,}\.[\w-]{16,}|do[opr]_v1_[a-f0-9]{32,}",
+        r"(?<![\w.])(?:hv[sbr]\.[\w-]{20,}|[sbr]\.[A-Za-z0-9]{24}(?!\w))|\w{14}\.atlasv1\.[\w-]{40,}",
+        r"AGE-SECRET-KEY-1[A-Z0-9]{40,}",
+        r"(?<!\w)eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)*",
+    )
+)
+"""Of AWS, GitHub, GitLab, Slack, Stripe, OpenAI and Anthropic, Hugging Face, npm, PyPI, Google, SendGrid, DigitalOcean,
+Vault, Terraform, age, and JSON Web Tokens. Each pattern ends by itself: it may run on a text of megabytes."""
+
+_PEM_BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_LINES: Final = re.compile(
+    r"(?:(?:\s|\\[nr])*(?:[A-Za-z0-9+/=]{16,}|[A-Z][A-Za-z-]+: [^\n\\]*))*(?:\s|\\[nr])*[\w+/]*=*"
+)
+_PEM_MAX: Final = 20_000
+
+_PASSWORD_IN_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s/?#\"'<>:@]{0,200}:([^\s/\"'<>]{1,500})@")
+_TOKEN_IN_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://([^\s/?#\"'<>:@]{20,500})@")
+
+_IGNORED_DETECTORS: Final = frozenset(("BasicAuthDetector", "IPPublicDetector", "PrivateKeyDetector"))
+"""Ours find more exactly what these find; an address is no secret."""
+
+_BREAK: Final = re.compile(r"(?<=[\w+/=-])(?:\r?\n|(?:\\r)?\\n)[ \t]*(?=[\w+/=-])")
+"""A line break, also one that is written as such inside of JSON."""
+
+
+def shaped_secrets(text: str) -> list[Span]:
+    """Every part of the text that has the shape of a secret; spans may overlap."""
+    found = [*_matches(text), *_pem_keys(text), *_url_secrets(text)]
+    return [*found, *_divided(text, found)]
+
+
+def _matches(text: str) -> Iterator[Span]:
+    for pattern in (*_SHAPES, *_detectors()):
+        for match in pattern.finditer(text):
+            yield _trimmed(match)
+
+
+def _trimmed(match: re.Match[str]) -> Span:
+    """The match without the quotes and blanks around it, which some detectors take with them."""
+    shown = match[0].rstrip(" \t\r\n\"'")
+    start = match.end() - len(match[0].lstrip(" \t\r\n\"'=:"))
+    return Span(start, match.start() + len(shown))
+
+
+@cache
+def _detectors() -> tuple[re.Pattern[str], ...]:
+    """The patterns of detect-secrets. Its own search gives only the groups of some, so we search ourselves."""
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+
+    classes: Mapping[str, Any] = get_mapping_from_secret_type_to_class()
+    wanted = [found for found in classes.values() if found.__name__ not in _IGNORED_DETECTORS]
+    return tuple(pattern for found in wanted if hasattr(found, "denylist") for pattern in found().denylist)
+
+
+def _pem_keys(text: str) -> Iterator[Span]:
+    for begin in _PEM_BEGIN.finditer(text):
+        end = _PEM_END.search(text, begin.end(), begin.end() + _PEM_MAX)
+        lines = _PEM_LINES.match(text, begin.end(), begin.end() + _PEM_MAX)
+        yield Span(begin.start(), end.end() if end else lines.end() if lines else begin.end())
+
+
+def _url_secrets(text: str) -> Iterator[Span]:
+    for pattern in (_PASSWORD_IN_URL, _TOKEN_IN_URL):
+        for match in pattern.finditer(text):
+            yield Span(*match.span(1))
+
+
+def _divided(text: str, whole: list[Span]) -> Iterator[Span]:
+    """Secrets that a line break divides, found where the lines are joined."""
+    breaks = [match.span() for match in _BREAK.finditer(text)]
+    if not breaks:
+        return
+    joined, starts, shifts = _joined(text, breaks)
+    ends = {span.end for span in whole}
+    for found in (match.span() for pattern in _SHAPES for match in pattern.finditer(joined)):
+        first, last = (bisect_right(starts, place) - 1 for place in (found[0], found[1] - 1))
+        if first == last:
+            continue
+        rest = joined[starts[first + 1] : found[1]]
+        is_whole_before = breaks[first][0] in ends
+        if not is_whole_before or not rest.isalpha() or not (rest.islower() or rest.istitle()):
+            yield Span(found[0] + shifts[first], found[1] + shifts[last])
+
+
+def _joined(text: str, breaks: list[tuple[int, int]]) -> tuple[str, list[int], list[int]]:
+    """The text without the breaks; where its pieces start, and how far each stands from its place in the text."""
+    pieces, starts, shifts = [], [0], [0]
+    begin = length = 0
+    for start, end in breaks:
+        pieces.append(text[begin:start])
+        length += start - begin
+        starts.append(length)
+        shifts.append(end - length)
+        begin = end
+    return "".join([*pieces, text[begin:]]), starts, shifts
