@@ -1,0 +1,290 @@
+"""`evolve adapt DIAGNOSTICS.json`: a failed job becomes a failure case, and the case starts an evolution.
+
+One evolution per agent at a time: a failure that comes meanwhile waits in a queue on disk, and whoever evolves the
+agent takes it up next. When that process is killed, the next call does.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evolve.adaptation_work import Worker, start_in_background
+from evolve.adapting import ask, take_in
+from evolve.command_line import guarded
+from evolve.core.adaptation import PER_DAY, Labels, Order
+from evolve.core.adaptation_status import Said, Taken
+from evolve.core.errors import ExitCode, InputError, Problem
+from evolve.core.evolution_summary import Evolution
+from evolve.core.reflection import MODEL_ACTIONS, Action
+from evolve.providers import ProviderSettings
+from evolve.reflecting import DEFAULT_AGENT, open_reflector, provider_of, read_report
+from evolve.report.adaptation_lines import at_limit, status_lines, status_values, taken_lines, taken_values
+from evolve.report.console import say
+from evolve.report.evolution_lines import summary_lines
+from evolve.store.adaptation_files import AdaptationFiles
+from evolve.store.adaptation_queue import AdaptationQueue
+from evolve.store.agents import find_agent
+from evolve.store.archive import Archive
+from evolve.store.case_files import CaseFolder
+
+CASES = "failure_cases"
+CI_CASES = "reports/failure_cases"
+"""Where new cases go in CI, unless `--cases` says otherwise: a check-out there is thrown away."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Adapts; 0 done, also when there was nothing to adapt; 2 wrong input, 4 the environment."""
+    options = _checked(_parser().parse_args(arguments))
+    cache_dir = ProviderSettings.from_environment(os.environ).cache_dir
+    files = AdaptationFiles(cache_dir)
+    with closing(AdaptationQueue(files.folder)) as queue:
+        if options.status:
+            return _show_status(queue, options)
+        call = _Call(options, cache_dir, files, queue)
+        if options.work:
+            return call.work_on(call.waiting_agents())
+        return call.adapt()
+
+
+class _Call:
+    """One call of the command."""
+
+    def __init__(
+        self, options: argparse.Namespace, cache_dir: Path, files: AdaptationFiles, queue: AdaptationQueue
+    ) -> None:
+        self._options, self._cache_dir, self._files, self._queue = options, cache_dir, files, queue
+        self._agent_file = find_agent(options.agent or DEFAULT_AGENT).resolve()
+        self._agent = str(self._agent_file)
+        self._worker = Worker(queue, files, _evolve, options.per_day, _tell)
+
+    def adapt(self) -> int:
+        """Takes one report in and starts what follows from it."""
+        with redirect_stdout(sys.stderr):  # what a user's Python prints is no result
+            taken = asyncio.run(self._take_in())
+        if not self._options.json:
+            say(taken_lines(taken))
+        if not self._queue.waits(self._agent):  # also what was left by a process that was killed
+            return self._told(taken)
+        if self._options.wait:
+            return self.work_on([self._agent], taken)
+        return self._told(taken, **self._start())
+
+    def waiting_agents(self) -> list[str]:
+        """The agents that have failures in the queue; the one that was named, where one was."""
+        if self._options.agent:
+            return [self._agent]
+        return [status.agent for status in self._queue.status() if self._queue.waits(status.agent)]
+
+    def work_on(self, agents: Sequence[str], taken: Taken | None = None) -> int:
+        """Evolves in the foreground until nothing waits."""
+        told: list[Any] = []
+        for agent in agents:
+            # Without a failure of its own (`--work`) a process has nothing to wait for.
+            for evolution in self._worker.work(agent, wait=taken is not None, log=self._options.log):
+                told.append(evolution)
+                self._show(evolution)
+        if taken is not None and not told:
+            taken = self._done_elsewhere(taken)
+        return self._told(taken, evolutions=told, waits=any(map(self._queue.waits, agents)))
+
+    async def _take_in(self) -> Taken:
+        options = self._options
+        reflector = open_reflector(self._agent, options.provider)
+        labels = Labels(tuple(options.accepted), tuple(options.forbidden)).checked(reflector.agent.output)
+        try:
+            diagnostics = reflector.read(read_report(options.diagnostics))
+            said = Said(Action(options.answer)) if options.answer else await ask(reflector, diagnostics)
+            return take_in(
+                diagnostics,
+                said,
+                labels,
+                reflector=reflector,
+                agent_file=self._agent_file,
+                provider=provider_of(reflector.agent, options.provider),
+                order=self._order(),
+                queue=self._queue,
+                folder=_case_folder(options.cases),
+            )
+        finally:
+            await reflector.close()
+
+    def _order(self) -> Order:
+        options = self._options
+        return Order(
+            agent=self._agent,
+            cases=str(Path(options.cases or CASES).resolve()),
+            folder=str(Path.cwd()),
+            suite=options.suite,
+            budget=options.budget,
+            seed=options.seed,
+            # Of this call's environment: whoever runs the evolution may have another.
+            provider=options.provider or os.environ.get("EVOLVE_PROVIDER") or None,
+            reflector=options.reflector or os.environ.get("EVOLVE_REFLECTOR") or None,
+            output_dir=options.output_dir,
+        )
+
+    def _start(self) -> dict[str, Any]:
+        """What runs in the background now, or why nothing does."""
+        running = self._queue.status_of(self._agent).running
+        with self._files.lock(self._agent) as is_free:
+            pass
+        if not is_free:
+            pid, log = (running.pid, running.log) if running else (None, "")
+            self._say(f"an evolution of this agent runs (process {pid or 'unknown'}): it takes the failure up next")
+            return {"background": "queued", "pid": pid, "log": log}
+        if self._worker.is_at_limit(self._agent):
+            self._say(at_limit(self._options.per_day))
+            return {"background": "limit"}
+        pid, path = start_in_background(self._files, self._agent, per_day=self._options.per_day)
+        self._say(f"evolving in the background: process {pid}, log {path}")
+        return {"background": "started", "pid": pid, "log": str(path)}
+
+    def _say(self, line: str) -> None:
+        if not self._options.json:
+            say([line])
+
+    def _show(self, told: Any) -> None:
+        if self._options.json:
+            return
+        with closing(Archive(self._cache_dir)) as archive:
+            evolution = Evolution()
+            for event in archive.events(told["run"]):
+                evolution.add(event)
+        say(summary_lines(evolution, next_commands=list(_next_commands(told))))
+
+    def _done_elsewhere(self, taken: Taken) -> Taken:
+        """The report with the word of the process that has taken its failure up while we waited for it."""
+        if taken.recorded is None or taken.step != "evolve":
+            return taken
+        evolved = self._queue.evolved(self._agent, taken.recorded.fingerprint)
+        if evolved is not None:
+            self._say(f"another process has evolved the agent with it: {evolved.outcome} in run {evolved.run}")
+        return replace(taken, evolved=evolved)
+
+    def _told(self, taken: Taken | None, **more: Any) -> int:
+        if self._options.json:
+            values = {**(taken_values(taken) if taken else {}), **more}
+            print(json.dumps(values, ensure_ascii=False), flush=True)
+        return ExitCode.DONE
+
+
+def _evolve(arguments: Sequence[str]) -> int:
+    from evolve.evolve import main as evolve_main
+
+    return evolve_main(arguments)
+
+
+def _tell(line: str) -> None:
+    say([f"evolve: {line}"], sys.stderr)
+    sys.stderr.flush()
+
+
+def _case_folder(cases: str | None) -> CaseFolder:
+    is_ci = bool(os.environ.get("CI")) and cases is None
+    return CaseFolder(cases or CASES, new_cases=CI_CASES if is_ci else None)
+
+
+def _next_commands(told: Any) -> Iterator[str]:
+    if told["outcome"] in ("proven", "provisional"):
+        yield f"evolve diff {told['run']}"
+        yield f"evolve promote {told['run']}"
+    yield f"open {told['report']}"
+
+
+def _show_status(queue: AdaptationQueue, options: argparse.Namespace) -> int:
+    agents = queue.status()
+    if options.json:
+        print(json.dumps(status_values(agents), ensure_ascii=False), flush=True)
+    else:
+        say(status_lines(agents, options.per_day))
+    return ExitCode.DONE
+
+
+def _checked(options: argparse.Namespace) -> argparse.Namespace:
+    """The options, if they go together.
+
+    Raises:
+        InputError: every reason why not.
+    """
+    problems = []
+    if options.diagnostics is None and not (options.status or options.work):
+        problems.append(Problem("no diagnostics given", None, "name a JSON file, or - for standard input"))
+    if options.diagnostics is not None and (options.status or options.work):
+        problems.append(Problem(f"{options.diagnostics}: --status and --work take no diagnostics"))
+    known = {*MODEL_ACTIONS, Action.ERROR}
+    if options.answer and options.answer not in known:
+        problems.append(Problem(f"--answer {options.answer}: no action", None, f"known: {', '.join(sorted(known))}"))
+    if problems:
+        raise InputError(problems)
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="evolve adapt",
+        description="A failed job's diagnostics become a failure case of the agent that was wrong about them, "
+        "and the case starts an evolution of it.",
+        epilog="Without the right action the case is unlabelled: it is written and drives nothing. "
+        "Nothing but `evolve promote` changes an agent's file.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("diagnostics", nargs="?", metavar="DIAGNOSTICS.json|-", help="one failed job's diagnostics")
+    right = parser.add_mutually_exclusive_group()
+    right.add_argument(
+        "--action", dest="accepted", type=_one, default=[], metavar="ACTION", help="the action that healed it"
+    )
+    right.add_argument("--accepted", nargs="+", metavar="ACTION", help="the actions that are right, the best first")
+    add("--forbidden", nargs="+", default=[], metavar="ACTION", help="actions that would do harm")
+    add("--answer", metavar="ACTION", help="what the agent answered, where it was asked before; or error")
+    add("--agent", metavar="NAME|FILE.md", help=f"the reflection agent; default {DEFAULT_AGENT}")
+    add("--cases", metavar="DIR", help=f"the folder of failure cases; default {CASES} (in CI {CI_CASES})")
+    add("--provider", metavar="ID", help="who answers; default: EVOLVE_PROVIDER, else the agent's own model")
+    add("--suite", metavar="FILE", help="the agent's suite; default: the one its evidence names")
+    add("--budget", type=_budget, metavar="N|Nm", help="answers or minutes of each evolution, as in `evolve --budget`")
+    add("--seed", type=int, metavar="S", help="as in `evolve --seed`")
+    add("--reflector", metavar="ID", help="a capable model that writes proposals, by the agent ADAPTATION_AGENT")
+    add("--output-dir", metavar="DIR", help="where reports go, as in `evolve --output-dir`")
+    add(
+        "--per-day",
+        type=_positive,
+        default=PER_DAY,
+        metavar="N",
+        help=f"evolutions of one agent that may start on one day; default {PER_DAY}",
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--wait", action="store_true", help="evolve in the foreground, not in the background")
+    how.add_argument("--work", action="store_true", help="evolve for what is in the queue, without a new failure")
+    how.add_argument("--status", action="store_true", help="what runs and what waits")
+    add("--json", action="store_true", help="the result as one JSON object on stdout, nothing else")
+    add("--log", default="", help=argparse.SUPPRESS)
+    return parser
+
+
+def _one(text: str) -> list[str]:
+    return [text]
+
+
+def _budget(text: str) -> str:
+    if not re.fullmatch(r"0*[1-9]\d*|\d+(\.\d+)?m", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of answers nor minutes such as 5m")
+    return text
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main, sys.argv[1:]))

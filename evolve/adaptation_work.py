@@ -1,0 +1,149 @@
+"""Evolves agents for the failures in the queue: one evolution per agent at a time, all its failures together."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import evolve
+from evolve.command_line import INTERRUPTED
+from evolve.core.adaptation_status import Batch
+from evolve.core.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
+from evolve.report.adaptation_lines import at_limit, counted
+from evolve.store.adaptation_files import AdaptationFiles
+from evolve.store.adaptation_queue import AdaptationQueue
+from evolve.store.agents import find_agent, load_agent
+
+Evolve = Callable[[Sequence[str]], int]
+"""The command that evolves: its words in, its exit code out, its result as JSON on stdout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One process's way to evolve agents.
+
+    Args:
+        per_day: so many evolutions of one agent start on one day at most.
+        say: tells what goes on.
+    """
+
+    queue: AdaptationQueue
+    files: AdaptationFiles
+    evolve: Evolve
+    per_day: int
+    say: Callable[[str], None]
+
+    def work(self, agent: str, *, wait: bool = False, log: str = "") -> Iterator[Mapping[str, Any]]:
+        """Evolves an agent until none of its failures waits; gives what `evolve --json` tells of each evolution.
+
+        Nothing is done while another process evolves the agent: that process takes up whatever is queued.
+
+        Args:
+            agent: its file, absolute.
+            wait: until that other process is done.
+            log: where this process's output goes, for `--status`.
+
+        Raises:
+            InputError, EnvironmentFault: the evolution could not be carried through; its failures stay in the queue.
+            KeyboardInterrupt: the user stopped it; likewise.
+        """
+        while True:
+            with self.files.lock(agent, wait=wait) as is_mine:
+                if not is_mine:
+                    return
+                while self._may_start(agent) and (batch := self.queue.begin(agent, log)) is not None:
+                    told = self._evolved(batch)
+                    if told is not None:
+                        yield told
+            # Whoever queued a failure after we looked last and before we let go has found the lock held.
+            if not self.queue.waits(agent) or self.is_at_limit(agent):
+                return
+
+    def is_at_limit(self, agent: str) -> bool:
+        """Whether no further evolution of the agent may start today."""
+        return self.queue.started_today(agent) >= self.per_day
+
+    def _may_start(self, agent: str) -> bool:
+        if not self.queue.waits(agent):
+            return False
+        if self.is_at_limit(agent):
+            self.say(at_limit(self.per_day))
+            return False
+        return True
+
+    def _evolved(self, batch: Batch) -> Mapping[str, Any] | None:
+        """What the evolution told; None when all its cases are gone."""
+        try:
+            cases = _cases(batch)
+            if not cases:
+                self.say(f"the cases of {len(batch.failures)} failures are gone: nothing to evolve")
+                self.queue.finish(batch, "", "nothing-to-do")
+                return None
+            self.say(f"evolving {Path(batch.agent).stem} for {counted(len(batch.failures))}")
+            told = self._run(batch, cases)
+        except BaseException as error:  # whatever it was: nothing may be lost
+            self.queue.give_back(batch, f"stopped: {str(error) or type(error).__name__}")
+            raise
+        self.queue.finish(batch, str(told["run"]), str(told["outcome"]))
+        return told
+
+    def _run(self, batch: Batch, cases: Sequence[str]) -> Mapping[str, Any]:
+        printed = io.StringIO()
+        with chdir(_folder(batch)), redirect_stdout(printed):
+            code = self.evolve([*batch.order.arguments(cases), "--json"])
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if code != ExitCode.DONE:
+            raise EnvironmentFault(f"the evolution ended with code {code}")
+        told: Mapping[str, Any] = json.loads(printed.getvalue())
+        return told
+
+
+def start_in_background(files: AdaptationFiles, agent: str, *, per_day: int) -> tuple[int, Path]:
+    """Starts a process that works on the agent's queue and outlives this one; its number and its log.
+
+    Raises:
+        EnvironmentFault: it cannot be started.
+    """
+    log = files.new_log(agent)
+    words = ["--work", "--agent", agent, "--per-day", str(per_day), "--log", str(log)]
+    home = str(Path(evolve.__file__).resolve().parent.parent)
+    path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
+    try:
+        with log.open("xb") as output:
+            process = subprocess.Popen(
+                # -P: a folder named `evolve` where the caller stands is not ours.
+                [sys.executable, "-P", "-m", "evolve.adaptation_manager", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise EnvironmentFault(f"cannot start an evolution in the background: {error}") from error
+    # Not ours to wait for: it outlives us. Without this, Popen warns when it is collected.
+    process.returncode = 0
+    return process.pid, log
+
+
+def _cases(batch: Batch) -> list[str]:
+    """The agent's folder of cases, and those of the failures' files that stand elsewhere."""
+    folder = Path(batch.order.cases) / load_agent(find_agent(batch.agent)).name
+    files = [Path(failure.file) for failure in batch.failures]
+    others = sorted({str(path) for path in files if path.is_file() and not path.is_relative_to(folder)})
+    is_used = any(path.is_file() and path.is_relative_to(folder) for path in files)
+    return [*([str(folder)] if is_used else []), *others]
+
+
+def _folder(batch: Batch) -> Path:
+    folder = Path(batch.order.folder)
+    if not folder.is_dir():
+        raise InputError(Problem("the folder where the failure was reported is gone", Location(str(folder))))
+    return folder

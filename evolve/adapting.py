@@ -1,0 +1,96 @@
+"""Takes a failed job in: the agent is asked, its failure becomes a case, and the case waits for an evolution."""
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+from evolve.core.adaptation import Labels, Order, incident_case, record_ids, step_after, with_labels
+from evolve.core.adaptation_status import Said, Taken
+from evolve.core.cases.failure_case import FailureCase
+from evolve.core.cases.inert import cleaned
+from evolve.core.cases.redaction import CannotRedact, Redactor, environment_secrets
+from evolve.core.errors import EnvironmentFault
+from evolve.core.json_value import JsonValue
+from evolve.core.reflection import Action, read_action
+from evolve.reflecting import Reflector, no_action
+from evolve.store.adaptation_queue import AdaptationQueue
+from evolve.store.agent_files import agent_text
+from evolve.store.case_files import CaseFolder
+
+
+async def ask(reflector: Reflector, diagnostics: Mapping[str, JsonValue]) -> Said:
+    """The agent's answer.
+
+    Raises:
+        EnvironmentFault: the endpoint failed, which says nothing about the agent.
+        CannotEvaluate: the user's own provider code failed, which says as little.
+    """
+    output = await reflector.ask(diagnostics)
+    action = read_action(output)
+    return Said(Action.ERROR, no_action(output)) if action is None else Said(action)
+
+
+def take_in(
+    report: Mapping[str, JsonValue],
+    said: Said,
+    labels: Labels,
+    *,
+    reflector: Reflector,
+    agent_file: Path,
+    provider: str,
+    order: Order,
+    queue: AdaptationQueue,
+    folder: CaseFolder,
+) -> Taken:
+    """Writes the failure down and queues it, unless the agent was right or the case drives nothing.
+
+    Raises:
+        InputError: a file of a known case is wrong.
+        EnvironmentFault: the report could not be searched for secrets, or a file cannot be written.
+    """
+    agent = reflector.agent
+    taken = Taken(str(report["job_id"]), agent.title, said)
+    if labels.holds(said.action):
+        return taken
+    case = _case(report, said, labels, reflector, provider)
+    recorded = folder.record(case)
+    if recorded is None:
+        raise EnvironmentFault(f"no room for a new case in {folder.path}")
+    path = Path(recorded.file).resolve()
+    kept = folder.update(path, lambda known: with_labels(known, labels, agent.output))
+    key = order.key(agent_text(agent))
+    name = str(agent_file.resolve())
+    evolved = queue.evolved(name, kept.fingerprint, key)
+    step = step_after(kept, is_known=evolved is not None)
+    is_new = step == "evolve" and queue.add(name, kept.fingerprint, str(path), order, key)
+    return Taken(taken.job_id, agent.title, said, recorded, step, is_new, evolved)
+
+
+def _case(
+    report: Mapping[str, JsonValue], said: Said, labels: Labels, reflector: Reflector, provider: str
+) -> FailureCase:
+    """The case of a report. The prompt is rendered anew from the redacted report: nothing of the other is in it."""
+    redactor = Redactor(environment_secrets(os.environ), record_ids(report))
+    try:
+        redacted = redactor.redact({"diagnostics": dict(report), "reason": _reason(said, labels)})
+    except CannotRedact as error:
+        raise EnvironmentFault(f"{error}: no case was written and nothing started") from error
+    safe = cleaned(redacted)
+    assert isinstance(safe, dict)
+    diagnostics = safe["diagnostics"]
+    assert isinstance(diagnostics, dict)
+    return incident_case(
+        reflector.agent,
+        diagnostics,
+        reflector.prompt(diagnostics),
+        labels,
+        reason=str(safe["reason"]),
+        provider=provider,
+        today=date.today().isoformat(),
+    )
+
+
+def _reason(said: Said, labels: Labels) -> str:
+    told = said.error or f"the agent said {said.action}"
+    return f"{told}; right is {' or '.join(labels.accepted)}" if labels.accepted else told

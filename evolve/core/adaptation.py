@@ -1,0 +1,159 @@
+"""What follows from a failed job's diagnostics: whether they become a case, and whether that starts an evolution."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal, TypeAlias
+
+from evolve.core.agents import Agent, AgentPrompt
+from evolve.core.cases.failure_case import CaseSource, FailureCase
+from evolve.core.cases.fingerprint import fingerprint, normalised
+from evolve.core.cases.inert import as_sent
+from evolve.core.cases.labels import label_assertions, label_problems
+from evolve.core.diagnostics import digest
+from evolve.core.errors import InputError, Problem
+from evolve.core.json_value import JsonValue
+from evolve.core.reflection import Action
+
+PER_DAY = 4
+"""So many evolutions of one agent start on one day, unless told otherwise."""
+
+_DESCRIPTION_CHARS = 120
+
+Step: TypeAlias = Literal["evolve", "unlabelled", "regression", "recurred", "flaky", "known"]
+"""evolve: the case is queued. The others start nothing: nobody said what is right; a pinned case failed again; a
+retired one did; it did not reproduce; this agent was evolved with this case before, with the same settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What is known to be right for a job, and what would do harm."""
+
+    accepted: tuple[str, ...] = ()
+    """The best first."""
+    forbidden: tuple[str, ...] = ()
+
+    def holds(self, answer: Action) -> bool | None:
+        """Whether the answer is right; None when nobody knows."""
+        if self.accepted:
+            return answer in self.accepted
+        if self.forbidden:
+            return answer != Action.ERROR and answer not in self.forbidden
+        return None
+
+    def checked(self, output: Mapping[str, JsonValue]) -> "Labels":
+        """These labels, if the agent can give such answers.
+
+        Raises:
+            InputError: with every one that it cannot.
+        """
+        problems = label_problems(output, self.accepted, self.forbidden)
+        if problems:
+            raise InputError([Problem(message) for message in problems])
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How an evolution is to be run: what the caller of `evolve adapt` said of it."""
+
+    agent: str
+    """Its name, or its file."""
+    cases: str
+    """The folder of failure cases, absolute."""
+    folder: str
+    """Where the caller stood: relative names start there."""
+    suite: str | None = None
+    budget: str | None = None
+    seed: int | None = None
+    provider: str | None = None
+    reflector: str | None = None
+    output_dir: str | None = None
+
+    def arguments(self, cases: Sequence[str]) -> list[str]:
+        """The words for `evolve`, which evolve the agent on these files and folders of cases."""
+        given = [("--agent", self.agent), *(("--test-case", name) for name in cases)]
+        options = ("suite", "budget", "seed", "provider", "reflector", "output_dir")
+        values = {name: getattr(self, name) for name in options}
+        given += [(f"--{name.replace('_', '-')}", str(value)) for name, value in values.items() if value is not None]
+        return [word for pair in given for word in pair]
+
+    def key(self, agent_text: str) -> str:
+        """What an evolution depends on beside its cases: a case that met it once has nothing to gain from it again."""
+        said = {name: value for name, value in asdict(self).items() if name not in ("cases", "output_dir")}
+        text = json.dumps([agent_text, said], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    def to_text(self) -> str:
+        """The order as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @staticmethod
+    def from_text(text: str) -> "Order":
+        """The order that `to_text` wrote."""
+        return Order(**json.loads(text))
+
+
+def step_after(case: FailureCase, *, is_known: bool) -> Step:
+    """What a recorded case starts.
+
+    Args:
+        case: as it stands in its file: a case that was there before keeps what people made of it.
+        is_known: the same agent was evolved with it before, with the same settings.
+    """
+    if case.status == "pinned":
+        return "regression"
+    if case.status == "retired":
+        return "recurred"
+    if case.status == "flaky":
+        return "flaky"
+    if not case.is_labelled:
+        return "unlabelled"
+    return "known" if is_known else "evolve"
+
+
+def with_labels(case: FailureCase, labels: Labels, output: Mapping[str, JsonValue]) -> FailureCase:
+    """An unlabelled case with the labels that are known now; a labelled one as it is, for a person may have said so."""
+    if case.is_labelled or not (labels.accepted or labels.forbidden):
+        return case
+    assertions = (*case.assertions, *label_assertions(output, labels.accepted, labels.forbidden))
+    return replace(case, accepted=labels.accepted, forbidden=labels.forbidden, assertions=assertions)
+
+
+def record_ids(diagnostics: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """The ids of the failure's own record, which redaction leaves as they are."""
+    names = ("job_id", "alloc_id", "node", "image", "namespace", "group", "task")
+    found = (diagnostics.get(name) for name in names)
+    return tuple(value for value in found if isinstance(value, str) and value)
+
+
+def incident_case(
+    agent: Agent,
+    diagnostics: Mapping[str, JsonValue],
+    prompt: AgentPrompt,
+    labels: Labels,
+    *,
+    reason: str,
+    provider: str,
+    today: str,
+) -> FailureCase:
+    """The failure case of a job: everything in it is redacted, cleaned and cut to size already.
+
+    The same evidence of the same agent is the same case, whatever the agent answered and whatever is known of it.
+    """
+    job = str(diagnostics["job_id"])
+    evidence = digest(diagnostics)
+    name = fingerprint(agent.name, normalised(job), ["action"], [evidence])
+    source = CaseSource("incident", job, "action", reason, provider, agent.title, today)
+    case = FailureCase(
+        agent=agent.name,
+        fingerprint=name,
+        description=f"{job}: {evidence.splitlines()[-1] if evidence else 'failed'}"[:_DESCRIPTION_CHARS],
+        vars={"diagnostics": dict(diagnostics)},
+        prompt=as_sent(prompt.text),
+        source=source,
+        settings=prompt.config,
+        family=name,
+    )
+    return with_labels(case, labels, agent.output)

@@ -1,0 +1,137 @@
+"""What `evolve adapt` prints: what became of a report, and how things stand; for people and for machines."""
+
+import shlex
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from evolve.core.adaptation import Step
+from evolve.core.adaptation_status import AgentStatus, RunStatus, Taken, Waiting
+from evolve.core.json_value import JsonValue
+from evolve.core.visible import visible
+
+_WHY_NOT: Mapping[Step, str] = {
+    "unlabelled": "nobody has said what is right: the case drives nothing until it is labelled",
+    "regression": "a regression: the agent passed this pinned case before; nothing was started",
+    "recurred": "the case is retired: its return is only counted",
+    "flaky": "the case is flaky: it drives nothing",
+}
+
+
+def taken_lines(taken: Taken) -> list[str]:
+    """What became of a report, and what one would type next."""
+    told = f"{taken.agent} said {taken.said.action}"
+    if taken.recorded is None or taken.step is None:
+        return [visible(f"{taken.job_id}: {told}, which is right: nothing to adapt")]
+    lines = [f"{taken.job_id}: {taken.said.error or told}"]
+    lines.append(f"case: {taken.recorded.file} ({taken.recorded.change})")
+    if taken.step in _WHY_NOT:
+        lines.append(_WHY_NOT[taken.step])
+    if taken.step == "known" and taken.evolved is not None:
+        run, outcome = taken.evolved
+        lines.append(f"this agent was evolved with this case before: {outcome} in run {run}; nothing was started")
+    if taken.step == "evolve" and not taken.is_new_in_queue:
+        lines.append("it is in the queue already")
+    return [visible(line) for line in [*lines, *_next(taken)]]
+
+
+def taken_values(taken: Taken) -> dict[str, JsonValue]:
+    """The same for machines."""
+    values: dict[str, JsonValue] = {
+        "job_id": taken.job_id,
+        "agent": taken.agent,
+        "answer": str(taken.said.action),
+        "step": taken.step or "nothing",
+    }
+    if taken.said.error:
+        values["error"] = taken.said.error
+    if taken.recorded is not None:
+        recorded = taken.recorded
+        values |= {"case": recorded.file, "change": recorded.change, "fingerprint": recorded.fingerprint}
+    if taken.evolved is not None:
+        values["evolved"] = {"run": taken.evolved.run, "outcome": taken.evolved.outcome}
+    return values
+
+
+def status_lines(agents: Sequence[AgentStatus], per_day: int) -> list[str]:
+    """How things stand with each agent."""
+    if not agents:
+        return ["nothing runs and nothing waits"]
+    return [visible(line) for status in agents for line in _agent_lines(status, per_day)]
+
+
+def status_values(agents: Sequence[AgentStatus]) -> dict[str, JsonValue]:
+    """The same for machines."""
+    return {"agents": [_agent_values(status) for status in agents]}
+
+
+def at_limit(per_day: int) -> str:
+    """What is told when no further evolution of an agent may start today."""
+    word = "evolution has" if per_day == 1 else "evolutions have"
+    return (
+        f"{per_day} {word} been started for this agent today (--per-day): its failures wait; "
+        "`evolve adapt --work` or the next failure takes them up tomorrow"
+    )
+
+
+def counted(failures: int) -> str:
+    """A number of failures in words."""
+    return "1 failure" if failures == 1 else f"{failures} failures"
+
+
+def _next(taken: Taken) -> Iterator[str]:
+    assert taken.recorded is not None
+    file = shlex.quote(taken.recorded.file)
+    if taken.step == "unlabelled":
+        yield f"next: evolve cases label {file} ACTION, or this command again with --action ACTION"
+    if taken.step == "known" and taken.evolved is not None and taken.evolved.outcome in ("proven", "provisional"):
+        yield f"next: evolve promote {taken.evolved.run}"
+    if taken.step == "regression":
+        yield "next: evolve rollback, or `evolve --test-case` with more budget"
+
+
+def _agent_lines(status: AgentStatus, per_day: int) -> Iterator[str]:
+    running = status.running
+    yield f"{Path(status.agent).stem} ({status.agent})"
+    if running is not None:
+        log = f", log {running.log}" if running.log else ""
+        since = f"since {_moment(running.started_s)}, process {running.pid}{log}"
+        yield f"  evolving {counted(len(running.failures))} {since}"
+    elif status.last is not None:
+        yield f"  last: {_ending(status.last)}"
+    if status.was_killed and status.waiting:
+        yield "  its process was killed: `evolve adapt --work` or the next failure goes on"
+    yield from (f"  waits since {_moment(item.queued_s)}: {item.file}" for item in status.waiting)
+    yield f"  started today: {status.started_today} of {per_day}"
+
+
+def _ending(run: RunStatus) -> str:
+    began = _moment(run.started_s)
+    if run.ended_s is None:
+        return f"killed; began {began}"
+    return f"{run.outcome}; {began} to {_moment(run.ended_s)}"
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _agent_values(status: AgentStatus) -> JsonValue:
+    running, last = status.running, status.last
+    return {
+        "agent": Path(status.agent).stem,
+        "file": status.agent,
+        "running": None if running is None else _run_values(running),
+        "waiting": [_waiting(item) for item in status.waiting],
+        "started_today": status.started_today,
+        "last": None if last is None or running is not None else _run_values(last),
+    }
+
+
+def _run_values(run: RunStatus) -> dict[str, JsonValue]:
+    return {**asdict(run), "failures": [_waiting(item) for item in run.failures]}
+
+
+def _waiting(item: Waiting) -> JsonValue:
+    return dict(item._asdict())
