@@ -60,8 +60,9 @@ def ordered_tasks(evolution: Evolution) -> list[TaskInfo]:
     """Cases by split and family, each family together; those that only rollouts name are at the end."""
     known = dict(evolution.tasks)
     for candidate in evolution.candidates.values():
-        for name in candidate.cells.keys() - known.keys():
-            known[name] = TaskInfo(name, name, "", candidate.cells[name][0].split)
+        for name, cell in candidate.cells.items():
+            if name not in known:
+                known[name] = TaskInfo(name, name, "", cell[0].split)
     ranks = {split: at for at, split in enumerate(SPLITS)}
     return sorted(known.values(), key=lambda task: (ranks.get(task.split, len(ranks)), task.family))
 

@@ -1,0 +1,190 @@
+"""The page of a run that is still going on, served to browsers of this machine only; it follows the run.
+
+The same page as the file's: its script asks `?after=N` and gets the whole page anew once there is a later version. The
+page is made when somebody asks, so a run that nobody watches pays nothing for it. The server is bound to the loopback
+address and refuses requests for any other host name, so that no web page can read it under a name of its own (DNS
+rebinding).
+"""
+
+import sys
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+from evolve import __version__
+from evolve.core.errors import EnvironmentFault
+from evolve.core.evolution_events import EvolutionEvent
+from evolve.core.evolution_summary import Evolution
+from evolve.report.evolution_html import page
+
+ADDRESS = "127.0.0.1"
+WAIT_S = 20.0
+"""How long a question for a later version waits for one."""
+
+
+class LivePage:
+    """Serves a run's page while it lasts: `add` gives it the events, `url` is where it is.
+
+    Leaving it as a context manager ends the server; whoever was following gets the last version first.
+
+    Raises:
+        EnvironmentFault: no port can be opened.
+    """
+
+    def __init__(self, *, linger_s: float = 3.0) -> None:
+        self._linger_s = linger_s
+        self._state = _State()
+        try:
+            self._server = _Server((ADDRESS, 0), self._state)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot serve the live page on {ADDRESS}: {error.strerror or error}") from error
+        # The interval is how soon the server notices that it shall end.
+        options = {"poll_interval": 0.05}
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs=options, name="live-page", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        return f"http://{ADDRESS}:{self._server.server_port}/"
+
+    def add(self, event: EvolutionEvent) -> None:
+        """Takes the next event; whoever follows will see it."""
+        self._state.add(event)
+
+    def close(self) -> None:
+        """Ends the server, after a browser that follows has the last version or `linger_s` seconds have gone by."""
+        self._state.end(self._linger_s)
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _State:
+    """The run so far, its version, and who waits for the next one.
+
+    The run only leaves its events here; they are folded by whoever asks for the page, so that no event waits for one.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._events: list[EvolutionEvent] = []
+        self._is_over = False
+        self._sent = -1
+        # What the page is made from; held by the thread that makes it.
+        self._making = threading.Lock()
+        self._evolution = Evolution()
+        self._folded = 0
+        self._made: tuple[int, bytes] = (-1, b"")
+
+    def add(self, event: EvolutionEvent) -> None:
+        with self._changed:
+            self._events.append(event)
+            self._changed.notify_all()
+
+    def page(self, after: int | None) -> tuple[int, bytes] | None:
+        """The page with its version; with `after` a later one than that, None when none came in time."""
+        with self._changed:
+            if after is not None:
+                self._changed.wait_for(lambda: len(self._events) > after or self._is_over, WAIT_S)
+                if len(self._events) <= after:
+                    return None
+        with self._making:
+            with self._changed:
+                new = self._events[self._folded :]
+            for event in new:
+                self._evolution.add(event)
+            self._folded += len(new)
+            if self._made[0] != self._folded:
+                text = "".join(page(self._evolution, version=self._folded))
+                self._made = (self._folded, text.encode("utf-8", "backslashreplace"))
+            return self._made
+
+    def sent(self, version: int) -> None:
+        """Notes that a browser has a version."""
+        with self._changed:
+            self._sent = max(self._sent, version)
+            self._changed.notify_all()
+
+    def end(self, linger_s: float) -> None:
+        """Where somebody follows, waits until the last version is sent; then lets all go."""
+        with self._changed:
+            if self._sent >= 0:
+                self._changed.wait_for(lambda: self._sent >= len(self._events), linger_s)
+            self._is_over = True
+            self._changed.notify_all()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], state: _State) -> None:
+        super().__init__(address, _Handler)
+        self.state = state
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that went away is no news; anything else is our bug and is told as one."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # typed as a socket there
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    server_version = f"Anneal/{__version__}"
+    sys_version = ""
+    timeout = 60
+
+    def do_GET(self) -> None:
+        """The page."""
+        asked = urlsplit(self.path)
+        if self.headers.get("Host") not in self._names():
+            self.send_error(HTTPStatus.FORBIDDEN, explain="This server answers only to the address that it printed.")
+        elif asked.path != "/":
+            self.send_error(HTTPStatus.NOT_FOUND)
+        else:
+            self._page(parse_qs(asked.query).get("after", [""])[0])
+
+    def _names(self) -> tuple[str, str]:
+        port = self.server.server_port
+        return f"{ADDRESS}:{port}", f"localhost:{port}"
+
+    def _page(self, after: str) -> None:
+        is_version = after.isdecimal() and len(after) < 12
+        found = self.server.state.page(int(after) if is_version else None)
+        if found is None:
+            self.send_response(HTTPStatus.NO_CONTENT)
+            self.end_headers()
+            return
+        version, text = found
+        self.send_response(HTTPStatus.OK)
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+        self.server.state.sent(version)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+        """Nothing: the console belongs to the run."""
+
+
+_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
