@@ -8,10 +8,11 @@ rebinding).
 
 import sys
 import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from evolve import __version__
@@ -73,6 +74,14 @@ class LivePage:
         self.close()
 
 
+class _Made(NamedTuple):
+    """A page as it is sent, the version of the run that it shows, and the CPU that it cost."""
+
+    version: int
+    text: bytes
+    cpu_s: float
+
+
 class _State:
     """The run so far, its version, and who waits for the next one.
 
@@ -88,15 +97,15 @@ class _State:
         self._making = threading.Lock()
         self._evolution = Evolution()
         self._folded = 0
-        self._made: tuple[int, bytes] = (-1, b"")
+        self._made = _Made(-1, b"", 0.0)
 
     def add(self, event: EvolutionEvent) -> None:
         with self._changed:
             self._events.append(event)
             self._changed.notify_all()
 
-    def page(self, after: int | None) -> tuple[int, bytes] | None:
-        """The page with its version; with `after` a later one than that, None when none came in time."""
+    def page(self, after: int | None) -> _Made | None:
+        """The page; with `after` a later one than that, None when none came in time."""
         with self._changed:
             if after is not None:
                 self._changed.wait_for(lambda: len(self._events) > after or self._is_over, WAIT_S)
@@ -108,9 +117,10 @@ class _State:
             for event in new:
                 self._evolution.add(event)
             self._folded += len(new)
-            if self._made[0] != self._folded:
-                text = "".join(page(self._evolution, version=self._folded))
-                self._made = (self._folded, text.encode("utf-8", "backslashreplace"))
+            if self._made.version != self._folded:
+                begun = time.thread_time()
+                text = "".join(page(self._evolution, version=self._folded)).encode("utf-8", "backslashreplace")
+                self._made = _Made(self._folded, text, time.thread_time() - begun)
             return self._made
 
     def sent(self, version: int) -> None:
@@ -168,14 +178,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(HTTPStatus.NO_CONTENT)
             self.end_headers()
             return
-        version, text = found
         self.send_response(HTTPStatus.OK)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text)))
+        # The script waits the longer before it asks again, the more the page costs the run.
+        self.send_header("Server-Timing", f"page;dur={found.cpu_s * 1000:.0f}")
+        self.send_header("Content-Length", str(len(found.text)))
         self.end_headers()
-        self.wfile.write(text)
-        self.server.state.sent(version)
+        self.wfile.write(found.text)
+        self.server.state.sent(found.version)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
         """Nothing: the console belongs to the run."""

@@ -62,18 +62,17 @@ function take(page) {
 const pause = seconds => new Promise(done => setTimeout(done, seconds * 1000));
 const visible = () => document.hidden ? new Promise(done => document.addEventListener("visibilitychange", done, { once: true })) : null;
 
-// The next question waits ten times as long as the last answer took: following costs the machine little.
+// The next question waits thirty times as long as the page took to make: following costs the run little.
 async function follow(version) {
-  for (let took = 0; model.phase !== "finished"; await pause(Math.max(1, 10 * took)), await visible()) {
-    const begun = performance.now();
+  for (let took = 0; model.phase !== "finished"; await pause(Math.max(1, 30 * took)), await visible()) {
     let answer = null;
     try { answer = await fetch(`?after=${version}`, { cache: "no-store" }); } catch { return ended(); }
-    if (answer.status === 204) { took = 0; continue; }
+    if (answer.status === 204) continue;
     if (!answer.ok) return ended();
+    took = Number(/dur=(\d+)/.exec(answer.headers.get("Server-Timing") ?? "")?.[1] ?? 0) / 1000;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     version = page.querySelector("meta[name=version]").content;
     take(page);
-    took = (performance.now() - begun) / 1000;
   }
 }
 
