@@ -1,5 +1,6 @@
 """Agents written to disk: the file, and the bank of its demos beside it."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -70,7 +71,7 @@ def write_agent(path: Path, agent: Agent, demos: Sequence[Demo], render: Render)
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}")  # another process may write the same agent
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
