@@ -21,6 +21,7 @@ from evolve.adapting import ask, take_in
 from evolve.command_line import guarded
 from evolve.core.adaptation import PER_DAY, Labels, Order
 from evolve.core.adaptation_status import Said, Taken
+from evolve.core.cases.redaction import Redactor, environment_secrets
 from evolve.core.errors import ExitCode, InputError, Problem
 from evolve.core.evolution_summary import Evolution
 from evolve.core.reflection import MODEL_ACTIONS, Action
@@ -112,6 +113,7 @@ class _Call:
                 order=self._order(),
                 queue=self._queue,
                 folder=_case_folder(options.cases),
+                redactor=Redactor(environment_secrets(os.environ)),
             )
         finally:
             await reflector.close()

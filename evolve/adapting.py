@@ -1,6 +1,5 @@
 """Takes a failed job in: the agent is asked, its failure becomes a case, and the case waits for an evolution."""
 
-import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -9,7 +8,7 @@ from evolve.core.adaptation import Labels, Order, incident_case, record_ids, ste
 from evolve.core.adaptation_status import Said, Taken
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.inert import cleaned
-from evolve.core.cases.redaction import CannotRedact, Redactor, environment_secrets
+from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.errors import EnvironmentFault
 from evolve.core.json_value import JsonValue
 from evolve.core.reflection import Action, read_action
@@ -42,6 +41,7 @@ def take_in(
     order: Order,
     queue: AdaptationQueue,
     folder: CaseFolder,
+    redactor: Redactor,
 ) -> Taken:
     """Writes the failure down and queues it, unless the agent was right or the case drives nothing.
 
@@ -53,7 +53,7 @@ def take_in(
     taken = Taken(str(report["job_id"]), agent.title, said)
     if labels.holds(said.action):
         return taken
-    case = _case(report, said, labels, reflector, provider)
+    case = _case(report, said, labels, reflector, provider, redactor.with_ids(record_ids(report)))
     recorded = folder.record(case)
     if recorded is None:
         raise EnvironmentFault(f"no room for a new case in {folder.path}")
@@ -68,10 +68,14 @@ def take_in(
 
 
 def _case(
-    report: Mapping[str, JsonValue], said: Said, labels: Labels, reflector: Reflector, provider: str
+    report: Mapping[str, JsonValue],
+    said: Said,
+    labels: Labels,
+    reflector: Reflector,
+    provider: str,
+    redactor: Redactor,
 ) -> FailureCase:
     """The case of a report. The prompt is rendered anew from the redacted report: nothing of the other is in it."""
-    redactor = Redactor(environment_secrets(os.environ), record_ids(report))
     try:
         redacted = redactor.redact({"diagnostics": dict(report), "reason": _reason(said, labels)})
     except CannotRedact as error:

@@ -1,0 +1,143 @@
+"""What follows from a failed job: the pure decisions of the adaptation manager."""
+
+from dataclasses import replace
+
+import pytest
+
+from evolve.core.adaptation import Labels, Order, incident_case, record_ids, step_after, with_labels
+from evolve.core.agents import Agent, AgentInput, AgentPrompt, Section
+from evolve.core.cases.failure_case import FailureCase, from_text, to_text
+from evolve.core.errors import InputError
+from evolve.core.json_value import JsonValue
+from evolve.core.reflection import Action
+
+AGENT = Agent(
+    name="TRIAGE",
+    version=3,
+    description="names the action",
+    inputs=(AgentInput("diagnostics", digest_chars=300),),
+    output={"type": "object", "properties": {"action": {"enum": ["restart", "free_port", "free_disk"]}}},
+    model="echo",
+    sections=(Section("Case", "{{ diagnostics }}"),),
+)
+REPORT: dict[str, JsonValue] = {
+    "job_id": "web-7",
+    "driver": "docker",
+    "status": "failed",
+    "stdout": "",
+    "stderr": "2025-03-04T08:12:40Z bind 0.0.0.0:8080: address already in use",
+    "alloc_id": "0c1d2e3f-0000-4000-8000-000000000000",
+}
+PORT = Labels(("free_port",))
+PROMPT = AgentPrompt(({"role": "user", "content": "bind: address already in use"},), {"temperature": 0})
+
+
+def a_case(report: dict[str, JsonValue] = REPORT, labels: Labels = PORT) -> FailureCase:
+    return incident_case(
+        AGENT, report, PROMPT, labels, reason="the agent said restart", provider="echo", today="2025-03-04"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "answer", "is_right"),
+    [
+        (Labels(("free_port", "restart")), Action.RESTART, True),
+        (Labels(("free_port",)), Action.RESTART, False),
+        (Labels(("free_port",)), Action.ERROR, False),
+        (Labels((), ("restart",)), Action.RESTART, False),
+        (Labels((), ("restart",)), Action.FREE_PORT, True),
+        (Labels((), ("restart",)), Action.ERROR, False),
+        (Labels(), Action.RESTART, None),
+        (Labels(), Action.ERROR, None),
+    ],
+)
+def test_labels_say_whether_an_answer_is_right(labels: Labels, answer: Action, is_right: bool | None):
+    assert labels.holds(answer) is is_right
+
+
+def test_labels_that_the_agent_cannot_answer_are_told_all_at_once():
+    with pytest.raises(InputError) as caught:
+        Labels(("free_prt", "restart"), ("restart", "reboot")).checked(AGENT.output)
+    told = str(caught.value)
+    assert "did you mean 'free_port'" in told or "free_port" in told
+    assert "reboot" in told
+    assert "both accepted and forbidden" in told
+
+
+def test_a_labelled_case_drives_evolution_and_is_read_as_it_is_written():
+    case = a_case()
+    assert case.drives_evolution
+    assert from_text(to_text(case), "case.yaml") == case
+
+
+def test_an_unlabelled_case_drives_nothing():
+    case = a_case(labels=Labels())
+    assert not case.is_labelled
+    assert step_after(case, is_known=False) == "unlabelled"
+
+
+def test_times_ids_ports_and_numbers_of_jobs_make_no_new_case():
+    other = {
+        **REPORT,
+        "job_id": "web-12",
+        "stderr": "2025-04-01T00:00:00Z bind 0.0.0.0:9090: address already in use",
+        "alloc_id": "ffffffff-0000-4000-8000-000000000000",
+    }
+    assert a_case(other).fingerprint == a_case().fingerprint
+
+
+def test_labels_and_answers_make_no_new_case():
+    assert a_case(labels=Labels()).fingerprint == a_case().fingerprint
+    assert a_case(labels=Labels(("restart",))).fingerprint == a_case().fingerprint
+
+
+def test_other_evidence_is_another_case():
+    other = {**REPORT, "stderr": "write: no space left on device"}
+    assert a_case(other).fingerprint != a_case().fingerprint
+
+
+@pytest.mark.parametrize(
+    ("status", "is_known", "step"),
+    [
+        ("open", False, "evolve"),
+        ("open", True, "known"),
+        ("pinned", False, "regression"),
+        ("retired", False, "recurred"),
+        ("flaky", False, "flaky"),
+    ],
+)
+def test_a_cases_status_says_what_it_starts(status: str, is_known: bool, step: str):
+    case = replace(a_case(), status=status)  # type: ignore[arg-type]
+    assert step_after(case, is_known=is_known) == step
+
+
+def test_an_unlabelled_case_takes_labels_and_a_labelled_one_keeps_its_own():
+    assert with_labels(a_case(labels=Labels()), Labels(("free_port",)), AGENT.output) == a_case()
+    assert with_labels(a_case(), Labels(("restart",)), AGENT.output) == a_case()
+    assert with_labels(a_case(labels=Labels()), Labels(), AGENT.output) == a_case(labels=Labels())
+
+
+def test_forbidden_answers_alone_are_a_label():
+    case = a_case(labels=Labels((), ("restart",)))
+    assert case.drives_evolution
+    assert case.forbidden == ("restart",)
+
+
+def test_an_order_becomes_the_words_of_evolve():
+    order = Order("A.md", "/cases", "/home", suite="s.yaml", budget="5m", seed=7, reflector="echo", output_dir="out")
+    assert order.arguments(["/cases/A", "/else/b.yaml"]) == [
+        *("--agent", "A.md", "--test-case", "/cases/A", "--test-case", "/else/b.yaml"),
+        *("--suite", "s.yaml", "--budget", "5m", "--seed", "7", "--reflector", "echo", "--output-dir", "out"),
+    ]
+    assert Order.from_text(order.to_text()) == order
+
+
+def test_an_orders_key_changes_with_the_agent_and_the_settings_alone():
+    order = Order("A.md", "/cases", "/home")
+    assert order.key("text") == replace(order, cases="/elsewhere", output_dir="out").key("text")
+    assert order.key("text") != order.key("other text")
+    assert order.key("text") != replace(order, budget="300").key("text")
+
+
+def test_the_records_own_ids_are_those_that_are_texts():
+    assert record_ids({**REPORT, "node": None, "image": ""}) == ("web-7", "0c1d2e3f-0000-4000-8000-000000000000")
