@@ -318,3 +318,21 @@ def test_a_scanner_that_fails_makes_redaction_fail_without_telling_the_text():
         Redactor(scanners=[broken]).redact("password=hunter2-hunter2")
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", "a.", "password=", "a://", "-----BEGIN PRIVATE KEY-----\n", "ab\n", 'token="', "cookie:", "sk-", "\\"]
+)
+def test_a_hostile_text_is_masked_or_refused_but_never_hangs(unit: str):
+    try:
+        masked = Redactor(["hunter2-hunter2"]).redact(unit * (60_000 // len(unit)) + " hunter2-hunter2")
+    except CannotRedact:
+        return
+    assert "hunter2" not in str(masked)
+
+
+def test_more_text_or_more_secrets_than_can_be_looked_for_are_refused():
+    with pytest.raises(CannotRedact, match="too much text"):
+        Redactor().redact(["x" * 2**21] * 3)
+    with pytest.raises(CannotRedact, match="secrets"):
+        Redactor().redact([f"password=hunter{number}" for number in range(600)])

@@ -25,6 +25,10 @@ from evolve.core.secret_names import is_secret_name
 _SHORTEST_VALUE: Final = 6
 """Shorter values of secret variables are words such as `on`; to mask them would eat the text."""
 _MIN_ENCODED: Final = 10
+_MAX_SECRETS: Final = 500
+_MAX_CHARS: Final = 4 * 2**20
+"""More is hostile, or no report: it is refused, for each secret found is looked for everywhere."""
+
 _PLACEHOLDER: Final = re.compile(r"<(?:secret|id):[0-9a-f]{6}>")
 
 
@@ -87,11 +91,15 @@ class Redactor:
         Raises:
             CannotRedact: a scanner failed; nothing is known of the value then.
         """
+        if sum(len(text) for text, _ in _texts(value, "")) > _MAX_CHARS:
+            raise CannotRedact(f"there is too much text to search for secrets: more than {_MAX_CHARS:,} characters")
         try:
-            copies = Copies(self._learned(value, ""), self._known)
-            masked = self._masked(value, "", copies)
+            learned = set(self._learned(value, ""))
+            masked = self._masked(value, "", Copies(learned, self._known)) if len(learned) <= _MAX_SECRETS else None
         except Exception as error:  # fail closed, whatever a scanner's fault is; its message may hold the text
             raise CannotRedact(f"a text could not be searched for secrets ({type(error).__name__})") from None
+        if len(learned) > _MAX_SECRETS:
+            raise CannotRedact(f"there are more than {_MAX_SECRETS} secrets in it")
         if self.leaks(masked):
             raise CannotRedact("a secret of this process's environment would have remained")
         return masked
@@ -106,7 +114,7 @@ class Redactor:
     def _learned(self, value: JsonValue, key: str) -> Iterator[str]:
         """Secrets that are masked wherever else they stand."""
         for text, name in _texts(value, key):
-            for found in self._found(text, name):
+            for found in _merged(self._found(text, name)):
                 if found.is_secret:
                     yield text[found.start : found.end]
 

@@ -16,24 +16,35 @@ _SHORT_WORDS: Final = r"(?:pass|auth|cookie|session(?:[_-]?(?:id|key|token))?|si
 
 _NAME: Final = rf"(?:(?:[A-Za-z_][\w.-]{{0,60}}?)?{_WORDS}|(?:[A-Za-z_][\w.-]{{0,60}}?[_.-])?{_SHORT_WORDS})\d{{0,3}}"
 _IS_NAME: Final = re.compile(_NAME, re.IGNORECASE)
+_QUOTE: Final = r"\\{0,8}[\"'`]"
 
 _ASSIGNED: Final = re.compile(
-    rf"(?<![A-Za-z0-9_])(?P<name>{_NAME})\\*[\"'`]?[ \t]{{0,3}}(?P<sep>=>|:=|==?|:(?!//))[ \t]{{0,3}}"
-    rf"(?:(?:Basic|Bearer|Digest|Token|ApiKey|Negotiate)[ \t]+)?(?P<quote>\\*[\"'`])?",
+    rf"(?P<name>{_WORDS}|(?<![A-Za-z0-9]){_SHORT_WORDS})\d{{0,3}}(?:{_QUOTE})?[ \t]{{0,3}}"
+    rf"(?P<sep>=>|:=|==?|:(?!//))[ \t]{{0,3}}(?:(?:Basic|Bearer|Digest|Token|ApiKey|Negotiate)[ \t]{{1,3}})?"
+    rf"(?P<quote>{_QUOTE})?",
     re.IGNORECASE,
 )
-_FLAG: Final = re.compile(rf"(?<![\w-])--?(?P<name>{_NAME})[ \t]+(?P<quote>\\*[\"'`])?(?=[^\s-])", re.IGNORECASE)
-_PAIR: Final = re.compile(
-    rf"\\*[\"'](?:name|key)\\*[\"'][ \t]*:[ \t]*\\*[\"']{_NAME}\\*[\"'][ \t\n]*,[ \t\n]*"
-    rf"\\*[\"']value\\*[\"'][ \t]*:[ \t]*(?P<quote>\\*[\"'])?",
-    re.IGNORECASE,
-)
-_COOKIE: Final = re.compile(r"(?<![\w-])(?:set-)?cookie2?\\*[\"']?[ \t]*:[ \t]*(?P<quote>\\*[\"'])?", re.IGNORECASE)
-_SCHEME: Final = re.compile(r"(?<!\w)(?:bearer|basic)[ \t]+([\w.~+/-]{8,}=*)", re.IGNORECASE)
-_LINE_START: Final = re.compile(r"(?:^|[\n{,;&?(\[\"'`\\])[ \t]*(?:-[ \t]+|export[ \t]+|set[ \t]+|#[ \t]*)?\\*[\"'`]?$")
+"""From the name's last word on: a search for whole names would look at each letter of a long text sixty times."""
 
-_UNQUOTED: Final = re.compile(r"[^\s,;&|<>\"'`\\)\]}]+")
-_WORD_OF_ENV: Final = re.compile(r"[^\s\"'`]+")
+_FLAG: Final = re.compile(rf"(?<![\w-])--?{_NAME}[ \t]{{1,3}}(?P<quote>{_QUOTE})?(?=[^\s-])", re.IGNORECASE)
+_PAIR: Final = re.compile(
+    rf"[\"'](?:name|key)(?:{_QUOTE})[ \t]{{0,3}}:[ \t]{{0,3}}(?:{_QUOTE}){_NAME}(?:{_QUOTE})\s{{0,40}},\s{{0,40}}"
+    rf"(?:{_QUOTE})value(?:{_QUOTE})[ \t]{{0,3}}:[ \t]{{0,3}}(?P<quote>{_QUOTE})?",
+    re.IGNORECASE,
+)
+_COOKIE: Final = re.compile(
+    rf"(?<![\w-])(?:set-)?cookie2?(?:{_QUOTE})?[ \t]{{0,3}}:[ \t]{{0,3}}(?P<quote>{_QUOTE})?", re.IGNORECASE
+)
+_SCHEME: Final = re.compile(r"(?<!\w)(?:bearer|basic)[ \t]{1,3}([\w.~+/-]{8,}=*)", re.IGNORECASE)
+_NAME_START: Final = re.compile(r"[\w.-]*\Z")
+_LINE_START: Final = re.compile(
+    rf"(?:\A|[\n{{,;&?(\[\"'`\\])[ \t]*(?:-[ \t]+|export[ \t]+|set[ \t]+|#[ \t]*)?(?:{_QUOTE})?\Z"
+)
+_WINDOW: Final = 200
+"""So many characters before a name are looked at to tell assignments from prose."""
+
+_UNQUOTED: Final = re.compile(r"[^\s,;&|<>\"'`\\)\]}]{1,4096}")
+_WORD_OF_ENV: Final = re.compile(r"[^\s\"'`]{1,4096}")
 _LINE: Final = re.compile(r"[^\n]+")
 _UNTIL_QUOTE: Final = {quote: re.compile(rf"[^\n]*?(?={re.escape(quote)}|\n|\Z)") for quote in ('"', "'", "`")}
 
@@ -56,11 +67,14 @@ def is_no_secret(value: str) -> bool:
 
 def named_secrets(text: str) -> Iterator[Span]:
     """Every value that stands beside a secret's name."""
-    for match in _ASSIGNED.finditer(text):
-        yield from _value(text, match, _assigned_value(text, match))
-    for pattern, ends in ((_FLAG, _WORD_OF_ENV), (_PAIR, _UNQUOTED), (_COOKIE, _LINE)):
+    for pattern, ends in ((_ASSIGNED, None), (_FLAG, _WORD_OF_ENV), (_PAIR, _UNQUOTED), (_COOKIE, _LINE)):
+        after = 0
         for match in pattern.finditer(text):
-            yield from _value(text, match, ends)
+            if match.start() < after:
+                continue  # inside of the value before
+            for span in _value(text, match, ends or _assigned_value(text, match)):
+                after = span.end
+                yield span
     for match in _SCHEME.finditer(text):
         if _looks_made(match[1]):
             yield Span(*match.span(1))
@@ -80,13 +94,13 @@ def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Ite
 
 def _assigned_value(text: str, match: re.Match[str]) -> re.Pattern[str] | None:
     """How far an unquoted value goes; None where the words are prose and no assignment."""
-    is_first = _LINE_START.search(text, max(0, match.start() - 40), match.start()) is not None
+    before = _NAME_START.sub("", text[max(0, match.start() - _WINDOW) : match.start()], count=1)
+    line = before.rpartition("\n")[2]
     if match["sep"] != ":":
-        starts_line = not text[: match.start()].rpartition("\n")[2].strip().removeprefix("export")
-        return _WORD_OF_ENV if starts_line else _UNQUOTED
+        return _UNQUOTED if line.strip().removeprefix("export") else _WORD_OF_ENV
+    is_first = _LINE_START.search(before) is not None
     if is_first and re.search(r"pass|pwd|secret|authorization", match["name"], re.IGNORECASE):
-        is_flow = "{" in text[max(0, match.start() - 200) : match.start()].rpartition("\n")[2]
-        return _UNQUOTED if is_flow else _LINE
+        return _UNQUOTED if "{" in line else _LINE
     if is_first or match["quote"]:
         return _UNQUOTED
     word = _UNQUOTED.match(text, match.end())
