@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.labels import answer_key
+from evolve.core.errors import InputError, Location, Problem
 from evolve.core.json_value import JsonValue
-from evolve.core.search.splits import split_named, split_of_family
-from evolve.core.search.tasks import Task
+from evolve.core.search.splits import SPLITS, split_named, split_of_family
+from evolve.core.search.tasks import Split, Task
 from evolve.core.suite import Evaluation, Test
 
 
@@ -23,14 +24,19 @@ class CaseWithTest(NamedTuple):
 
 
 def suite_tasks(evaluations: Iterable[Evaluation], output: Mapping[str, JsonValue], file: str) -> list[Task]:
-    """One task for each test of a suite, with its own split or, without one, its family's.
+    """One task for each test of a suite. A family is of the split that its tests name, else of that of its hash.
 
     Args:
         output: the agent's output schema: `accepted: [restart]` means `{"action": "restart"}` where that is its one
             closed property.
+
+    Raises:
+        InputError: tests name splits that there are not, or several splits for one family; with all of them.
     """
     by_test = {evaluation.test_index: evaluation for evaluation in reversed(list(evaluations))}
-    return [_suite_task(by_test[index], output, file) for index in sorted(by_test)]
+    listed = [by_test[index] for index in sorted(by_test)]
+    splits = _splits(listed, file)
+    return [_suite_task(evaluation, splits, output, file) for evaluation in listed]
 
 
 def case_tasks(cases: Iterable[CaseWithTest], output: Mapping[str, JsonValue]) -> list[Task]:
@@ -42,28 +48,57 @@ def case_tasks(cases: Iterable[CaseWithTest], output: Mapping[str, JsonValue]) -
 def merged(suite: Sequence[Task], cases: Sequence[Task]) -> tuple[Task, ...]:
     """Suite and failure cases together; a failure case of a test of the suite stands in for it.
 
-    A failure case whose family is val's or gate's in the suite is left out: it would show the search what it must not
-    see.
+    A failure case whose family or input is val's or gate's in the suite is left out: it would show the search what it
+    must not see.
     """
-    held_out = {task.family for task in suite if task.split != "train"}
+    held_out = [task for task in suite if task.split != "train"]
+    families, inputs = {task.family for task in held_out}, {_id(task.vars, ()) for task in held_out}
     kept = {task.id: task for task in suite}
     for task in cases:
-        if task.family in held_out:
+        if task.family in families or _id(task.vars, ()) in inputs:
             continue
         known = kept.get(task.id)
         kept[task.id] = task if known is None else replace(known, file=task.file, status=task.status)
     return tuple(kept.values())
 
 
-def _suite_task(evaluation: Evaluation, output: Mapping[str, JsonValue], file: str) -> Task:
+def _splits(listed: Sequence[Evaluation], file: str) -> Mapping[str, Split]:
+    """The split of each family."""
+    named: dict[str, set[Split]] = {}
+    problems: list[str] = []
+    for evaluation in listed:
+        own = named.setdefault(_family(evaluation), set())
+        word = evaluation.test.metadata.get("split")
+        split = split_named(str(word))
+        if split is not None:
+            own.add(split)
+        elif word is not None:
+            what = f"{evaluation.test.description or evaluation.id}: metadata.split={word!r} is no split"
+            problems.append(f"{what}: expected one of {', '.join(SPLITS)}")
+    for family, splits in named.items():
+        if len(splits) > 1:
+            what = f"the family {family!r} is in {' and '.join(sorted(splits))}"
+            problems.append(f"{what}: a family is one root cause and must be in one split")
+    if problems:
+        raise InputError(Problem(text, Location(file)) for text in dict.fromkeys(problems))
+    return {family: splits.pop() if splits else split_of_family(family) for family, splits in named.items()}
+
+
+def _family(evaluation: Evaluation) -> str:
+    return str(evaluation.test.metadata.get("family") or evaluation.test.description or evaluation.id)
+
+
+def _suite_task(
+    evaluation: Evaluation, splits: Mapping[str, Split], output: Mapping[str, JsonValue], file: str
+) -> Task:
     test, metadata = evaluation.test, evaluation.test.metadata
     accepted = _answers(metadata.get("accepted"), output)
-    family = str(metadata.get("family") or test.description or evaluation.id)
+    family = _family(evaluation)
     return Task(
         id=_id(evaluation.vars, accepted),
         description=test.description or evaluation.id,
         family=family,
-        split=split_named(str(metadata.get("split"))) or split_of_family(family),
+        split=splits[family],
         vars=evaluation.vars,
         test=test,
         label=accepted[0] if accepted else None,
@@ -92,9 +127,9 @@ def _case_task(item: CaseWithTest, output: Mapping[str, JsonValue]) -> Task:
 
 
 def _answers(given: JsonValue, output: Mapping[str, JsonValue]) -> tuple[JsonValue, ...]:
-    """The answers as whole outputs."""
+    """The answers as whole outputs; one that is no list is the only one."""
     key = answer_key(output)
-    listed = given if isinstance(given, list) else []
+    listed = given if isinstance(given, list) else [] if given is None else [given]
     return tuple({key: answer} if key and not isinstance(answer, dict) else answer for answer in listed)
 
 

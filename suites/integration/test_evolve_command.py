@@ -1,0 +1,350 @@
+"""`evolve` from outside: one clean message for what is wrong, nothing lost when it stops, and a result for machines."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evolve.core.cases.failure_case import CaseSource, FailureCase, to_text
+from evolve.core.cases.inert import as_sent
+from evolve.core.cases.labels import label_assertions
+from evolve.core.evolution_events import EvolutionStarted, ProposalRejected
+from fixtures.faulty_server import Ok, Status
+from fixtures.small_evolution import MODEL, SmallEvolution, bought_twice, finished, small_evolution, small_tests
+from fixtures.small_evolution import write_suite as write
+
+OUTPUT: Any = {"type": "object", "properties": {"colour": {"enum": ["red", "green", "blue"]}}, "required": ["colour"]}
+DEADLINE_S = 60.0
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> SmallEvolution:
+    return small_evolution(tmp_path / "work")
+
+
+def a_case(thing: str, colour: str, fingerprint: str, **more: Any) -> str:
+    case = FailureCase(
+        agent="COLOUR_AGENT",
+        fingerprint=fingerprint,
+        description=f"the {thing} is {colour}",
+        vars={"thing": thing},
+        prompt=as_sent(json.dumps([{"role": "user", "content": f"Thing: {thing}"}])),
+        source=CaseSource("suite", "a test", "accuracy", "got grey", "echo", "COLOUR_AGENT@1", "2025-03-04"),
+        assertions=label_assertions(OUTPUT, [colour], []),
+        accepted=(colour,),
+        family=f"family of {thing}",
+        **more,
+    )
+    return to_text(case)
+
+
+def the_message(ended: "subprocess.CompletedProcess[str]", code: int) -> str:
+    """What a command that failed said: one message of `evolve`, no traceback, no result."""
+    assert ended.returncode == code, (ended.stdout, ended.stderr)
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    assert "ResourceWarning" not in ended.stderr
+    told = [line for line in ended.stderr.splitlines() if line.startswith(("evolve: error", "evolve: environment"))]
+    assert len(told) == 1, ended.stderr
+    return told[0]
+
+
+def wait_for_answers(work: SmallEvolution, process: "subprocess.Popen[str]", count: int) -> None:
+    until = time.monotonic() + DEADLINE_S
+    while len(work.bought) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+# --- what is wrong is told in one message, before anything is bought
+
+
+def no_file(work: SmallEvolution) -> list[str]:
+    return ["--test-case", "nowhere.yaml", "--agent", "AGENT.md"]
+
+
+def no_suite(work: SmallEvolution) -> list[str]:
+    return ["--suite", "nowhere.yaml", "--agent", "AGENT.md"]
+
+
+def unknown_agent(work: SmallEvolution) -> list[str]:
+    return ["--suite", "suite.yaml", "--agent", "REFLECTION_AGNT"]
+
+
+def no_agent(work: SmallEvolution) -> list[str]:
+    return ["--suite", "suite.yaml"]
+
+
+def case_with_a_typo(work: SmallEvolution) -> list[str]:
+    (work.folder / "case.yaml").write_text(a_case("sea", "blue", "0123456789ab").replace("accepted:", "acepted:"))
+    return ["--test-case", "case.yaml", "--agent", "AGENT.md"]
+
+
+def suite_with_a_typo(work: SmallEvolution) -> list[str]:
+    text = (work.folder / "suite.yaml").read_text()
+    (work.folder / "suite.yaml").write_text(text.replace('"description"', '"descripton"', 1))
+    return ["--suite", "suite.yaml", "--agent", "AGENT.md"]
+
+
+def case_of_other_inputs(work: SmallEvolution) -> list[str]:
+    write(work.folder / "suite.yaml", [{**test, "vars": {"think": "sea"}} for test in small_tests()], "{{ think }}")
+    return ["--suite", "suite.yaml", "--agent", "AGENT.md"]
+
+
+def split_that_is_none(work: SmallEvolution) -> list[str]:
+    tests = small_tests()
+    tests[0]["metadata"]["split"] = "trian"
+    write(work.folder / "suite.yaml", tests)
+    return ["--suite", "suite.yaml", "--agent", "AGENT.md"]
+
+
+def family_in_two_splits(work: SmallEvolution) -> list[str]:
+    tests = small_tests()
+    tests[0]["metadata"] |= {"family": "the family", "split": "train"}
+    tests[-1]["metadata"] |= {"family": "the family", "split": "gate"}
+    write(work.folder / "suite.yaml", tests)
+    return ["--suite", "suite.yaml", "--agent", "AGENT.md"]
+
+
+def damaged_gate_log(work: SmallEvolution) -> list[str]:
+    (work.folder / "gate_log.jsonl").write_text('{"gate": 1, "opened": \n{"number": 7}\n')
+    return ["--suite", "suite.yaml", "--agent", "AGENT.md"]
+
+
+def unknown_provider(work: SmallEvolution) -> list[str]:
+    return ["--suite", "suite.yaml", "--agent", "AGENT.md", "--provider", "opnai:chat:m"]
+
+
+def unknown_reflector(work: SmallEvolution) -> list[str]:
+    return ["--suite", "suite.yaml", "--agent", "AGENT.md", "--reflector", "opnai:chat:m"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (no_file, "nowhere.yaml: no such file or folder"),
+        (no_suite, "nowhere.yaml"),
+        (unknown_agent, "no agent 'REFLECTION_AGNT'"),
+        (no_agent, "which agent? (name it with --agent)"),
+        (case_with_a_typo, "accepted"),
+        (suite_with_a_typo, "did you mean 'description'"),
+        (case_of_other_inputs, "cases have no var 'thing', which COLOUR_AGENT reads"),
+        (split_that_is_none, "'trian'"),
+        (family_in_two_splits, "'the family'"),
+        (damaged_gate_log, "gate_log.jsonl:1"),
+        (unknown_provider, "opnai"),
+        (unknown_reflector, "opnai"),
+    ],
+)
+def test_what_is_wrong_is_told_before_an_answer_is_bought(
+    wrong: Callable[[SmallEvolution], list[str]], said: str, work: SmallEvolution
+) -> None:
+    ended = finished(work.begin(*wrong(work)))
+    told = [line for line in ended.stderr.splitlines() if line.startswith("evolve: error")]
+    assert any(said in line for line in told), ended.stderr
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "Traceback" not in ended.stderr
+    assert work.bought == []
+
+
+@pytest.mark.parametrize("budget", ["0", "-3", "many", "1.5", "0m", ""])
+def test_a_budget_that_is_none_is_refused_by_name(budget: str, work: SmallEvolution) -> None:
+    ended = finished(work.begin("--suite", "suite.yaml", "--agent", "AGENT.md", f"--budget={budget}"))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"--budget: {budget!r} is no whole number above 0" in ended.stderr.replace("N|Nm", "")
+
+
+def test_nothing_to_evolve_on_is_told_with_what_to_name(work: SmallEvolution) -> None:
+    assert "--test-case" in the_message(finished(work.begin("--agent", "AGENT.md")), 2)
+
+
+# --- endpoints that fail
+
+
+def test_a_dead_endpoint_is_the_environments_fault_and_the_message_tells_how_to_go_on(
+    work: SmallEvolution, faulty_server: Any
+) -> None:
+    work.env |= {"EVOLVE_BASE_URL": faulty_server.refusing_url, "EVOLVE_API_KEY": "k", "EVOLVE_RETRIES": "0"}
+    told = the_message(work.run("--provider", "openai:chat:m"), 4)
+    assert "the same command goes on from here: evolve --suite suite.yaml --agent AGENT.md" in told
+
+
+def test_an_endpoint_that_dies_on_the_way_costs_nothing_that_was_answered(
+    work: SmallEvolution, faulty_server: Any
+) -> None:
+    work.env |= {"EVOLVE_BASE_URL": f"{faulty_server.url}/v1", "EVOLVE_API_KEY": "k", "EVOLVE_RETRIES": "0"}
+    good = Ok('{"colour": "red"}')
+    faulty_server.plan(*[good] * 9, then=Status(500))
+    words = ("--provider", "openai:chat:m", "--concurrency", "1", "--json")
+    assert "status 500" in the_message(work.run(*words, budget=30), 4)
+    answered = [request.body for request in faulty_server.requests[:9]]
+
+    faulty_server.plan(then=good)
+    ended = work.run(*words, budget=30)
+    assert ended.returncode == 0, ended.stderr
+    assert not set(answered).intersection(request.body for request in faulty_server.requests)
+    account = json.loads(ended.stdout)["account"]
+    assert account["search"] + account["gate"] == 9 + len(faulty_server.requests)
+    assert account["repeated"] == 1, "the call that failed was made again"
+
+
+# --- Ctrl-C
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(work: SmallEvolution) -> None:
+    work.env["LATENCY"] = "0.005"
+    process = work.start("--json")
+    wait_for_answers(work, process, 30)
+    process.send_signal(signal.SIGINT)
+    ended = finished(process)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert "Traceback" not in ended.stderr
+    assert "the same command goes on from here" in ended.stderr
+    asked, stored = len(work.bought), work.stored
+    assert list(work.folder.glob("reports/evolve/*/report.html"))
+
+    ended = work.run("--json")
+    assert ended.returncode == 0, ended.stderr
+    assert not stored.intersection(work.bought[asked:])
+    started = work.events()[0]
+    assert isinstance(started, EvolutionStarted)
+    assert started.resumed
+    told = json.loads(ended.stdout)
+    assert told["account"]["search"] + told["account"]["gate"] == len(set(work.bought))
+
+
+# --- the result
+
+
+def test_json_is_one_object_whatever_the_users_python_prints(tmp_path: Path) -> None:
+    noisy = MODEL.replace("    time.sleep", '    print("noise")\n    time.sleep')
+    work = small_evolution(tmp_path / "work", model=noisy)
+    ended = work.run("--json")
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert told["outcome"] in ("proven", "provisional", "rejected", "no-better")
+    assert told["account"]["search"] + told["account"]["gate"] == len(work.bought) <= 120
+    assert (work.folder / told["report"]).is_file()
+    if told["winner_file"]:
+        assert (work.folder / told["winner_file"]).is_file()
+
+
+def test_a_second_time_everything_is_known_and_the_result_is_the_same(work: SmallEvolution) -> None:
+    first, second = json.loads(work.run("--json").stdout), json.loads(work.run("--json").stdout)
+    assert bought_twice(work.bought) == []
+    timed = ("model_s", "seconds", "cost")
+    for told in (first, second):
+        told["account"] = {name: value for name, value in told["account"].items() if name not in timed}
+    assert first == second
+
+
+def test_failure_cases_come_first_and_a_suite_is_not_needed(work: SmallEvolution) -> None:
+    folder = work.folder / "cases"
+    folder.mkdir()
+    things = [("sea at night", "blue"), ("rose in rain", "red"), ("moss on stone", "green"), ("old blood", "red")]
+    for number, (thing, colour) in enumerate(things):
+        (folder / f"case_{number:012}.yaml").write_text(a_case(thing, colour, f"{number:012}"))
+    ended = finished(work.begin("--test-case", "cases", "--agent", "AGENT.md", "--budget", "40", "--json"))
+    assert ended.returncode == 0, ended.stderr
+    started = work.events()[0]
+    assert isinstance(started, EvolutionStarted)
+    assert {(task.split, task.status) for task in started.tasks} == {("train", "open")}
+    assert {task.file for task in started.tasks} == {f"cases/case_{number:012}.yaml" for number in range(4)}
+
+
+def test_an_assertion_file_that_changes_is_asked_anew(work: SmallEvolution) -> None:
+    """Scores are kept for what decides them; what a file decides is decided by the file as it is now."""
+    tests = [
+        {**test, "assert": [{"type": "python", "value": "file://judge.py"}], "metadata": {"split": "train"}}
+        for test in small_tests()[:6]
+    ]
+    write(work.folder / "suite.yaml", tests)
+    judge = work.folder / "judge.py"
+    judge.write_text("def get_assert(output, context):\n    return True\n")
+    first = json.loads(work.run("--json", budget=20).stdout)
+    judge.write_text("def get_assert(output, context):\n    return False\n")
+    second = json.loads(work.run("--json", budget=20).stdout)
+    assert (len(first["still_failing"]), len(second["still_failing"])) == (0, 6)
+
+
+# --- the reflector
+
+
+def rule(text: str) -> Ok:
+    return Ok(json.dumps({"text": text}))
+
+
+def with_reflector(work: SmallEvolution, server: Any, *words: str) -> "subprocess.CompletedProcess[str]":
+    work.env |= {"EVOLVE_BASE_URL": f"{server.url}/v1", "EVOLVE_API_KEY": "k", "EVOLVE_RETRIES": "0"}
+    return work.run("--reflector", "openai:chat:big", "--json", *words, budget=200)
+
+
+def refusals(work: SmallEvolution) -> list[str]:
+    reflecting = ("reflect-rule", "edit-rule", "rewrite")
+    return [e.reason for e in work.events() if isinstance(e, ProposalRejected) and e.operator in reflecting]
+
+
+def test_what_is_no_proposal_is_refused_with_its_reason_and_the_search_goes_on(
+    work: SmallEvolution, faulty_server: Any
+) -> None:
+    faulty_server.plan(
+        rule("Things of the sky and of the sea are blue."),
+        Ok("Sure! Here is a better rule for your agent: be careful."),
+        Ok('{"text": "Things that burn are re'),
+        Ok('```json\n{"text": "Leaves and grass are green, whatever the light."}\n```'),
+        rule("```\nLeaves are green.\n```"),
+        rule("Here is the rule you asked for: leaves are green."),
+        then=rule("Never say [your colour here] at all."),
+    )
+    ended = with_reflector(work, faulty_server, "--reflector-cap", "12")
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert told["account"]["reflector"] == len(faulty_server.requests) <= 12
+    said = " | ".join(refusals(work))
+    assert "no JSON object" in said
+    assert "chat instead of an instruction" in said or "a code fence" in said
+    proposed = [event.candidate for event in work.events() if type(event).__name__ == "CandidateProposed"]
+    assert any("Things of the sky and of the sea are blue." in candidate.text for candidate in proposed)
+
+
+def test_the_reflector_never_sees_a_case_that_is_held_out(work: SmallEvolution, faulty_server: Any) -> None:
+    faulty_server.plan(then=Ok("no JSON"))
+    assert with_reflector(work, faulty_server).returncode == 0
+    assert faulty_server.requests
+    for request in faulty_server.requests:
+        text = request.body.decode()
+        assert "of train-" in text
+        assert "of val-" not in text
+        assert "of gate-" not in text
+
+
+def test_the_cap_holds_and_is_no_part_of_the_budget(work: SmallEvolution, faulty_server: Any) -> None:
+    faulty_server.plan(then=Ok("no JSON"))
+    told = json.loads(with_reflector(work, faulty_server, "--reflector-cap", "3").stdout)
+    assert told["account"]["reflector"] == len(faulty_server.requests) == 3
+    assert told["account"]["search"] + told["account"]["gate"] == len(work.bought) <= 200
+
+
+def test_a_reflector_that_fails_is_left_alone_and_the_search_goes_on(work: SmallEvolution, faulty_server: Any) -> None:
+    faulty_server.plan(rule("Things of the sky and of the sea are blue."), then=Status(500, "out of order"))
+    ended = with_reflector(work, faulty_server)
+    assert ended.returncode == 0, ended.stderr
+    assert len(faulty_server.requests) == 2
+    (reason,) = [reason for reason in refusals(work) if "failed" in reason]
+    assert "the reflector failed and is not asked again" in reason
+    assert json.loads(ended.stdout)["account"]["search"] > 100
+
+
+def test_what_a_reflector_said_is_not_bought_again(work: SmallEvolution, faulty_server: Any) -> None:
+    faulty_server.plan(then=rule("Things of the sky and of the sea are blue."))
+    first = json.loads(with_reflector(work, faulty_server).stdout)
+    asked = len(faulty_server.requests)
+    second = json.loads(with_reflector(work, faulty_server).stdout)
+    assert len(faulty_server.requests) == asked > 0
+    assert first["winner"] == second["winner"]
