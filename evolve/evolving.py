@@ -41,7 +41,7 @@ from evolve.store.scripts import LocalScripts
 _Resource = TypeVar("_Resource", bound=Closable)
 
 ADAPTATION_AGENT = "ADAPTATION_AGENT"
-_SEARCH_DIGEST = 700
+_SEARCH_DIGEST = 500
 _CLOSED_SET_SHARE = 3
 """Answers are a closed set when there are at least so many labelled cases for each on average."""
 _TYPICAL_DEMOS = DemoSettings("demos.yaml", "likely", k=2, digest=_SEARCH_DIGEST)
@@ -321,7 +321,7 @@ def _lookups(labelled: Sequence[Task], keys: Mapping[str, str]) -> tuple[LogOdds
     if not answers or len(set(answers)) * _CLOSED_SET_SHARE > len(answers):
         return None, None
     texts, families = [keys[task.id] for task in labelled], [task.family for task in labelled]
-    return LogOdds(texts, answers, families), best_lookup(texts, answers, families)
+    return LogOdds(texts, answers), best_lookup(texts, answers, families)
 
 
 async def _estimate(

@@ -13,8 +13,8 @@ from typing import Literal
 from evolve.core.diagnostics import digest
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.json_value import JsonValue
-from evolve.core.log_odds import LogOdds
 from evolve.core.nearest import Bm25
+from evolve.core.word_classifier import WordClassifier
 
 CASE_SECTION = "Case"
 """The section that shows the case; a template over the agent's inputs."""
@@ -49,7 +49,7 @@ class DemoSettings:
     """Path of the bank, beside the agent file."""
     select: Literal["static", "nearest", "likely"] = "nearest"
     """The first ones; those most like the case; or those most like it among the demos of the answer that the case's
-    words speak for (`core/log_odds.py`)."""
+    words speak for (`core/word_classifier.py`)."""
     k: int = 4
     style: Literal["turns", "text"] = "turns"
     """As chat turns, or as text in the case's own message."""
@@ -204,7 +204,8 @@ class DemoBank:
         self._families = [demo.family for demo in demos]
         keys = [search_key(agent, demo.vars, render) if demo.key is None else demo.key for demo in demos]
         self._index = Bm25(keys) if settings.select != "static" else None
-        self._odds = LogOdds(keys, self._answers, self._families) if settings.select == "likely" else None
+        is_likely = settings.select == "likely"
+        self._classifier = WordClassifier(keys, self._answers, self._families) if is_likely else None
 
     def limited(self, k: int) -> "DemoBank":
         """The same bank, of which `k` demos are shown; the indexes are shared."""
@@ -219,8 +220,8 @@ class DemoBank:
     def choose(self, key: str, family: str = "") -> tuple[tuple[str, str], ...]:
         """(shown case, answer) of the demos chosen by a case's search key, the most similar last; none of `family`."""
         allowed = [i for i, own in enumerate(self._families) if not family or own != family]
-        if self._odds is not None:
-            answers = [item.answer for item in self._odds.likely(key, family)]
+        if self._classifier is not None:
+            answers = [item.answer for item in self._classifier.likely(key, family)]
             best = next((answer for answer in answers if any(self._answers[i] == answer for i in allowed)), "")
             allowed = [i for i in allowed if self._answers[i] == best]
         if self._index is not None:

@@ -1,27 +1,19 @@
-"""Which of a closed set of answers a text's words speak for, learned from labelled texts without any model.
+"""The words that speak for each of a closed set of answers, learned from labelled texts without any model.
 
 The weight of a word for an answer is the z-score of its log-odds against all other answers, with an informative
 Dirichlet prior: equations 15, 20, 21 and 22 of Monroe, Colaresi and Quinn, "Fightin' Words" (Political Analysis 16,
-2008). A text is the tf-idf vector of its words, of length 1; an answer's score is the sum of its words' weights.
+2008). A text is the tf-idf vector of its words, of length 1.
 """
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from evolve.core.nearest import words
 
 _PRIOR_WORDS = 15.0
 """How many words of the whole bank each answer is thought to have said beforehand. Of 2.5, 15 and 50 this was as good
 as any on the families left out of the reflection suite."""
-
-
-class Likely(NamedTuple):
-    """One answer for a text, and how much its words speak for it."""
-
-    answer: str
-    score: float
 
 
 class _Counts:
@@ -45,42 +37,20 @@ class _Counts:
 
 
 class LogOdds:
-    """Labelled texts, indexed once.
+    """Labelled texts, indexed once."""
 
-    Args:
-        families: the texts' families, so that a family can be left out when one of its texts is asked about.
-    """
-
-    def __init__(self, texts: Sequence[str], answers: Sequence[str], families: Sequence[str] = ()) -> None:
+    def __init__(self, texts: Sequence[str], answers: Sequence[str]) -> None:
         listed = [words(text) for text in texts]
         seen = Counter(word for each in listed for word in set(each))
         self._idf = {word: math.log((1 + len(texts)) / (1 + count)) + 1 for word, count in seen.items()}
         self._answers = sorted(set(answers))
         self._all = _Counts()
-        self._families: dict[str, _Counts] = defaultdict(_Counts)
-        for number, each in enumerate(listed):
-            vector = self._vector(each)
-            self._all.add(answers[number], vector)
-            if families:
-                self._families[families[number]].add(answers[number], vector)
-
-    def likely(self, text: str, leave_out: str = "") -> list[Likely]:
-        """All answers, the likeliest first; ties in alphabetical order.
-
-        Args:
-            leave_out: a family whose texts count for nothing.
-        """
-        vector = self._vector(words(text))
-        left_out = self._families.get(leave_out) if leave_out else None
-        scores = [
-            Likely(answer, sum(size * self._weight(word, answer, left_out) for word, size in vector.items()))
-            for answer in self._answers
-        ]
-        return sorted(scores, key=lambda item: (-item.score, item.answer))
+        for answer, each in zip(answers, listed, strict=True):
+            self._all.add(answer, self._vector(each))
 
     def telling(self, answer: str, limit: int) -> list[str]:
         """The words that speak most for an answer, the strongest first."""
-        weighed = [(self._weight(word, answer, None), word) for word in self._all.of.get(answer, {})]
+        weighed = [(self._weight(word, answer), word) for word in self._all.of.get(answer, {})]
         return [word for weight, word in sorted(weighed, key=lambda item: (-item[0], item[1]))[:limit] if weight > 1.0]
 
     @property
@@ -94,17 +64,10 @@ class LogOdds:
         length = math.sqrt(sum(size * size for size in sizes.values())) or 1.0
         return {word: size / length for word, size in sizes.items()}
 
-    def _weight(self, word: str, answer: str, left_out: _Counts | None) -> float:
+    def _weight(self, word: str, answer: str) -> float:
         every = self._all
         own, own_sum = every.of[answer].get(word, 0.0), every.sums[answer]
         both, total = every.words[word], every.total
-        if left_out is not None:
-            own -= left_out.of[answer].get(word, 0.0) if answer in left_out.of else 0.0
-            own_sum -= left_out.sums.get(answer, 0.0)
-            both -= left_out.words.get(word, 0.0)
-            total -= left_out.total
-        if both <= 1e-9 or total <= 1e-9:
-            return 0.0
         prior = _PRIOR_WORDS * both / total
         ours, others = own + prior, both - own + prior
         rest = total - own_sum + _PRIOR_WORDS - others

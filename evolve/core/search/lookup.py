@@ -1,15 +1,15 @@
 """What no model at all can do: the answer of the cases that are most like the one at hand.
 
 Two lookups over the labelled train cases, never with one of the same family: a vote of the five nearest by BM25, and
-the answer that the case's words speak for (`core/log_odds.py`). Which of them stands in the run as the model-free vote
-is decided on the train cases.
+what a classifier of words learns from them (`core/word_classifier.py`). Which of them stands in the run as the
+model-free vote is decided on the train cases.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from evolve.core.log_odds import LogOdds
 from evolve.core.nearest import Bm25
+from evolve.core.word_classifier import WordClassifier
 
 _NEIGHBOURS = 5
 
@@ -34,10 +34,10 @@ def nearest_vote(texts: Sequence[str], answers: Sequence[str], families: Sequenc
 
 def words_vote(texts: Sequence[str], answers: Sequence[str], families: Sequence[str]) -> Lookup:
     """The answer that the case's words speak for."""
-    odds = LogOdds(texts, answers, families)
+    classifier = WordClassifier(texts, answers, families)
 
     def look_up(text: str, family: str) -> str:
-        ranked = odds.likely(text, family)
+        ranked = classifier.likely(text, family)
         return ranked[0].answer if ranked else ""
 
     return look_up

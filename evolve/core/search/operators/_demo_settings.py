@@ -8,7 +8,7 @@ from evolve.core.search.genome import Genome
 MAX_DEMOS = 8
 BANK = "demos.yaml"
 """The bank's name until promotion gives it one."""
-SEARCH_DIGEST = 700
+SEARCH_DIGEST = 500
 """Reports are compared by so many characters, however few are shown: what decides often stands late."""
 
 
