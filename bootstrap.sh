@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The fresh machine's one entry: sets up .venv, then runs what it is told to.
-#   ./bootstrap.sh          the main job: an agent suite on the embedded model
+#   ./bootstrap.sh          the main job: an agent fails, its failures become cases, the cases a better prompt
 #   ./bootstrap.sh setup    only .venv
 #   ./bootstrap.sh test     the tests (tox run)
 set -euo pipefail
@@ -62,14 +62,29 @@ setup() {
   printf '%s' "$stamp" >.venv/anneal-stamp
 }
 
+# A failure becomes a case, and the cases a better prompt; all in a scratch copy of the agents.
 main_job() {
-  say "the reflection agent's suite on the embedded model"
-  local code=0
-  .venv/bin/evolve run suites/agents/reflection.yaml --filter-metadata subset=quick \
-    --output reports/reflection.html --output reports/reflection.junit.xml --output reports/reflection.json || code=$?
+  local job=reports/main_job code=0
+  local agent=$job/agents/REFLECTION_AGENT_PLAIN.md suite=suites/agents/reflection.yaml
+  rm -rf "$job/agents" "$job/failure_cases"
+  mkdir -p "$job"
+  cp -r evolve/agents "$job/agents"
+  say "1 of 2: the reflection agent's plain ancestor on the embedded model; its failures become cases"
+  .venv/bin/evolve run "$suite" --agent "$agent" --filter-metadata split=train --filter-metadata subset=quick \
+    --write-cases "$job/failure_cases" --output "$job/ancestor.html" || code=$?
   # Failing cases are what the main job is there to show; anything else is a fault.
   [ "$code" -le 1 ] || exit "$code"
-  say "report: reports/reflection.html"
+  say "2 of 2: its prompt evolves on those cases, and the winner meets the gate"
+  .venv/bin/evolve --test-case "$job/failure_cases" --suite "$suite" --agent "$agent" --budget 4m --output-dir "$job"
+  show "$job/latest/report.html"
+}
+
+# Names a report, and opens it where somebody sits at a desktop.
+show() {
+  say "report: $1"
+  if [ -t 1 ] && [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] && command -v xdg-open >/dev/null; then
+    xdg-open "$1" >/dev/null 2>&1 &
+  fi
 }
 
 case "${1:-}" in

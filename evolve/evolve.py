@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from evolve.assembly import DEFAULT_PROVIDER, Settings
 from evolve.command_line import INTERRUPTED, guarded
-from evolve.core.errors import ExitCode, InputError, Problem
+from evolve.core.errors import EnvironmentFault, ExitCode, InputError, Problem
 from evolve.core.evolution_events import (
     CandidateProposed,
     EvolutionEvent,
@@ -53,7 +53,11 @@ def main(arguments: Sequence[str]) -> int:
     with redirect_stdout(sys.stderr):  # what a user's Python prints is no result
         material = read_material(wish, settings)
         run = _Run(options, wish, settings, material)
-        finished = asyncio.run(run.whole())
+        try:
+            finished = asyncio.run(run.whole())
+        except EnvironmentFault as fault:
+            hint = f"the same command goes on from here: {wish.command}"
+            raise EnvironmentFault(f"{fault}; what was answered is kept", hint=hint) from fault
     if finished is None:
         return INTERRUPTED
     if options.json:
@@ -116,7 +120,9 @@ class _Run:
                     return None
                 finally:
                     if self._events:
+                        self._folder.mkdir(parents=True, exist_ok=True)
                         write_evolution_html(self.report, self._events)
+                        _point_to(self._folder)
         raise AssertionError("a run ends with EvolutionFinished")
 
     async def _follow(self, prepared: Prepared, archive: Archive, live: "LivePage | None") -> EvolutionFinished:
@@ -202,6 +208,14 @@ class _Run:
             "still_failing": list(finished.still_failing),
             "report": str(self.report),
         }
+
+
+def _point_to(folder: Path) -> None:
+    """Makes `latest`, beside the run's folder, lead to it."""
+    part = folder.with_name(f".latest.{os.getpid()}")
+    part.unlink(missing_ok=True)
+    part.symlink_to(folder.name)
+    part.replace(folder.with_name("latest"))
 
 
 def _known_budget(archive: Archive, run: str) -> int | None:
