@@ -224,7 +224,8 @@ class Evolution:
         """Keeps back what validation and gate will need."""
         budget = self._rollouts.budget
         self._val = sample(self._by_split["val"], round(budget.total * _VAL_SHARE / _FINALISTS), seed=self.plan.seed)
-        self._gate_reserve = min(2 * len(self._by_split["gate"]), round(budget.total * _GATE_SHARE))
+        wanted = 2 * len(self._by_split["gate"]) + self._pinned_reserve()
+        self._gate_reserve = min(wanted, round(budget.total * _GATE_SHARE))
         budget.reserved = self._gate_reserve + _FINALISTS * len(self._val)
 
     _gate_spent = 0
@@ -373,6 +374,9 @@ class Evolution:
         self._rollouts.budget.reserved = 0
         before = self._rollouts.budget.spent
         tasks = self._gate_tasks()
+        if not tasks:  # a gate that compares nothing would spend its level for nothing
+            yield self._finished(winner, "rejected", self._why_no_gate())
+            return
         families = sorted({task.family for task in tasks})
         yield GateStarted(winner.id, incumbent.id, len(tasks), len(families))
         number, alpha = self._gates.open(self.plan.run)
@@ -400,8 +404,11 @@ class Evolution:
     def _gate_tasks(self) -> list[Task]:
         """As many gate cases as the budget pays for both, of as many families as there are."""
         tasks = sample(self._by_split["gate"], len(self._by_split["gate"]), seed=self.plan.seed)
-        pinned = sum(task.status == "pinned" for task in self.plan.tasks)
-        return tasks[: max(0, (self._rollouts.budget.left - pinned) // 2)]
+        return tasks[: max(0, (self._rollouts.budget.left - self._pinned_reserve()) // 2)]
+
+    def _pinned_reserve(self) -> int:
+        """What the pinned cases take when each is answered alike each time."""
+        return _PINNED_LOSSES * sum(task.status == "pinned" for task in self.plan.tasks)
 
     async def _with_gate_account(
         self, candidate: Candidate, tasks: Sequence[Task], before: int
@@ -474,6 +481,10 @@ class Evolution:
         """Whether a candidate passes every case of the race: the search has nothing to mend."""
         size = len(self._race)
         return any(c.mean() >= 1.0 and len(c.scores) >= size for c in self._state.population)
+
+    def _why_no_gate(self) -> str:
+        lack = "the budget was spent before" if self._by_split["gate"] else "there is no case of the gate's split"
+        return f"better on the cases that the search has seen, but nothing is known of others: {lack}"
 
     def _why_no_better(self, incumbent: Candidate) -> str:
         tried = self._state.proposed - 1

@@ -14,6 +14,7 @@ from evolve.core.nearest import words
 _PRIOR_WORDS = 15.0
 """How many words of the whole bank each answer is thought to have said beforehand. Of 2.5, 15 and 50 this was as good
 as any on the families left out of the reflection suite."""
+_NOTHING = 1e-9
 
 
 class _Counts:
@@ -70,6 +71,8 @@ class LogOdds:
         both, total = every.words[word], every.total
         prior = _PRIOR_WORDS * both / total
         ours, others = own + prior, both - own + prior
-        rest = total - own_sum + _PRIOR_WORDS - others
-        odds = math.log(ours / (own_sum + _PRIOR_WORDS - ours)) - math.log(others / rest) if rest > 0 else 0.0
+        own_rest, rest = own_sum + _PRIOR_WORDS - ours, total - own_sum + _PRIOR_WORDS - others
+        if min(own_rest, rest) <= _NOTHING:  # a bank of one word
+            return 0.0
+        odds = math.log(ours / own_rest) - math.log(others / rest)
         return odds / math.sqrt(1 / ours + 1 / others)

@@ -4,6 +4,7 @@ Small reflectors answer with chat, code fences, placeholders, or the same rule a
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from evolve.core.formats.json_text import json_or
@@ -18,6 +19,8 @@ _PLACEHOLDER = re.compile(
 _CHAT = re.compile(
     r"^(?:sure|certainly|of course|here(?:'s| is| are)|i (?:will|would|can|have)|as an ai|okay|ok[,.])", re.I
 )
+_NO_TEXT = ("Cc", "Cs")
+"""Control characters and halves of surrogate pairs."""
 _VARIABLE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
 
 
@@ -27,9 +30,11 @@ def proposed_text(answer: str) -> tuple[str, str]:
     if not isinstance(value, dict) or not isinstance(value.get("text"), str):
         cut = answer.strip()[:80]
         return "", f'no JSON object with "text" (cut off, or chat): {cut!r}'
-    text = str(value["text"]).strip()
+    text = "\n".join(str(value["text"]).splitlines()).strip()
     if not text:
         return "", "empty"
+    if any(unicodedata.category(char) in _NO_TEXT and char not in "\n\t" for char in text):
+        return "", f"characters that no text has: {text[:60]!a}"
     if "```" in text:
         return "", "a code fence in the text"
     if _CHAT.match(text):

@@ -12,6 +12,6 @@ def demo_count(situation: Situation) -> Proposal | None:
     demos = situation.genome.demos
     if demos is None or demos.select == "static":
         return None
-    counts = [count for count in (demos.k - 1, demos.k + 1) if 1 <= count <= MAX_DEMOS]
+    counts = [count for count in (min(demos.k - 1, MAX_DEMOS), demos.k + 1) if 1 <= count <= MAX_DEMOS]
     count = situation.chance.choice(counts)
     return Proposal(replace(situation.genome, demos=replace(demos, k=count)), f"{demos.k} demos become {count}")
