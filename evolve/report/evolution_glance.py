@@ -8,10 +8,9 @@ from typing import NamedTuple
 from evolve.core.evolution_summary import Evolution
 from evolve.core.search.gate import GateDecision
 from evolve.report.evolution_diff import counts, diff
+from evolve.report.evolution_numbers import NONE, count, points, share
 from evolve.report.evolution_words import (
-    NONE,
     Gain,
-    count,
     doubts,
     failing,
     gain,
@@ -19,8 +18,6 @@ from evolve.report.evolution_words import (
     lineage,
     lookup,
     p_against_alpha,
-    points,
-    share,
     verdict,
     where,
     won_and_lost,

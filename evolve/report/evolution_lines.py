@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from evolve.core.evolution_candidate import Candidate
 from evolve.core.evolution_events import (
     Accepted,
     EvolutionEvent,
@@ -12,15 +13,14 @@ from evolve.core.evolution_events import (
     GateStarted,
     Promoted,
 )
-from evolve.core.evolution_summary import Candidate, Evolution
+from evolve.core.evolution_summary import Evolution
 from evolve.core.visible import visible
+from evolve.report.evolution_cost import cost_rows, estimated
 from evolve.report.evolution_diff import counts, diff
+from evolve.report.evolution_numbers import count, points, share, short
 from evolve.report.evolution_words import (
     Failing,
-    cost_rows,
-    count,
     doubts,
-    estimated,
     failing,
     gain,
     harm,
@@ -28,9 +28,6 @@ from evolve.report.evolution_words import (
     lineage,
     lookup,
     p_against_alpha,
-    points,
-    share,
-    short,
     verdict,
     where,
     won_and_lost,

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from html import escape
 from urllib.parse import quote
 
-from evolve.core.evolution_summary import Candidate, Evolution
+from evolve.core.evolution_candidate import Candidate
+from evolve.core.evolution_summary import Evolution
 from evolve.core.search.gate import GateDecision, Pair
+from evolve.report.evolution_cost import cost_rows
 from evolve.report.evolution_diff import Line, counts, diff
 from evolve.report.evolution_glance import glance
+from evolve.report.evolution_numbers import NONE, count
 from evolve.report.evolution_words import (
-    NONE,
     Failing,
-    cost_rows,
-    count,
     doubts,
     failing,
     interval,

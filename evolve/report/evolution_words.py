@@ -3,14 +3,11 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from evolve.core.evolution_events import Estimate
-from evolve.core.evolution_summary import Candidate, Evolution, cell_passed
+from evolve.core.evolution_candidate import Candidate, cell_passed, compare
+from evolve.core.evolution_summary import Evolution
 from evolve.core.search.gate import GateDecision
-from evolve.report.html import dollars, duration
+from evolve.report.evolution_numbers import count, points, share
 from evolve.report.text import cut, shown
-
-NONE = "\u2013"
-"""What stands where there is no number."""
 
 
 class Verdict(NamedTuple):
@@ -87,14 +84,6 @@ class Failing(NamedTuple):
     """The incumbent passes it."""
 
 
-class Row(NamedTuple):
-    """One line of the account."""
-
-    name: str
-    value: str
-    detail: str
-
-
 _WORDS = {
     "proven": ("pass", "Better: proven"),
     "provisional": ("error", "Better, not proven"),
@@ -123,35 +112,10 @@ def gain(evolution: Evolution) -> Gain | None:
     if incumbent is None or leader is None or not evolution.has_new_leader:
         return None
     for split in ("val", "train"):
-        found = evolution.compare(incumbent, leader, split)
+        found = compare(incumbent, leader, split)
         if found:
             return Gain(split, found.first, found.second, found.cases)
     return None
-
-
-def share(value: float) -> str:
-    """`41.7%`; only all is `100%` and only nothing `0%`."""
-    tenths = _tenths(value)
-    if 0 < value < 1:
-        tenths = min(max(tenths, 1), 999)
-    return f"{tenths / 10:g}%"
-
-
-def points(difference: float) -> str:
-    """`+16.7`: a difference of shares, in percentage points."""
-    sign = "-" if difference < 0 else "+"
-    return f"{sign}{_tenths(abs(difference)) / 10:.1f}"
-
-
-def _tenths(value: float) -> int:
-    """Tenths of a percent, halves rounded up as the page's script does."""
-    return int(value * 1000 + 0.5 + 1e-9)
-
-
-def short(text: str, limit: int) -> str:
-    """The beginning of a text, on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def where(found: Gain) -> str:
@@ -160,11 +124,6 @@ def where(found: Gain) -> str:
     if found.families is not None:
         return f"{cases} of {count(found.families, 'family', 'families')} that the search never saw"
     return f"{cases} of {found.split}, which the search has seen"
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """`1 case`, `2,000 cases`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def interval(decision: GateDecision) -> str:
@@ -200,7 +159,7 @@ def harm(evolution: Evolution) -> Harm | None:
     if incumbent is None or leader is None or not evolution.has_new_leader:
         return None
     for split in ("gate", "val", "train"):
-        found = evolution.compare(incumbent, leader, split)
+        found = compare(incumbent, leader, split)
         if found:
             return Harm(found.first_harmful, found.second_harmful, split)
     return None
@@ -217,7 +176,7 @@ def lookup(evolution: Evolution) -> Lookup | None:
     if leader is None or vote is None or leader is vote:
         return None
     for split in ("val", "train"):
-        found = evolution.compare(vote, leader, split)
+        found = compare(vote, leader, split)
         if found:
             return Lookup(found.first, found.second, f"{count(found.cases, 'case')} of {split}")
     return None
@@ -245,47 +204,6 @@ def failing(evolution: Evolution) -> list[Failing]:
             )
         )
     return found
-
-
-def cost_rows(evolution: Evolution) -> list[Row]:
-    """The account beside the estimate."""
-    account, started = evolution.account, evolution.started
-    estimate = started.estimate if started else None
-    budget = f"; the budget was {started.budget:,}" if started else ""
-    rows = [
-        Row(
-            "Answers bought",
-            f"{account.search + account.gate:,}",
-            f"{account.search:,} by the search, {account.gate:,} by the gate{budget}",
-        ),
-        Row("Answers for free", f"{account.free:,}", "known before, or no model was asked"),
-    ]
-    if account.repeated:
-        rows.append(Row("Answers repeated", f"{account.repeated:,}", "were in flight when an attempt was stopped"))
-    rows += [Row("Shrinking", f"{account.shrinking:,}", "answers, with a cap of its own")] if account.shrinking else []
-    rows += [Row("Reflector", f"{account.reflector:,}", "calls, with a cap of its own")] if account.reflector else []
-    rows.append(_tokens(evolution))
-    if evolution.finished:
-        busy = account.model_s / account.seconds if account.seconds else 0.0
-        detail = f"the model was busy for {duration(account.model_s)}, {share(min(busy, 1.0))} of it"
-        rows.append(Row("Time", duration(account.seconds), detail))
-    if account.cost is not None:
-        rows.append(Row("Cost", dollars(account.cost), "as the provider tells it"))
-    return rows + ([Row("Estimated before", *estimated(estimate))] if estimate else [])
-
-
-def _tokens(evolution: Evolution) -> Row:
-    tokens = evolution.account.tokens
-    cached = f", {share(tokens.cached / tokens.prompt)} of them from the cache" if tokens.prompt else ""
-    return Row("Tokens", f"{tokens.total:,}", f"{tokens.prompt:,} in{cached}; {tokens.completion:,} out")
-
-
-def estimated(estimate: Estimate) -> tuple[str, str]:
-    """The estimate's time, and what it rests on."""
-    cost = "" if estimate.cost is None else f", {dollars(estimate.cost)}"
-    speed = f"{estimate.seconds_per_answer:.2f} s an answer as measured here"
-    detail = f"at most {estimate.answers:,} answers, {estimate.tokens:,} tokens{cost}; {speed}"
-    return duration(estimate.seconds), detail
 
 
 def lineage(evolution: Evolution) -> list[Candidate]:

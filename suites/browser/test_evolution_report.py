@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evolve.core.evolution_candidate import compare
 from evolve.core.evolution_events import EvolutionStarted, RolloutScored
 from evolve.core.evolution_summary import Evolution, fold
 from evolve.report.evolution_html import write_evolution_html
@@ -86,7 +87,7 @@ def test_rows_are_chosen_by_what_became_of_them(opened: Opened, run: Evolution) 
     assert run.leader is not None
     assert run.incumbent is not None
     opened.page.goto(f"{opened.page.url}#candidate/{run.leader.info.id}")
-    won = sum(run.compare(run.incumbent, run.leader, split).won for split in ("train", "gate"))
+    won = sum(compare(run.incumbent, run.leader, split).won for split in ("train", "gate"))
     opened.dialog.get_by_role("button", name=f"won {won}").click()
     results = opened.dialog.locator("table").last.locator("tbody tr td:first-child").all_inner_texts()
     assert len(results) == won
@@ -161,6 +162,14 @@ def test_a_cell_of_the_matrix_opens_its_evidence(opened: Opened, run: Evolution)
     opened.dialog.wait_for()
     assert run.incumbent is not None
     assert f"answered by {run.incumbent.info.id}" in opened.dialog.inner_text()
+
+
+def test_cases_that_nobody_was_asked_are_shown_when_they_are_asked_for(opened: Opened) -> None:
+    opened.show_matrix()
+    space = "document.querySelector('.matrix .space').offsetHeight"
+    before = opened.page.evaluate(space)
+    opened.page.get_by_role("button", name="show 16 cases that nobody was asked").click()
+    assert opened.page.evaluate(space) > before + 16 * 12
 
 
 def test_passes_and_failures_have_shapes_of_their_own(opened: Opened) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from evolve.core.answers import TokenUsage
+from evolve.core.evolution_candidate import cell_passed, compare
 from evolve.core.evolution_events import (
     VOTE,
     Accepted,
@@ -19,9 +20,11 @@ from evolve.core.evolution_events import (
     TaskInfo,
 )
 from evolve.core.evolution_json import from_line, to_line
-from evolve.core.evolution_summary import Evolution, cell_passed, fold
+from evolve.core.evolution_summary import Evolution, fold
+from evolve.report.evolution_cost import cost_rows
 from evolve.report.evolution_diff import counts, diff
-from evolve.report.evolution_words import cost_rows, failing, gain, lineage, lookup, share, short, verdict
+from evolve.report.evolution_numbers import share, short
+from evolve.report.evolution_words import failing, gain, lineage, lookup, verdict
 from fixtures.evolution_runs import evolution_events, killed_events, nothing_better_events
 
 
@@ -93,9 +96,9 @@ def test_candidates_are_compared_on_what_both_answered():
     evolution = fold(
         [rollout("a", "1", False), rollout("a", "2", True), rollout("b", "1", True), rollout("b", "3", False)]
     )
-    found = evolution.compare(evolution.candidates["a"], evolution.candidates["b"], "train")
+    found = compare(evolution.candidates["a"], evolution.candidates["b"], "train")
     assert (found.cases, found.first, found.second, found.won, found.lost) == (1, 0.0, 1.0, 1, 0)
-    assert evolution.compare(evolution.candidates["a"], evolution.candidates["b"], "gate") is None
+    assert compare(evolution.candidates["a"], evolution.candidates["b"], "gate") is None
 
 
 def test_the_score_curve_begins_with_the_incumbent_and_its_best_line_never_names_the_vote():
@@ -176,7 +179,17 @@ def test_a_run_without_tokens_has_no_share_of_a_cache():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0%"), (1, "100%"), (0.9999, "99.9%"), (0.0001, "0.1%"), (5 / 12, "41.7%"), (0.5, "50%")]
+    ("value", "text"),
+    [
+        (0, "0%"),
+        (1, "100%"),
+        (0.9999, "99.9%"),
+        (0.0001, "0.1%"),
+        (5 / 12, "41.7%"),
+        (0.5, "50%"),
+        (0.5625, "56.3%"),
+        (float("nan"), "–"),
+    ],
 )
 def test_shares_are_all_or_nothing_only_where_they_are(value, text):
     assert share(value) == text

@@ -1,7 +1,7 @@
 // The matrix of cases and candidates on one canvas: only what is in view is drawn, so that its size costs nothing.
 
 const SIZES = [4, 5, 6, 8, 10, 12, 16, 20, 24];
-const matrix = { size: 0, order: "proposed", at: null, rows: [], columns: [], height: 0 };
+const matrix = { size: 0, order: "proposed", all: false, at: null, rows: [], columns: [], height: 0 };
 
 function drawMatrix(section) {
   const box = section.querySelector(".drawing");
@@ -10,6 +10,9 @@ function drawMatrix(section) {
   if (!matrix.area || !box.contains(matrix.area)) buildMatrix(box);
   layOut();
 }
+
+// Races take a sample of the cases: rows that no candidate answered are hidden until they are asked for.
+const unasked = () => model.tasks.filter(task => model.candidates.every(one => one.row[task.index] === "."));
 
 function buildMatrix(box) {
   const zoom = step => () => { matrix.size = SIZES[Math.min(SIZES.length - 1, Math.max(0, SIZES.indexOf(matrix.size) + step))]; layOut(); };
@@ -20,6 +23,7 @@ function buildMatrix(box) {
   matrix.area = el("div", { class: "matrix", tabindex: "0", role: "application", "aria-label": "Matrix of cases and candidates. Arrow keys move, Enter opens the evidence." }, matrix.space);
   matrix.readout = el("p", { class: "readout", "aria-live": "polite" }, "Point at a cell, or move with the arrow keys; Enter opens it.");
   box.replaceChildren(el("div", { class: "choices" }, el("label", {}, "Candidates ", order),
+    matrix.hidden = el("button", { type: "button", "aria-pressed": "false", on: { click: () => { matrix.all = !matrix.all; layOut(); } } }),
     el("span", { class: "zoom", role: "group", "aria-label": "Size of cells" }, el("button", { type: "button", "aria-label": "Smaller cells", on: { click: zoom(-1) } }, "−"), el("button", { type: "button", "aria-label": "Larger cells", on: { click: zoom(1) } }, "+"))),
     matrixLegend(), matrix.area, matrix.readout);
   matrix.area.addEventListener("scroll", () => requestAnimationFrame(paint), { passive: true });
@@ -52,8 +56,13 @@ function layOut() {
   const room = matrix.section.querySelector(".drawing").clientWidth - gutter() - 12;
   if (!matrix.size) matrix.size = SIZES.findLast(size => size <= 20 && size * columns.length <= room) ?? 5;
   matrix.rows = [];
+  const nobody = new Set(unasked());
+  matrix.hidden.hidden = !nobody.size || nobody.size === model.tasks.length;
+  matrix.hidden.textContent = `show ${plural(nobody.size, "case")} that nobody was asked`;
+  matrix.hidden.setAttribute("aria-pressed", String(matrix.all));
   let y = 0, before = null;
   for (const task of model.tasks) {
+    if (nobody.has(task) && !matrix.all && !matrix.hidden.hidden) continue;
     if (before?.split !== task.split) y += 22;
     else if (before.family !== task.family) y += matrix.size > 5 ? 4 : 2;
     matrix.rows.push({ task, y });
@@ -61,6 +70,7 @@ function layOut() {
     before = task;
   }
   matrix.height = y;
+  if (matrix.at && !(matrix.rows[matrix.at.row] && matrix.at.column < columns.length)) matrix.at = null;
   const wide = gutter() + columns.length * matrix.size + 12;
   matrix.canvas.style.width = "0";
   matrix.space.style.width = `${wide}px`;

@@ -1,0 +1,101 @@
+"""One candidate of an evolution: what it answered, how far it came, and how it stands beside another."""
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+from evolve.core.evolution_events import CandidateInfo, CandidateScored, RolloutScored
+
+Status = Literal["proposed", "screened out", "dropped", "scored", "accepted", "best"]
+"""How far a candidate came: `best` was the best of its time."""
+
+Cell: TypeAlias = tuple[RolloutScored, ...]
+"""One candidate on one case: its rollouts, one for each repeat; never empty."""
+
+
+def cell_score(cell: Cell) -> float:
+    """Mean over repeats, 0..1."""
+    return sum(rollout.score for rollout in cell) / len(cell)
+
+
+def cell_passed(cell: Cell) -> bool:
+    """Whether more than half of the repeats passed."""
+    return 2 * sum(rollout.passed for rollout in cell) > len(cell)
+
+
+def cell_harmful(cell: Cell) -> bool:
+    """Whether any repeat answered what would do harm."""
+    return any(rollout.is_harmful for rollout in cell)
+
+
+class Standing(NamedTuple):
+    """A candidate on the cases of a split that it answered."""
+
+    cases: int
+    passed: int
+    harmful: int
+    mean: float
+
+
+class Comparison(NamedTuple):
+    """Two candidates on the cases that both answered; `won` and `lost` are the second's."""
+
+    cases: int
+    first: float
+    second: float
+    won: int
+    lost: int
+    first_harmful: int
+    second_harmful: int
+
+
+@dataclass(slots=True, eq=False)
+class Candidate:
+    """What is known of one candidate."""
+
+    info: CandidateInfo
+    spent: int = 0
+    """Answers bought when it was proposed."""
+    status: Status = "proposed"
+    reasons: list[str] = field(default_factory=list)
+    """What was decided about it and why, in order."""
+    cells: dict[str, Cell] = field(default_factory=dict)
+    """By case."""
+    scored: dict[str, CandidateScored] = field(default_factory=dict)
+    """By split, as the search said."""
+
+    def standing(self, split: str) -> Standing | None:
+        """Its results on a split; None when it answered none of it."""
+        cells = [cell for cell in self.cells.values() if cell[0].split == split]
+        if not cells:
+            told = self.scored.get(split)
+            return Standing(told.cases, 0, 0, told.mean) if told else None
+        mean = sum(map(cell_score, cells)) / len(cells)
+        return Standing(len(cells), sum(map(cell_passed, cells)), sum(map(cell_harmful, cells)), mean)
+
+    def add(self, rollout: RolloutScored) -> bool:
+        """Takes a rollout; whether it is new. One that a resumed run replays replaces the one before."""
+        known = self.cells.get(rollout.task, ())
+        others = tuple(item for item in known if item.repeat != rollout.repeat)
+        self.cells[rollout.task] = (*others, rollout)
+        return len(others) == len(known)
+
+
+def compare(first: Candidate, second: Candidate, split: str) -> Comparison | None:
+    """Two candidates on the cases of a split that both answered; None when there is none."""
+    pairs = [
+        (cell, second.cells[task])
+        for task, cell in first.cells.items()
+        if task in second.cells and cell[0].split == split
+    ]
+    if not pairs:
+        return None
+    gains = [cell_score(right) - cell_score(left) for left, right in pairs]
+    return Comparison(
+        len(pairs),
+        sum(cell_score(left) for left, _ in pairs) / len(pairs),
+        sum(cell_score(right) for _, right in pairs) / len(pairs),
+        sum(gain > 0 for gain in gains),
+        sum(gain < 0 for gain in gains),
+        sum(cell_harmful(left) for left, _ in pairs),
+        sum(cell_harmful(right) for _, right in pairs),
+    )

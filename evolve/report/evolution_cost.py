@@ -1,0 +1,57 @@
+"""What an evolution cost, beside what was estimated, for the console and the page."""
+
+from typing import NamedTuple
+
+from evolve.core.evolution_events import Estimate
+from evolve.core.evolution_summary import Evolution
+from evolve.report.evolution_numbers import share
+from evolve.report.html import dollars, duration
+
+
+class Row(NamedTuple):
+    """One line of the account."""
+
+    name: str
+    value: str
+    detail: str
+
+
+def cost_rows(evolution: Evolution) -> list[Row]:
+    """The account beside the estimate."""
+    account, started = evolution.account, evolution.started
+    estimate = started.estimate if started else None
+    budget = f"; the budget was {started.budget:,}" if started else ""
+    rows = [
+        Row(
+            "Answers bought",
+            f"{account.search + account.gate:,}",
+            f"{account.search:,} by the search, {account.gate:,} by the gate{budget}",
+        ),
+        Row("Answers for free", f"{account.free:,}", "known before, or no model was asked"),
+    ]
+    if account.repeated:
+        rows.append(Row("Answers repeated", f"{account.repeated:,}", "were in flight when an attempt was stopped"))
+    rows += [Row("Shrinking", f"{account.shrinking:,}", "answers, with a cap of its own")] if account.shrinking else []
+    rows += [Row("Reflector", f"{account.reflector:,}", "calls, with a cap of its own")] if account.reflector else []
+    rows.append(_tokens(evolution))
+    if evolution.finished:
+        busy = account.model_s / account.seconds if account.seconds else 0.0
+        detail = f"the model was busy for {duration(account.model_s)}, {share(min(busy, 1.0))} of it"
+        rows.append(Row("Time", duration(account.seconds), detail))
+    if account.cost is not None:
+        rows.append(Row("Cost", dollars(account.cost), "as the provider tells it"))
+    return rows + ([Row("Estimated before", *estimated(estimate))] if estimate else [])
+
+
+def _tokens(evolution: Evolution) -> Row:
+    tokens = evolution.account.tokens
+    cached = f", {share(tokens.cached / tokens.prompt)} of them from the cache" if tokens.prompt else ""
+    return Row("Tokens", f"{tokens.total:,}", f"{tokens.prompt:,} in{cached}; {tokens.completion:,} out")
+
+
+def estimated(estimate: Estimate) -> tuple[str, str]:
+    """The estimate's time, and what it rests on."""
+    cost = "" if estimate.cost is None else f", {dollars(estimate.cost)}"
+    speed = f"{estimate.seconds_per_answer:.2f} s an answer as measured here"
+    detail = f"at most {estimate.answers:,} answers, {estimate.tokens:,} tokens{cost}; {speed}"
+    return duration(estimate.seconds), detail

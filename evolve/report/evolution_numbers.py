@@ -1,0 +1,40 @@
+"""Numbers of an evolution as text, the same on the console and on the page."""
+
+import math
+
+NONE = "\N{EN DASH}"
+"""What stands where there is no number."""
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 case`, `2,000 cases`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def share(value: float) -> str:
+    """`41.7%`; only all is `100%` and only nothing `0%`."""
+    if not math.isfinite(value):
+        return NONE
+    tenths = _tenths(value)
+    if 0 < value < 1:
+        tenths = min(max(tenths, 1), 999)
+    return f"{tenths / 10:g}%"
+
+
+def points(difference: float) -> str:
+    """`+16.7`: a difference of shares, in percentage points."""
+    if not math.isfinite(difference):
+        return NONE
+    sign = "-" if difference < 0 else "+"
+    return f"{sign}{_tenths(abs(difference)) / 10:.1f}"
+
+
+def _tenths(value: float) -> int:
+    """Tenths of a percent, halves rounded up as the page's script does."""
+    return int(value * 1000 + 0.5 + 1e-9)
+
+
+def short(text: str, limit: int) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
