@@ -23,7 +23,7 @@ from evolve.core.evolution_json import from_line, to_line
 from evolve.core.evolution_summary import Evolution, fold
 from evolve.report.evolution_cost import cost_rows
 from evolve.report.evolution_diff import counts, diff
-from evolve.report.evolution_numbers import share, short
+from evolve.report.evolution_numbers import NONE, points, share, short
 from evolve.report.evolution_words import failing, gain, lineage, lookup, verdict
 from fixtures.evolution_runs import evolution_events, killed_events, nothing_better_events
 
@@ -180,19 +180,14 @@ def test_a_run_without_tokens_has_no_share_of_a_cache():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [
-        (0, "0%"),
-        (1, "100%"),
-        (0.9999, "99.9%"),
-        (0.0001, "0.1%"),
-        (5 / 12, "41.7%"),
-        (0.5, "50%"),
-        (0.5625, "56.3%"),
-        (float("nan"), "–"),
-    ],
+    [(0, "0%"), (1, "100%"), (0.9999, "99.9%"), (0.0001, "0.1%"), (5 / 12, "41.7%"), (0.5, "50%"), (0.5625, "56.3%")],
 )
 def test_shares_are_all_or_nothing_only_where_they_are(value, text):
     assert share(value) == text
+
+
+def test_what_is_no_number_is_a_dash():
+    assert share(float("nan")) == points(float("inf")) == NONE
 
 
 def test_a_long_text_is_cut_to_one_line():
