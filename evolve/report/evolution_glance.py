@@ -59,7 +59,7 @@ def _hero(evolution: Evolution) -> Iterator[str]:
     yield '<div class="gain"><p class="question">Did it get better, and by how much?</p>'
     if found is None:
         word = verdict(evolution)
-        yield f'<p class="big">{escape(word.word)}</p><p class="hint">{escape(word.reason)}</p></div>'
+        yield f'<p class="big word">{escape(word.word)}</p><p class="hint">{escape(word.reason)}</p></div>'
     else:
         change = points(found.after - found.before)
         state = "pass" if found.after > found.before else "fail" if found.after < found.before else ""
