@@ -1,0 +1,31 @@
+"""Agents by name, as the capture of failures asks for them: their schema, settings and prompt."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from evolve.core.agents import render_agent
+from evolve.core.cases.from_result import KnownAgent
+from evolve.core.errors import InputError
+from evolve.core.json_value import JsonValue
+from evolve.core.templating.templates import Templates
+from evolve.store.agents import find_agent, load_agent, load_bank
+
+
+@cache
+def known_agent(name: str) -> KnownAgent | None:
+    """The agent of a name or of a file's path; None when there is none, or its file is wrong."""
+    render = Templates("strict").render
+    try:
+        path = find_agent(name)
+        agent = load_agent(path)
+        bank = load_bank(agent, path, render)
+    except InputError:
+        return None
+    given = tuple(item.name for item in agent.inputs)
+
+    def prompt(vars: Mapping[str, JsonValue]) -> str:
+        return render_agent(agent, vars, bank, render, leave_family_out=True).text
+
+    example: dict[str, JsonValue] = dict.fromkeys(given, "")
+    settings = render_agent(agent, example, bank, render).config
+    return KnownAgent(agent.name, agent.title, agent.output, settings, prompt)
