@@ -397,7 +397,7 @@ class Evolution:
         vote = self._gate_vote(tasks)
         for event in vote:
             yield event
-        mean = next((event.mean for event in vote if isinstance(event, CandidateScored)), None)
+        mean = _by_family(vote, {task.id: task.family for task in tasks})
         yield GateDecided(winner.id, number, decision, mean)
         yield self._finished(winner, decision.word, decision.reason)
 
@@ -520,3 +520,13 @@ class Evolution:
 
     def _train_ids(self) -> set[str]:
         return {task.id for task in self._by_split["train"]}
+
+
+def _by_family(vote: Sequence[EvolutionEvent], families: Mapping[str, str]) -> float | None:
+    """The vote's mean over families of the family means, as the gate counts; None without a vote."""
+    scores: dict[str, list[float]] = {}
+    for event in vote:
+        if isinstance(event, RolloutScored):
+            scores.setdefault(families[event.task], []).append(event.score)
+    means = [sum(listed) / len(listed) for listed in scores.values()]
+    return sum(means) / len(means) if means else None

@@ -17,7 +17,7 @@ from evolve.core.evolution_summary import Evolution, fold
 from evolve.report.evolution_data import evidence_data, overview_data
 from evolve.report.evolution_sections import header, sections
 from evolve.report.evolution_words import verdict
-from evolve.report.html import _asset, _policy, embedded_json
+from evolve.report.html import asset, embedded_json, policy
 from evolve.report.output_file import output_file
 
 _SCRIPTS = ("evolution.js", "evolution_chart.js", "evolution_tree.js", "evolution_matrix.js", "evolution_start.js")
@@ -41,7 +41,7 @@ def page(evolution: Evolution, *, version: int | None = None) -> Iterator[str]:
     agent = evolution.started.agent if evolution.started else "no run"
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     live = "" if version is None else "; connect-src 'self'"
-    yield f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}{live}">\n'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{policy(style, script)}{live}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
     if version is not None:
@@ -60,9 +60,9 @@ def page(evolution: Evolution, *, version: int | None = None) -> Iterator[str]:
 @cache
 def _style() -> str:
     # The other report's page is the base: colours, tiles, tables and buttons are the same.
-    return _asset("report.css") + _asset("evolution.css")
+    return asset("report.css") + asset("evolution.css")
 
 
 @cache
 def _script() -> str:
-    return "\n".join(map(_asset, _SCRIPTS))
+    return "\n".join(map(asset, _SCRIPTS))

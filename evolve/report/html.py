@@ -52,9 +52,9 @@ def html_text(run: RunFinished, *, title: str = "", command: str = "") -> str:
 
 def _page(run: RunFinished, title: str, command: str) -> Iterator[str]:
     found = numbers(run)
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">\n'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{policy(style, script)}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
     yield f"<title>{escape(_short(found))}: {escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
@@ -78,11 +78,13 @@ def embedded_json(value: JsonValue) -> str:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file that pages carry with them."""
     return (_ASSETS / name).read_text("utf-8")
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str) -> str:
+    """The content security policy of a page that runs this script and nothing else."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'"

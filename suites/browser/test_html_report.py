@@ -1,10 +1,8 @@
 """The HTML report in a real browser: filters, links, keyboard, print, accessibility, and nothing leaves the page."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -12,31 +10,6 @@ from evolve.report.html import write_html
 from fixtures.report_runs import report_run
 
 TESTS = 450
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
-
-def needs_browser(what: str) -> NoReturn:
-    """Skips; a failure where EVOLVE_REQUIRE lists `browser`."""
-    message = f"needs browser: {what}"
-    if "browser" in os.environ.get("EVOLVE_REQUIRE", "").replace(",", " ").split():
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    executable = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if executable is None:
-        needs_browser(f"none of {', '.join(NAMES)} is on the PATH")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        needs_browser("pip install 'anneal-harness[browser]'")
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox needs rights that containers and root do not give; the page is our own file.
-        opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -177,23 +150,13 @@ def test_nothing_is_wider_than_the_page(browser: Any, report: Path, width: int) 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1400])
-def test_axe_finds_no_serious_fault(browser: Any, report: Path, scheme: str, width: int) -> None:
-    try:
-        from axe_playwright_python.sync_playwright import Axe
-    except ImportError:
-        needs_browser("pip install 'anneal-harness[browser]'")
+def test_axe_finds_no_serious_fault(browser: Any, report: Path, serious_faults: Any, scheme: str, width: int) -> None:
     # axe puts its own script into the page, which the report's policy rightly refuses.
     settings = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
     found = Opened(browser, report, **settings)
     found.page.locator("[data-state=fail]").click()
     found.page.locator(".toggle").first.click()
-    faults = Axe().run(found.page).response["violations"]
-    serious = [
-        f"{fault['id']}: {fault['help']}: {[node['target'] for node in fault['nodes']][:3]}"
-        for fault in faults
-        if fault["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_faults(found.page) == []
     found.context.close()
 
 
