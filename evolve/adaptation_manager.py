@@ -21,7 +21,6 @@ from evolve.adapting import ask, take_in
 from evolve.command_line import guarded
 from evolve.core.adaptation import PER_DAY, Labels, Order
 from evolve.core.adaptation_status import Said, Taken
-from evolve.core.cases.redaction import Redactor, environment_secrets
 from evolve.core.errors import ExitCode, InputError, Problem
 from evolve.core.evolution_summary import Evolution
 from evolve.core.reflection import MODEL_ACTIONS, Action
@@ -35,10 +34,9 @@ from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agents import find_agent
 from evolve.store.archive import Archive
 from evolve.store.case_files import CaseFolder
+from evolve.store.case_writer import CI_FOLDER, redactor_for
 
 CASES = "failure_cases"
-CI_CASES = "reports/failure_cases"
-"""Where new cases go in CI, unless `--cases` says otherwise: a check-out there is thrown away."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -113,7 +111,7 @@ class _Call:
                 order=self._order(),
                 queue=self._queue,
                 folder=_case_folder(options.cases),
-                redactor=Redactor(environment_secrets(os.environ)),
+                redactor=redactor_for(os.environ, self._cache_dir),
             )
         finally:
             await reflector.close()
@@ -191,7 +189,7 @@ def _tell(line: str) -> None:
 
 def _case_folder(cases: str | None) -> CaseFolder:
     is_ci = bool(os.environ.get("CI")) and cases is None
-    return CaseFolder(cases or CASES, new_cases=CI_CASES if is_ci else None)
+    return CaseFolder(cases or CASES, new_cases=CI_FOLDER if is_ci else None)
 
 
 def _next_commands(told: Any) -> Iterator[str]:
@@ -248,7 +246,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--forbidden", nargs="+", default=[], metavar="ACTION", help="actions that would do harm")
     add("--answer", metavar="ACTION", help="what the agent answered, where it was asked before; or error")
     add("--agent", metavar="NAME|FILE.md", help=f"the reflection agent; default {DEFAULT_AGENT}")
-    add("--cases", metavar="DIR", help=f"the folder of failure cases; default {CASES} (in CI {CI_CASES})")
+    add("--cases", metavar="DIR", help=f"the folder of failure cases; default {CASES} (in CI {CI_FOLDER})")
     add("--provider", metavar="ID", help="who answers; default: EVOLVE_PROVIDER, else the agent's own model")
     add("--suite", metavar="FILE", help="the agent's suite; default: the one its evidence names")
     add("--budget", type=_budget, metavar="N|Nm", help="answers or minutes of each evolution, as in `evolve --budget`")

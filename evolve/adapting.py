@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from evolve.core.adaptation import Labels, Order, incident_case, record_ids, step_after, with_labels
+from evolve.core.adaptation import Labels, Order, incident, named_by_evidence, step_after, with_labels
 from evolve.core.adaptation_status import Said, Taken
+from evolve.core.cases.capture import NotCaptured, make_case
 from evolve.core.cases.failure_case import FailureCase
-from evolve.core.cases.inert import cleaned
-from evolve.core.cases.redaction import CannotRedact, Redactor
+from evolve.core.cases.redaction import Redactor
 from evolve.core.errors import EnvironmentFault
 from evolve.core.json_value import JsonValue
 from evolve.core.reflection import Action, read_action
@@ -53,7 +53,7 @@ def take_in(
     taken = Taken(str(report["job_id"]), agent.title, said)
     if labels.holds(said.action):
         return taken
-    case = _case(report, said, labels, reflector, provider, redactor.with_ids(record_ids(report)))
+    case = _case(report, said, labels, reflector, provider, redactor)
     recorded = folder.record(case)
     if recorded is None:
         raise EnvironmentFault(f"no room for a new case in {folder.path}")
@@ -75,26 +75,17 @@ def _case(
     provider: str,
     redactor: Redactor,
 ) -> FailureCase:
-    """The case of a report. The prompt is rendered anew from the redacted report: nothing of the other is in it."""
-    try:
-        redacted = redactor.redact({"diagnostics": dict(report), "reason": _reason(said, labels)})
-    except CannotRedact as error:
-        raise EnvironmentFault(f"{error}: no case was written and nothing started") from error
-    safe = cleaned(redacted)
-    assert isinstance(safe, dict)
-    diagnostics = safe["diagnostics"]
+    """The case of a report. Its prompt is rendered anew from the redacted report: nothing of the other is in it."""
+    words = said.error or f"the agent said {said.action}"
+    prompt = reflector.prompt(report)
+    failure = incident(reflector.agent, report, prompt, labels, said=words, provider=provider)
+    made = make_case(failure, redactor, today=date.today().isoformat(), render=lambda vars: _rendered(reflector, vars))
+    if isinstance(made, NotCaptured):
+        raise EnvironmentFault(f"no case was written and nothing started: {made.reason}")
+    return named_by_evidence(made)
+
+
+def _rendered(reflector: Reflector, vars: Mapping[str, JsonValue]) -> str:
+    diagnostics = vars["diagnostics"]
     assert isinstance(diagnostics, dict)
-    return incident_case(
-        reflector.agent,
-        diagnostics,
-        reflector.prompt(diagnostics),
-        labels,
-        reason=str(safe["reason"]),
-        provider=provider,
-        today=date.today().isoformat(),
-    )
-
-
-def _reason(said: Said, labels: Labels) -> str:
-    told = said.error or f"the agent said {said.action}"
-    return f"{told}; right is {' or '.join(labels.accepted)}" if labels.accepted else told
+    return reflector.prompt(diagnostics).text

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeAlias
 
 from evolve.core.agents import Agent, AgentPrompt
-from evolve.core.cases.failure_case import CaseSource, FailureCase
+from evolve.core.cases.capture import Failure
+from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import fingerprint, normalised
-from evolve.core.cases.inert import as_sent
 from evolve.core.cases.labels import label_assertions, label_problems
 from evolve.core.diagnostics import digest
 from evolve.core.errors import InputError, Problem
@@ -121,39 +121,47 @@ def with_labels(case: FailureCase, labels: Labels, output: Mapping[str, JsonValu
     return replace(case, accepted=labels.accepted, forbidden=labels.forbidden, assertions=assertions)
 
 
-def record_ids(diagnostics: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    """The ids of the failure's own record, which redaction leaves as they are."""
-    names = ("job_id", "alloc_id", "node", "image", "namespace", "group", "task")
-    found = (diagnostics.get(name) for name in names)
-    return tuple(value for value in found if isinstance(value, str) and value)
-
-
-def incident_case(
+def incident(
     agent: Agent,
     diagnostics: Mapping[str, JsonValue],
     prompt: AgentPrompt,
     labels: Labels,
     *,
-    reason: str,
+    said: str,
     provider: str,
-    today: str,
-) -> FailureCase:
-    """The failure case of a job: everything in it is redacted, cleaned and cut to size already.
+) -> Failure:
+    """A failed job about which the agent was wrong, or perhaps was, as a failure of that agent.
 
-    The same evidence of the same agent is the same case, whatever the agent answered and whatever is known of it.
+    Args:
+        prompt: what the agent was asked.
+        said: what it answered, in words.
     """
-    job = str(diagnostics["job_id"])
-    evidence = digest(diagnostics)
-    name = fingerprint(agent.name, normalised(job), ["action"], [evidence])
-    source = CaseSource("incident", job, "action", reason, provider, agent.title, today)
-    case = FailureCase(
+    return Failure(
         agent=agent.name,
-        fingerprint=name,
-        description=f"{job}: {evidence.splitlines()[-1] if evidence else 'failed'}"[:_DESCRIPTION_CHARS],
+        test=str(diagnostics["job_id"]),
         vars={"diagnostics": dict(diagnostics)},
-        prompt=as_sent(prompt.text),
-        source=source,
+        prompt=prompt.text,
+        checks=("action",),
+        reasons=(said,),
+        kind="incident",
+        agent_title=agent.title,
+        provider=provider,
+        accepted=labels.accepted,
+        forbidden=labels.forbidden,
         settings=prompt.config,
-        family=name,
+        output_schema=agent.output,
     )
-    return with_labels(case, labels, agent.output)
+
+
+def named_by_evidence(case: FailureCase) -> FailureCase:
+    """An incident's case, named by what its report says: the same evidence is the same case, whatever was answered.
+
+    Numbers in a job's name make no other job: `web-1` and `web-2` fail alike.
+    """
+    diagnostics = case.vars["diagnostics"]
+    assert isinstance(diagnostics, dict)
+    evidence = digest(diagnostics)
+    name = fingerprint(case.agent, normalised(case.source.test), [case.source.check], [evidence])
+    last = evidence.splitlines()[-1] if evidence else "failed"
+    told = f"{case.source.test}: {last}"[:_DESCRIPTION_CHARS]
+    return replace(case, fingerprint=name, family=name, description=told)

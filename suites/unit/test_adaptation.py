@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.adaptation import Labels, Order, incident_case, record_ids, step_after, with_labels
+from evolve.core.adaptation import Labels, Order, incident, named_by_evidence, step_after, with_labels
 from evolve.core.agents import Agent, AgentInput, AgentPrompt, Section
+from evolve.core.cases.capture import make_case
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
+from evolve.core.cases.redaction import Redactor
 from evolve.core.errors import InputError
 from evolve.core.json_value import JsonValue
 from evolve.core.reflection import Action
@@ -33,9 +35,10 @@ PROMPT = AgentPrompt(({"role": "user", "content": "bind: address already in use"
 
 
 def a_case(report: dict[str, JsonValue] = REPORT, labels: Labels = PORT) -> FailureCase:
-    return incident_case(
-        AGENT, report, PROMPT, labels, reason="the agent said restart", provider="echo", today="2025-03-04"
-    )
+    failure = incident(AGENT, report, PROMPT, labels, said="the agent said restart", provider="echo")
+    case = make_case(failure, Redactor(), today="2025-03-04")
+    assert isinstance(case, FailureCase)
+    return named_by_evidence(case)
 
 
 @pytest.mark.parametrize(
@@ -139,5 +142,13 @@ def test_an_orders_key_changes_with_the_agent_and_the_settings_alone():
     assert order.key("text") != replace(order, budget="300").key("text")
 
 
-def test_the_records_own_ids_are_those_that_are_texts():
-    assert record_ids({**REPORT, "node": None, "image": ""}) == ("web-7", "0c1d2e3f-0000-4000-8000-000000000000")
+def test_a_secret_stands_neither_in_the_description_nor_anywhere_else():
+    secret = "ghp_" + "a1B2c3D4e5" * 4
+    text = to_text(a_case({**REPORT, "stderr": f"cannot log in with {secret}: denied"}))
+    assert secret not in text
+    assert "web-7: cannot log in with <secret:" in text
+
+
+def test_a_secret_that_changes_makes_no_new_case():
+    one, other = (f"cannot log in with ghp_{part * 4}: denied" for part in ("a1B2c3D4e5", "Z9y8X7w6V5"))
+    assert a_case({**REPORT, "stderr": one}).fingerprint == a_case({**REPORT, "stderr": other}).fingerprint
