@@ -32,11 +32,11 @@ class Candidate:
     scores: dict[str, Score] = field(default_factory=dict)
     """By task id."""
     children: int = 0
+    id: str = field(init=False)
+    """The genome's, made once: a search asks for it a thousand times."""
 
-    @property
-    def id(self) -> str:
-        """The genome's."""
-        return self.genome.id
+    def __post_init__(self) -> None:
+        self.id = self.genome.id
 
     def mean(self, tasks: Iterable[str] | None = None) -> float:
         """Mean score on the tasks it answered (of those named); 0 without any."""
