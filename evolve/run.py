@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evolve.assembly import LoadedSuite, Settings, evidence_of, load_all, load_as_one, open_answers, runner_for
 from evolve.command_line import INTERRUPTED, guarded, mute_stdout
@@ -25,6 +25,9 @@ from evolve.core.units import units
 from evolve.report.console import Paint, Progress, command_line, open_progress, say, summary
 from evolve.runner import in_order, run_suites
 from evolve.store.last_failed import LastFailed
+
+if TYPE_CHECKING:
+    from evolve.store.case_writer import CaseWriter
 
 WRITERS = {
     ".json": ("promptfoo_json", "write_promptfoo_json"),
@@ -53,15 +56,18 @@ def main(arguments: Sequence[str]) -> int:
         progress = open_progress(sys.stderr, settings.env, quiet=options.quiet or options.json)
         run, outcomes = _run(selected, settings, progress)
     failed = _remember(outcomes, settings)
+    cases = _write_cases(options.write_cases, outcomes, settings)
     again = _again(arguments, failed) if failed else ""
     unwritten = _write_reports(options.output, run, arguments)
     code = INTERRUPTED if run.interrupted else exit_code(outcomes)
     try:
         if options.json:
             written = [path for path in options.output if path not in unwritten]
-            print(json.dumps(_machine_summary(run, outcomes, written, again), ensure_ascii=False), flush=True)
+            told = {**_machine_summary(run, outcomes, written, again), **_case_values(cases)}
+            print(json.dumps(told, ensure_ascii=False), flush=True)
         else:
             say(summary(run, outcomes, Paint(sys.stdout, settings.env), again=again, brief=options.quiet))
+            say(cases.lines() if cases else ())
             sys.stdout.flush()
     except BrokenPipeError:
         mute_stdout()
@@ -98,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         help="undefined template variables: an error, or empty",
     )
     add("--unknown-keys", choices=("error", "warn"), default="error", help="unknown keys in suites")
+    add("--write-cases", metavar="DIR", help="write what failed as failure cases into this folder")
     add("--json", action="store_true", help="the summary as one JSON object on stdout, nothing else")
     add("-q", "--quiet", action="store_true", help="only the totals")
     return parser
@@ -303,6 +310,24 @@ def _remember(outcomes: Sequence[SuiteOutcome], settings: Settings) -> list[Case
         memory.note(os.path.abspath(item.suite.path), ran, [result.evaluation.id for result in again])
     memory.save()
     return failed
+
+
+def _write_cases(folder: str | None, outcomes: Sequence[SuiteOutcome], settings: Settings) -> "CaseWriter | None":
+    """Makes failure cases of what failed; None where nobody asked for them."""
+    if folder is None:
+        return None
+    from evolve.store.case_files import CaseFolder
+    from evolve.store.case_writer import CaseMaker, CaseWriter, redactor_for
+
+    maker = CaseMaker(redactor_for(settings.env, settings.cache_dir))
+    writer = CaseWriter(CaseFolder(folder))
+    for result in (result for item in outcomes for result in item.failures):
+        writer.take(maker.of_result(result))
+    return writer
+
+
+def _case_values(writer: "CaseWriter | None") -> Mapping[str, JsonValue]:
+    return {} if writer is None else {"failure_cases": writer.values()}
 
 
 def _again(arguments: Sequence[str], failed: Sequence[CaseResult]) -> str:

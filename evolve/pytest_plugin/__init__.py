@@ -12,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from evolve.pytest_plugin.agents import OpenAgent
     from evolve.pytest_plugin.session import SuiteSession
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -29,6 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "suite_undefined", "undefined template variables in suites: strict (an error) or empty", default="strict"
     )
     parser.addini("suite_unknown_keys", "unknown keys in suites: error or warn", default="error")
+    parser.addini("suite_failure_cases", "folder for failure cases, relative to rootdir; empty: none are written")
+    parser.addini("suite_max_new_cases", "new failure cases that a run writes at most", default="20")
 
 
 def _positive(text: str) -> int:
@@ -37,6 +40,25 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Captures failures where the ini option `suite_failure_cases` names a folder for them."""
+    if config.getini("suite_failure_cases"):
+        from evolve.pytest_plugin.capturing import Capture
+
+        config.pluginmanager.register(Capture(config), "evolve-capture")
+
+
+@pytest.fixture
+def agent(request: pytest.FixtureRequest) -> "OpenAgent":
+    """Opens an agent by its name or file: `agent("REFLECTION_AGENT").ask(diagnostics={...})` gives its answer.
+
+    Each exchange is recorded: when the test fails, it can become a failure case.
+    """
+    from evolve.pytest_plugin.agents import open_agents
+
+    return open_agents(request.node)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

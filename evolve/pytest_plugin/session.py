@@ -22,7 +22,7 @@ class SuiteSession:
     """One per pytest run (or xdist worker) that collects suites."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self.settings = _settings(config)
+        self.settings = settings_of(config)
         self.notice = ""
         """What the user should know at the end of the run."""
         # With -x nobody wants answers that are never looked at.
@@ -88,7 +88,8 @@ def _worker_of(config: pytest.Config) -> Any:
     return next((plugin for plugin in config.pluginmanager.get_plugins() if hasattr(plugin, "torun")), None)
 
 
-def _settings(config: pytest.Config) -> Settings:
+def settings_of(config: pytest.Config) -> Settings:
+    """How suites and agents are run, by the ini file and the command line; raises UsageError with what is wrong."""
     undefined, unknown = config.getini("suite_undefined"), config.getini("suite_unknown_keys")
     if undefined not in ("strict", "empty"):
         raise pytest.UsageError(f"ini option suite_undefined={undefined!r} must be strict or empty")
@@ -107,4 +108,4 @@ def _settings(config: pytest.Config) -> Settings:
     return settings
 
 
-__all__ = ["SuiteSession", "Unit"]
+__all__ = ["SuiteSession", "Unit", "settings_of"]

@@ -60,7 +60,7 @@ class CaseFolder:
                 self.left_out += 1
                 return None
             self._room -= 1
-            path = self._inbox / case.agent / f"{slug(case.source.test)}_{case.fingerprint}.yaml"
+            path = self._inbox / case.agent / f"{slug(case.source.test.rpartition('::')[2])}_{case.fingerprint}.yaml"
             _write(path, to_text(case))
             return _event(path, case, case.status, "new")
 

@@ -15,6 +15,7 @@ from evolve.core.cases.redaction import Redactor, environment_secrets
 from evolve.core.errors import EvolveError
 from evolve.core.events import CaseResult
 from evolve.core.evolution_events import CaseRecorded
+from evolve.core.json_value import JsonValue
 from evolve.core.visible import visible
 from evolve.store.case_agents import known_agent
 from evolve.store.case_files import MAX_NEW, CaseFolder
@@ -82,6 +83,17 @@ class CaseWriter:
         if self._folder.left_out:
             yield f"new failure cases that were not written, for a run writes only so many: {self._folder.left_out}"
         yield from self._not_captured_lines()
+
+    def values(self) -> JsonValue:
+        """The same for machines."""
+        return {
+            "recorded": [
+                {"file": event.file, "fingerprint": event.fingerprint, "agent": event.agent, "change": event.change}
+                for event in self.events
+            ],
+            "left_out": self._folder.left_out,
+            "not_captured": [{"test": item.test, "reason": item.reason} for item in self.not_captured],
+        }
 
     def _not_captured_lines(self) -> Iterator[str]:
         reasons: dict[str, list[str]] = {}

@@ -1,0 +1,242 @@
+"""`evolve cases`: lists, shows, labels, pins, retires and brings in failure cases."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from evolve.command_line import guarded
+from evolve.core.cases.changes import labelled, pinned, redacted_again, retired
+from evolve.core.cases.failure_case import FailureCase, to_mapping
+from evolve.core.errors import EnvironmentFault, EvolveError, ExitCode, InputError, Location, Problem
+from evolve.core.formats.yaml12 import dump_yaml
+from evolve.providers import ProviderSettings
+from evolve.report.console import say
+from evolve.store.agents import find_agent, load_agent
+from evolve.store.case_files import CaseFolder, StoredCase, load_cases
+from evolve.store.case_writer import redactor_for
+
+FOLDER = "failure_cases"
+STATUSES = ("open", "pinned", "retired", "flaky", "unlabelled")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Does one thing with failure cases; 0 done, 2 wrong input, 4 the environment."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], None] = options.run
+    run(options)
+    return ExitCode.DONE
+
+
+# --- what it does
+
+
+def _list(options: argparse.Namespace) -> None:
+    """Lists the cases of the folder."""
+    found = [
+        stored
+        for stored in CaseFolder(options.folder).load_all()
+        if (not options.agent or stored.case.agent == options.agent)
+        and (not options.status or options.status in (stored.case.status, _label_state(stored.case)))
+    ]
+    if options.json:
+        print(json.dumps([_summary(stored) for stored in found], ensure_ascii=False, indent=2))
+    else:
+        say(_table(found) if found else [f"no such failure cases in {options.folder}"])
+
+
+def _show(options: argparse.Namespace) -> None:
+    """Shows one case."""
+    path = _file(options.file, options.folder)
+    case = CaseFolder(options.folder).load(path)
+    if options.json:
+        print(json.dumps({"file": str(path), **to_mapping(case)}, ensure_ascii=False, indent=2))
+    else:
+        say(_details(path, case))
+
+
+def _label(options: argparse.Namespace) -> None:
+    """Says what is right, and what would do harm."""
+
+    def change(case: FailureCase) -> FailureCase:
+        output = load_agent(find_agent(options.agent or case.agent)).output
+        return labelled(case, options.actions, options.forbidden, output)
+
+    _change(options, [options.file], change)
+
+
+def _pin(options: argparse.Namespace) -> None:
+    """Makes cases guard their agent."""
+    _change(options, options.files, pinned)
+
+
+def _retire(options: argparse.Namespace) -> None:
+    """Takes cases out of service."""
+    _change(options, options.files, partial(retired, reason=options.reason))
+
+
+def _import(options: argparse.Namespace) -> None:
+    """Brings cases in from elsewhere: checked, redacted again, each fingerprint once."""
+    found = load_cases(list(_case_files(options.sources)))
+    redactor = redactor_for(os.environ, ProviderSettings.from_environment(os.environ).cache_dir)
+    folder = CaseFolder(options.folder, max_new=sys.maxsize)
+    ready = [(path, _redacted(path, case, lambda case: redacted_again(case, redactor))) for path, case in found]
+    for path, case in ready:
+        event = folder.record(case)
+        assert event is not None
+        say([f"{event.change}: {event.file} (from {path})"])
+    if not ready:
+        say(["no failure cases found"])
+
+
+def _redacted(path: Path, case: FailureCase, redact: Callable[[FailureCase], FailureCase]) -> FailureCase:
+    try:
+        return redact(case)
+    except EvolveError as error:
+        raise EnvironmentFault(f"{path}: {error}", hint="nothing was brought in") from None
+
+
+def _change(options: argparse.Namespace, names: Iterable[str], change: Callable[[FailureCase], FailureCase]) -> None:
+    """Changes files one by one; what is wrong with any of them is told before the first is changed."""
+    folder = CaseFolder(options.folder)
+    problems: list[Problem] = []
+    paths: list[Path] = []
+    for name in dict.fromkeys(names):
+        try:
+            paths.append(_file(name, options.folder))
+            change(folder.load(paths[-1]))
+        except InputError as error:
+            where = Location(str(paths[-1] if paths else name))
+            problems += [Problem(item.message, item.where or where, item.hint) for item in error.problems]
+    if problems:
+        raise InputError(problems)
+    for path in paths:
+        after = folder.update(path, change)
+        say([f"{path}: {after.status}, {_label_state(after)}"])
+
+
+# --- which files
+
+
+def _file(name: str, folder: str) -> Path:
+    """The file of a path or of a fingerprint."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    found = CaseFolder(folder).find(name) if name.isalnum() else None
+    if found is None:
+        hint = f"name a file, or the fingerprint of a case in {folder} (evolve cases list)"
+        raise InputError(Problem("no such failure case", Location(name), hint))
+    return found
+
+
+def _case_files(sources: Iterable[str]) -> Iterator[Path]:
+    problems = [Problem("no such file or folder", Location(name)) for name in sources if not Path(name).exists()]
+    if problems:
+        raise InputError(problems)
+    for name in sources:
+        path = Path(name)
+        yield from sorted(path.glob("**/*.yaml")) if path.is_dir() else [path]
+
+
+# --- what is shown
+
+
+def _label_state(case: FailureCase) -> str:
+    return "labelled" if case.is_labelled else "unlabelled"
+
+
+def _summary(stored: StoredCase) -> dict[str, Any]:
+    case = stored.case
+    return {
+        "file": str(stored.path),
+        "fingerprint": case.fingerprint,
+        "agent": case.agent,
+        "status": case.status,
+        "is_labelled": case.is_labelled,
+        "family": case.family,
+        "description": case.description,
+        "accepted": list(case.accepted),
+        "forbidden": list(case.forbidden),
+        "first_seen": case.source.first_seen,
+    }
+
+
+def _table(found: Sequence[StoredCase]) -> Iterator[str]:
+    for path, case in found:
+        right = ", ".join(map(str, case.accepted)) or _label_state(case)
+        yield f"{case.status:8} {case.fingerprint} {case.agent}: {_first_line(case.description)} [{right}]"
+        yield f"         {path}"
+    yield f"{len(found)} failure case{'' if len(found) == 1 else 's'}"
+
+
+def _details(path: Path, case: FailureCase) -> Iterator[str]:
+    source = case.source
+    yield f"{path}"
+    status = f"{case.status}: {case.retired_because}" if case.retired_because else case.status
+    for name, value in (
+        ("agent", f"{case.agent} (failed as {source.agent})"),
+        ("what", case.description),
+        ("status", f"{status}, {_label_state(case)}"),
+        ("accepted", ", ".join(map(str, case.accepted)) or "nobody has said"),
+        ("forbidden", ", ".join(map(str, case.forbidden)) or "-"),
+        ("family", case.family),
+        ("from", f"{source.kind} {source.test}, first seen {source.first_seen}, answered by {source.provider}"),
+        ("failed", f"{source.check}: {source.reason}"),
+    ):
+        yield f"{name:10} {value}"
+    yield "vars:"
+    yield from (f"  {line}" for line in dump_yaml(dict(case.vars)).splitlines())
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", 1)[0]
+
+
+# --- the command line
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="evolve cases",
+        description="Failure cases: tests that evolve wrote from real failures.",
+        epilog="exit codes: 0 done, 2 wrong input, 4 the environment. docs/failure-cases.md tells more.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    add = partial(_add, commands)
+    command = add("list", _list, "the cases of the folder")
+    command.add_argument("--status", choices=STATUSES, help="only these")
+    command.add_argument("--agent", metavar="NAME", help="only this agent's")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command = add("show", _show, "one case: what was asked, what failed, where it came from")
+    command.add_argument("file", metavar="FILE", help="a file, or a fingerprint")
+    command.add_argument("--json", action="store_true", help="as JSON, as it stands in its file")
+    command = add("label", _label, "say what the right answers are, the best first")
+    command.add_argument("file", metavar="FILE", help="a file, or a fingerprint")
+    command.add_argument("actions", metavar="ACTION", nargs="+", help="a right answer of the agent")
+    command.add_argument("--forbidden", metavar="ACTION", nargs="+", default=[], help="answers that would do harm")
+    command.add_argument("--agent", metavar="FILE.md", help="the agent's file, where it is not one that comes along")
+    command = add("pin", _pin, "let a fixed case guard its agent")
+    command.add_argument("files", metavar="FILE", nargs="+", help="files, or fingerprints")
+    command = add("retire", _retire, "take a case out of service; it is only counted from then on")
+    command.add_argument("files", metavar="FILE", nargs="+", help="files, or fingerprints")
+    command.add_argument("--reason", required=True, help="why nobody needs it any more")
+    command = add("import", _import, "bring cases in, such as those that CI left in reports/failure_cases")
+    command.add_argument("sources", metavar="DIR|FILE", nargs="+", help="folders and files with cases")
+    return parser
+
+
+def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text}.", allow_abbrev=False)
+    command.add_argument("--folder", metavar="DIR", default=FOLDER, help=f"where cases are kept; default: {FOLDER}")
+    command.set_defaults(run=run)
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main, sys.argv[1:]))

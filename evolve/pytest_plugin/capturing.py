@@ -1,0 +1,159 @@
+"""Failures under pytest become failure cases. With pytest-xdist workers make them and the controller writes them."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from evolve.core.cases.capture import Failure, NotCaptured
+    from evolve.core.cases.failure_case import FailureCase
+    from evolve.core.events import CaseResult
+    from evolve.pytest_plugin.agents import Exchange
+    from evolve.store.case_writer import CaseMaker, CaseWriter
+
+_ATTRIBUTE: Final = "evolve_failure"
+"""Where a report carries what became of its failure, as JSON: pytest-xdist sends a report's plain attributes."""
+
+
+class Capture:
+    """The hooks; nothing heavy is loaded before the first failure."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._folder = config.rootpath / config.getini("suite_failure_cases")
+        self._max_new = _whole_number(config.getini("suite_max_new_cases"))
+        self._writes = not hasattr(config, "workerinput")
+        self._maker: CaseMaker | None = None
+        self._writer: CaseWriter | None = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+        """Makes the case of a failure in the call phase; setup errors are the environment's."""
+        report: Any = yield
+        if report.when == "call" and report.failed and call.excinfo is not None:
+            made = self._made(item, call.excinfo)
+            if made is not None:
+                setattr(report, _ATTRIBUTE, made)
+        return report  # type: ignore[no-any-return]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Writes the case, where it is written."""
+        made = getattr(report, _ATTRIBUTE, None)
+        if made is not None and self._writes:
+            self._writing().take(_read(made))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Lists new cases, regressions, repeats, and what was not captured and why."""
+        lines = list(self._writer.lines()) if self._writer is not None else []
+        if lines:
+            terminalreporter.section("failure cases")
+            for line in lines:
+                terminalreporter.write_line(line, red=line.startswith("REGRESSION"))
+
+    def _made(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
+        """What becomes of an item's failure, as JSON; None for an item that is no test of its own (a split's score)."""
+        from evolve.core.errors import EvolveError
+        from evolve.pytest_plugin.collecting import Failed, SplitItem, SuiteItem
+
+        if isinstance(item, SplitItem):
+            return None
+        if isinstance(item, SuiteItem):
+            return self._of_result(item.result) if excinfo.errisinstance(Failed) else None
+        if excinfo.errisinstance(EvolveError):
+            return _refused(item.nodeid, "it could not be judged, which is no prompt's fault")
+        return self._of_test(item, excinfo)
+
+    def _of_result(self, result: "CaseResult | None") -> str | None:
+        return _written(self._making().of_result(result)) if result is not None else None
+
+    def _of_test(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+        from evolve.pytest_plugin.agents import EXCHANGES
+        from evolve.store.case_agents import known_agent
+
+        exchanges = item.stash.get(EXCHANGES, [])
+        if not exchanges:
+            return _refused(item.nodeid, "no exchange with an agent was recorded")
+        last = exchanges[-1]
+        agent = known_agent(last.agent_name)
+        return _written(self._making().of_failure(_failure(item, excinfo, last), agent.render if agent else None))
+
+    def _making(self) -> "CaseMaker":
+        if self._maker is None:
+            from evolve.pytest_plugin.session import settings_of
+            from evolve.store.case_writer import CaseMaker, redactor_for
+
+            self._maker = CaseMaker(redactor_for(os.environ, settings_of(self._config).cache_dir))
+        return self._maker
+
+    def _writing(self) -> "CaseWriter":
+        if self._writer is None:
+            from evolve.store.case_writer import CaseWriter, case_folder
+
+            self._writer = CaseWriter(
+                case_folder(_near(self._folder), os.environ, _near(self._config.rootpath), self._max_new)
+            )
+        return self._writer
+
+
+def _failure(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], exchange: "Exchange") -> "Failure":
+    from evolve.core.cases.capture import Failure
+
+    split = next((name for name in ("gate", "val") if item.get_closest_marker(name)), "train")
+    return Failure(
+        agent=exchange.agent.name,
+        test=item.nodeid,
+        vars=exchange.vars,
+        prompt=exchange.prompt,
+        checks=(excinfo.typename,),
+        reasons=(excinfo.exconly(tryshort=True),),
+        kind="pytest",
+        description=item.name,
+        family=exchange.family,
+        split=split,
+        agent_title=exchange.agent.title,
+        provider=exchange.provider,
+        output=exchange.output,
+        accepted=exchange.accepted,
+        forbidden=exchange.forbidden,
+        settings=exchange.settings,
+        output_schema=exchange.agent.output,
+        is_judged_by_them=False,
+    )
+
+
+def _written(made: "FailureCase | NotCaptured") -> str:
+    from evolve.core.cases.capture import NotCaptured
+    from evolve.core.cases.failure_case import to_mapping
+
+    if isinstance(made, NotCaptured):
+        return _refused(made.test, made.reason)
+    return json.dumps({"case": to_mapping(made)})
+
+
+def _refused(test: str, reason: str) -> str:
+    return json.dumps({"test": test, "reason": reason})
+
+
+def _read(made: str) -> "FailureCase | NotCaptured":
+    from evolve.core.cases.capture import NotCaptured
+    from evolve.core.cases.failure_case import from_mapping
+
+    told = json.loads(made)
+    return (
+        from_mapping(told["case"], "a worker's report") if "case" in told else NotCaptured(told["test"], told["reason"])
+    )
+
+
+def _near(path: Path) -> Path:
+    """The path as people read it: from here, where it is below."""
+    return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
+
+
+def _whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise pytest.UsageError(f"ini option suite_max_new_cases={text!r} must be a whole number")
+    return int(text)
