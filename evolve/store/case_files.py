@@ -130,7 +130,7 @@ def _event(path: Path, case: FailureCase, status: str, change: str) -> CaseRecor
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part = path.with_name(".writing")  # one name: what a killed process left is written over by the next
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
