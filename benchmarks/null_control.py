@@ -18,7 +18,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist, fmean
+from typing import NamedTuple
 
+from evolve.core.answers import TokenUsage
 from evolve.core.search.alpha import next_alpha
 from evolve.core.search.gate import Pair, decide
 from fixtures.simulated import World
@@ -67,6 +69,21 @@ KINDS = {
 }
 
 
+class End(NamedTuple):
+    """What is kept of a search."""
+
+    outcome: str
+    true_gain: float
+    bought: int
+    tokens: TokenUsage
+
+    @staticmethod
+    def of(found: Found) -> "End":
+        """The end of a search."""
+        account = found.finished.account
+        return End(found.outcome, found.true_gain, account.search + account.gate, found.provider.tokens)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One sort of searches."""
@@ -81,9 +98,9 @@ class Kind:
         """A world of this sort."""
         return World(seed, gain=self.gain, noise=self.noise) if self.gain else World.null(seed, noise=self.noise)
 
-    def is_found(self, found: Found) -> bool:
+    def is_found(self, end: End) -> bool:
         """The winner has at least two thirds of the gain that is there, and the gate did not reject it."""
-        return found.true_gain >= self.gain * 2 / 3 and found.outcome in ("proven", "provisional")
+        return end.true_gain >= self.gain * 2 / 3 and end.outcome in ("proven", "provisional")
 
 
 def gate_only(trials: int, seed: int) -> None:
@@ -131,28 +148,28 @@ def whole_searches(null: int, gains: int, budget: int, seed: int) -> None:
     )
 
 
-def is_wrong(found: Found) -> bool:
+def is_wrong(end: End) -> bool:
     """The gate says proven of what is no better."""
-    return found.outcome == "proven" and found.true_gain <= 0
+    return end.outcome == "proven" and end.true_gain <= 0
 
 
-def cached_share(ends: Sequence[Found]) -> float:
+def cached_share(ends: Sequence[End]) -> float:
     """The share of prompt tokens that a server with one slot had in its cache."""
-    return sum(end.provider.tokens.cached for end in ends) / sum(end.provider.tokens.prompt for end in ends)
+    return sum(end.tokens.cached for end in ends) / sum(end.tokens.prompt for end in ends)
 
 
-def _searched(kind: Kind, searches: int, budget: int, seed: int) -> list[Found]:
+def _searched(kind: Kind, searches: int, budget: int, seed: int) -> list[End]:
     """The searches' ends; prints their row."""
     begun = time.perf_counter()
     ends = [
-        asyncio.run(search(kind.world(seed + number), budget=budget, seed=seed + number, is_known=kind.is_known))
-        for number in range(searches)
+        End.of(asyncio.run(search(kind.world(number), budget=budget, seed=number, is_known=kind.is_known)))
+        for number in range(seed, seed + searches)
     ]
     outcomes = Counter(end.outcome for end in ends)
     counts = [outcomes[word] for word in ("no-better", "rejected", "provisional", "proven")]
     found = sum(map(kind.is_found, ends)) if kind.gain else ""
     each = (time.perf_counter() - begun) / max(1, searches)
-    bought = fmean(end.finished.account.search + end.finished.account.gate for end in ends)
+    bought = fmean(end.bought for end in ends)
     cached = cached_share(ends)
     wrong = sum(map(is_wrong, ends))
     print(_row(kind.name, searches, *counts, wrong, found, f"{each:.2f}", f"{bought:.0f}", f"{cached:.0%}"), flush=True)
