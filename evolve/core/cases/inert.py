@@ -1,7 +1,8 @@
 """Captured text made inert: no template engine, loader or terminal that meets it in a case acts on it.
 
 What would act is wrapped, one mark at a time, in `{% raw %}...{% endraw %}`: Jinja2 and Nunjucks print it unchanged,
-and loaders, which look for `{{ env.X }}`, `file://` or `$ref` without rendering anything, no longer find it.
+and loaders, which look for `{{ env.X }}`, `file://` or `$ref` without rendering anything, no longer find it. A `#}` that
+ends nothing is an error to Nunjucks.
 """
 
 import json
@@ -12,8 +13,8 @@ from evolve.core.formats.json_text import json_or
 from evolve.core.json_value import JsonValue
 
 _LOADERS = "exec|package|langfuse|portkey|helicone|huggingface|vault"
-_ACTS = re.compile(rf"\{{[{{%#]|\{{?file:(?=//)|\A\s*(?:{_LOADERS}):|\A\$ref\Z")
-_WRAPPED = re.compile(rf"\{{% raw %\}}(\{{[{{%#]|\{{?file:|\s*(?:{_LOADERS}):|\$ref)\{{% endraw %\}}")
+_ACTS = re.compile(rf"\{{[{{%#]|#\}}|\{{?file:(?=//)|\A\s*(?:{_LOADERS}):|\A\$ref\Z")
+_WRAPPED = re.compile(rf"\{{% raw %\}}(\{{[{{%#]|#\}}|\{{?file:|\s*(?:{_LOADERS}):|\$ref)\{{% endraw %\}}")
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 _UNSEEN = re.compile(
@@ -110,4 +111,4 @@ def _is_one_line(text: str) -> bool:
 
 
 def _may_act(text: str) -> bool:
-    return "{" in text or ":" in text or "$" in text
+    return "{" in text or "}" in text or ":" in text or "$" in text
