@@ -1,8 +1,8 @@
 """Captured text made inert: no template engine, loader or terminal that meets it in a case acts on it.
 
 What would act is wrapped, one mark at a time, in `{% raw %}...{% endraw %}`: Jinja2 and Nunjucks print it unchanged,
-and loaders, which look for `{{ env.X }}`, `file://` or `$ref` without rendering anything, no longer find it. A `#}` that
-ends nothing is an error to Nunjucks.
+and loaders, which look for `{{ env.X }}`, `file://` or `$ref` without rendering anything, no longer find it. To
+Nunjucks a `#}` that ends nothing is an error.
 """
 
 import json
