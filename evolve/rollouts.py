@@ -115,25 +115,35 @@ class Rollouts:
             EnvironmentFault: the endpoint failed. What was answered before is in the ledger.
         """
         asked = self._affordable([(task, self._asked(genome, task, repeat)) for task in tasks])
-        gate = asyncio.Semaphore(self._concurrency)
+        queue = iter(enumerate(asked))
+        done: dict[int, Rollout] = {}
 
-        async def one(task: Task, question: Asked) -> Rollout:
-            async with gate:
-                return await self._rollout(task, question)
+        async def work() -> None:
+            # A worker whose question failed takes no other: a dead endpoint is not asked once for each question.
+            for number, (task, question) in queue:
+                done[number] = await self._rollout(task, question)
 
-        running = [asyncio.ensure_future(one(task, question)) for task, question in asked]
+        workers = [asyncio.ensure_future(work()) for _ in range(min(self._concurrency, len(asked)))]
         try:
-            return list(await asyncio.gather(*running))
+            await asyncio.gather(*workers)
         finally:
-            for job in running:
-                job.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        return [done[number] for number in sorted(done)]
+
+    def price(self, genome: Genome, task: Task) -> int:
+        """1 when the candidate's answer to this case would count against the budget, 0 when it is free."""
+        return self._price(self._asked(genome, task, 0))
+
+    def _price(self, question: Asked) -> int:
+        return 0 if question.key in self._counted else self._ledger.price(question.identity, self.run)
 
     def _affordable(self, asked: Sequence[tuple[Task, Asked]]) -> list[tuple[Task, Asked]]:
         """As many of the first questions as the budget can pay; they are counted here, before they are asked."""
         taken: list[tuple[Task, Asked]] = []
         for task, question in asked:
-            price = 0 if question.key in self._counted else self._ledger.price(question.identity, self.run)
+            price = self._price(question)
             if price > self.budget.left:
                 break
             if price:
