@@ -25,7 +25,9 @@ from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite
 from evolve.core.search.tasks import Task
 from evolve.core.suite import ProviderSpec
 from evolve.core.templating.templates import Templates
-from evolve.engine import Evolution, Gates, Plan, Reflector
+from evolve.engine import Evolution, Plan
+from evolve.gate_stage import Gates
+from evolve.proposing import Reflector
 from evolve.providers import ProviderSettings, open_provider
 from evolve.reflector import AgentReflector
 from evolve.rollouts import Budget, Rollouts

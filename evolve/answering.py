@@ -1,0 +1,70 @@
+"""Candidates' answers, and the model-free vote's, as events."""
+
+import json
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+
+from evolve.core.answers import TokenUsage
+from evolve.core.evolution_events import VOTE, CandidateScored, EvolutionEvent, RolloutScored
+from evolve.core.search.lookup import Lookup
+from evolve.core.search.population import Candidate
+from evolve.core.search.tasks import Score, Task
+from evolve.rollouts import Rollout, Rollouts
+
+
+class Answering:
+    """Asks candidates and the lookup about cases.
+
+    Args:
+        shown: a case as people, reflectors and lookups see it.
+        lookup: the model-free vote; None where answers are no closed set.
+    """
+
+    def __init__(self, rollouts: Rollouts, shown: Callable[[Task], str], lookup: Lookup | None) -> None:
+        self.rollouts = rollouts
+        self.shown = shown
+        self.lookup = lookup
+
+    async def answers(self, candidate: Candidate, tasks: Sequence[Task]) -> AsyncGenerator[EvolutionEvent, None]:
+        """The candidate's answers to the cases that it has not answered yet, as far as the budget goes."""
+        new = [task for task in tasks if task.id not in candidate.scores]
+        for done in await self.rollouts.many(candidate.genome, new):
+            candidate.scores[done.task.id] = done.score
+            yield _scored(candidate.id, done)
+
+    def vote(self, tasks: Sequence[Task]) -> Iterator[EvolutionEvent]:
+        """The model-free vote on the cases that have a label; nothing without a lookup."""
+        if self.lookup is None:
+            return
+        spent = self.rollouts.budget.spent
+        scored = [(task, self._looked_up(self.lookup, task)) for task in tasks if task.accepted]
+        for task, score in scored:
+            yield _scored(VOTE, Rollout(task, score, True, TokenUsage(), 0.0, spent))
+        if scored:
+            mean = sum(score.value for _, score in scored) / len(scored)
+            yield CandidateScored(VOTE, tasks[0].split, len(scored), mean, reason="no model was asked")
+
+    def _looked_up(self, lookup: Lookup, task: Task) -> Score:
+        found = lookup(self.shown(task), task.family)
+        output = json.loads(found) if found else None
+        is_right = output in task.accepted
+        expected = " or ".join(json.dumps(answer, ensure_ascii=False) for answer in task.accepted)
+        reason = "right" if is_right else f"expected {expected}, the vote says {found or 'nothing'}"
+        return Score(float(is_right), is_right, reason, output, output in task.forbidden)
+
+
+def _scored(candidate: str, done: Rollout) -> RolloutScored:
+    score = done.score
+    return RolloutScored(
+        candidate,
+        done.task.id,
+        done.task.split,
+        score.value,
+        score.passed,
+        score.is_harmful,
+        score.reason,
+        score.output,
+        is_free=done.is_free,
+        tokens=done.tokens,
+        seconds=done.seconds,
+        spent=done.spent,
+    )

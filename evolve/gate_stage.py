@@ -1,0 +1,131 @@
+"""The last stage of a run: incumbent and winner answer the gate's cases, and the gate says its word."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+from evolve.answering import Answering
+from evolve.core.evolution_events import CandidateScored, EvolutionEvent, GateDecided, GateStarted, RolloutScored
+from evolve.core.search.gate import GateDecision, Pair, decide
+from evolve.core.search.population import Candidate
+from evolve.core.search.splits import sample
+from evolve.core.search.tasks import Task
+
+_PINNED_TRIES = 3
+_PINNED_LOSSES = 2
+_REASKED = 8
+
+
+class Gates(Protocol):
+    """The project's memory of its gates."""
+
+    def open(self, run: str) -> tuple[int, float]:
+        """(number, level) of the gate that this run passes now; the same again for a run that was killed in it."""
+        ...
+
+    def record(self, run: str, candidate: str, decision: GateDecision, families: Sequence[str]) -> None:
+        """Writes a decision down, once for each run."""
+        ...
+
+
+class GateStage:
+    """One run's gate.
+
+    Args:
+        tasks: all cases; those of the gate split are compared, the pinned ones must not be lost.
+    """
+
+    def __init__(self, answering: Answering, gates: Gates, tasks: Sequence[Task], *, run: str, seed: int) -> None:
+        self._answering, self._rollouts = answering, answering.rollouts
+        self._gates = gates
+        self._cases = sample([task for task in tasks if task.split == "gate"], len(tasks), seed=seed)
+        self._pinned = [task for task in tasks if task.status == "pinned"]
+        self._run = run
+        self.spent = 0
+        """Answers bought here."""
+        self.decision: GateDecision | None = None
+        """None before the word, and where nothing could be compared."""
+
+    @property
+    def wanted(self) -> int:
+        """Answers that the whole gate would buy if the ledger knew none."""
+        return 2 * len(self._cases) + self._pinned_reserve
+
+    async def events(self, incumbent: Candidate, winner: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
+        """What happens; ends with GateDecided, or is empty where no case can be paid for.
+
+        A gate that compares nothing is not opened: it would spend its level for nothing.
+        """
+        before = self._rollouts.budget.spent
+        tasks = self._affordable(incumbent, winner)
+        if not tasks:
+            return
+        families = sorted({task.family for task in tasks})
+        yield GateStarted(winner.id, incumbent.id, len(tasks), len(families))
+        number, alpha = self._gates.open(self._run)
+        for candidate in (incumbent, winner):
+            async for event in self._answering.answers(candidate, tasks):
+                self.spent = self._rollouts.budget.spent - before
+                yield event
+            own = [task.id for task in tasks if task.id in candidate.scores]
+            yield CandidateScored(candidate.id, "gate", len(own), candidate.mean(own))
+        lost = [name async for name in self._lost_pinned(winner)]
+        disagreement = await self._disagreement(winner, tasks)
+        self.spent = self._rollouts.budget.spent - before
+        pairs = _pairs(tasks, incumbent, winner)
+        self.decision = decide(pairs, alpha=alpha, lost_pinned=lost, disagreement=disagreement)
+        self._gates.record(self._run, winner.id, self.decision, families)
+        vote = list(self._answering.vote(tasks))
+        for event in vote:
+            yield event
+        mean = _by_family(vote, {task.id: task.family for task in tasks})
+        yield GateDecided(winner.id, number, self.decision, mean)
+
+    @property
+    def _pinned_reserve(self) -> int:
+        """What the pinned cases take when each is answered alike each time."""
+        return _PINNED_LOSSES * len(self._pinned)
+
+    def _affordable(self, *candidates: Candidate) -> list[Task]:
+        """As many cases as the budget pays for both, of as many families as there are; what is known costs nothing."""
+        left = self._rollouts.budget.left - self._pinned_reserve
+        taken: list[Task] = []
+        for task in self._cases:
+            left -= sum(self._rollouts.price(candidate.genome, task) for candidate in candidates)
+            if left < 0:
+                break
+            taken.append(task)
+        return taken
+
+    async def _lost_pinned(self, winner: Candidate) -> AsyncIterator[str]:
+        """Pinned cases that the winner fails two times of three."""
+        for task in self._pinned:
+            losses = 0
+            for repeat in range(_PINNED_TRIES):
+                done = await self._rollouts.many(winner.genome, [task], repeat=repeat)
+                losses += any(not rollout.score.passed for rollout in done)
+                if not done or losses >= _PINNED_LOSSES or repeat + 1 - losses >= _PINNED_LOSSES:
+                    break
+            if losses >= _PINNED_LOSSES:
+                yield task.description or task.id
+
+    async def _disagreement(self, winner: Candidate, tasks: Sequence[Task]) -> float | None:
+        """Share of the winner's answers that come out differently when they are asked once more."""
+        again = await self._rollouts.many(winner.genome, list(tasks)[:_REASKED], repeat=1)
+        if not again:
+            return None
+        return sum(done.score.output != winner.scores[done.task.id].output for done in again) / len(again)
+
+
+def _pairs(tasks: Sequence[Task], incumbent: Candidate, winner: Candidate) -> list[Pair]:
+    both = [task for task in tasks if task.id in incumbent.scores and task.id in winner.scores]
+    return [Pair(t.id, t.family, incumbent.scores[t.id].value, winner.scores[t.id].value) for t in both]
+
+
+def _by_family(vote: Sequence[EvolutionEvent], families: Mapping[str, str]) -> float | None:
+    """The vote's mean over families of the family means, as the gate counts; None without a vote."""
+    scores: dict[str, list[float]] = {}
+    for event in vote:
+        if isinstance(event, RolloutScored):
+            scores.setdefault(families[event.task], []).append(event.score)
+    means = [sum(listed) / len(listed) for listed in scores.values()]
+    return sum(means) / len(means) if means else None
