@@ -67,7 +67,7 @@ class _Call:
     def adapt(self) -> int:
         """Takes one report in and starts what follows from it."""
         with redirect_stdout(sys.stderr):  # what a user's Python prints is no result
-            taken = asyncio.run(self._take_in())
+            taken = replace(asyncio.run(self._take_in()), agent_file=self._own_agent())
         if not self._options.json:
             say(taken_lines(taken))
         if not self._queue.waits(self._agent):  # also what was left by a process that was killed
@@ -115,6 +115,10 @@ class _Call:
             )
         finally:
             await reflector.close()
+
+    def _own_agent(self) -> str:
+        name = self._options.agent or ""
+        return name if name.endswith(".md") else ""
 
     def _order(self) -> Order:
         options = self._options

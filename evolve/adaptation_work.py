@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,14 @@ from evolve.store.agents import find_agent, load_agent
 
 Evolve = Callable[[Sequence[str]], int]
 """The command that evolves: its words in, its exit code out, its result as JSON on stdout."""
+
+
+_PROGRAM = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module('evolve.adaptation_manager', run_name='__main__', alter_sys=True)"
+)
+"""`python -m`, but for this very package: -P keeps a folder named `evolve` where the caller stands out of the way. No
+variable says so, for commands that the evolution starts would inherit it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +120,21 @@ def start_in_background(files: AdaptationFiles, agent: str, *, per_day: int) -> 
     """
     log = files.new_log(agent)
     words = ["--work", "--agent", agent, "--per-day", str(per_day), "--log", str(log)]
-    home = str(Path(evolve.__file__).resolve().parent.parent)
-    path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
         with log.open("xb") as output:
             process = subprocess.Popen(
-                # -P: a folder named `evolve` where the caller stands is not ours.
-                [sys.executable, "-P", "-m", "evolve.adaptation_manager", *words],
+                [
+                    sys.executable,
+                    "-u",
+                    "-P",
+                    "-c",
+                    _PROGRAM,
+                    str(Path(evolve.__file__).resolve().parent.parent),
+                    *words,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
             )
     except OSError as error:

@@ -40,6 +40,8 @@ class Taken:
     """False when the failure waited or was under way already."""
     evolved: Evolved | None = None
     """The earlier evolution, where the step is `known`."""
+    agent_file: str = ""
+    """The agent's file as the caller named it; empty for an agent that comes with the package."""
 
 
 class Waiting(NamedTuple):

@@ -84,9 +84,12 @@ def _next(taken: Taken) -> Iterator[str]:
     assert taken.recorded is not None
     file = shlex.quote(taken.recorded.file)
     if taken.step == "unlabelled":
-        yield f"next: evolve cases label {file} ACTION, or this command again with --action ACTION"
-    if taken.step == "known" and taken.evolved is not None and taken.evolved.outcome in ("proven", "provisional"):
-        yield f"next: evolve promote {taken.evolved.run}"
+        own = f" --agent {shlex.quote(taken.agent_file)}" if taken.agent_file else ""
+        yield f"next: evolve cases label {file} ACTION{own}, or this command again with --action ACTION"
+    if taken.step == "known" and taken.evolved is not None:
+        is_better = taken.evolved.outcome in ("proven", "provisional")
+        more = f"evolve --test-case {file} with a larger --budget or a --reflector"
+        yield f"next: evolve promote {taken.evolved.run}" if is_better else f"next: {more}"
     if taken.step == "regression":
         yield "next: evolve rollback, or `evolve --test-case` with more budget"
 
