@@ -46,6 +46,7 @@ class WordClassifier:
         """All answers, sorted."""
         numbers = {answer: number for number, answer in enumerate(self.answers)}
         self._labels = [numbers[answer] for answer in answers]
+        self._families = frozenset(families)
         self._folds = [_fold(family) for family in families]
         self._learned: dict[int | None, Mapping[str, list[float]]] = {}
 
@@ -54,8 +55,9 @@ class WordClassifier:
 
         Args:
             leave_out: a family of which nothing is known to the answer; a fifth of the families is left out with it.
+                One that taught nothing leaves nothing out: the gate asks what the promoted agent will ask.
         """
-        fold = _fold(leave_out) if leave_out and self._folds else None
+        fold = _fold(leave_out) if leave_out and leave_out in self._families else None
         scores = _scores(self._weights(fold), self._vector(words(text)), len(self.answers))
         ranked = (Likely(answer, score) for answer, score in zip(self.answers, scores, strict=True))
         return sorted(ranked, key=lambda item: (-item.score, item.answer))

@@ -1,0 +1,195 @@
+"""Each operator by itself, and that a winner's file shows reports as the search did."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evolve.assembly import Settings, load
+from evolve.core.agents import DemoBank, DemoSettings, Section, render_agent
+from evolve.core.log_odds import LogOdds
+from evolve.core.search.genome import Genome, agent_of, demos_of, genome_of
+from evolve.core.search.operators import Operator, Proposal, Situation, known_operators
+from evolve.core.search.population import Candidate
+from evolve.core.search.task_list import suite_tasks
+from evolve.core.search.tasks import Score, Task
+from evolve.core.suite import Test
+from evolve.core.templating.templates import Templates
+from evolve.store.agent_files import write_agent
+from evolve.store.agents import find_agent, load_agent, load_bank
+
+OPERATORS = {operator.name: operator for operator in known_operators()}
+COLOURS = {"sky": "blue", "sea": "blue", "ice": "blue", "leaf": "green", "moss": "green", "fire": "red"}
+
+
+def a_task(number: int, thing: str) -> Task:
+    answer = {"colour": COLOURS[thing]}
+    return Task(f"{number:04}", thing, f"family {number}", "train", {"thing": thing}, Test({}, ()), answer, (answer,))
+
+
+TASKS = {f"{number:04}": a_task(number, thing) for number, thing in enumerate([*COLOURS] * 3)}
+PLAIN = Genome((Section("Role", "You name colours.\nAnswer shortly."), Section("Tone", "Be calm.")))
+
+
+def thing_of(task: Task) -> str:
+    return str(task.vars["thing"])
+
+
+def a_candidate(genome: Genome, failed: Iterable[str], number: int = 0) -> Candidate:
+    wrong = set(failed)
+    scores = {i: Score(float(i not in wrong), i not in wrong, "", {"colour": "red"}) for i in TASKS}
+    return Candidate(genome, (), "test", "", number, scores)
+
+
+def a_situation(genome: Genome, failed: Iterable[str], *others: Candidate, seed: int = 1) -> Situation:
+    odds = LogOdds(
+        [thing_of(t) for t in TASKS.values()], [f'{{"colour": "{COLOURS[thing_of(t)]}"}}' for t in TASKS.values()]
+    )
+    parent = a_candidate(genome, failed)
+    return Situation(parent, [parent, *others], TASKS, thing_of, odds, random.Random(seed))
+
+
+def children(name: str, genome: Genome, failed: Iterable[str] = ("0000", "0003"), tries: int = 30) -> list[Genome]:
+    found = [OPERATORS[name].propose(a_situation(genome, failed, seed=seed)) for seed in range(tries)]
+    return [proposal.genome for proposal in found if proposal is not None]
+
+
+def test_a_demo_is_added_for_an_answer_that_is_not_shown_yet():
+    first = children("add-demo", PLAIN)
+    assert {genome.demo_ids for genome in first} == {("0000",), ("0003",)}
+    static = replace(PLAIN, demos=DemoSettings("b", "static", k=1), demo_ids=("0000",))
+    assert {genome.demo_ids for genome in children("add-demo", static)} == {("0000", "0003")}
+
+
+def test_a_demo_is_swapped_for_one_of_the_same_answer():
+    static = replace(PLAIN, demos=DemoSettings("b", "static", k=2), demo_ids=("0001", "0003"))
+    for genome in children("swap-demo", static, failed=("0000", "0009")):
+        assert genome.demo_ids in (("0000", "0003"), ("0001", "0009"))
+        assert genome.demos == static.demos
+
+
+@pytest.mark.parametrize(("now", "later"), [(1, {2}), (4, {3, 5}), (8, {7}), (9, {8}), (40, {8})])
+def test_the_count_of_demos_moves_by_one_and_never_leaves_its_bounds(now, later):
+    genome = replace(PLAIN, demos=DemoSettings("b", "nearest", k=now))
+    assert {child.demos.k for child in children("demo-count", genome) if child.demos} == later
+
+
+@pytest.mark.parametrize("now", [1, 150, 250, 333, 700, 1200, 9000])
+def test_a_view_goes_to_the_next_length(now):
+    genome = replace(PLAIN, digest_chars=now)
+    found = {child.digest_chars for child in children("view", genome)}
+    assert found
+    assert now not in found
+    assert found <= {150, 250, 400, 700, 1200}
+    assert children("view", PLAIN) == []
+
+
+def test_rules_are_dropped_and_moved_to_the_top():
+    genome = replace(PLAIN, rules=("a", "b", "c"))
+    assert {child.rules for child in children("drop-rule", genome)} == {("b", "c"), ("a", "c"), ("a", "b")}
+    assert {child.rules for child in children("reorder-rules", genome)} == {("b", "a", "c"), ("c", "a", "b")}
+    assert children("reorder-rules", replace(PLAIN, rules=("a",))) == []
+
+
+def test_a_rule_by_log_odds_names_the_words_of_the_answer_that_is_missed_most():
+    (child, *_) = children("add-rule", PLAIN, failed=("0000", "0001", "0003"))
+    (rule,) = child.rules
+    assert rule.endswith("speak for blue.")
+    assert any(f'"{word}"' in rule for word in ("sky", "sea", "ice"))
+    full = replace(PLAIN, rules=tuple(f"rule {number}" for number in range(10)))
+    assert children("add-rule", full) == []
+
+
+def test_compressing_leaves_out_one_line_but_no_section():
+    bodies = {child.sections[0].body for child in children("compress", PLAIN)}
+    assert bodies == {"You name colours.", "Answer shortly."}
+    assert all(child.sections[1] == PLAIN.sections[1] for child in children("compress", PLAIN))
+
+
+def test_a_crossover_takes_the_rules_of_both_and_the_demos_of_the_partner():
+    one = replace(PLAIN, rules=("a", "b"))
+    other = replace(PLAIN, rules=("b", "c"), demos=DemoSettings("b", "static", k=1), demo_ids=("0002",))
+    partner = a_candidate(other, failed=("0005",), number=1)
+    child = OPERATORS["crossover"].propose(a_situation(one, ["0000"], partner))
+    assert child is not None
+    assert (child.genome.rules, child.genome.demos, child.genome.demo_ids) == (("a", "b", "c"), other.demos, ("0002",))
+    useless = a_candidate(other, failed=("0000", "0005"), number=1)
+    assert OPERATORS["crossover"].propose(a_situation(one, ["0000"], useless)) is None
+
+
+def reflecting() -> list[Operator]:
+    return [operator for operator in OPERATORS.values() if operator.reflecting]
+
+
+@pytest.mark.parametrize("operator", reflecting(), ids=lambda operator: operator.name)
+def test_a_reflector_is_asked_about_one_cluster_with_right_and_given_answers(operator):
+    genome = replace(PLAIN, rules=("Mind the words.",))
+    asked = operator.reflecting.ask(a_situation(genome, ["0000", "0001", "0002", "0003"]))
+    assert set(asked) == {"instructions", "rules", "failures", "correct", "wish"}
+    failures = asked["failures"].split("\n\n")
+    rights = {line for part in failures for line in part.splitlines() if line.startswith("Right:")}
+    assert len(rights) == 1, "one expected answer, so one cause"
+    assert 1 <= len(failures) <= 5
+    assert "Given:" in failures[0]
+    assert operator.reflecting.ask(a_situation(genome, [])) is None, "nothing failed, nothing to ask"
+
+
+def read(name: str, genome: Genome, text: str) -> Proposal | str:
+    how = OPERATORS[name].reflecting
+    assert how is not None
+    return how.read(a_situation(genome, ["0000"]), text)
+
+
+def test_a_reflector_s_rule_goes_to_the_end_and_its_edit_replaces_the_last():
+    said = '{"text": "Things of the sky are blue."}'
+    genome = replace(PLAIN, rules=("Mind the words.",))
+    added, edited = read("reflect-rule", genome, said), read("edit-rule", genome, said)
+    assert isinstance(added, Proposal)
+    assert isinstance(edited, Proposal)
+    assert added.genome.rules == ("Mind the words.", "Things of the sky are blue.")
+    assert edited.genome.rules == ("Things of the sky are blue.",)
+
+
+def test_a_rewrite_replaces_the_longest_section():
+    found = read("rewrite", PLAIN, '{"text": "You know the colour of any thing."}')
+    assert isinstance(found, Proposal)
+    assert found.genome.sections == (Section("Role", "You know the colour of any thing."), PLAIN.sections[1])
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[Task]:
+    """Some of the reflection suite's cases: real diagnostics, of several splits."""
+    suite = Path(__file__).parents[1] / "agents/reflection.yaml"
+    agent = load_agent(find_agent("REFLECTION_AGENT_PLAIN"))
+    loaded = load(str(suite), Settings(env={}))
+    return suite_tasks(loaded.evaluations, agent.output, str(suite))[::6]
+
+
+SETTINGS = [
+    DemoSettings("demos.yaml", "nearest", k=3, digest=700),
+    DemoSettings("demos.yaml", "likely", k=2, digest=700, style="text"),
+    DemoSettings("demos.yaml", "likely", k=4, digest=700),
+    DemoSettings("demos.yaml", "static", k=2),
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: f"{settings.select}-{settings.style}-{settings.k}")
+@pytest.mark.parametrize("view", [150, 400])
+def test_a_winners_file_shows_reports_as_the_search_did(settings, view, reports, tmp_path):
+    base = load_agent(find_agent("REFLECTION_AGENT_PLAIN"))
+    train = [task for task in reports if task.split == "train"]
+    ids = tuple(task.id for task in train[:2]) if settings.select == "static" else None
+    genome = replace(genome_of(base), demos=settings, demo_ids=ids, digest_chars=view)
+    agent, render = agent_of(genome, base), Templates("strict").render
+    path = tmp_path / f"{base.name}.md"
+    write_agent(path, agent, demos_of(genome, reports), render)
+    loaded = load_agent(path)
+    bank = load_bank(loaded, path, render)
+    searched = DemoBank(agent, settings, demos_of(genome, reports), render)
+    held_out = [task for task in reports if task.split != "train"][:8]
+    assert held_out
+    for task in held_out:
+        asked = render_agent(agent, task.vars, searched, render, family=task.family)
+        assert render_agent(loaded, task.vars, bank, render) == asked
