@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, redirect_stdout
@@ -16,14 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evolve.adaptation_options import CASES, read_options
 from evolve.adaptation_work import Worker, start_in_background
 from evolve.adapting import ask, take_in
 from evolve.command_line import guarded
-from evolve.core.adaptation import PER_DAY, Labels, Order
-from evolve.core.adaptation_status import Said, Taken
-from evolve.core.errors import ExitCode, InputError, Problem
+from evolve.core.adaptation import Labels, Order
+from evolve.core.adaptation_status import RunStatus, Said, Taken
+from evolve.core.errors import ExitCode
 from evolve.core.evolution_summary import Evolution
-from evolve.core.reflection import MODEL_ACTIONS, Action
+from evolve.core.reflection import Action
 from evolve.providers import ProviderSettings
 from evolve.reflecting import DEFAULT_AGENT, open_reflector, provider_of, read_report
 from evolve.report.adaptation_lines import at_limit, status_lines, status_values, taken_lines, taken_values
@@ -36,12 +36,10 @@ from evolve.store.archive import Archive
 from evolve.store.case_files import CaseFolder
 from evolve.store.case_writer import CI_FOLDER, redactor_for
 
-CASES = "failure_cases"
-
 
 def main(arguments: Sequence[str]) -> int:
     """Adapts; 0 done, also when there was nothing to adapt; 2 wrong input, 4 the environment."""
-    options = _checked(_parser().parse_args(arguments))
+    options = read_options(arguments)
     cache_dir = ProviderSettings.from_environment(os.environ).cache_dir
     files = AdaptationFiles(cache_dir)
     with closing(AdaptationQueue(files.folder)) as queue:
@@ -70,11 +68,12 @@ class _Call:
             taken = replace(asyncio.run(self._take_in()), agent_file=self._own_agent())
         if not self._options.json:
             say(taken_lines(taken))
-        if not self._queue.waits(self._agent):  # also what was left by a process that was killed
+        # Whatever became of this report: what a killed process has left is taken up.
+        if not self._queue.waits(self._agent):
             return self._told(taken)
         if self._options.wait:
             return self.work_on([self._agent], taken)
-        return self._told(taken, **self._start())
+        return self._told(taken, **self._start(taken))
 
     def waiting_agents(self) -> list[str]:
         """The agents that have failures in the queue; the one that was named, where one was."""
@@ -86,8 +85,9 @@ class _Call:
         """Evolves in the foreground until nothing waits."""
         told: list[Any] = []
         for agent in agents:
-            # Without a failure of its own (`--work`) a process has nothing to wait for.
-            for evolution in self._worker.work(agent, wait=taken is not None, log=self._options.log):
+            # Without a failure of its own in the queue a process has nothing to wait for.
+            is_ours = taken is not None and taken.step == "evolve"
+            for evolution in self._worker.work(agent, wait=is_ours, log=self._options.log):
                 told.append(evolution)
                 self._show(evolution)
         if taken is not None and not told:
@@ -135,21 +135,29 @@ class _Call:
             output_dir=options.output_dir,
         )
 
-    def _start(self) -> dict[str, Any]:
+    def _start(self, taken: Taken) -> dict[str, Any]:
         """What runs in the background now, or why nothing does."""
         running = self._queue.status_of(self._agent).running
         with self._files.lock(self._agent) as is_free:
             pass
         if not is_free:
-            pid, log = (running.pid, running.log) if running else (None, "")
-            self._say(f"an evolution of this agent runs (process {pid or 'unknown'}): it takes the failure up next")
-            return {"background": "queued", "pid": pid, "log": log}
+            return self._behind(taken, running)
         if self._worker.is_at_limit(self._agent):
             self._say(at_limit(self._options.per_day))
             return {"background": "limit"}
         pid, path = start_in_background(self._files, self._agent, per_day=self._options.per_day)
         self._say(f"evolving in the background: process {pid}, log {path}")
         return {"background": "started", "pid": pid, "log": str(path)}
+
+    def _behind(self, taken: Taken, running: RunStatus | None) -> dict[str, Any]:
+        """What another process does for this report; nothing when the report is not in the queue."""
+        if taken.step != "evolve" or taken.recorded is None:
+            return {}
+        pid, log = (running.pid, running.log) if running else (None, "")
+        is_in_it = running is not None and taken.recorded.fingerprint in [item.fingerprint for item in running.failures]
+        what = "has taken it up" if is_in_it else "takes it up when the evolution that runs now has ended"
+        self._say(f"process {pid or 'unknown'} {what}")
+        return {"background": "running" if is_in_it else "queued", "pid": pid, "log": log}
 
     def _say(self, line: str) -> None:
         if not self._options.json:
@@ -210,84 +218,6 @@ def _show_status(queue: AdaptationQueue, options: argparse.Namespace) -> int:
     else:
         say(status_lines(agents, options.per_day))
     return ExitCode.DONE
-
-
-def _checked(options: argparse.Namespace) -> argparse.Namespace:
-    """The options, if they go together.
-
-    Raises:
-        InputError: every reason why not.
-    """
-    problems = []
-    if options.diagnostics is None and not (options.status or options.work):
-        problems.append(Problem("no diagnostics given", None, "name a JSON file, or - for standard input"))
-    if options.diagnostics is not None and (options.status or options.work):
-        problems.append(Problem(f"{options.diagnostics}: --status and --work take no diagnostics"))
-    known = {*MODEL_ACTIONS, Action.ERROR}
-    if options.answer and options.answer not in known:
-        problems.append(Problem(f"--answer {options.answer}: no action", None, f"known: {', '.join(sorted(known))}"))
-    if problems:
-        raise InputError(problems)
-    return options
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="evolve adapt",
-        description="A failed job's diagnostics become a failure case of the agent that was wrong about them, "
-        "and the case starts an evolution of it.",
-        epilog="Without the right action the case is unlabelled: it is written and drives nothing. "
-        "Nothing but `evolve promote` changes an agent's file.",
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("diagnostics", nargs="?", metavar="DIAGNOSTICS.json|-", help="one failed job's diagnostics")
-    right = parser.add_mutually_exclusive_group()
-    right.add_argument(
-        "--action", dest="accepted", type=_one, default=[], metavar="ACTION", help="the action that healed it"
-    )
-    right.add_argument("--accepted", nargs="+", metavar="ACTION", help="the actions that are right, the best first")
-    add("--forbidden", nargs="+", default=[], metavar="ACTION", help="actions that would do harm")
-    add("--answer", metavar="ACTION", help="what the agent answered, where it was asked before; or error")
-    add("--agent", metavar="NAME|FILE.md", help=f"the reflection agent; default {DEFAULT_AGENT}")
-    add("--cases", metavar="DIR", help=f"the folder of failure cases; default {CASES} (in CI {CI_FOLDER})")
-    add("--provider", metavar="ID", help="who answers; default: EVOLVE_PROVIDER, else the agent's own model")
-    add("--suite", metavar="FILE", help="the agent's suite; default: the one its evidence names")
-    add("--budget", type=_budget, metavar="N|Nm", help="answers or minutes of each evolution, as in `evolve --budget`")
-    add("--seed", type=int, metavar="S", help="as in `evolve --seed`")
-    add("--reflector", metavar="ID", help="a capable model that writes proposals, by the agent ADAPTATION_AGENT")
-    add("--output-dir", metavar="DIR", help="where reports go, as in `evolve --output-dir`")
-    add(
-        "--per-day",
-        type=_positive,
-        default=PER_DAY,
-        metavar="N",
-        help=f"evolutions of one agent that may start on one day; default {PER_DAY}",
-    )
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--wait", action="store_true", help="evolve in the foreground, not in the background")
-    how.add_argument("--work", action="store_true", help="evolve for what is in the queue, without a new failure")
-    how.add_argument("--status", action="store_true", help="what runs and what waits")
-    add("--json", action="store_true", help="the result as one JSON object on stdout, nothing else")
-    add("--log", default="", help=argparse.SUPPRESS)
-    return parser
-
-
-def _one(text: str) -> list[str]:
-    return [text]
-
-
-def _budget(text: str) -> str:
-    if not re.fullmatch(r"0*[1-9]\d*|\d+(\.\d+)?m", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of answers nor minutes such as 5m")
-    return text
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return number
 
 
 if __name__ == "__main__":

@@ -145,12 +145,16 @@ def start_in_background(files: AdaptationFiles, agent: str, *, per_day: int) -> 
 
 
 def _cases(batch: Batch) -> list[str]:
-    """The agent's folder of cases, and those of the failures' files that stand elsewhere."""
+    """The agent's folder of cases, for pinned ones guard it, and the failures' files that stand elsewhere.
+
+    Nothing when all of the failures' files are gone.
+    """
+    files = [Path(failure.file) for failure in batch.failures if Path(failure.file).is_file()]
+    if not files:
+        return []
     folder = Path(batch.order.cases) / load_agent(find_agent(batch.agent)).name
-    files = [Path(failure.file) for failure in batch.failures]
-    others = sorted({str(path) for path in files if path.is_file() and not path.is_relative_to(folder)})
-    is_used = any(path.is_file() and path.is_relative_to(folder) for path in files)
-    return [*([str(folder)] if is_used else []), *others]
+    others = sorted({str(path) for path in files if not path.is_relative_to(folder)})
+    return [*([str(folder)] if folder.is_dir() else []), *others]
 
 
 def _folder(batch: Batch) -> Path:

@@ -218,7 +218,10 @@ def test_failures_that_come_meanwhile_share_the_next_evolution(world: World):
     others = [world.adapt(f"{CAUSES['free_port'][0]} {word}") for word in CHANGES[:3]]
     repeat = world.adapt(CAUSES["free_port"][0])
     assert [told["background"] for told in others] == ["queued"] * 3
-    assert (repeat["step"], repeat["change"]) == ("evolve", "repeat")
+    assert (repeat["step"], repeat["change"], repeat["background"]) == ("evolve", "repeat", "running")
+    arguments = ("-", "--agent", "TRIAGE.md", "--answer", "restart", "--action", "restart")
+    right = world.run(*arguments, stdin=json.dumps(report("x")))
+    assert right.stdout.splitlines() == ["web: TRIAGE@1 said restart, which is right: nothing to adapt"]
     status = world.status()
     assert status["running"]["pid"] == first["pid"] == others[0]["pid"]
     assert (len(status["running"]["failures"]), len(status["waiting"])) == (1, 3)
@@ -282,6 +285,17 @@ def test_no_more_evolutions_start_on_a_day_than_allowed(world: World):
     assert world.status()["waiting"] == []
 
 
+def test_a_failure_whose_case_was_deleted_ends_quietly(world: World):
+    world.adapt(CAUSES["free_port"][0], "--wait", "--per-day", "1")
+    world.adapt(f"{CAUSES['free_port'][0]} again", "--per-day", "1")
+    for path in world.cases():
+        path.unlink()
+    done = world.run("--work", "--json", "--per-day", "2")
+    assert (done.returncode, json.loads(done.stdout)["evolutions"]) == (0, [])
+    assert "are gone" in done.stderr
+    assert world.status()["waiting"] == []
+
+
 def test_a_dead_endpoint_is_no_failure_of_the_agent(world: World):
     arguments = ("-", "--agent", "TRIAGE.md", "--provider", "exec:/nowhere/at-all", "--action", "free_port")
     done = world.run(*arguments, stdin=json.dumps(report("bind")))
@@ -340,6 +354,16 @@ def test_a_report_that_cannot_be_searched_for_secrets_is_written_nowhere(world: 
             )
         assert queue.status() == ()
     assert "s3cret" not in str(caught.value)
+    assert world.cases() == []
+
+
+def test_in_ci_new_cases_go_where_artifacts_are_kept(world: World):
+    env = {**world.env, "CI": "true"}
+    words = world.words("-", "--agent", "TRIAGE.md", "--json")
+    done = subprocess.run(
+        words, cwd=world.folder, env=env, input=json.dumps(report("x")), capture_output=True, text=True, check=False
+    )
+    assert json.loads(done.stdout)["case"].startswith("reports/failure_cases/TRIAGE/"), done.stderr
     assert world.cases() == []
 
 

@@ -1,0 +1,92 @@
+"""The words of `evolve adapt`."""
+
+import argparse
+import re
+from collections.abc import Sequence
+
+from evolve.core.adaptation import PER_DAY
+from evolve.core.errors import InputError, Problem
+from evolve.core.reflection import MODEL_ACTIONS, Action
+from evolve.reflecting import DEFAULT_AGENT
+from evolve.store.case_writer import CI_FOLDER
+
+CASES = "failure_cases"
+
+
+def read_options(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of these words.
+
+    Raises:
+        InputError: they do not go together; with every reason.
+    """
+    options = _parser().parse_args(arguments)
+    problems = []
+    if options.diagnostics is None and not (options.status or options.work):
+        problems.append(Problem("no diagnostics given", None, "name a JSON file, or - for standard input"))
+    if options.diagnostics is not None and (options.status or options.work):
+        problems.append(Problem(f"{options.diagnostics}: --status and --work take no diagnostics"))
+    known = {*MODEL_ACTIONS, Action.ERROR}
+    if options.answer and options.answer not in known:
+        problems.append(Problem(f"--answer {options.answer}: no action", None, f"known: {', '.join(sorted(known))}"))
+    if problems:
+        raise InputError(problems)
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="evolve adapt",
+        description="A failed job's diagnostics become a failure case of the agent that was wrong about them, "
+        "and the case starts an evolution of it.",
+        epilog="Without the right action the case is unlabelled: it is written and drives nothing. "
+        "Nothing but `evolve promote` changes an agent's file.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("diagnostics", nargs="?", metavar="DIAGNOSTICS.json|-", help="one failed job's diagnostics")
+    right = parser.add_mutually_exclusive_group()
+    right.add_argument(
+        "--action", dest="accepted", type=_one, default=[], metavar="ACTION", help="the action that healed it"
+    )
+    right.add_argument("--accepted", nargs="+", metavar="ACTION", help="the actions that are right, the best first")
+    add("--forbidden", nargs="+", default=[], metavar="ACTION", help="actions that would do harm")
+    add("--answer", metavar="ACTION", help="what the agent answered, where it was asked before; or error")
+    add("--agent", metavar="NAME|FILE.md", help=f"the reflection agent; default {DEFAULT_AGENT}")
+    add("--cases", metavar="DIR", help=f"the folder of failure cases; default {CASES} (in CI {CI_FOLDER})")
+    add("--provider", metavar="ID", help="who answers; default: EVOLVE_PROVIDER, else the agent's own model")
+    add("--suite", metavar="FILE", help="the agent's suite; default: the one its evidence names")
+    add("--budget", type=_budget, metavar="N|Nm", help="answers or minutes of each evolution, as in `evolve --budget`")
+    add("--seed", type=int, metavar="S", help="as in `evolve --seed`")
+    add("--reflector", metavar="ID", help="a capable model that writes proposals, by the agent ADAPTATION_AGENT")
+    add("--output-dir", metavar="DIR", help="where reports go, as in `evolve --output-dir`")
+    add(
+        "--per-day",
+        type=_positive,
+        default=PER_DAY,
+        metavar="N",
+        help=f"evolutions of one agent that may start on one day; default {PER_DAY}",
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--wait", action="store_true", help="evolve in the foreground, not in the background")
+    how.add_argument("--work", action="store_true", help="evolve for what is in the queue, without a new failure")
+    how.add_argument("--status", action="store_true", help="what runs and what waits")
+    add("--json", action="store_true", help="the result as one JSON object on stdout, nothing else")
+    add("--log", default="", help=argparse.SUPPRESS)
+    return parser
+
+
+def _one(text: str) -> list[str]:
+    return [text]
+
+
+def _budget(text: str) -> str:
+    if not re.fullmatch(r"0*[1-9]\d*|\d+(\.\d+)?m", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of answers nor minutes such as 5m")
+    return text
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return number
