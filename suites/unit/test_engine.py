@@ -1,0 +1,247 @@
+"""The loop by itself: errors of models and assertions, pinned cases, gates that cannot be, operators that fail."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from evolve.core.agents import Section
+from evolve.core.answers import Answer, Request
+from evolve.core.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.evolution_events import (
+    CandidateProposed,
+    EvolutionEvent,
+    EvolutionFinished,
+    EvolutionStarted,
+    GateDecided,
+    GateStarted,
+    ProposalRejected,
+    RolloutScored,
+)
+from evolve.core.search.genome import genome_of
+from evolve.core.search.operators import Proposal, known_operators
+from evolve.core.search.operators.registry import Operator
+from evolve.core.search.tasks import Task
+from fixtures.engine_runs import SMALL_WORLD, EngineRun, ScriptedReflector, account_of
+from fixtures.memory_ledger import MemoryLedger
+from fixtures.simulated import SimulatedProvider, Simulation, World
+
+SIMULATION = Simulation(SMALL_WORLD)
+PLAIN = tuple(operator for operator in known_operators() if operator.reflecting is None)
+
+
+class Answering:
+    """A provider that answers as `say` does; counts its calls."""
+
+    id = "answering"
+
+    def __init__(self, say: Callable[[Request], Awaitable[Answer]], *, is_known: bool = True) -> None:
+        self._say, self._is_known = say, is_known
+        self.calls = 0
+
+    def identity(self, request: Request) -> Any:
+        """See `Provider.identity`."""
+        return {"prompt": request.prompt, "repeat": request.repeat} if self._is_known else None
+
+    async def answer(self, request: Request) -> Answer:
+        """See `Provider.answer`."""
+        self.calls += 1
+        return await self._say(request)
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+def last(events: list[EvolutionEvent]) -> EvolutionFinished:
+    event = events[-1]
+    assert isinstance(event, EvolutionFinished)
+    return event
+
+
+def of_kind(events: list[EvolutionEvent], kind: type) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+# --- models that answer with errors
+
+
+@pytest.mark.parametrize("concurrency", [1, 5])
+def test_an_answer_that_is_an_error_scores_nothing_and_is_bought_once_in_a_run(concurrency):
+    async def say(_: Request) -> Answer:
+        raise CannotEvaluate("the prompt is too long")
+
+    provider = Answering(say)
+    run = EngineRun(SIMULATION, budget=60, provider=provider, concurrency=concurrency)
+    events = run.events()
+    account = account_of(events)
+    assert provider.calls == account.search + account.gate <= 60
+    scored = [event for event in of_kind(events, RolloutScored) if event.candidate != "vote"]
+    assert {(event.score, event.reason) for event in scored} == {(0.0, "the prompt is too long")}
+
+
+def test_an_error_of_yesterday_is_no_score_of_today():
+    ledger = MemoryLedger()
+
+    async def broken(_: Request) -> Answer:
+        return Answer(None, error="no words today")
+
+    living = SimulatedProvider(SIMULATION)
+    EngineRun(SIMULATION, budget=60, provider=Answering(broken), ledger=ledger).events()
+    today = EngineRun(SIMULATION, budget=60, provider=Answering(living.answer), ledger=ledger).events()
+    assert any(event.passed for event in of_kind(today, RolloutScored) if event.candidate != "vote")
+    assert not any(event.reason == "no words today" for event in of_kind(today, RolloutScored))
+
+
+def test_a_model_without_an_identity_is_not_asked_the_same_twice_in_a_run():
+    living = SimulatedProvider(SIMULATION)
+    provider = Answering(living.answer, is_known=False)
+    run = EngineRun(SIMULATION, budget=80, provider=provider)
+    account = account_of(run.events())
+    assert provider.calls == account.search + account.gate <= 80
+
+
+def test_an_endpoint_that_fails_ends_the_run_and_stores_no_score():
+    async def dead(_: Request) -> Answer:
+        raise EnvironmentFault("connection refused")
+
+    with pytest.raises(EnvironmentFault, match="connection refused"):
+        EngineRun(SIMULATION, provider=Answering(dead)).events()
+
+
+# --- what there is nothing to do about
+
+
+def test_without_usable_train_cases_nothing_is_bought():
+    tasks = [task for task in SIMULATION.tasks() if task.split != "train"]
+    run = EngineRun(SIMULATION, tasks=tasks)
+    events = run.events()
+    assert last(events).outcome == "nothing-to-do"
+    assert [type(event) for event in events] == [EvolutionStarted, EvolutionFinished]
+    assert run.counted.calls == 0
+
+
+def test_an_agent_that_passes_everything_has_nothing_to_mend():
+    simulation = Simulation(World(seed=3, base=1.0, noise=0.0, families={"train": 14, "val": 4, "gate": 8}))
+    run = EngineRun(simulation)
+    events = run.events()
+    assert last(events).outcome == "no-better"
+    assert not run.gates.opened
+    assert run.counted.calls <= 20, "the race and no more"
+
+
+def test_a_search_without_operators_ends():
+    assert last(EngineRun(SIMULATION, operators=()).events()).outcome == "no-better"
+
+
+def test_operators_that_never_apply_or_only_repeat_end_the_search():
+    never = Operator("never", lambda _: None)
+    same = Operator("same", lambda situation: Proposal(situation.population[0].genome, "the same"))
+    run = EngineRun(SIMULATION, operators=(never, same))
+    events = run.events()
+    assert last(events).outcome == "no-better"
+    refused = of_kind(events, ProposalRejected)
+    assert {(event.operator, event.reason) for event in refused} == {("same", "known already: the same")}
+
+
+# --- the gate
+
+
+@pytest.mark.parametrize("split", ["val", "gate"])
+def test_without_held_out_cases_no_level_is_spent(split):
+    tasks = [task for task in SIMULATION.tasks() if task.split != split]
+    run = EngineRun(SIMULATION, budget=200, tasks=tasks)
+    events = run.events()
+    if split == "gate":
+        assert last(events).outcome in ("rejected", "no-better")
+        assert run.gates.opened == []
+        assert not of_kind(events, GateStarted)
+        if last(events).outcome == "rejected":
+            assert "no case of the gate's split" in last(events).reason
+    else:
+        assert last(events).outcome in ("proven", "provisional", "rejected")
+
+
+def pinned(tasks: list[Task], count: int) -> list[Task]:
+    train = [task.id for task in tasks if task.split == "train"][:count]
+    return [replace(task, status="pinned") if task.id in train else task for task in tasks]
+
+
+def losing(simulation: Simulation, tasks: list[Task]) -> Answering:
+    """The simulated model, which answers the pinned cases wrong for every prompt but the incumbent's."""
+    living, incumbent = SimulatedProvider(simulation), genome_of(simulation.agent)
+    guards = [task for task in tasks if task.status == "pinned"]
+    asked_by_the_incumbent = {EngineRun(simulation).rollouts.prompt(incumbent, task).text for task in guards}
+
+    async def say(request: Request) -> Answer:
+        case = json.loads(request.prompt)[-1]["content"].removesuffix("\nAnswer:")
+        is_guard = any(case.endswith(str(task.vars["report"])) for task in guards)
+        is_lost = is_guard and request.prompt not in asked_by_the_incumbent
+        return Answer('{"answer": "none"}') if is_lost else await living.answer(request)
+
+    return Answering(say)
+
+
+def test_a_pinned_case_that_is_lost_rejects_the_winner():
+    tasks = pinned(SIMULATION.tasks(), 2)
+    names = {task.description for task in tasks if task.status == "pinned"}
+    provider = losing(SIMULATION, tasks)
+    run = EngineRun(SIMULATION, budget=200, tasks=tasks, provider=provider, operators=PLAIN)
+    events = run.events()
+    (decided,) = of_kind(events, GateDecided)
+    assert decided.decision.word == "rejected"
+    assert set(decided.decision.lost_pinned) == names
+    assert last(events).outcome == "rejected"
+    account = account_of(events)
+    assert account.search + account.gate == provider.calls <= 200
+
+
+@pytest.mark.parametrize("budget", range(30, 130, 20))
+def test_pinned_cases_are_asked_even_when_the_budget_is_small(budget):
+    tasks = pinned(SIMULATION.tasks(), 3)
+    provider = losing(SIMULATION, tasks)
+    events = EngineRun(SIMULATION, budget=budget, tasks=tasks, provider=provider, operators=PLAIN).events()
+    account = account_of(events)
+    assert account.search + account.gate == provider.calls <= budget
+    for decided in of_kind(events, GateDecided):
+        assert decided.decision.word == "rejected", "no winner passes the gate unasked"
+
+
+def test_a_run_that_was_stopped_says_so_and_names_its_best():
+    run = EngineRun(SIMULATION)
+    stopped = run.evolution.interrupted()
+    assert (stopped.outcome, stopped.winner) == ("interrupted", run.evolution.plan.incumbent.id)
+    run.events()
+    assert run.evolution.genome(run.evolution.interrupted().winner) is not None
+
+
+# --- the reflector
+
+
+def test_the_first_failure_of_the_endpoint_is_told_and_the_last_question():
+    reflector = ScriptedReflector(EnvironmentFault("no route"))
+    events = EngineRun(SIMULATION, reflector=reflector).events()
+    told = [event.reason for event in of_kind(events, ProposalRejected) if "reflector" in event.reason]
+    assert told == ["the reflector failed and is not asked again: no route"]
+    assert reflector.calls == 1
+    assert of_kind(events, CandidateProposed)
+
+
+def test_a_question_without_an_answer_is_told_and_the_next_is_asked():
+    reflector = ScriptedReflector(CannotEvaluate("too long"), '{"text": "Mind the second word of the report."}')
+    events = EngineRun(SIMULATION, reflector=reflector, budget=200).events()
+    assert any(event.reason == "the reflector has no answer: too long" for event in of_kind(events, ProposalRejected))
+    assert reflector.calls > 1
+
+
+def test_a_section_that_is_rewritten_is_told_with_its_operator():
+    role, *more = SIMULATION.agent.sections
+    longest = Section("Role", "You name the answer to a report, by the words in it. " * 20)
+    agent = replace(SIMULATION.agent, sections=(longest, *more))
+    rewrite = tuple(operator for operator in known_operators() if operator.name == "rewrite")
+    reflector = ScriptedReflector('{"text": "Read the report slowly and decide by its rarest word."}')
+    events = EngineRun(SIMULATION, agent=agent, reflector=reflector, operators=rewrite).events()
+    proposed = [e.candidate for e in of_kind(events, CandidateProposed) if e.candidate.operator == "rewrite"]
+    assert role.title == "Role"
+    assert proposed[0].note == "section Role by the reflector"
