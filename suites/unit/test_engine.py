@@ -22,7 +22,7 @@ from evolve.core.evolution_events import (
 )
 from evolve.core.search.genome import genome_of
 from evolve.core.search.operators import Proposal, known_operators
-from evolve.core.search.operators.registry import Operator
+from evolve.core.search.operators.registry import Operator, Situation
 from evolve.core.search.tasks import Task
 from fixtures.engine_runs import SMALL_WORLD, EngineRun, ScriptedReflector, account_of
 from fixtures.memory_ledger import MemoryLedger
@@ -79,6 +79,35 @@ def test_an_answer_that_is_an_error_scores_nothing_and_is_bought_once_in_a_run(c
     assert provider.calls == account.search + account.gate <= 60
     scored = [event for event in of_kind(events, RolloutScored) if event.candidate != "vote"]
     assert {(event.score, event.reason) for event in scored} == {(0.0, "the prompt is too long")}
+
+
+@pytest.mark.parametrize("answer", [Answer('{"answer": "none"}'), Answer(None, error="no words")])
+def test_candidates_that_ask_the_same_buy_once(answer):
+    """Genomes can differ in what the prompt does not show."""
+
+    async def say(_: Request) -> Answer:
+        return answer
+
+    def unseen(situation: Situation) -> Proposal | None:
+        count = len(situation.population[0].scores) + situation.population[0].children
+        genome = replace(situation.genome, digest_chars=count)
+        return Proposal(genome, "not seen") if situation.population[0].children < 5 else None
+
+    provider = Answering(say)
+    run = EngineRun(SIMULATION, budget=60, provider=provider, operators=(Operator("unseen", unseen),))
+    events = run.events()
+    account = account_of(events)
+    assert len(of_kind(events, CandidateProposed)) > 4
+    assert account.free > 0
+    assert (
+        provider.calls
+        == account.search + account.gate
+        == len(of_kind(events, RolloutScored)) - account.free - votes(events)
+    )
+
+
+def votes(events: list[EvolutionEvent]) -> int:
+    return sum(event.candidate == "vote" for event in of_kind(events, RolloutScored))
 
 
 def test_an_error_of_yesterday_is_no_score_of_today():
