@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evolve.core.agents import CASE_SECTION, DemoSettings, render_agent
@@ -120,6 +120,7 @@ def test_a_child_comes_back_from_the_archive_as_it_was(steps: list[tuple[str, in
 
 @settings(max_examples=40)
 @given(steps=STEPS)
+@example(steps=[("rewrite", 0, SAID[2]), ("compress", 1, SAID[0])])
 def test_a_child_comes_back_from_its_agent_file_as_it_was(steps: list[tuple[str, int, str]]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "SIMULATED_AGENT.md"

@@ -16,7 +16,7 @@ def compress(situation: Situation) -> Proposal | None:
         return None
     number, line = situation.chance.choice(spots)
     lines = _lines(sections[number])
-    shorter = Section(sections[number].title, "\n".join([*lines[:line], *lines[line + 1 :]]))
+    shorter = Section(sections[number].title, "\n".join([*lines[:line], *lines[line + 1 :]]).strip())
     changed = (*sections[:number], shorter, *sections[number + 1 :])
     return Proposal(replace(situation.genome, sections=changed), f"without the line: {lines[line]}")
 
