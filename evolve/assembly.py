@@ -96,7 +96,7 @@ def _loaded(read: Callable[..., Suite], path: str, settings: Settings) -> Loaded
     )
     suite = _overridden(suite, settings)
     templates = Templates(settings.undefined, {**visible_env(settings.env, suite.path, suite.config), **suite.env})
-    files = LocalFiles(suite.base_dir)
+    files = LocalFiles(suite.base_dir, also=(agent_prompt.__file__,) if settings.agent else ())
 
     def transformed(code: str, variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         return transform_vars(code, variables, {}, files, scripts)

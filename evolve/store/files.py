@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from evolve.core.did_you_mean import did_you_mean
@@ -36,9 +36,11 @@ class LocalFiles:
     Args:
         base_dir: the suite's folder.
         root: nothing outside is read, links included; None asks `find_root`.
+        also: files outside of the root that may be read all the same; the user's own words named them.
     """
 
-    def __init__(self, base_dir: str, root: str | None = None) -> None:
+    def __init__(self, base_dir: str, root: str | None = None, *, also: Iterable[str] = ()) -> None:
+        self._also = frozenset(os.path.realpath(path) for path in also)
         self._base = os.path.realpath(base_dir)
         self._root = os.path.realpath(root) if root else find_root(self._base)
         self._texts: dict[str, str] = {}
@@ -57,7 +59,7 @@ class LocalFiles:
         """The absolute path; raises InputError when it leaves the root."""
         joined = os.path.normpath(os.path.join(self._base, path))
         real = os.path.realpath(joined)
-        if "\0" in path or not _is_inside(real, self._root):
+        if "\0" in path or not (_is_inside(real, self._root) or real in self._also):
             raise InputError(
                 Problem(f"{path} is outside of {self._root}", hint="a suite reads only files of its checkout")
             )
