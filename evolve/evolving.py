@@ -334,9 +334,9 @@ async def _estimate(
     # The first that the race would ask: nothing is bought for the estimate alone.
     probes = sample([task for task in train if task.status == "open"] or train, _PROBES, seed=wish.seed)
     done = [rollout for task in probes for rollout in await rollouts.many(genome, [task])]
-    timed = [rollout for rollout in done if not rollout.is_free][-2:] or done
-    plain_s = sum(rollout.seconds for rollout in timed) / len(timed) if timed else 0.0
-    tokens = sum(rollout.tokens.total for rollout in timed) / len(timed) if timed else 0.0
+    timed = done[-2:]  # the first also waits for the model, and for its first reading of the static text
+    plain_s = sum(rollout.latency_s for rollout in timed) / len(timed) if timed else 0.0
+    tokens = sum(rollout.length for rollout in timed) / len(timed) if timed else 0.0
     each_s = plain_s * _growth(rollouts, genome, probes, is_closed)
     budget = known_budget or wish.budget or _MIN_BUDGET
     if known_budget is None and wish.minutes is not None:

@@ -94,7 +94,7 @@ def next_version(result: Result, winner: Agent, agent_path: Path, target: Path, 
         version=known.version + 1,
         description=known.description if target != agent_path else winner.description,
         parent=now.title,
-        evidence=_evidence(result, now, today),
+        evidence={**_suite_of(known), **_suite_of(now), **_evidence(result, today)},
     )
 
 
@@ -151,18 +151,22 @@ def _first(events: Sequence[EvolutionEvent], kind: type[_Kind]) -> _Kind | None:
     return next((event for event in reversed(events) if isinstance(event, kind)), None)
 
 
-def _evidence(result: Result, parent: Agent, today: str) -> dict[str, JsonValue]:
+def _suite_of(agent: Agent) -> dict[str, JsonValue]:
+    """The suite that the agent's evidence names, which the next version's goes on with."""
+    suite = agent.evidence.get("suite") if isinstance(agent.evidence, dict) else None
+    return {} if suite is None else {"suite": suite}
+
+
+def _evidence(result: Result, today: str) -> dict[str, JsonValue]:
     """What the gate found; the scores by split are recorded by a run of the suite."""
     kept: dict[str, JsonValue] = {}
-    if isinstance(parent.evidence, dict) and "suite" in parent.evidence:
-        kept["suite"] = parent.evidence["suite"]
     gate = result.gate
     assert gate is not None
     decision = gate.decision
     kept["gate"] = {
         "number": gate.number,
         "word": decision.word,
-        "p": round(decision.p_value, 5),
+        "p": float(f"{decision.p_value:.2g}"),
         "alpha": round(decision.alpha, 5),
         "incumbent": round(decision.incumbent, 3),
         "candidate": round(decision.candidate, 3),

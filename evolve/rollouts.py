@@ -52,6 +52,10 @@ class Rollout:
     seconds: float
     spent: int
     """Answers bought so far, this one included."""
+    latency_s: float = 0.0
+    """How long the answer took when it was bought, whoever bought it."""
+    length: int = 0
+    """Its tokens, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +180,17 @@ class Rollouts:
             if bought.answer.cost is not None:
                 self.budget.cost = (self.budget.cost or 0.0) + bought.answer.cost
         score = await self._score(task, question, bought.answer)
-        return Rollout(task, score, not question.is_paid, tokens, seconds if bought.is_new else 0.0, self.budget.spent)
+        answer = bought.answer
+        return Rollout(
+            task,
+            score,
+            not question.is_paid,
+            tokens,
+            seconds if bought.is_new else 0.0,
+            self.budget.spent,
+            answer.latency_ms / 1000,
+            answer.tokens.total,
+        )
 
     async def _buy(self, question: Asked) -> Answer:
         if question.key in self._unstored:
