@@ -61,6 +61,8 @@ class Plan:
     started_s: float
     resumed: bool = False
     command: str = ""
+    shrinking: int = 0
+    """Answers that were bought to settle new failure cases before; they are beside the budget."""
 
 
 @dataclass(slots=True)
@@ -111,7 +113,7 @@ class Evolution:
         )
         self._train = [task for task in plan.tasks if task.split == "train"]
         self._race = self._race_tasks()
-        val = [task for task in plan.tasks if task.split == "val"]
+        val = [task for task in plan.tasks if task.split == "val" and task.is_scored]
         self._val = sample(val, round(plan.budget * VAL_SHARE / _FINALISTS), seed=plan.seed)
         self._state = _State()
         self.winner: Candidate | None = None
@@ -169,6 +171,7 @@ class Evolution:
             gate=self._gate.spent,
             free=budget.free,
             repeated=budget.repeated,
+            shrinking=self.plan.shrinking,
             reflector=self._reflector.calls if self._reflector else 0,
             tokens=budget.tokens,
             model_s=self._rollouts.model_s,
@@ -180,7 +183,7 @@ class Evolution:
 
     def _race_tasks(self) -> list[Task]:
         """The train cases of the race: failure cases first, up to half of it, then a sample of the suite."""
-        usable = [task for task in self._train if task.accepted or task.test.requirements]
+        usable = [task for task in self._train if task.is_scored]
         search_budget = round(self.plan.budget * (1 - GATE_SHARE - VAL_SHARE))
         size = race_size(search_budget, len(usable))
         opened = sample([task for task in usable if task.status == "open"], max(1, size // 2), seed=self.plan.seed)

@@ -22,6 +22,7 @@ from evolve.command_line import INTERRUPTED, guarded
 from evolve.core.errors import EnvironmentFault, ExitCode, InputError, Problem
 from evolve.core.evolution_events import (
     CandidateProposed,
+    CaseRecorded,
     EvolutionEvent,
     EvolutionFinished,
     EvolutionStarted,
@@ -29,10 +30,12 @@ from evolve.core.evolution_events import (
 )
 from evolve.core.search.genome import Genome, agent_of, demos_of
 from evolve.engine import Evolution
-from evolve.evolving import Material, Prepared, Wish, prepare, read_material, run_id, without_worn_families
+from evolve.evolution_material import Material, Wish, read_material, run_id, without_worn_families
+from evolve.evolving import Prepared, prepare
 from evolve.report.console import command_line, say
 from evolve.report.evolution_console import EvolutionConsole
 from evolve.report.evolution_lines import summary_lines
+from evolve.settling import settle_cases
 from evolve.store.agent_files import write_agent
 from evolve.store.archive import Archive, Recorder
 from evolve.store.gate_log import AgentGates, GateLog
@@ -52,8 +55,9 @@ def main(arguments: Sequence[str]) -> int:
     settings = Settings(concurrency=options.concurrency)
     with redirect_stdout(sys.stderr):  # what a user's Python prints is no result
         material = read_material(wish, settings)
-        run = _Run(options, wish, settings, material)
         try:
+            material, settled = _settled(wish, material, settings)
+            run = _Run(options, wish, settings, material, settled)
             finished = asyncio.run(run.whole())
         except EnvironmentFault as fault:
             hint = f"the same command goes on from here: {wish.command}"
@@ -67,14 +71,36 @@ def main(arguments: Sequence[str]) -> int:
     return ExitCode.DONE
 
 
-class _Run:
-    """One run from its first answer to its report."""
+def _settled(wish: Wish, material: Material, settings: Settings) -> tuple[Material, list[CaseRecorded]]:
+    """The material after its new cases were asked again, where the user gave a budget for that."""
+    if not wish.shrink_budget:
+        return material, []
+    events, bought = asyncio.run(settle_cases(wish, material, settings, _provider(wish, material, settings)))
+    return replace(read_material(wish, settings), shrinking=bought), events
 
-    def __init__(self, options: argparse.Namespace, wish: Wish, settings: Settings, material: Material) -> None:
+
+def _provider(wish: Wish, material: Material, settings: Settings) -> str:
+    return wish.provider or settings.env.get("EVOLVE_PROVIDER") or material.agent.model or DEFAULT_PROVIDER
+
+
+class _Run:
+    """One run from its first answer to its report.
+
+    Args:
+        settled: what became of new cases before.
+    """
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        wish: Wish,
+        settings: Settings,
+        material: Material,
+        settled: Sequence[CaseRecorded],
+    ) -> None:
         self._options, self._wish, self._settings, self._material = options, wish, settings, material
-        self._provider = (
-            wish.provider or settings.env.get("EVOLVE_PROVIDER") or material.agent.model or DEFAULT_PROVIDER
-        )
+        self._settled = settled
+        self._provider = _provider(wish, material, settings)
         self._id = run_id(wish, material, self._provider)
         self._folder = Path(options.output_dir) / self._id
         self._events: list[EvolutionEvent] = []
@@ -137,6 +163,10 @@ class _Run:
                 if isinstance(event, CandidateProposed | EvolutionStarted):
                     self._archive_candidate(recorder, evolution, event)
                 self._take(event, live)
+                if isinstance(event, EvolutionStarted):
+                    for settled in self._settled:
+                        recorder.event(settled)
+                        self._take(settled, live)
                 if isinstance(event, GateDecided):
                     self._decision = event
                 if isinstance(event, EvolutionFinished):
@@ -241,6 +271,7 @@ def _wish(options: argparse.Namespace, arguments: Sequence[str]) -> Wish:
         reflector=options.reflector or os.environ.get("EVOLVE_REFLECTOR") or None,
         reflector_cap=options.reflector_cap,
         concurrency=options.concurrency,
+        shrink_budget=options.shrink_budget,
         command=command_line("evolve", arguments),
     )
 
@@ -277,6 +308,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="questions to the reflector at most; default 30",
     )
+    add(
+        "--shrink-budget",
+        type=_whole,
+        default=0,
+        metavar="N",
+        help="answers for making new failure cases smaller, or finding them flaky, first; default 0: as they are",
+    )
     add("--concurrency", type=_positive, metavar="N", help="questions at once")
     add("--output-dir", default=OUTPUT_DIR, metavar="DIR", help=f"where the run's folder goes; default {OUTPUT_DIR}")
     add("--live", action="store_true", help="a local page that follows the run")
@@ -289,6 +327,12 @@ def _budget(text: str) -> tuple[int | None, float | None]:
     if match and float(match[1]) > 0:
         return None, float(match[1])
     return _positive(text), None
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
 
 
 def _positive(text: str) -> int:

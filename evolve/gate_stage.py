@@ -37,7 +37,7 @@ class GateStage:
     def __init__(self, answering: Answering, gates: Gates, tasks: Sequence[Task], *, run: str, seed: int) -> None:
         self._answering, self._rollouts = answering, answering.rollouts
         self._gates = gates
-        self._cases = sample([task for task in tasks if task.split == "gate"], len(tasks), seed=seed)
+        self._cases = sample([t for t in tasks if t.split == "gate" and t.is_scored], len(tasks), seed=seed)
         self._pinned = [task for task in tasks if task.status == "pinned"]
         self._run = run
         self.spent = 0

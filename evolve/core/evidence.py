@@ -111,7 +111,7 @@ def parse_evidence(text: str, file: str) -> Evidence | None:
     """
     front, _ = split_front_matter(text, file)
     given = front.get("evidence")
-    if given is None:
+    if given is None or _is_of_the_gate_alone(given):
         return None
     problems = list(_problems(given))
     if problems:
@@ -122,6 +122,11 @@ def parse_evidence(text: str, file: str) -> Evidence | None:
     return Evidence(
         file, _number(given.get("tolerance"), 0.0), {str(name): _record(value) for name, value in splits.items()}
     )
+
+
+def _is_of_the_gate_alone(given: JsonValue) -> bool:
+    """Whether the agent was promoted and its splits were not measured yet."""
+    return isinstance(given, dict) and "gate" in given and "splits" not in given
 
 
 def _problems(given: JsonValue) -> Iterable[str]:

@@ -60,6 +60,8 @@ class FailureCase:
     family: str = ""
     status: Status = "open"
     retired_because: str = ""
+    is_settled: bool = False
+    """It was asked again and is as small as it will get."""
 
     @property
     def is_labelled(self) -> bool:
@@ -135,6 +137,8 @@ def _metadata(case: FailureCase) -> dict[str, JsonValue]:
     why = _skipped_because(case)
     if why:
         metadata["skip"] = why
+    if case.is_settled:
+        metadata["settled"] = True
     metadata["fingerprint"] = case.fingerprint
     metadata["source"] = {
         "kind": source.kind,
@@ -176,6 +180,7 @@ def _built(mapping: Mapping[str, JsonValue]) -> FailureCase:
         family=str(metadata["family"]),
         status=_STATUSES[str(metadata["status"])],
         retired_because=str(metadata.get("reason", "")),
+        is_settled=metadata.get("settled") is True,
     )
 
 

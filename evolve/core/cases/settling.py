@@ -40,13 +40,14 @@ async def settled(
             return Settled(case, "", len(outcomes))
         outcomes.append(await fails(case.vars, len(outcomes)))
     if not reproduces(outcomes, k, n):
-        return Settled(replace(case, status="flaky"), "flaky", len(outcomes))
+        return Settled(replace(case, status="flaky", is_settled=True), "flaky", len(outcomes))
     found = await _shrunk(case.vars, fails, max_questions - len(outcomes))
     questions = len(outcomes) + found.questions
     if found.vars == case.vars:
-        return Settled(case, "", questions)
+        return Settled(replace(case, is_settled=True), "", questions)
     prompt = as_sent(render(found.vars)) if render else case.prompt
-    return Settled(replace(case, vars=found.vars, prompt=prompt), "shrunk", questions)
+    smaller = replace(case, vars=found.vars, prompt=prompt, is_settled=True)
+    return Settled(smaller, "shrunk", questions)
 
 
 async def _shrunk(vars: Mapping[str, JsonValue], fails: Fails, max_questions: int) -> Shrunk:

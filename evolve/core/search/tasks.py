@@ -32,6 +32,11 @@ class Task:
     status: str = ""
     """A failure case's status (`open`, `pinned`, ...); empty for a suite's own test."""
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether anything says what a right answer is."""
+        return bool(self.accepted or self.test.requirements)
+
 
 @dataclass(frozen=True, slots=True)
 class Score:

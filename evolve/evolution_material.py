@@ -1,0 +1,149 @@
+"""What an evolution works with: the user's wish, the agent, and the cases as tasks in splits; read and checked."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evolve.assembly import LoadedSuite, Settings, load
+from evolve.core.agents import Agent
+from evolve.core.errors import InputError, Location, Problem
+from evolve.core.search.gate_history import GateRecord, usable_gate_families
+from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
+from evolve.core.search.tasks import Task
+from evolve.store.agent_files import agent_text
+from evolve.store.agents import find_agent, load_agent
+from evolve.store.case_files import StoredCase, load_cases
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asked for."""
+
+    cases: tuple[str, ...]
+    """Failure cases: files or folders."""
+    suite: str | None = None
+    agent: str | None = None
+    """Name or file; None for the agent that the cases name."""
+    budget: int | None = 200
+    minutes: float | None = None
+    """In place of a budget: as many answers as this time allows, as measured."""
+    seed: int = 1
+    provider: str | None = None
+    reflector: str | None = None
+    reflector_cap: int = 30
+    concurrency: int | None = None
+    shrink_budget: int = 0
+    """Answers for making new failure cases smaller first."""
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a run works with, read and checked."""
+
+    agent: Agent
+    agent_path: Path
+    tasks: tuple[Task, ...]
+    judged_by: LoadedSuite
+    """Whose templates and files assertions use."""
+    cases: tuple[StoredCase, ...]
+    shrinking: int = 0
+    """Answers that were bought to settle the cases."""
+
+
+def read_material(wish: Wish, settings: Settings) -> Material:
+    """Agent, suite and failure cases.
+
+    Raises:
+        InputError: every problem of them.
+    """
+    stored = load_cases(_case_files(wish.cases))
+    path = find_agent(wish.agent or _agent_of(stored))
+    agent = load_agent(path)
+    suite_file = wish.suite or _suite_of(agent)
+    loaded_cases = [(item, load(str(item.path), settings)) for item in stored]
+    suite = load(suite_file, settings) if suite_file else None
+    if suite is None and not loaded_cases:
+        raise InputError(Problem("nothing to evolve on", None, "name failure cases (--test-case) or a suite (--suite)"))
+    judged_by = suite or loaded_cases[0][1]
+    tests = [CaseWithTest(item.case, loaded.suite.tests[0], str(item.path)) for item, loaded in loaded_cases]
+    known = suite_tasks(suite.evaluations, agent.output, suite_file or "") if suite else []
+    tasks = merged(known, case_tasks(tests, agent.output))
+    _check_inputs(agent, tasks, suite_file)
+    return Material(agent, path, tasks, judged_by, stored)
+
+
+def without_worn_families(material: Material, gates: Sequence[GateRecord]) -> tuple[Material, str]:
+    """The material without gate cases that earlier gates or the search have read too often, and what to say of it."""
+    families = {task.family for task in material.tasks if task.split == "gate"}
+    searched = {item.case.family for item in material.cases}
+    supply = usable_gate_families(families, gates, material.agent.name, searched=searched)
+    usable = frozenset(supply.usable)
+    kept = tuple(task for task in material.tasks if task.split != "gate" or task.family in usable)
+    return replace(material, tasks=kept), supply.advice
+
+
+def run_id(wish: Wish, material: Material, provider: str) -> str:
+    """The name of a run: the same wish on the same material is the same run, whose second try goes on."""
+    listed = [[task.id, task.split, task.status] for task in material.tasks]
+    budget = wish.budget if wish.minutes is None else f"{wish.minutes:g}m"
+    reflector = [wish.reflector, wish.reflector_cap] if wish.reflector else None
+    told = [agent_text(material.agent), listed, wish.seed, budget, provider, reflector]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{material.agent.name.lower().replace('_', '-')}-{digest}"
+
+
+def _case_files(names: Sequence[str]) -> list[Path]:
+    """The files named, and those in the folders named.
+
+    Raises:
+        InputError: a name that is neither.
+    """
+    found: list[Path] = []
+    problems: list[Problem] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found += sorted(p for p in path.glob("**/*.yaml") if not p.name.startswith("."))
+        elif path.is_file():
+            found.append(path)
+        else:
+            problems.append(Problem("no such file or folder", Location(name), "--test-case takes failure cases"))
+    if problems:
+        raise InputError(problems)
+    return list(dict.fromkeys(found))
+
+
+def _agent_of(stored: Sequence[StoredCase]) -> str:
+    names = sorted({item.case.agent for item in stored})
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise InputError(Problem("which agent?", None, "name it with --agent"))
+    raise InputError(Problem(f"the cases are of several agents: {', '.join(names)}", None, "choose one with --agent"))
+
+
+def _suite_of(agent: Agent) -> str | None:
+    """The suite that the agent's evidence was measured on, where it is here."""
+    found = agent.evidence.get("suite") if isinstance(agent.evidence, dict) else None
+    return found if isinstance(found, str) and Path(found).is_file() else None
+
+
+def _check_inputs(agent: Agent, tasks: Sequence[Task], suite: str | None) -> None:
+    """Every case must have what the agent reads.
+
+    Raises:
+        InputError: naming each input that some case lacks.
+    """
+    problems = []
+    for item in agent.inputs:
+        lacking = [task for task in tasks if item.name not in task.vars]
+        if lacking:
+            first = lacking[0]
+            where = Location(first.file or suite or "")
+            what = f"{len(lacking)} cases have no var {item.name!r}, which {agent.name} reads"
+            problems.append(Problem(f"{what}; the first is {first.description!r}", where))
+    if problems:
+        raise InputError(problems)
