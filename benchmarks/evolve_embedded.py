@@ -86,7 +86,8 @@ def _measured(name: str, plan: Plan, meter: Meter) -> Result:
         bench = open_bench(name, meter, folder, budget=plan.budget, seed=plan.seed, sample=plan.sample)
         begun = time.monotonic()
         found = METHODS[name](bench)
-        seconds = time.monotonic() - begun
+        # Where there are answers, the last one ends the search: DSPy goes on for a while with calls that are refused.
+        seconds = (bench.search.ended or time.monotonic()) - begun
         _say(f"{name}: {bench.search.answers} answers in {seconds:.0f} s; {found.note}")
         outcomes = tuple(judge(case, found.answer(case)) for case in _judging(bench.splits, plan))
     channels = (bench.search, bench.reflection, bench.held_out)

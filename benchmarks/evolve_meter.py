@@ -45,6 +45,8 @@ class Channel:
     tokens: TokenUsage = TokenUsage()  # noqa: RUF009  # frozen
     busy_s: float = 0.0
     """Seconds in which at least one call was under way."""
+    ended: float | None = None
+    """When the last answer came, by the monotonic clock; None before the first."""
     _in_flight: int = field(default=0, repr=False)
     _since: float = field(default=0.0, repr=False)
 
@@ -65,9 +67,11 @@ class Channel:
     def end(self, answer: Answer | None) -> None:
         """Gives the place back, and counts the answer if there was one."""
         self._in_flight -= 1
+        now = time.monotonic()
         if not self._in_flight:
-            self.busy_s += time.monotonic() - self._since
+            self.busy_s += now - self._since
         if answer is not None:
+            self.ended = now
             self.answers += 1
             self.tokens += answer.tokens
 

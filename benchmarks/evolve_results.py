@@ -30,7 +30,7 @@ class Result:
     busy_s: float
     """Seconds in which the model worked for it."""
     seconds: float
-    """From the start of the search to its end; the held-out cases are not in it."""
+    """From the start of the search to its last answer; the held-out cases are not in it."""
     text: str
     """The prompt that it found."""
     note: str

@@ -54,6 +54,7 @@ def test_the_answer_over_the_budget_is_refused() -> None:
             meter.ask(channel, message("c"), {})
     assert (channel.answers, channel.refused, channel.is_spent) == (2, 1, True)
     assert (channel.tokens.total, channel.tokens.cached) == (24, 8)
+    assert channel.ended is not None
 
 
 def test_many_clients_at_once_buy_no_answer_too_many() -> None:
