@@ -239,6 +239,8 @@ _PLAIN_WORDS = {
         "a `key: value` or the end of the block is expected here",
         "check the indentation and the quotes",
     ),
+    # libyaml's parser reads ahead of us, and has a limit of its own.
+    "exceeded maximum nesting depth": (f"more than {MAX_DEPTH} levels of nesting", ""),
     "could not find expected ':'": ("a ':' is expected after the key", "check the indentation and the quotes"),
     "did not find expected '-' indicator": (
         "a list item `- ...` or the end of the list is expected here",
