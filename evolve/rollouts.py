@@ -53,7 +53,7 @@ class Rollout:
     spent: int
     """Answers bought so far, this one included."""
     latency_s: float = 0.0
-    """How long the answer took when it was bought, whoever bought it."""
+    """How long the model worked on the answer, whoever bought it; with the wait for it, where only that is known."""
     length: int = 0
     """Its tokens, likewise."""
 
@@ -188,7 +188,7 @@ class Rollouts:
             tokens,
             seconds if bought.is_new else 0.0,
             self.budget.spent,
-            answer.latency_ms / 1000,
+            _model_s(answer),
             answer.tokens.total,
         )
 
@@ -262,6 +262,16 @@ def _scored(task: Task, answer: Answer, verdict: Verdict) -> Score:
     output = json_or(answer.output, answer.output) if isinstance(answer.output, str) else answer.output
     value = float(verdict.passed) if task.accepted else min(1.0, max(0.0, verdict.score))
     return Score(value, verdict.passed, verdict.reason, output, output in task.forbidden)
+
+
+def _model_s(answer: Answer) -> float:
+    """llama.cpp tells its own time; an endpoint's latency may be the wait for other questions."""
+    timings = answer.raw.get("timings") if isinstance(answer.raw, dict) else None
+    if isinstance(timings, dict):
+        parts = [timings.get("prompt_ms"), timings.get("predicted_ms")]
+        if all(isinstance(part, int | float) for part in parts):
+            return sum(float(str(part)) for part in parts) / 1000
+    return answer.latency_ms / 1000
 
 
 def _as_json(score: Score) -> dict[str, JsonValue]:
