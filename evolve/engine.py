@@ -35,7 +35,7 @@ from evolve.gate_stage import Gates, GateStage
 from evolve.proposing import Proposing, Reflector
 from evolve.rollouts import Rollouts
 
-GATE_SHARE = 0.5
+GATE_SHARE = 0.55
 """Of the budget; the search finds what there is to find early, and a gate of fewer than eighty pairs proves little."""
 VAL_SHARE = 0.1
 _FINALISTS = 2
@@ -143,7 +143,7 @@ class Evolution:
             return
         async for event in self._validate(finalists):
             yield event
-        self.winner = max(finalists, key=lambda candidate: (candidate.mean(), -candidate.number))
+        self.winner = self._chosen(finalists)
         self._rollouts.budget.reserved = 0
         async for event in self._gate.events(incumbent, self.winner):
             yield event
@@ -259,6 +259,12 @@ class Evolution:
         prior = incumbent.mean()
         better = [c for c in others if c.mean() > incumbent.mean(c.scores)]
         return sorted(better, key=lambda c: (-c.cautious_mean(prior), c.number))[:_FINALISTS]
+
+    def _chosen(self, finalists: Sequence[Candidate]) -> Candidate:
+        """The best on the val cases that all of them answered; without any, on all that each answered."""
+        prior = self._state.population[0].mean()
+        both = [task.id for task in self._val if all(task.id in candidate.scores for candidate in finalists)]
+        return max(finalists, key=lambda c: (c.mean(both) if both else c.cautious_mean(prior), -c.number))
 
     async def _validate(self, finalists: Sequence[Candidate]) -> AsyncGenerator[EvolutionEvent, None]:
         """With two finalists, the val split chooses."""

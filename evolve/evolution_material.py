@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evolve.assembly import LoadedSuite, Settings, load
-from evolve.core.agents import Agent
+from evolve.core.agents import Agent, Demo
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.search.gate_history import GateRecord, usable_gate_families
 from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
 from evolve.core.search.tasks import Task
+from evolve.core.suite_dump import requirements_mapping
 from evolve.store.agent_files import agent_text
-from evolve.store.agents import find_agent, load_agent
+from evolve.store.agents import find_agent, load_agent, load_demos
 from evolve.store.case_files import StoredCase, load_cases
 
 
@@ -49,6 +50,8 @@ class Material:
     judged_by: LoadedSuite
     """Whose templates and files assertions use."""
     cases: tuple[StoredCase, ...]
+    own_demos: tuple[Demo, ...] = ()
+    """The bank that came with the agent's file."""
     shrinking: int = 0
     """Answers that were bought to settle the cases."""
 
@@ -72,7 +75,7 @@ def read_material(wish: Wish, settings: Settings) -> Material:
     known = suite_tasks(suite.evaluations, agent.output, suite_file or "") if suite else []
     tasks = merged(known, case_tasks(tests, agent.output))
     _check_inputs(agent, tasks, suite_file)
-    return Material(agent, path, tasks, judged_by, stored)
+    return Material(agent, path, tasks, judged_by, stored, tuple(load_demos(agent, path)))
 
 
 def without_worn_families(material: Material, gates: Sequence[GateRecord]) -> tuple[Material, str]:
@@ -87,11 +90,15 @@ def without_worn_families(material: Material, gates: Sequence[GateRecord]) -> tu
 
 def run_id(wish: Wish, material: Material, provider: str) -> str:
     """The name of a run: the same wish on the same material is the same run, whose second try goes on."""
-    listed = [[task.id, task.split, task.status] for task in material.tasks]
+    listed = [
+        [task.id, task.split, task.status, requirements_mapping(task.test), list(task.forbidden)]
+        for task in material.tasks
+    ]
+    bank = [[dict(demo.vars), demo.output] for demo in material.own_demos]
     budget = wish.budget if wish.minutes is None else f"{wish.minutes:g}m"
     reflector = [wish.reflector, wish.reflector_cap] if wish.reflector else None
-    told = [agent_text(material.agent), listed, wish.seed, budget, provider, reflector]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
+    told = [agent_text(material.agent), bank, listed, wish.seed, budget, provider, reflector]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:8]
     return f"{material.agent.name.lower().replace('_', '-')}-{digest}"
 
 

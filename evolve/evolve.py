@@ -193,7 +193,9 @@ class _Run:
         """The winner as an agent file in the run's folder; promotion gives it its version and evidence."""
         agent = self._material.agent
         made = replace(agent_of(genome, agent), parent=agent.title, evidence=None)
-        write_agent(self._winner_path, made, demos_of(genome, self._material.tasks), prepared.render)
+        write_agent(
+            self._winner_path, made, demos_of(genome, self._material.tasks, self._material.own_demos), prepared.render
+        )
         return self._winner_path
 
     def _gates(self) -> AgentGates:

@@ -14,7 +14,7 @@ from evolve.core.evolution_events import Estimate
 from evolve.core.judging import Judge
 from evolve.core.log_odds import LogOdds
 from evolve.core.ports import Ledger, Provider
-from evolve.core.search.genome import Genome, agent_of, genome_of
+from evolve.core.search.genome import Genome, agent_of, incumbent_of
 from evolve.core.search.lookup import Lookup, best_lookup
 from evolve.core.search.splits import sample
 from evolve.core.search.tasks import Task
@@ -124,6 +124,7 @@ def rollouts_for(
         tasks=material.tasks,
         budget=budget,
         clock=time.perf_counter,
+        own_demos=material.own_demos,
         concurrency=wish.concurrency or (_EMBEDDED_AT_ONCE if is_embedded else _AT_ONCE),
     )
 
@@ -138,7 +139,7 @@ async def _evolution(
     known_budget: int | None,
 ) -> Evolution:
     """The loop, its first answers measured."""
-    agent, genome = material.agent, genome_of(material.agent)
+    agent, genome = material.agent, incumbent_of(material.agent)
     key_agent = as_searched(agent)
     labelled = [task for task in material.tasks if task.split == "train" and task.label is not None]
     keys = {task.id: search_key(key_agent, task.vars, render) for task in material.tasks}

@@ -17,8 +17,9 @@ from evolve.core.evolution_events import (
     RolloutScored,
 )
 from evolve.core.json_value import JsonValue
+from evolve.core.search.genome import agent_of, genome_of
 from evolve.core.templating.templates import Templates
-from evolve.store.agent_files import write_agent
+from evolve.store.agent_files import agent_text, write_agent
 from evolve.store.agents import load_agent, load_demos
 from evolve.store.archive import Archive, Promotion, RunRecord
 from evolve.store.case_files import CaseFolder
@@ -87,6 +88,9 @@ def next_version(result: Result, winner: Agent, agent_path: Path, target: Path, 
     if now.title != result.started.agent:
         message = f"it is {now.title} now; run {result.record.run} compared its winner with {result.started.agent}"
         raise InputError(Problem(message, Location(str(agent_path)), "evolve again from the present version"))
+    if agent_text(replace(agent_of(genome_of(now), now), evidence=None)) != result.started.incumbent.text:
+        message = f"it was edited since run {result.record.run} compared its winner with it"
+        raise InputError(Problem(message, Location(str(agent_path)), "evolve again from the present text"))
     known = load_agent(target) if target.exists() else replace(winner, name=target.stem, version=0)
     return replace(
         winner,

@@ -76,6 +76,7 @@ class Rollouts:
     Args:
         tasks: all cases; the labelled train cases are what banks are made of.
         concurrency: questions in flight at once.
+        own_demos: the bank that came with the agent's file.
         clock: seconds since some moment, never going back.
     """
 
@@ -92,10 +93,11 @@ class Rollouts:
         budget: Budget,
         clock: Callable[[], float],
         concurrency: int = 4,
+        own_demos: Sequence[Demo] = (),
     ) -> None:
         self.run, self.base, self.budget = run, base, budget
         self._provider, self._ledger, self._judge, self._render = provider, ledger, judge, render
-        self._tasks = tasks
+        self._tasks, self._own_demos = tasks, own_demos
         self._clock = clock
         self._concurrency = concurrency
         self._banks: dict[JsonValue, DemoBank] = {}
@@ -243,7 +245,7 @@ class Rollouts:
             return None
         key = json.dumps([settings.select, settings.digest, genome.digest_chars, genome.demo_ids])
         if key not in self._banks:
-            demos: list[Demo] = demos_of(genome, self._tasks)
+            demos: list[Demo] = demos_of(genome, self._tasks, self._own_demos)
             self._banks[key] = DemoBank(agent, settings, demos, self._render)
         return self._banks[key].limited(settings.k)
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from evolve.assembly import Settings
 from evolve.core.agents import render_agent, search_key
+from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import normalised
 from evolve.core.cases.settling import settled
 from evolve.core.evolution_events import CaseRecorded
 from evolve.core.json_value import JsonValue
-from evolve.core.search.genome import Genome, genome_of
+from evolve.core.search.genome import Genome, incumbent_of
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
@@ -61,7 +62,7 @@ class _Settler:
 
     def __init__(self, material: Material, rollouts: Rollouts, templates: Templates) -> None:
         self._agent, self._rollouts, self._render = material.agent, rollouts, templates.render
-        self._genome = genome_of(material.agent)
+        self._genome = incumbent_of(material.agent)
         self._tasks = {task.file: task for task in material.tasks if task.file}
         self._view = as_searched(material.agent)
         self._bank = load_bank(material.agent, material.agent_path, self._render)
@@ -77,7 +78,7 @@ class _Settler:
             stored.case, fails, max_questions=self._rollouts.budget.left, render=lambda vars: self._prompt(task, vars)
         )
         folder = CaseFolder(stored.path.parent)
-        case = folder.update(stored.path, lambda _: found.case)
+        case = folder.update(stored.path, lambda now: _merged(now, found.case))
         if not found.change:
             return None
         return CaseRecorded(str(stored.path), case.fingerprint, case.agent, case.status, found.change)
@@ -105,6 +106,13 @@ class _Settler:
         labelled = [task for task in tasks if task.split == "train" and task.label is not None]
         keys = {task.id: search_key(self._view, task.vars, self._render) for task in labelled}
         return lookups(labelled, keys)[1]
+
+
+def _merged(now: FailureCase, found: FailureCase) -> FailureCase:
+    """The case as it is now, with what was found; labels that a person gave meanwhile stay."""
+    if now.status != "open":
+        return now
+    return replace(now, vars=found.vars, prompt=found.prompt, status=found.status, is_settled=found.is_settled)
 
 
 class _Fails:

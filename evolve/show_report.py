@@ -30,7 +30,6 @@ def main(arguments: Sequence[str]) -> int:
     for event in events:
         evolution.add(event)
     path = Path(options.output or f"reports/evolve/{record.run}/report.html")
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_evolution_html(path, events)
     say([*summary_lines(evolution), f"report: {path}"])
     return ExitCode.DONE

@@ -94,7 +94,8 @@ class Archive:
         places = (str(agent_file.resolve()), str(winner_file.resolve()))
         self._file.do(
             "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO UPDATE "
-            "SET command = excluded.command, agent_file = excluded.agent_file, winner_file = excluded.winner_file",
+            "SET command = excluded.command, started = excluded.started, "
+            "agent_file = excluded.agent_file, winner_file = excluded.winner_file",
             *row,
             *places,
         )

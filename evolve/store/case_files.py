@@ -61,7 +61,8 @@ class CaseFolder:
                 return None
             self._room -= 1
             path = self._inbox / case.agent / f"{slug(case.source.test.rpartition('::')[2])}_{case.fingerprint}.yaml"
-            _write(path, to_text(case))
+            with _locked(path.parent):
+                _write(path, to_text(case))
             return _event(path, case, case.status, "new")
 
     def find(self, fingerprint: str) -> Path | None:
@@ -90,7 +91,8 @@ class CaseFolder:
             InputError: the file is wrong, or `change` raises it; then nothing is written.
             EnvironmentFault: the file cannot be written.
         """
-        with _locked(self.path):
+        # Whatever folder this object stands for, writers of one file hold one lock: that of the file's folder.
+        with _locked(Path(path).parent):
             before = load_case(Path(path))
             after = change(before)
             if after != before:

@@ -8,6 +8,8 @@ from evolve.core.cases.copied_assertions import copied, name_of
 from evolve.core.cases.labels import without_labels
 from evolve.core.events import CaseResult
 from evolve.core.json_value import JsonValue
+from evolve.core.search.splits import split_of_family
+from evolve.core.search.task_list import family_of
 from evolve.core.suite import Prompt, Requirement
 from evolve.core.verdicts import Verdict
 
@@ -53,7 +55,7 @@ def failure_of(result: CaseResult, find_agent: FindAgent) -> tuple[Failure, Know
         reasons=tuple(verdict.reason for verdict in failing),
         description=test,
         family=_text(metadata, "family"),
-        split=_text(metadata, "split"),
+        split=_text(metadata, "split") or split_of_family(family_of(evaluation)),
         agent_title=agent.title if agent else name,
         provider=evaluation.provider.name,
         output=result.output,

@@ -15,6 +15,8 @@ from evolve.core.json_value import JsonValue
 from evolve.core.search.tasks import Task
 
 RULES_SECTION = "Rules"
+OWN_BANK = "own"
+"""Among a genome's demo ids: all demos of the bank that the agent's file came with."""
 _RULE = re.compile(r"^(?:\d+[.)]|[-*]) +", re.M)
 
 
@@ -28,7 +30,7 @@ class Genome:
     """One sentence each, the most important first."""
     demos: DemoSettings | None = None
     demo_ids: tuple[str, ...] | None = None
-    """Ids of the tasks that are the bank, in their order; None for every labelled train task."""
+    """Ids of the tasks that are the bank, in their order, or OWN_BANK; None for every labelled train task."""
     sampling: Mapping[str, JsonValue] = field(default_factory=dict)
     digest_chars: int | None = None
     """How many characters of a report the prompt shows; None where no input is a report."""
@@ -41,7 +43,7 @@ class Genome:
 
 
 def genome_of(agent: Agent) -> Genome:
-    """The genome of an agent file. A bank of its own is not: the search makes banks of its train tasks."""
+    """The genome of an agent file, its bank left aside: every labelled train task is a demo."""
     digests = [item.digest_chars for item in agent.inputs if item.digest_chars]
     return Genome(
         sections=tuple(s for s in agent.sections if s.title not in (CASE_SECTION, RULES_SECTION)),
@@ -50,6 +52,12 @@ def genome_of(agent: Agent) -> Genome:
         sampling=dict(agent.sampling),
         digest_chars=digests[0] if digests else None,
     )
+
+
+def incumbent_of(agent: Agent) -> Genome:
+    """The genome of an agent as it is: the bank that came with its file stays until an operator takes another."""
+    genome = genome_of(agent)
+    return replace(genome, demo_ids=(OWN_BANK,)) if genome.demos else genome
 
 
 def agent_of(genome: Genome, base: Agent) -> Agent:
@@ -65,8 +73,10 @@ def agent_of(genome: Genome, base: Agent) -> Agent:
     )
 
 
-def demos_of(genome: Genome, tasks: Sequence[Task]) -> list[Demo]:
-    """The bank of a genome: one demo for each labelled train task that it names."""
+def demos_of(genome: Genome, tasks: Sequence[Task], own: Sequence[Demo] = ()) -> list[Demo]:
+    """The bank of a genome: one demo for each labelled train task that it names, or the agent's own bank."""
+    if genome.demo_ids == (OWN_BANK,):
+        return list(own)
     labelled = {task.id: task for task in tasks if task.split == "train" and task.label is not None}
     chosen = labelled.values() if genome.demo_ids is None else [labelled[i] for i in genome.demo_ids if i in labelled]
     return [Demo(task.vars, task.label, task.family) for task in chosen]

@@ -13,6 +13,7 @@ from evolve.core.json_value import JsonValue
 from evolve.core.search.splits import SPLITS, split_named, split_of_family
 from evolve.core.search.tasks import Split, Task
 from evolve.core.suite import Evaluation, Test
+from evolve.core.suite_dump import requirements_mapping
 
 
 class CaseWithTest(NamedTuple):
@@ -67,7 +68,7 @@ def _splits(listed: Sequence[Evaluation], file: str) -> Mapping[str, Split]:
     named: dict[str, set[Split]] = {}
     problems: list[str] = []
     for evaluation in listed:
-        own = named.setdefault(_family(evaluation), set())
+        own = named.setdefault(family_of(evaluation), set())
         word = evaluation.test.metadata.get("split")
         split = split_named(str(word))
         if split is not None:
@@ -84,7 +85,8 @@ def _splits(listed: Sequence[Evaluation], file: str) -> Mapping[str, Split]:
     return {family: splits.pop() if splits else split_of_family(family) for family, splits in named.items()}
 
 
-def _family(evaluation: Evaluation) -> str:
+def family_of(evaluation: Evaluation) -> str:
+    """The test's family: what its metadata say, else its description."""
     return str(evaluation.test.metadata.get("family") or evaluation.test.description or evaluation.id)
 
 
@@ -93,9 +95,9 @@ def _suite_task(
 ) -> Task:
     test, metadata = evaluation.test, evaluation.test.metadata
     accepted = _answers(metadata.get("accepted"), output)
-    family = _family(evaluation)
+    family = family_of(evaluation)
     return Task(
-        id=_id(evaluation.vars, accepted),
+        id=_id(evaluation.vars, accepted, test),
         description=test.description or evaluation.id,
         family=family,
         split=splits[family],
@@ -112,7 +114,7 @@ def _case_task(item: CaseWithTest, output: Mapping[str, JsonValue]) -> Task:
     case = item.case
     accepted = _answers(list(case.accepted), output)
     return Task(
-        id=_id(case.vars, accepted),
+        id=_id(case.vars, accepted, item.test),
         description=case.description,
         family=case.family or case.fingerprint,
         split=case.split,
@@ -133,6 +135,11 @@ def _answers(given: JsonValue, output: Mapping[str, JsonValue]) -> tuple[JsonVal
     return tuple({key: answer} if key and not isinstance(answer, dict) else answer for answer in listed)
 
 
-def _id(vars: Mapping[str, JsonValue], accepted: Sequence[JsonValue]) -> str:
-    text = json.dumps([dict(vars), list(accepted)], sort_keys=True, default=str)
+def _id(vars: Mapping[str, JsonValue], accepted: Sequence[JsonValue], test: Test | None = None) -> str:
+    """By the right answers where they are known, else by the assertions.
+
+    A failure case words the same answers by other assertions than the test that it came from, and is the same task.
+    """
+    wanted: Sequence[object] = accepted or (requirements_mapping(test) if test is not None else ())
+    text = json.dumps([dict(vars), list(wanted)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -13,10 +13,10 @@ Split = Literal["train", "val", "gate"]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One case. Equal inputs with equal requirements have equal ids, wherever they stand."""
+    """One case. Equal inputs with equal right answers have equal ids, wherever they stand."""
 
     id: str
-    """Hex digest of vars and requirements."""
+    """Hex digest of vars and right answers, or of vars and assertions where no answer is named."""
     description: str
     family: str
     split: Split

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from evolve.core.search.genome import OWN_BANK
 from evolve.core.search.operators._demo_settings import MAX_DEMOS, settings_of, with_demos
 from evolve.core.search.operators.registry import Proposal, Situation, operator
 
@@ -10,7 +11,8 @@ from evolve.core.search.operators.registry import Proposal, Situation, operator
 def add_demo(situation: Situation) -> Proposal | None:
     """Fixed demos, in the order in which they were added."""
     genome = situation.genome
-    known = (genome.demo_ids or ()) if genome.demos and genome.demos.select == "static" else ()
+    is_fixed = genome.demos is not None and genome.demos.select == "static" and genome.demo_ids != (OWN_BANK,)
+    known = (genome.demo_ids or ()) if is_fixed else ()
     shown = {str(situation.tasks[i].label) for i in known if i in situation.tasks}
     failed = [task for task in situation.failures if task.label is not None and task.id not in known]
     new = [task for task in failed if str(task.label) not in shown] or failed

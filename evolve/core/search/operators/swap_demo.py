@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from evolve.core.search.genome import OWN_BANK
 from evolve.core.search.operators.registry import Proposal, Situation, operator
 
 
@@ -9,7 +10,7 @@ from evolve.core.search.operators.registry import Proposal, Situation, operator
 def swap_demo(situation: Situation) -> Proposal | None:
     """Only for parents with fixed demos."""
     genome = situation.genome
-    ids = genome.demo_ids or ()
+    ids = () if genome.demo_ids in (None, (OWN_BANK,)) else genome.demo_ids
     failed = [task for task in situation.failures if task.label is not None and task.id not in ids]
     if not failed or not ids or genome.demos is None or genome.demos.select != "static":
         return None
