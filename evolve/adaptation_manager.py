@@ -34,7 +34,7 @@ from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agents import find_agent
 from evolve.store.archive import Archive
 from evolve.store.case_files import CaseFolder
-from evolve.store.case_writer import CI_FOLDER, redactor_for
+from evolve.store.case_writer import CI_FOLDER, is_ci, redactor_for
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -200,8 +200,8 @@ def _tell(line: str) -> None:
 
 
 def _case_folder(cases: str | None) -> CaseFolder:
-    is_ci = bool(os.environ.get("CI")) and cases is None
-    return CaseFolder(cases or CASES, new_cases=CI_FOLDER if is_ci else None)
+    to_reports = is_ci(os.environ) and cases is None
+    return CaseFolder(cases or CASES, new_cases=CI_FOLDER if to_reports else None)
 
 
 def _next_commands(told: Any) -> Iterator[str]:

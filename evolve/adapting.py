@@ -1,14 +1,15 @@
 """Takes a failed job in: the agent is asked, its failure becomes a case, and the case waits for an evolution."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from evolve.core.adaptation import Labels, Order, incident, named_by_evidence, step_after, with_labels
 from evolve.core.adaptation_status import Said, Taken
-from evolve.core.cases.capture import NotCaptured, make_case
+from evolve.core.cases.capture import NotCaptured, known_ids, make_case
 from evolve.core.cases.failure_case import FailureCase
-from evolve.core.cases.redaction import Redactor
+from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.errors import EnvironmentFault
 from evolve.core.json_value import JsonValue
 from evolve.core.reflection import Action, read_action
@@ -50,6 +51,7 @@ def take_in(
         EnvironmentFault: the report could not be searched for secrets, or a file cannot be written.
     """
     agent = reflector.agent
+    said = _shown(said, redactor.with_ids(known_ids(dict(report))))
     taken = Taken(str(report["job_id"]), agent.title, said)
     if labels.holds(said.action):
         return taken
@@ -65,6 +67,18 @@ def take_in(
     step = step_after(kept, is_known=evolved is not None)
     is_new = step == "evolve" and queue.add(name, kept.fingerprint, str(path), order, key)
     return Taken(taken.job_id, agent.title, said, recorded, step, is_new, evolved)
+
+
+def _shown(said: Said, redactor: Redactor) -> Said:
+    """What the agent said, as it may be told: a model may repeat a secret of the report."""
+    if not said.error:
+        return said
+    try:
+        return replace(said, error=str(redactor.redact(said.error)))
+    except CannotRedact:
+        return replace(
+            said, error="the model's answer is no valid action (not shown: it cannot be searched for secrets)"
+        )
 
 
 def _case(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from evolve.assembly import DEFAULT_PROVIDER, Settings
 from evolve.command_line import INTERRUPTED, guarded
-from evolve.core.errors import EnvironmentFault, ExitCode, InputError, Problem
+from evolve.core.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
 from evolve.core.evolution_events import (
     CandidateProposed,
     CaseRecorded,
@@ -121,6 +121,7 @@ class _Run:
         """The run's last event; None when the user stopped it. The report is written in any case."""
         from evolve.report.evolution_html import write_evolution_html
 
+        self._make_folder()
         archive = Archive(self._settings.cache_dir)
         known = _known_budget(archive, self._id)
         gates = self._gates()
@@ -146,7 +147,6 @@ class _Run:
                     return None
                 finally:
                     if self._events:
-                        self._folder.mkdir(parents=True, exist_ok=True)
                         write_evolution_html(self.report, self._events)
                         _point_to(self._folder)
         raise AssertionError("a run ends with EvolutionFinished")
@@ -198,9 +198,24 @@ class _Run:
         )
         return self._winner_path
 
+    def _make_folder(self) -> None:
+        """Before the first answer is bought.
+
+        Raises:
+            InputError: the run's folder cannot be made.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"cannot make the run's folder: {error.strerror}"
+            raise InputError(Problem(message, Location(str(self._folder)), "name another with --output-dir")) from None
+
     def _gates(self) -> AgentGates:
         agent, path = self._material.agent, self._material.agent_path
         log = GateLog(path.parent / GATE_LOG)
+        if not os.access(path.parent, os.W_OK):
+            hint = f"copy the agent to a folder of yours and name it: --agent {path.name}"
+            raise InputError(Problem("no gate can be recorded beside the agent", Location(str(path.parent)), hint))
         # A damaged log is told here, before the first answer is bought.
         earlier = [gate for gate in log.gates() if gate.run != self._id]
         self._material, advice = without_worn_families(self._material, earlier)

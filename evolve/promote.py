@@ -14,6 +14,7 @@ from evolve.providers import ProviderSettings
 from evolve.report.console import say
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.archive import Archive
+from evolve.store.case_writer import is_ci
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     result = result_of(archive, options.run)
     agent_path = find_agent(options.agent or result.record.agent_file)
     target = Path(options.to) if options.to else agent_path
-    check_promotable(result, target, may_be_provisional=options.provisional, is_ci=bool(os.environ.get("CI")))
+    check_promotable(result, target, may_be_provisional=options.provisional, is_ci=is_ci(os.environ))
     winner_file = Path(result.record.winner_file)
     winner = load_agent(winner_file)
     agent = next_version(result, winner, agent_path, target, date.today().isoformat())

@@ -59,15 +59,22 @@ class AdaptationQueue:
             self._prepare()
 
     def add(self, agent: str, fingerprint: str, file: str, order: Order, key: str) -> bool:
-        """Queues a failure; False when it is there already, waiting or taken."""
+        """Queues a failure; False when it is there already, waiting or taken.
+
+        One that waits is told its new settings: who types a corrected command means it.
+        """
         row = (agent, fingerprint, file, key, order.to_text(), self._clock())
         with self._changing() as database:
-            done = database.execute(
-                "INSERT OR IGNORE INTO failures (agent, fingerprint, file, key, orders, queued) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+            known = database.execute(
+                "SELECT 1 FROM failures WHERE agent = ? AND fingerprint = ?", (agent, fingerprint)
+            ).fetchone()
+            database.execute(
+                "INSERT INTO failures (agent, fingerprint, file, key, orders, queued) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (agent, fingerprint) DO UPDATE SET file = excluded.file, key = excluded.key, "
+                "orders = excluded.orders, queued = excluded.queued WHERE run IS NULL",
                 row,
             )
-        return done.rowcount > 0
+        return known is None
 
     def waits(self, agent: str) -> bool:
         """Whether a failure of the agent waits for an evolution."""
