@@ -49,7 +49,7 @@ class GateDecision:
     discordant: tuple[Pair, ...] = ()
     """The pairs that differ, the losses first."""
     lost_pinned: tuple[str, ...] = ()
-    """Pinned cases that the candidate loses k of n times, without those waived."""
+    """Pinned cases that the candidate loses k of n times."""
     disagreement: float | None = None
     """Share of re-asked gate answers that came out differently; None when none was re-asked."""
 
@@ -74,7 +74,7 @@ def decide(
     Args:
         pairs: of the gate's families, one for each case.
         alpha: the level that may be spent, above 0 and below 0.5.
-        lost_pinned: pinned cases that the candidate loses, without those waived. Any of them means rejected.
+        lost_pinned: pinned cases that the candidate loses. Any of them means rejected.
         disagreement: share of re-asked answers that came out differently; reported, not judged.
 
     Raises:
