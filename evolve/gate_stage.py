@@ -12,6 +12,8 @@ from evolve.core.search.tasks import Task
 
 _PINNED_TRIES = 3
 _PINNED_LOSSES = 2
+_PINNED_PART = 3
+"""Pinned cases take a third of the gate's budget at most."""
 _REASKED = 8
 
 
@@ -87,7 +89,8 @@ class GateStage:
 
     def _affordable(self, *candidates: Candidate) -> list[Task]:
         """As many cases as the budget pays for both, of as many families as there are; what is known costs nothing."""
-        left = self._rollouts.budget.left - self._pinned_reserve
+        # Many pinned cases must not leave the gate without pairs: what cannot be asked any more counts as kept.
+        left = self._rollouts.budget.left - min(self._pinned_reserve, self._rollouts.budget.left // _PINNED_PART)
         taken: list[Task] = []
         for task in self._cases:
             left -= sum(self._rollouts.price(candidate.genome, task) for candidate in candidates)

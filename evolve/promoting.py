@@ -9,6 +9,7 @@ from typing import TypeVar
 from evolve.core.agents import Agent, Demo
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.evolution_events import (
+    CaseRecorded,
     EvolutionEvent,
     EvolutionFinished,
     EvolutionStarted,
@@ -22,7 +23,7 @@ from evolve.core.templating.templates import Templates
 from evolve.store.agent_files import agent_text, write_agent
 from evolve.store.agents import load_agent, load_demos
 from evolve.store.archive import Archive, Promotion, RunRecord
-from evolve.store.case_files import CaseFolder
+from evolve.store.case_files import CaseFolder, load_case
 
 _Kind = TypeVar("_Kind")
 
@@ -117,7 +118,14 @@ def promote(
     after = {str(path.resolve()): path.read_text(encoding="utf-8") for path in written}
     kept = {name: text for name, text in before.items() if name in after}
     archive.note_promotion(target.resolve(), result.record.run, kept, after, pinned)
-    return Promoted(agent.title, str(target), result.finished.winner, result.finished.outcome), pinned
+    promoted = Promoted(agent.title, str(target), result.finished.winner, result.finished.outcome)
+    archive.append(result.record.run, [*(_pinned_event(name) for name in pinned), promoted])
+    return promoted, pinned
+
+
+def _pinned_event(file: str) -> CaseRecorded:
+    case = load_case(Path(file))
+    return CaseRecorded(file, case.fingerprint, case.agent, case.status, "pinned")
 
 
 def undo(archive: Archive, promotion: Promotion) -> list[str]:

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from evolve.command_line import guarded
 from evolve.core.errors import ExitCode, InputError, Location, Problem
@@ -29,8 +30,9 @@ def main(arguments: Sequence[str]) -> int:
         hint = "promotions of other machines are undone with your version control"
         raise InputError(Problem("this machine has promoted nothing here", Location(str(path)), hint))
     changed = undo(archive, promotion)
-    title = load_agent(path).title if path.exists() else "no agent"
-    say([f"{title} is in {path} again; run {promotion.run} is undone", *(f"  restored {name}" for name in changed)])
+    now = f"{load_agent(path).title} is in {path} again" if path.exists() else f"{path} is gone again"
+    done = (f"  {'restored' if Path(name).exists() else 'removed'} {name}" for name in changed)
+    say([f"{now}; run {promotion.run} is undone", *done])
     return ExitCode.DONE
 
 

@@ -1,7 +1,7 @@
 """The archive: every run, every candidate with its parents, every event; append-only.
 
 archive.sqlite
-  runs        run, agent, command, when it began first, the agent's file, where the winner's file goes
+  runs        run, agent, command, when it began last, the agent's file, where the winner's file goes
   candidates  run, id, parents, operator, note, genome as JSON
   attempts    run, attempt: each process that goes on with a run has its own number
   events      run, attempt, number, event as a line of JSON; a run that is resumed tells its events anew
@@ -135,6 +135,19 @@ class Archive:
             "SELECT line FROM events WHERE run = ? AND attempt = ? ORDER BY number", run, self._attempt(run)
         )
         return (from_line(line) for (line,) in rows)
+
+    def append(self, run: str, events: Sequence[EvolutionEvent]) -> None:
+        """Adds what happened after the run to the attempt that tells its story."""
+        attempt = self._attempt(run)
+        for event in events:
+            self._file.do(
+                "INSERT INTO events SELECT ?, ?, max(number) + 1, ? FROM events WHERE run = ? AND attempt = ?",
+                run,
+                attempt,
+                to_line(event),
+                run,
+                attempt,
+            )
 
     def genome(self, run: str, candidate: str) -> Genome:
         """The genome of a candidate.

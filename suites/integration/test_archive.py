@@ -75,7 +75,7 @@ class ArchiveAndReference(RuleBasedStateMachine):
         attempt.recorder.event(event)
         attempt.events.append(event)
         self.attempts[run].append(attempt)
-        self.order.setdefault(run, self.clock)
+        self.order[run] = self.clock  # the newest is the one that ran last
 
     @precondition(lambda self: any(self.attempts.values()))
     @rule(data=st.data(), text=st.text(max_size=8), ends=st.booleans())

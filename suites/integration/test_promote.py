@@ -8,6 +8,7 @@ import pytest
 
 from evolve.assembly import Settings
 from evolve.core.agents import render_agent
+from evolve.core.evolution_events import Promoted
 from evolve.core.search.genome import agent_of, demos_of, incumbent_of
 from evolve.core.templating.templates import Templates
 from evolve.evolution_material import Wish, read_material
@@ -46,8 +47,11 @@ def test_a_winner_becomes_the_next_version_and_goes_back_again(work: SmallEvolut
     assert isinstance(agent.evidence, dict)
     assert isinstance(agent.evidence["gate"], dict)
     assert load_bank(agent, work.agent, Templates("strict").render) is not None
+    assert any(isinstance(event, Promoted) for event in work.events())
+    assert evolve(work, "report").returncode == 0
     undone = evolve(work, "rollback", "AGENT.md")
     assert undone.returncode == 0, undone.stderr
+    assert f"removed {(work.folder / agent.demos.bank).resolve()}" in undone.stdout
     assert work.agent.read_text() == before
     assert not (work.folder / agent.demos.bank).exists()
 
