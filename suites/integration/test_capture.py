@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import aiohttp  # noqa: F401
 import pytest
 
+from evolve.core.search.splits import split_of_family
 from evolve.store.case_files import CaseFolder, StoredCase
 
 SECRET = "canary-5c1b-XYZ9"
@@ -114,6 +115,19 @@ def test_a_failing_suite_item_becomes_a_case_and_the_summary_says_so(project: py
     assert case.assertions == ({"type": "contains", "value": "full", "metric": "says it"},)
     assert SECRET not in path.read_text()
     assert str(case.vars["report"]).endswith(" {# a {{ b")
+
+
+def test_families_that_nobody_gave_a_split_have_that_of_their_hash(project: pytest.Pytester):
+    families = [f"family {number}" for number in range(8)]
+    named = [f"  - {{description: of {name}, vars: {{report: x}}, metadata: {{family: {name}}}}}" for name in families]
+    alone = [f"  - {{description: alone {number}, vars: {{report: x}}}}" for number in range(8)]
+    head = SUITE.partition("tests:\n")[0].replace(", split: train", "")
+    (project.path / "suite.yaml").write_text("\n".join([f"{head}tests:", *named, *alone]))
+    project.runpytest_inprocess("suite.yaml").assert_outcomes(failed=16)
+    found = {case.source.test.removeprefix("of ") for _, case in cases(project)}
+    both = {*families, *(f"alone {number}" for number in range(8))}
+    assert found == {name for name in both if split_of_family(name) == "train"}
+    assert {split_of_family(name) for name in both} == {"train", "val", "gate"}
 
 
 def test_a_second_run_changes_nothing_and_counts(project: pytest.Pytester):

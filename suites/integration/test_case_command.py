@@ -13,7 +13,7 @@ SUITE = f"""\
 prompts: [{{raw: 'Report: {{{{report}}}}', label: REPORTS}}]
 providers: [echo]
 defaultTest:
-  metadata: {{agent: REFLECTION_AGENT}}
+  metadata: {{agent: REFLECTION_AGENT, split: train}}
 tests:
   - {{description: one, vars: {{report: 'password={SECRET}'}}, assert: [{{type: contains, value: yes}}]}}
   - {{description: two, vars: {{report: x}}, metadata: {{accepted: [restart]}}, assert: [{{type: is-json}}]}}
