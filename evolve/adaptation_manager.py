@@ -25,7 +25,7 @@ from evolve.core.errors import ExitCode
 from evolve.core.evolution_summary import Evolution
 from evolve.core.reflection import Action
 from evolve.providers import ProviderSettings
-from evolve.reflecting import DEFAULT_AGENT, open_reflector, provider_of, read_report
+from evolve.reflecting import DEFAULT_AGENT, open_desk, provider_of, read_report
 from evolve.report.adaptation_lines import at_limit, status_lines, status_values, taken_lines, taken_values
 from evolve.report.console import say
 from evolve.report.evolution_lines import summary_lines
@@ -96,25 +96,25 @@ class _Call:
 
     async def _take_in(self) -> Taken:
         options = self._options
-        reflector = open_reflector(self._agent, options.provider)
-        labels = Labels(tuple(options.accepted), tuple(options.forbidden)).checked(reflector.agent.output)
+        desk = open_desk(self._agent, options.provider)
+        labels = Labels(tuple(options.accepted), tuple(options.forbidden)).checked(desk.agent.output)
         try:
-            diagnostics = reflector.read(read_report(options.diagnostics))
-            said = Said(Action(options.answer)) if options.answer else await ask(reflector, diagnostics)
+            diagnostics = desk.read(read_report(options.diagnostics))
+            said = Said(Action(options.answer)) if options.answer else await ask(desk, diagnostics)
             return take_in(
                 diagnostics,
                 said,
                 labels,
-                reflector=reflector,
+                desk=desk,
                 agent_file=self._agent_file,
-                provider=provider_of(reflector.agent, options.provider),
+                provider=provider_of(desk.agent, options.provider),
                 order=self._order(),
                 queue=self._queue,
                 folder=_case_folder(options.cases),
                 redactor=redactor_for(os.environ, self._cache_dir),
             )
         finally:
-            await reflector.close()
+            await desk.close()
 
     def _own_agent(self) -> str:
         name = self._options.agent or ""

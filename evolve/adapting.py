@@ -13,20 +13,20 @@ from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.errors import EnvironmentFault
 from evolve.core.json_value import JsonValue
 from evolve.core.reflection import Action, read_action
-from evolve.reflecting import Reflector, no_action
+from evolve.reflecting import ReflectionDesk, no_action
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agent_files import agent_text
 from evolve.store.case_files import CaseFolder
 
 
-async def ask(reflector: Reflector, diagnostics: Mapping[str, JsonValue]) -> Said:
+async def ask(desk: ReflectionDesk, diagnostics: Mapping[str, JsonValue]) -> Said:
     """The agent's answer.
 
     Raises:
         EnvironmentFault: the endpoint failed, which says nothing about the agent.
         CannotEvaluate: the user's own provider code failed, which says as little.
     """
-    output = await reflector.ask(diagnostics)
+    output = await desk.ask(diagnostics)
     action = read_action(output)
     return Said(Action.ERROR, no_action(output)) if action is None else Said(action)
 
@@ -36,7 +36,7 @@ def take_in(
     said: Said,
     labels: Labels,
     *,
-    reflector: Reflector,
+    desk: ReflectionDesk,
     agent_file: Path,
     provider: str,
     order: Order,
@@ -50,12 +50,12 @@ def take_in(
         InputError: a file of a known case is wrong.
         EnvironmentFault: the report could not be searched for secrets, or a file cannot be written.
     """
-    agent = reflector.agent
+    agent = desk.agent
     said = _shown(said, redactor.with_ids(known_ids(dict(report))))
     taken = Taken(str(report["job_id"]), agent.title, said)
     if labels.holds(said.action):
         return taken
-    case = _case(report, said, labels, reflector, provider, redactor)
+    case = _case(report, said, labels, desk, provider, redactor)
     recorded = folder.record(case)
     if recorded is None:
         raise EnvironmentFault(f"no room for a new case in {folder.path}")
@@ -85,21 +85,21 @@ def _case(
     report: Mapping[str, JsonValue],
     said: Said,
     labels: Labels,
-    reflector: Reflector,
+    desk: ReflectionDesk,
     provider: str,
     redactor: Redactor,
 ) -> FailureCase:
     """The case of a report. Its prompt is rendered anew from the redacted report: nothing of the other is in it."""
     words = said.error or f"the agent said {said.action}"
-    prompt = reflector.prompt(report)
-    failure = incident(reflector.agent, report, prompt, labels, said=words, provider=provider)
-    made = make_case(failure, redactor, today=date.today().isoformat(), render=lambda vars: _rendered(reflector, vars))
+    prompt = desk.prompt(report)
+    failure = incident(desk.agent, report, prompt, labels, said=words, provider=provider)
+    made = make_case(failure, redactor, today=date.today().isoformat(), render=lambda vars: _rendered(desk, vars))
     if isinstance(made, NotCaptured):
         raise EnvironmentFault(f"no case was written and nothing started: {made.reason}")
     return named_by_evidence(made)
 
 
-def _rendered(reflector: Reflector, vars: Mapping[str, JsonValue]) -> str:
+def _rendered(desk: ReflectionDesk, vars: Mapping[str, JsonValue]) -> str:
     diagnostics = vars["diagnostics"]
     assert isinstance(diagnostics, dict)
-    return reflector.prompt(diagnostics).text
+    return desk.prompt(diagnostics).text

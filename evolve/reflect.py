@@ -9,7 +9,7 @@ from typing import TextIO
 
 from evolve.command_line import guarded
 from evolve.core.errors import ExitCode, InputError, Location, Problem
-from evolve.reflecting import DEFAULT_AGENT, Outcome, Reflector, Report, open_reflector, read_report, stdin_lines
+from evolve.reflecting import DEFAULT_AGENT, Outcome, ReflectionDesk, Report, open_desk, read_report, stdin_lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,16 +18,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reports = _reports(options.diagnostics)
     lines = sys.stdout
     with redirect_stdout(sys.stderr):  # what a user's Python prints is no answer
-        reflector = open_reflector(options.agent, options.provider)
-        return asyncio.run(_answer_all(reflector, reports, options.concurrency, lines))
+        desk = open_desk(options.agent, options.provider)
+        return asyncio.run(_answer_all(desk, reports, options.concurrency, lines))
 
 
-async def _answer_all(reflector: Reflector, reports: Sequence[Report], concurrency: int, lines: TextIO) -> int:
+async def _answer_all(desk: ReflectionDesk, reports: Sequence[Report], concurrency: int, lines: TextIO) -> int:
     gate = asyncio.Semaphore(concurrency)
 
     async def one(report: Report) -> Outcome:
         async with gate:
-            return await reflector.reflect(report)
+            return await desk.reflect(report)
 
     code = ExitCode.DONE
     tasks = [asyncio.ensure_future(one(report)) for report in reports]
@@ -42,7 +42,7 @@ async def _answer_all(reflector: Reflector, reports: Sequence[Report], concurren
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await reflector.close()
+        await desk.close()
     return code
 
 

@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
     code: ExitCode
 
 
-class Reflector:
+class ReflectionDesk:
     """Asks one agent about failed jobs."""
 
     def __init__(self, agent: Agent, bank: DemoBank | None, templates: Templates, provider: Provider) -> None:
@@ -114,8 +114,8 @@ def no_action(output: JsonValue) -> str:
     return f"the model's answer is no valid action: {json.dumps(output)[:200]}"
 
 
-def open_reflector(agent: str, provider: str | None) -> Reflector:
-    """The reflector of an agent's name or file, and of a provider's id: else EVOLVE_PROVIDER's, else the agent's own.
+def open_desk(agent: str, provider: str | None) -> ReflectionDesk:
+    """The desk of an agent's name or file, and of a provider's id: else EVOLVE_PROVIDER's, else the agent's own.
 
     Raises:
         InputError: there is no such agent, or it or the provider is wrong.
@@ -125,7 +125,7 @@ def open_reflector(agent: str, provider: str | None) -> Reflector:
     loaded = load_agent(path)
     templates = Templates("strict")
     bank = load_bank(loaded, path, templates.render)
-    return Reflector(loaded, bank, templates, _open(provider_of(loaded, provider), templates))
+    return ReflectionDesk(loaded, bank, templates, _open(provider_of(loaded, provider), templates))
 
 
 def provider_of(agent: Agent, provider: str | None) -> str:

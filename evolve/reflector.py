@@ -24,7 +24,7 @@ class AgentReflector:
         self.calls = 0
 
     async def propose(self, inputs: Mapping[str, JsonValue]) -> str | None:
-        """See `Reflector.propose` in engine.py; an answer that is not text is told as the JSON that it is."""
+        """See `Reflector.propose` in proposing.py; an answer that is not text is told as the JSON that it is."""
         if self.calls >= self._cap:
             return None
         self.calls += 1

@@ -330,7 +330,7 @@ def test_secrets_of_a_report_stand_nowhere(world: World):
 
 def test_a_report_that_cannot_be_searched_for_secrets_is_written_nowhere(world: World, monkeypatch: pytest.MonkeyPatch):
     from evolve.adapting import take_in
-    from evolve.reflecting import open_reflector
+    from evolve.reflecting import open_desk
 
     def broken(text: str) -> list[Any]:
         raise RuntimeError(text)
@@ -344,7 +344,7 @@ def test_a_report_that_cannot_be_searched_for_secrets_is_written_nowhere(world: 
                 {"job_id": "web", "driver": "exec", "status": "failed", "stdout": "", "stderr": "s3cret"},
                 Said(Action.RESTART),
                 Labels(("free_port",)),
-                reflector=open_reflector("TRIAGE.md", None),
+                desk=open_desk("TRIAGE.md", None),
                 agent_file=world.folder / "TRIAGE.md",
                 provider="echo",
                 order=Order("TRIAGE.md", str(folder.path), str(world.folder)),
