@@ -86,7 +86,9 @@ class Archive:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = SharedFile(folder / "archive.sqlite", _SCHEMA, version=_VERSION, what="the archive")
+        # Nothing else knows what a rollback needs.
+        file = folder / "archive.sqlite"
+        self._file = SharedFile(file, _SCHEMA, version=_VERSION, what="the archive", is_synced=True)
 
     def begin(self, started: EvolutionStarted, *, agent_file: Path, winner_file: Path) -> "Recorder":
         """Writes a run down; its events go to what is returned. A second attempt tells anew where its files are."""

@@ -17,14 +17,17 @@ class SharedFile:
 
     Args:
         what: what the file is, for messages: "the ledger".
+        is_synced: whether the machine's own death (power, kernel) must leave the file whole, at most without its last
+            rows. Otherwise such a death may damage it. The death of a process never costs anything.
 
     Raises:
         EnvironmentFault: the folder cannot be written, the file is no database, or of another version. All methods
             raise it too, when the disk is full or the file stays locked.
     """
 
-    def __init__(self, path: Path, schema: str, *, version: int, what: str) -> None:
+    def __init__(self, path: Path, schema: str, *, version: int, what: str, is_synced: bool = False) -> None:
         self._path, self._schema, self._version, self._what = path, schema, version, what
+        self._synchronous = "NORMAL" if is_synced else "OFF"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = self._open()
@@ -81,8 +84,7 @@ class SharedFile:
                 hint="move the file away, or set EVOLVE_CACHE_DIR to another folder",
             )
         database.execute("PRAGMA journal_mode = WAL")
-        # The log survives the death of any process; only the machine's would cost the last rows.
-        database.execute("PRAGMA synchronous = OFF")
+        database.execute(f"PRAGMA synchronous = {self._synchronous}")
         database.executescript(self._schema)
         database.execute(f"PRAGMA user_version = {self._version}")
         return database
