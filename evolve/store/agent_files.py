@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from evolve.core.agents import Agent, AgentInput, Demo, DemoSettings, Render, se
 from evolve.core.errors import EnvironmentFault
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.json_value import JsonValue
-from evolve.store.agents import load_agent
+from evolve.store.agents import load_agent, load_bank
 
 _SETTINGS = DemoSettings("")
 
@@ -50,35 +51,73 @@ def bank_text(agent: Agent, demos: Sequence[Demo], render: Render) -> str:
 
 
 def write_agent(path: Path, agent: Agent, demos: Sequence[Demo], render: Render) -> list[Path]:
-    """Writes the agent and, when it shows demos, their bank; both are read back before they count.
+    """Writes the agent and, when it shows demos, their bank; both are read back before they take their places.
 
     Returns:
         The files written.
 
     Raises:
-        EnvironmentFault: a file cannot be written; then the agent's file is as it was.
+        EnvironmentFault: a file cannot be written; then both are as they were.
     """
-    written: list[Path] = []
+    texts: dict[Path, str] = {}
     if agent.demos:
         agent = replace(agent, demos=replace(agent.demos, bank=f"demos/{agent.name.lower()}.yaml"))
         assert agent.demos is not None
-        bank = path.parent / agent.demos.bank
-        _write(bank, bank_text(agent, demos, render))
-        written.append(bank)
-    _write(path, agent_text(agent))
-    load_agent(path)
-    return [*written, path]
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")  # another process may write the same agent
+        texts[path.parent / agent.demos.bank] = bank_text(agent, demos, render)
+    texts[path] = agent_text(agent)
+    # Another process may write the same agent: each has parts of its own.
+    parts = {place: place.with_name(f".{place.name}.{os.getpid()}") for place in texts}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for place, text in texts.items():
+            _written(parts[place], text, place)
+        _read_back(parts[path], parts, render)
+        _put(parts)
+    finally:
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink()
+    return [*texts]
+
+
+def _read_back(agent_part: Path, parts: Mapping[Path, Path], render: Render) -> None:
+    """Raises InputError where what was written is no agent, or no bank of it."""
+    agent = load_agent(agent_part)
+    if agent.demos:
+        bank = parts[agent_part.parent / agent.demos.bank]
+        load_bank(replace(agent, demos=replace(agent.demos, bank=f"demos/{bank.name}")), agent_part, render)
+
+
+def _written(part: Path, text: str, place: Path) -> None:
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
-        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+        raise _fault(place, error) from error
+
+
+def _put(parts: Mapping[Path, Path]) -> None:
+    """Moves each part to its place; where one cannot be moved, those before it go back."""
+    before: dict[Path, bytes | None] = {}
+    for place, part in parts.items():
+        try:
+            content = place.read_bytes() if place.is_file() else None
+            part.replace(place)
+        except OSError as error:
+            for moved, old in before.items():
+                _restore(moved, old)
+            raise _fault(place, error) from error
+        before[place] = content
+
+
+def _restore(place: Path, content: bytes | None) -> None:
+    if content is None:
+        place.unlink()
+    else:
+        place.write_bytes(content)
+
+
+def _fault(place: Path, error: OSError) -> EnvironmentFault:
+    return EnvironmentFault(f"cannot write {place}: {error.strerror or error}")
 
 
 def _input(item: AgentInput) -> dict[str, JsonValue]:
