@@ -206,6 +206,25 @@ def _opener(loaded: LoadedSuite, settings: Settings) -> Callable[[ProviderSpec],
     return opened
 
 
+def opened_provider(name: str, settings: Settings, templates: Templates) -> Provider:
+    """The provider of an id alone, with no suite around it; files are found from the working folder.
+
+    Raises:
+        InputError: there is no such provider.
+        EnvironmentFault: it cannot be opened here.
+    """
+    folder = os.getcwd()
+    return open_provider(
+        ProviderSpec(name),
+        base_dir=folder,
+        env=settings.env,
+        scripts=LocalScripts(),
+        files=LocalFiles(folder),
+        templates=templates,
+        settings=_provider_settings(settings),
+    )
+
+
 def _provider_settings(settings: Settings) -> ProviderSettings:
     return ProviderSettings.from_environment(settings.env, unknown_keys=settings.unknown_keys)
 

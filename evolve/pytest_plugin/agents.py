@@ -1,7 +1,6 @@
 """Agents for Python tests: the fixture `agent` asks them and records what was said; answers come from the store."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,20 +9,16 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from evolve.assembly import Settings, open_answers
+from evolve.assembly import Settings, open_answers, opened_provider
 from evolve.core.agents import Agent, DemoBank, render_agent
 from evolve.core.answers import Answer, Request
 from evolve.core.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.formats.json_text import json_or
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Provider
-from evolve.core.suite import ProviderSpec
 from evolve.core.templating.templates import Templates
-from evolve.providers import ProviderSettings, open_provider
 from evolve.pytest_plugin.session import settings_of
 from evolve.store.agents import find_agent, load_agent, load_bank
-from evolve.store.files import LocalFiles
-from evolve.store.scripts import LocalScripts
 
 T = TypeVar("T")
 
@@ -158,23 +153,12 @@ class AgentDesk:
 
     async def _ask(self, name: str, request: Request) -> Answer:
         if name not in self._providers:
-            self._providers[name] = self._open(name)
+            self._providers[name] = opened_provider(name, self._settings, self.templates)
         provider = self._providers[name]
         identity = provider.identity(request) if self._answers.remembers else None
         if identity is None:
             return await provider.answer(request)
         return await self._answers.once(identity, lambda: provider.answer(request))
-
-    def _open(self, name: str) -> Provider:
-        return open_provider(
-            ProviderSpec(name),
-            base_dir=os.getcwd(),
-            files=LocalFiles(os.getcwd()),
-            env=self._settings.env,
-            scripts=LocalScripts(),
-            templates=self.templates,
-            settings=ProviderSettings.from_environment(self._settings.env),
-        )
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
