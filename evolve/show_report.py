@@ -20,7 +20,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     archive = Archive(ProviderSettings.from_environment(os.environ).cache_dir)
     if options.list:
-        say(f"{record.run}  {record.agent}  {record.command}" for record in archive.runs())
+        listed = [f"{record.run}  {record.agent}  {record.command}" for record in archive.runs()]
+        say(listed or ["no run is archived yet"])
         return ExitCode.DONE
     from evolve.report.evolution_html import write_evolution_html
 
