@@ -9,10 +9,17 @@ from pathlib import Path
 
 from evolve.command_line import guarded
 from evolve.core.errors import ExitCode
-from evolve.promoting import check_promotable, demos_beside, next_version, promote, result_of
+from evolve.promoting import (
+    check_promotable,
+    compared_agent,
+    is_other_agent,
+    next_version,
+    promote,
+    result_of,
+    winner_of,
+)
 from evolve.providers import ProviderSettings
 from evolve.report.console import say
-from evolve.store.agents import find_agent, load_agent
 from evolve.store.archive import Archive
 from evolve.store.case_writer import is_ci
 
@@ -22,20 +29,22 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     archive = Archive(ProviderSettings.from_environment(os.environ).cache_dir)
     result = result_of(archive, options.run)
-    agent_path = find_agent(options.agent or result.record.agent_file)
+    agent_path = compared_agent(result, options.agent)
     target = Path(options.to) if options.to else agent_path
     check_promotable(result, target, may_be_provisional=options.provisional, is_ci=is_ci(os.environ))
-    winner_file = Path(result.record.winner_file)
-    winner = load_agent(winner_file)
+    winner, demos = winner_of(result)
     agent = next_version(result, winner, agent_path, target, date.today().isoformat())
-    promoted, pinned = promote(archive, result, agent, demos_beside(winner, winner_file), target)
-    say(_lines(promoted.agent, target, pinned, result.finished.reason))
+    is_uncompared = is_other_agent(target, agent_path) and target.exists()
+    promoted, pinned = promote(archive, result, agent, demos, target)
+    told = [f"{promoted.agent} is in {target}: {result.finished.reason}"]
+    if is_uncompared:
+        told.append(f"  compared with {result.started.agent}, not compared with {agent.name}@{agent.version - 1}")
+    say([*told, *_then(pinned)])
     return ExitCode.DONE
 
 
-def _lines(title: str, target: Path, pinned: Sequence[str], reason: str) -> list[str]:
-    lines = [f"{title} is in {target}: {reason}"]
-    lines += [f"  pinned {os.path.relpath(name)}" for name in pinned]
+def _then(pinned: Sequence[str]) -> list[str]:
+    lines = [f"  pinned {os.path.relpath(name)}" for name in pinned]
     return [*lines, "review it as a diff, then commit it with gate_log.jsonl; `evolve rollback` undoes it"]
 
 

@@ -1,4 +1,4 @@
-"""A winner becomes an agent's next version, with its evidence, as one diff that can be reviewed; and the way back."""
+"""A winner becomes an agent's next version, with its evidence, as one diff that can be reviewed."""
 
 import subprocess
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from evolve.core.agents import Agent, Demo
+from evolve.core.cases.failure_case import FailureCase
 from evolve.core.errors import InputError, Location, Problem
 from evolve.core.evolution_events import (
     CaseRecorded,
@@ -18,11 +19,11 @@ from evolve.core.evolution_events import (
     RolloutScored,
 )
 from evolve.core.json_value import JsonValue
-from evolve.core.search.genome import agent_of, genome_of
+from evolve.core.search.genome import agent_of, incumbent_of
 from evolve.core.templating.templates import Templates
 from evolve.store.agent_files import agent_text, write_agent
-from evolve.store.agents import load_agent, load_demos
-from evolve.store.archive import Archive, Promotion, RunRecord
+from evolve.store.agents import find_agent, load_agent, load_demos
+from evolve.store.archive import Archive, RunRecord
 from evolve.store.case_files import CaseFolder, load_case
 
 _Kind = TypeVar("_Kind")
@@ -50,12 +51,50 @@ def result_of(archive: Archive, name: str | None) -> Result:
     events = list(archive.events(record.run))
     started = _first(events, EvolutionStarted)
     finished = _first(events, EvolutionFinished)
-    if started is None or finished is None or finished.outcome == "interrupted":
+    if started is None or finished is None:
         raise InputError(Problem(f"run {record.run} has not ended", None, f"go on with it: {record.command}"))
     scored = [e for e in events if isinstance(e, RolloutScored) and e.candidate == finished.winner]
     passed = {e.task: e.passed for e in scored}
     gate = _first(events, GateDecided)
     return Result(record, started, gate, finished, frozenset(task for task, good in passed.items() if good))
+
+
+def winner_of(result: Result) -> tuple[Agent, list[Demo]]:
+    """The winner that the run left in its folder, and the bank beside it.
+
+    Raises:
+        InputError: it is not there any more, or is damaged.
+    """
+    path = Path(result.record.winner_file)
+    hint = f"run this again, its answers are free: {result.record.command}"
+    if not path.is_file():
+        message = f"the winner of run {result.record.run} is not there any more"
+        raise InputError(Problem(message, Location(str(path)), hint))
+    try:
+        winner = load_agent(path)
+        return winner, load_demos(winner, path)
+    except InputError as error:
+        raise InputError([replace(problem, hint=hint) for problem in error.problems]) from None
+
+
+def compared_agent(result: Result, named: str | None) -> Path:
+    """The file of the agent that the run compared its winner with; `named` is where it is now, if it was moved.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if named is not None:
+        return find_agent(named)
+    path = Path(result.record.agent_file)
+    if not path.is_file():
+        message = f"{result.started.agent}, the agent of run {result.record.run}, is not there any more"
+        raise InputError(Problem(message, Location(str(path)), "name the file that it is in now: --agent FILE.md"))
+    return path
+
+
+def is_other_agent(target: Path, agent_path: Path) -> bool:
+    """Whether the winner goes elsewhere than to the agent that it was compared with."""
+    return target.resolve() != agent_path.resolve()
 
 
 def check_promotable(result: Result, target: Path, *, may_be_provisional: bool, is_ci: bool) -> None:
@@ -75,6 +114,8 @@ def check_promotable(result: Result, target: Path, *, may_be_provisional: bool, 
         problems.append(
             Problem(f"{target} is under version control", None, "no agent is promoted in CI: promote by hand")
         )
+    if target.suffix != ".md":
+        problems.append(Problem("an agent's file ends in .md", Location(str(target)), "name another: --to FILE.md"))
     if problems:
         raise InputError(problems)
 
@@ -83,24 +124,43 @@ def next_version(result: Result, winner: Agent, agent_path: Path, target: Path, 
     """The winner as the target's next version, with its evidence.
 
     Raises:
-        InputError: the agent has changed since the run compared the winner with it.
+        InputError: the agent has changed since the run compared the winner with it, or the target takes or gives
+            other things than the winner.
     """
     now = load_agent(agent_path)
     if now.title != result.started.agent:
         message = f"it is {now.title} now; run {result.record.run} compared its winner with {result.started.agent}"
         raise InputError(Problem(message, Location(str(agent_path)), "evolve again from the present version"))
-    if agent_text(replace(agent_of(genome_of(now), now), evidence=None)) != result.started.incumbent.text:
+    if agent_text(replace(agent_of(incumbent_of(now), now), evidence=None)) != result.started.incumbent.text:
         message = f"it was edited since run {result.record.run} compared its winner with it"
         raise InputError(Problem(message, Location(str(agent_path)), "evolve again from the present text"))
     known = load_agent(target) if target.exists() else replace(winner, name=target.stem, version=0)
+    _check_contract(winner, known, target)
+    is_other = is_other_agent(target, agent_path)
+    compared: dict[str, JsonValue] = {"compared_with": now.title} if is_other else {}
     return replace(
         winner,
         name=known.name,
         version=known.version + 1,
-        description=known.description if target != agent_path else winner.description,
+        description=known.description if is_other else winner.description,
         parent=now.title,
-        evidence={**_suite_of(known), **_suite_of(now), **_evidence(result, today)},
+        evidence={**_suite_of(known), **_suite_of(now), **_evidence(result, today), **compared},
     )
+
+
+def _check_contract(winner: Agent, known: Agent, target: Path) -> None:
+    """Whoever uses the target's agent must be able to go on as before."""
+    where = Location(str(target))
+    problems = []
+    mine, theirs = ({item.name for item in agent.inputs} for agent in (winner, known))
+    if mine != theirs:
+        message = f"the winner's inputs are {sorted(mine)}, those of {known.title} are {sorted(theirs)}"
+        problems.append(Problem(message, where, "name a new file: --to FILE.md"))
+    if winner.output != known.output:
+        message = f"the winner's output schema differs from that of {known.title}"
+        problems.append(Problem(message, where, "name a new file: --to FILE.md"))
+    if problems:
+        raise InputError(problems)
 
 
 def promote(
@@ -112,8 +172,9 @@ def promote(
         The event, and the failure cases that are pinned now.
     """
     bank = target.parent / "demos" / f"{agent.name.lower()}.yaml"
-    before = {str(path.resolve()): _text(path) for path in (target, bank)}
+    before = {str(path.resolve()): text_in(path) for path in (target, bank)}
     written = write_agent(target, agent, demos, Templates("strict").render)
+    # Only what is in its place is written down, or pins anything.
     pinned = _pin(result)
     after = {str(path.resolve()): path.read_text(encoding="utf-8") for path in written}
     kept = {name: text for name, text in before.items() if name in after}
@@ -126,37 +187,6 @@ def promote(
 def _pinned_event(file: str) -> CaseRecorded:
     case = load_case(Path(file))
     return CaseRecorded(file, case.fingerprint, case.agent, case.status, "pinned")
-
-
-def undo(archive: Archive, promotion: Promotion) -> list[str]:
-    """Puts back what a promotion changed; the cases that it pinned are open again.
-
-    Returns:
-        The files that were changed.
-
-    Raises:
-        InputError: a file was changed since; then nothing is touched.
-    """
-    changed = [name for name, text in promotion.after.items() if _text(Path(name)) != text]
-    if changed:
-        hint = "use your version control to go back, or undo those changes first"
-        raise InputError([Problem("changed since the promotion", Location(name), hint) for name in changed])
-    for name, text in promotion.before.items():
-        if text is None:
-            Path(name).unlink(missing_ok=True)
-        else:
-            Path(name).write_text(text, encoding="utf-8")
-    opened = [name for name in promotion.pinned if Path(name).is_file()]
-    for name in opened:
-        path = Path(name)
-        CaseFolder(path.parent).update(path, lambda case: replace(case, status="open"))
-    archive.note_undone(promotion)
-    return [*promotion.before, *opened]
-
-
-def demos_beside(agent: Agent, path: Path) -> list[Demo]:
-    """The bank of the winner that a run left in its folder."""
-    return load_demos(agent, path) if agent.demos else []
 
 
 def _first(events: Sequence[EvolutionEvent], kind: type[_Kind]) -> _Kind | None:
@@ -201,12 +231,18 @@ def _pin(result: Result) -> list[str]:
     for task in mended:
         path = Path(task.file)
         if path.is_file():
-            CaseFolder(path.parent).update(path, lambda case: replace(case, status="pinned"))
-            pinned.append(str(path.resolve()))
+            case = CaseFolder(path.parent).update(path, _pinned_if_open)
+            pinned += [str(path.resolve())] if case.status == "pinned" else []
     return pinned
 
 
-def _text(path: Path) -> str | None:
+def _pinned_if_open(case: FailureCase) -> FailureCase:
+    """A case that a person retired since the run stays retired."""
+    return replace(case, status="pinned") if case.status == "open" else case
+
+
+def text_in(path: Path) -> str | None:
+    """The text of a file; None where there is none."""
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
