@@ -229,7 +229,7 @@ def _pin(result: Result) -> list[str]:
     mended = [task for task in result.started.tasks if task.status == "open" and task.id in result.passed]
     pinned = []
     for task in mended:
-        path = Path(task.file)
+        path = Path(result.record.folder, task.file)
         if path.is_file():
             case = CaseFolder(path.parent).update(path, _pinned_if_open)
             pinned += [str(path.resolve())] if case.status == "pinned" else []

@@ -2,6 +2,7 @@
 
 archive.sqlite
   runs        run, agent, command, when it began last, the agent's file, where the winner's file goes
+  folders     run, the folder in which it ran last, to which the paths in its events are relative
   candidates  run, id, parents, operator, note, genome as JSON
   attempts    run, attempt: each process that goes on with a run has its own number
   events      run, attempt, number, event as a line of JSON; a run that is resumed tells its events anew
@@ -25,6 +26,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs
   (run TEXT PRIMARY KEY, agent TEXT NOT NULL, command TEXT NOT NULL, started REAL NOT NULL,
    agent_file TEXT NOT NULL, winner_file TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS folders (run TEXT PRIMARY KEY, folder TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS candidates
   (run TEXT, id TEXT, parents TEXT NOT NULL, operator TEXT NOT NULL, note TEXT NOT NULL, genome TEXT NOT NULL,
    PRIMARY KEY (run, id)) WITHOUT ROWID;
@@ -60,6 +62,8 @@ class RunRecord:
     """Absolute, as the next."""
     winner_file: str
     """Where the run leaves its winner as an agent file."""
+    folder: str
+    """Where the run's command was given; empty for a run of a version that did not write it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Archive:
             *row,
             *places,
         )
+        self._file.do("INSERT OR REPLACE INTO folders VALUES (?, ?)", started.run, str(Path.cwd()))
         attempt = self._file.one(_NEXT_ATTEMPT, started.run)
         assert attempt is not None
         return Recorder(self._file, started.run, attempt[0])
@@ -112,7 +117,8 @@ class Archive:
     def runs(self) -> list[RunRecord]:
         """All runs, the newest first."""
         rows = self._file.all(
-            "SELECT run, agent, command, started, agent_file, winner_file FROM runs ORDER BY started DESC, run"
+            "SELECT run, agent, command, started, agent_file, winner_file, coalesce(folder, '') "
+            "FROM runs LEFT JOIN folders USING (run) ORDER BY started DESC, run"
         )
         return [RunRecord(*row) for row in rows]
 

@@ -21,6 +21,7 @@ from evolve.core.evolution_events import (
     EvolutionEvent,
     EvolutionFinished,
     EvolutionStarted,
+    Promoted,
     ProposalRejected,
 )
 from evolve.core.search.genome import Genome
@@ -161,6 +162,23 @@ def test_a_candidate_that_is_proposed_again_stays_as_it_was(archive):
     recorder.candidate(genome, ("c0",), "first", "")
     recorder.candidate(genome, ("c1",), "second", "")
     assert archive.genome("a run", genome.id) == genome
+
+
+def test_what_happens_after_a_run_is_told_with_the_attempt_that_ended(archive):
+    ended = begun(archive, started("a run"))
+    for event in (started("a run"), finished()):
+        ended.event(event)
+    begun(archive, started("a run")).event(started("a run"))
+    promoted = Promoted("AGENT@2", "A.md", "c1", "proven")
+    archive.append("a run", [promoted, promoted])
+    assert list(archive.events("a run")) == [started("a run"), finished(), promoted, promoted]
+
+
+def test_a_run_tells_where_its_command_was_given(archive):
+    begun(archive, started("a run"))
+    assert Path(archive.find(None).folder) == Path.cwd()
+    archive._file.do("DELETE FROM folders")  # as an earlier version wrote it
+    assert archive.find(None).folder == ""
 
 
 def _attempt(folder: str, number: int) -> None:
