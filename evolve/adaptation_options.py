@@ -1,9 +1,9 @@
 """The words of `evolve adapt`."""
 
 import argparse
-import re
 from collections.abc import Sequence
 
+from evolve.argument_types import budget, positive
 from evolve.core.adaptation import PER_DAY
 from evolve.core.errors import InputError, Problem
 from evolve.core.reflection import MODEL_ACTIONS, Action
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--output-dir", metavar="DIR", help="where reports go, as in `evolve --output-dir`")
     add(
         "--per-day",
-        type=_positive,
+        type=positive,
         default=PER_DAY,
         metavar="N",
         help=f"evolutions of one agent that may start on one day; default {PER_DAY}",
@@ -80,13 +80,6 @@ def _one(text: str) -> list[str]:
 
 
 def _budget(text: str) -> str:
-    if not re.fullmatch(r"0*[1-9]\d*|\d+(\.\d+)?m", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of answers nor minutes such as 5m")
+    """The words as they are, checked: they are handed on to `evolve`."""
+    budget(text)
     return text
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return number
