@@ -98,9 +98,10 @@ class _Call:
         options = self._options
         desk = open_desk(self._agent, options.provider)
         labels = Labels(tuple(options.accepted), tuple(options.forbidden)).checked(desk.agent.output)
+        redactor = redactor_for(os.environ, self._cache_dir)
         try:
             diagnostics = desk.read(read_report(options.diagnostics))
-            said = Said(Action(options.answer)) if options.answer else await ask(desk, diagnostics)
+            said = Said(Action(options.answer)) if options.answer else await ask(desk, diagnostics, redactor)
             return take_in(
                 diagnostics,
                 said,
@@ -111,7 +112,7 @@ class _Call:
                 order=self._order(),
                 queue=self._queue,
                 folder=_case_folder(options.cases),
-                redactor=redactor_for(os.environ, self._cache_dir),
+                redactor=redactor,
             )
         finally:
             await desk.close()

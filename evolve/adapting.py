@@ -1,9 +1,9 @@
 """Takes a failed job in: the agent is asked, its failure becomes a case, and the case waits for an evolution."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 from evolve.core.adaptation import Labels, Order, incident, named_by_evidence, step_after, with_labels
 from evolve.core.adaptation_status import Said, Taken
@@ -18,9 +18,11 @@ from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agent_files import agent_text
 from evolve.store.case_files import CaseFolder
 
+_NOT_SHOWN: Final = "the model's answer is no valid action (not shown: it could not be searched for secrets)"
 
-async def ask(desk: ReflectionDesk, diagnostics: Mapping[str, JsonValue]) -> Said:
-    """The agent's answer.
+
+async def ask(desk: ReflectionDesk, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> Said:
+    """The agent's answer, as it may be told: a model may repeat a secret of the report.
 
     Raises:
         EnvironmentFault: the endpoint failed, which says nothing about the agent.
@@ -28,7 +30,7 @@ async def ask(desk: ReflectionDesk, diagnostics: Mapping[str, JsonValue]) -> Sai
     """
     output = await desk.ask(diagnostics)
     action = read_action(output)
-    return Said(Action.ERROR, no_action(output)) if action is None else Said(action)
+    return Said(action) if action is not None else Said(Action.ERROR, _refused(output, diagnostics, redactor))
 
 
 def take_in(
@@ -51,7 +53,6 @@ def take_in(
         EnvironmentFault: the report could not be searched for secrets, or a file cannot be written.
     """
     agent = desk.agent
-    said = _shown(said, redactor.with_ids(known_ids(dict(report))))
     taken = Taken(str(report["job_id"]), agent.title, said)
     if labels.holds(said.action):
         return taken
@@ -69,16 +70,12 @@ def take_in(
     return Taken(taken.job_id, agent.title, said, recorded, step, is_new, evolved)
 
 
-def _shown(said: Said, redactor: Redactor) -> Said:
-    """What the agent said, as it may be told: a model may repeat a secret of the report."""
-    if not said.error:
-        return said
+def _refused(output: JsonValue, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> str:
+    """Why an answer names no action. It is redacted whole: half a secret, or one in JSON's escapes, is not found."""
     try:
-        return replace(said, error=str(redactor.redact(said.error)))
+        return no_action(redactor.with_ids(known_ids(dict(diagnostics))).redact(output))
     except CannotRedact:
-        return replace(
-            said, error="the model's answer is no valid action (not shown: it cannot be searched for secrets)"
-        )
+        return _NOT_SHOWN
 
 
 def _case(

@@ -1,5 +1,6 @@
 """`evolve adapt` as a process: what a failed job starts, what waits, and what survives the death of any process."""
 
+import asyncio
 import json
 import os
 import random
@@ -355,6 +356,56 @@ def test_a_report_that_cannot_be_searched_for_secrets_is_written_nowhere(world: 
         assert queue.status() == ()
     assert "s3cret" not in str(caught.value)
     assert world.cases() == []
+
+
+@pytest.mark.parametrize("start", [20, 176])
+def test_a_secret_that_the_model_repeats_is_not_told(world: World, start: int):
+    (world.folder / "model.py").write_text(
+        "def call_api(prompt, options, context):\n"
+        f"    return {{'output': 'x ' * {start // 2} + 'API_TOKEN is hunter2-hunter2-hunter2 \\\\'}}\n"
+    )
+    for form in ((), ("--json",)):
+        done = world.run("-", "--agent", "TRIAGE.md", *form, stdin=json.dumps(report("bind")))
+        assert done.returncode == 0, done.stderr
+        assert "is no valid action" in done.stdout
+        assert "hunter" not in done.stdout + done.stderr
+
+
+def test_an_answer_that_cannot_be_searched_for_secrets_is_not_shown(world: World, monkeypatch: pytest.MonkeyPatch):
+    from evolve.adapting import ask
+    from evolve.reflecting import open_desk
+
+    def broken(text: str) -> list[Any]:
+        raise RuntimeError(text)
+
+    async def answer() -> Said:
+        desk = open_desk("TRIAGE.md", "python:model.py")
+        try:
+            return await ask(desk, report("bind"), Redactor(scanners=[broken]))  # type: ignore[arg-type]
+        finally:
+            await desk.close()
+
+    monkeypatch.chdir(world.folder)
+    monkeypatch.setenv("EVOLVE_CACHE_DIR", str(world.cache))
+    (world.folder / "model.py").write_text("def call_api(*_):\n    return {'output': 'it is s3cret'}\n")
+    said = asyncio.run(answer())
+    assert said.action == Action.ERROR
+    assert "(not shown" in said.error
+    assert "s3cret" not in said.error
+
+
+@pytest.mark.parametrize("word", ["false", "0", ""])
+def test_a_variable_that_says_no_is_no_ci(world: World, word: str):
+    done = subprocess.run(
+        world.words("-", "--agent", "TRIAGE.md", "--json"),
+        cwd=world.folder,
+        env={**world.env, "CI": word},
+        input=json.dumps(report("x")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(done.stdout)["case"].startswith("failure_cases/TRIAGE/"), done.stderr
 
 
 def test_in_ci_new_cases_go_where_artifacts_are_kept(world: World):

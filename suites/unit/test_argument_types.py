@@ -17,7 +17,7 @@ def test_a_budget_is_a_number_of_answers_or_minutes(text: str, value: Budget):
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "0m", "0.0m", "m", "5 m", "5s", "1.5", "٣", "9" * 5000, "inf", "5m\n"])
 def test_no_other_budget_is_taken_and_the_message_mentions_minutes(text: str):
-    with pytest.raises(ArgumentTypeError, match="^takes a number of answers, or minutes such as 5m"):
+    with pytest.raises(ArgumentTypeError, match=r"^takes a number of answers, or minutes such as 5m"):
         budget(text)
 
 
