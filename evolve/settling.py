@@ -78,8 +78,8 @@ class _Settler:
             stored.case, fails, max_questions=self._rollouts.budget.left, render=lambda vars: self._prompt(task, vars)
         )
         folder = CaseFolder(stored.path.parent)
-        case = folder.update(stored.path, lambda now: _merged(now, found.case))
-        if not found.change:
+        case = folder.update(stored.path, lambda now: _merged(now, stored.case, found.case))
+        if not found.change or (case.vars, case.status) != (found.case.vars, found.case.status):
             return None
         return CaseRecorded(str(stored.path), case.fingerprint, case.agent, case.status, found.change)
 
@@ -108,9 +108,9 @@ class _Settler:
         return lookups(labelled, keys)[1]
 
 
-def _merged(now: FailureCase, found: FailureCase) -> FailureCase:
-    """The case as it is now, with what was found; labels that a person gave meanwhile stay."""
-    if now.status != "open":
+def _merged(now: FailureCase, read: FailureCase, found: FailureCase) -> FailureCase:
+    """The case with what was found of it; as it is now where a person has changed it since it was read."""
+    if now != read:
         return now
     return replace(now, vars=found.vars, prompt=found.prompt, status=found.status, is_settled=found.is_settled)
 

@@ -61,7 +61,9 @@ class CaseFolder:
                 return None
             self._room -= 1
             path = self._inbox / case.agent / f"{slug(case.source.test.rpartition('::')[2])}_{case.fingerprint}.yaml"
-            with _locked(path.parent):
+            with _locked(
+                path.parent
+            ):  # that of `update`; always after the folder's own, so that nobody waits in a ring
                 _write(path, to_text(case))
             return _event(path, case, case.status, "new")
 
@@ -132,9 +134,11 @@ def _event(path: Path, case: FailureCase, status: str, change: str) -> CaseRecor
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(".writing")  # one name: what a killed process left is written over by the next
+    part = path.with_name(f".writing.{os.getpid()}")  # one each, also where a network's file system knows no locks
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(".writing*"):  # by killed processes: the folder is ours
+            left.unlink(missing_ok=True)
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:

@@ -31,6 +31,23 @@ for number in numbers:
 """
 
 
+PINNER = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from evolve.store.case_files import CaseFolder
+
+path, count = Path(sys.argv[1]), int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(count):
+    status = ("pinned", "open")[number % 2]
+    after = CaseFolder(path.parent).update(path, lambda case: replace(case, status=status, family=f"{case.family}."))
+    print(number, after.status, flush=True)
+"""
+
+
 def start(folder: Path, seed: int, count: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", WRITER, str(folder), str(seed), str(count)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -56,6 +73,23 @@ def test_each_case_is_new_for_one_process_only(tmp_path: Path):
     cases = CaseFolder(tmp_path).load_all()
     assert sorted(int(stored.case.fingerprint, 16) for stored in cases) == list(range(40))
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 40
+
+
+def test_cases_are_recorded_while_others_are_pinned_and_no_change_is_lost(tmp_path: Path):
+    first = start(tmp_path, 0, 1)
+    begin([first])
+    first.communicate(timeout=60)
+    ((path, _),) = CaseFolder(tmp_path).load_all()
+    words = [sys.executable, "-c", PINNER, str(path), "40"]
+    pinners = [subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    writers = [*pinners, start(tmp_path, 1, 40)]
+    begin(writers)
+    for writer in writers:
+        writer.communicate(timeout=120)
+    assert [writer.returncode for writer in writers] == [0] * 3
+    assert len(CaseFolder(tmp_path).load_all()) == 40
+    assert CaseFolder(tmp_path).load(path).family.endswith("." * 80)
+    assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 40
 
 
 def test_a_killed_writer_leaves_whole_files_and_the_next_one_goes_on(tmp_path: Path):

@@ -1,6 +1,7 @@
 """`evolve --shrink-budget`: new failure cases are asked again first, made small, or found flaky."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,28 @@ def test_a_case_that_does_not_fail_again_is_flaky_and_drives_nothing(work: Small
     assert (case.status, case.vars["thing"]) == ("flaky", THING)
     assert recorded(work) == ["flaky"]
     assert not case.drives_evolution
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"accepted": ("blue",)}, {"status": "pinned"}, {"description": "told better"}],
+    ids=lambda it: next(iter(it)),
+)
+def test_a_case_that_a_person_changes_meanwhile_stays_as_that_person_left_it(
+    work: SmallEvolution, changes: dict[str, object]
+) -> None:
+    path = work.folder / "cases" / "table_0123456789ab.yaml"
+    person = replace(case_of(work), **changes)  # type: ignore[arg-type]
+    (work.folder / "other.txt").write_text(to_text(person))
+    # The model's first answer is the moment at which somebody writes.
+    (work.folder / "model.py").write_text(
+        "import shutil\n"
+        + (STUBBORN % "'red'").replace("    colour", f"    shutil.copy('other.txt', {str(path)!r})\n    colour", 1)
+    )
+    ended = work.run("--test-case", "cases", "--shrink-budget", "60", budget=40)
+    assert ended.returncode == 0, ended.stderr
+    assert case_of(work) == person
+    assert recorded(work) == []
 
 
 def test_without_a_budget_for_it_cases_stay_as_they_are(work: SmallEvolution) -> None:

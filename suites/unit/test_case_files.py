@@ -1,5 +1,10 @@
 """The folder of failure cases."""
 
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,6 +114,48 @@ def test_an_update_that_fails_writes_nothing(tmp_path: Path):
     assert folder.update(path, lambda case: replace(case, status="pinned")).status == "pinned"
     assert folder.load(path).status == "pinned"
     assert sorted(file.name for file in tmp_path.rglob("*") if file.is_file()) == [path.name]
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The lock of a folder, as another process holds it while it writes there."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@pytest.mark.parametrize("root", ["", "AN_AGENT"])
+def test_recording_and_pinning_wait_for_whoever_writes_in_the_agents_folder(tmp_path: Path, root: str):
+    path = Path(CaseFolder(tmp_path).record(a_case()).file)  # type: ignore[union-attr]
+    pinning = threading.Thread(
+        target=lambda: CaseFolder(tmp_path / root).update(path, lambda case: replace(case, status="pinned"))
+    )
+    recording = threading.Thread(target=lambda: CaseFolder(tmp_path).record(a_case(2)))
+    with held(path.parent):
+        for writer in (pinning, recording):
+            writer.start()
+            writer.join(0.3)
+        assert pinning.is_alive()
+        assert recording.is_alive()
+    pinning.join(30)
+    recording.join(30)
+    found = {stored.case.fingerprint: stored.case.status for stored in CaseFolder(tmp_path).load_all()}
+    assert found == {"000000000001": "pinned", "000000000002": "open"}
+
+
+def test_what_a_killed_writer_left_is_taken_away_and_never_read(tmp_path: Path):
+    folder = CaseFolder(tmp_path)
+    path = Path(folder.record(a_case()).file)  # type: ignore[union-attr]
+    path.with_name(".writing.1").write_text("agent: [")
+    assert len(folder.load_all()) == 1
+    folder.record(a_case(2))
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "test-1_000000000001.yaml",
+        "test-2_000000000002.yaml",
+    ]
 
 
 def test_a_folder_that_cannot_be_written_is_the_environments_fault(tmp_path: Path):
