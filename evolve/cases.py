@@ -17,7 +17,7 @@ from evolve.core.formats.yaml12 import dump_yaml
 from evolve.providers import ProviderSettings
 from evolve.report.console import say
 from evolve.store.agents import find_agent, load_agent
-from evolve.store.case_files import CaseFolder, StoredCase, load_cases
+from evolve.store.case_files import CaseFolder, StoredCase, load_cases, yaml_files
 from evolve.store.case_writer import redactor_for
 
 FOLDER = "failure_cases"
@@ -36,7 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(options: argparse.Namespace) -> None:
-    """Lists the cases of the folder."""
+    """Lists the cases of the folder; a project without failures has none, but who names a folder means one."""
+    if options.folder != FOLDER and not Path(options.folder).is_dir():
+        raise InputError(
+            Problem("no such folder", Location(options.folder), "--folder takes a folder of failure cases")
+        )
     found = [
         stored
         for stored in CaseFolder(options.folder).load_all()
@@ -140,7 +144,7 @@ def _case_files(sources: Iterable[str]) -> Iterator[Path]:
         raise InputError(problems)
     for name in sources:
         path = Path(name)
-        yield from sorted(path.glob("**/*.yaml")) if path.is_dir() else [path]
+        yield from yaml_files(path) if path.is_dir() else [path]
 
 
 # --- what is shown

@@ -80,7 +80,7 @@ class CaseFolder:
         Raises:
             InputError: with every problem of every file.
         """
-        return load_cases(sorted(path for path in self.path.glob("**/*.yaml") if not path.name.startswith(".")))
+        return load_cases(yaml_files(self.path))
 
     def load(self, path: Path | str) -> FailureCase:
         """The case of a file; raises InputError with all its problems."""
@@ -100,6 +100,11 @@ class CaseFolder:
             if after != before:
                 _write(Path(path), to_text(after))
             return after
+
+
+def yaml_files(folder: Path) -> list[Path]:
+    """What may be cases in a folder and below; editors' and systems' dot-files are none."""
+    return sorted(path for path in folder.glob("**/*.yaml") if not path.name.startswith("."))
 
 
 def load_case(path: Path) -> FailureCase:

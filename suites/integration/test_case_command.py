@@ -78,6 +78,22 @@ def test_cases_are_listed_by_agent_status_and_label(files, capsys):
     assert capsys.readouterr().out == "no such failure cases in failure_cases\n"
 
 
+def test_a_folder_that_is_not_there_is_told_and_a_project_without_cases_has_none(capsys):
+    assert main(["cases", "list", "--folder", "typo"]) == 2
+    assert "typo: no such folder" in capsys.readouterr().err
+    assert main(["cases", "list"]) == 0
+    assert capsys.readouterr().out == "no such failure cases in failure_cases\n"
+
+
+def test_dot_files_are_no_cases_to_bring_in(files, capsys):
+    Path("in").mkdir()
+    Path("in/._one.yaml").write_bytes(b"\0\5")
+    Path("in/one.yaml").write_text(Path(files["one"]).read_text())
+    capsys.readouterr()
+    assert main(["cases", "import", "in", "--folder", "other"]) == 0
+    assert capsys.readouterr().out.count("new: ") == 1
+
+
 def test_a_case_is_shown_by_its_fingerprint(files, capsys):
     case = CaseFolder("failure_cases").load(files["one"])
     capsys.readouterr()
