@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from evolve.argument_types import budget, positive
 from evolve.core.adaptation import PER_DAY
-from evolve.core.errors import InputError, Problem
+from evolve.core.errors import InputError, Location, Problem
 from evolve.core.reflection import MODEL_ACTIONS, Action
 from evolve.reflecting import DEFAULT_AGENT
 from evolve.store.case_writer import CI_FOLDER
@@ -25,6 +26,8 @@ def read_options(arguments: Sequence[str]) -> argparse.Namespace:
         problems.append(Problem("no diagnostics given", None, "name a JSON file, or - for standard input"))
     if options.diagnostics is not None and (options.status or options.work):
         problems.append(Problem(f"{options.diagnostics}: --status and --work take no diagnostics"))
+    if options.suite and not Path(options.suite).is_file():
+        problems.append(Problem("no such file", Location(options.suite), "--suite takes the file of the agent's suite"))
     known = {*MODEL_ACTIONS, Action.ERROR}
     if options.answer and options.answer not in known:
         problems.append(Problem(f"--answer {options.answer}: no action", None, f"known: {', '.join(sorted(known))}"))

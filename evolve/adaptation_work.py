@@ -95,7 +95,8 @@ class Worker:
             self.say(f"evolving {Path(batch.agent).stem} for {counted(len(batch.failures))}")
             told = self._run(batch, cases)
         except BaseException as error:  # whatever it was: nothing may be lost
-            self.queue.give_back(batch, f"stopped: {str(error) or type(error).__name__}")
+            why = f"stopped: {str(error) or type(error).__name__}"
+            self.queue.give_back(batch, why, counts=not isinstance(error, InputError))
             raise
         self.queue.finish(batch, str(told["run"]), str(told["outcome"]))
         return told

@@ -81,7 +81,10 @@ class AdaptationQueue:
         return bool(self._failures("agent = ?", agent))
 
     def started_today(self, agent: str) -> int:
-        """How many evolutions of the agent were started today, those that were killed included."""
+        """How many evolutions of the agent were started today, those that were killed included.
+
+        Those that were given back as the user's mistake are not: they bought nothing, and the right command comes next.
+        """
         row = self._rows("SELECT count(*) FROM runs WHERE agent = ? AND day = ?", agent, self._today())
         return int(row[0][0])
 
@@ -99,7 +102,9 @@ class AdaptationQueue:
                 "INSERT INTO runs (agent, owner, day, started, log) VALUES (?, ?, ?, ?, ?)", row
             ).lastrowid
             database.execute("UPDATE failures SET run = ? WHERE agent = ?", (number, agent))
-            newest = self._rows("SELECT orders FROM failures WHERE agent = ? ORDER BY number DESC LIMIT 1", agent)
+            newest = self._rows(
+                "SELECT orders FROM failures WHERE agent = ? ORDER BY queued DESC, number DESC LIMIT 1", agent
+            )
         return Batch(int(number or 0), agent, taken, Order.from_text(newest[0][0]))
 
     def finish(self, batch: Batch, run: str, outcome: str) -> None:
@@ -112,9 +117,15 @@ class AdaptationQueue:
             database.execute("DELETE FROM failures WHERE run = ?", (batch.number,))
             self._end(batch, outcome)
 
-    def give_back(self, batch: Batch, why: str) -> None:
-        """The evolution could not be carried through: its failures wait for the next one."""
+    def give_back(self, batch: Batch, why: str, *, counts: bool = True) -> None:
+        """The evolution could not be carried through: its failures wait for the next one.
+
+        Args:
+            counts: whether it was one of the evolutions of its day.
+        """
         with self._changing() as database:
+            if not counts:
+                database.execute("UPDATE runs SET day = '' WHERE number = ?", (batch.number,))
             database.execute("UPDATE failures SET run = NULL WHERE run = ?", (batch.number,))
             self._end(batch, why)
 

@@ -318,6 +318,27 @@ def test_an_evolution_whose_endpoint_dies_keeps_its_failures(world: World):
     assert world.status()["waiting"] == []
 
 
+def test_a_suite_that_is_not_there_is_told_before_anything_is_asked_or_queued(world: World):
+    done = world.run("-", *world.settings, "--suite", "nope.json", "--wait", stdin=json.dumps(report("bind")))
+    assert done.returncode == 2
+    assert "nope.json: no such file" in done.stderr
+    assert world.cases() == []
+    assert world.run("--status").stdout == "nothing runs and nothing waits\n"
+
+
+def test_the_corrected_command_runs_as_corrected_and_the_wrong_one_did_not_count(world: World):
+    (world.folder / "wrong.json").write_text("{}")
+    cause = json.dumps(report(CAUSES["free_port"][0]))
+    limit = ("--wait", "--per-day", "1", "--json")
+    wrong = world.run("-", *world.settings, "--suite", "wrong.json", *limit, stdin=cause)
+    assert wrong.returncode == 2, wrong.stderr
+    assert "wrong.json" in world.status()["last"]["outcome"]
+    right = world.run("-", *world.settings, *limit, stdin=cause)
+    assert right.returncode == 0, right.stderr
+    assert [evolution["outcome"] for evolution in json.loads(right.stdout)["evolutions"]] == ["proven"]
+    assert world.status()["started_today"] == 1
+
+
 def test_secrets_of_a_report_stand_nowhere(world: World):
     secret = "ghp_" + "a1B2c3D4e5" * 4
     cause = f"{CAUSES['free_port'][0]} token={secret} and hunter2-hunter2-hunter2"

@@ -44,6 +44,40 @@ def test_one_evolution_takes_all_failures_of_its_agent_with_the_newest_order(que
     assert queue.waits("B")
 
 
+def test_a_failure_that_waits_takes_the_order_of_the_last_call(tmp_path: Path):
+    times = iter(range(1, 10))
+    wrong, right = (Order("A.md", "/cases", "/home", suite=suite) for suite in ("nope.yaml", "suite.yaml"))
+    with closing(AdaptationQueue(tmp_path, clock=lambda: float(next(times)))) as queue:
+        queue.add("A", "f1", "one.yaml", wrong, "k1")
+        queue.add("A", "f2", "two.yaml", wrong, "k1")
+        assert not queue.add("A", "f1", "moved.yaml", right, "k2")
+        batch = queue.begin("A")
+        assert batch is not None
+        assert batch.order == right
+        assert [(item.file, item.queued_s) for item in batch.failures] == [("moved.yaml", 3.0), ("two.yaml", 2.0)]
+        queue.finish(batch, "run-1", "proven")
+        assert queue.evolved("A", "f1", "k2") == ("run-1", "proven")
+        assert queue.evolved("A", "f1", "k1") is None
+
+
+def test_a_failure_that_is_under_way_keeps_the_order_that_it_runs_with(queue: AdaptationQueue):
+    queue.add("A", "f1", "one.yaml", ORDER, "k1")
+    batch = queue.begin("A")
+    assert batch is not None
+    assert not queue.add("A", "f1", "one.yaml", Order("A.md", "/cases", "/home", seed=7), "k2")
+    queue.finish(batch, "run-1", "proven")
+    assert queue.evolved("A", "f1", "k1") == ("run-1", "proven")
+
+
+def test_a_run_that_was_the_users_mistake_is_none_of_the_days(queue: AdaptationQueue):
+    queue.add("A", "f1", "one.yaml", ORDER, "k")
+    for counts, started in ((False, 0), (True, 1)):
+        batch = queue.begin("A")
+        assert batch is not None
+        queue.give_back(batch, "stopped", counts=counts)
+        assert queue.started_today("A") == started
+
+
 def test_a_failure_that_comes_meanwhile_stays_when_the_evolution_ends(queue: AdaptationQueue):
     queue.add("A", "f1", "one.yaml", ORDER, "k")
     batch = queue.begin("A")
