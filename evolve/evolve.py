@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evolve.argument_types import budget, positive, whole
 from evolve.assembly import DEFAULT_PROVIDER, Settings
 from evolve.command_line import INTERRUPTED, guarded
 from evolve.core.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
@@ -276,12 +276,12 @@ def _known_budget(archive: Archive, run: str) -> int | None:
 def _wish(options: argparse.Namespace, arguments: Sequence[str]) -> Wish:
     if not options.test_case and not options.suite:
         raise InputError(Problem("nothing to evolve on", None, "name failure cases (--test-case) or a suite (--suite)"))
-    budget, minutes = options.budget
+    answers, minutes = options.budget
     return Wish(
         cases=tuple(options.test_case),
         suite=options.suite,
         agent=options.agent,
-        budget=budget,
+        budget=answers,
         minutes=minutes,
         seed=options.seed,
         provider=options.provider,
@@ -308,7 +308,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--agent", metavar="NAME|FILE.md", help="default: the agent that the cases name")
     add(
         "--budget",
-        type=_budget,
+        type=budget,
         default=(DEFAULT_BUDGET, None),
         metavar="N|Nm",
         help=f"answers that search and gate may buy together, or minutes (5m), as measured; default {DEFAULT_BUDGET}",
@@ -320,43 +320,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--reflector", metavar="ID", help="a capable model that writes proposals; default: EVOLVE_REFLECTOR, else none")
     add(
         "--reflector-cap",
-        type=_positive,
+        type=positive,
         default=30,
         metavar="N",
         help="questions to the reflector at most; default 30",
     )
     add(
         "--shrink-budget",
-        type=_whole,
+        type=whole,
         default=0,
         metavar="N",
         help="answers for making new failure cases smaller, or finding them flaky, first; default 0: as they are",
     )
-    add("--concurrency", type=_positive, metavar="N", help="questions at once")
+    add("--concurrency", type=positive, metavar="N", help="questions at once")
     add("--output-dir", default=OUTPUT_DIR, metavar="DIR", help=f"where the run's folder goes; default {OUTPUT_DIR}")
     add("--live", action="store_true", help="a local page that follows the run")
     add("--json", action="store_true", help="the result as one JSON object on stdout, nothing else")
     return parser
-
-
-def _budget(text: str) -> tuple[int | None, float | None]:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)m", text)
-    if match and float(match[1]) > 0:
-        return None, float(match[1])
-    return _positive(text), None
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return number
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """Puts an evolution together: agent, cases, provider, ledger, gate log, and the loop that uses them."""
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from evolve.assembly import Settings, tools_for
+from evolve.assembly import Settings, opened_provider, tools_for
 from evolve.core.agents import Agent, DemoSettings, Render, search_key
 from evolve.core.evolution_events import Estimate
 from evolve.core.judging import Judge
@@ -18,22 +17,18 @@ from evolve.core.search.genome import Genome, agent_of, incumbent_of
 from evolve.core.search.lookup import Lookup, best_lookup
 from evolve.core.search.splits import sample
 from evolve.core.search.tasks import Task
-from evolve.core.suite import ProviderSpec
 from evolve.core.templating.templates import Templates
 from evolve.engine import Evolution, Plan
 from evolve.evolution_material import Material, Wish
 from evolve.gate_stage import Gates
 from evolve.proposing import Reflector
-from evolve.providers import ProviderSettings, open_provider
 from evolve.reflector import AgentReflector
 from evolve.rollouts import Budget, Rollouts
 from evolve.runner import Closable
 from evolve.store.agent_files import agent_text
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.answers import NoAnswers
-from evolve.store.files import LocalFiles
 from evolve.store.ledger import SqliteLedger
-from evolve.store.scripts import LocalScripts
 
 _Resource = TypeVar("_Resource", bound=Closable)
 
@@ -187,19 +182,6 @@ def _reflector(
     agent = load_agent(find_agent(ADAPTATION_AGENT))
     adviser = _held(held, opened_provider(wish.reflector, settings, templates))
     return AgentReflector(agent, adviser, ledger, templates.render, run=run, cap=wish.reflector_cap)
-
-
-def opened_provider(name: str, settings: Settings, templates: Templates) -> Provider:
-    """The provider of that id; raises InputError when there is none."""
-    return open_provider(
-        ProviderSpec(name),
-        base_dir=os.getcwd(),
-        files=LocalFiles(os.getcwd()),
-        env=settings.env,
-        scripts=LocalScripts(),
-        templates=templates,
-        settings=ProviderSettings.from_environment(settings.env),
-    )
 
 
 def as_searched(agent: Agent) -> Agent:

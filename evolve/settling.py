@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from evolve.assembly import Settings
+from evolve.assembly import Settings, opened_provider
 from evolve.core.agents import render_agent, search_key
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import normalised
@@ -17,7 +17,7 @@ from evolve.core.search.lookup import Lookup
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
 from evolve.evolution_material import Material, Wish
-from evolve.evolving import as_searched, lookups, opened_provider, rollouts_for
+from evolve.evolving import as_searched, lookups, rollouts_for
 from evolve.rollouts import Budget, Rollouts
 from evolve.store.agents import load_bank
 from evolve.store.case_files import CaseFolder, StoredCase
