@@ -16,7 +16,7 @@ COMMANDS = {
     "run": "run suites: every test against its providers",
     "evolve": "evolve the agent that failed, on failure cases: --test-case FILE|DIR (the word itself may be left out)",
     "adapt": "a failed job's diagnostics in: writes the failure case and starts the evolution",
-    "cases": "failure cases: list, show, label, pin, retire, import",
+    "cases": "failure cases: list, show, label, pin, waive, retire, import",
     "diff": "what the winner of an evolution changes in its agent",
     "promote": "the winner becomes the agent's next version, with its evidence",
     "rollback": "undo the last promotion of an agent",

@@ -1,16 +1,17 @@
-"""`evolve cases`: lists, shows, labels, pins, retires and brings in failure cases."""
+"""`evolve cases`: lists, shows, labels, pins, waives, retires and brings in failure cases."""
 
 import argparse
 import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evolve.command_line import guarded
-from evolve.core.cases.changes import labelled, pinned, redacted_again, retired
+from evolve.core.cases.changes import labelled, pinned, redacted_again, retired, waived
 from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.errors import EnvironmentFault, EvolveError, ExitCode, InputError, Location, Problem
 from evolve.core.formats.yaml12 import dump_yaml
@@ -76,6 +77,12 @@ def _label(options: argparse.Namespace) -> None:
 def _pin(options: argparse.Namespace) -> None:
     """Makes cases guard their agent."""
     _change(options, options.files, pinned)
+
+
+def _waive(options: argparse.Namespace) -> None:
+    """Lets pinned cases be lost for a time."""
+    today = date.today().isoformat()
+    _change(options, options.files, partial(waived, until=options.until, reason=options.reason, today=today))
 
 
 def _retire(options: argparse.Namespace) -> None:
@@ -182,6 +189,8 @@ def _details(path: Path, case: FailureCase) -> Iterator[str]:
     source = case.source
     yield f"{path}"
     status = f"{case.status}: {case.retired_because}" if case.retired_because else case.status
+    if case.waiver:
+        status += f", waived until {case.waiver.until}: {case.waiver.reason}"
     for name, value in (
         ("agent", f"{case.agent} (failed as {source.agent})"),
         ("what", case.description),
@@ -227,12 +236,23 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--agent", metavar="FILE.md", help="the agent's file, where it is not one that comes along")
     command = add("pin", _pin, "let a fixed case guard its agent")
     command.add_argument("files", metavar="FILE", nargs="+", help="files, or fingerprints")
+    command = add("waive", _waive, "let a pinned case be lost until a day: no gate looks at it till then")
+    command.add_argument("files", metavar="FILE", nargs="+", help="files, or fingerprints")
+    command.add_argument("--until", required=True, type=_day, metavar="YYYY-MM-DD", help="the last day")
+    command.add_argument("--reason", required=True, help="why it may be lost for a time")
     command = add("retire", _retire, "take a case out of service; it is only counted from then on")
     command.add_argument("files", metavar="FILE", nargs="+", help="files, or fingerprints")
     command.add_argument("--reason", required=True, help="why nobody needs it any more")
     command = add("import", _import, "bring cases in, such as those that CI left in reports/failure_cases")
     command.add_argument("sources", metavar="DIR|FILE", nargs="+", help="folders and files with cases")
     return parser
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2025-03-04") from None
 
 
 def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from evolve.assembly import LoadedSuite, Settings, load
@@ -73,7 +74,7 @@ def read_material(wish: Wish, settings: Settings) -> Material:
     judged_by = suite or loaded_cases[0][1]
     tests = [CaseWithTest(item.case, loaded.suite.tests[0], str(item.path)) for item, loaded in loaded_cases]
     known = suite_tasks(suite.evaluations, agent.output, suite_file or "") if suite else []
-    tasks = merged(known, case_tasks(tests, agent.output))
+    tasks = merged(known, case_tasks(tests, agent.output, date.today().isoformat()))
     _check_inputs(agent, tasks, suite_file)
     return Material(agent, path, tasks, judged_by, stored, tuple(load_demos(agent, path)))
 

@@ -147,6 +147,22 @@ def test_nothing_is_pinned_when_one_of_the_cases_cannot_be(files, capsys):
     assert CaseFolder("failure_cases").load(files["one"]).status == "open"
 
 
+def test_a_pinned_case_can_be_waived_for_a_time(files, capsys):
+    words = ["cases", "waive", files["two"], "--reason", "the model is being changed"]
+    assert main([*words, "--until", "2999-01-31"]) == 2
+    assert "only a pinned case can be waived; it is open" in capsys.readouterr().err
+    assert main(["cases", "pin", files["two"]]) == 0
+    assert main([*words, "--until", "2001-01-31"]) == 2
+    assert "--until 2001-01-31 is over" in capsys.readouterr().err
+    assert CaseFolder("failure_cases").load(files["two"]).guards("2026-01-01")
+    assert main([*words, "--until", "2999-01-31"]) == 0
+    case = CaseFolder("failure_cases").load(files["two"])
+    assert not case.guards("2999-01-31")
+    assert case.guards("2999-02-01")
+    assert main(["cases", "show", files["two"]]) == 0
+    assert "waived until 2999-01-31: the model is being changed" in capsys.readouterr().out
+
+
 def test_a_retired_case_has_a_reason_and_is_only_counted(files, capsys):
     assert main(["cases", "retire", files["one"], "--reason", "  "]) == 2
     assert main(["cases", "retire", files["one"], "--reason", "the job is gone"]) == 0
@@ -186,7 +202,7 @@ def test_nothing_is_brought_in_when_one_of_the_files_is_wrong(files, capsys):
     assert capsys.readouterr().err.count("no such file or folder") == 2
 
 
-@pytest.mark.parametrize("words", [[], ["list"], ["show"], ["label"], ["pin"], ["retire"], ["import"]])
+@pytest.mark.parametrize("words", [[], ["list"], ["show"], ["label"], ["pin"], ["waive"], ["retire"], ["import"]])
 def test_each_command_explains_itself(words, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["cases", *words, "--help"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from evolve.core.cases.failure_case import CaseSource, FailureCase
+from evolve.core.cases.failure_case import CaseSource, FailureCase, Waiver
 from evolve.core.errors import InputError
 from evolve.core.search.splits import split_of_family
 from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
@@ -29,6 +29,12 @@ def a_case(thing: str = "a thing", **changes: Any) -> CaseWithTest:
     fields: dict[str, Any] = {"accepted": ("red",), "family": "a family", **changes}
     case = FailureCase("AGENT", "0123456789ab", f"the {thing}", {"thing": thing}, "[]", source, **fields)
     return CaseWithTest(case, Test(case.vars, ()), "cases/case.yaml")
+
+
+def test_a_waived_case_guards_again_when_its_time_is_over():
+    case = a_case(status="pinned", waiver=Waiver("2025-03-04", "a new model"))
+    assert case_tasks([case], OUTPUT, "2025-03-04") == []
+    assert [task.status for task in case_tasks([case], OUTPUT, "2025-03-05")] == ["pinned"]
 
 
 def test_each_test_is_one_task_whatever_the_number_of_prompts_and_providers():

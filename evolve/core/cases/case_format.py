@@ -116,6 +116,8 @@ def _check_labels(value: Any, report: Report) -> None:
             report((*path, "forbidden"), f"{answer!r} is both accepted and forbidden")
     if metadata["status"] == "retired" and not metadata.get("reason"):
         report((*path, "status"), "a retired case needs a reason", "evolve cases retire FILE --reason ...")
+    if metadata["status"] != "pinned" and metadata.get("waived"):
+        report((*path, "waived"), "only a pinned case can be waived")
     if metadata["status"] != "retired" and metadata.get("reason"):
         report((*path, "reason"), "only a retired case has a reason")
 

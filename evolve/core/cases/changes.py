@@ -1,11 +1,11 @@
-"""What people do to a case: label, pin, retire, bring in; and why some of it cannot be done."""
+"""What people do to a case: label, pin, waive, retire, bring in; and why some of it cannot be done."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from evolve.core.cases.capture import known_ids
-from evolve.core.cases.failure_case import FailureCase
+from evolve.core.cases.failure_case import FailureCase, Waiver
 from evolve.core.cases.inert import as_sent, cleaned
 from evolve.core.cases.labels import label_assertions, label_problems, without_labels
 from evolve.core.cases.redaction import Redactor
@@ -39,7 +39,7 @@ def labelled(
         forbidden=tuple(forbidden),
         assertions=(*without_labels(case.assertions), *labels),
     )
-    return replace(changed, status="open") if case.status == "pinned" and changed != case else changed
+    return replace(changed, status="open", waiver=None) if case.status == "pinned" and changed != case else changed
 
 
 def pinned(case: FailureCase) -> FailureCase:
@@ -57,7 +57,25 @@ def retired(case: FailureCase, reason: str) -> FailureCase:
         raise InputError(Problem("--reason is empty", None, "say why nobody needs this case any more"))
     if case.status == "retired":
         raise InputError(Problem(f"it is retired already: {case.retired_because}"))
-    return replace(case, status="retired", retired_because=reason.strip())
+    return replace(case, status="retired", retired_because=reason.strip(), waiver=None)
+
+
+def waived(case: FailureCase, until: str, reason: str, today: str) -> FailureCase:
+    """The pinned case as one that may be lost until a day.
+
+    Raises:
+        InputError: it guards nothing, the day is over, or there is no reason.
+    """
+    problems = []
+    if case.status != "pinned":
+        problems.append(Problem(f"only a pinned case can be waived; it is {case.status}"))
+    if until < today:
+        problems.append(Problem(f"--until {until} is over", None, f"today is {today}"))
+    if not reason.strip():
+        problems.append(Problem("--reason is empty", None, "say why it may be lost for a time"))
+    if problems:
+        raise InputError(problems)
+    return replace(case, waiver=Waiver(until, reason.strip()))
 
 
 def redacted_again(case: FailureCase, redactor: Redactor) -> FailureCase:

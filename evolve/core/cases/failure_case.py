@@ -35,6 +35,15 @@ class CaseSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """A person's word that a pinned case may be lost for a time."""
+
+    until: str
+    """The last day, as YYYY-MM-DD."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FailureCase:
     """One test of one agent, written from a real failure. Texts are as they were captured, redacted and clean.
 
@@ -62,11 +71,16 @@ class FailureCase:
     retired_because: str = ""
     is_settled: bool = False
     """It was asked again and is as small as it will get."""
+    waiver: Waiver | None = None
 
     @property
     def is_labelled(self) -> bool:
         """Whether anything says what is right; a case without that drives nothing and is no demo."""
         return bool(self.accepted or self.assertions)
+
+    def guards(self, today: str) -> bool:
+        """Whether a candidate that loses the case must not be promoted today."""
+        return self.status == "pinned" and (self.waiver is None or self.waiver.until < today)
 
     @property
     def drives_evolution(self) -> bool:
@@ -137,6 +151,8 @@ def _metadata(case: FailureCase) -> dict[str, JsonValue]:
     why = _skipped_because(case)
     if why:
         metadata["skip"] = why
+    if case.waiver:
+        metadata["waived"] = {"until": case.waiver.until, "reason": case.waiver.reason}
     if case.is_settled:
         metadata["settled"] = True
     metadata["fingerprint"] = case.fingerprint
@@ -181,7 +197,12 @@ def _built(mapping: Mapping[str, JsonValue]) -> FailureCase:
         status=_STATUSES[str(metadata["status"])],
         retired_because=str(metadata.get("reason", "")),
         is_settled=metadata.get("settled") is True,
+        waiver=_waiver(_mapping(metadata.get("waived"))),
     )
+
+
+def _waiver(given: Mapping[str, JsonValue]) -> Waiver | None:
+    return Waiver(str(given["until"]), str(given["reason"])) if given else None
 
 
 def _source(given: Mapping[str, JsonValue]) -> CaseSource:

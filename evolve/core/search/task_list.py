@@ -40,9 +40,15 @@ def suite_tasks(evaluations: Iterable[Evaluation], output: Mapping[str, JsonValu
     return [_suite_task(evaluation, splits, output, file) for evaluation in listed]
 
 
-def case_tasks(cases: Iterable[CaseWithTest], output: Mapping[str, JsonValue]) -> list[Task]:
-    """One task for each failure case that somebody has labelled and that is open or pinned."""
-    usable = [item for item in cases if item.case.is_labelled and item.case.status in ("open", "pinned")]
+def case_tasks(cases: Iterable[CaseWithTest], output: Mapping[str, JsonValue], today: str = "") -> list[Task]:
+    """One task for each failure case that somebody has labelled and that is open, or guards the agent.
+
+    Args:
+        today: as YYYY-MM-DD; pinned cases that a person has waived till then or later are left out.
+    """
+    usable = [
+        item for item in cases if item.case.is_labelled and (item.case.status == "open" or item.case.guards(today))
+    ]
     return [_case_task(item, output) for item in usable]
 
 
