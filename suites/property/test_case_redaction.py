@@ -2,8 +2,6 @@
 
 import base64
 import json
-import string
-from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -13,181 +11,8 @@ from hypothesis import strategies as st
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.cases.secret_shapes import Span
 from evolve.core.json_value import JsonValue
+from fixtures.planted_secrets import KINDS, survives
 
-ALNUM = string.ascii_letters + string.digits
-B64 = ALNUM + "+/"
-HEX = "0123456789abcdef"
-
-
-def drawn(random: Random, alphabet: str, length: int) -> str:
-    return "".join(random.choice(alphabet) for _ in range(length))
-
-
-def uuid(random: Random) -> str:
-    return "-".join(drawn(random, HEX, length) for length in (8, 4, 4, 4, 12))
-
-
-def password(random: Random) -> str:
-    return drawn(random, string.ascii_lowercase, 5) + drawn(random, string.digits, 3) + random.choice("!#%_-") + "Q"
-
-
-def b64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-def aws(random: Random) -> tuple[list[str], str]:
-    name, key = "AKIA" + drawn(random, string.ascii_uppercase + "234567", 16), drawn(random, B64, 40)
-    return [name, key], f"aws_access_key_id = {name}\naws_secret_access_key = {key}\nregion = eu-central-1"
-
-
-def prefixed(prefix: str, alphabet: str, length: int) -> Callable[[Random], tuple[list[str], str]]:
-    def make(random: Random) -> tuple[list[str], str]:
-        token = prefix + drawn(random, alphabet, length)
-        shapes = ["using {} for the upload", "401 for {}", '{{"auth": "{}", "n": 1}}', "x={}", "({}) was refused"]
-        return [token], random.choice(shapes).format(token)
-
-    return make
-
-
-def jwt(random: Random) -> tuple[list[str], str]:
-    head, body = (b64(json.dumps(part)).rstrip("=") for part in ({"alg": "HS256"}, {"sub": drawn(random, HEX, 9)}))
-    token = f"{head}.{body}.{drawn(random, ALNUM + '-_', 43)}"
-    return [token], f"token is {token}"
-
-
-def pem(random: Random) -> tuple[list[str], str]:
-    lines = [drawn(random, B64, 64) for _ in range(6)] + [drawn(random, B64, 22) + "=="]
-    kind = random.choice(["RSA PRIVATE KEY", "PRIVATE KEY", "OPENSSH PRIVATE KEY", "EC PRIVATE KEY"])
-    return lines, f"-----BEGIN {kind}-----\n" + "\n".join(lines) + f"\n-----END {kind}-----"
-
-
-def cut_pem(random: Random) -> tuple[list[str], str]:
-    lines, text = pem(random)
-    return lines, text.rpartition("\n")[0]
-
-
-def url(random: Random) -> tuple[list[str], str]:
-    secret = password(random)
-    scheme = random.choice(["postgres", "https", "amqp", "redis", "mongodb+srv"])
-    return [secret], f"cannot connect to {scheme}://svc:{secret}@db.internal:5432/orders?sslmode=require"
-
-
-def basic(random: Random) -> tuple[list[str], str]:
-    secret = password(random)
-    encoded = b64(f"admin:{secret}")
-    return [secret, encoded], f"> Authorization: Basic {encoded}\n> Accept: */*"
-
-
-def bearer(random: Random) -> tuple[list[str], str]:
-    token = drawn(random, ALNUM, 24)
-    return [token], random.choice(
-        [f"Authorization: Bearer {token}", f"curl -H 'Authorization: Bearer {token}' http://x", f"sent Bearer {token}"]
-    )
-
-
-def assigned(random: Random) -> tuple[list[str], str]:
-    secret = password(random)
-    names = ["DB_PASSWORD", "password", "client_secret", "API_TOKEN", "apiKey", "dbPassword", "smtp-password"]
-    name = random.choice(names)
-    forms = [
-        "{0}={1}", 'export {0}="{1}"', "  {0}: {1}", '{{"{0}": "{1}", "port": 80}}', "{{'{0}': '{1}'}}", "{0} = {1}",
-        "--{0} {1}", "--{0}={1} --verbose", 'msg="login" {0}={1} n=1', '"{{\\"{0}\\":\\"{1}\\"}}"', "env: [{0}={1}]",
-        "http://x/?{0}={1}&page=2", '{{"name": "{0}", "value": "{1}"}}',
-    ]  # fmt: skip
-    return [secret], random.choice(forms).format(name, secret)
-
-
-def plain_word(random: Random) -> tuple[list[str], str]:
-    secret = drawn(random, string.ascii_lowercase, 12)
-    return [secret], random.choice(["password: {}", "PGPASSWORD={}", '"password": "{}"', "--password {}"]).format(
-        secret
-    )
-
-
-def cluster(random: Random) -> tuple[list[str], str]:
-    secret = uuid(random)
-    shapes = [
-        "NOMAD_TOKEN={}", "X-Nomad-Token: {}", "CONSUL_HTTP_TOKEN={}", "GET /v1/kv/a?token={}&dc=x", 'SecretID: "{}"',
-        "-token={}", '{{"X-Consul-Token": "{}"}}', 'management token = "{}"', "secret_id: {}",
-    ]  # fmt: skip
-    return [secret], random.choice(shapes).format(secret)
-
-
-def azure(random: Random) -> tuple[list[str], str]:
-    key = drawn(random, B64, 86) + "=="
-    return [key], f"DefaultEndpointsProtocol=https;AccountName=st;AccountKey={key};EndpointSuffix=core.windows.net"
-
-
-def gcp(random: Random) -> tuple[list[str], str]:
-    lines, key = pem(random)
-    account = {"type": "service_account", "private_key_id": drawn(random, HEX, 40), "private_key": key + "\n"}
-    return [*lines, str(account["private_key_id"])], json.dumps(account)
-
-
-def random_hex(random: Random) -> tuple[list[str], str]:
-    value = drawn(random, HEX, 31) + "7a"
-    return [value], f"seed {value} loaded"
-
-
-def random_base64(random: Random) -> tuple[list[str], str]:
-    value = drawn(random, ALNUM, 40) + "0Zz="
-    return [value], f"read {value} from disk"
-
-
-def cookie(random: Random) -> tuple[list[str], str]:
-    one, two = drawn(random, HEX, 26), drawn(random, string.ascii_letters, 10) + "1"
-    return [one, two], random.choice(["Cookie: sid={}; theme={}", "Set-Cookie: a={}; b={}; Path=/"]).format(one, two)
-
-
-def divided(random: Random) -> tuple[list[str], str]:
-    token = "ghp_" + drawn(random, ALNUM, 36)
-    at = random.randrange(6, 34)
-    return [token[:at][-12:], token[at:][:12]] if at > 12 else [
-        token[at:]
-    ], f"token {token[:at]}\n    {token[at:]} refused"
-
-
-def encoded(random: Random) -> tuple[list[str], str]:
-    value = b64(random.choice(["DB_PASSWORD={}", "https://u:{}@x/y", '{{"token": "{}"}}']).format(password(random)))
-    return [value], f"data: {value}"
-
-
-def slack_hook(random: Random) -> tuple[list[str], str]:
-    tail = drawn(random, ALNUM, 24)
-    return [tail], f"POST https://hooks.slack.com/services/T{drawn(random, ALNUM, 8)}/B{drawn(random, ALNUM, 8)}/{tail}"
-
-
-KINDS: dict[str, Callable[[Random], tuple[list[str], str]]] = {
-    "aws": aws,
-    "github": prefixed("ghp_", ALNUM, 36),
-    "github-fine": prefixed("github_pat_", ALNUM + "_", 70),
-    "gitlab": prefixed("glpat-", ALNUM + "-_", 20),
-    "slack": prefixed("xoxb-", string.digits + "-" + ALNUM, 40),
-    "slack-hook": slack_hook,
-    "stripe": prefixed("sk_live_", ALNUM, 24),
-    "openai": prefixed("sk-proj-1", ALNUM + "-_", 48),
-    "anthropic": prefixed("sk-ant-api03-", ALNUM + "-_", 80),
-    "hugging-face": prefixed("hf_", ALNUM, 34),
-    "npm": prefixed("npm_", ALNUM, 36),
-    "pypi": prefixed("pypi-AgEIcHlwaS5vcmc", ALNUM + "-_", 80),
-    "vault": prefixed("hvs.", ALNUM + "-_", 90),
-    "jwt": jwt,
-    "pem": pem,
-    "pem-cut": cut_pem,
-    "url": url,
-    "basic": basic,
-    "bearer": bearer,
-    "assigned": assigned,
-    "plain-word": plain_word,
-    "cluster": cluster,
-    "azure": azure,
-    "gcp": gcp,
-    "hex": random_hex,
-    "base64": random_base64,
-    "cookie": cookie,
-    "divided": divided,
-    "encoded": encoded,
-}
 KNOWN = {
     "job_id": "payments-api-7f3",
     "alloc_id": "3c9a2f1e-77d0-4d30-a6c1-0f8d2a6f1c10",
@@ -204,10 +29,6 @@ ORDINARY = (
     "Pulling c1a8b9f0a2b44a1ab5c6a3ad20a9d6d4d6c7e5b1c20b4a0f8a1e0d0f5f2b7c31",
     "the secret of this is to wait; authenticate timed out after 300; session 5 of 9 ended; signal: 9",
 )
-
-
-def survives(secret: str, text: str) -> bool:
-    return secret in text or (len(secret) >= 24 and any(secret[i : i + 12] in text for i in range(len(secret) - 11)))
 
 
 def record(text: str, random: Random) -> JsonValue:
