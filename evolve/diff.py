@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from evolve.command_line import guarded
 from evolve.core.errors import ExitCode, InputError, Problem
-from evolve.core.evolution_events import CandidateProposed, EvolutionStarted
+from evolve.core.evolution_events import CandidateProposed, EvolutionFinished, EvolutionStarted, GateStarted
 from evolve.core.visible import visible
 from evolve.providers import ProviderSettings
 from evolve.report.console import Paint, say
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
             texts[incumbent] = event.incumbent.text
         elif isinstance(event, CandidateProposed):
             texts[event.candidate.id] = event.candidate.text
-        elif hasattr(event, "winner") and options.candidate is None:
+        elif isinstance(event, GateStarted | EvolutionFinished) and options.candidate is None:
             chosen = event.winner
     if chosen not in texts:
         raise InputError(Problem(f"run {record.run} has no candidate {chosen!r}", None, f"known: {', '.join(texts)}"))
@@ -44,13 +44,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _diff(before: str, after: str, agent: str, candidate: str, paint: Paint) -> Iterator[str]:
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), agent, candidate, lineterm="")
-    none = True
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), agent, candidate, lineterm=""))
     for line in lines:
-        none = False
         colour = _COLOURS.get(line[:1], "")
         yield paint(visible(line), colour) if colour else visible(line)
-    if none:
+    if not lines:
         yield f"candidate {candidate} changes nothing in {agent}"
 
 

@@ -72,7 +72,6 @@ class _State:
     population: list[Candidate] = field(default_factory=list)
     genomes: dict[str, Genome] = field(default_factory=dict)
     """Of every candidate, by id."""
-    proposed: int = 0
 
 
 class Evolution:
@@ -283,8 +282,7 @@ class Evolution:
     # --- small things
 
     def _candidate(self, genome: Genome, parents: tuple[str, ...], operator: str, note: str) -> Candidate:
-        made = Candidate(genome, parents, operator, note, self._state.proposed)
-        self._state.proposed += 1
+        made = Candidate(genome, parents, operator, note, len(self._state.genomes))
         self._state.genomes[genome.id] = genome
         return made
 
@@ -302,7 +300,7 @@ class Evolution:
         return f"better on the cases that the search has seen, but nothing is known of others: {lack}"
 
     def _why_no_better(self, incumbent: Candidate) -> str:
-        tried = self._state.proposed - 1
+        tried = len(self._state.genomes) - 1
         return (
             f"none of {tried} candidates beat the incumbent's {incumbent.mean():.2f} on {len(self._race)} train cases"
         )

@@ -14,7 +14,7 @@ from evolve.core.judging import Judge
 from evolve.core.log_odds import LogOdds
 from evolve.core.ports import Ledger, Provider
 from evolve.core.search.genome import Genome, agent_of, incumbent_of
-from evolve.core.search.lookup import Lookup, best_lookup
+from evolve.core.search.lookup import SEARCH_DIGEST, Lookup, best_lookup
 from evolve.core.search.splits import sample
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
@@ -33,10 +33,9 @@ from evolve.store.ledger import SqliteLedger
 _Resource = TypeVar("_Resource", bound=Closable)
 
 ADAPTATION_AGENT = "ADAPTATION_AGENT"
-_SEARCH_DIGEST = 500
 _CLOSED_SET_SHARE = 3
 """Answers are a closed set when there are at least so many labelled cases for each on average."""
-_TYPICAL_DEMOS = DemoSettings("demos.yaml", "likely", k=2, digest=_SEARCH_DIGEST)
+_TYPICAL_DEMOS = DemoSettings("demos.yaml", "likely", k=2, digest=SEARCH_DIGEST)
 _PROBES = 3
 _EMBEDDED_AT_ONCE, _AT_ONCE = 2, 8
 """Questions at once: an embedded model has one slot, the second question waits at its door."""
@@ -186,7 +185,7 @@ def _reflector(
 
 def as_searched(agent: Agent) -> Agent:
     """The agent as lookups see its cases: reports by a longer digest."""
-    inputs = tuple(replace(i, digest_chars=_SEARCH_DIGEST) if i.digest_chars else i for i in agent.inputs)
+    inputs = tuple(replace(i, digest_chars=SEARCH_DIGEST) if i.digest_chars else i for i in agent.inputs)
     return replace(agent, inputs=inputs, demos=None)
 
 

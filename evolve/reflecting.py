@@ -8,18 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from evolve.assembly import Settings, opened_provider
 from evolve.core.agents import Agent, AgentPrompt, DemoBank, render_agent
 from evolve.core.answers import Request
 from evolve.core.errors import CannotEvaluate, EnvironmentFault, ExitCode, InputError, Location, Problem
 from evolve.core.json_value import JsonValue
 from evolve.core.ports import Provider
 from evolve.core.reflection import Action, Reflection, diagnostics_problems, read_action
-from evolve.core.suite import ProviderSpec
 from evolve.core.templating.templates import Templates
-from evolve.providers import ProviderSettings, open_provider
 from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank
-from evolve.store.files import LocalFiles
-from evolve.store.scripts import LocalScripts
 
 DEFAULT_AGENT = "REFLECTION_AGENT"
 SCHEMA = "diagnostics.schema.json"
@@ -125,7 +122,9 @@ def open_desk(agent: str, provider: str | None) -> ReflectionDesk:
     loaded = load_agent(path)
     templates = Templates("strict")
     bank = load_bank(loaded, path, templates.render)
-    return ReflectionDesk(loaded, bank, templates, _open(provider_of(loaded, provider), templates))
+    return ReflectionDesk(
+        loaded, bank, templates, opened_provider(provider_of(loaded, provider), Settings(), templates)
+    )
 
 
 def provider_of(agent: Agent, provider: str | None) -> str:
@@ -158,15 +157,3 @@ def _text(path: Path) -> str:
     if path.stat().st_size > MAX_REPORT_BYTES:
         raise ValueError(f"larger than {MAX_REPORT_BYTES // 2**20} MiB")
     return path.read_text(encoding="utf-8")
-
-
-def _open(model: str, templates: Templates) -> Provider:
-    return open_provider(
-        ProviderSpec(model),
-        base_dir=os.getcwd(),
-        files=LocalFiles(os.getcwd()),
-        env=os.environ,
-        scripts=LocalScripts(),
-        templates=templates,
-        settings=ProviderSettings.from_environment(os.environ),
-    )

@@ -14,6 +14,7 @@ from contextlib import aclosing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from evolve.argument_types import positive
 from evolve.assembly import LoadedSuite, Settings, evidence_of, load_all, load_as_one, open_answers, runner_for
 from evolve.command_line import INTERRUPTED, guarded, mute_stdout
 from evolve.core.errors import InputError, Location, Problem
@@ -89,13 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--merge", action="store_true", help="take all files as one suite, as promptfoo does with several -c")
     add("--filter-pattern", metavar="RE", help="only tests whose description or id matches")
     add("--filter-metadata", action="append", default=[], metavar="KEY=VALUE", help="only tests with this metadata")
-    add("--filter-first-n", type=_positive, metavar="N", help="only the first N tests of each suite")
+    add("--filter-first-n", type=positive, metavar="N", help="only the first N tests of each suite")
     add("--filter-providers", metavar="RE", help="only providers whose id or label matches")
     add("--last-failed", action="store_true", help="only what failed in the last run of these suites")
-    add("--repeat", type=_positive, metavar="N", help="ask everything N times")
+    add("--repeat", type=positive, metavar="N", help="ask everything N times")
     add("--provider", action="append", default=[], metavar="ID", help="ask this one in place of the suites' providers")
     add("--agent", metavar="NAME|FILE.md", help="ask this agent in place of the suites' own prompts")
-    add("--suite-concurrency", type=_positive, metavar="N", help="questions at once")
+    add("--suite-concurrency", type=positive, metavar="N", help="questions at once")
     add("--no-suite-cache", action="store_true", help="neither use nor store answers")
     add(
         "--undefined",
@@ -108,13 +109,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="the summary as one JSON object on stdout, nothing else")
     add("-q", "--quiet", action="store_true", help="only the totals")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return number
 
 
 def _settings(options: argparse.Namespace) -> Settings:

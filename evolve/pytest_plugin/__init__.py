@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evolve.argument_types import positive
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,7 +25,7 @@ _NAMED: pytest.StashKey[frozenset[Path]] = pytest.StashKey()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options and ini settings of suites."""
     group = parser.getgroup("suites", "suites in promptfoo's format (Anneal)")
-    group.addoption("--suite-concurrency", type=_positive, metavar="N", help="questions to a suite's providers at once")
+    group.addoption("--suite-concurrency", type=positive, metavar="N", help="questions to a suite's providers at once")
     group.addoption("--no-suite-cache", action="store_true", help="neither use nor store answers of suites' providers")
     parser.addini("suite_files", "globs of suite files to collect, relative to rootdir", type="args", default=[])
     parser.addini(
@@ -32,14 +34,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("suite_unknown_keys", "unknown keys in suites: error or warn", default="error")
     parser.addini("suite_failure_cases", "folder for failure cases, relative to rootdir; empty: none are written")
     parser.addini("suite_max_new_cases", "new failure cases that a run writes at most", default="20")
-
-
-def _positive(text: str) -> int:
-    from argparse import ArgumentTypeError
-
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
 
 
 def pytest_configure(config: pytest.Config) -> None:

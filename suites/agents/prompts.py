@@ -1,13 +1,8 @@
 """The agents' prompts as prompt functions, for Anneal and for promptfoo (`PROMPTFOO_PYTHON=.venv/bin/python`)."""
 
-from functools import cache
-
-from evolve.core.agents import Agent, DemoBank, render_agent
+from evolve.agent_prompt import AGENT_FILE, agent_prompt
 from evolve.core.json_value import JsonValue
-from evolve.core.templating.templates import Templates
-from evolve.store.agents import find_agent, load_agent, load_bank
-
-_render = Templates("strict").render
+from evolve.store.agents import find_agent
 
 
 def reflection(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
@@ -31,13 +26,4 @@ def twin_plain(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]
 
 
 def _prompt(name: str, context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
-    agent, bank = _loaded(name)
-    made = render_agent(agent, context["vars"], bank, _render, leave_family_out=True)
-    return {"prompt": made.text, "config": dict(made.config)}
-
-
-@cache
-def _loaded(name: str) -> tuple[Agent, DemoBank | None]:
-    path = find_agent(name)
-    agent = load_agent(path)
-    return agent, load_bank(agent, path, _render)
+    return agent_prompt({"vars": context["vars"], "config": {AGENT_FILE: str(find_agent(name))}})

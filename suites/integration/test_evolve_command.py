@@ -10,37 +10,17 @@ from typing import Any
 
 import pytest
 
-from evolve.core.cases.failure_case import CaseSource, FailureCase, to_text
-from evolve.core.cases.inert import as_sent
-from evolve.core.cases.labels import label_assertions
 from evolve.core.evolution_events import EvolutionStarted, ProposalRejected
 from fixtures.faulty_server import Ok, Status
-from fixtures.small_evolution import MODEL, SmallEvolution, bought_twice, finished, small_evolution, small_tests
+from fixtures.small_evolution import MODEL, SmallEvolution, a_case, bought_twice, finished, small_evolution, small_tests
 from fixtures.small_evolution import write_suite as write
 
-OUTPUT: Any = {"type": "object", "properties": {"colour": {"enum": ["red", "green", "blue"]}}, "required": ["colour"]}
 DEADLINE_S = 60.0
 
 
 @pytest.fixture
 def work(tmp_path: Path) -> SmallEvolution:
     return small_evolution(tmp_path / "work")
-
-
-def a_case(thing: str, colour: str, fingerprint: str, **more: Any) -> str:
-    case = FailureCase(
-        agent="COLOUR_AGENT",
-        fingerprint=fingerprint,
-        description=f"the {thing} is {colour}",
-        vars={"thing": thing},
-        prompt=as_sent(json.dumps([{"role": "user", "content": f"Thing: {thing}"}])),
-        source=CaseSource("suite", "a test", "accuracy", "got grey", "echo", "COLOUR_AGENT@1", "2025-03-04"),
-        assertions=label_assertions(OUTPUT, [colour], []),
-        accepted=(colour,),
-        family=f"family of {thing}",
-        **more,
-    )
-    return to_text(case)
 
 
 def the_message(ended: "subprocess.CompletedProcess[str]", code: int) -> str:

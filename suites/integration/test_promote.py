@@ -1,6 +1,5 @@
 """`evolve diff`, `promote`, `rollback` and `report` from outside, on a small evolution."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -13,9 +12,6 @@ import pytest
 
 from evolve.assembly import Settings
 from evolve.core.agents import render_agent
-from evolve.core.cases.failure_case import CaseSource, FailureCase, to_text
-from evolve.core.cases.inert import as_sent
-from evolve.core.cases.labels import label_assertions
 from evolve.core.evolution_events import CaseRecorded, EvolutionFinished, EvolutionStarted, Promoted
 from evolve.core.search.genome import agent_of, demos_of, incumbent_of
 from evolve.core.templating.templates import Templates
@@ -24,25 +20,9 @@ from evolve.store.agents import load_agent, load_bank
 from evolve.store.archive import Archive
 from evolve.store.case_files import CaseFolder, load_case
 from fixtures.agents.record_evidence import with_evidence
-from fixtures.small_evolution import SmallEvolution, small_evolution
+from fixtures.small_evolution import SmallEvolution, a_case, small_evolution
 
-OUTPUT: Any = {"type": "object", "properties": {"colour": {"enum": ["red", "green", "blue"]}}, "required": ["colour"]}
 CASES = [("sea at night", "blue"), ("rose in rain", "red"), ("moss on stone", "green"), ("old blood", "red")]
-
-
-def a_case(thing: str, colour: str, fingerprint: str) -> str:
-    case = FailureCase(
-        agent="COLOUR_AGENT",
-        fingerprint=fingerprint,
-        description=f"the {thing} is {colour}",
-        vars={"thing": thing},
-        prompt=as_sent(json.dumps([{"role": "user", "content": f"Thing: {thing}"}])),
-        source=CaseSource("suite", "a test", "accuracy", "got grey", "echo", "COLOUR_AGENT@1", "2025-03-04"),
-        assertions=label_assertions(OUTPUT, [colour], []),
-        accepted=(colour,),
-        family=f"family of {thing}",
-    )
-    return to_text(case)
 
 
 @pytest.fixture(scope="module")

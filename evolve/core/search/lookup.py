@@ -12,6 +12,8 @@ from evolve.core.nearest import Bm25
 from evolve.core.word_classifier import WordClassifier
 
 _NEIGHBOURS = 5
+SEARCH_DIGEST = 500
+"""Reports are compared by so many characters, however few are shown: what decides often stands late."""
 
 Lookup = Callable[[str, str], str]
 """(case's text, its family) -> answer."""

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 from evolve.core.agents import DemoSettings
 from evolve.core.search.genome import Genome
+from evolve.core.search.lookup import SEARCH_DIGEST
 
 MAX_DEMOS = 8
 BANK = "demos.yaml"
 """The bank's name until promotion gives it one."""
-SEARCH_DIGEST = 500
-"""Reports are compared by so many characters, however few are shown: what decides often stands late."""
 
 
 def settings_of(genome: Genome) -> DemoSettings:
