@@ -202,7 +202,7 @@ class Evolution:
         self._state.population.append(incumbent)
         yield CandidateScored(incumbent.id, "train", len(incumbent.scores), incumbent.mean(), reason="the incumbent")
         if self._answering.lookup is not None:
-            info = CandidateInfo(VOTE, (), VOTE, "no model: the answer of the most similar cases", "")
+            info = CandidateInfo(VOTE, (), VOTE, "no model: what the labelled cases alone say", "")
             yield CandidateProposed(info, self._rollouts.budget.spent)
             for voted in self._answering.vote(self._race):
                 yield voted

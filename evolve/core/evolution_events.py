@@ -12,7 +12,7 @@ from evolve.core.json_value import JsonValue
 from evolve.core.search.gate import GateDecision
 
 VOTE = "vote"
-"""Id of the candidate that asks no model: the nearest cases' vote."""
+"""Id of the candidate that asks no model: the better lookup of core/search/lookup.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def _lookup(evolution: Evolution) -> Card:
     if found is None:
         return Card("Would a lookup do?", NONE, "nothing to vote on: answers are no closed set", "gate")
     answer = "Use the lookup" if found.wins else "No" if found.vote < found.winner else "As well"
-    detail = f"the nearest cases' vote has {share(found.vote)}, the prompt {share(found.winner)}, on {found.cases}"
+    detail = f"without a model {share(found.vote)}, the prompt {share(found.winner)}, on {found.cases}"
     return Card("Would a lookup do?", answer, detail, "gate", "error" if found.wins else "")
 
 

@@ -43,7 +43,7 @@ class Harm(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """Whether the nearest cases' vote, which asks no model, would do as well."""
+    """Whether the vote, which asks no model, would do as well."""
 
     vote: float
     winner: float
@@ -65,7 +65,7 @@ class Lookup(NamedTuple):
     @property
     def text(self) -> str:
         """The word with both scores."""
-        both = f"{share(self.vote)} by the nearest cases' vote, {share(self.winner)} by the prompt"
+        both = f"{share(self.vote)} without a model, {share(self.winner)} by the prompt"
         return f"{self.word}: {both}, on {self.cases}"
 
 

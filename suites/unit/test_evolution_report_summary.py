@@ -143,7 +143,7 @@ def with_vote(vote: float | None) -> Evolution:
 
 
 def test_a_winning_vote_says_use_the_lookup():
-    assert lookup(with_vote(0.9)).text.startswith("use the lookup: 90% by the nearest cases' vote")
+    assert lookup(with_vote(0.9)).text.startswith("use the lookup: 90% without a model")
     assert lookup(with_vote(0.1)).text.startswith("no lookup does as well")
     assert lookup(with_vote(with_vote(0.1).gate.decision.candidate)).text.startswith("a lookup does as well")
 
