@@ -26,7 +26,7 @@ class CheckOutcome(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_CHECKED = "not checked"
-    """The role gives nothing to check (no faults declared, no earlier commit), or an earlier check stands in the way."""
+    """The role gives nothing to check (no fault declared, no earlier commit), or an earlier check is in the way."""
     UNCHANGED = "unchanged"
     """Passed before with the same role, dependencies, image and harness, and was not run again."""
     ERROR = "error"
