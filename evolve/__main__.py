@@ -9,7 +9,7 @@ from evolve import __version__
 from evolve.command_line import guarded
 from evolve.core.errors import ExitCode
 
-_MODULES = {"adapt": "adaptation_manager", "report": "show_report"}
+_MODULES = {"adapt": "adaptation_manager", "lint-roles": "lint_roles", "report": "show_report"}
 """Commands whose module has another name: a package or a longer word stands in the way."""
 
 COMMANDS = {
@@ -22,6 +22,7 @@ COMMANDS = {
     "rollback": "undo the last promotion of an agent",
     "report": "the report of an evolution, made anew",
     "reflect": "a failed job's diagnostics in, a JSON action out",
+    "lint-roles": "smells of Ansible roles that no second converge would like, with file:line and how to mend each",
     "doctor": "what of this machine Anneal can use, and what is missing",
 }
 """Command: what it does."""

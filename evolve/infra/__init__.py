@@ -1,0 +1,1 @@
+"""Roles on real hosts: the engine, hosts, plays, and what is proven about a role."""
