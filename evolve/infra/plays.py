@@ -1,0 +1,265 @@
+"""Plays on hosts: Ansible is imported once, in a child process, and forked for each play.
+
+The child (`evolve.infra.ansible_side`) is the only place that imports Ansible; we speak JSON with it over a pipe.
+"""
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from evolve.core.errors import EnvironmentFault
+from evolve.core.role_checks import TaskLine
+
+_CHILD: Final = Path(__file__).parent / "ansible_side"
+_NOT_OURS: Final = "ANSIBLE_"
+_SETTINGS: Final = {
+    "ANSIBLE_PIPELINING": "1",
+    "ANSIBLE_STDOUT_CALLBACK": "anneal_lines",
+    "ANSIBLE_HOST_KEY_CHECKING": "0",
+    "ANSIBLE_RETRY_FILES_ENABLED": "0",
+    "ANSIBLE_LOCALHOST_WARNING": "0",
+    "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+    "ANSIBLE_INTERPRETER_PYTHON": "/usr/bin/python3",
+    "ANSIBLE_NOCOLOR": "1",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONUTF8": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What to play, and how."""
+
+    playbook: Path
+    inventory: Path
+    roles_path: tuple[Path, ...]
+    """Folders in which roles are looked for, besides the playbook's own `roles`."""
+    extra_vars: Mapping[str, Any] | None = None
+    is_check: bool = False
+    """Whether Ansible's check mode is used."""
+    stop_after: int | None = None
+    """Kill the play right after this many results that are no skips, counted over all hosts from 1."""
+    environment: Mapping[str, str] | None = None
+    """Further environment for this play, such as a scenario's."""
+
+    def arguments(self) -> list[str]:
+        """What follows `ansible-playbook`."""
+        given = ["--extra-vars", json.dumps(dict(self.extra_vars))] if self.extra_vars else []
+        check = ["--check"] if self.is_check else []
+        return ["--inventory", str(self.inventory), "--diff", *check, *given, str(self.playbook)]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a play did."""
+
+    rc: int
+    """Ansible's exit code; negative when a signal ended it."""
+    lines: tuple[TaskLine, ...]
+    """One for each task and host, in order; a loop is one."""
+    log: str
+    """What Ansible printed besides: warnings, syntax errors; its last 8,000 characters."""
+    seconds: float
+    command: str
+    """The same play for a shell."""
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether it ended well on at least one host: a play that matches no host proves nothing."""
+        return self.rc == 0 and bool(self.lines)
+
+    @property
+    def changed(self) -> tuple[TaskLine, ...]:
+        """The results that changed something (in check mode: would have)."""
+        return tuple(line for line in self.lines if line.status == "changed")
+
+    @property
+    def failed(self) -> tuple[TaskLine, ...]:
+        """The results that failed or did not reach their host; those that a `rescue` caught are among them."""
+        return tuple(line for line in self.lines if line.status in ("failed", "unreachable"))
+
+    @property
+    def why(self) -> str:
+        """Why it did not end well, for people; empty when it did."""
+        if self.is_ok:
+            return ""
+        if self.failed and self.rc > 0:
+            return "\n".join(f"{line}: {line.message}" for line in self.failed[-3:])
+        if self.rc < 0:
+            return f"the play was ended by signal {-self.rc}"
+        if self.rc == 0:
+            return "the play matched no host or ran no task: it proves nothing"
+        return self.log.strip()[-2_000:] or f"ansible-playbook ended with exit code {self.rc} and said nothing"
+
+
+class Player:
+    """Plays one playbook after the other; a context manager. Not for several threads at once.
+
+    Args:
+        environment: added to the child's environment, such as `DOCKER_HOST`.
+        config: an `ansible.cfg` of the roles' repository, whose settings hold where ours do not need others.
+        timeout_s: a play that takes longer is killed and is an environment's fault.
+    """
+
+    def __init__(
+        self, *, environment: Mapping[str, str] | None = None, config: Path | None = None, timeout_s: float = 1_800
+    ) -> None:
+        self._environment = dict(environment or {})
+        self._config = config
+        self._timeout_s = timeout_s
+        self._child: subprocess.Popen[str] | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="anneal-plays-"))
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the child and a play that still runs."""
+        if self._child is not None:
+            for pipe in (self._child.stdin, self._child.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._child.wait()
+            self._child = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def play(self, play: Play) -> Played:
+        """Plays to the end.
+
+        Raises:
+            EnvironmentFault: Ansible is not there or died, or the play took longer than the time-out.
+        """
+        self._count += 1
+        lines, log = (self._folder / f"{self._count}.{suffix}" for suffix in ("jsonl", "log"))
+        began = time.monotonic()
+        rc = self._rc(play, lines, log)
+        seconds = time.monotonic() - began
+        text = log.read_text("utf-8", "replace")[-8_000:] if log.exists() else ""
+        return Played(rc, _lines(lines), text, seconds, _command(play))
+
+    def _rc(self, play: Play, lines: Path, log: Path) -> int:
+        child = self._running_child()
+        request = {
+            "argv": play.arguments(),
+            "roles_path": [str(folder) for folder in play.roles_path],
+            "cwd": str(play.playbook.parent),
+            "env": {
+                **(play.environment or {}),
+                "ANNEAL_LINES": str(lines),
+                "ANNEAL_STOP_AFTER": str(play.stop_after or 0),
+            },
+            "log": str(log),
+        }
+        assert child.stdin is not None  # a pipe, see Popen
+        with contextlib.suppress(BrokenPipeError):  # told below, with what the child said
+            child.stdin.write(json.dumps(request) + "\n")
+            child.stdin.flush()
+        pid = self._answer("pid")
+        return self._waited(pid)
+
+    def _waited(self, pid: int) -> int:
+        """The play's exit code; kills it when its time is over, or when we are interrupted."""
+        too_late = threading.Event()
+
+        def end() -> None:
+            too_late.set()
+            _kill_group(pid)
+
+        timer = threading.Timer(self._timeout_s, end)
+        timer.start()
+        try:
+            rc = self._answer("rc")
+        except BaseException:
+            _kill_group(pid)
+            raise
+        finally:
+            timer.cancel()
+        if too_late.is_set():
+            raise EnvironmentFault(f"the play took longer than {self._timeout_s:g} s and was ended")
+        return rc
+
+    def _answer(self, key: str) -> int:
+        assert self._child is not None
+        assert self._child.stdout is not None
+        line = self._child.stdout.readline()
+        if not line:
+            code = self._child.wait()
+            said = (self._folder / "child.log").read_text("utf-8", "replace").strip()[-1_500:]
+            self._child = None
+            raise EnvironmentFault(
+                f"the process that runs Ansible ended with code {code}: {said or 'it said nothing'}",
+                hint="pip install 'anneal-harness[infra]'" if "No module named 'ansible'" in said else "",
+            )
+        value: int = json.loads(line)[key]
+        return value
+
+    def _running_child(self) -> subprocess.Popen[str]:
+        if self._child is None:
+            with (self._folder / "child.log").open("wb") as log:
+                self._child = subprocess.Popen(
+                    [sys.executable, str(_CHILD)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=self._child_environment(),
+                    text=True,
+                    start_new_session=True,  # Ctrl-C is ours to handle: a play ends when its pipe does
+                )
+        return self._child
+
+    def _child_environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)}
+        empty = self._folder / "ansible.cfg"
+        empty.touch()
+        # ansible-playbook, which docker connections and lookups may call, stands beside our Python.
+        path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+        return {
+            **kept,
+            **_SETTINGS,
+            "ANSIBLE_CALLBACK_PLUGINS": str(_CHILD / "callback_plugins"),
+            "ANSIBLE_CONFIG": str(self._config or empty),
+            "ANSIBLE_LOCAL_TEMP": str(self._folder / "tmp"),
+            "PATH": path,
+            **self._environment,
+        }
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _lines(path: Path) -> tuple[TaskLine, ...]:
+    if not path.exists():
+        return ()
+    found = []
+    for text in path.read_text("utf-8").splitlines():
+        data = json.loads(text)
+        for key in ("items", "notified", "written"):
+            data[key] = tuple(data[key])
+        found.append(TaskLine(**data))
+    return tuple(found)
+
+
+def _command(play: Play) -> str:
+    roles = os.pathsep.join(str(folder) for folder in play.roles_path)
+    return f"ANSIBLE_ROLES_PATH={shlex.quote(roles)} {shlex.join(['ansible-playbook', *play.arguments()])}"
