@@ -1,0 +1,166 @@
+"""The Docker engine that hosts run on: found by trying the addresses where one may be."""
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evolve.core.errors import EnvironmentFault
+from evolve.infra.owner import Owner, watch
+
+if TYPE_CHECKING:
+    import docker
+
+USUAL_SOCKETS = ("/var/run/docker.sock",)
+OWN_FOLDER = Path("/var/lib/anneal/docker")
+"""Where `./bootstrap.sh hosts` keeps its engine unless EVOLVE_CACHE_DIR names another place."""
+
+ANSWER_TIMEOUT_S = 120
+"""How long the engine may take for one answer; a commit or an import of an image is the slowest."""
+
+PROBE_TIMEOUT_S = 10
+
+FIND_HINT = "start an engine with: ./bootstrap.sh hosts   (or set DOCKER_HOST to one that runs)"
+
+
+def own_folder(env: Mapping[str, str]) -> Path:
+    """The folder of the engine that `./bootstrap.sh hosts` starts: socket, process file, images, log."""
+    cache = env.get("EVOLVE_CACHE_DIR")
+    return Path(cache).expanduser().absolute() / "docker" if cache else OWN_FOLDER
+
+
+def addresses(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Where an engine may answer, in the order in which they are tried; each once."""
+    runtime = env.get("XDG_RUNTIME_DIR")
+    sockets = [
+        str(own_folder(env) / "docker.sock"),
+        *([f"{runtime}/docker.sock"] if runtime else []),
+        *USUAL_SOCKETS,
+    ]
+    given = env.get("DOCKER_HOST")
+    return tuple(dict.fromkeys([*([given] if given else []), *(f"unix://{path}" for path in sockets)]))
+
+
+@dataclass(slots=True)
+class DockerEngine:
+    """An engine that answered, and what it says about itself. One for a process; threads may share it."""
+
+    client: "docker.DockerClient"
+    url: str
+    cgroup_version: int
+    has_apparmor: bool
+    passed_over: tuple[str, ...] = ()
+    """Addresses that were tried before this one, each with the reason why it was not taken."""
+    _watched: Owner | None = field(default=None, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @contextmanager
+    def doing(self, what: str, *, hint: str = "") -> Iterator[None]:
+        """Turns an error of Docker into an `EnvironmentFault` that says what was being done, and where."""
+        with docker_faults(f"{what} on the Docker engine at {self.url}", hint=hint):
+            yield
+
+    def owner(self) -> Owner:
+        """This process as an owner; from the first call on its end removes what it owns, `kill -9` included."""
+        with self._lock:
+            if self._watched is None or self._watched.pid != os.getpid():
+                owner = Owner.current()
+                watch(owner, self.url)
+                self._watched = owner
+            return self._watched
+
+    def can_nest(self, image: str) -> bool:
+        """Whether a privileged container starts here, which containers inside a host need."""
+        import docker
+
+        labels = self.owner().labels("nesting")
+        try:
+            self.client.containers.run(image, ["true"], privileged=True, remove=True, labels=labels)
+        except docker.errors.ImageNotFound as exc:
+            raise EnvironmentFault(f"no image {image} at {self.url}", hint="build it: ./bootstrap.sh hosts") from exc
+        except (docker.errors.APIError, docker.errors.ContainerError):
+            return False
+        return True
+
+
+@contextmanager
+def docker_faults(what: str, *, hint: str = "") -> Iterator[None]:
+    """The one place where errors of the Docker SDK become `EnvironmentFault`."""
+    import docker
+    import requests
+
+    try:
+        yield
+    except docker.errors.ImageNotFound as exc:
+        raise EnvironmentFault(f"{what}: {reason(exc)}", hint=hint or "build it: ./bootstrap.sh hosts") from exc
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as exc:
+        raise EnvironmentFault(f"{what}: {reason(exc)}", hint=hint) from exc
+
+
+def reason(error: Exception) -> str:
+    """What an error of the SDK says, without its wrappings."""
+    text = str(getattr(error, "explanation", "") or error)
+    cause = error.__cause__ or error.__context__
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    strerror = getattr(cause, "strerror", None)
+    return str(strerror) if strerror and "Connection aborted" in text else text
+
+
+def connect(url: str) -> DockerEngine:
+    """The engine at this address.
+
+    Raises:
+        EnvironmentFault: nothing answers there, or it may not be used; the message is the reason alone.
+    """
+    import docker
+    import requests
+
+    try:
+        client = docker.DockerClient(base_url=url, timeout=PROBE_TIMEOUT_S, **_tls(url))
+        info = client.info()
+    except (docker.errors.DockerException, requests.exceptions.RequestException, ValueError) as exc:
+        raise EnvironmentFault(_why_silent(url, exc)) from exc
+    client.api.timeout = ANSWER_TIMEOUT_S
+    options = " ".join(info.get("SecurityOptions") or ())
+    return DockerEngine(client, url, int(info.get("CgroupVersion") or 1), "name=apparmor" in options)
+
+
+def _tls(url: str) -> dict[str, object]:
+    """The certificates that DOCKER_CERT_PATH names, for an engine over the network."""
+    import docker
+
+    if not url.startswith("tcp://") or not os.environ.get("DOCKER_TLS_VERIFY"):
+        return {}
+    return {"tls": docker.utils.kwargs_from_env().get("tls", False)}
+
+
+def _why_silent(url: str, error: Exception) -> str:
+    path = Path(url.removeprefix("unix://"))
+    if url.startswith("unix://") and not path.exists():
+        return "no such socket"
+    if url.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
+        return "this user may not use the socket (usermod -aG docker USER, then log in again)"
+    return reason(error)
+
+
+def find(env: Mapping[str, str] | None = None) -> DockerEngine:
+    """The first engine that answers: DOCKER_HOST's, the one of `./bootstrap.sh hosts`, the usual one.
+
+    Raises:
+        EnvironmentFault: none answers; says each address, why it failed, and what to type.
+    """
+    failures: list[str] = []
+    for url in addresses(os.environ if env is None else env):
+        try:
+            engine = connect(url)
+        except EnvironmentFault as fault:
+            failures.append(f"{url}: {fault}")
+        else:
+            engine.passed_over = tuple(failures)
+            return engine
+    tried = "".join(f"\n  {failure}" for failure in failures)
+    raise EnvironmentFault(f"no Docker engine answers; tried{tried}\n", hint=FIND_HINT)

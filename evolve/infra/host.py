@@ -1,0 +1,193 @@
+"""One systemd host in a container: what tests and checks may do with it."""
+
+import io
+import tarfile
+import time
+from typing import TYPE_CHECKING, Any
+
+from evolve.core.errors import EnvironmentFault
+from evolve.infra.docker_engine import DockerEngine
+from evolve.infra.host_commands import Completed, run_in, tail
+
+if TYPE_CHECKING:
+    import docker
+    from testinfra.host import Host as TestinfraHost
+
+UP = ("running", "degraded")
+BOOT_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 30
+MACHINE_ID = "/etc/machine-id"
+
+
+class Host:
+    """A host that runs; made by `Lab.start`, removed by its lab."""
+
+    def __init__(self, engine: DockerEngine, container: "docker.models.containers.Container", name: str, release: str):
+        self._engine = engine
+        self._container = container
+        self.name = name
+        """What the other hosts of its network call it."""
+        self.container: str = container.name
+        """The container's name, unique on the engine."""
+        self.release = release
+        self.image: str = container.attrs["Config"]["Image"]
+
+    def __repr__(self) -> str:
+        return f"Host({self.name!r}, container={self.container!r})"
+
+    @property
+    def address(self) -> str:
+        """Its address in its network; another one after a restart, perhaps."""
+        with self._engine.doing(f"look up the address of {self.container}"):
+            self._container.reload()
+        for network in self._container.attrs["NetworkSettings"]["Networks"].values():
+            if network["IPAddress"]:
+                return str(network["IPAddress"])
+        raise EnvironmentFault(f"host {self.name} ({self.container}) has no address", hint="is it stopped?")
+
+    @property
+    def testinfra(self) -> "TestinfraHost":
+        """The host for testinfra's modules."""
+        from testinfra.host import Host as TestinfraHost
+
+        from evolve.infra.testinfra_backend import ContainerBackend
+
+        return TestinfraHost(ContainerBackend(self.container, self._engine.client))
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the container runs."""
+        with self._engine.doing(f"look at {self.container}"):
+            self._container.reload()
+        return bool(self._container.status == "running")
+
+    def run(
+        self,
+        *argv: str,
+        input: str | None = None,  # noqa: A002 - subprocess.run's word
+        check: bool = True,
+        timeout_s: float = 120,
+        user: str = "root",
+    ) -> Completed:
+        """Runs a command, without a shell; with `check`, a return code other than 0 is a fault with its output."""
+        command = " ".join(argv)
+        with self._engine.doing(f"run {command} on host {self.name} ({self.container})"):
+            done = run_in(self._engine.client, self.container, argv, input=input, timeout_s=timeout_s, user=user)
+        if check and done.rc:
+            raise EnvironmentFault(
+                f"{command} on host {self.name} ({self.container}): rc={done.rc}, expected 0{tail(done)}"
+            )
+        return done
+
+    def read(self, path: str) -> str:
+        """The text of a file; a fault when it cannot be read."""
+        return self.run("cat", "--", path).stdout
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Makes a file with this text, its folders included, owned by root."""
+        self.run("install", "-D", "-m", f"{mode:o}", "/dev/stdin", path, input=text)
+
+    def restart(self) -> None:
+        """Shuts the host down in order and starts it; returns when systemd runs again."""
+        self.stop()
+        self.start_again()
+
+    def stop(self) -> None:
+        """Shuts the host down in order: services get their stop signal."""
+        with self._engine.doing(f"stop host {self.name} ({self.container})"):
+            self._container.stop(timeout=STOP_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """Cuts the power."""
+        with self._engine.doing(f"kill host {self.name} ({self.container})"):
+            self._container.kill("SIGKILL")
+            self._container.wait(timeout=STOP_TIMEOUT_S)
+
+    def start_again(self) -> None:
+        """Starts a stopped or killed host; returns when systemd runs."""
+        with self._engine.doing(f"start host {self.name} ({self.container})"):
+            self._container.start()
+        self.wait_until_up()
+
+    def wait_until_up(self, timeout_s: float = BOOT_TIMEOUT_S) -> str:
+        """Returns systemd's state, `running` or `degraded` (a unit failed), once it has booted.
+
+        Raises:
+            EnvironmentFault: it ended or did not boot in time; with the end of its log.
+        """
+        deadline = time.monotonic() + timeout_s
+        state = "nothing yet"
+        while time.monotonic() < deadline:
+            state = self._boot_state(max(1, deadline - time.monotonic())) or state
+            if state in UP:
+                return state
+            if not self.is_up:
+                break
+            time.sleep(0.03)
+        outcome = f"did not boot within {timeout_s:g} s" if self.is_up else "ended while it booted"
+        raise EnvironmentFault(
+            f"host {self.name} ({self.container}, image {self.image}) {outcome}; systemd says: {state}\n"
+            f"{self.console()}",
+            hint="docs/hosts.md: 'When a host does not boot'",
+        )
+
+    def _boot_state(self, timeout_s: float) -> str:
+        """Waits inside the host for the boot's end; empty as long as systemd does not answer."""
+        import docker
+
+        try:
+            return run_in(
+                self._engine.client,
+                self.container,
+                ["systemctl", "is-system-running", "--wait"],
+                timeout_s=timeout_s,
+            ).stdout.strip()
+        except docker.errors.APIError:
+            # It ended, or ends just now: the caller looks.
+            return ""
+
+    def journal(self, unit: str | None = None, lines: int = 200) -> str:
+        """The journal's end, of one unit or of all; of a host that is down, what its console said."""
+        if not self.is_up:
+            return f"(host {self.name} is down; its console's end)\n{self.console()}"
+        chosen = ("-u", unit) if unit else ()
+        return self.run("journalctl", "--no-pager", "-b", "-n", str(lines), *chosen, check=False).stdout
+
+    def console(self, lines: int = 50) -> str:
+        """What systemd wrote to the container's log."""
+        with self._engine.doing(f"read the log of {self.container}"):
+            return str(self._container.logs(tail=lines).decode(errors="replace")).strip()
+
+    def commit(self, repository: str, tag: str) -> None:
+        """Saves the stopped host as an image whose copies get a machine id of their own."""
+        with self._engine.doing(f"save host {self.name} ({self.container})"):
+            own = _file_of(self._container, MACHINE_ID)
+            self._container.put_archive("/etc", _tar("machine-id", b""))
+            self._container.commit(repository=repository, tag=tag, pause=False)
+            self._container.put_archive("/etc", _tar("machine-id", own))
+
+    def remove(self) -> None:
+        """Removes the host at once; nothing happens when it is gone already."""
+        import docker
+
+        with self._engine.doing(f"remove host {self.name} ({self.container})"):
+            try:
+                self._container.remove(v=True, force=True)
+            except docker.errors.NotFound:
+                return
+
+
+def _file_of(container: Any, path: str) -> bytes:
+    pieces, _ = container.get_archive(path)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
+        content = archive.extractfile(archive.getmembers()[0])
+        return content.read() if content else b""
+
+
+def _tar(name: str, data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode = len(data), 0o444
+        archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()

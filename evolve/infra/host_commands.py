@@ -1,0 +1,131 @@
+"""Runs a command in a container through Docker's API: input, output, return code, deadline."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evolve.core.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    import docker
+
+TAIL_LINES = 30
+"""How much of a failed command's output a message shows."""
+
+GRACE_S = 5
+"""After this long the command's `timeout` kills what ignores its first signal."""
+
+TIMED_OUT = (124, 137)
+"""What coreutils' `timeout` returns when it ended the command, gently or not."""
+
+FEED = 'bytes=$1; shift; head -c "$bytes" | exec "$@"'
+"""Gives a command exactly so many bytes of input: Docker's API cannot close one direction over every transport."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a command on a host did."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+def run_in(
+    client: "docker.DockerClient",
+    container: str,
+    argv: Sequence[str],
+    *,
+    input: str | None = None,  # noqa: A002 - subprocess.run's word
+    timeout_s: float = 120,
+    user: str = "root",
+) -> Completed:
+    """Runs a command in a container and waits for its end; a missing program is rc 127.
+
+    Raises:
+        EnvironmentFault: it did not end in time; it and its children were ended.
+        docker.errors.APIError: the container does not run.
+    """
+    bounded = ["timeout", "-k", str(GRACE_S), f"{timeout_s:g}", *argv]
+    data = None if input is None else input.encode()
+    if data is not None:
+        bounded = ["sh", "-c", FEED, "feed", str(len(data)), *bounded]
+    done = _exchange(client.api, container, bounded, data, user)
+    if done.rc in TIMED_OUT and _was_ended(done, timeout_s):
+        raise EnvironmentFault(
+            f"{' '.join(argv)} on {container} did not end within {timeout_s:g} s{tail(done)}",
+            hint="give it a longer timeout_s, or see what it waits for",
+        )
+    return done.completed
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    completed: Completed
+    seconds: float
+
+    @property
+    def rc(self) -> int:
+        return self.completed.rc
+
+
+def _was_ended(done: _Ended, timeout_s: float) -> bool:
+    """Tells the deadline from a command that returned the same code by itself."""
+    return done.seconds >= timeout_s
+
+
+def tail(done: "_Ended | Completed") -> str:
+    """The ends of both outputs, indented, for a message; empty when there are none."""
+    completed = done.completed if isinstance(done, _Ended) else done
+    parts = []
+    for title, text in (("stdout", completed.stdout), ("stderr", completed.stderr)):
+        lines = text.rstrip().splitlines()[-TAIL_LINES:]
+        if lines:
+            parts.append(f"\n{title}:\n" + "\n".join(f"  {line}" for line in lines))
+    return "".join(parts)
+
+
+def _exchange(api: Any, container: str, argv: Sequence[str], data: bytes | None, user: str) -> _Ended:
+    started = time.monotonic()
+    key = api.exec_create(container, list(argv), stdin=data is not None, user=user)["Id"]
+    stream = api.exec_start(key, socket=True)
+    try:
+        outputs = _talk(stream, data)
+    finally:
+        _close(stream)
+    rc = api.exec_inspect(key)["ExitCode"]
+    stdout, stderr = (part.decode(errors="replace") for part in outputs)
+    return _Ended(Completed(rc, stdout, stderr), time.monotonic() - started)
+
+
+def _talk(stream: Any, data: bytes | None) -> tuple[bytes, bytes]:
+    """Sends the input while it reads the output, for a command may answer before it has read all."""
+    from docker.utils import socket as frames
+
+    raw = getattr(stream, "_sock", stream)
+    sender = threading.Thread(target=_send, args=(raw, data or b""), daemon=True)
+    sender.start()
+    outputs = {frames.STDOUT: bytearray(), frames.STDERR: bytearray()}
+    for which, piece in frames.frames_iter(stream, tty=False):
+        outputs[which] += piece
+    sender.join(GRACE_S)
+    return bytes(outputs[frames.STDOUT]), bytes(outputs[frames.STDERR])
+
+
+def _send(raw: Any, data: bytes) -> None:
+    try:
+        raw.sendall(data)
+    except OSError:
+        # The command ended without reading all of its input, as it may.
+        return
+
+
+def _close(stream: Any) -> None:
+    """Closes the stream and the connection below it, which nothing else would close."""
+    response = getattr(stream, "_response", None)
+    raw = getattr(stream, "_sock", None)
+    (stream if response is None else response).close()
+    if raw is not None:
+        raw.close()
