@@ -1,0 +1,118 @@
+"""A verification of roles as plain lines, for a terminal and for the log of a CI run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.visible import visible
+from evolve.report.console import Paint
+from evolve.report.roles_matrix import (
+    NOT_RUN,
+    Row,
+    Unchecked,
+    Verification,
+    by_interest,
+    is_good,
+    rows,
+    short_totals,
+    slowest,
+    unchecked,
+)
+from evolve.report.text import cut
+
+SHOWN_TASKS = 20
+"""Tasks that a failure names; the report has them all."""
+SHOWN_SLOW = 5
+EVIDENCE_LINES = 15
+"""The last lines of each piece of evidence; the report has it whole."""
+_GAP = "  "
+
+_COLOURS: Mapping[str, str] = {
+    CheckOutcome.PASSED: "green",
+    CheckOutcome.FAILED: "red",
+    CheckOutcome.ERROR: "red",
+    CheckOutcome.NOT_CHECKED: "yellow",
+    CheckOutcome.UNCHANGED: "dim",
+    NOT_RUN: "dim",
+}
+
+
+def verification_lines(verification: Verification, paint: Paint) -> Iterator[str]:
+    """The matrix, each failure with its reason, what was not checked, the slowest tasks, and the totals last."""
+    table = rows(verification.results)
+    yield from _matrix(table, paint)
+    for row in table:
+        for cell in row.troubles:
+            yield ""
+            yield from _trouble(cell, paint)
+    yield from _block("not checked:", map(_gap_line, unchecked(table)))
+    yield from _block("slowest tasks, all runs together:", _slow_lines(table))
+    yield ""
+    word = paint("PASS", "green") if is_good(table) else paint("FAIL", "red")
+    yield f"{word}: {short_totals(table)}; {_row_count(table)}; {verification.seconds:.1f} s"
+    if verification.command and not is_good(table):
+        yield f"again: {visible(verification.command)}"
+
+
+def _matrix(table: Sequence[Row], paint: Paint) -> Iterator[str]:
+    """Heads of two words stand on two lines, so that ten checks fit beside each other."""
+    heads = [("", "role"), *(_two_lines(check) for check in Check), ("", "seconds")]
+    body = [[visible(row.name), *_words(row), f"{row.seconds:.1f}"] for row in table]
+    widths = [max(len(word) for word in (*head, *column)) for head, *column in zip(heads, *body, strict=True)]
+    for line in zip(*heads, strict=True):
+        yield _GAP.join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+    for words in body:
+        padded = [(word, word.ljust(width)) for word, width in zip(words, widths, strict=True)]
+        yield _GAP.join(paint(text, _COLOURS[word]) if word in _COLOURS else text for word, text in padded).rstrip()
+
+
+def _two_lines(check: Check) -> tuple[str, str]:
+    first, _, second = str(check).rpartition(" ")
+    return first, second
+
+
+def _words(row: Row) -> list[str]:
+    return [str(row.cells[check].outcome) if check in row.cells else NOT_RUN for check in Check]
+
+
+def _trouble(cell: CheckResult, paint: Paint) -> Iterator[str]:
+    word = "FAIL" if cell.outcome is CheckOutcome.FAILED else "ERROR"
+    yield f"{paint(word, 'red')} {visible(cell.role)}@{visible(cell.release)} {cell.check} ({cell.seconds:.1f} s)"
+    yield from _indented(cell.reason or "no reason was given", "  ")
+    marked, _ = by_interest(cell.tasks)
+    wanted = [task for task in marked if task.status != "changed"]
+    yield from (f"  {task.status}: {visible(str(task))}" for task in wanted[:SHOWN_TASKS])
+    if len(wanted) > SHOWN_TASKS:
+        yield f"  ... and {len(wanted) - SHOWN_TASKS} more"
+    for title, text in cell.evidence.items():
+        lines = text.rstrip().splitlines()
+        left_out = f" (the last {EVIDENCE_LINES} of {len(lines)} lines)" if len(lines) > EVIDENCE_LINES else ""
+        yield f"  {visible(title)}{left_out}:"
+        yield from _indented("\n".join(lines[-EVIDENCE_LINES:]), "    ")
+
+
+def _indented(text: str, indent: str) -> Iterator[str]:
+    for line in text.splitlines():
+        yield f"{indent}{visible(cut(line, 500))}".rstrip()
+
+
+def _gap_line(gap: Unchecked) -> str:
+    why = "; ".join(line.strip() for line in gap.why.splitlines() if line.strip())
+    return f"{gap.check}: {visible(cut(why, 300))} ({visible(', '.join(gap.names))})"
+
+
+def _slow_lines(table: Sequence[Row]) -> Iterator[str]:
+    for task in slowest(table, SHOWN_SLOW):
+        runs = "1 run" if task.runs == 1 else f"{task.runs} runs"
+        yield f"{task.seconds:7.1f} s  {runs}  {visible(f'{task.role} : {task.task}  {task.spot}')}"
+
+
+def _block(title: str, lines: Iterator[str]) -> Iterator[str]:
+    found = list(lines)
+    if found:
+        yield ""
+        yield title
+        yield from (f"  {line}" for line in found)
+
+
+def _row_count(table: Sequence[Row]) -> str:
+    return "1 role and release" if len(table) == 1 else f"{len(table)} roles and releases"
