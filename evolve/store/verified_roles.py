@@ -1,0 +1,63 @@
+"""Which roles passed, so that a role that did not change since need not be verified again."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.store.role_hash import harness_hash, role_hash
+from evolve.store.shared_file import SharedFile
+
+__all__ = ["VerifiedRoles", "harness_hash", "role_hash"]
+
+KEPT = 5_000
+"""Passed checks that are remembered, the newest; a role has ten on each release."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS passed (
+  role TEXT NOT NULL, release TEXT NOT NULL, hash TEXT NOT NULL, name TEXT NOT NULL,
+  UNIQUE (role, release, hash, name) ON CONFLICT IGNORE
+);
+"""
+_BAD = (CheckOutcome.FAILED, CheckOutcome.ERROR)
+
+
+class VerifiedRoles:
+    """The checks that passed, by role, release and `role_hash`, in one file that may be deleted at any time.
+
+    Several processes may write at once: each record is one statement, whole or not there.
+
+    Raises:
+        EnvironmentFault: the folder cannot be written, or the file is damaged; all methods raise it too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = SharedFile(path, _SCHEMA, version=1, what="the memory of verified roles", is_synced=True)
+
+    def passed(self, role: str, release: str, digest: str) -> Sequence[Check] | None:
+        """The checks that passed for just this `role_hash`, in their order; None where none is known."""
+        found = self._file.all(
+            "SELECT name FROM passed WHERE role = ? AND release = ? AND hash = ?", role, release, digest
+        )
+        names = {name for (name,) in found}
+        return [check for check in Check if check in names] or None
+
+    def record(self, role: str, release: str, digest: str, results: Iterable[CheckResult]) -> bool:
+        """Remembers the checks that passed, provided that nothing failed; returns whether it did.
+
+        A failure or an error makes it forget what passed with this hash before: a role that fails now and then is
+        not one to be skipped. What was not checked is not remembered as passed.
+        """
+        found = tuple(results)
+        if any(result.outcome in _BAD for result in found):
+            self._file.do("DELETE FROM passed WHERE role = ? AND release = ? AND hash = ?", role, release, digest)
+            return False
+        names = [str(result.check) for result in found if result.outcome is CheckOutcome.PASSED]
+        if names:
+            values = [word for name in names for word in (role, release, digest, name)]
+            self._file.do(f"INSERT INTO passed VALUES {', '.join(['(?, ?, ?, ?)'] * len(names))}", *values)
+            self._file.do("DELETE FROM passed WHERE rowid <= (SELECT max(rowid) FROM passed) - ?", KEPT)
+        return True
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
