@@ -1,17 +1,182 @@
-"""The image that hosts start from: one per release."""
+"""The images that hosts start from: one per release, built once, with package lists of the day."""
 
-from evolve.infra.docker_engine import DockerEngine
+import contextlib
+import fcntl
+import io
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from evolve.core.errors import EnvironmentFault
+from evolve.infra import base_filesystem, base_recipe
+from evolve.infra.base_recipe import LABEL_LISTS, LABEL_RELEASE, Release
+from evolve.infra.docker_engine import DockerEngine, docker_faults
 
 NAME = "anneal-host"
+BASE_NAME = "anneal-base"
+UPSTREAM = "debian"
+"""The registry's image that a base is built from where a registry answers."""
+
+LISTS_AGE_S = 24 * 3600
+"""Older lists name packages that the archive has replaced by newer ones."""
+
+BUILD_TIMEOUT_S = 900
+
+Say = Callable[[str], None]
 
 
-def ensure(engine: DockerEngine, release: str) -> str:
-    """The tag of the release's image.
+def ensure(engine: DockerEngine, release: str, *, say: Say | None = None, upstream: str = UPSTREAM) -> str:
+    """The tag of the release's image, which is built when the engine has none and refreshed once a day.
+
+    The tag is the same for the same release, packages and recipe; `anneal-host:RELEASE` names the image too.
+
+    Args:
+        engine: where the image is needed.
+        release: such as `bookworm`.
+        say: told about each step that takes long.
+        upstream: the registry's image of the distribution, without its tag.
 
     Raises:
-        EnvironmentFault: the engine has none; says how to build it.
+        InputError: the release is unknown.
+        EnvironmentFault: it cannot boot on this engine, or no way to build it worked; says each way's reason.
     """
-    tag = f"{NAME}:{release}"
-    with engine.doing(f"look for image {tag}"):
-        engine.client.images.get(tag)
+    known = base_recipe.release_named(release)
+    if why := known.why_not(engine.cgroup_version):
+        raise EnvironmentFault(f"{release} cannot boot on {engine.url}: {why}", hint="choose an older release")
+    tag = f"{NAME}:{release}-{base_recipe.key(known)}"
+    if not _is_fresh(engine, tag):
+        with _one_builder(release):
+            if not _is_fresh(engine, tag):
+                _make(engine, known, tag, say or _quiet, upstream)
     return tag
+
+
+def _quiet(line: str) -> None:
+    logging.getLogger(__name__).info(line)
+
+
+def _lists_age_s(engine: DockerEngine, tag: str) -> float | None:
+    """How old the image's package lists are; None when there is no such image."""
+    import docker
+
+    with engine.doing(f"look for image {tag}"):
+        try:
+            labels = engine.client.images.get(tag).labels
+        except docker.errors.ImageNotFound:
+            return None
+    return time.time() - float(labels.get(LABEL_LISTS, 0))
+
+
+def _is_fresh(engine: DockerEngine, tag: str) -> bool:
+    age = _lists_age_s(engine, tag)
+    return age is not None and age < LISTS_AGE_S
+
+
+def _make(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: str) -> None:
+    """Builds the image, or gives an old one today's lists; an old one that cannot be refreshed stays in use."""
+    is_refresh = _lists_age_s(engine, tag) is not None
+    base = _base(engine, release, tag, say, upstream)
+    say(f"{release}: fetching today's package lists")
+    try:
+        _build(engine, base_recipe.finish_dockerfile(base, release, int(time.time())), tag)
+    except EnvironmentFault as fault:
+        if not is_refresh:
+            raise
+        logging.getLogger(__name__).warning("%s keeps yesterday's package lists: %s", tag, fault)
+    with engine.doing(f"name image {tag}"):
+        engine.client.images.get(tag).tag(NAME, release.name)
+    _drop_replaced(engine, release)
+
+
+def _base(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: str) -> str:
+    """The tag of the image below the day's lists; from a registry, else from the distribution's packages."""
+    import docker
+
+    base = f"{BASE_NAME}:{tag.partition(':')[2]}"
+    with engine.doing(f"look for image {base}"), contextlib.suppress(docker.errors.ImageNotFound):
+        engine.client.images.get(base)
+        return base
+    try:
+        _from_registry(engine, release, base, say, upstream)
+    except EnvironmentFault as fault:
+        _from_packages(engine, release, base, say, str(fault))
+    return base
+
+
+def _from_registry(engine: DockerEngine, release: Release, base: str, say: Say, upstream: str) -> None:
+    say(f"{release.name}: asking the registry for {upstream}:{release.name}")
+    with engine.doing(f"pull {upstream}:{release.name}"):
+        engine.client.images.pull(upstream, tag=release.name)
+    say(f"{release.name}: installing systemd and Python on {upstream}:{release.name}")
+    _build(engine, base_recipe.upstream_dockerfile(f"{upstream}:{release.name}"), base)
+
+
+def _from_packages(engine: DockerEngine, release: Release, base: str, say: Say, no_registry: str) -> None:
+    say(f"{release.name}: no registry answers; building from the distribution's packages, about a minute")
+    try:
+        with base_filesystem.archive_of(release.name) as path, engine.doing(f"import {base}"):
+            repository, _, label = base.partition(":")
+            engine.client.api.import_image_from_file(str(path), repository=repository, tag=label)
+    except EnvironmentFault as fault:
+        raise EnvironmentFault(
+            f"the image of {release.name} could not be built\n"
+            f"  from a registry: {no_registry}\n  from packages: {fault}\n",
+            hint="./bootstrap.sh hosts",
+        ) from fault
+
+
+def _build(engine: DockerEngine, dockerfile: str, tag: str) -> None:
+    """Builds without the cache, for lists of the day; the tag is set only when all steps are done."""
+    import docker
+
+    try:
+        with docker_faults(f"build {tag} at {engine.url}"):
+            engine.client.images.build(
+                fileobj=io.BytesIO(dockerfile.encode()),
+                tag=tag,
+                nocache=True,
+                rm=True,
+                forcerm=True,
+                timeout=BUILD_TIMEOUT_S,
+            )
+    except docker.errors.BuildError as exc:
+        log = "".join(str(entry.get("stream", "")) for entry in exc.build_log).splitlines()[-15:]
+        raise EnvironmentFault(f"build {tag}: {exc.msg}\n" + "\n".join(log)) from exc
+
+
+def _drop_replaced(engine: DockerEngine, release: Release) -> None:
+    """Removes yesterday's images that nothing uses any more."""
+    import docker
+
+    filters = {"label": f"{LABEL_RELEASE}={release.name}", "dangling": True}
+    with engine.doing(f"remove replaced images of {release.name}"):
+        for image in engine.client.images.list(filters=filters):
+            # One that a host still runs on stays until the next day.
+            with contextlib.suppress(docker.errors.APIError):
+                engine.client.images.remove(image.id)
+
+
+@contextlib.contextmanager
+def _one_builder(release: str) -> Iterator[None]:
+    """Lets one process of this user build at a time; the others wait and find the image."""
+    path = lock_folder() / f"anneal-host-{release}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w", encoding="utf-8")
+    except OSError as exc:
+        raise EnvironmentFault(
+            f"cannot make {path}: {exc.strerror}", hint="set EVOLVE_CACHE_DIR to a folder that can be written"
+        ) from exc
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def lock_folder() -> Path:
+    """EVOLVE_CACHE_DIR, else XDG_CACHE_HOME/evolve, else ~/.cache/evolve."""
+    given = os.environ.get("EVOLVE_CACHE_DIR")
+    if given:
+        return Path(given).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evolve"

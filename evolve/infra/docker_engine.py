@@ -1,6 +1,7 @@
 """The Docker engine that hosts run on: found by trying the addresses where one may be."""
 
 import os
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ def addresses(env: Mapping[str, str]) -> tuple[str, ...]:
     runtime = env.get("XDG_RUNTIME_DIR")
     sockets = [
         str(own_folder(env) / "docker.sock"),
+        str(OWN_FOLDER / "docker.sock"),
         *([f"{runtime}/docker.sock"] if runtime else []),
         *USUAL_SOCKETS,
     ]
@@ -119,11 +121,17 @@ def connect(url: str) -> DockerEngine:
     import docker
     import requests
 
+    if why := _why_silent(url):
+        raise EnvironmentFault(why)
     try:
         client = docker.DockerClient(base_url=url, timeout=PROBE_TIMEOUT_S, **_tls(url))
+    except (docker.errors.DockerException, ValueError) as exc:
+        raise EnvironmentFault(reason(exc)) from exc
+    try:
         info = client.info()
-    except (docker.errors.DockerException, requests.exceptions.RequestException, ValueError) as exc:
-        raise EnvironmentFault(_why_silent(url, exc)) from exc
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as exc:
+        client.close()
+        raise EnvironmentFault(reason(exc)) from exc
     client.api.timeout = ANSWER_TIMEOUT_S
     options = " ".join(info.get("SecurityOptions") or ())
     return DockerEngine(client, url, int(info.get("CgroupVersion") or 1), "name=apparmor" in options)
@@ -138,13 +146,21 @@ def _tls(url: str) -> dict[str, object]:
     return {"tls": docker.utils.kwargs_from_env().get("tls", False)}
 
 
-def _why_silent(url: str, error: Exception) -> str:
-    path = Path(url.removeprefix("unix://"))
-    if url.startswith("unix://") and not path.exists():
-        return "no such socket"
-    if url.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
-        return "this user may not use the socket (usermod -aG docker USER, then log in again)"
-    return reason(error)
+def _why_silent(url: str) -> str:
+    """Why nobody answers at a socket, in words of its own; empty when somebody may, or for other addresses."""
+    if not url.startswith("unix://"):
+        return ""
+    path = url.removeprefix("unix://")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except FileNotFoundError:
+            return "no such socket"
+        except PermissionError:
+            return "this user may not use the socket (sudo usermod -aG docker USER, then log in again)"
+        except OSError as exc:
+            return f"{exc.strerror or exc}: no engine listens there"
+    return ""
 
 
 def find(env: Mapping[str, str] | None = None) -> DockerEngine:

@@ -1,0 +1,75 @@
+"""A release's root filesystem as a tar file, made from the distribution's own packages."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from evolve.core.errors import EnvironmentFault
+from evolve.infra import apt_sources
+from evolve.infra.base_recipe import PACKAGES
+
+LOG_LINES = 15
+FROZEN_MIRROR = 'Acquire::Check-Valid-Until "false"'
+"""An archive that no longer changes has a date that has passed."""
+
+
+@contextlib.contextmanager
+def archive_of(release: str) -> Iterator[Path]:
+    """A tar file with the release and our packages, gone afterwards.
+
+    Raises:
+        EnvironmentFault: neither program is here, or it failed; with the end of its log.
+    """
+    with tempfile.TemporaryDirectory(prefix="anneal-host-") as folder:
+        path = Path(folder) / f"{release}.tar"
+        lines = apt_sources.source_lines(release, apt_sources.machine_uris())
+        if shutil.which("mmdebstrap"):
+            _run(mmdebstrap_command(release, path, lines))
+        elif shutil.which("debootstrap"):
+            root = Path(folder) / "root"
+            _run(debootstrap_command(release, root, lines))
+            _finish_root(root, lines)
+            _run(["tar", "-C", str(root), "-cf", str(path), "."])
+        else:
+            raise EnvironmentFault("neither mmdebstrap nor debootstrap is here", hint="sudo apt-get install mmdebstrap")
+        yield path
+
+
+def mmdebstrap_command(release: str, target: Path, lines: Sequence[str]) -> list[str]:
+    """Without source lines the program takes its own default mirror."""
+    return [
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={','.join(PACKAGES)}",
+        f"--aptopt={FROZEN_MIRROR}",
+        release,
+        str(target),
+        *lines,
+    ]
+
+
+def debootstrap_command(release: str, root: Path, lines: Sequence[str]) -> list[str]:
+    """Without source lines the program takes its own default mirror; it knows one suite only."""
+    mirror = [line.split()[1] for line in lines[:1]]
+    return ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(root), *mirror]
+
+
+def _finish_root(root: Path, lines: Sequence[str]) -> None:
+    if lines:
+        (root / "etc/apt/sources.list").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (root / "etc/apt/apt.conf.d/99frozen-mirror").write_text(f"{FROZEN_MIRROR};\n", encoding="utf-8")
+
+
+def _run(command: Sequence[str]) -> None:
+    if command[0] == "debootstrap" and os.geteuid():
+        raise EnvironmentFault("debootstrap needs root", hint="install mmdebstrap, or run this as root")
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode:
+        log = "\n".join((done.stdout + done.stderr).splitlines()[-LOG_LINES:])
+        raise EnvironmentFault(f"{command[0]} ended with {done.returncode}:\n{log}")
