@@ -12,9 +12,17 @@ from evolve.core.errors import EnvironmentFault
 from evolve.infra import apt_sources
 from evolve.infra.base_recipe import PACKAGES
 
+PROGRAMS = ("mmdebstrap", "debootstrap")
+"""What can build a filesystem, the better one first: it works without root where the kernel allows it."""
+
 LOG_LINES = 15
 FROZEN_MIRROR = 'Acquire::Check-Valid-Until "false"'
 """An archive that no longer changes has a date that has passed."""
+
+
+def can_build() -> bool:
+    """Whether this machine has one of the programs."""
+    return any(shutil.which(name) for name in PROGRAMS)
 
 
 @contextlib.contextmanager

@@ -45,12 +45,21 @@ def ensure(engine: DockerEngine, release: str, *, say: Say | None = None, upstre
     known = base_recipe.release_named(release)
     if why := known.why_not(engine.cgroup_version):
         raise EnvironmentFault(f"{release} cannot boot on {engine.url}: {why}", hint="choose an older release")
-    tag = f"{NAME}:{release}-{base_recipe.key(known)}"
+    tag = _tag(known)
     if not _is_fresh(engine, tag):
         with _one_builder(release):
             if not _is_fresh(engine, tag):
                 _make(engine, known, tag, say or _quiet, upstream)
     return tag
+
+
+def is_built(engine: DockerEngine, release: str) -> bool:
+    """Whether the engine has the release's image, of whatever day."""
+    return _lists_age_s(engine, _tag(base_recipe.release_named(release))) is not None
+
+
+def _tag(release: Release) -> str:
+    return f"{NAME}:{release.name}-{base_recipe.key(release)}"
 
 
 def _quiet(line: str) -> None:
