@@ -87,7 +87,7 @@ def _make(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: 
     """Builds the image, or gives an old one today's lists; an old one that cannot be refreshed stays in use."""
     is_refresh = _lists_age_s(engine, tag) is not None
     base = _base(engine, release, tag, say, upstream)
-    say(f"{release}: fetching today's package lists")
+    say(f"{release.name}: fetching today's package lists")
     try:
         _build(engine, base_recipe.finish_dockerfile(base, release, int(time.time())), tag)
     except EnvironmentFault as fault:

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,8 +169,17 @@ def find(env: Mapping[str, str] | None = None) -> DockerEngine:
     Raises:
         EnvironmentFault: none answers; says each address, why it failed, and what to type.
     """
+    return first_of(addresses(os.environ if env is None else env))
+
+
+def first_of(urls: Iterable[str]) -> DockerEngine:
+    """The first engine of these that answers; it remembers why those before it did not.
+
+    Raises:
+        EnvironmentFault: none answers; says each address, why it failed, and what to type.
+    """
     failures: list[str] = []
-    for url in addresses(os.environ if env is None else env):
+    for url in urls:
         try:
             engine = connect(url)
         except EnvironmentFault as fault:
