@@ -1,0 +1,72 @@
+"""`evolve lint-roles DIR...`: smells of Ansible roles, with file:line and how to mend each."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+from evolve.command_line import guarded
+from evolve.core.errors import ExitCode
+from evolve.infra.role_lint import LintReport, Rule, all_rules, as_json, as_sarif, as_text, chosen_rules, lint_roles
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints the findings; the exit code is 1 when there are any."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    rules = all_rules()
+    if options.list_rules:
+        _print("".join(f"{line}\n" for line in _listed(rules)))
+        return ExitCode.DONE
+    if not options.places:
+        parser.error("DIR is missing: a role, a folder of roles, or a repository with playbooks")
+    chosen = chosen_rules([name for part in options.rules for name in part.split(",") if name], rules)
+    report = lint_roles(options.places, chosen)
+    _write(_formatted(report, options.format), options.output)
+    if options.output:
+        _print(f"{list(as_text(report))[-1]}: {options.output}\n")
+    return ExitCode.FAILURES if report.findings else ExitCode.DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="evolve lint-roles",
+        description="Smells of Ansible roles that a second converge, a restart or another host would show.",
+        epilog="exit codes: 0 clean, 1 findings, 2 wrong input; docs/lint-roles.md explains each rule",
+        allow_abbrev=False,
+    )
+    parser.add_argument("places", nargs="*", metavar="DIR", help="a role, a folder of roles, or a repository")
+    parser.add_argument("--format", choices=("text", "json", "sarif"), default="text")
+    parser.add_argument("--output", metavar="FILE", help="write there instead of printing")
+    parser.add_argument("--rules", action="append", default=[], metavar="ID,ID", help="only these rules")
+    parser.add_argument("--list-rules", action="store_true", help="print the rules and end")
+    return parser
+
+
+def _listed(rules: Mapping[str, Rule]) -> Iterator[str]:
+    width = max(map(len, rules))
+    return (f"{id:{width}}  {rule.what}" for id, rule in rules.items())
+
+
+def _formatted(report: LintReport, form: str) -> str:
+    if form == "json":
+        return as_json(report)
+    return as_sarif(report) if form == "sarif" else "".join(f"{line}\n" for line in as_text(report))
+
+
+def _write(text: str, path: str | None) -> None:
+    if path is None:
+        _print(text)
+        return
+    from evolve.report.output_file import output_file
+
+    with output_file(path) as file:
+        file.write(text)
+
+
+def _print(text: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main, sys.argv[1:]))
