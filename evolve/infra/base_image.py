@@ -47,7 +47,7 @@ def ensure(engine: DockerEngine, release: str, *, say: Say | None = None, upstre
         raise EnvironmentFault(f"{release} cannot boot on {engine.url}: {why}", hint="choose an older release")
     tag = _tag(known)
     if not _is_fresh(engine, tag):
-        with _one_builder(release):
+        with one_builder(release):
             if not _is_fresh(engine, tag):
                 _make(engine, known, tag, say or _quiet, upstream)
     return tag
@@ -168,7 +168,7 @@ def _drop_replaced(engine: DockerEngine, release: Release) -> None:
 
 
 @contextlib.contextmanager
-def _one_builder(release: str) -> Iterator[None]:
+def one_builder(release: str) -> Iterator[None]:
     """Lets one process of this user build at a time; the others wait and find the image."""
     path = lock_folder() / f"anneal-host-{release}.lock"
     try:
