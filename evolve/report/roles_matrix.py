@@ -11,8 +11,9 @@ NOT_RUN = "not run"
 """What stands in the matrix where a verification has no result for a check: it was not selected, or was broken off."""
 SLOWEST = 15
 """Tasks of the table of slowest tasks."""
-NOT_CHECKED_NOTE = "not checked"
-"""A note of a passed check that begins with these words is listed with what was not checked."""
+NOT_CHECKED_NOTE = "not "
+"""How a note begins that tells what a check left out (`not checked: ...`, `not broken by any fault: ...`): it is listed
+with what was not checked."""
 MARKED = ("failed", "unreachable", "changed")
 """States of tasks that a reader looks for; the others are `ok` and `skipped`."""
 

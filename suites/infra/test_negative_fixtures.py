@@ -35,7 +35,8 @@ ROLES = (
         "late_preflight",
         Check.PREFLIGHT,
         (
-            "a port of the system: late_preflight/tasks/configure.yml",
+            "a port of the system: ",
+            "late_preflight/tasks/configure.yml:2: late_preflight : Make the folder on",
             "a file in the folder's place: expected a message that holds 'is no folder'",
         ),
     ),
