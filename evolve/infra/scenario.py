@@ -68,6 +68,9 @@ class Scenario:
     """None: the role has no scenario; it is applied to one host with its defaults."""
     faults: tuple[Fault, ...]
     tests: Path | None
+    """Folder of testinfra tests."""
+    verify: Path | None = None
+    """A playbook that checks the converged hosts, where Molecule's Ansible verifier is used."""
     exceptions: Mapping[str, str] = field(default_factory=dict)
     """Release: why the role does not run there."""
     varying: tuple[Varying, ...] = ()
@@ -123,6 +126,7 @@ class _Reader:
             converge=self._play(playbooks, "converge"),
             faults=self._faults(),
             tests=self._tests(config),
+            verify=self._play(playbooks, "verify"),
             exceptions={str(key): str(why) for key, why in self._mapping(own.get("releases"), "releases").items()},
             varying=self._varying(own),
             notes=tuple(self._notes),
@@ -227,11 +231,7 @@ class _Reader:
     def _tests(self, config: Mapping[str, Any]) -> Path | None:
         verifier = self._mapping(config.get("verifier"), "verifier")
         folder = self._folder / str(verifier.get("directory") or "tests")
-        if folder.is_dir():
-            return folder
-        if (self._folder / "verify.yml").exists():
-            self._notes.append("verify.yml is not played: only testinfra tests are run")
-        return None
+        return folder if folder.is_dir() and any(folder.rglob("test_*.py")) else None
 
     def _note_what_is_not_followed(self, config: Mapping[str, Any], inventory: Mapping[str, Any]) -> None:
         driver = self._mapping(config.get("driver"), "driver").get("name", "docker")

@@ -27,6 +27,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("suites", "suites in promptfoo's format (Anneal)")
     group.addoption("--suite-concurrency", type=positive, metavar="N", help="questions to a suite's providers at once")
     group.addoption("--no-suite-cache", action="store_true", help="neither use nor store answers of suites' providers")
+    roles = parser.getgroup("roles", "Ansible roles on real hosts (Anneal)")
+    roles.addoption("--infra-roles", action="append", metavar="DIR", help="verify every role in a folder of roles")
+    roles.addoption("--infra-release", action="append", metavar="NAME", help="hosts' release (default: bookworm)")
+    roles.addoption("--infra-changed", metavar="COMMIT", help="only roles that changed since, and suite_roles_always")
+    roles.addoption("--infra-skip-unchanged", action="store_true", help="skip what passed before and has not changed")
+    roles.addoption("--infra-seed", type=int, default=0, metavar="N", help="chooses where a converge is interrupted")
+    roles.addoption("--infra-every-interruption", action="store_true", help="interrupt after every task that changed")
+    roles.addoption("--infra-report", metavar="DIR", help="where the report goes (default: reports/roles)")
+    parser.addini("suite_role_files", "YAML files with `roles: FOLDER`, relative to rootdir", type="args", default=[])
+    parser.addini("suite_roles_always", "roles that --infra-changed selects in any case", type="args", default=[])
     parser.addini("suite_files", "globs of suite files to collect, relative to rootdir", type="args", default=[])
     parser.addini(
         "suite_undefined", "undefined template variables in suites: strict (an error) or empty", default="strict"
@@ -36,8 +46,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("suite_max_new_cases", "new failure cases that a run writes at most", default="20")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """With `--infra-roles`, roles run side by side on the cores there are, where pytest-xdist is installed."""
+    # A worker calls this hook too, and must not have workers of its own.
+    is_worker = hasattr(config, "workerinput")
+    if config.getoption("--infra-roles") and config.pluginmanager.hasplugin("xdist") and not is_worker:
+        from evolve.pytest_plugin.role_runs import run_side_by_side
+
+        run_side_by_side(config)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Captures failures where the ini option `suite_failure_cases` names a folder for them."""
+    """Roles where they are asked for; captures failures where `suite_failure_cases` names a folder for them."""
+    if config.getoption("--infra-roles") or config.getini("suite_role_files"):
+        from evolve.pytest_plugin.role_runs import RoleRuns
+
+        config.pluginmanager.register(RoleRuns(config), "evolve-roles")
     if config.getini("suite_failure_cases"):
         from evolve.pytest_plugin.capturing import Capture
 

@@ -15,7 +15,7 @@ import traceback
 
 os.environ.setdefault("LC_ALL", "C.UTF-8")
 
-from ansible import constants  # noqa: E402
+from ansible import constants
 from ansible.cli.playbook import PlaybookCLI
 
 

@@ -1,0 +1,23 @@
+"""Results of role checks as plain JSON values, for pytest-xdist and files; `from_json(to_json(result)) == result`."""
+
+from dataclasses import asdict
+from typing import Any
+
+from evolve.core.role_checks import Check, CheckOutcome, CheckResult, TaskLine
+
+_TUPLES = ("items", "notified", "written")
+
+
+def to_json(result: CheckResult) -> dict[str, Any]:
+    """Strings, numbers, lists and mappings alone."""
+    data = asdict(result)
+    data["notes"] = list(result.notes)
+    data["tasks"] = [{**task, **{key: list(task[key]) for key in _TUPLES}} for task in data["tasks"]]
+    return {**data, "check": result.check.value, "outcome": result.outcome.value}
+
+
+def from_json(data: dict[str, Any]) -> CheckResult:
+    """The result that `to_json` was given."""
+    tasks = tuple(TaskLine(**{**task, **{key: tuple(task[key]) for key in _TUPLES}}) for task in data["tasks"])
+    given = {**data, "check": Check(data["check"]), "outcome": CheckOutcome(data["outcome"])}
+    return CheckResult(**{**given, "notes": tuple(data["notes"]), "tasks": tasks})

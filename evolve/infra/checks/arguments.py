@@ -1,0 +1,56 @@
+"""Arguments: they are specified, `defaults/` agrees, and a wrong one is refused before any change."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import yaml
+
+from evolve.core.role_checks import Check
+from evolve.infra.plays import Played
+from evolve.infra.role_arguments import disagreements, read_arguments, wrong_values
+from evolve.infra.verification import Finding, Verification, changed_between, failed, passed, relative
+
+CHECK: Final = Check.ARGUMENTS
+
+
+def check(verification: Verification) -> Finding:
+    """Fails with everything that is not documented, does not agree, or is not refused."""
+    role_dir = verification.scenario.role_dir
+    try:
+        arguments = read_arguments(role_dir)
+    except yaml.YAMLError as error:
+        return failed([f"{role_dir.name}: defaults/ or meta/ is no YAML: {error}"])
+    if arguments.options is None:
+        where = relative(arguments.specs, verification.scenario)
+        return failed([f"{where} is not there: no argument of the role is documented, and a wrong one is not refused"])
+    problems, notes = disagreements(arguments)
+    reasons = [f"{role_dir.name}: {problem}" for problem in problems]
+    wrong = wrong_values(arguments)
+    if wrong:
+        reasons += _not_refused(verification, wrong)
+        notes.append(f"{len(wrong)} wrong arguments were tried")
+    else:
+        notes.append("no argument can be refused: all take any text")
+    return failed(reasons, notes=notes) if reasons else passed(notes=notes)
+
+
+def _not_refused(verification: Verification, wrong: Mapping[str, Any]) -> list[str]:
+    """What is wrong with how the role takes wrong arguments, all at once."""
+    hosts = verification.untouched()
+    before = hosts.states()
+    played = hosts.converge(extra_vars=wrong)
+    changed = changed_between(before, hosts.states())
+    if changed:
+        verification.spoil(hosts)
+    reasons = [f"with wrong arguments, {line} changed something" for line in played.changed]
+    reasons += [f"with wrong arguments, {what}" for what in changed] if not reasons else []
+    return [*reasons, *_not_named(played, wrong)]
+
+
+def _not_named(played: Played, wrong: Mapping[str, Any]) -> list[str]:
+    if played.is_ok:
+        return [f"wrong arguments were not refused: {dict(wrong)}"]
+    said = "\n".join(line.message for line in played.failed) or played.log
+    unnamed = [name for name in wrong if not re.search(rf"\b{re.escape(name)}\b", said)]
+    return [f"{name}={wrong[name]!r} was not refused; the role said: {said[:600]}" for name in unnamed]

@@ -1,0 +1,20 @@
+"""Converge: the role ends well on fresh hosts."""
+
+from typing import Final
+
+from evolve.core.role_checks import Check
+from evolve.infra.verification import Finding, Verification, failed, passed, relative
+
+CHECK: Final = Check.CONVERGE
+
+
+def check(verification: Verification) -> Finding:
+    """Fails when a task does, or when the play matches no host."""
+    played = verification.first.played
+    if played.is_ok:
+        ran = sum(line.status != "skipped" for line in played.lines)
+        return passed(notes=[f"{ran} results, {len(played.changed)} changes"], tasks=played.lines)
+    evidence = {"to play it again": played.command, **verification.journal(verification.first.hosts)}
+    if played.log.strip():
+        evidence["Ansible's output"] = played.log
+    return failed([relative(played.why, verification.scenario)], evidence=evidence, tasks=played.lines)

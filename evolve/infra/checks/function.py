@@ -1,0 +1,14 @@
+"""Function: the role's tests use the service."""
+
+from typing import Final
+
+from evolve.core.role_checks import Check
+from evolve.infra.role_tests import run_tests
+from evolve.infra.verification import Finding, Verification
+
+CHECK: Final = Check.FUNCTION
+
+
+def check(verification: Verification) -> Finding:
+    """Fails with every test that fails; without tests nothing is checked."""
+    return run_tests(verification.scenario, verification.converged.hosts)

@@ -1,0 +1,19 @@
+"""Idempotence: a second converge reports no change."""
+
+from typing import Final
+
+from evolve.core.role_checks import Check
+from evolve.infra.verification import Finding, Verification, diffs, failed, passed, relative, spots
+
+CHECK: Final = Check.IDEMPOTENCE
+
+
+def check(verification: Verification) -> Finding:
+    """Fails with every task that changed something again, and its items."""
+    played = verification.second.played
+    if not played.is_ok:
+        return failed([f"the second converge fails: {relative(played.why, verification.scenario)}"], tasks=played.lines)
+    if not played.changed:
+        return passed(notes=[f"{len(played.lines)} results, none changed"], tasks=played.lines)
+    reasons = [f"{spot} changed something again" for spot in spots(played.changed, verification.scenario)]
+    return failed(reasons, evidence=diffs(played.changed), tasks=played.lines)

@@ -1,0 +1,63 @@
+"""Interruption: a converge that was killed and run again ends like one that nobody disturbed."""
+
+from typing import Final
+
+from evolve.core.role_checks import Check, TaskLine
+from evolve.infra.host_set import HostSet
+from evolve.infra.host_state import Stale, differences, stale_units
+from evolve.infra.verification import Converged, Finding, Verification, failed, not_checked, passed, relative
+
+CHECK: Final = Check.INTERRUPTION
+
+
+def check(verification: Verification) -> Finding:
+    """Fails with every difference to the undisturbed hosts, and every unit that runs with an old configuration."""
+    good = verification.converged
+    ran = [line for line in good.played.lines if line.status != "skipped"]
+    points = [number for number, line in enumerate(ran, start=1) if line.status == "changed" and number < len(ran)]
+    if not points:
+        return not_checked("the converge has no change after which it could be interrupted")
+    if not verification.options.is_every_interruption:
+        points = [verification.random.choice(points)]
+    notes: list[str] = []
+    reasons: list[str] = []
+    tasks: list[TaskLine] = []
+    for point in points:
+        where = f"killed after result {point} of {len(ran)}, {relative(str(ran[point - 1]), verification.scenario)}"
+        notes.append(f"{where} (seed {verification.options.seed})")
+        found, lines = _interrupted(verification, good, point)
+        reasons += [f"{what} ({where})" for what in found]
+        tasks += lines
+    again = f"the same interruption again: --infra-seed {verification.options.seed}"
+    return failed(reasons, evidence={"again": again}, notes=notes, tasks=tasks) if reasons else passed(notes=notes)
+
+
+def _interrupted(verification: Verification, good: Converged, point: int) -> tuple[list[str], tuple[TaskLine, ...]]:
+    hosts = verification.fresh()
+    try:
+        killed = hosts.converge(stop_after=point)
+        if killed.rc >= 0:
+            return [f"the converge ended with exit code {killed.rc} before it could be killed: {killed.why}"], ()
+        played = hosts.converge()
+        if not played.is_ok:
+            why = relative(played.why, verification.scenario)
+            return [f"the converge after the interruption fails: {why}"], played.lines
+        written = {path for line in good.played.lines if line.notified for path in line.written}
+        return _unlike(verification, good, hosts, written), played.lines
+    finally:
+        hosts.remove()
+
+
+def _unlike(verification: Verification, good: Converged, hosts: HostSet, written: set[str]) -> list[str]:
+    found = hosts.states()
+    varying = [one.path for one in verification.scenario.varying]
+    reasons = []
+    for name, state in good.states.items():
+        lost = {stale.unit: stale for stale in stale_units(state, found[name], written)}
+        reasons += [f"{name}: {_lost(stale)}" for stale in lost.values()]
+        reasons += [f"{name}: {what}" for what in differences(state, found[name], varying=varying)]
+    return reasons
+
+
+def _lost(stale: Stale) -> str:
+    return f"unit {stale.unit} runs with what was there before {stale.path} was written: its restart was lost"

@@ -1,0 +1,100 @@
+"""Preflight: each requirement, when it is broken, stops the role with its own message and without a change."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from evolve.core.role_checks import Check, TaskLine
+from evolve.infra.plays import Played
+from evolve.infra.scenario import Fault, Scenario
+from evolve.infra.verification import Finding, Verification, changed_between, failed, not_checked, passed, relative
+
+CHECK: Final = Check.PREFLIGHT
+_ASSERTS: Final = ("assert", "ansible.builtin.assert", "fail", "ansible.builtin.fail")
+
+
+def check(verification: Verification) -> Finding:
+    """Fails when the role goes on, fails with another message, or changed something before it stopped."""
+    scenario = verification.scenario
+    if not scenario.faults:
+        return not_checked(
+            f"{scenario.role}/molecule/default/preflight_faults.yaml declares no way to break a requirement"
+        )
+    reasons: list[str] = []
+    evidence: dict[str, str] = {}
+    lines: list[TaskLine] = []
+    for fault in scenario.faults:
+        played, why = _broken(verification, fault)
+        lines += played.lines
+        reasons += [f"{fault.name}: {reason}" for reason in why]
+        if why:
+            evidence[f"what the role said: {fault.name}"] = played.why or "it converged"
+    stopped = {(line.path, line.line) for line in lines if line.status == "failed"}
+    notes = [f"{len(scenario.faults)} requirements were broken", *_never_broken(scenario, stopped)]
+    if reasons:
+        return failed(reasons, evidence=evidence, notes=notes, tasks=lines)
+    return passed(notes=notes, tasks=lines)
+
+
+def _broken(verification: Verification, fault: Fault) -> tuple[Played, list[str]]:
+    """What the role did with one broken requirement, and what is wrong with that."""
+    hosts = verification.fresh() if fault.tasks else verification.untouched()
+    try:
+        if fault.tasks:
+            made = hosts.play_tasks(fault.name, fault.tasks)
+            if not made.is_ok:
+                return made, [f"the fault could not be made: {made.why}"]
+        before = hosts.states()
+        played = hosts.converge(extra_vars=fault.vars)
+        changed = changed_between(before, hosts.states())
+    finally:
+        if fault.tasks:
+            hosts.remove()
+    if changed and not fault.tasks:
+        verification.spoil(hosts)
+    return played, [*_wrong_end(played, fault, verification.scenario), *_changes(played, changed)]
+
+
+def _wrong_end(played: Played, fault: Fault, scenario: Scenario) -> list[str]:
+    if played.is_ok:
+        return [f"the role went on; expected it to stop with a message that holds {fault.message!r}"]
+    said = "\n".join(line.message for line in played.failed) or played.log
+    if fault.message in said:
+        return []
+    return [f"expected a message that holds {fault.message!r}, got: {relative(played.why, scenario)}"]
+
+
+def _changes(played: Played, changed: list[str]) -> list[str]:
+    tasks = [f"{line} reports a change before the role stopped" for line in played.changed]
+    return tasks or [f"{what} before the role stopped" for what in changed]
+
+
+def _never_broken(scenario: Scenario, stopped: set[tuple[str, int]]) -> list[str]:
+    """The asserts of the preflight that no fault made fail."""
+    path = scenario.role_dir / "tasks" / "preflight.yml"
+    return [
+        f"not broken by any fault: {name} ({relative(path, scenario)}:{line})"
+        for name, line in _asserts(path)
+        if not any(line == at and Path(where).name == path.name for where, at in stopped)
+    ]
+
+
+def _asserts(path: Path) -> list[tuple[str, int]]:
+    """Name and line of each assert of a file of tasks."""
+    if not path.exists():
+        return []
+    tree = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+    return _asserts_below(tree)
+
+
+def _asserts_below(node: Any) -> list[tuple[str, int]]:
+    if isinstance(node, yaml.SequenceNode):
+        return [found for part in node.value for found in _asserts_below(part)]
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    keys = {key.value: value for key, value in node.value}
+    if any(name in keys for name in _ASSERTS):
+        name = keys["name"].value if "name" in keys else "an assert without a name"
+        return [(name, node.start_mark.line + 1)]
+    return [found for key in ("block", "rescue", "always") if key in keys for found in _asserts_below(keys[key])]

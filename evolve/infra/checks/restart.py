@@ -1,0 +1,57 @@
+"""Restart: after a restart of the host its services are back, they work, and a converge changes nothing."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from evolve.core.role_checks import Check, CheckOutcome
+from evolve.infra.host_set import HostSet
+from evolve.infra.host_state import HostState, differences
+from evolve.infra.role_tests import run_tests
+from evolve.infra.verification import Finding, Verification, diffs, failed, passed, relative, spots
+
+CHECK: Final = Check.RESTART
+BACK_WITHIN_S: Final = 60.0
+
+
+def check(verification: Verification) -> Finding:
+    """Fails when a unit that ran does not run again, a test of the role fails, or a converge changes something."""
+    hosts = verification.converged.hosts
+    verification.second  # noqa: B018 - its own check tells about it; here it must not be the third converge
+    before = hosts.states()
+    hosts.restart()
+    missing = _missing(hosts, before)
+    if missing:
+        return failed(
+            [f"{what} {BACK_WITHIN_S:g} s after the restart" for what in missing],
+            evidence=verification.journal(hosts),
+        )
+    tests = run_tests(verification.scenario, hosts)
+    if tests.outcome is CheckOutcome.FAILED:
+        return failed([f"after the restart: {why}" for why in tests.reasons], evidence=tests.evidence)
+    played = hosts.converge()
+    if not played.is_ok:
+        return failed([f"the converge after the restart fails: {relative(played.why, verification.scenario)}"])
+    changed = spots(played.changed, verification.scenario)
+    known = {line.spot for line in verification.second.played.changed}
+    new = [spot for spot, line in zip(changed, played.changed, strict=True) if line.spot not in known]
+    if new:
+        reasons = [f"{spot} changed something after the restart" for spot in new]
+        return failed(reasons, evidence=diffs(played.changed), tasks=played.lines)
+    notes = [] if tests.outcome is CheckOutcome.PASSED else ["the role's tests were not run after the restart"]
+    return passed(notes=notes, tasks=played.lines)
+
+
+def _missing(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:
+    """The units that are not back, after a wait for them."""
+    deadline = time.monotonic() + BACK_WITHIN_S
+    while True:
+        now = hosts.states()
+        missing = [
+            f"{host}: {what}"
+            for host, state in before.items()
+            for what in differences(HostState({}, state.units), HostState({}, now[host].units))
+        ]
+        if not missing or time.monotonic() > deadline:
+            return missing
+        time.sleep(0.5)

@@ -1,0 +1,192 @@
+"""The hosts of one scenario, prepared and ready for plays; the inventory that plays and tests share."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evolve.core.errors import EnvironmentFault
+from evolve.infra import host_state
+from evolve.infra.docker_engine import DockerEngine
+from evolve.infra.host_state import HostState
+from evolve.infra.hosts import Host, Lab
+from evolve.infra.plays import Play, Played, Player
+from evolve.infra.scenario import Platform, Scenario
+
+CONVERGE_ALL = """---
+- name: Converge
+  hosts: all
+  gather_facts: true
+  roles: [{role: %s}]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One host of a set."""
+
+    platform: Platform
+    host: Host
+    since: float
+    """When it began, by its own clock."""
+
+
+class HostSet:
+    """The running hosts of a scenario."""
+
+    def __init__(
+        self, scenario: Scenario, members: tuple[Member, ...], player: Player, folder: Path, engine_url: str
+    ) -> None:
+        self.scenario = scenario
+        self.members = members
+        self.engine_url = engine_url
+        self._player = player
+        self._folder = folder
+        self.inventory = folder / "inventory.yaml"
+        self.inventory.write_text(yaml.safe_dump(_inventory(scenario, members), sort_keys=False), "utf-8")
+        self.is_converged = False
+
+    def converge(
+        self,
+        *,
+        extra_vars: Mapping[str, Any] | None = None,
+        is_check: bool = False,
+        stop_after: int | None = None,
+        scenario: Scenario | None = None,
+    ) -> Played:
+        """Applies the role, as its scenario says.
+
+        Args:
+            extra_vars: arguments that go before all others.
+            is_check: in check mode.
+            stop_after: kill it after so many results.
+            scenario: that of another version of the role.
+        """
+        chosen = scenario or self.scenario
+        self.is_converged = self.is_converged or not is_check
+        playbook = chosen.converge or self._written("converge.yml", CONVERGE_ALL % chosen.role)
+        return self._play(playbook, chosen, extra_vars=extra_vars, is_check=is_check, stop_after=stop_after)
+
+    def play(self, playbook: Path) -> Played:
+        """Plays another playbook of the scenario on the hosts."""
+        return self._play(playbook, self.scenario)
+
+    def play_tasks(self, name: str, tasks: tuple[Mapping[str, Any], ...]) -> Played:
+        """Plays tasks on all hosts, as root."""
+        play = [{"name": name, "hosts": "all", "gather_facts": True, "tasks": [dict(task) for task in tasks]}]
+        return self._play(self._written("tasks.yml", yaml.safe_dump(play, sort_keys=False)), self.scenario)
+
+    def states(self) -> dict[str, HostState]:
+        """Host name to its state now."""
+        return {member.host.name: host_state.take(member.host, member.since) for member in self.members}
+
+    def restart(self) -> None:
+        """Restarts all hosts, and waits until they run."""
+        for member in self.members:
+            member.host.restart()
+
+    def remove(self) -> None:
+        """Removes the hosts."""
+        for member in self.members:
+            member.host.remove()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _play(self, playbook: Path, scenario: Scenario, **options: Any) -> Played:
+        return self._player.play(
+            Play(
+                playbook,
+                self.inventory,
+                (scenario.role_dir.parent,),
+                environment={**scenario.environment, "MOLECULE_INVENTORY_FILE": str(self.inventory)},
+                **options,
+            )
+        )
+
+    def _written(self, name: str, text: str) -> Path:
+        path = self._folder / name
+        path.write_text(text, "utf-8")
+        return path
+
+
+class HostSets:
+    """Makes sets of hosts for one scenario; what `prepare.yml` does is done once, and saved."""
+
+    def __init__(self, scenario: Scenario, release: str, engine: DockerEngine, player: Player) -> None:
+        self._scenario = scenario
+        self._release = release
+        self._engine = engine
+        self._player = player
+        # Hosts of two sets have the same names, so each set has a lab of its own.
+        self._labs: list[Lab] = []
+        self._images: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Removes all hosts, networks and images."""
+        while self._labs:
+            self._labs.pop().close()
+
+    def fresh(self) -> HostSet:
+        """Hosts that ran nothing but `prepare.yml`.
+
+        Raises:
+            EnvironmentFault: a host does not start, or preparing it fails; says why.
+        """
+        lab = Lab(self._engine, label=_plain(self._scenario.role))
+        self._labs.append(lab)
+        members = tuple(self._member(lab, platform) for platform in self._scenario.platforms)
+        folder = Path(tempfile.mkdtemp(prefix="anneal-hosts-"))
+        hosts = HostSet(self._scenario, members, self._player, folder, self._engine.url)
+        if self._scenario.prepare is not None and not self._images:
+            self._prepare(lab, hosts, self._scenario.prepare)
+        return hosts
+
+    def _prepare(self, lab: Lab, hosts: HostSet, playbook: Path) -> None:
+        played = hosts.play(playbook)
+        if not played.is_ok:
+            raise EnvironmentFault(f"{playbook} does not prepare the hosts: {played.why}", hint=played.command)
+        for member in hosts.members:
+            self._images[member.platform.name] = lab.save(member.host)
+
+    def _member(self, lab: Lab, platform: Platform) -> Member:
+        networks = [lab.network(_plain(name)) for name in platform.networks[:1]]
+        host = lab.start(
+            _plain(platform.name),
+            release=self._release,
+            image=self._images.get(platform.name),
+            network=networks[0] if networks else None,
+            tmpfs=[mount for mount in platform.tmpfs if mount.partition(":")[0] not in ("/run", "/run/lock", "/tmp")],
+            capabilities=platform.capabilities,
+            environment=platform.environment,
+            memory=platform.memory,
+        )
+        return Member(platform, host, float(host.run("date", "+%s.%N").stdout))
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")[:40].strip("-")
+
+
+def _inventory(scenario: Scenario, members: tuple[Member, ...]) -> dict[str, Any]:
+    """An inventory in YAML; the scenario's variables are in it."""
+    of_all = dict(scenario.variables.get("group_vars/all", {}))
+    hosts = {
+        member.platform.name: {
+            "ansible_host": member.host.container,
+            "ansible_connection": "community.docker.docker",
+            **scenario.variables.get(f"host_vars/{member.platform.name}", {}),
+        }
+        for member in members
+    }
+    groups = sorted({group for member in members for group in member.platform.groups})
+    children = {
+        group: {
+            "hosts": {member.platform.name: {} for member in members if group in member.platform.groups},
+            "vars": dict(scenario.variables.get(f"group_vars/{group}", {})),
+        }
+        for group in groups
+    }
+    return {"all": {"hosts": hosts, "vars": of_all, "children": children}}

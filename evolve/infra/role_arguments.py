@@ -1,0 +1,167 @@
+"""A role's arguments: their specification, whether `defaults/` agrees with it, and values that must be refused."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+SUFFIXES: Final = (".yml", ".yaml")
+TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "str": (str,),
+    "path": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "list": (list,),
+    "dict": (dict,),
+    "raw": (object,),
+    "json": (str, dict, list),
+    "jsonarg": (str, dict, list),
+    "bytes": (str, int),
+    "bits": (str, int),
+}
+"""Ansible's types of options, and what YAML gives for them."""
+
+_WRONG: Final[Mapping[str, Any]] = {
+    "int": "not a number",
+    "float": "not a number",
+    "bool": "neither yes nor no",
+    "list": {"not": "a list"},
+    "dict": "no mapping",
+}
+"""A value that Ansible cannot convert to the type; there is none for strings."""
+
+
+class _Located(dict[str, Any]):
+    """A mapping that knows the line of each key."""
+
+    lines: dict[str, int]
+
+
+class _Loader(yaml.SafeLoader):
+    """Ansible's YAML: its tags are read as plain values."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> _Located:
+    found = _Located({str(key): value for key, value in loader.construct_mapping(node, deep=True).items()})
+    found.lines = {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
+    return found
+
+
+def _plain(loader: _Loader, _suffix: str, node: yaml.Node) -> Any:
+    return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_multi_constructor("!", _plain)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleArguments:
+    """The arguments of a role's entry point `main`."""
+
+    options: Mapping[str, Mapping[str, Any]] | None
+    """None: there is no argument specification."""
+    specs: Path
+    defaults: Mapping[str, Any]
+    spots: Mapping[str, str]
+    """`file:line` of each default."""
+
+
+def read_arguments(role_dir: Path) -> RoleArguments:
+    """The arguments of a role; raises yaml.YAMLError for a file that is no YAML."""
+    specs, options = _options(role_dir)
+    defaults: dict[str, Any] = {}
+    spots: dict[str, str] = {}
+    for path in _default_files(role_dir):
+        data = _load(path)
+        defaults |= data
+        spots |= {key: f"{path.relative_to(role_dir.parent)}:{data.lines[key]}" for key in data}
+    return RoleArguments(options, specs, defaults, spots)
+
+
+def _options(role_dir: Path) -> tuple[Path, Mapping[str, Mapping[str, Any]] | None]:
+    files = [role_dir / "meta" / f"argument_specs{suffix}" for suffix in SUFFIXES]
+    for path in (*files, *(role_dir / "meta" / f"main{suffix}" for suffix in SUFFIXES)):
+        specs = _load(path).get("argument_specs") if path.exists() else None
+        if isinstance(specs, dict):
+            main = specs.get("main") or {}
+            return path, main.get("options") or {}
+    return files[0], None
+
+
+def _default_files(role_dir: Path) -> list[Path]:
+    found = [role_dir / "defaults" / f"main{suffix}" for suffix in SUFFIXES]
+    folder = role_dir / "defaults" / "main"
+    return [path for path in found if path.exists()] + sorted(p for s in SUFFIXES for p in folder.glob(f"*{s}"))
+
+
+def _load(path: Path) -> _Located:
+    data = yaml.load(path.read_text("utf-8"), Loader=_Loader)
+    if isinstance(data, _Located):
+        return data
+    empty = _Located()
+    empty.lines = {}
+    return empty
+
+
+def disagreements(arguments: RoleArguments) -> tuple[list[str], list[str]]:
+    """What is wrong between specification and defaults, and what is merely worth a note."""
+    options = arguments.options or {}
+    problems, notes = [], []
+    for name, value in arguments.defaults.items():
+        spot = arguments.spots[name]
+        if name not in options:
+            if not name.startswith("_"):
+                problems.append(f"{spot}: {name} has a default and is not documented in {arguments.specs.name}")
+            continue
+        problems += [f"{spot}: {name} {what}" for what in _wrong_default(value, options[name])]
+    for name, option in options.items():
+        problems += [f"{arguments.specs.name}: {name} {what}" for what in _wrong_option(option)]
+        if name not in arguments.defaults and "default" in option:
+            problems.append(f"{arguments.specs.name}: {name} documents a default that defaults/ does not set")
+        elif name not in arguments.defaults and not option.get("required"):
+            notes.append(f"{name} is optional and has no default")
+    return problems, notes
+
+
+def _wrong_default(value: Any, option: Mapping[str, Any]) -> Iterable[str]:
+    if _is_template(value):
+        return
+    if value is not None and not _is_of_type(value, str(option.get("type", "str"))):
+        yield f"has the default {value!r}, which is no {option.get('type', 'str')}"
+    choices = option.get("choices")
+    if choices and value is not None and not isinstance(value, list) and value not in choices:
+        yield f"has the default {value!r}, which is none of its choices {choices}"
+    if "default" in option and not _is_template(option["default"]) and option["default"] != value:
+        yield f"has the default {value!r}, and {option['default']!r} is documented"
+
+
+def _wrong_option(option: Mapping[str, Any]) -> Iterable[str]:
+    if not option.get("description"):
+        yield "has no description"
+    if option.get("type", "str") not in TYPES:
+        yield f"has the unknown type {option['type']!r}; known: {', '.join(TYPES)}"
+
+
+def _is_of_type(value: Any, name: str) -> bool:
+    kinds = TYPES.get(name, (object,))
+    return isinstance(value, kinds) and (bool in kinds or object in kinds or not isinstance(value, bool))
+
+
+def _is_template(value: Any) -> bool:
+    """Whether Jinja2 decides: such a value says nothing before it is rendered."""
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
+def wrong_values(arguments: RoleArguments) -> dict[str, Any]:
+    """For each option that can be wrong at all, a value that Ansible must refuse."""
+    found: dict[str, Any] = {}
+    for name, option in (arguments.options or {}).items():
+        if option.get("choices"):
+            found[name] = "none of the choices"
+        elif option.get("type") in _WRONG:
+            found[name] = _WRONG[str(option["type"])]
+    return found

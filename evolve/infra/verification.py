@@ -1,0 +1,187 @@
+"""One role verified on one release: its hosts and plays, made when the first check asks for them, and shared."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from evolve.core.errors import EnvironmentFault
+from evolve.core.role_checks import CheckOutcome, TaskLine
+from evolve.infra.docker_engine import DockerEngine
+from evolve.infra.host_set import HostSet, HostSets
+from evolve.infra.host_state import HostState, changes
+from evolve.infra.plays import Played, Player
+from evolve.infra.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How thoroughly a role is verified."""
+
+    seed: int = 0
+    """Chooses the task at which a converge is interrupted."""
+    is_every_interruption: bool = False
+    """Interrupt after every task that changed something, not after one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found."""
+
+    outcome: CheckOutcome
+    reasons: tuple[str, ...] = ()
+    """Why it failed, or why nothing was checked: one thing each."""
+    notes: tuple[str, ...] = ()
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    tasks: tuple[TaskLine, ...] = ()
+
+
+def passed(*, notes: Sequence[str] = (), tasks: Sequence[TaskLine] = ()) -> Finding:
+    """The role did what the check asks."""
+    return Finding(CheckOutcome.PASSED, notes=tuple(notes), tasks=tuple(tasks))
+
+
+def failed(
+    reasons: Sequence[str],
+    *,
+    evidence: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+    tasks: Sequence[TaskLine] = (),
+) -> Finding:
+    """The role did not."""
+    return Finding(CheckOutcome.FAILED, tuple(reasons), tuple(notes), evidence or {}, tuple(tasks))
+
+
+def not_checked(reason: str, *, notes: Sequence[str] = ()) -> Finding:
+    """There is nothing to check, or something is in the way."""
+    return Finding(CheckOutcome.NOT_CHECKED, (reason,), tuple(notes))
+
+
+class InTheWayError(Exception):
+    """An earlier step failed, so that this check cannot say anything; its own check reports it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converged:
+    """The first converge on fresh hosts."""
+
+    hosts: HostSet
+    played: Played
+    states: Mapping[str, HostState]
+    """The hosts right after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A further converge on converged hosts."""
+
+    played: Played
+    changes: tuple[str, ...]
+    """What changed on the hosts meanwhile, `host: what` each."""
+
+
+class Verification:
+    """What the checks of one role on one release share.
+
+    The main hosts go through check mode, converge, second converge, tests and restart; other hosts are made for what
+    would spoil them. Close it to remove all of them.
+    """
+
+    def __init__(
+        self, scenario: Scenario, release: str, engine: DockerEngine, player: Player, options: Options
+    ) -> None:
+        self.scenario = scenario
+        self.release = release
+        self.options = options
+        self.random = random.Random(f"{options.seed} {scenario.role}")
+        self._sets = HostSets(scenario, release, engine, player)
+        self._untouched: HostSet | None = None
+
+    def close(self) -> None:
+        """Removes all hosts."""
+        self._sets.close()
+
+    def fresh(self) -> HostSet:
+        """New hosts for one purpose; the caller removes them."""
+        return self._sets.fresh()
+
+    def untouched(self) -> HostSet:
+        """Hosts that nothing changed yet, to be left like that: the main ones, as long as they are not converged."""
+        if self._untouched is None:
+            self._untouched = self.fresh()
+        return self._untouched
+
+    def spoil(self, hosts: HostSet) -> None:
+        """Says that hosts of `untouched` were changed: they are removed, and others take their place."""
+        hosts.remove()
+        if self._untouched is hosts:
+            self._untouched = None
+
+    @cached_property
+    def first(self) -> Converged:
+        """The first converge, whether it ended well or not."""
+        hosts = self.untouched()
+        self._untouched = None
+        played = hosts.converge()
+        return Converged(hosts, played, hosts.states() if played.is_ok else {})
+
+    @property
+    def converged(self) -> Converged:
+        """The first converge, which ended well.
+
+        Raises:
+            InTheWayError: it did not.
+        """
+        if not self.first.played.is_ok:
+            raise InTheWayError("the role does not converge")
+        return self.first
+
+    @cached_property
+    def second(self) -> Repeated:
+        """The second converge, on the hosts of the first."""
+        return self.repeated(self.converged.hosts)
+
+    def repeated(self, hosts: HostSet) -> Repeated:
+        """A converge on converged hosts, and what it changed on them."""
+        before = hosts.states()
+        played = hosts.converge()
+        return Repeated(played, tuple(changed_between(before, hosts.states())))
+
+    def journal(self, hosts: HostSet) -> dict[str, str]:
+        """The end of each host's journal, as evidence."""
+        return {f"journal of {member.host.name}": member.host.journal(lines=80) for member in hosts.members}
+
+
+def changed_between(before: Mapping[str, HostState], after: Mapping[str, HostState]) -> list[str]:
+    """What changed on hosts between two moments, `host: what` each."""
+    return [f"{name}: {what}" for name in before for what in changes(before[name], after[name])]
+
+
+CheckFunction = Callable[[Verification], Finding]
+
+
+def guarded(check: CheckFunction, verification: Verification) -> Finding:
+    """What a check found; what keeps it from looking is an outcome too."""
+    try:
+        return check(verification)
+    except InTheWayError as error:
+        return not_checked(str(error))
+    except EnvironmentFault as error:
+        return Finding(CheckOutcome.ERROR, (str(error),))
+
+
+def relative(path: str | Path, scenario: Scenario) -> str:
+    """A path below the folder of roles as people read it."""
+    folder = str(scenario.role_dir.parent) + "/"
+    return str(path).removeprefix(folder)
+
+
+def spots(lines: Sequence[TaskLine], scenario: Scenario) -> list[str]:
+    """`file:line: task (items) on host` for each."""
+    return [relative(str(line), scenario) for line in lines]
+
+
+def diffs(lines: Sequence[TaskLine]) -> dict[str, str]:
+    """The diffs of tasks, as evidence."""
+    return {f"diff of {line.task} on {line.host}": line.diff for line in lines if line.diff}

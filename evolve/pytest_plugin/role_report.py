@@ -1,0 +1,34 @@
+"""The report of a run of role checks: one HTML page, one JUnit file, and lines for the console."""
+
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from evolve.core.role_checks import CheckResult
+from evolve.report.console import Paint
+from evolve.report.roles_console import verification_lines
+from evolve.report.roles_html import write_roles_html
+from evolve.report.roles_junit import write_roles_junit
+from evolve.report.roles_matrix import Verification
+
+
+def write_report(
+    folder: Path, results: Sequence[CheckResult], *, started_s: float, seconds: float, paint: Paint
+) -> Iterator[str]:
+    """Writes `index.html` and `junit.xml` into the folder; the lines say what they hold and where they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    verification = Verification(
+        results, started_s, seconds, machine=_machine(), command=shlex.join(["pytest", *sys.argv[1:]])
+    )
+    write_roles_html(str(folder / "index.html"), verification)
+    write_roles_junit(str(folder / "junit.xml"), verification)
+    yield from verification_lines(verification, paint)
+    yield f"report: {os.path.relpath(folder / 'index.html')}"
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}"

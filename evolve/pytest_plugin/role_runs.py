@@ -1,0 +1,136 @@
+"""The hooks of role checks: which folders are collected, which roles are selected, and the report at the end."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from evolve.core.role_checks import CheckResult
+from evolve.pytest_plugin.role_session import RoleSession
+from evolve.pytest_plugin.roles import RoleItem, RolesFile, RolesFolder
+
+_ATTRIBUTE: Final = "evolve_check"
+"""Where a report carries the check's result, as JSON: pytest-xdist sends a report's plain attributes."""
+
+
+def run_side_by_side(config: pytest.Config) -> None:
+    """Asks pytest-xdist for a worker a core, a role on one worker, unless the user said something else."""
+    if config.option.numprocesses is None and not config.option.tx and not config.option.usepdb:
+        config.option.numprocesses = config.option.numprocesses or _cores()
+        if config.option.dist == "no":
+            config.option.dist = "loadscope"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class RoleRuns:
+    """The plug-in; the engine is looked for when the first check runs."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        from evolve.infra.verification import Options
+
+        self._config = config
+        self._folders = {Path(config.invocation_params.dir, word).resolve() for word in _given(config)}
+        self._files = {Path(config.rootpath, word).resolve() for word in config.getini("suite_role_files")}
+        options = Options(config.getoption("--infra-seed"), config.getoption("--infra-every-interruption"))
+        self._roles = RoleSession(options, skips_unchanged=config.getoption("--infra-skip-unchanged"))
+        self._results: list[CheckResult] = []
+        self._started = time.time()
+        if self._folders:
+            self._add_arguments()
+
+    def _add_arguments(self) -> None:
+        """The folders of `--infra-roles` are collected, and nothing else where no path was given."""
+        missing = [str(folder) for folder in self._folders if not folder.is_dir()]
+        if missing:
+            raise pytest.UsageError(f"--infra-roles: no such folder: {', '.join(missing)}")
+        is_given = self._config.args_source is pytest.Config.ArgsSource.ARGS
+        self._config.args = [*(self._config.args if is_given else []), *map(str, sorted(self._folders))]
+
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Takes the folders of `--infra-roles`."""
+        if path.resolve() not in self._folders:
+            return None
+        return RolesFolder.from_parent(parent, path=path, roles=self._roles)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Takes the files of `suite_role_files`."""
+        if file_path.resolve() not in self._files:
+            return None
+        return RolesFile.from_parent(parent, path=file_path, roles=self._roles)
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """With `--infra-changed`, deselects roles that did not change."""
+        since = config.getoption("--infra-changed")
+        if not since:
+            return
+        always = set(config.getini("suite_roles_always"))
+        dropped = [item for item in items if isinstance(item, RoleItem) and not _is_wanted(item, since, always)]
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
+        """Hands the check's result to whoever writes the report."""
+        report: Any = yield
+        if isinstance(item, RoleItem) and report.when == "teardown" and item.result is not None:
+            from evolve.core.role_results import to_json
+
+            setattr(report, _ATTRIBUTE, to_json(item.result))
+        return report  # type: ignore[no-any-return]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collects the results."""
+        given = getattr(report, _ATTRIBUTE, None)
+        if given is not None:
+            from evolve.core.role_results import from_json
+
+            self._results.append(from_json(given))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Removes the hosts."""
+        self._roles.close()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Writes the report and says where it is."""
+        if not self._results or hasattr(self._config, "workerinput"):
+            return
+        from evolve.pytest_plugin.role_report import write_report
+        from evolve.report.console import Paint
+
+        folder = Path(self._config.invocation_params.dir, self._config.getoption("--infra-report") or "reports/roles")
+        terminalreporter.section("roles")
+        seconds = time.time() - self._started
+        paint = Paint(sys.__stdout__ or sys.stdout, os.environ)
+        for line in write_report(folder, self._results, started_s=self._started, seconds=seconds, paint=paint):
+            terminalreporter.write_line(line)
+
+
+def _given(config: pytest.Config) -> list[str]:
+    return config.getoption("--infra-roles") or []
+
+
+def _is_wanted(item: RoleItem, since: str, always: set[str]) -> bool:
+    role = item.subject.role_dir
+    return role.name in always or _has_changed(role, since)
+
+
+def _has_changed(role_dir: Path, since: str) -> bool:
+    """Whether the work tree holds another role than the commit did."""
+    command = ["git", "-C", str(role_dir), "diff", "--quiet", since, "--", "."]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise pytest.UsageError(f"--infra-changed {since}: git cannot tell: {done.stderr.strip()}")
+    return done.returncode == 1
+
+
+__all__ = ["RoleRuns", "run_side_by_side"]

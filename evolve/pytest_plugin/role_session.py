@@ -1,0 +1,163 @@
+"""What all role checks of one pytest process share: the engine, the process that plays, and one verification a role."""
+
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+from evolve.core.errors import EnvironmentFault, InputError
+from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+
+if TYPE_CHECKING:
+    from evolve.infra.docker_engine import DockerEngine
+    from evolve.infra.plays import Player
+    from evolve.infra.verification import Options, Verification
+
+
+class Subject(NamedTuple):
+    """A role on a release."""
+
+    role_dir: Path
+    release: str
+
+
+class Missing(NamedTuple):
+    """What this machine lacks for any check."""
+
+    engine: str
+    """Its word in EVOLVE_REQUIRE."""
+    why: str
+
+    def __str__(self) -> str:
+        return f"needs {self.engine}: {self.why}"
+
+
+class RoleSession:
+    """Opens what the first check needs; close it at the end."""
+
+    def __init__(self, options: "Options", *, skips_unchanged: bool) -> None:
+        self._options = options
+        self._skips_unchanged = skips_unchanged
+        self._engine: DockerEngine | None = None
+        self._missing: Missing | None = None
+        self._players: dict[Path, Player] = {}
+        self._running: tuple[Subject, Verification] | None = None
+        self._results: dict[Subject, list[CheckResult]] = {}
+
+    def missing(self) -> Missing | None:
+        """What this machine lacks; None when roles can be checked here."""
+        if self._engine is None and self._missing is None:
+            self._missing = self._looked()
+        return self._missing
+
+    def result(self, subject: Subject, check: Check) -> CheckResult:
+        """What a check says; the hosts of the role before are removed when another role begins."""
+        began = monotonic()
+        try:
+            result = self._checked(subject, check, began)
+        except EnvironmentFault as error:
+            result = _result(subject, check, CheckOutcome.ERROR, (str(error),), monotonic() - began)
+        except InputError as error:
+            result = _result(subject, check, CheckOutcome.FAILED, (str(error),), monotonic() - began)
+        self._results.setdefault(subject, []).append(result)
+        return result
+
+    def close(self) -> None:
+        """Removes all hosts and ends the processes."""
+        try:
+            self._end_running()
+        finally:
+            for player in self._players.values():
+                player.close()
+            self._players.clear()
+            if self._engine is not None:
+                self._engine.client.close()
+                self._engine = None
+
+    def _checked(self, subject: Subject, check: Check, began: float) -> CheckResult:
+        from evolve.infra.checks import all_checks
+        from evolve.infra.verification import guarded
+
+        verification = self._verification(subject)
+        if isinstance(verification, str):
+            return _result(subject, check, CheckOutcome.NOT_CHECKED, (verification,), 0.0)
+        finding = guarded(all_checks()[check], verification)
+        return CheckResult(
+            role=subject.role_dir.name,
+            release=subject.release,
+            check=check,
+            outcome=finding.outcome,
+            reason="\n".join(finding.reasons),
+            notes=(*finding.notes, *(verification.scenario.notes if check is Check.CONVERGE else ())),
+            evidence=finding.evidence,
+            seconds=round(monotonic() - began, 2),
+            tasks=finding.tasks,
+        )
+
+    def _verification(self, subject: Subject) -> "Verification | str":
+        """The role's verification, or why it does not run on the release."""
+        from evolve.infra.scenario import load_scenario
+        from evolve.infra.verification import Verification
+
+        if self._running is not None and self._running[0] == subject:
+            return self._running[1]
+        self._end_running()
+        scenario = load_scenario(subject.role_dir, release=subject.release)
+        if subject.release in scenario.exceptions:
+            return f"not for {subject.release}: {scenario.exceptions[subject.release]}"
+        player = self._player(subject.role_dir.parent)
+        verification = Verification(scenario, subject.release, self._found_engine(), player, self._options)
+        self._running = (subject, verification)
+        return verification
+
+    def _end_running(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running[1].close()
+
+    def _looked(self) -> Missing | None:
+        """Finds the engine, and removes what killed runs left on it."""
+        lacking = [name for name in ("ansible", "docker", "testinfra") if find_spec(name) is None]
+        if lacking:
+            return Missing("docker", f"{', '.join(lacking)} cannot be imported: pip install 'anneal-harness[infra]'")
+        from evolve.infra import docker_engine
+        from evolve.infra.hosts import sweep
+
+        try:
+            self._engine = docker_engine.find()
+        except EnvironmentFault as error:
+            return Missing("docker", str(error))
+        sweep(self._engine)
+        return None
+
+    def _found_engine(self) -> "DockerEngine":
+        if self.missing() or self._engine is None:
+            raise EnvironmentFault(str(self._missing))
+        return self._engine
+
+    def _player(self, roles_dir: Path) -> "Player":
+        """One for each repository of roles: its `ansible.cfg` holds."""
+        if roles_dir not in self._players:
+            from evolve.infra.plays import Player
+
+            config = roles_dir.parent / "ansible.cfg"
+            self._players[roles_dir] = Player(
+                environment={"DOCKER_HOST": self._found_engine().url}, config=config if config.exists() else None
+            )
+        return self._players[roles_dir]
+
+
+def _result(
+    subject: Subject, check: Check, outcome: CheckOutcome, reasons: Sequence[str], seconds: float
+) -> CheckResult:
+    return CheckResult(subject.role_dir.name, subject.release, check, outcome, "\n".join(reasons), seconds=seconds)
+
+
+def is_required(engine: str) -> bool:
+    """Whether EVOLVE_REQUIRE lists it: then its absence is a failure, not a skip."""
+    return engine in os.environ.get("EVOLVE_REQUIRE", "").replace(",", " ").split()
+
+
+__all__ = ["Missing", "RoleSession", "Subject", "is_required"]
