@@ -1,0 +1,50 @@
+"""The job runs and serves: its programs answer, the fallback model is served, and what is killed comes back."""
+
+import json
+import time
+
+JOB = "http://127.0.0.1:4646/v1/job/llamacpp-rpc"
+READ = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+
+
+def read(host, url):
+    return json.loads(host.check_output("python3 -c %s %s", READ, url))
+
+
+def running(host):
+    return [one for one in read(host, f"{JOB}/allocations") if (one["DesiredStatus"], one["ClientStatus"]) == ("run", "running")]
+
+
+def until(condition, what, deadline_s=40):
+    deadline = time.monotonic() + deadline_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {deadline_s} s: {what}"
+        time.sleep(0.3)
+    return found
+
+
+def test_every_allocation_runs_and_is_healthy(host):
+    found = running(host)
+    assert sorted(one["TaskGroup"] for one in found) == ["main", "rpc"]
+    assert all(one["DeploymentStatus"]["Healthy"] for one in found)
+
+
+def test_the_main_expert_answers_with_the_model_that_is_there(host):
+    assert read(host, "http://127.0.0.1:8080/health") == {"status": "ok"}
+    assert [one["id"] for one in read(host, "http://127.0.0.1:8080/v1/models")["data"]] == ["small.gguf"]
+
+
+def test_the_main_expert_knows_its_worker(host):
+    assert read(host, "http://127.0.0.1:8080/props") == {"rpc": "127.0.0.1:50052"}
+    assert host.socket("tcp://0.0.0.0:50052").is_listening
+
+
+def test_the_job_was_registered_once(host):
+    assert read(host, JOB)["Version"] == 0
+
+
+def test_a_killed_expert_is_brought_back(host):
+    before = {one["ID"] for one in running(host)}
+    host.check_output("pkill -9 -f current/bin/llama-server")
+    until(lambda: not host.socket("tcp://0.0.0.0:8080").is_listening or len(running(host)) < 2, "it is gone")
+    until(lambda: host.socket("tcp://0.0.0.0:8080").is_listening and {one["ID"] for one in running(host)} == before, "it is back")
