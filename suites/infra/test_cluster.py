@@ -1,0 +1,176 @@
+"""playbook.yaml on two real hosts: from nothing to healthy, again without a change, healed after a kill."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from evolve.core.role_checks import TaskLine
+from evolve.infra.docker_engine import DockerEngine
+from evolve.infra.hosts import Host, Lab
+from evolve.infra.plays import Play, Played, Player
+from fixtures.nomad_standin.build import build
+
+REPOSITORY = Path(__file__).parents[2]
+PROJECT = REPOSITORY / "roles/llama_cpp/molecule/default/files/project"
+MODEL = "a model of a few bytes\n"
+READ = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+SETTLE_S = 90.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    controller: Host
+    worker: Host
+    inventory: Path
+    nomad: Path
+    player: Player
+
+    def play(self, playbook: str, **extra: Any) -> Played:
+        overrides = yaml.safe_load((Path(__file__).parent / "cluster/overrides.yaml").read_text())
+        given = {
+            **overrides,
+            "nomad_binary": str(self.nomad),
+            "llama_cpp_source": str(PROJECT),
+            **pip_settings(),
+            **extra,
+        }
+        return self.player.play(Play(REPOSITORY / playbook, self.inventory, (REPOSITORY / "roles",), given))
+
+    def read(self, host: Host, url: str) -> Any:
+        return json.loads(host.run("python3", "-c", READ, url).stdout)
+
+    def allocations(self) -> list[dict[str, Any]]:
+        listed = self.read(self.controller, "http://127.0.0.1:4646/v1/job/llamacpp-rpc/allocations")
+        return [one for one in listed if (one["DesiredStatus"], one["ClientStatus"]) == ("run", "running")]
+
+    def passing(self, service: str) -> list[str]:
+        found = self.read(self.controller, f"http://127.0.0.1:8500/v1/health/service/{service}?passing=true")
+        return sorted(one["Node"]["Node"] for one in found)
+
+
+def pip_settings() -> dict[str, Any]:
+    """What the controller's own pip is told, for Home Assistant's."""
+    return {
+        "home_assistant_pip_environment": {key: value for key, value in os.environ.items() if key.startswith("PIP_")}
+    }
+
+
+def until(condition: Callable[[], Any], what: str, deadline_s: float = SETTLE_S) -> Any:
+    deadline = time.monotonic() + deadline_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {deadline_s} s: {what}"
+        time.sleep(0.5)
+    return found
+
+
+def spots(lines: tuple[TaskLine, ...]) -> list[str]:
+    return [str(line) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def cluster(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    with Lab(engine, label="cluster") as lab:
+        network = lab.network("net")
+        hosts = [lab.start(name, network=network) for name in ("controller-1", "worker-1")]
+        for host in hosts:
+            host.write("/srv/origin.gguf", MODEL)
+        environment = {"DOCKER_HOST": engine.url}
+        with Player(environment=environment, config=REPOSITORY / "ansible.cfg") as player:
+            yield Cluster(*hosts, inventory(folder, *hosts), build(folder / "nomad"), player)
+
+
+def inventory(folder: Path, controller: Host, worker: Host) -> Path:
+    """Both run experts; the first is also the only server and watches."""
+    reached = {
+        host.name: {"ansible_connection": "community.docker.docker", "ansible_host": host.container}
+        for host in (controller, worker)
+    }
+    groups = {
+        "controllers": {"hosts": {"controller-1": {}}},
+        "workers": {"hosts": {"controller-1": {}, "worker-1": {}}},
+        "monitoring": {"hosts": {"controller-1": {}}},
+        "home": {"hosts": {"worker-1": {}}},
+    }
+    target = folder / "hosts.yaml"
+    target.write_text(yaml.safe_dump({"all": {"hosts": reached, "children": groups}}))
+    return target
+
+
+@pytest.fixture(scope="module")
+def first_run(cluster: Cluster) -> Played:
+    return cluster.play("playbook.yaml")
+
+
+def test_from_nothing_to_a_healthy_main_expert(cluster: Cluster, first_run: Played) -> None:
+    assert first_run.is_ok, first_run.why
+    assert cluster.passing("expert-main") == ["controller-1"]
+    assert cluster.passing("expert-main-rpc") == ["controller-1", "worker-1"]
+    served = cluster.read(cluster.worker, f"http://{cluster.controller.address}:8080/v1/models")
+    assert [model["id"] for model in served["data"]] == ["small.gguf"]
+
+
+def test_a_second_run_changes_nothing(cluster: Cluster, first_run: Played) -> None:
+    assert first_run.is_ok, first_run.why
+    again = cluster.play("playbook.yaml")
+    assert again.is_ok, again.why
+    assert spots(again.changed) == []
+
+
+def test_healing_a_healthy_cluster_changes_nothing(cluster: Cluster, first_run: Played) -> None:
+    assert first_run.is_ok, first_run.why
+    healed = cluster.play("heal_cluster.yaml")
+    assert healed.is_ok, healed.why
+    assert spots(healed.changed) == []
+
+
+def test_killed_and_stopped_services_are_healed(cluster: Cluster, first_run: Played) -> None:
+    assert first_run.is_ok, first_run.why
+    for host in (cluster.controller, cluster.worker):
+        host.run("sh", "-c", "pkill -9 -x consul; pkill -9 -f 'nomad agent'; pkill -9 -x rpc-server; true")
+    cluster.controller.run("pkill", "-9", "-x", "llama-server")
+    cluster.worker.run("systemctl", "stop", "nomad", "mosquitto")
+
+    healed = cluster.play("heal_cluster.yaml")
+    assert healed.is_ok, healed.why
+    started = {line.task for line in healed.changed}
+    assert "Start the services" in started, spots(healed.changed)
+    until(lambda: cluster.passing("expert-main") == ["controller-1"], "the main expert is healthy")
+    until(lambda: cluster.passing("expert-main-rpc") == ["controller-1", "worker-1"], "every rpc-server is healthy")
+    for host, unit in ((cluster.controller, "nomad"), (cluster.worker, "nomad"), (cluster.worker, "mosquitto")):
+        assert host.testinfra.service(unit).is_running
+
+    again = cluster.play("heal_cluster.yaml")
+    assert again.is_ok, again.why
+    assert spots(again.changed) == []
+
+
+def test_a_job_that_somebody_stopped_is_run_again(cluster: Cluster, first_run: Played) -> None:
+    assert first_run.is_ok, first_run.why
+    delete = "import sys, urllib.request as u; u.urlopen(u.Request(sys.argv[1], method='DELETE'))"
+    cluster.controller.run("python3", "-c", delete, "http://127.0.0.1:4646/v1/job/llamacpp-rpc")
+    until(lambda: cluster.passing("expert-main") == [], "the main expert is gone")
+    healed = cluster.play("heal_cluster.yaml")
+    assert healed.is_ok, healed.why
+    assert {line.task for line in healed.changed} == {"Register the job"}
+    assert len(cluster.allocations()) == 3
+    until(lambda: cluster.passing("expert-main") == ["controller-1"], "the main expert is healthy")
+
+
+def test_a_further_expert_is_deployed_and_an_unknown_one_refused(cluster: Cluster, first_run: Played) -> None:
+    assert first_run.is_ok, first_run.why
+    deployed = cluster.play("deploy_expert.yaml", expert="summarization")
+    assert deployed.is_ok, deployed.why
+    until(lambda: cluster.passing("expert-summarization"), "the expert is healthy")
+    again = cluster.play("deploy_expert.yaml", expert="summarization")
+    assert again.is_ok, again.why
+    assert spots(again.changed) == []
+    refused = cluster.play("deploy_expert.yaml", expert="poetry")
+    assert "Known are summarization, translation" in refused.why
