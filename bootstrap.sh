@@ -3,6 +3,7 @@
 #   ./bootstrap.sh          the main job: an agent fails, its failures become cases, the cases a better prompt
 #   ./bootstrap.sh setup    only .venv
 #   ./bootstrap.sh test     the tests (tox run)
+#   ./bootstrap.sh hosts    a Docker engine and images for the tests of roles (also: hosts stop, hosts sweep)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -79,6 +80,16 @@ main_job() {
   show "$job/latest/report.html"
 }
 
+# An engine and images for the tests of roles; the words that follow are prepare_hosts' own.
+hosts() {
+  setup
+  if ! .venv/bin/python -c 'import ansible, docker, testinfra' 2>/dev/null; then
+    say "installing what the tests of roles need"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[formats,embedded,infra]'
+  fi
+  exec .venv/bin/python -m evolve.infra.prepare_hosts "$@"
+}
+
 # Names a report, and opens it where somebody sits at a desktop.
 show() {
   say "report: $1"
@@ -95,6 +106,10 @@ case "${1:-}" in
     setup
     exec .venv/bin/tox run "$@"
     ;;
-  -h | --help | help) sed -n '2,5s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  hosts)
+    shift
+    hosts "$@"
+    ;;
+  -h | --help | help) sed -n '2,6s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

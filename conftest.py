@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("anneal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("anneal")
 
-pytest_plugins = ["pytester", "fixtures.faulty_server", "fixtures.opened_providers"]
+pytest_plugins = ["pytester", "fixtures.faulty_server", "fixtures.hosts", "fixtures.opened_providers"]
 
 
 def pytest_configure() -> None:
