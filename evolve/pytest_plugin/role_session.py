@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from evolve.infra.docker_engine import DockerEngine
     from evolve.infra.plays import Player
     from evolve.infra.verification import Options, Verification
+    from evolve.pytest_plugin.unchanged_roles import UnchangedRoles
 
 
 class Subject(NamedTuple):
@@ -40,6 +41,7 @@ class RoleSession:
     def __init__(self, options: "Options", *, skips_unchanged: bool) -> None:
         self._options = options
         self._skips_unchanged = skips_unchanged
+        self._unchanged: UnchangedRoles | None = None
         self._engine: DockerEngine | None = None
         self._missing: Missing | None = None
         self._players: dict[Path, Player] = {}
@@ -69,6 +71,10 @@ class RoleSession:
         try:
             self._end_running()
         finally:
+            if self._unchanged is not None:
+                for subject, results in self._results.items():
+                    self._unchanged.record(subject, results)
+                self._unchanged.close()
             for player in self._players.values():
                 player.close()
             self._players.clear()
@@ -80,6 +86,9 @@ class RoleSession:
         from evolve.infra.checks import all_checks
         from evolve.infra.verification import guarded
 
+        if self._skips_unchanged and check in self._known(subject):
+            why = "the role, its dependencies, the image and the harness are as they were when it passed"
+            return _result(subject, check, CheckOutcome.UNCHANGED, (why,), 0.0)
         verification = self._verification(subject)
         if isinstance(verification, str):
             return _result(subject, check, CheckOutcome.NOT_CHECKED, (verification,), 0.0)
@@ -111,6 +120,14 @@ class RoleSession:
         verification = Verification(scenario, subject.release, self._found_engine(), player, self._options)
         self._running = (subject, verification)
         return verification
+
+    def _known(self, subject: Subject) -> Sequence[Check]:
+        """The checks that passed with just what is there now."""
+        from evolve.pytest_plugin.unchanged_roles import UnchangedRoles
+
+        if self._unchanged is None:
+            self._unchanged = UnchangedRoles(self._options)
+        return self._unchanged.known(subject, self._found_engine()).passed
 
     def _end_running(self) -> None:
         running, self._running = self._running, None

@@ -1,5 +1,6 @@
 """Interruption: a converge that was killed and run again ends like one that nobody disturbed."""
 
+from fnmatch import fnmatch
 from typing import Final
 
 from evolve.core.role_checks import Check, TaskLine
@@ -53,7 +54,8 @@ def _unlike(verification: Verification, good: Converged, hosts: HostSet, written
     varying = [one.path for one in verification.scenario.varying]
     reasons = []
     for name, state in good.states.items():
-        lost = {stale.unit: stale for stale in stale_units(state, found[name], written)}
+        paths = [path for path in written if not any(fnmatch(path, glob) for glob in varying)]
+        lost = {stale.unit: stale for stale in stale_units(state, found[name], paths)}
         reasons += [f"{name}: {_lost(stale)}" for stale in lost.values()]
         reasons += [f"{name}: {what}" for what in differences(state, found[name], varying=varying)]
     return reasons

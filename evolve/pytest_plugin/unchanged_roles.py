@@ -1,0 +1,65 @@
+"""Which checks of a role passed before and need not be run again: `--infra-skip-unchanged`."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from evolve.core.role_checks import Check, CheckResult
+from evolve.providers.surroundings import cache_dir_of
+from evolve.store.verified_roles import VerifiedRoles, harness_hash, role_hash
+
+if TYPE_CHECKING:
+    from evolve.infra.docker_engine import DockerEngine
+    from evolve.infra.verification import Options
+    from evolve.pytest_plugin.role_session import Subject
+
+
+class Known(NamedTuple):
+    """What is known of a role as it is now."""
+
+    digest: str
+    passed: tuple[Check, ...]
+
+
+class UnchangedRoles:
+    """Remembers what passed with which files, image, harness and options; asks for the hash once a role."""
+
+    def __init__(self, options: "Options") -> None:
+        self._memory = VerifiedRoles(cache_dir_of(os.environ) / "verified_roles.sqlite3")
+        self._options = options
+        self._harness = harness_hash()
+        self._known: dict[Subject, Known] = {}
+
+    def known(self, subject: "Subject", engine: "DockerEngine") -> Known:
+        """The role's hash, and the checks that passed with it."""
+        if subject not in self._known:
+            digest = self._digest(subject, engine)
+            passed = self._memory.passed(subject.role_dir.name, subject.release, digest) or ()
+            self._known[subject] = Known(digest, tuple(passed))
+        return self._known[subject]
+
+    def record(self, subject: "Subject", results: Sequence[CheckResult]) -> None:
+        """Remembers what passed, unless something failed."""
+        if subject in self._known:
+            self._memory.record(subject.role_dir.name, subject.release, self._known[subject].digest, results)
+
+    def close(self) -> None:
+        """Closes the memory."""
+        self._memory.close()
+
+    def _digest(self, subject: "Subject", engine: "DockerEngine") -> str:
+        from evolve.infra import base_image
+        from evolve.infra.checks.upgrade import last_other_version
+
+        roles_dir = subject.role_dir.parent
+        config = roles_dir.parent / "ansible.cfg"
+        # The hash does not cover git's history, from which an upgrade begins.
+        words = (self._options.seed, self._options.is_every_interruption, last_other_version(subject.role_dir))
+        return role_hash(
+            subject.role_dir,
+            roles_dir,
+            image=base_image.ensure(engine, subject.release),
+            harness=self._harness,
+            options=repr(words),
+            also=[config] if config.exists() else [],
+        )
