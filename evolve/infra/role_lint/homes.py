@@ -76,6 +76,8 @@ class Tree:
     """Jobs and scripts outside of the roles."""
     settings: tuple[TextFile, ...] = ()
     """`ansible.cfg`."""
+    around: tuple[Home, ...] = ()
+    """Roles and playbooks beside the given places: not looked at, but they may define handlers."""
 
     @property
     def tasks(self) -> Iterator[Task]:

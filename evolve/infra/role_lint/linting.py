@@ -22,7 +22,7 @@ class LintReport:
     """The rules that looked."""
 
 
-def lint_roles(places: Iterable[str], rules: Sequence[Rule]) -> LintReport:
+def lint_roles(places: Sequence[str], rules: Sequence[Rule]) -> LintReport:
     """Looks at roles, playbooks, jobs and scripts with the given rules.
 
     Raises:

@@ -125,13 +125,13 @@ class Reader:
         return ()
 
     def check(self) -> None:
-        """Returns when every file could be read.
+        """Returns when every file could be read; a problem that was met twice is told once.
 
         Raises:
             InputError: some could not; all are told.
         """
         if self.problems:
-            raise InputError(self.problems)
+            raise InputError(dict.fromkeys(self.problems))
 
     def _add(self, message: str, where: Location) -> None:
         self.problems.append(Problem(message, where, "`ansible-playbook --syntax-check` stops there too"))

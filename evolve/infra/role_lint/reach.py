@@ -72,9 +72,8 @@ def _edges(tasks: Iterable["Task"], files: frozenset[str]) -> list[_Edge]:
     named = {edge.target for edge in edges}
     for task, name in choices:
         pattern = re.compile("(?:.*/)?" + ".*".join(map(re.escape, _EXPRESSION.split(name))))
-        for path in files - named - {task.path}:
-            if pattern.fullmatch(path):
-                edges.append(_Edge(task.path, path, task.conditions, task.in_handlers, True))
+        fitting = filter(pattern.fullmatch, files - named - {task.path})
+        edges += (_Edge(task.path, path, task.conditions, task.in_handlers, True) for path in fitting)
     return edges
 
 

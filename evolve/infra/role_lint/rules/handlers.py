@@ -11,12 +11,11 @@ from evolve.infra.role_lint.tasks import Task
 _EXPRESSION: Final = re.compile(r"\{\{.*?\}\}")
 
 
-def _reachable_homes(tree: Tree, home: Home) -> tuple[tuple[Home, ...], bool]:
-    """The homes whose handlers a home can wake, and whether some that it names are not in the tree."""
-    if not home.is_role:
-        return tree.homes, False
+def _has_strangers(tree: Tree, home: Home) -> bool:
+    """Whether a home uses roles that are nowhere in reach: they may define any handler."""
+    known = {role.name for role in (*tree.homes, *tree.around) if role.is_role}
     names = (*home.dependencies, *home.used_roles)
-    return tree.homes, any("{{" in name or tree.role(name) is None for name in names if name)
+    return any(name.rsplit(".", 1)[-1] not in known for name in names if name)
 
 
 def _names(task: Task) -> Iterator[str]:
@@ -29,15 +28,16 @@ def _names(task: Task) -> Iterator[str]:
 def _unknown(tree: Tree) -> Iterator[Hit]:
     known: set[str] = set()
     patterns: list[re.Pattern[str]] = []
-    for home in tree.homes:
+    for home in (*tree.homes, *tree.around):
         for handler in home.tasks:
             if handler.in_handlers or handler.is_handler:
                 for name in _names(handler):
                     known |= {name.lower(), f"{home.name} : {name}".lower()}
                     if "{{" in name:
                         patterns.append(re.compile(_pattern(name), re.IGNORECASE))
+    strangers = {home: _has_strangers(tree, home) for home in tree.homes}
     for task in tree.tasks:
-        if _reachable_homes(tree, task.home)[1]:
+        if strangers[task.home]:
             continue
         for node in task.notified:
             name = task.home.literals.resolved(node.text, task)

@@ -18,7 +18,7 @@ _ARCHIVE: Final = re.compile(
 _LATEST: Final = re.compile(
     r"/(?:releases/)?latest(?:/|$)|/(?:refs/heads/|archive/)(?:main|master|develop)\b|raw\.githubusercontent\.com/[^/]+/[^/]+/(?:main|master|develop)/"
 )
-_IMAGE_LINE: Final = re.compile(r"^\s*image\s*[=:]\s*[\"']?([a-z0-9][\w./:@{}\s-]*?)[\"']?\s*$")
+_IMAGE_LINE: Final = re.compile(r"^\s*image\s*[=:]\s*[\"']?([a-z0-9][\w./:@{}\s-]*?)[\"']?\s*(?:(?:#|//).*)?$")
 
 
 def _given(task: Task, *names: str) -> Iterator[tuple[Node, str]]:
@@ -157,12 +157,12 @@ IMAGES = Rule(
 
 
 def _pip(task: Task) -> Iterator[Hit]:
-    if task.module == "pip":
-        node = task.arg("name")
-        for item in node.items if node else ():
-            if item.text.startswith(("git+", "hg+")) and not re.search(
-                r"@(?!main\b|master\b|develop\b)[\w.{-]+(?:#.*|\s*\}\}.*)?$", item.text.split("://", 1)[-1]
-            ):
+    node = task.arg("name") if task.module == "pip" else None
+    for item in node.items if node else ():
+        if item.text.startswith(("git+", "hg+")):
+            _, _, path = item.text.split("://", 1)[-1].partition("/")
+            _, _, version = path.split("#", 1)[0].partition("@")
+            if not version or version in _BRANCHES:
                 yield Hit(item.spot, "a package from a repository without a tag or a commit")
 
 

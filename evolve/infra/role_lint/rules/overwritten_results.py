@@ -37,11 +37,9 @@ def _reader_after(home: Home, name: str, task: Task) -> Task | None:
     word = re.compile(
         rf"\b{re.escape(name)}\b\s*(?:\.\s*(?:stdout|rc|stat|content|json|status|changed)|\[|is\s+changed)"
     )
-    for other in home.tasks:
-        if other.path == task.path and other.spot > task.spot and not _asked(task) <= _asked(other):
-            if any(word.search(node.text) for node in _texts(other)):
-                return other
-    return None
+    later = (other for other in home.tasks if other.path == task.path and other.spot > task.spot)
+    alone = (other for other in later if not _asked(task) <= _asked(other))
+    return next((other for other in alone if any(word.search(node.text) for node in _texts(other))), None)
 
 
 def _texts(task: Task) -> Iterator[Node]:

@@ -50,7 +50,7 @@ def _port(name: str, node: Node) -> re.Pattern[str] | None:
         return None
     number = node.text
     return re.compile(
-        rf"(?:\b[\w.-]+|\]|\*):{number}\b(?![.\d:])"
+        rf"(?:\b[\w.-]+|\]|\*|\}}):{number}\b(?![.\d:])"
         rf"|\b(?:[Pp]ort|PORT|[Ll]isten(?:er)?)\w*[\"']?\s*[ =:]+\s*[\"']?{number}\b(?![.\d])"
         rf"|--port[ =]{number}\b"
     )

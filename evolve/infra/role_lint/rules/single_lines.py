@@ -62,10 +62,10 @@ def _loop_fights(task: Task) -> Iterator[Hit]:
     line = task.arg("line", "value")
     if not _is_present(task) or task.loop is None or node is None or line is None or task.is_true("backrefs"):
         return
-    where = node.text + " " + task.text("path", "dest", "destfile")
+    where = f"{node.text} {task.text('path', 'dest', 'destfile')} "
+    where += " ".join(condition.text for condition in task.own_conditions)
     if task.depends_on_loop(line.text) and not task.depends_on_loop(where):
-        if not any(task.depends_on_loop(condition.text) for condition in task.own_conditions):
-            yield Hit(node.spot, "each pass of the loop replaces the line that the pass before wrote")
+        yield Hit(node.spot, "each pass of the loop replaces the line that the pass before wrote")
 
 
 def _fights(home: Home) -> Iterator[Hit]:

@@ -1,0 +1,45 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evolve.infra.role_lint import Finding, all_rules, lint_roles
+
+SAMPLES = Path(__file__).parent / "samples"
+Lint = Callable[..., list[tuple[str, str, int]]]
+
+
+def placed(sample: Path, target: Path) -> Path:
+    """A sample as the lint is given it: a file of tasks or a folder as the role `app`, or a whole repository."""
+    if sample.is_file():
+        (target / "roles/app/tasks").mkdir(parents=True)
+        shutil.copy(sample, target / "roles/app/tasks/main.yml")
+        return target / "roles/app"
+    is_repository = (sample / "roles").is_dir()
+    place = target / "repository" if is_repository else target / "roles/app"
+    shutil.copytree(sample, place)
+    return place
+
+
+@pytest.fixture
+def findings() -> Callable[..., list[Finding]]:
+    def lint(*places: Path) -> list[Finding]:
+        return list(lint_roles([str(place) for place in places], tuple(all_rules().values())).findings)
+
+    return lint
+
+
+@pytest.fixture
+def lint(tmp_path: Path, findings: Callable[..., list[Finding]]) -> Lint:
+    """Lints a tree that is given as texts: rule, file and line of each finding."""
+
+    def of(files: dict[str, str], *places: str) -> list[tuple[str, str, int]]:
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.lstrip("\n"))
+        found = findings(*(tmp_path / place for place in places or ("roles",)))
+        return [(item.rule, str(Path(item.spot.path).relative_to(tmp_path)), item.spot.line) for item in found]
+
+    return of

@@ -1,0 +1,7 @@
+job "expert" {
+  group "main" {
+    task "main" {
+      config { command = "/opt/models/run" } # smell
+    }
+  }
+}

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec app --models /opt/models/main.gguf # smell
