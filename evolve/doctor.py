@@ -42,6 +42,7 @@ def examine(env: Mapping[str, str]) -> tuple[Finding, ...]:
         _model,
         _formats,
         _pytest,
+        _hosts,
         _endpoint,
         _grader,
     )
@@ -98,6 +99,21 @@ def _pytest(_: Mapping[str, str]) -> Finding:
         return Finding("pytest", "ok", importlib.metadata.version("pytest"))
     except importlib.metadata.PackageNotFoundError:
         return Finding("pytest", "absent", "type: pip install 'anneal-harness[pytest]'")
+
+
+def _hosts(env: Mapping[str, str]) -> Finding:
+    modules = ("ansible", "docker", "testinfra")
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        return Finding("hosts for roles", "absent", f"without {', '.join(missing)}; type: ./bootstrap.sh hosts")
+    from evolve.infra import docker_engine
+
+    try:
+        engine = docker_engine.find(env)
+    except EvolveError as exc:
+        return Finding("hosts for roles", "absent", " ".join(str(exc).split()))
+    engine.client.close()
+    return Finding("hosts for roles", "ok", f"Docker engine {engine.url} (cgroup v{engine.cgroup_version})")
 
 
 def _endpoint(env: Mapping[str, str]) -> Finding:
