@@ -111,7 +111,7 @@ BY_VARIABLE = Rule(
 
 
 def _upgrades(task: Task) -> Iterator[Hit]:
-    if task.module == "apt" and not task.is_guarded:
+    if task.module == "apt" and task.home.is_role and not task.is_guarded:
         for node, kind in _given(task, "upgrade"):
             if kind.lower() in ("dist", "full", "yes", "safe", "true"):
                 yield Hit(node.spot, f"`upgrade: {kind}` upgrades every package of the host")

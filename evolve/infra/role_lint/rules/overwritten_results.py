@@ -25,7 +25,13 @@ def _overwritten(home: Home) -> Iterator[Hit]:
 
 
 def _may_be_skipped_alone(before: Task, task: Task) -> bool:
-    return bool(task.conditions) and _asked(before) != _asked(task) and before.parts == task.parts
+    # An alias in YAML is one text in two places.
+    return (
+        before.spot != task.spot
+        and bool(task.conditions)
+        and _asked(before) != _asked(task)
+        and before.parts == task.parts
+    )
 
 
 def _asked(task: Task) -> set[str]:

@@ -8,7 +8,7 @@ from evolve.infra.role_lint.tasks import Task
 
 def _fetches(task: Task) -> Iterator[Hit]:
     key = next((key for key in ("update_cache", "update-cache") if key in task.args), None)
-    if task.module != "apt" or key is None or task.is_guarded or not task.is_true(key):
+    if task.module != "apt" or key is None or task.is_guarded or not task.is_true(key) or task.arg("upgrade"):
         return
     if task.arg("cache_valid_time") is None or task.text("cache_valid_time") == "0":
         what = "fetches" if task.arg("name", "pkg", "package", "deb") else "fetches, and reports as changed,"

@@ -89,11 +89,23 @@ def _find(kind: str, tree: Tree) -> Iterator[Hit]:
 def _own(home: Home, kind: str) -> Mapping[str, Entry]:
     """The role's arguments; of its users only that of the role itself, for the others are somebody's by chance."""
     defaults = home.literals.defaults
+    if kind == "path":
+        return {name: entry for name, entry in defaults.items() if not _is_only_a_home(home, name)}
     if kind != "user":
         return defaults
     prefix = re.escape(home.name.replace("-", "_"))
     service = re.compile(rf"_*{prefix}(?:__?(?:system|service|process|run|daemon|unix|os))?__?(?:user|group|owner)")
     return {name: entry for name, entry in defaults.items() if service.fullmatch(name)}
+
+
+def _is_only_a_home(home: Home, name: str) -> bool:
+    """Whether a variable is a user's home and nothing else: the service may be bound to its path all the same."""
+    if not name.endswith("_home"):
+        return False
+    in_tasks = (key for task in home.tasks for key, node in task.strings() if name in node.text)
+    return all(key == "home" for key in in_tasks) and not any(
+        name in line for text in home.texts for line in text.lines
+    )
 
 
 def _in_task(kind: str, task: Task, known: list[_Known]) -> Iterator[Hit]:

@@ -1,4 +1,3 @@
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,20 +5,7 @@ import pytest
 
 from evolve.infra.role_lint import Finding, all_rules, lint_roles
 
-SAMPLES = Path(__file__).parent / "samples"
 Lint = Callable[..., list[tuple[str, str, int]]]
-
-
-def placed(sample: Path, target: Path) -> Path:
-    """A sample as the lint is given it: a file of tasks or a folder as the role `app`, or a whole repository."""
-    if sample.is_file():
-        (target / "roles/app/tasks").mkdir(parents=True)
-        shutil.copy(sample, target / "roles/app/tasks/main.yml")
-        return target / "roles/app"
-    is_repository = (sample / "roles").is_dir()
-    place = target / "repository" if is_repository else target / "roles/app"
-    shutil.copytree(sample, place)
-    return place
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lint_samples import SAMPLES
+
 from evolve.infra.role_lint import Rule, all_rules
 
-SAMPLES = Path(__file__).parent / "samples"
 PAGE = Path(__file__).parents[4] / "docs/lint-roles.md"
 BEGIN, END = "<!-- the rules: written by rules_page.py -->", "<!-- end of the rules -->"
 SHOWN = 2

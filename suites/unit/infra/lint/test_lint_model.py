@@ -213,3 +213,60 @@ def test_a_finding_in_a_literal_block_has_the_line_of_the_text(lint: Lint):
 def test_molecule_scenarios_are_not_linted(lint: Lint):
     files = {"roles/app/tasks/main.yml": "- meta: noop\n", "roles/app/molecule/default/prepare.yml": RESTART}
     assert lint(files) == []
+
+
+def test_handlers_beside_a_given_role_are_known_and_not_looked_at(lint: Lint):
+    files = {
+        "site.yml": "- hosts: all\n  roles: [app, base]\n  handlers: [{name: Of the play, meta: noop}]\n",
+        "roles/app/tasks/main.yml": "- copy: {content: a, dest: /etc/a, mode: '0644'}\n"
+        "  notify: [Of the base, Of the play, Of nobody]\n",
+        "roles/base/handlers/main.yml": "- name: Of the base\n  meta: noop\n",
+        "roles/base/tasks/main.yml": RESTART,
+    }
+    assert lint(files, "roles/app") == [("handler-unknown", "roles/app/tasks/main.yml", 2)]
+    assert rules(lint(files, "roles")) == ["handler-unknown", "restart-every-run"]
+
+
+def test_group_vars_above_are_found_from_wherever_the_lint_starts(lint: Lint, tmp_path, monkeypatch):
+    from evolve.infra.role_lint import all_rules, lint_roles
+
+    files = {
+        "group_vars/all.yaml": "gateway_port: 8811\n",
+        "roles/app/tasks/main.yml": "- uri: {url: 'http://localhost:8811/'}\n",
+    }
+    assert rules(lint(files, "roles/app")) == ["hard-coded-port"]
+    for here, place in (
+        ("", "."),
+        ("", "roles"),
+        ("", "roles/app"),
+        ("roles", "."),
+        ("roles", "app"),
+        ("roles/app", "."),
+    ):
+        monkeypatch.chdir(tmp_path / here)
+        found = lint_roles([place], tuple(all_rules().values())).findings
+        assert [item.rule for item in found] == ["hard-coded-port"], (here, place)
+
+
+def test_a_task_that_yaml_repeats_by_an_alias_is_one_text(lint: Lint):
+    text = """
+- when: app_here
+  block:
+    - &ask
+      command: app state
+      register: app_state
+      changed_when: false
+      check_mode: false
+    - &say
+      debug: {msg: "{{ app_state.stdout }}"}
+- when: not app_here
+  block:
+    - *ask
+    - *say
+"""
+    assert lint({"roles/app/tasks/main.yml": text}) == []
+
+
+def test_a_playbook_may_upgrade_and_restart_hosts(lint: Lint):
+    text = "- hosts: all\n  tasks:\n    - apt: {upgrade: dist, update_cache: true}\n    - reboot:\n"
+    assert lint({"upgrade.yml": text}, ".") == []

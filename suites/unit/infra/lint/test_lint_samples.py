@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from lint_samples import SAMPLES, placed
 from rules_page import PAGE, page
 
-from conftest import SAMPLES, placed
 from evolve.infra.role_lint import Finding, all_rules
 
 Findings = Callable[..., list[Finding]]
