@@ -1,4 +1,4 @@
-"""Three agents are one cluster: they agree, they outlive the loss of one, and their mesh lets through what is allowed."""
+"""Three agents are one cluster: they agree, outlive the loss of one, and their mesh lets through what is allowed."""
 
 import json
 import os
@@ -50,7 +50,8 @@ def others(host: Host) -> dict[str, Host]:
 
 def test_the_agent_is_a_service_of_its_own_user(host: Host) -> None:
     service = host.service("consul")
-    assert service.is_running and service.is_enabled
+    assert service.is_running
+    assert service.is_enabled
     assert host.run("ps -C consul -o user=").stdout.split() == ["consul"]
     assert host.file("/etc/consul.d/consul.json").mode == 0o640
 

@@ -71,13 +71,15 @@ def test_systemd_understands_the_unit(host: Host) -> None:
 @pytest.mark.skipif(bool(os.environ.get("NOMAD_BINARY")), reason="a program was given (NOMAD_BINARY)")
 def test_without_a_program_nothing_runs(host: Host) -> None:
     service = host.service("nomad")
-    assert not service.is_running and not service.is_enabled
+    assert not service.is_running
+    assert not service.is_enabled
     assert not host.file("/usr/local/bin/nomad").exists
 
 
 @needs_nomad
 def test_the_agent_leads_and_its_client_is_ready(host: Host) -> None:
-    assert host.service("nomad").is_running and host.service("nomad").is_enabled
+    assert host.service("nomad").is_running
+    assert host.service("nomad").is_enabled
     wait_for("a leader", lambda: ask(host, "/v1/status/leader"))
     wait_for("a ready node", lambda: [node for node in ask(host, "/v1/nodes") or [] if node["Status"] == "ready"])
 
