@@ -1,0 +1,99 @@
+"""What counts as a change of a host, as a difference between hosts, and as a lost restart."""
+
+import stat
+from dataclasses import replace
+
+import pytest
+
+from evolve.infra.host_state import FileState, HostState, Stale, UnitState, changes, differences, stale_units
+
+FILE = FileState(stat.S_IFREG, 0o644, 0, 0, "hash-a shape-a", 100.0)
+DATA = FILE._replace(uid=105, gid=105)
+UNIT = UnitState("active", "enabled", "run-1", "simple", 50.0)
+
+
+def host(files: dict[str, FileState] | None = None, units: dict[str, UnitState] | None = None) -> HostState:
+    return HostState(files or {}, units or {})
+
+
+@pytest.mark.parametrize(
+    ("after", "what"),
+    [
+        (FILE._replace(mode=0o600), "/etc/a: mode 0644 became 0600"),
+        (FILE._replace(uid=7), "/etc/a: owner 0:0 became 7:0"),
+        (FILE._replace(content="hash-b shape-a"), "/etc/a: its content changed"),
+        (FILE._replace(kind=stat.S_IFLNK), "/etc/a: became another kind of file"),
+    ],
+)
+def test_each_kind_of_change_of_a_file_is_told(after: FileState, what: str) -> None:
+    assert changes(host({"/etc/a": FILE}), host({"/etc/a": after})) == [what]
+
+
+def test_a_file_that_comes_or_goes_is_told() -> None:
+    assert changes(host(), host({"/etc/a": FILE})) == ["/etc/a was written or touched"]
+    assert changes(host({"/etc/a": FILE}), host()) == ["/etc/a was removed"]
+
+
+def test_the_time_alone_is_no_change() -> None:
+    assert changes(host({"/etc/a": FILE}), host({"/etc/a": FILE._replace(changed_at=200.0)})) == []
+
+
+def test_what_a_service_writes_into_its_own_data_is_no_change_but_its_mode_is() -> None:
+    before = host({"/var/lib/x/db": DATA, "/var/lib/x/old": DATA})
+    after = host({"/var/lib/x/db": DATA._replace(content="other other"), "/var/lib/x/new": DATA})
+    assert changes(before, after) == []
+    assert changes(before, host({**before.files, "/var/lib/x/db": DATA._replace(mode=0o600)})) == [
+        "/var/lib/x/db: mode 0644 became 0600"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("after", "what"),
+    [
+        (UNIT._replace(invocation="run-2"), "unit x.service was started again"),
+        (UNIT._replace(active="failed"), "unit x.service was active and is failed"),
+        (UNIT._replace(enabled="disabled"), "unit x.service was enabled and is disabled"),
+    ],
+)
+def test_each_kind_of_change_of_a_unit_is_told(after: UnitState, what: str) -> None:
+    assert changes(host(units={"x.service": UNIT}), host(units={"x.service": after})) == [what]
+
+
+def test_hosts_that_differ_in_numbers_and_random_words_are_alike() -> None:
+    other = FILE._replace(content="hash-b shape-a")
+    assert differences(host({"/etc/a": FILE}), host({"/etc/a": other})) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "what"),
+    [
+        ({}, "/etc/a: is missing"),
+        ({"/etc/a": FILE._replace(mode=0o600)}, "/etc/a: has mode 0600, not 0644"),
+        ({"/etc/a": FILE._replace(content="hash-b shape-b")}, "/etc/a: has another content"),
+        ({"/etc/a": FILE, "/etc/b": FILE}, "/etc/b: is there, and is not without the interruption"),
+    ],
+)
+def test_each_difference_of_hosts_is_told(found: dict[str, FileState], what: str) -> None:
+    assert differences(host({"/etc/a": FILE}), host(found)) == [what]
+
+
+def test_files_that_may_vary_are_not_compared() -> None:
+    assert differences(host({"/etc/keys/a.pem": FILE}), host(), varying=["/etc/keys/*.pem"]) == []
+
+
+def test_a_unit_that_is_down_on_the_other_host_is_told() -> None:
+    down = replace(host(), units={"x.service": UNIT._replace(active="inactive")})
+    assert differences(host(units={"x.service": UNIT}), down) == ["unit x.service is inactive, not active"]
+
+
+def test_a_unit_that_never_read_a_file_lost_its_restart() -> None:
+    good = host({"/etc/x.conf": FILE}, {"x.service": UNIT._replace(active_since=101.0)})
+    lost = host({"/etc/x.conf": FILE}, {"x.service": UNIT._replace(active_since=99.0)})
+    assert stale_units(good, lost, ["/etc/x.conf"]) == [Stale("x.service", "/etc/x.conf")]
+    assert stale_units(good, good, ["/etc/x.conf"]) == []
+
+
+def test_a_unit_that_no_file_restarts_is_not_stale() -> None:
+    before = host({"/etc/x.conf": FILE}, {"x.service": UNIT._replace(active_since=99.0)})
+    assert stale_units(before, before, ["/etc/x.conf"]) == []
+    assert stale_units(before, before, []) == []

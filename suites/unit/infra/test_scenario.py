@@ -1,0 +1,88 @@
+"""What is read from a role's Molecule files."""
+
+from pathlib import Path
+
+import pytest
+
+from evolve.core.errors import InputError
+from evolve.infra.scenario import load_scenario
+
+
+def role(folder: Path, **files: str) -> Path:
+    scenario = folder / "demo" / "molecule" / "default"
+    scenario.mkdir(parents=True)
+    for name, text in files.items():
+        path = scenario / name.replace("__", "/")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return folder / "demo"
+
+
+def test_a_role_without_scenario_gets_one_host(tmp_path: Path) -> None:
+    (tmp_path / "my_role").mkdir()
+    scenario = load_scenario(tmp_path / "my_role")
+    assert [platform.name for platform in scenario.platforms] == ["my-role"]
+    assert (scenario.converge, scenario.prepare, scenario.tests, scenario.faults) == (None, None, None, ())
+
+
+def test_platforms_variables_and_plays_are_read(tmp_path: Path) -> None:
+    config = """
+platforms:
+  - {name: "a-${EVOLVE_INSTANCE:-x}", groups: [servers], networks: [{name: net}], tmpfs: ["/data:size=1m"]}
+  - {name: b}
+provisioner:
+  env: {DEMO: "yes"}
+  inventory: {group_vars: {all: {demo_port: 1}}, host_vars: {b: {demo_port: 2}}}
+"""
+    path = role(tmp_path, **{"molecule.yml": config, "converge.yml": "[]", "tests__test_demo.py": ""})
+    scenario = load_scenario(path)
+    assert [(one.name, one.groups, one.networks) for one in scenario.platforms] == [
+        ("a-host", ("servers",), ("net",)),
+        ("b", (), ()),
+    ]
+    assert scenario.variables == {"group_vars/all": {"demo_port": 1}, "host_vars/b": {"demo_port": 2}}
+    assert scenario.environment["DEMO"] == "yes"
+    assert scenario.converge == path / "molecule" / "default" / "converge.yml"
+    assert scenario.tests == path / "molecule" / "default" / "tests"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("${NOPE:-d}", "d"), ("${NOPE}", ""), ("$NOPE", ""), ("$$NOPE", "$NOPE"), ("${NOPE-d}", "d")]
+)
+def test_variables_are_filled_in_as_molecule_does(tmp_path: Path, text: str, value: str) -> None:
+    path = role(tmp_path, **{"molecule.yml": f'provisioner: {{env: {{X: "{text}"}}}}'})
+    assert load_scenario(path).environment["X"] == value
+
+
+def test_a_playbook_of_another_name_is_found_and_a_missing_one_told(tmp_path: Path) -> None:
+    config = "provisioner: {playbooks: {converge: play.yml, prepare: gone.yml}}"
+    path = role(tmp_path, **{"molecule.yml": config, "play.yml": "[]"})
+    with pytest.raises(InputError, match=r"gone\.yml: the playbook of prepare is not there"):
+        load_scenario(path)
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    faults = "- {name: a}\n- {message: b}\n"
+    config = "platforms: [{name: a}, {name: a}]"
+    path = role(tmp_path, **{"molecule.yml": config, "preflight_faults.yaml": faults, "verification.yaml": "a: [\n"})
+    with pytest.raises(InputError) as found:
+        load_scenario(path)
+    texts = [problem.message for problem in found.value.problems]
+    assert "two platforms are called 'a'" in texts
+    assert "entry 1 lacks message" in texts
+    assert "entry 2 lacks name" in texts
+    assert len(texts) == 4
+
+
+def test_what_is_not_followed_is_noted(tmp_path: Path) -> None:
+    config = "driver: {name: vagrant}\nprovisioner: {inventory: {links: {group_vars: x}}}"
+    scenario = load_scenario(role(tmp_path, **{"molecule.yml": config, "side_effect.yml": "[]"}))
+    assert len(scenario.notes) == 3
+    assert scenario.notes[0].startswith("the driver vagrant is not used")
+
+
+def test_releases_and_varying_files_are_read(tmp_path: Path) -> None:
+    own = "releases: {bullseye: too old}\nvaries: [{path: /etc/k*, reason: made there}]"
+    scenario = load_scenario(role(tmp_path, **{"verification.yaml": own}))
+    assert scenario.exceptions == {"bullseye": "too old"}
+    assert [(one.path, one.reason) for one in scenario.varying] == [("/etc/k*", "made there")]
