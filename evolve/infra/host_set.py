@@ -122,10 +122,13 @@ class HostSets:
         self._player = player
         # Hosts of two sets have the same names, so each set has a lab of its own.
         self._labs: list[Lab] = []
+        self._folders: list[Path] = []
         self._images: dict[str, str] = {}
 
     def close(self) -> None:
         """Removes all hosts, networks and images."""
+        while self._folders:
+            shutil.rmtree(self._folders.pop(), ignore_errors=True)
         while self._labs:
             self._labs.pop().close()
 
@@ -139,6 +142,7 @@ class HostSets:
         self._labs.append(lab)
         members = tuple(self._member(lab, platform) for platform in self._scenario.platforms)
         folder = Path(tempfile.mkdtemp(prefix="anneal-hosts-"))
+        self._folders.append(folder)
         hosts = HostSet(self._scenario, members, self._player, folder, self._engine.url)
         if self._scenario.prepare is not None and not self._images:
             self._prepare(lab, hosts, self._scenario.prepare)

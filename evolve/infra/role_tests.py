@@ -1,6 +1,8 @@
 """The tests of a role: testinfra's in a pytest of their own, or a playbook that verifies."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,13 +15,17 @@ from evolve.infra.host_set import HostSet
 from evolve.infra.scenario import Scenario
 from evolve.infra.verification import Finding, failed, not_checked, passed, relative
 
-TIMEOUT_S: Final = 900
+TIMEOUT_S: Final = 900.0
 
 
-def run_tests(scenario: Scenario, hosts: HostSet) -> Finding:
-    """What the role's own tests say about converged hosts; without any, nothing is checked."""
+def run_tests(scenario: Scenario, hosts: HostSet, *, timeout_s: float = TIMEOUT_S) -> Finding:
+    """What the role's own tests say about converged hosts; without any, nothing is checked.
+
+    Raises:
+        EnvironmentFault: they took longer than the time-out; says which test ran then.
+    """
     if scenario.tests is not None:
-        return _testinfra(scenario, scenario.tests, hosts)
+        return _testinfra(scenario, scenario.tests, hosts, timeout_s)
     if scenario.verify is not None:
         played = hosts.play(scenario.verify)
         if played.is_ok:
@@ -28,29 +34,48 @@ def run_tests(scenario: Scenario, hosts: HostSet) -> Finding:
     return not_checked(f"{scenario.role} has no tests: molecule/default/tests/test_*.py with testinfra would be run")
 
 
-def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet) -> Finding:
+def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float) -> Finding:
     with tempfile.TemporaryDirectory(prefix="anneal-tests-") as folder:
         report = Path(folder) / "report.xml"
         ini = Path(folder) / "pytest.ini"
         ini.write_text("[pytest]\naddopts =\n", "utf-8")
         # A process of its own, as in Molecule: the tests' plug-ins and settings are not those of this run.
-        arguments = ["-p", "no:cacheprovider", "-p", "no:pytest-ansible", "-q", "-c", str(ini)]
+        arguments = ["-p", "no:cacheprovider", "-p", "no:pytest-ansible", "-v", "-c", str(ini)]
         where = [f"--ansible-inventory={hosts.inventory}", "--connection=ansible", "--hosts=ansible://all"]
         command = [sys.executable, "-m", "pytest", *arguments, *where, f"--junitxml={report}", str(tests)]
+        output, code = _run(command, scenario, _environment(scenario, hosts), timeout_s)
+        return _finding(report, output, code)
+
+
+def _run(command: list[str], scenario: Scenario, environment: dict[str, str], timeout_s: float) -> tuple[str, int]:
+    """What pytest prints, and its exit code; when its time is over, it ends with all that it started."""
+    with subprocess.Popen(
+        command,
+        cwd=scenario.role_dir,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as tests:
         try:
-            done = subprocess.run(
-                command,
-                cwd=scenario.role_dir,
-                env=_environment(scenario, hosts),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=TIMEOUT_S,
-                check=False,
-            )
+            return tests.communicate(timeout=timeout_s)[0], tests.returncode
         except subprocess.TimeoutExpired as error:
-            raise EnvironmentFault(f"the tests of {scenario.role} took longer than {TIMEOUT_S} s") from error
-        return _finding(report, done.stdout, done.returncode)
+            _kill_group(tests.pid)
+            last = tests.communicate()[0].strip().rpartition("\n")[2]
+            raise EnvironmentFault(
+                f"the tests of {scenario.role} took longer than {timeout_s:g} s and were ended; the last was {last}",
+                hint="see what it waits for",
+            ) from error
+        except BaseException:
+            _kill_group(tests.pid)
+            raise
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _environment(scenario: Scenario, hosts: HostSet) -> dict[str, str]:
@@ -70,7 +95,7 @@ def _finding(report: Path, output: str, code: int) -> Finding:
         return failed([f"the tests did not run: {output.strip()[-1_500:]}"])
     cases = list(ElementTree.parse(report).getroot().iter("testcase"))
     reasons = [f"{_name(case)}: {why[:1_500]}" for case in cases for why in _said(case, "failure", "error")]
-    skipped = [f"{_name(case)} was skipped: {why}" for case in cases for why in _said(case, "skipped")]
+    skipped = [f"not tested: {_name(case)} was skipped: {why}" for case in cases for why in _said(case, "skipped")]
     if reasons or code:
         return failed(
             reasons or [output.strip()[-1_500:]], evidence={"pytest's output": output[-8_000:]}, notes=skipped
@@ -81,8 +106,18 @@ def _finding(report: Path, output: str, code: int) -> Finding:
 
 
 def _name(case: ElementTree.Element) -> str:
-    return f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
+    file = case.get("classname", "").rpartition(".")[2]
+    return f"{file}::{case.get('name')}" if file else str(case.get("name"))
 
 
 def _said(case: ElementTree.Element, *kinds: str) -> list[str]:
-    return [(part.get("message") or "").strip() for kind in kinds for part in case.findall(kind)]
+    return [_message(part) for kind in kinds for part in case.findall(kind)]
+
+
+def _message(part: ElementTree.Element) -> str:
+    """Why a test failed; of a file that cannot be imported, pytest tells that only in the long text."""
+    message = (part.get("message") or "").strip()
+    if message != "collection failure":
+        return message
+    said = [line.removeprefix("E").strip() for line in (part.text or "").splitlines() if line.startswith("E ")]
+    return "the tests cannot be imported: " + ("\n".join(said) or (part.text or "").strip())

@@ -97,6 +97,8 @@ class Verification:
         self.random = random.Random(f"{options.seed} {scenario.role}")
         self._sets = HostSets(scenario, release, engine, player)
         self._untouched: HostSet | None = None
+        self.tests: Finding | None = None
+        """What the role's tests said of the converged hosts; None before they ran."""
 
     def close(self) -> None:
         """Removes all hosts."""

@@ -9,7 +9,7 @@ import yaml
 from evolve.core.role_checks import Check
 from evolve.infra.plays import Played
 from evolve.infra.role_arguments import disagreements, read_arguments, wrong_values
-from evolve.infra.verification import Finding, Verification, changed_between, failed, passed, relative
+from evolve.infra.verification import Finding, Verification, changed_between, failed, passed, relative, spots
 
 CHECK: Final = Check.ARGUMENTS
 
@@ -43,7 +43,8 @@ def _not_refused(verification: Verification, wrong: Mapping[str, Any]) -> list[s
     changed = changed_between(before, hosts.states())
     if changed:
         verification.spoil(hosts)
-    reasons = [f"with wrong arguments, {line} changed something" for line in played.changed]
+    changing = spots(played.changed, verification.scenario)
+    reasons = [f"with wrong arguments, {spot} changed something" for spot in changing]
     reasons += [f"with wrong arguments, {what}" for what in changed] if not reasons else []
     return [*reasons, *_not_named(played, wrong)]
 

@@ -11,4 +11,7 @@ CHECK: Final = Check.FUNCTION
 
 def check(verification: Verification) -> Finding:
     """Fails with every test that fails; without tests nothing is checked."""
-    return run_tests(verification.scenario, verification.converged.hosts)
+    hosts = verification.converged.hosts
+    if verification.tests is None:
+        verification.tests = run_tests(verification.scenario, hosts)
+    return verification.tests

@@ -8,7 +8,16 @@ import yaml
 from evolve.core.role_checks import Check, TaskLine
 from evolve.infra.plays import Played
 from evolve.infra.scenario import Fault, Scenario
-from evolve.infra.verification import Finding, Verification, changed_between, failed, not_checked, passed, relative
+from evolve.infra.verification import (
+    Finding,
+    Verification,
+    changed_between,
+    failed,
+    not_checked,
+    passed,
+    relative,
+    spots,
+)
 
 CHECK: Final = Check.PREFLIGHT
 _ASSERTS: Final = ("assert", "ansible.builtin.assert", "fail", "ansible.builtin.fail")
@@ -53,7 +62,10 @@ def _broken(verification: Verification, fault: Fault) -> tuple[Played, list[str]
             hosts.remove()
     if changed and not fault.tasks:
         verification.spoil(hosts)
-    return played, [*_wrong_end(played, fault, verification.scenario), *_changes(played, changed)]
+    return played, [
+        *_wrong_end(played, fault, verification.scenario),
+        *_changes(played, changed, verification.scenario),
+    ]
 
 
 def _wrong_end(played: Played, fault: Fault, scenario: Scenario) -> list[str]:
@@ -65,8 +77,8 @@ def _wrong_end(played: Played, fault: Fault, scenario: Scenario) -> list[str]:
     return [f"expected a message that holds {fault.message!r}, got: {relative(played.why, scenario)}"]
 
 
-def _changes(played: Played, changed: list[str]) -> list[str]:
-    tasks = [f"{line} reports a change before the role stopped" for line in played.changed]
+def _changes(played: Played, changed: list[str], scenario: Scenario) -> list[str]:
+    tasks = [f"{spot} reports a change before the role stopped" for spot in spots(played.changed, scenario)]
     return tasks or [f"{what} before the role stopped" for what in changed]
 
 

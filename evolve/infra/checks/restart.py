@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from evolve.core.role_checks import Check, CheckOutcome
+from evolve.infra.checks import function
 from evolve.infra.host_set import HostSet
 from evolve.infra.host_state import HostState, differences
 from evolve.infra.role_tests import run_tests
@@ -18,6 +19,7 @@ def check(verification: Verification) -> Finding:
     """Fails when a unit that ran does not run again, a test of the role fails, or a converge changes something."""
     hosts = verification.converged.hosts
     verification.second  # noqa: B018 - its own check tells about it; here it must not be the third converge
+    function.check(verification)  # what fails before the restart says nothing about it
     before = hosts.states()
     hosts.restart()
     missing = _missing(hosts, before)
@@ -26,9 +28,9 @@ def check(verification: Verification) -> Finding:
             [f"{what} {BACK_WITHIN_S:g} s after the restart" for what in missing],
             evidence=verification.journal(hosts),
         )
-    tests = run_tests(verification.scenario, hosts)
-    if tests.outcome is CheckOutcome.FAILED:
-        return failed([f"after the restart: {why}" for why in tests.reasons], evidence=tests.evidence)
+    reasons, evidence, notes = _tests(verification, hosts)
+    if reasons:
+        return failed(reasons, evidence=evidence)
     played = hosts.converge()
     if not played.is_ok:
         return failed([f"the converge after the restart fails: {relative(played.why, verification.scenario)}"])
@@ -38,8 +40,20 @@ def check(verification: Verification) -> Finding:
     if new:
         reasons = [f"{spot} changed something after the restart" for spot in new]
         return failed(reasons, evidence=diffs(played.changed), tasks=played.lines)
-    notes = [] if tests.outcome is CheckOutcome.PASSED else ["the role's tests were not run after the restart"]
     return passed(notes=notes, tasks=played.lines)
+
+
+def _tests(verification: Verification, hosts: HostSet) -> tuple[list[str], Mapping[str, str], tuple[str, ...]]:
+    """What the role's tests say against it after the restart, with evidence, and what they leave open."""
+    before = function.check(verification)
+    if before.outcome is CheckOutcome.FAILED:
+        return [], {}, ("not run after the restart: the role's tests, which failed before it",)
+    tests = run_tests(verification.scenario, hosts)
+    if tests.outcome is CheckOutcome.FAILED:
+        return [f"after the restart: {why}" for why in tests.reasons], tests.evidence, tests.notes
+    if tests.outcome is CheckOutcome.PASSED:
+        return [], {}, ()
+    return [], {}, tuple(f"not run after the restart: {why}" for why in tests.reasons)
 
 
 def _missing(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:
