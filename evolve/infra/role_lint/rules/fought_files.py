@@ -4,9 +4,11 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from evolve.infra.role_lint.homes import Home
+from evolve.infra.role_lint.nodes import Node
 from evolve.infra.role_lint.rule import Hit, Rule, in_homes
 from evolve.infra.role_lint.tasks import Task
 from evolve.infra.role_lint.words import WHOLE_FILE_WRITERS
@@ -27,18 +29,19 @@ def paths_of(task: Task, *names: str) -> Iterator[str]:
             yield text
         return
     for item in task.loop.items if task.loop is not None else ():
-        expanded = _ITEM.sub(lambda found, item=item: _member(found, task, item), text)  # type: ignore[misc]
+        expanded = _ITEM.sub(partial(_member, task=task, item=item), text)
         if not task.depends_on_loop(expanded):
             yield task.home.literals.resolved(expanded, task)
 
 
-def _member(found: re.Match[str], task: Task, item: object) -> str:
+def _member(found: re.Match[str], task: Task, item: Node) -> str:
+    """The value of `{{ item.key }}` for one item of a literal loop; the expression itself where it is none."""
     if found[1] not in task.loop_names:
         return found[0]
-    node = item
+    node: Node | None = item
     for key in found[2].split(".")[1:]:
-        node = node.get(key) if node is not None else None  # type: ignore[attr-defined]
-    return node.text if node is not None and node.text else found[0]  # type: ignore[attr-defined]
+        node = node.get(key) if node is not None else None
+    return node.text if node is not None and node.text else found[0]
 
 
 def _writes(home: Home) -> Iterator[_Write]:

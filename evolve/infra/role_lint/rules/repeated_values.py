@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from evolve.infra.role_lint.homes import Home, TextFile, Tree
 from evolve.infra.role_lint.jinja_text import EXPRESSION
+from evolve.infra.role_lint.literals import Literals
 from evolve.infra.role_lint.nodes import Entry, Node, Spot
 from evolve.infra.role_lint.rule import Hit, Rule
 from evolve.infra.role_lint.tasks import Task
@@ -33,50 +34,48 @@ class _Known(NamedTuple):
     pattern: re.Pattern[str]
 
 
-def _known(levels: Mapping[str, Entry], kind: str) -> list[_Known]:
+def _known(levels: Mapping[str, Entry], kind: str, literals: Literals) -> list[_Known]:
     found = []
     for name, entry in levels.items():
         node = entry.node
-        if node.is_list or node.entries or "{{" in node.text:
-            continue
-        pattern = _PATTERNS[kind](name, node)
+        value = "" if node.is_list or node.entries else literals.resolved(node.text)
+        pattern = _PATTERNS[kind](name, value) if value and "{{" not in value else None
         if pattern is not None:
-            found.append(_Known(name, node.text, entry.spot, pattern))
+            found.append(_Known(name, value, entry.spot, pattern))
     return sorted(found, key=lambda known: -len(known.value))
 
 
-def _port(name: str, node: Node) -> re.Pattern[str] | None:
-    if not _PORT_NAME.search(name) or not node.text.isdigit() or not 0 < int(node.text) < 65536:
+def _port(name: str, value: str) -> re.Pattern[str] | None:
+    if not _PORT_NAME.search(name) or not value.isdecimal() or not 0 < int(value) < 65536:
         return None
-    number = node.text
     return re.compile(
-        rf"(?:\b[\w.-]+|\]|\*|\}}):{number}\b(?![.\d:])"
-        rf"|\b(?:[Pp]ort|PORT|[Ll]isten(?:er)?)\w*[\"']?\s*[ =:]+\s*[\"']?{number}\b(?![.\d])"
-        rf"|--port[ =]{number}\b"
+        rf"(?:\b[\w.-]+|\]|\*|\}}):{value}\b(?![.\d:])"
+        rf"|\b(?:[Pp]ort|PORT|[Ll]isten(?:er)?)\w*[\"']?\s*[ =:]+\s*[\"']?{value}\b(?![.\d])"
+        rf"|--port[ =]{value}\b"
     )
 
 
-def _path(name: str, node: Node) -> re.Pattern[str] | None:
-    value = node.text.rstrip("/")
+def _path(name: str, value: str) -> re.Pattern[str] | None:
+    value = value.rstrip("/")
     if not _PATH_NAME.search(name) or not value.startswith("/") or _SYSTEM_PATHS.fullmatch(value) or " " in value:
         return None
     return re.compile(rf"(?<![\w./}}-]){re.escape(value)}(?![\w.-])")
 
 
-def _user(name: str, node: Node) -> re.Pattern[str] | None:
-    if not _USER_NAME.search(name) or not re.fullmatch(r"[a-z_][\w-]*", node.text) or node.text in _SYSTEM_USERS:
+def _user(name: str, value: str) -> re.Pattern[str] | None:
+    if not _USER_NAME.search(name) or not re.fullmatch(r"[a-z_][\w-]*", value) or value in _SYSTEM_USERS:
         return None
-    return re.compile(re.escape(node.text))
+    return re.compile(re.escape(value))
 
 
 _PATTERNS: Final = {"port": _port, "path": _path, "user": _user}
 
 
 def _find(kind: str, tree: Tree) -> Iterator[Hit]:
-    shared = _known(tree.shared, kind)
+    shared = _known(tree.shared, kind, Literals(group=tree.shared))
     for home in tree.homes:
         own = _own(home, kind)
-        known = _known(own, kind) + [item for item in shared if item.name not in own]
+        known = _known(own, kind, home.literals) + [item for item in shared if item.name not in own]
         if known:
             for task in home.tasks:
                 yield from _in_task(kind, task, known)

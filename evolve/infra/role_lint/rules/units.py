@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.infra.role_lint.homes import Home, Tree
+from evolve.infra.role_lint.literals import Literals
 from evolve.infra.role_lint.nodes import Spot
 from evolve.infra.role_lint.rule import Hit, Rule
 from evolve.infra.role_lint.rules.fought_files import paths_of
@@ -74,8 +75,6 @@ def _owned_twice(tree: Tree) -> Iterator[Hit]:
 
 
 def _shared(tree: Tree, text: str) -> str:
-    from evolve.infra.role_lint.literals import Literals
-
     return Literals(group=tree.shared).resolved(text)
 
 

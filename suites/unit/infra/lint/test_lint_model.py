@@ -270,3 +270,15 @@ def test_a_task_that_yaml_repeats_by_an_alias_is_one_text(lint: Lint):
 def test_a_playbook_may_upgrade_and_restart_hosts(lint: Lint):
     text = "- hosts: all\n  tasks:\n    - apt: {upgrade: dist, update_cache: true}\n    - reboot:\n"
     assert lint({"upgrade.yml": text}, ".") == []
+
+
+def test_a_shared_value_is_known_through_the_variables_that_it_is_made_of(lint: Lint):
+    files = {
+        "group_vars/all.yaml": "cluster_home: /opt/anneal\nmodels_dir: '{{ cluster_home }}/models'\n",
+        "roles/app/tasks/main.yml": "- stat: {path: /opt/anneal/models/a.gguf}\n- stat: {path: '{{ models_dir }}/b'}\n",
+        "scripts/start.sh": "#!/bin/sh\nls /opt/anneal/models\n",
+    }
+    assert lint(files) == [
+        ("hard-coded-path", "roles/app/tasks/main.yml", 1),
+        ("hard-coded-path", "scripts/start.sh", 2),
+    ]
