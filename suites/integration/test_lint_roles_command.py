@@ -87,3 +87,8 @@ def test_rules_are_listed_and_a_missing_folder_is_asked_for(repository: Path):
     assert len(listed.stdout.splitlines()) >= 35
     assert lint(repository).returncode == 2
     assert lint(repository, "nowhere").returncode == 2
+
+
+def test_the_roles_and_playbooks_of_this_repository_have_no_smell():
+    done = lint(Path(__file__).parents[2], ".")
+    assert done.returncode == 0, done.stdout
