@@ -21,50 +21,75 @@ IGNORED: Final = (
 """Folders and files that no comparison looks at."""
 
 _SCRIPT: Final = r"""
-import hashlib, json, os, re, stat, subprocess, sys
-since, ignored = float(sys.argv[1]), set(json.loads(sys.argv[2]))
-files = {}
-def look(path):
-    about = os.lstat(path)
+import datetime, hashlib, json, os, re, stat, subprocess, sys
+since, ignored, cache = float(sys.argv[1]), set(json.loads(sys.argv[2])), "/run/anneal-host-state.json"
+try:
+    with open(cache) as file:
+        known = json.load(file)
+except (OSError, ValueError):
+    known = {}
+files, hashed = {}, {}
+CODE = (".py", ".pyi", ".js", ".css", ".html", ".map", ".h", ".hpp", ".c", ".cpp", ".o", ".a", ".so", ".mo", ".gz")
+def read(path, about):
+    # The same inode time means the same content, so that each file is read once.
+    before = known.get(path)
+    if before and before[0] == about.st_ctime_ns:
+        return before[1]
+    with open(path, "rb") as file:
+        data = file.read()
+    shape = "binary"
+    if len(data) < 65536 and not path.endswith(CODE) and b"\0" not in data:
+        # The shape: what is left when numbers and random words are masked.
+        masked = re.sub(rb"[A-Za-z0-9+/=_.$-]{16,}", b"~", data)
+        shape = hashlib.sha256(re.sub(rb"[0-9]+", b"0", masked)).hexdigest()[:16]
+    return hashlib.sha256(data).hexdigest()[:32] + " " + shape
+def look(path, about):
     kind, content = stat.S_IFMT(about.st_mode), ""
     # Folders always: their inode changes with every entry, which says nothing about themselves.
     if kind != stat.S_IFDIR and (about.st_ctime < since or path.endswith((".pyc", "-old", "-"))):
         return
-    if stat.S_ISLNK(about.st_mode):
+    if kind == stat.S_IFLNK:
         content = os.readlink(path)
-    elif stat.S_ISREG(about.st_mode):
-        with open(path, "rb") as file:
-            data = file.read()
-        content = hashlib.sha256(data).hexdigest()
-        if len(data) < 200000 and b"\0" not in data:
-            # The shape: what is left when numbers and random words are masked.
-            shape = re.sub(rb"[A-Za-z0-9+/=_.$-]{16,}", b"~", data)
-            shape = hashlib.sha256(re.sub(rb"[0-9]+", b"0", shape)).hexdigest()
-        else:
-            shape = "binary"
-        content = content + " " + shape
-    elif stat.S_ISSOCK(about.st_mode) or stat.S_ISFIFO(about.st_mode):
+    elif kind == stat.S_IFREG and about.st_uid == 0:
+        content = read(path, about)
+        hashed[path] = [about.st_ctime_ns, content]
+    elif kind in (stat.S_IFSOCK, stat.S_IFIFO):
         return
     files[path] = [kind, stat.S_IMODE(about.st_mode), about.st_uid, about.st_gid, content, about.st_ctime]
-for folder, names, leaves in os.walk("/"):
-    names[:] = [n for n in names if os.path.join(folder, n) not in ignored and n != "__pycache__"]
-    for name in names + leaves:
-        path = os.path.join(folder, name)
-        if path not in ignored:
-            try:
-                look(path)
-            except OSError:
-                pass
+waiting = ["/"]
+while waiting:
+    try:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                path = entry.path
+                if path in ignored or entry.name == "__pycache__":
+                    continue
+                try:
+                    about = entry.stat(follow_symlinks=False)
+                    look(path, about)
+                except OSError:
+                    continue
+                if stat.S_ISDIR(about.st_mode):
+                    waiting.append(path)
+    except OSError:
+        pass
+with open(cache + ".new", "w") as file:
+    json.dump(hashed, file)
+os.replace(cache + ".new", cache)
 ask = ["systemctl", "show", "--timestamp=us", "--all", "--type=service,socket,timer,path,mount",
-       "-p", "Id,ActiveState,SubState,UnitFileState,InvocationID,ActiveEnterTimestamp,Type"]
-shown = subprocess.run(ask + ["*"], stdout=subprocess.PIPE, universal_newlines=True).stdout
+       "-p", "Id,ActiveState,SubState,UnitFileState,InvocationID,ActiveEnterTimestamp,Type", "*"]
+shown = subprocess.run(ask, stdout=subprocess.PIPE, universal_newlines=True, env={**os.environ, "TZ": "UTC"}).stdout
+def seconds(text):
+    if not text:
+        return 0.0
+    at = datetime.datetime.strptime(" ".join(text.split()[1:3]), "%Y-%m-%d %H:%M:%S.%f")
+    return at.replace(tzinfo=datetime.timezone.utc).timestamp()
 units = {}
 for block in shown.strip().split("\n\n"):
     values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
     if values.get("Id"):
-        units[values["Id"]] = [values.get(k, "") for k in ("ActiveState", "UnitFileState", "InvocationID", "Type")] + [
-            float(subprocess.run(["date", "-d", values["ActiveEnterTimestamp"], "+%s.%N"], stdout=subprocess.PIPE,
-                  universal_newlines=True).stdout or 0) if values.get("ActiveEnterTimestamp") else 0.0]
+        units[values["Id"]] = [values.get(k, "") for k in ("ActiveState", "UnitFileState", "InvocationID", "Type")]
+        units[values["Id"]].append(seconds(values.get("ActiveEnterTimestamp", "")))
 print(json.dumps({"files": files, "units": units}))
 """
 
@@ -95,7 +120,7 @@ class FileState(NamedTuple):
     uid: int
     gid: int
     content: str
-    """SHA-256 and shape of a file, target of a link, empty else."""
+    """Hash and shape of a file of root's, target of a link, empty else."""
     changed_at: float
     """When its inode changed last, seconds since 1970."""
 
@@ -126,7 +151,7 @@ class HostState:
 
 
 def take(host: Answers, since: float) -> HostState:
-    """The state of a host that began at `since` (seconds since 1970 by the host's clock); 0.6 to 0.9 s."""
+    """The state of a host that began at `since`, in seconds since 1970 by the host's clock."""
     data = json.loads(host.run("python3", "-c", _SCRIPT, str(since), json.dumps(IGNORED)).stdout)
     return HostState(
         {path: FileState(*values) for path, values in data["files"].items()},
