@@ -96,7 +96,7 @@ class HostSet:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _play(self, playbook: Path, scenario: Scenario, **options: Any) -> Played:
-        return self._player.play(
+        played = self._player.play(
             Play(
                 playbook,
                 self.inventory,
@@ -105,6 +105,19 @@ class HostSet:
                 **options,
             )
         )
+        if played.rc > 0:
+            self._see_that_hosts_are_up(played)
+        return played
+
+    def _see_that_hosts_are_up(self, played: Played) -> None:
+        """Tells a host that is gone from a role that fails; raises EnvironmentFault."""
+        for host in (member.host for member in self.members):
+            if not host.is_up:
+                where = f"host {host.name} ({host.container})"
+                raise EnvironmentFault(
+                    f"{where} ended during the play: {played.why}\n{host.console(lines=10)}",
+                    hint="run it again; when it ends at the same task again, the role ends it",
+                )
 
     def _written(self, name: str, text: str) -> Path:
         path = self._folder / name
