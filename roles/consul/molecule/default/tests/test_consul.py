@@ -43,6 +43,12 @@ def alive(host: Host) -> set[str]:
     return {member["Name"] for member in members or [] if member["Status"] == 1}
 
 
+def can_lose_one(host: Host) -> bool:
+    """Whether each server has its vote; one that came back gets it when it was stable for some seconds."""
+    health = ask(host, "/v1/operator/autopilot/health")
+    return health is not None and len(health["Servers"]) == len(agents()) and health["FailureTolerance"] >= 1
+
+
 def others(host: Host) -> dict[str, Host]:
     name = host.backend.get_hostname()
     return {key: value for key, value in agents().items() if key != name}
@@ -72,6 +78,7 @@ def test_a_value_written_here_is_read_elsewhere(host: Host) -> None:
 def test_the_cluster_outlives_this_agent_and_takes_it_back(host: Host) -> None:
     name = host.backend.get_hostname()
     rest = others(host)
+    wait_for("a majority without this agent", lambda: can_lose_one(host))
     host.check_output("systemctl stop consul")
     try:
         for other in rest.values():
