@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +167,8 @@ class HostSets:
             raise EnvironmentFault(f"{playbook} does not prepare the hosts: {played.why}", hint=played.command)
         for member in hosts.members:
             self._images[member.platform.name] = lab.save(member.host)
+        # As for the hosts that start from the saved ones, what was prepared is not the role's work.
+        hosts.members = tuple(replace(member, since=_now(member.host)) for member in hosts.members)
 
     def _member(self, lab: Lab, platform: Platform) -> Member:
         networks = [lab.network(_plain(name)) for name in platform.networks[:1]]
@@ -180,7 +182,11 @@ class HostSets:
             environment=platform.environment,
             memory=platform.memory,
         )
-        return Member(platform, host, float(host.run("date", "+%s.%N").stdout))
+        return Member(platform, host, _now(host))
+
+
+def _now(host: Host) -> float:
+    return float(host.run("date", "+%s.%N").stdout)
 
 
 def _plain(name: str) -> str:

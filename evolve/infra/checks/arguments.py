@@ -12,6 +12,7 @@ from evolve.infra.role_arguments import disagreements, read_arguments, wrong_val
 from evolve.infra.verification import Finding, Verification, changed_between, failed, passed, relative, spots
 
 CHECK: Final = Check.ARGUMENTS
+_PARAMETERS: Final = "(where converge.yml gives it as a parameter of the role, that goes before the wrong value: give it in the play's vars)"
 
 
 def check(verification: Verification) -> Finding:
@@ -54,4 +55,4 @@ def _not_named(played: Played, wrong: Mapping[str, Any]) -> list[str]:
         return [f"wrong arguments were not refused: {dict(wrong)}"]
     said = "\n".join(line.message for line in played.failed) or played.log
     unnamed = [name for name in wrong if not re.search(rf"\b{re.escape(name)}\b", said)]
-    return [f"{name}={wrong[name]!r} was not refused; the role said: {said[:600]}" for name in unnamed]
+    return [f"{name}={wrong[name]!r} was not refused; the role said: {said[:600]}\n{_PARAMETERS}" for name in unnamed]
