@@ -12,7 +12,10 @@ from evolve.infra.role_arguments import disagreements, read_arguments, wrong_val
 from evolve.infra.verification import Finding, Verification, changed_between, failed, passed, relative, spots
 
 CHECK: Final = Check.ARGUMENTS
-_PARAMETERS: Final = "(where converge.yml gives it as a parameter of the role, that goes before the wrong value: give it in the play's vars)"
+_PARAMETERS: Final = (
+    "(a value that converge.yml gives as a parameter of the role goes before the wrong one: "
+    "give it in the vars of the play)"
+)
 
 
 def check(verification: Verification) -> Finding:
