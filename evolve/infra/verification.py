@@ -1,10 +1,13 @@
 """One role verified on one release: its hosts and plays, made when the first check asks for them, and shared."""
 
+import errno
 import random
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from evolve.core.errors import EnvironmentFault
 from evolve.core.role_checks import CheckOutcome, TaskLine
@@ -163,6 +166,10 @@ def changed_between(before: Mapping[str, HostState], after: Mapping[str, HostSta
 CheckFunction = Callable[[Verification], Finding]
 
 
+_OF_THIS_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""A disk that takes no more is no bug of ours."""
+
+
 def guarded(check: CheckFunction, verification: Verification) -> Finding:
     """What a check found; what keeps it from looking is an outcome too."""
     try:
@@ -171,6 +178,12 @@ def guarded(check: CheckFunction, verification: Verification) -> Finding:
         return not_checked(str(error))
     except EnvironmentFault as error:
         return Finding(CheckOutcome.ERROR, (str(error),))
+    except OSError as error:
+        if error.errno not in _OF_THIS_MACHINE:
+            raise
+        where = error.filename or f"its files in {tempfile.gettempdir()}"
+        what = f"this machine cannot write {where}: {error.strerror}"
+        return Finding(CheckOutcome.ERROR, (f"{what}; free space, or set TMPDIR to another folder",))
 
 
 def relative(path: str | Path, scenario: Scenario) -> str:
