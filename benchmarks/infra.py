@@ -2,8 +2,9 @@
 
     python benchmarks/infra.py [--roles NAME ...] [--rounds N]
 
-Needs Docker (`./bootstrap.sh hosts`) and `pip install -e '.[molecule]'`. Both do the same checks: converge, idempotence,
-the role's testinfra tests, on hosts of the same image. Then Anneal does all its checks, and the table says what each costs.
+Needs Docker (`./bootstrap.sh hosts`) and `pip install -e '.[molecule]'`. Both do the same checks: converge,
+idempotence, the role's testinfra tests, on hosts of the same image. Then Anneal does all its checks, and the table
+says what each costs.
 """
 
 import argparse

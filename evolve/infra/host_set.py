@@ -80,9 +80,14 @@ class HostSet:
         play = [{"name": name, "hosts": "all", "gather_facts": True, "tasks": [dict(task) for task in tasks]}]
         return self._play(self._written("tasks.yml", yaml.safe_dump(play, sort_keys=False)), self.scenario)
 
-    def states(self) -> dict[str, HostState]:
-        """Host name to its state now."""
-        return {member.host.name: host_state.take(member.host, member.since) for member in self.members}
+    def states(self, also: Mapping[str, HostState] | None = None) -> dict[str, HostState]:
+        """Host name to its state now; with `also`, the files that stand in other states are looked at in any case."""
+        return {
+            member.host.name: host_state.take(
+                member.host, member.since, also=also[member.host.name].files if also else ()
+            )
+            for member in self.members
+        }
 
     def restart(self) -> None:
         """Restarts all hosts, and waits until they run."""

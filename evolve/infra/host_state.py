@@ -22,7 +22,8 @@ IGNORED: Final = (
 
 _SCRIPT: Final = r"""
 import datetime, hashlib, json, os, re, stat, subprocess, sys
-since, ignored, cache = float(sys.argv[1]), set(json.loads(sys.argv[2])), "/run/anneal-host-state.json"
+since, ignored, also = float(sys.argv[1]), set(json.loads(sys.argv[2])), set(json.loads(sys.argv[3]))
+cache = "/run/anneal-host-state.json"
 try:
     with open(cache) as file:
         known = json.load(file)
@@ -46,7 +47,8 @@ def read(path, about):
 def look(path, about):
     kind, content = stat.S_IFMT(about.st_mode), ""
     # Folders always: their inode changes with every entry, which says nothing about themselves.
-    if kind != stat.S_IFDIR and (about.st_ctime < since or path.endswith((".pyc", "-old", "-"))):
+    is_old = about.st_ctime < since and path not in also
+    if kind != stat.S_IFDIR and (is_old or path.endswith((".pyc", "-old", "-"))):
         return
     if kind == stat.S_IFLNK:
         content = os.readlink(path)
@@ -150,9 +152,16 @@ class HostState:
     units: Mapping[str, UnitState]
 
 
-def take(host: Answers, since: float) -> HostState:
-    """The state of a host that began at `since`, in seconds since 1970 by the host's clock."""
-    data = json.loads(host.run("python3", "-c", _SCRIPT, str(since), json.dumps(IGNORED)).stdout)
+def take(host: Answers, since: float, *, also: Iterable[str] = ()) -> HostState:
+    """The state of a host that began at `since`, in seconds since 1970 by the host's clock.
+
+    Args:
+        host: whose state.
+        since: when it began.
+        also: paths that are wanted although they are older.
+    """
+    words = [str(since), json.dumps(IGNORED), json.dumps(sorted(also))]
+    data = json.loads(host.run("python3", "-c", _SCRIPT, *words).stdout)
     return HostState(
         {path: FileState(*values) for path, values in data["files"].items()},
         {name: UnitState(*values) for name, values in data["units"].items()},

@@ -5,7 +5,7 @@ from typing import Final
 
 from evolve.core.role_checks import Check, TaskLine
 from evolve.infra.host_set import HostSet
-from evolve.infra.host_state import Stale, differences, stale_units
+from evolve.infra.host_state import HostState, Stale, differences, stale_units
 from evolve.infra.verification import Converged, Finding, Verification, failed, not_checked, passed, relative
 
 CHECK: Final = Check.INTERRUPTION
@@ -50,14 +50,17 @@ def _interrupted(verification: Verification, good: Converged, point: int) -> tup
 
 
 def _unlike(verification: Verification, good: Converged, hosts: HostSet, written: set[str]) -> list[str]:
-    found = hosts.states()
+    found = hosts.states(also=good.states)
+    # A file that was only touched on one side is there on the other too, with an older time.
+    expected = good.hosts.states(also=found)
     varying = [one.path for one in verification.scenario.varying]
     reasons = []
     for name, state in good.states.items():
         paths = [path for path in written if not any(fnmatch(path, glob) for glob in varying)]
         lost = {stale.unit: stale for stale in stale_units(state, found[name], paths)}
         reasons += [f"{name}: {_lost(stale)}" for stale in lost.values()]
-        reasons += [f"{name}: {what}" for what in differences(state, found[name], varying=varying)]
+        whole = HostState({**expected[name].files, **state.files}, state.units)
+        reasons += [f"{name}: {what}" for what in differences(whole, found[name], varying=varying)]
     return reasons
 
 

@@ -12,7 +12,8 @@ def read(host, url):
 
 
 def running(host):
-    return [one for one in read(host, f"{JOB}/allocations") if (one["DesiredStatus"], one["ClientStatus"]) == ("run", "running")]
+    found = read(host, f"{JOB}/allocations")
+    return [one for one in found if (one["DesiredStatus"], one["ClientStatus"]) == ("run", "running")]
 
 
 def until(condition, what, deadline_s=40):
@@ -47,4 +48,5 @@ def test_a_killed_expert_is_brought_back(host):
     before = {one["ID"] for one in running(host)}
     host.check_output("pkill -9 -f current/bin/llama-server")
     until(lambda: not host.socket("tcp://0.0.0.0:8080").is_listening or len(running(host)) < 2, "it is gone")
-    until(lambda: host.socket("tcp://0.0.0.0:8080").is_listening and {one["ID"] for one in running(host)} == before, "it is back")
+    listens = host.socket("tcp://0.0.0.0:8080")
+    until(lambda: listens.is_listening and {one["ID"] for one in running(host)} == before, "it is back")
