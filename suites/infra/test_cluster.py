@@ -79,7 +79,7 @@ def cluster(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("cluster")
     with Lab(engine, label="cluster") as lab:
         network = lab.network("net")
-        hosts = [lab.start(name, network=network) for name in ("controller-1", "worker-1")]
+        hosts = [lab.start(name, network=network) for name in ("alpha", "beta")]
         for host in hosts:
             host.write("/srv/origin.gguf", MODEL)
         environment = {"DOCKER_HOST": engine.url}
@@ -90,16 +90,16 @@ def cluster(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def inventory(folder: Path, controller: Host, worker: Host) -> Path:
-    """Both run experts; the first is also the only server and watches."""
+    """Both run experts; the first is also the only server and watches. The names are none of host_vars/."""
     reached = {
         host.name: {"ansible_connection": "community.docker.docker", "ansible_host": host.container}
         for host in (controller, worker)
     }
     groups = {
-        "controllers": {"hosts": {"controller-1": {}}},
-        "workers": {"hosts": {"controller-1": {}, "worker-1": {}}},
-        "monitoring": {"hosts": {"controller-1": {}}},
-        "home": {"hosts": {"worker-1": {}}},
+        "controllers": {"hosts": {"alpha": {}}},
+        "workers": {"hosts": {"alpha": {}, "beta": {}}},
+        "monitoring": {"hosts": {"alpha": {}}},
+        "home": {"hosts": {"beta": {}}},
     }
     target = folder / "hosts.yaml"
     target.write_text(yaml.safe_dump({"all": {"hosts": reached, "children": groups}}))
@@ -113,8 +113,8 @@ def first_run(cluster: Cluster) -> Played:
 
 def test_from_nothing_to_a_healthy_main_expert(cluster: Cluster, first_run: Played) -> None:
     assert first_run.is_ok, first_run.why
-    assert cluster.passing("expert-main") == ["controller-1"]
-    assert cluster.passing("expert-main-rpc") == ["controller-1", "worker-1"]
+    assert cluster.passing("expert-main") == ["alpha"]
+    assert cluster.passing("expert-main-rpc") == ["alpha", "beta"]
     served = cluster.read(cluster.worker, f"http://{cluster.controller.address}:8080/v1/models")
     assert [model["id"] for model in served["data"]] == ["small.gguf"]
 
@@ -144,8 +144,8 @@ def test_killed_and_stopped_services_are_healed(cluster: Cluster, first_run: Pla
     assert healed.is_ok, healed.why
     started = {line.task for line in healed.changed}
     assert "Start the services" in started, spots(healed.changed)
-    until(lambda: cluster.passing("expert-main") == ["controller-1"], "the main expert is healthy")
-    until(lambda: cluster.passing("expert-main-rpc") == ["controller-1", "worker-1"], "every rpc-server is healthy")
+    until(lambda: cluster.passing("expert-main") == ["alpha"], "the main expert is healthy")
+    until(lambda: cluster.passing("expert-main-rpc") == ["alpha", "beta"], "every rpc-server is healthy")
     for host, unit in ((cluster.controller, "nomad"), (cluster.worker, "nomad"), (cluster.worker, "mosquitto")):
         assert host.testinfra.service(unit).is_running
 
@@ -163,7 +163,7 @@ def test_a_job_that_somebody_stopped_is_run_again(cluster: Cluster, first_run: P
     assert healed.is_ok, healed.why
     assert {line.task for line in healed.changed} == {"Register the job"}
     assert len(cluster.allocations()) == 3
-    until(lambda: cluster.passing("expert-main") == ["controller-1"], "the main expert is healthy")
+    until(lambda: cluster.passing("expert-main") == ["alpha"], "the main expert is healthy")
 
 
 def test_a_further_expert_is_deployed_and_an_unknown_one_refused(cluster: Cluster, first_run: Played) -> None:
