@@ -168,13 +168,25 @@ def take(host: Answers, since: float, *, also: Iterable[str] = ()) -> HostState:
     )
 
 
-def changes(before: HostState, after: HostState) -> list[str]:
-    """What differs between two moments of one host, a line each, sorted; units started again included."""
-    return [*_file_changes(before, after), *_restarted(before, after)]
+def changes(before: HostState, after: HostState, *, varying: Iterable[str] = ()) -> list[str]:
+    """What differs between two moments of one host, a line each, sorted; units started again included.
+
+    Args:
+        before: the earlier moment.
+        after: the later one.
+        varying: globs of paths that change by themselves.
+    """
+    globs = tuple(varying)
+    paths = [path for path in before.files.keys() | after.files.keys() if not _varies(path, globs)]
+    return [*_file_changes(before, after, sorted(paths)), *_restarted(before, after)]
 
 
-def _file_changes(before: HostState, after: HostState) -> Iterable[str]:
-    for path in sorted(before.files.keys() | after.files.keys()):
+def _varies(path: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatch(path, glob) for glob in globs)
+
+
+def _file_changes(before: HostState, after: HostState, paths: list[str]) -> Iterable[str]:
+    for path in paths:
         old, new = before.files.get(path), after.files.get(path)
         if old is None and new is not None:
             # Its inode is new since then: written, or its mode or owner touched. A service's own data is not counted.
@@ -220,7 +232,7 @@ def differences(expected: HostState, found: HostState, *, varying: Iterable[str]
     globs = tuple(varying)
     lines = []
     for path in sorted(expected.files.keys() | found.files.keys()):
-        if any(fnmatch(path, glob) for glob in globs):
+        if _varies(path, globs):
             continue
         lines += [f"{path}: {what}" for what in _unlike(expected.files.get(path), found.files.get(path))]
     for name in sorted(expected.units.keys() | found.units.keys()):

@@ -151,16 +151,16 @@ class Verification:
         """A converge on converged hosts, and what it changed on them."""
         before = hosts.states()
         played = hosts.converge()
-        return Repeated(played, tuple(changed_between(before, hosts.states())))
+        return Repeated(played, tuple(self.changed_between(before, hosts.states())))
+
+    def changed_between(self, before: Mapping[str, HostState], after: Mapping[str, HostState]) -> list[str]:
+        """What changed on hosts between two moments, `host: what` each; without what varies by itself."""
+        varying = [one.path for one in self.scenario.varying]
+        return [f"{name}: {what}" for name in before for what in changes(before[name], after[name], varying=varying)]
 
     def journal(self, hosts: HostSet) -> dict[str, str]:
         """The end of each host's journal, as evidence."""
         return {f"journal of {member.host.name}": member.host.journal(lines=80) for member in hosts.members}
-
-
-def changed_between(before: Mapping[str, HostState], after: Mapping[str, HostState]) -> list[str]:
-    """What changed on hosts between two moments, `host: what` each."""
-    return [f"{name}: {what}" for name in before for what in changes(before[name], after[name])]
 
 
 CheckFunction = Callable[[Verification], Finding]

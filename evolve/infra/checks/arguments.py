@@ -9,7 +9,7 @@ import yaml
 from evolve.core.role_checks import Check
 from evolve.infra.plays import Played
 from evolve.infra.role_arguments import disagreements, read_arguments, wrong_values
-from evolve.infra.verification import Finding, Verification, changed_between, failed, passed, relative, spots
+from evolve.infra.verification import Finding, Verification, failed, passed, relative, spots
 
 CHECK: Final = Check.ARGUMENTS
 _PARAMETERS: Final = (
@@ -44,7 +44,7 @@ def _not_refused(verification: Verification, wrong: Mapping[str, Any]) -> list[s
     hosts = verification.untouched()
     before = hosts.states()
     played = hosts.converge(extra_vars=wrong)
-    changed = changed_between(before, hosts.states())
+    changed = verification.changed_between(before, hosts.states())
     if changed:
         verification.spoil(hosts)
     changing = spots(played.changed, verification.scenario)

@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from evolve.core.role_checks import Check
-from evolve.infra.verification import Finding, InTheWayError, Verification, changed_between, failed, passed
+from evolve.infra.verification import Finding, InTheWayError, Verification, failed, passed
 
 CHECK: Final = Check.HIDDEN_CHANGES
 MAX_WATCH_S: Final = 10.0
@@ -42,4 +42,4 @@ def _by_itself(verification: Verification, seconds: float) -> set[str]:
     before = hosts.states()
     # The only wait for mere time in the engine: what happens by itself can only be watched.
     time.sleep(min(seconds, MAX_WATCH_S))
-    return set(changed_between(before, hosts.states()))
+    return set(verification.changed_between(before, hosts.states()))

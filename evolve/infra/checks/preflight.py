@@ -11,7 +11,6 @@ from evolve.infra.scenario import Fault, Scenario
 from evolve.infra.verification import (
     Finding,
     Verification,
-    changed_between,
     failed,
     not_checked,
     passed,
@@ -56,7 +55,7 @@ def _broken(verification: Verification, fault: Fault) -> tuple[Played, list[str]
                 return made, [f"the fault could not be made: {made.why}"]
         before = hosts.states()
         played = hosts.converge(extra_vars=fault.vars)
-        changed = changed_between(before, hosts.states())
+        changed = verification.changed_between(before, hosts.states())
     finally:
         if fault.tasks:
             hosts.remove()

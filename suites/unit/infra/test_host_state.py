@@ -97,3 +97,8 @@ def test_a_unit_that_no_file_restarts_is_not_stale() -> None:
     before = host({"/etc/x.conf": FILE}, {"x.service": UNIT._replace(active_since=99.0)})
     assert stale_units(before, before, ["/etc/x.conf"]) == []
     assert stale_units(before, before, []) == []
+
+
+def test_what_changes_by_itself_is_no_change_of_the_role() -> None:
+    after = host({"/var/lib/agent/state": FILE, "/etc/a": FILE})
+    assert changes(host(), after, varying=["/var/lib/agent/*"]) == ["/etc/a was written or touched"]
