@@ -125,7 +125,7 @@ def test_what_was_not_checked_is_listed_once_with_all_its_roles():
     gaps = {(gap.check, gap.why): list(gap.names) for gap in unchecked(rows(verification().results))}
     why = "the role has no earlier commit"
     assert len(gaps[Check.UPGRADE, why]) == 9
-    assert not any("docker@bullseye" in names for (check, _), names in gaps.items() if check is Check.UPGRADE)
+    assert not [why for _, why in gaps if why.startswith("not run")], "the matrix says what was not run"
     nested = "not checked: a running container needs a host that allows nesting"
     assert gaps[Check.FUNCTION, nested] == ["docker@bookworm", "docker@bullseye"]
     assert (Check.RESTART, "the environment failed: the host did not come back within 60 s") in gaps
