@@ -46,7 +46,7 @@ def test_the_job_was_registered_once(host):
 
 def test_a_killed_expert_is_brought_back(host):
     before = {one["ID"] for one in running(host)}
-    host.check_output("pkill -9 -f current/bin/llama-server")
+    host.check_output("pkill -9 -x llama-server")
     until(lambda: not host.socket("tcp://0.0.0.0:8080").is_listening or len(running(host)) < 2, "it is gone")
     listens = host.socket("tcp://0.0.0.0:8080")
     until(lambda: listens.is_listening and {one["ID"] for one in running(host)} == before, "it is back")
