@@ -232,7 +232,10 @@ def differences(expected: HostState, found: HostState, *, varying: Iterable[str]
     globs = tuple(varying)
     lines = []
     for path in sorted(expected.files.keys() | found.files.keys()):
-        if _varies(path, globs):
+        # What lies in a folder that only one of them has is told with the folder.
+        folder = path.rpartition("/")[0]
+        is_told = (folder in expected.files) != (folder in found.files)
+        if is_told or _varies(path, globs):
             continue
         lines += [f"{path}: {what}" for what in _unlike(expected.files.get(path), found.files.get(path))]
     for name in sorted(expected.units.keys() | found.units.keys()):

@@ -102,3 +102,9 @@ def test_a_unit_that_no_file_restarts_is_not_stale() -> None:
 def test_what_changes_by_itself_is_no_change_of_the_role() -> None:
     after = host({"/var/lib/agent/state": FILE, "/etc/a": FILE})
     assert changes(host(), after, varying=["/var/lib/agent/*"]) == ["/etc/a was written or touched"]
+
+
+def test_a_folder_that_is_missing_is_told_without_what_lies_in_it() -> None:
+    folder = FILE._replace(kind=stat.S_IFDIR, content="")
+    expected = host({"/srv": folder, "/srv/a": folder, "/srv/a/b": FILE})
+    assert differences(expected, host({"/srv": folder})) == ["/srv/a: is missing"]
