@@ -27,7 +27,7 @@ def check(verification: Verification) -> Finding:
         where = f"killed after result {point} of {len(ran)}, {relative(str(ran[point - 1]), verification.scenario)}"
         notes.append(f"{where} (seed {verification.options.seed})")
         found, lines = _interrupted(verification, good, point)
-        reasons += [f"{what} ({where})" for what in found]
+        reasons += [f"{where} and run again:", *found] if found else []
         tasks += lines
     again = f"the same interruption again: --infra-seed {verification.options.seed}"
     return failed(reasons, evidence={"again": again}, notes=notes, tasks=tasks) if reasons else passed(notes=notes)
