@@ -17,6 +17,8 @@ from evolve.infra.hosts import Host, Lab
 from evolve.infra.plays import Play, Played, Player
 from fixtures.nomad_standin.build import build
 
+pytestmark = pytest.mark.nightly
+
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = REPOSITORY / "roles/llama_cpp/molecule/default/files/project"
 MODEL = "a model of a few bytes\n"
