@@ -144,7 +144,8 @@ tests = st.builds(
 prompts = st.lists(
     st.builds(
         Prompt,
-        raw=words.filter(lambda raw: not Path(raw.replace("\0", "")).suffix and raw.strip()),
+        # A suffix or a `*` makes a path or a glob of it, as in promptfoo: such a text is no prompt by itself.
+        raw=words.filter(lambda raw: not Path(raw.replace("\0", "")).suffix and "*" not in raw and raw.strip()),
         label=words,
         config=mapping,
         id=st.none() | words,
