@@ -24,6 +24,8 @@ PROJECT = REPOSITORY / "roles/llama_cpp/molecule/default/files/project"
 MODEL = "a model of a few bytes\n"
 READ = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
 SETTLE_S = 90.0
+PIP_NAMES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT", "PIP_RETRIES")
+CERTIFICATES = "/etc/ssl/certs/controller-pip.pem"
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,9 @@ class Cluster:
 
 
 def pip_settings() -> dict[str, Any]:
-    """What the controller's own pip is told, for Home Assistant's."""
-    return {
-        "home_assistant_pip_environment": {key: value for key, value in os.environ.items() if key.startswith("PIP_")}
-    }
+    """What the controller's own pip is told, for Home Assistant's; certificates stand where the hosts have them."""
+    given = {key: os.environ[key] for key in PIP_NAMES if key in os.environ}
+    return {"home_assistant_pip_environment": given | ({"PIP_CERT": CERTIFICATES} if "PIP_CERT" in os.environ else {})}
 
 
 def until(condition: Callable[[], Any], what: str, deadline_s: float = SETTLE_S) -> Any:
@@ -84,6 +85,8 @@ def cluster(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> I
         hosts = [lab.start(name, network=network) for name in ("alpha", "beta")]
         for host in hosts:
             host.write("/srv/origin.gguf", MODEL)
+            if "PIP_CERT" in os.environ:
+                host.write(CERTIFICATES, Path(os.environ["PIP_CERT"]).read_text())
         environment = {"DOCKER_HOST": engine.url}
         with Player(environment=environment, config=REPOSITORY / "ansible.cfg") as player:
             given = os.environ.get("NOMAD_BINARY")  # a real Nomad, where there is one
