@@ -19,7 +19,7 @@ from collections import defaultdict
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
-ROLES = ("common", "docker", "mqtt", "monitoring", "power_manager", "preflight_checks")
+ROLES = ("common", "docker", "mqtt", "nomad", "power_manager", "preflight_checks")
 SAME_CHECKS = "converge or idempotence or function"
 REPORT = HERE / "reports" / "benchmark_roles"
 
