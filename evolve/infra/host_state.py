@@ -22,7 +22,7 @@ IGNORED: Final = (
 
 _SCRIPT: Final = r"""
 import datetime, hashlib, json, os, re, stat, subprocess, sys
-since, ignored, also = float(sys.argv[1]), set(json.loads(sys.argv[2])), set(json.loads(sys.argv[3]))
+since, ignored, also = WANTED["since"], set(WANTED["ignored"]), set(WANTED["also"])
 cache = "/run/anneal-host-state.json"
 try:
     with open(cache) as file:
@@ -99,7 +99,7 @@ print(json.dumps({"files": files, "units": units}))
 class Answers(Protocol):
     """The part of a host that is needed here."""
 
-    def run(self, *argv: str) -> "Completed":
+    def run(self, *argv: str, input: str | None = None) -> "Completed":  # noqa: A002 - subprocess.run's word
         """Runs a command as root and gives what it printed; a fault when it fails."""
         ...
 
@@ -160,8 +160,10 @@ def take(host: Answers, since: float, *, also: Iterable[str] = ()) -> HostState:
         since: when it began.
         also: paths that are wanted although they are older.
     """
-    words = [str(since), json.dumps(IGNORED), json.dumps(sorted(also))]
-    data = json.loads(host.run("python3", "-c", _SCRIPT, *words).stdout)
+    wanted = {"since": since, "ignored": IGNORED, "also": sorted(also)}
+    # On stdin: the paths are too many for a command line.
+    script = f"import json\nWANTED = json.loads({json.dumps(wanted)!r})\n{_SCRIPT}"
+    data = json.loads(host.run("python3", "-", input=script).stdout)
     return HostState(
         {path: FileState(*values) for path, values in data["files"].items()},
         {name: UnitState(*values) for name, values in data["units"].items()},

@@ -1,0 +1,31 @@
+"""The state of a real host, as the checks compare it."""
+
+from evolve.infra.host_state import changes, take
+from evolve.infra.hosts import Lab
+
+
+def test_what_changes_between_two_moments_is_seen_and_nothing_else(hosts: Lab) -> None:
+    host = hosts.start("one")
+    host.write("/etc/kept", "kept\n")
+    host.write("/etc/gone", "gone\n")
+    before = take(host, 0)
+    assert changes(before, take(host, 0)) == []
+    host.write("/etc/kept", "changed\n")
+    host.write("/etc/new", "new\n")
+    host.run("rm", "/etc/gone")
+    host.run("systemctl", "restart", "dbus.service")
+    assert set(changes(before, take(host, 0))) >= {
+        "/etc/kept: its content changed",
+        "/etc/new was written or touched",
+        "/etc/gone was removed",
+        "unit dbus.service was started again",
+    }
+
+
+def test_files_of_any_number_and_age_can_be_asked_for(hosts: Lab) -> None:
+    host = hosts.start("one")
+    everything = take(host, 0)
+    assert len(everything.files) > 5_000
+    later = float(host.run("date", "+%s.%N").stdout) + 1
+    assert not [path for path in take(host, later).files if path == "/etc/passwd"]
+    assert "/etc/passwd" in take(host, later, also=everything.files).files
