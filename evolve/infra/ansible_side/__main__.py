@@ -17,6 +17,7 @@ os.environ.setdefault("LC_ALL", "C.UTF-8")
 
 from ansible import constants
 from ansible.cli.playbook import PlaybookCLI
+from ansible.errors import AnsibleError
 
 
 def main():
@@ -50,6 +51,9 @@ def _start(request):
             code = _play(request)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
+        except AnsibleError as error:  # what ansible-playbook says of a file or a module: the user's, no traceback
+            print(error, file=sys.stderr)
+            code = 1
         except BaseException:
             traceback.print_exc()
         finally:
