@@ -18,6 +18,7 @@ os.environ.setdefault("LC_ALL", "C.UTF-8")
 from ansible import constants
 from ansible.cli.playbook import PlaybookCLI
 from ansible.errors import AnsibleError
+from ansible.utils.display import Display
 
 
 def main():
@@ -52,7 +53,7 @@ def _start(request):
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         except AnsibleError as error:  # what ansible-playbook says of a file or a module: the user's, no traceback
-            print(error, file=sys.stderr)
+            Display().error(error)
             code = 1
         except BaseException:
             traceback.print_exc()
