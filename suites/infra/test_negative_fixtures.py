@@ -59,7 +59,11 @@ ROLES = (
         Check.INTERRUPTION,
         ("unit lost_handler.service runs with what was there before /etc/lost_handler.env was written",),
     ),
-    Broken("leftover_dropin", Check.UPGRADE, ("after commit ", "Restart leftover_dropin", "bad unit file setting")),
+    Broken(
+        "leftover_dropin",
+        Check.UPGRADE,
+        ("after commit ", "leftover_dropin/tasks/service.yml:2", "bad unit file setting"),
+    ),
 )
 
 

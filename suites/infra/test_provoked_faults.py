@@ -13,7 +13,7 @@ from evolve.infra.hosts import Host
 from evolve.infra.plays import Player
 from evolve.infra.scenario import load_scenario
 from evolve.infra.verification import relative
-from fixtures.fault_trials import PAGE, only_host
+from fixtures.fault_trials import PAGE, leaving_nothing, only_host
 
 FULL_DISK = "mkdir -p /srv/page; mount -t tmpfs -o {} tmpfs /srv/page"
 DEB = """
@@ -149,9 +149,10 @@ FAULTS = {
 @pytest.fixture(scope="module")
 def shared(engine: DockerEngine, player: Player) -> Iterator[HostSet]:
     """A host that each fault is made on and mended again."""
-    sets = HostSets(load_scenario(PAGE), "bookworm", engine, player)
-    yield sets.fresh()
-    sets.close()
+    with leaving_nothing(engine):
+        sets = HostSets(load_scenario(PAGE), "bookworm", engine, player)
+        yield sets.fresh()
+        sets.close()
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -200,12 +201,14 @@ class Good(NamedTuple):
 @pytest.fixture(scope="module")
 def good(engine: DockerEngine, player: Player) -> Iterator[Good]:
     """Shared: each test leaves it as it was."""
-    sets = HostSets(load_scenario(PAGE), "bookworm", engine, player)
-    hosts = sets.fresh()
-    played = hosts.converge()
-    assert played.why == ""
-    yield Good(hosts, hosts.states()["page-host"], tuple(x.task for x in played.lines if x.status != "skipped"))
-    sets.close()
+    with leaving_nothing(engine):
+        sets = HostSets(load_scenario(PAGE), "bookworm", engine, player)
+        hosts = sets.fresh()
+        played = hosts.converge()
+        assert played.why == ""
+        results = tuple(line.task for line in played.lines if line.status != "skipped")
+        yield Good(hosts, hosts.states()["page-host"], results)
+        sets.close()
 
 
 @pytest.mark.parametrize(("broken", "arguments"), HEALED.values(), ids=HEALED)
