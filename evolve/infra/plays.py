@@ -135,12 +135,18 @@ class Player:
     def close(self) -> None:
         """Ends the child and a play that still runs."""
         if self._child is not None:
-            for pipe in (self._child.stdin, self._child.stdout):
-                if pipe is not None:
-                    pipe.close()
+            self._close_pipes(self._child)
             self._child.wait()
             self._child = None
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    @staticmethod
+    def _close_pipes(child: "subprocess.Popen[str]") -> None:
+        for pipe in (child.stdin, child.stdout):
+            # What a dead child did not read is lost with it.
+            with contextlib.suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
 
     def play(self, play: Play) -> Played:
         """Plays to the end.
@@ -203,6 +209,7 @@ class Player:
         line = self._child.stdout.readline()
         if not line:
             code = self._child.wait()
+            self._close_pipes(self._child)
             said = (self._folder / "child.log").read_text("utf-8", "replace").strip()[-1_500:]
             self._child = None
             raise EnvironmentFault(

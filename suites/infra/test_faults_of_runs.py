@@ -74,7 +74,6 @@ def test_a_removed_container_is_named(slow: HostSet, engine: DockerEngine):
     thread.join()
 
 
-@pytest.mark.xfail(reason="the pipes of a child that died are not closed")
 def test_a_killed_process_of_ansible_is_said_and_the_next_play_has_another(slow: HostSet):
     host = only_host(slow)
 
