@@ -23,6 +23,9 @@ from fixtures.fault_trials import only_host, write
 from fixtures.user_runs import WITHIN_S, UserRun, children, descendants, wait_for, waiting_role
 
 
+pytestmark = pytest.mark.nightly
+
+
 @pytest.fixture
 def slow_role(tmp_path: Path) -> Path:
     """A role of a name of its own that waits in the middle."""
@@ -76,16 +79,12 @@ def test_a_removed_container_is_named(slow: HostSet, engine: DockerEngine):
 
 def test_a_killed_process_of_ansible_is_said_and_the_next_play_has_another(slow: HostSet):
     host = only_host(slow)
-
-    def kill_and_go_on() -> None:
-        kill_ansible()
-        # The play that it had started does not end with it.
-        host.run("touch", "/go")
-
-    thread = once_begun(host, kill_and_go_on)
+    thread = once_begun(host, kill_ansible)
     with pytest.raises(EnvironmentFault, match="the process that runs Ansible ended with code -9"):
         slow.converge()
     thread.join()
+    # The play that it had started does not end with it.
+    host.run("touch", "/go")
     assert slow.converge().why == ""
 
 

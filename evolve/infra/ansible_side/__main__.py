@@ -34,7 +34,7 @@ def main():
     import ansible.template  # noqa: F401
 
     while line := requests.readline():
-        pid = _start(json.loads(line))
+        pid = _start(json.loads(line), answers)
         _say(answers, pid=pid)
         _say(answers, rc=_end_of(pid, requests))
 
@@ -44,9 +44,11 @@ def _say(answers, **data):
     answers.flush()
 
 
-def _start(request):
+def _start(request, answers):
     pid = os.fork()
     if pid == 0:
+        # Else our death would be noticed only when the play ends, too.
+        answers.close()
         code = 250
         try:
             code = _play(request)
