@@ -22,7 +22,6 @@ from evolve.infra.scenario import load_scenario
 from fixtures.fault_trials import only_host, write
 from fixtures.user_runs import WITHIN_S, UserRun, children, descendants, wait_for, waiting_role
 
-
 pytestmark = pytest.mark.nightly
 
 
