@@ -141,7 +141,7 @@ def test_healing_a_healthy_cluster_changes_nothing(cluster: Cluster, first_run: 
 def test_killed_and_stopped_services_are_healed(cluster: Cluster, first_run: Played) -> None:
     assert first_run.is_ok, first_run.why
     for host in (cluster.controller, cluster.worker):
-        host.run("sh", "-c", "pkill -9 -x consul; pkill -9 -f 'nomad agent'; pkill -9 -x rpc-server; true")
+        host.run("sh", "-c", "pkill -9 -x consul; pkill -9 -f '[n]omad agent'; pkill -9 -x rpc-server; true")
     cluster.controller.run("pkill", "-9", "-x", "llama-server")
     cluster.worker.run("systemctl", "stop", "nomad", "mosquitto")
 
