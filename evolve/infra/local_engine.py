@@ -96,8 +96,9 @@ def start(folder: Path, say: Say) -> DockerEngine:
     _check_start(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if running_pid(folder) is None:
-        # Left by an engine that was killed; its number may be another process' by now, which dockerd takes for itself.
-        (folder / "docker.pid").unlink(missing_ok=True)
+        # Left by an engine that was killed; the numbers may be other processes' by now, which dockerd takes for its own.
+        for stale in ("docker.pid", "exec/containerd/containerd.pid"):
+            (folder / stale).unlink(missing_ok=True)
     log = folder / "dockerd.log"
     say(f"starting dockerd; its log is {log}")
     with log.open("ab") as out:
