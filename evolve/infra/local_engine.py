@@ -96,7 +96,7 @@ def start(folder: Path, say: Say) -> DockerEngine:
     _check_start(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if running_pid(folder) is None:
-        # Left by an engine that was killed; the numbers may be other processes' by now, which dockerd takes for its own.
+        # Left by a killed engine; the numbers may be other processes' by now, which dockerd takes for its own.
         for stale in ("docker.pid", "exec/containerd/containerd.pid"):
             (folder / stale).unlink(missing_ok=True)
     log = folder / "dockerd.log"
