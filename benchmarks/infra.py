@@ -34,8 +34,8 @@ def main() -> None:
         theirs.append([_molecule(role) for role in given.roles])
         ours.append(_anneal(given.roles, SAME_CHECKS))
         totals.append(sum(theirs[-1]))
-    costs = _costs(given.roles)
-    _print(given.roles, theirs, ours, totals, costs)
+    _print(given.roles, theirs, ours, totals)
+    _print_costs(_costs(given.roles))
 
 
 def _timed(command: list[str], folder: Path) -> float:
@@ -70,9 +70,7 @@ def _costs(roles: list[str]) -> dict[str, float]:
     return dict(found)
 
 
-def _print(
-    roles: list[str], theirs: list[list[float]], ours: list[float], totals: list[float], costs: dict[str, float]
-) -> None:
+def _print(roles: list[str], theirs: list[list[float]], ours: list[float], totals: list[float]) -> None:
     print(
         f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, {time.strftime('%F')}"
     )
@@ -83,6 +81,10 @@ def _print(
     total, own = statistics.median(totals), statistics.median(ours)
     print(f"| all {len(roles)}, one after the other | {total:.1f} |")
     print(f"\n| Anneal, the same checks | {own:.1f} |\n|---|---|\n| ratio | {total / own:.1f} |")
+    sys.stdout.flush()
+
+
+def _print_costs(costs: dict[str, float]) -> None:
     print("\n| Anneal, each check over all roles | seconds |\n|---|---|")
     for name, seconds in costs.items():
         print(f"| {name} | {seconds:.1f} |")
