@@ -83,9 +83,9 @@ main_job() {
 # An engine and images for the tests of roles; the words that follow are prepare_hosts' own.
 hosts() {
   setup
-  if ! .venv/bin/python -c 'import ansible, docker, testinfra' 2>/dev/null; then
+  if ! .venv/bin/python -c 'import ansible, docker, hypothesis, testinfra' 2>/dev/null; then
     say "installing what the tests of roles need"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[formats,embedded,infra]'
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test,infra]'
   fi
   exec .venv/bin/python -m evolve.infra.prepare_hosts "$@"
 }
