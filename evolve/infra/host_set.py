@@ -44,6 +44,7 @@ class HostSet:
         self.scenario = scenario
         self.members = members
         self.engine_url = engine_url
+        self.connections = player.connections.address
         self._player = player
         self._folder = folder
         self.inventory = folder / "inventory.yaml"
@@ -131,13 +132,20 @@ class HostSet:
 
 
 class HostSets:
-    """Makes sets of hosts for one scenario; what `prepare.yml` does is done once, and saved."""
+    """Makes sets of hosts for one scenario; what `prepare.yml` does is done once, and saved.
 
-    def __init__(self, scenario: Scenario, release: str, engine: DockerEngine, player: Player) -> None:
+    Args:
+        are_many: whether more than one set is expected; if not, nothing is saved, and a second is prepared anew.
+    """
+
+    def __init__(
+        self, scenario: Scenario, release: str, engine: DockerEngine, player: Player, *, are_many: bool = True
+    ) -> None:
         self._scenario = scenario
         self._release = release
         self._engine = engine
         self._player = player
+        self._are_many = are_many
         # Hosts of two sets have the same names, so each set has a lab of its own.
         self._labs: list[Lab] = []
         self._folders: list[Path] = []
@@ -170,7 +178,7 @@ class HostSets:
         played = hosts.play(playbook)
         if not played.is_ok:
             raise EnvironmentFault(f"{playbook} does not prepare the hosts: {played.why}", hint=played.command)
-        for member in hosts.members:
+        for member in hosts.members if self._are_many else ():
             self._images[member.platform.name] = lab.save(member.host)
         # As for the hosts that start from the saved ones, what was prepared is not the role's work.
         hosts.members = tuple(replace(member, since=_now(member.host)) for member in hosts.members)

@@ -22,6 +22,7 @@ from typing import Any, Final, Self
 
 from evolve.core.errors import EnvironmentFault
 from evolve.core.role_checks import TaskLine
+from evolve.infra.connections import ADDRESS, Connections
 
 _CHILD: Final = Path(__file__).parent / "ansible_side"
 _NOT_OURS: Final = "ANSIBLE_"
@@ -120,6 +121,8 @@ class Player:
         self._config = config
         self._timeout_s = timeout_s
         self._child: subprocess.Popen[str] | None = None
+        self.connections = Connections(self._environment)
+        """To the hosts; open as long as this is."""
         self._folder = Path(tempfile.mkdtemp(prefix="anneal-plays-"))
         self._count = 0
 
@@ -137,6 +140,7 @@ class Player:
             self._close_pipes(self._child)
             self._child.wait()
             self._child = None
+        self.connections.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @staticmethod
@@ -226,7 +230,7 @@ class Player:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=self._child_environment(),
+                    env={**self._child_environment(), ADDRESS: self.connections.address},
                     text=True,
                     start_new_session=True,  # Ctrl-C is ours to handle: a play ends when its pipe does
                 )

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from evolve.core.errors import EnvironmentFault
+from evolve.infra import testinfra_connections
+from evolve.infra.connections import ADDRESS
 from evolve.infra.host_set import HostSet
 from evolve.infra.scenario import Scenario
 from evolve.infra.verification import Finding, failed, not_checked, passed, relative
@@ -40,9 +42,20 @@ def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float
         ini = Path(folder) / "pytest.ini"
         ini.write_text("[pytest]\naddopts =\n", "utf-8")
         # A process of its own, as in Molecule: the tests' plug-ins and settings are not those of this run.
-        arguments = ["-p", "no:cacheprovider", "-p", "no:pytest-ansible", "-v", "-c", str(ini)]
+        arguments = ["-p", "no:cacheprovider", "-p", "no:pytest-ansible", "-p", testinfra_connections.__name__]
         where = [f"--ansible-inventory={hosts.inventory}", "--connection=ansible", "--hosts=ansible://all"]
-        command = [sys.executable, "-m", "pytest", *arguments, *where, f"--junitxml={report}", str(tests)]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-v",
+            "-c",
+            str(ini),
+            *arguments,
+            *where,
+            f"--junitxml={report}",
+            str(tests),
+        ]
         output, code = _run(command, scenario, _environment(scenario, hosts), timeout_s)
         return _finding(report, output, code)
 
@@ -82,6 +95,7 @@ def _environment(scenario: Scenario, hosts: HostSet) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "ANSIBLE_"))}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
     own = {
+        ADDRESS: hosts.connections,
         "DOCKER_HOST": hosts.engine_url,
         "MOLECULE_INVENTORY_FILE": str(hosts.inventory),
         "PATH": path,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from evolve.core.errors import EnvironmentFault
-from evolve.core.role_checks import CheckOutcome, TaskLine
+from evolve.core.role_checks import Check, CheckOutcome, TaskLine
 from evolve.infra.docker_engine import DockerEngine
 from evolve.infra.host_set import HostSet, HostSets
 from evolve.infra.host_state import HostState, changes
@@ -72,7 +72,7 @@ class Converged:
     hosts: HostSet
     played: Played
     states: Mapping[str, HostState]
-    """The hosts right after it."""
+    """The hosts right after it; empty when it did not end well, or no wanted check compares with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,11 @@ class Repeated:
 
     played: Played
     changes: tuple[str, ...]
-    """What changed on the hosts meanwhile, `host: what` each."""
+    """What changed on the hosts meanwhile, `host: what` each; empty when no wanted check asks for it."""
+
+
+_ON_OTHER_HOSTS: Final = frozenset((Check.PREFLIGHT, Check.INTERRUPTION, Check.UPGRADE))
+"""The checks that spoil the hosts they use."""
 
 
 class Verification:
@@ -89,16 +93,27 @@ class Verification:
 
     The main hosts go through check mode, converge, second converge, tests and restart; other hosts are made for what
     would spoil them. Close it to remove all of them.
+
+    Args:
+        wanted: the checks that will be asked for; what only others need is left out.
     """
 
     def __init__(
-        self, scenario: Scenario, release: str, engine: DockerEngine, player: Player, options: Options
+        self,
+        scenario: Scenario,
+        release: str,
+        engine: DockerEngine,
+        player: Player,
+        options: Options,
+        *,
+        wanted: frozenset[Check] = frozenset(Check),
     ) -> None:
         self.scenario = scenario
         self.release = release
         self.options = options
         self.random = random.Random(f"{options.seed} {scenario.role}")
-        self._sets = HostSets(scenario, release, engine, player)
+        self._wanted = wanted
+        self._sets = HostSets(scenario, release, engine, player, are_many=bool(wanted & _ON_OTHER_HOSTS))
         self._untouched: HostSet | None = None
         self.tests: Finding | None = None
         """What the role's tests said of the converged hosts; None before they ran."""
@@ -129,7 +144,8 @@ class Verification:
         hosts = self.untouched()
         self._untouched = None
         played = hosts.converge()
-        return Converged(hosts, played, hosts.states() if played.is_ok else {})
+        is_compared = played.is_ok and Check.INTERRUPTION in self._wanted
+        return Converged(hosts, played, hosts.states() if is_compared else {})
 
     @property
     def converged(self) -> Converged:
@@ -145,10 +161,9 @@ class Verification:
     @cached_property
     def second(self) -> Repeated:
         """The second converge, on the hosts of the first."""
-        return self.repeated(self.converged.hosts)
-
-    def repeated(self, hosts: HostSet) -> Repeated:
-        """A converge on converged hosts, and what it changed on them."""
+        hosts = self.converged.hosts
+        if Check.HIDDEN_CHANGES not in self._wanted:
+            return Repeated(hosts.converge(), ())
         before = hosts.states()
         played = hosts.converge()
         return Repeated(played, tuple(self.changed_between(before, hosts.states())))

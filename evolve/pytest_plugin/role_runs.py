@@ -77,6 +77,12 @@ class RoleRuns:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Tells which checks are selected."""
+        for item in session.items:
+            if isinstance(item, RoleItem):
+                self._roles.expect(item.subject, item.check)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
         """Hands the check's result to whoever writes the report."""

@@ -45,8 +45,13 @@ class RoleSession:
         self._engine: DockerEngine | None = None
         self._missing: Missing | None = None
         self._players: dict[Path, Player] = {}
+        self._wanted: dict[Subject, set[Check]] = {}
         self._running: tuple[Subject, Verification] | None = None
         self._results: dict[Subject, list[CheckResult]] = {}
+
+    def expect(self, subject: Subject, check: Check) -> None:
+        """Says that a check will be asked for: then what only other checks of its role need is left out."""
+        self._wanted.setdefault(subject, set()).add(check)
 
     def missing(self) -> Missing | None:
         """What this machine lacks; None when roles can be checked here."""
@@ -117,7 +122,10 @@ class RoleSession:
         if subject.release in scenario.exceptions:
             return f"not for {subject.release}: {scenario.exceptions[subject.release]}"
         player = self._player(subject.role_dir.parent)
-        verification = Verification(scenario, subject.release, self._found_engine(), player, self._options)
+        wanted = frozenset(self._wanted.get(subject, Check))
+        verification = Verification(
+            scenario, subject.release, self._found_engine(), player, self._options, wanted=wanted
+        )
         self._running = (subject, verification)
         return verification
 

@@ -96,7 +96,7 @@ class RoleItem(pytest.Item):
 
     def __init__(self, *, check: Check, subject: Subject, roles: RoleSession, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._check = check
+        self.check = check
         self.subject = subject
         self._roles = roles
         self.result: CheckResult | None = None
@@ -108,7 +108,7 @@ class RoleItem(pytest.Item):
             if is_required(missing.engine):
                 raise CannotCheck(str(missing), pytrace=False)
             pytest.skip(str(missing))
-        self.result = self._roles.result(self.subject, self._check)
+        self.result = self._roles.result(self.subject, self.check)
         if self.result.outcome is CheckOutcome.ERROR:
             raise CannotCheck(self._text(self.result), pytrace=False)
 
@@ -122,7 +122,7 @@ class RoleItem(pytest.Item):
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         """The role's folder."""
-        return self.subject.role_dir, None, f"{self.subject.role_dir.name}: {self._check}"
+        return self.subject.role_dir, None, f"{self.subject.role_dir.name}: {self.check}"
 
     def _text(self, result: CheckResult) -> str:
         evidence = [f"\n--- {title}\n{text}" for title, text in result.evidence.items() if text]

@@ -51,7 +51,7 @@ def _mac(host: Host) -> str:
 @pytest.fixture
 def other(host: Host) -> tuple[str, Host]:
     """Name and host of the other platform."""
-    runner = AnsibleRunner(str(INVENTORY))
+    runner = AnsibleRunner.get_runner(str(INVENTORY))
     name = next(name for name in runner.get_hosts("all") if name != host.check_output("hostname"))
     return name, runner.get_host(name)
 
@@ -103,7 +103,7 @@ def test_waiting_ends_when_the_sleeping_node_has_woken(host: Host, other: tuple[
 
 
 def test_a_node_that_never_answers_is_named(host: Host) -> None:
-    answer = host.run("power-manager wake stranger --wait 2")
+    answer = host.run("power-manager wake stranger --wait 1")
     assert answer.rc == 1
     assert "stranger" in answer.stderr
 
