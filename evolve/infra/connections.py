@@ -7,17 +7,27 @@ open, with `on_host` at its other end. A unix socket takes the commands, for the
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-_ON_HOST: Final = (Path(__file__).parent / "on_host.py").read_text("utf-8")
+_ON_HOST: Final = (Path(__file__).parent / "on_host.py").read_bytes()
+# Short, and under another name than Python's: what looks for processes on the host is not to find it.
+_LOADER: Final = (
+    "import sys; open('/proc/self/comm', 'w').write('connection'); "
+    f"exec(compile(sys.stdin.buffer.read({len(_ON_HOST)}), 'on_host', 'exec'))"
+)
 _ENDED: Final = 137
 """What `docker exec` returns when the host ends under a command."""
+_ENDS_WITHIN_S: Final = 5
+_MAX_SAID: Final = 1_000
+_AGAIN_S: Final = 0.05
 
 
 ADDRESS: Final = "ANNEAL_CONNECTIONS"
@@ -49,7 +59,10 @@ def ask(opens: Sequence[str], argv: Sequence[str], data: bytes = b"") -> Answer 
     engine = {name: value for name, value in os.environ.items() if name.startswith("DOCKER_")}
     request = {"opens": list(opens), "environment": engine, "argv": list(argv), "input": len(data)}
     with socket.socket(socket.AF_UNIX) as channel:
-        channel.connect(os.environ[ADDRESS])
+        try:
+            channel.connect(os.environ[ADDRESS])
+        except OSError:
+            return None
         channel.sendall(json.dumps(request).encode() + b"\n" + data)
         with channel.makefile("rb") as reader:
             line = reader.readline()
@@ -58,7 +71,10 @@ def ask(opens: Sequence[str], argv: Sequence[str], data: bytes = b"") -> Answer 
             answer = json.loads(line)
             if answer is None:
                 return None
-            return Answer(answer["rc"], reader.read(answer["stdout"]), reader.read(answer["stderr"]))
+            stdout, stderr = reader.read(answer["stdout"]), reader.read(answer["stderr"])
+            if len(stdout) + len(stderr) < answer["stdout"] + answer["stderr"]:
+                raise ConnectionError("the run that keeps the connections ended during an answer")
+            return Answer(answer["rc"], stdout, stderr)
 
 
 class _NotAskedError(Exception):
@@ -69,55 +85,78 @@ class _Connection:
     """One open `docker exec`; takes one command at a time."""
 
     def __init__(self, opens: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [*opens, "python3", "-c", _ON_HOST],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is not for it
-        )
+        with contextlib.ExitStack() as undo:
+            self._said = undo.enter_context(tempfile.TemporaryFile())
+            self._process = subprocess.Popen(
+                [*opens, "python3", "-I", "-c", _LOADER],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                start_new_session=True,  # Ctrl-C is not for it
+            )
+            undo.pop_all()  # closed with the connection
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
-        self._wait_for_line()
+        try:
+            self._write(_ON_HOST)
+            self._wait_for_line()
+        except _NotAskedError:
+            self.close()
+            raise
 
     def ask(self, argv: Sequence[str], data: bytes) -> bytes:
         """The answer of `on_host`, as it stands.
 
         Raises:
-            _NotAskedError: the host is gone, and the command was not started.
+            _NotAskedError: the command was not started, and never will be.
         """
-        head = json.dumps({"argv": list(argv), "input": len(data)}).encode() + b"\n"
+        self._write(json.dumps({"argv": list(argv), "input": len(data)}).encode() + b"\n" + data)
+        self._wait_for_line()
+        with contextlib.suppress(_NotAskedError):  # it may have got the word and ended: the answer tells
+            self._write(b"\n")
+        line = self._answers.readline()
+        if line.endswith(b"\n"):
+            about = json.loads(line)
+            outputs = self._answers.read(about["stdout"] + about["stderr"])
+            if len(outputs) == about["stdout"] + about["stderr"]:
+                return line + outputs
+        return self._last_words()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be asked."""
+        return not self._answers.closed and self._process.poll() is None
+
+    def _last_words(self) -> bytes:
+        """The answer when the host or the engine ended under the command."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_ENDS_WITHIN_S)
+        self._said.seek(0)
+        said = b"the connection to the host closed while the command ran: " + self._said.read()[-_MAX_SAID:]
+        self.close()
+        return json.dumps({"rc": _ENDED, "stdout": 0, "stderr": len(said)}).encode() + b"\n" + said
+
+    def _write(self, data: bytes) -> None:
         try:
-            self._requests.write(head + data)
+            self._requests.write(data)
             self._requests.flush()
         except OSError as error:
             raise _NotAskedError from error
-        self._wait_for_line()
-        line = self._answers.readline()
-        if not line:
-            return _ended()
-        about = json.loads(line)
-        return line + self._answers.read(about["stdout"] + about["stderr"])
 
     def _wait_for_line(self) -> None:
         if self._answers.readline() != b"\n":
-            self.close()
             raise _NotAskedError
 
     def close(self) -> None:
         """Ends it; a command that still runs on the host goes on, as with `docker exec`."""
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for pipe in (self._requests, self._answers):
+        for pipe in (self._requests, self._answers, self._said):
             with contextlib.suppress(OSError):
                 pipe.close()
-
-
-def _ended() -> bytes:
-    said = b"the host ended while the command ran"
-    return json.dumps({"rc": _ENDED, "stdout": 0, "stderr": len(said)}).encode() + b"\n" + said
 
 
 class Connections:
@@ -132,6 +171,7 @@ class Connections:
         self._idle: dict[str, list[_Connection]] = {}
         self._all: list[_Connection] = []
         self._lock = threading.Lock()
+        self._is_closed = False
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.address)
         self._listener.listen()
@@ -139,20 +179,24 @@ class Connections:
 
     def close(self) -> None:
         """Ends all connections."""
+        with self._lock:
+            self._is_closed = True
+            connections, self._all = self._all, []
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        with self._lock:
-            for connection in self._all:
-                connection.close()
+        for connection in connections:
+            connection.close()
         self._folder.cleanup()
 
     def _serve(self) -> None:
-        while True:
+        while not self._is_closed:
             try:
                 channel, _ = self._listener.accept()
             except OSError:
-                return
+                # Closed; or no file can be opened just now, and whoever asks is still waiting.
+                time.sleep(_AGAIN_S)
+                continue
             threading.Thread(target=self._answer, args=(channel,), daemon=True, name="connection").start()
 
     def _answer(self, channel: socket.socket) -> None:
@@ -167,9 +211,7 @@ class Connections:
         """The command's answer; `null` where no connection can be had."""
         key = json.dumps([request["opens"], request["environment"]])
         while True:
-            with self._lock:
-                idle = self._idle.get(key, [])
-                connection = idle.pop() if idle else None
+            connection = self._taken(key)
             is_new = connection is None
             try:
                 connection = connection or self._opened(request)
@@ -179,11 +221,28 @@ class Connections:
                     return b"null\n"
                 continue
             with self._lock:
-                self._idle.setdefault(key, []).append(connection)
+                if connection.is_open:
+                    self._idle.setdefault(key, []).append(connection)
             return answer
+
+    def _taken(self, key: str) -> _Connection | None:
+        """A connection that nobody uses; those that ended meanwhile are put away."""
+        with self._lock:
+            ended = [connection for connection in self._all if not connection.is_open]
+            self._all = [connection for connection in self._all if connection not in ended]
+            idle = [connection for connection in self._idle.pop(key, []) if connection not in ended]
+            taken = idle.pop() if idle else None
+            if idle:
+                self._idle[key] = idle
+        for connection in ended:
+            connection.close()
+        return taken
 
     def _opened(self, request: Mapping[str, Any]) -> _Connection:
         connection = _Connection(request["opens"], {**os.environ, **self._environment, **request["environment"]})
         with self._lock:
-            self._all.append(connection)
-        return connection
+            if not self._is_closed:
+                self._all.append(connection)
+                return connection
+        connection.close()
+        raise _NotAskedError

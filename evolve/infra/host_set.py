@@ -44,7 +44,7 @@ class HostSet:
         self.scenario = scenario
         self.members = members
         self.engine_url = engine_url
-        self.connections = player.connections.address
+        self.connections_address = player.connections.address
         self._player = player
         self._folder = folder
         self.inventory = folder / "inventory.yaml"

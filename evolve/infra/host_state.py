@@ -21,8 +21,8 @@ IGNORED: Final = (
 """Folders and files that no comparison looks at."""
 
 _SCRIPT: Final = r"""
-import datetime, hashlib, json, os, re, stat, subprocess, sys
-since, ignored, also = WANTED["since"], set(WANTED["ignored"]), set(WANTED["also"])
+import datetime, hashlib, json, os, re, stat, subprocess, time
+began, ignored, also = WANTED["since"], set(WANTED["ignored"]), set(WANTED["also"])
 cache = "/run/anneal-host-state.json"
 try:
     with open(cache) as file:
@@ -47,7 +47,7 @@ def read(path, about):
 def look(path, about):
     kind, content = stat.S_IFMT(about.st_mode), ""
     # Folders always: their inode changes with every entry, which says nothing about themselves.
-    is_old = about.st_ctime < since and path not in also
+    is_old = about.st_ctime < began and path not in also
     if kind != stat.S_IFDIR and (is_old or path.endswith((".pyc", "-old", "-"))):
         return
     if kind == stat.S_IFLNK:
@@ -79,11 +79,15 @@ with open(cache + ".new", "w") as file:
     json.dump(hashed, file)
 os.replace(cache + ".new", cache)
 ask = ["systemctl", "show", "--timestamp=us", "--all", "--type=service,socket,timer,path,mount",
-       "-p", "Id,ActiveState,SubState,UnitFileState,InvocationID,ActiveEnterTimestamp,Type", "*"]
+       "-p", "Id,ActiveState,UnitFileState,InvocationID,ActiveEnterTimestamp,ActiveEnterTimestampMonotonic,Type", "*"]
 shown = subprocess.run(ask, stdout=subprocess.PIPE, universal_newlines=True, env={**os.environ, "TZ": "UTC"}).stdout
-def seconds(text):
+booted = time.time() - time.monotonic()
+def seconds(text, monotonic):
     if not text:
         return 0.0
+    if "." not in text:
+        # Before version 248 systemd says whole seconds.
+        return booted + int(monotonic) / 1e6
     at = datetime.datetime.strptime(" ".join(text.split()[1:3]), "%Y-%m-%d %H:%M:%S.%f")
     return at.replace(tzinfo=datetime.timezone.utc).timestamp()
 units = {}
@@ -91,7 +95,8 @@ for block in shown.strip().split("\n\n"):
     values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
     if values.get("Id"):
         units[values["Id"]] = [values.get(k, "") for k in ("ActiveState", "UnitFileState", "InvocationID", "Type")]
-        units[values["Id"]].append(seconds(values.get("ActiveEnterTimestamp", "")))
+        since = seconds(values.get("ActiveEnterTimestamp", ""), values.get("ActiveEnterTimestampMonotonic", "0"))
+        units[values["Id"]].append(since)
 print(json.dumps({"files": files, "units": units}))
 """
 

@@ -1,76 +1,160 @@
 """Runs commands on a host on request. Not imported: `connections` sends its source to the host's own Python.
 
-One request after the other on stdin: a line of JSON, `{"argv": [...], "input": BYTES}`, and the input's bytes. For
-each, on stdout: an empty line as soon as the request is read, and, when the command has ended, a line
-`{"rc": 0, "stdout": BYTES, "stderr": BYTES}` and those bytes. Any Python from 3.8 on runs it, as Ansible's modules.
+One request after the other on stdin: a line of JSON, `{"argv": [...], "input": BYTES}`, and the input's bytes. When all
+of it is there, an empty line on stdout says so; an empty line on stdin starts the command; and when it has ended, a
+line `{"rc": 0, "stdout": BYTES, "stderr": BYTES}` and those bytes follow. Where a connection breaks, either nothing has
+begun, or both ends know that something may have. Any Python from 3.8 on runs it, as Ansible's modules.
 """
 
+import contextlib
 import json
 import os
+import pwd
+import selectors
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, cast
 
 LINGER_S = 2.0
 """So long an output may stay open after the command ended: a daemon that it started can hold it."""
+PIECE = 65536
 
 
 def main() -> None:
-    """Answers until stdin ends."""
+    """Answers until stdin ends; not at all for another user than root, whose groups it could not look up anew."""
+    if os.getuid() != 0:
+        return
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    answers.write(b"\n")
-    answers.flush()
+    environment = own_environment()
+    tell(answers, b"")
     for line in iter(requests.readline, b""):
         request = json.loads(line.decode())
         data = requests.read(request["input"])
-        answers.write(b"\n")
-        answers.flush()
-        rc, outputs = run(request["argv"], data)
+        if len(data) < request["input"]:
+            return
+        tell(answers, b"")
+        if requests.readline() != b"\n":
+            return
+        look_up_groups()
+        argv = [word.encode("utf-8", "surrogateescape") for word in request["argv"]]
+        rc, outputs = run(argv, data, environment)
         head = {"rc": rc, "stdout": len(outputs[0]), "stderr": len(outputs[1])}
-        answers.write(json.dumps(head).encode() + b"\n" + outputs[0] + outputs[1])
-        answers.flush()
+        tell(answers, json.dumps(head).encode(), *outputs)
 
 
-def run(argv: "Sequence[str]", data: bytes) -> "tuple[int, list[bytes]]":
+def tell(answers: "IO[bytes]", line: bytes, *outputs: bytes) -> None:
+    """A line and what follows it."""
+    answers.write(line + b"\n" + b"".join(outputs))
+    answers.flush()
+
+
+def own_environment() -> "dict[bytes, bytes]":
+    """What this process was started with: Python adds a locale of its own to what `os.environ` has."""
+    with open("/proc/self/environ", "rb") as file:
+        pairs = [entry.partition(b"=") for entry in file.read().split(b"\0") if b"=" in entry]
+    return {name: value for name, _, value in pairs}
+
+
+def look_up_groups() -> None:
+    """The user's groups as they are now, as a new `docker exec` would."""
+    with contextlib.suppress(KeyError, OSError):  # no such user, or no right to it: it keeps those that it has
+        os.initgroups(pwd.getpwuid(os.getuid()).pw_name, os.getgid())
+
+
+def run(argv: "Sequence[bytes]", data: bytes, environment: "dict[bytes, bytes]") -> "tuple[int, tuple[bytes, bytes]]":
     """The return code, as a shell gives it, and both outputs."""
     pipe = subprocess.PIPE
     try:
-        process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
-    except OSError as error:
-        return 127, [b"", str(error).encode()]
-    outputs = [bytearray(), bytearray()]
-    threads = [
-        threading.Thread(target=feed, args=(process.stdin, data), daemon=True),
-        threading.Thread(target=collect, args=(process.stdout, outputs[0]), daemon=True),
-        threading.Thread(target=collect, args=(process.stderr, outputs[1]), daemon=True),
-    ]
-    for thread in threads:
-        thread.start()
-    rc = process.wait()
-    for thread in threads:
-        thread.join(LINGER_S)
-    return rc if rc >= 0 else 128 - rc, [bytes(output) for output in outputs]
+        process = subprocess.Popen(
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment, start_new_session=True
+        )
+    except (OSError, ValueError) as error:
+        return 127, (b"", str(error).encode())
+    outputs = Exchange(process, data).outputs()
+    rc = process.returncode
+    return rc if rc >= 0 else 128 - rc, outputs
 
 
-def feed(pipe: IO[bytes], data: bytes) -> None:
-    """Gives the command its input."""
-    try:
-        pipe.write(data)
-        pipe.close()
-    except OSError:
-        # The command ended, or closed its input, without reading all of it.
-        pass
+class Exchange:
+    """Feeds a process and collects what it says."""
 
+    def __init__(self, process: "subprocess.Popen[bytes]", data: bytes) -> None:
+        self.process = process
+        self.data = memoryview(data)
+        self.input, self.output, self.error = (
+            cast("IO[bytes]", pipe) for pipe in (process.stdin, process.stdout, process.stderr)
+        )
+        self.said = {self.output: bytearray(), self.error: bytearray()}
+        self.selector = selectors.DefaultSelector()
+        self.deadline: float | None = None
 
-def collect(pipe: IO[bytes], output: bytearray) -> None:
-    """Reads until the last holder of the pipe closes it."""
-    while True:
-        piece = os.read(pipe.fileno(), 65536)
-        if not piece:
+    def outputs(self) -> "tuple[bytes, bytes]":
+        """Both outputs, when the process has ended and nobody holds them open, or has for long enough."""
+        ended, end = os.pipe()
+        waiter = threading.Thread(target=self.wait, args=(end,))
+        waiter.start()
+        self.selector.register(ended, selectors.EVENT_READ, self.on_end)
+        os.set_blocking(self.input.fileno(), False)
+        self.selector.register(self.input, selectors.EVENT_WRITE, self.on_input)
+        for pipe in self.said:
+            self.selector.register(pipe, selectors.EVENT_READ, self.on_output)
+        while self.is_under_way():
+            left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+            ready = self.selector.select(left)
+            if not ready:
+                break
+            for key, _ in ready:
+                key.data(key.fileobj)
+        waiter.join()
+        for pipe in (self.input, *self.said):
+            self.close(pipe)
+        self.selector.close()
+        return bytes(self.said[self.output]), bytes(self.said[self.error])
+
+    def is_under_way(self) -> bool:
+        """Whether the process runs, or an output is open."""
+        return self.deadline is None or any(not pipe.closed for pipe in self.said)
+
+    def wait(self, end: int) -> None:
+        """Closes a pipe when the process ends."""
+        self.process.wait()
+        os.close(end)
+
+    def on_end(self, ended: int) -> None:
+        """From now on outputs are only waited for."""
+        self.selector.unregister(ended)
+        os.close(ended)
+        self.deadline = time.monotonic() + LINGER_S
+
+    def on_input(self, pipe: "IO[bytes]") -> None:
+        """The process reads: it gets some."""
+        try:
+            written = os.write(pipe.fileno(), self.data[:PIECE]) if self.data else 0
+        except BlockingIOError:
             return
-        output.extend(piece)
+        except OSError:
+            # It ended, or closed its input, without reading all of it.
+            written = len(self.data)
+        self.data = self.data[written:]
+        if not self.data:
+            self.close(pipe)
+
+    def on_output(self, pipe: "IO[bytes]") -> None:
+        """The process said something, or its last holder closed the pipe."""
+        piece = os.read(pipe.fileno(), PIECE)
+        self.said[pipe].extend(piece)
+        if not piece:
+            self.close(pipe)
+
+    def close(self, pipe: "IO[bytes]") -> None:
+        """Ends a pipe; a daemon that writes to it then is told so by a signal."""
+        if not pipe.closed:
+            if pipe in self.selector.get_map():
+                self.selector.unregister(pipe)
+            pipe.close()
 
 
 if __name__ == "__main__":

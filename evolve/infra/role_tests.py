@@ -95,7 +95,7 @@ def _environment(scenario: Scenario, hosts: HostSet) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "ANSIBLE_"))}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
     own = {
-        ADDRESS: hosts.connections,
+        ADDRESS: hosts.connections_address,
         "DOCKER_HOST": hosts.engine_url,
         "MOLECULE_INVENTORY_FILE": str(hosts.inventory),
         "PATH": path,

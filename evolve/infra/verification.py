@@ -85,7 +85,7 @@ class Repeated:
 
 
 _ON_OTHER_HOSTS: Final = frozenset((Check.PREFLIGHT, Check.INTERRUPTION, Check.UPGRADE))
-"""The checks that spoil the hosts they use."""
+"""The checks that may need further hosts."""
 
 
 class Verification:

@@ -1,5 +1,6 @@
 """What breaks under a run's feet: engine, host, network, disk, processes. It says so, and nothing is left."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -102,24 +103,59 @@ def test_a_play_that_takes_too_long_is_ended(clean_engine: DockerEngine, slow_ro
         sets.close()
 
 
+class Road:
+    """A socket that leads to the engine's until it is cut."""
+
+    def __init__(self, path: Path, engine: str) -> None:
+        self._path, self._engine = path, engine
+        self._ends: list[socket.socket] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def cut(self) -> None:
+        self._path.unlink()
+        for end in (self._listener, *self._ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self) -> None:
+        with self._listener, contextlib.suppress(OSError):
+            while True:
+                here, _ = self._listener.accept()
+                there = socket.socket(socket.AF_UNIX)
+                there.connect(self._engine)
+                self._ends += [here, there]
+                for one, other in ((here, there), (there, here)):
+                    threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+
+    @staticmethod
+    def _carry(one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := one.recv(65536):
+                other.sendall(piece)
+            other.shutdown(socket.SHUT_WR)
+
+
 def test_an_engine_that_goes_away_half_way_is_said_with_the_task(
     clean_engine: DockerEngine, slow_role: Path, tmp_path: Path
 ):
-    road = tmp_path / "docker.sock"
-    road.symlink_to(clean_engine.url.removeprefix("unix://"))
-    with Player(environment={"DOCKER_HOST": f"unix://{road}"}) as player:
+    path = tmp_path / "docker.sock"
+    road = Road(path, clean_engine.url.removeprefix("unix://"))
+    with Player(environment={"DOCKER_HOST": f"unix://{path}"}) as player:
         sets = HostSets(load_scenario(slow_role), "bookworm", clean_engine, player)
         hosts = sets.fresh()
 
         def cut() -> None:
-            road.unlink()
+            road.cut()
             only_host(hosts).run("touch", "/go")
 
         thread = once_begun(only_host(hosts), cut)
         played = hosts.converge()
         thread.join()
         sets.close()
-    assert re.search(rf"main.yml:\d+: slow_\w+ : .* on slow-\w+: .*unix://{road}", played.why, re.DOTALL), played.why
+    assert re.search(rf"main.yml:\d+: slow_\w+ : .* on slow-\w+: .*unix://{path}", played.why, re.DOTALL), played.why
     assert "Traceback" not in played.why
 
 

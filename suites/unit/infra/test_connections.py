@@ -122,8 +122,7 @@ def test_closing_ends_all_of_it(connections: Connections) -> None:
     connections.close()
     assert not Path(connections.address).exists()
     assert not Path(f"/proc/{agent}").exists()
-    with pytest.raises(OSError, match="No such file"):
-        ask(HERE, ["true"])
+    assert ask(HERE, ["true"]) is None
 
 
 def test_a_killed_run_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,9 @@ short_description: connections that outlive a task
 description: [connections that outlive a task]
 """
 
-_MAX_FILE = 16_000_000
+_MAX_FILE_BYTES = 16_000_000
+"""Larger files go the stock way, which does not hold them in memory."""
+_USED = ("exec_command", "put_file", "_set_conn_data", "_build_exec_cmd", "_prefix_login_path")
 
 _WRAPPER = b"\n_ANSIBALLZ_WRAPPER = True\n"
 _KEEP_CODE = b"""
@@ -30,8 +32,9 @@ def _keep_code(folder="/run/anneal-code"):
     if os.geteuid():
         return
     os.makedirs(folder, mode=0o700, exist_ok=True)
+    kind = "%s-%s-" % (sys.implementation.cache_tag, sys.flags.optimize)
     def kept(path, source):
-        name = os.path.join(folder, sys.implementation.cache_tag + hashlib.sha256(source).hexdigest())
+        name = os.path.join(folder, kind + hashlib.sha256(source).hexdigest())
         try:
             with open(name, "rb") as file:
                 code = marshal.loads(file.read())
@@ -69,7 +72,7 @@ class CallbackModule(CallbackBase):
 def _keep_connections():
     """Patches the connection's class, if the collection is there: its name and its options stay what roles expect."""
     stock = connection_loader.get("community.docker.docker", class_only=True)
-    if stock is None:
+    if stock is None or not all(hasattr(stock, name) for name in _USED):
         return
     stock_exec, stock_put = stock.exec_command, stock.put_file
 
@@ -84,7 +87,7 @@ def _keep_connections():
         if not os.path.exists(in_path):
             raise AnsibleFileNotFound(f"file or module does not exist: {in_path}")
         answer = None
-        if os.path.getsize(in_path) <= _MAX_FILE:
+        if os.path.getsize(in_path) <= _MAX_FILE_BYTES:
             with open(in_path, "rb") as file:
                 answer = _ask(self, f"cat > {self._shell.quote(self._prefix_login_path(out_path))}", file.read())
         if answer is None:
@@ -98,8 +101,8 @@ def _keep_connections():
 
 def _ask(connection, command, data):
     """The return code and both outputs; None where the stock connection has to do it."""
-    if connection.remote_user not in (None, "root"):
-        # Its groups are those of when the connection was opened; a role may have changed them since.
+    if connection.remote_user not in (None, "root") or connection.get_option("working_dir"):
+        # Another user's groups, and what the folder's name means, are those of when the connection was opened.
         return None
     opens = [os.fsdecode(word) for word in connection._build_exec_cmd([])]
     try:
