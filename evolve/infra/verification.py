@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from evolve.core.errors import EnvironmentFault
 from evolve.core.role_checks import Check, CheckOutcome, TaskLine
@@ -16,6 +16,8 @@ from evolve.infra.host_set import HostSet, HostSets
 from evolve.infra.host_state import HostState, changes
 from evolve.infra.plays import Played, Player
 from evolve.infra.scenario import Scenario
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class Verification:
         self._wanted = wanted
         self._sets = HostSets(scenario, release, engine, player, are_many=bool(wanted & _ON_OTHER_HOSTS))
         self._untouched: HostSet | None = None
+        self._in_vain: dict[str, str] = {}
         self.tests: Finding | None = None
         """What the role's tests said of the converged hosts; None before they ran."""
 
@@ -123,8 +126,13 @@ class Verification:
         self._sets.close()
 
     def fresh(self) -> HostSet:
-        """New hosts for one purpose; the caller removes them."""
-        return self._sets.fresh()
+        """New hosts for one purpose; the caller removes them.
+
+        Raises:
+            EnvironmentFault: they cannot be made.
+            InTheWayError: the same, and a check has told why before.
+        """
+        return self._attempt("no hosts could be made", self._sets.fresh)
 
     def untouched(self) -> HostSet:
         """Hosts that nothing changed yet, to be left like that: the main ones, as long as they are not converged."""
@@ -140,7 +148,15 @@ class Verification:
 
     @cached_property
     def first(self) -> Converged:
-        """The first converge, whether it ended well or not."""
+        """The first converge, whether it ended well or not.
+
+        Raises:
+            EnvironmentFault: it could not be made.
+            InTheWayError: the same, and a check has told why before.
+        """
+        return self._attempt("the first converge could not be made", self._first)
+
+    def _first(self) -> Converged:
         hosts = self.untouched()
         self._untouched = None
         played = hosts.converge()
@@ -160,13 +176,26 @@ class Verification:
 
     @cached_property
     def second(self) -> Repeated:
-        """The second converge, on the hosts of the first."""
+        """The second converge, on the hosts of the first; raises as `first` and `converged` do."""
+        return self._attempt("the second converge could not be made", self._second)
+
+    def _second(self) -> Repeated:
         hosts = self.converged.hosts
         if Check.HIDDEN_CHANGES not in self._wanted:
             return Repeated(hosts.converge(), ())
         before = hosts.states()
         played = hosts.converge()
         return Repeated(played, tuple(self.changed_between(before, hosts.states())))
+
+    def _attempt(self, otherwise: str, make: Callable[[], _Made]) -> _Made:
+        """What `make` makes; after an EnvironmentFault it is not tried again, for that may take its time-out each."""
+        if otherwise in self._in_vain:
+            raise InTheWayError(f"{otherwise}: {self._in_vain[otherwise]}")
+        try:
+            return make()
+        except EnvironmentFault as fault:
+            self._in_vain[otherwise] = str(fault).partition("\n")[0]
+            raise
 
     def changed_between(self, before: Mapping[str, HostState], after: Mapping[str, HostState]) -> list[str]:
         """What changed on hosts between two moments, `host: what` each; without what varies by itself."""

@@ -22,8 +22,8 @@ def check(verification: Verification) -> Finding:
     reasons, lines = _on_fresh_hosts(verification)
     try:
         verification.converged  # noqa: B018 - made now, if not before
-    except InTheWayError:
-        notes = ["not checked on a converged host: the role does not converge"]
+    except InTheWayError as error:
+        notes = [f"not checked on a converged host: {error}"]
         return failed(reasons, notes=notes, tasks=lines) if reasons else passed(notes=notes, tasks=lines)
     hosts = verification.converged.hosts
     played = hosts.converge(is_check=True)

@@ -14,7 +14,7 @@ def check(verification: Verification) -> Finding:
     if played.is_ok:
         ran = sum(line.status != "skipped" for line in played.lines)
         return passed(notes=[f"{ran} results, {len(played.changed)} changes"], tasks=played.lines)
-    evidence = {"to play it again": played.command, **verification.journal(verification.first.hosts)}
+    evidence = verification.journal(verification.first.hosts)
     if played.log.strip():
         evidence["Ansible's output"] = played.log
     return failed([relative(played.why, verification.scenario)], evidence=evidence, tasks=played.lines)
