@@ -39,17 +39,19 @@ class HostSet:
     """The running hosts of a scenario."""
 
     def __init__(
-        self, scenario: Scenario, members: tuple[Member, ...], player: Player, folder: Path, engine_url: str
+        self, scenario: Scenario, members: tuple[Member, ...], player: Player, folder: Path, lab: Lab
     ) -> None:
         self.scenario = scenario
         self.members = members
-        self.engine_url = engine_url
+        self.engine_url = lab.engine.url
+        self.is_saved = False
+        """Whether images of its hosts are kept in its lab."""
+        self._lab = lab
         self.connections_address = player.connections.address
         self._player = player
         self._folder = folder
         self.inventory = folder / "inventory.yaml"
         self.inventory.write_text(yaml.safe_dump(_inventory(scenario, members), sort_keys=False), "utf-8")
-        self.is_converged = False
 
     def converge(
         self,
@@ -68,7 +70,6 @@ class HostSet:
             scenario: that of another version of the role.
         """
         chosen = scenario or self.scenario
-        self.is_converged = self.is_converged or not is_check
         playbook = chosen.converge or self._written("converge.yml", CONVERGE_ALL % chosen.role)
         return self._play(playbook, chosen, extra_vars=extra_vars, is_check=is_check, stop_after=stop_after)
 
@@ -96,9 +97,12 @@ class HostSet:
             member.host.restart()
 
     def remove(self) -> None:
-        """Removes the hosts."""
-        for member in self.members:
-            member.host.remove()
+        """Removes the hosts, and their network where no saved host needs the lab."""
+        if self.is_saved:
+            for member in self.members:
+                member.host.remove()
+        else:
+            self._lab.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _play(self, playbook: Path, scenario: Scenario, **options: Any) -> Played:
@@ -169,7 +173,7 @@ class HostSets:
         members = tuple(self._member(lab, platform) for platform in self._scenario.platforms)
         folder = Path(tempfile.mkdtemp(prefix="anneal-hosts-"))
         self._folders.append(folder)
-        hosts = HostSet(self._scenario, members, self._player, folder, self._engine.url)
+        hosts = HostSet(self._scenario, members, self._player, folder, lab)
         if self._scenario.prepare is not None and not self._images:
             self._prepare(lab, hosts, self._scenario.prepare)
         return hosts
@@ -177,8 +181,9 @@ class HostSets:
     def _prepare(self, lab: Lab, hosts: HostSet, playbook: Path) -> None:
         played = hosts.play(playbook)
         if not played.is_ok:
-            raise EnvironmentFault(f"{playbook} does not prepare the hosts: {played.why}", hint=played.command)
+            raise EnvironmentFault(f"{playbook} does not prepare the hosts: {played.why}", hint="mend prepare.yml")
         for member in hosts.members if self._are_many else ():
+            hosts.is_saved = True
             self._images[member.platform.name] = lab.save(member.host)
         # As for the hosts that start from the saved ones, what was prepared is not the role's work.
         hosts.members = tuple(replace(member, since=_now(member.host)) for member in hosts.members)

@@ -36,14 +36,18 @@ def read(path, about):
     before = known.get(path)
     if before and before[0] == about.st_ctime_ns:
         return before[1]
+    digest, data = hashlib.sha256(), b""
     with open(path, "rb") as file:
-        data = file.read()
-    shape = "binary"
-    if len(data) < 65536 and not path.endswith(CODE) and b"\0" not in data:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            digest.update(piece)
+            data = data or piece
+    shape = "binary:%d" % about.st_size
+    is_packaged = path.endswith(CODE) and ("-packages/" in path or path.startswith("/usr/"))
+    if about.st_size < 65536 and not is_packaged and b"\0" not in data:
         # The shape: what is left when numbers and random words are masked.
         masked = re.sub(rb"[A-Za-z0-9+/=_.$-]{16,}", b"~", data)
         shape = hashlib.sha256(re.sub(rb"[0-9]+", b"0", masked)).hexdigest()[:16]
-    return hashlib.sha256(data).hexdigest()[:32] + " " + shape
+    return digest.hexdigest()[:32] + " " + shape
 def look(path, about):
     kind, content = stat.S_IFMT(about.st_mode), ""
     # Folders always: their inode changes with every entry, which says nothing about themselves.
@@ -79,8 +83,11 @@ with open(cache + ".new", "w") as file:
     json.dump(hashed, file)
 os.replace(cache + ".new", cache)
 ask = ["systemctl", "show", "--timestamp=us", "--all", "--type=service,socket,timer,path,mount",
-       "-p", "Id,ActiveState,UnitFileState,InvocationID,ActiveEnterTimestamp,ActiveEnterTimestampMonotonic,Type", "*"]
-shown = subprocess.run(ask, stdout=subprocess.PIPE, universal_newlines=True, env={**os.environ, "TZ": "UTC"}).stdout
+       "-p", "Id,ActiveState,UnitFileState,InvocationID,Type,TriggeredBy",
+       "-p", "ActiveEnterTimestamp,ActiveEnterTimestampMonotonic", "*"]
+shown = subprocess.run(
+    ask, stdout=subprocess.PIPE, universal_newlines=True, env={**os.environ, "TZ": "UTC"}, check=True
+).stdout
 booted = time.time() - time.monotonic()
 def seconds(text, monotonic):
     if not text:
@@ -96,7 +103,7 @@ for block in shown.strip().split("\n\n"):
     if values.get("Id"):
         units[values["Id"]] = [values.get(k, "") for k in ("ActiveState", "UnitFileState", "InvocationID", "Type")]
         since = seconds(values.get("ActiveEnterTimestamp", ""), values.get("ActiveEnterTimestampMonotonic", "0"))
-        units[values["Id"]].append(since)
+        units[values["Id"]] += [since, bool(values.get("TriggeredBy")) or values.get("Type") == "dbus"]
 print(json.dumps({"files": files, "units": units}))
 """
 
@@ -118,6 +125,13 @@ class Completed(Protocol):
         ...
 
 
+_ALIKE_SIZE: Final = 0.9
+"""Two binary files that a host made itself may differ by this part of the larger; half-written ones differ by more."""
+
+_TRANSIENT: Final = re.compile(r"\.mount$|^(run-|user@|user-|session-|systemd-|modprobe@)")
+"""Units that come and go by themselves."""
+
+
 class FileState(NamedTuple):
     """One file."""
 
@@ -133,7 +147,7 @@ class FileState(NamedTuple):
 
     @property
     def shape(self) -> str:
-        """The content without numbers and random words; `binary` where it is no short text."""
+        """The content without numbers and random words; `binary:SIZE` where it is no short text."""
         return self.content.rpartition(" ")[2]
 
 
@@ -147,6 +161,17 @@ class UnitState(NamedTuple):
     type: str
     active_since: float
     """Seconds since 1970; 0 when it never was."""
+    is_on_demand: bool = False
+    """Whether a bus or another unit starts it when it is needed, so that it comes and goes by itself."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether its being up or down says nothing about who converged the host."""
+        return self.is_on_demand and not self.enabled.startswith("enabled")
+
+
+_DOWN: Final = ("inactive", "failed")
+_NEVER: Final = UnitState("inactive", "", "", "", 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +243,19 @@ def _differences(old: FileState, new: FileState) -> Iterable[str]:
 
 
 def _restarted(before: HostState, after: HostState) -> Iterable[str]:
-    for name in sorted(before.units.keys() & after.units.keys()):
-        old, new = before.units[name], after.units[name]
-        if old.active == "active" != new.active:
+    for name in sorted(after.units):
+        old, new = before.units.get(name, _NEVER), after.units[name]
+        if _TRANSIENT.search(name):
+            continue
+        if new.varies and old.active != new.active:
+            pass
+        elif old.active == "active" != new.active:
             yield f"unit {name} was active and is {new.active}"
+        elif old.active in _DOWN and new.active == "active":
+            yield f"unit {name} was started"
         elif old.active == new.active == "active" and old.invocation != new.invocation:
             yield f"unit {name} was started again"
-        if old.enabled != new.enabled:
+        if name in before.units and old.enabled != new.enabled:
             yield f"unit {name} was {old.enabled or 'not there'} and is {new.enabled or 'not there'}"
 
 
@@ -251,13 +282,14 @@ def differences(expected: HostState, found: HostState, *, varying: Iterable[str]
 
 
 def _unlike(expected: FileState | None, found: FileState | None) -> Iterable[str]:
-    known = expected or found
-    if known is None or known.uid != 0:
+    if not any(one and one.uid == 0 for one in (expected, found)):
         return
     if found is None:
         yield "is missing"
     elif expected is None:
         yield "is there, and is not without the interruption"
+    elif _roots(expected) != _roots(found):
+        yield f"belongs to {found.uid}:{found.gid}, not {expected.uid}:{expected.gid}"
     elif expected.kind != found.kind:
         yield "is another kind of file"
     elif expected.mode != found.mode:
@@ -266,15 +298,21 @@ def _unlike(expected: FileState | None, found: FileState | None) -> Iterable[str
         yield "has another content"
 
 
+def _roots(file: FileState) -> tuple[bool, bool]:
+    """Whether user and group are root; the numbers of others may differ from host to host."""
+    return file.uid == 0, file.gid == 0
+
+
 def _is_alike(expected: FileState, found: FileState) -> bool:
+    sizes = [shape.partition(":")[2] for shape in (expected.shape, found.shape)]
+    if all(sizes):
+        least, most = sorted(map(int, sizes))
+        return least >= most * _ALIKE_SIZE
     return expected.shape == found.shape
 
 
-_TRANSIENT: Final = re.compile(r"\.(mount|timer)$|^(run-|user@|user-|session-|systemd-)|@")
-
-
 def _unlike_unit(name: str, expected: UnitState | None, found: UnitState | None) -> Iterable[str]:
-    if _TRANSIENT.search(name):
+    if _TRANSIENT.search(name) or (expected and expected.varies):
         return
     old = expected.active if expected else "inactive"
     new = found.active if found else "inactive"

@@ -105,6 +105,10 @@ class Played:
         return self.log.strip()[-2_000:] or f"ansible-playbook ended with exit code {self.rc} and said nothing"
 
 
+class _TooLate(Exception):
+    """The play's time was over."""
+
+
 class Player:
     """Plays one playbook after the other; a context manager. Not for several threads at once.
 
@@ -160,7 +164,13 @@ class Player:
         self._count += 1
         lines, log = (self._folder / f"{self._count}.{suffix}" for suffix in ("jsonl", "log"))
         began = time.monotonic()
-        rc = self._rc(play, lines, log)
+        try:
+            rc = self._rc(play, lines, log)
+        except _TooLate:
+            raise EnvironmentFault(
+                f"the play took longer than {self._timeout_s:g} s and was ended\n{_begun_last(lines)}",
+                hint="see what that task waits for",
+            ) from None
         seconds = time.monotonic() - began
         text = log.read_text("utf-8", "replace")[-8_000:] if log.exists() else ""
         return Played(rc, _lines(lines), text, seconds, _command(play))
@@ -203,7 +213,7 @@ class Player:
         finally:
             timer.cancel()
         if too_late.is_set():
-            raise EnvironmentFault(f"the play took longer than {self._timeout_s:g} s and was ended")
+            raise _TooLate
         return rc
 
     def _answer(self, key: str) -> int:
@@ -256,6 +266,11 @@ class Player:
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def _begun_last(lines: Path) -> str:
+    begun = lines.with_name(f"{lines.name}.begun")
+    return f"the task that began last: {begun.read_text('utf-8')}" if begun.exists() else "no task had begun"
 
 
 def _lines(path: Path) -> tuple[TaskLine, ...]:

@@ -6,6 +6,7 @@ One JSON request a line on stdin, one JSON answer a line on stdout:
 A play runs in a process group of its own, whose id is the pid. At the end of stdin a running play is killed.
 """
 
+import ctypes
 import json
 import os
 import select
@@ -19,6 +20,9 @@ from ansible import constants
 from ansible.cli.playbook import PlaybookCLI
 from ansible.errors import AnsibleError
 from ansible.utils.display import Display
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 
 
 def main():
@@ -68,12 +72,14 @@ def _start(request, answers):
 
 def _play(request):
     os.setsid()
+    # Ansible's workers leave the process group: only so do they end with the play when that is killed.
+    os.register_at_fork(after_in_child=lambda: _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL))
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.chdir(request["cwd"])
     os.environ.update(request["env"])
-    constants.DEFAULT_ROLES_PATH = request["roles_path"]
+    constants.DEFAULT_ROLES_PATH = [*request["roles_path"], *constants.DEFAULT_ROLES_PATH]
     constants.config.WARNINGS.clear()
     return PlaybookCLI(["ansible-playbook", *request["argv"]]).run() or 0
 

@@ -7,7 +7,7 @@ from typing import Final
 from evolve.core.role_checks import Check, CheckOutcome
 from evolve.infra.checks import function
 from evolve.infra.host_set import HostSet
-from evolve.infra.host_state import HostState, differences
+from evolve.infra.host_state import HostState, UnitState, differences
 from evolve.infra.role_tests import run_tests
 from evolve.infra.verification import Finding, Verification, diffs, failed, passed, relative, spots
 
@@ -56,6 +56,11 @@ def _tests(verification: Verification, hosts: HostSet) -> tuple[list[str], Mappi
     return [], {}, tuple(f"not run after the restart: {why}" for why in tests.reasons)
 
 
+def _lasting(state: HostState) -> Mapping[str, UnitState]:
+    """The units that are expected back without anybody asking for them."""
+    return {name: unit for name, unit in state.units.items() if not unit.varies}
+
+
 def _missing(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:
     """The units that are not back, after a wait for them."""
     deadline = time.monotonic() + BACK_WITHIN_S
@@ -64,7 +69,7 @@ def _missing(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:
         missing = [
             f"{host}: {what}"
             for host, state in before.items()
-            for what in differences(HostState({}, state.units), HostState({}, now[host].units))
+            for what in differences(HostState({}, _lasting(state)), HostState({}, now[host].units))
         ]
         if not missing or time.monotonic() > deadline:
             return missing

@@ -108,3 +108,56 @@ def test_a_folder_that_is_missing_is_told_without_what_lies_in_it() -> None:
     folder = FILE._replace(kind=stat.S_IFDIR, content="")
     expected = host({"/srv": folder, "/srv/a": folder, "/srv/a/b": FILE})
     assert differences(expected, host({"/srv": folder})) == ["/srv/a: is missing"]
+
+
+def test_a_unit_that_was_down_or_unknown_and_runs_was_started() -> None:
+    down = UNIT._replace(active="inactive")
+    assert changes(host(units={"x.service": down}), host(units={"x.service": UNIT})) == ["unit x.service was started"]
+    assert changes(host(), host(units={"x.timer": UNIT})) == ["unit x.timer was started"]
+
+
+def test_a_unit_that_was_just_starting_was_not_started_by_anybody() -> None:
+    starting = UNIT._replace(active="activating")
+    assert changes(host(units={"x.service": starting}), host(units={"x.service": UNIT})) == []
+
+
+@pytest.mark.parametrize("enabled", ["static", "disabled", ""])
+def test_a_unit_that_a_bus_starts_on_demand_comes_and_goes(enabled: str) -> None:
+    up = UNIT._replace(type="dbus", is_on_demand=True, enabled=enabled)
+    down = up._replace(active="inactive")
+    for before, after in ((up, down), (down, up)):
+        assert changes(host(units={"x.service": before}), host(units={"x.service": after})) == []
+    assert differences(host(units={"x.service": up}), host(units={"x.service": down})) == []
+
+
+def test_a_unit_on_demand_that_is_enabled_too_is_expected_up() -> None:
+    up = UNIT._replace(is_on_demand=True)
+    down = host(units={"x.service": up._replace(active="inactive")})
+    assert differences(host(units={"x.service": up}), down) == ["unit x.service is inactive, not active"]
+
+
+@pytest.mark.parametrize("name", ["x@y.service", "backup.timer", "x.socket"])
+def test_instances_and_timers_are_expected_up(name: str) -> None:
+    down = host(units={name: UNIT._replace(active="inactive")})
+    assert differences(host(units={name: UNIT}), down) == [f"unit {name} is inactive, not active"]
+
+
+@pytest.mark.parametrize("name", ["user@0.service", "run-u12.service", "systemd-hostnamed.service", "srv.mount"])
+def test_what_comes_and_goes_by_itself_is_not_expected_up(name: str) -> None:
+    assert differences(host(units={name: UNIT}), host(units={name: UNIT._replace(active="inactive")})) == []
+
+
+def test_a_lost_change_of_owner_is_told_and_the_numbers_of_users_are_not() -> None:
+    given = FILE._replace(uid=998, gid=998)
+    assert differences(host({"/srv/a": given}), host({"/srv/a": FILE})) == ["/srv/a: belongs to 0:0, not 998:998"]
+    assert differences(host({"/srv/a": FILE._replace(gid=7)}), host({"/srv/a": FILE})) == [
+        "/srv/a: belongs to 0:0, not 0:7"
+    ]
+    assert differences(host({"/srv/a": given}), host({"/srv/a": given._replace(uid=101, gid=102)})) == []
+
+
+@pytest.mark.parametrize(("size", "is_alike"), [(100, True), (95, True), (50, False), (0, False)])
+def test_a_binary_file_that_was_written_by_half_is_another(size: int, is_alike: bool) -> None:
+    whole, other = (FILE._replace(content=f"{name} binary:{length}") for name, length in (("a", 100), ("b", size)))
+    found = differences(host({"/opt/x": whole}), host({"/opt/x": other}))
+    assert found == ([] if is_alike else ["/opt/x: has another content"])

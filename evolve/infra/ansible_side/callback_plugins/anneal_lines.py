@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stdout callback that writes one JSON line for each task's result on each host to the file ANNEAL_LINES.
 
+The file ANNEAL_LINES.begun says which task began last, for a play that is ended during it.
+
 With ANNEAL_STOP_AFTER=K the whole play is killed (SIGKILL, to its process group) right after the K-th result that is
 not a skip: no handler, rescue or clean-up of Ansible runs.
 """
@@ -38,6 +40,7 @@ class CallbackModule(CallbackBase):
         super().__init__()
         # Unbuffered: after a kill every line that was written is whole.
         self._file = os.open(os.environ["ANNEAL_LINES"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._begun = os.open(f"{os.environ['ANNEAL_LINES']}.begun", os.O_WRONLY | os.O_CREAT, 0o600)
         self._stop_after = int(os.environ.get("ANNEAL_STOP_AFTER", "0"))
         self._results = 0
         self._started = {}
@@ -45,6 +48,9 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_start(self, host, task):
         self._started[(host.get_name(), task._uuid)] = time.monotonic()
+        text = f"{task.get_path() or ''}: {task.get_name()} on {host.get_name()}".encode()
+        os.ftruncate(self._begun, 0)
+        os.pwrite(self._begun, text, 0)
 
     def v2_runner_item_on_ok(self, result):
         if result.result.get("changed"):
