@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from evolve.core.errors import InputError, Location, Problem
+from evolve.core.errors import InputError
+from evolve.infra.scenario_files import Place, ScenarioFiles
 
 _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?-)([^}]*))?\})")
 """Molecule's interpolation: `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`; `$$` is handled before."""
 
-VERIFICATION_FILE: Final = "verification.yaml"
+_OWN_KEYS: Final = ("varies", "releases")
+"""What `verification.yaml` may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,13 @@ def load_scenario(role_dir: Path, *, release: str = "bookworm", name: str = "def
     """
     reader = _Reader(role_dir, role_dir / "molecule" / name, release)
     scenario = reader.scenario()
-    if reader.problems:
-        raise InputError(reader.problems)
+    if reader.files.problems:
+        raise InputError(reader.files.problems)
     return scenario
 
 
 class _Reader:
-    """Reads one scenario and collects what is wrong with it."""
+    """Reads one scenario."""
 
     def __init__(self, role_dir: Path, folder: Path, release: str) -> None:
         self._role_dir = role_dir
@@ -105,48 +105,33 @@ class _Reader:
             "MOLECULE_SCENARIO_DIRECTORY": str(folder),
             "MOLECULE_SCENARIO_NAME": folder.name,
         }
-        self.problems: list[Problem] = []
+        self.files = ScenarioFiles(folder)
+        self._molecule = folder / "molecule.yml"
         self._notes: list[str] = []
 
     def scenario(self) -> Scenario:
-        config = self._mapping(self._read(self._folder / "molecule.yml", {}), "molecule.yml")
-        provisioner = self._mapping(config.get("provisioner"), "provisioner")
-        inventory = self._mapping(provisioner.get("inventory"), "provisioner.inventory")
-        playbooks = self._mapping(provisioner.get("playbooks"), "provisioner.playbooks")
-        own = self._mapping(self._read(self._folder / VERIFICATION_FILE, {}), VERIFICATION_FILE)
+        config = self._given(self.files.read(self._molecule, {}, changed=self._interpolated))
+        provisioner = self._given(config.get("provisioner"), "provisioner")
+        inventory = self._given(provisioner.get("inventory"), "provisioner", "inventory")
+        playbooks = self._given(provisioner.get("playbooks"), "provisioner", "playbooks")
+        varying, exceptions = self._verification()
         self._note_what_is_not_followed(config, inventory)
         return Scenario(
             role=self._role_dir.name,
             role_dir=self._role_dir,
             platforms=self._platforms(config),
             variables=self._variables(inventory),
-            environment={str(key): str(value) for key, value in self._mapping(provisioner.get("env"), "env").items()}
+            environment=_texts(self._given(provisioner.get("env"), "provisioner", "env"))
             | {key: self._environment[key] for key in self._environment if key.startswith("MOLECULE_")},
             prepare=self._play(playbooks, "prepare"),
             converge=self._play(playbooks, "converge"),
             faults=self._faults(),
             tests=self._tests(config),
             verify=self._play(playbooks, "verify"),
-            exceptions={str(key): str(why) for key, why in self._mapping(own.get("releases"), "releases").items()},
-            varying=self._varying(own),
+            exceptions=exceptions,
+            varying=varying,
             notes=tuple(self._notes),
         )
-
-    def _read(self, path: Path, default: Any) -> Any:
-        if not path.exists():
-            return default
-        try:
-            text = path.read_text("utf-8")
-            data = yaml.safe_load(self._interpolated(text) if path.name == "molecule.yml" else text)
-        except (OSError, UnicodeDecodeError) as error:
-            self.problems.append(Problem(f"cannot be read: {error}", Location(str(path))))
-            return default
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else None
-            self.problems.append(Problem(getattr(error, "problem", None) or str(error), Location(str(path), line)))
-            return default
-        return default if data is None else data
 
     def _interpolated(self, text: str) -> str:
         def value(match: re.Match[str]) -> str:
@@ -157,41 +142,60 @@ class _Reader:
 
         return "$".join(_VARIABLE.sub(value, part) for part in text.split("$$"))
 
-    def _mapping(self, value: Any, what: str) -> dict[str, Any]:
-        if value is None or isinstance(value, dict):
-            return value or {}
-        self.problems.append(Problem(f"{what} must be a mapping, not {value!r}", Location(str(self._folder))))
-        return {}
+    def _given(self, value: Any, *place: str | int) -> dict[str, Any]:
+        """A mapping of `molecule.yml`."""
+        return self.files.mapping(value, self._molecule, place)
+
+    def _listed(self, part: Mapping[str, Any], key: str, place: Place) -> list[Any]:
+        """A list of `molecule.yml`."""
+        return self.files.listed(part.get(key), self._molecule, (*place, key))
 
     def _platforms(self, config: Mapping[str, Any]) -> tuple[Platform, ...]:
-        given = config.get("platforms")
+        given = self._listed(config, "platforms", ())
         if not given:
             return (Platform(self._role_dir.name.replace("_", "-")),)
-        found = [self._platform(self._mapping(part, "platforms[]")) for part in given]
+        places: list[Place] = [("platforms", number) for number in range(len(given))]
+        found = [self._platform(self._given(part, *at), at) for part, at in zip(given, places, strict=True)]
         names = [platform.name for platform in found]
-        for name in {name for name in names if names.count(name) > 1}:
-            self.problems.append(Problem(f"two platforms are called {name!r}", Location(str(self._folder))))
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            second = names.index(name, names.index(name) + 1)
+            self.files.problem(f"two platforms are called {name!r}", self._molecule, places[second])
         return tuple(found)
 
-    def _platform(self, part: Mapping[str, Any]) -> Platform:
-        networks = [net["name"] if isinstance(net, dict) else str(net) for net in part.get("networks") or ()]
-        tmpfs = part.get("tmpfs") or ()
-        mounts = [f"{at}:{how}".rstrip(":") for at, how in tmpfs.items()] if isinstance(tmpfs, dict) else tmpfs
+    def _platform(self, part: Mapping[str, Any], place: Place) -> Platform:
         return Platform(
             name=str(part.get("name") or self._role_dir.name),
-            groups=tuple(map(str, part.get("groups") or ())),
-            networks=tuple(networks),
-            tmpfs=tuple(map(str, mounts)),
-            capabilities=tuple(map(str, part.get("capabilities") or ())),
-            environment={str(key): str(value) for key, value in (part.get("env") or {}).items()},
+            groups=tuple(map(str, self._listed(part, "groups", place))),
+            networks=self._networks(part, place),
+            tmpfs=self._mounts(part, place),
+            capabilities=tuple(map(str, self._listed(part, "capabilities", place))),
+            environment=_texts(self._given(part.get("env"), *place, "env")),
             memory=str(part["memory"]) if part.get("memory") else None,
         )
 
+    def _networks(self, part: Mapping[str, Any], place: Place) -> tuple[str, ...]:
+        names = []
+        for number, network in enumerate(self._listed(part, "networks", place)):
+            name = network.get("name") if isinstance(network, dict) else network
+            if name:
+                names.append(str(name))
+                continue
+            message = f"networks: entry {number + 1} lacks name: it is {network!r}"
+            self.files.problem(message, self._molecule, (*place, "networks", number))
+        return tuple(names)
+
+    def _mounts(self, part: Mapping[str, Any], place: Place) -> tuple[str, ...]:
+        given = part.get("tmpfs")
+        if isinstance(given, dict):
+            return tuple(f"{at}:{how}".rstrip(":") for at, how in given.items())
+        return tuple(map(str, self._listed(part, "tmpfs", place)))
+
     def _variables(self, inventory: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        where = ("provisioner", "inventory")
         return {
-            f"{kind}/{name}": self._mapping(values, f"{kind}.{name}")
+            f"{kind}/{name}": self._given(values, *where, kind, str(name))
             for kind in ("group_vars", "host_vars")
-            for name, values in self._mapping(inventory.get(kind), kind).items()
+            for name, values in self._given(inventory.get(kind), *where, kind).items()
         }
 
     def _play(self, playbooks: Mapping[str, Any], name: str) -> Path | None:
@@ -199,42 +203,37 @@ class _Reader:
         if path.exists():
             return path.resolve()
         if name in playbooks:
-            self.problems.append(Problem(f"the playbook of {name} is not there", Location(str(path))))
+            self.files.problem(f"the playbook of {name} is not there", path)
         return None
 
     def _faults(self) -> tuple[Fault, ...]:
-        path = self._folder / "preflight_faults.yaml"
-        return tuple(
-            Fault(str(part["name"]), tuple(part.get("tasks") or ()), str(part["message"]), part.get("vars") or {})
-            for part in self._listed(path, self._read(path, []), ("name", "message"))
-        )
+        path = self.files.own("preflight_faults")
+        needed, other = ("name", "message"), ("tasks", "vars")
+        entries = self.files.entries(self.files.read(path, []), path, needed=needed, other=other)
+        return tuple(self._fault(part, path, place) for place, part in entries)
 
-    def _varying(self, own: Mapping[str, Any]) -> tuple[Varying, ...]:
-        path = self._folder / VERIFICATION_FILE
-        parts = self._listed(path, own.get("varies") or [], ("path", "reason"))
-        return tuple(Varying(str(part["path"]), str(part["reason"])) for part in parts)
+    def _fault(self, part: Mapping[str, Any], path: Path, place: Place) -> Fault:
+        tasks = self.files.listed(part.get("tasks"), path, (*place, "tasks"))
+        checked = [self.files.mapping(task, path, (*place, "tasks", number)) for number, task in enumerate(tasks)]
+        given = self.files.mapping(part.get("vars"), path, (*place, "vars"))
+        return Fault(str(part["name"]), tuple(checked), str(part["message"]), given)
 
-    def _listed(self, path: Path, parts: Any, needed: tuple[str, ...]) -> list[dict[str, Any]]:
-        """The entries of a list of mappings that have what they need; the others are problems."""
-        if not isinstance(parts, list):
-            self.problems.append(Problem(f"must be a list, not {parts!r}", Location(str(path))))
-            return []
-        good = []
-        for number, part in enumerate(parts, start=1):
-            missing = [key for key in needed if not (isinstance(part, dict) and part.get(key))]
-            if missing:
-                self.problems.append(Problem(f"entry {number} lacks {', '.join(missing)}", Location(str(path))))
-            else:
-                good.append(part)
-        return good
+    def _verification(self) -> tuple[tuple[Varying, ...], dict[str, str]]:
+        """What varies, and the releases that the role does not run on."""
+        path = self.files.own("verification")
+        own = self.files.mapping(self.files.read(path, {}), path)
+        self.files.has_only(own, _OWN_KEYS, path)
+        parts = self.files.entries(own.get("varies"), path, ("varies",), needed=("path", "reason"))
+        varying = tuple(Varying(str(part["path"]), str(part["reason"])) for _, part in parts)
+        return varying, _texts(self.files.mapping(own.get("releases"), path, ("releases",)))
 
     def _tests(self, config: Mapping[str, Any]) -> Path | None:
-        verifier = self._mapping(config.get("verifier"), "verifier")
+        verifier = self._given(config.get("verifier"), "verifier")
         folder = self._folder / str(verifier.get("directory") or "tests")
         return folder if folder.is_dir() and any(folder.rglob("test_*.py")) else None
 
     def _note_what_is_not_followed(self, config: Mapping[str, Any], inventory: Mapping[str, Any]) -> None:
-        driver = self._mapping(config.get("driver"), "driver").get("name", "docker")
+        driver = self._given(config.get("driver"), "driver").get("name", "docker")
         if driver not in ("docker", "default", "podman"):
             self._notes.append(f"the driver {driver} is not used: hosts are our own systemd containers")
         if "links" in inventory:
@@ -244,3 +243,7 @@ class _Reader:
             for name in ("side_effect", "cleanup")
             if (self._folder / f"{name}.yml").exists()
         )
+
+
+def _texts(given: Mapping[str, Any]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in given.items()}

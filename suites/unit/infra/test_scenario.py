@@ -86,3 +86,66 @@ def test_releases_and_varying_files_are_read(tmp_path: Path) -> None:
     scenario = load_scenario(role(tmp_path, **{"verification.yaml": own}))
     assert scenario.exceptions == {"bullseye": "too old"}
     assert [(one.path, one.reason) for one in scenario.varying] == [("/etc/k*", "made there")]
+
+
+def problems(folder: Path, **files: str) -> list[str]:
+    """What is wrong with a scenario's files, without the folder that they are in."""
+    path = role(folder, **files)
+    with pytest.raises(InputError) as found:
+        load_scenario(path)
+    return [str(problem).removeprefix(f"{path}/molecule/default/") for problem in found.value.problems]
+
+
+def test_keys_that_nobody_reads_are_told_with_line_and_what_was_meant(tmp_path: Path) -> None:
+    own = "varying: []\nreleases: {}\nrelease: {}\nvaries:\n  - path: /etc/k*\n    reason: made there\n    resaon: x\n"
+    faults = "- name: a port\n  message: port\n  task: []\n- name: a name\n  message: name\n  colour: red\n"
+    assert problems(tmp_path, **{"verification.yaml": own, "preflight_faults.yaml": faults}) == [
+        "verification.yaml:1: unknown key 'varying' (known: varies, releases)",
+        "verification.yaml:3: unknown key 'release' (did you mean 'releases'?)",
+        "verification.yaml:7: unknown key 'varies[0].resaon' (did you mean 'reason'?)",
+        "preflight_faults.yaml:3: unknown key '[0].task' (did you mean 'tasks'?)",
+        "preflight_faults.yaml:6: unknown key '[1].colour' (known: name, message, tasks, vars)",
+    ]
+
+
+def test_own_files_may_end_in_yml(tmp_path: Path) -> None:
+    files = {"verification.yml": "releases: {bullseye: old}", "preflight_faults.yml": "[{name: a, message: b}]"}
+    scenario = load_scenario(role(tmp_path, **files))
+    assert scenario.exceptions == {"bullseye": "old"}
+    assert [fault.name for fault in scenario.faults] == ["a"]
+
+
+def test_two_files_of_which_one_would_be_lost_are_a_problem(tmp_path: Path) -> None:
+    found = problems(tmp_path, **{"verification.yml": "releases: {}", "verification.yaml": "releases: {}"})
+    assert found == ["verification.yml: verification.yaml stands beside it: one of them would not be read; remove one"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "said"),
+    [
+        ("networks: [{nme: x}]", "networks: entry 1 lacks name: it is {'nme': 'x'}"),
+        ("networks: 3", "platforms[0].networks must be a list, not 3"),
+        ("env: [A=b]", "platforms[0].env must be a mapping, not ['A=b']"),
+        ("groups: web", "platforms[0].groups must be a list, not 'web'"),
+        ("tmpfs: 5", "platforms[0].tmpfs must be a list, not 5"),
+    ],
+)
+def test_a_platform_of_another_shape_is_told_with_its_line(tmp_path: Path, platform: str, said: str) -> None:
+    found = problems(tmp_path, **{"molecule.yml": f"---\nplatforms:\n  - name: a\n    {platform}\n"})
+    assert found == [f"molecule.yml:4: {said}"]
+
+
+def test_platforms_and_faults_that_are_no_lists_are_told(tmp_path: Path) -> None:
+    faults = "- name: a\n  message: b\n  tasks: {command: x}\n- name: c\n  message: d\n  tasks: [x]\n  vars: [y]\n"
+    assert problems(tmp_path, **{"molecule.yml": "platforms: 3\n", "preflight_faults.yaml": faults}) == [
+        "molecule.yml:1: platforms must be a list, not 3",
+        "preflight_faults.yaml:3: [0].tasks must be a list, not {'command': 'x'}",
+        "preflight_faults.yaml:6: [1].tasks[0] must be a mapping, not 'x'",
+        "preflight_faults.yaml:7: [1].vars must be a mapping, not ['y']",
+    ]
+
+
+def test_an_alias_into_itself_does_not_hang(tmp_path: Path) -> None:
+    assert problems(tmp_path, **{"verification.yaml": "x: &a [*a]\n"}) == [
+        "verification.yaml:1: unknown key 'x' (known: varies, releases)"
+    ]

@@ -1,0 +1,134 @@
+"""A scenario's YAML files: what they hold, and where each thing that is wrong with them stands."""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import yaml
+
+from evolve.core.did_you_mean import did_you_mean
+from evolve.core.errors import Location, Problem
+
+_SUFFIXES: Final = (".yaml", ".yml")
+_DEPTH: Final = 5
+"""How deep keys have lines; an alias may lead into itself."""
+
+Place: TypeAlias = tuple[str | int, ...]
+"""The way to a value, such as `("platforms", 0, "env")`."""
+
+
+class ScenarioFiles:
+    """Reads the files of one scenario, and collects what is wrong with them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lines: dict[Path, Mapping[Place, int]] = {}
+        self.problems: list[Problem] = []
+
+    def own(self, stem: str) -> Path:
+        """The file of that name, `.yaml` or `.yml`, whether it is there or not; both at once are a problem."""
+        found = [path for suffix in _SUFFIXES if (path := self._folder / f"{stem}{suffix}").exists()]
+        if len(found) > 1:
+            self.problem(f"{found[0].name} stands beside it: one of them would not be read; remove one", found[1])
+        return found[0] if found else self._folder / f"{stem}{_SUFFIXES[0]}"
+
+    def read(self, path: Path, default: Any, *, changed: Callable[[str], str] = str) -> Any:
+        """What a file holds; `default` where it is not there, is empty or is no YAML.
+
+        Args:
+            path: the file.
+            default: see above.
+            changed: applied to the text before it is parsed.
+        """
+        if not path.exists():
+            return default
+        try:
+            text = changed(path.read_text("utf-8"))
+            data = yaml.safe_load(text)
+            self._lines[path] = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        except (OSError, UnicodeDecodeError) as error:
+            self.problem(f"cannot be read: {error}", path)
+            return default
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = mark.line + 1 if mark else None
+            self.problems.append(Problem(getattr(error, "problem", None) or str(error), Location(str(path), line)))
+            return default
+        return default if data is None else data
+
+    def problem(self, message: str, path: Path, place: Place = (), *, hint: str = "") -> None:
+        """Notes something wrong at a place of a file."""
+        line = self._lines.get(path, {}).get(place)
+        self.problems.append(Problem(message, Location(str(path), line), hint))
+
+    def mapping(self, value: Any, path: Path, place: Place = ()) -> dict[str, Any]:
+        """The value, if it is a mapping; nothing else than None may stand for an empty one."""
+        if value is None or isinstance(value, dict):
+            return value or {}
+        self.problem(f"{_named(place)}must be a mapping, not {value!r}", path, place)
+        return {}
+
+    def listed(self, value: Any, path: Path, place: Place = ()) -> list[Any]:
+        """The value, if it is a list; nothing else than None may stand for an empty one."""
+        if value is None or isinstance(value, list):
+            return value or []
+        self.problem(f"{_named(place)}must be a list, not {value!r}", path, place)
+        return []
+
+    def has_only(self, part: Mapping[str, Any], known: Collection[str], path: Path, place: Place = ()) -> None:
+        """Notes each key that nobody reads, with the one that was probably meant."""
+        for key in part:
+            if key not in known:
+                hint = did_you_mean(str(key), known) or f"known: {', '.join(known)}"
+                self.problem(
+                    f"unknown key {'.'.join(map(str, (*_words(place), key)))!r}", path, (*place, key), hint=hint
+                )
+
+    def entries(
+        self, parts: Any, path: Path, place: Place = (), *, needed: Collection[str], other: Collection[str] = ()
+    ) -> list[tuple[Place, dict[str, Any]]]:
+        """The entries of a list of mappings that have what they need, each with its place; the others are problems."""
+        good = []
+        for number, part in enumerate(self.listed(parts, path, place)):
+            at = (*place, number)
+            entry = part if isinstance(part, dict) else {}
+            self.has_only(entry, (*needed, *other), path, at)
+            missing = [key for key in needed if not entry.get(key)]
+            if missing:
+                where = f"{place[-1]}: " if place else ""
+                self.problem(f"{where}entry {number + 1} lacks {', '.join(missing)}", path)
+            else:
+                good.append((at, entry))
+        return good
+
+
+def _named(place: Place) -> str:
+    name = ".".join(_words(place))
+    return f"{name} " if name else ""
+
+
+def _words(place: Place) -> list[str]:
+    """`platforms[0]`, `env`: a list's entry belongs to the word before it."""
+    words: list[str] = []
+    for step in place:
+        if isinstance(step, int):
+            words[-1:] = [f"{words[-1] if words else ''}[{step}]"]
+        else:
+            words.append(str(step))
+    return words
+
+
+def _lines(node: yaml.Node | None, place: Place = ()) -> dict[Place, int]:
+    """The line of each key and each entry."""
+    found: dict[Place, int] = {}
+    if isinstance(node, yaml.MappingNode):
+        below = [(key.value, key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
+    elif isinstance(node, yaml.SequenceNode):
+        below = [(number, value, value) for number, value in enumerate(node.value)]
+    else:
+        return found
+    for step, marked, value in below:
+        found[(*place, step)] = marked.start_mark.line + 1
+        if len(place) < _DEPTH:
+            found |= _lines(value, (*place, step))
+    return found
