@@ -5,7 +5,7 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from evolve.core.errors import InputError
 from evolve.core.role_checks import Check
@@ -14,18 +14,33 @@ from evolve.infra.verification import Finding, Verification, diffs, failed, not_
 
 CHECK: Final = Check.UPGRADE
 _MANY: Final = "200"
+_NONE: Final = "no commit holds another version of the role"
+
+
+class Earlier(NamedTuple):
+    """The newest commit whose version of the role is not the one in the work tree."""
+
+    commit: str | None
+    why_none: str = ""
+    """Empty where there is one."""
+
+
+class _GitError(Exception):
+    """Git is not there, or does not answer; holds what it said."""
 
 
 def check(verification: Verification) -> Finding:
     """Fails when this version does not converge on what the last one left, or changes something again and again."""
     scenario = verification.scenario
-    commit = last_other_version(scenario.role_dir)
+    commit, why_none = last_other_version(scenario.role_dir)
     if commit is None:
-        return not_checked("no commit holds another version of the role")
+        return not_checked(why_none)
     with tempfile.TemporaryDirectory(prefix="anneal-upgrade-") as folder:
-        old = _old_scenario(scenario, commit, Path(folder), verification.release)
-        if old is None:
-            return not_checked(f"the role as of commit {commit[:10]} has files that cannot be read")
+        try:
+            old = old_scenario(scenario, commit, Path(folder), verification.release)
+        except (_GitError, InputError) as error:
+            why = str(error).replace(f"{folder}/", "")
+            return not_checked(f"the role as of commit {commit[:10]} has files that cannot be read: {why}")
         return _upgraded(verification, old, commit)
 
 
@@ -53,45 +68,50 @@ def _upgraded(verification: Verification, old: Scenario, commit: str) -> Finding
         hosts.remove()
 
 
-def last_other_version(role_dir: Path) -> str | None:
-    """The newest commit whose version of the role is not the one in the work tree; None without one, or without git."""
-    commits = _git(role_dir, "log", f"--max-count={_MANY}", "--format=%H", "--", ".")
-    for commit in (commits or "").split():
-        # Not everything below the role makes a version of it: its tests and texts converge nothing.
-        parts = [".", ":(exclude)molecule", ":(exclude)README.md"]
-        if _git(role_dir, "diff", "--quiet", commit, "--", *parts) is None and _git(
-            role_dir, "ls-tree", commit, "tasks/"
-        ):
-            return commit
-    return None
+def last_other_version(role_dir: Path) -> Earlier:
+    """The newest commit whose version of the role is not the one in the work tree; says why there is none."""
+    try:
+        commits = _git(role_dir, "log", f"--max-count={_MANY}", "--format=%H", "--", ".").decode().split()
+        commit = next((commit for commit in commits if _is_another_version(role_dir, commit)), None)
+    except _GitError as error:
+        return Earlier(None, f"{_NONE}, as far as git tells: {error}")
+    return Earlier(commit) if commit else Earlier(None, _NONE)
 
 
-def _old_scenario(scenario: Scenario, commit: str, folder: Path, release: str) -> Scenario | None:
-    top = Path((_git(scenario.role_dir, "rev-parse", "--show-toplevel") or "").strip())
-    roles = scenario.role_dir.resolve().parent.relative_to(top.resolve())
-    archive = subprocess.run(
-        ["git", "-C", str(top), "archive", commit, str(roles)], stdout=subprocess.PIPE, check=False
-    )
-    if archive.returncode:
-        return None
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+def _is_another_version(role_dir: Path, commit: str) -> bool:
+    # Not everything below the role makes a version of it: its tests and texts converge nothing.
+    parts = [".", ":(exclude)molecule", ":(exclude)README.md"]
+    names = _git(role_dir, "diff", "--name-only", "--no-renames", commit, "--", *parts)
+    return bool(names) and bool(_git(role_dir, "ls-tree", commit, "tasks/"))
+
+
+def old_scenario(scenario: Scenario, commit: str, folder: Path, release: str) -> Scenario:
+    """The scenario as of a commit; its files, and the roles beside it in the repository, are put into a folder.
+
+    Raises:
+        _GitError: git does not hand the files out; says why.
+        InputError: the scenario of that commit has mistakes.
+    """
+    role = scenario.role_dir.resolve()
+    top = Path(_git(role, "rev-parse", "--show-toplevel").decode().removesuffix("\n")).resolve()
+    if role == top:
+        # Beside a repository that is one role stands nothing of its history.
+        place, words = Path(scenario.role), [f"--prefix={scenario.role}/", commit]
+    else:
+        roles = role.parent.relative_to(top)
+        place, words = roles / scenario.role, [commit, str(roles)]
+    with tarfile.open(fileobj=io.BytesIO(_git(top, "archive", "--format=tar", *words))) as tar:
         tar.extractall(folder, filter="data")
-    try:
-        return load_scenario(folder / roles / scenario.role, release=release)
-    except InputError:
-        return None
+    return load_scenario(folder / place, release=release)
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints; None when it fails, and for `diff --quiet` with a difference."""
+def _git(folder: Path, *arguments: str) -> bytes:
+    """What git prints; raises _GitError when it fails."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)
     except FileNotFoundError:
-        return None
-    return done.stdout if done.returncode == 0 else None
+        raise _GitError("it is not installed here") from None
+    if done.returncode:
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        raise _GitError(said or f"git {arguments[0]} ended with exit code {done.returncode}")
+    return done.stdout
