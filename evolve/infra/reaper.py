@@ -4,6 +4,7 @@ It leaves its parent at once, so that nobody waits for it and no signal of the t
 the end of the owner's process both tell that the owner has ended: a forked child may hold the pipe open for longer.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -50,16 +51,20 @@ def wait_for_end(owner: Owner) -> None:
 
 
 def reap(url: str, owner: Owner) -> None:
-    """Removes everything of the owner, again and again until nothing turns up any more."""
+    """Removes everything of the owner, again and again until nothing turns up any more.
+
+    An engine that is away or goes away meanwhile is asked again, for as long as PATIENCE_S.
+    """
     from evolve.core.errors import EnvironmentFault
-    from evolve.infra.docker_engine import connect
+    from evolve.infra.docker_engine import connect, docker_faults
     from evolve.infra.removal import remove_labelled
 
     deadline = time.monotonic() + PATIENCE_S
     quiet = 0
     while quiet < QUIET_PASSES and time.monotonic() < deadline:
         try:
-            found = remove_labelled(connect(url).client, f"{LABEL_OWNER}={owner}").found
+            with contextlib.closing(connect(url).client) as client, docker_faults("reap"):
+                found = remove_labelled(client, f"{LABEL_OWNER}={owner}").found
         except EnvironmentFault:
             found = 1
         quiet = quiet + 1 if not found else 0

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from evolve.infra.docker_engine import reason
+
 if TYPE_CHECKING:
     import docker
 
@@ -21,11 +23,17 @@ class Removal:
     problems: tuple[str, ...] = ()
     """Each with the thing's name and the engine's reason."""
 
+    @property
+    def removed(self) -> int:
+        """How many of them are gone now."""
+        return self.found - len(self.problems)
+
 
 def remove_labelled(client: "docker.DockerClient", label: str) -> Removal:
     """Removes all that carries `label` (`key` or `key=value`), running containers included.
 
-    Something that went away meanwhile is no problem. Errors of reaching the engine escape as they are.
+    Something that went away meanwhile is no problem, and what cannot be removed does not keep the rest. Errors of
+    listing what is there escape as the SDK raises them.
     """
     problems: list[str] = []
     found = 0
@@ -77,6 +85,7 @@ def _volumes(client: "docker.DockerClient", filters: dict[str, str]) -> _Things:
 
 def _attempt(name: str, remove: Callable[[], Any]) -> list[str]:
     import docker
+    import requests
 
     try:
         remove()
@@ -86,4 +95,7 @@ def _attempt(name: str, remove: Callable[[], Any]) -> list[str]:
         if exc.response is not None and exc.response.status_code == BUSY and "in progress" in str(exc):
             return []
         return [f"{name}: {exc.explanation or exc}"]
+    except requests.exceptions.RequestException as exc:
+        # A container that ends slowly takes longer than an answer may.
+        return [f"{name}: {reason(exc)}"]
     return []

@@ -1,0 +1,41 @@
+from collections.abc import Iterator
+
+import pytest
+
+from evolve.infra import reaper
+from evolve.infra.docker_engine import connect
+from evolve.infra.owner import LABEL_OWNER, Owner
+from evolve.infra.removal import Removal, remove_labelled
+from fixtures.scripted_engine import CUT, Answer, ScriptedEngine, scripted_engine
+
+LISTED = "GET /containers/json"
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedEngine]:
+    with scripted_engine() as running:
+        yield running
+
+
+def test_a_container_that_does_not_go_is_named_and_the_others_go(server: ScriptedEngine):
+    server.script = {
+        LISTED: [Answer(body=[{"Id": "1", "Names": ["/stubborn"]}, {"Id": "2", "Names": ["/other"]}])],
+        "DELETE /containers/1": [CUT],
+        "DELETE /containers/2": [Answer(204)],
+    }
+    engine = connect(server.url)
+    removal = remove_labelled(engine.client, LABEL_OWNER)
+    engine.client.close()
+    assert "DELETE /containers/2" in server.calls
+    assert [problem.partition(":")[0] for problem in removal.problems] == ["container stubborn"]
+    assert removal.removed == 1
+
+
+def test_what_could_not_be_removed_does_not_count_as_removed():
+    assert Removal(3, ("network net: it is in use",)).removed == 2
+
+
+def test_the_reaper_asks_again_after_an_engine_went_away_in_the_middle(server: ScriptedEngine):
+    server.script = {LISTED: [CUT, Answer(body=[])]}
+    reaper.reap(server.url, Owner.current())
+    assert server.calls.count(LISTED) == 1 + reaper.QUIET_PASSES
