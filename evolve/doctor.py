@@ -105,7 +105,9 @@ def _hosts(env: Mapping[str, str]) -> Finding:
     modules = ("ansible", "docker", "testinfra")
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        return Finding("hosts for roles", "absent", f"without {', '.join(missing)}; type: ./bootstrap.sh hosts")
+        return Finding(
+            "hosts for roles", "absent", f"without {', '.join(missing)}; type: pip install 'anneal-harness[infra]'"
+        )
     from evolve.infra import docker_engine
 
     try:
@@ -113,7 +115,9 @@ def _hosts(env: Mapping[str, str]) -> Finding:
     except EvolveError as exc:
         return Finding("hosts for roles", "absent", " ".join(str(exc).split()))
     engine.client.close()
-    return Finding("hosts for roles", "ok", f"Docker engine {engine.url} (cgroup v{engine.cgroup_version})")
+    unheeded = engine.unheeded(env)
+    detail = f"Docker engine {engine.url} (cgroup v{engine.cgroup_version})" + (f"; {unheeded}" if unheeded else "")
+    return Finding("hosts for roles", "ok", detail)
 
 
 def _endpoint(env: Mapping[str, str]) -> Finding:

@@ -30,6 +30,7 @@ Say = Callable[[str], None]
 def ensure(engine: DockerEngine, release: str, *, say: Say | None = None, upstream: str = UPSTREAM) -> str:
     """The tag of the release's image, which is built when the engine has none and refreshed once a day.
 
+    One that cannot be refreshed, as without a network, stays in use; the engine is not asked again by this process.
     The tag is the same for the same release, packages and recipe; `anneal-host:RELEASE` names the image too.
 
     Args:
@@ -79,21 +80,23 @@ def _lists_age_s(engine: DockerEngine, tag: str) -> float | None:
 
 
 def _is_fresh(engine: DockerEngine, tag: str) -> bool:
+    """Whether the image can be used as it is: its lists are of the day, or nobody gives us newer ones."""
     age = _lists_age_s(engine, tag)
-    return age is not None and age < LISTS_AGE_S
+    return age is not None and (age < LISTS_AGE_S or tag in engine.kept_images)
 
 
 def _make(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: str) -> None:
     """Builds the image, or gives an old one today's lists; an old one that cannot be refreshed stays in use."""
     is_refresh = _lists_age_s(engine, tag) is not None
-    base = _base(engine, release, tag, say, upstream)
-    say(f"{release.name}: fetching today's package lists")
     try:
+        base = _base(engine, release, tag, say, upstream)
+        say(f"{release.name}: fetching today's package lists")
         _build(engine, base_recipe.finish_dockerfile(base, release, int(time.time())), tag)
     except EnvironmentFault as fault:
         if not is_refresh:
             raise
-        logging.getLogger(__name__).warning("%s keeps yesterday's package lists: %s", tag, fault)
+        engine.kept_images.add(tag)
+        logging.getLogger(__name__).warning("%s keeps its old package lists: %s", tag, fault)
     with engine.doing(f"name image {tag}"):
         engine.client.images.get(tag).tag(NAME, release.name)
     _drop_replaced(engine, release)

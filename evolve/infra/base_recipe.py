@@ -50,15 +50,18 @@ LABEL_RELEASE = "anneal.release"
 LABEL_LISTS = "anneal.lists"
 """When the package lists in the image were fetched, in seconds since 1970."""
 
+UPDATE = "apt-get update --error-on=any"
+"""Fails when a mirror does not answer, which alone is a warning to apt; the option is older than bullseye's apt."""
+
 UPSTREAM_STEPS = f"""\
 ENV DEBIAN_FRONTEND=noninteractive
-RUN apt-get update && apt-get install -y --no-install-recommends {" ".join(PACKAGES)} && apt-get clean
+RUN {UPDATE} && apt-get install -y --no-install-recommends {" ".join(PACKAGES)} && apt-get clean
 """
 """On a registry's image, which holds neither Python nor systemd."""
 
 FINISH_STEPS = f"""\
 RUN rm -f /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/docker-clean /etc/apt/apt.conf.d/docker-gzip-indexes \\
-    /var/lib/dbus/machine-id && : >/etc/machine-id && apt-get update
+    /var/lib/dbus/machine-id && : >/etc/machine-id && {UPDATE}
 STOPSIGNAL SIGRTMIN+3
 ENV container=docker
 CMD ["{INIT}"]

@@ -24,7 +24,9 @@ ANSWER_TIMEOUT_S = 120
 
 PROBE_TIMEOUT_S = 10
 
-FIND_HINT = "start an engine with: ./bootstrap.sh hosts   (or set DOCKER_HOST to one that runs)"
+FIND_HINT = (
+    "./bootstrap.sh hosts, or python -m evolve.infra.prepare_hosts, starts one; or set DOCKER_HOST to one that runs"
+)
 
 
 def own_folder(env: Mapping[str, str]) -> Path:
@@ -56,6 +58,8 @@ class DockerEngine:
     has_apparmor: bool
     passed_over: tuple[str, ...] = ()
     """Addresses that were tried before this one, each with the reason why it was not taken."""
+    kept_images: set[str] = field(default_factory=set, repr=False)
+    """Tags of images whose package lists are old and could not be fetched anew in this process."""
     _watched: Owner | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -65,6 +69,12 @@ class DockerEngine:
         with docker_faults(f"{what} on the Docker engine at {self.url}", hint=hint):
             yield
 
+    def unheeded(self, env: Mapping[str, str]) -> str:
+        """What to tell whoever set DOCKER_HOST and got this engine instead; empty when there is nothing to tell."""
+        given = env.get("DOCKER_HOST")
+        lines = [line for line in self.passed_over if given and line.startswith(f"{given}: ")]
+        return f"DOCKER_HOST was passed over: {lines[0]}" if lines else ""
+
     def owner(self) -> Owner:
         """This process as an owner; from the first call on its end removes what it owns, `kill -9` included."""
         with self._lock:
@@ -73,19 +83,6 @@ class DockerEngine:
                 watch(owner, self.url)
                 self._watched = owner
             return self._watched
-
-    def can_nest(self, image: str) -> bool:
-        """Whether a privileged container starts here, which containers inside a host need."""
-        import docker
-
-        labels = self.owner().labels("nesting")
-        try:
-            self.client.containers.run(image, ["true"], privileged=True, remove=True, labels=labels)
-        except docker.errors.ImageNotFound as exc:
-            raise EnvironmentFault(f"no image {image} at {self.url}", hint="build it: ./bootstrap.sh hosts") from exc
-        except (docker.errors.APIError, docker.errors.ContainerError):
-            return False
-        return True
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import pytest
 from evolve.core.errors import EnvironmentFault
 from evolve.infra import docker_engine, local_engine
 from evolve.infra.docker_engine import addresses, docker_faults
+from fixtures.scripted_engine import scripted_engine
 
 
 def test_docker_host_is_tried_first_then_our_engine_then_the_usual_one():
@@ -35,6 +36,7 @@ def test_each_address_that_does_not_answer_is_named_with_its_reason(tmp_path: Pa
     assert f"unix://{tmp_path}/none.sock: no such socket" in message
     assert f"unix://{stale}: Connection refused: no engine listens there" in message
     assert "./bootstrap.sh hosts" in message
+    assert "python -m evolve.infra.prepare_hosts" in message
 
 
 def test_something_that_is_no_engine_is_passed_over_with_what_it_said(tmp_path: Path):
@@ -87,3 +89,13 @@ def test_a_process_file_that_names_another_process_is_not_our_engine(tmp_path: P
 def test_a_damaged_process_file_is_no_engine(tmp_path: Path, content: str):
     (tmp_path / "docker.pid").write_text(content, encoding="ascii")
     assert local_engine.running_pid(tmp_path) is None
+
+
+def test_who_set_docker_host_is_told_when_another_engine_was_taken():
+    with scripted_engine() as server:
+        engine = docker_engine.first_of(["unix:///nowhere.sock", server.url])
+        engine.client.close()
+    told = engine.unheeded({"DOCKER_HOST": "unix:///nowhere.sock"})
+    assert told == "DOCKER_HOST was passed over: unix:///nowhere.sock: no such socket"
+    assert engine.unheeded({"DOCKER_HOST": server.url}) == ""
+    assert engine.unheeded({}) == ""
