@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evolve.core.errors import EnvironmentFault
-from evolve.infra import apt_sources
+from evolve.infra import apt_sources, scratch
 from evolve.infra.base_recipe import PACKAGES
 
 PROGRAMS = ("mmdebstrap", "debootstrap")
@@ -32,7 +32,7 @@ def archive_of(release: str) -> Iterator[Path]:
     Raises:
         EnvironmentFault: neither program is here, or it failed; with the end of its log.
     """
-    with tempfile.TemporaryDirectory(prefix="anneal-host-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("image")) as folder:
         path = Path(folder) / f"{release}.tar"
         lines = apt_sources.source_lines(release, apt_sources.machine_uris())
         if shutil.which("mmdebstrap"):

@@ -15,11 +15,14 @@ from evolve.infra.host import Host
 from evolve.infra.host_commands import Completed
 from evolve.infra.owner import LABEL_LAB, LABEL_OWNER, Life, Owner
 from evolve.infra.removal import labelled, remove_labelled
+from evolve.infra.scratch import sweep_folders
 
 __all__ = ["Completed", "Host", "Lab", "Sweep", "sweep"]
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
-BASE_TMPFS = ("/run", "/run/lock", "/tmp")
+BASE_TMPFS = ("/run", "/run/lock", "/tmp:exec")
+"""As on a machine, programs may run in /tmp; Docker's default is that none may."""
+
 STOP_SIGNAL = "SIGRTMIN+3"
 """systemd's signal for an orderly halt."""
 
@@ -84,12 +87,12 @@ class Lab:
             release: the distribution's release, for the base image.
             image: an image instead of the release's, such as one of `save`.
             network: a name that `network()` returned; None is the engine's own bridge, where hosts have no names.
-            tmpfs: more mounts in memory, `PATH` or `PATH:OPTIONS` (`/data:size=1m`).
+            tmpfs: more mounts in memory, `PATH` or `PATH:OPTIONS` (`/data:size=1m`); one of /run or /tmp replaces ours.
             volumes: `SOURCE:PATH[:ro]`; a source without a slash is a volume of the lab.
             capabilities: added to what systemd needs.
             environment: of the host's first process, and of commands run on the host.
             memory: a limit such as `512m`.
-            privileged: for containers inside the host, where `engine.can_nest`.
+            privileged: for containers inside the host, where the engine allows that.
         """
         chosen = image or base_image.ensure(self.engine, release)
         options = self._boot_options(tmpfs, volumes, capabilities)
@@ -176,19 +179,21 @@ class Sweep:
     """What a sweep removed and left."""
 
     removed: int
+    """Things of the engine and folders of this machine that are gone now."""
     unseen: int
     """Things whose owner cannot be seen from here (another boot, machine or process namespace) and that were left."""
     problems: tuple[str, ...]
+    """What is left although its owner has ended, each with the engine's reason."""
 
 
 def sweep(engine: DockerEngine, *, unseen_too: bool = False) -> Sweep:
-    """Removes what owners left that have ended; never what a living owner or a stranger has.
+    """Removes what owners left that have ended, scratch folders too; never what a living owner or a stranger has.
 
     Args:
         engine: where to look.
         unseen_too: also what belongs to owners that cannot be seen from here: a person's word, never a default.
     """
-    removed, unseen = 0, 0
+    removed, unseen = sweep_folders(), 0
     problems: list[str] = []
     with engine.doing("sweep leftovers"):
         owners = Counter(labelled(engine.client, LABEL_OWNER))
@@ -197,7 +202,7 @@ def sweep(engine: DockerEngine, *, unseen_too: bool = False) -> Sweep:
             life = owner.life() if owner else Life.UNSEEN
             if life is Life.ENDED or (unseen_too and life is Life.UNSEEN):
                 removal = remove_labelled(engine.client, f"{LABEL_OWNER}={label}")
-                removed += removal.found
+                removed += removal.removed
                 problems += removal.problems
             elif life is Life.UNSEEN:
                 unseen += count

@@ -46,7 +46,7 @@ def _wait_for_service() -> DockerEngine:
 
 
 def start(releases: Sequence[str]) -> None:
-    """An engine and images; a second time there is nothing to do and it says so."""
+    """An engine and images; a second time only a trial boot and a sweep are left to do."""
     for release in releases:
         base_recipe.release_named(release)
     engine = an_engine()

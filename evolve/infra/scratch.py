@@ -1,0 +1,92 @@
+"""Folders for a while, whose names say which process they belong to: what a killed one left can be removed."""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from evolve.infra.owner import Life, Owner
+
+NAME = re.compile(r"anneal-[a-z]+-(?P<pid>\d+)-(?P<start>\d+)-(?P<realm>[0-9a-f]{8})-.+")
+
+
+def folder(kind: str, *, parent: Path | None = None) -> Path:
+    """A new folder of this process, `anneal-KIND-PID-START-REALM-XXXX`; whoever asked removes it.
+
+    Args:
+        kind: what it is for, a word in lower case.
+        parent: where; default: the folder for temporary files (TMPDIR).
+    """
+    return Path(tempfile.mkdtemp(prefix=prefix(kind), dir=parent))
+
+
+def prefix(kind: str) -> str:
+    """How the name of a folder of this process begins, for `tempfile`."""
+    me = Owner.current()
+    return f"anneal-{kind}-{me.pid}-{me.start}-{_realm(me)}-"
+
+
+def sweep_folders(parents: Iterable[Path] | None = None) -> int:
+    """Removes this user's folders whose process has ended, and returns how many.
+
+    Left alone are links, other users' folders, those of another boot, machine or process namespace, whose processes
+    cannot be seen from here, and those below which something is mounted.
+
+    Args:
+        parents: where to look; default: the folder for temporary files, and /tmp.
+    """
+    chosen = {Path(tempfile.gettempdir()), Path("/tmp")} if parents is None else set(parents)
+    return sum(_removed(entry) for parent in chosen for entry in _entries(parent) if _is_left_over(entry))
+
+
+def _realm(owner: Owner) -> str:
+    """A word for the boot and the process namespace, short enough for a socket's path below it."""
+    return hashlib.sha256(f"{owner.boot}:{owner.namespace}".encode()).hexdigest()[:8]
+
+
+def _entries(parent: Path) -> "list[os.DirEntry[str]]":
+    try:
+        with os.scandir(parent) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _is_left_over(entry: "os.DirEntry[str]") -> bool:
+    named = NAME.fullmatch(entry.name)
+    if named is None or not _is_own_folder(entry):
+        return False
+    me = Owner.current()
+    if named["realm"] != _realm(me):
+        return False
+    return Owner(int(named["pid"]), named["start"], me.boot, me.namespace).life() is Life.ENDED
+
+
+def _is_own_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        is_own = entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+        return is_own and entry.is_dir(follow_symlinks=False)
+    except OSError:
+        # Gone meanwhile: others sweep too.
+        return False
+
+
+def _removed(entry: "os.DirEntry[str]") -> bool:
+    """Whether it went; half of it is no more than is left for the next sweep."""
+    if _holds_mount(entry.path):
+        return False
+    shutil.rmtree(entry.path, ignore_errors=True)
+    return not os.path.lexists(entry.path)
+
+
+def _holds_mount(path: str) -> bool:
+    """Whether something is mounted below, which must not be emptied: who builds a system mounts /sys in it."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    real = os.path.realpath(path)
+    return any(f"{line.split(' ')[1]}/".startswith(f"{real}/") for line in mounts.splitlines())
