@@ -132,7 +132,7 @@ class Host:
         )
 
     def _boot_state(self, timeout_s: float) -> str:
-        """Waits inside the host for the boot's end; empty as long as systemd does not answer."""
+        """Waits inside the host for the boot's end; empty as long as systemd does not answer, or the boot hangs."""
         import docker
 
         try:
@@ -142,8 +142,8 @@ class Host:
                 ["systemctl", "is-system-running", "--wait"],
                 timeout_s=timeout_s,
             ).stdout.strip()
-        except docker.errors.APIError:
-            # It ended, or ends just now: the caller looks.
+        except (docker.errors.APIError, EnvironmentFault):
+            # It ended, or ends just now, or did not boot in time: the caller looks.
             return ""
 
     def journal(self, unit: str | None = None, lines: int = 200) -> str:
