@@ -46,7 +46,8 @@ class _Loader(yaml.SafeLoader):
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> _Located:
     found = _Located({str(key): value for key, value in loader.construct_mapping(node, deep=True).items()})
-    found.lines = {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
+    # As data, not as text: a key `yes` is True, and 0x10 is 16.
+    found.lines = {str(loader.construct_object(key, deep=True)): key.start_mark.line + 1 for key, _ in node.value}
     return found
 
 
@@ -68,28 +69,71 @@ class RoleArguments:
     defaults: Mapping[str, Any]
     spots: Mapping[str, str]
     """`file:line` of each default."""
+    problems: tuple[str, ...] = ()
+    """What of the specification cannot be read, each with `file:line`; it is left out of `options`, or empty there."""
 
 
 def read_arguments(role_dir: Path) -> RoleArguments:
     """The arguments of a role; raises yaml.YAMLError for a file that is no YAML."""
-    specs, options = _options(role_dir)
+    specs, options, problems = _options(role_dir)
     defaults: dict[str, Any] = {}
     spots: dict[str, str] = {}
     for path in _default_files(role_dir):
         data = _load(path)
         defaults |= data
         spots |= {key: f"{path.relative_to(role_dir.parent)}:{data.lines[key]}" for key in data}
-    return RoleArguments(options, specs, defaults, spots)
+    return RoleArguments(options, specs, defaults, spots, tuple(problems))
 
 
-def _options(role_dir: Path) -> tuple[Path, Mapping[str, Mapping[str, Any]] | None]:
+def _options(role_dir: Path) -> tuple[Path, Mapping[str, Mapping[str, Any]] | None, list[str]]:
     files = [role_dir / "meta" / f"argument_specs{suffix}" for suffix in SUFFIXES]
     for path in (*files, *(role_dir / "meta" / f"main{suffix}" for suffix in SUFFIXES)):
-        specs = _load(path).get("argument_specs") if path.exists() else None
-        if isinstance(specs, dict):
-            main = specs.get("main") or {}
-            return path, main.get("options") or {}
-    return files[0], None
+        data = _load(path) if path.exists() else _empty()
+        if data.get("argument_specs") is not None:
+            return path, *_Specification(path.name).options(data)
+    return files[0], None, []
+
+
+class _Specification:
+    """Reads one file of argument specifications, and collects what has another shape."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._problems: list[str] = []
+
+    def options(self, data: _Located) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
+        """The options of the entry point `main`, and what cannot be read; an option that is none is empty."""
+        options = self._below(self._below(self._below(data, "argument_specs"), "main"), "options")
+        return {name: self._option(options, name) for name in options}, self._problems
+
+    def _below(self, parent: _Located, key: str) -> _Located:
+        value = parent.get(key)
+        if isinstance(value, _Located):
+            return value
+        if value is not None:
+            self._note(parent, key, f"must be a mapping, {_shown(value)}")
+        return _empty()
+
+    def _option(self, options: _Located, name: str) -> Mapping[str, Any]:
+        value = options[name]
+        if not isinstance(value, _Located) or not value:
+            self._note(options, name, f"must be a mapping with its type and description, {_shown(value)}")
+            return {}
+        wrong = {
+            "type": not isinstance(value.get("type", ""), str),
+            "choices": not isinstance(value.get("choices") or [], list),
+        }
+        for key in (key for key, is_wrong in wrong.items() if is_wrong):
+            what = "one word" if key == "type" else "a list"
+            self._note(value, key, f"of {name} must be {what}, {_shown(value[key])}")
+        return {key: given for key, given in value.items() if not wrong.get(key)}
+
+    def _note(self, parent: _Located, key: str, what: str) -> None:
+        self._problems.append(f"{self._name}:{parent.lines[key]}: {key} {what}")
+
+
+def _shown(value: Any) -> str:
+    return f"not {value!r}" if value else "and is empty"
 
 
 def _default_files(role_dir: Path) -> list[Path]:
@@ -100,8 +144,10 @@ def _default_files(role_dir: Path) -> list[Path]:
 
 def _load(path: Path) -> _Located:
     data = yaml.load(path.read_text("utf-8"), Loader=_Loader)
-    if isinstance(data, _Located):
-        return data
+    return data if isinstance(data, _Located) else _empty()
+
+
+def _empty() -> _Located:
     empty = _Located()
     empty.lines = {}
     return empty
@@ -110,7 +156,7 @@ def _load(path: Path) -> _Located:
 def disagreements(arguments: RoleArguments) -> tuple[list[str], list[str]]:
     """What is wrong between specification and defaults, and what is merely worth a note."""
     options = arguments.options or {}
-    problems, notes = [], []
+    problems, notes = list(arguments.problems), []
     for name, value in arguments.defaults.items():
         spot = arguments.spots[name]
         if name not in options:
@@ -128,7 +174,7 @@ def disagreements(arguments: RoleArguments) -> tuple[list[str], list[str]]:
 
 
 def _wrong_default(value: Any, option: Mapping[str, Any]) -> Iterable[str]:
-    if _is_template(value):
+    if not option or _is_template(value):
         return
     if value is not None and not _is_of_type(value, str(option.get("type", "str"))):
         yield f"has the default {value!r}, which is no {option.get('type', 'str')}"
@@ -140,6 +186,8 @@ def _wrong_default(value: Any, option: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _wrong_option(option: Mapping[str, Any]) -> Iterable[str]:
+    if not option:
+        return  # told when it was read
     if not option.get("description"):
         yield "has no description"
     if option.get("type", "str") not in TYPES:

@@ -18,6 +18,8 @@ from evolve.infra.scenario import Scenario
 from evolve.infra.verification import Finding, failed, not_checked, passed, relative
 
 TIMEOUT_S: Final = 900.0
+_NO_TESTS_CODE: Final = 5
+"""Pytest's exit code when it found nothing to run."""
 
 
 def run_tests(scenario: Scenario, hosts: HostSet, *, timeout_s: float = TIMEOUT_S) -> Finding:
@@ -57,7 +59,7 @@ def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float
             str(tests),
         ]
         output, code = _run(command, scenario, _environment(scenario, hosts), timeout_s)
-        return _finding(report, output, code)
+        return finding(report, output, code)
 
 
 def _run(command: list[str], scenario: Scenario, environment: dict[str, str], timeout_s: float) -> tuple[str, int]:
@@ -104,18 +106,21 @@ def _environment(scenario: Scenario, hosts: HostSet) -> dict[str, str]:
     return {**kept, **scenario.environment, **own}
 
 
-def _finding(report: Path, output: str, code: int) -> Finding:
+def finding(report: Path, output: str, code: int) -> Finding:
+    """What came of a pytest: its report in JUnit's XML, what it printed, and its exit code."""
     if not report.exists():
         return failed([f"the tests did not run: {output.strip()[-1_500:]}"])
     cases = list(ElementTree.parse(report).getroot().iter("testcase"))
     reasons = [f"{_name(case)}: {why[:1_500]}" for case in cases for why in _said(case, "failure", "error")]
     skipped = [f"not tested: {_name(case)} was skipped: {why}" for case in cases for why in _said(case, "skipped")]
+    if not cases and code == _NO_TESTS_CODE:
+        return not_checked("no test was found")
     if reasons or code:
         return failed(
             reasons or [output.strip()[-1_500:]], evidence={"pytest's output": output[-8_000:]}, notes=skipped
         )
     if len(skipped) == len(cases):
-        return not_checked("every test was skipped" if cases else "no test was found", notes=skipped)
+        return not_checked("every test was skipped", notes=skipped)
     return passed(notes=[f"{len(cases) - len(skipped)} tests passed", *skipped])
 
 

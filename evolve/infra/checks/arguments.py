@@ -23,7 +23,7 @@ def check(verification: Verification) -> Finding:
     role_dir = verification.scenario.role_dir
     try:
         arguments = read_arguments(role_dir)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         return failed([f"{role_dir.name}: defaults/ or meta/ is no YAML: {error}"])
     if arguments.options is None:
         where = relative(arguments.specs, verification.scenario)

@@ -76,3 +76,38 @@ def test_vault_and_unsafe_values_are_read(tmp_path: Path) -> None:
 def test_each_option_that_can_be_wrong_gets_a_wrong_value(tmp_path: Path) -> None:
     arguments = read_arguments(role(tmp_path, ""))
     assert wrong_values(arguments) == {"demo_port": "not a number", "demo_level": "none of the choices"}
+
+
+def test_options_of_another_shape_are_told_with_their_line_and_the_others_checked(tmp_path: Path) -> None:
+    specs = (
+        SPECS + "      demo_empty:\n      demo_text: int\n      demo_kind: {type: [a], choices: 5, description: x}\n"
+    )
+    defaults = "demo_port: 81\ndemo_level: low\ndemo_empty: 1\ndemo_text: 2\ndemo_kind: three\n"
+    arguments = read_arguments(role(tmp_path, defaults, specs))
+    assert disagreements(arguments)[0] == [
+        "argument_specs.yml:6: demo_empty must be a mapping with its type and description, and is empty",
+        "argument_specs.yml:7: demo_text must be a mapping with its type and description, not 'int'",
+        "argument_specs.yml:8: type of demo_kind must be one word, not ['a']",
+        "argument_specs.yml:8: choices of demo_kind must be a list, not 5",
+        "demo/defaults/main.yml:1: demo_port has the default 81, and 80 is documented",
+    ]
+    assert list(wrong_values(arguments)) == ["demo_port", "demo_level"]
+
+
+@pytest.mark.parametrize(
+    ("specs", "problem"),
+    [
+        ("argument_specs: [main]\n", "argument_specs.yml:1: argument_specs must be a mapping, not ['main']"),
+        ("argument_specs:\n  main: [a]\n", "argument_specs.yml:2: main must be a mapping, not ['a']"),
+        (
+            "argument_specs:\n  main:\n    options:\n      - demo_port\n",
+            "argument_specs.yml:3: options must be a mapping, not ['demo_port']",
+        ),
+    ],
+)
+def test_a_specification_of_another_shape_is_told(tmp_path: Path, specs: str, problem: str) -> None:
+    assert disagreements(read_arguments(role(tmp_path, "", specs)))[0] == [problem]
+
+
+def test_a_default_whose_key_is_no_text_is_read(tmp_path: Path) -> None:
+    assert read_arguments(role(tmp_path, "yes: 1\n0x10: 2\n")).spots["16"] == "demo/defaults/main.yml:2"
