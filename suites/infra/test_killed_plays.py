@@ -17,7 +17,7 @@ from evolve.infra.plays import Play, Player
 DEADLINE_S = 20
 WORKER = """
 p=$$
-while ! tr '\\0' ' ' </proc/$p/cmdline | grep -q ansible_side; do p=$(sed -n 's/^PPid:\\t//p' /proc/$p/status); done
+while ! tr '\\0' ' ' </proc/$p/cmdline | grep -q ansible_sid[e]; do p=$(sed -n 's/^PPid:\\t//p' /proc/$p/status); done
 echo $p >{folder}/part; mv {folder}/part {folder}/worker
 exec sleep 600
 """
