@@ -7,9 +7,10 @@ from typing import Any, Final
 import yaml
 
 from evolve.core.role_checks import Check
+from evolve.infra.checks.own_changes import own_changes
 from evolve.infra.plays import Played
 from evolve.infra.role_arguments import disagreements, read_arguments, wrong_values
-from evolve.infra.verification import Finding, Verification, failed, passed, relative, spots
+from evolve.infra.verification import Finding, Verification, failed, passed, relative
 
 CHECK: Final = Check.ARGUMENTS
 _PARAMETERS: Final = (
@@ -32,25 +33,26 @@ def check(verification: Verification) -> Finding:
     reasons = [f"{role_dir.name}: {problem}" for problem in problems]
     wrong = wrong_values(arguments)
     if wrong:
-        reasons += _not_refused(verification, wrong)
-        notes.append(f"{len(wrong)} wrong arguments were tried")
+        not_refused, not_counted = _not_refused(verification, wrong)
+        reasons += not_refused
+        notes += [f"{len(wrong)} wrong arguments were tried", *not_counted]
     else:
         notes.append("no argument can be refused: all take any text")
     return failed(reasons, notes=notes) if reasons else passed(notes=notes)
 
 
-def _not_refused(verification: Verification, wrong: Mapping[str, Any]) -> list[str]:
-    """What is wrong with how the role takes wrong arguments, all at once."""
+def _not_refused(verification: Verification, wrong: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """What is wrong with how the role takes wrong arguments, all at once; and notes."""
     hosts = verification.untouched()
     before = hosts.states()
     played = hosts.converge(extra_vars=wrong)
     changed = verification.changed_between(before, hosts.states())
     if changed:
         verification.spoil(hosts)
-    changing = spots(played.changed, verification.scenario)
-    reasons = [f"with wrong arguments, {spot} changed something" for spot in changing]
-    reasons += [f"with wrong arguments, {what}" for what in changed] if not reasons else []
-    return [*reasons, *_not_named(played, wrong)]
+    found = own_changes(played, changed, verification.scenario)
+    reasons = [f"with wrong arguments, {spot} changed something" for spot in found.tasks]
+    reasons += [f"with wrong arguments, {what}" for what in found.hidden]
+    return [*reasons, *_not_named(played, wrong)], found.notes
 
 
 def _not_named(played: Played, wrong: Mapping[str, Any]) -> list[str]:

@@ -6,17 +6,10 @@ from typing import Any, Final
 import yaml
 
 from evolve.core.role_checks import Check, TaskLine
+from evolve.infra.checks.own_changes import own_changes
 from evolve.infra.plays import Played
 from evolve.infra.scenario import Fault, Scenario
-from evolve.infra.verification import (
-    Finding,
-    Verification,
-    failed,
-    not_checked,
-    passed,
-    relative,
-    spots,
-)
+from evolve.infra.verification import Finding, Verification, failed, not_checked, passed, relative
 
 CHECK: Final = Check.PREFLIGHT
 _ASSERTS: Final = ("assert", "ansible.builtin.assert", "fail", "ansible.builtin.fail")
@@ -32,27 +25,29 @@ def check(verification: Verification) -> Finding:
     reasons: list[str] = []
     evidence: dict[str, str] = {}
     lines: list[TaskLine] = []
+    not_counted: list[str] = []
     for fault in scenario.faults:
-        played, why = _broken(verification, fault)
+        played, why, notes = _broken(verification, fault)
         lines += played.lines
+        not_counted += [f"{fault.name}: {note}" for note in notes]
         reasons += [f"{fault.name}: {reason}" for reason in why]
         if why:
             evidence[f"what the role said: {fault.name}"] = played.why or "it converged"
     stopped = {(line.path, line.line) for line in lines if line.status == "failed"}
-    notes = [f"{len(scenario.faults)} requirements were broken", *_never_broken(scenario, stopped)]
+    notes = [f"{len(scenario.faults)} requirements were broken", *_never_broken(scenario, stopped), *not_counted]
     if reasons:
         return failed(reasons, evidence=evidence, notes=notes, tasks=lines)
     return passed(notes=notes, tasks=lines)
 
 
-def _broken(verification: Verification, fault: Fault) -> tuple[Played, list[str]]:
-    """What the role did with one broken requirement, and what is wrong with that."""
+def _broken(verification: Verification, fault: Fault) -> tuple[Played, list[str], list[str]]:
+    """What the role did with one broken requirement, what is wrong with that, and notes."""
     hosts = verification.fresh() if fault.tasks else verification.untouched()
     try:
         if fault.tasks:
             made = hosts.play_tasks(fault.name, fault.tasks)
             if not made.is_ok:
-                return made, [f"the fault could not be made: {made.why}"]
+                return made, [f"the fault could not be made: {made.why}"], []
         before = hosts.states()
         played = hosts.converge(extra_vars=fault.vars)
         changed = verification.changed_between(before, hosts.states())
@@ -61,10 +56,13 @@ def _broken(verification: Verification, fault: Fault) -> tuple[Played, list[str]
             hosts.remove()
     if changed and not fault.tasks:
         verification.spoil(hosts)
-    return played, [
+    found = own_changes(played, changed, verification.scenario)
+    reasons = [
         *_wrong_end(played, fault, verification.scenario),
-        *_changes(played, changed, verification.scenario),
+        *(f"{spot} reports a change before the role stopped" for spot in found.tasks),
+        *(f"{what} before the role stopped" for what in found.hidden),
     ]
+    return played, reasons, found.notes
 
 
 def _wrong_end(played: Played, fault: Fault, scenario: Scenario) -> list[str]:
@@ -74,11 +72,6 @@ def _wrong_end(played: Played, fault: Fault, scenario: Scenario) -> list[str]:
     if fault.message in said:
         return []
     return [f"expected a message that holds {fault.message!r}, got: {relative(played.why, scenario)}"]
-
-
-def _changes(played: Played, changed: list[str], scenario: Scenario) -> list[str]:
-    tasks = [f"{spot} reports a change before the role stopped" for spot in spots(played.changed, scenario)]
-    return tasks or [f"{what} before the role stopped" for what in changed]
 
 
 def _never_broken(scenario: Scenario, stopped: set[tuple[str, int]]) -> list[str]:
