@@ -1,8 +1,10 @@
 """Which checks of a role passed before and need not be run again: `--infra-skip-unchanged`."""
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evolve.core.role_checks import Check, CheckResult
 from evolve.providers.surroundings import cache_dir_of
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
     from evolve.infra.docker_engine import DockerEngine
     from evolve.infra.verification import Options
     from evolve.pytest_plugin.role_session import Subject
+
+_NAME: Final = re.compile(rb"[A-Za-z]\w{2,}")
+_OF_THIS_RUN: Final = re.compile(r"EVOLVE_(INSTANCE|RELEASE)|(MOLECULE|PYTEST)_.*|(OLD)?PWD|SHLVL")
+"""Variables that differ from run to run, or that the engine sets itself."""
 
 
 class Known(NamedTuple):
@@ -54,7 +60,12 @@ class UnchangedRoles:
         roles_dir = subject.role_dir.parent
         config = roles_dir.parent / "ansible.cfg"
         # The hash does not cover git's history, from which an upgrade begins.
-        words = (self._options.seed, self._options.is_every_interruption, last_other_version(subject.role_dir))
+        words = (
+            self._options.seed,
+            self._options.is_every_interruption,
+            last_other_version(subject.role_dir).commit,
+            sorted(mentioned(subject.role_dir, os.environ).items()),
+        )
         return role_hash(
             subject.role_dir,
             roles_dir,
@@ -63,3 +74,19 @@ class UnchangedRoles:
             options=repr(words),
             also=[config] if config.exists() else [],
         )
+
+
+def mentioned(role_dir: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of an environment whose names stand in a role's files: a play may depend on them.
+
+    A name that stands there by chance does no harm: the role is verified once more than need be.
+    """
+    names: set[bytes] = set()
+    for path in role_dir.rglob("*"):
+        if path.is_file() and ".git" not in path.relative_to(role_dir).parts:
+            names.update(_NAME.findall(path.read_bytes()))
+    return {
+        name: value
+        for name, value in environment.items()
+        if os.fsencode(name) in names and not _OF_THIS_RUN.fullmatch(name)
+    }
