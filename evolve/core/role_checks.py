@@ -85,7 +85,7 @@ class CheckResult:
     notes: tuple[str, ...] = ()
     """What was checked, and what could not be checked although the check passed."""
     evidence: Mapping[str, str] = field(default_factory=dict)
-    """Title to text: the failed tasks' output, diffs, the journal's end, the command that runs it again."""
+    """Title to text: the failed tasks' output, diffs, the journal's end, what runs it again."""
     seconds: float = 0.0
     tasks: tuple[TaskLine, ...] = ()
     """The tasks that ran for this check."""

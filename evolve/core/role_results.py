@@ -16,8 +16,13 @@ def to_json(result: CheckResult) -> dict[str, Any]:
     return {**data, "check": result.check.value, "outcome": result.outcome.value}
 
 
+def task_from_json(data: dict[str, Any]) -> TaskLine:
+    """One task of a result; the callback writes the same values, a line each."""
+    return TaskLine(**{**data, **{key: tuple(data[key]) for key in _TUPLES}})
+
+
 def from_json(data: dict[str, Any]) -> CheckResult:
     """The result that `to_json` was given."""
-    tasks = tuple(TaskLine(**{**task, **{key: tuple(task[key]) for key in _TUPLES}}) for task in data["tasks"])
+    tasks = tuple(map(task_from_json, data["tasks"]))
     given = {**data, "check": Check(data["check"]), "outcome": CheckOutcome(data["outcome"])}
     return CheckResult(**{**given, "notes": tuple(data["notes"]), "tasks": tasks})

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from evolve.core.errors import InputError
 from evolve.core.role_checks import CheckResult
 from evolve.report.console import Paint
 from evolve.report.roles_console import verification_lines
@@ -18,15 +19,22 @@ from evolve.report.roles_matrix import Verification
 def write_report(
     folder: Path, results: Sequence[CheckResult], *, started_s: float, seconds: float, paint: Paint
 ) -> Iterator[str]:
-    """Writes `index.html` and `junit.xml` into the folder; the lines say what they hold and where they are."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes `index.html` and `junit.xml` into the folder; the lines say what they hold and where they are.
+
+    Where the folder cannot be written, the last line says so: what was found is told in any case.
+    """
     verification = Verification(
         results, started_s, seconds, machine=_machine(), command=shlex.join(["pytest", *sys.argv[1:]])
     )
-    write_roles_html(str(folder / "index.html"), verification)
-    write_roles_junit(str(folder / "junit.xml"), verification)
     yield from verification_lines(verification, paint)
-    yield f"report: {os.path.relpath(folder / 'index.html')}"
+    try:
+        write_roles_html(str(folder / "index.html"), verification)
+        write_roles_junit(str(folder / "junit.xml"), verification)
+    except InputError as error:
+        why = "; ".join(f"{problem.where}: {problem.message}" for problem in error.problems)
+        yield f"no report: {why}; choose another folder with --infra-report"
+    else:
+        yield f"report: {os.path.relpath(folder / 'index.html')}"
 
 
 def _machine() -> str:

@@ -11,17 +11,20 @@ from typing import Any, Final
 import pytest
 
 from evolve.core.role_checks import CheckResult
+from evolve.pytest_plugin.role_order import heaviest_first
 from evolve.pytest_plugin.role_session import RoleSession
 from evolve.pytest_plugin.roles import RoleItem, RolesFile, RolesFolder
 
 _ATTRIBUTE: Final = "evolve_check"
 """Where a report carries the check's result, as JSON: pytest-xdist sends a report's plain attributes."""
+_LEFTOVERS: Final = "evolve_role_leftovers"
+"""Where a worker of pytest-xdist tells the controller what it could not clean up."""
 
 
 def run_side_by_side(config: pytest.Config) -> None:
     """Asks pytest-xdist for a worker a core, a role on one worker, unless the user said something else."""
     if config.option.numprocesses is None and not config.option.tx and not config.option.usepdb:
-        config.option.numprocesses = config.option.numprocesses or _cores()
+        config.option.numprocesses = _cores()
         if config.option.dist == "no":
             config.option.dist = "loadscope"
 
@@ -68,14 +71,17 @@ class RoleRuns:
         return RolesFile.from_parent(parent, path=file_path, roles=self._roles)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """With `--infra-changed`, deselects roles that did not change."""
+        """With `--infra-changed`, deselects roles that did not change; side by side, the longest roles begin first."""
         since = config.getoption("--infra-changed")
-        if not since:
-            return
-        always = set(config.getini("suite_roles_always"))
-        dropped = [item for item in items if isinstance(item, RoleItem) and not _is_wanted(item, since, always)]
-        config.hook.pytest_deselected(items=dropped)
-        items[:] = [item for item in items if item not in dropped]
+        if since:
+            always = config.getini("suite_roles_always")
+            roles = dict.fromkeys(item.subject.role_dir for item in items if isinstance(item, RoleItem))
+            same = {role for role in roles if role.name not in always and not _has_changed(role, since)}
+            dropped = {item for item in items if isinstance(item, RoleItem) and item.subject.role_dir in same}
+            config.hook.pytest_deselected(items=[item for item in items if item in dropped])
+            items[:] = [item for item in items if item not in dropped]
+        if hasattr(config, "workerinput") or getattr(config.option, "dist", "no") != "no":
+            items[:] = heaviest_first(items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Tells which checks are selected."""
@@ -105,11 +111,22 @@ class RoleRuns:
     def pytest_sessionfinish(self) -> None:
         """Removes the hosts."""
         self._roles.close()
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput[_LEFTOVERS] = self._roles.leftovers
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Takes what a worker of pytest-xdist could not clean up; one that crashed tells nothing."""
+        self._roles.leftovers += getattr(node, "workeroutput", {}).get(_LEFTOVERS, ())
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Writes the report and says where it is."""
-        if not self._results or hasattr(self._config, "workerinput"):
-            return
+        """Writes the report, says where it is, and what was left behind."""
+        if self._results:
+            self._report(terminalreporter)
+        for line in self._roles.leftovers:
+            terminalreporter.write_line(line, yellow=True)
+
+    def _report(self, terminalreporter: pytest.TerminalReporter) -> None:
         from evolve.pytest_plugin.role_report import write_report
         from evolve.report.console import Paint
 
@@ -125,15 +142,13 @@ def _given(config: pytest.Config) -> list[str]:
     return config.getoption("--infra-roles") or []
 
 
-def _is_wanted(item: RoleItem, since: str, always: set[str]) -> bool:
-    role = item.subject.role_dir
-    return role.name in always or _has_changed(role, since)
-
-
 def _has_changed(role_dir: Path, since: str) -> bool:
     """Whether the work tree holds another role than the commit did."""
     command = ["git", "-C", str(role_dir), "diff", "--quiet", since, "--", "."]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    try:
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    except FileNotFoundError:
+        raise pytest.UsageError(f"--infra-changed {since}: needs git, which is not on PATH") from None
     if done.returncode not in (0, 1):
         raise pytest.UsageError(f"--infra-changed {since}: git cannot tell: {done.stderr.strip()}")
     return done.returncode == 1

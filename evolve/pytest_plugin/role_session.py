@@ -1,5 +1,6 @@
 """What all role checks of one pytest process share: the engine, the process that plays, and one verification a role."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -48,6 +49,8 @@ class RoleSession:
         self._wanted: dict[Subject, set[Check]] = {}
         self._running: tuple[Subject, Verification] | None = None
         self._results: dict[Subject, list[CheckResult]] = {}
+        self.leftovers: list[str] = []
+        """What could not be cleaned up or remembered, one line each: it speaks against no check."""
 
     def expect(self, subject: Subject, check: Check) -> None:
         """Says that a check will be asked for: then what only other checks of its role need is left out."""
@@ -72,20 +75,28 @@ class RoleSession:
         return result
 
     def close(self) -> None:
-        """Removes all hosts and ends the processes."""
-        try:
-            self._end_running()
-        finally:
-            if self._unchanged is not None:
-                for subject, results in self._results.items():
-                    self._unchanged.record(subject, results)
-                self._unchanged.close()
-            for player in self._players.values():
-                player.close()
-            self._players.clear()
+        """Removes all hosts and ends the processes, each whatever becomes of the others."""
+        with contextlib.ExitStack() as stack:
             if self._engine is not None:
-                self._engine.client.close()
+                stack.callback(self._engine.client.close)
                 self._engine = None
+            for player in self._players.values():
+                stack.callback(player.close)
+            self._players.clear()
+            stack.callback(self._remember)
+            self._end_running()
+
+    def _remember(self) -> None:
+        """Keeps what passed, for `--infra-skip-unchanged`."""
+        unchanged, self._unchanged = self._unchanged, None
+        if unchanged is None:
+            return
+        try:
+            with contextlib.closing(unchanged):
+                for subject, results in self._results.items():
+                    unchanged.record(subject, results)
+        except EnvironmentFault as fault:
+            self.leftovers.append(f"what passed is not remembered: {fault}")
 
     def _checked(self, subject: Subject, check: Check, began: float) -> CheckResult:
         from evolve.infra.checks import all_checks
@@ -139,8 +150,14 @@ class RoleSession:
 
     def _end_running(self) -> None:
         running, self._running = self._running, None
-        if running is not None:
+        if running is None:
+            return
+        try:
             running[1].close()
+        except EnvironmentFault as fault:
+            (role_dir, release), advice = running[0], "./bootstrap.sh hosts sweep"
+            further = "" if advice in str(fault) else f" ({advice})"
+            self.leftovers.append(f"left behind by {role_dir.name}@{release}: {fault}{further}")
 
     def _looked(self) -> Missing | None:
         """Finds the engine, and removes what killed runs left on it."""
@@ -154,7 +171,10 @@ class RoleSession:
             self._engine = docker_engine.find()
         except EnvironmentFault as error:
             return Missing("docker", str(error))
-        sweep(self._engine)
+        try:
+            sweep(self._engine)
+        except EnvironmentFault as fault:
+            self.leftovers.append(f"left behind by earlier runs, if any: {fault}")
         return None
 
     def _found_engine(self) -> "DockerEngine":

@@ -4,14 +4,13 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.infra.base_recipe import DEFAULT_RELEASE
 from evolve.pytest_plugin.role_session import RoleSession, Subject, is_required
-
-DEFAULT_RELEASE: Final = "bookworm"
 
 
 class CheckFailed(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest's types hide it

@@ -16,6 +16,7 @@ from evolve.report.roles_matrix import (
     short_totals,
     slowest,
     unchecked,
+    without_frames,
 )
 from evolve.report.text import cut
 
@@ -77,7 +78,8 @@ def _words(row: Row) -> list[str]:
 def _trouble(cell: CheckResult, paint: Paint) -> Iterator[str]:
     word = "FAIL" if cell.outcome is CheckOutcome.FAILED else "ERROR"
     yield f"{paint(word, 'red')} {visible(cell.role)}@{visible(cell.release)} {cell.check} ({cell.seconds:.1f} s)"
-    yield from _indented(cell.reason or "no reason was given", "  ")
+    # pytest tells the whole reason above, and so does the page.
+    yield from _indented(without_frames(cell.reason) or "no reason was given", "  ")
     marked, _ = by_interest(cell.tasks)
     wanted = [task for task in marked if task.status != "changed"]
     yield from (f"  {task.status}: {visible(str(task))}" for task in wanted[:SHOWN_TASKS])

@@ -24,11 +24,12 @@ from evolve.report.roles_matrix import (
     slowest,
     totals,
     unchecked,
+    without_frames,
 )
 from evolve.report.text import cut
 
 REASON_LIMIT = 600
-"""Characters of a reason in the list of failures; below it stands whole."""
+"""Characters of a reason in the list of failures, without frames of tracebacks; below it stands whole."""
 
 _PARTS = (
     ("matrix", "Matrix"),
@@ -185,7 +186,7 @@ def _failures(table: Sequence[Row]) -> Iterator[str]:
 
 def _failure(cell: CheckResult) -> str:
     target = f'<a href="{link(anchor(cell))}">{inert(cell.role)} on {inert(cell.release)}: {cell.check}</a>'
-    reason = inert(cut(cell.reason.strip(), REASON_LIMIT)) or "no reason was given"
+    reason = inert(cut(without_frames(cell.reason).strip(), REASON_LIMIT)) or "no reason was given"
     return f'<tr><td>{state(cell.outcome)}</td><th scope="row">{target}</th><td class="lines">{reason}</td></tr>'
 
 

@@ -1,5 +1,6 @@
 """A verification of roles as its reports read it: the matrix, the slowest tasks, and what nobody checked."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ NOT_CHECKED_NOTE = "not "
 with what was not checked."""
 MARKED = ("failed", "unreachable", "changed")
 """States of tasks that a reader looks for; the others are `ok` and `skipped`."""
+
+_FRAMES = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)+")
 
 _WORST_FIRST = (
     CheckOutcome.FAILED,
@@ -36,7 +39,7 @@ class Verification:
     seconds: float
     """Wall clock; roles run side by side, so the checks' own seconds add up to more."""
     machine: str = ""
-    """One line: cores, memory, kernel, engine."""
+    """One line: cores, memory, kernel, Python."""
     version: str = __version__
     """Of the harness."""
     command: str = ""
@@ -169,6 +172,11 @@ def by_interest(tasks: Iterable[TaskLine]) -> tuple[Sequence[TaskLine], Sequence
 def first_line(text: str) -> str:
     """The first line that says something; empty where none does."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def without_frames(text: str) -> str:
+    """A text whose Python tracebacks are only their last lines, for where the text stands a second time."""
+    return _FRAMES.sub("", text)
 
 
 def headline(table: Sequence[Row]) -> str:

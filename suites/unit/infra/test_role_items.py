@@ -80,3 +80,13 @@ def test_only_changed_roles_and_those_that_are_always_wanted_are_selected(roles:
     assert len(collected(roles, "--infra-roles", "roles", "--infra-changed", "HEAD")) == 2 * CHECKS
     wrong = roles.runpytest("--collect-only", "-n", "0", "--infra-roles", "roles", "--infra-changed", "nope")
     assert "git cannot tell" in wrong.stdout.str() + wrong.stderr.str()
+
+
+def test_git_is_asked_once_a_role_whether_it_changed(roles: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = roles.path / "asked"
+    git = roles.mkdir("bin") / "git"
+    git.write_text(f'#!/bin/sh\necho "$2" >> {asked}\nexit 1\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent), prepend=":")
+    assert len(collected(roles, "--infra-roles", "roles", "--infra-changed", "HEAD")) == 2 * CHECKS
+    assert [line.rpartition("/")[2] for line in asked.read_text().splitlines()] == ["alpha", "beta"]

@@ -312,3 +312,13 @@ def test_long_evidence_ends_with_its_last_lines_and_says_so(tmp_path):
     assert "journal (the last 15 of 40 lines):" in found
     assert "    line 26\n" in found
     assert "line 25" not in found
+
+
+def test_a_traceback_stands_once_on_the_console_only_in_pytests_part(tmp_path):
+    trace = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    f()\nValueError: no\n'
+    told = replace(PASSED, outcome=CheckOutcome.ERROR, reason=f"a script failed on host one: {trace}look at it")
+    found = "\n".join(lines(report(told), tmp_path))
+    assert "  a script failed on host one: ValueError: no\n  look at it\n" in found
+    assert 'File "x.py"' not in found
+    assert "".join(roles_page(report(told))).count("x.py") == 1
+    assert roles_junit_text(report(told)).count("x.py") == 1

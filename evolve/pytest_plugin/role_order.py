@@ -1,0 +1,45 @@
+"""The order of roles that run side by side: the longest begins first, so that no worker idles at the end."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evolve.pytest_plugin.role_session import Subject
+from evolve.pytest_plugin.roles import RoleItem
+
+
+def heaviest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The items with the roles in a new order; a role's checks stay together, and other items keep their places."""
+    grouped: dict[Subject, list[RoleItem]] = {}
+    for item in items:
+        if isinstance(item, RoleItem):
+            grouped.setdefault(item.subject, []).append(item)
+    weigh = cache(weight)
+    ordered = sorted(grouped, key=lambda subject: -weigh(subject.role_dir))
+    checks = iter([check for subject in ordered for check in grouped[subject]])
+    return [next(checks) if isinstance(item, RoleItem) else item for item in items]
+
+
+def weight(role_dir: Path) -> int:
+    """About how long a role takes, for comparison alone: its hosts times its tasks; the files alone decide it."""
+    scenario = _read(role_dir / "molecule" / "default" / "molecule.yml")
+    platforms = scenario.get("platforms") if isinstance(scenario, dict) else None
+    tasks = sum(_length(_read(path)) for path in (role_dir / "tasks").rglob("*.yml"))
+    return _length(platforms) * max(tasks, 1)
+
+
+def _length(data: Any) -> int:
+    """The entries of a list; 1 for what is none: its own check tells that."""
+    return len(data) if isinstance(data, list) and data else 1
+
+
+def _read(path: Path) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
