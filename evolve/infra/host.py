@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 UP = ("running", "degraded")
 BOOT_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 30
+TELL_TIMEOUT_S = 10
 MACHINE_ID = "/etc/machine-id"
 
 
@@ -113,37 +114,40 @@ class Host:
         """Returns systemd's state, `running` or `degraded` (a unit failed), once it has booted.
 
         Raises:
-            EnvironmentFault: it ended or did not boot in time; with the end of its log.
+            EnvironmentFault: it ended or did not boot in time; with what systemd waits for and the end of its log.
         """
         deadline = time.monotonic() + timeout_s
         state = "nothing yet"
         while time.monotonic() < deadline:
-            state = self._boot_state(max(1, deadline - time.monotonic())) or state
+            left_s = max(1, deadline - time.monotonic())
+            state = self._told("systemctl", "is-system-running", "--wait", timeout_s=left_s) or state
             if state in UP:
                 return state
             if not self.is_up:
                 break
             time.sleep(0.03)
-        outcome = f"did not boot within {timeout_s:g} s" if self.is_up else "ended while it booted"
         raise EnvironmentFault(
-            f"host {self.name} ({self.container}, image {self.image}) {outcome}; systemd says: {state}\n"
+            f"host {self.name} ({self.container}, image {self.image}) {self._why_not_up(timeout_s, state)}\n"
             f"{self.console()}",
             hint="docs/hosts.md: 'When a host does not boot'",
         )
 
-    def _boot_state(self, timeout_s: float) -> str:
-        """Waits inside the host for the boot's end; empty as long as systemd does not answer, or the boot hangs."""
+    def _why_not_up(self, timeout_s: float, state: str) -> str:
+        if not self.is_up:
+            return f"ended while it booted; systemd says: {state}"
+        state = self._told("systemctl", "is-system-running") or state
+        jobs = self._told("systemctl", "list-jobs", "--no-legend", "--no-pager")
+        waits = f"; it waits for these jobs:\n{jobs}" if jobs else ""
+        return f"did not boot within {timeout_s:g} s; systemd says: {state}{waits}"
+
+    def _told(self, *argv: str, timeout_s: float = TELL_TIMEOUT_S) -> str:
+        """What a command says of a host that boots; empty while nothing answers there, or when it does not end."""
         import docker
 
         try:
-            return run_in(
-                self._engine.client,
-                self.container,
-                ["systemctl", "is-system-running", "--wait"],
-                timeout_s=timeout_s,
-            ).stdout.strip()
+            return run_in(self._engine.client, self.container, argv, timeout_s=timeout_s).stdout.strip()
         except (docker.errors.APIError, EnvironmentFault):
-            # It ended, or ends just now, or did not boot in time: the caller looks.
+            # The host ended, or ends just now, or its boot hangs: the caller looks.
             return ""
 
     def journal(self, unit: str | None = None, lines: int = 200) -> str:
