@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evolve.pytest_plugin.role_session import Subject
 
 _NAME: Final = re.compile(rb"[A-Za-z]\w{2,}")
-_OF_THIS_RUN: Final = re.compile(r"EVOLVE_(INSTANCE|RELEASE)|(MOLECULE|PYTEST)_.*|(OLD)?PWD|SHLVL")
+_OF_THIS_RUN: Final = re.compile(r"EVOLVE_(INSTANCE|RELEASE)|(MOLECULE|PYTEST)_.*|(OLD)?PWD|SHLVL|TERM")
 """Variables that differ from run to run, or that the engine sets itself."""
 
 

@@ -29,7 +29,7 @@ def check(verification: Verification) -> Finding:
     for fault in scenario.faults:
         played, why, notes = _broken(verification, fault)
         lines += played.lines
-        not_counted += [f"{fault.name}: {note}" for note in notes]
+        not_counted += [f"{note} ({fault.name})" for note in notes]
         reasons += [f"{fault.name}: {reason}" for reason in why]
         if why:
             evidence[f"what the role said: {fault.name}"] = played.why or "it converged"
@@ -85,10 +85,13 @@ def _never_broken(scenario: Scenario, stopped: set[tuple[str, int]]) -> list[str
 
 
 def _asserts(path: Path) -> list[tuple[str, int]]:
-    """Name and line of each assert of a file of tasks."""
+    """Name and line of each assert of a file of tasks; none of one that is no YAML, which its play says."""
     if not path.exists():
         return []
-    tree = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+    try:
+        tree = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return []
     return _asserts_below(tree)
 
 
@@ -97,7 +100,7 @@ def _asserts_below(node: Any) -> list[tuple[str, int]]:
         return [found for part in node.value for found in _asserts_below(part)]
     if not isinstance(node, yaml.MappingNode):
         return []
-    keys = {key.value: value for key, value in node.value}
+    keys = {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
     if any(name in keys for name in _ASSERTS):
         name = keys["name"].value if "name" in keys else "an assert without a name"
         return [(name, node.start_mark.line + 1)]
