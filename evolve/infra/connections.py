@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from evolve.infra import scratch
+
 _ON_HOST: Final = (Path(__file__).parent / "on_host.py").read_bytes()
 # Short, and under another name than Python's: what looks for processes on the host is not to find it.
 _LOADER: Final = (
@@ -165,7 +167,7 @@ class Connections:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         # Not in TMPDIR: a socket's path must be shorter than 108 bytes.
-        self._folder = tempfile.TemporaryDirectory(prefix="anneal-connections-", dir="/tmp")
+        self._folder = tempfile.TemporaryDirectory(prefix=scratch.prefix("connections"), dir="/tmp")
         self.address = f"{self._folder.name}/socket"
         """What `ask` needs in the environment, as `ADDRESS`."""
         self._idle: dict[str, list[_Connection]] = {}

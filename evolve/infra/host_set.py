@@ -1,7 +1,7 @@
 """The hosts of one scenario, prepared and ready for plays; the inventory that plays and tests share."""
 
+import contextlib
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from evolve.core.errors import EnvironmentFault
-from evolve.infra import host_state
+from evolve.infra import host_state, scratch
 from evolve.infra.docker_engine import DockerEngine
 from evolve.infra.host_state import HostState
 from evolve.infra.hosts import Host, Lab
@@ -38,9 +38,7 @@ class Member:
 class HostSet:
     """The running hosts of a scenario."""
 
-    def __init__(
-        self, scenario: Scenario, members: tuple[Member, ...], player: Player, folder: Path, lab: Lab
-    ) -> None:
+    def __init__(self, scenario: Scenario, members: tuple[Member, ...], player: Player, folder: Path, lab: Lab) -> None:
         self.scenario = scenario
         self.members = members
         self.engine_url = lab.engine.url
@@ -159,8 +157,9 @@ class HostSets:
         """Removes all hosts, networks and images."""
         while self._folders:
             shutil.rmtree(self._folders.pop(), ignore_errors=True)
-        while self._labs:
-            self._labs.pop().close()
+        with contextlib.ExitStack() as stack:  # one that cannot be removed keeps no other
+            while self._labs:
+                stack.callback(self._labs.pop().close)
 
     def fresh(self) -> HostSet:
         """Hosts that ran nothing but `prepare.yml`.
@@ -171,7 +170,7 @@ class HostSets:
         lab = Lab(self._engine, label=_plain(self._scenario.role))
         self._labs.append(lab)
         members = tuple(self._member(lab, platform) for platform in self._scenario.platforms)
-        folder = Path(tempfile.mkdtemp(prefix="anneal-hosts-"))
+        folder = scratch.folder("hosts")
         self._folders.append(folder)
         hosts = HostSet(self._scenario, members, self._player, folder, lab)
         if self._scenario.prepare is not None and not self._images:
@@ -195,7 +194,7 @@ class HostSets:
             release=self._release,
             image=self._images.get(platform.name),
             network=networks[0] if networks else None,
-            tmpfs=[mount for mount in platform.tmpfs if mount.partition(":")[0] not in ("/run", "/run/lock", "/tmp")],
+            tmpfs=[mount for mount in platform.tmpfs if mount not in ("/run", "/run/lock", "/tmp")],
             capabilities=platform.capabilities,
             environment=platform.environment,
             memory=platform.memory,

@@ -10,6 +10,7 @@ from typing import Any
 
 from evolve.core.errors import EnvironmentFault, InputError, Problem
 from evolve.infra import base_image
+from evolve.infra.base_recipe import DEFAULT_RELEASE
 from evolve.infra.docker_engine import DockerEngine
 from evolve.infra.host import Host
 from evolve.infra.host_commands import Completed
@@ -70,7 +71,7 @@ class Lab:
         self,
         name: str,
         *,
-        release: str = "bookworm",
+        release: str = DEFAULT_RELEASE,
         image: str | None = None,
         network: str | None = None,
         tmpfs: Sequence[str] = (),

@@ -6,12 +6,10 @@ The child (`evolve.infra.ansible_side`) is the only place that imports Ansible; 
 import contextlib
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -22,6 +20,8 @@ from typing import Any, Final, Self
 
 from evolve.core.errors import EnvironmentFault
 from evolve.core.role_checks import TaskLine
+from evolve.core.role_results import task_from_json
+from evolve.infra import scratch
 from evolve.infra.connections import ADDRESS, Connections
 
 _CHILD: Final = Path(__file__).parent / "ansible_side"
@@ -73,8 +73,6 @@ class Played:
     log: str
     """What Ansible printed besides: warnings, syntax errors; its last 8,000 characters."""
     seconds: float
-    command: str
-    """The same play for a shell."""
 
     @property
     def is_ok(self) -> bool:
@@ -127,7 +125,7 @@ class Player:
         self._child: subprocess.Popen[str] | None = None
         self.connections = Connections(self._environment)
         """To the hosts; open as long as this is."""
-        self._folder = Path(tempfile.mkdtemp(prefix="anneal-plays-"))
+        self._folder = scratch.folder("plays")
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -173,7 +171,7 @@ class Player:
             ) from None
         seconds = time.monotonic() - began
         text = log.read_text("utf-8", "replace")[-8_000:] if log.exists() else ""
-        return Played(rc, _lines(lines), text, seconds, _command(play))
+        return Played(rc, _lines(lines), text, seconds)
 
     def _rc(self, play: Play, lines: Path, log: Path) -> int:
         child = self._running_child()
@@ -276,15 +274,4 @@ def _begun_last(lines: Path) -> str:
 def _lines(path: Path) -> tuple[TaskLine, ...]:
     if not path.exists():
         return ()
-    found = []
-    for text in path.read_text("utf-8").splitlines():
-        data = json.loads(text)
-        for key in ("items", "notified", "written"):
-            data[key] = tuple(data[key])
-        found.append(TaskLine(**data))
-    return tuple(found)
-
-
-def _command(play: Play) -> str:
-    roles = os.pathsep.join(str(folder) for folder in play.roles_path)
-    return f"ANSIBLE_ROLES_PATH={shlex.quote(roles)} {shlex.join(['ansible-playbook', *play.arguments()])}"
+    return tuple(task_from_json(json.loads(text)) for text in path.read_text("utf-8").splitlines())

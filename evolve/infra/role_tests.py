@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from evolve.core.errors import EnvironmentFault
-from evolve.infra import testinfra_connections
+from evolve.infra import scratch, testinfra_connections
 from evolve.infra.connections import ADDRESS
 from evolve.infra.host_set import HostSet
 from evolve.infra.scenario import Scenario
@@ -34,12 +34,12 @@ def run_tests(scenario: Scenario, hosts: HostSet, *, timeout_s: float = TIMEOUT_
         played = hosts.play(scenario.verify)
         if played.is_ok:
             return passed(notes=[f"{scenario.verify.name}: {len(played.lines)} results"], tasks=played.lines)
-        return failed([relative(played.why, scenario)], evidence={"to play it again": played.command})
+        return failed([relative(played.why, scenario)], tasks=played.lines)
     return not_checked(f"{scenario.role} has no tests: molecule/default/tests/test_*.py with testinfra would be run")
 
 
 def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float) -> Finding:
-    with tempfile.TemporaryDirectory(prefix="anneal-tests-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("tests")) as folder:
         report = Path(folder) / "report.xml"
         ini = Path(folder) / "pytest.ini"
         ini.write_text("[pytest]\naddopts =\n", "utf-8")

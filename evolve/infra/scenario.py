@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from evolve.core.errors import InputError
+from evolve.infra.base_recipe import DEFAULT_RELEASE
 from evolve.infra.scenario_files import Place, ScenarioFiles
 
 _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?-)([^}]*))?\})")
@@ -78,7 +79,7 @@ class Scenario:
     """What of the scenario's files is not followed."""
 
 
-def load_scenario(role_dir: Path, *, release: str = "bookworm", name: str = "default") -> Scenario:
+def load_scenario(role_dir: Path, *, release: str = DEFAULT_RELEASE, name: str = "default") -> Scenario:
     """The scenario `molecule/NAME` of a role; a role without one gets a single host and its defaults.
 
     Raises:

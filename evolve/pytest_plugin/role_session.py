@@ -115,11 +115,18 @@ class RoleSession:
             check=check,
             outcome=finding.outcome,
             reason="\n".join(finding.reasons),
-            notes=(*finding.notes, *(verification.scenario.notes if check is Check.CONVERGE else ())),
+            notes=(*finding.notes, *self._general_notes(verification, check)),
             evidence=finding.evidence,
             seconds=round(monotonic() - began, 2),
             tasks=finding.tasks,
         )
+
+    def _general_notes(self, verification: "Verification", check: Check) -> Sequence[str]:
+        """What holds for all checks of a role, and is told with one."""
+        if check is not Check.CONVERGE:
+            return ()
+        unheeded = self._found_engine().unheeded(os.environ)
+        return (*verification.scenario.notes, *([unheeded] if unheeded else ()))
 
     def _verification(self, subject: Subject) -> "Verification | str":
         """The role's verification, or why it does not run on the release."""

@@ -2,7 +2,8 @@
 
 import json
 import os
-import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from evolve.infra.connections import ADDRESS, ask
+from evolve.infra import testinfra_connections
+from evolve.infra.connections import ADDRESS
 from evolve.infra.docker_engine import DockerEngine
 from evolve.infra.hosts import Host, Lab
 from evolve.infra.plays import Play, Played, Player
@@ -35,7 +37,7 @@ class Reached:
 
     def processes(self) -> Sequence[str]:
         """The other ends of connections."""
-        found = self.host.run("pgrep", "-f", "python3 -c .*[R]uns commands on a host on request", check=False)
+        found = self.host.run("pgrep", "-x", "connection", check=False)
         return found.stdout.split()
 
 
@@ -76,6 +78,13 @@ def test_another_user_has_the_groups_of_now(reached: Reached) -> None:
     assert played.is_ok, played.why
 
 
+def test_root_too_has_the_groups_of_now(reached: Reached) -> None:
+    assert reached.play(WHO).is_ok
+    reached.host.run("sh", "-c", "groupadd late; usermod -aG late root")
+    played = reached.play({"name": "Groups", "ansible.builtin.shell": "id -nG | grep -w late"})
+    assert played.is_ok, played.why
+
+
 def test_a_password_is_still_asked_for(reached: Reached) -> None:
     reached.host.run("sh", "-c", "useradd -m visitor; echo visitor:secret-word | chpasswd; usermod -aG sudo visitor")
     allowed = {**WHO, "become": True}
@@ -101,21 +110,29 @@ def test_code_of_modules_is_kept_for_root_alone(reached: Reached) -> None:
     assert shown == "700 root"
     kept = reached.host.run("ls", "/run/anneal-code").stdout.split()
     assert len(kept) > 20
+    written = reached.host.run("stat", "-c", "%n %z", *(f"/run/anneal-code/{name}" for name in kept)).stdout
+    assert reached.play({"name": "Ping", "ansible.builtin.ping": {}}).is_ok
+    again = reached.host.run("stat", "-c", "%n %z", *(f"/run/anneal-code/{name}" for name in kept)).stdout
+    assert again == written, "code that is kept is compiled again"
     # Not even what somebody damaged is run: it is compiled again.
     reached.host.run("sh", "-c", "for file in /run/anneal-code/*; do echo no code >$file; done")
     played = reached.play({"name": "Ping", "ansible.builtin.ping": {}})
     assert played.is_ok, played.why
 
 
-def test_tests_of_a_role_use_the_same_connection(
-    reached: Reached, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in os.environ if name.startswith("DOCKER_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("DOCKER_HOST", engine.url)
+def test_tests_of_a_role_use_the_same_connection(reached: Reached, engine: DockerEngine, tmp_path: Path) -> None:
     assert reached.play(WHO).is_ok
-    monkeypatch.setenv(ADDRESS, reached.player.connections.address)
-    docker = shutil.which("docker")
-    assert docker is not None
-    assert ask([docker, "exec", "-i", reached.host.container], ["true"]) == (0, b"", b"")
-    assert len(reached.processes()) == 1
+    (tmp_path / "test_it.py").write_text(
+        "def test_it(host):\n    assert host.check_output('cat /proc/$PPID/comm') == 'connection'\n"
+        "    assert host.run('exit 3').rc == 3\n    assert host.file('/etc/passwd').contains('root')\n"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "PYTEST_"))}
+    words = [f"--hosts=docker://{reached.host.container}", "-q", "-n0", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words, "-p", testinfra_connections.__name__, str(tmp_path)],
+        env={**kept, "DOCKER_HOST": engine.url, ADDRESS: reached.player.connections.address},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr

@@ -94,7 +94,7 @@ MISTAKES = {
     ),
     "preparing that fails": Mistake(
         {f"{SCENARIO}/prepare.yml": FAILS},
-        ("prepare.yml does not prepare the hosts", "prepare.yml:5: Fail on page-host", "ansible-playbook"),
+        ("prepare.yml does not prepare the hosts", "prepare.yml:5: Fail on page-host", "mend prepare.yml"),
         outcome=CheckOutcome.ERROR,
     ),
     "preparing after which no host boots": Mistake(

@@ -287,3 +287,14 @@ def test_the_image_is_found_at_once_when_it_is_there(engine: DockerEngine):
     assert base_image.ensure(engine, "bookworm", say=said.append) == first
     assert said == []
     assert engine.client.images.get("anneal-host:bookworm").id == engine.client.images.get(first).id
+
+
+def test_a_boot_that_hangs_is_told_with_what_it_waits_for(hosts: Lab):
+    slow = hosts.start("slow")
+    unit = "[Service]\nType=oneshot\nExecStart=/bin/sleep 300\n[Install]\nWantedBy=multi-user.target\n"
+    slow.write("/etc/systemd/system/hangs.service", unit)
+    slow.run("systemctl", "enable", "hangs")
+    slow.kill()
+    slow._container.start()
+    with pytest.raises(EnvironmentFault, match=r"(?s)did not boot within 4 s; systemd says: starting.*hangs\.service"):
+        slow.wait_until_up(4)

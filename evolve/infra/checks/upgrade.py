@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from evolve.core.errors import InputError
 from evolve.core.role_checks import Check
+from evolve.infra import scratch
 from evolve.infra.scenario import Scenario, load_scenario
 from evolve.infra.verification import Finding, Verification, diffs, failed, not_checked, passed, relative, spots
 
@@ -35,7 +36,7 @@ def check(verification: Verification) -> Finding:
     commit, why_none = last_other_version(scenario.role_dir)
     if commit is None:
         return not_checked(why_none)
-    with tempfile.TemporaryDirectory(prefix="anneal-upgrade-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("upgrade")) as folder:
         try:
             old = old_scenario(scenario, commit, Path(folder), verification.release)
         except (_GitError, InputError) as error:
@@ -54,7 +55,7 @@ def _upgraded(verification: Verification, old: Scenario, commit: str) -> Finding
         played = hosts.converge()
         if not played.is_ok:
             why = relative(played.why, verification.scenario)
-            evidence = {"to play it again": played.command, **verification.journal(hosts)}
+            evidence = verification.journal(hosts)
             return failed([f"after commit {commit[:10]}, the role fails: {why}"], evidence=evidence, tasks=played.lines)
         again = hosts.converge()
         reasons = [

@@ -6,13 +6,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from evolve.infra import on_host
 from evolve.infra.connections import ADDRESS, Connections, ask
+from evolve.infra.on_host import LINGER_S
 
+ON_HOST = Path(on_host.__file__).read_bytes()
 HERE = ("env",)
 DEADLINE_S = 20
 
@@ -61,8 +64,18 @@ def test_a_daemon_that_keeps_the_output_open_holds_nobody_up() -> None:
     began = time.monotonic()
     answer = ask(HERE, ["sh", "-c", "sleep 60 & echo $!"])
     assert answer is not None
+    seconds = time.monotonic() - began
     os.kill(int(answer.stdout), signal.SIGKILL)
-    assert time.monotonic() - began < DEADLINE_S
+    assert seconds < 2 * LINGER_S
+
+
+@pytest.mark.usefixtures("connections")
+def test_a_daemon_that_goes_on_writing_is_told_that_nobody_reads(tmp_path: Path) -> None:
+    # dd ignores no signal: it ends by the one for a pipe that nobody reads.
+    log = tmp_path / "ended"
+    script = f"(dd if=/dev/zero bs=64k 2>/dev/null; echo $? >{log}) & sleep 0.1"
+    assert ask(HERE, ["sh", "-c", script]) is not None
+    wait_for(log.exists, "the daemon's end")
 
 
 @pytest.mark.usefixtures("connections")
@@ -99,6 +112,37 @@ def test_a_command_whose_host_ends_is_not_run_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("connections")
+def test_a_question_that_is_cut_half_way_runs_nothing(tmp_path: Path) -> None:
+    cut = ["sh", "-c", f'dd bs=1 count={len(ON_HOST) + 10_000} status=none | "$@"', "cut"]
+    marker = tmp_path / "ran"
+    assert ask(cut, ["sh", "-c", f"touch {marker}"], b"x" * 1_000_000) is None
+    assert not marker.exists()
+
+
+@pytest.mark.usefixtures("connections")
+def test_an_answer_that_is_cut_half_way_is_no_success() -> None:
+    cut = ["sh", "-c", '"$@" | dd bs=1 count=5000 status=none', "cut"]
+    answer = ask(cut, ["sh", "-c", "head -c 100000 /dev/zero"])
+    assert answer is not None
+    assert answer.rc == 137
+    assert b"the connection to the host closed while the command ran" in answer.stderr
+
+
+@pytest.mark.usefixtures("connections")
+def test_connections_that_ended_leave_no_file_and_no_process() -> None:
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    os.kill(_agent(), signal.SIGKILL)
+    os.kill(_agent(), signal.SIGKILL)
+    before = open_files()
+    for _ in range(5):
+        os.kill(_agent(), signal.SIGKILL)
+    assert _agent()
+    assert open_files() <= before + 1
+
+
+@pytest.mark.usefixtures("connections")
 def test_where_no_connection_can_be_had_there_is_no_answer() -> None:
     assert ask(["false"], ["true"]) is None
     assert ask(["no-such-engine"], ["true"]) is None
@@ -117,6 +161,24 @@ def test_the_environment_is_that_of_the_opening(monkeypatch: pytest.MonkeyPatch)
     assert answer.stdout == b"this else\n"
 
 
+@pytest.mark.usefixtures("connections")
+def test_a_command_sees_just_what_its_host_was_started_with() -> None:
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    answer = ask(["env", "-i", "A=b", f"PATH={path}"], ["env"])
+    assert answer is not None
+    assert sorted(answer.stdout.decode().split()) == ["A=b", f"PATH={path}"]
+
+
+@pytest.mark.usefixtures("connections")
+@pytest.mark.parametrize("word", ["with\0zero", "no-such-\udcff-program"])
+def test_a_word_that_no_program_can_have_is_told_and_breaks_nothing(word: str) -> None:
+    agent = _agent()
+    answer = ask(HERE, [word])
+    assert answer is not None
+    assert answer.rc == 127
+    assert _agent() == agent
+
+
 def test_closing_ends_all_of_it(connections: Connections) -> None:
     agent = _agent()
     connections.close()
@@ -133,7 +195,11 @@ def test_a_killed_run_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(ADDRESS, run.stdout.readline().strip())
         agent = _agent()
         run.kill()
+    wait_for(lambda: not Path(f"/proc/{agent}").exists(), "the end of the other end")
+
+
+def wait_for(is_so: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + DEADLINE_S
-    while Path(f"/proc/{agent}").exists():
-        assert time.monotonic() < deadline, "the other end still runs"
+    while not is_so():
+        assert time.monotonic() < deadline, f"{what} did not come within {DEADLINE_S} s"
         time.sleep(0.02)

@@ -19,7 +19,7 @@ def line(role: str, status: str, *, host: str = "one", path: str = "/roles/x/tas
 def found(folder: Path, *lines: TaskLine) -> OwnChanges:
     """Of a play in which the hosts changed, what counts against the role `demo`."""
     (folder / "demo").mkdir()
-    return own_changes(Played(2, lines, "", 1.0, ""), DIFFERENT, load_scenario(folder / "demo"))
+    return own_changes(Played(2, lines, "", 1.0), DIFFERENT, load_scenario(folder / "demo"))
 
 
 @pytest.mark.parametrize("before", ["", "common", "my.own.common"])

@@ -78,7 +78,7 @@ def test_a_second_converge_that_could_not_be_made_leaves_the_first(role: Path, p
 def converged(verification: Verification) -> Converged:
     """A first converge that ended well."""
     line = TaskLine("h", "slow", "t", "main.yml", 1, "command", "ok", 0.1)
-    return Converged(verification.fresh(), Played(0, (line,), "", 0.1, ""), {})
+    return Converged(verification.fresh(), Played(0, (line,), "", 0.1), {})
 
 
 @pytest.mark.parametrize(("rc", "why"), [(2, "the second converge fails"), (0, "the second converge reports changes")])
