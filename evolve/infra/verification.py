@@ -12,8 +12,9 @@ from typing import Final, TypeVar
 from evolve.core.errors import EnvironmentFault
 from evolve.core.role_checks import Check, CheckOutcome, TaskLine
 from evolve.infra.docker_engine import DockerEngine
+from evolve.infra.host_differences import changes
 from evolve.infra.host_set import HostSet, HostSets
-from evolve.infra.host_state import HostState, changes
+from evolve.infra.host_state import HostState
 from evolve.infra.plays import Played, Player
 from evolve.infra.scenario import Scenario
 

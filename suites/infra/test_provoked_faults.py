@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from evolve.infra.docker_engine import DockerEngine
+from evolve.infra.host_differences import differences
 from evolve.infra.host_set import HostSet, HostSets
-from evolve.infra.host_state import HostState, differences
+from evolve.infra.host_state import HostState
 from evolve.infra.hosts import Host
 from evolve.infra.plays import Player
 from evolve.infra.scenario import load_scenario

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from evolve.infra.host_state import changes, take
+from evolve.infra.host_differences import changes
+from evolve.infra.host_state import take
 from evolve.infra.hosts import Lab
 
 

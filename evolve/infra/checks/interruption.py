@@ -4,8 +4,9 @@ from fnmatch import fnmatch
 from typing import Final
 
 from evolve.core.role_checks import Check, TaskLine
+from evolve.infra.host_differences import Stale, differences, stale_units
 from evolve.infra.host_set import HostSet
-from evolve.infra.host_state import HostState, Stale, differences, stale_units
+from evolve.infra.host_state import HostState
 from evolve.infra.verification import Converged, Finding, Verification, failed, not_checked, passed, relative
 
 CHECK: Final = Check.INTERRUPTION

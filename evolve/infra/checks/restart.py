@@ -6,8 +6,9 @@ from typing import Final
 
 from evolve.core.role_checks import Check, CheckOutcome
 from evolve.infra.checks import function
+from evolve.infra.host_differences import differences
 from evolve.infra.host_set import HostSet
-from evolve.infra.host_state import HostState, UnitState, differences
+from evolve.infra.host_state import HostState, UnitState
 from evolve.infra.role_tests import run_tests
 from evolve.infra.verification import Finding, Verification, diffs, failed, passed, relative, spots
 
