@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -36,12 +35,6 @@ def player() -> Iterator[Player]:
         yield player
 
 
-needs_ansible = pytest.mark.skipif(
-    find_spec("ansible") is None, reason="needs Ansible: pip install 'anneal-harness[infra]'"
-)
-
-
-@needs_ansible
 def test_a_converge_that_hangs_is_played_once_and_told_once(role: Path, player: Player) -> None:
     verification = on_no_host(role, player)
     first = guarded(converge.check, verification)
@@ -65,7 +58,6 @@ def test_hosts_that_cannot_be_made_are_tried_once(role: Path, player: Player) ->
         assert "\n" not in finding.reasons[0]
 
 
-@needs_ansible
 def test_a_second_converge_that_could_not_be_made_leaves_the_first(role: Path, player: Player) -> None:
     verification = on_no_host(role, player)
     verification.__dict__["first"] = converged(verification)
