@@ -112,23 +112,36 @@ class Road:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._serve)
 
     def cut(self) -> None:
         self._path.unlink()
         for end in (self._listener, *self._ends):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        while self._threads:
+            self._threads.pop().join()
 
     def _serve(self) -> None:
         with self._listener, contextlib.suppress(OSError):
             while True:
                 here, _ = self._listener.accept()
-                there = socket.socket(socket.AF_UNIX)
-                there.connect(self._engine)
-                self._ends += [here, there]
-                for one, other in ((here, there), (there, here)):
-                    threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+                self._start(self._lead, here)
+
+    def _lead(self, here: socket.socket) -> None:
+        with here, socket.socket(socket.AF_UNIX) as there:
+            there.connect(self._engine)
+            self._ends += [here, there]
+            back = self._start(self._carry, there, here)
+            self._carry(here, there)
+            back.join()
+
+    def _start(self, does: Callable[..., None], *ends: socket.socket) -> threading.Thread:
+        thread = threading.Thread(target=does, args=ends)
+        self._threads.append(thread)
+        thread.start()
+        return thread
 
     @staticmethod
     def _carry(one: socket.socket, other: socket.socket) -> None:
