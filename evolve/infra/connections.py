@@ -232,7 +232,7 @@ class Connections:
         with self._lock:
             ended = [connection for connection in self._all if not connection.is_open]
             self._all = [connection for connection in self._all if connection not in ended]
-            idle = [connection for connection in self._idle.pop(key, []) if connection not in ended]
+            idle = [connection for connection in self._idle.pop(key, []) if connection.is_open]
             taken = idle.pop() if idle else None
             if idle:
                 self._idle[key] = idle

@@ -16,7 +16,7 @@ def check(verification: Verification) -> Finding:
     """Fails with every difference to the undisturbed hosts, and every unit that runs with an old configuration."""
     good = verification.converged
     ran = [line for line in good.played.lines if line.status != "skipped"]
-    points = [number for number, line in enumerate(ran, start=1) if line.status == "changed" and number < len(ran)]
+    points = _points(ran, verification)
     if not points:
         return not_checked("the converge has no change after which it could be interrupted")
     if not verification.options.is_every_interruption:
@@ -32,6 +32,15 @@ def check(verification: Verification) -> Finding:
         tasks += lines
     again = f"the same interruption again: --infra-seed {verification.options.seed}"
     return failed(reasons, evidence={"again": again}, notes=notes, tasks=tasks) if reasons else passed(notes=notes)
+
+
+def _points(ran: list[TaskLine], verification: Verification) -> list[int]:
+    """After which results to interrupt: one that changed something of each task, on a host chosen by the seed."""
+    by_task: dict[tuple[str, str], list[int]] = {}
+    for number, line in enumerate(ran[:-1], start=1):
+        if line.status == "changed":
+            by_task.setdefault((line.spot, line.task), []).append(number)
+    return [verification.random.choice(numbers) for numbers in by_task.values()]
 
 
 def _interrupted(verification: Verification, good: Converged, point: int) -> tuple[list[str], tuple[TaskLine, ...]]:

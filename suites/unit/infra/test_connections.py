@@ -103,6 +103,17 @@ def test_a_connection_that_ended_meanwhile_is_opened_again() -> None:
 
 
 @pytest.mark.usefixtures("connections")
+def test_that_of_another_host_too() -> None:
+    there = ("env", "THERE=1")
+    found = ask(there, ["sh", "-c", "echo $PPID"])
+    assert found is not None
+    os.kill(int(found.stdout), signal.SIGKILL)
+    wait_for(lambda: not is_running(int(found.stdout)), "its end")
+    assert _agent()  # sees that the other one ended
+    assert ask(there, ["true"]) == (0, b"", b"")
+
+
+@pytest.mark.usefixtures("connections")
 def test_a_command_whose_host_ends_is_not_run_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
     answer = ask(HERE, ["sh", "-c", f"echo ran >> {log}; kill -9 $PPID"])
@@ -196,6 +207,13 @@ def test_a_killed_run_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) 
         agent = _agent()
         run.kill()
     wait_for(lambda: not Path(f"/proc/{agent}").exists(), "the end of the other end")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def wait_for(is_so: Callable[[], bool], what: str) -> None:
