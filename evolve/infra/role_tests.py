@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from evolve.core.errors import EnvironmentFault
-from evolve.infra import scratch, testinfra_connections
+from evolve.infra import scratch
 from evolve.infra.connections import ADDRESS
 from evolve.infra.host_set import HostSet
 from evolve.infra.scenario import Scenario
 from evolve.infra.verification import Finding, failed, not_checked, passed, relative
 
 TIMEOUT_S: Final = 900.0
+_PLUGIN: Final = "evolve.infra.testinfra_connections"
 _NO_TESTS_CODE: Final = 5
 """Pytest's exit code when it found nothing to run."""
 
@@ -44,7 +45,7 @@ def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float
         ini = Path(folder) / "pytest.ini"
         ini.write_text("[pytest]\naddopts =\n", "utf-8")
         # A process of its own, as in Molecule: the tests' plug-ins and settings are not those of this run.
-        arguments = ["-p", "no:cacheprovider", "-p", "no:pytest-ansible", "-p", testinfra_connections.__name__]
+        arguments = ["-p", "no:cacheprovider", "-p", "no:pytest-ansible", "-p", _PLUGIN]
         where = [f"--ansible-inventory={hosts.inventory}", "--connection=ansible", "--hosts=ansible://all"]
         command = [
             sys.executable,

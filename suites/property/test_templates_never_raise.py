@@ -155,6 +155,7 @@ def test_any_text_renders_or_raises_our_error(text: str, variables: dict[str, An
 
 
 @settings(max_examples=300, deadline=None)
+@example("select", ["0"], [None, None], "strict")
 @given(st.sampled_from(sorted(FILTERS)), values, st.lists(values, max_size=3), modes)
 def test_any_filter_takes_anything(name: str, value: Any, arguments: list[Any], mode: Any) -> None:
     names = [f"p{index}" for index in range(len(arguments))]

@@ -242,7 +242,8 @@ def _select(wanted: bool) -> Filter:
     def choose(value: Value, test: Value = "truthy", argument: Value = UNDEFINED) -> Value:
         check = find_test(to_js_string(test))
         items = [] if value is None or value is UNDEFINED else items_of(value, "select" if wanted else "reject")
-        extra = [] if argument is UNDEFINED else [argument]
+        takes_more = check.__code__.co_argcount > 1  # as a JavaScript function, a test overlooks what it does not take
+        extra = [argument] if takes_more and argument is not UNDEFINED else []
         return TemplateList(item for item in items if (check(item, *extra) is True) == wanted)
 
     return choose
