@@ -83,8 +83,8 @@ class Repeated:
     """A further converge on converged hosts."""
 
     played: Played
-    changes: tuple[str, ...]
-    """What changed on the hosts meanwhile, `host: what` each; empty when no wanted check asks for it."""
+    changes: tuple[str, ...] | None
+    """What changed on the hosts meanwhile, `host: what` each; None when no wanted check asks for it."""
 
 
 _ON_OTHER_HOSTS: Final = frozenset((Check.PREFLIGHT, Check.INTERRUPTION, Check.UPGRADE))
@@ -183,7 +183,7 @@ class Verification:
     def _second(self) -> Repeated:
         hosts = self.converged.hosts
         if Check.HIDDEN_CHANGES not in self._wanted:
-            return Repeated(hosts.converge(), ())
+            return Repeated(hosts.converge(), None)
         before = hosts.states()
         played = hosts.converge()
         return Repeated(played, tuple(self.changed_between(before, hosts.states())))

@@ -55,3 +55,33 @@ def test_what_passed_is_skipped_while_nothing_changes(
     again.stdout.fnmatch_lines(["*unchanged: the role, its dependencies, the image and the harness are as they were*"])
     (roles.path / "roles" / "bare" / "tasks" / "main.yml").write_text(TASKS.replace("hello", "good morning"))
     roles.runpytest_subprocess(*words).assert_outcomes(passed=1)
+
+
+SILENT = """- name: Write the time
+  ansible.builtin.shell: date +%s.%N >/etc/when
+  changed_when: false
+"""
+HALF = """- name: Write one
+  ansible.builtin.command: touch /etc/one
+  args: {creates: /etc/one}
+  register: _one
+- name: Write the other
+  ansible.builtin.command: touch /etc/other
+  when: _one is changed
+"""
+
+
+@pytest.mark.parametrize(
+    ("tasks", "check", "said"),
+    [
+        (SILENT, "hidden-changes", "*/etc/when: its content changed, and no task reports it*"),
+        (HALF, "interruption", "*/etc/other: is missing*"),
+    ],
+)
+def test_a_check_that_is_selected_alone_looks_as_closely(
+    engine: DockerEngine, roles: pytest.Pytester, tasks: str, check: str, said: str
+) -> None:
+    (roles.path / "roles" / "bare" / "tasks" / "main.yml").write_text(tasks)
+    result = roles.runpytest("-n", "0", "--infra-roles", "roles", "-k", check)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([said])

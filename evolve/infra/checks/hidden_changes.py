@@ -17,6 +17,7 @@ def check(verification: Verification) -> Finding:
         raise InTheWayError("the second converge fails, so that hidden changes cannot be told")
     if second.played.changed:
         raise InTheWayError("the second converge reports changes, from which hidden ones cannot be told")
+    assert second.changes is not None, "nobody said that this check is wanted"
     hidden = list(second.changes)
     if hidden:
         by_itself = _by_itself(verification, second.played.seconds)

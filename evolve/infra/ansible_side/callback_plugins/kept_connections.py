@@ -7,7 +7,7 @@ not do (another user than root, a password's prompt, a host that has no Python),
 
 import os
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import connection_loader
 
@@ -84,10 +84,8 @@ def _keep_connections():
 
     def put_file(self, in_path, out_path):
         self._set_conn_data()
-        if not os.path.exists(in_path):
-            raise AnsibleFileNotFound(f"file or module does not exist: {in_path}")
         answer = None
-        if os.path.getsize(in_path) <= _MAX_FILE_BYTES:
+        if os.path.isfile(in_path) and os.path.getsize(in_path) <= _MAX_FILE_BYTES:
             with open(in_path, "rb") as file:
                 answer = _ask(self, f"cat > {self._shell.quote(self._prefix_login_path(out_path))}", file.read())
         if answer is None:
