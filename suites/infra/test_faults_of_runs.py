@@ -21,7 +21,8 @@ from evolve.infra.hosts import Host, Lab
 from evolve.infra.plays import Player
 from evolve.infra.scenario import load_scenario
 from fixtures.fault_trials import only_host, write
-from fixtures.user_runs import WITHIN_S, UserRun, children, descendants, wait_for, waiting_role
+from fixtures.processes import WITHIN_S, wait_for
+from fixtures.user_runs import UserRun, children, descendants, waiting_role
 
 pytestmark = pytest.mark.nightly
 

@@ -1,11 +1,11 @@
 """A play that is killed ends with all its processes; here the hosts are this machine."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 
 from evolve.core.errors import EnvironmentFault
 from evolve.infra.plays import Play, Player
+from fixtures.processes import is_running, wait_for
 
 DEADLINE_S = 20
 WORKER = """
@@ -35,26 +36,8 @@ def play(tmp_path: Path) -> Iterator[Callable[..., Play]]:
     (tmp_path / "play.yaml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
     yield lambda **options: Play(tmp_path / "play.yaml", tmp_path / "inventory.yaml", (), **options)
     for pid in (tmp_path / "shells").read_text().split():
-        wait_for(lambda pid=pid: is_gone(int(pid)) or end(int(pid)), f"the end of shell {pid}")
-
-
-def end(pid: int) -> bool:
-    os.kill(pid, signal.SIGKILL)
-    return False
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return True
-
-
-def wait_for(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not is_so():
-        assert time.monotonic() < deadline, f"{what} did not come within {DEADLINE_S} s"
-        time.sleep(0.02)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def worker(tmp_path: Path) -> int:
@@ -66,14 +49,14 @@ def test_a_converge_that_is_interrupted_goes_on_on_no_host(play: Callable[..., P
     with Player() as player:
         played = player.play(play(stop_after=1))
         assert played.rc < 0, played.why
-        wait_for(lambda: is_gone(worker(tmp_path)), "the end of the other host's task")
+        wait_for("the other host's task ends", lambda: not is_running(worker(tmp_path)), within_s=DEADLINE_S)
 
 
 def test_a_play_that_takes_too_long_is_ended_and_its_task_named(play: Callable[..., Play], tmp_path: Path) -> None:
     with Player(timeout_s=8) as player:
         with pytest.raises(EnvironmentFault, match=r"took longer than 8 s and was ended.*\n.*Do it") as caught:
             player.play(play())
-        wait_for(lambda: is_gone(worker(tmp_path)), "the end of the task")
+        wait_for("the task ends", lambda: not is_running(worker(tmp_path)), within_s=DEADLINE_S)
     assert "ansible-playbook" not in str(caught.value)
 
 
@@ -84,6 +67,6 @@ def test_a_killed_run_ends_its_play_whole(play: Callable[..., Play], tmp_path: P
         f"Player().play(Play(Path({str(given.playbook)!r}), Path({str(given.inventory)!r}), ()))"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as run:
-        wait_for((tmp_path / "worker").exists, "the task's beginning")
+        wait_for("the task begins", (tmp_path / "worker").exists, within_s=DEADLINE_S)
         run.kill()
-    wait_for(lambda: is_gone(worker(tmp_path)), "the end of the task")
+    wait_for("the task ends", lambda: not is_running(worker(tmp_path)), within_s=DEADLINE_S)

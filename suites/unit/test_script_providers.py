@@ -9,6 +9,7 @@ import pytest
 from evolve.core.answers import Answer, Request, TokenUsage
 from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError
 from fixtures.opened_providers import OpenedProviders
+from fixtures.processes import is_running
 
 FIELDS = """
 def call_api(prompt, options, context):
@@ -178,14 +179,6 @@ def test_a_command_that_hangs_ends_with_its_children(providers: OpenedProviders)
     deadline = time.monotonic() + 5
     while is_running(child):
         assert time.monotonic() < deadline
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
 
 
 def test_a_prompt_too_long_for_an_argument_is_said(providers: OpenedProviders) -> None:
