@@ -197,7 +197,9 @@ def _unchecked(table: Sequence[Row]) -> Iterator[str]:
         for gap in unchecked(table)
     ]
     if not gaps:
-        yield '<p class="hint">Nothing: every check was run on every role.</p>\n'
+        is_whole = all(len(row.cells) == len(Check) for row in table)
+        what = "every check was run on every role" if is_whole else "every check that was selected was run"
+        yield f'<p class="hint">Nothing: {what}.</p>\n'
         return
     yield '<p class="hint">What this verification says nothing about, with the reason.</p>\n'
     yield from _table("What was not checked", ("Check", "Why", "Roles"), iter(gaps))

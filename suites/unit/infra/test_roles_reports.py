@@ -295,6 +295,15 @@ def test_the_lines_tell_each_failure_with_reason_and_the_totals_last(tmp_path):
     assert re.search(r"FAIL: 2 failed, 1 error, 87 passed, .*; 214\.5 s\nagain: pytest suites/infra", found)
 
 
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [([Check.CONVERGE], "every check that was selected was run"), (list(Check), "every check was run on every role")],
+)
+def test_a_page_without_gaps_claims_no_more_than_was_selected(checks, said):
+    page = "".join(roles_page(report(*(replace(PASSED, check=check) for check in checks))))
+    assert f"Nothing: {said}." in page
+
+
 def test_a_good_verification_ends_with_pass(tmp_path):
     assert lines(report(PASSED), tmp_path)[-1] == "PASS: 0 failed, 1 passed, 9 not run; 1 role and release; 3.0 s"
 
