@@ -153,9 +153,11 @@ class _Connection:
 
     def close(self) -> None:
         """Ends it; a command that still runs on the host goes on, as with `docker exec`."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        # Of one that was waited for, the number may be another's by now.
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
         for pipe in (self._requests, self._answers, self._said):
             with contextlib.suppress(OSError):
                 pipe.close()
@@ -219,6 +221,8 @@ class Connections:
                 connection = connection or self._opened(request)
                 answer = connection.ask(request["argv"], data)
             except (_NotAskedError, OSError):
+                if connection is not None:
+                    connection.close()
                 if is_new:
                     return b"null\n"
                 continue
