@@ -9,8 +9,8 @@ from types import ModuleType
 from evolve_bench import Bench
 from evolve_splits import Case
 
-from evolve.core.errors import InputError, Problem
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.json_value import JsonValue
 from evolve.core.search.lookup import best_lookup
 
 

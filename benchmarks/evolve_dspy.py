@@ -17,8 +17,8 @@ from evolve_bench import Bench
 from evolve_meter import Channel
 from evolve_splits import Case
 
-from evolve.core.agents import CASE_SECTION
-from evolve.core.json_value import JsonValue
+from evolve.core.model.agents import CASE_SECTION
+from evolve.core.model.json_value import JsonValue
 
 Adapter = Literal["json", "chat"]
 

@@ -13,7 +13,7 @@ from evolve_bench import Bench
 from evolve_meter import BudgetSpent
 from evolve_splits import Case
 
-from evolve.core.errors import CannotEvaluate
+from evolve.core.model.errors import CannotEvaluate
 
 _COMPONENT = "system_prompt"
 _REFLECTION = {"temperature": 0.7, "top_p": 0.95, "max_tokens": 600}

@@ -16,10 +16,10 @@ from types import TracebackType
 
 from aiohttp import web
 
-from evolve.core.answers import Answer, Request, TokenUsage
-from evolve.core.errors import CannotEvaluate, EnvironmentFault
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Provider
+from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Provider
 
 _START_S = 30.0
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from evolve_splits import Interval, Outcome, accuracy, gain, harm
 
-from evolve.core.answers import TokenUsage
-from evolve.core.errors import InputError, Problem
-from evolve.core.json_value import JsonValue
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.json_value import JsonValue
 
 _OURS, _OPTIMIZERS = "anneal", ("gepa", "dspy", "dspy-chat")
 _LEAST, _OVER_ANCESTOR, _OVER_OPTIMIZERS = 0.55, 0.30, 0.25

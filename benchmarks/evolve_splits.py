@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from evolve.core.formats.yaml12 import parse_yaml
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 _Key = TypeVar("_Key", bound=Hashable)
 _ROUNDS = 10_000

@@ -20,7 +20,7 @@ from math import sqrt
 from statistics import NormalDist, fmean
 from typing import NamedTuple
 
-from evolve.core.answers import TokenUsage
+from evolve.core.model.answers import TokenUsage
 from evolve.core.search.alpha import next_alpha
 from evolve.core.search.gate import Pair, decide
 from fixtures.simulated import World

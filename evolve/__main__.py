@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from evolve import __version__
 from evolve.command_line import guarded
-from evolve.core.errors import ExitCode
+from evolve.core.model.errors import ExitCode
 
 _MODULES = {"adapt": "adaptation_manager", "lint-roles": "lint_roles", "report": "show_report"}
 """Commands whose module has another name: a package or a longer word stands in the way."""

@@ -21,8 +21,8 @@ from evolve.adapting import ask, take_in
 from evolve.command_line import guarded
 from evolve.core.adaptation import Labels, Order
 from evolve.core.adaptation_status import RunStatus, Said, Taken
-from evolve.core.errors import ExitCode
 from evolve.core.evolution_summary import Evolution
+from evolve.core.model.errors import ExitCode
 from evolve.core.reflection import Action
 from evolve.providers import ProviderSettings
 from evolve.reflecting import DEFAULT_AGENT, open_desk, provider_of, read_report

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evolve.argument_types import budget, positive
 from evolve.core.adaptation import PER_DAY
-from evolve.core.errors import InputError, Location, Problem
+from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.reflection import MODEL_ACTIONS, Action
 from evolve.reflecting import DEFAULT_AGENT
 from evolve.store.case_writer import CI_FOLDER

@@ -10,8 +10,8 @@ from evolve.core.adaptation_status import Said, Taken
 from evolve.core.cases.capture import NotCaptured, known_ids, make_case
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.redaction import CannotRedact, Redactor
-from evolve.core.errors import EnvironmentFault
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.json_value import JsonValue
 from evolve.core.reflection import Action, read_action
 from evolve.reflecting import ReflectionDesk, no_action
 from evolve.store.adaptation_queue import AdaptationQueue

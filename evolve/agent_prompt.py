@@ -3,8 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from evolve.core.agents import Agent, DemoBank, render_agent
-from evolve.core.json_value import JsonValue
+from evolve.core.model.agents import Agent, DemoBank, render_agent
+from evolve.core.model.json_value import JsonValue
 from evolve.core.templating.templates import Templates
 from evolve.store.agents import load_agent, load_bank
 

@@ -3,8 +3,8 @@
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
-from evolve.core.answers import TokenUsage
-from evolve.core.evolution_events import VOTE, CandidateScored, EvolutionEvent, RolloutScored
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.evolution_events import VOTE, CandidateScored, EvolutionEvent, RolloutScored
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.population import Candidate
 from evolve.core.search.tasks import Score, Task

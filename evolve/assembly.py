@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from evolve import agent_prompt
-from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.evidence import Evidence, evidence_path, parse_evidence
 from evolve.core.expand import expand
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import AnswerStore, Provider, Tools
-from evolve.core.suite import Evaluation, Prompt, ProviderSpec, ScriptRef, Suite
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import AnswerStore, Provider, Tools
+from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, ScriptRef, Suite
 from evolve.core.templating.templates import Templates
 from evolve.core.transforms import transform_vars
 from evolve.core.units import Unit, units

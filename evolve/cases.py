@@ -13,8 +13,8 @@ from typing import Any
 from evolve.command_line import guarded
 from evolve.core.cases.changes import labelled, pinned, redacted_again, retired, waived
 from evolve.core.cases.failure_case import FailureCase, to_mapping
-from evolve.core.errors import EnvironmentFault, EvolveError, ExitCode, InputError, Location, Problem
 from evolve.core.formats.yaml12 import dump_yaml
+from evolve.core.model.errors import EnvironmentFault, EvolveError, ExitCode, InputError, Location, Problem
 from evolve.providers import ProviderSettings
 from evolve.report.console import say
 from evolve.store.agents import find_agent, load_agent

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from evolve.core.errors import CannotEvaluate, EnvironmentFault, ExitCode, InputError
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, ExitCode, InputError
 from evolve.core.visible import visible
 
 INTERRUPTED = 128 + signal.SIGINT

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from evolve.core.errors import EvolveError, ExitCode
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.errors import EvolveError, ExitCode
+from evolve.core.model.suite import ProviderSpec
 from evolve.providers.credentials import safe_url, scrub
 from evolve.providers.embedded_models import SHIPPED, engine_version, find_model
 from evolve.providers.http_client import HttpCall, HttpClient, HttpReply

@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 
 from evolve.assembly import LoadedSuite, Settings, load
-from evolve.core.agents import Agent, Demo
-from evolve.core.errors import InputError, Location, Problem
+from evolve.core.model.agents import Agent, Demo
+from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.search.gate_history import GateRecord, usable_gate_families
 from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
 from evolve.core.search.tasks import Task

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from evolve.argument_types import budget, positive, whole
 from evolve.assembly import DEFAULT_PROVIDER, Settings
 from evolve.command_line import INTERRUPTED, guarded
-from evolve.core.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
-from evolve.core.evolution_events import (
+from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
+from evolve.core.model.evolution_events import (
     CandidateProposed,
     CaseRecorded,
     EvolutionEvent,

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from evolve.answering import Answering
-from evolve.core.evolution_events import CandidateScored, EvolutionEvent, GateDecided, GateStarted, RolloutScored
+from evolve.core.model.evolution_events import CandidateScored, EvolutionEvent, GateDecided, GateStarted, RolloutScored
 from evolve.core.search.gate import GateDecision, Pair, decide
 from evolve.core.search.population import Candidate
 from evolve.core.search.splits import sample

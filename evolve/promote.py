@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from evolve.command_line import guarded
-from evolve.core.errors import ExitCode
+from evolve.core.model.errors import ExitCode
 from evolve.promoting import (
     check_promotable,
     compared_agent,

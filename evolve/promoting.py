@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from evolve.core.agents import Agent, Demo
 from evolve.core.cases.failure_case import FailureCase
-from evolve.core.errors import InputError, Location, Problem
-from evolve.core.evolution_events import (
+from evolve.core.model.agents import Agent, Demo
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.evolution_events import (
     CaseRecorded,
     EvolutionEvent,
     EvolutionFinished,
@@ -18,7 +18,7 @@ from evolve.core.evolution_events import (
     Promoted,
     RolloutScored,
 )
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 from evolve.core.search.genome import agent_of, incumbent_of
 from evolve.core.templating.templates import Templates
 from evolve.store.agent_files import agent_text, write_agent

@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from typing import TextIO
 
 from evolve.command_line import guarded
-from evolve.core.errors import ExitCode, InputError, Location, Problem
+from evolve.core.model.errors import ExitCode, InputError, Location, Problem
 from evolve.reflecting import DEFAULT_AGENT, Outcome, ReflectionDesk, Report, open_desk, read_report, stdin_lines
 
 

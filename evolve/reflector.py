@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 
-from evolve.core.agents import Agent, Render, render_agent
-from evolve.core.answers import Request
-from evolve.core.errors import CannotEvaluate
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Ledger, Provider
+from evolve.core.model.agents import Agent, Render, render_agent
+from evolve.core.model.answers import Request
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Ledger, Provider
 
 
 class AgentReflector:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from evolve.command_line import guarded
-from evolve.core.agents import Agent, parse_agent
-from evolve.core.errors import ExitCode, InputError, Location, Problem
 from evolve.core.formats.front_matter import split_front_matter
+from evolve.core.model.agents import Agent, parse_agent
+from evolve.core.model.errors import ExitCode, InputError, Location, Problem
 from evolve.promoting import text_in
 from evolve.providers import ProviderSettings
 from evolve.report.console import say

@@ -5,18 +5,18 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from evolve.core.agents import Agent, AgentPrompt, Demo, DemoBank, Render, render_agent
-from evolve.core.answers import Answer, Request, TokenUsage
-from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.formats.json_text import json_or
-from evolve.core.json_value import JsonValue
 from evolve.core.judging import Judge, target, worst_error
-from evolve.core.ports import Ledger, Provider
+from evolve.core.model.agents import Agent, AgentPrompt, Demo, DemoBank, Render, render_agent
+from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Ledger, Provider
+from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec
+from evolve.core.model.verdicts import Verdict
 from evolve.core.search.genome import Genome, agent_of, demos_of
 from evolve.core.search.tasks import Score, Task
-from evolve.core.suite import Evaluation, Prompt, ProviderSpec
 from evolve.core.suite_dump import requirements_mapping
-from evolve.core.verdicts import Verdict
 
 SCORER_VERSION = 1
 """Raised when equal answers get other scores than before."""

@@ -8,19 +8,19 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import replace
 from typing import Literal, NamedTuple, Protocol
 
-from evolve.core.answers import Answer, Request
-from evolve.core.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
-from evolve.core.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
 from evolve.core.formats.json_text import json_or
-from evolve.core.json_value import JsonValue
 from evolve.core.judging import ErrorKind, Judge, Target, error_kind, target, worst_error
-from evolve.core.ports import Provider, Tools
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
+from evolve.core.model.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Provider, Tools
+from evolve.core.model.suite import Assertion, Evaluation, ProviderSpec, Suite
+from evolve.core.model.verdicts import Verdict
 from evolve.core.prompt_functions import MadePrompt, make_prompt, make_var, prompt_context
 from evolve.core.scoring import compared, repeated
-from evolve.core.suite import Assertion, Evaluation, ProviderSpec, Suite
 from evolve.core.templating.templates import Templates
 from evolve.core.units import Unit, repeats
-from evolve.core.verdicts import Verdict
 
 DEFAULT_CONCURRENCY = 8
 """Questions in flight where neither the suite (`maxConcurrency`) nor the user says."""

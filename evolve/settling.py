@@ -6,12 +6,12 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from evolve.assembly import Settings, opened_provider
-from evolve.core.agents import render_agent, search_key
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import normalised
 from evolve.core.cases.settling import settled
-from evolve.core.evolution_events import CaseRecorded
-from evolve.core.json_value import JsonValue
+from evolve.core.model.agents import render_agent, search_key
+from evolve.core.model.evolution_events import CaseRecorded
+from evolve.core.model.json_value import JsonValue
 from evolve.core.search.genome import Genome, incumbent_of
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.tasks import Task

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.command_line import guarded
-from evolve.core.errors import ExitCode
 from evolve.core.evolution_summary import Evolution
+from evolve.core.model.errors import ExitCode
 from evolve.providers import ProviderSettings
 from evolve.report.console import say
 from evolve.report.evolution_lines import summary_lines

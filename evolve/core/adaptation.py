@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeAlias
 
-from evolve.core.agents import Agent, AgentPrompt
 from evolve.core.cases.capture import Failure
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import fingerprint, normalised
 from evolve.core.cases.labels import label_assertions, label_problems
 from evolve.core.diagnostics import digest
-from evolve.core.errors import InputError, Problem
-from evolve.core.json_value import JsonValue
+from evolve.core.model.agents import Agent, AgentPrompt
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.json_value import JsonValue
 from evolve.core.reflection import Action
 
 PER_DAY = 4

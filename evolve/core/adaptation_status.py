@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from evolve.core.adaptation import Order, Step
-from evolve.core.evolution_events import CaseRecorded
+from evolve.core.model.evolution_events import CaseRecorded
 from evolve.core.reflection import Action
 
 

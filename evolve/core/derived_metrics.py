@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from evolve.core.errors import CannotEvaluate
-from evolve.core.events import PromptMetrics
 from evolve.core.javascript.engine import evaluate_javascript
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import DerivedMetric
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.events import PromptMetrics
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import DerivedMetric
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*")
 # mathjs, which promptfoo uses, knows these by name.

@@ -7,7 +7,7 @@ decide (exit code, use near a limit, events, placement, checks) and the log line
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"

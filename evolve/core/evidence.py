@@ -7,11 +7,11 @@ a tolerance.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from evolve.core.errors import InputError, Location, Problem
-from evolve.core.events import CaseResult
 from evolve.core.formats.front_matter import split_front_matter
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import Evaluation, Suite
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.events import CaseResult
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Evaluation, Suite
 
 NO_SPLIT = "(none)"
 """Where cases without `metadata.split` are counted."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from evolve.core.evolution_events import CandidateInfo, CandidateScored, RolloutScored
+from evolve.core.model.evolution_events import CandidateInfo, CandidateScored, RolloutScored
 
 Status = Literal["proposed", "screened out", "dropped", "scored", "accepted", "best"]
 """How far a candidate came: `best` was the best of its time."""

@@ -13,9 +13,9 @@ from types import UnionType
 from typing import Literal, TypeAlias, cast, get_args, get_origin
 
 from evolve.core.did_you_mean import did_you_mean
-from evolve.core.errors import InputError, Location, Problem
-from evolve.core.evolution_events import EvolutionEvent
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.evolution_events import EvolutionEvent
+from evolve.core.model.json_value import JsonValue
 
 KIND = "event"
 """The key that names the kind."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from evolve.core.answers import Answer, TokenUsage
-from evolve.core.errors import CannotEvaluate, InputError, Problem
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.javascript.engine import plain_value
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Files, Tools
-from evolve.core.suite import Assertion, AssertSet, Evaluation, Requirement
+from evolve.core.model.answers import Answer, TokenUsage
+from evolve.core.model.errors import CannotEvaluate, InputError, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Files, Tools
+from evolve.core.model.suite import Assertion, AssertSet, Evaluation, Requirement
 from evolve.core.user_code import FILE, call_javascript, call_python, is_javascript, is_python, split_reference
 
 __all__ = ["FILE", "is_script", "read_file_value", "script_context", "script_value"]

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
-from evolve.core.answers import Answer, Request, TokenUsage
-from evolve.core.errors import CannotEvaluate
 from evolve.core.formats.json_text import parse_json
 from evolve.core.javascript.engine import plain_value
 from evolve.core.javascript.values import to_js_string, to_json, truthy
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Embedder, Embedding, KnownEmbedder, Renderer, Tools
+from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Embedder, Embedding, KnownEmbedder, Renderer, Tools
+from evolve.core.model.suite import Assertion, TestOptions
+from evolve.core.model.verdicts import Check, Comparison, Verdict
 from evolve.core.scoring import to_fixed
-from evolve.core.suite import Assertion, TestOptions
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code import FILE, call_javascript, is_javascript, split_reference
-from evolve.core.verdicts import Check, Comparison, Verdict
 
 EPSILON: Final = 2.0**-52
 """JavaScript's Number.EPSILON, by which scores of this family may miss their threshold."""

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from evolve.core.errors import ExitCode
-from evolve.core.events import CaseResult
 from evolve.core.evidence import Evidence, SplitVerdict, judge, split_of
-from evolve.core.suite import Evaluation, Suite
+from evolve.core.model.errors import ExitCode
+from evolve.core.model.events import CaseResult
+from evolve.core.model.suite import Evaluation, Suite
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.engine import plain_value
 from evolve.core.javascript.values import to_json
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Tools
-from evolve.core.suite import Evaluation, ScriptRef
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Tools
+from evolve.core.model.suite import Evaluation, ScriptRef
 from evolve.core.user_code import call_javascript, call_python, is_python
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from evolve.core.did_you_mean import did_you_mean
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 Path: TypeAlias = tuple[str | int, ...]
 Kind: TypeAlias = Literal["value", "unknown key", "refused key", "ignored key"]

@@ -5,12 +5,12 @@ from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from evolve.core.answers import TokenUsage
-from evolve.core.events import CaseResult, PromptMetrics
 from evolve.core.javascript.values import to_js_string
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import Assertion, AssertSet, Requirement
-from evolve.core.verdicts import Verdict
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.events import CaseResult, PromptMetrics
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Assertion, AssertSet, Requirement
+from evolve.core.model.verdicts import Verdict
 
 ALL_PASSED = "All assertions passed"
 NO_ASSERTIONS = Verdict(True, 1.0, "No assertions")

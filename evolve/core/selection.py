@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evolve.core.errors import InputError, Problem
 from evolve.core.javascript.values import to_js_string
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import Evaluation, Test
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Evaluation, Test
 
 
 @dataclass(frozen=True, slots=True)

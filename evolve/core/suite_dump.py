@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evolve.core.formats.yaml12 import dump_yaml
-from evolve.core.suite import (
+from evolve.core.model.suite import (
     Assertion,
     AssertSet,
     Prompt,

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from evolve.core.assertions import find_type
-from evolve.core.errors import Problem
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import Assertion, AssertSet, Place, Prompt, Requirement, Test
+from evolve.core.model.errors import Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Assertion, AssertSet, Place, Prompt, Requirement, Test
 from evolve.core.templating.templates import syntax_problem
 
 _HINT = "templates are Nunjucks'; {% raw %}...{% endraw %} keeps braces as text"

@@ -7,10 +7,10 @@ called with both. Code of one line is an expression; code with a line break is a
 from collections.abc import Mapping
 from typing import Final
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_body, plain_value
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Files, Scripts, Tools
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Files, Scripts, Tools
 from evolve.core.user_code import (
     FILE,
     PythonFailed,

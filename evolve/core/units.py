@@ -4,8 +4,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from evolve.core.assertions import find_type
-from evolve.core.errors import InputError, Problem
-from evolve.core.suite import Assertion, Evaluation, Test
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.suite import Assertion, Evaluation, Test
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Final
 
-from evolve.core.errors import CannotEvaluate, EvolveError
 from evolve.core.javascript.engine import JsResult, call_javascript_file
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Files, Scripts, Tools
-from evolve.core.suite import ScriptRef
+from evolve.core.model.errors import CannotEvaluate, EvolveError
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Files, Scripts, Tools
+from evolve.core.model.suite import ScriptRef
 
 FILE: Final = "file://"
 JAVASCRIPT_SUFFIXES: Final = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts", ".tsx")

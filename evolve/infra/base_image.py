@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 from evolve.infra import base_filesystem, base_recipe
 from evolve.infra.base_recipe import LABEL_LISTS, LABEL_RELEASE, Release
 from evolve.infra.docker_engine import DockerEngine, docker_faults

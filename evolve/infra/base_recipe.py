@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from evolve.core.did_you_mean import did_you_mean
-from evolve.core.errors import InputError, Problem
+from evolve.core.model.errors import InputError, Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import tarfile
 import time
 from typing import TYPE_CHECKING, Any
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 from evolve.infra.docker_engine import DockerEngine
 from evolve.infra.host_commands import Completed, run_in, tail
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 from evolve.infra import host_state, scratch
 from evolve.infra.docker_engine import DockerEngine
 from evolve.infra.host_state import HostState

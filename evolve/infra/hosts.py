@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from evolve.core.errors import EnvironmentFault, InputError, Problem
+from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.infra import base_image
 from evolve.infra.base_recipe import DEFAULT_RELEASE
 from evolve.infra.docker_engine import DockerEngine

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 from evolve.infra.docker_engine import DockerEngine, connect
 
 ENGINE_PACKAGES = ("docker.io", "iptables")

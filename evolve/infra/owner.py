@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 
 LABEL_OWNER = "anneal.owner"
 LABEL_LAB = "anneal.lab"

@@ -18,9 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from evolve.core.errors import EnvironmentFault
-from evolve.core.role_checks import TaskLine
-from evolve.core.role_results import task_from_json
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.role_checks import TaskLine
+from evolve.core.model.role_results import task_from_json
 from evolve.infra import scratch
 from evolve.infra.connections import ADDRESS, Connections
 

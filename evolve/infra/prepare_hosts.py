@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from evolve.core.errors import EnvironmentFault, ExitCode, InputError
+from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError
 from evolve.infra import base_filesystem, base_image, base_recipe, hosts, local_engine
 from evolve.infra.docker_engine import DockerEngine, find, own_folder
 

@@ -55,7 +55,7 @@ def reap(url: str, owner: Owner) -> None:
 
     An engine that is away or goes away meanwhile is asked again, for as long as PATIENCE_S.
     """
-    from evolve.core.errors import EnvironmentFault
+    from evolve.core.model.errors import EnvironmentFault
     from evolve.infra.docker_engine import connect, docker_faults
     from evolve.infra.removal import remove_labelled
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from evolve.core.errors import InputError
+from evolve.core.model.errors import InputError
 from evolve.infra.base_recipe import DEFAULT_RELEASE
 from evolve.infra.scenario_files import Place, ScenarioFiles
 

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
-from evolve.core.errors import EnvironmentFault
-from evolve.core.role_checks import Check, CheckOutcome, TaskLine
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.role_checks import Check, CheckOutcome, TaskLine
 from evolve.infra.docker_engine import DockerEngine
 from evolve.infra.host_differences import changes
 from evolve.infra.host_set import HostSet, HostSets

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from evolve.core.answers import Answer, TokenUsage
-from evolve.core.json_value import JsonValue
+from evolve.core.model.answers import Answer, TokenUsage
+from evolve.core.model.json_value import JsonValue
 from evolve.providers.openai_replies import finish_reason
 
 

@@ -1,8 +1,8 @@
 """What user code behind a provider is told: promptfoo's `options` and `context`."""
 
-from evolve.core.answers import Request
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.answers import Request
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import ProviderSpec
 from evolve.providers.surroundings import Surroundings
 
 

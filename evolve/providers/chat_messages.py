@@ -3,9 +3,9 @@
 import json
 import re
 
-from evolve.core.errors import CannotEvaluate, InputError
 from evolve.core.formats.yaml12 import parse_yaml
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import CannotEvaluate, InputError
+from evolve.core.model.json_value import JsonValue
 
 _MESSAGES_IN_JSON = re.compile(r"\[\s*\{\s*\"(role|content)\"")
 

@@ -1,8 +1,8 @@
 """The provider `echo`: it answers with the prompt."""
 
-from evolve.core.answers import Answer, Request
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import ProviderSpec
 from evolve.providers.surroundings import Surroundings
 
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import evolve
-from evolve.core.errors import EnvironmentFault
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.json_value import JsonValue
 from evolve.providers.processes import is_alive
 from evolve.providers.surroundings import ProviderSettings
 

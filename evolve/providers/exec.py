@@ -12,10 +12,10 @@ import re
 import signal
 from pathlib import Path
 
-from evolve.core.answers import Answer, Request, TokenUsage
-from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError, Problem
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import ProviderSpec
 from evolve.providers.call_context import call_context, call_options
 from evolve.providers.config import number_of, place_of
 from evolve.providers.credentials import scrub, secret_values

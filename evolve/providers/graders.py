@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from evolve.core.errors import EnvironmentFault, InputError, Problem
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Embedder, Provider
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.errors import EnvironmentFault, InputError, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Embedder, Provider
+from evolve.core.model.suite import ProviderSpec
 
 DEFAULT_TEXT = "openai:chat:gpt-5.5-2026-04-23"
 DEFAULT_EMBEDDING = "openai:embedding:text-embedding-3-large"
@@ -17,7 +17,7 @@ Open = Callable[[ProviderSpec], Provider]
 
 
 class SuiteGraders:
-    """The graders of one suite; implements `evolve.core.ports.Graders`.
+    """The graders of one suite; implements `evolve.core.model.ports.Graders`.
 
     Args:
         providers: the suite's own, which a grader may name by id or label.

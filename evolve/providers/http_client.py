@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from evolve.core.errors import EnvironmentFault, InputError, Problem
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import EnvironmentFault, InputError, Problem
+from evolve.core.model.json_value import JsonValue
 from evolve.providers.credentials import safe_url, scrub, secret_headers
 from evolve.providers.retry import RetryPolicy, Transient, retry_after_s
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from evolve.core.errors import CannotEvaluate, EvolveError
 from evolve.core.javascript.engine import call_javascript_file, evaluate_body, plain_value
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import ProviderSpec, ScriptRef
+from evolve.core.model.errors import CannotEvaluate, EvolveError
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import ProviderSpec, ScriptRef
 from evolve.core.user_code import as_json, is_javascript, is_python, split_reference
 from evolve.providers.config import wrong
 from evolve.providers.surroundings import Surroundings

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from evolve.core.errors import CannotEvaluate
+from evolve.core.model.errors import CannotEvaluate
 from evolve.providers.http_client import HttpCall
 
 

@@ -6,11 +6,11 @@ They run in the embedded engine: no Node modules, no network, no state between c
 import hashlib
 import json
 
-from evolve.core.answers import Answer, Request
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.engine import call_javascript_file, plain_value
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import ProviderSpec
 from evolve.core.user_code import split_reference
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.call_context import call_context, call_options

@@ -8,10 +8,10 @@ import asyncio
 import os
 from collections.abc import Coroutine, Mapping
 
-from evolve.core.answers import Answer, Request
-from evolve.core.errors import InputError, Problem
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import plain_text
 from evolve.providers.config import check_keys, number_of, place_of
 from evolve.providers.embedded import EmbeddedServer

@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evolve.core.answers import Answer, Request
-from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError, Problem
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Embedding
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Embedding
+from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import plain_text
 from evolve.providers.config import check_keys, number_of, place_of, render_text, text_of, texts_of
 from evolve.providers.credentials import safe_url

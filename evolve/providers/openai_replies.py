@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from evolve.core.answers import Answer, TokenUsage
 from evolve.core.formats.json_text import json_or
-from evolve.core.json_value import JsonValue
+from evolve.core.model.answers import Answer, TokenUsage
+from evolve.core.model.json_value import JsonValue
 
 _FINISH_REASONS = {
     "function_call": "tool_calls",

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evolve.core.answers import Request
-from evolve.core.errors import InputError, Problem
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.answers import Request
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import chat_messages
 from evolve.providers.config import has_templates, load_references, place_of
 from evolve.providers.surroundings import Surroundings

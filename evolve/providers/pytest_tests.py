@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import ClassVar
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 
 _TAIL_LINES = 15
 _TIMEOUT_S = 600.0
@@ -16,7 +16,7 @@ _PASSED, _INTERNAL, _USAGE, _NONE = 0, 3, 4, 5
 
 
 class PytestTests:
-    """Implements `evolve.core.ports.TestRunner`: each test in a process of its own, in the suite's folder.
+    """Implements `evolve.core.model.ports.TestRunner`: each test in a process of its own, in the suite's folder.
 
     Args:
         base_dir: node ids are relative to it.

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evolve.core.answers import Answer, Request
-from evolve.core.errors import CannotEvaluate, EvolveError, InputError
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Embedding
-from evolve.core.suite import ProviderSpec, ScriptRef
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.errors import CannotEvaluate, EvolveError, InputError
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Embedding
+from evolve.core.model.suite import ProviderSpec, ScriptRef
 from evolve.core.user_code import as_json, split_reference
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.call_context import call_context, call_options

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from evolve.core.errors import InputError, Problem
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Files, Scripts
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Files, Scripts
 
 
 class Renderer(Protocol):

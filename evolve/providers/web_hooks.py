@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping
 
 from evolve.core.formats.json_text import json_or
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 from evolve.providers.http_client import HttpCall, HttpClient, HttpReply
 from evolve.providers.retry import RetryPolicy
 from evolve.providers.surroundings import ProviderSettings
 
 
 class WebHooks:
-    """Implements `evolve.core.ports.Http`: one try each, for a hook may count its calls."""
+    """Implements `evolve.core.model.ports.Http`: one try each, for a hook may count its calls."""
 
     def __init__(self, settings: ProviderSettings, env: Mapping[str, str] | None = None) -> None:
         self._settings = settings

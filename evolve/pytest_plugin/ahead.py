@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from evolve.assembly import LoadedSuite, Settings, open_answers, runner_for
-from evolve.core.events import CaseResult
+from evolve.core.model.events import CaseResult
 from evolve.core.units import Unit
 from evolve.runner import SuiteRunner
 

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from evolve.core.cases.capture import Failure, NotCaptured
     from evolve.core.cases.failure_case import FailureCase
-    from evolve.core.events import CaseResult
+    from evolve.core.model.events import CaseResult
     from evolve.pytest_plugin.agents import Exchange
     from evolve.store.case_writer import CaseMaker, CaseWriter
 
@@ -56,7 +56,7 @@ class Capture:
 
     def _made(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
         """What becomes of an item's failure, as JSON; None for an item that is no test of its own (a split's score)."""
-        from evolve.core.errors import EvolveError
+        from evolve.core.model.errors import EvolveError
         from evolve.pytest_plugin.collecting import Failed, SplitItem, SuiteItem
 
         if isinstance(item, SplitItem):

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from evolve.core.errors import InputError
-from evolve.core.role_checks import CheckResult
+from evolve.core.model.errors import InputError
+from evolve.core.model.role_checks import CheckResult
 from evolve.report.console import Paint
 from evolve.report.roles_console import verification_lines
 from evolve.report.roles_html import write_roles_html

@@ -8,8 +8,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from evolve.core.errors import EnvironmentFault, InputError
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.model.errors import EnvironmentFault, InputError
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 
 if TYPE_CHECKING:
     from evolve.infra.docker_engine import DockerEngine

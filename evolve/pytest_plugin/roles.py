@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.infra.base_recipe import DEFAULT_RELEASE
 from evolve.pytest_plugin.role_session import RoleSession, Subject, is_required
 

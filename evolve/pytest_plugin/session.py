@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from evolve.assembly import Settings
-from evolve.core.errors import InputError
-from evolve.core.events import CaseResult
+from evolve.core.model.errors import InputError
+from evolve.core.model.events import CaseResult
 from evolve.core.units import Unit
 from evolve.pytest_plugin.ahead import Ahead, Wanted
 

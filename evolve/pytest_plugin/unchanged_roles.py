@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from evolve.core.role_checks import Check, CheckResult
+from evolve.core.model.role_checks import Check, CheckResult
 from evolve.providers.surroundings import cache_dir_of
 from evolve.store.verified_roles import VerifiedRoles, harness_hash, role_hash
 

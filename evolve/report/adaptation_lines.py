@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evolve.core.adaptation import Step
 from evolve.core.adaptation_status import AgentStatus, RunStatus, Taken, Waiting
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 from evolve.core.visible import visible
 
 _WHY_NOT: Mapping[Step, str] = {

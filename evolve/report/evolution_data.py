@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Final
 
 from evolve.core.evolution_candidate import Candidate, Cell, cell_harmful, cell_passed
-from evolve.core.evolution_events import TaskInfo
 from evolve.core.evolution_summary import Evolution
-from evolve.core.json_value import JsonValue
+from evolve.core.model.evolution_events import TaskInfo
+from evolve.core.model.json_value import JsonValue
 from evolve.report.evolution_diff import Line, diff
 from evolve.report.html_rows import Texts
 from evolve.report.text import shown

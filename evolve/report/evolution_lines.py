@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from evolve.core.evolution_candidate import Candidate
-from evolve.core.evolution_events import (
+from evolve.core.evolution_summary import Evolution
+from evolve.core.model.evolution_events import (
     Accepted,
     EvolutionEvent,
     EvolutionFinished,
@@ -13,7 +14,6 @@ from evolve.core.evolution_events import (
     GateStarted,
     Promoted,
 )
-from evolve.core.evolution_summary import Evolution
 from evolve.core.visible import visible
 from evolve.report.evolution_cost import cost_rows, estimated
 from evolve.report.evolution_diff import counts, diff

@@ -16,9 +16,9 @@ from typing import NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from evolve import __version__
-from evolve.core.errors import EnvironmentFault
-from evolve.core.evolution_events import EvolutionEvent
 from evolve.core.evolution_summary import Evolution
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.evolution_events import EvolutionEvent
 from evolve.report.evolution_html import page
 
 ADDRESS = "127.0.0.1"

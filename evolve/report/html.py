@@ -15,9 +15,9 @@ from html import escape
 from pathlib import Path
 
 from evolve import __version__
-from evolve.core.events import CaseResult, RunFinished
 from evolve.core.javascript.values import number_text
-from evolve.core.json_value import JsonValue
+from evolve.core.model.events import CaseResult, RunFinished
+from evolve.core.model.json_value import JsonValue
 from evolve.report.html_numbers import Group, Latency, Measure, Numbers, latency, numbers
 from evolve.report.html_rows import report_data, shown_path
 from evolve.report.output_file import output_file

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from evolve.core.events import CaseResult, RunFinished
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import Assertion, AssertSet, Suite
-from evolve.core.verdicts import Verdict
+from evolve.core.model.events import CaseResult, RunFinished
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Assertion, AssertSet, Suite
+from evolve.core.model.verdicts import Verdict
 from evolve.report.html_numbers import metadata_text
 from evolve.report.text import assertion_name, cut, shown
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
-from evolve.core.events import CaseResult, RunFinished
 from evolve.core.javascript.values import number_text
-from evolve.core.suite import Suite
+from evolve.core.model.events import CaseResult, RunFinished
+from evolve.core.model.suite import Suite
 from evolve.report.output_file import output_file
 from evolve.report.text import failure_text
 

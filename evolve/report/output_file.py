@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from evolve.core.errors import InputError, Location, Problem
+from evolve.core.model.errors import InputError, Location, Problem
 
 
 @contextmanager

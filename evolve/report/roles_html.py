@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from html import escape
 
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.report.html import asset, duration, policy
 from evolve.report.html_rows import shown_path
 from evolve.report.output_file import output_file

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.report.output_file import output_file
 from evolve.report.roles_matrix import Row, Verification, by_interest, first_line, rows
 from evolve.report.text import cut

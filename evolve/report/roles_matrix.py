@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evolve import __version__
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult, TaskLine
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine
 
 NOT_RUN = "not run"
 """What stands in the matrix where a verification has no result for a check: it was not selected, or was broken off."""

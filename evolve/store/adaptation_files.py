@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evolve.core.cases.fingerprint import slug
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 
 KEPT_LOGS = 20
 """So many logs of an agent stay; older ones are deleted."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from evolve.core.adaptation import Order
 from evolve.core.adaptation_status import AgentStatus, Batch, Evolved, RunStatus, Waiting
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 from evolve.store.claims import Owner
 
 _BUSY_S = 20.0

@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from evolve.core.answers import Answer, TokenUsage
-from evolve.core.errors import EnvironmentFault
-from evolve.core.json_value import JsonValue
+from evolve.core.model.answers import Answer, TokenUsage
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.json_value import JsonValue
 from evolve.store.claims import Owner
 
 LEASE_S = 60.0

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evolve.core.agents import DemoSettings, Section
-from evolve.core.errors import InputError, Problem
-from evolve.core.evolution_events import EvolutionEvent, EvolutionStarted
 from evolve.core.evolution_json import from_line, to_line
+from evolve.core.model.agents import DemoSettings, Section
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.evolution_events import EvolutionEvent, EvolutionStarted
 from evolve.core.search.genome import Genome
 from evolve.store.shared_file import SharedFile
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from functools import cache
 
-from evolve.core.agents import render_agent
 from evolve.core.cases.from_result import KnownAgent
-from evolve.core.errors import InputError
-from evolve.core.json_value import JsonValue
+from evolve.core.model.agents import render_agent
+from evolve.core.model.errors import InputError
+from evolve.core.model.json_value import JsonValue
 from evolve.core.templating.templates import Templates
 from evolve.store.agents import find_agent, load_agent, load_bank
 

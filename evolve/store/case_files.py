@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
 from evolve.core.cases.fingerprint import slug
-from evolve.core.errors import EnvironmentFault, InputError, Location, Problem
-from evolve.core.evolution_events import CaseRecorded
+from evolve.core.model.errors import EnvironmentFault, InputError, Location, Problem
+from evolve.core.model.evolution_events import CaseRecorded
 
 MAX_NEW: Final = 20
 """So many new cases a run writes at most, unless told otherwise; the rest is counted."""

@@ -12,10 +12,10 @@ from evolve.core.cases.capture import Failure, NotCaptured, Render, make_case
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.from_result import FindAgent, failure_of
 from evolve.core.cases.redaction import Redactor, environment_secrets
-from evolve.core.errors import EvolveError
-from evolve.core.events import CaseResult
-from evolve.core.evolution_events import CaseRecorded
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import EvolveError
+from evolve.core.model.events import CaseResult
+from evolve.core.model.evolution_events import CaseRecorded
+from evolve.core.model.json_value import JsonValue
 from evolve.core.visible import visible
 from evolve.store.case_agents import known_agent
 from evolve.store.case_files import MAX_NEW, CaseFolder

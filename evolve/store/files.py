@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from evolve.core.did_you_mean import did_you_mean
-from evolve.core.errors import InputError, Problem
+from evolve.core.model.errors import InputError, Problem
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest file that is read, 8 MiB; tests of that size belong into several files."""
@@ -31,7 +31,7 @@ def find_root(folder: str) -> str:
 
 
 class LocalFiles:
-    """Implements `evolve.core.ports.Files`; relative paths start at the suite's folder.
+    """Implements `evolve.core.model.ports.Files`; relative paths start at the suite's folder.
 
     Args:
         base_dir: the suite's folder.

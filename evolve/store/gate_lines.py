@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from evolve.core.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.formats.json_text import parse_json
+from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.schema_check import Kind, Path, compile_schema
 from evolve.core.search.gate_history import GateRecord, families_hash
 

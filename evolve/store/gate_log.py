@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from evolve.core.errors import EnvironmentFault, InputError, Location, Problem
+from evolve.core.model.errors import EnvironmentFault, InputError, Location, Problem
 from evolve.core.search.alpha import next_alpha
 from evolve.core.search.gate import GateDecision
 from evolve.core.search.gate_history import GateRecord

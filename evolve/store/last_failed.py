@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 _MAX_SUITES = 200
 

@@ -13,10 +13,10 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from evolve.core.answers import Answer
-from evolve.core.errors import EnvironmentFault
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Bought
+from evolve.core.model.answers import Answer
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Bought
 from evolve.store.answers import SqliteAnswers, key_of
 from evolve.store.shared_file import SharedFile
 

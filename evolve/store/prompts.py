@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evolve.core.errors import InputError, Location, Problem
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.javascript.values import to_json
-from evolve.core.suite import Prompt, ScriptRef
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.suite import Prompt, ScriptRef
 from evolve.store.files import LocalFiles
 
 _SUFFIXES = (".txt", ".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".j2")

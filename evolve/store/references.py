@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evolve.core.did_you_mean import did_you_mean
-from evolve.core.errors import InputError, Problem
 from evolve.core.formats.yaml12 import Document, Path, read_document
+from evolve.core.model.errors import InputError, Problem
 from evolve.store.files import LocalFiles
 
 _FOREIGN = frozenset(("parameters", "schema", "value", "config"))

@@ -12,12 +12,12 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from evolve.core.did_you_mean import did_you_mean
-from evolve.core.errors import CannotEvaluate, InputError, Location, Problem
-from evolve.core.suite import ScriptRef
+from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
+from evolve.core.model.suite import ScriptRef
 
 
 class LocalScripts:
-    """Implements `evolve.core.ports.Scripts`; a module is imported once, with its folder on `sys.path`."""
+    """Implements `evolve.core.model.ports.Scripts`; a module is imported once, with its folder on `sys.path`."""
 
     def __init__(self) -> None:
         self._modules: dict[str, ModuleType] = {}

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 
 _BUSY_S = 20.0
 _POLL_S = 0.005

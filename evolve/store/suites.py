@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from evolve.core.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.formats.yaml12 import Document, anchored_keys, read_document
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
 from evolve.core.named_parts import unknown_names
-from evolve.core.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
 from evolve.core.suite_format import (
     Defaults,
     Findings,

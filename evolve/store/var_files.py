@@ -5,11 +5,11 @@ import mimetypes
 import os
 from collections.abc import Callable, Mapping
 
-from evolve.core.errors import InputError, Location, Problem
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.javascript.values import to_json
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import ScriptRef
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import ScriptRef
 from evolve.store.files import LocalFiles
 from evolve.store.prompts import split_function
 

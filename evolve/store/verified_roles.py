@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.store.role_hash import harness_hash, role_hash
 from evolve.store.shared_file import SharedFile
 

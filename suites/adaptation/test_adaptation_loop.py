@@ -36,7 +36,7 @@ PROMPTS = f'''"""The prompt of the agent's scratch copy, as it is when it is ask
 
 from pathlib import Path
 
-from evolve.core.agents import render_agent
+from evolve.core.model.agents import render_agent
 from evolve.core.templating.templates import Templates
 from evolve.store.agents import load_agent, load_bank
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from evolve.core.evolution_events import EvolutionEvent, EvolutionFinished, RolloutScored
+from evolve.core.model.evolution_events import EvolutionEvent, EvolutionFinished, RolloutScored
 from fixtures.simulated import World
 from fixtures.simulated_search import Found, search
 

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from evolve.core.answers import Answer, TokenUsage
-from evolve.core.errors import EnvironmentFault
-from evolve.core.ports import Bought, Ledger
+from evolve.core.model.answers import Answer, TokenUsage
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.ports import Bought, Ledger
 from evolve.store.ledger import SqliteLedger
 from fixtures.memory_ledger import MemoryLedger
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from evolve.core.answers import Answer, Request
-from evolve.core.errors import EnvironmentFault, EvolveError, InputError
-from evolve.core.ports import Provider
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.errors import EnvironmentFault, EvolveError, InputError
+from evolve.core.model.ports import Provider
 from fixtures.faulty_server import (
     Drip,
     FaultyServer,

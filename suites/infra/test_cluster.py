@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from evolve.core.role_checks import TaskLine
+from evolve.core.model.role_checks import TaskLine
 from evolve.infra.docker_engine import DockerEngine
 from evolve.infra.hosts import Host, Lab
 from evolve.infra.plays import Play, Played, Player

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from evolve.core.errors import EnvironmentFault
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.infra.docker_engine import DockerEngine
 from evolve.infra.host_set import HostSets
 from evolve.infra.plays import Player

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 from evolve.infra import docker_engine
 from evolve.infra.docker_engine import DockerEngine
 from evolve.infra.host_set import HostSet, HostSets

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from evolve.core.errors import EnvironmentFault, InputError
+from evolve.core.model.errors import EnvironmentFault, InputError
 from evolve.infra import base_image
 from evolve.infra.docker_engine import DockerEngine, docker_faults
 from evolve.infra.hosts import Host, Lab, sweep

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 from evolve.infra.plays import Play, Player
 from fixtures.processes import is_running, wait_for
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.infra.verification import Options
 from evolve.pytest_plugin.role_session import RoleSession, Subject, is_required
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.role_checks import CheckOutcome, TaskLine
+from evolve.core.model.role_checks import CheckOutcome, TaskLine
 from evolve.infra.checks import check_mode, converge, function, hidden_changes, idempotence
 from evolve.infra.plays import Played, Player
 from evolve.infra.scenario import load_scenario

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.answers import Answer, TokenUsage
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.answers import Answer, TokenUsage
+from evolve.core.model.errors import EnvironmentFault
 from evolve.store.answers import NoAnswers, SqliteAnswers, from_text, key_of, to_text
 from evolve.store.claims import Owner
 
@@ -182,7 +182,7 @@ def test_keys_do_not_depend_on_the_order_of_fields(identity: dict[str, Any]) -> 
 
 BUYER = """
 import asyncio, json, os, sys
-from evolve.core.answers import Answer
+from evolve.core.model.answers import Answer
 from evolve.store.answers import SqliteAnswers
 
 path, count, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])

@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from evolve.core.errors import EnvironmentFault, InputError
-from evolve.core.evolution_events import (
+from evolve.core.model.errors import EnvironmentFault, InputError
+from evolve.core.model.evolution_events import (
     Account,
     CandidateInfo,
     Estimate,

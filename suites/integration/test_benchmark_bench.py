@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from evolve.core.answers import Answer, Request, TokenUsage
-from evolve.core.errors import CannotEvaluate
 from evolve.core.formats.yaml12 import dump_yaml
-from evolve.core.json_value import JsonValue
+from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
 from evolve.store.suites import load_suite
 
 HERE = Path(__file__).parents[2] / "benchmarks"

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from benchmarks.evolve_meter import BudgetSpent, Channel, Meter
-from evolve.core.answers import Answer, Request, TokenUsage
-from evolve.core.errors import CannotEvaluate
-from evolve.core.json_value import JsonValue
+from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
 
 
 class Parrot:

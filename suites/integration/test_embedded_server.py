@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from evolve.core.answers import Answer, Request
-from evolve.core.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.providers.processes import is_alive, start_mark
 from fixtures.opened_providers import OpenedProviders, run
 
@@ -30,7 +30,7 @@ SMALL = {"n_ctx": 512, "n_threads": 1, "max_tokens": 3}
 CLIENT = """
 import asyncio, os, sys
 from pathlib import Path
-from evolve.core.answers import Request
+from evolve.core.model.answers import Request
 from fixtures.opened_providers import OpenedProviders
 from evolve.providers import ProviderSettings
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from evolve.core.evolution_events import EvolutionStarted, ProposalRejected
+from evolve.core.model.evolution_events import EvolutionStarted, ProposalRejected
 from fixtures.faulty_server import Ok, Status
 from fixtures.small_evolution import MODEL, SmallEvolution, a_case, bought_twice, finished, small_evolution, small_tests
 from fixtures.small_evolution import write_suite as write

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from evolve.core.evolution_events import (
+from evolve.core.model.evolution_events import (
     Account,
     CandidateProposed,
     Estimate,

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from evolve.core.answers import Answer
-from evolve.core.errors import EnvironmentFault
-from evolve.core.ports import Bought
+from evolve.core.model.answers import Answer
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.ports import Bought
 from evolve.store.answers import SqliteAnswers
 from evolve.store.ledger import SqliteLedger
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from evolve.assembly import Settings
-from evolve.core.agents import render_agent
-from evolve.core.evolution_events import CaseRecorded, EvolutionFinished, EvolutionStarted, Promoted
+from evolve.core.model.agents import render_agent
+from evolve.core.model.evolution_events import CaseRecorded, EvolutionFinished, EvolutionStarted, Promoted
 from evolve.core.search.genome import agent_of, demos_of, incumbent_of
 from evolve.core.templating.templates import Templates
 from evolve.evolution_material import Wish, read_material

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from evolve import doctor
-from evolve.core.answers import Request
-from evolve.core.errors import EnvironmentFault, InputError
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.answers import Request
+from evolve.core.model.errors import EnvironmentFault, InputError
+from evolve.core.model.suite import ProviderSpec
 from evolve.providers.graders import SuiteGraders
 from evolve.providers.pytest_tests import PytestTests
 from evolve.providers.web_hooks import WebHooks

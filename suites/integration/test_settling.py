@@ -9,7 +9,7 @@ import pytest
 from evolve.core.cases.failure_case import CaseSource, FailureCase, to_text
 from evolve.core.cases.inert import as_sent
 from evolve.core.cases.labels import label_assertions
-from evolve.core.evolution_events import CaseRecorded, EvolutionFinished
+from evolve.core.model.evolution_events import CaseRecorded, EvolutionFinished
 from evolve.store.case_files import load_case
 from fixtures.small_evolution import SmallEvolution, small_evolution
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.cases.secret_shapes import Span
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 from fixtures.planted_secrets import KINDS, survives
 
 KNOWN = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.errors import InputError
+from evolve.core.model.errors import InputError
 from evolve.core.search.gate_history import GateRecord
 from evolve.store.gate_lines import decided_line, opened_line, parse_lines
 from evolve.store.gate_log import GateLog

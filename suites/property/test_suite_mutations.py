@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from evolve.core.errors import InputError, Problem
 from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
+from evolve.core.model.errors import InputError, Problem
 from evolve.core.suite_format import suite_schema
 from evolve.store.suites import load_suite
 

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from evolve.core.assertions import known_types
-from evolve.core.errors import InputError
 from evolve.core.expand import MAX_ID, expand
 from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
-from evolve.core.suite import (
+from evolve.core.model.errors import InputError
+from evolve.core.model.suite import (
     Assertion,
     AssertSet,
     DerivedMetric,

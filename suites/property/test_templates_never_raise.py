@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.engine import run_javascript
 from evolve.core.javascript.values import loose_equal, strict_equal, to_js_string, to_json, to_number, truthy
+from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.filters import FILTERS
 from evolve.core.templating.templates import Templates
 from evolve.core.templating.tests import TESTS

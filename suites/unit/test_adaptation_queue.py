@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.adaptation import Order
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 from evolve.store.adaptation_files import KEPT_LOGS, AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue
 

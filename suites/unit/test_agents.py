@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.agents import Demo, DemoBank, DemoSettings, parse_agent, render_agent
-from evolve.core.errors import InputError
+from evolve.core.model.agents import Demo, DemoBank, DemoSettings, parse_agent, render_agent
+from evolve.core.model.errors import InputError
 from evolve.core.templating.templates import Templates
 from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.formats.json_objects import json_objects
-from evolve.core.suite import ProviderSpec
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.suite import ProviderSpec
 from fixtures.checks import judge
 
 ACTION: Any = {"type": "object", "properties": {"action": {"type": "string"}}, "required": ["action"]}

@@ -2,12 +2,12 @@
 
 import pytest
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.metrics.bleu import bleu_score
 from evolve.core.metrics.gleu import gleu_score
 from evolve.core.metrics.meteor import align, meteor_score, stem
 from evolve.core.metrics.rouge import rouge_1
 from evolve.core.metrics.treebank import treebank_tokens
+from evolve.core.model.errors import CannotEvaluate
 from fixtures.checks import judge
 
 TOKENS = [

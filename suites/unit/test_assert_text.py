@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from evolve.core.errors import CannotEvaluate
+from evolve.core.model.errors import CannotEvaluate
 from fixtures.checks import judge
 
 HOLDS: list[tuple[str, Any, Any, bool]] = [

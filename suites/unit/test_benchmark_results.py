@@ -4,8 +4,8 @@ from types import ModuleType
 
 import pytest
 
-from evolve.core.answers import TokenUsage
-from evolve.core.errors import InputError
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.errors import InputError
 
 ABOUT = {"suite": "abc", "budget": 300}
 

@@ -12,7 +12,7 @@ from evolve.core.cases.cutting import MAX_CASE, cut, cut_text
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
 from evolve.core.cases.redaction import Redactor
 from evolve.core.cases.secret_shapes import Span
-from evolve.core.suite import Assertion, AssertSet
+from evolve.core.model.suite import Assertion, AssertSet
 from evolve.store.case_agents import known_agent
 from evolve.store.case_files import CaseFolder
 from evolve.store.case_writer import CaseMaker, CaseWriter, case_folder, is_ci, redactor_for

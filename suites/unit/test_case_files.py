@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.cases.failure_case import CaseSource, FailureCase
-from evolve.core.errors import EnvironmentFault, InputError
+from evolve.core.model.errors import EnvironmentFault, InputError
 from evolve.store.case_files import CaseFolder
 
 

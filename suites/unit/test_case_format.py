@@ -10,8 +10,8 @@ from evolve.core.cases.failure_case import CaseSource, FailureCase, from_mapping
 from evolve.core.cases.fingerprint import fingerprint, normalised, slug
 from evolve.core.cases.inert import as_sent
 from evolve.core.cases.labels import answers, label_assertions, label_problems, without_labels
-from evolve.core.errors import InputError
 from evolve.core.formats.yaml12 import parse_yaml
+from evolve.core.model.errors import InputError
 from evolve.store.suites import load_suite
 
 ROOT = Path(__file__).parents[2]

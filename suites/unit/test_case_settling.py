@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from evolve.core.cases.failure_case import CaseSource, FailureCase
 from evolve.core.cases.settling import Settled, settled
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 SOURCE = CaseSource("suite", "t", "contains", "no", "echo", "A@1", "2025-03-04")
 LOG = "starting up\nno space left on device\nshutting down\n"

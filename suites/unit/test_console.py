@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from evolve.core.events import CaseFinished, RunStarted
+from evolve.core.model.events import CaseFinished, RunStarted
 from evolve.core.outcomes import outcome
 from evolve.report.console import (
     LiveProgress,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from evolve.core.agents import Section
-from evolve.core.answers import Answer, Request
-from evolve.core.errors import CannotEvaluate, EnvironmentFault
-from evolve.core.evolution_events import (
+from evolve.core.model.agents import Section
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.evolution_events import (
     CandidateProposed,
     EvolutionEvent,
     EvolutionFinished,

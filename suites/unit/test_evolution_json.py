@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.answers import TokenUsage
-from evolve.core.errors import InputError, Location
-from evolve.core.evolution_events import (
+from evolve.core.evolution_json import from_line, to_line
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.errors import InputError, Location
+from evolve.core.model.evolution_events import (
     Account,
     CandidateInfo,
     CandidateProposed,
@@ -21,8 +22,7 @@ from evolve.core.evolution_events import (
     ProposalRejected,
     RolloutScored,
 )
-from evolve.core.evolution_json import from_line, to_line
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

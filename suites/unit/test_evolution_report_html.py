@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.errors import InputError
-from evolve.core.evolution_events import (
+from evolve.core.evolution_summary import fold
+from evolve.core.model.errors import InputError
+from evolve.core.model.evolution_events import (
     CandidateInfo,
     CandidateProposed,
     EvolutionStarted,
@@ -15,7 +16,6 @@ from evolve.core.evolution_events import (
     Promoted,
     RolloutScored,
 )
-from evolve.core.evolution_summary import fold
 from evolve.report.evolution_data import evidence_data, overview_data
 from evolve.report.evolution_html import page, write_evolution_html
 from evolve.report.evolution_lines import summary_lines

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.answers import TokenUsage
 from evolve.core.evolution_candidate import cell_passed, compare
-from evolve.core.evolution_events import (
+from evolve.core.evolution_json import from_line, to_line
+from evolve.core.evolution_summary import Evolution, fold
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.evolution_events import (
     VOTE,
     Accepted,
     CandidateInfo,
@@ -19,8 +21,6 @@ from evolve.core.evolution_events import (
     RolloutScored,
     TaskInfo,
 )
-from evolve.core.evolution_json import from_line, to_line
-from evolve.core.evolution_summary import Evolution, fold
 from evolve.report.evolution_cost import cost_rows
 from evolve.report.evolution_diff import counts, diff
 from evolve.report.evolution_numbers import NONE, points, share, short

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from evolve.core.expand import expand
-from evolve.core.suite import Evaluation, Prompt, ProviderSpec, Suite, Test, TestOptions
+from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Suite, Test, TestOptions
 
 
 def suite_of(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.errors import EnvironmentFault, InputError
+from evolve.core.model.errors import EnvironmentFault, InputError
 from evolve.core.search.alpha import next_alpha
 from evolve.core.search.gate import GateDecision, Pair, decide
 from evolve.core.search.gate_history import GateRecord, families_hash, usable_gate_families

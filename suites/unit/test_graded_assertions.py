@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from evolve.core.answers import Answer, Request
-from evolve.core.errors import EnvironmentFault
 from evolve.core.grading import chat
 from evolve.core.judging import Judge, target
-from evolve.core.ports import Embedding, Tools
-from evolve.core.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test, TestOptions
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.ports import Embedding, Tools
+from evolve.core.model.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test, TestOptions
+from evolve.core.model.verdicts import Comparison, Verdict
 from evolve.core.templating.templates import Templates
-from evolve.core.verdicts import Comparison, Verdict
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts
 

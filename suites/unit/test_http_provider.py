@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from evolve.core.answers import Request
-from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError
+from evolve.core.model.answers import Request
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError
 from fixtures.faulty_server import FaultyServer, Ok, Status
 from fixtures.opened_providers import OpenedProviders
 

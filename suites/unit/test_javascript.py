@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from evolve.core.errors import CannotEvaluate, InputError, Problem
 from evolve.core.javascript.engine import (
     JavaScriptError,
     Regex,
@@ -14,6 +13,7 @@ from evolve.core.javascript.engine import (
     function_body,
     run_javascript,
 )
+from evolve.core.model.errors import CannotEvaluate, InputError, Problem
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from evolve.assembly import Settings, load
-from evolve.core.agents import DemoBank, DemoSettings, Section, render_agent
 from evolve.core.log_odds import LogOdds
+from evolve.core.model.agents import DemoBank, DemoSettings, Section, render_agent
+from evolve.core.model.suite import Test
 from evolve.core.search.genome import Genome, agent_of, demos_of, genome_of
 from evolve.core.search.operators import Operator, Proposal, Situation, known_operators
 from evolve.core.search.population import Candidate
 from evolve.core.search.task_list import suite_tasks
 from evolve.core.search.tasks import Score, Task
-from evolve.core.suite import Test
 from evolve.core.templating.templates import Templates
 from evolve.store.agent_files import write_agent
 from evolve.store.agents import find_agent, load_agent, load_bank

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.events import CaseResult, RunFinished
-from evolve.core.suite import Assertion, AssertSet
-from evolve.core.verdicts import Verdict
+from evolve.core.model.events import CaseResult, RunFinished
+from evolve.core.model.suite import Assertion, AssertSet
+from evolve.core.model.verdicts import Verdict
 from evolve.report.html import dollars, duration, embedded_json, html_text, milliseconds, percent, write_html
 from evolve.report.html_numbers import latency, numbers
 from evolve.report.html_rows import COLUMNS, TEXT_LIMIT

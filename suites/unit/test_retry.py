@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.errors import EnvironmentFault, InputError
+from evolve.core.model.errors import EnvironmentFault, InputError
 from evolve.providers.retry import RetryPolicy, Transient, retry_after_s
 from evolve.providers.surroundings import ProviderSettings
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.answers import Answer, Request, TokenUsage
-from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError
+from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError
 from fixtures.opened_providers import OpenedProviders
 from fixtures.processes import is_running
 

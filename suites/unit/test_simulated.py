@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.agents import DemoBank, DemoSettings, Section, render_agent
-from evolve.core.answers import Answer, Request
+from evolve.core.model.agents import DemoBank, DemoSettings, Section, render_agent
+from evolve.core.model.answers import Answer, Request
 from evolve.core.search.genome import demos_of, genome_of
 from evolve.core.templating.templates import Templates
 from fixtures.simulated import SimulatedCase, SimulatedProvider, Simulation, World, prompt_of, read

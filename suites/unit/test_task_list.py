@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from evolve.core.cases.failure_case import CaseSource, FailureCase, Waiver
-from evolve.core.errors import InputError
+from evolve.core.model.errors import InputError
+from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Test
 from evolve.core.search.splits import split_of_family
 from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
 from evolve.core.search.tasks import Task
-from evolve.core.suite import Evaluation, Prompt, ProviderSpec, Test
 
 OUTPUT: Any = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
 

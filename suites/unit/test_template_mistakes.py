@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.errors import InputError
+from evolve.core.model.errors import InputError
 from evolve.store.suites import load_suite
 
 

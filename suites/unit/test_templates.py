@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from evolve.core.errors import CannotEvaluate
+from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.templates import Templates
 
 TABLES = Path(__file__).parents[2] / "fixtures" / "templates"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from evolve.core.errors import InputError
-from evolve.core.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test, TestOptions
+from evolve.core.model.errors import InputError
+from evolve.core.model.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test, TestOptions
 from evolve.core.units import units
 
 PROMPTS = (Prompt("a", "a"), Prompt("b", "b"))

@@ -9,14 +9,14 @@ import pytest
 
 from evolve.assembly import Settings, runner_for
 from evolve.assembly import load as load_whole
-from evolve.core.answers import Answer
 from evolve.core.assertions import find_type
-from evolve.core.errors import CannotEvaluate, EnvironmentFault, InputError
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Tools
-from evolve.core.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test
+from evolve.core.model.answers import Answer
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Tools
+from evolve.core.model.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test
+from evolve.core.model.verdicts import Check, Verdict
 from evolve.core.transforms import apply_transform, transform_vars
-from evolve.core.verdicts import Check, Verdict
 from evolve.store.answers import NoAnswers
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from evolve.core.errors import InputError
 from evolve.core.formats.yaml12 import anchored_keys, dump_yaml, parse_yaml, path_text, read_document
+from evolve.core.model.errors import InputError
 
 # Read by js-yaml 5 with promptfoo's schema.
 SCALARS = [

@@ -3,7 +3,7 @@
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import TEXT_OR_TEXTS, scored, texts_of
 from evolve.core.metrics.bleu import bleu_score
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("bleu", value_schema=TEXT_OR_TEXTS, value_required=True)

@@ -5,7 +5,7 @@ from typing import Final
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.grading import GraderError, chat, grading_of, needs_prompt, parsed, text_value
 from evolve.core.javascript.values import js_strip
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.verdicts import Check, Verdict
 
 INSTRUCTIONS: Final = (
     "You decide whether a submission meets a criterion. Think in two or three sentences; name what decides. "

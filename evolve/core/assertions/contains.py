@@ -6,10 +6,10 @@ from functools import lru_cache
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import NON_EMPTY_TEXT, quote, wrong_value
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.values import JS_SPACE, js_strip, to_js_string
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 _ONE: JsonValue = {"anyOf": [NON_EMPTY_TEXT, {"type": "number"}]}
 _SEVERAL: JsonValue = {"anyOf": [NON_EMPTY_TEXT, {"type": "array"}], "x-expected": "a list, or text with commas"}

@@ -7,9 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from evolve.core.answers import TokenUsage
 from evolve.core.assertions.registry import assertion_type
-from evolve.core.errors import CannotEvaluate
 from evolve.core.grading import (
     GraderError,
     Grading,
@@ -23,9 +21,11 @@ from evolve.core.grading import (
     text_value,
 )
 from evolve.core.javascript.values import JS_SPACE, js_strip
-from evolve.core.json_value import JsonValue
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 from evolve.core.transforms import apply_transform
-from evolve.core.verdicts import Check, Verdict
 
 Context: TypeAlias = str | list[str]
 

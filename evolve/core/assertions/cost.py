@@ -2,9 +2,9 @@
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import needed_threshold_of
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.values import number_text
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("cost")

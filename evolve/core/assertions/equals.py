@@ -4,8 +4,8 @@ from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote
 from evolve.core.formats.json_text import deep_equal, parse_json
 from evolve.core.javascript.values import to_js_string, to_json
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("equals")

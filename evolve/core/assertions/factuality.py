@@ -7,7 +7,7 @@ from evolve.core.assertions.registry import assertion_type
 from evolve.core.formats.json_objects import json_objects
 from evolve.core.grading import GraderError, Reply, chat, grading_of, needs_prompt, parsed, text_value
 from evolve.core.javascript.values import js_strip
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.verdicts import Check, Verdict
 
 INSTRUCTIONS: Final = (
     "You compare the facts of a submitted answer, the submission, with those of an expert's answer to the same "

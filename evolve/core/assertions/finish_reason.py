@@ -2,7 +2,7 @@
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import NON_EMPTY_TEXT, quote, text_of
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("finish-reason", value_schema=NON_EMPTY_TEXT, value_required=True)

@@ -9,13 +9,13 @@ import math
 import re
 from typing import Final, NamedTuple
 
-from evolve.core.answers import TokenUsage
 from evolve.core.assertions.registry import assertion_type
-from evolve.core.errors import CannotEvaluate
 from evolve.core.grading import GraderError, Grading, Reply, chat, grading_of, needs_prompt, parsed
 from evolve.core.javascript.values import js_strip, to_js_string, to_json, to_number
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 MAX_SCORE: Final = 10
 DEFAULT_THRESHOLD: Final = 0.7

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.javascript.values import truthy
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("guardrails")

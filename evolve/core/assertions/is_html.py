@@ -3,7 +3,7 @@
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote
 from evolve.core.formats.html_text import html_problem, looks_like_html
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("is-html")

@@ -5,14 +5,14 @@ from functools import lru_cache
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote, wrong_value
-from evolve.core.errors import CannotEvaluate, InputError
 from evolve.core.formats.json_objects import json_objects
 from evolve.core.formats.json_schema_words import JSON_SCHEMA
 from evolve.core.formats.json_schemas import compile_json_schema
 from evolve.core.formats.json_text import parse_json
 from evolve.core.formats.yaml12 import parse_yaml
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.errors import CannotEvaluate, InputError
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("is-json", value_schema=JSON_SCHEMA)

@@ -5,7 +5,7 @@ import re
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote
 from evolve.core.javascript.values import js_strip
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("is-refusal")

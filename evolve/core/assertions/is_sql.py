@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote, wrong_value
 from evolve.core.javascript.values import js_strip
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 DATABASES = (
     "Athena", "BigQuery", "DB2", "FlinkSQL", "Hive", "MariaDB", "MySQL", "Noql", "PostgreSQL", "Redshift", "Snowflake",

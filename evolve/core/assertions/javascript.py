@@ -11,9 +11,9 @@ from evolve.core.assertions.script_verdicts import (
 )
 from evolve.core.file_values import script_context
 from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_javascript, mentions
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 from evolve.core.user_code import FILE, PythonFailed, call_javascript, call_python, is_python, split_reference
-from evolve.core.verdicts import Check, Verdict
 
 _NEEDED = "it must answer a boolean, a number, or {pass, score, reason}"
 

@@ -3,8 +3,8 @@
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import TEXT, text_of, threshold_of
 from evolve.core.javascript.values import number_text, units
-from evolve.core.libraries import needed
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.libraries import needed
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("levenshtein", value_schema=TEXT, value_required=True)

@@ -4,12 +4,12 @@ import math
 from typing import Final
 
 from evolve.core.assertions.registry import assertion_type
-from evolve.core.errors import CannotEvaluate
 from evolve.core.formats.json_objects import json_objects
 from evolve.core.grading import GraderError, Reply, chat, grading_of, parsed, shown
 from evolve.core.javascript.values import js_strip, to_js_string, to_json, to_number, truthy
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 INSTRUCTIONS: Final = (
     "You check one output against one rubric. Decide first what the output shows, then whether it meets the whole "

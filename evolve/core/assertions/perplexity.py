@@ -3,9 +3,9 @@
 import math
 
 from evolve.core.assertions.registry import assertion_type
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.values import number_text
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("perplexity")

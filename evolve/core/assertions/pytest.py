@@ -1,9 +1,9 @@
 """`pytest`: a test of the user's own judges the output; its pass is the score. Not in promptfoo."""
 
 from evolve.core.assertions.registry import assertion_type
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.values import to_json
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.verdicts import Check, Verdict
 
 _MAX_BYTES = 120_000
 """Linux passes at most 128 KiB in one variable."""

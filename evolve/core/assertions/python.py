@@ -7,10 +7,10 @@ import textwrap
 from evolve.core.assertions.javascript import check_context, script_file_verdict
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.script_verdicts import failed, python_verdict
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.engine import mentions
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.verdicts import Check, Verdict
 from evolve.core.user_code import FILE, as_json
-from evolve.core.verdicts import Check, Verdict
 
 _RETURN = re.compile(r"\s*return\b")
 

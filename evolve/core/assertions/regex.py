@@ -5,7 +5,7 @@ from functools import lru_cache
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import NON_EMPTY_TEXT, non_empty_text_of, quote
 from evolve.core.javascript.engine import JavaScriptError, Regex
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("regex", value_schema=NON_EMPTY_TEXT, value_required=True)

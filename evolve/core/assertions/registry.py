@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
-from evolve.core.errors import CannotEvaluate
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Comparison, Verdict
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Comparison, Verdict
 
 Evaluate: TypeAlias = Callable[[Check], Verdict | Awaitable[Verdict]]
 Compare: TypeAlias = Callable[[Comparison], tuple[Verdict, ...] | Awaitable[tuple[Verdict, ...]]]

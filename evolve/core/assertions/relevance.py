@@ -5,16 +5,16 @@ After Es et al., "RAGAS: Automated Evaluation of Retrieval Augmented Generation"
 
 from typing import Final
 
-from evolve.core.answers import TokenUsage
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.similar import cosine
-from evolve.core.errors import CannotEvaluate
 from evolve.core.grading import EPSILON, GraderError, Grading, chat, grading_of, needs_prompt, parsed
 from evolve.core.javascript.values import to_js_string
-from evolve.core.json_value import JsonValue
-from evolve.core.ports import Embedding
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.ports import Embedding
+from evolve.core.model.verdicts import Check, Verdict
 from evolve.core.scoring import to_fixed
-from evolve.core.verdicts import Check, Verdict
 
 QUESTIONS: Final = 3
 INSTRUCTIONS: Final = (

@@ -4,7 +4,7 @@ from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import TEXT, text_of, threshold_of
 from evolve.core.javascript.values import number_text
 from evolve.core.metrics.rouge import rouge_1
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.verdicts import Check, Verdict
 
 
 @assertion_type("rouge-n", value_schema=TEXT, value_required=True)

@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from evolve.core.answers import TokenUsage
 from evolve.core.assertions.registry import assertion_type
-from evolve.core.errors import CannotEvaluate
 from evolve.core.grading import EPSILON, GraderError, Grading, grading_of, shown
 from evolve.core.javascript.values import to_js_string
-from evolve.core.ports import Embedder
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.ports import Embedder
+from evolve.core.model.verdicts import Check, Verdict
 from evolve.core.scoring import to_fixed
-from evolve.core.verdicts import Check, Verdict
 
 DEFAULT_THRESHOLD: Final = 0.75
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import NON_EMPTY_TEXT, wrong_value
 from evolve.core.javascript.values import is_number, js_strip
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 _COUNT: JsonValue = {"type": "integer", "minimum": 0}
 _SCHEMA: JsonValue = {

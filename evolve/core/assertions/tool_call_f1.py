@@ -6,8 +6,8 @@ from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import threshold_of, wrong_value
 from evolve.core.formats.json_text import parse_json
 from evolve.core.javascript.values import js_strip, number_text, to_js_string
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 _SCHEMA: JsonValue = {
     "anyOf": [{"type": "string"}, {"type": "array", "minItems": 1}],

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import quote
-from evolve.core.errors import CannotEvaluate, InputError
 from evolve.core.formats.json_schemas import compile_json_schema
 from evolve.core.formats.json_text import parse_json
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.javascript.values import to_json
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.errors import CannotEvaluate, InputError
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 _MCP_FAULT = re.compile(r"MCP Tool Error \(([^)]+)\): (.+)")
 _MCP_RESULT = re.compile(r"MCP Tool Result \(([^)]+)\):")

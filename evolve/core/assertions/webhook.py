@@ -1,9 +1,9 @@
 """`webhook`: a service judges the output."""
 
 from evolve.core.assertions.registry import assertion_type
-from evolve.core.errors import CannotEvaluate, EnvironmentFault
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 _TIMEOUT_S = 5.0
 

@@ -5,8 +5,8 @@ import re
 from evolve.core.assertions.registry import assertion_type
 from evolve.core.assertions.values import wrong_value
 from evolve.core.javascript.values import JS_SPACE, is_number, number_text, to_number
-from evolve.core.json_value import JsonValue
-from evolve.core.verdicts import Check, Verdict
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.verdicts import Check, Verdict
 
 _COUNT: JsonValue = {"type": "number", "minimum": 0}
 _SCHEMA: JsonValue = {

@@ -13,7 +13,7 @@ from evolve.core.cases.inert import as_sent, cleaned
 from evolve.core.cases.labels import label_assertions
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.formats.json_text import json_or
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 _NO_CASE_SPLITS: Final = frozenset(("val", "gate"))
 _MAX_REASON: Final = 500

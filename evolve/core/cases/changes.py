@@ -9,9 +9,9 @@ from evolve.core.cases.failure_case import FailureCase, Waiver
 from evolve.core.cases.inert import as_sent, cleaned
 from evolve.core.cases.labels import label_assertions, label_problems, without_labels
 from evolve.core.cases.redaction import Redactor
-from evolve.core.errors import InputError, Problem
 from evolve.core.formats.json_text import json_or
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.json_value import JsonValue
 
 
 def labelled(

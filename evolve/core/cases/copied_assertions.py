@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from evolve.core.cases.case_format import inert_types
 from evolve.core.cases.inert import inert_value
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import Assertion, AssertSet, Requirement
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Assertion, AssertSet, Requirement
 
 
 class Copied(NamedTuple):

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Final
 
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 MAX_TEXT: Final = 6_000
 """Characters of one text."""

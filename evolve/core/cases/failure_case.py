@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from evolve.core.cases.case_format import checked, checked_text
 from evolve.core.cases.inert import inert, inert_prompt, inert_value, plain_prompt, plain_value
 from evolve.core.formats.yaml12 import dump_yaml
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 Status: TypeAlias = Literal["open", "pinned", "retired", "flaky"]
 """open drives evolution, pinned guards the agent, retired is a person's word, flaky drives nothing."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from evolve.core.formats.json_text import json_or
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 _LOADERS = "exec|package|langfuse|portkey|helicone|huggingface|vault"
 _ACTS = re.compile(rf"\{{[{{%#]|#\}}|\{{?file:(?=//)|\A\s*(?:{_LOADERS}):|\A\$ref\Z")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from evolve.core.did_you_mean import did_you_mean
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 Assertion = Mapping[str, JsonValue]
 

@@ -18,8 +18,8 @@ from evolve.core.cases.copies import Copies, occurrences
 from evolve.core.cases.random_text import encoded_words, random_parts
 from evolve.core.cases.secret_names_in_text import is_no_secret, is_secret_word, named_secrets
 from evolve.core.cases.secret_shapes import Span, shaped_secrets
-from evolve.core.errors import EvolveError
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import EvolveError
+from evolve.core.model.json_value import JsonValue
 from evolve.core.secret_names import is_secret_name
 
 _SHORTEST_VALUE: Final = 6

@@ -8,7 +8,7 @@ from evolve.core.cases.capture import Render
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.inert import as_sent
 from evolve.core.cases.shrinking import Shrunk, reproduces, shrink
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 Fails = Callable[[Mapping[str, JsonValue], int], Awaitable[bool]]
 """Asks the agent about vars: whether it fails the same way. The number tells repeats of one question apart."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 Vars = Mapping[str, JsonValue]
 Search = Generator[dict[str, JsonValue], bool, "Shrunk"]

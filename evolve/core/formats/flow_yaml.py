@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from evolve.core.formats.yaml12 import key_text, plain_scalar
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 MAX_DEPTH: Final = 100
 _INDICATORS: Final = ",[]{}"

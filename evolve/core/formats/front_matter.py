@@ -1,8 +1,8 @@
 """YAML front matter: the settings between `---` lines at the top of a Markdown file."""
 
-from evolve.core.errors import InputError, Location, Problem
 from evolve.core.formats.yaml12 import parse_yaml
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.json_value import JsonValue
 
 
 def split_front_matter(text: str, file: str) -> tuple[dict[str, JsonValue], str]:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from evolve.core.javascript.values import JS_SPACE, js_strip
-from evolve.core.libraries import needed
+from evolve.core.model.libraries import needed
 
 _MAX_LENGTH: Final = 10 * 1024 * 1024
 _WRAPPERS: Final = ("html", "head", "body")

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from evolve.core.formats.flow_yaml import MAX_DEPTH, FlowYamlError, read_flow_yaml
 from evolve.core.javascript.values import JS_SPACE
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 _MAX_LENGTH = 100_000
 """UTF-16 units in promptfoo; the longest object that is looked for."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 ONE_SCHEMA: Final = frozenset(
     ["additionalItems", "additionalProperties", "contains", "else", "if", "not", "propertyNames", "then"]

@@ -4,8 +4,8 @@ import json
 import math
 from typing import NoReturn
 
-from evolve.core.errors import CannotEvaluate
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
 
 
 def _refuse(name: str) -> NoReturn:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from evolve.core.libraries import needed
+from evolve.core.model.libraries import needed
 
 
 def table_names(statements: Iterable[Any]) -> Iterator[str]:

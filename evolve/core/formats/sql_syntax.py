@@ -11,7 +11,7 @@ from typing import Any, Final
 from evolve.core.formats.sql_dialects import FREE_ALIASES, FREE_TABLES, OTHERS, RESERVED, SQLGLOT, STRICT_MEMBERS, TAKEN
 from evolve.core.formats.sql_names import column_names, table_names
 from evolve.core.javascript.values import JS_SPACE, js_strip
-from evolve.core.libraries import needed
+from evolve.core.model.libraries import needed
 
 
 def sql_problem(text: str, database: str, tables: Sequence[str] | None, columns: Sequence[str] | None) -> str | None:

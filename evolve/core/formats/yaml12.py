@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import yaml
 from yaml._yaml import CParser
 
-from evolve.core.errors import InputError, Location, Problem
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import Place
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Place
 
 MAX_DEPTH = 100
 """Deeper nesting is refused: no suite needs it, and code that walks values may recurse."""

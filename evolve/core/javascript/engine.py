@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, NoReturn
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.modules import Module, collect_modules
 from evolve.core.javascript.prelude import PRELUDE
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
 
 TIME_LIMIT_S = 2.0
 MEMORY_LIMIT_MB = 64

@@ -6,7 +6,6 @@ Nothing of Python is reachable: a mapping has its keys, and methods run in the J
 from collections.abc import Mapping
 from typing import Final
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.engine import JavaScriptError, evaluate_javascript
 from evolve.core.javascript.values import (
     UNDEFINED,
@@ -21,7 +20,8 @@ from evolve.core.javascript.values import (
     type_name,
     units,
 )
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
 
 _WORDS = str.split
 _OBJECT: Final = frozenset(_WORDS("hasOwnProperty toString toLocaleString valueOf isPrototypeOf propertyIsEnumerable"))

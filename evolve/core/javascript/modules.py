@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from evolve.core.errors import CannotEvaluate, InputError
+from evolve.core.model.errors import CannotEvaluate, InputError
 
 _MAX_MODULES = 100
 _REQUIRE = re.compile(r"""\brequire\(\s*(['"])([^'"\n]+)\1\s*\)""")

@@ -7,8 +7,8 @@ end.
 
 from collections.abc import Sequence
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.metrics.ngrams import ngrams, overlap, words
+from evolve.core.model.errors import CannotEvaluate
 
 _ORDERS = range(1, 5)
 

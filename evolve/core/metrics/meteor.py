@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from evolve.core.libraries import needed
 from evolve.core.metrics.ngrams import words
+from evolve.core.model.libraries import needed
 
 
 def meteor_score(

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 
-from evolve.core.agents import CASE_SECTION, Agent, AgentInput, Demo, DemoSettings, Section
-from evolve.core.json_value import JsonValue
+from evolve.core.model.agents import CASE_SECTION, Agent, AgentInput, Demo, DemoSettings, Section
+from evolve.core.model.json_value import JsonValue
 from evolve.core.search.tasks import Task
 
 RULES_SECTION = "Rules"

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.labels import answer_key
-from evolve.core.errors import InputError, Location, Problem
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Evaluation, Test
 from evolve.core.search.splits import SPLITS, split_named, split_of_family
 from evolve.core.search.tasks import Split, Task
-from evolve.core.suite import Evaluation, Test
 from evolve.core.suite_dump import requirements_mapping
 
 

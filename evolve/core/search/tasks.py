@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import Test
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Test
 
 Split = Literal["train", "val", "gate"]
 """train feeds operators and races, val chooses among finalists, gate is read once, by the gate."""

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from jinja2 import nodes
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.members import get_member
 from evolve.core.javascript.values import (
     UNDEFINED,
@@ -23,6 +22,7 @@ from evolve.core.javascript.values import (
     type_name,
     units,
 )
+from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.expressions import ExpressionCompiler, describe
 from evolve.core.templating.inputs import MAX_TEXT, Filter, check_size
 from evolve.core.templating.scope import Fault, Run, Scope, Statement, printed

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from jinja2 import nodes
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.members import TemplateList, call_member, get_member
 from evolve.core.javascript.values import (
     UNDEFINED,
@@ -28,6 +27,7 @@ from evolve.core.javascript.values import (
     truthy,
     type_name,
 )
+from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.filters import FILTERS, KEYWORDS
 from evolve.core.templating.inputs import Filter, check_size, suggestion
 from evolve.core.templating.scope import Expression, Fault, Scope

@@ -11,7 +11,6 @@ from functools import cmp_to_key
 from typing import Final
 from urllib.parse import quote
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.members import TemplateList, call_member, get_member
 from evolve.core.javascript.values import (
     JS_SPACE,
@@ -35,6 +34,7 @@ from evolve.core.javascript.values import (
     truthy,
     units,
 )
+from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.inputs import (
     MAX_ITEMS,
     MAX_TEXT,

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.values import (
     UNDEFINED,
     Value,
     type_name,
     units,
 )
+from evolve.core.model.errors import CannotEvaluate
 
 Filter: TypeAlias = Callable[..., Value]
 

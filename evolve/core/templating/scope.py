@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.values import UNDEFINED, JsFunction, Value, to_js_string
+from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.inputs import MAX_TEXT
 
 MAX_STEPS: Final = 500_000

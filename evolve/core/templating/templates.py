@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.values import UNDEFINED, JsFunction, Value, from_units, to_js_string, to_json
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.json_value import JsonValue
 
 if TYPE_CHECKING:
     from evolve.core.templating.compiler import Compiled

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from evolve.core.errors import CannotEvaluate
 from evolve.core.javascript.values import (
     UNDEFINED,
     JsFunction,
@@ -17,6 +16,7 @@ from evolve.core.javascript.values import (
     to_number,
     truthy,
 )
+from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.inputs import (
     Filter,
     present,

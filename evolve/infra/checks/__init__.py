@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from evolve.core.role_checks import Check
+from evolve.core.model.role_checks import Check
 from evolve.infra.verification import CheckFunction
 
 

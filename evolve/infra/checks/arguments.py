@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import yaml
 
-from evolve.core.role_checks import Check
+from evolve.core.model.role_checks import Check
 from evolve.infra.checks.own_changes import own_changes
 from evolve.infra.plays import Played
 from evolve.infra.role_arguments import disagreements, read_arguments, wrong_values

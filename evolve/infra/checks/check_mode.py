@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from evolve.core.role_checks import Check, TaskLine
+from evolve.core.model.role_checks import Check, TaskLine
 from evolve.infra.verification import (
     Finding,
     InTheWayError,

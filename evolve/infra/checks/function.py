@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from evolve.core.role_checks import Check
+from evolve.core.model.role_checks import Check
 from evolve.infra.role_tests import run_tests
 from evolve.infra.verification import Finding, Verification
 

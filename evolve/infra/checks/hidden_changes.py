@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from evolve.core.role_checks import Check
+from evolve.core.model.role_checks import Check
 from evolve.infra.verification import Finding, InTheWayError, Verification, failed, passed
 
 CHECK: Final = Check.HIDDEN_CHANGES

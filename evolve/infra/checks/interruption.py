@@ -3,7 +3,7 @@
 from fnmatch import fnmatch
 from typing import Final
 
-from evolve.core.role_checks import Check, TaskLine
+from evolve.core.model.role_checks import Check, TaskLine
 from evolve.infra.host_differences import Stale, differences, stale_units
 from evolve.infra.host_set import HostSet
 from evolve.infra.host_state import HostState

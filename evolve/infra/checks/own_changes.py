@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from evolve.core.role_checks import TaskLine
+from evolve.core.model.role_checks import TaskLine
 from evolve.infra.plays import Played
 from evolve.infra.scenario import Scenario
 from evolve.infra.verification import spots

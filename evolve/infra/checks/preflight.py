@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import yaml
 
-from evolve.core.role_checks import Check, TaskLine
+from evolve.core.model.role_checks import Check, TaskLine
 from evolve.infra.checks.own_changes import own_changes
 from evolve.infra.plays import Played
 from evolve.infra.scenario import Fault, Scenario

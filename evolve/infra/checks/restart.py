@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from evolve.core.role_checks import Check, CheckOutcome
+from evolve.core.model.role_checks import Check, CheckOutcome
 from evolve.infra.checks import function
 from evolve.infra.host_differences import differences
 from evolve.infra.host_set import HostSet

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from evolve.core.errors import InputError
-from evolve.core.role_checks import Check
+from evolve.core.model.errors import InputError
+from evolve.core.model.role_checks import Check
 from evolve.infra import scratch
 from evolve.infra.scenario import Scenario, load_scenario
 from evolve.infra.verification import Finding, Verification, diffs, failed, not_checked, passed, relative, spots

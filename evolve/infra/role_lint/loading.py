@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from evolve.core.errors import Location, Problem
+from evolve.core.model.errors import Location, Problem
 from evolve.infra.role_lint.homes import Home, TextFile, Tree
 from evolve.infra.role_lint.literals import merged
 from evolve.infra.role_lint.nodes import Entry, Reader

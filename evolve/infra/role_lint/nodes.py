@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 import yaml
 
-from evolve.core.errors import InputError, Location, Problem
+from evolve.core.model.errors import InputError, Location, Problem
 
 Scalar: TypeAlias = str | int | float | bool | None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 from evolve.infra import docker_engine, local_engine
 from evolve.infra.docker_engine import addresses, docker_faults
 from fixtures.scripted_engine import scripted_engine

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.errors import InputError
+from evolve.core.model.errors import InputError
 from evolve.infra import apt_sources, base_filesystem, base_recipe
 from evolve.infra.base_recipe import RELEASES, Release
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault
 from evolve.infra import base_image, base_recipe
 from evolve.infra.base_recipe import LABEL_LISTS, RELEASES
 from evolve.infra.docker_engine import DockerEngine, connect

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.role_checks import TaskLine
+from evolve.core.model.role_checks import TaskLine
 from evolve.infra.checks.own_changes import OwnChanges, own_changes
 from evolve.infra.plays import Played
 from evolve.infra.scenario import load_scenario

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.infra.plays import Player
 from evolve.infra.verification import Options
 from evolve.pytest_plugin.role_report import write_report

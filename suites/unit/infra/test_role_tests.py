@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.role_checks import CheckOutcome
+from evolve.core.model.role_checks import CheckOutcome
 from evolve.infra.role_tests import finding
 from evolve.infra.verification import Finding
 

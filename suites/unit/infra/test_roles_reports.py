@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from evolve.core.errors import InputError
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult, TaskLine
+from evolve.core.model.errors import InputError
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine
 from evolve.report.console import Paint
 from evolve.report.roles_console import verification_lines
 from evolve.report.roles_html import roles_page, write_roles_html

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.errors import InputError
+from evolve.core.model.errors import InputError
 from evolve.infra.scenario import load_scenario
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.errors import EnvironmentFault
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.store.verified_roles import VerifiedRoles, harness_hash, role_hash
 
 PASSED = CheckResult("web", "bookworm", Check.CONVERGE, CheckOutcome.PASSED)
@@ -236,7 +236,7 @@ def test_only_checks_that_passed_are_ever_skipped(tmp_path_factory, runs):
 _WRITER = """
 import sys
 from pathlib import Path
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.store.verified_roles import VerifiedRoles
 memory = VerifiedRoles(Path(sys.argv[1]))
 for number in range(40):

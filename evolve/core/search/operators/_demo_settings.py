@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from evolve.core.agents import DemoSettings
+from evolve.core.model.agents import DemoSettings
 from evolve.core.search.genome import Genome
 from evolve.core.search.lookup import SEARCH_DIGEST
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 from evolve.core.search.genome import numbered
 from evolve.core.search.operators._rules import label_text
 from evolve.core.search.operators.registry import Situation

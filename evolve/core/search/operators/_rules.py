@@ -3,7 +3,7 @@
 import json
 
 from evolve.core.formats.json_text import json_or
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 MAX_RULES = 10
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from evolve.core.agents import Section
+from evolve.core.model.agents import Section
 from evolve.core.search.operators.registry import Proposal, Situation, operator
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 from evolve.core.search.operators._reflection import cluster, inputs_for
 from evolve.core.search.operators._rules import MAX_RULES
 from evolve.core.search.operators.registry import Proposal, Situation, reflecting_operator

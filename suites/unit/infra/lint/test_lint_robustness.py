@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lint_samples import SAMPLES
 
-from evolve.core.errors import InputError
+from evolve.core.model.errors import InputError
 from evolve.infra.role_lint import all_rules, as_json, as_sarif, as_text, lint_roles
 
 RULES = tuple(all_rules().values())

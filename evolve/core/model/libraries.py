@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from evolve.core.errors import CannotEvaluate
+from evolve.core.model.errors import CannotEvaluate
 
 
 def needed(name: str) -> Any:

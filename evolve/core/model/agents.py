@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from evolve.core.diagnostics import digest
-from evolve.core.errors import InputError, Location, Problem
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.json_value import JsonValue
 from evolve.core.nearest import Bm25
 from evolve.core.word_classifier import WordClassifier
 

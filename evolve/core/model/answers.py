@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evolve.core.json_value import JsonValue
+from evolve.core.model.json_value import JsonValue
 
 
 @dataclass(frozen=True, slots=True)

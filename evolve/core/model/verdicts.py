@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from evolve.core.answers import Answer, TokenUsage
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import Assertion, Evaluation, Requirement
+from evolve.core.model.answers import Answer, TokenUsage
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Assertion, Evaluation, Requirement
 
 if TYPE_CHECKING:
-    from evolve.core.ports import Tools
+    from evolve.core.model.ports import Tools
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from evolve.core.errors import Location
-from evolve.core.json_value import JsonValue
+from evolve.core.model.errors import Location
+from evolve.core.model.json_value import JsonValue
 
 
 class Locate(Protocol):

@@ -7,8 +7,8 @@ The report is made of these alone, so each says all that a reader needs. All are
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from evolve.core.answers import TokenUsage
-from evolve.core.json_value import JsonValue
+from evolve.core.model.answers import TokenUsage
+from evolve.core.model.json_value import JsonValue
 from evolve.core.search.gate import GateDecision
 
 VOTE = "vote"

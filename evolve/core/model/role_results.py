@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from evolve.core.role_checks import Check, CheckOutcome, CheckResult, TaskLine
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine
 
 _TUPLES = ("items", "notified", "written")
 

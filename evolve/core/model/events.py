@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from evolve.core.answers import Answer, TokenUsage
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import Evaluation, Suite
-from evolve.core.verdicts import Verdict
+from evolve.core.model.answers import Answer, TokenUsage
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Evaluation, Suite
+from evolve.core.model.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)

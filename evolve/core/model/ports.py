@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from evolve.core.answers import Answer, Request
-from evolve.core.json_value import JsonValue
-from evolve.core.suite import ProviderSpec, ScriptRef
+from evolve.core.model.answers import Answer, Request
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import ProviderSpec, ScriptRef
 
 
 class Provider(Protocol):
