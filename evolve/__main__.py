@@ -67,7 +67,7 @@ def _help() -> str:
 
 
 def _unknown(name: str) -> str:
-    from evolve.core.did_you_mean import did_you_mean
+    from evolve.core.text.did_you_mean import did_you_mean
 
     known = list(_available())
     hint = did_you_mean(name, known) or f"known: {', '.join(known)}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, ExitCode, InputError
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 
 INTERRUPTED = 128 + signal.SIGINT
 """The shell's own code for a command that Ctrl-C ended."""

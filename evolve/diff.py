@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from evolve.command_line import guarded
 from evolve.core.model.errors import ExitCode, InputError, Problem
 from evolve.core.model.evolution_events import CandidateProposed, EvolutionFinished, EvolutionStarted, GateStarted
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 from evolve.providers import ProviderSettings
 from evolve.report.console import Paint, say
 from evolve.store.archive import Archive

@@ -10,11 +10,11 @@ from evolve.core.cases.capture import Failure
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import fingerprint, normalised
 from evolve.core.cases.labels import label_assertions, label_problems
-from evolve.core.diagnostics import digest
 from evolve.core.model.agents import Agent, AgentPrompt
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.reflection import Action
+from evolve.core.text.diagnostics import digest
 
 PER_DAY = 4
 """So many evolutions of one agent start on one day, unless told otherwise."""

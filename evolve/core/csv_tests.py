@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 from evolve.core.assertions import known_types
-from evolve.core.did_you_mean import closest, did_you_mean
 from evolve.core.suite_format import REFUSED_TYPES
+from evolve.core.text.did_you_mean import closest, did_you_mean
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _EXPECTED = re.compile(r"__expected(\d*)")

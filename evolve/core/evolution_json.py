@@ -12,10 +12,10 @@ from functools import cache
 from types import UnionType
 from typing import Literal, TypeAlias, cast, get_args, get_origin
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.evolution_events import EvolutionEvent
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.did_you_mean import did_you_mean
 
 KIND = "event"
 """The key that names the kind."""

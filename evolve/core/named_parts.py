@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.errors import Problem
 from evolve.core.model.suite import Place, Prompt, ProviderSpec, Test
+from evolve.core.text.did_you_mean import did_you_mean
 
 
 def names_prompt(ref: str, prompt: Prompt) -> bool:

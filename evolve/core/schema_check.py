@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.did_you_mean import did_you_mean
 
 Path: TypeAlias = tuple[str | int, ...]
 Kind: TypeAlias = Literal["value", "unknown key", "refused key", "ignored key"]

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from evolve.core.assertions import find_type
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.errors import Problem
 from evolve.core.model.suite import Assertion, AssertSet, Place, Prompt, Requirement, Test
 from evolve.core.named_parts import names_prompt
+from evolve.core.text.did_you_mean import did_you_mean
 
 ALWAYS_DEFINED = frozenset(("env", "_conversation", "__evalId", "__evalStepId", "__repeatIndex", "loop", "range"))
 _REFERENCE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*(?:-?\}\}|[.|\[](?:(?!default|\}\}).)*\}\})", re.DOTALL)

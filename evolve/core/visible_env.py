@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from evolve.core.model.json_value import JsonValue
-from evolve.core.secret_names import is_secret_name
+from evolve.core.text.secret_names import is_secret_name
 
 _CASES_FOLDER = "failure_cases"
 _HOLD_CASES = frozenset({"tests", "scenarios", "defaultTest"})

@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.errors import InputError, Problem
+from evolve.core.text.did_you_mean import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

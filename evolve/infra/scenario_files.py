@@ -6,8 +6,8 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.errors import Location, Problem
+from evolve.core.text.did_you_mean import did_you_mean
 
 _SUFFIXES: Final = (".yaml", ".yml")
 _DEPTH: Final = 5

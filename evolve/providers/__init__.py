@@ -6,10 +6,10 @@ import pkgutil
 from collections.abc import Mapping
 from types import ModuleType
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.ports import Files, Provider, Scripts
 from evolve.core.model.suite import ProviderSpec
+from evolve.core.text.did_you_mean import did_you_mean
 from evolve.providers.config import place_of
 from evolve.providers.surroundings import ProviderSettings, Renderer, Surroundings
 

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Collection, Mapping
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
+from evolve.core.text.did_you_mean import did_you_mean
 from evolve.providers.surroundings import Surroundings
 
 COMMON_KEYS = frozenset({"basePath", "maxRetries", "timeoutMs"})

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
-from evolve.core.secret_names import is_secret_name
+from evolve.core.text.secret_names import is_secret_name
 
 _KEY_SHAPES = re.compile(r"\b(sk-|gsk_|ghp_|hf_|xox[bap]-|AKIA)[\w*\-]{6,}|(?i:bearer\s+)[\w.\-+/=]{8,}")
 _HIDDEN = "***"

@@ -16,7 +16,7 @@ from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.errors import CannotEvaluate, InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
-from evolve.core.secret_names import is_secret_name
+from evolve.core.text.secret_names import is_secret_name
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.config import check_keys, has_templates, load_references, number_of, place_of, text_of, texts_of
 from evolve.providers.http_client import HttpCall, HttpClient, HttpReply, check_status

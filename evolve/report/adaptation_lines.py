@@ -9,7 +9,7 @@ from pathlib import Path
 from evolve.core.adaptation import Step
 from evolve.core.adaptation_status import AgentStatus, RunStatus, Taken, Waiting
 from evolve.core.model.json_value import JsonValue
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 
 _WHY_NOT: Mapping[Step, str] = {
     "unlabelled": "nobody has said what is right: the case drives nothing until it is labelled",

@@ -13,7 +13,7 @@ from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
 from evolve.core.outcomes import SuiteOutcome
 from evolve.core.scoring import column_metrics
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 from evolve.report.text import cut, failure_text
 
 SHOWN_IN_FULL = 10

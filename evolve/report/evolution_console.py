@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self, TextIO
 
 from evolve.core.evolution_summary import Evolution
 from evolve.core.model.evolution_events import EvolutionEvent, EvolutionFinished, EvolutionStarted
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 from evolve.report.evolution_lines import best, heading, notable, now, progress, spending, starting_lines
 from evolve.report.html import duration
 

@@ -14,7 +14,7 @@ from evolve.core.model.evolution_events import (
     GateStarted,
     Promoted,
 )
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 from evolve.report.evolution_cost import cost_rows, estimated
 from evolve.report.evolution_diff import counts, diff
 from evolve.report.evolution_numbers import count, points, share, short

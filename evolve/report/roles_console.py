@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 from evolve.report.console import Paint
 from evolve.report.roles_matrix import (
     NOT_RUN,

@@ -5,7 +5,7 @@ from html import escape
 from urllib.parse import quote
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 from evolve.report.html_rows import shown_path
 from evolve.report.roles_matrix import NOT_RUN, Row, by_interest
 from evolve.report.text import cut

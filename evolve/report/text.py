@@ -9,7 +9,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion
 from evolve.core.model.verdicts import Verdict
 from evolve.core.scoring import flatten
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 
 PROMPT_LIMIT = 600
 OUTPUT_LIMIT = 1200

@@ -16,7 +16,7 @@ from evolve.core.model.errors import EvolveError
 from evolve.core.model.events import CaseResult
 from evolve.core.model.evolution_events import CaseRecorded
 from evolve.core.model.json_value import JsonValue
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 from evolve.store.case_agents import known_agent
 from evolve.store.case_files import MAX_NEW, CaseFolder
 

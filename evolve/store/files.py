@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.errors import InputError, Problem
+from evolve.core.text.did_you_mean import did_you_mean
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest file that is read, 8 MiB; tests of that size belong into several files."""

@@ -6,9 +6,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.formats.yaml12 import Document, Path, read_document
 from evolve.core.model.errors import InputError, Problem
+from evolve.core.text.did_you_mean import did_you_mean
 from evolve.store.files import LocalFiles
 
 _FOREIGN = frozenset(("parameters", "schema", "value", "config"))

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from types import CodeType, ModuleType
 from typing import Any
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.suite import ScriptRef
+from evolve.core.text.did_you_mean import did_you_mean
 
 
 class LocalScripts:

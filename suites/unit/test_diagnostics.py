@@ -1,4 +1,4 @@
-from evolve.core.diagnostics import digest
+from evolve.core.text.diagnostics import digest
 
 REPORT = {"job_id": "j", "driver": "docker", "status": "failed", "stdout": "", "stderr": ""}
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 
 
 @pytest.mark.parametrize(

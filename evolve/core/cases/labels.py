@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.did_you_mean import did_you_mean
 
 Assertion = Mapping[str, JsonValue]
 

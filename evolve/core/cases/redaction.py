@@ -20,7 +20,7 @@ from evolve.core.cases.secret_names_in_text import is_no_secret, is_secret_word,
 from evolve.core.cases.secret_shapes import Span, shaped_secrets
 from evolve.core.model.errors import EvolveError
 from evolve.core.model.json_value import JsonValue
-from evolve.core.secret_names import is_secret_name
+from evolve.core.text.secret_names import is_secret_name
 
 _SHORTEST_VALUE: Final = 6
 """Shorter values of secret variables are words such as `on`; to mask them would eat the text."""

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.formats.json_schema_words import ONE_SCHEMA, SCHEMA_LISTS, SCHEMA_MAPS, WORDS
 from evolve.core.formats.json_text import parse_json
 from evolve.core.javascript.engine import JavaScriptError, Regex
 from evolve.core.javascript.values import to_json
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.did_you_mean import did_you_mean
 
 ProblemOf = Callable[[JsonValue], str | None]
 """What is wrong with a value, in one sentence; None when it fits."""

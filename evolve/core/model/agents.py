@@ -10,10 +10,10 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from evolve.core.diagnostics import digest
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.nearest import Bm25
+from evolve.core.text.diagnostics import digest
 from evolve.core.word_classifier import WordClassifier
 
 CASE_SECTION = "Case"

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from urllib.parse import quote
 
 from evolve import __version__
-from evolve.core.visible import visible
+from evolve.core.text.visible import visible
 from evolve.infra.role_lint.exemptions import META_RULES
 from evolve.infra.role_lint.linting import LintReport
 from evolve.infra.role_lint.rule import Finding

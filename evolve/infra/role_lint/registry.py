@@ -4,8 +4,8 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
 
-from evolve.core.did_you_mean import did_you_mean
 from evolve.core.model.errors import InputError, Problem
+from evolve.core.text.did_you_mean import did_you_mean
 from evolve.infra.role_lint import rules
 from evolve.infra.role_lint.rule import Rule
 
