@@ -15,7 +15,7 @@ from time import perf_counter
 
 from evolve.assembly import Settings, load
 from evolve.core.model.agents import search_key
-from evolve.core.nearest import words
+from evolve.core.retrieval.nearest import words
 from evolve.core.search.lookup import Lookup, nearest_vote, words_vote
 from evolve.core.search.task_list import suite_tasks
 from evolve.core.search.tasks import Task

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from evolve.answering import Answering
-from evolve.core.log_odds import LogOdds
 from evolve.core.model.evolution_events import (
     VOTE,
     Accepted,
@@ -24,6 +23,7 @@ from evolve.core.model.evolution_events import (
     EvolutionStarted,
     TaskInfo,
 )
+from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.operators import Operator

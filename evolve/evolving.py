@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from evolve.assembly import Settings, opened_provider, tools_for
 from evolve.core.judging import Judge
-from evolve.core.log_odds import LogOdds
 from evolve.core.model.agents import Agent, DemoSettings, Render, search_key
 from evolve.core.model.evolution_events import Estimate
 from evolve.core.model.ports import Ledger, Provider
+from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome, agent_of, incumbent_of
 from evolve.core.search.lookup import SEARCH_DIGEST, Lookup, best_lookup
 from evolve.core.search.splits import sample

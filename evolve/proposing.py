@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from evolve.core.log_odds import LogOdds
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.evolution_events import ProposalRejected
 from evolve.core.model.json_value import JsonValue
+from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.bandit import Bandit
 from evolve.core.search.operators import Operator, Proposal, Situation, known_operators
 from evolve.core.search.population import Candidate, choose_parent

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.log_odds import LogOdds
-from evolve.core.nearest import words
+from evolve.core.retrieval.log_odds import LogOdds
+from evolve.core.retrieval.nearest import words
 
 TEXTS = [
     "disk full on device",

@@ -1,4 +1,4 @@
-from evolve.core.nearest import Bm25, words
+from evolve.core.retrieval.nearest import Bm25, words
 
 
 def test_words_split_camel_case_and_keep_status_codes():

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from evolve.assembly import Settings, load
-from evolve.core.log_odds import LogOdds
 from evolve.core.model.agents import DemoBank, DemoSettings, Section, render_agent
 from evolve.core.model.suite import Test
+from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome, agent_of, demos_of, genome_of
 from evolve.core.search.operators import Operator, Proposal, Situation, known_operators
 from evolve.core.search.population import Candidate

@@ -12,9 +12,9 @@ from typing import Literal
 
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.core.nearest import Bm25
+from evolve.core.retrieval.nearest import Bm25
+from evolve.core.retrieval.word_classifier import WordClassifier
 from evolve.core.text.diagnostics import digest
-from evolve.core.word_classifier import WordClassifier
 
 CASE_SECTION = "Case"
 """The section that shows the case; a template over the agent's inputs."""

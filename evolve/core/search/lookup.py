@@ -8,8 +8,8 @@ model-free vote is decided on the train cases.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from evolve.core.nearest import Bm25
-from evolve.core.word_classifier import WordClassifier
+from evolve.core.retrieval.nearest import Bm25
+from evolve.core.retrieval.word_classifier import WordClassifier
 
 _NEIGHBOURS = 5
 SEARCH_DIGEST = 500

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from evolve.core.formats.json_text import json_or
-from evolve.core.nearest import words
+from evolve.core.retrieval.nearest import words
 
 MAX_RULE_CHARS = 240
 MAX_SECTION_GROWTH = 1.5

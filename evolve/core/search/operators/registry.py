@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
-from evolve.core.log_odds import LogOdds
 from evolve.core.model.json_value import JsonValue
+from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome
 from evolve.core.search.population import Candidate
 from evolve.core.search.randomness import Randomness

@@ -9,7 +9,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from evolve.core.nearest import words
+from evolve.core.retrieval.nearest import words
 
 _PRIOR_WORDS = 15.0
 """How many words of the whole bank each answer is thought to have said beforehand. Of 2.5, 15 and 50 this was as good

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from evolve.core.nearest import words
+from evolve.core.retrieval.nearest import words
 
 _ROUNDS = 4
 _STRIDES = (0.618, 0.273)

@@ -1,0 +1,1 @@
+"""Answers and demos found by likeness of words, without any model."""
