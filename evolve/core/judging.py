@@ -91,7 +91,7 @@ class Judge:
         """The verdict that the test's scoring function makes of its assertions' named scores."""
         if verdict.error:
             return verdict
-        from evolve.core.assertions.script_verdicts import scored, scoring_context
+        from evolve.core.assertions._script_verdicts import scored, scoring_context
 
         context = scoring_context(verdict, threshold)
         try:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from evolve.core.grading import chat
+from evolve.core.assertions._grading import chat
 from evolve.core.judging import Judge, target
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import EnvironmentFault

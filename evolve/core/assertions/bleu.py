@@ -1,7 +1,7 @@
 """`bleu`: n-grams that the output shares with reference texts; see `evolve.core.metrics.bleu`."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import TEXT_OR_TEXTS, scored, texts_of
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import TEXT_OR_TEXTS, scored, texts_of
 from evolve.core.metrics.bleu import bleu_score
 from evolve.core.model.verdicts import Check, Verdict
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.grading import GraderError, chat, grading_of, needs_prompt, parsed, text_value
+from evolve.core.assertions._grading import GraderError, chat, grading_of, needs_prompt, parsed, text_value
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import js_strip
 from evolve.core.model.verdicts import Check, Verdict
 

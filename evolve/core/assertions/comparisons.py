@@ -11,8 +11,8 @@ import math
 import re
 from typing import Final, NamedTuple
 
-from evolve.core.assertions.registry import comparison_type
-from evolve.core.grading import GraderError, Reply, chat, grading_of_comparison, parsed, shown
+from evolve.core.assertions._grading import GraderError, Reply, chat, grading_of_comparison, parsed, shown
+from evolve.core.assertions._registry import comparison_type
 from evolve.core.javascript.values import to_js_string
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate

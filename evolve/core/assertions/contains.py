@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import NON_EMPTY_TEXT, quote, wrong_value
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import NON_EMPTY_TEXT, quote, wrong_value
 from evolve.core.javascript.values import JS_SPACE, js_strip, to_js_string
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue

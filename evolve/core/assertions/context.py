@@ -7,8 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.grading import (
+from evolve.core.assertions._grading import (
     GraderError,
     Grading,
     Reply,
@@ -20,6 +19,7 @@ from evolve.core.grading import (
     parsed,
     text_value,
 )
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import JS_SPACE, js_strip
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate

@@ -1,7 +1,7 @@
 """`cost`: the answer cost at most `threshold` US dollars."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import needed_threshold_of
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import needed_threshold_of
 from evolve.core.javascript.values import number_text
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.verdicts import Check, Verdict

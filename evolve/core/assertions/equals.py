@@ -1,7 +1,7 @@
 """`equals`: the output is this text, number or structure."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import quote
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import quote
 from evolve.core.formats.json_text import deep_equal, parse_json
 from evolve.core.javascript.values import to_js_string, to_json
 from evolve.core.model.json_value import JsonValue

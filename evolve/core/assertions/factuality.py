@@ -3,9 +3,9 @@
 import re
 from typing import Final, NamedTuple
 
-from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions._grading import GraderError, Reply, chat, grading_of, needs_prompt, parsed, text_value
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.formats.json_objects import json_objects
-from evolve.core.grading import GraderError, Reply, chat, grading_of, needs_prompt, parsed, text_value
 from evolve.core.javascript.values import js_strip
 from evolve.core.model.verdicts import Check, Verdict
 

@@ -1,7 +1,7 @@
 """`finish-reason`: why the model stopped, as the provider tells it."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import NON_EMPTY_TEXT, quote, text_of
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import NON_EMPTY_TEXT, quote, text_of
 from evolve.core.model.verdicts import Check, Verdict
 
 

@@ -9,8 +9,8 @@ import math
 import re
 from typing import Final, NamedTuple
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.grading import GraderError, Grading, Reply, chat, grading_of, needs_prompt, parsed
+from evolve.core.assertions._grading import GraderError, Grading, Reply, chat, grading_of, needs_prompt, parsed
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import js_strip, to_js_string, to_json, to_number
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate

@@ -1,7 +1,7 @@
 """`gleu`: n-grams that the output shares with reference texts; see `evolve.core.metrics.gleu`."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import TEXT_OR_TEXTS, scored, texts_of
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import TEXT_OR_TEXTS, scored, texts_of
 from evolve.core.metrics.gleu import gleu_score
 from evolve.core.model.verdicts import Check, Verdict
 

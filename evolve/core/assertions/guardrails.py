@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import truthy
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import Check, Verdict

@@ -1,7 +1,7 @@
 """`is-html` and `contains-html`: the output is HTML, or looks as if it had some in it."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import quote
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import quote
 from evolve.core.formats.html_text import html_problem, looks_like_html
 from evolve.core.model.verdicts import Check, Verdict
 

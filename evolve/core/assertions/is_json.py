@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from functools import lru_cache
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import quote, wrong_value
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import quote, wrong_value
 from evolve.core.formats.json_objects import json_objects
 from evolve.core.formats.json_schema_words import JSON_SCHEMA
 from evolve.core.formats.json_schemas import compile_json_schema

@@ -2,8 +2,8 @@
 
 import re
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import quote
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import quote
 from evolve.core.javascript.values import js_strip
 from evolve.core.model.verdicts import Check, Verdict
 

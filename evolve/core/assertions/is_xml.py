@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import quote, wrong_value
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import quote, wrong_value
 from evolve.core.javascript.values import js_strip, to_js_string
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import Check, Verdict

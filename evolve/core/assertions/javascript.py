@@ -1,7 +1,7 @@
 """`javascript`: code, or a file's function, judges the output with a boolean, a number or a whole verdict."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.script_verdicts import (
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._script_verdicts import (
     failed,
     from_boolean,
     from_number,

@@ -1,7 +1,7 @@
 """`latency`: the provider answered within `threshold` milliseconds."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import needed_threshold_of
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import needed_threshold_of
 from evolve.core.javascript.values import number_text
 from evolve.core.model.verdicts import Check, Verdict
 

@@ -1,7 +1,7 @@
 """`levenshtein`: the output is at most `threshold` edits away from a text."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import TEXT, text_of, threshold_of
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import TEXT, text_of, threshold_of
 from evolve.core.javascript.values import number_text, units
 from evolve.core.model.libraries import needed
 from evolve.core.model.verdicts import Check, Verdict

@@ -3,9 +3,9 @@
 import math
 from typing import Final
 
-from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions._grading import GraderError, Reply, chat, grading_of, parsed, shown
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.formats.json_objects import json_objects
-from evolve.core.grading import GraderError, Reply, chat, grading_of, parsed, shown
 from evolve.core.javascript.values import js_strip, to_js_string, to_json, to_number, truthy
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue

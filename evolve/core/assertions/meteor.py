@@ -1,7 +1,7 @@
 """`meteor`: words and stems that the output shares with reference texts; see `evolve.core.metrics.meteor`."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import TEXT_OR_TEXTS, scored, texts_of, wrong_value
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import TEXT_OR_TEXTS, scored, texts_of, wrong_value
 from evolve.core.metrics.meteor import meteor_score
 from evolve.core.model.verdicts import Check, Verdict
 

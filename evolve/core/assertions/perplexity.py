@@ -2,7 +2,7 @@
 
 import math
 
-from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import number_text
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.verdicts import Check, Verdict

@@ -1,6 +1,6 @@
 """`pytest`: a test of the user's own judges the output; its pass is the score. Not in promptfoo."""
 
-from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import to_json
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.verdicts import Check, Verdict

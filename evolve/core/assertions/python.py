@@ -4,9 +4,9 @@ import json
 import re
 import textwrap
 
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._script_verdicts import failed, python_verdict
 from evolve.core.assertions.javascript import check_context, script_file_verdict
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.script_verdicts import failed, python_verdict
 from evolve.core.javascript.engine import mentions
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.verdicts import Check, Verdict

@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import NON_EMPTY_TEXT, non_empty_text_of, quote
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import NON_EMPTY_TEXT, non_empty_text_of, quote
 from evolve.core.javascript.engine import JavaScriptError, Regex
 from evolve.core.model.verdicts import Check, Verdict
 

@@ -5,9 +5,9 @@ After Es et al., "RAGAS: Automated Evaluation of Retrieval Augmented Generation"
 
 from typing import Final
 
-from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions._grading import EPSILON, GraderError, Grading, chat, grading_of, needs_prompt, parsed
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions.similar import cosine
-from evolve.core.grading import EPSILON, GraderError, Grading, chat, grading_of, needs_prompt, parsed
 from evolve.core.javascript.values import to_js_string
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate

@@ -1,7 +1,7 @@
 """`rouge-n`: single words that the output shares with a reference text; see `evolve.core.metrics.rouge`."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import TEXT, text_of, threshold_of
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import TEXT, text_of, threshold_of
 from evolve.core.javascript.values import number_text
 from evolve.core.metrics.rouge import rouge_1
 from evolve.core.model.verdicts import Check, Verdict

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.grading import EPSILON, GraderError, Grading, grading_of, shown
+from evolve.core.assertions._grading import EPSILON, GraderError, Grading, grading_of, shown
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import to_js_string
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate

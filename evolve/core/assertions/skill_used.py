@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import NON_EMPTY_TEXT, wrong_value
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import NON_EMPTY_TEXT, wrong_value
 from evolve.core.javascript.values import is_number, js_strip
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import Check, Verdict

@@ -1,7 +1,7 @@
 """`starts-with`: the output begins with a text."""
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import NON_EMPTY_TEXT, non_empty_text_of, quote
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import NON_EMPTY_TEXT, non_empty_text_of, quote
 from evolve.core.model.verdicts import Check, Verdict
 
 

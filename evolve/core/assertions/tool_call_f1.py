@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import threshold_of, wrong_value
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import threshold_of, wrong_value
 from evolve.core.formats.json_text import parse_json
 from evolve.core.javascript.values import js_strip, number_text, to_js_string
 from evolve.core.model.json_value import JsonValue

@@ -6,8 +6,8 @@ All ignore `not-`, as promptfoo does.
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import quote
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import quote
 from evolve.core.formats.json_schemas import compile_json_schema
 from evolve.core.formats.json_text import parse_json
 from evolve.core.formats.yaml12 import parse_yaml

@@ -1,6 +1,6 @@
 """`webhook`: a service judges the output."""
 
-from evolve.core.assertions.registry import assertion_type
+from evolve.core.assertions._registry import assertion_type
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import Check, Verdict

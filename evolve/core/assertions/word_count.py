@@ -2,8 +2,8 @@
 
 import re
 
-from evolve.core.assertions.registry import assertion_type
-from evolve.core.assertions.values import wrong_value
+from evolve.core.assertions._registry import assertion_type
+from evolve.core.assertions._values import wrong_value
 from evolve.core.javascript.values import JS_SPACE, is_number, number_text, to_number
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import Check, Verdict
