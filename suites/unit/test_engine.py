@@ -22,7 +22,7 @@ from evolve.core.model.evolution_events import (
 )
 from evolve.core.search.genome import genome_of
 from evolve.core.search.operators import Proposal, known_operators
-from evolve.core.search.operators.registry import Operator, Situation
+from evolve.core.search.operators._registry import Operator, Situation
 from evolve.core.search.tasks import Task
 from fixtures.engine_runs import SMALL_WORLD, EngineRun, ScriptedReflector, account_of
 from fixtures.memory_ledger import MemoryLedger

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.genome import numbered
+from evolve.core.search.operators._registry import Situation
 from evolve.core.search.operators._rules import label_text
-from evolve.core.search.operators.registry import Situation
 from evolve.core.search.tasks import Task
 
 _MOST_FAILURES = 5

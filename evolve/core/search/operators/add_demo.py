@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from evolve.core.search.genome import OWN_BANK
 from evolve.core.search.operators._demo_settings import MAX_DEMOS, settings_of, with_demos
-from evolve.core.search.operators.registry import Proposal, Situation, operator
+from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 
 @operator("add-demo")

@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 
+from evolve.core.search.operators._registry import Proposal, Situation, operator
 from evolve.core.search.operators._rules import MAX_RULES, answer_text, label_text
-from evolve.core.search.operators.registry import Proposal, Situation, operator
 
 _WORDS = 4
 

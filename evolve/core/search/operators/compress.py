@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from evolve.core.model.agents import Section
-from evolve.core.search.operators.registry import Proposal, Situation, operator
+from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 
 @operator("compress", prior=(0.6, 1.2))

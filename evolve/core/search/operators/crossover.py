@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from evolve.core.search.operators._registry import Proposal, Situation, operator
 from evolve.core.search.operators._rules import MAX_RULES
-from evolve.core.search.operators.registry import Proposal, Situation, operator
 from evolve.core.search.population import Candidate, weighted
 
 

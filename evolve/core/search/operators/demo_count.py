@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from evolve.core.search.operators._demo_settings import MAX_DEMOS
-from evolve.core.search.operators.registry import Proposal, Situation, operator
+from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 
 @operator("demo-count")

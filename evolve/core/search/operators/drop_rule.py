@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from evolve.core.search.operators.registry import Proposal, Situation, operator
+from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 
 @operator("drop-rule", prior=(0.6, 1.2))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from evolve.core.search.operators._demo_settings import settings_of, with_demos
-from evolve.core.search.operators.registry import Proposal, Situation, operator
+from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 _COUNTS = (2, 4, 6)
 _VIEWS = (250, 400)

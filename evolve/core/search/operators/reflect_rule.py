@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.operators._reflection import cluster, inputs_for
+from evolve.core.search.operators._registry import Proposal, Situation, reflecting_operator
 from evolve.core.search.operators._rules import MAX_RULES
-from evolve.core.search.operators.registry import Proposal, Situation, reflecting_operator
 from evolve.core.search.proposals import checked_rule
 
 

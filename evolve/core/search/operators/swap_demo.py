@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from evolve.core.search.genome import OWN_BANK
-from evolve.core.search.operators.registry import Proposal, Situation, operator
+from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 
 @operator("swap-demo")
