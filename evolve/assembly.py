@@ -17,8 +17,8 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import AnswerStore, Provider, Tools
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, ScriptRef, Suite
 from evolve.core.templating.templates import Templates
-from evolve.core.transforms import transform_vars
 from evolve.core.units import Unit, units
+from evolve.core.user_code.transforms import transform_vars
 from evolve.core.visible_env import visible_env
 from evolve.providers import ProviderSettings, open_provider
 from evolve.providers.config import place_of

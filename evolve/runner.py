@@ -17,10 +17,10 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider, Tools
 from evolve.core.model.suite import Assertion, Evaluation, ProviderSpec, Suite
 from evolve.core.model.verdicts import Verdict
-from evolve.core.prompt_functions import MadePrompt, make_prompt, make_var, prompt_context
 from evolve.core.scoring import compared, repeated
 from evolve.core.templating.templates import Templates
 from evolve.core.units import Unit, repeats
+from evolve.core.user_code.prompt_functions import MadePrompt, make_prompt, make_var, prompt_context
 
 DEFAULT_CONCURRENCY = 8
 """Questions in flight where neither the suite (`maxConcurrency`) nor the user says."""
@@ -259,7 +259,7 @@ class SuiteRunner:
         provider_code, test_code = evaluation.provider.transform, evaluation.test.options.transform
         if not provider_code and not test_code:
             return output
-        from evolve.core.transforms import apply_transform
+        from evolve.core.user_code.transforms import apply_transform
 
         prompt: JsonValue = {"raw": evaluation.prompt.raw, "label": evaluation.prompt.label}
         context: dict[str, JsonValue] = {"vars": dict(asked.vars), "prompt": prompt}

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from evolve.core.assertions import AssertionType, find_type
-from evolve.core.file_values import FILE, is_script, read_file_value, script_context, script_value
 from evolve.core.javascript.values import to_json
 from evolve.core.model.answers import Answer
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
@@ -18,7 +17,8 @@ from evolve.core.model.suite import Assertion, AssertSet, Evaluation, Requiremen
 from evolve.core.model.verdicts import Check, Comparison, Verdict
 from evolve.core.scoring import NO_ASSERTIONS, Part, aggregate, flatten, judged
 from evolve.core.templating.templates import Templates
-from evolve.core.user_code import PythonFailed, function_answer
+from evolve.core.user_code.file_values import FILE, is_script, read_file_value, script_context, script_value
+from evolve.core.user_code.functions import PythonFailed, function_answer
 
 ErrorKind: TypeAlias = Literal["", "input", "environment", "evaluation"]
 _SCRIPT_TYPES = frozenset(("javascript", "python"))
@@ -151,7 +151,7 @@ class Judge:
         return judged(verdict, applied)
 
     async def _transformed(self, code: str, given: Target) -> JsonValue:
-        from evolve.core.transforms import apply_transform
+        from evolve.core.user_code.transforms import apply_transform
 
         context: dict[str, JsonValue] = {"vars": dict(given.vars), "prompt": {"label": given.prompt}}
         if given.answer.metadata:

@@ -10,7 +10,7 @@ from evolve.core.javascript.engine import call_javascript_file, evaluate_body, p
 from evolve.core.model.errors import CannotEvaluate, EvolveError
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec, ScriptRef
-from evolve.core.user_code import as_json, is_javascript, is_python, split_reference
+from evolve.core.user_code.functions import as_json, is_javascript, is_python, split_reference
 from evolve.providers.config import wrong
 from evolve.providers.surroundings import Surroundings
 

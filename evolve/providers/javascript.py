@@ -11,7 +11,7 @@ from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
-from evolve.core.user_code import split_reference
+from evolve.core.user_code.functions import split_reference
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.call_context import call_context, call_options
 from evolve.providers.surroundings import Surroundings

@@ -18,7 +18,7 @@ from evolve.core.model.errors import CannotEvaluate, EvolveError, InputError
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Embedding
 from evolve.core.model.suite import ProviderSpec, ScriptRef
-from evolve.core.user_code import as_json, split_reference
+from evolve.core.user_code.functions import as_json, split_reference
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.call_context import call_context, call_options
 from evolve.providers.config import load_references, number_of

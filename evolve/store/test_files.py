@@ -15,7 +15,7 @@ from evolve.core.model.errors import CannotEvaluate, InputError, Location, Probl
 from evolve.core.model.suite import ScriptRef
 from evolve.core.schema_check import describe
 from evolve.core.suite_format import Findings, Source, checker
-from evolve.core.user_code import call_javascript
+from evolve.core.user_code.functions import call_javascript
 from evolve.store.files import MAX_BYTES, LocalFiles
 from evolve.store.prompts import parse_json, read_data, split_function
 from evolve.store.references import resolve_references

@@ -16,7 +16,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Tools
 from evolve.core.model.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test
 from evolve.core.model.verdicts import Check, Verdict
-from evolve.core.transforms import apply_transform, transform_vars
+from evolve.core.user_code.transforms import apply_transform, transform_vars
 from evolve.store.answers import NoAnswers
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts

@@ -22,7 +22,7 @@ from evolve.core.model.suite import Assertion, TestOptions
 from evolve.core.model.verdicts import Check, Comparison, Verdict
 from evolve.core.scoring import to_fixed
 from evolve.core.templating.templates import Templates
-from evolve.core.user_code import FILE, call_javascript, is_javascript, split_reference
+from evolve.core.user_code.functions import FILE, call_javascript, is_javascript, split_reference
 
 EPSILON: Final = 2.0**-52
 """JavaScript's Number.EPSILON, by which scores of this family may miss their threshold."""

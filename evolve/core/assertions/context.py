@@ -25,7 +25,7 @@ from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import Check, Verdict
-from evolve.core.transforms import apply_transform
+from evolve.core.user_code.transforms import apply_transform
 
 Context: TypeAlias = str | list[str]
 

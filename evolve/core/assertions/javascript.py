@@ -9,11 +9,11 @@ from evolve.core.assertions._script_verdicts import (
     is_result,
     python_verdict,
 )
-from evolve.core.file_values import script_context
 from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_javascript, mentions
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import Check, Verdict
-from evolve.core.user_code import FILE, PythonFailed, call_javascript, call_python, is_python, split_reference
+from evolve.core.user_code.file_values import script_context
+from evolve.core.user_code.functions import FILE, PythonFailed, call_javascript, call_python, is_python, split_reference
 
 _NEEDED = "it must answer a boolean, a number, or {pass, score, reason}"
 

@@ -10,7 +10,7 @@ from evolve.core.assertions.javascript import check_context, script_file_verdict
 from evolve.core.javascript.engine import mentions
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.verdicts import Check, Verdict
-from evolve.core.user_code import FILE, as_json
+from evolve.core.user_code.functions import FILE, as_json
 
 _RETURN = re.compile(r"\s*return\b")
 

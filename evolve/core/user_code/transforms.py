@@ -11,7 +11,7 @@ from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_bo
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Files, Scripts, Tools
-from evolve.core.user_code import (
+from evolve.core.user_code.functions import (
     FILE,
     PythonFailed,
     call_javascript,

@@ -9,7 +9,14 @@ from evolve.core.model.errors import CannotEvaluate, InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Files, Tools
 from evolve.core.model.suite import Assertion, AssertSet, Evaluation, Requirement
-from evolve.core.user_code import FILE, call_javascript, call_python, is_javascript, is_python, split_reference
+from evolve.core.user_code.functions import (
+    FILE,
+    call_javascript,
+    call_python,
+    is_javascript,
+    is_python,
+    split_reference,
+)
 
 __all__ = ["FILE", "is_script", "read_file_value", "script_context", "script_value"]
 

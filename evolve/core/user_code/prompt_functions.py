@@ -10,7 +10,7 @@ from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Tools
 from evolve.core.model.suite import Evaluation, ScriptRef
-from evolve.core.user_code import call_javascript, call_python, is_python
+from evolve.core.user_code.functions import call_javascript, call_python, is_python
 
 
 class MadePrompt(NamedTuple):

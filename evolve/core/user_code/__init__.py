@@ -1,0 +1,1 @@
+"""The user's functions and scripts: what is called, and what their answers mean."""
