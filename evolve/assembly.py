@@ -11,15 +11,15 @@ from typing import Literal
 
 from evolve import agent_prompt
 from evolve.core.evidence import Evidence, evidence_path, parse_evidence
-from evolve.core.expand import expand
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import AnswerStore, Provider, Tools
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, ScriptRef, Suite
+from evolve.core.suites.expand import expand
+from evolve.core.suites.units import Unit, units
+from evolve.core.suites.visible_env import visible_env
 from evolve.core.templating.templates import Templates
-from evolve.core.units import Unit, units
 from evolve.core.user_code.transforms import transform_vars
-from evolve.core.visible_env import visible_env
 from evolve.providers import ProviderSettings, open_provider
 from evolve.providers.config import place_of
 from evolve.providers.graders import SuiteGraders

@@ -13,7 +13,7 @@ from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.search.gate_history import GateRecord, usable_gate_families
 from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
 from evolve.core.search.tasks import Task
-from evolve.core.suite_dump import requirements_mapping
+from evolve.core.suites.suite_dump import requirements_mapping
 from evolve.store.agent_files import agent_text
 from evolve.store.agents import find_agent, load_agent, load_demos
 from evolve.store.case_files import StoredCase, load_cases

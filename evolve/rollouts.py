@@ -16,7 +16,7 @@ from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec
 from evolve.core.model.verdicts import Verdict
 from evolve.core.search.genome import Genome, agent_of, demos_of
 from evolve.core.search.tasks import Score, Task
-from evolve.core.suite_dump import requirements_mapping
+from evolve.core.suites.suite_dump import requirements_mapping
 
 SCORER_VERSION = 1
 """Raised when equal answers get other scores than before."""

@@ -21,8 +21,8 @@ from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.events import CaseFinished, CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.outcomes import SuiteOutcome, complete_splits, exit_code, outcome, skip_reason
-from evolve.core.selection import Selection, parse_metadata
-from evolve.core.units import units
+from evolve.core.suites.selection import Selection, parse_metadata
+from evolve.core.suites.units import units
 from evolve.report.console import Paint, Progress, command_line, open_progress, say, summary
 from evolve.runner import in_order, run_suites
 from evolve.store.last_failed import LastFailed

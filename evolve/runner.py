@@ -18,8 +18,8 @@ from evolve.core.model.ports import Provider, Tools
 from evolve.core.model.suite import Assertion, Evaluation, ProviderSpec, Suite
 from evolve.core.model.verdicts import Verdict
 from evolve.core.scoring import compared, repeated
+from evolve.core.suites.units import Unit, repeats
 from evolve.core.templating.templates import Templates
-from evolve.core.units import Unit, repeats
 from evolve.core.user_code.prompt_functions import MadePrompt, make_prompt, make_var, prompt_context
 
 DEFAULT_CONCURRENCY = 8

@@ -14,7 +14,7 @@ from typing import Final
 
 from evolve.assembly import LoadedSuite, Settings, open_answers, runner_for
 from evolve.core.model.events import CaseResult
-from evolve.core.units import Unit
+from evolve.core.suites.units import Unit
 from evolve.runner import SuiteRunner
 
 _WINDOW: Final = 64

@@ -17,8 +17,8 @@ from evolve.core.model.errors import EvolveError, InputError
 from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Evaluation
 from evolve.core.outcomes import is_expected_to_fail, skip_reason
+from evolve.core.suites.units import Unit
 from evolve.core.text.visible import visible
-from evolve.core.units import Unit
 from evolve.pytest_plugin.ahead import Wanted
 from evolve.pytest_plugin.session import SuiteSession
 from evolve.report.text import cut, failure_text

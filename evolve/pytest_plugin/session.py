@@ -9,7 +9,7 @@ import pytest
 from evolve.assembly import Settings
 from evolve.core.model.errors import InputError
 from evolve.core.model.events import CaseResult
-from evolve.core.units import Unit
+from evolve.core.suites.units import Unit
 from evolve.pytest_plugin.ahead import Ahead, Wanted
 
 _MANY = 1_000

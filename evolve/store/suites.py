@@ -18,8 +18,8 @@ from evolve.core.formats.yaml12 import Document, anchored_keys, read_document
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
-from evolve.core.named_parts import unknown_names
-from evolve.core.suite_format import (
+from evolve.core.suites.named_parts import unknown_names
+from evolve.core.suites.suite_format import (
     Defaults,
     Findings,
     Source,
@@ -28,10 +28,10 @@ from evolve.core.suite_format import (
     checker,
     env_texts,
 )
-from evolve.core.template_mistakes import template_problems
+from evolve.core.suites.template_mistakes import template_problems
+from evolve.core.suites.undefined import undefined_problems
+from evolve.core.suites.visible_env import visible_env
 from evolve.core.templating.templates import Templates
-from evolve.core.undefined import undefined_problems
-from evolve.core.visible_env import visible_env
 from evolve.store.files import LocalFiles
 from evolve.store.prompts import read_prompts
 from evolve.store.references import resolve_references

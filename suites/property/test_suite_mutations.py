@@ -11,7 +11,7 @@ import pytest
 
 from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
 from evolve.core.model.errors import InputError, Problem
-from evolve.core.suite_format import suite_schema
+from evolve.core.suites.suite_format import suite_schema
 from evolve.store.suites import load_suite
 
 GOOD = Path(__file__).parents[2] / "fixtures" / "suites" / "good"

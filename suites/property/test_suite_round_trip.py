@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from evolve.core.assertions import known_types
-from evolve.core.expand import MAX_ID, expand
 from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
 from evolve.core.model.errors import InputError
 from evolve.core.model.suite import (
@@ -23,7 +22,8 @@ from evolve.core.model.suite import (
     Test,
     TestOptions,
 )
-from evolve.core.suite_dump import dump_suite
+from evolve.core.suites.expand import MAX_ID, expand
+from evolve.core.suites.suite_dump import dump_suite
 from evolve.store.suites import load_suite
 
 GOOD = Path(__file__).parents[2] / "fixtures" / "suites" / "good"

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.expand import expand
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Suite, Test, TestOptions
+from evolve.core.suites.expand import expand
 
 
 def suite_of(

@@ -7,13 +7,13 @@ import jsonschema
 import pytest
 
 from evolve.core.assertions import known_types
-from evolve.core.csv_tests import CellError, assertion_of_text, case_of_row, check_columns
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import InputError
 from evolve.core.schema_check import UnsupportedKeywordError, compile_schema
-from evolve.core.suite_format import ASSERTION_KEYS, suite_schema
+from evolve.core.suites.csv_tests import CellError, assertion_of_text, case_of_row, check_columns
+from evolve.core.suites.suite_format import ASSERTION_KEYS, suite_schema
+from evolve.core.suites.undefined import needed_names
 from evolve.core.text.did_you_mean import closest, did_you_mean
-from evolve.core.undefined import needed_names
 from evolve.store.suites import load_suite
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.expand import expand
 from evolve.core.model.errors import CannotEvaluate, InputError
 from evolve.core.model.suite import Assertion, AssertSet, ScriptRef, Suite
+from evolve.core.suites.expand import expand
 from evolve.store.files import LocalFiles, find_root
 from evolve.store.scripts import LocalScripts
 from evolve.store.suites import load_suite

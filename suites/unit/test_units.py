@@ -4,7 +4,7 @@ import pytest
 
 from evolve.core.model.errors import InputError
 from evolve.core.model.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test, TestOptions
-from evolve.core.units import units
+from evolve.core.suites.units import units
 
 PROMPTS = (Prompt("a", "a"), Prompt("b", "b"))
 BEST = Assertion("select-best", value="the best")

@@ -13,7 +13,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Evaluation, Test
 from evolve.core.search.splits import SPLITS, split_named, split_of_family
 from evolve.core.search.tasks import Split, Task
-from evolve.core.suite_dump import requirements_mapping
+from evolve.core.suites.suite_dump import requirements_mapping
 
 
 class CaseWithTest(NamedTuple):

@@ -11,7 +11,7 @@ from functools import lru_cache
 from evolve.core.assertions import find_type
 from evolve.core.model.errors import Problem
 from evolve.core.model.suite import Assertion, AssertSet, Place, Prompt, Requirement, Test
-from evolve.core.named_parts import names_prompt
+from evolve.core.suites.named_parts import names_prompt
 from evolve.core.text.did_you_mean import did_you_mean
 
 ALWAYS_DEFINED = frozenset(("env", "_conversation", "__evalId", "__evalStepId", "__repeatIndex", "loop", "range"))

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from evolve.core.assertions import known_types
-from evolve.core.suite_format import REFUSED_TYPES
+from evolve.core.suites.suite_format import REFUSED_TYPES
 from evolve.core.text.did_you_mean import closest, did_you_mean
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
