@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from evolve import agent_prompt
-from evolve.core.evidence import Evidence, evidence_path, parse_evidence
+from evolve.core.evaluation.evidence import Evidence, evidence_path, parse_evidence
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import AnswerStore, Provider, Tools

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from evolve.assembly import Settings, opened_provider, tools_for
-from evolve.core.judging import Judge
+from evolve.core.evaluation.judging import Judge
 from evolve.core.model.agents import Agent, DemoSettings, Render, search_key
 from evolve.core.model.evolution_events import Estimate
 from evolve.core.model.ports import Ledger, Provider

@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import replace
 from typing import Literal, NamedTuple, Protocol
 
+from evolve.core.evaluation.judging import ErrorKind, Judge, Target, error_kind, target, worst_error
+from evolve.core.evaluation.scoring import compared, repeated
 from evolve.core.formats.json_text import json_or
-from evolve.core.judging import ErrorKind, Judge, Target, error_kind, target, worst_error
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
 from evolve.core.model.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
@@ -17,7 +18,6 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider, Tools
 from evolve.core.model.suite import Assertion, Evaluation, ProviderSpec, Suite
 from evolve.core.model.verdicts import Verdict
-from evolve.core.scoring import compared, repeated
 from evolve.core.suites.units import Unit, repeats
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code.prompt_functions import MadePrompt, make_prompt, make_var, prompt_context

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from evolve.assembly import LoadedSuite, evidence_of, load
-from evolve.core.evidence import Evidence, judge, split_of
+from evolve.core.evaluation.evidence import Evidence, judge, split_of
+from evolve.core.evaluation.outcomes import is_expected_to_fail, skip_reason
 from evolve.core.javascript.values import number_text
 from evolve.core.model.errors import EvolveError, InputError
 from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Evaluation
-from evolve.core.outcomes import is_expected_to_fail, skip_reason
 from evolve.core.suites.units import Unit
 from evolve.core.text.visible import visible
 from evolve.pytest_plugin.ahead import Wanted

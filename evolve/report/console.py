@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TextIO
 
-from evolve.core.derived_metrics import with_derived
+from evolve.core.evaluation.derived_metrics import with_derived
+from evolve.core.evaluation.outcomes import SuiteOutcome
+from evolve.core.evaluation.scoring import column_metrics
 from evolve.core.javascript.values import number_text
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
-from evolve.core.outcomes import SuiteOutcome
-from evolve.core.scoring import column_metrics
 from evolve.core.text.visible import visible
 from evolve.report.text import cut, failure_text
 

@@ -3,10 +3,10 @@
 import csv
 from collections.abc import Sequence
 
+from evolve.core.evaluation.scoring import to_fixed
 from evolve.core.javascript.values import to_js_string, to_json
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
-from evolve.core.scoring import to_fixed
 from evolve.report.output_file import output_file
 
 _STATUS = {"pass": "PASS", "fail": "FAIL", "error": "ERROR"}

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from evolve import __version__
-from evolve.core.derived_metrics import with_derived
+from evolve.core.evaluation.derived_metrics import with_derived
+from evolve.core.evaluation.scoring import column_metrics
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import CaseResult, PromptMetrics, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Suite
-from evolve.core.scoring import column_metrics
 from evolve.report.output_file import output_file
 from evolve.report.promptfoo_rows import Row, Rows, dump_row, token_usage
 

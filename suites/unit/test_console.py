@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from evolve.core.evaluation.outcomes import outcome
 from evolve.core.model.events import CaseFinished, RunStarted
-from evolve.core.outcomes import outcome
 from evolve.report.console import (
     LiveProgress,
     Paint,

@@ -2,12 +2,12 @@
 
 import pytest
 
-from evolve.core.evidence import Evidence, SplitRecord, judge, parse_evidence
+from evolve.core.evaluation.evidence import Evidence, SplitRecord, judge, parse_evidence
+from evolve.core.evaluation.outcomes import complete_splits, exit_code, outcome
 from evolve.core.model.errors import ExitCode, InputError
 from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Suite, Test
 from evolve.core.model.verdicts import Verdict
-from evolve.core.outcomes import complete_splits, exit_code, outcome
 
 SUITE = Suite("s.yaml", ".", (), (), ())
 EVIDENCE = Evidence("AGENT.md", 0.05, {"train": SplitRecord(10, 0.8), "val": SplitRecord(4, 0.5)})

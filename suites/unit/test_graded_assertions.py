@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from evolve.core.assertions._grading import chat
-from evolve.core.judging import Judge, target
+from evolve.core.evaluation.judging import Judge, target
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.ports import Embedding, Tools

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from evolve.core.evaluation.scoring import Part, aggregate, judged
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.errors import InputError
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.suite import Assertion, AssertSet, Evaluation, Prompt, ProviderSpec, Suite, Test, TestOptions
 from evolve.core.model.verdicts import Verdict
-from evolve.core.scoring import Part, aggregate, judged
 from evolve.report.csv_rows import write_csv
 from evolve.report.jsonl import write_jsonl
 from evolve.report.junit import write_junit

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
+from evolve.core.evaluation.scoring import to_fixed
 from evolve.core.formats.json_text import parse_json
 from evolve.core.javascript.engine import plain_value
 from evolve.core.javascript.values import to_js_string, to_json, truthy
@@ -20,7 +21,6 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Embedder, Embedding, KnownEmbedder, Renderer, Tools
 from evolve.core.model.suite import Assertion, TestOptions
 from evolve.core.model.verdicts import Check, Comparison, Verdict
-from evolve.core.scoring import to_fixed
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code.functions import FILE, call_javascript, is_javascript, split_reference
 

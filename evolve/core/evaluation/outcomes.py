@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from evolve.core.evidence import Evidence, SplitVerdict, judge, split_of
+from evolve.core.evaluation.evidence import Evidence, SplitVerdict, judge, split_of
 from evolve.core.model.errors import ExitCode
 from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Evaluation, Suite

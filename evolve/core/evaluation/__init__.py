@@ -1,0 +1,1 @@
+"""Judging: from an output to verdicts, scores and the outcome of a suite."""
