@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from evolve.core.formats.json_text import json_or
+from evolve.core.formats.schema_check import Kind, Path, compile_schema
 from evolve.core.formats.yaml12 import path_text
 from evolve.core.model.json_value import JsonValue
-from evolve.core.schema_check import Kind, Path, compile_schema
 
 
 class Action(StrEnum):

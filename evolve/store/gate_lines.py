@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from evolve.core.formats.json_text import parse_json
+from evolve.core.formats.schema_check import Kind, Path, compile_schema
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
-from evolve.core.schema_check import Kind, Path, compile_schema
 from evolve.core.search.gate_history import GateRecord, families_hash
 
 _TEXT: Mapping[str, object] = {"type": "string", "minLength": 1}

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evolve.core.formats.schema_check import describe
 from evolve.core.formats.yaml12 import Document, Mark, Path, read_document
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.suite import ScriptRef
-from evolve.core.schema_check import describe
 from evolve.core.suites.csv_tests import CellError, case_of_row, check_columns
 from evolve.core.suites.suite_format import Findings, Source, checker
 from evolve.core.user_code.functions import call_javascript

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evolve.core.assertions import find_type, known_types
+from evolve.core.formats.schema_check import UnsupportedKeywordError, compile_schema
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.verdicts import Verdict
-from evolve.core.schema_check import UnsupportedKeywordError, compile_schema
 from fixtures.checks import check
 
 TYPES = [

@@ -7,9 +7,9 @@ import jsonschema
 import pytest
 
 from evolve.core.assertions import known_types
+from evolve.core.formats.schema_check import UnsupportedKeywordError, compile_schema
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import InputError
-from evolve.core.schema_check import UnsupportedKeywordError, compile_schema
 from evolve.core.suites.csv_tests import CellError, assertion_of_text, case_of_row, check_columns
 from evolve.core.suites.suite_format import ASSERTION_KEYS, suite_schema
 from evolve.core.suites.undefined import needed_names

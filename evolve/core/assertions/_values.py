@@ -1,10 +1,10 @@
 """What assertions ask of their rendered values, and how reasons quote them."""
 
+from evolve.core.formats.schema_check import describe
 from evolve.core.javascript.values import number_text
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import Check, Verdict
-from evolve.core.schema_check import describe
 
 _QUOTED = 300
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from evolve.core.assertions import known_types
 from evolve.core.cases.inert import is_inert, is_inert_prompt
+from evolve.core.formats.schema_check import Check, Kind, Path, Report, compile_schema, describe
 from evolve.core.formats.yaml12 import Document, path_text, read_document
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.core.schema_check import Check, Kind, Path, Report, compile_schema, describe
 from evolve.core.text.did_you_mean import did_you_mean
 
 CODE_TYPES: Final = frozenset(("javascript", "python", "webhook", "pytest", "exec"))

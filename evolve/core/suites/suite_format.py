@@ -14,11 +14,19 @@ from pathlib import Path as FilePath
 from typing import Any, Literal, TypeAlias
 
 from evolve.core.assertions import AssertionType, find_type, known_types
+from evolve.core.formats.schema_check import (
+    Check,
+    Kind,
+    Path,
+    Report,
+    UnsupportedKeywordError,
+    compile_schema,
+    describe,
+)
 from evolve.core.formats.yaml12 import Document
 from evolve.core.model.errors import Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Place, ProviderSpec, Requirement, ScriptRef, Test, TestOptions
-from evolve.core.schema_check import Check, Kind, Path, Report, UnsupportedKeywordError, compile_schema, describe
 from evolve.core.text.did_you_mean import closest, did_you_mean
 
 REFUSED_TYPES: Mapping[str, str] = {
