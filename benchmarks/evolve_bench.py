@@ -9,13 +9,13 @@ from pathlib import Path
 from evolve_meter import Channel, Meter
 from evolve_splits import Case, Splits, held_out_families, read_cases, sample_by_family, split_cases, without_families
 
+from evolve.core.adaptation.reflection import read_action
 from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
 from evolve.core.model.agents import Agent, render_agent, shown_case
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider
 from evolve.core.model.suite import ProviderSpec
-from evolve.core.reflection import read_action
 from evolve.core.templating.templates import Templates
 from evolve.providers import ProviderSettings, open_provider
 from evolve.store.agents import find_agent, load_agent

@@ -19,11 +19,11 @@ from evolve.adaptation_options import CASES, read_options
 from evolve.adaptation_work import Worker, start_in_background
 from evolve.adapting import ask, take_in
 from evolve.command_line import guarded
-from evolve.core.adaptation import Labels, Order
-from evolve.core.adaptation_status import RunStatus, Said, Taken
+from evolve.core.adaptation.failures import Labels, Order
+from evolve.core.adaptation.reflection import Action
+from evolve.core.adaptation.status import RunStatus, Said, Taken
 from evolve.core.evolution_summary import Evolution
 from evolve.core.model.errors import ExitCode
-from evolve.core.reflection import Action
 from evolve.providers import ProviderSettings
 from evolve.reflecting import DEFAULT_AGENT, open_desk, provider_of, read_report
 from evolve.report.adaptation_lines import at_limit, status_lines, status_values, taken_lines, taken_values

@@ -12,7 +12,7 @@ from typing import Any
 
 import evolve
 from evolve.command_line import INTERRUPTED
-from evolve.core.adaptation_status import Batch
+from evolve.core.adaptation.status import Batch
 from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
 from evolve.report.adaptation_lines import at_limit, counted
 from evolve.store.adaptation_files import AdaptationFiles

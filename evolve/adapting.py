@@ -5,14 +5,14 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from evolve.core.adaptation import Labels, Order, incident, named_by_evidence, step_after, with_labels
-from evolve.core.adaptation_status import Said, Taken
+from evolve.core.adaptation.failures import Labels, Order, incident, named_by_evidence, step_after, with_labels
+from evolve.core.adaptation.reflection import Action, read_action
+from evolve.core.adaptation.status import Said, Taken
 from evolve.core.cases.capture import NotCaptured, known_ids, make_case
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
-from evolve.core.reflection import Action, read_action
 from evolve.reflecting import ReflectionDesk, no_action
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agent_files import agent_text

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evolve.assembly import Settings, opened_provider
+from evolve.core.adaptation.reflection import Action, Reflection, diagnostics_problems, read_action
 from evolve.core.model.agents import Agent, AgentPrompt, DemoBank, render_agent
 from evolve.core.model.answers import Request
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, ExitCode, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider
-from evolve.core.reflection import Action, Reflection, diagnostics_problems, read_action
 from evolve.core.templating.templates import Templates
 from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank
 

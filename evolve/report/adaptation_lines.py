@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from evolve.core.adaptation import Step
-from evolve.core.adaptation_status import AgentStatus, RunStatus, Taken, Waiting
+from evolve.core.adaptation.failures import Step
+from evolve.core.adaptation.status import AgentStatus, RunStatus, Taken, Waiting
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.visible import visible
 

@@ -18,8 +18,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from evolve.core.adaptation import Order
-from evolve.core.adaptation_status import AgentStatus, Batch, Evolved, RunStatus, Waiting
+from evolve.core.adaptation.failures import Order
+from evolve.core.adaptation.status import AgentStatus, Batch, Evolved, RunStatus, Waiting
 from evolve.core.model.errors import EnvironmentFault
 from evolve.store.claims import Owner
 

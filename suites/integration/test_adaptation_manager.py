@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from evolve.core.adaptation import Labels, Order
-from evolve.core.adaptation_status import Said
+from evolve.core.adaptation.failures import Labels, Order
+from evolve.core.adaptation.reflection import Action
+from evolve.core.adaptation.status import Said
 from evolve.core.cases.redaction import Redactor
 from evolve.core.model.errors import EnvironmentFault
-from evolve.core.reflection import Action
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.case_files import CaseFolder
 

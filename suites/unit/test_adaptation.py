@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.adaptation import Labels, Order, incident, named_by_evidence, step_after, with_labels
+from evolve.core.adaptation.failures import Labels, Order, incident, named_by_evidence, step_after, with_labels
+from evolve.core.adaptation.reflection import Action
 from evolve.core.cases.capture import make_case
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
 from evolve.core.cases.redaction import Redactor
 from evolve.core.model.agents import Agent, AgentInput, AgentPrompt, Section
 from evolve.core.model.errors import InputError
 from evolve.core.model.json_value import JsonValue
-from evolve.core.reflection import Action
 
 AGENT = Agent(
     name="TRIAGE",

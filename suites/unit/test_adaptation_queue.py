@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.adaptation import Order
+from evolve.core.adaptation.failures import Order
 from evolve.core.model.errors import EnvironmentFault
 from evolve.store.adaptation_files import KEPT_LOGS, AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue

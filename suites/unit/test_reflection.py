@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from evolve.core.reflection import MODEL_ACTIONS, Action, Reflection, diagnostics_problems, read_action
+from evolve.core.adaptation.reflection import MODEL_ACTIONS, Action, Reflection, diagnostics_problems, read_action
 from evolve.store.agents import AGENTS_DIR
 
 SCHEMA = json.loads((AGENTS_DIR / "diagnostics.schema.json").read_text())

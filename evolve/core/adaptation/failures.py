@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeAlias
 
+from evolve.core.adaptation.reflection import Action
 from evolve.core.cases.capture import Failure
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import fingerprint, normalised
@@ -13,7 +14,6 @@ from evolve.core.cases.labels import label_assertions, label_problems
 from evolve.core.model.agents import Agent, AgentPrompt
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.core.reflection import Action
 from evolve.core.text.diagnostics import digest
 
 PER_DAY = 4

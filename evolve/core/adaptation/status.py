@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from evolve.core.adaptation import Order, Step
+from evolve.core.adaptation.failures import Order, Step
+from evolve.core.adaptation.reflection import Action
 from evolve.core.model.evolution_events import CaseRecorded
-from evolve.core.reflection import Action
 
 
 @dataclass(frozen=True, slots=True)
