@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evolve.core.evolution_json import from_line, to_line
+from evolve.core.evolution.json_lines import from_line, to_line
 from evolve.core.model.evolution_events import EvolutionEvent, RolloutScored
 from evolve.report.evolution_console import EvolutionConsole
 from evolve.report.evolution_html import write_evolution_html

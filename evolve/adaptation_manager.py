@@ -22,7 +22,7 @@ from evolve.command_line import guarded
 from evolve.core.adaptation.failures import Labels, Order
 from evolve.core.adaptation.reflection import Action
 from evolve.core.adaptation.status import RunStatus, Said, Taken
-from evolve.core.evolution_summary import Evolution
+from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
 from evolve.providers import ProviderSettings
 from evolve.reflecting import DEFAULT_AGENT, open_desk, provider_of, read_report

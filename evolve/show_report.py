@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.command_line import guarded
-from evolve.core.evolution_summary import Evolution
+from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
 from evolve.providers import ProviderSettings
 from evolve.report.console import say

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from evolve.core.evolution_summary import Evolution
+from evolve.core.evolution.summary import Evolution
 from evolve.core.model.evolution_events import EvolutionEvent, EvolutionFinished, EvolutionStarted
 from evolve.core.text.visible import visible
 from evolve.report.evolution_lines import best, heading, notable, now, progress, spending, starting_lines

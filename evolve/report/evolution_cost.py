@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from evolve.core.evolution_summary import Evolution
+from evolve.core.evolution.summary import Evolution
 from evolve.core.model.evolution_events import Estimate
 from evolve.report.evolution_numbers import share
 from evolve.report.html import dollars, duration

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
-from evolve.core.evolution_candidate import Candidate, Cell, cell_harmful, cell_passed
-from evolve.core.evolution_summary import Evolution
+from evolve.core.evolution.candidate import Candidate, Cell, cell_harmful, cell_passed
+from evolve.core.evolution.summary import Evolution
 from evolve.core.model.evolution_events import TaskInfo
 from evolve.core.model.json_value import JsonValue
 from evolve.report.evolution_diff import Line, diff

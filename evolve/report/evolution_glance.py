@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import NamedTuple
 
-from evolve.core.evolution_summary import Evolution
+from evolve.core.evolution.summary import Evolution
 from evolve.core.search.gate import GateDecision
 from evolve.report.evolution_diff import counts, diff
 from evolve.report.evolution_numbers import NONE, count, points, share

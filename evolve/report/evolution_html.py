@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 
 from evolve import __version__
-from evolve.core.evolution_summary import Evolution, fold
+from evolve.core.evolution.summary import Evolution, fold
 from evolve.core.model.evolution_events import EvolutionEvent
 from evolve.report.evolution_data import evidence_data, overview_data
 from evolve.report.evolution_sections import header, sections

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from evolve.core.evolution_candidate import Candidate
-from evolve.core.evolution_summary import Evolution
+from evolve.core.evolution.candidate import Candidate
+from evolve.core.evolution.summary import Evolution
 from evolve.core.model.evolution_events import (
     Accepted,
     EvolutionEvent,

@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from evolve import __version__
-from evolve.core.evolution_summary import Evolution
+from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.evolution_events import EvolutionEvent
 from evolve.report.evolution_html import page

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from html import escape
 from urllib.parse import quote
 
-from evolve.core.evolution_candidate import Candidate
-from evolve.core.evolution_summary import Evolution
+from evolve.core.evolution.candidate import Candidate
+from evolve.core.evolution.summary import Evolution
 from evolve.core.search.gate import GateDecision, Pair
 from evolve.report.evolution_cost import cost_rows
 from evolve.report.evolution_diff import Line, counts, diff

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from evolve.core.evolution_candidate import Candidate, cell_passed, compare
-from evolve.core.evolution_summary import Evolution
+from evolve.core.evolution.candidate import Candidate, cell_passed, compare
+from evolve.core.evolution.summary import Evolution
 from evolve.core.search.gate import GateDecision
 from evolve.report.evolution_numbers import count, points, share
 from evolve.report.text import cut, shown

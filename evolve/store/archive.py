@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evolve.core.evolution_json import from_line, to_line
+from evolve.core.evolution.json_lines import from_line, to_line
 from evolve.core.model.agents import DemoSettings, Section
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.evolution_events import EvolutionEvent, EvolutionStarted

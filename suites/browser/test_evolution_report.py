@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from evolve.core.evolution_candidate import compare
-from evolve.core.evolution_summary import Evolution, fold
+from evolve.core.evolution.candidate import compare
+from evolve.core.evolution.summary import Evolution, fold
 from evolve.core.model.evolution_events import EvolutionStarted, RolloutScored
 from evolve.report.evolution_html import write_evolution_html
 from evolve.report.evolution_live import LivePage

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.evolution_json import from_line, to_line
+from evolve.core.evolution.json_lines import from_line, to_line
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import InputError, Location
 from evolve.core.model.evolution_events import (

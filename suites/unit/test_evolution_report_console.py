@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from evolve.core.evolution_summary import fold
+from evolve.core.evolution.summary import fold
 from evolve.core.model.evolution_events import EvolutionStarted, GateDecided
 from evolve.report.evolution_console import EvolutionConsole
 from evolve.report.evolution_lines import summary_lines

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.evolution_summary import fold
+from evolve.core.evolution.summary import fold
 from evolve.core.model.errors import InputError
 from evolve.core.model.evolution_events import (
     CandidateInfo,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.evolution_candidate import cell_passed, compare
-from evolve.core.evolution_json import from_line, to_line
-from evolve.core.evolution_summary import Evolution, fold
+from evolve.core.evolution.candidate import cell_passed, compare
+from evolve.core.evolution.json_lines import from_line, to_line
+from evolve.core.evolution.summary import Evolution, fold
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.evolution_events import (
     VOTE,

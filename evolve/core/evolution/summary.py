@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import Literal, NamedTuple
 
-from evolve.core.evolution_candidate import Candidate, Cell, cell_passed, cell_score
+from evolve.core.evolution.candidate import Candidate, Cell, cell_passed, cell_score
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.evolution_events import (
     VOTE,

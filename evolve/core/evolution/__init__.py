@@ -1,0 +1,1 @@
+"""An evolution as values: its events as lines of JSON, and their summary."""
