@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from evolve.core.model.errors import EvolveError, ExitCode
 from evolve.core.model.suite import ProviderSpec
-from evolve.providers.credentials import safe_url, scrub
 from evolve.providers.embedded_models import SHIPPED, engine_version, find_model
-from evolve.providers.http_client import HttpCall, HttpClient, HttpReply
-from evolve.providers.retry import RetryPolicy
 from evolve.providers.surroundings import ProviderSettings, cache_dir_of
+from evolve.system.credentials import safe_url, scrub
+from evolve.system.http_client import HttpCall, HttpClient, HttpReply
+from evolve.system.retry import RetryPolicy
 
 _ENDPOINT_TIMEOUT_S = 5.0
 

@@ -57,7 +57,7 @@ def _write(text: str, path: str | None) -> None:
     if path is None:
         _print(text)
         return
-    from evolve.report.output_file import output_file
+    from evolve.system.atomic_files import output_file
 
     with output_file(path) as file:
         file.write(text)

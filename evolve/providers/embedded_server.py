@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from evolve.providers.processes import start_mark
+from evolve.system.processes import start_mark
 
 
 def serve(state_file: Path, settings: Mapping[str, object]) -> int:

@@ -18,8 +18,8 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.call_context import call_context, call_options
 from evolve.providers.config import number_of, place_of
-from evolve.providers.credentials import scrub, secret_values
 from evolve.providers.surroundings import Surroundings
+from evolve.system.credentials import scrub, secret_values
 
 _WORDS = re.compile(r"[^\s\"']+|\"([^\"]*)\"|'([^']*)'")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")

@@ -19,11 +19,11 @@ from evolve.core.model.suite import ProviderSpec
 from evolve.core.text.secret_names import is_secret_name
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.config import check_keys, has_templates, load_references, number_of, place_of, text_of, texts_of
-from evolve.providers.http_client import HttpCall, HttpClient, HttpReply, check_status
 from evolve.providers.http_code import Code
 from evolve.providers.http_raw import parse_raw_request
-from evolve.providers.retry import RetryPolicy, Transient
 from evolve.providers.surroundings import Surroundings
+from evolve.system.http_client import HttpCall, HttpClient, HttpReply, check_status
+from evolve.system.retry import RetryPolicy, Transient
 
 _KEYS = frozenset(
     {

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from evolve.core.model.errors import CannotEvaluate
-from evolve.providers.http_client import HttpCall
+from evolve.system.http_client import HttpCall
 
 
 def parse_raw_request(text: str, scheme: str) -> HttpCall:

@@ -16,11 +16,11 @@ from evolve.providers.chat_messages import plain_text
 from evolve.providers.config import check_keys, number_of, place_of
 from evolve.providers.embedded import EmbeddedServer
 from evolve.providers.embedded_models import engine_version, find_model
-from evolve.providers.http_client import HttpCall, HttpClient, HttpReply
 from evolve.providers.openai import REFUSED, SAMPLING_KEYS, Endpoint, merged, read_answer, reading
 from evolve.providers.openai_requests import BodyBuilder, prepared_config
-from evolve.providers.retry import RetryPolicy
 from evolve.providers.surroundings import Surroundings
+from evolve.system.http_client import HttpCall, HttpClient, HttpReply
+from evolve.system.retry import RetryPolicy
 
 _SAMPLERS = (
     "grammar",

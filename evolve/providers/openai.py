@@ -15,12 +15,12 @@ from evolve.core.model.ports import Embedding
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import plain_text
 from evolve.providers.config import check_keys, number_of, place_of, render_text, text_of, texts_of
-from evolve.providers.credentials import safe_url
-from evolve.providers.http_client import HttpCall, HttpClient, HttpReply, accept_json
 from evolve.providers.openai_replies import MalformedReply, chat_answer, completion_answer, embedding_of, token_usage
 from evolve.providers.openai_requests import BodyBuilder, prepared_config
-from evolve.providers.retry import RetryPolicy, Transient
 from evolve.providers.surroundings import Surroundings
+from evolve.system.credentials import safe_url
+from evolve.system.http_client import HttpCall, HttpClient, HttpReply, accept_json
+from evolve.system.retry import RetryPolicy, Transient
 
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _OFFICIAL = "https://api.openai.com/v1"

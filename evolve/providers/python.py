@@ -22,9 +22,9 @@ from evolve.core.user_code.functions import as_json, split_reference
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.call_context import call_context, call_options
 from evolve.providers.config import load_references, number_of
-from evolve.providers.credentials import scrub, secret_values
 from evolve.providers.daemon_threads import DaemonThreads
 from evolve.providers.surroundings import Surroundings
+from evolve.system.credentials import scrub, secret_values
 
 
 class PythonFunction:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.json_value import JsonValue
-from evolve.providers.http_client import HttpCall, HttpClient, HttpReply
-from evolve.providers.retry import RetryPolicy
 from evolve.providers.surroundings import ProviderSettings
+from evolve.system.http_client import HttpCall, HttpClient, HttpReply
+from evolve.system.retry import RetryPolicy
 
 
 class WebHooks:

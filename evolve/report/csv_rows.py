@@ -7,7 +7,7 @@ from evolve.core.evaluation.scoring import to_fixed
 from evolve.core.javascript.values import to_js_string, to_json
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
-from evolve.report.output_file import output_file
+from evolve.system.atomic_files import output_file
 
 _STATUS = {"pass": "PASS", "fail": "FAIL", "error": "ERROR"}
 

@@ -18,7 +18,7 @@ from evolve.report.evolution_data import evidence_data, overview_data
 from evolve.report.evolution_sections import header, sections
 from evolve.report.evolution_words import verdict
 from evolve.report.html import asset, embedded_json, policy
-from evolve.report.output_file import output_file
+from evolve.system.atomic_files import output_file
 
 _SCRIPTS = ("evolution.js", "evolution_chart.js", "evolution_tree.js", "evolution_matrix.js", "evolution_start.js")
 """In this order they are one script."""

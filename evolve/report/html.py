@@ -20,8 +20,8 @@ from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.report.html_numbers import Group, Latency, Measure, Numbers, latency, numbers
 from evolve.report.html_rows import report_data, shown_path
-from evolve.report.output_file import output_file
 from evolve.report.text import cut
+from evolve.system.atomic_files import output_file
 
 SHOWN_GROUPS = 8
 """Groups of a table that are seen at once; the others are behind a line that opens."""

@@ -1,8 +1,8 @@
 """One JSON line per case: the rows of the result file, for tools that read line by line."""
 
 from evolve.core.model.events import RunFinished
-from evolve.report.output_file import output_file
 from evolve.report.promptfoo_rows import Rows, dump_row
+from evolve.system.atomic_files import output_file
 
 
 def write_jsonl(path: str, run: RunFinished) -> None:

@@ -9,8 +9,8 @@ from xml.sax.saxutils import escape, quoteattr
 from evolve.core.javascript.values import number_text
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.suite import Suite
-from evolve.report.output_file import output_file
 from evolve.report.text import failure_text
+from evolve.system.atomic_files import output_file
 
 # Characters that XML 1.0 cannot carry, not even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -12,7 +12,6 @@ from html import escape
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.report.html import asset, duration, policy
 from evolve.report.html_rows import shown_path
-from evolve.report.output_file import output_file
 from evolve.report.roles_html_details import KINDS, anchor, details, inert, link, state
 from evolve.report.roles_matrix import (
     NOT_RUN,
@@ -27,6 +26,7 @@ from evolve.report.roles_matrix import (
     without_frames,
 )
 from evolve.report.text import cut
+from evolve.system.atomic_files import output_file
 
 REASON_LIMIT = 600
 """Characters of a reason in the list of failures, without frames of tracebacks; below it stands whole."""

@@ -21,7 +21,7 @@ from typing import Any
 from evolve.core.adaptation.failures import Order
 from evolve.core.adaptation.status import AgentStatus, Batch, Evolved, RunStatus, Waiting
 from evolve.core.model.errors import EnvironmentFault
-from evolve.store.claims import Owner
+from evolve.system.process_owner import Owner
 
 _BUSY_S = 20.0
 _VERSION = 1

@@ -19,7 +19,7 @@ from typing import Any
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
-from evolve.store.claims import Owner
+from evolve.system.process_owner import Owner
 
 LEASE_S = 60.0
 _VERSION = 1

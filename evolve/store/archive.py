@@ -19,7 +19,7 @@ from evolve.core.model.agents import DemoSettings, Section
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.evolution_events import EvolutionEvent, EvolutionStarted
 from evolve.core.search.genome import Genome
-from evolve.store.shared_file import SharedFile
+from evolve.system.sqlite import SharedFile
 
 _VERSION = 1
 _SCHEMA = """

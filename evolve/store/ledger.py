@@ -18,7 +18,7 @@ from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Bought
 from evolve.store.answers import SqliteAnswers, key_of
-from evolve.store.shared_file import SharedFile
+from evolve.system.sqlite import SharedFile
 
 _VERSION = 1
 _SCHEMA = """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.store.role_hash import harness_hash, role_hash
-from evolve.store.shared_file import SharedFile
+from evolve.system.sqlite import SharedFile
 
 __all__ = ["VerifiedRoles", "harness_hash", "role_hash"]
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.errors import EnvironmentFault
 from evolve.store.answers import NoAnswers, SqliteAnswers, from_text, key_of, to_text
-from evolve.store.claims import Owner
+from evolve.system.process_owner import Owner
 
 
 class Shop:

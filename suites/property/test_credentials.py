@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.providers.credentials import safe_url, scrub, secret_headers
+from evolve.system.credentials import safe_url, scrub, secret_headers
 
 SECRETS = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/?#@:%&=[]\\*"), min_size=8, max_size=40

@@ -18,9 +18,9 @@ from evolve.core.model.verdicts import Verdict
 from evolve.report.csv_rows import write_csv
 from evolve.report.jsonl import write_jsonl
 from evolve.report.junit import write_junit
-from evolve.report.output_file import output_file
 from evolve.report.promptfoo_json import write_promptfoo_json
 from evolve.report.text import cut, failure_text
+from evolve.system.atomic_files import output_file
 from fixtures.report_runs import report_run
 
 PROMPT = Prompt("Say {{x}}", "Say {{x}}")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.model.errors import EnvironmentFault, InputError
-from evolve.providers.retry import RetryPolicy, Transient, retry_after_s
 from evolve.providers.surroundings import ProviderSettings
+from evolve.system.retry import RetryPolicy, Transient, retry_after_s
 
 
 @dataclass

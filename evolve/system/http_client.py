@@ -15,8 +15,8 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.providers.credentials import safe_url, scrub, secret_headers
-from evolve.providers.retry import RetryPolicy, Transient, retry_after_s
+from evolve.system.credentials import safe_url, scrub, secret_headers
+from evolve.system.retry import RetryPolicy, Transient, retry_after_s
 
 if TYPE_CHECKING:
     import aiohttp
