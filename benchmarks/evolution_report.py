@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 from evolve.core.evolution.json_lines import from_line, to_line
 from evolve.core.model.evolution_events import EvolutionEvent, RolloutScored
-from evolve.report.evolution_console import EvolutionConsole
-from evolve.report.evolution_html import write_evolution_html
+from evolve.report.evolution.console import EvolutionConsole
+from evolve.report.evolution.html import write_evolution_html
 from fixtures.evolution_runs import large_events
 
 TARGET_S = 1.0

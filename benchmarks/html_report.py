@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from evolve.report.html import write_html
+from evolve.report.suites.html import write_html
 from fixtures.report_runs import report_run
 
 TARGET_S = 1.0

@@ -14,7 +14,7 @@ import evolve
 from evolve.command_line import INTERRUPTED
 from evolve.core.adaptation.status import Batch
 from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
-from evolve.report.adaptation_lines import at_limit, counted
+from evolve.report.evolution.adaptation_lines import at_limit, counted
 from evolve.store.adaptation_files import AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agents import find_agent, load_agent

@@ -32,16 +32,16 @@ from evolve.core.search.genome import Genome, agent_of, demos_of
 from evolve.engine import Evolution
 from evolve.evolution_material import Material, Wish, read_material, run_id, without_worn_families
 from evolve.evolving import Prepared, prepare
-from evolve.report.console import command_line, say
-from evolve.report.evolution_console import EvolutionConsole
-from evolve.report.evolution_lines import summary_lines
+from evolve.report.evolution.console import EvolutionConsole
+from evolve.report.evolution.lines import summary_lines
+from evolve.report.suites.console import command_line, say
 from evolve.settling import settle_cases
 from evolve.store.agent_files import write_agent
 from evolve.store.archive import Archive, Recorder
 from evolve.store.gate_log import AgentGates, GateLog
 
 if TYPE_CHECKING:
-    from evolve.report.evolution_live import LivePage
+    from evolve.report.evolution.live import LivePage
 
 DEFAULT_BUDGET = 200
 OUTPUT_DIR = "reports/evolve"
@@ -119,7 +119,7 @@ class _Run:
 
     async def whole(self) -> EvolutionFinished | None:
         """The run's last event; None when the user stopped it. The report is written in any case."""
-        from evolve.report.evolution_html import write_evolution_html
+        from evolve.report.evolution.html import write_evolution_html
 
         self._make_folder()
         archive = Archive(self._settings.cache_dir)
@@ -226,7 +226,7 @@ class _Run:
     def _live_page(self, shown: ExitStack) -> "LivePage | None":
         if not self._options.live:
             return None
-        from evolve.report.evolution_live import LivePage
+        from evolve.report.evolution.live import LivePage
 
         page = shown.enter_context(LivePage())
         say([f"evolve: the run can be watched at {page.url}"], sys.stderr)

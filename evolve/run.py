@@ -23,7 +23,7 @@ from evolve.core.model.events import CaseFinished, CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.suites.selection import Selection, parse_metadata
 from evolve.core.suites.units import units
-from evolve.report.console import Paint, Progress, command_line, open_progress, say, summary
+from evolve.report.suites.console import Paint, Progress, command_line, open_progress, say, summary
 from evolve.runner import in_order, run_suites
 from evolve.store.last_failed import LastFailed
 
@@ -176,7 +176,7 @@ def _write_reports(paths: Iterable[str], run: RunFinished, arguments: Sequence[s
 
 def _write_report(path: str, run: RunFinished, arguments: Sequence[str]) -> None:
     if path.lower().endswith(".html"):
-        from evolve.report.html import write_html
+        from evolve.report.suites.html import write_html
 
         write_html(path, run, command=command_line("evolve run", arguments))
     else:

@@ -10,8 +10,8 @@ from evolve.command_line import guarded
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
 from evolve.providers import ProviderSettings
-from evolve.report.console import say
-from evolve.report.evolution_lines import summary_lines
+from evolve.report.evolution.lines import summary_lines
+from evolve.report.suites.console import say
 from evolve.store.archive import Archive
 
 
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
         listed = [f"{record.run}  {record.agent}  {record.command}" for record in archive.runs()]
         say(listed or ["no run is archived yet"])
         return ExitCode.DONE
-    from evolve.report.evolution_html import write_evolution_html
+    from evolve.report.evolution.html import write_evolution_html
 
     record = archive.find(options.run)
     events = list(archive.events(record.run))

@@ -21,7 +21,7 @@ from evolve.core.suites.units import Unit
 from evolve.core.text.visible import visible
 from evolve.pytest_plugin.ahead import Wanted
 from evolve.pytest_plugin.session import SuiteSession
-from evolve.report.text import cut, failure_text
+from evolve.report.suites.text import cut, failure_text
 
 _LOOKS_LIKE_A_SUITE = re.compile(
     r"""^\{?\s*["']?(?:prompts|providers|targets|tests|scenarios|defaultTest)["']?\s*:""", re.M

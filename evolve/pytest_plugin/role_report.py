@@ -9,11 +9,11 @@ from pathlib import Path
 
 from evolve.core.model.errors import InputError
 from evolve.core.model.role_checks import CheckResult
-from evolve.report.console import Paint
-from evolve.report.roles_console import verification_lines
-from evolve.report.roles_html import write_roles_html
-from evolve.report.roles_junit import write_roles_junit
-from evolve.report.roles_matrix import Verification
+from evolve.report.roles.console import verification_lines
+from evolve.report.roles.html import write_roles_html
+from evolve.report.roles.junit import write_roles_junit
+from evolve.report.roles.matrix import Verification
+from evolve.report.suites.console import Paint
 
 
 def write_report(

@@ -10,8 +10,8 @@ import pytest
 from evolve.core.evolution.candidate import compare
 from evolve.core.evolution.summary import Evolution, fold
 from evolve.core.model.evolution_events import EvolutionStarted, RolloutScored
-from evolve.report.evolution_html import write_evolution_html
-from evolve.report.evolution_live import LivePage
+from evolve.report.evolution.html import write_evolution_html
+from evolve.report.evolution.live import LivePage
 from fixtures.evolution_runs import evolution_events, killed_events, nothing_better_events
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(1)</script>"

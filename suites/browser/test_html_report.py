@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evolve.report.html import write_html
+from evolve.report.suites.html import write_html
 from fixtures.report_runs import report_run
 
 TESTS = 450

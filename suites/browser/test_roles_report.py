@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evolve.report.roles_html import write_roles_html
+from evolve.report.roles.html import write_roles_html
 from fixtures.verification_runs import verification
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(1)</script>"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from evolve.report.evolution_live import LivePage
+from evolve.report.evolution.live import LivePage
 from fixtures.evolution_runs import evolution_events
 
 

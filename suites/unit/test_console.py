@@ -9,7 +9,7 @@ from rich.console import Console
 
 from evolve.core.evaluation.outcomes import outcome
 from evolve.core.model.events import CaseFinished, RunStarted
-from evolve.report.console import (
+from evolve.report.suites.console import (
     LiveProgress,
     Paint,
     PlainProgress,

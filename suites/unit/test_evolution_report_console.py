@@ -9,8 +9,8 @@ from rich.console import Console
 
 from evolve.core.evolution.summary import fold
 from evolve.core.model.evolution_events import EvolutionStarted, GateDecided
-from evolve.report.evolution_console import EvolutionConsole
-from evolve.report.evolution_lines import summary_lines
+from evolve.report.evolution.console import EvolutionConsole
+from evolve.report.evolution.lines import summary_lines
 from fixtures.evolution_runs import evolution_events, killed_events, nothing_better_events
 
 

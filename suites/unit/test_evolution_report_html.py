@@ -16,9 +16,9 @@ from evolve.core.model.evolution_events import (
     Promoted,
     RolloutScored,
 )
-from evolve.report.evolution_data import evidence_data, overview_data
-from evolve.report.evolution_html import page, write_evolution_html
-from evolve.report.evolution_lines import summary_lines
+from evolve.report.evolution.data import evidence_data, overview_data
+from evolve.report.evolution.html import page, write_evolution_html
+from evolve.report.evolution.lines import summary_lines
 from fixtures.evolution_runs import evolution_events, killed_events, nothing_better_events
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)> & \u2028 \" ' <!--"

@@ -21,10 +21,10 @@ from evolve.core.model.evolution_events import (
     RolloutScored,
     TaskInfo,
 )
-from evolve.report.evolution_cost import cost_rows
-from evolve.report.evolution_diff import counts, diff
-from evolve.report.evolution_numbers import NONE, points, share, short
-from evolve.report.evolution_words import failing, gain, lineage, lookup, verdict
+from evolve.report.evolution.cost import cost_rows
+from evolve.report.evolution.diff import counts, diff
+from evolve.report.evolution.numbers import NONE, points, share, short
+from evolve.report.evolution.words import failing, gain, lineage, lookup, verdict
 from fixtures.evolution_runs import evolution_events, killed_events, nothing_better_events
 
 

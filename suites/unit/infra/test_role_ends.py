@@ -10,7 +10,7 @@ from evolve.infra.plays import Player
 from evolve.infra.verification import Options
 from evolve.pytest_plugin.role_report import write_report
 from evolve.pytest_plugin.role_session import RoleSession, Subject
-from evolve.report.console import Paint
+from evolve.report.suites.console import Paint
 from fixtures.silent_engine import on_no_host
 
 LEFT = "left behind by web@bookworm: hosts that nobody removes (./bootstrap.sh hosts sweep)"

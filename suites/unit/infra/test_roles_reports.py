@@ -12,11 +12,10 @@ from lxml import etree
 
 from evolve.core.model.errors import InputError
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine
-from evolve.report.console import Paint
-from evolve.report.roles_console import verification_lines
-from evolve.report.roles_html import roles_page, write_roles_html
-from evolve.report.roles_junit import roles_junit_text, write_roles_junit
-from evolve.report.roles_matrix import (
+from evolve.report.roles.console import verification_lines
+from evolve.report.roles.html import roles_page, write_roles_html
+from evolve.report.roles.junit import roles_junit_text, write_roles_junit
+from evolve.report.roles.matrix import (
     Verification,
     is_good,
     rows,
@@ -25,6 +24,7 @@ from evolve.report.roles_matrix import (
     totals,
     unchecked,
 )
+from evolve.report.suites.console import Paint
 from fixtures.verification_runs import verification
 
 HOSTILE = (

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from evolve.core.evolution.candidate import Candidate, cell_passed, compare
 from evolve.core.evolution.summary import Evolution
 from evolve.core.search.gate import GateDecision
-from evolve.report.evolution_numbers import count, points, share
-from evolve.report.text import cut, shown
+from evolve.report.evolution.numbers import count, points, share
+from evolve.report.suites.text import cut, shown
 
 
 class Verdict(NamedTuple):

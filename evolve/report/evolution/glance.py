@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from evolve.core.evolution.summary import Evolution
 from evolve.core.search.gate import GateDecision
-from evolve.report.evolution_diff import counts, diff
-from evolve.report.evolution_numbers import NONE, count, points, share
-from evolve.report.evolution_words import (
+from evolve.report.evolution.diff import counts, diff
+from evolve.report.evolution.numbers import NONE, count, points, share
+from evolve.report.evolution.words import (
     Gain,
     doubts,
     failing,
@@ -22,7 +22,7 @@ from evolve.report.evolution_words import (
     where,
     won_and_lost,
 )
-from evolve.report.html import duration
+from evolve.report.suites.html import duration
 
 
 class Card(NamedTuple):

@@ -13,9 +13,9 @@ from evolve.core.evolution.candidate import Candidate, Cell, cell_harmful, cell_
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.evolution_events import TaskInfo
 from evolve.core.model.json_value import JsonValue
-from evolve.report.evolution_diff import Line, diff
-from evolve.report.html_rows import Texts
-from evolve.report.text import shown
+from evolve.report.evolution.diff import Line, diff
+from evolve.report.suites.html_rows import Texts
+from evolve.report.suites.text import shown
 
 SPLITS: Final = ("train", "val", "gate")
 NOT_ASKED: Final = "."

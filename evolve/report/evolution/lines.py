@@ -15,10 +15,10 @@ from evolve.core.model.evolution_events import (
     Promoted,
 )
 from evolve.core.text.visible import visible
-from evolve.report.evolution_cost import cost_rows, estimated
-from evolve.report.evolution_diff import counts, diff
-from evolve.report.evolution_numbers import count, points, share, short
-from evolve.report.evolution_words import (
+from evolve.report.evolution.cost import cost_rows, estimated
+from evolve.report.evolution.diff import counts, diff
+from evolve.report.evolution.numbers import count, points, share, short
+from evolve.report.evolution.words import (
     Failing,
     doubts,
     failing,

@@ -11,7 +11,7 @@ from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion
 from evolve.core.model.verdicts import Verdict
-from evolve.report.text import assertion_name
+from evolve.report.suites.text import assertion_name
 
 
 @dataclass(frozen=True, slots=True)

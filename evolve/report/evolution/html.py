@@ -14,10 +14,10 @@ from pathlib import Path
 from evolve import __version__
 from evolve.core.evolution.summary import Evolution, fold
 from evolve.core.model.evolution_events import EvolutionEvent
-from evolve.report.evolution_data import evidence_data, overview_data
-from evolve.report.evolution_sections import header, sections
-from evolve.report.evolution_words import verdict
-from evolve.report.html import asset, embedded_json, policy
+from evolve.report.evolution.data import evidence_data, overview_data
+from evolve.report.evolution.sections import header, sections
+from evolve.report.evolution.words import verdict
+from evolve.report.suites.html import asset, embedded_json, policy
 from evolve.system.atomic_files import output_file
 
 _SCRIPTS = ("evolution.js", "evolution_chart.js", "evolution_tree.js", "evolution_matrix.js", "evolution_start.js")

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 from evolve.core.javascript.values import number_text
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.suite import Suite
-from evolve.report.text import failure_text
+from evolve.report.suites.text import failure_text
 from evolve.system.atomic_files import output_file
 
 # Characters that XML 1.0 cannot carry, not even escaped.

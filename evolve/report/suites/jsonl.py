@@ -1,7 +1,7 @@
 """One JSON line per case: the rows of the result file, for tools that read line by line."""
 
 from evolve.core.model.events import RunFinished
-from evolve.report.promptfoo_rows import Rows, dump_row
+from evolve.report.suites.promptfoo_rows import Rows, dump_row
 from evolve.system.atomic_files import output_file
 
 

@@ -19,7 +19,7 @@ from evolve import __version__
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.evolution_events import EvolutionEvent
-from evolve.report.evolution_html import page
+from evolve.report.evolution.html import page
 
 ADDRESS = "127.0.0.1"
 WAIT_S = 20.0

@@ -7,8 +7,8 @@ from typing import Any, Protocol, Self, TextIO
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.evolution_events import EvolutionEvent, EvolutionFinished, EvolutionStarted
 from evolve.core.text.visible import visible
-from evolve.report.evolution_lines import best, heading, notable, now, progress, spending, starting_lines
-from evolve.report.html import duration
+from evolve.report.evolution.lines import best, heading, notable, now, progress, spending, starting_lines
+from evolve.report.suites.html import duration
 
 Clock = Callable[[], float]
 """Seconds of a clock that never goes back."""

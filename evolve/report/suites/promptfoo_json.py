@@ -12,7 +12,7 @@ from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import CaseResult, PromptMetrics, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Suite
-from evolve.report.promptfoo_rows import Row, Rows, dump_row, token_usage
+from evolve.report.suites.promptfoo_rows import Row, Rows, dump_row, token_usage
 from evolve.system.atomic_files import output_file
 
 

@@ -9,11 +9,11 @@ from urllib.parse import quote
 from evolve.core.evolution.candidate import Candidate
 from evolve.core.evolution.summary import Evolution
 from evolve.core.search.gate import GateDecision, Pair
-from evolve.report.evolution_cost import cost_rows
-from evolve.report.evolution_diff import Line, counts, diff
-from evolve.report.evolution_glance import glance
-from evolve.report.evolution_numbers import NONE, count
-from evolve.report.evolution_words import (
+from evolve.report.evolution.cost import cost_rows
+from evolve.report.evolution.diff import Line, counts, diff
+from evolve.report.evolution.glance import glance
+from evolve.report.evolution.numbers import NONE, count
+from evolve.report.evolution.words import (
     Failing,
     doubts,
     failing,
@@ -23,7 +23,7 @@ from evolve.report.evolution_words import (
     verdict,
     won_and_lost,
 )
-from evolve.report.html import duration
+from evolve.report.suites.html import duration
 
 SHOWN_ROWS = 12
 """Rows of a table that are seen at once; the others are behind a line that opens."""

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.core.text.visible import visible
-from evolve.report.console import Paint
-from evolve.report.roles_matrix import (
+from evolve.report.roles.matrix import (
     NOT_RUN,
     Row,
     Unchecked,
@@ -18,7 +17,8 @@ from evolve.report.roles_matrix import (
     unchecked,
     without_frames,
 )
-from evolve.report.text import cut
+from evolve.report.suites.console import Paint
+from evolve.report.suites.text import cut
 
 SHOWN_TASKS = 20
 """Tasks that a failure names; the report has them all."""

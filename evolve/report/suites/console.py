@@ -14,7 +14,7 @@ from evolve.core.javascript.values import number_text
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
 from evolve.core.text.visible import visible
-from evolve.report.text import cut, failure_text
+from evolve.report.suites.text import cut, failure_text
 
 SHOWN_IN_FULL = 10
 """Failures with prompt and output; the further ones have a line each."""

@@ -10,10 +10,8 @@ from functools import cache
 from html import escape
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
-from evolve.report.html import asset, duration, policy
-from evolve.report.html_rows import shown_path
-from evolve.report.roles_html_details import KINDS, anchor, details, inert, link, state
-from evolve.report.roles_matrix import (
+from evolve.report.roles.html_details import KINDS, anchor, details, inert, link, state
+from evolve.report.roles.matrix import (
     NOT_RUN,
     Row,
     Verification,
@@ -25,7 +23,9 @@ from evolve.report.roles_matrix import (
     unchecked,
     without_frames,
 )
-from evolve.report.text import cut
+from evolve.report.suites.html import asset, duration, policy
+from evolve.report.suites.html_rows import shown_path
+from evolve.report.suites.text import cut
 from evolve.system.atomic_files import output_file
 
 REASON_LIMIT = 600

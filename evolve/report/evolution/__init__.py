@@ -1,0 +1,1 @@
+"""Reports of an evolution: console, page and live page."""
