@@ -14,8 +14,8 @@ from evolve.argument_types import positive
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evolve.pytest_plugin.agents import OpenAgent
-    from evolve.pytest_plugin.session import SuiteSession
+    from evolve.pytest_plugin.agents.recording import OpenAgent
+    from evolve.pytest_plugin.suites.session import SuiteSession
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _SESSION: "pytest.StashKey[SuiteSession]" = pytest.StashKey()
@@ -52,7 +52,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     # A worker calls this hook too, and must not have workers of its own.
     is_worker = hasattr(config, "workerinput")
     if config.getoption("--infra-roles") and config.pluginmanager.hasplugin("xdist") and not is_worker:
-        from evolve.pytest_plugin.role_runs import run_side_by_side
+        from evolve.pytest_plugin.roles.hooks import run_side_by_side
 
         run_side_by_side(config)
 
@@ -60,11 +60,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Roles where they are asked for; captures failures where `suite_failure_cases` names a folder for them."""
     if config.getoption("--infra-roles") or config.getini("suite_role_files"):
-        from evolve.pytest_plugin.role_runs import RoleRuns
+        from evolve.pytest_plugin.roles.hooks import RoleRuns
 
         config.pluginmanager.register(RoleRuns(config), "evolve-roles")
     if config.getini("suite_failure_cases"):
-        from evolve.pytest_plugin.capturing import Capture
+        from evolve.pytest_plugin.agents.capturing import Capture
 
         config.pluginmanager.register(Capture(config), "evolve-capture")
 
@@ -75,7 +75,7 @@ def agent(request: pytest.FixtureRequest) -> "OpenAgent":
 
     Each exchange is recorded: when the test fails, it can become a failure case.
     """
-    from evolve.pytest_plugin.agents import open_agents
+    from evolve.pytest_plugin.agents.recording import open_agents
 
     return open_agents(request.node)
 
@@ -87,7 +87,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     is_named = parent.session.isinitpath(file_path) or file_path in _named(parent.config)
     if not (is_named or parent.config.getini("suite_files")):
         return None
-    from evolve.pytest_plugin.collecting import SuiteFile, is_wanted
+    from evolve.pytest_plugin.suites.collecting import SuiteFile, is_wanted
 
     if not is_wanted(file_path, parent.config, named=is_named):
         return None
@@ -104,7 +104,7 @@ def _named(config: pytest.Config) -> frozenset[Path]:
 
 
 def _suites(config: pytest.Config) -> "SuiteSession":
-    from evolve.pytest_plugin.session import SuiteSession
+    from evolve.pytest_plugin.suites.session import SuiteSession
 
     if _SESSION not in config.stash:
         config.stash[_SESSION] = SuiteSession(config)

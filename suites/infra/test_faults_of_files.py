@@ -13,7 +13,7 @@ from evolve.infra.host_set import HostSets
 from evolve.infra.plays import Player
 from evolve.infra.role_tests import run_tests
 from evolve.infra.scenario import load_scenario
-from evolve.pytest_plugin.role_session import RoleSession, Subject
+from evolve.pytest_plugin.roles.session import RoleSession, Subject
 from fixtures.fault_trials import result, write
 
 SCENARIO = "molecule/default"

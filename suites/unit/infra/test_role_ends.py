@@ -8,8 +8,8 @@ import pytest
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.infra.plays import Player
 from evolve.infra.verification import Options
-from evolve.pytest_plugin.role_report import write_report
-from evolve.pytest_plugin.role_session import RoleSession, Subject
+from evolve.pytest_plugin.roles.report import write_report
+from evolve.pytest_plugin.roles.session import RoleSession, Subject
 from evolve.report.suites.console import Paint
 from fixtures.silent_engine import on_no_host
 
@@ -41,7 +41,7 @@ def test_hosts_that_cannot_be_removed_are_a_line_and_no_error(web: Path) -> None
 
 
 def test_a_memory_that_cannot_be_written_is_a_line(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from evolve.pytest_plugin.unchanged_roles import Known, UnchangedRoles
+    from evolve.pytest_plugin.roles.unchanged import Known, UnchangedRoles
 
     monkeypatch.setenv("EVOLVE_CACHE_DIR", str(web / "cache"))
     session = RoleSession(Options(), skips_unchanged=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.pytest_plugin.role_order import weight
+from evolve.pytest_plugin.roles.order import weight
 
 TASK = "- {name: Say, ansible.builtin.debug: {msg: x}}\n"
 

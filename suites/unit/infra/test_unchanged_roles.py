@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.pytest_plugin.unchanged_roles import mentioned
+from evolve.pytest_plugin.roles.unchanged import mentioned
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from evolve.assembly import Settings
 from evolve.core.model.errors import InputError
 from evolve.core.model.events import CaseResult
 from evolve.core.suites.units import Unit
-from evolve.pytest_plugin.ahead import Ahead, Wanted
+from evolve.pytest_plugin.suites.ahead import Ahead, Wanted
 
 _MANY = 1_000
 """Suites with so many items are kept from the garbage collector, which then looks at the rest when there are"""

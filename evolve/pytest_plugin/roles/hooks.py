@@ -11,9 +11,9 @@ from typing import Any, Final
 import pytest
 
 from evolve.core.model.role_checks import CheckResult
-from evolve.pytest_plugin.role_order import heaviest_first
-from evolve.pytest_plugin.role_session import RoleSession
-from evolve.pytest_plugin.roles import RoleItem, RolesFile, RolesFolder
+from evolve.pytest_plugin.roles.nodes import RoleItem, RolesFile, RolesFolder
+from evolve.pytest_plugin.roles.order import heaviest_first
+from evolve.pytest_plugin.roles.session import RoleSession
 
 _ATTRIBUTE: Final = "evolve_check"
 """Where a report carries the check's result, as JSON: pytest-xdist sends a report's plain attributes."""
@@ -127,7 +127,7 @@ class RoleRuns:
             terminalreporter.write_line(line, yellow=True)
 
     def _report(self, terminalreporter: pytest.TerminalReporter) -> None:
-        from evolve.pytest_plugin.role_report import write_report
+        from evolve.pytest_plugin.roles.report import write_report
         from evolve.report.suites.console import Paint
 
         folder = Path(self._config.invocation_params.dir, self._config.getoption("--infra-report") or "reports/roles")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from evolve.core.cases.capture import Failure, NotCaptured
     from evolve.core.cases.failure_case import FailureCase
     from evolve.core.model.events import CaseResult
-    from evolve.pytest_plugin.agents import Exchange
+    from evolve.pytest_plugin.agents.recording import Exchange
     from evolve.store.case_writer import CaseMaker, CaseWriter
 
 _ATTRIBUTE: Final = "evolve_failure"
@@ -57,7 +57,7 @@ class Capture:
     def _made(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
         """What becomes of an item's failure, as JSON; None for an item that is no test of its own (a split's score)."""
         from evolve.core.model.errors import EvolveError
-        from evolve.pytest_plugin.collecting import Failed, SplitItem, SuiteItem
+        from evolve.pytest_plugin.suites.collecting import Failed, SplitItem, SuiteItem
 
         if isinstance(item, SplitItem):
             return None
@@ -72,7 +72,7 @@ class Capture:
 
     def _of_test(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
         """None for a test that asked no agent: nobody expects a case of it."""
-        from evolve.pytest_plugin.agents import EXCHANGES
+        from evolve.pytest_plugin.agents.recording import EXCHANGES
         from evolve.store.case_agents import known_agent
 
         exchanges = item.stash.get(EXCHANGES, [])
@@ -84,7 +84,7 @@ class Capture:
 
     def _making(self) -> "CaseMaker":
         if self._maker is None:
-            from evolve.pytest_plugin.session import settings_of
+            from evolve.pytest_plugin.suites.session import settings_of
             from evolve.store.case_writer import CaseMaker, redactor_for
 
             self._maker = CaseMaker(redactor_for(os.environ, settings_of(self._config).cache_dir))

@@ -17,7 +17,7 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider
 from evolve.core.templating.templates import Templates
-from evolve.pytest_plugin.session import settings_of
+from evolve.pytest_plugin.suites.session import settings_of
 from evolve.store.agents import find_agent, load_agent, load_bank
 
 T = TypeVar("T")

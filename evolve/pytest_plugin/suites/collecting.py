@@ -19,8 +19,8 @@ from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Evaluation
 from evolve.core.suites.units import Unit
 from evolve.core.text.visible import visible
-from evolve.pytest_plugin.ahead import Wanted
-from evolve.pytest_plugin.session import SuiteSession
+from evolve.pytest_plugin.suites.ahead import Wanted
+from evolve.pytest_plugin.suites.session import SuiteSession
 from evolve.report.suites.text import cut, failure_text
 
 _LOOKS_LIKE_A_SUITE = re.compile(

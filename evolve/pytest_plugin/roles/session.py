@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evolve.infra.docker_engine import DockerEngine
     from evolve.infra.plays import Player
     from evolve.infra.verification import Options, Verification
-    from evolve.pytest_plugin.unchanged_roles import UnchangedRoles
+    from evolve.pytest_plugin.roles.unchanged import UnchangedRoles
 
 
 class Subject(NamedTuple):
@@ -149,7 +149,7 @@ class RoleSession:
 
     def _known(self, subject: Subject) -> Sequence[Check]:
         """The checks that passed with just what is there now."""
-        from evolve.pytest_plugin.unchanged_roles import UnchangedRoles
+        from evolve.pytest_plugin.roles.unchanged import UnchangedRoles
 
         if self._unchanged is None:
             self._unchanged = UnchangedRoles(self._options)
