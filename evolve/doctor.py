@@ -108,7 +108,7 @@ def _hosts(env: Mapping[str, str]) -> Finding:
         return Finding(
             "hosts for roles", "absent", f"without {', '.join(missing)}; type: pip install 'anneal-harness[infra]'"
         )
-    from evolve.infra import docker_engine
+    from evolve.infra.engine import docker_engine
 
     try:
         engine = docker_engine.find(env)

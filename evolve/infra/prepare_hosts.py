@@ -8,8 +8,10 @@ import time
 from collections.abc import Sequence
 
 from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError
-from evolve.infra import base_filesystem, base_image, base_recipe, hosts, local_engine
-from evolve.infra.docker_engine import DockerEngine, find, own_folder
+from evolve.infra.engine import local_engine
+from evolve.infra.engine.docker_engine import DockerEngine, find, own_folder
+from evolve.infra.hosts import labs as hosts
+from evolve.infra.image import base_filesystem, base_image, base_recipe
 
 SERVICE_TIMEOUT_S = 20
 """How long a freshly installed service may take until its socket answers."""

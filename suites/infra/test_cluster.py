@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from evolve.core.model.role_checks import TaskLine
-from evolve.infra.docker_engine import DockerEngine
-from evolve.infra.hosts import Host, Lab
-from evolve.infra.plays import Play, Played, Player
+from evolve.infra.engine.docker_engine import DockerEngine
+from evolve.infra.hosts.labs import Host, Lab
+from evolve.infra.verification.plays import Play, Played, Player
 from fixtures.nomad_standin.build import build
 
 pytestmark = pytest.mark.nightly

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from evolve.infra import testinfra_connections
-from evolve.infra.connections import ADDRESS
-from evolve.infra.docker_engine import DockerEngine
-from evolve.infra.hosts import Host, Lab
-from evolve.infra.plays import Play, Played, Player
+from evolve.infra.engine.docker_engine import DockerEngine
+from evolve.infra.hosts import testinfra_connections
+from evolve.infra.hosts.connections import ADDRESS
+from evolve.infra.hosts.labs import Host, Lab
+from evolve.infra.verification.plays import Play, Played, Player
 
 WHO = {"name": "Who", "ansible.builtin.shell": "id -un; echo $PPID"}
 

@@ -8,11 +8,11 @@ import pytest
 
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
-from evolve.infra.docker_engine import DockerEngine
-from evolve.infra.host_set import HostSets
-from evolve.infra.plays import Player
-from evolve.infra.role_tests import run_tests
-from evolve.infra.scenario import load_scenario
+from evolve.infra.engine.docker_engine import DockerEngine
+from evolve.infra.verification.host_set import HostSets
+from evolve.infra.verification.plays import Player
+from evolve.infra.verification.role_tests import run_tests
+from evolve.infra.verification.scenario import load_scenario
 from evolve.pytest_plugin.roles.session import RoleSession, Subject
 from fixtures.fault_trials import result, write
 

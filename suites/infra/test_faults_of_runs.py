@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra import docker_engine
-from evolve.infra.docker_engine import DockerEngine
-from evolve.infra.host_set import HostSet, HostSets
-from evolve.infra.hosts import Host, Lab
-from evolve.infra.plays import Player
-from evolve.infra.scenario import load_scenario
+from evolve.infra.engine import docker_engine
+from evolve.infra.engine.docker_engine import DockerEngine
+from evolve.infra.hosts.labs import Host, Lab
+from evolve.infra.verification.host_set import HostSet, HostSets
+from evolve.infra.verification.plays import Player
+from evolve.infra.verification.scenario import load_scenario
 from fixtures.fault_trials import only_host, write
 from fixtures.processes import WITHIN_S, wait_for
 from fixtures.user_runs import UserRun, children, descendants, waiting_role

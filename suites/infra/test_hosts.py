@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from evolve.core.model.errors import EnvironmentFault, InputError
-from evolve.infra import base_image
-from evolve.infra.docker_engine import DockerEngine, docker_faults
-from evolve.infra.hosts import Host, Lab, sweep
-from evolve.infra.owner import LABEL_LAB, LABEL_OWNER, Owner
-from evolve.infra.removal import labelled, remove_labelled
+from evolve.infra.engine.docker_engine import DockerEngine, docker_faults
+from evolve.infra.engine.owner import LABEL_LAB, LABEL_OWNER, Owner
+from evolve.infra.engine.removal import labelled, remove_labelled
+from evolve.infra.hosts.labs import Host, Lab, sweep
+from evolve.infra.image import base_image
 from fixtures.hosts import label_of
 
 GONE_WITHIN_S = 60
@@ -22,7 +22,7 @@ GONE_WITHIN_S = 60
 OWNER_PROCESS = """
 import sys, time
 from evolve.infra import docker_engine
-from evolve.infra.hosts import Lab
+from evolve.infra.hosts.labs import Lab
 lab = Lab(docker_engine.connect(sys.argv[1]), label="victim")
 host = lab.start("a", network=lab.network("net"), volumes=["data:/data"])
 lab.save(host)

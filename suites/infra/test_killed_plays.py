@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra.plays import Play, Player
+from evolve.infra.verification.plays import Play, Player
 from fixtures.processes import is_running, wait_for
 
 DEADLINE_S = 20
@@ -63,7 +63,7 @@ def test_a_play_that_takes_too_long_is_ended_and_its_task_named(play: Callable[.
 def test_a_killed_run_ends_its_play_whole(play: Callable[..., Play], tmp_path: Path) -> None:
     given = play()
     script = (
-        "from pathlib import Path; from evolve.infra.plays import Play, Player\n"
+        "from pathlib import Path; from evolve.infra.verification.plays import Play, Player\n"
         f"Player().play(Play(Path({str(given.playbook)!r}), Path({str(given.inventory)!r}), ()))"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as run:

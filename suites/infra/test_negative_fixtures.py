@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
-from evolve.infra.verification import Options
+from evolve.infra.verification.verification import Options
 from evolve.pytest_plugin.roles.session import RoleSession, Subject, is_required
 
 BROKEN = Path(__file__).parents[2] / "fixtures" / "broken_roles"

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from evolve.infra.docker_engine import DockerEngine
-from evolve.infra.host_differences import differences
-from evolve.infra.host_set import HostSet, HostSets
-from evolve.infra.host_state import HostState
-from evolve.infra.hosts import Host
-from evolve.infra.plays import Player
-from evolve.infra.scenario import load_scenario
-from evolve.infra.verification import relative
+from evolve.infra.engine.docker_engine import DockerEngine
+from evolve.infra.hosts.host_differences import differences
+from evolve.infra.hosts.host_state import HostState
+from evolve.infra.hosts.labs import Host
+from evolve.infra.verification.host_set import HostSet, HostSets
+from evolve.infra.verification.plays import Player
+from evolve.infra.verification.scenario import load_scenario
+from evolve.infra.verification.verification import relative
 from fixtures.fault_trials import PAGE, leaving_nothing, only_host
 
 FULL_DISK = "mkdir -p /srv/page; mount -t tmpfs -o {} tmpfs /srv/page"

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from evolve.infra.docker_engine import DockerEngine
+from evolve.infra.engine.docker_engine import DockerEngine
 
 TASKS = "- {name: Say hello, ansible.builtin.debug: {msg: hello}}\n"
 

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from evolve.infra.host_differences import changes
-from evolve.infra.host_state import take
-from evolve.infra.hosts import Lab
+from evolve.infra.hosts.host_differences import changes
+from evolve.infra.hosts.host_state import take
+from evolve.infra.hosts.labs import Lab
 
 
 def test_what_changes_between_two_moments_is_seen_and_nothing_else(hosts: Lab) -> None:

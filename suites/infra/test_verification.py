@@ -8,9 +8,9 @@ import pytest
 
 from evolve.core.model.role_checks import CheckOutcome, TaskLine
 from evolve.infra.checks import check_mode, converge, function, hidden_changes, idempotence
-from evolve.infra.plays import Played, Player
-from evolve.infra.scenario import load_scenario
-from evolve.infra.verification import Converged, InTheWayError, Options, Repeated, Verification, guarded
+from evolve.infra.verification.plays import Played, Player
+from evolve.infra.verification.scenario import load_scenario
+from evolve.infra.verification.verification import Converged, InTheWayError, Options, Repeated, Verification, guarded
 from fixtures.silent_engine import on_no_host, silent_engine
 
 

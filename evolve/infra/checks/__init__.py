@@ -5,7 +5,7 @@ import pkgutil
 from functools import cache
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.verification import CheckFunction
+from evolve.infra.verification.verification import CheckFunction
 
 
 @cache

@@ -8,9 +8,9 @@ import yaml
 
 from evolve.core.model.role_checks import Check
 from evolve.infra.checks.own_changes import own_changes
-from evolve.infra.plays import Played
-from evolve.infra.role_arguments import disagreements, read_arguments, wrong_values
-from evolve.infra.verification import Finding, Verification, failed, passed, relative
+from evolve.infra.verification.plays import Played
+from evolve.infra.verification.role_arguments import disagreements, read_arguments, wrong_values
+from evolve.infra.verification.verification import Finding, Verification, failed, passed, relative
 
 CHECK: Final = Check.ARGUMENTS
 _PARAMETERS: Final = (

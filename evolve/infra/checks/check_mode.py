@@ -3,7 +3,7 @@
 from typing import Final
 
 from evolve.core.model.role_checks import Check, TaskLine
-from evolve.infra.verification import (
+from evolve.infra.verification.verification import (
     Finding,
     InTheWayError,
     Verification,

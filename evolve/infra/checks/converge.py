@@ -3,7 +3,7 @@
 from typing import Final
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.verification import Finding, Verification, failed, passed, relative
+from evolve.infra.verification.verification import Finding, Verification, failed, passed, relative
 
 CHECK: Final = Check.CONVERGE
 

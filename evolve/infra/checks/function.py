@@ -3,8 +3,8 @@
 from typing import Final
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.role_tests import run_tests
-from evolve.infra.verification import Finding, Verification
+from evolve.infra.verification.role_tests import run_tests
+from evolve.infra.verification.verification import Finding, Verification
 
 CHECK: Final = Check.FUNCTION
 

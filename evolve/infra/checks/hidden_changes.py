@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.verification import Finding, InTheWayError, Verification, failed, passed
+from evolve.infra.verification.verification import Finding, InTheWayError, Verification, failed, passed
 
 CHECK: Final = Check.HIDDEN_CHANGES
 MAX_WATCH_S: Final = 10.0

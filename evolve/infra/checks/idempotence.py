@@ -3,7 +3,7 @@
 from typing import Final
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.verification import Finding, Verification, diffs, failed, passed, relative, spots
+from evolve.infra.verification.verification import Finding, Verification, diffs, failed, passed, relative, spots
 
 CHECK: Final = Check.IDEMPOTENCE
 

@@ -4,10 +4,18 @@ from fnmatch import fnmatch
 from typing import Final
 
 from evolve.core.model.role_checks import Check, TaskLine
-from evolve.infra.host_differences import Stale, differences, stale_units
-from evolve.infra.host_set import HostSet
-from evolve.infra.host_state import HostState
-from evolve.infra.verification import Converged, Finding, Verification, failed, not_checked, passed, relative
+from evolve.infra.hosts.host_differences import Stale, differences, stale_units
+from evolve.infra.hosts.host_state import HostState
+from evolve.infra.verification.host_set import HostSet
+from evolve.infra.verification.verification import (
+    Converged,
+    Finding,
+    Verification,
+    failed,
+    not_checked,
+    passed,
+    relative,
+)
 
 CHECK: Final = Check.INTERRUPTION
 

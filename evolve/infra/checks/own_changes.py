@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evolve.core.model.role_checks import TaskLine
-from evolve.infra.plays import Played
-from evolve.infra.scenario import Scenario
-from evolve.infra.verification import spots
+from evolve.infra.verification.plays import Played
+from evolve.infra.verification.scenario import Scenario
+from evolve.infra.verification.verification import spots
 
 
 class OwnChanges(NamedTuple):

@@ -7,9 +7,9 @@ import yaml
 
 from evolve.core.model.role_checks import Check, TaskLine
 from evolve.infra.checks.own_changes import own_changes
-from evolve.infra.plays import Played
-from evolve.infra.scenario import Fault, Scenario
-from evolve.infra.verification import Finding, Verification, failed, not_checked, passed, relative
+from evolve.infra.verification.plays import Played
+from evolve.infra.verification.scenario import Fault, Scenario
+from evolve.infra.verification.verification import Finding, Verification, failed, not_checked, passed, relative
 
 CHECK: Final = Check.PREFLIGHT
 _ASSERTS: Final = ("assert", "ansible.builtin.assert", "fail", "ansible.builtin.fail")

@@ -6,11 +6,11 @@ from typing import Final
 
 from evolve.core.model.role_checks import Check, CheckOutcome
 from evolve.infra.checks import function
-from evolve.infra.host_differences import differences
-from evolve.infra.host_set import HostSet
-from evolve.infra.host_state import HostState, UnitState
-from evolve.infra.role_tests import run_tests
-from evolve.infra.verification import Finding, Verification, diffs, failed, passed, relative, spots
+from evolve.infra.hosts.host_differences import differences
+from evolve.infra.hosts.host_state import HostState, UnitState
+from evolve.infra.verification.host_set import HostSet
+from evolve.infra.verification.role_tests import run_tests
+from evolve.infra.verification.verification import Finding, Verification, diffs, failed, passed, relative, spots
 
 CHECK: Final = Check.RESTART
 BACK_WITHIN_S: Final = 60.0

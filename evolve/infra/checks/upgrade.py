@@ -9,9 +9,18 @@ from typing import Final, NamedTuple
 
 from evolve.core.model.errors import InputError
 from evolve.core.model.role_checks import Check
-from evolve.infra import scratch
-from evolve.infra.scenario import Scenario, load_scenario
-from evolve.infra.verification import Finding, Verification, diffs, failed, not_checked, passed, relative, spots
+from evolve.infra.engine import scratch
+from evolve.infra.verification.scenario import Scenario, load_scenario
+from evolve.infra.verification.verification import (
+    Finding,
+    Verification,
+    diffs,
+    failed,
+    not_checked,
+    passed,
+    relative,
+    spots,
+)
 
 CHECK: Final = Check.UPGRADE
 _MANY: Final = "200"

@@ -37,7 +37,7 @@ class RoleRuns:
     """The plug-in; the engine is looked for when the first check runs."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from evolve.infra.verification import Options
+        from evolve.infra.verification.verification import Options
 
         self._config = config
         self._folders = {Path(config.invocation_params.dir, word).resolve() for word in _given(config)}

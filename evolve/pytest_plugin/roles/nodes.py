@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
-from evolve.infra.base_recipe import DEFAULT_RELEASE
+from evolve.infra.image.base_recipe import DEFAULT_RELEASE
 from evolve.pytest_plugin.roles.session import RoleSession, Subject, is_required
 
 

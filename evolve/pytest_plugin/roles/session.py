@@ -12,9 +12,9 @@ from evolve.core.model.errors import EnvironmentFault, InputError
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 
 if TYPE_CHECKING:
-    from evolve.infra.docker_engine import DockerEngine
-    from evolve.infra.plays import Player
-    from evolve.infra.verification import Options, Verification
+    from evolve.infra.engine.docker_engine import DockerEngine
+    from evolve.infra.verification.plays import Player
+    from evolve.infra.verification.verification import Options, Verification
     from evolve.pytest_plugin.roles.unchanged import UnchangedRoles
 
 
@@ -100,7 +100,7 @@ class RoleSession:
 
     def _checked(self, subject: Subject, check: Check, began: float) -> CheckResult:
         from evolve.infra.checks import all_checks
-        from evolve.infra.verification import guarded
+        from evolve.infra.verification.verification import guarded
 
         if self._skips_unchanged and check in self._known(subject):
             why = "the role, its dependencies, the image and the harness are as they were when it passed"
@@ -130,8 +130,8 @@ class RoleSession:
 
     def _verification(self, subject: Subject) -> "Verification | str":
         """The role's verification, or why it does not run on the release."""
-        from evolve.infra.scenario import load_scenario
-        from evolve.infra.verification import Verification
+        from evolve.infra.verification.scenario import load_scenario
+        from evolve.infra.verification.verification import Verification
 
         if self._running is not None and self._running[0] == subject:
             return self._running[1]
@@ -171,8 +171,8 @@ class RoleSession:
         lacking = [name for name in ("ansible", "docker", "testinfra") if find_spec(name) is None]
         if lacking:
             return Missing("docker", f"{', '.join(lacking)} cannot be imported: pip install 'anneal-harness[infra]'")
-        from evolve.infra import docker_engine
-        from evolve.infra.hosts import sweep
+        from evolve.infra.engine import docker_engine
+        from evolve.infra.hosts.labs import sweep
 
         try:
             self._engine = docker_engine.find()
@@ -192,7 +192,7 @@ class RoleSession:
     def _player(self, roles_dir: Path) -> "Player":
         """One for each repository of roles: its `ansible.cfg` holds."""
         if roles_dir not in self._players:
-            from evolve.infra.plays import Player
+            from evolve.infra.verification.plays import Player
 
             config = roles_dir.parent / "ansible.cfg"
             self._players[roles_dir] = Player(

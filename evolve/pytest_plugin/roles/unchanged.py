@@ -11,8 +11,8 @@ from evolve.providers.surroundings import cache_dir_of
 from evolve.store.verified_roles import VerifiedRoles, harness_hash, role_hash
 
 if TYPE_CHECKING:
-    from evolve.infra.docker_engine import DockerEngine
-    from evolve.infra.verification import Options
+    from evolve.infra.engine.docker_engine import DockerEngine
+    from evolve.infra.verification.verification import Options
     from evolve.pytest_plugin.roles.session import Subject
 
 _NAME: Final = re.compile(rb"[A-Za-z]\w{2,}")
@@ -54,8 +54,8 @@ class UnchangedRoles:
         self._memory.close()
 
     def _digest(self, subject: "Subject", engine: "DockerEngine") -> str:
-        from evolve.infra import base_image
         from evolve.infra.checks.upgrade import last_other_version
+        from evolve.infra.image import base_image
 
         roles_dir = subject.role_dir.parent
         config = roles_dir.parent / "ansible.cfg"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from evolve.infra import on_host
-from evolve.infra.connections import ADDRESS, Connections, ask
-from evolve.infra.on_host import LINGER_S
+from evolve.infra.hosts import on_host
+from evolve.infra.hosts.connections import ADDRESS, Connections, ask
+from evolve.infra.hosts.on_host import LINGER_S
 from fixtures.processes import is_running, wait_for
 
 ON_HOST = Path(on_host.__file__).read_bytes()
@@ -201,7 +201,7 @@ def test_closing_ends_all_of_it(connections: Connections) -> None:
 
 
 def test_a_killed_run_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = "from evolve.infra.connections import Connections as C; import time; print(C({}).address, flush=True)"
+    lines = "from evolve.infra.hosts.connections import Connections as C; import time; print(C({}).address, flush=True)"
     command = [sys.executable, "-c", f"{lines}; time.sleep(600)"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.infra.host_differences import Stale, changes, differences, stale_units
-from evolve.infra.host_state import FileState, HostState, UnitState
+from evolve.infra.hosts.host_differences import Stale, changes, differences, stale_units
+from evolve.infra.hosts.host_state import FileState, HostState, UnitState
 
 FILE = FileState(stat.S_IFREG, 0o644, 0, 0, "hash-a shape-a", 100.0)
 DATA = FILE._replace(uid=105, gid=105)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from evolve.infra.base_image import lock_folder
+from evolve.infra.image.base_image import lock_folder
 
 BUILDER = """
 import sys
 from pathlib import Path
-from evolve.infra.base_image import one_builder
+from evolve.infra.image.base_image import one_builder
 with one_builder("bookworm"):
     built = Path(sys.argv[1])
     if not built.exists():

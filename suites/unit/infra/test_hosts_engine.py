@@ -6,8 +6,8 @@ import docker
 import pytest
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra import docker_engine, local_engine
-from evolve.infra.docker_engine import addresses, docker_faults
+from evolve.infra.engine import docker_engine, local_engine
+from evolve.infra.engine.docker_engine import addresses, docker_faults
 from fixtures.scripted_engine import scripted_engine
 
 

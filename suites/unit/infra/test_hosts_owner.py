@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.infra.owner import Life, Owner
+from evolve.infra.engine.owner import Life, Owner
 
 WORD = st.text("0123456789abcdef-", min_size=1, max_size=40)
 
@@ -30,7 +30,9 @@ def test_an_owner_whose_boot_is_unknown_cannot_be_seen():
 
 
 def test_a_process_that_ended_is_seen_to_have_ended_also_before_it_is_waited_for():
-    code = "import sys; from evolve.infra.owner import Owner; print(Owner.current(), flush=True); sys.stdin.read()"
+    code = (
+        "import sys; from evolve.infra.engine.owner import Owner; print(Owner.current(), flush=True); sys.stdin.read()"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True) as child:
         assert child.stdout is not None
         owner = Owner.parse(child.stdout.readline().strip())

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.errors import InputError
-from evolve.infra import apt_sources, base_filesystem, base_recipe
-from evolve.infra.base_recipe import RELEASES, Release
+from evolve.infra.image import apt_sources, base_filesystem, base_recipe
+from evolve.infra.image.base_recipe import RELEASES, Release
 
 DEB822 = """\
 Types: deb

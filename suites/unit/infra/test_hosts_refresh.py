@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra import base_image, base_recipe
-from evolve.infra.base_recipe import LABEL_LISTS, RELEASES
-from evolve.infra.docker_engine import DockerEngine, connect
+from evolve.infra.engine.docker_engine import DockerEngine, connect
+from evolve.infra.image import base_image, base_recipe
+from evolve.infra.image.base_recipe import LABEL_LISTS, RELEASES
 from fixtures.scripted_engine import Answer, ScriptedEngine, scripted_engine
 
 KEY = f"bookworm-{base_recipe.key(RELEASES['bookworm'])}"

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from evolve.infra import reaper
-from evolve.infra.docker_engine import connect
-from evolve.infra.owner import LABEL_OWNER, Owner
-from evolve.infra.removal import Removal, remove_labelled
+from evolve.infra.engine import reaper
+from evolve.infra.engine.docker_engine import connect
+from evolve.infra.engine.owner import LABEL_OWNER, Owner
+from evolve.infra.engine.removal import Removal, remove_labelled
 from fixtures.scripted_engine import CUT, Answer, ScriptedEngine, scripted_engine
 
 LISTED = "GET /containers/json"

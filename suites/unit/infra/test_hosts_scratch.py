@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from evolve.infra import scratch
-from evolve.infra.scratch import folder, sweep_folders
+from evolve.infra.engine import scratch
+from evolve.infra.engine.scratch import folder, sweep_folders
 
-MAKES_ONE = "import sys; from pathlib import Path; from evolve.infra.scratch import folder; \
+MAKES_ONE = "import sys; from pathlib import Path; from evolve.infra.engine.scratch import folder; \
 print(folder('plays', parent=Path(sys.argv[1])), flush=True); sys.stdin.read()"
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from evolve.core.model.role_checks import TaskLine
 from evolve.infra.checks.own_changes import OwnChanges, own_changes
-from evolve.infra.plays import Played
-from evolve.infra.scenario import load_scenario
+from evolve.infra.verification.plays import Played
+from evolve.infra.verification.scenario import load_scenario
 
 DIFFERENT = ["one: /etc/x: is new"]
 

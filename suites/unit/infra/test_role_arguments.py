@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.infra.role_arguments import disagreements, read_arguments, wrong_values
+from evolve.infra.verification.role_arguments import disagreements, read_arguments, wrong_values
 
 SPECS = """argument_specs:
   main:

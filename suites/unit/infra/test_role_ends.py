@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
-from evolve.infra.plays import Player
-from evolve.infra.verification import Options
+from evolve.infra.verification.plays import Player
+from evolve.infra.verification.verification import Options
 from evolve.pytest_plugin.roles.report import write_report
 from evolve.pytest_plugin.roles.session import RoleSession, Subject
 from evolve.report.suites.console import Paint

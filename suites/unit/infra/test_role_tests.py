@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.role_checks import CheckOutcome
-from evolve.infra.role_tests import finding
-from evolve.infra.verification import Finding
+from evolve.infra.verification.role_tests import finding
+from evolve.infra.verification.verification import Finding
 
 
 def found(folder: Path, tests: str) -> Finding:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.errors import InputError
-from evolve.infra.scenario import load_scenario
+from evolve.infra.verification.scenario import load_scenario
 
 
 def role(folder: Path, **files: str) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from evolve.infra.checks.upgrade import last_other_version, old_scenario
-from evolve.infra.scenario import load_scenario
+from evolve.infra.verification.scenario import load_scenario
 
 
 def git(folder: Path, *words: str) -> str:

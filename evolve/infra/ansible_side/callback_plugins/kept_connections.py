@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lets community.docker's connection run commands over connections that outlive a task.
 
-Stock, it starts `docker exec` for each command; `evolve.infra.connections` keeps one a host open. Whatever that does
+Stock, it starts `docker exec` for each command; `evolve.infra.hosts.connections` keeps one a host open. Whatever that does
 not do (another user than root, a password's prompt, a host that has no Python), the stock connection does.
 """
 
@@ -11,7 +11,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import connection_loader
 
-from evolve.infra.connections import ask
+from evolve.infra.hosts.connections import ask
 
 DOCUMENTATION = """
 name: kept_connections

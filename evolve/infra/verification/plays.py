@@ -21,8 +21,8 @@ from typing import Any, Final, Self
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.role_checks import TaskLine
 from evolve.core.model.role_results import task_from_json
-from evolve.infra import scratch
-from evolve.infra.connections import ADDRESS, Connections
+from evolve.infra.engine import scratch
+from evolve.infra.hosts.connections import ADDRESS, Connections
 
 _CHILD: Final = Path(__file__).parent / "ansible_side"
 _NOT_OURS: Final = "ANSIBLE_"

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from evolve.infra import scratch
+from evolve.infra.engine import scratch
 
 _ON_HOST: Final = (Path(__file__).parent / "on_host.py").read_bytes()
 # Short, and under another name than Python's: what looks for processes on the host is not to find it.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from typing import Final, NamedTuple
 
-from evolve.infra.host_state import FileState, HostState, UnitState
+from evolve.infra.hosts.host_state import FileState, HostState, UnitState
 
 _ALIKE_SIZE: Final = 0.9
 """Two binary files that a host made itself may differ by this part of the larger; half-written ones differ by more."""

@@ -11,12 +11,12 @@ from typing import Final, TypeVar
 
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.role_checks import Check, CheckOutcome, TaskLine
-from evolve.infra.docker_engine import DockerEngine
-from evolve.infra.host_differences import changes
-from evolve.infra.host_set import HostSet, HostSets
-from evolve.infra.host_state import HostState
-from evolve.infra.plays import Played, Player
-from evolve.infra.scenario import Scenario
+from evolve.infra.engine.docker_engine import DockerEngine
+from evolve.infra.hosts.host_differences import changes
+from evolve.infra.hosts.host_state import HostState
+from evolve.infra.verification.host_set import HostSet, HostSets
+from evolve.infra.verification.plays import Played, Player
+from evolve.infra.verification.scenario import Scenario
 
 _Made = TypeVar("_Made")
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra import base_filesystem, base_recipe
-from evolve.infra.base_recipe import LABEL_LISTS, LABEL_RELEASE, Release
-from evolve.infra.docker_engine import DockerEngine, docker_faults
+from evolve.infra.engine.docker_engine import DockerEngine, docker_faults
+from evolve.infra.image import base_filesystem, base_recipe
+from evolve.infra.image.base_recipe import LABEL_LISTS, LABEL_RELEASE, Release
 
 NAME = "anneal-host"
 BASE_NAME = "anneal-base"

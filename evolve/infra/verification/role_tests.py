@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra import scratch
-from evolve.infra.connections import ADDRESS
-from evolve.infra.host_set import HostSet
-from evolve.infra.scenario import Scenario
-from evolve.infra.verification import Finding, failed, not_checked, passed, relative
+from evolve.infra.engine import scratch
+from evolve.infra.hosts.connections import ADDRESS
+from evolve.infra.verification.host_set import HostSet
+from evolve.infra.verification.scenario import Scenario
+from evolve.infra.verification.verification import Finding, failed, not_checked, passed, relative
 
 TIMEOUT_S: Final = 900.0
-_PLUGIN: Final = "evolve.infra.testinfra_connections"
+_PLUGIN: Final = "evolve.infra.hosts.testinfra_connections"
 _NO_TESTS_CODE: Final = 5
 """Pytest's exit code when it found nothing to run."""
 

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra.docker_engine import DockerEngine
-from evolve.infra.host_commands import Completed, run_in, tail
+from evolve.infra.engine.docker_engine import DockerEngine
+from evolve.infra.hosts.host_commands import Completed, run_in, tail
 
 if TYPE_CHECKING:
     import docker
@@ -51,7 +51,7 @@ class Host:
         """The host for testinfra's modules."""
         from testinfra.host import Host as TestinfraHost
 
-        from evolve.infra.testinfra_backend import ContainerBackend
+        from evolve.infra.hosts.testinfra_backend import ContainerBackend
 
         return TestinfraHost(ContainerBackend(self.container, self._engine.client))
 

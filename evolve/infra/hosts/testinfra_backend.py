@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from testinfra.backend import base
 
-from evolve.infra.docker_engine import docker_faults
-from evolve.infra.host_commands import run_in
+from evolve.infra.engine.docker_engine import docker_faults
+from evolve.infra.hosts.host_commands import run_in
 
 if TYPE_CHECKING:
     import docker

@@ -6,7 +6,7 @@ from typing import Any
 from testinfra.backend import base
 from testinfra.backend.docker import DockerBackend
 
-from evolve.infra.connections import ask
+from evolve.infra.hosts.connections import ask
 
 
 def pytest_configure() -> None:

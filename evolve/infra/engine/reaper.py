@@ -1,4 +1,4 @@
-"""The process that removes what a dead owner left: `python -m evolve.infra.reaper URL OWNER`, stdin a pipe.
+"""The process that removes what a dead owner left: `python -m evolve.infra.engine.reaper URL OWNER`, stdin a pipe.
 
 It leaves its parent at once, so that nobody waits for it and no signal of the terminal reaches it. The pipe's end and
 the end of the owner's process both tell that the owner has ended: a forked child may hold the pipe open for longer.
@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from evolve.infra.owner import LABEL_OWNER, Life, Owner
+from evolve.infra.engine.owner import LABEL_OWNER, Life, Owner
 
 PATIENCE_S = 180
 """How long a stubborn or restarting engine is asked again."""
@@ -56,8 +56,8 @@ def reap(url: str, owner: Owner) -> None:
     An engine that is away or goes away meanwhile is asked again, for as long as PATIENCE_S.
     """
     from evolve.core.model.errors import EnvironmentFault
-    from evolve.infra.docker_engine import connect, docker_faults
-    from evolve.infra.removal import remove_labelled
+    from evolve.infra.engine.docker_engine import connect, docker_faults
+    from evolve.infra.engine.removal import remove_labelled
 
     deadline = time.monotonic() + PATIENCE_S
     quiet = 0

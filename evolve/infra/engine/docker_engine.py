@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra.owner import Owner, watch
+from evolve.infra.engine.owner import Owner, watch
 
 if TYPE_CHECKING:
     import docker

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra import apt_sources, scratch
-from evolve.infra.base_recipe import PACKAGES
+from evolve.infra.engine import scratch
+from evolve.infra.image import apt_sources
+from evolve.infra.image.base_recipe import PACKAGES
 
 PROGRAMS = ("mmdebstrap", "debootstrap")
 """What can build a filesystem, the better one first: it works without root where the kernel allows it."""

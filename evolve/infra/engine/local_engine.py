@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra.docker_engine import DockerEngine, connect
+from evolve.infra.engine.docker_engine import DockerEngine, connect
 
 ENGINE_PACKAGES = ("docker.io", "iptables")
 START_TIMEOUT_S = 60

@@ -10,12 +10,13 @@ from typing import Any
 import yaml
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra import host_state, scratch
-from evolve.infra.docker_engine import DockerEngine
-from evolve.infra.host_state import HostState
-from evolve.infra.hosts import Host, Lab
-from evolve.infra.plays import Play, Played, Player
-from evolve.infra.scenario import Platform, Scenario
+from evolve.infra.engine import scratch
+from evolve.infra.engine.docker_engine import DockerEngine
+from evolve.infra.hosts import host_state
+from evolve.infra.hosts.host_state import HostState
+from evolve.infra.hosts.labs import Host, Lab
+from evolve.infra.verification.plays import Play, Played, Player
+from evolve.infra.verification.scenario import Platform, Scenario
 
 CONVERGE_ALL = """---
 - name: Converge

@@ -105,7 +105,7 @@ def watch(owner: Owner, url: str) -> int:
         The end of the pipe whose closing tells the reaper that the owner has ended; kept open until then.
     """
     read_end, write_end = os.pipe()
-    command = [sys.executable, "-m", "evolve.infra.reaper", url, str(owner)]
+    command = [sys.executable, "-m", "evolve.infra.engine.reaper", url, str(owner)]
     try:
         subprocess.run(command, stdin=read_end, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
     except subprocess.CalledProcessError as exc:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from evolve.core.model.errors import InputError
-from evolve.infra.base_recipe import DEFAULT_RELEASE
-from evolve.infra.scenario_files import Place, ScenarioFiles
+from evolve.infra.image.base_recipe import DEFAULT_RELEASE
+from evolve.infra.verification.scenario_files import Place, ScenarioFiles
 
 _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?-)([^}]*))?\})")
 """Molecule's interpolation: `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`; `$$` is handled before."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from evolve.infra.docker_engine import reason
+from evolve.infra.engine.docker_engine import reason
 
 if TYPE_CHECKING:
     import docker

@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import Any
 
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
-from evolve.infra import base_image
-from evolve.infra.base_recipe import DEFAULT_RELEASE
-from evolve.infra.docker_engine import DockerEngine
-from evolve.infra.host import Host
-from evolve.infra.host_commands import Completed
-from evolve.infra.owner import LABEL_LAB, LABEL_OWNER, Life, Owner
-from evolve.infra.removal import labelled, remove_labelled
-from evolve.infra.scratch import sweep_folders
+from evolve.infra.engine.docker_engine import DockerEngine
+from evolve.infra.engine.owner import LABEL_LAB, LABEL_OWNER, Life, Owner
+from evolve.infra.engine.removal import labelled, remove_labelled
+from evolve.infra.engine.scratch import sweep_folders
+from evolve.infra.hosts.host import Host
+from evolve.infra.hosts.host_commands import Completed
+from evolve.infra.image import base_image
+from evolve.infra.image.base_recipe import DEFAULT_RELEASE
 
 __all__ = ["Completed", "Host", "Lab", "Sweep", "sweep"]
 

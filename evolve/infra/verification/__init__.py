@@ -1,0 +1,1 @@
+"""One role verified on one release: its scenario, its plays, and what the checks share."""
