@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError
 from evolve.infra.engine import local_engine
 from evolve.infra.engine.docker_engine import DockerEngine, find, own_folder
-from evolve.infra.hosts import labs as hosts
+from evolve.infra.hosts import labs
 from evolve.infra.image import base_filesystem, base_image, base_recipe
 
 SERVICE_TIMEOUT_S = 20
@@ -64,7 +64,7 @@ def _prepare(engine: DockerEngine, release: str) -> None:
     if not base_image.is_built(engine, release) and not base_filesystem.can_build() and local_engine.may_install():
         local_engine.install(base_filesystem.PROGRAMS[:1], say)
     tag = base_image.ensure(engine, release, say=say)
-    with hosts.Lab(engine, label="trial") as lab:
+    with labs.Lab(engine, label="trial") as lab:
         started = time.monotonic()
         state = lab.start("host", image=tag, release=release).wait_until_up()
         say(f"{tag} boots: {state} after {time.monotonic() - started:.1f} s")
@@ -78,7 +78,7 @@ def stop() -> None:
 
 def sweep(engine: DockerEngine, *, unseen_too: bool) -> None:
     """Removes leftovers and says what it did."""
-    swept = hosts.sweep(engine, unseen_too=unseen_too)
+    swept = labs.sweep(engine, unseen_too=unseen_too)
     if swept.removed:
         say(f"removed {swept.removed} leftovers of runs that have ended")
     if swept.unseen:

@@ -53,7 +53,7 @@ def role_hash(
 def harness_hash(source: Path | None = None, packages: Sequence[str] = _PACKAGES) -> str:
     """A hash of what verifies: the sources of `evolve.infra`, the words it speaks, and the versions of its tools."""
     package = Path(__file__).parents[1]
-    parts = [source] if source else [package / "infra", package / "core" / "role_checks.py"]
+    parts = [source] if source else [package / "infra", package / "core" / "model" / "role_checks.py"]
     digest = hashlib.sha256()
     for part in parts:
         for name, content in _contents(part):

@@ -24,7 +24,7 @@ from evolve.core.model.role_results import task_from_json
 from evolve.infra.engine import scratch
 from evolve.infra.hosts.connections import ADDRESS, Connections
 
-_CHILD: Final = Path(__file__).parent / "ansible_side"
+_CHILD: Final = Path(__file__).parents[1] / "ansible_side"
 _NOT_OURS: Final = "ANSIBLE_"
 _SETTINGS: Final = {
     "ANSIBLE_PIPELINING": "1",

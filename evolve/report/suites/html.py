@@ -30,7 +30,7 @@ NONE = "\u2013"
 WITHOUT_SCRIPT = 200
 """Failures that a reader without JavaScript gets."""
 
-_ASSETS = Path(__file__).with_name("assets")
+_ASSETS = Path(__file__).parents[1] / "assets"
 
 
 def write_html(path: str, run: RunFinished, *, title: str = "", command: str = "") -> None:

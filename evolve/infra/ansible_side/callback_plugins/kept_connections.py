@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lets community.docker's connection run commands over connections that outlive a task.
 
-Stock, it starts `docker exec` for each command; `evolve.infra.hosts.connections` keeps one a host open. Whatever that does
-not do (another user than root, a password's prompt, a host that has no Python), the stock connection does.
+Stock, it starts `docker exec` for each command; `evolve.infra.hosts.connections` keeps one a host open. Whatever that
+does not do (another user than root, a password's prompt, a host that has no Python), the stock connection does.
 """
 
 import os
