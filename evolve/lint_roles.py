@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from evolve.command_line import guarded
 from evolve.core.model.errors import ExitCode
-from evolve.infra.role_lint import LintReport, Rule, all_rules, as_json, as_sarif, as_text, chosen_rules, lint_roles
+from evolve.role_lint import LintReport, Rule, all_rules, as_json, as_sarif, as_text, chosen_rules, lint_roles
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.infra.role_lint import Finding, all_rules, lint_roles
+from evolve.role_lint import Finding, all_rules, lint_roles
 
 Lint = Callable[..., list[tuple[str, str, int]]]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lint_samples import SAMPLES
 
-from evolve.infra.role_lint import Rule, all_rules
+from evolve.role_lint import Rule, all_rules
 
 PAGE = Path(__file__).parents[4] / "docs/lint-roles.md"
 BEGIN, END = "<!-- the rules: written by rules_page.py -->", "<!-- end of the rules -->"

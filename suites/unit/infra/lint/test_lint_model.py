@@ -228,7 +228,7 @@ def test_handlers_beside_a_given_role_are_known_and_not_looked_at(lint: Lint):
 
 
 def test_group_vars_above_are_found_from_wherever_the_lint_starts(lint: Lint, tmp_path, monkeypatch):
-    from evolve.infra.role_lint import all_rules, lint_roles
+    from evolve.role_lint import all_rules, lint_roles
 
     files = {
         "group_vars/all.yaml": "gateway_port: 8811\n",

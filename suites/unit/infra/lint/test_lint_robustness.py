@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lint_samples import SAMPLES
 
 from evolve.core.model.errors import InputError
-from evolve.infra.role_lint import all_rules, as_json, as_sarif, as_text, lint_roles
+from evolve.role_lint import all_rules, as_json, as_sarif, as_text, lint_roles
 
 RULES = tuple(all_rules().values())
 WORDS = sorted({word for path in SAMPLES.rglob("*.yml") for word in path.read_text().split() if len(word) < 40})

@@ -7,7 +7,7 @@ import pytest
 from lint_samples import SAMPLES, placed
 from rules_page import PAGE, page
 
-from evolve.infra.role_lint import Finding, all_rules
+from evolve.role_lint import Finding, all_rules
 
 Findings = Callable[..., list[Finding]]
 RULES = sorted(all_rules())

@@ -1,0 +1,24 @@
+"""Finds smells in Ansible roles without a run: what a second converge, a restart or another host would show.
+
+nodes.py     YAML with places          tasks.py, homes.py, loading.py    the model: tasks, roles, playbooks
+literals.py  variables with known values    reach.py    includes: what every run comes through
+rules/       one file a rule or family      exemptions.py    `# noqa: rule reason`
+"""
+
+from evolve.role_lint.linting import LintReport, lint_roles
+from evolve.role_lint.outputs import as_json, as_sarif, as_text
+from evolve.role_lint.registry import all_rules, chosen_rules
+from evolve.role_lint.rule import Finding, Hit, Rule
+
+__all__ = [
+    "Finding",
+    "Hit",
+    "LintReport",
+    "Rule",
+    "all_rules",
+    "as_json",
+    "as_sarif",
+    "as_text",
+    "chosen_rules",
+    "lint_roles",
+]

@@ -1,0 +1,85 @@
+"""`# noqa: rule-id reason`: what a person has looked at and wants to keep."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from evolve.role_lint.nodes import Spot
+from evolve.role_lint.rule import Finding
+
+WITHOUT_REASON: Final = "exemption-without-reason"
+UNUSED: Final = "exemption-unused"
+META_RULES: Final = {
+    WITHOUT_REASON: "a `noqa` of a rule of this lint without the reason",
+    UNUSED: "a `noqa` of a rule of this lint on a line that has no such finding",
+}
+_NOQA: Final = re.compile(r"(?:#|//|;)\s*noqa:\s*([^#}]*?)\s*(?:#\}|$|#)")
+_ID: Final = re.compile(r"[a-z][a-z0-9-]*(?:\[[a-z-]+\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """One rule that one line is exempt from."""
+
+    spot: Spot
+    rule: str
+    reason: str
+    lines: tuple[int, ...]
+    """The lines that it speaks for: its own, and the next where it stands alone."""
+
+
+def settled(findings: Iterable[Finding], paths: Iterable[str], chosen: frozenset[str]) -> Iterator[Finding]:
+    """The findings that nothing exempts, and what is wrong with the exemptions.
+
+    Args:
+        findings: what the rules found.
+        paths: the files to look for exemptions in.
+        chosen: the ids of the rules that looked; exemptions of others are left in peace.
+    """
+    exempt = [item for path in sorted(set(paths)) for item in read_exemptions(path, chosen)]
+    by_line = {(item.spot.path, line, item.rule): item for item in exempt for line in item.lines}
+    used: set[Exemption] = set()
+    for finding in findings:
+        item = by_line.get((finding.spot.path, finding.spot.line, finding.rule))
+        if item is None:
+            yield finding
+        else:
+            used.add(item)
+    yield from _complaints(exempt, used)
+
+
+def _complaints(exempt: Sequence[Exemption], used: set[Exemption]) -> Iterator[Finding]:
+    for item in exempt:
+        if item not in used:
+            text = f"`noqa: {item.rule}` exempts nothing: the line has no such finding"
+            yield Finding(item.spot, UNUSED, text, "take it away, or move it to the line of the finding")
+        elif not item.reason:
+            text = f"`noqa: {item.rule}` does not say why"
+            yield Finding(
+                item.spot, WITHOUT_REASON, text, f"write the reason behind it: `# noqa: {item.rule} because ...`"
+            )
+
+
+def read_exemptions(path: str, known: frozenset[str]) -> Iterator[Exemption]:
+    """The exemptions in a file that name a rule of this lint; other linters' are theirs."""
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    if "noqa" not in text:
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _NOQA.search(line)
+        if found:
+            rules, reason = _words(found[1], known)
+            is_alone = not line[: found.start()].strip(" \t{")
+            lines = (number, number + 1) if is_alone else (number,)
+            spot = Spot(path, number, found.start() + 1)
+            yield from (Exemption(spot, rule, reason, lines) for rule in rules)
+
+
+def _words(text: str, known: frozenset[str] | Mapping[str, object]) -> tuple[list[str], str]:
+    rules: list[str] = []
+    words = text.replace(",", " ").split()
+    while words and _ID.fullmatch(words[0]) and (words[0] in known or "[" in words[0]):
+        rules.append(words.pop(0))
+    return [rule for rule in rules if rule in known], " ".join(words)

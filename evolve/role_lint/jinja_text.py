@@ -1,0 +1,72 @@
+"""Jinja expressions in texts, found without a parser: enough to see names and filters."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Home, TextFile
+from evolve.role_lint.nodes import Node, Spot
+from evolve.role_lint.tasks import Task
+
+EXPRESSION: Final = re.compile(
+    r"\{\{(?P<out>.*?)\}\}|\{%-?(?P<statement>.*?)%\}|\{#.*?#\}|\{% raw %\}.*?\{% endraw %\}", re.DOTALL
+)
+_STRING: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+def expressions(text: str) -> Iterator[tuple[int, str]]:
+    """What stands between Jinja's braces, with its index; comments do not count."""
+    if "{" not in text:
+        return
+    for found in EXPRESSION.finditer(text):
+        inside = found["out"] if found["out"] is not None else found["statement"]
+        if inside is not None:
+            yield found.start(), inside
+
+
+def node_expressions(node: Node) -> Iterator[tuple[Spot, str]]:
+    """The expressions of a scalar, with their places."""
+    for index, inside in expressions(node.text):
+        yield node.at(index), inside
+
+
+def bare(node: Node) -> Iterator[tuple[Spot, str]]:
+    """A scalar that is an expression without braces, as `when` and `changed_when` take it."""
+    yield node.spot, node.text
+
+
+def file_expressions(text: TextFile) -> Iterator[tuple[Spot, str]]:
+    """The expressions of a template, with their places."""
+    whole = "\n".join(text.lines)
+    for index, inside in expressions(whole):
+        before = whole[:index]
+        yield Spot(text.path, before.count("\n") + 1, index - before.rfind("\n")), inside
+
+
+def without_strings(inside: str) -> str:
+    """An expression with its quoted texts emptied."""
+    return _STRING.sub("''", inside)
+
+
+def call_arguments(inside: str, start: int) -> str:
+    """What stands between the parentheses that open at `start`; empty when none do."""
+    if inside[start : start + 1] != "(":
+        return ""
+    depth = 0
+    for index in range(start, len(inside)):
+        depth += {"(": 1, ")": -1}.get(inside[index], 0)
+        if depth == 0:
+            return inside[start + 1 : index]
+    return inside[start + 1 :]
+
+
+def templates_of(home: Home) -> Iterator[TextFile]:
+    """The texts of a role that Jinja renders."""
+    return (text for text in home.texts if text.is_template)
+
+
+def task_expressions(task: Task) -> Iterator[tuple[str, Spot, str]]:
+    """The expressions in a task's arguments: the argument's name, the place, the expression."""
+    for key, node in task.strings():
+        for spot, inside in node_expressions(node):
+            yield key, spot, inside

@@ -1,0 +1,52 @@
+"""One call of the lint: places in, findings out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from evolve.role_lint.exemptions import settled
+from evolve.role_lint.homes import Tree
+from evolve.role_lint.loading import load_tree
+from evolve.role_lint.rule import Finding, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class LintReport:
+    """What a lint saw."""
+
+    findings: tuple[Finding, ...]
+    """In the order of files and lines."""
+    roles: int
+    playbooks: int
+    tasks: int
+    rules: tuple[Rule, ...]
+    """The rules that looked."""
+
+
+def lint_roles(places: Sequence[str], rules: Sequence[Rule]) -> LintReport:
+    """Looks at roles, playbooks, jobs and scripts with the given rules.
+
+    Raises:
+        InputError: a place holds nothing of Ansible's, or files cannot be read.
+    """
+    tree = load_tree(places)
+    found = sorted(set(_found(tree, rules)))
+    kept = settled(found, _paths(tree), frozenset(rule.id for rule in rules))
+    roles = sum(home.is_role for home in tree.homes)
+    return LintReport(tuple(sorted(kept)), roles, len(tree.homes) - roles, sum(1 for _ in tree.tasks), tuple(rules))
+
+
+def _found(tree: Tree, rules: Iterable[Rule]) -> Iterator[Finding]:
+    for rule in rules:
+        for hit in rule.find(tree):
+            yield Finding(hit.spot, rule.id, hit.message, rule.mend)
+
+
+def _paths(tree: Tree) -> Iterator[str]:
+    """Every file that a finding may stand in."""
+    for home in tree.homes:
+        yield from (task.path for task in home.tasks)
+        yield from home.variables
+        if home.specs is not None:
+            yield home.specs.spot.path
+    yield from (text.path for _, text in tree.all_texts())
+    yield from (text.path for text in tree.settings)

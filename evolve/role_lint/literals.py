@@ -1,0 +1,91 @@
+"""Variables whose value can be read without a run: defaults, vars, group_vars, literal facts."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from evolve.role_lint.nodes import Entry, Node
+
+if TYPE_CHECKING:
+    from evolve.role_lint.tasks import Task
+
+_NAME: Final = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
+_DEPTH: Final = 6
+
+
+@dataclass(slots=True)
+class Literals:
+    """What a role or a playbook may know of its variables."""
+
+    defaults: Mapping[str, Entry] = field(default_factory=dict)
+    """Of `defaults/`: the role's arguments."""
+    fixed: Mapping[str, Entry] = field(default_factory=dict)
+    """Of `vars/main.yml` or the play."""
+    group: Mapping[str, Entry] = field(default_factory=dict)
+    """Of `group_vars/all`, and of other groups where no two disagree."""
+    facts: Mapping[str, Node | None] = field(default_factory=dict)
+    """Of `set_fact`: the value where all tasks set the same literal, else None."""
+    unknown: frozenset[str] = frozenset()
+    """Names that a run decides: registered, or in a file of variables that is chosen by a fact."""
+
+    def find(self, name: str, task: "Task | None" = None) -> Node | None:
+        """The value, as far as it is written down in one place that wins."""
+        for keywords in (task.keywords, *reversed(task.outer)) if task else ():
+            own = keywords["vars"].node.get(name) if "vars" in keywords else None
+            if own is not None:
+                return own
+        if name in self.unknown:
+            return None
+        if name in self.facts:
+            return self.facts[name]
+        for level in (self.fixed, self.group, self.defaults):
+            if name in level:
+                return level[name].node
+        return None
+
+    def resolved(self, text: str, task: "Task | None" = None) -> str:
+        """The text with every plain `{{ name }}` replaced whose scalar value is known."""
+        for _ in range(_DEPTH):
+            if "{{" not in text:
+                break
+            changed = _NAME.sub(lambda found: self._value(found, task), text)
+            if changed == text:
+                break
+            text = changed
+        return text
+
+    def _value(self, found: re.Match[str], task: "Task | None") -> str:
+        if task is not None and found[1] in task.loop_names and task.loop is not None:
+            return found[0]
+        node = self.find(found[1], task)
+        if node is None or node.value is None or node.is_list or node.entries:
+            return found[0]
+        return node.text
+
+
+def merged(levels: Iterable[Mapping[str, Entry]]) -> Mapping[str, Entry]:
+    """Entries of several files; a name with two different values is left out."""
+    found: dict[str, Entry] = {}
+    conflicts: set[str] = set()
+    for level in levels:
+        for name, entry in level.items():
+            if name in found and found[name].node.plain != entry.node.plain:
+                conflicts.add(name)
+            found.setdefault(name, entry)
+    return {name: entry for name, entry in found.items() if name not in conflicts}
+
+
+def facts_of(tasks: Iterable["Task"]) -> Mapping[str, Node | None]:
+    """What `set_fact` says of each name."""
+    found: dict[str, Node | None] = {}
+    for task in tasks:
+        if task.module != "set_fact":
+            continue
+        for name, entry in task.args.items():
+            is_first = name not in found
+            before = found.get(name)
+            same = is_first or (before is not None and before.plain == entry.node.plain)
+            is_literal = "{{" not in entry.node.text and not task.is_guarded
+            found[name] = entry.node if same and is_literal else None
+    return found

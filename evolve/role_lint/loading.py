@@ -1,0 +1,120 @@
+"""Reads folders of roles, single roles and repositories with playbooks into a tree."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from evolve.core.model.errors import Location, Problem
+from evolve.role_lint.homes import Home, TextFile, Tree
+from evolve.role_lint.literals import merged
+from evolve.role_lint.nodes import Entry, Reader
+from evolve.role_lint.playbooks import playbooks_in, read_playbooks
+from evolve.role_lint.role_folders import is_role, read_role, yaml_files
+from evolve.role_lint.text_files import read_text, read_texts
+
+_JOB_FOLDERS: Final = ("jobs", "nomad", "scripts", "files", "templates", "ansible/jobs")
+
+
+def load_tree(places: Sequence[str]) -> Tree:
+    """The roles, playbooks, jobs and shared variables of the given folders.
+
+    Raises:
+        InputError: a place is no folder or holds nothing of Ansible's, or files cannot be read; all of it at once.
+    """
+    reader = Reader()
+    roles: dict[Path, None] = {}
+    roots: dict[Path, bool] = {}
+    for place in places:
+        found = _looked_at(place, reader)
+        roles |= dict.fromkeys(found)
+        for root, is_given in _roots(Path(place), found):
+            roots[root] = is_given or roots.get(root, False)
+    shared = merged(_group_vars(roots, reader))
+    homes = [read_role(folder, shared, reader) for folder in roles]
+    for root, is_given in roots.items():
+        homes += read_playbooks(root, shared, reader) if is_given else ()
+    reader.check()
+    texts = tuple(_root_texts([root for root in roots if not _holds_roles(root, roles)]))
+    return Tree(tuple(homes), shared, texts, tuple(_settings(roots)), tuple(_around(roles, roots, shared)))
+
+
+def _looked_at(place: str, reader: Reader) -> list[Path]:
+    """The roles of a place; a place with nothing to look at is a problem."""
+    folder = Path(place)
+    found = _roles_in(folder)
+    if not folder.is_dir():
+        reader.problems.append(Problem("no such folder", Location(place), "give a role, or a folder of roles"))
+    elif not found and not playbooks_in(folder, reader):
+        hint = "a role has tasks/main.yml; a folder of roles or a repository with roles/ or playbooks is fine too"
+        reader.problems.append(Problem("no role and no playbook in here", Location(place), hint))
+    return found
+
+
+def _holds_roles(root: Path, roles: Iterable[Path]) -> bool:
+    return is_role(root) or any(role.parent == root for role in roles)
+
+
+def _around(roles: Iterable[Path], roots: Mapping[Path, bool], shared: Mapping[str, Entry]) -> Iterator[Home]:
+    """What stands beside the given places and may define handlers: sibling roles, the playbooks above."""
+    quiet = Reader()
+    for folder in {role.parent for role in roles if role.absolute().parent.name == "roles"}:
+        yield from (read_role(path, shared, quiet) for path in _nested(folder) if path not in roles)
+    for root, is_given in roots.items():
+        if not is_given and root.is_dir():
+            yield from read_playbooks(root, shared, quiet)
+
+
+def _roles_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    if is_role(folder):
+        return [folder]
+    inside = [child for child in sorted(folder.iterdir()) if child.is_dir() and is_role(child)]
+    if folder.absolute().name == "roles":
+        return _nested(folder)
+    return inside + _nested(folder / "roles") if (folder / "roles").is_dir() else inside
+
+
+def _nested(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and not child.name.startswith("."):
+            found += [child] if is_role(child) else [deep for deep in sorted(child.iterdir()) if is_role(deep)]
+    return found
+
+
+def _roots(folder: Path, roles: list[Path]) -> Iterator[tuple[Path, bool]]:
+    """Where group_vars, playbooks and jobs would stand, and whether that place is a given one."""
+    yield folder, True
+    if folder.absolute().name == "roles":
+        yield _above(folder, 1), False
+    elif roles == [folder] and folder.absolute().parent.name == "roles":
+        yield _above(folder, 2), False
+
+
+def _above(folder: Path, levels: int) -> Path:
+    """An ancestor, written as shortly as the given path allows."""
+    is_long_enough = len(folder.parts) >= levels and ".." not in folder.parts
+    return folder.parents[levels - 1] if is_long_enough else folder.joinpath(*[".."] * levels)
+
+
+def _group_vars(roots: Iterable[Path], reader: Reader) -> Iterator[Mapping[str, Entry]]:
+    for root in roots:
+        for base in (root, root / "inventory"):
+            for path in yaml_files(base / "group_vars"):
+                yield from (node.entries for node in reader.read(path))
+
+
+def _root_texts(roots: Iterable[Path]) -> Iterator[TextFile]:
+    for root in roots:
+        for folder in _JOB_FOLDERS:
+            yield from read_texts(root / folder, is_template=folder == "templates")
+        for path in sorted(root.glob("*.sh*")):
+            yield from read_text(path, is_template=path.suffix == ".j2")
+
+
+def _settings(roots: Iterable[Path]) -> Iterator[TextFile]:
+    for root in roots:
+        path = root / "ansible.cfg"
+        if path.is_file():
+            yield from read_text(path, is_template=False)

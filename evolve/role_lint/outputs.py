@@ -1,0 +1,97 @@
+"""A lint's findings as text, JSON and SARIF."""
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePath
+from urllib.parse import quote
+
+from evolve import __version__
+from evolve.core.text.visible import visible
+from evolve.role_lint.exemptions import META_RULES
+from evolve.role_lint.linting import LintReport
+from evolve.role_lint.rule import Finding
+
+_SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def as_text(report: LintReport) -> Iterator[str]:
+    """Two lines a finding, and one that sums up."""
+    for finding in report.findings:
+        yield visible(str(finding))
+        yield f"    {visible(finding.mend)}"
+    count = len(report.findings)
+    smells = "no smell" if not count else f"{count} smell{'s' if count > 1 else ''}"
+    seen = f"{report.roles} roles" if report.roles != 1 else "1 role"
+    books = f", {report.playbooks} playbooks" if report.playbooks else ""
+    yield f"{smells} in {seen}{books}, {report.tasks} tasks ({len(report.rules)} rules)"
+
+
+def as_json(report: LintReport) -> str:
+    """A mapping with `findings` and the counts."""
+    data = {
+        "findings": [_json(finding) for finding in report.findings],
+        "roles": report.roles,
+        "playbooks": report.playbooks,
+        "tasks": report.tasks,
+        "rules": [rule.id for rule in report.rules],
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _json(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule,
+        "path": finding.spot.path,
+        "line": finding.spot.line,
+        "column": finding.spot.column,
+        "message": finding.message,
+        "mend": finding.mend,
+    }
+
+
+def as_sarif(report: LintReport) -> str:
+    """SARIF 2.1.0, as code hosts and editors read it."""
+    driver = {"name": "evolve lint-roles", "version": __version__, "rules": _sarif_rules(report)}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": _sarif_results(report)}
+    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
+def _sarif_rules(report: LintReport) -> list[dict[str, object]]:
+    texts = [(rule.id, rule.what, rule.why, rule.mend) for rule in report.rules]
+    texts += [
+        (id, what, "an exemption nobody can judge hides more than it says", "") for id, what in META_RULES.items()
+    ]
+    return [
+        {
+            "id": id,
+            "shortDescription": {"text": what},
+            "fullDescription": {"text": why},
+            "help": {"text": mend or what},
+            "defaultConfiguration": {"level": "warning"},
+        }
+        for id, what, why, mend in texts
+    ]
+
+
+def _sarif_results(report: LintReport) -> list[dict[str, object]]:
+    return [
+        {
+            "ruleId": finding.rule,
+            "level": "warning",
+            "message": {"text": f"{finding.message}. Mend: {finding.mend}"},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": _uri(finding.spot.path)},
+                        "region": {"startLine": finding.spot.line, "startColumn": finding.spot.column},
+                    }
+                }
+            ],
+        }
+        for finding in report.findings
+    ]
+
+
+def _uri(path: str) -> str:
+    pure = PurePath(path)
+    return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())

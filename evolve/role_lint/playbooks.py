@@ -1,0 +1,71 @@
+"""Reads the playbooks of a folder, with the files of tasks that they include."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from evolve.role_lint.homes import Home
+from evolve.role_lint.literals import Literals, merged
+from evolve.role_lint.nodes import Entry, Node, Reader
+from evolve.role_lint.reach import included_file
+from evolve.role_lint.role_folders import YAML, first_document, is_role, role_of, settle
+from evolve.role_lint.tasks import Task, read_tasks
+from evolve.role_lint.words import INCLUDES
+
+_PLAY_PARTS: Final = ("pre_tasks", "tasks", "post_tasks")
+
+
+def playbooks_in(folder: Path, reader: Reader) -> list[tuple[Path, Node]]:
+    """The files at the top of a folder, and in `playbooks/`, that are lists of plays."""
+    found = []
+    for base in (folder, folder / "playbooks"):
+        for path in sorted(base.iterdir()) if base.is_dir() else ():
+            if path.suffix not in YAML or not path.is_file() or path.name.startswith("."):
+                continue
+            node = first_document(reader.read(path))
+            if node.is_list and any("hosts" in item.entries or _is_import(item) for item in node.items):
+                found.append((path, node))
+    return found
+
+
+def _is_import(item: Node) -> bool:
+    return any(key.rsplit(".", 1)[-1] == "import_playbook" for key in item.entries)
+
+
+def read_playbooks(root: Path, shared: Mapping[str, Entry], reader: Reader) -> list[Home]:
+    """The playbooks of a folder; none where the folder is a role."""
+    return [_playbook(path, node, shared, reader) for path, node in playbooks_in(root, reader) if not is_role(root)]
+
+
+def _playbook(path: Path, node: Node, shared: Mapping[str, Entry], reader: Reader) -> Home:
+    home = Home(path.stem, path.parent, is_role=False)
+    plays = [play for play in node.items if "hosts" in play.entries]
+    fixed = merged(given.entries for play in plays if (given := play.get("vars")))
+    home.literals = Literals({}, fixed, shared)
+    tasks: list[Task] = []
+    for play in plays:
+        around = ({key: entry for key, entry in play.entries.items() if key in ("become", "module_defaults", "vars")},)
+        for part in (*_PLAY_PARTS, "handlers"):
+            given = play.get(part)
+            items = given.items if given else ()
+            tasks += read_tasks(items, home, outer=around, in_handlers=part == "handlers")
+    tasks += _included(tasks, home, reader)
+    settle(home, tasks, [str(path)], [])
+    home.used_roles += tuple(role_of(item) for play in plays if (given := play.get("roles")) for item in given.items)
+    return home
+
+
+def _included(tasks: list[Task], home: Home, reader: Reader) -> list[Task]:
+    found: list[Task] = []
+    seen: set[Path] = set()
+    waiting = list(tasks)
+    while waiting:
+        task = waiting.pop()
+        name = included_file(task) if task.module in INCLUDES else ""
+        path = Path(task.path).parent / name
+        if name and path not in seen and path.is_file():
+            seen.add(path)
+            inside = [inner for node in reader.read(path) for inner in read_tasks(node.items, home)]
+            found += inside
+            waiting += inside
+    return found

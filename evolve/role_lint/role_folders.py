@@ -1,0 +1,117 @@
+"""Reads one folder as a role."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from evolve.role_lint.homes import Home
+from evolve.role_lint.literals import Literals, facts_of, merged
+from evolve.role_lint.nodes import Entry, Node, Reader, Spot
+from evolve.role_lint.reach import reach_of
+from evolve.role_lint.tasks import Task, read_tasks
+from evolve.role_lint.text_files import read_texts
+from evolve.role_lint.words import ROLE_INCLUDES
+
+YAML: Final = (".yml", ".yaml")
+_ROLE_PARTS: Final = ("tasks", "handlers", "defaults", "meta", "vars", "templates")
+_NOWHERE: Final = Spot("", 1)
+
+
+def is_role(folder: Path) -> bool:
+    """Whether a folder is a role."""
+    if (folder / "roles").is_dir():
+        return False
+    has_main = any((folder / part / f"main{end}").is_file() for part in ("tasks", "meta") for end in YAML)
+    return has_main or ((folder / "tasks").is_dir() and any((folder / part).is_dir() for part in _ROLE_PARTS[1:]))
+
+
+def yaml_files(folder: Path) -> list[Path]:
+    """The YAML files in a folder and below, in a fixed order; none without the folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.rglob("*") if path.suffix in YAML and path.is_file())
+
+
+def read_role(folder: Path, shared: Mapping[str, Entry], reader: Reader) -> Home:
+    """The role in a folder."""
+    home = Home(_role_name(folder), folder)
+    home.variables = {
+        str(path): first_document(reader.read(path)).entries
+        for part in ("defaults", "vars")
+        for path in yaml_files(folder / part)
+    }
+    defaults = _level(home, "defaults", ("",))
+    fixed = _level(home, "vars", ("main",))
+    home.literals = Literals(defaults, fixed, shared)
+    tasks: list[Task] = []
+    handler_files = {str(path) for path in yaml_files(folder / "handlers")}
+    for path in yaml_files(folder / "tasks") + yaml_files(folder / "handlers"):
+        for node in reader.read(path):
+            tasks += read_tasks(node.items, home, in_handlers=str(path) in handler_files)
+    settle(home, tasks, [str(folder / "tasks" / f"main{end}") for end in YAML], handler_files)
+    home.texts = tuple(read_texts(folder / "templates", is_template=True)) + tuple(
+        read_texts(folder / "files", is_template=False)
+    )
+    home.specs = _document(folder / "meta" / "argument_specs", reader)
+    meta = _document(folder / "meta" / "main", reader)
+    home.dependencies = _dependencies(meta)
+    home.runs_on_debian = _names_debian(meta)
+    return home
+
+
+def _role_name(folder: Path) -> str:
+    name = folder.absolute().name
+    return name.removeprefix("ansible-role-").removeprefix("ansible-")
+
+
+def _level(home: Home, part: str, stems: tuple[str, ...]) -> Mapping[str, Entry]:
+    base = home.folder / part
+    return merged(
+        entries
+        for path, entries in home.variables.items()
+        if Path(path).is_relative_to(base) and (stems == ("",) or Path(path).stem in stems)
+    )
+
+
+def first_document(nodes: tuple[Node, ...]) -> Node:
+    """The first document of a file; an empty one where there is none."""
+    return nodes[0] if nodes else Node(_NOWHERE, None)
+
+
+def _document(stem: Path, reader: Reader) -> Node | None:
+    path = next((stem.with_suffix(end) for end in YAML if stem.with_suffix(end).is_file()), None)
+    return first_document(reader.read(path)) if path else None
+
+
+def _dependencies(meta: Node | None) -> tuple[str, ...]:
+    given = meta.get("dependencies") if meta else None
+    return tuple(role_of(item) for item in (given.items if given else ()))
+
+
+def _names_debian(meta: Node | None) -> bool:
+    info = meta.get("galaxy_info") if meta else None
+    platforms = info.get("platforms") if info else None
+    names = {node.text.lower() for item in (platforms.items if platforms else ()) if (node := item.get("name"))}
+    return not names or bool(names & {"debian", "ubuntu", "all", "genericlinux"})
+
+
+def role_of(item: Node) -> str:
+    """The role that an item of `roles:` or `dependencies:` names."""
+    name = item.get("role") or item.get("name") or item.get("src")
+    return name.text if name else item.text
+
+
+def settle(home: Home, tasks: list[Task], entries: Iterable[str], handler_files: Iterable[str]) -> None:
+    """Works out what only all tasks together say."""
+    home.tasks = tuple(tasks)
+    home.reach = reach_of(tasks, entries, handler_files)
+    registered = {task.keyword_text("register") for task in tasks}
+    chosen = {
+        name
+        for path, variables in home.variables.items()
+        if Path(path).is_relative_to(home.folder / "vars") and Path(path).stem != "main"
+        for name in variables
+    }
+    home.literals.unknown = frozenset(registered | chosen) - {""}
+    home.literals.facts = facts_of(tasks)
+    home.used_roles = tuple(task.text("name") for task in tasks if task.module in ROLE_INCLUDES)

@@ -1,0 +1,80 @@
+"""What check mode gets wrong because of how a task is written."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Home
+from evolve.role_lint.rule import Hit, Rule, in_homes, in_tasks
+from evolve.role_lint.rules.commands_that_write import writing_command
+from evolve.role_lint.tasks import Task
+from evolve.role_lint.words import CHANGERS, COMMANDS
+
+_ANSWER: Final = r"\b{name}\s*(?:\.\s*(?:stdout|stdout_lines|stderr|rc)\b|\[\s*['\"](?:stdout|stdout_lines|rc)['\"])"
+_ACTS: Final = re.compile(
+    r"\b(?:create|freeze|thaw|start|stop|restart|reload|set|add|delete|remove|apply|enable|disable|install|update|upgrade"
+    r"|sync|write|import|init|run|exec|attach|register)\b"
+)
+
+
+def _blind(home: Home) -> Iterator[Hit]:
+    asked = [task for task in home.plain_tasks if _only_reads(task) and _runs_blind(task)]
+    own = {(task.path, task.keyword_text("register")) for task in home.tasks}
+    for task in asked:
+        name = task.keyword_text("register")
+        elsewhere = {path for path, given in own if given == name and path != task.path}
+        user = next((other for other in home.tasks if other.path not in elsewhere and _asks(other, task)), None)
+        if user is not None:
+            where = f"line {user.spot.line} of {user.path.rsplit('/', 1)[-1]}"
+            text = f"check mode skips this command, but {where} decides by `{name}`"
+            yield Hit(task.keywords["register"].spot, text)
+
+
+def _only_reads(task: Task) -> bool:
+    if task.module not in COMMANDS or not task.never_changes or not task.keyword_text("register"):
+        return False
+    return task.command is not None and not _ACTS.search(task.command.text)
+
+
+def _runs_blind(task: Task) -> bool:
+    return task.inherited("check_mode") is None and not any(
+        "ansible_check_mode" in node.text for node in task.conditions
+    )
+
+
+def _asks(other: Task, reader: Task) -> bool:
+    pattern = re.compile(_ANSWER.format(name=re.escape(reader.keyword_text("register"))))
+    if other.knows_check_mode:
+        return False
+    return other is not reader and any(pattern.search(node.text) for node in other.own_conditions)
+
+
+BLIND = Rule(
+    id="check-mode-is-blind",
+    what="a condition asks a read-only command that check mode does not run",
+    why="In check mode the command has no answer, so the condition goes wrong: `--check` tells what would not come.",
+    mend="add `check_mode: false` to the command that only reads",
+    find=in_homes(_blind),
+)
+
+
+def _writes(task: Task) -> Iterator[Hit]:
+    entry = task.keywords.get("check_mode")
+    if entry is None or entry.node.text.lower() not in ("false", "no") or task.inherited("delegate_to") is not None:
+        return
+    if task.knows_check_mode:
+        return
+    what = task.module if task.module in CHANGERS and task.module not in ("get_url", "unarchive") else ""
+    if not what and task.module in COMMANDS and task.command is not None and "mktemp" not in task.command.text:
+        what = writing_command(task.command.text)
+    if what:
+        yield Hit(entry.spot, f"`check_mode: false` on `{what}`: check mode changes the host")
+
+
+WRITES = Rule(
+    id="check-mode-writes",
+    what="`check_mode: false` on a task that changes the host",
+    why="`--check` is what people run to be safe; here it acts.",
+    mend="take `check_mode: false` away, and let the tasks that need the result skip in check mode",
+    find=in_tasks(_writes),
+)

@@ -1,0 +1,88 @@
+"""Commands that change the host and say that they never do."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.shell_text import commands, redirects
+from evolve.role_lint.tasks import Task
+from evolve.role_lint.words import COMMANDS
+
+_WRITERS: Final = frozenset(
+    [
+        "mkdir",
+        "rm",
+        "rmdir",
+        "mv",
+        "cp",
+        "ln",
+        "touch",
+        "chmod",
+        "chown",
+        "chgrp",
+        "useradd",
+        "usermod",
+        "userdel",
+        "groupadd",
+        "groupdel",
+        "gpasswd",
+        "adduser",
+        "addgroup",
+        "deluser",
+        "install",
+    ]
+)
+_VERBS: Final = {
+    "systemctl": ("start", "stop", "restart", "reload", "enable", "disable", "mask", "unmask"),
+    "service": ("start", "stop", "restart", "reload"),
+    "apt-get": ("install", "remove", "purge", "upgrade", "dist-upgrade", "autoremove"),
+    "apt": ("install", "remove", "purge", "upgrade"),
+    "dnf": ("install", "remove", "upgrade", "update"),
+    "yum": ("install", "remove", "upgrade", "update"),
+    "pip": ("install", "uninstall"),
+    "pip3": ("install", "uninstall"),
+    "npm": ("install", "ci"),
+    "git": ("clone", "pull", "checkout", "reset"),
+    "docker": ("run", "rm", "rmi", "pull", "build", "start", "stop", "restart", "kill"),
+    "nomad": ("run", "stop"),
+    "consul": ("join",),
+    "make": ("install",),
+}
+_TEMPORARY: Final = re.compile(r"mktemp|/tmp/|/dev/shm/")
+
+
+def writing_command(text: str) -> str:
+    """What in a shell text changes the host, empty when nothing is known to."""
+    for words in commands(text):
+        if words[0] in _WRITERS and not ({"--version", "--help", "--dry-run"} & set(words)):
+            return words[0]
+        verbs = _VERBS.get(words[0], ())
+        verb = next((word for word in words[1:3] if word in verbs), "")
+        if verb and not {"--dry-run", "--simulate", "-s", "--check"} & set(words):
+            return f"{words[0]} {verb}"
+        if words[0] == "sed" and any(re.fullmatch(r"-i\S*|--in-place\S*|-[nEr]+i", word) for word in words[1:]):
+            return "sed -i"
+    return ""
+
+
+def _lies(task: Task) -> Iterator[Hit]:
+    if task.module not in COMMANDS or task.command is None or not task.never_changes or task.is_handler:
+        return
+    text = task.command.text
+    if _TEMPORARY.search(text):
+        return
+    what = writing_command(text)
+    if not what and task.module != "command":
+        what = next((f"> {found.target}" for found in redirects(text)), "")
+    if what:
+        yield Hit(task.keywords["changed_when"].spot, f"`changed_when: false`, but the command writes (`{what}`)")
+
+
+RULE = Rule(
+    id="hidden-change",
+    what="`changed_when: false` on a command that writes",
+    why="The change happens on every run and no report shows it; handlers that it should wake stay asleep.",
+    mend="use a module, or say when it changes: `creates:`, `when:` on a check, `changed_when:` on its output",
+    find=in_tasks(_lies),
+)

@@ -1,0 +1,139 @@
+"""Files that two tasks of a role each want otherwise."""
+
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+from typing import Final, NamedTuple
+
+from evolve.role_lint.homes import Home
+from evolve.role_lint.nodes import Node
+from evolve.role_lint.rule import Hit, Rule, in_homes
+from evolve.role_lint.tasks import Task
+from evolve.role_lint.words import WHOLE_FILE_WRITERS
+
+_ITEM: Final = re.compile(r"\{\{-?\s*(\w+)((?:\.\w+)*)\s*-?\}\}")
+
+
+class _Write(NamedTuple):
+    task: Task
+    path: str
+
+
+def paths_of(task: Task, *names: str) -> Iterator[str]:
+    """The paths that an argument names: one, or one for each item of a literal loop."""
+    text = task.text(*names)
+    if not task.depends_on_loop(text):
+        if text:
+            yield text
+        return
+    for item in task.loop.items if task.loop is not None else ():
+        expanded = _ITEM.sub(partial(_member, task=task, item=item), text)
+        if not task.depends_on_loop(expanded):
+            yield task.home.literals.resolved(expanded, task)
+
+
+def _member(found: re.Match[str], task: Task, item: Node) -> str:
+    """The value of `{{ item.key }}` for one item of a literal loop; the expression itself where it is none."""
+    if found[1] not in task.loop_names:
+        return found[0]
+    node: Node | None = item
+    for key in found[2].split(".")[1:]:
+        node = node.get(key) if node is not None else None
+    return node.text if node is not None and node.text else found[0]
+
+
+def _writes(home: Home) -> Iterator[_Write]:
+    for task in home.plain_tasks:
+        if task.module in WHOLE_FILE_WRITERS and task.always_runs and task.inherited("delegate_to") is None:
+            for path in paths_of(task, "dest"):
+                if not path.endswith("/"):
+                    yield _Write(task, path)
+
+
+def _twice(home: Home) -> Iterator[Hit]:
+    first: dict[str, Task] = {}
+    for task, path in _writes(home):
+        before = first.setdefault(path, task)
+        if before is not task and not task.is_false("force") and not before.is_false("force"):
+            text = f"{path} is written by line {before.spot.line} of {before.path} too"
+            yield Hit(task.module_spot, text)
+
+
+TWICE = Rule(
+    id="two-writers",
+    what="two tasks that write one whole file",
+    why="Each undoes the other, so every run changes the file twice and wakes its handlers.",
+    mend="keep one writer; join the contents in one template",
+    find=in_homes(_twice),
+)
+
+
+def _gone(home: Home) -> Iterator[Hit]:
+    made = {path: task for task, path in _writes(home)}
+    for task in home.plain_tasks:
+        if task.module == "file" and task.text("state") == "absent" and task.always_runs:
+            for path in paths_of(task, "path", "dest", "name"):
+                if path in made:
+                    yield Hit(
+                        task.module_spot,
+                        f"{path} is removed here and written by line {made[path].spot.line} of {made[path].path}",
+                    )
+
+
+REMOVED = Rule(
+    id="removed-and-written",
+    what="a file that one task removes and another writes",
+    why="Every run removes and writes it again, and the service may see the moment between.",
+    mend="let the writing task replace the file; remove only what nothing writes",
+    find=in_homes(_gone),
+)
+
+
+def _modes(home: Home) -> Iterator[Hit]:
+    wanted: dict[tuple[str, str, bool], list[tuple[Task, str]]] = defaultdict(list)
+    for task in home.plain_tasks:
+        if task.module not in ("file", *WHOLE_FILE_WRITERS) or not task.always_runs or task.inherited("delegate_to"):
+            continue
+        if task.text("state") == "absent" or task.is_false("force"):
+            continue
+        for path in paths_of(task, "path", "dest", "name") if task.module == "file" else paths_of(task, "dest"):
+            for key in ("mode", "owner", "group"):
+                value = task.text(key).lstrip("0") if key == "mode" else task.text(key)
+                if value and "{{" not in value:
+                    # A copy into a folder gives its mode to the files, not to the folder.
+                    is_folder = task.text("state") == "directory"
+                    wanted[path.rstrip("/"), key, is_folder].append((task, value))
+    for (path, key, _), wishes in wanted.items():
+        for (before, value), (task, other) in itertools.pairwise(wishes):
+            if value != other and task is not before:
+                text = f"{key} of {path} is {other} here and {value} in line {before.spot.line} of {before.path}"
+                yield Hit(task.args[key].spot, text)
+
+
+MODES = Rule(
+    id="modes-fight",
+    what="two tasks that give one path different modes or owners",
+    why="Each undoes the other: both change on every run.",
+    mend="write the mode and the owner once, in the task that makes the file",
+    find=in_homes(_modes),
+)
+
+
+def _recurses(home: Home) -> Iterator[Hit]:
+    for task in home.plain_tasks:
+        if task.module == "file" and task.is_true("recurse") and re.fullmatch(r"0?[0-7]{3,4}", task.text("mode")):
+            yield Hit(
+                task.args["mode"].spot,
+                f"one numeric mode for all files and folders below {task.text('path', 'dest', 'name')}",
+            )
+
+
+RECURSES = Rule(
+    id="recursive-numeric-mode",
+    what="`recurse: true` with a numeric mode",
+    why="Files become executable or folders impassable, and what the service writes later is changed by each run.",
+    mend="use a symbolic mode with X (`u=rwX,g=rX,o=`), or set modes where the files are made",
+    find=in_homes(_recurses),
+)

@@ -1,0 +1,101 @@
+"""Notifications that reach nobody."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Home, Tree
+from evolve.role_lint.rule import Hit, Rule, in_homes, in_tasks
+from evolve.role_lint.tasks import Task
+
+_EXPRESSION: Final = re.compile(r"\{\{.*?\}\}")
+
+
+def _has_strangers(tree: Tree, home: Home) -> bool:
+    """Whether a home uses roles that are nowhere in reach: they may define any handler."""
+    known = {role.name for role in (*tree.homes, *tree.around) if role.is_role}
+    names = (*home.dependencies, *home.used_roles)
+    return any(name.rsplit(".", 1)[-1] not in known for name in names if name)
+
+
+def _names(task: Task) -> Iterator[str]:
+    listen = task.keyword("listen")
+    for text in (task.name, *(item.text for item in (listen.items if listen else ()))):
+        if text:
+            yield task.home.literals.resolved(text, task)
+
+
+def _unknown(tree: Tree) -> Iterator[Hit]:
+    known: set[str] = set()
+    patterns: list[re.Pattern[str]] = []
+    for home in (*tree.homes, *tree.around):
+        for handler in home.tasks:
+            if handler.in_handlers or handler.is_handler:
+                for name in _names(handler):
+                    known |= {name.lower(), f"{home.name} : {name}".lower()}
+                    if "{{" in name:
+                        patterns.append(re.compile(_pattern(name), re.IGNORECASE))
+    strangers = {home: _has_strangers(tree, home) for home in tree.homes}
+    for task in tree.tasks:
+        if strangers[task.home]:
+            continue
+        for node in task.notified:
+            name = task.home.literals.resolved(node.text, task)
+            plain = name.split(" : ", 1)[-1]
+            if (
+                not name
+                or "{{" in name
+                or {name.lower(), plain.lower()} & known
+                or any(p.fullmatch(plain) for p in patterns)
+            ):
+                continue
+            yield Hit(node.spot, f"no handler has the name, or listens to, `{name}`")
+
+
+def _pattern(name: str) -> str:
+    return ".*".join(map(re.escape, _EXPRESSION.split(name)))
+
+
+UNKNOWN = Rule(
+    id="handler-unknown",
+    what="`notify` names a handler that no file defines",
+    why="The play stops there, but only on the day the task changes something.",
+    mend="correct the name, or add the handler",
+    find=_unknown,
+)
+
+
+def _twice(home: Home) -> Iterator[Hit]:
+    first: dict[tuple[str, str], Task] = {}
+    for handler in home.handlers:
+        if not handler.name:
+            continue
+        before = first.setdefault((handler.path, handler.name), handler)
+        if before is not handler:
+            yield Hit(
+                handler.spot,
+                f"the handler `{handler.name}` of line {before.spot.line} is never run: this one has its name",
+            )
+
+
+TWICE = Rule(
+    id="handler-twice",
+    what="two handlers of one name in one file",
+    why="Only the last is run, whatever its `when` says.",
+    mend="give each its own name and let both `listen` to one topic",
+    find=in_homes(_twice),
+)
+
+
+def _never(task: Task) -> Iterator[Hit]:
+    if task.never_changes and task.keyword("notify") is not None:
+        yield Hit(task.keywords["notify"].spot, "`changed_when: false` never notifies anybody")
+
+
+NEVER = Rule(
+    id="notify-never",
+    what="`notify` on a task with `changed_when: false`",
+    why="The handler is never run.",
+    mend="say when the task changes something, or take `notify` away",
+    find=in_tasks(_never),
+)

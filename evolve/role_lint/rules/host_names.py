@@ -1,0 +1,27 @@
+"""Roles that know a host by name."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.tasks import Task
+
+_NAMED: Final = re.compile(
+    r"\b(?:inventory_hostname(?:_short)?|ansible_hostname|ansible_nodename)\s*[!=]=\s*(['\"])(?!localhost\b)[^'\"]+\1"
+)
+
+
+def _named(task: Task) -> Iterator[Hit]:
+    for node in task.own_conditions:
+        if task.home.is_role and (found := _NAMED.search(node.text)):
+            yield Hit(node.spot, f"the role knows a host by its name: `{found[0]}`")
+
+
+RULE = Rule(
+    id="host-name-in-role",
+    what="a condition on the name of one host in a role",
+    why="The role works in one inventory only; a renamed or second host is forgotten without a word.",
+    mend="ask for a group (`'name' in group_names`) or a variable",
+    find=in_tasks(_named),
+)

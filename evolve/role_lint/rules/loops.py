@@ -1,0 +1,73 @@
+"""Loops whose results or items get lost."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Home
+from evolve.role_lint.nodes import Node
+from evolve.role_lint.reach import find_included
+from evolve.role_lint.rule import Hit, Rule, in_homes
+from evolve.role_lint.tasks import Task
+
+_SINGLE: Final = r"(?<![\w.]){name}\s*\.\s*(stdout|stdout_lines|stderr|rc|stat|content|json)\b"
+
+
+def _collides(home: Home) -> Iterator[Hit]:
+    by_file: dict[str, list[Task]] = defaultdict(list)
+    for task in home.tasks:
+        by_file[task.path].append(task)
+    for task in home.tasks:
+        if task.module != "include_tasks" or task.loop is None:
+            continue
+        for inner in by_file.get(find_included(task, by_file), ()):
+            if inner.loop is not None and (shared := task.loop_names & inner.loop_names):
+                other = f"line {inner.spot.line} of {inner.path}"
+                text = f"`{min(shared)}` is the item of this loop and of the loop in {other}"
+                yield Hit(task.module_spot, text)
+                break
+
+
+COLLIDES = Rule(
+    id="loop-variable-collides",
+    what="a looped include of a file that loops with the same variable",
+    why="The inner loop replaces the item of the outer one: what follows works on the wrong item.",
+    mend="give the outer loop a name: `loop_control: {loop_var: ...}`",
+    find=in_homes(_collides),
+)
+
+
+def _shapes(home: Home) -> Iterator[Hit]:
+    registered: dict[str, list[Task]] = defaultdict(list)
+    for task in home.tasks:
+        if name := task.keyword_text("register"):
+            registered[name].append(task)
+    looped = {name: tasks for name, tasks in registered.items() if all(task.loop is not None for task in tasks)}
+    for name, tasks in looped.items():
+        pattern = re.compile(_SINGLE.format(name=re.escape(name)))
+        for task in home.tasks:
+            if task not in tasks and name not in task.loop_names:
+                for node in _texts(task):
+                    if found := pattern.search(node.text):
+                        text = (
+                            f"`{name}` is registered in a loop (line {tasks[0].spot.line}), so it has no `{found[1]}`"
+                        )
+                        yield Hit(node.at(found.start()), text)
+
+
+def _texts(task: Task) -> Iterator[Node]:
+    yield from task.own_conditions
+    yield from (node for _, node in task.strings())
+    for key in ("loop", "changed_when", "failed_when"):
+        node = task.keyword(key)
+        yield from node.scalars() if node else ()
+
+
+SHAPES = Rule(
+    id="loop-result-as-one",
+    what="the result of a loop is read like the result of one task",
+    why="A loop registers a list, `.results`; the attribute is undefined and the play fails there.",
+    mend="go through `NAME.results`",
+    find=in_homes(_shapes),
+)

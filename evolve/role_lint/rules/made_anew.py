@@ -1,0 +1,42 @@
+"""Things that are made anew although they are there."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.tasks import Task
+
+_ALWAYS: Final = {
+    ("docker_container", "recreate"): ("true", "yes"),
+    ("docker_compose_v2", "recreate"): ("always",),
+    ("docker_compose_v2", "build"): ("always",),
+    ("docker_image", "force_source"): ("true", "yes"),
+    ("docker_image_build", "rebuild"): ("always",),
+    ("pip", "state"): ("forcereinstall",),
+    ("openssl_privatekey", "regenerate"): ("always",),
+    ("openssl_privatekey", "force"): ("true", "yes"),
+    ("openssh_keypair", "regenerate"): ("always",),
+    ("openssh_keypair", "force"): ("true", "yes"),
+    ("x509_certificate", "force"): ("true", "yes"),
+    ("openssl_csr", "force"): ("true", "yes"),
+    ("openssl_dhparam", "force"): ("true", "yes"),
+}
+"""Module and argument to the values that make it act on each run."""
+
+
+def _anew(task: Task) -> Iterator[Hit]:
+    if task.is_guarded:
+        return
+    for name, entry in task.args.items():
+        value = task.text(name).lower()
+        if value in _ALWAYS.get((task.module, name), ()):
+            yield Hit(entry.spot, f"`{name}: {value}` makes `{task.module}` act on every run")
+
+
+RULE = Rule(
+    id="made-anew-every-run",
+    what="`recreate`, `force` or `regenerate` on a thing that is there",
+    why="Containers restart, keys and certificates change, packages are installed again: on every run.",
+    mend="take it away; the module compares and acts when something differs",
+    find=in_tasks(_anew),
+)

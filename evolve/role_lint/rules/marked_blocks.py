@@ -1,0 +1,64 @@
+"""`blockinfile`: blocks that cannot be told apart."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator
+
+from evolve.role_lint.homes import Home
+from evolve.role_lint.rule import Hit, Rule, in_homes, in_tasks
+from evolve.role_lint.tasks import Task
+
+
+def _loops(task: Task) -> Iterator[Hit]:
+    if task.module != "blockinfile" or task.loop is None or task.text("state") == "absent":
+        return
+    place = " ".join(node.text for key in ("path", "dest", "destfile", "name", "marker") if (node := task.arg(key)))
+    if not task.depends_on_loop(place):
+        yield Hit(task.module_spot, "every pass of the loop writes the block between the same markers")
+
+
+IN_LOOP = Rule(
+    id="one-marker-in-loop",
+    what="`blockinfile` in a loop with one marker",
+    why="Each pass replaces the block of the pass before: only the last stays, and every run changes the file.",
+    mend='put the item into the marker: `marker: "# {mark} {{ item }}"`, or write one block',
+    find=in_tasks(_loops),
+)
+
+
+def _same_marker(home: Home) -> Iterator[Hit]:
+    by_place: dict[tuple[str, str, str], list[Task]] = defaultdict(list)
+    for task in home.tasks:
+        path = task.text("path", "dest", "destfile", "name")
+        if task.module == "blockinfile" and path and task.loop is None and task.always_runs:
+            marks = task.text("marker"), task.text("marker_begin") + task.text("marker_end")
+            by_place[path, *marks].append(task)
+    for (path, *_), tasks in by_place.items():
+        for before, task in itertools.pairwise(tasks):
+            if task.text("block", "content") != before.text("block", "content"):
+                text = f"this and line {before.spot.line} of {before.path} write one block of {path} with one marker"
+                yield Hit(task.module_spot, text)
+
+
+TWICE = Rule(
+    id="one-marker-two-blocks",
+    what="two `blockinfile` tasks with one marker in one file",
+    why="The second replaces the block of the first; every run changes the file twice.",
+    mend="give each block its own `marker`",
+    find=in_homes(_same_marker),
+)
+
+
+def _unmarked(task: Task) -> Iterator[Hit]:
+    node = task.arg("marker")
+    if task.module == "blockinfile" and node is not None and "{mark}" not in node.text and "{{" not in node.text:
+        yield Hit(node.spot, "the marker lacks `{mark}`, so begin and end look the same")
+
+
+UNMARKED = Rule(
+    id="marker-without-mark",
+    what="a `marker` without `{mark}`",
+    why="The block is not found again and is inserted once more with each run.",
+    mend="write `{mark}` where BEGIN and END shall stand",
+    find=in_tasks(_unmarked),
+)

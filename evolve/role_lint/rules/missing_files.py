@@ -1,0 +1,39 @@
+"""Files that a task names and the role lacks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from evolve.role_lint.homes import Home
+from evolve.role_lint.rule import Hit, Rule, in_homes
+from evolve.role_lint.tasks import Task
+
+_FOLDERS: Final = {"template": "templates", "copy": "files", "script": "files"}
+
+
+def _missing(home: Home) -> Iterator[Hit]:
+    for task in home.tasks:
+        folder = _FOLDERS.get(task.module, "")
+        node = task.arg("src")
+        if not folder or not home.is_role or node is None or task.is_true("remote_src"):
+            continue
+        name = node.text
+        if not name or "{{" in name or "{%" in name or name.startswith(("/", "~")) or task.depends_on_loop(name):
+            continue
+        if not any(place.exists() for place in _places(home, task, folder, name)):
+            yield Hit(node.spot, f"{name} is neither in {folder}/ of the role nor beside its tasks")
+
+
+def _places(home: Home, task: Task, folder: str, name: str) -> Iterator[Path]:
+    for base in (home.folder, Path(task.path).parent, home.folder / "tasks"):
+        yield base / folder / name
+        yield base / name
+
+
+RULE = Rule(
+    id="source-missing",
+    what="a template or file that the role does not have",
+    why="The task fails on every host that comes to it.",
+    mend="correct the name, or add the file",
+    find=in_homes(_missing),
+)

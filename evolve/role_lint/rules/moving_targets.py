@@ -1,0 +1,175 @@
+"""Versions that are another thing tomorrow."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Tree
+from evolve.role_lint.nodes import Node, Spot
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.tasks import Task
+from evolve.role_lint.text_files import without_comments
+from evolve.role_lint.words import PACKAGES
+
+_BRANCHES: Final = frozenset(("main", "master", "develop", "devel", "development", "trunk", "dev", "nightly", "next"))
+_ARCHIVE: Final = re.compile(
+    r"\.(?:tar(?:\.\w+)?|tgz|txz|zip|deb|rpm|sh|run|appimage|gguf|bin|jar|whl|AppImage|gz|xz|bz2)(?:\?.*)?$"
+)
+_LATEST: Final = re.compile(
+    r"/(?:releases/)?latest(?:/|$)|/(?:refs/heads/|archive/)(?:main|master|develop)\b|raw\.githubusercontent\.com/[^/]+/[^/]+/(?:main|master|develop)/"
+)
+_IMAGE_LINE: Final = re.compile(r"^\s*image\s*[=:]\s*[\"']?([a-z0-9][\w./:@{}\s-]*?)[\"']?\s*(?:(?:#|//).*)?$")
+
+
+def _given(task: Task, *names: str) -> Iterator[tuple[Node, str]]:
+    for name in names:
+        node = task.arg(name)
+        if node is not None and node.text:
+            yield node, task.text(name)
+
+
+def _unverified(task: Task) -> Iterator[Hit]:
+    if task.module != "get_url" or task.arg("checksum"):
+        return
+    for node, url in _given(task, "url"):
+        if _ARCHIVE.search(url) and url.startswith(("http:", "https:", "ftp:")):
+            yield Hit(node.spot, "a program or an archive is downloaded without a checksum")
+
+
+UNVERIFIED = Rule(
+    id="download-without-checksum",
+    what="`get_url` of a program or an archive without `checksum`",
+    why="A cut or exchanged download is installed; a file that is there is never compared with what it should be.",
+    mend="add `checksum: sha256:...`; a variable beside the version keeps both together",
+    find=in_tasks(_unverified),
+)
+
+
+def _latest(task: Task) -> Iterator[Hit]:
+    names = {"get_url": ("url",), "unarchive": ("src",), "apt": ("deb",), "dnf": ("name",), "yum": ("name",)}
+    for node, url in _given(task, *names.get(task.module, ())):
+        if "://" in url and (found := _LATEST.search(url)):
+            yield Hit(node.spot, f"`{found[0].strip('/')}` in the address is another file tomorrow")
+
+
+LATEST = Rule(
+    id="download-of-latest",
+    what="a download from .../latest/... or from a branch",
+    why="Two hosts, or one host on two days, get different programs from one commit of the role.",
+    mend="name the version in the address, by a variable",
+    find=in_tasks(_latest),
+)
+
+
+def _unpacks(task: Task) -> Iterator[Hit]:
+    if task.module == "unarchive" and not task.is_guarded:
+        for node, url in _given(task, "src"):
+            if "://" in url:
+                yield Hit(node.spot, "`unarchive` of an address downloads the archive on every run")
+
+
+UNPACKS = Rule(
+    id="unarchive-from-address",
+    what="`unarchive` with an address as `src` and no `creates`",
+    why="The archive is downloaded on every run, unverified, and a run without the network fails.",
+    mend="download with `get_url` and a checksum, then unpack with `creates:`",
+    find=in_tasks(_unpacks),
+)
+
+
+def _branches(task: Task) -> Iterator[Hit]:
+    if task.module == "git" and not task.is_false("update"):
+        for node, version in _given(task, "version"):
+            if version.removeprefix("origin/") in _BRANCHES:
+                how = "" if node.text == version else f", the default of `{node.text}`"
+                yield Hit(node.spot, f"`{version}`{how} is a branch, which moves")
+
+
+BRANCHES = Rule(
+    id="git-branch",
+    what="`git: version:` names a branch",
+    why="A run changes the host because somebody pushed, and no two hosts are alike.",
+    mend="name a tag or a commit",
+    find=in_tasks(_branches),
+)
+
+
+def _by_variable(task: Task) -> Iterator[Hit]:
+    if task.module in PACKAGES:
+        for node, state in _given(task, "state"):
+            if state == "latest" and "{{" in node.text:
+                yield Hit(node.spot, f"`{node.text}` is `latest` unless somebody says otherwise")
+
+
+BY_VARIABLE = Rule(
+    id="latest-by-variable",
+    what="a package's state is `latest` through a variable",
+    why="Each run may upgrade: what is installed depends on the day.",
+    mend="default to `present`, and upgrade on purpose",
+    find=in_tasks(_by_variable),
+)
+
+
+def _upgrades(task: Task) -> Iterator[Hit]:
+    if task.module == "apt" and task.home.is_role and not task.is_guarded:
+        for node, kind in _given(task, "upgrade"):
+            if kind.lower() in ("dist", "full", "yes", "safe", "true"):
+                yield Hit(node.spot, f"`upgrade: {kind}` upgrades every package of the host")
+
+
+UPGRADES = Rule(
+    id="upgrades-everything",
+    what="a role upgrades all packages",
+    why="A converge changes what it does not own, on some days and not on others.",
+    mend="keep upgrades in a playbook of their own, or behind a variable that is off",
+    find=in_tasks(_upgrades),
+)
+
+
+def _images(tree: Tree) -> Iterator[Hit]:
+    for task in tree.tasks:
+        if task.module in ("docker_container", "podman_container"):
+            for node, image in _given(task, "image"):
+                yield from _judged(node.spot, image, image != node.text)
+    for _, text in tree.all_texts():
+        if text.is_job or "compose" in text.name:
+            for number, line in enumerate(without_comments(text), 1):
+                if found := _IMAGE_LINE.match(line):
+                    yield from _judged(Spot(text.path, number), found[1], False)
+
+
+def _judged(spot: Spot, image: str, by_variable: bool) -> Iterator[Hit]:
+    last = image.rsplit("/", 1)[-1]
+    if "@sha256" in image or "{{" in last or "${" in last:
+        return
+    if ":" not in last or last.endswith(":latest"):
+        how = " through a variable" if by_variable else ""
+        yield Hit(spot, f"the image `{image}` has no fixed tag{how}")
+
+
+IMAGES = Rule(
+    id="image-without-tag",
+    what="a container's image without a tag, or with `latest`",
+    why="A restart may run another program, and two hosts run different ones.",
+    mend="name a tag, better a digest",
+    find=_images,
+)
+
+
+def _pip(task: Task) -> Iterator[Hit]:
+    node = task.arg("name") if task.module == "pip" else None
+    for item in node.items if node else ():
+        if item.text.startswith(("git+", "hg+")):
+            _, _, path = item.text.split("://", 1)[-1].partition("/")
+            _, _, version = path.split("#", 1)[0].partition("@")
+            if not version or version in _BRANCHES:
+                yield Hit(item.spot, "a package from a repository without a tag or a commit")
+
+
+PIP = Rule(
+    id="pip-from-branch",
+    what="`pip` installs from a repository's branch",
+    why="pip installs it anew on each run, and every day another commit.",
+    mend="add `@TAG` or `@COMMIT` to the address",
+    find=in_tasks(_pip),
+)

@@ -1,0 +1,62 @@
+"""Results that a skipped task replaces."""
+
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from evolve.role_lint.homes import Home
+from evolve.role_lint.nodes import Node
+from evolve.role_lint.rule import Hit, Rule, in_homes
+from evolve.role_lint.tasks import Task
+
+
+def _overwritten(home: Home) -> Iterator[Hit]:
+    by_name: dict[tuple[str, str], list[Task]] = defaultdict(list)
+    for task in home.tasks:
+        if name := task.keyword_text("register"):
+            by_name[task.path, name].append(task)
+    for (_, name), registering in by_name.items():
+        for before, task in itertools.pairwise(registering):
+            user = _reader_after(home, name, task)
+            if user is not None and _may_be_skipped_alone(before, task):
+                lines = f"line {before.spot.line}, which line {user.spot.line} reads"
+                yield Hit(task.keywords["register"].spot, f"when skipped, this overwrites `{name}` of {lines}")
+
+
+def _may_be_skipped_alone(before: Task, task: Task) -> bool:
+    # An alias in YAML is one text in two places.
+    return (
+        before.spot != task.spot
+        and bool(task.conditions)
+        and _asked(before) != _asked(task)
+        and before.parts == task.parts
+    )
+
+
+def _asked(task: Task) -> set[str]:
+    return {node.text for node in task.conditions}
+
+
+def _reader_after(home: Home, name: str, task: Task) -> Task | None:
+    """The first task below that reads the result although `task` was skipped."""
+    word = re.compile(
+        rf"\b{re.escape(name)}\b\s*(?:\.\s*(?:stdout|rc|stat|content|json|status|changed)|\[|is\s+changed)"
+    )
+    later = (other for other in home.tasks if other.path == task.path and other.spot > task.spot)
+    alone = (other for other in later if not _asked(task) <= _asked(other))
+    return next((other for other in alone if any(word.search(node.text) for node in _texts(other))), None)
+
+
+def _texts(task: Task) -> Iterator[Node]:
+    yield from task.own_conditions
+    yield from (node for _, node in task.strings())
+
+
+RULE = Rule(
+    id="register-overwritten",
+    what="two tasks register one name, and the later may be skipped",
+    why="A skipped task still registers: the answer of the first is replaced by `skipped`, and a change is forgotten.",
+    mend="give each its own name, and ask for both",
+    find=in_homes(_overwritten),
+)

@@ -1,0 +1,26 @@
+"""Package lists fetched on every run."""
+
+from collections.abc import Iterator
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.tasks import Task
+
+
+def _fetches(task: Task) -> Iterator[Hit]:
+    key = next((key for key in ("update_cache", "update-cache") if key in task.args), None)
+    if task.module != "apt" or key is None or task.is_guarded or not task.is_true(key) or task.arg("upgrade"):
+        return
+    if task.arg("cache_valid_time") is None or task.text("cache_valid_time") == "0":
+        what = "fetches" if task.arg("name", "pkg", "package", "deb") else "fetches, and reports as changed,"
+        yield Hit(
+            task.args[key].spot, f"`update_cache` without `cache_valid_time` {what} the package lists on every run"
+        )
+
+
+RULE = Rule(
+    id="apt-cache-every-run",
+    what="`apt: update_cache` without `cache_valid_time`",
+    why="Each run asks the mirrors: slow, a change for nothing, and a failure when they do not answer.",
+    mend="add `cache_valid_time: 3600`",
+    find=in_tasks(_fetches),
+)

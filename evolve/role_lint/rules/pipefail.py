@@ -1,0 +1,33 @@
+"""`pipefail` for a shell that has none."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.tasks import Task
+
+_PIPEFAIL: Final = re.compile(r"^\s*set\s+-\w*o\s+pipefail", re.MULTILINE)
+_HAS_IT: Final = re.compile(r"(ba|z|k)sh\b")
+_OTHER_FAMILY: Final = re.compile(r"RedHat|Rocky|Alma|CentOS|Fedora|Amazon|Suse|Archlinux", re.IGNORECASE)
+
+
+def _unknown_option(task: Task) -> Iterator[Hit]:
+    if task.module != "shell" or task.command is None or not (found := _PIPEFAIL.search(task.command.text)):
+        return
+    around = task.inherited("vars")
+    shell = task.text("executable") or (
+        node.text if around and (node := around.get("ansible_shell_executable")) else ""
+    )
+    elsewhere = not task.home.runs_on_debian or any(_OTHER_FAMILY.search(node.text) for node in task.conditions)
+    if not _HAS_IT.search(shell) and "{{" not in shell and not elsewhere:
+        yield Hit(task.command.at(found.start()), "`set -o pipefail` under /bin/sh, which is dash on Debian")
+
+
+RULE = Rule(
+    id="pipefail-without-bash",
+    what="`set -o pipefail` without `executable: /bin/bash`",
+    why="Debian's /bin/sh does not know the option before release 13: the task fails there, or only there.",
+    mend="add `executable: /bin/bash`",
+    find=in_tasks(_unknown_option),
+)

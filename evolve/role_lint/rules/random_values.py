@@ -1,0 +1,57 @@
+"""Random values that are drawn again on each run."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Tree
+from evolve.role_lint.jinja_text import call_arguments
+from evolve.role_lint.lasting import lasting_or_used
+from evolve.role_lint.rule import Hit, Rule
+
+_FILTER: Final = re.compile(r"\|\s*(?:ansible\.builtin\.|community\.general\.)?(random_mac|random|shuffle)\b\s*")
+_LOOKUP: Final = re.compile(
+    r"\b(?:lookup|query|q)\(\s*['\"](?:"
+    r"(?:community\.general\.)?random_(?:string|words|pet)['\"]"
+    r"|(?:ansible\.builtin\.)?pipe['\"]\s*,\s*['\"](?:uuidgen|openssl rand|pwgen|cat /proc/sys/kernel/random)"
+    r"|(?:ansible\.builtin\.)?password['\"]\s*,\s*['\"]/dev/null)"
+)
+_HASH: Final = re.compile(r"\|\s*(?:ansible\.builtin\.)?password_hash\s*")
+
+
+def _random(tree: Tree) -> Iterator[Hit]:
+    for found in lasting_or_used(tree):
+        if found.is_guarded or found.is_choice:
+            continue
+        for drawn in _FILTER.finditer(found.inside):
+            if "seed" not in call_arguments(found.inside, drawn.end()):
+                yield Hit(found.spot, f"`{drawn[1]}` without a seed is another value on each run")
+        if drawn_ := _LOOKUP.search(found.inside):
+            yield Hit(found.spot, f"`{drawn_[0]}...` is another value on each run")
+
+
+RANDOM = Rule(
+    id="random-without-seed",
+    what="`random`, `shuffle` or a random lookup without a seed",
+    why="Another value on each run: the file, the cron job or the password changes every time.",
+    mend="seed it (`random(seed=inventory_hostname)`); keep passwords in a vault or in a file of the controller",
+    find=_random,
+)
+
+
+def _salts(tree: Tree) -> Iterator[Hit]:
+    for found in lasting_or_used(tree):
+        keeps = found.task is not None and found.task.text("update_password") == "on_create"
+        for hashed in _HASH.finditer(found.inside):
+            given = call_arguments(found.inside, hashed.end())
+            if not (keeps or found.is_guarded or "salt" in given or "," in given):
+                yield Hit(found.spot, "`password_hash` without a salt gives another hash on each run")
+
+
+SALTS = Rule(
+    id="hash-without-salt",
+    what="`password_hash` without a salt",
+    why="The salt is random: the password is set anew on every run.",
+    mend="give a salt that stays (`password_hash('sha512', salt)`), store the hash, or `update_password: on_create`",
+    find=_salts,
+)

@@ -1,0 +1,192 @@
+"""Ports, paths and users written out where a variable holds them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from evolve.role_lint.homes import Home, TextFile, Tree
+from evolve.role_lint.jinja_text import EXPRESSION
+from evolve.role_lint.literals import Literals
+from evolve.role_lint.nodes import Entry, Node, Spot
+from evolve.role_lint.rule import Hit, Rule
+from evolve.role_lint.tasks import Task
+from evolve.role_lint.text_files import without_comments
+
+_PORT_NAME: Final = re.compile(r"(?:^|_)port$")
+_PATH_NAME: Final = re.compile(r"(?:^|_)(?:dir|path|home|root|folder|file|directory|socket|binary|bin)$")
+_USER_NAME: Final = re.compile(r"(?:^|_)(?:user|group|owner)$")
+_SYSTEM_USERS: Final = frozenset(("root", "nobody", "nogroup", "adm", "daemon", "users", "sudo", "wheel"))
+_SYSTEM_PATHS: Final = re.compile(
+    r"/(?:[^/]+/?|(?:usr|var|etc|run|home|opt|srv)/(?:bin|sbin|lib|lib64|local|share|log|cache|run|tmp|spool|default|systemd|ssl"
+    r"|apt|profile\.d|cron\.d|logrotate\.d|sysctl\.d|sudoers\.d|lock)/?|usr/local/(?:bin|sbin|etc|lib|share|src)/?"
+    r"|(?:etc|lib|usr/lib)/systemd/system/?|etc/apt/(?:sources\.list\.d|keyrings|trusted\.gpg\.d|preferences\.d)/?"
+    r"|usr/bin/[^/]+|bin/[^/]+|usr/sbin/[^/]+|sbin/[^/]+|var/lib/(?:apt|dpkg|systemd)(?:/.*)?|dev/.*|proc/.*|sys/.*|tmp/?.*)"
+)
+_USER_ARGS: Final = frozenset(("owner", "group", "user"))
+_UNIT_USER: Final = re.compile(r"^\s*(User|Group|user|group)\s*=\s*\"?([a-z_][\w-]*)\"?\s*$")
+_MESSAGES: Final = frozenset(("msg", "fail_msg", "success_msg", "prompt", "that", "validate", "regexp", "regex"))
+
+
+class _Known(NamedTuple):
+    name: str
+    value: str
+    spot: Spot
+    pattern: re.Pattern[str]
+
+
+def _known(levels: Mapping[str, Entry], kind: str, literals: Literals) -> list[_Known]:
+    found = []
+    for name, entry in levels.items():
+        node = entry.node
+        value = "" if node.is_list or node.entries else literals.resolved(node.text)
+        pattern = _PATTERNS[kind](name, value) if value and "{{" not in value else None
+        if pattern is not None:
+            found.append(_Known(name, value, entry.spot, pattern))
+    return sorted(found, key=lambda known: -len(known.value))
+
+
+def _port(name: str, value: str) -> re.Pattern[str] | None:
+    if not _PORT_NAME.search(name) or not value.isdecimal() or not 0 < int(value) < 65536:
+        return None
+    return re.compile(
+        rf"(?:\b[\w.-]+|\]|\*|\}}):{value}\b(?![.\d:])"
+        rf"|\b(?:[Pp]ort|PORT|[Ll]isten(?:er)?)\w*[\"']?\s*[ =:]+\s*[\"']?{value}\b(?![.\d])"
+        rf"|--port[ =]{value}\b"
+    )
+
+
+def _path(name: str, value: str) -> re.Pattern[str] | None:
+    value = value.rstrip("/")
+    if not _PATH_NAME.search(name) or not value.startswith("/") or _SYSTEM_PATHS.fullmatch(value) or " " in value:
+        return None
+    return re.compile(rf"(?<![\w./}}-]){re.escape(value)}(?![\w.-])")
+
+
+def _user(name: str, value: str) -> re.Pattern[str] | None:
+    if not _USER_NAME.search(name) or not re.fullmatch(r"[a-z_][\w-]*", value) or value in _SYSTEM_USERS:
+        return None
+    return re.compile(re.escape(value))
+
+
+_PATTERNS: Final = {"port": _port, "path": _path, "user": _user}
+
+
+def _find(kind: str, tree: Tree) -> Iterator[Hit]:
+    shared = _known(tree.shared, kind, Literals(group=tree.shared))
+    for home in tree.homes:
+        own = _own(home, kind)
+        known = _known(own, kind, home.literals) + [item for item in shared if item.name not in own]
+        if known:
+            for task in home.tasks:
+                yield from _in_task(kind, task, known)
+            for text in home.texts:
+                yield from _in_text(kind, text, known)
+    for text in tree.texts if shared else ():
+        yield from _in_text(kind, text, shared)
+
+
+def _own(home: Home, kind: str) -> Mapping[str, Entry]:
+    """The role's arguments; of its users only that of the role itself, for the others are somebody's by chance."""
+    defaults = home.literals.defaults
+    if kind == "path":
+        return {name: entry for name, entry in defaults.items() if not _is_only_a_home(home, name)}
+    if kind != "user":
+        return defaults
+    prefix = re.escape(home.name.replace("-", "_"))
+    service = re.compile(rf"_*{prefix}(?:__?(?:system|service|process|run|daemon|unix|os))?__?(?:user|group|owner)")
+    return {name: entry for name, entry in defaults.items() if service.fullmatch(name)}
+
+
+def _is_only_a_home(home: Home, name: str) -> bool:
+    """Whether a variable is a user's home and nothing else: the service may be bound to its path all the same."""
+    if not name.endswith("_home"):
+        return False
+    in_tasks = (key for task in home.tasks for key, node in task.strings() if name in node.text)
+    return all(key == "home" for key in in_tasks) and not any(
+        name in line for text in home.texts for line in text.lines
+    )
+
+
+def _in_task(kind: str, task: Task, known: list[_Known]) -> Iterator[Hit]:
+    # What a task removes may be another's, or of a version before.
+    if task.module in ("set_fact", "debug", "assert", "fail") or task.text("state") == "absent":
+        return
+    if kind == "user":
+        yield from _users(task, known)
+        return
+    for key, node in task.strings():
+        if key in _MESSAGES:
+            continue
+        text = EXPRESSION.sub(lambda found: "}" * len(found[0]), node.text)
+        if kind == "port" and key == "port" and text.isdigit():
+            text = f"port {text}"
+        yield from _match(kind, text, known, node)
+
+
+def _match(kind: str, text: str, known: list[_Known], node: Node) -> Iterator[Hit]:
+    taken: list[tuple[int, int]] = []
+    for item in known:
+        for found in item.pattern.finditer(text):
+            if not any(start < found.end() and found.start() < end for start, end in taken):
+                taken.append(found.span())
+                yield Hit(node.at(found.start()), _message(kind, item))
+
+
+def _users(task: Task, known: list[_Known]) -> Iterator[Hit]:
+    given = [(entry.node, key) for key, entry in task.args.items() if key in _USER_ARGS and not entry.node.entries]
+    if task.module in ("user", "group") and (name := task.arg("name")) is not None:
+        given.append((name, task.module))
+    if (become := task.keyword("become_user")) is not None:
+        given.append((become, "user"))
+    for node, key in given:
+        if item := _user_named(node.text, key, known):
+            yield Hit(node.spot, _message("user", item))
+
+
+def _user_named(text: str, key: str, known: list[_Known]) -> _Known | None:
+    """The variable that holds a user, or a group where a group is asked for."""
+    is_group = key.lower() == "group"
+    return next((item for item in known if item.value == text and item.name.endswith("group") == is_group), None)
+
+
+def _in_text(kind: str, text: TextFile, known: list[_Known]) -> Iterator[Hit]:
+    for number, line in enumerate(without_comments(text), 1):
+        plain = EXPRESSION.sub(lambda found: "}" * len(found[0]), line)
+        if kind == "user":
+            found = _UNIT_USER.match(plain)
+            if found and (item := _user_named(found[2], found[1], known)):
+                yield Hit(Spot(text.path, number, found.start(2) + 1), _message(kind, item))
+            continue
+        taken: list[tuple[int, int]] = []
+        for item in known:
+            for match in item.pattern.finditer(plain):
+                if not any(start < match.end() and match.start() < end for start, end in taken):
+                    taken.append(match.span())
+                    yield Hit(Spot(text.path, number, match.start() + 1), _message(kind, item))
+
+
+def _message(kind: str, item: _Known) -> str:
+    return f"the {kind} {item.value} is written out; `{item.name}` ({item.spot.path}:{item.spot.line}) holds it"
+
+
+PORTS = Rule(
+    id="hard-coded-port",
+    what="a port written out that a variable of the role or of group_vars holds",
+    why="When somebody changes the variable, half of the cluster listens elsewhere.",
+    mend="use the variable",
+    find=lambda tree: _find("port", tree),
+)
+PATHS = Rule(
+    id="hard-coded-path",
+    what="a path written out that a variable of the role or of group_vars holds",
+    why="When somebody changes the variable, the parts of the role no longer find each other.",
+    mend="use the variable",
+    find=lambda tree: _find("path", tree),
+)
+USERS = Rule(
+    id="hard-coded-user",
+    what="a user or group written out that a variable of the role or of group_vars holds",
+    why="When somebody changes the variable, files belong to a user who does not run the service.",
+    mend="use the variable",
+    find=lambda tree: _find("user", tree),
+)

@@ -1,0 +1,48 @@
+"""Services that a converge disturbs."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.tasks import Task
+from evolve.role_lint.words import SERVICES
+
+_BOOTS: Final = re.compile("reboot|restart|shutdown")
+"""Roles whose work it is."""
+
+
+def _restarts(task: Task) -> Iterator[Hit]:
+    if task.is_guarded or task.loops_over_unknown:
+        return
+    state = task.text("state")
+    if task.module in SERVICES and state in ("restarted", "reloaded"):
+        yield Hit(
+            task.module_spot,
+            f"`state: {state}` in a task: {task.text('name') or 'the service'} is {state} on every run",
+        )
+    elif task.module == "docker_container" and task.is_true("restart"):
+        yield Hit(task.args["restart"].spot, "`restart: true` in a task: the container restarts on every run")
+
+
+RESTARTS = Rule(
+    id="restart-every-run",
+    what="`state: restarted` or `reloaded` in a task that nothing guards",
+    why="Every converge interrupts the service and reports a change.",
+    mend="make it a handler, notified by what changes the configuration",
+    find=in_tasks(_restarts),
+)
+
+
+def _reboots(task: Task) -> Iterator[Hit]:
+    if task.module == "reboot" and task.home.is_role and not task.is_guarded and not _BOOTS.search(task.home.name):
+        yield Hit(task.module_spot, "the host restarts on every run")
+
+
+REBOOTS = Rule(
+    id="reboot-every-run",
+    what="`reboot` in a task that nothing guards",
+    why="A second converge restarts a host that needs nothing.",
+    mend="make it a handler, or ask first whether a restart is due (`/var/run/reboot-required`)",
+    find=in_tasks(_reboots),
+)

@@ -1,0 +1,115 @@
+"""`lineinfile`, where one line becomes two, or two lines fight."""
+
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Home
+from evolve.role_lint.rule import Hit, Rule, in_homes, in_tasks
+from evolve.role_lint.tasks import Task
+
+_KEYED: Final = re.compile(r"\s*[A-Za-z_][\w.-]*\s*[=: ]\s*\S*\{\{[^{}]*\}\}\S*\s*")
+
+
+def _is_present(task: Task) -> bool:
+    return task.module == "lineinfile" and task.text("state") in ("", "present")
+
+
+def _stays(task: Task) -> Iterator[Hit]:
+    node = task.arg("line", "value")
+    if not _is_present(task) or node is None or task.arg("regexp", "regex", "search_string"):
+        return
+    if _KEYED.fullmatch(node.text) and "\n" not in node.text:
+        yield Hit(node.spot, f"when the value changes, the old line stays beside `{node.text.strip()}`")
+
+
+STAYS = Rule(
+    id="old-line-stays",
+    what="a `lineinfile` line with a variable value and no `regexp`",
+    why="The line is looked for as a whole: with a new value nothing matches, and the file then holds both.",
+    mend="add a `regexp` that finds the key, such as `^key\\s*=`",
+    find=in_tasks(_stays),
+)
+
+
+def _misses(task: Task) -> Iterator[Hit]:
+    regexp, line = task.text("regexp", "regex"), task.text("line", "value")
+    node = task.arg("line", "value")
+    if not _is_present(task) or not regexp or not line or node is None or task.is_true("backrefs"):
+        return
+    if "{{" in regexp + line or "{%" in regexp + line:
+        return
+    try:
+        if re.search(regexp, line) is None:
+            yield Hit(node.spot, f"`regexp: {regexp}` does not find the line that it writes, `{line}`")
+    except re.error:
+        return
+
+
+MISSES = Rule(
+    id="regexp-misses-own-line",
+    what="a `regexp` that does not match the line it writes",
+    why="Once written, the line is not found again: another value is added beside it, and the old one stays.",
+    mend="let the `regexp` match both the old and the new form, such as `^#?\\s*Port\\b`",
+    find=in_tasks(_misses),
+)
+
+
+def _loop_fights(task: Task) -> Iterator[Hit]:
+    node = task.arg("regexp", "regex")
+    line = task.arg("line", "value")
+    if not _is_present(task) or task.loop is None or node is None or line is None or task.is_true("backrefs"):
+        return
+    where = f"{node.text} {task.text('path', 'dest', 'destfile')} "
+    where += " ".join(condition.text for condition in task.own_conditions)
+    if task.depends_on_loop(line.text) and not task.depends_on_loop(where):
+        yield Hit(node.spot, "each pass of the loop replaces the line that the pass before wrote")
+
+
+def _fights(home: Home) -> Iterator[Hit]:
+    by_place: dict[tuple[str, str], list[Task]] = defaultdict(list)
+    for task in home.tasks:
+        yield from _loop_fights(task)
+        place = (task.text("path", "dest", "destfile"), task.text("regexp", "regex"))
+        if _is_present(task) and all(place) and task.loop is None and task.always_runs:
+            by_place[place].append(task)
+    for (path, regexp), tasks in by_place.items():
+        for before, task in itertools.pairwise(tasks):
+            if before.text("line", "value") != task.text("line", "value"):
+                text = f"this and line {before.spot.line} write different lines for `{regexp}` into {path}"
+                yield Hit(task.module_spot, text)
+
+
+FIGHTS = Rule(
+    id="lines-fight",
+    what="two lines for one `regexp` in one file",
+    why="Each replaces the other: every run changes the file twice, and the last one wins by luck.",
+    mend="keep one of them, or let the `regexp` depend on the loop's item",
+    find=in_homes(_fights),
+)
+
+
+def _grows(task: Task) -> Iterator[Hit]:
+    regexp, node = task.text("regexp"), task.arg("replace")
+    if task.module != "replace" or not regexp or node is None or task.is_guarded:
+        return
+    new = task.text("replace")
+    if "{{" in regexp + new or "\\" in new or not new or task.arg("after", "before"):
+        return
+    try:
+        pattern = re.compile(regexp, re.MULTILINE)
+        if not pattern.groups and pattern.search(new) and pattern.sub(lambda _: new, new) != new:
+            yield Hit(node.spot, f"`{regexp}` matches inside of `{new}` again, so the text grows with each run")
+    except re.error:
+        return
+
+
+GROWS = Rule(
+    id="replace-grows",
+    what="a `replace` whose result matches its own `regexp`",
+    why="Every run replaces inside of what the last one wrote.",
+    mend="anchor the `regexp` (`^key=old$`) or exclude what is already replaced by a lookahead",
+    find=in_tasks(_grows),
+)

@@ -1,0 +1,49 @@
+"""Failures nobody hears of."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Home
+from evolve.role_lint.rule import Hit, Rule, in_homes, in_tasks
+from evolve.role_lint.tasks import Task
+from evolve.role_lint.words import CHANGERS, SERVICES
+
+_MAY_BE_ABSENT: Final = ("stopped", "absent")
+
+
+def _swallows(task: Task) -> Iterator[Hit]:
+    entry = task.keywords.get("failed_when")
+    if entry is None or entry.node.text.lower() not in ("false", "no") or task.keyword_text("register"):
+        return
+    stops = task.module in SERVICES and (task.text("state") in _MAY_BE_ABSENT or task.is_false("enabled"))
+    if task.module in CHANGERS and not stops and task.text("state") != "absent":
+        yield Hit(entry.spot, f"`failed_when: false` hides every failure of `{task.module}`")
+
+
+SWALLOWS = Rule(
+    id="failure-hidden",
+    what="`failed_when: false` on a task that changes the host, without `register`",
+    why="The role goes on as if it had worked; the fault shows elsewhere, or never.",
+    mend="name the failures that are fine: register the result and test it in `failed_when`",
+    find=in_tasks(_swallows),
+)
+
+
+def _forgets(home: Home) -> Iterator[Hit]:
+    asked = " ".join(task.text("jid") for task in home.tasks if task.module == "async_status")
+    for task in home.tasks:
+        poll = task.keywords.get("poll")
+        if poll is None or poll.node.text != "0" or task.keyword("async") is None or task.module in ("reboot",):
+            continue
+        name = task.keyword_text("register")
+        if not asked or (name and name not in asked and ".results" not in asked and "item" not in asked) or not name:
+            yield Hit(poll.spot, "nothing asks what became of this task (`async_status`)")
+
+
+FORGETS = Rule(
+    id="async-forgotten",
+    what="`poll: 0` and no `async_status`",
+    why="The role goes on before the task has ended, and its failure is never seen.",
+    mend="register the task and wait for it with `async_status` and `until: ... is finished`",
+    find=in_homes(_forgets),
+)

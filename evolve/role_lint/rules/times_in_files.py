@@ -1,0 +1,68 @@
+"""The time, and facts that move like it, in what ends up on a host."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Tree
+from evolve.role_lint.jinja_text import without_strings
+from evolve.role_lint.lasting import lasting
+from evolve.role_lint.nodes import Spot
+from evolve.role_lint.rule import Hit, Rule
+
+_TIME: Final = re.compile(
+    r"\bnow\s*\(|\bansible_date_time\b|\bansible_facts\s*(?:\.\s*date_time\b|\[\s*['\"]date_time)"
+    r"|\btemplate_(?:run_date|mtime)\b|\blookup\(\s*['\"](?:ansible\.builtin\.)?pipe['\"]\s*,\s*['\"]date\b"
+    r"|\|\s*strftime\b(?!\s*\(\s*[^\s)])"
+)
+_VOLATILE: Final = re.compile(
+    r"\b(?:ansible_)?(memfree_mb|swapfree_mb|uptime_seconds|loadavg|size_available|block_available|inode_available"
+    r"|inode_used|block_used)\b|\bmemory_mb\b(?!.*\btotal\b)"
+)
+_MANAGED: Final = re.compile(r"\s*ansible_managed\s*=.*%[YmdHMSc]")
+
+
+def _times(tree: Tree) -> Iterator[Hit]:
+    for found in lasting(tree):
+        if not found.is_guarded and (time := _TIME.search(found.inside)):
+            yield Hit(found.spot, f"`{time[0].strip(' |(')}` is another value on each run")
+
+
+TIMES = Rule(
+    id="time-in-file",
+    what="the time of the run in a file or a path",
+    why="The content differs on each run: a change, a restart, and no run that proves anything.",
+    mend="leave the time out; `ansible_managed` says who wrote the file, the file system says when",
+    find=_times,
+)
+
+
+def _volatile(tree: Tree) -> Iterator[Hit]:
+    for found in lasting(tree):
+        if not found.is_guarded and (fact := _VOLATILE.search(without_strings(found.inside))):
+            yield Hit(found.spot, f"the fact `{fact[0]}` differs from run to run")
+
+
+VOLATILE = Rule(
+    id="volatile-fact",
+    what="a fact that moves (free memory, load, uptime) in a file",
+    why="The file changes with every run, and with it the service restarts.",
+    mend="use a fact that stays (`memtotal_mb`, `processor_vcpus`) or a variable",
+    find=_volatile,
+)
+
+
+def _managed(tree: Tree) -> Iterator[Hit]:
+    for settings in tree.settings:
+        for number, line in enumerate(settings.lines, 1):
+            if _MANAGED.match(line):
+                yield Hit(Spot(settings.path, number), "`ansible_managed` holds a time")
+
+
+MANAGED = Rule(
+    id="time-in-ansible-managed",
+    what="`ansible_managed` with a time in ansible.cfg",
+    why="Each file that names it changes when its template is copied or checked out anew.",
+    mend="leave the `%` parts out",
+    find=_managed,
+)

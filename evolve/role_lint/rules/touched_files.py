@@ -1,0 +1,24 @@
+"""Files whose times move with each run."""
+
+from collections.abc import Iterator
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.tasks import Task
+
+
+def _touches(task: Task) -> Iterator[Hit]:
+    if task.module != "file" or task.text("state") != "touch" or task.is_guarded:
+        return
+    if not all(task.text(key) == "preserve" for key in ("access_time", "modification_time")):
+        yield Hit(
+            task.module_spot, f"`state: touch` changes the times of {task.text('path', 'dest', 'name')} on every run"
+        )
+
+
+RULE = Rule(
+    id="touch-every-run",
+    what="`file: state: touch` without preserved times",
+    why="The task reports a change on every run.",
+    mend="add `access_time: preserve` and `modification_time: preserve`, or `copy: content: '' force: false`",
+    find=in_tasks(_touches),
+)

@@ -1,0 +1,103 @@
+"""systemd units that systemd has not read."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Home, Tree
+from evolve.role_lint.literals import Literals
+from evolve.role_lint.nodes import Spot
+from evolve.role_lint.rule import Hit, Rule
+from evolve.role_lint.rules.fought_files import paths_of
+from evolve.role_lint.tasks import Task
+from evolve.role_lint.text_files import without_comments
+from evolve.role_lint.words import SERVICES
+
+_UNIT: Final = re.compile(
+    r"/(?:etc|lib|usr/lib)/systemd/system/(.+?)\.(service|timer|socket|path|mount|target)(?:\.d/[^/]+\.conf)?$"
+)
+_JOB: Final = re.compile(r'^\s*(?:job|task)\s+"([^"]+)"')
+
+
+def unit_of(task: Task) -> str:
+    """The unit that a task writes, without its suffix; empty for other tasks."""
+    if task.module in ("copy", "template"):
+        for path in (*paths_of(task, "dest"), task.text("dest")):
+            if found := _UNIT.search(path):
+                return found[1].rsplit("/", 1)[-1]
+    return ""
+
+
+def _reloads(task: Task) -> bool:
+    if task.module in SERVICES and "daemon_reload" in task.args:
+        return not task.is_false("daemon_reload")
+    return task.command is not None and "daemon-reload" in task.command.text
+
+
+def _unread(tree: Tree) -> Iterator[Hit]:
+    for home in tree.homes:
+        if _home_reloads(tree, home):
+            continue
+        for task in home.plain_tasks:
+            if unit_of(task):
+                yield Hit(task.module_spot, f"nothing in {home.name} makes systemd read {task.text('dest')} again")
+
+
+def _home_reloads(tree: Tree, home: Home) -> bool:
+    near = [home, *(role for name in (*home.dependencies, *home.used_roles) if (role := tree.role(name)))]
+    unknown = any("{{" in name or tree.role(name) is None for name in home.dependencies if name)
+    playbooks = [other for other in tree.homes if not other.is_role]
+    return unknown or any(_reloads(task) for other in (*near, *playbooks) for task in other.tasks)
+
+
+UNREAD = Rule(
+    id="unit-without-daemon-reload",
+    what="a role writes a systemd unit and nothing reloads systemd",
+    why="systemd goes on with the old unit until the host restarts; a new unit may not be found.",
+    mend="notify a handler with `ansible.builtin.systemd_service: daemon_reload: true`",
+    find=_unread,
+)
+
+
+def _owned_twice(tree: Tree) -> Iterator[Hit]:
+    units = _units(tree)
+    for home, text in tree.all_texts():
+        if not text.is_job:
+            continue
+        for number, line in enumerate(without_comments(text), 1):
+            if not (found := _JOB.match(line)):
+                continue
+            name = home.literals.resolved(found[1]) if home else _shared(tree, found[1])
+            where = units.get(_same(name))
+            if where is not None:
+                text_ = f"Nomad runs `{name}`, and systemd owns a unit of that name ({where.path}:{where.line})"
+                yield Hit(Spot(text.path, number, found.start(1) + 1), text_)
+
+
+def _shared(tree: Tree, text: str) -> str:
+    return Literals(group=tree.shared).resolved(text)
+
+
+def _units(tree: Tree) -> dict[str, Spot]:
+    found: dict[str, Spot] = {}
+    for task in tree.tasks:
+        name = unit_of(task)
+        runs = task.text("state") in ("started", "restarted") or task.is_true("enabled")
+        if not name and task.module in SERVICES and runs and not task.is_handler:
+            name = task.text("name", "service").removesuffix(".service")
+        if name and "{{" not in name and "@" not in name:
+            found.setdefault(_same(name), task.spot)
+    return found
+
+
+def _same(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+OWNED_TWICE = Rule(
+    id="two-owners",
+    what="one service owned by a systemd unit and by a Nomad job",
+    why="Both start it: they fight for its port and its data, and a stop by one is undone by the other.",
+    mend="keep one owner; remove the unit (or the job), also on hosts that have it",
+    find=_owned_twice,
+)

@@ -1,0 +1,52 @@
+"""Lists in files whose order or length is luck."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.homes import Tree
+from evolve.role_lint.jinja_text import without_strings
+from evolve.role_lint.lasting import lasting
+from evolve.role_lint.rule import Hit, Rule
+
+_UNORDERED: Final = re.compile(
+    r"\|\s*(?:ansible\.builtin\.)?(union|intersect|difference|symmetric_difference)\s*\("
+    r"|\b(?:lookup|query|q)\(\s*['\"](?:ansible\.builtin\.)?(fileglob)['\"]"
+)
+_ORDERLESS: Final = re.compile(
+    r"\|\s*(?:sort|dictsort|length|count|min|max|sum|bool)\b|\s(?:not\s+)?in\s*\(|^-?\s*set\b"
+)
+"""Uses that the order does not reach; a name that `set` gives may be sorted later."""
+_CONDITION: Final = re.compile(r"-?\s*(?:el)?if\b")
+_PLAY_ONLY: Final = re.compile(r"\b(ansible_play_hosts|ansible_play_hosts_all|ansible_play_batch|play_hosts)\b")
+
+
+def _orders(tree: Tree) -> Iterator[Hit]:
+    for found in lasting(tree):
+        kind = _UNORDERED.search(found.inside)
+        if kind and not _ORDERLESS.search(found.inside) and not _CONDITION.match(found.inside):
+            yield Hit(found.spot, f"`{kind[1] or kind[2]}` gives its items in no fixed order")
+
+
+ORDERS = Rule(
+    id="unsorted-set",
+    what="a set operation or a file search written out unsorted",
+    why="Ansible computes it with sets, whose order differs from process to process: the file changes for nothing.",
+    mend="add `| sort`",
+    find=_orders,
+)
+
+
+def _limits(tree: Tree) -> Iterator[Hit]:
+    for found in lasting(tree):
+        if name := _PLAY_ONLY.search(without_strings(found.inside)):
+            yield Hit(found.spot, f"`{name[0]}` holds only the hosts of this run")
+
+
+LIMITS = Rule(
+    id="file-depends-on-limit",
+    what="`ansible_play_hosts` and its kin in a file",
+    why="With `--limit`, `serial` or a failed host the file is another one.",
+    mend="use a group: `groups['name']`",
+    find=_limits,
+)

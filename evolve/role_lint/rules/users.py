@@ -1,0 +1,23 @@
+"""Users who lose their groups."""
+
+from collections.abc import Iterator
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.tasks import Task
+
+
+def _replaces(task: Task) -> Iterator[Hit]:
+    node = task.arg("groups")
+    if task.module != "user" or node is None or "append" in task.args or task.text("state") == "absent":
+        return
+    if (node.text or node.items) and "omit" not in node.text:
+        yield Hit(task.args["groups"].spot, "`groups` without `append` takes the user out of every other group")
+
+
+RULE = Rule(
+    id="groups-replaced",
+    what="`user: groups:` without `append`",
+    why="Groups that another role gave are taken away; two such roles change the user on every run.",
+    mend="add `append: true` (or `append: false`, where the list shall be all)",
+    find=in_tasks(_replaces),
+)

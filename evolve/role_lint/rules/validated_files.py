@@ -1,0 +1,34 @@
+"""Files that lock people out when they are half right."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.rules.fought_files import paths_of
+from evolve.role_lint.tasks import Task
+from evolve.role_lint.words import FILE_WRITERS
+
+_CHECKERS: Final = (
+    (re.compile(r"^/etc/sudoers(?:\.d/[^/]+)?$"), "visudo -cf %s"),
+    (re.compile(r"^/etc/ssh/sshd_config$"), "sshd -t -f %s"),
+)
+
+
+def _unchecked(task: Task) -> Iterator[Hit]:
+    if task.module not in FILE_WRITERS or task.arg("validate") or task.text("state") == "absent":
+        return
+    for path in (*paths_of(task, "dest"), *paths_of(task, "path"), task.text("dest", "path", "name")):
+        for pattern, checker in _CHECKERS:
+            if pattern.match(path):
+                yield Hit(task.module_spot, f"{path} is written without `validate: {checker}`")
+                return
+
+
+RULE = Rule(
+    id="written-without-validate",
+    what="sudoers or sshd_config written without `validate`",
+    why="One wrong value and nobody gets in, or becomes root, to repair it.",
+    mend="add `validate: /usr/sbin/visudo -cf %s` (or `/usr/sbin/sshd -t -f %s`)",
+    find=in_tasks(_unchecked),
+)

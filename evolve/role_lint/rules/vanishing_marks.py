@@ -1,0 +1,44 @@
+"""Things in places that a restart empties."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.tasks import Task
+
+_VANISHING: Final = re.compile(r"/(tmp|run|var/run|dev/shm)/")
+
+
+def _marks(task: Task) -> Iterator[Hit]:
+    for key in ("creates",):
+        node = task.arg(key)
+        path = task.text(key)
+        if node is not None and _VANISHING.match(path) and not task.conditions and not task.is_handler:
+            yield Hit(node.spot, f"`creates: {path}` is gone after a restart, so the task runs again")
+
+
+RULE = Rule(
+    id="mark-gone-after-restart",
+    what="`creates:` points into /tmp, /run or /dev/shm",
+    why="A restart empties these places: the task runs again on a host that has everything.",
+    mend="name what the command really leaves behind, or keep the mark under /var/lib",
+    find=in_tasks(_marks),
+)
+
+
+def _downloads(task: Task) -> Iterator[Hit]:
+    path = task.text("dest")
+    if task.module not in ("get_url", "unarchive", "git") or task.is_guarded or not _VANISHING.match(path):
+        return
+    if task.inherited("delegate_to") is None:
+        yield Hit(task.module_spot, f"`{task.module}` into {path}: gone after a restart, so it is fetched again")
+
+
+DOWNLOADS = Rule(
+    id="download-gone-after-restart",
+    what="a download into /tmp that nothing guards",
+    why="After a restart the next converge downloads again, reports changes and needs the network.",
+    mend="keep it under /var/cache or /opt with its version in the name, or skip it when what it is for is there",
+    find=in_tasks(_downloads),
+)

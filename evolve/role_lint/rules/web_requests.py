@@ -1,0 +1,33 @@
+"""Requests that change something on each run."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.tasks import Task
+
+_READS: Final = re.compile(r"login|token|auth|session|query|search|graphql|render|validate|/eval|lookup", re.IGNORECASE)
+
+
+def _posts(task: Task) -> Iterator[Hit]:
+    method = task.text("method").upper()
+    if (
+        task.module != "uri"
+        or method != "POST"
+        or task.is_guarded
+        or task.loops_over_unknown
+        or _READS.search(task.text("url"))
+    ):
+        return
+    if task.keyword("until") is None:
+        yield Hit(task.module_spot, "every run sends this POST, whatever is there already")
+
+
+RULE = Rule(
+    id="post-every-run",
+    what="`uri: method: POST` that nothing guards",
+    why="Each run creates the thing again, or fails because it exists; and `uri` reports no change.",
+    mend="ask first with GET and post only what is missing; say the change by `changed_when`",
+    find=in_tasks(_posts),
+)
