@@ -13,13 +13,13 @@ from dataclasses import replace
 from datetime import date
 from time import perf_counter
 
-from evolve.assembly import Settings, load
 from evolve.core.model.agents import search_key
 from evolve.core.retrieval.nearest import words
 from evolve.core.search.lookup import Lookup, nearest_vote, words_vote
 from evolve.core.search.task_list import suite_tasks
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
+from evolve.evaluation.setup import Settings, load
 from evolve.store.agents import find_agent, load_agent
 
 Learn = Callable[[Sequence[str], Sequence[str], Sequence[str]], Lookup]

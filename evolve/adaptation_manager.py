@@ -15,9 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evolve.adaptation.intake import ask, take_in
+from evolve.adaptation.reflection_agent import DEFAULT_AGENT, open_desk, provider_of, read_report
+from evolve.adaptation.worker import Worker, start_in_background
 from evolve.adaptation_options import CASES, read_options
-from evolve.adaptation_work import Worker, start_in_background
-from evolve.adapting import ask, take_in
 from evolve.command_line import guarded
 from evolve.core.adaptation.failures import Labels, Order
 from evolve.core.adaptation.reflection import Action
@@ -25,7 +26,6 @@ from evolve.core.adaptation.status import RunStatus, Said, Taken
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
 from evolve.providers import ProviderSettings
-from evolve.reflecting import DEFAULT_AGENT, open_desk, provider_of, read_report
 from evolve.report.evolution.adaptation_lines import at_limit, status_lines, status_values, taken_lines, taken_values
 from evolve.report.evolution.lines import summary_lines
 from evolve.report.suites.console import say

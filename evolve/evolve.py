@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve.argument_types import budget, positive, whole
-from evolve.assembly import DEFAULT_PROVIDER, Settings
 from evolve.command_line import INTERRUPTED, guarded
 from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
 from evolve.core.model.evolution_events import (
@@ -29,13 +28,14 @@ from evolve.core.model.evolution_events import (
     GateDecided,
 )
 from evolve.core.search.genome import Genome, agent_of, demos_of
-from evolve.engine import Evolution
-from evolve.evolution_material import Material, Wish, read_material, run_id, without_worn_families
-from evolve.evolving import Prepared, prepare
+from evolve.evaluation.setup import DEFAULT_PROVIDER, Settings
+from evolve.evolution.inputs import Material, Wish, read_material, run_id, without_worn_families
+from evolve.evolution.loop import Evolution
+from evolve.evolution.settle_cases import settle_cases
+from evolve.evolution.setup import Prepared, prepare
 from evolve.report.evolution.console import EvolutionConsole
 from evolve.report.evolution.lines import summary_lines
 from evolve.report.suites.console import command_line, say
-from evolve.settling import settle_cases
 from evolve.store.agent_files import write_agent
 from evolve.store.archive import Archive, Recorder
 from evolve.store.gate_log import AgentGates, GateLog

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evolve.command_line import guarded
 from evolve.core.model.errors import ExitCode
-from evolve.promoting import (
+from evolve.evolution.promotion import (
     check_promotable,
     compared_agent,
     is_other_agent,

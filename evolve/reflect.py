@@ -7,9 +7,17 @@ from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from typing import TextIO
 
+from evolve.adaptation.reflection_agent import (
+    DEFAULT_AGENT,
+    Outcome,
+    ReflectionDesk,
+    Report,
+    open_desk,
+    read_report,
+    stdin_lines,
+)
 from evolve.command_line import guarded
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
-from evolve.reflecting import DEFAULT_AGENT, Outcome, ReflectionDesk, Report, open_desk, read_report, stdin_lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from evolve.command_line import guarded
 from evolve.core.formats.front_matter import split_front_matter
 from evolve.core.model.agents import Agent, parse_agent
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
-from evolve.promoting import text_in
+from evolve.evolution.promotion import text_in
 from evolve.providers import ProviderSettings
 from evolve.report.suites.console import say
 from evolve.store.agents import find_agent, load_agent

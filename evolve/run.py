@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evolve.argument_types import positive
-from evolve.assembly import LoadedSuite, Settings, evidence_of, load_all, load_as_one, open_answers, runner_for
 from evolve.command_line import INTERRUPTED, guarded, mute_stdout
 from evolve.core.evaluation.outcomes import SuiteOutcome, complete_splits, exit_code, outcome, skip_reason
 from evolve.core.model.errors import InputError, Location, Problem
@@ -23,8 +22,9 @@ from evolve.core.model.events import CaseFinished, CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.suites.selection import Selection, parse_metadata
 from evolve.core.suites.units import units
+from evolve.evaluation.runner import in_order, run_suites
+from evolve.evaluation.setup import LoadedSuite, Settings, evidence_of, load_all, load_as_one, open_answers, runner_for
 from evolve.report.suites.console import Paint, Progress, command_line, open_progress, say, summary
-from evolve.runner import in_order, run_suites
 from evolve.store.last_failed import LastFailed
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The agents' prompts as prompt functions, for Anneal and for promptfoo (`PROMPTFOO_PYTHON=.venv/bin/python`)."""
 
-from evolve.agent_prompt import AGENT_FILE, agent_prompt
 from evolve.core.model.json_value import JsonValue
+from evolve.evaluation.agent_prompt import AGENT_FILE, agent_prompt
 from evolve.store.agents import find_agent
 
 

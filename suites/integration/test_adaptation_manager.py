@@ -351,8 +351,8 @@ def test_secrets_of_a_report_stand_nowhere(world: World):
 
 
 def test_a_report_that_cannot_be_searched_for_secrets_is_written_nowhere(world: World, monkeypatch: pytest.MonkeyPatch):
-    from evolve.adapting import take_in
-    from evolve.reflecting import open_desk
+    from evolve.adaptation.intake import take_in
+    from evolve.adaptation.reflection_agent import open_desk
 
     def broken(text: str) -> list[Any]:
         raise RuntimeError(text)
@@ -393,8 +393,8 @@ def test_a_secret_that_the_model_repeats_is_not_told(world: World, start: int):
 
 
 def test_an_answer_that_cannot_be_searched_for_secrets_is_not_shown(world: World, monkeypatch: pytest.MonkeyPatch):
-    from evolve.adapting import ask
-    from evolve.reflecting import open_desk
+    from evolve.adaptation.intake import ask
+    from evolve.adaptation.reflection_agent import open_desk
 
     def broken(text: str) -> list[Any]:
         raise RuntimeError(text)

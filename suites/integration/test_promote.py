@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from evolve.assembly import Settings
 from evolve.core.model.agents import render_agent
 from evolve.core.model.evolution_events import CaseRecorded, EvolutionFinished, EvolutionStarted, Promoted
 from evolve.core.search.genome import agent_of, demos_of, incumbent_of
 from evolve.core.templating.templates import Templates
-from evolve.evolution_material import Wish, read_material
+from evolve.evaluation.setup import Settings
+from evolve.evolution.inputs import Wish, read_material
 from evolve.store.agents import load_agent, load_bank
 from evolve.store.archive import Archive
 from evolve.store.case_files import CaseFolder, load_case

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from evolve.assembly import Settings, load
 from evolve.core.model.agents import DemoBank, DemoSettings, Section, render_agent
 from evolve.core.model.suite import Test
 from evolve.core.retrieval.log_odds import LogOdds
@@ -17,6 +16,7 @@ from evolve.core.search.population import Candidate
 from evolve.core.search.task_list import suite_tasks
 from evolve.core.search.tasks import Score, Task
 from evolve.core.templating.templates import Templates
+from evolve.evaluation.setup import Settings, load
 from evolve.store.agent_files import write_agent
 from evolve.store.agents import find_agent, load_agent, load_bank
 

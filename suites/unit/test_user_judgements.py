@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from evolve.assembly import Settings, runner_for
-from evolve.assembly import load as load_whole
 from evolve.core.assertions import find_type
 from evolve.core.model.answers import Answer
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError
@@ -17,6 +15,8 @@ from evolve.core.model.ports import Tools
 from evolve.core.model.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test
 from evolve.core.model.verdicts import Check, Verdict
 from evolve.core.user_code.transforms import apply_transform, transform_vars
+from evolve.evaluation.setup import Settings, runner_for
+from evolve.evaluation.setup import load as load_whole
 from evolve.store.answers import NoAnswers
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts

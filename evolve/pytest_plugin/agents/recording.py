@@ -9,7 +9,6 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from evolve.assembly import Settings, open_answers, opened_provider
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.agents import Agent, DemoBank, render_agent
 from evolve.core.model.answers import Answer, Request
@@ -17,6 +16,7 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider
 from evolve.core.templating.templates import Templates
+from evolve.evaluation.setup import Settings, open_answers, opened_provider
 from evolve.pytest_plugin.suites.session import settings_of
 from evolve.store.agents import find_agent, load_agent, load_bank
 

@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from evolve.assembly import LoadedSuite, Settings, open_answers, runner_for
 from evolve.core.model.events import CaseResult
 from evolve.core.suites.units import Unit
-from evolve.runner import SuiteRunner
+from evolve.evaluation.runner import SuiteRunner
+from evolve.evaluation.setup import LoadedSuite, Settings, open_answers, runner_for
 
 _WINDOW: Final = 64
 """At least so many results wait for their items; fewer would wake the thread too often."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from evolve.assembly import LoadedSuite, evidence_of, load
 from evolve.core.evaluation.evidence import Evidence, judge, split_of
 from evolve.core.evaluation.outcomes import is_expected_to_fail, skip_reason
 from evolve.core.javascript.values import number_text
@@ -19,6 +18,7 @@ from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Evaluation
 from evolve.core.suites.units import Unit
 from evolve.core.text.visible import visible
+from evolve.evaluation.setup import LoadedSuite, evidence_of, load
 from evolve.pytest_plugin.suites.ahead import Wanted
 from evolve.pytest_plugin.suites.session import SuiteSession
 from evolve.report.suites.text import cut, failure_text

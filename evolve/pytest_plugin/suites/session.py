@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from evolve.assembly import Settings
 from evolve.core.model.errors import InputError
 from evolve.core.model.events import CaseResult
 from evolve.core.suites.units import Unit
+from evolve.evaluation.setup import Settings
 from evolve.pytest_plugin.suites.ahead import Ahead, Wanted
 
 _MANY = 1_000

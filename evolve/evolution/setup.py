@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from evolve.assembly import Settings, opened_provider, tools_for
 from evolve.core.evaluation.judging import Judge
 from evolve.core.model.agents import Agent, DemoSettings, Render, search_key
 from evolve.core.model.evolution_events import Estimate
@@ -18,13 +17,14 @@ from evolve.core.search.lookup import SEARCH_DIGEST, Lookup, best_lookup
 from evolve.core.search.splits import sample
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
-from evolve.engine import Evolution, Plan
-from evolve.evolution_material import Material, Wish
-from evolve.gate_stage import Gates
-from evolve.proposing import Reflector
-from evolve.reflector import AgentReflector
-from evolve.rollouts import Budget, Rollouts
-from evolve.runner import Closable
+from evolve.evaluation.runner import Closable
+from evolve.evaluation.setup import Settings, opened_provider, tools_for
+from evolve.evolution.gate_stage import Gates
+from evolve.evolution.inputs import Material, Wish
+from evolve.evolution.loop import Evolution, Plan
+from evolve.evolution.proposer import Reflector
+from evolve.evolution.reflector import AgentReflector
+from evolve.evolution.rollouts import Budget, Rollouts
 from evolve.store.agent_files import agent_text
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.answers import NoAnswers

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from evolve.assembly import Settings, opened_provider
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import normalised
 from evolve.core.cases.settling import settled
@@ -16,9 +15,10 @@ from evolve.core.search.genome import Genome, incumbent_of
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
-from evolve.evolution_material import Material, Wish
-from evolve.evolving import as_searched, lookups, rollouts_for
-from evolve.rollouts import Budget, Rollouts
+from evolve.evaluation.setup import Settings, opened_provider
+from evolve.evolution.inputs import Material, Wish
+from evolve.evolution.rollouts import Budget, Rollouts
+from evolve.evolution.setup import as_searched, lookups, rollouts_for
 from evolve.store.agents import load_bank
 from evolve.store.case_files import CaseFolder, StoredCase
 from evolve.store.ledger import SqliteLedger

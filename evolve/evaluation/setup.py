@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from evolve import agent_prompt
 from evolve.core.evaluation.evidence import Evidence, evidence_path, parse_evidence
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
@@ -20,12 +19,13 @@ from evolve.core.suites.units import Unit, units
 from evolve.core.suites.visible_env import visible_env
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code.transforms import transform_vars
+from evolve.evaluation import agent_prompt
+from evolve.evaluation.runner import Closable, SuiteRunner
 from evolve.providers import ProviderSettings, open_provider
 from evolve.providers.config import place_of
 from evolve.providers.graders import SuiteGraders
 from evolve.providers.pytest_tests import PytestTests
 from evolve.providers.web_hooks import WebHooks
-from evolve.runner import Closable, SuiteRunner
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.answers import NoAnswers, SqliteAnswers
 from evolve.store.files import LocalFiles

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from evolve.assembly import Settings, opened_provider
 from evolve.core.adaptation.reflection import Action, Reflection, diagnostics_problems, read_action
 from evolve.core.model.agents import Agent, AgentPrompt, DemoBank, render_agent
 from evolve.core.model.answers import Request
@@ -16,6 +15,7 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, ExitCode,
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider
 from evolve.core.templating.templates import Templates
+from evolve.evaluation.setup import Settings, opened_provider
 from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank
 
 DEFAULT_AGENT = "REFLECTION_AGENT"

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from evolve.assembly import LoadedSuite, Settings, load
 from evolve.core.model.agents import Agent, Demo
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.search.gate_history import GateRecord, usable_gate_families
 from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
 from evolve.core.search.tasks import Task
 from evolve.core.suites.suite_dump import requirements_mapping
+from evolve.evaluation.setup import LoadedSuite, Settings, load
 from evolve.store.agent_files import agent_text
 from evolve.store.agents import find_agent, load_agent, load_demos
 from evolve.store.case_files import StoredCase, load_cases

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from evolve.adaptation.reflection_agent import ReflectionDesk, no_action
 from evolve.core.adaptation.failures import Labels, Order, incident, named_by_evidence, step_after, with_labels
 from evolve.core.adaptation.reflection import Action, read_action
 from evolve.core.adaptation.status import Said, Taken
@@ -13,7 +14,6 @@ from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
-from evolve.reflecting import ReflectionDesk, no_action
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agent_files import agent_text
 from evolve.store.case_files import CaseFolder

@@ -8,7 +8,7 @@ from evolve.core.model.evolution_events import VOTE, CandidateScored, EvolutionE
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.population import Candidate
 from evolve.core.search.tasks import Score, Task
-from evolve.rollouts import Rollout, Rollouts
+from evolve.evolution.rollouts import Rollout, Rollouts
 
 
 class Answering:

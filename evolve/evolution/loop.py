@@ -8,7 +8,6 @@ import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from evolve.answering import Answering
 from evolve.core.model.evolution_events import (
     VOTE,
     Accepted,
@@ -31,9 +30,10 @@ from evolve.core.search.population import Candidate, best_of
 from evolve.core.search.race import blocks, race_size, screen_tasks, screened, still_racing
 from evolve.core.search.splits import sample
 from evolve.core.search.tasks import Task
-from evolve.gate_stage import Gates, GateStage
-from evolve.proposing import Proposing, Reflector
-from evolve.rollouts import Rollouts
+from evolve.evolution.answering import Answering
+from evolve.evolution.gate_stage import Gates, GateStage
+from evolve.evolution.proposer import Proposing, Reflector
+from evolve.evolution.rollouts import Rollouts
 
 GATE_SHARE = 0.55
 """Of the budget; the search finds what there is to find early, and a gate of fewer than eighty pairs proves little."""

@@ -1,0 +1,1 @@
+"""From a failed job's diagnostics to a case and an evolution."""

@@ -1,0 +1,1 @@
+"""A run of suites: put together, and run."""

@@ -1,0 +1,1 @@
+"""The evolution of one agent: search, gate and promotion, put together."""
