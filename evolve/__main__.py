@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from evolve import __version__
-from evolve.command_line import guarded
+from evolve.cli._guard import guarded
 from evolve.core.model.errors import ExitCode
 
 _MODULES = {"adapt": "adaptation_manager", "lint-roles": "lint_roles", "report": "show_report"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import evolve
-from evolve.command_line import INTERRUPTED
+from evolve.cli._guard import INTERRUPTED
 from evolve.core.adaptation.status import Batch
 from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
 from evolve.report.evolution.adaptation_lines import at_limit, counted
@@ -25,7 +25,7 @@ Evolve = Callable[[Sequence[str]], int]
 
 _PROGRAM = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
-    "runpy.run_module('evolve.adaptation_manager', run_name='__main__', alter_sys=True)"
+    "runpy.run_module('evolve.cli.adaptation_manager', run_name='__main__', alter_sys=True)"
 )
 """`python -m`, but for this very package: -P keeps a folder named `evolve` where the caller stands out of the way. No
 variable says so, for commands that the evolution starts would inherit it."""

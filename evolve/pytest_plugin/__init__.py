@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evolve.argument_types import positive
+from evolve.cli._options import positive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -197,7 +197,7 @@ def test_a_failed_jobs_diagnostics_go_the_same_way(tmp_path: Path, cache: Path):
     (test,) = [test for test in small_suite()["tests"] if test["metadata"]["family"] == FAMILY]
     (tmp_path / "diagnostics.json").write_text(json.dumps(test["vars"]["diagnostics"]))
     told = place.told(
-        *("evolve.adaptation_manager", "diagnostics.json", "--action", "free_port", "--wait"),
+        *("evolve.cli.adaptation_manager", "diagnostics.json", "--action", "free_port", "--wait"),
         *("--agent", f"agents/{PLAIN}.md", "--suite", "suite.json", "--budget", BUDGET),
     )
     (evolution,) = told["evolutions"]
@@ -207,5 +207,5 @@ def test_a_failed_jobs_diagnostics_go_the_same_way(tmp_path: Path, cache: Path):
     assert place.agent.read_text() == (AGENTS_DIR / f"{PLAIN}.md").read_text()
     (stored,) = CaseFolder(tmp_path / "failure_cases").load_all()
     assert (stored.case.status, stored.case.source.kind) == ("open", "incident")
-    (agent,) = place.told("evolve.adaptation_manager", "--status")["agents"]
+    (agent,) = place.told("evolve.cli.adaptation_manager", "--status")["agents"]
     assert (agent["agent"], agent["waiting"], agent["last"]["outcome"]) == (PLAIN, [], "proven")

@@ -95,7 +95,7 @@ class World:
         return {**kept, "EVOLVE_CACHE_DIR": str(self.cache), "API_TOKEN": "hunter2-hunter2-hunter2"}
 
     def words(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "evolve.adaptation_manager", *arguments]
+        return [sys.executable, "-m", "evolve.cli.adaptation_manager", *arguments]
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(

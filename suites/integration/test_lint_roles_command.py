@@ -34,7 +34,7 @@ def test_a_finding_has_its_place_its_rule_and_its_cure(repository: Path):
 
 
 def test_clean_roles_exit_zero(repository: Path):
-    done = lint(repository, "roles/good", module=("evolve.lint_roles",))
+    done = lint(repository, "roles/good", module=("evolve.cli.lint_roles",))
     assert (done.returncode, done.stdout.splitlines()[0][:18]) == (0, "no smell in 1 role")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evolve import doctor
+from evolve.cli import doctor
 from evolve.core.model.answers import Request
 from evolve.core.model.errors import EnvironmentFault, InputError
 from evolve.core.model.suite import ProviderSpec

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def reflect(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "evolve.reflect", "--agent", "FIXED.md", *arguments]
+    command = [sys.executable, "-m", "evolve.cli.reflect", "--agent", "FIXED.md", *arguments]
     return subprocess.run(command, cwd=folder, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -93,7 +93,7 @@ def test_what_a_python_provider_prints_is_no_answer(folder: Path):
 
 
 def test_bytes_that_are_no_utf8_are_read_as_a_log_has_them(folder: Path):
-    command = [sys.executable, "-m", "evolve.reflect", "--agent", "FIXED.md", "-"]
+    command = [sys.executable, "-m", "evolve.cli.reflect", "--agent", "FIXED.md", "-"]
     line = report("j", "no space left ?").encode().replace(b"?", b"\xff")
     done = subprocess.run(command, cwd=folder, input=line, capture_output=True, timeout=60, check=False)
     assert json.loads(done.stdout)["action"] == "free_disk", done.stderr

@@ -4,7 +4,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from evolve.argument_types import Budget, budget, positive, whole
+from evolve.cli._options import Budget, budget, positive, whole
 
 
 @pytest.mark.parametrize(

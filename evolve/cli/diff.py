@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from evolve.command_line import guarded
+from evolve.cli._guard import guarded
 from evolve.core.model.errors import ExitCode, InputError, Problem
 from evolve.core.model.evolution_events import CandidateProposed, EvolutionFinished, EvolutionStarted, GateStarted
 from evolve.core.text.visible import visible

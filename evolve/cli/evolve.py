@@ -16,8 +16,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evolve.argument_types import budget, positive, whole
-from evolve.command_line import INTERRUPTED, guarded
+from evolve.cli._guard import INTERRUPTED, guarded
+from evolve.cli._options import budget, positive, whole
 from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
 from evolve.core.model.evolution_events import (
     CandidateProposed,

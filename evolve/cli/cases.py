@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evolve.command_line import guarded
+from evolve.cli._guard import guarded
 from evolve.core.cases.changes import labelled, pinned, redacted_again, retired, waived
 from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.formats.yaml12 import dump_yaml

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evolve.command_line import guarded
+from evolve.cli._guard import guarded
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
 from evolve.providers import ProviderSettings

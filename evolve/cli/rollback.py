@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evolve.command_line import guarded
+from evolve.cli._guard import guarded
 from evolve.core.formats.front_matter import split_front_matter
 from evolve.core.model.agents import Agent, parse_agent
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem

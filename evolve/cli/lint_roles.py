@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from evolve.command_line import guarded
+from evolve.cli._guard import guarded
 from evolve.core.model.errors import ExitCode
 from evolve.role_lint import LintReport, Rule, all_rules, as_json, as_sarif, as_text, chosen_rules, lint_roles
 

@@ -18,8 +18,8 @@ from typing import Any
 from evolve.adaptation.intake import ask, take_in
 from evolve.adaptation.reflection_agent import DEFAULT_AGENT, open_desk, provider_of, read_report
 from evolve.adaptation.worker import Worker, start_in_background
-from evolve.adaptation_options import CASES, read_options
-from evolve.command_line import guarded
+from evolve.cli._adaptation_options import CASES, read_options
+from evolve.cli._guard import guarded
 from evolve.core.adaptation.failures import Labels, Order
 from evolve.core.adaptation.reflection import Action
 from evolve.core.adaptation.status import RunStatus, Said, Taken
@@ -190,7 +190,7 @@ class _Call:
 
 
 def _evolve(arguments: Sequence[str]) -> int:
-    from evolve.evolve import main as evolve_main
+    from evolve.cli.evolve import main as evolve_main
 
     return evolve_main(arguments)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.adaptation.reflection_agent import DEFAULT_AGENT
-from evolve.argument_types import budget, positive
+from evolve.cli._options import budget, positive
 from evolve.core.adaptation.failures import PER_DAY
 from evolve.core.adaptation.reflection import MODEL_ACTIONS, Action
 from evolve.core.model.errors import InputError, Location, Problem

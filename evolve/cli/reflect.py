@@ -16,7 +16,7 @@ from evolve.adaptation.reflection_agent import (
     read_report,
     stdin_lines,
 )
-from evolve.command_line import guarded
+from evolve.cli._guard import guarded
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
 
 

@@ -14,8 +14,8 @@ from contextlib import aclosing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from evolve.argument_types import positive
-from evolve.command_line import INTERRUPTED, guarded, mute_stdout
+from evolve.cli._guard import INTERRUPTED, guarded, mute_stdout
+from evolve.cli._options import positive
 from evolve.core.evaluation.outcomes import SuiteOutcome, complete_splits, exit_code, outcome, skip_reason
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.events import CaseFinished, CaseResult, RunFinished

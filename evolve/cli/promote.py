@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from evolve.command_line import guarded
+from evolve.cli._guard import guarded
 from evolve.core.model.errors import ExitCode
 from evolve.evolution.promotion import (
     check_promotable,

@@ -1,0 +1,1 @@
+"""The commands of `evolve`, one file each with `main(arguments) -> exit code`."""
