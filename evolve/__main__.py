@@ -1,4 +1,4 @@
-"""`evolve COMMAND ...`: each command is a module of this package with a `main(arguments) -> exit code`."""
+"""`evolve COMMAND ...`: each command is a module of `evolve/cli` with a `main(arguments) -> exit code`."""
 
 import importlib
 import importlib.util
@@ -9,8 +9,8 @@ from evolve import __version__
 from evolve.cli._guard import guarded
 from evolve.core.model.errors import ExitCode
 
-_MODULES = {"adapt": "adaptation_manager", "lint-roles": "lint_roles", "report": "show_report"}
-"""Commands whose module has another name: a package or a longer word stands in the way."""
+_MODULES = {"adapt": "adaptation_manager", "lint-roles": "lint_roles"}
+"""Commands whose module has another name."""
 
 COMMANDS = {
     "run": "run suites: every test against its providers",
@@ -56,7 +56,7 @@ def _available() -> dict[str, str]:
 
 
 def _module(command: str) -> str:
-    return f"evolve.{_MODULES.get(command, command)}"
+    return f"evolve.cli.{_MODULES.get(command, command)}"
 
 
 def _help() -> str:
