@@ -37,7 +37,7 @@ WRITERS = {
     ".html": ("html", "write_html"),
     ".xml": ("junit", "write_junit"),
 }
-"""Report by the file's suffix: the module in `evolve.report` and its function."""
+"""Report by the file's suffix: the module in `evolve.report.suites` and its function."""
 
 _MANY = 3
 """So many failing cases are named in the command that runs them again; more are remembered."""
@@ -159,7 +159,9 @@ def _writer(path: str) -> Callable[[str, RunFinished], None]:
     if os.path.isdir(path):
         raise InputError(Problem(f"--output {path}: this is a folder", hint="name a file"))
     module, function = WRITERS[suffix]
-    writer: Callable[[str, RunFinished], None] = getattr(importlib.import_module(f"evolve.report.{module}"), function)
+    writer: Callable[[str, RunFinished], None] = getattr(
+        importlib.import_module(f"evolve.report.suites.{module}"), function
+    )
     return writer
 
 

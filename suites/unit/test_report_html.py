@@ -206,7 +206,7 @@ def test_an_interrupted_run_says_so() -> None:
 
 
 def test_columns_are_what_the_script_reads() -> None:
-    script = Path(html_text.__code__.co_filename).with_name("assets").joinpath("report.js").read_text("utf-8")
+    script = Path(html_text.__code__.co_filename).parents[1].joinpath("assets").joinpath("report.js").read_text("utf-8")
     assert {name for name in COLUMNS if re.search(rf"\b(row|a)\.{name}\b", script)} == set(COLUMNS)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", script)
 
