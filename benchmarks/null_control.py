@@ -21,8 +21,9 @@ from statistics import NormalDist, fmean
 from typing import NamedTuple
 
 from evolve.core.model.answers import TokenUsage
+from evolve.core.model.gate import Pair
 from evolve.core.search.alpha import next_alpha
-from evolve.core.search.gate import Pair, decide
+from evolve.core.search.gate import decide
 from fixtures.simulated import World
 from fixtures.simulated_search import Found, search
 

@@ -4,9 +4,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from evolve.core.model.evolution_events import CandidateScored, EvolutionEvent, GateDecided, GateStarted, RolloutScored
-from evolve.core.search.gate import GateDecision, Pair, decide
+from evolve.core.model.gate import GateDecision, Pair
+from evolve.core.search.gate import decide
 from evolve.core.search.population import Candidate
-from evolve.core.search.splits import sample
+from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
 from evolve.evolution.answering import Answering
 

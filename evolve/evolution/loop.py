@@ -28,7 +28,7 @@ from evolve.core.search.lookup import Lookup
 from evolve.core.search.operators import Operator
 from evolve.core.search.population import Candidate, best_of
 from evolve.core.search.race import blocks, race_size, screen_tasks, screened, still_racing
-from evolve.core.search.splits import sample
+from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
 from evolve.evolution.answering import Answering
 from evolve.evolution.gate_stage import Gates, GateStage

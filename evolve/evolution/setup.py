@@ -14,7 +14,7 @@ from evolve.core.model.ports import Ledger, Provider
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome, agent_of, incumbent_of
 from evolve.core.search.lookup import SEARCH_DIGEST, Lookup, best_lookup
-from evolve.core.search.splits import sample
+from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
 from evolve.evaluation.runner import Closable

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evolve.core.model.errors import EnvironmentFault, InputError, Location, Problem
+from evolve.core.model.gate import GateDecision
 from evolve.core.search.alpha import next_alpha
-from evolve.core.search.gate import GateDecision
 from evolve.core.search.gate_history import GateRecord
 from evolve.store.gate_lines import decided_line, opened_line, parse_lines
 

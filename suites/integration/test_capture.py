@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import aiohttp  # noqa: F401
 import pytest
 
-from evolve.core.search.splits import split_of_family
+from evolve.core.model.families import split_of_family
 from evolve.store.case_files import CaseFolder, StoredCase
 
 SECRET = "canary-5c1b-XYZ9"

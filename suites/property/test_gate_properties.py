@@ -5,8 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evolve.core.model.gate import Pair
 from evolve.core.search.alpha import TOTAL, next_alpha
-from evolve.core.search.gate import Pair, decide
+from evolve.core.search.gate import decide
 from evolve.core.search.missing_families import missing_families
 from evolve.core.search.sign_flip import p_value
 

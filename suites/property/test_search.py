@@ -23,12 +23,13 @@ from evolve.core.model.evolution_events import (
     GateStarted,
     RolloutScored,
 )
+from evolve.core.model.families import split_of_family
 from evolve.core.model.suite import Test
 from evolve.core.search.bandit import Bandit
 from evolve.core.search.genome import Genome
 from evolve.core.search.population import Candidate, best_of, choose_parent, front, weighted
 from evolve.core.search.race import blocks, race_size, screen_tasks, screened, still_racing
-from evolve.core.search.splits import sample, split_of_family
+from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Score, Task
 from fixtures.engine_runs import SMALL_WORLD, EngineRun, ScriptedReflector, account_of, shown, timeless
 from fixtures.memory_ledger import MemoryLedger

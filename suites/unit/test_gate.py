@@ -5,8 +5,9 @@ from fractions import Fraction
 
 import pytest
 
+from evolve.core.model.gate import Pair
 from evolve.core.search.alpha import TOTAL, next_alpha, share
-from evolve.core.search.gate import Pair, decide
+from evolve.core.search.gate import decide
 from evolve.core.search.missing_families import missing_families
 from evolve.core.search.sign_flip import interval, p_value, steps_per_unit
 

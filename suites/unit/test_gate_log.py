@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.errors import EnvironmentFault, InputError
+from evolve.core.model.gate import GateDecision, Pair
 from evolve.core.search.alpha import next_alpha
-from evolve.core.search.gate import GateDecision, Pair, decide
+from evolve.core.search.gate import decide
 from evolve.core.search.gate_history import GateRecord, families_hash, usable_gate_families
 from evolve.store.gate_log import AgentGates, GateLog
 

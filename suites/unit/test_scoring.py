@@ -3,11 +3,12 @@
 import pytest
 
 from evolve.core.evaluation.derived_metrics import with_derived
-from evolve.core.evaluation.scoring import Part, aggregate, compared, flatten, judged, repeated, to_fixed
+from evolve.core.evaluation.scoring import Part, aggregate, compared, judged, repeated
+from evolve.core.javascript.values import to_fixed
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import PromptMetrics
 from evolve.core.model.suite import Assertion, AssertSet, DerivedMetric
-from evolve.core.model.verdicts import Verdict
+from evolve.core.model.verdicts import Verdict, flatten
 
 
 def part(

@@ -6,8 +6,8 @@ import pytest
 
 from evolve.core.cases.failure_case import CaseSource, FailureCase, Waiver
 from evolve.core.model.errors import InputError
+from evolve.core.model.families import split_of_family
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Test
-from evolve.core.search.splits import split_of_family
 from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
 from evolve.core.search.tasks import Task
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
-from evolve.core.evaluation.scoring import to_fixed
 from evolve.core.formats.json_text import parse_json
 from evolve.core.javascript.engine import plain_value
-from evolve.core.javascript.values import to_js_string, to_json, truthy
+from evolve.core.javascript.values import to_fixed, to_js_string, to_json, truthy
 from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeGuard
 
-from evolve.core.evaluation.scoring import flatten
 from evolve.core.javascript.values import number_text, parse_float, to_js_string
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import Check, Verdict, flatten
 
 _PASSED = "Assertion passed"
 _SNAKE_CASE = {

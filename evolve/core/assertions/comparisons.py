@@ -13,13 +13,12 @@ from typing import Final, NamedTuple
 
 from evolve.core.assertions._grading import GraderError, Reply, chat, grading_of_comparison, parsed, shown
 from evolve.core.assertions._registry import comparison_type
-from evolve.core.evaluation.scoring import flatten, to_fixed
-from evolve.core.javascript.values import to_js_string
+from evolve.core.javascript.values import to_fixed, to_js_string
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion
-from evolve.core.model.verdicts import Comparison, Verdict
+from evolve.core.model.verdicts import Comparison, Verdict, flatten
 
 INSTRUCTIONS: Final = (
     "You are shown several outputs, numbered from 0, and a criterion. Choose the one output that meets the criterion "

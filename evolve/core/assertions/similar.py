@@ -6,8 +6,7 @@ from typing import Final
 
 from evolve.core.assertions._grading import EPSILON, GraderError, Grading, grading_of, shown
 from evolve.core.assertions._registry import assertion_type
-from evolve.core.evaluation.scoring import to_fixed
-from evolve.core.javascript.values import to_js_string
+from evolve.core.javascript.values import to_fixed, to_js_string
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.ports import Embedder

@@ -7,11 +7,10 @@ from evolve.core.cases.capture import Failure, NotCaptured, Render
 from evolve.core.cases.copied_assertions import copied, name_of
 from evolve.core.cases.labels import without_labels
 from evolve.core.model.events import CaseResult
+from evolve.core.model.families import family_of, split_of_family
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Prompt, Requirement
 from evolve.core.model.verdicts import Verdict
-from evolve.core.search.splits import split_of_family
-from evolve.core.search.task_list import family_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from evolve.core.assertions import AssertionType, find_type
-from evolve.core.evaluation.scoring import NO_ASSERTIONS, Part, aggregate, flatten, judged
+from evolve.core.evaluation.scoring import NO_ASSERTIONS, Part, aggregate, judged
 from evolve.core.javascript.values import to_json
 from evolve.core.model.answers import Answer
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Tools
 from evolve.core.model.suite import Assertion, AssertSet, Evaluation, Requirement
-from evolve.core.model.verdicts import Check, Comparison, Verdict
+from evolve.core.model.verdicts import Check, Comparison, Verdict, flatten
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code.file_values import FILE, is_script, read_file_value, script_context, script_value
 from evolve.core.user_code.functions import PythonFailed, function_answer

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from evolve.core.javascript.values import to_js_string
+from evolve.core.javascript.values import to_fixed, to_js_string
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import CaseResult, PromptMetrics
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Requirement
-from evolve.core.model.verdicts import Verdict
+from evolve.core.model.verdicts import Verdict, flatten
 
 ALL_PASSED = "All assertions passed"
 NO_ASSERTIONS = Verdict(True, 1.0, "No assertions")
@@ -109,13 +108,6 @@ class _Named:
         return means, self._weights
 
 
-def to_fixed(value: float, digits: int) -> str:
-    """The number with so many decimals, halves away from zero (JavaScript's `toFixed`)."""
-    if value != value or value in (float("inf"), float("-inf")):
-        return to_js_string(value)
-    return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
-
-
 def judged(verdict: Verdict, requirement: Requirement, metadata: Mapping[str, JsonValue] | None = None) -> Verdict:
     """The verdict with the requirement it is about; weight 0 makes a plain assertion pass whatever it said.
 
@@ -135,19 +127,6 @@ def judged(verdict: Verdict, requirement: Requirement, metadata: Mapping[str, Js
         verdict.error,
         verdict.metadata if metadata is None else metadata,
     )
-
-
-def flatten(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
-    """Each verdict followed by its components, all the way down."""
-    flat: list[Verdict] = []
-    for verdict in verdicts:
-        flat.append(verdict)
-        if verdict.components:
-            flat.extend(
-                child if child.requirement else replace(child, requirement=verdict.requirement)
-                for child in flatten(verdict.components)
-            )
-    return tuple(flat)
 
 
 def compared(whole: Verdict, comparison: Verdict) -> Verdict:

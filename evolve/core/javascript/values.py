@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from json.encoder import encode_basestring
 from typing import Final, TypeAlias, TypeGuard
 
@@ -382,3 +382,10 @@ def from_units(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def to_fixed(value: float, digits: int) -> str:
+    """The number with so many decimals, halves away from zero (JavaScript's `toFixed`)."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return to_js_string(value)
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from evolve.core.model.answers import TokenUsage
+from evolve.core.model.gate import GateDecision
 from evolve.core.model.json_value import JsonValue
-from evolve.core.search.gate import GateDecision
 
 VOTE = "vote"
 """Id of the candidate that asks no model: the better lookup of core/search/lookup.py."""

@@ -1,7 +1,7 @@
 """What an assertion sees, and what it says."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from evolve.core.model.answers import Answer, TokenUsage
@@ -78,3 +78,16 @@ class Comparison:
     vars: Mapping[str, JsonValue]
     """Of the first evaluation; promptfoo renders the criteria's prompt with them."""
     tools: "Tools"
+
+
+def flatten(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Each verdict followed by its components, all the way down."""
+    flat: list[Verdict] = []
+    for verdict in verdicts:
+        flat.append(verdict)
+        if verdict.components:
+            flat.extend(
+                child if child.requirement else replace(child, requirement=verdict.requirement)
+                for child in flatten(verdict.components)
+            )
+    return tuple(flat)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from evolve.core.search.gate import Word
+from evolve.core.model.gate import Word
 
 WORN_AFTER = 3
 """So many words about a family, and it is worn for the agent they were about."""

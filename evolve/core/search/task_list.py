@@ -9,10 +9,10 @@ from typing import NamedTuple
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.labels import answer_key
 from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.families import SPLITS, Split, family_of, split_named, split_of_family
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Evaluation, Test
-from evolve.core.search.splits import SPLITS, split_named, split_of_family
-from evolve.core.search.tasks import Split, Task
+from evolve.core.search.tasks import Task
 from evolve.core.suites.suite_dump import requirements_mapping
 
 
@@ -89,11 +89,6 @@ def _splits(listed: Sequence[Evaluation], file: str) -> Mapping[str, Split]:
     if problems:
         raise InputError(Problem(text, Location(file)) for text in dict.fromkeys(problems))
     return {family: splits.pop() if splits else split_of_family(family) for family, splits in named.items()}
-
-
-def family_of(evaluation: Evaluation) -> str:
-    """The test's family: what its metadata say, else its description."""
-    return str(evaluation.test.metadata.get("family") or evaluation.test.description or evaluation.id)
 
 
 def _suite_task(

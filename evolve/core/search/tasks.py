@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
+from evolve.core.model.families import Split
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Test
-
-Split = Literal["train", "val", "gate"]
-"""train feeds operators and races, val chooses among finalists, gate is read once, by the gate."""
 
 
 @dataclass(frozen=True, slots=True)

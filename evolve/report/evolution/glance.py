@@ -6,7 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from evolve.core.evolution.summary import Evolution
-from evolve.core.search.gate import GateDecision
+from evolve.core.model.gate import GateDecision
 from evolve.report.evolution.diff import counts, diff
 from evolve.report.evolution.numbers import NONE, count, points, share
 from evolve.report.evolution.words import (

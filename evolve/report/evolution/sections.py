@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from evolve.core.evolution.candidate import Candidate
 from evolve.core.evolution.summary import Evolution
-from evolve.core.search.gate import GateDecision, Pair
+from evolve.core.model.gate import GateDecision, Pair
 from evolve.report.evolution.cost import cost_rows
 from evolve.report.evolution.diff import Line, counts, diff
 from evolve.report.evolution.glance import glance

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from evolve.core.evolution.candidate import Candidate, cell_passed, compare
 from evolve.core.evolution.summary import Evolution
-from evolve.core.search.gate import GateDecision
+from evolve.core.model.gate import GateDecision
 from evolve.report.evolution.numbers import count, points, share
 from evolve.report.suites.text import cut, shown
 

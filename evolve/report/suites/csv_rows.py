@@ -3,8 +3,7 @@
 import csv
 from collections.abc import Sequence
 
-from evolve.core.evaluation.scoring import to_fixed
-from evolve.core.javascript.values import to_js_string, to_json
+from evolve.core.javascript.values import to_fixed, to_js_string, to_json
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.system.atomic_files import output_file

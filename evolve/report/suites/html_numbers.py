@@ -4,13 +4,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from evolve.core.evaluation.scoring import flatten
 from evolve.core.javascript.values import to_js_string, to_json
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion
-from evolve.core.model.verdicts import Verdict
+from evolve.core.model.verdicts import Verdict, flatten
 from evolve.report.suites.text import assertion_name
 
 

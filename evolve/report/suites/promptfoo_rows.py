@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from evolve.core.evaluation.scoring import NO_ASSERTIONS, flatten
+from evolve.core.evaluation.scoring import NO_ASSERTIONS
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.events import CaseResult
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Requirement, Test, TestOptions
-from evolve.core.model.verdicts import Verdict
+from evolve.core.model.verdicts import Verdict, flatten
 
 Row: TypeAlias = dict[str, JsonValue]
 

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Iterator
 
-from evolve.core.evaluation.scoring import flatten
 from evolve.core.javascript.values import number_text, to_js_string, to_json
 from evolve.core.model.events import CaseResult
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion
-from evolve.core.model.verdicts import Verdict
+from evolve.core.model.verdicts import Verdict, flatten
 from evolve.core.text.visible import visible
 
 PROMPT_LIMIT = 600

@@ -1,28 +1,10 @@
-"""Splits by family, frozen by hash, and the samples of a split that a run looks at.
-
-A family never stands in two splits, whoever asks and whatever else is there: its share is decided by its name alone.
-"""
+"""The samples of a split that a run looks at: as many families as possible, in an order frozen by hash and seed."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import get_args
 
-from evolve.core.search.tasks import Split, Task
-
-_TRAIN, _VAL = 0.6, 0.8
-SPLITS: tuple[Split, ...] = get_args(Split)
-
-
-def split_of_family(family: str) -> Split:
-    """Train for 60 % of families, val and gate for 20 % each."""
-    spot = int.from_bytes(hashlib.sha256(f"split:{family}".encode()).digest()[:8]) / 2**64
-    return "train" if spot < _TRAIN else "val" if spot < _VAL else "gate"
-
-
-def split_named(name: str) -> Split | None:
-    """The split of that name, None for any other word."""
-    return next((split for split in SPLITS if split == name), None)
+from evolve.core.search.tasks import Task
 
 
 def sample(tasks: Iterable[Task], size: int, *, seed: int = 0) -> list[Task]:
