@@ -13,8 +13,8 @@ from evolve_baselines import Found
 from evolve_bench import RENDER, Bench
 from evolve_splits import Case
 
+from evolve.core.evaluation.agent_prompts import render_agent
 from evolve.core.formats.yaml12 import parse_yaml
-from evolve.core.model.agents import render_agent
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.store.agents import load_agent, load_bank

@@ -10,8 +10,9 @@ from evolve_meter import Channel, Meter
 from evolve_splits import Case, Splits, held_out_families, read_cases, sample_by_family, split_cases, without_families
 
 from evolve.core.adaptation.reflection import read_action
+from evolve.core.evaluation.agent_prompts import render_agent, shown_case
 from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
-from evolve.core.model.agents import Agent, render_agent, shown_case
+from evolve.core.model.agents import Agent
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider

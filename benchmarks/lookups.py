@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import date
 from time import perf_counter
 
-from evolve.core.model.agents import search_key
+from evolve.core.evaluation.agent_prompts import search_key
 from evolve.core.retrieval.nearest import words
 from evolve.core.search.lookup import Lookup, nearest_vote, words_vote
 from evolve.core.search.task_list import suite_tasks

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evolve.core.adaptation.reflection import Action, Reflection, diagnostics_problems, read_action
-from evolve.core.model.agents import Agent, AgentPrompt, DemoBank, render_agent
+from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
+from evolve.core.model.agents import Agent, AgentPrompt
 from evolve.core.model.answers import Request
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, ExitCode, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue

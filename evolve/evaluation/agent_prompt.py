@@ -3,7 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from evolve.core.model.agents import Agent, DemoBank, render_agent
+from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
+from evolve.core.model.agents import Agent
 from evolve.core.model.json_value import JsonValue
 from evolve.core.templating.templates import Templates
 from evolve.store.agents import load_agent, load_bank

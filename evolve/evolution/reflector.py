@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping
 
-from evolve.core.model.agents import Agent, Render, render_agent
+from evolve.core.evaluation.agent_prompts import render_agent
+from evolve.core.model.agents import Agent, Render
 from evolve.core.model.answers import Request
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue

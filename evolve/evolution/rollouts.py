@@ -5,9 +5,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
 from evolve.core.evaluation.judging import Judge, target, worst_error
 from evolve.core.formats.json_text import json_or
-from evolve.core.model.agents import Agent, AgentPrompt, Demo, DemoBank, Render, render_agent
+from evolve.core.model.agents import Agent, AgentPrompt, Demo, Render
 from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue

@@ -8,7 +8,7 @@ from dataclasses import replace
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import normalised
 from evolve.core.cases.settling import settled
-from evolve.core.model.agents import render_agent, search_key
+from evolve.core.evaluation.agent_prompts import render_agent, search_key
 from evolve.core.model.evolution_events import CaseRecorded
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.genome import Genome, incumbent_of

@@ -7,8 +7,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from evolve.core.evaluation.agent_prompts import search_key
 from evolve.core.evaluation.judging import Judge
-from evolve.core.model.agents import Agent, DemoSettings, Render, search_key
+from evolve.core.model.agents import Agent, DemoSettings, Render
 from evolve.core.model.evolution_events import Estimate
 from evolve.core.model.ports import Ledger, Provider
 from evolve.core.retrieval.log_odds import LogOdds

@@ -3,15 +3,36 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from evolve.role_lint.nodes import Entry, Node
 
-if TYPE_CHECKING:
-    from evolve.role_lint.tasks import Task
-
 _NAME: Final = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
 _DEPTH: Final = 6
+
+
+class Scope(Protocol):
+    """A task, as far as it decides what a variable's name means."""
+
+    @property
+    def keywords(self) -> Mapping[str, Entry]:
+        """Its own keywords, `vars` among them."""
+        ...
+
+    @property
+    def outer(self) -> tuple[Mapping[str, Entry], ...]:
+        """The keywords of the blocks around it, the outermost first."""
+        ...
+
+    @property
+    def loop(self) -> Node | None:
+        """The list that it loops over."""
+        ...
+
+    @property
+    def loop_names(self) -> frozenset[str]:
+        """The variables that differ in each pass."""
+        ...
 
 
 @dataclass(slots=True)
@@ -29,7 +50,7 @@ class Literals:
     unknown: frozenset[str] = frozenset()
     """Names that a run decides: registered, or in a file of variables that is chosen by a fact."""
 
-    def find(self, name: str, task: "Task | None" = None) -> Node | None:
+    def find(self, name: str, task: Scope | None = None) -> Node | None:
         """The value, as far as it is written down in one place that wins."""
         for keywords in (task.keywords, *reversed(task.outer)) if task else ():
             own = keywords["vars"].node.get(name) if "vars" in keywords else None
@@ -44,7 +65,7 @@ class Literals:
                 return level[name].node
         return None
 
-    def resolved(self, text: str, task: "Task | None" = None) -> str:
+    def resolved(self, text: str, task: Scope | None = None) -> str:
         """The text with every plain `{{ name }}` replaced whose scalar value is known."""
         for _ in range(_DEPTH):
             if "{{" not in text:
@@ -55,7 +76,7 @@ class Literals:
             text = changed
         return text
 
-    def _value(self, found: re.Match[str], task: "Task | None") -> str:
+    def _value(self, found: re.Match[str], task: Scope | None) -> str:
         if task is not None and found[1] in task.loop_names and task.loop is not None:
             return found[0]
         node = self.find(found[1], task)
@@ -74,18 +95,3 @@ def merged(levels: Iterable[Mapping[str, Entry]]) -> Mapping[str, Entry]:
                 conflicts.add(name)
             found.setdefault(name, entry)
     return {name: entry for name, entry in found.items() if name not in conflicts}
-
-
-def facts_of(tasks: Iterable["Task"]) -> Mapping[str, Node | None]:
-    """What `set_fact` says of each name."""
-    found: dict[str, Node | None] = {}
-    for task in tasks:
-        if task.module != "set_fact":
-            continue
-        for name, entry in task.args.items():
-            is_first = name not in found
-            before = found.get(name)
-            same = is_first or (before is not None and before.plain == entry.node.plain)
-            is_literal = "{{" not in entry.node.text and not task.is_guarded
-            found[name] = entry.node if same and is_literal else None
-    return found

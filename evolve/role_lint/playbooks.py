@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from evolve.role_lint.homes import Home
+from evolve.role_lint.includes import included_file
 from evolve.role_lint.literals import Literals, merged
 from evolve.role_lint.nodes import Entry, Node, Reader
-from evolve.role_lint.reach import included_file
 from evolve.role_lint.role_folders import YAML, first_document, is_role, role_of, settle
 from evolve.role_lint.tasks import Task, read_tasks
 from evolve.role_lint.words import INCLUDES

@@ -1,18 +1,9 @@
 """Which files of tasks every run comes through, which a condition decides on, and which only handlers use."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evolve.role_lint.nodes import Node
-from evolve.role_lint.words import INCLUDES
-
-_EXPRESSION: Final = re.compile(r"\{\{.*?\}\}")
-
-if TYPE_CHECKING:
-    from evolve.role_lint.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,96 +18,3 @@ class Reach:
     """Only handlers include them."""
     conditions: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
     """What the includes on the way to a file ask."""
-
-
-class _Edge(NamedTuple):
-    source: str
-    target: str
-    conditions: tuple[Node, ...]
-    by_handler: bool
-    is_choice: bool
-    """A variable names the file: some run comes here, others go elsewhere."""
-
-
-def reach_of(tasks: Iterable["Task"], entries: Iterable[str], handler_files: Iterable[str]) -> Reach:
-    """How the files of a role are reached from its `tasks/main.yml`."""
-    given = tuple(tasks)
-    files = frozenset(task.path for task in given)
-    edges = _edges(given, files)
-    start = frozenset(entries) & files
-    plain = [edge for edge in edges if not edge.by_handler]
-    opened = _closure(start, [edge for edge in plain if not edge.conditions])
-    always = _closure(start, [edge for edge in plain if not edge.conditions and not edge.is_choice])
-    handlers = _closure(frozenset(handler_files), edges) & files
-    return Reach(always, files - opened, handlers - _closure(start, plain), _conditions(edges))
-
-
-def _conditions(edges: Iterable[_Edge]) -> Mapping[str, tuple[Node, ...]]:
-    found: dict[str, tuple[Node, ...]] = {}
-    for edge in edges:
-        for target in _closure(frozenset((edge.target,)), edges):
-            found[target] = (*found.get(target, ()), *edge.conditions)
-    return found
-
-
-def _edges(tasks: Iterable["Task"], files: frozenset[str]) -> list[_Edge]:
-    edges: list[_Edge] = []
-    choices: list[tuple[Task, str]] = []
-    for task in tasks:
-        if task.module in INCLUDES:
-            name = _included_text(task)
-            if target := find_included(task, files):
-                edges.append(_Edge(task.path, target, task.conditions, task.in_handlers, False))
-            elif "{{" in name:
-                choices.append((task, name))
-    named = {edge.target for edge in edges}
-    for task, name in choices:
-        pattern = re.compile("(?:.*/)?" + ".*".join(map(re.escape, _EXPRESSION.split(name))))
-        fitting = filter(pattern.fullmatch, files - named - {task.path})
-        edges += (_Edge(task.path, path, task.conditions, task.in_handlers, True) for path in fitting)
-    return edges
-
-
-def included_file(task: "Task") -> str:
-    """The path that an include names, relative or absolute; empty where only a run knows."""
-    text = _included_text(task)
-    return "" if "{{" in text else text.split(" ", 1)[0]
-
-
-def _included_text(task: "Task") -> str:
-    node = task.arg("file", "_raw_params") or task.command
-    return task.home.literals.resolved(node.text, task).strip() if node else ""
-
-
-def find_included(task: "Task", files: Iterable[str] | Mapping[str, object]) -> str:
-    """The file of the tree that an include means, empty when it is none of them."""
-    name = included_file(task)
-    if not name:
-        return ""
-    here = Path(task.path).parent
-    for folder in (here, task.home.folder / "tasks", task.home.folder / "handlers", task.home.folder):
-        path = _normal(folder / name)
-        if path in files:
-            return path
-    return ""
-
-
-def _normal(path: Path) -> str:
-    parts: list[str] = []
-    for part in path.parts:
-        if part == ".." and parts and parts[-1] not in ("..", "/"):
-            parts.pop()
-        elif part != ".":
-            parts.append(part)
-    return str(Path(*parts)) if parts else ""
-
-
-def _closure(start: frozenset[str], edges: Iterable[_Edge]) -> frozenset[str]:
-    found, waiting = set(start), list(start)
-    while waiting:
-        here = waiting.pop()
-        for edge in edges:
-            if edge.source == here and edge.target not in found:
-                found.add(edge.target)
-                waiting.append(edge.target)
-    return frozenset(found)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from evolve.role_lint.homes import Home
-from evolve.role_lint.literals import Literals, facts_of, merged
+from evolve.role_lint.includes import reach_of
+from evolve.role_lint.literals import Literals, merged
 from evolve.role_lint.nodes import Entry, Node, Reader, Spot
-from evolve.role_lint.reach import reach_of
 from evolve.role_lint.tasks import Task, read_tasks
 from evolve.role_lint.text_files import read_texts
 from evolve.role_lint.words import ROLE_INCLUDES
@@ -113,5 +113,20 @@ def settle(home: Home, tasks: list[Task], entries: Iterable[str], handler_files:
         for name in variables
     }
     home.literals.unknown = frozenset(registered | chosen) - {""}
-    home.literals.facts = facts_of(tasks)
+    home.literals.facts = _facts_of(tasks)
     home.used_roles = tuple(task.text("name") for task in tasks if task.module in ROLE_INCLUDES)
+
+
+def _facts_of(tasks: Iterable[Task]) -> Mapping[str, Node | None]:
+    """What `set_fact` says of each name."""
+    found: dict[str, Node | None] = {}
+    for task in tasks:
+        if task.module != "set_fact":
+            continue
+        for name, entry in task.args.items():
+            is_first = name not in found
+            before = found.get(name)
+            same = is_first or (before is not None and before.plain == entry.node.plain)
+            is_literal = "{{" not in entry.node.text and not task.is_guarded
+            found[name] = entry.node if same and is_literal else None
+    return found

@@ -3,17 +3,51 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final, Protocol
 
 from evolve.role_lint.arguments import module_arguments
+from evolve.role_lint.literals import Literals
 from evolve.role_lint.nodes import Entry, Node, Spot
+from evolve.role_lint.reach import Reach
 from evolve.role_lint.words import BLOCK_PARTS, TASK_KEYWORDS
-
-if TYPE_CHECKING:
-    from evolve.role_lint.homes import Home
 
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _ACTION: Final = re.compile(r"\s*(?:module=)?(\S+)\s*(.*)", re.DOTALL)
+
+
+class TaskHome(Protocol):
+    """What a task asks of the role or playbook that holds it."""
+
+    @property
+    def name(self) -> str:
+        """The role's or playbook's name."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """The role's folder."""
+        ...
+
+    @property
+    def is_role(self) -> bool:
+        """Whether it is a role, not a playbook."""
+        ...
+
+    @property
+    def runs_on_debian(self) -> bool:
+        """Whether the role says nothing against Debian's family."""
+        ...
+
+    @property
+    def literals(self) -> Literals:
+        """The variables whose value is written down."""
+        ...
+
+    @property
+    def reach(self) -> Reach:
+        """How a run comes to the files of tasks."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +67,7 @@ class Task:
     """The keywords of the blocks around it, and of the play, the outermost first."""
     parts: tuple[str, ...]
     """The parts of the blocks that it stands in: `block`, `rescue`, `always`."""
-    home: "Home"
+    home: TaskHome
     in_handlers: bool = False
     """Written in a file of handlers, or in the play's `handlers`."""
 
@@ -177,7 +211,7 @@ class Task:
 
 def read_tasks(
     nodes: Iterator[Node] | tuple[Node, ...],
-    home: "Home",
+    home: TaskHome,
     *,
     outer: tuple[Mapping[str, Entry], ...] = (),
     parts: tuple[str, ...] = (),
@@ -197,7 +231,7 @@ def read_tasks(
 
 
 def _task(
-    node: Node, home: "Home", outer: tuple[Mapping[str, Entry], ...], parts: tuple[str, ...], in_handlers: bool
+    node: Node, home: TaskHome, outer: tuple[Mapping[str, Entry], ...], parts: tuple[str, ...], in_handlers: bool
 ) -> Task:
     entries = node.entries
     spot = min(entry.spot for entry in entries.values())

@@ -6,8 +6,9 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from evolve.core.evaluation.agent_prompts import search_key, shown_vars
 from evolve.core.formats.yaml12 import dump_yaml
-from evolve.core.model.agents import Agent, AgentInput, Demo, DemoSettings, Render, search_key, shown_vars
+from evolve.core.model.agents import Agent, AgentInput, Demo, DemoSettings, Render
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.store.agents import load_agent, load_bank

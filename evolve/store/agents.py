@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from evolve.core.evaluation.agent_prompts import DemoBank
 from evolve.core.formats.front_matter import split_front_matter
 from evolve.core.formats.yaml12 import parse_yaml
-from evolve.core.model.agents import Agent, Demo, DemoBank, Render, parse_agent
+from evolve.core.model.agents import Agent, Demo, Render, parse_agent
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.did_you_mean import did_you_mean

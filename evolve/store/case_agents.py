@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from evolve.core.cases.from_result import KnownAgent
-from evolve.core.model.agents import render_agent
+from evolve.core.evaluation.agent_prompts import render_agent
 from evolve.core.model.errors import InputError
 from evolve.core.model.json_value import JsonValue
 from evolve.core.templating.templates import Templates

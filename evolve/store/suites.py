@@ -18,7 +18,7 @@ from evolve.core.formats.yaml12 import Document, anchored_keys, read_document
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
-from evolve.core.suites.named_parts import unknown_names
+from evolve.core.suites.references import template_problems, undefined_problems, unknown_names
 from evolve.core.suites.suite_format import (
     Defaults,
     Findings,
@@ -28,8 +28,6 @@ from evolve.core.suites.suite_format import (
     checker,
     env_texts,
 )
-from evolve.core.suites.template_mistakes import template_problems
-from evolve.core.suites.undefined import undefined_problems
 from evolve.core.suites.visible_env import visible_env
 from evolve.core.templating.templates import Templates
 from evolve.store.files import LocalFiles

@@ -13,7 +13,8 @@ from evolve.infra.verification.host_set import HostSets
 from evolve.infra.verification.plays import Player
 from evolve.infra.verification.role_tests import run_tests
 from evolve.infra.verification.scenario import load_scenario
-from evolve.pytest_plugin.roles.session import RoleSession, Subject
+from evolve.pytest_plugin.roles.session import RoleSession
+from evolve.pytest_plugin.roles.subject import Subject
 from fixtures.fault_trials import result, write
 
 SCENARIO = "molecule/default"

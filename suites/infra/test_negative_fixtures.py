@@ -11,7 +11,8 @@ import pytest
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.infra.verification.verification import Options
-from evolve.pytest_plugin.roles.session import RoleSession, Subject, is_required
+from evolve.pytest_plugin.roles.session import RoleSession, is_required
+from evolve.pytest_plugin.roles.subject import Subject
 
 BROKEN = Path(__file__).parents[2] / "fixtures" / "broken_roles"
 

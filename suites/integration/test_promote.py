@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from evolve.core.model.agents import render_agent
+from evolve.core.evaluation.agent_prompts import render_agent
 from evolve.core.model.evolution_events import CaseRecorded, EvolutionFinished, EvolutionStarted, Promoted
 from evolve.core.search.genome import agent_of, demos_of, incumbent_of
 from evolve.core.templating.templates import Templates

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evolve.core.model.agents import CASE_SECTION, DemoSettings, render_agent
+from evolve.core.evaluation.agent_prompts import render_agent
+from evolve.core.model.agents import CASE_SECTION, DemoSettings
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome, agent_of, demos_of, genome_of
 from evolve.core.search.operators import Operator, Proposal, Situation, known_operators

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.model.agents import Demo, DemoBank, DemoSettings, parse_agent, render_agent
+from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
+from evolve.core.model.agents import Demo, DemoSettings, parse_agent
 from evolve.core.model.errors import InputError
 from evolve.core.templating.templates import Templates
 from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.model.agents import DemoBank, DemoSettings, Section, render_agent
+from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
+from evolve.core.model.agents import DemoSettings, Section
 from evolve.core.model.suite import Test
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome, agent_of, demos_of, genome_of

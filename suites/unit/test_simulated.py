@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.model.agents import DemoBank, DemoSettings, Section, render_agent
+from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
+from evolve.core.model.agents import DemoSettings, Section
 from evolve.core.model.answers import Answer, Request
 from evolve.core.search.genome import demos_of, genome_of
 from evolve.core.templating.templates import Templates

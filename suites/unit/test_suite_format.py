@@ -11,8 +11,8 @@ from evolve.core.formats.schema_check import UnsupportedKeywordError, compile_sc
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import InputError
 from evolve.core.suites.csv_tests import CellError, assertion_of_text, case_of_row, check_columns
+from evolve.core.suites.references import needed_names
 from evolve.core.suites.suite_format import ASSERTION_KEYS, suite_schema
-from evolve.core.suites.undefined import needed_names
 from evolve.core.text.did_you_mean import closest, did_you_mean
 from evolve.store.suites import load_suite
 

@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TypeAlias
 
 from evolve.core.model.errors import CannotEvaluate
@@ -79,10 +80,8 @@ def _never(check: Check) -> Verdict:
 @cache
 def known_types() -> Mapping[str, AssertionType]:
     """All types by name. The modules must stay cheap to import: heavy libraries are imported inside functions."""
-    import evolve.core.assertions as package
-
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"{__package__}.{module.name}")
     return dict(_types)
 
 

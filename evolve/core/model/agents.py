@@ -1,20 +1,13 @@
-"""An agent: a Markdown file with YAML front matter and named sections, and how a prompt is made of it.
-
-Static text comes first, the nearest demos next, the case last: a server's prefix cache keeps what does not change.
-"""
+"""An agent: a Markdown file with YAML front matter and named sections."""
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.core.retrieval.nearest import Bm25
-from evolve.core.retrieval.word_classifier import WordClassifier
-from evolve.core.text.diagnostics import digest
 
 CASE_SECTION = "Case"
 """The section that shows the case; a template over the agent's inputs."""
@@ -136,105 +129,6 @@ def parse_agent(front: Mapping[str, JsonValue], body: str, file: str) -> Agent:
         parent=str(front["parent"]) if front.get("parent") else None,
         evidence=front.get("evidence"),
     )
-
-
-def render_agent(
-    agent: Agent,
-    vars: Mapping[str, JsonValue],
-    bank: "DemoBank | None",
-    render: Render,
-    *,
-    leave_family_out: bool = False,
-    family: str = "",
-) -> AgentPrompt:
-    """The prompt for one case.
-
-    Args:
-        leave_family_out: no demo of the case's own family is shown, if the bank holds the case; so that a suite whose
-            cases became demos measures what the agent makes of new ones.
-        family: the family of which no demo is shown, where it is known.
-    """
-    case = shown_case(agent, vars, render)
-    demos: Sequence[tuple[str, str]] = ()
-    if bank:
-        left_out = family or (bank.family_of(case) if leave_family_out else "")
-        demos = bank.choose(search_key(agent, vars, render), left_out)
-    static = "\n\n".join(f"{s.title}:\n{s.body}" for s in agent.sections if s.title != CASE_SECTION and s.body)
-    if agent.demos and agent.demos.style == "text":
-        examples = "\n\n".join(f"{text}\nAnswer: {answer}" for text, answer in demos)
-        turns = [("user", f"{examples}\n\n{case}\nAnswer:")]
-    else:
-        turns = [turn for text, answer in demos for turn in (("user", text), ("assistant", answer))] + [("user", case)]
-    messages = [("system", static), *turns]
-    return AgentPrompt(tuple({"role": role, "content": text} for role, text in messages), _call_config(agent))
-
-
-def shown_case(agent: Agent, vars: Mapping[str, JsonValue], render: Render) -> str:
-    """The case as the prompt shows it."""
-    return render(agent.section(CASE_SECTION), shown_vars(agent, vars)).strip()
-
-
-def search_key(agent: Agent, vars: Mapping[str, JsonValue], render: Render) -> str:
-    """The text by which demos are chosen for a case: as it is shown, with digests as long as `demos.digest`."""
-    chars = agent.demos.digest if agent.demos else None
-    return render(agent.section(CASE_SECTION), shown_vars(agent, vars, chars)).strip()
-
-
-def shown_vars(agent: Agent, vars: Mapping[str, JsonValue], digest_chars: int | None = None) -> dict[str, JsonValue]:
-    """The vars as the prompt shows them: diagnostics as a digest, the rest as they are.
-
-    Args:
-        digest_chars: the digests' length; None for the inputs' own.
-    """
-    shown = dict(vars)
-    for item in agent.inputs:
-        value = vars.get(item.name)
-        if item.digest_chars and isinstance(value, Mapping):
-            shown[item.name] = digest(value, digest_chars or item.digest_chars)
-    return shown
-
-
-class DemoBank:
-    """The demos of one agent, rendered and indexed once."""
-
-    def __init__(self, agent: Agent, settings: DemoSettings, demos: Sequence[Demo], render: Render) -> None:
-        self._settings = settings
-        self._texts = [shown_case(agent, demo.vars, render) for demo in demos]
-        self._answers = [json.dumps(demo.output, ensure_ascii=False) for demo in demos]
-        self._families = [demo.family for demo in demos]
-        keys = [search_key(agent, demo.vars, render) if demo.key is None else demo.key for demo in demos]
-        self._index = Bm25(keys) if settings.select != "static" else None
-        is_likely = settings.select == "likely"
-        self._classifier = WordClassifier(keys, self._answers, self._families) if is_likely else None
-
-    def limited(self, k: int) -> "DemoBank":
-        """The same bank, of which `k` demos are shown; the indexes are shared."""
-        other = copy(self)
-        other._settings = replace(self._settings, k=k)
-        return other
-
-    def family_of(self, case: str) -> str:
-        """The family of the demo that shows this very case; empty when none does."""
-        return self._families[self._texts.index(case)] if case in self._texts else ""
-
-    def choose(self, key: str, family: str = "") -> tuple[tuple[str, str], ...]:
-        """(shown case, answer) of the demos chosen by a case's search key, the most similar last; none of `family`."""
-        allowed = [i for i, own in enumerate(self._families) if not family or own != family]
-        if self._classifier is not None:
-            answers = [item.answer for item in self._classifier.likely(key, family)]
-            best = next((answer for answer in answers if any(self._answers[i] == answer for i in allowed)), "")
-            allowed = [i for i in allowed if self._answers[i] == best]
-        if self._index is not None:
-            scores = self._index.scores(key)
-            allowed = sorted(allowed, key=lambda i: (-scores[i], i))[: self._settings.k][::-1]
-        return tuple((self._texts[i], self._answers[i]) for i in allowed[: self._settings.k])
-
-
-def _call_config(agent: Agent) -> dict[str, JsonValue]:
-    schema: JsonValue = dict(agent.output)
-    name = agent.name.lower()
-    constraint: JsonValue = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
-    return {**agent.sampling, "response_format": constraint}
 
 
 def _sections(body: str) -> tuple[Section, ...]:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from evolve.core.formats.yaml12 import key_text
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Suite, Test
-from evolve.core.suites.named_parts import names_prompt, names_provider
+from evolve.core.suites.references import names_prompt, names_provider
 
 TransformVars: TypeAlias = Callable[[str, Mapping[str, JsonValue]], Mapping[str, JsonValue]]
 

@@ -19,8 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.core.model.role_checks import TaskLine
-from evolve.core.model.role_results import task_from_json
+from evolve.core.model.role_checks import TaskLine, task_from_json
 from evolve.infra.engine import scratch
 from evolve.infra.hosts.connections import ADDRESS, Connections
 

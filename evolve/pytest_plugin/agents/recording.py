@@ -9,8 +9,9 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
+from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
 from evolve.core.formats.json_text import json_or
-from evolve.core.model.agents import Agent, DemoBank, render_agent
+from evolve.core.model.agents import Agent
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.json_value import JsonValue

@@ -94,7 +94,7 @@ class RoleRuns:
         """Hands the check's result to whoever writes the report."""
         report: Any = yield
         if isinstance(item, RoleItem) and report.when == "teardown" and item.result is not None:
-            from evolve.core.model.role_results import to_json
+            from evolve.core.model.role_checks import to_json
 
             setattr(report, _ATTRIBUTE, to_json(item.result))
         return report  # type: ignore[no-any-return]
@@ -103,7 +103,7 @@ class RoleRuns:
         """Collects the results."""
         given = getattr(report, _ATTRIBUTE, None)
         if given is not None:
-            from evolve.core.model.role_results import from_json
+            from evolve.core.model.role_checks import from_json
 
             self._results.append(from_json(given))
 

@@ -10,7 +10,8 @@ import pytest
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.infra.image.base_recipe import DEFAULT_RELEASE
-from evolve.pytest_plugin.roles.session import RoleSession, Subject, is_required
+from evolve.pytest_plugin.roles.session import RoleSession, is_required
+from evolve.pytest_plugin.roles.subject import Subject
 
 
 class CheckFailed(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest's types hide it

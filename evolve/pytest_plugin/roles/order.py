@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evolve.pytest_plugin.roles.nodes import RoleItem
-from evolve.pytest_plugin.roles.session import Subject
+from evolve.pytest_plugin.roles.subject import Subject
 
 
 def heaviest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:

@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evolve.core.model.errors import EnvironmentFault, InputError
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
+from evolve.pytest_plugin.roles.subject import Subject
 
 if TYPE_CHECKING:
     from evolve.infra.engine.docker_engine import DockerEngine
     from evolve.infra.verification.plays import Player
     from evolve.infra.verification.verification import Options, Verification
     from evolve.pytest_plugin.roles.unchanged import UnchangedRoles
-
-
-class Subject(NamedTuple):
-    """A role on a release."""
-
-    role_dir: Path
-    release: str
 
 
 class Missing(NamedTuple):

@@ -13,7 +13,7 @@ from evolve.store.verified_roles import VerifiedRoles, harness_hash, role_hash
 if TYPE_CHECKING:
     from evolve.infra.engine.docker_engine import DockerEngine
     from evolve.infra.verification.verification import Options
-    from evolve.pytest_plugin.roles.session import Subject
+    from evolve.pytest_plugin.roles.subject import Subject
 
 _NAME: Final = re.compile(rb"[A-Za-z]\w{2,}")
 _OF_THIS_RUN: Final = re.compile(r"EVOLVE_(INSTANCE|RELEASE)|(MOLECULE|PYTEST)_.*|(OLD)?PWD|SHLVL|TERM")

@@ -37,7 +37,7 @@ def _unknown(tree: Tree) -> Iterator[Hit]:
                         patterns.append(re.compile(_pattern(name), re.IGNORECASE))
     strangers = {home: _has_strangers(tree, home) for home in tree.homes}
     for task in tree.tasks:
-        if strangers[task.home]:
+        if any(is_open and home is task.home for home, is_open in strangers.items()):
             continue
         for node in task.notified:
             name = task.home.literals.resolved(node.text, task)

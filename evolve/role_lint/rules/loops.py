@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.role_lint.homes import Home
+from evolve.role_lint.includes import find_included
 from evolve.role_lint.nodes import Node
-from evolve.role_lint.reach import find_included
 from evolve.role_lint.rule import Hit, Rule, in_homes
 from evolve.role_lint.tasks import Task
 

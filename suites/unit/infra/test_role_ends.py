@@ -9,7 +9,8 @@ from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.infra.verification.plays import Player
 from evolve.infra.verification.verification import Options
 from evolve.pytest_plugin.roles.report import write_report
-from evolve.pytest_plugin.roles.session import RoleSession, Subject
+from evolve.pytest_plugin.roles.session import RoleSession
+from evolve.pytest_plugin.roles.subject import Subject
 from evolve.report.suites.console import Paint
 from fixtures.silent_engine import on_no_host
 

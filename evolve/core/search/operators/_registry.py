@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TypeAlias
 
 from evolve.core.model.json_value import JsonValue
@@ -116,8 +117,6 @@ def reflecting_operator(name: str, ask: Ask, *, prior: tuple[float, float] = (1.
 @cache
 def known_operators() -> tuple[Operator, ...]:
     """All operators, by name."""
-    import evolve.core.search.operators as package
-
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"{__package__}.{module.name}")
     return tuple(_operators[name] for name in sorted(_operators))

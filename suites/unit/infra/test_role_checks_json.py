@@ -5,8 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine
-from evolve.core.model.role_results import from_json, to_json
+from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine, from_json, to_json
 
 TEXT = st.text(max_size=20)
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)

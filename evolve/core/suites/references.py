@@ -1,0 +1,188 @@
+"""References in a suite that lead nowhere, found while it is loaded: to prompts, providers, variables; bad templates.
+
+Of variables only plain references are judged (`{{ name }}`, `{{ name | filter }}`, `{{ name.part }}`), and only in
+templates without `{% %}` blocks: what a block defines or guards is known when it is rendered, and the templates are
+strict then.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from evolve.core.assertions import find_type
+from evolve.core.model.errors import Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Assertion, AssertSet, Place, Prompt, ProviderSpec, Requirement, Test
+from evolve.core.templating.templates import syntax_problem
+from evolve.core.text.did_you_mean import did_you_mean
+
+_HINT = "templates are Nunjucks'; {% raw %}...{% endraw %} keeps braces as text"
+ALWAYS_DEFINED = frozenset(("env", "_conversation", "__evalId", "__evalStepId", "__repeatIndex", "loop", "range"))
+_REFERENCE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*(?:-?\}\}|[.|\[](?:(?!default|\}\}).)*\}\})", re.DOTALL)
+_LITERALS = frozenset(("true", "false", "none", "null", "True", "False", "None"))
+_GRADED = re.compile(r"rubric|g-eval|factuality|closedqa|relevance|context|select-best|similar")
+_NO_NAMES: frozenset[str] = frozenset()
+
+
+def names_prompt(ref: str, prompt: Prompt) -> bool:
+    """Whether a reference means a prompt: its label or id, `start*`, or the group before a colon."""
+    return any(name is not None and _names(ref, name) for name in (prompt.label, prompt.id))
+
+
+def names_provider(ref: str, provider: ProviderSpec) -> bool:
+    """Whether a reference means a provider, by its label or id likewise."""
+    return any(name is not None and _names(ref, name) for name in (provider.label, provider.id))
+
+
+def _names(ref: str, name: str) -> bool:
+    return name == ref or (ref.endswith("*") and name.startswith(ref[:-1])) or name.startswith(f"{ref}:")
+
+
+def unknown_names(
+    prompts: Sequence[Prompt], providers: Sequence[ProviderSpec], tests: Iterable[Test]
+) -> Iterator[Problem]:
+    """A problem for each reference that means no prompt or no provider."""
+    prompt_names = [name for prompt in prompts for name in (prompt.label, prompt.id) if name]
+    provider_names = [name for provider in providers for name in (provider.label, provider.id) if name]
+    for place, ref in _prompt_references(providers, tests):
+        if not any(names_prompt(ref, prompt) for prompt in prompts):
+            yield _unknown_name("prompt", ref, prompt_names, place)
+    for test in tests:
+        for ref in test.providers or ():
+            if not any(names_provider(ref, provider) for provider in providers):
+                yield _unknown_name("provider", ref, provider_names, _inside(test.place, "providers"))
+
+
+def _prompt_references(providers: Sequence[ProviderSpec], tests: Iterable[Test]) -> Iterator[tuple[Place | None, str]]:
+    for provider in providers:
+        for ref in provider.prompts or ():
+            yield _inside(provider.place, "prompts"), ref
+    for test in tests:
+        for ref in test.prompts or ():
+            yield _inside(test.place, "prompts"), ref
+
+
+def _inside(place: Place | None, key: str) -> Place | None:
+    return Place(place.file, (*place.path, key), place.locate) if place else None
+
+
+def _unknown_name(kind: str, ref: str, known: Sequence[str], place: Place | None) -> Problem:
+    hint = did_you_mean(ref, known) or f"there are {', '.join(repr(name[:40]) for name in known[:8])}"
+    return Problem(f"there is no {kind} {ref!r}", place.location() if place else None, hint)
+
+
+def template_problems(
+    prompts: Sequence[Prompt], tests: Iterable[Test], place_of_prompt: Mapping[int, Place]
+) -> Iterator[Problem]:
+    """A problem for each prompt and each assertion's value that is no well-formed template."""
+    for index, prompt in enumerate(prompts):
+        message = None if prompt.function else syntax_problem(prompt.raw, is_prompt=True)
+        if message:
+            yield _template_problem(message, place_of_prompt.get(index))
+    seen: set[str] = set()
+    for test in tests:
+        for assertion in _assertions(test.requirements):
+            for text in _templates_of(assertion):
+                message = None if text in seen else syntax_problem(text)
+                seen.add(text)
+                if message:
+                    yield _template_problem(f"{assertion.type}: {message}", assertion.place)
+
+
+def _template_problem(message: str, place: Place | None) -> Problem:
+    return Problem(message, place.location() if place else None, _HINT)
+
+
+def _assertions(requirements: Iterable[Requirement]) -> Iterator[Assertion]:
+    for requirement in requirements:
+        if isinstance(requirement, AssertSet):
+            yield from requirement.assertions
+        else:
+            yield requirement
+
+
+def _templates_of(assertion: Assertion) -> Iterator[str]:
+    kind = find_type(assertion.type)
+    if kind is None or kind.raw_value:
+        return
+    value: JsonValue = assertion.value
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and "{" in text and not text.startswith("file://"):
+            yield text
+
+
+@lru_cache(maxsize=4096)
+def needed_names(template: str) -> frozenset[str]:
+    """The variables that a template surely needs; none when it holds blocks."""
+    if "{{" not in template or "{%" in template or "{#" in template:
+        return frozenset()
+    return frozenset(_REFERENCE.findall(template)) - ALWAYS_DEFINED - _LITERALS
+
+
+def undefined_problems(
+    prompts: Sequence[Prompt], tests: Iterable[Test], place_of_prompt: Mapping[int, Place]
+) -> Iterator[Problem]:
+    """A problem for each variable that a prompt or an assertion needs and its test does not give."""
+    listed = list(tests)
+    needs = [frozenset() if prompt.function else needed_names(prompt.raw) for prompt in prompts]
+    stored = frozenset(test.options.store_output_as for test in listed if test.options.store_output_as)
+    given_somewhere = stored.union(name for test in listed for name in test.vars)
+    lost = [need - given_somewhere for need in needs] if not any(test.options.transform_vars for test in listed) else []
+    reported = frozenset(name for names in lost for name in names)
+    for index, names in enumerate(lost):
+        for name in sorted(names):
+            place = place_of_prompt.get(index)
+            yield _undefined_variable(f"no test gives the variable {name!r}", name, given_somewhere, place)
+    for test in listed:
+        yield from _problems_of(test, prompts, needs, reported, stored)
+
+
+def _problems_of(
+    test: Test,
+    prompts: Sequence[Prompt],
+    needs: Sequence[frozenset[str]],
+    reported: frozenset[str],
+    stored: frozenset[str],
+) -> Iterator[Problem]:
+    if test.options.transform_vars:
+        return
+    names = test.vars.keys() | stored if stored else test.vars.keys()
+    if not test.has_provider_output:
+        wanted = _needs_of(test, prompts, needs) - reported
+        reported |= wanted
+        for name in sorted(wanted - names):
+            yield _undefined_variable(
+                f"the prompt needs the variable {name!r}, this test does not give it", name, names, test.place
+            )
+    for assertion in _assertions(test.requirements):
+        for name in sorted(_needs_of_assertion(assertion) - names - reported):
+            message = f"the assertion needs the variable {name!r}, its test does not give it"
+            yield _undefined_variable(message, name, names, assertion.place)
+
+
+def _needs_of(test: Test, prompts: Sequence[Prompt], needs: Sequence[frozenset[str]]) -> frozenset[str]:
+    own = needed_names(test.options.prefix) | needed_names(test.options.suffix)
+    if test.prompts is None:
+        return own.union(*needs)
+    chosen = [
+        need
+        for need, prompt in zip(needs, prompts, strict=True)
+        if any(names_prompt(ref, prompt) for ref in test.prompts or ())
+    ]
+    return own.union(*chosen)
+
+
+def _needs_of_assertion(assertion: Assertion) -> frozenset[str]:
+    value = assertion.value
+    texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    if not any(isinstance(text, str) and "{{" in text for text in texts):
+        return _NO_NAMES
+    kind = find_type(assertion.type)
+    if kind is None or kind.raw_value or _GRADED.search(assertion.type):
+        return _NO_NAMES
+    return _NO_NAMES.union(*(needed_names(text) for text in texts if isinstance(text, str)))
+
+
+def _undefined_variable(message: str, name: str, known: Iterable[str], place: Place | None) -> Problem:
+    hint = did_you_mean(name, known) or "or give --undefined empty"
+    return Problem(message, place.location() if place else None, hint)
