@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 
 TARGET_S = 2.0
-SAMPLES = Path(__file__).parents[1] / "suites/unit/infra/lint/samples"
+SAMPLES = Path(__file__).parents[1] / "suites/unit/role_lint/samples"
 CONTROL = "control"
 _TASKS_OF_A_ROLE = 12
 """Samples in each role: about 40 tasks."""

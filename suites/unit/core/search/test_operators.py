@@ -162,7 +162,7 @@ def test_a_rewrite_replaces_the_longest_section():
 @pytest.fixture(scope="module")
 def reports() -> list[Task]:
     """Some of the reflection suite's cases: real diagnostics, of several splits."""
-    suite = Path(__file__).parents[1] / "agents/reflection.yaml"
+    suite = Path(__file__).parents[3] / "agents/reflection.yaml"
     agent = load_agent(find_agent("REFLECTION_AGENT_PLAIN"))
     loaded = load(str(suite), Settings(env={}))
     return suite_tasks(loaded.evaluations, agent.output, str(suite))[::6]

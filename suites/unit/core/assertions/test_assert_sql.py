@@ -8,7 +8,7 @@ import yaml
 
 from fixtures.checks import judge
 
-RECORDED = Path(__file__).parents[2] / "fixtures" / "sql_statements.yaml"
+RECORDED = Path(__file__).parents[4] / "fixtures" / "sql_statements.yaml"
 
 
 def recorded() -> Any:

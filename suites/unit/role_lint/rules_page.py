@@ -8,7 +8,7 @@ from lint_samples import SAMPLES
 
 from evolve.role_lint import Rule, all_rules
 
-PAGE = Path(__file__).parents[4] / "docs/lint-roles.md"
+PAGE = Path(__file__).parents[3] / "docs/lint-roles.md"
 BEGIN, END = "<!-- the rules: written by rules_page.py -->", "<!-- end of the rules -->"
 SHOWN = 2
 """Tasks of a sample that the page shows; the tests hold more."""

@@ -20,7 +20,7 @@ from evolve.core.templating.templates import Templates
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts
 
-CONFORMANCE = Path(__file__).parents[2] / "fixtures" / "conformance"
+CONFORMANCE = Path(__file__).parents[4] / "fixtures" / "conformance"
 GRADED = frozenset(
     [
         "llm-rubric",

@@ -9,7 +9,7 @@ import yaml
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.templates import Templates
 
-TABLES = Path(__file__).parents[2] / "fixtures" / "templates"
+TABLES = Path(__file__).parents[4] / "fixtures" / "templates"
 NUNJUCKS = yaml.safe_load((TABLES / "nunjucks.yaml").read_text())
 PROMPTS = yaml.safe_load((TABLES / "prompts.yaml").read_text())
 EMPTY = Templates("empty", NUNJUCKS["env"])

@@ -16,7 +16,7 @@ from evolve.core.suites.suite_format import ASSERTION_KEYS, suite_schema
 from evolve.core.text.did_you_mean import closest, did_you_mean
 from evolve.store.suites import load_suite
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 BAD = ROOT / "fixtures" / "suites" / "bad"
 GOOD = ROOT / "fixtures" / "suites" / "good"
 

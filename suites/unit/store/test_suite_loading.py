@@ -14,7 +14,7 @@ from evolve.store.files import LocalFiles, find_root
 from evolve.store.scripts import LocalScripts
 from evolve.store.suites import load_suite
 
-GOOD = Path(__file__).parents[2] / "fixtures" / "suites" / "good"
+GOOD = Path(__file__).parents[3] / "fixtures" / "suites" / "good"
 
 
 @pytest.fixture

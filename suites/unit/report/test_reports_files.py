@@ -179,7 +179,7 @@ def test_csv_has_a_row_per_test_and_columns_per_prompt(tmp_path):
 
 
 def junit_schema() -> etree.XMLSchema:
-    return etree.XMLSchema(etree.parse(Path(__file__).parents[2] / "fixtures" / "junit.xsd"))
+    return etree.XMLSchema(etree.parse(Path(__file__).parents[3] / "fixtures" / "junit.xsd"))
 
 
 def test_junit_is_valid_and_carries_score_and_reason(tmp_path):

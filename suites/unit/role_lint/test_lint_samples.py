@@ -57,4 +57,4 @@ def test_every_rule_says_what_why_and_how_to_mend():
 
 def test_the_page_of_the_rules_is_of_today():
     text = PAGE.read_text(encoding="utf-8")
-    assert page(text) == text, "run `python suites/unit/infra/lint/rules_page.py`"
+    assert page(text) == text, "run `python suites/unit/role_lint/rules_page.py`"

@@ -14,7 +14,7 @@ from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import InputError
 from evolve.store.suites import load_suite
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 OUTPUT = {
     "type": "object",
     "properties": {"action": {"enum": ["restart", "free_disk", "escalate"]}},
