@@ -28,7 +28,7 @@ from evolve.core.model.errors import ExitCode
 from evolve.providers import ProviderSettings
 from evolve.report.evolution.adaptation_lines import at_limit, status_lines, status_values, taken_lines, taken_values
 from evolve.report.evolution.lines import summary_lines
-from evolve.report.suites.console import say
+from evolve.report.terminal import say
 from evolve.store.adaptation_files import AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agents import find_agent

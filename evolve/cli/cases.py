@@ -16,7 +16,7 @@ from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.errors import EnvironmentFault, EvolveError, ExitCode, InputError, Location, Problem
 from evolve.providers import ProviderSettings
-from evolve.report.suites.console import say
+from evolve.report.terminal import say
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.case_files import CaseFolder, StoredCase, load_cases, yaml_files
 from evolve.store.case_writer import redactor_for

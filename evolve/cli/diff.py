@@ -11,7 +11,7 @@ from evolve.core.model.errors import ExitCode, InputError, Problem
 from evolve.core.model.evolution_events import CandidateProposed, EvolutionFinished, EvolutionStarted, GateStarted
 from evolve.core.text.visible import visible
 from evolve.providers import ProviderSettings
-from evolve.report.suites.console import Paint, say
+from evolve.report.terminal import Paint, say
 from evolve.store.archive import Archive
 
 _COLOURS = {"+": "green", "-": "red", "@": "dim"}

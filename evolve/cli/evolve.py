@@ -35,7 +35,7 @@ from evolve.evolution.settle_cases import settle_cases
 from evolve.evolution.setup import Prepared, prepare
 from evolve.report.evolution.console import EvolutionConsole
 from evolve.report.evolution.lines import summary_lines
-from evolve.report.suites.console import command_line, say
+from evolve.report.terminal import command_line, say
 from evolve.store.agent_files import write_agent
 from evolve.store.archive import Archive, Recorder
 from evolve.store.gate_log import AgentGates, GateLog

@@ -19,7 +19,7 @@ from evolve.evolution.promotion import (
     winner_of,
 )
 from evolve.providers import ProviderSettings
-from evolve.report.suites.console import say
+from evolve.report.terminal import say
 from evolve.store.archive import Archive
 from evolve.store.case_writer import is_ci
 

@@ -11,7 +11,7 @@ from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
 from evolve.providers import ProviderSettings
 from evolve.report.evolution.lines import summary_lines
-from evolve.report.suites.console import say
+from evolve.report.terminal import say
 from evolve.store.archive import Archive
 
 

@@ -13,7 +13,7 @@ from evolve.core.model.agents import Agent, parse_agent
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
 from evolve.evolution.promotion import text_in
 from evolve.providers import ProviderSettings
-from evolve.report.suites.console import say
+from evolve.report.terminal import say
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.archive import Archive, Promotion
 from evolve.store.case_files import CaseFolder, load_case

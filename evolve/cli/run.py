@@ -24,7 +24,8 @@ from evolve.core.suites.selection import Selection, parse_metadata
 from evolve.core.suites.units import units
 from evolve.evaluation.runner import in_order, run_suites
 from evolve.evaluation.setup import LoadedSuite, Settings, evidence_of, load_all, load_as_one, open_answers, runner_for
-from evolve.report.suites.console import Paint, Progress, command_line, open_progress, say, summary
+from evolve.report.suites.console import Progress, open_progress, summary
+from evolve.report.terminal import Paint, command_line, say
 from evolve.store.last_failed import LastFailed
 
 if TYPE_CHECKING:

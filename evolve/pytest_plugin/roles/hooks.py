@@ -128,7 +128,7 @@ class RoleRuns:
 
     def _report(self, terminalreporter: pytest.TerminalReporter) -> None:
         from evolve.pytest_plugin.roles.report import write_report
-        from evolve.report.suites.console import Paint
+        from evolve.report.terminal import Paint
 
         folder = Path(self._config.invocation_params.dir, self._config.getoption("--infra-report") or "reports/roles")
         terminalreporter.section("roles")

@@ -13,7 +13,7 @@ from evolve.report.roles.console import verification_lines
 from evolve.report.roles.html import write_roles_html
 from evolve.report.roles.junit import write_roles_junit
 from evolve.report.roles.matrix import Verification
-from evolve.report.suites.console import Paint
+from evolve.report.terminal import Paint
 
 
 def write_report(

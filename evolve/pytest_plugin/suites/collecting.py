@@ -21,7 +21,8 @@ from evolve.core.text.visible import visible
 from evolve.evaluation.setup import LoadedSuite, evidence_of, load
 from evolve.pytest_plugin.suites.ahead import Wanted
 from evolve.pytest_plugin.suites.session import SuiteSession
-from evolve.report.suites.text import cut, failure_text
+from evolve.report.short_text import cut
+from evolve.report.suites.text import failure_text
 
 _LOOKS_LIKE_A_SUITE = re.compile(
     r"""^\{?\s*["']?(?:prompts|providers|targets|tests|scenarios|defaultTest)["']?\s*:""", re.M

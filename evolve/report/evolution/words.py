@@ -7,7 +7,7 @@ from evolve.core.evolution.candidate import Candidate, cell_passed, compare
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.gate import GateDecision
 from evolve.report.evolution.numbers import count, points, share
-from evolve.report.suites.text import cut, shown
+from evolve.report.short_text import cut, shown
 
 
 class Verdict(NamedTuple):

@@ -17,8 +17,8 @@ from evolve.report.roles.matrix import (
     unchecked,
     without_frames,
 )
-from evolve.report.suites.console import Paint
-from evolve.report.suites.text import cut
+from evolve.report.short_text import cut
+from evolve.report.terminal import Paint
 
 SHOWN_TASKS = 20
 """Tasks that a failure names; the report has them all."""

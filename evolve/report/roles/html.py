@@ -23,9 +23,9 @@ from evolve.report.roles.matrix import (
     unchecked,
     without_frames,
 )
+from evolve.report.short_text import cut
 from evolve.report.suites.html import asset, duration, policy
 from evolve.report.suites.html_rows import shown_path
-from evolve.report.suites.text import cut
 from evolve.system.atomic_files import output_file
 
 REASON_LIMIT = 600

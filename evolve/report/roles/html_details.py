@@ -7,8 +7,8 @@ from urllib.parse import quote
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine
 from evolve.core.text.visible import visible
 from evolve.report.roles.matrix import NOT_RUN, Row, by_interest
+from evolve.report.short_text import cut
 from evolve.report.suites.html_rows import shown_path
-from evolve.report.suites.text import cut
 
 SHOWN_TASKS = 300
 """Tasks of one check; those that failed or changed something come first, the rest is counted."""

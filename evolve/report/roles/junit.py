@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.report.roles.matrix import Row, Verification, by_interest, first_line, rows
-from evolve.report.suites.text import cut
+from evolve.report.short_text import cut
 from evolve.system.atomic_files import output_file
 
 EVIDENCE_LIMIT = 20_000

@@ -1,8 +1,6 @@
 """A run on the console: progress while it lasts (stderr), and the summary at its end (stdout)."""
 
 import os
-import shlex
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TextIO
@@ -14,7 +12,9 @@ from evolve.core.javascript.values import number_text
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
 from evolve.core.text.visible import visible
-from evolve.report.suites.text import cut, failure_text
+from evolve.report.short_text import cut
+from evolve.report.suites.text import failure_text
+from evolve.report.terminal import Paint
 
 SHOWN_IN_FULL = 10
 """Failures with prompt and output; the further ones have a line each."""
@@ -153,19 +153,6 @@ def open_progress(stream: TextIO, env: Mapping[str, str], *, quiet: bool) -> Pro
     return LiveProgress(stream) if is_live else PlainProgress(stream)
 
 
-class Paint:
-    """Colour for words that say the same without it."""
-
-    def __init__(self, stream: TextIO, env: Mapping[str, str]) -> None:
-        self._on = bool(env.get("FORCE_COLOR")) or (stream.isatty() and env.get("TERM") != "dumb")
-        self._on = self._on and not env.get("NO_COLOR")
-
-    def __call__(self, text: str, colour: str) -> str:
-        """The text in red, green, yellow, bold or dim; as it is where colour is off."""
-        codes = {"red": 31, "green": 32, "yellow": 33, "bold": 1, "dim": 2}
-        return f"\x1b[{codes[colour]}m{text}\x1b[0m" if self._on else text
-
-
 def summary(
     run: RunFinished, outcomes: Sequence[SuiteOutcome], paint: Paint, *, again: str = "", brief: bool = False
 ) -> Iterator[str]:
@@ -263,16 +250,3 @@ def _usage(run: RunFinished) -> Iterator[str]:
         parts.append(f"cost ${cost:.4f}")
     if len(parts) > 1 or cached:
         yield "; ".join(parts)
-
-
-def command_line(program: str, words: Iterable[str]) -> str:
-    """A command that can be pasted into a shell."""
-    return " ".join((program, *map(shlex.quote, words)))
-
-
-def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
-    """Prints lines; what the terminal cannot show is escaped."""
-    target = stream or sys.stdout
-    encoding = target.encoding or "utf-8"
-    text = "".join(f"{line}\n" for line in lines)
-    target.write(text.encode(encoding, "backslashreplace").decode(encoding))

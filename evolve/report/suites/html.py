@@ -18,9 +18,9 @@ from evolve import __version__
 from evolve.core.javascript.values import number_text
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
+from evolve.report.short_text import cut
 from evolve.report.suites.html_numbers import Group, Latency, Measure, Numbers, latency, numbers
 from evolve.report.suites.html_rows import report_data, shown_path
-from evolve.report.suites.text import cut
 from evolve.system.atomic_files import output_file
 
 SHOWN_GROUPS = 8

@@ -13,8 +13,9 @@ from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Suite
 from evolve.core.model.verdicts import Verdict
+from evolve.report.short_text import cut, shown
 from evolve.report.suites.html_numbers import metadata_text
-from evolve.report.suites.text import assertion_name, cut, shown
+from evolve.report.suites.text import assertion_name
 
 COLUMNS: Final = (
     *("anchor", "status", "score", "suite", "provider", "prompt_label", "order", "latency_ms", "tokens", "cost"),

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator
 
-from evolve.core.javascript.values import number_text, to_js_string, to_json
+from evolve.core.javascript.values import number_text
 from evolve.core.model.events import CaseResult
-from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion
 from evolve.core.model.verdicts import Verdict, flatten
 from evolve.core.text.visible import visible
+from evolve.report.short_text import cut, shown
 
 PROMPT_LIMIT = 600
 OUTPUT_LIMIT = 1200
@@ -88,16 +88,3 @@ def _section(title: str, text: str, limit: int) -> Iterator[str]:
         return
     yield f"{title}:"
     yield from (f"    {line}" for line in lines)
-
-
-def shown(value: JsonValue) -> str:
-    """A value as people read it: text as it is, structures as JSON."""
-    return to_json(value) if isinstance(value, dict | list) else to_js_string(value)
-
-
-def cut(text: str, limit: int) -> str:
-    """The start and the end of a long text; the middle is counted."""
-    if len(text) <= limit:
-        return text
-    head, tail = limit * 2 // 3, limit // 3
-    return f"{text[:head]}… [{len(text) - head - tail} characters] …{text[-tail:]}"

@@ -9,16 +9,8 @@ from rich.console import Console
 
 from evolve.core.evaluation.outcomes import outcome
 from evolve.core.model.events import CaseFinished, RunStarted
-from evolve.report.suites.console import (
-    LiveProgress,
-    Paint,
-    PlainProgress,
-    Quiet,
-    command_line,
-    open_progress,
-    say,
-    summary,
-)
+from evolve.report.suites.console import LiveProgress, PlainProgress, Quiet, open_progress, summary
+from evolve.report.terminal import Paint, command_line, say
 from fixtures.report_runs import report_run
 
 

@@ -15,11 +15,12 @@ from evolve.core.model.errors import InputError
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.suite import Assertion, AssertSet, Evaluation, Prompt, ProviderSpec, Suite, Test, TestOptions
 from evolve.core.model.verdicts import Verdict
+from evolve.report.short_text import cut
 from evolve.report.suites.csv_rows import write_csv
 from evolve.report.suites.jsonl import write_jsonl
 from evolve.report.suites.junit import write_junit
 from evolve.report.suites.promptfoo_json import write_promptfoo_json
-from evolve.report.suites.text import cut, failure_text
+from evolve.report.suites.text import failure_text
 from evolve.system.atomic_files import output_file
 from fixtures.report_runs import report_run
 

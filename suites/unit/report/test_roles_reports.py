@@ -24,7 +24,7 @@ from evolve.report.roles.matrix import (
     totals,
     unchecked,
 )
-from evolve.report.suites.console import Paint
+from evolve.report.terminal import Paint
 from fixtures.verification_runs import verification
 
 HOSTILE = (

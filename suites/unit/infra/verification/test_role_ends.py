@@ -11,7 +11,7 @@ from evolve.infra.verification.verification import Options
 from evolve.pytest_plugin.roles.report import write_report
 from evolve.pytest_plugin.roles.session import RoleSession
 from evolve.pytest_plugin.roles.subject import Subject
-from evolve.report.suites.console import Paint
+from evolve.report.terminal import Paint
 from fixtures.silent_engine import on_no_host
 
 LEFT = "left behind by web@bookworm: hosts that nobody removes (./bootstrap.sh hosts sweep)"

@@ -1,0 +1,17 @@
+"""Values as short texts: how reports show them, and cut to a size."""
+
+from evolve.core.javascript.values import to_js_string, to_json
+from evolve.core.model.json_value import JsonValue
+
+
+def shown(value: JsonValue) -> str:
+    """A value as people read it: text as it is, structures as JSON."""
+    return to_json(value) if isinstance(value, dict | list) else to_js_string(value)
+
+
+def cut(text: str, limit: int) -> str:
+    """The start and the end of a long text; the middle is counted."""
+    if len(text) <= limit:
+        return text
+    head, tail = limit * 2 // 3, limit // 3
+    return f"{text[:head]}… [{len(text) - head - tail} characters] …{text[-tail:]}"

@@ -1,0 +1,32 @@
+"""What every command that prints for people shares: colour where a terminal shows it, lines, and a command to copy."""
+
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TextIO
+
+
+class Paint:
+    """Colour for words that say the same without it."""
+
+    def __init__(self, stream: TextIO, env: Mapping[str, str]) -> None:
+        self._on = bool(env.get("FORCE_COLOR")) or (stream.isatty() and env.get("TERM") != "dumb")
+        self._on = self._on and not env.get("NO_COLOR")
+
+    def __call__(self, text: str, colour: str) -> str:
+        """The text in red, green, yellow, bold or dim; as it is where colour is off."""
+        codes = {"red": 31, "green": 32, "yellow": 33, "bold": 1, "dim": 2}
+        return f"\x1b[{codes[colour]}m{text}\x1b[0m" if self._on else text
+
+
+def command_line(program: str, words: Iterable[str]) -> str:
+    """A command that can be pasted into a shell."""
+    return " ".join((program, *map(shlex.quote, words)))
+
+
+def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
+    """Prints lines; what the terminal cannot show is escaped."""
+    target = stream or sys.stdout
+    encoding = target.encoding or "utf-8"
+    text = "".join(f"{line}\n" for line in lines)
+    target.write(text.encode(encoding, "backslashreplace").decode(encoding))
