@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS scores (number INTEGER PRIMARY KEY, key BLOB UNIQUE N
 
 
 class SqliteLedger:
-    """The ledger of a machine, shared by all its processes; see `Ledger` in core/ports.py.
+    """The ledger of a machine, shared by all its processes; see `Ledger` in core/model/ports.py.
 
     Raises:
         EnvironmentFault: the folder cannot be written, the file is no database, or of another version.

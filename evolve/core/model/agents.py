@@ -42,7 +42,7 @@ class DemoSettings:
     """Path of the bank, beside the agent file."""
     select: Literal["static", "nearest", "likely"] = "nearest"
     """The first ones; those most like the case; or those most like it among the demos of the answer that the case's
-    words speak for (`core/word_classifier.py`)."""
+    words speak for (`core/retrieval/word_classifier.py`)."""
     k: int = 4
     style: Literal["turns", "text"] = "turns"
     """As chat turns, or as text in the case's own message."""
