@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from evolve.core.model.errors import EvolveError, ExitCode
 from evolve.core.model.suite import ProviderSpec
+from evolve.providers.context import ProviderSettings, cache_dir_of
 from evolve.providers.embedded_models import SHIPPED, engine_version, find_model
-from evolve.providers.surroundings import ProviderSettings, cache_dir_of
 from evolve.system.credentials import safe_url, scrub
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply
 from evolve.system.retry import RetryPolicy

@@ -11,7 +11,7 @@ from evolve.core.model.ports import Files, Provider, Scripts
 from evolve.core.model.suite import ProviderSpec
 from evolve.core.text.did_you_mean import did_you_mean
 from evolve.providers.config import place_of
-from evolve.providers.surroundings import ProviderSettings, Renderer, Surroundings
+from evolve.providers.context import ProviderContext, ProviderSettings, Renderer
 
 __all__ = ["ProviderSettings", "known_providers", "open_provider"]
 
@@ -66,9 +66,9 @@ def open_provider(
         InputError: an unknown id or a wrong config, with all problems of it.
         EnvironmentFault: something it needs is not on this machine.
     """
-    around = Surroundings(base_dir, files, {**env, **spec.env} if spec.env else env, scripts, templates, settings)
+    context = ProviderContext(base_dir, files, {**env, **spec.env} if spec.env else env, scripts, templates, settings)
     module = _module_for(spec)
-    provider: Provider = module.open_provider(spec, around)
+    provider: Provider = module.open_provider(spec, context)
     return provider
 
 

@@ -3,12 +3,12 @@
 from evolve.core.model.answers import Request
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
-from evolve.providers.surroundings import Surroundings
+from evolve.providers.context import ProviderContext
 
 
-def call_options(spec: ProviderSpec, around: Surroundings, config: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def call_options(spec: ProviderSpec, context: ProviderContext, config: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """The second argument of `call_api`: the provider's id, label and config."""
-    options: dict[str, JsonValue] = {"id": spec.id, "config": {"basePath": around.base_dir, **config}}
+    options: dict[str, JsonValue] = {"id": spec.id, "config": {"basePath": context.base_dir, **config}}
     if spec.label:
         options["label"] = spec.label
     return options

@@ -8,7 +8,7 @@ from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
 from evolve.core.text.did_you_mean import did_you_mean
-from evolve.providers.surroundings import Surroundings
+from evolve.providers.context import ProviderContext
 
 COMMON_KEYS = frozenset({"basePath", "maxRetries", "timeoutMs"})
 """Keys that every provider takes: `timeoutMs` bounds one whole answer, retries included."""
@@ -16,7 +16,7 @@ COMMON_KEYS = frozenset({"basePath", "maxRetries", "timeoutMs"})
 
 def check_keys(
     spec: ProviderSpec,
-    around: Surroundings,
+    context: ProviderContext,
     known: Collection[str],
     refused: Mapping[str, str] | None = None,
     *,
@@ -33,7 +33,7 @@ def check_keys(
         for key in spec.config
         if key in refused and spec.config[key] not in (None, False)
     ]
-    if around.settings.unknown_keys == "error":
+    if context.settings.unknown_keys == "error":
         problems += [
             Problem(
                 f"provider {spec.id!r}: unknown config key {key!r}",
@@ -60,14 +60,14 @@ def wrong(spec: ProviderSpec, key: str, expected: str) -> InputError:
     return InputError(Problem(message, place_of(spec, key)))
 
 
-def text_of(spec: ProviderSpec, key: str, around: Surroundings) -> str | None:
+def text_of(spec: ProviderSpec, key: str, context: ProviderContext) -> str | None:
     """A string of the config with `{{ env.NAME }}` filled in; None when it is absent or empty."""
     value = spec.config.get(key)
     if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise wrong(spec, key, "text")
-    return render_text(value, {}, around) or None
+    return render_text(value, {}, context) or None
 
 
 def number_of(spec: ProviderSpec, key: str, least: float = 0.0) -> float | None:
@@ -92,9 +92,9 @@ def texts_of(spec: ProviderSpec, key: str) -> dict[str, str]:
     }
 
 
-def render_text(text: str, variables: Mapping[str, JsonValue], around: Surroundings) -> str:
+def render_text(text: str, variables: Mapping[str, JsonValue], context: ProviderContext) -> str:
     """The text with its templates filled; text without any is returned as it is."""
-    return around.templates.render(text, variables) if "{{" in text or "{%" in text else text
+    return context.templates.render(text, variables) if "{{" in text or "{%" in text else text
 
 
 def has_templates(value: JsonValue) -> bool:
@@ -106,25 +106,25 @@ def has_templates(value: JsonValue) -> bool:
     return isinstance(value, list) and any(has_templates(item) for item in value)
 
 
-def load_references(value: JsonValue, spec: ProviderSpec, around: Surroundings) -> JsonValue:
+def load_references(value: JsonValue, spec: ProviderSpec, context: ProviderContext) -> JsonValue:
     """The value with each `file://x.json|yaml|txt` string replaced by what the file holds."""
     if isinstance(value, str) and value.startswith("file://"):
-        return read_reference(value, spec, around)
+        return read_reference(value, spec, context)
     if isinstance(value, dict):
-        return {key: load_references(item, spec, around) for key, item in value.items()}
+        return {key: load_references(item, spec, context) for key, item in value.items()}
     if isinstance(value, list):
-        return [load_references(item, spec, around) for item in value]
+        return [load_references(item, spec, context) for item in value]
     return value
 
 
-def read_reference(reference: str, spec: ProviderSpec, around: Surroundings) -> JsonValue:
+def read_reference(reference: str, spec: ProviderSpec, context: ProviderContext) -> JsonValue:
     """What a `file://` reference holds: parsed JSON or YAML, or the text of any other file.
 
     Raises:
         InputError: outside the suite's reach, missing, too large, not UTF-8, or not well-formed.
     """
     path = reference.removeprefix("file://")
-    text = around.files.read_text(path)
+    text = context.files.read_text(path)
     if path.endswith(".json"):
         try:
             value: JsonValue = json.loads(text)

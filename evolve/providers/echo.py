@@ -3,7 +3,7 @@
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
-from evolve.providers.surroundings import Surroundings
+from evolve.providers.context import ProviderContext
 
 
 class Echo:
@@ -24,6 +24,6 @@ class Echo:
         """Nothing to free."""
 
 
-def open_provider(spec: ProviderSpec, _: Surroundings) -> Echo:
+def open_provider(spec: ProviderSpec, _: ProviderContext) -> Echo:
     """The echo; it has no settings."""
     return Echo(spec)

@@ -22,7 +22,7 @@ from pathlib import Path
 import evolve
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
-from evolve.providers.surroundings import ProviderSettings
+from evolve.providers.context import ProviderSettings
 from evolve.system.processes import is_alive
 
 _START_TIMEOUT_S = 120.0

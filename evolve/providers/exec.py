@@ -18,7 +18,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.call_context import call_context, call_options
 from evolve.providers.config import number_of, place_of
-from evolve.providers.surroundings import Surroundings
+from evolve.providers.context import ProviderContext
 from evolve.system.credentials import scrub, secret_values
 
 _WORDS = re.compile(r"[^\s\"']+|\"([^\"]*)\"|'([^']*)'")
@@ -33,15 +33,15 @@ _CHUNK_BYTES = 64 * 1024
 class Command:
     """A program that is run once for each prompt."""
 
-    def __init__(self, spec: ProviderSpec, around: Surroundings, words: list[str]) -> None:
+    def __init__(self, spec: ProviderSpec, context: ProviderContext, words: list[str]) -> None:
         self.id = spec.id
         self._words = words
         base = spec.config.get("basePath")
-        self._folder = os.path.join(around.base_dir, base) if isinstance(base, str) else around.base_dir
-        self._env = dict(around.env)
-        self._options = call_options(spec, around, dict(spec.config))
-        self._settings = around.settings
-        self._timeout_s = (number_of(spec, "timeoutMs") or around.settings.deadline_s * 1000) / 1000
+        self._folder = os.path.join(context.base_dir, base) if isinstance(base, str) else context.base_dir
+        self._env = dict(context.env)
+        self._options = call_options(spec, context, dict(spec.config))
+        self._settings = context.settings
+        self._timeout_s = (number_of(spec, "timeoutMs") or context.settings.deadline_s * 1000) / 1000
         self._scripts: list[JsonValue] = []
 
     def identity(self, request: Request) -> JsonValue:
@@ -149,10 +149,10 @@ def _clean(output: bytes) -> str:
     return _COLOURS.sub("", output.decode("utf-8", "replace")).strip()
 
 
-def open_provider(spec: ProviderSpec, around: Surroundings) -> Command:
+def open_provider(spec: ProviderSpec, context: ProviderContext) -> Command:
     """The command that the id names; raises InputError for an empty one."""
     line = spec.id.partition(":")[2]
     words = [match[1] or match[2] or match[0] for match in _WORDS.finditer(line)]
     if not words:
         raise InputError(Problem(f"provider {spec.id!r}: expected exec:COMMAND ARGS...", place_of(spec)))
-    return Command(spec, around, words)
+    return Command(spec, context, words)

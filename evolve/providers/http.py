@@ -19,9 +19,9 @@ from evolve.core.model.suite import ProviderSpec
 from evolve.core.text.secret_names import is_secret_name
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.config import check_keys, has_templates, load_references, number_of, place_of, text_of, texts_of
+from evolve.providers.context import ProviderContext
 from evolve.providers.http_code import Code
 from evolve.providers.http_raw import parse_raw_request
-from evolve.providers.surroundings import Surroundings
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply, check_status
 from evolve.system.retry import RetryPolicy, Transient
 
@@ -59,23 +59,23 @@ _REFUSED = {
 class HttpService:
     """A service that is asked over HTTP in its own words."""
 
-    def __init__(self, spec: ProviderSpec, around: Surroundings, url: str, client: HttpClient) -> None:
+    def __init__(self, spec: ProviderSpec, context: ProviderContext, url: str, client: HttpClient) -> None:
         self.id = spec.id
         self._spec = spec
-        self._around = around
+        self._context = context
         self._client = client
         self._url = url
-        self._method = (text_of(spec, "method", around) or ("GET" if "body" not in spec.config else "POST")).upper()
+        self._method = (text_of(spec, "method", context) or ("GET" if "body" not in spec.config else "POST")).upper()
         self._headers = {name.lower(): value for name, value in texts_of(spec, "headers").items()}
         self._query = texts_of(spec, "queryParams")
-        self._body = _body(load_references(spec.config.get("body"), spec, around), self._headers)
-        raw = load_references(spec.config.get("request"), spec, around)
+        self._body = _body(load_references(spec.config.get("body"), spec, context), self._headers)
+        raw = load_references(spec.config.get("request"), spec, context)
         self._raw = raw if isinstance(raw, str) else None
         self._auth = _auth(spec)
         parser = "transformResponse" if spec.config.get("transformResponse") else "responseParser"
-        self._read = Code.of(spec, parser, ("json", "text", "context"), around)
-        self._write = Code.of(spec, "transformRequest", ("prompt", "vars", "context"), around)
-        self._allows = Code.of(spec, "validateStatus", ("status",), around)
+        self._read = Code.of(spec, parser, ("json", "text", "context"), context)
+        self._write = Code.of(spec, "transformRequest", ("prompt", "vars", "context"), context)
+        self._allows = Code.of(spec, "validateStatus", ("status",), context)
 
     def identity(self, request: Request) -> JsonValue:
         """See `Provider.identity`."""
@@ -132,7 +132,7 @@ class HttpService:
             )
         if isinstance(body, str):
             return self._filled_text(body, variables)
-        filled = self._around.templates.render_value(body, variables) if has_templates(body) else body
+        filled = self._context.templates.render_value(body, variables) if has_templates(body) else body
         return json.dumps(_unpacked(filled), ensure_ascii=False, separators=(",", ":"))
 
     def _filled_text(self, body: str, variables: Mapping[str, JsonValue]) -> str:
@@ -180,7 +180,7 @@ class HttpService:
         return replace(call, url=url, headers=headers, secrets=(secret,) if secret else ())
 
     def _render(self, text: str, variables: Mapping[str, JsonValue]) -> str:
-        return self._around.templates.render(text, variables) if "{" in text else text
+        return self._context.templates.render(text, variables) if "{" in text else text
 
     def _accept(self, call: HttpCall, reply: HttpReply) -> Answer:
         if not (self._allows and _is_true(self._allows(reply.status))):
@@ -267,9 +267,9 @@ def _auth(spec: ProviderSpec) -> dict[str, str]:
     return {key: str(value) for key, value in auth.items()}
 
 
-def open_provider(spec: ProviderSpec, around: Surroundings) -> HttpService:
+def open_provider(spec: ProviderSpec, context: ProviderContext) -> HttpService:
     """The service that the id or `config.url` names; raises InputError for a wrong config."""
-    check_keys(spec, around, _KEYS, _REFUSED)
+    check_keys(spec, context, _KEYS, _REFUSED)
     config_url = spec.config.get("url")
     url = config_url if isinstance(config_url, str) and config_url else spec.id
     if spec.config.get("request") is None:
@@ -280,11 +280,11 @@ def open_provider(spec: ProviderSpec, around: Surroundings) -> HttpService:
         _check_body(spec)
     timeout = number_of(spec, "timeoutMs")
     policy = RetryPolicy.of(
-        around.settings,
+        context.settings,
         deadline_s=None if timeout is None else timeout / 1000,
         max_retries=number_of(spec, "maxRetries"),
     )
-    return HttpService(spec, around, url, HttpClient(policy, around.env))
+    return HttpService(spec, context, url, HttpClient(policy, context.env))
 
 
 def _check_body(spec: ProviderSpec) -> None:

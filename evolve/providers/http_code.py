@@ -12,7 +12,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec, ScriptRef
 from evolve.core.user_code.functions import as_json, is_javascript, is_python, split_reference
 from evolve.providers.config import wrong
-from evolve.providers.surroundings import Surroundings
+from evolve.providers.context import ProviderContext
 
 _FUNCTION = re.compile(r"^(async\s+)?(\(.*?\)\s*=>|\w+\s*=>|function\b)", re.DOTALL)
 
@@ -30,7 +30,7 @@ class Code:
         return self.function(*args)
 
     @staticmethod
-    def of(spec: ProviderSpec, key: str, names: tuple[str, ...], around: Surroundings) -> "Code | None":
+    def of(spec: ProviderSpec, key: str, names: tuple[str, ...], context: ProviderContext) -> "Code | None":
         """The code under a key of the config; None when there is none."""
         value = spec.config.get(key)
         if value is None or value == "":
@@ -40,12 +40,12 @@ class Code:
         if not value.startswith("file://"):
             return Code(_inline(value.strip(), names), "")
         path, function = split_reference(value)
-        source = around.files.read_text(path)
+        source = context.files.read_text(path)
         digest = hashlib.sha256(source.encode()).hexdigest()
         if is_python(path):
-            return Code(_python(around, path, function), digest)
+            return Code(_python(context, path, function), digest)
         if is_javascript(path):
-            return Code(_javascript(around, source, path, function), digest)
+            return Code(_javascript(context, source, path, function), digest)
         raise wrong(spec, key, "a .js or .py file")
 
 
@@ -63,17 +63,17 @@ def _inline(code: str, names: tuple[str, ...]) -> Callable[..., JsonValue]:
     return call
 
 
-def _javascript(around: Surroundings, source: str, path: str, function: str | None) -> Callable[..., JsonValue]:
-    full = around.files.resolve(path)
+def _javascript(context: ProviderContext, source: str, path: str, function: str | None) -> Callable[..., JsonValue]:
+    full = context.files.resolve(path)
 
     def call(*args: JsonValue) -> JsonValue:
-        return plain_value(call_javascript_file(source, function, args, path=full, read=around.files.read_text), path)
+        return plain_value(call_javascript_file(source, function, args, path=full, read=context.files.read_text), path)
 
     return call
 
 
-def _python(around: Surroundings, path: str, function: str | None) -> Callable[..., JsonValue]:
-    found = around.scripts.function(ScriptRef(around.files.resolve(path), function), "get_transform")
+def _python(context: ProviderContext, path: str, function: str | None) -> Callable[..., JsonValue]:
+    found = context.scripts.function(ScriptRef(context.files.resolve(path), function), "get_transform")
 
     def call(*args: JsonValue) -> JsonValue:
         try:

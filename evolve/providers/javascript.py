@@ -14,7 +14,7 @@ from evolve.core.model.suite import ProviderSpec
 from evolve.core.user_code.functions import split_reference
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.call_context import call_context, call_options
-from evolve.providers.surroundings import Surroundings
+from evolve.providers.context import ProviderContext
 
 _WRAPPER = """
 const loaded = require(%s);
@@ -34,14 +34,14 @@ module.exports = function (name, prompt, options, context) {
 class JavaScriptFile:
     """A user's JavaScript that answers prompts."""
 
-    def __init__(self, spec: ProviderSpec, around: Surroundings) -> None:
+    def __init__(self, spec: ProviderSpec, context: ProviderContext) -> None:
         self.id = spec.id
         name, self._function = split_reference(spec.id.removeprefix("javascript:"))
-        self._path = around.files.resolve(name)
-        self._files = around.files
-        self._source = around.files.read_text(name)
-        self._options = call_options(spec, around, dict(spec.config))
-        self._clock = around.settings.clock
+        self._path = context.files.resolve(name)
+        self._files = context.files
+        self._source = context.files.read_text(name)
+        self._options = call_options(spec, context, dict(spec.config))
+        self._clock = context.settings.clock
 
     def identity(self, request: Request) -> JsonValue:
         """See `Provider.identity`."""
@@ -75,6 +75,6 @@ class JavaScriptFile:
         """Nothing to free."""
 
 
-def open_provider(spec: ProviderSpec, around: Surroundings) -> JavaScriptFile:
+def open_provider(spec: ProviderSpec, context: ProviderContext) -> JavaScriptFile:
     """The JavaScript that the id names; raises InputError when the file cannot be read."""
-    return JavaScriptFile(spec, around)
+    return JavaScriptFile(spec, context)

@@ -14,11 +14,11 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import plain_text
 from evolve.providers.config import check_keys, number_of, place_of
+from evolve.providers.context import ProviderContext
 from evolve.providers.embedded import EmbeddedServer
 from evolve.providers.embedded_models import engine_version, find_model
 from evolve.providers.openai import REFUSED, SAMPLING_KEYS, Endpoint, merged, read_answer, reading
 from evolve.providers.openai_requests import BodyBuilder, prepared_config
-from evolve.providers.surroundings import Surroundings
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply
 from evolve.system.retry import RetryPolicy
 
@@ -44,20 +44,20 @@ _DEADLINE_S = 1_800.0
 class LlamaCpp:
     """A model in this machine's embedded server."""
 
-    def __init__(self, spec: ProviderSpec, around: Surroundings, name: str) -> None:
+    def __init__(self, spec: ProviderSpec, context: ProviderContext, name: str) -> None:
         self.id = spec.id
         slots = int(number_of(spec, "n_parallel", 1) or 1)
         self._settings: dict[str, JsonValue] = {"n_ctx": int(number_of(spec, "n_ctx", 64) or 4096), "n_parallel": slots}
         self._is_chat = _mode(spec) == "chat"
-        self._config = prepared_config(spec, around)
+        self._config = prepared_config(spec, context)
         fixed: dict[str, JsonValue] = {"cache_prompt": True}
-        self._builder = BodyBuilder(spec, around, "", _SAMPLERS, fixed)
-        model = find_model(spec, name, around.base_dir, around.settings.cache_dir)
+        self._builder = BodyBuilder(spec, context, "", _SAMPLERS, fixed)
+        model = find_model(spec, name, context.base_dir, context.settings.cache_dir)
         self._identity: JsonValue = {"model": model.content_id, "engine": engine_version(), **self._settings}
         threads = int(number_of(spec, "n_threads", 1) or _cores())
         launch: dict[str, JsonValue] = {**self._settings, "n_threads": threads, "model": str(model.path), "name": name}
-        self._server = EmbeddedServer(launch, self._identity, around.settings)
-        self._client = HttpClient(_patience(spec, around))
+        self._server = EmbeddedServer(launch, self._identity, context.settings)
+        self._client = HttpClient(_patience(spec, context))
         # The server has few slots; what waits here costs it no socket, and no answer its deadline.
         self._width = slots + 1
         self._gate: asyncio.Semaphore | None = None
@@ -119,11 +119,11 @@ class LlamaCpp:
         await self._client.close()
 
 
-def _patience(spec: ProviderSpec, around: Surroundings) -> RetryPolicy:
+def _patience(spec: ProviderSpec, context: ProviderContext) -> RetryPolicy:
     timeout, retries = number_of(spec, "timeoutMs"), number_of(spec, "maxRetries")
     seconds = _DEADLINE_S if timeout is None else timeout / 1000
     return RetryPolicy(
-        around.settings, seconds, seconds, around.settings.max_retries if retries is None else int(retries)
+        context.settings, seconds, seconds, context.settings.max_retries if retries is None else int(retries)
     )
 
 
@@ -152,12 +152,12 @@ def _mode(spec: ProviderSpec) -> str:
     return str(mode)
 
 
-def open_provider(spec: ProviderSpec, around: Surroundings) -> LlamaCpp:
+def open_provider(spec: ProviderSpec, context: ProviderContext) -> LlamaCpp:
     """The embedded model that the id names.
 
     Raises:
         InputError: no such model, or a wrong config.
         EnvironmentFault: engine or model is not installed; says what to type.
     """
-    check_keys(spec, around, _KEYS, REFUSED)
-    return LlamaCpp(spec, around, spec.id.partition(":")[2])
+    check_keys(spec, context, _KEYS, REFUSED)
+    return LlamaCpp(spec, context, spec.id.partition(":")[2])

@@ -15,9 +15,9 @@ from evolve.core.model.ports import Embedding
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import plain_text
 from evolve.providers.config import check_keys, number_of, place_of, render_text, text_of, texts_of
+from evolve.providers.context import ProviderContext
 from evolve.providers.openai_replies import MalformedReply, chat_answer, completion_answer, embedding_of, token_usage
 from evolve.providers.openai_requests import BodyBuilder, prepared_config
-from evolve.providers.surroundings import Surroundings
 from evolve.system.credentials import safe_url
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply, accept_json
 from evolve.system.retry import RetryPolicy, Transient
@@ -117,7 +117,7 @@ class OpenAi:
         self.id = spec.id
         self._is_chat = kind == "chat"
         self._builder = builder
-        self._config = prepared_config(spec, builder.around)
+        self._config = prepared_config(spec, builder.context)
         self._endpoint = endpoint
         self._client = client
 
@@ -240,7 +240,7 @@ def _not_the_protocol(call: HttpCall, reply: HttpReply, exc: MalformedReply) -> 
     )
 
 
-def open_provider(spec: ProviderSpec, around: Surroundings) -> OpenAi | OpenAiEmbedder:
+def open_provider(spec: ProviderSpec, context: ProviderContext) -> OpenAi | OpenAiEmbedder:
     """The provider that an `openai:` id names.
 
     Raises:
@@ -248,15 +248,15 @@ def open_provider(spec: ProviderSpec, around: Surroundings) -> OpenAi | OpenAiEm
         EnvironmentFault: OpenAI itself is meant and there is no API key.
     """
     kind, model = _kind_and_model(spec)
-    check_keys(spec, around, _KEYS, REFUSED, hint="further fields of the request go under `passthrough`")
-    endpoint = _endpoint(spec, around, kind)
+    check_keys(spec, context, _KEYS, REFUSED, hint="further fields of the request go under `passthrough`")
+    endpoint = _endpoint(spec, context, kind)
     policy = RetryPolicy.of(
-        around.settings, deadline_s=_seconds(number_of(spec, "timeoutMs")), max_retries=number_of(spec, "maxRetries")
+        context.settings, deadline_s=_seconds(number_of(spec, "timeoutMs")), max_retries=number_of(spec, "maxRetries")
     )
-    client = HttpClient(policy, around.env)
+    client = HttpClient(policy, context.env)
     if kind == "embedding":
         return OpenAiEmbedder(spec, model, endpoint, client)
-    return OpenAi(spec, kind, BodyBuilder(spec, around, model), endpoint, client)
+    return OpenAi(spec, kind, BodyBuilder(spec, context, model), endpoint, client)
 
 
 def _seconds(milliseconds: float | None) -> float | None:
@@ -275,9 +275,9 @@ def _kind_and_model(spec: ProviderSpec) -> tuple[str, str]:
     return ("completion" if rest in _COMPLETION_MODELS else "chat"), rest
 
 
-def _endpoint(spec: ProviderSpec, around: Surroundings, kind: str) -> Endpoint:
-    base = _base_url(spec, around)
-    key, where = _api_key(spec, around)
+def _endpoint(spec: ProviderSpec, context: ProviderContext, kind: str) -> Endpoint:
+    base = _base_url(spec, context)
+    key, where = _api_key(spec, context)
     required = spec.config.get("apiKeyRequired", base.startswith(_OFFICIAL))
     if required and not key:
         raise EnvironmentFault(
@@ -285,40 +285,40 @@ def _endpoint(spec: ProviderSpec, around: Surroundings, kind: str) -> Endpoint:
             hint=f"set {where}, or apiBaseUrl to a server of your own",
         )
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-    organization = text_of(spec, "organization", around) or around.env.get("OPENAI_ORGANIZATION")
+    organization = text_of(spec, "organization", context) or context.env.get("OPENAI_ORGANIZATION")
     if organization:
         headers["OpenAI-Organization"] = organization
-    headers.update(_rendered_headers(spec, around))
+    headers.update(_rendered_headers(spec, context))
     hints = {401: f"the endpoint does not know the API key; it comes from {where}"} if key else {401: f"set {where}"}
     path, _, query = base.partition("?")
     url = f"{path.rstrip('/')}/{_PATHS[kind]}" + (f"?{query}" if query else "")
     return Endpoint(url, headers, (key,) if key else (), hints)
 
 
-def _rendered_headers(spec: ProviderSpec, around: Surroundings) -> dict[str, str]:
-    return {name: render_text(value, {}, around) for name, value in texts_of(spec, "headers").items()}
+def _rendered_headers(spec: ProviderSpec, context: ProviderContext) -> dict[str, str]:
+    return {name: render_text(value, {}, context) for name, value in texts_of(spec, "headers").items()}
 
 
-def _base_url(spec: ProviderSpec, around: Surroundings) -> str:
-    host = text_of(spec, "apiHost", around)
-    base = f"https://{host}/v1" if host else text_of(spec, "apiBaseUrl", around)
+def _base_url(spec: ProviderSpec, context: ProviderContext) -> str:
+    host = text_of(spec, "apiHost", context)
+    base = f"https://{host}/v1" if host else text_of(spec, "apiBaseUrl", context)
     if not base:
-        env_host = around.env.get("OPENAI_API_HOST")
+        env_host = context.env.get("OPENAI_API_HOST")
         names = ("OPENAI_API_BASE_URL", "OPENAI_BASE_URL")
-        base = around.env.get("EVOLVE_BASE_URL") or (f"https://{env_host}/v1" if env_host else None)
-        base = base or next((around.env[name] for name in names if around.env.get(name)), _OFFICIAL)
+        base = context.env.get("EVOLVE_BASE_URL") or (f"https://{env_host}/v1" if env_host else None)
+        base = base or next((context.env[name] for name in names if context.env.get(name)), _OFFICIAL)
     if not base.startswith(("http://", "https://")):
         message = f"provider {spec.id!r}: apiBaseUrl={base!r}: expected http://HOST:PORT/v1 or https://..."
         raise InputError(Problem(message, place_of(spec, "apiBaseUrl")))
     return base
 
 
-def _api_key(spec: ProviderSpec, around: Surroundings) -> tuple[str | None, str]:
+def _api_key(spec: ProviderSpec, context: ProviderContext) -> tuple[str | None, str]:
     """The key, and where it comes from or should."""
-    if key := text_of(spec, "apiKey", around):
+    if key := text_of(spec, "apiKey", context):
         return key, "apiKey in the suite"
-    name = text_of(spec, "apiKeyEnvar", around)
+    name = text_of(spec, "apiKeyEnvar", context)
     for variable in (name, "EVOLVE_API_KEY", "OPENAI_API_KEY"):
-        if variable and around.env.get(variable):
-            return around.env[variable], f"environment variable {variable}"
+        if variable and context.env.get(variable):
+            return context.env[variable], f"environment variable {variable}"
     return None, f"environment variable {name or 'OPENAI_API_KEY'}"

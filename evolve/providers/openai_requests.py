@@ -9,7 +9,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import chat_messages
 from evolve.providers.config import has_templates, load_references, place_of
-from evolve.providers.surroundings import Surroundings
+from evolve.providers.context import ProviderContext
 
 _ALWAYS = ("seed", "top_p", "presence_penalty", "frequency_penalty", "stop", "logprobs", "top_logprobs")
 _IF_SET = (
@@ -40,7 +40,7 @@ class BodyBuilder:
     """Makes request bodies for one model; what does not depend on the request is made once."""
 
     spec: ProviderSpec
-    around: Surroundings
+    context: ProviderContext
     model: str
     extra: tuple[str, ...] = ()
     """Further config keys that go into the body as they are (llama.cpp's samplers)."""
@@ -90,7 +90,7 @@ class BodyBuilder:
         return body
 
     def _sampling(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        found = {key: self._env_number(name) for key, name in _ENVIRONMENT.items() if self.around.env.get(name)}
+        found = {key: self._env_number(name) for key, name in _ENVIRONMENT.items() if self.context.env.get(name)}
         if _thinks(self.model):
             tokens = config.get("max_completion_tokens", self._env_number("OPENAI_MAX_COMPLETION_TOKENS"))
             return found if tokens is None else {**found, "max_completion_tokens": tokens}
@@ -108,7 +108,7 @@ class BodyBuilder:
         return found
 
     def _env_number(self, name: str) -> JsonValue:
-        text = self.around.env.get(name)
+        text = self.context.env.get(name)
         if not text:
             return None
         try:
@@ -122,16 +122,16 @@ class BodyBuilder:
     ) -> dict[str, JsonValue]:
         for key in _RENDERED:
             if key in config and has_templates(body.get(key)):
-                body[key] = self.around.templates.render_value(body[key], request.vars)
+                body[key] = self.context.templates.render_value(body[key], request.vars)
         return body
 
 
-def prepared_config(spec: ProviderSpec, around: Surroundings) -> dict[str, JsonValue]:
+def prepared_config(spec: ProviderSpec, context: ProviderContext) -> dict[str, JsonValue]:
     """The spec's config with `file://` read in response_format, tools and functions, and their kinds checked."""
     config = dict(spec.config)
     for key in ("response_format", "tools", "functions"):
         if key in config:
-            config[key] = _unwrapped(key, load_references(config[key], spec, around))
+            config[key] = _unwrapped(key, load_references(config[key], spec, context))
     for key, kinds, expected in _KINDS:
         if config.get(key) is not None and not isinstance(config[key], kinds):
             message = f"provider {spec.id!r}: {key}={config[key]!r}: expected {expected}"

@@ -22,27 +22,27 @@ from evolve.core.user_code.functions import as_json, split_reference
 from evolve.providers.answer_fields import answer_from, is_response
 from evolve.providers.call_context import call_context, call_options
 from evolve.providers.config import load_references, number_of
+from evolve.providers.context import ProviderContext
 from evolve.providers.daemon_threads import DaemonThreads
-from evolve.providers.surroundings import Surroundings
 from evolve.system.credentials import scrub, secret_values
 
 
 class PythonFunction:
     """A user's function that answers prompts or makes vectors."""
 
-    def __init__(self, spec: ProviderSpec, around: Surroundings) -> None:
+    def __init__(self, spec: ProviderSpec, context: ProviderContext) -> None:
         self.id = spec.id
         name, function = split_reference(spec.id.removeprefix("python:"))
-        self._path = around.files.resolve(name)
+        self._path = context.files.resolve(name)
         self._function = function
-        self._scripts = around.scripts
-        config = load_references(dict(spec.config), spec, around)
+        self._scripts = context.scripts
+        config = load_references(dict(spec.config), spec, context)
         self._config: dict[str, JsonValue] = config if isinstance(config, dict) else {}
-        self._options = call_options(spec, around, self._config)
-        self._timeout_s = (number_of(spec, "timeout") or around.settings.deadline_s * 1000) / 1000
-        self._clock = around.settings.clock
+        self._options = call_options(spec, context, self._config)
+        self._timeout_s = (number_of(spec, "timeout") or context.settings.deadline_s * 1000) / 1000
+        self._clock = context.settings.clock
         self._threads = DaemonThreads(int(number_of(spec, "workers", 1) or 1), "call_api")
-        self._env = around.env
+        self._env = context.env
         self._digest = ""
         self._check()
 
@@ -129,10 +129,10 @@ class PythonFunction:
         self._threads.close()
 
 
-def open_provider(spec: ProviderSpec, around: Surroundings) -> PythonFunction:
+def open_provider(spec: ProviderSpec, context: ProviderContext) -> PythonFunction:
     """The function that the id names; its module is imported now.
 
     Raises:
         InputError: no such file or function, or the module does not import.
     """
-    return PythonFunction(spec, around)
+    return PythonFunction(spec, context)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.json_value import JsonValue
-from evolve.providers.surroundings import ProviderSettings
+from evolve.providers.context import ProviderSettings
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply
 from evolve.system.retry import RetryPolicy
 

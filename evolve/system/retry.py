@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.providers.surroundings import ProviderSettings
+from evolve.providers.context import ProviderSettings
 
 T = TypeVar("T")
 

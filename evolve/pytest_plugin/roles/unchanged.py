@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evolve.core.model.role_checks import Check, CheckResult
-from evolve.providers.surroundings import cache_dir_of
+from evolve.providers.context import cache_dir_of
 from evolve.store.verified_roles import VerifiedRoles, harness_hash, role_hash
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.model.errors import EnvironmentFault, InputError
-from evolve.providers.surroundings import ProviderSettings
+from evolve.providers.context import ProviderSettings
 from evolve.system.retry import RetryPolicy, Transient, retry_after_s
 
 

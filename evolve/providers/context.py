@@ -1,4 +1,4 @@
-"""What a provider gets of the world: its suite's folder, environment, scripts, templates and settings."""
+"""What a provider gets of the world: the folder of its suite, environment, scripts, templates and settings."""
 
 import asyncio
 import random
@@ -64,7 +64,7 @@ class ProviderSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ProviderContext:
     """Everything a provider may use beside its own spec."""
 
     base_dir: str
