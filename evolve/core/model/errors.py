@@ -3,14 +3,20 @@
 EvolveError
 ├── InputError        the user's mistake: every problem at once, exit 2, no traceback
 ├── EnvironmentFault  an endpoint, an engine or a machine: an error of the run, exit 4, never a score
+│   ├── HttpFault     an endpoint gave no acceptable reply
+│   ├── StoreFault    a file or folder of ours cannot be used
+│   │   └── DiskFull  there is no space for it
+│   ├── DockerFault   no Docker engine answers, or it refuses
+│   └── ProcessFault  a program did not start, took too long or ended in a way it must not
 └── CannotEvaluate    one assertion or template could not be evaluated: its test is an error, its siblings stand
 
 Anything else that escapes is our bug: a traceback and exit 3.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -54,6 +60,17 @@ class Problem:
 class EvolveError(Exception):
     """The root of all errors that Anneal raises on purpose."""
 
+    # Python's own way calls the class again with the finished text, which is not what our classes take.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[EvolveError], args: tuple[Any, ...], fields: Mapping[str, Any]) -> EvolveError:
+    """Return the error that was copied or came from another process, with its data and notes."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
+
 
 class InputError(EvolveError):
     """The user's input is wrong; holds every problem that was found, not only the first."""
@@ -64,11 +81,55 @@ class InputError(EvolveError):
 
 
 class EnvironmentFault(EvolveError):
-    """Something outside failed (endpoint, process, machine); says nothing about a prompt's quality."""
+    """Something outside failed (endpoint, process, machine); says nothing about a prompt's quality.
+
+    Its own class is for causes that no subclass names. Callers look at the class and the fields, never at the text.
+    """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
+        self.message = message
+        """What happened, without the hint."""
         self.hint = hint
+        """What to do next; may be empty."""
         super().__init__(f"{message} ({hint})" if hint else message)
+
+
+class HttpFault(EnvironmentFault):
+    """An endpoint gave no acceptable reply."""
+
+    def __init__(self, message: str, *, call: str, status: int | None = None, hint: str = "") -> None:
+        self.call = call
+        """Method and URL, without credentials; or the name of what was called."""
+        self.status = status
+        """Of the last reply; None where no reply was complete."""
+        super().__init__(message, hint=hint)
+
+
+class StoreFault(EnvironmentFault):
+    """A file or folder that Anneal keeps cannot be used."""
+
+    def __init__(self, message: str, *, path: str, hint: str = "") -> None:
+        self.path = path
+        super().__init__(message, hint=hint)
+
+
+class DiskFull(StoreFault):
+    """There is no space left for a file, or the user's quota is used up."""
+
+
+class DockerFault(EnvironmentFault):
+    """No Docker engine answers, or the one that does refuses what it was asked."""
+
+
+class ProcessFault(EnvironmentFault):
+    """A program did not start, took too long, or ended in a way it must not."""
+
+    def __init__(self, message: str, *, command: str, code: int | None = None, hint: str = "") -> None:
+        self.command = command
+        """The program, or the words that started it."""
+        self.code = code
+        """Its exit code; None where it did not start or did not end."""
+        super().__init__(message, hint=hint)
 
 
 class CannotEvaluate(EvolveError):
