@@ -25,7 +25,6 @@ from evolve.core.adaptation.reflection import Action
 from evolve.core.adaptation.status import RunStatus, Said, Taken
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
-from evolve.providers import ProviderSettings
 from evolve.report.evolution.adaptation_lines import at_limit, status_lines, status_values, taken_lines, taken_values
 from evolve.report.evolution.lines import summary_lines
 from evolve.report.terminal import say
@@ -35,12 +34,13 @@ from evolve.store.agents import find_agent
 from evolve.store.archive import Archive
 from evolve.store.case_files import CaseFolder
 from evolve.store.case_writer import CI_FOLDER, is_ci, redactor_for
+from evolve.system.cache_folder import cache_folder
 
 
 def main(arguments: Sequence[str]) -> int:
     """Adapts; 0 done, also when there was nothing to adapt; 2 wrong input, 4 the environment."""
     options = read_options(arguments)
-    cache_dir = ProviderSettings.from_environment(os.environ).cache_dir
+    cache_dir = cache_folder(os.environ)
     files = AdaptationFiles(cache_dir)
     with closing(AdaptationQueue(files.folder)) as queue:
         if options.status:

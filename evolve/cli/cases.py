@@ -15,11 +15,11 @@ from evolve.core.cases.changes import labelled, pinned, redacted_again, retired,
 from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.errors import EnvironmentFault, EvolveError, ExitCode, InputError, Location, Problem
-from evolve.providers import ProviderSettings
 from evolve.report.terminal import say
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.case_files import CaseFolder, StoredCase, load_cases, yaml_files
 from evolve.store.case_writer import redactor_for
+from evolve.system.cache_folder import cache_folder
 
 FOLDER = "failure_cases"
 STATUSES = ("open", "pinned", "retired", "flaky", "unlabelled")
@@ -93,7 +93,7 @@ def _retire(options: argparse.Namespace) -> None:
 def _import(options: argparse.Namespace) -> None:
     """Brings cases in from elsewhere: checked, redacted again, each fingerprint once."""
     found = load_cases(list(_case_files(options.sources)))
-    redactor = redactor_for(os.environ, ProviderSettings.from_environment(os.environ).cache_dir)
+    redactor = redactor_for(os.environ, cache_folder(os.environ))
     folder = CaseFolder(options.folder, max_new=sys.maxsize)
     ready = [(path, _redacted(path, case, lambda case: redacted_again(case, redactor))) for path, case in found]
     for path, case in ready:

@@ -10,9 +10,9 @@ from evolve.cli._guard import guarded
 from evolve.core.model.errors import ExitCode, InputError, Problem
 from evolve.core.model.evolution_events import CandidateProposed, EvolutionFinished, EvolutionStarted, GateStarted
 from evolve.core.text.visible import visible
-from evolve.providers import ProviderSettings
 from evolve.report.terminal import Paint, say
 from evolve.store.archive import Archive
+from evolve.system.cache_folder import cache_folder
 
 _COLOURS = {"+": "green", "-": "red", "@": "dim"}
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("run", nargs="?", metavar="RUN", help="how its id begins; default: the newest run")
     parser.add_argument("--candidate", metavar="ID", help="another candidate than the winner")
     options = parser.parse_args(arguments)
-    archive = Archive(ProviderSettings.from_environment(os.environ).cache_dir)
+    archive = Archive(cache_folder(os.environ))
     record = archive.find(options.run)
     texts: dict[str, str] = {}
     incumbent, chosen = "", options.candidate

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from evolve.core.model.errors import EvolveError, ExitCode
 from evolve.core.model.suite import ProviderSpec
-from evolve.providers.context import ProviderSettings, cache_dir_of
 from evolve.providers.embedded_models import SHIPPED, engine_version, find_model
+from evolve.system.cache_folder import cache_folder
 from evolve.system.credentials import safe_url, scrub
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply
 from evolve.system.retry import RetryPolicy
@@ -55,7 +55,7 @@ def _python(_: Mapping[str, str]) -> Finding:
 
 
 def _cache(env: Mapping[str, str]) -> Finding:
-    folder = cache_dir_of(env)
+    folder = cache_folder(env)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".doctor-{os.getpid()}"
@@ -75,7 +75,7 @@ def _engine(_: Mapping[str, str]) -> Finding:
 def _model(env: Mapping[str, str]) -> Finding:
     name = next(iter(SHIPPED))
     spec = ProviderSpec(f"llamacpp:{name}")
-    return _or_what_to_type("embedded model", lambda: find_model(spec, name, ".", cache_dir_of(env)).content_id)
+    return _or_what_to_type("embedded model", lambda: find_model(spec, name, ".", cache_folder(env)).content_id)
 
 
 def _or_what_to_type(name: str, look: Callable[[], str]) -> Finding:
@@ -133,7 +133,7 @@ def _endpoint(env: Mapping[str, str]) -> Finding:
 
 
 async def _reached(base: str, key: str, env: Mapping[str, str]) -> Finding:
-    policy = RetryPolicy.of(ProviderSettings(), deadline_s=_ENDPOINT_TIMEOUT_S, max_retries=0)
+    policy = RetryPolicy(deadline_s=_ENDPOINT_TIMEOUT_S, attempt_s=_ENDPOINT_TIMEOUT_S, max_retries=0)
     client = HttpClient(policy, env)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:

@@ -18,16 +18,16 @@ from evolve.evolution.promotion import (
     result_of,
     winner_of,
 )
-from evolve.providers import ProviderSettings
 from evolve.report.terminal import say
 from evolve.store.archive import Archive
 from evolve.store.case_writer import is_ci
+from evolve.system.cache_folder import cache_folder
 
 
 def main(arguments: Sequence[str]) -> int:
     """Promotes; 0 done, 2 the run must not be promoted."""
     options = _parser().parse_args(arguments)
-    archive = Archive(ProviderSettings.from_environment(os.environ).cache_dir)
+    archive = Archive(cache_folder(os.environ))
     result = result_of(archive, options.run)
     agent_path = compared_agent(result, options.agent)
     target = Path(options.to) if options.to else agent_path

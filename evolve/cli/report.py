@@ -9,16 +9,16 @@ from pathlib import Path
 from evolve.cli._guard import guarded
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
-from evolve.providers import ProviderSettings
 from evolve.report.evolution.lines import summary_lines
 from evolve.report.terminal import say
 from evolve.store.archive import Archive
+from evolve.system.cache_folder import cache_folder
 
 
 def main(arguments: Sequence[str]) -> int:
     """Prints what a run found and writes its HTML report; `--list` names the runs."""
     options = _parser().parse_args(arguments)
-    archive = Archive(ProviderSettings.from_environment(os.environ).cache_dir)
+    archive = Archive(cache_folder(os.environ))
     if options.list:
         listed = [f"{record.run}  {record.agent}  {record.command}" for record in archive.runs()]
         say(listed or ["no run is archived yet"])

@@ -12,11 +12,11 @@ from evolve.core.formats.front_matter import split_front_matter
 from evolve.core.model.agents import Agent, parse_agent
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
 from evolve.evolution.promotion import text_in
-from evolve.providers import ProviderSettings
 from evolve.report.terminal import say
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.archive import Archive, Promotion
 from evolve.store.case_files import CaseFolder, load_case
+from evolve.system.cache_folder import cache_folder
 
 _RECORDED = frozenset(("suite", "splits", "tolerance"))
 """What runs of the agent's suite write into its evidence after a promotion."""
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("agent", metavar="NAME|FILE.md")
     path = find_agent(parser.parse_args(arguments).agent).resolve()
-    archive = Archive(ProviderSettings.from_environment(os.environ).cache_dir)
+    archive = Archive(cache_folder(os.environ))
     promotion = archive.last_promotion(path)
     if promotion is None:
         hint = "promotions of other machines are undone with your version control"

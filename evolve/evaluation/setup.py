@@ -31,6 +31,7 @@ from evolve.store.answers import NoAnswers, SqliteAnswers
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts
 from evolve.store.suites import load_merged, load_suite
+from evolve.system.cache_folder import cache_folder
 
 DEFAULT_PROVIDER = "llamacpp:smollm2-135m"
 """Who answers where neither the suite, the command line nor EVOLVE_PROVIDER names anyone: the embedded model."""
@@ -56,7 +57,7 @@ class Settings:
     @property
     def cache_dir(self) -> Path:
         """The folder for answers and for what failed last."""
-        return ProviderSettings.from_environment(self.env).cache_dir
+        return cache_folder(self.env)
 
 
 @dataclass(frozen=True, slots=True)

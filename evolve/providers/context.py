@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Files, Scripts
+from evolve.system.cache_folder import cache_folder
+from evolve.system.retry import RetryPolicy
 
 
 class Renderer(Protocol):
@@ -39,7 +41,7 @@ class ProviderSettings:
     max_pause_s: float = 30.0
     idle_s: float = 300.0
     """The embedded server ends when nobody asked it for so long (EVOLVE_IDLE_S)."""
-    cache_dir: Path = field(default_factory=lambda: cache_dir_of({}))
+    cache_dir: Path = field(default_factory=lambda: cache_folder({}))
     """EVOLVE_CACHE_DIR, else XDG_CACHE_HOME/evolve, else ~/.cache/evolve."""
     unknown_keys: Literal["error", "warn"] = "error"
     """What an unknown key in a provider's config is; `warn` leaves it to the suite loader to say so."""
@@ -58,8 +60,28 @@ class ProviderSettings:
             attempt_s=numbers.get("EVOLVE_ATTEMPT_S", 120.0),
             max_retries=int(numbers.get("EVOLVE_RETRIES", 4)),
             idle_s=numbers.get("EVOLVE_IDLE_S", 300.0),
-            cache_dir=cache_dir_of(env),
+            cache_dir=cache_folder(env),
             unknown_keys=unknown_keys,
+        )
+
+    def retry_policy(
+        self,
+        *,
+        deadline_s: float | None = None,
+        attempt_s: float | None = None,
+        max_retries: float | None = None,
+    ) -> RetryPolicy:
+        """Return the policy of these settings, with one provider's own limits where it has some."""
+        deadline = self.deadline_s if deadline_s is None else deadline_s
+        return RetryPolicy(
+            deadline_s=deadline,
+            attempt_s=min(self.attempt_s, deadline) if attempt_s is None else attempt_s,
+            max_retries=self.max_retries if max_retries is None else int(max_retries),
+            first_pause_s=self.first_pause_s,
+            max_pause_s=self.max_pause_s,
+            clock=self.clock,
+            sleep=self.sleep,
+            random=self.random,
         )
 
 
@@ -75,14 +97,6 @@ class ProviderContext:
     scripts: Scripts
     templates: Renderer
     settings: ProviderSettings
-
-
-def cache_dir_of(env: Mapping[str, str]) -> Path:
-    """The folder for what may be deleted at any time: answers, the embedded server's state."""
-    if env.get("EVOLVE_CACHE_DIR"):
-        return Path(env["EVOLVE_CACHE_DIR"]).expanduser()
-    home = env.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path("~/.cache").expanduser()) / "evolve"
 
 
 def _numbers(env: Mapping[str, str]) -> dict[str, float]:

@@ -8,24 +8,25 @@ cache_dir/embedded/
 """
 
 import asyncio
-import fcntl
 import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import evolve
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import ProcessFault
 from evolve.core.model.json_value import JsonValue
 from evolve.providers.context import ProviderSettings
-from evolve.system.processes import is_alive
+from evolve.system.cache_folder import make_cache_folder
+from evolve.system.locks import locked_async
+from evolve.system.process_owner import is_alive
 
 _START_TIMEOUT_S = 120.0
+_MODULE = "evolve.providers.embedded_server"
 _LAYOUT = 1
 """Raised when the process or its files change, so that old and new versions do not meet."""
 
@@ -63,7 +64,7 @@ class EmbeddedServer:
         """A server whose process lives; touched, so that it stays.
 
         Raises:
-            EnvironmentFault: it does not start; with the last lines of its log.
+            ProcessFault: it does not start; with the last lines of its log.
         """
         if self._known is not None and self._known.is_alive and self.touch():
             return self._known
@@ -95,24 +96,10 @@ class EmbeddedServer:
         return found if found.is_alive and self.touch() else None
 
     async def _start(self) -> RunningServer:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as exc:
-            raise _no_folder(self._folder, exc) from exc
-        async with self._locked():
+        make_cache_folder(self._folder, is_private=True)
+        # One starter at a time. No deadline: who calls has one.
+        async with locked_async(self._state.with_suffix(".lock")):
             return self._read() or await self._launched()
-
-    @asynccontextmanager
-    async def _locked(self) -> AsyncIterator[None]:
-        """One starter at a time on this machine; the lock goes with its holder, however that ends."""
-        with self._state.with_suffix(".lock").open("a", encoding="utf-8") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    await asyncio.sleep(0.05)
-            yield
 
     async def _launched(self) -> RunningServer:
         self._state.unlink(missing_ok=True)
@@ -120,7 +107,7 @@ class EmbeddedServer:
         log = self._state.with_suffix(".log")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "evolve.providers.embedded_server", str(self._state)],
+                [sys.executable, "-m", _MODULE, str(self._state)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -152,16 +139,10 @@ def _environment() -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
-def _no_folder(folder: Path, exc: OSError) -> EnvironmentFault:
-    return EnvironmentFault(
-        f"cannot make the folder {folder}: {exc.strerror or exc}",
-        hint="set EVOLVE_CACHE_DIR to one that can be written",
-    )
-
-
-def _did_not_start(code: int | None, waited: float, log: Path) -> EnvironmentFault:
+def _did_not_start(code: int | None, waited: float, log: Path) -> ProcessFault:
     how = f"ended with code {code}" if waited <= _START_TIMEOUT_S else f"was not ready in {waited:.0f} s"
-    return EnvironmentFault(f"the embedded model server {how}; the end of {log}:\n{tail(log)}")
+    text = f"the embedded model server {how}; the end of {log}:\n{tail(log)}"
+    return ProcessFault(text, command=_MODULE, code=code)
 
 
 def tail(path: Path, lines: int = 8) -> str:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from evolve.system.processes import start_mark
+from evolve.system.process_owner import start_of
 
 
 def serve(state_file: Path, settings: Mapping[str, object]) -> int:
@@ -25,7 +25,7 @@ def serve(state_file: Path, settings: Mapping[str, object]) -> int:
         signal.signal(number, lambda *_: stop.set())
     key = secrets.token_urlsafe(24)
     server = _start(settings, key)
-    state = {"url": server.listening_address, "api_key": key, "pid": os.getpid(), "mark": start_mark(os.getpid())}
+    state = {"url": server.listening_address, "api_key": key, "pid": os.getpid(), "mark": start_of(os.getpid())}
     write_private(state_file, json.dumps(state))
     print(f"serving on {server.listening_address}", flush=True)
     idle_s = float(str(settings["idle_s"]))

@@ -23,7 +23,7 @@ from evolve.providers.context import ProviderContext
 from evolve.providers.http_code import Code
 from evolve.providers.http_raw import parse_raw_request
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply, check_status
-from evolve.system.retry import RetryPolicy, Transient
+from evolve.system.retry import Transient
 
 _KEYS = frozenset(
     {
@@ -279,8 +279,7 @@ def open_provider(spec: ProviderSpec, context: ProviderContext) -> HttpService:
             )
         _check_body(spec)
     timeout = number_of(spec, "timeoutMs")
-    policy = RetryPolicy.of(
-        context.settings,
+    policy = context.settings.retry_policy(
         deadline_s=None if timeout is None else timeout / 1000,
         max_retries=number_of(spec, "maxRetries"),
     )

@@ -122,9 +122,7 @@ class LlamaCpp:
 def _patience(spec: ProviderSpec, context: ProviderContext) -> RetryPolicy:
     timeout, retries = number_of(spec, "timeoutMs"), number_of(spec, "maxRetries")
     seconds = _DEADLINE_S if timeout is None else timeout / 1000
-    return RetryPolicy(
-        context.settings, seconds, seconds, context.settings.max_retries if retries is None else int(retries)
-    )
+    return context.settings.retry_policy(deadline_s=seconds, attempt_s=seconds, max_retries=retries)
 
 
 def _cores() -> int:

@@ -20,7 +20,7 @@ from evolve.providers.openai_replies import MalformedReply, chat_answer, complet
 from evolve.providers.openai_requests import BodyBuilder, prepared_config
 from evolve.system.credentials import safe_url
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply, accept_json
-from evolve.system.retry import RetryPolicy, Transient
+from evolve.system.retry import Transient
 
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _OFFICIAL = "https://api.openai.com/v1"
@@ -250,8 +250,8 @@ def open_provider(spec: ProviderSpec, context: ProviderContext) -> OpenAi | Open
     kind, model = _kind_and_model(spec)
     check_keys(spec, context, _KEYS, REFUSED, hint="further fields of the request go under `passthrough`")
     endpoint = _endpoint(spec, context, kind)
-    policy = RetryPolicy.of(
-        context.settings, deadline_s=_seconds(number_of(spec, "timeoutMs")), max_retries=number_of(spec, "maxRetries")
+    policy = context.settings.retry_policy(
+        deadline_s=_seconds(number_of(spec, "timeoutMs")), max_retries=number_of(spec, "maxRetries")
     )
     client = HttpClient(policy, context.env)
     if kind == "embedding":

@@ -7,7 +7,6 @@ from evolve.core.formats.json_text import json_or
 from evolve.core.model.json_value import JsonValue
 from evolve.providers.context import ProviderSettings
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply
-from evolve.system.retry import RetryPolicy
 
 
 class WebHooks:
@@ -30,7 +29,7 @@ class WebHooks:
 
     def _client(self, timeout_s: float) -> HttpClient:
         if timeout_s not in self._clients:
-            policy = RetryPolicy.of(self._settings, deadline_s=timeout_s, max_retries=0)
+            policy = self._settings.retry_policy(deadline_s=timeout_s, max_retries=0)
             self._clients[timeout_s] = HttpClient(policy, self._env)
         return self._clients[timeout_s]
 

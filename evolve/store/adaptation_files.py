@@ -5,16 +5,16 @@ cache_dir/adaptation/
   NAME-TIME-PID.log  what one background process printed
 """
 
-import fcntl
 import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from evolve.core.cases.fingerprint import slug
-from evolve.core.model.errors import EnvironmentFault
+from evolve.system.cache_folder import cache_fault, make_cache_folder
+from evolve.system.locks import FOREVER, locked
 
 KEPT_LOGS = 20
 """So many logs of an agent stay; older ones are deleted."""
@@ -24,15 +24,12 @@ class AdaptationFiles:
     """The folder of locks and logs.
 
     Raises:
-        EnvironmentFault: it cannot be made.
+        StoreFault: it cannot be made.
     """
 
     def __init__(self, cache_dir: Path) -> None:
         self.folder = cache_dir / "adaptation"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise _fault(self.folder, error) from error
+        make_cache_folder(self.folder, is_private=True)
 
     @contextmanager
     def lock(self, agent: str, *, wait: bool = False) -> Iterator[bool]:
@@ -45,14 +42,12 @@ class AdaptationFiles:
             wait: until whoever holds it is done.
         """
         path = self.folder / f"{_stem(agent)}.lock"
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise _fault(path, error) from error
-        try:
-            yield _locked(handle, path, wait=wait)
-        finally:
-            os.close(handle)
+        with ExitStack() as held:
+            try:
+                is_held = held.enter_context(locked(path, wait_s=FOREVER if wait else 0))
+            except OSError as error:
+                raise cache_fault(f"cannot use {path}", path, error) from error
+            yield is_held
 
     def new_log(self, agent: str) -> Path:
         """A name for a new log of the agent; the oldest logs make room for it."""
@@ -64,22 +59,6 @@ class AdaptationFiles:
         return self.folder / f"{stem}-{stamp}-{os.getpid()}.log"
 
 
-def _locked(handle: int, path: Path, *, wait: bool) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise _fault(path, error) from error
-    return True
-
-
 def _stem(agent: str) -> str:
     key = hashlib.blake2b(agent.encode(), digest_size=4).hexdigest()
     return f"{slug(Path(agent).stem)}-{key}"
-
-
-def _fault(path: Path, error: OSError) -> EnvironmentFault:
-    return EnvironmentFault(
-        f"cannot use {path}: {error.strerror or error}", hint="set EVOLVE_CACHE_DIR to a folder that can be written"
-    )

@@ -10,20 +10,16 @@ lock was left by a process that was killed: the next holder takes it again. A fa
 that has taken it ended well; one that came meanwhile stays.
 """
 
-import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from evolve.core.adaptation.failures import Order
 from evolve.core.adaptation.status import AgentStatus, Batch, Evolved, RunStatus, Waiting
-from evolve.core.model.errors import EnvironmentFault
 from evolve.system.process_owner import Owner
+from evolve.system.sqlite import SharedFile
 
-_BUSY_S = 20.0
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS failures
@@ -42,7 +38,7 @@ class AdaptationQueue:
     """The queue of a machine, shared by all processes.
 
     Raises:
-        EnvironmentFault: the file cannot be used.
+        StoreFault: the file cannot be used.
     """
 
     def __init__(
@@ -52,11 +48,10 @@ class AdaptationQueue:
         clock: Callable[[], float] = time.time,
         today: Callable[[], str] = lambda: date.today().isoformat(),
     ) -> None:
-        self._path = folder / "queue.sqlite"
         self._clock, self._today = clock, today
-        with self._faults():
-            self._database = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None)
-            self._prepare()
+        # A failure that was taken in is not found again: even the machine's death may not cost it.
+        file = folder / "queue.sqlite"
+        self._file = SharedFile(file, _SCHEMA, version=_VERSION, what="the queue", durability="FULL")
 
     def add(self, agent: str, fingerprint: str, file: str, order: Order, key: str) -> bool:
         """Queues a failure; False when it is there already, waiting or taken.
@@ -64,15 +59,13 @@ class AdaptationQueue:
         One that waits is told its new settings: who types a corrected command means it.
         """
         row = (agent, fingerprint, file, key, order.to_text(), self._clock())
-        with self._changing() as database:
-            known = database.execute(
-                "SELECT 1 FROM failures WHERE agent = ? AND fingerprint = ?", (agent, fingerprint)
-            ).fetchone()
-            database.execute(
+        with self._file.transaction():
+            known = self._file.one("SELECT 1 FROM failures WHERE agent = ? AND fingerprint = ?", agent, fingerprint)
+            self._file.do(
                 "INSERT INTO failures (agent, fingerprint, file, key, orders, queued) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (agent, fingerprint) DO UPDATE SET file = excluded.file, key = excluded.key, "
                 "orders = excluded.orders, queued = excluded.queued WHERE run IS NULL",
-                row,
+                *row,
             )
         return known is None
 
@@ -85,7 +78,7 @@ class AdaptationQueue:
 
         Those that were given back as the user's mistake are not: they bought nothing, and the right command comes next.
         """
-        row = self._rows("SELECT count(*) FROM runs WHERE agent = ? AND day = ?", agent, self._today())
+        row = self._file.all("SELECT count(*) FROM runs WHERE agent = ? AND day = ?", agent, self._today())
         return int(row[0][0])
 
     def begin(self, agent: str, log: str = "") -> Batch | None:
@@ -93,28 +86,30 @@ class AdaptationQueue:
 
         Only for the holder of the agent's lock.
         """
-        with self._changing() as database:
+        with self._file.transaction():
             taken = self._failures("agent = ?", agent)
             if not taken:
                 return None
-            row = (agent, str(Owner.here()), self._today(), self._clock(), log)
-            number = database.execute(
-                "INSERT INTO runs (agent, owner, day, started, log) VALUES (?, ?, ?, ?, ?)", row
-            ).lastrowid
-            database.execute("UPDATE failures SET run = ? WHERE agent = ?", (number, agent))
-            newest = self._rows(
+            row = (agent, str(Owner.current()), self._today(), self._clock(), log)
+            ((number,),) = self._file.all(
+                "INSERT INTO runs (agent, owner, day, started, log) VALUES (?, ?, ?, ?, ?) RETURNING number", *row
+            )
+            self._file.do("UPDATE failures SET run = ? WHERE agent = ?", number, agent)
+            newest = self._file.all(
                 "SELECT orders FROM failures WHERE agent = ? ORDER BY queued DESC, number DESC LIMIT 1", agent
             )
-        return Batch(int(number or 0), agent, taken, Order.from_text(newest[0][0]))
+        return Batch(number, agent, taken, Order.from_text(newest[0][0]))
 
     def finish(self, batch: Batch, run: str, outcome: str) -> None:
         """The evolution ended: its failures are done."""
-        with self._changing() as database:
-            database.execute(
+        with self._file.transaction():
+            self._file.do(
                 "INSERT OR REPLACE INTO evolved SELECT agent, fingerprint, key, ?, ? FROM failures WHERE run = ?",
-                (run, outcome, batch.number),
+                run,
+                outcome,
+                batch.number,
             )
-            database.execute("DELETE FROM failures WHERE run = ?", (batch.number,))
+            self._file.do("DELETE FROM failures WHERE run = ?", batch.number)
             self._end(batch, outcome)
 
     def give_back(self, batch: Batch, why: str, *, counts: bool = True) -> None:
@@ -123,22 +118,22 @@ class AdaptationQueue:
         Args:
             counts: whether it was one of the evolutions of its day.
         """
-        with self._changing() as database:
+        with self._file.transaction():
             if not counts:
-                database.execute("UPDATE runs SET day = '' WHERE number = ?", (batch.number,))
-            database.execute("UPDATE failures SET run = NULL WHERE run = ?", (batch.number,))
+                self._file.do("UPDATE runs SET day = '' WHERE number = ?", batch.number)
+            self._file.do("UPDATE failures SET run = NULL WHERE run = ?", batch.number)
             self._end(batch, why)
 
     def evolved(self, agent: str, fingerprint: str, key: str | None = None) -> Evolved | None:
         """What became of this case; None when it was not tried, or last with other settings than those of `key`."""
-        rows = self._rows(
+        rows = self._file.all(
             "SELECT run, outcome, key FROM evolved WHERE agent = ? AND fingerprint = ?", agent, fingerprint
         )
         return next((Evolved(run, outcome) for run, outcome, of in rows if key in (None, of)), None)
 
     def status(self) -> tuple[AgentStatus, ...]:
         """Every agent that has failures in the queue or has had evolutions."""
-        rows = self._rows("SELECT agent FROM failures UNION SELECT agent FROM runs ORDER BY agent")
+        rows = self._file.all("SELECT agent FROM failures UNION SELECT agent FROM runs ORDER BY agent")
         return tuple(self.status_of(agent) for (agent,) in rows)
 
     def status_of(self, agent: str) -> AgentStatus:
@@ -150,10 +145,10 @@ class AdaptationQueue:
 
     def close(self) -> None:
         """Closes the file."""
-        self._database.close()
+        self._file.close()
 
     def _last_run(self, agent: str) -> RunStatus | None:
-        rows = self._rows(
+        rows = self._file.all(
             "SELECT number, owner, started, log, ended, outcome FROM runs WHERE agent = ? ORDER BY number DESC LIMIT 1",
             agent,
         )
@@ -161,51 +156,15 @@ class AdaptationQueue:
             return None
         number, name, started, log, ended, outcome = rows[0]
         owner = Owner.parse(name)
-        return RunStatus(owner.pid, not owner.is_gone, started, log, ended, outcome, self._failures("run = ?", number))
+        # An owner that cannot be read was written by an older version.
+        pid, runs = (0, False) if owner is None else (owner.pid, not owner.is_gone)
+        return RunStatus(pid, runs, started, log, ended, outcome, self._failures("run = ?", number))
 
     def _failures(self, condition: str, value: str | int) -> tuple[Waiting, ...]:
-        rows = self._rows(f"SELECT fingerprint, file, queued FROM failures WHERE {condition} ORDER BY number", value)
+        rows = self._file.all(
+            f"SELECT fingerprint, file, queued FROM failures WHERE {condition} ORDER BY number", value
+        )
         return tuple(Waiting(*row) for row in rows)
 
     def _end(self, batch: Batch, outcome: str) -> None:
-        self._database.execute(
-            "UPDATE runs SET ended = ?, outcome = ? WHERE number = ?", (self._clock(), outcome, batch.number)
-        )
-
-    def _rows(self, statement: str, *values: str | int) -> Sequence[tuple[Any, ...]]:
-        with self._faults():
-            return self._database.execute(statement, values).fetchall()
-
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """One change, whole or not at all; no other process changes anything meanwhile."""
-        with self._faults():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                if self._database.in_transaction:  # a full disk has rolled it back already
-                    self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise EnvironmentFault(
-                f"the queue {self._path}: {error}", hint="set EVOLVE_CACHE_DIR to a folder that can be written"
-            ) from error
-
-    def _prepare(self) -> None:
-        with self._changing() as database:
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _VERSION):
-                raise EnvironmentFault(
-                    f"the queue {self._path} has format {version}, this version of Anneal knows {_VERSION}",
-                    hint="move the file away, or set EVOLVE_CACHE_DIR to another folder",
-                )
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version = {_VERSION}")
+        self._file.do("UPDATE runs SET ended = ?, outcome = ? WHERE number = ?", self._clock(), outcome, batch.number)

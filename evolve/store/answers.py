@@ -8,23 +8,22 @@ answers and claims of one turn of the event loop share one transaction, so that 
 """
 
 import asyncio
+import copy
 import hashlib
 import json
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from evolve.core.model.answers import Answer, TokenUsage
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault, StoreFault
 from evolve.core.model.json_value import JsonValue
 from evolve.system.process_owner import Owner
+from evolve.system.sqlite import SharedFile
 
 LEASE_S = 60.0
 _VERSION = 1
-_BUSY_MS = 20_000
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _FIRST_POLL_S = 0.005
 _LAST_POLL_S = 0.25
 _SCHEMA = """
@@ -64,7 +63,7 @@ class Flights:
         while (flight := self._under_way.get(key)) is not None:
             fault = await asyncio.shield(flight)
             if fault is not None:
-                raise EnvironmentFault(*fault.args) from fault
+                raise copy.copy(fault) from fault
         landing: asyncio.Future[EnvironmentFault | None] = asyncio.get_running_loop().create_future()
         self._under_way[key] = landing
         fault = None
@@ -84,7 +83,7 @@ class SqliteAnswers:
     A file that cannot be read as a database is set aside (`notice` says so) and a new one begun.
 
     Raises:
-        EnvironmentFault: the folder cannot be written, or another version of Anneal wrote the file.
+        StoreFault: the folder cannot be written, or another version of Anneal wrote the file.
     """
 
     remembers = True
@@ -97,20 +96,32 @@ class SqliteAnswers:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         lease_s: float = LEASE_S,
     ) -> None:
-        self._path = Path(path)
-        self.notice = ""
-        """What the user should know about the file; empty when all is well."""
+        # Only the machine's death would damage the file, and that costs a cache.
+        self._file = SharedFile(
+            Path(path),
+            _SCHEMA,
+            version=_VERSION,
+            what="the answer cache",
+            durability="OFF",
+            hint="delete the file, set EVOLVE_CACHE_DIR to a folder that can be written, or run without the cache",
+            is_disposable=True,
+            is_for_threads=True,
+        )
         self._clock = clock
         self._sleep = sleep
         self._lease_s = lease_s
-        self._owner = Owner.here()
+        self._owner = Owner.current()
         self._flights = Flights()
         self._claimed: set[bytes] = set()
         self._wanted: list[tuple[bytes, asyncio.Future[bool]]] = []
         self._bought: list[tuple[bytes, str | None, asyncio.Future[None]]] = []
         self._flush_planned = False
         self._renewer: asyncio.Task[None] | None = None
-        self._database = self._open()
+
+    @property
+    def notice(self) -> str:
+        """What the user should know about the file; empty when all is well."""
+        return self._file.notice
 
     async def once(self, identity: JsonValue, buy: Buy) -> Answer:
         """See `AnswerStore.once`."""
@@ -174,8 +185,7 @@ class SqliteAnswers:
         wanted, self._wanted = self._wanted, []
         try:
             granted = self._commit([(key, text) for key, text, _ in bought], [key for key, _ in wanted])
-        except sqlite3.Error as exc:
-            fault = self._fault(exc)
+        except StoreFault as fault:
             waiting: list[asyncio.Future[Any]] = [*(done for *_, done in bought), *(future for _, future in wanted)]
             for future in waiting:
                 if not future.done():
@@ -196,33 +206,24 @@ class SqliteAnswers:
                 self._finish(key, None)
 
     def _commit(self, bought: list[tuple[bytes, str | None]], wanted: list[bytes]) -> set[bytes]:
-        now = self._clock()
-        database = self._database
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        now, mine = self._clock(), str(self._owner)
+        with self._file.transaction():
             rows = [(key, text, now) for key, text in bought if text is not None]
-            database.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", rows)
-            mine = str(self._owner)
-            database.executemany("DELETE FROM claims WHERE key = ? AND owner = ?", [(key, mine) for key, _ in bought])
+            self._file.do_many("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", rows)
+            self._file.do_many("DELETE FROM claims WHERE key = ? AND owner = ?", [(key, mine) for key, _ in bought])
             granted = {key for key in wanted if self._grant(key, now)}
-            database.execute("COMMIT")
-        except BaseException:
-            database.rollback()
-            raise
         self._claimed.difference_update(key for key, _ in bought)
         self._claimed |= granted
         return granted
 
     def _grant(self, key: bytes, now: float) -> bool:
         """Takes the key unless a living owner holds it, or its answer has come."""
-        if self._database.execute("SELECT 1 FROM answers WHERE key = ?", (key,)).fetchone():
+        if self._file.one("SELECT 1 FROM answers WHERE key = ?", key):
             return False
-        row = self._database.execute("SELECT owner, until FROM claims WHERE key = ?", (key,)).fetchone()
-        if row is not None and row[1] > now and not Owner.parse(row[0]).is_gone:
+        row = self._file.one("SELECT owner, until FROM claims WHERE key = ?", key)
+        if row is not None and row[1] > now and not _is_gone(row[0]):
             return False
-        self._database.execute(
-            "INSERT OR REPLACE INTO claims VALUES (?, ?, ?)", (key, str(self._owner), now + self._lease_s)
-        )
+        self._file.do("INSERT OR REPLACE INTO claims VALUES (?, ?, ?)", key, str(self._owner), now + self._lease_s)
         return True
 
     def _keep_renewing(self) -> None:
@@ -236,84 +237,15 @@ class SqliteAnswers:
             until = self._clock() + self._lease_s
             rows = [(until, key, str(self._owner)) for key in self._claimed]
             try:
-                self._database.executemany("UPDATE claims SET until = ? WHERE key = ? AND owner = ?", rows)
-            except sqlite3.OperationalError:
+                with self._file.transaction():
+                    self._file.do_many("UPDATE claims SET until = ? WHERE key = ? AND owner = ?", rows)
+            except StoreFault:
                 # Locked for long by another process: the next round, or at worst a call that is made twice.
                 continue
 
     def _find(self, key: bytes) -> Answer | None:
-        try:
-            row = self._database.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
-        except sqlite3.Error as exc:
-            raise self._fault(exc) from exc
+        row = self._file.one("SELECT answer FROM answers WHERE key = ?", key)
         return None if row is None else from_text(row[0], cached=True)
-
-    def _fault(self, exc: sqlite3.Error) -> EnvironmentFault:
-        return EnvironmentFault(
-            f"the answer cache {self._path}: {exc}", hint="delete the file, or run without the cache"
-        )
-
-    def _open(self) -> sqlite3.Connection:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            return self._connect()
-        except (sqlite3.OperationalError, OSError) as exc:
-            raise EnvironmentFault(
-                f"the answer cache {self._path} cannot be used: {exc}",
-                hint="set EVOLVE_CACHE_DIR to a folder that can be written, or run without the cache",
-            ) from exc
-        except sqlite3.DatabaseError as exc:
-            self._set_aside(exc)
-            return self._connect()
-
-    def _connect(self) -> sqlite3.Connection:
-        """The connection; waits while another process makes the file ready.
-
-        SQLite's own timeout does not cover the change to a write-ahead log: of two that begin together one is refused.
-        """
-        until = time.monotonic() + _BUSY_MS / 1000
-        while True:
-            try:
-                return self._connect_once()
-            except sqlite3.OperationalError as exc:
-                if exc.sqlite_errorcode not in _BUSY or time.monotonic() >= until:
-                    raise
-            time.sleep(_FIRST_POLL_S)
-
-    def _connect_once(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
-        try:
-            self._check_version(database.execute("PRAGMA user_version").fetchone()[0])
-            database.execute("PRAGMA journal_mode = WAL")
-            # The log survives the death of any process; only the machine's would cost the last answers.
-            database.execute("PRAGMA synchronous = OFF")
-            database.executescript(_SCHEMA)
-            database.execute(f"PRAGMA user_version = {_VERSION}")
-            database.execute("SELECT count(*) FROM claims").fetchone()
-        except BaseException:
-            database.close()
-            raise
-        return database
-
-    def _check_version(self, version: int) -> None:
-        if version not in (0, _VERSION):
-            raise EnvironmentFault(
-                f"the answer cache {self._path} has format {version}, this version of Anneal knows {_VERSION}",
-                hint="delete the file, or set EVOLVE_CACHE_DIR to another folder",
-            )
-
-    def _set_aside(self, exc: sqlite3.DatabaseError) -> None:
-        aside = self._path.with_name(f"{self._path.name}.unreadable-{int(self._clock())}")
-        for ending in ("-wal", "-shm"):
-            Path(f"{self._path}{ending}").unlink(missing_ok=True)
-        try:
-            self._path.rename(aside)
-        except FileNotFoundError:
-            # Another process found it unreadable at the same moment and was faster.
-            return
-        self.notice = (
-            f"the answer cache {self._path} was unreadable ({exc}); it is now {aside.name}, a new one was begun"
-        )
 
     async def close(self) -> None:
         """Stores what is pending, and closes the file."""
@@ -321,7 +253,13 @@ class SqliteAnswers:
             self._flush()
         if self._renewer is not None:
             self._renewer.cancel()
-        self._database.close()
+        self._file.close()
+
+
+def _is_gone(owner: str) -> bool:
+    """Whether it is certain that the owner of a claim has ended; of one that cannot be read nothing is."""
+    found = Owner.parse(owner)
+    return found is not None and found.is_gone
 
 
 def key_of(identity: JsonValue) -> bytes:

@@ -92,7 +92,7 @@ class Archive:
     def __init__(self, folder: Path) -> None:
         # Nothing else knows what a rollback needs.
         file = folder / "archive.sqlite"
-        self._file = SharedFile(file, _SCHEMA, version=_VERSION, what="the archive", is_synced=True)
+        self._file = SharedFile(file, _SCHEMA, version=_VERSION, what="the archive", durability="NORMAL")
 
     def begin(self, started: EvolutionStarted, *, agent_file: Path, winner_file: Path) -> "Recorder":
         """Writes a run down; its events go to what is returned. A second attempt tells anew where its files are."""

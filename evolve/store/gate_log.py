@@ -4,7 +4,6 @@ A gate is opened first, which spends its level, and told its word later. So two 
 that was killed in its gate finds it again, and a gate given up is not a gate for free.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from evolve.core.model.errors import EnvironmentFault, InputError, Location, Problem
+from evolve.core.model.errors import InputError, Location, Problem, StoreFault
 from evolve.core.model.gate import GateDecision
 from evolve.core.search.alpha import next_alpha
 from evolve.core.search.gate_history import GateRecord
 from evolve.store.gate_lines import decided_line, opened_line, parse_lines
+from evolve.system.disk_faults import store_fault
+from evolve.system.locks import take_lock
 
 
 class GateLog:
@@ -31,7 +32,7 @@ class GateLog:
 
         Raises:
             InputError: with every line that is no record or was renumbered.
-            EnvironmentFault: the file cannot be read.
+            StoreFault: the file cannot be read.
         """
         try:
             content = self._path.read_bytes() if self._path.exists() else b""
@@ -48,7 +49,7 @@ class GateLog:
 
         Raises:
             InputError: the log is damaged.
-            EnvironmentFault: it cannot be written.
+            StoreFault: it cannot be written.
         """
         with self._locked() as file:
             gates = self._settled(file)
@@ -66,7 +67,7 @@ class GateLog:
 
         Raises:
             ValueError: the run has opened no gate, or the decision spent another level than the gate has.
-            InputError, EnvironmentFault: as `open`.
+            InputError, StoreFault: as `open`.
         """
         with self._locked() as file:
             gate = next((gate for gate in self._settled(file) if gate.run == run), None)
@@ -84,7 +85,7 @@ class GateLog:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                take_lock(file.fileno())
                 yield file
         except OSError as error:
             raise self._fault(error) from error
@@ -110,11 +111,9 @@ class GateLog:
             raise InputError(problem) from error
         return parse_lines(text, str(self._path))
 
-    def _fault(self, error: OSError) -> EnvironmentFault:
-        return EnvironmentFault(
-            f"the gate log {self._path} cannot be used: {error.strerror or error}",
-            hint="it stands beside the agents and must be writable: no gate is decided without its record",
-        )
+    def _fault(self, error: OSError) -> StoreFault:
+        hint = "it stands beside the agents and must be writable: no gate is decided without its record"
+        return store_fault(f"the gate log {self._path} cannot be used", self._path, error, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

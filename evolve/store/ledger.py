@@ -36,7 +36,9 @@ class SqliteLedger:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = SharedFile(folder / "ledger.sqlite", _SCHEMA, version=_VERSION, what="the ledger")
+        self._file = SharedFile(
+            folder / "ledger.sqlite", _SCHEMA, version=_VERSION, what="the ledger", durability="OFF"
+        )
         try:
             self._answers = SqliteAnswers(folder / "answers.sqlite")
         except EnvironmentFault:

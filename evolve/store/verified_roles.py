@@ -31,7 +31,7 @@ class VerifiedRoles:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = SharedFile(path, _SCHEMA, version=1, what="the memory of verified roles", is_synced=True)
+        self._file = SharedFile(path, _SCHEMA, version=1, what="the memory of verified roles", durability="NORMAL")
 
     def passed(self, role: str, release: str, digest: str) -> Sequence[Check] | None:
         """The checks that passed for just this `role_hash`, in their order; None where none is known."""

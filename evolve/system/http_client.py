@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from evolve.core.model.errors import EnvironmentFault, InputError, Problem
+from evolve.core.model.errors import HttpFault, InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.system.credentials import safe_url, scrub, secret_headers
 from evolve.system.retry import RetryPolicy, Transient, retry_after_s
@@ -90,7 +90,7 @@ class HttpClient:
         """What `accept` makes of the reply; failed tries are repeated within the deadline.
 
         Raises:
-            EnvironmentFault: no acceptable reply; names method, URL, reason, tries and seconds.
+            HttpFault: no acceptable reply; names method, URL, reason, tries and seconds.
         """
 
         async def attempt() -> T:
@@ -113,7 +113,7 @@ class HttpClient:
 
         session = self._open()
         url, headers = (call.url, call.headers) if "@" not in call.url else _with_login_in_headers(call)
-        start = self._policy.settings.clock()
+        start = self._policy.clock()
         try:
             async with session.request(call.method, _as_written(url), headers=headers, data=call.body) as response:
                 body = await _read(response)
@@ -124,10 +124,11 @@ class HttpClient:
         except ValueError as exc:
             raise InputError(Problem(f"{call.name} cannot be sent: {call.scrub(str(exc))}")) from exc
         except aiohttp.ClientConnectorCertificateError as exc:
-            raise EnvironmentFault(f"{call.name}: the certificate is not trusted: {exc.certificate_error}") from exc
+            text = f"{call.name}: the certificate is not trusted: {exc.certificate_error}"
+            raise HttpFault(text, call=call.name) from exc
         except (aiohttp.ClientError, ConnectionError) as exc:
             raise Transient(call.scrub(_reason(exc)), hint=_connection_hint(exc)) from exc
-        seconds = self._policy.settings.clock() - start
+        seconds = self._policy.clock() - start
         return HttpReply(response.status, response.reason or "", response.headers, body, seconds * 1000)
 
     def _open(self) -> "aiohttp.ClientSession":
@@ -192,7 +193,8 @@ async def _read(response: "aiohttp.ClientResponse") -> bytes:
         parts.append(part)
         size += len(part)
         if size > _MAX_BODY_BYTES:
-            raise EnvironmentFault(f"{response.method} {safe_url(str(response.url))}: the body is larger than 64 MB")
+            name = f"{response.method} {safe_url(str(response.url))}"
+            raise HttpFault(f"{name}: the body is larger than 64 MB", call=name, status=response.status)
     return b"".join(parts)
 
 
@@ -201,7 +203,7 @@ def accept_json(call: HttpCall, reply: HttpReply) -> JsonValue:
 
     Raises:
         Transient: a status that may pass (429, 5xx ...), or a body that breaks off.
-        EnvironmentFault: a status that will not (400, 401, 403, 404 ...), or a body that was never JSON.
+        HttpFault: a status that will not (400, 401, 403, 404 ...), or a body that was never JSON.
     """
     check_status(call, reply)
     return parse_json(call, reply)
@@ -215,24 +217,28 @@ def parse_json(call: HttpCall, reply: HttpReply) -> JsonValue:
         begins = call.scrub(_shorten(reply.text, 80))
         kind = reply.headers.get("Content-Type", "no content type")
         if reply.says_json or not reply.body or reply.body.lstrip()[:1] in b"{[":
-            raise Transient(f"the body is not complete JSON ({len(reply.body)} bytes, begins {begins!r})") from exc
-        raise EnvironmentFault(
+            reason = f"the body is not complete JSON ({len(reply.body)} bytes, begins {begins!r})"
+            raise Transient(reason, status=reply.status) from exc
+        raise HttpFault(
             f"{call.name}: expected JSON, got {kind} that begins {begins!r}",
+            call=call.name,
+            status=reply.status,
             hint="check that the URL is that of the API, not of a web page",
         ) from exc
     return value
 
 
 def check_status(call: HttpCall, reply: HttpReply) -> None:
-    """Returns for 2xx; raises Transient for a status that may pass and EnvironmentFault for the others."""
+    """Returns for 2xx; raises Transient for a status that may pass and HttpFault for the others."""
     if 200 <= reply.status < 300:
         return
     said = call.scrub(_shorten(error_message(reply), 400))
     reason = f"status {reply.status} {reply.reason}".rstrip() + (f": {said}" if said else "")
     hint = call.hints.get(reply.status) or _HINTS.get(reply.status, "")
     if reply.status in _RETRIED and "insufficient_quota" not in reply.text:
-        raise Transient(reason, retry_after_s=retry_after_s(reply.headers, _now()), hint=hint)
-    raise EnvironmentFault(f"{call.name}: {reason}", hint=hint)
+        wait_s = retry_after_s(reply.headers, _now())
+        raise Transient(reason, status=reply.status, retry_after_s=wait_s, hint=hint)
+    raise HttpFault(f"{call.name}: {reason}", call=call.name, status=reply.status, hint=hint)
 
 
 def _now() -> float:

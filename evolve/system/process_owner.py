@@ -1,54 +1,117 @@
-"""Who holds a claim: a process, told apart from a later one with the same number."""
+"""Who owns a claim, a container or a folder: a process, which a later one with its number is not taken for."""
 
 import os
 import socket
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
+
+_ENDED = "ended"
+
+
+class Life(Enum):
+    """What is known about a process."""
+
+    LIVES = "lives"
+    ENDED = "ended"
+    UNSEEN = "cannot be seen from here"
+    """Another boot, machine or process namespace: a number there says nothing here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process of a machine."""
+    """A process of one boot and one process namespace."""
 
-    machine: str
     pid: int
-    started: str
-    """Start time in ticks; empty where there is no /proc."""
+    start: str
+    """Its start time in clock ticks after boot, which no other process of its number has; empty without /proc."""
+    boot: str
+    namespace: str
+    machine: str = ""
+    """The name of its machine; empty where an older version wrote the owner down."""
 
-    @staticmethod
-    def here() -> "Owner":
-        """This process."""
-        return Owner(_machine(), os.getpid(), _started(os.getpid()))
+    @classmethod
+    def current(cls) -> "Owner":
+        """Return the process that asks."""
+        pid = os.getpid()
+        return cls(pid, start_of(pid), _boot(), _namespace(), socket.gethostname())
+
+    @classmethod
+    def parse(cls, text: str) -> "Owner | None":
+        """Return the owner that `str` wrote; None where the text is none of ours."""
+        parts = text.split(":", 4)
+        if len(parts) < 4 or not parts[0].isdecimal():
+            return None
+        return cls(int(parts[0]), *parts[1:])
 
     def __str__(self) -> str:
-        return f"{self.machine}:{self.pid}:{self.started}"
+        return f"{self.pid}:{self.start}:{self.boot}:{self.namespace}:{self.machine}"
 
-    @staticmethod
-    def parse(text: str) -> "Owner":
-        """The owner that `str` wrote; an unreadable one is another machine's."""
-        machine, _, rest = text.rpartition(":")[0].rpartition(":")
-        return Owner(machine, int(rest) if rest.isdigit() else 0, text.rpartition(":")[2])
+    def life(self) -> Life:
+        """Return whether the process still runs, as far as this process can know.
+
+        Machines may share a name. So an owner of another boot is UNSEEN, even on a machine of this one's name: what it
+        left must not be removed without a person's word.
+        """
+        if not self.boot or not self.namespace or (self.boot, self.namespace) != (_boot(), _namespace()):
+            return Life.UNSEEN
+        start = start_of(self.pid)
+        if start:
+            return Life.LIVES if start == self.start else Life.ENDED
+        return _life_by_signal(self.pid)
 
     @property
     def is_gone(self) -> bool:
-        """Whether it is certain that the process has ended; of other machines nothing is certain."""
-        if self.machine != _machine() or not self.started:
-            return False
-        return _started(self.pid) != self.started
+        """Whether nobody needs to wait for the process: it has ended, or this machine was started again since.
+
+        That two machines share a name and a cache folder is not excluded; then a claim is given up too early, and an
+        answer is paid for twice.
+        """
+        return self.life() is Life.ENDED or self._is_of_earlier_boot()
+
+    def _is_of_earlier_boot(self) -> bool:
+        here, boot = (socket.gethostname(), _namespace()), _boot()
+        return bool(self.boot and boot) and self.boot != boot and (self.machine, self.namespace) == here
 
 
-def _machine() -> str:
-    """The host and its process namespace: numbers mean nothing outside of it."""
+def start_of(pid: int) -> str:
+    """Return a process's start time, "ended" for a zombie; empty when it has ended, is hidden, or without /proc."""
     try:
-        return f"{socket.gethostname()}/{os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return socket.gethostname()
-
-
-def _started(pid: int) -> str:
-    """The start time of a living process; empty when there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return "" if fields[0] in "ZX" else fields[19]
+    fields = stat.rpartition(")")[2].split()
+    # A zombie has ended, though its number is still taken.
+    return _ENDED if fields[0] in "ZX" else fields[19]
+
+
+def is_alive(pid: int, start: str) -> bool:
+    """Return whether the process of this user and machine that had this start time still runs."""
+    if Path("/proc/self/stat").exists():
+        return bool(start) and start_of(pid) == start
+    return _life_by_signal(pid) is Life.LIVES
+
+
+def _life_by_signal(pid: int) -> Life:
+    """Ask the kernel about a process that /proc does not show: it has ended, or /proc hides other users' processes."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return Life.ENDED
+    except PermissionError:
+        return Life.LIVES
+    return Life.LIVES
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _namespace() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return ""

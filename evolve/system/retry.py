@@ -2,12 +2,13 @@
 
 import asyncio
 import email.utils
+import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from evolve.core.model.errors import EnvironmentFault
-from evolve.providers.context import ProviderSettings
+from evolve.core.model.errors import HttpFault
 
 T = TypeVar("T")
 
@@ -15,8 +16,12 @@ T = TypeVar("T")
 class Transient(Exception):
     """A try failed in a way that another may not."""
 
-    def __init__(self, reason: str, *, retry_after_s: float | None = None, hint: str = "") -> None:
+    def __init__(
+        self, reason: str, *, status: int | None = None, retry_after_s: float | None = None, hint: str = ""
+    ) -> None:
         self.reason = reason
+        self.status = status
+        """Of the reply; None where none was complete."""
         self.retry_after_s = retry_after_s
         self.hint = hint
         super().__init__(reason)
@@ -24,31 +29,28 @@ class Transient(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Deadline for a call with all its tries, and the pauses between them."""
+    """Deadline for a call with all its tries, and the pauses between them. Clock, sleep and dice come in here."""
 
-    settings: ProviderSettings
     deadline_s: float
+    """From the first try to the last byte of the last one."""
     attempt_s: float
+    """One try, from connecting to the last byte of the body; never more than what is left of the deadline."""
     max_retries: int
-
-    @staticmethod
-    def of(
-        settings: ProviderSettings, *, deadline_s: float | None = None, max_retries: float | None = None
-    ) -> "RetryPolicy":
-        """The settings' policy with one provider's own limits."""
-        deadline = settings.deadline_s if deadline_s is None else deadline_s
-        retries = settings.max_retries if max_retries is None else int(max_retries)
-        return RetryPolicy(settings, deadline, min(settings.attempt_s, deadline), retries)
+    first_pause_s: float = 0.5
+    max_pause_s: float = 30.0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random: Callable[[], float] = random.random
 
     def pause_s(self, tries: int, failure: Transient) -> float:
         """How long to wait after so many failed tries: what the endpoint asked for, else doubling with jitter.
 
         The jitter keeps callers that failed together from coming back together.
         """
-        dice = self.settings.random()
+        dice = self.random()
         if failure.retry_after_s is not None:
-            return failure.retry_after_s + dice * self.settings.first_pause_s
-        return min(self.settings.max_pause_s, self.settings.first_pause_s * 2.0 ** (tries - 1)) * (0.5 + dice / 2)
+            return failure.retry_after_s + dice * self.first_pause_s
+        return min(self.max_pause_s, self.first_pause_s * 2.0 ** (tries - 1)) * (0.5 + dice / 2)
 
     async def run(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """What `attempt` answers, tried again while it raises Transient and the deadline allows.
@@ -58,22 +60,22 @@ class RetryPolicy:
             what: the call as messages name it, such as `POST http://host/path`; without credentials.
 
         Raises:
-            EnvironmentFault: it never answered; names the last reason, the tries and the seconds.
+            HttpFault: it never answered; names the last reason, the tries and the seconds.
         """
-        start = self.settings.clock()
+        start = self.clock()
         tries = 0
         while True:
             tries += 1
-            left = self.deadline_s - (self.settings.clock() - start)
+            left = self.deadline_s - (self.clock() - start)
             try:
                 return await self._try(attempt, min(self.attempt_s, left))
             except Transient as exc:
                 failure = exc
-            spent = self.settings.clock() - start
+            spent = self.clock() - start
             pause = self.pause_s(tries, failure)
             if tries > self.max_retries or spent + pause >= self.deadline_s:
                 raise self._fault(what, failure, tries, spent) from failure
-            await self.settings.sleep(pause)
+            await self.sleep(pause)
 
     async def _try(self, attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
         # The limit covers connecting, waiting and the whole body: a body that drips must not pass.
@@ -86,12 +88,13 @@ class RetryPolicy:
                 raise
             raise Transient(f"no complete answer within {seconds:.3g} s") from exc
 
-    def _fault(self, what: str, failure: Transient, tries: int, spent: float) -> EnvironmentFault:
+    def _fault(self, what: str, failure: Transient, tries: int, spent: float) -> HttpFault:
         reason = failure.reason
         if failure.retry_after_s is not None and spent + failure.retry_after_s >= self.deadline_s:
             reason += f" (it asks to wait {failure.retry_after_s:g} s; the deadline is {self.deadline_s:g} s)"
         count = "1 try" if tries == 1 else f"{tries} tries"
-        return EnvironmentFault(f"{what}: {reason}; {count} in {spent:.1f} s", hint=failure.hint)
+        text = f"{what}: {reason}; {count} in {spent:.1f} s"
+        return HttpFault(text, call=what, status=failure.status, hint=failure.hint)
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:

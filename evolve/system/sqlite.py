@@ -2,32 +2,64 @@
 
 import sqlite3
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import StoreFault
+from evolve.system.disk_faults import store_fault
+from evolve.system.locks import locked
 
-_BUSY_S = 20.0
-_POLL_S = 0.005
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+Durability = Literal["OFF", "NORMAL", "FULL"]
+"""What the machine's own death (power, kernel) may cost; the death of a process never costs anything.
+
+OFF: it may damage the file. NORMAL: at most the last rows. FULL: nothing that was written.
+"""
+
+_BUSY_S: Final = 20.0
+"""So long a statement waits for other processes; a commit takes milliseconds, also on a slow disk."""
+
+_POLL_S: Final = 0.005
+_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_HINT: Final = "set EVOLVE_CACHE_DIR to a folder that can be written and holds no damaged file"
 
 
 class SharedFile:
-    """One open file; each statement is a transaction of its own.
+    """One open file; each statement outside of `transaction` is a transaction of its own.
 
     Args:
+        path: the file; its folder is made where it is missing.
+        schema: statements that make the tables where they are missing.
+        version: of the schema; a file of another version is left alone.
         what: what the file is, for messages: "the ledger".
-        is_synced: whether the machine's own death (power, kernel) must leave the file whole, at most without its last
-            rows. Otherwise such a death may damage it. The death of a process never costs anything.
+        durability: what the machine's own death may cost.
+        hint: what to do when the file cannot be used.
+        is_disposable: a file that cannot be read as a database is set aside, and a new one begun; `notice` says so.
+        is_for_threads: whether threads other than the one that opened it use it too, one at a time.
 
     Raises:
-        EnvironmentFault: the folder cannot be written, the file is no database, or of another version. All methods
-            raise it too, when the disk is full or the file stays locked.
+        StoreFault: the folder cannot be written, the file is no database, or of another version. All methods raise it
+            too, when the disk is full or the file stays locked.
     """
 
-    def __init__(self, path: Path, schema: str, *, version: int, what: str, is_synced: bool = False) -> None:
-        self._path, self._schema, self._version, self._what = path, schema, version, what
-        self._synchronous = "NORMAL" if is_synced else "OFF"
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        *,
+        version: int,
+        what: str,
+        durability: Durability,
+        hint: str = _HINT,
+        is_disposable: bool = False,
+        is_for_threads: bool = False,
+    ) -> None:
+        self._path, self._schema, self._version, self._what, self._hint = path, schema, version, what, hint
+        self._durability = durability
+        self._is_disposable, self._is_for_threads = is_disposable, is_for_threads
+        self.notice = ""
+        """What the user should know about the file; empty when all is well."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = self._open()
@@ -35,38 +67,95 @@ class SharedFile:
             raise self._fault(exc) from exc
 
     def do(self, statement: str, *values: object) -> None:
-        """Runs a statement."""
+        """Run a statement."""
         self.all(statement, *values)
 
     def one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
-        """The first row; None where there is none."""
+        """Return the first row; None where there is none."""
         return next(iter(self.all(statement, *values)), None)
 
     def all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """All rows."""
+        """Return all rows."""
         try:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as exc:
             raise self._fault(exc) from exc
 
+    def do_many(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Run a statement once for each row; in a transaction all of them count or none."""
+        with self._faults():
+            self._database.executemany(statement, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do the statements of the block whole or not at all; no other process writes meanwhile."""
+        with self._faults():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                # A full disk has rolled it back already.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._database.close()
 
-    def _fault(self, exc: Exception) -> EnvironmentFault:
-        hint = "set EVOLVE_CACHE_DIR to a folder that can be written and holds no damaged file"
-        return EnvironmentFault(f"{self._what} {self._path}: {exc}", hint=hint)
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            raise self._fault(exc) from exc
+
+    def _fault(self, exc: Exception) -> StoreFault:
+        return store_fault(f"{self._what} {self._path}", self._path, exc, hint=self._hint)
 
     def _open(self) -> sqlite3.Connection:
-        """The connection; waits while another process makes the file ready.
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError as exc:
+            if not self._is_disposable or not _is_unreadable(exc):
+                raise
+            unreadable = exc
+        # One process at a time: another may have begun a new file since, which must stay.
+        with locked(self._path.parent, wait_s=_BUSY_S) as is_held:
+            if not is_held:
+                raise unreadable
+            try:
+                return self._connect()
+            except sqlite3.DatabaseError as exc:
+                if not _is_unreadable(exc):
+                    raise
+                self._set_aside(exc)
+            return self._connect()
+
+    def _set_aside(self, exc: sqlite3.DatabaseError) -> None:
+        aside = self._path.with_name(f"{self._path.name}.unreadable-{int(time.time())}")
+        for ending in ("-wal", "-shm"):
+            Path(f"{self._path}{ending}").unlink(missing_ok=True)
+        try:
+            self._path.rename(aside)
+        except FileNotFoundError:
+            # Somebody deleted it meanwhile, as they may.
+            return
+        self.notice = f"{self._what} {self._path} was unreadable ({exc}); it is now {aside.name}, a new one was begun"
+
+    def _connect(self) -> sqlite3.Connection:
+        """Return the connection; waits while another process makes the file ready.
 
         SQLite's own timeout does not cover the change to a write-ahead log: of two that begin together one is refused.
         """
         until = time.monotonic() + _BUSY_S
         while True:
-            database = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None)
+            database = sqlite3.connect(
+                self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=not self._is_for_threads
+            )
             try:
-                return self._prepared(database)
+                self._prepare(database)
             except sqlite3.OperationalError as exc:
                 database.close()
                 if exc.sqlite_errorcode not in _BUSY or time.monotonic() > until:
@@ -74,17 +163,28 @@ class SharedFile:
             except BaseException:
                 database.close()
                 raise
+            else:
+                return database
             time.sleep(_POLL_S)
 
-    def _prepared(self, database: sqlite3.Connection) -> sqlite3.Connection:
+    def _prepare(self, database: sqlite3.Connection) -> None:
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, self._version):
-            raise EnvironmentFault(
+            raise StoreFault(
                 f"{self._what} {self._path} has format {version}, this version of Anneal knows {self._version}",
+                path=str(self._path),
                 hint="move the file away, or set EVOLVE_CACHE_DIR to another folder",
             )
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute(f"PRAGMA synchronous = {self._synchronous}")
+        database.execute(f"PRAGMA synchronous = {self._durability}")
         database.executescript(self._schema)
         database.execute(f"PRAGMA user_version = {self._version}")
-        return database
+        if self._is_disposable:
+            # A damaged table is found now, while the file can still be replaced.
+            for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                database.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone()
+
+
+def _is_unreadable(exc: sqlite3.DatabaseError) -> bool:
+    """Whether the content is to blame. Locks, rights and full disks are OperationalErrors: the file may be whole."""
+    return not isinstance(exc, sqlite3.OperationalError)

@@ -11,10 +11,11 @@ import pytest
 
 from evolve.core.model.errors import EnvironmentFault, InputError
 from evolve.infra.engine.docker_engine import DockerEngine, docker_faults
-from evolve.infra.engine.owner import LABEL_LAB, LABEL_OWNER, Owner
+from evolve.infra.engine.owner import LABEL_LAB, LABEL_OWNER
 from evolve.infra.engine.removal import labelled, remove_labelled
 from evolve.infra.hosts.labs import Host, Lab, sweep
 from evolve.infra.image import base_image
+from evolve.system.process_owner import Owner
 from fixtures.hosts import label_of
 
 GONE_WITHIN_S = 60

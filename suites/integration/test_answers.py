@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.errors import EnvironmentFault
 from evolve.store.answers import NoAnswers, SqliteAnswers, from_text, key_of, to_text
-from evolve.system.process_owner import Owner
 
 
 class Shop:
@@ -288,15 +287,6 @@ def test_a_claim_of_another_machine_ends_with_its_lease(tmp_path: Path) -> None:
     assert now[0] >= 1005.0
 
 
-def test_an_owner_is_recognised_after_it_was_written_down() -> None:
-    here = Owner.here()
-    assert Owner.parse(str(here)) == here
-    assert not here.is_gone
-    assert Owner(here.machine, here.pid, "1").is_gone
-    assert not Owner("elsewhere", 1, "1").is_gone
-    assert not Owner.parse("nonsense").is_gone
-
-
 # --- files that are not what they should be
 
 
@@ -316,6 +306,34 @@ def test_an_unreadable_file_is_set_aside_and_said(tmp_path: Path, content: bytes
     assert shop.sold == ["a"]
 
 
+BEGINNER = """
+import sys, time
+from pathlib import Path
+from evolve.store.answers import SqliteAnswers
+
+folder, begin = sys.argv[1], float(sys.argv[2])
+for attempt in range(30):
+    while time.time() < begin + attempt / 20:
+        pass
+    notice = SqliteAnswers(f"{folder}/{attempt}.sqlite").notice
+    if notice:
+        print(attempt, flush=True)
+"""
+
+
+def test_one_of_the_processes_that_find_an_unreadable_file_begins_a_new_one(tmp_path: Path) -> None:
+    for attempt in range(30):
+        (tmp_path / f"{attempt}.sqlite").write_bytes(b"this is no database " * 300)
+    command = [sys.executable, "-c", textwrap.dedent(BEGINNER), str(tmp_path), str(time.time() + 1)]
+    root = Path(__file__).parents[2]
+    beginners = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    told = [int(line) for one in beginners for line in one.communicate(timeout=60)[0].split()]
+    assert [one.returncode for one in beginners] == [0] * 4
+    assert sorted(told) == list(range(30))
+    for aside in tmp_path.glob("*.unreadable-*"):
+        assert aside.read_bytes().startswith(b"this is no database"), "a new file was set aside"
+
+
 def test_a_file_of_another_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     database = sqlite3.connect(path)
@@ -327,5 +345,5 @@ def test_a_file_of_another_version_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(EnvironmentFault, match=r"cannot be used.*EVOLVE_CACHE_DIR"):
+    with pytest.raises(EnvironmentFault, match=r"the answer cache .*EVOLVE_CACHE_DIR.*without the cache"):
         SqliteAnswers(tmp_path / "file" / "a.sqlite")

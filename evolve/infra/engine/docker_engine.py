@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve.core.model.errors import EnvironmentFault
-from evolve.infra.engine.owner import Owner, watch
+from evolve.infra.engine.owner import watch
+from evolve.system.cache_folder import given_cache_folder
+from evolve.system.process_owner import Owner
 
 if TYPE_CHECKING:
     import docker
@@ -31,8 +33,8 @@ FIND_HINT = (
 
 def own_folder(env: Mapping[str, str]) -> Path:
     """The folder of the engine that `./bootstrap.sh hosts` starts: socket, process file, images, log."""
-    cache = env.get("EVOLVE_CACHE_DIR")
-    return Path(cache).expanduser().absolute() / "docker" if cache else OWN_FOLDER
+    chosen = given_cache_folder(env)
+    return chosen.absolute() / "docker" if chosen else OWN_FOLDER
 
 
 def addresses(env: Mapping[str, str]) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ import signal
 import sys
 import time
 
-from evolve.infra.engine.owner import LABEL_OWNER, Life, Owner
+from evolve.infra.engine.owner import LABEL_OWNER
+from evolve.system.process_owner import Life, Owner
 
 PATIENCE_S = 180
 """How long a stubborn or restarting engine is asked again."""

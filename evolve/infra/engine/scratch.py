@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from evolve.infra.engine.owner import Life, Owner
+from evolve.system.process_owner import Life, Owner
 
 NAME = re.compile(r"anneal-[a-z]+-(?P<pid>\d+)-(?P<start>\d+)-(?P<realm>[0-9a-f]{8})-.+")
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.infra.engine.docker_engine import DockerEngine
-from evolve.infra.engine.owner import LABEL_LAB, LABEL_OWNER, Life, Owner
+from evolve.infra.engine.owner import LABEL_LAB, LABEL_OWNER, labels_of
 from evolve.infra.engine.removal import labelled, remove_labelled
 from evolve.infra.engine.scratch import sweep_folders
 from evolve.infra.hosts.host import Host
 from evolve.infra.hosts.host_commands import Completed
 from evolve.infra.image import base_image
 from evolve.infra.image.base_recipe import DEFAULT_RELEASE
+from evolve.system.process_owner import Life, Owner
 
 __all__ = ["Completed", "Host", "Lab", "Sweep", "sweep"]
 
@@ -42,7 +43,7 @@ class Lab:
         _check_name("label", label)
         self.engine = engine
         self.key = f"{label}-{secrets.token_hex(4)}"
-        self._labels = engine.owner().labels(self.key)
+        self._labels = labels_of(engine.owner(), self.key)
 
     def __enter__(self) -> "Lab":
         return self

@@ -1,18 +1,18 @@
 """The images that hosts start from: one per release, built once, with package lists of the day."""
 
 import contextlib
-import fcntl
 import io
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from evolve.core.model.errors import EnvironmentFault
 from evolve.infra.engine.docker_engine import DockerEngine, docker_faults
 from evolve.infra.image import base_filesystem, base_recipe
 from evolve.infra.image.base_recipe import LABEL_LISTS, LABEL_RELEASE, Release
+from evolve.system.cache_folder import cache_fault, cache_folder, make_cache_folder
+from evolve.system.locks import locked
 
 NAME = "anneal-host"
 BASE_NAME = "anneal-base"
@@ -173,22 +173,11 @@ def _drop_replaced(engine: DockerEngine, release: Release) -> None:
 @contextlib.contextmanager
 def one_builder(release: str) -> Iterator[None]:
     """Lets one process of this user build at a time; the others wait and find the image."""
-    path = lock_folder() / f"anneal-host-{release}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("w", encoding="utf-8")
-    except OSError as exc:
-        raise EnvironmentFault(
-            f"cannot make {path}: {exc.strerror}", hint="set EVOLVE_CACHE_DIR to a folder that can be written"
-        ) from exc
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    folder = make_cache_folder(cache_folder(os.environ))
+    path = folder / f"anneal-host-{release}.lock"
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(path))
+        except OSError as exc:
+            raise cache_fault(f"cannot make {path}", path, exc) from exc
         yield
-
-
-def lock_folder() -> Path:
-    """EVOLVE_CACHE_DIR, else XDG_CACHE_HOME/evolve, else ~/.cache/evolve."""
-    given = os.environ.get("EVOLVE_CACHE_DIR")
-    if given:
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evolve"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evolve.core.model.role_checks import Check, CheckResult
-from evolve.providers.context import cache_dir_of
 from evolve.store.verified_roles import VerifiedRoles, harness_hash, role_hash
+from evolve.system.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from evolve.infra.engine.docker_engine import DockerEngine
@@ -31,7 +31,7 @@ class UnchangedRoles:
     """Remembers what passed with which files, image, harness and options; asks for the hash once a role."""
 
     def __init__(self, options: "Options") -> None:
-        self._memory = VerifiedRoles(cache_dir_of(os.environ) / "verified_roles.sqlite3")
+        self._memory = VerifiedRoles(cache_folder(os.environ) / "verified_roles.sqlite3")
         self._options = options
         self._harness = harness_hash()
         self._known: dict[Subject, Known] = {}

@@ -10,6 +10,7 @@ from evolve.core.model.errors import InputError
 from evolve.core.model.events import CaseResult
 from evolve.core.suites.units import Unit
 from evolve.evaluation.setup import Settings
+from evolve.providers import ProviderSettings
 from evolve.pytest_plugin.suites.ahead import Ahead, Wanted
 
 _MANY = 1_000
@@ -102,7 +103,8 @@ def settings_of(config: pytest.Config) -> Settings:
             concurrency=config.getoption("--suite-concurrency"),
             use_cache=not config.getoption("--no-suite-cache"),
         )
-        _ = settings.cache_dir  # reads the EVOLVE_* variables
+        # The EVOLVE_* variables are checked before anything runs.
+        ProviderSettings.from_environment(settings.env)
     except InputError as error:
         raise pytest.UsageError(str(error)) from None
     return settings

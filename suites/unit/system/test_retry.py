@@ -45,21 +45,21 @@ def outcome(policy: RetryPolicy, times: int, failure: Transient) -> object:
 
 def test_pauses_double_up_to_a_limit() -> None:
     time = Time()
-    policy = RetryPolicy.of(time.settings(max_retries=6, max_pause_s=4.0))
+    policy = time.settings(max_retries=6, max_pause_s=4.0).retry_policy()
     assert outcome(policy, 6, Transient("no")) == "done"
     assert time.pauses == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
 
 
 def test_a_wish_of_the_endpoint_is_granted() -> None:
     time = Time()
-    assert outcome(RetryPolicy.of(time.settings(dice=lambda: 0.0)), 1, Transient("no", retry_after_s=7)) == "done"
+    assert outcome(time.settings(dice=lambda: 0.0).retry_policy(), 1, Transient("no", retry_after_s=7)) == "done"
     assert time.pauses == [7.0]
 
 
 def test_the_fault_tells_reason_tries_seconds_and_hint() -> None:
     time = Time()
     with pytest.raises(EnvironmentFault, match=r"^GET http://x/: no; 3 tries in 1\.5 s \(do this\)$"):
-        outcome(RetryPolicy.of(time.settings(max_retries=2)), 9, Transient("no", hint="do this"))
+        outcome(time.settings(max_retries=2).retry_policy(), 9, Transient("no", hint="do this"))
 
 
 @given(
@@ -70,7 +70,7 @@ def test_the_fault_tells_reason_tries_seconds_and_hint() -> None:
 )
 def test_no_pause_reaches_beyond_the_deadline(deadline: float, retries: int, dice: float, asked: float | None) -> None:
     time = Time()
-    policy = RetryPolicy.of(time.settings(dice=lambda: dice), deadline_s=deadline, max_retries=retries)
+    policy = time.settings(dice=lambda: dice).retry_policy(deadline_s=deadline, max_retries=retries)
     with pytest.raises(EnvironmentFault):
         outcome(policy, 100, Transient("no", retry_after_s=asked))
     assert time.now < deadline

@@ -4,8 +4,9 @@ import pytest
 
 from evolve.infra.engine import reaper
 from evolve.infra.engine.docker_engine import connect
-from evolve.infra.engine.owner import LABEL_OWNER, Owner
+from evolve.infra.engine.owner import LABEL_OWNER
 from evolve.infra.engine.removal import Removal, remove_labelled
+from evolve.system.process_owner import Owner
 from fixtures.scripted_engine import CUT, Answer, ScriptedEngine, scripted_engine
 
 LISTED = "GET /containers/json"

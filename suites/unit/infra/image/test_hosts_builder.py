@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from evolve.infra.image.base_image import lock_folder
-
 BUILDER = """
 import sys
 from pathlib import Path
@@ -29,11 +27,3 @@ def test_two_processes_build_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             # The second waits for the first, whatever it takes, and then finds what was built.
             first.communicate("\n", timeout=60)
             assert second.communicate("\n", timeout=60)[0] == ""
-
-
-def test_the_lock_lives_in_the_cache_folder(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("EVOLVE_CACHE_DIR", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", "/some/cache")
-    assert lock_folder() == Path("/some/cache/evolve")
-    monkeypatch.setenv("EVOLVE_CACHE_DIR", "/other")
-    assert lock_folder() == Path("/other")

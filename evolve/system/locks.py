@@ -1,0 +1,87 @@
+"""Locks that processes share: `flock` on a file or a folder.
+
+The kernel gives a lock back when its holder ends, killed or not, and no child inherits it. Network file systems may
+know no locks: then taking one is an OSError.
+"""
+
+import asyncio
+import fcntl
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+FOREVER: Final = math.inf
+
+_POLL_S: Final = 0.05
+"""Between two looks at a lock that is waited for with a deadline, or by an event loop."""
+
+
+@contextmanager
+def locked(place: Path, *, wait_s: float = FOREVER) -> Iterator[bool]:
+    """Hold the lock of a file or folder for as long as the context lasts, and yield whether it is held.
+
+    Without a deadline that is always True. Who gets False does not hold the lock: somebody else does.
+
+    Args:
+        place: a folder, which must be there, or a file, which is made where there is none (mode 0600) and stays.
+        wait_s: how long to wait for another holder; 0 asks once.
+
+    Raises:
+        OSError: the place cannot be opened, or its file system knows no locks.
+    """
+    handle = _open(place)
+    try:
+        yield take_lock(handle, wait_s=wait_s)
+    finally:
+        os.close(handle)
+
+
+@asynccontextmanager
+async def locked_async(place: Path, *, wait_s: float = FOREVER) -> AsyncIterator[bool]:
+    """Do the same as `locked` without holding up the event loop."""
+    handle = _open(place)
+    try:
+        until = time.monotonic() + wait_s
+        while not (is_held := take_lock(handle, wait_s=0)) and time.monotonic() < until:
+            await asyncio.sleep(_POLL_S)
+        yield is_held
+    finally:
+        os.close(handle)
+
+
+def take_lock(handle: int, *, wait_s: float = FOREVER) -> bool:
+    """Lock an open file until it is closed, and return whether that worked in time.
+
+    Args:
+        handle: of the file or folder; the lock belongs to this opening of it.
+        wait_s: as `locked` has it.
+
+    Raises:
+        OSError: the file system knows no locks.
+    """
+    if wait_s == FOREVER:
+        # The kernel keeps those who wait in order; whoever polls may be overtaken again and again.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        return True
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(_POLL_S, left))
+        else:
+            return True
+
+
+def _open(place: Path) -> int:
+    """Return a handle that no child inherits."""
+    if place.is_dir():
+        return os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
