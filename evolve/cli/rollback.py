@@ -16,7 +16,9 @@ from evolve.report.terminal import say
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.archive import Archive, Promotion
 from evolve.store.case_files import CaseFolder, load_case
+from evolve.system.atomic_files import write_together
 from evolve.system.cache_folder import cache_folder
+from evolve.system.disk_faults import store_fault
 
 _RECORDED = frozenset(("suite", "splits", "tolerance"))
 """What runs of the agent's suite write into its evidence after a promotion."""
@@ -52,19 +54,25 @@ def undo(archive: Archive, promotion: Promotion) -> list[str]:
     Raises:
         InputError: a file was changed since; then nothing is touched. Scores by split that were recorded in the agent
             are no such change.
+        StoreFault: a file cannot be written or removed.
     """
     changed = [name for name, text in promotion.after.items() if _is_changed(name, text)]
     if changed:
         hint = "use your version control to go back, or undo those changes first"
         raise InputError([Problem("changed since the promotion", Location(name), hint) for name in changed])
-    for name, text in promotion.before.items():
-        if text is None:
-            Path(name).unlink(missing_ok=True)
-        else:
-            Path(name).write_text(text, encoding="utf-8")
+    write_together({Path(name): text for name, text in promotion.before.items() if text is not None})
+    for path in [Path(name) for name, text in promotion.before.items() if text is None]:
+        _remove(path)
     opened = [name for name in promotion.pinned if _opened(Path(name))]
     archive.note_undone(promotion)
     return [*promotion.before, *opened]
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise store_fault(f"cannot remove {path}", path, error) from error
 
 
 def _is_changed(name: str, promoted: str) -> bool:

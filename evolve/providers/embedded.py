@@ -21,6 +21,7 @@ import evolve
 from evolve.core.model.errors import ProcessFault
 from evolve.core.model.json_value import JsonValue
 from evolve.providers.context import ProviderSettings
+from evolve.system.atomic_files import write_whole
 from evolve.system.cache_folder import make_cache_folder
 from evolve.system.locks import locked_async
 from evolve.system.process_owner import is_alive
@@ -103,7 +104,7 @@ class EmbeddedServer:
 
     async def _launched(self) -> RunningServer:
         self._state.unlink(missing_ok=True)
-        self._state.with_suffix(".start").write_text(json.dumps(self._launch), encoding="utf-8")
+        write_whole(self._state.with_suffix(".start"), json.dumps(self._launch))
         log = self._state.with_suffix(".log")
         with log.open("wb") as output:
             process = subprocess.Popen(

