@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError
+from evolve.core.model.errors import DockerFault, EnvironmentFault, ExitCode, InputError
 from evolve.infra.engine import local_engine
 from evolve.infra.engine.docker_engine import DockerEngine, find, own_folder
 from evolve.infra.hosts import labs
@@ -36,12 +36,12 @@ def an_engine() -> DockerEngine:
 def _wait_for_service() -> DockerEngine:
     """The engine that the package's own service started, where services start."""
     if not os.path.isdir("/run/systemd/system"):
-        raise EnvironmentFault("no systemd runs here")
+        raise DockerFault("no systemd runs here")
     deadline = time.monotonic() + SERVICE_TIMEOUT_S
     while True:
         try:
             return find()
-        except EnvironmentFault:
+        except DockerFault:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.2)
@@ -84,7 +84,7 @@ def sweep(engine: DockerEngine, *, unseen_too: bool) -> None:
     if swept.unseen:
         say(f"left {swept.unseen} things of owners unseen from here; ./bootstrap.sh hosts sweep removes them")
     if swept.problems:
-        raise EnvironmentFault("could not be removed: " + "; ".join(swept.problems))
+        raise DockerFault("could not be removed: " + "; ".join(swept.problems))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ import signal
 from pathlib import Path
 
 from evolve.core.model.answers import Answer, Request, TokenUsage
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Problem
+from evolve.core.model.errors import CannotEvaluate, InputError, Problem, ProcessFault
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.call_context import call_context, call_options
@@ -91,7 +91,8 @@ class Command:
                 output, errors = await asyncio.gather(*readers)
                 await process.wait()
         except TimeoutError as exc:
-            raise EnvironmentFault(f"command {self._words[0]!r} gave no answer within {self._timeout_s:g} s") from exc
+            text = f"command {self._words[0]!r} gave no answer within {self._timeout_s:g} s"
+            raise ProcessFault(text, command=self._words[0]) from exc
         finally:
             for reader in readers:
                 reader.cancel()
@@ -121,8 +122,8 @@ class Command:
                 start_new_session=True,
             )
         except OSError as exc:
-            reason = exc.strerror or exc
-            raise EnvironmentFault(f"command {self._words[0]!r} does not start in {self._folder}: {reason}") from exc
+            text = f"command {self._words[0]!r} does not start in {self._folder}: {exc.strerror or exc}"
+            raise ProcessFault(text, command=self._words[0]) from exc
 
     def _tail(self, text: str) -> str:
         return f": {scrub(text, secret_values(self._env))[-400:]}" if text else ""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evolve.core.model.answers import Answer, Request
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Problem
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, HttpFault, InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Embedding
 from evolve.core.model.suite import ProviderSpec
@@ -232,10 +232,12 @@ def _read_embedding(call: HttpCall, reply: HttpReply) -> Embedding:
         raise _not_the_protocol(call, reply, exc) from exc
 
 
-def _not_the_protocol(call: HttpCall, reply: HttpReply, exc: MalformedReply) -> EnvironmentFault:
+def _not_the_protocol(call: HttpCall, reply: HttpReply, exc: MalformedReply) -> HttpFault:
     begins = call.scrub(reply.text[:120])
-    return EnvironmentFault(
+    return HttpFault(
         f"{call.name}: the reply is not an OpenAI-compatible one: {exc} (begins {begins!r})",
+        call=call.name,
+        status=reply.status,
         hint="check apiBaseUrl: it usually ends in /v1",
     )
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import ClassVar
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import ProcessFault
 
 _TAIL_LINES = 15
 _TIMEOUT_S = 600.0
@@ -39,7 +39,7 @@ class PytestTests:
         """Whether the test passed, and the last lines of its output. A failed or crashed test did not pass.
 
         Raises:
-            EnvironmentFault: there is no such test, pytest is missing, or time is over.
+            ProcessFault: there is no such test, pytest is missing, or time is over.
         """
         self._gate = self._gate or asyncio.Semaphore(self._at_once)
         async with self._gate:
@@ -47,9 +47,8 @@ class PytestTests:
         tail = "\n".join(output.splitlines()[-_TAIL_LINES:])
         if code in (_USAGE, _NONE, _INTERNAL) or "No module named pytest" in tail:
             hint = "type: pip install pytest" if "No module named pytest" in tail else "name it as FILE.py::TEST"
-            raise EnvironmentFault(
-                f"pytest cannot run {node_id!r} in {self._base_dir} (exit code {code}):\n{tail}", hint=hint
-            )
+            text = f"pytest cannot run {node_id!r} in {self._base_dir} (exit code {code}):\n{tail}"
+            raise ProcessFault(text, command=f"pytest {node_id}", code=code, hint=hint)
         return code == _PASSED, tail
 
     async def _run(self, node_id: str, environment: Mapping[str, str]) -> tuple[int, str]:
@@ -69,7 +68,8 @@ class PytestTests:
             async with asyncio.timeout(self._timeout_s):
                 output, _ = await process.communicate()
         except TimeoutError as exc:
-            raise EnvironmentFault(f"the test {node_id!r} ran longer than {self._timeout_s:g} s") from exc
+            text = f"the test {node_id!r} ran longer than {self._timeout_s:g} s"
+            raise ProcessFault(text, command=f"pytest {node_id}") from exc
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)

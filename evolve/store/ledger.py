@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from evolve.core.model.answers import Answer
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import StoreFault
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Bought
 from evolve.store.answers import SqliteAnswers, key_of
@@ -32,7 +32,7 @@ class SqliteLedger:
     """The ledger of a machine, shared by all its processes; see `Ledger` in core/model/ports.py.
 
     Raises:
-        EnvironmentFault: the folder cannot be written, the file is no database, or of another version.
+        StoreFault: the folder cannot be written, the file is no database, or of another version.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +41,7 @@ class SqliteLedger:
         )
         try:
             self._answers = SqliteAnswers(folder / "answers.sqlite")
-        except EnvironmentFault:
+        except StoreFault:
             self._file.close()
             raise
 

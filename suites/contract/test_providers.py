@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evolve.core.model.answers import Answer, Request
-from evolve.core.model.errors import EnvironmentFault, EvolveError, InputError
+from evolve.core.model.errors import EnvironmentFault, EvolveError, HttpFault, InputError
 from evolve.core.model.ports import Provider
 from fixtures.faulty_server import (
     Drip,
@@ -286,9 +286,11 @@ def test_a_refusal_is_reported_at_once_with_the_endpoints_words(
     remote: Subject, faulty_server: FaultyServer, code: int
 ) -> None:
     faulty_server.plan(then=Status(code, f"it is so, {SECRET}"))
-    with pytest.raises(EnvironmentFault, match=rf"status {code}.*it is so") as caught:
+    with pytest.raises(HttpFault, match=rf"status {code}.*it is so") as caught:
         remote.ask("hello")
     assert len(faulty_server.requests) == 1
+    assert caught.value.status == code
+    assert caught.value.call.startswith(f"POST {faulty_server.url}/")
     assert SECRET not in str(caught.value)
 
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.model.answers import Answer, TokenUsage
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault, HttpFault
 from evolve.store.answers import NoAnswers, SqliteAnswers, from_text, key_of, to_text
 
 
@@ -103,14 +103,15 @@ def test_a_fault_reaches_all_who_wait_and_is_not_kept(make_store: Callable[[], A
     async def broken() -> Answer:
         tries.append(1)
         await asyncio.sleep(0.01)
-        raise EnvironmentFault("no endpoint")
+        raise HttpFault("no endpoint", call="POST http://h/", status=503, hint="wait")
 
     async def go(store: Any) -> tuple[list[Any], Answer]:
         results = await asyncio.gather(*(store.once({"q": 1}, broken) for _ in range(5)), return_exceptions=True)
         return results, await store.once({"q": 1}, shop.sell("a"))
 
     results, answer = use(make_store, go)
-    assert [str(result) for result in results] == ["no endpoint"] * 5
+    assert [str(result) for result in results] == ["no endpoint (wait)"] * 5
+    assert [(type(result), result.status, result.hint) for result in results] == [(HttpFault, 503, "wait")] * 5
     assert len(tries) == 1
     assert answer.output == "a"
 

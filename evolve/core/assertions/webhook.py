@@ -1,7 +1,7 @@
 """`webhook`: a service judges the output."""
 
 from evolve.core.assertions._registry import assertion_type
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.errors import CannotEvaluate, HttpFault
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import Check, Verdict
 
@@ -16,14 +16,14 @@ async def webhook(check: Check) -> Verdict:
     `not-` turns pass and score.
 
     Raises:
-        EnvironmentFault: no answer within 5 s, or a status that is not 2xx.
+        HttpFault: no answer within 5 s, or a status that is not 2xx.
         CannotEvaluate: the answer has no boolean `pass`.
     """
     url = str(check.assertion.value)
     body: JsonValue = {"output": check.output, "context": {"prompt": check.prompt, "vars": dict(check.vars)}}
     status, answer = await check.tools.http.post_json(url, body, _TIMEOUT_S)
     if not 200 <= status < 300:
-        raise EnvironmentFault(f"the webhook {url} answered with status {status}")
+        raise HttpFault(f"the webhook {url} answered with status {status}", call="the webhook", status=status)
     if not isinstance(answer, dict) or not isinstance(answer.get("pass"), bool):
         raise CannotEvaluate(f"the webhook {url} must answer a mapping with a boolean `pass`")
     return _verdict(check, answer)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import DockerFault
 from evolve.infra.engine.owner import watch
 from evolve.system.cache_folder import given_cache_folder
 from evolve.system.process_owner import Owner
@@ -67,7 +67,7 @@ class DockerEngine:
 
     @contextmanager
     def doing(self, what: str, *, hint: str = "") -> Iterator[None]:
-        """Turns an error of Docker into an `EnvironmentFault` that says what was being done, and where."""
+        """Turns an error of Docker into an `DockerFault` that says what was being done, and where."""
         with docker_faults(f"{what} on the Docker engine at {self.url}", hint=hint):
             yield
 
@@ -89,16 +89,16 @@ class DockerEngine:
 
 @contextmanager
 def docker_faults(what: str, *, hint: str = "") -> Iterator[None]:
-    """The one place where errors of the Docker SDK become `EnvironmentFault`."""
+    """The one place where errors of the Docker SDK become `DockerFault`."""
     import docker
     import requests
 
     try:
         yield
     except docker.errors.ImageNotFound as exc:
-        raise EnvironmentFault(f"{what}: {reason(exc)}", hint=hint or "build it: ./bootstrap.sh hosts") from exc
+        raise DockerFault(f"{what}: {reason(exc)}", hint=hint or "build it: ./bootstrap.sh hosts") from exc
     except (docker.errors.DockerException, requests.exceptions.RequestException) as exc:
-        raise EnvironmentFault(f"{what}: {reason(exc)}", hint=hint) from exc
+        raise DockerFault(f"{what}: {reason(exc)}", hint=hint) from exc
 
 
 def reason(error: Exception) -> str:
@@ -115,22 +115,22 @@ def connect(url: str) -> DockerEngine:
     """The engine at this address.
 
     Raises:
-        EnvironmentFault: nothing answers there, or it may not be used; the message is the reason alone.
+        DockerFault: nothing answers there, or it may not be used; the message is the reason alone.
     """
     import docker
     import requests
 
     if why := _why_silent(url):
-        raise EnvironmentFault(why)
+        raise DockerFault(why)
     try:
         client = docker.DockerClient(base_url=url, timeout=PROBE_TIMEOUT_S, **_tls(url))
     except (docker.errors.DockerException, ValueError) as exc:
-        raise EnvironmentFault(reason(exc)) from exc
+        raise DockerFault(reason(exc)) from exc
     try:
         info = client.info()
     except (docker.errors.DockerException, requests.exceptions.RequestException) as exc:
         client.close()
-        raise EnvironmentFault(reason(exc)) from exc
+        raise DockerFault(reason(exc)) from exc
     client.api.timeout = ANSWER_TIMEOUT_S
     options = " ".join(info.get("SecurityOptions") or ())
     return DockerEngine(client, url, int(info.get("CgroupVersion") or 1), "name=apparmor" in options)
@@ -166,7 +166,7 @@ def find(env: Mapping[str, str] | None = None) -> DockerEngine:
     """The first engine that answers: DOCKER_HOST's, the one of `./bootstrap.sh hosts`, the usual one.
 
     Raises:
-        EnvironmentFault: none answers; says each address, why it failed, and what to type.
+        DockerFault: none answers; says each address, why it failed, and what to type.
     """
     return first_of(addresses(os.environ if env is None else env))
 
@@ -175,16 +175,16 @@ def first_of(urls: Iterable[str]) -> DockerEngine:
     """The first engine of these that answers; it remembers why those before it did not.
 
     Raises:
-        EnvironmentFault: none answers; says each address, why it failed, and what to type.
+        DockerFault: none answers; says each address, why it failed, and what to type.
     """
     failures: list[str] = []
     for url in urls:
         try:
             engine = connect(url)
-        except EnvironmentFault as fault:
+        except DockerFault as fault:
             failures.append(f"{url}: {fault}")
         else:
             engine.passed_over = tuple(failures)
             return engine
     tried = "".join(f"\n  {failure}" for failure in failures)
-    raise EnvironmentFault(f"no Docker engine answers; tried{tried}\n", hint=FIND_HINT)
+    raise DockerFault(f"no Docker engine answers; tried{tried}\n", hint=FIND_HINT)

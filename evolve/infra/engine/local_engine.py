@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import DockerFault, EnvironmentFault, ProcessFault
 from evolve.infra.engine.docker_engine import DockerEngine, connect
 
 ENGINE_PACKAGES = ("docker.io", "iptables")
@@ -57,7 +57,8 @@ def install(packages: Sequence[str], say: Say) -> None:
             ["apt-get", *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise EnvironmentFault(f"apt-get {words[0]} failed:\n{_end(done.stdout + done.stderr)}", hint=line)
+            text = f"apt-get {words[0]} failed:\n{_end(done.stdout + done.stderr)}"
+            raise ProcessFault(text, command=f"apt-get {words[0]}", code=done.returncode, hint=line)
 
 
 def command(folder: Path) -> list[str]:
@@ -133,17 +134,20 @@ def _wait(process: "subprocess.Popen[bytes]", folder: Path, log: Path) -> Docker
     while time.monotonic() < deadline:
         try:
             return connect(f"unix://{folder / 'docker.sock'}")
-        except EnvironmentFault as fault:
+        except DockerFault as fault:
             why = str(fault)
         if process.poll() is not None:
-            raise EnvironmentFault(
+            raise ProcessFault(
                 f"dockerd ended with {process.returncode}; the end of {log}:\n{_end(_text(log))}",
+                command="dockerd",
+                code=process.returncode,
                 hint="see the log; iptables and cgroups are the usual reasons",
             )
         time.sleep(0.1)
     process.terminate()
     process.wait()
-    raise EnvironmentFault(f"dockerd did not answer within {START_TIMEOUT_S} s ({why}):\n{_end(_text(log))}")
+    text = f"dockerd did not answer within {START_TIMEOUT_S} s ({why}):\n{_end(_text(log))}"
+    raise ProcessFault(text, command="dockerd")
 
 
 def running_pid(folder: Path) -> int | None:
@@ -176,7 +180,7 @@ def stop(folder: Path) -> bool:
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while running_pid(folder) == pid:
         if time.monotonic() > deadline:
-            raise EnvironmentFault(f"dockerd (process {pid}) did not end within {STOP_TIMEOUT_S} s")
+            raise ProcessFault(f"dockerd (process {pid}) did not end within {STOP_TIMEOUT_S} s", command="dockerd")
         time.sleep(0.1)
     return True
 

@@ -56,7 +56,7 @@ def reap(url: str, owner: Owner) -> None:
 
     An engine that is away or goes away meanwhile is asked again, for as long as PATIENCE_S.
     """
-    from evolve.core.model.errors import EnvironmentFault
+    from evolve.core.model.errors import DockerFault
     from evolve.infra.engine.docker_engine import connect, docker_faults
     from evolve.infra.engine.removal import remove_labelled
 
@@ -66,7 +66,7 @@ def reap(url: str, owner: Owner) -> None:
         try:
             with contextlib.closing(connect(url).client) as client, docker_faults("reap"):
                 found = remove_labelled(client, f"{LABEL_OWNER}={owner}").found
-        except EnvironmentFault:
+        except DockerFault:
             found = 1
         quiet = quiet + 1 if not found else 0
         time.sleep(PAUSE_S)

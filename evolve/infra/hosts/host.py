@@ -5,7 +5,7 @@ import tarfile
 import time
 from typing import TYPE_CHECKING, Any
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault, ProcessFault
 from evolve.infra.engine.docker_engine import DockerEngine
 from evolve.infra.hosts.host_commands import Completed, run_in, tail
 
@@ -75,9 +75,8 @@ class Host:
         with self._engine.doing(f"run {command} on host {self.name} ({self.container})"):
             done = run_in(self._engine.client, self.container, argv, input=input, timeout_s=timeout_s, user=user)
         if check and done.rc:
-            raise EnvironmentFault(
-                f"{command} on host {self.name} ({self.container}): rc={done.rc}, expected 0{tail(done)}"
-            )
+            text = f"{command} on host {self.name} ({self.container}): rc={done.rc}, expected 0{tail(done)}"
+            raise ProcessFault(text, command=command, code=done.rc)
         return done
 
     def read(self, path: str) -> str:
@@ -146,7 +145,7 @@ class Host:
 
         try:
             return run_in(self._engine.client, self.container, argv, timeout_s=timeout_s).stdout.strip()
-        except (docker.errors.APIError, EnvironmentFault):
+        except (docker.errors.APIError, ProcessFault):
             # The host ended, or ends just now, or its boot hangs: the caller looks.
             return ""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import ProcessFault
 
 if TYPE_CHECKING:
     import docker
@@ -45,7 +45,7 @@ def run_in(
     """Runs a command in a container and waits for its end; a missing program is rc 127.
 
     Raises:
-        EnvironmentFault: it did not end in time; it and its children were ended.
+        ProcessFault: it did not end in time; it and its children were ended.
         docker.errors.APIError: the container does not run.
     """
     bounded = ["timeout", "-k", str(GRACE_S), f"{timeout_s:g}", *argv]
@@ -54,8 +54,9 @@ def run_in(
         bounded = ["sh", "-c", FEED, "feed", str(len(data)), *bounded]
     done = _exchange(client.api, container, bounded, data, user)
     if done.rc in TIMED_OUT and _was_ended(done, timeout_s):
-        raise EnvironmentFault(
+        raise ProcessFault(
             f"{' '.join(argv)} on {container} did not end within {timeout_s:g} s{tail(done)}",
+            command=" ".join(argv),
             hint="give it a longer timeout_s, or see what it waits for",
         )
     return done.completed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from evolve.core.model.errors import EnvironmentFault, InputError, Problem
+from evolve.core.model.errors import DockerFault, InputError, Problem
 from evolve.infra.engine.docker_engine import DockerEngine
 from evolve.infra.engine.owner import LABEL_LAB, LABEL_OWNER, labels_of
 from evolve.infra.engine.removal import labelled, remove_labelled
@@ -128,12 +128,12 @@ class Lab:
         """Removes all that the lab made.
 
         Raises:
-            EnvironmentFault: something could not be removed; says what and why.
+            DockerFault: something could not be removed; says what and why.
         """
         with self.engine.doing(f"remove lab {self.key}"):
             removal = remove_labelled(self.engine.client, f"{LABEL_LAB}={self.key}")
         if removal.problems:
-            raise EnvironmentFault(
+            raise DockerFault(
                 f"lab {self.key} left behind: " + "; ".join(removal.problems), hint="./bootstrap.sh hosts sweep"
             )
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault, ProcessFault
 from evolve.infra.engine import scratch
 from evolve.infra.image import apt_sources
 from evolve.infra.image.base_recipe import PACKAGES
@@ -81,4 +81,5 @@ def _run(command: Sequence[str]) -> None:
     )
     if done.returncode:
         log = "\n".join((done.stdout + done.stderr).splitlines()[-LOG_LINES:])
-        raise EnvironmentFault(f"{command[0]} ended with {done.returncode}:\n{log}")
+        text = f"{command[0]} ended with {done.returncode}:\n{log}"
+        raise ProcessFault(text, command=command[0], code=done.returncode)

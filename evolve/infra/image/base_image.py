@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import DockerFault, EnvironmentFault
 from evolve.infra.engine.docker_engine import DockerEngine, docker_faults
 from evolve.infra.image import base_filesystem, base_recipe
 from evolve.infra.image.base_recipe import LABEL_LISTS, LABEL_RELEASE, Release
@@ -112,7 +112,7 @@ def _base(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: 
         return base
     try:
         _from_registry(engine, release, base, say, upstream)
-    except EnvironmentFault as fault:
+    except DockerFault as fault:
         _from_packages(engine, release, base, say, str(fault))
     return base
 
@@ -155,7 +155,7 @@ def _build(engine: DockerEngine, dockerfile: str, tag: str) -> None:
             )
     except docker.errors.BuildError as exc:
         log = "".join(str(entry.get("stream", "")) for entry in exc.build_log).splitlines()[-15:]
-        raise EnvironmentFault(f"build {tag}: {exc.msg}\n" + "\n".join(log)) from exc
+        raise DockerFault(f"build {tag}: {exc.msg}\n" + "\n".join(log)) from exc
 
 
 def _drop_replaced(engine: DockerEngine, release: Release) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import ProcessFault
 from evolve.core.model.role_checks import TaskLine, task_from_json
 from evolve.infra.engine import scratch
 from evolve.infra.hosts.connections import ADDRESS, Connections
@@ -156,7 +156,7 @@ class Player:
         """Plays to the end.
 
         Raises:
-            EnvironmentFault: Ansible is not there or died, or the play took longer than the time-out.
+            ProcessFault: Ansible is not there or died, or the play took longer than the time-out.
         """
         self._count += 1
         lines, log = (self._folder / f"{self._count}.{suffix}" for suffix in ("jsonl", "log"))
@@ -164,8 +164,9 @@ class Player:
         try:
             rc = self._rc(play, lines, log)
         except _TooLate:
-            raise EnvironmentFault(
+            raise ProcessFault(
                 f"the play took longer than {self._timeout_s:g} s and was ended\n{_begun_last(lines)}",
+                command=f"ansible-playbook {play.playbook}",
                 hint="see what that task waits for",
             ) from None
         seconds = time.monotonic() - began
@@ -222,8 +223,10 @@ class Player:
             self._close_pipes(self._child)
             said = (self._folder / "child.log").read_text("utf-8", "replace").strip()[-1_500:]
             self._child = None
-            raise EnvironmentFault(
+            raise ProcessFault(
                 f"the process that runs Ansible ended with code {code}: {said or 'it said nothing'}",
+                command=str(_CHILD),
+                code=code,
                 hint="pip install 'anneal-harness[infra]'" if "No module named 'ansible'" in said else "",
             )
         value: int = json.loads(line)[key]

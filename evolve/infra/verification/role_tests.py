@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Final
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import ProcessFault
 from evolve.infra.engine import scratch
 from evolve.infra.hosts.connections import ADDRESS
 from evolve.infra.verification.host_set import HostSet
@@ -80,8 +80,9 @@ def _run(command: list[str], scenario: Scenario, environment: dict[str, str], ti
         except subprocess.TimeoutExpired as error:
             _kill_group(tests.pid)
             last = tests.communicate()[0].strip().rpartition("\n")[2]
-            raise EnvironmentFault(
+            raise ProcessFault(
                 f"the tests of {scenario.role} took longer than {timeout_s:g} s and were ended; the last was {last}",
+                command=" ".join(command),
                 hint="see what it waits for",
             ) from error
         except BaseException:

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from evolve.core.model.errors import EnvironmentFault, InputError
+from evolve.core.model.errors import DockerFault, EnvironmentFault, InputError
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.pytest_plugin.roles.subject import Subject
 
@@ -157,7 +157,7 @@ class RoleSession:
             running[1].close()
         except EnvironmentFault as fault:
             (role_dir, release), advice = running[0], "./bootstrap.sh hosts sweep"
-            further = "" if advice in str(fault) else f" ({advice})"
+            further = "" if advice in fault.hint else f" ({advice})"
             self.leftovers.append(f"left behind by {role_dir.name}@{release}: {fault}{further}")
 
     def _looked(self) -> Missing | None:
@@ -170,11 +170,11 @@ class RoleSession:
 
         try:
             self._engine = docker_engine.find()
-        except EnvironmentFault as error:
+        except DockerFault as error:
             return Missing("docker", str(error))
         try:
             sweep(self._engine)
-        except EnvironmentFault as fault:
+        except DockerFault as fault:
             self.leftovers.append(f"left behind by earlier runs, if any: {fault}")
         return None
 

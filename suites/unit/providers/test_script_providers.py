@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.answers import Answer, Request, TokenUsage
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, ProcessFault
 from fixtures.opened_providers import OpenedProviders
 from fixtures.processes import is_running
 
@@ -167,8 +167,9 @@ def test_a_failed_command_is_no_answer(providers: OpenedProviders, code: str, sa
 
 
 def test_a_command_that_is_not_there_is_the_environments(providers: OpenedProviders) -> None:
-    with pytest.raises(EnvironmentFault, match="'no-such-program' does not start"):
+    with pytest.raises(ProcessFault, match="'no-such-program' does not start") as caught:
         providers.ask("exec:no-such-program", "x")
+    assert (caught.value.command, caught.value.code) == ("no-such-program", None)
 
 
 def test_a_command_that_hangs_ends_with_its_children(providers: OpenedProviders) -> None:

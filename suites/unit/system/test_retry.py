@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.model.errors import EnvironmentFault, InputError
+from evolve.core.model.errors import EnvironmentFault, HttpFault, InputError
 from evolve.providers.context import ProviderSettings
 from evolve.system.retry import RetryPolicy, Transient, retry_after_s
 
@@ -58,8 +58,10 @@ def test_a_wish_of_the_endpoint_is_granted() -> None:
 
 def test_the_fault_tells_reason_tries_seconds_and_hint() -> None:
     time = Time()
-    with pytest.raises(EnvironmentFault, match=r"^GET http://x/: no; 3 tries in 1\.5 s \(do this\)$"):
-        outcome(time.settings(max_retries=2).retry_policy(), 9, Transient("no", hint="do this"))
+    failure = Transient("no", status=503, hint="do this")
+    with pytest.raises(HttpFault, match=r"^GET http://x/: no; 3 tries in 1\.5 s \(do this\)$") as caught:
+        outcome(time.settings(max_retries=2).retry_policy(), 9, failure)
+    assert (caught.value.call, caught.value.status) == ("GET http://x/", 503)
 
 
 @given(

@@ -5,7 +5,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import DockerFault, EnvironmentFault
 from evolve.infra.engine import docker_engine, local_engine
 from evolve.infra.engine.docker_engine import addresses, docker_faults
 from fixtures.scripted_engine import scripted_engine
@@ -68,7 +68,7 @@ def test_a_wrong_address_is_a_fault_and_no_traceback():
 
 
 def test_an_error_of_docker_says_what_was_being_done():
-    with pytest.raises(EnvironmentFault, match="start host a: no space left"), docker_faults("start host a"):
+    with pytest.raises(DockerFault, match="start host a: no space left"), docker_faults("start host a"):
         raise docker.errors.DockerException("no space left")
 
 
