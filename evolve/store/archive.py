@@ -86,7 +86,7 @@ class Archive:
     """All runs of a machine.
 
     Raises:
-        EnvironmentFault: the file cannot be used.
+        StoreFault: the file cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:

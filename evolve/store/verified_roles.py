@@ -27,7 +27,7 @@ class VerifiedRoles:
     Several processes may write at once: each record is one statement, whole or not there.
 
     Raises:
-        EnvironmentFault: the folder cannot be written, or the file is damaged; all methods raise it too.
+        StoreFault: the folder cannot be written, or the file is damaged; all methods raise it too.
     """
 
     def __init__(self, path: Path) -> None:
