@@ -127,7 +127,7 @@ def _change_body(evolution: Evolution) -> Iterator[str]:
 
 def _step(candidate: Candidate) -> str:
     info = candidate.info
-    link = f'<a href="#candidate/{quote(info.id, safe="")}">{escape(info.id)}</a>'
+    link = f'<a href="#candidate/{quote(info.id, safe="", errors="backslashreplace")}">{escape(info.id)}</a>'
     return f"<li>{link} <b>{escape(info.operator)}</b> {escape(info.note)}</li>"
 
 
@@ -205,7 +205,7 @@ def _evidence(evolution: Evolution, candidate: str, task: str, text: str) -> str
     known = evolution.candidates.get(candidate)
     if known is None or task not in known.cells:
         return escape(text)
-    return f'<a href="#case/{quote(candidate, safe="")}/{quote(task, safe="")}">{escape(text)}</a>'
+    return f'<a href="#case/{quote(candidate, safe="", errors="backslashreplace")}/{quote(task, safe="", errors="backslashreplace")}">{escape(text)}</a>'
 
 
 # --- what still fails
