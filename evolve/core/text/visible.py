@@ -12,4 +12,5 @@ _ESCAPES = {
 
 def visible(text: str) -> str:
     """The text with control characters (colours, cursor moves, titles) and changes of direction as escapes."""
-    return text.translate(_ESCAPES)
+    # Nothing that is escaped is printable, and the test is much cheaper than the translation.
+    return text if text.isprintable() else text.translate(_ESCAPES)
