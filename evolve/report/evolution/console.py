@@ -8,7 +8,7 @@ from evolve.core.evolution.summary import Evolution
 from evolve.core.model.evolution_events import EvolutionEvent, EvolutionFinished, EvolutionStarted
 from evolve.core.text.visible import visible
 from evolve.report.evolution.lines import best, heading, notable, now, progress, spending, starting_lines
-from evolve.report.suites.html import duration
+from evolve.report.quantities import duration
 
 Clock = Callable[[], float]
 """Seconds of a clock that never goes back."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.evolution_events import Estimate
 from evolve.report.evolution.numbers import share
-from evolve.report.suites.html import dollars, duration
+from evolve.report.quantities import dollars, duration
 
 
 class Row(NamedTuple):

@@ -15,7 +15,7 @@ from evolve.core.model.evolution_events import TaskInfo
 from evolve.core.model.json_value import JsonValue
 from evolve.report.evolution.diff import Line, diff
 from evolve.report.short_text import shown
-from evolve.report.suites.html_rows import Texts
+from evolve.report.text_table import Texts
 
 SPLITS: Final = ("train", "val", "gate")
 NOT_ASKED: Final = "."

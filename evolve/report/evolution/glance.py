@@ -1,28 +1,26 @@
 """The answers at a glance: better or not, by how much, how sure, what changed, the cost, what fails, the lookup."""
 
 from collections import Counter
-from collections.abc import Iterator
-from html import escape
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.gate import GateDecision
 from evolve.report.evolution.diff import counts, diff
-from evolve.report.evolution.numbers import NONE, count, points, share
+from evolve.report.evolution.numbers import points, share
 from evolve.report.evolution.words import (
+    Failing,
     Gain,
     doubts,
-    failing,
     gain,
     harm,
     lineage,
     lookup,
     p_against_alpha,
-    verdict,
     where,
     won_and_lost,
 )
-from evolve.report.suites.html import duration
+from evolve.report.quantities import NONE, count, duration
 
 
 class Card(NamedTuple):
@@ -35,42 +33,65 @@ class Card(NamedTuple):
     state: str = ""
 
 
-def glance(evolution: Evolution) -> Iterator[str]:
-    """The first section of the page."""
-    yield '<section id="glance" aria-labelledby="glance-title" tabindex="-1">\n'
-    yield '<h2 id="glance-title" class="unseen">At a glance</h2>\n'
-    yield f'<div class="hero">{"".join(_hero(evolution))}</div>\n'
+class _GainText(NamedTuple):
+    """Did it get better, and by how much."""
+
+    state: str
+    change: str
+    before: str
+    after: str
+    where: str
+
+
+class _Bar(NamedTuple):
+    """One who answered; `width` is of 100."""
+
+    name: str
+    kind: str
+    width: str
+    text: str
+
+
+class _Interval(NamedTuple):
+    """A line from low to high with the gain on it, and where zero is: places on a scale of 100."""
+
+    zero: str
+    low: str
+    width: str
+    point: str
+    text: str
+
+
+def glance_values(evolution: Evolution, still_failing: Sequence[Failing]) -> dict[str, Any]:
+    """Return what the template of the first section shows, by the names that it uses."""
+    found = gain(evolution)
     cards = (
         _sure(evolution),
         _changed(evolution),
         _lookup(evolution),
-        _fails(evolution),
+        _fails(evolution, still_failing),
         _harm(evolution),
         _cost(evolution),
     )
-    yield f'<dl class="cards">{"".join(_card(card) for card in cards if card)}</dl>\n</section>\n'
+    return {
+        "gain": _gain_text(found) if found else None,
+        "bars": list(_bars(evolution, found)),
+        "interval": _interval(evolution.gate.decision) if evolution.gate else None,
+        "cards": [card for card in cards if card],
+    }
 
 
 # --- did it get better, and by how much
 
 
-def _hero(evolution: Evolution) -> Iterator[str]:
-    found = gain(evolution)
-    yield '<div class="gain"><p class="question">Did it get better, and by how much?</p>'
-    if found is None:
-        word = verdict(evolution)
-        yield f'<p class="big word">{escape(word.word)}</p><p class="hint">{escape(word.reason)}</p></div>'
-    else:
-        change = points(found.after - found.before)
-        state = "pass" if found.after > found.before else "fail" if found.after < found.before else ""
-        yield f'<p class="big {state}">{change} <small>points</small></p>'
-        yield f'<p class="fromto"><b>{share(found.before)}</b> to <b>{share(found.after)}</b> right, '
-        yield f"on {escape(where(found))}</p></div>"
-    yield f'<div class="bars">{"".join(_bars(evolution, found))}</div>'
+def _gain_text(found: Gain) -> _GainText:
+    state = "pass" if found.after > found.before else "fail" if found.after < found.before else ""
+    change = points(found.after - found.before)
+    return _GainText(state, change, share(found.before), share(found.after), where(found))
 
 
-def _bars(evolution: Evolution, found: Gain | None) -> Iterator[str]:
-    """The three who answered, on one scale; below, the gain with its interval."""
+def _bars(evolution: Evolution, found: Gain | None) -> Iterator[_Bar]:
+    """The three who answered, on one scale."""
     standing = evolution.incumbent.standing("train") if evolution.incumbent else None
     vote = lookup(evolution)
     if found:
@@ -80,34 +101,26 @@ def _bars(evolution: Evolution, found: Gain | None) -> Iterator[str]:
         yield _bar("Agent as it is", standing.mean, "was")
     if vote:
         yield _bar("Lookup, no model", vote.vote, "vote")
-    if evolution.gate:
-        yield _interval(evolution.gate.decision)
 
 
-def _bar(name: str, value: float, kind: str) -> str:
-    width = f"{100 * min(max(value, 0.0), 1.0):.2f}"
-    return (
-        f'<div class="barrow"><span>{name}</span><svg class="bar" aria-hidden="true" viewBox="0 0 100 10" '
-        f'preserveAspectRatio="none"><rect class="{kind}" width="{width}" height="10"/></svg>'
-        f"<b>{share(value)}</b></div>"
-    )
+def _bar(name: str, value: float, kind: str) -> _Bar:
+    return _Bar(name, kind, f"{100 * min(max(value, 0.0), 1.0):.2f}", share(value))
 
 
-def _interval(told: GateDecision) -> str:
-    """A line from low to high with the gain on it, and where zero is."""
-    left, right = min(told.low, 0.0), max(told.high, 0.0)
+def _interval(decision: GateDecision) -> _Interval:
+    left, right = min(decision.low, 0.0), max(decision.high, 0.0)
     width = (right - left) or 1.0
 
     def at(value: float) -> float:
         return 3 + 94 * (value - left) / width
 
-    low, high, middle, zero = at(told.low), at(told.high), at(told.gain), at(0.0)
-    text = f"{points(told.low)} to {points(told.high)}"
-    return (
-        '<div class="barrow interval"><span>Gain, 95%</span><svg class="ci" aria-hidden="true" viewBox="0 0 100 20" '
-        f'preserveAspectRatio="none"><line class="zero" x1="{zero:.2f}" x2="{zero:.2f}" y1="0" y2="20"/>'
-        f'<rect class="range" x="{low:.2f}" y="8" width="{max(high - low, 0.5):.2f}" height="4"/>'
-        f'<rect class="point" x="{middle - 0.6:.2f}" y="3" width="1.2" height="14"/></svg><b>{text}</b></div>'
+    low, high = at(decision.low), at(decision.high)
+    return _Interval(
+        zero=f"{at(0.0):.2f}",
+        low=f"{low:.2f}",
+        width=f"{max(high - low, 0.5):.2f}",
+        point=f"{at(decision.gain) - 0.6:.2f}",
+        text=f"{points(decision.low)} to {points(decision.high)}",
     )
 
 
@@ -142,8 +155,7 @@ def _lookup(evolution: Evolution) -> Card:
     return Card("Would a lookup do?", answer, detail, "gate", "error" if found.wins else "")
 
 
-def _fails(evolution: Evolution) -> Card:
-    cases = failing(evolution)
+def _fails(evolution: Evolution, cases: Sequence[Failing]) -> Card:
     splits = Counter(case.split for case in cases)
     asked = sum(cell[0].split in splits for cell in evolution.leader.cells.values()) if evolution.leader else 0
     if not cases:
@@ -177,10 +189,3 @@ def _cost(evolution: Evolution) -> Card:
         estimate = f", estimated {duration(started.estimate.seconds)}" if started else ""
         parts.append(f"{duration(account.seconds)}{estimate}")
     return Card("What did it cost?", f"{bought:,} answers", "; ".join(parts), "cost")
-
-
-def _card(card: Card) -> str:
-    return (
-        f'<div class="tile {card.state}"><dt><a href="#{card.link}">{escape(card.question)}</a></dt>'
-        f"<dd><strong>{escape(card.answer)}</strong> <span>{escape(card.detail)}</span></dd></div>\n"
-    )

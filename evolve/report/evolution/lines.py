@@ -17,7 +17,7 @@ from evolve.core.model.evolution_events import (
 from evolve.core.text.visible import visible
 from evolve.report.evolution.cost import cost_rows, estimated
 from evolve.report.evolution.diff import counts, diff
-from evolve.report.evolution.numbers import count, points, share, short
+from evolve.report.evolution.numbers import points, share, short
 from evolve.report.evolution.words import (
     Failing,
     doubts,
@@ -32,6 +32,7 @@ from evolve.report.evolution.words import (
     where,
     won_and_lost,
 )
+from evolve.report.quantities import count
 
 SHOWN_PAIRS = 40
 SHOWN_FAILING = 10

@@ -2,13 +2,7 @@
 
 import math
 
-NONE = "\N{EN DASH}"
-"""What stands where there is no number."""
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """`1 case`, `2,000 cases`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+from evolve.report.quantities import NONE
 
 
 def share(value: float) -> str:

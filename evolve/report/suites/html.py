@@ -1,40 +1,35 @@
 """A run as one HTML file: opens offline, in any browser, from a mail or a CI artifact.
 
 The top of the page (counts, rates, latency, cost) is plain HTML and needs no script; the table of results is drawn by
-`assets/report.js` from data in the page. Nothing is requested from anywhere, which the page's Content-Security-Policy
-also forbids; all text of a run reaches the page as escaped HTML or as JSON that the script shows as text.
+`assets/report.js` from data in the page. All text of a run reaches the page as escaped HTML or as JSON that the script
+shows as text.
 """
 
-import base64
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
-from functools import cache
-from html import escape
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from evolve import __version__
-from evolve.core.javascript.values import number_text
 from evolve.core.model.events import CaseResult, RunFinished
-from evolve.core.model.json_value import JsonValue
-from evolve.report.short_text import cut
+from evolve.report.page import Page
+from evolve.report.quantities import NONE, count, dollars, milliseconds, percent, utc
+from evolve.report.short_text import cut, shown_path
 from evolve.report.suites.html_numbers import Group, Latency, Measure, Numbers, latency, numbers
-from evolve.report.suites.html_rows import report_data, shown_path
+from evolve.report.suites.html_rows import report_data
 from evolve.system.atomic_files import output_file
 
 SHOWN_GROUPS = 8
 """Groups of a table that are seen at once; the others are behind a line that opens."""
-NONE = "\u2013"
-"""What stands where there is no number."""
+SHOWN_SUITES = 4
+"""Suites that the top of the page names."""
 WITHOUT_SCRIPT = 200
 """Failures that a reader without JavaScript gets."""
 
-_ASSETS = Path(__file__).parents[1] / "assets"
+_PAGE = Page("suites/report.html", styles=("report.css",), scripts=("report.js",))
+_MARKS = {"pass": "✓", "fail": "✗", "error": "!"}
 
 
 def write_html(path: str, run: RunFinished, *, title: str = "", command: str = "") -> None:
-    """Writes the report.
+    """Write the report.
 
     `title` is the page's, the suites' files without one; `command` is what repeats the run, where it is known.
 
@@ -46,53 +41,32 @@ def write_html(path: str, run: RunFinished, *, title: str = "", command: str = "
 
 
 def html_text(run: RunFinished, *, title: str = "", command: str = "") -> str:
-    """The report as text."""
+    """Return the report as text."""
     return "".join(_page(run, title or _title(run), command))
 
 
 def _page(run: RunFinished, title: str, command: str) -> Iterator[str]:
     found = numbers(run)
-    style, script = asset("report.css"), asset("report.js")
-    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{policy(style, script)}">\n'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-    yield '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-    yield f"<title>{escape(_short(found))}: {escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-    yield from _header(run, found, title, command)
-    yield '<main id="main">\n'
-    yield from _overview(run, found)
-    yield _results_frame()
-    yield from _without_script(run)
-    yield "</main>\n"
-    yield f"<footer><p>Written by Anneal {escape(__version__)}. Times are local to this browser.</p></footer>\n"
-    yield f'<script type="application/json" id="data">{embedded_json(report_data(run))}</script>\n'
-    yield f"<script>{script}</script>\n</body>\n</html>\n"
-
-
-def embedded_json(value: JsonValue) -> str:
-    """JSON that can stand inside of a script element: nothing in it can end the element or start a comment."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
-
-
-@cache
-def asset(name: str) -> str:
-    """The text of a file that pages carry with them."""
-    return (_ASSETS / name).read_text("utf-8")
-
-
-def policy(style: str, script: str) -> str:
-    """The content security policy of a page that runs this script and nothing else."""
-    return (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    whole = found.whole
+    failed = [result for _, results in run.results for result in results if result.status != "pass"]
+    values = {
+        "run": run,
+        "title": title,
+        "command": command,
+        "headline": _headline(whole),
+        "state": "fail" if whole.failed else "error" if whole.errors else "pass",
+        "marks": _MARKS,
+        "tests": whole.tests,
+        "paths": [shown_path(suite.path) for suite in run.suites[:SHOWN_SUITES]],
+        "further_suites": len(run.suites[SHOWN_SUITES:]),
+        "started": utc(run.started_s) if run.started_s else "",
+        "proportion": _bar(whole, 12),
+        "tiles": _tiles(run, found),
+        "tables": _tables(found),
+        "failures": map(_failure, failed[:WITHOUT_SCRIPT]),
+        "further_failures": len(failed[WITHOUT_SCRIPT:]),
+    }
+    return _PAGE.render(values, {"data": report_data(run)})
 
 
 def _title(run: RunFinished) -> str:
@@ -100,73 +74,35 @@ def _title(run: RunFinished) -> str:
     return cut(", ".join(dict.fromkeys(names)) or "no suite", 120)
 
 
-def _short(found: Numbers) -> str:
-    whole = found.whole
+def _headline(whole: Group) -> str:
     if not whole.failed and not whole.errors:
         return f"{whole.passed:,} passed"
     parts = [f"{whole.failed:,} failed"] if whole.failed else []
-    return ", ".join(parts + ([_count(whole.errors, "error")] if whole.errors else []))
+    return ", ".join(parts + ([count(whole.errors, "error")] if whole.errors else []))
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+# --- tiles
 
 
-# --- the top
+class _Tile(NamedTuple):
+    name: str
+    value: str
+    detail: str
+    state: str = ""
+    """One of `_MARKS`, or empty."""
 
 
-def _header(run: RunFinished, found: Numbers, title: str, command: str) -> Iterator[str]:
-    state = "fail" if found.whole.failed else "error" if found.whole.errors else "pass"
-    yield '<a class="skip" href="#results">Skip to the results</a>\n<header>\n<div class="headline">\n'
-    yield f'<h1>{escape(title)}</h1>\n<p class="verdict {state}">{_MARKS[state]} {escape(_short(found))}</p>\n'
-    yield '<button type="button" id="theme" class="quiet" hidden>Theme: system</button>\n</div>\n<p class="facts">'
-    facts = [_count(found.whole.tests, "test"), *(escape(shown_path(suite.path)) for suite in run.suites[:4])]
-    if len(run.suites) > 4:
-        facts.append(f"and {len(run.suites) - 4} more suites")
-    if run.started_s:
-        stamp = datetime.fromtimestamp(run.started_s, UTC).isoformat(timespec="seconds")
-        facts.append(f'<time datetime="{stamp}">{stamp.replace("T", " ").replace("+00:00", " UTC")}</time>')
-    yield " · ".join([*facts, f"took {duration(run.seconds)}"]) + "</p>\n"
-    if run.interrupted:
-        yield '<p class="note">The run was stopped before its end: tests that were not run are missing here.</p>\n'
-    if command:
-        yield f'<p class="command">Again: <code>{escape(command)}</code></p>\n'
-    yield "</header>\n"
-
-
-_MARKS = {"pass": "✓", "fail": "✗", "error": "!"}
-
-
-def _overview(run: RunFinished, found: Numbers) -> Iterator[str]:
+def _tiles(run: RunFinished, found: Numbers) -> list[_Tile]:
     whole = found.whole
-    yield '<section aria-labelledby="overview-title">\n<h2 id="overview-title" class="unseen">Overview</h2>\n'
-    yield f'<div class="proportion">{_bar(whole, 12)}</div>\n<dl class="tiles">\n'
-    yield _tile("Passed", f"{whole.passed:,}", f"{percent(whole.pass_rate)} of all", "pass")
-    yield _tile("Failed", f"{whole.failed:,}", "an assertion did not hold", "fail" if whole.failed else "")
-    yield _tile("Errors", f"{whole.errors:,}", _error_kinds(run), "error" if whole.errors else "")
-    yield _tile("Mean score", f"{whole.mean_score:.3f}", "errors count as 0")
-    yield _tile("Latency, median", milliseconds(found.latency.p50), _latency_text(found.latency))
-    yield _tile("Tokens", _thousands(whole.tokens.total), _token_text(found))
-    yield _tile("Cost", NONE if whole.cost is None else dollars(whole.cost), _cost_text(found))
-    yield "</dl>\n"
-    yield f'<div class="tables">\n{"".join(_tables(found))}</div>\n</section>\n'
-
-
-def _tables(found: Numbers) -> list[str]:
-    """The tables of groups; the long ones, which are closed, at the end."""
-    tables = [_group_table("By provider and prompt", "column", found.columns)]
-    tables += [_group_table(f"By {key}", key, groups) for key, groups in found.by_metadata]
-    tables += [_measure_table("By metric", "metric", found.metrics)]
-    tables += [_measure_table("By assertion type", "type", found.types)]
-    return sorted(tables, key=lambda table: "wide" not in table[:40] and " open>" not in table[:60])
-
-
-def _tile(name: str, value: str, detail: str, state: str = "") -> str:
-    mark = f'<span class="mark" aria-hidden="true">{_MARKS[state]}</span> ' if state else ""
-    return (
-        f'<div class="tile {state}"><dt>{mark}{escape(name)}</dt><dd><strong>{escape(value)}</strong> '
-        f"<span>{escape(detail)}</span></dd></div>\n"
-    )
+    return [
+        _Tile("Passed", f"{whole.passed:,}", f"{percent(whole.pass_rate)} of all", "pass"),
+        _Tile("Failed", f"{whole.failed:,}", "an assertion did not hold", "fail" if whole.failed else ""),
+        _Tile("Errors", f"{whole.errors:,}", _error_kinds(run), "error" if whole.errors else ""),
+        _Tile("Mean score", f"{whole.mean_score:.3f}", "errors count as 0"),
+        _Tile("Latency, median", milliseconds(found.latency.p50), _latency_text(found.latency)),
+        _Tile("Tokens", _thousands(whole.tokens.total), _token_text(found)),
+        _Tile("Cost", NONE if whole.cost is None else dollars(whole.cost), _cost_text(found)),
+    ]
 
 
 def _error_kinds(run: RunFinished) -> str:
@@ -200,127 +136,102 @@ def _cost_text(found: Numbers) -> str:
     return stored if found.whole.cost is not None else f"no provider told a cost; {stored}"
 
 
-def _bar(group: Group, height: int = 8) -> str:
-    """Passed, failed and errors as lengths; the numbers stand beside it as text."""
+def _thousands(value: int) -> str:
+    return f"{value:,}" if value else NONE
+
+
+# --- bars and tables
+
+
+class _Part(NamedTuple):
+    state: str
+    x: str
+    width: str
+
+
+class _Bar(NamedTuple):
+    """Passed, failed and errors as lengths of 100; the numbers are next to it as text."""
+
+    label: str
+    height: int
+    parts: list[_Part]
+
+
+def _bar(group: Group, height: int = 8) -> _Bar:
     total = group.tests or 1
     x, parts = 0.0, []
-    for state, count in (("pass", group.passed), ("fail", group.failed), ("error", group.errors)):
-        width = 100 * count / total
+    for state, number in (("pass", group.passed), ("fail", group.failed), ("error", group.errors)):
+        width = 100 * number / total
         if width:
-            parts.append(f'<rect class="{state}" x="{x:.2f}" width="{width:.2f}" height="{height}"/>')
+            parts.append(_Part(state, f"{x:.2f}", f"{width:.2f}"))
         x += width
-    label = f"{group.passed} passed, {group.failed} failed, {group.errors} errors"
-    return (
-        f'<svg class="bar" role="img" aria-label="{label}" viewBox="0 0 100 {height}" preserveAspectRatio="none">'
-        f"{''.join(parts)}</svg>"
-    )
+    return _Bar(f"{group.passed} passed, {group.failed} failed, {group.errors} errors", height, parts)
+
+
+class _Line(NamedTuple):
+    """One group of results in a table."""
+
+    name: str
+    counts: list[tuple[int, str]]
+    """Each with the class that it has unless it is 0; an empty class is none."""
+    bar: _Bar
+    texts: list[str]
+
+
+class _Table(NamedTuple):
+    title: str
+    key: str
+    """What the script filters by."""
+    heads: tuple[str, ...]
+    """Empty for the bar."""
+    lines: Sequence[_Line]
+    is_wide: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return len(self.lines) <= SHOWN_GROUPS or self.is_wide
 
 
 _RATE = ("", "Pass rate", "Mean score")
+_GROUP_HEADS = ("Tests", "Failed", "Errors", *_RATE)
 
 
-def _group_table(title: str, key: str, groups: Sequence[Group]) -> str:
-    wide = key == "column"
-    heads = ("Tests", "Failed", "Errors", *_RATE, *(("Median", "Tokens", "Cost") if wide else ()))
-    return _table(title, heads, [_group_row(key, group, wide) for group in groups], wide=wide)
+def _tables(found: Numbers) -> list[_Table]:
+    """The tables of groups; the long ones, which are closed, at the end."""
+    wide = (*_GROUP_HEADS, "Median", "Tokens", "Cost")
+    tables = [_Table("By provider and prompt", "column", wide, list(map(_wide_line, found.columns)), is_wide=True)]
+    tables += [
+        _Table(f"By {key}", key, _GROUP_HEADS, list(map(_group_line, groups))) for key, groups in found.by_metadata
+    ]
+    tables += [_measure_table("By metric", "metric", found.metrics)]
+    tables += [_measure_table("By assertion type", "type", found.types)]
+    return sorted((table for table in tables if table.lines), key=lambda table: not table.is_open)
 
 
-def _group_row(key: str, group: Group, wide: bool) -> str:
-    cells = [f"{group.tests:,}", _some(group.failed, "fail"), _some(group.errors, "error")]
-    cells += [_bar(group), percent(group.pass_rate), f"{group.mean_score:.3f}"]
-    if wide:
-        times = latency(group.latencies_ms)
-        cells += [milliseconds(times.p50) if times.calls else NONE, _thousands(group.tokens.total)]
-        cells.append(NONE if group.cost is None else dollars(group.cost))
-    return _table_row(key, group.name, cells)
+def _group_line(group: Group) -> _Line:
+    counts = [(group.tests, ""), (group.failed, "fail"), (group.errors, "error")]
+    return _Line(group.name, counts, _bar(group), [percent(group.pass_rate), f"{group.mean_score:.3f}"])
 
 
-def _some(count: int, state: str) -> str:
-    return f'<span class="{state}">{count:,}</span>' if count else "0"
+def _wide_line(group: Group) -> _Line:
+    times = latency(group.latencies_ms)
+    median = milliseconds(times.p50) if times.calls else NONE
+    cost = NONE if group.cost is None else dollars(group.cost)
+    line = _group_line(group)
+    return line._replace(texts=[*line.texts, median, _thousands(group.tokens.total), cost])
 
 
-def _measure_table(title: str, key: str, measures: Sequence[Measure]) -> str:
-    rows = []
-    for measure in measures:
-        failed = measure.assertions - measure.passed
-        group = Group(measure.name, measure.passed, failed)
-        cells = [f"{measure.assertions:,}", _some(failed, "fail"), _bar(group), percent(group.pass_rate)]
-        rows.append(_table_row(key, measure.name, [*cells, f"{measure.score:.3f}"]))
-    return _table(title, ("Assertions", "Failed", *_RATE), rows)
+def _measure_table(title: str, key: str, measures: Iterable[Measure]) -> _Table:
+    return _Table(title, key, ("Assertions", "Failed", *_RATE), list(map(_measure_line, measures)))
 
 
-def _table_row(key: str, name: str, cells: Iterable[str]) -> str:
-    """One group; the script makes its name a button that filters the results."""
-    label = f'<span data-key="{escape(key)}" data-value="{escape(name)}">{escape(name) or "(empty)"}</span>'
-    return f'<tr><th scope="row">{label}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+def _measure_line(measure: Measure) -> _Line:
+    failed = measure.assertions - measure.passed
+    group = Group(measure.name, measure.passed, failed)
+    counts = [(measure.assertions, ""), (failed, "fail")]
+    return _Line(measure.name, counts, _bar(group), [percent(group.pass_rate), f"{measure.score:.3f}"])
 
 
-def _table(title: str, heads: Sequence[str], rows: Sequence[str], *, wide: bool = False) -> str:
-    if not rows:
-        return ""
-    kind, is_open = " wide" if wide else "", " open" if len(rows) <= SHOWN_GROUPS or wide else ""
-    hint = f" ({len(rows)}, the worst first)" if len(rows) > 1 and not wide else ""
-    head = "".join(f'<th scope="col">{head or "<span class=unseen>Share</span>"}</th>' for head in ("Name", *heads))
-    return (
-        f'<details class="groups{kind}"{is_open}><summary>{escape(title)}{hint}</summary>'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(title)}">'
-        f'<table><caption class="unseen">{escape(title)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div></details>\n"
-    )
-
-
-# --- the results
-
-
-def _results_frame() -> str:
-    """Where the script puts the filters and the table; empty without it."""
-    title = '<h2 id="results-title">Results</h2>'
-    return f'<section id="results" aria-labelledby="results-title" tabindex="-1" hidden>\n{title}\n</section>\n'
-
-
-def _without_script(run: RunFinished) -> Iterator[str]:
-    failed = [result for _, results in run.results for result in results if result.status != "pass"]
-    yield "<noscript>\n<h2>Failures</h2>\n<p>The table with filters, prompts and outputs needs JavaScript.</p>\n<ul>\n"
-    yield from (_plain_failure(result) for result in failed[:WITHOUT_SCRIPT])
-    yield "</ul>\n"
-    if len(failed) > WITHOUT_SCRIPT:
-        yield f"<p>and {len(failed) - WITHOUT_SCRIPT:,} more</p>\n"
-    yield "</noscript>\n"
-
-
-def _plain_failure(result: CaseResult) -> str:
+def _failure(result: CaseResult) -> dict[str, Any]:
     reason = cut(result.error or result.verdict.reason, 300)
-    return f"<li>{result.status}: <code>{escape(result.evaluation.id)}</code> {escape(reason)}</li>\n"
-
-
-# --- numbers as text
-
-
-def percent(share: float) -> str:
-    """`0.9996` as `99.9%`: never rounded up to all."""
-    tenths = int(share * 1000 + 1e-9)
-    return f"{tenths // 10}%" if tenths % 10 == 0 and abs(share * 1000 - tenths) < 1e-6 else f"{tenths / 10:.1f}%"
-
-
-def milliseconds(value: float) -> str:
-    """`0.4 ms`, `312 ms`, `2.4 s`."""
-    if value < 10:
-        return f"{number_text(round(value, 1))} ms"
-    return f"{value:,.0f} ms" if value < 1000 else f"{value / 1000:,.1f} s"
-
-
-def duration(seconds: float) -> str:
-    """`0.8 s`, `1 min 23 s`, `2 h 5 min`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def dollars(value: float) -> str:
-    """`$1.25`, `$0.0031`."""
-    return f"${value:,.2f}" if value >= 0.1 or value == 0 else f"${value:.2g}" if value < 0.0001 else f"${value:.4f}"
-
-
-def _thousands(value: int) -> str:
-    return f"{value:,}" if value else NONE
+    return {"status": result.status, "id": result.evaluation.id, "reason": reason}

@@ -6,16 +6,16 @@ all rendered prompts of a column share is stored once. Failures come first, so t
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Final
 
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Suite
 from evolve.core.model.verdicts import Verdict
-from evolve.report.short_text import cut, shown
+from evolve.report.short_text import shown, shown_path
 from evolve.report.suites.html_numbers import metadata_text
 from evolve.report.suites.text import assertion_name
+from evolve.report.text_table import TEXT_LIMIT, Texts
 
 COLUMNS: Final = (
     *("anchor", "status", "score", "suite", "provider", "prompt_label", "order", "latency_ms", "tokens", "cost"),
@@ -23,37 +23,11 @@ COLUMNS: Final = (
     "named_scores",
 )
 
-TEXT_LIMIT: Final = 40_000
-"""Characters of one text; the middle of a longer one is left out and counted."""
-TIGHT_LIMIT: Final = 400
-"""The same once all texts together have passed TEXTS_LIMIT; failures come first and keep theirs."""
-TEXTS_LIMIT: Final = 24_000_000
-
 _STATUS: Final = {"error": 0, "fail": 1, "pass": 2}
 
 
-class Texts:
-    """Each text once, by number."""
-
-    def __init__(self) -> None:
-        self.all: list[JsonValue] = []
-        self._numbers: dict[str, int] = {}
-        self._size = 0
-
-    def number(self, text: str) -> int:
-        """The number of a text, cut to the limit."""
-        known = self._numbers.get(text)
-        if known is not None:
-            return known
-        kept = cut(text, TEXT_LIMIT if self._size < TEXTS_LIMIT else TIGHT_LIMIT)
-        self._size += len(kept)
-        self._numbers[text] = len(self.all)
-        self.all.append(kept)
-        return self._numbers[text]
-
-
 def report_data(run: RunFinished) -> dict[str, JsonValue]:
-    """`columns, texts, rows, suites`: what the script needs; numbers in rows that are text stand for `texts`."""
+    """Return `columns, texts, rows, suites`: what the script needs; numbers in rows that are text stand for `texts`."""
     texts = Texts()
     beginnings = _beginnings(run)
     anchors = _Anchors()
@@ -65,12 +39,6 @@ def report_data(run: RunFinished) -> dict[str, JsonValue]:
     ]
     suites: list[JsonValue] = [shown_path(suite.path) for suite, _ in run.results]
     return {"columns": list(COLUMNS), "suites": suites, "rows": rows, "texts": texts.all}
-
-
-def shown_path(path: str) -> str:
-    """A suite's path from the current folder where it is inside: reports are read on other machines."""
-    here = Path.cwd()
-    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _column(suite: Suite, result: CaseResult) -> tuple[int, int]:

@@ -23,8 +23,9 @@ from evolve.core.model.evolution_events import (
 )
 from evolve.report.evolution.cost import cost_rows
 from evolve.report.evolution.diff import counts, diff
-from evolve.report.evolution.numbers import NONE, points, share, short
+from evolve.report.evolution.numbers import points, share, short
 from evolve.report.evolution.words import failing, gain, lineage, lookup, verdict
+from evolve.report.quantities import NONE
 from fixtures.evolution_runs import evolution_events, killed_events, nothing_better_events
 
 

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.suite import Assertion, AssertSet
 from evolve.core.model.verdicts import Verdict
-from evolve.report.suites.html import dollars, duration, embedded_json, html_text, milliseconds, percent, write_html
+from evolve.report.page import embedded_json
+from evolve.report.quantities import dollars, duration, milliseconds, percent
+from evolve.report.suites.html import html_text, write_html
 from evolve.report.suites.html_numbers import latency, numbers
-from evolve.report.suites.html_rows import COLUMNS, TEXT_LIMIT
+from evolve.report.suites.html_rows import COLUMNS
+from evolve.report.text_table import TEXT_LIMIT
 from fixtures.report_runs import report_run
 
 HOSTILE = (
