@@ -1,6 +1,5 @@
 """The frame and the templates of all pages: everything is escaped, and a missing value is an error."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -43,18 +42,3 @@ def test_only_the_frame_says_that_a_text_is_markup() -> None:
 def test_a_value_that_is_missing_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="'headline' is undefined"):
         "".join(Page("roles/report.html", ("report.css",), ("roles.js",)).render({}))
-
-
-def test_kinds_of_reports_do_not_import_each_other() -> None:
-    folder = Path(page_module.__file__).parent
-    kinds = {"suites", "evolution", "roles"}
-    found = [
-        f"{path.name}: {node.module}"
-        for kind in kinds
-        for path in (folder / kind).glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.ImportFrom)
-        and node.module
-        and any(node.module.startswith(f"evolve.report.{other}") for other in kinds - {kind})
-    ]
-    assert found == []
