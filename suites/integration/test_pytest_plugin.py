@@ -1,6 +1,7 @@
 """Suites as pytest items, in a real pytest in a folder of its own."""
 
 import json
+import re
 import threading
 import time
 import xml.etree.ElementTree as ET
@@ -65,6 +66,81 @@ def test_suite_files_are_collected_by_glob(pytester):
     lines = [line for line in result.outlines if "::" in line]
     assert len(lines) == 4
     assert not any("three" in line for line in lines)
+
+
+NAMES = """\
+prompts: ["{{o}}", "say {{o}}"]
+providers: [echo]
+tests:
+  - description: greets
+    vars: {o: Ada}
+    assert: [{type: equals, value: Ada}]
+  - description: a::b [c] d
+    vars: {o: Bob}
+    assert: [{type: equals, value: "%s"}]
+  - description: fine
+    vars: {o: Cy}
+    assert: [{type: contains, value: Cy}]
+"""
+FAILING = ("greets[say {{o}}]", "a:b [c] d[{{o}}]", "a:b [c] d[say {{o}}]")
+
+
+@pytest.fixture
+def failed(pytester):
+    """One suite whose failures were fixed since the last run, and one that fails still."""
+    suite(pytester, NAMES.replace("%s", "Eve"), "fails.yaml")
+    suite(pytester, SUITE, "fixed.yaml")
+    pytester.runpytest_inprocess("fails.yaml", "fixed.yaml").assert_outcomes(passed=4, failed=4)
+    suite(pytester, SUITE.replace("word: hi", "word: Say hello").replace("contains", "icontains"), "fixed.yaml")
+    return pytester
+
+
+def run_ids(result: pytest.RunResult) -> list[str]:
+    """What ran, in its order; the ids of the file that fails alone."""
+    found = (re.match(r"fails\.yaml::(.*) (?:PASSED|FAILED)", line) for line in result.outlines)
+    return [match[1] for match in found if match]
+
+
+def test_last_failed_knows_ids_with_brackets_and_colons(failed):
+    result = failed.runpytest_inprocess("fails.yaml", "fixed.yaml", "--lf", "-v")
+    assert run_ids(result) == list(FAILING)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_failed_first_begins_with_them(failed):
+    result = failed.runpytest_inprocess("fails.yaml", "--ff", "-v")
+    assert run_ids(result)[:3] == list(FAILING)
+
+
+def test_stepwise_stops_at_one_and_goes_on_there(failed):
+    for _ in range(2):
+        result = failed.runpytest_inprocess("fails.yaml", "--sw", "-v")
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert run_ids(result) == [FAILING[0]]
+
+
+def test_new_first_knows_which_were_there(failed):
+    old = NAMES.replace("%s", "Eve")
+    suite(failed, old.replace("tests:\n", "tests:\n  - {description: new, vars: {o: x}}\n"), "fails.yaml")
+    assert run_ids(failed.runpytest_inprocess("fails.yaml", "--nf", "-v"))[:2] == ["new[{{o}}]", "new[say {{o}}]"]
+
+
+def test_one_with_brackets_and_colons_is_deselected_by_its_id(failed):
+    result = failed.runpytest_inprocess("fails.yaml", f"--deselect=fails.yaml::{FAILING[0]}", "-v")
+    assert FAILING[0] not in run_ids(result)
+    result.assert_outcomes(passed=3, failed=2, deselected=1)
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_one_with_brackets_and_colons_runs_alone_by_its_id(failed, name):
+    result = failed.runpytest_inprocess(f"fails.yaml::{name}", "-v")
+    assert run_ids(result) == [name]
+
+
+def test_last_failed_knows_them_after_workers_ran_them(failed):
+    failed.runpytest_subprocess("fails.yaml", "-n", "2", "-p", "xdist").assert_outcomes(passed=3, failed=3)
+    result = failed.runpytest_inprocess("fails.yaml", "--lf", "-v")
+    assert run_ids(result) == list(FAILING)
 
 
 def test_a_failure_is_short_and_says_how_to_repeat_it(pytester):

@@ -93,13 +93,14 @@ class SuiteFile(pytest.File):
         yield from self._items(loaded, judged)
         if judged:
             for split in judged.splits:
-                yield SplitItem.from_parent(self, name=f"split {split}", split=split, judged=judged)
+                yield SplitItem.from_parent(self, split=split, judged=judged, **_named(self, f"split {split}"))
 
     def _items(self, loaded: LoadedSuite, judged: "Judged | None") -> Iterator["SuiteItem"]:
         for unit in loaded.units:
             by_id = {evaluation.id: evaluation for evaluation in unit.evaluations}
             for name in unit.ids:
-                item = SuiteItem.from_parent(self, name=name, wanted=Wanted(loaded, unit, name), judged=judged)
+                wanted = Wanted(loaded, unit, name)
+                item = SuiteItem.from_parent(self, wanted=wanted, judged=judged, **_named(self, name))
                 item.mark(by_id[name])
                 if judged:
                     judged.add(item, by_id[name])
@@ -186,6 +187,15 @@ class SuiteItem(pytest.Item):
     def _spoken_id(self) -> str:
         path = os.path.relpath(self.path, self.config.invocation_params.dir)
         return f"{path}::{self.name}"
+
+
+def _named(parent: pytest.Collector, name: str) -> dict[str, str]:
+    """An item's name with its id as text.
+
+    pytest's cache (--lf, --ff, --sw, --nf) reads ids back from text, where `[` and `::` have a meaning. From a name alone
+    pytest 9.2 makes an id that is never equal to the one it reads back, and forgets that the item has failed.
+    """
+    return {"name": name, "nodeid": f"{parent.nodeid}::{name}"}
 
 
 def _shown(path: Path) -> str:
