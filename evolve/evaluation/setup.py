@@ -72,18 +72,20 @@ class LoadedSuite:
     files: LocalFiles
 
 
-def load(path: str, settings: Settings) -> LoadedSuite:
+def load(path: str, settings: Settings, *, needs_prompts: bool = True) -> LoadedSuite:
     """Reads one suite, opens its providers once to check them, and expands it.
+
+    An agent that replaces its prompts, now or later (`needs_prompts=False`), makes them unnecessary.
 
     Raises:
         InputError: every problem of the suite and its files.
     """
-    return _loaded(partial(load_suite, path), path, settings)
+    return _loaded(partial(load_suite, path, needs_prompts=needs_prompts and not settings.agent), path, settings)
 
 
 def load_as_one(paths: Sequence[str], settings: Settings) -> LoadedSuite:
     """Several configs merged into one suite, the way promptfoo takes several `-c`; raises as `load` does."""
-    return _loaded(partial(load_merged, paths), paths[0], settings)
+    return _loaded(partial(load_merged, paths, needs_prompts=not settings.agent), paths[0], settings)
 
 
 def _loaded(read: Callable[..., Suite], path: str, settings: Settings) -> LoadedSuite:

@@ -68,7 +68,7 @@ def read_material(wish: Wish, settings: Settings) -> Material:
     agent = load_agent(path)
     suite_file = wish.suite or _suite_of(agent)
     loaded_cases = [(item, load(str(item.path), settings)) for item in stored]
-    suite = load(suite_file, settings) if suite_file else None
+    suite = load(suite_file, settings, needs_prompts=False) if suite_file else None
     if suite is None and not loaded_cases:
         raise InputError(Problem("nothing to evolve on", None, "name failure cases (--test-case) or a suite (--suite)"))
     judged_by = suite or loaded_cases[0][1]

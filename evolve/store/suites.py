@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from evolve.core.formats.yaml12 import Document, anchored_keys, read_document
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
@@ -39,6 +39,9 @@ from evolve.store.var_files import read_vars
 
 T = TypeVar("T")
 
+_READS_VARIABLES: Final = re.compile(r"https?(:|$)|python:|javascript:|exec:|file://|.*\.(py|js|cjs|mjs)(:|$)")
+"""Providers that get a test's variables beside the prompt."""
+
 
 def load_suite(
     path: str,
@@ -49,6 +52,7 @@ def load_suite(
     root: str | None = None,
     default_providers: Sequence[str] = (),
     scripts: LocalScripts | None = None,
+    needs_prompts: bool = True,
 ) -> Suite:
     """The suite in a YAML or JSON file.
 
@@ -60,11 +64,12 @@ def load_suite(
         root: nothing outside of this folder is read; None asks `evolve.store.files.find_root`.
         default_providers: ids for a suite that names none, as failure cases do.
         scripts: runs generators; None makes its own.
+        needs_prompts: False for a suite whose prompts an agent replaces: it may be without any.
 
     Raises:
         InputError: every problem of the config and of its files.
     """
-    loader = _loader(path, unknown_keys, env, root, scripts)
+    loader = _loader(path, unknown_keys, env, root, scripts, needs_prompts)
     with _without_garbage_collection():
         return loader.load(undefined, tuple(default_providers))
 
@@ -78,6 +83,7 @@ def load_merged(
     root: str | None = None,
     default_providers: Sequence[str] = (),
     scripts: LocalScripts | None = None,
+    needs_prompts: bool = True,
 ) -> Suite:
     """Several configs as one suite, the way promptfoo takes several `-c`.
 
@@ -89,7 +95,7 @@ def load_merged(
     """
     if len({os.path.dirname(os.path.abspath(path)) for path in paths}) > 1:
         raise InputError(Problem("configs that are merged must stand in one folder", Location(paths[1])))
-    loaders = [_loader(path, unknown_keys, env, root, scripts) for path in paths]
+    loaders = [_loader(path, unknown_keys, env, root, scripts, needs_prompts) for path in paths]
     with _without_garbage_collection():
         return _merged_suite(loaders, undefined, tuple(default_providers))
 
@@ -155,9 +161,10 @@ def _loader(
     env: Mapping[str, str] | None,
     root: str | None,
     scripts: LocalScripts | None,
+    needs_prompts: bool,
 ) -> "_Loader":
-    files = LocalFiles(os.path.dirname(os.path.abspath(path)), root)
-    return _Loader(os.path.abspath(path), path, files, Findings(unknown_keys), env or {}, scripts or LocalScripts())
+    files, findings = LocalFiles(os.path.dirname(os.path.abspath(path)), root), Findings(unknown_keys)
+    return _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts or LocalScripts(), needs_prompts)
 
 
 @contextlib.contextmanager
@@ -180,6 +187,7 @@ class _Loader:
     findings: Findings
     env: Mapping[str, str]
     scripts: LocalScripts
+    needs_prompts: bool = True
     _prompt_places: dict[int, Place] = field(default_factory=dict)
 
     def load(self, undefined: Literal["strict", "empty"], default_providers: tuple[str, ...]) -> Suite:
@@ -204,6 +212,8 @@ class _Loader:
     ) -> Suite:
         """The suite of its parts; raises InputError with all that was found."""
         self._require(config, document, providers, tests)
+        if undefined == "strict" and config.get("prompts") is None and not self.findings.problems:
+            self._require_prompts(document, providers, tests)
         if not self.findings.problems:
             self.findings.problems.extend(unknown_names(prompts, providers, tests))
         if undefined == "strict" and not self.findings.problems:
@@ -285,17 +295,22 @@ class _Loader:
                 document, (key,) if key else (), "there are no tests", "for example `tests: [{vars: {question: Why?}}]`"
             )
 
+    def _require_prompts(self, document: Document, providers: Sequence[ProviderSpec], tests: Sequence[Test]) -> None:
+        """A model that is asked with an empty prompt is a mistake; a program may read the test's variables instead."""
+        test = next((test for test in tests if "prompt" not in test.vars), None)
+        model = next((spec.id for spec in providers if not _READS_VARIABLES.match(spec.id)), None)
+        if self.needs_prompts and test is not None and model is not None:
+            message = f"there are no prompts for {model}, and a test without the variable `prompt`"
+            self._problem(document, (), message, "for example `prompts: ['Answer: {{question}}']`")
+
     # --- prompts
 
     def prompts(self, config: Mapping[str, Any], document: Document, tests: Sequence[Test]) -> tuple[Prompt, ...]:
         """The prompts of text, files and functions."""
         listed = config.get("prompts")
         if listed is None:
-            if self.findings.problems:
-                return ()
-            if not tests or not all("prompt" in test.vars for test in tests):
-                self._problem(document, (), "there are no prompts", "for example `prompts: ['Answer: {{question}}']`")
-            return (Prompt("{{prompt}}", "{{prompt}}"),)
+            is_given = all("prompt" in test.vars for test in tests)
+            return (Prompt("{{prompt}}" if is_given else '{{ prompt | default("") }}', "{{prompt}}"),)
         prompts: list[Prompt] = []
         nothing: list[Prompt] = []
         for entry, path in _prompt_entries(listed):

@@ -57,6 +57,31 @@ def test_failures_exit_with_one_and_tell_how_to_run_them_again(capsys):
     assert err == "evolve: 6 tests of suite.yaml\n"
 
 
+AGENT = """\
+---
+name: ECHO_AGENT
+version: 1
+description: repeats
+inputs: {word: {}}
+output: {type: object}
+model: echo
+---
+## Rules
+1. Be brief.
+
+## Case
+Say {{ word }}
+"""
+
+
+def test_an_agent_replaces_the_prompts_that_a_suite_may_be_without(capsys):
+    write(AGENT, "ECHO_AGENT.md")
+    suite = write("providers: [echo]\ntests: [{vars: {word: hi}, assert: [{type: contains, value: Say hi}]}]\n")
+    assert main(["run", suite]) == 2
+    assert "there are no prompts" in capsys.readouterr().err
+    assert main(["run", suite, "--agent", "ECHO_AGENT.md"]) == 0
+
+
 def test_the_command_that_is_shown_runs_just_the_failing_cases(capsys):
     main(["run", write(SUITE)])
     shown = capsys.readouterr().out.splitlines()[-1].strip()

@@ -10,6 +10,7 @@ import pytest
 from evolve.core.model.errors import CannotEvaluate, InputError
 from evolve.core.model.suite import Assertion, AssertSet, ScriptRef, Suite
 from evolve.core.suites.expand import expand
+from evolve.core.templating.templates import Templates
 from evolve.store.files import LocalFiles, find_root
 from evolve.store.scripts import LocalScripts
 from evolve.store.suites import load_suite
@@ -55,6 +56,25 @@ def labels(suite: Suite) -> list[tuple[str, str]]:
 
 def test_a_prompt_is_text_with_itself_as_label(folder: Path) -> None:
     assert labels(load(folder, f"prompts: 'Q: {{{{q}}}}'\n{TESTS}")) == [("Q: {{q}}", "Q: {{q}}")]
+
+
+@pytest.mark.parametrize(
+    "provider",
+    ["https://example.org/ask", "{id: http, config: {url: 'http://h/'}}", "python:ask.py", "file://ask.py", "ask.py:f",
+     "javascript:ask.js", "'exec: cat'"],
+)  # fmt: skip
+def test_programs_that_read_the_variables_need_no_prompts(folder: Path, provider: str) -> None:
+    write(folder, ask__py="", ask__js="")
+    suite = load(folder, f"providers: [{provider}]\ntests: [{{vars: {{q: Why?}}}}]")
+    assert [prompt.label for prompt in suite.prompts] == ["{{prompt}}"]
+    assert Templates("strict").render(suite.prompts[0].raw, {"q": "Why?"}) == ""
+
+
+def test_a_model_without_prompts_is_refused(folder: Path) -> None:
+    message = "suite.yaml:1:1: there are no prompts for echo, and a test without the variable `prompt`"
+    assert failure(folder, TESTS).startswith(message)
+    assert load(folder, TESTS, undefined="empty").prompts
+    assert load(folder, TESTS, needs_prompts=False).prompts
 
 
 def test_a_text_file_holds_prompts_between_dashes(folder: Path) -> None:
