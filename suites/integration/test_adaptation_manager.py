@@ -24,6 +24,8 @@ from evolve.core.model.errors import EnvironmentFault
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.case_files import CaseFolder
 
+pytestmark = pytest.mark.adaptation
+
 AGENT = """---
 name: TRIAGE
 version: 1

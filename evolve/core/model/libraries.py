@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.extras import install_command
 
 
 def needed(name: str) -> Any:
@@ -16,4 +17,4 @@ def needed(name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as exc:
         package = name.partition(".")[0]
-        raise CannotEvaluate(f"this needs the library {package}: pip install 'anneal-harness[formats]'") from exc
+        raise CannotEvaluate(f"this needs the library {package}: {install_command('formats')}") from exc

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from evolve.core.model.errors import ProcessFault
+from evolve.core.model.extras import install_command
 from evolve.core.model.role_checks import TaskLine, task_from_json
 from evolve.infra.engine import scratch
 from evolve.infra.hosts.connections import ADDRESS, Connections
@@ -227,7 +228,7 @@ class Player:
                 f"the process that runs Ansible ended with code {code}: {said or 'it said nothing'}",
                 command=str(_CHILD),
                 code=code,
-                hint="pip install 'anneal-harness[infra]'" if "No module named 'ansible'" in said else "",
+                hint=install_command("infra") if "No module named 'ansible'" in said else "",
             )
         value: int = json.loads(line)[key]
         return value

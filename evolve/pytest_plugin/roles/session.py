@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from evolve.core.model.errors import DockerFault, EnvironmentFault, InputError
+from evolve.core.model.extras import install_command
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.pytest_plugin.roles.subject import Subject
 
@@ -164,7 +165,7 @@ class RoleSession:
         """Finds the engine, and removes what killed runs left on it."""
         lacking = [name for name in ("ansible", "docker", "testinfra") if find_spec(name) is None]
         if lacking:
-            return Missing("docker", f"{', '.join(lacking)} cannot be imported: pip install 'anneal-harness[infra]'")
+            return Missing("docker", f"{', '.join(lacking)} cannot be imported: {install_command('infra')}")
         from evolve.infra.engine import docker_engine
         from evolve.infra.hosts.labs import sweep
 

@@ -192,8 +192,8 @@ class SuiteItem(pytest.Item):
 def _named(parent: pytest.Collector, name: str) -> dict[str, str]:
     """An item's name with its id as text.
 
-    pytest's cache (--lf, --ff, --sw, --nf) reads ids back from text, where `[` and `::` have a meaning. From a name alone
-    pytest 9.2 makes an id that is never equal to the one it reads back, and forgets that the item has failed.
+    pytest's cache (--lf, --ff, --sw, --nf) reads ids back from text, where `[` has a meaning. From a name alone pytest
+    9.2 makes an id that is never equal to the one it reads back, and forgets that the item has failed.
     """
     return {"name": name, "nodeid": f"{parent.nodeid}::{name}"}
 

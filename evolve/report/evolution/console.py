@@ -78,6 +78,15 @@ class _Times:
         budget = evolution.started.budget if evolution.started else 0
         return (self.elapsed_s / bought if bought else self._estimated_s) * max(budget - evolution.spent, 0)
 
+    def text(self, evolution: Evolution) -> str:
+        """How long it takes so far, and how long still."""
+        return _left_text(self.elapsed_s, self.left_s(evolution))
+
+
+def _left_text(elapsed_s: float, left_s: float) -> str:
+    """Return how long a run takes, and how long still."""
+    return f"{duration(elapsed_s)}, at most {duration(left_s)} left"
+
 
 class _Plain:
     """A line per notable event, and one now and then between them."""
@@ -89,7 +98,7 @@ class _Plain:
     def on(self, event: EvolutionEvent, evolution: Evolution) -> None:
         line = notable(event, evolution)
         if not line and evolution.started and self._times.now() - self._last_s >= self._every_s:
-            line = f"{progress(evolution)}; {duration(self._times.elapsed_s)}"
+            line = f"{progress(evolution)}; {self._times.text(evolution)}"
         if line:
             self._last_s = self._times.now()
             print(f"evolve: {line}", file=self._stream, flush=True)
@@ -157,7 +166,7 @@ class _Live:
         if not self._texts:
             return Text("")
         head, leader, spent, current, last = self._texts
-        left = f"{duration(self._times.elapsed_s)}, at most {duration(self._left_s)} left"
+        left = _left_text(self._times.elapsed_s, self._left_s)
         styled = ((head, "bold"), (leader, ""), (f"{spent}; {left}", ""), (current, "dim"), (last, "dim"))
         rows = Table.grid(expand=True)
         rows.add_row(ProgressBar(1.0, min(self._share, 1.0)))

@@ -73,6 +73,11 @@ class Counts:
         return self.seconds / self.done * (self.total - self.done) if self.done else 0.0
 
     @property
+    def time_text(self) -> str:
+        """How long it takes so far, and how long still."""
+        return f"{self.seconds:.0f} s, about {self.seconds_left:.0f} s left"
+
+    @property
     def text(self) -> str:
         """One line."""
         mean = self.score / self.done if self.done else 0.0
@@ -98,7 +103,7 @@ class PlainProgress:
             tenth = event.done * 10 // event.total
             if tenth > self._last_tenth and time.monotonic() - self._last_s >= self._every_s:
                 self._last_tenth, self._last_s = tenth, time.monotonic()
-                self._print(f"{self._counts.text}, {self._counts.seconds:.0f} s")
+                self._print(f"{self._counts.text}, {self._counts.time_text}")
 
     def stop(self) -> None:
         """Nothing to clean up."""
@@ -137,10 +142,9 @@ class LiveProgress:
         from rich.text import Text
 
         counts = self._counts
-        left = f"{counts.seconds:.0f} s, about {counts.seconds_left:.0f} s left"
         last = Text(self._last, overflow="ellipsis", no_wrap=True)
         rows = Table.grid(expand=True)
-        for row in (ProgressBar(counts.total or 1, counts.done), Text(f"{counts.text}, {left}"), last):
+        for row in (ProgressBar(counts.total or 1, counts.done), Text(f"{counts.text}, {counts.time_text}"), last):
             rows.add_row(row)
         return rows
 

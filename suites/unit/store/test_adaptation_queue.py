@@ -16,6 +16,8 @@ from evolve.core.model.errors import EnvironmentFault
 from evolve.store.adaptation_files import KEPT_LOGS, AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue
 
+pytestmark = pytest.mark.adaptation
+
 ORDER = Order("A.md", "/cases", "/home")
 
 

@@ -13,6 +13,8 @@ from evolve.core.model.agents import Agent, AgentInput, AgentPrompt, Section
 from evolve.core.model.errors import InputError
 from evolve.core.model.json_value import JsonValue
 
+pytestmark = pytest.mark.adaptation
+
 AGENT = Agent(
     name="TRIAGE",
     version=3,
