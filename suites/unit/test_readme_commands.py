@@ -89,6 +89,7 @@ def test_a_mark_that_says_too_little_is_reported(text: str, message: str):
         ("PASS: 2 passed; 0.4 s", "noise\n  PASS: 2 passed; 12.3 s  \nmore"),
         ("PASS", "\x1b[32mPASS\x1b[0m"),
         ("a\n...\nd", "a\nb\nc\nd"),
+        ("...\na\n...", "a"),
         ("rootdir: ...", "rootdir: /tmp/x"),
         ("=== 1 failed in 1.2s ===", "======== 1 failed in 10.35s ======"),
         ("a (b) [c*", "a (b) [c*"),
@@ -104,6 +105,7 @@ def test_an_output_may_differ_in_seconds_colours_and_dots(shown: str, printed: s
         ("PASS: 2 passed", "PASS: 1 passed", ["PASS: 2 passed"]),
         ("a\nb", "b\na", ["b"]),
         ("a\na", "a", ["a"]),
+        ("a\nx\nb", "a\nb", ["x"]),
     ],
 )
 def test_a_line_that_was_not_printed_in_its_order_is_missing(shown: str, printed: str, missing: list[str]):
