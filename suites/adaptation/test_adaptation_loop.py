@@ -43,7 +43,7 @@ PROMPTS = f'''"""The prompt of the agent's scratch copy, as it is when it is ask
 
 from pathlib import Path
 
-from evolve.core.model.agents import render_agent
+from evolve.core.evaluation.agent_prompts import render_agent
 from evolve.core.templating.templates import Templates
 from evolve.store.agents import load_agent, load_bank
 
@@ -167,6 +167,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory, cache: Path, say: Say) -> Loo
     say("the loop, 1 of 3: a test fails on the embedded model and becomes a case")
     failing = place.pytest()
     assert failing.returncode == pytest.ExitCode.TESTS_FAILED, failing.stdout
+    assert "new failure cases: 1" in failing.stdout, failing.stdout
     (path,) = sorted((place.folder / "failure_cases").glob("**/*.yaml"))
     case = path.read_text()
     say(f"the loop, 2 of 3: the case evolves the prompt, with {BUDGET} answers of the model")
