@@ -20,6 +20,8 @@ pytest_plugins = [
     "fixtures.opened_providers",
 ]
 
+ROOT = Path(__file__).parent
+
 LIBRARIES: dict[str, Extra] = {
     "ansible": "infra",
     "axe_playwright_python": "browser",
@@ -99,7 +101,7 @@ def _names(path: Path, word: str) -> bool:
         return any(_names(below, word) for below in sorted(path.iterdir()) if not below.name.startswith((".", "_")))
     if path.suffix not in (".py", ".yaml", ".yml", ".json"):
         return False
-    return word in path.name or word in path.read_text("utf-8", "replace")
+    return word in str(path).removeprefix(str(ROOT)) or word in path.read_text("utf-8", "replace")
 
 
 def pytest_pycollect_makemodule(module_path: Path) -> None:

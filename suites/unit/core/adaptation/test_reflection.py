@@ -5,6 +5,8 @@ import pytest
 from evolve.core.adaptation.reflection import MODEL_ACTIONS, Action, Reflection, diagnostics_problems, read_action
 from evolve.store.agents import AGENTS_DIR
 
+pytestmark = pytest.mark.adaptation
+
 SCHEMA = json.loads((AGENTS_DIR / "diagnostics.schema.json").read_text())
 
 
