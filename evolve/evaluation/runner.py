@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 from evolve.core.evaluation.judging import ErrorKind, Judge, Target, error_kind, target, worst_error
 from evolve.core.evaluation.scoring import compared, repeated
 from evolve.core.formats.json_text import json_or
-from evolve.core.model.answers import Answer, Request
+from evolve.core.model.answers import Answer, Request, repeated_identity
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
 from evolve.core.model.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
 from evolve.core.model.json_value import JsonValue
@@ -230,9 +230,8 @@ class SuiteRunner:
         identity = provider.identity(request) if self._tools.answers.remembers else None
         if identity is None:
             return await provider.answer(request)
-        if request.repeat:
-            identity = {"repeat": request.repeat, "of": identity}
-        return await self._tools.answers.once(identity, lambda: provider.answer(request))
+        named = repeated_identity(identity, request.repeat)
+        return await self._tools.answers.once(named, lambda: provider.answer(request))
 
     async def _pause(self, spec: ProviderSpec, answer: Answer) -> None:
         delay_ms = spec.delay_ms or self.suite.delay_ms

@@ -9,7 +9,7 @@ from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
 from evolve.core.evaluation.judging import Judge, target, worst_error
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.agents import Agent, AgentPrompt, Demo, Render
-from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.answers import Answer, Request, TokenUsage, repeated_identity
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Ledger, Provider
@@ -167,8 +167,7 @@ class Rollouts:
         identity = self._provider.identity(request)
         if identity is None:  # never stored elsewhere, but one run must not buy it twice
             identity = {"run": self.run, "prompt": made.text, "config": dict(made.config)}
-        # As the runner of suites names it, so that what a suite's run bought is free here.
-        named: JsonValue = {"repeat": repeat, "of": identity} if repeat else identity
+        named = repeated_identity(identity, repeat)
         return Asked(request, named, json.dumps(named, sort_keys=True))
 
     async def _rollout(self, task: Task, question: Asked) -> Rollout:

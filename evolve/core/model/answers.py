@@ -64,3 +64,12 @@ class Answer:
     cached: bool = False
     raw: JsonValue = None
     """The endpoint's whole response, where the provider keeps it."""
+
+
+def repeated_identity(identity: JsonValue, repeat: int) -> JsonValue:
+    """Return the key of one repetition of a question; suites and evolutions share it, and so each other's answers.
+
+    Args:
+        repeat: 0 for the first time, which is the question itself.
+    """
+    return {"repeat": repeat, "of": identity} if repeat else identity
