@@ -1,4 +1,4 @@
-"""A winner becomes an agent's next version, with its evidence, as one diff that can be reviewed."""
+"""A winner becomes an agent's next version, with its evidence, as one diff that can be reviewed, and be undone."""
 
 import subprocess
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from evolve.core.cases.failure_case import FailureCase
-from evolve.core.model.agents import Agent, Demo
+from evolve.core.formats.front_matter import split_front_matter
+from evolve.core.model.agents import Agent, Demo, parse_agent
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.evolution_events import (
     CaseRecorded,
@@ -23,10 +24,15 @@ from evolve.core.search.genome import agent_of, incumbent_of
 from evolve.core.templating.templates import Templates
 from evolve.store.agent_files import agent_text, write_agent
 from evolve.store.agents import find_agent, load_agent, load_demos
-from evolve.store.archive import Archive, RunRecord
+from evolve.store.archive import Archive, Promotion, RunRecord
 from evolve.store.case_files import CaseFolder, load_case
+from evolve.system.atomic_files import write_together
+from evolve.system.disk_faults import store_fault
 
 _Kind = TypeVar("_Kind")
+
+_RECORDED = frozenset(("suite", "splits", "tolerance"))
+"""What runs of the agent's suite write into its evidence after a promotion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +178,7 @@ def promote(
         The event, and the failure cases that are pinned now.
     """
     bank = target.parent / "demos" / f"{agent.name.lower()}.yaml"
-    before = {str(path.resolve()): text_in(path) for path in (target, bank)}
+    before = {str(path.resolve()): _text_in(path) for path in (target, bank)}
     written = write_agent(target, agent, demos, Templates("strict").render)
     # Only what is in its place is written down, or pins anything.
     pinned = _pin(result)
@@ -182,6 +188,36 @@ def promote(
     promoted = Promoted(agent.title, str(target), result.finished.winner, result.finished.outcome)
     archive.append(result.record.run, [*(_pinned_event(name) for name in pinned), promoted])
     return promoted, pinned
+
+
+def undo(archive: Archive, promotion: Promotion) -> list[str]:
+    """Put back what a promotion changed; the cases that it pinned are open again.
+
+    Returns:
+        The files that were changed.
+
+    Raises:
+        InputError: a file was changed since; then nothing is touched. Scores by split that were recorded in the agent
+            are no such change.
+        StoreFault: a file cannot be written or removed.
+    """
+    changed = [name for name, text in promotion.after.items() if _is_changed(name, text)]
+    if changed:
+        hint = "use your version control to go back, or undo those changes first"
+        raise InputError([Problem("changed since the promotion", Location(name), hint) for name in changed])
+    write_together({Path(name): text for name, text in promotion.before.items() if text is not None})
+    for path in [Path(name) for name, text in promotion.before.items() if text is None]:
+        _remove(path)
+    opened = [name for name in promotion.pinned if _opened(Path(name))]
+    archive.note_undone(promotion)
+    return [*promotion.before, *opened]
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise store_fault(f"cannot remove {path}", path, error) from error
 
 
 def _pinned_event(file: str) -> CaseRecorded:
@@ -241,7 +277,7 @@ def _pinned_if_open(case: FailureCase) -> FailureCase:
     return replace(case, status="pinned") if case.status == "open" else case
 
 
-def text_in(path: Path) -> str | None:
+def _text_in(path: Path) -> str | None:
     """The text of a file; None where there is none."""
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
@@ -260,3 +296,27 @@ def _is_tracked(path: Path) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return found.returncode == 0
+
+
+def _is_changed(name: str, promoted: str) -> bool:
+    now = _text_in(Path(name))
+    if now is None or now == promoted or not name.endswith(".md"):
+        return now != promoted
+    try:
+        return _without_splits(now, name) != _without_splits(promoted, name)
+    except InputError:  # it is no agent any more
+        return True
+
+
+def _without_splits(text: str, name: str) -> Agent:
+    agent = parse_agent(*split_front_matter(text, name), name)
+    evidence = agent.evidence if isinstance(agent.evidence, dict) else {}
+    return replace(agent, evidence={key: value for key, value in evidence.items() if key not in _RECORDED})
+
+
+def _opened(path: Path) -> bool:
+    """Opens a case that is still pinned; a person may have retired or deleted it since."""
+    if not path.is_file() or load_case(path).status != "pinned":
+        return False
+    CaseFolder(path.parent).update(path, lambda case: replace(case, status="open"))
+    return True
