@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.cli._guard import guarded
+from evolve.cli._options import add_agent, add_json
 from evolve.core.cases.changes import labelled, pinned, redacted_again, retired, waived
 from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.formats.yaml12 import dump_yaml
@@ -224,16 +225,16 @@ def _parser() -> argparse.ArgumentParser:
     add = partial(_add, commands)
     command = add("list", _list, "the cases of the folder")
     command.add_argument("--status", choices=STATUSES, help="only these")
-    command.add_argument("--agent", metavar="NAME", help="only this agent's")
-    command.add_argument("--json", action="store_true", help="as JSON")
+    add_agent(command, "only this agent's", metavar="NAME")
+    add_json(command, "as JSON")
     command = add("show", _show, "one case: what was asked, what failed, where it came from")
     command.add_argument("file", metavar="FILE", help="a file, or a fingerprint")
-    command.add_argument("--json", action="store_true", help="as JSON, as it stands in its file")
+    add_json(command, "as JSON, as it stands in its file")
     command = add("label", _label, "say what the right answers are, the best first")
     command.add_argument("file", metavar="FILE", help="a file, or a fingerprint")
     command.add_argument("actions", metavar="ACTION", nargs="+", help="a right answer of the agent")
     command.add_argument("--forbidden", metavar="ACTION", nargs="+", default=[], help="answers that would do harm")
-    command.add_argument("--agent", metavar="FILE.md", help="the agent's file, where it is not one that comes along")
+    add_agent(command, "the agent's file, where it is not one that comes along", metavar="FILE.md")
     command = add("pin", _pin, "let a fixed case guard its agent")
     command.add_argument("files", metavar="FILE", nargs="+", help="files, or fingerprints")
     command = add("waive", _waive, "let a pinned case be lost until a day: no gate looks at it till then")

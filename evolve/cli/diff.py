@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from evolve.cli._guard import guarded
+from evolve.cli._options import add_run
 from evolve.core.model.errors import ExitCode, InputError, Problem
 from evolve.core.model.evolution_events import CandidateProposed, EvolutionFinished, EvolutionStarted, GateStarted
 from evolve.core.text.visible import visible
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="evolve diff", description="What a candidate of a run changes in its agent.", allow_abbrev=False
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="how its id begins; default: the newest run")
+    add_run(parser)
     parser.add_argument("--candidate", metavar="ID", help="another candidate than the winner")
     options = parser.parse_args(arguments)
     archive = Archive(cache_folder(os.environ))

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from evolve.cli._guard import guarded
+from evolve.cli._options import add_agent, add_run
 from evolve.core.model.errors import ExitCode
 from evolve.evolution.promotion import (
     check_promotable,
@@ -54,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         description="The winner of a run becomes the agent's next version, with its evidence. Never in CI.",
         allow_abbrev=False,
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="how its id begins; default: the newest run")
-    parser.add_argument("--agent", metavar="NAME|FILE.md", help="where the agent is now, if it was moved since the run")
+    add_run(parser)
+    add_agent(parser, "where the agent is now, if it was moved since the run")
     parser.add_argument("--to", metavar="FILE.md", help="write another agent's next version instead, or a new agent")
     parser.add_argument("--provisional", action="store_true", help="take a winner that is better but not proven")
     return parser

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.cli._guard import guarded
+from evolve.cli._options import add_run
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
 from evolve.report.evolution.lines import summary_lines
@@ -40,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="evolve report", description="The report of a run, made anew from the archive.", allow_abbrev=False
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="how its id begins; default: the newest run")
+    add_run(parser)
     parser.add_argument("-o", "--output", metavar="FILE.html", help="default: reports/evolve/RUN/report.html")
     parser.add_argument("--list", action="store_true", help="the runs of this machine, the newest first")
     return parser

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evolve.cli._guard import INTERRUPTED, guarded, mute_stdout
-from evolve.cli._options import positive
+from evolve.cli._options import add_agent, add_json, positive
 from evolve.core.evaluation.outcomes import SuiteOutcome, complete_splits, exit_code, outcome, skip_reason
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.events import CaseFinished, CaseResult, RunFinished
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--last-failed", action="store_true", help="only what failed in the last run of these suites")
     add("--repeat", type=positive, metavar="N", help="ask everything N times")
     add("--provider", action="append", default=[], metavar="ID", help="ask this one in place of the suites' providers")
-    add("--agent", metavar="NAME|FILE.md", help="ask this agent in place of the suites' own prompts")
+    add_agent(parser, "ask this agent in place of the suites' own prompts")
     add("--suite-concurrency", type=positive, metavar="N", help="questions at once")
     add("--no-suite-cache", action="store_true", help="neither use nor store answers")
     add(
@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--unknown-keys", choices=("error", "warn"), default="error", help="unknown keys in suites")
     add("--write-cases", metavar="DIR", help="write what failed as failure cases into this folder")
-    add("--json", action="store_true", help="the summary as one JSON object on stdout, nothing else")
+    add_json(parser, "the summary as one JSON object on stdout, nothing else")
     add("-q", "--quiet", action="store_true", help="only the totals")
     return parser
 
