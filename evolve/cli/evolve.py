@@ -28,7 +28,8 @@ from evolve.core.model.evolution_events import (
     GateDecided,
 )
 from evolve.core.search.genome import Genome, agent_of, demos_of
-from evolve.evaluation.setup import DEFAULT_PROVIDER, Settings
+from evolve.core.model.provider_id import DEFAULT_PROVIDER
+from evolve.evaluation.setup import Settings
 from evolve.evolution.inputs import Material, Wish, read_material, run_id, without_worn_families
 from evolve.evolution.loop import Evolution
 from evolve.evolution.settle_cases import settle_cases

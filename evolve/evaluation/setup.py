@@ -13,6 +13,7 @@ from evolve.core.evaluation.evidence import Evidence, evidence_path, parse_evide
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import AnswerStore, Provider, Tools
+from evolve.core.model.provider_id import provider_id
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, ScriptRef, Suite
 from evolve.core.suites.expand import expand
 from evolve.core.suites.units import Unit, units
@@ -32,9 +33,6 @@ from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts
 from evolve.store.suites import load_merged, load_suite
 from evolve.system.cache_folder import cache_folder
-
-DEFAULT_PROVIDER = "llamacpp:smollm2-135m"
-"""Who answers where neither the suite, the command line nor EVOLVE_PROVIDER names anyone: the embedded model."""
 
 _SCRIPT_S = 60.0
 
@@ -94,7 +92,7 @@ def _loaded(read: Callable[..., Suite], path: str, settings: Settings) -> Loaded
         undefined=settings.undefined,
         unknown_keys=settings.unknown_keys,
         env=settings.env,
-        default_providers=settings.providers or (settings.env.get("EVOLVE_PROVIDER") or DEFAULT_PROVIDER,),
+        default_providers=settings.providers or (provider_id(None, None, settings.env),),
         scripts=scripts,
     )
     suite = _overridden(suite, settings)

@@ -9,17 +9,13 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.agents import Agent
-from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.ports import Provider
-from evolve.core.templating.templates import Templates
-from evolve.evaluation.setup import Settings, open_answers, opened_provider
+from evolve.evaluation.agent_client import AgentClient, OpenProviders, read_agent_client
+from evolve.evaluation.setup import Settings, open_answers
 from evolve.pytest_plugin.suites.session import settings_of
-from evolve.store.agents import find_agent, load_agent, load_bank
 
 T = TypeVar("T")
 
@@ -45,15 +41,16 @@ class Exchange:
 
 EXCHANGES: pytest.StashKey[list[Exchange]] = pytest.StashKey()
 """What an item asked, in order."""
-_DESK: "pytest.StashKey[AgentDesk]" = pytest.StashKey()
+_CLIENTS: "pytest.StashKey[AgentClients]" = pytest.StashKey()
 
 
 class RecordedAgent:
     """An agent that a test asks."""
 
-    def __init__(self, desk: "AgentDesk", name: str, record: list[Exchange], labels: Mapping[str, Any]) -> None:
-        self._desk, self._name, self._record, self._labels = desk, name, record, labels
-        self.agent, self._bank = desk.agent(name)
+    def __init__(self, clients: "AgentClients", name: str, record: list[Exchange], labels: Mapping[str, Any]) -> None:
+        self._clients, self._name, self._record, self._labels = clients, name, record, labels
+        self._client = clients.client(name)
+        self.agent = self._client.agent
 
     def ask(self, **vars: JsonValue) -> Any:
         """The agent's answer to these vars: the value of its JSON, or its text where it is no JSON.
@@ -61,10 +58,13 @@ class RecordedAgent:
         Raises:
             EnvironmentFault: the endpoint failed; the test becomes an error, not a failure.
             CannotEvaluate: the user's own provider code failed, or a var is missing.
+            InputError: nobody names a provider, or there is none of that id.
         """
-        prompt = render_agent(self.agent, vars, self._bank, self._desk.templates.render)
-        request = Request(prompt.text, vars, prompt.config, label=self.agent.title)
-        output, provider = self._desk.answer(self.agent, request)
+        prompt = self._client.prompt(vars)
+        answer = self._clients.run(self._client.ask(prompt, vars))
+        if answer.error is not None:
+            raise CannotEvaluate(answer.error)
+        output, provider = answer.output, self._client.provider_id
         self._record.append(
             Exchange(self.agent, self._name, vars, prompt.text, prompt.config, provider, output, **self._labels)
         )
@@ -74,8 +74,8 @@ class RecordedAgent:
 class OpenAgent:
     """The fixture's value: opens agents for one test."""
 
-    def __init__(self, desk: "AgentDesk", record: list[Exchange]) -> None:
-        self._desk, self._record = desk, record
+    def __init__(self, clients: "AgentClients", record: list[Exchange]) -> None:
+        self._clients, self._record = clients, record
 
     def __call__(
         self,
@@ -96,46 +96,38 @@ class OpenAgent:
             InputError: there is no such agent, or its file is wrong.
         """
         labels = {"family": family, "accepted": tuple(accepted), "forbidden": tuple(forbidden)}
-        return RecordedAgent(self._desk, name, self._record, labels)
+        return RecordedAgent(self._clients, name, self._record, labels)
 
 
 def open_agents(item: pytest.Item) -> OpenAgent:
     """Opens agents for an item; what they say is recorded in its stash."""
     config = item.config
-    if _DESK not in config.stash:
-        config.stash[_DESK] = AgentDesk(settings_of(config))
-        config.pluginmanager.register(config.stash[_DESK], "evolve-agents")
-    return OpenAgent(config.stash[_DESK], item.stash.setdefault(EXCHANGES, []))
+    if _CLIENTS not in config.stash:
+        config.stash[_CLIENTS] = AgentClients(settings_of(config))
+        config.pluginmanager.register(config.stash[_CLIENTS], "evolve-agents")
+    return OpenAgent(config.stash[_CLIENTS], item.stash.setdefault(EXCHANGES, []))
 
 
-class AgentDesk:
-    """Agents, their providers and the store of answers, of one pytest run; a thread with an event loop asks."""
+class AgentClients:
+    """The clients of one pytest run, by the names that tests use; a thread with an event loop asks."""
 
     def __init__(self, settings: Settings) -> None:
-        self.templates = Templates("strict")
-        self._settings = settings
         self._answers = open_answers(settings)
-        self._agents: dict[str, tuple[Agent, DemoBank | None]] = {}
-        self._providers: dict[str, Provider] = {}
+        self._providers = OpenProviders(settings)
+        self._clients: dict[str, AgentClient] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="evolve-agents", daemon=True)
         self._thread.start()
 
-    def agent(self, name: str) -> tuple[Agent, DemoBank | None]:
-        """The agent of a name and its demos; read once."""
-        if name not in self._agents:
-            path = find_agent(name)
-            agent = load_agent(path)
-            self._agents[name] = agent, load_bank(agent, path, self.templates.render)
-        return self._agents[name]
+    def client(self, name: str) -> AgentClient:
+        """Return the client of an agent's name or file; read once."""
+        if name not in self._clients:
+            self._clients[name] = read_agent_client(name, self._providers, answers=self._answers)
+        return self._clients[name]
 
-    def answer(self, agent: Agent, request: Request) -> tuple[JsonValue, str]:
-        """The output, and the id of the provider that gave it: EVOLVE_PROVIDER's, else the agent's own."""
-        name = self._settings.env.get("EVOLVE_PROVIDER") or agent.model
-        answer = self._run(self._ask(name, request))
-        if answer.error is not None:
-            raise CannotEvaluate(answer.error)
-        return answer.output, name
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what the work gives, done by the thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Iterator[None]:
@@ -152,21 +144,8 @@ class AgentDesk:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_STOP_S)
 
-    async def _ask(self, name: str, request: Request) -> Answer:
-        if name not in self._providers:
-            self._providers[name] = opened_provider(name, self._settings, self.templates)
-        provider = self._providers[name]
-        identity = provider.identity(request) if self._answers.remembers else None
-        if identity is None:
-            return await provider.answer(request)
-        return await self._answers.once(identity, lambda: provider.answer(request))
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
     async def _close(self) -> None:
-        for provider in self._providers.values():
-            await provider.close()
+        await self._providers.close()
         await self._answers.close()
 
     def _serve(self) -> None:
