@@ -5,8 +5,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from evolve.adaptation.reflection_agent import ReflectionDesk, no_action
-from evolve.core.adaptation.failures import Labels, Order, incident, named_by_evidence, step_after, with_labels
+from evolve.adaptation.reflection_agent import ask_about, diagnostics_prompt, no_action
+from evolve.core.adaptation.failures import Labels, QueuedRequest, incident, named_by_evidence, step_after, with_labels
 from evolve.core.adaptation.reflection import Action, read_action
 from evolve.core.adaptation.status import Said, Taken
 from evolve.core.cases.capture import NotCaptured, known_ids, make_case
@@ -14,6 +14,7 @@ from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
+from evolve.evaluation.agent_client import AgentClient
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agent_files import agent_text
 from evolve.store.case_files import CaseFolder
@@ -21,14 +22,14 @@ from evolve.store.case_files import CaseFolder
 _NOT_SHOWN: Final = "the model's answer is no valid action (not shown: it could not be searched for secrets)"
 
 
-async def ask(desk: ReflectionDesk, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> Said:
+async def ask(client: AgentClient, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> Said:
     """The agent's answer, as it may be told: a model may repeat a secret of the report.
 
     Raises:
         EnvironmentFault: the endpoint failed, which says nothing about the agent.
         CannotEvaluate: the user's own provider code failed, which says as little.
     """
-    output = await desk.ask(diagnostics)
+    output = await ask_about(client, diagnostics)
     action = read_action(output)
     return Said(action) if action is not None else Said(Action.ERROR, _refused(output, diagnostics, redactor))
 
@@ -38,10 +39,8 @@ def take_in(
     said: Said,
     labels: Labels,
     *,
-    desk: ReflectionDesk,
-    agent_file: Path,
-    provider: str,
-    order: Order,
+    client: AgentClient,
+    queued: QueuedRequest,
     queue: AdaptationQueue,
     folder: CaseFolder,
     redactor: Redactor,
@@ -52,21 +51,21 @@ def take_in(
         InputError: a file of a known case is wrong.
         EnvironmentFault: the report could not be searched for secrets, or a file cannot be written.
     """
-    agent = desk.agent
+    agent = client.agent
     taken = Taken(str(report["job_id"]), agent.title, said)
     if labels.holds(said.action):
         return taken
-    case = _case(report, said, labels, desk, provider, redactor)
+    case = _case(report, said, labels, client, redactor)
     recorded = folder.record(case)
     if recorded is None:
         raise EnvironmentFault(f"no room for a new case in {folder.path}")
     path = Path(recorded.file).resolve()
     kept = folder.update(path, lambda known: with_labels(known, labels, agent.output))
-    key = order.key(agent_text(agent))
-    name = str(agent_file.resolve())
+    key = queued.key(agent_text(agent))
+    name = str(client.file.resolve())
     evolved = queue.evolved(name, kept.fingerprint, key)
     step = step_after(kept, is_known=evolved is not None)
-    is_new = step == "evolve" and queue.add(name, kept.fingerprint, str(path), order, key)
+    is_new = step == "evolve" and queue.add(name, kept.fingerprint, str(path), queued, key)
     return Taken(taken.job_id, agent.title, said, recorded, step, is_new, evolved)
 
 
@@ -82,21 +81,20 @@ def _case(
     report: Mapping[str, JsonValue],
     said: Said,
     labels: Labels,
-    desk: ReflectionDesk,
-    provider: str,
+    client: AgentClient,
     redactor: Redactor,
 ) -> FailureCase:
     """The case of a report. Its prompt is rendered anew from the redacted report: nothing of the other is in it."""
     words = said.error or f"the agent said {said.action}"
-    prompt = desk.prompt(report)
-    failure = incident(desk.agent, report, prompt, labels, said=words, provider=provider)
-    made = make_case(failure, redactor, today=date.today().isoformat(), render=lambda vars: _rendered(desk, vars))
+    prompt = diagnostics_prompt(client, report)
+    failure = incident(client.agent, report, prompt, labels, said=words, provider=client.provider_id)
+    made = make_case(failure, redactor, today=date.today().isoformat(), render=lambda vars: _rendered(client, vars))
     if isinstance(made, NotCaptured):
         raise EnvironmentFault(f"no case was written and nothing started: {made.reason}")
     return named_by_evidence(made)
 
 
-def _rendered(desk: ReflectionDesk, vars: Mapping[str, JsonValue]) -> str:
+def _rendered(client: AgentClient, vars: Mapping[str, JsonValue]) -> str:
     diagnostics = vars["diagnostics"]
     assert isinstance(diagnostics, dict)
-    return desk.prompt(diagnostics).text
+    return diagnostics_prompt(client, diagnostics).text

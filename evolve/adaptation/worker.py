@@ -1,33 +1,27 @@
 """Evolves agents for the failures in the queue: one evolution per agent at a time, all its failures together."""
 
-import io
-import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import evolve
-from evolve.cli._guard import INTERRUPTED
 from evolve.core.adaptation.status import Batch
-from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
+from evolve.core.model.errors import EnvironmentFault, InputError, Location, Problem
+from evolve.evolution.run import EvolutionResult, Observer, run_request
 from evolve.report.evolution.adaptation_lines import at_limit, counted
+from evolve.report.terminal import command_line
 from evolve.store.adaptation_files import AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agents import find_agent, load_agent
 
-Evolve = Callable[[Sequence[str]], int]
-"""The command that evolves: its words in, its exit code out, its result as JSON on stdout."""
-
-
 _PROGRAM = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
-    "runpy.run_module('evolve.cli.adaptation_manager', run_name='__main__', alter_sys=True)"
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
-"""`python -m`, but for this very package: -P keeps a folder named `evolve` where the caller stands out of the way. No
+"""`python -m`, but for this very package: -P ignores a folder named `evolve` in the caller's working folder. No
 variable says so, for commands that the evolution starts would inherit it."""
 
 
@@ -36,18 +30,21 @@ class Worker:
     """One process's way to evolve agents.
 
     Args:
+        queue: the failures that wait.
+        files: the locks of agents.
         per_day: so many evolutions of one agent start on one day at most.
-        say: tells what goes on.
+        say: shows what goes on.
+        observers: makes those who follow one evolution.
     """
 
     queue: AdaptationQueue
     files: AdaptationFiles
-    evolve: Evolve
     per_day: int
     say: Callable[[str], None]
+    observers: Callable[[], Sequence[Observer]]
 
-    def work(self, agent: str, *, wait: bool = False, log: str = "") -> Iterator[Mapping[str, Any]]:
-        """Evolves an agent until none of its failures waits; gives what `evolve --json` tells of each evolution.
+    def work(self, agent: str, *, wait: bool = False, log: str = "") -> Iterator[EvolutionResult]:
+        """Evolves an agent until none of its failures waits; gives the result of each evolution.
 
         Nothing is done while another process evolves the agent: that process takes up whatever is queued.
 
@@ -65,9 +62,9 @@ class Worker:
                 if not is_mine:
                     return
                 while self._may_start(agent) and (batch := self.queue.begin(agent, log)) is not None:
-                    told = self._evolved(batch)
-                    if told is not None:
-                        yield told
+                    result = self._evolved(batch)
+                    if result is not None:
+                        yield result
             # Whoever queued a failure after we looked last and before we let go has found the lock held.
             if not self.queue.waits(agent) or self.is_at_limit(agent):
                 return
@@ -84,8 +81,8 @@ class Worker:
             return False
         return True
 
-    def _evolved(self, batch: Batch) -> Mapping[str, Any] | None:
-        """What the evolution told; None when all its cases are gone."""
+    def _evolved(self, batch: Batch) -> EvolutionResult | None:
+        """What the evolution came to; None when all its cases are gone."""
         try:
             cases = _cases(batch)
             if not cases:
@@ -93,28 +90,33 @@ class Worker:
                 self.queue.finish(batch, "", "nothing-to-do")
                 return None
             self.say(f"evolving {Path(batch.agent).stem} for {counted(len(batch.failures))}")
-            told = self._run(batch, cases)
+            result = self._run(batch, cases)
         except BaseException as error:  # whatever it was: nothing may be lost
             why = f"stopped: {str(error) or type(error).__name__}"
             self.queue.give_back(batch, why, counts=not isinstance(error, InputError))
             raise
-        self.queue.finish(batch, str(told["run"]), str(told["outcome"]))
-        return told
+        self.queue.finish(batch, result.run, result.finished.outcome)
+        return result
 
-    def _run(self, batch: Batch, cases: Sequence[str]) -> Mapping[str, Any]:
-        printed = io.StringIO()
-        with chdir(_folder(batch)), redirect_stdout(printed):
-            code = self.evolve([*batch.order.arguments(cases), "--json"])
-        if code == INTERRUPTED:
+    def _run(self, batch: Batch, cases: Sequence[str]) -> EvolutionResult:
+        request = replace(batch.queued.request, cases=tuple(cases))
+        request = replace(request, command=command_line("evolve", request.words()))
+        # What a user's Python prints is no result of ours.
+        with chdir(_folder(batch)), redirect_stdout(sys.stderr):
+            result = run_request(request, self.observers())
+        if result.is_interrupted:
             raise KeyboardInterrupt
-        if code != ExitCode.DONE:
-            raise EnvironmentFault(f"the evolution ended with code {code}")
-        told: Mapping[str, Any] = json.loads(printed.getvalue())
-        return told
+        return result
 
 
-def start_in_background(files: AdaptationFiles, agent: str, *, per_day: int) -> tuple[int, Path]:
+def start_in_background(files: AdaptationFiles, agent: str, *, module: str, per_day: int) -> tuple[int, Path]:
     """Starts a process that works on the agent's queue and outlives this one; its number and its log.
+
+    Args:
+        files: where its log goes.
+        agent: the agent's file, absolute.
+        module: of the command that is started; it takes --work, --agent, --per-day and --log.
+        per_day: so many evolutions of the agent start on one day at most.
 
     Raises:
         EnvironmentFault: it cannot be started.
@@ -131,6 +133,7 @@ def start_in_background(files: AdaptationFiles, agent: str, *, per_day: int) -> 
                     "-c",
                     _PROGRAM,
                     str(Path(evolve.__file__).resolve().parent.parent),
+                    module,
                     *words,
                 ],
                 stdin=subprocess.DEVNULL,
@@ -153,13 +156,13 @@ def _cases(batch: Batch) -> list[str]:
     files = [Path(failure.file) for failure in batch.failures if Path(failure.file).is_file()]
     if not files:
         return []
-    folder = Path(batch.order.cases) / load_agent(find_agent(batch.agent)).name
+    folder = Path(batch.queued.cases) / load_agent(find_agent(batch.agent)).name
     others = sorted({str(path) for path in files if not path.is_relative_to(folder)})
     return [*([str(folder)] if folder.is_dir() else []), *others]
 
 
 def _folder(batch: Batch) -> Path:
-    folder = Path(batch.order.folder)
+    folder = Path(batch.queued.folder)
     if not folder.is_dir():
         raise InputError(Problem("the folder where the failure was reported is gone", Location(str(folder))))
     return folder

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.adaptation.reflection_agent import DEFAULT_AGENT
-from evolve.cli._options import budget, positive
+from evolve.cli._options import Budget, add_agent, add_json, add_provider, add_reflector, budget, positive
 from evolve.core.adaptation.failures import PER_DAY
 from evolve.core.adaptation.reflection import MODEL_ACTIONS, Action
+from evolve.core.evolution.request import DEFAULT_BUDGET, DEFAULT_SEED, OUTPUT_DIR
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.store.case_writer import CI_FOLDER
 
@@ -54,14 +55,20 @@ def _parser() -> argparse.ArgumentParser:
     right.add_argument("--accepted", nargs="+", metavar="ACTION", help="the actions that are right, the best first")
     add("--forbidden", nargs="+", default=[], metavar="ACTION", help="actions that would do harm")
     add("--answer", metavar="ACTION", help="what the agent answered, where it was asked before; or error")
-    add("--agent", metavar="NAME|FILE.md", help=f"the reflection agent; default {DEFAULT_AGENT}")
+    add_agent(parser, f"the reflection agent; default {DEFAULT_AGENT}")
     add("--cases", metavar="DIR", help=f"the folder of failure cases; default {CASES} (in CI {CI_FOLDER})")
-    add("--provider", metavar="ID", help="who answers; default: EVOLVE_PROVIDER, else the agent's own model")
+    add_provider(parser)
     add("--suite", metavar="FILE", help="the agent's suite; default: the one its evidence names")
-    add("--budget", type=_budget, metavar="N|Nm", help="answers or minutes of each evolution, as in `evolve --budget`")
-    add("--seed", type=int, metavar="S", help="as in `evolve --seed`")
-    add("--reflector", metavar="ID", help="a capable model that writes proposals, by the agent ADAPTATION_AGENT")
-    add("--output-dir", metavar="DIR", help="where reports go, as in `evolve --output-dir`")
+    add(
+        "--budget",
+        type=budget,
+        default=Budget(DEFAULT_BUDGET, None),
+        metavar="N|Nm",
+        help="answers or minutes of each evolution, as in `evolve --budget`",
+    )
+    add("--seed", type=int, default=DEFAULT_SEED, metavar="S", help="as in `evolve --seed`")
+    add_reflector(parser)
+    add("--output-dir", default=OUTPUT_DIR, metavar="DIR", help="where reports go, as in `evolve --output-dir`")
     add(
         "--per-day",
         type=positive,
@@ -73,16 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--wait", action="store_true", help="evolve in the foreground, not in the background")
     how.add_argument("--work", action="store_true", help="evolve for what is in the queue, without a new failure")
     how.add_argument("--status", action="store_true", help="what runs and what waits")
-    add("--json", action="store_true", help="the result as one JSON object on stdout, nothing else")
+    add_json(parser)
     add("--log", default="", help=argparse.SUPPRESS)
     return parser
 
 
 def _one(text: str) -> list[str]:
     return [text]
-
-
-def _budget(text: str) -> str:
-    """The words as they are, checked: they are handed on to `evolve`."""
-    budget(text)
-    return text

@@ -9,32 +9,40 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from contextlib import closing, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evolve.adaptation.intake import ask, take_in
-from evolve.adaptation.reflection_agent import DEFAULT_AGENT, open_desk, provider_of, read_report
+from evolve.adaptation.reflection_agent import DEFAULT_AGENT, read_diagnostics, read_report
 from evolve.adaptation.worker import Worker, start_in_background
 from evolve.cli._adaptation_options import CASES, read_options
 from evolve.cli._guard import guarded
-from evolve.core.adaptation.failures import Labels, Order
+from evolve.core.adaptation.failures import Labels, QueuedRequest
 from evolve.core.adaptation.reflection import Action
 from evolve.core.adaptation.status import RunStatus, Said, Taken
+from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
+from evolve.core.model.provider_id import named_provider
+from evolve.evaluation.agent_client import open_agent_client
+from evolve.evolution.run import EvolutionResult, Observer
 from evolve.report.evolution.adaptation_lines import at_limit, status_lines, status_values, taken_lines, taken_values
+from evolve.report.evolution.console import EvolutionConsole
 from evolve.report.evolution.lines import summary_lines
 from evolve.report.terminal import say
 from evolve.store.adaptation_files import AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agents import find_agent
-from evolve.store.archive import Archive
 from evolve.store.case_files import CaseFolder
 from evolve.store.case_writer import CI_FOLDER, is_ci, redactor_for
 from evolve.system.cache_folder import cache_folder
+
+_MODULE = "evolve.cli.adaptation_manager"
+"""This command, by its name: as a program it is `__main__`."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -58,9 +66,8 @@ class _Call:
         self, options: argparse.Namespace, cache_dir: Path, files: AdaptationFiles, queue: AdaptationQueue
     ) -> None:
         self._options, self._cache_dir, self._files, self._queue = options, cache_dir, files, queue
-        self._agent_file = find_agent(options.agent or DEFAULT_AGENT).resolve()
-        self._agent = str(self._agent_file)
-        self._worker = Worker(queue, files, _evolve, options.per_day, _tell)
+        self._agent = str(find_agent(options.agent or DEFAULT_AGENT).resolve())
+        self._worker = Worker(queue, files, options.per_day, _tell, _observers)
 
     def adapt(self) -> int:
         """Takes one report in and starts what follows from it."""
@@ -83,58 +90,58 @@ class _Call:
 
     def work_on(self, agents: Sequence[str], taken: Taken | None = None) -> int:
         """Evolves in the foreground until nothing waits."""
-        told: list[Any] = []
+        results: list[EvolutionResult] = []
         for agent in agents:
             # Without a failure of its own in the queue a process has nothing to wait for.
             is_ours = taken is not None and taken.step == "evolve"
-            for evolution in self._worker.work(agent, wait=is_ours, log=self._options.log):
-                told.append(evolution)
-                self._show(evolution)
-        if taken is not None and not told:
+            for result in self._worker.work(agent, wait=is_ours, log=self._options.log):
+                results.append(result)
+                self._show(result)
+        if taken is not None and not results:
             taken = self._done_elsewhere(taken)
-        return self._told(taken, evolutions=told, waits=any(map(self._queue.waits, agents)))
+        evolutions = [result.result_json() for result in results]
+        return self._told(taken, evolutions=evolutions, waits=any(map(self._queue.waits, agents)))
 
     async def _take_in(self) -> Taken:
         options = self._options
-        desk = open_desk(self._agent, options.provider)
-        labels = Labels(tuple(options.accepted), tuple(options.forbidden)).checked(desk.agent.output)
+        client = open_agent_client(self._agent, options.provider)
+        labels = Labels(tuple(options.accepted), tuple(options.forbidden)).checked(client.agent.output)
         redactor = redactor_for(os.environ, self._cache_dir)
         try:
-            diagnostics = desk.read(read_report(options.diagnostics))
-            said = Said(Action(options.answer)) if options.answer else await ask(desk, diagnostics, redactor)
+            diagnostics = read_diagnostics(read_report(options.diagnostics))
+            said = Said(Action(options.answer)) if options.answer else await ask(client, diagnostics, redactor)
             return take_in(
                 diagnostics,
                 said,
                 labels,
-                desk=desk,
-                agent_file=self._agent_file,
-                provider=provider_of(desk.agent, options.provider),
-                order=self._order(),
+                client=client,
+                queued=self._request(),
                 queue=self._queue,
                 folder=_case_folder(options.cases),
                 redactor=redactor,
             )
         finally:
-            await desk.close()
+            await client.close()
 
     def _own_agent(self) -> str:
         name = self._options.agent or ""
         return name if name.endswith(".md") else ""
 
-    def _order(self) -> Order:
+    def _request(self) -> QueuedRequest:
         options = self._options
-        return Order(
+        answers, minutes = options.budget
+        request = EvolutionRequest(
             agent=self._agent,
-            cases=str(Path(options.cases or CASES).resolve()),
-            folder=str(Path.cwd()),
             suite=options.suite,
-            budget=options.budget,
+            budget=answers,
+            minutes=minutes,
             seed=options.seed,
-            # Of this call's environment: whoever runs the evolution may have another.
-            provider=options.provider or os.environ.get("EVOLVE_PROVIDER") or None,
+            # Of this call's environment: the process that runs the evolution may have another.
+            provider=named_provider(options.provider, os.environ),
             reflector=options.reflector or os.environ.get("EVOLVE_REFLECTOR") or None,
             output_dir=options.output_dir,
         )
+        return QueuedRequest(request, str(Path(options.cases or CASES).resolve()), str(Path.cwd()))
 
     def _start(self, taken: Taken) -> dict[str, Any]:
         """What runs in the background now, or why nothing does."""
@@ -146,7 +153,7 @@ class _Call:
         if self._worker.is_at_limit(self._agent):
             self._say(at_limit(self._options.per_day))
             return {"background": "limit"}
-        pid, path = start_in_background(self._files, self._agent, per_day=self._options.per_day)
+        pid, path = start_in_background(self._files, self._agent, module=_MODULE, per_day=self._options.per_day)
         self._say(f"evolving in the background: process {pid}, log {path}")
         return {"background": "started", "pid": pid, "log": str(path)}
 
@@ -164,14 +171,13 @@ class _Call:
         if not self._options.json:
             say([line])
 
-    def _show(self, told: Any) -> None:
+    def _show(self, result: EvolutionResult) -> None:
         if self._options.json:
             return
-        with closing(Archive(self._cache_dir)) as archive:
-            evolution = Evolution()
-            for event in archive.events(told["run"]):
-                evolution.add(event)
-        say(summary_lines(evolution, next_commands=list(_next_commands(told))))
+        evolution = Evolution()
+        for event in result.events:
+            evolution.add(event)
+        say(summary_lines(evolution, next_commands=result.next_commands()))
 
     def _done_elsewhere(self, taken: Taken) -> Taken:
         """The report with the word of the process that has taken its failure up while we waited for it."""
@@ -189,10 +195,8 @@ class _Call:
         return ExitCode.DONE
 
 
-def _evolve(arguments: Sequence[str]) -> int:
-    from evolve.cli.evolve import main as evolve_main
-
-    return evolve_main(arguments)
+def _observers() -> list[Observer]:
+    return [EvolutionConsole(sys.stderr, time.monotonic, os.environ)]
 
 
 def _tell(line: str) -> None:
@@ -203,13 +207,6 @@ def _tell(line: str) -> None:
 def _case_folder(cases: str | None) -> CaseFolder:
     to_reports = is_ci(os.environ) and cases is None
     return CaseFolder(cases or CASES, new_cases=CI_FOLDER if to_reports else None)
-
-
-def _next_commands(told: Any) -> Iterator[str]:
-    if told["outcome"] in ("proven", "provisional"):
-        yield f"evolve diff {told['run']}"
-        yield f"evolve promote {told['run']}"
-    yield f"open {told['report']}"
 
 
 def _show_status(queue: AdaptationQueue, options: argparse.Namespace) -> int:

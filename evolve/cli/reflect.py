@@ -10,14 +10,15 @@ from typing import TextIO
 from evolve.adaptation.reflection_agent import (
     DEFAULT_AGENT,
     Outcome,
-    ReflectionDesk,
     Report,
-    open_desk,
     read_report,
+    reflect,
     stdin_lines,
 )
 from evolve.cli._guard import guarded
+from evolve.cli._options import add_agent, add_provider
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
+from evolve.evaluation.agent_client import AgentClient, open_agent_client
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,16 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reports = _reports(options.diagnostics)
     lines = sys.stdout
     with redirect_stdout(sys.stderr):  # what a user's Python prints is no answer
-        desk = open_desk(options.agent, options.provider)
-        return asyncio.run(_answer_all(desk, reports, options.concurrency, lines))
+        client = open_agent_client(options.agent, options.provider)
+        return asyncio.run(_answer_all(client, reports, options.concurrency, lines))
 
 
-async def _answer_all(desk: ReflectionDesk, reports: Sequence[Report], concurrency: int, lines: TextIO) -> int:
+async def _answer_all(client: AgentClient, reports: Sequence[Report], concurrency: int, lines: TextIO) -> int:
     gate = asyncio.Semaphore(concurrency)
 
     async def one(report: Report) -> Outcome:
         async with gate:
-            return await desk.reflect(report)
+            return await reflect(client, report)
 
     code = ExitCode.DONE
     tasks = [asyncio.ensure_future(one(report)) for report in reports]
@@ -50,7 +51,7 @@ async def _answer_all(desk: ReflectionDesk, reports: Sequence[Report], concurren
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await desk.close()
+        await client.close()
     return code
 
 
@@ -83,10 +84,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="exit codes: 0 done, 2 a report is wrong, 4 the endpoint failed; all others are answered all the same",
     )
     parser.add_argument("diagnostics", nargs="+", metavar="FILE|-", help="JSON files; - reads one JSON report a line")
-    parser.add_argument("--agent", default=DEFAULT_AGENT, metavar="NAME|FILE.md", help=f"default: {DEFAULT_AGENT}")
-    parser.add_argument(
-        "--provider", metavar="ID", help="who answers; default: EVOLVE_PROVIDER, else the agent's own model"
-    )
+    add_agent(parser, f"default: {DEFAULT_AGENT}", default=DEFAULT_AGENT)
+    add_provider(parser)
     parser.add_argument("--concurrency", type=int, default=4, metavar="N", help="reports in flight at once; default: 4")
     options = parser.parse_args(arguments)
     if options.concurrency < 1:

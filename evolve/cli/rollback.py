@@ -14,6 +14,7 @@ from evolve.store.agents import find_agent, load_agent
 from evolve.store.archive import Archive
 from evolve.system.cache_folder import cache_folder
 
+
 def main(arguments: Sequence[str]) -> int:
     """Rolls back; 0 done, 2 there is nothing to undo, or a file was changed since."""
     parser = argparse.ArgumentParser(

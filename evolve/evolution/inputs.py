@@ -1,4 +1,4 @@
-"""What an evolution works with: the user's wish, the agent, and the cases as tasks in splits; read and checked."""
+"""What an evolution works with: the agent, and the cases as tasks in splits; read and checked."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.agents import Agent, Demo
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.search.gate_history import GateRecord, usable_gate_families
@@ -20,29 +21,7 @@ from evolve.store.case_files import StoredCase, load_cases
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the user asked for."""
-
-    cases: tuple[str, ...]
-    """Failure cases: files or folders."""
-    suite: str | None = None
-    agent: str | None = None
-    """Name or file; None for the agent that the cases name."""
-    budget: int | None = 200
-    minutes: float | None = None
-    """In place of a budget: as many answers as this time allows, as measured."""
-    seed: int = 1
-    provider: str | None = None
-    reflector: str | None = None
-    reflector_cap: int = 30
-    concurrency: int | None = None
-    shrink_budget: int = 0
-    """Answers for making new failure cases smaller first."""
-    command: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
+class EvolutionInputs:
     """What a run works with, read and checked."""
 
     agent: Agent
@@ -51,22 +30,24 @@ class Material:
     judged_by: LoadedSuite
     """Whose templates and files assertions use."""
     cases: tuple[StoredCase, ...]
+    settings: Settings
+    """How suites are read, and the environment of whoever asked."""
     own_demos: tuple[Demo, ...] = ()
     """The bank that came with the agent's file."""
     shrinking: int = 0
     """Answers that were bought to settle the cases."""
 
 
-def read_material(wish: Wish, settings: Settings) -> Material:
-    """Agent, suite and failure cases.
+def read_inputs(request: EvolutionRequest, settings: Settings) -> EvolutionInputs:
+    """Return the agent, suite and failure cases that a request names.
 
     Raises:
         InputError: every problem of them.
     """
-    stored = load_cases(_case_files(wish.cases))
-    path = find_agent(wish.agent or _agent_of(stored))
+    stored = load_cases(_case_files(request.cases))
+    path = find_agent(request.agent or _agent_of(stored))
     agent = load_agent(path)
-    suite_file = wish.suite or _suite_of(agent)
+    suite_file = request.suite or _suite_of(agent)
     loaded_cases = [(item, load(str(item.path), settings)) for item in stored]
     suite = load(suite_file, settings, needs_prompts=False) if suite_file else None
     if suite is None and not loaded_cases:
@@ -76,31 +57,31 @@ def read_material(wish: Wish, settings: Settings) -> Material:
     known = suite_tasks(suite.evaluations, agent.output, suite_file or "") if suite else []
     tasks = merged(known, case_tasks(tests, agent.output, date.today().isoformat()))
     _check_inputs(agent, tasks, suite_file)
-    return Material(agent, path, tasks, judged_by, stored, tuple(load_demos(agent, path)))
+    return EvolutionInputs(agent, path, tasks, judged_by, stored, settings, tuple(load_demos(agent, path)))
 
 
-def without_worn_families(material: Material, gates: Sequence[GateRecord]) -> tuple[Material, str]:
-    """The material without gate cases that earlier gates or the search have read too often, and what to say of it."""
-    families = {task.family for task in material.tasks if task.split == "gate"}
-    searched = {item.case.family for item in material.cases}
-    supply = usable_gate_families(families, gates, material.agent.name, searched=searched)
+def drop_overused_gate_families(inputs: EvolutionInputs, gates: Sequence[GateRecord]) -> tuple[EvolutionInputs, str]:
+    """Return the inputs without gate cases that earlier gates or the search have read too often, and what to say."""
+    families = {task.family for task in inputs.tasks if task.split == "gate"}
+    searched = {item.case.family for item in inputs.cases}
+    supply = usable_gate_families(families, gates, inputs.agent.name, searched=searched)
     usable = frozenset(supply.usable)
-    kept = tuple(task for task in material.tasks if task.split != "gate" or task.family in usable)
-    return replace(material, tasks=kept), supply.advice
+    kept = tuple(task for task in inputs.tasks if task.split != "gate" or task.family in usable)
+    return replace(inputs, tasks=kept), supply.advice
 
 
-def run_id(wish: Wish, material: Material, provider: str) -> str:
-    """The name of a run: the same wish on the same material is the same run, whose second try goes on."""
+def run_id(request: EvolutionRequest, inputs: EvolutionInputs, provider: str) -> str:
+    """Return the name of a run: the same request on the same inputs is the same run, whose second try goes on."""
     listed = [
         [task.id, task.split, task.status, requirements_mapping(task.test), list(task.forbidden)]
-        for task in material.tasks
+        for task in inputs.tasks
     ]
-    bank = [[dict(demo.vars), demo.output] for demo in material.own_demos]
-    budget = wish.budget if wish.minutes is None else f"{wish.minutes:g}m"
-    reflector = [wish.reflector, wish.reflector_cap] if wish.reflector else None
-    told = [agent_text(material.agent), bank, listed, wish.seed, budget, provider, reflector]
+    bank = [[dict(demo.vars), demo.output] for demo in inputs.own_demos]
+    budget = request.budget if request.minutes is None else f"{request.minutes:g}m"
+    reflector = [request.reflector, request.reflector_cap] if request.reflector else None
+    told = [agent_text(inputs.agent), bank, listed, request.seed, budget, provider, reflector]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:8]
-    return f"{material.agent.name.lower().replace('_', '-')}-{digest}"
+    return f"{inputs.agent.name.lower().replace('_', '-')}-{digest}"
 
 
 def _case_files(names: Sequence[str]) -> list[Path]:

@@ -1,72 +1,72 @@
 """Settles new failure cases before they drive anything: real or flaky, and as small as they get."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import normalised
 from evolve.core.cases.settling import settled
-from evolve.core.evaluation.agent_prompts import render_agent, search_key
+from evolve.core.evaluation.agent_prompts import render_agent
+from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.evolution_events import CaseRecorded
 from evolve.core.model.json_value import JsonValue
+from evolve.core.search.case_index import CaseIndex
 from evolve.core.search.genome import Genome, incumbent_of
-from evolve.core.search.lookup import Lookup
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
-from evolve.evaluation.setup import Settings, opened_provider
-from evolve.evolution.inputs import Material, Wish
+from evolve.evolution.inputs import EvolutionInputs
 from evolve.evolution.rollouts import Budget, Rollouts
-from evolve.evolution.setup import as_searched, lookups, rollouts_for
+from evolve.evolution.setup import Resources, rollouts_for
 from evolve.store.agents import load_bank
 from evolve.store.case_files import CaseFolder, StoredCase
-from evolve.store.ledger import SqliteLedger
 
 _Sense = Callable[[Mapping[str, JsonValue]], bool]
 
 
-async def settle_cases(
-    wish: Wish, material: Material, settings: Settings, provider: str
-) -> tuple[list[CaseRecorded], int]:
-    """Asks the agent again about each open case that was not settled yet, and writes what came of it.
+class Settled(NamedTuple):
+    """What became of new cases, and the answers that were bought for it."""
 
-    Returns:
-        What became of them, and the answers that were bought.
+    events: tuple[CaseRecorded, ...]
+    bought: int
+
+
+async def settle_cases(
+    request: EvolutionRequest, inputs: EvolutionInputs, opened: Resources, index: CaseIndex
+) -> Settled:
+    """Ask the agent again about each open case that was not settled yet, and write what came of it.
+
+    Args:
+        request: what was asked for; `shrink_budget` bounds the answers.
+        inputs: agent and cases.
+        opened: who answers, and where answers are kept.
+        index: of the inputs' cases.
 
     Raises:
         EnvironmentFault: the endpoint failed; cases that were settled before it stay so.
     """
-    events: list[CaseRecorded] = []
-    async with AsyncExitStack() as held:
-        templates = Templates("strict")
-        ledger, opened = SqliteLedger(settings.cache_dir), opened_provider(provider, settings, templates)
-        for resource in (ledger, opened):
-            held.push_async_callback(resource.close)
-        budget = Budget(wish.shrink_budget)
-        run = f"settling:{material.agent.title}"
-        rollouts = rollouts_for(
-            wish, material, settings, run=run, provider=opened, ledger=ledger, budget=budget, held=held
-        )
-        settler = _Settler(material, rollouts, templates)
-        for stored in material.cases:
-            if stored.case.drives_evolution and not stored.case.is_settled and budget.left > 0:
-                event = await settler.settle(stored)
-                if event is not None:
-                    events.append(event)
-        return events, budget.spent
+    budget = Budget(request.shrink_budget)
+    rollouts = rollouts_for(request, inputs, opened, run=f"settling:{inputs.agent.title}", budget=budget)
+    settler = _Settler(inputs, rollouts, opened.templates, index)
+    events = []
+    for stored in inputs.cases:
+        if stored.case.drives_evolution and not stored.case.is_settled and budget.left > 0:
+            event = await settler.settle(stored)
+            if event is not None:
+                events.append(event)
+    return Settled(tuple(events), budget.spent)
 
 
 class _Settler:
     """Settles one case after another."""
 
-    def __init__(self, material: Material, rollouts: Rollouts, templates: Templates) -> None:
-        self._agent, self._rollouts, self._render = material.agent, rollouts, templates.render
-        self._genome = incumbent_of(material.agent)
-        self._tasks = {task.file: task for task in material.tasks if task.file}
-        self._view = as_searched(material.agent)
-        self._bank = load_bank(material.agent, material.agent_path, self._render)
-        self._lookup = self._learned(material.tasks)
+    def __init__(self, inputs: EvolutionInputs, rollouts: Rollouts, templates: Templates, index: CaseIndex) -> None:
+        self._agent, self._rollouts, self._render = inputs.agent, rollouts, templates.render
+        self._genome = incumbent_of(inputs.agent)
+        self._tasks = {task.file: task for task in inputs.tasks if task.file}
+        self._bank = load_bank(inputs.agent, inputs.agent_path, self._render)
+        self._index = index
 
     async def settle(self, stored: StoredCase) -> CaseRecorded | None:
         """What became of a case; None when it stays as it was."""
@@ -88,24 +88,19 @@ class _Settler:
 
         Else the smallest report that fails is an empty one, whose label would be a lie.
         """
-        lookup = self._lookup
+        lookup = self._index.lookup
         if lookup is None:
             return lambda _: not task.accepted
 
         right = [json.dumps(answer, ensure_ascii=False) for answer in task.accepted]
 
         def holds(vars: Mapping[str, JsonValue]) -> bool:
-            return lookup(search_key(self._view, vars, self._render), task.family) in right
+            return lookup(self._index.key(vars), task.family) in right
 
         return holds
 
     def _prompt(self, task: Task, vars: Mapping[str, JsonValue]) -> str:
         return render_agent(self._agent, vars, self._bank, self._render, family=task.family).text
-
-    def _learned(self, tasks: Sequence[Task]) -> Lookup | None:
-        labelled = [task for task in tasks if task.split == "train" and task.label is not None]
-        keys = {task.id: search_key(self._view, task.vars, self._render) for task in labelled}
-        return lookups(labelled, keys)[1]
 
 
 def _merged(now: FailureCase, read: FailureCase, found: FailureCase) -> FailureCase:

@@ -1,7 +1,8 @@
 """The failures that wait for an evolution of their agent, and the evolutions that were started for them.
 
 cache_dir/adaptation/queue.sqlite
-  failures  agent, fingerprint, case file, order; `run` names the evolution that has taken it, and is null before
+  failures  agent, fingerprint, case file, the request in `orders`; `run` names the evolution that has taken it, and is
+            null before
   runs      agent, who runs it, the day, when it began, its log; when it ended and how
   evolved   agent, fingerprint: what became of the last evolution with this case, and under which settings
 
@@ -15,12 +16,15 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from evolve.core.adaptation.failures import Order
+from evolve.core.adaptation.failures import QueuedRequest
 from evolve.core.adaptation.status import AgentStatus, Batch, Evolved, RunStatus, Waiting
+from evolve.core.model.errors import StoreFault
 from evolve.system.process_owner import Owner
 from evolve.system.sqlite import SharedFile
 
-_VERSION = 1
+_VERSION = 2
+_EARLIER = (1,)
+"""Version 1 has other texts in `orders`, which `QueuedRequest.from_text` reads as well."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS failures
   (number INTEGER PRIMARY KEY, agent TEXT NOT NULL, fingerprint TEXT NOT NULL, file TEXT NOT NULL, key TEXT NOT NULL,
@@ -51,14 +55,15 @@ class AdaptationQueue:
         self._clock, self._today = clock, today
         # A failure that was taken in is not found again: even the machine's death may not cost it.
         file = folder / "queue.sqlite"
-        self._file = SharedFile(file, _SCHEMA, version=_VERSION, what="the queue", durability="FULL")
+        self._path = file
+        self._file = SharedFile(file, _SCHEMA, version=_VERSION, readable=_EARLIER, what="the queue", durability="FULL")
 
-    def add(self, agent: str, fingerprint: str, file: str, order: Order, key: str) -> bool:
+    def add(self, agent: str, fingerprint: str, file: str, queued: QueuedRequest, key: str) -> bool:
         """Queues a failure; False when it is there already, waiting or taken.
 
         One that waits is told its new settings: who types a corrected command means it.
         """
-        row = (agent, fingerprint, file, key, order.to_text(), self._clock())
+        row = (agent, fingerprint, file, key, queued.to_text(), self._clock())
         with self._file.transaction():
             known = self._file.one("SELECT 1 FROM failures WHERE agent = ? AND fingerprint = ?", agent, fingerprint)
             self._file.do(
@@ -98,7 +103,8 @@ class AdaptationQueue:
             newest = self._file.all(
                 "SELECT orders FROM failures WHERE agent = ? ORDER BY queued DESC, number DESC LIMIT 1", agent
             )
-        return Batch(number, agent, taken, Order.from_text(newest[0][0]))
+            queued = self._read(newest[0][0])
+        return Batch(number, agent, taken, queued)
 
     def finish(self, batch: Batch, run: str, outcome: str) -> None:
         """The evolution ended: its failures are done."""
@@ -165,6 +171,16 @@ class AdaptationQueue:
             f"SELECT fingerprint, file, queued FROM failures WHERE {condition} ORDER BY number", value
         )
         return tuple(Waiting(*row) for row in rows)
+
+    def _read(self, text: str) -> QueuedRequest:
+        try:
+            return QueuedRequest.from_text(text)
+        except ValueError as error:
+            raise StoreFault(
+                f"the queue {self._path} holds a request that cannot be read: {error}",
+                path=str(self._path),
+                hint="move the file away; the failure cases stay in their folder",
+            ) from error
 
     def _end(self, batch: Batch, outcome: str) -> None:
         self._file.do("UPDATE runs SET ended = ?, outcome = ? WHERE number = ?", self._clock(), outcome, batch.number)

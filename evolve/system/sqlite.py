@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -32,6 +32,7 @@ class SharedFile:
         path: the file; its folder is made where it is missing.
         schema: statements that make the tables where they are missing.
         version: of the schema; a file of another version is left alone.
+        readable: earlier versions with the same tables; such a file becomes one of `version`.
         what: what the file is, for messages: "the ledger".
         durability: what the machine's own death may cost.
         hint: what to do when the file cannot be used.
@@ -51,12 +52,13 @@ class SharedFile:
         version: int,
         what: str,
         durability: Durability,
+        readable: Sequence[int] = (),
         hint: str = _HINT,
         is_disposable: bool = False,
         is_for_threads: bool = False,
     ) -> None:
         self._path, self._schema, self._version, self._what, self._hint = path, schema, version, what, hint
-        self._durability = durability
+        self._durability, self._readable = durability, readable
         self._is_disposable, self._is_for_threads = is_disposable, is_for_threads
         self.notice = ""
         """What the user should know about the file; empty when all is well."""
@@ -169,7 +171,7 @@ class SharedFile:
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, self._version):
+        if version not in (0, self._version, *self._readable):
             raise StoreFault(
                 f"{self._what} {self._path} has format {version}, this version of Anneal knows {self._version}",
                 path=str(self._path),

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from evolve.core.adaptation.failures import Labels, Order
+from evolve.core.adaptation.failures import Labels, QueuedRequest
 from evolve.core.adaptation.reflection import Action
 from evolve.core.adaptation.status import Said
 from evolve.core.cases.redaction import Redactor
+from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.errors import EnvironmentFault
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.case_files import CaseFolder
@@ -354,7 +355,7 @@ def test_secrets_of_a_report_stand_nowhere(world: World):
 
 def test_a_report_that_cannot_be_searched_for_secrets_is_written_nowhere(world: World, monkeypatch: pytest.MonkeyPatch):
     from evolve.adaptation.intake import take_in
-    from evolve.adaptation.reflection_agent import open_desk
+    from evolve.evaluation.agent_client import open_agent_client
 
     def broken(text: str) -> list[Any]:
         raise RuntimeError(text)
@@ -368,10 +369,8 @@ def test_a_report_that_cannot_be_searched_for_secrets_is_written_nowhere(world: 
                 {"job_id": "web", "driver": "exec", "status": "failed", "stdout": "", "stderr": "s3cret"},
                 Said(Action.RESTART),
                 Labels(("free_port",)),
-                desk=open_desk("TRIAGE.md", None),
-                agent_file=world.folder / "TRIAGE.md",
-                provider="echo",
-                order=Order("TRIAGE.md", str(folder.path), str(world.folder)),
+                client=open_agent_client("TRIAGE.md", "echo"),
+                queued=QueuedRequest(EvolutionRequest(agent="TRIAGE.md"), str(folder.path), str(world.folder)),
                 queue=queue,
                 folder=folder,
                 redactor=Redactor(scanners=[broken]),
@@ -396,17 +395,17 @@ def test_a_secret_that_the_model_repeats_is_not_told(world: World, start: int):
 
 def test_an_answer_that_cannot_be_searched_for_secrets_is_not_shown(world: World, monkeypatch: pytest.MonkeyPatch):
     from evolve.adaptation.intake import ask
-    from evolve.adaptation.reflection_agent import open_desk
+    from evolve.evaluation.agent_client import open_agent_client
 
     def broken(text: str) -> list[Any]:
         raise RuntimeError(text)
 
     async def answer() -> Said:
-        desk = open_desk("TRIAGE.md", "python:model.py")
+        client = open_agent_client("TRIAGE.md", "python:model.py")
         try:
-            return await ask(desk, report("bind"), Redactor(scanners=[broken]))  # type: ignore[arg-type]
+            return await ask(client, report("bind"), Redactor(scanners=[broken]))  # type: ignore[arg-type]
         finally:
-            await desk.close()
+            await client.close()
 
     monkeypatch.chdir(world.folder)
     monkeypatch.setenv("EVOLVE_CACHE_DIR", str(world.cache))

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from evolve.core.evaluation.agent_prompts import render_agent
+from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.evolution_events import CaseRecorded, EvolutionFinished, EvolutionStarted, Promoted
 from evolve.core.search.genome import agent_of, demos_of, incumbent_of
 from evolve.core.templating.templates import Templates
 from evolve.evaluation.setup import Settings
-from evolve.evolution.inputs import Wish, read_material
+from evolve.evolution.inputs import read_inputs
 from evolve.store.agents import load_agent, load_bank
 from evolve.store.archive import Archive
 from evolve.store.case_files import CaseFolder, load_case
@@ -125,12 +126,11 @@ def test_the_next_run_meets_the_promoted_agent_with_its_own_demos(work: SmallEvo
     bank_file = work.folder / agent.demos.bank
     entries = bank_file.read_text().split("\n- ")
     bank_file.write_text("\n- ".join(entries[:3]) + "\n")  # a person kept two of them
-    material = read_material(
-        Wish((), suite=str(work.folder / "suite.yaml"), agent=str(work.agent)), Settings(env=work.environment)
-    )
-    genome = incumbent_of(material.agent)
-    assert len(demos_of(genome, material.tasks, material.own_demos)) == 2
-    task = next(task for task in material.tasks if task.split == "gate")
+    request = EvolutionRequest(suite=str(work.folder / "suite.yaml"), agent=str(work.agent))
+    inputs = read_inputs(request, Settings(env=work.environment))
+    genome = incumbent_of(inputs.agent)
+    assert len(demos_of(genome, inputs.tasks, inputs.own_demos)) == 2
+    task = next(task for task in inputs.tasks if task.split == "gate")
     bank = load_bank(agent, work.agent, render)
     sent = render_agent(agent, task.vars, bank, render, family=task.family)
     assert sent == render_agent(agent_of(genome, agent), task.vars, bank, render, family=task.family)

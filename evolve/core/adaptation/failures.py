@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from evolve.core.adaptation.reflection import Action
@@ -11,6 +11,7 @@ from evolve.core.cases.capture import Failure
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import fingerprint, normalised
 from evolve.core.cases.labels import label_assertions, label_problems
+from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.agents import Agent, AgentPrompt
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.json_value import JsonValue
@@ -55,44 +56,64 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """How an evolution is to be run: what the caller of `evolve adapt` said of it."""
+class QueuedRequest:
+    """An evolution that waits: what the caller of `evolve adapt` asked for, and from where."""
 
-    agent: str
-    """Its name, or its file."""
+    request: EvolutionRequest
+    """Its cases are chosen when it runs: all that wait then."""
     cases: str
     """The folder of failure cases, absolute."""
     folder: str
-    """Where the caller stood: relative names start there."""
-    suite: str | None = None
-    budget: str | None = None
-    seed: int | None = None
-    provider: str | None = None
-    reflector: str | None = None
-    output_dir: str | None = None
-
-    def arguments(self, cases: Sequence[str]) -> list[str]:
-        """The words for `evolve`, which evolve the agent on these files and folders of cases."""
-        given = [("--agent", self.agent), *(("--test-case", name) for name in cases)]
-        options = ("suite", "budget", "seed", "provider", "reflector", "output_dir")
-        values = {name: getattr(self, name) for name in options}
-        given += [(f"--{name.replace('_', '-')}", str(value)) for name, value in values.items() if value is not None]
-        return [word for pair in given for word in pair]
+    """The caller's working folder: relative names start there."""
 
     def key(self, agent_text: str) -> str:
         """What an evolution depends on beside its cases: a case that met it once has nothing to gain from it again."""
-        said = {name: value for name, value in asdict(self).items() if name not in ("cases", "output_dir")}
-        text = json.dumps([agent_text, said], sort_keys=True)
+        request, usual = self.request, EvolutionRequest()
+        budget = None if request.budget in (None, usual.budget) else str(request.budget)
+        # None for what is usual: so were the keys of version 1 of the queue, which stay good.
+        told = {
+            "agent": request.agent,
+            "folder": self.folder,
+            "suite": request.suite,
+            "budget": budget if request.minutes is None else f"{request.minutes:g}m",
+            "seed": None if request.seed == usual.seed else request.seed,
+            "provider": request.provider,
+            "reflector": request.reflector,
+        }
+        text = json.dumps([agent_text, told], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     def to_text(self) -> str:
-        """The order as JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        """Return the value as JSON that `from_text` reads."""
+        value = {"request": self.request.to_json(), "cases": self.cases, "folder": self.folder}
+        return json.dumps(value, ensure_ascii=False)
 
     @staticmethod
-    def from_text(text: str) -> "Order":
-        """The order that `to_text` wrote."""
-        return Order(**json.loads(text))
+    def from_text(text: str) -> "QueuedRequest":
+        """Return the request that `to_text` wrote, in this version of the queue or in version 1.
+
+        Raises:
+            ValueError: the text is neither.
+        """
+        value = json.loads(text)
+        cases, folder = (value.get(name) if isinstance(value, dict) else None for name in ("cases", "folder"))
+        if not (isinstance(cases, str) and isinstance(folder, str)):
+            raise ValueError(f"expected a queued request, got {text[:80]}")  # noqa: TRY004  # a wrong text
+        request = value["request"] if "request" in value else _version_1(value)
+        return QueuedRequest(EvolutionRequest.from_json(request), cases, folder)
+
+
+def _version_1(order: Mapping[str, JsonValue]) -> JsonValue:
+    """The request of version 1, which kept options as they were typed, and null for those that were not."""
+    given: dict[str, JsonValue] = {
+        name: item for name, item in order.items() if item is not None and name not in ("cases", "folder")
+    }
+    budget = given.pop("budget", None)
+    if isinstance(budget, str) and budget.endswith("m"):
+        given |= {"budget": None, "minutes": float(budget.removesuffix("m"))}
+    elif isinstance(budget, str):
+        given["budget"] = int(budget)
+    return given
 
 
 def step_after(case: FailureCase, *, is_known: bool) -> Step:

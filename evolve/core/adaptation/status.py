@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from evolve.core.adaptation.failures import Order, Step
+from evolve.core.adaptation.failures import QueuedRequest, Step
 from evolve.core.adaptation.reflection import Action
 from evolve.core.model.evolution_events import CaseRecorded
 
@@ -61,7 +61,7 @@ class Batch:
     agent: str
     """The agent's file."""
     failures: tuple[Waiting, ...]
-    order: Order
+    queued: QueuedRequest
     """The newest failure's."""
 
 

@@ -36,6 +36,10 @@ class EvolutionConsole:
                 print(f"evolve: {line}", file=self._stream, flush=True)
         self._display.on(event, self.evolution)
 
+    def warn(self, text: str) -> None:
+        """Shows what the user should know."""
+        print(f"evolve: warning: {visible(text)}", file=self._stream, flush=True)
+
     def close(self) -> None:
         """Removes the live area."""
         self._display.close()

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.adaptation.failures import Labels, Order, incident, named_by_evidence, step_after, with_labels
+from evolve.core.adaptation.failures import Labels, QueuedRequest, incident, named_by_evidence, step_after, with_labels
 from evolve.core.adaptation.reflection import Action
 from evolve.core.cases.capture import make_case
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
 from evolve.core.cases.redaction import Redactor
+from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.agents import Agent, AgentInput, AgentPrompt, Section
 from evolve.core.model.errors import InputError
 from evolve.core.model.json_value import JsonValue
@@ -128,20 +129,26 @@ def test_forbidden_answers_alone_are_a_label():
     assert case.forbidden == ("restart",)
 
 
-def test_an_order_becomes_the_words_of_evolve():
-    order = Order("A.md", "/cases", "/home", suite="s.yaml", budget="5m", seed=7, reflector="echo", output_dir="out")
-    assert order.arguments(["/cases/A", "/else/b.yaml"]) == [
-        *("--agent", "A.md", "--test-case", "/cases/A", "--test-case", "/else/b.yaml"),
-        *("--suite", "s.yaml", "--budget", "5m", "--seed", "7", "--reflector", "echo", "--output-dir", "out"),
-    ]
-    assert Order.from_text(order.to_text()) == order
+def test_a_queued_requests_key_changes_with_the_agent_and_the_settings_alone():
+    queued = QueuedRequest(EvolutionRequest(agent="A.md"), "/cases", "/home")
+    request = queued.request
+    moved = QueuedRequest(replace(request, output_dir="out"), "/elsewhere", "/home")
+    assert queued.key("text") == moved.key("text")
+    assert queued.key("text") != queued.key("other text")
+    for more in ({"budget": 300}, {"budget": None, "minutes": 5.0}, {"seed": 2}, {"reflector": "r"}, {"suite": "s"}):
+        assert queued.key("text") != replace(queued, request=replace(request, **more)).key("text")  # type: ignore[arg-type]
 
 
-def test_an_orders_key_changes_with_the_agent_and_the_settings_alone():
-    order = Order("A.md", "/cases", "/home")
-    assert order.key("text") == replace(order, cases="/elsewhere", output_dir="out").key("text")
-    assert order.key("text") != order.key("other text")
-    assert order.key("text") != replace(order, budget="300").key("text")
+@pytest.mark.parametrize(
+    ("request_", "key"),
+    [
+        (EvolutionRequest(agent="A.md"), "a4eedcf1d1102ef9"),
+        (EvolutionRequest(agent="A.md", suite="s.yaml", budget=50, seed=7, provider="echo"), "e6c9b3589b2dff5a"),
+        (EvolutionRequest(agent="A.md", budget=None, minutes=0.5, reflector="r"), "5dd0d993341fec88"),
+    ],
+)
+def test_keys_of_version_1_stay_good(request_: EvolutionRequest, key: str):
+    assert QueuedRequest(request_, "/cases", "/home").key("text") == key
 
 
 def test_a_secret_stands_neither_in_the_description_nor_anywhere_else():
