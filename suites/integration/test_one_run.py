@@ -24,6 +24,7 @@ from evolve.evolution.run import EvolutionResult, Observer, run
 from evolve.evolution.setup import Openers, OpenLedger
 from evolve.store.adaptation_files import AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue
+from evolve.store.case_files import CaseFolder
 from evolve.store.ledger import SqliteLedger
 from fixtures.engine_runs import timeless
 from fixtures.small_evolution import SmallEvolution, a_case, finished, small_evolution
@@ -145,6 +146,22 @@ def test_provider_and_ledger_are_opened_once_also_where_cases_are_settled_first(
     assert (result.finished.account.shrinking > 0) == (shrink_budget > 0)
     account = result.finished.account
     assert len(work.bought) == account.shrinking + account.search + account.gate
+
+
+# --- what the user should know
+
+
+def test_observers_are_warned_of_gate_families_that_a_search_has_seen(work: SmallEvolution) -> None:
+    path = work.folder / "cases" / "COLOUR_AGENT" / CASE
+    CaseFolder(path.parent).update(path, lambda case: replace(case, family="gate-red-0"))
+    follower = Follower()
+    request_ = EvolutionRequest(("cases",), "suite.yaml", str(work.agent), budget=40)
+    result = asyncio.run(run(request_, read_inputs(request_, Settings()), [follower]))
+    (warning,) = follower.warnings
+    assert warning.startswith("11 of 12 gate families are left")
+    started = result.events[0]
+    assert isinstance(started, EvolutionStarted)
+    assert "gate-red-0" not in {task.family for task in started.tasks if task.split == "gate"}
 
 
 # --- who answers

@@ -100,6 +100,14 @@ def test_no_color_is_honoured():
     assert not styles(shown(Terminal(), killed_events(), step_s=0.1, TERM="xterm", NO_COLOR="1")) - plain
 
 
+def test_a_warning_is_one_line_and_cannot_act_on_the_terminal():
+    stream = io.StringIO()
+    EvolutionConsole(stream, Clock(0.0), {}).warn("no gate family \x1b[2J is left")
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith("evolve: warning: no gate family ")
+    assert "\x1b" not in line
+
+
 def test_captured_text_cannot_act_on_the_terminal():
     events = list(evolution_events())
     started = events[0]
