@@ -1,7 +1,8 @@
 """What happens while an agent evolves, as values: the archive, the console, the report and tests listen.
 
 The report is made of these alone, so each says all that a reader needs. All are JSON-serialisable by
-`core/evolution/json_lines.py`: fields are strings, numbers, booleans, JSON values, tuples and dataclasses of this module.
+`core/evolution/json_lines.py`: fields are strings, numbers, booleans, JSON values, tuples and dataclasses of this
+module.
 """
 
 from dataclasses import dataclass

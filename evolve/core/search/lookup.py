@@ -1,8 +1,8 @@
 """What no model at all can do: the answer of the cases that are most like the one at hand.
 
 Two lookups over the labelled train cases, never with one of the same family: a vote of the five nearest by BM25, and
-what a classifier of words learns from them (`core/retrieval/word_classifier.py`). Which of them stands in the run as the
-model-free vote is decided on the train cases.
+what a classifier of words learns from them (`core/retrieval/word_classifier.py`). Which of them stands in the run as
+the model-free vote is decided on the train cases.
 """
 
 from collections import defaultdict
