@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
+from evolve.core.cases.case_format import checked_text
 from evolve.core.formats.yaml12 import Document, anchored_keys, read_document
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
@@ -28,7 +29,7 @@ from evolve.core.suites.suite_format import (
     checker,
     env_texts,
 )
-from evolve.core.suites.visible_env import visible_env
+from evolve.core.suites.visible_env import is_case_path, visible_env
 from evolve.core.templating.templates import Templates
 from evolve.store.files import LocalFiles
 from evolve.store.prompts import read_prompts
@@ -264,6 +265,11 @@ class _Loader:
 
     def checked(self, document: Document) -> Mapping[str, Any]:
         """The config with its references resolved, without what is broken."""
+        if is_case_path(self.path):
+            # Before anything is resolved or opened: a case may be a stranger's, and must not name code, files or $ref.
+            with self._collecting():
+                checked_text(document.text, self.shown)
+            self.stop_on_problems()
         own_keys: set[str] = set()
         with self._collecting():
             document.value = resolve_references(document, self.files, own_keys)

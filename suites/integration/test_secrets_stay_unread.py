@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from evolve.core.suites.visible_env import visible_env
+
 SECRET = "canary-2f81c7"
 SUITE = """
 prompts: ["{{ x }}"]
@@ -28,10 +30,9 @@ def run(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("folder", ["suites", "failure_cases"])
 @pytest.mark.parametrize("name", ["MY_TOKEN", "EVOLVE_API_KEY"])
-def test_a_tests_text_cannot_read_a_secret_of_the_environment(tmp_path: Path, folder: str, name: str):
-    path = tmp_path / folder / "case.yaml"
+def test_a_tests_text_cannot_read_a_secret_of_the_environment(tmp_path: Path, name: str):
+    path = tmp_path / "suites" / "suite.yaml"
     path.parent.mkdir()
     path.write_text(SUITE.replace("MY_TOKEN", name))
     report = tmp_path / "out.json"
@@ -59,11 +60,16 @@ def test_a_config_that_names_a_variable_outside_its_tests_gets_it(tmp_path: Path
     assert run(path).returncode == 0
 
 
-def test_a_failure_case_cannot_name_it_anywhere(tmp_path: Path):
+def test_a_failure_case_that_names_it_is_refused(tmp_path: Path):
     path = tmp_path / "failure_cases" / "case.yaml"
     path.parent.mkdir()
     path.write_text(SUITE.replace('"{{ x }}"', '"{{ env.MY_TOKEN }} {{ x }}"'))
-    report = tmp_path / "out.json"
-    done = run(path, "-o", str(report), "--undefined", "empty")
-    assert done.returncode in (0, 1), done.stderr
-    assert SECRET not in done.stdout + done.stderr + report.read_text()
+    done = run(path, "--undefined", "empty")
+    assert done.returncode == 2
+    assert "case.yaml:2:11: prompts[0]: a template or a loader would act on the text" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_where_a_failure_case_lies_no_credential_is_visible():
+    env = {"MY_TOKEN": SECRET, "EVOLVE_API_KEY": SECRET, "HOME": "/root", "EVOLVE_RETRIES": "2"}
+    assert visible_env(env, "/srv/failure_cases/MY_AGENT/case.yaml", {}) == {"EVOLVE_RETRIES": "2"}

@@ -16,9 +16,14 @@ def visible_env(env: Mapping[str, str], path: str, config: JsonValue) -> dict[st
     A name that looks like a credential's is visible only where the config itself spells it, outside of its tests and
     scenarios, which may hold captured text. A failure case sees EVOLVE_* alone, and no credential among them.
     """
-    if _CASES_FOLDER in path.replace("\\", "/").split("/"):
+    if is_case_path(path):
         ours = {name: value for name, value in env.items() if name.startswith("EVOLVE_")}
         return {name: value for name, value in ours.items() if not is_secret_name(name)}
     own = {key: part for key, part in config.items() if key not in _HOLD_CASES} if isinstance(config, dict) else {}
     written = json.dumps(own, default=str)
     return {name: value for name, value in env.items() if not is_secret_name(name) or name in written}
+
+
+def is_case_path(path: str) -> bool:
+    """Return whether a file lies in a folder of failure cases, whose files may come from strangers."""
+    return _CASES_FOLDER in path.replace("\\", "/").split("/")
