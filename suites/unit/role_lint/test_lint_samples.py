@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from lint_samples import SAMPLES, placed
-from rules_page import PAGE, page
+from rules_page import FOLDER, PAGE, page, rule_pages
 
 from evolve.role_lint import Finding, all_rules
 
@@ -55,6 +55,14 @@ def test_every_rule_says_what_why_and_how_to_mend():
         assert rule.mend
 
 
-def test_the_page_of_the_rules_is_of_today():
+_AGAIN = "run `python suites/unit/role_lint/rules_page.py`"
+
+
+def test_the_table_of_rules_is_of_today():
     text = PAGE.read_text(encoding="utf-8")
-    assert page(text) == text, "run `python suites/unit/role_lint/rules_page.py`"
+    assert page(text) == text, _AGAIN
+
+
+def test_every_rule_has_a_page_of_today_and_no_page_is_left_over():
+    written = {path: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
+    assert written == rule_pages(), _AGAIN
