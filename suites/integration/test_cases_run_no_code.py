@@ -26,7 +26,15 @@ prompts: ["{{ q }}"]
 providers: ["file://answers.py"]
 tests: [{vars: {q: one}}]
 """
-SCRIPT_TEXT = f"from pathlib import Path\n\nPath({MARK!r}).touch()\n\n\ndef call_api(*_):\n    return {{'output': ''}}\n"
+SCRIPT_TEXT = f"""
+from pathlib import Path
+
+Path({MARK!r}).touch()
+
+
+def call_api(*_):
+    return {{"output": ""}}
+"""
 
 
 def project(folder: Path, text: str) -> Path:
