@@ -2,9 +2,11 @@
 
 import re
 import subprocess
+import tomllib
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -102,3 +104,36 @@ def test_every_page_of_docs_is_in_the_navigation_of_the_site():
 @pytest.mark.parametrize("image", tracked("docs/images/*"), ids=lambda path: path.name)
 def test_pictures_are_small(image: Path):
     assert image.stat().st_size <= 200_000
+
+
+def project() -> dict[str, Any]:
+    """Return the package's metadata as pyproject.toml has it."""
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return found
+
+
+EXAMPLE = ROOT / "docs/ci-example.yml"
+WORKFLOWS = [EXAMPLE, *tracked(".github/workflows/*.yml")]
+
+
+@pytest.mark.parametrize("page", [*PAGES, EXAMPLE], ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_extra_that_a_page_installs_exists(page: Path):
+    named = re.findall(r"(?:anneal-harness|-e '\.)\[([\w,]+)\]", page.read_text(encoding="utf-8"))
+    assert {extra for names in named for extra in names.split(",")} <= set(project()["optional-dependencies"])
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_reads_only_and_its_jobs_end(workflow: Path):
+    # The lint environment holds workflows to the schema of GitHub Actions.
+    found = yaml.safe_load(workflow.read_text())
+    assert found["permissions"] == {"contents": "read"}
+    for job in found["jobs"].values():
+        assert job["timeout-minutes"] <= 360
+        assert all("@" in step["uses"] for step in job["steps"] if "uses" in step)
+
+
+def test_ci_runs_every_python_that_the_package_claims():
+    claimed = {word.rpartition(" :: ")[2] for word in project()["classifiers"] if re.search(r":: 3\.\d+$", word)}
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    steps = [step.get("with", {}).get("python-version", "") for step in jobs["test"]["steps"]]
+    assert {*filter(None, steps), *jobs["python"]["strategy"]["matrix"]["python"]} == claimed
