@@ -118,7 +118,7 @@ WORKFLOWS = [EXAMPLE, *tracked(".github/workflows/*.yml")]
 
 @pytest.mark.parametrize("page", [*PAGES, EXAMPLE], ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_extra_that_a_page_installs_exists(page: Path):
-    named = re.findall(r"(?:anneal-harness|-e '\.)\[([\w,]+)\]", page.read_text(encoding="utf-8"))
+    named = re.findall(r"(?:anneal-harness|anneal|-e '\.)\[([a-z,]+)\]", page.read_text(encoding="utf-8"))
     assert {extra for names in named for extra in names.split(",")} <= set(project()["optional-dependencies"])
 
 
