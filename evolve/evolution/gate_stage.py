@@ -6,6 +6,7 @@ from typing import Protocol
 from evolve.core.model.evolution_events import CandidateScored, EvolutionEvent, GateDecided, GateStarted, RolloutScored
 from evolve.core.model.gate import GateDecision, Pair
 from evolve.core.search.gate import decide
+from evolve.core.search.gate_size import families_to_prove, small_gate
 from evolve.core.search.population import Candidate
 from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
@@ -21,6 +22,10 @@ _REASKED = 8
 class Gates(Protocol):
     """The project's memory of its gates."""
 
+    def level(self, run: str) -> tuple[float, bool]:
+        """(level that the run's gate may spend, whether the run has opened it already); opens nothing."""
+        ...
+
     def open(self, run: str) -> tuple[int, float]:
         """(number, level) of the gate that this run passes now; the same again for a run that was killed in it."""
         ...
@@ -34,19 +39,35 @@ class GateStage:
     """One run's gate.
 
     Args:
+        answering: asks the candidates.
+        gates: the project's memory of its gates.
         tasks: all cases; those of the gate split are compared, the pinned ones must not be lost.
+        run: its name.
+        seed: chooses among the cases where the budget pays for a part.
+        opens_small: whether a gate opens that has too few families to prove anything.
     """
 
-    def __init__(self, answering: Answering, gates: Gates, tasks: Sequence[Task], *, run: str, seed: int) -> None:
+    def __init__(
+        self,
+        answering: Answering,
+        gates: Gates,
+        tasks: Sequence[Task],
+        *,
+        run: str,
+        seed: int,
+        opens_small: bool = False,
+    ) -> None:
         self._answering, self._rollouts = answering, answering.rollouts
         self._gates = gates
         self._cases = sample([t for t in tasks if t.split == "gate" and t.is_scored], len(tasks), seed=seed)
         self._pinned = [task for task in tasks if task.status == "pinned"]
-        self._run = run
+        self._run, self._opens_small = run, opens_small
         self.spent = 0
         """Answers bought here."""
         self.decision: GateDecision | None = None
         """None before the word, and where nothing could be compared."""
+        self.refusal = ""
+        """Why the gate was not opened."""
 
     @property
     def wanted(self) -> int:
@@ -56,13 +77,14 @@ class GateStage:
     async def events(self, incumbent: Candidate, winner: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
         """What happens; ends with GateDecided, or is empty where no case can be paid for.
 
-        A gate that compares nothing is not opened: it would spend its level for nothing.
+        A gate that can prove nothing is not opened: it would spend its level for nothing.
         """
         before = self._rollouts.budget.spent
         tasks = self._affordable(incumbent, winner)
-        if not tasks:
-            return
         families = sorted({task.family for task in tasks})
+        self.refusal = self._refusal(families)
+        if self.refusal:
+            return
         yield GateStarted(winner.id, incumbent.id, len(tasks), len(families))
         number, alpha = self._gates.open(self._run)
         for candidate in (incumbent, winner):
@@ -82,6 +104,20 @@ class GateStage:
             yield event
         mean = _by_family(vote, {task.id: task.family for task in tasks})
         yield GateDecided(winner.id, number, self.decision, mean)
+
+    def _refusal(self, families: Sequence[str]) -> str:
+        alpha, is_open = self._gates.level(self._run)
+        if families and (is_open or self._opens_small):
+            return ""
+        all_families = {task.family for task in self._cases}
+        lack = small_gate(all_families, alpha)
+        if lack:
+            return lack
+        if small_gate(families, alpha):
+            paid = "1 family" if len(families) == 1 else f"{len(families)} families"
+            needs = families_to_prove(alpha)
+            return f"the budget that is left pays for {paid} of the gate's {len(all_families)}, and {needs} are needed"
+        return ""
 
     @property
     def _pinned_reserve(self) -> int:

@@ -36,6 +36,8 @@ class EvolutionInputs:
     """The bank that came with the agent's file."""
     shrinking: int = 0
     """Answers that were bought to settle the cases."""
+    missing_suite: str = ""
+    """The suite that the agent's evidence names, where it is not here and the request names none."""
 
 
 def read_inputs(request: EvolutionRequest, settings: Settings) -> EvolutionInputs:
@@ -47,17 +49,28 @@ def read_inputs(request: EvolutionRequest, settings: Settings) -> EvolutionInput
     stored = load_cases(_case_files(request.cases))
     path = find_agent(request.agent or _agent_of(stored))
     agent = load_agent(path)
-    suite_file = request.suite or _suite_of(agent)
+    recorded = _suite_of(agent)
+    suite_file = request.suite or (recorded if Path(recorded).is_file() else None)
     loaded_cases = [(item, load(str(item.path), settings)) for item in stored]
     suite = load(suite_file, settings, needs_prompts=False) if suite_file else None
     if suite is None and not loaded_cases:
-        raise InputError(Problem("nothing to evolve on", None, "name failure cases (--test-case) or a suite (--suite)"))
+        hint = "name failure cases (--test-case) or a suite (--suite)"
+        raise InputError(Problem("nothing to evolve on", None, hint))
     judged_by = suite or loaded_cases[0][1]
     tests = [CaseWithTest(item.case, loaded.suite.tests[0], str(item.path)) for item, loaded in loaded_cases]
     known = suite_tasks(suite.evaluations, agent.output, suite_file or "") if suite else []
     tasks = merged(known, case_tasks(tests, agent.output, date.today().isoformat()))
     _check_inputs(agent, tasks, suite_file)
-    return EvolutionInputs(agent, path, tasks, judged_by, stored, settings, tuple(load_demos(agent, path)))
+    return EvolutionInputs(
+        agent,
+        path,
+        tasks,
+        judged_by,
+        stored,
+        settings,
+        tuple(load_demos(agent, path)),
+        missing_suite="" if suite_file else recorded,
+    )
 
 
 def drop_overused_gate_families(inputs: EvolutionInputs, gates: Sequence[GateRecord]) -> tuple[EvolutionInputs, str]:
@@ -110,14 +123,14 @@ def _agent_of(stored: Sequence[StoredCase]) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise InputError(Problem("which agent?", None, "name it with --agent"))
+        raise InputError(Problem("no agent given", None, "pass --agent NAME, or FILE.md for an agent of your own"))
     raise InputError(Problem(f"the cases are of several agents: {', '.join(names)}", None, "choose one with --agent"))
 
 
-def _suite_of(agent: Agent) -> str | None:
-    """The suite that the agent's evidence was measured on, where it is here."""
+def _suite_of(agent: Agent) -> str:
+    """The suite that the agent's evidence was measured on, as it is written there; empty without one."""
     found = agent.evidence.get("suite") if isinstance(agent.evidence, dict) else None
-    return found if isinstance(found, str) and Path(found).is_file() else None
+    return found if isinstance(found, str) else ""
 
 
 def _check_inputs(agent: Agent, tasks: Sequence[Task], suite: str | None) -> None:

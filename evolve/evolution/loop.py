@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from evolve.core.model.evolution_events import (
+    SHOWN_CHARS,
     VOTE,
     Accepted,
     Account,
@@ -63,6 +64,8 @@ class Plan:
     command: str = ""
     shrinking: int = 0
     """Answers that were bought to settle new failure cases before; they are beside the budget."""
+    opens_small_gate: bool = False
+    """Whether a gate opens that has too few families to prove anything."""
 
 
 @dataclass(slots=True)
@@ -101,7 +104,9 @@ class Evolution:
         self.plan = plan
         self._rollouts = rollouts
         self._answering = Answering(rollouts, shown, lookup)
-        self._gate = GateStage(self._answering, gates, plan.tasks, run=plan.run, seed=plan.seed)
+        self._gate = GateStage(
+            self._answering, gates, plan.tasks, run=plan.run, seed=plan.seed, opens_small=plan.opens_small_gate
+        )
         self._text_of = text_of
         self._reflector = reflector
         self._clock = clock
@@ -148,7 +153,7 @@ class Evolution:
             yield event
         decision = self._gate.decision
         if decision is None:
-            yield self._finished(self.winner, "rejected", self._why_no_gate())
+            yield self._finished(self.winner, "untested", self._why_no_gate())
         else:
             yield self._finished(self.winner, decision.word, decision.reason)
 
@@ -296,8 +301,7 @@ class Evolution:
         return any(c.mean() >= 1.0 and len(c.scores) >= size for c in self._state.population)
 
     def _why_no_gate(self) -> str:
-        lack = "the budget was spent before" if self._gate.wanted else "there is no case of the gate's split"
-        return f"better on the cases that the search has seen, but nothing is known of others: {lack}"
+        return f"better on the cases that the search has seen, but nothing is known of others: {self._gate.refusal}"
 
     def _why_no_better(self, incumbent: Candidate) -> str:
         tried = len(self._state.genomes) - 1
@@ -322,7 +326,7 @@ class Evolution:
         )
 
     def _task_info(self, task: Task) -> TaskInfo:
-        shown = self._answering.shown(task)[:2000]
+        shown = self._answering.shown(task)[:SHOWN_CHARS]
         return TaskInfo(
             task.id, task.description, task.family, task.split, task.file, task.status, shown, task.accepted
         )

@@ -26,6 +26,7 @@ from evolve.core.model.evolution_events import (
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.provider_id import provider_id
 from evolve.core.search.case_index import CaseIndex
+from evolve.core.search.gate_size import small_gate
 from evolve.core.search.genome import Genome, agent_of, demos_of
 from evolve.evaluation.setup import Settings
 from evolve.evolution.inputs import EvolutionInputs, drop_overused_gate_families, read_inputs, run_id
@@ -80,11 +81,13 @@ class EvolutionResult:
         return self.finished.outcome == "interrupted"
 
     def next_commands(self) -> list[str]:
-        """Return what one would type next."""
-        commands = [f"open {self.report}"]
-        if self.finished.outcome in ("proven", "provisional"):
-            commands = [f"evolve diff {self.run}", f"evolve promote {self.run}", *commands]
-        return commands
+        """Return what one would type next; each is a command that works as it is."""
+        promote = {"proven": f"evolve promote {self.run}", "provisional": f"evolve promote {self.run} --provisional"}
+        if self.finished.outcome == "untested":
+            return [f"evolve diff {self.run}"]
+        if self.finished.outcome in promote:
+            return [f"evolve diff {self.run}", promote[self.finished.outcome]]
+        return []
 
     def result_json(self) -> dict[str, JsonValue]:
         """Return the result for machines."""
@@ -259,10 +262,28 @@ class _Run:
         # A damaged log is reported here, before the first answer is bought.
         earlier = [gate for gate in log.gates() if gate.run != self._id]
         self._inputs, advice = drop_overused_gate_families(self._inputs, earlier)
-        if advice:
-            for observer in self._observers:
-                observer.warn(advice)
-        return AgentGates(log, agent.name, agent.title, lambda: date.today().isoformat())
+        gates = AgentGates(log, agent.name, agent.title, lambda: date.today().isoformat())
+        for text in (advice, _about_suite(self._inputs.missing_suite), self._about_gate(gates)):
+            for observer in self._observers if text else ():
+                observer.warn(text)
+        return gates
+
+    def _about_gate(self, gates: AgentGates) -> str:
+        """What to know of a gate that can prove nothing, before the first answer is paid for; empty for most."""
+        alpha, is_open = gates.level(self._id)
+        lack = small_gate({t.family for t in self._inputs.tasks if t.split == "gate" and t.is_scored}, alpha)
+        if not lack or is_open:
+            return ""
+        if self._request.small_gate:
+            return f"{lack}; --small-gate opens it anyway, which uses up its level"
+        what = "it stays closed, and the winner ends untested"
+        return f"{lack}; {what}. Add tests of other families with `split: gate`, or open it anyway with --small-gate"
+
+
+def _about_suite(missing: str) -> str:
+    if not missing:
+        return ""
+    return f"the agent's suite {missing} is not here: only the failure cases are used; name its file with --suite"
 
 
 def _archive_candidate(recorder: Recorder, evolution: Evolution, event: CandidateProposed | EvolutionStarted) -> None:

@@ -134,6 +134,7 @@ async def prepare(
         resumed=known_budget is not None,
         command=request.command,
         shrinking=inputs.shrinking,
+        opens_small_gate=request.small_gate,
     )
     return Evolution(
         plan,

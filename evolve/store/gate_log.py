@@ -128,6 +128,12 @@ class AgentGates:
     today: Callable[[], str]
     """The date, ISO 8601."""
 
+    def level(self, run: str) -> tuple[float, bool]:
+        """(level that the run's gate may spend, whether the run has opened it already); raises as `GateLog.gates`."""
+        gates = self.log.gates()
+        known = next((gate for gate in gates if gate.run == run), None)
+        return (known.alpha, True) if known else (_level(gates), False)
+
     def open(self, run: str) -> tuple[int, float]:
         """(number, level); see `GateLog.open`."""
         gate = self.log.open(run, agent=self.agent, parent=self.parent, date=self.today())

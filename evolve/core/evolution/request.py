@@ -37,6 +37,8 @@ class EvolutionRequest:
     """Questions in flight at once; None for what suits the provider."""
     shrink_budget: int = 0
     """Answers for making new failure cases smaller first."""
+    small_gate: bool = False
+    """Open the gate even if it has too few families to prove anything."""
     output_dir: str = OUTPUT_DIR
     """Where the run's folder goes."""
     command: str = ""
@@ -59,7 +61,8 @@ class EvolutionRequest:
             ("concurrency", self.concurrency),
             ("output-dir", None if self.output_dir == OUTPUT_DIR else self.output_dir),
         ]
-        return [word for name, value in pairs if value is not None for word in _option(name, str(value))]
+        words = [word for name, value in pairs if value is not None for word in _option(name, str(value))]
+        return [*words, "--small-gate"] if self.small_gate else words
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the request as a JSON object that `from_json` reads."""
@@ -107,6 +110,7 @@ def _is_number(value: JsonValue) -> bool:
 
 _TEXT = _Kind("text", lambda value: isinstance(value, str))
 _TEXT_OR_NONE = _Kind("text or null", lambda value: value is None or isinstance(value, str))
+_FLAG = _Kind("true or false", lambda value: isinstance(value, bool))
 _WHOLE = _Kind("a whole number", _is_whole)
 _WHOLE_OR_NONE = _Kind("a whole number or null", lambda value: value is None or _is_whole(value))
 _NUMBER_OR_NONE = _Kind("a number or null", lambda value: value is None or _is_number(value))
@@ -123,6 +127,7 @@ _FIELDS: Final[Mapping[str, _Kind]] = {
     "reflector_cap": _WHOLE,
     "concurrency": _WHOLE_OR_NONE,
     "shrink_budget": _WHOLE,
+    "small_gate": _FLAG,
     "output_dir": _TEXT,
     "command": _TEXT,
 }

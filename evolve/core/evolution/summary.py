@@ -26,6 +26,7 @@ from evolve.core.model.evolution_events import (
     GateStarted,
     Promoted,
     ProposalRejected,
+    RolledBack,
     RolloutScored,
     TaskInfo,
 )
@@ -57,6 +58,9 @@ class Evolution:
     gate_started: GateStarted | None = None
     gate: GateDecided | None = None
     promoted: Promoted | None = None
+    """The last promotion, also when it was rolled back."""
+    rolled_back: RolledBack | None = None
+    """What undid it."""
     finished: EvolutionFinished | None = None
     spent: int = 0
     """Answers bought by search and gate."""
@@ -142,7 +146,11 @@ class Evolution:
 
     @add.register
     def _(self, event: Promoted) -> None:
-        self.promoted = event
+        self.promoted, self.rolled_back = event, None
+
+    @add.register
+    def _(self, event: RolledBack) -> None:
+        self.rolled_back = event
 
     @add.register
     def _(self, event: EvolutionFinished) -> None:

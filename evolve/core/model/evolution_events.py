@@ -12,6 +12,8 @@ from evolve.core.model.answers import TokenUsage
 from evolve.core.model.gate import GateDecision
 from evolve.core.model.json_value import JsonValue
 
+SHOWN_CHARS = 2000
+"""Of a case in an event; a report of a failed job may have many times as many."""
 VOTE = "vote"
 """Id of the candidate that asks no model: the better lookup of core/search/lookup.py."""
 
@@ -28,7 +30,7 @@ class TaskInfo:
     status: str = ""
     """A failure case's status; empty for a suite's own test."""
     shown: str = ""
-    """The case as the prompt shows it, cut."""
+    """The case as the prompt shows it, cut at SHOWN_CHARS."""
     accepted: tuple[JsonValue, ...] = ()
 
 
@@ -216,12 +218,22 @@ class Promoted:
 
 
 @dataclass(frozen=True, slots=True)
+class RolledBack:
+    """A promotion was undone."""
+
+    agent: str
+    """NAME@VERSION of the one that is in the file again; empty where the promotion had made the file."""
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class EvolutionFinished:
     """A run is over."""
 
     winner: str
     """Id of the candidate that met the gate, the incumbent's when nothing was better in the search."""
-    outcome: Literal["proven", "provisional", "rejected", "no-better", "interrupted", "nothing-to-do"]
+    outcome: Literal["proven", "provisional", "rejected", "untested", "no-better", "interrupted", "nothing-to-do"]
+    """untested: better on the cases that the search has seen, and no gate was opened."""
     reason: str
     account: Account
     still_failing: tuple[str, ...] = ()
@@ -240,5 +252,6 @@ EvolutionEvent: TypeAlias = (
     | GateDecided
     | CaseRecorded
     | Promoted
+    | RolledBack
     | EvolutionFinished
 )

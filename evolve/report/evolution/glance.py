@@ -74,7 +74,7 @@ def glance_values(evolution: Evolution, still_failing: Sequence[Failing]) -> dic
         _cost(evolution),
     )
     return {
-        "gain": _gain_text(found) if found else None,
+        "gain": _gain_text(found, is_proven=_is_proven(evolution)) if found else None,
         "bars": list(_bars(evolution, found)),
         "interval": _interval(evolution.gate.decision) if evolution.gate else None,
         "cards": [card for card in cards if card],
@@ -84,8 +84,13 @@ def glance_values(evolution: Evolution, still_failing: Sequence[Failing]) -> dic
 # --- did it get better, and by how much
 
 
-def _gain_text(found: Gain) -> _GainText:
-    state = "pass" if found.after > found.before else "fail" if found.after < found.before else ""
+def _is_proven(evolution: Evolution) -> bool:
+    return evolution.gate is not None and evolution.gate.decision.word == "proven"
+
+
+def _gain_text(found: Gain, *, is_proven: bool) -> _GainText:
+    # A gain that chance could explain has no colour: green would say that it is one.
+    state = "pass" if is_proven else "fail" if found.after < found.before else ""
     change = points(found.after - found.before)
     return _GainText(state, change, share(found.before), share(found.after), where(found))
 

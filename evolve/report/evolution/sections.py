@@ -61,6 +61,7 @@ def section_values(evolution: Evolution, still_failing: Sequence[Failing]) -> di
         "facts": list(_facts(evolution)),
         "finished": evolution.finished,
         "promoted": evolution.promoted,
+        "rolled_back": evolution.rolled_back,
         "parts": _PARTS,
         "drawn": _DRAWN,
         "marks": MARKS,

@@ -89,6 +89,7 @@ _WORDS = {
     "proven": ("pass", "Better: proven"),
     "provisional": ("error", "Better, not proven"),
     "rejected": ("fail", "Not better"),
+    "untested": ("error", "Better, not tested"),
     "no-better": ("fail", "Nothing better found"),
     "interrupted": ("error", "Interrupted"),
     "nothing-to-do": ("", "Nothing to do"),
@@ -151,7 +152,7 @@ def doubts(decision: GateDecision) -> Iterator[str]:
     if decision.lost_pinned:
         yield f"lost {count(len(decision.lost_pinned), 'pinned case')}: {', '.join(decision.lost_pinned)}"
     if decision.disagreement is not None:
-        yield f"{share(decision.disagreement)} of the answers asked again came out differently"
+        yield f"repeat check: {share(decision.disagreement)} of repeated answers changed"
 
 
 def harm(evolution: Evolution) -> Harm | None:

@@ -24,7 +24,7 @@ from evolve.core.search.genome import genome_of
 from evolve.core.search.operators import Proposal, known_operators
 from evolve.core.search.operators._registry import Operator, Situation
 from evolve.core.search.tasks import Task
-from fixtures.engine_runs import SMALL_WORLD, EngineRun, ScriptedReflector, account_of
+from fixtures.engine_runs import SMALL_WORLD, CountedGates, EngineRun, ScriptedReflector, account_of
 from fixtures.memory_ledger import MemoryLedger
 from fixtures.simulated import SimulatedProvider, Simulation, World
 
@@ -183,13 +183,47 @@ def test_without_held_out_cases_no_level_is_spent(split):
     run = EngineRun(SIMULATION, budget=200, tasks=tasks)
     events = run.events()
     if split == "gate":
-        assert last(events).outcome in ("rejected", "no-better")
         assert run.gates.opened == []
         assert not of_kind(events, GateStarted)
-        if last(events).outcome == "rejected":
-            assert "no case of the gate's split" in last(events).reason
+        assert last(events).outcome == "untested"
+        assert "the gate has no family and needs 6" in last(events).reason
     else:
         assert last(events).outcome in ("proven", "provisional", "rejected")
+
+
+def with_gate_families(count: int) -> list[Task]:
+    tasks = SIMULATION.tasks()
+    kept = sorted({task.family for task in tasks if task.split == "gate"})[:count]
+    return [task for task in tasks if task.split != "gate" or task.family in kept]
+
+
+def test_a_gate_that_cannot_prove_anything_is_not_opened():
+    run = EngineRun(SIMULATION, budget=200, tasks=with_gate_families(3))
+    events = run.events()
+    assert run.gates.opened == []
+    assert not of_kind(events, GateStarted)
+    assert last(events).outcome == "untested"
+    assert "the gate has 3 families and needs 6" in last(events).reason
+
+
+def test_a_small_gate_opens_when_the_user_asks_for_it():
+    run = EngineRun(SIMULATION, budget=200, tasks=with_gate_families(3), opens_small_gate=True)
+    assert of_kind(run.events(), GateDecided)
+    assert run.gates.opened == ["a run"]
+
+
+def test_a_small_gate_that_an_earlier_attempt_opened_is_decided():
+    gates = CountedGates()
+    gates.open("a run")
+    run = EngineRun(SIMULATION, budget=200, tasks=with_gate_families(3), gates=gates)
+    assert of_kind(run.events(), GateDecided)
+
+
+def test_a_gate_that_the_budget_makes_small_is_not_opened():
+    run = EngineRun(SIMULATION, budget=16)
+    events = run.events()
+    assert run.gates.opened == []
+    assert last(events).outcome in ("untested", "no-better")
 
 
 def pinned(tasks: list[Task], count: int) -> list[Task]:

@@ -14,6 +14,7 @@ from evolve.core.model.evolution_events import (
     EvolutionStarted,
     GateDecided,
     Promoted,
+    RolledBack,
     RolloutScored,
 )
 from evolve.report.evolution.data import evidence_data, overview_data
@@ -93,6 +94,28 @@ def test_no_events_make_a_page_too():
 def test_a_promotion_is_named():
     events = [*evolution_events(), Promoted("REFLECTION_AGENT@2", "evolve/agents/X.md", "5de52a8ee6", "provisional")]
     assert "Promoted: REFLECTION_AGENT@2 in evolve/agents/X.md (provisional)" in words(text_of(events))
+
+
+def test_a_promotion_that_was_undone_is_no_promotion_any_more():
+    promoted = Promoted("REFLECTION_AGENT@2", "evolve/agents/X.md", "5de52a8ee6", "provisional")
+    events = [*evolution_events(), promoted, RolledBack("REFLECTION_AGENT@1", "evolve/agents/X.md")]
+    page = text_of(events)
+    assert "Promoted, then rolled back: REFLECTION_AGENT@2" in words(page)
+    assert "note good" not in page
+    again = text_of([*events, promoted])
+    assert "rolled back" not in words(again)
+    assert "note good" in again
+
+
+@pytest.mark.parametrize(("word", "colour"), [("proven", "big pass"), ("provisional", "big ")])
+def test_a_gain_has_its_colour_only_when_it_is_proven(word, colour):
+    events = [
+        replace(event, decision=replace(event.decision, word=word, incumbent=0.4, candidate=0.6))
+        if isinstance(event, GateDecided)
+        else event
+        for event in evolution_events()
+    ]
+    assert f'<p class="{colour}">+20.0 <small>points</small></p>' in text_of(events)
 
 
 def hostile(event):

@@ -139,5 +139,5 @@ def test_all_problems_of_a_line_are_told_with_its_place():
 
 def test_a_wrong_word_is_refused_with_the_right_ones():
     line = to_line(EvolutionFinished("c", "proven", "", Account(), ("t",))).replace("proven", "perfect")
-    with pytest.raises(InputError, match="expected one of proven, provisional, rejected, no-better"):
+    with pytest.raises(InputError, match="expected one of proven, provisional, rejected, untested, no-better"):
         from_line(line)
