@@ -1,10 +1,12 @@
 """What several commands take: options that mean the same everywhere, and what words mean as numbers, for `argparse`."""
 
 import re
-from argparse import ArgumentTypeError
-from typing import Any, Final, NamedTuple, Protocol
+from argparse import SUPPRESS, ArgumentTypeError
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 _MINUTES: Final = re.compile(r"(\d+(?:\.\d+)?)m")
+COMPLETES: Final = "completes"
+"""The attribute of an action that says whether a shell completes the names of files or of folders."""
 
 
 class _Adds(Protocol):
@@ -13,62 +15,97 @@ class _Adds(Protocol):
     def add_argument(self, *names: str, **settings: Any) -> Any: ...
 
 
-def add_agent(parser: _Adds, text: str, *, default: str | None = None, metavar: str = "NAME|FILE.md") -> None:
+def add_agent(parser: _Adds, text: str, *, default: str | None = None) -> None:
     """Adds --agent; `text` says what the command does with it."""
-    parser.add_argument("--agent", default=default, metavar=metavar, help=text)
+    complete(parser.add_argument("--agent", default=default, metavar="NAME|FILE.md", help=text), "file")
 
 
 def add_provider(parser: _Adds) -> None:
     """Adds --provider, for commands that ask one agent."""
-    text = "who answers; default: EVOLVE_PROVIDER, else the agent's own model"
+    text = "the provider that answers; default: EVOLVE_PROVIDER, else the agent's own model"
     parser.add_argument("--provider", metavar="ID", help=text)
 
 
 def add_reflector(parser: _Adds) -> None:
     """Adds --reflector."""
-    text = "a capable model that writes proposals, by the agent ADAPTATION_AGENT; default: EVOLVE_REFLECTOR, else none"
+    text = (
+        "a capable model that proposes edits, asked by the agent ADAPTATION_AGENT; default: EVOLVE_REFLECTOR, else none"
+    )
     parser.add_argument("--reflector", metavar="ID", help=text)
 
 
-def add_json(parser: _Adds, text: str = "the result as one JSON object on stdout, nothing else") -> None:
+def add_concurrency(parser: _Adds, text: str, *, default: int | None = None) -> None:
+    """Adds --concurrency."""
+    parser.add_argument("--concurrency", type=positive, default=default, metavar="N", help=text)
+
+
+def add_suite(parser: _Adds) -> None:
+    """Adds --suite, the agent's suite."""
+    text = "the agent's suite; default: the one that its evidence names"
+    complete(parser.add_argument("--suite", metavar="FILE", help=text), "file")
+
+
+def add_output_dir(parser: _Adds, default: str) -> None:
+    """Adds --output-dir."""
+    text = f"where the folder of a run goes; default {default}"
+    complete(parser.add_argument("--output-dir", default=default, metavar="DIR", help=text), "folder")
+
+
+def add_cases(parser: _Adds, text: str, *, default: str | None = None) -> None:
+    """Adds --cases, the folder of failure cases."""
+    complete(parser.add_argument("--cases", metavar="DIR", default=default, help=text), "folder")
+
+
+def add_json(parser: _Adds, text: str = "print the result as one JSON object on stdout, and nothing else") -> None:
     """Adds --json."""
     parser.add_argument("--json", action="store_true", help=text)
 
 
 def add_run(parser: _Adds) -> None:
     """Adds RUN, an evolution that the archive has."""
-    parser.add_argument("run", nargs="?", metavar="RUN", help="how its id begins; default: the newest run")
+    text = "the beginning of a run's id (`evolve report --list`); default: the newest run"
+    parser.add_argument("run", nargs="?", metavar="RUN", help=text)
+
+
+def add_old_name(parser: _Adds, name: str, **settings: Any) -> None:
+    """Adds a name that an option had before: it still works, and no help mentions it."""
+    parser.add_argument(name, default=SUPPRESS, help=SUPPRESS, **settings)
+
+
+def complete(action: Any, what: Literal["file", "folder"]) -> None:
+    """Lets a shell complete the names of files or folders for an option."""
+    setattr(action, COMPLETES, what)
 
 
 class Budget(NamedTuple):
-    """How much may be bought: one of the two is None."""
+    """How many answers a run may pay for: one of the two is None."""
 
     answers: int | None
     minutes: float | None
 
 
 def positive(text: str) -> int:
-    """A whole number above 0."""
+    """Return a positive integer."""
     number = _digits(text)
     if not number:
-        raise ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise ArgumentTypeError(f"expected a positive integer, got {text!r}")
     return number
 
 
 def whole(text: str) -> int:
-    """A whole number, 0 included."""
+    """Return an integer of 0 or more."""
     number = _digits(text)
     if number is None:
-        raise ArgumentTypeError(f"{text!r} is no whole number")
+        raise ArgumentTypeError(f"expected an integer of 0 or more, got {text!r}")
     return number
 
 
 def budget(text: str) -> Budget:
-    """A number of answers above 0, or minutes above 0 (`5m`, `0.5m`)."""
+    """Return a number of answers above 0, or minutes above 0 (`5m`, `0.5m`)."""
     match = _MINUTES.fullmatch(text)
     minutes, answers = (float(match[1]), None) if match else (None, _digits(text))
     if not (minutes or answers):
-        raise ArgumentTypeError(f"takes a number of answers, or minutes such as 5m, above 0; got {text!r}")
+        raise ArgumentTypeError(f"expected a number of answers, or minutes such as 5m, above 0, got {text!r}")
     return Budget(answers, minutes)
 
 

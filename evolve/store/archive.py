@@ -133,7 +133,7 @@ class Archive:
         if len(found) == 1:
             return found[0]
         if not runs:
-            raise InputError(Problem("no run is archived yet", None, "evolve --test-case FILE makes one"))
+            raise InputError(Problem("no run is archived yet", None, "`evolve --test-case FILE` makes one"))
         known = ", ".join(record.run for record in runs[:5])
         raise InputError(Problem(f"{len(found)} runs begin with {name!r}", None, f"the newest are {known}"))
 
@@ -186,6 +186,11 @@ class Archive:
             return None
         number, name, run, before, after, pinned = row
         return Promotion(number, name, run, json.loads(before), json.loads(after), tuple(json.loads(pinned)))
+
+    def promoted_files(self) -> list[Path]:
+        """Return the files of all agents with a promotion that was not undone, the newest promotion first."""
+        rows = self._file.all("SELECT file FROM promotions WHERE NOT undone GROUP BY file ORDER BY max(number) DESC")
+        return [Path(file) for (file,) in rows]
 
     def note_undone(self, promotion: Promotion) -> None:
         """Writes down that a promotion was rolled back."""

@@ -143,7 +143,7 @@ def test_a_run_is_found_by_the_beginning_of_its_name(archive):
 
 
 def test_an_empty_archive_says_what_makes_a_run(archive):
-    with pytest.raises(InputError, match=r"no run is archived yet \(evolve --test-case FILE makes one\)"):
+    with pytest.raises(InputError, match=r"no run is archived yet \(`evolve --test-case FILE` makes one\)"):
         archive.find(None)
     assert archive.runs() == []
     assert not archive.knows("a run")

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from evolve.core.adaptation.failures import Step
 from evolve.core.adaptation.status import AgentStatus, RunStatus, Taken, Waiting
+from evolve.core.evolution.request import DEFAULT_BUDGET
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.visible import visible
 
+_LARGER_BUDGET = 2 * DEFAULT_BUDGET
+"""What the default did not find is looked for with more."""
 _WHY_NOT: Mapping[Step, str] = {
-    "unlabelled": "nobody has said what is right: the case drives nothing until it is labelled",
+    "unlabelled": "the right action is not known: the case is saved, and is not used until you label it",
     "regression": "a regression: the agent passed this pinned case before; nothing was started",
     "recurred": "the case is retired: its return is only counted",
     "flaky": "the case is flaky: it drives nothing",
@@ -83,15 +86,18 @@ def counted(failures: int) -> str:
 def _next(taken: Taken) -> Iterator[str]:
     assert taken.recorded is not None
     file = shlex.quote(taken.recorded.file)
+    own = f" --agent {shlex.quote(taken.agent_file)}" if taken.agent_file else ""
+    again = f"evolve --test-case {file}{own} --budget {_LARGER_BUDGET}"
     if taken.step == "unlabelled":
-        own = f" --agent {shlex.quote(taken.agent_file)}" if taken.agent_file else ""
-        yield f"next: evolve cases label {file} ACTION{own}, or this command again with --action ACTION"
+        yield f"next: evolve cases label {file} ACTION{own}"
     if taken.step == "known" and taken.evolved is not None:
-        is_better = taken.evolved.outcome in ("proven", "provisional")
-        more = f"evolve --test-case {file} with a larger --budget or a --reflector"
-        yield f"next: evolve promote {taken.evolved.run}" if is_better else f"next: {more}"
+        promote = {"proven": "", "provisional": " --provisional"}
+        flag = promote.get(taken.evolved.outcome)
+        yield f"next: {again}" if flag is None else f"next: evolve promote {taken.evolved.run}{flag}"
     if taken.step == "regression":
-        yield "next: evolve rollback, or `evolve --test-case` with more budget"
+        name = taken.agent_file or taken.agent.partition("@")[0]
+        yield f"if a promotion broke it, `evolve rollback {shlex.quote(name)}` undoes that"
+        yield f"next: {again}"
 
 
 def _agent_lines(status: AgentStatus, per_day: int) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from evolve.core.evolution.candidate import Candidate
 from evolve.core.evolution.summary import Evolution
@@ -13,6 +14,7 @@ from evolve.core.model.evolution_events import (
     GateDecided,
     GateStarted,
     Promoted,
+    RolledBack,
 )
 from evolve.core.text.visible import visible
 from evolve.report.evolution.cost import cost_rows, estimated
@@ -54,12 +56,14 @@ def notable(event: EvolutionEvent, evolution: Evolution) -> str:
         case Accepted(is_best=True):
             return f"better: {best(evolution)}"
         case GateStarted():
-            return f"gate: {_name(evolution.leader)} against the agent as it is, on {count(event.cases, 'case')}"
+            return f"gate: {_name(evolution.leader)} against the current agent, on {count(event.cases, 'case')}"
         case GateDecided():
             told = event.decision
             return f"gate: {told.word}: {share(told.incumbent)} to {share(told.candidate)}, {p_against_alpha(told)}"
         case Promoted():
             return visible(f"promoted: {event.agent} in {event.file}")
+        case RolledBack():
+            return visible(f"rolled back: {event.agent or 'no agent'} is in {event.file} again")
         case EvolutionFinished():
             return f"{event.outcome}: {visible(event.reason)}"
     return ""
@@ -89,7 +93,7 @@ def best(evolution: Evolution) -> str:
     found, incumbent = gain(evolution), evolution.incumbent
     if found is None:
         standing = incumbent.standing("train") if incumbent else None
-        return f"nothing better yet than the agent as it is, {share(standing.mean)}" if standing else "no score yet"
+        return f"nothing better yet than the current agent, {share(standing.mean)}" if standing else "no score yet"
     change = f"{share(found.before)} to {share(found.after)}, {points(found.after - found.before)} points"
     return visible(f"{change} on {where(found)}: {_name(evolution.leader)}")
 
@@ -116,18 +120,29 @@ def _name(candidate: Candidate | None, limit: int = 60) -> str:
 # --- the end
 
 
-def summary_lines(evolution: Evolution, *, next_commands: Sequence[str] = ()) -> list[str]:
-    """The lines that end a run, for stdout; `next_commands` are what a reader would run now, such as the promotion."""
+def summary_lines(evolution: Evolution, *, report: str | PurePath = "", next_commands: Sequence[str] = ()) -> list[str]:
+    """Return the lines that end a run, for stdout.
+
+    Args:
+        evolution: the run.
+        report: where its page is; empty for none.
+        next_commands: what a reader would run now, such as the promotion.
+    """
     found = verdict(evolution)
     agent = evolution.started.agent if evolution.started else "evolution"
-    lines = [f"{found.word}: {agent}: {found.reason}", *_gain_lines(evolution), *_gate_lines(evolution)]
+    lines = [f"{found.word}: {agent}: {found.reason}", *gain_lines(evolution), *gate_lines(evolution)]
     lines += [*_change_lines(evolution), *_lookup_lines(evolution), *_failing_lines(failing(evolution))]
     lines += [f"cost: {row.name.lower()} {row.value} ({row.detail})" for row in cost_rows(evolution)]
+    if evolution.promoted:
+        undone = ", then rolled back" if evolution.rolled_back else ""
+        lines.append(f"promoted: {evolution.promoted.agent} in {evolution.promoted.file}{undone}")
+    lines += [f"report: {report}"] if str(report) else []
     lines += ["next:", *(f"  {command}" for command in next_commands)] if next_commands else []
     return [visible(line) for line in lines]
 
 
-def _gain_lines(evolution: Evolution) -> Iterator[str]:
+def gain_lines(evolution: Evolution) -> Iterator[str]:
+    """Yield the leader's score and its harmful answers, against the current agent."""
     found = gain(evolution)
     if found:
         change = f"{share(found.before)} to {share(found.after)} ({points(found.after - found.before)} points)"
@@ -137,7 +152,8 @@ def _gain_lines(evolution: Evolution) -> Iterator[str]:
         yield f"harmful answers: {harmful.after:,}, {harmful.detail}"
 
 
-def _gate_lines(evolution: Evolution) -> Iterator[str]:
+def gate_lines(evolution: Evolution) -> Iterator[str]:
+    """Yield what the gate found; nothing while it has not decided."""
     if evolution.gate is None:
         return
     told = evolution.gate.decision

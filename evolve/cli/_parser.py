@@ -1,0 +1,115 @@
+"""The parser of every command: examples in its help, and "did you mean" for what was mistyped."""
+
+import argparse
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from evolve.core.text.did_you_mean import closest
+
+EXAMPLES = "examples:"
+"""The heading of the examples in a help text."""
+
+_INVALID_CHOICE = re.compile(r"invalid choice: (?P<given>'[^']*'|\S+) \(choose from (?P<known>.*)\)")
+_WIDEST = 100
+"""Longer lines of prose are hard to read."""
+
+
+class Example(NamedTuple):
+    """A command that works, and what it does."""
+
+    command: str
+    text: str
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose help ends with examples and whose errors suggest what was meant.
+
+    Args:
+        examples: commands that work in a folder that `evolve init` has made, or in a repository with roles.
+        notes: what else a reader should know, below the examples.
+    """
+
+    def __init__(
+        self, *, examples: Sequence[Example] = (), notes: str = "", description: str | None = None, **settings: Any
+    ) -> None:
+        # The raw formatter keeps the lines of the examples; it no longer wraps prose, so that is done here.
+        super().__init__(
+            description=_wrapped(description or ""),
+            epilog="\n".join(_epilog(examples, notes)) or None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **settings,
+        )
+        self.examples = tuple(examples)
+        self._given: Sequence[str] = ()
+
+    def parse_known_args(  # type: ignore[override]  # the overloads of typeshed cannot be repeated here
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse as argparse does, and remember the words for a message."""
+        self._given = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(self._given, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2; the message names what was probably meant."""
+        hints = list(dict.fromkeys([*self._about_choice(message), *self._about_options(message)]))
+        super().error("; ".join([message, *hints]))
+
+    def subcommands(self) -> dict[str, argparse.ArgumentParser]:
+        """Return the parsers of the command's own commands by their names; empty for most."""
+        found: dict[str, argparse.ArgumentParser] = {}
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                found |= action.choices
+        return found
+
+    def option_names(self) -> list[str]:
+        """Return every option that the command and its own commands take."""
+        # argparse shows its table of options to nobody.
+        names = dict.fromkeys(self._option_string_actions)
+        for parser in self.subcommands().values():
+            names |= dict.fromkeys(parser._option_string_actions)
+        return list(names)
+
+    def _about_choice(self, message: str) -> Iterator[str]:
+        match = _INVALID_CHOICE.search(message)
+        if match:
+            known = [name.strip().strip("'") for name in match["known"].split(",")]
+            best = closest(match["given"].strip("'"), known)
+            if best:
+                yield f"did you mean {best!r}?"
+
+    def _about_options(self, message: str) -> Iterator[str]:
+        """What was mistyped may hide behind another complaint, such as a value that nobody took."""
+        known = self.option_names()
+        for word in self._given:
+            if word == "--":
+                return
+            name = word.partition("=")[0]
+            if name.startswith("--") and name not in known:
+                best = closest(name, known)
+                if best:
+                    yield f"did you mean {best} for {name}?"
+                elif name not in message:
+                    yield f"there is no option {name}"
+
+
+def _epilog(examples: Sequence[Example], notes: str) -> Iterator[str]:
+    if examples:
+        yield EXAMPLES
+        for command, text in examples:
+            yield f"  # {text}"
+            yield f"  {command}"
+    if examples and notes:
+        yield ""
+    if notes:
+        yield _wrapped(notes)
+
+
+def _wrapped(text: str) -> str:
+    width = min(shutil.get_terminal_size().columns - 2, _WIDEST)
+    return textwrap.fill(text, width, break_on_hyphens=False, break_long_words=False)
