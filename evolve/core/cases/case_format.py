@@ -61,9 +61,24 @@ def _checked(value: JsonValue, document: Document | None, file: str) -> Mapping[
         _check_inert(value, report)
     if isinstance(value, dict) and not problems:
         _check_labels(value, report)
+    if problems and _is_suite(value):
+        # What a failure case must be is of no use to a reader who has named a suite.
+        hint = f"a suite is named with --suite: evolve --suite {file}"
+        raise InputError(Problem("this is a suite, not a failure case", Location(file), hint))
     if problems or not isinstance(value, dict):
         raise InputError(sorted(problems, key=_line))
     return value
+
+
+def _is_suite(value: JsonValue) -> bool:
+    """Whether a file has prompts and tests, and none of the marks that a case has in its one test."""
+    if not isinstance(value, dict) or not {"prompts", "tests"} <= value.keys():
+        return False
+    tests = value["tests"]
+    if not isinstance(tests, list) or len(tests) != 1:
+        return True
+    metadata = tests[0].get("metadata") if isinstance(tests[0], dict) else None
+    return not (isinstance(metadata, dict) and metadata.keys() & {"fingerprint", "source"})
 
 
 @cache

@@ -198,3 +198,23 @@ def test_a_slug_is_short_and_never_empty():
     assert slug("???") == "case"
     assert len(slug("word " * 40)) <= 48
     assert len(slug("x" * 400)) <= 48
+
+
+SUITE = """\
+prompts: ["Alert: {{ alert }}"]
+providers: [echo]
+tests:
+  - {vars: {alert: "disk full"}, metadata: {accepted: [storage]}}
+  - {vars: {alert: "no route"}, metadata: {accepted: [network]}}
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [SUITE, SUITE.rsplit("\n", 2)[0] + "\n", SUITE.replace("tests:", "tests: file://t.yaml\nx:")]
+)
+def test_a_suite_gets_one_hint_in_place_of_all_that_it_lacks(text: str) -> None:
+    with pytest.raises(InputError) as refused:
+        from_text(text, "alerts.yaml")
+    (problem,) = refused.value.problems
+    assert problem.message == "this is a suite, not a failure case"
+    assert problem.hint == "a suite is named with --suite: evolve --suite alerts.yaml"
