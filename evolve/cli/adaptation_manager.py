@@ -19,7 +19,7 @@ from typing import Any
 from evolve.adaptation.intake import ask, take_in
 from evolve.adaptation.reflection_agent import DEFAULT_AGENT, read_diagnostics, read_report
 from evolve.adaptation.worker import Worker, start_in_background
-from evolve.cli._adaptation_options import CASES, read_options
+from evolve.cli._adaptation_options import CASES, parser, read_options
 from evolve.cli._guard import guarded
 from evolve.core.adaptation.failures import Labels, QueuedRequest
 from evolve.core.adaptation.reflection import Action
@@ -44,6 +44,8 @@ from evolve.system.cache_folder import cache_folder
 _MODULE = "evolve.cli.adaptation_manager"
 """This command, by its name: as a program it is `__main__`."""
 
+__all__ = ["main", "parser"]
+
 
 def main(arguments: Sequence[str]) -> int:
     """Adapts; 0 done, also when there was nothing to adapt; 2 wrong input, 4 the environment."""
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     cache_dir = cache_folder(os.environ)
     files = AdaptationFiles(cache_dir)
     with closing(AdaptationQueue(files.folder)) as queue:
-        if options.status:
+        if options.queue:
             return _show_status(queue, options)
         call = _Call(options, cache_dir, files, queue)
         if options.work:
@@ -177,7 +179,7 @@ class _Call:
         evolution = Evolution()
         for event in result.events:
             evolution.add(event)
-        say(summary_lines(evolution, next_commands=result.next_commands()))
+        say(summary_lines(evolution, report=result.report, next_commands=result.next_commands()))
 
     def _done_elsewhere(self, taken: Taken) -> Taken:
         """The report with the word of the process that has taken its failure up while we waited for it."""

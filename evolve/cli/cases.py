@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from evolve.cli._guard import guarded
-from evolve.cli._options import add_agent, add_json
+from evolve.cli._options import add_agent, add_cases, add_json, add_old_name, complete
+from evolve.cli._parser import CommandParser, Example
 from evolve.core.cases.changes import labelled, pinned, redacted_again, retired, waived
 from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.formats.yaml12 import dump_yaml
@@ -28,7 +29,7 @@ STATUSES = ("open", "pinned", "retired", "flaky", "unlabelled")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Does one thing with failure cases; 0 done, 2 wrong input, 4 the environment."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], None] = options.run
     run(options)
     return ExitCode.DONE
@@ -39,26 +40,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _list(options: argparse.Namespace) -> None:
     """Lists the cases of the folder; a project without failures has none, but who names a folder means one."""
-    if options.folder != FOLDER and not Path(options.folder).is_dir():
-        raise InputError(
-            Problem("no such folder", Location(options.folder), "--folder takes a folder of failure cases")
-        )
+    if options.cases != FOLDER and not Path(options.cases).is_dir():
+        raise InputError(Problem("no such folder", Location(options.cases), "--cases takes a folder of failure cases"))
     found = [
         stored
-        for stored in CaseFolder(options.folder).load_all()
+        for stored in CaseFolder(options.cases).load_all()
         if (not options.agent or stored.case.agent == options.agent)
         and (not options.status or options.status in (stored.case.status, _label_state(stored.case)))
     ]
     if options.json:
         print(json.dumps([_summary(stored) for stored in found], ensure_ascii=False, indent=2))
     else:
-        say(_table(found) if found else [f"no such failure cases in {options.folder}"])
+        say(_table(found) if found else [f"no such failure cases in {options.cases}"])
 
 
 def _show(options: argparse.Namespace) -> None:
     """Shows one case."""
-    path = _file(options.file, options.folder)
-    case = CaseFolder(options.folder).load(path)
+    path = _file(options.file, options.cases)
+    case = CaseFolder(options.cases).load(path)
     if options.json:
         print(json.dumps({"file": str(path), **to_mapping(case)}, ensure_ascii=False, indent=2))
     else:
@@ -95,7 +94,7 @@ def _import(options: argparse.Namespace) -> None:
     """Brings cases in from elsewhere: checked, redacted again, each fingerprint once."""
     found = load_cases(list(_case_files(options.sources)))
     redactor = redactor_for(os.environ, cache_folder(os.environ))
-    folder = CaseFolder(options.folder, max_new=sys.maxsize)
+    folder = CaseFolder(options.cases, max_new=sys.maxsize)
     ready = [(path, _redacted(path, case, lambda case: redacted_again(case, redactor))) for path, case in found]
     for path, case in ready:
         event = folder.record(case)
@@ -114,12 +113,12 @@ def _redacted(path: Path, case: FailureCase, redact: Callable[[FailureCase], Fai
 
 def _change(options: argparse.Namespace, names: Iterable[str], change: Callable[[FailureCase], FailureCase]) -> None:
     """Changes files one by one; what is wrong with any of them is told before the first is changed."""
-    folder = CaseFolder(options.folder)
+    folder = CaseFolder(options.cases)
     problems: list[Problem] = []
     paths: list[Path] = []
     for name in dict.fromkeys(names):
         try:
-            paths.append(_file(name, options.folder))
+            paths.append(_file(name, options.cases))
             change(folder.load(paths[-1]))
         except InputError as error:
             where = Location(str(paths[-1] if paths else name))
@@ -214,51 +213,120 @@ def _first_line(text: str) -> str:
 # --- the command line
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> CommandParser:
+    """Return the command's parser."""
+    made = CommandParser(
         prog="evolve cases",
-        description="Failure cases: tests that evolve wrote from real failures.",
-        epilog="exit codes: 0 done, 2 wrong input, 4 the environment. docs/failure-cases.md tells more.",
-        allow_abbrev=False,
+        description="List, show and change failure cases: tests that evolve wrote from real failures.",
+        examples=(
+            Example("evolve cases list", "the cases of the project"),
+            Example("evolve cases list --status open --json", "for a script"),
+            Example("evolve cases label 0123456789ab storage --agent ALERT_AGENT.md", "say what is right"),
+            Example("evolve cases import reports/failure_cases", "what CI has found"),
+        ),
+        notes="exit codes: 0 done, 2 wrong input, 4 the environment. See docs/failure-cases.md.",
     )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = made.add_subparsers(metavar="COMMAND", required=True, help="what to do with them")
     add = partial(_add, commands)
-    command = add("list", _list, "the cases of the folder")
-    command.add_argument("--status", choices=STATUSES, help="only these")
-    add_agent(command, "only this agent's", metavar="NAME")
-    add_json(command, "as JSON")
-    command = add("show", _show, "one case: what was asked, what failed, where it came from")
-    command.add_argument("file", metavar="FILE", help="a file, or a fingerprint")
-    add_json(command, "as JSON, as it stands in its file")
-    command = add("label", _label, "say what the right answers are, the best first")
-    command.add_argument("file", metavar="FILE", help="a file, or a fingerprint")
+    command = add(
+        "list", _list, "list the cases of the folder", [Example("evolve cases list --status open", "only these")]
+    )
+    command.add_argument("--status", choices=STATUSES, help="only cases of this status")
+    add_agent(command, "only this agent's cases")
+    add_json(command)
+    command = add(
+        "show",
+        _show,
+        "show one case: what was asked, what failed, where it came from",
+        [Example("evolve cases show 0123456789ab", "by its fingerprint")],
+    )
+    _add_file(command)
+    add_json(command)
+    command = add(
+        "label",
+        _label,
+        "say what the right answers are, the best first",
+        [Example("evolve cases label 0123456789ab storage --agent ALERT_AGENT.md", "one right answer")],
+    )
+    _add_file(command)
     command.add_argument("actions", metavar="ACTION", nargs="+", help="a right answer of the agent")
     command.add_argument("--forbidden", metavar="ACTION", nargs="+", default=[], help="answers that would do harm")
-    add_agent(command, "the agent's file, where it is not one that comes along", metavar="FILE.md")
-    command = add("pin", _pin, "let a fixed case guard its agent")
-    command.add_argument("files", metavar="FILE", nargs="+", help="files, or fingerprints")
-    command = add("waive", _waive, "let a pinned case be lost until a day: no gate looks at it till then")
-    command.add_argument("files", metavar="FILE", nargs="+", help="files, or fingerprints")
+    add_agent(command, "the agent; default: the one that the case names")
+    command = add(
+        "pin",
+        _pin,
+        "make a fixed case guard its agent",
+        [Example("evolve cases pin 0123456789ab", "no gate may lose it")],
+    )
+    _add_files(command)
+    command = add(
+        "waive",
+        _waive,
+        "ignore a pinned case in the gate until a day",
+        [
+            Example(
+                'evolve cases waive 0123456789ab --until 2030-01-31 --reason "being fixed"', "until the end of January"
+            )
+        ],
+    )
+    _add_files(command)
     command.add_argument("--until", required=True, type=_day, metavar="YYYY-MM-DD", help="the last day")
-    command.add_argument("--reason", required=True, help="why it may be lost for a time")
-    command = add("retire", _retire, "take a case out of service; it is only counted from then on")
-    command.add_argument("files", metavar="FILE", nargs="+", help="files, or fingerprints")
-    command.add_argument("--reason", required=True, help="why nobody needs it any more")
-    command = add("import", _import, "bring cases in, such as those that CI left in reports/failure_cases")
-    command.add_argument("sources", metavar="DIR|FILE", nargs="+", help="folders and files with cases")
-    return parser
+    command.add_argument("--reason", required=True, metavar="TEXT", help="why it may be lost for a time")
+    command = add(
+        "retire",
+        _retire,
+        "stop using a case; from then on it is only counted",
+        [Example('evolve cases retire 0123456789ab --reason "the service is gone"', "it stays in its folder")],
+    )
+    _add_files(command)
+    command.add_argument("--reason", required=True, metavar="TEXT", help="why nobody needs it any more")
+    command = add(
+        "import",
+        _import,
+        "copy cases from elsewhere, such as those that CI left in reports/failure_cases",
+        [Example("evolve cases import reports/failure_cases", "each fingerprint once, redacted again")],
+    )
+    sources = command.add_argument("sources", metavar="FILE|DIR", nargs="+", help="files and folders with cases")
+    complete(sources, "file")
+    return made
+
+
+def _add_file(command: CommandParser) -> None:
+    complete(command.add_argument("file", metavar="FILE", help="a file, or a fingerprint"), "file")
+
+
+def _add_files(command: CommandParser) -> None:
+    complete(command.add_argument("files", metavar="FILE", nargs="+", help="files, or fingerprints"), "file")
 
 
 def _day(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2025-03-04") from None
+        raise argparse.ArgumentTypeError(f"expected a day such as 2025-03-04, got {text!r}") from None
 
 
-def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text}.", allow_abbrev=False)
-    command.add_argument("--folder", metavar="DIR", default=FOLDER, help=f"where cases are kept; default: {FOLDER}")
+def _add(
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    text: str,
+    examples: Sequence[Example],
+) -> CommandParser:
+    """Add one of the commands.
+
+    Args:
+        commands: argparse's table of them.
+        name: the word that the user types.
+        run: what it does.
+        text: its help, a verb phrase.
+        examples: commands that work.
+    """
+    command: CommandParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", examples=examples
+    )
+    add_cases(command, f"the folder of failure cases; default {FOLDER}", default=FOLDER)
+    add_old_name(command, "--folder", dest="cases")
     command.set_defaults(run=run)
     return command
 

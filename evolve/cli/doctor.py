@@ -1,6 +1,5 @@
 """`evolve doctor`: what is here, what is missing, and what to type."""
 
-import argparse
 import asyncio
 import importlib.metadata
 import importlib.util
@@ -9,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import EvolveError, ExitCode
 from evolve.core.model.extras import install_command
 from evolve.core.model.suite import ProviderSpec
@@ -159,12 +159,19 @@ def _grader(env: Mapping[str, str]) -> Finding:
     return Finding("grader", "absent", "none is set; EVOLVE_GRADER=openai:chat:MODEL is for model-graded assertions")
 
 
+def parser() -> CommandParser:
+    """Return the command's parser."""
+    return CommandParser(
+        prog="evolve doctor",
+        description="Show what Anneal can use on this machine, what is missing, and how to install it.",
+        examples=(Example("evolve doctor", "look at this machine"),),
+        notes="exit codes: 0 nothing that is needed is missing, 4 something is.",
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints one line for each finding; exit code 0, or 4 when something that is needed is missing."""
-    parser = argparse.ArgumentParser(
-        prog="evolve doctor", description="What is here, what is missing, and what to type."
-    )
-    parser.parse_args(arguments)
+    parser().parse_args(arguments)
     findings = examine(os.environ)
     for finding in findings:
         print(finding)

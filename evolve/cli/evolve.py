@@ -3,7 +3,6 @@
 The same command again goes on where an interrupted run stopped. Nothing but `evolve promote` changes an agent's file.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -17,13 +16,18 @@ from evolve.cli._guard import INTERRUPTED, guarded
 from evolve.cli._options import (
     Budget,
     add_agent,
+    add_concurrency,
     add_json,
+    add_output_dir,
     add_provider,
     add_reflector,
+    add_suite,
     budget,
+    complete,
     positive,
     whole,
 )
+from evolve.cli._parser import CommandParser, Example
 from evolve.core.evolution.request import (
     DEFAULT_BUDGET,
     DEFAULT_REFLECTOR_CAP,
@@ -54,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.is_json:
         print(json.dumps(result.result_json(), ensure_ascii=False), flush=True)
     else:
-        say(summary_lines(console.evolution, next_commands=result.next_commands()))
+        say(summary_lines(console.evolution, report=result.report, next_commands=result.next_commands()))
     return ExitCode.DONE
 
 
@@ -99,7 +103,7 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
     Raises:
         InputError: they name nothing to evolve on.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if not options.test_case and not options.suite:
         raise InputError(Problem("nothing to evolve on", None, "name failure cases (--test-case) or a suite (--suite)"))
     answers, minutes = options.budget
@@ -116,59 +120,84 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
         concurrency=options.concurrency,
         shrink_budget=options.shrink_budget,
         output_dir=options.output_dir,
+        small_gate=options.small_gate,
         command=command_line("evolve", arguments),
     )
     return Options(request, options.live, options.json)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> CommandParser:
+    """Return the command's parser."""
+    made = CommandParser(
         prog="evolve",
-        description="Evolves the agent that failed: its prompt is searched, and the winner put through the gate.",
-        epilog="The same command again goes on where a run stopped. `evolve promote` takes the winner over.",
-        allow_abbrev=False,
+        description="Improve the agent that failed: search for a better prompt, and compare the winner with the "
+        "current agent at the gate, on cases that the search never saw.",
+        examples=(
+            Example(
+                "evolve --test-case failure_cases --suite alerts.yaml --agent ALERT_AGENT.md", "search, gate, report"
+            ),
+            Example(
+                "evolve --suite alerts.yaml --agent ALERT_AGENT.md --budget 5m", "without failure cases, in 5 minutes"
+            ),
+            Example(
+                "evolve --test-case failure_cases --agent ALERT_AGENT.md --small-gate", "open a gate that is too small"
+            ),
+        ),
+        notes="The same command continues a run that was stopped. Only `evolve promote` changes an agent's file. "
+        "`evolve --test-case ...` is short for `evolve evolve ...`. "
+        "exit codes: 0 done, whatever the gate decided, 2 wrong input, 4 the environment. See docs/evolution.md.",
     )
-    add = parser.add_argument
-    add(
-        "--test-case", action="append", default=[], metavar="FILE|DIR", help="failure cases; may be given several times"
+    add = made.add_argument
+    cases = add(
+        "--test-case",
+        action="append",
+        default=[],
+        metavar="FILE|DIR",
+        help="failure cases; may be given several times",
     )
-    add("--suite", metavar="FILE", help="the agent's suite; default: the one its evidence names")
-    add_agent(parser, "default: the agent that the cases name")
+    complete(cases, "file")
+    add_suite(made)
+    add_agent(made, "the agent to improve; default: the one that the cases name")
     add(
         "--budget",
         type=budget,
         default=Budget(DEFAULT_BUDGET, None),
         metavar="N|Nm",
-        help=f"answers that search and gate may buy together, or minutes (5m), as measured; default {DEFAULT_BUDGET}",
+        help=f"answers that search and gate may pay for, or minutes (5m), as measured; default {DEFAULT_BUDGET}",
     )
     add(
         "--seed",
         type=int,
         default=DEFAULT_SEED,
-        metavar="S",
-        help=f"the same seed on the same material is the same run; default {DEFAULT_SEED}",
+        metavar="N",
+        help=f"random seed; the same seed and inputs reproduce the run; default {DEFAULT_SEED}",
     )
-    add_provider(parser)
-    add_reflector(parser)
+    add_provider(made)
+    add_reflector(made)
     add(
         "--reflector-cap",
         type=positive,
         default=DEFAULT_REFLECTOR_CAP,
         metavar="N",
-        help=f"questions to the reflector at most; default {DEFAULT_REFLECTOR_CAP}",
+        help=f"ask the reflector at most N times; default {DEFAULT_REFLECTOR_CAP}",
     )
     add(
         "--shrink-budget",
         type=whole,
         default=0,
         metavar="N",
-        help="answers for making new failure cases smaller, or finding them flaky, first; default 0: as they are",
+        help="answers for making new failure cases smaller, or finding them flaky, first; default 0: do not",
     )
-    add("--concurrency", type=positive, metavar="N", help="questions at once")
-    add("--output-dir", default=OUTPUT_DIR, metavar="DIR", help=f"where the run's folder goes; default {OUTPUT_DIR}")
-    add("--live", action="store_true", help="a local page that follows the run")
-    add_json(parser)
-    return parser
+    add(
+        "--small-gate",
+        action="store_true",
+        help="open the gate even if it has too few families to prove anything; this uses up its level",
+    )
+    add_concurrency(made, "questions in flight at once; default 2 on an embedded model, else 8")
+    add_output_dir(made, OUTPUT_DIR)
+    add("--live", action="store_true", help="serve a local page that follows the run")
+    add_json(made)
+    return made
 
 
 if __name__ == "__main__":

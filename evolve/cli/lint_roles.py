@@ -1,24 +1,25 @@
-"""`evolve lint-roles DIR...`: smells of Ansible roles, with file:line and how to mend each."""
+"""`evolve lint-roles DIR...`: patterns in Ansible roles that break idempotency, with file:line and a fix for each."""
 
-import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from evolve.cli._guard import guarded
+from evolve.cli._options import complete
+from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import ExitCode
 from evolve.role_lint import LintReport, Rule, all_rules, as_json, as_sarif, as_text, chosen_rules, lint_roles
 
 
 def main(arguments: Sequence[str]) -> int:
     """Prints the findings; the exit code is 1 when there are any."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    made = parser()
+    options = made.parse_args(arguments)
     rules = all_rules()
     if options.list_rules:
         _print("".join(f"{line}\n" for line in _listed(rules)))
         return ExitCode.DONE
     if not options.places:
-        parser.error("DIR is missing: a role, a folder of roles, or a repository with playbooks")
+        made.error("DIR is missing: a role, a folder of roles, or a repository with playbooks")
     chosen = chosen_rules([name for part in options.rules for name in part.split(",") if name], rules)
     report = lint_roles(options.places, chosen)
     _write(_formatted(report, options.format), options.output)
@@ -27,19 +28,28 @@ def main(arguments: Sequence[str]) -> int:
     return ExitCode.FAILURES if report.findings else ExitCode.DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> CommandParser:
+    """Return the command's parser."""
+    made = CommandParser(
         prog="evolve lint-roles",
-        description="Smells of Ansible roles that a second converge, a restart or another host would show.",
-        epilog="exit codes: 0 clean, 1 findings, 2 wrong input; docs/lint-roles.md explains each rule",
-        allow_abbrev=False,
+        description="Find patterns in Ansible roles that break idempotency, a restart or another host.",
+        examples=(
+            Example("evolve lint-roles roles", "every role of a folder"),
+            Example("evolve lint-roles . --format sarif --output lint.sarif", "a repository with playbooks, for CI"),
+            Example("evolve lint-roles --list-rules", "what is looked for"),
+        ),
+        notes="exit codes: 0 clean, 1 findings, 2 wrong input. docs/lint-roles.md explains each rule.",
     )
-    parser.add_argument("places", nargs="*", metavar="DIR", help="a role, a folder of roles, or a repository")
-    parser.add_argument("--format", choices=("text", "json", "sarif"), default="text")
-    parser.add_argument("--output", metavar="FILE", help="write there instead of printing")
-    parser.add_argument("--rules", action="append", default=[], metavar="ID,ID", help="only these rules")
-    parser.add_argument("--list-rules", action="store_true", help="print the rules and end")
-    return parser
+    complete(
+        made.add_argument("places", nargs="*", metavar="DIR", help="a role, a folder of roles, or a repository"),
+        "folder",
+    )
+    made.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default: text")
+    output = made.add_argument("-o", "--output", metavar="FILE", help="write the report there instead of printing it")
+    complete(output, "file")
+    made.add_argument("--rules", action="append", default=[], metavar="ID,ID", help="only these rules")
+    made.add_argument("--list-rules", action="store_true", help="list the rules")
+    return made
 
 
 def _listed(rules: Mapping[str, Rule]) -> Iterator[str]:

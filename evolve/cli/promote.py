@@ -1,6 +1,5 @@
 """`evolve promote [RUN]`: the winner of a run becomes the agent's next version."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -8,7 +7,8 @@ from datetime import date
 from pathlib import Path
 
 from evolve.cli._guard import guarded
-from evolve.cli._options import add_agent, add_run
+from evolve.cli._options import add_agent, add_run, complete
+from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import ExitCode
 from evolve.evolution.promotion import (
     check_promotable,
@@ -19,7 +19,7 @@ from evolve.evolution.promotion import (
     result_of,
     winner_of,
 )
-from evolve.report.terminal import say
+from evolve.report.terminal import command_line, say
 from evolve.store.archive import Archive
 from evolve.store.case_writer import is_ci
 from evolve.system.cache_folder import cache_folder
@@ -27,7 +27,7 @@ from evolve.system.cache_folder import cache_folder
 
 def main(arguments: Sequence[str]) -> int:
     """Promotes; 0 done, 2 the run must not be promoted."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     archive = Archive(cache_folder(os.environ))
     result = result_of(archive, options.run)
     agent_path = compared_agent(result, options.agent)
@@ -37,29 +37,44 @@ def main(arguments: Sequence[str]) -> int:
     agent = next_version(result, winner, agent_path, target, date.today().isoformat())
     is_uncompared = is_other_agent(target, agent_path) and target.exists()
     promoted, pinned = promote(archive, result, agent, demos, target)
-    told = [f"{promoted.agent} is in {target}: {result.finished.reason}"]
+    place = _from_here(target)
+    told = [f"{promoted.agent} is in {place}: {result.finished.reason}"]
     if is_uncompared:
         told.append(f"  compared with {result.started.agent}, not compared with {agent.name}@{agent.version - 1}")
-    say([*told, *_then(pinned)])
+    say([*told, *_then(pinned, place)])
     return ExitCode.DONE
 
 
-def _then(pinned: Sequence[str]) -> list[str]:
+def _from_here(target: Path) -> str:
+    """The path, relative where it is in the working folder."""
+    place = target.resolve()
+    return str(place.relative_to(Path.cwd())) if place.is_relative_to(Path.cwd()) else str(target)
+
+
+def _then(pinned: Sequence[str], place: str) -> list[str]:
     lines = [f"  pinned {os.path.relpath(name)}" for name in pinned]
-    return [*lines, "review it as a diff, then commit it with gate_log.jsonl; `evolve rollback` undoes it"]
+    undo = command_line("evolve", ["rollback", place])
+    return [*lines, f"review it as a diff, then commit it with gate_log.jsonl; `{undo}` undoes it"]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> CommandParser:
+    """Return the command's parser."""
+    made = CommandParser(
         prog="evolve promote",
-        description="The winner of a run becomes the agent's next version, with its evidence. Never in CI.",
-        allow_abbrev=False,
+        description="Make the winner of a run the agent's next version, with its evidence. Never in CI.",
+        examples=(
+            Example("evolve promote", "the newest run, if its gate says proven"),
+            Example("evolve promote --provisional", "take a winner that is better but not proven"),
+        ),
+        notes="`evolve diff` shows what changes, `evolve rollback` undoes it. "
+        "exit codes: 0 done, 2 the run must not be promoted. See docs/evolution.md.",
     )
-    add_run(parser)
-    add_agent(parser, "where the agent is now, if it was moved since the run")
-    parser.add_argument("--to", metavar="FILE.md", help="write another agent's next version instead, or a new agent")
-    parser.add_argument("--provisional", action="store_true", help="take a winner that is better but not proven")
-    return parser
+    add_run(made)
+    add_agent(made, "where the agent is now, if it was moved since the run")
+    target = made.add_argument("--to", metavar="FILE.md", help="write another agent's next version, or a new agent")
+    complete(target, "file")
+    made.add_argument("--provisional", action="store_true", help="take a winner that is better but not proven")
+    return made
 
 
 if __name__ == "__main__":

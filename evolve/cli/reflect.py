@@ -1,6 +1,5 @@
 """`evolve reflect`: a failed job's diagnostics in, one line of JSON with the action out."""
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,14 +15,15 @@ from evolve.adaptation.reflection_agent import (
     stdin_lines,
 )
 from evolve.cli._guard import guarded
-from evolve.cli._options import add_agent, add_provider
+from evolve.cli._options import add_agent, add_concurrency, add_provider, complete
+from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
 from evolve.evaluation.agent_client import AgentClient, open_agent_client
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads reports, prints one line for each in their order."""
-    options = _options(arguments)
+    options = parser().parse_args(arguments)
     reports = _reports(options.diagnostics)
     lines = sys.stdout
     with redirect_stdout(sys.stderr):  # what a user's Python prints is no answer
@@ -77,20 +77,26 @@ def _reports(names: Iterable[str]) -> list[Report]:
     return reports
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+def parser() -> CommandParser:
+    """Return the command's parser."""
+    made = CommandParser(
         prog="evolve reflect",
-        description="Names the action that heals a failed job: one line of JSON for each report, in their order.",
-        epilog="exit codes: 0 done, 2 a report is wrong, 4 the endpoint failed; all others are answered all the same",
+        description="Name the action that heals a failed job: one line of JSON for each report, in their order.",
+        examples=(
+            Example("evolve reflect failed.json", "one report"),
+            Example("evolve reflect - --concurrency 2", "JSON lines on standard input"),
+        ),
+        notes="exit codes: 0 done, 2 a report is wrong, 4 the endpoint failed; the remaining reports are still "
+        "processed. See docs/agents.md.",
     )
-    parser.add_argument("diagnostics", nargs="+", metavar="FILE|-", help="JSON files; - reads one JSON report a line")
-    add_agent(parser, f"default: {DEFAULT_AGENT}", default=DEFAULT_AGENT)
-    add_provider(parser)
-    parser.add_argument("--concurrency", type=int, default=4, metavar="N", help="reports in flight at once; default: 4")
-    options = parser.parse_args(arguments)
-    if options.concurrency < 1:
-        parser.error("--concurrency must be at least 1")
-    return options
+    files = made.add_argument(
+        "diagnostics", nargs="+", metavar="DIAGNOSTICS.json|-", help="JSON files; - reads one JSON report a line"
+    )
+    complete(files, "file")
+    add_agent(made, f"the agent to ask; default {DEFAULT_AGENT}", default=DEFAULT_AGENT)
+    add_provider(made)
+    add_concurrency(made, "reports in flight at once; default 4", default=4)
+    return made
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""`evolve report [RUN]`: the report of a run, made anew from the archive."""
+"""`evolve report [RUN]`: the report of a run, written again from the archive."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.cli._guard import guarded
-from evolve.cli._options import add_run
+from evolve.cli._options import add_run, complete
+from evolve.cli._parser import CommandParser, Example
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.errors import ExitCode
 from evolve.report.evolution.lines import summary_lines
@@ -18,7 +18,7 @@ from evolve.system.cache_folder import cache_folder
 
 def main(arguments: Sequence[str]) -> int:
     """Prints what a run found and writes its HTML report; `--list` names the runs."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     archive = Archive(cache_folder(os.environ))
     if options.list:
         listed = [f"{record.run}  {record.agent}  {record.command}" for record in archive.runs()]
@@ -33,18 +33,29 @@ def main(arguments: Sequence[str]) -> int:
         evolution.add(event)
     path = Path(options.output or f"reports/evolve/{record.run}/report.html")
     write_evolution_html(path, events)
-    say([*summary_lines(evolution), f"report: {path}"])
+    say(summary_lines(evolution, report=path))
     return ExitCode.DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="evolve report", description="The report of a run, made anew from the archive.", allow_abbrev=False
+def parser() -> CommandParser:
+    """Return the command's parser."""
+    made = CommandParser(
+        prog="evolve report",
+        description="Print what a run found, and write its HTML report again from the archive.",
+        examples=(
+            Example("evolve report", "the newest run"),
+            Example("evolve report --list", "the runs of this machine"),
+            Example("evolve report -o report.html", "write the page there"),
+        ),
+        notes="exit codes: 0 done, 2 no such run. See docs/evolution-report.md.",
     )
-    add_run(parser)
-    parser.add_argument("-o", "--output", metavar="FILE.html", help="default: reports/evolve/RUN/report.html")
-    parser.add_argument("--list", action="store_true", help="the runs of this machine, the newest first")
-    return parser
+    add_run(made)
+    output = made.add_argument(
+        "-o", "--output", metavar="FILE", help="where the page goes; default: reports/evolve/RUN/report.html"
+    )
+    complete(output, "file")
+    made.add_argument("--list", action="store_true", help="list the runs of this machine, the newest first")
+    return made
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """`evolve rollback AGENT`: undoes the last promotion of an agent."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.cli._guard import guarded
+from evolve.cli._options import complete
+from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
+from evolve.core.model.evolution_events import RolledBack
 from evolve.evolution.promotion import undo
 from evolve.report.terminal import say
 from evolve.store.agents import find_agent, load_agent
@@ -17,23 +19,52 @@ from evolve.system.cache_folder import cache_folder
 
 def main(arguments: Sequence[str]) -> int:
     """Rolls back; 0 done, 2 there is nothing to undo, or a file was changed since."""
-    parser = argparse.ArgumentParser(
-        prog="evolve rollback",
-        description="Undoes the last promotion of an agent that this machine made: its file, its demos, pinned cases.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("agent", metavar="NAME|FILE.md")
-    path = find_agent(parser.parse_args(arguments).agent).resolve()
+    named = parser().parse_args(arguments).agent
     archive = Archive(cache_folder(os.environ))
+    path = _promoted_file(archive, named)
     promotion = archive.last_promotion(path)
     if promotion is None:
-        hint = "promotions of other machines are undone with your version control"
-        raise InputError(Problem("this machine has promoted nothing here", Location(str(path)), hint))
+        hint = "use your version control to undo a promotion of another machine"
+        raise InputError(Problem("this machine has promoted nothing to this file", Location(str(path)), hint))
     changed = undo(archive, promotion)
-    now = f"{load_agent(path).title} is in {path} again" if path.exists() else f"{path} is gone again"
+    title = load_agent(path).title if path.exists() else ""
+    archive.append(promotion.run, [RolledBack(title, str(path))])
+    now = f"{title} is in {path} again" if title else f"{path} is gone again"
     done = (f"  {'restored' if Path(name).exists() else 'removed'} {name}" for name in changed)
     say([f"{now}; run {promotion.run} is undone", *done])
     return ExitCode.DONE
+
+
+def parser() -> CommandParser:
+    """Return the command's parser."""
+    made = CommandParser(
+        prog="evolve rollback",
+        description="Undo the last promotion of an agent on this machine: its file, its demos, the pinned cases.",
+        examples=(
+            Example("evolve rollback ALERT_AGENT", "by the agent's name"),
+            Example("evolve rollback ALERT_AGENT.md", "by its file"),
+        ),
+        notes="exit codes: 0 done, 2 there is nothing to undo, or a file was changed since.",
+    )
+    complete(made.add_argument("agent", metavar="NAME|FILE.md", help="the agent that was promoted"), "file")
+    return made
+
+
+def _promoted_file(archive: Archive, named: str) -> Path:
+    """The agent's file; a name is looked for among the promotions first, wherever the agent's file is.
+
+    Raises:
+        InputError: there is no such agent, or several that were promoted have this name.
+    """
+    if named.endswith(".md"):
+        return find_agent(named).resolve()
+    promoted = [path for path in archive.promoted_files() if path.stem == named]
+    if len(promoted) > 1:
+        known = ", ".join(map(str, promoted))
+        raise InputError(
+            Problem(f"{len(promoted)} agents with the name {named} were promoted", None, f"name one: {known}")
+        )
+    return promoted[0] if promoted else find_agent(named).resolve()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`evolve run SUITE...`: runs suites without pytest, tells what failed, and writes reports."""
+"""`evolve run SUITE|DIR...`: runs suites without pytest, reports what failed, and writes reports."""
 
 import argparse
 import asyncio
@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evolve.cli._guard import INTERRUPTED, guarded, mute_stdout
-from evolve.cli._options import add_agent, add_json, positive
+from evolve.cli._options import add_agent, add_concurrency, add_json, add_old_name, complete, positive
+from evolve.cli._parser import CommandParser, Example
 from evolve.core.evaluation.outcomes import SuiteOutcome, complete_splits, exit_code, outcome, skip_reason
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.events import CaseFinished, CaseResult, RunFinished
@@ -27,6 +28,7 @@ from evolve.evaluation.setup import LoadedSuite, Settings, evidence_of, load_all
 from evolve.report.suites.console import Progress, open_progress, summary
 from evolve.report.terminal import Paint, command_line, say
 from evolve.store.last_failed import LastFailed
+from evolve.store.suite_files import suites_in
 
 if TYPE_CHECKING:
     from evolve.store.case_writer import CaseWriter
@@ -46,7 +48,7 @@ _MANY = 3
 
 def main(arguments: Sequence[str]) -> int:
     """Runs suites; 0 all passed, 1 failures found, 2 wrong input, 4 the environment."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     for path in options.output:
         _writer(path)
     settings = _settings(options)
@@ -81,43 +83,70 @@ def main(arguments: Sequence[str]) -> int:
 # --- the command line
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="evolve run", description="Runs promptfoo-format suites.", allow_abbrev=False)
-    parser.add_argument("suites", nargs="+", metavar="SUITE", help="a YAML or JSON file in promptfoo's format")
-    add = parser.add_argument
-    add(
-        "-o", "--output", action="append", default=[], metavar="FILE", help="a report: .json, .jsonl, .csv, .html, .xml"
+def parser() -> CommandParser:
+    """Return the command's parser."""
+    made = CommandParser(
+        prog="evolve run",
+        description="Run suites in promptfoo's format: every test against its providers.",
+        examples=(
+            Example("evolve run alerts.yaml", "run every test of a suite"),
+            Example("evolve run .", "run every suite in this folder and below"),
+            Example(
+                "evolve run alerts.yaml --agent ALERT_AGENT.md --write-cases failure_cases", "what fails becomes cases"
+            ),
+            Example("evolve run alerts.yaml --filter-metadata split=val -o results.html", "some tests, with a report"),
+            Example("evolve run alerts.yaml --last-failed", "only what failed in the last run"),
+        ),
+        notes="exit codes: 0 all passed, 1 failures found, 2 wrong input, 4 the environment. See docs/suites.md.",
     )
-    add("--merge", action="store_true", help="take all files as one suite, as promptfoo does with several -c")
+    suites = made.add_argument(
+        "suites", nargs="+", metavar="SUITE|DIR", help="a YAML or JSON file in promptfoo's format, or a folder of them"
+    )
+    complete(suites, "file")
+    add = made.add_argument
+    output = add(
+        "-o",
+        "--output",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write a report: .json, .jsonl, .csv, .html, .xml",
+    )
+    complete(output, "file")
+    add("--merge", action="store_true", help="treat all files as one suite, as promptfoo does with several -c")
     add("--filter-pattern", metavar="RE", help="only tests whose description or id matches")
     add("--filter-metadata", action="append", default=[], metavar="KEY=VALUE", help="only tests with this metadata")
     add("--filter-first-n", type=positive, metavar="N", help="only the first N tests of each suite")
     add("--filter-providers", metavar="RE", help="only providers whose id or label matches")
     add("--last-failed", action="store_true", help="only what failed in the last run of these suites")
-    add("--repeat", type=positive, metavar="N", help="ask everything N times")
-    add("--provider", action="append", default=[], metavar="ID", help="ask this one in place of the suites' providers")
-    add_agent(parser, "ask this agent in place of the suites' own prompts")
-    add("--suite-concurrency", type=positive, metavar="N", help="questions at once")
-    add("--no-suite-cache", action="store_true", help="neither use nor store answers")
+    add("--repeat", type=positive, metavar="N", help="run each test N times")
+    add("--provider", action="append", default=[], metavar="ID", help="use this provider instead of the suites' own")
+    add_agent(made, "use this agent's prompt instead of the suites' own prompts")
+    add_concurrency(made, "questions in flight at once")
+    add_old_name(made, "--suite-concurrency", dest="concurrency", type=positive)
+    add("--no-cache", action="store_true", help="neither use nor store answers")
+    add_old_name(made, "--no-suite-cache", dest="no_cache", action="store_true")
     add(
         "--undefined",
         choices=("strict", "empty"),
         default="strict",
-        help="undefined template variables: an error, or empty",
+        help="undefined template variables are an error, or empty; default: strict",
     )
-    add("--unknown-keys", choices=("error", "warn"), default="error", help="unknown keys in suites")
-    add("--write-cases", metavar="DIR", help="write what failed as failure cases into this folder")
-    add_json(parser, "the summary as one JSON object on stdout, nothing else")
-    add("-q", "--quiet", action="store_true", help="only the totals")
-    return parser
+    add("--unknown-keys", choices=("error", "warn"), default="error", help="unknown keys in suites; default: error")
+    complete(
+        add("--write-cases", metavar="DIR", help="write failing tests as failure cases into this folder"), "folder"
+    )
+    add_json(made)
+    add("-q", "--quiet", action="store_true", help="print only the totals")
+    return made
 
 
 def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         undefined=options.undefined,
         unknown_keys=options.unknown_keys,
-        concurrency=options.suite_concurrency,
-        use_cache=not options.no_suite_cache,
+        concurrency=options.concurrency,
+        use_cache=not options.no_cache,
         repeat=options.repeat,
         providers=tuple(options.provider),
         agent=options.agent,
@@ -138,18 +167,26 @@ def _pattern(text: str | None, option: str) -> re.Pattern[str] | None:
     try:
         return re.compile(text) if text is not None else None
     except re.error as error:
-        raise InputError(Problem(f"{option}={text!r} is no regular expression: {error}")) from error
+        raise InputError(Problem(f"{option}={text!r} is not a regular expression: {error}")) from error
 
 
 def _files(given: Iterable[str]) -> list[str]:
-    """The suites named, each once; a folder is an input error with a hint."""
-    folders = [path for path in given if os.path.isdir(path)]
-    if folders:
-        hint = "name its files, for example " + folders[0].rstrip("/") + "/*.yaml"
-        raise InputError([Problem("this is a folder", Location(path), hint) for path in folders])
+    """The suites named and those in the folders named, each once.
+
+    Raises:
+        InputError: a folder has no suite.
+    """
     found: dict[str, str] = {}
-    for path in given:
-        found.setdefault(os.path.realpath(path), path)
+    problems = []
+    for place in given:
+        inside = suites_in(place) if os.path.isdir(place) else [place]
+        if not inside:
+            hint = "a suite is a YAML or JSON file with `prompts`; `evolve init` writes an example"
+            problems.append(Problem("no suite in this folder", Location(place), hint))
+        for path in inside:
+            found.setdefault(os.path.realpath(path), path)
+    if problems:
+        raise InputError(problems)
     return list(found.values())
 
 

@@ -49,6 +49,10 @@ def no_file(work: SmallEvolution) -> list[str]:
     return ["--test-case", "nowhere.yaml", "--agent", "AGENT.md"]
 
 
+def suite_as_a_case(work: SmallEvolution) -> list[str]:
+    return ["--test-case", "suite.yaml", "--agent", "AGENT.md"]
+
+
 def no_suite(work: SmallEvolution) -> list[str]:
     return ["--suite", "nowhere.yaml", "--agent", "AGENT.md"]
 
@@ -110,8 +114,12 @@ def unknown_reflector(work: SmallEvolution) -> list[str]:
     [
         (no_file, "nowhere.yaml: no such file or folder"),
         (no_suite, "nowhere.yaml"),
+        (
+            suite_as_a_case,
+            "this is a suite, not a failure case (a suite is named with --suite: evolve --suite suite.yaml)",
+        ),
         (unknown_agent, "no agent 'REFLECTION_AGNT'"),
-        (no_agent, "which agent? (name it with --agent)"),
+        (no_agent, "no agent given (pass --agent NAME, or FILE.md for an agent of your own)"),
         (case_with_a_typo, "accepted"),
         (suite_with_a_typo, "did you mean 'description'"),
         (case_of_other_inputs, "cases have no var 'thing', which COLOUR_AGENT reads"),
@@ -137,12 +145,64 @@ def test_what_is_wrong_is_told_before_an_answer_is_bought(
 def test_a_budget_that_is_none_is_refused_by_name(budget: str, work: SmallEvolution) -> None:
     ended = finished(work.begin("--suite", "suite.yaml", "--agent", "AGENT.md", f"--budget={budget}"))
     assert (ended.returncode, ended.stdout) == (2, "")
-    told = f"argument --budget: takes a number of answers, or minutes such as 5m, above 0; got {budget!r}"
+    told = f"argument --budget: expected a number of answers, or minutes such as 5m, above 0, got {budget!r}"
     assert told in ended.stderr
 
 
 def test_nothing_to_evolve_on_is_told_with_what_to_name(work: SmallEvolution) -> None:
     assert "--test-case" in the_message(finished(work.begin("--agent", "AGENT.md")), 2)
+
+
+# --- a gate that can prove nothing
+
+
+def with_gate_families(work: SmallEvolution, count: int) -> None:
+    tests = small_tests()
+    gate = [test for test in tests if test["metadata"]["split"] == "gate"][:count]
+    write(work.folder / "suite.yaml", [*(test for test in tests if test["metadata"]["split"] != "gate"), *gate])
+
+
+TOO_SMALL = "the gate has 3 families and needs 6 to prove anything at its level 0.019: 3 more are missing"
+
+
+def test_a_gate_that_is_too_small_is_announced_before_the_first_paid_call(
+    work: SmallEvolution, faulty_server: Any
+) -> None:
+    with_gate_families(work, 3)
+    work.env |= {"EVOLVE_BASE_URL": faulty_server.refusing_url, "EVOLVE_API_KEY": "k", "EVOLVE_RETRIES": "0"}
+    ended = work.run("--provider", "openai:chat:m")
+    assert ended.returncode == 4
+    assert f"evolve: warning: {TOO_SMALL}" in ended.stderr
+    assert "--small-gate" in ended.stderr
+
+
+def test_a_gate_that_is_too_small_stays_closed_and_the_same_command_with_the_flag_opens_it(
+    work: SmallEvolution,
+) -> None:
+    with_gate_families(work, 3)
+    ended = work.run(budget=200)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("Better, not tested: COLOUR_AGENT@1: ")
+    assert TOO_SMALL in ended.stdout
+    assert "evolve promote" not in ended.stdout
+    assert not (work.folder / "gate_log.jsonl").exists()
+    bought = len(work.bought)
+    opened = work.run("--small-gate", budget=200)
+    assert opened.returncode == 0, opened.stderr
+    assert "--small-gate opens it anyway" in opened.stderr
+    assert "gate 1: " in opened.stdout
+    assert (work.folder / "gate_log.jsonl").read_text().count("\n") == 2
+    assert 0 < len(work.bought) - bought <= 2 * 3 + 3, "the search's answers are known"
+
+
+def test_the_agents_suite_that_is_not_here_is_named(work: SmallEvolution) -> None:
+    text = work.agent.read_text().replace("---\n## Role", "evidence: {suite: suites/gone.yaml}\n---\n## Role")
+    work.agent.write_text(text)
+    (work.folder / "case.yaml").write_text(a_case("sea", "blue", "0123456789ab"))
+    ended = finished(work.begin("--test-case", "case.yaml", "--agent", "AGENT.md", "--budget", "40"))
+    assert ended.returncode == 0, ended.stderr
+    assert "the agent's suite suites/gone.yaml is not here" in ended.stderr
+    assert "name its file with --suite" in ended.stderr
 
 
 # --- endpoints that fail

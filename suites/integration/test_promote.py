@@ -160,7 +160,7 @@ def test_a_provisional_winner_is_promoted_only_when_it_is_said(work: SmallEvolut
     assert load_agent(work.agent).version == 2
 
 
-@pytest.mark.parametrize("outcome", ["rejected", "no-better"])
+@pytest.mark.parametrize("outcome", ["rejected", "untested", "no-better"])
 def test_what_the_gate_did_not_find_better_is_not_promoted(work: SmallEvolution, outcome: str) -> None:
     concluded(work, outcome)
     before = work.agent.read_bytes()
@@ -329,10 +329,10 @@ def test_an_edit_since_the_promotion_keeps_a_rollback_back(work: SmallEvolution,
 
 
 def test_there_is_nothing_to_roll_back_before_and_after(work: SmallEvolution) -> None:
-    assert "promoted nothing here" in refused(evolve(work, "rollback", "AGENT.md"))
+    assert "promoted nothing to this file" in refused(evolve(work, "rollback", "AGENT.md"))
     done(evolve(work, "promote", "--provisional"))
     done(evolve(work, "rollback", "AGENT.md"))
-    assert "promoted nothing here" in refused(evolve(work, "rollback", "AGENT.md"))
+    assert "promoted nothing to this file" in refused(evolve(work, "rollback", "AGENT.md"))
 
 
 # --- diff and report
@@ -341,7 +341,9 @@ def test_there_is_nothing_to_roll_back_before_and_after(work: SmallEvolution) ->
 def test_a_diff_of_any_candidate_can_be_seen_and_unknown_ones_are_told(work: SmallEvolution) -> None:
     started = work.events()[0]
     assert isinstance(started, EvolutionStarted)
-    assert "changes nothing" in done(evolve(work, "diff", "--candidate", started.incumbent.id))
+    told = done(evolve(work, "diff", "--candidate", started.incumbent.id))
+    assert "settings and sections: no change" in told
+    assert "demos: no change" in told
     assert f"known: {started.incumbent.id}" in refused(evolve(work, "diff", "--candidate", "none"))
     assert "0 runs begin with 'none'" in refused(evolve(work, "diff", "none"))
 

@@ -508,3 +508,56 @@ def test_a_suite_may_forbid_stored_answers(tmp_path):
             environment = {**os.environ, "EVOLVE_CACHE_DIR": str(tmp_path / "cache")}
             subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=60)
         assert len((tmp_path / "calls.txt").read_text()) == calls
+
+
+# --- folders
+
+
+def test_a_folder_stands_for_its_suites(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a/one.yaml", "a/deep/two.yml", "a/three.json", "a/.hidden.yaml", "a/reports/old.yaml"):
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        value = {"prompts": ["Say {{word}}"], "providers": ["echo"], "tests": [{"vars": {"word": name}}]}
+        path.write_text(json.dumps(value) if name.endswith(".json") else yaml_of(value))
+    Path("a/demos.yaml").write_text("- {vars: {word: x}, output: y}\n")
+    Path("a/package.json").write_text('{"name": "x", "nested": {"prompts": []}}')
+    Path("a/playbook.yaml").write_text("- hosts: all\n  tasks: []\n")
+    assert main(["run", "a", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [os.path.relpath(suite["path"]) for suite in told["suites"]] == [
+        "a/one.yaml",
+        "a/three.json",
+        "a/deep/two.yml",
+    ]
+
+
+def test_a_suite_with_a_mistake_is_reported_and_not_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a").mkdir()
+    write(SUITE, "a/good.yaml")
+    write("prompts: [x\n", "a/broken.yaml")
+    Path("a/broken.json").write_text('{"prompts": [')
+    assert main(["run", "a"]) == 2
+    told = capsys.readouterr().err
+    assert "a/broken.yaml" in told
+    assert "a/broken.json" in told
+
+
+def test_a_folder_without_suites_is_an_error_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a").mkdir()
+    assert main(["run", "a"]) == 2
+    assert "a: no suite in this folder" in capsys.readouterr().err
+
+
+def test_help_takes_the_name_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["help", "run"], ["run", "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 0
+        assert capsys.readouterr().out.startswith("usage: evolve run")
+    assert main(["help"]) == 0
+    assert main(["help", "rn"]) == 2
+    assert "did you mean 'run'?" in capsys.readouterr().err
+
+
+def yaml_of(value: object) -> str:
+    return "".join(f"{key}: {json.dumps(item)}\n" for key, item in dict(value).items())  # type: ignore[call-overload]
