@@ -1,5 +1,6 @@
 """Agent files and their demo banks, read from disk."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.core.evaluation.agent_prompts import DemoBank
@@ -14,19 +15,28 @@ AGENTS_DIR = Path(__file__).parent.parent / "agents"
 """The agents that come with the package."""
 
 
-def find_agent(name: str) -> Path:
-    """The agent file of a name, or of a path that ends in `.md`.
+def find_agent(name: str, folders: Sequence[Path] = (AGENTS_DIR, Path())) -> Path:
+    """Return the agent file of a name, or of a path that ends in `.md`.
+
+    A name is looked for in the folders: it is one of the agents that come with the package, else a file `NAME.md` in
+    the working folder.
 
     Raises:
         InputError: there is none; the message names those there are.
     """
-    path = Path(name) if name.endswith(".md") else AGENTS_DIR / f"{name}.md"
-    if path.is_file():
-        return path
+    if name.endswith(".md"):
+        path = Path(name)
+        if path.is_file():
+            return path
+        here = [str(path.with_name(file.name)) for file in path.parent.glob("*.md")]
+        raise InputError(Problem("no such agent file", Location(name), did_you_mean(name, here)))
+    for folder in folders:
+        path = folder / f"{name}.md"
+        if path.is_file():
+            return path
     known = sorted(file.stem for file in AGENTS_DIR.glob("*.md"))
-    raise InputError(
-        Problem(f"no agent {name!r} ({path})", None, did_you_mean(name, known) or f"known: {', '.join(known)}")
-    )
+    hint = did_you_mean(name, known) or f"known: {', '.join(known)}; an agent of yours is named by its file, NAME.md"
+    raise InputError(Problem(f"no agent {name!r}", None, hint))
 
 
 def load_agent(path: Path) -> Agent:

@@ -8,7 +8,7 @@ from evolve.core.evaluation.agent_prompts import render_agent
 from evolve.core.model.errors import InputError
 from evolve.core.model.json_value import JsonValue
 from evolve.core.templating.templates import Templates
-from evolve.store.agents import find_agent, load_agent, load_bank
+from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank
 
 
 @cache
@@ -16,7 +16,8 @@ def known_agent(name: str) -> KnownAgent | None:
     """The agent of a name or of a file's path; None when there is none, or its file is wrong."""
     render = Templates("strict").render
     try:
-        path = find_agent(name)
+        # Not in the working folder: a label that happens to be the name of a file there names no agent.
+        path = find_agent(name, (AGENTS_DIR,))
         agent = load_agent(path)
         bank = load_bank(agent, path, render)
     except InputError:

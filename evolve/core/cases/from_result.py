@@ -1,7 +1,8 @@
 """A suite's failed result as a failure of the agent that was asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from evolve.core.cases.capture import Failure, NotCaptured, Render
 from evolve.core.cases.copied_assertions import copied, name_of
@@ -9,7 +10,7 @@ from evolve.core.cases.labels import without_labels
 from evolve.core.model.events import CaseResult
 from evolve.core.model.families import family_of, split_of_family
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.suite import Prompt, Requirement
+from evolve.core.model.suite import Place, Prompt, Requirement
 from evolve.core.model.verdicts import Verdict
 
 
@@ -39,7 +40,7 @@ def failure_of(result: CaseResult, find_agent: FindAgent) -> tuple[Failure, Know
     if result.status != "fail":
         return NotCaptured(test, "it could not be judged, which is no prompt's fault")
     named = metadata.get("agent")
-    agent = _agent_of(evaluation.prompt, named, find_agent)
+    agent = _agent_of(evaluation.prompt, (_beside_suite(named, evaluation.test.place), named), find_agent)
     name = agent.name if agent else named.rpartition("/")[2].removesuffix(".md") if isinstance(named, str) else ""
     if not name:
         return NotCaptured(test, "neither its metadata nor its prompt names an agent")
@@ -69,9 +70,15 @@ def failure_of(result: CaseResult, find_agent: FindAgent) -> tuple[Failure, Know
     return failure, agent
 
 
-def _agent_of(prompt: Prompt, named: JsonValue, find_agent: FindAgent) -> KnownAgent | None:
+def _beside_suite(named: JsonValue, place: Place | None) -> str:
+    """The path of an agent file that a suite names from its own folder; empty for a name."""
+    is_file = isinstance(named, str) and named.endswith(".md")
+    return str(PurePath(place.file).parent / str(named)) if is_file and place else ""
+
+
+def _agent_of(prompt: Prompt, named: Sequence[JsonValue], find_agent: FindAgent) -> KnownAgent | None:
     """The agent file that was asked (`evolve run --agent FILE` notes it), or that label or metadata name."""
-    names = (prompt.config.get("agent_file"), prompt.label.partition("@")[0], named)
+    names = (prompt.config.get("agent_file"), prompt.label.partition("@")[0], *named)
     found = (find_agent(name) for name in names if isinstance(name, str) and name)
     return next((agent for agent in found if agent is not None), None)
 
