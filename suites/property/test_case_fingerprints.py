@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evolve.core.cases.fingerprint import fingerprint, normalised
@@ -53,6 +53,7 @@ def test_the_order_inside_of_braces_does_not_matter(pairs: dict[str, str], rando
 
 
 @given(st.text(max_size=60))
+@example("0/")
 def test_a_normalised_message_stays_as_it_is(message: str):
     once = normalised(message)
     assert normalised(once) == once
