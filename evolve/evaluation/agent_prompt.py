@@ -7,6 +7,7 @@ from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
 from evolve.core.model.agents import Agent
 from evolve.core.model.json_value import JsonValue
 from evolve.core.templating.templates import Templates
+from evolve.core.user_code.prompt_functions import IS_FINISHED
 from evolve.store.agents import load_agent, load_bank
 
 AGENT_FILE = "agent_file"
@@ -16,10 +17,14 @@ _render = Templates("strict").render
 
 
 def agent_prompt(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
-    """The agent's prompt and call settings for one test; no demo is of the test's own family."""
+    """Return the agent's prompt and call settings for one test; no demo is of the test's own family.
+
+    The prompt is finished: what stands in a section, a demo or a case reaches the model as it is, as it does in
+    `evolve reflect`, in the search and in the gate.
+    """
     agent, bank = _loaded(str(context["config"][AGENT_FILE]))
     made = render_agent(agent, context["vars"], bank, _render, leave_family_out=True)
-    return {"prompt": made.text, "config": dict(made.config)}
+    return {"prompt": made.text, "config": dict(made.config), IS_FINISHED: True}
 
 
 @cache

@@ -200,11 +200,12 @@ class SuiteRunner:
                 variables["_conversation"] = []
         for name, script in test.var_scripts.items():
             variables[name] = await make_var(name, script, prompt.raw, variables, self._tools)
-        text = prompt.raw
+        made = MadePrompt(prompt.raw, config)
         if prompt.function is not None:
-            text, config = await self._made_prompt(evaluation, variables, config)
+            made = await self._made_prompt(evaluation, variables, config)
+        config = made.config
         asked.vars = self._templates.prepare_vars(variables)
-        asked.prompt = self._templates.render_prepared(text, asked.vars)
+        asked.prompt = made.text if made.is_finished else self._templates.render_prepared(made.text, asked.vars)
         if test.has_provider_output and test.provider_output not in (None, "", 0, False):
             asked.answer = Answer(test.provider_output, cost=0.0)
         else:

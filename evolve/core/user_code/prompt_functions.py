@@ -12,12 +12,17 @@ from evolve.core.model.ports import Tools
 from evolve.core.model.suite import Evaluation, ScriptRef
 from evolve.core.user_code.functions import call_javascript, call_python, is_python
 
+IS_FINISHED = "is_finished"
+"""The key with which a prompt's function says that its text must be sent as it is."""
+
 
 class MadePrompt(NamedTuple):
-    """A prompt that a function made: a template, and the settings it asks for."""
+    """A prompt that a function made, and the settings it asks for."""
 
     text: str
     config: Mapping[str, JsonValue]
+    is_finished: bool = False
+    """The text is sent as it is; otherwise it is a template, as promptfoo has it."""
 
 
 def prompt_context(
@@ -31,7 +36,9 @@ def prompt_context(
 async def make_prompt(
     evaluation: Evaluation, variables: Mapping[str, JsonValue], config: Mapping[str, JsonValue], tools: Tools
 ) -> MadePrompt:
-    """What the prompt's function answers to {vars, provider, config}: text, chat messages, or {prompt, config}.
+    """What the prompt's function answers to {vars, provider, config}.
+
+    That is text, chat messages, or {prompt, config, is_finished}.
 
     Raises:
         CannotEvaluate: the function raised, or answered something else.
@@ -42,7 +49,8 @@ async def make_prompt(
     made = await _call(ref, "prompt", [prompt_context(evaluation, variables, config)], tools)
     if isinstance(made, dict) and "prompt" in made:
         extra = made.get("config")
-        return MadePrompt(_as_text(made["prompt"]), {**config, **extra} if isinstance(extra, dict) else config)
+        settings = {**config, **extra} if isinstance(extra, dict) else config
+        return MadePrompt(_as_text(made["prompt"]), settings, made.get(IS_FINISHED) is True)
     if not isinstance(made, str | dict | list):
         raise CannotEvaluate(
             f"the prompt function {_name(ref)} must answer text or chat messages, not {json.dumps(made)}"
