@@ -122,6 +122,7 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
         output_dir=options.output_dir,
         small_gate=options.small_gate,
         command=command_line("evolve", arguments),
+        allow_cut_answers=options.allow_cut_answers,
     )
     return Options(request, options.live, options.json)
 
@@ -195,6 +196,11 @@ def parser() -> CommandParser:
     )
     add_concurrency(made, "questions in flight at once; default 2 on an embedded model, else 8")
     add_output_dir(made, OUTPUT_DIR)
+    add(
+        "--allow-cut-answers",
+        action="store_true",
+        help="go on even if more than 10%% of the answers end at the token limit",
+    )
     add("--live", action="store_true", help="serve a local page that follows the run")
     add_json(made)
     return made

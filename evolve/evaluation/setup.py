@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from evolve.core.evaluation.evidence import Evidence, evidence_path, parse_evidence
+from evolve.core.model.agents import Agent
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import AnswerStore, Provider, Tools
@@ -21,6 +22,7 @@ from evolve.core.suites.visible_env import visible_env
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code.transforms import transform_vars
 from evolve.evaluation import agent_prompt
+from evolve.evaluation.labels import judge_by_labels
 from evolve.evaluation.runner import Closable, SuiteRunner
 from evolve.providers import ProviderSettings, open_provider
 from evolve.providers.config import place_of
@@ -70,15 +72,20 @@ class LoadedSuite:
     files: LocalFiles
 
 
-def load(path: str, settings: Settings, *, needs_prompts: bool = True) -> LoadedSuite:
+def load(path: str, settings: Settings, *, needs_prompts: bool = True, agent: Agent | None = None) -> LoadedSuite:
     """Reads one suite, opens its providers once to check them, and expands it.
 
     An agent that replaces its prompts, now or later (`needs_prompts=False`), makes them unnecessary.
 
+    Args:
+        agent: whose answers the tests' labels name; None for the agent of the settings, else the one that each test's
+            metadata name.
+
     Raises:
         InputError: every problem of the suite and its files.
     """
-    return _loaded(partial(load_suite, path, needs_prompts=needs_prompts and not settings.agent), path, settings)
+    read = partial(load_suite, path, needs_prompts=needs_prompts and not settings.agent)
+    return _loaded(read, path, settings, agent)
 
 
 def load_as_one(paths: Sequence[str], settings: Settings) -> LoadedSuite:
@@ -86,7 +93,7 @@ def load_as_one(paths: Sequence[str], settings: Settings) -> LoadedSuite:
     return _loaded(partial(load_merged, paths, needs_prompts=not settings.agent), paths[0], settings)
 
 
-def _loaded(read: Callable[..., Suite], path: str, settings: Settings) -> LoadedSuite:
+def _loaded(read: Callable[..., Suite], path: str, settings: Settings, agent: Agent | None = None) -> LoadedSuite:
     scripts = LocalScripts()
     suite = read(
         undefined=settings.undefined,
@@ -95,7 +102,7 @@ def _loaded(read: Callable[..., Suite], path: str, settings: Settings) -> Loaded
         default_providers=settings.providers or (provider_id(None, None, settings.env),),
         scripts=scripts,
     )
-    suite = _overridden(suite, settings)
+    suite = judge_by_labels(_overridden(suite, settings), agent or _agent_of_settings(settings))
     templates = Templates(settings.undefined, {**visible_env(settings.env, suite.path, suite.config), **suite.env})
     files = LocalFiles(suite.base_dir, also=(agent_prompt.__file__,) if settings.agent else ())
 
@@ -119,6 +126,10 @@ def _overridden(suite: Suite, settings: Settings) -> Suite:
     if settings.providers:
         suite = replace(suite, providers=tuple(ProviderSpec(name) for name in settings.providers))
     return replace(suite, repeat=settings.repeat) if settings.repeat else suite
+
+
+def _agent_of_settings(settings: Settings) -> Agent | None:
+    return load_agent(find_agent(settings.agent)) if settings.agent else None
 
 
 def _of_agent(suite: Suite, path: Path) -> Suite:

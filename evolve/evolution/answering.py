@@ -1,6 +1,7 @@
 """Candidates' answers, and the model-free vote's, as events."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
 from evolve.core.model.answers import TokenUsage
@@ -23,12 +24,15 @@ class Answering:
         self.rollouts = rollouts
         self.shown = shown
         self.lookup = lookup
+        self.cut: Counter[str] = Counter()
+        """Answers that ended at the token limit, by candidate."""
 
     async def answers(self, candidate: Candidate, tasks: Sequence[Task]) -> AsyncGenerator[EvolutionEvent, None]:
         """The candidate's answers to the cases that it has not answered yet, as far as the budget goes."""
         new = [task for task in tasks if task.id not in candidate.scores]
         for done in await self.rollouts.many(candidate.genome, new):
             candidate.scores[done.task.id] = done.score
+            self.cut[candidate.id] += done.is_cut
             yield _scored(candidate.id, done)
 
     def vote(self, tasks: Sequence[Task]) -> Iterator[EvolutionEvent]:

@@ -51,8 +51,7 @@ def read_inputs(request: EvolutionRequest, settings: Settings) -> EvolutionInput
     agent = load_agent(path)
     recorded = _suite_of(agent)
     suite_file = request.suite or (recorded if Path(recorded).is_file() else None)
-    loaded_cases = [(item, load(str(item.path), settings)) for item in stored]
-    suite = load(suite_file, settings, needs_prompts=False) if suite_file else None
+    loaded_cases, suite = _load_all(stored, suite_file, settings, agent)
     if suite is None and not loaded_cases:
         hint = "name failure cases (--test-case) or a suite (--suite)"
         raise InputError(Problem("nothing to evolve on", None, hint))
@@ -71,6 +70,27 @@ def read_inputs(request: EvolutionRequest, settings: Settings) -> EvolutionInput
         tuple(load_demos(agent, path)),
         missing_suite="" if suite_file else recorded,
     )
+
+
+def _load_all(
+    stored: Sequence[StoredCase], suite_file: str | None, settings: Settings, agent: Agent
+) -> tuple[list[tuple[StoredCase, LoadedSuite]], LoadedSuite | None]:
+    """The cases and the suite, their labels checked against the agent's answers.
+
+    Raises:
+        InputError: every problem of all of them.
+    """
+    problems: list[Problem] = []
+    loaded: list[LoadedSuite] = []
+    for path in [*(str(item.path) for item in stored), *([suite_file] if suite_file else [])]:
+        try:
+            loaded.append(load(path, settings, agent=agent, needs_prompts=path != suite_file))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    suite = loaded.pop() if suite_file else None
+    return list(zip(stored, loaded, strict=True)), suite
 
 
 def drop_overused_gate_families(inputs: EvolutionInputs, gates: Sequence[GateRecord]) -> tuple[EvolutionInputs, str]:

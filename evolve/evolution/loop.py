@@ -5,9 +5,11 @@ asked for are in, so that a seed is a run whatever the order in which answers co
 """
 
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from evolve.core.evaluation.cut_answers import AGENT_HINT, sentence
+from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.evolution_events import (
     SHOWN_CHARS,
     VOTE,
@@ -23,6 +25,7 @@ from evolve.core.model.evolution_events import (
     EvolutionStarted,
     TaskInfo,
 )
+from evolve.core.model.json_value import JsonValue
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome
 from evolve.core.search.lookup import Lookup
@@ -39,6 +42,8 @@ from evolve.evolution.rollouts import Rollouts
 GATE_SHARE = 0.55
 """Of the budget; the search finds what there is to find early, and a gate of fewer than eighty pairs proves little."""
 VAL_SHARE = 0.1
+MAX_CUT_SHARE = 0.1
+"""Of the incumbent's first answers may end at the token limit; with more, scores measure the limit, not the prompt."""
 _FINALISTS = 2
 _MIN_SCREEN = 2
 _IDLE_STEPS = 24
@@ -62,6 +67,10 @@ class Plan:
     started_s: float
     resumed: bool = False
     command: str = ""
+    allow_cut_answers: bool = False
+    """Go on though many of the incumbent's answers end at the token limit."""
+    sampling: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The agent's own, for messages."""
     shrinking: int = 0
     """Answers that were bought to settle new failure cases before; they are beside the budget."""
     opens_small_gate: bool = False
@@ -204,6 +213,7 @@ class Evolution:
     async def _first_round(self, incumbent: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
         async for event in self._answering.answers(incumbent, self._race):
             yield event
+        self._refuse_cut_answers(incumbent)
         self._state.population.append(incumbent)
         yield CandidateScored(incumbent.id, "train", len(incumbent.scores), incumbent.mean(), reason="the incumbent")
         if self._answering.lookup is not None:
@@ -211,6 +221,18 @@ class Evolution:
             yield CandidateProposed(info, self._rollouts.budget.spent)
             for voted in self._answering.vote(self._race):
                 yield voted
+
+    def _refuse_cut_answers(self, incumbent: Candidate) -> None:
+        """Raises InputError where too many of the incumbent's answers were cut.
+
+        A search on them would look for prompts with short answers, not for right ones.
+        """
+        cut, asked = self._answering.cut[incumbent.id], len(incumbent.scores)
+        if self.plan.allow_cut_answers or cut <= MAX_CUT_SHARE * asked:
+            return
+        limit = self.plan.sampling.get("max_tokens")
+        what = sentence(cut, asked, f"max_tokens: {limit}" if limit else "max_tokens", AGENT_HINT)
+        raise InputError(Problem(f"{self.plan.agent}: {what}", None, "or give --allow-cut-answers"))
 
     async def _search(self) -> AsyncGenerator[EvolutionEvent, None]:
         """Proposes, screens and races candidates until the search's part of the budget is spent."""

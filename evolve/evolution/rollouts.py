@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
+from evolve.core.evaluation.cut_answers import limit_text
 from evolve.core.evaluation.judging import Judge, target, worst_error
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.agents import Agent, AgentPrompt, Demo, Render
@@ -57,6 +58,8 @@ class Rollout:
     """How long the model worked on the answer, whoever bought it; with the wait for it, where only that is known."""
     length: int = 0
     """Its tokens, likewise."""
+    is_cut: bool = False
+    """The answer ended at the token limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +184,10 @@ class Rollouts:
             self.budget.tokens += tokens
             if bought.answer.cost is not None:
                 self.budget.cost = (self.budget.cost or 0.0) + bought.answer.cost
-        score = await self._score(task, question, bought.answer)
         answer = bought.answer
+        score = await self._score(task, question, answer)
+        if answer.is_cut and not score.passed:
+            score = replace(score, reason=f"{score.reason} (cut at the token limit, {limit_text(answer)})")
         return Rollout(
             task,
             score,
@@ -192,6 +197,7 @@ class Rollouts:
             self.budget.spent,
             _model_s(answer),
             answer.tokens.total,
+            answer.is_cut,
         )
 
     async def _buy(self, question: Asked) -> Answer:

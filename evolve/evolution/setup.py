@@ -135,6 +135,8 @@ async def prepare(
         command=request.command,
         shrinking=inputs.shrinking,
         opens_small_gate=request.small_gate,
+        allow_cut_answers=request.allow_cut_answers,
+        sampling=agent.sampling,
     )
     return Evolution(
         plan,

@@ -125,10 +125,15 @@ def pytest_runtestloop(session: pytest.Session) -> "Iterator[None]":
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Says what the user should know of the store of answers."""
+    """Says what the user should know of the store of answers, and of answers that were cut."""
+    from evolve.pytest_plugin.suites.summary import cut_answers_line
+
     suites = config.stash.get(_SESSION, None)
-    if suites is not None and suites.notice:
-        terminalreporter.write_line(suites.notice, yellow=True)
+    # Under xdist the workers have the suites; only their reports come here.
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    for line in (suites.notice if suites is not None else "", cut_answers_line(reports)):
+        if line:
+            terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.hookimpl(tryfirst=True)

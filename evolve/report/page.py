@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from evolve import __version__
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
-from evolve.report.quantities import count, dollars, duration, milliseconds, percent
+from evolve.report.quantities import dollars, duration, milliseconds, percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -8,11 +8,6 @@ NONE = "\N{EN DASH}"
 """What a report shows where there is no number."""
 
 
-def count(number: int, noun: str, plural: str = "") -> str:
-    """Return `1 case`, `2,000 cases`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def percent(share: float) -> str:
     """Return `99.9%` for 0.9996: a share is never rounded up to all."""
     tenths = int(share * 1000 + 1e-9)

@@ -39,6 +39,8 @@ class EvolutionRequest:
     """Answers for making new failure cases smaller first."""
     small_gate: bool = False
     """Open the gate even if it has too few families to prove anything."""
+    allow_cut_answers: bool = False
+    """Go on though many of the agent's answers end at the token limit."""
     output_dir: str = OUTPUT_DIR
     """Where the run's folder goes."""
     command: str = ""
@@ -62,7 +64,8 @@ class EvolutionRequest:
             ("output-dir", None if self.output_dir == OUTPUT_DIR else self.output_dir),
         ]
         words = [word for name, value in pairs if value is not None for word in _option(name, str(value))]
-        return [*words, "--small-gate"] if self.small_gate else words
+        flags = [("--small-gate", self.small_gate), ("--allow-cut-answers", self.allow_cut_answers)]
+        return [*words, *(name for name, is_set in flags if is_set)]
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the request as a JSON object that `from_json` reads."""
@@ -114,6 +117,7 @@ _FLAG = _Kind("true or false", lambda value: isinstance(value, bool))
 _WHOLE = _Kind("a whole number", _is_whole)
 _WHOLE_OR_NONE = _Kind("a whole number or null", lambda value: value is None or _is_whole(value))
 _NUMBER_OR_NONE = _Kind("a number or null", lambda value: value is None or _is_number(value))
+_FLAG = _Kind("true or false", lambda value: isinstance(value, bool))
 _TEXTS = _Kind("a list of text", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
 _FIELDS: Final[Mapping[str, _Kind]] = {
     "cases": _TEXTS,
@@ -128,6 +132,7 @@ _FIELDS: Final[Mapping[str, _Kind]] = {
     "concurrency": _WHOLE_OR_NONE,
     "shrink_budget": _WHOLE,
     "small_gate": _FLAG,
+    "allow_cut_answers": _FLAG,
     "output_dir": _TEXT,
     "command": _TEXT,
 }

@@ -65,6 +65,11 @@ class Answer:
     raw: JsonValue = None
     """The endpoint's whole response, where the provider keeps it."""
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the answer ended at the token limit, in the middle of what it had to say."""
+        return self.finish_reason == "length"
+
 
 def repeated_identity(identity: JsonValue, repeat: int) -> JsonValue:
     """Return the key of one repetition of a question; suites and evolutions share it, and so each other's answers.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from evolve.core.evaluation.cut_answers import cut_at, hint_for
 from evolve.core.evaluation.evidence import Evidence, judge, split_of
 from evolve.core.evaluation.outcomes import is_expected_to_fail, skip_reason
 from evolve.core.javascript.values import number_text
@@ -21,6 +22,7 @@ from evolve.core.text.visible import visible
 from evolve.evaluation.setup import LoadedSuite, evidence_of, load
 from evolve.pytest_plugin.suites.ahead import Wanted
 from evolve.pytest_plugin.suites.session import SuiteSession
+from evolve.pytest_plugin.suites.summary import CUT
 from evolve.report.short_text import cut
 from evolve.report.suites.text import failure_text
 
@@ -155,6 +157,9 @@ class SuiteItem(pytest.Item):
         self.result = result
         self.user_properties.append(("score", number_text(round(result.verdict.score, 6))))
         self.user_properties.append(("reason", cut(result.error or result.verdict.reason, 500)))
+        limit = cut_at(result)
+        if limit:
+            self.user_properties.append((CUT, f"{limit}: {hint_for(result)}"))
         if result.status == "error":
             raise CannotJudge(self._text(result), pytrace=False)
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.gate import GateDecision
+from evolve.core.text.counts import count
 from evolve.report.evolution.diff import counts, diff
 from evolve.report.evolution.numbers import points, share
 from evolve.report.evolution.words import (
@@ -20,7 +21,7 @@ from evolve.report.evolution.words import (
     where,
     won_and_lost,
 )
-from evolve.report.quantities import NONE, count, duration
+from evolve.report.quantities import NONE, duration
 
 
 class Card(NamedTuple):

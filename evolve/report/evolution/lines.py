@@ -16,6 +16,7 @@ from evolve.core.model.evolution_events import (
     Promoted,
     RolledBack,
 )
+from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 from evolve.report.evolution.cost import cost_rows, estimated
 from evolve.report.evolution.diff import counts, diff
@@ -34,7 +35,6 @@ from evolve.report.evolution.words import (
     where,
     won_and_lost,
 )
-from evolve.report.quantities import count
 
 SHOWN_PAIRS = 40
 SHOWN_FAILING = 10

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.evolution_events import CandidateInfo
 from evolve.core.model.gate import GateDecision, Pair
+from evolve.core.text.counts import count
 from evolve.report.evolution.cost import cost_rows
 from evolve.report.evolution.diff import Line, counts, diff
 from evolve.report.evolution.words import (
@@ -19,7 +20,7 @@ from evolve.report.evolution.words import (
     verdict,
     won_and_lost,
 )
-from evolve.report.quantities import count, utc
+from evolve.report.quantities import utc
 
 SHOWN_ROWS = 12
 """Rows of a table that are seen at once; the others are behind a line that opens."""

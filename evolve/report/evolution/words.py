@@ -6,8 +6,8 @@ from typing import NamedTuple
 from evolve.core.evolution.candidate import Candidate, cell_passed, compare
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.gate import GateDecision
+from evolve.core.text.counts import count
 from evolve.report.evolution.numbers import points, share
-from evolve.report.quantities import count
 from evolve.report.short_text import cut, shown
 
 

@@ -5,8 +5,8 @@ from typing import NamedTuple, TypeAlias
 from urllib.parse import quote
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine
+from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
-from evolve.report.quantities import count
 from evolve.report.roles.matrix import Row, by_interest
 from evolve.report.short_text import cut, shown_path
 

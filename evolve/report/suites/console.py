@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TextIO
 
+from evolve.core.evaluation.cut_answers import cut_note
 from evolve.core.evaluation.derived_metrics import with_derived
 from evolve.core.evaluation.outcomes import SuiteOutcome
 from evolve.core.evaluation.scoring import column_metrics
@@ -167,6 +168,9 @@ def summary(
     yield _totals(run, outcomes, paint)
     if not brief:
         yield from _usage(run)
+    note = cut_note([result for item in outcomes for result in item.results])
+    if note:
+        yield f"{paint('warning', 'yellow')}: {note}"
     if run.interrupted:
         yield paint("interrupted", "yellow") + ": what was finished is kept; the same command goes on from there"
     if again:

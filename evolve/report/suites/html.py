@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evolve.core.model.events import CaseResult, RunFinished
+from evolve.core.text.counts import count
 from evolve.report.page import Page
-from evolve.report.quantities import NONE, count, dollars, milliseconds, percent, utc
+from evolve.report.quantities import NONE, dollars, milliseconds, percent, utc
 from evolve.report.short_text import cut, shown_path
 from evolve.report.suites.html_numbers import Group, Latency, Measure, Numbers, latency, numbers
 from evolve.report.suites.html_rows import report_data
+from evolve.report.suites.notes import run_notes
 from evolve.system.atomic_files import output_file
 
 SHOWN_GROUPS = 8
@@ -60,6 +62,7 @@ def _page(run: RunFinished, title: str, command: str) -> Iterator[str]:
         "paths": [shown_path(suite.path) for suite in run.suites[:SHOWN_SUITES]],
         "further_suites": len(run.suites[SHOWN_SUITES:]),
         "started": utc(run.started_s) if run.started_s else "",
+        "notes": list(run_notes(run)),
         "proportion": _bar(whole, 12),
         "tiles": _tiles(run, found),
         "tables": _tables(found),

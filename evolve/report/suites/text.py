@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from evolve.core.evaluation.cut_answers import cut_at, hint_for
 from evolve.core.javascript.values import number_text
 from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Assertion
@@ -21,6 +22,9 @@ def failure_text(result: CaseResult) -> str:
     lines = [*_section("prompt", _last_message(result.prompt), PROMPT_LIMIT)]
     if result.answer is not None:
         lines += _section("output", shown(result.output), OUTPUT_LIMIT)
+    limit = cut_at(result)
+    if limit:
+        lines.append(f"cut:    the answer ended at the token limit ({limit}): {hint_for(result)}")
     failing = [verdict for verdict in flatten(result.verdict.components) if not verdict.passed]
     for verdict in failing:
         lines += _assertion_lines(verdict)
