@@ -27,6 +27,7 @@ from evolve.core.formats.yaml12 import Document
 from evolve.core.model.errors import Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Place, ProviderSpec, Requirement, ScriptRef, Test, TestOptions
+from evolve.core.suites.misplaced_keys import check_metadata, check_options, check_vars
 from evolve.core.text.did_you_mean import closest, did_you_mean
 
 REFUSED_TYPES: Mapping[str, str] = {
@@ -86,7 +87,21 @@ def _overrides() -> Mapping[str, Check]:
         "options": _check_options,
         "grader": _check_grader,
         "testItem": _check_test_item,
+        "vars": _check_free_data(check_vars),
+        "metadata": _check_free_data(check_metadata),
     }
+
+
+def _check_free_data(misplaced: Check) -> Check:
+    """Any mapping, but for a test's own keys that slipped into it."""
+
+    def check(value: Any, path: Path, report: Report) -> None:
+        if isinstance(value, dict):
+            misplaced(value, path, report)
+        else:
+            report(path, f"expected a mapping, got {describe(value)}")
+
+    return check
 
 
 # --- Problems, collected ---------------------------------------------------------------------------------------------
@@ -341,6 +356,7 @@ def _check_options(value: Any, path: Path, report: Report) -> None:
     check, known = _option_parts()
     check(value, path, report)
     if isinstance(value, dict):
+        check_options(value, path, report)
         for key in value:
             if key not in known and key not in PROVIDER_SETTINGS:
                 hint = did_you_mean(key, known | PROVIDER_SETTINGS)

@@ -273,3 +273,12 @@ def test_wrong_columns_are_found() -> None:
 )
 def test_only_what_is_surely_needed_is_needed(template: str, names: set[str]) -> None:
     assert needed_names(template) == names
+
+
+def test_vars_options_and_metadata_may_have_any_name(tmp_path: Path) -> None:
+    test = (
+        "{vars: {q: 1, assert: [one, two], checks: [{type: equals, value: bye}], threshold: 0.5, options: {a: b}}, "
+        "metadata: {assert: holds, vars: {a: 1}, options: [a, b], threshold: 2}, "
+        "options: {assert: strict, temperature: 0}, assert: [{type: contains, value: x}]}"
+    )
+    assert load_text(tmp_path, f"{HEAD}tests: [{test}]\n")
