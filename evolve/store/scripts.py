@@ -1,11 +1,9 @@
 """Functions and inline code of a user's Python, run in this process."""
 
-import ast
 import hashlib
 import importlib.util
 import os
 import sys
-import textwrap
 import traceback
 from collections.abc import Callable, Mapping
 from types import CodeType, ModuleType
@@ -14,6 +12,7 @@ from typing import Any
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.suite import ScriptRef
 from evolve.core.text.did_you_mean import did_you_mean
+from evolve.core.user_code.inline_python import compile_inline
 
 
 class LocalScripts:
@@ -47,7 +46,7 @@ class LocalScripts:
         """
         key = (code, tuple(names))
         if key not in self._compiled:
-            self._compiled[key] = _compile(code, tuple(names))
+            self._compiled[key] = compile_inline(code, tuple(names))
         scope: dict[str, Any] = {"__name__": "suite_inline"}
         exec(self._compiled[key], scope)
         try:
@@ -93,26 +92,3 @@ def _no_function(path: str, name: str, found: Any) -> Problem:
         f"it has {', '.join(known[:8])}" if known else "it has no functions"
     )
     return Problem(f"there is no function {name!r}", Location(path), hint)
-
-
-def _compile(code: str, names: tuple[str, ...]) -> CodeType:
-    """A module that defines `_inline` with the code as its body; line numbers stay those of the code."""
-    body = textwrap.dedent(code).strip()
-    try:
-        module = ast.parse(f"def _inline({', '.join(names)}): pass")
-        function = module.body[0]
-        assert isinstance(function, ast.FunctionDef)
-        function.body = _statements(body) or function.body
-        return compile(ast.fix_missing_locations(module), "<inline Python>", "exec")
-    except SyntaxError as error:
-        raise CannotEvaluate(f"not Python, line {error.lineno or 1}: {error.msg}") from error
-    except ValueError as error:
-        raise CannotEvaluate(f"not Python: {error}") from error
-
-
-def _statements(body: str) -> list[ast.stmt]:
-    try:
-        expression = ast.parse(body, mode="eval").body
-    except SyntaxError:
-        return ast.parse(body).body
-    return [ast.copy_location(ast.Return(expression), expression)]

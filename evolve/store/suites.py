@@ -19,6 +19,7 @@ from evolve.core.formats.yaml12 import Document, anchored_keys, read_document
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
+from evolve.core.suites.code_problems import code_problems
 from evolve.core.suites.references import template_problems, undefined_problems, unknown_names
 from evolve.core.suites.suite_format import (
     Defaults,
@@ -217,6 +218,7 @@ class _Loader:
             self._require_prompts(document, providers, tests)
         if not self.findings.problems:
             self.findings.problems.extend(unknown_names(prompts, providers, tests))
+            self.findings.problems.extend(code_problems(providers, tests))
         if undefined == "strict" and not self.findings.problems:
             self.findings.problems.extend(template_problems(prompts, tests, self._prompt_places))
             self.findings.problems.extend(undefined_problems(prompts, tests, self._prompt_places))

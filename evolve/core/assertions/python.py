@@ -1,7 +1,6 @@
 """`python`: an expression, a function body or a file's function judges the output, in this process."""
 
 import json
-import re
 import textwrap
 
 from evolve.core.assertions._registry import assertion_type
@@ -11,8 +10,7 @@ from evolve.core.javascript.engine import mentions
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.verdicts import Check, Verdict
 from evolve.core.user_code.functions import FILE, as_json
-
-_RETURN = re.compile(r"\s*return\b")
+from evolve.core.user_code.inline_python import ONE_LINE_RETURN, RETURN_PROBLEM
 
 
 @assertion_type("python", value_schema={"type": "string", "minLength": 1}, value_required=True)
@@ -33,8 +31,8 @@ async def python(check: Check) -> Verdict:
 
 
 def _run(check: Check, code: str) -> object:
-    if "\n" not in code and _RETURN.match(code):
-        raise CannotEvaluate("SyntaxError: one line is an expression, leave out `return`")
+    if "\n" not in code and ONE_LINE_RETURN.match(code):
+        raise CannotEvaluate(RETURN_PROBLEM)
     context = check_context(check) if mentions(code, "context") else {}
     return check.tools.scripts.run(_as_body(code), {"output": check.output, "context": context, "json": json})
 

@@ -81,4 +81,4 @@ def label_mistakes(test: Test, output: Mapping[str, JsonValue], agent: str) -> I
 
 
 def _place_of(test: Test, *path: str | int) -> Location | None:
-    return test.place.locate(*test.place.path, "metadata", *path) if test.place else None
+    return test.place.inside("metadata", *path) if test.place else None

@@ -118,6 +118,31 @@ def evaluate_body(
     return engine.run(body, tuple(names), arguments, time_limit_s)
 
 
+def javascript_problem(body: str, names: tuple[str, ...]) -> str | None:
+    """Return why a function body does not parse, None where it does; nothing is run.
+
+    What is compiled here is not compiled again when it runs with the same names.
+    """
+    try:
+        _engine_for(body, MEMORY_LIMIT_MB).compile(body, names)
+    except JavaScriptError as error:
+        return f"{error.name}: {error.text}"
+    except CannotEvaluate:
+        return None  # a limit says nothing about the grammar; it is told when the code runs
+    return None
+
+
+def regex_problem(pattern: str) -> str | None:
+    """Return why a pattern is no regular expression of JavaScript, None where it is one."""
+    try:
+        Regex(pattern)
+    except JavaScriptError as error:
+        return f"{error.name}: {error.text}"
+    except CannotEvaluate:
+        return None
+    return None
+
+
 def call_javascript_file(
     source: str,
     function: str | None,
@@ -232,9 +257,12 @@ class _Engine:
         return not self._broken and len(self._functions) < _MAX_FUNCTIONS
 
     def run(self, body: str, names: tuple[str, ...], arguments: str, time_limit_s: float) -> JsResult:
-        key = (body, names)
-        identity = self._function(key, self._api("compile"), json.dumps(names), body)
+        identity = self.compile(body, names)
         return self._finish(self._guarded(time_limit_s, self._api("run"), identity, arguments), time_limit_s)
+
+    def compile(self, body: str, names: tuple[str, ...]) -> int:
+        """The id of the function with this body."""
+        return self._function((body, names), self._api("compile"), json.dumps(names), body)
 
     def call(self, modules: Sequence[Module], name: str, arguments: str, time_limit_s: float) -> JsResult:
         for module in modules:

@@ -28,6 +28,19 @@ class Place:
         """The line and column; parses the file once more the first time it is asked."""
         return self.locate(*self.path)
 
+    def inside(self, *path: str | int) -> Location:
+        """Return where a part of it stands: in the default test of the same file where it has no such part itself."""
+        own = self.locate(*self.path, *path)
+        if not _is_same_spot(own, self.location()):
+            return own
+        default = self.locate("defaultTest", *path)
+        return own if _is_same_spot(default, self.locate("defaultTest")) else default
+
+
+def _is_same_spot(one: Location, other: Location) -> bool:
+    """A part that is not there is located at what is around it."""
+    return (one.line, one.column) == (other.line, other.column)
+
 
 @dataclass(frozen=True, slots=True)
 class Assertion:

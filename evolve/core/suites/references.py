@@ -81,7 +81,7 @@ def template_problems(
             yield _template_problem(message, place_of_prompt.get(index))
     seen: set[str] = set()
     for test in tests:
-        for assertion in _assertions(test.requirements):
+        for assertion in assertions_of(test.requirements):
             for text in _templates_of(assertion):
                 message = None if text in seen else syntax_problem(text)
                 seen.add(text)
@@ -93,7 +93,8 @@ def _template_problem(message: str, place: Place | None) -> Problem:
     return Problem(message, place.location() if place else None, _HINT)
 
 
-def _assertions(requirements: Iterable[Requirement]) -> Iterator[Assertion]:
+def assertions_of(requirements: Iterable[Requirement]) -> Iterator[Assertion]:
+    """Yield the single assertions, those inside of assert-sets too."""
     for requirement in requirements:
         if isinstance(requirement, AssertSet):
             yield from requirement.assertions
@@ -154,7 +155,7 @@ def _problems_of(
             yield _undefined_variable(
                 f"the prompt needs the variable {name!r}, this test does not give it", name, names, test.place
             )
-    for assertion in _assertions(test.requirements):
+    for assertion in assertions_of(test.requirements):
         for name in sorted(_needs_of_assertion(assertion) - names - reported):
             message = f"the assertion needs the variable {name!r}, its test does not give it"
             yield _undefined_variable(message, name, names, assertion.place)

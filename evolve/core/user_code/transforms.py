@@ -7,7 +7,7 @@ called with both. Code of one line is an expression; code with a line break is a
 from collections.abc import Mapping
 from typing import Final
 
-from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_body, plain_value
+from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_body, javascript_problem, plain_value
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Files, Scripts, Tools
@@ -69,10 +69,20 @@ def transform_vars(
     return answer
 
 
+def transform_problem(code: str, name: str = "output") -> str | None:
+    """Return why inline code of a transform does not parse; None where it does, or stands in a file."""
+    if code.startswith(FILE):
+        return None
+    return javascript_problem(_body(code), (name, "context"))
+
+
+def _body(code: str) -> str:
+    return code if "\n" in code else f"return {code}"
+
+
 def _javascript(code: str, name: str, value: JsonValue, context: Mapping[str, JsonValue], files: Files) -> JsonValue:
     if not code.startswith(FILE):
-        body = code if "\n" in code else f"return {code}"
-        return _plain(evaluate_body(body, {name: value, "context": dict(context)}), code)
+        return _plain(evaluate_body(_body(code), {name: value, "context": dict(context)}), code)
     path, function = split_reference(code)
     if not is_javascript(path):
         raise CannotEvaluate(f"{code}: a transform is a .js or .py file")

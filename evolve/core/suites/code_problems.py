@@ -1,0 +1,83 @@
+"""Code in a suite that cannot be parsed, found while it is loaded: regular expressions, JavaScript, Python.
+
+What holds template tags is known when it is rendered, and what stands in a file is read by whoever runs it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from evolve.core.javascript.engine import function_body, javascript_problem, regex_problem
+from evolve.core.model.errors import Problem
+from evolve.core.model.suite import Assertion, Place, ProviderSpec, Test
+from evolve.core.suites.references import assertions_of
+from evolve.core.templating.templates import has_tags
+from evolve.core.user_code.inline_python import python_problem
+from evolve.core.user_code.transforms import transform_problem
+
+
+def _javascript(code: str) -> str | None:
+    return javascript_problem(function_body(code.rstrip()), ("output", "context"))
+
+
+_VALUES: Mapping[str, tuple[str, Callable[[str], str | None]]] = {
+    "regex": ("this is no regular expression of JavaScript", regex_problem),
+    "javascript": ("this is no JavaScript", _javascript),
+    "python": ("this is no Python", python_problem),
+}
+"""By type of assertion: what to say, and what finds the fault in its value."""
+_TRANSFORMS = ("contextTransform",)
+"""Keys of assertions that hold a transform beside `transform`."""
+
+
+def code_problems(providers: Sequence[ProviderSpec], tests: Iterable[Test]) -> Iterator[Problem]:
+    """Yield a problem for each piece of code that does not parse, each once, with the place where it stands first."""
+    seen: set[tuple[str, str]] = set()
+    for kind, code, place, path in _code(providers, tests):
+        if (kind, code) in seen or code.startswith("file://") or has_tags(code):
+            continue
+        seen.add((kind, code))
+        what, find = _VALUES.get(kind) or ("this transform is no JavaScript", _transform_check(kind))
+        found = find(code)
+        if found:
+            yield Problem(f"{what}: {_plain(found, code)}", place.inside(*path) if place else None)
+
+
+def _transform_check(kind: str) -> Callable[[str], str | None]:
+    return lambda code: transform_problem(code, kind)
+
+
+def _code(
+    providers: Sequence[ProviderSpec], tests: Iterable[Test]
+) -> Iterator[tuple[str, str, Place | None, tuple[str, ...]]]:
+    """(kind, code, place, keys inside of it); the kind of a transform is the name of its first argument."""
+    for provider in providers:
+        if provider.transform:
+            yield "output", provider.transform, provider.place, ("transform",)
+    known: set[int] = set()
+    for test in tests:
+        options = test.options
+        if options.transform:
+            yield "output", options.transform, test.place, ("options", "transform")
+        if options.transform_vars:
+            yield "vars", options.transform_vars, test.place, ("options", "transformVars")
+        for assertion in assertions_of(test.requirements):
+            if id(assertion) not in known:  # the default test's are those of every test
+                known.add(id(assertion))
+                yield from _code_of(assertion)
+
+
+def _code_of(assertion: Assertion) -> Iterator[tuple[str, str, Place | None, tuple[str, ...]]]:
+    if assertion.type in _VALUES and isinstance(assertion.value, str):
+        yield assertion.type, assertion.value, assertion.place, ("value",)
+    if assertion.transform:
+        yield "output", assertion.transform, assertion.place, ("transform",)
+    for key in _TRANSFORMS:
+        code = assertion.config.get(key)
+        if isinstance(code, str):
+            yield "output", code, assertion.place, (key,)
+
+
+def _plain(found: str, code: str) -> str:
+    """The fault in words about the user's code: the brace that ends our wrapper is not theirs."""
+    if "'}'" in found and "}" not in code:
+        return "SyntaxError: the code ends too early"
+    return found.removeprefix("not Python, ")
