@@ -29,7 +29,7 @@ from evolve.providers.config import place_of
 from evolve.providers.graders import SuiteGraders
 from evolve.providers.pytest_tests import PytestTests
 from evolve.providers.web_hooks import WebHooks
-from evolve.store.agents import find_agent, load_agent
+from evolve.store.agents import find_agent, load_agent, load_bank
 from evolve.store.answers import NoAnswers, SqliteAnswers
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts
@@ -135,6 +135,7 @@ def _agent_of_settings(settings: Settings) -> Agent | None:
 def _of_agent(suite: Suite, path: Path) -> Suite:
     """The suite with an agent's prompt in place of its own; its tests say which agent they tried."""
     agent = load_agent(path)
+    load_bank(agent, path, Templates("strict").render)  # what is wrong with it is told before anyone is asked
     function = ScriptRef(str(Path(agent_prompt.__file__).resolve()), "agent_prompt")
     prompt = Prompt("", agent.title, {agent_prompt.AGENT_FILE: str(path.resolve())}, function)
     # Evidence of another agent judges nothing here.
@@ -159,7 +160,7 @@ def load_all(paths: Iterable[str], settings: Settings) -> tuple[LoadedSuite, ...
         except InputError as error:
             problems.extend(error.problems)
     if problems:
-        raise InputError(problems)
+        raise InputError(dict.fromkeys(problems))  # several suites may stumble over one agent
     return tuple(loaded)
 
 

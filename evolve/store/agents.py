@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from evolve.core.evaluation.agent_files import read_agent
 from evolve.core.evaluation.agent_prompts import DemoBank
-from evolve.core.formats.front_matter import split_front_matter
-from evolve.core.formats.yaml12 import parse_yaml
-from evolve.core.model.agents import Agent, Demo, Render, parse_agent
-from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.formats.yaml12 import read_document
+from evolve.core.model.agents import Agent, Demo, Render
+from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.did_you_mean import did_you_mean
 
@@ -45,8 +45,7 @@ def load_agent(path: Path) -> Agent:
     Raises:
         InputError: with every problem of the file.
     """
-    front, body = split_front_matter(_read(path), str(path))
-    return parse_agent(front, body, str(path))
+    return read_agent(_read(path), str(path))
 
 
 def load_bank(agent: Agent, path: Path, render: Render) -> DemoBank | None:
@@ -55,7 +54,14 @@ def load_bank(agent: Agent, path: Path, render: Render) -> DemoBank | None:
     Raises:
         InputError: the bank is missing or malformed.
     """
-    return DemoBank(agent, agent.demos, load_demos(agent, path), render) if agent.demos else None
+    if agent.demos is None:
+        return None
+    demos = load_demos(agent, path)
+    try:
+        return DemoBank(agent, agent.demos, demos, render)
+    except CannotEvaluate as error:
+        where = Location(str(path.parent / agent.demos.bank))
+        raise InputError(Problem(f"a demo cannot be shown by {agent.name}: {error}", where)) from None
 
 
 def load_demos(agent: Agent, path: Path) -> list[Demo]:
@@ -63,11 +69,12 @@ def load_demos(agent: Agent, path: Path) -> list[Demo]:
     if agent.demos is None:
         return []
     bank = path.parent / agent.demos.bank
-    entries = parse_yaml(_read(bank), str(bank))
+    document = read_document(_read(bank), str(bank))
+    entries = document.value
     if not isinstance(entries, list):
-        raise InputError(Problem("a demo bank is a list of {vars, output, family, key}", Location(str(bank))))
+        raise InputError(Problem("a demo bank is a list of {vars, output, family, key}", document.locate()))
     problems = [
-        Problem("a demo needs 'vars' (a mapping) and 'output'", Location(str(bank), path=f"[{number}]"))
+        Problem("a demo needs 'vars' (a mapping) and 'output'", document.locate(number))
         for number, entry in enumerate(entries)
         if not _is_demo(entry)
     ]

@@ -1,5 +1,6 @@
 """Whatever a suite holds: writing it as YAML and loading that gives the same suite."""
 
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,10 @@ weight = st.sampled_from([0, 0.5, 1.0, 2])
 CHECKED = ("contains", "icontains", "equals", "starts-with", "regex")
 
 
+code = words.map(json.dumps)
+"""Transforms: a text in quotes is JavaScript that parses."""
+
+
 def assertions() -> st.SearchStrategy[Assertion]:
     return st.builds(
         Assertion,
@@ -98,7 +103,7 @@ def assertions() -> st.SearchStrategy[Assertion]:
         threshold=score,
         weight=weight,
         metric=st.none() | words,
-        transform=st.none() | words,
+        transform=st.none() | code,
         provider=st.none() | words | st.fixed_dictionaries({"id": words}),
         rubric_prompt=st.none() | words,
         config=mapping,
@@ -118,8 +123,8 @@ options = st.builds(
     TestOptions,
     prefix=plain(text),
     suffix=plain(text),
-    transform=st.none() | words,
-    transform_vars=st.none() | words,
+    transform=st.none() | code,
+    transform_vars=st.none() | code,
     disable_var_expansion=st.booleans(),
     disable_default_asserts=st.booleans(),
     repeat=st.none() | st.integers(1, 3),
@@ -159,7 +164,7 @@ providers = st.lists(
         id=words.map("p".__add__),
         label=st.none() | words.map("p".__add__),
         config=mapping,
-        transform=st.none() | words,
+        transform=st.none() | code,
         delay_ms=st.sampled_from([0.0, 2.5]),
         env=st.dictionaries(name, plain(text), max_size=1),
     ),

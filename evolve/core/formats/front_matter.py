@@ -1,12 +1,31 @@
 """YAML front matter: the settings between `---` lines at the top of a Markdown file."""
 
-from evolve.core.formats.yaml12 import parse_yaml
+from typing import NamedTuple
+
+from evolve.core.formats.yaml12 import Document, read_document
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 
 
+class FrontMatter(NamedTuple):
+    """A file with front matter, taken apart."""
+
+    settings: dict[str, JsonValue]
+    document: Document
+    """The settings with their places in the file."""
+    body: str
+    body_line: int
+    """The line of the file at which the body begins."""
+
+
 def split_front_matter(text: str, file: str) -> tuple[dict[str, JsonValue], str]:
-    """The settings, and the text below them.
+    """The settings, and the text below them; raises as `read_front_matter` does."""
+    found = read_front_matter(text, file)
+    return found.settings, found.body
+
+
+def read_front_matter(text: str, file: str) -> FrontMatter:
+    """Return the settings with their places, and the text below them.
 
     Raises:
         InputError: there are none, or they are no mapping; line numbers are the file's own.
@@ -15,10 +34,10 @@ def split_front_matter(text: str, file: str) -> tuple[dict[str, JsonValue], str]
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
     if not lines or lines[0].rstrip() != "---" or end is None:
         raise InputError(
-            Problem("no front matter: the file must begin with --- lines around its settings", Location(file))
+            Problem("no front matter: the file must begin with --- lines around its settings", Location(file, 1, 1))
         )
     # The blank line stands for the first `---`, so that messages name the right lines.
-    front = parse_yaml("\n".join(["", *lines[1:end]]), file)
-    if not isinstance(front, dict):
+    document = read_document("\n".join(["", *lines[1:end]]), file)
+    if not isinstance(document.value, dict):
         raise InputError(Problem("front matter must be a mapping", Location(file, 2)))
-    return front, "\n".join(lines[end + 1 :])
+    return FrontMatter(document.value, document, "\n".join(lines[end + 1 :]), end + 2)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -101,20 +101,37 @@ class AgentPrompt:
         return json.dumps(list(self.messages), ensure_ascii=False)
 
 
-def parse_agent(front: Mapping[str, JsonValue], body: str, file: str) -> Agent:
+Locate = Callable[[tuple[str, ...], bool], Location]
+"""Finds a part of the front matter, by its keys; True asks for the key itself, False for its value."""
+
+
+def parse_agent(
+    front: Mapping[str, JsonValue],
+    body: str,
+    file: str,
+    *,
+    locate: Locate | None = None,
+    further: Sequence[Problem] = (),
+) -> Agent:
     """The agent of a file's front matter and body.
+
+    Args:
+        locate: the places of the front matter's parts; None names only the file.
+        further: what else is wrong with the file; it is raised together with what is found here.
 
     Raises:
         InputError: with every problem of the file at once.
     """
-    problems = [Problem(message, Location(file)) for message in _front_problems(front)]
+    find = locate or (lambda _path, _is_key: Location(file))
+    problems = [Problem(message, find(path, is_key)) for path, is_key, message in _front_problems(front)]
     sections = _sections(body)
     if not any(section.title == CASE_SECTION for section in sections):
         problems.append(
             Problem(f"section '## {CASE_SECTION}' is missing: it shows the case to the agent", Location(file))
         )
+    problems += further
     if problems:
-        raise InputError(problems)
+        raise InputError(sorted(problems, key=_spot))
     demos = front.get("demos")
     return Agent(
         name=str(front["name"]),
@@ -129,6 +146,11 @@ def parse_agent(front: Mapping[str, JsonValue], body: str, file: str) -> Agent:
         parent=str(front["parent"]) if front.get("parent") else None,
         evidence=front.get("evidence"),
     )
+
+
+def _spot(problem: Problem) -> tuple[int, int]:
+    where = problem.where
+    return (where.line or 0, where.column or 0) if where else (0, 0)
 
 
 def _sections(body: str) -> tuple[Section, ...]:
@@ -155,35 +177,48 @@ _FRONT_KEYS: Mapping[str, type] = {
     "model": str,
 }
 _OPTIONAL_KEYS: Mapping[str, type] = {"sampling": dict, "demos": dict, "parent": str, "evidence": dict}
-_DEMO_KEYS = {"bank": str, "select": str, "k": int, "style": str, "digest": int}
+_DEMO_KEYS: Mapping[str, type] = {"bank": str, "select": str, "k": int, "style": str, "digest": int}
 _SELECTS = ("static", "nearest", "likely")
+_INPUT_KEYS: Mapping[str, type] = {"schema": str, "digest": int}
+_KINDS: Mapping[type, str] = {str: "text", int: "a whole number", dict: "a mapping"}
+
+_Found = tuple[tuple[str, ...], bool, str]
+"""The keys of a part that is wrong, whether the key itself is meant, and the message."""
 
 
-def _front_problems(front: Mapping[str, JsonValue]) -> list[str]:
-    problems = [f"front matter: '{key}' is missing" for key in _FRONT_KEYS if key not in front]
-    known = {**_FRONT_KEYS, **_OPTIONAL_KEYS}
-    for key, value in front.items():
-        if key not in known:
-            problems.append(f"front matter: unknown key '{key}'; known: {', '.join(known)}")
-        elif not isinstance(value, known[key]):
-            problems.append(f"front matter: '{key}' must be a {known[key].__name__}, not {value!r}")
-    demos = front.get("demos")
+def _front_problems(front: Mapping[str, JsonValue]) -> Iterator[_Found]:
+    for key in _FRONT_KEYS:
+        if key not in front:
+            yield (), False, f"front matter: '{key}' is missing"
+        elif front[key] == "" and key in ("name", "model"):
+            yield (key,), False, f"front matter: '{key}' is empty"
+    yield from _kind_problems(front, {**_FRONT_KEYS, **_OPTIONAL_KEYS}, (), "front matter")
+    inputs, demos = front.get("inputs"), front.get("demos")
+    for name, settings in (inputs if isinstance(inputs, dict) else {}).items():
+        if isinstance(settings, dict):
+            yield from _kind_problems(settings, _INPUT_KEYS, ("inputs", name), f"front matter: inputs: {name}")
+        elif settings is not None:
+            yield ("inputs", name), False, f"front matter: inputs: '{name}' must be a mapping, not {settings!r}"
     if isinstance(demos, dict):
-        problems.extend(_demo_problems(demos))
-    return problems
+        yield from _demo_problems(demos)
 
 
-def _demo_problems(demos: Mapping[str, JsonValue]) -> list[str]:
-    problems = [f"front matter: demos: unknown key '{key}'" for key in demos if key not in _DEMO_KEYS]
-    problems += [
-        f"front matter: demos: '{key}' must be a {kind.__name__}"
-        for key, kind in _DEMO_KEYS.items()
-        if key in demos and not isinstance(demos[key], kind)
-    ]
+def _kind_problems(
+    given: Mapping[str, JsonValue], known: Mapping[str, type], path: tuple[str, ...], what: str
+) -> Iterator[_Found]:
+    for key, value in given.items():
+        if key not in known:
+            yield (*path, key), True, f"{what}: unknown key '{key}'; known: {', '.join(known)}"
+        elif not isinstance(value, known[key]) or isinstance(value, bool):
+            yield (*path, key), False, f"{what}: '{key}' must be {_KINDS[known[key]]}, not {value!r}"
+
+
+def _demo_problems(demos: Mapping[str, JsonValue]) -> Iterator[_Found]:
+    what = "front matter: demos"
+    yield from _kind_problems(demos, _DEMO_KEYS, ("demos",), what)
     if "bank" not in demos:
-        problems.append("front matter: demos: 'bank' is missing")
+        yield ("demos",), True, f"{what}: 'bank' is missing"
     if demos.get("select", "nearest") not in _SELECTS:
-        problems.append(f"front matter: demos: 'select' must be one of {', '.join(_SELECTS)}")
+        yield ("demos", "select"), False, f"{what}: 'select' must be one of {', '.join(_SELECTS)}"
     if demos.get("style", "turns") not in ("turns", "text"):
-        problems.append("front matter: demos: 'style' must be turns or text")
-    return problems
+        yield ("demos", "style"), False, f"{what}: 'style' must be turns or text"

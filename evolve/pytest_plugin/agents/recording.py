@@ -11,7 +11,7 @@ import pytest
 
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.agents import Agent
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError
 from evolve.core.model.json_value import JsonValue
 from evolve.evaluation.agent_client import AgentClient, OpenProviders, read_agent_client
 from evolve.evaluation.setup import Settings, open_answers
@@ -131,10 +131,13 @@ class AgentClients:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Iterator[None]:
-        """A fault of the environment is an error of the test, not a failure."""
+        """A fault of the environment, or of an agent's file, is an error of the test, not a failure."""
         report: Any = yield
-        if call.excinfo is not None and call.when == "call" and call.excinfo.errisinstance(EnvironmentFault):
-            report.when = "setup"
+        if call.excinfo is not None and call.when == "call":
+            if call.excinfo.errisinstance((EnvironmentFault, InputError)):
+                report.when = "setup"
+            if call.excinfo.errisinstance(InputError):
+                report.longrepr = str(call.excinfo.value)  # a traceback through our code says nothing of the file
         return report  # type: ignore[no-any-return]
 
     def pytest_unconfigure(self) -> None:

@@ -78,9 +78,9 @@ def test_every_mistake_of_an_agent_file_is_reported_at_once():
     text = str(caught.value)
     for part in (
         "'model' is missing",
-        "'version' must be a int",
+        "'version' must be a whole number",
         "unknown key 'demo'",
-        "'k' must be a int",
+        "'k' must be a whole number",
         "'bank' is missing",
         "## Case",
     ):
