@@ -12,14 +12,14 @@ from evolve.core.evaluation.judging import ErrorKind, Judge, Target, error_kind,
 from evolve.core.evaluation.scoring import compared, repeated
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.answers import Answer, Request, repeated_identity
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError, Problem
 from evolve.core.model.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider, Tools
 from evolve.core.model.suite import Assertion, Evaluation, ProviderSpec, Suite
 from evolve.core.model.verdicts import Verdict
 from evolve.core.suites.units import Unit, repeats
-from evolve.core.templating.templates import Templates
+from evolve.core.templating.templates import Templates, VarTemplateError
 from evolve.core.user_code.prompt_functions import MadePrompt, make_prompt, make_var, prompt_context
 
 DEFAULT_CONCURRENCY = 8
@@ -205,7 +205,7 @@ class SuiteRunner:
             made = await self._made_prompt(evaluation, variables, config)
         config = made.config
         asked.vars = self._templates.prepare_vars(variables)
-        asked.prompt = made.text if made.is_finished else self._templates.render_prepared(made.text, asked.vars)
+        asked.prompt = made.text if made.is_finished else self._rendered(made.text, asked.vars, evaluation)
         if test.has_provider_output and test.provider_output not in (None, "", 0, False):
             asked.answer = Answer(test.provider_output, cost=0.0)
         else:
@@ -217,6 +217,15 @@ class SuiteRunner:
             await self._pause(evaluation.provider, asked.answer)
         if self._conversations.is_used:
             self._conversations.add(evaluation, asked.prompt, asked.answer)
+
+    def _rendered(self, text: str, variables: Mapping[str, JsonValue], evaluation: Evaluation) -> str:
+        try:
+            return self._templates.render_prepared(text, variables)
+        except VarTemplateError as error:
+            place = evaluation.test.place
+            where = place.inside("vars", error.name) if place else None
+            hint = "texts of vars are templates too; {% raw %}...{% endraw %} keeps braces as text"
+            raise CannotEvaluate(str(Problem(f"the var {error.name!r}: {error.reason}", where, hint))) from None
 
     async def _made_prompt(
         self, evaluation: Evaluation, variables: Mapping[str, JsonValue], config: Mapping[str, JsonValue]

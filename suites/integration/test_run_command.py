@@ -561,3 +561,15 @@ def test_help_takes_the_name_of_a_command(capsys: pytest.CaptureFixture[str]) ->
 
 def yaml_of(value: object) -> str:
     return "".join(f"{key}: {json.dumps(item)}\n" for key, item in dict(value).items())  # type: ignore[call-overload]
+
+
+def test_a_template_error_in_a_var_names_the_var_and_its_place(capsys):
+    suite = (
+        "prompts: ['T {{text}}']\nproviders: [echo]\n"
+        "defaultTest: {vars: {more: 'found {% x %}'}, assert: [{type: contains, value: T}]}\n"
+        "tests:\n  - vars: {text: 'found ^{{x}rel }and', more: ok}\n  - vars: {text: plain}\n"
+    )
+    assert main(["run", write(suite)]) == 1
+    out = capsys.readouterr().out
+    assert "suite.yaml:5:18: tests[0].vars.text: the var 'text': template line 1: unexpected" in out
+    assert "suite.yaml:3:28: defaultTest.vars.more: the var 'more': template line 1: " in out

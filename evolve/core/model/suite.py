@@ -30,11 +30,11 @@ class Place:
 
     def inside(self, *path: str | int) -> Location:
         """Return where a part of it stands: in the default test of the same file where it has no such part itself."""
-        own = self.locate(*self.path, *path)
-        if not _is_same_spot(own, self.location()):
+        around = path[:-1]
+        own, default = self.locate(*self.path, *path), self.locate("defaultTest", *path)
+        if not _is_same_spot(own, self.locate(*self.path, *around)):
             return own
-        default = self.locate("defaultTest", *path)
-        return own if _is_same_spot(default, self.locate("defaultTest")) else default
+        return own if _is_same_spot(default, self.locate("defaultTest", *around)) else default
 
 
 def _is_same_spot(one: Location, other: Location) -> bool:

@@ -37,6 +37,14 @@ _MAX_PASSES: Final = 5
 CustomFilter = Callable[..., JsonValue]
 
 
+class VarTemplateError(CannotEvaluate):
+    """The text of a variable could not be rendered; a text is a template, as promptfoo has it."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"the var {name!r}: {reason}")
+
+
 class Templates:
     """Renders the templates of one suite.
 
@@ -114,12 +122,17 @@ class Templates:
                 pass  # promptfoo falls back to rendering the text; so the error, if it stays, names the text's line
         if not has_tags(text) or _is_half_tagged(text):
             return text
-        return self.render(text, {key: self._rendered_var(value, variables) for key, value in variables.items()})
+        return self.render(text, {key: self._rendered_var(key, value, variables) for key, value in variables.items()})
 
-    def _rendered_var(self, value: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+    def _rendered_var(self, name: str, value: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
         if not isinstance(value, str) or not has_tags(value) or _is_half_tagged(value):
             return value
-        return value if _names_unknown(value, variables) else self.render(value, variables)
+        if _names_unknown(value, variables):
+            return value
+        try:
+            return self.render(value, variables)
+        except CannotEvaluate as error:
+            raise VarTemplateError(name, str(error)) from None
 
     def _plain_template(self, text: str) -> "_Plain | None":
         try:
