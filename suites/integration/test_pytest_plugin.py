@@ -148,7 +148,7 @@ def test_a_failure_is_short_and_says_how_to_repeat_it(pytester):
     result = pytester.runpytest_inprocess("suite.yaml")
     result.stdout.fnmatch_lines(
         [
-            'Expected output to contain "hello"*',
+            'suite.yaml:9: contains: Expected output to contain "hello"*',
             "prompt: Say hi",
             "output: Say hi",
             'failed contains: Expected output to contain "hello"*',
@@ -158,6 +158,32 @@ def test_a_failure_is_short_and_says_how_to_repeat_it(pytester):
     )
     assert "Traceback" not in result.stdout.str()
     pytester.runpytest_inprocess("suite.yaml::says too little").assert_outcomes(failed=1)
+
+
+TWO_FAIL = """\
+prompts: ["{{word}}"]
+providers: [echo]
+tests:
+  - description: fails twice
+    vars: {word: hi}
+    assert:
+      - {type: contains, value: h}
+      - {type: contains, value: hello}
+      - {type: starts-with, value: Say}
+  - description: an error
+    vars: {word: hi}
+    assert: [{type: javascript, value: "output.split()[0].nothing.more || context.vars.none.x"}]
+"""
+
+
+@pytest.mark.parametrize("options", ["--tb=long", "--tb=short", "--tb=line", "-n 2", "-n 2 --tb=line"])
+def test_failures_carry_the_suites_line(pytester, options):
+    suite(pytester, TWO_FAIL, "prompts/mine.yaml")
+    result = pytester.runpytest_inprocess("prompts/mine.yaml", "-rA", *options.split())
+    title = 'prompts/mine.yaml:8: contains: Expected output to contain "hello"*(+1 more)'
+    summary = "FAILED prompts/mine.yaml::fails twice - prompts/mine.yaml:8: contains:*"
+    result.stdout.fnmatch_lines([f"*{title}", summary])
+    assert "collecting.py" not in result.stdout.str()
 
 
 def test_k_m_and_lf_select_items(pytester):

@@ -21,10 +21,11 @@ from evolve.core.suites.units import Unit
 from evolve.core.text.visible import visible
 from evolve.evaluation.setup import LoadedSuite, evidence_of, load
 from evolve.pytest_plugin.suites.ahead import Wanted
+from evolve.pytest_plugin.suites.failures import suite_failure
 from evolve.pytest_plugin.suites.session import SuiteSession
 from evolve.pytest_plugin.suites.summary import CUT
 from evolve.report.short_text import cut
-from evolve.report.suites.text import failure_text
+from evolve.report.suites.text import failure_location, failure_text, failure_title
 
 _LOOKS_LIKE_A_SUITE = re.compile(
     r"""^\{?\s*["']?(?:prompts|providers|targets|tests|scenarios|defaultTest)["']?\s*:""", re.M
@@ -185,9 +186,15 @@ class SuiteItem(pytest.Item):
         line = place.location().line if place is not None else None
         return self.path, line - 1 if line else None, self.name
 
+    def _repr_failure_py(self, excinfo: Any, style: Any = None) -> Any:
+        """What reports show: the suite's line, not ours. pytest asks this method for failures and for set-up errors."""
+        if self.result is None or not isinstance(excinfo.value, Failed | CannotJudge):
+            return super()._repr_failure_py(excinfo, style)
+        return suite_failure(str(excinfo.value), failure_location(self.result), _shown(self.path))
+
     def _text(self, result: CaseResult) -> str:
-        reason = visible(_first_line(result.error or result.verdict.reason))
-        return f"{reason}\n\n{failure_text(result)}\n\nrun just this again: pytest {shlex.quote(self._spoken_id())}"
+        again = f"run just this again: pytest {shlex.quote(self._spoken_id())}"
+        return f"{failure_title(result)}\n\n{failure_text(result)}\n\n{again}"
 
     def _spoken_id(self) -> str:
         path = os.path.relpath(self.path, self.config.invocation_params.dir)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from evolve.core.evaluation.cut_answers import cut_at, hint_for
 from evolve.core.javascript.values import number_text
+from evolve.core.model.errors import Location
 from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Assertion
 from evolve.core.model.verdicts import Verdict, flatten
@@ -35,6 +36,37 @@ def failure_text(result: CaseResult) -> str:
     if result.verdict.components:
         lines.append(f"score:  {number_text(round(result.verdict.score, 4))}")
     return "\n".join(lines)
+
+
+def failure_title(result: CaseResult) -> str:
+    """Return the first thing that failed, on one line, and how many more did: `equals: Expected ... (+1 more)`."""
+    failing = _failing_assertions(result)
+    if not failing:
+        return _first_line(result.error or result.verdict.reason)
+    first = failing[0]
+    more = f" (+{len(failing) - 1} more)" if len(failing) > 1 else ""
+    return f"{assertion_name(first)}: {_first_line(first.error or first.reason)}{more}"
+
+
+def failure_location(result: CaseResult) -> Location | None:
+    """Return where the first failed assertion stands, if it is the test's own, else where its test stands."""
+    test = result.evaluation.test.place
+    if test is None:
+        return None
+    failing = _failing_assertions(result)
+    place = failing[0].requirement.place if failing and failing[0].requirement else None
+    is_own = place is not None and place.file == test.file and place.path[: len(test.path)] == test.path
+    return place.location() if place is not None and is_own else test.location()
+
+
+def _failing_assertions(result: CaseResult) -> list[Verdict]:
+    """The single assertions that failed, those inside of sets too."""
+    failing = [verdict for verdict in flatten(result.verdict.components) if not verdict.passed]
+    return [verdict for verdict in failing if not verdict.components] or failing
+
+
+def _first_line(text: str) -> str:
+    return visible(text.split("\n", 1)[0])
 
 
 _ERROR_NAMES = {
