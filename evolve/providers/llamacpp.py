@@ -7,6 +7,7 @@ chat messages, or with `mode: completion` as plain text without the model's chat
 import asyncio
 import os
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import InputError, Problem
@@ -37,6 +38,8 @@ _SAMPLERS = (
 _SERVER_KEYS = ("mode", "n_ctx", "n_parallel", "n_threads")
 _KEYS = SAMPLING_KEYS | {*_SAMPLERS, *_SERVER_KEYS}
 _MODES = ("chat", "completion")
+_WORK = ("prompt_ms", "predicted_ms")
+"""The parts of llama.cpp's timings in which it worked on the question."""
 _DEADLINE_S = 1_800.0
 """A slow machine with many workers is no fault: the queue for one slot may be long."""
 
@@ -83,7 +86,7 @@ class LlamaCpp:
 
         def accept(call: HttpCall, reply: HttpReply) -> Answer:
             self._server.touch()
-            return read_answer(call, reply, config, is_chat=self._is_chat)
+            return without_queue(read_answer(call, reply, config, is_chat=self._is_chat))
 
         self._gate = self._gate or asyncio.Semaphore(self._width)
         async with self._gate:
@@ -117,6 +120,17 @@ class LlamaCpp:
     async def close(self) -> None:
         """Closes the connections; the server stays for others, until it is idle."""
         await self._client.close()
+
+
+def without_queue(answer: Answer) -> Answer:
+    """Return the answer with the time that the model worked on it as its latency.
+
+    What is measured from here holds the wait for our own other questions: the server has few slots.
+    """
+    timings = answer.raw.get("timings") if isinstance(answer.raw, dict) else None
+    parts = [timings.get(name) for name in _WORK] if isinstance(timings, dict) else []
+    known = [float(part) for part in parts if isinstance(part, int | float)]
+    return replace(answer, latency_ms=min(answer.latency_ms, sum(known))) if len(known) == len(_WORK) else answer
 
 
 def _patience(spec: ProviderSpec, context: ProviderContext) -> RetryPolicy:

@@ -1,8 +1,10 @@
 """A run on the console: progress while it lasts (stderr), and the summary at its end (stdout)."""
 
 import os
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TextIO
 
 from evolve.core.evaluation.cut_answers import cut_note
@@ -12,6 +14,7 @@ from evolve.core.evaluation.scoring import column_metrics
 from evolve.core.javascript.values import number_text
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import CaseFinished, CaseResult, Event, RunFinished, RunStarted
+from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 from evolve.report.short_text import cut
 from evolve.report.suites.text import failure_text
@@ -44,13 +47,22 @@ class Quiet:
         """Nothing to clean up."""
 
 
-class Counts:
-    """How a run stands."""
+_RECENT = 32
+"""Results whose pace the estimate follows: the stored answers that come first say nothing of those that are asked."""
+_FIRST_MINUTE_S = 60.0
+_SLOWER = 2
+"""After a minute a log gets its lines so many times more rarely; an hour would be seven hundred lines."""
 
-    def __init__(self) -> None:
+
+class Counts:
+    """How a run stands, and how long it will take at the pace of its last results."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.total = self.done = self.failed = self.errors = 0
         self.score = 0.0
-        self.began_s = time.monotonic()
+        self._clock = clock
+        self._began_s = clock()
+        self._recent: deque[float] = deque(maxlen=_RECENT + 1)
 
     def handle(self, event: Event) -> None:
         """Counts one event."""
@@ -59,57 +71,85 @@ class Counts:
             self.score += event.result.verdict.score
             self.failed += event.result.status == "fail"
             self.errors += event.result.status == "error"
+            self._recent.append(self._clock())
         elif isinstance(event, RunStarted):
             self.total = event.evaluations
-            self.began_s = time.monotonic()
+            self._began_s = self._clock()
+            self._recent.append(self._began_s)
 
     @property
     def seconds(self) -> float:
         """Since the run started."""
-        return time.monotonic() - self.began_s
+        return self._clock() - self._began_s
 
     @property
-    def seconds_left(self) -> float:
-        """As long again as the rest takes at this speed."""
-        return self.seconds / self.done * (self.total - self.done) if self.done else 0.0
-
-    @property
-    def time_text(self) -> str:
-        """How long it takes so far, and how long still."""
-        return f"{self.seconds:.0f} s, about {self.seconds_left:.0f} s left"
+    def seconds_left(self) -> float | None:
+        """As long as the rest takes at the pace of the last results, measured until now; None before the first."""
+        if not self.done:
+            return None
+        return (self._clock() - self._recent[0]) / max(1, len(self._recent) - 1) * (self.total - self.done)
 
     @property
     def text(self) -> str:
         """One line."""
         mean = self.score / self.done if self.done else 0.0
-        return f"{self.done}/{self.total} done, {self.failed} failed, {self.errors} errors, mean score {mean:.3f}"
+        counted = f"{self.failed} failed, {count(self.errors, 'error')}"
+        return f"{self.done}/{self.total} done, {counted}, mean score {mean:.3f}"
+
+    @property
+    def time_text(self) -> str:
+        """The time so far and the rest; says so where nothing has come back yet."""
+        left = self.seconds_left
+        if left is None:
+            return f"{self.seconds:.0f} s, nothing has come back yet"
+        return f"{self.seconds:.0f} s, about {left:.0f} s left"
 
 
 class PlainProgress:
-    """A line now and then, for logs: at each tenth of the run, but at most every few seconds."""
+    """A line every few seconds, for logs, also while nothing comes back; a thread of its own looks at the clock."""
 
-    def __init__(self, stream: TextIO, every_s: float = 5.0) -> None:
-        self._stream, self._every_s = stream, every_s
-        self._counts = Counts()
-        self._last_s = time.monotonic()
-        self._last_tenth = 0
+    def __init__(self, stream: TextIO, every_s: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._every_s, self._clock = stream, every_s, clock
+        self._counts = Counts(clock)
+        self._last_s = clock()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def handle(self, event: Event) -> None:
         """Counts, and prints when it is time."""
-        self._counts.handle(event)
-        if isinstance(event, RunStarted):
-            names = ", ".join(os.path.relpath(suite.path) for suite in event.suites)
-            self._print(f"{event.evaluations} tests of {names}")
-        elif isinstance(event, CaseFinished) and event.done < event.total:
-            tenth = event.done * 10 // event.total
-            if tenth > self._last_tenth and time.monotonic() - self._last_s >= self._every_s:
-                self._last_tenth, self._last_s = tenth, time.monotonic()
-                self._print(f"{self._counts.text}, {self._counts.time_text}")
+        with self._lock:
+            self._counts.handle(event)
+            if isinstance(event, RunStarted):
+                names = ", ".join(os.path.relpath(suite.path) for suite in event.suites)
+                self._print(f"{count(event.evaluations, 'test')} of {names}")
+                self._start()
+        self.tick()
+
+    def tick(self) -> None:
+        """Prints a line when the last one is long enough ago."""
+        with self._lock:
+            counts = self._counts
+            pause = self._every_s * (_SLOWER if counts.seconds > _FIRST_MINUTE_S else 1)
+            if counts.done < counts.total and self._clock() - self._last_s >= pause:
+                self._print(f"{counts.text}, {counts.time_text}")
 
     def stop(self) -> None:
-        """Nothing to clean up."""
+        """Ends the thread."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._look, name="evolve-progress", daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._ended.wait(self._every_s):
+            self.tick()
 
     def _print(self, text: str) -> None:
+        self._last_s = self._clock()
         print(f"evolve: {text}", file=self._stream, flush=True)
 
 
@@ -230,11 +270,16 @@ def _totals(run: RunFinished, outcomes: Iterable[SuiteOutcome], paint: Paint) ->
     results = [result for item in found for result in item.results]
     mean = sum(result.verdict.score for result in results) / len(results) if results else 0.0
     always = ("passed", "failed", "errors")
-    text = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name in always)
+    shown = {name: number for name, number in counts.items() if number or name in always}
+    text = ", ".join(_counted(number, name) for name, number in shown.items())
     is_good = all(item.is_good for item in found)
     good = paint("STOPPED", "yellow") if run.interrupted else paint("PASS", "green")
     word = good if is_good else paint("FAIL", "red")
     return f"{word}: {text}; mean score {mean:.3f}; {run.seconds:.1f} s"
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name[:-1] if number == 1 and name.endswith('s') else name}"
 
 
 def _usage(run: RunFinished) -> Iterator[str]:

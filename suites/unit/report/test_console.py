@@ -2,6 +2,7 @@
 
 import io
 import shlex
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from evolve.core.evaluation.outcomes import outcome
 from evolve.core.model.events import CaseFinished, RunStarted
-from evolve.report.suites.console import LiveProgress, PlainProgress, Quiet, open_progress, summary
+from evolve.report.suites.console import Counts, LiveProgress, PlainProgress, Quiet, open_progress, summary
 from evolve.report.terminal import Paint, command_line, say
 from fixtures.report_runs import report_run
 
@@ -43,15 +44,74 @@ def test_the_display_fits_the_terminal(stream, env, quiet, kind):
     assert type(progress) is kind
 
 
-def test_plain_progress_is_a_line_per_tenth_at_most():
-    stream = io.StringIO()
-    progress = PlainProgress(stream, every_s=0.0)
-    for event in events(200):
+class Clock:
+    """Seconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_plain_progress_is_a_line_every_few_seconds():
+    stream, clock = io.StringIO(), Clock()
+    progress = PlainProgress(stream, every_s=5.0, clock=clock)
+    for event in events(20):
         progress.handle(event)
+        clock.now += 1
+    progress.stop()
     lines = stream.getvalue().splitlines()
-    assert lines[0].startswith("evolve: 200 tests of ")
-    assert len(lines) == 10
-    assert lines[-1].startswith("evolve: 180/200 done, ")
+    assert lines[0].startswith("evolve: 20 tests of ")
+    assert [line.partition(" done")[0] for line in lines[1:]] == ["evolve: 5/20", "evolve: 10/20", "evolve: 15/20"]
+
+
+def test_plain_progress_says_that_nothing_has_come_back_yet():
+    stream, clock = io.StringIO(), Clock()
+    progress = PlainProgress(stream, every_s=5.0, clock=clock)
+    progress.handle(next(iter(events(3))))
+    clock.now = 7
+    progress.tick()
+    progress.stop()
+    assert (
+        stream.getvalue()
+        .splitlines()[-1]
+        .endswith("0/3 done, 0 failed, 0 errors, mean score 0.000, 7 s, nothing has come back yet")
+    )
+
+
+def test_plain_progress_ticks_by_itself():
+    stream = io.StringIO()
+    progress = PlainProgress(stream, every_s=0.001)
+    progress.handle(next(iter(events(3))))
+    until = time.monotonic() + 30
+    while "nothing has come back yet" not in stream.getvalue():
+        assert time.monotonic() < until
+    progress.stop()
+
+
+def test_the_estimate_follows_the_pace_of_the_last_results():
+    """Fifty stored answers come at once, then each takes two seconds: the rest is not estimated by the stored ones."""
+    clock = Clock()
+    counts = Counts(clock)
+    for number, event in enumerate(events(100)):
+        if number > 50:
+            clock.now += 2
+        counts.handle(event)
+        if number == 90:
+            assert counts.seconds_left == pytest.approx(20)
+    assert counts.seconds_left == 0
+
+
+def test_an_answer_that_takes_long_lengthens_the_estimate():
+    clock = Clock()
+    counts = Counts(clock)
+    first, second, *_ = events(3)
+    counts.handle(first)
+    clock.now = 1
+    counts.handle(second)
+    clock.now = 9
+    assert counts.seconds_left == pytest.approx(18)
 
 
 def test_plain_progress_is_silent_between_its_times():
@@ -59,6 +119,7 @@ def test_plain_progress_is_silent_between_its_times():
     progress = PlainProgress(stream, every_s=3600.0)
     for event in events(200):
         progress.handle(event)
+    progress.stop()
     assert len(stream.getvalue().splitlines()) == 1
 
 
