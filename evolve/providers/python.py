@@ -74,9 +74,10 @@ class PythonFunction:
 
     async def answer(self, request: Request) -> Answer:
         """See `Provider.answer`."""
-        start = self._clock()
-        value = await self._call("call_api", request.prompt, dict(self._options), call_context(request))
-        spent_ms = (self._clock() - start) * 1000
+        stopwatch = _Stopwatch(self._clock)
+        asked = (request.prompt, dict(self._options), call_context(request))
+        value = await self._call("call_api", *asked, stopwatch=stopwatch)
+        spent_ms = stopwatch.ms
         if not isinstance(value, dict) or not is_response(value):
             raise CannotEvaluate(
                 f"{self._name('call_api')} must answer a mapping with `output` or `error`, got {repr(value)[:200]}"
@@ -95,11 +96,12 @@ class PythonFunction:
             )
         return Embedding(tuple(float(item) for item in vector if isinstance(item, int | float)))
 
-    async def _call(self, default: str, *args: object) -> JsonValue:
+    async def _call(self, default: str, *args: object, stopwatch: "_Stopwatch | None" = None) -> JsonValue:
+        watch = stopwatch or _Stopwatch(self._clock)
         function = self._scripts.function(ScriptRef(self._path, self._function), default)
         try:
             async with asyncio.timeout(self._timeout_s):
-                return as_json(await self._run(function, args))
+                return as_json(await self._run(function, args, watch))
         except EvolveError:
             raise
         except TimeoutError as exc:
@@ -110,11 +112,17 @@ class PythonFunction:
             message = f"{self._name(default)} raised {type(exc).__name__}: {exc}{self._spot(exc)}"
             raise CannotEvaluate(scrub(message, secret_values(self._env))) from exc
 
-    async def _run(self, function: Callable[..., Any], args: tuple[object, ...]) -> object:
+    async def _run(self, function: Callable[..., Any], args: tuple[object, ...], watch: "_Stopwatch") -> object:
         if inspect.iscoroutinefunction(function):
-            return await function(*args)
-        value = await self._threads.run(function, args)
-        return await value if inspect.isawaitable(value) else value
+            watch.start()
+            value = await function(*args)
+            watch.stop()
+            return value
+        value = await self._threads.run(watch.around(function), args)
+        if inspect.isawaitable(value):
+            value = await value
+            watch.stop()
+        return value
 
     def _name(self, default: str) -> str:
         return f"{self._path}:{self._function or default}"
@@ -127,6 +135,39 @@ class PythonFunction:
     async def close(self) -> None:
         """See `Provider.close`."""
         self._threads.close()
+
+
+class _Stopwatch:
+    """Measures a call from the moment when a thread begins with it: the wait for a thread is our own queue."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began_s = self._ended_s = 0.0
+
+    def start(self) -> None:
+        """Takes the time from now on."""
+        self._began_s = self._ended_s = self._clock()
+
+    def stop(self) -> None:
+        """Takes the time until now."""
+        self._ended_s = self._clock()
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, which starts the watch when it is called."""
+
+        def timed(*args: object) -> Any:
+            self.start()
+            try:
+                return function(*args)
+            finally:
+                self.stop()
+
+        return timed
+
+    @property
+    def ms(self) -> float:
+        """Milliseconds that the call took."""
+        return (self._ended_s - self._began_s) * 1000
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> PythonFunction:

@@ -1,8 +1,12 @@
 """Python functions, JavaScript files and commands as providers."""
 
+import asyncio
 import json
+import sys
 import time
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -115,6 +119,25 @@ def test_plain_python_functions_run_one_at_a_time(providers: OpenedProviders) ->
         return [answer.output for answer in await asyncio.gather(*(provider.answer(Request("x")) for _ in range(4)))]
 
     assert providers.use("file://p.py", {}, four) == [1, 1, 1, 1]
+
+
+def test_the_wait_for_a_thread_is_no_latency(providers: OpenedProviders, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ModuleType("clock_of_the_test")
+    clock.now = 0.0  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, clock.__name__, clock)
+    write(
+        providers,
+        "p.py",
+        "import clock_of_the_test as clock\ndef call_api(*_):\n    clock.now += 1\n    return {'output': 'x'}\n",
+    )
+
+    async def four(provider: Any) -> list[float]:
+        return [
+            answer.latency_ms for answer in await asyncio.gather(*(provider.answer(Request("x")) for _ in range(4)))
+        ]
+
+    slow = providers.with_settings(clock=lambda: clock.now)
+    assert slow.use("file://p.py", {}, four) == [1000.0] * 4
 
 
 @pytest.mark.parametrize(
