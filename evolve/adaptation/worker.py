@@ -10,6 +10,7 @@ from pathlib import Path
 import evolve
 from evolve.core.adaptation.status import Batch
 from evolve.core.model.errors import EnvironmentFault, InputError, Location, Problem
+from evolve.core.text.counts import count
 from evolve.evolution.run import EvolutionResult, Observer, run_request
 from evolve.report.evolution.adaptation_lines import at_limit, counted
 from evolve.report.terminal import command_line
@@ -86,7 +87,7 @@ class Worker:
         try:
             cases = _cases(batch)
             if not cases:
-                self.say(f"the cases of {len(batch.failures)} failures are gone: nothing to evolve")
+                self.say(f"the cases of {count(len(batch.failures), 'failure')} are gone: nothing to evolve")
                 self.queue.finish(batch, "", "nothing-to-do")
                 return None
             self.say(f"evolving {Path(batch.agent).stem} for {counted(len(batch.failures))}")

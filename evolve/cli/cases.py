@@ -17,6 +17,7 @@ from evolve.core.cases.changes import labelled, pinned, redacted_again, retired,
 from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.errors import EnvironmentFault, EvolveError, ExitCode, InputError, Location, Problem
+from evolve.core.text.counts import count
 from evolve.report.terminal import say
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.case_files import CaseFolder, StoredCase, load_cases, yaml_files
@@ -182,7 +183,7 @@ def _table(found: Sequence[StoredCase]) -> Iterator[str]:
         right = ", ".join(map(str, case.accepted)) or _label_state(case)
         yield f"{case.status:8} {case.fingerprint} {case.agent}: {_first_line(case.description)} [{right}]"
         yield f"         {path}"
-    yield f"{len(found)} failure case{'' if len(found) == 1 else 's'}"
+    yield count(len(found), "failure case")
 
 
 def _details(path: Path, case: FailureCase) -> Iterator[str]:

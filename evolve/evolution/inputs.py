@@ -14,6 +14,7 @@ from evolve.core.search.gate_history import GateRecord, usable_gate_families
 from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
 from evolve.core.search.tasks import Task
 from evolve.core.suites.suite_dump import requirements_mapping
+from evolve.core.text.counts import count
 from evolve.evaluation.setup import LoadedSuite, Settings, load
 from evolve.store.agent_files import agent_text
 from evolve.store.agents import find_agent, load_agent, load_demos
@@ -165,7 +166,8 @@ def _check_inputs(agent: Agent, tasks: Sequence[Task], suite: str | None) -> Non
         if lacking:
             first = lacking[0]
             where = Location(first.file or suite or "")
-            what = f"{len(lacking)} cases have no var {item.name!r}, which {agent.name} reads"
+            have = f"{count(len(lacking), 'case')} {'has' if len(lacking) == 1 else 'have'}"
+            what = f"{have} no var {item.name!r}, which {agent.name} reads"
             problems.append(Problem(f"{what}; the first is {first.description!r}", where))
     if problems:
         raise InputError(problems)

@@ -34,6 +34,7 @@ from evolve.core.search.population import Candidate, best_of
 from evolve.core.search.race import blocks, race_size, screen_tasks, screened, still_racing
 from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
+from evolve.core.text.counts import count
 from evolve.evolution.answering import Answering
 from evolve.evolution.gate_stage import Gates, GateStage
 from evolve.evolution.proposer import Proposing, Reflector
@@ -277,7 +278,7 @@ class Evolution:
         if not dropped:
             self._state.population.append(child)
             is_best = best_of(self._state.population) is child
-            yield Accepted(child.id, is_best, f"mean {child.mean():.2f} on {len(child.scores)} cases")
+            yield Accepted(child.id, is_best, f"mean {child.mean():.2f} on {count(len(child.scores), 'case')}")
 
     def _finalists(self) -> list[Candidate]:
         """The best candidates that beat the incumbent on the cases they share."""
@@ -328,7 +329,8 @@ class Evolution:
     def _why_no_better(self, incumbent: Candidate) -> str:
         tried = len(self._state.genomes) - 1
         return (
-            f"none of {tried} candidates beat the incumbent's {incumbent.mean():.2f} on {len(self._race)} train cases"
+            f"none of {count(tried, 'candidate')} beat the incumbent's {incumbent.mean():.2f} "
+            f"on {count(len(self._race), 'train case')}"
         )
 
     def _started(self, incumbent: Candidate) -> EvolutionStarted:

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from urllib.parse import quote
 
 from evolve import __version__
+from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 from evolve.role_lint.exemptions import META_RULES
 from evolve.role_lint.linting import LintReport
@@ -19,11 +20,10 @@ def as_text(report: LintReport) -> Iterator[str]:
     for finding in report.findings:
         yield visible(str(finding))
         yield f"    {visible(finding.mend)}"
-    count = len(report.findings)
-    smells = "no smell" if not count else f"{count} smell{'s' if count > 1 else ''}"
-    seen = f"{report.roles} roles" if report.roles != 1 else "1 role"
-    books = f", {report.playbooks} playbooks" if report.playbooks else ""
-    yield f"{smells} in {seen}{books}, {report.tasks} tasks ({len(report.rules)} rules)"
+    smells = count(len(report.findings), "smell") if report.findings else "no smell"
+    seen = count(report.roles, "role")
+    books = f", {count(report.playbooks, 'playbook')}" if report.playbooks else ""
+    yield f"{smells} in {seen}{books}, {count(report.tasks, 'task')} ({count(len(report.rules), 'rule')})"
 
 
 def as_json(report: LintReport) -> str:

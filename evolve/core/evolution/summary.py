@@ -30,6 +30,7 @@ from evolve.core.model.evolution_events import (
     RolloutScored,
     TaskInfo,
 )
+from evolve.core.text.counts import count
 
 Phase = Literal["starting", "search", "gate", "finished"]
 
@@ -118,7 +119,9 @@ class Evolution:
         if event.dropped or candidate.status == "proposed":
             candidate.status = "dropped" if event.dropped else "scored"
         what = "dropped" if event.dropped else "scored"
-        self._note(candidate, f"{what} on {event.cases} {event.split} cases, mean {event.mean:.3f}", event.reason)
+        self._note(
+            candidate, f"{what} on {count(event.cases, f'{event.split} case')}, mean {event.mean:.3f}", event.reason
+        )
         if event.split == "train" and event.candidate != VOTE:
             is_first = self.started is not None and event.candidate == self.started.incumbent.id
             self.points.append(CurvePoint(self.spent, event.candidate, event.mean, is_first))

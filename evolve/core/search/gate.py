@@ -6,6 +6,7 @@ from dataclasses import replace
 from evolve.core.model.gate import GateDecision, Pair, Word
 from evolve.core.search.missing_families import missing_families
 from evolve.core.search.sign_flip import in_steps, interval, mean, p_value, steps_per_unit
+from evolve.core.text.counts import count
 
 _LARGEST_ALPHA = 0.5
 """From here on a level could prove what is not better."""
@@ -93,7 +94,8 @@ def _reason(decision: GateDecision, differences: Sequence[int]) -> str:
         return "no case was compared: nothing is known about families that the search has not seen"
     better = sum(value > 0 for value in differences)
     worse = sum(value < 0 for value in differences)
-    found = f"{100 * decision.gain:+.1f} points over {len(differences)} families ({better} better, {worse} worse)"
+    families = count(len(differences), "family", "families")
+    found = f"{100 * decision.gain:+.1f} points over {families} ({better} better, {worse} worse)"
     level = f"{decision.alpha:.2g}"
     if decision.word == "rejected":
         return f"not better: {found}"

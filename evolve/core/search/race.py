@@ -11,6 +11,7 @@ from typing import NamedTuple
 from evolve.core.search.population import Candidate
 from evolve.core.search.randomness import Randomness
 from evolve.core.search.tasks import Task
+from evolve.core.text.counts import count
 
 KNOWN_FAILURES = 4
 KNOWN_PASSES = 2
@@ -52,7 +53,7 @@ def screened(child: Candidate, parent: Candidate, tasks: Sequence[Task]) -> Verd
     mended = sum(child.scores[t.id].value > parent.scores[t.id].value for t in tasks)
     lost = sum(child.scores[t.id].value < parent.scores[t.id].value for t in tasks)
     kept = mended >= 1 and mended >= lost
-    return Verdict(kept, f"mends {mended} and loses {lost} of {len(tasks)} cases that its parent had answered")
+    return Verdict(kept, f"mends {mended} and loses {lost} of {count(len(tasks), 'case')} that its parent had answered")
 
 
 def still_racing(child: Candidate, leader: Candidate, tasks: Sequence[Task]) -> Verdict:
@@ -63,4 +64,4 @@ def still_racing(child: Candidate, leader: Candidate, tasks: Sequence[Task]) -> 
     own, best = child.mean(both), leader.mean(both)
     slack = math.sqrt(0.25 / len(both))
     kept = own >= best - slack
-    return Verdict(kept, f"{own:.2f} against the leader's {best:.2f} on {len(both)} cases (slack {slack:.2f})")
+    return Verdict(kept, f"{own:.2f} against the leader's {best:.2f} on {count(len(both), 'case')} (slack {slack:.2f})")

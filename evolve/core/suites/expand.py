@@ -10,6 +10,7 @@ from evolve.core.formats.yaml12 import key_text
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Suite, Test
 from evolve.core.suites.references import names_prompt, names_provider
+from evolve.core.text.counts import count
 
 TransformVars: TypeAlias = Callable[[str, Mapping[str, JsonValue]], Mapping[str, JsonValue]]
 
@@ -189,7 +190,7 @@ def _constant_names(tests: Sequence[Test]) -> frozenset[str]:
 
 def _value_text(value: JsonValue) -> str:
     if isinstance(value, list):
-        return f"[{len(value)} items]"
+        return f"[{count(len(value), 'item')}]"
     return f"{{{', '.join(value)}}}" if isinstance(value, dict) else key_text(value)
 
 

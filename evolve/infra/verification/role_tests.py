@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from evolve.core.model.errors import ProcessFault
+from evolve.core.text.counts import count
 from evolve.infra.engine import scratch
 from evolve.infra.hosts.connections import ADDRESS
 from evolve.infra.verification.host_set import HostSet
@@ -123,7 +124,7 @@ def finding(report: Path, output: str, code: int) -> Finding:
         )
     if len(skipped) == len(cases):
         return not_checked("every test was skipped", notes=skipped)
-    return passed(notes=[f"{len(cases) - len(skipped)} tests passed", *skipped])
+    return passed(notes=[f"{count(len(cases) - len(skipped), 'test')} passed", *skipped])
 
 
 def _name(case: ElementTree.Element) -> str:

@@ -10,6 +10,7 @@ from evolve.core.adaptation.failures import Step
 from evolve.core.adaptation.status import AgentStatus, RunStatus, Taken, Waiting
 from evolve.core.evolution.request import DEFAULT_BUDGET
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 
 _LARGER_BUDGET = 2 * DEFAULT_BUDGET
@@ -80,7 +81,7 @@ def at_limit(per_day: int) -> str:
 
 def counted(failures: int) -> str:
     """A number of failures in words."""
-    return "1 failure" if failures == 1 else f"{failures} failures"
+    return count(failures, "failure")
 
 
 def _next(taken: Taken) -> Iterator[str]:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.evolution_events import Estimate
+from evolve.core.text.counts import count
 from evolve.report.evolution.numbers import share
 from evolve.report.quantities import dollars, duration
 
@@ -53,5 +54,6 @@ def estimated(estimate: Estimate) -> tuple[str, str]:
     """The estimate's time, and what it rests on."""
     cost = "" if estimate.cost is None else f", {dollars(estimate.cost)}"
     speed = f"{estimate.seconds_per_answer:.2f} s an answer as measured here"
-    detail = f"at most {estimate.answers:,} answers, {estimate.tokens:,} tokens{cost}; {speed}"
+    most = f"at most {count(estimate.answers, 'answer')}, {count(estimate.tokens, 'token')}"
+    detail = f"{most}{cost}; {speed}"
     return duration(estimate.seconds), detail

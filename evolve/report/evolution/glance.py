@@ -149,7 +149,7 @@ def _changed(evolution: Evolution) -> Card:
         return Card("What changed?", "Nothing", "the prompt is as it was", "change")
     added, removed = counts(diff(incumbent.info.text, leader.info.text))
     how = ", ".join(candidate.info.operator for candidate in steps) or leader.info.operator
-    return Card("What changed in the prompt?", f"+{added:,} \N{MINUS SIGN}{removed:,} lines", how, "change")
+    return Card("What changed in the prompt?", f"+{added:,} \N{MINUS SIGN}{count(removed, 'line')}", how, "change")
 
 
 def _lookup(evolution: Evolution) -> Card:
@@ -190,8 +190,8 @@ def _cost(evolution: Evolution) -> Card:
     tokens = account.tokens
     if tokens.total:
         cached = f", {share(tokens.cached / tokens.prompt)} of the input cached" if tokens.prompt else ""
-        parts.append(f"{tokens.total:,} tokens{cached}")
+        parts.append(f"{count(tokens.total, 'token')}{cached}")
     if evolution.finished:
         estimate = f", estimated {duration(started.estimate.seconds)}" if started else ""
         parts.append(f"{duration(account.seconds)}{estimate}")
-    return Card("What did it cost?", f"{bought:,} answers", "; ".join(parts), "cost")
+    return Card("What did it cost?", count(bought, "answer"), "; ".join(parts), "cost")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
+from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 from evolve.report.roles.matrix import (
     NOT_RUN,
@@ -87,7 +88,7 @@ def _trouble(cell: CheckResult, paint: Paint) -> Iterator[str]:
         yield f"  ... and {len(wanted) - SHOWN_TASKS} more"
     for title, text in cell.evidence.items():
         lines = text.rstrip().splitlines()
-        left_out = f" (the last {EVIDENCE_LINES} of {len(lines)} lines)" if len(lines) > EVIDENCE_LINES else ""
+        left_out = f" (the last {EVIDENCE_LINES} of {count(len(lines), 'line')})" if len(lines) > EVIDENCE_LINES else ""
         yield f"  {visible(title)}{left_out}:"
         yield from _indented("\n".join(lines[-EVIDENCE_LINES:]), "    ")
 
@@ -104,7 +105,7 @@ def _gap_line(gap: Unchecked) -> str:
 
 def _slow_lines(table: Sequence[Row]) -> Iterator[str]:
     for task in slowest(table, SHOWN_SLOW):
-        runs = "1 run" if task.runs == 1 else f"{task.runs} runs"
+        runs = count(task.runs, "run")
         yield f"{task.seconds:7.1f} s  {runs}  {visible(f'{task.role} : {task.task}  {task.spot}')}"
 
 
@@ -117,4 +118,4 @@ def _block(title: str, lines: Iterator[str]) -> Iterator[str]:
 
 
 def _row_count(table: Sequence[Row]) -> str:
-    return "1 role and release" if len(table) == 1 else f"{len(table)} roles and releases"
+    return count(len(table), "role and release", "roles and releases")

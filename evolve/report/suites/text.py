@@ -9,6 +9,7 @@ from evolve.core.model.errors import Location
 from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Assertion
 from evolve.core.model.verdicts import Verdict, flatten
+from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 from evolve.report.short_text import cut, shown
 
@@ -112,7 +113,7 @@ def _last_message(prompt: str) -> str:
         return prompt
     match messages:
         case [*before, {"role": str(role), "content": str(content)}]:
-            return f"[{len(before)} messages before]\n{role}: {content}" if before else f"{role}: {content}"
+            return f"[{count(len(before), 'message')} before]\n{role}: {content}" if before else f"{role}: {content}"
     return prompt
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from evolve.core.search.operators._registry import Proposal, Situation, operator
 from evolve.core.search.operators._rules import MAX_RULES, answer_text, label_text
+from evolve.core.text.counts import count
 
 _WORDS = 4
 
@@ -16,10 +17,12 @@ def add_rule(situation: Situation) -> Proposal | None:
     if odds is None or len(genome.rules) >= MAX_RULES:
         return None
     missed = Counter(label_text(task.label) for task in situation.failures if task.label is not None)
-    for answer, count in sorted(missed.items(), key=lambda item: (-item[1], item[0])):
+    for answer, number in sorted(missed.items(), key=lambda item: (-item[1], item[0])):
         rule = _rule(odds.telling(answer, _WORDS), answer)
         if rule and rule not in genome.rules:
-            return Proposal(replace(genome, rules=(*genome.rules, rule)), f"a rule for {count} failures: {rule}")
+            return Proposal(
+                replace(genome, rules=(*genome.rules, rule)), f"a rule for {count(number, 'failure')}: {rule}"
+            )
     return None
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from evolve.core.search.operators._demo_settings import MAX_DEMOS
 from evolve.core.search.operators._registry import Proposal, Situation, operator
+from evolve.core.text.counts import count
 
 
 @operator("demo-count")
@@ -12,6 +13,8 @@ def demo_count(situation: Situation) -> Proposal | None:
     demos = situation.genome.demos
     if demos is None or demos.select == "static":
         return None
-    counts = [count for count in (min(demos.k - 1, MAX_DEMOS), demos.k + 1) if 1 <= count <= MAX_DEMOS]
-    count = situation.chance.choice(counts)
-    return Proposal(replace(situation.genome, demos=replace(demos, k=count)), f"{demos.k} demos become {count}")
+    numbers = [k for k in (min(demos.k - 1, MAX_DEMOS), demos.k + 1) if 1 <= k <= MAX_DEMOS]
+    chosen = situation.chance.choice(numbers)
+    become = "becomes" if demos.k == 1 else "become"
+    note = f"{count(demos.k, 'demo')} {become} {chosen}"
+    return Proposal(replace(situation.genome, demos=replace(demos, k=chosen)), note)

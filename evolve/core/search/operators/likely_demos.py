@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from evolve.core.search.operators._demo_settings import settings_of, with_demos
 from evolve.core.search.operators._registry import Proposal, Situation, operator
+from evolve.core.text.counts import count
 
 _COUNTS = (2, 3, 4)
 _VIEWS = (250, 250, 400)
@@ -16,8 +17,8 @@ def likely_demos(situation: Situation) -> Proposal | None:
     if situation.odds is None:
         return None
     genome = situation.genome
-    count = situation.chance.choice(_COUNTS)
+    chosen = situation.chance.choice(_COUNTS)
     view = min(situation.chance.choice(_VIEWS), genome.digest_chars) if genome.digest_chars else None
-    settings = replace(settings_of(genome), select="likely", k=count)
-    note = f"{count} demos of the likeliest answer" + (f", reports of {view} characters" if view else "")
+    settings = replace(settings_of(genome), select="likely", k=chosen)
+    note = f"{count(chosen, 'demo')} of the likeliest answer" + (f", reports of {view} characters" if view else "")
     return Proposal(replace(with_demos(genome, settings, None), digest_chars=view), note)

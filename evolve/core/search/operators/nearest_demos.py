@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from evolve.core.search.operators._demo_settings import settings_of, with_demos
 from evolve.core.search.operators._registry import Proposal, Situation, operator
+from evolve.core.text.counts import count
 
 _COUNTS = (2, 4, 6)
 _VIEWS = (250, 400)
@@ -15,8 +16,8 @@ def nearest_demos(situation: Situation) -> Proposal | None:
     if len(situation.labelled) < _COUNTS[0]:
         return None
     genome = situation.genome
-    count = situation.chance.choice(_COUNTS)
+    chosen = situation.chance.choice(_COUNTS)
     view = min(situation.chance.choice(_VIEWS), genome.digest_chars) if genome.digest_chars else None
-    settings = replace(settings_of(genome), select="nearest", k=count)
-    note = f"the {count} nearest demos" + (f", reports of {view} characters" if view else "")
+    settings = replace(settings_of(genome), select="nearest", k=chosen)
+    note = f"the {count(chosen, 'nearest demo')}" + (f", reports of {view} characters" if view else "")
     return Proposal(replace(with_demos(genome, settings, None), digest_chars=view), note)
