@@ -9,9 +9,10 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
+from evolve.core.cases.labels import label_problems
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.agents import Agent
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.evaluation.agent_client import AgentClient, OpenProviders, read_agent_client
 from evolve.evaluation.setup import Settings, open_answers
@@ -93,10 +94,14 @@ class OpenAgent:
             forbidden: answers that would do harm.
 
         Raises:
-            InputError: there is no such agent, or its file is wrong.
+            InputError: there is no such agent, its file is wrong, or it can never give one of these answers.
         """
         labels = {"family": family, "accepted": tuple(accepted), "forbidden": tuple(forbidden)}
-        return RecordedAgent(self._clients, name, self._record, labels)
+        opened = RecordedAgent(self._clients, name, self._record, labels)
+        problems = label_problems(opened.agent.output, accepted, forbidden)
+        if problems:
+            raise InputError([Problem(f"{opened.agent.name}: {message}") for message in problems])
+        return opened
 
 
 def open_agents(item: pytest.Item) -> OpenAgent:
