@@ -210,7 +210,7 @@ tests:
   - {vars: {x: b}, assert: [{type: equals, value: b}]}
 """
     assert main(["run", write(text)]) == 0
-    assert "PASS: 1 passed, 0 failed, 0 errors, 1 expected failures, 1 skipped" in capsys.readouterr().out
+    assert "PASS: 1 passed, 0 failed, 0 errors, 1 expected failure, 1 skipped" in capsys.readouterr().out
 
 
 def test_repeats_with_a_pass_rate_are_one_verdict(capsys):

@@ -236,7 +236,7 @@ def test_a_broken_off_report_leaves_the_old_one(tmp_path):
 def test_a_failed_chat_shows_its_last_message_and_how_many_stand_before():
     chat = json.dumps([{"role": "system", "content": "long words"}, {"role": "user", "content": "Say b"}])
     text = failure_text(replace(result("Say b", passed=False, score=0.0), prompt=chat))
-    assert "[1 messages before]" in text
+    assert "[1 message before]" in text
     assert "user: Say b" in text
     assert "long words" not in text
 
