@@ -121,7 +121,8 @@ def test_stepwise_stops_at_one_and_goes_on_there(failed):
 
 def test_new_first_knows_which_were_there(failed):
     old = NAMES.replace("%s", "Eve")
-    suite(failed, old.replace("tests:\n", "tests:\n  - {description: new, vars: {o: x}}\n"), "fails.yaml")
+    new = "  - {description: new, vars: {o: x}, assert: [{type: contains, value: x}]}\n"
+    suite(failed, old.replace("tests:\n", f"tests:\n{new}"), "fails.yaml")
     assert run_ids(failed.runpytest_inprocess("fails.yaml", "--nf", "-v"))[:2] == ["new[{{o}}]", "new[say {{o}}]"]
 
 
