@@ -9,10 +9,10 @@ from typing import NamedTuple
 from evolve.core.evolution.candidate import compare
 from evolve.core.evolution.summary import Evolution
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 from evolve.report.evolution.lines import gain_lines, gate_lines
 from evolve.report.evolution.numbers import points, share
-from evolve.report.quantities import count
 from evolve.report.short_text import cut
 from evolve.report.terminal import Paint
 
