@@ -12,32 +12,18 @@ from evolve.core.model.suite import ProviderSpec
 from evolve.core.text.did_you_mean import did_you_mean
 from evolve.providers.config import place_of
 from evolve.providers.context import ProviderContext, ProviderSettings, Renderer
+from evolve.providers.openai_services import SERVICES
 
 __all__ = ["ProviderSettings", "known_providers", "open_provider"]
 
-_SAME = {"https": "http"}
-_OPENAI_LIKE = frozenset(
-    {
-        "azure",
-        "azureopenai",
-        "ollama",
-        "vllm",
-        "localai",
-        "openrouter",
-        "groq",
-        "mistral",
-        "deepseek",
-        "together",
-        "togetherai",
-        "fireworks",
-        "litellm",
-        "lmstudio",
-        "llamafile",
-        "perplexity",
-        "cerebras",
-        "xai",
-    }
-)
+_SAME = {
+    "https": "http",
+    "azureopenai": "azure",
+    "hf": "huggingface",
+    **dict.fromkeys(SERVICES, "openai"),
+}
+"""Names whose providers live in the file of another name."""
+_OPENAI_LIKE = frozenset({"together", "lmstudio", "llamafile"})
 _BY_EXTENSION = {".py": "python", ".js": "javascript", ".cjs": "javascript", ".mjs": "javascript"}
 
 

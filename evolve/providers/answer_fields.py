@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.json_value import JsonValue
-from evolve.providers.openai_replies import finish_reason
+from evolve.providers.replies import finish_reason
 
 
 def is_response(value: JsonValue) -> bool:

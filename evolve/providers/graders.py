@@ -6,13 +6,18 @@ from typing import cast
 
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.ports import Embedder, Provider
+from evolve.core.model.ports import Classifier, Embedder, Moderator, Provider
 from evolve.core.model.suite import ProviderSpec
 
 DEFAULT_TEXT = "openai:chat:gpt-5.5-2026-04-23"
 DEFAULT_EMBEDDING = "openai:embedding:text-embedding-3-large"
+DEFAULT_MODERATION = "openai:moderation:omni-moderation-latest"
 """promptfoo's defaults, used when OPENAI_API_KEY is set and nothing else is."""
 _KINDS = frozenset({"text", "embedding", "classification", "moderation"})
+_EXAMPLES = {
+    "text": "openai:chat:MODEL with EVOLVE_BASE_URL",
+    "embedding": "openai:embedding:MODEL with EVOLVE_BASE_URL",
+}
 Open = Callable[[ProviderSpec], Provider]
 
 
@@ -49,6 +54,28 @@ class SuiteGraders:
             raise InputError(Problem(f"provider {wanted.id!r} makes no embeddings", None, hint))
         return cast("Embedder", provider)
 
+    async def classification(self, spec: JsonValue | ProviderSpec | None) -> Classifier:
+        """The provider that classifies; raises InputError where the one that is named does not, or none is."""
+        if spec is None or spec == "":
+            hint = "set `provider:` on the assertion, for example huggingface:text-classification:MODEL"
+            raise EnvironmentFault("no classification grader is set", hint=hint)
+        wanted = self._spec(spec, "classification", "", "")
+        provider = self._provider(wanted)
+        if not isinstance(provider, Classifier):
+            hint = "use huggingface:text-classification:MODEL"
+            raise InputError(Problem(f"provider {wanted.id!r} does not classify", None, hint))
+        return provider
+
+    async def moderation(self, spec: JsonValue | ProviderSpec | None) -> Moderator:
+        """The provider that moderates; raises as `text` does."""
+        wanted = self._spec(spec, "moderation", "", DEFAULT_MODERATION)
+        provider = self._provider(wanted)
+        if not isinstance(provider, Moderator):
+            # promptfoo lets its default moderate where the grader that is named for all cannot.
+            provider = self._provider(ProviderSpec(self._default("moderation", "", DEFAULT_MODERATION)))
+        assert isinstance(provider, Moderator)
+        return provider
+
     def _provider(self, spec: ProviderSpec) -> Provider:
         key = json.dumps([spec.id, dict(spec.config), dict(spec.env)], sort_keys=True, default=str)
         if key not in self._opened:
@@ -70,14 +97,14 @@ class SuiteGraders:
         return next((spec for spec in self._providers if name in (spec.label, spec.id)), None)
 
     def _default(self, kind: str, variable: str, default: str) -> str:
-        if self._env.get(variable):
+        if variable and self._env.get(variable):
             return self._env[variable]
         if self._env.get("OPENAI_API_KEY"):
             return default
         raise EnvironmentFault(
             f"no {kind} grader is set",
-            hint=f"set `provider:` on the assertion, `defaultTest.options.provider` in the suite, or {variable}, "
-            f"for example {variable}=openai:{'chat' if kind == 'text' else 'embedding'}:MODEL with EVOLVE_BASE_URL",
+            hint="set `provider:` on the assertion, `defaultTest.options.provider` in the suite, or "
+            + (f"{variable}, for example {variable}={_EXAMPLES[kind]}" if variable else "OPENAI_API_KEY"),
         )
 
     async def close(self) -> None:

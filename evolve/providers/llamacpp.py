@@ -18,7 +18,8 @@ from evolve.providers.config import check_keys, number_of, place_of
 from evolve.providers.context import ProviderContext
 from evolve.providers.embedded import EmbeddedServer
 from evolve.providers.embedded_models import engine_version, find_model
-from evolve.providers.openai import REFUSED, SAMPLING_KEYS, Endpoint, merged, read_answer, reading
+from evolve.providers.hosted import Endpoint
+from evolve.providers.openai import REFUSED, SAMPLING_KEYS, merged, read_answer, reading
 from evolve.providers.openai_requests import BodyBuilder, prepared_config
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply
 from evolve.system.retry import RetryPolicy

@@ -1,28 +1,52 @@
-"""OpenAI-compatible endpoints: `openai:chat:MODEL`, `openai:completion:MODEL`, `openai:embedding:MODEL`.
+"""OpenAI and everything that speaks its protocol.
 
-Any server that speaks the protocol will do (llama.cpp, vLLM, gateways): name it by `apiBaseUrl`, or by the
-environment: EVOLVE_BASE_URL, OPENAI_API_HOST, OPENAI_API_BASE_URL, OPENAI_BASE_URL.
+`openai:chat:MODEL`, `openai:completion:MODEL`, `openai:embedding:MODEL`, `openai:responses:MODEL` and
+`openai:moderation:MODEL`; services under their own names are in `openai_services`. Any server that speaks the protocol
+will do (llama.cpp, vLLM, gateways): name it by `apiBaseUrl`, or by the environment: EVOLVE_BASE_URL, OPENAI_API_HOST,
+OPENAI_API_BASE_URL, OPENAI_BASE_URL.
 """
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from evolve.core.model.answers import Answer, Request
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, HttpFault, InputError, Problem
+from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.errors import CannotEvaluate, HttpFault, InputError, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.ports import Embedding
+from evolve.core.model.ports import Embedding, Moderation, ModerationFlag
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import plain_text
-from evolve.providers.config import check_keys, number_of, place_of, render_text, text_of, texts_of
+from evolve.providers.config import check_keys, place_of, text_of
 from evolve.providers.context import ProviderContext
-from evolve.providers.openai_replies import MalformedReply, chat_answer, completion_answer, embedding_of, token_usage
+from evolve.providers.hosted import (
+    ApiKey,
+    Endpoint,
+    HostedModel,
+    OpenDoor,
+    ask_once,
+    client_of,
+    find_key,
+    key_hints,
+    missing_key,
+    rendered_headers,
+)
+from evolve.providers.openai_replies import (
+    PLAIN,
+    Reading,
+    chat_answer,
+    completion_answer,
+    embedding_of,
+    token_usage,
+)
 from evolve.providers.openai_requests import BodyBuilder, prepared_config
+from evolve.providers.openai_responses import KEYS as RESPONSES_KEYS
+from evolve.providers.openai_responses import Responses
+from evolve.providers.openai_services import SERVICES, Service
+from evolve.providers.replies import MalformedReply, items, mapping
 from evolve.system.credentials import safe_url
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply, accept_json
 from evolve.system.retry import Transient
 
-_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _OFFICIAL = "https://api.openai.com/v1"
 SAMPLING_KEYS = frozenset(
     {
@@ -79,47 +103,41 @@ REFUSED = {
     "modalities": "only text is supported",
 }
 _COMPLETION_MODELS = ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002")
-_PATHS = {"chat": "chat/completions", "completion": "completions", "embedding": "embeddings"}
-_OTHER_KINDS = (
-    "responses",
-    "assistant",
-    "image",
-    "moderation",
-    "realtime",
-    "video",
-    "transcription",
-    "agents",
-    "codex-sdk",
+_RESPONSES_MODELS = re.compile(
+    r"computer-use|(o1|o3|gpt-5(\.\d)?)-pro\b|gpt-5(\.\d)?-codex|codex-mini|o[34](-mini)?-deep-research|gpt-5\.6-\w"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where calls go and what they carry."""
-
-    url: str
-    headers: Mapping[str, str]
-    secrets: tuple[str, ...]
-    hints: Mapping[int, str]
-
-    def call(self, body: JsonValue) -> HttpCall:
-        """A POST of the body."""
-        data = _COMPACT(body).encode("utf-8", "replace")
-        return HttpCall("POST", self.url, self.headers, data, self.secrets, self.hints)
+"""Models that a bare `openai:MODEL` asks by the Responses API: they have no other."""
+_PATHS = {
+    "chat": "chat/completions",
+    "completion": "completions",
+    "embedding": "embeddings",
+    "moderation": "moderations",
+    "responses": "responses",
+}
+_OPENAI_KINDS = ("chat", "completion", "embedding", "responses", "moderation")
+_OTHER_KINDS = ("assistant", "image", "realtime", "video", "transcription", "tts", "speech", "agents", "codex-sdk")
 
 
 class OpenAi:
     """A model behind an OpenAI-compatible endpoint that writes text."""
 
     def __init__(
-        self, spec: ProviderSpec, kind: str, builder: BodyBuilder, endpoint: Endpoint, client: HttpClient
+        self,
+        spec: ProviderSpec,
+        kind: str,
+        builder: BodyBuilder,
+        endpoint: Endpoint,
+        client: HttpClient,
+        reading: Reading = PLAIN,
     ) -> None:
         self.id = spec.id
         self._is_chat = kind == "chat"
         self._builder = builder
-        self._config = prepared_config(spec, builder.context)
+        defaults = builder.service.defaults if builder.service and builder.service.defaults else {}
+        self._config = {**defaults, **prepared_config(spec, builder.context)}
         self._endpoint = endpoint
         self._client = client
+        self._reading = reading
 
     def identity(self, request: Request) -> JsonValue:
         """See `Provider.identity`."""
@@ -129,6 +147,7 @@ class OpenAi:
             "body": self._body(request),
             "read": reading(merged(self._config, request)),
             "repeat": request.repeat,
+            **({"service": self._reading.vendor} if self._reading.vendor not in ("", "openai") else {}),
         }
 
     async def answer(self, request: Request) -> Answer:
@@ -136,7 +155,7 @@ class OpenAi:
         config = merged(self._config, request)
 
         def accept(call: HttpCall, reply: HttpReply) -> Answer:
-            return read_answer(call, reply, config, is_chat=self._is_chat)
+            return read_answer(call, reply, config, is_chat=self._is_chat, reading=self._reading)
 
         return await self._client.call(self._endpoint.call(self._body(request)), accept)
 
@@ -182,6 +201,42 @@ class OpenAiEmbedder:
         await self._client.close()
 
 
+class OpenAiModerator:
+    """OpenAI's moderation: which of its categories a text falls into."""
+
+    def __init__(self, spec: ProviderSpec, model: str, endpoint: Endpoint, client: HttpClient) -> None:
+        self.id = spec.id
+        self._model = model
+        self._endpoint = endpoint
+        self._client = client
+
+    async def moderate(self, _: str, output: str) -> Moderation:
+        """See `Moderator.moderate`; the prompt is not sent, as promptfoo has it."""
+        return await ask_once(
+            self._client, OpenDoor(self._endpoint), self._body(output), "OpenAI's moderation", _read_moderation
+        )
+
+    def moderation_identity(self, _: str, output: str) -> JsonValue:
+        """See `Moderator.moderation_identity`."""
+        return {"provider": "openai moderation", "url": safe_url(self._endpoint.url), "body": self._body(output)}
+
+    def _body(self, text: str) -> dict[str, JsonValue]:
+        parts: JsonValue = [{"type": "text", "text": text}] if self._model.startswith("omni-") else text
+        return {"model": self._model, "input": parts}
+
+    def identity(self, _: Request) -> JsonValue:
+        """None: it answers no prompts."""
+        return None
+
+    async def answer(self, _: Request) -> Answer:
+        """Raises CannotEvaluate: it moderates only."""
+        raise CannotEvaluate(f"provider {self.id!r} moderates, it answers no prompts; use openai:chat:MODEL")
+
+    async def close(self) -> None:
+        """See `Provider.close`."""
+        await self._client.close()
+
+
 def merged(config: Mapping[str, JsonValue], request: Request) -> Mapping[str, JsonValue]:
     """The provider's config with the request's own settings over it."""
     return {**config, **request.config} if request.config else config
@@ -192,16 +247,18 @@ def reading(config: Mapping[str, JsonValue]) -> JsonValue:
     return [config.get(key) for key in ("showThinking", "cost", "inputCost", "outputCost")]
 
 
-def read_answer(call: HttpCall, reply: HttpReply, config: Mapping[str, JsonValue], *, is_chat: bool) -> Answer:
+def read_answer(
+    call: HttpCall, reply: HttpReply, config: Mapping[str, JsonValue], *, is_chat: bool, reading: Reading = PLAIN
+) -> Answer:
     """The answer in a reply; raises as `accept_json` does, and CannotEvaluate for a prompt over the context."""
     check_context(reply)
     data = accept_json(call, reply)
     if isinstance(data, dict) and data.get("error") and not data.get("choices"):
         raise Transient(f"status {reply.status} with the error {call.scrub(json.dumps(data['error']))[:400]}")
     try:
-        return (chat_answer if is_chat else completion_answer)(data, config, reply.latency_ms)
+        return (chat_answer if is_chat else completion_answer)(data, config, reply.latency_ms, reading)
     except MalformedReply as exc:
-        raise _not_the_protocol(call, reply, exc) from exc
+        raise _not_openai(call, reply, exc) from exc
 
 
 def check_context(reply: HttpReply) -> None:
@@ -229,10 +286,25 @@ def _read_embedding(call: HttpCall, reply: HttpReply) -> Embedding:
     try:
         return Embedding(embedding_of(data), token_usage(data).total)
     except MalformedReply as exc:
-        raise _not_the_protocol(call, reply, exc) from exc
+        raise _not_openai(call, reply, exc) from exc
 
 
-def _not_the_protocol(call: HttpCall, reply: HttpReply, exc: MalformedReply) -> HttpFault:
+def _read_moderation(data: JsonValue) -> Moderation:
+    results = mapping(data).get("results")
+    if not isinstance(results, list):
+        raise MalformedReply("it has no results")
+    found: dict[str, float] = {}
+    for result in map(mapping, items(results)):
+        scores = mapping(result.get("category_scores"))
+        for category, flagged in mapping(result.get("categories")).items():
+            score = scores.get(category)
+            if result.get("flagged") and flagged:
+                number = float(score) if isinstance(score, int | float) else 0.0
+                found[category] = max(number, found.get(category, number))
+    return Moderation(tuple(ModerationFlag(name, name, score) for name, score in found.items()), TokenUsage(requests=1))
+
+
+def _not_openai(call: HttpCall, reply: HttpReply, exc: MalformedReply) -> HttpFault:
     begins = call.scrub(reply.text[:120])
     return HttpFault(
         f"{call.name}: the reply is not an OpenAI-compatible one: {exc} (begins {begins!r})",
@@ -242,63 +314,107 @@ def _not_the_protocol(call: HttpCall, reply: HttpReply, exc: MalformedReply) -> 
     )
 
 
-def open_provider(spec: ProviderSpec, context: ProviderContext) -> OpenAi | OpenAiEmbedder:
-    """The provider that an `openai:` id names.
+Opened = OpenAi | OpenAiEmbedder | OpenAiModerator | HostedModel
+
+
+def open_provider(spec: ProviderSpec, context: ProviderContext) -> Opened:
+    """The provider that an `openai:` id names, or that of a service with a name of its own.
 
     Raises:
         InputError: an unknown kind of model, or a wrong config.
-        EnvironmentFault: OpenAI itself is meant and there is no API key.
+        MissingKeyFault: the service insists on an API key and there is none.
     """
-    kind, model = _kind_and_model(spec)
-    check_keys(spec, context, _KEYS, REFUSED, hint="further fields of the request go under `passthrough`")
-    endpoint = _endpoint(spec, context, kind)
-    policy = context.settings.retry_policy(
-        deadline_s=_seconds(number_of(spec, "timeoutMs")), max_retries=number_of(spec, "maxRetries")
-    )
-    client = HttpClient(policy, context.env)
+    service = SERVICES.get(spec.id.partition(":")[0])
+    kind, model = _kind_and_model(spec) if service is None else _of_service(spec, service)
+    _check(spec, context, kind, service)
+    endpoint = _endpoint(spec, context, kind) if service is None else _service_endpoint(spec, context, kind, service)
+    client = client_of(spec, context)
     if kind == "embedding":
         return OpenAiEmbedder(spec, model, endpoint, client)
-    return OpenAi(spec, kind, BodyBuilder(spec, context, model), endpoint, client)
+    if kind == "moderation":
+        return OpenAiModerator(spec, model, endpoint, client)
+    # A gateway's name for a model may begin with its vendor's.
+    name = model.rsplit("/", 1)[-1]
+    own = Reading("openai" if service is None else service.vendor, name, service.output if service else None)
+    if kind == "responses":
+        config = prepared_config(spec, context)
+        return HostedModel(spec, Responses(context, model, own), OpenDoor(endpoint), config, context, client)
+    return OpenAi(spec, kind, BodyBuilder(spec, context, model, service=service), endpoint, client, own)
 
 
-def _seconds(milliseconds: float | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000
+def _check(spec: ProviderSpec, context: ProviderContext, kind: str, service: Service | None) -> None:
+    known = _KEYS | RESPONSES_KEYS if kind == "responses" else _KEYS
+    if service is not None:
+        known = known | service.keys
+        if service.passes_all:
+            known = known | spec.config.keys()
+    check_keys(spec, context, known, REFUSED, hint="further fields of the request go under `passthrough`")
 
 
 def _kind_and_model(spec: ProviderSpec) -> tuple[str, str]:
     _, _, rest = spec.id.partition(":")
     kind, _, model = rest.partition(":")
     kind = "embedding" if kind == "embeddings" else kind
-    if kind in _PATHS and model:
+    if kind == "moderation":
+        return kind, model or "omni-moderation-latest"
+    if kind in _OPENAI_KINDS and model:
         return kind, model
-    if kind in _OTHER_KINDS or kind in _PATHS or not kind:
-        expected = "expected openai:chat:MODEL, openai:completion:MODEL or openai:embedding:MODEL"
-        raise InputError(Problem(f"provider {spec.id!r}: {expected}", place_of(spec)))
+    if kind in _OTHER_KINDS or kind in _OPENAI_KINDS or not kind:
+        kinds = ", ".join(f"openai:{name}:MODEL" for name in _OPENAI_KINDS)
+        raise InputError(Problem(f"provider {spec.id!r}: expected {kinds}", place_of(spec)))
+    if _RESPONSES_MODELS.match(rest):
+        return "responses", rest
     return ("completion" if rest in _COMPLETION_MODELS else "chat"), rest
+
+
+def _of_service(spec: ProviderSpec, service: Service) -> tuple[str, str]:
+    name, _, rest = spec.id.partition(":")
+    kind, colon, model = rest.partition(":")
+    kind = "embedding" if kind == "embeddings" else kind
+    if not colon or kind not in service.kinds:
+        # `openrouter:org/model:free`: what stands before a colon need not be a kind.
+        kind, model = "chat", rest
+    model = model or service.default_model
+    if not model:
+        raise InputError(Problem(f"provider {spec.id!r}: expected {name}:MODEL", place_of(spec)))
+    return kind, model
 
 
 def _endpoint(spec: ProviderSpec, context: ProviderContext, kind: str) -> Endpoint:
     base = _base_url(spec, context)
-    key, where = _api_key(spec, context)
-    required = spec.config.get("apiKeyRequired", base.startswith(_OFFICIAL))
-    if required and not key:
-        raise EnvironmentFault(
-            f"provider {spec.id!r} has no API key",
-            hint=f"set {where}, or apiBaseUrl to a server of your own",
-        )
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    key = find_key(spec, context, ("EVOLVE_API_KEY", "OPENAI_API_KEY"))
+    if not key.value and not text_of(spec, "apiKeyEnvar", context):
+        key = ApiKey(None, "environment variable OPENAI_API_KEY")
+    if spec.config.get("apiKeyRequired", base.startswith(_OFFICIAL)) and not key.value:
+        raise missing_key(spec, key, f"set {key.origin}, or apiBaseUrl to a server of your own")
     organization = text_of(spec, "organization", context) or context.env.get("OPENAI_ORGANIZATION")
-    if organization:
-        headers["OpenAI-Organization"] = organization
-    headers.update(_rendered_headers(spec, context))
-    hints = {401: f"the endpoint does not know the API key; it comes from {where}"} if key else {401: f"set {where}"}
+    further = {"OpenAI-Organization": organization} if organization else {}
+    return _reached(spec, context, kind, base, key, further)
+
+
+def _service_endpoint(spec: ProviderSpec, context: ProviderContext, kind: str, service: Service) -> Endpoint:
+    name = spec.id.partition(":")[0]
+    default = service.base_url
+    if name == "xai" and (region := text_of(spec, "region", context)):
+        default = f"https://{region}.api.x.ai/v1"
+    host = text_of(spec, "apiHost", context)
+    names = (*service.urls, f"{name.upper()}_BASE_URL")
+    base = f"https://{host}/v1" if host else text_of(spec, "apiBaseUrl", context)
+    base = base or next((context.env[variable] for variable in names if context.env.get(variable)), default)
+    key = find_key(spec, context, (service.key,))
+    if service.needs_key and spec.config.get("apiKeyRequired") is not False and not key.value:
+        raise missing_key(spec, key)
+    return _reached(spec, context, kind, _checked_url(spec, base), key, {})
+
+
+def _reached(
+    spec: ProviderSpec, context: ProviderContext, kind: str, base: str, key: ApiKey, further: Mapping[str, str]
+) -> Endpoint:
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key.value}"} if key.value else {})}
+    headers |= {**further, **rendered_headers(spec, context)}
     path, _, query = base.partition("?")
     url = f"{path.rstrip('/')}/{_PATHS[kind]}" + (f"?{query}" if query else "")
-    return Endpoint(url, headers, (key,) if key else (), hints)
-
-
-def _rendered_headers(spec: ProviderSpec, context: ProviderContext) -> dict[str, str]:
-    return {name: render_text(value, {}, context) for name, value in texts_of(spec, "headers").items()}
+    return Endpoint(url, headers, (key.value,) if key.value else (), key_hints(key))
 
 
 def _base_url(spec: ProviderSpec, context: ProviderContext) -> str:
@@ -309,18 +425,11 @@ def _base_url(spec: ProviderSpec, context: ProviderContext) -> str:
         names = ("OPENAI_API_BASE_URL", "OPENAI_BASE_URL")
         base = context.env.get("EVOLVE_BASE_URL") or (f"https://{env_host}/v1" if env_host else None)
         base = base or next((context.env[name] for name in names if context.env.get(name)), _OFFICIAL)
+    return _checked_url(spec, base)
+
+
+def _checked_url(spec: ProviderSpec, base: str) -> str:
     if not base.startswith(("http://", "https://")):
         message = f"provider {spec.id!r}: apiBaseUrl={base!r}: expected http://HOST:PORT/v1 or https://..."
         raise InputError(Problem(message, place_of(spec, "apiBaseUrl")))
     return base
-
-
-def _api_key(spec: ProviderSpec, context: ProviderContext) -> tuple[str | None, str]:
-    """The key, and where it comes from or should."""
-    if key := text_of(spec, "apiKey", context):
-        return key, "apiKey in the suite"
-    name = text_of(spec, "apiKeyEnvar", context)
-    for variable in (name, "EVOLVE_API_KEY", "OPENAI_API_KEY"):
-        if variable and context.env.get(variable):
-            return context.env[variable], f"environment variable {variable}"
-    return None, f"environment variable {name or 'OPENAI_API_KEY'}"

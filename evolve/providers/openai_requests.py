@@ -10,6 +10,9 @@ from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import chat_messages
 from evolve.providers.config import has_templates, load_references, place_of
 from evolve.providers.context import ProviderContext
+from evolve.providers.hosted import COMMON_KEYS, env_number
+from evolve.providers.openai_services import Service
+from evolve.providers.replies import first
 
 _ALWAYS = ("seed", "top_p", "presence_penalty", "frequency_penalty", "stop", "logprobs", "top_logprobs")
 _IF_SET = (
@@ -31,6 +34,11 @@ _ENVIRONMENT = {
     "presence_penalty": "OPENAI_PRESENCE_PENALTY",
     "frequency_penalty": "OPENAI_FREQUENCY_PENALTY",
 }
+NOT_IN_BODIES = COMMON_KEYS | {
+    "apiKeyRequired", "organization", "showThinking", "omitDefaults", "passthrough", "timeoutMs", "maxRetries",
+    "basePath",
+}  # fmt: skip
+"""Settings of ours that no service gets to see."""
 DEFAULT_MAX_TOKENS = 1024
 """promptfoo's."""
 
@@ -46,6 +54,8 @@ class BodyBuilder:
     """Further config keys that go into the body as they are (llama.cpp's samplers)."""
     fixed: Mapping[str, JsonValue] = field(default_factory=dict)
     """Fields of every body."""
+    service: Service | None = None
+    """Whose own fields and omissions these bodies have."""
     _last: list[tuple[Mapping[str, JsonValue], dict[str, JsonValue]]] = field(
         default_factory=list, repr=False, compare=False
     )
@@ -80,42 +90,49 @@ class BodyBuilder:
         body.update({key: config[key] for key in (*_ALWAYS, *self.extra) if config.get(key) is not None})
         body.update({key: config[key] for key in _IF_SET if config.get(key) not in (None, "", [], {})})
         body.update({key: config[key] for key in _RENDERED if config.get(key) and key != "reasoning_effort"})
-        if (_thinks(self.model) or "gpt-oss" in self.model) and config.get("reasoning_effort"):
+        if (self._thinks() or "gpt-oss" in self.model) and config.get("reasoning_effort"):
             body["reasoning_effort"] = config["reasoning_effort"]
         for key in ("reasoning", "verbosity"):
-            if _thinks(self.model) and config.get(key):
+            if thinks(self.model) and config.get(key):
                 body[key] = config[key]
         passthrough = config.get("passthrough")
         body.update(passthrough if isinstance(passthrough, dict) else {})
-        return body
+        return self._of_service(body, config)
+
+    def _of_service(self, body: dict[str, JsonValue], config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        if self.service is None:
+            return body
+        if self.service.passes_all:
+            body = {**body, **{key: value for key, value in config.items() if key not in NOT_IN_BODIES}}
+        return self.service.adjust(body, config, self.context.env) if self.service.adjust else body
+
+    def _thinks(self) -> bool:
+        pattern = self.service.thinks if self.service else None
+        return thinks(self.model) or (pattern is not None and pattern.match(self.model) is not None)
 
     def _sampling(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         found = {key: self._env_number(name) for key, name in _ENVIRONMENT.items() if self.context.env.get(name)}
-        if _thinks(self.model):
-            tokens = config.get("max_completion_tokens", self._env_number("OPENAI_MAX_COMPLETION_TOKENS"))
-            return found if tokens is None else {**found, "max_completion_tokens": tokens}
         plain = config.get("omitDefaults") is True
-        tokens = _first(
+        if self._thinks():
+            tokens = config.get("max_completion_tokens", self._env_number("OPENAI_MAX_COMPLETION_TOKENS"))
+            if tokens is not None:
+                found["max_completion_tokens"] = tokens
+            return found if thinks(self.model) else {**found, **self._heat(config, plain)}
+        tokens = first(
             config.get("max_tokens"), self._env_number("OPENAI_MAX_TOKENS"), None if plain else DEFAULT_MAX_TOKENS
         )
-        heat = _first(config.get("temperature"), self._env_number("OPENAI_TEMPERATURE"), None if plain else 0)
-        found.update(
-            {key: value for key, value in (("max_tokens", tokens), ("temperature", heat)) if value is not None}
-        )
+        found.update({} if tokens is None else {"max_tokens": tokens}, **self._heat(config, plain))
         if config.get("max_completion_tokens") is not None:
             found.pop("max_tokens", None)
             found["max_completion_tokens"] = config["max_completion_tokens"]
         return found
 
+    def _heat(self, config: Mapping[str, JsonValue], plain: bool) -> dict[str, JsonValue]:
+        heat = first(config.get("temperature"), self._env_number("OPENAI_TEMPERATURE"), None if plain else 0)
+        return {} if heat is None else {"temperature": heat}
+
     def _env_number(self, name: str) -> JsonValue:
-        text = self.context.env.get(name)
-        if not text:
-            return None
-        try:
-            number = float(text)
-        except ValueError:
-            raise InputError(Problem(f"environment variable {name}={text!r}: expected a number")) from None
-        return int(number) if number == int(number) else number
+        return env_number(self.context, name)
 
     def _with_vars(
         self, body: dict[str, JsonValue], config: Mapping[str, JsonValue], request: Request
@@ -156,11 +173,7 @@ def _unwrapped(key: str, value: JsonValue) -> JsonValue:
     return [inner for item in value for inner in (item if isinstance(item, list) else [item])]
 
 
-def _thinks(model: str) -> bool:
+def thinks(model: str) -> bool:
     """Whether the model is one of OpenAI's reasoning models, which take no temperature and no max_tokens."""
     name = model.rsplit("/", 1)[-1].removeprefix("ft:")
     return name.startswith(("o1", "o3", "o4", "gpt-5"))
-
-
-def _first(*values: JsonValue) -> JsonValue:
-    return next((value for value in values if value is not None), None)

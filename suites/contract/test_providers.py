@@ -48,6 +48,18 @@ def _openai(kind: str) -> Make:
     return lambda _, url: (f"openai:{kind}:some-model", {"apiBaseUrl": f"{url}/v1", "apiKey": SECRET})
 
 
+def _hosted(name: str, config: Callable[[str], dict[str, Any]]) -> Make:
+    return lambda _, url: (name, config(url))
+
+
+def _keyed(url: str) -> dict[str, Any]:
+    return {"apiBaseUrl": url, "apiKey": SECRET}
+
+
+def _bedrock(url: str) -> dict[str, Any]:
+    return {"endpoint": url, "accessKeyId": "AKIAEXAMPLE12345", "secretAccessKey": SECRET, "region": "us-east-1"}
+
+
 def _http(_: Path, url: str) -> tuple[str, dict[str, Any]]:
     config = {
         "method": "POST",
@@ -80,6 +92,41 @@ class Case:
 
 
 FREE_CONFIG = "its config is the user's own"
+SPACE = {"whitespace": "promptfoo leaves out blank lines and the space around lines"}
+HOSTED = (
+    Case("anthropic", _hosted("anthropic:messages:claude-haiku-4-5", _keyed), SPACE),
+    Case("google", _hosted("google:gemini-2.5-flash", _keyed)),
+    Case("vertex", _hosted("vertex:gemini-2.5-flash", lambda url: {"apiHost": url, "apiKey": SECRET})),
+    Case("ollama chat", _hosted("ollama:chat:some-model", _keyed)),
+    Case("ollama completion", _hosted("ollama:completion:some-model", _keyed)),
+    Case("azure chat", _hosted("azure:chat:some-deployment", _keyed)),
+    Case("azure completion", _hosted("azureopenai:completion:some-deployment", _keyed)),
+    Case("azure responses", _hosted("azure:responses:some-deployment", _keyed)),
+    Case("openai responses", _openai("responses")),
+    Case("bedrock claude", _hosted("bedrock:anthropic.claude-3-haiku-20240307-v1:0", _bedrock), SPACE),
+    Case("bedrock converse", _hosted("bedrock:converse:amazon.nova-lite-v1:0", _bedrock)),
+    Case("huggingface", _hosted("huggingface:text-generation:some-model", _keyed)),
+    Case("huggingface chat", _hosted("hf:chat:org/some-model", lambda url: _keyed(f"{url}/v1"))),
+    *(
+        Case(name, _hosted(f"{name}:some-model", lambda url: _keyed(f"{url}/v1")), gaps)
+        for name, gaps in (
+            ("openrouter", {}),
+            ("groq", {}),
+            ("mistral", {}),
+            ("xai", {}),
+            ("perplexity", {}),
+            ("github", {}),
+            ("deepseek", {}),
+            ("togetherai", {"strict config": "every key is a field of the request"}),
+            ("cerebras", {"strict config": "every key is a field of the request"}),
+            ("fireworks", {}),
+            ("litellm", {}),
+            ("localai", {}),
+            ("vllm", {}),
+        )
+    ),
+)
+"""Adapters of hosted models; each speaks its own protocol with the loopback server."""
 CASES = (
     Case(
         "echo",
@@ -101,8 +148,26 @@ CASES = (
         lambda *_: ("llamacpp:smollm2-135m", {"max_tokens": 4, "n_ctx": 512, "n_threads": 1}),
         {"echoes": "a model says what it likes"},
     ),
+    *HOSTED,
 )
-NETWORK = tuple(case for case in CASES if case.name in ("openai chat", "openai completion", "http"))
+SERVED_BY_OPENAIS = (
+    "github",
+    "deepseek",
+    "togetherai",
+    "cerebras",
+    "fireworks",
+    "litellm",
+    "localai",
+    "vllm",
+    "perplexity",
+)
+"""Services that are OpenAI's adapter with another address; those with code of their own go through all faults."""
+NETWORK = tuple(
+    case
+    for case in CASES
+    if case.name in ("openai chat", "openai completion", "http")
+    or (case in HOSTED and case.name not in SERVED_BY_OPENAIS)
+)
 
 
 @dataclass(frozen=True)
@@ -169,6 +234,8 @@ def test_a_prompt_arrives_as_it_is(subject: Subject, prompt: str) -> None:
     output = subject.ask(prompt).output
     assert isinstance(output, str)
     if subject.case.name == "exec":
+        output, prompt = output.strip(), prompt.strip()
+    if "whitespace" in subject.case.gaps:
         output, prompt = output.strip(), prompt.strip()
     if subject.case.name == "http" and prompt in ("[1, 2]", "{}"):
         pytest.skip("known gap of http: promptfoo puts JSON texts into a JSON body as JSON")

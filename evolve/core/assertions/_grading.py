@@ -17,7 +17,7 @@ from evolve.core.javascript.values import to_fixed, to_js_string, to_json, truth
 from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.ports import Embedder, Embedding, KnownEmbedder, Renderer, Tools
+from evolve.core.model.ports import Classifier, Embedder, Embedding, KnownEmbedder, Moderator, Renderer, Tools
 from evolve.core.model.suite import Assertion, TestOptions
 from evolve.core.model.verdicts import Check, Comparison, Verdict
 from evolve.core.templating.templates import Templates
@@ -102,6 +102,18 @@ class Grading:
     async def embedder(self) -> Embedder:
         """Who turns text into vectors."""
         return await self.tools.graders.embedding(_of_kind(self.provider, "embedding"))
+
+    async def classifier(self) -> Classifier:
+        """Who sorts texts into classes."""
+        return await self.tools.graders.classification(_of_kind(self.provider, "classification"))
+
+    async def moderator(self) -> Moderator:
+        """Who looks for harm."""
+        return await self.tools.graders.moderation(_of_kind(self.provider, "moderation"))
+
+    async def stored(self, identity: JsonValue, buy: Buy) -> Answer:
+        """The answer of a service that is not asked with a prompt; paid for once."""
+        return await self._once(identity, 0, buy)
 
     async def embed(self, embedder: Embedder, text: str) -> Embedding:
         """The vector of a text; stored where the embedder says what decides it.

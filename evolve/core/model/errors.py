@@ -3,6 +3,7 @@
 EvolveError
 ├── InputError        the user's mistake: every problem at once, exit 2, no traceback
 ├── EnvironmentFault  an endpoint, an engine or a machine: an error of the run, exit 4, never a score
+│   ├── MissingKeyFault  a service's API key is not set
 │   ├── HttpFault     an endpoint gave no acceptable reply
 │   ├── StoreFault    a file or folder of ours cannot be used
 │   │   └── DiskFull  there is no space for it
@@ -92,6 +93,10 @@ class EnvironmentFault(EvolveError):
         self.hint = hint
         """What to do next; may be empty."""
         super().__init__(f"{message} ({hint})" if hint else message)
+
+
+class MissingKeyFault(EnvironmentFault):
+    """A service that insists on an API key has none; a run reports it before the first question of a run."""
 
 
 class HttpFault(EnvironmentFault):

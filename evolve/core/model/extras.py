@@ -2,7 +2,9 @@
 
 from typing import Literal, TypeAlias
 
-Extra: TypeAlias = Literal["formats", "embedded", "pytest", "test", "infra", "molecule", "browser", "dev"]
+Extra: TypeAlias = Literal[
+    "formats", "embedded", "bedrock", "vertex", "pytest", "test", "infra", "molecule", "browser", "dev"
+]
 """The optional parts that pyproject.toml names."""
 
 

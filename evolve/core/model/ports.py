@@ -1,10 +1,10 @@
 """The ports: what the core and the loops ask of the world. Adapters implement them; tests bring fakes."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from evolve.core.model.answers import Answer, Request
+from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec, ScriptRef
 
@@ -59,6 +59,59 @@ class KnownEmbedder(Embedder, Protocol):
 
     def embedding_identity(self, text: str) -> JsonValue:
         """What decides the vector (model, settings, text); None when it must not be stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """How well each class fits a text."""
+
+    scores: Mapping[str, float]
+    error: str | None = None
+    """The service's own statement that it has none; then `scores` is empty."""
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Someone who sorts texts into classes."""
+
+    async def classify(self, text: str) -> Classification:
+        """Raises EnvironmentFault as `Provider.answer` does."""
+        ...
+
+    def classification_identity(self, text: str) -> JsonValue:
+        """What decides the scores; None when they must not be stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModerationFlag:
+    """One kind of harm that was found; `confidence` is from 0 to 1."""
+
+    code: str
+    description: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moderation:
+    """What a moderation found; no flags mean that nothing was."""
+
+    flags: tuple[ModerationFlag, ...]
+    tokens: TokenUsage = field(default_factory=TokenUsage)
+    error: str | None = None
+
+
+@runtime_checkable
+class Moderator(Protocol):
+    """Someone who looks for harm in an answer."""
+
+    async def moderate(self, prompt: str, output: str) -> Moderation:
+        """Raises EnvironmentFault as `Provider.answer` does."""
+        ...
+
+    def moderation_identity(self, prompt: str, output: str) -> JsonValue:
+        """What decides the flags; None when they must not be stored."""
         ...
 
 
@@ -175,7 +228,15 @@ class Graders(Protocol):
         ...
 
     async def embedding(self, spec: JsonValue | ProviderSpec | None) -> Embedder:
-        """The embedding provider likewise."""
+        """The provider that makes vectors; `spec` as for `text`."""
+        ...
+
+    async def classification(self, spec: JsonValue | ProviderSpec | None) -> Classifier:
+        """The provider that classifies; there is no default."""
+        ...
+
+    async def moderation(self, spec: JsonValue | ProviderSpec | None) -> Moderator:
+        """The provider that moderates; `spec` as for `text`."""
         ...
 
 

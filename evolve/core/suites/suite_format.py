@@ -32,10 +32,8 @@ from evolve.core.text.did_you_mean import closest, did_you_mean
 
 REFUSED_TYPES: Mapping[str, str] = {
     "agent-rubric": "use llm-rubric",
-    "classifier": "use a provider of your own and python or javascript",
     "conversation-relevance": "use answer-relevance",
     "human": "a person's grade is no automatic test",
-    "moderation": "use guardrails, or llm-rubric",
     "pi": "use llm-rubric",
     "ruby": "use javascript or python",
     "search-rubric": "use llm-rubric",
@@ -336,11 +334,16 @@ _GRADER_KINDS = frozenset(("text", "embedding", "classification", "moderation"))
 
 def _check_grader(value: Any, path: Path, report: Report) -> None:
     """A provider that grades: as in `providers`, or a mapping of kinds of graders."""
-    if isinstance(value, dict) and value and value.keys() <= _GRADER_KINDS:
-        for kind, part in value.items():
-            _check_provider(part, (*path, kind), report)
-    else:
+    if not isinstance(value, dict) or not value.keys() & (_GRADER_KINDS | {"config"}):
         _check_provider(value, path, report)
+        return
+    for kind in _GRADER_KINDS & value.keys():
+        _check_provider(value[kind], (*path, kind), report)
+    # Beside the kinds there may be a provider for all others; settings without an id are those of no one, which an
+    # assertion that needs a grader reports.
+    own = {key: part for key, part in value.items() if key not in _GRADER_KINDS}
+    if own:
+        _check_provider(own if "id" in own else {"id": "none", **own}, path, report)
 
 
 @cache

@@ -228,8 +228,8 @@ def test_a_changed_script_has_another_identity(providers: OpenedProviders) -> No
     ("name", "said"),
     [
         ("ecko", "unknown provider 'ecko'.*did you mean 'echo'"),
-        ("anthropic:messages:x", "unknown provider"),
-        ("ollama:chat:x", "use openai:chat:MODEL with apiBaseUrl"),
+        ("cohere:x", "unknown provider"),
+        ("lmstudio:x", "use openai:chat:MODEL with apiBaseUrl"),
         ("retry:x", "unknown provider"),
         ("../echo", "unknown provider"),
         ("", "unknown provider"),
