@@ -221,7 +221,11 @@ class InvokedClaude:
             choice = None
         body |= {**given(config, "tools"), **({"tool_choice": choice} if choice else {})}
         body |= {"thinking": dict(thinking)} if thinking else {}
-        return {**body, **({"system": prompt.system} if prompt.system and not alone else {})}
+        system: JsonValue = prompt.system
+        if prompt.system and is_chat(value := json_or(request.prompt, None)):
+            # Of a chat in JSON, what the system says goes on as it is written.
+            system = next(mapping(item).get("content") for item in value if mapping(item).get("role") == "system")
+        return {**body, **({"system": system} if prompt.system and not alone else {})}
 
     def answer(self, data: JsonValue, config: Mapping[str, JsonValue], latency_ms: float) -> Answer:
         """See `Dialect.answer`."""
