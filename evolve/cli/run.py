@@ -24,7 +24,16 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.suites.selection import Selection, parse_metadata
 from evolve.core.suites.units import units
 from evolve.evaluation.runner import in_order, run_suites
-from evolve.evaluation.setup import LoadedSuite, Settings, evidence_of, load_all, load_as_one, open_answers, runner_for
+from evolve.evaluation.setup import (
+    LoadedSuite,
+    Settings,
+    check_keys,
+    evidence_of,
+    load_all,
+    load_as_one,
+    open_answers,
+    runner_for,
+)
 from evolve.report.suites.console import Progress, open_progress, summary
 from evolve.report.terminal import Paint, command_line, say
 from evolve.store.last_failed import LastFailed
@@ -308,6 +317,8 @@ async def _collect(selected: Sequence[_Selected], settings: Settings, progress: 
     answers = open_answers(settings)
     if answers.notice:
         say([f"evolve: warning: {answers.notice}"], sys.stderr)
+    for item in selected:
+        check_keys(item.loaded, settings)
     runners = [runner_for(item.loaded, settings, answers) for item in selected]
     finished: dict[str, list[CaseResult]] = {runner.suite.path: [] for runner in runners}
     started_s, begun = time.time(), time.perf_counter()

@@ -11,7 +11,15 @@ from typing import Literal
 
 from evolve.core.evaluation.evidence import Evidence, evidence_path, parse_evidence
 from evolve.core.model.agents import Agent
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
+from evolve.core.model.errors import (
+    CannotEvaluate,
+    EnvironmentFault,
+    EvolveError,
+    InputError,
+    Location,
+    MissingKeyFault,
+    Problem,
+)
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import AnswerStore, Provider, Tools
 from evolve.core.model.provider_id import provider_id
@@ -182,6 +190,29 @@ def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) ->
         run_script=_printed_by_script,
         resources=resources,
     )
+
+
+def check_keys(loaded: LoadedSuite, settings: Settings) -> None:
+    """Returns when every provider that the suite's units ask has its API key.
+
+    Raises:
+        MissingKeyFault: those that have none; a run that paid for half of its answers helps nobody.
+    """
+    opened = _opener(loaded, settings)
+    asked = (one for unit in loaded.units for one in unit.evaluations if not one.test.has_provider_output)
+    missing: dict[str, str] = {}
+    for spec in {id(one.provider): one.provider for one in asked}.values():
+        try:
+            opened(spec)
+        except MissingKeyFault as fault:
+            missing.setdefault(fault.message, fault.hint)
+        except EvolveError:
+            continue  # its rows report it
+    if missing:
+        # The fault adds the hint of its last line itself.
+        *others, (message, hint) = missing.items()
+        lines = [f"{text} ({what})" for text, what in others]
+        raise MissingKeyFault("\n".join([*lines, message]), hint=hint)
 
 
 def tools_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) -> tuple[Tools, tuple[Closable, ...]]:

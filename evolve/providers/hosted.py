@@ -32,6 +32,8 @@ from evolve.system.credentials import safe_url
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply, accept_json, error_message
 
 T = TypeVar("T")
+_SECRETS = frozenset({"apiKey", "accessKeyId", "secretAccessKey", "sessionToken", "azureClientSecret", "credentials"})
+"""Settings that only the endpoint sees; they are kept out of what is compared, stored or printed."""
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _TOO_LONG = re.compile(
     r"prompt is too long|input token count .*exceeds|context.{0,20}(length|window)|too many (input )?tokens",
@@ -334,7 +336,7 @@ def read_config(
         InputError: unknown keys, refused ones, or files that cannot be read.
     """
     check_keys(spec, context, {*known, *COMMON_KEYS, *ELSEWHERE}, refused)
-    config = dict(spec.config)
+    config = {key: value for key, value in spec.config.items() if key not in _SECRETS}
     for key in RENDERED:
         if key in config:
             value = load_references(config[key], spec, context)
