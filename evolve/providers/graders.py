@@ -6,7 +6,7 @@ from typing import cast
 
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.ports import Classifier, Embedder, Moderator, Provider
+from evolve.core.model.ports import Classifier, Embedder, Moderator, Provider, SentenceComparer
 from evolve.core.model.suite import ProviderSpec
 
 DEFAULT_TEXT = "openai:chat:gpt-5.5-2026-04-23"
@@ -45,10 +45,12 @@ class SuiteGraders:
         """
         return self._provider(self._spec(spec, "text", "EVOLVE_GRADER", DEFAULT_TEXT))
 
-    async def embedding(self, spec: JsonValue | ProviderSpec | None) -> Embedder:
+    async def embedding(self, spec: JsonValue | ProviderSpec | None) -> Embedder | SentenceComparer:
         """The provider that makes vectors; raises as `text` does."""
         wanted = self._spec(spec, "embedding", "EVOLVE_EMBEDDER", DEFAULT_EMBEDDING)
         provider = self._provider(wanted)
+        if isinstance(provider, SentenceComparer):
+            return provider
         if not hasattr(provider, "embed"):
             hint = "use openai:embedding:MODEL, or a Python file with call_embedding_api"
             raise InputError(Problem(f"provider {wanted.id!r} makes no embeddings", None, hint))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from evolve.core.javascript.values import to_json
 from evolve.core.model.answers import Answer, Request, TokenUsage
-from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.errors import CannotEvaluate, InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Classification, Embedding
 from evolve.core.model.suite import ProviderSpec
@@ -164,8 +164,8 @@ class HuggingFaceSimilarity:
         return None
 
     async def answer(self, _: Request) -> Answer:
-        """Raises InputError: it compares only."""
-        raise InputError(Problem(f"provider {self.id!r} compares sentences, it answers no prompts"))
+        """Raises CannotEvaluate: it compares only."""
+        raise CannotEvaluate(f"provider {self.id!r} compares sentences, it answers no prompts")
 
     async def close(self) -> None:
         """See `Provider.close`."""

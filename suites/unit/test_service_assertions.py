@@ -81,6 +81,17 @@ def test_a_classifier_scores_a_class(
     assert (part["pass"], part["score"]) == (passed, pytest.approx(score))
 
 
+@pytest.mark.parametrize(("threshold", "passed"), [(0.7, True), (0.8, False)])
+def test_similar_takes_a_service_that_compares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faulty_server: FaultyServer, threshold: float, passed: bool
+) -> None:
+    provider = {"id": "huggingface:sentence-similarity:m", "config": {"apiBaseUrl": faulty_server.url}}
+    assertion = {"type": "similar", "value": "a fork", "threshold": threshold, "provider": provider}
+    assert rows(tmp_path, suite_of(assertion), monkeypatch)[0]["success"] is passed
+    asked = faulty_server.requests[-1].json["inputs"]
+    assert asked == {"source_sentence": "a fork", "sentences": ["a knife"]}
+
+
 def test_a_classifier_without_a_provider_is_an_error_that_says_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,16 @@ from evolve.core.javascript.values import to_fixed, to_js_string, to_json, truth
 from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.ports import Classifier, Embedder, Embedding, KnownEmbedder, Moderator, Renderer, Tools
+from evolve.core.model.ports import (
+    Classifier,
+    Embedder,
+    Embedding,
+    KnownEmbedder,
+    Moderator,
+    Renderer,
+    SentenceComparer,
+    Tools,
+)
 from evolve.core.model.suite import Assertion, TestOptions
 from evolve.core.model.verdicts import Check, Comparison, Verdict
 from evolve.core.templating.templates import Templates
@@ -100,7 +109,14 @@ class Grading:
         return Reply(answer.output, answer.tokens, prompt)
 
     async def embedder(self) -> Embedder:
-        """Who turns text into vectors."""
+        """Who turns text into vectors; raises CannotEvaluate for one that only compares."""
+        found = await self.vectors_or_comparer()
+        if isinstance(found, SentenceComparer):
+            raise CannotEvaluate("this needs vectors, and the provider only compares sentences")
+        return found
+
+    async def vectors_or_comparer(self) -> Embedder | SentenceComparer:
+        """Who turns text into vectors, or compares two texts itself."""
         return await self.tools.graders.embedding(_of_kind(self.provider, "embedding"))
 
     async def classifier(self) -> Classifier:

@@ -7,9 +7,9 @@ from typing import Final
 from evolve.core.assertions._grading import EPSILON, GraderError, Grading, grading_of, shown
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import to_fixed, to_js_string
-from evolve.core.model.answers import TokenUsage
+from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.errors import CannotEvaluate
-from evolve.core.model.ports import Embedder
+from evolve.core.model.ports import Embedder, SentenceComparer
 from evolve.core.model.verdicts import Check, Verdict
 
 DEFAULT_THRESHOLD: Final = 0.75
@@ -30,7 +30,7 @@ async def similar(check: Check) -> Verdict:
     if not isinstance(texts, list) or not texts:
         raise CannotEvaluate("similar: value must be a text or a list of texts")
     grading = grading_of(check)
-    embedder = await grading.embedder()
+    embedder = await grading.vectors_or_comparer()
     verdicts: list[Verdict] = []
     for text in texts:
         verdicts.append(await _compared(check, grading, embedder, shown(text)))
@@ -52,7 +52,9 @@ def _chosen(check: Check, verdicts: list[Verdict], *, several: bool) -> Verdict:
     return Verdict(chosen.passed, chosen.score, chosen.reason, tokens=tokens, metadata=chosen.metadata)
 
 
-async def _compared(check: Check, grading: Grading, embedder: Embedder, text: str) -> Verdict:
+async def _compared(check: Check, grading: Grading, embedder: Embedder | SentenceComparer, text: str) -> Verdict:
+    if isinstance(embedder, SentenceComparer):
+        return await _by_comparer(check, grading, embedder, text)
     try:
         expected = await grading.embed(embedder, text)
         output = await grading.embed(embedder, check.text)
@@ -66,6 +68,17 @@ async def _compared(check: Check, grading: Grading, embedder: Embedder, text: st
         return _by_distance(_distance(expected.vector, output.vector), threshold, check.negated, tokens)
     measure = dot_product if metric == "dot" else cosine
     return _by_similarity(measure(expected.vector, output.vector), threshold, check.negated, tokens)
+
+
+async def _by_comparer(check: Check, grading: Grading, comparer: SentenceComparer, text: str) -> Verdict:
+    async def ask() -> Answer:
+        return Answer(await comparer.similarity(text, check.text), tokens=TokenUsage(requests=1))
+
+    answer = await grading.stored(comparer.similarity_identity(text, check.text), ask)
+    if not isinstance(answer.output, int | float):
+        raise CannotEvaluate("similar: the provider gave no number")
+    threshold = DEFAULT_THRESHOLD if check.assertion.threshold is None else check.assertion.threshold
+    return _by_similarity(float(answer.output), threshold, check.negated, answer.tokens)
 
 
 def _by_similarity(similarity: float, threshold: float, negated: bool, tokens: TokenUsage) -> Verdict:

@@ -62,6 +62,19 @@ class KnownEmbedder(Embedder, Protocol):
         ...
 
 
+@runtime_checkable
+class SentenceComparer(Protocol):
+    """Someone who says how alike two texts are, without vectors that anyone sees."""
+
+    async def similarity(self, expected: str, text: str) -> float:
+        """From 0 to 1; raises EnvironmentFault as `Provider.answer` does."""
+        ...
+
+    def similarity_identity(self, expected: str, text: str) -> JsonValue:
+        """What decides the similarity; None when it must not be stored."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Classification:
     """How well each class fits a text."""
@@ -227,8 +240,8 @@ class Graders(Protocol):
         """The provider for a model-graded assertion; `spec` is an id, a mapping, or None for the default grader."""
         ...
 
-    async def embedding(self, spec: JsonValue | ProviderSpec | None) -> Embedder:
-        """The provider that makes vectors; `spec` as for `text`."""
+    async def embedding(self, spec: JsonValue | ProviderSpec | None) -> Embedder | SentenceComparer:
+        """The provider that makes vectors, or that compares; `spec` as for `text`."""
         ...
 
     async def classification(self, spec: JsonValue | ProviderSpec | None) -> Classifier:
