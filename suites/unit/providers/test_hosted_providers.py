@@ -18,7 +18,7 @@ from evolve.providers.prices import price_list
 from fixtures.faulty_server import FaultyServer, Ok, Status
 from fixtures.opened_providers import OpenedProviders, run
 
-DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
+DOCUMENTATION = (Path(__file__).parents[3] / "docs" / "providers.md").read_text("utf-8")
 KEY = "sk-verysecretkey-0123456789abcdef"
 AWS = {"accessKeyId": "AKIAEXAMPLE12345", "secretAccessKey": KEY}
 IMAGE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB"
