@@ -8,7 +8,7 @@ from typing import Final
 from evolve.adaptation.reflection_agent import ask_about, diagnostics_prompt, no_action
 from evolve.core.adaptation.failures import Labels, QueuedRequest, incident, named_by_evidence, step_after, with_labels
 from evolve.core.adaptation.reflection import Action, read_action
-from evolve.core.adaptation.status import Said, Taken
+from evolve.core.adaptation.status import AgentAnswer, IntakeResult
 from evolve.core.cases.capture import NotCaptured, known_ids, make_case
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.redaction import CannotRedact, Redactor
@@ -22,7 +22,7 @@ from evolve.store.case_files import CaseFolder
 _NOT_SHOWN: Final = "the model's answer is no valid action (not shown: it could not be searched for secrets)"
 
 
-async def ask(client: AgentClient, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> Said:
+async def ask(client: AgentClient, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> AgentAnswer:
     """The agent's answer, as it may be told: a model may repeat a secret of the report.
 
     Raises:
@@ -31,12 +31,16 @@ async def ask(client: AgentClient, diagnostics: Mapping[str, JsonValue], redacto
     """
     output = await ask_about(client, diagnostics)
     action = read_action(output)
-    return Said(action) if action is not None else Said(Action.ERROR, _refused(output, diagnostics, redactor))
+    return (
+        AgentAnswer(action)
+        if action is not None
+        else AgentAnswer(Action.ERROR, _refused(output, diagnostics, redactor))
+    )
 
 
 def take_in(
     report: Mapping[str, JsonValue],
-    said: Said,
+    said: AgentAnswer,
     labels: Labels,
     *,
     client: AgentClient,
@@ -44,7 +48,7 @@ def take_in(
     queue: AdaptationQueue,
     folder: CaseFolder,
     redactor: Redactor,
-) -> Taken:
+) -> IntakeResult:
     """Writes the failure down and queues it, unless the agent was right or the case drives nothing.
 
     Raises:
@@ -52,7 +56,7 @@ def take_in(
         EnvironmentFault: the report could not be searched for secrets, or a file cannot be written.
     """
     agent = client.agent
-    taken = Taken(str(report["job_id"]), agent.title, said)
+    taken = IntakeResult(str(report["job_id"]), agent.title, said)
     if labels.holds(said.action):
         return taken
     case = _case(report, said, labels, client, redactor)
@@ -66,7 +70,7 @@ def take_in(
     evolved = queue.evolved(name, kept.fingerprint, key)
     step = step_after(kept, is_known=evolved is not None)
     is_new = step == "evolve" and queue.add(name, kept.fingerprint, str(path), queued, key)
-    return Taken(taken.job_id, agent.title, said, recorded, step, is_new, evolved)
+    return IntakeResult(taken.job_id, agent.title, said, recorded, step, is_new, evolved)
 
 
 def _refused(output: JsonValue, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> str:
@@ -79,7 +83,7 @@ def _refused(output: JsonValue, diagnostics: Mapping[str, JsonValue], redactor: 
 
 def _case(
     report: Mapping[str, JsonValue],
-    said: Said,
+    said: AgentAnswer,
     labels: Labels,
     client: AgentClient,
     redactor: Redactor,

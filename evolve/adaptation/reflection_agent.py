@@ -20,7 +20,7 @@ SCHEMA = "diagnostics.schema.json"
 MAX_REPORT_BYTES = 8 * 1024 * 1024
 
 
-class Report(NamedTuple):
+class JobReport(NamedTuple):
     """One report as it came in: where it stands, and its text."""
 
     where: Location
@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
     code: ExitCode
 
 
-async def reflect(client: AgentClient, report: Report) -> Outcome:
+async def reflect(client: AgentClient, report: JobReport) -> Outcome:
     """Return the decision on one report; what is wrong with it, or with the endpoint, is part of the outcome."""
     try:
         diagnostics = read_diagnostics(report)
@@ -49,7 +49,7 @@ async def reflect(client: AgentClient, report: Report) -> Outcome:
         return _failed(client.agent, job_id, str(error), ExitCode.DONE)
 
 
-def read_diagnostics(report: Report) -> Mapping[str, JsonValue]:
+def read_diagnostics(report: JobReport) -> Mapping[str, JsonValue]:
     """Return the diagnostics of a report.
 
     Raises:
@@ -101,16 +101,16 @@ def no_action(output: JsonValue) -> str:
     return f"the model's answer is no valid action: {json.dumps(output)[:200]}"
 
 
-def read_report(name: str) -> Report:
+def read_report(name: str) -> JobReport:
     """The one report of a file; `-` is all of standard input.
 
     Raises:
         InputError: it cannot be read.
     """
     if name == "-":
-        return Report(Location("<stdin>"), "".join(stdin_lines()))
+        return JobReport(Location("<stdin>"), "".join(stdin_lines()))
     try:
-        return Report(Location(name), _text(Path(name)))
+        return JobReport(Location(name), _text(Path(name)))
     except (OSError, ValueError) as error:
         raise InputError(Problem(f"cannot read: {error}", Location(name))) from None
 

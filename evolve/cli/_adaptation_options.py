@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evolve.adaptation.reflection_agent import DEFAULT_AGENT
 from evolve.cli._options import (
-    Budget,
+    BudgetOption,
     add_agent,
     add_cases,
     add_json,
@@ -91,7 +91,7 @@ def parser() -> CommandParser:
     add(
         "--budget",
         type=budget,
-        default=Budget(DEFAULT_BUDGET, None),
+        default=BudgetOption(DEFAULT_BUDGET, None),
         metavar="N|Nm",
         help="answers or minutes of each evolution, as in `evolve --budget`",
     )

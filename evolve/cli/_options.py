@@ -77,7 +77,7 @@ def complete(action: Any, what: Literal["file", "folder"]) -> None:
     setattr(action, COMPLETES, what)
 
 
-class Budget(NamedTuple):
+class BudgetOption(NamedTuple):
     """How many answers a run may pay for: one of the two is None."""
 
     answers: int | None
@@ -100,13 +100,13 @@ def whole(text: str) -> int:
     return number
 
 
-def budget(text: str) -> Budget:
+def budget(text: str) -> BudgetOption:
     """Return a number of answers above 0, or minutes above 0 (`5m`, `0.5m`)."""
     match = _MINUTES.fullmatch(text)
     minutes, answers = (float(match[1]), None) if match else (None, _digits(text))
     if not (minutes or answers):
         raise ArgumentTypeError(f"expected a number of answers, or minutes such as 5m, above 0, got {text!r}")
-    return Budget(answers, minutes)
+    return BudgetOption(answers, minutes)
 
 
 def _digits(text: str) -> int | None:

@@ -23,9 +23,9 @@ from evolve.cli._adaptation_options import CASES, parser, read_options
 from evolve.cli._guard import guarded
 from evolve.core.adaptation.failures import Labels, QueuedRequest
 from evolve.core.adaptation.reflection import Action
-from evolve.core.adaptation.status import RunStatus, Said, Taken
+from evolve.core.adaptation.status import AgentAnswer, IntakeResult, RunStatus
 from evolve.core.evolution.request import EvolutionRequest
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.errors import ExitCode
 from evolve.core.model.provider_id import named_provider
 from evolve.evaluation.agent_client import open_agent_client
@@ -90,7 +90,7 @@ class _Call:
             return [self._agent]
         return [status.agent for status in self._queue.status() if self._queue.waits(status.agent)]
 
-    def work_on(self, agents: Sequence[str], taken: Taken | None = None) -> int:
+    def work_on(self, agents: Sequence[str], taken: IntakeResult | None = None) -> int:
         """Evolves in the foreground until nothing waits."""
         results: list[EvolutionResult] = []
         for agent in agents:
@@ -104,14 +104,14 @@ class _Call:
         evolutions = [result.result_json() for result in results]
         return self._told(taken, evolutions=evolutions, waits=any(map(self._queue.waits, agents)))
 
-    async def _take_in(self) -> Taken:
+    async def _take_in(self) -> IntakeResult:
         options = self._options
         client = open_agent_client(self._agent, options.provider)
         labels = Labels(tuple(options.accepted), tuple(options.forbidden)).checked(client.agent.output)
         redactor = redactor_for(os.environ, self._cache_dir)
         try:
             diagnostics = read_diagnostics(read_report(options.diagnostics))
-            said = Said(Action(options.answer)) if options.answer else await ask(client, diagnostics, redactor)
+            said = AgentAnswer(Action(options.answer)) if options.answer else await ask(client, diagnostics, redactor)
             return take_in(
                 diagnostics,
                 said,
@@ -145,7 +145,7 @@ class _Call:
         )
         return QueuedRequest(request, str(Path(options.cases or CASES).resolve()), str(Path.cwd()))
 
-    def _start(self, taken: Taken) -> dict[str, Any]:
+    def _start(self, taken: IntakeResult) -> dict[str, Any]:
         """What runs in the background now, or why nothing does."""
         running = self._queue.status_of(self._agent).running
         with self._files.lock(self._agent) as is_free:
@@ -159,7 +159,7 @@ class _Call:
         self._say(f"evolving in the background: process {pid}, log {path}")
         return {"background": "started", "pid": pid, "log": str(path)}
 
-    def _behind(self, taken: Taken, running: RunStatus | None) -> dict[str, Any]:
+    def _behind(self, taken: IntakeResult, running: RunStatus | None) -> dict[str, Any]:
         """What another process does for this report; nothing when the report is not in the queue."""
         if taken.step != "evolve" or taken.recorded is None:
             return {}
@@ -176,12 +176,12 @@ class _Call:
     def _show(self, result: EvolutionResult) -> None:
         if self._options.json:
             return
-        evolution = Evolution()
+        evolution = EvolutionSummary()
         for event in result.events:
             evolution.add(event)
         say(summary_lines(evolution, report=result.report, next_commands=result.next_commands()))
 
-    def _done_elsewhere(self, taken: Taken) -> Taken:
+    def _done_elsewhere(self, taken: IntakeResult) -> IntakeResult:
         """The report with the word of the process that has taken its failure up while we waited for it."""
         if taken.recorded is None or taken.step != "evolve":
             return taken
@@ -190,7 +190,7 @@ class _Call:
             self._say(f"another process has evolved the agent with it: {evolved.outcome} in run {evolved.run}")
         return replace(taken, evolved=evolved)
 
-    def _told(self, taken: Taken | None, **more: Any) -> int:
+    def _told(self, taken: IntakeResult | None, **more: Any) -> int:
         if self._options.json:
             values = {**(taken_values(taken) if taken else {}), **more}
             print(json.dumps(values, ensure_ascii=False), flush=True)

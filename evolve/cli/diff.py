@@ -9,7 +9,7 @@ from pathlib import Path
 from evolve.cli._guard import guarded
 from evolve.cli._options import add_run
 from evolve.cli._parser import CommandParser, Example
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.errors import ExitCode, InputError, Problem
 from evolve.core.model.evolution_events import SHOWN_CHARS, EvolutionStarted
 from evolve.core.search.case_index import CaseIndex
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     with closing(Archive(cache_folder(os.environ))) as archive:
         record = archive.find(options.run)
-        evolution = Evolution()
+        evolution = EvolutionSummary()
         for event in archive.events(record.run):
             evolution.add(event)
         started = evolution.started
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _change(
-    archive: Archive, record: RunRecord, evolution: Evolution, started: EvolutionStarted, chosen: str
+    archive: Archive, record: RunRecord, evolution: EvolutionSummary, started: EvolutionStarted, chosen: str
 ) -> AgentChange:
     incumbent = started.incumbent
     return AgentChange(

@@ -22,7 +22,7 @@ _ENDPOINT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One line of the report."""
 
     name: str
@@ -34,9 +34,9 @@ class Finding:
         return f"{self.state:8}{self.name}: {self.detail}"
 
 
-def examine(env: Mapping[str, str]) -> tuple[Finding, ...]:
+def examine(env: Mapping[str, str]) -> tuple[Diagnosis, ...]:
     """All findings about this machine, in the order in which a person would mend them."""
-    checks: Sequence[Callable[[Mapping[str, str]], Finding]] = (
+    checks: Sequence[Callable[[Mapping[str, str]], Diagnosis]] = (
         _python,
         _cache,
         _engine,
@@ -50,12 +50,12 @@ def examine(env: Mapping[str, str]) -> tuple[Finding, ...]:
     return tuple(check(env) for check in checks)
 
 
-def _python(_: Mapping[str, str]) -> Finding:
+def _python(_: Mapping[str, str]) -> Diagnosis:
     version = ".".join(str(part) for part in sys.version_info[:3])
-    return Finding("Python", "ok" if sys.version_info >= (3, 11) else "missing", f"{version}, {sys.executable}")
+    return Diagnosis("Python", "ok" if sys.version_info >= (3, 11) else "missing", f"{version}, {sys.executable}")
 
 
-def _cache(env: Mapping[str, str]) -> Finding:
+def _cache(env: Mapping[str, str]) -> Diagnosis:
     folder = cache_folder(env)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,75 +63,75 @@ def _cache(env: Mapping[str, str]) -> Finding:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as exc:
-        return Finding(
+        return Diagnosis(
             "cache", "missing", f"{folder}: {exc.strerror}; set EVOLVE_CACHE_DIR to a folder that can be written"
         )
-    return Finding("cache", "ok", str(folder))
+    return Diagnosis("cache", "ok", str(folder))
 
 
-def _engine(_: Mapping[str, str]) -> Finding:
+def _engine(_: Mapping[str, str]) -> Diagnosis:
     return _or_what_to_type("embedded engine", engine_version)
 
 
-def _model(env: Mapping[str, str]) -> Finding:
+def _model(env: Mapping[str, str]) -> Diagnosis:
     name = next(iter(SHIPPED))
     spec = ProviderSpec(f"llamacpp:{name}")
     return _or_what_to_type("embedded model", lambda: find_model(spec, name, ".", cache_folder(env)).content_id)
 
 
-def _or_what_to_type(name: str, look: Callable[[], str]) -> Finding:
+def _or_what_to_type(name: str, look: Callable[[], str]) -> Diagnosis:
     try:
-        return Finding(name, "ok", look())
+        return Diagnosis(name, "ok", look())
     except EvolveError as exc:
-        return Finding(name, "missing", str(exc))
+        return Diagnosis(name, "missing", str(exc))
 
 
-def _formats(_: Mapping[str, str]) -> Finding:
+def _formats(_: Mapping[str, str]) -> Diagnosis:
     modules = ("html5lib", "sqlglot", "rapidfuzz", "snowballstemmer")
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         detail = f"without {', '.join(missing)}; type: {install_command('formats')}"
-        return Finding("XML, HTML, SQL and text metrics", "absent", detail)
-    return Finding("XML, HTML, SQL and text metrics", "ok", ", ".join(modules))
+        return Diagnosis("XML, HTML, SQL and text metrics", "absent", detail)
+    return Diagnosis("XML, HTML, SQL and text metrics", "ok", ", ".join(modules))
 
 
-def _pytest(_: Mapping[str, str]) -> Finding:
+def _pytest(_: Mapping[str, str]) -> Diagnosis:
     try:
-        return Finding("pytest", "ok", importlib.metadata.version("pytest"))
+        return Diagnosis("pytest", "ok", importlib.metadata.version("pytest"))
     except importlib.metadata.PackageNotFoundError:
-        return Finding("pytest", "absent", f"type: {install_command('pytest')}")
+        return Diagnosis("pytest", "absent", f"type: {install_command('pytest')}")
 
 
-def _hosts(env: Mapping[str, str]) -> Finding:
+def _hosts(env: Mapping[str, str]) -> Diagnosis:
     modules = ("ansible", "docker", "testinfra")
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        return Finding("hosts for roles", "absent", f"without {', '.join(missing)}; type: {install_command('infra')}")
+        return Diagnosis("hosts for roles", "absent", f"without {', '.join(missing)}; type: {install_command('infra')}")
     from evolve.infra.engine import docker_engine
 
     try:
         engine = docker_engine.find(env)
     except EvolveError as exc:
-        return Finding("hosts for roles", "absent", " ".join(str(exc).split()))
+        return Diagnosis("hosts for roles", "absent", " ".join(str(exc).split()))
     engine.client.close()
     unheeded = engine.unheeded(env)
     detail = f"Docker engine {engine.url} (cgroup v{engine.cgroup_version})" + (f"; {unheeded}" if unheeded else "")
-    return Finding("hosts for roles", "ok", detail)
+    return Diagnosis("hosts for roles", "ok", detail)
 
 
-def _endpoint(env: Mapping[str, str]) -> Finding:
+def _endpoint(env: Mapping[str, str]) -> Diagnosis:
     names = ("EVOLVE_BASE_URL", "OPENAI_API_BASE_URL", "OPENAI_BASE_URL")
     base = next((env[name] for name in names if env.get(name)), None)
     if base is None:
-        return Finding("endpoint", "absent", "none is set; EVOLVE_BASE_URL names an OpenAI-compatible one")
+        return Diagnosis("endpoint", "absent", "none is set; EVOLVE_BASE_URL names an OpenAI-compatible one")
     key = env.get("EVOLVE_API_KEY") or env.get("OPENAI_API_KEY") or ""
     try:
         return asyncio.run(_reached(base, key, env))
     except EvolveError as exc:
-        return Finding("endpoint", "missing", scrub(str(exc), (key,) if key else ()))
+        return Diagnosis("endpoint", "missing", scrub(str(exc), (key,) if key else ()))
 
 
-async def _reached(base: str, key: str, env: Mapping[str, str]) -> Finding:
+async def _reached(base: str, key: str, env: Mapping[str, str]) -> Diagnosis:
     policy = RetryPolicy(deadline_s=_ENDPOINT_TIMEOUT_S, attempt_s=_ENDPOINT_TIMEOUT_S, max_retries=0)
     client = HttpClient(policy, env)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -141,22 +141,22 @@ async def _reached(base: str, key: str, env: Mapping[str, str]) -> Finding:
         await client.close()
     # A server without /models may still answer prompts; one that refuses the key will not.
     if status in (401, 403):
-        return Finding(
+        return Diagnosis(
             "endpoint", "missing", f"{safe_url(base)} refuses the API key (status {status}); set EVOLVE_API_KEY"
         )
-    return Finding("endpoint", "ok", f"{safe_url(base)} answers (status {status})")
+    return Diagnosis("endpoint", "ok", f"{safe_url(base)} answers (status {status})")
 
 
 def _status(_: HttpCall, reply: HttpReply) -> int:
     return reply.status
 
 
-def _grader(env: Mapping[str, str]) -> Finding:
+def _grader(env: Mapping[str, str]) -> Diagnosis:
     if env.get("EVOLVE_GRADER"):
-        return Finding("grader", "ok", scrub(env["EVOLVE_GRADER"]))
+        return Diagnosis("grader", "ok", scrub(env["EVOLVE_GRADER"]))
     if env.get("OPENAI_API_KEY"):
-        return Finding("grader", "ok", "OpenAI's default, by OPENAI_API_KEY")
-    return Finding("grader", "absent", "none is set; EVOLVE_GRADER=openai:chat:MODEL is for model-graded assertions")
+        return Diagnosis("grader", "ok", "OpenAI's default, by OPENAI_API_KEY")
+    return Diagnosis("grader", "absent", "none is set; EVOLVE_GRADER=openai:chat:MODEL is for model-graded assertions")
 
 
 def parser() -> CommandParser:

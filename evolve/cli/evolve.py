@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evolve.cli._guard import INTERRUPTED, guarded
 from evolve.cli._options import (
-    Budget,
+    BudgetOption,
     add_agent,
     add_concurrency,
     add_json,
@@ -162,7 +162,7 @@ def parser() -> CommandParser:
     add(
         "--budget",
         type=budget,
-        default=Budget(DEFAULT_BUDGET, None),
+        default=BudgetOption(DEFAULT_BUDGET, None),
         metavar="N|Nm",
         help=f"answers that search and gate may pay for, or minutes (5m), as measured; default {DEFAULT_BUDGET}",
     )

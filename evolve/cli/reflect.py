@@ -8,8 +8,8 @@ from typing import TextIO
 
 from evolve.adaptation.reflection_agent import (
     DEFAULT_AGENT,
+    JobReport,
     Outcome,
-    Report,
     read_report,
     reflect,
     stdin_lines,
@@ -31,10 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return asyncio.run(_answer_all(client, reports, options.concurrency, lines))
 
 
-async def _answer_all(client: AgentClient, reports: Sequence[Report], concurrency: int, lines: TextIO) -> int:
+async def _answer_all(client: AgentClient, reports: Sequence[JobReport], concurrency: int, lines: TextIO) -> int:
     gate = asyncio.Semaphore(concurrency)
 
-    async def one(report: Report) -> Outcome:
+    async def one(report: JobReport) -> Outcome:
         async with gate:
             return await reflect(client, report)
 
@@ -55,14 +55,14 @@ async def _answer_all(client: AgentClient, reports: Sequence[Report], concurrenc
     return code
 
 
-def _reports(names: Iterable[str]) -> list[Report]:
+def _reports(names: Iterable[str]) -> list[JobReport]:
     """Every report of the files; `-` is standard input with one report a line."""
-    reports: list[Report] = []
+    reports: list[JobReport] = []
     problems: list[Problem] = []
     for name in names:
         if name == "-":
             numbered = enumerate(stdin_lines(), 1)
-            reports += [Report(Location("<stdin>", number), line) for number, line in numbered if line.strip()]
+            reports += [JobReport(Location("<stdin>", number), line) for number, line in numbered if line.strip()]
             continue
         try:
             reports.append(read_report(name))

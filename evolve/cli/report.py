@@ -8,7 +8,7 @@ from pathlib import Path
 from evolve.cli._guard import guarded
 from evolve.cli._options import add_run, complete
 from evolve.cli._parser import CommandParser, Example
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.errors import ExitCode
 from evolve.report.evolution.lines import summary_lines
 from evolve.report.terminal import say
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
 
     record = archive.find(options.run)
     events = list(archive.events(record.run))
-    evolution = Evolution()
+    evolution = EvolutionSummary()
     for event in events:
         evolution.add(event)
     path = Path(options.output or f"reports/evolve/{record.run}/report.html")

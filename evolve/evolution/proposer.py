@@ -15,7 +15,7 @@ from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.bandit import Bandit
 from evolve.core.search.operators import Operator, Proposal, Situation, known_operators
 from evolve.core.search.population import Candidate, choose_parent
-from evolve.core.search.randomness import Randomness
+from evolve.core.search.randomness import Rng
 from evolve.core.search.tasks import Task
 
 
@@ -79,7 +79,7 @@ class Proposing:
         *,
         shown: Callable[[Task], str],
         odds: LogOdds | None,
-        chance: Randomness,
+        chance: Rng,
         reflector: Reflector | None = None,
         operators: Sequence[Operator] | None = None,
     ) -> None:

@@ -11,7 +11,7 @@ from evolve.core.model.ports import Files, Provider, Scripts
 from evolve.core.model.suite import ProviderSpec
 from evolve.core.text.did_you_mean import did_you_mean
 from evolve.providers.config import place_of
-from evolve.providers.context import ProviderContext, ProviderSettings, Renderer
+from evolve.providers.context import ProviderContext, ProviderSettings, ValueRenderer
 from evolve.providers.openai_services import SERVICES
 
 __all__ = ["ProviderSettings", "known_providers", "open_provider"]
@@ -34,7 +34,7 @@ def open_provider(
     files: Files,
     env: Mapping[str, str],
     scripts: Scripts,
-    templates: Renderer,
+    templates: ValueRenderer,
     settings: ProviderSettings,
 ) -> Provider:
     """The provider that a spec names, ready to answer; connections and processes start with the first request.

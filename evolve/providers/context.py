@@ -15,7 +15,7 @@ from evolve.system.cache_folder import cache_folder
 from evolve.system.retry import RetryPolicy
 
 
-class Renderer(Protocol):
+class ValueRenderer(Protocol):
     """Fills templates; `evolve.core.templating.templates.Templates` is the one we use."""
 
     def render(self, text: str, variables: Mapping[str, JsonValue], /) -> str:
@@ -95,7 +95,7 @@ class ProviderContext:
     """Reads `file://` references."""
     env: Mapping[str, str]
     scripts: Scripts
-    templates: Renderer
+    templates: ValueRenderer
     settings: ProviderSettings
 
 

@@ -8,12 +8,12 @@ rules/       one file a rule or family      exemptions.py    `# noqa: rule reaso
 from evolve.role_lint.linting import LintReport, lint_roles
 from evolve.role_lint.outputs import as_json, as_sarif, as_text
 from evolve.role_lint.registry import all_rules, chosen_rules
-from evolve.role_lint.rule import Finding, Hit, Rule
+from evolve.role_lint.rule import LintFinding, Match, Rule
 
 __all__ = [
-    "Finding",
-    "Hit",
+    "LintFinding",
     "LintReport",
+    "Match",
     "Rule",
     "all_rules",
     "as_json",

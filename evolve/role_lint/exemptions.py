@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from evolve.role_lint.nodes import Spot
-from evolve.role_lint.rule import Finding
+from evolve.role_lint.rule import LintFinding
 
 WITHOUT_REASON: Final = "exemption-without-reason"
 UNUSED: Final = "exemption-unused"
@@ -30,7 +30,7 @@ class Exemption:
     """The lines that it speaks for: its own, and the next where it stands alone."""
 
 
-def settled(findings: Iterable[Finding], paths: Iterable[str], chosen: frozenset[str]) -> Iterator[Finding]:
+def settled(findings: Iterable[LintFinding], paths: Iterable[str], chosen: frozenset[str]) -> Iterator[LintFinding]:
     """The findings that nothing exempts, and what is wrong with the exemptions.
 
     Args:
@@ -50,14 +50,14 @@ def settled(findings: Iterable[Finding], paths: Iterable[str], chosen: frozenset
     yield from _complaints(exempt, used)
 
 
-def _complaints(exempt: Sequence[Exemption], used: set[Exemption]) -> Iterator[Finding]:
+def _complaints(exempt: Sequence[Exemption], used: set[Exemption]) -> Iterator[LintFinding]:
     for item in exempt:
         if item not in used:
             text = f"`noqa: {item.rule}` exempts nothing: the line has no such finding"
-            yield Finding(item.spot, UNUSED, text, "take it away, or move it to the line of the finding")
+            yield LintFinding(item.spot, UNUSED, text, "take it away, or move it to the line of the finding")
         elif not item.reason:
             text = f"`noqa: {item.rule}` does not say why"
-            yield Finding(
+            yield LintFinding(
                 item.spot, WITHOUT_REASON, text, f"write the reason behind it: `# noqa: {item.rule} because ...`"
             )
 

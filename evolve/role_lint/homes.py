@@ -7,8 +7,8 @@ from pathlib import Path
 
 from evolve.role_lint.literals import Literals
 from evolve.role_lint.nodes import Entry, Node
-from evolve.role_lint.reach import Reach
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.reach import Reachability
+from evolve.role_lint.tasks import AnsibleTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,16 @@ class TextFile:
 
 
 @dataclass(eq=False)
-class Home:
+class TaskScope:
     """A role, or a playbook."""
 
     name: str
     folder: Path
     is_role: bool = True
-    tasks: tuple[Task, ...] = ()
+    tasks: tuple[AnsibleTask, ...] = ()
     """Tasks and handlers, in the files' order."""
     literals: Literals = field(default_factory=Literals)
-    reach: Reach = field(default_factory=Reach)
+    reach: Reachability = field(default_factory=Reachability)
     texts: tuple[TextFile, ...] = ()
     variables: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)
     """All files of variables of the role: path to entries."""
@@ -55,12 +55,12 @@ class Home:
     """Roles that tasks include, and that plays list."""
 
     @cached_property
-    def handlers(self) -> tuple[Task, ...]:
+    def handlers(self) -> tuple[AnsibleTask, ...]:
         """Its handlers."""
         return tuple(task for task in self.tasks if task.in_handlers)
 
     @cached_property
-    def plain_tasks(self) -> tuple[Task, ...]:
+    def plain_tasks(self) -> tuple[AnsibleTask, ...]:
         """Its tasks without the handlers."""
         return tuple(task for task in self.tasks if not task.is_handler)
 
@@ -69,32 +69,32 @@ class Home:
 class Tree:
     """All that one call of the lint looks at."""
 
-    homes: tuple[Home, ...]
+    homes: tuple[TaskScope, ...]
     shared: Mapping[str, Entry] = field(default_factory=dict)
     """Variables of `group_vars`."""
     texts: tuple[TextFile, ...] = ()
     """Jobs and scripts outside of the roles."""
     settings: tuple[TextFile, ...] = ()
     """`ansible.cfg`."""
-    around: tuple[Home, ...] = ()
+    around: tuple[TaskScope, ...] = ()
     """Roles and playbooks beside the given places: not looked at, but they may define handlers."""
 
     @property
-    def tasks(self) -> Iterator[Task]:
+    def tasks(self) -> Iterator[AnsibleTask]:
         """Every task and handler."""
         return (task for home in self.homes for task in home.tasks)
 
     @property
-    def roles(self) -> Iterable[Home]:
+    def roles(self) -> Iterable[TaskScope]:
         """The roles."""
         return (home for home in self.homes if home.is_role)
 
-    def role(self, name: str) -> Home | None:
+    def role(self, name: str) -> TaskScope | None:
         """The role of a name; a collection's prefix does not count."""
         last = name.rsplit(".", 1)[-1]
         return next((home for home in self.roles if home.name == last), None)
 
-    def all_texts(self) -> Iterator[tuple[Home | None, TextFile]]:
+    def all_texts(self) -> Iterator[tuple[TaskScope | None, TextFile]]:
         """Every template, job, unit and script, with the role that holds it."""
         for home in self.homes:
             yield from ((home, text) for text in home.texts)

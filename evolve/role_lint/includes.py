@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from evolve.role_lint.nodes import Node
-from evolve.role_lint.reach import Reach
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.reach import Reachability
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import INCLUDES
 
 _EXPRESSION: Final = re.compile(r"\{\{.*?\}\}")
@@ -22,7 +22,7 @@ class _Edge(NamedTuple):
     """A variable names the file: some run comes here, others go elsewhere."""
 
 
-def reach_of(tasks: Iterable[Task], entries: Iterable[str], handler_files: Iterable[str]) -> Reach:
+def reach_of(tasks: Iterable[AnsibleTask], entries: Iterable[str], handler_files: Iterable[str]) -> Reachability:
     """How the files of a role are reached from its `tasks/main.yml`."""
     given = tuple(tasks)
     files = frozenset(task.path for task in given)
@@ -32,7 +32,7 @@ def reach_of(tasks: Iterable[Task], entries: Iterable[str], handler_files: Itera
     opened = _closure(start, [edge for edge in plain if not edge.conditions])
     always = _closure(start, [edge for edge in plain if not edge.conditions and not edge.is_choice])
     handlers = _closure(frozenset(handler_files), edges) & files
-    return Reach(always, files - opened, handlers - _closure(start, plain), _conditions(edges))
+    return Reachability(always, files - opened, handlers - _closure(start, plain), _conditions(edges))
 
 
 def _conditions(edges: Iterable[_Edge]) -> Mapping[str, tuple[Node, ...]]:
@@ -43,9 +43,9 @@ def _conditions(edges: Iterable[_Edge]) -> Mapping[str, tuple[Node, ...]]:
     return found
 
 
-def _edges(tasks: Iterable[Task], files: frozenset[str]) -> list[_Edge]:
+def _edges(tasks: Iterable[AnsibleTask], files: frozenset[str]) -> list[_Edge]:
     edges: list[_Edge] = []
-    choices: list[tuple[Task, str]] = []
+    choices: list[tuple[AnsibleTask, str]] = []
     for task in tasks:
         if task.module in INCLUDES:
             name = _included_text(task)
@@ -61,18 +61,18 @@ def _edges(tasks: Iterable[Task], files: frozenset[str]) -> list[_Edge]:
     return edges
 
 
-def included_file(task: Task) -> str:
+def included_file(task: AnsibleTask) -> str:
     """The path that an include names, relative or absolute; empty where only a run knows."""
     text = _included_text(task)
     return "" if "{{" in text else text.split(" ", 1)[0]
 
 
-def _included_text(task: Task) -> str:
+def _included_text(task: AnsibleTask) -> str:
     node = task.arg("file", "_raw_params") or task.command
     return task.home.literals.resolved(node.text, task).strip() if node else ""
 
 
-def find_included(task: Task, files: Iterable[str] | Mapping[str, object]) -> str:
+def find_included(task: AnsibleTask, files: Iterable[str] | Mapping[str, object]) -> str:
     """The file of the tree that an include means, empty when it is none of them."""
     name = included_file(task)
     if not name:

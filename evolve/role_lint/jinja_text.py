@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.homes import Home, TextFile
+from evolve.role_lint.homes import TaskScope, TextFile
 from evolve.role_lint.nodes import Node, Spot
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.tasks import AnsibleTask
 
 EXPRESSION: Final = re.compile(
     r"\{\{(?P<out>.*?)\}\}|\{%-?(?P<statement>.*?)%\}|\{#.*?#\}|\{% raw %\}.*?\{% endraw %\}", re.DOTALL
@@ -60,12 +60,12 @@ def call_arguments(inside: str, start: int) -> str:
     return inside[start + 1 :]
 
 
-def templates_of(home: Home) -> Iterator[TextFile]:
+def templates_of(home: TaskScope) -> Iterator[TextFile]:
     """The texts of a role that Jinja renders."""
     return (text for text in home.texts if text.is_template)
 
 
-def task_expressions(task: Task) -> Iterator[tuple[str, Spot, str]]:
+def task_expressions(task: AnsibleTask) -> Iterator[tuple[str, Spot, str]]:
     """The expressions in a task's arguments: the argument's name, the place, the expression."""
     for key, node in task.strings():
         for spot, inside in node_expressions(node):

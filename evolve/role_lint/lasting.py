@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from evolve.role_lint.homes import Home, TextFile, Tree
+from evolve.role_lint.homes import TaskScope, TextFile, Tree
 from evolve.role_lint.jinja_text import file_expressions, node_expressions, task_expressions, templates_of
 from evolve.role_lint.nodes import Spot
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import FILE_WRITERS
 
 _LASTING: Final = FILE_WRITERS | frozenset(
@@ -22,7 +22,7 @@ class Expression(NamedTuple):
 
     spot: Spot
     inside: str
-    task: Task | None
+    task: AnsibleTask | None
     """The task with the argument; None for a template or a variable."""
 
     @property
@@ -51,7 +51,7 @@ def lasting_or_used(tree: Tree) -> Iterator[Expression]:
         yield from (found for found in _variables(home, used))
 
 
-def _of_home(home: Home) -> Iterator[Expression]:
+def _of_home(home: TaskScope) -> Iterator[Expression]:
     looked_up = _looked_up(home)
     for text in templates_of(home):
         if not _is_looked_up(text, looked_up):
@@ -63,7 +63,7 @@ def _of_home(home: Home) -> Iterator[Expression]:
                     yield Expression(spot, inside, task)
 
 
-def _looked_up(home: Home) -> str:
+def _looked_up(home: TaskScope) -> str:
     """All that lookups name: such a template is a way to compute, and no file."""
     levels = [entry.node for entries in home.variables.values() for entry in entries.values()]
     levels += [node for task in home.tasks for _, node in task.strings()]
@@ -75,7 +75,7 @@ def _is_looked_up(text: TextFile, looked_up: str) -> bool:
     return bool(looked_up) and text.path.rsplit("/", 1)[-1] in looked_up
 
 
-def _variables(home: Home, used: set[str]) -> Iterator[Expression]:
+def _variables(home: TaskScope, used: set[str]) -> Iterator[Expression]:
     for entries in home.variables.values():
         for name, entry in entries.items():
             if name in used:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from evolve.role_lint.exemptions import settled
 from evolve.role_lint.homes import Tree
 from evolve.role_lint.loading import load_tree
-from evolve.role_lint.rule import Finding, Rule
+from evolve.role_lint.rule import LintFinding, Rule
 
 
 @dataclass(frozen=True, slots=True)
 class LintReport:
     """What a lint saw."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LintFinding, ...]
     """In the order of files and lines."""
     roles: int
     playbooks: int
@@ -35,10 +35,10 @@ def lint_roles(places: Sequence[str], rules: Sequence[Rule]) -> LintReport:
     return LintReport(tuple(sorted(kept)), roles, len(tree.homes) - roles, sum(1 for _ in tree.tasks), tuple(rules))
 
 
-def _found(tree: Tree, rules: Iterable[Rule]) -> Iterator[Finding]:
+def _found(tree: Tree, rules: Iterable[Rule]) -> Iterator[LintFinding]:
     for rule in rules:
         for hit in rule.find(tree):
-            yield Finding(hit.spot, rule.id, hit.message, rule.mend)
+            yield LintFinding(hit.spot, rule.id, hit.message, rule.mend)
 
 
 def _paths(tree: Tree) -> Iterator[str]:

@@ -11,7 +11,7 @@ _NAME: Final = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
 _DEPTH: Final = 6
 
 
-class Scope(Protocol):
+class VariableScope(Protocol):
     """A task, as far as it decides what a variable's name means."""
 
     @property
@@ -50,7 +50,7 @@ class Literals:
     unknown: frozenset[str] = frozenset()
     """Names that a run decides: registered, or in a file of variables that is chosen by a fact."""
 
-    def find(self, name: str, task: Scope | None = None) -> Node | None:
+    def find(self, name: str, task: VariableScope | None = None) -> Node | None:
         """The value, as far as it is written down in one place that wins."""
         for keywords in (task.keywords, *reversed(task.outer)) if task else ():
             own = keywords["vars"].node.get(name) if "vars" in keywords else None
@@ -65,7 +65,7 @@ class Literals:
                 return level[name].node
         return None
 
-    def resolved(self, text: str, task: Scope | None = None) -> str:
+    def resolved(self, text: str, task: VariableScope | None = None) -> str:
         """The text with every plain `{{ name }}` replaced whose scalar value is known."""
         for _ in range(_DEPTH):
             if "{{" not in text:
@@ -76,7 +76,7 @@ class Literals:
             text = changed
         return text
 
-    def _value(self, found: re.Match[str], task: Scope | None) -> str:
+    def _value(self, found: re.Match[str], task: VariableScope | None) -> str:
         if task is not None and found[1] in task.loop_names and task.loop is not None:
             return found[0]
         node = self.find(found[1], task)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from evolve.core.model.errors import Location, Problem
-from evolve.role_lint.homes import Home, TextFile, Tree
+from evolve.role_lint.homes import TaskScope, TextFile, Tree
 from evolve.role_lint.literals import merged
 from evolve.role_lint.nodes import Entry, Reader
 from evolve.role_lint.playbooks import playbooks_in, read_playbooks
@@ -54,7 +54,7 @@ def _holds_roles(root: Path, roles: Iterable[Path]) -> bool:
     return is_role(root) or any(role.parent == root for role in roles)
 
 
-def _around(roles: Iterable[Path], roots: Mapping[Path, bool], shared: Mapping[str, Entry]) -> Iterator[Home]:
+def _around(roles: Iterable[Path], roots: Mapping[Path, bool], shared: Mapping[str, Entry]) -> Iterator[TaskScope]:
     """What stands beside the given places and may define handlers: sibling roles, the playbooks above."""
     quiet = Reader()
     for folder in {role.parent for role in roles if role.absolute().parent.name == "roles"}:

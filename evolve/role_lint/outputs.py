@@ -10,7 +10,7 @@ from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 from evolve.role_lint.exemptions import META_RULES
 from evolve.role_lint.linting import LintReport
-from evolve.role_lint.rule import Finding
+from evolve.role_lint.rule import LintFinding
 
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -38,7 +38,7 @@ def as_json(report: LintReport) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-def _json(finding: Finding) -> dict[str, object]:
+def _json(finding: LintFinding) -> dict[str, object]:
     return {
         "rule": finding.rule,
         "path": finding.spot.path,

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from evolve.role_lint.homes import Home
+from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.includes import included_file
 from evolve.role_lint.literals import Literals, merged
 from evolve.role_lint.nodes import Entry, Node, Reader
 from evolve.role_lint.role_folders import YAML, first_document, is_role, role_of, settle
-from evolve.role_lint.tasks import Task, read_tasks
+from evolve.role_lint.tasks import AnsibleTask, read_tasks
 from evolve.role_lint.words import INCLUDES
 
 _PLAY_PARTS: Final = ("pre_tasks", "tasks", "post_tasks")
@@ -32,17 +32,17 @@ def _is_import(item: Node) -> bool:
     return any(key.rsplit(".", 1)[-1] == "import_playbook" for key in item.entries)
 
 
-def read_playbooks(root: Path, shared: Mapping[str, Entry], reader: Reader) -> list[Home]:
+def read_playbooks(root: Path, shared: Mapping[str, Entry], reader: Reader) -> list[TaskScope]:
     """The playbooks of a folder; none where the folder is a role."""
     return [_playbook(path, node, shared, reader) for path, node in playbooks_in(root, reader) if not is_role(root)]
 
 
-def _playbook(path: Path, node: Node, shared: Mapping[str, Entry], reader: Reader) -> Home:
-    home = Home(path.stem, path.parent, is_role=False)
+def _playbook(path: Path, node: Node, shared: Mapping[str, Entry], reader: Reader) -> TaskScope:
+    home = TaskScope(path.stem, path.parent, is_role=False)
     plays = [play for play in node.items if "hosts" in play.entries]
     fixed = merged(given.entries for play in plays if (given := play.get("vars")))
     home.literals = Literals({}, fixed, shared)
-    tasks: list[Task] = []
+    tasks: list[AnsibleTask] = []
     for play in plays:
         around = ({key: entry for key, entry in play.entries.items() if key in ("become", "module_defaults", "vars")},)
         for part in (*_PLAY_PARTS, "handlers"):
@@ -55,8 +55,8 @@ def _playbook(path: Path, node: Node, shared: Mapping[str, Entry], reader: Reade
     return home
 
 
-def _included(tasks: list[Task], home: Home, reader: Reader) -> list[Task]:
-    found: list[Task] = []
+def _included(tasks: list[AnsibleTask], home: TaskScope, reader: Reader) -> list[AnsibleTask]:
+    found: list[AnsibleTask] = []
     seen: set[Path] = set()
     waiting = list(tasks)
     while waiting:

@@ -7,7 +7,7 @@ from evolve.role_lint.nodes import Node
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Reachability:
     """Files by how a run comes to them."""
 
     always: frozenset[str] = frozenset()

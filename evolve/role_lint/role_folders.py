@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from evolve.role_lint.homes import Home
+from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.includes import reach_of
 from evolve.role_lint.literals import Literals, merged
 from evolve.role_lint.nodes import Entry, Node, Reader, Spot
-from evolve.role_lint.tasks import Task, read_tasks
+from evolve.role_lint.tasks import AnsibleTask, read_tasks
 from evolve.role_lint.text_files import read_texts
 from evolve.role_lint.words import ROLE_INCLUDES
 
@@ -32,9 +32,9 @@ def yaml_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix in YAML and path.is_file())
 
 
-def read_role(folder: Path, shared: Mapping[str, Entry], reader: Reader) -> Home:
+def read_role(folder: Path, shared: Mapping[str, Entry], reader: Reader) -> TaskScope:
     """The role in a folder."""
-    home = Home(_role_name(folder), folder)
+    home = TaskScope(_role_name(folder), folder)
     home.variables = {
         str(path): first_document(reader.read(path)).entries
         for part in ("defaults", "vars")
@@ -43,7 +43,7 @@ def read_role(folder: Path, shared: Mapping[str, Entry], reader: Reader) -> Home
     defaults = _level(home, "defaults", ("",))
     fixed = _level(home, "vars", ("main",))
     home.literals = Literals(defaults, fixed, shared)
-    tasks: list[Task] = []
+    tasks: list[AnsibleTask] = []
     handler_files = {str(path) for path in yaml_files(folder / "handlers")}
     for path in yaml_files(folder / "tasks") + yaml_files(folder / "handlers"):
         for node in reader.read(path):
@@ -64,7 +64,7 @@ def _role_name(folder: Path) -> str:
     return name.removeprefix("ansible-role-").removeprefix("ansible-")
 
 
-def _level(home: Home, part: str, stems: tuple[str, ...]) -> Mapping[str, Entry]:
+def _level(home: TaskScope, part: str, stems: tuple[str, ...]) -> Mapping[str, Entry]:
     base = home.folder / part
     return merged(
         entries
@@ -101,7 +101,7 @@ def role_of(item: Node) -> str:
     return name.text if name else item.text
 
 
-def settle(home: Home, tasks: list[Task], entries: Iterable[str], handler_files: Iterable[str]) -> None:
+def settle(home: TaskScope, tasks: list[AnsibleTask], entries: Iterable[str], handler_files: Iterable[str]) -> None:
     """Works out what only all tasks together say."""
     home.tasks = tuple(tasks)
     home.reach = reach_of(tasks, entries, handler_files)
@@ -117,7 +117,7 @@ def settle(home: Home, tasks: list[Task], entries: Iterable[str], handler_files:
     home.used_roles = tuple(task.text("name") for task in tasks if task.module in ROLE_INCLUDES)
 
 
-def _facts_of(tasks: Iterable[Task]) -> Mapping[str, Node | None]:
+def _facts_of(tasks: Iterable[AnsibleTask]) -> Mapping[str, Node | None]:
     """What `set_fact` says of each name."""
     found: dict[str, Node | None] = {}
     for task in tasks:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from evolve.role_lint.homes import Home, Tree
+from evolve.role_lint.homes import TaskScope, Tree
 from evolve.role_lint.nodes import Spot
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.tasks import AnsibleTask
 
 
-class Hit(NamedTuple):
+class Match(NamedTuple):
     """One place that smells."""
 
     spot: Spot
@@ -28,11 +28,11 @@ class Rule:
     """What goes wrong because of it."""
     mend: str
     """What to write instead."""
-    find: Callable[[Tree], Iterable[Hit]]
+    find: Callable[[Tree], Iterable[Match]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class LintFinding:
     """One smell in one place, for people and machines."""
 
     spot: Spot
@@ -44,20 +44,20 @@ class Finding:
         return f"{self.spot.path}:{self.spot.line}:{self.spot.column}: {self.rule}: {self.message}"
 
 
-def in_tasks(find: Callable[[Task], Iterator[Hit]]) -> Callable[[Tree], Iterator[Hit]]:
+def in_tasks(find: Callable[[AnsibleTask], Iterator[Match]]) -> Callable[[Tree], Iterator[Match]]:
     """Looks at each task and handler by itself."""
 
-    def found(tree: Tree) -> Iterator[Hit]:
+    def found(tree: Tree) -> Iterator[Match]:
         for task in tree.tasks:
             yield from find(task)
 
     return found
 
 
-def in_homes(find: Callable[[Home], Iterator[Hit]]) -> Callable[[Tree], Iterator[Hit]]:
+def in_homes(find: Callable[[TaskScope], Iterator[Match]]) -> Callable[[Tree], Iterator[Match]]:
     """Looks at each role and playbook as a whole."""
 
-    def found(tree: Tree) -> Iterator[Hit]:
+    def found(tree: Tree) -> Iterator[Match]:
         for home in tree.homes:
             yield from find(home)
 

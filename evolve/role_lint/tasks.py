@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from evolve.role_lint.arguments import module_arguments
 from evolve.role_lint.literals import Literals
 from evolve.role_lint.nodes import Entry, Node, Spot
-from evolve.role_lint.reach import Reach
+from evolve.role_lint.reach import Reachability
 from evolve.role_lint.words import BLOCK_PARTS, TASK_KEYWORDS
 
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
@@ -45,13 +45,13 @@ class TaskHome(Protocol):
         ...
 
     @property
-    def reach(self) -> Reach:
+    def reach(self) -> Reachability:
         """How a run comes to the files of tasks."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Task:
+class AnsibleTask:
     """One task or handler."""
 
     spot: Spot
@@ -216,7 +216,7 @@ def read_tasks(
     outer: tuple[Mapping[str, Entry], ...] = (),
     parts: tuple[str, ...] = (),
     in_handlers: bool = False,
-) -> Iterator[Task]:
+) -> Iterator[AnsibleTask]:
     """The tasks of a list, those in blocks included."""
     for node in nodes:
         entries = node.entries
@@ -232,7 +232,7 @@ def read_tasks(
 
 def _task(
     node: Node, home: TaskHome, outer: tuple[Mapping[str, Entry], ...], parts: tuple[str, ...], in_handlers: bool
-) -> Task:
+) -> AnsibleTask:
     entries = node.entries
     spot = min(entry.spot for entry in entries.values())
     key = next((key for key in entries if key not in TASK_KEYWORDS and not key.startswith("with_")), "")
@@ -247,7 +247,7 @@ def _task(
     args, command = module_arguments(module, given, extra)
     args = {**_module_defaults(module, (*outer, entries)), **args}
     keywords = {name: entry for name, entry in entries.items() if name != key}
-    return Task(spot, module, module_spot, args, command, keywords, outer, parts, home, in_handlers)
+    return AnsibleTask(spot, module, module_spot, args, command, keywords, outer, parts, home, in_handlers)
 
 
 def _action(node: Node) -> tuple[str, Node]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evolve.core.evolution.candidate import compare
-from evolve.core.evolution.summary import Evolution, fold
+from evolve.core.evolution.summary import EvolutionSummary, fold
 from evolve.core.model.evolution_events import EvolutionStarted, RolloutScored
 from evolve.report.evolution.html import write_evolution_html
 from evolve.report.evolution.live import LivePage
@@ -18,7 +18,7 @@ EVIL = "<img src=x onerror=alert(1)></script><script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
-def run() -> Evolution:
+def run() -> EvolutionSummary:
     return fold(evolution_events())
 
 
@@ -72,7 +72,7 @@ def test_nothing_leaves_the_page_and_nothing_complains(opened: Opened, report: P
     assert opened.complaints == []
 
 
-def test_a_candidate_opens_to_its_diff_note_and_rows(opened: Opened, run: Evolution) -> None:
+def test_a_candidate_opens_to_its_diff_note_and_rows(opened: Opened, run: EvolutionSummary) -> None:
     leader = run.leader
     assert leader is not None
     opened.page.locator("#tree").get_by_role("link", name=leader.info.id, exact=True).click()
@@ -83,7 +83,7 @@ def test_a_candidate_opens_to_its_diff_note_and_rows(opened: Opened, run: Evolut
     assert opened.dialog.locator("table").last.locator("tbody tr").count() == len(leader.cells)
 
 
-def test_rows_are_chosen_by_what_became_of_them(opened: Opened, run: Evolution) -> None:
+def test_rows_are_chosen_by_what_became_of_them(opened: Opened, run: EvolutionSummary) -> None:
     assert run.leader is not None
     assert run.incumbent is not None
     opened.page.goto(f"{opened.page.url}#candidate/{run.leader.info.id}")
@@ -94,7 +94,7 @@ def test_rows_are_chosen_by_what_became_of_them(opened: Opened, run: Evolution) 
     assert {text.split()[-1] for text in results} == {"pass"}
 
 
-def test_a_failing_case_leads_to_its_evidence(opened: Opened, run: Evolution) -> None:
+def test_a_failing_case_leads_to_its_evidence(opened: Opened, run: EvolutionSummary) -> None:
     opened.page.locator("#failing a").first.click()
     assert run.finished is not None
     task = run.tasks[run.finished.still_failing[0]]
@@ -104,7 +104,7 @@ def test_a_failing_case_leads_to_its_evidence(opened: Opened, run: Evolution) ->
     assert '"stderr"' in found
 
 
-def test_a_pair_of_the_gate_leads_to_both_answers(opened: Opened, run: Evolution) -> None:
+def test_a_pair_of_the_gate_leads_to_both_answers(opened: Opened, run: EvolutionSummary) -> None:
     links = opened.page.locator("#gate tbody tr").first.locator("a")
     hrefs = [link.get_attribute("href") for link in links.all()]
     assert run.gate is not None
@@ -113,7 +113,7 @@ def test_a_pair_of_the_gate_leads_to_both_answers(opened: Opened, run: Evolution
     assert hrefs == [f"#case/{run.incumbent.info.id}/{task}", f"#case/{run.gate.candidate}/{task}"]
 
 
-def test_back_leads_through_what_was_opened_and_escape_closes(opened: Opened, run: Evolution) -> None:
+def test_back_leads_through_what_was_opened_and_escape_closes(opened: Opened, run: EvolutionSummary) -> None:
     opened.page.locator("#failing a").first.click()
     title = opened.page.locator("#dialog-title")
     first = title.inner_text()
@@ -126,7 +126,7 @@ def test_back_leads_through_what_was_opened_and_escape_closes(opened: Opened, ru
     opened.page.wait_for_function("() => !location.hash && !document.querySelector('dialog[open]')")
 
 
-def test_a_link_from_elsewhere_opens_its_evidence(browser: Any, report: Path, run: Evolution) -> None:
+def test_a_link_from_elsewhere_opens_its_evidence(browser: Any, report: Path, run: EvolutionSummary) -> None:
     assert run.leader is not None
     task = next(iter(run.leader.cells))
     found = Opened(browser, f"{report.as_uri()}#case/{run.leader.info.id}/{task}")
@@ -143,7 +143,7 @@ def test_a_link_to_nothing_opens_nothing(browser: Any, report: Path, address: st
     found.context.close()
 
 
-def test_the_matrix_is_walked_and_opened_by_keyboard(opened: Opened, run: Evolution) -> None:
+def test_the_matrix_is_walked_and_opened_by_keyboard(opened: Opened, run: EvolutionSummary) -> None:
     opened.show_matrix().focus()
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "End"):
         opened.page.keyboard.press(key)
@@ -157,7 +157,7 @@ def test_the_matrix_is_walked_and_opened_by_keyboard(opened: Opened, run: Evolut
     opened.page.wait_for_function("() => document.activeElement.className === 'matrix'")
 
 
-def test_a_cell_of_the_matrix_opens_its_evidence(opened: Opened, run: Evolution) -> None:
+def test_a_cell_of_the_matrix_opens_its_evidence(opened: Opened, run: EvolutionSummary) -> None:
     opened.show_matrix().click(position={"x": 235, "y": 100})
     opened.dialog.wait_for()
     assert run.incumbent is not None
@@ -184,12 +184,12 @@ def test_passes_and_failures_have_shapes_of_their_own(opened: Opened) -> None:
     assert covered["pass"] > covered["mixed"] > covered["fail"]
 
 
-def test_the_curve_has_a_mark_for_each_score(opened: Opened, run: Evolution) -> None:
+def test_the_curve_has_a_mark_for_each_score(opened: Opened, run: EvolutionSummary) -> None:
     assert opened.page.locator("svg.curve a").count() == len(run.curve)
     assert opened.page.locator("svg.curve .best").count() == 1
 
 
-def test_the_tree_can_show_the_winners_line_alone(opened: Opened, run: Evolution) -> None:
+def test_the_tree_can_show_the_winners_line_alone(opened: Opened, run: EvolutionSummary) -> None:
     opened.page.get_by_role("button", name="the winner's line").click()
     shown = opened.page.locator("#tree tbody .who > a").all_inner_texts()
     assert run.leader is not None
@@ -198,7 +198,7 @@ def test_the_tree_can_show_the_winners_line_alone(opened: Opened, run: Evolution
 
 
 @pytest.mark.parametrize("width", [390, 820, 1400])
-def test_nothing_is_wider_than_the_page(browser: Any, report: Path, run: Evolution, width: int) -> None:
+def test_nothing_is_wider_than_the_page(browser: Any, report: Path, run: EvolutionSummary, width: int) -> None:
     found = Opened(browser, report.as_uri(), viewport={"width": width, "height": 800})
     found.show_matrix()
     assert found.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -211,7 +211,7 @@ def test_nothing_is_wider_than_the_page(browser: Any, report: Path, run: Evoluti
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1400])
 def test_axe_finds_no_serious_fault(
-    browser: Any, report: Path, run: Evolution, serious_faults: Any, scheme: str, width: int
+    browser: Any, report: Path, run: EvolutionSummary, serious_faults: Any, scheme: str, width: int
 ) -> None:
     # axe puts its own script into the page, which the report's policy rightly refuses.
     settings = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}

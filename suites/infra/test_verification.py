@@ -10,7 +10,14 @@ from evolve.core.model.role_checks import CheckOutcome, TaskLine
 from evolve.infra.checks import check_mode, converge, function, hidden_changes, idempotence
 from evolve.infra.verification.plays import Played, Player
 from evolve.infra.verification.scenario import load_scenario
-from evolve.infra.verification.verification import Converged, InTheWayError, Options, Repeated, Verification, guarded
+from evolve.infra.verification.verification import (
+    BlockedByEarlierCheck,
+    Converged,
+    Options,
+    Repeated,
+    Verification,
+    guarded,
+)
 from fixtures.silent_engine import on_no_host, silent_engine
 
 
@@ -79,5 +86,5 @@ def test_what_keeps_hidden_changes_from_being_told_is_named(role: Path, player: 
     done = converged(verification)
     changed = tuple(replace(line, status="changed") for line in done.played.lines)
     verification.__dict__.update(first=done, second=Repeated(replace(done.played, rc=rc, lines=changed), ()))
-    with pytest.raises(InTheWayError, match=why):
+    with pytest.raises(BlockedByEarlierCheck, match=why):
         hidden_changes.check(verification)

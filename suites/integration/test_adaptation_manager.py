@@ -18,7 +18,7 @@ import pytest
 
 from evolve.core.adaptation.failures import Labels, QueuedRequest
 from evolve.core.adaptation.reflection import Action
-from evolve.core.adaptation.status import Said
+from evolve.core.adaptation.status import AgentAnswer
 from evolve.core.cases.redaction import Redactor
 from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.errors import EnvironmentFault
@@ -367,7 +367,7 @@ def test_a_report_that_cannot_be_searched_for_secrets_is_written_nowhere(world: 
         with pytest.raises(EnvironmentFault, match="no case was written") as caught:
             take_in(
                 {"job_id": "web", "driver": "exec", "status": "failed", "stdout": "", "stderr": "s3cret"},
-                Said(Action.RESTART),
+                AgentAnswer(Action.RESTART),
                 Labels(("free_port",)),
                 client=open_agent_client("TRIAGE.md", "echo"),
                 queued=QueuedRequest(EvolutionRequest(agent="TRIAGE.md"), str(folder.path), str(world.folder)),
@@ -400,7 +400,7 @@ def test_an_answer_that_cannot_be_searched_for_secrets_is_not_shown(world: World
     def broken(text: str) -> list[Any]:
         raise RuntimeError(text)
 
-    async def answer() -> Said:
+    async def answer() -> AgentAnswer:
         client = open_agent_client("TRIAGE.md", "python:model.py")
         try:
             return await ask(client, report("bind"), Redactor(scanners=[broken]))  # type: ignore[arg-type]

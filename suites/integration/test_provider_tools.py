@@ -155,7 +155,7 @@ def test_a_test_that_hangs_is_a_fault(tmp_path: Path) -> None:
 # --- doctor
 
 
-def lines(**env: str) -> dict[str, doctor.Finding]:
+def lines(**env: str) -> dict[str, doctor.Diagnosis]:
     return {finding.name: finding for finding in doctor.examine(env)}
 
 

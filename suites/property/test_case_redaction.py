@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.core.cases.redaction import CannotRedact, Redactor
-from evolve.core.cases.secret_shapes import Span
+from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.model.json_value import JsonValue
 from fixtures.planted_secrets import KINDS, survives
 
@@ -132,7 +132,7 @@ def test_an_id_beside_a_secrets_name_is_masked_there_and_stays_elsewhere():
 
 
 def test_a_scanner_that_fails_makes_redaction_fail_without_telling_the_text():
-    def broken(text: str) -> list[Span]:
+    def broken(text: str) -> list[SecretSpan]:
         raise ValueError(f"cannot scan {text}")
 
     with pytest.raises(CannotRedact) as caught:

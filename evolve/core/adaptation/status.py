@@ -9,7 +9,7 @@ from evolve.core.model.evolution_events import CaseRecorded
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AgentAnswer:
     """What the agent answered about a job."""
 
     action: Action
@@ -25,13 +25,13 @@ class Evolved(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class IntakeResult:
     """What became of one report."""
 
     job_id: str
     agent: str
     """NAME@VERSION."""
-    said: Said
+    said: AgentAnswer
     recorded: CaseRecorded | None = None
     """None when the agent was right already."""
     step: Step | None = None

@@ -28,7 +28,7 @@ from evolve.core.model.ports import (
     Tools,
 )
 from evolve.core.model.suite import Assertion, TestOptions
-from evolve.core.model.verdicts import Check, Comparison, Verdict
+from evolve.core.model.verdicts import AssertionInput, ComparisonInput, Verdict
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code.functions import FILE, call_javascript, is_javascript, split_reference
 
@@ -174,13 +174,13 @@ def _floats(value: JsonValue) -> tuple[float, ...]:
     return tuple(float(part) for part in value if isinstance(part, int | float)) if isinstance(value, list) else ()
 
 
-def grading_of(check: Check) -> Grading:
+def grading_of(check: AssertionInput) -> Grading:
     """The grading of one output."""
     test = check.evaluation.test
     return _grading(check.assertion, test.options, check.vars, check.evaluation.repeat, test.metadata, check.tools)
 
 
-def grading_of_comparison(comparison: Comparison) -> Grading:
+def grading_of_comparison(comparison: ComparisonInput) -> Grading:
     """The grading of several outputs of one test."""
     first = comparison.evaluations[0]
     options, metadata = first.test.options, first.test.metadata
@@ -301,7 +301,7 @@ def shown(value: JsonValue) -> str:
     return to_json(value) if isinstance(value, dict | list) else to_js_string(value)
 
 
-def text_value(check: Check) -> str:
+def text_value(check: AssertionInput) -> str:
     """The assertion's value, which must be text.
 
     Raises:
@@ -313,7 +313,7 @@ def text_value(check: Check) -> str:
     return value
 
 
-def needs_prompt(check: Check) -> str:
+def needs_prompt(check: AssertionInput) -> str:
     """The prompt that was sent; a grader that compares with the question needs one."""
     if not check.prompt:
         raise CannotEvaluate(f"{check.assertion.type}: there is no prompt to compare the output with")

@@ -10,10 +10,10 @@ from typing import TypeAlias
 
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Comparison, Verdict
+from evolve.core.model.verdicts import AssertionInput, ComparisonInput, Verdict
 
-Evaluate: TypeAlias = Callable[[Check], Verdict | Awaitable[Verdict]]
-Compare: TypeAlias = Callable[[Comparison], tuple[Verdict, ...] | Awaitable[tuple[Verdict, ...]]]
+Evaluate: TypeAlias = Callable[[AssertionInput], Verdict | Awaitable[Verdict]]
+Compare: TypeAlias = Callable[[ComparisonInput], tuple[Verdict, ...] | Awaitable[tuple[Verdict, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def comparison_type(
     return register
 
 
-def _never(check: Check) -> Verdict:
+def _never(check: AssertionInput) -> Verdict:
     raise CannotEvaluate(f"type: {check.assertion.type} compares several outputs and cannot judge one alone")
 
 

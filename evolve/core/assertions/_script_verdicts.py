@@ -10,7 +10,7 @@ from evolve.core.javascript.values import number_text, parse_float, to_js_string
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion
-from evolve.core.model.verdicts import Check, Verdict, flatten
+from evolve.core.model.verdicts import AssertionInput, Verdict, flatten
 
 _PASSED = "Assertion passed"
 _SNAKE_CASE = {
@@ -26,13 +26,13 @@ def failed(reason: str) -> Verdict:
     return Verdict(False, 0.0, reason)
 
 
-def from_boolean(check: Check, answer: bool, who: str, code: str) -> Verdict:
+def from_boolean(check: AssertionInput, answer: bool, who: str, code: str) -> Verdict:
     """True passes with 1, false fails with 0; `not-` turns both."""
     passed = answer != check.negated
     return Verdict(passed, float(passed), _PASSED if passed else _reason(who, answer, code))
 
 
-def from_number(check: Check, score: float, who: str, code: str) -> Verdict:
+def from_number(check: AssertionInput, score: float, who: str, code: str) -> Verdict:
     """A number above 0, or from the threshold on, passes and is the score; `not-` turns the pass only.
 
     A score that is no finite number counts 0.
@@ -60,7 +60,7 @@ def is_result(answer: JsonValue) -> TypeGuard[dict[str, JsonValue]]:
     return isinstance(parts, list) and all(isinstance(part, dict | list) or part is None for part in mappings)
 
 
-def from_result(check: Check, answer: dict[str, JsonValue], who: str) -> Verdict:
+def from_result(check: AssertionInput, answer: dict[str, JsonValue], who: str) -> Verdict:
     """The code's own verdict; `not-` turns its pass and leaves its score."""
     said = _verdict(answer)
     if not check.negated:
@@ -106,7 +106,7 @@ def _tokens(value: JsonValue) -> TokenUsage:
     )
 
 
-def python_verdict(check: Check, answer: JsonValue, code: str) -> Verdict:
+def python_verdict(check: AssertionInput, answer: JsonValue, code: str) -> Verdict:
     """The verdict that an answer of Python means: its text counts, too, as JSON, as a number, as true or false."""
     if isinstance(answer, str) and answer.lower() in ("true", "false"):
         answer = answer.lower() == "true"
@@ -169,7 +169,7 @@ def _python_failed(reason: str) -> Verdict:
     return failed(f"Python code execution failed: {reason}")
 
 
-def _python_result(check: Check, answer: dict[str, JsonValue] | list[JsonValue]) -> Verdict:
+def _python_result(check: AssertionInput, answer: dict[str, JsonValue] | list[JsonValue]) -> Verdict:
     result = _camel_case(answer)
     if not is_result(result):
         return _python_failed(f"{_NEEDED}, not {json.dumps(answer)[:200]}")

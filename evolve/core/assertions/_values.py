@@ -4,7 +4,7 @@ from evolve.core.formats.schema_check import describe
 from evolve.core.javascript.values import number_text
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _QUOTED = 300
 
@@ -27,13 +27,13 @@ def quote(text: str) -> str:
     return f'"{text[:half]} [... {len(text) - 2 * half} characters ...] {text[-half:]}"'
 
 
-def wrong_value(check: Check, expected: str) -> CannotEvaluate:
+def wrong_value(check: AssertionInput, expected: str) -> CannotEvaluate:
     """The error for a value that is not what the type takes, after templates, files and scripts had their say."""
     name = f"not-{check.assertion.type}" if check.negated else check.assertion.type
     return CannotEvaluate(f"{name}: the value must be {expected}, got {describe(check.assertion.value)}")
 
 
-def text_of(check: Check) -> str:
+def text_of(check: AssertionInput) -> str:
     """The value as text; '' is text."""
     value = check.assertion.value
     if not isinstance(value, str):
@@ -41,7 +41,7 @@ def text_of(check: Check) -> str:
     return value
 
 
-def non_empty_text_of(check: Check) -> str:
+def non_empty_text_of(check: AssertionInput) -> str:
     """The value as text that is not empty."""
     value = check.assertion.value
     if not isinstance(value, str) or not value:
@@ -49,7 +49,7 @@ def non_empty_text_of(check: Check) -> str:
     return value
 
 
-def texts_of(check: Check) -> list[str]:
+def texts_of(check: AssertionInput) -> list[str]:
     """The value as one or more texts: references to compare the output with."""
     value = check.assertion.value
     if isinstance(value, str):
@@ -62,13 +62,13 @@ def texts_of(check: Check) -> list[str]:
     return texts
 
 
-def threshold_of(check: Check, default: float) -> float:
+def threshold_of(check: AssertionInput, default: float) -> float:
     """The assertion's threshold, or the type's own."""
     threshold = check.assertion.threshold
     return default if threshold is None else threshold
 
 
-def needed_threshold_of(check: Check, unit: str) -> float:
+def needed_threshold_of(check: AssertionInput, unit: str) -> float:
     """The threshold of a type that has no default for it."""
     threshold = check.assertion.threshold
     if threshold is None:
@@ -76,7 +76,7 @@ def needed_threshold_of(check: Check, unit: str) -> float:
     return threshold
 
 
-def scored(check: Check, name: str, score: float, default: float) -> Verdict:
+def scored(check: AssertionInput, name: str, score: float, default: float) -> Verdict:
     """The verdict of a similarity in 0..1: passed at the threshold or above; negated, the score is 1 minus it."""
     limit = threshold_of(check, default)
     word = "at least" if check.negated else "less than"

@@ -7,11 +7,11 @@ from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Classifier
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("classifier", value_schema={"type": ["string", "null"]})
-async def classifier(check: Check) -> Verdict:
+async def classifier(check: AssertionInput) -> Verdict:
     """The value names the class; without one the best class counts. The threshold is 1 unless the suite has one."""
     wanted = check.assertion.value
     if wanted is not None and not isinstance(wanted, str):

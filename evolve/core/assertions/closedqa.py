@@ -5,7 +5,7 @@ from typing import Final
 from evolve.core.assertions._grading import GraderError, chat, grading_of, needs_prompt, parsed, text_value
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import js_strip
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 INSTRUCTIONS: Final = (
     "You decide whether a submission meets a criterion. Think in two or three sentences; name what decides. "
@@ -16,7 +16,7 @@ _OUTCOMES: Final = {"Y": "The criterion is met", "N": "The criterion is not met"
 
 
 @assertion_type("model-graded-closedqa", value_schema={"type": "string"}, value_required=True)
-async def closedqa(check: Check) -> Verdict:
+async def closedqa(check: AssertionInput) -> Verdict:
     """Passes when the grader's answer ends with Y; `not-` has no effect, as in promptfoo."""
     criterion, question = text_value(check), needs_prompt(check)
     grading = grading_of(check)

@@ -18,7 +18,7 @@ from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion
-from evolve.core.model.verdicts import Comparison, Verdict, flatten
+from evolve.core.model.verdicts import ComparisonInput, Verdict, flatten
 
 INSTRUCTIONS: Final = (
     "You are shown several outputs, numbered from 0, and a criterion. Choose the one output that meets the criterion "
@@ -29,7 +29,7 @@ _COMPARING: Final = frozenset(("select-best", "max-score"))
 
 
 @comparison_type("select-best", value_schema={"type": "string"}, value_required=True)
-async def select_best(comparison: Comparison) -> tuple[Verdict, ...]:
+async def select_best(comparison: ComparisonInput) -> tuple[Verdict, ...]:
     """The output whose number the grader says passes; all fail when it says none."""
     criteria = comparison.assertion.value
     if not isinstance(criteria, str):
@@ -55,7 +55,7 @@ async def select_best(comparison: Comparison) -> tuple[Verdict, ...]:
     return _with_tokens([chosen if index == best else other for index in range(len(outputs))], reply.tokens)
 
 
-def _at_least_two(comparison: Comparison) -> tuple[JsonValue, ...]:
+def _at_least_two(comparison: ComparisonInput) -> tuple[JsonValue, ...]:
     if len(comparison.outputs) < 2:
         hint = "give the suite a second prompt or provider to compare it with"
         raise CannotEvaluate(f"{comparison.assertion.type}: there is one output; {hint}")
@@ -90,7 +90,7 @@ def _with_tokens(verdicts: list[Verdict], tokens: TokenUsage) -> tuple[Verdict, 
         "additionalProperties": False,
     },
 )
-def max_score(comparison: Comparison) -> tuple[Verdict, ...]:
+def max_score(comparison: ComparisonInput) -> tuple[Verdict, ...]:
     """The output with the highest sum or mean of its other assertions' scores passes, the first of equal ones."""
     _at_least_two(comparison)
     options = comparison.assertion.value if isinstance(comparison.assertion.value, dict) else {}

@@ -9,51 +9,51 @@ from evolve.core.assertions._values import NON_EMPTY_TEXT, quote, wrong_value
 from evolve.core.javascript.values import JS_SPACE, js_strip, to_js_string
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _ONE: JsonValue = {"anyOf": [NON_EMPTY_TEXT, {"type": "number"}]}
 _SEVERAL: JsonValue = {"anyOf": [NON_EMPTY_TEXT, {"type": "array"}], "x-expected": "a list, or text with commas"}
 
 
 @assertion_type("contains", value_schema=_ONE, value_required=True)
-def contains(check: Check) -> Verdict:
+def contains(check: AssertionInput) -> Verdict:
     """The output holds the text, or the number as JavaScript prints it."""
     needle = _needle(check)
     return _one(check, needle, needle in check.text)
 
 
 @assertion_type("icontains", value_schema=_ONE, value_required=True)
-def icontains(check: Check) -> Verdict:
+def icontains(check: AssertionInput) -> Verdict:
     """Like `contains`, in lower case on both sides."""
     needle = _needle(check)
     return _one(check, needle, needle.lower() in check.text.lower())
 
 
 @assertion_type("contains-any", value_schema=_SEVERAL, value_required=True)
-def contains_any(check: Check) -> Verdict:
+def contains_any(check: AssertionInput) -> Verdict:
     """The output holds at least one of the texts."""
     return _any(check, _needles(check), check.text)
 
 
 @assertion_type("icontains-any", value_schema=_SEVERAL, value_required=True)
-def icontains_any(check: Check) -> Verdict:
+def icontains_any(check: AssertionInput) -> Verdict:
     """Like `contains-any`, in lower case on both sides."""
     return _any(check, _needles(check), check.text.lower(), str.lower)
 
 
 @assertion_type("contains-all", value_schema=_SEVERAL, value_required=True)
-def contains_all(check: Check) -> Verdict:
+def contains_all(check: AssertionInput) -> Verdict:
     """The output holds every one of the texts."""
     return _all(check, _needles(check), check.text)
 
 
 @assertion_type("icontains-all", value_schema=_SEVERAL, value_required=True)
-def icontains_all(check: Check) -> Verdict:
+def icontains_all(check: AssertionInput) -> Verdict:
     """Like `contains-all`, in lower case on both sides."""
     return _all(check, _needles(check), check.text.lower(), str.lower)
 
 
-def _needle(check: Check) -> str:
+def _needle(check: AssertionInput) -> str:
     value = check.assertion.value
     if isinstance(value, str) and value:
         return value
@@ -62,13 +62,13 @@ def _needle(check: Check) -> str:
     raise wrong_value(check, "text that is not empty, or a number")
 
 
-def _one(check: Check, needle: str, holds: bool) -> Verdict:
+def _one(check: AssertionInput, needle: str, holds: bool) -> Verdict:
     if holds != check.negated:
         return check.verdict(holds, "")
     return check.verdict(holds, f"Expected output to {_not(check)}contain {quote(needle)}, got {quote(check.text)}")
 
 
-def _needles(check: Check) -> tuple[str, ...]:
+def _needles(check: AssertionInput) -> tuple[str, ...]:
     value = check.assertion.value
     if isinstance(value, str) and value:
         return split_list(value)
@@ -77,7 +77,7 @@ def _needles(check: Check) -> tuple[str, ...]:
     raise wrong_value(check, "a list, or text with commas")
 
 
-def _any(check: Check, needles: Iterable[str], text: str, fold: Callable[[str], str] = str) -> Verdict:
+def _any(check: AssertionInput, needles: Iterable[str], text: str, fold: Callable[[str], str] = str) -> Verdict:
     holds = any(fold(needle) in text for needle in needles)
     if holds != check.negated:
         return check.verdict(holds, "")
@@ -85,7 +85,7 @@ def _any(check: Check, needles: Iterable[str], text: str, fold: Callable[[str], 
     return check.verdict(holds, f"Expected output to contain {wanted}, got {quote(check.text)}")
 
 
-def _all(check: Check, needles: Iterable[str], text: str, fold: Callable[[str], str] = str) -> Verdict:
+def _all(check: AssertionInput, needles: Iterable[str], text: str, fold: Callable[[str], str] = str) -> Verdict:
     missing = [needle for needle in needles if fold(needle) not in text]
     if (not missing) != check.negated:
         return check.verdict(not missing, "")
@@ -94,7 +94,7 @@ def _all(check: Check, needles: Iterable[str], text: str, fold: Callable[[str], 
     return check.verdict(not missing, reason)
 
 
-def _not(check: Check) -> str:
+def _not(check: AssertionInput) -> str:
     return "not " if check.negated else ""
 
 

@@ -24,7 +24,7 @@ from evolve.core.javascript.values import JS_SPACE, js_strip
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 from evolve.core.user_code.transforms import apply_transform
 
 Context: TypeAlias = str | list[str]
@@ -55,7 +55,7 @@ VERDICTS_INSTRUCTIONS: Final = (
 
 
 @assertion_type("context-recall", value_schema={"type": "string"}, value_required=True, keys=("contextTransform",))
-async def context_recall(check: Check) -> Verdict:
+async def context_recall(check: AssertionInput) -> Verdict:
     """The share of the expected answer's statements that the context (without one: the prompt) supports."""
     truth, prompt = text_value(check), needs_prompt(check)
     context = await _context(check, prompt)
@@ -83,7 +83,7 @@ def _is_marked(line: str) -> bool:
 
 
 @assertion_type("context-relevance", keys=("contextTransform",))
-async def context_relevance(check: Check) -> Verdict:
+async def context_relevance(check: AssertionInput) -> Verdict:
     """The share of the context's sentences (or chunks) that the question needs."""
     query = _query(check)
     context = await _context(check, None)
@@ -114,7 +114,7 @@ def _relevant(said: str, context: Context) -> Sequence[str]:
 
 
 @assertion_type("context-faithfulness", keys=("contextTransform",))
-async def context_faithfulness(check: Check) -> Verdict:
+async def context_faithfulness(check: AssertionInput) -> Verdict:
     """The share of the answer's statements that the context supports; two calls."""
     query = _query(check)
     if not isinstance(check.output, str):
@@ -137,7 +137,9 @@ async def context_faithfulness(check: Check) -> Verdict:
     return at_least("Faithfulness", score, _threshold(check), tokens + second.tokens, metadata)
 
 
-async def _verdicts(check: Check, grading: Grading, context: str, statements: list[str], rubric: JsonValue) -> Reply:
+async def _verdicts(
+    check: AssertionInput, grading: Grading, context: str, statements: list[str], rubric: JsonValue
+) -> Reply:
     names: dict[str, JsonValue] = {**check.vars, "context": context, "statements": list(statements)}
     numbered = "\n".join(f"{number}. {statement}" for number, statement in enumerate(statements, 1))
     default = chat(
@@ -177,18 +179,18 @@ def _two_rubrics(grading: Grading) -> tuple[JsonValue, JsonValue]:
     return load_rubric(first, grading.tools), load_rubric(second, grading.tools)
 
 
-def _threshold(check: Check) -> float:
+def _threshold(check: AssertionInput) -> float:
     return 0.0 if check.assertion.threshold is None else check.assertion.threshold
 
 
-def _query(check: Check) -> str:
+def _query(check: AssertionInput) -> str:
     query = check.vars.get("query")
     if not isinstance(query, str):
         raise CannotEvaluate(f"{check.assertion.type}: the test needs a variable 'query' with the question")
     return query
 
 
-async def _context(check: Check, fallback: str | None) -> Context:
+async def _context(check: AssertionInput, fallback: str | None) -> Context:
     """The context: what `contextTransform` makes of the output, else the variable, else `fallback`."""
     value: JsonValue = check.vars.get("context") or fallback
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
@@ -204,7 +206,7 @@ async def _context(check: Check, fallback: str | None) -> Context:
     raise CannotEvaluate(f"{check.assertion.type}: there is no context; {hint}")
 
 
-async def _transformed(check: Check, code: str) -> JsonValue:
+async def _transformed(check: AssertionInput, code: str) -> JsonValue:
     """`contextTransform` sees the output after the provider's transform alone: what the test's drops is still there."""
     prompt: JsonValue = {"label": check.prompt}
     context: dict[str, JsonValue] = {"vars": dict(check.vars), "prompt": prompt}

@@ -4,11 +4,11 @@ from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import needed_threshold_of
 from evolve.core.javascript.values import number_text
 from evolve.core.model.errors import CannotEvaluate
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("cost")
-def cost(check: Check) -> Verdict:
+def cost(check: AssertionInput) -> Verdict:
     """An answer without a cost cannot be judged."""
     limit = needed_threshold_of(check, "US dollars")
     paid = check.answer.cost

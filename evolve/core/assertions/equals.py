@@ -5,11 +5,11 @@ from evolve.core.assertions._values import quote
 from evolve.core.formats.json_text import deep_equal, parse_json
 from evolve.core.javascript.values import to_js_string, to_json
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("equals")
-def equals(check: Check) -> Verdict:
+def equals(check: AssertionInput) -> Verdict:
     """A mapping, a list or null is compared with the output read as JSON; everything else as JavaScript prints it."""
     value = check.assertion.value
     if isinstance(value, str):

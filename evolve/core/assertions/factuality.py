@@ -7,7 +7,7 @@ from evolve.core.assertions._grading import GraderError, Reply, chat, grading_of
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.formats.json_objects import json_objects
 from evolve.core.javascript.values import js_strip
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 INSTRUCTIONS: Final = (
     "You compare the facts of a submitted answer, the submission, with those of an expert's answer to the same "
@@ -46,7 +46,7 @@ class _Choice(NamedTuple):
 
 
 @assertion_type("factuality", "model-graded-factuality", value_schema={"type": "string"}, value_required=True)
-async def factuality(check: Check) -> Verdict:
+async def factuality(check: AssertionInput) -> Verdict:
     """Passes when the score of the grader's category is above 0; `not-` has no effect, as in promptfoo."""
     reference, question = text_value(check), needs_prompt(check)
     grading = grading_of(check)
@@ -62,7 +62,7 @@ async def factuality(check: Check) -> Verdict:
     return Verdict(score > 0, score, choice.reason, tokens=reply.tokens)
 
 
-def _score(check: Check, category: str) -> float:
+def _score(check: AssertionInput, category: str) -> float:
     key, default = _SCORES[category]
     chosen = check.evaluation.test.options.config.get("factuality")
     value = chosen.get(key) if isinstance(chosen, dict) else None

@@ -2,11 +2,11 @@
 
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import NON_EMPTY_TEXT, quote, text_of
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("finish-reason", value_schema=NON_EMPTY_TEXT, value_required=True)
-def finish_reason(check: Check) -> Verdict:
+def finish_reason(check: AssertionInput) -> Verdict:
     """Upper and lower case are the same."""
     wanted, got = text_of(check), check.answer.finish_reason
     if not got:

@@ -15,7 +15,7 @@ from evolve.core.javascript.values import js_strip, to_js_string, to_json, to_nu
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 MAX_SCORE: Final = 10
 DEFAULT_THRESHOLD: Final = 0.7
@@ -47,7 +47,7 @@ class _Rating(NamedTuple):
     value_schema={"type": ["string", "array"], "items": {"type": "string"}},
     value_required=True,
 )
-async def g_eval(check: Check) -> Verdict:
+async def g_eval(check: AssertionInput) -> Verdict:
     """Passes when the score (of several criteria: their mean) reaches the threshold, 0.7 unless told.
 
     `not-` turns the verdict and the score around, but not a grader that failed.
@@ -70,7 +70,7 @@ async def g_eval(check: Check) -> Verdict:
     return _verdict(check, ratings)
 
 
-def _verdict(check: Check, ratings: list[_Rating]) -> Verdict:
+def _verdict(check: AssertionInput, ratings: list[_Rating]) -> Verdict:
     threshold = DEFAULT_THRESHOLD if check.assertion.threshold is None else check.assertion.threshold
     score = _mean(ratings)
     reason = "\n\n".join(rating.reason for rating in ratings)
@@ -86,7 +86,7 @@ def _mean(ratings: list[_Rating]) -> float:
     return total / len(ratings)
 
 
-async def _rate(check: Check, grading: Grading, criterion: str) -> _Rating:
+async def _rate(check: AssertionInput, grading: Grading, criterion: str) -> _Rating:
     question = needs_prompt(check)
     templates = grading.rubric_prompt if isinstance(grading.rubric_prompt, dict) else {}
     default = chat(STEPS_INSTRUCTIONS, {"criterion": criterion}, "The line of JSON:")

@@ -3,11 +3,11 @@
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import quote
 from evolve.core.formats.html_text import html_problem, looks_like_html
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("is-html")
-def is_html(check: Check) -> Verdict:
+def is_html(check: AssertionInput) -> Verdict:
     """A document or a fragment with an element that HTML knows, and no text outside of elements."""
     problem = html_problem(check.text)
     if problem is not None:
@@ -16,7 +16,7 @@ def is_html(check: Check) -> Verdict:
 
 
 @assertion_type("contains-html")
-def contains_html(check: Check) -> Verdict:
+def contains_html(check: AssertionInput) -> Verdict:
     """Enough signs of HTML: tags, entities, comments, attributes."""
     holds = looks_like_html(check.text)
     if holds != check.negated:

@@ -12,11 +12,11 @@ from evolve.core.formats.json_text import parse_json
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import CannotEvaluate, InputError
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("is-json", value_schema=JSON_SCHEMA)
-def is_json(check: Check) -> Verdict:
+def is_json(check: AssertionInput) -> Verdict:
     """The whole output is JSON. Negated, with a schema: it is no JSON, or does not fit."""
     try:
         output = parse_json(check.text)
@@ -31,7 +31,7 @@ def is_json(check: Check) -> Verdict:
 
 
 @assertion_type("contains-json", value_schema=JSON_SCHEMA)
-def contains_json(check: Check) -> Verdict:
+def contains_json(check: AssertionInput) -> Verdict:
     """Some object in braces can be read (as YAML, of which JSON is a part) and fits. Lists alone do not count."""
     found = json_objects(check.text)
     first = next(found, None)
@@ -52,7 +52,7 @@ def contains_json(check: Check) -> Verdict:
     )
 
 
-def _schema_check(check: Check) -> Callable[[JsonValue], str | None] | None:
+def _schema_check(check: AssertionInput) -> Callable[[JsonValue], str | None] | None:
     """The value as a compiled schema; None without one ('' and null are none)."""
     value = check.assertion.value
     if isinstance(value, dict):

@@ -5,11 +5,11 @@ import re
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import quote
 from evolve.core.javascript.values import js_strip
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("is-refusal")
-def is_refusal(check: Check) -> Verdict:
+def is_refusal(check: AssertionInput) -> Verdict:
     """Structured and blank outputs count as refusals, with score 0 in either case (as promptfoo has it)."""
     output = check.output
     if not isinstance(output, str) or not js_strip(output):

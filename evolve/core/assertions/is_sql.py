@@ -8,7 +8,7 @@ from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import quote, wrong_value
 from evolve.core.javascript.values import js_strip
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 DATABASES = (
     "Athena", "BigQuery", "DB2", "FlinkSQL", "Hive", "MariaDB", "MySQL", "Noql", "PostgreSQL", "Redshift", "Snowflake",
@@ -31,7 +31,7 @@ _SCHEMA: JsonValue = {
 
 
 @assertion_type("is-sql", value_schema=_SCHEMA)
-def is_sql(check: Check) -> Verdict:
+def is_sql(check: AssertionInput) -> Verdict:
     """The whole output can be parsed; MySQL unless `databaseType` says otherwise."""
     problem = _problem(check.text, _wanted(check))
     if problem is not None:
@@ -40,7 +40,7 @@ def is_sql(check: Check) -> Verdict:
 
 
 @assertion_type("contains-sql", value_schema=_SCHEMA)
-def contains_sql(check: Check) -> Verdict:
+def contains_sql(check: AssertionInput) -> Verdict:
     """One fenced block of SQL, or of no named language, can be parsed; without such blocks, the whole output."""
     wanted = _wanted(check)
     problem: str | None = "it has none"
@@ -59,7 +59,7 @@ class _Wanted:
     columns: tuple[str, ...] | None = None
 
 
-def _wanted(check: Check) -> _Wanted:
+def _wanted(check: AssertionInput) -> _Wanted:
     value = check.assertion.value
     if value is None:
         return _Wanted()
@@ -71,7 +71,7 @@ def _wanted(check: Check) -> _Wanted:
     return _Wanted(database, _texts(check, value.get("allowedTables")), _texts(check, value.get("allowedColumns")))
 
 
-def _texts(check: Check, value: JsonValue) -> tuple[str, ...] | None:
+def _texts(check: AssertionInput, value: JsonValue) -> tuple[str, ...] | None:
     if value is None:
         return None
     if not isinstance(value, list):

@@ -6,7 +6,7 @@ from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import quote, wrong_value
 from evolve.core.javascript.values import js_strip, to_js_string
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _PATHS: JsonValue = {"type": "array", "items": {"type": "string", "minLength": 1}}
 _SCHEMA: JsonValue = {
@@ -21,7 +21,7 @@ _SCHEMA: JsonValue = {
 
 
 @assertion_type("is-xml", value_schema=_SCHEMA)
-def is_xml(check: Check) -> Verdict:
+def is_xml(check: AssertionInput) -> Verdict:
     """The whole output is one well-formed document."""
     from evolve.core.formats.xml_trees import XmlError, check_well_formed, has_path, read_tree
 
@@ -38,7 +38,7 @@ def is_xml(check: Check) -> Verdict:
 
 
 @assertion_type("contains-xml", value_schema=_SCHEMA)
-def contains_xml(check: Check) -> Verdict:
+def contains_xml(check: AssertionInput) -> Verdict:
     """Some balanced element, or several side by side, stand anywhere in the output."""
     from evolve.core.formats.xml_trees import XmlError, element_spans, has_path, read_tree
 
@@ -61,13 +61,13 @@ def contains_xml(check: Check) -> Verdict:
     return check.verdict(False, f"Expected output to contain XML{wanted}, got {quote(check.text)}")
 
 
-def _unwanted(check: Check, paths: Sequence[str]) -> str:
+def _unwanted(check: AssertionInput, paths: Sequence[str]) -> str:
     if not check.negated:
         return ""
     return f"Expected no XML{' with ' + ', '.join(paths) if paths else ''}, got {quote(check.text)}"
 
 
-def _paths(check: Check) -> list[str]:
+def _paths(check: AssertionInput) -> list[str]:
     value = check.assertion.value
     if isinstance(value, str):
         return [js_strip(path) for path in value.split(",")]

@@ -11,7 +11,7 @@ from evolve.core.assertions._script_verdicts import (
 )
 from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_javascript, mentions
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 from evolve.core.user_code.file_values import script_context
 from evolve.core.user_code.functions import FILE, PythonFailed, call_javascript, call_python, is_python, split_reference
 
@@ -19,7 +19,7 @@ _NEEDED = "it must answer a boolean, a number, or {pass, score, reason}"
 
 
 @assertion_type("javascript", value_schema={"type": "string", "minLength": 1}, value_required=True)
-async def javascript(check: Check) -> Verdict:
+async def javascript(check: AssertionInput) -> Verdict:
     """True passes; a number passes above 0, or from the threshold on; a mapping says all itself.
 
     `not-` flips what the code said; inline code that throws fails either way.
@@ -37,17 +37,17 @@ async def javascript(check: Check) -> Verdict:
         return failed(f"Custom function threw error: {exc.name}: {exc.text}\n{code}")
 
 
-def _evaluated(check: Check, code: str) -> JsResult:
+def _evaluated(check: AssertionInput, code: str) -> JsResult:
     context = check_context(check) if mentions(code, "context") else {}
     return evaluate_javascript(code, {"output": check.output, "context": context})
 
 
-def check_context(check: Check) -> dict[str, JsonValue]:
+def check_context(check: AssertionInput) -> dict[str, JsonValue]:
     """The second argument of functions that judge."""
     return script_context(check.prompt, check.vars, check.evaluation, check.answer, check.output, check.assertion)
 
 
-async def script_file_verdict(check: Check, value: str) -> Verdict:
+async def script_file_verdict(check: AssertionInput, value: str) -> Verdict:
     """What the function in a JavaScript or Python file says of the output.
 
     Raises:
@@ -69,7 +69,7 @@ async def script_file_verdict(check: Check, value: str) -> Verdict:
     return javascript_verdict(check, JsResult("json", answer), value)
 
 
-def javascript_verdict(check: Check, result: JsResult, code: str) -> Verdict:
+def javascript_verdict(check: AssertionInput, result: JsResult, code: str) -> Verdict:
     """The verdict that an answer of JavaScript means; anything but its three forms fails, `not-` or no."""
     answer = result.value if result.kind == "json" else None
     if result.kind == "number":

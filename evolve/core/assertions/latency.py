@@ -3,11 +3,11 @@
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import needed_threshold_of
 from evolve.core.javascript.values import number_text
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("latency")
-def latency(check: Check) -> Verdict:
+def latency(check: AssertionInput) -> Verdict:
     """Compares what the answer says of its latency."""
     limit = needed_threshold_of(check, "milliseconds")
     took = check.answer.latency_ms

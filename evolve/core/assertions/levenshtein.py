@@ -4,11 +4,11 @@ from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import TEXT, text_of, threshold_of
 from evolve.core.javascript.values import number_text, units
 from evolve.core.model.libraries import needed
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("levenshtein", value_schema=TEXT, value_required=True)
-def levenshtein(check: Check) -> Verdict:
+def levenshtein(check: AssertionInput) -> Verdict:
     """Counts insertions, deletions and replacements of UTF-16 units; 5 are allowed without a `threshold`."""
     levenshtein_distance = needed("rapidfuzz.distance").Levenshtein.distance
     distance = int(levenshtein_distance(units(check.text), units(text_of(check))))

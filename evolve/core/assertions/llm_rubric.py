@@ -9,7 +9,7 @@ from evolve.core.formats.json_objects import json_objects
 from evolve.core.javascript.values import js_strip, to_js_string, to_json, to_number, truthy
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 INSTRUCTIONS: Final = (
     "You check one output against one rubric. Decide first what the output shows, then whether it meets the whole "
@@ -21,7 +21,7 @@ _YES: Final = ("true", "yes", "pass", "y")
 
 
 @assertion_type("llm-rubric", value_schema={"type": ["string", "object", "array", "null"]})
-async def llm_rubric(check: Check) -> Verdict:
+async def llm_rubric(check: AssertionInput) -> Verdict:
     """Passes when the grader passes it and its score reaches the threshold, if there is one.
 
     `not-` turns the verdict and the score around, but not a grader that failed.
@@ -53,7 +53,7 @@ def _judgement(reply: Reply) -> dict[str, JsonValue]:
     return found
 
 
-def _verdict(check: Check, judgement: dict[str, JsonValue], reply: Reply) -> Verdict:
+def _verdict(check: AssertionInput, judgement: dict[str, JsonValue], reply: Reply) -> Verdict:
     threshold = check.assertion.threshold
     passed = _is_pass(judgement.get("pass"))
     score = _score(judgement, passed)

@@ -9,11 +9,11 @@ from evolve.core.javascript.values import to_json
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Moderation, ModerationFlag, Moderator
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("moderation", value_schema={"type": ["array", "null"], "items": {"type": "string"}})
-async def moderation(check: Check) -> Verdict:
+async def moderation(check: AssertionInput) -> Verdict:
     """Passes when nothing is flagged; an empty answer is harmless. Negated: something must be flagged."""
     if not check.text:
         return Verdict(not check.negated, 0.0 if check.negated else 1.0, "No output to moderate")

@@ -5,11 +5,11 @@ import math
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import number_text
 from evolve.core.model.errors import CannotEvaluate
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("perplexity")
-def perplexity(check: Check) -> Verdict:
+def perplexity(check: AssertionInput) -> Verdict:
     """exp(-mean of the log probabilities) is at most `threshold`; without a threshold it passes, negated or not."""
     value = _perplexity(check)
     limit = check.assertion.threshold
@@ -20,7 +20,7 @@ def perplexity(check: Check) -> Verdict:
 
 
 @assertion_type("perplexity-score")
-def perplexity_score(check: Check) -> Verdict:
+def perplexity_score(check: AssertionInput) -> Verdict:
     """1 / (1 + perplexity) is at least `threshold`; without a threshold it passes. The score is that value."""
     value = 1 / (1 + _perplexity(check))
     limit = check.assertion.threshold
@@ -30,7 +30,7 @@ def perplexity_score(check: Check) -> Verdict:
     return Verdict(passed, 1 - value if check.negated else value, reason)
 
 
-def _perplexity(check: Check) -> float:
+def _perplexity(check: AssertionInput) -> float:
     log_probs = check.answer.log_probs
     if not log_probs:
         raise CannotEvaluate(

@@ -3,14 +3,14 @@
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import to_json
 from evolve.core.model.errors import CannotEvaluate
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _MAX_BYTES = 120_000
 """Linux passes at most 128 KiB in one variable."""
 
 
 @assertion_type("pytest", value_schema={"type": "string", "minLength": 1}, value_required=True)
-async def pytest(check: Check) -> Verdict:
+async def pytest(check: AssertionInput) -> Verdict:
     """Whether the test with the id `value` passes (`tests/test_reply.py::test_polite`).
 
     The test reads the output, the prompt and the variables (as JSON) from the environment: EVOLVE_OUTPUT,

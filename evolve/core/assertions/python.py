@@ -8,13 +8,13 @@ from evolve.core.assertions._script_verdicts import failed, python_verdict
 from evolve.core.assertions.javascript import check_context, script_file_verdict
 from evolve.core.javascript.engine import mentions
 from evolve.core.model.errors import CannotEvaluate
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 from evolve.core.user_code.functions import FILE, as_json
 from evolve.core.user_code.inline_python import ONE_LINE_RETURN, RETURN_PROBLEM
 
 
 @assertion_type("python", value_schema={"type": "string", "minLength": 1}, value_required=True)
-async def python(check: Check) -> Verdict:
+async def python(check: AssertionInput) -> Verdict:
     """True passes; a number passes above 0, or from the threshold on; a mapping or result object says all itself.
 
     Code with a line break, also one at its end, is a function body and needs its own `return`. `not-` flips what the
@@ -30,7 +30,7 @@ async def python(check: Check) -> Verdict:
     return python_verdict(check, answer, value)
 
 
-def _run(check: Check, code: str) -> object:
+def _run(check: AssertionInput, code: str) -> object:
     if "\n" not in code and ONE_LINE_RETURN.match(code):
         raise CannotEvaluate(RETURN_PROBLEM)
     context = check_context(check) if mentions(code, "context") else {}

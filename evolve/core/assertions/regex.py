@@ -5,11 +5,11 @@ from functools import lru_cache
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import NON_EMPTY_TEXT, non_empty_text_of, quote
 from evolve.core.javascript.engine import JavaScriptError, Regex
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("regex", value_schema=NON_EMPTY_TEXT, value_required=True)
-def regex(check: Check) -> Verdict:
+def regex(check: AssertionInput) -> Verdict:
     """An expression that is not valid fails, negated or not."""
     pattern = non_empty_text_of(check)
     try:

@@ -13,7 +13,7 @@ from evolve.core.model.answers import TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Embedding
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 QUESTIONS: Final = 3
 INSTRUCTIONS: Final = (
@@ -23,7 +23,7 @@ INSTRUCTIONS: Final = (
 
 
 @assertion_type("answer-relevance")
-async def answer_relevance(check: Check) -> Verdict:
+async def answer_relevance(check: AssertionInput) -> Verdict:
     """The mean cosine of the question (`query`, else the prompt) and three questions guessed from the output.
 
     Passes at the threshold, 0 unless told; `not-` has no effect, as in promptfoo.
@@ -42,7 +42,7 @@ async def answer_relevance(check: Check) -> Verdict:
 class _Work:
     """The calls of one assertion, with what they have used so far."""
 
-    def __init__(self, check: Check, grading: Grading) -> None:
+    def __init__(self, check: AssertionInput, grading: Grading) -> None:
         self.tokens = TokenUsage()
         self._check, self._grading = check, grading
 

@@ -4,11 +4,11 @@ from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import TEXT, text_of, threshold_of
 from evolve.core.javascript.values import number_text
 from evolve.core.metrics.rouge import rouge_1
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("rouge-n", value_schema=TEXT, value_required=True)
-def rouge_n(check: Check) -> Verdict:
+def rouge_n(check: AssertionInput) -> Verdict:
     """The F1 of single words must reach `threshold`, 0.75 without one. The reason always tells the score."""
     score, limit = rouge_1(check.text, text_of(check)), threshold_of(check, 0.75)
     word = "at least" if score >= limit else "less than"

@@ -10,7 +10,7 @@ from evolve.core.javascript.values import to_fixed, to_js_string
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.ports import Embedder, SentenceComparer
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 DEFAULT_THRESHOLD: Final = 0.75
 
@@ -23,7 +23,7 @@ DEFAULT_THRESHOLD: Final = 0.75
     value_schema={"type": ["string", "array"], "minItems": 1},
     value_required=True,
 )
-async def similar(check: Check) -> Verdict:
+async def similar(check: AssertionInput) -> Verdict:
     """Passes when the output is near enough to the value, or to one of several; `not-`: near to none of them."""
     value = check.assertion.value
     texts = [value] if isinstance(value, str) else value
@@ -39,7 +39,7 @@ async def similar(check: Check) -> Verdict:
     return _chosen(check, verdicts, several=not isinstance(value, str))
 
 
-def _chosen(check: Check, verdicts: list[Verdict], *, several: bool) -> Verdict:
+def _chosen(check: AssertionInput, verdicts: list[Verdict], *, several: bool) -> Verdict:
     last = verdicts[-1]
     tokens = sum((verdict.tokens for verdict in verdicts), TokenUsage())
     if not several or last.passed != check.negated:
@@ -52,7 +52,9 @@ def _chosen(check: Check, verdicts: list[Verdict], *, several: bool) -> Verdict:
     return Verdict(chosen.passed, chosen.score, chosen.reason, tokens=tokens, metadata=chosen.metadata)
 
 
-async def _compared(check: Check, grading: Grading, embedder: Embedder | SentenceComparer, text: str) -> Verdict:
+async def _compared(
+    check: AssertionInput, grading: Grading, embedder: Embedder | SentenceComparer, text: str
+) -> Verdict:
     if isinstance(embedder, SentenceComparer):
         return await _by_comparer(check, grading, embedder, text)
     try:
@@ -70,7 +72,7 @@ async def _compared(check: Check, grading: Grading, embedder: Embedder | Sentenc
     return _by_similarity(measure(expected.vector, output.vector), threshold, check.negated, tokens)
 
 
-async def _by_comparer(check: Check, grading: Grading, comparer: SentenceComparer, text: str) -> Verdict:
+async def _by_comparer(check: AssertionInput, grading: Grading, comparer: SentenceComparer, text: str) -> Verdict:
     async def ask() -> Answer:
         return Answer(await comparer.similarity(text, check.text), tokens=TokenUsage(requests=1))
 

@@ -8,7 +8,7 @@ from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import NON_EMPTY_TEXT, wrong_value
 from evolve.core.javascript.values import is_number, js_strip
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _COUNT: JsonValue = {"type": "integer", "minimum": 0}
 _SCHEMA: JsonValue = {
@@ -27,7 +27,7 @@ _SCHEMA: JsonValue = {
 
 
 @assertion_type("skill-used", value_schema=_SCHEMA, value_required=True)
-def skill_used(check: Check) -> Verdict:
+def skill_used(check: AssertionInput) -> Verdict:
     """All named skills were used, or one skill a number of times. Negated: none of them was."""
     used = list(_skill_calls(check.answer.metadata.get("skillCalls")))
     value = check.assertion.value
@@ -44,7 +44,7 @@ def _skill_calls(calls: JsonValue) -> Iterable[str]:
             yield name
 
 
-def _names(check: Check, value: JsonValue) -> list[str]:
+def _names(check: AssertionInput, value: JsonValue) -> list[str]:
     listed = [value] if isinstance(value, str) else value if isinstance(value, list) else []
     names = [js_strip(name) for name in listed if isinstance(name, str)]
     if not names or len(names) != len(listed) or not all(names):
@@ -52,7 +52,7 @@ def _names(check: Check, value: JsonValue) -> list[str]:
     return names
 
 
-def _listed(check: Check, names: list[str], used: list[str]) -> Verdict:
+def _listed(check: AssertionInput, names: list[str], used: list[str]) -> Verdict:
     missing = [name for name in names if name not in used]
     if check.negated:
         found = [name for name in names if name in used]
@@ -84,7 +84,7 @@ def _matches(skill: str, pattern: str) -> bool:
     return re.fullmatch(expression, skill, re.IGNORECASE) is not None
 
 
-def _matcher(check: Check, value: dict[str, JsonValue]) -> _Matcher:
+def _matcher(check: AssertionInput, value: dict[str, JsonValue]) -> _Matcher:
     name, pattern = (js_strip(text) if isinstance(text := value.get(key), str) else "" for key in ("name", "pattern"))
     if not name and not pattern:
         raise wrong_value(check, "a mapping with name or pattern")
@@ -94,7 +94,7 @@ def _matcher(check: Check, value: dict[str, JsonValue]) -> _Matcher:
     return _Matcher(name, pattern, low, high)
 
 
-def _count(check: Check, value: dict[str, JsonValue], key: str) -> int | None:
+def _count(check: AssertionInput, value: dict[str, JsonValue], key: str) -> int | None:
     if key not in value:
         return None
     count = value[key]
@@ -103,7 +103,7 @@ def _count(check: Check, value: dict[str, JsonValue], key: str) -> int | None:
     return int(count)
 
 
-def _counted(check: Check, matcher: _Matcher, used: list[str]) -> Verdict:
+def _counted(check: AssertionInput, matcher: _Matcher, used: list[str]) -> Verdict:
     count = sum(map(matcher.matches, used))
     if check.negated:
         if matcher.low is not None or matcher.high:

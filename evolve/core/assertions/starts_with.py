@@ -2,11 +2,11 @@
 
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import NON_EMPTY_TEXT, non_empty_text_of, quote
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("starts-with", value_schema=NON_EMPTY_TEXT, value_required=True)
-def starts_with(check: Check) -> Verdict:
+def starts_with(check: AssertionInput) -> Verdict:
     """Upper and lower case differ."""
     prefix = non_empty_text_of(check)
     holds = check.text.startswith(prefix)

@@ -7,7 +7,7 @@ from evolve.core.assertions._values import threshold_of, wrong_value
 from evolve.core.formats.json_text import parse_json
 from evolve.core.javascript.values import js_strip, number_text, to_js_string
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _SCHEMA: JsonValue = {
     "anyOf": [{"type": "string"}, {"type": "array", "minItems": 1}],
@@ -16,7 +16,7 @@ _SCHEMA: JsonValue = {
 
 
 @assertion_type("tool-call-f1", value_schema=_SCHEMA, value_required=True)
-def tool_call_f1(check: Check) -> Verdict:
+def tool_call_f1(check: AssertionInput) -> Verdict:
     """F1 of the two sets of names (order and repetition do not count) reaches `threshold`, 1 without one.
 
     The score is F1 also when negated.
@@ -28,7 +28,7 @@ def tool_call_f1(check: Check) -> Verdict:
     return Verdict((score >= limit) != check.negated, score, reason)
 
 
-def _wanted(check: Check) -> set[str]:
+def _wanted(check: AssertionInput) -> set[str]:
     value = check.assertion.value
     if isinstance(value, str):
         return {js_strip(name) for name in value.split(",")}

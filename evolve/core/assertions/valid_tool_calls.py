@@ -14,7 +14,7 @@ from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.javascript.values import to_json
 from evolve.core.model.errors import CannotEvaluate, InputError
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _MCP_FAULT = re.compile(r"MCP Tool Error \(([^)]+)\): (.+)")
 _MCP_RESULT = re.compile(r"MCP Tool Result \(([^)]+)\):")
@@ -28,14 +28,14 @@ class _UnfitError(Exception):
 
 
 @assertion_type("is-valid-openai-tools-call")
-def is_valid_openai_tools_call(check: Check) -> Verdict:
+def is_valid_openai_tools_call(check: AssertionInput) -> Verdict:
     """Every tool call names a tool of the provider's `config.tools`, and its arguments fit that tool's parameters."""
     mcp = _mcp_verdict(check.text)
     return mcp or _verdict(lambda: _check_tool_calls(check))
 
 
 @assertion_type("is-valid-function-call", "is-valid-openai-function-call")
-def is_valid_function_call(check: Check) -> Verdict:
+def is_valid_function_call(check: AssertionInput) -> Verdict:
     """The call names a function of the provider's `config.functions`, and its arguments fit the parameters."""
     return _verdict(lambda: _check_function_call(check))
 
@@ -60,7 +60,7 @@ def _verdict(check_calls: Callable[[], None]) -> Verdict:
     return Verdict(True, 1.0, "Assertion passed")
 
 
-def _check_tool_calls(check: Check) -> None:
+def _check_tool_calls(check: AssertionInput) -> None:
     output = check.output
     calls = output["tool_calls"] if isinstance(output, dict) and "tool_calls" in output else output
     if not isinstance(calls, list) or not calls or not all(map(_is_tool_call, calls)):
@@ -83,7 +83,7 @@ def _is_call(function: JsonValue) -> bool:
     return isinstance(function, dict) and all(isinstance(function.get(key), str) for key in ("name", "arguments"))
 
 
-def _check_function_call(check: Check) -> None:
+def _check_function_call(check: AssertionInput) -> None:
     provider = check.evaluation.provider
     if not _CHAT.match(provider.id):
         raise _UnfitError(f"The provider {provider.name} has no function calls: it must be an openai:chat one")
@@ -113,7 +113,7 @@ def _check_call(call: Mapping[str, JsonValue], functions: Iterable[JsonValue]) -
         raise _UnfitError(f"The arguments of {name} do not fit its parameters: {problem}")
 
 
-def _declared(check: Check, key: str) -> list[dict[str, JsonValue]]:
+def _declared(check: AssertionInput, key: str) -> list[dict[str, JsonValue]]:
     """The provider's `config.tools` or `config.functions`; entries and the whole may be file://."""
     declared = _loaded(check, check.evaluation.provider.config.get(key))
     entries = declared if isinstance(declared, list) else [] if declared is None else [declared]
@@ -124,7 +124,7 @@ def _declared(check: Check, key: str) -> list[dict[str, JsonValue]]:
     return flat
 
 
-def _loaded(check: Check, value: JsonValue) -> JsonValue:
+def _loaded(check: AssertionInput, value: JsonValue) -> JsonValue:
     if not isinstance(value, str) or not value.startswith("file://"):
         return value
     path = value.removeprefix("file://")

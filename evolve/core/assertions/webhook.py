@@ -3,13 +3,13 @@
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.model.errors import CannotEvaluate, HttpFault
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _TIMEOUT_S = 5.0
 
 
 @assertion_type("webhook", value_schema={"type": "string", "minLength": 1}, value_required=True)
-async def webhook(check: Check) -> Verdict:
+async def webhook(check: AssertionInput) -> Verdict:
     """What the service at `value` says.
 
     It is posted {output, context: {prompt, vars}} and answers {pass, score, reason}; the latter two may be left out.
@@ -29,7 +29,7 @@ async def webhook(check: Check) -> Verdict:
     return _verdict(check, answer)
 
 
-def _verdict(check: Check, answer: dict[str, JsonValue]) -> Verdict:
+def _verdict(check: AssertionInput, answer: dict[str, JsonValue]) -> Verdict:
     passed = answer["pass"] != check.negated
     said, reason = answer.get("score"), answer.get("reason")
     score = float(passed)

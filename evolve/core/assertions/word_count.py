@@ -6,7 +6,7 @@ from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import wrong_value
 from evolve.core.javascript.values import JS_SPACE, is_number, number_text, to_number
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _COUNT: JsonValue = {"type": "number", "minimum": 0}
 _SCHEMA: JsonValue = {
@@ -26,7 +26,7 @@ _WORD = re.compile(f"[^{JS_SPACE}]+")
 
 
 @assertion_type("word-count", value_schema=_SCHEMA, value_required=True)
-def word_count(check: Check) -> Verdict:
+def word_count(check: AssertionInput) -> Verdict:
     """Words are what white space separates."""
     count = len(_WORD.findall(check.text))
     low, high = _bounds(check)
@@ -37,7 +37,7 @@ def word_count(check: Check) -> Verdict:
     return check.verdict(holds, f"Expected {word}{_range(low, high)} words, got {count}")
 
 
-def _bounds(check: Check) -> tuple[float | None, float | None]:
+def _bounds(check: AssertionInput) -> tuple[float | None, float | None]:
     value = check.assertion.value
     if isinstance(value, dict):
         return _range_bounds(check, value)
@@ -47,7 +47,7 @@ def _bounds(check: Check) -> tuple[float | None, float | None]:
     return number, number
 
 
-def _range_bounds(check: Check, value: dict[str, JsonValue]) -> tuple[float | None, float | None]:
+def _range_bounds(check: AssertionInput, value: dict[str, JsonValue]) -> tuple[float | None, float | None]:
     low, high = (_bound(check, value.get(name)) for name in ("min", "max"))
     if low is None and high is None:
         raise wrong_value(check, "a mapping with min, max or both")
@@ -56,7 +56,7 @@ def _range_bounds(check: Check, value: dict[str, JsonValue]) -> tuple[float | No
     return low, high
 
 
-def _bound(check: Check, value: JsonValue) -> float | None:
+def _bound(check: AssertionInput, value: JsonValue) -> float | None:
     if value is None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool):

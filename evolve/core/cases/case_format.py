@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from evolve.core.assertions import known_types
 from evolve.core.cases.inert import is_inert, is_inert_prompt
-from evolve.core.formats.schema_check import Check, Kind, Path, Report, compile_schema, describe
+from evolve.core.formats.schema_check import Check, Kind, Path, Reporter, compile_schema, describe
 from evolve.core.formats.yaml12 import Document, path_text, read_document
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
@@ -86,7 +86,7 @@ def _check() -> Check:
     return compile_schema(case_schema(), {"assertionType": _check_type})
 
 
-def _check_type(value: Any, path: Path, report: Report) -> None:
+def _check_type(value: Any, path: Path, report: Reporter) -> None:
     if not isinstance(value, str):
         return report(path, f"expected a type of assertion, got {describe(value)}")
     name = value.removeprefix("not-")
@@ -99,7 +99,7 @@ def _check_type(value: Any, path: Path, report: Report) -> None:
     return None
 
 
-def _check_inert(value: Mapping[str, JsonValue], report: Report) -> None:
+def _check_inert(value: Mapping[str, JsonValue], report: Reporter) -> None:
     for path, text, is_key in _texts(dict(value), ()):
         fine = is_inert_prompt(text) if path == _PROMPT else is_inert(text)
         if not fine:
@@ -123,7 +123,7 @@ def _texts(value: JsonValue, path: Path) -> Iterator[tuple[Path, str, bool]]:
             yield from _texts(part, (*path, key))
 
 
-def _check_labels(value: Any, report: Report) -> None:
+def _check_labels(value: Any, report: Reporter) -> None:
     metadata = value["tests"][0]["metadata"]
     path = ("tests", 0, "metadata")
     for answer in metadata["accepted"]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from evolve.core.cases.secret_shapes import Span
+from evolve.core.cases.secret_shapes import SecretSpan
 
 _SHORTEST_COPY: Final = 6
 _SHORTEST_PART: Final = 10
@@ -22,7 +22,7 @@ class Copies:
         told = {secret.strip() for secret in secrets} - known_ids
         self._secrets = sorted(filter(_is_telling, told), key=len, reverse=True)
 
-    def of(self, text: str) -> Iterator[Span]:
+    def of(self, text: str) -> Iterator[SecretSpan]:
         """Where the secrets or long parts of them stand."""
         for secret in self._secrets:
             yield from occurrences(text, secret)
@@ -35,15 +35,15 @@ def _is_telling(secret: str) -> bool:
     return len(secret) >= _SHORTEST_COPY and not (secret.isalpha() and (secret.islower() or secret.istitle()))
 
 
-def _parts(text: str, secret: str) -> Iterator[Span]:
+def _parts(text: str, secret: str) -> Iterator[SecretSpan]:
     head, tail = secret[:_SHORTEST_PART], secret[-_SHORTEST_PART:]
     for start, end in occurrences(text, head):
         more = _common(text[end : end + len(secret)], secret[_SHORTEST_PART:])
-        yield Span(start, end + more)
+        yield SecretSpan(start, end + more)
     for start, end in occurrences(text, tail):
         before = text[max(0, start - len(secret)) : start]
         more = _common(before[::-1], secret[:-_SHORTEST_PART][::-1])
-        yield Span(start - more, end)
+        yield SecretSpan(start - more, end)
 
 
 def _common(left: str, right: str) -> int:
@@ -51,9 +51,9 @@ def _common(left: str, right: str) -> int:
     return next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
 
 
-def occurrences(text: str, part: str) -> Iterator[Span]:
+def occurrences(text: str, part: str) -> Iterator[SecretSpan]:
     """Where a part stands in a text."""
     at = text.find(part)
     while at >= 0:
-        yield Span(at, at + len(part))
+        yield SecretSpan(at, at + len(part))
         at = text.find(part, at + len(part))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from evolve.core.cases.secret_shapes import Span
+from evolve.core.cases.secret_shapes import SecretSpan
 
 _HEX: Final = "[0-9a-fA-F]"
 _UUID: Final = re.compile(rf"(?<![0-9A-Za-z]){_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}(?![0-9A-Za-z])")
@@ -22,23 +22,23 @@ _CHANGES_OF_CASE: Final = 0.45
 by hyphens or capitals stay below .3."""
 
 
-def random_parts(text: str) -> Iterator[Span]:
+def random_parts(text: str) -> Iterator[SecretSpan]:
     """Every UUID, hash and other random-looking word of the text."""
     for match in _UUID.finditer(text):
-        yield Span(*match.span())
+        yield SecretSpan(*match.span())
     for match in _HASH.finditer(text):
         if not match[0].isalpha() and not _is_number(match[0]):
-            yield Span(*match.span())
+            yield SecretSpan(*match.span())
     for match in _TOKEN.finditer(text):
         for start, end in _words(match[0]):
             if looks_random(match[0][start:end]):
-                yield Span(match.start() + start, match.start() + end)
+                yield SecretSpan(match.start() + start, match.start() + end)
 
 
-def encoded_words(text: str) -> Iterator[Span]:
+def encoded_words(text: str) -> Iterator[SecretSpan]:
     """Every word that may be base64 of something."""
     for match in _TOKEN.finditer(text):
-        yield Span(*match.span())
+        yield SecretSpan(*match.span())
 
 
 def _is_number(word: str) -> bool:
@@ -46,14 +46,14 @@ def _is_number(word: str) -> bool:
     return (word.isdigit() and len(word) <= _LONGEST_NUMBER) or re.fullmatch(r"\d+[eE]", word) is not None
 
 
-def _words(token: str) -> Iterator[Span]:
+def _words(token: str) -> Iterator[SecretSpan]:
     """The token itself; the parts of one that is a path, for there are words in it. Base64 has slashes, too."""
     if not any(len(part) > 2 and part.isalpha() and part.islower() for part in token.split("/")[:_MAX_PARTS]):
-        yield Span(0, len(token))
+        yield SecretSpan(0, len(token))
         return
     at = 0
     for part in token.split("/"):
-        yield Span(at, at + len(part))
+        yield SecretSpan(at, at + len(part))
         at += len(part) + 1
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 from evolve.core.cases.copies import Copies, occurrences
 from evolve.core.cases.random_text import encoded_words, random_parts
 from evolve.core.cases.secret_names_in_text import is_no_secret, is_secret_word, named_secrets
-from evolve.core.cases.secret_shapes import Span, shaped_secrets
+from evolve.core.cases.secret_shapes import SecretSpan, shaped_secrets
 from evolve.core.model.errors import EvolveError
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.secret_names import is_secret_name
@@ -71,7 +71,7 @@ class Redactor:
         known_ids: Iterable[str] = (),
         *,
         key: bytes = b"",
-        scanners: Iterable[Callable[[str], Iterable[Span]]] = (),
+        scanners: Iterable[Callable[[str], Iterable[SecretSpan]]] = (),
     ) -> None:
         self._secrets = sorted({value for value in secrets if len(value) >= _SHORTEST_VALUE}, key=len, reverse=True)
         self._exact = _exact_pattern(self._secrets)
@@ -134,9 +134,9 @@ class Redactor:
         looks_made = any(span == (0, len(word)) for span in random_parts(word))
         return is_secret_word(name) or (looks_made and is_secret_name(name))
 
-    def _secret_spans(self, text: str) -> Iterator[Span]:
+    def _secret_spans(self, text: str) -> Iterator[SecretSpan]:
         if self._exact is not None:
-            yield from (Span(*match.span()) for match in self._exact.finditer(text))
+            yield from (SecretSpan(*match.span()) for match in self._exact.finditer(text))
         for scanner in self._scanners:
             yield from scanner(text)
         for span in encoded_words(text):
@@ -205,7 +205,7 @@ def _is_long_number(value: JsonValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1000
 
 
-def _is_inside(span: Span, others: Iterable[Span]) -> bool:
+def _is_inside(span: SecretSpan, others: Iterable[SecretSpan]) -> bool:
     return any(other.start <= span.start and span.end <= other.end for other in others)
 
 

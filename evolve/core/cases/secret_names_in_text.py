@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.secret_shapes import Span
+from evolve.core.cases.secret_shapes import SecretSpan
 
 _WORDS: Final = (
     r"(?:pass(?:word|wd|phrase|code)|pwd|secret(?:[_-]?(?:access[_-]?)?key|[_-]?id)?|token|"
@@ -65,7 +65,7 @@ def is_no_secret(value: str) -> bool:
     return not value or _NO_SECRET.fullmatch(value) is not None
 
 
-def named_secrets(text: str) -> Iterator[Span]:
+def named_secrets(text: str) -> Iterator[SecretSpan]:
     """Every value that stands beside a secret's name."""
     for pattern, ends in ((_ASSIGNED, None), (_FLAG, _WORD_OF_ENV), (_PAIR, _UNQUOTED), (_COOKIE, _LINE)):
         after = 0
@@ -77,10 +77,10 @@ def named_secrets(text: str) -> Iterator[Span]:
                 yield span
     for match in _SCHEME.finditer(text):
         if _looks_made(match[1]):
-            yield Span(*match.span(1))
+            yield SecretSpan(*match.span(1))
 
 
-def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Iterator[Span]:
+def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Iterator[SecretSpan]:
     if ends is None:
         return
     quote = match["quote"]
@@ -89,7 +89,7 @@ def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Ite
         return
     value = found[0].rstrip("\\" if quote else " \t\r.")
     if not is_no_secret(value.strip()):
-        yield Span(found.start(), found.start() + len(value))
+        yield SecretSpan(found.start(), found.start() + len(value))
 
 
 def _assigned_value(text: str, match: re.Match[str]) -> re.Pattern[str] | None:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 
-class Span(NamedTuple):
+class SecretSpan(NamedTuple):
     """Where something stands in a text."""
 
     start: int
@@ -58,23 +58,23 @@ _BREAK: Final = re.compile(r"(?<=[\w+/=-])(?:\r?\n|(?:\\r)?\\n)[ \t]*(?=[\w+/=-]
 """A line break, also one that is written as such inside of JSON."""
 
 
-def shaped_secrets(text: str) -> list[Span]:
+def shaped_secrets(text: str) -> list[SecretSpan]:
     """Every part of the text that has the shape of a secret; spans may overlap."""
     found = [*_matches(text), *_pem_keys(text), *_url_secrets(text)]
     return [*found, *_divided(text, found)]
 
 
-def _matches(text: str) -> Iterator[Span]:
+def _matches(text: str) -> Iterator[SecretSpan]:
     for pattern in (*_SHAPES, *_detectors()):
         for match in pattern.finditer(text):
             yield _trimmed(match)
 
 
-def _trimmed(match: re.Match[str]) -> Span:
+def _trimmed(match: re.Match[str]) -> SecretSpan:
     """The match without the quotes and blanks around it, which some detectors take with them."""
     shown = match[0].rstrip(" \t\r\n\"'")
     start = match.end() - len(match[0].lstrip(" \t\r\n\"'=:"))
-    return Span(start, match.start() + len(shown))
+    return SecretSpan(start, match.start() + len(shown))
 
 
 @cache
@@ -87,20 +87,20 @@ def _detectors() -> tuple[re.Pattern[str], ...]:
     return tuple(pattern for found in wanted if hasattr(found, "denylist") for pattern in found().denylist)
 
 
-def _pem_keys(text: str) -> Iterator[Span]:
+def _pem_keys(text: str) -> Iterator[SecretSpan]:
     for begin in _PEM_BEGIN.finditer(text):
         end = _PEM_END.search(text, begin.end(), begin.end() + _PEM_MAX)
         lines = _PEM_LINES.match(text, begin.end(), begin.end() + _PEM_MAX)
-        yield Span(begin.start(), end.end() if end else lines.end() if lines else begin.end())
+        yield SecretSpan(begin.start(), end.end() if end else lines.end() if lines else begin.end())
 
 
-def _url_secrets(text: str) -> Iterator[Span]:
+def _url_secrets(text: str) -> Iterator[SecretSpan]:
     for pattern in (_PASSWORD_IN_URL, _TOKEN_IN_URL):
         for match in pattern.finditer(text):
-            yield Span(*match.span(1))
+            yield SecretSpan(*match.span(1))
 
 
-def _divided(text: str, whole: list[Span]) -> Iterator[Span]:
+def _divided(text: str, whole: list[SecretSpan]) -> Iterator[SecretSpan]:
     """Secrets that a line break divides, found where the lines are joined."""
     breaks = [match.span() for match in _BREAK.finditer(text)]
     if not breaks:
@@ -114,7 +114,7 @@ def _divided(text: str, whole: list[Span]) -> Iterator[Span]:
         rest = joined[starts[first + 1] : found[1]]
         is_whole_before = breaks[first][0] in ends
         if not is_whole_before or not rest.isalpha() or not (rest.islower() or rest.istitle()):
-            yield Span(found[0] + shifts[first], found[1] + shifts[last])
+            yield SecretSpan(found[0] + shifts[first], found[1] + shifts[last])
 
 
 def _joined(text: str, breaks: list[tuple[int, int]]) -> tuple[str, list[int], list[int]]:

@@ -15,7 +15,7 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveErr
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Tools
 from evolve.core.model.suite import Assertion, AssertSet, Evaluation, Requirement
-from evolve.core.model.verdicts import Check, Comparison, Verdict, flatten
+from evolve.core.model.verdicts import AssertionInput, ComparisonInput, Verdict, flatten
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code.file_values import FILE, is_script, read_file_value, script_context, script_value
 from evolve.core.user_code.functions import PythonFailed, function_answer
@@ -105,7 +105,7 @@ class Judge:
     ) -> tuple[Verdict, ...]:
         """One verdict per target of a comparing assertion; all are errors when it cannot be evaluated."""
         kind = _known(assertion)
-        comparison = Comparison(
+        comparison = ComparisonInput(
             assertion,
             tuple(given.output if given.output is not None else "" for given in targets),
             verdicts,
@@ -139,7 +139,9 @@ class Judge:
                 output = await self._transformed(assertion.transform, given)
                 text = output_text(output)
             applied = await self._applied(assertion, kind, output, given)
-            check = Check(applied, output, text, given.answer, given.evaluation, given.vars, given.prompt, self._tools)
+            check = AssertionInput(
+                applied, output, text, given.answer, given.evaluation, given.vars, given.prompt, self._tools
+            )
             answered = kind.evaluate(check)
             verdict = answered if isinstance(answered, Verdict) else await answered
         except PythonFailed as failed:

@@ -36,7 +36,7 @@ class Standing(NamedTuple):
     mean: float
 
 
-class Comparison(NamedTuple):
+class CandidateComparison(NamedTuple):
     """Two candidates on the cases that both answered; `won` and `lost` are the second's."""
 
     cases: int
@@ -49,7 +49,7 @@ class Comparison(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Candidate:
+class CandidateRecord:
     """What is known of one candidate."""
 
     info: CandidateInfo
@@ -80,7 +80,7 @@ class Candidate:
         return len(others) == len(known)
 
 
-def compare(first: Candidate, second: Candidate, split: str) -> Comparison | None:
+def compare(first: CandidateRecord, second: CandidateRecord, split: str) -> CandidateComparison | None:
     """Two candidates on the cases of a split that both answered; None when there is none."""
     pairs = [
         (cell, second.cells[task])
@@ -90,7 +90,7 @@ def compare(first: Candidate, second: Candidate, split: str) -> Comparison | Non
     if not pairs:
         return None
     gains = [cell_score(right) - cell_score(left) for left, right in pairs]
-    return Comparison(
+    return CandidateComparison(
         len(pairs),
         sum(cell_score(left) for left, _ in pairs) / len(pairs),
         sum(cell_score(right) for _, right in pairs) / len(pairs),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import Literal, NamedTuple
 
-from evolve.core.evolution.candidate import Candidate, Cell, cell_passed, cell_score
+from evolve.core.evolution.candidate import CandidateRecord, Cell, cell_passed, cell_score
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.evolution_events import (
     VOTE,
@@ -46,12 +46,12 @@ class CurvePoint(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Evolution:
+class EvolutionSummary:
     """The run so far. `add` takes the next event at a cost that does not grow with the run."""
 
     started: EvolutionStarted | None = None
     tasks: dict[str, TaskInfo] = field(default_factory=dict)
-    candidates: dict[str, Candidate] = field(default_factory=dict)
+    candidates: dict[str, CandidateRecord] = field(default_factory=dict)
     """In the order of their proposal; the incumbent first."""
     points: list[CurvePoint] = field(default_factory=list)
     rejected: list[ProposalRejected] = field(default_factory=list)
@@ -159,7 +159,7 @@ class Evolution:
     def _(self, event: EvolutionFinished) -> None:
         self.finished = event
 
-    def _lead(self, candidate: Candidate) -> None:
+    def _lead(self, candidate: CandidateRecord) -> None:
         """Leads the curve's best line through a candidate: through its last point, where that was just made."""
         standing = candidate.standing("train")
         if self.points and self.points[-1].candidate == candidate.info.id:
@@ -170,17 +170,17 @@ class Evolution:
     def _introduce(self, info: CandidateInfo, spent: int) -> None:
         known = self.candidates.get(info.id)
         if known is None:
-            self.candidates[info.id] = Candidate(info, spent)
+            self.candidates[info.id] = CandidateRecord(info, spent)
         elif known.info.operator == _UNKNOWN:
             known.info, known.spent = info, spent
 
-    def _of(self, name: str) -> Candidate:
+    def _of(self, name: str) -> CandidateRecord:
         # A log whose beginning is lost still has rows to show.
         self._introduce(CandidateInfo(name, (), _UNKNOWN, "", ""), self.spent)
         return self.candidates[name]
 
     @staticmethod
-    def _note(candidate: Candidate, what: str, reason: str) -> None:
+    def _note(candidate: CandidateRecord, what: str, reason: str) -> None:
         text = f"{what}: {reason}" if reason else what
         if text not in candidate.reasons:
             candidate.reasons.append(text)
@@ -195,17 +195,17 @@ class Evolution:
         return "gate" if self.gate_started else "search" if self.candidates else "starting"
 
     @property
-    def incumbent(self) -> Candidate | None:
+    def incumbent(self) -> CandidateRecord | None:
         """The agent that the run began with."""
         return self.candidates.get(self.started.incumbent.id) if self.started else None
 
     @property
-    def vote(self) -> Candidate | None:
+    def vote(self) -> CandidateRecord | None:
         """The model-free lookup, where it ran."""
         return self.candidates.get(VOTE)
 
     @property
-    def leader(self) -> Candidate | None:
+    def leader(self) -> CandidateRecord | None:
         """The winner; before there is one, the best so far."""
         names = (self.finished.winner if self.finished else "", self._at_gate, self.best)
         return next((self.candidates[name] for name in names if name in self.candidates), None)
@@ -233,7 +233,7 @@ class Evolution:
             return tuple(self.points)
         return (CurvePoint(0, incumbent.info.id, standing.mean, True), *self.points)
 
-    def family_mean(self, candidate: Candidate, split: str) -> float | None:
+    def family_mean(self, candidate: CandidateRecord, split: str) -> float | None:
         """Mean over families of the family means, as the gate has it; None when it answered none of the split."""
         families: dict[str, list[float]] = {}
         for name, cell in candidate.cells.items():
@@ -257,9 +257,9 @@ class Evolution:
 _UNKNOWN = "unknown"
 
 
-def fold(events: Iterable[EvolutionEvent]) -> Evolution:
+def fold(events: Iterable[EvolutionEvent]) -> EvolutionSummary:
     """The evolution that these events tell."""
-    evolution = Evolution()
+    evolution = EvolutionSummary()
     for event in events:
         evolution.add(event)
     return evolution

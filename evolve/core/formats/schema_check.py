@@ -19,7 +19,7 @@ Path: TypeAlias = tuple[str | int, ...]
 Kind: TypeAlias = Literal["value", "unknown key", "refused key", "ignored key"]
 
 
-class Report(Protocol):
+class Reporter(Protocol):
     """Takes one thing that is wrong."""
 
     def __call__(self, path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
@@ -27,7 +27,7 @@ class Report(Protocol):
         ...
 
 
-Check: TypeAlias = Callable[[Any, Path, Report], None]
+Check: TypeAlias = Callable[[Any, Path, Reporter], None]
 Overrides: TypeAlias = Mapping[str, Check]
 
 
@@ -91,7 +91,7 @@ class _Compiler:
         if name not in self._definitions:
             raise UnsupportedKeywordError(f"$ref {reference!r}")
 
-        def check(value: Any, path: Path, report: Report) -> None:
+        def check(value: Any, path: Path, report: Reporter) -> None:
             compiled = self._named.get(name)
             if compiled is None:
                 compiled = self._named[name] = self.check_for(self._definitions[name])
@@ -109,7 +109,7 @@ class _Compiler:
         typed = [(_type_names(self._resolved(branch)), self.check_for(branch)) for branch in branches]
         words = expected or _join_words([word for names, _ in typed for word in names])
 
-        def check(value: Any, path: Path, report: Report) -> None:
+        def check(value: Any, path: Path, report: Reporter) -> None:
             fitting = [branch for names, branch in typed if any(_is_type(value, name) for name in names)]
             if not fitting:
                 report(path, f"expected {words}, got {describe(value)}")
@@ -122,7 +122,7 @@ class _Compiler:
         holds = _condition(schema["if"])
         then, otherwise = self.check_for(schema.get("then", True)), self.check_for(schema.get("else", True))
 
-        def check(value: Any, path: Path, report: Report) -> None:
+        def check(value: Any, path: Path, report: Reporter) -> None:
             (then if holds(value) else otherwise)(value, path, report)
 
         return check
@@ -172,7 +172,7 @@ class _Keys:
     ignored: frozenset[str]
     may_be_empty: frozenset[str]
 
-    def check(self, value: Any, path: Path, report: Report) -> None:
+    def check(self, value: Any, path: Path, report: Reporter) -> None:
         if not isinstance(value, dict):
             return
         known = self.known
@@ -188,7 +188,7 @@ class _Keys:
             if name not in value and not self._is_misspelt(name, value):
                 report(path, f"the key {name!r} is missing")
 
-    def _check_other(self, name: str, part: Any, path: Path, report: Report) -> None:
+    def _check_other(self, name: str, part: Any, path: Path, report: Reporter) -> None:
         for pattern, check in self.patterns:
             if pattern.search(name):
                 return check(part, path, report)
@@ -226,11 +226,11 @@ def _condition(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
     return holds
 
 
-def _anything(_value: Any, _path: Path, _report: Report) -> None:
+def _anything(_value: Any, _path: Path, _report: Reporter) -> None:
     return None
 
 
-def _nothing(_value: Any, path: Path, report: Report) -> None:
+def _nothing(_value: Any, path: Path, report: Reporter) -> None:
     report(path, "nothing may stand here")
 
 
@@ -240,7 +240,7 @@ def _all_of(checks: Sequence[Check]) -> Check:
     if not checks:
         return _anything
 
-    def check(value: Any, path: Path, report: Report) -> None:
+    def check(value: Any, path: Path, report: Reporter) -> None:
         for part in checks:
             part(value, path, report)
 
@@ -253,7 +253,7 @@ def _typed(types: str | Sequence[str], expected: str, inner: Check) -> Check:
     classes = tuple(cls for name in names for cls in _TYPES[name][1])
     is_bool_fine = "boolean" in names
 
-    def check(value: Any, path: Path, report: Report) -> None:
+    def check(value: Any, path: Path, report: Reporter) -> None:
         fits = isinstance(value, classes) and (is_bool_fine or not isinstance(value, bool))
         if fits or ("integer" in names and isinstance(value, float) and value.is_integer()):
             inner(value, path, report)
@@ -302,7 +302,7 @@ def _problems(check: Check, value: Any) -> list[tuple[Path, str, str, Kind]]:
     return found
 
 
-def _report_best(branches: Sequence[Check], value: Any, path: Path, report: Report) -> None:
+def _report_best(branches: Sequence[Check], value: Any, path: Path, report: Reporter) -> None:
     """The problems of the branch with the fewest; none when one branch has none."""
     if len(branches) == 1:
         branches[0](value, path, report)
@@ -325,7 +325,7 @@ def _scalar_checks(schema: Mapping[str, Any]) -> Iterable[Check]:
 
 
 def _one_of(values: Sequence[JsonValue]) -> Check:
-    def check(value: Any, path: Path, report: Report) -> None:
+    def check(value: Any, path: Path, report: Reporter) -> None:
         if not any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in values):
             names = [known for known in values if isinstance(known, str)]
             hint = did_you_mean(value, names) if isinstance(value, str) else ""
@@ -342,7 +342,7 @@ _BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
 
 
 def _bound(holds: Callable[[Any, Any], bool], limit: float, words: str) -> Check:
-    def check(value: Any, path: Path, report: Report) -> None:
+    def check(value: Any, path: Path, report: Reporter) -> None:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and not holds(value, limit):
             report(path, f"{value} is {words} {limit}")
 
@@ -350,7 +350,7 @@ def _bound(holds: Callable[[Any, Any], bool], limit: float, words: str) -> Check
 
 
 def _not_empty(length: int) -> Check:
-    def check(value: Any, path: Path, report: Report) -> None:
+    def check(value: Any, path: Path, report: Reporter) -> None:
         if isinstance(value, str) and len(value) < length:
             report(path, "the text is empty" if not value else f"the text is shorter than {length}")
 
@@ -360,7 +360,7 @@ def _not_empty(length: int) -> Check:
 def _matching(pattern: str, expected: str) -> Check:
     compiled = re.compile(pattern)
 
-    def check(value: Any, path: Path, report: Report) -> None:
+    def check(value: Any, path: Path, report: Reporter) -> None:
         if isinstance(value, str) and compiled.search(value) is None:
             report(path, f"expected {expected or f'text that matches {pattern}'}, got {describe(value)}")
 
@@ -368,7 +368,7 @@ def _matching(pattern: str, expected: str) -> Check:
 
 
 def _items(item: Check) -> Check:
-    def check(value: Any, path: Path, report: Report) -> None:
+    def check(value: Any, path: Path, report: Reporter) -> None:
         if isinstance(value, (list, tuple)):
             for index, part in enumerate(value):
                 item(part, (*path, index), report)
@@ -377,7 +377,7 @@ def _items(item: Check) -> Check:
 
 
 def _size(least: int, most: int | None, expected: str = "") -> Check:
-    def check(value: Any, path: Path, report: Report) -> None:
+    def check(value: Any, path: Path, report: Reporter) -> None:
         if isinstance(value, (list, dict)):
             if len(value) < least:
                 report(path, "it is empty" if not value else f"fewer than {least} entries")

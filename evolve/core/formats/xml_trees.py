@@ -202,7 +202,7 @@ _TAG: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ElementSpan:
     """A balanced element, or several beside each other, from `start` to `end`."""
 
     start: int
@@ -211,23 +211,23 @@ class Span:
     """Where the open tag around it starts."""
 
 
-def element_spans(text: str) -> Sequence[Span]:
+def element_spans(text: str) -> Sequence[ElementSpan]:
     """The outermost balanced elements; elements beside each other also as one span, and that first."""
     found = list(_balanced(text))
     starts = {span.start for span in found}
     outer = [span for span in found if span.parent is None or span.parent not in starts]
-    siblings: dict[int | None, list[Span]] = {}
+    siblings: dict[int | None, list[ElementSpan]] = {}
     for span in outer:
         siblings.setdefault(span.parent, []).append(span)
     joined = [
-        Span(min(span.start for span in group), max(span.end for span in group))
+        ElementSpan(min(span.start for span in group), max(span.end for span in group))
         for group in siblings.values()
         if len(group) > 1
     ]
     return [*joined, *sorted(outer, key=lambda span: (span.start, -span.end))]
 
 
-def _balanced(text: str) -> Iterator[Span]:
+def _balanced(text: str) -> Iterator[ElementSpan]:
     opened: list[tuple[str, int]] = []
     at = text.find("<")
     while at >= 0:
@@ -239,15 +239,15 @@ def _balanced(text: str) -> Iterator[Span]:
         at = text.find("<", at + 1 if end is None else end)
 
 
-def _balanced_by(tag: re.Match[str], opened: list[tuple[str, int]]) -> Iterator[Span]:
+def _balanced_by(tag: re.Match[str], opened: list[tuple[str, int]]) -> Iterator[ElementSpan]:
     if not tag["closing"]:
         if js_strip(tag["rest"]).endswith("/"):
-            yield Span(tag.start(), tag.end(), opened[-1][1] if opened else None)
+            yield ElementSpan(tag.start(), tag.end(), opened[-1][1] if opened else None)
         else:
             opened.append((tag["name"], tag.start()))
     elif opened and opened[-1][0] == tag["name"]:
         start = opened.pop()[1]
-        yield Span(start, tag.end(), opened[-1][1] if opened else None)
+        yield ElementSpan(start, tag.end(), opened[-1][1] if opened else None)
     else:
         opened.clear()
 

@@ -33,7 +33,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class AssertionInput:
     """One assertion applied to one output: all that an assertion function gets."""
 
     assertion: Assertion
@@ -63,7 +63,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparisonInput:
     """One comparing assertion applied to all outputs of one test: all that its function gets.
 
     The function answers one verdict per output, in their order.

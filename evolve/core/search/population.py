@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evolve.core.search.genome import Genome
-from evolve.core.search.randomness import Randomness
+from evolve.core.search.randomness import Rng
 from evolve.core.search.tasks import Score
 
 _FROM_THE_FRONT = 0.3
@@ -64,7 +64,7 @@ def front(population: Sequence[Candidate]) -> Mapping[str, int]:
     return wins
 
 
-def choose_parent(population: Sequence[Candidate], chance: Randomness) -> Candidate:
+def choose_parent(population: Sequence[Candidate], chance: Rng) -> Candidate:
     """A parent: 30 % from the front by its wins, 70 % by mean; fewer from those with many children."""
     wins = front(population)
     prior = population[0].mean()
@@ -80,7 +80,7 @@ def choose_parent(population: Sequence[Candidate], chance: Randomness) -> Candid
     )
 
 
-def weighted(members: Sequence[Candidate], weights: Sequence[float], chance: Randomness) -> Candidate:
+def weighted(members: Sequence[Candidate], weights: Sequence[float], chance: Rng) -> Candidate:
     """One member, each as likely as its weight."""
     spot = chance.random() * sum(weights)
     for member, weight in zip(members, weights, strict=True):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from evolve.core.search.population import Candidate
-from evolve.core.search.randomness import Randomness
+from evolve.core.search.randomness import Rng
 from evolve.core.search.tasks import Task
 from evolve.core.text.counts import count
 
@@ -20,7 +20,7 @@ BLOCKS = (12, 24, 40)
 _PASSES_AT = 0.5
 
 
-class Verdict(NamedTuple):
+class RaceDecision(NamedTuple):
     """Whether to go on with a candidate, and why."""
 
     kept: bool
@@ -37,7 +37,7 @@ def blocks(size: int) -> list[int]:
     return [*(block for block in BLOCKS if block < size), size]
 
 
-def screen_tasks(parent: Candidate, race: Sequence[Task], chance: Randomness) -> list[Task]:
+def screen_tasks(parent: Candidate, race: Sequence[Task], chance: Rng) -> list[Task]:
     """Up to 4 cases that the parent fails and 2 that it passes, among those it answered, failures first."""
     known = [task for task in race if task.id in parent.scores]
     failures = [task for task in known if parent.scores[task.id].value < _PASSES_AT]
@@ -48,20 +48,24 @@ def screen_tasks(parent: Candidate, race: Sequence[Task], chance: Randomness) ->
     ]
 
 
-def screened(child: Candidate, parent: Candidate, tasks: Sequence[Task]) -> Verdict:
+def screened(child: Candidate, parent: Candidate, tasks: Sequence[Task]) -> RaceDecision:
     """Kept when it mends at least one of the parent's failures and does not lose more than it mends."""
     mended = sum(child.scores[t.id].value > parent.scores[t.id].value for t in tasks)
     lost = sum(child.scores[t.id].value < parent.scores[t.id].value for t in tasks)
     kept = mended >= 1 and mended >= lost
-    return Verdict(kept, f"mends {mended} and loses {lost} of {count(len(tasks), 'case')} that its parent had answered")
+    return RaceDecision(
+        kept, f"mends {mended} and loses {lost} of {count(len(tasks), 'case')} that its parent had answered"
+    )
 
 
-def still_racing(child: Candidate, leader: Candidate, tasks: Sequence[Task]) -> Verdict:
+def still_racing(child: Candidate, leader: Candidate, tasks: Sequence[Task]) -> RaceDecision:
     """Kept unless it is worse than the leader, on the cases both answered, by over one standard error of chance."""
     both = [task.id for task in tasks if task.id in child.scores and task.id in leader.scores]
     if not both:
-        return Verdict(True, "nothing to compare with yet")
+        return RaceDecision(True, "nothing to compare with yet")
     own, best = child.mean(both), leader.mean(both)
     slack = math.sqrt(0.25 / len(both))
     kept = own >= best - slack
-    return Verdict(kept, f"{own:.2f} against the leader's {best:.2f} on {count(len(both), 'case')} (slack {slack:.2f})")
+    return RaceDecision(
+        kept, f"{own:.2f} against the leader's {best:.2f} on {count(len(both), 'case')} (slack {slack:.2f})"
+    )

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 
-class Randomness(Protocol):
+class Rng(Protocol):
     """A seeded source of random numbers."""
 
     def random(self) -> float:

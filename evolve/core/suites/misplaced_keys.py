@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evolve.core.assertions import find_type
-from evolve.core.formats.schema_check import Path, Report
+from evolve.core.formats.schema_check import Path, Reporter
 from evolve.core.text.did_you_mean import closest
 
 _ASSERT = ("assert", "assertions")
@@ -20,17 +20,17 @@ _OPTIONS = frozenset((
 """Options of a test with a name that nothing else has."""
 
 
-def check_vars(value: Mapping[str, Any], path: Path, report: Report) -> None:
+def check_vars(value: Mapping[str, Any], path: Path, report: Reporter) -> None:
     """Report what is certainly no variable."""
     _check(value, path, report, "vars", {"options": _are_options})
 
 
-def check_metadata(value: Mapping[str, Any], path: Path, report: Report) -> None:
+def check_metadata(value: Mapping[str, Any], path: Path, report: Reporter) -> None:
     """Report what is certainly no metadata."""
     _check(value, path, report, "metadata", {"options": _are_options})
 
 
-def check_options(value: Mapping[str, Any], path: Path, report: Report) -> None:
+def check_options(value: Mapping[str, Any], path: Path, report: Reporter) -> None:
     """Report a test's own keys among its options."""
     own: Mapping[str, Callable[[Any], bool]] = {
         "vars": lambda part: isinstance(part, dict),
@@ -41,7 +41,7 @@ def check_options(value: Mapping[str, Any], path: Path, report: Report) -> None:
 
 
 def _check(
-    value: Mapping[str, Any], path: Path, report: Report, where: str, own: Mapping[str, Callable[[Any], bool]]
+    value: Mapping[str, Any], path: Path, report: Reporter, where: str, own: Mapping[str, Callable[[Any], bool]]
 ) -> None:
     for key, part in value.items():
         if _are_assertions(key, part):

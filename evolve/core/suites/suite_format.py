@@ -18,7 +18,7 @@ from evolve.core.formats.schema_check import (
     Check,
     Kind,
     Path,
-    Report,
+    Reporter,
     UnsupportedKeywordError,
     compile_schema,
     describe,
@@ -93,7 +93,7 @@ def _overrides() -> Mapping[str, Check]:
 def _check_free_data(misplaced: Check) -> Check:
     """Any mapping, but for a test's own keys that slipped into it."""
 
-    def check(value: Any, path: Path, report: Report) -> None:
+    def check(value: Any, path: Path, report: Reporter) -> None:
         if isinstance(value, dict):
             misplaced(value, path, report)
         else:
@@ -122,7 +122,7 @@ class Findings:
         free_keys: Callable[[], frozenset[str]] = frozenset,
         *,
         is_config: bool = False,
-    ) -> Report:
+    ) -> Reporter:
         """A reporter of what is wrong below `base` of a document.
 
         `free_keys` gives, on demand, top-level names that are the user's own: what `$ref` or an anchor points at.
@@ -166,7 +166,7 @@ def _order(problem: Problem, first: str) -> tuple[bool, str, int, int]:
 # --- Checks that depend on a type ------------------------------------------------------------------------------------
 
 
-def _check_assertion(value: Any, path: Path, report: Report) -> None:
+def _check_assertion(value: Any, path: Path, report: Reporter) -> None:
     if not isinstance(value, dict):
         report(
             path,
@@ -183,7 +183,7 @@ def _check_assertion(value: Any, path: Path, report: Report) -> None:
         _check_keys_of_type(kind, value, path, report)
 
 
-def _report_missing_type(value: Mapping[str, Any], path: Path, report: Report) -> None:
+def _report_missing_type(value: Mapping[str, Any], path: Path, report: Reporter) -> None:
     if "type" in value:
         report((*path, "type"), f"expected the name of an assertion type, got {describe(value['type'])}")
         return
@@ -194,7 +194,7 @@ def _report_missing_type(value: Mapping[str, Any], path: Path, report: Report) -
     report(path, "the key 'type' is missing", "all keys of one assertion stand under one '-'")
 
 
-def _known_type(name: str, path: Path, report: Report) -> AssertionType | None:
+def _known_type(name: str, path: Path, report: Reporter) -> AssertionType | None:
     base = name.removeprefix("not-")
     kind = find_type(base)
     if base == "assert-set":
@@ -229,7 +229,7 @@ def _assertion_parts() -> Mapping[str, Check]:
     }
 
 
-def _check_keys_of_type(kind: AssertionType, value: Mapping[str, Any], path: Path, report: Report) -> None:
+def _check_keys_of_type(kind: AssertionType, value: Mapping[str, Any], path: Path, report: Reporter) -> None:
     parts = _assertion_parts()
     for key, part in value.items():
         check = parts.get(key)
@@ -266,7 +266,7 @@ def _value_check(name: str) -> Check:
 
 
 def _by_jsonschema(schema: Any) -> Check:
-    def check(value: Any, path: Path, report: Report) -> None:
+    def check(value: Any, path: Path, report: Reporter) -> None:
         import jsonschema
 
         for error in jsonschema.Draft202012Validator(schema).iter_errors(value):
@@ -285,7 +285,7 @@ def _provider_checks() -> tuple[Check, Check]:
     return compiled[0], compiled[1]
 
 
-def _check_provider(value: Any, path: Path, report: Report) -> None:
+def _check_provider(value: Any, path: Path, report: Reporter) -> None:
     mapping, settings = _provider_checks()
     if isinstance(value, str):
         if not value:
@@ -302,7 +302,7 @@ def _check_provider(value: Any, path: Path, report: Report) -> None:
             _report_single_key(name, inner, path, report)
 
 
-def _report_single_key(name: str, inner: Any, path: Path, report: Report) -> None:
+def _report_single_key(name: str, inner: Any, path: Path, report: Reporter) -> None:
     hint = did_you_mean(name, _PROVIDER_KEYS)
     if hint:
         report((*path, name), f"unknown key {name!r}", hint, "unknown key")
@@ -314,7 +314,7 @@ def _report_single_key(name: str, inner: Any, path: Path, report: Report) -> Non
         )
 
 
-def _check_test_item(value: Any, path: Path, report: Report) -> None:
+def _check_test_item(value: Any, path: Path, report: Reporter) -> None:
     if isinstance(value, dict):
         checker("generator" if _is_generator(value) else "test")(value, path, report)
     elif not isinstance(value, str):
@@ -332,7 +332,7 @@ def _is_generator(value: Mapping[str, Any]) -> bool:
 _GRADER_KINDS = frozenset(("text", "embedding", "classification", "moderation"))
 
 
-def _check_grader(value: Any, path: Path, report: Report) -> None:
+def _check_grader(value: Any, path: Path, report: Reporter) -> None:
     """A provider that grades: as in `providers`, or a mapping of kinds of graders."""
     if not isinstance(value, dict) or not value.keys() & (_GRADER_KINDS | {"config"}):
         _check_provider(value, path, report)
@@ -354,7 +354,7 @@ def _option_parts() -> tuple[Check, frozenset[str]]:
     return compile_schema({**options, "$defs": schema}, {"grader": _check_grader}), known
 
 
-def _check_options(value: Any, path: Path, report: Report) -> None:
+def _check_options(value: Any, path: Path, report: Reporter) -> None:
     """Options may hold any setting of a provider, so only a name close to a known one is taken for a mistake."""
     check, known = _option_parts()
     check(value, path, report)

@@ -25,7 +25,7 @@ from evolve.core.javascript.values import (
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.expressions import ExpressionCompiler, describe
 from evolve.core.templating.inputs import MAX_TEXT, Filter, check_size
-from evolve.core.templating.scope import Fault, Run, Scope, Statement, printed
+from evolve.core.templating.scope import Run, Scope, Statement, TemplateFault, printed
 from evolve.core.templating.syntax import Switch, refuse
 
 _MAX_DEPTH: Final = 60
@@ -67,7 +67,7 @@ class _Compiler(ExpressionCompiler):
             try:
                 for line, statement in compiled:  # noqa: B007
                     statement(scope, out)
-            except Fault as fault:
+            except TemplateFault as fault:
                 fault.line = fault.line or line
                 raise
 
@@ -147,7 +147,7 @@ class _Compiler(ExpressionCompiler):
             inner = Scope(scope.run, scope)
             value = items(inner)
             if value is UNDEFINED and scope.run.strict:
-                raise Fault(f"`{shown}` is not defined")
+                raise TemplateFault(f"`{shown}` is not defined")
             rows = _rows(value, len(targets)) if truthy(value) else []
             for loop, row in zip(_loops(len(rows)), rows, strict=True):
                 scope.run.step()
@@ -234,7 +234,7 @@ class _Compiler(ExpressionCompiler):
             def call(args: list[Value], kwargs: dict[str, Value]) -> Value:
                 run.step()
                 if run.depth >= _MAX_DEPTH:
-                    raise Fault(f"macro `{name}`: more than {_MAX_DEPTH} macros inside each other")
+                    raise TemplateFault(f"macro `{name}`: more than {_MAX_DEPTH} macros inside each other")
                 scope = Scope(run, parent, isolated=True)
                 given = {**kwargs, **dict(zip(with_default, args[len(plain) :], strict=False))}
                 scope.names.update((key, kwargs.get(key, UNDEFINED)) for key in plain[len(args) :])
@@ -258,15 +258,15 @@ def _located(line: int, statement: Statement) -> Statement:
     def run(scope: Scope, out: list[str]) -> None:
         try:
             statement(scope, out)
-        except Fault as fault:
+        except TemplateFault as fault:
             fault.line = fault.line or line
             raise
 
     return run
 
 
-def _at(exc: CannotEvaluate, line: int) -> Fault:
-    fault = exc if isinstance(exc, Fault) else Fault(*exc.args)
+def _at(exc: CannotEvaluate, line: int) -> TemplateFault:
+    fault = exc if isinstance(exc, TemplateFault) else TemplateFault(*exc.args)
     fault.line = fault.line or line
     return fault
 
@@ -317,7 +317,7 @@ def _rows(value: Value, targets: int) -> list[tuple[Value, ...] | list[Value]]:
 
 def _row(item: Value) -> Value:
     if item is None or item is UNDEFINED:
-        raise Fault(f"a loop with several names meets {type_name(item)} where it needs a list")
+        raise TemplateFault(f"a loop with several names meets {type_name(item)} where it needs a list")
     return item
 
 

@@ -30,7 +30,7 @@ from evolve.core.javascript.values import (
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.filters import FILTERS, KEYWORDS
 from evolve.core.templating.inputs import Filter, check_size, suggestion
-from evolve.core.templating.scope import Expression, Fault, Scope
+from evolve.core.templating.scope import Expression, Scope, TemplateFault
 from evolve.core.templating.syntax import refuse
 from evolve.core.templating.tests import find_test
 
@@ -130,7 +130,7 @@ class ExpressionCompiler:
         def run(scope: Scope) -> Value:
             result = value(scope)
             if result is UNDEFINED and scope.run.strict:
-                raise Fault(f"`{shown}` is not defined")
+                raise TemplateFault(f"`{shown}` is not defined")
             return result
 
         return run
@@ -266,7 +266,7 @@ def _contains(key: Value, container: Value) -> bool:
         return to_js_string(key) in container
     if isinstance(container, Mapping):
         return to_js_string(key) in container
-    raise Fault(f"`in` needs a list, a text or a mapping on its right side, not {type_name(container)}")
+    raise TemplateFault(f"`in` needs a list, a text or a mapping on its right side, not {type_name(container)}")
 
 
 _COMPARISONS: Final[Mapping[str, Callable[[Value, Value], Value]]] = {
@@ -305,7 +305,7 @@ def _key(pair: nodes.Pair) -> str:
 def _called(function: Value, args: list[Value], kwargs: dict[str, Value], shown: str) -> Value:
     if not isinstance(function, JsFunction):
         state = "is not defined" if function is UNDEFINED else "is not a function"
-        raise Fault(f"`{shown}` cannot be called: it {state}")
+        raise TemplateFault(f"`{shown}` cannot be called: it {state}")
     return function.call(args, kwargs)
 
 
@@ -328,7 +328,7 @@ def _call_method(target: Value, key: Value, args: list[Value], kwargs: dict[str,
         return call_member(target, member.name, [*args, kwargs] if kwargs else args)
     name = to_js_string(key)
     if member is UNDEFINED and name in _PYTHONIC:
-        raise Fault(f"`{shown}` is Python, not JavaScript: {_PYTHONIC[name]}")
+        raise TemplateFault(f"`{shown}` is Python, not JavaScript: {_PYTHONIC[name]}")
     return _called(member, args, kwargs, shown)
 
 

@@ -11,7 +11,7 @@ MAX_STEPS: Final = 500_000
 """Turns of loops and calls of macros in one rendering."""
 
 
-class Fault(CannotEvaluate):
+class TemplateFault(CannotEvaluate):
     """What went wrong while rendering, before the line is known."""
 
     line: int = 0
@@ -44,7 +44,7 @@ class Run:
         """Counts a turn of a loop or a call; raises Fault beyond the limit."""
         self.steps -= 1
         if self.steps < 0:
-            raise Fault(f"takes more than {MAX_STEPS:,} steps")
+            raise TemplateFault(f"takes more than {MAX_STEPS:,} steps")
 
 
 class Scope:
@@ -90,8 +90,8 @@ def printed(value: Value, strict: bool, shown: str) -> str:
         return ""
     if value is UNDEFINED:
         if strict:
-            raise Fault(f"`{shown}` is not defined")
+            raise TemplateFault(f"`{shown}` is not defined")
         return ""
     if isinstance(value, JsFunction):
-        raise Fault(f"`{shown}` is a function: call it")
+        raise TemplateFault(f"`{shown}` is a function: call it")
     return to_js_string(value)

@@ -143,14 +143,14 @@ class Templates:
             return self._plain.setdefault(text, _plain(text))
 
     def _render_full(self, text: str, variables: Mapping[str, JsonValue]) -> str:
-        from evolve.core.templating.scope import Fault, Run
+        from evolve.core.templating.scope import Run, TemplateFault
 
         compiled = self._compile(text)
         if isinstance(compiled, CannotEvaluate):
             raise CannotEvaluate(*compiled.args)
         try:
             return from_units(compiled.render(Run(variables, self._all_globals(), self._strict)))
-        except Fault as fault:
+        except TemplateFault as fault:
             raise CannotEvaluate(f"template line {fault.line or 1}: {_with_hint(str(fault), variables)}") from None
         except CannotEvaluate as exc:
             raise CannotEvaluate(f"template: {exc}") from None

@@ -10,7 +10,7 @@ from evolve.core.model.role_checks import Check
 from evolve.infra.checks.own_changes import own_changes
 from evolve.infra.verification.plays import Played
 from evolve.infra.verification.role_arguments import disagreements, read_arguments, wrong_values
-from evolve.infra.verification.verification import Finding, Verification, failed, passed, relative
+from evolve.infra.verification.verification import CheckReport, Verification, failed, passed, relative
 
 CHECK: Final = Check.ARGUMENTS
 _PARAMETERS: Final = (
@@ -19,7 +19,7 @@ _PARAMETERS: Final = (
 )
 
 
-def check(verification: Verification) -> Finding:
+def check(verification: Verification) -> CheckReport:
     """Fails with everything that is not documented, does not agree, or is not refused."""
     role_dir = verification.scenario.role_dir
     try:

@@ -4,8 +4,8 @@ from typing import Final
 
 from evolve.core.model.role_checks import Check, TaskLine
 from evolve.infra.verification.verification import (
-    Finding,
-    InTheWayError,
+    BlockedByEarlierCheck,
+    CheckReport,
     Verification,
     diffs,
     failed,
@@ -17,12 +17,12 @@ from evolve.infra.verification.verification import (
 CHECK: Final = Check.CHECK_MODE
 
 
-def check(verification: Verification) -> Finding:
+def check(verification: Verification) -> CheckReport:
     """Fails when check mode fails, changes something, or announces changes that a converge would not make."""
     reasons, lines = _on_fresh_hosts(verification)
     try:
         verification.converged  # noqa: B018 - made now, if not before
-    except InTheWayError as error:
+    except BlockedByEarlierCheck as error:
         notes = [f"not checked on a converged host: {error}"]
         return failed(reasons, notes=notes, tasks=lines) if reasons else passed(notes=notes, tasks=lines)
     hosts = verification.converged.hosts

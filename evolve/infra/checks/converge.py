@@ -3,12 +3,12 @@
 from typing import Final
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.verification.verification import Finding, Verification, failed, passed, relative
+from evolve.infra.verification.verification import CheckReport, Verification, failed, passed, relative
 
 CHECK: Final = Check.CONVERGE
 
 
-def check(verification: Verification) -> Finding:
+def check(verification: Verification) -> CheckReport:
     """Fails when a task does, or when the play matches no host."""
     played = verification.first.played
     if played.is_ok:

@@ -4,12 +4,12 @@ from typing import Final
 
 from evolve.core.model.role_checks import Check
 from evolve.infra.verification.role_tests import run_tests
-from evolve.infra.verification.verification import Finding, Verification
+from evolve.infra.verification.verification import CheckReport, Verification
 
 CHECK: Final = Check.FUNCTION
 
 
-def check(verification: Verification) -> Finding:
+def check(verification: Verification) -> CheckReport:
     """Fails with every test that fails; without tests nothing is checked."""
     hosts = verification.converged.hosts
     if verification.tests is None:

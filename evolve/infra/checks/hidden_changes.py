@@ -4,19 +4,19 @@ import time
 from typing import Final
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.verification.verification import Finding, InTheWayError, Verification, failed, passed
+from evolve.infra.verification.verification import BlockedByEarlierCheck, CheckReport, Verification, failed, passed
 
 CHECK: Final = Check.HIDDEN_CHANGES
 MAX_WATCH_S: Final = 10.0
 
 
-def check(verification: Verification) -> Finding:
+def check(verification: Verification) -> CheckReport:
     """Fails with every file and unit that changed, unless it does so while nobody converges."""
     second = verification.second
     if not second.played.is_ok:
-        raise InTheWayError("the second converge fails, so that hidden changes cannot be told")
+        raise BlockedByEarlierCheck("the second converge fails, so that hidden changes cannot be told")
     if second.played.changed:
-        raise InTheWayError("the second converge reports changes, from which hidden ones cannot be told")
+        raise BlockedByEarlierCheck("the second converge reports changes, from which hidden ones cannot be told")
     assert second.changes is not None, "nobody said that this check is wanted"
     hidden = list(second.changes)
     if hidden:

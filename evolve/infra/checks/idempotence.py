@@ -3,12 +3,12 @@
 from typing import Final
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.verification.verification import Finding, Verification, diffs, failed, passed, relative, spots
+from evolve.infra.verification.verification import CheckReport, Verification, diffs, failed, passed, relative, spots
 
 CHECK: Final = Check.IDEMPOTENCE
 
 
-def check(verification: Verification) -> Finding:
+def check(verification: Verification) -> CheckReport:
     """Fails with every task that changed something again, and its items."""
     played = verification.second.played
     if not played.is_ok:

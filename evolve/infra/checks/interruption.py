@@ -8,8 +8,8 @@ from evolve.infra.hosts.host_differences import Stale, differences, stale_units
 from evolve.infra.hosts.host_state import HostState
 from evolve.infra.verification.host_set import HostSet
 from evolve.infra.verification.verification import (
+    CheckReport,
     Converged,
-    Finding,
     Verification,
     failed,
     not_checked,
@@ -20,7 +20,7 @@ from evolve.infra.verification.verification import (
 CHECK: Final = Check.INTERRUPTION
 
 
-def check(verification: Verification) -> Finding:
+def check(verification: Verification) -> CheckReport:
     """Fails with every difference to the undisturbed hosts, and every unit that runs with an old configuration."""
     good = verification.converged
     assert good.states or not good.hosts.members, "nobody said that this check is wanted"

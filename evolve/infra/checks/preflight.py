@@ -8,14 +8,14 @@ import yaml
 from evolve.core.model.role_checks import Check, TaskLine
 from evolve.infra.checks.own_changes import own_changes
 from evolve.infra.verification.plays import Played
-from evolve.infra.verification.scenario import Fault, Scenario
-from evolve.infra.verification.verification import Finding, Verification, failed, not_checked, passed, relative
+from evolve.infra.verification.scenario import Scenario, ScenarioFault
+from evolve.infra.verification.verification import CheckReport, Verification, failed, not_checked, passed, relative
 
 CHECK: Final = Check.PREFLIGHT
 _ASSERTS: Final = ("assert", "ansible.builtin.assert", "fail", "ansible.builtin.fail")
 
 
-def check(verification: Verification) -> Finding:
+def check(verification: Verification) -> CheckReport:
     """Fails when the role goes on, fails with another message, or changed something before it stopped."""
     scenario = verification.scenario
     if not scenario.faults:
@@ -40,7 +40,7 @@ def check(verification: Verification) -> Finding:
     return passed(notes=notes, tasks=lines)
 
 
-def _broken(verification: Verification, fault: Fault) -> tuple[Played, list[str], list[str]]:
+def _broken(verification: Verification, fault: ScenarioFault) -> tuple[Played, list[str], list[str]]:
     """What the role did with one broken requirement, what is wrong with that, and notes."""
     hosts = verification.fresh() if fault.tasks else verification.untouched()
     try:
@@ -65,7 +65,7 @@ def _broken(verification: Verification, fault: Fault) -> tuple[Played, list[str]
     return played, reasons, found.notes
 
 
-def _wrong_end(played: Played, fault: Fault, scenario: Scenario) -> list[str]:
+def _wrong_end(played: Played, fault: ScenarioFault, scenario: Scenario) -> list[str]:
     if played.is_ok:
         return [f"the role went on; expected it to stop with a message that holds {fault.message!r}"]
     said = "\n".join(line.message for line in played.failed) or played.log

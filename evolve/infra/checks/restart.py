@@ -10,13 +10,13 @@ from evolve.infra.hosts.host_differences import differences
 from evolve.infra.hosts.host_state import HostState, UnitState
 from evolve.infra.verification.host_set import HostSet
 from evolve.infra.verification.role_tests import run_tests
-from evolve.infra.verification.verification import Finding, Verification, diffs, failed, passed, relative, spots
+from evolve.infra.verification.verification import CheckReport, Verification, diffs, failed, passed, relative, spots
 
 CHECK: Final = Check.RESTART
 BACK_WITHIN_S: Final = 60.0
 
 
-def check(verification: Verification) -> Finding:
+def check(verification: Verification) -> CheckReport:
     """Fails when a unit that ran does not run again, a test of the role fails, or a converge changes something."""
     hosts = verification.converged.hosts
     verification.second  # noqa: B018 - its own check tells about it; here it must not be the third converge

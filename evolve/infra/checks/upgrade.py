@@ -12,7 +12,7 @@ from evolve.core.model.role_checks import Check
 from evolve.infra.engine import scratch
 from evolve.infra.verification.scenario import Scenario, load_scenario
 from evolve.infra.verification.verification import (
-    Finding,
+    CheckReport,
     Verification,
     diffs,
     failed,
@@ -39,7 +39,7 @@ class _GitError(Exception):
     """Git is not there, or does not answer; holds what it said."""
 
 
-def check(verification: Verification) -> Finding:
+def check(verification: Verification) -> CheckReport:
     """Fails when this version does not converge on what the last one left, or changes something again and again."""
     scenario = verification.scenario
     commit, why_none = last_other_version(scenario.role_dir)
@@ -54,7 +54,7 @@ def check(verification: Verification) -> Finding:
         return _upgraded(verification, old, commit)
 
 
-def _upgraded(verification: Verification, old: Scenario, commit: str) -> Finding:
+def _upgraded(verification: Verification, old: Scenario, commit: str) -> CheckReport:
     verification.converged  # noqa: B018 - what does not converge at all is no question of an upgrade
     hosts = verification.fresh()
     try:

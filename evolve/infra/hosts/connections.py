@@ -36,7 +36,7 @@ ADDRESS: Final = "ANNEAL_CONNECTIONS"
 """The environment's variable that tells plays and tests where the socket is."""
 
 
-class Answer(NamedTuple):
+class CommandResult(NamedTuple):
     """What a command on a host did."""
 
     rc: int
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
     stderr: bytes
 
 
-def ask(opens: Sequence[str], argv: Sequence[str], data: bytes = b"") -> Answer | None:
+def ask(opens: Sequence[str], argv: Sequence[str], data: bytes = b"") -> CommandResult | None:
     """Runs a command over a kept connection; None where there is none, and the caller opens one of its own.
 
     Args:
@@ -76,7 +76,7 @@ def ask(opens: Sequence[str], argv: Sequence[str], data: bytes = b"") -> Answer 
             stdout, stderr = reader.read(answer["stdout"]), reader.read(answer["stderr"])
             if len(stdout) + len(stderr) < answer["stdout"] + answer["stderr"]:
                 raise ConnectionError("the run that keeps the connections ended during an answer")
-            return Answer(answer["rc"], stdout, stderr)
+            return CommandResult(answer["rc"], stdout, stderr)
 
 
 class _NotAskedError(Exception):

@@ -109,12 +109,12 @@ print(json.dumps({"files": files, "units": units}))
 class Answers(Protocol):
     """The part of a host that is needed here."""
 
-    def run(self, *argv: str, input: str | None = None) -> "Completed":  # noqa: A002 - subprocess.run's word
+    def run(self, *argv: str, input: str | None = None) -> "CommandOutput":  # noqa: A002 - subprocess.run's word
         """Runs a command as root and gives what it printed; a fault when it fails."""
         ...
 
 
-class Completed(Protocol):
+class CommandOutput(Protocol):
     """What a command printed."""
 
     @property

@@ -73,12 +73,12 @@ def run(argv: "Sequence[bytes]", data: bytes, environment: "dict[bytes, bytes]")
         )
     except (OSError, ValueError) as error:
         return 127, (b"", str(error).encode())
-    outputs = Exchange(process, data).outputs()
+    outputs = CommandExchange(process, data).outputs()
     rc = process.returncode
     return rc if rc >= 0 else 128 - rc, outputs
 
 
-class Exchange:
+class CommandExchange:
     """Feeds a process and collects what it says."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", data: bytes) -> None:

@@ -16,7 +16,7 @@ from evolve.infra.engine import scratch
 from evolve.infra.hosts.connections import ADDRESS
 from evolve.infra.verification.host_set import HostSet
 from evolve.infra.verification.scenario import Scenario
-from evolve.infra.verification.verification import Finding, failed, not_checked, passed, relative
+from evolve.infra.verification.verification import CheckReport, failed, not_checked, passed, relative
 
 TIMEOUT_S: Final = 900.0
 _PLUGIN: Final = "evolve.infra.hosts.testinfra_connections"
@@ -24,7 +24,7 @@ _NO_TESTS_CODE: Final = 5
 """Pytest's exit code when it found nothing to run."""
 
 
-def run_tests(scenario: Scenario, hosts: HostSet, *, timeout_s: float = TIMEOUT_S) -> Finding:
+def run_tests(scenario: Scenario, hosts: HostSet, *, timeout_s: float = TIMEOUT_S) -> CheckReport:
     """What the role's own tests say about converged hosts; without any, nothing is checked.
 
     Raises:
@@ -40,7 +40,7 @@ def run_tests(scenario: Scenario, hosts: HostSet, *, timeout_s: float = TIMEOUT_
     return not_checked(f"{scenario.role} has no tests: molecule/default/tests/test_*.py with testinfra would be run")
 
 
-def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float) -> Finding:
+def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float) -> CheckReport:
     with tempfile.TemporaryDirectory(prefix=scratch.prefix("tests")) as folder:
         report = Path(folder) / "report.xml"
         ini = Path(folder) / "pytest.ini"
@@ -109,7 +109,7 @@ def _environment(scenario: Scenario, hosts: HostSet) -> dict[str, str]:
     return {**kept, **scenario.environment, **own}
 
 
-def finding(report: Path, output: str, code: int) -> Finding:
+def finding(report: Path, output: str, code: int) -> CheckReport:
     """What came of a pytest: its report in JUnit's XML, what it printed, and its exit code."""
     if not report.exists():
         return failed([f"the tests did not run: {output.strip()[-1_500:]}"])

@@ -33,7 +33,7 @@ class Platform:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ScenarioFault:
     """A way to break one requirement of a role."""
 
     name: str
@@ -67,7 +67,7 @@ class Scenario:
     prepare: Path | None
     converge: Path | None
     """None: the role has no scenario; it is applied to one host with its defaults."""
-    faults: tuple[Fault, ...]
+    faults: tuple[ScenarioFault, ...]
     tests: Path | None
     """Folder of testinfra tests."""
     verify: Path | None = None
@@ -207,17 +207,17 @@ class _Reader:
             self.files.problem(f"the playbook of {name} is not there", path)
         return None
 
-    def _faults(self) -> tuple[Fault, ...]:
+    def _faults(self) -> tuple[ScenarioFault, ...]:
         path = self.files.own("preflight_faults")
         needed, other = ("name", "message"), ("tasks", "vars")
         entries = self.files.entries(self.files.read(path, []), path, needed=needed, other=other)
         return tuple(self._fault(part, path, place) for place, part in entries)
 
-    def _fault(self, part: Mapping[str, Any], path: Path, place: Place) -> Fault:
+    def _fault(self, part: Mapping[str, Any], path: Path, place: Place) -> ScenarioFault:
         tasks = self.files.listed(part.get("tasks"), path, (*place, "tasks"))
         checked = [self.files.mapping(task, path, (*place, "tasks", number)) for number, task in enumerate(tasks)]
         given = self.files.mapping(part.get("vars"), path, (*place, "vars"))
-        return Fault(str(part["name"]), tuple(checked), str(part["message"]), given)
+        return ScenarioFault(str(part["name"]), tuple(checked), str(part["message"]), given)
 
     def _verification(self) -> tuple[tuple[Varying, ...], dict[str, str]]:
         """What varies, and the releases that the role does not run on."""

@@ -32,7 +32,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckReport:
     """What a check found."""
 
     outcome: CheckOutcome
@@ -43,9 +43,9 @@ class Finding:
     tasks: tuple[TaskLine, ...] = ()
 
 
-def passed(*, notes: Sequence[str] = (), tasks: Sequence[TaskLine] = ()) -> Finding:
+def passed(*, notes: Sequence[str] = (), tasks: Sequence[TaskLine] = ()) -> CheckReport:
     """The role did what the check asks."""
-    return Finding(CheckOutcome.PASSED, notes=tuple(notes), tasks=tuple(tasks))
+    return CheckReport(CheckOutcome.PASSED, notes=tuple(notes), tasks=tuple(tasks))
 
 
 def failed(
@@ -54,17 +54,17 @@ def failed(
     evidence: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     tasks: Sequence[TaskLine] = (),
-) -> Finding:
+) -> CheckReport:
     """The role did not."""
-    return Finding(CheckOutcome.FAILED, tuple(reasons), tuple(notes), evidence or {}, tuple(tasks))
+    return CheckReport(CheckOutcome.FAILED, tuple(reasons), tuple(notes), evidence or {}, tuple(tasks))
 
 
-def not_checked(reason: str, *, notes: Sequence[str] = ()) -> Finding:
+def not_checked(reason: str, *, notes: Sequence[str] = ()) -> CheckReport:
     """There is nothing to check, or something is in the way."""
-    return Finding(CheckOutcome.NOT_CHECKED, (reason,), tuple(notes))
+    return CheckReport(CheckOutcome.NOT_CHECKED, (reason,), tuple(notes))
 
 
-class InTheWayError(Exception):
+class BlockedByEarlierCheck(Exception):
     """An earlier step failed, so that this check cannot say anything; its own check reports it."""
 
 
@@ -119,7 +119,7 @@ class Verification:
         self._sets = HostSets(scenario, release, engine, player, are_many=bool(wanted & _ON_OTHER_HOSTS))
         self._untouched: HostSet | None = None
         self._in_vain: dict[str, str] = {}
-        self.tests: Finding | None = None
+        self.tests: CheckReport | None = None
         """What the role's tests said of the converged hosts; None before they ran."""
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ class Verification:
             InTheWayError: it did not.
         """
         if not self.first.played.is_ok:
-            raise InTheWayError("the role does not converge")
+            raise BlockedByEarlierCheck("the role does not converge")
         return self.first
 
     @cached_property
@@ -191,7 +191,7 @@ class Verification:
     def _attempt(self, otherwise: str, make: Callable[[], _Made]) -> _Made:
         """What `make` makes; after an EnvironmentFault it is not tried again, for that may take its time-out each."""
         if otherwise in self._in_vain:
-            raise InTheWayError(f"{otherwise}: {self._in_vain[otherwise]}")
+            raise BlockedByEarlierCheck(f"{otherwise}: {self._in_vain[otherwise]}")
         try:
             return make()
         except EnvironmentFault as fault:
@@ -208,27 +208,27 @@ class Verification:
         return {f"journal of {member.host.name}": member.host.journal(lines=80) for member in hosts.members}
 
 
-CheckFunction = Callable[[Verification], Finding]
+CheckFunction = Callable[[Verification], CheckReport]
 
 
 _OF_THIS_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """A disk that takes no more is no bug of ours."""
 
 
-def guarded(check: CheckFunction, verification: Verification) -> Finding:
+def guarded(check: CheckFunction, verification: Verification) -> CheckReport:
     """What a check found; what keeps it from looking is an outcome too."""
     try:
         return check(verification)
-    except InTheWayError as error:
+    except BlockedByEarlierCheck as error:
         return not_checked(str(error))
     except EnvironmentFault as error:
-        return Finding(CheckOutcome.ERROR, (str(error),))
+        return CheckReport(CheckOutcome.ERROR, (str(error),))
     except OSError as error:
         if error.errno not in _OF_THIS_MACHINE:
             raise
         where = error.filename or f"its files in {tempfile.gettempdir()}"
         what = f"this machine cannot write {where}: {error.strerror}"
-        return Finding(CheckOutcome.ERROR, (f"{what}; free space, or set TMPDIR to another folder",))
+        return CheckReport(CheckOutcome.ERROR, (f"{what}; free space, or set TMPDIR to another folder",))
 
 
 def relative(path: str | Path, scenario: Scenario) -> str:

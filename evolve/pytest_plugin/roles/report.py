@@ -12,7 +12,7 @@ from evolve.core.model.role_checks import CheckResult
 from evolve.report.roles.console import verification_lines
 from evolve.report.roles.html import write_roles_html
 from evolve.report.roles.junit import write_roles_junit
-from evolve.report.roles.matrix import Verification
+from evolve.report.roles.matrix import RoleMatrix
 from evolve.report.terminal import Paint
 
 
@@ -23,7 +23,7 @@ def write_report(
 
     Where the folder cannot be written, the last line says so: what was found is told in any case.
     """
-    verification = Verification(
+    verification = RoleMatrix(
         results, started_s, seconds, machine=_machine(), command=shlex.join(["pytest", *sys.argv[1:]])
     )
     yield from verification_lines(verification, paint)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from evolve.core.adaptation.failures import Step
-from evolve.core.adaptation.status import AgentStatus, RunStatus, Taken, Waiting
+from evolve.core.adaptation.status import AgentStatus, IntakeResult, RunStatus, Waiting
 from evolve.core.evolution.request import DEFAULT_BUDGET
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.counts import count
@@ -23,7 +23,7 @@ _WHY_NOT: Mapping[Step, str] = {
 }
 
 
-def taken_lines(taken: Taken) -> list[str]:
+def taken_lines(taken: IntakeResult) -> list[str]:
     """What became of a report, and what one would type next."""
     told = f"{taken.agent} said {taken.said.action}"
     if taken.recorded is None or taken.step is None:
@@ -40,7 +40,7 @@ def taken_lines(taken: Taken) -> list[str]:
     return [visible(line) for line in [*lines, *_next(taken)]]
 
 
-def taken_values(taken: Taken) -> dict[str, JsonValue]:
+def taken_values(taken: IntakeResult) -> dict[str, JsonValue]:
     """The same for machines."""
     values: dict[str, JsonValue] = {
         "job_id": taken.job_id,
@@ -84,7 +84,7 @@ def counted(failures: int) -> str:
     return count(failures, "failure")
 
 
-def _next(taken: Taken) -> Iterator[str]:
+def _next(taken: IntakeResult) -> Iterator[str]:
     assert taken.recorded is not None
     file = shlex.quote(taken.recorded.file)
     own = f" --agent {shlex.quote(taken.agent_file)}" if taken.agent_file else ""

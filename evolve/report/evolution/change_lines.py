@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from evolve.core.evolution.candidate import compare
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
@@ -49,7 +49,7 @@ class AgentChange:
     demos_after: Sequence[ShownDemo] | None
 
 
-def change_lines(change: AgentChange, evolution: Evolution, paint: Paint) -> Iterator[str]:
+def change_lines(change: AgentChange, evolution: EvolutionSummary, paint: Paint) -> Iterator[str]:
     """Yield the lines of `evolve diff`, in colour where `paint` gives it."""
     yield paint(visible(f"run {change.run}: {change.agent} to candidate {change.candidate}"), "bold")
     for line in (*_text_lines(change), *_demo_lines(change)):
@@ -88,7 +88,7 @@ def _demo_lines(change: AgentChange) -> Iterator[str]:
     yield from (f"+ {demo.line}" for demo in added)
 
 
-def _evidence(change: AgentChange, evolution: Evolution) -> Iterator[str]:
+def _evidence(change: AgentChange, evolution: EvolutionSummary) -> Iterator[str]:
     compared = evolution.leader.info.id if evolution.has_new_leader and evolution.leader else ""
     if change.candidate == compared:
         lines = [*gain_lines(evolution), *gate_lines(evolution)]

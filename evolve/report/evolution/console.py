@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.evolution_events import EvolutionEvent, EvolutionFinished, EvolutionStarted
 from evolve.core.text.visible import visible
 from evolve.report.evolution.lines import best, heading, notable, now, progress, spending, starting_lines
@@ -21,7 +21,7 @@ class EvolutionConsole:
     """
 
     def __init__(self, stream: TextIO, clock: Clock, env: Mapping[str, str], *, every_s: float = 5.0) -> None:
-        self.evolution = Evolution()
+        self.evolution = EvolutionSummary()
         self._stream = stream
         self._times = _Times(clock)
         is_live = stream.isatty() and not env.get("CI") and env.get("TERM") != "dumb"
@@ -54,7 +54,7 @@ class EvolutionConsole:
 
 
 class _Display(Protocol):
-    def on(self, event: EvolutionEvent, evolution: Evolution) -> None: ...
+    def on(self, event: EvolutionEvent, evolution: EvolutionSummary) -> None: ...
     def close(self) -> None: ...
 
 
@@ -67,7 +67,7 @@ class _Times:
         self._began_at = 0
         self._estimated_s = 0.0
 
-    def on(self, event: EvolutionEvent, evolution: Evolution) -> None:
+    def on(self, event: EvolutionEvent, evolution: EvolutionSummary) -> None:
         if isinstance(event, EvolutionStarted):
             self._began_s, self._began_at = self.now(), evolution.spent
             self._estimated_s = event.estimate.seconds_per_answer
@@ -76,13 +76,13 @@ class _Times:
     def elapsed_s(self) -> float:
         return self.now() - self._began_s
 
-    def left_s(self, evolution: Evolution) -> float:
+    def left_s(self, evolution: EvolutionSummary) -> float:
         """At most: the budget's rest at the speed so far."""
         bought = evolution.spent - self._began_at
         budget = evolution.started.budget if evolution.started else 0
         return (self.elapsed_s / bought if bought else self._estimated_s) * max(budget - evolution.spent, 0)
 
-    def text(self, evolution: Evolution) -> str:
+    def text(self, evolution: EvolutionSummary) -> str:
         """How long it takes so far, and how long still."""
         return _left_text(self.elapsed_s, self.left_s(evolution))
 
@@ -99,7 +99,7 @@ class _Plain:
         self._stream, self._times, self._every_s = stream, times, every_s
         self._last_s = times.now()
 
-    def on(self, event: EvolutionEvent, evolution: Evolution) -> None:
+    def on(self, event: EvolutionEvent, evolution: EvolutionSummary) -> None:
         line = notable(event, evolution)
         if not line and evolution.started and self._times.now() - self._last_s >= self._every_s:
             line = f"{progress(evolution)}; {self._times.text(evolution)}"
@@ -130,7 +130,7 @@ class _Live:
         self._share = 0.0
         self._last = ""
 
-    def on(self, event: EvolutionEvent, evolution: Evolution) -> None:
+    def on(self, event: EvolutionEvent, evolution: EvolutionSummary) -> None:
         line = notable(event, evolution)
         self._last = line or self._last
         if isinstance(event, EvolutionFinished):
@@ -151,7 +151,7 @@ class _Live:
             self._live = Live(get_renderable=self.rows, console=self._console, refresh_per_second=5, transient=True)
             self._live.start()
 
-    def _make(self, evolution: Evolution) -> None:
+    def _make(self, evolution: EvolutionSummary) -> None:
         self._made_s = self._times.now()
         budget = evolution.started.budget if evolution.started else 0
         self._share = evolution.spent / budget if budget else 0.0

@@ -2,14 +2,14 @@
 
 from typing import NamedTuple
 
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.evolution_events import Estimate
 from evolve.core.text.counts import count
 from evolve.report.evolution.numbers import share
 from evolve.report.quantities import dollars, duration
 
 
-class Row(NamedTuple):
+class CostRow(NamedTuple):
     """One line of the account."""
 
     name: str
@@ -17,37 +17,41 @@ class Row(NamedTuple):
     detail: str
 
 
-def cost_rows(evolution: Evolution) -> list[Row]:
+def cost_rows(evolution: EvolutionSummary) -> list[CostRow]:
     """The account beside the estimate."""
     account, started = evolution.account, evolution.started
     estimate = started.estimate if started else None
     budget = f"; the budget was {started.budget:,}" if started else ""
     rows = [
-        Row(
+        CostRow(
             "Answers bought",
             f"{account.search + account.gate:,}",
             f"{account.search:,} by the search, {account.gate:,} by the gate{budget}",
         ),
-        Row("Answers for free", f"{account.free:,}", "known before, or no model was asked"),
+        CostRow("Answers for free", f"{account.free:,}", "known before, or no model was asked"),
     ]
     if account.repeated:
-        rows.append(Row("Answers repeated", f"{account.repeated:,}", "were in flight when an attempt was stopped"))
-    rows += [Row("Shrinking", f"{account.shrinking:,}", "answers, with a cap of its own")] if account.shrinking else []
-    rows += [Row("Reflector", f"{account.reflector:,}", "calls, with a cap of its own")] if account.reflector else []
+        rows.append(CostRow("Answers repeated", f"{account.repeated:,}", "were in flight when an attempt was stopped"))
+    rows += (
+        [CostRow("Shrinking", f"{account.shrinking:,}", "answers, with a cap of its own")] if account.shrinking else []
+    )
+    rows += (
+        [CostRow("Reflector", f"{account.reflector:,}", "calls, with a cap of its own")] if account.reflector else []
+    )
     rows.append(_tokens(evolution))
     if evolution.finished:
         busy = account.model_s / account.seconds if account.seconds else 0.0
         detail = f"the model was busy for {duration(account.model_s)}, {share(min(busy, 1.0))} of it"
-        rows.append(Row("Time", duration(account.seconds), detail))
+        rows.append(CostRow("Time", duration(account.seconds), detail))
     if account.cost is not None:
-        rows.append(Row("Cost", dollars(account.cost), "as the provider tells it"))
-    return rows + ([Row("Estimated before", *estimated(estimate))] if estimate else [])
+        rows.append(CostRow("Cost", dollars(account.cost), "as the provider tells it"))
+    return rows + ([CostRow("Estimated before", *estimated(estimate))] if estimate else [])
 
 
-def _tokens(evolution: Evolution) -> Row:
+def _tokens(evolution: EvolutionSummary) -> CostRow:
     tokens = evolution.account.tokens
     cached = f", {share(tokens.cached / tokens.prompt)} of them from the cache" if tokens.prompt else ""
-    return Row("Tokens", f"{tokens.total:,}", f"{tokens.prompt:,} in{cached}; {tokens.completion:,} out")
+    return CostRow("Tokens", f"{tokens.total:,}", f"{tokens.prompt:,} in{cached}; {tokens.completion:,} out")
 
 
 def estimated(estimate: Estimate) -> tuple[str, str]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
-from evolve.core.evolution.candidate import Candidate, Cell, cell_harmful, cell_passed
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.candidate import CandidateRecord, Cell, cell_harmful, cell_passed
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.evolution_events import TaskInfo
 from evolve.core.model.json_value import JsonValue
 from evolve.report.evolution.diff import Line, diff
@@ -22,7 +22,7 @@ NOT_ASKED: Final = "."
 _KINDS: Final = {"same": " ", "added": "+", "removed": "-", "gap": "@"}
 
 
-def overview_data(evolution: Evolution) -> dict[str, JsonValue]:
+def overview_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
     """What the script draws at once; candidates and cases are named by their place in its lists."""
     tasks = ordered_tasks(evolution)
     places = {name: at for at, name in enumerate(evolution.candidates)}
@@ -42,7 +42,7 @@ def overview_data(evolution: Evolution) -> dict[str, JsonValue]:
     }
 
 
-def evidence_data(evolution: Evolution) -> dict[str, JsonValue]:
+def evidence_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
     """What stands behind each cell and candidate: texts once, the rest by number."""
     texts = Texts()
     tasks = ordered_tasks(evolution)
@@ -57,7 +57,7 @@ def evidence_data(evolution: Evolution) -> dict[str, JsonValue]:
     return {"cases": cases, "prompts": prompts, "answers": answers, "changes": changes, "texts": texts.all}
 
 
-def ordered_tasks(evolution: Evolution) -> list[TaskInfo]:
+def ordered_tasks(evolution: EvolutionSummary) -> list[TaskInfo]:
     """Cases by split and family, each family together; those that only rollouts name are at the end."""
     known = dict(evolution.tasks)
     for candidate in evolution.candidates.values():
@@ -87,11 +87,11 @@ def _line(line: Line) -> JsonValue:
     return parts
 
 
-def _place(places: dict[str, int], candidate: Candidate | None) -> int:
+def _place(places: dict[str, int], candidate: CandidateRecord | None) -> int:
     return places[candidate.info.id] if candidate else -1
 
 
-def _candidate(one: Candidate, places: dict[str, int], tasks: Iterable[TaskInfo]) -> JsonValue:
+def _candidate(one: CandidateRecord, places: dict[str, int], tasks: Iterable[TaskInfo]) -> JsonValue:
     info = one.info
     parents: list[JsonValue] = [places[name] for name in info.parents if name in places]
     reasons: list[JsonValue] = list(one.reasons)
@@ -101,7 +101,7 @@ def _candidate(one: Candidate, places: dict[str, int], tasks: Iterable[TaskInfo]
     return [info.id, parents, info.operator, info.note, one.status, one.spent, reasons, found, row]
 
 
-def _standing(one: Candidate, split: str) -> list[JsonValue]:
+def _standing(one: CandidateRecord, split: str) -> list[JsonValue]:
     found = one.standing(split)
     return [found.cases, found.passed, found.harmful, _number(found.mean)] if found else []
 
@@ -117,7 +117,7 @@ def _letter(cell: Cell | None) -> str:
     return "p" if cell_passed(cell) else "f"
 
 
-def _changes(one: Candidate, evolution: Evolution) -> Iterator[JsonValue]:
+def _changes(one: CandidateRecord, evolution: EvolutionSummary) -> Iterator[JsonValue]:
     """Diffs to each parent, and to the incumbent where that is no parent: whose, then the lines."""
     incumbent = evolution.incumbent
     others = [evolution.candidates[name] for name in one.info.parents if name in evolution.candidates]
@@ -127,7 +127,7 @@ def _changes(one: Candidate, evolution: Evolution) -> Iterator[JsonValue]:
         yield [other.info.id, encoded_diff(other.info.text, one.info.text)]
 
 
-def _answers(one: Candidate, tasks: Iterable[TaskInfo], texts: Texts) -> JsonValue:
+def _answers(one: CandidateRecord, tasks: Iterable[TaskInfo], texts: Texts) -> JsonValue:
     """By case, in the order of the row: nothing, or each repeat's answer."""
     found: list[JsonValue] = []
     for task in tasks:

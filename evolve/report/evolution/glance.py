@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.gate import GateDecision
 from evolve.core.text.counts import count
 from evolve.report.evolution.diff import counts, diff
@@ -63,7 +63,7 @@ class _Interval(NamedTuple):
     text: str
 
 
-def glance_values(evolution: Evolution, still_failing: Sequence[Failing]) -> dict[str, Any]:
+def glance_values(evolution: EvolutionSummary, still_failing: Sequence[Failing]) -> dict[str, Any]:
     """Return what the template of the first section shows, by the names that it uses."""
     found = gain(evolution)
     cards = (
@@ -85,7 +85,7 @@ def glance_values(evolution: Evolution, still_failing: Sequence[Failing]) -> dic
 # --- did it get better, and by how much
 
 
-def _is_proven(evolution: Evolution) -> bool:
+def _is_proven(evolution: EvolutionSummary) -> bool:
     return evolution.gate is not None and evolution.gate.decision.word == "proven"
 
 
@@ -96,7 +96,7 @@ def _gain_text(found: Gain, *, is_proven: bool) -> _GainText:
     return _GainText(state, change, share(found.before), share(found.after), where(found))
 
 
-def _bars(evolution: Evolution, found: Gain | None) -> Iterator[_Bar]:
+def _bars(evolution: EvolutionSummary, found: Gain | None) -> Iterator[_Bar]:
     """The three who answered, on one scale."""
     standing = evolution.incumbent.standing("train") if evolution.incumbent else None
     vote = lookup(evolution)
@@ -133,7 +133,7 @@ def _interval(decision: GateDecision) -> _Interval:
 # --- the other questions
 
 
-def _sure(evolution: Evolution) -> Card:
+def _sure(evolution: EvolutionSummary) -> Card:
     if evolution.gate is None:
         return Card("How sure?", "Not tested", "the gate has not decided", "gate")
     told = evolution.gate.decision
@@ -143,7 +143,7 @@ def _sure(evolution: Evolution) -> Card:
     return Card("How sure?", told.word.capitalize(), "; ".join([*parts, *doubts(told)]), "gate", state)
 
 
-def _changed(evolution: Evolution) -> Card:
+def _changed(evolution: EvolutionSummary) -> Card:
     incumbent, leader, steps = evolution.incumbent, evolution.leader, lineage(evolution)
     if incumbent is None or leader is None or not evolution.has_new_leader:
         return Card("What changed?", "Nothing", "the prompt is as it was", "change")
@@ -152,7 +152,7 @@ def _changed(evolution: Evolution) -> Card:
     return Card("What changed in the prompt?", f"+{added:,} \N{MINUS SIGN}{count(removed, 'line')}", how, "change")
 
 
-def _lookup(evolution: Evolution) -> Card:
+def _lookup(evolution: EvolutionSummary) -> Card:
     found = lookup(evolution)
     if found is None:
         return Card("Would a lookup do?", NONE, "nothing to vote on: answers are no closed set", "gate")
@@ -161,7 +161,7 @@ def _lookup(evolution: Evolution) -> Card:
     return Card("Would a lookup do?", answer, detail, "gate", "error" if found.wins else "")
 
 
-def _fails(evolution: Evolution, cases: Sequence[Failing]) -> Card:
+def _fails(evolution: EvolutionSummary, cases: Sequence[Failing]) -> Card:
     splits = Counter(case.split for case in cases)
     asked = sum(cell[0].split in splits for cell in evolution.leader.cells.values()) if evolution.leader else 0
     if not cases:
@@ -175,7 +175,7 @@ def _fails(evolution: Evolution, cases: Sequence[Failing]) -> Card:
     )
 
 
-def _harm(evolution: Evolution) -> Card | None:
+def _harm(evolution: EvolutionSummary) -> Card | None:
     found = harm(evolution)
     if found is None:
         return None
@@ -183,7 +183,7 @@ def _harm(evolution: Evolution) -> Card | None:
     return Card("Does it harm?", count(found.after, "harmful answer"), found.detail, "matrix", state)
 
 
-def _cost(evolution: Evolution) -> Card:
+def _cost(evolution: EvolutionSummary) -> Card:
     account, started = evolution.account, evolution.started
     bought = account.search + account.gate
     parts = [f"of {started.budget:,}; {account.free:,} free"] if started else [f"{account.free:,} free"]

@@ -9,7 +9,7 @@ version.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from evolve.core.evolution.summary import Evolution, fold
+from evolve.core.evolution.summary import EvolutionSummary, fold
 from evolve.core.model.evolution_events import EvolutionEvent
 from evolve.report.evolution.data import evidence_data, overview_data
 from evolve.report.evolution.glance import glance_values
@@ -37,7 +37,7 @@ def write_evolution_html(path: Path, events: Iterable[EvolutionEvent]) -> None:
         file.writelines(page(fold(events)))
 
 
-def page(evolution: Evolution, *, version: int | None = None) -> Iterator[str]:
+def page(evolution: EvolutionSummary, *, version: int | None = None) -> Iterator[str]:
     """Return the page, part by part.
 
     With a `version` it asks where it came from for a later one, until the run is over.

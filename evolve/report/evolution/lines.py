@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
-from evolve.core.evolution.candidate import Candidate
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.candidate import CandidateRecord
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.evolution_events import (
     Accepted,
     EvolutionEvent,
@@ -50,7 +50,7 @@ def starting_lines(event: EvolutionStarted) -> Iterator[str]:
     yield f"estimate: {time}, {detail}"
 
 
-def notable(event: EvolutionEvent, evolution: Evolution) -> str:
+def notable(event: EvolutionEvent, evolution: EvolutionSummary) -> str:
     """What a log should say of an event; empty for most."""
     match event:
         case Accepted(is_best=True):
@@ -69,7 +69,7 @@ def notable(event: EvolutionEvent, evolution: Evolution) -> str:
     return ""
 
 
-def progress(evolution: Evolution) -> str:
+def progress(evolution: EvolutionSummary) -> str:
     """Where the run is, in one short line."""
     found = gain(evolution)
     change = f"; best {share(found.after)}, {points(found.after - found.before)} points" if found else ""
@@ -77,7 +77,7 @@ def progress(evolution: Evolution) -> str:
     return f"{evolution.phase}: {spending(evolution)}; {candidates}{change}"
 
 
-def heading(evolution: Evolution) -> str:
+def heading(evolution: EvolutionSummary) -> str:
     """Which run, where it is, and what became of its candidates."""
     statuses = (candidate.status for candidate in evolution.candidates.values())
     tally = Counter("accepted" if status == "best" else status for status in statuses)
@@ -88,7 +88,7 @@ def heading(evolution: Evolution) -> str:
     )
 
 
-def best(evolution: Evolution) -> str:
+def best(evolution: EvolutionSummary) -> str:
     """The best so far against the incumbent."""
     found, incumbent = gain(evolution), evolution.incumbent
     if found is None:
@@ -98,19 +98,19 @@ def best(evolution: Evolution) -> str:
     return visible(f"{change} on {where(found)}: {_name(evolution.leader)}")
 
 
-def spending(evolution: Evolution) -> str:
+def spending(evolution: EvolutionSummary) -> str:
     """Answers bought and for free."""
     budget = f"/{evolution.started.budget:,}" if evolution.started else ""
     return f"{evolution.spent:,}{budget} answers, {evolution.account.free:,} free"
 
 
-def now(evolution: Evolution) -> str:
+def now(evolution: EvolutionSummary) -> str:
     """Which candidate answers."""
     candidate = evolution.candidates.get(evolution.current)
     return f"now: {_name(candidate)}" if candidate else ""
 
 
-def _name(candidate: Candidate | None, limit: int = 60) -> str:
+def _name(candidate: CandidateRecord | None, limit: int = 60) -> str:
     if candidate is None:
         return "nobody"
     note = short(candidate.info.note, limit)
@@ -120,7 +120,9 @@ def _name(candidate: Candidate | None, limit: int = 60) -> str:
 # --- the end
 
 
-def summary_lines(evolution: Evolution, *, report: str | PurePath = "", next_commands: Sequence[str] = ()) -> list[str]:
+def summary_lines(
+    evolution: EvolutionSummary, *, report: str | PurePath = "", next_commands: Sequence[str] = ()
+) -> list[str]:
     """Return the lines that end a run, for stdout.
 
     Args:
@@ -141,7 +143,7 @@ def summary_lines(evolution: Evolution, *, report: str | PurePath = "", next_com
     return [visible(line) for line in lines]
 
 
-def gain_lines(evolution: Evolution) -> Iterator[str]:
+def gain_lines(evolution: EvolutionSummary) -> Iterator[str]:
     """Yield the leader's score and its harmful answers, against the current agent."""
     found = gain(evolution)
     if found:
@@ -152,7 +154,7 @@ def gain_lines(evolution: Evolution) -> Iterator[str]:
         yield f"harmful answers: {harmful.after:,}, {harmful.detail}"
 
 
-def gate_lines(evolution: Evolution) -> Iterator[str]:
+def gate_lines(evolution: EvolutionSummary) -> Iterator[str]:
     """Yield what the gate found; nothing while it has not decided."""
     if evolution.gate is None:
         return
@@ -170,7 +172,7 @@ def gate_lines(evolution: Evolution) -> Iterator[str]:
         yield f"    and {len(told.discordant) - SHOWN_PAIRS} more, in the report"
 
 
-def _change_lines(evolution: Evolution) -> Iterator[str]:
+def _change_lines(evolution: EvolutionSummary) -> Iterator[str]:
     incumbent, leader = evolution.incumbent, evolution.leader
     if incumbent is None or leader is None or not evolution.has_new_leader:
         return
@@ -179,7 +181,7 @@ def _change_lines(evolution: Evolution) -> Iterator[str]:
     yield from (f"  {_name(candidate, 110)}" for candidate in lineage(evolution))
 
 
-def _lookup_lines(evolution: Evolution) -> Iterator[str]:
+def _lookup_lines(evolution: EvolutionSummary) -> Iterator[str]:
     found = lookup(evolution)
     if found:
         yield f"lookup: {found.text}"

@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from evolve import __version__
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.evolution_events import EvolutionEvent
 from evolve.report.evolution.html import page
@@ -95,7 +95,7 @@ class _State:
         self._sent = -1
         # What the page is made from; held by the thread that makes it.
         self._making = threading.Lock()
-        self._evolution = Evolution()
+        self._evolution = EvolutionSummary()
         self._folded = 0
         self._made = _Made(-1, b"", 0.0)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.evolution_events import CandidateInfo
 from evolve.core.model.gate import GateDecision, Pair
 from evolve.core.text.counts import count
@@ -51,7 +51,7 @@ _SIGNS = {"added": "+", "removed": "\N{MINUS SIGN}", "same": " ", "gap": "⋯"}
 _TAGS = {"added": "ins", "removed": "del"}
 
 
-def section_values(evolution: Evolution, still_failing: Sequence[Failing]) -> dict[str, Any]:
+def section_values(evolution: EvolutionSummary, still_failing: Sequence[Failing]) -> dict[str, Any]:
     """Return what the templates of these parts show, by the names that they use."""
     started = evolution.started
     return {
@@ -81,7 +81,7 @@ def section_values(evolution: Evolution, still_failing: Sequence[Failing]) -> di
     }
 
 
-def _facts(evolution: Evolution) -> Iterator[str]:
+def _facts(evolution: EvolutionSummary) -> Iterator[str]:
     started = evolution.started
     if started is None:
         return
@@ -100,7 +100,7 @@ class _Evidence(NamedTuple):
     """Empty where the run does not have it."""
 
 
-def _evidence(evolution: Evolution, candidate: str, task: str, text: str) -> _Evidence:
+def _evidence(evolution: EvolutionSummary, candidate: str, task: str, text: str) -> _Evidence:
     known = evolution.candidates.get(candidate)
     if known is None or task not in known.cells:
         return _Evidence(text, "")
@@ -128,7 +128,7 @@ class _Change(NamedTuple):
     lines: Sequence[Line]
 
 
-def _change(evolution: Evolution) -> _Change | None:
+def _change(evolution: EvolutionSummary) -> _Change | None:
     incumbent, leader = evolution.incumbent, evolution.leader
     if incumbent is None or leader is None or not evolution.has_new_leader:
         return None
@@ -157,7 +157,7 @@ class _Gate(NamedTuple):
     pairs: Sequence[_PairRow]
 
 
-def _gate(evolution: Evolution) -> _Gate | None:
+def _gate(evolution: EvolutionSummary) -> _Gate | None:
     if evolution.gate is None:
         return None
     decision = evolution.gate.decision
@@ -175,7 +175,7 @@ def _gate_facts(number: int, decision: GateDecision) -> Iterator[tuple[str, str]
         yield "Mind", mind
 
 
-def _pair(evolution: Evolution, pair: Pair, winner: str) -> _PairRow:
+def _pair(evolution: EvolutionSummary, pair: Pair, winner: str) -> _PairRow:
     state, word = ("pass", "won") if pair.candidate > pair.incumbent else ("fail", "lost")
     task = evolution.tasks.get(pair.task)
     incumbent = evolution.started.incumbent.id if evolution.started else ""
@@ -198,7 +198,7 @@ class _FailingCases(NamedTuple):
     cases: Sequence[_FailingRow]
 
 
-def _failing(evolution: Evolution, cases: Sequence[Failing]) -> _FailingCases | None:
+def _failing(evolution: EvolutionSummary, cases: Sequence[Failing]) -> _FailingCases | None:
     leader = evolution.leader
     if not cases or leader is None:
         return None

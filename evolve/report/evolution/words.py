@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from evolve.core.evolution.candidate import Candidate, cell_passed, compare
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.candidate import CandidateRecord, cell_passed, compare
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.gate import GateDecision
 from evolve.core.text.counts import count
 from evolve.report.evolution.numbers import points, share
 from evolve.report.short_text import cut, shown
 
 
-class Verdict(NamedTuple):
+class Headline(NamedTuple):
     """The one word of a run; `state` is one of pass, fail, error and the empty string."""
 
     state: str
@@ -96,16 +96,16 @@ _WORDS = {
 }
 
 
-def verdict(evolution: Evolution) -> Verdict:
+def verdict(evolution: EvolutionSummary) -> Headline:
     """Did it get better."""
     if evolution.finished:
-        return Verdict(*_WORDS[evolution.finished.outcome], evolution.finished.reason)
+        return Headline(*_WORDS[evolution.finished.outcome], evolution.finished.reason)
     if evolution.gate:
-        return Verdict(*_WORDS[evolution.gate.decision.word], evolution.gate.decision.reason)
-    return Verdict("", "Not finished", f"the run is in its {evolution.phase} phase")
+        return Headline(*_WORDS[evolution.gate.decision.word], evolution.gate.decision.reason)
+    return Headline("", "Not finished", f"the run is in its {evolution.phase} phase")
 
 
-def gain(evolution: Evolution) -> Gain | None:
+def gain(evolution: EvolutionSummary) -> Gain | None:
     """By how much: at the gate, else on the val cases, else on the train cases that both answered."""
     if evolution.gate:
         told = evolution.gate.decision
@@ -155,7 +155,7 @@ def doubts(decision: GateDecision) -> Iterator[str]:
         yield f"repeat check: {share(decision.disagreement)} of repeated answers changed"
 
 
-def harm(evolution: Evolution) -> Harm | None:
+def harm(evolution: EvolutionSummary) -> Harm | None:
     """Harmful answers of incumbent and leader; None without two to compare."""
     incumbent, leader = evolution.incumbent, evolution.leader
     if incumbent is None or leader is None or not evolution.has_new_leader:
@@ -167,7 +167,7 @@ def harm(evolution: Evolution) -> Harm | None:
     return None
 
 
-def lookup(evolution: Evolution) -> Lookup | None:
+def lookup(evolution: EvolutionSummary) -> Lookup | None:
     """Would a lookup do: the vote beside the winner, on the same cases; None when there was no vote."""
     leader, vote = evolution.leader, evolution.vote
     if evolution.gate and evolution.gate.vote is not None:
@@ -184,7 +184,7 @@ def lookup(evolution: Evolution) -> Lookup | None:
     return None
 
 
-def failing(evolution: Evolution) -> list[Failing]:
+def failing(evolution: EvolutionSummary) -> list[Failing]:
     """What still fails: known cases first, then those of val and gate."""
     found = []
     before = evolution.incumbent.cells if evolution.incumbent and evolution.has_new_leader else {}
@@ -208,9 +208,9 @@ def failing(evolution: Evolution) -> list[Failing]:
     return found
 
 
-def lineage(evolution: Evolution) -> list[Candidate]:
+def lineage(evolution: EvolutionSummary) -> list[CandidateRecord]:
     """The leader's first parents from the incumbent on, the leader last; empty when the incumbent leads."""
-    found: list[Candidate] = []
+    found: list[CandidateRecord] = []
     candidate = evolution.leader if evolution.has_new_leader else None
     while candidate is not None and candidate not in found and candidate.info.parents:
         found.insert(0, candidate)

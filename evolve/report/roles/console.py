@@ -7,9 +7,9 @@ from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 from evolve.report.roles.matrix import (
     NOT_RUN,
-    Row,
+    RoleMatrix,
+    RoleRow,
     Unchecked,
-    Verification,
     by_interest,
     is_good,
     rows,
@@ -38,7 +38,7 @@ _COLOURS: Mapping[str, str] = {
 }
 
 
-def verification_lines(verification: Verification, paint: Paint) -> Iterator[str]:
+def verification_lines(verification: RoleMatrix, paint: Paint) -> Iterator[str]:
     """The matrix, each failure with its reason, what was not checked, the slowest tasks, and the totals last."""
     table = rows(verification.results)
     yield from _matrix(table, paint)
@@ -55,7 +55,7 @@ def verification_lines(verification: Verification, paint: Paint) -> Iterator[str
         yield f"again: {visible(verification.command)}"
 
 
-def _matrix(table: Sequence[Row], paint: Paint) -> Iterator[str]:
+def _matrix(table: Sequence[RoleRow], paint: Paint) -> Iterator[str]:
     """Heads of two words stand on two lines, so that ten checks fit beside each other."""
     heads = [("", "role"), *(_two_lines(check) for check in Check), ("", "seconds")]
     body = [[visible(row.name), *_words(row), f"{row.seconds:.1f}"] for row in table]
@@ -72,7 +72,7 @@ def _two_lines(check: Check) -> tuple[str, str]:
     return first, second
 
 
-def _words(row: Row) -> list[str]:
+def _words(row: RoleRow) -> list[str]:
     return [str(row.cells[check].outcome) if check in row.cells else NOT_RUN for check in Check]
 
 
@@ -103,7 +103,7 @@ def _gap_line(gap: Unchecked) -> str:
     return f"{gap.check}: {visible(cut(why, 300))} ({visible(', '.join(gap.names))})"
 
 
-def _slow_lines(table: Sequence[Row]) -> Iterator[str]:
+def _slow_lines(table: Sequence[RoleRow]) -> Iterator[str]:
     for task in slowest(table, SHOWN_SLOW):
         runs = count(task.runs, "run")
         yield f"{task.seconds:7.1f} s  {runs}  {visible(f'{task.role} : {task.task}  {task.spot}')}"
@@ -117,5 +117,5 @@ def _block(title: str, lines: Iterator[str]) -> Iterator[str]:
         yield from (f"  {line}" for line in found)
 
 
-def _row_count(table: Sequence[Row]) -> str:
+def _row_count(table: Sequence[RoleRow]) -> str:
     return count(len(table), "role and release", "roles and releases")

@@ -13,7 +13,7 @@ from evolve.report.quantities import utc
 from evolve.report.roles.html_details import anchor, details, link
 from evolve.report.roles.matrix import (
     NOT_RUN,
-    Verification,
+    RoleMatrix,
     headline,
     is_good,
     rows,
@@ -62,7 +62,7 @@ _TILES: Mapping[CheckOutcome, tuple[str, str]] = {
 }
 
 
-def write_roles_html(path: str, verification: Verification) -> None:
+def write_roles_html(path: str, verification: RoleMatrix) -> None:
     """Write the report.
 
     Raises:
@@ -72,7 +72,7 @@ def write_roles_html(path: str, verification: Verification) -> None:
         file.writelines(roles_page(verification))
 
 
-def roles_page(verification: Verification) -> Iterator[str]:
+def roles_page(verification: RoleMatrix) -> Iterator[str]:
     """Return the page, part by part."""
     table = rows(verification.results)
     found = totals(table)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine
 from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
-from evolve.report.roles.matrix import Row, by_interest
+from evolve.report.roles.matrix import RoleRow, by_interest
 from evolve.report.short_text import cut, shown_path
 
 SHOWN_TASKS = 300
@@ -80,7 +80,7 @@ def link(name: str) -> str:
     return "#" + quote(visible(name), safe="@/", errors="backslashreplace")
 
 
-def details(table: Sequence[Row]) -> Iterator[RowDetail]:
+def details(table: Sequence[RoleRow]) -> Iterator[RowDetail]:
     """Return every check of every role."""
     for row in table:
         checks = [_check(row.cells[check]) for check in Check if check in row.cells]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
-from evolve.report.roles.matrix import Row, Verification, by_interest, first_line, rows
+from evolve.report.roles.matrix import RoleMatrix, RoleRow, by_interest, first_line, rows
 from evolve.report.short_text import cut
 from evolve.system.atomic_files import output_file
 
@@ -24,7 +24,7 @@ _TAGS: Mapping[CheckOutcome, str] = {
 }
 
 
-def write_roles_junit(path: str, verification: Verification) -> None:
+def write_roles_junit(path: str, verification: RoleMatrix) -> None:
     """Writes one testsuite for each role and release.
 
     Raises:
@@ -34,7 +34,7 @@ def write_roles_junit(path: str, verification: Verification) -> None:
         file.write(roles_junit_text(verification))
 
 
-def roles_junit_text(verification: Verification) -> str:
+def roles_junit_text(verification: RoleMatrix) -> str:
     """The document as text."""
     table = rows(verification.results)
     head = {"name": "roles", **_counts(cell for row in table for cell in row.cells.values())}
@@ -45,7 +45,7 @@ def roles_junit_text(verification: Verification) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(row: Row, stamp: str) -> ElementTree.Element:
+def _suite(row: RoleRow, stamp: str) -> ElementTree.Element:
     cells = [row.cells[check] for check in Check if check in row.cells]
     skipped = sum(_TAGS.get(cell.outcome) == "skipped" for cell in cells)
     numbers = {**_counts(iter(cells)), "skipped": str(skipped), "time": f"{max(row.seconds, 0):.3f}"}

@@ -30,7 +30,7 @@ _WORST_FIRST = (
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class RoleMatrix:
     """One verification of roles, or as much of it as was run."""
 
     results: Sequence[CheckResult]
@@ -47,7 +47,7 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RoleRow:
     """One role on one release."""
 
     role: str
@@ -96,14 +96,14 @@ class Unchecked:
     """`role@release`."""
 
 
-def rows(results: Iterable[CheckResult]) -> Sequence[Row]:
+def rows(results: Iterable[CheckResult]) -> Sequence[RoleRow]:
     """The matrix by role and release; where a check has several results, the worst of them counts."""
     found: dict[tuple[str, str], dict[Check, CheckResult]] = {}
     for result in results:
         cells = found.setdefault((result.role, result.release), {})
         known = cells.get(result.check)
         cells[result.check] = _joined(known, result) if known else result
-    return [Row(role, release, cells) for (role, release), cells in sorted(found.items())]
+    return [RoleRow(role, release, cells) for (role, release), cells in sorted(found.items())]
 
 
 def _joined(one: CheckResult, other: CheckResult) -> CheckResult:
@@ -119,18 +119,18 @@ def _joined(one: CheckResult, other: CheckResult) -> CheckResult:
     )
 
 
-def totals(table: Iterable[Row]) -> Mapping[CheckOutcome, int]:
+def totals(table: Iterable[RoleRow]) -> Mapping[CheckOutcome, int]:
     """How often each outcome stands in the matrix; every outcome is there."""
     counted = Counter(cell.outcome for row in table for cell in row.cells.values())
     return {outcome: counted[outcome] for outcome in CheckOutcome}
 
 
-def is_good(table: Iterable[Row]) -> bool:
+def is_good(table: Iterable[RoleRow]) -> bool:
     """Whether nothing failed and nothing was an error."""
     return not any(row.troubles for row in table)
 
 
-def slowest(table: Iterable[Row], limit: int = SLOWEST) -> Sequence[SlowTask]:
+def slowest(table: Iterable[RoleRow], limit: int = SLOWEST) -> Sequence[SlowTask]:
     """The tasks that took most time over all checks, hosts and releases, the slowest first."""
     found: dict[tuple[str, str, str], list[float]] = {}
     for row in table:
@@ -140,7 +140,7 @@ def slowest(table: Iterable[Row], limit: int = SLOWEST) -> Sequence[SlowTask]:
     return sorted(slow, key=lambda task: (-task.seconds, task.role, task.spot))[:limit]
 
 
-def unchecked(table: Iterable[Row]) -> Sequence[Unchecked]:
+def unchecked(table: Iterable[RoleRow]) -> Sequence[Unchecked]:
     """What was not checked and why, in the order of the checks; roles with the same reason stand together."""
     found: dict[tuple[Check, str], list[str]] = {}
     for row in table:
@@ -150,7 +150,7 @@ def unchecked(table: Iterable[Row]) -> Sequence[Unchecked]:
     return [Unchecked(*key, names) for key, names in sorted(found.items(), key=lambda item: order.index(item[0][0]))]
 
 
-def _gaps(row: Row) -> Iterator[tuple[Check, str]]:
+def _gaps(row: RoleRow) -> Iterator[tuple[Check, str]]:
     for check in Check:
         cell = row.cells.get(check)
         if cell is None:  # the matrix says so; with -k that is most of it
@@ -179,14 +179,14 @@ def without_frames(text: str) -> str:
     return _FRAMES.sub("", text)
 
 
-def headline(table: Sequence[Row]) -> str:
+def headline(table: Sequence[RoleRow]) -> str:
     """What went wrong, `2 failed, 1 error`; how much passed where nothing did."""
     found = totals(table)
     bad = [kind for kind in (CheckOutcome.FAILED, CheckOutcome.ERROR) if found[kind]]
     return ", ".join(_counted(kind, found[kind]) for kind in bad or [CheckOutcome.PASSED])
 
 
-def short_totals(table: Sequence[Row]) -> str:
+def short_totals(table: Sequence[RoleRow]) -> str:
     """`2 failed, 1 error, 50 passed`; failed and passed always, the others where there are some."""
     found = totals(table)
     order = (*_WORST_FIRST[:2], CheckOutcome.PASSED, CheckOutcome.UNCHANGED, CheckOutcome.NOT_CHECKED)

@@ -4,22 +4,22 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.rule import Match, Rule, in_tasks
 from evolve.role_lint.shell_text import redirects
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.tasks import AnsibleTask
 
 _CHECKS: Final = re.compile(r"\bgrep\b|\bmktemp\b|\bif\b|\[ |\btest\b")
 _LOGS: Final = re.compile(r"\.log\b|/var/log/")
 
 
-def _appends(task: Task) -> Iterator[Hit]:
+def _appends(task: AnsibleTask) -> Iterator[Match]:
     if task.module != "shell" or task.command is None or task.is_guarded or _CHECKS.search(task.command.text):
         return
     text = task.command.text
     fresh = {found.target for found in redirects(text) if not found.appends}
     for found in redirects(text):
         if found.appends and found.target not in fresh and not _LOGS.search(found.target):
-            yield Hit(task.command.at(found.at), f"appends to {found.target} on every run")
+            yield Match(task.command.at(found.at), f"appends to {found.target} on every run")
 
 
 RULE = Rule(

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.homes import Home
-from evolve.role_lint.rule import Hit, Rule, in_homes, in_tasks
+from evolve.role_lint.homes import TaskScope
+from evolve.role_lint.rule import Match, Rule, in_homes, in_tasks
 from evolve.role_lint.rules.commands_that_write import writing_command
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import CHANGERS, COMMANDS
 
 _ANSWER: Final = r"\b{name}\s*(?:\.\s*(?:stdout|stdout_lines|stderr|rc)\b|\[\s*['\"](?:stdout|stdout_lines|rc)['\"])"
@@ -17,7 +17,7 @@ _ACTS: Final = re.compile(
 )
 
 
-def _blind(home: Home) -> Iterator[Hit]:
+def _blind(home: TaskScope) -> Iterator[Match]:
     asked = [task for task in home.plain_tasks if _only_reads(task) and _runs_blind(task)]
     own = {(task.path, task.keyword_text("register")) for task in home.tasks}
     for task in asked:
@@ -27,22 +27,22 @@ def _blind(home: Home) -> Iterator[Hit]:
         if user is not None:
             where = f"line {user.spot.line} of {user.path.rsplit('/', 1)[-1]}"
             text = f"check mode skips this command, but {where} decides by `{name}`"
-            yield Hit(task.keywords["register"].spot, text)
+            yield Match(task.keywords["register"].spot, text)
 
 
-def _only_reads(task: Task) -> bool:
+def _only_reads(task: AnsibleTask) -> bool:
     if task.module not in COMMANDS or not task.never_changes or not task.keyword_text("register"):
         return False
     return task.command is not None and not _ACTS.search(task.command.text)
 
 
-def _runs_blind(task: Task) -> bool:
+def _runs_blind(task: AnsibleTask) -> bool:
     return task.inherited("check_mode") is None and not any(
         "ansible_check_mode" in node.text for node in task.conditions
     )
 
 
-def _asks(other: Task, reader: Task) -> bool:
+def _asks(other: AnsibleTask, reader: AnsibleTask) -> bool:
     pattern = re.compile(_ANSWER.format(name=re.escape(reader.keyword_text("register"))))
     if other.knows_check_mode:
         return False
@@ -58,7 +58,7 @@ BLIND = Rule(
 )
 
 
-def _writes(task: Task) -> Iterator[Hit]:
+def _writes(task: AnsibleTask) -> Iterator[Match]:
     entry = task.keywords.get("check_mode")
     if entry is None or entry.node.text.lower() not in ("false", "no") or task.inherited("delegate_to") is not None:
         return
@@ -68,7 +68,7 @@ def _writes(task: Task) -> Iterator[Hit]:
     if not what and task.module in COMMANDS and task.command is not None and "mktemp" not in task.command.text:
         what = writing_command(task.command.text)
     if what:
-        yield Hit(entry.spot, f"`check_mode: false` on `{what}`: check mode changes the host")
+        yield Match(entry.spot, f"`check_mode: false` on `{what}`: check mode changes the host")
 
 
 WRITES = Rule(

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import FREE_FORM
 
 
-def _always(task: Task) -> Iterator[Hit]:
+def _always(task: AnsibleTask) -> Iterator[Match]:
     given = task.keyword("changed_when")
     if task.module not in FREE_FORM or given is None or task.is_guarded or task.loops_over_unknown:
         return
     if given.text.lower() in ("true", "yes"):
-        yield Hit(task.keywords["changed_when"].spot, f"`{task.module}` runs and reports a change on every run")
+        yield Match(task.keywords["changed_when"].spot, f"`{task.module}` runs and reports a change on every run")
 
 
 RULE = Rule(

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.rule import Match, Rule, in_tasks
 from evolve.role_lint.shell_text import commands, redirects
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import COMMANDS
 
 _WRITERS: Final = frozenset(
@@ -66,7 +66,7 @@ def writing_command(text: str) -> str:
     return ""
 
 
-def _lies(task: Task) -> Iterator[Hit]:
+def _lies(task: AnsibleTask) -> Iterator[Match]:
     if task.module not in COMMANDS or task.command is None or not task.never_changes or task.is_handler:
         return
     text = task.command.text
@@ -76,7 +76,7 @@ def _lies(task: Task) -> Iterator[Hit]:
     if not what and task.module != "command":
         what = next((f"> {found.target}" for found in redirects(text)), "")
     if what:
-        yield Hit(task.keywords["changed_when"].spot, f"`changed_when: false`, but the command writes (`{what}`)")
+        yield Match(task.keywords["changed_when"].spot, f"`changed_when: false`, but the command writes (`{what}`)")
 
 
 RULE = Rule(

@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
-from evolve.role_lint.homes import Home
+from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.nodes import Node
-from evolve.role_lint.rule import Hit, Rule, in_homes
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_homes
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import WHOLE_FILE_WRITERS
 
 _ITEM: Final = re.compile(r"\{\{-?\s*(\w+)((?:\.\w+)*)\s*-?\}\}")
 
 
 class _Write(NamedTuple):
-    task: Task
+    task: AnsibleTask
     path: str
 
 
-def paths_of(task: Task, *names: str) -> Iterator[str]:
+def paths_of(task: AnsibleTask, *names: str) -> Iterator[str]:
     """The paths that an argument names: one, or one for each item of a literal loop."""
     text = task.text(*names)
     if not task.depends_on_loop(text):
@@ -34,7 +34,7 @@ def paths_of(task: Task, *names: str) -> Iterator[str]:
             yield task.home.literals.resolved(expanded, task)
 
 
-def _member(found: re.Match[str], task: Task, item: Node) -> str:
+def _member(found: re.Match[str], task: AnsibleTask, item: Node) -> str:
     """The value of `{{ item.key }}` for one item of a literal loop; the expression itself where it is none."""
     if found[1] not in task.loop_names:
         return found[0]
@@ -44,7 +44,7 @@ def _member(found: re.Match[str], task: Task, item: Node) -> str:
     return node.text if node is not None and node.text else found[0]
 
 
-def _writes(home: Home) -> Iterator[_Write]:
+def _writes(home: TaskScope) -> Iterator[_Write]:
     for task in home.plain_tasks:
         if task.module in WHOLE_FILE_WRITERS and task.always_runs and task.inherited("delegate_to") is None:
             for path in paths_of(task, "dest"):
@@ -52,13 +52,13 @@ def _writes(home: Home) -> Iterator[_Write]:
                     yield _Write(task, path)
 
 
-def _twice(home: Home) -> Iterator[Hit]:
-    first: dict[str, Task] = {}
+def _twice(home: TaskScope) -> Iterator[Match]:
+    first: dict[str, AnsibleTask] = {}
     for task, path in _writes(home):
         before = first.setdefault(path, task)
         if before is not task and not task.is_false("force") and not before.is_false("force"):
             text = f"{path} is written by line {before.spot.line} of {before.path} too"
-            yield Hit(task.module_spot, text)
+            yield Match(task.module_spot, text)
 
 
 TWICE = Rule(
@@ -70,13 +70,13 @@ TWICE = Rule(
 )
 
 
-def _gone(home: Home) -> Iterator[Hit]:
+def _gone(home: TaskScope) -> Iterator[Match]:
     made = {path: task for task, path in _writes(home)}
     for task in home.plain_tasks:
         if task.module == "file" and task.text("state") == "absent" and task.always_runs:
             for path in paths_of(task, "path", "dest", "name"):
                 if path in made:
-                    yield Hit(
+                    yield Match(
                         task.module_spot,
                         f"{path} is removed here and written by line {made[path].spot.line} of {made[path].path}",
                     )
@@ -91,8 +91,8 @@ REMOVED = Rule(
 )
 
 
-def _modes(home: Home) -> Iterator[Hit]:
-    wanted: dict[tuple[str, str, bool], list[tuple[Task, str]]] = defaultdict(list)
+def _modes(home: TaskScope) -> Iterator[Match]:
+    wanted: dict[tuple[str, str, bool], list[tuple[AnsibleTask, str]]] = defaultdict(list)
     for task in home.plain_tasks:
         if task.module not in ("file", *WHOLE_FILE_WRITERS) or not task.always_runs or task.inherited("delegate_to"):
             continue
@@ -109,7 +109,7 @@ def _modes(home: Home) -> Iterator[Hit]:
         for (before, value), (task, other) in itertools.pairwise(wishes):
             if value != other and task is not before:
                 text = f"{key} of {path} is {other} here and {value} in line {before.spot.line} of {before.path}"
-                yield Hit(task.args[key].spot, text)
+                yield Match(task.args[key].spot, text)
 
 
 MODES = Rule(
@@ -121,10 +121,10 @@ MODES = Rule(
 )
 
 
-def _recurses(home: Home) -> Iterator[Hit]:
+def _recurses(home: TaskScope) -> Iterator[Match]:
     for task in home.plain_tasks:
         if task.module == "file" and task.is_true("recurse") and re.fullmatch(r"0?[0-7]{3,4}", task.text("mode")):
-            yield Hit(
+            yield Match(
                 task.args["mode"].spot,
                 f"one numeric mode for all files and folders below {task.text('path', 'dest', 'name')}",
             )

@@ -4,28 +4,28 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.homes import Home, Tree
-from evolve.role_lint.rule import Hit, Rule, in_homes, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.homes import TaskScope, Tree
+from evolve.role_lint.rule import Match, Rule, in_homes, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 _EXPRESSION: Final = re.compile(r"\{\{.*?\}\}")
 
 
-def _has_strangers(tree: Tree, home: Home) -> bool:
+def _has_strangers(tree: Tree, home: TaskScope) -> bool:
     """Whether a home uses roles that are nowhere in reach: they may define any handler."""
     known = {role.name for role in (*tree.homes, *tree.around) if role.is_role}
     names = (*home.dependencies, *home.used_roles)
     return any(name.rsplit(".", 1)[-1] not in known for name in names if name)
 
 
-def _names(task: Task) -> Iterator[str]:
+def _names(task: AnsibleTask) -> Iterator[str]:
     listen = task.keyword("listen")
     for text in (task.name, *(item.text for item in (listen.items if listen else ()))):
         if text:
             yield task.home.literals.resolved(text, task)
 
 
-def _unknown(tree: Tree) -> Iterator[Hit]:
+def _unknown(tree: Tree) -> Iterator[Match]:
     known: set[str] = set()
     patterns: list[re.Pattern[str]] = []
     for home in (*tree.homes, *tree.around):
@@ -49,7 +49,7 @@ def _unknown(tree: Tree) -> Iterator[Hit]:
                 or any(p.fullmatch(plain) for p in patterns)
             ):
                 continue
-            yield Hit(node.spot, f"no handler has the name, or listens to, `{name}`")
+            yield Match(node.spot, f"no handler has the name, or listens to, `{name}`")
 
 
 def _pattern(name: str) -> str:
@@ -65,14 +65,14 @@ UNKNOWN = Rule(
 )
 
 
-def _twice(home: Home) -> Iterator[Hit]:
-    first: dict[tuple[str, str], Task] = {}
+def _twice(home: TaskScope) -> Iterator[Match]:
+    first: dict[tuple[str, str], AnsibleTask] = {}
     for handler in home.handlers:
         if not handler.name:
             continue
         before = first.setdefault((handler.path, handler.name), handler)
         if before is not handler:
-            yield Hit(
+            yield Match(
                 handler.spot,
                 f"the handler `{handler.name}` of line {before.spot.line} is never run: this one has its name",
             )
@@ -87,9 +87,9 @@ TWICE = Rule(
 )
 
 
-def _never(task: Task) -> Iterator[Hit]:
+def _never(task: AnsibleTask) -> Iterator[Match]:
     if task.never_changes and task.keyword("notify") is not None:
-        yield Hit(task.keywords["notify"].spot, "`changed_when: false` never notifies anybody")
+        yield Match(task.keywords["notify"].spot, "`changed_when: false` never notifies anybody")
 
 
 NEVER = Rule(

@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 _NAMED: Final = re.compile(
     r"\b(?:inventory_hostname(?:_short)?|ansible_hostname|ansible_nodename)\s*[!=]=\s*(['\"])(?!localhost\b)[^'\"]+\1"
 )
 
 
-def _named(task: Task) -> Iterator[Hit]:
+def _named(task: AnsibleTask) -> Iterator[Match]:
     for node in task.own_conditions:
         if task.home.is_role and (found := _NAMED.search(node.text)):
-            yield Hit(node.spot, f"the role knows a host by its name: `{found[0]}`")
+            yield Match(node.spot, f"the role knows a host by its name: `{found[0]}`")
 
 
 RULE = Rule(

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.homes import Home
-from evolve.role_lint.rule import Hit, Rule, in_homes
+from evolve.role_lint.homes import TaskScope
+from evolve.role_lint.rule import Match, Rule, in_homes
 from evolve.role_lint.shell_text import commands
 from evolve.role_lint.words import COMMANDS
 
@@ -25,7 +25,7 @@ _KEEPERS: Final = {
 }
 
 
-def _fleeting(home: Home) -> Iterator[Hit]:
+def _fleeting(home: TaskScope) -> Iterator[Match]:
     texts = " ".join(node.text for task in home.tasks for _, node in task.strings())
     modules = {task.module for task in home.tasks}
     for task in home.plain_tasks:
@@ -34,7 +34,7 @@ def _fleeting(home: Home) -> Iterator[Hit]:
                 flags, kind = _UNTIL_RESTART.get(words[0], ((), ""))
                 hit = bool(kind) and (not flags or any(flag in words[1:] for flag in flags)) and "-r" not in words
                 if hit and not any(word in texts for word in _KEEPERS[kind]) and not modules & {kind, "mount"}:
-                    yield Hit(task.command.spot, f"a restart undoes `{' '.join(words[:2])}`")
+                    yield Match(task.command.spot, f"a restart undoes `{' '.join(words[:2])}`")
                     break
 
 

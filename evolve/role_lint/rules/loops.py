@@ -5,17 +5,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.homes import Home
+from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.includes import find_included
 from evolve.role_lint.nodes import Node
-from evolve.role_lint.rule import Hit, Rule, in_homes
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_homes
+from evolve.role_lint.tasks import AnsibleTask
 
 _SINGLE: Final = r"(?<![\w.]){name}\s*\.\s*(stdout|stdout_lines|stderr|rc|stat|content|json)\b"
 
 
-def _collides(home: Home) -> Iterator[Hit]:
-    by_file: dict[str, list[Task]] = defaultdict(list)
+def _collides(home: TaskScope) -> Iterator[Match]:
+    by_file: dict[str, list[AnsibleTask]] = defaultdict(list)
     for task in home.tasks:
         by_file[task.path].append(task)
     for task in home.tasks:
@@ -25,7 +25,7 @@ def _collides(home: Home) -> Iterator[Hit]:
             if inner.loop is not None and (shared := task.loop_names & inner.loop_names):
                 other = f"line {inner.spot.line} of {inner.path}"
                 text = f"`{min(shared)}` is the item of this loop and of the loop in {other}"
-                yield Hit(task.module_spot, text)
+                yield Match(task.module_spot, text)
                 break
 
 
@@ -38,8 +38,8 @@ COLLIDES = Rule(
 )
 
 
-def _shapes(home: Home) -> Iterator[Hit]:
-    registered: dict[str, list[Task]] = defaultdict(list)
+def _shapes(home: TaskScope) -> Iterator[Match]:
+    registered: dict[str, list[AnsibleTask]] = defaultdict(list)
     for task in home.tasks:
         if name := task.keyword_text("register"):
             registered[name].append(task)
@@ -53,10 +53,10 @@ def _shapes(home: Home) -> Iterator[Hit]:
                         text = (
                             f"`{name}` is registered in a loop (line {tasks[0].spot.line}), so it has no `{found[1]}`"
                         )
-                        yield Hit(node.at(found.start()), text)
+                        yield Match(node.at(found.start()), text)
 
 
-def _texts(task: Task) -> Iterator[Node]:
+def _texts(task: AnsibleTask) -> Iterator[Node]:
     yield from task.own_conditions
     yield from (node for _, node in task.strings())
     for key in ("loop", "changed_when", "failed_when"):

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 _ALWAYS: Final = {
     ("docker_container", "recreate"): ("true", "yes"),
@@ -24,13 +24,13 @@ _ALWAYS: Final = {
 """Module and argument to the values that make it act on each run."""
 
 
-def _anew(task: Task) -> Iterator[Hit]:
+def _anew(task: AnsibleTask) -> Iterator[Match]:
     if task.is_guarded:
         return
     for name, entry in task.args.items():
         value = task.text(name).lower()
         if value in _ALWAYS.get((task.module, name), ()):
-            yield Hit(entry.spot, f"`{name}: {value}` makes `{task.module}` act on every run")
+            yield Match(entry.spot, f"`{name}: {value}` makes `{task.module}` act on every run")
 
 
 RULE = Rule(

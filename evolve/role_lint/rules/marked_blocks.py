@@ -4,17 +4,17 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 
-from evolve.role_lint.homes import Home
-from evolve.role_lint.rule import Hit, Rule, in_homes, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.homes import TaskScope
+from evolve.role_lint.rule import Match, Rule, in_homes, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 
-def _loops(task: Task) -> Iterator[Hit]:
+def _loops(task: AnsibleTask) -> Iterator[Match]:
     if task.module != "blockinfile" or task.loop is None or task.text("state") == "absent":
         return
     place = " ".join(node.text for key in ("path", "dest", "destfile", "name", "marker") if (node := task.arg(key)))
     if not task.depends_on_loop(place):
-        yield Hit(task.module_spot, "every pass of the loop writes the block between the same markers")
+        yield Match(task.module_spot, "every pass of the loop writes the block between the same markers")
 
 
 IN_LOOP = Rule(
@@ -26,8 +26,8 @@ IN_LOOP = Rule(
 )
 
 
-def _same_marker(home: Home) -> Iterator[Hit]:
-    by_place: dict[tuple[str, str, str], list[Task]] = defaultdict(list)
+def _same_marker(home: TaskScope) -> Iterator[Match]:
+    by_place: dict[tuple[str, str, str], list[AnsibleTask]] = defaultdict(list)
     for task in home.tasks:
         path = task.text("path", "dest", "destfile", "name")
         if task.module == "blockinfile" and path and task.loop is None and task.always_runs:
@@ -37,7 +37,7 @@ def _same_marker(home: Home) -> Iterator[Hit]:
         for before, task in itertools.pairwise(tasks):
             if task.text("block", "content") != before.text("block", "content"):
                 text = f"this and line {before.spot.line} of {before.path} write one block of {path} with one marker"
-                yield Hit(task.module_spot, text)
+                yield Match(task.module_spot, text)
 
 
 TWICE = Rule(
@@ -49,10 +49,10 @@ TWICE = Rule(
 )
 
 
-def _unmarked(task: Task) -> Iterator[Hit]:
+def _unmarked(task: AnsibleTask) -> Iterator[Match]:
     node = task.arg("marker")
     if task.module == "blockinfile" and node is not None and "{mark}" not in node.text and "{{" not in node.text:
-        yield Hit(node.spot, "the marker lacks `{mark}`, so begin and end look the same")
+        yield Match(node.spot, "the marker lacks `{mark}`, so begin and end look the same")
 
 
 UNMARKED = Rule(

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from evolve.role_lint.homes import Home
-from evolve.role_lint.rule import Hit, Rule, in_homes
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.homes import TaskScope
+from evolve.role_lint.rule import Match, Rule, in_homes
+from evolve.role_lint.tasks import AnsibleTask
 
 _FOLDERS: Final = {"template": "templates", "copy": "files", "script": "files"}
 
 
-def _missing(home: Home) -> Iterator[Hit]:
+def _missing(home: TaskScope) -> Iterator[Match]:
     for task in home.tasks:
         folder = _FOLDERS.get(task.module, "")
         node = task.arg("src")
@@ -21,10 +21,10 @@ def _missing(home: Home) -> Iterator[Hit]:
         if not name or "{{" in name or "{%" in name or name.startswith(("/", "~")) or task.depends_on_loop(name):
             continue
         if not any(place.exists() for place in _places(home, task, folder, name)):
-            yield Hit(node.spot, f"{name} is neither in {folder}/ of the role nor beside its tasks")
+            yield Match(node.spot, f"{name} is neither in {folder}/ of the role nor beside its tasks")
 
 
-def _places(home: Home, task: Task, folder: str, name: str) -> Iterator[Path]:
+def _places(home: TaskScope, task: AnsibleTask, folder: str, name: str) -> Iterator[Path]:
     for base in (home.folder, Path(task.path).parent, home.folder / "tasks"):
         yield base / folder / name
         yield base / name

@@ -6,8 +6,8 @@ from typing import Final
 
 from evolve.role_lint.homes import Tree
 from evolve.role_lint.nodes import Node, Spot
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.text_files import without_comments
 from evolve.role_lint.words import PACKAGES
 
@@ -21,19 +21,19 @@ _LATEST: Final = re.compile(
 _IMAGE_LINE: Final = re.compile(r"^\s*image\s*[=:]\s*[\"']?([a-z0-9][\w./:@{}\s-]*?)[\"']?\s*(?:(?:#|//).*)?$")
 
 
-def _given(task: Task, *names: str) -> Iterator[tuple[Node, str]]:
+def _given(task: AnsibleTask, *names: str) -> Iterator[tuple[Node, str]]:
     for name in names:
         node = task.arg(name)
         if node is not None and node.text:
             yield node, task.text(name)
 
 
-def _unverified(task: Task) -> Iterator[Hit]:
+def _unverified(task: AnsibleTask) -> Iterator[Match]:
     if task.module != "get_url" or task.arg("checksum"):
         return
     for node, url in _given(task, "url"):
         if _ARCHIVE.search(url) and url.startswith(("http:", "https:", "ftp:")):
-            yield Hit(node.spot, "a program or an archive is downloaded without a checksum")
+            yield Match(node.spot, "a program or an archive is downloaded without a checksum")
 
 
 UNVERIFIED = Rule(
@@ -45,11 +45,11 @@ UNVERIFIED = Rule(
 )
 
 
-def _latest(task: Task) -> Iterator[Hit]:
+def _latest(task: AnsibleTask) -> Iterator[Match]:
     names = {"get_url": ("url",), "unarchive": ("src",), "apt": ("deb",), "dnf": ("name",), "yum": ("name",)}
     for node, url in _given(task, *names.get(task.module, ())):
         if "://" in url and (found := _LATEST.search(url)):
-            yield Hit(node.spot, f"`{found[0].strip('/')}` in the address is another file tomorrow")
+            yield Match(node.spot, f"`{found[0].strip('/')}` in the address is another file tomorrow")
 
 
 LATEST = Rule(
@@ -61,11 +61,11 @@ LATEST = Rule(
 )
 
 
-def _unpacks(task: Task) -> Iterator[Hit]:
+def _unpacks(task: AnsibleTask) -> Iterator[Match]:
     if task.module == "unarchive" and not task.is_guarded:
         for node, url in _given(task, "src"):
             if "://" in url:
-                yield Hit(node.spot, "`unarchive` of an address downloads the archive on every run")
+                yield Match(node.spot, "`unarchive` of an address downloads the archive on every run")
 
 
 UNPACKS = Rule(
@@ -77,12 +77,12 @@ UNPACKS = Rule(
 )
 
 
-def _branches(task: Task) -> Iterator[Hit]:
+def _branches(task: AnsibleTask) -> Iterator[Match]:
     if task.module == "git" and not task.is_false("update"):
         for node, version in _given(task, "version"):
             if version.removeprefix("origin/") in _BRANCHES:
                 how = "" if node.text == version else f", the default of `{node.text}`"
-                yield Hit(node.spot, f"`{version}`{how} is a branch, which moves")
+                yield Match(node.spot, f"`{version}`{how} is a branch, which moves")
 
 
 BRANCHES = Rule(
@@ -94,11 +94,11 @@ BRANCHES = Rule(
 )
 
 
-def _by_variable(task: Task) -> Iterator[Hit]:
+def _by_variable(task: AnsibleTask) -> Iterator[Match]:
     if task.module in PACKAGES:
         for node, state in _given(task, "state"):
             if state == "latest" and "{{" in node.text:
-                yield Hit(node.spot, f"`{node.text}` is `latest` unless somebody says otherwise")
+                yield Match(node.spot, f"`{node.text}` is `latest` unless somebody says otherwise")
 
 
 BY_VARIABLE = Rule(
@@ -110,11 +110,11 @@ BY_VARIABLE = Rule(
 )
 
 
-def _upgrades(task: Task) -> Iterator[Hit]:
+def _upgrades(task: AnsibleTask) -> Iterator[Match]:
     if task.module == "apt" and task.home.is_role and not task.is_guarded:
         for node, kind in _given(task, "upgrade"):
             if kind.lower() in ("dist", "full", "yes", "safe", "true"):
-                yield Hit(node.spot, f"`upgrade: {kind}` upgrades every package of the host")
+                yield Match(node.spot, f"`upgrade: {kind}` upgrades every package of the host")
 
 
 UPGRADES = Rule(
@@ -126,7 +126,7 @@ UPGRADES = Rule(
 )
 
 
-def _images(tree: Tree) -> Iterator[Hit]:
+def _images(tree: Tree) -> Iterator[Match]:
     for task in tree.tasks:
         if task.module in ("docker_container", "podman_container"):
             for node, image in _given(task, "image"):
@@ -138,13 +138,13 @@ def _images(tree: Tree) -> Iterator[Hit]:
                     yield from _judged(Spot(text.path, number), found[1], False)
 
 
-def _judged(spot: Spot, image: str, by_variable: bool) -> Iterator[Hit]:
+def _judged(spot: Spot, image: str, by_variable: bool) -> Iterator[Match]:
     last = image.rsplit("/", 1)[-1]
     if "@sha256" in image or "{{" in last or "${" in last:
         return
     if ":" not in last or last.endswith(":latest"):
         how = " through a variable" if by_variable else ""
-        yield Hit(spot, f"the image `{image}` has no fixed tag{how}")
+        yield Match(spot, f"the image `{image}` has no fixed tag{how}")
 
 
 IMAGES = Rule(
@@ -156,14 +156,14 @@ IMAGES = Rule(
 )
 
 
-def _pip(task: Task) -> Iterator[Hit]:
+def _pip(task: AnsibleTask) -> Iterator[Match]:
     node = task.arg("name") if task.module == "pip" else None
     for item in node.items if node else ():
         if item.text.startswith(("git+", "hg+")):
             _, _, path = item.text.split("://", 1)[-1].partition("/")
             _, _, version = path.split("#", 1)[0].partition("@")
             if not version or version in _BRANCHES:
-                yield Hit(item.spot, "a package from a repository without a tag or a commit")
+                yield Match(item.spot, "a package from a repository without a tag or a commit")
 
 
 PIP = Rule(

@@ -5,14 +5,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from evolve.role_lint.homes import Home
+from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.nodes import Node
-from evolve.role_lint.rule import Hit, Rule, in_homes
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_homes
+from evolve.role_lint.tasks import AnsibleTask
 
 
-def _overwritten(home: Home) -> Iterator[Hit]:
-    by_name: dict[tuple[str, str], list[Task]] = defaultdict(list)
+def _overwritten(home: TaskScope) -> Iterator[Match]:
+    by_name: dict[tuple[str, str], list[AnsibleTask]] = defaultdict(list)
     for task in home.tasks:
         if name := task.keyword_text("register"):
             by_name[task.path, name].append(task)
@@ -21,10 +21,10 @@ def _overwritten(home: Home) -> Iterator[Hit]:
             user = _reader_after(home, name, task)
             if user is not None and _may_be_skipped_alone(before, task):
                 lines = f"line {before.spot.line}, which line {user.spot.line} reads"
-                yield Hit(task.keywords["register"].spot, f"when skipped, this overwrites `{name}` of {lines}")
+                yield Match(task.keywords["register"].spot, f"when skipped, this overwrites `{name}` of {lines}")
 
 
-def _may_be_skipped_alone(before: Task, task: Task) -> bool:
+def _may_be_skipped_alone(before: AnsibleTask, task: AnsibleTask) -> bool:
     # An alias in YAML is one text in two places.
     return (
         before.spot != task.spot
@@ -34,11 +34,11 @@ def _may_be_skipped_alone(before: Task, task: Task) -> bool:
     )
 
 
-def _asked(task: Task) -> set[str]:
+def _asked(task: AnsibleTask) -> set[str]:
     return {node.text for node in task.conditions}
 
 
-def _reader_after(home: Home, name: str, task: Task) -> Task | None:
+def _reader_after(home: TaskScope, name: str, task: AnsibleTask) -> AnsibleTask | None:
     """The first task below that reads the result although `task` was skipped."""
     word = re.compile(
         rf"\b{re.escape(name)}\b\s*(?:\.\s*(?:stdout|rc|stat|content|json|status|changed)|\[|is\s+changed)"
@@ -48,7 +48,7 @@ def _reader_after(home: Home, name: str, task: Task) -> Task | None:
     return next((other for other in alone if any(word.search(node.text) for node in _texts(other))), None)
 
 
-def _texts(task: Task) -> Iterator[Node]:
+def _texts(task: AnsibleTask) -> Iterator[Node]:
     yield from task.own_conditions
     yield from (node for _, node in task.strings())
 

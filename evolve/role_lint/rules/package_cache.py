@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 
-def _fetches(task: Task) -> Iterator[Hit]:
+def _fetches(task: AnsibleTask) -> Iterator[Match]:
     key = next((key for key in ("update_cache", "update-cache") if key in task.args), None)
     if task.module != "apt" or key is None or task.is_guarded or not task.is_true(key) or task.arg("upgrade"):
         return
     if task.arg("cache_valid_time") is None or task.text("cache_valid_time") == "0":
         what = "fetches" if task.arg("name", "pkg", "package", "deb") else "fetches, and reports as changed,"
-        yield Hit(
+        yield Match(
             task.args[key].spot, f"`update_cache` without `cache_valid_time` {what} the package lists on every run"
         )
 

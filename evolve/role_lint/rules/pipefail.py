@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 _PIPEFAIL: Final = re.compile(r"^\s*set\s+-\w*o\s+pipefail", re.MULTILINE)
 _HAS_IT: Final = re.compile(r"(ba|z|k)sh\b")
 _OTHER_FAMILY: Final = re.compile(r"RedHat|Rocky|Alma|CentOS|Fedora|Amazon|Suse|Archlinux", re.IGNORECASE)
 
 
-def _unknown_option(task: Task) -> Iterator[Hit]:
+def _unknown_option(task: AnsibleTask) -> Iterator[Match]:
     if task.module != "shell" or task.command is None or not (found := _PIPEFAIL.search(task.command.text)):
         return
     around = task.inherited("vars")
@@ -21,7 +21,7 @@ def _unknown_option(task: Task) -> Iterator[Hit]:
     )
     elsewhere = not task.home.runs_on_debian or any(_OTHER_FAMILY.search(node.text) for node in task.conditions)
     if not _HAS_IT.search(shell) and "{{" not in shell and not elsewhere:
-        yield Hit(task.command.at(found.start()), "`set -o pipefail` under /bin/sh, which is dash on Debian")
+        yield Match(task.command.at(found.start()), "`set -o pipefail` under /bin/sh, which is dash on Debian")
 
 
 RULE = Rule(

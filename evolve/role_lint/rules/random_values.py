@@ -7,7 +7,7 @@ from typing import Final
 from evolve.role_lint.homes import Tree
 from evolve.role_lint.jinja_text import call_arguments
 from evolve.role_lint.lasting import lasting_or_used
-from evolve.role_lint.rule import Hit, Rule
+from evolve.role_lint.rule import Match, Rule
 
 _FILTER: Final = re.compile(r"\|\s*(?:ansible\.builtin\.|community\.general\.)?(random_mac|random|shuffle)\b\s*")
 _LOOKUP: Final = re.compile(
@@ -19,15 +19,15 @@ _LOOKUP: Final = re.compile(
 _HASH: Final = re.compile(r"\|\s*(?:ansible\.builtin\.)?password_hash\s*")
 
 
-def _random(tree: Tree) -> Iterator[Hit]:
+def _random(tree: Tree) -> Iterator[Match]:
     for found in lasting_or_used(tree):
         if found.is_guarded or found.is_choice:
             continue
         for drawn in _FILTER.finditer(found.inside):
             if "seed" not in call_arguments(found.inside, drawn.end()):
-                yield Hit(found.spot, f"`{drawn[1]}` without a seed is another value on each run")
+                yield Match(found.spot, f"`{drawn[1]}` without a seed is another value on each run")
         if drawn_ := _LOOKUP.search(found.inside):
-            yield Hit(found.spot, f"`{drawn_[0]}...` is another value on each run")
+            yield Match(found.spot, f"`{drawn_[0]}...` is another value on each run")
 
 
 RANDOM = Rule(
@@ -39,13 +39,13 @@ RANDOM = Rule(
 )
 
 
-def _salts(tree: Tree) -> Iterator[Hit]:
+def _salts(tree: Tree) -> Iterator[Match]:
     for found in lasting_or_used(tree):
         keeps = found.task is not None and found.task.text("update_password") == "on_create"
         for hashed in _HASH.finditer(found.inside):
             given = call_arguments(found.inside, hashed.end())
             if not (keeps or found.is_guarded or "salt" in given or "," in given):
-                yield Hit(found.spot, "`password_hash` without a salt gives another hash on each run")
+                yield Match(found.spot, "`password_hash` without a salt gives another hash on each run")
 
 
 SALTS = Rule(

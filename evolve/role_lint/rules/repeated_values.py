@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from evolve.role_lint.homes import Home, TextFile, Tree
+from evolve.role_lint.homes import TaskScope, TextFile, Tree
 from evolve.role_lint.jinja_text import EXPRESSION
 from evolve.role_lint.literals import Literals
 from evolve.role_lint.nodes import Entry, Node, Spot
-from evolve.role_lint.rule import Hit, Rule
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.text_files import without_comments
 
 _PORT_NAME: Final = re.compile(r"(?:^|_)port$")
@@ -71,7 +71,7 @@ def _user(name: str, value: str) -> re.Pattern[str] | None:
 _PATTERNS: Final = {"port": _port, "path": _path, "user": _user}
 
 
-def _find(kind: str, tree: Tree) -> Iterator[Hit]:
+def _find(kind: str, tree: Tree) -> Iterator[Match]:
     shared = _known(tree.shared, kind, Literals(group=tree.shared))
     for home in tree.homes:
         own = _own(home, kind)
@@ -85,7 +85,7 @@ def _find(kind: str, tree: Tree) -> Iterator[Hit]:
         yield from _in_text(kind, text, shared)
 
 
-def _own(home: Home, kind: str) -> Mapping[str, Entry]:
+def _own(home: TaskScope, kind: str) -> Mapping[str, Entry]:
     """The role's arguments; of its users only that of the role itself, for the others are somebody's by chance."""
     defaults = home.literals.defaults
     if kind == "path":
@@ -97,7 +97,7 @@ def _own(home: Home, kind: str) -> Mapping[str, Entry]:
     return {name: entry for name, entry in defaults.items() if service.fullmatch(name)}
 
 
-def _is_only_a_home(home: Home, name: str) -> bool:
+def _is_only_a_home(home: TaskScope, name: str) -> bool:
     """Whether a variable is a user's home and nothing else: the service may be bound to its path all the same."""
     if not name.endswith("_home"):
         return False
@@ -107,7 +107,7 @@ def _is_only_a_home(home: Home, name: str) -> bool:
     )
 
 
-def _in_task(kind: str, task: Task, known: list[_Known]) -> Iterator[Hit]:
+def _in_task(kind: str, task: AnsibleTask, known: list[_Known]) -> Iterator[Match]:
     # What a task removes may be another's, or of a version before.
     if task.module in ("set_fact", "debug", "assert", "fail") or task.text("state") == "absent":
         return
@@ -123,16 +123,16 @@ def _in_task(kind: str, task: Task, known: list[_Known]) -> Iterator[Hit]:
         yield from _match(kind, text, known, node)
 
 
-def _match(kind: str, text: str, known: list[_Known], node: Node) -> Iterator[Hit]:
+def _match(kind: str, text: str, known: list[_Known], node: Node) -> Iterator[Match]:
     taken: list[tuple[int, int]] = []
     for item in known:
         for found in item.pattern.finditer(text):
             if not any(start < found.end() and found.start() < end for start, end in taken):
                 taken.append(found.span())
-                yield Hit(node.at(found.start()), _message(kind, item))
+                yield Match(node.at(found.start()), _message(kind, item))
 
 
-def _users(task: Task, known: list[_Known]) -> Iterator[Hit]:
+def _users(task: AnsibleTask, known: list[_Known]) -> Iterator[Match]:
     given = [(entry.node, key) for key, entry in task.args.items() if key in _USER_ARGS and not entry.node.entries]
     if task.module in ("user", "group") and (name := task.arg("name")) is not None:
         given.append((name, task.module))
@@ -140,7 +140,7 @@ def _users(task: Task, known: list[_Known]) -> Iterator[Hit]:
         given.append((become, "user"))
     for node, key in given:
         if item := _user_named(node.text, key, known):
-            yield Hit(node.spot, _message("user", item))
+            yield Match(node.spot, _message("user", item))
 
 
 def _user_named(text: str, key: str, known: list[_Known]) -> _Known | None:
@@ -149,20 +149,20 @@ def _user_named(text: str, key: str, known: list[_Known]) -> _Known | None:
     return next((item for item in known if item.value == text and item.name.endswith("group") == is_group), None)
 
 
-def _in_text(kind: str, text: TextFile, known: list[_Known]) -> Iterator[Hit]:
+def _in_text(kind: str, text: TextFile, known: list[_Known]) -> Iterator[Match]:
     for number, line in enumerate(without_comments(text), 1):
         plain = EXPRESSION.sub(lambda found: "}" * len(found[0]), line)
         if kind == "user":
             found = _UNIT_USER.match(plain)
             if found and (item := _user_named(found[2], found[1], known)):
-                yield Hit(Spot(text.path, number, found.start(2) + 1), _message(kind, item))
+                yield Match(Spot(text.path, number, found.start(2) + 1), _message(kind, item))
             continue
         taken: list[tuple[int, int]] = []
         for item in known:
             for match in item.pattern.finditer(plain):
                 if not any(start < match.end() and match.start() < end for start, end in taken):
                     taken.append(match.span())
-                    yield Hit(Spot(text.path, number, match.start() + 1), _message(kind, item))
+                    yield Match(Spot(text.path, number, match.start() + 1), _message(kind, item))
 
 
 def _message(kind: str, item: _Known) -> str:

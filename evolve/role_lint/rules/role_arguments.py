@@ -4,26 +4,26 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from evolve.role_lint.homes import Home
+from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.nodes import Entry, Node
-from evolve.role_lint.rule import Hit, Rule, in_homes
+from evolve.role_lint.rule import Match, Rule, in_homes
 
 
-def _options(home: Home) -> dict[str, Entry]:
+def _options(home: TaskScope) -> dict[str, Entry]:
     specs = home.specs.get("argument_specs") if home.specs else None
     main = specs.get("main") if specs else None
     options = main.get("options") if main else None
     return dict(options.entries) if options else {}
 
 
-def _differs(home: Home) -> Iterator[Hit]:
+def _differs(home: TaskScope) -> Iterator[Match]:
     for name, entry in _options(home).items():
         told = entry.node.get("default")
         real = home.literals.defaults.get(name)
         if told is None or real is None or _is_computed(told) or _is_computed(real.node):
             continue
         if not _same(told, real.node):
-            yield Hit(
+            yield Match(
                 told.spot, f"the default of `{name}` is {_short(real.node)} in defaults/, here it is {_short(told)}"
             )
 
@@ -69,13 +69,13 @@ DIFFERS = Rule(
 )
 
 
-def _shadowed(home: Home) -> Iterator[Hit]:
+def _shadowed(home: TaskScope) -> Iterator[Match]:
     for path, entries in home.variables.items():
         if Path(path).is_relative_to(home.folder / "defaults"):
             for name, entry in entries.items():
                 if name in home.literals.fixed:
                     other = home.literals.fixed[name].spot
-                    yield Hit(
+                    yield Match(
                         entry.spot,
                         f"{other.path}:{other.line} sets `{name}` too, and wins over this default and the inventory",
                     )
@@ -90,7 +90,7 @@ SHADOWED = Rule(
 )
 
 
-def _rewritten(home: Home) -> Iterator[Hit]:
+def _rewritten(home: TaskScope) -> Iterator[Match]:
     for task in home.plain_tasks:
         if task.module != "set_fact" or task.is_guarded:
             continue
@@ -99,7 +99,7 @@ def _rewritten(home: Home) -> Iterator[Hit]:
                 rf"\{{\{{.*\b{re.escape(name)}\b.*\}}\}}", entry.node.text
             )
             if name in home.literals.defaults and grows and _adds(entry.node.text, name):
-                yield Hit(entry.spot, f"`{name}` is an argument, and grows when the role runs twice in one play")
+                yield Match(entry.spot, f"`{name}` is an argument, and grows when the role runs twice in one play")
 
 
 def _adds(text: str, name: str) -> bool:

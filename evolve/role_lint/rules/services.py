@@ -4,25 +4,25 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import SERVICES
 
 _BOOTS: Final = re.compile("reboot|restart|shutdown")
 """Roles whose work it is."""
 
 
-def _restarts(task: Task) -> Iterator[Hit]:
+def _restarts(task: AnsibleTask) -> Iterator[Match]:
     if task.is_guarded or task.loops_over_unknown:
         return
     state = task.text("state")
     if task.module in SERVICES and state in ("restarted", "reloaded"):
-        yield Hit(
+        yield Match(
             task.module_spot,
             f"`state: {state}` in a task: {task.text('name') or 'the service'} is {state} on every run",
         )
     elif task.module == "docker_container" and task.is_true("restart"):
-        yield Hit(task.args["restart"].spot, "`restart: true` in a task: the container restarts on every run")
+        yield Match(task.args["restart"].spot, "`restart: true` in a task: the container restarts on every run")
 
 
 RESTARTS = Rule(
@@ -34,9 +34,9 @@ RESTARTS = Rule(
 )
 
 
-def _reboots(task: Task) -> Iterator[Hit]:
+def _reboots(task: AnsibleTask) -> Iterator[Match]:
     if task.module == "reboot" and task.home.is_role and not task.is_guarded and not _BOOTS.search(task.home.name):
-        yield Hit(task.module_spot, "the host restarts on every run")
+        yield Match(task.module_spot, "the host restarts on every run")
 
 
 REBOOTS = Rule(

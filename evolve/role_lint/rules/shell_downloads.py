@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import COMMANDS
 
 _PIPED: Final = re.compile(
@@ -14,10 +14,10 @@ _PIPED: Final = re.compile(
 )
 
 
-def _pipes(task: Task) -> Iterator[Hit]:
+def _pipes(task: AnsibleTask) -> Iterator[Match]:
     if task.module in COMMANDS and task.command is not None:
         for found in _PIPED.finditer(task.command.text):
-            yield Hit(task.command.at(found.start()), "a downloaded script goes straight into a shell")
+            yield Match(task.command.at(found.start()), "a downloaded script goes straight into a shell")
 
 
 RULE = Rule(

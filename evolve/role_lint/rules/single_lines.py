@@ -6,23 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.homes import Home
-from evolve.role_lint.rule import Hit, Rule, in_homes, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.homes import TaskScope
+from evolve.role_lint.rule import Match, Rule, in_homes, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 _KEYED: Final = re.compile(r"\s*[A-Za-z_][\w.-]*\s*[=: ]\s*\S*\{\{[^{}]*\}\}\S*\s*")
 
 
-def _is_present(task: Task) -> bool:
+def _is_present(task: AnsibleTask) -> bool:
     return task.module == "lineinfile" and task.text("state") in ("", "present")
 
 
-def _stays(task: Task) -> Iterator[Hit]:
+def _stays(task: AnsibleTask) -> Iterator[Match]:
     node = task.arg("line", "value")
     if not _is_present(task) or node is None or task.arg("regexp", "regex", "search_string"):
         return
     if _KEYED.fullmatch(node.text) and "\n" not in node.text:
-        yield Hit(node.spot, f"when the value changes, the old line stays beside `{node.text.strip()}`")
+        yield Match(node.spot, f"when the value changes, the old line stays beside `{node.text.strip()}`")
 
 
 STAYS = Rule(
@@ -34,7 +34,7 @@ STAYS = Rule(
 )
 
 
-def _misses(task: Task) -> Iterator[Hit]:
+def _misses(task: AnsibleTask) -> Iterator[Match]:
     regexp, line = task.text("regexp", "regex"), task.text("line", "value")
     node = task.arg("line", "value")
     if not _is_present(task) or not regexp or not line or node is None or task.is_true("backrefs"):
@@ -43,7 +43,7 @@ def _misses(task: Task) -> Iterator[Hit]:
         return
     try:
         if re.search(regexp, line) is None:
-            yield Hit(node.spot, f"`regexp: {regexp}` does not find the line that it writes, `{line}`")
+            yield Match(node.spot, f"`regexp: {regexp}` does not find the line that it writes, `{line}`")
     except re.error:
         return
 
@@ -57,7 +57,7 @@ MISSES = Rule(
 )
 
 
-def _loop_fights(task: Task) -> Iterator[Hit]:
+def _loop_fights(task: AnsibleTask) -> Iterator[Match]:
     node = task.arg("regexp", "regex")
     line = task.arg("line", "value")
     if not _is_present(task) or task.loop is None or node is None or line is None or task.is_true("backrefs"):
@@ -65,11 +65,11 @@ def _loop_fights(task: Task) -> Iterator[Hit]:
     where = f"{node.text} {task.text('path', 'dest', 'destfile')} "
     where += " ".join(condition.text for condition in task.own_conditions)
     if task.depends_on_loop(line.text) and not task.depends_on_loop(where):
-        yield Hit(node.spot, "each pass of the loop replaces the line that the pass before wrote")
+        yield Match(node.spot, "each pass of the loop replaces the line that the pass before wrote")
 
 
-def _fights(home: Home) -> Iterator[Hit]:
-    by_place: dict[tuple[str, str], list[Task]] = defaultdict(list)
+def _fights(home: TaskScope) -> Iterator[Match]:
+    by_place: dict[tuple[str, str], list[AnsibleTask]] = defaultdict(list)
     for task in home.tasks:
         yield from _loop_fights(task)
         place = (task.text("path", "dest", "destfile"), task.text("regexp", "regex"))
@@ -79,7 +79,7 @@ def _fights(home: Home) -> Iterator[Hit]:
         for before, task in itertools.pairwise(tasks):
             if before.text("line", "value") != task.text("line", "value"):
                 text = f"this and line {before.spot.line} write different lines for `{regexp}` into {path}"
-                yield Hit(task.module_spot, text)
+                yield Match(task.module_spot, text)
 
 
 FIGHTS = Rule(
@@ -91,7 +91,7 @@ FIGHTS = Rule(
 )
 
 
-def _grows(task: Task) -> Iterator[Hit]:
+def _grows(task: AnsibleTask) -> Iterator[Match]:
     regexp, node = task.text("regexp"), task.arg("replace")
     if task.module != "replace" or not regexp or node is None or task.is_guarded:
         return
@@ -101,7 +101,7 @@ def _grows(task: Task) -> Iterator[Hit]:
     try:
         pattern = re.compile(regexp, re.MULTILINE)
         if not pattern.groups and pattern.search(new) and pattern.sub(lambda _: new, new) != new:
-            yield Hit(node.spot, f"`{regexp}` matches inside of `{new}` again, so the text grows with each run")
+            yield Match(node.spot, f"`{regexp}` matches inside of `{new}` again, so the text grows with each run")
     except re.error:
         return
 

@@ -3,21 +3,21 @@
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.homes import Home
-from evolve.role_lint.rule import Hit, Rule, in_homes, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.homes import TaskScope
+from evolve.role_lint.rule import Match, Rule, in_homes, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import CHANGERS, SERVICES
 
 _MAY_BE_ABSENT: Final = ("stopped", "absent")
 
 
-def _swallows(task: Task) -> Iterator[Hit]:
+def _swallows(task: AnsibleTask) -> Iterator[Match]:
     entry = task.keywords.get("failed_when")
     if entry is None or entry.node.text.lower() not in ("false", "no") or task.keyword_text("register"):
         return
     stops = task.module in SERVICES and (task.text("state") in _MAY_BE_ABSENT or task.is_false("enabled"))
     if task.module in CHANGERS and not stops and task.text("state") != "absent":
-        yield Hit(entry.spot, f"`failed_when: false` hides every failure of `{task.module}`")
+        yield Match(entry.spot, f"`failed_when: false` hides every failure of `{task.module}`")
 
 
 SWALLOWS = Rule(
@@ -29,7 +29,7 @@ SWALLOWS = Rule(
 )
 
 
-def _forgets(home: Home) -> Iterator[Hit]:
+def _forgets(home: TaskScope) -> Iterator[Match]:
     asked = " ".join(task.text("jid") for task in home.tasks if task.module == "async_status")
     for task in home.tasks:
         poll = task.keywords.get("poll")
@@ -37,7 +37,7 @@ def _forgets(home: Home) -> Iterator[Hit]:
             continue
         name = task.keyword_text("register")
         if not asked or (name and name not in asked and ".results" not in asked and "item" not in asked) or not name:
-            yield Hit(poll.spot, "nothing asks what became of this task (`async_status`)")
+            yield Match(poll.spot, "nothing asks what became of this task (`async_status`)")
 
 
 FORGETS = Rule(

@@ -8,7 +8,7 @@ from evolve.role_lint.homes import Tree
 from evolve.role_lint.jinja_text import without_strings
 from evolve.role_lint.lasting import lasting
 from evolve.role_lint.nodes import Spot
-from evolve.role_lint.rule import Hit, Rule
+from evolve.role_lint.rule import Match, Rule
 
 _TIME: Final = re.compile(
     r"\bnow\s*\(|\bansible_date_time\b|\bansible_facts\s*(?:\.\s*date_time\b|\[\s*['\"]date_time)"
@@ -22,10 +22,10 @@ _VOLATILE: Final = re.compile(
 _MANAGED: Final = re.compile(r"\s*ansible_managed\s*=.*%[YmdHMSc]")
 
 
-def _times(tree: Tree) -> Iterator[Hit]:
+def _times(tree: Tree) -> Iterator[Match]:
     for found in lasting(tree):
         if not found.is_guarded and (time := _TIME.search(found.inside)):
-            yield Hit(found.spot, f"`{time[0].strip(' |(')}` is another value on each run")
+            yield Match(found.spot, f"`{time[0].strip(' |(')}` is another value on each run")
 
 
 TIMES = Rule(
@@ -37,10 +37,10 @@ TIMES = Rule(
 )
 
 
-def _volatile(tree: Tree) -> Iterator[Hit]:
+def _volatile(tree: Tree) -> Iterator[Match]:
     for found in lasting(tree):
         if not found.is_guarded and (fact := _VOLATILE.search(without_strings(found.inside))):
-            yield Hit(found.spot, f"the fact `{fact[0]}` differs from run to run")
+            yield Match(found.spot, f"the fact `{fact[0]}` differs from run to run")
 
 
 VOLATILE = Rule(
@@ -52,11 +52,11 @@ VOLATILE = Rule(
 )
 
 
-def _managed(tree: Tree) -> Iterator[Hit]:
+def _managed(tree: Tree) -> Iterator[Match]:
     for settings in tree.settings:
         for number, line in enumerate(settings.lines, 1):
             if _MANAGED.match(line):
-                yield Hit(Spot(settings.path, number), "`ansible_managed` holds a time")
+                yield Match(Spot(settings.path, number), "`ansible_managed` holds a time")
 
 
 MANAGED = Rule(

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 
-def _touches(task: Task) -> Iterator[Hit]:
+def _touches(task: AnsibleTask) -> Iterator[Match]:
     if task.module != "file" or task.text("state") != "touch" or task.is_guarded:
         return
     if not all(task.text(key) == "preserve" for key in ("access_time", "modification_time")):
-        yield Hit(
+        yield Match(
             task.module_spot, f"`state: touch` changes the times of {task.text('path', 'dest', 'name')} on every run"
         )
 

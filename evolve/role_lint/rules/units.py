@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.homes import Home, Tree
+from evolve.role_lint.homes import TaskScope, Tree
 from evolve.role_lint.literals import Literals
 from evolve.role_lint.nodes import Spot
-from evolve.role_lint.rule import Hit, Rule
+from evolve.role_lint.rule import Match, Rule
 from evolve.role_lint.rules.fought_files import paths_of
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.text_files import without_comments
 from evolve.role_lint.words import SERVICES
 
@@ -19,7 +19,7 @@ _UNIT: Final = re.compile(
 _JOB: Final = re.compile(r'^\s*(?:job|task)\s+"([^"]+)"')
 
 
-def unit_of(task: Task) -> str:
+def unit_of(task: AnsibleTask) -> str:
     """The unit that a task writes, without its suffix; empty for other tasks."""
     if task.module in ("copy", "template"):
         for path in (*paths_of(task, "dest"), task.text("dest")):
@@ -28,22 +28,22 @@ def unit_of(task: Task) -> str:
     return ""
 
 
-def _reloads(task: Task) -> bool:
+def _reloads(task: AnsibleTask) -> bool:
     if task.module in SERVICES and "daemon_reload" in task.args:
         return not task.is_false("daemon_reload")
     return task.command is not None and "daemon-reload" in task.command.text
 
 
-def _unread(tree: Tree) -> Iterator[Hit]:
+def _unread(tree: Tree) -> Iterator[Match]:
     for home in tree.homes:
         if _home_reloads(tree, home):
             continue
         for task in home.plain_tasks:
             if unit_of(task):
-                yield Hit(task.module_spot, f"nothing in {home.name} makes systemd read {task.text('dest')} again")
+                yield Match(task.module_spot, f"nothing in {home.name} makes systemd read {task.text('dest')} again")
 
 
-def _home_reloads(tree: Tree, home: Home) -> bool:
+def _home_reloads(tree: Tree, home: TaskScope) -> bool:
     near = [home, *(role for name in (*home.dependencies, *home.used_roles) if (role := tree.role(name)))]
     unknown = any("{{" in name or tree.role(name) is None for name in home.dependencies if name)
     playbooks = [other for other in tree.homes if not other.is_role]
@@ -59,7 +59,7 @@ UNREAD = Rule(
 )
 
 
-def _owned_twice(tree: Tree) -> Iterator[Hit]:
+def _owned_twice(tree: Tree) -> Iterator[Match]:
     units = _units(tree)
     for home, text in tree.all_texts():
         if not text.is_job:
@@ -71,7 +71,7 @@ def _owned_twice(tree: Tree) -> Iterator[Hit]:
             where = units.get(_same(name))
             if where is not None:
                 text_ = f"Nomad runs `{name}`, and systemd owns a unit of that name ({where.path}:{where.line})"
-                yield Hit(Spot(text.path, number, found.start(1) + 1), text_)
+                yield Match(Spot(text.path, number, found.start(1) + 1), text_)
 
 
 def _shared(tree: Tree, text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from evolve.role_lint.homes import Tree
 from evolve.role_lint.jinja_text import without_strings
 from evolve.role_lint.lasting import lasting
-from evolve.role_lint.rule import Hit, Rule
+from evolve.role_lint.rule import Match, Rule
 
 _UNORDERED: Final = re.compile(
     r"\|\s*(?:ansible\.builtin\.)?(union|intersect|difference|symmetric_difference)\s*\("
@@ -21,11 +21,11 @@ _CONDITION: Final = re.compile(r"-?\s*(?:el)?if\b")
 _PLAY_ONLY: Final = re.compile(r"\b(ansible_play_hosts|ansible_play_hosts_all|ansible_play_batch|play_hosts)\b")
 
 
-def _orders(tree: Tree) -> Iterator[Hit]:
+def _orders(tree: Tree) -> Iterator[Match]:
     for found in lasting(tree):
         kind = _UNORDERED.search(found.inside)
         if kind and not _ORDERLESS.search(found.inside) and not _CONDITION.match(found.inside):
-            yield Hit(found.spot, f"`{kind[1] or kind[2]}` gives its items in no fixed order")
+            yield Match(found.spot, f"`{kind[1] or kind[2]}` gives its items in no fixed order")
 
 
 ORDERS = Rule(
@@ -37,10 +37,10 @@ ORDERS = Rule(
 )
 
 
-def _limits(tree: Tree) -> Iterator[Hit]:
+def _limits(tree: Tree) -> Iterator[Match]:
     for found in lasting(tree):
         if name := _PLAY_ONLY.search(without_strings(found.inside)):
-            yield Hit(found.spot, f"`{name[0]}` holds only the hosts of this run")
+            yield Match(found.spot, f"`{name[0]}` holds only the hosts of this run")
 
 
 LIMITS = Rule(

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 
-def _replaces(task: Task) -> Iterator[Hit]:
+def _replaces(task: AnsibleTask) -> Iterator[Match]:
     node = task.arg("groups")
     if task.module != "user" or node is None or "append" in task.args or task.text("state") == "absent":
         return
     if (node.text or node.items) and "omit" not in node.text:
-        yield Hit(task.args["groups"].spot, "`groups` without `append` takes the user out of every other group")
+        yield Match(task.args["groups"].spot, "`groups` without `append` takes the user out of every other group")
 
 
 RULE = Rule(

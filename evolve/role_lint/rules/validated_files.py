@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
+from evolve.role_lint.rule import Match, Rule, in_tasks
 from evolve.role_lint.rules.fought_files import paths_of
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import FILE_WRITERS
 
 _CHECKERS: Final = (
@@ -15,13 +15,13 @@ _CHECKERS: Final = (
 )
 
 
-def _unchecked(task: Task) -> Iterator[Hit]:
+def _unchecked(task: AnsibleTask) -> Iterator[Match]:
     if task.module not in FILE_WRITERS or task.arg("validate") or task.text("state") == "absent":
         return
     for path in (*paths_of(task, "dest"), *paths_of(task, "path"), task.text("dest", "path", "name")):
         for pattern, checker in _CHECKERS:
             if pattern.match(path):
-                yield Hit(task.module_spot, f"{path} is written without `validate: {checker}`")
+                yield Match(task.module_spot, f"{path} is written without `validate: {checker}`")
                 return
 
 

@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 _VANISHING: Final = re.compile(r"/(tmp|run|var/run|dev/shm)/")
 
 
-def _marks(task: Task) -> Iterator[Hit]:
+def _marks(task: AnsibleTask) -> Iterator[Match]:
     for key in ("creates",):
         node = task.arg(key)
         path = task.text(key)
         if node is not None and _VANISHING.match(path) and not task.conditions and not task.is_handler:
-            yield Hit(node.spot, f"`creates: {path}` is gone after a restart, so the task runs again")
+            yield Match(node.spot, f"`creates: {path}` is gone after a restart, so the task runs again")
 
 
 RULE = Rule(
@@ -27,12 +27,12 @@ RULE = Rule(
 )
 
 
-def _downloads(task: Task) -> Iterator[Hit]:
+def _downloads(task: AnsibleTask) -> Iterator[Match]:
     path = task.text("dest")
     if task.module not in ("get_url", "unarchive", "git") or task.is_guarded or not _VANISHING.match(path):
         return
     if task.inherited("delegate_to") is None:
-        yield Hit(task.module_spot, f"`{task.module}` into {path}: gone after a restart, so it is fetched again")
+        yield Match(task.module_spot, f"`{task.module}` into {path}: gone after a restart, so it is fetched again")
 
 
 DOWNLOADS = Rule(

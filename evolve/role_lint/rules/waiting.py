@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import COMMANDS
 
 _CONDITIONS: Final = ("port", "path", "search_regex", "host", "state", "msg")
@@ -13,17 +13,19 @@ _SLEEP: Final = re.compile(r"(?:^|[;&\n])\s*sleep\s+[\d.]+")
 _REPEATS: Final = re.compile(r"\b(?:while|until|for|timeout|trap)\b")
 
 
-def _sleeps(task: Task) -> Iterator[Hit]:
+def _sleeps(task: AnsibleTask) -> Iterator[Match]:
     length = task.arg("seconds", "minutes")
     # A length by variable is a person's choice of pace.
     if task.module == "pause" and length is not None and "{{" not in length.text and not task.arg("prompt"):
-        yield Hit(task.module_spot, "waits for a time, not for a condition")
+        yield Match(task.module_spot, "waits for a time, not for a condition")
     elif task.module == "wait_for" and task.arg("timeout") and not task.arg(*_CONDITIONS):
-        yield Hit(task.module_spot, "`wait_for` with only a `timeout` is a sleep")
+        yield Match(task.module_spot, "`wait_for` with only a `timeout` is a sleep")
     elif task.module in COMMANDS and task.command is not None:
         text = task.command.text
         if (found := _SLEEP.search(text)) and not _REPEATS.search(text):
-            yield Hit(task.command.at(found.end()), f"`{found[0].strip(' ;&')}` waits for a time, not for a condition")
+            yield Match(
+                task.command.at(found.end()), f"`{found[0].strip(' ;&')}` waits for a time, not for a condition"
+            )
 
 
 RULE = Rule(

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.role_lint.rule import Hit, Rule, in_tasks
-from evolve.role_lint.tasks import Task
+from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.tasks import AnsibleTask
 
 _READS: Final = re.compile(r"login|token|auth|session|query|search|graphql|render|validate|/eval|lookup", re.IGNORECASE)
 
 
-def _posts(task: Task) -> Iterator[Hit]:
+def _posts(task: AnsibleTask) -> Iterator[Match]:
     method = task.text("method").upper()
     if (
         task.module != "uri"
@@ -21,7 +21,7 @@ def _posts(task: Task) -> Iterator[Hit]:
     ):
         return
     if task.keyword("until") is None:
-        yield Hit(task.module_spot, "every run sends this POST, whatever is there already")
+        yield Match(task.module_spot, "every run sends this POST, whatever is there already")
 
 
 RULE = Rule(

@@ -4,14 +4,19 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from evolve.cli._options import Budget, budget, positive, whole
+from evolve.cli._options import BudgetOption, budget, positive, whole
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("300", Budget(300, None)), ("007", Budget(7, None)), ("5m", Budget(None, 5.0)), ("0.5m", Budget(None, 0.5))],
+    [
+        ("300", BudgetOption(300, None)),
+        ("007", BudgetOption(7, None)),
+        ("5m", BudgetOption(None, 5.0)),
+        ("0.5m", BudgetOption(None, 0.5)),
+    ],
 )
-def test_a_budget_is_a_number_of_answers_or_minutes(text: str, value: Budget):
+def test_a_budget_is_a_number_of_answers_or_minutes(text: str, value: BudgetOption):
     assert budget(text) == value
 
 

@@ -9,7 +9,7 @@ import pytest
 from evolve.cli import cases, promote, rollback
 from evolve.cli import evolve as evolve_command
 from evolve.core.adaptation.reflection import Action
-from evolve.core.adaptation.status import Evolved, Said, Taken
+from evolve.core.adaptation.status import AgentAnswer, Evolved, IntakeResult
 from evolve.core.model.evolution_events import CaseRecorded
 from evolve.report.evolution.adaptation_lines import taken_lines
 
@@ -26,7 +26,9 @@ def commands(step: Any, outcome: str = "", agent_file: str = "") -> list[list[st
     """The words of every command that is named, each taken by its parser."""
     recorded = CaseRecorded(FILE, "0123456789ab", "A", "open", "new")
     evolved = Evolved("a-1f2e", outcome) if outcome else None
-    taken = Taken("web", "A@2", Said(Action.RESTART), recorded, step, evolved=evolved, agent_file=agent_file)
+    taken = IntakeResult(
+        "web", "A@2", AgentAnswer(Action.RESTART), recorded, step, evolved=evolved, agent_file=agent_file
+    )
     text = "\n".join(taken_lines(taken))
     found = re.findall(r"next: (evolve .*)|`(evolve [^`]*)`", text)
     words = [shlex.split(listed or hinted)[1:] for listed, hinted in found]

@@ -2,7 +2,7 @@
 
 import io
 
-from evolve.core.evolution.summary import Evolution
+from evolve.core.evolution.summary import EvolutionSummary
 from evolve.report.evolution.change_lines import AgentChange, ShownDemo, change_lines
 from evolve.report.terminal import Paint
 
@@ -13,7 +13,7 @@ TEXT = "---\nname: A\nsampling: {temperature: 0}\n---\n## Role\nYou name the tea
 
 def lines(before: list[ShownDemo] | None, after: list[ShownDemo] | None, text: str = TEXT, **env: str) -> list[str]:
     change = AgentChange("a-1f2e", "A@1", "c0ffee", TEXT, text, before, after)
-    return list(change_lines(change, Evolution(), Paint(io.StringIO(), env)))
+    return list(change_lines(change, EvolutionSummary(), Paint(io.StringIO(), env)))
 
 
 def test_demos_are_added_removed_and_replaced() -> None:

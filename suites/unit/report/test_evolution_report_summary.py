@@ -6,7 +6,7 @@ import pytest
 
 from evolve.core.evolution.candidate import cell_passed, compare
 from evolve.core.evolution.json_lines import from_line, to_line
-from evolve.core.evolution.summary import Evolution, fold
+from evolve.core.evolution.summary import EvolutionSummary, fold
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.evolution_events import (
     VOTE,
@@ -137,7 +137,7 @@ def test_lineage_goes_from_the_incumbents_child_to_the_winner():
     assert lineage(fold(nothing_better_events())) == []
 
 
-def with_vote(vote: float | None) -> Evolution:
+def with_vote(vote: float | None) -> EvolutionSummary:
     """Without the vote's own answers: what the gate says counts."""
     events = [e for e in evolution_events() if not (isinstance(e, RolloutScored) and e.candidate == VOTE)]
     return fold(replace(e, vote=vote) if isinstance(e, GateDecided) else e for e in events)

@@ -16,7 +16,7 @@ from evolve.report.roles.console import verification_lines
 from evolve.report.roles.html import roles_page, write_roles_html
 from evolve.report.roles.junit import roles_junit_text, write_roles_junit
 from evolve.report.roles.matrix import (
-    Verification,
+    RoleMatrix,
     is_good,
     rows,
     short_totals,
@@ -38,14 +38,14 @@ HOSTILE = (
 PASSED = CheckResult("mqtt", "bookworm", Check.CONVERGE, CheckOutcome.PASSED, seconds=2.0)
 
 
-def report(*results: CheckResult, **settings) -> Verification:
-    return Verification(results, 1_795_420_000.0, 3.0, **settings)
+def report(*results: CheckResult, **settings) -> RoleMatrix:
+    return RoleMatrix(results, 1_795_420_000.0, 3.0, **settings)
 
 
 class Page(html.parser.HTMLParser):
     """The elements and the text that a browser's parser finds."""
 
-    def __init__(self, found: Verification) -> None:
+    def __init__(self, found: RoleMatrix) -> None:
         super().__init__()
         self.source = "".join(roles_page(found))
         self.tags: list[tuple[str, dict[str, str | None]]] = []
@@ -73,7 +73,7 @@ class Page(html.parser.HTMLParser):
         return [attributes[name] or "" for _, attributes in self.tags if name in attributes]
 
 
-def lines(found: Verification, tmp_path: Path) -> list[str]:
+def lines(found: RoleMatrix, tmp_path: Path) -> list[str]:
     with (tmp_path / "out").open("w") as stream:
         return list(verification_lines(found, Paint(stream, {})))
 
@@ -176,7 +176,7 @@ def test_the_page_says_when_where_and_how_to_run_it_again():
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_captured_text_adds_no_element_to_the_page(text):
-    def said(words: str) -> Verification:
+    def said(words: str) -> RoleMatrix:
         task = TaskLine(words, words, words, words, 1, words, "failed", 1.0, (words,), words, f"+{words}", True)
         result = CheckResult(
             words, words, Check.FUNCTION, CheckOutcome.FAILED, words, (words,), {words: words}, 1.0, (task,)
@@ -216,7 +216,7 @@ def test_a_place_that_cannot_be_written_is_the_users_mistake(tmp_path):
 # --- JUnit
 
 
-def junit(found: Verification) -> etree._Element:
+def junit(found: RoleMatrix) -> etree._Element:
     document = etree.fromstring(roles_junit_text(found).encode())
     etree.XMLSchema(etree.parse(Path(__file__).parents[3] / "fixtures" / "junit.xsd")).assertValid(document)
     return document

@@ -3,21 +3,21 @@ from pathlib import Path
 
 import pytest
 
-from evolve.role_lint import Finding, all_rules, lint_roles
+from evolve.role_lint import LintFinding, all_rules, lint_roles
 
 Lint = Callable[..., list[tuple[str, str, int]]]
 
 
 @pytest.fixture
-def findings() -> Callable[..., list[Finding]]:
-    def lint(*places: Path) -> list[Finding]:
+def findings() -> Callable[..., list[LintFinding]]:
+    def lint(*places: Path) -> list[LintFinding]:
         return list(lint_roles([str(place) for place in places], tuple(all_rules().values())).findings)
 
     return lint
 
 
 @pytest.fixture
-def lint(tmp_path: Path, findings: Callable[..., list[Finding]]) -> Lint:
+def lint(tmp_path: Path, findings: Callable[..., list[LintFinding]]) -> Lint:
     """Lints a tree that is given as texts: rule, file and line of each finding."""
 
     def of(files: dict[str, str], *places: str) -> list[tuple[str, str, int]]:

@@ -7,9 +7,9 @@ import pytest
 from lint_samples import SAMPLES, placed
 from rules_page import FOLDER, PAGE, page, rule_pages
 
-from evolve.role_lint import Finding, all_rules
+from evolve.role_lint import LintFinding, all_rules
 
-Findings = Callable[..., list[Finding]]
+Findings = Callable[..., list[LintFinding]]
 RULES = sorted(all_rules())
 
 

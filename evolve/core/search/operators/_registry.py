@@ -12,7 +12,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome
 from evolve.core.search.population import Candidate
-from evolve.core.search.randomness import Randomness
+from evolve.core.search.randomness import Rng
 from evolve.core.search.tasks import Task
 
 
@@ -28,7 +28,7 @@ class Situation:
     """A case as the prompt shows it."""
     odds: LogOdds | None
     """The labelled cases' words; None where answers are no closed set. Its answers are JSON text."""
-    chance: Randomness
+    chance: Rng
 
     @property
     def genome(self) -> Genome:

@@ -15,7 +15,7 @@ from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.ports import Embedding, Tools
 from evolve.core.model.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test, TestOptions
-from evolve.core.model.verdicts import Comparison, Verdict
+from evolve.core.model.verdicts import ComparisonInput, Verdict
 from evolve.core.templating.templates import Templates
 from evolve.store.files import LocalFiles
 from evolve.store.scripts import LocalScripts
@@ -284,15 +284,17 @@ def test_a_rubric_file_of_messages_keeps_its_shape(tmp_path: Path) -> None:
     assert json.loads(graders.requests[0].prompt) == [{"role": "user", "content": 'Is say "x"\n "kind"?'}]
 
 
-def comparison(kind: str, value: Any, outputs: list[Any], graders: ScriptedGraders, *verdicts: Verdict) -> Comparison:
+def comparison(
+    kind: str, value: Any, outputs: list[Any], graders: ScriptedGraders, *verdicts: Verdict
+) -> ComparisonInput:
     test = Test({"x": "disks"}, ())
     prompt = Prompt("p", "p")
     places = tuple(Evaluation(str(n), test, {}, prompt, ProviderSpec("echo"), 0, n) for n in range(len(outputs)))
     said = verdicts or tuple(Verdict(True, 1.0, "") for _ in outputs)
-    return Comparison(Assertion(kind, value=value), tuple(outputs), said, places, test.vars, tools_with(graders))
+    return ComparisonInput(Assertion(kind, value=value), tuple(outputs), said, places, test.vars, tools_with(graders))
 
 
-async def compared(given: Comparison) -> list[tuple[bool, float, str]]:
+async def compared(given: ComparisonInput) -> list[tuple[bool, float, str]]:
     from evolve.core.assertions import find_type
 
     found = find_type(given.assertion.type)

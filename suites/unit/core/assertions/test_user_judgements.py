@@ -13,7 +13,7 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputErro
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Tools
 from evolve.core.model.suite import Assertion, Evaluation, Prompt, ProviderSpec, Test
-from evolve.core.model.verdicts import Check, Verdict
+from evolve.core.model.verdicts import AssertionInput, Verdict
 from evolve.core.user_code.transforms import apply_transform, transform_vars
 from evolve.evaluation.setup import Settings, runner_for
 from evolve.evaluation.setup import load as load_whole
@@ -75,7 +75,7 @@ def judge(tools: Tools) -> Callable[..., Verdict]:
         test = Test(variables, (), metadata={"family": "f"})
         evaluation = Evaluation("id", test, variables, Prompt("p", "p"), ProviderSpec("echo"), 0, 0)
         text = output if isinstance(output, str) else str(output)
-        check = Check(
+        check = AssertionInput(
             Assertion(kind, value=value, **more),
             output,
             text,

@@ -11,7 +11,7 @@ from evolve.core.cases.copied_assertions import copied
 from evolve.core.cases.cutting import MAX_CASE, cut, cut_text
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
 from evolve.core.cases.redaction import Redactor
-from evolve.core.cases.secret_shapes import Span
+from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.model.suite import Assertion, AssertSet
 from evolve.store.case_agents import known_agent
 from evolve.store.case_files import CaseFolder
@@ -77,7 +77,7 @@ def test_some_failures_become_no_case(changes: dict[str, object], reason: str):
 
 
 def test_a_scanner_that_fails_means_no_case():
-    def broken(text: str) -> list[Span]:
+    def broken(text: str) -> list[SecretSpan]:
         raise RuntimeError(text)
 
     found = make_case(FAILURE, Redactor(scanners=[broken]), today="2025-03-04")

@@ -20,7 +20,7 @@ from evolve.core.model.errors import (
     ProcessFault,
     StoreFault,
 )
-from evolve.core.templating.scope import Fault
+from evolve.core.templating.scope import TemplateFault
 from evolve.core.user_code.functions import PythonFailed
 
 PROBLEMS = (Problem("no such key", Location("a.yaml", 3, 5), "try `b`"), Problem("too long"))
@@ -36,7 +36,7 @@ ERRORS: list[EvolveError] = [
     DockerFault("start host a: no such image", hint="build it"),
     ProcessFault("dockerd ended with 1", command="dockerd", code=1),
     CannotEvaluate("no such filter"),
-    Fault("no such filter"),
+    TemplateFault("no such filter"),
     JavaScriptError("ReferenceError", "x is not defined", "at line 3"),
     PythonFailed("ValueError"),
 ]

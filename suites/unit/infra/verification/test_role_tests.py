@@ -8,10 +8,10 @@ import pytest
 
 from evolve.core.model.role_checks import CheckOutcome
 from evolve.infra.verification.role_tests import finding
-from evolve.infra.verification.verification import Finding
+from evolve.infra.verification.verification import CheckReport
 
 
-def found(folder: Path, tests: str) -> Finding:
+def found(folder: Path, tests: str) -> CheckReport:
     """What is said of these tests."""
     (folder / "test_demo.py").write_text(f"import pytest\n\n\n{tests}")
     (folder / "pytest.ini").write_text("[pytest]\n")
