@@ -10,7 +10,7 @@ from evolve_meter import Channel, Meter
 from evolve_splits import Case, Splits, held_out_families, read_cases, sample_by_family, split_cases, without_families
 
 from evolve.core.adaptation.reflection import read_action
-from evolve.core.evaluation.agent_prompts import render_agent, shown_case
+from evolve.core.evaluation.agent_prompts import render_agent, render_case
 from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
 from evolve.core.model.agents import Agent
 from evolve.core.model.errors import CannotEvaluate
@@ -56,7 +56,7 @@ class Bench:
 
     def shown(self, case: Case) -> str:
         """The case as the ancestor's prompt shows it; the same text for every method."""
-        return shown_case(self.agent, case.vars, RENDER)
+        return render_case(self.agent, case.vars, RENDER)
 
     def ask(self, channel: Channel, instructions: str, case: Case) -> str | None:
         """The action that the model names under these instructions; None when it names none.

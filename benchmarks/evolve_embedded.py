@@ -32,7 +32,7 @@ from evolve_meter import Meter
 from evolve_results import Result, load, notes, save, table, targets
 from evolve_splits import Case, Splits, judge, read_cases, sample_by_family, split_cases
 
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.store.agents import find_agent, load_agent
@@ -198,4 +198,4 @@ def _say(message: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

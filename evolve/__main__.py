@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 from evolve import __version__
 from evolve.cli._commands import COMMANDS, commands, module_of
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.core.model.errors import ExitCode
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    return guarded(_dispatched, list(sys.argv[1:] if arguments is None else arguments))
+    return run_guarded(_dispatch, list(sys.argv[1:] if arguments is None else arguments))
 
 
-def _dispatched(given: Sequence[str]) -> int:
+def _dispatch(given: Sequence[str]) -> int:
     if not given or given[0] in ("-h", "--help"):
         print(_help())
         return ExitCode.DONE if given else ExitCode.INPUT
     if given[0] == "help":
-        return _dispatched([*given[1:2], "--help"])
+        return _dispatch([*given[1:2], "--help"])
     if given[0] in ("-V", "--version"):
         print(f"evolve {__version__}")
         return ExitCode.DONE

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from evolve.adaptation.reflection_agent import ask_about, diagnostics_prompt, no_action
-from evolve.core.adaptation.failures import Labels, QueuedRequest, incident, named_by_evidence, step_after, with_labels
+from evolve.core.adaptation.failures import Labels, QueuedRequest, incident, name_by_evidence, step_after, with_labels
 from evolve.core.adaptation.reflection import Action, read_action
 from evolve.core.adaptation.status import AgentAnswer, IntakeResult
-from evolve.core.cases.capture import NotCaptured, known_ids, make_case
+from evolve.core.cases.capture import NotCaptured, find_known_ids, make_case
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.model.errors import EnvironmentFault
@@ -34,7 +34,7 @@ async def ask(client: AgentClient, diagnostics: Mapping[str, JsonValue], redacto
     return (
         AgentAnswer(action)
         if action is not None
-        else AgentAnswer(Action.ERROR, _refused(output, diagnostics, redactor))
+        else AgentAnswer(Action.ERROR, _refusal(output, diagnostics, redactor))
     )
 
 
@@ -73,10 +73,10 @@ def take_in(
     return IntakeResult(taken.job_id, agent.title, said, recorded, step, is_new, evolved)
 
 
-def _refused(output: JsonValue, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> str:
+def _refusal(output: JsonValue, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> str:
     """Why an answer names no action. It is redacted whole: half a secret, or one in JSON's escapes, is not found."""
     try:
-        return no_action(redactor.with_ids(known_ids(dict(diagnostics))).redact(output))
+        return no_action(redactor.with_ids(find_known_ids(dict(diagnostics))).redact(output))
     except CannotRedact:
         return _NOT_SHOWN
 
@@ -92,13 +92,13 @@ def _case(
     words = said.error or f"the agent said {said.action}"
     prompt = diagnostics_prompt(client, report)
     failure = incident(client.agent, report, prompt, labels, said=words, provider=client.provider_id)
-    made = make_case(failure, redactor, today=date.today().isoformat(), render=lambda vars: _rendered(client, vars))
+    made = make_case(failure, redactor, today=date.today().isoformat(), render=lambda vars: _render(client, vars))
     if isinstance(made, NotCaptured):
         raise EnvironmentFault(f"no case was written and nothing started: {made.reason}")
-    return named_by_evidence(made)
+    return name_by_evidence(made)
 
 
-def _rendered(client: AgentClient, vars: Mapping[str, JsonValue]) -> str:
+def _render(client: AgentClient, vars: Mapping[str, JsonValue]) -> str:
     diagnostics = vars["diagnostics"]
     assert isinstance(diagnostics, dict)
     return diagnostics_prompt(client, diagnostics).text

@@ -39,14 +39,14 @@ async def reflect(client: AgentClient, report: JobReport) -> Outcome:
     try:
         diagnostics = read_diagnostics(report)
     except InputError as error:
-        return _failed(client.agent, "", f"input: {error}", ExitCode.INPUT)
+        return _failure(client.agent, "", f"input: {error}", ExitCode.INPUT)
     job_id = str(diagnostics["job_id"])
     try:
         return Outcome(_decision(client.agent, job_id, await ask_about(client, diagnostics)), ExitCode.DONE)
     except EnvironmentFault as error:
-        return _failed(client.agent, job_id, f"environment: {error}", ExitCode.ENVIRONMENT)
+        return _failure(client.agent, job_id, f"environment: {error}", ExitCode.ENVIRONMENT)
     except CannotEvaluate as error:
-        return _failed(client.agent, job_id, str(error), ExitCode.DONE)
+        return _failure(client.agent, job_id, str(error), ExitCode.DONE)
 
 
 def read_diagnostics(report: JobReport) -> Mapping[str, JsonValue]:
@@ -92,7 +92,7 @@ def _decision(agent: Agent, job_id: str, output: JsonValue) -> Reflection:
     return Reflection(job_id, action, agent.title)
 
 
-def _failed(agent: Agent, job_id: str, error: str, code: ExitCode) -> Outcome:
+def _failure(agent: Agent, job_id: str, error: str, code: ExitCode) -> Outcome:
     return Outcome(Reflection(job_id, Action.ERROR, agent.title, error), code)
 
 

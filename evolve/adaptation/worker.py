@@ -12,7 +12,7 @@ from evolve.core.adaptation.status import Batch
 from evolve.core.model.errors import EnvironmentFault, InputError, Location, Problem
 from evolve.core.text.counts import count
 from evolve.evolution.run import EvolutionResult, Observer, run_request
-from evolve.report.evolution.adaptation_lines import at_limit, counted
+from evolve.report.evolution.adaptation_lines import at_limit, count_failures
 from evolve.report.terminal import command_line
 from evolve.store.adaptation_files import AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue
@@ -63,7 +63,7 @@ class Worker:
                 if not is_mine:
                     return
                 while self._may_start(agent) and (batch := self.queue.begin(agent, log)) is not None:
-                    result = self._evolved(batch)
+                    result = self._evolve(batch)
                     if result is not None:
                         yield result
             # Whoever queued a failure after we looked last and before we let go has found the lock held.
@@ -82,7 +82,7 @@ class Worker:
             return False
         return True
 
-    def _evolved(self, batch: Batch) -> EvolutionResult | None:
+    def _evolve(self, batch: Batch) -> EvolutionResult | None:
         """What the evolution came to; None when all its cases are gone."""
         try:
             cases = _cases(batch)
@@ -90,7 +90,7 @@ class Worker:
                 self.say(f"the cases of {count(len(batch.failures), 'failure')} are gone: nothing to evolve")
                 self.queue.finish(batch, "", "nothing-to-do")
                 return None
-            self.say(f"evolving {Path(batch.agent).stem} for {counted(len(batch.failures))}")
+            self.say(f"evolving {Path(batch.agent).stem} for {count_failures(len(batch.failures))}")
             result = self._run(batch, cases)
         except BaseException as error:  # whatever it was: nothing may be lost
             why = f"stopped: {str(error) or type(error).__name__}"

@@ -18,11 +18,11 @@ _MACHINE_IS_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFIL
 """What the machine is out of, wherever it shows."""
 
 
-def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+def run_guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """The command's exit code; what it raises on purpose is told on stderr without a traceback."""
     _open_streams()
     try:
-        return _flushed(command(arguments))
+        return _flush(command(arguments))
     except InputError as error:
         _tell("error", *(str(problem) for problem in error.problems))
         return ExitCode.INPUT
@@ -67,7 +67,7 @@ def _open_streams() -> None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # open until the process ends
 
 
-def _flushed(code: int) -> int:
+def _flush(code: int) -> int:
     sys.stdout.flush()  # here, where a reader who is gone is no surprise
     return code
 

@@ -20,7 +20,7 @@ from evolve.adaptation.intake import ask, take_in
 from evolve.adaptation.reflection_agent import DEFAULT_AGENT, read_diagnostics, read_report
 from evolve.adaptation.worker import Worker, start_in_background
 from evolve.cli._adaptation_options import CASES, parser, read_options
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.core.adaptation.failures import Labels, QueuedRequest
 from evolve.core.adaptation.reflection import Action
 from evolve.core.adaptation.status import AgentAnswer, IntakeResult, RunStatus
@@ -30,7 +30,7 @@ from evolve.core.model.errors import ExitCode
 from evolve.core.model.provider_id import named_provider
 from evolve.evaluation.agent_client import open_agent_client
 from evolve.evolution.run import EvolutionResult, Observer
-from evolve.report.evolution.adaptation_lines import at_limit, status_lines, status_values, taken_lines, taken_values
+from evolve.report.evolution.adaptation_lines import at_limit, intake_lines, intake_values, status_lines, status_values
 from evolve.report.evolution.console import EvolutionConsole
 from evolve.report.evolution.lines import summary_lines
 from evolve.report.terminal import say
@@ -76,13 +76,13 @@ class _Call:
         with redirect_stdout(sys.stderr):  # what a user's Python prints is no result
             taken = replace(asyncio.run(self._take_in()), agent_file=self._own_agent())
         if not self._options.json:
-            say(taken_lines(taken))
+            say(intake_lines(taken))
         # Whatever became of this report: what a killed process has left is taken up.
         if not self._queue.waits(self._agent):
-            return self._told(taken)
+            return self._report(taken)
         if self._options.wait:
             return self.work_on([self._agent], taken)
-        return self._told(taken, **self._start(taken))
+        return self._report(taken, **self._start(taken))
 
     def waiting_agents(self) -> list[str]:
         """The agents that have failures in the queue; the one that was named, where one was."""
@@ -102,7 +102,7 @@ class _Call:
         if taken is not None and not results:
             taken = self._done_elsewhere(taken)
         evolutions = [result.result_json() for result in results]
-        return self._told(taken, evolutions=evolutions, waits=any(map(self._queue.waits, agents)))
+        return self._report(taken, evolutions=evolutions, waits=any(map(self._queue.waits, agents)))
 
     async def _take_in(self) -> IntakeResult:
         options = self._options
@@ -190,9 +190,9 @@ class _Call:
             self._say(f"another process has evolved the agent with it: {evolved.outcome} in run {evolved.run}")
         return replace(taken, evolved=evolved)
 
-    def _told(self, taken: IntakeResult | None, **more: Any) -> int:
+    def _report(self, taken: IntakeResult | None, **more: Any) -> int:
         if self._options.json:
-            values = {**(taken_values(taken) if taken else {}), **more}
+            values = {**(intake_values(taken) if taken else {}), **more}
             print(json.dumps(values, ensure_ascii=False), flush=True)
         return ExitCode.DONE
 
@@ -221,4 +221,4 @@ def _show_status(queue: AdaptationQueue, options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

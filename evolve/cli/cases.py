@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.cli._options import add_agent, add_cases, add_json, add_old_name, complete
 from evolve.cli._parser import CommandParser, Example
-from evolve.core.cases.changes import labelled, pinned, redacted_again, retired, waived
+from evolve.core.cases.changes import labelled, pinned, redact_again, retired, waived
 from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.errors import EnvironmentFault, EvolveError, ExitCode, InputError, Location, Problem
@@ -96,7 +96,7 @@ def _import(options: argparse.Namespace) -> None:
     found = load_cases(list(_case_files(options.sources)))
     redactor = redactor_for(os.environ, cache_folder(os.environ))
     folder = CaseFolder(options.cases, max_new=sys.maxsize)
-    ready = [(path, _redacted(path, case, lambda case: redacted_again(case, redactor))) for path, case in found]
+    ready = [(path, _redact(path, case, lambda case: redact_again(case, redactor))) for path, case in found]
     for path, case in ready:
         event = folder.record(case)
         assert event is not None
@@ -105,7 +105,7 @@ def _import(options: argparse.Namespace) -> None:
         say(["no failure cases found"])
 
 
-def _redacted(path: Path, case: FailureCase, redact: Callable[[FailureCase], FailureCase]) -> FailureCase:
+def _redact(path: Path, case: FailureCase, redact: Callable[[FailureCase], FailureCase]) -> FailureCase:
     try:
         return redact(case)
     except EvolveError as error:
@@ -333,4 +333,4 @@ def _add(
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

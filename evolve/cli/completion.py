@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import shtab
 
 from evolve.cli._commands import commands, module_of
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.cli._options import COMPLETES
 from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import ExitCode
@@ -70,4 +70,4 @@ def parser() -> CommandParser:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

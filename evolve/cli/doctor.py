@@ -126,12 +126,12 @@ def _endpoint(env: Mapping[str, str]) -> Diagnosis:
         return Diagnosis("endpoint", "absent", "none is set; EVOLVE_BASE_URL names an OpenAI-compatible one")
     key = env.get("EVOLVE_API_KEY") or env.get("OPENAI_API_KEY") or ""
     try:
-        return asyncio.run(_reached(base, key, env))
+        return asyncio.run(_reach(base, key, env))
     except EvolveError as exc:
         return Diagnosis("endpoint", "missing", scrub(str(exc), (key,) if key else ()))
 
 
-async def _reached(base: str, key: str, env: Mapping[str, str]) -> Diagnosis:
+async def _reach(base: str, key: str, env: Mapping[str, str]) -> Diagnosis:
     policy = RetryPolicy(deadline_s=_ENDPOINT_TIMEOUT_S, attempt_s=_ENDPOINT_TIMEOUT_S, max_retries=0)
     client = HttpClient(policy, env)
     headers = {"Authorization": f"Bearer {key}"} if key else {}

@@ -12,7 +12,7 @@ from contextlib import ExitStack, redirect_stdout
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
-from evolve.cli._guard import INTERRUPTED, guarded
+from evolve.cli._guard import INTERRUPTED, run_guarded
 from evolve.cli._options import (
     BudgetOption,
     add_agent,
@@ -207,4 +207,4 @@ def parser() -> CommandParser:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

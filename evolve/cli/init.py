@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.cli._options import complete
 from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Location, Problem
@@ -115,4 +115,4 @@ def _next(folder: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

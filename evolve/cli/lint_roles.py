@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.cli._options import complete
 from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import ExitCode
-from evolve.role_lint import LintReport, Rule, all_rules, as_json, as_sarif, as_text, chosen_rules, lint_roles
+from evolve.role_lint import LintReport, Rule, all_rules, as_json, as_sarif, as_text, choose_rules, lint_roles
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -16,13 +16,13 @@ def main(arguments: Sequence[str]) -> int:
     options = made.parse_args(arguments)
     rules = all_rules()
     if options.list_rules:
-        _print("".join(f"{line}\n" for line in _listed(rules)))
+        _print("".join(f"{line}\n" for line in _list_rules(rules)))
         return ExitCode.DONE
     if not options.places:
         made.error("DIR is missing: a role, a folder of roles, or a repository with playbooks")
-    chosen = chosen_rules([name for part in options.rules for name in part.split(",") if name], rules)
+    chosen = choose_rules([name for part in options.rules for name in part.split(",") if name], rules)
     report = lint_roles(options.places, chosen)
-    _write(_formatted(report, options.format), options.output)
+    _write(_format(report, options.format), options.output)
     if options.output:
         _print(f"{list(as_text(report))[-1]}: {options.output}\n")
     return ExitCode.FAILURES if report.findings else ExitCode.DONE
@@ -52,12 +52,12 @@ def parser() -> CommandParser:
     return made
 
 
-def _listed(rules: Mapping[str, Rule]) -> Iterator[str]:
+def _list_rules(rules: Mapping[str, Rule]) -> Iterator[str]:
     width = max(map(len, rules))
     return (f"{id:{width}}  {rule.what}" for id, rule in rules.items())
 
 
-def _formatted(report: LintReport, form: str) -> str:
+def _format(report: LintReport, form: str) -> str:
     if form == "json":
         return as_json(report)
     return as_sarif(report) if form == "sarif" else "".join(f"{line}\n" for line in as_text(report))
@@ -79,4 +79,4 @@ def _print(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

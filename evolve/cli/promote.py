@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.cli._options import add_agent, add_run, complete
 from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import ExitCode
 from evolve.evolution.promotion import (
     check_promotable,
-    compared_agent,
+    find_compared_agent,
     is_other_agent,
     next_version,
     promote,
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     archive = Archive(cache_folder(os.environ))
     result = result_of(archive, options.run)
-    agent_path = compared_agent(result, options.agent)
+    agent_path = find_compared_agent(result, options.agent)
     target = Path(options.to) if options.to else agent_path
     check_promotable(result, target, may_be_provisional=options.provisional, is_ci=is_ci(os.environ))
     winner, demos = winner_of(result)
@@ -78,4 +78,4 @@ def parser() -> CommandParser:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

@@ -14,7 +14,7 @@ from evolve.adaptation.reflection_agent import (
     reflect,
     stdin_lines,
 )
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.cli._options import add_agent, add_concurrency, add_provider, complete
 from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
@@ -100,4 +100,4 @@ def parser() -> CommandParser:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.cli._options import add_run, complete
 from evolve.cli._parser import CommandParser, Example
 from evolve.core.evolution.summary import EvolutionSummary
@@ -59,4 +59,4 @@ def parser() -> CommandParser:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evolve.cli._guard import guarded
+from evolve.cli._guard import run_guarded
 from evolve.cli._options import complete
 from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
@@ -68,4 +68,4 @@ def _promoted_file(archive: Archive, named: str) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

@@ -14,7 +14,7 @@ from contextlib import aclosing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from evolve.cli._guard import INTERRUPTED, guarded, mute_stdout
+from evolve.cli._guard import INTERRUPTED, mute_stdout, run_guarded
 from evolve.cli._options import add_agent, add_concurrency, add_json, add_old_name, complete, positive
 from evolve.cli._parser import CommandParser, Example
 from evolve.core.evaluation.outcomes import SuiteOutcome, complete_splits, exit_code, outcome, skip_reason
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     with redirect_stdout(sys.stderr):  # what a user's Python prints is no result
         loaded = (load_as_one(files, settings),) if options.merge else load_all(files, settings)
         _warn(loaded)
-        selected = _selected(loaded, _selection(options, settings))
+        selected = _select(loaded, _selection(options, settings))
         progress = open_progress(sys.stderr, settings.env, quiet=options.quiet or options.json)
         run, outcomes = _run(selected, settings, progress)
     failed = _remember(outcomes, settings)
@@ -248,7 +248,7 @@ class _Selected:
     skipped: int
 
 
-def _selected(loaded: Sequence[LoadedSuite], selection: Selection) -> list[_Selected]:
+def _select(loaded: Sequence[LoadedSuite], selection: Selection) -> list[_Selected]:
     found = []
     for item in loaded:
         chosen = selection.choose(item.evaluations, os.path.abspath(item.suite.path))
@@ -440,4 +440,4 @@ def _case_summary(result: CaseResult) -> JsonValue:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, sys.argv[1:]))
+    sys.exit(run_guarded(main, sys.argv[1:]))

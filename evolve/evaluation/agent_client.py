@@ -10,7 +10,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import AnswerStore, Provider
 from evolve.core.model.provider_id import provider_id
 from evolve.core.templating.templates import Templates
-from evolve.evaluation.setup import Settings, opened_provider
+from evolve.evaluation.setup import Settings, open_provider_by_id
 from evolve.store.agents import find_agent, load_agent, load_bank
 from evolve.store.answers import NoAnswers
 
@@ -31,7 +31,7 @@ class OpenProviders:
             EnvironmentFault: it cannot be opened here.
         """
         if name not in self._opened:
-            self._opened[name] = opened_provider(name, self.settings, self.templates)
+            self._opened[name] = open_provider_by_id(name, self.settings, self.templates)
         return self._opened[name]
 
     async def close(self) -> None:

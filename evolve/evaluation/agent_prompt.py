@@ -22,13 +22,13 @@ def agent_prompt(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValu
     The prompt is finished: what stands in a section, a demo or a case reaches the model as it is, as it does in
     `evolve reflect`, in the search and in the gate.
     """
-    agent, bank = _loaded(str(context["config"][AGENT_FILE]))
+    agent, bank = _load(str(context["config"][AGENT_FILE]))
     made = render_agent(agent, context["vars"], bank, _render, leave_family_out=True)
     return {"prompt": made.text, "config": dict(made.config), IS_FINISHED: True}
 
 
 @cache
-def _loaded(file: str) -> tuple[Agent, DemoBank | None]:
+def _load(file: str) -> tuple[Agent, DemoBank | None]:
     path = Path(file)
     agent = load_agent(path)
     return agent, load_bank(agent, path, _render)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Literal, NamedTuple, Protocol
 
 from evolve.core.evaluation.judging import ErrorKind, Judge, Target, error_kind, target, worst_error
-from evolve.core.evaluation.scoring import compared, repeated
+from evolve.core.evaluation.scoring import apply_comparison, merge_repeats
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.answers import Answer, Request, repeated_identity
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError, Problem
@@ -100,9 +100,9 @@ class SuiteRunner:
         self._conversations = _Conversations(suite)
         self._stores = any(test.options.store_output_as for test in suite.tests)
         self._stored: dict[str, JsonValue] = {}
-        self.concurrency = self._allowed(concurrency or suite.max_concurrency or DEFAULT_CONCURRENCY)
+        self.concurrency = self._allow(concurrency or suite.max_concurrency or DEFAULT_CONCURRENCY)
 
-    def _allowed(self, wanted: int) -> int:
+    def _allow(self, wanted: int) -> int:
         delays = self.suite.delay_ms or any(provider.delay_ms for provider in self.suite.providers)
         return 1 if delays or self._conversations.is_used or self._stores else wanted
 
@@ -114,12 +114,12 @@ class SuiteRunner:
         """The results of one unit: one per evaluation, or with a pass rate one for all repeats."""
         done = [await self._evaluate(evaluation) for evaluation in unit.evaluations]
         if unit.comparisons:
-            done = await self._compared(unit, done)
+            done = await self._compare_unit(unit, done)
         if unit.pass_rate is None:
             return tuple(item.result for item in done)
         by_id = {item.result.evaluation.id: item.result for item in done}
         groups = repeats(unit.evaluations)
-        return tuple(_merged([by_id[member.id] for member in group], unit.pass_rate) for group in groups)
+        return tuple(_merge_repeats([by_id[member.id] for member in group], unit.pass_rate) for group in groups)
 
     async def results(self, units: Iterable[Unit]) -> AsyncIterator[tuple[CaseResult, ...]]:
         """Each unit's results as they come, at most `concurrency` units at once."""
@@ -156,7 +156,7 @@ class SuiteRunner:
         for resource in (*opened.values(), *self._resources):
             await resource.close()
 
-    async def _compared(self, unit: Unit, done: list[_Done]) -> list[_Done]:
+    async def _compare_unit(self, unit: Unit, done: list[_Done]) -> list[_Done]:
         """The unit's results after its comparing assertions, applied to the members of each test index."""
         for assertion in unit.comparisons:
             for index in dict.fromkeys(item.result.evaluation.test_index for item in done):
@@ -180,7 +180,7 @@ class SuiteRunner:
             await self._ask(asked)
             done = await self._judged(asked, started_s)
         except (CannotEvaluate, EnvironmentFault, InputError) as error:
-            done = _Done(asked.failed(error, started_s), None)
+            done = _Done(asked.error_result(error, started_s), None)
         if done.result.answer is None:
             measured = (self._clock.monotonic_s() - begun) * 1000
             return _Done(replace(done.result, latency_ms=round(measured, 3)), done.target)
@@ -202,7 +202,7 @@ class SuiteRunner:
             variables[name] = await make_var(name, script, prompt.raw, variables, self._tools)
         made = MadePrompt(prompt.raw, config)
         if prompt.function is not None:
-            made = await self._made_prompt(evaluation, variables, config)
+            made = await self._make_prompt(evaluation, variables, config)
         config = made.config
         asked.vars = self._templates.prepare_vars(variables)
         asked.prompt = made.text if made.is_finished else self._rendered(made.text, asked.vars, evaluation)
@@ -227,7 +227,7 @@ class SuiteRunner:
             hint = "texts of vars are templates too; {% raw %}...{% endraw %} keeps braces as text"
             raise CannotEvaluate(str(Problem(f"the var {error.name!r}: {error.reason}", where, hint))) from None
 
-    async def _made_prompt(
+    async def _make_prompt(
         self, evaluation: Evaluation, variables: Mapping[str, JsonValue], config: Mapping[str, JsonValue]
     ) -> MadePrompt:
         ref = evaluation.prompt.function
@@ -252,18 +252,18 @@ class SuiteRunner:
         answer, evaluation = asked.answer, asked.evaluation
         assert answer is not None
         if answer.error is not None:
-            return _Done(asked.failed(CannotEvaluate(answer.error), started_s), None)
+            return _Done(asked.error_result(CannotEvaluate(answer.error), started_s), None)
         if answer.output is None:
             return _Done(asked.result("fail", Verdict(False, 0.0, "No output"), started_s, error="No output"), None)
         asked.output = answer.output
-        asked.output = await self._transformed(evaluation, asked)
+        asked.output = await self._transform(evaluation, asked)
         if evaluation.test.options.store_output_as and asked.output not in ("", 0, False):
             self._stored[evaluation.test.options.store_output_as] = asked.output
         given = target(asked.output, answer, evaluation, asked.vars, asked.prompt)
         verdict = await self._judge.verdict(given)
-        return _Done(asked.judged(verdict, started_s), given)
+        return _Done(asked.result_of(verdict, started_s), given)
 
-    async def _transformed(self, evaluation: Evaluation, asked: "_Asked") -> JsonValue:
+    async def _transform(self, evaluation: Evaluation, asked: "_Asked") -> JsonValue:
         output = asked.output
         provider_code, test_code = evaluation.provider.transform, evaluation.test.options.transform
         if not provider_code and not test_code:
@@ -329,13 +329,13 @@ class _Asked:
             started_s=started_s,
         )
 
-    def judged(self, verdict: Verdict, started_s: float) -> CaseResult:
+    def result_of(self, verdict: Verdict, started_s: float) -> CaseResult:
         """The result that a verdict means."""
         if verdict.error:
             return self.result("error", verdict, started_s, error=verdict.error, kind=worst_error(verdict))
         return self.result("pass" if verdict.passed else "fail", verdict, started_s)
 
-    def failed(self, error: EvolveError, started_s: float) -> CaseResult:
+    def error_result(self, error: EvolveError, started_s: float) -> CaseResult:
         """The result when nothing could be judged."""
         verdict = Verdict(False, 0.0, str(error), error=str(error))
         return self.result("error", verdict, started_s, error=str(error), kind=error_kind(error))
@@ -376,7 +376,7 @@ def _empty_target(result: CaseResult) -> Target:
 
 def _after(result: CaseResult, comparison: Verdict) -> CaseResult:
     """A result after a comparing assertion had its say; the row's named scores stay, as in promptfoo."""
-    verdict = compared(result.verdict, comparison)
+    verdict = apply_comparison(result.verdict, comparison)
     if result.status == "error":
         return replace(result, verdict=verdict)
     if verdict.error:
@@ -384,9 +384,9 @@ def _after(result: CaseResult, comparison: Verdict) -> CaseResult:
     return replace(result, verdict=verdict, status="pass" if verdict.passed else "fail")
 
 
-def _merged(results: Sequence[CaseResult], pass_rate: float) -> CaseResult:
+def _merge_repeats(results: Sequence[CaseResult], pass_rate: float) -> CaseResult:
     """One result for all repeats; the output shown is of the last that did not pass."""
-    verdict = repeated([result.verdict for result in results], pass_rate)
+    verdict = merge_repeats([result.verdict for result in results], pass_rate)
     shown = next((result for result in reversed(results) if result.status != "pass"), results[-1])
     errors = [result for result in results if result.status == "error"]
     status: Status = "error" if errors else "pass" if verdict.passed else "fail"

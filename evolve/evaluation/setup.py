@@ -93,15 +93,15 @@ def load(path: str, settings: Settings, *, needs_prompts: bool = True, agent: Ag
         InputError: every problem of the suite and its files.
     """
     read = partial(load_suite, path, needs_prompts=needs_prompts and not settings.agent)
-    return _loaded(read, path, settings, agent)
+    return _load(read, path, settings, agent)
 
 
 def load_as_one(paths: Sequence[str], settings: Settings) -> LoadedSuite:
     """Several configs merged into one suite, the way promptfoo takes several `-c`; raises as `load` does."""
-    return _loaded(partial(load_merged, paths, needs_prompts=not settings.agent), paths[0], settings)
+    return _load(partial(load_merged, paths, needs_prompts=not settings.agent), paths[0], settings)
 
 
-def _loaded(read: Callable[..., Suite], path: str, settings: Settings, agent: Agent | None = None) -> LoadedSuite:
+def _load(read: Callable[..., Suite], path: str, settings: Settings, agent: Agent | None = None) -> LoadedSuite:
     scripts = LocalScripts()
     suite = read(
         undefined=settings.undefined,
@@ -114,11 +114,11 @@ def _loaded(read: Callable[..., Suite], path: str, settings: Settings, agent: Ag
     templates = Templates(settings.undefined, {**visible_env(settings.env, suite.path, suite.config), **suite.env})
     files = LocalFiles(suite.base_dir, also=(agent_prompt.__file__,) if settings.agent else ())
 
-    def transformed(code: str, variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    def transform(code: str, variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         return transform_vars(code, variables, {}, files, scripts)
 
     try:
-        evaluations = expand(suite, templates, transform_vars=transformed)
+        evaluations = expand(suite, templates, transform_vars=transform)
     except CannotEvaluate as error:
         raise InputError(
             Problem(str(error), Location(path), "options.transformVars runs when the suite is read")
@@ -187,7 +187,7 @@ def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) ->
         tools=tools,
         templates=loaded.templates,
         concurrency=settings.concurrency,
-        run_script=_printed_by_script,
+        run_script=_run_prompt_script,
         resources=resources,
     )
 
@@ -198,12 +198,12 @@ def check_keys(loaded: LoadedSuite, settings: Settings) -> None:
     Raises:
         MissingKeyFault: those that have none; a run that paid for half of its answers helps nobody.
     """
-    opened = _opener(loaded, settings)
+    open_spec = _opener(loaded, settings)
     asked = (one for unit in loaded.units for one in unit.evaluations if not one.test.has_provider_output)
     missing: dict[str, str] = {}
     for spec in {id(one.provider): one.provider for one in asked}.values():
         try:
-            opened(spec)
+            open_spec(spec)
         except MissingKeyFault as fault:
             missing.setdefault(fault.message, fault.hint)
         except EvolveError:
@@ -236,7 +236,7 @@ def _opener(loaded: LoadedSuite, settings: Settings) -> Callable[[ProviderSpec],
     suite, provider_settings = loaded.suite, _provider_settings(settings)
     env = {**settings.env, **suite.env}
 
-    def opened(spec: ProviderSpec) -> Provider:
+    def open_spec(spec: ProviderSpec) -> Provider:
         return open_provider(
             spec,
             base_dir=suite.base_dir,
@@ -247,10 +247,10 @@ def _opener(loaded: LoadedSuite, settings: Settings) -> Callable[[ProviderSpec],
             settings=provider_settings,
         )
 
-    return opened
+    return open_spec
 
 
-def opened_provider(name: str, settings: Settings, templates: Templates) -> Provider:
+def open_provider_by_id(name: str, settings: Settings, templates: Templates) -> Provider:
     """The provider of an id alone, with no suite around it; files are found from the working folder.
 
     Raises:
@@ -278,13 +278,13 @@ def _check_providers(loaded: LoadedSuite, settings: Settings) -> None:
 
     What is missing on this machine is told when it is asked; nothing is connected or started here.
     """
-    opened = _opener(loaded, settings)
+    open_spec = _opener(loaded, settings)
     problems: list[Problem] = []
     specs = {id(spec): spec for spec in loaded.suite.providers}
     specs |= {id(evaluation.provider): evaluation.provider for evaluation in loaded.evaluations}
     for spec in specs.values():
         try:
-            opened(spec)
+            open_spec(spec)
         except InputError as error:
             problems.extend(replace(item, where=item.where or place_of(spec)) for item in error.problems)
         except EnvironmentFault:
@@ -293,7 +293,7 @@ def _check_providers(loaded: LoadedSuite, settings: Settings) -> None:
         raise InputError(dict.fromkeys(problems))
 
 
-async def _printed_by_script(path: str, context: str) -> str:
+async def _run_prompt_script(path: str, context: str) -> str:
     """What a Python prompt file prints, which promptfoo runs with the context as its argument."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,

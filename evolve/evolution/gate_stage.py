@@ -93,7 +93,7 @@ class GateStage:
                 yield event
             own = [task.id for task in tasks if task.id in candidate.scores]
             yield CandidateScored(candidate.id, "gate", len(own), candidate.mean(own))
-        lost = [name async for name in self._lost_pinned(winner)]
+        lost = [name async for name in self._find_lost_pinned(winner)]
         disagreement = await self._disagreement(winner, tasks)
         self.spent = self._rollouts.budget.spent - before
         pairs = _pairs(tasks, incumbent, winner)
@@ -136,7 +136,7 @@ class GateStage:
             taken.append(task)
         return taken
 
-    async def _lost_pinned(self, winner: Candidate) -> AsyncIterator[str]:
+    async def _find_lost_pinned(self, winner: Candidate) -> AsyncIterator[str]:
         """Pinned cases that the winner fails two times of three."""
         for task in self._pinned:
             losses = 0

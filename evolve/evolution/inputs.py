@@ -11,7 +11,7 @@ from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.agents import Agent, Demo
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.search.gate_history import GateRecord, usable_gate_families
-from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
+from evolve.core.search.task_list import CaseWithTest, case_tasks, merge_tasks, suite_tasks
 from evolve.core.search.tasks import Task
 from evolve.core.suites.suite_dump import requirements_mapping
 from evolve.core.text.counts import count
@@ -59,7 +59,7 @@ def read_inputs(request: EvolutionRequest, settings: Settings) -> EvolutionInput
     judged_by = suite or loaded_cases[0][1]
     tests = [CaseWithTest(item.case, loaded.suite.tests[0], str(item.path)) for item, loaded in loaded_cases]
     known = suite_tasks(suite.evaluations, agent.output, suite_file or "") if suite else []
-    tasks = merged(known, case_tasks(tests, agent.output, date.today().isoformat()))
+    tasks = merge_tasks(known, case_tasks(tests, agent.output, date.today().isoformat()))
     _check_inputs(agent, tasks, suite_file)
     return EvolutionInputs(
         agent,

@@ -142,9 +142,11 @@ class Evolution:
             EnvironmentFault: the endpoint failed; the same run, begun again, goes on from there.
         """
         incumbent = self._candidate(self.plan.incumbent, (), INCUMBENT, "the agent as it is")
-        yield self._started(incumbent)
+        yield self._start_event(incumbent)
         if not self._race:
-            yield self._finished(incumbent, "nothing-to-do", "no case of the train split has a label or an assertion")
+            yield self._finish_event(
+                incumbent, "nothing-to-do", "no case of the train split has a label or an assertion"
+            )
             return
         self._reserve()
         async for event in self._first_round(incumbent):
@@ -153,19 +155,19 @@ class Evolution:
             yield event
         finalists = self._finalists()
         if not finalists:
-            yield self._finished(incumbent, "no-better", self._why_no_better(incumbent))
+            yield self._finish_event(incumbent, "no-better", self._why_no_better(incumbent))
             return
         async for event in self._validate(finalists):
             yield event
-        self.winner = self._chosen(finalists)
+        self.winner = self._choose(finalists)
         self._rollouts.budget.reserved = 0
         async for event in self._gate.events(incumbent, self.winner):
             yield event
         decision = self._gate.decision
         if decision is None:
-            yield self._finished(self.winner, "untested", self._why_no_gate())
+            yield self._finish_event(self.winner, "untested", self._why_no_gate())
         else:
-            yield self._finished(self.winner, decision.word, decision.reason)
+            yield self._finish_event(self.winner, decision.word, decision.reason)
 
     def genome(self, candidate: str) -> Genome | None:
         """The genome of a candidate of this run; None for the model-free vote."""
@@ -287,7 +289,7 @@ class Evolution:
         better = [c for c in others if c.mean() > incumbent.mean(c.scores)]
         return sorted(better, key=lambda c: (-c.cautious_mean(prior), c.number))[:_FINALISTS]
 
-    def _chosen(self, finalists: Sequence[Candidate]) -> Candidate:
+    def _choose(self, finalists: Sequence[Candidate]) -> Candidate:
         """The best on the val cases that all of them answered; without any, on all that each answered."""
         prior = self._state.population[0].mean()
         both = [task.id for task in self._val if all(task.id in candidate.scores for candidate in finalists)]
@@ -333,7 +335,7 @@ class Evolution:
             f"on {count(len(self._race), 'train case')}"
         )
 
-    def _started(self, incumbent: Candidate) -> EvolutionStarted:
+    def _start_event(self, incumbent: Candidate) -> EvolutionStarted:
         plan = self.plan
         return EvolutionStarted(
             plan.run,
@@ -355,7 +357,7 @@ class Evolution:
             task.id, task.description, task.family, task.split, task.file, task.status, shown, task.accepted
         )
 
-    def _finished(self, winner: Candidate, outcome: str, reason: str) -> EvolutionFinished:
+    def _finish_event(self, winner: Candidate, outcome: str, reason: str) -> EvolutionFinished:
         train = {task.id for task in self._train}
         failing = tuple(i for i, score in winner.scores.items() if not score.passed and i in train)
         return EvolutionFinished(winner.id, outcome, reason, self.account(), failing)  # type: ignore[arg-type]

@@ -83,7 +83,7 @@ def winner_of(result: Result) -> tuple[Agent, list[Demo]]:
         raise InputError([replace(problem, hint=hint) for problem in error.problems]) from None
 
 
-def compared_agent(result: Result, named: str | None) -> Path:
+def find_compared_agent(result: Result, named: str | None) -> Path:
     """The file of the agent that the run compared its winner with; `named` is where it is now, if it was moved.
 
     Raises:
@@ -186,7 +186,7 @@ def promote(
     kept = {name: text for name, text in before.items() if name in after}
     archive.note_promotion(target.resolve(), result.record.run, kept, after, pinned)
     promoted = Promoted(agent.title, str(target), result.finished.winner, result.finished.outcome)
-    archive.append(result.record.run, [*(_pinned_event(name) for name in pinned), promoted])
+    archive.append(result.record.run, [*(_event_of_pin(name) for name in pinned), promoted])
     return promoted, pinned
 
 
@@ -208,7 +208,7 @@ def undo(archive: Archive, promotion: Promotion) -> list[str]:
     write_together({Path(name): text for name, text in promotion.before.items() if text is not None})
     for path in [Path(name) for name, text in promotion.before.items() if text is None]:
         _remove(path)
-    opened = [name for name in promotion.pinned if _opened(Path(name))]
+    opened = [name for name in promotion.pinned if _reopen(Path(name))]
     archive.note_undone(promotion)
     return [*promotion.before, *opened]
 
@@ -220,7 +220,7 @@ def _remove(path: Path) -> None:
         raise store_fault(f"cannot remove {path}", path, error) from error
 
 
-def _pinned_event(file: str) -> CaseRecorded:
+def _event_of_pin(file: str) -> CaseRecorded:
     case = load_case(Path(file))
     return CaseRecorded(file, case.fingerprint, case.agent, case.status, "pinned")
 
@@ -267,12 +267,12 @@ def _pin(result: Result) -> list[str]:
     for task in mended:
         path = Path(result.record.folder, task.file)
         if path.is_file():
-            case = CaseFolder(path.parent).update(path, _pinned_if_open)
+            case = CaseFolder(path.parent).update(path, _pin_if_open)
             pinned += [str(path.resolve())] if case.status == "pinned" else []
     return pinned
 
 
-def _pinned_if_open(case: FailureCase) -> FailureCase:
+def _pin_if_open(case: FailureCase) -> FailureCase:
     """A case that a person retired since the run stays retired."""
     return replace(case, status="pinned") if case.status == "open" else case
 
@@ -314,7 +314,7 @@ def _without_splits(text: str, name: str) -> Agent:
     return replace(agent, evidence={key: value for key, value in evidence.items() if key not in _RECORDED})
 
 
-def _opened(path: Path) -> bool:
+def _reopen(path: Path) -> bool:
     """Opens a case that is still pinned; a person may have retired or deleted it since."""
     if not path.is_file() or load_case(path).status != "pinned":
         return False

@@ -124,7 +124,7 @@ class Rollouts:
         Raises:
             EnvironmentFault: the endpoint failed. What was answered before is in the ledger.
         """
-        asked = self._affordable([(task, self._asked(genome, task, repeat)) for task in tasks])
+        asked = self._affordable([(task, self._ask(genome, task, repeat)) for task in tasks])
         queue = iter(enumerate(asked))
         done: dict[int, Rollout] = {}
 
@@ -144,7 +144,7 @@ class Rollouts:
 
     def price(self, genome: Genome, task: Task) -> int:
         """1 when the candidate's answer to this case would count against the budget, 0 when it is free."""
-        return self._price(self._asked(genome, task, 0))
+        return self._price(self._ask(genome, task, 0))
 
     def _price(self, question: Asked) -> int:
         return 0 if question.key in self._counted else self._ledger.price(question.identity, self.run)
@@ -164,7 +164,7 @@ class Rollouts:
             taken.append((task, replace(question, is_paid=price > 0)))
         return taken
 
-    def _asked(self, genome: Genome, task: Task, repeat: int) -> Asked:
+    def _ask(self, genome: Genome, task: Task, repeat: int) -> Asked:
         made = self.prompt(genome, task)
         request = Request(made.text, task.vars, made.config, label=self.base.name, repeat=repeat)
         identity = self._provider.identity(request)
@@ -203,12 +203,12 @@ class Rollouts:
     async def _buy(self, question: Asked) -> Answer:
         if question.key in self._unstored:
             return self._unstored[question.key]
-        answer = await self._timed(question.request)
+        answer = await self._time(question.request)
         if answer.error is not None:
             self._unstored[question.key] = answer
         return answer
 
-    async def _timed(self, request: Request) -> Answer:
+    async def _time(self, request: Request) -> Answer:
         if not self._under_way:
             self._busy_since = self._clock()
         self._under_way += 1
@@ -224,12 +224,12 @@ class Rollouts:
     async def _score(self, task: Task, question: Asked, answer: Answer) -> Score:
         if answer.error is not None or answer.output is None:
             return Score(0.0, False, answer.error or "no output")
-        judged = _judged_by(task)
+        judged = _scoring_key(task)
         stored = self._ledger.score(question.identity, judged)
         if isinstance(stored, dict):
             return _score_of(stored)
         verdict = await self._verdict(task, question.request, answer)
-        score = _scored(task, answer, verdict)
+        score = _scored_event(task, answer, verdict)
         # What could not be judged now is judged anew, and so is what a file judges: it may be another tomorrow.
         if not verdict.error and "file://" not in json.dumps(judged):
             self._ledger.keep_score(question.identity, judged, _as_json(score))
@@ -256,7 +256,7 @@ class Rollouts:
         return self._banks[key].limited(settings.k)
 
 
-def _judged_by(task: Task) -> JsonValue:
+def _scoring_key(task: Task) -> JsonValue:
     """All that decides what an answer is worth."""
     return {
         "version": SCORER_VERSION,
@@ -266,7 +266,7 @@ def _judged_by(task: Task) -> JsonValue:
     }
 
 
-def _scored(task: Task, answer: Answer, verdict: Verdict) -> Score:
+def _scored_event(task: Task, answer: Answer, verdict: Verdict) -> Score:
     output = json_or(answer.output, answer.output) if isinstance(answer.output, str) else answer.output
     value = float(verdict.passed) if task.accepted else min(1.0, max(0.0, verdict.score))
     return Score(value, verdict.passed, verdict.reason, output, output in task.forbidden)

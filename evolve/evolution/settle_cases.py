@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from evolve.core.cases.failure_case import FailureCase
-from evolve.core.cases.fingerprint import normalised
-from evolve.core.cases.settling import settled
+from evolve.core.cases.fingerprint import normalise
+from evolve.core.cases.settling import settle
 from evolve.core.evaluation.agent_prompts import render_agent
 from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.evolution_events import CaseRecorded
@@ -74,11 +74,11 @@ class _Settler:
         if task is None:
             return None
         fails = _Fails(self._rollouts, self._genome, task, self._keeps_its_sense(task))
-        found = await settled(
+        found = await settle(
             stored.case, fails, max_questions=self._rollouts.budget.left, render=lambda vars: self._prompt(task, vars)
         )
         folder = CaseFolder(stored.path.parent)
-        case = folder.update(stored.path, lambda now: _merged(now, stored.case, found.case))
+        case = folder.update(stored.path, lambda now: _merge(now, stored.case, found.case))
         if not found.change or (case.vars, case.status) != (found.case.vars, found.case.status):
             return None
         return CaseRecorded(str(stored.path), case.fingerprint, case.agent, case.status, found.change)
@@ -103,7 +103,7 @@ class _Settler:
         return render_agent(self._agent, vars, self._bank, self._render, family=task.family).text
 
 
-def _merged(now: FailureCase, read: FailureCase, found: FailureCase) -> FailureCase:
+def _merge(now: FailureCase, read: FailureCase, found: FailureCase) -> FailureCase:
     """The case with what was found of it; as it is now where a person has changed it since it was read."""
     if now != read:
         return now
@@ -124,6 +124,6 @@ class _Fails:
         done = await self._rollouts.many(self._genome, [replace(self._task, vars=vars)], repeat=repeat)
         if not done or done[0].score.passed:
             return False
-        message = normalised(done[0].score.reason)
+        message = normalise(done[0].score.reason)
         self._first = self._first or message
         return message == self._first

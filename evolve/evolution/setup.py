@@ -19,7 +19,7 @@ from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
 from evolve.evaluation.runner import Closable
-from evolve.evaluation.setup import Settings, opened_provider, tools_for
+from evolve.evaluation.setup import Settings, open_provider_by_id, tools_for
 from evolve.evolution.gate_stage import Gates
 from evolve.evolution.inputs import EvolutionInputs
 from evolve.evolution.loop import Evolution, Plan
@@ -49,7 +49,7 @@ class OpenLedger(Ledger, Closable, Protocol):
 class Openers:
     """How a run opens what it holds of the world."""
 
-    provider: Callable[[str, Settings, Templates], Provider] = opened_provider
+    provider: Callable[[str, Settings, Templates], Provider] = open_provider_by_id
     ledger: Callable[[Path], OpenLedger] = SqliteLedger
 
 
@@ -71,7 +71,7 @@ class Resources:
 
     def hold(self, resource: _Resource) -> _Resource:
         """Return the resource, which is closed with the others from now on."""
-        return _held(self.held, resource)
+        return _hold(self.held, resource)
 
 
 @asynccontextmanager
@@ -84,8 +84,8 @@ async def open_resources(provider: str, settings: Settings, openers: Openers) ->
     """
     async with AsyncExitStack() as held:
         templates = Templates("strict")
-        ledger = _held(held, openers.ledger(settings.cache_dir))
-        opened = _held(held, openers.provider(provider, settings, templates))
+        ledger = _hold(held, openers.ledger(settings.cache_dir))
+        opened = _hold(held, openers.provider(provider, settings, templates))
         yield Resources(provider, opened, ledger, templates, openers, held)
 
 
@@ -182,7 +182,7 @@ def rollouts_for(
     )
 
 
-def _held(held: AsyncExitStack, resource: _Resource) -> _Resource:
+def _hold(held: AsyncExitStack, resource: _Resource) -> _Resource:
     """The resource, which is closed when the stack is."""
     held.push_async_callback(resource.close)
     return resource

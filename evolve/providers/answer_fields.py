@@ -22,9 +22,9 @@ def answer_from(fields: Mapping[str, JsonValue], latency_ms: float, raw: JsonVal
         cost=_number(fields.get("cost")),
         tokens=usage_from(fields.get("tokenUsage")),
         finish_reason=finish_reason(fields.get("finishReason")),
-        guardrails=_mapping(fields.get("guardrails")),
+        guardrails=_mapping_or_none(fields.get("guardrails")),
         log_probs=_numbers(fields.get("logProbs")),
-        metadata=_mapping(fields.get("metadata")) or {},
+        metadata=_mapping_or_none(fields.get("metadata")) or {},
         cached=fields.get("cached") is True,
         raw=fields.get("raw", raw),
     )
@@ -50,5 +50,5 @@ def _numbers(value: JsonValue) -> tuple[float, ...] | None:
     return tuple(float(item) for item in value if isinstance(item, int | float)) or None
 
 
-def _mapping(value: JsonValue) -> Mapping[str, JsonValue] | None:
+def _mapping_or_none(value: JsonValue) -> Mapping[str, JsonValue] | None:
     return value if isinstance(value, dict) else None

@@ -35,7 +35,7 @@ from evolve.providers.hosted import (
     rendered_headers,
 )
 from evolve.providers.openai import SAMPLING_KEYS
-from evolve.providers.openai_replies import Reading, chat_answer, completion_answer, embedding_of, token_usage
+from evolve.providers.openai_replies import Reading, chat_answer, completion_answer, read_embedding, token_usage
 from evolve.providers.openai_responses import KEYS as RESPONSES_KEYS
 from evolve.providers.openai_responses import Responses
 from evolve.providers.replies import first, given, mapping
@@ -255,7 +255,7 @@ def open_provider(spec: ProviderSpec, context: ProviderContext) -> HostedModel |
             return {"input": text, "model": deployment}
 
         def vector(data: JsonValue) -> Embedding:
-            return Embedding(embedding_of(data), token_usage(data).total)
+            return Embedding(read_embedding(data), token_usage(data).total)
 
         return HostedEmbedder(spec, "Azure's embeddings", body, vector, door, client)
     cost = Reading("azure", deployment)

@@ -37,7 +37,7 @@ def find_model(spec: ProviderSpec, name: str, base_dir: str, cache_dir: Path) ->
         EnvironmentFault: the wheel with the model is not installed.
     """
     if name in SHIPPED:
-        return _shipped(name)
+        return _find_shipped_model(name)
     path = Path(base_dir, Path(name).expanduser())
     if not name.endswith(".gguf"):
         message = f"provider {spec.id!r}: no embedded model {name!r}: expected {', '.join(SHIPPED)} or PATH.gguf"
@@ -47,7 +47,7 @@ def find_model(spec: ProviderSpec, name: str, base_dir: str, cache_dir: Path) ->
     return ModelFile(path.resolve(), _hash_of(path.resolve(), cache_dir))
 
 
-def _shipped(name: str) -> ModelFile:
+def _find_shipped_model(name: str) -> ModelFile:
     module, distribution, file = SHIPPED[name]
     # Only the folder is of use: importing the module would drag in the `llm` program.
     found = importlib.util.find_spec(module)

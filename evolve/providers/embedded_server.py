@@ -32,7 +32,7 @@ def serve(state_file: Path, settings: Mapping[str, object]) -> int:
     print(f"serving on {server.listening_address}", flush=True)
     idle_s = float(str(settings["idle_s"]))
     while not stop.wait(min(1.0, idle_s / 4)):
-        if not _is_ours(state_file) or time.time() - _touched(state_file) > idle_s:
+        if not _is_ours(state_file) or time.time() - _last_touch_s(state_file) > idle_s:
             break
     # The state goes first, so that no client is sent to a server that is closing.
     if _is_ours(state_file):
@@ -72,7 +72,7 @@ def _is_ours(state_file: Path) -> bool:
         return False
 
 
-def _touched(state_file: Path) -> float:
+def _last_touch_s(state_file: Path) -> float:
     try:
         return state_file.stat().st_mtime
     except OSError:

@@ -84,7 +84,7 @@ class Command:
             )
 
     async def _run(self, arguments: list[str]) -> tuple[int, str, str]:
-        process = await self._started(arguments)
+        process = await self._start(arguments)
         readers = [asyncio.ensure_future(self._read(stream)) for stream in (process.stdout, process.stderr)]
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -109,7 +109,7 @@ class Command:
                 raise CannotEvaluate(f"command {self._words[0]!r} printed more than {limit} MiB and was stopped")
         return bytes(text)
 
-    async def _started(self, arguments: list[str]) -> asyncio.subprocess.Process:
+    async def _start(self, arguments: list[str]) -> asyncio.subprocess.Process:
         try:
             return await asyncio.create_subprocess_exec(
                 *self._words,

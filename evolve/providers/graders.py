@@ -92,10 +92,10 @@ class SuiteGraders:
         if spec is None or spec == "":
             spec = self._default(kind, variable, default)
         if isinstance(spec, str):
-            return self._named(spec) or ProviderSpec(spec)
+            return self._find_by_name(spec) or ProviderSpec(spec)
         return _from_mapping(spec)
 
-    def _named(self, name: str) -> ProviderSpec | None:
+    def _find_by_name(self, name: str) -> ProviderSpec | None:
         return next((spec for spec in self._providers if name in (spec.label, spec.id)), None)
 
     def _default(self, kind: str, variable: str, default: str) -> str:

@@ -79,7 +79,7 @@ class HttpService:
 
     def identity(self, request: Request) -> JsonValue:
         """See `Provider.identity`."""
-        call = self._call(request, self._written(request))
+        call = self._call(request, self._write_request(request))
         shown: JsonValue = {name: value for name, value in call.headers.items() if not is_secret_name(name)}
         body = call.body.decode("utf-8", "replace") if call.body is not None else None
         code = self._spec.config.get("transformResponse") or self._spec.config.get("responseParser")
@@ -93,10 +93,10 @@ class HttpService:
 
     async def answer(self, request: Request) -> Answer:
         """See `Provider.answer`."""
-        call = self._call(request, self._written(request))
+        call = self._call(request, self._write_request(request))
         return await self._client.call(call, self._accept)
 
-    def _written(self, request: Request) -> JsonValue:
+    def _write_request(self, request: Request) -> JsonValue:
         if self._write is None:
             return request.prompt
         context: JsonValue = {"vars": dict(request.vars), "prompt": {"raw": request.raw_prompt, "label": request.label}}
@@ -108,7 +108,7 @@ class HttpService:
             if (value := request.config.get(key, self._spec.config.get(key))) is not None:
                 variables[key] = value if isinstance(value, str) else json.dumps(value)
         call = self._raw_call(variables) if self._raw else self._plain_call(variables)
-        return self._authorised(call, variables)
+        return self._authorise(call, variables)
 
     def _plain_call(self, variables: Mapping[str, JsonValue]) -> HttpCall:
         render = self._render
@@ -131,18 +131,18 @@ class HttpService:
                 {**(body if isinstance(body, dict) else {}), **prompt}, ensure_ascii=False, separators=(",", ":")
             )
         if isinstance(body, str):
-            return self._filled_text(body, variables)
+            return self._fill_text(body, variables)
         filled = self._context.templates.render_value(body, variables) if has_templates(body) else body
-        return json.dumps(_unpacked(filled), ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(_unpack(filled), ensure_ascii=False, separators=(",", ":"))
 
-    def _filled_text(self, body: str, variables: Mapping[str, JsonValue]) -> str:
+    def _fill_text(self, body: str, variables: Mapping[str, JsonValue]) -> str:
         """A body that is JSON only after rendering; values are escaped when the plain rendering is no JSON."""
         text = self._render(body, variables)
         try:
             return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
         except (ValueError, RecursionError):
             pass
-        escaped = self._render(body, _escaped(variables))
+        escaped = self._render(body, _escape(variables))
         try:
             json.loads(escaped)
         except (ValueError, RecursionError):
@@ -158,11 +158,11 @@ class HttpService:
         return self._render(self._body, variables).strip()
 
     def _raw_call(self, variables: Mapping[str, JsonValue]) -> HttpCall:
-        text = self._render(self._raw or "", _escaped(variables))
+        text = self._render(self._raw or "", _escape(variables))
         scheme = "https" if self._url.startswith("https") or self._spec.config.get("useHttps") else "http"
         return parse_raw_request(text, scheme)
 
-    def _authorised(self, call: HttpCall, variables: Mapping[str, JsonValue]) -> HttpCall:
+    def _authorise(self, call: HttpCall, variables: Mapping[str, JsonValue]) -> HttpCall:
         auth = {key: self._render(value, variables) for key, value in self._auth.items()}
         kind, headers, url = auth.get("type"), dict(call.headers), call.url
         secret = auth.get("token") or auth.get("password") or auth.get("value") or ""
@@ -233,19 +233,19 @@ def _body(body: JsonValue, headers: Mapping[str, str]) -> JsonValue:
     return body
 
 
-def _unpacked(value: JsonValue) -> JsonValue:
+def _unpack(value: JsonValue) -> JsonValue:
     """The value with every string that is itself a JSON mapping or list replaced by it, as promptfoo does."""
     if isinstance(value, dict):
-        return {key: _unpacked(item) for key, item in value.items()}
+        return {key: _unpack(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_unpacked(item) for item in value]
+        return [_unpack(item) for item in value]
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         inner = json_or(value, None)
         return inner if isinstance(inner, dict | list) else value
     return value
 
 
-def _escaped(variables: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+def _escape(variables: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """The variables with texts as they stand inside JSON quotes."""
     return {key: json.dumps(value)[1:-1] if isinstance(value, str) else value for key, value in variables.items()}
 

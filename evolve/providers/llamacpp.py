@@ -19,8 +19,8 @@ from evolve.providers.context import ProviderContext
 from evolve.providers.embedded import EmbeddedServer
 from evolve.providers.embedded_models import engine_version, find_model
 from evolve.providers.hosted import Endpoint
-from evolve.providers.openai import REFUSED, SAMPLING_KEYS, merged, read_answer, reading
-from evolve.providers.openai_requests import BodyBuilder, prepared_config
+from evolve.providers.openai import REFUSED, SAMPLING_KEYS, merge_config, read_answer, reply_settings
+from evolve.providers.openai_requests import BodyBuilder, prepare_config
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply
 from evolve.system.retry import RetryPolicy
 
@@ -53,7 +53,7 @@ class LlamaCpp:
         slots = int(number_of(spec, "n_parallel", 1) or 1)
         self._settings: dict[str, JsonValue] = {"n_ctx": int(number_of(spec, "n_ctx", 64) or 4096), "n_parallel": slots}
         self._is_chat = _mode(spec) == "chat"
-        self._config = prepared_config(spec, context)
+        self._config = prepare_config(spec, context)
         fixed: dict[str, JsonValue] = {"cache_prompt": True}
         self._builder = BodyBuilder(spec, context, "", _SAMPLERS, fixed)
         model = find_model(spec, name, context.base_dir, context.settings.cache_dir)
@@ -73,13 +73,13 @@ class LlamaCpp:
             "server": self._identity,
             "chat": self._is_chat,
             "body": self._body(request),
-            "read": reading(merged(self._config, request)),
+            "read": reply_settings(merge_config(self._config, request)),
             "repeat": request.repeat,
         }
 
     async def answer(self, request: Request) -> Answer:
         """See `Provider.answer`."""
-        config = merged(self._config, request)
+        config = merge_config(self._config, request)
         body = self._body(request)
 
         async def target() -> HttpCall:
@@ -111,7 +111,7 @@ class LlamaCpp:
         return await task
 
     def _body(self, request: Request) -> dict[str, JsonValue]:
-        config = merged(self._config, request)
+        config = merge_config(self._config, request)
         if self._is_chat:
             body = self._builder.chat(request.prompt, config, request)
             # llama.cpp would send twenty alternatives for each token.

@@ -35,10 +35,10 @@ from evolve.providers.openai_replies import (
     Reading,
     chat_answer,
     completion_answer,
-    embedding_of,
+    read_embedding,
     token_usage,
 )
-from evolve.providers.openai_requests import BodyBuilder, prepared_config
+from evolve.providers.openai_requests import BodyBuilder, prepare_config
 from evolve.providers.openai_responses import KEYS as RESPONSES_KEYS
 from evolve.providers.openai_responses import Responses
 from evolve.providers.openai_services import SERVICES, Service
@@ -134,7 +134,7 @@ class OpenAi:
         self._is_chat = kind == "chat"
         self._builder = builder
         defaults = builder.service.defaults if builder.service and builder.service.defaults else {}
-        self._config = {**defaults, **prepared_config(spec, builder.context)}
+        self._config = {**defaults, **prepare_config(spec, builder.context)}
         self._endpoint = endpoint
         self._client = client
         self._reading = reading
@@ -145,14 +145,14 @@ class OpenAi:
             "provider": "openai",
             "url": safe_url(self._endpoint.url),
             "body": self._body(request),
-            "read": reading(merged(self._config, request)),
+            "read": reply_settings(merge_config(self._config, request)),
             "repeat": request.repeat,
             **({"service": self._reading.vendor} if self._reading.vendor not in ("", "openai") else {}),
         }
 
     async def answer(self, request: Request) -> Answer:
         """See `Provider.answer`."""
-        config = merged(self._config, request)
+        config = merge_config(self._config, request)
 
         def accept(call: HttpCall, reply: HttpReply) -> Answer:
             return read_answer(call, reply, config, is_chat=self._is_chat, reading=self._reading)
@@ -160,7 +160,7 @@ class OpenAi:
         return await self._client.call(self._endpoint.call(self._body(request)), accept)
 
     def _body(self, request: Request) -> dict[str, JsonValue]:
-        config = merged(self._config, request)
+        config = merge_config(self._config, request)
         if self._is_chat:
             return self._builder.chat(request.prompt, config, request)
         return self._builder.completion(plain_text(request.prompt), config)
@@ -237,12 +237,12 @@ class OpenAiModerator:
         await self._client.close()
 
 
-def merged(config: Mapping[str, JsonValue], request: Request) -> Mapping[str, JsonValue]:
+def merge_config(config: Mapping[str, JsonValue], request: Request) -> Mapping[str, JsonValue]:
     """The provider's config with the request's own settings over it."""
     return {**config, **request.config} if request.config else config
 
 
-def reading(config: Mapping[str, JsonValue]) -> JsonValue:
+def reply_settings(config: Mapping[str, JsonValue]) -> JsonValue:
     """The settings that decide what is made of a reply; part of an answer's identity."""
     return [config.get(key) for key in ("showThinking", "cost", "inputCost", "outputCost")]
 
@@ -284,7 +284,7 @@ def _read_embedding(call: HttpCall, reply: HttpReply) -> Embedding:
     check_context(reply)
     data = accept_json(call, reply)
     try:
-        return Embedding(embedding_of(data), token_usage(data).total)
+        return Embedding(read_embedding(data), token_usage(data).total)
     except MalformedReply as exc:
         raise _not_openai(call, reply, exc) from exc
 
@@ -337,7 +337,7 @@ def open_provider(spec: ProviderSpec, context: ProviderContext) -> Opened:
     name = model.rsplit("/", 1)[-1]
     own = Reading("openai" if service is None else service.vendor, name, service.output if service else None)
     if kind == "responses":
-        config = prepared_config(spec, context)
+        config = prepare_config(spec, context)
         return HostedModel(spec, Responses(context, model, own), OpenDoor(endpoint), config, context, client)
     return OpenAi(spec, kind, BodyBuilder(spec, context, model, service=service), endpoint, client, own)
 

@@ -53,7 +53,7 @@ def completion_answer(
     return _answer(data, choice, config, latency_ms, text, reading, refused=False)
 
 
-def embedding_of(data: JsonValue) -> tuple[float, ...]:
+def read_embedding(data: JsonValue) -> tuple[float, ...]:
     """The vector in an embeddings reply."""
     items = mapping(data).get("data")
     first = mapping(items[0]) if isinstance(items, list) and items else {}
@@ -151,10 +151,10 @@ def _output(message: Mapping[str, JsonValue], config: Mapping[str, JsonValue]) -
     if content is None or (content == "" and calls):
         # An empty list of calls with no content is no answer to call anything.
         return call or calls or ("" if content is None and calls is None and call is None else content or "")
-    return _with_thinking(_parsed(content, config), message, config)
+    return _with_thinking(_parse(content, config), message, config)
 
 
-def _parsed(content: JsonValue, config: Mapping[str, JsonValue]) -> JsonValue:
+def _parse(content: JsonValue, config: Mapping[str, JsonValue]) -> JsonValue:
     if not isinstance(content, str) or mapping(config.get("response_format")).get("type") != "json_schema":
         return content
     return json_or(content, content)

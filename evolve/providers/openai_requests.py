@@ -86,7 +86,7 @@ class BodyBuilder:
     def _base(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         body: dict[str, JsonValue] = {"model": self.model} if self.model else {}
         body.update(self.fixed)
-        body.update(self._sampling(config))
+        body.update(self._sampling_settings(config))
         body.update({key: config[key] for key in (*_ALWAYS, *self.extra) if config.get(key) is not None})
         body.update({key: config[key] for key in _IF_SET if config.get(key) not in (None, "", [], {})})
         body.update({key: config[key] for key in _RENDERED if config.get(key) and key != "reasoning_effort"})
@@ -110,7 +110,7 @@ class BodyBuilder:
         pattern = self.service.thinks if self.service else None
         return thinks(self.model) or (pattern is not None and pattern.match(self.model) is not None)
 
-    def _sampling(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    def _sampling_settings(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         found = {key: self._env_number(name) for key, name in _ENVIRONMENT.items() if self.context.env.get(name)}
         plain = config.get("omitDefaults") is True
         if self._thinks():
@@ -143,12 +143,12 @@ class BodyBuilder:
         return body
 
 
-def prepared_config(spec: ProviderSpec, context: ProviderContext) -> dict[str, JsonValue]:
+def prepare_config(spec: ProviderSpec, context: ProviderContext) -> dict[str, JsonValue]:
     """The spec's config with `file://` read in response_format, tools and functions, and their kinds checked."""
     config = dict(spec.config)
     for key in ("response_format", "tools", "functions"):
         if key in config:
-            config[key] = _unwrapped(key, load_references(config[key], spec, context))
+            config[key] = _unwrap(key, load_references(config[key], spec, context))
     for key, kinds, expected in _KINDS:
         if config.get(key) is not None and not isinstance(config[key], kinds):
             message = f"provider {spec.id!r}: {key}={config[key]!r}: expected {expected}"
@@ -166,7 +166,7 @@ _KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
 )
 
 
-def _unwrapped(key: str, value: JsonValue) -> JsonValue:
+def _unwrap(key: str, value: JsonValue) -> JsonValue:
     """Lists of lists come from a list of `file://` references, each with a list in it; they are one list."""
     if key == "response_format" or not isinstance(value, list):
         return value

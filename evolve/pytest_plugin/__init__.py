@@ -84,7 +84,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Collects suites: files that `suite_files` matches, and suites named on the command line."""
     if file_path.suffix not in _SUFFIXES:
         return None
-    is_named = parent.session.isinitpath(file_path) or file_path in _named(parent.config)
+    is_named = parent.session.isinitpath(file_path) or file_path in _suites_on_command_line(parent.config)
     if not (is_named or parent.config.getini("suite_files")):
         return None
     from evolve.pytest_plugin.suites.collecting import SuiteFile, is_wanted
@@ -94,7 +94,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return SuiteFile.from_parent(parent, path=file_path, session_of_suites=_suites(parent.config))
 
 
-def _named(config: pytest.Config) -> frozenset[Path]:
+def _suites_on_command_line(config: pytest.Config) -> frozenset[Path]:
     """The suites on the command line; pytest forgets them where a folder that holds them is named as well."""
     if _NAMED not in config.stash:
         words = (str(word).partition("::")[0] for word in config.args)

@@ -7,7 +7,7 @@ from evolve.core.javascript.values import to_js_string, to_json
 from evolve.core.model.json_value import JsonValue
 
 
-def shown(value: JsonValue) -> str:
+def to_text(value: JsonValue) -> str:
     """A value as people read it: text as it is, structures as JSON."""
     return to_json(value) if isinstance(value, dict | list) else to_js_string(value)
 

@@ -7,7 +7,7 @@ rules/       one file a rule or family      exemptions.py    `# noqa: rule reaso
 
 from evolve.role_lint.linting import LintReport, lint_roles
 from evolve.role_lint.outputs import as_json, as_sarif, as_text
-from evolve.role_lint.registry import all_rules, chosen_rules
+from evolve.role_lint.registry import all_rules, choose_rules
 from evolve.role_lint.rule import LintFinding, Match, Rule
 
 __all__ = [
@@ -19,6 +19,6 @@ __all__ = [
     "as_json",
     "as_sarif",
     "as_text",
-    "chosen_rules",
+    "choose_rules",
     "lint_roles",
 ]

@@ -30,7 +30,9 @@ class Exemption:
     """The lines that it speaks for: its own, and the next where it stands alone."""
 
 
-def settled(findings: Iterable[LintFinding], paths: Iterable[str], chosen: frozenset[str]) -> Iterator[LintFinding]:
+def apply_exemptions(
+    findings: Iterable[LintFinding], paths: Iterable[str], chosen: frozenset[str]
+) -> Iterator[LintFinding]:
     """The findings that nothing exempts, and what is wrong with the exemptions.
 
     Args:

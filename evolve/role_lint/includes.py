@@ -48,7 +48,7 @@ def _edges(tasks: Iterable[AnsibleTask], files: frozenset[str]) -> list[_Edge]:
     choices: list[tuple[AnsibleTask, str]] = []
     for task in tasks:
         if task.module in INCLUDES:
-            name = _included_text(task)
+            name = _include_text(task)
             if target := find_included(task, files):
                 edges.append(_Edge(task.path, target, task.conditions, task.in_handlers, False))
             elif "{{" in name:
@@ -61,20 +61,20 @@ def _edges(tasks: Iterable[AnsibleTask], files: frozenset[str]) -> list[_Edge]:
     return edges
 
 
-def included_file(task: AnsibleTask) -> str:
+def file_of_include(task: AnsibleTask) -> str:
     """The path that an include names, relative or absolute; empty where only a run knows."""
-    text = _included_text(task)
+    text = _include_text(task)
     return "" if "{{" in text else text.split(" ", 1)[0]
 
 
-def _included_text(task: AnsibleTask) -> str:
+def _include_text(task: AnsibleTask) -> str:
     node = task.arg("file", "_raw_params") or task.command
     return task.home.literals.resolved(node.text, task).strip() if node else ""
 
 
 def find_included(task: AnsibleTask, files: Iterable[str] | Mapping[str, object]) -> str:
     """The file of the tree that an include means, empty when it is none of them."""
-    name = included_file(task)
+    name = file_of_include(task)
     if not name:
         return ""
     here = Path(task.path).parent

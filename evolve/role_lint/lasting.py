@@ -36,7 +36,7 @@ class Expression(NamedTuple):
         return bool(_CHOICE.search(self.inside))
 
 
-def lasting(tree: Tree) -> Iterator[Expression]:
+def lasting_expressions(tree: Tree) -> Iterator[Expression]:
     """The expressions of templates that become files, and of arguments that stay on the host."""
     for home in tree.homes:
         yield from _of_home(home)
@@ -52,7 +52,7 @@ def lasting_or_used(tree: Tree) -> Iterator[Expression]:
 
 
 def _of_home(home: TaskScope) -> Iterator[Expression]:
-    looked_up = _looked_up(home)
+    looked_up = _lookup_names(home)
     for text in templates_of(home):
         if not _is_looked_up(text, looked_up):
             yield from (Expression(spot, inside, None) for spot, inside in file_expressions(text))
@@ -63,7 +63,7 @@ def _of_home(home: TaskScope) -> Iterator[Expression]:
                     yield Expression(spot, inside, task)
 
 
-def _looked_up(home: TaskScope) -> str:
+def _lookup_names(home: TaskScope) -> str:
     """All that lookups name: such a template is a way to compute, and no file."""
     levels = [entry.node for entries in home.variables.values() for entry in entries.values()]
     levels += [node for task in home.tasks for _, node in task.strings()]

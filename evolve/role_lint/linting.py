@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from evolve.role_lint.exemptions import settled
+from evolve.role_lint.exemptions import apply_exemptions
 from evolve.role_lint.homes import Tree
 from evolve.role_lint.loading import load_tree
 from evolve.role_lint.rule import LintFinding, Rule
@@ -29,13 +29,13 @@ def lint_roles(places: Sequence[str], rules: Sequence[Rule]) -> LintReport:
         InputError: a place holds nothing of Ansible's, or files cannot be read.
     """
     tree = load_tree(places)
-    found = sorted(set(_found(tree, rules)))
-    kept = settled(found, _paths(tree), frozenset(rule.id for rule in rules))
+    found = sorted(set(_find(tree, rules)))
+    kept = apply_exemptions(found, _paths(tree), frozenset(rule.id for rule in rules))
     roles = sum(home.is_role for home in tree.homes)
     return LintReport(tuple(sorted(kept)), roles, len(tree.homes) - roles, sum(1 for _ in tree.tasks), tuple(rules))
 
 
-def _found(tree: Tree, rules: Iterable[Rule]) -> Iterator[LintFinding]:
+def _find(tree: Tree, rules: Iterable[Rule]) -> Iterator[LintFinding]:
     for rule in rules:
         for hit in rule.find(tree):
             yield LintFinding(hit.spot, rule.id, hit.message, rule.mend)

@@ -85,7 +85,7 @@ class Literals:
         return node.text
 
 
-def merged(levels: Iterable[Mapping[str, Entry]]) -> Mapping[str, Entry]:
+def merge_levels(levels: Iterable[Mapping[str, Entry]]) -> Mapping[str, Entry]:
     """Entries of several files; a name with two different values is left out."""
     found: dict[str, Entry] = {}
     conflicts: set[str] = set()

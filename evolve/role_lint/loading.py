@@ -6,7 +6,7 @@ from typing import Final
 
 from evolve.core.model.errors import Location, Problem
 from evolve.role_lint.homes import TaskScope, TextFile, Tree
-from evolve.role_lint.literals import merged
+from evolve.role_lint.literals import merge_levels
 from evolve.role_lint.nodes import Entry, Reader
 from evolve.role_lint.playbooks import playbooks_in, read_playbooks
 from evolve.role_lint.role_folders import is_role, read_role, yaml_files
@@ -25,11 +25,11 @@ def load_tree(places: Sequence[str]) -> Tree:
     roles: dict[Path, None] = {}
     roots: dict[Path, bool] = {}
     for place in places:
-        found = _looked_at(place, reader)
+        found = _roles_of_place(place, reader)
         roles |= dict.fromkeys(found)
         for root, is_given in _roots(Path(place), found):
             roots[root] = is_given or roots.get(root, False)
-    shared = merged(_group_vars(roots, reader))
+    shared = merge_levels(_group_vars(roots, reader))
     homes = [read_role(folder, shared, reader) for folder in roles]
     for root, is_given in roots.items():
         homes += read_playbooks(root, shared, reader) if is_given else ()
@@ -38,7 +38,7 @@ def load_tree(places: Sequence[str]) -> Tree:
     return Tree(tuple(homes), shared, texts, tuple(_settings(roots)), tuple(_around(roles, roots, shared)))
 
 
-def _looked_at(place: str, reader: Reader) -> list[Path]:
+def _roles_of_place(place: str, reader: Reader) -> list[Path]:
     """The roles of a place; a place with nothing to look at is a problem."""
     folder = Path(place)
     found = _roles_in(folder)
@@ -58,7 +58,7 @@ def _around(roles: Iterable[Path], roots: Mapping[Path, bool], shared: Mapping[s
     """What stands beside the given places and may define handlers: sibling roles, the playbooks above."""
     quiet = Reader()
     for folder in {role.parent for role in roles if role.absolute().parent.name == "roles"}:
-        yield from (read_role(path, shared, quiet) for path in _nested(folder) if path not in roles)
+        yield from (read_role(path, shared, quiet) for path in _nested_roles(folder) if path not in roles)
     for root, is_given in roots.items():
         if not is_given and root.is_dir():
             yield from read_playbooks(root, shared, quiet)
@@ -71,11 +71,11 @@ def _roles_in(folder: Path) -> list[Path]:
         return [folder]
     inside = [child for child in sorted(folder.iterdir()) if child.is_dir() and is_role(child)]
     if folder.absolute().name == "roles":
-        return _nested(folder)
-    return inside + _nested(folder / "roles") if (folder / "roles").is_dir() else inside
+        return _nested_roles(folder)
+    return inside + _nested_roles(folder / "roles") if (folder / "roles").is_dir() else inside
 
 
-def _nested(folder: Path) -> list[Path]:
+def _nested_roles(folder: Path) -> list[Path]:
     found: list[Path] = []
     for child in sorted(folder.iterdir()):
         if child.is_dir() and not child.name.startswith("."):

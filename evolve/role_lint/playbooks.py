@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from evolve.role_lint.homes import TaskScope
-from evolve.role_lint.includes import included_file
-from evolve.role_lint.literals import Literals, merged
+from evolve.role_lint.includes import file_of_include
+from evolve.role_lint.literals import Literals, merge_levels
 from evolve.role_lint.nodes import Entry, Node, Reader
 from evolve.role_lint.role_folders import YAML, first_document, is_role, role_of, settle
 from evolve.role_lint.tasks import AnsibleTask, read_tasks
@@ -40,7 +40,7 @@ def read_playbooks(root: Path, shared: Mapping[str, Entry], reader: Reader) -> l
 def _playbook(path: Path, node: Node, shared: Mapping[str, Entry], reader: Reader) -> TaskScope:
     home = TaskScope(path.stem, path.parent, is_role=False)
     plays = [play for play in node.items if "hosts" in play.entries]
-    fixed = merged(given.entries for play in plays if (given := play.get("vars")))
+    fixed = merge_levels(given.entries for play in plays if (given := play.get("vars")))
     home.literals = Literals({}, fixed, shared)
     tasks: list[AnsibleTask] = []
     for play in plays:
@@ -49,19 +49,19 @@ def _playbook(path: Path, node: Node, shared: Mapping[str, Entry], reader: Reade
             given = play.get(part)
             items = given.items if given else ()
             tasks += read_tasks(items, home, outer=around, in_handlers=part == "handlers")
-    tasks += _included(tasks, home, reader)
+    tasks += _include(tasks, home, reader)
     settle(home, tasks, [str(path)], [])
     home.used_roles += tuple(role_of(item) for play in plays if (given := play.get("roles")) for item in given.items)
     return home
 
 
-def _included(tasks: list[AnsibleTask], home: TaskScope, reader: Reader) -> list[AnsibleTask]:
+def _include(tasks: list[AnsibleTask], home: TaskScope, reader: Reader) -> list[AnsibleTask]:
     found: list[AnsibleTask] = []
     seen: set[Path] = set()
     waiting = list(tasks)
     while waiting:
         task = waiting.pop()
-        name = included_file(task) if task.module in INCLUDES else ""
+        name = file_of_include(task) if task.module in INCLUDES else ""
         path = Path(task.path).parent / name
         if name and path not in seen and path.is_file():
             seen.add(path)

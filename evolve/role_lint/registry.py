@@ -19,7 +19,7 @@ def all_rules() -> Mapping[str, Rule]:
     return dict(sorted(found.items()))
 
 
-def chosen_rules(names: Iterable[str], known: Mapping[str, Rule]) -> tuple[Rule, ...]:
+def choose_rules(names: Iterable[str], known: Mapping[str, Rule]) -> tuple[Rule, ...]:
     """The rules of these names; all of them without a name.
 
     Raises:

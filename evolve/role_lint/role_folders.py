@@ -6,7 +6,7 @@ from typing import Final
 
 from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.includes import reach_of
-from evolve.role_lint.literals import Literals, merged
+from evolve.role_lint.literals import Literals, merge_levels
 from evolve.role_lint.nodes import Entry, Node, Reader, Spot
 from evolve.role_lint.tasks import AnsibleTask, read_tasks
 from evolve.role_lint.text_files import read_texts
@@ -66,7 +66,7 @@ def _role_name(folder: Path) -> str:
 
 def _level(home: TaskScope, part: str, stems: tuple[str, ...]) -> Mapping[str, Entry]:
     base = home.folder / part
-    return merged(
+    return merge_levels(
         entries
         for path, entries in home.variables.items()
         if Path(path).is_relative_to(base) and (stems == ("",) or Path(path).stem in stems)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from evolve.core.evaluation.agent_prompts import search_key, shown_vars
+from evolve.core.evaluation.agent_prompts import digest_vars, search_key
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.agents import Agent, AgentInput, Demo, DemoSettings, Render
 from evolve.core.model.json_value import JsonValue
@@ -40,7 +40,7 @@ def bank_text(agent: Agent, demos: Sequence[Demo], render: Render) -> str:
     """The demos as a bank: shown as the agent shows them, found by the longer text by which it searches."""
     entries: list[JsonValue] = []
     for demo in demos:
-        shown = shown_vars(agent, demo.vars)
+        shown = digest_vars(agent, demo.vars)
         entry: dict[str, JsonValue] = {"vars": shown, "output": demo.output, "family": demo.family}
         key = search_key(agent, demo.vars, render) if demo.key is None else demo.key
         if agent.demos and agent.demos.select != "static" and agent.demos.digest:

@@ -12,7 +12,7 @@ from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank
 
 
 @cache
-def known_agent(name: str) -> KnownAgent | None:
+def find_known_agent(name: str) -> KnownAgent | None:
     """The agent of a name or of a file's path; None when there is none, or its file is wrong."""
     render = Templates("strict").render
     try:

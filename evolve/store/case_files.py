@@ -53,7 +53,7 @@ class CaseFolder:
             InputError: the file of the known case is wrong.
             StoreFault: the folder cannot be written.
         """
-        with _locked(self._inbox):
+        with _lock(self._inbox):
             known = self.find(case.fingerprint)
             if known is not None:
                 status = load_case(known).status
@@ -63,9 +63,7 @@ class CaseFolder:
                 return None
             self._room -= 1
             path = self._inbox / case.agent / f"{slug(case.source.test.rpartition('::')[2])}_{case.fingerprint}.yaml"
-            with _locked(
-                path.parent
-            ):  # that of `update`; always after the folder's own, so that nobody waits in a ring
+            with _lock(path.parent):  # that of `update`; always after the folder's own, so that nobody waits in a ring
                 _write(path, to_text(case))
             return _event(path, case, case.status, "new")
 
@@ -96,7 +94,7 @@ class CaseFolder:
             StoreFault: the file cannot be written.
         """
         # Whatever folder this object stands for, writers of one file hold one lock: that of the file's folder.
-        with _locked(Path(path).parent):
+        with _lock(Path(path).parent):
             before = load_case(Path(path))
             after = change(before)
             if after != before:
@@ -150,7 +148,7 @@ def _write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> Iterator[None]:
     """One writer of a folder at a time, also among processes. The folder itself is the lock: no file is left behind."""
     with ExitStack() as held:
         try:

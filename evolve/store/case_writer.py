@@ -16,7 +16,7 @@ from evolve.core.model.events import CaseResult
 from evolve.core.model.evolution_events import CaseRecorded
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.visible import visible
-from evolve.store.case_agents import known_agent
+from evolve.store.case_agents import find_known_agent
 from evolve.store.case_files import MAX_NEW, CaseFolder
 from evolve.system.atomic_files import create_once
 
@@ -30,7 +30,7 @@ _MANY: Final = 10
 class CaseMaker:
     """Makes cases of failures; writes nothing. Workers of pytest-xdist have one each."""
 
-    def __init__(self, redactor: Redactor, find_agent: FindAgent = known_agent) -> None:
+    def __init__(self, redactor: Redactor, find_agent: FindAgent = find_known_agent) -> None:
         self._redactor = redactor
         self._find_agent = find_agent
 

@@ -46,14 +46,14 @@ _HINT = (
 )
 
 
-def opened_line(gate: GateRecord) -> str:
+def line_of_opening(gate: GateRecord) -> str:
     """The line that opens a gate."""
     return _line(
         gate=gate.number, run=gate.run, agent=gate.agent, parent=gate.parent, opened=gate.opened, alpha=gate.alpha
     )
 
 
-def decided_line(gate: GateRecord) -> str:
+def line_of_decision(gate: GateRecord) -> str:
     """The line with its word."""
     return _line(
         gate=gate.number,

@@ -16,7 +16,7 @@ from evolve.core.model.errors import InputError, Location, Problem, StoreFault
 from evolve.core.model.gate import GateDecision
 from evolve.core.search.alpha import next_alpha
 from evolve.core.search.gate_history import GateRecord
-from evolve.store.gate_lines import decided_line, opened_line, parse_lines
+from evolve.store.gate_lines import line_of_decision, line_of_opening, parse_lines
 from evolve.system.disk_faults import store_fault
 from evolve.system.locks import take_lock
 
@@ -38,7 +38,7 @@ class GateLog:
             content = self._path.read_bytes() if self._path.exists() else b""
         except OSError as error:
             raise self._fault(error) from error
-        return self._parsed(_whole_lines(content))
+        return self._parse(_whole_lines(content))
 
     def next_alpha(self) -> float:
         """The level of the gate that is opened next; raises as `gates` does."""
@@ -51,13 +51,13 @@ class GateLog:
             InputError: the log is damaged.
             StoreFault: it cannot be written.
         """
-        with self._locked() as file:
-            gates = self._settled(file)
+        with self._lock() as file:
+            gates = self._cut_torn_line(file)
             known = next((gate for gate in gates if gate.run == run), None)
             if known is not None:
                 return known
             gate = GateRecord(len(gates) + 1, run, agent, parent, date, _level(gates))
-            _append(file, opened_line(gate))
+            _append(file, line_of_opening(gate))
         return gate
 
     def record(
@@ -69,18 +69,18 @@ class GateLog:
             ValueError: the run has opened no gate, or the decision spent another level than the gate has.
             InputError, StoreFault: as `open`.
         """
-        with self._locked() as file:
-            gate = next((gate for gate in self._settled(file) if gate.run == run), None)
+        with self._lock() as file:
+            gate = next((gate for gate in self._cut_torn_line(file) if gate.run == run), None)
             if gate is None or gate.alpha != decision.alpha:
                 raise ValueError(f"run {run} has opened no gate at the level {decision.alpha}")
             if gate.word is not None:
                 return gate
             decided = _with_word(gate, candidate, decision, families, date)
-            _append(file, decided_line(decided))
+            _append(file, line_of_decision(decided))
         return decided
 
     @contextmanager
-    def _locked(self) -> Iterator[BinaryIO]:
+    def _lock(self) -> Iterator[BinaryIO]:
         """The file, for this process alone."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,19 +90,19 @@ class GateLog:
         except OSError as error:
             raise self._fault(error) from error
 
-    def _settled(self, file: BinaryIO) -> list[GateRecord]:
+    def _cut_torn_line(self, file: BinaryIO) -> list[GateRecord]:
         """The gates; what a crash left of a line is cut off, so that the next line begins at a line's start."""
         file.seek(0)
         content = file.read()
         whole = _whole_lines(content)
-        gates = self._parsed(whole)
+        gates = self._parse(whole)
         if len(whole) < len(content):
             file.truncate(len(whole))
         elif content and not content.endswith(b"\n"):
             _append(file, "\n")
         return gates
 
-    def _parsed(self, content: bytes) -> list[GateRecord]:
+    def _parse(self, content: bytes) -> list[GateRecord]:
         try:
             text = content.decode()
         except UnicodeDecodeError as error:

@@ -53,7 +53,7 @@ class SqliteLedger:
     def price(self, identity: JsonValue, run: str) -> int:
         """See `Ledger.price`."""
         key = key_of(identity)
-        if self._asked(key, run) is not None:
+        if self._count_asked(key, run) is not None:
             return 1
         if self._answers.knows(identity):
             return 0
@@ -74,7 +74,7 @@ class SqliteLedger:
             return await buy()
 
         answer = await self._answers.once(identity, charged)
-        return Bought(answer, is_new=is_new, is_repeated=(self._asked(key, run) or 0) > 1)
+        return Bought(answer, is_new=is_new, is_repeated=(self._count_asked(key, run) or 0) > 1)
 
     def score(self, identity: JsonValue, judged: JsonValue) -> JsonValue:
         """See `Ledger.score`."""
@@ -92,7 +92,7 @@ class SqliteLedger:
         await self._answers.close()
         self._file.close()
 
-    def _asked(self, key: bytes, run: str) -> int | None:
+    def _count_asked(self, key: bytes, run: str) -> int | None:
         """How often the run has asked; None where it does not pay for this answer."""
         row = self._file.one("SELECT asked FROM charges WHERE key = ? AND run = ?", key, run)
         return None if row is None else int(row[0])

@@ -38,7 +38,7 @@ def role_hash(
         options: of the verification, such as its seeds.
         also: further files or folders that the scenario reads, such as `group_vars`.
     """
-    folders, unknown = _reached(role_dir, roles_dir)
+    folders, unknown = _reachable_roles(role_dir, roles_dir)
     digest = hashlib.sha256()
     for word in ("role-hash-1", role_dir.name, image, harness, options, *sorted(unknown)):
         _put(digest, word.encode())
@@ -105,11 +105,11 @@ def _files(folder: Path) -> Sequence[Path]:
 # --- dependencies
 
 
-def _reached(role_dir: Path, roles_dir: Path) -> tuple[set[Path], set[str]]:
+def _reachable_roles(role_dir: Path, roles_dir: Path) -> tuple[set[Path], set[str]]:
     """The folders of all roles that a role leads to, itself included; and the names that are no role of the folder."""
     folders, unknown, waiting = {role_dir}, set(), [role_dir]
     while waiting:
-        for name in _named(waiting.pop()):
+        for name in _role_names(waiting.pop()):
             if name is None:
                 waiting += sorted(set(_all_roles(roles_dir)) - folders)
                 folders.update(waiting)
@@ -129,17 +129,17 @@ def _all_roles(roles_dir: Path) -> Iterator[Path]:
     return (path for path in roles_dir.iterdir() if path.is_dir() and (path / "tasks").is_dir())
 
 
-def _named(folder: Path) -> set[str | None]:
+def _role_names(folder: Path) -> set[str | None]:
     """The roles that a role's YAML files name; None where a name cannot be known."""
     found: set[str | None] = set()
     for path in _files(folder):
         # Templates are no task files, whatever they are called.
         if path.suffix in _YAML and path.relative_to(folder).parts[0] not in ("templates", "files"):
-            found |= _named_in(path)
+            found |= _role_names_in(path)
     return found
 
 
-def _named_in(path: Path) -> set[str | None]:
+def _role_names_in(path: Path) -> set[str | None]:
     try:
         # Nodes, not values: tags such as `!vault` need no constructor.
         nodes = list(yaml.compose_all(path.read_text("utf-8"), Loader=yaml.CSafeLoader))

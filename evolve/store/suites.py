@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
-from evolve.core.cases.case_format import checked_text
-from evolve.core.formats.yaml12 import Document, anchored_keys, read_document
+from evolve.core.cases.case_format import check_text
+from evolve.core.formats.yaml12 import Document, keys_with_anchors, read_document
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
 from evolve.core.suites.code_problems import code_problems
-from evolve.core.suites.references import template_problems, undefined_problems, unknown_names
+from evolve.core.suites.references import find_undefined, template_problems, unknown_names
 from evolve.core.suites.suite_format import (
     Defaults,
     Findings,
@@ -99,10 +99,10 @@ def load_merged(
         raise InputError(Problem("configs that are merged must stand in one folder", Location(paths[1])))
     loaders = [_loader(path, unknown_keys, env, root, scripts, needs_prompts) for path in paths]
     with _without_garbage_collection():
-        return _merged_suite(loaders, undefined, tuple(default_providers))
+        return _merge_suites(loaders, undefined, tuple(default_providers))
 
 
-def _merged_suite(
+def _merge_suites(
     loaders: Sequence["_Loader"], undefined: Literal["strict", "empty"], default_providers: tuple[str, ...]
 ) -> Suite:
     first = loaders[0]
@@ -112,7 +112,7 @@ def _merged_suite(
     configs = [loader.checked(document) for loader, document in zip(loaders, documents, strict=True)]
     read = tuple(zip(loaders, configs, documents, strict=True))
     first.stop_on_problems()
-    whole = _merged_config(configs)
+    whole = _merge_configs(configs)
     env = {**first.env, **env_texts(whole.get("env"))}
     readers = [loader.reader() for loader in loaders]
     default_tests = [
@@ -141,7 +141,7 @@ def _merged_suite(
     return first.finished(whole, documents[0], tuple(texts.values()), tuple(once.values()), tests, undefined)
 
 
-def _merged_config(configs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _merge_configs(configs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The settings of all configs; lists are put together, of other keys the last one counts."""
     whole: dict[str, Any] = {}
     for config in configs:
@@ -221,7 +221,7 @@ class _Loader:
             self.findings.problems.extend(code_problems(providers, tests))
         if undefined == "strict" and not self.findings.problems:
             self.findings.problems.extend(template_problems(prompts, tests, self._prompt_places))
-            self.findings.problems.extend(undefined_problems(prompts, tests, self._prompt_places))
+            self.findings.problems.extend(find_undefined(prompts, tests, self._prompt_places))
         self.stop_on_problems()
         return self._suite(config, prompts, providers, tests)
 
@@ -269,14 +269,14 @@ class _Loader:
         """The config with its references resolved, without what is broken."""
         if is_case_path(self.path):
             # Before anything is resolved or opened: a case may be a stranger's, and must not name code, files or $ref.
-            with self._collecting():
-                checked_text(document.text, self.shown)
+            with self._collect():
+                check_text(document.text, self.shown)
             self.stop_on_problems()
         own_keys: set[str] = set()
-        with self._collecting():
+        with self._collect():
             document.value = resolve_references(document, self.files, own_keys)
         self.stop_on_problems()
-        free_keys = lambda: frozenset(own_keys) | anchored_keys(document.text)  # noqa: E731
+        free_keys = lambda: frozenset(own_keys) | keys_with_anchors(document.text)  # noqa: E731
         checker()(document.value, (), self.findings.report_on(document, (), free_keys, is_config=True))
         broken = self.findings.broken
         given: Mapping[str, Any] = document.value if isinstance(document.value, dict) else {}
@@ -322,7 +322,7 @@ class _Loader:
         prompts: list[Prompt] = []
         nothing: list[Prompt] = []
         for entry, path in _prompt_entries(listed):
-            for prompt in self._reading(document, path, partial(read_prompts, entry, self.files), nothing):
+            for prompt in self._read_part(document, path, partial(read_prompts, entry, self.files), nothing):
                 self._prompt_places[len(prompts)] = document.place(path)
                 prompts.append(prompt)
         return tuple(prompts)
@@ -343,7 +343,7 @@ class _Loader:
         providers: list[ProviderSpec] = []
         for entry, path in entries:
             source = Source({"provider": entry}, document, path)
-            providers.extend(self._reading(document, path, partial(self._provider, source, env), []))
+            providers.extend(self._read_part(document, path, partial(self._provider, source, env), []))
         return tuple(providers)
 
     def _provider(self, source: Source, env: Mapping[str, str]) -> list[ProviderSpec]:
@@ -355,7 +355,7 @@ class _Loader:
 
     def _provider_file(self, path: str, env: Mapping[str, str]) -> list[ProviderSpec]:
         document = read_document(self.files.read_text(path), self.files.shown(self.files.resolve(path)))
-        with self._collecting():
+        with self._collect():
             document.value = resolve_references(document, self.files, set())
         is_list = isinstance(document.value, list)
         entries = document.value if isinstance(document.value, list) else [document.value]
@@ -383,7 +383,7 @@ class _Loader:
             return ()
         tests: list[Test] = []
         for layers in sources:
-            test = self._reading(
+            test = self._read_part(
                 layers[-1].document,
                 layers[-1].path,
                 partial(build_test, layers, defaults, self._read_vars),
@@ -404,7 +404,7 @@ class _Loader:
         """What every test starts from; None when the config has no default test."""
         value = config.get("defaultTest")
         if isinstance(value, str):
-            return self._reading(document, ("defaultTest",), partial(reader.read_default, value), None)
+            return self._read_part(document, ("defaultTest",), partial(reader.read_default, value), None)
         metadata = config.get("metadata")
         if metadata and not (value or {}).get("metadata"):
             value = {**(value or {}), "metadata": metadata}
@@ -430,7 +430,7 @@ class _Loader:
         for index, entry in enumerate(listed):
             path = ("scenarios", index)
             if isinstance(entry, str):
-                found.extend(self._reading(document, path, partial(reader.read_scenarios, entry), []))
+                found.extend(self._read_part(document, path, partial(reader.read_scenarios, entry), []))
             else:
                 found.append(Source(entry, document, path))
         return found
@@ -440,7 +440,7 @@ class _Loader:
     def _problem(self, document: Document, path: tuple[str | int, ...], message: str, hint: str = "") -> None:
         self.findings.add(Problem(message, document.locate(*path), hint))
 
-    def _reading(self, document: Document, path: tuple[str | int, ...], read: Callable[[], T], otherwise: T) -> T:
+    def _read_part(self, document: Document, path: tuple[str | int, ...], read: Callable[[], T], otherwise: T) -> T:
         """What `read` gives; its problems without a place get the place of the reference."""
         try:
             return read()
@@ -451,7 +451,7 @@ class _Loader:
                 )
             return otherwise
 
-    def _collecting(self) -> "_Collecting":
+    def _collect(self) -> "_Collecting":
         return _Collecting(self.findings)
 
     def stop_on_problems(self) -> None:
@@ -511,7 +511,7 @@ def _with_env(value: Any, env: Mapping[str, str]) -> Any:
     return value
 
 
-def _filled_in(env: Mapping[str, str], tag: re.Match[str]) -> str:
+def _fill_in(env: Mapping[str, str], tag: re.Match[str]) -> str:
     """What a tag of the environment prints; itself where its name is not set and no filter gives another value."""
     name, rest = tag[1] or tag[2], tag[3].strip(" \t\r\n-")
     if not rest:
@@ -527,7 +527,7 @@ def _filled_in(env: Mapping[str, str], tag: re.Match[str]) -> str:
 def _render_env(entry: Any, env: Mapping[str, str]) -> Any:
     """An entry whose id and label have their `{{env.NAME}}` filled in; its config is rendered when it is opened."""
     if isinstance(entry, str):
-        return _ENV.sub(partial(_filled_in, env), entry) if "{{" in entry else entry
+        return _ENV.sub(partial(_fill_in, env), entry) if "{{" in entry else entry
     if isinstance(entry, dict):
         return {key: _render_env(value, env) if key in ("id", "label") else value for key, value in entry.items()}
     return entry

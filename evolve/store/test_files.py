@@ -43,9 +43,9 @@ class TestReader:
         if listed is None:
             return
         if isinstance(listed, str):
-            yield from self._named(listed, document, path, is_alone=True)
+            yield from self._tests_of_name(listed, document, path, is_alone=True)
         elif isinstance(listed, dict):
-            yield from self._generated(listed, document, path)
+            yield from self._run_generator(listed, document, path)
         else:
             for index, entry in enumerate(listed):
                 if entry.__class__ is dict and "path" not in entry:
@@ -55,21 +55,21 @@ class TestReader:
 
     def _entry(self, entry: Any, document: Document, path: Path) -> Iterator[Source]:
         if isinstance(entry, str):
-            yield from self._named(entry, document, path, is_alone=False)
+            yield from self._tests_of_name(entry, document, path, is_alone=False)
         else:
-            yield from self._generated(entry, document, path)
+            yield from self._run_generator(entry, document, path)
 
-    def _generated(self, entry: Mapping[str, Any], document: Document, path: Path) -> Iterator[Source]:
+    def _run_generator(self, entry: Mapping[str, Any], document: Document, path: Path) -> Iterator[Source]:
         config = entry.get("config")
-        yield from self._named(entry["path"], document, (*path, "path"), is_alone=True, config=config)
+        yield from self._tests_of_name(entry["path"], document, (*path, "path"), is_alone=True, config=config)
 
-    def _named(
+    def _tests_of_name(
         self, name: str, document: Document, path: Path, *, is_alone: bool, config: Any = None
     ) -> Iterator[Source]:
         """The tests of the files that one entry names; problems without a place get the entry's."""
         try:
             for file, function in self._files_of(name):
-                yield from self._guarded(file, function, is_alone, config)
+                yield from self._guard(file, function, is_alone, config)
         except InputError as error:
             for problem in error.problems:
                 self.findings.add(
@@ -89,7 +89,7 @@ class TestReader:
             return [(match, function) for match in found]
         return [(self.files.resolve(path), function)]
 
-    def _guarded(self, file: str, function: str | None, is_alone: bool, config: Any) -> Iterator[Source]:
+    def _guard(self, file: str, function: str | None, is_alone: bool, config: Any) -> Iterator[Source]:
         if file in self._open:
             names = " -> ".join(self.files.shown(path) for path in [*self._open, file])
             raise InputError(Problem(f"a file names itself: {names}"))
@@ -129,10 +129,10 @@ class TestReader:
         for index, entry in enumerate(listed):
             path: Path = (index,) if is_list else ()
             if isinstance(entry, str) and entry.startswith(_PREFIX):
-                yield from self._named(entry, document, path, is_alone=False)
+                yield from self._tests_of_name(entry, document, path, is_alone=False)
                 continue
-            for test in self._checked(entry, document, path):
-                yield _described(test, index) if numbered else test
+            for test in self._check(entry, document, path):
+                yield _describe(test, index) if numbered else test
 
     def _document(self, file: str) -> Document:
         shown = self.files.shown(file)
@@ -146,7 +146,7 @@ class TestReader:
         document.folder = os.path.dirname(file)
         return document
 
-    def _checked(self, entry: Any, document: Document, path: Path) -> Iterator[Source]:
+    def _check(self, entry: Any, document: Document, path: Path) -> Iterator[Source]:
         before = len(self.findings.problems)
         checker("test")(entry, path, self.findings.report_on(document))
         if len(self.findings.problems) == before:
@@ -158,8 +158,8 @@ class TestReader:
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 document = _LineDocument(shown, line, _json_line(line, shown, number), items={(): Mark(number, 1)})
-                for test in self._checked(document.value, document, ()):
-                    yield _described(test, index) if is_alone else test
+                for test in self._check(document.value, document, ()):
+                    yield _describe(test, index) if is_alone else test
                 index += 1
 
     def _table(self, file: str) -> Iterator[Source]:
@@ -181,13 +181,13 @@ class TestReader:
             except CellError as bad:
                 self.findings.add(Problem(bad.message, Location(shown, line, path=bad.column), bad.hint))
                 continue
-            yield from self._checked(test, _LineDocument(shown, "", test, items={(): Mark(line, 1)}), ())
+            yield from self._check(test, _LineDocument(shown, "", test, items={(): Mark(line, 1)}), ())
 
     def _generator(self, file: str, function: str | None, config: Any) -> Iterator[Source]:
         shown = self.files.shown(file)
         self.files.read_text(file)
         generate = self.scripts.function(ScriptRef(file, function), "generate_tests")
-        yield from self._made(_call(generate, config, file, shown, function or "generate_tests"), shown)
+        yield from self._from_generator(_call(generate, config, file, shown, function or "generate_tests"), shown)
 
     def _javascript_generator(self, file: str, function: str | None, config: Any) -> Iterator[Source]:
         shown = self.files.shown(file)
@@ -197,11 +197,11 @@ class TestReader:
             raise InputError(Problem(str(error), Location(shown))) from error
         if not isinstance(made, list):
             raise InputError(Problem(f"expected a list of tests, it gave {describe(made)}", Location(shown)))
-        yield from self._made(made, shown)
+        yield from self._from_generator(made, shown)
 
-    def _made(self, made: list[Any], shown: str) -> Iterator[Source]:
+    def _from_generator(self, made: list[Any], shown: str) -> Iterator[Source]:
         for index, test in enumerate(made):
-            yield from self._checked(test, _Generated(shown, "", made), (index,))
+            yield from self._check(test, _Generated(shown, "", made), (index,))
 
     # --- other parts
 
@@ -294,7 +294,7 @@ class _Generated(Document):
         return {}
 
 
-def _described(source: Source, index: int) -> Source:
+def _describe(source: Source, index: int) -> Source:
     return (
         source
         if source.value.get("description")

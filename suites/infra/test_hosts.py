@@ -12,7 +12,7 @@ import pytest
 from evolve.core.model.errors import EnvironmentFault, InputError
 from evolve.infra.engine.docker_engine import DockerEngine, docker_faults
 from evolve.infra.engine.owner import LABEL_LAB, LABEL_OWNER
-from evolve.infra.engine.removal import labelled, remove_labelled
+from evolve.infra.engine.removal import label_values, remove_labelled
 from evolve.infra.hosts.labs import Host, Lab, sweep
 from evolve.infra.image import base_image
 from evolve.system.process_owner import Owner
@@ -44,7 +44,7 @@ def host(shared: Lab) -> Host:
 
 
 def everything_of(engine: DockerEngine, lab: str) -> int:
-    return labelled(engine.client, LABEL_LAB).count(lab)
+    return label_values(engine.client, LABEL_LAB).count(lab)
 
 
 @pytest.mark.parametrize("release", ["bookworm", "bullseye"])

@@ -16,7 +16,7 @@ from evolve.infra.verification.verification import (
     Options,
     Repeated,
     Verification,
-    guarded,
+    run_check,
 )
 from fixtures.silent_engine import on_no_host, silent_engine
 
@@ -44,11 +44,11 @@ def player() -> Iterator[Player]:
 
 def test_a_converge_that_hangs_is_played_once_and_told_once(role: Path, player: Player) -> None:
     verification = on_no_host(role, player)
-    first = guarded(converge.check, verification)
+    first = run_check(converge.check, verification)
     assert first.outcome is CheckOutcome.ERROR
     assert "took longer than 2 s" in first.reasons[0]
     for check in (converge.check, idempotence.check, hidden_changes.check, function.check):
-        finding = guarded(check, verification)
+        finding = run_check(check, verification)
         assert finding.outcome is CheckOutcome.NOT_CHECKED
         assert finding.reasons == ("the first converge could not be made: the play took longer than 2 s and was ended",)
     assert player._count == 1
@@ -56,10 +56,10 @@ def test_a_converge_that_hangs_is_played_once_and_told_once(role: Path, player: 
 
 def test_hosts_that_cannot_be_made_are_tried_once(role: Path, player: Player) -> None:
     verification = Verification(load_scenario(role), "bookworm", silent_engine(), player, Options())
-    first = guarded(check_mode.check, verification)
+    first = run_check(check_mode.check, verification)
     assert first.outcome is CheckOutcome.ERROR
     for check in (check_mode.check, converge.check, idempotence.check, function.check):
-        finding = guarded(check, verification)
+        finding = run_check(check, verification)
         assert finding.outcome is CheckOutcome.NOT_CHECKED
         assert finding.reasons[0].startswith("no hosts could be made: ")
         assert "\n" not in finding.reasons[0]
@@ -68,10 +68,10 @@ def test_hosts_that_cannot_be_made_are_tried_once(role: Path, player: Player) ->
 def test_a_second_converge_that_could_not_be_made_leaves_the_first(role: Path, player: Player) -> None:
     verification = on_no_host(role, player)
     verification.__dict__["first"] = converged(verification)
-    assert guarded(idempotence.check, verification).outcome is CheckOutcome.ERROR
+    assert run_check(idempotence.check, verification).outcome is CheckOutcome.ERROR
     why = "the second converge could not be made: the play took longer than 2 s and was ended"
-    assert guarded(hidden_changes.check, verification).reasons == (why,)
-    assert guarded(function.check, verification).reasons[0].startswith("slow has no tests")
+    assert run_check(hidden_changes.check, verification).reasons == (why,)
+    assert run_check(function.check, verification).reasons[0].startswith("slow has no tests")
 
 
 def converged(verification: Verification) -> Converged:

@@ -18,7 +18,7 @@ from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.evolution_events import Estimate, EvolutionEvent, EvolutionStarted
 from evolve.core.model.ports import Provider
 from evolve.core.templating.templates import Templates
-from evolve.evaluation.setup import Settings, opened_provider
+from evolve.evaluation.setup import Settings, open_provider_by_id
 from evolve.evolution.inputs import read_inputs
 from evolve.evolution.run import EvolutionResult, Observer, run
 from evolve.evolution.setup import Openers, OpenLedger
@@ -126,7 +126,7 @@ class Counted:
 
     def provider(self, name: str, settings: Settings, templates: Templates) -> Provider:
         self.opened.append(name)
-        return opened_provider(name, settings, templates)
+        return open_provider_by_id(name, settings, templates)
 
     def ledger(self, folder: Path) -> OpenLedger:
         self.opened.append("ledger")

@@ -5,7 +5,7 @@ from datetime import datetime
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from evolve.core.cases.fingerprint import fingerprint, normalised
+from evolve.core.cases.fingerprint import fingerprint, normalise
 
 TIMES = st.datetimes(min_value=datetime(1970, 1, 1)).flatmap(
     lambda moment: st.sampled_from(
@@ -32,7 +32,7 @@ PARTS = st.fixed_dictionaries({"time": TIMES, "id": IDS, "path": PATHS, "address
 @given(PARTS, PARTS)
 def test_times_ids_paths_addresses_and_numbers_do_not_matter(first: dict[str, str], second: dict[str, str]):
     one, two = MESSAGE.format(**first), MESSAGE.format(**second)
-    assert normalised(one) == normalised(two)
+    assert normalise(one) == normalise(two)
     assert fingerprint("A", "t", ["c"], [one]) == fingerprint("A", "t", ["c"], [two])
 
 
@@ -49,14 +49,14 @@ def test_the_order_inside_of_braces_does_not_matter(pairs: dict[str, str], rando
     parts = [f"{key!r}: {value!r}" for key, value in pairs.items()]
     before = "got {" + ", ".join(parts) + "}"
     random.shuffle(parts)
-    assert normalised(before) == normalised("got {" + ", ".join(parts) + "}")
+    assert normalise(before) == normalise("got {" + ", ".join(parts) + "}")
 
 
 @given(st.text(max_size=60))
 @example("0/")
 def test_a_normalised_message_stays_as_it_is(message: str):
-    once = normalised(message)
-    assert normalised(once) == once
+    once = normalise(message)
+    assert normalise(once) == once
 
 
 @given(WORD, WORD)

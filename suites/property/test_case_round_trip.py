@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from evolve.core.cases.failure_case import CaseSource, FailureCase, from_text, to_text
 from evolve.core.cases.inert import (
     as_sent,
-    cleaned,
-    cleaned_text,
+    clean,
+    clean_text,
     inert,
     inert_prompt,
     is_inert,
@@ -32,7 +32,7 @@ VALUES = st.recursive(
     st.one_of(TEXT, st.integers(-(10**9), 10**9), st.booleans(), st.none(), st.floats(allow_nan=False, width=32)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
     max_leaves=6,
-).map(cleaned)
+).map(clean)
 
 
 @given(TEXT)
@@ -46,14 +46,14 @@ def test_escaped_text_is_inert_and_comes_back(text: str):
     assert "file://" not in escaped
 
 
-@given(TEXT.map(cleaned_text))
+@given(TEXT.map(clean_text))
 @example("{%")
 @example("a {# b\nc")
 def test_a_template_engine_prints_escaped_text_as_it_was(text: str):
     assert Templates("strict").render(inert(text), {}) == text
 
 
-@given(TEXT.map(cleaned_text))
+@given(TEXT.map(clean_text))
 def test_a_prompt_is_sent_as_it_was(text: str):
     escaped = inert_prompt(text)
     assert is_inert_prompt(escaped)
@@ -73,9 +73,9 @@ def a_case(vars: dict[str, object], prompt: str, text: str, labels: list[object]
 
 CASES = st.builds(
     a_case,
-    st.dictionaries(TEXT.map(cleaned_text), VALUES, max_size=3),
-    TEXT.map(cleaned_text),
-    TEXT.map(cleaned_text),
+    st.dictionaries(TEXT.map(clean_text), VALUES, max_size=3),
+    TEXT.map(clean_text),
+    TEXT.map(clean_text),
     st.lists(VALUES, max_size=2),
 )
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evolve.core.model.errors import InputError
 from evolve.core.search.gate_history import GateRecord
-from evolve.store.gate_lines import decided_line, opened_line, parse_lines
+from evolve.store.gate_lines import line_of_decision, line_of_opening, parse_lines
 from evolve.store.gate_log import GateLog
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -44,7 +44,7 @@ def gate(draw: st.DrawFn, number: int, run: str) -> GateRecord:
 
 def written(gates: list[GateRecord]) -> str:
     """All gates opened first, then the words, as when runs overlap."""
-    return "".join(map(opened_line, gates)) + "".join(decided_line(gate) for gate in gates if gate.word)
+    return "".join(map(line_of_opening, gates)) + "".join(line_of_decision(gate) for gate in gates if gate.word)
 
 
 @given(gate_records())
@@ -69,7 +69,7 @@ def test_a_log_cut_off_anywhere_keeps_its_whole_lines_and_goes_on(gates: list[Ga
 
 @given(gate_records().filter(lambda gates: len(gates) > 1), st.data())
 def test_two_lines_that_changed_places_are_noticed(gates: list[GateRecord], data: st.DataObject) -> None:
-    lines = list(map(opened_line, gates))
+    lines = list(map(line_of_opening, gates))
     one, other = data.draw(st.lists(st.integers(0, len(lines) - 1), min_size=2, max_size=2, unique=True))
     lines[one], lines[other] = lines[other], lines[one]
     with pytest.raises(InputError, match="was expected"):

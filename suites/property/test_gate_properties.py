@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from evolve.core.model.gate import Pair
 from evolve.core.search.alpha import TOTAL, next_alpha
 from evolve.core.search.gate import decide
-from evolve.core.search.missing_families import missing_families
+from evolve.core.search.missing_families import count_missing_families
 from evolve.core.search.sign_flip import p_value
 
 ORDER = {"rejected": 0, "provisional": 1, "proven": 2}
@@ -83,7 +83,7 @@ def test_the_unit_of_the_differences_says_nothing(values: list[int], factor: int
 @given(VALUES.filter(lambda values: sum(values) > 0), st.floats(1e-9, 0.2))
 def test_missing_families_are_at_least_one_where_the_level_is_not_reached(values: list[int], alpha: float) -> None:
     if p_value(values) > alpha:
-        assert missing_families(values, alpha) >= 1
+        assert count_missing_families(values, alpha) >= 1
 
 
 @given(st.lists(st.booleans(), max_size=60))

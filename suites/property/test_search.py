@@ -27,7 +27,7 @@ from evolve.core.model.families import split_of_family
 from evolve.core.model.suite import Test
 from evolve.core.search.bandit import Bandit
 from evolve.core.search.genome import Genome
-from evolve.core.search.population import Candidate, best_of, choose_parent, front, weighted
+from evolve.core.search.population import Candidate, best_of, choose_parent, choose_weighted, front
 from evolve.core.search.race import blocks, race_size, screen_tasks, screened, still_racing
 from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Score, Task
@@ -320,7 +320,7 @@ def test_nobody_without_weight_is_drawn_where_another_has_some(weights: list[flo
             return spot
 
     members = [a_candidate(number, {}) for number in range(len(weights))]
-    drawn = weighted(members, weights, Fixed())
+    drawn = choose_weighted(members, weights, Fixed())
     assert weights[drawn.number] > 0 or not any(weights)
 
 

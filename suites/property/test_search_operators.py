@@ -16,7 +16,7 @@ from evolve.core.search.operators import Operator, Proposal, Situation, known_op
 from evolve.core.search.operators._demo_settings import MAX_DEMOS
 from evolve.core.search.operators._rules import MAX_RULES
 from evolve.core.search.population import Candidate
-from evolve.core.search.proposals import checked_rule, checked_section, proposed_text
+from evolve.core.search.proposals import check_rule, check_section, read_text
 from evolve.core.search.tasks import Score
 from evolve.core.templating.templates import Templates
 from evolve.store.agent_files import agent_text, write_agent
@@ -198,16 +198,16 @@ def test_genomes_have_one_id_when_they_are_equal_and_else_two(one: Genome, other
 @given(text=st.text(max_size=300))
 def test_no_answer_of_a_reflector_breaks_the_checks(text: str) -> None:
     for answer in (text, f'{{"text": "{text}"}}', f'{{"text": {text}}}'):
-        rule, problem = checked_rule(answer, ["The first word decides."])
+        rule, problem = check_rule(answer, ["The first word decides."])
         assert bool(rule) != bool(problem)
-        body, problem = checked_section(answer, "Look at {{ report }}.")
+        body, problem = check_section(answer, "Look at {{ report }}.")
         assert bool(body) != bool(problem)
 
 
 @given(text=TEXT)
 def test_an_accepted_text_survives_the_agents_file(text: str) -> None:
-    said, problem = proposed_text(json.dumps({"text": text}))
-    rule, refused = checked_rule(json.dumps({"text": text}), [])
+    said, problem = read_text(json.dumps({"text": text}))
+    rule, refused = check_rule(json.dumps({"text": text}), [])
     genome = Genome((), rules=(rule,))
     if not refused:
         assert genome_of(agent_of(genome, SIMULATION.agent)).rules == (rule,)

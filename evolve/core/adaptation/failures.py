@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from evolve.core.adaptation.reflection import Action
 from evolve.core.cases.capture import Failure
 from evolve.core.cases.failure_case import FailureCase
-from evolve.core.cases.fingerprint import fingerprint, normalised
+from evolve.core.cases.fingerprint import fingerprint, normalise
 from evolve.core.cases.labels import label_assertions, label_problems
 from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.agents import Agent, AgentPrompt
@@ -174,7 +174,7 @@ def incident(
     )
 
 
-def named_by_evidence(case: FailureCase) -> FailureCase:
+def name_by_evidence(case: FailureCase) -> FailureCase:
     """An incident's case, named by what its report says: the same evidence is the same case, whatever was answered.
 
     Numbers in a job's name make no other job: `web-1` and `web-2` fail alike.
@@ -182,7 +182,7 @@ def named_by_evidence(case: FailureCase) -> FailureCase:
     diagnostics = case.vars["diagnostics"]
     assert isinstance(diagnostics, dict)
     evidence = digest(diagnostics)
-    name = fingerprint(case.agent, normalised(case.source.test), [case.source.check], [evidence])
+    name = fingerprint(case.agent, normalise(case.source.test), [case.source.check], [evidence])
     last = evidence.splitlines()[-1] if evidence else "failed"
     told = f"{case.source.test}: {last}"[:_DESCRIPTION_CHARS]
     return replace(case, fingerprint=name, family=name, description=told)

@@ -138,7 +138,7 @@ class Grading:
             GraderError: the service says that it has none.
         """
         if isinstance(embedder, KnownEmbedder):
-            answer = await self._once(embedder.embedding_identity(text), 0, lambda: _embedded(embedder, text))
+            answer = await self._once(embedder.embedding_identity(text), 0, lambda: _embed(embedder, text))
             found = Embedding(_floats(answer.output), answer.tokens.total, answer.error)
         else:
             found = await embedder.embed(text)
@@ -164,7 +164,7 @@ def _lenient() -> Templates:
     return Templates("empty", {})
 
 
-async def _embedded(embedder: Embedder, text: str) -> Answer:
+async def _embed(embedder: Embedder, text: str) -> Answer:
     found = await embedder.embed(text)
     usage = TokenUsage(total=found.tokens, prompt=found.tokens, requests=1)
     return Answer(list(found.vector), found.error, tokens=usage)
@@ -174,20 +174,20 @@ def _floats(value: JsonValue) -> tuple[float, ...]:
     return tuple(float(part) for part in value if isinstance(part, int | float)) if isinstance(value, list) else ()
 
 
-def grading_of(check: AssertionInput) -> Grading:
+def open_grading(check: AssertionInput) -> Grading:
     """The grading of one output."""
     test = check.evaluation.test
-    return _grading(check.assertion, test.options, check.vars, check.evaluation.repeat, test.metadata, check.tools)
+    return _make_grading(check.assertion, test.options, check.vars, check.evaluation.repeat, test.metadata, check.tools)
 
 
-def grading_of_comparison(comparison: ComparisonInput) -> Grading:
+def open_comparison_grading(comparison: ComparisonInput) -> Grading:
     """The grading of several outputs of one test."""
     first = comparison.evaluations[0]
     options, metadata = first.test.options, first.test.metadata
-    return _grading(comparison.assertion, options, comparison.vars, first.repeat, metadata, comparison.tools)
+    return _make_grading(comparison.assertion, options, comparison.vars, first.repeat, metadata, comparison.tools)
 
 
-def _grading(
+def _make_grading(
     assertion: Assertion,
     options: TestOptions,
     variables: Mapping[str, JsonValue],
@@ -254,11 +254,11 @@ def render_rubric(template: str, names: Mapping[str, JsonValue], templates: Rend
 
     Mappings among the names (and in their lists) print as JSON.
     """
-    shown = {name: _as_text(value) for name, value in names.items()}
+    to_grader_text = {name: _as_text(value) for name, value in names.items()}
     try:
-        return to_json(_rendered(parse_json(template), shown, templates))
+        return to_json(_render(parse_json(template), to_grader_text, templates))
     except (ValueError, CannotEvaluate):
-        return templates.render(template, shown)
+        return templates.render(template, to_grader_text)
 
 
 def _as_text(value: JsonValue) -> JsonValue:
@@ -269,17 +269,17 @@ def _as_text(value: JsonValue) -> JsonValue:
     return value
 
 
-def _rendered(value: JsonValue, names: Mapping[str, JsonValue], templates: Renderer) -> JsonValue:
+def _render(value: JsonValue, names: Mapping[str, JsonValue], templates: Renderer) -> JsonValue:
     if isinstance(value, str):
         return templates.render(value, names)
     if isinstance(value, list):
-        return [_rendered(item, names, templates) for item in value]
+        return [_render(item, names, templates) for item in value]
     if isinstance(value, dict):
-        return {key: _rendered(item, names, templates) for key, item in value.items()}
+        return {key: _render(item, names, templates) for key, item in value.items()}
     return value
 
 
-def parsed(text: str) -> JsonValue:
+def parse_output(text: str) -> JsonValue:
     """What the text holds when it is JSON, else the text: how rubric templates see an output."""
     try:
         return parse_json(text)
@@ -296,7 +296,7 @@ def chat(instructions: str, pieces: Mapping[str, str], closing: str) -> str:
     return to_json([{"role": "system", "content": system}, {"role": "user", "content": user}])
 
 
-def shown(value: JsonValue) -> str:
+def to_grader_text(value: JsonValue) -> str:
     """A value as a grader reads it: text as it is, structures as JSON."""
     return to_json(value) if isinstance(value, dict | list) else to_js_string(value)
 

@@ -154,7 +154,7 @@ def _component(verdict: Verdict) -> JsonValue:
     return said
 
 
-def scored(verdict: Verdict, answer: JsonValue) -> Verdict:
+def score_with(verdict: Verdict, answer: JsonValue) -> Verdict:
     """A test's verdict with what its scoring function answered; anything but a whole result fails the test."""
     result = _camel_case(answer)
     if not is_result(result):

@@ -68,7 +68,7 @@ def threshold_of(check: AssertionInput, default: float) -> float:
     return default if threshold is None else threshold
 
 
-def needed_threshold_of(check: AssertionInput, unit: str) -> float:
+def require_threshold(check: AssertionInput, unit: str) -> float:
     """The threshold of a type that has no default for it."""
     threshold = check.assertion.threshold
     if threshold is None:
@@ -76,7 +76,7 @@ def needed_threshold_of(check: AssertionInput, unit: str) -> float:
     return threshold
 
 
-def scored(check: AssertionInput, name: str, score: float, default: float) -> Verdict:
+def similarity_verdict(check: AssertionInput, name: str, score: float, default: float) -> Verdict:
     """The verdict of a similarity in 0..1: passed at the threshold or above; negated, the score is 1 minus it."""
     limit = threshold_of(check, default)
     word = "at least" if check.negated else "less than"

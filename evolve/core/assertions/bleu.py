@@ -1,7 +1,7 @@
 """`bleu`: n-grams that the output shares with reference texts; see `evolve.core.metrics.bleu`."""
 
 from evolve.core.assertions._registry import assertion_type
-from evolve.core.assertions._values import TEXT_OR_TEXTS, scored, texts_of
+from evolve.core.assertions._values import TEXT_OR_TEXTS, similarity_verdict, texts_of
 from evolve.core.metrics.bleu import bleu_score
 from evolve.core.model.verdicts import AssertionInput, Verdict
 
@@ -9,4 +9,4 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 @assertion_type("bleu", value_schema=TEXT_OR_TEXTS, value_required=True)
 def bleu(check: AssertionInput) -> Verdict:
     """The best reference's score must reach `threshold`, 0.5 without one."""
-    return scored(check, "BLEU", bleu_score(check.text, texts_of(check)), 0.5)
+    return similarity_verdict(check, "BLEU", bleu_score(check.text, texts_of(check)), 0.5)

@@ -1,6 +1,6 @@
 """`classifier`: a model sorts the answer into a class, with a score that reaches the threshold."""
 
-from evolve.core.assertions._grading import EPSILON, GraderError, grading_of
+from evolve.core.assertions._grading import EPSILON, GraderError, open_grading
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import to_fixed, to_js_string
 from evolve.core.model.answers import Answer, TokenUsage
@@ -16,7 +16,7 @@ async def classifier(check: AssertionInput) -> Verdict:
     wanted = check.assertion.value
     if wanted is not None and not isinstance(wanted, str):
         raise CannotEvaluate("classifier: value must be the name of a class, or absent")
-    grading = grading_of(check)
+    grading = open_grading(check)
     model = await grading.classifier()
     identity = model.classification_identity(check.text)
     answer = await grading.stored(identity, lambda: _asked(model, check.text))

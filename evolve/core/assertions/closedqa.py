@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from evolve.core.assertions._grading import GraderError, chat, grading_of, needs_prompt, parsed, text_value
+from evolve.core.assertions._grading import GraderError, chat, needs_prompt, open_grading, parse_output, text_value
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import js_strip
 from evolve.core.model.verdicts import AssertionInput, Verdict
@@ -19,8 +19,8 @@ _OUTCOMES: Final = {"Y": "The criterion is met", "N": "The criterion is not met"
 async def closedqa(check: AssertionInput) -> Verdict:
     """Passes when the grader's answer ends with Y; `not-` has no effect, as in promptfoo."""
     criterion, question = text_value(check), needs_prompt(check)
-    grading = grading_of(check)
-    names = {**check.vars, "input": question, "criteria": criterion, "completion": parsed(check.text)}
+    grading = open_grading(check)
+    names = {**check.vars, "input": question, "criteria": criterion, "completion": parse_output(check.text)}
     pieces = {"question": question, "criterion": criterion, "submission": check.text}
     default = chat(INSTRUCTIONS, pieces, "Your reasoning, then Y or N on the last line:")
     try:

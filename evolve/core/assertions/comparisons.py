@@ -11,7 +11,14 @@ import math
 import re
 from typing import Final, NamedTuple
 
-from evolve.core.assertions._grading import GraderError, Reply, chat, grading_of_comparison, parsed, shown
+from evolve.core.assertions._grading import (
+    GraderError,
+    Reply,
+    chat,
+    open_comparison_grading,
+    parse_output,
+    to_grader_text,
+)
 from evolve.core.assertions._registry import comparison_type
 from evolve.core.javascript.values import to_fixed, to_js_string
 from evolve.core.model.answers import TokenUsage
@@ -35,14 +42,14 @@ async def select_best(comparison: ComparisonInput) -> tuple[Verdict, ...]:
     if not isinstance(criteria, str):
         raise CannotEvaluate("select-best: value must be the criterion, a text")
     outputs = _at_least_two(comparison)
-    texts = [shown(output) for output in outputs]
+    texts = [to_grader_text(output) for output in outputs]
     names: dict[str, JsonValue] = {
         **comparison.vars,
         "criteria": criteria,
-        "outputs": [parsed(output) if isinstance(output, str) else output for output in outputs],
+        "outputs": [parse_output(output) if isinstance(output, str) else output for output in outputs],
     }
     pieces = {"criterion": criteria, **{f"output {index}": text for index, text in enumerate(texts)}}
-    grading = grading_of_comparison(comparison)
+    grading = open_comparison_grading(comparison)
     closing = f"The number of the best output, 0 to {len(outputs) - 1}:"
     try:
         default = chat(INSTRUCTIONS, pieces, closing)
@@ -101,7 +108,9 @@ def max_score(comparison: ComparisonInput) -> tuple[Verdict, ...]:
     threshold = options.get("threshold")
     reached = not isinstance(threshold, int | float) or highest >= threshold
     winner = next(index for index, total in enumerate(totals) if total.score == highest)
-    return tuple(_scored(total, highest, index == winner, reached, threshold) for index, total in enumerate(totals))
+    return tuple(
+        _score_verdict(total, highest, index == winner, reached, threshold) for index, total in enumerate(totals)
+    )
 
 
 class _Total(NamedTuple):
@@ -137,7 +146,7 @@ def _kind(component: Verdict) -> str | None:
     return f"not-{requirement.type}" if requirement.negated else requirement.type
 
 
-def _scored(total: _Total, highest: float, is_best: bool, reached: bool, threshold: JsonValue) -> Verdict:
+def _score_verdict(total: _Total, highest: float, is_best: bool, reached: bool, threshold: JsonValue) -> Verdict:
     own = to_fixed(total.score, 3)
     if not total.scores:
         return Verdict(False, 0.0, f"Not selected (no scores, max: {to_fixed(highest, 3)})")

@@ -81,7 +81,7 @@ def _any(check: AssertionInput, needles: Iterable[str], text: str, fold: Callabl
     holds = any(fold(needle) in text for needle in needles)
     if holds != check.negated:
         return check.verdict(holds, "")
-    wanted = f"{'none' if check.negated else 'one'} of {_listed(needles)}"
+    wanted = f"{'none' if check.negated else 'one'} of {_list_text(needles)}"
     return check.verdict(holds, f"Expected output to contain {wanted}, got {quote(check.text)}")
 
 
@@ -89,8 +89,8 @@ def _all(check: AssertionInput, needles: Iterable[str], text: str, fold: Callabl
     missing = [needle for needle in needles if fold(needle) not in text]
     if (not missing) != check.negated:
         return check.verdict(not missing, "")
-    lacking = f". Missing: {_listed(missing)}" if missing else ""
-    reason = f"Expected output to {_not(check)}contain all of {_listed(needles)}{lacking}, got {quote(check.text)}"
+    lacking = f". Missing: {_list_text(missing)}" if missing else ""
+    reason = f"Expected output to {_not(check)}contain all of {_list_text(needles)}{lacking}, got {quote(check.text)}"
     return check.verdict(not missing, reason)
 
 
@@ -98,7 +98,7 @@ def _not(check: AssertionInput) -> str:
     return "not " if check.negated else ""
 
 
-def _listed(needles: Iterable[str]) -> str:
+def _list_text(needles: Iterable[str]) -> str:
     return "[" + ", ".join(needles) + "]"
 
 
@@ -122,7 +122,7 @@ def split_list(text: str) -> tuple[str, ...]:
     at = _after(_SEPARATORS, text, 0)
     while at < len(text):
         if text[at] == '"':
-            field, at = _quoted_field(text, at)
+            field, at = _read_quoted_field(text, at)
         else:
             end = text.find(",", at)
             end = len(text) if end < 0 else end
@@ -132,7 +132,7 @@ def split_list(text: str) -> tuple[str, ...]:
     return tuple(fields)
 
 
-def _quoted_field(text: str, at: int) -> tuple[str, int]:
+def _read_quoted_field(text: str, at: int) -> tuple[str, int]:
     found = _QUOTED.match(text, at)
     if found is None:
         raise CannotEvaluate(f"the quoted field {quote(text[at:])} of the value does not end")

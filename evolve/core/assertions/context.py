@@ -13,10 +13,10 @@ from evolve.core.assertions._grading import (
     Reply,
     at_least,
     chat,
-    grading_of,
     load_rubric,
     needs_prompt,
-    parsed,
+    open_grading,
+    parse_output,
     text_value,
 )
 from evolve.core.assertions._registry import assertion_type
@@ -59,9 +59,9 @@ async def context_recall(check: AssertionInput) -> Verdict:
     """The share of the expected answer's statements that the context (without one: the prompt) supports."""
     truth, prompt = text_value(check), needs_prompt(check)
     context = await _context(check, prompt)
-    grading = grading_of(check)
-    names = {**check.vars, "context": _joined(context), "groundTruth": truth}
-    default = chat(RECALL_INSTRUCTIONS, {"context": _joined(context), "answer": truth}, "The marked sentences:")
+    grading = open_grading(check)
+    names = {**check.vars, "context": _join(context), "groundTruth": truth}
+    default = chat(RECALL_INSTRUCTIONS, {"context": _join(context), "answer": truth}, "The marked sentences:")
     try:
         reply = await grading.ask("context-recall", names, default, rubric=grading.rubric_prompt)
     except GraderError as failed:
@@ -87,9 +87,9 @@ async def context_relevance(check: AssertionInput) -> Verdict:
     """The share of the context's sentences (or chunks) that the question needs."""
     query = _query(check)
     context = await _context(check, None)
-    grading = grading_of(check)
-    names: dict[str, JsonValue] = {"context": _joined(context), "query": query}
-    pieces = {"context": _joined(context), "question": query}
+    grading = open_grading(check)
+    names: dict[str, JsonValue] = {"context": _join(context), "query": query}
+    pieces = {"context": _join(context), "question": query}
     try:
         default = chat(RELEVANCE_INSTRUCTIONS, pieces, "The sentences:")
         reply = await grading.ask("context-relevance", names, default, rubric=grading.rubric_prompt)
@@ -120,16 +120,16 @@ async def context_faithfulness(check: AssertionInput) -> Verdict:
     if not isinstance(check.output, str):
         raise CannotEvaluate("context-faithfulness: the output must be text")
     context = await _context(check, None)
-    grading = grading_of(check)
+    grading = open_grading(check)
     rubrics = _two_rubrics(grading)
-    names = {**check.vars, "question": query, "answer": parsed(check.text)}
+    names = {**check.vars, "question": query, "answer": parse_output(check.text)}
     default = chat(STATEMENTS_INSTRUCTIONS, {"question": query, "answer": check.text}, "The statements:")
     tokens = TokenUsage()
     try:
         first = await grading.ask("context-faithfulness-longform", names, default, rubric=rubrics[0])
         tokens = first.tokens
         statements = _lines(first.text("context-faithfulness"))
-        second = await _verdicts(check, grading, _joined(context), statements, rubrics[1])
+        second = await _verdicts(check, grading, _join(context), statements, rubrics[1])
     except GraderError as failed:
         return GraderError(failed.reason, tokens + failed.tokens).verdict()
     score = faithfulness(second.text("context-faithfulness"), len(statements))
@@ -197,7 +197,7 @@ async def _context(check: AssertionInput, fallback: str | None) -> Context:
         raise CannotEvaluate(f"{check.assertion.type}: a context that is a list holds texts only")
     code = check.assertion.config.get("contextTransform")
     if isinstance(code, str) and code:
-        value = await _transformed(check, code)
+        value = await _transform(check, code)
     if isinstance(value, str) and value:
         return value
     if isinstance(value, list) and value and all(isinstance(item, str) and item for item in value):
@@ -206,7 +206,7 @@ async def _context(check: AssertionInput, fallback: str | None) -> Context:
     raise CannotEvaluate(f"{check.assertion.type}: there is no context; {hint}")
 
 
-async def _transformed(check: AssertionInput, code: str) -> JsonValue:
+async def _transform(check: AssertionInput, code: str) -> JsonValue:
     """`contextTransform` sees the output after the provider's transform alone: what the test's drops is still there."""
     prompt: JsonValue = {"label": check.prompt}
     context: dict[str, JsonValue] = {"vars": dict(check.vars), "prompt": prompt}
@@ -221,7 +221,7 @@ async def _transformed(check: AssertionInput, code: str) -> JsonValue:
     raise CannotEvaluate(f"contextTransform must return text or a list of texts: {code}")
 
 
-def _joined(context: Context) -> str:
+def _join(context: Context) -> str:
     return context if isinstance(context, str) else "\n\n".join(context)
 
 

@@ -1,7 +1,7 @@
 """`cost`: the answer cost at most `threshold` US dollars."""
 
 from evolve.core.assertions._registry import assertion_type
-from evolve.core.assertions._values import needed_threshold_of
+from evolve.core.assertions._values import require_threshold
 from evolve.core.javascript.values import number_text
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.verdicts import AssertionInput, Verdict
@@ -10,7 +10,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 @assertion_type("cost")
 def cost(check: AssertionInput) -> Verdict:
     """An answer without a cost cannot be judged."""
-    limit = needed_threshold_of(check, "US dollars")
+    limit = require_threshold(check, "US dollars")
     paid = check.answer.cost
     if paid is None:
         raise CannotEvaluate(f"cost: the provider {check.evaluation.provider.name} tells no cost")

@@ -3,7 +3,15 @@
 import re
 from typing import Final, NamedTuple
 
-from evolve.core.assertions._grading import GraderError, Reply, chat, grading_of, needs_prompt, parsed, text_value
+from evolve.core.assertions._grading import (
+    GraderError,
+    Reply,
+    chat,
+    needs_prompt,
+    open_grading,
+    parse_output,
+    text_value,
+)
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.formats.json_objects import json_objects
 from evolve.core.javascript.values import js_strip
@@ -49,8 +57,8 @@ class _Choice(NamedTuple):
 async def factuality(check: AssertionInput) -> Verdict:
     """Passes when the score of the grader's category is above 0; `not-` has no effect, as in promptfoo."""
     reference, question = text_value(check), needs_prompt(check)
-    grading = grading_of(check)
-    names = {**check.vars, "input": question, "ideal": reference, "completion": parsed(check.text)}
+    grading = open_grading(check)
+    names = {**check.vars, "input": question, "ideal": reference, "completion": parse_output(check.text)}
     pieces = {"question": question, "reference": reference, "submission": check.text}
     try:
         default = chat(INSTRUCTIONS, pieces, "The JSON object:")

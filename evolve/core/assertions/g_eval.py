@@ -9,7 +9,7 @@ import math
 import re
 from typing import Final, NamedTuple
 
-from evolve.core.assertions._grading import GraderError, Grading, Reply, chat, grading_of, needs_prompt, parsed
+from evolve.core.assertions._grading import GraderError, Grading, Reply, chat, needs_prompt, open_grading, parse_output
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import js_strip, to_js_string, to_json, to_number
 from evolve.core.model.answers import TokenUsage
@@ -62,7 +62,7 @@ async def g_eval(check: AssertionInput) -> Verdict:
     ratings: list[_Rating] = []
     for criterion in map(str, listed):
         try:
-            ratings.append(await _rate(check, grading_of(check), criterion))
+            ratings.append(await _rate(check, open_grading(check), criterion))
         except GraderError as failed:
             tokens = sum((rating.tokens for rating in ratings), failed.tokens)
             place = "" if single else f"g-eval criterion {len(ratings) + 1} of {len(listed)} ({to_json(criterion)}): "
@@ -96,8 +96,8 @@ async def _rate(check: AssertionInput, grading: Grading, criterion: str) -> _Rat
         "criteria": criterion,
         "steps": "\n- ".join(steps),
         "maxScore": str(MAX_SCORE),
-        "input": parsed(question),
-        "output": parsed(check.text),
+        "input": parse_output(question),
+        "output": parse_output(check.text),
     }
     pieces = {
         "criterion": criterion,
@@ -108,7 +108,7 @@ async def _rate(check: AssertionInput, grading: Grading, criterion: str) -> _Rat
     default = chat(SCORE_INSTRUCTIONS, pieces, "The line of JSON:")
     try:
         scored = await grading.ask("g-eval", names, default, rubric=templates.get("evaluate"))
-        return _rating(scored, planned.tokens)
+        return _read_rating(scored, planned.tokens)
     except GraderError as failed:
         raise GraderError(failed.reason, planned.tokens + failed.tokens) from failed
 
@@ -135,7 +135,7 @@ def _object(reply: Reply, pattern: re.Pattern[str], what: str) -> dict[str, Json
     return value
 
 
-def _rating(reply: Reply, spent: TokenUsage) -> _Rating:
+def _read_rating(reply: Reply, spent: TokenUsage) -> _Rating:
     result = _object(reply, _OBJECT, "score and reason")
     score, reason = result.get("score"), result.get("reason")
     number = _number(score)

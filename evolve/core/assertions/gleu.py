@@ -1,7 +1,7 @@
 """`gleu`: n-grams that the output shares with reference texts; see `evolve.core.metrics.gleu`."""
 
 from evolve.core.assertions._registry import assertion_type
-from evolve.core.assertions._values import TEXT_OR_TEXTS, scored, texts_of
+from evolve.core.assertions._values import TEXT_OR_TEXTS, similarity_verdict, texts_of
 from evolve.core.metrics.gleu import gleu_score
 from evolve.core.model.verdicts import AssertionInput, Verdict
 
@@ -9,4 +9,4 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 @assertion_type("gleu", value_schema=TEXT_OR_TEXTS, value_required=True)
 def gleu(check: AssertionInput) -> Verdict:
     """The best reference's score must reach `threshold`, 0.5 without one."""
-    return scored(check, "GLEU", gleu_score(check.text, texts_of(check)), 0.5)
+    return similarity_verdict(check, "GLEU", gleu_score(check.text, texts_of(check)), 0.5)

@@ -33,7 +33,7 @@ _SCHEMA: JsonValue = {
 @assertion_type("is-sql", value_schema=_SCHEMA)
 def is_sql(check: AssertionInput) -> Verdict:
     """The whole output can be parsed; MySQL unless `databaseType` says otherwise."""
-    problem = _problem(check.text, _wanted(check))
+    problem = _problem(check.text, _wanted_names(check))
     if problem is not None:
         return check.verdict(False, f"Expected SQL: {problem}, got {quote(check.text)}")
     return check.verdict(True, f"Expected output that is no such SQL, got {quote(check.text)}" if check.negated else "")
@@ -42,7 +42,7 @@ def is_sql(check: AssertionInput) -> Verdict:
 @assertion_type("contains-sql", value_schema=_SCHEMA)
 def contains_sql(check: AssertionInput) -> Verdict:
     """One fenced block of SQL, or of no named language, can be parsed; without such blocks, the whole output."""
-    wanted = _wanted(check)
+    wanted = _wanted_names(check)
     problem: str | None = "it has none"
     for text in list(sql_blocks(check.text)) or [check.text]:
         if js_strip(text):
@@ -59,7 +59,7 @@ class _Wanted:
     columns: tuple[str, ...] | None = None
 
 
-def _wanted(check: AssertionInput) -> _Wanted:
+def _wanted_names(check: AssertionInput) -> _Wanted:
     value = check.assertion.value
     if value is None:
         return _Wanted()

@@ -34,7 +34,7 @@ def is_xml(check: AssertionInput) -> Verdict:
     missing = [path for path in paths if not has_path(tree, path)]
     if missing:
         return check.verdict(False, f"The XML lacks {', '.join(missing)}, got {quote(check.text)}")
-    return check.verdict(True, _unwanted(check, paths))
+    return check.verdict(True, _missing_path(check, paths))
 
 
 @assertion_type("contains-xml", value_schema=_SCHEMA)
@@ -55,13 +55,13 @@ def contains_xml(check: AssertionInput) -> Verdict:
         except XmlError:
             continue
         if all(has_path(tree, path) for path in paths):
-            return check.verdict(True, _unwanted(check, paths))
+            return check.verdict(True, _missing_path(check, paths))
         read.append((span.start, span.end))
     wanted = f" with {', '.join(paths)}" if paths else ""
     return check.verdict(False, f"Expected output to contain XML{wanted}, got {quote(check.text)}")
 
 
-def _unwanted(check: AssertionInput, paths: Sequence[str]) -> str:
+def _missing_path(check: AssertionInput, paths: Sequence[str]) -> str:
     if not check.negated:
         return ""
     return f"Expected no XML{' with ' + ', '.join(paths) if paths else ''}, got {quote(check.text)}"

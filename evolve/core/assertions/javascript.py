@@ -32,12 +32,12 @@ async def javascript(check: AssertionInput) -> Verdict:
         return await script_file_verdict(check, value)
     code = value.rstrip()
     try:
-        return javascript_verdict(check, _evaluated(check, code), code)
+        return javascript_verdict(check, _evaluate(check, code), code)
     except JavaScriptError as exc:
         return failed(f"Custom function threw error: {exc.name}: {exc.text}\n{code}")
 
 
-def _evaluated(check: AssertionInput, code: str) -> JsResult:
+def _evaluate(check: AssertionInput, code: str) -> JsResult:
     context = check_context(check) if mentions(code, "context") else {}
     return evaluate_javascript(code, {"output": check.output, "context": context})
 
@@ -82,10 +82,10 @@ def javascript_verdict(check: AssertionInput, result: JsResult, code: str) -> Ve
         return from_result(check, answer, "Custom function")
     hint = "; a function that nothing calls judges nothing: write its body" if result.kind == "function" else ""
     hint = "; code of several lines needs `return`" if result.kind == "undefined" and "\n" in code else hint
-    return failed(f"Custom function answered {_shown(result)}: {_NEEDED}{hint}\n{code}")
+    return failed(f"Custom function answered {_to_text(result)}: {_NEEDED}{hint}\n{code}")
 
 
-def _shown(result: JsResult) -> str:
+def _to_text(result: JsResult) -> str:
     if result.kind != "json" or result.value is None:
         return "null" if result.kind == "json" else result.type_name
     text = repr(result.value)

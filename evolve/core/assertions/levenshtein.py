@@ -3,14 +3,14 @@
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import TEXT, text_of, threshold_of
 from evolve.core.javascript.values import number_text, units
-from evolve.core.model.libraries import needed
+from evolve.core.model.libraries import import_optional
 from evolve.core.model.verdicts import AssertionInput, Verdict
 
 
 @assertion_type("levenshtein", value_schema=TEXT, value_required=True)
 def levenshtein(check: AssertionInput) -> Verdict:
     """Counts insertions, deletions and replacements of UTF-16 units; 5 are allowed without a `threshold`."""
-    levenshtein_distance = needed("rapidfuzz.distance").Levenshtein.distance
+    levenshtein_distance = import_optional("rapidfuzz.distance").Levenshtein.distance
     distance = int(levenshtein_distance(units(check.text), units(text_of(check))))
     limit = threshold_of(check, 5)
     word = "not more" if check.negated else "more"

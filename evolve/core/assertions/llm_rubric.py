@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from evolve.core.assertions._grading import GraderError, Reply, chat, grading_of, parsed, shown
+from evolve.core.assertions._grading import GraderError, Reply, chat, open_grading, parse_output, to_grader_text
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.formats.json_objects import json_objects
 from evolve.core.javascript.values import js_strip, to_js_string, to_json, to_number, truthy
@@ -29,9 +29,9 @@ async def llm_rubric(check: AssertionInput) -> Verdict:
     rubric = check.assertion.value
     if rubric is not None and not isinstance(rubric, str | dict | list):
         raise CannotEvaluate(f"llm-rubric: value must be text or a mapping, got {to_json(rubric)}")
-    grading = grading_of(check)
-    names = {**check.vars, "output": parsed(check.text), "rubric": rubric or ""}
-    default = chat(INSTRUCTIONS, {"rubric": shown(rubric or ""), "output": check.text}, "The JSON object:")
+    grading = open_grading(check)
+    names = {**check.vars, "output": parse_output(check.text), "rubric": rubric or ""}
+    default = chat(INSTRUCTIONS, {"rubric": to_grader_text(rubric or ""), "output": check.text}, "The JSON object:")
     try:
         reply = await grading.ask("llm-rubric", names, default, rubric=grading.rubric_prompt)
         judgement = _judgement(reply)
@@ -67,7 +67,7 @@ def _verdict(check: AssertionInput, judgement: dict[str, JsonValue], reply: Repl
     if check.negated:
         passed, score = not passed, min(1.0, max(0.0, 1 - (score if math.isfinite(score) else 0)))
     metadata: dict[str, JsonValue] = {"renderedGradingPrompt": reply.prompt}
-    return Verdict(passed, score, shown(reason), tokens=reply.tokens, metadata=metadata)
+    return Verdict(passed, score, to_grader_text(reason), tokens=reply.tokens, metadata=metadata)
 
 
 def _is_pass(value: JsonValue) -> bool:

@@ -1,7 +1,7 @@
 """`meteor`: words and stems that the output shares with reference texts; see `evolve.core.metrics.meteor`."""
 
 from evolve.core.assertions._registry import assertion_type
-from evolve.core.assertions._values import TEXT_OR_TEXTS, scored, texts_of, wrong_value
+from evolve.core.assertions._values import TEXT_OR_TEXTS, similarity_verdict, texts_of, wrong_value
 from evolve.core.metrics.meteor import meteor_score
 from evolve.core.model.verdicts import AssertionInput, Verdict
 
@@ -10,12 +10,14 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 def meteor(check: AssertionInput) -> Verdict:
     """The best reference's score must reach `threshold`, 0.5 without one; alpha, beta and gamma as published."""
     alpha, beta, gamma = (
-        _setting(check, name, default) for name, default in (("alpha", 0.9), ("beta", 3.0), ("gamma", 0.5))
+        _read_setting(check, name, default) for name, default in (("alpha", 0.9), ("beta", 3.0), ("gamma", 0.5))
     )
-    return scored(check, "METEOR", meteor_score(check.text, texts_of(check), alpha=alpha, beta=beta, gamma=gamma), 0.5)
+    return similarity_verdict(
+        check, "METEOR", meteor_score(check.text, texts_of(check), alpha=alpha, beta=beta, gamma=gamma), 0.5
+    )
 
 
-def _setting(check: AssertionInput, name: str, default: float) -> float:
+def _read_setting(check: AssertionInput, name: str, default: float) -> float:
     value = check.assertion.config.get(name)
     if value is None:
         return default

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from evolve.core.assertions._grading import GraderError, grading_of
+from evolve.core.assertions._grading import GraderError, open_grading
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.formats.json_text import json_or
 from evolve.core.javascript.values import to_json
@@ -18,7 +18,7 @@ async def moderation(check: AssertionInput) -> Verdict:
     if not check.text:
         return Verdict(not check.negated, 0.0 if check.negated else 1.0, "No output to moderate")
     wanted = [str(code) for code in check.assertion.value] if isinstance(check.assertion.value, list) else []
-    grading = grading_of(check)
+    grading = open_grading(check)
     moderator = await grading.moderator()
     prompt = _last_prompt(check.prompt)
     identity = moderator.moderation_identity(prompt, check.text)

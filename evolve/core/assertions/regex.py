@@ -13,7 +13,7 @@ def regex(check: AssertionInput) -> Verdict:
     """An expression that is not valid fails, negated or not."""
     pattern = non_empty_text_of(check)
     try:
-        holds = _compiled(pattern).search(check.text)
+        holds = _compile(pattern).search(check.text)
     except JavaScriptError as exc:
         return Verdict(False, 0.0, f"Not a regular expression of JavaScript: {quote(pattern)}: {exc}")
     if holds != check.negated:
@@ -23,5 +23,5 @@ def regex(check: AssertionInput) -> Verdict:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> Regex:
+def _compile(pattern: str) -> Regex:
     return Regex(pattern)

@@ -5,7 +5,15 @@ After Es et al., "RAGAS: Automated Evaluation of Retrieval Augmented Generation"
 
 from typing import Final
 
-from evolve.core.assertions._grading import EPSILON, GraderError, Grading, chat, grading_of, needs_prompt, parsed
+from evolve.core.assertions._grading import (
+    EPSILON,
+    GraderError,
+    Grading,
+    chat,
+    needs_prompt,
+    open_grading,
+    parse_output,
+)
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions.similar import cosine
 from evolve.core.javascript.values import to_fixed, to_js_string
@@ -32,7 +40,7 @@ async def answer_relevance(check: AssertionInput) -> Verdict:
         raise CannotEvaluate("answer-relevance: the output must be text")
     prompt = needs_prompt(check)
     query = check.vars.get("query")
-    work = _Work(check, grading_of(check))
+    work = _Work(check, open_grading(check))
     try:
         return await work.verdict(query if isinstance(query, str) else prompt)
     except GraderError as failed:
@@ -49,24 +57,24 @@ class _Work:
     async def verdict(self, question: str) -> Verdict:
         embedder = await self._grading.embedder()
         guesses = [await self._guess(number) for number in range(QUESTIONS)]
-        asked = self._counted(await self._grading.embed(embedder, question))
-        scores = [cosine(asked, self._counted(await self._grading.embed(embedder, guess))) for guess in guesses]
-        return self._judged(guesses, scores)
+        asked = self._count(await self._grading.embed(embedder, question))
+        scores = [cosine(asked, self._count(await self._grading.embed(embedder, guess))) for guess in guesses]
+        return self._judge(guesses, scores)
 
     async def _guess(self, number: int) -> str:
         answer = self._check.text
         default = chat(INSTRUCTIONS, {"answer": answer}, "The question:")
         rubric = self._grading.rubric_prompt
-        names = {"answer": parsed(answer)}
+        names = {"answer": parse_output(answer)}
         reply = await self._grading.ask("answer-relevance", names, default, rubric=rubric, nth=number)
         self.tokens += reply.tokens
         return reply.text("answer-relevance")
 
-    def _counted(self, embedding: Embedding) -> tuple[float, ...]:
+    def _count(self, embedding: Embedding) -> tuple[float, ...]:
         self.tokens += TokenUsage(total=embedding.tokens, prompt=embedding.tokens, requests=1)
         return embedding.vector
 
-    def _judged(self, guesses: list[str], scores: list[float]) -> Verdict:
+    def _judge(self, guesses: list[str], scores: list[float]) -> Verdict:
         threshold = self._check.assertion.threshold or 0
         score = (scores[0] + scores[1] + scores[2]) / QUESTIONS
         passed = score >= threshold - EPSILON

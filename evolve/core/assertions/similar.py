@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from evolve.core.assertions._grading import EPSILON, GraderError, Grading, grading_of, shown
+from evolve.core.assertions._grading import EPSILON, GraderError, Grading, open_grading, to_grader_text
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.javascript.values import to_fixed, to_js_string
 from evolve.core.model.answers import Answer, TokenUsage
@@ -29,17 +29,17 @@ async def similar(check: AssertionInput) -> Verdict:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts:
         raise CannotEvaluate("similar: value must be a text or a list of texts")
-    grading = grading_of(check)
+    grading = open_grading(check)
     embedder = await grading.vectors_or_comparer()
     verdicts: list[Verdict] = []
     for text in texts:
-        verdicts.append(await _compared(check, grading, embedder, shown(text)))
+        verdicts.append(await _compare(check, grading, embedder, to_grader_text(text)))
         if verdicts[-1].passed != check.negated:
             break
-    return _chosen(check, verdicts, several=not isinstance(value, str))
+    return _choose(check, verdicts, several=not isinstance(value, str))
 
 
-def _chosen(check: AssertionInput, verdicts: list[Verdict], *, several: bool) -> Verdict:
+def _choose(check: AssertionInput, verdicts: list[Verdict], *, several: bool) -> Verdict:
     last = verdicts[-1]
     tokens = sum((verdict.tokens for verdict in verdicts), TokenUsage())
     if not several or last.passed != check.negated:
@@ -52,7 +52,7 @@ def _chosen(check: AssertionInput, verdicts: list[Verdict], *, several: bool) ->
     return Verdict(chosen.passed, chosen.score, chosen.reason, tokens=tokens, metadata=chosen.metadata)
 
 
-async def _compared(
+async def _compare(
     check: AssertionInput, grading: Grading, embedder: Embedder | SentenceComparer, text: str
 ) -> Verdict:
     if isinstance(embedder, SentenceComparer):

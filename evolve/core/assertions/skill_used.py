@@ -32,8 +32,8 @@ def skill_used(check: AssertionInput) -> Verdict:
     used = list(_skill_calls(check.answer.metadata.get("skillCalls")))
     value = check.assertion.value
     if isinstance(value, dict):
-        return _counted(check, _matcher(check, value), used)
-    return _listed(check, _names(check, value), used)
+        return _check_count(check, _matcher(check, value), used)
+    return _check_list(check, _names(check, value), used)
 
 
 def _skill_calls(calls: JsonValue) -> Iterable[str]:
@@ -52,7 +52,7 @@ def _names(check: AssertionInput, value: JsonValue) -> list[str]:
     return names
 
 
-def _listed(check: AssertionInput, names: list[str], used: list[str]) -> Verdict:
+def _check_list(check: AssertionInput, names: list[str], used: list[str]) -> Verdict:
     missing = [name for name in names if name not in used]
     if check.negated:
         found = [name for name in names if name in used]
@@ -103,7 +103,7 @@ def _count(check: AssertionInput, value: dict[str, JsonValue], key: str) -> int 
     return int(count)
 
 
-def _counted(check: AssertionInput, matcher: _Matcher, used: list[str]) -> Verdict:
+def _check_count(check: AssertionInput, matcher: _Matcher, used: list[str]) -> Verdict:
     count = sum(map(matcher.matches, used))
     if check.negated:
         if matcher.low is not None or matcher.high:

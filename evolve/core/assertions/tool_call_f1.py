@@ -21,14 +21,16 @@ def tool_call_f1(check: AssertionInput) -> Verdict:
 
     The score is F1 also when negated.
     """
-    wanted, called = _wanted(check), set(called_tools(check.output))
+    wanted, called = _wanted_tools(check), set(tool_names(check.output))
     score = _f1(wanted, called)
     limit = threshold_of(check, 1)
-    reason = f"F1 {score:.3f}, threshold {number_text(limit)}. Expected: {_listed(wanted)}, called: {_listed(called)}"
+    reason = (
+        f"F1 {score:.3f}, threshold {number_text(limit)}. Expected: {_list_text(wanted)}, called: {_list_text(called)}"
+    )
     return Verdict((score >= limit) != check.negated, score, reason)
 
 
-def _wanted(check: AssertionInput) -> set[str]:
+def _wanted_tools(check: AssertionInput) -> set[str]:
     value = check.assertion.value
     if isinstance(value, str):
         return {js_strip(name) for name in value.split(",")}
@@ -45,11 +47,11 @@ def _f1(wanted: set[str], called: set[str]) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def _listed(names: Iterable[str]) -> str:
+def _list_text(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def called_tools(output: JsonValue) -> Iterator[str]:
+def tool_names(output: JsonValue) -> Iterator[str]:
     """Names of the tools that an output calls, as OpenAI, Anthropic and Google write them.
 
     Text is read as JSON, as a whole or else line by line.
@@ -66,7 +68,7 @@ def called_tools(output: JsonValue) -> Iterator[str]:
 
 def _tools_in_text(text: str) -> Iterator[str]:
     try:
-        yield from called_tools(parse_json(text))
+        yield from tool_names(parse_json(text))
     except ValueError:
         for line in map(js_strip, text.split("\n")):
             if line.startswith(("{", "[")):
@@ -75,7 +77,7 @@ def _tools_in_text(text: str) -> Iterator[str]:
 
 def _tools_in_line(line: str) -> Iterator[str]:
     try:
-        yield from called_tools(parse_json(line))
+        yield from tool_names(parse_json(line))
     except ValueError:
         return
 

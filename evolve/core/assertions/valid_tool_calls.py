@@ -67,12 +67,12 @@ def _check_tool_calls(check: AssertionInput) -> None:
         raise _UnfitError(
             f"Expected tool calls, each with function.name and function.arguments as text, got {quote(to_json(calls))}"
         )
-    tools = _declared(check, "tools")
+    tools = _declarations(check, "tools")
     if not tools:
         raise _UnfitError("The output calls tools, but the provider's config declares none (config.tools)")
     functions = [tool["function"] for tool in tools if tool.get("type") == "function" and "function" in tool]
     for call in calls:
-        _check_call(_mapping(_mapping(call).get("function")), functions)
+        _check_call(_mapping_or_none(_mapping_or_none(call).get("function")), functions)
 
 
 def _is_tool_call(call: JsonValue) -> bool:
@@ -91,13 +91,14 @@ def _check_function_call(check: AssertionInput) -> None:
     call = output["function_call"] if isinstance(output, dict) and "function_call" in output else output
     if not _is_call(call):
         raise _UnfitError(f"Expected a function call with name and arguments as text, got {quote(to_json(call))}")
-    _check_call(_mapping(call), _declared(check, "functions"))
+    _check_call(_mapping_or_none(call), _declarations(check, "functions"))
 
 
 def _check_call(call: Mapping[str, JsonValue], functions: Iterable[JsonValue]) -> None:
     name, arguments = str(call["name"]), str(call["arguments"])
     parameters = next(
-        (function.get("parameters") for function in map(_mapping, functions) if function.get("name") == name), None
+        (function.get("parameters") for function in map(_mapping_or_none, functions) if function.get("name") == name),
+        None,
     )
     try:
         given = parse_json(arguments)
@@ -113,18 +114,18 @@ def _check_call(call: Mapping[str, JsonValue], functions: Iterable[JsonValue]) -
         raise _UnfitError(f"The arguments of {name} do not fit its parameters: {problem}")
 
 
-def _declared(check: AssertionInput, key: str) -> list[dict[str, JsonValue]]:
+def _declarations(check: AssertionInput, key: str) -> list[dict[str, JsonValue]]:
     """The provider's `config.tools` or `config.functions`; entries and the whole may be file://."""
-    declared = _loaded(check, check.evaluation.provider.config.get(key))
+    declared = _load(check, check.evaluation.provider.config.get(key))
     entries = declared if isinstance(declared, list) else [] if declared is None else [declared]
     flat: list[dict[str, JsonValue]] = []
     for entry in entries:
-        loaded = _loaded(check, entry)
+        loaded = _load(check, entry)
         flat += (item for item in (loaded if isinstance(loaded, list) else [loaded]) if isinstance(item, dict))
     return flat
 
 
-def _loaded(check: AssertionInput, value: JsonValue) -> JsonValue:
+def _load(check: AssertionInput, value: JsonValue) -> JsonValue:
     if not isinstance(value, str) or not value.startswith("file://"):
         return value
     path = value.removeprefix("file://")
@@ -134,5 +135,5 @@ def _loaded(check: AssertionInput, value: JsonValue) -> JsonValue:
         raise CannotEvaluate(str(exc)) from exc
 
 
-def _mapping(value: JsonValue) -> Mapping[str, JsonValue]:
+def _mapping_or_none(value: JsonValue) -> Mapping[str, JsonValue]:
     return value if isinstance(value, dict) else {}

@@ -9,7 +9,7 @@ from typing import Final
 from evolve.core.cases.cutting import cut, cut_text
 from evolve.core.cases.failure_case import CaseSource, FailureCase, Kind, to_mapping
 from evolve.core.cases.fingerprint import fingerprint
-from evolve.core.cases.inert import as_sent, cleaned
+from evolve.core.cases.inert import as_sent, clean
 from evolve.core.cases.labels import label_assertions
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.formats.json_text import json_or
@@ -91,9 +91,9 @@ def make_case(
     why = _no_case_because(failure)
     if why:
         return NotCaptured(failure.test, why)
-    own = redactor.with_ids((*known_ids(dict(failure.vars)), *failure.known_ids, failure.agent))
+    own = redactor.with_ids((*find_known_ids(dict(failure.vars)), *failure.known_ids, failure.agent))
     try:
-        told = _told(failure, own)
+        told = _redact_failure(failure, own)
         case = _case(failure, told, today, render)
         if own.leaks(to_mapping(case)):
             return NotCaptured(failure.test, "a secret of this process's environment would stand in it")
@@ -102,7 +102,7 @@ def make_case(
     return case
 
 
-def known_ids(vars: JsonValue) -> tuple[str, ...]:
+def find_known_ids(vars: JsonValue) -> tuple[str, ...]:
     """The ids of the failure's own record: what stands under `job_id`, `alloc_id`, `node`, `image` ... in its vars."""
     return tuple(dict.fromkeys(_ids(vars)))
 
@@ -157,7 +157,7 @@ class _Told:
     labels: tuple[JsonValue, JsonValue]
 
 
-def _told(failure: Failure, redactor: Redactor) -> _Told:
+def _redact_failure(failure: Failure, redactor: Redactor) -> _Told:
     """Redacts everything at once: what is found in one place is masked in all of them."""
     words = {
         "test": failure.test,
@@ -174,20 +174,20 @@ def _told(failure: Failure, redactor: Redactor) -> _Told:
         "assertions": [dict(part) for part in failure.assertions],
         "labels": [list(failure.accepted), list(failure.forbidden)],
     }
-    safe = cleaned(redactor.redact(bundle))
+    safe = clean(redactor.redact(bundle))
     assert isinstance(safe, dict)
     return _Told(
-        vars=_mapping(safe["vars"]),
+        vars=_mapping_or_empty(safe["vars"]),
         prompt=safe["prompt"],
         words={str(pair[0]): str(pair[1]) for pair in _lists(safe["words"])},
         reasons=tuple(str(reason) for reason in _list(safe["reasons"])),
-        assertions=tuple(_mapping(part) for part in _list(safe["assertions"])),
+        assertions=tuple(_mapping_or_empty(part) for part in _list(safe["assertions"])),
         labels=(_list(safe["labels"])[0], _list(safe["labels"])[1]),
     )
 
 
 def _case(failure: Failure, told: _Told, today: str, render: Render | None) -> FailureCase:
-    vars = _mapping(cut(dict(told.vars)))
+    vars = _mapping_or_empty(cut(dict(told.vars)))
     accepted, forbidden = tuple(_list(told.labels[0])), tuple(_list(told.labels[1]))
     name = failure.fingerprint or _name(failure, told)
     labels = label_assertions(failure.output_schema, accepted, forbidden)
@@ -225,7 +225,7 @@ def _text(prompt: JsonValue) -> str:
     return prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False)
 
 
-def _mapping(value: JsonValue) -> dict[str, JsonValue]:
+def _mapping_or_empty(value: JsonValue) -> dict[str, JsonValue]:
     return value if isinstance(value, dict) else {}
 
 

@@ -35,22 +35,22 @@ def inert_types() -> frozenset[str]:
     return frozenset(name for name, found in known.items() if name not in CODE_TYPES and not found.compares)
 
 
-def checked_text(text: str, file: str) -> Mapping[str, JsonValue]:
+def check_text(text: str, file: str) -> Mapping[str, JsonValue]:
     """The mapping of a case's file.
 
     Raises:
         InputError: with every problem, by line and column.
     """
     document = read_document(text, file)
-    return _checked(document.value, document, file)
+    return _check_document(document.value, document, file)
 
 
-def checked(value: JsonValue, file: str) -> Mapping[str, JsonValue]:
+def check_mapping(value: JsonValue, file: str) -> Mapping[str, JsonValue]:
     """The mapping itself; raises InputError with every problem."""
-    return _checked(value, None, file)
+    return _check_document(value, None, file)
 
 
-def _checked(value: JsonValue, document: Document | None, file: str) -> Mapping[str, JsonValue]:
+def _check_document(value: JsonValue, document: Document | None, file: str) -> Mapping[str, JsonValue]:
     problems: list[Problem] = []
 
     def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:

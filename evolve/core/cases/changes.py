@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from evolve.core.cases.capture import known_ids
+from evolve.core.cases.capture import find_known_ids
 from evolve.core.cases.failure_case import FailureCase, Waiver
-from evolve.core.cases.inert import as_sent, cleaned
+from evolve.core.cases.inert import as_sent, clean
 from evolve.core.cases.labels import label_assertions, label_problems, without_labels
 from evolve.core.cases.redaction import Redactor
 from evolve.core.formats.json_text import json_or
@@ -78,7 +78,7 @@ def waived(case: FailureCase, until: str, reason: str, today: str) -> FailureCas
     return replace(case, waiver=Waiver(until, reason.strip()))
 
 
-def redacted_again(case: FailureCase, redactor: Redactor) -> FailureCase:
+def redact_again(case: FailureCase, redactor: Redactor) -> FailureCase:
     """The case as this machine would have written it: its own secrets masked too, nothing unseen in it.
 
     Raises:
@@ -93,25 +93,25 @@ def redacted_again(case: FailureCase, redactor: Redactor) -> FailureCase:
         "answers": [list(case.accepted), list(case.forbidden)],
         "settings": dict(case.settings),
     }
-    safe = cleaned(redactor.with_ids((*known_ids(dict(case.vars)), case.agent)).redact(bundle))
+    safe = clean(redactor.with_ids((*find_known_ids(dict(case.vars)), case.agent)).redact(bundle))
     assert isinstance(safe, dict)
     prompt, words, answers = safe["prompt"], _list(safe["words"]), _list(safe["answers"])
     description, family, test, check, reason, provider = map(str, words)
     return replace(
         case,
-        vars=_mapping(safe["vars"]),
+        vars=_mapping_or_empty(safe["vars"]),
         prompt=as_sent(prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False)),
         description=description,
         family=family,
         source=replace(source, test=test, check=check, reason=reason, provider=provider),
-        assertions=tuple(_mapping(part) for part in _list(safe["assertions"])),
+        assertions=tuple(_mapping_or_empty(part) for part in _list(safe["assertions"])),
         accepted=tuple(_list(answers[0])),
         forbidden=tuple(_list(answers[1])),
-        settings=_mapping(safe["settings"]),
+        settings=_mapping_or_empty(safe["settings"]),
     )
 
 
-def _mapping(value: JsonValue) -> dict[str, JsonValue]:
+def _mapping_or_empty(value: JsonValue) -> dict[str, JsonValue]:
     return value if isinstance(value, dict) else {}
 
 

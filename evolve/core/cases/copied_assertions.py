@@ -16,12 +16,12 @@ class Copied(NamedTuple):
     left_out: tuple[Requirement, ...]
 
 
-def copied(requirements: Iterable[Requirement]) -> Copied:
+def copy_assertions(requirements: Iterable[Requirement]) -> Copied:
     """The requirements as a case's `assert`; their values are rendered already."""
     kept: list[Mapping[str, JsonValue]] = []
     left_out: list[Requirement] = []
     for requirement in requirements:
-        mapping = _copied(requirement)
+        mapping = _copy(requirement)
         if mapping is None:
             left_out.append(requirement)
         else:
@@ -38,7 +38,7 @@ def name_of(requirement: Requirement) -> str:
     return f"not-{requirement.type}" if requirement.negated else requirement.type
 
 
-def _copied(requirement: Requirement) -> Mapping[str, JsonValue] | None:
+def _copy(requirement: Requirement) -> Mapping[str, JsonValue] | None:
     if isinstance(requirement, Assertion):
         return _assertion(requirement) if _is_inert(requirement) else None
     if requirement.config or not all(map(_is_inert, requirement.assertions)):

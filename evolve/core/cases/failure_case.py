@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from evolve.core.cases.case_format import checked, checked_text
+from evolve.core.cases.case_format import check_mapping, check_text
 from evolve.core.cases.inert import inert, inert_prompt, inert_value, plain_prompt, plain_value
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.json_value import JsonValue
@@ -124,7 +124,7 @@ def from_mapping(mapping: Mapping[str, JsonValue], file: str) -> FailureCase:
     Raises:
         InputError: with every problem; messages name `file`.
     """
-    return _built(checked(dict(mapping), file))
+    return _build(check_mapping(dict(mapping), file))
 
 
 def from_text(text: str, file: str) -> FailureCase:
@@ -133,7 +133,7 @@ def from_text(text: str, file: str) -> FailureCase:
     Raises:
         InputError: with every problem, by line and column.
     """
-    return _built(checked_text(text, file))
+    return _build(check_text(text, file))
 
 
 def _metadata(case: FailureCase) -> dict[str, JsonValue]:
@@ -148,7 +148,7 @@ def _metadata(case: FailureCase) -> dict[str, JsonValue]:
     }
     if case.retired_because:
         metadata["reason"] = case.retired_because
-    why = _skipped_because(case)
+    why = _reason_to_skip(case)
     if why:
         metadata["skip"] = why
     if case.waiver:
@@ -168,7 +168,7 @@ def _metadata(case: FailureCase) -> dict[str, JsonValue]:
     return metadata
 
 
-def _skipped_because(case: FailureCase) -> str:
+def _reason_to_skip(case: FailureCase) -> str:
     """Why a run of suites has nothing to learn from the case; empty when it has."""
     if case.status == "retired":
         return f"retired: {case.retired_because}"
@@ -177,27 +177,27 @@ def _skipped_because(case: FailureCase) -> str:
     return "" if case.is_labelled else _UNLABELLED
 
 
-def _built(mapping: Mapping[str, JsonValue]) -> FailureCase:
+def _build(mapping: Mapping[str, JsonValue]) -> FailureCase:
     """The case of a mapping that was checked."""
     (prompt,), (escaped,) = _list(mapping["prompts"]), _list(mapping["tests"])
-    shown, test = _mapping(prompt), _mapping(plain_value(escaped))
-    metadata, assertions = _mapping(test["metadata"]), _list(test.get("assert"))
+    shown, test = _mapping_or_empty(prompt), _mapping_or_empty(plain_value(escaped))
+    metadata, assertions = _mapping_or_empty(test["metadata"]), _list(test.get("assert"))
     return FailureCase(
         agent=str(metadata["agent"]),
         fingerprint=str(metadata["fingerprint"]),
         description=str(test.get("description", "")),
-        vars=_mapping(test["vars"]),
+        vars=_mapping_or_empty(test["vars"]),
         prompt=plain_prompt(str(shown["raw"])),
-        source=_source(_mapping(metadata["source"])),
-        settings=_mapping(plain_value(shown.get("config"))),
-        assertions=tuple(_mapping(part) for part in assertions),
+        source=_source(_mapping_or_empty(metadata["source"])),
+        settings=_mapping_or_empty(plain_value(shown.get("config"))),
+        assertions=tuple(_mapping_or_empty(part) for part in assertions),
         accepted=tuple(_list(metadata["accepted"])),
         forbidden=tuple(_list(metadata["forbidden"])),
         family=str(metadata["family"]),
         status=_STATUSES[str(metadata["status"])],
         retired_because=str(metadata.get("reason", "")),
         is_settled=metadata.get("settled") is True,
-        waiver=_waiver(_mapping(metadata.get("waived"))),
+        waiver=_waiver(_mapping_or_empty(metadata.get("waived"))),
     )
 
 
@@ -214,7 +214,7 @@ _STATUSES: Mapping[str, Status] = {"open": "open", "pinned": "pinned", "retired"
 _KINDS: Mapping[str, Kind] = {"suite": "suite", "pytest": "pytest", "incident": "incident"}
 
 
-def _mapping(value: JsonValue) -> dict[str, JsonValue]:
+def _mapping_or_empty(value: JsonValue) -> dict[str, JsonValue]:
     return value if isinstance(value, dict) else {}
 
 

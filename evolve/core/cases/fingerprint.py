@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from evolve.core.cases.inert import cleaned_text
+from evolve.core.cases.inert import clean_text
 
 _HEX = r"[0-9a-fA-F]"
 _INCIDENTALS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -35,13 +35,13 @@ _HEX_DIGITS = 12
 _MAX_SLUG = 48
 
 
-def normalised(message: str) -> str:
+def normalise(message: str) -> str:
     """The message without times, ids, addresses, ports, paths and numbers, parts in braces in one order.
 
     >>> normalised("2025-03-04T08:12:40Z timeout after 30001ms at 10.0.3.7:8080")
     '<time> timeout after <n>ms at <address>'
     """
-    text = cleaned_text(message)
+    text = clean_text(message)
     for pattern, word in _INCIDENTALS:
         text = pattern.sub(word, text)
     return " ".join(_BRACES.sub(_in_order, text).lower().split())
@@ -56,7 +56,7 @@ def fingerprint(agent: str, test: str, checks: Iterable[str], messages: Iterable
 
     Checks and messages are sets: their order and repetition mean nothing.
     """
-    parts = [agent, test, *sorted(set(checks)), "", *sorted({normalised(message) for message in messages})]
+    parts = [agent, test, *sorted(set(checks)), "", *sorted({normalise(message) for message in messages})]
     text = "\x00".join(parts).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=_HEX_DIGITS // 2).hexdigest()
 

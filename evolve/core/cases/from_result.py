@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from evolve.core.cases.capture import Failure, NotCaptured, Render
-from evolve.core.cases.copied_assertions import copied, name_of
+from evolve.core.cases.copied_assertions import copy_assertions, name_of
 from evolve.core.cases.labels import without_labels
 from evolve.core.model.events import CaseResult
 from evolve.core.model.families import family_of, split_of_family
@@ -44,8 +44,8 @@ def failure_of(result: CaseResult, find_agent: FindAgent) -> tuple[Failure, Know
     name = agent.name if agent else named.rpartition("/")[2].removesuffix(".md") if isinstance(named, str) else ""
     if not name:
         return NotCaptured(test, "neither its metadata nor its prompt names an agent")
-    failing = _failing(result)
-    requirements = copied(_applied(result))
+    failing = _failures(result)
+    requirements = copy_assertions(_applied_requirements(result))
     failure = Failure(
         agent=name,
         test=_text(metadata, "source", "test") or test,
@@ -83,13 +83,13 @@ def _agent_of(prompt: Prompt, named: Sequence[JsonValue], find_agent: FindAgent)
     return next((agent for agent in found if agent is not None), None)
 
 
-def _applied(result: CaseResult) -> list[Requirement]:
+def _applied_requirements(result: CaseResult) -> list[Requirement]:
     """The requirements as they were applied, with rendered values."""
     applied = [verdict.requirement for verdict in result.verdict.components if verdict.requirement is not None]
     return applied or list(result.evaluation.test.requirements)
 
 
-def _failing(result: CaseResult) -> list[Verdict]:
+def _failures(result: CaseResult) -> list[Verdict]:
     failing = [verdict for verdict in result.verdict.components if not verdict.passed]
     return failing or [result.verdict]
 

@@ -43,12 +43,12 @@ def is_inert(text: str) -> bool:
 
 def inert_value(value: JsonValue) -> JsonValue:
     """A JSON value with all its texts inert, keys included."""
-    return mapped(value, inert)
+    return map_texts(value, inert)
 
 
 def plain_value(value: JsonValue) -> JsonValue:
     """The value that `inert_value` was given."""
-    return mapped(value, plain)
+    return map_texts(value, plain)
 
 
 def inert_prompt(text: str) -> str:
@@ -83,26 +83,26 @@ def is_inert_prompt(text: str) -> bool:
     return is_inert(text) or inert_prompt(plain_prompt(text)) == text
 
 
-def cleaned(value: JsonValue) -> JsonValue:
+def clean(value: JsonValue) -> JsonValue:
     """The value without terminal escapes, control characters, invisible ones and halves of surrogate pairs."""
-    return mapped(value, cleaned_text)
+    return map_texts(value, clean_text)
 
 
-def cleaned_text(text: str) -> str:
+def clean_text(text: str) -> str:
     """A text without what nobody sees; all line ends are alike."""
     if text.isascii() and text.isprintable():
         return text
     return _UNSEEN.sub("", _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def mapped(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
+def map_texts(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
     """The value with each text in it changed, keys included."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
-        return [mapped(part, change) for part in value]
+        return [map_texts(part, change) for part in value]
     if isinstance(value, dict):
-        return {change(key): mapped(part, change) for key, part in value.items()}
+        return {change(key): map_texts(part, change) for key, part in value.items()}
     return value
 
 

@@ -35,7 +35,7 @@ def random_parts(text: str) -> Iterator[SecretSpan]:
                 yield SecretSpan(match.start() + start, match.start() + end)
 
 
-def encoded_words(text: str) -> Iterator[SecretSpan]:
+def find_encoded_words(text: str) -> Iterator[SecretSpan]:
     """Every word that may be base64 of something."""
     for match in _TOKEN.finditer(text):
         yield SecretSpan(*match.span())

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
 from evolve.core.cases.copies import Copies, occurrences
-from evolve.core.cases.random_text import encoded_words, random_parts
-from evolve.core.cases.secret_names_in_text import is_no_secret, is_secret_word, named_secrets
-from evolve.core.cases.secret_shapes import SecretSpan, shaped_secrets
+from evolve.core.cases.random_text import find_encoded_words, random_parts
+from evolve.core.cases.secret_names_in_text import find_named_secrets, is_no_secret, is_secret_word
+from evolve.core.cases.secret_shapes import SecretSpan, find_shaped_secrets
 from evolve.core.model.errors import EvolveError
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.secret_names import is_secret_name
@@ -77,7 +77,7 @@ class Redactor:
         self._exact = _exact_pattern(self._secrets)
         self._known = _with_parts(known_ids)
         self._key = key
-        self._scanners = (shaped_secrets, named_secrets, *scanners)
+        self._scanners = (find_shaped_secrets, find_named_secrets, *scanners)
 
     def with_ids(self, known_ids: Iterable[str]) -> "Redactor":
         """The same redactor for a record with other ids."""
@@ -94,8 +94,8 @@ class Redactor:
         if sum(len(text) for text, _ in _texts(value, "")) > _MAX_CHARS:
             raise CannotRedact(f"there is too much text to search for secrets: more than {_MAX_CHARS:,} characters")
         try:
-            learned = set(self._learned(value, ""))
-            masked = self._masked(value, "", Copies(learned, self._known)) if len(learned) <= _MAX_SECRETS else None
+            learned = set(self._learn(value, ""))
+            masked = self._mask(value, "", Copies(learned, self._known)) if len(learned) <= _MAX_SECRETS else None
         except Exception as error:  # fail closed, whatever a scanner's fault is; its message may hold the text
             raise CannotRedact(f"a text could not be searched for secrets ({type(error).__name__})") from None
         if len(learned) > _MAX_SECRETS:
@@ -111,14 +111,14 @@ class Redactor:
 
     # --- what is found
 
-    def _learned(self, value: JsonValue, key: str) -> Iterator[str]:
+    def _learn(self, value: JsonValue, key: str) -> Iterator[str]:
         """Secrets that are masked wherever else they stand."""
         for text, name in _texts(value, key):
-            for found in _merged(self._found(text, name)):
+            for found in _merge(self._find(text, name)):
                 if found.is_secret:
                     yield text[found.start : found.end]
 
-    def _found(self, text: str, name: str) -> list[_Found]:
+    def _find(self, text: str, name: str) -> list[_Found]:
         if self._is_secret_whole(text, name):
             return [_Found(0, len(text), True)]
         secrets = [_Found(*span, True) for span in self._secret_spans(text)]
@@ -139,8 +139,8 @@ class Redactor:
             yield from (SecretSpan(*match.span()) for match in self._exact.finditer(text))
         for scanner in self._scanners:
             yield from scanner(text)
-        for span in encoded_words(text):
-            if self._hides_a_secret(_decoded(text[span.start : span.end])):
+        for span in find_encoded_words(text):
+            if self._hides_a_secret(_decode(text[span.start : span.end])):
                 yield span
 
     def _hides_a_secret(self, decoded: str) -> bool:
@@ -151,26 +151,26 @@ class Redactor:
 
     # --- what is written instead
 
-    def _masked(self, value: JsonValue, key: str, copies: "Copies") -> JsonValue:
+    def _mask(self, value: JsonValue, key: str, copies: "Copies") -> JsonValue:
         if isinstance(value, str):
-            return self._masked_text(value, key, copies)
+            return self._mask_text(value, key, copies)
         if isinstance(value, list):
-            return [self._masked(part, key, copies) for part in value]
+            return [self._mask(part, key, copies) for part in value]
         if isinstance(value, dict):
             return {
-                self._masked_text(name, "", copies): self._masked(part, _key_of(value, name), copies)
+                self._mask_text(name, "", copies): self._mask(part, _key_of(value, name), copies)
                 for name, part in value.items()
             }
         if is_secret_word(key) and _is_long_number(value):
             return self._placeholder("secret", str(value))
         return value
 
-    def _masked_text(self, text: str, name: str, copies: "Copies") -> str:
+    def _mask_text(self, text: str, name: str, copies: "Copies") -> str:
         found = _without_placeholders(
-            text, [*self._found(text, name), *(_Found(*span, True) for span in copies.of(text))]
+            text, [*self._find(text, name), *(_Found(*span, True) for span in copies.of(text))]
         )
         parts, at = [], 0
-        for start, end, is_secret in _merged(found):
+        for start, end, is_secret in _merge(found):
             parts += [text[at:start], self._placeholder("secret" if is_secret else "id", text[start:end])]
             at = end
         return "".join([*parts, text[at:]])
@@ -217,7 +217,7 @@ def _without_placeholders(text: str, found: list[_Found]) -> list[_Found]:
     return [item for item in found if not any(item.start < end and start < item.end for start, end in taken)]
 
 
-def _merged(found: Iterable[_Found]) -> list[_Found]:
+def _merge(found: Iterable[_Found]) -> list[_Found]:
     """The finds from left to right; what overlaps is one, and a secret if a part of it is."""
     merged: list[_Found] = []
     for item in sorted(found):
@@ -237,7 +237,7 @@ def _with_parts(known_ids: Iterable[str]) -> frozenset[str]:
     return frozenset(whole | {part for known in whole for part in re.split(r"[/@:]", known) if len(part) >= 12})
 
 
-def _decoded(word: str) -> str:
+def _decode(word: str) -> str:
     """What a word is base64 of; what is no UTF-8 in it is shown as such. Empty when it is no base64."""
     body = word.rstrip("=").replace("-", "+").replace("_", "/")
     try:

@@ -65,14 +65,14 @@ def is_no_secret(value: str) -> bool:
     return not value or _NO_SECRET.fullmatch(value) is not None
 
 
-def named_secrets(text: str) -> Iterator[SecretSpan]:
+def find_named_secrets(text: str) -> Iterator[SecretSpan]:
     """Every value that stands beside a secret's name."""
     for pattern, ends in ((_ASSIGNED, None), (_FLAG, _WORD_OF_ENV), (_PAIR, _UNQUOTED), (_COOKIE, _LINE)):
         after = 0
         for match in pattern.finditer(text):
             if match.start() < after:
                 continue  # inside of the value before
-            for span in _value(text, match, ends or _assigned_value(text, match)):
+            for span in _value(text, match, ends or _assignment_pattern(text, match)):
                 after = span.end
                 yield span
     for match in _SCHEME.finditer(text):
@@ -92,7 +92,7 @@ def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Ite
         yield SecretSpan(found.start(), found.start() + len(value))
 
 
-def _assigned_value(text: str, match: re.Match[str]) -> re.Pattern[str] | None:
+def _assignment_pattern(text: str, match: re.Match[str]) -> re.Pattern[str] | None:
     """How far an unquoted value goes; None where the words are prose and no assignment."""
     before = _NAME_START.sub("", text[max(0, match.start() - _WINDOW) : match.start()], count=1)
     line = before.rpartition("\n")[2]

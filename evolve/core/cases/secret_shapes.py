@@ -58,19 +58,19 @@ _BREAK: Final = re.compile(r"(?<=[\w+/=-])(?:\r?\n|(?:\\r)?\\n)[ \t]*(?=[\w+/=-]
 """A line break, also one that is written as such inside of JSON."""
 
 
-def shaped_secrets(text: str) -> list[SecretSpan]:
+def find_shaped_secrets(text: str) -> list[SecretSpan]:
     """Every part of the text that has the shape of a secret; spans may overlap."""
     found = [*_matches(text), *_pem_keys(text), *_url_secrets(text)]
-    return [*found, *_divided(text, found)]
+    return [*found, *_find_divided(text, found)]
 
 
 def _matches(text: str) -> Iterator[SecretSpan]:
     for pattern in (*_SHAPES, *_detectors()):
         for match in pattern.finditer(text):
-            yield _trimmed(match)
+            yield _trim(match)
 
 
-def _trimmed(match: re.Match[str]) -> SecretSpan:
+def _trim(match: re.Match[str]) -> SecretSpan:
     """The match without the quotes and blanks around it, which some detectors take with them."""
     shown = match[0].rstrip(" \t\r\n\"'")
     start = match.end() - len(match[0].lstrip(" \t\r\n\"'=:"))
@@ -100,12 +100,12 @@ def _url_secrets(text: str) -> Iterator[SecretSpan]:
             yield SecretSpan(*match.span(1))
 
 
-def _divided(text: str, whole: list[SecretSpan]) -> Iterator[SecretSpan]:
+def _find_divided(text: str, whole: list[SecretSpan]) -> Iterator[SecretSpan]:
     """Secrets that a line break divides, found where the lines are joined."""
     breaks = [match.span() for match in _BREAK.finditer(text)]
     if not breaks:
         return
-    joined, starts, shifts = _joined(text, breaks)
+    joined, starts, shifts = _join(text, breaks)
     ends = {span.end for span in whole}
     for found in (match.span() for pattern in _SHAPES for match in pattern.finditer(joined)):
         first, last = (bisect_right(starts, place) - 1 for place in (found[0], found[1] - 1))
@@ -117,7 +117,7 @@ def _divided(text: str, whole: list[SecretSpan]) -> Iterator[SecretSpan]:
             yield SecretSpan(found[0] + shifts[first], found[1] + shifts[last])
 
 
-def _joined(text: str, breaks: list[tuple[int, int]]) -> tuple[str, list[int], list[int]]:
+def _join(text: str, breaks: list[tuple[int, int]]) -> tuple[str, list[int], list[int]]:
     """The text without the breaks; where its pieces start, and how far each stands from its place in the text."""
     pieces, starts, shifts = [], [0], [0]
     begin = length = 0

@@ -23,7 +23,7 @@ class Settled:
     questions: int
 
 
-async def settled(
+async def settle(
     case: FailureCase, fails: Fails, *, max_questions: int, render: Render | None = None, k: int = 2, n: int = 3
 ) -> Settled:
     """The case as `flaky` when it does not fail k of n times, else with as little in its vars as makes it fail.

@@ -89,7 +89,7 @@ class _Search:
         if parts and (yield from self._fails(path, "")):
             return
         while len(parts) >= 2:
-            smaller = yield from self._smaller(path, _divided(parts, count))
+            smaller = yield from self._smaller(path, _divide(parts, count))
             if smaller is not None:
                 parts, count = smaller
             elif count >= len(parts):
@@ -126,7 +126,7 @@ class _Search:
         return _at(self.vars, path) == text
 
 
-def _divided(parts: Sequence[str], count: int) -> list[list[str]]:
+def _divide(parts: Sequence[str], count: int) -> list[list[str]]:
     """The parts in `count` pieces of nearly the same size."""
     bounds = [len(parts) * at // count for at in range(count + 1)]
     return [list(parts[start:end]) for start, end in pairwise(bounds) if end > start]
@@ -152,15 +152,15 @@ def _at(value: JsonValue, path: _Path) -> str:
 
 
 def _with(value: JsonValue, path: _Path, text: str) -> dict[str, JsonValue]:
-    changed = _replaced(value, path, text)
+    changed = _replace(value, path, text)
     assert isinstance(changed, dict)
     return changed
 
 
-def _replaced(value: JsonValue, path: _Path, text: str) -> JsonValue:
+def _replace(value: JsonValue, path: _Path, text: str) -> JsonValue:
     if not path:
         return text
     if isinstance(value, list):
-        return [_replaced(part, path[1:], text) if at == path[0] else part for at, part in enumerate(value)]
+        return [_replace(part, path[1:], text) if at == path[0] else part for at, part in enumerate(value)]
     assert isinstance(value, dict)
-    return {key: _replaced(part, path[1:], text) if key == path[0] else part for key, part in value.items()}
+    return {key: _replace(part, path[1:], text) if key == path[0] else part for key, part in value.items()}

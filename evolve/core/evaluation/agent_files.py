@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from evolve.core.formats.front_matter import FrontMatter, read_front_matter
 from evolve.core.model.agents import CASE_SECTION, Agent, parse_agent
 from evolve.core.model.errors import Location, Problem
-from evolve.core.suites.references import needed_names
+from evolve.core.suites.references import names_needed_by
 from evolve.core.templating.templates import syntax_problem
 from evolve.core.text.did_you_mean import did_you_mean
 
@@ -51,7 +51,7 @@ def _case_problems(found: FrontMatter, file: str) -> Iterator[Problem]:
         return
     inputs = found.settings.get("inputs")
     known = list(inputs) if isinstance(inputs, dict) else []
-    for name in sorted(needed_names(template) - set(known)):
+    for name in sorted(names_needed_by(template) - set(known)):
         at = next(n for n, line in enumerate(rest[:end]) if name in line)
         where = Location(file, first_line + at, rest[at].index(name) + 1)
         hint = did_you_mean(name, known) or f"inputs has {', '.join(known) or 'nothing'}"

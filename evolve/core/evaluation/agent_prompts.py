@@ -31,7 +31,7 @@ def render_agent(
             cases became demos measures what the agent makes of new ones.
         family: the family of which no demo is shown, where it is known.
     """
-    case = shown_case(agent, vars, render)
+    case = render_case(agent, vars, render)
     demos: Sequence[tuple[str, str]] = ()
     if bank:
         left_out = family or (bank.family_of(case) if leave_family_out else "")
@@ -46,18 +46,18 @@ def render_agent(
     return AgentPrompt(tuple({"role": role, "content": text} for role, text in messages), _call_config(agent))
 
 
-def shown_case(agent: Agent, vars: Mapping[str, JsonValue], render: Render) -> str:
+def render_case(agent: Agent, vars: Mapping[str, JsonValue], render: Render) -> str:
     """The case as the prompt shows it."""
-    return render(agent.section(CASE_SECTION), shown_vars(agent, vars)).strip()
+    return render(agent.section(CASE_SECTION), digest_vars(agent, vars)).strip()
 
 
 def search_key(agent: Agent, vars: Mapping[str, JsonValue], render: Render) -> str:
     """The text by which demos are chosen for a case: as it is shown, with digests as long as `demos.digest`."""
     chars = agent.demos.digest if agent.demos else None
-    return render(agent.section(CASE_SECTION), shown_vars(agent, vars, chars)).strip()
+    return render(agent.section(CASE_SECTION), digest_vars(agent, vars, chars)).strip()
 
 
-def shown_vars(agent: Agent, vars: Mapping[str, JsonValue], digest_chars: int | None = None) -> dict[str, JsonValue]:
+def digest_vars(agent: Agent, vars: Mapping[str, JsonValue], digest_chars: int | None = None) -> dict[str, JsonValue]:
     """The vars as the prompt shows them: diagnostics as a digest, the rest as they are.
 
     Args:
@@ -76,7 +76,7 @@ class DemoBank:
 
     def __init__(self, agent: Agent, settings: DemoSettings, demos: Sequence[Demo], render: Render) -> None:
         self._settings = settings
-        self._texts = [shown_case(agent, demo.vars, render) for demo in demos]
+        self._texts = [render_case(agent, demo.vars, render) for demo in demos]
         self._answers = [json.dumps(demo.output, ensure_ascii=False) for demo in demos]
         self._families = [demo.family for demo in demos]
         keys = [search_key(agent, demo.vars, render) if demo.key is None else demo.key for demo in demos]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from evolve.core.assertions import AssertionType, find_type
-from evolve.core.evaluation.scoring import NO_ASSERTIONS, Part, aggregate, judged
+from evolve.core.evaluation.scoring import NO_ASSERTIONS, Part, aggregate, attach_requirement
 from evolve.core.javascript.values import to_json
 from evolve.core.model.answers import Answer
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
@@ -85,26 +85,26 @@ class Judge:
                 verdict = await self._requirement(requirement, given)
                 parts.append(Part(verdict.requirement or requirement, verdict))
         verdict = aggregate(parts, test.threshold)
-        return verdict if test.scoring is None else await self._scored(test.scoring, verdict, test.threshold)
+        return verdict if test.scoring is None else await self._score(test.scoring, verdict, test.threshold)
 
-    async def _scored(self, reference: str, verdict: Verdict, threshold: float | None) -> Verdict:
+    async def _score(self, reference: str, verdict: Verdict, threshold: float | None) -> Verdict:
         """The verdict that the test's scoring function makes of its assertions' named scores."""
         if verdict.error:
             return verdict
-        from evolve.core.assertions._script_verdicts import scored, scoring_context
+        from evolve.core.assertions._script_verdicts import score_with, scoring_context
 
         context = scoring_context(verdict, threshold)
         try:
             answer = await function_answer(reference, "func", [dict(verdict.named_scores), context], self._tools)
         except CannotEvaluate as error:
             return replace(verdict, passed=False, score=0.0, reason=f"assertScoringFunction: {error}")
-        return scored(verdict, answer)
+        return score_with(verdict, answer)
 
     async def compare(
         self, assertion: Assertion, targets: tuple[Target, ...], verdicts: tuple[Verdict, ...]
     ) -> tuple[Verdict, ...]:
         """One verdict per target of a comparing assertion; all are errors when it cannot be evaluated."""
-        kind = _known(assertion)
+        kind = _type_of(assertion)
         comparison = ComparisonInput(
             assertion,
             tuple(given.output if given.output is not None else "" for given in targets),
@@ -119,7 +119,7 @@ class Judge:
             said = answered if isinstance(answered, tuple) else await answered
         except (CannotEvaluate, EnvironmentFault, InputError) as error:
             said = (_error_verdict(error),) * len(targets)
-        return tuple(judged(verdict, assertion) for verdict in said)
+        return tuple(attach_requirement(verdict, assertion) for verdict in said)
 
     async def _requirement(self, requirement: Requirement, given: Target) -> Verdict:
         if isinstance(requirement, Assertion):
@@ -128,17 +128,17 @@ class Judge:
         for child in requirement.assertions:
             verdict = await self._assertion(child, given)
             parts.append(Part(verdict.requirement or child, verdict))
-        return judged(aggregate(parts, requirement.threshold), self._applied_set(requirement, given.vars))
+        return attach_requirement(aggregate(parts, requirement.threshold), self._apply_set(requirement, given.vars))
 
     async def _assertion(self, assertion: Assertion, given: Target) -> Verdict:
         applied = assertion
         try:
-            kind = _known(assertion)
+            kind = _type_of(assertion)
             output, text = given.output, given.text
             if assertion.transform:
-                output = await self._transformed(assertion.transform, given)
+                output = await self._transform(assertion.transform, given)
                 text = output_text(output)
-            applied = await self._applied(assertion, kind, output, given)
+            applied = await self._apply(assertion, kind, output, given)
             check = AssertionInput(
                 applied, output, text, given.answer, given.evaluation, given.vars, given.prompt, self._tools
             )
@@ -149,10 +149,10 @@ class Judge:
         except (CannotEvaluate, EnvironmentFault, InputError) as error:
             verdict = _error_verdict(error)
         if isinstance(applied.value, str) and applied.value != assertion.value:
-            return judged(verdict, applied, {**verdict.metadata, "renderedAssertionValue": applied.value})
-        return judged(verdict, applied)
+            return attach_requirement(verdict, applied, {**verdict.metadata, "renderedAssertionValue": applied.value})
+        return attach_requirement(verdict, applied)
 
-    async def _transformed(self, code: str, given: Target) -> JsonValue:
+    async def _transform(self, code: str, given: Target) -> JsonValue:
         from evolve.core.user_code.transforms import apply_transform
 
         context: dict[str, JsonValue] = {"vars": dict(given.vars), "prompt": {"label": given.prompt}}
@@ -160,7 +160,7 @@ class Judge:
             context["metadata"] = dict(given.answer.metadata)
         return await apply_transform(code, given.output, context, self._tools)
 
-    async def _applied(self, assertion: Assertion, kind: AssertionType, output: JsonValue, given: Target) -> Assertion:
+    async def _apply(self, assertion: Assertion, kind: AssertionType, output: JsonValue, given: Target) -> Assertion:
         """The assertion with its value and metric rendered; itself when there is nothing to render."""
         value = assertion.value
         if isinstance(value, str):
@@ -195,7 +195,7 @@ class Judge:
             self._file_values[value] = read_file_value(value, self._tools.files)
         return self._file_values[value]
 
-    def _applied_set(self, requirement: AssertSet, variables: Mapping[str, JsonValue]) -> AssertSet:
+    def _apply_set(self, requirement: AssertSet, variables: Mapping[str, JsonValue]) -> AssertSet:
         metric = self._metric(requirement.metric, variables)
         return requirement if metric is requirement.metric else replace(requirement, metric=metric)
 
@@ -203,7 +203,7 @@ class Judge:
         return self._templates.render(metric, variables) if metric and "{" in metric else metric
 
 
-def _known(assertion: Assertion) -> AssertionType:
+def _type_of(assertion: Assertion) -> AssertionType:
     kind = find_type(assertion.type)
     if kind is None:
         raise CannotEvaluate(f"unknown assertion type: {assertion.type}")

@@ -108,7 +108,9 @@ class _Named:
         return means, self._weights
 
 
-def judged(verdict: Verdict, requirement: Requirement, metadata: Mapping[str, JsonValue] | None = None) -> Verdict:
+def attach_requirement(
+    verdict: Verdict, requirement: Requirement, metadata: Mapping[str, JsonValue] | None = None
+) -> Verdict:
     """The verdict with the requirement it is about; weight 0 makes a plain assertion pass whatever it said.
 
     `metadata` stands in for the verdict's own.
@@ -129,7 +131,7 @@ def judged(verdict: Verdict, requirement: Requirement, metadata: Mapping[str, Js
     )
 
 
-def compared(whole: Verdict, comparison: Verdict) -> Verdict:
+def apply_comparison(whole: Verdict, comparison: Verdict) -> Verdict:
     """A test's verdict after a comparing assertion (select-best, max-score) had its say."""
     components = (*whole.components, comparison)
     if whole.error:
@@ -150,7 +152,7 @@ def compared(whole: Verdict, comparison: Verdict) -> Verdict:
     )
 
 
-def repeated(verdicts: Sequence[Verdict], pass_rate: float) -> Verdict:
+def merge_repeats(verdicts: Sequence[Verdict], pass_rate: float) -> Verdict:
     """One verdict for all repeats of a test: passes when at least the share `pass_rate` of them passes."""
     passed = sum(verdict.passed for verdict in verdicts)
     error = next((verdict.error for verdict in verdicts if verdict.error), None)

@@ -120,16 +120,16 @@ class _Reader:
         if char in ("{", "["):
             if tag == "!!str":
                 raise FlowYamlError("a collection is no text")
-            return self._mapping(depth) if char == "{" else self._list(depth)
+            return self._read_mapping(depth) if char == "{" else self._list(depth)
         if char == "'":
-            return _folded(self._quoted(_SINGLE)).replace("''", "'")
+            return _folded(self._read_quoted(_SINGLE)).replace("''", "'")
         if char == '"':
-            return _unescaped(self._quoted(_DOUBLE))
+            return _unescape(self._read_quoted(_DOUBLE))
         if char == "*":
             return self._alias()
         return self._plain(tag)
 
-    def _quoted(self, pattern: re.Pattern[str]) -> str:
+    def _read_quoted(self, pattern: re.Pattern[str]) -> str:
         body = self._take(pattern, "the end of a quoted text")[1]
         if "\n" in body and _SEPARATOR.search(body, body.index("\n")):
             raise FlowYamlError("the document ends inside of quotes")
@@ -160,9 +160,9 @@ class _Reader:
         text = _folded(word)
         if tag:
             return text
-        return _MERGE if text == "<<" else _typed(text)
+        return _MERGE if text == "<<" else _resolve_type(text)
 
-    def _mapping(self, depth: int) -> JsonValue:
+    def _read_mapping(self, depth: int) -> JsonValue:
         mapping: dict[str, JsonValue] = {}
         merged: set[str] = set()
         self.at += 1
@@ -238,7 +238,7 @@ class _Reader:
             raise FlowYamlError(f"a comma or {end} is expected at {self.text[self.at : self.at + 20]!r}")
 
 
-def _typed(text: str) -> JsonValue:
+def _resolve_type(text: str) -> JsonValue:
     value = plain_scalar(text)
     if isinstance(value, float) and value in (float("inf"), float("-inf")) and text[-1] in "0123456789":
         return text
@@ -292,11 +292,11 @@ def _fold(gap: str) -> str:
 _UNFOLDED: Final = re.compile(rf"{_ESCAPE}(?:(?<=[\r\n])(?:[ \t]|\r\n?|\n)*)?|[ \t]*(?:\r\n?|\n)(?:[ \t]|\r\n?|\n)*")
 
 
-def _unescaped(body: str) -> str:
+def _unescape(body: str) -> str:
     if "\\" not in body:
         return _folded(body)
     text = _UNFOLDED.sub(lambda found: _character(found[0]) if found[0][0] == "\\" else _fold(found[0]), body)
-    return _joined(text) if _HALVES.search(text) else text
+    return _join_surrogates(text) if _HALVES.search(text) else text
 
 
 def _character(escape: str) -> str:
@@ -312,6 +312,6 @@ def _character(escape: str) -> str:
 _HALVES: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
-def _joined(text: str) -> str:
+def _join_surrogates(text: str) -> str:
     """Pairs of surrogates as the characters they stand for."""
     return _HALVES.sub(lambda pair: pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text)

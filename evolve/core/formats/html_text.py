@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from evolve.core.javascript.values import JS_SPACE, js_strip
-from evolve.core.model.libraries import needed
+from evolve.core.model.libraries import import_optional
 
 _MAX_LENGTH: Final = 10 * 1024 * 1024
 _WRAPPERS: Final = ("html", "head", "body")
@@ -37,7 +37,7 @@ def html_problem(text: str) -> str | None:
         return "the output is longer than 10 MB"
     if text[:5].lower() == "<?xml":
         return "it begins as XML does"
-    root, spelt_out = _parsed(text)
+    root, spelt_out = _parse(text)
     body = next((element for element in root if element.tag == "body"), None)
     if body is not None and "body" not in spelt_out and _has_text(body):
         return "there is text outside of elements"
@@ -46,7 +46,7 @@ def html_problem(text: str) -> str | None:
     return None
 
 
-def _parsed(text: str) -> tuple[Any, frozenset[str]]:
+def _parse(text: str) -> tuple[Any, frozenset[str]]:
     """The root element, and which of html, head and body the text spells out."""
     parser = _parser_class()(tree=_builder_class(), namespaceHTMLElements=False)
     root = parser.parse(text)
@@ -55,7 +55,7 @@ def _parsed(text: str) -> tuple[Any, frozenset[str]]:
 
 @cache
 def _parser_class() -> Any:
-    base: Any = needed("html5lib").HTMLParser
+    base: Any = import_optional("html5lib").HTMLParser
 
     class Parser(base):  # type: ignore[misc]
         """Notes whether the root comes from a tag: the base class sets its own mark then, and clears it again."""
@@ -77,7 +77,7 @@ def _parser_class() -> Any:
 
 @cache
 def _builder_class() -> Any:
-    base: Any = needed("html5lib").treebuilders.getTreeBuilder("etree")
+    base: Any = import_optional("html5lib").treebuilders.getTreeBuilder("etree")
 
     class Builder(base):  # type: ignore[misc]
         """Notes the head and body that come from a tag; the parser makes the others from shorter tokens."""

@@ -34,7 +34,7 @@ def compile_json_schema(schema: JsonValue) -> ProblemOf:
     known = _kept.get(id(schema))
     if known is not None and known[0] is schema:
         return known[1]
-    compiled = _compiled(to_json(schema))
+    compiled = _compile(to_json(schema))
     if len(_kept) >= _MAX_KEPT:
         _kept.clear()
     _kept[id(schema)] = (schema, compiled)
@@ -42,7 +42,7 @@ def compile_json_schema(schema: JsonValue) -> ProblemOf:
 
 
 @lru_cache(maxsize=_MAX_KEPT)
-def _compiled(text: str) -> ProblemOf:
+def _compile(text: str) -> ProblemOf:
     from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
     from referencing.exceptions import Unresolvable
 
@@ -145,7 +145,7 @@ def _faults(schema: Mapping[str, Any]) -> Iterator[str]:
         yield from _format_faults(name)
     yield from _conditional_faults(schema)
     yield from _nullable_faults(schema)
-    yield from _matching_faults(schema)
+    yield from _match_faults(schema)
 
 
 def _conditional_faults(schema: Mapping[str, Any]) -> Iterator[str]:
@@ -169,7 +169,7 @@ def _nullable_faults(schema: Mapping[str, Any]) -> Iterator[str]:
         yield "`nullable: false` contradicts the type null"
 
 
-def _matching_faults(schema: Mapping[str, Any]) -> Iterator[str]:
+def _match_faults(schema: Mapping[str, Any]) -> Iterator[str]:
     patterns = schema.get("patternProperties", {})
     if all(part is True or part == {} for part in patterns.values()):
         return

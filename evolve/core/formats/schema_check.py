@@ -82,7 +82,7 @@ class _Compiler:
             yield self._conditional(schema)
         inner = [*_scalar_checks(schema), *self._container_checks(schema)]
         if "type" in schema:
-            yield _typed(schema["type"], schema.get("x-expected", ""), _all_of(inner))
+            yield _type_check(schema["type"], schema.get("x-expected", ""), _all_of(inner))
         elif inner:
             yield _all_of(inner)
 
@@ -99,14 +99,14 @@ class _Compiler:
 
         return check
 
-    def _resolved(self, schema: Any) -> Any:
+    def _resolve(self, schema: Any) -> Any:
         while isinstance(schema, dict) and "$ref" in schema:
             schema = self._definitions[schema["$ref"].removeprefix("#/$defs/")]
         return schema
 
     def _any_of(self, branches: Sequence[Any], expected: str) -> Check:
         """One branch for each type of value: the messages are those of the branch whose type fits."""
-        typed = [(_type_names(self._resolved(branch)), self.check_for(branch)) for branch in branches]
+        typed = [(_type_names(self._resolve(branch)), self.check_for(branch)) for branch in branches]
         words = expected or _join_words([word for names, _ in typed for word in names])
 
         def check(value: Any, path: Path, report: Reporter) -> None:
@@ -140,11 +140,11 @@ class _Compiler:
             "x-refused",
             "x-ignored",
         }:
-            yield self._mapping(schema)
+            yield self._mapping_check(schema)
         if "minProperties" in schema:
             yield _size(schema["minProperties"], None)
 
-    def _mapping(self, schema: Mapping[str, Any]) -> Check:
+    def _mapping_check(self, schema: Mapping[str, Any]) -> Check:
         properties = {name: self.check_for(part) for name, part in schema.get("properties", {}).items()}
         others = schema.get("additionalProperties", True)
         keys = _Keys(
@@ -247,7 +247,7 @@ def _all_of(checks: Sequence[Check]) -> Check:
     return check
 
 
-def _typed(types: str | Sequence[str], expected: str, inner: Check) -> Check:
+def _type_check(types: str | Sequence[str], expected: str, inner: Check) -> Check:
     names = [types] if isinstance(types, str) else list(types)
     words = expected or _join_words([_TYPES[name][0] for name in names])
     classes = tuple(cls for name in names for cls in _TYPES[name][1])
@@ -321,7 +321,7 @@ def _scalar_checks(schema: Mapping[str, Any]) -> Iterable[Check]:
     if "minLength" in schema:
         yield _not_empty(schema["minLength"])
     if "pattern" in schema:
-        yield _matching(schema["pattern"], schema.get("x-expected", ""))
+        yield _pattern_check(schema["pattern"], schema.get("x-expected", ""))
 
 
 def _one_of(values: Sequence[JsonValue]) -> Check:
@@ -357,7 +357,7 @@ def _not_empty(length: int) -> Check:
     return check
 
 
-def _matching(pattern: str, expected: str) -> Check:
+def _pattern_check(pattern: str, expected: str) -> Check:
     compiled = re.compile(pattern)
 
     def check(value: Any, path: Path, report: Reporter) -> None:

@@ -346,7 +346,7 @@ _NOT_RESERVED: Final[Mapping[str, str]] = {
 }
 
 
-def _reserved(names: Iterable[str]) -> Mapping[str, frozenset[str]]:
+def _reserve(names: Iterable[str]) -> Mapping[str, frozenset[str]]:
     return {
         name: frozenset(f"{_COMMON_RESERVED} {_MORE_RESERVED[name]}".split())
         - frozenset(_NOT_RESERVED.get(name, "").split())
@@ -355,7 +355,7 @@ def _reserved(names: Iterable[str]) -> Mapping[str, frozenset[str]]:
     }
 
 
-RESERVED: Final = _reserved(SQLGLOT)
+RESERVED: Final = _reserve(SQLGLOT)
 """Words that are no names unless they are quoted."""
 
 STRICT_MEMBERS: Final = _dialects("hi rs at fl tr no")

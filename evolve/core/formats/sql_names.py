@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from evolve.core.model.libraries import needed
+from evolve.core.model.libraries import import_optional
 
 
 def table_names(statements: Iterable[Any]) -> Iterator[str]:
     """`action::database::table` (database null where none is named) for each table; names of `WITH` count as tables."""
-    exp = needed("sqlglot.expressions")
+    exp = import_optional("sqlglot.expressions")
     for statement in statements:
         target = _target(exp, statement)
         action = _action(exp, statement)
@@ -22,11 +22,11 @@ def table_names(statements: Iterable[Any]) -> Iterator[str]:
 
 def column_names(statements: Iterable[Any]) -> Iterator[str]:
     """`action::table::column` (table null where none is named) for each column; `*` is `(.*)`."""
-    exp = needed("sqlglot.expressions")
+    exp = import_optional("sqlglot.expressions")
     for statement in statements:
         aliases = {table.alias: table.name for table in statement.find_all(exp.Table) if table.alias}
         action, target = _action(exp, statement), _target(exp, statement)
-        written = set(map(id, _assigned(exp, statement)))
+        written = set(map(id, _assignments(exp, statement)))
         for column in statement.find_all(exp.Column):
             if id(column) not in written:
                 table = aliases.get(column.table, column.table)
@@ -36,7 +36,7 @@ def column_names(statements: Iterable[Any]) -> Iterator[str]:
             yield f"select::null::{column.name}"
             yield f"create::null::{column.name}"
         if target is not None and action in ("insert", "update", "delete"):
-            yield from _written(exp, statement, action, target.name, aliases)
+            yield from _write_targets(exp, statement, action, target.name, aliases)
 
 
 def _action(exp: Any, statement: Any) -> str:
@@ -70,7 +70,7 @@ def _is_made(exp: Any, statement: Any, table: Any) -> bool:
     return table is _target(exp, statement) or statement.find(exp.Index) is not None
 
 
-def _assigned(exp: Any, statement: Any) -> Sequence[Any]:
+def _assignments(exp: Any, statement: Any) -> Sequence[Any]:
     if not isinstance(statement, exp.Update):
         return ()
     return [part.this for part in statement.expressions if isinstance(part, exp.EQ)]
@@ -82,9 +82,9 @@ def _selected_stars(exp: Any, statement: Any) -> Iterator[str]:
             yield "select::null::(.*)"
 
 
-def _written(exp: Any, statement: Any, action: str, table: str, aliases: dict[str, str]) -> Iterator[str]:
+def _write_targets(exp: Any, statement: Any, action: str, table: str, aliases: dict[str, str]) -> Iterator[str]:
     if action == "update":
-        for column in _assigned(exp, statement):
+        for column in _assignments(exp, statement):
             named = aliases.get(column.table, column.table)
             yield f"update::{named or 'null'}::{column.name}"
         return

@@ -11,7 +11,7 @@ from typing import Any, Final
 from evolve.core.formats.sql_dialects import FREE_ALIASES, FREE_TABLES, OTHERS, RESERVED, SQLGLOT, STRICT_MEMBERS, TAKEN
 from evolve.core.formats.sql_names import column_names, table_names
 from evolve.core.javascript.values import JS_SPACE, js_strip
-from evolve.core.model.libraries import needed
+from evolve.core.model.libraries import import_optional
 
 
 def sql_problem(text: str, database: str, tables: Sequence[str] | None, columns: Sequence[str] | None) -> str | None:
@@ -26,10 +26,10 @@ def sql_problem(text: str, database: str, tables: Sequence[str] | None, columns:
         return f"the databaseType {database} is not known"
     problem = _suspicion(text, database)
     try:
-        statements = _parsed(text, dialect)
+        statements = _parse(text, dialect)
     except _NotSql as exc:
         return problem or f"not {database}: {exc}"
-    return problem or _unallowed(statements, tables, columns)
+    return problem or _find_unallowed(statements, tables, columns)
 
 
 class _NotSql(Exception):
@@ -47,7 +47,7 @@ _MYSQL_WORDS: Final = (
 _GENERATE_SERIES: Final = re.compile(rf"\bgenerate_series[{JS_SPACE}]*\(", re.IGNORECASE | re.ASCII)
 
 
-def _missing_comma(words: str) -> re.Pattern[str]:
+def _missing_comma_pattern(words: str) -> re.Pattern[str]:
     """Two names between `select` and `from`."""
     space = f"[{JS_SPACE}]+"
     return re.compile(
@@ -55,8 +55,8 @@ def _missing_comma(words: str) -> re.Pattern[str]:
     )
 
 
-_MISSING_COMMA: Final = _missing_comma(_ANSI_WORDS)
-_MISSING_COMMA_MYSQL: Final = _missing_comma(_MYSQL_WORDS)
+_MISSING_COMMA: Final = _missing_comma_pattern(_ANSI_WORDS)
+_MISSING_COMMA_MYSQL: Final = _missing_comma_pattern(_MYSQL_WORDS)
 
 
 def _suspicion(text: str, database: str) -> str | None:
@@ -95,9 +95,9 @@ def _without_quoted(text: str, *, has_brackets: bool) -> str:
 
 
 @lru_cache(maxsize=256)
-def _parsed(text: str, dialect: str) -> tuple[Any, ...]:
+def _parse(text: str, dialect: str) -> tuple[Any, ...]:
     """The statements that sqlglot parsed; those it does not know but the dialect does are left out."""
-    errors = needed("sqlglot.errors")
+    errors = import_optional("sqlglot.errors")
     try:
         return tuple(_statements(text, dialect))
     except errors.SqlglotError as exc:
@@ -107,7 +107,7 @@ def _parsed(text: str, dialect: str) -> tuple[Any, ...]:
 
 
 def _statements(text: str, dialect: str) -> Iterator[Any]:
-    sqlglot = needed("sqlglot")
+    sqlglot = import_optional("sqlglot")
     parser = sqlglot.Dialect.get_or_raise(SQLGLOT[dialect])
     source = _in_own_words(text, dialect)
     for group in _split(parser.tokenize(source)):
@@ -208,7 +208,7 @@ def _check_order(tokens: Sequence[Any], source: str) -> None:
 
 
 def _check_statement(statement: Any, dialect: str) -> None:
-    exp = needed("sqlglot.expressions")
+    exp = import_optional("sqlglot.expressions")
     kinds = (
         exp.Query, exp.DML, exp.DDL, exp.Drop, exp.Alter, exp.TruncateTable, exp.Use, exp.Set, exp.Show, exp.Describe,
         exp.Command, exp.Delete, exp.Semicolon, exp.Analyze,
@@ -237,7 +237,9 @@ def _is_free(exp: Any, name: Any, dialect: str) -> bool:
 # --- What it may use -------------------------------------------------------------------------------------------------
 
 
-def _unallowed(statements: Sequence[Any], tables: Sequence[str] | None, columns: Sequence[str] | None) -> str | None:
+def _find_unallowed(
+    statements: Sequence[Any], tables: Sequence[str] | None, columns: Sequence[str] | None
+) -> str | None:
     if tables is not None:
         used = sorted(set(table_names(statements)))
         if not _are_allowed(used, tables):

@@ -166,13 +166,13 @@ class _Builder:
 
     def _instruction(self, start: int) -> int:
         body, end = self._body(_INSTRUCTION_BODY, start + 1, "?>")
-        self._open[-1].children.append(_started(body))
+        self._open[-1].children.append(_start(body))
         return end
 
     def _element(self, start: int) -> int:
         body, end = self._body(_TAG_BODY, start + 1, ">")
         is_empty = body.endswith("/")
-        element = _started(body[:-1] if is_empty else body)
+        element = _start(body[:-1] if is_empty else body)
         self._open[-1].children.append(element)
         if not is_empty:
             if len(self._open) > _MAX_DEPTH + 1:
@@ -181,7 +181,7 @@ class _Builder:
         return end
 
 
-def _started(body: str) -> _Element:
+def _start(body: str) -> _Element:
     parts = _FIRST_SPACE.split(body, maxsplit=1)
     if parts[0] in _FORBIDDEN_NAMES:
         raise XmlError(f"an element cannot be called {parts[0]}")
@@ -213,7 +213,7 @@ class ElementSpan:
 
 def element_spans(text: str) -> Sequence[ElementSpan]:
     """The outermost balanced elements; elements beside each other also as one span, and that first."""
-    found = list(_balanced(text))
+    found = list(_balance(text))
     starts = {span.start for span in found}
     outer = [span for span in found if span.parent is None or span.parent not in starts]
     siblings: dict[int | None, list[ElementSpan]] = {}
@@ -227,7 +227,7 @@ def element_spans(text: str) -> Sequence[ElementSpan]:
     return [*joined, *sorted(outer, key=lambda span: (span.start, -span.end))]
 
 
-def _balanced(text: str) -> Iterator[ElementSpan]:
+def _balance(text: str) -> Iterator[ElementSpan]:
     opened: list[tuple[str, int]] = []
     at = text.find("<")
     while at >= 0:
@@ -235,11 +235,11 @@ def _balanced(text: str) -> Iterator[ElementSpan]:
         tag = None if end is not None else _TAG.match(text, at)
         if tag is not None:
             end = tag.end()
-            yield from _balanced_by(tag, opened)
+            yield from _balance_by(tag, opened)
         at = text.find("<", at + 1 if end is None else end)
 
 
-def _balanced_by(tag: re.Match[str], opened: list[tuple[str, int]]) -> Iterator[ElementSpan]:
+def _balance_by(tag: re.Match[str], opened: list[tuple[str, int]]) -> Iterator[ElementSpan]:
     if not tag["closing"]:
         if js_strip(tag["rest"]).endswith("/"):
             yield ElementSpan(tag.start(), tag.end(), opened[-1][1] if opened else None)

@@ -302,7 +302,7 @@ class _Reader:
             if kind is scalar_event:
                 value: Any = event.value
                 if event.tag is not None:
-                    value = _tagged_scalar(event)
+                    value = _read_tagged_scalar(event)
                 elif event.implicit[0]:
                     value = plain_scalar(value)
                 if event.anchor is not None:
@@ -413,7 +413,7 @@ _SCALAR_TAGS: Mapping[str, Callable[[JsonValue], bool]] = {
 }
 
 
-def _tagged_scalar(event: Any) -> JsonValue:
+def _read_tagged_scalar(event: Any) -> JsonValue:
     if event.tag in ("!", "tag:yaml.org,2002:str"):
         return str(event.value)
     if event.tag not in _SCALAR_TAGS:
@@ -471,7 +471,7 @@ def _mark_node(events: Iterator[Any], path: Path, marks: dict[Path, Mark], keys:
     return event
 
 
-def anchored_keys(text: str) -> frozenset[str]:
+def keys_with_anchors(text: str) -> frozenset[str]:
     """The top-level keys of a mapping below which an anchor (`&name`) stands: holders of what aliases repeat."""
     found: set[str] = set()
     depth, key, expects_key = 0, "", True

@@ -164,7 +164,7 @@ def call_javascript_file(
     """
     modules = collect_modules(source, path, read)
     changes = any(_CHANGES_BUILTINS.search(module.source) for module in modules)
-    engine = _Engine(False, memory_mb) if changes else _shared_engine(memory_mb)
+    engine = _Engine(False, memory_mb) if changes else _get_engine(memory_mb)
     return engine.call(modules, function or "", _to_json(list(args)), time_limit_s)
 
 
@@ -227,11 +227,11 @@ class Regex:
     def __init__(self, pattern: str, flags: str = "") -> None:
         self.pattern = pattern
         self.flags = flags
-        _shared_engine(MEMORY_LIMIT_MB).regex(pattern, flags)
+        _get_engine(MEMORY_LIMIT_MB).regex(pattern, flags)
 
     def search(self, text: str, *, time_limit_s: float = TIME_LIMIT_S) -> bool:
         """Whether the expression matches anywhere; a search that runs away raises CannotEvaluate."""
-        engine = _shared_engine(MEMORY_LIMIT_MB)
+        engine = _get_engine(MEMORY_LIMIT_MB)
         return engine.test(engine.regex(self.pattern, self.flags), text, time_limit_s)
 
 
@@ -258,7 +258,7 @@ class _Engine:
 
     def run(self, body: str, names: tuple[str, ...], arguments: str, time_limit_s: float) -> JsResult:
         identity = self.compile(body, names)
-        return self._finish(self._guarded(time_limit_s, self._api("run"), identity, arguments), time_limit_s)
+        return self._finish(self._guard(time_limit_s, self._api("run"), identity, arguments), time_limit_s)
 
     def compile(self, body: str, names: tuple[str, ...]) -> int:
         """The id of the function with this body."""
@@ -268,7 +268,7 @@ class _Engine:
         for module in modules:
             if self._modules.get(module.path) != module:
                 self._add(module)
-        answer = self._guarded(time_limit_s, self._api("call"), modules[0].path, name, arguments)
+        answer = self._guard(time_limit_s, self._api("call"), modules[0].path, name, arguments)
         return self._finish(answer, time_limit_s)
 
     def regex(self, pattern: str, flags: str) -> int:
@@ -279,11 +279,11 @@ class _Engine:
 
     def test(self, identity: int, text: str, time_limit_s: float) -> bool:
         if "\0" in text or (not text.isascii() and not _is_utf8(text)):
-            return bool(self._guarded(time_limit_s, self._api("testJson"), identity, json.dumps(text)))
-        return bool(self._guarded(time_limit_s, self._api("test"), identity, text))
+            return bool(self._guard(time_limit_s, self._api("testJson"), identity, json.dumps(text)))
+        return bool(self._guard(time_limit_s, self._api("test"), identity, text))
 
     def _add(self, module: Module) -> None:
-        answer = self._guarded(TIME_LIMIT_S, self._api("add"), module.to_json())
+        answer = self._guard(TIME_LIMIT_S, self._api("add"), module.to_json())
         if answer != "u":
             raise _error(answer)
         self._modules[module.path] = module
@@ -291,13 +291,13 @@ class _Engine:
     def _function(self, key: tuple[object, ...], compile_: Callable[..., str], *arguments: str) -> int:
         found = self._functions.get(key)
         if found is None:
-            answer = self._guarded(TIME_LIMIT_S, compile_, *(_clean(argument) for argument in arguments))
+            answer = self._guard(TIME_LIMIT_S, compile_, *(_clean(argument) for argument in arguments))
             found = self._functions[key] = int(answer[1:]) if answer[0] == "i" else _error(answer)
         if isinstance(found, int):
             return found
         raise found
 
-    def _guarded(self, time_limit_s: float, function: Callable[..., Any], *arguments: object) -> Any:
+    def _guard(self, time_limit_s: float, function: Callable[..., Any], *arguments: object) -> Any:
         self._context.set_time_limit(time_limit_s)
         try:
             return function(*arguments)
@@ -332,11 +332,11 @@ class _Engine:
 
     def _settle(self, time_limit_s: float) -> str:
         for _ in range(_MAX_JOBS):
-            if not self._guarded(time_limit_s, self._context.execute_pending_job) and not self._guarded(
+            if not self._guard(time_limit_s, self._context.execute_pending_job) and not self._guard(
                 time_limit_s, self._api("tick")
             ):
                 break
-        answer = str(self._guarded(time_limit_s, self._api("result")))
+        answer = str(self._guard(time_limit_s, self._api("result")))
         if answer == "p":
             self._broken = True
             raise CannotEvaluate("JavaScript waits for a promise that never settles: there is no network or disk here")
@@ -378,7 +378,7 @@ def _clean(text: str) -> str:
 _local = threading.local()
 
 
-def _shared_engine(memory_mb: int) -> _Engine:
+def _get_engine(memory_mb: int) -> _Engine:
     """This thread's context with frozen built-ins; replaced when it broke or grew."""
     engines: dict[int, _Engine] = _local.__dict__.setdefault("engines", {})
     engine = engines.get(memory_mb)
@@ -388,4 +388,4 @@ def _shared_engine(memory_mb: int) -> _Engine:
 
 
 def _engine_for(code: str, memory_mb: int) -> _Engine:
-    return _Engine(False, memory_mb) if _CHANGES_BUILTINS.search(code) else _shared_engine(memory_mb)
+    return _Engine(False, memory_mb) if _CHANGES_BUILTINS.search(code) else _get_engine(memory_mb)

@@ -98,7 +98,7 @@ def call_member(target: Value, name: str, args: list[Value]) -> Value:
     if isinstance(target, list) and name in _CALLBACKS:
         return _with_callback(target, name, args)
     if isinstance(target, list) and name in _MUTATORS:
-        return _changed(target, name, args)
+        return _change(target, name, args)
     try:
         result = evaluate_javascript(
             _REVIVE, {"target": _plain(target), "name": name, "args": [_plain(argument) for argument in args]}
@@ -148,7 +148,7 @@ def _with_callback(target: list[Value], name: str, args: list[Value]) -> Value:
     raise CannotEvaluate(f"array.{name}() is not supported in templates")
 
 
-def _changed(target: list[Value], name: str, args: list[Value]) -> Value:
+def _change(target: list[Value], name: str, args: list[Value]) -> Value:
     if name in ("sort", "reverse") and not args:
         ordered = target[::-1] if name == "reverse" else sorted(target, key=_sort_key)
         if isinstance(target, TemplateList):

@@ -104,7 +104,7 @@ def to_commonjs(source: str) -> str:
         exports.append((found[3], found[3]))
         return f"{found[1]}{found[2]}{found[3]}"
 
-    def listing(found: re.Match[str]) -> str:
+    def export_list(found: re.Match[str]) -> str:
         for item in filter(None, (part.strip() for part in found[1].split(","))):
             local, _, public = item.partition(" as ")
             exports.append((public.strip() or local.strip(), local.strip()))
@@ -114,7 +114,7 @@ def to_commonjs(source: str) -> str:
     text = _IMPORT_EFFECT.sub(lambda found: f"require({json.dumps(found[2])});", text)
     text = _EXPORT_DEFAULT.sub("exports.default = ", text)
     text = _EXPORT_DECLARATION.sub(declaration, text)
-    text = _EXPORT_LIST.sub(listing, text)
+    text = _EXPORT_LIST.sub(export_list, text)
     return text + "".join(f"\nexports[{json.dumps(public)}] = {local};" for public, local in exports)
 
 

@@ -118,11 +118,11 @@ def number_text(value: int | float) -> str:
     digits = "".join(map(str, digits_tuple)).lstrip("0")
     stripped = digits.rstrip("0")
     point = len(digits) + int(exponent)
-    text = _placed(stripped, point)
+    text = _place_point(stripped, point)
     return f"-{text}" if sign else text
 
 
-def _placed(digits: str, point: int) -> str:
+def _place_point(digits: str, point: int) -> str:
     """Digits with the decimal point after `point` of them, or with an exponent where JavaScript uses one."""
     if len(digits) <= point <= 21:
         return digits.ljust(point, "0")
@@ -172,7 +172,7 @@ def _json(value: Value, gap: str, line: str) -> str:
     if isinstance(value, int | float):
         return number_text(value) if math.isfinite(value if isinstance(value, float) else 0) else "null"
     if isinstance(value, list):
-        return _enclosed("[", "]", [_json(item, gap, line + gap) for item in value], gap, line)
+        return _enclose("[", "]", [_json(item, gap, line + gap) for item in value], gap, line)
     if isinstance(value, Mapping):
         colon = ": " if gap else ":"
         items = [
@@ -180,7 +180,7 @@ def _json(value: Value, gap: str, line: str) -> str:
             for key in js_keys(value)
             if not is_left_out(value[key])
         ]
-        return _enclosed("{", "}", items, gap, line)
+        return _enclose("{", "}", items, gap, line)
     return "{}" if isinstance(value, JsRegex) else "null"
 
 
@@ -189,7 +189,7 @@ def is_left_out(value: Value) -> bool:
     return value is UNDEFINED or isinstance(value, JsFunction)
 
 
-def _enclosed(start: str, end: str, items: list[str], gap: str, line: str) -> str:
+def _enclose(start: str, end: str, items: list[str], gap: str, line: str) -> str:
     if not items:
         return start + end
     if not gap:
@@ -326,7 +326,7 @@ def multiply(left: Value, right: Value) -> int | float:
 
 def divide(left: Value, right: Value) -> int | float:
     """`left / right`; by zero it is an infinity, or NaN."""
-    return _arithmetic(_divided, left, right)
+    return _arithmetic(_divide, left, right)
 
 
 def remainder(left: Value, right: Value) -> int | float:
@@ -336,7 +336,7 @@ def remainder(left: Value, right: Value) -> int | float:
 
 def power(left: Value, right: Value) -> int | float:
     """`Math.pow(left, right)`."""
-    return _arithmetic(_raised, left, right)
+    return _arithmetic(_power, left, right)
 
 
 def floor(value: int | float) -> int | float:
@@ -349,13 +349,13 @@ def _arithmetic(operation: Callable[[float, float], float], left: Value, right: 
     return math.nan if a != a or b != b else number(operation(a, b))
 
 
-def _divided(a: float, b: float) -> float:
+def _divide(a: float, b: float) -> float:
     if b:
         return a / b
     return math.nan if not a else math.copysign(math.inf, a) * math.copysign(1.0, b)
 
 
-def _raised(a: float, b: float) -> float:
+def _power(a: float, b: float) -> float:
     if abs(a) == 1 and math.isinf(b):
         return math.nan
     try:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from evolve.core.metrics.ngrams import words
-from evolve.core.model.libraries import needed
+from evolve.core.model.libraries import import_optional
 
 
 def meteor_score(
@@ -106,4 +106,4 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=1)
 def _stemmer() -> Any:
-    return needed("snowballstemmer").stemmer("porter")
+    return import_optional("snowballstemmer").stemmer("porter")

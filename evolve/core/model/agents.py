@@ -137,11 +137,11 @@ def parse_agent(
         name=str(front["name"]),
         version=int(str(front["version"])),
         description=str(front["description"]),
-        inputs=tuple(_input(name, settings) for name, settings in _mapping(front["inputs"]).items()),
-        output=_mapping(front["output"]),
+        inputs=tuple(_input(name, settings) for name, settings in _mapping_or_empty(front["inputs"]).items()),
+        output=_mapping_or_empty(front["output"]),
         model=str(front["model"]),
         sections=sections,
-        sampling=_mapping(front.get("sampling")),
+        sampling=_mapping_or_empty(front.get("sampling")),
         demos=DemoSettings(**demos) if isinstance(demos, dict) else None,  # type: ignore[arg-type]  # checked above
         parent=str(front["parent"]) if front.get("parent") else None,
         evidence=front.get("evidence"),
@@ -158,12 +158,12 @@ def _sections(body: str) -> tuple[Section, ...]:
     return tuple(Section(title, text.strip()) for title, text in zip(parts[1::2], parts[2::2], strict=True))
 
 
-def _mapping(value: JsonValue) -> dict[str, JsonValue]:
+def _mapping_or_empty(value: JsonValue) -> dict[str, JsonValue]:
     return value if isinstance(value, dict) else {}
 
 
 def _input(name: str, settings: JsonValue) -> AgentInput:
-    known = _mapping(settings)
+    known = _mapping_or_empty(settings)
     schema, chars = known.get("schema"), known.get("digest")
     return AgentInput(name, str(schema) if schema else None, int(chars) if isinstance(chars, int) else None)
 

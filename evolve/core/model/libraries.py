@@ -7,7 +7,7 @@ from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.extras import install_command
 
 
-def needed(name: str) -> Any:
+def import_optional(name: str) -> Any:
     """The module called `name`.
 
     Raises:

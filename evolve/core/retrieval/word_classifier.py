@@ -67,7 +67,7 @@ class WordClassifier:
         if left_out not in self._learned:
             members = [i for i in range(len(self._labels)) if left_out is None or self._folds[i] != left_out]
             first, second = (self._learn(members, part) for part in _STRIDES)
-            self._learned[left_out] = {**first, **{word: _added(first.get(word), row) for word, row in second.items()}}
+            self._learned[left_out] = {**first, **{word: _add(first.get(word), row) for word, row in second.items()}}
         return self._learned[left_out]
 
     def _learn(self, members: Sequence[int], stride: float) -> Mapping[str, list[float]]:
@@ -112,7 +112,7 @@ def _fold(family: str) -> int:
     return hashlib.sha256(f"fold:{family}".encode()).digest()[0] % _FOLDS
 
 
-def _added(one: list[float] | None, other: list[float]) -> list[float]:
+def _add(one: list[float] | None, other: list[float]) -> list[float]:
     return other if one is None else [a + b for a, b in zip(one, other, strict=True)]
 
 

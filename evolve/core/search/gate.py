@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evolve.core.model.gate import GateDecision, Pair, Word
-from evolve.core.search.missing_families import missing_families
+from evolve.core.search.missing_families import count_missing_families
 from evolve.core.search.sign_flip import in_steps, interval, mean, p_value, steps_per_unit
 from evolve.core.text.counts import count
 
@@ -39,7 +39,7 @@ def decide(
     differences = [in_steps(_mean_difference(family), steps) for family in families]
     p_one_sided = p_value(differences)
     word = _word(sum(differences), p_one_sided, alpha, lost_pinned)
-    missing = missing_families(differences, alpha) if word == "provisional" else 0
+    missing = count_missing_families(differences, alpha) if word == "provisional" else 0
     low, high = interval(differences, steps)
     decision = GateDecision(
         word=word,

@@ -62,14 +62,14 @@ def incumbent_of(agent: Agent) -> Genome:
 
 def agent_of(genome: Genome, base: Agent) -> Agent:
     """The agent that a genome makes: `base`'s contract, the genome's prompt."""
-    rules = [Section(RULES_SECTION, numbered(genome.rules))] if genome.rules else []
+    rules = [Section(RULES_SECTION, number_rules(genome.rules))] if genome.rules else []
     case = [section for section in base.sections if section.title == CASE_SECTION]
     return replace(
         base,
         sections=(*genome.sections, *rules, *case),
         demos=genome.demos,
         sampling=dict(genome.sampling),
-        inputs=tuple(_seen(item, genome.digest_chars) for item in base.inputs),
+        inputs=tuple(_input_as_seen(item, genome.digest_chars) for item in base.inputs),
     )
 
 
@@ -82,7 +82,7 @@ def demos_of(genome: Genome, tasks: Sequence[Task], own: Sequence[Demo] = ()) ->
     return [Demo(task.vars, task.label, task.family) for task in chosen]
 
 
-def numbered(rules: Sequence[str]) -> str:
+def number_rules(rules: Sequence[str]) -> str:
     """Rules as the numbered list of an agent file."""
     return "\n".join(f"{number}. {rule}" for number, rule in enumerate(rules, 1))
 
@@ -94,5 +94,5 @@ def _rules(body: str) -> list[str]:
     return [rule for part in parts if (rule := " ".join(_RULE.sub("", part, count=1).split()))]
 
 
-def _seen(item: AgentInput, digest_chars: int | None) -> AgentInput:
+def _input_as_seen(item: AgentInput, digest_chars: int | None) -> AgentInput:
     return replace(item, digest_chars=digest_chars) if item.digest_chars and digest_chars else item

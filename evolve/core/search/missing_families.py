@@ -9,7 +9,7 @@ from evolve.core.search.sign_flip import p_value
 _MANY = 200
 
 
-def missing_families(differences: Sequence[int], alpha: float) -> int:
+def count_missing_families(differences: Sequence[int], alpha: float) -> int:
     """How many more families would have proved a gain of this size, with an even chance; at least 1.
 
     It takes the families not seen to be like those seen (the plug-in rule for sample sizes: Efron and Tibshirani, An

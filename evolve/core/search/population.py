@@ -73,14 +73,14 @@ def choose_parent(population: Sequence[Candidate], chance: Rng) -> Candidate:
     else:
         # Squared: a candidate twice as good is taken four times as often.
         weights = [(0.02 + member.cautious_mean(prior)) ** 2 for member in population]
-    return weighted(
+    return choose_weighted(
         population,
         [w / (1 + m.children / _CHILDREN_HALVE_AT) for w, m in zip(weights, population, strict=True)],
         chance,
     )
 
 
-def weighted(members: Sequence[Candidate], weights: Sequence[float], chance: Rng) -> Candidate:
+def choose_weighted(members: Sequence[Candidate], weights: Sequence[float], chance: Rng) -> Candidate:
     """One member, each as likely as its weight."""
     spot = chance.random() * sum(weights)
     for member, weight in zip(members, weights, strict=True):

@@ -24,7 +24,7 @@ _NO_TEXT = ("Cc", "Cs")
 _VARIABLE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
 
 
-def proposed_text(answer: str) -> tuple[str, str]:
+def read_text(answer: str) -> tuple[str, str]:
     """(text, problem) of an answer that must be `{"text": "..."}`; the problem is empty where the text is whole."""
     value = json_or(answer, None)
     if not isinstance(value, dict) or not isinstance(value.get("text"), str):
@@ -42,9 +42,9 @@ def proposed_text(answer: str) -> tuple[str, str]:
     return text, ""
 
 
-def checked_rule(answer: str, rules: Sequence[str]) -> tuple[str, str]:
+def check_rule(answer: str, rules: Sequence[str]) -> tuple[str, str]:
     """(rule, problem): one sentence of at most 240 characters that none of the rules says already."""
-    text, problem = proposed_text(answer)
+    text, problem = read_text(answer)
     if problem:
         return "", problem
     rule = " ".join(re.sub(r"^(?:\d+[.)]|[-*])\s+", "", text).split())
@@ -58,9 +58,9 @@ def checked_rule(answer: str, rules: Sequence[str]) -> tuple[str, str]:
     return ("", f"nearly the same as the rule {twin!r}") if twin else (rule, "")
 
 
-def checked_section(answer: str, old: str) -> tuple[str, str]:
+def check_section(answer: str, old: str) -> tuple[str, str]:
     """(body, problem): a section with the old one's template variables, not much longer, and not the same."""
-    text, problem = proposed_text(answer)
+    text, problem = read_text(answer)
     if problem:
         return "", problem
     lost = set(_VARIABLE.findall(old)) - set(_VARIABLE.findall(text))

@@ -52,7 +52,7 @@ def case_tasks(cases: Iterable[CaseWithTest], output: Mapping[str, JsonValue], t
     return [_case_task(item, output) for item in usable]
 
 
-def merged(suite: Sequence[Task], cases: Sequence[Task]) -> tuple[Task, ...]:
+def merge_tasks(suite: Sequence[Task], cases: Sequence[Task]) -> tuple[Task, ...]:
     """Suite and failure cases together; a failure case of a test of the suite stands in for it.
 
     A failure case whose family or input is val's or gate's in the suite is left out: it would show the search what it

@@ -134,7 +134,7 @@ class _Ids:
     def name(self, number: int, test: Test, variables: Mapping[str, JsonValue], column: _Column) -> str:
         base = _one_line(test.description, _MAX_NAME) if test.description else ""
         if not base or variables is not test.vars:
-            shown = self._shown_vars(test, variables)
+            shown = self._vars_text(test, variables)
             base = f"{base} ({shown})" if base and shown else base or shown or f"test {number}"
         label = self._column_label(column)
         return self._unique(_clip(base, min(_MAX_NAME, MAX_ID - _ROOM_FOR_NUMBER - len(label))) + label)
@@ -148,7 +148,7 @@ class _Ids:
             self._labels[key] = "".join(f"[{part}]" for part in parts)
         return self._labels[key]
 
-    def _shown_vars(self, test: Test, variables: Mapping[str, JsonValue]) -> str:
+    def _vars_text(self, test: Test, variables: Mapping[str, JsonValue]) -> str:
         names = [name for name in variables if name not in self._constant] or list(variables)
         if test.description:
             names = [name for name in names if _multiplies(test.vars.get(name))] or names

@@ -113,19 +113,19 @@ def _templates_of(assertion: Assertion) -> Iterator[str]:
 
 
 @lru_cache(maxsize=4096)
-def needed_names(template: str) -> frozenset[str]:
+def names_needed_by(template: str) -> frozenset[str]:
     """The variables that a template surely needs; none when it holds blocks."""
     if "{{" not in template or "{%" in template or "{#" in template:
         return frozenset()
     return frozenset(_REFERENCE.findall(template)) - ALWAYS_DEFINED - _LITERALS
 
 
-def undefined_problems(
+def find_undefined(
     prompts: Sequence[Prompt], tests: Iterable[Test], place_of_prompt: Mapping[int, Place]
 ) -> Iterator[Problem]:
     """A problem for each variable that a prompt or an assertion needs and its test does not give."""
     listed = list(tests)
-    needs = [frozenset() if prompt.function else needed_names(prompt.raw) for prompt in prompts]
+    needs = [frozenset() if prompt.function else names_needed_by(prompt.raw) for prompt in prompts]
     stored = frozenset(test.options.store_output_as for test in listed if test.options.store_output_as)
     given_somewhere = stored.union(name for test in listed for name in test.vars)
     lost = [need - given_somewhere for need in needs] if not any(test.options.transform_vars for test in listed) else []
@@ -133,7 +133,7 @@ def undefined_problems(
     for index, names in enumerate(lost):
         for name in sorted(names):
             place = place_of_prompt.get(index)
-            yield _undefined_variable(f"no test gives the variable {name!r}", name, given_somewhere, place)
+            yield _variable_problem(f"no test gives the variable {name!r}", name, given_somewhere, place)
     for test in listed:
         yield from _problems_of(test, prompts, needs, reported, stored)
 
@@ -152,17 +152,17 @@ def _problems_of(
         wanted = _needs_of(test, prompts, needs) - reported
         reported |= wanted
         for name in sorted(wanted - names):
-            yield _undefined_variable(
+            yield _variable_problem(
                 f"the prompt needs the variable {name!r}, this test does not give it", name, names, test.place
             )
     for assertion in assertions_of(test.requirements):
         for name in sorted(_needs_of_assertion(assertion) - names - reported):
             message = f"the assertion needs the variable {name!r}, its test does not give it"
-            yield _undefined_variable(message, name, names, assertion.place)
+            yield _variable_problem(message, name, names, assertion.place)
 
 
 def _needs_of(test: Test, prompts: Sequence[Prompt], needs: Sequence[frozenset[str]]) -> frozenset[str]:
-    own = needed_names(test.options.prefix) | needed_names(test.options.suffix)
+    own = names_needed_by(test.options.prefix) | names_needed_by(test.options.suffix)
     if test.prompts is None:
         return own.union(*needs)
     chosen = [
@@ -181,9 +181,9 @@ def _needs_of_assertion(assertion: Assertion) -> frozenset[str]:
     kind = find_type(assertion.type)
     if kind is None or kind.raw_value or _GRADED.search(assertion.type):
         return _NO_NAMES
-    return _NO_NAMES.union(*(needed_names(text) for text in texts if isinstance(text, str)))
+    return _NO_NAMES.union(*(names_needed_by(text) for text in texts if isinstance(text, str)))
 
 
-def _undefined_variable(message: str, name: str, known: Iterable[str], place: Place | None) -> Problem:
+def _variable_problem(message: str, name: str, known: Iterable[str], place: Place | None) -> Problem:
     hint = did_you_mean(name, known) or "or give --undefined empty"
     return Problem(message, place.location() if place else None, hint)

@@ -29,12 +29,12 @@ def dump_suite(suite: Suite) -> str:
 def suite_mapping(suite: Suite) -> dict[str, Any]:
     """The config that `dump_suite` writes."""
     options = {"repeat": suite.repeat if suite.repeat != 1 else None, "maxConcurrency": suite.max_concurrency}
-    return _filled(
+    return _fill(
         description=suite.description,
         env=dict(suite.env),
         prompts=[_prompt(prompt) for prompt in suite.prompts],
         providers=[_provider(provider) for provider in suite.providers],
-        evaluateOptions=_filled(**options, delay=suite.delay_ms or None),
+        evaluateOptions=_fill(**options, delay=suite.delay_ms or None),
         derivedMetrics=[{"name": metric.name, "value": metric.value} for metric in suite.derived_metrics],
         tests=[_test(test) for test in suite.tests],
     )
@@ -45,15 +45,15 @@ def requirements_mapping(test: Test) -> list[dict[str, Any]]:
     return [_requirement(part) for part in test.requirements]
 
 
-def _filled(**fields: Any) -> dict[str, Any]:
+def _fill(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value not in ("", [], {})}
 
 
 def _prompt(prompt: Prompt) -> dict[str, Any]:
     if prompt.function is not None:
-        return {"id": _script(prompt.function), "label": prompt.label, **_filled(config=dict(prompt.config))}
+        return {"id": _script(prompt.function), "label": prompt.label, **_fill(config=dict(prompt.config))}
     raw = _plain(prompt.raw)
-    return {**_filled(id=prompt.id), "raw": raw, "label": prompt.label, **_filled(config=dict(prompt.config))}
+    return {**_fill(id=prompt.id), "raw": raw, "label": prompt.label, **_fill(config=dict(prompt.config))}
 
 
 def _script(ref: ScriptRef) -> str:
@@ -67,10 +67,10 @@ def _plain(text: str) -> str:
 
 
 def _provider(provider: ProviderSpec) -> dict[str, Any]:
-    return _filled(
+    return _fill(
         id=provider.id,
         label=provider.label,
-        config=_thawed(provider.config),
+        config=_thaw(provider.config),
         prompts=list(provider.prompts) if provider.prompts else None,
         transform=provider.transform,
         delay=provider.delay_ms or None,
@@ -80,23 +80,23 @@ def _provider(provider: ProviderSpec) -> dict[str, Any]:
 
 def _test(test: Test) -> dict[str, Any]:
     scripts = {name: _script(ref) for name, ref in test.var_scripts.items()}
-    written = _filled(
+    written = _fill(
         description=test.description,
         threshold=test.threshold,
         options=_options(test.options),
-        metadata=_thawed(test.metadata),
-        provider=_thawed(test.provider),
+        metadata=_thaw(test.metadata),
+        provider=_thaw(test.provider),
         assertScoringFunction=test.scoring,
         prompts=_names(test.prompts),
         providers=_names(test.providers),
     )
-    output = {"providerOutput": _thawed(test.provider_output)} if test.has_provider_output else {}
+    output = {"providerOutput": _thaw(test.provider_output)} if test.has_provider_output else {}
     variables = {name: scripts.get(name, _inert(value)) for name, value in test.vars.items()}
     return {
         "vars": variables,
         **written,
         **output,
-        **_filled(**{"assert": requirements_mapping(test)}),
+        **_fill(**{"assert": requirements_mapping(test)}),
     }
 
 
@@ -114,8 +114,8 @@ def _inert(value: Any) -> Any:
 
 def _options(options: TestOptions) -> dict[str, Any]:
     return {
-        **_thawed(options.config),
-        **_filled(
+        **_thaw(options.config),
+        **_fill(
             prefix=options.prefix,
             suffix=options.suffix,
             transform=options.transform,
@@ -125,8 +125,8 @@ def _options(options: TestOptions) -> dict[str, Any]:
             disableConversationVar=options.disable_conversation_var or None,
             repeat=options.repeat,
             storeOutputAs=options.store_output_as,
-            provider=_thawed(options.provider),
-            rubricPrompt=_thawed(options.rubric_prompt),
+            provider=_thaw(options.provider),
+            rubricPrompt=_thaw(options.rubric_prompt),
         ),
     }
 
@@ -164,8 +164,8 @@ def _assertion(assertion: Assertion) -> dict[str, Any]:
 
 
 def _optional(**fields: Any) -> dict[str, Any]:
-    return {name: _thawed(value) for name, value in fields.items() if value is not None}
+    return {name: _thaw(value) for name, value in fields.items() if value is not None}
 
 
-def _thawed(value: Any) -> Any:
+def _thaw(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value

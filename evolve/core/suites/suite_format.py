@@ -178,7 +178,7 @@ def _check_assertion(value: Any, path: Path, report: Reporter) -> None:
     if not isinstance(name, str):
         _report_missing_type(value, path, report)
         return
-    kind = _known_type(name, (*path, "type"), report)
+    kind = _find_type(name, (*path, "type"), report)
     if kind is not None:
         _check_keys_of_type(kind, value, path, report)
 
@@ -194,7 +194,7 @@ def _report_missing_type(value: Mapping[str, Any], path: Path, report: Reporter)
     report(path, "the key 'type' is missing", "all keys of one assertion stand under one '-'")
 
 
-def _known_type(name: str, path: Path, report: Reporter) -> AssertionType | None:
+def _find_type(name: str, path: Path, report: Reporter) -> AssertionType | None:
     base = name.removeprefix("not-")
     kind = find_type(base)
     if base == "assert-set":
@@ -407,14 +407,14 @@ class Defaults:
         if len(sources) < 2:
             return Defaults.of(sources[0] if sources else None)
         requirements = tuple(part for source in sources for part in build_requirements(source))
-        return Defaults(Source(_merged(sources), sources[0].document, sources[0].path), requirements)
+        return Defaults(Source(_merge(sources), sources[0].document, sources[0].path), requirements)
 
 
 def build_test(layers: Sequence[Source], defaults: Defaults, read_vars: VarsReader) -> Test:
     """One test of its layers, later ones win: a scenario's entry and a test, or a test alone."""
     own = layers[-1]
     sources = [defaults.source, *layers] if defaults.source else list(layers)
-    merged: Mapping[str, Any] = own.value if len(sources) == 1 else _merged(sources)
+    merged: Mapping[str, Any] = own.value if len(sources) == 1 else _merge(sources)
     options = _options(merged.get("options"))
     requirements = tuple(part for layer in layers for part in build_requirements(layer))
     if not options.disable_default_asserts:
@@ -443,25 +443,25 @@ def _names(value: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if value is None else tuple(value)
 
 
-def _merged(sources: Sequence[Source]) -> Mapping[str, Any]:
+def _merge(sources: Sequence[Source]) -> Mapping[str, Any]:
     merged: dict[str, Any] = {}
     for source in sources:
         merged.update((key, value) for key, value in source.value.items() if value is not None)
     for key in ("vars", "options", "metadata"):
         parts = [source.value[key] for source in sources if source.value.get(key)]
         if len(parts) > 1:
-            merge = _merged_options if key == "options" else _merged_mappings
+            merge = _merge_options if key == "options" else _merge_mappings
             merged[key] = merge(parts)
         elif parts:
             merged[key] = parts[0]
     return merged
 
 
-def _merged_mappings(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _merge_mappings(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return {name: value for part in parts for name, value in part.items()}
 
 
-def _merged_options(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _merge_options(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Later options win; an empty prefix or suffix leaves the default test's, as promptfoo has it."""
     return {
         name: value

@@ -25,7 +25,7 @@ from evolve.core.javascript.values import (
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.expressions import ExpressionCompiler, describe
 from evolve.core.templating.inputs import MAX_TEXT, Filter, check_size
-from evolve.core.templating.scope import Run, Scope, Statement, TemplateFault, printed
+from evolve.core.templating.scope import Run, Scope, Statement, TemplateFault, to_output
 from evolve.core.templating.syntax import Switch, refuse
 
 _MAX_DEPTH: Final = 60
@@ -60,7 +60,7 @@ class _Compiler(ExpressionCompiler):
     def body(self, statements: list[Any]) -> Statement:
         compiled = [(getattr(node, "lineno", 1), self.statement(node)) for node in statements]
         if len(compiled) == 1:
-            return _located(*compiled[0])
+            return _locate(*compiled[0])
 
         def run(scope: Scope, out: list[str]) -> None:
             line = 0
@@ -105,7 +105,7 @@ class _Compiler(ExpressionCompiler):
 
         def text(scope: Scope) -> str:
             try:
-                return printed(value(scope), scope.run.strict, shown)
+                return to_output(value(scope), scope.run.strict, shown)
             except CannotEvaluate as exc:
                 raise _at(exc, line) from None
 
@@ -174,7 +174,7 @@ class _Compiler(ExpressionCompiler):
         chain = self._filter_chain(node.filter)
 
         def run(scope: Scope, _out: list[str]) -> None:
-            result = chain(scope, _captured(body, scope))
+            result = chain(scope, _capture(body, scope))
             for name in names:
                 scope.assign(name, result)
 
@@ -188,7 +188,7 @@ class _Compiler(ExpressionCompiler):
         body, chain = self.body(node.body), self._filter_chain(node.filter)
 
         def run(scope: Scope, out: list[str]) -> None:
-            out.append(printed(chain(scope, _captured(body, scope)), False, ""))
+            out.append(to_output(chain(scope, _capture(body, scope)), False, ""))
 
         return run
 
@@ -214,7 +214,7 @@ class _Compiler(ExpressionCompiler):
         make, call = self._macro("caller", node), self._call(node.call)
 
         def run(scope: Scope, out: list[str]) -> None:
-            out.append(printed(call(scope, {"caller": make(scope, scope.run)}), False, ""))
+            out.append(to_output(call(scope, {"caller": make(scope, scope.run)}), False, ""))
 
         return run
 
@@ -245,7 +245,7 @@ class _Compiler(ExpressionCompiler):
                     scope.names[key] = given[key] if key in given else default(scope)
                 run.depth += 1
                 try:
-                    return Safe(_captured(body, scope))
+                    return Safe(_capture(body, scope))
                 finally:
                     run.depth -= 1
 
@@ -254,7 +254,7 @@ class _Compiler(ExpressionCompiler):
         return make
 
 
-def _located(line: int, statement: Statement) -> Statement:
+def _locate(line: int, statement: Statement) -> Statement:
     def run(scope: Scope, out: list[str]) -> None:
         try:
             statement(scope, out)
@@ -294,7 +294,7 @@ def _emit_value(value: Callable[[Scope], str]) -> Statement:
     return run
 
 
-def _captured(body: Statement, scope: Scope) -> str:
+def _capture(body: Statement, scope: Scope) -> str:
     out: list[str] = []
     body(scope, out)
     return "".join(out)

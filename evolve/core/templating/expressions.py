@@ -116,14 +116,14 @@ class ExpressionCompiler:
         return lambda scope: not truthy(value(scope))
 
     def _on_neg(self, node: nodes.Neg) -> Expression:
-        value = self._defined(node.node)
+        value = self._require_defined(node.node)
         return lambda scope: subtract(0, value(scope))
 
     def _on_pos(self, node: nodes.Pos) -> Expression:
-        value = self._defined(node.node)
+        value = self._require_defined(node.node)
         return lambda scope: to_number(value(scope))
 
-    def _defined(self, node: Any) -> Expression:
+    def _require_defined(self, node: Any) -> Expression:
         """The expression; undefined is an error there when the rendering is strict."""
         value, shown = self.expr(node), describe(node)
 
@@ -136,18 +136,18 @@ class ExpressionCompiler:
         return run
 
     def _on_floordiv(self, node: nodes.FloorDiv) -> Expression:
-        quotient = self._defined(node.left)
+        quotient = self._require_defined(node.left)
         return lambda scope: floor(to_number(quotient(scope)))
 
     def _on_pow(self, node: nodes.Pow) -> Expression:
-        left, right = self._defined(node.left), self._defined(node.right)
+        left, right = self._require_defined(node.left), self._require_defined(node.right)
         return lambda scope: power(left(scope), right(scope))
 
     def _on_compare(self, node: nodes.Compare) -> Expression:
         """A chain of operators of one level, from left to right."""
         compares = node.ops[0].op in _COMPARISONS
         with self.optional() if compares else nullcontext():
-            operand = self.expr if compares else self._defined
+            operand = self.expr if compares else self._require_defined
             first = operand(node.expr)
             rest = [(_OPERATIONS[part.op], operand(part.expr)) for part in node.ops]
 
@@ -169,7 +169,7 @@ class ExpressionCompiler:
 
     def _target(self, node: Any) -> Expression:
         """What a member is read from: undefined is an error when strict, except where a condition asks for it."""
-        return self.expr(node) if self.optional_depth else self._defined(node)
+        return self.expr(node) if self.optional_depth else self._require_defined(node)
 
     def _on_call(self, node: nodes.Call) -> Expression:
         call = self._call(node)
@@ -190,7 +190,7 @@ class ExpressionCompiler:
 
         def plain(scope: Scope, extra: dict[str, Value]) -> Value:
             args, kwargs = arguments(scope)
-            return _called(function(scope), args, {**kwargs, **extra}, shown)
+            return _call_function(function(scope), args, {**kwargs, **extra}, shown)
 
         return plain
 
@@ -207,7 +207,7 @@ class ExpressionCompiler:
             with self.optional():
                 value = self.expr(node.node)
         else:
-            value = self._defined(node.node)
+            value = self._require_defined(node.node)
         apply = self._filter_call(node)
         return lambda scope: apply(scope, value(scope))
 
@@ -247,7 +247,7 @@ class ExpressionCompiler:
         return run
 
 
-def _joined(operation: Callable[[Value, Value], Value]) -> Callable[[Value, Value], Value]:
+def _limit_size(operation: Callable[[Value, Value], Value]) -> Callable[[Value, Value], Value]:
     """The operation, with a limit on the text it makes."""
 
     def run(left: Value, right: Value) -> Value:
@@ -282,12 +282,12 @@ _COMPARISONS: Final[Mapping[str, Callable[[Value, Value], Value]]] = {
 }
 _OPERATIONS: Final[Mapping[str, Callable[[Value, Value], Value]]] = {
     **_COMPARISONS,
-    "+": _joined(add),
+    "+": _limit_size(add),
     "-": subtract,
     "*": multiply,
     "/": divide,
     "%": remainder,
-    "~": _joined(lambda a, b: add(add(a, ""), b)),
+    "~": _limit_size(lambda a, b: add(add(a, ""), b)),
 }
 
 
@@ -302,7 +302,7 @@ def _key(pair: nodes.Pair) -> str:
     return key
 
 
-def _called(function: Value, args: list[Value], kwargs: dict[str, Value], shown: str) -> Value:
+def _call_function(function: Value, args: list[Value], kwargs: dict[str, Value], shown: str) -> Value:
     if not isinstance(function, JsFunction):
         state = "is not defined" if function is UNDEFINED else "is not a function"
         raise TemplateFault(f"`{shown}` cannot be called: it {state}")
@@ -329,7 +329,7 @@ def _call_method(target: Value, key: Value, args: list[Value], kwargs: dict[str,
     name = to_js_string(key)
     if member is UNDEFINED and name in _PYTHONIC:
         raise TemplateFault(f"`{shown}` is Python, not JavaScript: {_PYTHONIC[name]}")
-    return _called(member, args, kwargs, shown)
+    return _call_function(member, args, kwargs, shown)
 
 
 def describe(node: Any) -> str:

@@ -371,7 +371,7 @@ def _truncate(value: Value, length: Value = UNDEFINED, kill_words: Value = UNDEF
     return _like(value, text + (to_js_string(end) if end is not UNDEFINED and end is not None else "..."))
 
 
-def _encoded(value: Value) -> str:
+def _encode(value: Value) -> str:
     try:
         return quote(to_js_string(value), safe="-_.!~*'()")
     except UnicodeEncodeError:
@@ -380,7 +380,7 @@ def _encoded(value: Value) -> str:
 
 def _urlencode(value: Value) -> Value:
     if isinstance(value, str):
-        return _encoded(value)
+        return _encode(value)
     if isinstance(value, list):
         pairs = [(get_member(item, 0), get_member(item, 1)) for item in value]
     elif isinstance(value, Mapping):
@@ -388,7 +388,7 @@ def _urlencode(value: Value) -> Value:
     else:
         present(value, "urlencode")
         pairs = []
-    return "&".join(f"{_encoded(key)}={_encoded(item)}" for key, item in pairs)
+    return "&".join(f"{_encode(key)}={_encode(item)}" for key, item in pairs)
 
 
 _EMAIL: Final = re.compile(r"^[\w.!#$%&'*+\-/=?^`{|}~]+@[a-z\d\-]+(\.[a-z\d\-]+)+$", re.I | re.A)
@@ -401,10 +401,10 @@ def _urlize(value: Value, length: Value = UNDEFINED, nofollow: Value = UNDEFINED
     shown = int(size) if math.isfinite(size) else None
     attributes = ' rel="nofollow"' if nofollow is True else ""
     words = re.split(f"([{JS_SPACE}]+)", strict_text(value, "urlize"))
-    return "".join(_linked(word, shown, attributes) for word in words if word)
+    return "".join(_link(word, shown, attributes) for word in words if word)
 
 
-def _linked(word: str, shown: int | None, attributes: str) -> str:
+def _link(word: str, shown: int | None, attributes: str) -> str:
     found = _PUNCTUATION.match(word)
     url = found[1] if found else word
     if re.match(r"https?://.*$", url):

@@ -41,7 +41,7 @@ def _cycler(*items: Value) -> Value:
     state: dict[str, Value] = {"current": None}
     position = [-1]
 
-    def following(_args: list[Value], _kwargs: dict[str, Value]) -> Value:
+    def next_item(_args: list[Value], _kwargs: dict[str, Value]) -> Value:
         position[0] = (position[0] + 1) % len(items) if items else 0
         state["current"] = items[position[0]] if items else UNDEFINED
         return state["current"]
@@ -50,7 +50,7 @@ def _cycler(*items: Value) -> Value:
         position[0], state["current"] = -1, None
         return UNDEFINED
 
-    state["next"], state["reset"] = JsFunction("next", following), JsFunction("reset", reset)
+    state["next"], state["reset"] = JsFunction("next", next_item), JsFunction("reset", reset)
     return state
 
 

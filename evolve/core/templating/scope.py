@@ -82,7 +82,7 @@ Expression: TypeAlias = Callable[[Scope], Value]
 Statement: TypeAlias = Callable[[Scope, list[str]], None]
 
 
-def printed(value: Value, strict: bool, shown: str) -> str:
+def to_output(value: Value, strict: bool, shown: str) -> str:
     """A value as `{{ }}` prints it: null is nothing; undefined is nothing too, or a fault when strict."""
     if type(value) is str:
         return value

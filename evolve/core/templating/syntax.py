@@ -180,7 +180,7 @@ class _Parser(Parser):
         if not self.stream.current.test("name:not"):
             return self._parse_in()
         next(self.stream)
-        return _negated(self.parse_not())
+        return _negate(self.parse_not())
 
     def _parse_in(self) -> nodes.Expr:
         node = self._parse_is()
@@ -316,10 +316,10 @@ def _flat_chain(flat: list[tuple[str, nodes.Expr]], lineno: int) -> nodes.Expr:
     return nodes.Compare(first, [nodes.Operand(op, node) for op, node in rest], lineno=lineno) if rest else first
 
 
-def _negated(node: nodes.Expr) -> nodes.Expr:
+def _negate(node: nodes.Expr) -> nodes.Expr:
     """`!` in front of the expression's JavaScript: it takes the first operand of a chain, as in `!a == b`."""
     if isinstance(node, nodes.Compare) and node.ops[0].op != "in":
-        return nodes.Compare(_negated(node.expr), node.ops, lineno=node.lineno)
+        return nodes.Compare(_negate(node.expr), node.ops, lineno=node.lineno)
     return nodes.Not(node, lineno=node.lineno)
 
 

@@ -122,9 +122,9 @@ class Templates:
                 pass  # promptfoo falls back to rendering the text; so the error, if it stays, names the text's line
         if not has_tags(text) or _is_half_tagged(text):
             return text
-        return self.render(text, {key: self._rendered_var(key, value, variables) for key, value in variables.items()})
+        return self.render(text, {key: self._render_var(key, value, variables) for key, value in variables.items()})
 
-    def _rendered_var(self, name: str, value: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+    def _render_var(self, name: str, value: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
         if not isinstance(value, str) or not has_tags(value) or _is_half_tagged(value):
             return value
         if _names_unknown(value, variables):
@@ -162,7 +162,7 @@ class Templates:
         if found is None:
             if len(self._compiled) >= _MAX_CACHED:
                 self._compiled.clear()
-            found = self._compiled[text] = _compiled(text, self._filters)
+            found = self._compiled[text] = _compile_text(text, self._filters)
         return found
 
     def _all_globals(self) -> dict[str, Value]:
@@ -186,11 +186,11 @@ def syntax_problem(text: str, *, is_prompt: bool = False) -> str | None:
     """
     if not has_tags(text) or _plain(text) or (is_prompt and (_is_half_tagged(text) or _json_or_none(text))):
         return None
-    compiled = _compiled(text, {})
+    compiled = _compile_text(text, {})
     return str(compiled) if isinstance(compiled, CannotEvaluate) else None
 
 
-def _compiled(text: str, filters: Mapping[str, CustomFilter]) -> "Compiled | CannotEvaluate":
+def _compile_text(text: str, filters: Mapping[str, CustomFilter]) -> "Compiled | CannotEvaluate":
     from jinja2.exceptions import TemplateSyntaxError
 
     from evolve.core.templating.compiler import compile_template
@@ -217,7 +217,7 @@ class _Plain:
 
     def render(self, variables: Mapping[str, JsonValue], env: Mapping[str, Value], strict: bool) -> str:
         return from_units(
-            "".join([part if type(part) is str else _looked_up(part, variables, env, strict) for part in self._parts])
+            "".join([part if type(part) is str else _look_up(part, variables, env, strict) for part in self._parts])
         )
 
 
@@ -237,7 +237,7 @@ def _plain(text: str) -> _Plain | None:
     return _Plain(parts)
 
 
-def _looked_up(
+def _look_up(
     path: tuple[str, ...] | str, variables: Mapping[str, JsonValue], env: Mapping[str, Value], strict: bool
 ) -> str:
     name = path[0]

@@ -46,7 +46,7 @@ def digest(diagnostics: Mapping[str, JsonValue], max_chars: int = 700) -> str:
     while len(facts) > 1 and sum(len(line) + 1 for line in facts) > max_chars * 0.6:
         facts.pop()
     room = max_chars - sum(len(line) + 1 for line in facts)
-    logs = _telling_lines(_log_lines(diagnostics), room, max(max_chars // 3, 80))
+    logs = _choose_lines(_log_lines(diagnostics), room, max(max_chars // 3, 80))
     return "\n".join([*facts, *logs])[:max_chars]
 
 
@@ -148,7 +148,7 @@ def _around_the_fault(line: str, length: int) -> str:
     return line[start : start + length]
 
 
-def _telling_lines(lines: list[str], room: int, longest: int) -> Iterable[str]:
+def _choose_lines(lines: list[str], room: int, longest: int) -> Iterable[str]:
     """The lines that weigh most, in their own order, as many as fit into `room` characters."""
     last = len(lines) - 1
 

@@ -80,7 +80,7 @@ def script_context(
             "vars": dict(variables),
             "description": test.description,
             "metadata": dict(test.metadata),
-            "assert": [_told(part) for part in test.requirements],
+            "assert": [_to_json(part) for part in test.requirements],
         },
         "provider": {"id": evaluation.provider.full_id, "label": evaluation.provider.label},
         "providerResponse": {
@@ -103,10 +103,10 @@ def script_context(
     return context
 
 
-def _told(requirement: Requirement) -> JsonValue:
+def _to_json(requirement: Requirement) -> JsonValue:
     """A requirement as scripts see it among the test's `assert`."""
     if isinstance(requirement, AssertSet):
-        return {"type": "assert-set", "assert": [_told(part) for part in requirement.assertions]}
+        return {"type": "assert-set", "assert": [_to_json(part) for part in requirement.assertions]}
     kind = f"not-{requirement.type}" if requirement.negated else requirement.type
     parts: dict[str, JsonValue] = {
         "value": requirement.value,

@@ -70,7 +70,7 @@ async def call_python(
         PythonFailed: it raised, or its answer is not JSON.
         InputError: no such file or function, or the module does not import.
     """
-    answered = _called(path, function, default, args, files, scripts)
+    answered = _call(path, function, default, args, files, scripts)
     if inspect.isawaitable(answered):
         try:
             answered = await answered
@@ -85,14 +85,14 @@ def call_python_now(
     path: str, function: str | None, default: str, args: Sequence[JsonValue], files: Files, scripts: Scripts
 ) -> JsonValue:
     """Like `call_python`, where nothing can be awaited; an async function is refused."""
-    answered = _called(path, function, default, args, files, scripts)
+    answered = _call(path, function, default, args, files, scripts)
     if inspect.iscoroutine(answered):
         answered.close()
         raise PythonFailed(f"{path}: the function must not be async here")
     return as_json(answered)
 
 
-def _called(
+def _call(
     path: str, function: str | None, default: str, args: Sequence[JsonValue], files: Files, scripts: Scripts
 ) -> object:
     found = scripts.function(ScriptRef(files.resolve(path), function), default)

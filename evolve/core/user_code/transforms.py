@@ -42,7 +42,7 @@ async def apply_transform(code: str, output: JsonValue, context: Mapping[str, Js
         else:
             answer = _javascript(code, "output", output, context, tools.files)
     except (JavaScriptError, PythonFailed) as exc:
-        raise _failed(code, exc) from exc
+        raise _failure(code, exc) from exc
     return _present(answer, code)
 
 
@@ -63,7 +63,7 @@ def transform_vars(
         else:
             answer = _javascript(code, "vars", dict(variables), context, files)
     except (JavaScriptError, PythonFailed) as exc:
-        raise _failed(code, exc) from exc
+        raise _failure(code, exc) from exc
     if not isinstance(answer, dict):
         raise CannotEvaluate(f"transformVars must answer a mapping of variables: {_label(code)}")
     return answer
@@ -100,7 +100,7 @@ def _present(answer: JsonValue, code: str) -> JsonValue:
     return answer
 
 
-def _failed(code: str, exc: CannotEvaluate) -> CannotEvaluate:
+def _failure(code: str, exc: CannotEvaluate) -> CannotEvaluate:
     return CannotEvaluate(f"the transform {_label(code)} failed: {exc}")
 
 

@@ -10,7 +10,7 @@ from evolve.core.model.role_checks import Check
 from evolve.infra.checks.own_changes import own_changes
 from evolve.infra.verification.plays import Played
 from evolve.infra.verification.role_arguments import disagreements, read_arguments, wrong_values
-from evolve.infra.verification.verification import CheckReport, Verification, failed, passed, relative
+from evolve.infra.verification.verification import CheckReport, Verification, relative, report_failed, report_passed
 
 CHECK: Final = Check.ARGUMENTS
 _PARAMETERS: Final = (
@@ -25,10 +25,12 @@ def check(verification: Verification) -> CheckReport:
     try:
         arguments = read_arguments(role_dir)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return failed([f"{role_dir.name}: defaults/ or meta/ is no YAML: {error}"])
+        return report_failed([f"{role_dir.name}: defaults/ or meta/ is no YAML: {error}"])
     if arguments.options is None:
         where = relative(arguments.specs, verification.scenario)
-        return failed([f"{where} is not there: no argument of the role is documented, and a wrong one is not refused"])
+        return report_failed(
+            [f"{where} is not there: no argument of the role is documented, and a wrong one is not refused"]
+        )
     problems, notes = disagreements(arguments)
     reasons = [f"{role_dir.name}: {problem}" for problem in problems]
     wrong = wrong_values(arguments)
@@ -38,7 +40,7 @@ def check(verification: Verification) -> CheckReport:
         notes += [f"{len(wrong)} wrong arguments were tried", *not_counted]
     else:
         notes.append("no argument can be refused: all take any text")
-    return failed(reasons, notes=notes) if reasons else passed(notes=notes)
+    return report_failed(reasons, notes=notes) if reasons else report_passed(notes=notes)
 
 
 def _not_refused(verification: Verification, wrong: Mapping[str, Any]) -> tuple[list[str], list[str]]:

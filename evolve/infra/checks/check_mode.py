@@ -8,9 +8,9 @@ from evolve.infra.verification.verification import (
     CheckReport,
     Verification,
     diffs,
-    failed,
-    passed,
     relative,
+    report_failed,
+    report_passed,
     spots,
 )
 
@@ -24,7 +24,7 @@ def check(verification: Verification) -> CheckReport:
         verification.converged  # noqa: B018 - made now, if not before
     except BlockedByEarlierCheck as error:
         notes = [f"not checked on a converged host: {error}"]
-        return failed(reasons, notes=notes, tasks=lines) if reasons else passed(notes=notes, tasks=lines)
+        return report_failed(reasons, notes=notes, tasks=lines) if reasons else report_passed(notes=notes, tasks=lines)
     hosts = verification.converged.hosts
     played = hosts.converge(is_check=True)
     lines += played.lines
@@ -34,7 +34,9 @@ def check(verification: Verification) -> CheckReport:
         f"on a converged host, check mode announces a change: {spot}"
         for spot in spots(played.changed, verification.scenario)
     ]
-    return failed(reasons, evidence=diffs(played.changed), tasks=lines) if reasons else passed(tasks=lines)
+    return (
+        report_failed(reasons, evidence=diffs(played.changed), tasks=lines) if reasons else report_passed(tasks=lines)
+    )
 
 
 def _on_fresh_hosts(verification: Verification) -> tuple[list[str], tuple[TaskLine, ...]]:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.verification.verification import CheckReport, Verification, failed, passed, relative
+from evolve.infra.verification.verification import CheckReport, Verification, relative, report_failed, report_passed
 
 CHECK: Final = Check.CONVERGE
 
@@ -13,8 +13,8 @@ def check(verification: Verification) -> CheckReport:
     played = verification.first.played
     if played.is_ok:
         ran = sum(line.status != "skipped" for line in played.lines)
-        return passed(notes=[f"{ran} results, {len(played.changed)} changes"], tasks=played.lines)
+        return report_passed(notes=[f"{ran} results, {len(played.changed)} changes"], tasks=played.lines)
     evidence = verification.journal(verification.first.hosts)
     if played.log.strip():
         evidence["Ansible's output"] = played.log
-    return failed([relative(played.why, verification.scenario)], evidence=evidence, tasks=played.lines)
+    return report_failed([relative(played.why, verification.scenario)], evidence=evidence, tasks=played.lines)

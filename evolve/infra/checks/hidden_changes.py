@@ -4,7 +4,13 @@ import time
 from typing import Final
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.verification.verification import BlockedByEarlierCheck, CheckReport, Verification, failed, passed
+from evolve.infra.verification.verification import (
+    BlockedByEarlierCheck,
+    CheckReport,
+    Verification,
+    report_failed,
+    report_passed,
+)
 
 CHECK: Final = Check.HIDDEN_CHANGES
 MAX_WATCH_S: Final = 10.0
@@ -26,8 +32,8 @@ def check(verification: Verification) -> CheckReport:
     else:
         notes = []
     if not hidden:
-        return passed(notes=notes)
-    return failed(
+        return report_passed(notes=notes)
+    return report_failed(
         [f"{what}, and no task reports it" for what in hidden],
         notes=notes,
         evidence={

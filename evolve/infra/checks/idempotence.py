@@ -3,7 +3,15 @@
 from typing import Final
 
 from evolve.core.model.role_checks import Check
-from evolve.infra.verification.verification import CheckReport, Verification, diffs, failed, passed, relative, spots
+from evolve.infra.verification.verification import (
+    CheckReport,
+    Verification,
+    diffs,
+    relative,
+    report_failed,
+    report_passed,
+    spots,
+)
 
 CHECK: Final = Check.IDEMPOTENCE
 
@@ -12,8 +20,10 @@ def check(verification: Verification) -> CheckReport:
     """Fails with every task that changed something again, and its items."""
     played = verification.second.played
     if not played.is_ok:
-        return failed([f"the second converge fails: {relative(played.why, verification.scenario)}"], tasks=played.lines)
+        return report_failed(
+            [f"the second converge fails: {relative(played.why, verification.scenario)}"], tasks=played.lines
+        )
     if not played.changed:
-        return passed(notes=[f"{len(played.lines)} results, none changed"], tasks=played.lines)
+        return report_passed(notes=[f"{len(played.lines)} results, none changed"], tasks=played.lines)
     reasons = [f"{spot} changed something again" for spot in spots(played.changed, verification.scenario)]
-    return failed(reasons, evidence=diffs(played.changed), tasks=played.lines)
+    return report_failed(reasons, evidence=diffs(played.changed), tasks=played.lines)

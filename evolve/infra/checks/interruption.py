@@ -11,10 +11,10 @@ from evolve.infra.verification.verification import (
     CheckReport,
     Converged,
     Verification,
-    failed,
     not_checked,
-    passed,
     relative,
+    report_failed,
+    report_passed,
 )
 
 CHECK: Final = Check.INTERRUPTION
@@ -36,11 +36,15 @@ def check(verification: Verification) -> CheckReport:
     for point in points:
         where = f"killed after result {point} of {len(ran)}, {relative(str(ran[point - 1]), verification.scenario)}"
         notes.append(f"{where} (seed {verification.options.seed})")
-        found, lines = _interrupted(verification, good, point)
+        found, lines = _interrupt(verification, good, point)
         reasons += [f"{where} and run again:", *found] if found else []
         tasks += lines
     again = f"the same interruption again: --infra-seed {verification.options.seed}"
-    return failed(reasons, evidence={"again": again}, notes=notes, tasks=tasks) if reasons else passed(notes=notes)
+    return (
+        report_failed(reasons, evidence={"again": again}, notes=notes, tasks=tasks)
+        if reasons
+        else report_passed(notes=notes)
+    )
 
 
 def _points(ran: list[TaskLine], verification: Verification) -> list[int]:
@@ -52,7 +56,7 @@ def _points(ran: list[TaskLine], verification: Verification) -> list[int]:
     return [verification.random.choice(numbers) for numbers in by_task.values()]
 
 
-def _interrupted(verification: Verification, good: Converged, point: int) -> tuple[list[str], tuple[TaskLine, ...]]:
+def _interrupt(verification: Verification, good: Converged, point: int) -> tuple[list[str], tuple[TaskLine, ...]]:
     hosts = verification.fresh()
     try:
         killed = hosts.converge(stop_after=point)
@@ -77,7 +81,7 @@ def _unlike(verification: Verification, good: Converged, hosts: HostSet, written
     for name, state in good.states.items():
         paths = [path for path in written if not any(fnmatch(path, glob) for glob in varying)]
         lost = {stale.unit: stale for stale in stale_units(state, found[name], paths)}
-        reasons += [f"{name}: {_lost(stale)}" for stale in lost.values()]
+        reasons += [f"{name}: {_stale_text(stale)}" for stale in lost.values()]
         # What the role's own tests made on the undisturbed host since then is none of the converge's.
         older = {path: file for path, file in expected[name].files.items() if path in found[name].files}
         whole = HostState({**older, **state.files}, state.units)
@@ -85,5 +89,5 @@ def _unlike(verification: Verification, good: Converged, hosts: HostSet, written
     return reasons
 
 
-def _lost(stale: Stale) -> str:
+def _stale_text(stale: Stale) -> str:
     return f"unit {stale.unit} runs with what was there before {stale.path} was written: its restart was lost"

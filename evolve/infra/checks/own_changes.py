@@ -31,7 +31,7 @@ def own_changes(played: Played, changed: list[str], scenario: Scenario) -> OwnCh
         changed: what the hosts' states before and after it differ in.
         scenario: that of the role.
     """
-    own, others = _divided(played, scenario)
+    own, others = _divide(played, scenario)
     tasks = spots(own, scenario)
     if not others:
         return OwnChanges(tasks, [] if own else changed, [])
@@ -41,7 +41,7 @@ def own_changes(played: Played, changed: list[str], scenario: Scenario) -> OwnCh
     return OwnChanges(tasks, [], [f"{note}{more}{also}"])
 
 
-def _divided(played: Played, scenario: Scenario) -> tuple[list[TaskLine], list[TaskLine]]:
+def _divide(played: Played, scenario: Scenario) -> tuple[list[TaskLine], list[TaskLine]]:
     """The changes that are the role's, and the others."""
     own: list[TaskLine] = []
     others: list[TaskLine] = []

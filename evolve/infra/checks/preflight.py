@@ -9,7 +9,14 @@ from evolve.core.model.role_checks import Check, TaskLine
 from evolve.infra.checks.own_changes import own_changes
 from evolve.infra.verification.plays import Played
 from evolve.infra.verification.scenario import Scenario, ScenarioFault
-from evolve.infra.verification.verification import CheckReport, Verification, failed, not_checked, passed, relative
+from evolve.infra.verification.verification import (
+    CheckReport,
+    Verification,
+    not_checked,
+    relative,
+    report_failed,
+    report_passed,
+)
 
 CHECK: Final = Check.PREFLIGHT
 _ASSERTS: Final = ("assert", "ansible.builtin.assert", "fail", "ansible.builtin.fail")
@@ -36,8 +43,8 @@ def check(verification: Verification) -> CheckReport:
     stopped = {(line.path, line.line) for line in lines if line.status == "failed"}
     notes = [f"{len(scenario.faults)} requirements were broken", *_never_broken(scenario, stopped), *not_counted]
     if reasons:
-        return failed(reasons, evidence=evidence, notes=notes, tasks=lines)
-    return passed(notes=notes, tasks=lines)
+        return report_failed(reasons, evidence=evidence, notes=notes, tasks=lines)
+    return report_passed(notes=notes, tasks=lines)
 
 
 def _broken(verification: Verification, fault: ScenarioFault) -> tuple[Played, list[str], list[str]]:

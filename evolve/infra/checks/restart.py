@@ -10,7 +10,15 @@ from evolve.infra.hosts.host_differences import differences
 from evolve.infra.hosts.host_state import HostState, UnitState
 from evolve.infra.verification.host_set import HostSet
 from evolve.infra.verification.role_tests import run_tests
-from evolve.infra.verification.verification import CheckReport, Verification, diffs, failed, passed, relative, spots
+from evolve.infra.verification.verification import (
+    CheckReport,
+    Verification,
+    diffs,
+    relative,
+    report_failed,
+    report_passed,
+    spots,
+)
 
 CHECK: Final = Check.RESTART
 BACK_WITHIN_S: Final = 60.0
@@ -23,25 +31,25 @@ def check(verification: Verification) -> CheckReport:
     function.check(verification)  # what fails before the restart says nothing about it
     before = hosts.states()
     hosts.restart()
-    missing = _missing(hosts, before)
+    missing = _missing_units(hosts, before)
     if missing:
-        return failed(
+        return report_failed(
             [f"{what} {BACK_WITHIN_S:g} s after the restart" for what in missing],
             evidence=verification.journal(hosts),
         )
     reasons, evidence, notes = _tests(verification, hosts)
     if reasons:
-        return failed(reasons, evidence=evidence)
+        return report_failed(reasons, evidence=evidence)
     played = hosts.converge()
     if not played.is_ok:
-        return failed([f"the converge after the restart fails: {relative(played.why, verification.scenario)}"])
+        return report_failed([f"the converge after the restart fails: {relative(played.why, verification.scenario)}"])
     changed = spots(played.changed, verification.scenario)
     known = {line.spot for line in verification.second.played.changed}
     new = [spot for spot, line in zip(changed, played.changed, strict=True) if line.spot not in known]
     if new:
         reasons = [f"{spot} changed something after the restart" for spot in new]
-        return failed(reasons, evidence=diffs(played.changed), tasks=played.lines)
-    return passed(notes=notes, tasks=played.lines)
+        return report_failed(reasons, evidence=diffs(played.changed), tasks=played.lines)
+    return report_passed(notes=notes, tasks=played.lines)
 
 
 def _tests(verification: Verification, hosts: HostSet) -> tuple[list[str], Mapping[str, str], tuple[str, ...]]:
@@ -57,12 +65,12 @@ def _tests(verification: Verification, hosts: HostSet) -> tuple[list[str], Mappi
     return [], {}, tuple(f"not run after the restart: {why}" for why in tests.reasons)
 
 
-def _lasting(state: HostState) -> Mapping[str, UnitState]:
+def _lasting_units(state: HostState) -> Mapping[str, UnitState]:
     """The units that are expected back without anybody asking for them."""
     return {name: unit for name, unit in state.units.items() if not unit.varies}
 
 
-def _missing(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:
+def _missing_units(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:
     """The units that are not back, after a wait for them."""
     deadline = time.monotonic() + BACK_WITHIN_S
     while True:
@@ -70,7 +78,7 @@ def _missing(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:
         missing = [
             f"{host}: {what}"
             for host, state in before.items()
-            for what in differences(HostState({}, _lasting(state)), HostState({}, now[host].units))
+            for what in differences(HostState({}, _lasting_units(state)), HostState({}, now[host].units))
         ]
         if not missing or time.monotonic() > deadline:
             return missing

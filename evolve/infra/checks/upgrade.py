@@ -15,10 +15,10 @@ from evolve.infra.verification.verification import (
     CheckReport,
     Verification,
     diffs,
-    failed,
     not_checked,
-    passed,
     relative,
+    report_failed,
+    report_passed,
     spots,
 )
 
@@ -51,10 +51,10 @@ def check(verification: Verification) -> CheckReport:
         except (_GitError, InputError) as error:
             why = str(error).replace(f"{folder}/", "")
             return not_checked(f"the role as of commit {commit[:10]} has files that cannot be read: {why}")
-        return _upgraded(verification, old, commit)
+        return _upgrade(verification, old, commit)
 
 
-def _upgraded(verification: Verification, old: Scenario, commit: str) -> CheckReport:
+def _upgrade(verification: Verification, old: Scenario, commit: str) -> CheckReport:
     verification.converged  # noqa: B018 - what does not converge at all is no question of an upgrade
     hosts = verification.fresh()
     try:
@@ -65,15 +65,17 @@ def _upgraded(verification: Verification, old: Scenario, commit: str) -> CheckRe
         if not played.is_ok:
             why = relative(played.why, verification.scenario)
             evidence = verification.journal(hosts)
-            return failed([f"after commit {commit[:10]}, the role fails: {why}"], evidence=evidence, tasks=played.lines)
+            return report_failed(
+                [f"after commit {commit[:10]}, the role fails: {why}"], evidence=evidence, tasks=played.lines
+            )
         again = hosts.converge()
         reasons = [
             f"after an upgrade from {commit[:10]}, {spot} changes something again"
             for spot in spots(again.changed, verification.scenario)
         ]
         if reasons:
-            return failed(reasons, evidence=diffs(again.changed), tasks=again.lines)
-        return passed(notes=[f"from commit {commit[:10]}, {len(played.changed)} changes"], tasks=played.lines)
+            return report_failed(reasons, evidence=diffs(again.changed), tasks=again.lines)
+        return report_passed(notes=[f"from commit {commit[:10]}, {len(played.changed)} changes"], tasks=played.lines)
     finally:
         hosts.remove()
 

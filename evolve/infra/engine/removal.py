@@ -44,7 +44,7 @@ def remove_labelled(client: "docker.DockerClient", label: str) -> Removal:
     return Removal(found, tuple(problems))
 
 
-def labelled(client: "docker.DockerClient", key: str) -> list[str]:
+def label_values(client: "docker.DockerClient", key: str) -> list[str]:
     """The value of the label `key` of each container, image, network and volume that has one."""
     api, filters = client.api, {"label": key}
     entries = [

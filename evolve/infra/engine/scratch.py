@@ -39,7 +39,7 @@ def sweep_folders(parents: Iterable[Path] | None = None) -> int:
         parents: where to look; default: the folder for temporary files, and /tmp.
     """
     chosen = {Path(tempfile.gettempdir()), Path("/tmp")} if parents is None else set(parents)
-    return sum(_removed(entry) for parent in chosen for entry in _entries(parent) if _is_left_over(entry))
+    return sum(_remove(entry) for parent in chosen for entry in _entries(parent) if _is_left_over(entry))
 
 
 def _realm(owner: Owner) -> str:
@@ -74,7 +74,7 @@ def _is_own_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _removed(entry: "os.DirEntry[str]") -> bool:
+def _remove(entry: "os.DirEntry[str]") -> bool:
     """Whether it went; half of it is no more than is left for the next sweep."""
     if _holds_mount(entry.path):
         return False

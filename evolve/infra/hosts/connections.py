@@ -209,16 +209,16 @@ class Connections:
             request = json.loads(reader.readline())
             data = reader.read(request["input"])
             if len(data) == request["input"]:
-                channel.sendall(self._answered(request, data))
+                channel.sendall(self._answer_request(request, data))
 
-    def _answered(self, request: Mapping[str, Any], data: bytes) -> bytes:
+    def _answer_request(self, request: Mapping[str, Any], data: bytes) -> bytes:
         """The command's answer; `null` where no connection can be had."""
         key = json.dumps([request["opens"], request["environment"]])
         while True:
-            connection = self._taken(key)
+            connection = self._take(key)
             is_new = connection is None
             try:
-                connection = connection or self._opened(request)
+                connection = connection or self._open(request)
                 answer = connection.ask(request["argv"], data)
             except (_NotAskedError, OSError):
                 if connection is not None:
@@ -231,7 +231,7 @@ class Connections:
                     self._idle.setdefault(key, []).append(connection)
             return answer
 
-    def _taken(self, key: str) -> _Connection | None:
+    def _take(self, key: str) -> _Connection | None:
         """A connection that nobody uses; those that ended meanwhile are put away."""
         with self._lock:
             ended = [connection for connection in self._all if not connection.is_open]
@@ -244,7 +244,7 @@ class Connections:
             connection.close()
         return taken
 
-    def _opened(self, request: Mapping[str, Any]) -> _Connection:
+    def _open(self, request: Mapping[str, Any]) -> _Connection:
         connection = _Connection(request["opens"], {**os.environ, **self._environment, **request["environment"]})
         with self._lock:
             if not self._is_closed:

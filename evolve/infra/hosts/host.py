@@ -119,7 +119,7 @@ class Host:
         state = "nothing yet"
         while time.monotonic() < deadline:
             left_s = max(1, deadline - time.monotonic())
-            state = self._told("systemctl", "is-system-running", "--wait", timeout_s=left_s) or state
+            state = self._ask("systemctl", "is-system-running", "--wait", timeout_s=left_s) or state
             if state in UP:
                 return state
             if not self.is_up:
@@ -134,12 +134,12 @@ class Host:
     def _why_not_up(self, timeout_s: float, state: str) -> str:
         if not self.is_up:
             return f"ended while it booted; systemd says: {state}"
-        state = self._told("systemctl", "is-system-running") or state
-        jobs = self._told("systemctl", "list-jobs", "--no-legend", "--no-pager")
+        state = self._ask("systemctl", "is-system-running") or state
+        jobs = self._ask("systemctl", "list-jobs", "--no-legend", "--no-pager")
         waits = f"; it waits for these jobs:\n{jobs}" if jobs else ""
         return f"did not boot within {timeout_s:g} s; systemd says: {state}{waits}"
 
-    def _told(self, *argv: str, timeout_s: float = TELL_TIMEOUT_S) -> str:
+    def _ask(self, *argv: str, timeout_s: float = TELL_TIMEOUT_S) -> str:
         """What a command says of a host that boots; empty while nothing answers there, or when it does not end."""
         import docker
 

@@ -26,7 +26,7 @@ def changes(before: HostState, after: HostState, *, varying: Iterable[str] = ())
     """
     globs = tuple(varying)
     paths = [path for path in before.files.keys() | after.files.keys() if not _varies(path, globs)]
-    return [*_file_changes(before, after, sorted(paths)), *_restarted(before, after)]
+    return [*_file_changes(before, after, sorted(paths)), *_restarts(before, after)]
 
 
 def _varies(path: str, globs: tuple[str, ...]) -> bool:
@@ -58,7 +58,7 @@ def _differences(old: FileState, new: FileState) -> Iterable[str]:
         yield "its content changed"
 
 
-def _restarted(before: HostState, after: HostState) -> Iterable[str]:
+def _restarts(before: HostState, after: HostState) -> Iterable[str]:
     for name in sorted(after.units):
         old, new = before.units.get(name, _NEVER), after.units[name]
         if _TRANSIENT.search(name):

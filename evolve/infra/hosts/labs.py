@@ -11,7 +11,7 @@ from typing import Any
 from evolve.core.model.errors import DockerFault, InputError, Problem
 from evolve.infra.engine.docker_engine import DockerEngine
 from evolve.infra.engine.owner import LABEL_LAB, LABEL_OWNER, labels_of
-from evolve.infra.engine.removal import labelled, remove_labelled
+from evolve.infra.engine.removal import label_values, remove_labelled
 from evolve.infra.engine.scratch import sweep_folders
 from evolve.infra.hosts.host import Host
 from evolve.infra.hosts.host_commands import Completed
@@ -198,7 +198,7 @@ def sweep(engine: DockerEngine, *, unseen_too: bool = False) -> Sweep:
     removed, unseen = sweep_folders(), 0
     problems: list[str] = []
     with engine.doing("sweep leftovers"):
-        owners = Counter(labelled(engine.client, LABEL_OWNER))
+        owners = Counter(label_values(engine.client, LABEL_OWNER))
         for label, count in owners.items():
             owner = Owner.parse(label)
             life = owner.life() if owner else Life.UNSEEN

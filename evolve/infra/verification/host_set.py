@@ -69,7 +69,7 @@ class HostSet:
             scenario: that of another version of the role.
         """
         chosen = scenario or self.scenario
-        playbook = chosen.converge or self._written("converge.yml", CONVERGE_ALL % chosen.role)
+        playbook = chosen.converge or self._write("converge.yml", CONVERGE_ALL % chosen.role)
         return self._play(playbook, chosen, extra_vars=extra_vars, is_check=is_check, stop_after=stop_after)
 
     def play(self, playbook: Path) -> Played:
@@ -79,7 +79,7 @@ class HostSet:
     def play_tasks(self, name: str, tasks: tuple[Mapping[str, Any], ...]) -> Played:
         """Plays tasks on all hosts, as root."""
         play = [{"name": name, "hosts": "all", "gather_facts": True, "tasks": [dict(task) for task in tasks]}]
-        return self._play(self._written("tasks.yml", yaml.safe_dump(play, sort_keys=False)), self.scenario)
+        return self._play(self._write("tasks.yml", yaml.safe_dump(play, sort_keys=False)), self.scenario)
 
     def states(self, also: Mapping[str, HostState] | None = None) -> dict[str, HostState]:
         """Host name to its state now; with `also`, the files that stand in other states are looked at in any case."""
@@ -128,7 +128,7 @@ class HostSet:
                     hint="run it again; when it ends at the same task again, the role ends it",
                 )
 
-    def _written(self, name: str, text: str) -> Path:
+    def _write(self, name: str, text: str) -> Path:
         path = self._folder / name
         path.write_text(text, "utf-8")
         return path

@@ -166,7 +166,7 @@ class Player:
             rc = self._rc(play, lines, log)
         except _TooLate:
             raise ProcessFault(
-                f"the play took longer than {self._timeout_s:g} s and was ended\n{_begun_last(lines)}",
+                f"the play took longer than {self._timeout_s:g} s and was ended\n{_last_begun_task(lines)}",
                 command=f"ansible-playbook {play.playbook}",
                 hint="see what that task waits for",
             ) from None
@@ -175,7 +175,7 @@ class Player:
         return Played(rc, _lines(lines), text, seconds)
 
     def _rc(self, play: Play, lines: Path, log: Path) -> int:
-        child = self._running_child()
+        child = self._get_child()
         request = {
             "argv": play.arguments(),
             "roles_path": [str(folder) for folder in play.roles_path],
@@ -192,9 +192,9 @@ class Player:
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
         pid = self._answer("pid")
-        return self._waited(pid)
+        return self._wait(pid)
 
-    def _waited(self, pid: int) -> int:
+    def _wait(self, pid: int) -> int:
         """The play's exit code; kills it when its time is over, or when we are interrupted."""
         too_late = threading.Event()
 
@@ -233,7 +233,7 @@ class Player:
         value: int = json.loads(line)[key]
         return value
 
-    def _running_child(self) -> subprocess.Popen[str]:
+    def _get_child(self) -> subprocess.Popen[str]:
         if self._child is None:
             with (self._folder / "child.log").open("wb") as log:
                 self._child = subprocess.Popen(
@@ -269,7 +269,7 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _begun_last(lines: Path) -> str:
+def _last_begun_task(lines: Path) -> str:
     begun = lines.with_name(f"{lines.name}.begun")
     return f"the task that began last: {begun.read_text('utf-8')}" if begun.exists() else "no task had begun"
 

@@ -44,7 +44,7 @@ class _Loader(yaml.SafeLoader):
     """Ansible's YAML: its tags are read as plain values."""
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> _Located:
+def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> _Located:
     found = _Located({str(key): value for key, value in loader.construct_mapping(node, deep=True).items()})
     # As data, not as text: a key `yes` is True, and 0x10 is 16.
     found.lines = {str(loader.construct_object(key, deep=True)): key.start_mark.line + 1 for key, _ in node.value}
@@ -55,7 +55,7 @@ def _plain(loader: _Loader, _suffix: str, node: yaml.Node) -> Any:
     return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
 _Loader.add_multi_constructor("!", _plain)
 
 
@@ -111,13 +111,13 @@ class _Specification:
         if isinstance(value, _Located):
             return value
         if value is not None:
-            self._note(parent, key, f"must be a mapping, {_shown(value)}")
+            self._note(parent, key, f"must be a mapping, {_to_text(value)}")
         return _empty()
 
     def _option(self, options: _Located, name: str) -> Mapping[str, Any]:
         value = options[name]
         if not isinstance(value, _Located) or not value:
-            self._note(options, name, f"must be a mapping with its type and description, {_shown(value)}")
+            self._note(options, name, f"must be a mapping with its type and description, {_to_text(value)}")
             return {}
         wrong = {
             "type": not isinstance(value.get("type", ""), str),
@@ -125,14 +125,14 @@ class _Specification:
         }
         for key in (key for key, is_wrong in wrong.items() if is_wrong):
             what = "one word" if key == "type" else "a list"
-            self._note(value, key, f"of {name} must be {what}, {_shown(value[key])}")
+            self._note(value, key, f"of {name} must be {what}, {_to_text(value[key])}")
         return {key: given for key, given in value.items() if not wrong.get(key)}
 
     def _note(self, parent: _Located, key: str, what: str) -> None:
         self._problems.append(f"{self._name}:{parent.lines[key]}: {key} {what}")
 
 
-def _shown(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return f"not {value!r}" if value else "and is empty"
 
 

@@ -16,7 +16,7 @@ from evolve.infra.engine import scratch
 from evolve.infra.hosts.connections import ADDRESS
 from evolve.infra.verification.host_set import HostSet
 from evolve.infra.verification.scenario import Scenario
-from evolve.infra.verification.verification import CheckReport, failed, not_checked, passed, relative
+from evolve.infra.verification.verification import CheckReport, not_checked, relative, report_failed, report_passed
 
 TIMEOUT_S: Final = 900.0
 _PLUGIN: Final = "evolve.infra.hosts.testinfra_connections"
@@ -35,8 +35,8 @@ def run_tests(scenario: Scenario, hosts: HostSet, *, timeout_s: float = TIMEOUT_
     if scenario.verify is not None:
         played = hosts.play(scenario.verify)
         if played.is_ok:
-            return passed(notes=[f"{scenario.verify.name}: {len(played.lines)} results"], tasks=played.lines)
-        return failed([relative(played.why, scenario)], tasks=played.lines)
+            return report_passed(notes=[f"{scenario.verify.name}: {len(played.lines)} results"], tasks=played.lines)
+        return report_failed([relative(played.why, scenario)], tasks=played.lines)
     return not_checked(f"{scenario.role} has no tests: molecule/default/tests/test_*.py with testinfra would be run")
 
 
@@ -61,7 +61,7 @@ def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float
             str(tests),
         ]
         output, code = _run(command, scenario, _environment(scenario, hosts), timeout_s)
-        return finding(report, output, code)
+        return read_junit(report, output, code)
 
 
 def _run(command: list[str], scenario: Scenario, environment: dict[str, str], timeout_s: float) -> tuple[str, int]:
@@ -109,22 +109,22 @@ def _environment(scenario: Scenario, hosts: HostSet) -> dict[str, str]:
     return {**kept, **scenario.environment, **own}
 
 
-def finding(report: Path, output: str, code: int) -> CheckReport:
+def read_junit(report: Path, output: str, code: int) -> CheckReport:
     """What came of a pytest: its report in JUnit's XML, what it printed, and its exit code."""
     if not report.exists():
-        return failed([f"the tests did not run: {output.strip()[-1_500:]}"])
+        return report_failed([f"the tests did not run: {output.strip()[-1_500:]}"])
     cases = list(ElementTree.parse(report).getroot().iter("testcase"))
-    reasons = [f"{_name(case)}: {why[:1_500]}" for case in cases for why in _said(case, "failure", "error")]
-    skipped = [f"not tested: {_name(case)} was skipped: {why}" for case in cases for why in _said(case, "skipped")]
+    reasons = [f"{_name(case)}: {why[:1_500]}" for case in cases for why in _messages(case, "failure", "error")]
+    skipped = [f"not tested: {_name(case)} was skipped: {why}" for case in cases for why in _messages(case, "skipped")]
     if not cases and code == _NO_TESTS_CODE:
         return not_checked("no test was found")
     if reasons or code:
-        return failed(
+        return report_failed(
             reasons or [output.strip()[-1_500:]], evidence={"pytest's output": output[-8_000:]}, notes=skipped
         )
     if len(skipped) == len(cases):
         return not_checked("every test was skipped", notes=skipped)
-    return passed(notes=[f"{count(len(cases) - len(skipped), 'test')} passed", *skipped])
+    return report_passed(notes=[f"{count(len(cases) - len(skipped), 'test')} passed", *skipped])
 
 
 def _name(case: ElementTree.Element) -> str:
@@ -132,7 +132,7 @@ def _name(case: ElementTree.Element) -> str:
     return f"{file}::{case.get('name')}" if file else str(case.get("name"))
 
 
-def _said(case: ElementTree.Element, *kinds: str) -> list[str]:
+def _messages(case: ElementTree.Element, *kinds: str) -> list[str]:
     return [_message(part) for kind in kinds for part in case.findall(kind)]
 
 

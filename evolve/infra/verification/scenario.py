@@ -111,10 +111,10 @@ class _Reader:
         self._notes: list[str] = []
 
     def scenario(self) -> Scenario:
-        config = self._given(self.files.read(self._molecule, {}, changed=self._interpolated))
-        provisioner = self._given(config.get("provisioner"), "provisioner")
-        inventory = self._given(provisioner.get("inventory"), "provisioner", "inventory")
-        playbooks = self._given(provisioner.get("playbooks"), "provisioner", "playbooks")
+        config = self._read_mapping(self.files.read(self._molecule, {}, changed=self._interpolate))
+        provisioner = self._read_mapping(config.get("provisioner"), "provisioner")
+        inventory = self._read_mapping(provisioner.get("inventory"), "provisioner", "inventory")
+        playbooks = self._read_mapping(provisioner.get("playbooks"), "provisioner", "playbooks")
         varying, exceptions = self._verification()
         self._note_what_is_not_followed(config, inventory)
         return Scenario(
@@ -122,7 +122,7 @@ class _Reader:
             role_dir=self._role_dir,
             platforms=self._platforms(config),
             variables=self._variables(inventory),
-            environment=_texts(self._given(provisioner.get("env"), "provisioner", "env"))
+            environment=_texts(self._read_mapping(provisioner.get("env"), "provisioner", "env"))
             | {key: self._environment[key] for key in self._environment if key.startswith("MOLECULE_")},
             prepare=self._play(playbooks, "prepare"),
             converge=self._play(playbooks, "converge"),
@@ -134,7 +134,7 @@ class _Reader:
             notes=tuple(self._notes),
         )
 
-    def _interpolated(self, text: str) -> str:
+    def _interpolate(self, text: str) -> str:
         def value(match: re.Match[str]) -> str:
             name, kind, default = match[1] or match[2], match[3], match[4]
             given = self._environment.get(name)
@@ -143,20 +143,20 @@ class _Reader:
 
         return "$".join(_VARIABLE.sub(value, part) for part in text.split("$$"))
 
-    def _given(self, value: Any, *place: str | int) -> dict[str, Any]:
+    def _read_mapping(self, value: Any, *place: str | int) -> dict[str, Any]:
         """A mapping of `molecule.yml`."""
         return self.files.mapping(value, self._molecule, place)
 
-    def _listed(self, part: Mapping[str, Any], key: str, place: Place) -> list[Any]:
+    def _read_list(self, part: Mapping[str, Any], key: str, place: Place) -> list[Any]:
         """A list of `molecule.yml`."""
         return self.files.listed(part.get(key), self._molecule, (*place, key))
 
     def _platforms(self, config: Mapping[str, Any]) -> tuple[Platform, ...]:
-        given = self._listed(config, "platforms", ())
+        given = self._read_list(config, "platforms", ())
         if not given:
             return (Platform(self._role_dir.name.replace("_", "-")),)
         places: list[Place] = [("platforms", number) for number in range(len(given))]
-        found = [self._platform(self._given(part, *at), at) for part, at in zip(given, places, strict=True)]
+        found = [self._platform(self._read_mapping(part, *at), at) for part, at in zip(given, places, strict=True)]
         names = [platform.name for platform in found]
         for name in sorted({name for name in names if names.count(name) > 1}):
             second = names.index(name, names.index(name) + 1)
@@ -166,17 +166,17 @@ class _Reader:
     def _platform(self, part: Mapping[str, Any], place: Place) -> Platform:
         return Platform(
             name=str(part.get("name") or self._role_dir.name),
-            groups=tuple(map(str, self._listed(part, "groups", place))),
+            groups=tuple(map(str, self._read_list(part, "groups", place))),
             networks=self._networks(part, place),
             tmpfs=self._mounts(part, place),
-            capabilities=tuple(map(str, self._listed(part, "capabilities", place))),
-            environment=_texts(self._given(part.get("env"), *place, "env")),
+            capabilities=tuple(map(str, self._read_list(part, "capabilities", place))),
+            environment=_texts(self._read_mapping(part.get("env"), *place, "env")),
             memory=str(part["memory"]) if part.get("memory") else None,
         )
 
     def _networks(self, part: Mapping[str, Any], place: Place) -> tuple[str, ...]:
         names = []
-        for number, network in enumerate(self._listed(part, "networks", place)):
+        for number, network in enumerate(self._read_list(part, "networks", place)):
             name = network.get("name") if isinstance(network, dict) else network
             if name:
                 names.append(str(name))
@@ -189,14 +189,14 @@ class _Reader:
         given = part.get("tmpfs")
         if isinstance(given, dict):
             return tuple(f"{at}:{how}".rstrip(":") for at, how in given.items())
-        return tuple(map(str, self._listed(part, "tmpfs", place)))
+        return tuple(map(str, self._read_list(part, "tmpfs", place)))
 
     def _variables(self, inventory: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         where = ("provisioner", "inventory")
         return {
-            f"{kind}/{name}": self._given(values, *where, kind, str(name))
+            f"{kind}/{name}": self._read_mapping(values, *where, kind, str(name))
             for kind in ("group_vars", "host_vars")
-            for name, values in self._given(inventory.get(kind), *where, kind).items()
+            for name, values in self._read_mapping(inventory.get(kind), *where, kind).items()
         }
 
     def _play(self, playbooks: Mapping[str, Any], name: str) -> Path | None:
@@ -229,12 +229,12 @@ class _Reader:
         return varying, _texts(self.files.mapping(own.get("releases"), path, ("releases",)))
 
     def _tests(self, config: Mapping[str, Any]) -> Path | None:
-        verifier = self._given(config.get("verifier"), "verifier")
+        verifier = self._read_mapping(config.get("verifier"), "verifier")
         folder = self._folder / str(verifier.get("directory") or "tests")
         return folder if folder.is_dir() and any(folder.rglob("test_*.py")) else None
 
     def _note_what_is_not_followed(self, config: Mapping[str, Any], inventory: Mapping[str, Any]) -> None:
-        driver = self._given(config.get("driver"), "driver").get("name", "docker")
+        driver = self._read_mapping(config.get("driver"), "driver").get("name", "docker")
         if driver not in ("docker", "default", "podman"):
             self._notes.append(f"the driver {driver} is not used: hosts are our own systemd containers")
         if "links" in inventory:

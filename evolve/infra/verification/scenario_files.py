@@ -65,14 +65,14 @@ class ScenarioFiles:
         """The value, if it is a mapping; nothing else than None may stand for an empty one."""
         if value is None or isinstance(value, dict):
             return value or {}
-        self.problem(f"{_named(place)}must be a mapping, not {value!r}", path, place)
+        self.problem(f"{_place_name(place)}must be a mapping, not {value!r}", path, place)
         return {}
 
     def listed(self, value: Any, path: Path, place: Place = ()) -> list[Any]:
         """The value, if it is a list; nothing else than None may stand for an empty one."""
         if value is None or isinstance(value, list):
             return value or []
-        self.problem(f"{_named(place)}must be a list, not {value!r}", path, place)
+        self.problem(f"{_place_name(place)}must be a list, not {value!r}", path, place)
         return []
 
     def has_only(self, part: Mapping[str, Any], known: Collection[str], path: Path, place: Place = ()) -> None:
@@ -102,7 +102,7 @@ class ScenarioFiles:
         return good
 
 
-def _named(place: Place) -> str:
+def _place_name(place: Place) -> str:
     name = ".".join(_words(place))
     return f"{name} " if name else ""
 

@@ -43,12 +43,12 @@ class CheckReport:
     tasks: tuple[TaskLine, ...] = ()
 
 
-def passed(*, notes: Sequence[str] = (), tasks: Sequence[TaskLine] = ()) -> CheckReport:
+def report_passed(*, notes: Sequence[str] = (), tasks: Sequence[TaskLine] = ()) -> CheckReport:
     """The role did what the check asks."""
     return CheckReport(CheckOutcome.PASSED, notes=tuple(notes), tasks=tuple(tasks))
 
 
-def failed(
+def report_failed(
     reasons: Sequence[str],
     *,
     evidence: Mapping[str, str] | None = None,
@@ -215,7 +215,7 @@ _OF_THIS_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """A disk that takes no more is no bug of ours."""
 
 
-def guarded(check: CheckFunction, verification: Verification) -> CheckReport:
+def run_check(check: CheckFunction, verification: Verification) -> CheckReport:
     """What a check found; what keeps it from looking is an outcome too."""
     try:
         return check(verification)

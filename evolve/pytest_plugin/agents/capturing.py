@@ -35,7 +35,7 @@ class Capture:
         """Makes the case of a failure in the call phase; setup errors are the environment's."""
         report: Any = yield
         if report.when == "call" and report.failed and call.excinfo is not None:
-            made = self._made(item, call.excinfo)
+            made = self._case_of(item, call.excinfo)
             if made is not None:
                 setattr(report, _ATTRIBUTE, made)
         return report  # type: ignore[no-any-return]
@@ -44,7 +44,7 @@ class Capture:
         """Writes the case, where it is written."""
         made = getattr(report, _ATTRIBUTE, None)
         if made is not None and self._writes:
-            self._writing().take(_read(made))
+            self._get_writer().take(_read(made))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Lists new cases, regressions, repeats, and what was not captured and why."""
@@ -54,7 +54,7 @@ class Capture:
             for line in lines:
                 terminalreporter.write_line(line, red=line.startswith("REGRESSION"))
 
-    def _made(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
+    def _case_of(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
         """What becomes of an item's failure, as JSON; None for an item that is no test of its own (a split's score)."""
         from evolve.core.model.errors import EvolveError
         from evolve.pytest_plugin.suites.collecting import Failed, SplitItem, SuiteItem
@@ -64,25 +64,25 @@ class Capture:
         if isinstance(item, SuiteItem):
             return self._of_result(item.result) if excinfo.errisinstance(Failed) else None
         if excinfo.errisinstance(EvolveError):
-            return _refused(item.nodeid, "it could not be judged, which is no prompt's fault")
+            return _refusal_json(item.nodeid, "it could not be judged, which is no prompt's fault")
         return self._of_test(item, excinfo)
 
     def _of_result(self, result: "CaseResult | None") -> str | None:
-        return _written(self._making().of_result(result)) if result is not None else None
+        return _to_json(self._get_maker().of_result(result)) if result is not None else None
 
     def _of_test(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
         """None for a test that asked no agent: nobody expects a case of it."""
         from evolve.pytest_plugin.agents.recording import EXCHANGES
-        from evolve.store.case_agents import known_agent
+        from evolve.store.case_agents import find_known_agent
 
         exchanges = item.stash.get(EXCHANGES, [])
         if not exchanges:
             return None
         last = exchanges[-1]
-        agent = known_agent(last.agent_name)
-        return _written(self._making().of_failure(_failure(item, excinfo, last), agent.render if agent else None))
+        agent = find_known_agent(last.agent_name)
+        return _to_json(self._get_maker().of_failure(_failure(item, excinfo, last), agent.render if agent else None))
 
-    def _making(self) -> "CaseMaker":
+    def _get_maker(self) -> "CaseMaker":
         if self._maker is None:
             from evolve.pytest_plugin.suites.session import settings_of
             from evolve.store.case_writer import CaseMaker, redactor_for
@@ -90,7 +90,7 @@ class Capture:
             self._maker = CaseMaker(redactor_for(os.environ, settings_of(self._config).cache_dir))
         return self._maker
 
-    def _writing(self) -> "CaseWriter":
+    def _get_writer(self) -> "CaseWriter":
         if self._writer is None:
             from evolve.store.case_writer import CaseWriter, case_folder
 
@@ -126,16 +126,16 @@ def _failure(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], ex
     )
 
 
-def _written(made: "FailureCase | NotCaptured") -> str:
+def _to_json(made: "FailureCase | NotCaptured") -> str:
     from evolve.core.cases.capture import NotCaptured
     from evolve.core.cases.failure_case import to_mapping
 
     if isinstance(made, NotCaptured):
-        return _refused(made.test, made.reason)
+        return _refusal_json(made.test, made.reason)
     return json.dumps({"case": to_mapping(made)})
 
 
-def _refused(test: str, reason: str) -> str:
+def _refusal_json(test: str, reason: str) -> str:
     return json.dumps({"test": test, "reason": reason})
 
 

@@ -40,7 +40,7 @@ class RoleRuns:
         from evolve.infra.verification.verification import Options
 
         self._config = config
-        self._folders = {Path(config.invocation_params.dir, word).resolve() for word in _given(config)}
+        self._folders = {Path(config.invocation_params.dir, word).resolve() for word in _given_folders(config)}
         self._files = {Path(config.rootpath, word).resolve() for word in config.getini("suite_role_files")}
         options = Options(config.getoption("--infra-seed"), config.getoption("--infra-every-interruption"))
         self._roles = RoleSession(options, skips_unchanged=config.getoption("--infra-skip-unchanged"))
@@ -138,7 +138,7 @@ class RoleRuns:
             terminalreporter.write_line(line)
 
 
-def _given(config: pytest.Config) -> list[str]:
+def _given_folders(config: pytest.Config) -> list[str]:
     return config.getoption("--infra-roles") or []
 
 

@@ -54,14 +54,14 @@ class RoleSession:
     def missing(self) -> Missing | None:
         """What this machine lacks; None when roles can be checked here."""
         if self._engine is None and self._missing is None:
-            self._missing = self._looked()
+            self._missing = self._look()
         return self._missing
 
     def result(self, subject: Subject, check: Check) -> CheckResult:
         """What a check says; the hosts of the role before are removed when another role begins."""
         began = monotonic()
         try:
-            result = self._checked(subject, check, began)
+            result = self._check(subject, check, began)
         except EnvironmentFault as error:
             result = _result(subject, check, CheckOutcome.ERROR, (str(error),), monotonic() - began)
         except InputError as error:
@@ -93,17 +93,17 @@ class RoleSession:
         except EnvironmentFault as fault:
             self.leftovers.append(f"what passed is not remembered: {fault}")
 
-    def _checked(self, subject: Subject, check: Check, began: float) -> CheckResult:
+    def _check(self, subject: Subject, check: Check, began: float) -> CheckResult:
         from evolve.infra.checks import all_checks
-        from evolve.infra.verification.verification import guarded
+        from evolve.infra.verification.verification import run_check
 
-        if self._skips_unchanged and check in self._known(subject):
+        if self._skips_unchanged and check in self._known_passes(subject):
             why = "the role, its dependencies, the image and the harness are as they were when it passed"
             return _result(subject, check, CheckOutcome.UNCHANGED, (why,), 0.0)
         verification = self._verification(subject)
         if isinstance(verification, str):
             return _result(subject, check, CheckOutcome.NOT_CHECKED, (verification,), 0.0)
-        finding = guarded(all_checks()[check], verification)
+        finding = run_check(all_checks()[check], verification)
         return CheckResult(
             role=subject.role_dir.name,
             release=subject.release,
@@ -120,7 +120,7 @@ class RoleSession:
         """What holds for all checks of a role, and is told with one."""
         if check is not Check.CONVERGE:
             return ()
-        unheeded = self._found_engine().unheeded(os.environ)
+        unheeded = self._find_engine().unheeded(os.environ)
         return (*verification.scenario.notes, *([unheeded] if unheeded else ()))
 
     def _verification(self, subject: Subject) -> "Verification | str":
@@ -137,18 +137,18 @@ class RoleSession:
         player = self._player(subject.role_dir.parent)
         wanted = frozenset(self._wanted.get(subject, Check))
         verification = Verification(
-            scenario, subject.release, self._found_engine(), player, self._options, wanted=wanted
+            scenario, subject.release, self._find_engine(), player, self._options, wanted=wanted
         )
         self._running = (subject, verification)
         return verification
 
-    def _known(self, subject: Subject) -> Sequence[Check]:
+    def _known_passes(self, subject: Subject) -> Sequence[Check]:
         """The checks that passed with just what is there now."""
         from evolve.pytest_plugin.roles.unchanged import UnchangedRoles
 
         if self._unchanged is None:
             self._unchanged = UnchangedRoles(self._options)
-        return self._unchanged.known(subject, self._found_engine()).passed
+        return self._unchanged.known(subject, self._find_engine()).passed
 
     def _end_running(self) -> None:
         running, self._running = self._running, None
@@ -161,7 +161,7 @@ class RoleSession:
             further = "" if advice in fault.hint else f" ({advice})"
             self.leftovers.append(f"left behind by {role_dir.name}@{release}: {fault}{further}")
 
-    def _looked(self) -> Missing | None:
+    def _look(self) -> Missing | None:
         """Finds the engine, and removes what killed runs left on it."""
         lacking = [name for name in ("ansible", "docker", "testinfra") if find_spec(name) is None]
         if lacking:
@@ -179,7 +179,7 @@ class RoleSession:
             self.leftovers.append(f"left behind by earlier runs, if any: {fault}")
         return None
 
-    def _found_engine(self) -> "DockerEngine":
+    def _find_engine(self) -> "DockerEngine":
         if self.missing() or self._engine is None:
             raise EnvironmentFault(str(self._missing))
         return self._engine
@@ -191,7 +191,7 @@ class RoleSession:
 
             config = roles_dir.parent / "ansible.cfg"
             self._players[roles_dir] = Player(
-                environment={"DOCKER_HOST": self._found_engine().url}, config=config if config.exists() else None
+                environment={"DOCKER_HOST": self._find_engine().url}, config=config if config.exists() else None
             )
         return self._players[roles_dir]
 

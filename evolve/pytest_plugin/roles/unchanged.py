@@ -64,7 +64,7 @@ class UnchangedRoles:
             self._options.seed,
             self._options.is_every_interruption,
             last_other_version(subject.role_dir).commit,
-            sorted(mentioned(subject.role_dir, os.environ).items()),
+            sorted(find_mentioned(subject.role_dir, os.environ).items()),
         )
         return role_hash(
             subject.role_dir,
@@ -76,7 +76,7 @@ class UnchangedRoles:
         )
 
 
-def mentioned(role_dir: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def find_mentioned(role_dir: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of an environment whose names stand in a role's files: a play may depend on them.
 
     A name that stands there by chance does no harm: the role is verified once more than need be.

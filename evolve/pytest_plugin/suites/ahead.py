@@ -76,7 +76,7 @@ class Ahead:
         pump = self._pump(wanted.loaded)
         found = pump.results.pop(wanted.id, None)
         if found is None:
-            found = self._waited_for(pump, wanted)
+            found = self._wait_for(pump, wanted)
         pump.taken += 1
         if pump.is_waiting and pump.ready <= 0:
             self._loop.call_soon_threadsafe(pump.go_on)
@@ -102,7 +102,7 @@ class Ahead:
             pump = self._pumps[id(loaded)] = _Pump(runner, window, self._news)
         return pump
 
-    def _waited_for(self, pump: "_Pump", wanted: Wanted) -> "CaseResult | BaseException":
+    def _wait_for(self, pump: "_Pump", wanted: Wanted) -> "CaseResult | BaseException":
         with self._news:
             pump.awaited = wanted.id
             self._loop.call_soon_threadsafe(pump.demand, wanted.unit)
@@ -184,15 +184,15 @@ class _Pump:
         await self._runner.close()
 
     def _next(self) -> Unit | None:
-        unit = self._taken_from(self._urgent, again=True)
+        unit = self._take_from(self._urgent, again=True)
         if unit is None and self._pending:
             if self.ready + len(self._running) >= self.window:
                 self.is_waiting = True
                 return None
-            unit = self._taken_from(self._pending, again=False)
+            unit = self._take_from(self._pending, again=False)
         return unit
 
-    def _taken_from(self, queue: deque[Unit], *, again: bool) -> Unit | None:
+    def _take_from(self, queue: deque[Unit], *, again: bool) -> Unit | None:
         while queue:
             unit = queue.popleft()
             if id(unit) not in self._running and (again or id(unit) not in self._known):

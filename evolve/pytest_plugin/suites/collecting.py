@@ -86,7 +86,7 @@ class SuiteFile(pytest.File):
             CollectError: everything that is wrong with the suite, as text.
         """
         try:
-            loaded = load(_shown(self.path), self.suites.settings)
+            loaded = load(_display_path(self.path), self.suites.settings)
             evidence = evidence_of(loaded.suite)
         except InputError as error:
             raise self.CollectError(str(error)) from None
@@ -190,13 +190,13 @@ class SuiteItem(pytest.Item):
         """What reports show: the suite's line, not ours. pytest asks this method for failures and for set-up errors."""
         if self.result is None or not isinstance(excinfo.value, Failed | CannotJudge):
             return super()._repr_failure_py(excinfo, style)
-        return suite_failure(str(excinfo.value), failure_location(self.result), _shown(self.path))
+        return suite_failure(str(excinfo.value), failure_location(self.result), _display_path(self.path))
 
     def _text(self, result: CaseResult) -> str:
-        again = f"run just this again: pytest {shlex.quote(self._spoken_id())}"
+        again = f"run just this again: pytest {shlex.quote(self._readable_id())}"
         return f"{failure_title(result)}\n\n{failure_text(result)}\n\n{again}"
 
-    def _spoken_id(self) -> str:
+    def _readable_id(self) -> str:
         path = os.path.relpath(self.path, self.config.invocation_params.dir)
         return f"{path}::{self.name}"
 
@@ -210,7 +210,7 @@ def _named(parent: pytest.Collector, name: str) -> dict[str, str]:
     return {"name": name, "nodeid": f"{parent.nodeid}::{name}"}
 
 
-def _shown(path: Path) -> str:
+def _display_path(path: Path) -> str:
     """The path as people read it: from here, where the file is below."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith(os.pardir) else relative

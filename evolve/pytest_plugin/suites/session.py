@@ -36,7 +36,7 @@ class SuiteSession:
     def begin(self, session: pytest.Session) -> None:
         """Takes the selected items; asking begins with the first suite item that runs."""
         self._session = session
-        if sum(1 for _ in _wanted(session.items)) >= _MANY:
+        if sum(1 for _ in _wanted_results(session.items)) >= _MANY:
             # They live until the process ends. To look at them now and then, and twice at the end, is a sixth of all
             # CPU; so they stay frozen.
             gc.freeze()
@@ -46,7 +46,7 @@ class SuiteSession:
     def look_ahead(self, nextitem: pytest.Item | None) -> None:
         """Offers what this worker has in its queue; without xdist everything was offered at once."""
         if self._worker is not None and self._ahead is not None:
-            self._ahead.offer(_wanted(self._queued(nextitem)))
+            self._ahead.offer(_wanted_results(self._queue(nextitem)))
 
     def result(self, item: pytest.Item, wanted: Wanted) -> CaseResult:
         """The item's result; waits for it."""
@@ -54,7 +54,7 @@ class SuiteSession:
             self._ahead = Ahead(self.settings, is_careful=self._is_careful)
             self.notice = self._ahead.notice
             selected = self._session.items if self._session is not None and self._worker is None else [item]
-            self._ahead.offer(_wanted(selected))
+            self._ahead.offer(_wanted_results(selected))
         return self._ahead.result(wanted)
 
     def end(self) -> None:
@@ -66,7 +66,7 @@ class SuiteSession:
         if ahead is not None:
             ahead.stop()
 
-    def _queued(self, nextitem: pytest.Item | None) -> Iterator[pytest.Item]:
+    def _queue(self, nextitem: pytest.Item | None) -> Iterator[pytest.Item]:
         if nextitem is not None:
             yield nextitem
         items = self._session.items if self._session is not None else []
@@ -75,7 +75,7 @@ class SuiteSession:
         yield from (items[index] for index in indices if index < len(items))
 
 
-def _wanted(items: Iterable[pytest.Item]) -> Iterator[Wanted]:
+def _wanted_results(items: Iterable[pytest.Item]) -> Iterator[Wanted]:
     for item in items:
         found = getattr(item, "wanted", None)
         if isinstance(found, Wanted):

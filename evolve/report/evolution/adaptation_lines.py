@@ -23,7 +23,7 @@ _WHY_NOT: Mapping[Step, str] = {
 }
 
 
-def taken_lines(taken: IntakeResult) -> list[str]:
+def intake_lines(taken: IntakeResult) -> list[str]:
     """What became of a report, and what one would type next."""
     told = f"{taken.agent} said {taken.said.action}"
     if taken.recorded is None or taken.step is None:
@@ -40,7 +40,7 @@ def taken_lines(taken: IntakeResult) -> list[str]:
     return [visible(line) for line in [*lines, *_next(taken)]]
 
 
-def taken_values(taken: IntakeResult) -> dict[str, JsonValue]:
+def intake_values(taken: IntakeResult) -> dict[str, JsonValue]:
     """The same for machines."""
     values: dict[str, JsonValue] = {
         "job_id": taken.job_id,
@@ -79,7 +79,7 @@ def at_limit(per_day: int) -> str:
     )
 
 
-def counted(failures: int) -> str:
+def count_failures(failures: int) -> str:
     """A number of failures in words."""
     return count(failures, "failure")
 
@@ -107,16 +107,16 @@ def _agent_lines(status: AgentStatus, per_day: int) -> Iterator[str]:
     if running is not None:
         log = f", log {running.log}" if running.log else ""
         since = f"since {_moment(running.started_s)}, process {running.pid}{log}"
-        yield f"  evolving {counted(len(running.failures))} {since}"
+        yield f"  evolving {count_failures(len(running.failures))} {since}"
     elif status.last is not None:
-        yield f"  last: {_ending(status.last)}"
+        yield f"  last: {_end_of(status.last)}"
     if status.was_killed and status.waiting:
         yield "  its process was killed: `evolve adapt --work` or the next failure goes on"
     yield from (f"  waits since {_moment(item.queued_s)}: {item.file}" for item in status.waiting)
     yield f"  started today: {status.started_today} of {per_day}"
 
 
-def _ending(run: RunStatus) -> str:
+def _end_of(run: RunStatus) -> str:
     began = _moment(run.started_s)
     if run.ended_s is None:
         return f"killed; began {began}"
@@ -133,15 +133,15 @@ def _agent_values(status: AgentStatus) -> JsonValue:
         "agent": Path(status.agent).stem,
         "file": status.agent,
         "running": None if running is None else _run_values(running),
-        "waiting": [_waiting(item) for item in status.waiting],
+        "waiting": [_waiting_item(item) for item in status.waiting],
         "started_today": status.started_today,
         "last": None if last is None or running is not None else _run_values(last),
     }
 
 
 def _run_values(run: RunStatus) -> dict[str, JsonValue]:
-    return {**asdict(run), "failures": [_waiting(item) for item in run.failures]}
+    return {**asdict(run), "failures": [_waiting_item(item) for item in run.failures]}
 
 
-def _waiting(item: Waiting) -> JsonValue:
+def _waiting_item(item: Waiting) -> JsonValue:
     return dict(item._asdict())

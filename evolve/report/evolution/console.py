@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self, TextIO
 from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.evolution_events import EvolutionEvent, EvolutionFinished, EvolutionStarted
 from evolve.core.text.visible import visible
-from evolve.report.evolution.lines import best, heading, notable, now, progress, spending, starting_lines
+from evolve.report.evolution.lines import best, cost_line, notable, now, progress, start_lines, title_line
 from evolve.report.quantities import duration
 
 Clock = Callable[[], float]
@@ -32,7 +32,7 @@ class EvolutionConsole:
         self.evolution.add(event)
         self._times.on(event, self.evolution)
         if isinstance(event, EvolutionStarted):
-            for line in starting_lines(event):
+            for line in start_lines(event):
                 print(f"evolve: {line}", file=self._stream, flush=True)
         self._display.on(event, self.evolution)
 
@@ -158,7 +158,7 @@ class _Live:
         self._left_s = self._times.left_s(evolution)
         self._texts = tuple(
             visible(text)
-            for text in (heading(evolution), best(evolution), spending(evolution), now(evolution), self._last)
+            for text in (title_line(evolution), best(evolution), cost_line(evolution), now(evolution), self._last)
         )
 
     def rows(self) -> Any:

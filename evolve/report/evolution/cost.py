@@ -45,7 +45,7 @@ def cost_rows(evolution: EvolutionSummary) -> list[CostRow]:
         rows.append(CostRow("Time", duration(account.seconds), detail))
     if account.cost is not None:
         rows.append(CostRow("Cost", dollars(account.cost), "as the provider tells it"))
-    return rows + ([CostRow("Estimated before", *estimated(estimate))] if estimate else [])
+    return rows + ([CostRow("Estimated before", *estimate_text(estimate))] if estimate else [])
 
 
 def _tokens(evolution: EvolutionSummary) -> CostRow:
@@ -54,7 +54,7 @@ def _tokens(evolution: EvolutionSummary) -> CostRow:
     return CostRow("Tokens", f"{tokens.total:,}", f"{tokens.prompt:,} in{cached}; {tokens.completion:,} out")
 
 
-def estimated(estimate: Estimate) -> tuple[str, str]:
+def estimate_text(estimate: Estimate) -> tuple[str, str]:
     """The estimate's time, and what it rests on."""
     cost = "" if estimate.cost is None else f", {dollars(estimate.cost)}"
     speed = f"{estimate.seconds_per_answer:.2f} s an answer as measured here"

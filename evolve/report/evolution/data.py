@@ -14,7 +14,7 @@ from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.evolution_events import TaskInfo
 from evolve.core.model.json_value import JsonValue
 from evolve.report.evolution.diff import Line, diff
-from evolve.report.short_text import shown
+from evolve.report.short_text import to_text
 from evolve.report.text_table import Texts
 
 SPLITS: Final = ("train", "val", "gate")
@@ -24,7 +24,7 @@ _KINDS: Final = {"same": " ", "added": "+", "removed": "-", "gap": "@"}
 
 def overview_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
     """What the script draws at once; candidates and cases are named by their place in its lists."""
-    tasks = ordered_tasks(evolution)
+    tasks = sort_tasks(evolution)
     places = {name: at for at, name in enumerate(evolution.candidates)}
     curve: list[JsonValue] = [
         [point.spent, places[point.candidate], _number(point.mean), int(point.is_best)] for point in evolution.curve
@@ -45,10 +45,10 @@ def overview_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
 def evidence_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
     """What stands behind each cell and candidate: texts once, the rest by number."""
     texts = Texts()
-    tasks = ordered_tasks(evolution)
+    tasks = sort_tasks(evolution)
     candidates = list(evolution.candidates.values())
     cases: list[JsonValue] = [
-        [texts.number(task.shown), texts.number(" or ".join(map(shown, task.accepted)))] for task in tasks
+        [texts.number(task.shown), texts.number(" or ".join(map(to_text, task.accepted)))] for task in tasks
     ]
     prompts: list[JsonValue] = [texts.number(one.info.text) for one in candidates]
     # Answers come last: when there are too many texts, theirs are the ones that are cut short.
@@ -57,7 +57,7 @@ def evidence_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
     return {"cases": cases, "prompts": prompts, "answers": answers, "changes": changes, "texts": texts.all}
 
 
-def ordered_tasks(evolution: EvolutionSummary) -> list[TaskInfo]:
+def sort_tasks(evolution: EvolutionSummary) -> list[TaskInfo]:
     """Cases by split and family, each family together; those that only rollouts name are at the end."""
     known = dict(evolution.tasks)
     for candidate in evolution.candidates.values():
@@ -68,13 +68,13 @@ def ordered_tasks(evolution: EvolutionSummary) -> list[TaskInfo]:
     return sorted(known.values(), key=lambda task: (ranks.get(task.split, len(ranks)), task.family))
 
 
-def encoded_diff(before: str, after: str) -> list[JsonValue]:
+def encode_diff(before: str, after: str) -> list[JsonValue]:
     """A diff for the script: for each line its kind's sign, then texts that are in turn as before and changed."""
-    return list(_encoded(before, after))
+    return list(_encode(before, after))
 
 
 @lru_cache(maxsize=4096)
-def _encoded(before: str, after: str) -> tuple[JsonValue, ...]:
+def _encode(before: str, after: str) -> tuple[JsonValue, ...]:
     return tuple(_line(line) for line in diff(before, after))
 
 
@@ -96,12 +96,12 @@ def _candidate(one: CandidateRecord, places: dict[str, int], tasks: Iterable[Tas
     parents: list[JsonValue] = [places[name] for name in info.parents if name in places]
     reasons: list[JsonValue] = list(one.reasons)
     row = "".join(_letter(one.cells.get(task.id)) for task in tasks)
-    means = {split: _standing(one, split) for split in SPLITS}
+    means = {split: _split_result(one, split) for split in SPLITS}
     found: dict[str, JsonValue] = {split: value for split, value in means.items() if value}
     return [info.id, parents, info.operator, info.note, one.status, one.spent, reasons, found, row]
 
 
-def _standing(one: CandidateRecord, split: str) -> list[JsonValue]:
+def _split_result(one: CandidateRecord, split: str) -> list[JsonValue]:
     found = one.standing(split)
     return [found.cases, found.passed, found.harmful, _number(found.mean)] if found else []
 
@@ -124,7 +124,7 @@ def _changes(one: CandidateRecord, evolution: EvolutionSummary) -> Iterator[Json
     if incumbent and others and incumbent not in others:
         others.append(incumbent)
     for other in others:
-        yield [other.info.id, encoded_diff(other.info.text, one.info.text)]
+        yield [other.info.id, encode_diff(other.info.text, one.info.text)]
 
 
 def _answers(one: CandidateRecord, tasks: Iterable[TaskInfo], texts: Texts) -> JsonValue:
@@ -141,7 +141,7 @@ def _rollouts(cell: Cell, texts: Texts) -> JsonValue:
     flat: list[JsonValue] = []
     for rollout in sorted(cell, key=lambda item: item.repeat):
         usage = rollout.tokens
-        flat += (texts.number(shown(rollout.output)), texts.number(rollout.reason), _number(rollout.score))
+        flat += (texts.number(to_text(rollout.output)), texts.number(rollout.reason), _number(rollout.score))
         flat += (_letter((rollout,)), int(rollout.is_free), usage.prompt, usage.cached, usage.completion)
         flat.append(_number(rollout.seconds))
     return flat

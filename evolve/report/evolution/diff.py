@@ -42,7 +42,7 @@ def diff(before: str, after: str) -> list[Line]:
         lines += _gap(group[0][1] - seen)
         seen = group[-1][2]
         for tag, a, b, c, d in group:
-            lines += _same(old[a:b]) if tag == "equal" else _changed(old[a:b], new[c:d])
+            lines += _same(old[a:b]) if tag == "equal" else _change_lines(old[a:b], new[c:d])
     return lines + (_gap(len(old) - seen) if lines else [])
 
 
@@ -61,17 +61,17 @@ def _same(lines: Iterable[str]) -> list[Line]:
     return [Line("same", (Piece(line, False),)) for line in lines]
 
 
-def _changed(old: Sequence[str], new: Sequence[str]) -> list[Line]:
+def _change_lines(old: Sequence[str], new: Sequence[str]) -> list[Line]:
     """Removed lines, then added ones; lines that stand opposite each other are compared by word."""
-    partners = dict(_edited(old, new))
-    removed = [_marked("removed", line, partners[at][0]) if at in partners else _whole("removed", line)
+    partners = dict(_pair_edits(old, new))
+    removed = [_mark("removed", line, partners[at][0]) if at in partners else _whole("removed", line)
                for at, line in enumerate(old)]  # fmt: skip
-    added = [_marked("added", line, partners[at][1]) if at in partners else _whole("added", line)
+    added = [_mark("added", line, partners[at][1]) if at in partners else _whole("added", line)
              for at, line in enumerate(new)]  # fmt: skip
     return removed + added
 
 
-def _edited(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, tuple[str, str]]]:
+def _pair_edits(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, tuple[str, str]]]:
     """Lines at the same place in a block that are alike, each with the other."""
     for at, (left, right) in enumerate(zip(old, new, strict=False)):
         if SequenceMatcher(None, left, right, autojunk=False).ratio() >= ALIKE:
@@ -82,7 +82,7 @@ def _whole(kind: Literal["added", "removed"], line: str) -> Line:
     return Line(kind, (Piece(line, False),))
 
 
-def _marked(kind: Literal["added", "removed"], line: str, other: str) -> Line:
+def _mark(kind: Literal["added", "removed"], line: str, other: str) -> Line:
     """A line whose words that are not in the other are marked."""
     words = _WORD.findall(line)
     blocks = SequenceMatcher(None, words, _WORD.findall(other), autojunk=False).get_matching_blocks()

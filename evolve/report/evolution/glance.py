@@ -68,7 +68,7 @@ def glance_values(evolution: EvolutionSummary, still_failing: Sequence[Failing])
     found = gain(evolution)
     cards = (
         _sure(evolution),
-        _changed(evolution),
+        _change_card(evolution),
         _lookup(evolution),
         _fails(evolution, still_failing),
         _harm(evolution),
@@ -143,7 +143,7 @@ def _sure(evolution: EvolutionSummary) -> Card:
     return Card("How sure?", told.word.capitalize(), "; ".join([*parts, *doubts(told)]), "gate", state)
 
 
-def _changed(evolution: EvolutionSummary) -> Card:
+def _change_card(evolution: EvolutionSummary) -> Card:
     incumbent, leader, steps = evolution.incumbent, evolution.leader, lineage(evolution)
     if incumbent is None or leader is None or not evolution.has_new_leader:
         return Card("What changed?", "Nothing", "the prompt is as it was", "change")

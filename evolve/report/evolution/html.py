@@ -14,7 +14,7 @@ from evolve.core.model.evolution_events import EvolutionEvent
 from evolve.report.evolution.data import evidence_data, overview_data
 from evolve.report.evolution.glance import glance_values
 from evolve.report.evolution.sections import section_values
-from evolve.report.evolution.words import failing
+from evolve.report.evolution.words import remaining_failures
 from evolve.report.page import Page
 from evolve.system.atomic_files import output_file
 
@@ -42,7 +42,7 @@ def page(evolution: EvolutionSummary, *, version: int | None = None) -> Iterator
 
     With a `version` it asks where it came from for a later one, until the run is over.
     """
-    cases = failing(evolution)
+    cases = remaining_failures(evolution)
     values = {**section_values(evolution, cases), **glance_values(evolution, cases), "version_of_run": version}
     data = {"overview": overview_data(evolution), "evidence": evidence_data(evolution)}
     return _PAGE.render(values, data, may_reload=version is not None)

@@ -18,19 +18,19 @@ from evolve.core.model.evolution_events import (
 )
 from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
-from evolve.report.evolution.cost import cost_rows, estimated
+from evolve.report.evolution.cost import cost_rows, estimate_text
 from evolve.report.evolution.diff import counts, diff
 from evolve.report.evolution.numbers import points, share, short
 from evolve.report.evolution.words import (
     Failing,
     doubts,
-    failing,
     gain,
     harm,
     interval,
     lineage,
     lookup,
     p_against_alpha,
+    remaining_failures,
     verdict,
     where,
     won_and_lost,
@@ -40,13 +40,13 @@ SHOWN_PAIRS = 40
 SHOWN_FAILING = 10
 
 
-def starting_lines(event: EvolutionStarted) -> Iterator[str]:
+def start_lines(event: EvolutionStarted) -> Iterator[str]:
     """What will be done, and what it will cost at most."""
     splits = Counter(task.split for task in event.tasks)
     kinds = ", ".join(f"{number} {split}" for split, number in splits.items())
     again = "goes on with" if event.resumed else "evolves"
     yield visible(f"{again} {event.agent} on {event.provider}: {count(len(event.tasks), 'case')} ({kinds})")
-    time, detail = estimated(event.estimate)
+    time, detail = estimate_text(event.estimate)
     yield f"estimate: {time}, {detail}"
 
 
@@ -74,10 +74,10 @@ def progress(evolution: EvolutionSummary) -> str:
     found = gain(evolution)
     change = f"; best {share(found.after)}, {points(found.after - found.before)} points" if found else ""
     candidates = count(len(evolution.candidates), "candidate")
-    return f"{evolution.phase}: {spending(evolution)}; {candidates}{change}"
+    return f"{evolution.phase}: {cost_line(evolution)}; {candidates}{change}"
 
 
-def heading(evolution: EvolutionSummary) -> str:
+def title_line(evolution: EvolutionSummary) -> str:
     """Which run, where it is, and what became of its candidates."""
     statuses = (candidate.status for candidate in evolution.candidates.values())
     tally = Counter("accepted" if status == "best" else status for status in statuses)
@@ -98,7 +98,7 @@ def best(evolution: EvolutionSummary) -> str:
     return visible(f"{change} on {where(found)}: {_name(evolution.leader)}")
 
 
-def spending(evolution: EvolutionSummary) -> str:
+def cost_line(evolution: EvolutionSummary) -> str:
     """Answers bought and for free."""
     budget = f"/{evolution.started.budget:,}" if evolution.started else ""
     return f"{evolution.spent:,}{budget} answers, {evolution.account.free:,} free"
@@ -133,7 +133,7 @@ def summary_lines(
     found = verdict(evolution)
     agent = evolution.started.agent if evolution.started else "evolution"
     lines = [f"{found.word}: {agent}: {found.reason}", *gain_lines(evolution), *gate_lines(evolution)]
-    lines += [*_change_lines(evolution), *_lookup_lines(evolution), *_failing_lines(failing(evolution))]
+    lines += [*_change_lines(evolution), *_lookup_lines(evolution), *_failure_lines(remaining_failures(evolution))]
     lines += [f"cost: {row.name.lower()} {row.value} ({row.detail})" for row in cost_rows(evolution)]
     if evolution.promoted:
         undone = ", then rolled back" if evolution.rolled_back else ""
@@ -187,7 +187,7 @@ def _lookup_lines(evolution: EvolutionSummary) -> Iterator[str]:
         yield f"lookup: {found.text}"
 
 
-def _failing_lines(cases: Sequence[Failing]) -> Iterator[str]:
+def _failure_lines(cases: Sequence[Failing]) -> Iterator[str]:
     if not cases:
         return
     splits = ", ".join(f"{number} {split}" for split, number in Counter(case.split for case in cases).items())

@@ -72,7 +72,7 @@ def section_values(evolution: EvolutionSummary, still_failing: Sequence[Failing]
         "change": _change(evolution),
         "gate": _gate(evolution),
         "is_at_gate": evolution.gate_started is not None and evolution.finished is None,
-        "failing": _failing(evolution, still_failing),
+        "failing": _failures(evolution, still_failing),
         "account": cost_rows(evolution),
         "rejected": len(evolution.rejected),
         "rejections": Counter((item.operator, item.reason) for item in evolution.rejected).most_common(
@@ -198,7 +198,7 @@ class _FailingCases(NamedTuple):
     cases: Sequence[_FailingRow]
 
 
-def _failing(evolution: EvolutionSummary, cases: Sequence[Failing]) -> _FailingCases | None:
+def _failures(evolution: EvolutionSummary, cases: Sequence[Failing]) -> _FailingCases | None:
     leader = evolution.leader
     if not cases or leader is None:
         return None

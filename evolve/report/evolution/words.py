@@ -8,7 +8,7 @@ from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.gate import GateDecision
 from evolve.core.text.counts import count
 from evolve.report.evolution.numbers import points, share
-from evolve.report.short_text import cut, shown
+from evolve.report.short_text import cut, to_text
 
 
 class Headline(NamedTuple):
@@ -184,7 +184,7 @@ def lookup(evolution: EvolutionSummary) -> Lookup | None:
     return None
 
 
-def failing(evolution: EvolutionSummary) -> list[Failing]:
+def remaining_failures(evolution: EvolutionSummary) -> list[Failing]:
     """What still fails: known cases first, then those of val and gate."""
     found = []
     before = evolution.incumbent.cells if evolution.incumbent and evolution.has_new_leader else {}
@@ -200,7 +200,7 @@ def failing(evolution: EvolutionSummary) -> list[Failing]:
                 task.split if task else "train",
                 task.status if task else "",
                 task.file if task else "",
-                cut(shown(rollout.output), 200) if rollout else "",
+                cut(to_text(rollout.output), 200) if rollout else "",
                 cut(rollout.reason, 300) if rollout else "",
                 name in before and cell_passed(before[name]),
             )

@@ -11,11 +11,11 @@ from evolve.report.roles.matrix import (
     RoleRow,
     Unchecked,
     by_interest,
+    checks_not_made,
     is_good,
     rows,
     short_totals,
     slowest,
-    unchecked,
     without_frames,
 )
 from evolve.report.short_text import cut
@@ -46,7 +46,7 @@ def verification_lines(verification: RoleMatrix, paint: Paint) -> Iterator[str]:
         for cell in row.troubles:
             yield ""
             yield from _trouble(cell, paint)
-    yield from _block("not checked:", map(_gap_line, unchecked(table)))
+    yield from _block("not checked:", map(_gap_line, checks_not_made(table)))
     yield from _block("slowest tasks, all runs together:", _slow_lines(table))
     yield ""
     word = paint("PASS", "green") if is_good(table) else paint("FAIL", "red")
@@ -80,7 +80,7 @@ def _trouble(cell: CheckResult, paint: Paint) -> Iterator[str]:
     word = "FAIL" if cell.outcome is CheckOutcome.FAILED else "ERROR"
     yield f"{paint(word, 'red')} {visible(cell.role)}@{visible(cell.release)} {cell.check} ({cell.seconds:.1f} s)"
     # pytest tells the whole reason above, and so does the page.
-    yield from _indented(without_frames(cell.reason) or "no reason was given", "  ")
+    yield from _indent(without_frames(cell.reason) or "no reason was given", "  ")
     marked, _ = by_interest(cell.tasks)
     wanted = [task for task in marked if task.status != "changed"]
     yield from (f"  {task.status}: {visible(str(task))}" for task in wanted[:SHOWN_TASKS])
@@ -90,10 +90,10 @@ def _trouble(cell: CheckResult, paint: Paint) -> Iterator[str]:
         lines = text.rstrip().splitlines()
         left_out = f" (the last {EVIDENCE_LINES} of {count(len(lines), 'line')})" if len(lines) > EVIDENCE_LINES else ""
         yield f"  {visible(title)}{left_out}:"
-        yield from _indented("\n".join(lines[-EVIDENCE_LINES:]), "    ")
+        yield from _indent("\n".join(lines[-EVIDENCE_LINES:]), "    ")
 
 
-def _indented(text: str, indent: str) -> Iterator[str]:
+def _indent(text: str, indent: str) -> Iterator[str]:
     for line in text.splitlines():
         yield f"{indent}{visible(cut(line, 500))}".rstrip()
 

@@ -14,12 +14,12 @@ from evolve.report.roles.html_details import anchor, details, link
 from evolve.report.roles.matrix import (
     NOT_RUN,
     RoleMatrix,
+    checks_not_made,
     headline,
     is_good,
     rows,
     slowest,
     totals,
-    unchecked,
     without_frames,
 )
 from evolve.report.short_text import cut, shown_path
@@ -96,7 +96,7 @@ def roles_page(verification: RoleMatrix) -> Iterator[str]:
         "rows": table,
         "sums": {check: sum(row.cells[check].seconds for row in table if check in row.cells) for check in Check},
         "failures": [_failure(cell) for row in table for cell in row.troubles],
-        "gaps": unchecked(table),
+        "gaps": checks_not_made(table),
         "is_whole": all(len(row.cells) == len(Check) for row in table),
         "slow": slowest(table),
         "details": details(table),

@@ -64,11 +64,11 @@ def _case(cell: CheckResult) -> ElementTree.Element:
     tag = _TAGS.get(cell.outcome)
     if tag:
         message = first_line(cell.reason) or str(cell.outcome)
-        case.append(_element(tag, {"message": message, "type": str(cell.outcome)}, "\n".join(_told(cell))))
+        case.append(_element(tag, {"message": message, "type": str(cell.outcome)}, "\n".join(_details(cell))))
     return case
 
 
-def _told(cell: CheckResult) -> Iterator[str]:
+def _details(cell: CheckResult) -> Iterator[str]:
     """Reason, tasks that failed or changed, and evidence: what a reader of the CI's page gets."""
     yield cell.reason or str(cell.outcome)
     if cell.outcome not in (CheckOutcome.FAILED, CheckOutcome.ERROR):

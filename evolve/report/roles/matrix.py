@@ -102,11 +102,11 @@ def rows(results: Iterable[CheckResult]) -> Sequence[RoleRow]:
     for result in results:
         cells = found.setdefault((result.role, result.release), {})
         known = cells.get(result.check)
-        cells[result.check] = _joined(known, result) if known else result
+        cells[result.check] = _join_results(known, result) if known else result
     return [RoleRow(role, release, cells) for (role, release), cells in sorted(found.items())]
 
 
-def _joined(one: CheckResult, other: CheckResult) -> CheckResult:
+def _join_results(one: CheckResult, other: CheckResult) -> CheckResult:
     """Two results of one check as one, with the texts of both."""
     worse = min(one, other, key=lambda result: _WORST_FIRST.index(result.outcome))
     return replace(
@@ -140,7 +140,7 @@ def slowest(table: Iterable[RoleRow], limit: int = SLOWEST) -> Sequence[SlowTask
     return sorted(slow, key=lambda task: (-task.seconds, task.role, task.spot))[:limit]
 
 
-def unchecked(table: Iterable[RoleRow]) -> Sequence[Unchecked]:
+def checks_not_made(table: Iterable[RoleRow]) -> Sequence[Unchecked]:
     """What was not checked and why, in the order of the checks; roles with the same reason stand together."""
     found: dict[tuple[Check, str], list[str]] = {}
     for row in table:
@@ -183,7 +183,7 @@ def headline(table: Sequence[RoleRow]) -> str:
     """What went wrong, `2 failed, 1 error`; how much passed where nothing did."""
     found = totals(table)
     bad = [kind for kind in (CheckOutcome.FAILED, CheckOutcome.ERROR) if found[kind]]
-    return ", ".join(_counted(kind, found[kind]) for kind in bad or [CheckOutcome.PASSED])
+    return ", ".join(_count_text(kind, found[kind]) for kind in bad or [CheckOutcome.PASSED])
 
 
 def short_totals(table: Sequence[RoleRow]) -> str:
@@ -191,11 +191,11 @@ def short_totals(table: Sequence[RoleRow]) -> str:
     found = totals(table)
     order = (*_WORST_FIRST[:2], CheckOutcome.PASSED, CheckOutcome.UNCHANGED, CheckOutcome.NOT_CHECKED)
     always = (CheckOutcome.FAILED, CheckOutcome.PASSED)
-    parts = [_counted(kind, found[kind]) for kind in order if found[kind] or kind in always]
+    parts = [_count_text(kind, found[kind]) for kind in order if found[kind] or kind in always]
     missing = sum(len(Check) - len(row.cells) for row in table)
     return ", ".join([*parts, f"{missing:,} {NOT_RUN}"] if missing else parts)
 
 
-def _counted(outcome: CheckOutcome, number: int) -> str:
+def _count_text(outcome: CheckOutcome, number: int) -> str:
     word = "errors" if outcome is CheckOutcome.ERROR and number != 1 else outcome
     return f"{number:,} {word}"

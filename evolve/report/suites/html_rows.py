@@ -12,7 +12,7 @@ from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Suite
 from evolve.core.model.verdicts import Verdict
-from evolve.report.short_text import shown, shown_path
+from evolve.report.short_text import shown_path, to_text
 from evolve.report.suites.html_numbers import metadata_text
 from evolve.report.suites.text import assertion_name
 from evolve.report.text_table import TEXT_LIMIT, Texts
@@ -51,10 +51,10 @@ def _beginnings(run: RunFinished) -> dict[tuple[int, int], str]:
     for suite, results in run.results:
         for result in results:
             prompts.setdefault(_column(suite, result), []).append(result.prompt)
-    return {column: _shared_beginning(found) if len(found) > 1 else "" for column, found in prompts.items()}
+    return {column: _common_prefix(found) if len(found) > 1 else "" for column, found in prompts.items()}
 
 
-def _shared_beginning(found: list[str]) -> str:
+def _common_prefix(found: list[str]) -> str:
     # What the first and the last in order share, all share.
     first, last = min(found), max(found)
     length = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
@@ -82,7 +82,7 @@ def _row(
     return [
         anchors.name(result),
         _STATUS[result.status],
-        _rounded(verdict.score),
+        _round(verdict.score),
         suite,
         texts.number(evaluation.provider.name),
         texts.number(evaluation.prompt.label),
@@ -92,7 +92,7 @@ def _row(
         answer.cost if answer else None,
         1 if answer and answer.cached else 0,
         _prompt(texts, beginning, result.prompt),
-        texts.number(shown(result.output)) if answer else -1,
+        texts.number(to_text(result.output)) if answer else -1,
         _pairs(texts, result.vars),
         [_assertion(texts, *item) for item in _leaves(verdict.components, 0)],
         texts.number(verdict.reason),
@@ -100,7 +100,7 @@ def _row(
         texts.number(result.error_kind),
         _pairs(texts, evaluation.test.metadata),
         texts.number(evaluation.test.description),
-        {name: _rounded(score) for name, score in result.named_scores.items()},
+        {name: _round(score) for name, score in result.named_scores.items()},
     ]
 
 
@@ -133,15 +133,15 @@ def _assertion(texts: Texts, verdict: Verdict, depth: int) -> list[JsonValue]:
         _STATUS[status],
         texts.number(assertion_name(verdict)),
         texts.number((requirement.metric or "") if requirement else ""),
-        -1 if value is None else texts.number(shown(value)),
+        -1 if value is None else texts.number(to_text(value)),
         texts.number(verdict.error or verdict.reason),
-        _rounded(verdict.score),
+        _round(verdict.score),
         requirement.weight if isinstance(requirement, Assertion | AssertSet) else 1,
         requirement.threshold if requirement else None,
         depth,
     ]
 
 
-def _rounded(score: float) -> JsonValue:
+def _round(score: float) -> JsonValue:
     """Null for what JSON has no number for."""
     return round(score, 4) if math.isfinite(score) else None

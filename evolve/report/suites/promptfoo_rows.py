@@ -45,7 +45,7 @@ class Rows:
         row: Row = {"cost": (answer.cost or 0) if answer else 0}
         if result.status != "pass":
             row["error"] = result.error or verdict.reason
-        row["gradingResult"] = self._grading(verdict) if verdict.components or verdict is NO_ASSERTIONS else None
+        row["gradingResult"] = self._grading_row(verdict) if verdict.components or verdict is NO_ASSERTIONS else None
         row["id"] = self._row_id(result)
         row["latencyMs"] = _whole(result.latency_ms)
         row["namedScores"] = dict(result.named_scores)
@@ -64,7 +64,7 @@ class Rows:
         row["testCase"] = self._test_case(evaluation.test, evaluation.vars)
         row["testIdx"] = evaluation.test_index + self._first_test
         row["tokenUsage"] = token_usage(answer.tokens if answer else TokenUsage(), verdict.tokens)
-        row["vars"] = _shown_vars(result)
+        row["vars"] = _vars_row(result)
         row["metadata"] = {**evaluation.test.metadata, **(answer.metadata if answer else {})}
         row["failureReason"] = (
             _ERROR if result.status == "error" else _NOT_FAILED if result.status == "pass" else _FAILED
@@ -83,7 +83,7 @@ class Rows:
         text = hashlib.md5(key.encode("utf-8", "backslashreplace"), usedforsecurity=False).hexdigest()
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
-    def _grading(self, verdict: Verdict) -> Row:
+    def _grading_row(self, verdict: Verdict) -> Row:
         grading: Row = {"pass": verdict.passed, "score": verdict.score, "reason": verdict.reason}
         grading["namedScores"] = dict(verdict.named_scores)
         if verdict.named_weights:
@@ -136,7 +136,7 @@ class Rows:
         return row
 
 
-def _shown_vars(result: CaseResult) -> Row:
+def _vars_row(result: CaseResult) -> Row:
     """The vars as the suite has them, with those that a function made for this prompt."""
     evaluation = result.evaluation
     made = {name: result.vars[name] for name in evaluation.test.var_scripts if name in result.vars}

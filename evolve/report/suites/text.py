@@ -11,7 +11,7 @@ from evolve.core.model.suite import Assertion
 from evolve.core.model.verdicts import Verdict, flatten
 from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
-from evolve.report.short_text import cut, shown
+from evolve.report.short_text import cut, to_text
 
 PROMPT_LIMIT = 600
 OUTPUT_LIMIT = 1200
@@ -23,7 +23,7 @@ def failure_text(result: CaseResult) -> str:
     """Prompt, output and each failing assertion; cut so that a hundred failures stay readable."""
     lines = [*_section("prompt", _last_message(result.prompt), PROMPT_LIMIT)]
     if result.answer is not None:
-        lines += _section("output", shown(result.output), OUTPUT_LIMIT)
+        lines += _section("output", to_text(result.output), OUTPUT_LIMIT)
     limit = cut_at(result)
     if limit:
         lines.append(f"cut:    the answer ended at the token limit ({limit}): {hint_for(result)}")
@@ -92,7 +92,7 @@ def _assertion_lines(verdict: Verdict) -> Iterator[str]:
     yield from _section(f"{mark} {name}", verdict.error or verdict.reason, REASON_LIMIT)
     requirement = verdict.requirement
     if isinstance(requirement, Assertion) and _adds_something(requirement, verdict.reason):
-        yield from _section("  expected", shown(requirement.value), VALUE_LIMIT)
+        yield from _section("  expected", to_text(requirement.value), VALUE_LIMIT)
 
 
 def _adds_something(assertion: Assertion, reason: str) -> bool:
@@ -100,7 +100,7 @@ def _adds_something(assertion: Assertion, reason: str) -> bool:
     value = assertion.value
     if assertion.type in ("javascript", "python") and isinstance(value, str) and "\n" in value.strip():
         return reason.startswith("Custom function")
-    return value is not None and shown(value) not in reason
+    return value is not None and to_text(value) not in reason
 
 
 def _last_message(prompt: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.rule import Match, Rule, in_homes, in_tasks
-from evolve.role_lint.rules.commands_that_write import writing_command
+from evolve.role_lint.rules.commands_that_write import find_write
 from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import CHANGERS, COMMANDS
 
@@ -66,7 +66,7 @@ def _writes(task: AnsibleTask) -> Iterator[Match]:
         return
     what = task.module if task.module in CHANGERS and task.module not in ("get_url", "unarchive") else ""
     if not what and task.module in COMMANDS and task.command is not None and "mktemp" not in task.command.text:
-        what = writing_command(task.command.text)
+        what = find_write(task.command.text)
     if what:
         yield Match(entry.spot, f"`check_mode: false` on `{what}`: check mode changes the host")
 

@@ -52,7 +52,7 @@ _VERBS: Final = {
 _TEMPORARY: Final = re.compile(r"mktemp|/tmp/|/dev/shm/")
 
 
-def writing_command(text: str) -> str:
+def find_write(text: str) -> str:
     """What in a shell text changes the host, empty when nothing is known to."""
     for words in commands(text):
         if words[0] in _WRITERS and not ({"--version", "--help", "--dry-run"} & set(words)):
@@ -72,7 +72,7 @@ def _lies(task: AnsibleTask) -> Iterator[Match]:
     text = task.command.text
     if _TEMPORARY.search(text):
         return
-    what = writing_command(text)
+    what = find_write(text)
     if not what and task.module != "command":
         what = next((f"> {found.target}" for found in redirects(text)), "")
     if what:

@@ -12,7 +12,7 @@ _NAMED: Final = re.compile(
 )
 
 
-def _named(task: AnsibleTask) -> Iterator[Match]:
+def _names(task: AnsibleTask) -> Iterator[Match]:
     for node in task.own_conditions:
         if task.home.is_role and (found := _NAMED.search(node.text)):
             yield Match(node.spot, f"the role knows a host by its name: `{found[0]}`")
@@ -23,5 +23,5 @@ RULE = Rule(
     what="a condition on the name of one host in a role",
     why="The role works in one inventory only; a renamed or second host is forgotten without a word.",
     mend="ask for a group (`'name' in group_names`) or a variable",
-    find=in_tasks(_named),
+    find=in_tasks(_names),
 )

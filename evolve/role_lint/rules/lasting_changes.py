@@ -25,7 +25,7 @@ _KEEPERS: Final = {
 }
 
 
-def _fleeting(home: TaskScope) -> Iterator[Match]:
+def _find_fleeting(home: TaskScope) -> Iterator[Match]:
     texts = " ".join(node.text for task in home.tasks for _, node in task.strings())
     modules = {task.module for task in home.tasks}
     for task in home.plain_tasks:
@@ -43,5 +43,5 @@ RULE = Rule(
     what="a command changes only the running kernel",
     why="After a restart the host is another one than after a converge.",
     mend="use `ansible.posix.sysctl`, `modprobe` with `persistent: present`, or a file that is read at boot",
-    find=in_homes(_fleeting),
+    find=in_homes(_find_fleeting),
 )

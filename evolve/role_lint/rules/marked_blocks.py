@@ -49,7 +49,7 @@ TWICE = Rule(
 )
 
 
-def _unmarked(task: AnsibleTask) -> Iterator[Match]:
+def _find_unmarked(task: AnsibleTask) -> Iterator[Match]:
     node = task.arg("marker")
     if task.module == "blockinfile" and node is not None and "{mark}" not in node.text and "{{" not in node.text:
         yield Match(node.spot, "the marker lacks `{mark}`, so begin and end look the same")
@@ -60,5 +60,5 @@ UNMARKED = Rule(
     what="a `marker` without `{mark}`",
     why="The block is not found again and is inserted once more with each run.",
     mend="write `{mark}` where BEGIN and END shall stand",
-    find=in_tasks(_unmarked),
+    find=in_tasks(_find_unmarked),
 )

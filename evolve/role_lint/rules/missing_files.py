@@ -11,7 +11,7 @@ from evolve.role_lint.tasks import AnsibleTask
 _FOLDERS: Final = {"template": "templates", "copy": "files", "script": "files"}
 
 
-def _missing(home: TaskScope) -> Iterator[Match]:
+def _find_missing(home: TaskScope) -> Iterator[Match]:
     for task in home.tasks:
         folder = _FOLDERS.get(task.module, "")
         node = task.arg("src")
@@ -35,5 +35,5 @@ RULE = Rule(
     what="a template or file that the role does not have",
     why="The task fails on every host that comes to it.",
     mend="correct the name, or add the file",
-    find=in_homes(_missing),
+    find=in_homes(_find_missing),
 )

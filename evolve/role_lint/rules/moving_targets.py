@@ -21,17 +21,17 @@ _LATEST: Final = re.compile(
 _IMAGE_LINE: Final = re.compile(r"^\s*image\s*[=:]\s*[\"']?([a-z0-9][\w./:@{}\s-]*?)[\"']?\s*(?:(?:#|//).*)?$")
 
 
-def _given(task: AnsibleTask, *names: str) -> Iterator[tuple[Node, str]]:
+def _given_args(task: AnsibleTask, *names: str) -> Iterator[tuple[Node, str]]:
     for name in names:
         node = task.arg(name)
         if node is not None and node.text:
             yield node, task.text(name)
 
 
-def _unverified(task: AnsibleTask) -> Iterator[Match]:
+def _find_unverified(task: AnsibleTask) -> Iterator[Match]:
     if task.module != "get_url" or task.arg("checksum"):
         return
-    for node, url in _given(task, "url"):
+    for node, url in _given_args(task, "url"):
         if _ARCHIVE.search(url) and url.startswith(("http:", "https:", "ftp:")):
             yield Match(node.spot, "a program or an archive is downloaded without a checksum")
 
@@ -41,13 +41,13 @@ UNVERIFIED = Rule(
     what="`get_url` of a program or an archive without `checksum`",
     why="A cut or exchanged download is installed; a file that is there is never compared with what it should be.",
     mend="add `checksum: sha256:...`; a variable beside the version keeps both together",
-    find=in_tasks(_unverified),
+    find=in_tasks(_find_unverified),
 )
 
 
 def _latest(task: AnsibleTask) -> Iterator[Match]:
     names = {"get_url": ("url",), "unarchive": ("src",), "apt": ("deb",), "dnf": ("name",), "yum": ("name",)}
-    for node, url in _given(task, *names.get(task.module, ())):
+    for node, url in _given_args(task, *names.get(task.module, ())):
         if "://" in url and (found := _LATEST.search(url)):
             yield Match(node.spot, f"`{found[0].strip('/')}` in the address is another file tomorrow")
 
@@ -63,7 +63,7 @@ LATEST = Rule(
 
 def _unpacks(task: AnsibleTask) -> Iterator[Match]:
     if task.module == "unarchive" and not task.is_guarded:
-        for node, url in _given(task, "src"):
+        for node, url in _given_args(task, "src"):
             if "://" in url:
                 yield Match(node.spot, "`unarchive` of an address downloads the archive on every run")
 
@@ -79,7 +79,7 @@ UNPACKS = Rule(
 
 def _branches(task: AnsibleTask) -> Iterator[Match]:
     if task.module == "git" and not task.is_false("update"):
-        for node, version in _given(task, "version"):
+        for node, version in _given_args(task, "version"):
             if version.removeprefix("origin/") in _BRANCHES:
                 how = "" if node.text == version else f", the default of `{node.text}`"
                 yield Match(node.spot, f"`{version}`{how} is a branch, which moves")
@@ -96,7 +96,7 @@ BRANCHES = Rule(
 
 def _by_variable(task: AnsibleTask) -> Iterator[Match]:
     if task.module in PACKAGES:
-        for node, state in _given(task, "state"):
+        for node, state in _given_args(task, "state"):
             if state == "latest" and "{{" in node.text:
                 yield Match(node.spot, f"`{node.text}` is `latest` unless somebody says otherwise")
 
@@ -112,7 +112,7 @@ BY_VARIABLE = Rule(
 
 def _upgrades(task: AnsibleTask) -> Iterator[Match]:
     if task.module == "apt" and task.home.is_role and not task.is_guarded:
-        for node, kind in _given(task, "upgrade"):
+        for node, kind in _given_args(task, "upgrade"):
             if kind.lower() in ("dist", "full", "yes", "safe", "true"):
                 yield Match(node.spot, f"`upgrade: {kind}` upgrades every package of the host")
 
@@ -129,16 +129,16 @@ UPGRADES = Rule(
 def _images(tree: Tree) -> Iterator[Match]:
     for task in tree.tasks:
         if task.module in ("docker_container", "podman_container"):
-            for node, image in _given(task, "image"):
-                yield from _judged(node.spot, image, image != node.text)
+            for node, image in _given_args(task, "image"):
+                yield from _judge(node.spot, image, image != node.text)
     for _, text in tree.all_texts():
         if text.is_job or "compose" in text.name:
             for number, line in enumerate(without_comments(text), 1):
                 if found := _IMAGE_LINE.match(line):
-                    yield from _judged(Spot(text.path, number), found[1], False)
+                    yield from _judge(Spot(text.path, number), found[1], False)
 
 
-def _judged(spot: Spot, image: str, by_variable: bool) -> Iterator[Match]:
+def _judge(spot: Spot, image: str, by_variable: bool) -> Iterator[Match]:
     last = image.rsplit("/", 1)[-1]
     if "@sha256" in image or "{{" in last or "${" in last:
         return

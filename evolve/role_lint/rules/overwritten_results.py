@@ -29,12 +29,12 @@ def _may_be_skipped_alone(before: AnsibleTask, task: AnsibleTask) -> bool:
     return (
         before.spot != task.spot
         and bool(task.conditions)
-        and _asked(before) != _asked(task)
+        and _names_asked(before) != _names_asked(task)
         and before.parts == task.parts
     )
 
 
-def _asked(task: AnsibleTask) -> set[str]:
+def _names_asked(task: AnsibleTask) -> set[str]:
     return {node.text for node in task.conditions}
 
 
@@ -44,7 +44,7 @@ def _reader_after(home: TaskScope, name: str, task: AnsibleTask) -> AnsibleTask 
         rf"\b{re.escape(name)}\b\s*(?:\.\s*(?:stdout|rc|stat|content|json|status|changed)|\[|is\s+changed)"
     )
     later = (other for other in home.tasks if other.path == task.path and other.spot > task.spot)
-    alone = (other for other in later if not _asked(task) <= _asked(other))
+    alone = (other for other in later if not _names_asked(task) <= _names_asked(other))
     return next((other for other in alone if any(word.search(node.text) for node in _texts(other))), None)
 
 

@@ -34,7 +34,7 @@ class _Known(NamedTuple):
     pattern: re.Pattern[str]
 
 
-def _known(levels: Mapping[str, Entry], kind: str, literals: Literals) -> list[_Known]:
+def _known_values(levels: Mapping[str, Entry], kind: str, literals: Literals) -> list[_Known]:
     found = []
     for name, entry in levels.items():
         node = entry.node
@@ -72,10 +72,10 @@ _PATTERNS: Final = {"port": _port, "path": _path, "user": _user}
 
 
 def _find(kind: str, tree: Tree) -> Iterator[Match]:
-    shared = _known(tree.shared, kind, Literals(group=tree.shared))
+    shared = _known_values(tree.shared, kind, Literals(group=tree.shared))
     for home in tree.homes:
         own = _own(home, kind)
-        known = _known(own, kind, home.literals) + [item for item in shared if item.name not in own]
+        known = _known_values(own, kind, home.literals) + [item for item in shared if item.name not in own]
         if known:
             for task in home.tasks:
                 yield from _in_task(kind, task, known)

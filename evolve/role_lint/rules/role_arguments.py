@@ -69,7 +69,7 @@ DIFFERS = Rule(
 )
 
 
-def _shadowed(home: TaskScope) -> Iterator[Match]:
+def _find_shadowed(home: TaskScope) -> Iterator[Match]:
     for path, entries in home.variables.items():
         if Path(path).is_relative_to(home.folder / "defaults"):
             for name, entry in entries.items():
@@ -86,7 +86,7 @@ SHADOWED = Rule(
     what="a name both in `defaults/` and in `vars/main`",
     why="The value in vars/ wins over the inventory too: the argument looks adjustable and is not.",
     mend="keep it in defaults/ if people may change it, in vars/ if not",
-    find=in_homes(_shadowed),
+    find=in_homes(_find_shadowed),
 )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from evolve.role_lint.homes import Tree
 from evolve.role_lint.jinja_text import without_strings
-from evolve.role_lint.lasting import lasting
+from evolve.role_lint.lasting import lasting_expressions
 from evolve.role_lint.nodes import Spot
 from evolve.role_lint.rule import Match, Rule
 
@@ -23,7 +23,7 @@ _MANAGED: Final = re.compile(r"\s*ansible_managed\s*=.*%[YmdHMSc]")
 
 
 def _times(tree: Tree) -> Iterator[Match]:
-    for found in lasting(tree):
+    for found in lasting_expressions(tree):
         if not found.is_guarded and (time := _TIME.search(found.inside)):
             yield Match(found.spot, f"`{time[0].strip(' |(')}` is another value on each run")
 
@@ -38,7 +38,7 @@ TIMES = Rule(
 
 
 def _volatile(tree: Tree) -> Iterator[Match]:
-    for found in lasting(tree):
+    for found in lasting_expressions(tree):
         if not found.is_guarded and (fact := _VOLATILE.search(without_strings(found.inside))):
             yield Match(found.spot, f"the fact `{fact[0]}` differs from run to run")
 
@@ -52,7 +52,7 @@ VOLATILE = Rule(
 )
 
 
-def _managed(tree: Tree) -> Iterator[Match]:
+def _find_managed(tree: Tree) -> Iterator[Match]:
     for settings in tree.settings:
         for number, line in enumerate(settings.lines, 1):
             if _MANAGED.match(line):
@@ -64,5 +64,5 @@ MANAGED = Rule(
     what="`ansible_managed` with a time in ansible.cfg",
     why="Each file that names it changes when its template is copied or checked out anew.",
     mend="leave the `%` parts out",
-    find=_managed,
+    find=_find_managed,
 )

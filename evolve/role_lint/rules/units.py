@@ -59,7 +59,7 @@ UNREAD = Rule(
 )
 
 
-def _owned_twice(tree: Tree) -> Iterator[Match]:
+def _find_owned_twice(tree: Tree) -> Iterator[Match]:
     units = _units(tree)
     for home, text in tree.all_texts():
         if not text.is_job:
@@ -67,14 +67,14 @@ def _owned_twice(tree: Tree) -> Iterator[Match]:
         for number, line in enumerate(without_comments(text), 1):
             if not (found := _JOB.match(line)):
                 continue
-            name = home.literals.resolved(found[1]) if home else _shared(tree, found[1])
+            name = home.literals.resolved(found[1]) if home else _shared_units(tree, found[1])
             where = units.get(_same(name))
             if where is not None:
                 text_ = f"Nomad runs `{name}`, and systemd owns a unit of that name ({where.path}:{where.line})"
                 yield Match(Spot(text.path, number, found.start(1) + 1), text_)
 
 
-def _shared(tree: Tree, text: str) -> str:
+def _shared_units(tree: Tree, text: str) -> str:
     return Literals(group=tree.shared).resolved(text)
 
 
@@ -99,5 +99,5 @@ OWNED_TWICE = Rule(
     what="one service owned by a systemd unit and by a Nomad job",
     why="Both start it: they fight for its port and its data, and a stop by one is undone by the other.",
     mend="keep one owner; remove the unit (or the job), also on hosts that have it",
-    find=_owned_twice,
+    find=_find_owned_twice,
 )

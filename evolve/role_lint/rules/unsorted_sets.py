@@ -6,7 +6,7 @@ from typing import Final
 
 from evolve.role_lint.homes import Tree
 from evolve.role_lint.jinja_text import without_strings
-from evolve.role_lint.lasting import lasting
+from evolve.role_lint.lasting import lasting_expressions
 from evolve.role_lint.rule import Match, Rule
 
 _UNORDERED: Final = re.compile(
@@ -22,7 +22,7 @@ _PLAY_ONLY: Final = re.compile(r"\b(ansible_play_hosts|ansible_play_hosts_all|an
 
 
 def _orders(tree: Tree) -> Iterator[Match]:
-    for found in lasting(tree):
+    for found in lasting_expressions(tree):
         kind = _UNORDERED.search(found.inside)
         if kind and not _ORDERLESS.search(found.inside) and not _CONDITION.match(found.inside):
             yield Match(found.spot, f"`{kind[1] or kind[2]}` gives its items in no fixed order")
@@ -38,7 +38,7 @@ ORDERS = Rule(
 
 
 def _limits(tree: Tree) -> Iterator[Match]:
-    for found in lasting(tree):
+    for found in lasting_expressions(tree):
         if name := _PLAY_ONLY.search(without_strings(found.inside)):
             yield Match(found.spot, f"`{name[0]}` holds only the hosts of this run")
 

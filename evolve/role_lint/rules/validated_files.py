@@ -15,7 +15,7 @@ _CHECKERS: Final = (
 )
 
 
-def _unchecked(task: AnsibleTask) -> Iterator[Match]:
+def _find_unchecked(task: AnsibleTask) -> Iterator[Match]:
     if task.module not in FILE_WRITERS or task.arg("validate") or task.text("state") == "absent":
         return
     for path in (*paths_of(task, "dest"), *paths_of(task, "path"), task.text("dest", "path", "name")):
@@ -30,5 +30,5 @@ RULE = Rule(
     what="sudoers or sshd_config written without `validate`",
     why="One wrong value and nobody gets in, or becomes root, to repair it.",
     mend="add `validate: /usr/sbin/visudo -cf %s` (or `/usr/sbin/sshd -t -f %s`)",
-    find=in_tasks(_unchecked),
+    find=in_tasks(_find_unchecked),
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.pytest_plugin.roles.unchanged import mentioned
+from evolve.pytest_plugin.roles.unchanged import find_mentioned
 
 
 @pytest.fixture
@@ -21,10 +21,10 @@ def role(tmp_path: Path) -> Path:
 
 def test_a_variable_that_the_role_names_counts_with_its_value(role: Path) -> None:
     given = {"NOMAD_BINARY": "/opt/nomad", "http_proxy": "http://proxy", "OTHER": "x", "NOMAD_BINARY_2": "y"}
-    assert mentioned(role, given) == {"NOMAD_BINARY": "/opt/nomad", "http_proxy": "http://proxy"}
-    assert mentioned(role, {}) == {}
+    assert find_mentioned(role, given) == {"NOMAD_BINARY": "/opt/nomad", "http_proxy": "http://proxy"}
+    assert find_mentioned(role, {}) == {}
 
 
 @pytest.mark.parametrize("name", ["EVOLVE_INSTANCE", "EVOLVE_RELEASE", "MOLECULE_FILE", "PWD"])
 def test_what_changes_each_run_does_not_count(role: Path, name: str) -> None:
-    assert mentioned(role, {name: "x"}) == {}
+    assert find_mentioned(role, {name: "x"}) == {}

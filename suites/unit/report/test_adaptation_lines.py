@@ -11,7 +11,7 @@ from evolve.cli import evolve as evolve_command
 from evolve.core.adaptation.reflection import Action
 from evolve.core.adaptation.status import AgentAnswer, Evolved, IntakeResult
 from evolve.core.model.evolution_events import CaseRecorded
-from evolve.report.evolution.adaptation_lines import taken_lines
+from evolve.report.evolution.adaptation_lines import intake_lines
 
 FILE = "failure_cases/my cases/a.yaml"
 PARSERS: dict[str, Any] = {
@@ -29,7 +29,7 @@ def commands(step: Any, outcome: str = "", agent_file: str = "") -> list[list[st
     taken = IntakeResult(
         "web", "A@2", AgentAnswer(Action.RESTART), recorded, step, evolved=evolved, agent_file=agent_file
     )
-    text = "\n".join(taken_lines(taken))
+    text = "\n".join(intake_lines(taken))
     found = re.findall(r"next: (evolve .*)|`(evolve [^`]*)`", text)
     words = [shlex.split(listed or hinted)[1:] for listed, hinted in found]
     for name, *rest in words:

@@ -24,7 +24,7 @@ from evolve.core.model.evolution_events import (
 from evolve.report.evolution.cost import cost_rows
 from evolve.report.evolution.diff import counts, diff
 from evolve.report.evolution.numbers import points, share, short
-from evolve.report.evolution.words import failing, gain, lineage, lookup, verdict
+from evolve.report.evolution.words import gain, lineage, lookup, remaining_failures, verdict
 from evolve.report.quantities import NONE
 from fixtures.evolution_runs import evolution_events, killed_events, nothing_better_events
 
@@ -69,7 +69,7 @@ def test_no_events_are_a_run_without_anything():
     assert (evolution.phase, evolution.leader, evolution.curve) == ("starting", None, ())
     assert gain(evolution) is None
     assert lookup(evolution) is None
-    assert failing(evolution) == []
+    assert remaining_failures(evolution) == []
 
 
 def test_the_matrix_has_each_rollout_once():
@@ -159,7 +159,7 @@ def test_the_vote_is_weighed_by_family_as_the_gate_is():
 
 def test_what_still_fails_names_the_answer():
     evolution = fold(evolution_events())
-    cases = failing(evolution)
+    cases = remaining_failures(evolution)
     assert {case.split for case in cases} == {"train", "gate"}
     assert all(case.said and case.reason for case in cases)
     told = evolution.finished.still_failing

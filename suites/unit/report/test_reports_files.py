@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from evolve.core.evaluation.scoring import Part, aggregate, judged
+from evolve.core.evaluation.scoring import Part, aggregate, attach_requirement
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.errors import InputError
 from evolve.core.model.events import CaseResult, RunFinished
@@ -33,10 +33,13 @@ GROUP = AssertSet((NEGATED,), metric="set")
 
 def result(text: str = "Say a", *, test_index: int = 0, passed: bool = True, score: float = 1.0) -> CaseResult:
     test = Test({"x": "a"}, (CONTAINS, GROUP), "one", TestOptions(transform="output"), {"team": "ops"}, threshold=0.5)
-    inner = aggregate([Part(NEGATED, judged(Verdict(True, 1.0, "Assertion passed"), NEGATED))])
+    inner = aggregate([Part(NEGATED, attach_requirement(Verdict(True, 1.0, "Assertion passed"), NEGATED))])
     parts = [
-        Part(CONTAINS, judged(Verdict(passed, score, "Assertion passed" if passed else f"no a in {text}"), CONTAINS)),
-        Part(GROUP, judged(inner, GROUP)),
+        Part(
+            CONTAINS,
+            attach_requirement(Verdict(passed, score, "Assertion passed" if passed else f"no a in {text}"), CONTAINS),
+        ),
+        Part(GROUP, attach_requirement(inner, GROUP)),
     ]
     verdict = aggregate(parts)
     answer = Answer(text, tokens=TokenUsage(7, 4, 3, 1, 1), cost=0.25, latency_ms=12.5, metadata={"from": "cache"})

@@ -17,12 +17,12 @@ from evolve.report.roles.html import roles_page, write_roles_html
 from evolve.report.roles.junit import roles_junit_text, write_roles_junit
 from evolve.report.roles.matrix import (
     RoleMatrix,
+    checks_not_made,
     is_good,
     rows,
     short_totals,
     slowest,
     totals,
-    unchecked,
 )
 from evolve.report.terminal import Paint
 from fixtures.verification_runs import verification
@@ -122,7 +122,7 @@ def test_the_runs_of_a_task_are_added_up_over_checks_and_releases():
 
 
 def test_what_was_not_checked_is_listed_once_with_all_its_roles():
-    gaps = {(gap.check, gap.why): list(gap.names) for gap in unchecked(rows(verification().results))}
+    gaps = {(gap.check, gap.why): list(gap.names) for gap in checks_not_made(rows(verification().results))}
     why = "the role has no earlier commit"
     assert len(gaps[Check.UPGRADE, why]) == 9
     assert not [why for _, why in gaps if why.startswith("not run")], "the matrix says what was not run"

@@ -53,10 +53,10 @@ def test_templates_have_theirs_in_a_comment_of_jinja(lint: Lint):
 
 
 def test_a_rule_that_did_not_look_leaves_its_exemptions_in_peace(tmp_path):
-    from evolve.role_lint import all_rules, chosen_rules, lint_roles
+    from evolve.role_lint import all_rules, choose_rules, lint_roles
 
     (tmp_path / "roles/app/tasks").mkdir(parents=True)
     (tmp_path / TASKS).write_text("- meta: noop # noqa: restart-every-run it is so\n")
     known = all_rules()
-    assert not lint_roles([str(tmp_path / "roles")], chosen_rules(["groups-replaced"], known)).findings
-    assert len(lint_roles([str(tmp_path / "roles")], chosen_rules([], known)).findings) == 1
+    assert not lint_roles([str(tmp_path / "roles")], choose_rules(["groups-replaced"], known)).findings
+    assert len(lint_roles([str(tmp_path / "roles")], choose_rules([], known)).findings) == 1

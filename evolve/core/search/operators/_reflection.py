@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from evolve.core.model.json_value import JsonValue
-from evolve.core.search.genome import numbered
+from evolve.core.search.genome import number_rules
 from evolve.core.search.operators._registry import Situation
 from evolve.core.search.operators._rules import label_text
 from evolve.core.search.tasks import Task
@@ -34,7 +34,7 @@ def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Map
     contrast = situation.chance.sample(passes, min(_CONTRAST, len(passes)))
     return {
         "instructions": "\n\n".join(f"{section.title}:\n{section.body}" for section in genome.sections),
-        "rules": numbered(genome.rules) or "(none yet)",
+        "rules": number_rules(genome.rules) or "(none yet)",
         "failures": "\n\n".join(_failure(situation, task) for task in failures),
         "correct": "\n\n".join(_correct(situation, task) for task in contrast) or "(none)",
         "wish": wish,

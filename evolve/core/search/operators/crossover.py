@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from evolve.core.search.operators._registry import Proposal, Situation, operator
 from evolve.core.search.operators._rules import MAX_RULES
-from evolve.core.search.population import Candidate, weighted
+from evolve.core.search.population import Candidate, choose_weighted
 
 
 @operator("crossover")
@@ -14,7 +14,7 @@ def crossover(situation: Situation) -> Proposal | None:
     partners = [member for member in situation.population if member.id != parent.id and _adds(member, parent)]
     if not partners:
         return None
-    partner = weighted(partners, [float(_adds(member, parent)) for member in partners], situation.chance)
+    partner = choose_weighted(partners, [float(_adds(member, parent)) for member in partners], situation.chance)
     own, others = parent.genome, partner.genome
     rules = tuple(dict.fromkeys((*own.rules, *others.rules)))[:MAX_RULES]
     joined = replace(own, rules=rules, demos=others.demos, demo_ids=others.demo_ids, digest_chars=others.digest_chars)

@@ -7,7 +7,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.search.operators._reflection import cluster, inputs_for
 from evolve.core.search.operators._registry import Proposal, Situation, reflecting_operator
 from evolve.core.search.operators._rules import MAX_RULES
-from evolve.core.search.proposals import checked_rule
+from evolve.core.search.proposals import check_rule
 
 
 def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
@@ -21,7 +21,7 @@ def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
 def reflect_rule(situation: Situation, answer: str) -> Proposal | str:
     """The child with the reflector's rule at the end, or why the rule was refused."""
     genome = situation.genome
-    rule, problem = checked_rule(answer, genome.rules)
+    rule, problem = check_rule(answer, genome.rules)
     if problem:
         return problem
     return Proposal(replace(genome, rules=(*genome.rules, rule)), f"a rule by the reflector: {rule}")

@@ -7,7 +7,7 @@ from evolve.core.model.agents import Section
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.operators._reflection import cluster, inputs_for
 from evolve.core.search.operators._registry import Proposal, Situation, reflecting_operator
-from evolve.core.search.proposals import checked_section
+from evolve.core.search.proposals import check_section
 
 
 def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
@@ -28,7 +28,7 @@ def rewrite(situation: Situation, answer: str) -> Proposal | str:
     assert longest is not None
     sections = situation.genome.sections
     old = sections[longest]
-    body, problem = checked_section(answer, old.body)
+    body, problem = check_section(answer, old.body)
     if problem:
         return problem
     changed = (*sections[:longest], Section(old.title, body), *sections[longest + 1 :])

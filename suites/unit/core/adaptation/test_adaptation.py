@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.adaptation.failures import Labels, QueuedRequest, incident, named_by_evidence, step_after, with_labels
+from evolve.core.adaptation.failures import Labels, QueuedRequest, incident, name_by_evidence, step_after, with_labels
 from evolve.core.adaptation.reflection import Action
 from evolve.core.cases.capture import make_case
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
@@ -41,7 +41,7 @@ def a_case(report: dict[str, JsonValue] = REPORT, labels: Labels = PORT) -> Fail
     failure = incident(AGENT, report, PROMPT, labels, said="the agent said restart", provider="echo")
     case = make_case(failure, Redactor(), today="2025-03-04")
     assert isinstance(case, FailureCase)
-    return named_by_evidence(case)
+    return name_by_evidence(case)
 
 
 @pytest.mark.parametrize(

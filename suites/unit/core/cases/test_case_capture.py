@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.cases.capture import Failure, NotCaptured, known_ids, make_case
-from evolve.core.cases.copied_assertions import copied
+from evolve.core.cases.capture import Failure, NotCaptured, find_known_ids, make_case
+from evolve.core.cases.copied_assertions import copy_assertions
 from evolve.core.cases.cutting import MAX_CASE, cut, cut_text
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
 from evolve.core.cases.redaction import Redactor
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.model.suite import Assertion, AssertSet
-from evolve.store.case_agents import known_agent
+from evolve.store.case_agents import find_known_agent
 from evolve.store.case_files import CaseFolder
 from evolve.store.case_writer import CaseMaker, CaseWriter, case_folder, is_ci, redactor_for
 
@@ -123,7 +123,7 @@ def test_the_prompt_is_rendered_from_the_redacted_vars_where_the_agent_is_known(
 
 
 def test_ids_are_found_wherever_they_stand_in_the_vars():
-    assert known_ids({"d": {"job_id": "a", "list": [{"node": "b"}, "c"]}, "image": "e", "other": "f"}) == (
+    assert find_known_ids({"d": {"job_id": "a", "list": [{"node": "b"}, "c"]}, "image": "e", "other": "f"}) == (
         "a",
         "b",
         "e",
@@ -174,7 +174,7 @@ def test_only_assertions_without_code_files_and_graders_are_copied():
         AssertSet((Assertion("contains", value="a"), Assertion("javascript", value="1"))),
         Assertion("select-best", value="x"),
     ]
-    found = copied([*kept, *dropped])
+    found = copy_assertions([*kept, *dropped])
     assert found.left_out == tuple(dropped)
     assert found.assertions == (
         {"type": "contains", "value": "a {{ b"},
@@ -186,12 +186,12 @@ def test_only_assertions_without_code_files_and_graders_are_copied():
 
 
 def test_a_shipped_agent_is_known_with_its_schema_settings_and_prompt():
-    agent = known_agent("REFLECTION_AGENT")
+    agent = find_known_agent("REFLECTION_AGENT")
     assert agent is not None
     assert agent.title.startswith("REFLECTION_AGENT@")
     assert "response_format" in agent.settings
     assert "No space" in agent.render({"diagnostics": {"job_id": "a", "stderr": "No space left on device"}})
-    assert known_agent("NO_SUCH_AGENT") is None
+    assert find_known_agent("NO_SUCH_AGENT") is None
 
 
 def test_a_run_tells_what_became_of_its_failures(tmp_path: Path):

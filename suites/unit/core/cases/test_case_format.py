@@ -7,7 +7,7 @@ import pytest
 
 from evolve.core.cases.case_format import case_schema, inert_types
 from evolve.core.cases.failure_case import CaseSource, FailureCase, from_mapping, from_text, to_mapping, to_text
-from evolve.core.cases.fingerprint import fingerprint, normalised, slug
+from evolve.core.cases.fingerprint import fingerprint, normalise, slug
 from evolve.core.cases.inert import as_sent
 from evolve.core.cases.labels import answers, label_assertions, label_problems, without_labels
 from evolve.core.formats.yaml12 import parse_yaml
@@ -178,7 +178,7 @@ def test_every_type_that_a_case_may_use_is_one_that_runs_no_code():
     ],
 )
 def test_incidentals_leave_a_message(message: str, expected: str):
-    assert normalised(message) == expected
+    assert normalise(message) == expected
 
 
 def test_a_fingerprint_tells_agents_tests_checks_and_messages_apart():

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping
 
 from evolve.core.cases.failure_case import CaseSource, FailureCase
-from evolve.core.cases.settling import Settled, settled
+from evolve.core.cases.settling import Settled
+from evolve.core.cases.settling import settle as settle_case
 from evolve.core.model.json_value import JsonValue
 
 SOURCE = CaseSource("suite", "t", "contains", "no", "echo", "A@1", "2025-03-04")
@@ -26,7 +27,7 @@ class Agent:
 
 def settle(agent: Agent, max_questions: int = 100) -> Settled:
     render = lambda vars: f"Log: {vars['log']}"  # noqa: E731
-    return asyncio.run(settled(CASE, agent.fails, max_questions=max_questions, render=render))
+    return asyncio.run(settle_case(CASE, agent.fails, max_questions=max_questions, render=render))
 
 
 def test_a_case_that_fails_again_keeps_only_what_makes_it_fail():

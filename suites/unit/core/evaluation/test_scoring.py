@@ -3,7 +3,7 @@
 import pytest
 
 from evolve.core.evaluation.derived_metrics import with_derived
-from evolve.core.evaluation.scoring import Part, aggregate, compared, judged, repeated
+from evolve.core.evaluation.scoring import Part, aggregate, apply_comparison, attach_requirement, merge_repeats
 from evolve.core.javascript.values import to_fixed
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.events import PromptMetrics
@@ -16,7 +16,9 @@ def part(
 ) -> Part:
     holds = score > 0 if passed is None else passed
     assertion = Assertion("contains", weight=weight, metric=metric)
-    return Part(assertion, judged(Verdict(holds, score, "Assertion passed" if holds else reason), assertion))
+    return Part(
+        assertion, attach_requirement(Verdict(holds, score, "Assertion passed" if holds else reason), assertion)
+    )
 
 
 def test_score_is_the_weighted_mean():
@@ -40,7 +42,7 @@ def test_a_failure_without_a_reason_does_not_fail_the_whole():
 def test_the_reason_of_an_assert_set_comes_after_those_of_plain_assertions():
     child = part(0.0, reason="in the set")
     group = AssertSet((Assertion("contains"),))
-    whole = aggregate([Part(group, judged(aggregate([child]), group)), part(0.0, reason="plain")])
+    whole = aggregate([Part(group, attach_requirement(aggregate([child]), group)), part(0.0, reason="plain")])
     assert whole.reason == "in the set"
 
 
@@ -59,13 +61,13 @@ def test_with_a_threshold_only_the_score_decides(threshold, passed, reason):
 
 def test_weight_zero_makes_a_plain_assertion_pass_with_its_score():
     assertion = Assertion("contains", weight=0)
-    verdict = judged(Verdict(False, 0.0, "no"), assertion)
+    verdict = attach_requirement(Verdict(False, 0.0, "no"), assertion)
     assert (verdict.passed, verdict.score, verdict.reason) == (True, 0.0, "no")
 
 
 def test_weight_zero_does_not_save_an_assert_set():
     group = AssertSet((Assertion("contains"),), weight=0)
-    assert not judged(Verdict(False, 0.0, "no"), group).passed
+    assert not attach_requirement(Verdict(False, 0.0, "no"), group).passed
 
 
 def test_named_scores_are_weighted_means_over_the_assertions_of_a_metric():
@@ -77,7 +79,7 @@ def test_named_scores_are_weighted_means_over_the_assertions_of_a_metric():
 def test_named_scores_of_a_set_merge_with_the_weights_of_its_children():
     child = part(1.0, weight=2, metric="inner")
     group = AssertSet((Assertion("contains"),), weight=3, metric="outer")
-    whole = aggregate([Part(group, judged(aggregate([child]), group)), part(0.0, metric="inner")])
+    whole = aggregate([Part(group, attach_requirement(aggregate([child]), group)), part(0.0, metric="inner")])
     assert whole.named_scores == {"outer": 1.0, "inner": pytest.approx(6 / 7)}
 
 
@@ -90,38 +92,38 @@ def test_an_error_makes_the_whole_an_error_and_keeps_the_siblings():
 
 def test_a_blocked_red_team_attempt_passes_whatever_else_failed():
     guard = Assertion("guardrails", config={"purpose": "redteam"})
-    whole = aggregate([part(0.0), Part(guard, judged(Verdict(False, 0.0, "flagged"), guard))])
+    whole = aggregate([part(0.0), Part(guard, attach_requirement(Verdict(False, 0.0, "flagged"), guard))])
     assert (whole.passed, whole.reason) == (True, "Content failed guardrail safety checks")
 
 
 def test_flatten_lists_each_set_before_its_children():
     group = AssertSet((Assertion("contains"),))
-    whole = aggregate([Part(group, judged(aggregate([part(1.0), part(0.5)]), group)), part(0.0)])
+    whole = aggregate([Part(group, attach_requirement(aggregate([part(1.0), part(0.5)]), group)), part(0.0)])
     assert [verdict.score for verdict in flatten(whole.components)] == [0.75, 1.0, 0.5, 0.0]
 
 
 def test_the_loser_of_select_best_gets_the_comparisons_score_and_reason():
-    comparison = judged(Verdict(False, 0.0, "Output not selected: x"), Assertion("select-best"))
-    whole = compared(aggregate([part(1.0)]), comparison)
+    comparison = attach_requirement(Verdict(False, 0.0, "Output not selected: x"), Assertion("select-best"))
+    whole = apply_comparison(aggregate([part(1.0)]), comparison)
     assert (whole.passed, whole.score, whole.reason) == (False, 0.0, "Output not selected: x")
     assert len(whole.components) == 2
 
 
 def test_the_winner_keeps_its_own_score():
-    comparison = judged(Verdict(True, 1.0, "best"), Assertion("select-best"))
-    whole = compared(aggregate([part(0.0), part(1.0)]), comparison)
+    comparison = attach_requirement(Verdict(True, 1.0, "best"), Assertion("select-best"))
+    whole = apply_comparison(aggregate([part(0.0), part(1.0)]), comparison)
     assert (whole.passed, whole.score) == (False, 0.5)
 
 
 def test_max_score_leaves_the_reason_of_what_had_failed_before():
-    comparison = judged(Verdict(False, 0.0, "lower"), Assertion("max-score"))
-    assert compared(aggregate([part(0.0, reason="first")]), comparison).reason == "first"
+    comparison = attach_requirement(Verdict(False, 0.0, "lower"), Assertion("max-score"))
+    assert apply_comparison(aggregate([part(0.0, reason="first")]), comparison).reason == "first"
 
 
 @pytest.mark.parametrize(("rate", "passed"), [(0.6, True), (2 / 3, True), (0.7, False), (0.0, True)])
 def test_a_pass_rate_is_the_share_of_repeats_that_must_pass(rate, passed):
     verdicts = [Verdict(True, 1.0, "y"), Verdict(False, 0.0, "n"), Verdict(True, 1.0, "y")]
-    whole = repeated(verdicts, rate)
+    whole = merge_repeats(verdicts, rate)
     assert (whole.passed, whole.score) == (passed, pytest.approx(2 / 3))
 
 

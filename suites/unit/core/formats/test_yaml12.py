@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from evolve.core.formats.yaml12 import anchored_keys, dump_yaml, parse_yaml, path_text, read_document
+from evolve.core.formats.yaml12 import dump_yaml, keys_with_anchors, parse_yaml, path_text, read_document
 from evolve.core.model.errors import InputError
 
 # Read by js-yaml 5 with promptfoo's schema.
@@ -133,7 +133,7 @@ def test_odd_keys_are_quoted_in_paths() -> None:
 
 
 def test_keys_that_hold_anchors_are_known() -> None:
-    assert anchored_keys("a:\n  b: &x 1\nc: *x\nd: {e: 1}\n") == {"a"}
+    assert keys_with_anchors("a:\n  b: &x 1\nc: *x\nd: {e: 1}\n") == {"a"}
 
 
 ODD_VALUES = [

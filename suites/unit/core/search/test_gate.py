@@ -8,7 +8,7 @@ import pytest
 from evolve.core.model.gate import Pair
 from evolve.core.search.alpha import TOTAL, next_alpha, share
 from evolve.core.search.gate import decide
-from evolve.core.search.missing_families import missing_families
+from evolve.core.search.missing_families import count_missing_families
 from evolve.core.search.sign_flip import interval, p_value, steps_per_unit
 
 ALPHA = 0.0191
@@ -130,19 +130,19 @@ def test_the_interval_of_many_families_continues_that_of_fewer():
 def test_half_the_gain_needs_more_families():
     strong = [1] * 8 + [-1] * 4
     weak = [1] * 7 + [-1] * 5
-    assert 0 < missing_families(strong, ALPHA) < missing_families(weak, ALPHA)
+    assert 0 < count_missing_families(strong, ALPHA) < count_missing_families(weak, ALPHA)
 
 
 def test_the_missing_families_prove_the_gain_when_they_come():
     seen = [1] * 5 + [-1] * 2 + [0] * 13
-    missing = missing_families(seen, ALPHA)
+    missing = count_missing_families(seen, ALPHA)
     factor = (len(seen) + missing) / len(seen)
     come = [1] * round(5 * factor) + [-1] * round(2 * factor)
     assert p_value(come) == pytest.approx(ALPHA, abs=ALPHA / 2)
 
 
 def test_a_tiny_gain_needs_a_number_of_families_nobody_has():
-    assert missing_families([2520, -2519, 0, 0], ALPHA) > 1_000_000
+    assert count_missing_families([2520, -2519, 0, 0], ALPHA) > 1_000_000
 
 
 def test_the_first_gate_may_spend_less_than_two_percent():

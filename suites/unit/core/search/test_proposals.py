@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from evolve.core.search.proposals import MAX_RULE_CHARS, checked_rule, checked_section
+from evolve.core.search.proposals import MAX_RULE_CHARS, check_rule, check_section
 
 RULES = ["A full disk calls for free_disk.", "Port already in use means free_port."]
 
@@ -23,7 +23,7 @@ def said(text: str) -> str:
     ],
 )
 def test_a_good_rule_is_taken_as_one_line_without_its_bullet(text, rule):
-    assert checked_rule(said(text), RULES) == (rule, "")
+    assert check_rule(said(text), RULES) == (rule, "")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_good_rule_is_taken_as_one_line_without_its_bullet(text, rule):
     ],
 )
 def test_what_is_no_rule_is_refused_with_the_reason(answer, problem):
-    rule, why = checked_rule(answer, RULES)
+    rule, why = check_rule(answer, RULES)
     assert rule == ""
     assert problem in why
 
@@ -75,11 +75,11 @@ OLD = "You read {{ report }} and name the action.\nAnswer for {{ reader }}."
     ],
 )
 def test_what_is_no_section_is_refused_with_the_reason(answer, problem):
-    body, why = checked_section(answer, OLD)
+    body, why = check_section(answer, OLD)
     assert body == ""
     assert problem in why
 
 
 def test_a_section_keeps_its_variables_however_they_are_spaced_and_its_lines():
     new = "Look at {{report}} first.\r\nThen speak to {{-  reader -}}, calmly and shortly."
-    assert checked_section(said(new), OLD) == (new.replace("\r\n", "\n"), "")
+    assert check_section(said(new), OLD) == (new.replace("\r\n", "\n"), "")

@@ -8,7 +8,7 @@ from evolve.core.cases.failure_case import CaseSource, FailureCase, Waiver
 from evolve.core.model.errors import InputError
 from evolve.core.model.families import split_of_family
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Test
-from evolve.core.search.task_list import CaseWithTest, case_tasks, merged, suite_tasks
+from evolve.core.search.task_list import CaseWithTest, case_tasks, merge_tasks, suite_tasks
 from evolve.core.search.tasks import Task
 
 OUTPUT: Any = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
@@ -98,7 +98,7 @@ def test_open_and_pinned_cases_are_train_tasks_of_their_file():
 
 def test_a_failure_case_of_a_suites_own_test_stands_in_for_it():
     suite = tasks_of({"family": "f", "split": "train", "accepted": ["red"]})
-    (task,) = merged(suite, case_tasks([a_case("thing 0")], OUTPUT))
+    (task,) = merge_tasks(suite, case_tasks([a_case("thing 0")], OUTPUT))
     assert (task.id, task.status, task.family, task.description) == (suite[0].id, "open", "f", "test 0")
 
 
@@ -108,5 +108,5 @@ def test_no_failure_case_shows_the_search_what_is_held_out(split):
     same_family, same_input = a_case(family="held"), a_case("thing 0", accepted=("blue",))
     same_test = a_case("thing 0")
     for case in (same_family, same_input, same_test):
-        assert merged(suite, case_tasks([case], OUTPUT)) == tuple(suite)
-    assert len(merged(suite, case_tasks([a_case()], OUTPUT))) == 2
+        assert merge_tasks(suite, case_tasks([case], OUTPUT)) == tuple(suite)
+    assert len(merge_tasks(suite, case_tasks([a_case()], OUTPUT))) == 2

@@ -11,7 +11,7 @@ from evolve.core.formats.schema_check import UnsupportedKeywordError, compile_sc
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import InputError
 from evolve.core.suites.csv_tests import CellError, assertion_of_text, case_of_row, check_columns
-from evolve.core.suites.references import needed_names
+from evolve.core.suites.references import names_needed_by
 from evolve.core.suites.suite_format import ASSERTION_KEYS, suite_schema
 from evolve.core.text.did_you_mean import closest, did_you_mean
 from evolve.store.suites import load_suite
@@ -272,7 +272,7 @@ def test_wrong_columns_are_found() -> None:
     ],
 )
 def test_only_what_is_surely_needed_is_needed(template: str, names: set[str]) -> None:
-    assert needed_names(template) == names
+    assert names_needed_by(template) == names
 
 
 def test_vars_options_and_metadata_may_have_any_name(tmp_path: Path) -> None:

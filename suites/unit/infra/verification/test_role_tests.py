@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.role_checks import CheckOutcome
-from evolve.infra.verification.role_tests import finding
+from evolve.infra.verification.role_tests import read_junit
 from evolve.infra.verification.verification import CheckReport
 
 
@@ -18,7 +18,7 @@ def found(folder: Path, tests: str) -> CheckReport:
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "test_demo.py"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    return finding(report, done.stdout, done.returncode)
+    return read_junit(report, done.stdout, done.returncode)
 
 
 SKIPPED = "@pytest.mark.skip(reason='no key')\n"
