@@ -72,7 +72,7 @@ class Worker:
 
     def is_at_limit(self, agent: str) -> bool:
         """Whether no further evolution of the agent may start today."""
-        return self.queue.started_today(agent) >= self.per_day
+        return self.queue.count_started_today(agent) >= self.per_day
 
     def _may_start(self, agent: str) -> bool:
         if not self.queue.waits(agent):

@@ -13,7 +13,7 @@ from typing import Any
 from evolve.cli._guard import run_guarded
 from evolve.cli._options import add_agent, add_cases, add_json, add_old_name, complete
 from evolve.cli._parser import CommandParser, Example
-from evolve.core.cases.changes import labelled, pinned, redact_again, retired, waived
+from evolve.core.cases.changes import pin_case, redact_again, retire_case, set_label, waive_case
 from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.errors import EnvironmentFault, EvolveError, ExitCode, InputError, Location, Problem
@@ -70,25 +70,25 @@ def _label(options: argparse.Namespace) -> None:
 
     def change(case: FailureCase) -> FailureCase:
         output = load_agent(find_agent(options.agent or case.agent)).output
-        return labelled(case, options.actions, options.forbidden, output)
+        return set_label(case, options.actions, options.forbidden, output)
 
     _change(options, [options.file], change)
 
 
 def _pin(options: argparse.Namespace) -> None:
     """Makes cases guard their agent."""
-    _change(options, options.files, pinned)
+    _change(options, options.files, pin_case)
 
 
 def _waive(options: argparse.Namespace) -> None:
     """Lets pinned cases be lost for a time."""
     today = date.today().isoformat()
-    _change(options, options.files, partial(waived, until=options.until, reason=options.reason, today=today))
+    _change(options, options.files, partial(waive_case, until=options.until, reason=options.reason, today=today))
 
 
 def _retire(options: argparse.Namespace) -> None:
     """Takes cases out of service."""
-    _change(options, options.files, partial(retired, reason=options.reason))
+    _change(options, options.files, partial(retire_case, reason=options.reason))
 
 
 def _import(options: argparse.Namespace) -> None:

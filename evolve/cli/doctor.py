@@ -114,7 +114,7 @@ def _hosts(env: Mapping[str, str]) -> Diagnosis:
     except EvolveError as exc:
         return Diagnosis("hosts for roles", "absent", " ".join(str(exc).split()))
     engine.client.close()
-    unheeded = engine.unheeded(env)
+    unheeded = engine.ignored_docker_host(env)
     detail = f"Docker engine {engine.url} (cgroup v{engine.cgroup_version})" + (f"; {unheeded}" if unheeded else "")
     return Diagnosis("hosts for roles", "ok", detail)
 

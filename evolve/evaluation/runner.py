@@ -178,7 +178,7 @@ class SuiteRunner:
         asked = _Asked(evaluation)
         try:
             await self._ask(asked)
-            done = await self._judged(asked, started_s)
+            done = await self._judge_answer(asked, started_s)
         except (CannotEvaluate, EnvironmentFault, InputError) as error:
             done = _Done(asked.error_result(error, started_s), None)
         if done.result.answer is None:
@@ -248,7 +248,7 @@ class SuiteRunner:
         if delay_ms and not answer.cached:
             await asyncio.sleep(delay_ms / 1000)
 
-    async def _judged(self, asked: "_Asked", started_s: float) -> _Done:
+    async def _judge_answer(self, asked: "_Asked", started_s: float) -> _Done:
         answer, evaluation = asked.answer, asked.evaluation
         assert answer is not None
         if answer.error is not None:

@@ -31,7 +31,7 @@ from evolve.core.search.genome import Genome
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.operators import Operator
 from evolve.core.search.population import Candidate, best_of
-from evolve.core.search.race import blocks, race_size, screen_tasks, screened, still_racing
+from evolve.core.search.race import blocks, race_size, screen_candidate, screen_tasks, still_racing
 from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
 from evolve.core.text.counts import count
@@ -173,7 +173,7 @@ class Evolution:
         """The genome of a candidate of this run; None for the model-free vote."""
         return self._state.genomes.get(candidate)
 
-    def interrupted(self) -> EvolutionFinished:
+    def interrupted_event(self) -> EvolutionFinished:
         """The last event of a run that the user stopped."""
         best = best_of(self._state.population) if self._state.population else None
         name = best.id if best else self.plan.incumbent.id
@@ -262,7 +262,7 @@ class Evolution:
         async for event in self._answering.answers(child, tasks):
             yield event
         done = [task for task in tasks if task.id in child.scores]
-        verdict = screened(child, parent, done)
+        verdict = screen_candidate(child, parent, done)
         yield CandidateScreened(child.id, verdict.kept, verdict.reason)
         dropped, reason = not verdict.kept, verdict.reason
         if not dropped:

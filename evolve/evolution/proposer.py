@@ -109,7 +109,7 @@ class Proposing:
         if self._openings:
             parent, names = population[0], [self._openings.pop(0).name]
         else:
-            parent, names = choose_parent(population, self._chance), self._bandit.ranked(self._chance)
+            parent, names = choose_parent(population, self._chance), self._bandit.rank(self._chance)
         refused: list[ProposalRejected] = []
         for name in names:
             found = await self._propose(self._operators[name], parent, population)

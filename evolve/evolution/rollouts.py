@@ -253,7 +253,7 @@ class Rollouts:
         if key not in self._banks:
             demos: list[Demo] = demos_of(genome, self._tasks, self._own_demos)
             self._banks[key] = DemoBank(agent, settings, demos, self._render)
-        return self._banks[key].limited(settings.k)
+        return self._banks[key].with_k(settings.k)
 
 
 def _scoring_key(task: Task) -> JsonValue:

@@ -191,7 +191,7 @@ class _Run:
                 try:
                     finished = await self._follow(evolution, archive)
                 except asyncio.CancelledError:
-                    finished = evolution.interrupted()
+                    finished = evolution.interrupted_event()
                     self._take(finished)
                 finally:
                     if self._events:

@@ -25,7 +25,7 @@ from evolve.store.case_files import CaseFolder, StoredCase
 _Sense = Callable[[Mapping[str, JsonValue]], bool]
 
 
-class Settled(NamedTuple):
+class SettledCases(NamedTuple):
     """What became of new cases, and the answers that were bought for it."""
 
     events: tuple[CaseRecorded, ...]
@@ -34,7 +34,7 @@ class Settled(NamedTuple):
 
 async def settle_cases(
     request: EvolutionRequest, inputs: EvolutionInputs, opened: Resources, index: CaseIndex
-) -> Settled:
+) -> SettledCases:
     """Ask the agent again about each open case that was not settled yet, and write what came of it.
 
     Args:
@@ -55,7 +55,7 @@ async def settle_cases(
             event = await settler.settle(stored)
             if event is not None:
                 events.append(event)
-    return Settled(tuple(events), budget.spent)
+    return SettledCases(tuple(events), budget.spent)
 
 
 class _Settler:

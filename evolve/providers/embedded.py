@@ -61,7 +61,7 @@ class EmbeddedServer:
         self._known: RunningServer | None = None
         self._starting: asyncio.Lock | None = None
 
-    async def running(self) -> RunningServer:
+    async def find_or_start(self) -> RunningServer:
         """A server whose process lives; touched, so that it stays.
 
         Raises:
@@ -100,9 +100,9 @@ class EmbeddedServer:
         make_cache_folder(self._folder, is_private=True)
         # One starter at a time. No deadline: who calls has one.
         async with locked_async(self._state.with_suffix(".lock")):
-            return self._read() or await self._launched()
+            return self._read() or await self._launch_server()
 
-    async def _launched(self) -> RunningServer:
+    async def _launch_server(self) -> RunningServer:
         self._state.unlink(missing_ok=True)
         write_whole(self._state.with_suffix(".start"), json.dumps(self._launch))
         log = self._state.with_suffix(".log")

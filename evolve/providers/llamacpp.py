@@ -94,7 +94,7 @@ class LlamaCpp:
             return await self._while_needed(self._client.call_moving(target, f"embedded model {self.id}", accept))
 
     async def _target(self, body: JsonValue) -> HttpCall:
-        server = await self._server.running()
+        server = await self._server.find_or_start()
         path = "/v1/chat/completions" if self._is_chat else "/v1/completions"
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"}
         return Endpoint(server.url + path, headers, (server.api_key,), {}).call(body)

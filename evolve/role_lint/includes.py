@@ -69,7 +69,7 @@ def file_of_include(task: AnsibleTask) -> str:
 
 def _include_text(task: AnsibleTask) -> str:
     node = task.arg("file", "_raw_params") or task.command
-    return task.home.literals.resolved(node.text, task).strip() if node else ""
+    return task.home.literals.resolve(node.text, task).strip() if node else ""
 
 
 def find_included(task: AnsibleTask, files: Iterable[str] | Mapping[str, object]) -> str:

@@ -65,7 +65,7 @@ class Literals:
                 return level[name].node
         return None
 
-    def resolved(self, text: str, task: VariableScope | None = None) -> str:
+    def resolve(self, text: str, task: VariableScope | None = None) -> str:
         """The text with every plain `{{ name }}` replaced whose scalar value is known."""
         for _ in range(_DEPTH):
             if "{{" not in text:

@@ -47,18 +47,18 @@ class LintFinding:
 def in_tasks(find: Callable[[AnsibleTask], Iterator[Match]]) -> Callable[[Tree], Iterator[Match]]:
     """Looks at each task and handler by itself."""
 
-    def found(tree: Tree) -> Iterator[Match]:
+    def find_in(tree: Tree) -> Iterator[Match]:
         for task in tree.tasks:
             yield from find(task)
 
-    return found
+    return find_in
 
 
 def in_homes(find: Callable[[TaskScope], Iterator[Match]]) -> Callable[[Tree], Iterator[Match]]:
     """Looks at each role and playbook as a whole."""
 
-    def found(tree: Tree) -> Iterator[Match]:
+    def find_in(tree: Tree) -> Iterator[Match]:
         for home in tree.homes:
             yield from find(home)
 
-    return found
+    return find_in

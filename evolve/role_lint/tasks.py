@@ -91,7 +91,7 @@ class AnsibleTask:
         node = self.keyword(name)
         return node.text if node else ""
 
-    def inherited(self, name: str) -> Node | None:
+    def inherit(self, name: str) -> Node | None:
         """The value of a keyword that the task or the innermost block with it sets."""
         for keywords in (self.keywords, *reversed(self.outer)):
             if name in keywords:
@@ -108,7 +108,7 @@ class AnsibleTask:
     def text(self, *names: str) -> str:
         """The first given argument as text, with variables replaced where their value is known."""
         node = self.arg(*names)
-        return self.home.literals.resolved(node.text, self) if node else ""
+        return self.home.literals.resolve(node.text, self) if node else ""
 
     def is_true(self, name: str) -> bool:
         """Whether an argument is given and true; false where only a run knows."""
@@ -133,7 +133,7 @@ class AnsibleTask:
     @property
     def loops_over_unknown(self) -> bool:
         """Whether a run works out the list of its loop: it may be empty."""
-        return self.loop is not None and "{{" in self.home.literals.resolved(self.loop.text, self)
+        return self.loop is not None and "{{" in self.home.literals.resolve(self.loop.text, self)
 
     @property
     def knows_check_mode(self) -> bool:
@@ -191,7 +191,7 @@ class AnsibleTask:
     @property
     def notified(self) -> tuple[Node, ...]:
         """The handlers that it notifies."""
-        node = self.inherited("notify")
+        node = self.inherit("notify")
         return node.items if node else ()
 
     @property

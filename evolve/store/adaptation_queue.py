@@ -78,7 +78,7 @@ class AdaptationQueue:
         """Whether a failure of the agent waits for an evolution."""
         return bool(self._failures("agent = ?", agent))
 
-    def started_today(self, agent: str) -> int:
+    def count_started_today(self, agent: str) -> int:
         """How many evolutions of the agent were started today, those that were killed included.
 
         Those that were given back as the user's mistake are not: they bought nothing, and the right command comes next.
@@ -147,7 +147,7 @@ class AdaptationQueue:
         last = self._last_run(agent)
         taken = last.failures if last is not None and last.is_alive and last.ended_s is None else ()
         waiting = tuple(item for item in self._failures("agent = ?", agent) if item not in taken)
-        return AgentStatus(agent, waiting, self.started_today(agent), last)
+        return AgentStatus(agent, waiting, self.count_started_today(agent), last)
 
     def close(self) -> None:
         """Closes the file."""

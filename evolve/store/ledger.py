@@ -65,7 +65,7 @@ class SqliteLedger:
         key = key_of(identity)
         is_new = False
 
-        async def charged() -> Answer:
+        async def charge_once() -> Answer:
             nonlocal is_new
             is_new = True
             self._file.do(
@@ -73,7 +73,7 @@ class SqliteLedger:
             )
             return await buy()
 
-        answer = await self._answers.once(identity, charged)
+        answer = await self._answers.once(identity, charge_once)
         return Bought(answer, is_new=is_new, is_repeated=(self._count_asked(key, run) or 0) > 1)
 
     def score(self, identity: JsonValue, judged: JsonValue) -> JsonValue:

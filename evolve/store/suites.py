@@ -457,7 +457,7 @@ class _Loader:
     def stop_on_problems(self) -> None:
         """Raises InputError when anything was found so far."""
         if self.findings.problems:
-            raise InputError(self.findings.sorted_problems(self.shown))
+            raise InputError(self.findings.sort_problems(self.shown))
 
 
 @dataclass(slots=True)

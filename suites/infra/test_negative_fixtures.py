@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
-from evolve.infra.verification.verification import Options
+from evolve.infra.verification.verification import VerificationOptions
 from evolve.pytest_plugin.roles.session import RoleSession, is_required
 from evolve.pytest_plugin.roles.subject import Subject
 
@@ -72,9 +72,9 @@ ROLES = (
 def session(broken: Broken) -> Iterator[RoleSession]:
     """An engine, or a skip that names what is missing."""
     # After every task, where that is the point: which of them the one interruption hits is no matter of chance then.
-    options = Options(is_every_interruption=broken.check is Check.INTERRUPTION)
+    options = VerificationOptions(is_every_interruption=broken.check is Check.INTERRUPTION)
     found = RoleSession(options, skips_unchanged=False)
-    missing = found.missing()
+    missing = found.find_missing()
     if missing:
         (pytest.fail if is_required(missing.engine) else pytest.skip)(str(missing))
     yield found

@@ -13,9 +13,9 @@ from evolve.infra.verification.scenario import load_scenario
 from evolve.infra.verification.verification import (
     BlockedByEarlierCheck,
     Converged,
-    Options,
     Repeated,
     Verification,
+    VerificationOptions,
     run_check,
 )
 from fixtures.silent_engine import on_no_host, silent_engine
@@ -55,7 +55,7 @@ def test_a_converge_that_hangs_is_played_once_and_told_once(role: Path, player: 
 
 
 def test_hosts_that_cannot_be_made_are_tried_once(role: Path, player: Player) -> None:
-    verification = Verification(load_scenario(role), "bookworm", silent_engine(), player, Options())
+    verification = Verification(load_scenario(role), "bookworm", silent_engine(), player, VerificationOptions())
     first = run_check(check_mode.check, verification)
     assert first.outcome is CheckOutcome.ERROR
     for check in (check_mode.check, converge.check, idempotence.check, function.check):

@@ -28,7 +28,7 @@ from evolve.core.model.suite import Test
 from evolve.core.search.bandit import Bandit
 from evolve.core.search.genome import Genome
 from evolve.core.search.population import Candidate, best_of, choose_parent, choose_weighted, front
-from evolve.core.search.race import blocks, race_size, screen_tasks, screened, still_racing
+from evolve.core.search.race import blocks, race_size, screen_candidate, screen_tasks, still_racing
 from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Score, Task
 from fixtures.engine_runs import SMALL_WORLD, EngineRun, ScriptedReflector, account_of, shown, timeless
@@ -342,7 +342,7 @@ def test_a_screen_and_a_race_are_permissive_to_the_parent_itself(
     race = [a_task(number, "f", "red") for number in range(10)]
     parent, twin = a_candidate(0, own), a_candidate(1, own)
     both = [task for task in race if task.id in own]
-    assert not screened(twin, parent, both).kept, "what mends nothing is no child worth a race"
+    assert not screen_candidate(twin, parent, both).kept, "what mends nothing is no child worth a race"
     assert still_racing(twin, parent, race).kept
     lifted = a_candidate(2, {name: max(value, better.get(name, 0)) for name, value in own.items()})
     assert still_racing(lifted, parent, race).kept, "better answers never end a race"
@@ -367,7 +367,7 @@ def test_a_bandit_always_ranks_all_its_operators(trials: list[tuple[str, float, 
     for operator, gain, rollouts in trials:
         bandit.pay(operator, gain, rollouts)
         assert all(0 < bandit.mean(name) < 1 for name in "abc")
-        assert sorted(bandit.ranked(chance)) == ["a", "b", "c"]
+        assert sorted(bandit.rank(chance)) == ["a", "b", "c"]
 
 
 @given(trials=TRIALS, gain=st.floats(0.05, 1), rollouts=st.integers(1, 60))
@@ -388,5 +388,5 @@ def test_a_bandit_comes_to_prefer_what_pays() -> None:
     for _ in range(40):
         bandit.pay("pays", 0.3, 12)
         bandit.pay("never", 0.0, 12)
-    first = Counter(bandit.ranked(chance)[0] for _ in range(200))
+    first = Counter(bandit.rank(chance)[0] for _ in range(200))
     assert first["pays"] > 190

@@ -21,7 +21,7 @@ _SNAKE_CASE = {
 }
 
 
-def failed(reason: str) -> Verdict:
+def failure_verdict(reason: str) -> Verdict:
     """A failure that `not-` does not turn: the code could not judge."""
     return Verdict(False, 0.0, reason)
 
@@ -166,7 +166,7 @@ def score_with(verdict: Verdict, answer: JsonValue) -> Verdict:
 
 
 def _python_failed(reason: str) -> Verdict:
-    return failed(f"Python code execution failed: {reason}")
+    return failure_verdict(f"Python code execution failed: {reason}")
 
 
 def _python_result(check: AssertionInput, answer: dict[str, JsonValue] | list[JsonValue]) -> Verdict:

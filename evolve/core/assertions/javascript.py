@@ -2,7 +2,7 @@
 
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._script_verdicts import (
-    failed,
+    failure_verdict,
     from_boolean,
     from_number,
     from_result,
@@ -34,7 +34,7 @@ async def javascript(check: AssertionInput) -> Verdict:
     try:
         return javascript_verdict(check, _evaluate(check, code), code)
     except JavaScriptError as exc:
-        return failed(f"Custom function threw error: {exc.name}: {exc.text}\n{code}")
+        return failure_verdict(f"Custom function threw error: {exc.name}: {exc.text}\n{code}")
 
 
 def _evaluate(check: AssertionInput, code: str) -> JsResult:
@@ -63,7 +63,7 @@ async def script_file_verdict(check: AssertionInput, value: str) -> Verdict:
     try:
         answer = await call_python(path, function, "get_assert", args, check.tools.files, check.tools.scripts)
     except PythonFailed as exc:
-        return failed(f"{path}: {exc}")
+        return failure_verdict(f"{path}: {exc}")
     if check.assertion.type == "python":
         return python_verdict(check, answer, value)
     return javascript_verdict(check, JsResult("json", answer), value)
@@ -82,7 +82,7 @@ def javascript_verdict(check: AssertionInput, result: JsResult, code: str) -> Ve
         return from_result(check, answer, "Custom function")
     hint = "; a function that nothing calls judges nothing: write its body" if result.kind == "function" else ""
     hint = "; code of several lines needs `return`" if result.kind == "undefined" and "\n" in code else hint
-    return failed(f"Custom function answered {_to_text(result)}: {_NEEDED}{hint}\n{code}")
+    return failure_verdict(f"Custom function answered {_to_text(result)}: {_NEEDED}{hint}\n{code}")
 
 
 def _to_text(result: JsResult) -> str:

@@ -4,7 +4,7 @@ import json
 import textwrap
 
 from evolve.core.assertions._registry import assertion_type
-from evolve.core.assertions._script_verdicts import failed, python_verdict
+from evolve.core.assertions._script_verdicts import failure_verdict, python_verdict
 from evolve.core.assertions.javascript import check_context, script_file_verdict
 from evolve.core.javascript.engine import mentions
 from evolve.core.model.errors import CannotEvaluate
@@ -26,7 +26,7 @@ async def python(check: AssertionInput) -> Verdict:
     try:
         answer = as_json(_run(check, value))
     except CannotEvaluate as exc:
-        return failed(f"Python code execution failed: {exc}")
+        return failure_verdict(f"Python code execution failed: {exc}")
     return python_verdict(check, answer, value)
 
 

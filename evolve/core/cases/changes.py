@@ -14,7 +14,7 @@ from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.json_value import JsonValue
 
 
-def labelled(
+def set_label(
     case: FailureCase, accepted: Sequence[JsonValue], forbidden: Sequence[JsonValue], output: Mapping[str, JsonValue]
 ) -> FailureCase:
     """The case with these labels in place of its own. A pinned one is open again: nobody saw the agent pass it.
@@ -42,7 +42,7 @@ def labelled(
     return replace(changed, status="open", waiver=None) if case.status == "pinned" and changed != case else changed
 
 
-def pinned(case: FailureCase) -> FailureCase:
+def pin_case(case: FailureCase) -> FailureCase:
     """The case as one that guards the agent; raises InputError where nothing says what is right, or it is retired."""
     if case.status == "retired":
         raise InputError(Problem("a retired case guards nothing; open it again in its file first"))
@@ -51,7 +51,7 @@ def pinned(case: FailureCase) -> FailureCase:
     return replace(case, status="pinned")
 
 
-def retired(case: FailureCase, reason: str) -> FailureCase:
+def retire_case(case: FailureCase, reason: str) -> FailureCase:
     """The case as one that counts no more; raises InputError without a reason, or when it is retired already."""
     if not reason.strip():
         raise InputError(Problem("--reason is empty", None, "say why nobody needs this case any more"))
@@ -60,7 +60,7 @@ def retired(case: FailureCase, reason: str) -> FailureCase:
     return replace(case, status="retired", retired_because=reason.strip(), waiver=None)
 
 
-def waived(case: FailureCase, until: str, reason: str, today: str) -> FailureCase:
+def waive_case(case: FailureCase, until: str, reason: str, today: str) -> FailureCase:
     """The pinned case as one that may be lost until a day.
 
     Raises:

@@ -84,7 +84,7 @@ class DemoBank:
         is_likely = settings.select == "likely"
         self._classifier = WordClassifier(keys, self._answers, self._families) if is_likely else None
 
-    def limited(self, k: int) -> "DemoBank":
+    def with_k(self, k: int) -> "DemoBank":
         """The same bank, of which `k` demos are shown; the indexes are shared."""
         other = copy(self)
         other._settings = replace(self._settings, k=k)

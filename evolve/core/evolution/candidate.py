@@ -63,7 +63,7 @@ class CandidateRecord:
     scored: dict[str, CandidateScored] = field(default_factory=dict)
     """By split, as the search said."""
 
-    def standing(self, split: str) -> Standing | None:
+    def result_on(self, split: str) -> Standing | None:
         """Its results on a split; None when it answered none of it."""
         cells = [cell for cell in self.cells.values() if cell[0].split == split]
         if not cells:

@@ -161,7 +161,7 @@ class EvolutionSummary:
 
     def _lead(self, candidate: CandidateRecord) -> None:
         """Leads the curve's best line through a candidate: through its last point, where that was just made."""
-        standing = candidate.standing("train")
+        standing = candidate.result_on("train")
         if self.points and self.points[-1].candidate == candidate.info.id:
             self.points[-1] = self.points[-1]._replace(is_best=True)
         elif standing:
@@ -228,7 +228,7 @@ class EvolutionSummary:
     def curve(self) -> tuple[CurvePoint, ...]:
         """Means on train over answers bought, from the incumbent's on."""
         incumbent = self.incumbent
-        standing = incumbent.standing("train") if incumbent else None
+        standing = incumbent.result_on("train") if incumbent else None
         if incumbent is None or standing is None or any(p.candidate == incumbent.info.id for p in self.points):
             return tuple(self.points)
         return (CurvePoint(0, incumbent.info.id, standing.mean, True), *self.points)

@@ -122,7 +122,7 @@ class _Reader:
                 raise FlowYamlError("a collection is no text")
             return self._read_mapping(depth) if char == "{" else self._list(depth)
         if char == "'":
-            return _folded(self._read_quoted(_SINGLE)).replace("''", "'")
+            return _fold_lines(self._read_quoted(_SINGLE)).replace("''", "'")
         if char == '"':
             return _unescape(self._read_quoted(_DOUBLE))
         if char == "*":
@@ -157,7 +157,7 @@ class _Reader:
         if _UNPRINTABLE.search(word):
             raise FlowYamlError("a character that cannot be printed")
         self.at += len(word)
-        text = _folded(word)
+        text = _fold_lines(word)
         if tag:
             return text
         return _MERGE if text == "<<" else _resolve_type(text)
@@ -277,7 +277,7 @@ def _merge(mapping: dict[str, JsonValue], merged: set[str], value: JsonValue) ->
                 merged.add(name)
 
 
-def _folded(text: str) -> str:
+def _fold_lines(text: str) -> str:
     """Line breaks as YAML folds them: one is a space, several are one less."""
     if "\n" not in text and "\r" not in text:
         return text
@@ -294,7 +294,7 @@ _UNFOLDED: Final = re.compile(rf"{_ESCAPE}(?:(?<=[\r\n])(?:[ \t]|\r\n?|\n)*)?|[ 
 
 def _unescape(body: str) -> str:
     if "\\" not in body:
-        return _folded(body)
+        return _fold_lines(body)
     text = _UNFOLDED.sub(lambda found: _character(found[0]) if found[0][0] == "\\" else _fold(found[0]), body)
     return _join_surrogates(text) if _HALVES.search(text) else text
 

@@ -49,7 +49,7 @@ class LogOdds:
         for answer, each in zip(answers, listed, strict=True):
             self._all.add(answer, self._vector(each))
 
-    def telling(self, answer: str, limit: int) -> list[str]:
+    def strongest_words(self, answer: str, limit: int) -> list[str]:
         """The words that speak most for an answer, the strongest first."""
         weighed = [(self._weight(word, answer), word) for word in self._all.of.get(answer, {})]
         return [word for weight, word in sorted(weighed, key=lambda item: (-item[0], item[1]))[:limit] if weight > 1.0]

@@ -30,7 +30,7 @@ class Bandit:
     def __init__(self, priors: Iterable[tuple[str, tuple[float, float]]]) -> None:
         self._beliefs = {name: _Belief(*prior) for name, prior in priors}
 
-    def ranked(self, chance: Rng) -> list[str]:
+    def rank(self, chance: Rng) -> list[str]:
         """All operators, by one draw from each belief, the most promising first."""
         drawn = {name: chance.betavariate(b.successes, b.failures) for name, b in self._beliefs.items()}
         return sorted(drawn, key=lambda name: -drawn[name])

@@ -48,7 +48,7 @@ def screen_tasks(parent: Candidate, race: Sequence[Task], chance: Rng) -> list[T
     ]
 
 
-def screened(child: Candidate, parent: Candidate, tasks: Sequence[Task]) -> RaceDecision:
+def screen_candidate(child: Candidate, parent: Candidate, tasks: Sequence[Task]) -> RaceDecision:
     """Kept when it mends at least one of the parent's failures and does not lose more than it mends."""
     mended = sum(child.scores[t.id].value > parent.scores[t.id].value for t in tasks)
     lost = sum(child.scores[t.id].value < parent.scores[t.id].value for t in tasks)

@@ -151,7 +151,7 @@ class Findings:
         """Whether a problem of this kind is none for this user."""
         return kind == "ignored key" or (kind == "unknown key" and self.unknown_keys == "warn")
 
-    def sorted_problems(self, first: str) -> list[Problem]:
+    def sort_problems(self, first: str) -> list[Problem]:
         """Each problem once, those of the file `first` first, from top to bottom."""
         return sorted(dict.fromkeys(self.problems), key=lambda problem: _order(problem, first))
 

@@ -48,7 +48,7 @@ def _not_refused(verification: Verification, wrong: Mapping[str, Any]) -> tuple[
     hosts = verification.untouched()
     before = hosts.states()
     played = hosts.converge(extra_vars=wrong)
-    changed = verification.changed_between(before, hosts.states())
+    changed = verification.changes_between(before, hosts.states())
     if changed:
         verification.spoil(hosts)
     found = own_changes(played, changed, verification.scenario)

@@ -43,7 +43,7 @@ def _on_fresh_hosts(verification: Verification) -> tuple[list[str], tuple[TaskLi
     hosts = verification.untouched()
     before = hosts.states()
     played = hosts.converge(is_check=True)
-    changed = verification.changed_between(before, hosts.states())
+    changed = verification.changes_between(before, hosts.states())
     if changed:
         verification.spoil(hosts)
     reasons = [f"on a fresh host, check mode changes something: {what}" for what in changed]

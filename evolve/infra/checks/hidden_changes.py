@@ -51,4 +51,4 @@ def _by_itself(verification: Verification, seconds: float) -> set[str]:
     before = hosts.states()
     # The only wait for mere time in the engine: what happens by itself can only be watched.
     time.sleep(min(seconds, MAX_WATCH_S))
-    return set(verification.changed_between(before, hosts.states()))
+    return set(verification.changes_between(before, hosts.states()))

@@ -66,12 +66,12 @@ class DockerEngine:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
-    def doing(self, what: str, *, hint: str = "") -> Iterator[None]:
+    def map_docker_faults(self, what: str, *, hint: str = "") -> Iterator[None]:
         """Turns an error of Docker into an `DockerFault` that says what was being done, and where."""
         with docker_faults(f"{what} on the Docker engine at {self.url}", hint=hint):
             yield
 
-    def unheeded(self, env: Mapping[str, str]) -> str:
+    def ignored_docker_host(self, env: Mapping[str, str]) -> str:
         """What to tell whoever set DOCKER_HOST and got this engine instead; empty when there is nothing to tell."""
         given = env.get("DOCKER_HOST")
         lines = [line for line in self.passed_over if given and line.startswith(f"{given}: ")]

@@ -39,7 +39,7 @@ class Host:
     @property
     def address(self) -> str:
         """Its address in its network; another one after a restart, perhaps."""
-        with self._engine.doing(f"look up the address of {self.container}"):
+        with self._engine.map_docker_faults(f"look up the address of {self.container}"):
             self._container.reload()
         for network in self._container.attrs["NetworkSettings"]["Networks"].values():
             if network["IPAddress"]:
@@ -58,7 +58,7 @@ class Host:
     @property
     def is_up(self) -> bool:
         """Whether the container runs."""
-        with self._engine.doing(f"look at {self.container}"):
+        with self._engine.map_docker_faults(f"look at {self.container}"):
             self._container.reload()
         return bool(self._container.status == "running")
 
@@ -72,7 +72,7 @@ class Host:
     ) -> Completed:
         """Runs a command, without a shell; with `check`, a return code other than 0 is a fault with its output."""
         command = " ".join(argv)
-        with self._engine.doing(f"run {command} on host {self.name} ({self.container})"):
+        with self._engine.map_docker_faults(f"run {command} on host {self.name} ({self.container})"):
             done = run_in(self._engine.client, self.container, argv, input=input, timeout_s=timeout_s, user=user)
         if check and done.rc:
             text = f"{command} on host {self.name} ({self.container}): rc={done.rc}, expected 0{tail(done)}"
@@ -94,18 +94,18 @@ class Host:
 
     def stop(self) -> None:
         """Shuts the host down in order: services get their stop signal."""
-        with self._engine.doing(f"stop host {self.name} ({self.container})"):
+        with self._engine.map_docker_faults(f"stop host {self.name} ({self.container})"):
             self._container.stop(timeout=STOP_TIMEOUT_S)
 
     def kill(self) -> None:
         """Cuts the power."""
-        with self._engine.doing(f"kill host {self.name} ({self.container})"):
+        with self._engine.map_docker_faults(f"kill host {self.name} ({self.container})"):
             self._container.kill("SIGKILL")
             self._container.wait(timeout=STOP_TIMEOUT_S)
 
     def start_again(self) -> None:
         """Starts a stopped or killed host; returns when systemd runs."""
-        with self._engine.doing(f"start host {self.name} ({self.container})"):
+        with self._engine.map_docker_faults(f"start host {self.name} ({self.container})"):
             self._container.start()
         self.wait_until_up()
 
@@ -158,12 +158,12 @@ class Host:
 
     def console(self, lines: int = 50) -> str:
         """What systemd wrote to the container's log."""
-        with self._engine.doing(f"read the log of {self.container}"):
+        with self._engine.map_docker_faults(f"read the log of {self.container}"):
             return str(self._container.logs(tail=lines).decode(errors="replace")).strip()
 
     def commit(self, repository: str, tag: str) -> None:
         """Saves the stopped host as an image whose copies get a machine id of their own."""
-        with self._engine.doing(f"save host {self.name} ({self.container})"):
+        with self._engine.map_docker_faults(f"save host {self.name} ({self.container})"):
             own = _file_of(self._container, MACHINE_ID)
             self._container.put_archive("/etc", _tar("machine-id", b""))
             self._container.commit(repository=repository, tag=tag, pause=False)
@@ -173,7 +173,7 @@ class Host:
         """Removes the host at once; nothing happens when it is gone already."""
         import docker
 
-        with self._engine.doing(f"remove host {self.name} ({self.container})"):
+        with self._engine.map_docker_faults(f"remove host {self.name} ({self.container})"):
             try:
                 self._container.remove(v=True, force=True)
             except docker.errors.NotFound:

@@ -56,7 +56,9 @@ class Lab:
     def network(self, name: str) -> str:
         """The engine's name for the lab's network `name`, which is made at first use; hosts in it know each other."""
         full = self._full(name)
-        with self.engine.doing(f"make network {full}", hint="too many networks? ./bootstrap.sh hosts sweep"):
+        with self.engine.map_docker_faults(
+            f"make network {full}", hint="too many networks? ./bootstrap.sh hosts sweep"
+        ):
             if not self.engine.client.networks.list(names=[full]):
                 self.engine.client.networks.create(full, driver="bridge", labels=self._labels)
         return full
@@ -64,7 +66,7 @@ class Lab:
     def volume(self, name: str) -> str:
         """The engine's name for the lab's volume `name`, which is made at first use."""
         full = self._full(name)
-        with self.engine.doing(f"make volume {full}"):
+        with self.engine.map_docker_faults(f"make volume {full}"):
             self.engine.client.volumes.create(full, labels=self._labels)
         return full
 
@@ -100,7 +102,7 @@ class Lab:
         options = self._boot_options(tmpfs, volumes, capabilities)
         if privileged:
             options["privileged"] = True
-        with self.engine.doing(f"start host {name} from {chosen}"):
+        with self.engine.map_docker_faults(f"start host {name} from {chosen}"):
             container = self.engine.client.containers.create(
                 chosen,
                 name=self._full(name),
@@ -130,7 +132,7 @@ class Lab:
         Raises:
             DockerFault: something could not be removed; says what and why.
         """
-        with self.engine.doing(f"remove lab {self.key}"):
+        with self.engine.map_docker_faults(f"remove lab {self.key}"):
             removal = remove_labelled(self.engine.client, f"{LABEL_LAB}={self.key}")
         if removal.problems:
             raise DockerFault(
@@ -197,7 +199,7 @@ def sweep(engine: DockerEngine, *, unseen_too: bool = False) -> Sweep:
     """
     removed, unseen = sweep_folders(), 0
     problems: list[str] = []
-    with engine.doing("sweep leftovers"):
+    with engine.map_docker_faults("sweep leftovers"):
         owners = Counter(label_values(engine.client, LABEL_OWNER))
         for label, count in owners.items():
             owner = Owner.parse(label)

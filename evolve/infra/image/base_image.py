@@ -71,7 +71,7 @@ def _lists_age_s(engine: DockerEngine, tag: str) -> float | None:
     """How old the image's package lists are; None when there is no such image."""
     import docker
 
-    with engine.doing(f"look for image {tag}"):
+    with engine.map_docker_faults(f"look for image {tag}"):
         try:
             labels = engine.client.images.get(tag).labels
         except docker.errors.ImageNotFound:
@@ -97,7 +97,7 @@ def _make(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: 
             raise
         engine.kept_images.add(tag)
         logging.getLogger(__name__).warning("%s keeps its old package lists: %s", tag, fault)
-    with engine.doing(f"name image {tag}"):
+    with engine.map_docker_faults(f"name image {tag}"):
         engine.client.images.get(tag).tag(NAME, release.name)
     _drop_replaced(engine, release)
 
@@ -107,7 +107,7 @@ def _base(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: 
     import docker
 
     base = f"{BASE_NAME}:{tag.partition(':')[2]}"
-    with engine.doing(f"look for image {base}"), contextlib.suppress(docker.errors.ImageNotFound):
+    with engine.map_docker_faults(f"look for image {base}"), contextlib.suppress(docker.errors.ImageNotFound):
         engine.client.images.get(base)
         return base
     try:
@@ -119,7 +119,7 @@ def _base(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: 
 
 def _from_registry(engine: DockerEngine, release: Release, base: str, say: Say, upstream: str) -> None:
     say(f"{release.name}: asking the registry for {upstream}:{release.name}")
-    with engine.doing(f"pull {upstream}:{release.name}"):
+    with engine.map_docker_faults(f"pull {upstream}:{release.name}"):
         engine.client.images.pull(upstream, tag=release.name)
     say(f"{release.name}: installing systemd and Python on {upstream}:{release.name}")
     _build(engine, base_recipe.upstream_dockerfile(f"{upstream}:{release.name}"), base)
@@ -128,7 +128,7 @@ def _from_registry(engine: DockerEngine, release: Release, base: str, say: Say, 
 def _from_packages(engine: DockerEngine, release: Release, base: str, say: Say, no_registry: str) -> None:
     say(f"{release.name}: no registry answers; building from the distribution's packages, about a minute")
     try:
-        with base_filesystem.archive_of(release.name) as path, engine.doing(f"import {base}"):
+        with base_filesystem.archive_of(release.name) as path, engine.map_docker_faults(f"import {base}"):
             repository, _, label = base.partition(":")
             engine.client.api.import_image_from_file(str(path), repository=repository, tag=label)
     except EnvironmentFault as fault:
@@ -163,7 +163,7 @@ def _drop_replaced(engine: DockerEngine, release: Release) -> None:
     import docker
 
     filters = {"label": f"{LABEL_RELEASE}={release.name}", "dangling": True}
-    with engine.doing(f"remove replaced images of {release.name}"):
+    with engine.map_docker_faults(f"remove replaced images of {release.name}"):
         for image in engine.client.images.list(filters=filters):
             # One that a host still runs on stays until the next day.
             with contextlib.suppress(docker.errors.APIError):

@@ -145,11 +145,11 @@ class _Reader:
 
     def _read_mapping(self, value: Any, *place: str | int) -> dict[str, Any]:
         """A mapping of `molecule.yml`."""
-        return self.files.mapping(value, self._molecule, place)
+        return self.files.read_mapping(value, self._molecule, place)
 
     def _read_list(self, part: Mapping[str, Any], key: str, place: Place) -> list[Any]:
         """A list of `molecule.yml`."""
-        return self.files.listed(part.get(key), self._molecule, (*place, key))
+        return self.files.read_list(part.get(key), self._molecule, (*place, key))
 
     def _platforms(self, config: Mapping[str, Any]) -> tuple[Platform, ...]:
         given = self._read_list(config, "platforms", ())
@@ -214,19 +214,19 @@ class _Reader:
         return tuple(self._fault(part, path, place) for place, part in entries)
 
     def _fault(self, part: Mapping[str, Any], path: Path, place: Place) -> ScenarioFault:
-        tasks = self.files.listed(part.get("tasks"), path, (*place, "tasks"))
-        checked = [self.files.mapping(task, path, (*place, "tasks", number)) for number, task in enumerate(tasks)]
-        given = self.files.mapping(part.get("vars"), path, (*place, "vars"))
+        tasks = self.files.read_list(part.get("tasks"), path, (*place, "tasks"))
+        checked = [self.files.read_mapping(task, path, (*place, "tasks", number)) for number, task in enumerate(tasks)]
+        given = self.files.read_mapping(part.get("vars"), path, (*place, "vars"))
         return ScenarioFault(str(part["name"]), tuple(checked), str(part["message"]), given)
 
     def _verification(self) -> tuple[tuple[Varying, ...], dict[str, str]]:
         """What varies, and the releases that the role does not run on."""
         path = self.files.own("verification")
-        own = self.files.mapping(self.files.read(path, {}), path)
+        own = self.files.read_mapping(self.files.read(path, {}), path)
         self.files.has_only(own, _OWN_KEYS, path)
         parts = self.files.entries(own.get("varies"), path, ("varies",), needed=("path", "reason"))
         varying = tuple(Varying(str(part["path"]), str(part["reason"])) for _, part in parts)
-        return varying, _texts(self.files.mapping(own.get("releases"), path, ("releases",)))
+        return varying, _texts(self.files.read_mapping(own.get("releases"), path, ("releases",)))
 
     def _tests(self, config: Mapping[str, Any]) -> Path | None:
         verifier = self._read_mapping(config.get("verifier"), "verifier")

@@ -61,14 +61,14 @@ class ScenarioFiles:
         line = self._lines.get(path, {}).get(place)
         self.problems.append(Problem(message, Location(str(path), line), hint))
 
-    def mapping(self, value: Any, path: Path, place: Place = ()) -> dict[str, Any]:
+    def read_mapping(self, value: Any, path: Path, place: Place = ()) -> dict[str, Any]:
         """The value, if it is a mapping; nothing else than None may stand for an empty one."""
         if value is None or isinstance(value, dict):
             return value or {}
         self.problem(f"{_place_name(place)}must be a mapping, not {value!r}", path, place)
         return {}
 
-    def listed(self, value: Any, path: Path, place: Place = ()) -> list[Any]:
+    def read_list(self, value: Any, path: Path, place: Place = ()) -> list[Any]:
         """The value, if it is a list; nothing else than None may stand for an empty one."""
         if value is None or isinstance(value, list):
             return value or []
@@ -89,7 +89,7 @@ class ScenarioFiles:
     ) -> list[tuple[Place, dict[str, Any]]]:
         """The entries of a list of mappings that have what they need, each with its place; the others are problems."""
         good = []
-        for number, part in enumerate(self.listed(parts, path, place)):
+        for number, part in enumerate(self.read_list(parts, path, place)):
             at = (*place, number)
             entry = part if isinstance(part, dict) else {}
             self.has_only(entry, (*needed, *other), path, at)

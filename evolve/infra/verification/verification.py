@@ -22,7 +22,7 @@ _Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class VerificationOptions:
     """How thoroughly a role is verified."""
 
     seed: int = 0
@@ -107,7 +107,7 @@ class Verification:
         release: str,
         engine: DockerEngine,
         player: Player,
-        options: Options,
+        options: VerificationOptions,
         *,
         wanted: frozenset[Check] = frozenset(Check),
     ) -> None:
@@ -186,7 +186,7 @@ class Verification:
             return Repeated(hosts.converge(), None)
         before = hosts.states()
         played = hosts.converge()
-        return Repeated(played, tuple(self.changed_between(before, hosts.states())))
+        return Repeated(played, tuple(self.changes_between(before, hosts.states())))
 
     def _attempt(self, otherwise: str, make: Callable[[], _Made]) -> _Made:
         """What `make` makes; after an EnvironmentFault it is not tried again, for that may take its time-out each."""
@@ -198,7 +198,7 @@ class Verification:
             self._in_vain[otherwise] = str(fault).partition("\n")[0]
             raise
 
-    def changed_between(self, before: Mapping[str, HostState], after: Mapping[str, HostState]) -> list[str]:
+    def changes_between(self, before: Mapping[str, HostState], after: Mapping[str, HostState]) -> list[str]:
         """What changed on hosts between two moments, `host: what` each; without what varies by itself."""
         varying = [one.path for one in self.scenario.varying]
         return [f"{name}: {what}" for name in before for what in changes(before[name], after[name], varying=varying)]

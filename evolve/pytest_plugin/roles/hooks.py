@@ -37,12 +37,12 @@ class RoleRuns:
     """The plug-in; the engine is looked for when the first check runs."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from evolve.infra.verification.verification import Options
+        from evolve.infra.verification.verification import VerificationOptions
 
         self._config = config
         self._folders = {Path(config.invocation_params.dir, word).resolve() for word in _given_folders(config)}
         self._files = {Path(config.rootpath, word).resolve() for word in config.getini("suite_role_files")}
-        options = Options(config.getoption("--infra-seed"), config.getoption("--infra-every-interruption"))
+        options = VerificationOptions(config.getoption("--infra-seed"), config.getoption("--infra-every-interruption"))
         self._roles = RoleSession(options, skips_unchanged=config.getoption("--infra-skip-unchanged"))
         self._results: list[CheckResult] = []
         self._started = time.time()

@@ -103,7 +103,7 @@ class RoleItem(pytest.Item):
 
     def setup(self) -> None:
         """Runs the check. What the environment kept from being checked is an error of the item, not a failure."""
-        missing = self._roles.missing()
+        missing = self._roles.find_missing()
         if missing:
             if is_required(missing.engine):
                 raise CannotCheck(str(missing), pytrace=False)

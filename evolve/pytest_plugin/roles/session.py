@@ -16,7 +16,7 @@ from evolve.pytest_plugin.roles.subject import Subject
 if TYPE_CHECKING:
     from evolve.infra.engine.docker_engine import DockerEngine
     from evolve.infra.verification.plays import Player
-    from evolve.infra.verification.verification import Options, Verification
+    from evolve.infra.verification.verification import Verification, VerificationOptions
     from evolve.pytest_plugin.roles.unchanged import UnchangedRoles
 
 
@@ -34,7 +34,7 @@ class Missing(NamedTuple):
 class RoleSession:
     """Opens what the first check needs; close it at the end."""
 
-    def __init__(self, options: "Options", *, skips_unchanged: bool) -> None:
+    def __init__(self, options: "VerificationOptions", *, skips_unchanged: bool) -> None:
         self._options = options
         self._skips_unchanged = skips_unchanged
         self._unchanged: UnchangedRoles | None = None
@@ -51,7 +51,7 @@ class RoleSession:
         """Says that a check will be asked for: then what only other checks of its role need is left out."""
         self._wanted.setdefault(subject, set()).add(check)
 
-    def missing(self) -> Missing | None:
+    def find_missing(self) -> Missing | None:
         """What this machine lacks; None when roles can be checked here."""
         if self._engine is None and self._missing is None:
             self._missing = self._look()
@@ -120,7 +120,7 @@ class RoleSession:
         """What holds for all checks of a role, and is told with one."""
         if check is not Check.CONVERGE:
             return ()
-        unheeded = self._find_engine().unheeded(os.environ)
+        unheeded = self._find_engine().ignored_docker_host(os.environ)
         return (*verification.scenario.notes, *([unheeded] if unheeded else ()))
 
     def _verification(self, subject: Subject) -> "Verification | str":
@@ -180,7 +180,7 @@ class RoleSession:
         return None
 
     def _find_engine(self) -> "DockerEngine":
-        if self.missing() or self._engine is None:
+        if self.find_missing() or self._engine is None:
             raise EnvironmentFault(str(self._missing))
         return self._engine
 

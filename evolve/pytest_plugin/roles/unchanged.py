@@ -12,7 +12,7 @@ from evolve.system.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from evolve.infra.engine.docker_engine import DockerEngine
-    from evolve.infra.verification.verification import Options
+    from evolve.infra.verification.verification import VerificationOptions
     from evolve.pytest_plugin.roles.subject import Subject
 
 _NAME: Final = re.compile(rb"[A-Za-z]\w{2,}")
@@ -30,7 +30,7 @@ class Known(NamedTuple):
 class UnchangedRoles:
     """Remembers what passed with which files, image, harness and options; asks for the hash once a role."""
 
-    def __init__(self, options: "Options") -> None:
+    def __init__(self, options: "VerificationOptions") -> None:
         self._memory = VerifiedRoles(cache_folder(os.environ) / "verified_roles.sqlite3")
         self._options = options
         self._harness = harness_hash()

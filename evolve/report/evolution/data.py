@@ -102,7 +102,7 @@ def _candidate(one: CandidateRecord, places: dict[str, int], tasks: Iterable[Tas
 
 
 def _split_result(one: CandidateRecord, split: str) -> list[JsonValue]:
-    found = one.standing(split)
+    found = one.result_on(split)
     return [found.cases, found.passed, found.harmful, _number(found.mean)] if found else []
 
 

@@ -98,7 +98,7 @@ def _gain_text(found: Gain, *, is_proven: bool) -> _GainText:
 
 def _bars(evolution: EvolutionSummary, found: Gain | None) -> Iterator[_Bar]:
     """The three who answered, on one scale."""
-    standing = evolution.incumbent.standing("train") if evolution.incumbent else None
+    standing = evolution.incumbent.result_on("train") if evolution.incumbent else None
     vote = lookup(evolution)
     if found:
         yield _bar("Agent as it is", found.before, "was")

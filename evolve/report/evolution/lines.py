@@ -92,7 +92,7 @@ def best(evolution: EvolutionSummary) -> str:
     """The best so far against the incumbent."""
     found, incumbent = gain(evolution), evolution.incumbent
     if found is None:
-        standing = incumbent.standing("train") if incumbent else None
+        standing = incumbent.result_on("train") if incumbent else None
         return f"nothing better yet than the current agent, {share(standing.mean)}" if standing else "no score yet"
     change = f"{share(found.before)} to {share(found.after)}, {points(found.after - found.before)} points"
     return visible(f"{change} on {where(found)}: {_name(evolution.leader)}")

@@ -123,7 +123,7 @@ class _State:
                 self._made = _Made(self._folded, text, time.thread_time() - begun)
             return self._made
 
-    def sent(self, version: int) -> None:
+    def note_sent(self, version: int) -> None:
         """Notes that a browser has a version."""
         with self._changed:
             self._sent = max(self._sent, version)
@@ -186,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(found.text)))
         self.end_headers()
         self.wfile.write(found.text)
-        self.server.state.sent(found.version)
+        self.server.state.note_sent(found.version)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
         """Nothing: the console belongs to the run."""

@@ -37,9 +37,7 @@ def _only_reads(task: AnsibleTask) -> bool:
 
 
 def _runs_blind(task: AnsibleTask) -> bool:
-    return task.inherited("check_mode") is None and not any(
-        "ansible_check_mode" in node.text for node in task.conditions
-    )
+    return task.inherit("check_mode") is None and not any("ansible_check_mode" in node.text for node in task.conditions)
 
 
 def _asks(other: AnsibleTask, reader: AnsibleTask) -> bool:
@@ -60,7 +58,7 @@ BLIND = Rule(
 
 def _writes(task: AnsibleTask) -> Iterator[Match]:
     entry = task.keywords.get("check_mode")
-    if entry is None or entry.node.text.lower() not in ("false", "no") or task.inherited("delegate_to") is not None:
+    if entry is None or entry.node.text.lower() not in ("false", "no") or task.inherit("delegate_to") is not None:
         return
     if task.knows_check_mode:
         return

@@ -31,7 +31,7 @@ def paths_of(task: AnsibleTask, *names: str) -> Iterator[str]:
     for item in task.loop.items if task.loop is not None else ():
         expanded = _ITEM.sub(partial(_member, task=task, item=item), text)
         if not task.depends_on_loop(expanded):
-            yield task.home.literals.resolved(expanded, task)
+            yield task.home.literals.resolve(expanded, task)
 
 
 def _member(found: re.Match[str], task: AnsibleTask, item: Node) -> str:
@@ -46,7 +46,7 @@ def _member(found: re.Match[str], task: AnsibleTask, item: Node) -> str:
 
 def _writes(home: TaskScope) -> Iterator[_Write]:
     for task in home.plain_tasks:
-        if task.module in WHOLE_FILE_WRITERS and task.always_runs and task.inherited("delegate_to") is None:
+        if task.module in WHOLE_FILE_WRITERS and task.always_runs and task.inherit("delegate_to") is None:
             for path in paths_of(task, "dest"):
                 if not path.endswith("/"):
                     yield _Write(task, path)
@@ -94,7 +94,7 @@ REMOVED = Rule(
 def _modes(home: TaskScope) -> Iterator[Match]:
     wanted: dict[tuple[str, str, bool], list[tuple[AnsibleTask, str]]] = defaultdict(list)
     for task in home.plain_tasks:
-        if task.module not in ("file", *WHOLE_FILE_WRITERS) or not task.always_runs or task.inherited("delegate_to"):
+        if task.module not in ("file", *WHOLE_FILE_WRITERS) or not task.always_runs or task.inherit("delegate_to"):
             continue
         if task.text("state") == "absent" or task.is_false("force"):
             continue

@@ -22,7 +22,7 @@ def _names(task: AnsibleTask) -> Iterator[str]:
     listen = task.keyword("listen")
     for text in (task.name, *(item.text for item in (listen.items if listen else ()))):
         if text:
-            yield task.home.literals.resolved(text, task)
+            yield task.home.literals.resolve(text, task)
 
 
 def _unknown(tree: Tree) -> Iterator[Match]:
@@ -40,7 +40,7 @@ def _unknown(tree: Tree) -> Iterator[Match]:
         if any(is_open and home is task.home for home, is_open in strangers.items()):
             continue
         for node in task.notified:
-            name = task.home.literals.resolved(node.text, task)
+            name = task.home.literals.resolve(node.text, task)
             plain = name.split(" : ", 1)[-1]
             if (
                 not name

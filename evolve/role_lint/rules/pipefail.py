@@ -15,7 +15,7 @@ _OTHER_FAMILY: Final = re.compile(r"RedHat|Rocky|Alma|CentOS|Fedora|Amazon|Suse|
 def _unknown_option(task: AnsibleTask) -> Iterator[Match]:
     if task.module != "shell" or task.command is None or not (found := _PIPEFAIL.search(task.command.text)):
         return
-    around = task.inherited("vars")
+    around = task.inherit("vars")
     shell = task.text("executable") or (
         node.text if around and (node := around.get("ansible_shell_executable")) else ""
     )

@@ -38,7 +38,7 @@ def _known_values(levels: Mapping[str, Entry], kind: str, literals: Literals) ->
     found = []
     for name, entry in levels.items():
         node = entry.node
-        value = "" if node.is_list or node.entries else literals.resolved(node.text)
+        value = "" if node.is_list or node.entries else literals.resolve(node.text)
         pattern = _PATTERNS[kind](name, value) if value and "{{" not in value else None
         if pattern is not None:
             found.append(_Known(name, value, entry.spot, pattern))

@@ -67,7 +67,7 @@ def _find_owned_twice(tree: Tree) -> Iterator[Match]:
         for number, line in enumerate(without_comments(text), 1):
             if not (found := _JOB.match(line)):
                 continue
-            name = home.literals.resolved(found[1]) if home else _shared_units(tree, found[1])
+            name = home.literals.resolve(found[1]) if home else _shared_units(tree, found[1])
             where = units.get(_same(name))
             if where is not None:
                 text_ = f"Nomad runs `{name}`, and systemd owns a unit of that name ({where.path}:{where.line})"
@@ -75,7 +75,7 @@ def _find_owned_twice(tree: Tree) -> Iterator[Match]:
 
 
 def _shared_units(tree: Tree, text: str) -> str:
-    return Literals(group=tree.shared).resolved(text)
+    return Literals(group=tree.shared).resolve(text)
 
 
 def _units(tree: Tree) -> dict[str, Spot]:

@@ -31,7 +31,7 @@ def _downloads(task: AnsibleTask) -> Iterator[Match]:
     path = task.text("dest")
     if task.module not in ("get_url", "unarchive", "git") or task.is_guarded or not _VANISHING.match(path):
         return
-    if task.inherited("delegate_to") is None:
+    if task.inherit("delegate_to") is None:
         yield Match(task.module_spot, f"`{task.module}` into {path}: gone after a restart, so it is fetched again")
 
 

@@ -273,10 +273,10 @@ def test_pinned_cases_are_asked_even_when_the_budget_is_small(budget):
 
 def test_a_run_that_was_stopped_says_so_and_names_its_best():
     run = EngineRun(SIMULATION)
-    stopped = run.evolution.interrupted()
+    stopped = run.evolution.interrupted_event()
     assert (stopped.outcome, stopped.winner) == ("interrupted", run.evolution.plan.incumbent.id)
     run.events()
-    assert run.evolution.genome(run.evolution.interrupted().winner) is not None
+    assert run.evolution.genome(run.evolution.interrupted_event().winner) is not None
 
 
 # --- the reflector

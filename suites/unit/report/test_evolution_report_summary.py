@@ -88,7 +88,7 @@ def test_replayed_rollouts_count_once():
 def test_repeats_are_averaged_and_pass_by_majority():
     evolution = fold([rollout("c", "t", passed, repeat=at) for at, passed in enumerate((True, True, False))])
     candidate = evolution.candidates["c"]
-    assert candidate.standing("train").mean == pytest.approx(2 / 3)
+    assert candidate.result_on("train").mean == pytest.approx(2 / 3)
     assert cell_passed(candidate.cells["t"])
     assert not cell_passed(candidate.cells["t"][1:])
 

@@ -85,7 +85,7 @@ def test_a_run_that_was_the_users_mistake_is_none_of_the_days(queue: AdaptationQ
         batch = queue.begin("A")
         assert batch is not None
         queue.give_back(batch, "stopped", counts=counts)
-        assert queue.started_today("A") == started
+        assert queue.count_started_today("A") == started
 
 
 def test_a_failure_that_comes_meanwhile_stays_when_the_evolution_ends(queue: AdaptationQueue):
@@ -122,9 +122,9 @@ def test_starts_are_counted_by_agent_and_day(tmp_path: Path):
             batch = queue.begin("A")
             assert batch is not None
             queue.finish(batch, "", "rejected")
-        assert (queue.started_today("A"), queue.started_today("B")) == (3, 0)
+        assert (queue.count_started_today("A"), queue.count_started_today("B")) == (3, 0)
         days.append("2025-03-05")
-        assert queue.started_today("A") == 0
+        assert queue.count_started_today("A") == 0
 
 
 def _begin_and_die(folder: Path) -> None:
@@ -152,7 +152,7 @@ def test_what_a_killed_process_had_taken_is_taken_by_the_next(tmp_path: Path):
         batch = queue.begin("A")
         assert batch is not None
         assert [failure.fingerprint for failure in batch.failures] == ["f1"]
-        assert queue.started_today("A") == 2
+        assert queue.count_started_today("A") == 2
 
 
 def test_an_agent_has_one_holder_and_whoever_waits_is_next(tmp_path: Path):
@@ -255,7 +255,7 @@ def test_a_request_that_cannot_be_read_is_reported_and_stays(tmp_path: Path, ord
             queue.begin("A")
         assert "queue.sqlite holds a request that cannot be read" in str(caught.value)
         assert queue.waits("A")
-        assert queue.started_today("A") == 0
+        assert queue.count_started_today("A") == 0
 
 
 def test_a_queue_of_another_version_is_left_alone(tmp_path: Path):

@@ -18,7 +18,7 @@ def add_rule(situation: Situation) -> Proposal | None:
         return None
     missed = Counter(label_text(task.label) for task in situation.failures if task.label is not None)
     for answer, number in sorted(missed.items(), key=lambda item: (-item[1], item[0])):
-        rule = _rule(odds.telling(answer, _WORDS), answer)
+        rule = _rule(odds.strongest_words(answer, _WORDS), answer)
         if rule and rule not in genome.rules:
             return Proposal(
                 replace(genome, rules=(*genome.rules, rule)), f"a rule for {count(number, 'failure')}: {rule}"

@@ -95,7 +95,7 @@ def test_who_set_docker_host_is_told_when_another_engine_was_taken():
     with scripted_engine() as server:
         engine = docker_engine.first_of(["unix:///nowhere.sock", server.url])
         engine.client.close()
-    told = engine.unheeded({"DOCKER_HOST": "unix:///nowhere.sock"})
+    told = engine.ignored_docker_host({"DOCKER_HOST": "unix:///nowhere.sock"})
     assert told == "DOCKER_HOST was passed over: unix:///nowhere.sock: no such socket"
-    assert engine.unheeded({"DOCKER_HOST": server.url}) == ""
-    assert engine.unheeded({}) == ""
+    assert engine.ignored_docker_host({"DOCKER_HOST": server.url}) == ""
+    assert engine.ignored_docker_host({}) == ""

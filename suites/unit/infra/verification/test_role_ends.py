@@ -7,7 +7,7 @@ import pytest
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.infra.verification.plays import Player
-from evolve.infra.verification.verification import Options
+from evolve.infra.verification.verification import VerificationOptions
 from evolve.pytest_plugin.roles.report import write_report
 from evolve.pytest_plugin.roles.session import RoleSession
 from evolve.pytest_plugin.roles.subject import Subject
@@ -29,7 +29,7 @@ def test_hosts_that_cannot_be_removed_are_a_line_and_no_error(web: Path) -> None
     with Player() as player:
         running = on_no_host(web, player)
         running.fresh()
-        session = RoleSession(Options(), skips_unchanged=False)
+        session = RoleSession(VerificationOptions(), skips_unchanged=False)
         session._running = (Subject(web, "bookworm"), running)
         session._players[web] = player
         session.close()
@@ -45,9 +45,9 @@ def test_a_memory_that_cannot_be_written_is_a_line(web: Path, monkeypatch: pytes
     from evolve.pytest_plugin.roles.unchanged import Known, UnchangedRoles
 
     monkeypatch.setenv("EVOLVE_CACHE_DIR", str(web / "cache"))
-    session = RoleSession(Options(), skips_unchanged=True)
+    session = RoleSession(VerificationOptions(), skips_unchanged=True)
     subject = Subject(web, "bookworm")
-    session._unchanged = UnchangedRoles(Options())
+    session._unchanged = UnchangedRoles(VerificationOptions())
     session._unchanged._known[subject] = Known("h", ())
     session._unchanged._memory.close()  # any write fails now, as on a full disk
     session._results[subject] = [CheckResult("web", "bookworm", Check.CONVERGE, CheckOutcome.PASSED)]
