@@ -12,6 +12,7 @@ from evolve.core.formats.schema_check import Check, Kind, Path, Reporter, compil
 from evolve.core.formats.yaml12 import Document, path_text, read_document
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
+from evolve.core.suites.visible_env import is_case_path
 from evolve.core.text.did_you_mean import did_you_mean
 
 CODE_TYPES: Final = frozenset(("javascript", "python", "webhook", "pytest", "exec"))
@@ -61,8 +62,9 @@ def _check_document(value: JsonValue, document: Document | None, file: str) -> M
         _check_inert(value, report)
     if isinstance(value, dict) and not problems:
         _check_labels(value, report)
-    if problems and _is_suite(value):
-        # What a failure case must be is of no use to a reader who has named a suite.
+    if problems and _is_suite(value) and not is_case_path(file):
+        # What a failure case must be is of no use to a reader who has named a suite. In a folder of failure cases the
+        # hint would be wrong: no file there is read as a suite.
         hint = f"a suite is named with --suite: evolve --suite {file}"
         raise InputError(Problem("this is a suite, not a failure case", Location(file), hint))
     if problems or not isinstance(value, dict):

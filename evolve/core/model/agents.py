@@ -190,8 +190,9 @@ def _front_problems(front: Mapping[str, JsonValue]) -> Iterator[_Found]:
     for key in _FRONT_KEYS:
         if key not in front:
             yield (), False, f"front matter: '{key}' is missing"
-        elif front[key] == "" and key in ("name", "model"):
-            yield (key,), False, f"front matter: '{key}' is empty"
+        elif key == "name" and front[key] == "":
+            # An empty model is no mistake of the file: --provider or EVOLVE_PROVIDER may name who answers.
+            yield (key,), False, "front matter: 'name' is empty"
     yield from _kind_problems(front, {**_FRONT_KEYS, **_OPTIONAL_KEYS}, (), "front matter")
     inputs, demos = front.get("inputs"), front.get("demos")
     for name, settings in (inputs if isinstance(inputs, dict) else {}).items():

@@ -13,6 +13,8 @@ from evolve.core.adaptation.status import AgentAnswer, Evolved, IntakeResult
 from evolve.core.model.evolution_events import CaseRecorded
 from evolve.report.evolution.adaptation_lines import intake_lines
 
+pytestmark = pytest.mark.adaptation
+
 FILE = "failure_cases/my cases/a.yaml"
 PARSERS: dict[str, Any] = {
     "cases": cases.parser,
