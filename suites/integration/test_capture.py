@@ -260,7 +260,7 @@ def test_a_scanner_that_fails_means_no_case_and_the_run_says_so(project: pytest.
         "from evolve.core.cases import redaction\n\n\n"
         "def pytest_configure():\n"
         "    def broken(text):\n        raise ValueError(text)\n"
-        "    redaction.named_secrets = broken\n"
+        "    redaction.find_named_secrets = broken\n"
     )
     result = project.runpytest_subprocess("suite.yaml")
     result.stdout.fnmatch_lines(["*not written: a text could not be searched for secrets (ValueError): fails"])

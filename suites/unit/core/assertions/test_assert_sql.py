@@ -41,14 +41,14 @@ def test_each_recorded_pattern_decides_a_statement(monkeypatch: pytest.MonkeyPat
     """Without any of them more recorded verdicts would be wrong: the table holds no pattern that nobody can check."""
     data, patterns = recorded(), sql_syntax.TAKEN[: len(_TAKEN)]
     monkeypatch.setattr(sql_syntax, "TAKEN", ())  # each pattern is then seen alone
-    sql_syntax._parsed.cache_clear()
+    sql_syntax._parse.cache_clear()
     gain: Counter[int] = Counter()
     for case in data["statements"]:
         for code, database in data["dialects"].items():
             refusing = _refusing(case["sql"], database.lower(), patterns)
             if len(refusing) == 1 and sql_syntax.sql_problem(case["sql"], database, None, None) is None:
                 gain[refusing.pop()] += -1 if code in case["taken"].split() else 1
-    sql_syntax._parsed.cache_clear()
+    sql_syntax._parse.cache_clear()
     assert [patterns[at][0].pattern for at in range(len(patterns)) if gain[at] <= 0] == []
 
 
