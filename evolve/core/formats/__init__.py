@@ -1,1 +1,1 @@
-"""Text formats: reading them, and whether a text is one of them."""
+"""Text formats: readers, and checks that a text is of a format."""

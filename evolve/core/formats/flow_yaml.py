@@ -1,6 +1,6 @@
-"""YAML's flow style (`{a: 1, b: [x, 'y']}`) as promptfoo's reader takes it: JSON as models often write it.
+"""YAML's flow style (`{a: 1, b: [x, 'y']}`) as promptfoo's reader accepts it: JSON the way models often write it.
 
-Source: YAML 1.2.2, chapter 7. libyaml, which reads our suites, refuses what this must take: `{:}`, `{:x}`, escaped
+Source: YAML 1.2.2, chapter 7. libyaml, which reads our suites, refuses what this must accept: `{:}`, `{:x}`, escaped
 surrogate pairs. A repeated key counts once, the last time; lists and mappings cannot be keys; of tags only `!` and
 `!!str` are known; nesting ends at 100.
 """
@@ -12,6 +12,7 @@ from evolve.core.formats.yaml12 import key_text, plain_scalar
 from evolve.core.model.json_value import JsonValue
 
 MAX_DEPTH: Final = 100
+"""Deeper nesting is refused: the reader recurses once per level, and Python's stack must not overflow."""
 _INDICATORS: Final = ",[]{}"
 _SPACE: Final = " \t\r\n"
 _NO_PLAIN_START: Final = frozenset("#&*!|>'\"%@`,[]{} \t\r\n")
@@ -39,16 +40,16 @@ class FlowYamlError(ValueError):
 
 
 def read_flow_yaml(text: str) -> JsonValue:
-    """The value of a text that is one mapping or list.
+    """Return the value of a text that is exactly one mapping or list.
 
     Raises:
-        FlowYamlError: it is not.
+        FlowYamlError: the text is anything else.
     """
     reader = _Reader(text)
     value = reader.node(0)
     reader.skip()
     if reader.at < len(text):
-        raise FlowYamlError(f"something follows the end: {text[reader.at : reader.at + 20]!r}")
+        raise FlowYamlError(f"expected the end of the text, got {text[reader.at : reader.at + 20]!r}")
     return value
 
 
@@ -63,7 +64,7 @@ class _Reader:
         self._anchors: dict[str, JsonValue] = {}
 
     def skip(self) -> None:
-        """Goes over white space, line breaks and comments."""
+        """Go over white space, line breaks and comments."""
         found = _GAP.match(self.text, self.at)
         self.at = found.end() if found else self.at
 
@@ -78,10 +79,10 @@ class _Reader:
         return found
 
     def node(self, depth: int) -> JsonValue:
-        """The node here; raises when there is none."""
+        """Return the node here; raise FlowYamlError when there is none."""
         value = self._maybe_node(depth)
         if value is _MISSING or value is _MERGE:
-            raise FlowYamlError("a value is expected")
+            raise FlowYamlError("expected a value")
         return value  # type: ignore[return-value]
 
     def _maybe_node(self, depth: int) -> object:
@@ -109,7 +110,7 @@ class _Reader:
                 self.at += 1
                 anchor = self._take(_NAME, "the name of an anchor")[0]
             else:
-                raise FlowYamlError("two tags or two anchors")
+                raise FlowYamlError("expected one tag and one anchor at most")
             self.skip()
         if tag not in ("", "!", "!!str"):
             raise FlowYamlError(f"unknown tag {tag}")
@@ -119,7 +120,7 @@ class _Reader:
         char = self._next()
         if char in ("{", "["):
             if tag == "!!str":
-                raise FlowYamlError("a collection is no text")
+                raise FlowYamlError("expected text, got a list or a mapping")
             return self._read_mapping(depth) if char == "{" else self._list(depth)
         if char == "'":
             return _fold_lines(self._read_quoted(_SINGLE)).replace("''", "'")
@@ -132,7 +133,7 @@ class _Reader:
     def _read_quoted(self, pattern: re.Pattern[str]) -> str:
         body = self._take(pattern, "the end of a quoted text")[1]
         if "\n" in body and _SEPARATOR.search(body, body.index("\n")):
-            raise FlowYamlError("the document ends inside of quotes")
+            raise FlowYamlError("the document ends inside quotes")
         return body
 
     def _alias(self) -> object:
@@ -177,7 +178,7 @@ class _Reader:
                 given = self._maybe_node(depth + 1)
                 value = "<<" if given is _MERGE else None if given is _MISSING else given  # type: ignore[assignment]
             elif key is _MISSING and not is_explicit:
-                raise FlowYamlError("a key is expected")
+                raise FlowYamlError("expected a key")
             _add(mapping, merged, key, value)
             self._comma("}")
         return mapping
@@ -199,7 +200,7 @@ class _Reader:
             elif is_explicit:
                 items.append(_single(item, None))
             elif item is _MISSING:
-                raise FlowYamlError("an item is expected")
+                raise FlowYamlError("expected an item")
             else:
                 items.append("<<" if item is _MERGE else item)  # type: ignore[arg-type]
             self._comma("]")
@@ -212,12 +213,12 @@ class _Reader:
         return _single(key, None if value is _MISSING or value is _MERGE else value)  # type: ignore[arg-type]
 
     def _is_end(self, end: str) -> bool:
-        """Whether the collection ends here; goes over its last character."""
+        """Return whether the collection ends here, and skip its last character then."""
         self.skip()
         if not self._next():
             raise FlowYamlError(f"{end} is missing")
         if self._next() == ",":
-            raise FlowYamlError("an entry is expected before the comma")
+            raise FlowYamlError("expected an entry before the comma")
         if self._next() == end:
             self.at += 1
             return True
@@ -235,7 +236,7 @@ class _Reader:
         if self._next() == ",":
             self.at += 1
         elif self._next() != end:
-            raise FlowYamlError(f"a comma or {end} is expected at {self.text[self.at : self.at + 20]!r}")
+            raise FlowYamlError(f"expected a comma or {end} at {self.text[self.at : self.at + 20]!r}")
 
 
 def _resolve_type(text: str) -> JsonValue:
@@ -246,7 +247,7 @@ def _resolve_type(text: str) -> JsonValue:
 
 
 class _Time(str):
-    """A point in time that stands without quotes; JavaScript has an object for it."""
+    """A date or time without quotes; JavaScript has an object for it, so it cannot be a key."""
 
     __slots__ = ()
 
@@ -278,7 +279,7 @@ def _merge(mapping: dict[str, JsonValue], merged: set[str], value: JsonValue) ->
 
 
 def _fold_lines(text: str) -> str:
-    """Line breaks as YAML folds them: one is a space, several are one less."""
+    """Fold line breaks as YAML does: one becomes a space, N become N - 1."""
     if "\n" not in text and "\r" not in text:
         return text
     return _FOLD.sub(lambda fold: _fold(fold[0]), text)
@@ -313,5 +314,5 @@ _HALVES: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def _join_surrogates(text: str) -> str:
-    """Pairs of surrogates as the characters they stand for."""
+    """Replace pairs of surrogates by their characters."""
     return _HALVES.sub(lambda pair: pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text)

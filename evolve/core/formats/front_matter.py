@@ -8,7 +8,7 @@ from evolve.core.model.json_value import JsonValue
 
 
 class FrontMatter(NamedTuple):
-    """A file with front matter, taken apart."""
+    """The parts of a file with front matter."""
 
     settings: dict[str, JsonValue]
     document: Document
@@ -19,7 +19,7 @@ class FrontMatter(NamedTuple):
 
 
 def split_front_matter(text: str, file: str) -> tuple[dict[str, JsonValue], str]:
-    """The settings, and the text below them; raises as `read_front_matter` does."""
+    """Return the settings and the text below them; raise what `read_front_matter` raises."""
     found = read_front_matter(text, file)
     return found.settings, found.body
 
@@ -28,7 +28,7 @@ def read_front_matter(text: str, file: str) -> FrontMatter:
     """Return the settings with their places, and the text below them.
 
     Raises:
-        InputError: there are none, or they are no mapping; line numbers are the file's own.
+        InputError: there are no settings, or they are not a mapping; line numbers count from the top of the file.
     """
     lines = text.splitlines()
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
@@ -36,8 +36,8 @@ def read_front_matter(text: str, file: str) -> FrontMatter:
         raise InputError(
             Problem("no front matter: the file must begin with --- lines around its settings", Location(file, 1, 1))
         )
-    # The blank line stands for the first `---`, so that messages name the right lines.
+    # A blank line takes the place of the first `---`, so that messages have the right line numbers.
     document = read_document("\n".join(["", *lines[1:end]]), file)
     if not isinstance(document.value, dict):
-        raise InputError(Problem("front matter must be a mapping", Location(file, 2)))
+        raise InputError(Problem("expected front matter with a mapping of settings", Location(file, 2)))
     return FrontMatter(document.value, document, "\n".join(lines[end + 1 :]), end + 2)

@@ -1,7 +1,7 @@
-"""HTML: whether a text is some, by the HTML5 algorithm, and whether it looks as if it had some in it.
+"""HTML: checks that a text is HTML by the HTML5 algorithm, and that a text seems to contain some.
 
-The parser is html5lib: it follows the standard's own algorithm, as promptfoo's does, and tells elements that the text
-spells out from those that the algorithm adds.
+The parser is html5lib: it follows the standard's own algorithm, as promptfoo's does. It knows which elements the
+text spells out and which the algorithm adds.
 """
 
 import re
@@ -12,6 +12,7 @@ from evolve.core.javascript.values import JS_SPACE, js_strip
 from evolve.core.model.libraries import import_optional
 
 _MAX_LENGTH: Final = 10 * 1024 * 1024
+"""Characters; longer text counts as no HTML. The limit bounds the time that parser and patterns take."""
 _WRAPPERS: Final = ("html", "head", "body")
 _KNOWN: Final = frozenset(
     (
@@ -29,25 +30,25 @@ _KNOWN: Final = frozenset(
 
 
 def html_problem(text: str) -> str | None:
-    """Why the text is no HTML; None when it is."""
+    """Return why the text is not HTML; None when it is."""
     text = js_strip(text)
     if not text:
         return "the output is empty"
     if len(text) > _MAX_LENGTH:
         return "the output is longer than 10 MB"
     if text[:5].lower() == "<?xml":
-        return "it begins as XML does"
+        return "it begins like XML"
     root, spelt_out = _parse(text)
     body = next((element for element in root if element.tag == "body"), None)
     if body is not None and "body" not in spelt_out and _has_text(body):
-        return "there is text outside of elements"
+        return "there is text outside the elements"
     if not spelt_out and not any(_is_known(element.tag) for element in root.iter()):
-        return "it has no element that HTML knows"
+        return "it has no known HTML element"
     return None
 
 
 def _parse(text: str) -> tuple[Any, frozenset[str]]:
-    """The root element, and which of html, head and body the text spells out."""
+    """Return the root element, and which of html, head and body the text spells out."""
     parser = _parser_class()(tree=_builder_class(), namespaceHTMLElements=False)
     root = parser.parse(text)
     return root, frozenset(parser.tree.spelt_out | parser.spelt_out)
@@ -58,7 +59,7 @@ def _parser_class() -> Any:
     base: Any = import_optional("html5lib").HTMLParser
 
     class Parser(base):  # type: ignore[misc]
-        """Notes whether the root comes from a tag: the base class sets its own mark then, and clears it again."""
+        """A parser that notes whether the root comes from a tag; the base class clears its own flag again."""
 
         spelt_out: frozenset[str] = frozenset()
 
@@ -80,7 +81,7 @@ def _builder_class() -> Any:
     base: Any = import_optional("html5lib").treebuilders.getTreeBuilder("etree")
 
     class Builder(base):  # type: ignore[misc]
-        """Notes the head and body that come from a tag; the parser makes the others from shorter tokens."""
+        """A tree builder that notes the head and body that come from a tag: only their tokens have these fields."""
 
         def reset(self) -> None:
             self.spelt_out: set[str] = set()
@@ -119,14 +120,14 @@ _COMMON_TAG: Final = re.compile(
 
 
 def looks_like_html(text: str) -> bool:
-    """Whether there are two points of evidence.
+    """Return whether the text has two points of evidence or more.
 
-    A tag and its end 2, one of them 1, a self-closing tag 1, an entity 1, the doctype 2, a comment 1, an attribute 1,
-    one of the most common tags 2.
+    An opening and a closing tag 2, one of them 1, a self-closing tag 1, an entity 1, the doctype 2, a comment 1, an
+    attribute 1, one of the most common tags 2. The points are promptfoo's.
     """
     if len(text) > _MAX_LENGTH:
         return False
-    # What ends with `>`, piece by piece: a search through the whole text could take quadratic time.
+    # Search each piece that ends with `>` by itself: a search through the whole text could take quadratic time.
     pieces = text.split(">")[:-1]
     points = any(map(_OPENING.search, pieces)) + any(map(_CLOSING.search, pieces))
     points += any(piece.endswith("/") and _SELF_CLOSING.search(piece) is not None for piece in pieces)
@@ -139,7 +140,7 @@ def looks_like_html(text: str) -> bool:
 
 
 def _has_comment(text: str) -> bool:
-    """Whether the first `--` after some `<!--` is its end."""
+    """Return whether the first `--` after some `<!--` ends the comment."""
     at = text.find("<!--")
     while at >= 0:
         end = text.find("--", at + 4)

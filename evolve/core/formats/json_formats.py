@@ -1,7 +1,8 @@
 """The formats of JSON Schema that ajv-formats knows, each as a function of a value.
 
 Sources: RFC 3339 (dates and times), RFC 3986 (URI), RFC 6570 (URI templates), RFC 6901 (JSON pointers), RFC 4122
-(UUID), OpenAPI 3.0 (byte, int32, int64, float, double, password, binary). Where ajv is laxer or stricter, as ajv is.
+(UUID), OpenAPI 3.0 (byte, int32, int64, float, double, password, binary). Where ajv is laxer or stricter than a source,
+this module does what ajv does.
 """
 
 import ipaddress
@@ -16,6 +17,7 @@ _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _TIME = re.compile(r"(\d\d):(\d\d):(\d\d(?:\.\d+)?)(z|([+-])(\d\d)(?::?(\d\d))?)?", re.ASCII | re.IGNORECASE)
 _DATE_TIME_GAP = re.compile(f"[tT{JS_SPACE}]")
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+"""Days of each month; `_is_date` adds the leap day."""
 
 
 def _is_date(text: str) -> bool:
@@ -42,7 +44,7 @@ def _is_time(text: str, *, zone_needed: bool) -> bool:
 
 
 def _is_before_midnight(minute: int, hour: int) -> bool:
-    """Whether this is the minute of a leap second, in UTC."""
+    """Return whether this is the minute of a leap second in UTC, 23:59; -1 is a minute or hour of the day before."""
     return minute in (59, -1) and hour - (minute < 0) in (23, -1)
 
 
@@ -148,7 +150,7 @@ FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
     "password": _anything,
     "binary": _anything,
 }
-"""Formats of text; text that is of no known format is never asked for."""
+"""Formats of text, each with its check. A schema with any other format is refused before it is used."""
 
 NUMBER_FORMATS: Final[Mapping[str, Callable[[float], bool]]] = {
     "int32": lambda value: -(2**31) <= value < 2**31 and float(value).is_integer(),
@@ -156,4 +158,4 @@ NUMBER_FORMATS: Final[Mapping[str, Callable[[float], bool]]] = {
     "float": _anything,
     "double": _anything,
 }
-"""Formats of numbers; they say nothing about text."""
+"""Formats of numbers; they do not apply to text."""

@@ -1,4 +1,4 @@
-"""Finds the objects in a text: what stands in braces and can be read as JSON, or as YAML, as models often write it."""
+"""Finds the objects in a text: what is in braces and can be read as JSON, or as YAML, as models often write it."""
 
 import json
 import re
@@ -10,18 +10,17 @@ from evolve.core.javascript.values import JS_SPACE
 from evolve.core.model.json_value import JsonValue
 
 _MAX_LENGTH = 100_000
-"""UTF-16 units in promptfoo; the longest object that is looked for."""
+"""The longest object that is searched for, promptfoo's limit. Promptfoo counts UTF-16 units, this module characters."""
 _MAX_WORK = 3_000_000
-"""Characters that are looked at for one text in sum; 100,000 opening braces would take minutes."""
+"""Characters that are read for one text in total; without a limit, 100,000 opening braces would take minutes."""
 _BRACE = re.compile("[{}]")
 
 
 def json_objects(text: str) -> Iterator[dict[str, JsonValue]]:
-    """The outermost objects from left to right.
+    """Yield the outermost objects from left to right.
 
-    Braces are counted, also those inside of quotes (as promptfoo has it); an object that is still open at the end of
-    the text is closed there. What cannot be read is skipped, and the search goes on after its first brace. Nothing is
-    raised.
+    Braces inside quotes count too, as in promptfoo. An object that is still open at the end of the text is closed
+    there. What cannot be read is skipped, and the search goes on after its first brace. It never raises.
     """
     at, left = -1, _MAX_WORK
     for start, end, missing in _spans(text):
@@ -37,7 +36,7 @@ def json_objects(text: str) -> Iterator[dict[str, JsonValue]]:
 
 
 def _spans(text: str) -> list[tuple[int, int, int]]:
-    """For each opening brace: its place, where its object ends, and how many closing braces are missing there."""
+    """Return for each opening brace its place, where its object ends, and how many closing braces are missing there."""
     spans: list[tuple[int, int, int]] = []
     open_spans: list[int] = []
     for found in _BRACE.finditer(text):
@@ -59,7 +58,7 @@ def _cut(text: str, start: int) -> tuple[int, int, int]:
 
 
 def _read(text: str) -> dict[str, JsonValue] | None:
-    """The mapping, or None."""
+    """Return the mapping; None when the text is none."""
     try:
         value: JsonValue = json.loads(text, parse_constant=_no_constant)
         return value if isinstance(value, dict) and _is_shallow(text) else None
@@ -73,11 +72,11 @@ def _read(text: str) -> dict[str, JsonValue] | None:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)  # NaN is a word to YAML
+    raise ValueError(name)  # JSON has no NaN; the YAML reader takes it as text
 
 
 def _is_shallow(text: str) -> bool:
-    """Whether JSON nests no deeper than YAML's reader allows."""
+    """Return whether the JSON nests no deeper than the YAML reader allows, so that both accept the same."""
     if text.count("{") + text.count("[") < MAX_DEPTH:
         return True
     deepest = depth = 0
@@ -91,7 +90,7 @@ _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 
 
 def _with_hash_comments(text: str) -> str:
-    """`// notes` outside of quotes become `# notes`; the slashes of an address stay."""
+    """Turn `// notes` outside quotes into `# notes`; the slashes of a URL stay."""
     return "\n".join(_with_hash_comment(line) if "//" in line else line for line in text.split("\n"))
 
 
@@ -121,7 +120,7 @@ def _is_letter(char: str) -> bool:
 
 
 def _word_before(line: str, at: int) -> str:
-    """From the last white space to the two slashes here."""
+    """Return the text from the last white space up to and including the two slashes here."""
     return _LAST_WORD.search(line, 0, at)[0] + "//"  # type: ignore[index]
 
 

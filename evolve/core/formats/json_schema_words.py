@@ -1,4 +1,4 @@
-"""The words of JSON Schema draft 7, as promptfoo's validator takes them: any other word is an error."""
+"""The keywords of JSON Schema draft 7 that promptfoo's validator accepts; any other keyword is an error."""
 
 from typing import Final
 
@@ -7,11 +7,11 @@ from evolve.core.model.json_value import JsonValue
 ONE_SCHEMA: Final = frozenset(
     ["additionalItems", "additionalProperties", "contains", "else", "if", "not", "propertyNames", "then"]
 )
-"""Words that hold a schema."""
+"""Keywords that hold a schema."""
 SCHEMA_LISTS: Final = frozenset(["allOf", "anyOf", "oneOf"])
-"""Words that hold a list of schemas; `items` holds either."""
+"""Keywords that hold a list of schemas; `items` holds one schema or a list."""
 SCHEMA_MAPS: Final = frozenset(["patternProperties", "properties"])
-"""Words that hold schemas by name; so does `dependencies`, beside lists of names."""
+"""Keywords that hold schemas by name; `dependencies` holds schemas or lists of names."""
 DEFINITIONS: Final = frozenset(["$defs", "definitions"])
 
 _SCHEMA: JsonValue = {"$ref": "#/$defs/schema"}
@@ -52,4 +52,4 @@ JSON_SCHEMA: JsonValue = {
     "x-expected": "a JSON schema, as a mapping or as text",
     "$defs": {"schema": {"type": ["object", "boolean"], "properties": _WORDS, "additionalProperties": False}},
 }
-"""What an assertion's value must be to be a schema; found wrong when the suite is loaded."""
+"""The schema of an assertion's value that is itself a schema; mistakes are reported when the suite is loaded."""

@@ -1,8 +1,8 @@
-"""JSON Schema, draft 7, with the verdicts of ajv 8 as promptfoo sets it up.
+"""JSON Schema draft 7, with the same results as ajv 8 in promptfoo's configuration.
 
-The library is `jsonschema`. Ours are the points where ajv differs: unknown words and formats are errors, formats are
-checked, patterns are JavaScript's with the flag u, `nullable` counts, words beside `$ref` count, NaN and infinity are
-no numbers, nothing is ever fetched.
+The library is `jsonschema`. This module adds the points where ajv differs: unknown keywords and formats are errors,
+formats are checked, patterns are JavaScript's with the flag u, `nullable` counts, keywords next to `$ref` count, NaN
+and infinity are no numbers, nothing is ever fetched.
 """
 
 import math
@@ -19,17 +19,18 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.text.did_you_mean import did_you_mean
 
 ProblemOf = Callable[[JsonValue], str | None]
-"""What is wrong with a value, in one sentence; None when it fits."""
+"""Returns what is wrong with a value, in one sentence; None when it fits."""
 
 _MAX_KEPT = 512
+"""Compiled schemas that are kept; far more than a suite has. It bounds the memory when schemas are generated."""
 _kept: dict[int, tuple[JsonValue, ProblemOf]] = {}
 
 
 def compile_json_schema(schema: JsonValue) -> ProblemOf:
-    """The schema as a function; compiled once for each schema, however often it is asked for.
+    """Return the schema as a function; each schema is compiled only once.
 
     Raises:
-        CannotEvaluate: it is no valid schema, or uses a word or a format that is not known.
+        CannotEvaluate: the schema is not valid, or uses an unknown keyword or format.
     """
     known = _kept.get(id(schema))
     if known is not None and known[0] is schema:
@@ -54,7 +55,7 @@ def _compile(text: str) -> ProblemOf:
         try:
             error = next(iter(validator.iter_errors(value)), None)
         except Unresolvable as exc:
-            raise CannotEvaluate(f"the schema refers to what is not in it: {exc}") from None
+            raise CannotEvaluate(f"the schema has a reference that leads nowhere: {exc}") from None
         except RecursionError:
             raise CannotEvaluate("the schema or the output is nested too deeply") from None
         return None if error is None else _in_words(error)
@@ -65,11 +66,12 @@ def _compile(text: str) -> ProblemOf:
 def _in_words(error: Any) -> str:
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
     message = str(error.message)
+    # The message quotes the value, which may be megabytes long.
     message = message if len(message) <= 300 else f"{message[:300]} ..."
     return f"{place.lstrip('.')}: {message}" if place else message
 
 
-# --- Is it a schema? -------------------------------------------------------------------------------------------------
+# --- Check the schema -------------------------------------------------------------------------------------------------
 
 _DRAFT_7 = ("http://json-schema.org/draft-07/schema", "http://json-schema.org/draft-07/schema#")
 
@@ -93,7 +95,7 @@ def _meta_validator() -> Any:
 
 
 class _Words:
-    """Follows all parts of a schema that count, and refuses what ajv's strict mode refuses."""
+    """Visits all parts of a schema that count, and refuses what ajv's strict mode refuses."""
 
     def __init__(self, root: Any) -> None:
         self._root = root
@@ -117,7 +119,7 @@ class _Words:
             key = part.replace("~1", "/").replace("~0", "~")
             target = target[key] if isinstance(target, dict) and key in target else _item(target, key)
             if target is None:
-                raise CannotEvaluate(f"the schema refers to {reference}, which is not there")
+                raise CannotEvaluate(f"the schema refers to {reference}, which does not exist")
         return target
 
 
@@ -139,7 +141,7 @@ def _parts(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _faults(schema: Mapping[str, Any]) -> Iterator[str]:
     for word in schema.keys() - WORDS:
-        yield f"unknown word {word!r} {did_you_mean(word, WORDS)}".rstrip()
+        yield f"unknown keyword {word!r} {did_you_mean(word, WORDS)}".rstrip()
     name = schema.get("format")
     if name is not None:
         yield from _format_faults(name)
@@ -150,9 +152,9 @@ def _faults(schema: Mapping[str, Any]) -> Iterator[str]:
 
 def _conditional_faults(schema: Mapping[str, Any]) -> Iterator[str]:
     if "if" in schema and not {"then", "else"} & schema.keys():
-        yield "`if` stands without `then` and `else`"
+        yield "`if` without `then` or `else`"
     if "if" not in schema and {"then", "else"} & schema.keys():
-        yield "`then` or `else` stands without `if`"
+        yield "`then` or `else` without `if`"
     if "additionalItems" in schema and not isinstance(schema.get("items"), list):
         yield "`additionalItems` needs `items` as a list"
     if schema.get("enum") == []:
@@ -164,7 +166,7 @@ def _nullable_faults(schema: Mapping[str, Any]) -> Iterator[str]:
         return
     types = schema.get("type")
     if types is None:
-        yield "`nullable` stands without `type`"
+        yield "`nullable` without `type`"
     elif "null" in ([types] if isinstance(types, str) else types) and schema["nullable"] is False:
         yield "`nullable: false` contradicts the type null"
 
@@ -285,9 +287,9 @@ def _matches(pattern: str, text: str) -> bool:
     try:
         return _regex(pattern).search(text)
     except JavaScriptError as exc:
-        raise CannotEvaluate(f"the schema's pattern {pattern!r} is no regular expression: {exc}") from None
+        raise CannotEvaluate(f"the schema's pattern {pattern!r} is not a regular expression: {exc}") from None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # the patterns of the schemas in use; each is compiled once
 def _regex(pattern: str) -> Regex:
     return Regex(pattern, "u")

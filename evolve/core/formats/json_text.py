@@ -1,4 +1,4 @@
-"""JSON text as `JSON.parse` reads it, and equality of what it holds."""
+"""JSON text as `JSON.parse` reads it, and equality of JSON values."""
 
 import json
 import math
@@ -17,9 +17,9 @@ _decode_wide = json.JSONDecoder(parse_constant=_refuse, parse_int=float).decode
 
 
 def parse_json(text: str) -> JsonValue:
-    """The value of a JSON text. NaN, a byte order mark and a trailing comma are no JSON.
+    """Return the value of a JSON text.
 
-    Numbers beyond a double are infinite.
+    NaN, a byte order mark and a trailing comma are errors. Numbers beyond a double are infinite.
 
     Raises:
         ValueError: the text is not JSON.
@@ -37,7 +37,7 @@ def parse_json(text: str) -> JsonValue:
 
 
 def json_or(text: str | bytes, otherwise: JsonValue) -> JsonValue:
-    """The value of a text that may be JSON, by Python's reading; `otherwise` when it is not."""
+    """Return the value of a text that may be JSON, as Python's `json` reads it; `otherwise` when it is not JSON."""
     try:
         value: JsonValue = json.loads(text)
     except (ValueError, RecursionError):
@@ -46,7 +46,7 @@ def json_or(text: str | bytes, otherwise: JsonValue) -> JsonValue:
 
 
 def deep_equal(left: JsonValue, right: JsonValue) -> bool:
-    """Whether both hold the same: 1 is 1.0, true is not 1, 0 is not -0, the order of keys is nothing."""
+    """Return whether both values are equal: 1 is 1.0, true is not 1, 0 is not -0, the order of keys does not count."""
     if isinstance(left, dict):
         if not isinstance(right, dict) or len(left) != len(right):
             return False

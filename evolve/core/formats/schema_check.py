@@ -1,9 +1,8 @@
-"""A JSON Schema, compiled to functions that say in plain words what is wrong with a value, everything at once.
+"""A JSON Schema, compiled to functions that report every problem of a value in plain words.
 
-Only the keywords that our schemas use; `UnsupportedKeywordError` names any other. Ours beside the standard's:
-`x-refused` (keys that promptfoo knows and we refuse, with the reason), `x-ignored` (keys without effect here) and
-`x-may-be-empty` (keys that may stand without a
-value where unknown keys are warned about only, as if they were not there).
+It knows only the keywords that our schemas use; `UnsupportedKeywordError` names any other. It adds to the standard:
+`x-refused` (keys that promptfoo knows and Anneal refuses, with the reason), `x-ignored` (keys without effect here) and
+`x-may-be-empty` (keys that may have no value; that is a warning where unknown keys are warnings).
 """
 
 import operator
@@ -20,10 +19,17 @@ Kind: TypeAlias = Literal["value", "unknown key", "refused key", "ignored key"]
 
 
 class Reporter(Protocol):
-    """Takes one thing that is wrong."""
+    """Receives one problem."""
 
     def __call__(self, path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
-        """`kind` other than "value" means that the path's last key itself is meant."""
+        """Receive a problem.
+
+        Args:
+            path: the keys and indices that lead to the part.
+            message: what is wrong.
+            hint: what to do about it.
+            kind: any other than "value" means that the problem is the last key of the path, not its value.
+        """
         ...
 
 
@@ -53,7 +59,7 @@ _TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
 
 
 def compile_schema(schema: Any, overrides: Overrides | None = None) -> Check:
-    """A function that reports every problem of a value; `overrides` replace definitions, by their names in `$defs`."""
+    """Return a function that reports every problem of a value; `overrides` replace definitions of `$defs` by name."""
     return _Compiler(schema, overrides or {}).check_for(schema)
 
 
@@ -105,7 +111,7 @@ class _Compiler:
         return schema
 
     def _any_of(self, branches: Sequence[Any], expected: str) -> Check:
-        """One branch for each type of value: the messages are those of the branch whose type fits."""
+        """Return a check that reports the problems of the branch whose type fits the value."""
         typed = [(_type_names(self._resolve(branch)), self.check_for(branch)) for branch in branches]
         words = expected or _join_words([word for names, _ in typed for word in names])
 
@@ -179,7 +185,7 @@ class _Keys:
         for name, part in value.items():
             check = known.get(name)
             if check is not None and part is None and name in self.may_be_empty:
-                report((*path, name), f"{name} is empty", "leave it out, or give --unknown-keys warn", "unknown key")
+                report((*path, name), f"{name} is empty", "leave it out, or pass --unknown-keys warn", "unknown key")
             elif check is not None:
                 check(part, (*path, name), report)
             else:
@@ -202,14 +208,14 @@ class _Keys:
         return self.others(part, path, report)
 
     def _is_misspelt(self, name: str, value: Mapping[str, Any]) -> bool:
-        """Then the unknown key was reported already: one mistake, one message."""
+        """Return whether an unknown key resembles this one; that key was reported, and one mistake gets one message."""
         return self.others is None and any(
             did_you_mean(key, self.known) == f"did you mean {name!r}?" for key in value if key not in self.known
         )
 
 
 def _condition(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
-    """What our `if`s say: a mapping that has some keys, one of them with a certain value."""
+    """Compile the only form of `if` that our schemas use: a mapping that has keys, some with a fixed value."""
     if schema.keys() - {"type", "required", "properties"} or schema.get("type") != "object":
         raise UnsupportedKeywordError(f"if {schema!r}")
     required = schema.get("required", ())
@@ -231,7 +237,7 @@ def _anything(_value: Any, _path: Path, _report: Reporter) -> None:
 
 
 def _nothing(_value: Any, path: Path, report: Reporter) -> None:
-    report(path, "nothing may stand here")
+    report(path, "no value is allowed here")
 
 
 def _all_of(checks: Sequence[Check]) -> Check:
@@ -295,15 +301,15 @@ def _is_type(value: Any, name: str) -> bool:
 def _problems(check: Check, value: Any) -> list[tuple[Path, str, str, Kind]]:
     found: list[tuple[Path, str, str, Kind]] = []
 
-    def note(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
+    def _note(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
         found.append((path, message, hint, kind))
 
-    check(value, (), note)
+    check(value, (), _note)
     return found
 
 
 def _report_best(branches: Sequence[Check], value: Any, path: Path, report: Reporter) -> None:
-    """The problems of the branch with the fewest; none when one branch has none."""
+    """Report the problems of the branch that has the fewest; nothing when one branch has none."""
     if len(branches) == 1:
         branches[0](value, path, report)
         return
@@ -393,7 +399,7 @@ def _join_words(words: Sequence[str]) -> str:
 
 
 def describe(value: Any) -> str:
-    """A value as a message shows it: its kind, and a short look at it.
+    """Return a value as a message shows it: its kind, and its beginning (40 characters keep a message on one line).
 
     >>> describe("a"), describe(None), describe([1, 2])
     ("the text 'a'", 'nothing', 'a list')

@@ -1,4 +1,4 @@
-"""The tables and columns that parsed statements use, written as promptfoo's allow lists expect them."""
+"""The tables and columns that parsed statements use, in the form of promptfoo's allow lists."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -7,7 +7,10 @@ from evolve.core.model.libraries import import_optional
 
 
 def table_names(statements: Iterable[Any]) -> Iterator[str]:
-    """`action::database::table` (database null where none is named) for each table; names of `WITH` count as tables."""
+    """Yield `action::database::table` for each table; names of `WITH` count as tables.
+
+    The database is null where the statement names none.
+    """
     exp = import_optional("sqlglot.expressions")
     for statement in statements:
         target = _target(exp, statement)
@@ -21,7 +24,7 @@ def table_names(statements: Iterable[Any]) -> Iterator[str]:
 
 
 def column_names(statements: Iterable[Any]) -> Iterator[str]:
-    """`action::table::column` (table null where none is named) for each column; `*` is `(.*)`."""
+    """Yield `action::table::column` for each column; the table is null where none is named, `*` is `(.*)`."""
     exp = import_optional("sqlglot.expressions")
     for statement in statements:
         aliases = {table.alias: table.name for table in statement.find_all(exp.Table) if table.alias}
@@ -48,7 +51,7 @@ def _action(exp: Any, statement: Any) -> str:
 
 
 def _target(exp: Any, statement: Any) -> Any:
-    """The table that a statement changes; None for queries."""
+    """Return the table that a statement changes; None for queries."""
     if isinstance(statement, exp.Query):
         return None
     target = statement.this
@@ -56,7 +59,7 @@ def _target(exp: Any, statement: Any) -> Any:
 
 
 def _is_other(exp: Any, statement: Any, table: Any) -> bool:
-    """Whether the name is no table: an index, a view or a database that is made."""
+    """Return whether the name belongs to something else than a table: a new index, view or database."""
     if isinstance(statement, exp.Use | exp.Set | exp.Show):
         return True
     return (

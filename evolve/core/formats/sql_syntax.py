@@ -1,6 +1,6 @@
-"""SQL: whether a text is some, in which dialect, and which tables and columns it uses.
+"""SQL: checks that a text is SQL of a dialect, and that it uses only certain tables and columns.
 
-The parser is sqlglot. It is laxer than promptfoo's, and knows more: `sql_dialects` tells what to refuse all the same.
+The parser is sqlglot. It is laxer than promptfoo's and knows more; `sql_dialects` lists what to refuse nevertheless.
 """
 
 import re
@@ -15,15 +15,17 @@ from evolve.core.model.libraries import import_optional
 
 
 def sql_problem(text: str, database: str, tables: Sequence[str] | None, columns: Sequence[str] | None) -> str | None:
-    """Why the text is no such SQL; None when it is.
+    """Return why the text is not such SQL; None when it is.
 
     Args:
-        tables: patterns of `action::database::table`; each table that is used must match one.
-        columns: patterns of `action::table::column` likewise.
+        text: one or more statements.
+        database: promptfoo's `databaseType`, in any case.
+        tables: patterns of `action::database::table`; each table that is used must match one. None allows all.
+        columns: patterns of `action::table::column`; each column that is used must match one. None allows all.
     """
     dialect = database.lower()
     if dialect not in SQLGLOT:
-        return f"the databaseType {database} is not known"
+        return f"unknown databaseType {database}"
     problem = _suspicion(text, database)
     try:
         statements = _parse(text, dialect)
@@ -33,7 +35,7 @@ def sql_problem(text: str, database: str, tables: Sequence[str] | None, columns:
 
 
 class _NotSql(Exception):
-    """The text is no SQL of the dialect; the message says why."""
+    """The text is not SQL of the dialect; the message has the reason."""
 
 
 # --- Signs of a mistake that parsers overlook ------------------------------------------------------------------------
@@ -48,7 +50,7 @@ _GENERATE_SERIES: Final = re.compile(rf"\bgenerate_series[{JS_SPACE}]*\(", re.IG
 
 
 def _missing_comma_pattern(words: str) -> re.Pattern[str]:
-    """Two names between `select` and `from`."""
+    """Return the pattern of two names between `select` and `from` without a comma."""
     space = f"[{JS_SPACE}]+"
     return re.compile(
         rf"\bselect{space}(?:{words}{space})*(?!{words}\b){_NAME}{space}{_NAME}{space}from\b", re.IGNORECASE | re.ASCII
@@ -94,9 +96,9 @@ def _without_quoted(text: str, *, has_brackets: bool) -> str:
 # --- Parsing ---------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # several assertions of a test judge one output
 def _parse(text: str, dialect: str) -> tuple[Any, ...]:
-    """The statements that sqlglot parsed; those it does not know but the dialect does are left out."""
+    """Return the statements that sqlglot parsed, without those that only the dialect knows (`OTHERS`)."""
     errors = import_optional("sqlglot.errors")
     try:
         return tuple(_statements(text, dialect))
@@ -139,7 +141,7 @@ _PARTS: Final = re.compile(r"""'(?:\\[\s\S]|''|[^'\\])*'|"(?:""|[^"])*"|`[^`]*`|
 
 
 def _in_own_words(text: str, dialect: str) -> str:
-    """What promptfoo's parser takes everywhere, as sqlglot's dialect writes it: backticks, REPLACE INTO and more."""
+    """Rewrite what promptfoo's parser accepts in every dialect (backticks, REPLACE INTO ...) for sqlglot's dialect."""
     if dialect not in ("mysql", "mariadb", "hive"):
         text = _REPLACE.sub("INSERT INTO", text)
     if dialect == "bigquery":
@@ -191,7 +193,7 @@ _STARTS: Final = frozenset(("SELECT", "UNION", "INTERSECT", "EXCEPT", "MINUS", "
 
 
 def _check_order(tokens: Sequence[Any], source: str) -> None:
-    """Clauses come in one order; sqlglot takes them in any."""
+    """Raise _NotSql when clauses are out of order; sqlglot accepts any order."""
     ranks = [0]
     for token in tokens:
         word = _word(token, source)
@@ -214,13 +216,13 @@ def _check_statement(statement: Any, dialect: str) -> None:
         exp.Command, exp.Delete, exp.Semicolon, exp.Analyze,
     )  # fmt: skip
     if not isinstance(statement, kinds):
-        raise _NotSql("it is no statement")
+        raise _NotSql("it is not a statement")
     kinds_of_columns = (column.kind for column in statement.find_all(exp.ColumnDef))
     if any(kind is not None and kind.this == exp.DataType.Type.USERDEFINED for kind in kinds_of_columns):
         raise _NotSql("it has a column of an unknown type")
     for name in statement.find_all(exp.Identifier):
         if not name.args.get("quoted") and name.name.lower() in RESERVED[dialect] and not _is_free(exp, name, dialect):
-            raise _NotSql(f"the reserved word {name.name} stands where a name is expected")
+            raise _NotSql(f"expected a name, got the reserved word {name.name}")
 
 
 def _is_free(exp: Any, name: Any, dialect: str) -> bool:
@@ -252,7 +254,7 @@ def _find_unallowed(
 
 
 def _without_tables(columns: Iterable[str]) -> Iterator[str]:
-    """`select::null::id` for `select::jobs::id`: a column may stand without its table."""
+    """Yield `select::null::id` for `select::jobs::id`: a statement may name a column without its table."""
     for column in columns:
         parts = column.split("::")
         if len(parts) == 3 and parts[1] != "null":

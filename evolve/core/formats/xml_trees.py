@@ -1,7 +1,7 @@
-"""XML: whether a text is well-formed, where elements stand in other text, and what an element holds.
+"""XML: checks that a text is well-formed, finds elements in other text, and reads what an element holds.
 
-Well-formedness is judged by expat, which Python brings along: strict, with namespaces, no network; a document type with
-declarations of its own is refused before its entities could grow. Elements are read leniently into the tree that
+Python's own expat checks that a text is well-formed: strict, with namespaces, no network. A document type with
+declarations of its own is refused before its entities can grow. Elements are read leniently into the tree that
 promptfoo's paths go through: an element with neither attributes nor children is its text, attributes are `@_name`,
 repeated elements are a list.
 """
@@ -16,14 +16,15 @@ from evolve.core.javascript.values import JS_SPACE, js_strip
 Tree: TypeAlias = "str | dict[str, Tree] | list[Tree]"
 
 _MAX_DEPTH: Final = 100
+"""Deeper nesting is refused: reading an element recurses once per level."""
 
 
 class XmlError(ValueError):
-    """The text is not XML; the message says why."""
+    """The text is not XML; the message has the reason."""
 
 
 def check_well_formed(text: str) -> None:
-    """Raises XmlError unless the whole text is one XML document."""
+    """Raise XmlError unless the whole text is one XML document."""
     from xml.parsers import expat
 
     if text.startswith("\ufeff"):
@@ -35,7 +36,7 @@ def check_well_formed(text: str) -> None:
     except expat.ExpatError as exc:
         raise XmlError(f"{expat.ErrorString(exc.code)} at line {exc.lineno}, column {exc.offset + 1}") from None
     except UnicodeEncodeError:
-        raise XmlError("it holds half of a surrogate pair") from None
+        raise XmlError("it holds an unpaired surrogate") from None
 
 
 def _check_doctype(_name: str, system_id: str | None, _public_id: str | None, has_internal_subset: bool) -> None:
@@ -46,7 +47,7 @@ def _check_doctype(_name: str, system_id: str | None, _public_id: str | None, ha
 
 
 def read_tree(text: str) -> Mapping[str, Tree]:
-    """What the text's elements hold; wrong nesting is no error here.
+    """Return what the elements of the text hold; wrong nesting is not an error here.
 
     Raises:
         XmlError: a tag, a comment or a section does not end, or elements nest deeper than 100.
@@ -58,7 +59,7 @@ def read_tree(text: str) -> Mapping[str, Tree]:
 
 
 def has_path(tree: object, path: str) -> bool:
-    """Whether `path` (`jobs.job.1.@_id`) leads to something; lists take the position as a part of the path."""
+    """Return whether `path` (`jobs.job.1.@_id`) leads to something; a part of the path may be an index of a list."""
     current = tree
     for part in path.split("."):
         if isinstance(current, list):
@@ -73,6 +74,7 @@ def has_path(tree: object, path: str) -> bool:
 
 
 _INDEX: Final = re.compile("0|[1-9][0-9]{0,8}")
+"""At most nine digits: no list is longer, and Python refuses to convert thousands of digits."""
 
 
 # --- What an element holds -------------------------------------------------------------------------------------------
@@ -127,7 +129,7 @@ class _Builder:
             at = self._markup(start)
 
     def _markup(self, start: int) -> int:
-        """Takes what begins with `<` at `start`; answers where it ends."""
+        """Read what begins with `<` at `start`; return where it ends."""
         text = self._text
         if text.startswith("</", start):
             if len(self._open) > 1:
@@ -203,7 +205,7 @@ _TAG: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ElementSpan:
-    """A balanced element, or several beside each other, from `start` to `end`."""
+    """A balanced element, or several siblings, from `start` to `end`."""
 
     start: int
     end: int
@@ -212,7 +214,7 @@ class ElementSpan:
 
 
 def element_spans(text: str) -> Sequence[ElementSpan]:
-    """The outermost balanced elements; elements beside each other also as one span, and that first."""
+    """Return the outermost balanced elements; before them, all siblings of one parent as one span."""
     found = list(_balance(text))
     starts = {span.start for span in found}
     outer = [span for span in found if span.parent is None or span.parent not in starts]
@@ -264,7 +266,7 @@ _DECLARATION_PART: Final = re.compile(r"""[\[\]>]|"[^"]*"?|'[^']*'?""")
 
 
 def _markup_declaration_end(text: str, at: int) -> int:
-    """Where `<!...>` ends; brackets and quotes inside of it may hold a `>`."""
+    """Return where `<!...>` ends; brackets and quotes inside it may hold a `>`."""
     depth = 0
     for found in _DECLARATION_PART.finditer(text, at):
         char = found[0]

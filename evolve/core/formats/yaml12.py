@@ -22,7 +22,7 @@ MAX_DEPTH = 100
 """Deeper nesting is refused: no suite needs it, and code that walks values may recurse."""
 
 MAX_ALIASED = 1_000_000
-"""Nodes that aliases (`*name`) may stand for in sum; a YAML bomb has billions."""
+"""Nodes that aliases (`*name`) may expand to in total; a YAML bomb has billions."""
 
 _WORDS: dict[str, JsonValue] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
@@ -34,11 +34,12 @@ _NUMBER = re.compile(
     r"|(?P<inf>[-+]?)\.(?:inf|Inf|INF)|(?P<nan>\.(?:nan|NaN|NAN))"
 )
 _NUMBER_STARTS = frozenset("+-.0123456789")
-_MAX_EXACT_DIGITS = 4000  # Python refuses to convert longer decimal numbers
+_MAX_EXACT_DIGITS = 4000
+"""Python refuses to convert decimal numbers of more than 4,300 digits; longer ones become floats."""
 
 
 def plain_scalar(text: str) -> JsonValue:
-    """What an unquoted word means: null, a truth value, a number, or itself.
+    """Return what an unquoted word means: null, a truth value, a number, or itself.
 
     >>> plain_scalar("yes"), plain_scalar("010"), plain_scalar("0o10"), plain_scalar("1e3")
     ('yes', 10, 8, 1000.0)
@@ -65,13 +66,14 @@ def _number(match: re.Match[str]) -> JsonValue:
 
 
 def key_text(value: JsonValue) -> str:
-    """A mapping's key as text, as JavaScript's objects have it: `1.0` is `1`, `null` is `null`."""
+    """Return a mapping's key as text, as JavaScript's objects have it: `1.0` is `1`, `null` is `null`."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
         return "null"
+    # From 1e21 on, JavaScript prints an exponent.
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return str(int(value))
     return str(value)
@@ -89,32 +91,35 @@ Path = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Document:
-    """One text file's value, and where its parts stand."""
+    """The value of a text file, and the places of its parts."""
 
     file: str
-    """As messages name it."""
+    """The name that messages show."""
     text: str = field(repr=False)
     value: JsonValue
     folder: str = ""
-    """Where its relative paths start, seen from the suite's folder."""
+    """The folder that its relative paths start at, relative to the suite's folder."""
     items: Mapping[Path, Mark] = field(default_factory=dict, repr=False)
-    """Places of the first two levels (`tests[3]`): they cost nothing while the text is read."""
+    """Places of the first two levels (`tests[3]`): noting them while the text is read costs nothing."""
     _marks: dict[Path, Mark] | None = field(default=None, repr=False)
     _keys: dict[Path, Mark] = field(default_factory=dict, repr=False)
 
     def locate(self, *path: str | int) -> Location:
-        """The place of a part, or of the nearest part around it; the first deep question reads the text once more."""
+        """Return the place of a part, or of the nearest part around it.
+
+        The first call for a part below the second level reads the text once more.
+        """
         mark = self.items.get(path) or self._nearest(path)
         return Location(self.file, *mark, path=path_text(path)) if mark else Location(self.file, path=path_text(path))
 
     def locate_key(self, *path: str | int) -> Location:
-        """The place of the key itself, not of its value."""
+        """Return the place of the key itself, not of its value."""
         self._read_marks()
         mark = self._keys.get(path)
         return Location(self.file, *mark, path=path_text(path)) if mark else self.locate(*path)
 
     def place(self, path: Path) -> Place:
-        """The part as a lazily located place."""
+        """Return the part as a lazily located place."""
         return Place(self.file, path, self.locate)
 
     def _nearest(self, path: Path) -> Mark | None:
@@ -130,7 +135,7 @@ class Document:
 
 
 def path_text(path: Path) -> str:
-    """`("tests", 3, "assert")` as `tests[3].assert`; keys that are no plain words are quoted."""
+    """Return `("tests", 3, "assert")` as `tests[3].assert`; keys that are not plain words are quoted."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -143,16 +148,16 @@ def path_text(path: Path) -> str:
 
 
 def parse_yaml(text: str, file: str) -> JsonValue:
-    """The value of the one document in `text`; None when it is empty.
+    """Return the value of the one document in `text`; None when it is empty.
 
     Raises:
-        InputError: the text is no YAML, or more than the limits of this module allow; with line and column.
+        InputError: the text is not YAML, or exceeds a limit of this module; with line and column.
     """
     return read_document(text, file).value
 
 
 def read_document(text: str, file: str) -> Document:
-    """Like `parse_yaml`, with the places of its parts."""
+    """Return the one document in `text` with the places of its parts; raise what `parse_yaml` raises."""
     with _Named(file, text):
         try:
             reader = _Reader(text)
@@ -169,7 +174,7 @@ _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][\da-fA-F]{2})\\u([dD][c-
 
 
 def _with_pairs_joined(text: str) -> str:
-    """JSON writes an emoji as two escapes, which the parser takes one by one and refuses."""
+    """Join pairs of escapes: JSON writes an emoji as two, which the parser reads one by one and refuses."""
 
     def character(pair: re.Match[str]) -> str:
         high, low = int(pair[2], 16), int(pair[3], 16)
@@ -185,7 +190,7 @@ class _YamlError(Exception):
 
 
 class _Named:
-    """Turns the parser's errors to located InputErrors of a file."""
+    """Turns the parser's errors into InputErrors with their place in a file."""
 
     def __init__(self, file: str, text: str) -> None:
         self._file, self._text = file, text
@@ -208,7 +213,7 @@ class _Named:
         if isinstance(error, yaml.YAMLError):
             return self._unreadable_character(error)
         if isinstance(error, UnicodeEncodeError):
-            return Problem("not YAML: it holds half of a surrogate pair", Location(self._file))
+            return Problem("not YAML: it holds an unpaired surrogate", Location(self._file))
         return None
 
     def _char_at(self, mark: Any) -> str:
@@ -232,18 +237,18 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\u
 
 _PLAIN_WORDS = {
     "mapping values are not allowed in this context": (
-        "a second `key: value` stands where one value is expected",
+        "expected one value, got a second `key: value`",
         "quote a text that holds ': ', or check the indentation",
     ),
     "did not find expected key": (
-        "a `key: value` or the end of the block is expected here",
+        "expected a `key: value` or the end of the block here",
         "check the indentation and the quotes",
     ),
     # libyaml's parser reads ahead of us, and has a limit of its own.
     "exceeded maximum nesting depth": (f"more than {MAX_DEPTH} levels of nesting", ""),
-    "could not find expected ':'": ("a ':' is expected after the key", "check the indentation and the quotes"),
+    "could not find expected ':'": ("expected a ':' after the key", "check the indentation and the quotes"),
     "did not find expected '-' indicator": (
-        "a list item `- ...` or the end of the list is expected here",
+        "expected a list item `- ...` or the end of the list here",
         "check the indentation",
     ),
 }
@@ -251,7 +256,7 @@ _PLAIN_WORDS = {
 
 def _in_plain_words(problem: str, char: str) -> tuple[str, str]:
     if char == "\t":
-        return "not YAML: a tab stands in the indentation", "indent with spaces"
+        return "not YAML: a tab in the indentation", "indent with spaces"
     if problem == "found character that cannot start any token":
         return f"not YAML: a value cannot start with {char!r}", "quote it"
     message, hint = _PLAIN_WORDS.get(problem, (problem, ""))
@@ -263,7 +268,7 @@ _MERGE = object()
 
 
 class _Reader:
-    """Builds the value from the parser's events; one flat loop, for this is the hot path of loading a suite."""
+    """Builds the value from the parser's events, in one flat loop: it is the hot path of loading a suite."""
 
     def __init__(self, text: str) -> None:
         self._next: Callable[[], Any] = CParser(text).get_event
@@ -310,9 +315,7 @@ class _Reader:
                 if container.__class__ is dict and key is _NO_KEY:
                     key = _MERGE if event.implicit[0] and event.value == "<<" else key_text(value)
                     if key in container and not (merged and key in merged):
-                        raise _YamlError(
-                            f"the key {key!r} stands here twice", event.start_mark, "one of them would be lost"
-                        )
+                        raise _YamlError(f"duplicate key {key!r}", event.start_mark, "remove or rename one of them")
                     continue
             elif kind is mapping_start or kind is sequence_start:
                 if container.__class__ is dict and key is _NO_KEY:
@@ -343,9 +346,7 @@ class _Reader:
                 if container.__class__ is dict and key is _NO_KEY:
                     key = _alias_key(value, event)
                     if key in container and not (merged and key in merged):
-                        raise _YamlError(
-                            f"the key {key!r} stands here twice", event.start_mark, "one of them would be lost"
-                        )
+                        raise _YamlError(f"duplicate key {key!r}", event.start_mark, "remove or rename one of them")
                     continue
             if container is None:
                 return value  # type: ignore[no-any-return]
@@ -375,14 +376,16 @@ class _Reader:
 
     def _alias(self, event: Any) -> tuple[JsonValue, int]:
         if event.anchor in self._open_anchors:
-            raise _YamlError(f"*{event.anchor} stands inside of &{event.anchor}: it would never end", event.start_mark)
+            raise _YamlError(
+                f"*{event.anchor} is inside its own anchor &{event.anchor}: it would never end", event.start_mark
+            )
         if event.anchor not in self._anchors:
-            raise _YamlError(f"*{event.anchor} is used, but no &{event.anchor} stands before it", event.start_mark)
+            raise _YamlError(f"*{event.anchor} is used, but there is no &{event.anchor} before it", event.start_mark)
         value, size = self._anchors[event.anchor]
         self._aliased += size
         if self._aliased > MAX_ALIASED:
             raise _YamlError(
-                f"the aliases stand for more than {MAX_ALIASED:,} values", event.start_mark, "a YAML bomb?"
+                f"the aliases expand to more than {MAX_ALIASED:,} values", event.start_mark, "a YAML bomb?"
             )
         return value, size
 
@@ -422,7 +425,7 @@ def _read_tagged_scalar(event: Any) -> JsonValue:
     if event.tag.endswith("float") and isinstance(value, int):
         value = float(value)
     if not _SCALAR_TAGS[event.tag](value):
-        raise _YamlError(f"{event.value!r} is no {event.tag.rpartition(':')[2]}", event.start_mark)
+        raise _YamlError(f"expected {event.tag.rpartition(':')[2]}, got {event.value!r}", event.start_mark)
     return value
 
 
@@ -434,7 +437,7 @@ def _unknown_tag(event: Any) -> _YamlError:
 
 
 def read_marks(text: str) -> tuple[dict[Path, Mark], dict[Path, Mark]]:
-    """The places of all values and of all keys of a text that was parsed without an error before."""
+    """Return the places of all values and of all keys of a text that is known to be valid YAML."""
     marks: dict[Path, Mark] = {}
     keys: dict[Path, Mark] = {}
     _mark_node(_events(text), (), marks, keys)
@@ -454,7 +457,7 @@ def _events(text: str) -> Iterator[Any]:
 
 
 def _mark_node(events: Iterator[Any], path: Path, marks: dict[Path, Mark], keys: dict[Path, Mark]) -> Any:
-    """Notes one node and those inside; returns its first event, None at the end of a list or a mapping."""
+    """Note one node and those inside; return its first event, None at the end of a list or a mapping."""
     event = next(events, None)
     if event is None or isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
         return None
@@ -472,7 +475,7 @@ def _mark_node(events: Iterator[Any], path: Path, marks: dict[Path, Mark], keys:
 
 
 def keys_with_anchors(text: str) -> frozenset[str]:
-    """The top-level keys of a mapping below which an anchor (`&name`) stands: holders of what aliases repeat."""
+    """Return the top-level keys of a mapping that have an anchor (`&name`) below them, for aliases to repeat."""
     found: set[str] = set()
     depth, key, expects_key = 0, "", True
     for event in _events(text):
@@ -490,21 +493,22 @@ def keys_with_anchors(text: str) -> frozenset[str]:
 
 
 def dump_yaml(value: JsonValue, *, flow_leaves: bool = False) -> str:
-    """`value` as YAML that this module and any YAML 1.1 reader read back as the same value.
+    """Return `value` as YAML that this module and any YAML 1.1 reader read back as the same value.
 
     Args:
-        flow_leaves: lists and mappings that hold no others stand on one line, in brackets.
+        flow_leaves: write lists and mappings that hold no others on one line, in brackets.
     """
     style = None if flow_leaves else False
+    # 110 columns: prose in agents and cases stays readable next to its indentation.
     dumped = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=style)
     return str(dumped)
 
 
 class _Dumper(yaml.CSafeDumper):
-    """PyYAML's dumper, which also quotes text that only YAML 1.2 takes for a number."""
+    """PyYAML's dumper, which also quotes text that only YAML 1.2 reads as a number."""
 
     def ignore_aliases(self, _data: object) -> bool:
-        """Repeated values are written out: a suite's reader should not have to look up anchors."""
+        """Write repeated values out: a reader of a suite should not have to look up anchors."""
         return True
 
 

@@ -1,1 +1,1 @@
-"""JavaScript: the embedded engine, and how JavaScript sees JSON values."""
+"""JavaScript: the embedded engine, and JSON values with the semantics of JavaScript."""

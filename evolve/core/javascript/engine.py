@@ -1,8 +1,8 @@
-"""JavaScript from suites, in an embedded engine (QuickJS-NG) with limits and without an outside world.
+"""JavaScript from suites, in an embedded engine (QuickJS-NG) with limits and without files, network or processes.
 
-Values cross as JSON. One context serves many evaluations of a thread: its built-ins are frozen and stray globals are
-swept away after each call, so every evaluation starts fresh at the cost of microseconds. Code that wants to change
-built-ins gets a context of its own.
+Values are passed as JSON. One context serves many evaluations of a thread: its built-ins are frozen and stray globals
+are deleted after each call, so every evaluation starts fresh at the cost of microseconds. Code that changes built-ins
+gets a context of its own.
 """
 
 import json
@@ -19,11 +19,15 @@ from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 
 TIME_LIMIT_S = 2.0
+"""For one evaluation. Checks of an answer take milliseconds; an endless loop must not hold up the run."""
 MEMORY_LIMIT_MB = 64
+"""For one context. Outputs are far smaller; code that collects values without end must not fill the host's memory."""
 _STACK_BYTES = 512 * 1024
+"""Below the stack of a thread, so that endless recursion is an error of the engine and not a crash of the process."""
 _MAX_FUNCTIONS = 2_000
 """Compiled functions per context; beyond them the context is replaced, so that memory stays bounded."""
 _MAX_JOBS = 100_000
+"""Jobs of promises and timers in one evaluation; an interval that is never cleared would go on forever."""
 
 _WORDS = str.split
 _MISSING = frozenset(
@@ -48,7 +52,7 @@ class JavaScriptError(CannotEvaluate):
 
 @dataclass(frozen=True, slots=True)
 class JsResult:
-    """What code answered; `value` holds JSON values only."""
+    """The result of code; `value` holds JSON values only."""
 
     kind: Literal["json", "undefined", "number", "bigint", "function"]
     """`number` is NaN or an infinity (value None): JSON cannot carry them. `function` is a function or a symbol."""
@@ -58,7 +62,7 @@ class JsResult:
 
     @property
     def type_name(self) -> str:
-        """What `typeof` says."""
+        """The result of `typeof`."""
         if self.kind != "json":
             return self.kind
         if isinstance(self.value, bool):
@@ -75,20 +79,26 @@ def run_javascript(
     time_limit_s: float = TIME_LIMIT_S,
     memory_mb: int = MEMORY_LIMIT_MB,
 ) -> JsonValue:
-    """The value of an expression, or of the `return` of a function body; a promise's value once it settles.
+    """Return the value of an expression, or of the `return` of a function body; a promise's value once it settles.
 
-    Code with a line break is a body and needs its own `return`. Undefined, NaN and infinities come back as None.
+    Code with a line break is a body and needs its own `return`. Undefined, NaN and infinities become None.
+
+    Args:
+        code: the expression or body.
+        names: the values that the code may read, by name.
+        time_limit_s: the code is stopped after this time.
+        memory_mb: the limit of the context; each limit has a context of its own.
 
     Raises:
         JavaScriptError: the code threw or does not parse.
-        CannotEvaluate: a limit was reached, the code needs something that is not here, or its value is a function.
+        CannotEvaluate: a limit was reached, the code needs something that the engine lacks, or its value is a function.
     """
     result = evaluate_javascript(code, names, time_limit_s=time_limit_s, memory_mb=memory_mb)
     return plain_value(result, "the code")
 
 
 def plain_value(result: JsResult, what: str) -> JsonValue:
-    """The JSON value of a result; None for undefined and for numbers that JSON lacks. A function is refused."""
+    """Return the JSON value of a result; None for undefined and for numbers that JSON lacks. A function is refused."""
     if result.kind == "function":
         raise CannotEvaluate(f"{what} is a function that nothing calls: write its body, or call it")
     return result.value
@@ -101,7 +111,14 @@ def evaluate_javascript(
     time_limit_s: float = TIME_LIMIT_S,
     memory_mb: int = MEMORY_LIMIT_MB,
 ) -> JsResult:
-    """Like `run_javascript`, and tells undefined, functions and non-finite numbers apart."""
+    """Evaluate code as `run_javascript` does, and distinguish undefined, functions and non-finite numbers.
+
+    Args:
+        code: the expression or body.
+        names: the values that the code may read, by name.
+        time_limit_s: the code is stopped after this time.
+        memory_mb: the limit of the context; each limit has a context of its own.
+    """
     return evaluate_body(function_body(code), names, time_limit_s=time_limit_s, memory_mb=memory_mb)
 
 
@@ -112,28 +129,35 @@ def evaluate_body(
     time_limit_s: float = TIME_LIMIT_S,
     memory_mb: int = MEMORY_LIMIT_MB,
 ) -> JsResult:
-    """Like `evaluate_javascript`, for a function body that is complete already."""
+    """Evaluate a complete function body, with the result of `evaluate_javascript`.
+
+    Args:
+        body: the body; it has its own `return`.
+        names: the values that the code may read, by name.
+        time_limit_s: the code is stopped after this time.
+        memory_mb: the limit of the context; each limit has a context of its own.
+    """
     engine = _engine_for(body, memory_mb)
     arguments = _to_json([value if mentions(body, name) else None for name, value in names.items()])
     return engine.run(body, tuple(names), arguments, time_limit_s)
 
 
 def javascript_problem(body: str, names: tuple[str, ...]) -> str | None:
-    """Return why a function body does not parse, None where it does; nothing is run.
+    """Return why a function body does not parse, None when it does; nothing is run.
 
-    What is compiled here is not compiled again when it runs with the same names.
+    The compiled function is kept for when it runs with the same names.
     """
     try:
         _engine_for(body, MEMORY_LIMIT_MB).compile(body, names)
     except JavaScriptError as error:
         return f"{error.name}: {error.text}"
     except CannotEvaluate:
-        return None  # a limit says nothing about the grammar; it is told when the code runs
+        return None  # a limit is no error of syntax; it is reported when the code runs
     return None
 
 
 def regex_problem(pattern: str) -> str | None:
-    """Return why a pattern is no regular expression of JavaScript, None where it is one."""
+    """Return why a pattern is not a regular expression of JavaScript, None when it is one."""
     try:
         Regex(pattern)
     except JavaScriptError as error:
@@ -153,14 +177,23 @@ def call_javascript_file(
     time_limit_s: float = TIME_LIMIT_S,
     memory_mb: int = MEMORY_LIMIT_MB,
 ) -> JsResult:
-    """What the exported function answers: the named one, else the export itself, else the default export.
+    """Return the result of the exported function: the named one, else the export itself, else the default export.
 
-    CommonJS and plain ES modules. `read` gives the text of a neighbouring file that the source requires by a
-    relative path; other modules are not there.
+    CommonJS and plain ES modules are supported.
+
+    Args:
+        source: the text of the file.
+        function: the name of the export; None takes the export itself.
+        args: what the function gets.
+        path: the file's path, for messages and relative requires.
+        read: returns the text of a file that the source requires by a relative path. There are no other modules; None
+            allows no requires at all.
+        time_limit_s: the code is stopped after this time.
+        memory_mb: the limit of the context.
 
     Raises:
         JavaScriptError: the file or the function threw, or does not parse.
-        CannotEvaluate: TypeScript, a module that is not there, no such function, or a limit.
+        CannotEvaluate: TypeScript, an unknown module, no such function, or a limit.
     """
     modules = collect_modules(source, path, read)
     changes = any(_CHANGES_BUILTINS.search(module.source) for module in modules)
@@ -169,12 +202,12 @@ def call_javascript_file(
 
 
 def mentions(code: str, name: str) -> bool:
-    """Whether code may read a name at all; callers build costly values only then."""
+    """Return whether code may read a name at all; callers build costly values only then."""
     return name in code or "arguments" in code or "eval" in code
 
 
 def function_body(code: str) -> str:
-    """The body that promptfoo makes of a suite's code: one line gets its `return`, several lines bring their own."""
+    """Return the body that promptfoo makes of a suite's code: one line gets a `return`, several lines have one."""
     code = code.rstrip()
     if "\n" in code:
         return code
@@ -187,7 +220,7 @@ def function_body(code: str) -> str:
 
 
 def _last_semicolon(line: str) -> int:
-    """The last semicolon outside of quotes, or -1."""
+    """Return the place of the last semicolon outside quotes, or -1."""
     quote, last, escaped = "", -1, False
     for index, char in enumerate(line):
         if not escaped and char in "'\"`" and quote in ("", char):
@@ -230,7 +263,7 @@ class Regex:
         _get_engine(MEMORY_LIMIT_MB).regex(pattern, flags)
 
     def search(self, text: str, *, time_limit_s: float = TIME_LIMIT_S) -> bool:
-        """Whether the expression matches anywhere; a search that runs away raises CannotEvaluate."""
+        """Return whether the expression matches anywhere; raise CannotEvaluate when the search takes too long."""
         engine = _get_engine(MEMORY_LIMIT_MB)
         return engine.test(engine.regex(self.pattern, self.flags), text, time_limit_s)
 
@@ -239,7 +272,7 @@ class _Engine:
     """One context of QuickJS with the prelude; for one thread."""
 
     def __init__(self, isolate: bool, memory_mb: int) -> None:
-        # The package `quickjs` around this module starts a thread when it is imported; we need none.
+        # The package `quickjs` around this module starts a thread when it is imported; it is not needed.
         import _quickjs
 
         self._failures: tuple[type[Exception], ...] = (_quickjs.JSException, _quickjs.StackOverflow, UnicodeDecodeError)
@@ -257,14 +290,30 @@ class _Engine:
         return not self._broken and len(self._functions) < _MAX_FUNCTIONS
 
     def run(self, body: str, names: tuple[str, ...], arguments: str, time_limit_s: float) -> JsResult:
+        """Return the result of a function body.
+
+        Args:
+            body: the body.
+            names: of its parameters.
+            arguments: their values, as a JSON list.
+            time_limit_s: also for each job of a promise that it returns.
+        """
         identity = self.compile(body, names)
         return self._finish(self._guard(time_limit_s, self._api("run"), identity, arguments), time_limit_s)
 
     def compile(self, body: str, names: tuple[str, ...]) -> int:
-        """The id of the function with this body."""
+        """Return the id of the function with this body."""
         return self._function((body, names), self._api("compile"), json.dumps(names), body)
 
     def call(self, modules: Sequence[Module], name: str, arguments: str, time_limit_s: float) -> JsResult:
+        """Return the result of a function that a module exports.
+
+        Args:
+            modules: the module, and those that it requires.
+            name: of the function; empty for the export itself.
+            arguments: a JSON list.
+            time_limit_s: as in `run`.
+        """
         for module in modules:
             if self._modules.get(module.path) != module:
                 self._add(module)
@@ -305,7 +354,7 @@ class _Engine:
             self._give_up(exc, time_limit_s)
 
     def _give_up(self, exc: Exception, time_limit_s: float) -> NoReturn:
-        """Limits leave a context in an unknown state: it is not used again."""
+        """Raise CannotEvaluate for a limit; the context is in an unknown state then and is not used again."""
         self._broken = True
         text = str(exc)
         if "interrupted" in text:
@@ -369,7 +418,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _clean(text: str) -> str:
-    """The engine takes UTF-8 that ends at the first NUL; code with either is not JavaScript that anyone wrote."""
+    """Replace NULs and unpaired surrogates: the engine reads UTF-8 up to the first NUL, and no real code has either."""
     if "\0" in text or not _is_utf8(text):
         return text.replace("\0", "\\0").encode("utf-8", "replace").decode()
     return text
@@ -379,7 +428,7 @@ _local = threading.local()
 
 
 def _get_engine(memory_mb: int) -> _Engine:
-    """This thread's context with frozen built-ins; replaced when it broke or grew."""
+    """Return this thread's context with frozen built-ins; a new one when it broke or grew too large."""
     engines: dict[int, _Engine] = _local.__dict__.setdefault("engines", {})
     engine = engines.get(memory_mb)
     if engine is None or not engine.is_usable:

@@ -1,4 +1,4 @@
-"""Members of values in templates, as JavaScript has them: `.length`, indices, and the methods of text, lists, numbers.
+"""Members of values in templates, as in JavaScript: `.length`, indices, and the methods of text, lists and numbers.
 
 Nothing of Python is reachable: a mapping has its keys, and methods run in the JavaScript engine on a copy.
 """
@@ -49,7 +49,7 @@ class TemplateList(list[Value]):
 
 
 def get_member(target: Value, key: Value) -> Value:
-    """`target[key]`; UNDEFINED where there is no such member, also on null and undefined."""
+    """Return `target[key]`; UNDEFINED when there is no such member, also on null and undefined."""
     if isinstance(target, Mapping):
         return _mapping_member(target, key)
     if isinstance(target, list | str):
@@ -81,6 +81,7 @@ def _sequence_member(target: list[Value] | str, key: Value) -> Value:
 def _index(key: Value) -> int | None:
     if is_number(key):
         return int(key) if key >= 0 and key == key // 1 and key < 2**32 else None
+    # Array indices are below 2**32, which has ten digits.
     digits = isinstance(key, str) and key.isascii() and key.isdecimal() and len(key) < 11
     return int(key) if isinstance(key, str) and digits and str(int(key)) == key else None
 
@@ -90,7 +91,7 @@ def _method(target: Value, name: str) -> JsFunction:
 
 
 def call_member(target: Value, name: str, args: list[Value]) -> Value:
-    """`target.name(...args)`.
+    """Return the result of `target.name(...args)`.
 
     Raises:
         CannotEvaluate: there is no such method, or it threw.
@@ -110,12 +111,12 @@ def call_member(target: Value, name: str, args: list[Value]) -> Value:
     if result.kind == "number":
         return float(result.shown.replace("Infinity", "inf"))
     if result.kind == "function":
-        raise CannotEvaluate(f"{type_name(target)}.{name}() answers a function, which templates cannot use")
+        raise CannotEvaluate(f"{type_name(target)}.{name}() returns a function, which templates cannot use")
     return TemplateList(result.value) if isinstance(result.value, list) else result.value
 
 
 def _plain(value: Value) -> JsonValue:
-    """What crosses into the engine; undefined becomes null, a regular expression is marked."""
+    """Return the value as JSON for the engine; undefined becomes null, a regular expression is marked."""
     if isinstance(value, JsRegex):
         return {"$regex": [value.pattern, value.flags]}
     if isinstance(value, Safe):
@@ -167,5 +168,5 @@ def _change(target: list[Value], name: str, args: list[Value]) -> Value:
 
 
 def _sort_key(item: Value) -> tuple[bool, str]:
-    """JavaScript's default order: by text, undefined last."""
+    """Return the key of JavaScript's default order: by text, undefined last."""
     return item is UNDEFINED, units(to_js_string(item))

@@ -10,6 +10,7 @@ from functools import lru_cache
 from evolve.core.model.errors import CannotEvaluate, InputError
 
 _MAX_MODULES = 100
+"""Files that one file may require, directly or not; more is a package, which belongs into Node.js."""
 _REQUIRE = re.compile(r"""\brequire\(\s*(['"])([^'"\n]+)\1\s*\)""")
 _IMPORT = re.compile(r"""^[ \t]*import\s+([^'";]*?)\s*from\s*(['"])([^'"\n]+)\2[ \t]*;?""", re.M)
 _IMPORT_EFFECT = re.compile(r"""^[ \t]*import\s*(['"])([^'"\n]+)\1[ \t]*;?""", re.M)
@@ -29,17 +30,17 @@ class Module:
     source: str
     """CommonJS; the text itself when the file is JSON."""
     links: tuple[tuple[str, str], ...] = ()
-    """What each `require(NAME)` means: name and path."""
+    """The name of each `require(NAME)` and the path of its file."""
 
     def to_json(self) -> str:
-        """What the engine's `add` takes."""
+        """Return the module as JSON for the `add` of the prelude."""
         if self.path.endswith(".json"):
             return json.dumps({"path": self.path, "data": self.source})
         return json.dumps({"path": self.path, "source": self.source, "links": dict(self.links)})
 
 
 def collect_modules(source: str, path: str, read: Callable[[str], str] | None) -> tuple[Module, ...]:
-    """The file and all it requires by relative paths, itself first.
+    """Return the file and all that it requires by relative paths, the file first.
 
     Raises:
         CannotEvaluate: TypeScript, or too many files.
@@ -59,7 +60,7 @@ def collect_modules(source: str, path: str, read: Callable[[str], str] | None) -
     return tuple(modules)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # a file is called once for each answer, and its imports are rewritten only once
 def _module(source: str, path: str, links: tuple[tuple[str, str], ...]) -> Module:
     if path.endswith(_TYPESCRIPT):
         raise CannotEvaluate(f"{path}: TypeScript is not supported; compile it to JavaScript and name the .js file")
@@ -78,7 +79,7 @@ def _links(source: str, path: str, texts: dict[str, str], read: Callable[[str], 
 
 
 def _find(path: str, texts: dict[str, str], read: Callable[[str], str]) -> str | None:
-    """The path under which the file is there; its text goes into `texts`."""
+    """Return the path that exists for a required name; put its text into `texts`."""
     for candidate in (path, f"{path}.js", f"{path}.cjs", f"{path}.mjs", f"{path}.json", f"{path}/index.js"):
         if candidate in texts:
             return candidate
@@ -90,11 +91,11 @@ def _find(path: str, texts: dict[str, str], read: Callable[[str], str]) -> str |
     return None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # as above
 def to_commonjs(source: str) -> str:
-    """The source with `import` and `export` statements replaced; other text is untouched.
+    """Return the source with `import` and `export` statements replaced; other text is untouched.
 
-    It knows the forms that stand at the beginning of a line, which is how people and formatters write them.
+    It finds only statements at the beginning of a line, where people and formatters write them.
     """
     if source.startswith("#!"):
         source = "//" + source

@@ -1,8 +1,8 @@
-"""The JavaScript that prepares a context: what Node.js code may expect, and the two functions that Python calls.
+"""The JavaScript that prepares a context: what Node.js code may expect, and the functions that Python calls.
 
-The prelude is a function that answers `name => function`. `compile(names, body)` and `regex` answer an id; `run(id,
-args)` and `call(path, function, args)` a string whose first character says what follows: j JSON, u undefined, n a
-number that JSON lacks, f a function (or symbol), e an error as JSON, p a promise that has not settled.
+The prelude is a function that returns `name => function`. `compile(names, body)` and `regex` return an id; `run(id,
+args)` and `call(path, function, args)` return a string whose first character is its kind: j JSON, u undefined, n a
+number that JSON lacks, b a bigint, f a function (or symbol), e an error as JSON, p a promise that has not settled.
 """
 
 PRELUDE = r"""

@@ -1,6 +1,6 @@
-"""JavaScript's view of JSON values: printing, truth, equality, arithmetic. Templates and transforms share it.
+"""JSON values with the semantics of JavaScript: printing, truth, equality, arithmetic. Templates and transforms use it.
 
-Numbers are Python ints and floats that mean one thing, a double: 2.0 is 2, and integers beyond 2**53 are rounded.
+Python ints and floats both represent a double: 2.0 is 2, and integers beyond 2**53 are rounded.
 """
 
 import math
@@ -15,11 +15,12 @@ Value: TypeAlias = object
 """A JSON value, UNDEFINED, a Safe string, a JsRegex or a JsFunction."""
 
 _SAFE_INTEGER: Final = 2**53
+"""A double represents every integer up to here exactly."""
 _NUMERIC: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z", re.A)
 _FLOAT_PREFIX: Final = re.compile(r"[+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.A)
 _ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9]\d{0,9})\Z", re.A)
 JS_SPACE: Final = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-"""What `\\s` matches, for use in a character class."""
+"""The characters that `\\s` matches in JavaScript, for a character class; Python's `\\s` differs."""
 _STRIPPED: Final = "".join(
     chr(c)
     for c in (*range(9, 14), 32, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF)
@@ -67,12 +68,12 @@ class JsFunction:
 
 
 def is_number(value: Value) -> TypeGuard[int | float]:
-    """Whether `typeof` says number; booleans are none."""
+    """Return whether the value is a number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def type_name(value: Value) -> str:
-    """What `typeof` says, with null, array and regex told apart for messages."""
+    """Return the type as messages show it: that of `typeof`, but null and array are types of their own."""
     if value is None:
         return "null"
     if value is UNDEFINED:
@@ -87,7 +88,7 @@ def type_name(value: Value) -> str:
 
 
 def number(value: float) -> int | float:
-    """The number as we keep it: an int where it is one exactly."""
+    """Return the number in its normal form: an int where it is one exactly."""
     if isinstance(value, int):
         return value if -_SAFE_INTEGER <= value <= _SAFE_INTEGER else _to_float(value)
     if value.is_integer() and abs(value) <= _SAFE_INTEGER:
@@ -103,7 +104,7 @@ def _to_float(value: int) -> float:
 
 
 def number_text(value: int | float) -> str:
-    """A number as JavaScript prints it (ECMA-262, Number::toString)."""
+    """Return a number as JavaScript prints it (ECMA-262, Number::toString)."""
     if isinstance(value, int):
         if -_SAFE_INTEGER <= value <= _SAFE_INTEGER:
             return str(int(value))
@@ -112,6 +113,7 @@ def number_text(value: int | float) -> str:
         return "NaN"
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
+    # Below 1e15 an integer prints without an exponent, exactly.
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     sign, digits_tuple, exponent = Decimal(repr(value)).as_tuple()
@@ -123,7 +125,7 @@ def number_text(value: int | float) -> str:
 
 
 def _place_point(digits: str, point: int) -> str:
-    """Digits with the decimal point after `point` of them, or with an exponent where JavaScript uses one."""
+    """Return digits with the decimal point after `point` of them, or with an exponent beyond 21 and below -6."""
     if len(digits) <= point <= 21:
         return digits.ljust(point, "0")
     if 0 < point <= 21:
@@ -136,7 +138,7 @@ def _place_point(digits: str, point: int) -> str:
 
 
 def to_js_string(value: Value) -> str:
-    """`String(value)`: true, 2, 1e+21, null, undefined, "1,2" for a list, [object Object] for a mapping."""
+    """Return `String(value)`: true, 2, 1e+21, null, undefined, "1,2" for a list, [object Object] for a mapping."""
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bool):
@@ -151,7 +153,7 @@ def to_js_string(value: Value) -> str:
 
 
 def js_keys(mapping: Mapping[str, Value]) -> Iterable[str]:
-    """The keys in JavaScript's order: array indices ascending, then the others as inserted."""
+    """Return the keys in JavaScript's order: array indices ascending, then the others as inserted."""
     indices = [key for key in mapping if key[:1].isdigit() and _ARRAY_INDEX.match(key) and int(key) < 2**32 - 1]
     if not indices:
         return mapping
@@ -159,7 +161,7 @@ def js_keys(mapping: Mapping[str, Value]) -> Iterable[str]:
 
 
 def to_json(value: Value, indent: int | str = "") -> str:
-    """`JSON.stringify(value, null, indent)`; "null" where that is undefined. Indents are cut to ten characters."""
+    """Return `JSON.stringify(value, null, indent)`; "null" where that is undefined. `indent` is cut to ten."""
     gap = " " * min(indent, 10) if isinstance(indent, int) else indent[:10]
     return _json(value, gap, "\n")
 
@@ -185,7 +187,7 @@ def _json(value: Value, gap: str, line: str) -> str:
 
 
 def is_left_out(value: Value) -> bool:
-    """Whether JSON.stringify answers undefined for it, and leaves it out of mappings."""
+    """Return whether JSON.stringify returns undefined for it, and leaves it out of mappings."""
     return value is UNDEFINED or isinstance(value, JsFunction)
 
 
@@ -198,12 +200,12 @@ def _enclose(start: str, end: str, items: list[str], gap: str, line: str) -> str
 
 
 def js_strip(text: str) -> str:
-    """`text.trim()`."""
+    """Return `text.trim()`."""
     return text.strip(_STRIPPED)
 
 
 def truthy(value: Value) -> bool:
-    """Whether `if (value)` goes on: empty lists and mappings do, "0" does, "", 0, NaN, null and undefined do not."""
+    """Return whether `if (value)` holds. "", 0, NaN, null and undefined are false; [], {} and "0" are true."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -214,7 +216,7 @@ def truthy(value: Value) -> bool:
 
 
 def to_number(value: Value) -> int | float:
-    """`Number(value)`; NaN where it is none."""
+    """Return `Number(value)`; NaN when it is not a number."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int | float):
@@ -238,13 +240,13 @@ def _parse_number(text: str) -> int | float:
 
 
 def parse_float(value: Value) -> int | float:
-    """`parseFloat(value)`: the number at the beginning of the text, or NaN."""
+    """Return `parseFloat(value)`: the number at the beginning of the text, or NaN."""
     found = _FLOAT_PREFIX.match(js_strip(to_js_string(value)))
     return _parse_number(found[0]) if found else math.nan
 
 
 def parse_int(value: Value, base: int = 10) -> int | float:
-    """`parseInt(value, base)`: the integer at the beginning of the text, or NaN."""
+    """Return `parseInt(value, base)`: the integer at the beginning of the text, or NaN."""
     text = js_strip(to_js_string(value)).lower()
     sign = -1 if text.startswith("-") else 1
     text = text.lstrip("+-") if text[:1] in ("+", "-") else text
@@ -259,12 +261,12 @@ def parse_int(value: Value, base: int = 10) -> int | float:
 
 
 def to_primitive(value: Value) -> Value:
-    """Lists, mappings, regular expressions and safe strings as text; other values as they are."""
+    """Return lists, mappings, regular expressions and safe strings as text; other values unchanged."""
     return to_js_string(value) if isinstance(value, list | Mapping | JsRegex | JsFunction | Safe) else value
 
 
 def strict_equal(left: Value, right: Value) -> bool:
-    """`left === right`: lists and mappings are equal only to themselves."""
+    """Return `left === right`: lists and mappings are equal only to themselves."""
     if is_number(left) and is_number(right):
         return number(left) == number(right)
     if isinstance(left, Safe) or isinstance(right, Safe):
@@ -277,7 +279,7 @@ def strict_equal(left: Value, right: Value) -> bool:
 
 
 def loose_equal(left: Value, right: Value) -> bool:
-    """`left == right` with JavaScript's conversions."""
+    """Return `left == right` with JavaScript's conversions."""
     left_empty, right_empty = left is None or left is UNDEFINED, right is None or right is UNDEFINED
     if left_empty or right_empty:
         return left_empty and right_empty
@@ -294,7 +296,7 @@ def _is_object(value: Value) -> bool:
 
 
 def less(left: Value, right: Value) -> bool | None:
-    """`left < right`: text by UTF-16 units, everything else as numbers; None where one is NaN."""
+    """Return `left < right`: text by UTF-16 units, everything else as numbers; None where one is NaN."""
     left, right = to_primitive(left), to_primitive(right)
     if isinstance(left, str) and isinstance(right, str):
         return _units_key(left) < _units_key(right)
@@ -307,7 +309,7 @@ def _units_key(text: str) -> bytes:
 
 
 def add(left: Value, right: Value) -> str | int | float:
-    """`left + right`: text as soon as one side is text, a list or a mapping."""
+    """Return `left + right`: text as soon as one side is text, a list or a mapping."""
     left, right = to_primitive(left), to_primitive(right)
     if isinstance(left, str) or isinstance(right, str):
         return to_js_string(left) + to_js_string(right)
@@ -315,32 +317,32 @@ def add(left: Value, right: Value) -> str | int | float:
 
 
 def subtract(left: Value, right: Value) -> int | float:
-    """`left - right`."""
+    """Return `left - right`."""
     return _arithmetic(lambda a, b: a - b, left, right)
 
 
 def multiply(left: Value, right: Value) -> int | float:
-    """`left * right`."""
+    """Return `left * right`."""
     return _arithmetic(lambda a, b: a * b, left, right)
 
 
 def divide(left: Value, right: Value) -> int | float:
-    """`left / right`; by zero it is an infinity, or NaN."""
+    """Return `left / right`; by zero it is an infinity, or NaN."""
     return _arithmetic(_divide, left, right)
 
 
 def remainder(left: Value, right: Value) -> int | float:
-    """`left % right`; the sign is the left side's."""
+    """Return `left % right`; the sign is the left side's."""
     return _arithmetic(lambda a, b: math.nan if not b or math.isinf(a) else math.fmod(a, b), left, right)
 
 
 def power(left: Value, right: Value) -> int | float:
-    """`Math.pow(left, right)`."""
+    """Return `Math.pow(left, right)`."""
     return _arithmetic(_power, left, right)
 
 
 def floor(value: int | float) -> int | float:
-    """`Math.floor(value)`."""
+    """Return `Math.floor(value)`."""
     return number(float(math.floor(value))) if math.isfinite(value) else value
 
 
@@ -368,7 +370,7 @@ def _power(a: float, b: float) -> float:
 
 
 def units(text: str) -> str:
-    """The text as UTF-16 units: characters beyond the BMP become two surrogates, so that indices are JavaScript's."""
+    """Return the text as UTF-16 units, so that indices are JavaScript's: one beyond the BMP becomes two surrogates."""
     if text.isascii() or max(text) <= "\uffff":
         return text
     data = text.encode("utf-16-le", "surrogatepass")
@@ -376,7 +378,7 @@ def units(text: str) -> str:
 
 
 def from_units(text: str) -> str:
-    """The opposite of `units`; surrogates without their other half become U+FFFD, as when JavaScript writes UTF-8."""
+    """Return the inverse of `units`; unpaired surrogates become U+FFFD, as when JavaScript writes UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -385,7 +387,7 @@ def from_units(text: str) -> str:
 
 
 def to_fixed(value: float, digits: int) -> str:
-    """The number with so many decimals, halves away from zero (JavaScript's `toFixed`)."""
+    """Return the number with `digits` decimals, halves rounded away from zero (JavaScript's `toFixed`)."""
     if value != value or value in (float("inf"), float("-inf")):
         return to_js_string(value)
     return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))

@@ -1,1 +1,1 @@
-"""Similarity of texts: one formula and its source in each file. All pure, scores in 0..1."""
+"""Similarity of texts: one formula and its source in each file. All functions are pure; scores are in 0..1."""

@@ -1,8 +1,8 @@
 """BLEU of one sentence.
 
 Source: Papineni, Roukos, Ward, Zhu: "BLEU: a method for automatic evaluation of machine translation", ACL 2002.
-As promptfoo has it: orders longer than the candidate are left out and the other weights grow; an order without a
-match counts as a precision of 1e-7, so that one missing order does not make the product 0.
+As in promptfoo, orders longer than the candidate are left out and the other weights grow, and an order without a match
+counts as a precision of 1e-7, so that one missing order does not make the product 0.
 """
 
 import math
@@ -12,11 +12,12 @@ from evolve.core.javascript.values import js_strip
 from evolve.core.metrics.ngrams import ngrams, overlap, words
 
 _MAX_ORDER = 4
+"""The paper's: runs of one to four words."""
 _NO_MATCH = 1e-7
 
 
 def bleu_score(candidate: str, references: Sequence[str]) -> float:
-    """The geometric mean of the clipped precisions of 1 to 4 words, times the penalty for brevity; 0 for blank text."""
+    """Return the mean (geometric) of the clipped precisions of 1 to 4 words, times the brevity penalty; 0 for blank."""
     if not js_strip(candidate):
         return 0.0
     got = words(candidate)

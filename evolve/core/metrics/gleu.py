@@ -1,8 +1,7 @@
 """GLEU of one sentence ("Google BLEU").
 
 Source: Wu et al.: "Google's Neural Machine Translation System", 2016, section 4.3: the smaller of precision and recall
-over all runs of 1 to 4 words. As promptfoo has it: words are compared in lower case and without full stops at their
-end.
+over all runs of 1 to 4 words. As in promptfoo, words are compared in lower case and without full stops at their end.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ _ORDERS = range(1, 5)
 
 
 def gleu_score(candidate: str, references: Sequence[str]) -> float:
-    """The best of the references' scores.
+    """Return the best score among the references.
 
     Raises:
         CannotEvaluate: the candidate is empty.

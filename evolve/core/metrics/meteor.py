@@ -19,10 +19,17 @@ from evolve.core.model.libraries import import_optional
 def meteor_score(
     candidate: str, references: Sequence[str], *, alpha: float = 0.9, beta: float = 3.0, gamma: float = 0.5
 ) -> float:
-    """The best of the references' scores.
+    """Return the best score among the references.
 
     With m matched words in c chunks: P = m / candidate words, R = m / reference words,
     F = P R / (alpha P + (1 - alpha) R), score = F (1 - gamma (c / m) ** beta), at least 0.
+
+    Args:
+        candidate: the text to score.
+        references: at least one text to compare it with.
+        alpha: the weight of precision against recall, 0 to 1.
+        beta: how fast the penalty grows with the number of chunks.
+        gamma: the largest penalty, 0 to 1.
     """
     got = _words(candidate)
     return max(_score(got, _words(reference), alpha, beta, gamma) for reference in references)
@@ -45,7 +52,7 @@ def _score(got: list[str], wanted: list[str], alpha: float, beta: float, gamma: 
 
 
 def align(got: Sequence[str], wanted: Sequence[str]) -> Mapping[int, int]:
-    """Which word of `wanted` each word of `got` stands for: equal words first, then those of one stem."""
+    """Return the index in `wanted` for each matched index of `got`: equal words first, then words of one stem."""
     pairs: dict[int, int] = {}
     _match(got, wanted, pairs)
     if len(pairs) < min(len(got), len(wanted)):
@@ -54,10 +61,10 @@ def align(got: Sequence[str], wanted: Sequence[str]) -> Mapping[int, int]:
 
 
 def _match(got: Sequence[str], wanted: Sequence[str], pairs: dict[int, int]) -> None:
-    """Matches as many words as can be.
+    """Match as many words as possible.
 
     Of several alignments the papers take the one with the fewest crossings: words without a choice are matched first,
-    then words beside a match, then the others from left to right.
+    then words next to a match, then the others from left to right.
     """
     free = _positions(wanted, set(pairs.values()))
     choices = _positions(got, set(pairs))
@@ -98,9 +105,9 @@ def _chunks(pairs: Mapping[int, int]) -> int:
     return sum(pairs.get(at - 1, -2) != place - 1 for at, place in pairs.items())
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=16_384)  # more than the vocabulary of a suite; a stem costs more than a look-up
 def stem(word: str) -> str:
-    """Porter's stem of a word."""
+    """Return Porter's stem of a word."""
     return str(_stemmer().stemWord(word))
 
 

@@ -1,7 +1,7 @@
 """ROUGE-1: the F1 of the words that two texts share.
 
 Source: Lin: "ROUGE: A Package for Automatic Evaluation of Summaries", 2004, section 2, with clipped counts; tokens by
-the Penn Treebank's rules, in lower case, as promptfoo has it.
+the Penn Treebank's rules, in lower case, as in promptfoo.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from evolve.core.metrics.treebank import treebank_tokens
 
 
 def rouge_1(candidate: str, reference: str) -> float:
-    """0 when one of them has no words."""
+    """Return the F1 of the shared words; 0 when one of the texts has no words."""
     got, wanted = treebank_tokens(candidate.lower()), treebank_tokens(reference.lower())
     shared = overlap(Counter(got), Counter(wanted))
     return _f1(shared / len(got), shared / len(wanted)) if shared else 0.0

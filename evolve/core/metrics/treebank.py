@@ -1,7 +1,7 @@
 """Words and punctuation of an English text by the Penn Treebank's rules.
 
-Source: the tokenizer script of the Penn Treebank project (Robert MacIntyre, 1995). As the library behind promptfoo's
-ROUGE has it: separators between digits and the dots of acronyms stay, paired double quotes become `` and ''.
+Source: the tokenizer script of the Penn Treebank project (Robert MacIntyre, 1995). As in the library behind
+promptfoo's ROUGE, separators between digits and the dots of acronyms stay, paired double quotes become `` and ''.
 """
 
 import re
@@ -39,7 +39,7 @@ _CONTRACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def treebank_tokens(text: str) -> list[str]:
-    """The tokens of one sentence; none for blank text."""
+    """Return the tokens of one sentence; none for blank text."""
     text = _SPACE.sub(" ", text).strip(" ")
     if not text:
         return []
@@ -74,7 +74,7 @@ def _opens(text: str, quote: re.Match[str]) -> bool:
 
 
 def _quotes_a_word(text: str, at: int) -> bool:
-    """Whether two apostrophes before `at` open a quotation: a word follows, and two more end it."""
+    """Return whether two apostrophes before `at` open a quotation: a word follows, and two more close it."""
     following = text[at : at + 1]
     if not following or not (category(following)[0] in "LN" or category(following) in ("Sc", "Ps")):
         return False

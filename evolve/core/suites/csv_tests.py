@@ -37,7 +37,7 @@ def check_columns(names: Sequence[str]) -> Iterator[CellError]:
         shown = "tab" if other == "\t" else repr(other)
         yield CellError(stripped[0], f"one column, with a {shown} in its name", "separate the columns by commas")
     for name in dict.fromkeys(name for name in stripped if name and stripped.count(name) > 1):
-        yield CellError(name, f"two columns are called {name!r}", "one of them would be lost")
+        yield CellError(name, f"two columns are called {name!r}", "remove or rename one of them")
     for name in stripped:
         is_known = name in _COLUMNS or _EXPECTED.fullmatch(name) or name.startswith(("__metadata:", "__config:"))
         if name.startswith("__") and not is_known:

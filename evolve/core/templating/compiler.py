@@ -29,7 +29,7 @@ from evolve.core.templating.scope import Run, Scope, Statement, TemplateFault, t
 from evolve.core.templating.syntax import Switch, refuse
 
 _MAX_DEPTH: Final = 60
-"""Macros inside macros."""
+"""Macros inside macros. Each level takes several Python frames, and Python's stack must not overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,17 @@ class Compiled:
     body: Statement
 
     def render(self, run: Run) -> str:
-        """The text; raises CannotEvaluate."""
+        """Return the text; raise CannotEvaluate when it cannot be made."""
         out: list[str] = []
         self.body(Scope(run), out)
         return "".join(out)
 
 
 def compile_template(tree: nodes.Template, filters: Mapping[str, Filter]) -> Compiled:
-    """The closures of a template.
+    """Return the closures of a template.
 
     Raises:
-        TemplateSyntaxError: it uses something that is refused.
+        TemplateSyntaxError: the template uses something that is not supported.
     """
     return Compiled(_Compiler(filters).body(tree.body))
 
@@ -193,7 +193,7 @@ class _Compiler(ExpressionCompiler):
         return run
 
     def _filter_chain(self, node: Any) -> Callable[[Scope, Value], Value]:
-        """What a `filter` block or a filtered `set` block does to its text."""
+        """Return the function that a `filter` block or a filtered `set` block applies to its text."""
         if node is None:
             return lambda _scope, text: text
         inner, apply = self._filter_chain(node.node), self._filter_call(node)
@@ -223,7 +223,7 @@ class _Compiler(ExpressionCompiler):
         return lambda scope, out: body(Scope(scope.run, scope, isolated=True), out)
 
     def _macro(self, name: str, node: Any) -> Callable[[Scope | None, Run], JsFunction]:
-        """What makes the macro: in a scope of its own, or for `call` in the scope around it."""
+        """Return a function that makes the macro: in a scope of its own, or for `call` in the scope around it."""
         names = [argument.name for argument in node.args]
         with self.optional():
             defaults = [self.expr(default) for default in node.defaults]
@@ -301,7 +301,7 @@ def _capture(body: Statement, scope: Scope) -> str:
 
 
 def _rows(value: Value, targets: int) -> list[tuple[Value, ...] | list[Value]]:
-    """What each turn of a loop binds to its targets."""
+    """Return what each turn of a loop binds to its targets."""
     if targets == 1:
         if isinstance(value, Mapping):
             length = value.get("length", 0)
@@ -317,12 +317,12 @@ def _rows(value: Value, targets: int) -> list[tuple[Value, ...] | list[Value]]:
 
 def _row(item: Value) -> Value:
     if item is None or item is UNDEFINED:
-        raise TemplateFault(f"a loop with several names meets {type_name(item)} where it needs a list")
+        raise TemplateFault(f"a loop with several names needs lists, got {type_name(item)}")
     return item
 
 
 def _loops(length: int) -> Iterator[dict[str, Value]]:
-    """The `loop` variable of each turn."""
+    """Yield the `loop` variable of each turn."""
     for index in range(length):
         yield {
             "index": index + 1,

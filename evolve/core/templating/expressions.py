@@ -44,13 +44,13 @@ class ExpressionCompiler:
 
     @contextmanager
     def optional(self) -> Iterator[None]:
-        """Names read in here may be missing."""
+        """Compile what is inside the block so that undefined names are allowed."""
         self.optional_depth += 1
         yield
         self.optional_depth -= 1
 
     def expr(self, node: Any) -> Expression:
-        """What answers the node's value."""
+        """Return the closure that computes the value of the node."""
         method = getattr(self, f"_on_{type(node).__name__.lower()}", None)
         if method is None:
             refuse(f"{type(node).__name__} is not supported in expressions", getattr(node, "lineno", 1))
@@ -124,7 +124,7 @@ class ExpressionCompiler:
         return lambda scope: to_number(value(scope))
 
     def _require_defined(self, node: Any) -> Expression:
-        """The expression; undefined is an error there when the rendering is strict."""
+        """Compile an expression that may not be undefined when the rendering is strict."""
         value, shown = self.expr(node), describe(node)
 
         def run(scope: Scope) -> Value:
@@ -168,7 +168,7 @@ class ExpressionCompiler:
         return lambda scope: get_member(target(scope), key(scope))
 
     def _target(self, node: Any) -> Expression:
-        """What a member is read from: undefined is an error when strict, except where a condition asks for it."""
+        """Compile what a member is read from: undefined is an error when strict, except inside a condition."""
         return self.expr(node) if self.optional_depth else self._require_defined(node)
 
     def _on_call(self, node: nodes.Call) -> Expression:
@@ -248,7 +248,7 @@ class ExpressionCompiler:
 
 
 def _limit_size(operation: Callable[[Value, Value], Value]) -> Callable[[Value, Value], Value]:
-    """The operation, with a limit on the text it makes."""
+    """Return the operation with a limit on the text that it makes."""
 
     def run(left: Value, right: Value) -> Value:
         result = operation(left, right)
@@ -333,7 +333,7 @@ def _call_method(target: Value, key: Value, args: list[Value], kwargs: dict[str,
 
 
 def describe(node: Any) -> str:
-    """The expression as a person would write it, shortened."""
+    """Return the expression as a person would write it, shortened."""
     if isinstance(node, nodes.Name):
         return node.name
     if isinstance(node, nodes.Getattr):

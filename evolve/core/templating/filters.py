@@ -1,7 +1,7 @@
 """The filters of Nunjucks 3.2, on JSON values.
 
-A filter gets its input, then the arguments; what Nunjucks does with null, false and odd types is kept. `random` is
-refused: a run must be repeatable.
+A filter gets its input, then the arguments; null, false and odd types give what they give in Nunjucks, and so
+do the default sizes (80, 4, 255). `random` is refused: a run must be repeatable.
 """
 
 import math
@@ -50,12 +50,12 @@ from evolve.core.templating.tests import find_test
 
 
 def _like(original: Value, text: str) -> str:
-    """The text, marked safe when the original was."""
+    """Return the text, marked safe when the original was."""
     return Safe(text) if isinstance(original, Safe) else text
 
 
 def _count(value: Value, default: int) -> int:
-    """An optional size argument: 0, null, undefined and "" mean the default."""
+    """Return an optional size argument: 0, null, undefined and "" mean the default."""
     if not truthy(value):
         return default
     size = to_number(value)
@@ -156,7 +156,7 @@ def _last(value: Value) -> Value:
 
 
 def _attribute(path: Value) -> Callable[[Value], Value]:
-    """What reads an attribute of an item; dots go deeper."""
+    """Return a function that reads an attribute of an item; dots go deeper."""
     parts: list[Value] = list(path.split(".")) if isinstance(path, str) and path else [path] if truthy(path) else []
 
     def read(item: Value) -> Value:
@@ -242,7 +242,7 @@ def _select(wanted: bool) -> Filter:
     def choose(value: Value, test: Value = "truthy", argument: Value = UNDEFINED) -> Value:
         check = find_test(to_js_string(test))
         items = [] if value is None or value is UNDEFINED else items_of(value, "select" if wanted else "reject")
-        takes_more = check.__code__.co_argcount > 1  # as a JavaScript function, a test overlooks what it does not take
+        takes_more = check.__code__.co_argcount > 1  # a JavaScript function ignores arguments that it does not take
         extra = [argument] if takes_more and argument is not UNDEFINED else []
         return TemplateList(item for item in items if (check(item, *extra) is True) == wanted)
 
@@ -284,6 +284,7 @@ def _reverse(value: Value) -> Value:
 def _round(value: Value, precision: Value = UNDEFINED, method: Value = UNDEFINED) -> Value:
     digits = to_number(precision) if truthy(precision) else 0
     amount = to_number(value)
+    # Beyond 10**308 the factor would overflow.
     if not math.isfinite(amount) or not abs(digits) <= 300:
         return math.nan if amount != amount or digits != digits else amount
     factor = 10.0**digits
@@ -494,4 +495,4 @@ KEYWORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "sort": ("reverse", "case_sensitive", "attribute"),
     "int": ("default", "base"),
 }
-"""The filters that take keyword arguments, and which; the others get them as one mapping at the end."""
+"""The filters that take keyword arguments, with their names; other filters get them as one mapping at the end."""

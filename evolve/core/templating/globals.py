@@ -37,7 +37,7 @@ def _joiner(separator: Value = UNDEFINED) -> Value:
 
 
 def _cycler(*items: Value) -> Value:
-    """A mapping with `current`, `next` and `reset`, as Nunjucks' is an object with these."""
+    """Return a mapping with `current`, `next` and `reset`, which Nunjucks' object has too."""
     state: dict[str, Value] = {"current": None}
     position = [-1]
 

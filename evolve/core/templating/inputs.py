@@ -1,4 +1,4 @@
-"""What filters, tests and functions of templates take, and how much they may make."""
+"""The inputs of filters, tests and functions in templates, and limits on what they make."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -14,19 +14,19 @@ from evolve.core.model.errors import CannotEvaluate
 Filter: TypeAlias = Callable[..., Value]
 
 MAX_TEXT: Final = 8_000_000
-"""Characters a template may make, in one value or in all."""
+"""Characters that a template may make, in one value or in total. No prompt comes near; it stops runaway templates."""
 MAX_ITEMS: Final = 100_000
-"""Items of a list that a template may make."""
+"""Items of a list that a template may make; `range(1e9)` would fill the memory."""
 
 
 def check_size(size: float, limit: int = MAX_TEXT) -> None:
-    """Raises CannotEvaluate when a template is about to make something huge."""
+    """Raise CannotEvaluate when a template is about to make more than `limit` characters or items."""
     if size > limit:
         raise CannotEvaluate(f"makes more than {limit:,} {'characters' if limit == MAX_TEXT else 'items'}")
 
 
 def text_of(value: Value, name: str) -> str:
-    """The input of a text filter: null, undefined and false are empty, other types are an error."""
+    """Return the input of a text filter: null, undefined and false are empty, other types are an error."""
     if isinstance(value, str):
         return value
     if value is None or value is UNDEFINED or value is False:
@@ -35,20 +35,20 @@ def text_of(value: Value, name: str) -> str:
 
 
 def strict_text(value: Value, name: str) -> str:
-    """The input of a filter that takes text only."""
+    """Return the input of a filter that takes text only."""
     if isinstance(value, str):
         return value
     raise CannotEvaluate(f"filter `{name}` needs text, not {a_kind(value)}")
 
 
 def a_kind(value: Value) -> str:
-    """The type with its article, for messages."""
+    """Return the type with its article, for messages."""
     kind = type_name(value)
     return kind if kind in ("null", "undefined") else f"an {kind}" if kind[0] in "aou" else f"a {kind}"
 
 
 def items_of(value: Value, name: str) -> list[Value]:
-    """The input of a list filter: text is the list of its UTF-16 units, what has no length is empty."""
+    """Return the input of a list filter: text is the list of its UTF-16 units, what has no length is empty."""
     if isinstance(value, list):
         return value
     there = present(value, name)
@@ -56,14 +56,14 @@ def items_of(value: Value, name: str) -> list[Value]:
 
 
 def present(value: Value, name: str) -> Value:
-    """The input of a filter that null and undefined break."""
+    """Return the input of a filter that null and undefined break."""
     if value is None or value is UNDEFINED:
         raise CannotEvaluate(f"filter `{name}` needs a list, not {a_kind(value)}")
     return value
 
 
 def suggestion(name: str, known: list[str]) -> str:
-    """`: did you mean ...?`, or nothing."""
+    """Return `; did you mean ...?` for a name that is nearly known, else empty text."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, known, n=1)

@@ -8,17 +8,17 @@ from evolve.core.model.errors import CannotEvaluate
 from evolve.core.templating.inputs import MAX_TEXT
 
 MAX_STEPS: Final = 500_000
-"""Turns of loops and calls of macros in one rendering."""
+"""Turns of loops and calls of macros in one rendering; no prompt needs so many, and endless work is stopped."""
 
 
 class TemplateFault(CannotEvaluate):
-    """What went wrong while rendering, before the line is known."""
+    """An error while rendering; the statement that fails adds its line."""
 
     line: int = 0
 
 
 class Run:
-    """One rendering: its variables and what it may still use."""
+    """One rendering: its variables, and how much room and how many steps are left."""
 
     __slots__ = ("depth", "exports", "globals", "room", "steps", "strict", "vars")
 
@@ -26,14 +26,14 @@ class Run:
         self.vars = variables
         self.globals = global_values
         self.exports: dict[str, Value] = {}
-        """What the top level has set; macros see it, unlike the loops' own variables."""
+        """What the top level has set; macros see it, but not the variables of loops."""
         self.strict = strict
         self.room = MAX_TEXT
         self.steps = MAX_STEPS
         self.depth = 0
 
     def lookup(self, name: str) -> Value:
-        """What the name means outside of all scopes."""
+        """Return the value of the name outside all scopes."""
         for names in (self.exports, self.vars, self.globals):
             value = names.get(name, UNDEFINED)
             if value is not UNDEFINED:
@@ -41,7 +41,7 @@ class Run:
         return UNDEFINED
 
     def step(self) -> None:
-        """Counts a turn of a loop or a call; raises Fault beyond the limit."""
+        """Count a turn of a loop or a call; raise TemplateFault beyond the limit."""
         self.steps -= 1
         if self.steps < 0:
             raise TemplateFault(f"takes more than {MAX_STEPS:,} steps")
@@ -59,7 +59,7 @@ class Scope:
         self.names: dict[str, Value] = {}
 
     def lookup(self, name: str) -> Value:
-        """The innermost meaning of the name, UNDEFINED when it has none."""
+        """Return the value in the innermost scope that has the name; UNDEFINED when none has."""
         scope: Scope | None = self
         while scope is not None:
             value = scope.names.get(name, UNDEFINED)
@@ -69,7 +69,7 @@ class Scope:
         return self.run.lookup(name)
 
     def assign(self, name: str, value: Value) -> None:
-        """Sets the name where it is known, else here; a macro's caller never writes outside."""
+        """Set the name in the scope that has it, else here; a macro never writes outside its scope."""
         scope: Scope | None = self
         while scope is not None and scope.names.get(name, UNDEFINED) is UNDEFINED:
             scope = None if scope is self and scope.isolated else scope.parent
@@ -83,7 +83,7 @@ Statement: TypeAlias = Callable[[Scope, list[str]], None]
 
 
 def to_output(value: Value, strict: bool, shown: str) -> str:
-    """A value as `{{ }}` prints it: null is nothing; undefined is nothing too, or a fault when strict."""
+    """Return a value as `{{ }}` prints it: null is nothing; undefined is nothing too, or a fault when strict."""
     if type(value) is str:
         return value
     if value is None:

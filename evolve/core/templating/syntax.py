@@ -1,7 +1,7 @@
-"""Jinja2's parser, taught Nunjucks' grammar.
+"""Jinja2's parser, extended by Nunjucks' grammar.
 
 That is `===`, regular expressions, `elseif`, `switch`, nested raw blocks, JavaScript's string escapes and precedence.
-What Nunjucks lacks is refused by name.
+Tags that Nunjucks lacks are refused by name.
 """
 
 import re
@@ -66,7 +66,7 @@ class Switch:
 
 
 class _Lexer(Lexer):
-    """Tokens as Nunjucks cuts them."""
+    """Splits templates into the tokens that Nunjucks has."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -168,6 +168,15 @@ class _Parser(Parser):
         explicit_parentheses: bool = False,
         with_namespace: bool = False,
     ) -> Any:
+        """Return the expression here; parentheses around it become a tuple, also around a single one.
+
+        Args:
+            simplified: parse only names, as in the targets of a loop.
+            with_condexpr: as in Jinja2; Nunjucks always allows `if` in expressions.
+            extra_end_rules: tokens that end the tuple.
+            explicit_parentheses: the caller has read an opening parenthesis.
+            with_namespace: as in Jinja2.
+        """
         if simplified:
             return super().parse_tuple(True, with_condexpr, extra_end_rules, explicit_parentheses, with_namespace)
         if not explicit_parentheses:
@@ -205,8 +214,8 @@ class _Parser(Parser):
         test = nodes.Test(node, {"none": "null"}.get(name, name), *arguments, lineno=lineno)
         return nodes.Not(test, lineno=lineno) if inverted else test
 
-    # Nunjucks writes operators into JavaScript without parentheses, so JavaScript's precedence holds, not the order in
-    # which Nunjucks parses: a chain of one level is read from left to right.
+    # Nunjucks writes operators into JavaScript without parentheses. So JavaScript's precedence counts, not the order
+    # in which Nunjucks parses: a chain of one level is read from left to right.
 
     def parse_compare(self) -> nodes.Expr:
         return self._chain(("==", "!=", "===", "!=="), self._parse_relation)
@@ -235,7 +244,7 @@ class _Parser(Parser):
         return _flat_chain(flat, lineno)
 
     def _parse_quotient(self) -> list[tuple[str, nodes.Expr]]:
-        """A `%` chain, spliced into the product around it; or one rounded quotient of such chains."""
+        """Return a `%` chain, to splice into the product around it; or one rounded quotient of such chains."""
         lineno = self.stream.current.lineno
         flat = self._parse_remainders()
         while self.stream.current.type == "floordiv":
@@ -270,7 +279,7 @@ class _Parser(Parser):
             node = self.parse_postfix(self.parse_primary())
         return self.parse_filter(node) if with_filter else node  # type: ignore[return-value]
 
-    def parse_primary(self, with_namespace: bool = False) -> Any:  # noqa: ARG002  # likewise
+    def parse_primary(self, with_namespace: bool = False) -> Any:  # noqa: ARG002  # the base class has it
         token = self.stream.current
         if token.type == "name":
             next(self.stream)
@@ -297,7 +306,7 @@ class _Parser(Parser):
 
 
 class _Environment(SandboxedEnvironment):
-    """Where the grammar lives; templates are compiled by `template_compiler`, not by Jinja2."""
+    """The grammar; templates are compiled by `compiler`, not by Jinja2."""
 
     def __init__(self) -> None:
         super().__init__(keep_trailing_newline=True, autoescape=False)
@@ -317,7 +326,7 @@ def _flat_chain(flat: list[tuple[str, nodes.Expr]], lineno: int) -> nodes.Expr:
 
 
 def _negate(node: nodes.Expr) -> nodes.Expr:
-    """`!` in front of the expression's JavaScript: it takes the first operand of a chain, as in `!a == b`."""
+    """Put `!` in front of an expression's JavaScript: it applies to the first operand of a chain, as in `!a == b`."""
     if isinstance(node, nodes.Compare) and node.ops[0].op != "in":
         return nodes.Compare(_negate(node.expr), node.ops, lineno=node.lineno)
     return nodes.Not(node, lineno=node.lineno)
@@ -327,7 +336,7 @@ _environment: list[_Environment] = []
 
 
 def parse(source: str) -> nodes.Template:
-    """The template's syntax tree.
+    """Return the template's syntax tree.
 
     Raises:
         TemplateSyntaxError: the template is not well-formed.
@@ -347,10 +356,10 @@ def parse(source: str) -> nodes.Template:
 
 
 def _fold(source: str) -> tuple[str, Any]:
-    """The source in a form that Jinja2's lexer leaves alone, and what undoes it in the tree's texts.
+    """Return the source in a form that Jinja2's lexer keeps, and a function that restores the texts of the tree.
 
-    Carriage returns become another white space, for the lexer would drop them; raw blocks become markers, because
-    they nest in Nunjucks.
+    Carriage returns become another white space, because the lexer would drop them; raw blocks become markers, because
+    they nest in Nunjucks. Markers use private characters that the source does not have.
     """
     blocks: list[str] = []
     mark = next(chr(code) for code in range(0xE000, 0xF8FF) if chr(code) not in source)
@@ -379,7 +388,7 @@ def _fold_raw(source: str, mark: str, blocks: list[str]) -> str:
 
 
 def _raw_blocks(source: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
-    """The outermost raw blocks: their opening and closing tags."""
+    """Yield the opening and closing tags of the outermost raw blocks."""
     opening: re.Match[str] | None = None
     depth = 0
     for tag in _RAW_TAG.finditer(source):
@@ -394,12 +403,12 @@ def _raw_blocks(source: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
 
 
 def syntax_error(exc: TemplateSyntaxError) -> str:
-    """What is wrong, in one line, without the library's name."""
+    """Return what is wrong, in one line, without the library's name."""
     return (
         (exc.message or "not well-formed").replace("Jinja was", "The parser was").replace("Jinja is", "The parser is")
     )
 
 
 def refuse(message: str, lineno: int) -> NoReturn:
-    """Raises the error of a template that is not well-formed."""
+    """Raise the error of a template that is not well-formed."""
     raise TemplateSyntaxError(message, lineno)

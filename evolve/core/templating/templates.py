@@ -1,6 +1,6 @@
 """Templates: Jinja2's grammar with Nunjucks' semantics and promptfoo's rules for prompts and nested variables.
 
-Text without tags comes back at once; text with nothing but `{{ name }}` and `{{ name.member }}` never loads Jinja2.
+Text without tags is returned at once; text with only `{{ name }}` and `{{ name.member }}` never loads Jinja2.
 """
 
 import json
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from evolve.core.templating.compiler import Compiled
 
 _MAX_CACHED: Final = 4_096
+"""Compiled templates that are kept; more than a suite has. Generated texts must not fill the memory."""
 _MAX_SOURCE: Final = 4_000_000
-"""Characters of a template; more is certainly data."""
+"""Characters of a template; a longer text is data that happens to hold a tag, and would take long to parse."""
 _PLAIN_TAG: Final = re.compile(r"\{\{\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*\}\}", re.A)
 _RESERVED: Final = frozenset(
     ("true", "false", "none", "null", "not", "and", "or", "in", "is", "if", "else", "undefined", "loop", "caller")
@@ -33,12 +34,13 @@ _FOR: Final = re.compile(r"\{%\s*for\s+(\w+)\s+in\s+(\w+)\s*%\}", re.A)
 _COMMENT: Final = re.compile(r"\{#[\s\S]*?#\}")
 _REPLACEMENT: Final = re.compile(r"\$([$&`'])")
 _MAX_PASSES: Final = 5
+"""How often promptfoo replaces variables inside variables."""
 
 CustomFilter = Callable[..., JsonValue]
 
 
 class VarTemplateError(CannotEvaluate):
-    """The text of a variable could not be rendered; a text is a template, as promptfoo has it."""
+    """The text of a variable could not be rendered; such a text is a template, as in promptfoo."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
@@ -50,7 +52,7 @@ class Templates:
 
     `undefined` "strict" makes a missing variable an error where it would be printed, read into, looped over or
     calculated with; conditions, `default` and `is defined` may ask for it. "empty" prints nothing, as promptfoo does.
-    `env` is what templates see as `env`: an allow-list, never the whole environment.
+    `env` is what templates see as `env`: only the variables that the caller allows, never the whole environment.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Templates:
         self._globals: dict[str, Value] | None = None
 
     def render(self, text: str, variables: Mapping[str, JsonValue]) -> str:
-        """The text with its tags replaced.
+        """Return the text with its tags replaced.
 
         Raises:
             CannotEvaluate: not well-formed, an undefined variable (strict), a type error, or a limit; with the line.
@@ -78,7 +80,7 @@ class Templates:
         return plain.render(variables, self._env, self._strict) if plain else self._render_full(text, variables)
 
     def render_value(self, value: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
-        """The value with every string inside rendered; keys stay as they are."""
+        """Return the value with every string inside rendered; keys are not rendered."""
         if isinstance(value, str):
             return self.render(value, variables)
         if isinstance(value, list):
@@ -88,7 +90,7 @@ class Templates:
         return value
 
     def prepare_vars(self, variables: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """The variables as prompts and assertions see them, by promptfoo's rules.
+        """Return the variables as prompts and assertions see them, by promptfoo's rules.
 
         One trailing line break of each text is cut; then up to five times the first plain `{{ name }}` in each text
         is replaced by that variable's text. Other tags wait for `render_prepared`.
@@ -108,18 +110,18 @@ class Templates:
         return prepared
 
     def render_prepared(self, text: str, variables: Mapping[str, JsonValue]) -> str:
-        """The prompt as it is sent, by promptfoo's rules, from variables that `prepare_vars` made.
+        """Return the prompt that is sent, by promptfoo's rules, from variables that `prepare_vars` made.
 
         A prompt that is JSON has each of its strings rendered by itself, so that values need no escaping, and is
         indented by two. Otherwise each text variable is a template too, unless it names an unknown variable, and then
-        the prompt is rendered. A text with a tag that does not end on its line is left as it is.
+        the prompt is rendered. A text with a tag that does not end on its line is not rendered.
         """
         parsed = _json_or_none(text)
         if parsed is not None:
             try:
                 return to_json(self.render_value(parsed[0], variables), 2)
             except CannotEvaluate:
-                pass  # promptfoo falls back to rendering the text; so the error, if it stays, names the text's line
+                pass  # promptfoo renders the text instead; an error that remains has the line of the text then
         if not has_tags(text) or _is_half_tagged(text):
             return text
         return self.render(text, {key: self._render_var(key, value, variables) for key, value in variables.items()})
@@ -174,15 +176,15 @@ class Templates:
 
 
 def has_tags(text: str) -> bool:
-    """Whether a text is a template at all."""
+    """Return whether a text is a template at all."""
     return "{" in text and any(start in text for start in _TAG_STARTS)
 
 
 def syntax_problem(text: str, *, is_prompt: bool = False) -> str | None:
-    """Why a text is no well-formed template, with the line in it; None when it is one, or is not rendered at all.
+    """Return why a text is not a well-formed template, with the line; None when it is, or is never rendered.
 
     Args:
-        is_prompt: a prompt is left as it is when a tag does not end on its line; one that is JSON is not judged here.
+        is_prompt: a prompt is not rendered when a tag does not end on its line; one that is JSON is not checked here.
     """
     if not has_tags(text) or _plain(text) or (is_prompt and (_is_half_tagged(text) or _json_or_none(text))):
         return None
@@ -222,7 +224,7 @@ class _Plain:
 
 
 def _plain(text: str) -> _Plain | None:
-    """The template when it is a plain one; None when it needs the whole grammar."""
+    """Return the template when it is a plain one; None when it needs the whole grammar."""
     parts: list[str | tuple[str, ...]] = []
     for index, piece in enumerate(_PLAIN_TAG.split(text)):
         if index % 2:
@@ -267,7 +269,7 @@ def _not_defined(shown: str, variables: Mapping[str, JsonValue]) -> str:
 
 
 def _with_hint(message: str, variables: Mapping[str, JsonValue]) -> str:
-    """The message, and for an undefined name what may have been meant."""
+    """Return the message; for an undefined name with a suggestion."""
     found = re.match(r"`(\w+)[^`]*` is not defined$", message)
     if not found or found[1] in variables:
         return message
@@ -278,7 +280,7 @@ def _with_hint(message: str, variables: Mapping[str, JsonValue]) -> str:
 
 
 def _json_or_none(text: str) -> tuple[JsonValue] | None:
-    """The parsed text in a tuple, None when it is not JSON."""
+    """Return the parsed text in a tuple; None when it is not JSON."""
     start = text.lstrip()[:1]
     if not start or start not in '{["-0123456789tfn':
         return None
@@ -292,14 +294,14 @@ def _refuse_constant(name: str) -> JsonValue:
     raise ValueError(name)
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=1_024)  # the same prompts and variables are rendered for every test
 def _is_half_tagged(text: str) -> bool:
-    """Whether a tag does not end on its line; promptfoo then takes the whole text as raw."""
+    """Return whether a tag does not end on its line; promptfoo then takes the whole text as raw."""
     return bool(_HALF_TAG.search(text)) and not (_RAW.search(text) and _END_RAW.search(text))
 
 
 def _insert_first(value: str, variables: Mapping[str, JsonValue]) -> str | None:
-    """The text with its first plain tag replaced by that variable; None when there is none, or it is unknown."""
+    """Return the text with its first plain tag replaced; None when it has none, or the variable is unknown."""
     found = _NESTED.search(value)
     if not found or found[1] not in variables:
         return None
@@ -310,11 +312,11 @@ def _insert_first(value: str, variables: Mapping[str, JsonValue]) -> str | None:
 
 
 def _names_unknown(text: str, variables: Mapping[str, JsonValue]) -> bool:
-    """Whether a variable's text names a variable that is not there; promptfoo then leaves it alone."""
+    """Return whether the text of a variable names an unknown variable; promptfoo then does not render it."""
     return any(name not in variables and name != "env" for name in _root_names(text))
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=1_024)  # as above
 def _root_names(text: str) -> frozenset[str]:
     text = _COMMENT.sub("", text)
     names = {found[1] or found[2] for found in _REFERENCE.finditer(text)}

@@ -63,7 +63,7 @@ def _modulo(value: Value, by: float) -> float:
 
 
 def find_test(name: str) -> Filter:
-    """The test called `name`; raises CannotEvaluate with a suggestion when there is none."""
+    """Return the test called `name`; raise CannotEvaluate with a suggestion when there is none."""
     test = TESTS.get(_TEST_ALIASES.get(name, name))
     if test is None:
         raise CannotEvaluate(f"there is no test `{name}`{suggestion(name, [*TESTS, *_TEST_ALIASES])}")

@@ -630,7 +630,7 @@ def test_a_var_that_an_earlier_test_stores_is_defined(folder: Path) -> None:
     [
         ("q;__expected\na;equals: a\n", "t.csv:1: q;__expected: one column, with a ';' in its name"),
         ("q\t__expected\na\tequals: a\n", "one column, with a tab in its name (separate the columns by commas)"),
-        ("q,q,__expected\na,b,equals: a\n", "t.csv:1: q: two columns are called 'q' (one of them would be lost)"),
+        ("q,q,__expected\na,b,equals: a\n", "t.csv:1: q: two columns are called 'q' (remove or rename one of them)"),
     ],
 )
 def test_a_table_that_would_lose_cells_is_refused(folder: Path, table: str, said: str) -> None:
