@@ -60,7 +60,7 @@ def read_diagnostics(report: JobReport) -> Mapping[str, JsonValue]:
     except ValueError as error:
         raise InputError(Problem(f"not JSON: {error}", report.where)) from None
     except RecursionError:
-        raise InputError(Problem("not JSON: nested too deep", report.where)) from None
+        raise InputError(Problem("not JSON: nested too deeply", report.where)) from None
     problems = diagnostics_problems(value, _schema())
     if problems:
         raise InputError([Problem(message, report.where, f"see {SCHEMA}") for message in problems])

@@ -1,7 +1,7 @@
-"""The files beside the queue of adaptations: one lock for each agent, and the logs of what runs in the background.
+"""The files next to the queue of adaptations: one lock for each agent, and the logs of what runs in the background.
 
 cache_dir/adaptation/
-  NAME-KEY.lock      held by the process that evolves the agent, and by nobody when that has ended, however it did
+  NAME-KEY.lock      held by the process that evolves the agent; free again when that ends for any reason
   NAME-TIME-PID.log  what one background process printed
 """
 
@@ -17,14 +17,14 @@ from evolve.system.cache_folder import cache_fault, make_cache_folder
 from evolve.system.locks import FOREVER, locked
 
 KEPT_LOGS = 20
-"""So many logs of an agent stay; older ones are deleted."""
+"""Logs that are kept for each agent, enough to look back some days; older ones are deleted."""
 
 
 class AdaptationFiles:
     """The folder of locks and logs.
 
     Raises:
-        StoreFault: it cannot be made.
+        StoreFault: the folder cannot be made.
     """
 
     def __init__(self, cache_dir: Path) -> None:
@@ -33,13 +33,13 @@ class AdaptationFiles:
 
     @contextmanager
     def lock(self, agent: str, *, wait: bool = False) -> Iterator[bool]:
-        """Whether the agent is this process's to evolve, for as long as the context lasts.
+        """Take the agent's lock while the context lasts, and yield whether this process holds it.
 
-        The kernel gives the lock back when its holder ends, killed or not; children do not inherit it.
+        The kernel releases the lock when its holder ends, killed or not; children do not inherit it.
 
         Args:
             agent: the agent's file, absolute.
-            wait: until whoever holds it is done.
+            wait: until the current holder releases it.
         """
         path = self.folder / f"{_stem(agent)}.lock"
         with ExitStack() as held:
@@ -50,7 +50,7 @@ class AdaptationFiles:
             yield is_held
 
     def new_log(self, agent: str) -> Path:
-        """A name for a new log of the agent; the oldest logs make room for it."""
+        """Return a path for a new log of the agent; delete the oldest logs beyond the limit."""
         stem = _stem(agent)
         known = sorted(self.folder.glob(f"{stem}-*.log"))
         for path in known[: max(0, len(known) - KEPT_LOGS + 1)]:

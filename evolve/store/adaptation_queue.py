@@ -1,14 +1,14 @@
 """The failures that wait for an evolution of their agent, and the evolutions that were started for them.
 
 cache_dir/adaptation/queue.sqlite
-  failures  agent, fingerprint, case file, the request in `orders`; `run` names the evolution that has taken it, and is
-            null before
+  failures  agent, fingerprint, case file, the request in `orders`; `run` is the evolution that has taken it, null
+            before
   runs      agent, who runs it, the day, when it began, its log; when it ended and how
-  evolved   agent, fingerprint: what became of the last evolution with this case, and under which settings
+  evolved   agent, fingerprint: the outcome of the last evolution with this case, and its settings
 
-Who evolves an agent holds its lock (`store/adaptation_files.py`), so a failure that is taken while nobody holds the
-lock was left by a process that was killed: the next holder takes it again. A failure is deleted when the evolution
-that has taken it ended well; one that came meanwhile stays.
+The process that evolves an agent holds its lock (`store/adaptation_files.py`). So a failure that is taken while the
+lock is free was left by a process that was killed: the next holder takes it again. A failure is deleted when the
+evolution that took it ended well; one that arrived meanwhile stays.
 """
 
 import time
@@ -53,15 +53,22 @@ class AdaptationQueue:
         today: Callable[[], str] = lambda: date.today().isoformat(),
     ) -> None:
         self._clock, self._today = clock, today
-        # A failure that was taken in is not found again: even the machine's death may not cost it.
+        # FULL: a failure that was accepted is not found again, so even a power cut must not lose it.
         file = folder / "queue.sqlite"
         self._path = file
         self._file = SharedFile(file, _SCHEMA, version=_VERSION, readable=_EARLIER, what="the queue", durability="FULL")
 
     def add(self, agent: str, fingerprint: str, file: str, queued: QueuedRequest, key: str) -> bool:
-        """Queues a failure; False when it is there already, waiting or taken.
+        """Queue a failure; return False when it is in the queue already, waiting or taken.
 
-        One that waits is told its new settings: who types a corrected command means it.
+        One that waits gets the new settings: a corrected command replaces the earlier one.
+
+        Args:
+            agent: the agent's file, absolute.
+            fingerprint: of the failure case.
+            file: the case's file.
+            queued: the request.
+            key: the settings that decide whether the case must be tried again; see `evolved`.
         """
         row = (agent, fingerprint, file, key, queued.to_text(), self._clock())
         with self._file.transaction():
@@ -75,21 +82,21 @@ class AdaptationQueue:
         return known is None
 
     def waits(self, agent: str) -> bool:
-        """Whether a failure of the agent waits for an evolution."""
+        """Return whether a failure of the agent waits for an evolution."""
         return bool(self._failures("agent = ?", agent))
 
     def count_started_today(self, agent: str) -> int:
-        """How many evolutions of the agent were started today, those that were killed included.
+        """Return how many evolutions of the agent were started today, those that were killed included.
 
-        Those that were given back as the user's mistake are not: they bought nothing, and the right command comes next.
+        Those given back as the user's mistake do not count: they paid for nothing, and the corrected command follows.
         """
         row = self._file.all("SELECT count(*) FROM runs WHERE agent = ? AND day = ?", agent, self._today())
         return int(row[0][0])
 
     def begin(self, agent: str, log: str = "") -> Batch | None:
-        """Takes all failures of an agent for one evolution; None when there are none.
+        """Take all failures of an agent for one evolution; None when there are none.
 
-        Only for the holder of the agent's lock.
+        The caller must hold the agent's lock.
         """
         with self._file.transaction():
             taken = self._failures("agent = ?", agent)
@@ -107,7 +114,7 @@ class AdaptationQueue:
         return Batch(number, agent, taken, queued)
 
     def finish(self, batch: Batch, run: str, outcome: str) -> None:
-        """The evolution ended: its failures are done."""
+        """Record that the evolution ended; its failures are done."""
         with self._file.transaction():
             self._file.do(
                 "INSERT OR REPLACE INTO evolved SELECT agent, fingerprint, key, ?, ? FROM failures WHERE run = ?",
@@ -119,10 +126,10 @@ class AdaptationQueue:
             self._end(batch, outcome)
 
     def give_back(self, batch: Batch, why: str, *, counts: bool = True) -> None:
-        """The evolution could not be carried through: its failures wait for the next one.
+        """Record that the evolution did not complete; its failures wait for the next one.
 
         Args:
-            counts: whether it was one of the evolutions of its day.
+            counts: whether it counts against the evolutions of its day.
         """
         with self._file.transaction():
             if not counts:
@@ -131,26 +138,26 @@ class AdaptationQueue:
             self._end(batch, why)
 
     def evolved(self, agent: str, fingerprint: str, key: str | None = None) -> Evolved | None:
-        """What became of this case; None when it was not tried, or last with other settings than those of `key`."""
+        """Return the outcome of the last evolution with this case; None when there was none, or `key` differs."""
         rows = self._file.all(
             "SELECT run, outcome, key FROM evolved WHERE agent = ? AND fingerprint = ?", agent, fingerprint
         )
         return next((Evolved(run, outcome) for run, outcome, of in rows if key in (None, of)), None)
 
     def status(self) -> tuple[AgentStatus, ...]:
-        """Every agent that has failures in the queue or has had evolutions."""
+        """Return every agent that has failures in the queue or has had evolutions."""
         rows = self._file.all("SELECT agent FROM failures UNION SELECT agent FROM runs ORDER BY agent")
         return tuple(self.status_of(agent) for (agent,) in rows)
 
     def status_of(self, agent: str) -> AgentStatus:
-        """How things stand with one agent."""
+        """Return the waiting failures and the last evolution of one agent."""
         last = self._last_run(agent)
         taken = last.failures if last is not None and last.is_alive and last.ended_s is None else ()
         waiting = tuple(item for item in self._failures("agent = ?", agent) if item not in taken)
         return AgentStatus(agent, waiting, self.count_started_today(agent), last)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()
 
     def _last_run(self, agent: str) -> RunStatus | None:
@@ -162,7 +169,7 @@ class AdaptationQueue:
             return None
         number, name, started, log, ended, outcome = rows[0]
         owner = Owner.parse(name)
-        # An owner that cannot be read was written by an older version.
+        # An older version wrote owners in a form that cannot be read.
         pid, runs = (0, False) if owner is None else (owner.pid, not owner.is_gone)
         return RunStatus(pid, runs, started, log, ended, outcome, self._failures("run = ?", number))
 

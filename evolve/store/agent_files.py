@@ -1,4 +1,4 @@
-"""Agents written to disk: the file, and the bank of its demos beside it."""
+"""Writes agents to disk: the file, and the bank of its demos next to it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -15,7 +15,7 @@ _SETTINGS = DemoSettings("")
 
 
 def agent_text(agent: Agent) -> str:
-    """The agent as the file that `load_agent` reads back."""
+    """Return the text of the agent's file, which `load_agent` reads back."""
     front: dict[str, JsonValue] = {
         "name": agent.name,
         "version": agent.version,
@@ -37,7 +37,7 @@ def agent_text(agent: Agent) -> str:
 
 
 def bank_text(agent: Agent, demos: Sequence[Demo], render: Render) -> str:
-    """The demos as a bank: shown as the agent shows them, found by the longer text by which it searches."""
+    """Return the demos as the text of a bank: the vars that the agent shows, and the longer text that it searches."""
     entries: list[JsonValue] = []
     for demo in demos:
         shown = digest_vars(agent, demo.vars)
@@ -50,13 +50,19 @@ def bank_text(agent: Agent, demos: Sequence[Demo], render: Render) -> str:
 
 
 def write_agent(path: Path, agent: Agent, demos: Sequence[Demo], render: Render) -> list[Path]:
-    """Writes the agent and, when it shows demos, their bank; both are read back before they take their places.
+    """Write the agent and, when it shows demos, their bank; both are read back before they replace the old files.
+
+    Args:
+        path: the agent's file; the bank goes to `demos/` next to it.
+        agent: the agent.
+        demos: its solved cases; ignored when the agent shows none.
+        render: renders the agent's templates, to check the bank.
 
     Returns:
         The files written.
 
     Raises:
-        StoreFault: a file cannot be written; then both are as they were.
+        StoreFault: a file cannot be written; both keep their old content then.
     """
     texts: dict[Path, str] = {}
     if agent.demos:
@@ -69,7 +75,7 @@ def write_agent(path: Path, agent: Agent, demos: Sequence[Demo], render: Render)
 
 
 def _read_back(agent_part: Path, parts: Mapping[Path, Path], render: Render) -> None:
-    """Raises InputError where what was written is no agent, or no bank of it."""
+    """Raise InputError unless the new files are an agent and its bank."""
     agent = load_agent(agent_part)
     if agent.demos:
         bank = parts[agent_part.parent / agent.demos.bank]
@@ -82,7 +88,7 @@ def _input(item: AgentInput) -> dict[str, JsonValue]:
 
 
 def _demos(settings: DemoSettings) -> dict[str, JsonValue]:
-    """The settings that differ from their defaults, and those that a reader wants to see."""
+    """Return the settings that differ from their defaults, and those that a reader always wants to see."""
     fields = asdict(settings)
     always = ("bank", "select", "k")
     return {name: value for name, value in fields.items() if name in always or value != getattr(_SETTINGS, name)}

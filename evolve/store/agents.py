@@ -1,4 +1,4 @@
-"""Agent files and their demo banks, read from disk."""
+"""Reads agent files and their demo banks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +18,11 @@ AGENTS_DIR = Path(__file__).parent.parent / "agents"
 def find_agent(name: str, folders: Sequence[Path] = (AGENTS_DIR, Path())) -> Path:
     """Return the agent file of a name, or of a path that ends in `.md`.
 
-    A name is looked for in the folders: it is one of the agents that come with the package, else a file `NAME.md` in
-    the working folder.
+    A name is searched for in the folders: by default the agents that come with the package, then `NAME.md` in the
+    working folder.
 
     Raises:
-        InputError: there is none; the message names those there are.
+        InputError: there is no such agent; the hint has the known ones.
     """
     if name.endswith(".md"):
         path = Path(name)
@@ -35,21 +35,21 @@ def find_agent(name: str, folders: Sequence[Path] = (AGENTS_DIR, Path())) -> Pat
         if path.is_file():
             return path
     known = sorted(file.stem for file in AGENTS_DIR.glob("*.md"))
-    hint = did_you_mean(name, known) or f"known: {', '.join(known)}; an agent of yours is named by its file, NAME.md"
+    hint = did_you_mean(name, known) or f"known: {', '.join(known)}; give your own agent by its file, NAME.md"
     raise InputError(Problem(f"no agent {name!r}", None, hint))
 
 
 def load_agent(path: Path) -> Agent:
-    """The agent of a file.
+    """Return the agent of a file.
 
     Raises:
-        InputError: with every problem of the file.
+        InputError: the file is wrong; with every problem.
     """
     return read_agent(_read(path), str(path))
 
 
 def load_bank(agent: Agent, path: Path, render: Render) -> DemoBank | None:
-    """The demos that the agent in `path` asks for, rendered and indexed; None when it asks for none.
+    """Return the demos that the agent in `path` asks for, rendered and indexed; None when it has none.
 
     Raises:
         InputError: the bank is missing or malformed.
@@ -65,14 +65,14 @@ def load_bank(agent: Agent, path: Path, render: Render) -> DemoBank | None:
 
 
 def load_demos(agent: Agent, path: Path) -> list[Demo]:
-    """The demos in the bank of the agent in `path`; raises as `load_bank` does."""
+    """Return the demos in the bank of the agent in `path`; raise what `load_bank` raises."""
     if agent.demos is None:
         return []
     bank = path.parent / agent.demos.bank
     document = read_document(_read(bank), str(bank))
     entries = document.value
     if not isinstance(entries, list):
-        raise InputError(Problem("a demo bank is a list of {vars, output, family, key}", document.locate()))
+        raise InputError(Problem("expected a demo bank: a list of {vars, output, family, key}", document.locate()))
     problems = [
         Problem("a demo needs 'vars' (a mapping) and 'output'", document.locate(number))
         for number, entry in enumerate(entries)

@@ -1,9 +1,9 @@
-"""Answers that were bought once: SQLite for the processes of a machine, or nothing at all.
+"""Answers that are paid for only once: in SQLite for all processes of a machine, or not stored at all.
 
-Two tables: `answers` (key, answer as JSON) and `claims` (key, owner, lease). Whoever wants an answer that is not there
-claims its key first; others wait for it. A claim ends with its lease, or at once when its process is gone.
+Two tables: `answers` (key, answer as JSON) and `claims` (key, owner, lease). A process that wants an answer that is not
+stored claims its key first; others wait for it. A claim ends with its lease, or at once when its process is gone.
 
-`once` returns an answer only after it was committed, so that a kill loses the calls in flight and nothing else. All
+`once` returns an answer only after it was committed, so that a kill loses only the calls in flight. All
 answers and claims of one turn of the event loop share one transaction, so that many calls at once cost few commits.
 """
 
@@ -23,9 +23,13 @@ from evolve.system.process_owner import Owner
 from evolve.system.sqlite import SharedFile
 
 LEASE_S = 60.0
+"""How long a claim lasts without renewal. It is renewed every third of it, so a live process never loses one; it only
+matters where a dead owner cannot be recognised."""
 _VERSION = 1
 _FIRST_POLL_S = 0.005
+"""The first pause before asking again for an answer that another process gets; each next one is half as long again."""
 _LAST_POLL_S = 0.25
+"""The longest pause: a call to a model takes longer, and more polling would only cost CPU."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, answer TEXT NOT NULL, stored REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
@@ -35,30 +39,30 @@ Buy = Callable[[], Awaitable[Answer]]
 
 
 class NoAnswers:
-    """Remembers nothing."""
+    """Stores no answers; every call is made."""
 
     notice = ""
 
     remembers = False
 
     async def once(self, _: JsonValue, buy: Buy) -> Answer:
-        """What `buy` answers."""
+        """Return the answer of `buy`."""
         return await buy()
 
     async def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to close."""
 
 
 class Flights:
-    """Within one process, one asker of a key goes ahead; the others wait, then look again."""
+    """Lets one caller of a process at a time go ahead for a key; the others wait, then look again."""
 
     def __init__(self) -> None:
         self._under_way: dict[bytes, asyncio.Future[EnvironmentFault | None]] = {}
 
     async def join(self, key: bytes, go: Buy) -> Answer:
-        """What `go` answers, when nobody else is on the way for the same key.
+        """Return the answer of `go`, once no other caller is under way for the same key.
 
-        A fault of the one who went ahead is everyone's: a dead endpoint is not asked once for each who waits.
+        A fault of the first caller is raised for all that wait: a dead endpoint is not called again for each of them.
         """
         while (flight := self._under_way.get(key)) is not None:
             fault = await asyncio.shield(flight)
@@ -78,9 +82,15 @@ class Flights:
 
 
 class SqliteAnswers:
-    """Remembers answers in a file that many processes share.
+    """Stores answers in a file that many processes share.
 
-    A file that cannot be read as a database is set aside (`notice` says so) and a new one begun.
+    A file that cannot be read as a database is renamed and a new one is started; `notice` reports it.
+
+    Args:
+        path: the file.
+        clock: the time in seconds; processes that share the file must share it.
+        sleep: waits between two looks at an answer that another process gets.
+        lease_s: how long a claim lasts without renewal.
 
     Raises:
         StoreFault: the folder cannot be written, or another version of Anneal wrote the file.
@@ -96,7 +106,7 @@ class SqliteAnswers:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         lease_s: float = LEASE_S,
     ) -> None:
-        # Only the machine's death would damage the file, and that costs a cache.
+        # OFF: only a power cut could damage the file, and it is only a cache.
         self._file = SharedFile(
             Path(path),
             _SCHEMA,
@@ -114,7 +124,7 @@ class SqliteAnswers:
         self._flights = Flights()
         self._claimed: set[bytes] = set()
         self._wanted: list[tuple[bytes, asyncio.Future[bool]]] = []
-        self._bought: list[tuple[bytes, str | None, asyncio.Future[None]]] = []
+        self._finished: list[tuple[bytes, str | None, asyncio.Future[None]]] = []
         self._flush_planned = False
         self._renewer: asyncio.Task[None] | None = None
 
@@ -124,31 +134,31 @@ class SqliteAnswers:
         return self._file.notice
 
     async def once(self, identity: JsonValue, buy: Buy) -> Answer:
-        """See `AnswerStore.once`."""
+        """Return the stored answer, or that of `buy`; see `AnswerStore.once`."""
         if identity is None:
             return await buy()
         key = key_of(identity)
         found = self._find(key)
         if found is not None:
             return found
-        return await self._flights.join(key, lambda: self._find_or_buy(key, buy))
+        return await self._flights.join(key, lambda: self._find_or_call(key, buy))
 
     def knows(self, identity: JsonValue) -> bool:
-        """Whether the answer is stored."""
+        """Return whether the answer is stored."""
         return self._find(key_of(identity)) is not None
 
-    async def _find_or_buy(self, key: bytes, buy: Buy) -> Answer:
+    async def _find_or_call(self, key: bytes, buy: Buy) -> Answer:
         pause = _FIRST_POLL_S
         while not await self._claim(key):
-            # Refused: the answer came since we looked, or someone else is buying it.
+            # Refused: the answer has arrived meanwhile, or another process is getting it.
             found = self._find(key)
             if found is not None:
                 return found
             await self._sleep(pause)
             pause = min(pause * 1.5, _LAST_POLL_S)
-        return await self._buy(key, buy)
+        return await self._call_and_store(key, buy)
 
-    async def _buy(self, key: bytes, buy: Buy) -> Answer:
+    async def _call_and_store(self, key: bytes, buy: Buy) -> Answer:
         stored: str | None = None
         try:
             answer = await buy()
@@ -159,11 +169,11 @@ class SqliteAnswers:
         return answer
 
     def _finish(self, key: bytes, text: str | None) -> asyncio.Future[None]:
-        """Plans to store the answer, if any, and to give the claim up; done when that is committed."""
+        """Plan to store the answer, if any, and to release the claim; the future is done when that is committed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # Whoever was cancelled does not ask; a fault nobody asks for is no warning.
+        # A cancelled caller does not read the result; asyncio would warn about an exception that nobody reads.
         done.add_done_callback(lambda future: future.cancelled() or future.exception())
-        self._bought.append((key, text, done))
+        self._finished.append((key, text, done))
         self._plan_flush()
         return done
 
@@ -179,19 +189,19 @@ class SqliteAnswers:
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        """One transaction for all that this turn of the loop bought and wants."""
+        """Commit all answers and claims of this turn of the event loop in one transaction."""
         self._flush_planned = False
-        bought, self._bought = self._bought, []
+        finished, self._finished = self._finished, []
         wanted, self._wanted = self._wanted, []
         try:
-            granted = self._commit([(key, text) for key, text, _ in bought], [key for key, _ in wanted])
+            granted = self._commit([(key, text) for key, text, _ in finished], [key for key, _ in wanted])
         except StoreFault as fault:
-            waiting: list[asyncio.Future[Any]] = [*(done for *_, done in bought), *(future for _, future in wanted)]
+            waiting: list[asyncio.Future[Any]] = [*(done for *_, done in finished), *(future for _, future in wanted)]
             for future in waiting:
                 if not future.done():
                     future.set_exception(fault)
             return
-        for _, _, done in bought:
+        for _, _, done in finished:
             if not done.done():
                 done.set_result(None)
         self._deliver(wanted, granted)
@@ -202,22 +212,22 @@ class SqliteAnswers:
             if not future.done():
                 future.set_result(key in granted)
             elif key in granted:
-                # Its asker was cancelled meanwhile.
+                # Its caller was cancelled meanwhile.
                 self._finish(key, None)
 
-    def _commit(self, bought: list[tuple[bytes, str | None]], wanted: list[bytes]) -> set[bytes]:
+    def _commit(self, finished: list[tuple[bytes, str | None]], wanted: list[bytes]) -> set[bytes]:
         now, mine = self._clock(), str(self._owner)
         with self._file.transaction():
-            rows = [(key, text, now) for key, text in bought if text is not None]
+            rows = [(key, text, now) for key, text in finished if text is not None]
             self._file.do_many("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", rows)
-            self._file.do_many("DELETE FROM claims WHERE key = ? AND owner = ?", [(key, mine) for key, _ in bought])
+            self._file.do_many("DELETE FROM claims WHERE key = ? AND owner = ?", [(key, mine) for key, _ in finished])
             granted = {key for key in wanted if self._grant(key, now)}
-        self._claimed.difference_update(key for key, _ in bought)
+        self._claimed.difference_update(key for key, _ in finished)
         self._claimed |= granted
         return granted
 
     def _grant(self, key: bytes, now: float) -> bool:
-        """Takes the key unless a living owner holds it, or its answer has come."""
+        """Claim the key unless a living owner holds it or its answer is stored; return whether it was claimed."""
         if self._file.one("SELECT 1 FROM answers WHERE key = ?", key):
             return False
         row = self._file.one("SELECT owner, until FROM claims WHERE key = ?", key)
@@ -231,7 +241,7 @@ class SqliteAnswers:
             self._renewer = asyncio.get_running_loop().create_task(self._renew())
 
     async def _renew(self) -> None:
-        """Prolongs the leases while calls are under way."""
+        """Renew the leases while calls are under way."""
         while self._claimed:
             await asyncio.sleep(self._lease_s / 3)
             until = self._clock() + self._lease_s
@@ -240,7 +250,7 @@ class SqliteAnswers:
                 with self._file.transaction():
                     self._file.do_many("UPDATE claims SET until = ? WHERE key = ? AND owner = ?", rows)
             except StoreFault:
-                # Locked for long by another process: the next round, or at worst a call that is made twice.
+                # Another process locks the file for long: try in the next round; at worst a call is made twice.
                 continue
 
     def _find(self, key: bytes) -> Answer | None:
@@ -248,8 +258,8 @@ class SqliteAnswers:
         return None if row is None else from_text(row[0], cached=True)
 
     async def close(self) -> None:
-        """Stores what is pending, and closes the file."""
-        if self._bought or self._wanted:
+        """Store what is pending, and close the file."""
+        if self._finished or self._wanted:
             self._flush()
         if self._renewer is not None:
             self._renewer.cancel()
@@ -257,18 +267,18 @@ class SqliteAnswers:
 
 
 def _is_gone(owner: str) -> bool:
-    """Whether it is certain that the owner of a claim has ended; of one that cannot be read nothing is."""
+    """Return whether the owner of a claim has certainly ended; False for an owner that cannot be read."""
     found = Owner.parse(owner)
     return found is not None and found.is_gone
 
 
 def key_of(identity: JsonValue) -> bytes:
-    """The SHA-256 of an identity as canonical JSON."""
+    """Return the SHA-256 of an identity as canonical JSON."""
     return hashlib.sha256(_canonical(identity).encode()).digest()
 
 
 def to_text(answer: Answer) -> str:
-    """An answer as JSON; fields that have their default are left out."""
+    """Return an answer as JSON; fields with their default are left out."""
     fields = {name: value for name, default in _DEFAULTS if (value := getattr(answer, name)) != default}
     fields["output"] = answer.output
     if "tokens" in fields:
@@ -277,7 +287,7 @@ def to_text(answer: Answer) -> str:
 
 
 def from_text(text: str, *, cached: bool = False) -> Answer:
-    """The answer that `to_text` wrote."""
+    """Return the answer that `to_text` wrote."""
     fields = json.loads(text)
     if "tokens" in fields:
         fields["tokens"] = TokenUsage(*fields["tokens"])

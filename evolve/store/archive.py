@@ -1,11 +1,11 @@
 """The archive: every run, every candidate with its parents, every event; append-only.
 
 archive.sqlite
-  runs        run, agent, command, when it began last, the agent's file, where the winner's file goes
-  folders     run, the folder in which it ran last, to which the paths in its events are relative
+  runs        run, agent, command, its latest start, the agent's file, where the winner's file goes
+  folders     run, the folder of its latest start, to which the paths in its events are relative
   candidates  run, id, parents, operator, note, genome as JSON
-  attempts    run, attempt: each process that goes on with a run has its own number
-  events      run, attempt, number, event as a line of JSON; a run that is resumed tells its events anew
+  attempts    run, attempt: each process that starts or resumes a run has its own number
+  events      run, attempt, number, event as a line of JSON; a resumed run writes all its events again
   promotions  the agent's file, what it held before and after, and what else changed; `undone` when it was rolled back
 """
 
@@ -63,7 +63,7 @@ class RunRecord:
     winner_file: str
     """Where the run leaves its winner as an agent file."""
     folder: str
-    """Where the run's command was given; empty for a run of a version that did not write it down."""
+    """The working folder of the run's command; empty for a run of a version that did not record it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,11 @@ class Promotion:
     """The agent's file, absolute."""
     run: str
     before: Mapping[str, str | None]
-    """Each file that was written and the text that it had; None where there was none."""
+    """The old text of each file that was written; None where there was no file."""
     after: Mapping[str, str]
-    """Each file that was written and the text that it got."""
+    """The new text of each file that was written."""
     pinned: tuple[str, ...]
-    """Failure cases that it pinned."""
+    """The failure cases that it pinned."""
 
 
 class Archive:
@@ -90,12 +90,12 @@ class Archive:
     """
 
     def __init__(self, folder: Path) -> None:
-        # Nothing else knows what a rollback needs.
+        # NORMAL: nothing else has the data that a rollback needs.
         file = folder / "archive.sqlite"
         self._file = SharedFile(file, _SCHEMA, version=_VERSION, what="the archive", durability="NORMAL")
 
     def begin(self, started: EvolutionStarted, *, agent_file: Path, winner_file: Path) -> "Recorder":
-        """Writes a run down; its events go to what is returned. A second attempt tells anew where its files are."""
+        """Record a run, and return the recorder of its events; a second attempt updates the places of its files."""
         row = (started.run, started.agent, started.command, started.started_s)
         places = (str(agent_file.resolve()), str(winner_file.resolve()))
         self._file.do(
@@ -111,11 +111,11 @@ class Archive:
         return Recorder(self._file, started.run, attempt[0])
 
     def knows(self, run: str) -> bool:
-        """Whether the run was begun before."""
+        """Return whether the run has been started before."""
         return self._attempt(run) > 0
 
     def runs(self) -> list[RunRecord]:
-        """All runs, the newest first."""
+        """Return all runs, the newest first."""
         rows = self._file.all(
             "SELECT run, agent, command, started, agent_file, winner_file, coalesce(folder, '') "
             "FROM runs LEFT JOIN folders USING (run) ORDER BY started DESC, run"
@@ -123,7 +123,7 @@ class Archive:
         return [RunRecord(*row) for row in rows]
 
     def find(self, name: str | None) -> RunRecord:
-        """The run whose id begins with `name`, or the newest without one.
+        """Return the run whose id begins with `name`, or the newest without one.
 
         Raises:
             InputError: there is none, or several.
@@ -138,14 +138,14 @@ class Archive:
         raise InputError(Problem(f"{len(found)} runs begin with {name!r}", None, f"the newest are {known}"))
 
     def events(self, run: str) -> Iterator[EvolutionEvent]:
-        """The events of the last attempt that came to an end, of the last one where none did."""
+        """Return the events of the last attempt that finished; of the last attempt when none finished."""
         rows = self._file.all(
             "SELECT line FROM events WHERE run = ? AND attempt = ? ORDER BY number", run, self._attempt(run)
         )
         return (from_line(line) for (line,) in rows)
 
     def append(self, run: str, events: Sequence[EvolutionEvent]) -> None:
-        """Adds what happened after the run to the attempt that tells its story."""
+        """Append events that happened after the run to the attempt that `events` returns."""
         attempt = self._attempt(run)
         for event in events:
             self._file.do(
@@ -158,7 +158,7 @@ class Archive:
             )
 
     def genome(self, run: str, candidate: str) -> Genome:
-        """The genome of a candidate.
+        """Return the genome of a candidate.
 
         Raises:
             InputError: the run has no such candidate.
@@ -171,12 +171,20 @@ class Archive:
     def note_promotion(
         self, file: Path, run: str, before: Mapping[str, str | None], after: Mapping[str, str], pinned: Sequence[str]
     ) -> None:
-        """Writes a promotion down, so that it can be undone."""
+        """Record a promotion, so that it can be undone.
+
+        Args:
+            file: the agent's file, absolute.
+            run: the run whose winner was promoted.
+            before: the old text of each file that was written; None where there was no file.
+            after: the new text of each file.
+            pinned: the failure cases that it pinned.
+        """
         row = (str(file), run, json.dumps(before), json.dumps(after), json.dumps(pinned))
         self._file.do("INSERT INTO promotions (file, run, before, after, pinned) VALUES (?, ?, ?, ?, ?)", *row)
 
     def last_promotion(self, file: Path) -> Promotion | None:
-        """The newest promotion of an agent's file that was not undone."""
+        """Return the newest promotion of an agent's file that was not undone."""
         row = self._file.one(
             "SELECT number, file, run, before, after, pinned FROM promotions "
             "WHERE file = ? AND NOT undone ORDER BY number DESC",
@@ -193,15 +201,15 @@ class Archive:
         return [Path(file) for (file,) in rows]
 
     def note_undone(self, promotion: Promotion) -> None:
-        """Writes down that a promotion was rolled back."""
+        """Record that a promotion was rolled back."""
         self._file.do("UPDATE promotions SET undone = 1 WHERE number = ?", promotion.number)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()
 
     def _attempt(self, run: str) -> int:
-        """Whose events tell the run's story; 0 for a run that has none."""
+        """Return the attempt whose events count; 0 for a run that has none."""
         row = self._file.one(_TELLING_ATTEMPT, run, _FINISHED)
         return int(row[0]) if row else 0
 
@@ -214,24 +222,31 @@ class Recorder:
         self._number = 0
 
     def event(self, event: EvolutionEvent) -> None:
-        """Appends an event."""
+        """Append an event."""
         self._number += 1
         row = (self._run, self._attempt, self._number, to_line(event))
         self._file.do("INSERT INTO events VALUES (?, ?, ?, ?)", *row)
 
     def candidate(self, genome: Genome, parents: tuple[str, ...], operator: str, note: str) -> None:
-        """Appends a candidate; one that is there already stays as it is."""
+        """Append a candidate; one that is stored already is not changed.
+
+        Args:
+            genome: the candidate.
+            parents: the ids of its parents.
+            operator: the name of the operator that made it.
+            note: what the operator changed, for reports.
+        """
         row = (self._run, genome.id, json.dumps(parents), operator, note, genome_to_text(genome))
         self._file.do("INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?, ?)", *row)
 
 
 def genome_to_text(genome: Genome) -> str:
-    """A genome as JSON."""
+    """Return a genome as JSON."""
     return json.dumps(asdict(genome), separators=(",", ":"), ensure_ascii=False)
 
 
 def genome_from_text(text: str) -> Genome:
-    """The genome that `genome_to_text` wrote."""
+    """Return the genome that `genome_to_text` wrote."""
     fields = json.loads(text)
     ids = fields["demo_ids"]
     return Genome(

@@ -1,4 +1,4 @@
-"""Agents by name, as the capture of failures asks for them: their schema, settings and prompt."""
+"""Agents by name, for the capture of failures: their schema, settings and prompt."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,10 +13,10 @@ from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank
 
 @cache
 def find_known_agent(name: str) -> KnownAgent | None:
-    """The agent of a name or of a file's path; None when there is none, or its file is wrong."""
+    """Return the agent of a name or of a file's path; None when there is no such agent, or its file is wrong."""
     render = Templates("strict").render
     try:
-        # Not in the working folder: a label that happens to be the name of a file there names no agent.
+        # Not in the working folder: a label may by chance be the name of a file there.
         path = find_agent(name, (AGENTS_DIR,))
         agent = load_agent(path)
         bank = load_bank(agent, path, render)

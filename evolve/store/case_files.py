@@ -14,7 +14,8 @@ from evolve.system.disk_faults import store_fault
 from evolve.system.locks import locked
 
 MAX_NEW: Final = 20
-"""So many new cases a run writes at most, unless told otherwise; the rest is counted."""
+"""New cases that a run writes unless the user sets another limit; the rest is only counted. A broken prompt can fail
+every test, and hundreds of files would bury the useful ones."""
 
 _CHANGE_OF_REPEAT: Final = {"open": "repeat", "flaky": "repeat", "pinned": "regression", "retired": "recurred"}
 
@@ -30,27 +31,27 @@ class CaseFolder:
     """The failure cases in one folder: `AGENT/SLUG_FINGERPRINT.yaml`.
 
     Args:
-        path: the folder; it need not be there yet.
-        max_new: so many new cases are written at most; `left_out` counts the others.
-        new_cases: where new cases go instead, for CI; those that stand in `path` are known all the same.
+        path: the folder; it need not exist yet.
+        max_new: the limit of new cases that are written; `left_out` counts the others.
+        new_cases: where new cases go instead, for CI; cases in `path` are still known.
     """
 
     def __init__(self, path: Path | str, *, max_new: int = MAX_NEW, new_cases: Path | str | None = None) -> None:
         self.path = Path(path)
         self.left_out = 0
-        """New cases that were not written, for there were more than `max_new`."""
+        """New cases beyond `max_new`, which were not written."""
         self._inbox = Path(new_cases) if new_cases is not None else self.path
         self._room = max_new
 
     def record(self, case: FailureCase) -> CaseRecorded | None:
-        """Writes a new case; one whose fingerprint is known leaves its file as it is, byte by byte.
+        """Write a new case; the file of a known fingerprint is not changed.
 
         Returns:
-            What it was: `new`; known and open or flaky (`repeat`), pinned (`regression`) or retired (`recurred`).
-            None when it is new and there is no room for more.
+            What happened: `new`; known and open or flaky (`repeat`), pinned (`regression`) or retired (`recurred`).
+            None when it is new and beyond the limit.
 
         Raises:
-            InputError: the file of the known case is wrong.
+            InputError: the known case's file is wrong.
             StoreFault: the folder cannot be written.
         """
         with _lock(self._inbox):
@@ -63,37 +64,39 @@ class CaseFolder:
                 return None
             self._room -= 1
             path = self._inbox / case.agent / f"{slug(case.source.test.rpartition('::')[2])}_{case.fingerprint}.yaml"
-            with _lock(path.parent):  # that of `update`; always after the folder's own, so that nobody waits in a ring
+            with _lock(
+                path.parent
+            ):  # the lock of `update`; always taken after the folder's own, so that there is no deadlock
                 _write(path, to_text(case))
             return _event(path, case, case.status, "new")
 
     def find(self, fingerprint: str) -> Path | None:
-        """The file of a fingerprint, wherever it stands in the folder (or among the new cases); None without one."""
+        """Return the file of a fingerprint, anywhere in the folder or among the new cases; None when there is none."""
         for folder in dict.fromkeys((self.path, self._inbox)):
             for path in sorted(folder.glob(f"**/*_{fingerprint}.yaml")):
                 return path
         return None
 
     def load_all(self) -> tuple[StoredCase, ...]:
-        """Every case of the folder, in the order of their paths; empty when there is no folder.
+        """Return every case of the folder, in the order of their paths; empty without the folder.
 
         Raises:
-            InputError: with every problem of every file.
+            InputError: a file is wrong; with every problem of every file.
         """
         return load_cases(yaml_files(self.path))
 
     def load(self, path: Path | str) -> FailureCase:
-        """The case of a file; raises InputError with all its problems."""
+        """Return the case of a file; raise InputError with all its problems."""
         return load_case(Path(path))
 
     def update(self, path: Path | str, change: Callable[[FailureCase], FailureCase]) -> FailureCase:
-        """The case after `change`, written; nobody else writes meanwhile. Comments in the file are lost.
+        """Change a case and write it, under the folder's lock; return the changed case. Comments in the file are lost.
 
         Raises:
-            InputError: the file is wrong, or `change` raises it; then nothing is written.
+            InputError: the file is wrong, or `change` raised it; nothing is written then.
             StoreFault: the file cannot be written.
         """
-        # Whatever folder this object stands for, writers of one file hold one lock: that of the file's folder.
+        # The lock is that of the file's own folder, so that all writers of one file use the same one.
         with _lock(Path(path).parent):
             before = load_case(Path(path))
             after = change(before)
@@ -103,15 +106,15 @@ class CaseFolder:
 
 
 def yaml_files(folder: Path) -> list[Path]:
-    """What may be cases in a folder and below; editors' and systems' dot-files are none."""
+    """Return the YAML files in a folder and below, without the dot-files of editors and systems."""
     return sorted(path for path in folder.glob("**/*.yaml") if not path.name.startswith("."))
 
 
 def load_case(path: Path) -> FailureCase:
-    """The case of a file.
+    """Return the case of a file.
 
     Raises:
-        InputError: it cannot be read, or is wrong; with every problem by line and column.
+        InputError: the file cannot be read, or is wrong; with every problem by line and column.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -121,7 +124,7 @@ def load_case(path: Path) -> FailureCase:
 
 
 def load_cases(paths: list[Path]) -> tuple[StoredCase, ...]:
-    """The cases of files, in this order; raises InputError with every problem of all of them."""
+    """Return the cases of files, in this order; raise InputError with every problem of all of them."""
     found: list[StoredCase] = []
     problems: list[Problem] = []
     for path in paths:
@@ -135,7 +138,7 @@ def load_cases(paths: list[Path]) -> tuple[StoredCase, ...]:
 
 
 def _event(path: Path, case: FailureCase, status: str, change: str) -> CaseRecorded:
-    return CaseRecorded(str(path), case.fingerprint, case.agent, status, change)  # type: ignore[arg-type]  # of our table
+    return CaseRecorded(str(path), case.fingerprint, case.agent, status, change)  # type: ignore[arg-type]  # the values of the table
 
 
 def _write(path: Path, text: str) -> None:
@@ -149,7 +152,7 @@ def _write(path: Path, text: str) -> None:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """One writer of a folder at a time, also among processes. The folder itself is the lock: no file is left behind."""
+    """Let one writer of a folder in at a time, also among processes. The folder itself is the lock: no file is left."""
     with ExitStack() as held:
         try:
             folder.mkdir(parents=True, exist_ok=True)

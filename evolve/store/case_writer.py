@@ -1,4 +1,4 @@
-"""The one writer of a run: failures come in, cases go to their folder, and the run can say what became of each."""
+"""Writes the failures of a run as cases to their folder, and reports what happened to each."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -21,36 +21,38 @@ from evolve.store.case_files import MAX_NEW, CaseFolder
 from evolve.system.atomic_files import create_once
 
 CI_FOLDER: Final = Path("reports") / "failure_cases"
-"""Where new cases go in CI, below the project's folder: a check-out there is thrown away, an artifact is kept."""
+"""Where new cases go in CI, below the project's folder: CI deletes the checkout and keeps artifacts."""
 
 _KEY_BYTES: Final = 32
+"""The size of the hash; a shorter key would be easier to guess."""
 _MANY: Final = 10
+"""Reasons that are listed at the end of a run; more would push the summary off the screen."""
 
 
 class CaseMaker:
-    """Makes cases of failures; writes nothing. Workers of pytest-xdist have one each."""
+    """Makes cases from failures and writes nothing. Each worker of pytest-xdist has its own."""
 
     def __init__(self, redactor: Redactor, find_agent: FindAgent = find_known_agent) -> None:
         self._redactor = redactor
         self._find_agent = find_agent
 
     def of_result(self, result: CaseResult) -> FailureCase | NotCaptured:
-        """The case of a suite's failed result."""
+        """Return the case of a suite's failed result."""
         found = failure_of(result, self._find_agent)
         if isinstance(found, NotCaptured):
             return found
         failure, agent = found
-        # Where the suite has a prompt of its own for the agent, that was asked: the agent's file says other things.
+        # A suite may have its own prompt for the agent; then the prompt of the agent's file was not used.
         is_own_prompt = agent is not None and result.evaluation.prompt.label.partition("@")[0] == agent.name
         return self.of_failure(failure, agent.render if agent and is_own_prompt else None)
 
     def of_failure(self, failure: Failure, render: Render | None) -> FailureCase | NotCaptured:
-        """The case of a failure; `render` makes the agent's prompt of redacted vars."""
+        """Return the case of a failure; `render` makes the agent's prompt from redacted vars."""
         return make_case(failure, self._redactor, today=date.today().isoformat(), render=render)
 
 
 class CaseWriter:
-    """Writes cases and counts what became of each failure."""
+    """Writes cases and counts what happened to each failure."""
 
     def __init__(self, folder: CaseFolder) -> None:
         self._folder = folder
@@ -58,7 +60,7 @@ class CaseWriter:
         self.not_captured: list[NotCaptured] = []
 
     def take(self, made: FailureCase | NotCaptured) -> None:
-        """Records a case; what cannot be written is told by `lines`, for it must not end the run."""
+        """Record a case; one that cannot be written is reported by `lines`, because it must not end the run."""
         if isinstance(made, NotCaptured):
             self.not_captured.append(made)
             return
@@ -71,7 +73,7 @@ class CaseWriter:
             self.events.append(event)
 
     def lines(self) -> Iterator[str]:
-        """What to tell at the end of a run; nothing when nothing failed."""
+        """Yield the lines for the end of a run; none when nothing failed."""
         for change, words in _WORDS.items():
             found = [event for event in self.events if event.change == change]
             files = list(dict.fromkeys(event.file for event in found))
@@ -81,11 +83,11 @@ class CaseWriter:
             elif found:
                 yield f"{words}: {len(found)}"
         if self._folder.left_out:
-            yield f"new failure cases that were not written, for a run writes only so many: {self._folder.left_out}"
+            yield f"new failure cases beyond the limit of one run, not written: {self._folder.left_out}"
         yield from self._not_captured_lines()
 
     def values(self) -> JsonValue:
-        """The same for machines."""
+        """Return the content of `lines` as JSON."""
         return {
             "recorded": [
                 {"file": event.file, "fingerprint": event.fingerprint, "agent": event.agent, "change": event.change}
@@ -100,7 +102,7 @@ class CaseWriter:
         for item in self.not_captured:
             reasons.setdefault(item.reason, []).append(item.test)
         if reasons:
-            yield f"failures that became no case: {len(self.not_captured)}"
+            yield f"failures not saved as cases: {len(self.not_captured)}"
         for reason, tests in list(reasons.items())[:_MANY]:
             more = f" and {len(tests) - 1} more" if len(tests) > 1 else ""
             yield f"  {visible(reason)}: {visible(tests[0])}{more}"
@@ -115,25 +117,35 @@ _WORDS: Final = {
 
 
 def redactor_for(env: Mapping[str, str], cache_dir: Path) -> Redactor:
-    """Masks the process's secrets; placeholders are the same in all runs that share a cache folder."""
+    """Return what masks the secrets of the process; runs that share a cache folder use the same placeholders."""
     return Redactor(environment_secrets(env), key=_redaction_key(cache_dir))
 
 
 def case_folder(folder: Path, env: Mapping[str, str], project: Path, max_new: int = MAX_NEW) -> CaseFolder:
-    """The folder of failure cases; in CI (`CI` is set) new ones go to `reports/failure_cases` of the project."""
+    """Return the folder of failure cases; in CI, new ones go to `reports/failure_cases` of the project.
+
+    Args:
+        folder: of the known cases.
+        env: the environment; `CI` in it means an automatic run.
+        project: the project's folder.
+        max_new: the limit of new cases that are written.
+    """
     return CaseFolder(folder, max_new=max_new, new_cases=project / CI_FOLDER if is_ci(env) else None)
 
 
 def is_ci(env: Mapping[str, str]) -> bool:
-    """Whether this is an automatic run on somebody's server."""
+    """Return whether this is an automatic run on a CI server."""
     return env.get("CI", "").lower() not in ("", "0", "false", "no")
 
 
 def _redaction_key(cache_dir: Path) -> bytes:
-    """The key of placeholders, made once; a fresh one where none can be kept: without a key guesses could be tried."""
+    """Return the key of placeholders, made once; a new one each time when it cannot be stored.
+
+    Without a key, a reader could hash guesses and compare them with the placeholders.
+    """
     path = cache_dir / "redaction.key"
     fresh = secrets.token_bytes(_KEY_BYTES)
     with suppress(OSError):
-        # When another process was first, its key counts.
+        # When another process created the file first, its key is returned.
         fresh = create_once(path, fresh, mode=0o600)
     return fresh if len(fresh) == _KEY_BYTES else secrets.token_bytes(_KEY_BYTES)

@@ -1,4 +1,4 @@
-"""A user's files as one suite sees them: nothing outside of a root is read, and nothing huge or binary."""
+"""The files that a suite may read: nothing outside a root folder, and nothing huge or binary."""
 
 import glob
 import os
@@ -9,13 +9,14 @@ from evolve.core.model.errors import InputError, Problem
 from evolve.core.text.did_you_mean import did_you_mean
 
 MAX_BYTES = 8 * 1024 * 1024
-"""The largest file that is read, 8 MiB; tests of that size belong into several files."""
+"""The largest file that is read, 8 MiB; larger files of tests should be split."""
 
 ROOT_MARKERS = (".git", "pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", "promptfooconfig.yaml")
+"""What marks the root of a project; see `find_root`."""
 
 
 def find_root(folder: str) -> str:
-    """The checkout that a suite's folder lies in: suites may refer to all of its files.
+    """Return the root of the project that a suite's folder is in: suites may refer to all of its files.
 
     That is the nearest folder above with a `.git`; else with a `pyproject.toml`, `pytest.ini`, `tox.ini`, `setup.cfg`
     or `promptfooconfig.yaml`; else the folder itself.
@@ -35,8 +36,8 @@ class LocalFiles:
 
     Args:
         base_dir: the suite's folder.
-        root: nothing outside is read, links included; None asks `find_root`.
-        also: files outside of the root that may be read all the same; the user's own words named them.
+        root: nothing outside it is read, also not through links; None uses `find_root`.
+        also: files outside the root that may be read too, because the user named them.
     """
 
     def __init__(self, base_dir: str, root: str | None = None, *, also: Iterable[str] = ()) -> None:
@@ -56,20 +57,20 @@ class LocalFiles:
         return self._base
 
     def resolve(self, path: str) -> str:
-        """The absolute path; raises InputError when it leaves the root."""
+        """Return the absolute path; raise InputError when it is outside the root."""
         joined = os.path.normpath(os.path.join(self._base, path))
         real = os.path.realpath(joined)
         if "\0" in path or not (_is_inside(real, self._root) or real in self._also):
             raise InputError(
-                Problem(f"{path} is outside of {self._root}", hint="a suite reads only files of its checkout")
+                Problem(f"{path} is outside {self._root}", hint="a suite reads only files of its checkout")
             )
         return joined
 
     def read_text(self, path: str) -> str:
-        """The text of a file, without a byte order mark; read once.
+        """Return the text of a file, without a byte order mark; each file is read once.
 
         Raises:
-            InputError: missing, too large, binary, not UTF-8, or outside of the root.
+            InputError: the file is missing, too large, binary, not UTF-8, or outside the root.
         """
         full = self.resolve(path)
         if full not in self._texts:
@@ -77,29 +78,30 @@ class LocalFiles:
         return self._texts[full]
 
     def read_bytes(self, path: str) -> bytes:
-        """The bytes of a file that need not be text, under the same limits."""
+        """Return the bytes of a file that need not be text, under the same limits."""
         full = self.resolve(path)
         return _read_bytes(full, self.shown(full))
 
     def glob(self, pattern: str) -> Sequence[str]:
-        """Absolute paths of the files that match, sorted; empty when none does.
+        """Return the absolute paths of the files that match, sorted; empty when none does.
 
         Raises:
-            InputError: the pattern, or a file that it finds, lies outside of the root.
+            InputError: the pattern, or a file that it finds, is outside the root.
         """
         full = os.path.join(self._base, pattern)
         found = sorted(path for path in glob.glob(full, recursive=True) if os.path.isfile(path))
         return [self.resolve(path) for path in found]
 
     def exists(self, path: str) -> bool:
-        """Whether a readable path names a file; false for everything outside of the root."""
+        """Return whether a readable path names a file; False for everything outside the root."""
+        # The system refuses such paths: 4096 bytes is PATH_MAX on Linux.
         if "\0" in path or len(path) > 4096:
             return False
         joined = os.path.join(self._base, path)
         return _is_inside(os.path.realpath(joined), self._root) and os.path.isfile(joined)
 
     def shown(self, path: str) -> str:
-        """A path as messages and labels name it: relative to the suite's folder where that is shorter."""
+        """Return a path for messages and labels: relative to the suite's folder when it is inside it."""
         relative = os.path.relpath(path, self._base)
         return relative if not relative.startswith("..") else path
 
@@ -110,6 +112,7 @@ def _is_inside(path: str, root: str) -> bool:
 
 def _read(full: str, shown: str) -> str:
     data = _read_bytes(full, shown)
+    # The beginning is enough: binary formats have a NUL in their header.
     if b"\0" in data[:65536]:
         raise InputError(Problem(f"{shown} is a binary file, not text"))
     try:
@@ -127,7 +130,7 @@ def _read_bytes(full: str, shown: str) -> bytes:
             raise InputError(Problem(message, hint="split it into several files"))
         if not os.path.isfile(full):
             raise InputError(
-                Problem(f"{shown} is a folder, not a file" if os.path.isdir(full) else f"{shown} is no regular file")
+                Problem(f"{shown} is a folder, not a file" if os.path.isdir(full) else f"{shown} is not a regular file")
             )
         return Path(full).read_bytes()
     except FileNotFoundError:

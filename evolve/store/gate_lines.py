@@ -1,4 +1,4 @@
-"""The lines of a gate log: two for each gate, one when it is opened and one with its word; read strictly."""
+"""The lines of a gate log: for each gate one when it is opened and one with its decision; read strictly."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -47,14 +47,14 @@ _HINT = (
 
 
 def line_of_opening(gate: GateRecord) -> str:
-    """The line that opens a gate."""
+    """Return the line that opens a gate."""
     return _line(
         gate=gate.number, run=gate.run, agent=gate.agent, parent=gate.parent, opened=gate.opened, alpha=gate.alpha
     )
 
 
 def line_of_decision(gate: GateRecord) -> str:
-    """The line with its word."""
+    """Return the line that has the decision of a gate."""
     return _line(
         gate=gate.number,
         run=gate.run,
@@ -70,10 +70,10 @@ def line_of_decision(gate: GateRecord) -> str:
 
 
 def parse_lines(text: str, file: str) -> list[GateRecord]:
-    """The gates of a log, in order.
+    """Return the gates of a log, in order.
 
     Raises:
-        InputError: with every line that is no record, and every number that is out of order.
+        InputError: a line is not a record, or a number is out of order; with every such line.
     """
     reader = _Reader(file)
     for number, line in enumerate(text.split("\n"), 1):
@@ -85,14 +85,14 @@ def parse_lines(text: str, file: str) -> list[GateRecord]:
 
 
 class _Reader:
-    """Takes line by line, collects gates and problems."""
+    """Reads line by line, and collects gates and problems."""
 
     def __init__(self, file: str) -> None:
         self._file = file
         self.gates: list[GateRecord] = []
         self.problems: list[Problem] = []
         self._written: dict[str, tuple[int, int]] = {}
-        """For each run its gate's number as written, and as it should be."""
+        """For each run the number of its gate as written, and the right number."""
 
     def read(self, line: str, number: int) -> None:
         where = Location(self._file, number)
@@ -106,7 +106,7 @@ class _Reader:
             self.problems.append(Problem(fault, where, _HINT))
 
     def _faults(self, line: str) -> Iterator[tuple[str, str]]:
-        """What is wrong with a line by itself, and hints."""
+        """Yield what is wrong with a line by itself, with hints."""
         try:
             fields = parse_json(line)
         except (ValueError, CannotEvaluate) as error:
@@ -130,7 +130,7 @@ class _Reader:
         number, expected = fields["gate"], len(self.gates) + 1
         if fields["run"] in self._written:
             return f"run {fields['run']} opens a second gate"
-        # Taken as the expected number, so that one slip is told once.
+        # Go on with the expected number, so that one mistake is reported once.
         self._written[fields["run"]] = (number, expected)
         self.gates.append(
             GateRecord(
@@ -142,10 +142,10 @@ class _Reader:
     def _decide(self, fields: Mapping[str, Any]) -> str:
         written, number = self._written.get(fields["run"], (0, 0))
         if written != fields["gate"]:
-            return f"a word about gate {fields['gate']} of run {fields['run']}, which was not opened before"
+            return f"a decision of gate {fields['gate']} of run {fields['run']}, which was not opened before"
         gate = self.gates[number - 1]
         if gate.word is not None:
-            return f"a second word about gate {written}"
+            return f"a second decision of gate {written}"
         if fields["word"] == "proven" and fields["p"] > gate.alpha:
             return f"gate {written} is called proven at p = {fields['p']}, above its level {gate.alpha}"
         self.gates[number - 1] = replace(

@@ -1,7 +1,7 @@
-"""The gates of a project's life, in a file that only grows and is committed with the agents: `gate_log.jsonl`.
+"""All gates of a project, in a file that only grows and is committed with the agents: `gate_log.jsonl`.
 
-A gate is opened first, which spends its level, and told its word later. So two runs at once have two numbers, a run
-that was killed in its gate finds it again, and a gate given up is not a gate for free.
+A gate is opened first, which spends its level; its decision is recorded later. So two runs at once have two numbers, a
+run that was killed in its gate finds it again, and an abandoned gate still costs its level.
 """
 
 import json
@@ -22,16 +22,16 @@ from evolve.system.locks import take_lock
 
 
 class GateLog:
-    """A project's gate log; a file that is not there has no gates. Many processes may share it."""
+    """A project's gate log; without the file there are no gates. Many processes may share it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def gates(self) -> list[GateRecord]:
-        """All gates, in order. A last line that a crash cut off is not there.
+        """Return all gates, in order. A last line that a crash cut off is left out.
 
         Raises:
-            InputError: with every line that is no record or was renumbered.
+            InputError: a line is not a record or was renumbered; with every such line.
             StoreFault: the file cannot be read.
         """
         try:
@@ -41,11 +41,17 @@ class GateLog:
         return self._parse(_whole_lines(content))
 
     def next_alpha(self) -> float:
-        """The level of the gate that is opened next; raises as `gates` does."""
+        """Return the level of the gate that is opened next; raise what `gates` raises."""
         return _level(self.gates())
 
     def open(self, run: str, *, agent: str, parent: str, date: str) -> GateRecord:
-        """The gate of this run: opened now, or the one it has opened before.
+        """Return the gate of this run: opened now, or the one that it has opened before.
+
+        Args:
+            run: the id of the run.
+            agent: the name of the agent, without version.
+            parent: NAME@VERSION of the incumbent.
+            date: today, ISO 8601.
 
         Raises:
             InputError: the log is damaged.
@@ -63,11 +69,18 @@ class GateLog:
     def record(
         self, run: str, candidate: str, decision: GateDecision, families: Sequence[str], *, date: str
     ) -> GateRecord:
-        """The run's gate with its word, written down once: a run that had one before keeps it.
+        """Record the decision of the run's gate and return the gate; a decision that was recorded before stays.
+
+        Args:
+            run: the id of the run.
+            candidate: the id of the candidate.
+            decision: what the gate decided.
+            families: the families of its cases.
+            date: today, ISO 8601.
 
         Raises:
-            ValueError: the run has opened no gate, or the decision spent another level than the gate has.
-            InputError, StoreFault: as `open`.
+            ValueError: the run has not opened a gate, or the decision has another level than the gate.
+            InputError, StoreFault: as in `open`.
         """
         with self._lock() as file:
             gate = next((gate for gate in self._cut_torn_line(file) if gate.run == run), None)
@@ -81,7 +94,7 @@ class GateLog:
 
     @contextmanager
     def _lock(self) -> Iterator[BinaryIO]:
-        """The file, for this process alone."""
+        """Open the file for this process alone."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a+b") as file:
@@ -91,7 +104,7 @@ class GateLog:
             raise self._fault(error) from error
 
     def _cut_torn_line(self, file: BinaryIO) -> list[GateRecord]:
-        """The gates; what a crash left of a line is cut off, so that the next line begins at a line's start."""
+        """Return the gates; cut off a line that a crash left incomplete, so that the next one starts on a new line."""
         file.seek(0)
         content = file.read()
         whole = _whole_lines(content)
@@ -112,13 +125,13 @@ class GateLog:
         return parse_lines(text, str(self._path))
 
     def _fault(self, error: OSError) -> StoreFault:
-        hint = "it stands beside the agents and must be writable: no gate is decided without its record"
+        hint = "it is next to the agents and must be writable: no gate is decided without a record"
         return store_fault(f"the gate log {self._path} cannot be used", self._path, error, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
 class AgentGates:
-    """One agent's gates, as the evolution engine asks for them."""
+    """The gates of one agent, for the evolution engine."""
 
     log: GateLog
     agent: str
@@ -129,18 +142,25 @@ class AgentGates:
     """The date, ISO 8601."""
 
     def level(self, run: str) -> tuple[float, bool]:
-        """(level that the run's gate may spend, whether the run has opened it already); raises as `GateLog.gates`."""
+        """Return the level of the run's gate, and whether the run has opened it already; see `GateLog.gates`."""
         gates = self.log.gates()
         known = next((gate for gate in gates if gate.run == run), None)
         return (known.alpha, True) if known else (_level(gates), False)
 
     def open(self, run: str) -> tuple[int, float]:
-        """(number, level); see `GateLog.open`."""
+        """Return the number and the level of the run's gate; see `GateLog.open`."""
         gate = self.log.open(run, agent=self.agent, parent=self.parent, date=self.today())
         return gate.number, gate.alpha
 
     def record(self, run: str, candidate: str, decision: GateDecision, families: Sequence[str]) -> None:
-        """See `GateLog.record`."""
+        """Record the decision of the run's gate.
+
+        Args:
+            run: the id of the run.
+            candidate: the id of the candidate.
+            decision: what the gate decided.
+            families: the families of its cases.
+        """
         self.log.record(run, candidate, decision, families, date=self.today())
 
 
@@ -164,14 +184,14 @@ def _with_word(
 
 
 def _append(file: BinaryIO, text: str) -> None:
-    """On the disk when it returns; the file was opened to append."""
+    """Append to the file; the text is on the disk when this returns."""
     file.write(text.encode())
     file.flush()
     os.fsync(file.fileno())
 
 
 def _whole_lines(content: bytes) -> bytes:
-    """The content without a last line that was cut off: one without its newline that is no JSON."""
+    """Return the content without an incomplete last line: one that has no newline and is not JSON."""
     end = content.rfind(b"\n") + 1
     try:
         json.loads(content[end:] or b"null")

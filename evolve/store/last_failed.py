@@ -1,4 +1,4 @@
-"""Which cases failed in the last run of each suite, so that they can be run again."""
+"""The cases that failed in the last run of each suite, so that they can be run again."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,6 +9,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.system.atomic_files import write_whole
 
 _MAX_SUITES = 200
+"""The newest suites that are kept, far more than a project has: one cache folder serves many projects."""
 
 
 class LastFailed:
@@ -20,7 +21,7 @@ class LastFailed:
 
     @classmethod
     def in_folder(cls, folder: Path) -> "LastFailed":
-        """The memory in a cache folder; empty when there is none or it cannot be read."""
+        """Return what a cache folder holds; empty when there is no file or it cannot be read."""
         file = folder / "last_failed.json"
         known: JsonValue = None
         with suppress(OSError, ValueError):
@@ -29,17 +30,17 @@ class LastFailed:
         return cls(file, {path: frozenset(map(str, ids)) for path, ids in pairs if isinstance(ids, list)})
 
     def ids(self) -> Mapping[str, frozenset[str]]:
-        """The failing ids of every suite."""
+        """Return the failing ids of every suite."""
         return dict(self._failed)
 
     def note(self, suite: str, ran: Iterable[str], failed: Iterable[str]) -> None:
-        """Forgets what ran, remembers what failed; what did not run stays as it was."""
+        """Replace the results of the cases that ran; those of other cases stay."""
         kept = self._failed.pop(suite, frozenset()) - frozenset(ran)
         if kept or failed:
             self._failed[suite] = kept | frozenset(failed)
 
     def save(self) -> None:
-        """Writes the newest suites; a folder that cannot be written is none of the run's business."""
+        """Write the newest suites; a folder that cannot be written is ignored, because the run does not need it."""
         newest = dict(list(self._failed.items())[-_MAX_SUITES:])
         with suppress(OSError):
             write_whole(self._file, json.dumps({path: sorted(ids) for path, ids in newest.items()}))

@@ -1,12 +1,12 @@
-"""The ledger: who bought which answer, and what it was worth. The answers themselves are in `store/answers.py`.
+"""The ledger: which run paid for which answer, and the scores of answers. The answers are in `store/answers.py`.
 
-ledger.sqlite, beside answers.sqlite
+ledger.sqlite, next to answers.sqlite
   charges  key of the answer, a run that pays for it, how often that run has asked; written before the call
-  scores   key of answer, assertions and scorer version, score as JSON; in the order in which they came
+  scores   key of answer, assertions and scorer version, score as JSON; in the order of arrival
 
-A charge stands from the first look at a price, so that a run that begins again pays what it paid before, whoever bought
-since. One that was asked and has no answer was in flight when its process was killed: it is asked again and counted as
-repeated.
+A charge is recorded when a price is first asked for, so that a run that starts again pays what it paid before, even if
+another run has paid for the answer since. A charge that was asked and has no answer was in flight when its process was
+killed: it is asked again and counted as repeated.
 """
 
 import json
@@ -32,7 +32,7 @@ class SqliteLedger:
     """The ledger of a machine, shared by all its processes; see `Ledger` in core/model/ports.py.
 
     Raises:
-        StoreFault: the folder cannot be written, the file is no database, or of another version.
+        StoreFault: the folder cannot be written, the file is not a database, or of another version.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +51,7 @@ class SqliteLedger:
         return self._answers.notice
 
     def price(self, identity: JsonValue, run: str) -> int:
-        """See `Ledger.price`."""
+        """Return what the answer costs the run, 1 or 0 calls; see `Ledger.price`."""
         key = key_of(identity)
         if self._count_asked(key, run) is not None:
             return 1
@@ -61,7 +61,7 @@ class SqliteLedger:
         return 1
 
     async def answer(self, identity: JsonValue, run: str, buy: Callable[[], Awaitable[Answer]]) -> Bought:
-        """See `Ledger.answer`."""
+        """Return the answer, stored or paid for now; see `Ledger.answer`."""
         key = key_of(identity)
         is_new = False
 
@@ -77,22 +77,22 @@ class SqliteLedger:
         return Bought(answer, is_new=is_new, is_repeated=(self._count_asked(key, run) or 0) > 1)
 
     def score(self, identity: JsonValue, judged: JsonValue) -> JsonValue:
-        """See `Ledger.score`."""
+        """Return the stored score, None when there is none; see `Ledger.score`."""
         row = self._file.one("SELECT score FROM scores WHERE key = ?", key_of([identity, judged]))
         value: JsonValue = json.loads(row[0]) if row is not None else None
         return value
 
     def keep_score(self, identity: JsonValue, judged: JsonValue, score: JsonValue) -> None:
-        """See `Ledger.keep_score`."""
+        """Store a score unless there is one; see `Ledger.keep_score`."""
         row = (key_of([identity, judged]), json.dumps(score, separators=(",", ":")))
         self._file.do("INSERT OR IGNORE INTO scores (key, score) VALUES (?, ?)", *row)
 
     async def close(self) -> None:
-        """Stores what is pending, and closes both files."""
+        """Store what is pending, and close both files."""
         await self._answers.close()
         self._file.close()
 
     def _count_asked(self, key: bytes, run: str) -> int | None:
-        """How often the run has asked; None where it does not pay for this answer."""
+        """Return how often the run has asked; None when it does not pay for this answer."""
         row = self._file.one("SELECT asked FROM charges WHERE key = ? AND run = ?", key, run)
         return None if row is None else int(row[0])

@@ -20,12 +20,12 @@ _REMOTE = ("portkey://", "langfuse://", "helicone://")
 
 
 def read_prompts(entry: str | Mapping[str, Any], files: LocalFiles) -> list[Prompt]:
-    """The prompts of one entry: text, `file://...` (a glob, a function `x.py:name`), or a mapping with raw or id.
+    """Return the prompts of one entry: text, `file://...` (also a glob or `x.py:name`), or a mapping with raw or id.
 
-    A word that looks like a file is one when it exists; promptfoo would refuse other text with slashes in it.
+    Text that looks like a path is a file if that exists; promptfoo would refuse other text with slashes in it.
 
     Raises:
-        InputError: the file is missing, holds no prompt, or cannot be read.
+        InputError: the file is missing, has no prompt, or cannot be read.
     """
     if isinstance(entry, str):
         entry = {"raw": entry}
@@ -51,7 +51,7 @@ def read_prompts(entry: str | Mapping[str, Any], files: LocalFiles) -> list[Prom
 
 
 def _files_of(raw: str, files: LocalFiles) -> list[tuple[str, str | None]] | None:
-    """The files that an entry names, each with a function; None when it is plain text."""
+    """Return the files that an entry names, each with a function; None when it is plain text."""
     is_file = raw.startswith("file://")
     path, function = split_function(raw.removeprefix("file://"))
     if "\n" in raw or not (is_file or _looks_like_file(path)):
@@ -71,11 +71,12 @@ def _files_of(raw: str, files: LocalFiles) -> list[tuple[str, str | None]] | Non
 
 
 def _looks_like_file(path: str) -> bool:
+    # A longer text is a prompt that happens to have a slash or an asterisk.
     return len(path) < 300 and (path.endswith((*_SUFFIXES, *_SCRIPTS)) or "/" in path or "*" in path)
 
 
 def split_function(path: str) -> tuple[str, str | None]:
-    """`x.py:name` as path and function; other paths have none."""
+    """Return `x.py:name` as path and function; the function of any other path is None."""
     before, colon, function = path.rpartition(":")
     return (
         (before, function)
@@ -107,7 +108,7 @@ def _read(
 
 
 def _start(raw: str, path: str) -> str:
-    """As much of a file as promptfoo shows in a label."""
+    """Return as much of a file as promptfoo shows in a label: 80 characters of YAML, 50 of other text."""
     if path.endswith(".json"):
         return raw
     return raw[:80] if path.endswith((".yaml", ".yml")) else f"{raw[:50]}..."
@@ -139,7 +140,7 @@ def _table(text: str, label: str | None, config: Mapping[str, Any]) -> Iterator[
 
 
 def _data_text(path: str, text: str, files: LocalFiles) -> str:
-    """A data file as compact JSON, the form in which chat messages are sent; text that is no data stays as it is."""
+    """Return a data file as compact JSON, the form in which chat messages are sent; other text is not changed."""
     try:
         value = parse_yaml(text, path) if not path.endswith(".json") else json.loads(text)
     except (InputError, ValueError):
@@ -158,7 +159,7 @@ def _with_files(value: Any, files: LocalFiles) -> Any:
 
 
 def read_data(path: str, files: LocalFiles) -> Any:
-    """The value of a JSON or YAML file, the text of any other."""
+    """Return the value of a JSON or YAML file, or the text of any other file."""
     text = files.read_text(path)
     if path.endswith(".json"):
         return parse_json(text, path)
@@ -166,10 +167,10 @@ def read_data(path: str, files: LocalFiles) -> Any:
 
 
 def parse_json(text: str, file: str) -> Any:
-    """A JSON file's value; raises InputError with line and column."""
+    """Return a JSON file's value; raise InputError with line and column."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(Problem(f"not JSON: {error.msg}", Location(file, error.lineno, error.colno))) from None
     except RecursionError:
-        raise InputError(Problem("not JSON: nested too deep", Location(file))) from None
+        raise InputError(Problem("not JSON: nested too deeply", Location(file))) from None

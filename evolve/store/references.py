@@ -1,4 +1,4 @@
-"""`$ref`: a part of a config that stands elsewhere in it, or in another file."""
+"""`$ref`: a part of a config that is elsewhere in it, or in another file."""
 
 import os
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from evolve.core.text.did_you_mean import did_you_mean
 from evolve.store.files import LocalFiles
 
 _FOREIGN = frozenset(("parameters", "schema", "value", "config"))
-"""Below these keys a `$ref` may belong to a JSON Schema: one that points at nothing here is left alone."""
+"""Below these keys a `$ref` may belong to a JSON Schema: one that points at nothing here is not an error."""
 
 
 def resolve_references(document: Document, files: LocalFiles, own_keys: set[str]) -> Any:
-    """The document's value with every `$ref` replaced by what it points at; keys beside it win.
+    """Return the document's value with every `$ref` replaced by what it points at; keys next to it win.
 
-    `own_keys` gets the top-level names that references point into: they are the user's, not the format's.
+    The top-level keys that references point into are added to `own_keys`: they are the user's, not unknown keys.
 
     Raises:
-        InputError: a reference points at nothing, at itself, or outside of the root.
+        InputError: a reference points at nothing, at itself, or outside the root.
     """
     if "$ref" not in document.text:
         return document.value

@@ -1,4 +1,4 @@
-"""One hash of all that a verification of a role depends on: its files, its dependencies' files, image and harness."""
+"""A hash of all that the verification of a role depends on: its files, its dependencies' files, image and harness."""
 
 import hashlib
 import os
@@ -16,25 +16,25 @@ _INCLUDES = frozenset(
 _LISTS = frozenset(("roles", "dependencies"))
 _NAMES = ("role", "name")
 _PACKAGES = ("ansible-core", "ansible", "pytest-testinfra", "docker")
-"""Whose versions decide how a role is verified."""
+"""Packages whose versions affect the result of a verification."""
 
 
 def role_hash(
     role_dir: Path, roles_dir: Path, *, image: str, harness: str, options: str = "", also: Iterable[Path] = ()
 ) -> str:
-    """A hash that changes when a verification of the role could end differently.
+    """Return a hash that changes when a verification of the role could have another result.
 
     It covers each file's path, content and executable bit, of the role (its scenario and tests included) and of every
     role that it names in its dependencies, plays or includes, and of those that these name. A name that is only known
-    when the role runs (`name: "{{ which }}"`), or a YAML file that cannot be read, brings in all roles of the folder.
-    A name that is no role of the folder counts as a name: what is installed is the harness' matter. The history of the
-    repository is not covered.
+    when the role runs (`name: "{{ which }}"`), or a YAML file that cannot be read, adds all roles of the folder. Of a
+    name that is not a role of the folder only the name counts: `harness_hash` covers what is installed. The history
+    of the repository is not covered.
 
     Args:
-        role_dir: the role.
-        roles_dir: where the roles that it names are looked up.
-        image: the hosts' image, such as `anneal-host:bookworm`, or better its id.
-        harness: what verifies, from `harness_hash`.
+        role_dir: the folder of the role.
+        roles_dir: the folder of the roles that it may name.
+        image: the hosts' image, such as `anneal-host:bookworm`, or preferably its id.
+        harness: the result of `harness_hash`.
         options: of the verification, such as its seeds.
         also: further files or folders that the scenario reads, such as `group_vars`.
     """
@@ -51,7 +51,7 @@ def role_hash(
 
 
 def harness_hash(source: Path | None = None, packages: Sequence[str] = _PACKAGES) -> str:
-    """A hash of what verifies: the sources of `evolve.infra`, the words it speaks, and the versions of its tools."""
+    """Return a hash of the harness: the sources of `evolve.infra`, its values, and the versions of its tools."""
     package = Path(__file__).parents[1]
     parts = [source] if source else [package / "infra", package / "core" / "model" / "role_checks.py"]
     digest = hashlib.sha256()
@@ -72,7 +72,7 @@ def _version(name: str) -> str:
 
 
 def _put(digest: "hashlib._Hash", content: bytes) -> None:
-    # The length goes first: no two lists of texts look alike.
+    # The length goes first, so that no two lists of texts give the same bytes.
     digest.update(len(content).to_bytes(8, "big"))
     digest.update(content)
 
@@ -81,7 +81,7 @@ def _put(digest: "hashlib._Hash", content: bytes) -> None:
 
 
 def _contents(place: Path) -> Iterator[tuple[str, bytes]]:
-    """Each file's path with its executable bit, and its content; links are followed, each folder once."""
+    """Yield the path of each file with its executable bit, and its content; links are followed, each folder once."""
     if place.is_file():
         yield "", place.read_bytes()
         return
@@ -106,7 +106,7 @@ def _files(folder: Path) -> Sequence[Path]:
 
 
 def _reachable_roles(role_dir: Path, roles_dir: Path) -> tuple[set[Path], set[str]]:
-    """The folders of all roles that a role leads to, itself included; and the names that are no role of the folder."""
+    """Return the folders of all roles that a role leads to, itself included, and the names that are not such roles."""
     folders, unknown, waiting = {role_dir}, set(), [role_dir]
     while waiting:
         for name in _role_names(waiting.pop()):
@@ -130,10 +130,10 @@ def _all_roles(roles_dir: Path) -> Iterator[Path]:
 
 
 def _role_names(folder: Path) -> set[str | None]:
-    """The roles that a role's YAML files name; None where a name cannot be known."""
+    """Return the roles that a role's YAML files name; None in the set means that a name cannot be known."""
     found: set[str | None] = set()
     for path in _files(folder):
-        # Templates are no task files, whatever they are called.
+        # Templates are not task files, even with a suffix of YAML.
         if path.suffix in _YAML and path.relative_to(folder).parts[0] not in ("templates", "files"):
             found |= _role_names_in(path)
     return found
@@ -163,7 +163,7 @@ def _names(node: yaml.Node) -> Iterator[str | None]:
 
 
 def _name_of(node: yaml.Node) -> str | None:
-    """The name in `mqtt`, `name=mqtt`, `{role: mqtt}` or `{name: mqtt}`; None where it is made when the role runs."""
+    """Return the name in `mqtt`, `name=mqtt`, `{role: mqtt}` or `{name: mqtt}`; None when only the run knows it."""
     name = node.value if isinstance(node, yaml.ScalarNode) else None
     if isinstance(node, yaml.MappingNode):
         values = {key.value: value.value for key, value in node.value if isinstance(value, yaml.ScalarNode)}

@@ -1,4 +1,4 @@
-"""Functions and inline code of a user's Python, run in this process."""
+"""Runs functions and inline code of a user's Python, in this process."""
 
 import hashlib
 import importlib.util
@@ -23,10 +23,10 @@ class LocalScripts:
         self._compiled: dict[tuple[str, tuple[str, ...]], CodeType] = {}
 
     def function(self, ref: ScriptRef, default: str) -> Callable[..., Any]:
-        """The named function, or the one called `default`; `Class.method` names work.
+        """Return the named function, or the one called `default`; `Class.method` names work.
 
         Raises:
-            InputError: no such file or function, or the module does not import.
+            InputError: no such file or function, or the module cannot be imported.
         """
         name = ref.function or default
         found: Any = self._module(ref.path)
@@ -35,11 +35,11 @@ class LocalScripts:
                 raise InputError(_no_function(ref.path, name, found))
             found = getattr(found, part)
         if not callable(found):
-            raise InputError(Problem(f"{name} is no function", Location(ref.path)))
+            raise InputError(Problem(f"{name} is not a function", Location(ref.path)))
         return found  # type: ignore[no-any-return]
 
     def run(self, code: str, names: Mapping[str, object]) -> object:
-        """The value of an inline expression, or of the `return` of an inline function body.
+        """Return the value of an inline expression, or of the `return` of an inline function body.
 
         Raises:
             CannotEvaluate: the code is wrong or raised.
@@ -69,7 +69,7 @@ def _import(path: str) -> ModuleType:
     if folder not in sys.path:
         sys.path.append(folder)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look their module up
+    sys.modules[name] = module  # dataclasses and pickle look up their module there
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

@@ -9,15 +9,15 @@ from typing import Final
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _NOT_OURS: Final = frozenset(("node_modules", "reports", "__pycache__", "site-packages"))
-"""Folders whose files nobody wrote as suites; those that begin with a dot are left out too."""
+"""Folders that hold no suites; those that begin with a dot are skipped too."""
 _PROMPTS: Final = re.compile(r"""^(?:prompts|"prompts"|'prompts')\s*:""", re.M)
-"""What a suite has and lists of tests, demo banks, schemas and playbooks lack: the key `prompts` at the top."""
+"""The key `prompts` at the top: suites have it; lists of tests, demo banks, schemas and playbooks do not."""
 
 
 def suites_in(folder: str | Path) -> list[str]:
-    """Return the paths of the suites in a folder and below, in their order.
+    """Return the paths of the suites in a folder and below, sorted.
 
-    The text decides, not the parsed file: a suite with a mistake must be reported, not left out.
+    The text decides, not the parsed file: a suite with a mistake must be reported, not skipped.
     """
     return [str(path) for path in _candidates(Path(folder)) if _has_prompts(path)]
 

@@ -2,7 +2,7 @@
 
     load_suite -> read_document (YAML) -> $ref -> check -> providers | tests, scenarios | prompts -> Suite
 
-Everything that is wrong is collected and raised at once, with file, line and column.
+All problems are collected and raised at once, with file, line and column.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ from evolve.store.var_files import read_vars
 T = TypeVar("T")
 
 _READS_VARIABLES: Final = re.compile(r"https?(:|$)|python:|javascript:|exec:|file://|.*\.(py|js|cjs|mjs)(:|$)")
-"""Providers that get a test's variables beside the prompt."""
+"""Providers that get a test's variables in addition to the prompt."""
 
 
 def load_suite(
@@ -56,17 +56,17 @@ def load_suite(
     scripts: LocalScripts | None = None,
     needs_prompts: bool = True,
 ) -> Suite:
-    """The suite in a YAML or JSON file.
+    """Return the suite in a YAML or JSON file.
 
     Args:
-        path: where it stands; messages name it as it is given here.
-        undefined: "strict" makes a template variable that no test gives a problem; "empty" leaves it to the templates.
+        path: of the file; messages show it as given here.
+        undefined: "strict" reports a template variable that no test sets; "empty" prints nothing for it.
         unknown_keys: "warn" turns unknown keys into `Suite.warnings`.
-        env: environment variables that templates may see; the config's own `env` goes over them.
-        root: nothing outside of this folder is read; None asks `evolve.store.files.find_root`.
-        default_providers: ids for a suite that names none, as failure cases do.
-        scripts: runs generators; None makes its own.
-        needs_prompts: False for a suite whose prompts an agent replaces: it may be without any.
+        env: environment variables that templates may see; the config's own `env` wins.
+        root: nothing outside this folder is read; None uses `evolve.store.files.find_root`.
+        default_providers: ids for a suite that has none, such as a failure case.
+        scripts: runs generators; None makes a new one.
+        needs_prompts: False for a suite whose prompts an agent replaces; it may have none.
 
     Raises:
         InputError: every problem of the config and of its files.
@@ -87,16 +87,26 @@ def load_merged(
     scripts: LocalScripts | None = None,
     needs_prompts: bool = True,
 ) -> Suite:
-    """Several configs as one suite, the way promptfoo takes several `-c`.
+    """Return several configs as one suite, as promptfoo does for several `-c`.
 
-    All tests meet all prompts and providers; alike ones count once. The default tests lie one over the other, their
-    assertions add up. Everything else of a later config wins. The arguments are those of `load_suite`.
+    All tests are run with all prompts and providers; equal ones count once. The default tests are merged, and their
+    assertions add up. Of everything else the last config wins.
+
+    Args:
+        paths: of the configs, all in one folder.
+        undefined: as in `load_suite`, and so are all that follow.
+        unknown_keys: see there.
+        env: see there.
+        root: see there.
+        default_providers: see there.
+        scripts: see there.
+        needs_prompts: see there.
 
     Raises:
-        InputError: every problem of the configs, or that they stand in different folders.
+        InputError: every problem of the configs, or that they are in different folders.
     """
     if len({os.path.dirname(os.path.abspath(path)) for path in paths}) > 1:
-        raise InputError(Problem("configs that are merged must stand in one folder", Location(paths[1])))
+        raise InputError(Problem("expected all configs in one folder, got one from another", Location(paths[1])))
     loaders = [_loader(path, unknown_keys, env, root, scripts, needs_prompts) for path in paths]
     with _without_garbage_collection():
         return _merge_suites(loaders, undefined, tuple(default_providers))
@@ -142,7 +152,7 @@ def _merge_suites(
 
 
 def _merge_configs(configs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The settings of all configs; lists are put together, of other keys the last one counts."""
+    """Return the settings of all configs; lists are concatenated, of other keys the last one counts."""
     whole: dict[str, Any] = {}
     for config in configs:
         for key, value in config.items():
@@ -171,7 +181,7 @@ def _loader(
 
 @contextlib.contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Loading makes hundreds of thousands of values and no garbage: looking for it costs as much as the rest."""
+    """Pause the garbage collector: loading makes hundreds of thousands of values and no garbage to find."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -212,7 +222,16 @@ class _Loader:
         tests: tuple[Test, ...],
         undefined: Literal["strict", "empty"],
     ) -> Suite:
-        """The suite of its parts; raises InputError with all that was found."""
+        """Return the suite of its parts; raise InputError with every problem.
+
+        Args:
+            config: the checked config.
+            document: where it came from, for messages.
+            prompts: the parts, which may be incomplete when there are problems.
+            providers: as above.
+            tests: as above.
+            undefined: as in `load_suite`.
+        """
         self._require(config, document, providers, tests)
         if undefined == "strict" and config.get("prompts") is None and not self.findings.problems:
             self._require_prompts(document, providers, tests)
@@ -254,19 +273,19 @@ class _Loader:
     # --- the config itself
 
     def document(self) -> Document:
-        """The config as it stands in its file."""
+        """Return the config of the file, unchecked."""
         try:
             text = self.files.read_text(self.path)
         except InputError as error:
             raise _at_file(error, self.shown) from None
         document = read_document(text, self.shown)
         if not isinstance(document.value, dict):
-            what = "it is empty" if document.value is None else "it is no mapping"
-            raise InputError(Problem(f"a suite needs prompts, providers and tests, {what}", document.locate()))
+            what = "it is empty" if document.value is None else "it is not a mapping"
+            raise InputError(Problem(f"a suite needs prompts, providers and tests, but {what}", document.locate()))
         return document
 
     def checked(self, document: Document) -> Mapping[str, Any]:
-        """The config with its references resolved, without what is broken."""
+        """Return the config with its references resolved, without what is broken."""
         if is_case_path(self.path):
             # Before anything is resolved or opened: a case may be a stranger's, and must not name code, files or $ref.
             with self._collect():
@@ -287,7 +306,7 @@ class _Loader:
         if "tests" in broken and isinstance(given["tests"], list):
             config["tests"] = [entry if isinstance(entry, str) else None for entry in given["tests"]]
         if "targets" in config and "providers" in config:
-            self._problem(document, ("targets",), "providers and targets mean the same: give one of them")
+            self._problem(document, ("targets",), "providers and targets mean the same: use one of them")
         if "targets" in config:
             config["providers"] = config["targets"]
         return config
@@ -304,7 +323,7 @@ class _Loader:
             )
 
     def _require_prompts(self, document: Document, providers: Sequence[ProviderSpec], tests: Sequence[Test]) -> None:
-        """A model that is asked with an empty prompt is a mistake; a program may read the test's variables instead."""
+        """Report a model that would get an empty prompt; a program may read the test's variables instead."""
         test = next((test for test in tests if "prompt" not in test.vars), None)
         model = next((spec.id for spec in providers if not _READS_VARIABLES.match(spec.id)), None)
         if self.needs_prompts and test is not None and model is not None:
@@ -314,7 +333,7 @@ class _Loader:
     # --- prompts
 
     def prompts(self, config: Mapping[str, Any], document: Document, tests: Sequence[Test]) -> tuple[Prompt, ...]:
-        """The prompts of text, files and functions."""
+        """Return the prompts of text, files and functions."""
         listed = config.get("prompts")
         if listed is None:
             is_given = all("prompt" in test.vars for test in tests)
@@ -332,7 +351,7 @@ class _Loader:
     def providers(
         self, config: Mapping[str, Any], document: Document, env: Mapping[str, str]
     ) -> tuple[ProviderSpec, ...]:
-        """The providers, those of provider files included."""
+        """Return the providers, those of provider files included."""
         key = "targets" if "targets" in config else "providers"
         listed = config.get("providers") or []
         entries = (
@@ -370,13 +389,20 @@ class _Loader:
     # --- tests
 
     def reader(self) -> TestReader:
-        """Reads the files that tests name."""
+        """Return a reader of the files that tests name."""
         return TestReader(self.files, self.findings, self.scripts)
 
     def tests(
         self, config: Mapping[str, Any], document: Document, reader: TestReader, defaults: Defaults
     ) -> tuple[Test, ...]:
-        """The tests and scenarios, merged with the defaults."""
+        """Return the tests and scenarios, merged with the defaults; none when there are problems.
+
+        Args:
+            config: the checked config.
+            document: where it came from, for messages.
+            reader: reads the files that tests name.
+            defaults: what every test starts from.
+        """
         sources: list[list[Source]] = [[source] for source in reader.read(config.get("tests"), document, ("tests",))]
         sources.extend(self._scenario_layers(config, document, reader))
         if self.findings.problems:
@@ -401,7 +427,7 @@ class _Loader:
         )
 
     def default_test(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> Source | None:
-        """What every test starts from; None when the config has no default test."""
+        """Return the default test that every test starts from; None when the config has none."""
         value = config.get("defaultTest")
         if isinstance(value, str):
             return self._read_part(document, ("defaultTest",), partial(reader.read_default, value), None)
@@ -441,7 +467,7 @@ class _Loader:
         self.findings.add(Problem(message, document.locate(*path), hint))
 
     def _read_part(self, document: Document, path: tuple[str | int, ...], read: Callable[[], T], otherwise: T) -> T:
-        """What `read` gives; its problems without a place get the place of the reference."""
+        """Return the result of `read`; its problems without a place get the place of the reference."""
         try:
             return read()
         except InputError as error:
@@ -455,7 +481,7 @@ class _Loader:
         return _Collecting(self.findings)
 
     def stop_on_problems(self) -> None:
-        """Raises InputError when anything was found so far."""
+        """Raise InputError with the problems found so far, if any."""
         if self.findings.problems:
             raise InputError(self.findings.sort_problems(self.shown))
 
@@ -498,9 +524,9 @@ _RENDERED_LATER = frozenset(("providers", "targets", "provider", "config", "env"
 
 
 def _with_env(value: Any, env: Mapping[str, str]) -> Any:
-    """A config with `{{env.NAME}}` filled in where the name is defined.
+    """Return a config with `{{env.NAME}}` filled in where the name is defined.
 
-    Providers' settings are left alone: they may hold keys, which would stand in the results then.
+    Providers' settings are not filled in: they may hold keys, which the results would show then.
     """
     if isinstance(value, str):
         return _render_env(value, env) if "{{" in value else value
@@ -512,7 +538,7 @@ def _with_env(value: Any, env: Mapping[str, str]) -> Any:
 
 
 def _fill_in(env: Mapping[str, str], tag: re.Match[str]) -> str:
-    """What a tag of the environment prints; itself where its name is not set and no filter gives another value."""
+    """Return what a tag of the environment prints; the tag itself when its name is not set and has no default."""
     name, rest = tag[1] or tag[2], tag[3].strip(" \t\r\n-")
     if not rest:
         return env.get(name, tag[0])
@@ -525,7 +551,7 @@ def _fill_in(env: Mapping[str, str], tag: re.Match[str]) -> str:
 
 
 def _render_env(entry: Any, env: Mapping[str, str]) -> Any:
-    """An entry whose id and label have their `{{env.NAME}}` filled in; its config is rendered when it is opened."""
+    """Return an entry with `{{env.NAME}}` in id and label filled in; its config is rendered when it is opened."""
     if isinstance(entry, str):
         return _ENV.sub(partial(_fill_in, env), entry) if "{{" in entry else entry
     if isinstance(entry, dict):

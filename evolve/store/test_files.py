@@ -1,4 +1,4 @@
-"""Tests from where a suite names them: inline, YAML, JSON, JSONL and CSV files, globs, Python generators."""
+"""Tests of a suite: inline, in YAML, JSON, JSONL and CSV files, from globs and Python or JavaScript generators."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ _PREFIX = "file://"
 
 @dataclass(slots=True)
 class TestReader:
-    """Reads tests as sources: checked, with their places, not yet merged with anything."""
+    """Reads tests as sources: checked, with their places, not yet merged with defaults."""
 
     __test__ = False
 
@@ -39,7 +39,7 @@ class TestReader:
     """The files being read, outermost first: a file that names one of them would never end."""
 
     def read(self, listed: Any, document: Document, path: Path) -> Iterator[Source]:
-        """The tests that the value of a `tests` key names; inline ones were checked with their document."""
+        """Yield the tests of the value of a `tests` key; inline ones were checked with their document."""
         if listed is None:
             return
         if isinstance(listed, str):
@@ -50,7 +50,7 @@ class TestReader:
             for index, entry in enumerate(listed):
                 if entry.__class__ is dict and "path" not in entry:
                     yield self.with_files(Source(entry, document, (*path, index)))
-                elif entry is not None:  # None stands for an inline test that was refused already
+                elif entry is not None:  # None is an inline test that was refused already
                     yield from self._entry(entry, document, (*path, index))
 
     def _entry(self, entry: Any, document: Document, path: Path) -> Iterator[Source]:
@@ -66,7 +66,7 @@ class TestReader:
     def _tests_of_name(
         self, name: str, document: Document, path: Path, *, is_alone: bool, config: Any = None
     ) -> Iterator[Source]:
-        """The tests of the files that one entry names; problems without a place get the entry's."""
+        """Yield the tests of the files that one entry names; problems without a place get the entry's."""
         try:
             for file, function in self._files_of(name):
                 yield from self._guard(file, function, is_alone, config)
@@ -118,7 +118,7 @@ class TestReader:
                 )
             )
         self.files.read_text(file)
-        raise InputError(Problem(f"tests stand in yaml, json, jsonl, csv or py files, not in {self.files.shown(file)}"))
+        raise InputError(Problem(f"expected tests in yaml, json, jsonl, csv or py files, got {self.files.shown(file)}"))
 
     # --- formats
 
@@ -196,7 +196,7 @@ class TestReader:
         except CannotEvaluate as error:
             raise InputError(Problem(str(error), Location(shown))) from error
         if not isinstance(made, list):
-            raise InputError(Problem(f"expected a list of tests, it gave {describe(made)}", Location(shown)))
+            raise InputError(Problem(f"expected a list of tests, got {describe(made)}", Location(shown)))
         yield from self._from_generator(made, shown)
 
     def _from_generator(self, made: list[Any], shown: str) -> Iterator[Source]:
@@ -206,7 +206,7 @@ class TestReader:
     # --- other parts
 
     def read_default(self, name: str) -> Source | None:
-        """The default test of a file; None when it has problems."""
+        """Return the default test of a file; None when it has problems, which are collected."""
         file = self.files.resolve(name.removeprefix(_PREFIX))
         document = self._document(file)
         before = len(self.findings.problems)
@@ -217,7 +217,7 @@ class TestReader:
         )
 
     def read_scenarios(self, name: str) -> list[Source]:
-        """The scenarios of files; the list is shorter when some have problems."""
+        """Return the scenarios of files without those that have problems, which are collected."""
         found: list[Source] = []
         for file, _ in self._files_of(name):
             document = self._document(file)
@@ -231,7 +231,7 @@ class TestReader:
         return found
 
     def with_files(self, source: Source) -> Source:
-        """The source with `assert: file://...` and `vars: file.yaml` read."""
+        """Return the source with `assert: file://...` and `vars: file.yaml` read."""
         listed, variables = source.value.get("assert"), source.value.get("vars")
         if listed.__class__ is not str and (variables is None or variables.__class__ is dict):
             return source
@@ -275,7 +275,7 @@ class TestReader:
 
 @dataclass(slots=True)
 class _LineDocument(Document):
-    """A document that is one line of a file: all its parts stand there."""
+    """A document that is one line of a file: all its parts are at that line."""
 
     def locate(self, *path: str | int) -> Location:
         mark = self.items[()]
@@ -288,7 +288,7 @@ class _LineDocument(Document):
 
 @dataclass(slots=True)
 class _Generated(Document):
-    """Values that a function made: only their paths are known."""
+    """Values that a function made: they have paths, but no lines."""
 
     def _read_marks(self) -> dict[Path, Mark]:
         return {}
@@ -310,11 +310,11 @@ def _json_line(line: str, shown: str, number: int) -> Any:
             Problem(f"not JSON: {error.msg}", Location(shown, number, error.colno), "one JSON value in each line")
         ) from None
     except RecursionError:
-        raise InputError(Problem("not JSON: nested too deep", Location(shown, number))) from None
+        raise InputError(Problem("not JSON: nested too deeply", Location(shown, number))) from None
 
 
 def _rows(text: str, shown: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a table that are not blank, each with its first line's number."""
+    """Yield the rows of a table that are not blank, each with the number of its first line."""
     csv.field_size_limit(MAX_BYTES)  # a cell may be as long as its file
     reader = csv.reader(io.StringIO(text, newline=""), strict=False)
     line = 1

@@ -22,15 +22,19 @@ _PREFIX = "file://"
 def read_vars(
     given: Mapping[str, JsonValue], is_expanded: bool, files: LocalFiles, locate: Callable[[str], Location]
 ) -> tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]:
-    """Vars with the files read, and those that a function in a file makes (their value here is empty text).
+    """Return vars with their files read, and those that a function in a file makes (as empty text here).
 
     A glob that finds several files is a list of their texts, which multiplies the test. YAML becomes JSON text, an
-    image a data URL, other media base64; everything else is the file's text without white space around it.
+    image a data URL, other media base64; any other file is its text without white space around it.
 
-    `is_expanded` says whether a glob may stand for several; `locate` gives the place of a variable, for messages.
+    Args:
+        given: the vars of a test.
+        is_expanded: whether a glob may match several files.
+        files: reads files.
+        locate: returns the place of a variable, for messages.
 
     Raises:
-        InputError: no file, or one that cannot be read.
+        InputError: there is no such file, or it cannot be read.
     """
     if not any(_names_a_file(value) for value in given.values()):
         return given, {}
@@ -91,7 +95,7 @@ def _content(value: str, files: LocalFiles) -> str:
     suffix = os.path.splitext(path)[1].lower()
     if suffix in _SCRIPTS:
         raise InputError(
-            Problem(f"a function cannot stand in a list of vars: {path}", hint="give it a variable of its own")
+            Problem(f"a list of vars cannot contain a function: {path}", hint="give it a variable of its own")
         )
     if suffix == ".pdf":
         raise InputError(Problem(f"not supported by Anneal: PDF files ({path})", hint="save the text as a file"))

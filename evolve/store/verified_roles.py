@@ -1,4 +1,4 @@
-"""Which roles passed, so that a role that did not change since need not be verified again."""
+"""The roles that passed, so that a role that has not changed since is not verified again."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from evolve.system.sqlite import SharedFile
 __all__ = ["VerifiedRoles", "harness_hash", "role_hash"]
 
 KEPT = 5_000
-"""Passed checks that are remembered, the newest; a role has ten on each release."""
+"""Passed checks that are kept, the newest; a role has ten on each release, so this is 500 of them."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS passed (
@@ -24,7 +24,7 @@ _BAD = (CheckOutcome.FAILED, CheckOutcome.ERROR)
 class VerifiedRoles:
     """The checks that passed, by role, release and `role_hash`, in one file that may be deleted at any time.
 
-    Several processes may write at once: each record is one statement, whole or not there.
+    Several processes may write at once: each record is one statement, written whole or not at all.
 
     Raises:
         StoreFault: the folder cannot be written, or the file is damaged; all methods raise it too.
@@ -34,7 +34,7 @@ class VerifiedRoles:
         self._file = SharedFile(path, _SCHEMA, version=1, what="the memory of verified roles", durability="NORMAL")
 
     def passed(self, role: str, release: str, digest: str) -> Sequence[Check] | None:
-        """The checks that passed for just this `role_hash`, in their order; None where none is known."""
+        """Return the checks that passed for exactly this `role_hash`, in their order; None when none is known."""
         found = self._file.all(
             "SELECT name FROM passed WHERE role = ? AND release = ? AND hash = ?", role, release, digest
         )
@@ -42,10 +42,16 @@ class VerifiedRoles:
         return [check for check in Check if check in names] or None
 
     def record(self, role: str, release: str, digest: str, results: Iterable[CheckResult]) -> bool:
-        """Remembers the checks that passed, provided that nothing failed; returns whether it did.
+        """Store the checks that passed, unless any failed; return whether they were stored.
 
-        A failure or an error makes it forget what passed with this hash before: a role that fails now and then is
-        not one to be skipped. What was not checked is not remembered as passed.
+        A failure or an error deletes what passed with this hash before: a role that fails now and then must not be
+        skipped. What was not checked is not stored as passed.
+
+        Args:
+            role: the name of the role.
+            release: of the hosts, such as `bookworm`.
+            digest: the `role_hash`.
+            results: of the verification, all of them.
         """
         found = tuple(results)
         if any(result.outcome in _BAD for result in found):
@@ -59,5 +65,5 @@ class VerifiedRoles:
         return True
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()

@@ -340,7 +340,7 @@ def test_a_file_of_another_version_is_left_alone(tmp_path: Path) -> None:
     database = sqlite3.connect(path)
     database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(EnvironmentFault, match="has format 99, this version of Anneal knows 1"):
+    with pytest.raises(EnvironmentFault, match="has format 99, but this version of Anneal reads format 1"):
         SqliteAnswers(path)
 
 

@@ -106,7 +106,7 @@ def test_a_failing_suite_item_becomes_a_case_and_the_summary_says_so(project: py
             "*failure cases*",
             "new failure cases: 1",
             f"  {path.relative_to(project.path)}",
-            "failures that became no case: 2",
+            "failures not saved as cases: 2",
             "  tests of the split gate are reported, never written as cases: of the gate",
             "  neither its metadata nor its prompt names an agent: of nobody",
         ]
@@ -144,7 +144,7 @@ def test_a_python_test_that_asked_an_agent_becomes_a_labelled_case(project: pyte
     ((path, case),) = cases(project)
     result.stdout.fnmatch_lines(
         [
-            "failures that became no case: 1",
+            "failures not saved as cases: 1",
             "  tests of the split gate*test_of_the_gate",
         ]
     )
@@ -160,7 +160,7 @@ def test_a_python_test_that_asked_an_agent_becomes_a_labelled_case(project: pyte
 def test_with_xdist_each_failure_is_written_once(project: pytest.Pytester):
     result = project.runpytest_subprocess("suite.yaml", "test_it.py", "-n", "2")
     result.assert_outcomes(passed=2, failed=6, errors=1)
-    result.stdout.fnmatch_lines(["new failure cases: 2", "failures that became no case: 3"])
+    result.stdout.fnmatch_lines(["new failure cases: 2", "failures not saved as cases: 3"])
     assert len(cases(project)) == 2
     again = project.runpytest_subprocess("suite.yaml", "test_it.py", "-n", "2")
     again.stdout.fnmatch_lines(["failures that are known cases: 2"])
@@ -172,7 +172,7 @@ def test_only_so_many_new_cases_are_written(project: pytest.Pytester):
     head = SUITE.partition("tests:\n")[0]
     (project.path / "suite.yaml").write_text(f"{head}tests:\n{tests}\n")
     result = project.runpytest_inprocess("suite.yaml", "-o", "suite_max_new_cases=2")
-    result.stdout.fnmatch_lines(["new failure cases: 2", "new failure cases that were not written*: 3"])
+    result.stdout.fnmatch_lines(["new failure cases: 2", "new failure cases beyond the limit*: 3"])
     assert len(cases(project)) == 2
 
 

@@ -103,4 +103,4 @@ def test_a_report_nested_too_deep_is_no_crash(folder: Path):
     done = reflect(folder, "-", stdin="\n".join(["[" * 100_000, report("j", "in use")]))
     assert [json.loads(line)["action"] for line in done.stdout.splitlines()] == ["error", "free_port"]
     assert done.returncode == 2
-    assert "nested too deep" in done.stderr
+    assert "nested too deeply" in done.stderr

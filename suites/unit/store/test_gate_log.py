@@ -161,8 +161,8 @@ def test_every_problem_is_told_with_its_line(path):
     [
         ({"p": 0.03}, "gate 1 is called proven at p = 0.03, above its level"),
         ({"families": ["f0"]}, "families_hash is not the hash of families"),
-        ({"run": "r9"}, "a word about gate 1 of run r9, which was not opened before"),
-        ({"gate": 2}, "a word about gate 2 of run r1, which was not opened before"),
+        ({"run": "r9"}, "a decision of gate 1 of run r9, which was not opened before"),
+        ({"gate": 2}, "a decision of gate 2 of run r1, which was not opened before"),
     ],
 )
 def test_an_edited_word_is_refused(path, fields, message):
@@ -176,7 +176,7 @@ def test_a_second_word_and_a_second_gate_of_a_run_are_refused(path):
     path.write_text(path.read_text() * 2)
     told = problems(path)
     assert f"{path}:3: run r1 opens a second gate" in told[0]
-    assert f"{path}:4: a second word about gate 1" in told[1]
+    assert f"{path}:4: a second decision of gate 1" in told[1]
 
 
 def test_a_log_that_is_no_text_is_refused_with_its_line(path):
@@ -187,7 +187,7 @@ def test_a_log_that_is_no_text_is_refused_with_its_line(path):
 
 def test_a_log_that_cannot_be_written_is_the_environments_fault(path):
     path.mkdir(parents=True)
-    with pytest.raises(EnvironmentFault, match="no gate is decided without its record"):
+    with pytest.raises(EnvironmentFault, match="no gate is decided without a record"):
         gates(path).open("r1")
 
 

@@ -440,12 +440,12 @@ def test_vars_may_be_a_file_or_a_list_of_files(folder: Path) -> None:
         ("file://no.txt", "tests[0].vars.q: no such file: no.txt"),
         ("'file://no*.txt'", "no file matches no*.txt, which the variable 'q' names"),
         ("file://x.pdf", "not supported by Anneal: PDF files"),
-        ("[a, file://x.py]", "a function cannot stand in a list of vars"),
+        ("[a, file://x.py]", "a list of vars cannot contain a function"),
         ("file://binary.txt", "binary.txt is a binary file"),
         ("file://latin.txt", "latin.txt is not UTF-8 (line 2)"),
-        ("file://../outside.txt", "../outside.txt is outside of"),
-        ("file://link.txt", "link.txt is outside of"),
-        ("file:///etc/passwd", "/etc/passwd is outside of"),
+        ("file://../outside.txt", "../outside.txt is outside"),
+        ("file://link.txt", "link.txt is outside"),
+        ("file:///etc/passwd", "/etc/passwd is outside"),
         ("file://sub", "sub is a folder, not a file"),
         ("file://huge.txt", "huge.txt has 10.0 MB, the limit is 8.4 MB"),
     ],
@@ -470,7 +470,7 @@ def test_files_that_are_refused(folder: Path, value: str, message: str) -> None:
         (b"\0\1\2binary", "is a binary file"),
         (b"a: \xff", "is not UTF-8"),
         (b"", "it is empty"),
-        (b"[1]", "it is no mapping"),
+        (b"[1]", "it is not a mapping"),
         (b"a" * 10_000_000, "has 10.0 MB, the limit is 8.4 MB"),
     ],
 )
@@ -500,7 +500,7 @@ def test_suites_may_read_files_of_their_checkout(folder: Path) -> None:
         folder, **{"shared/p__md": "# {{q}}", "suites/agents/s__yaml": f"prompts: [file://../../shared/p.md]\n{TESTS}"}
     )
     assert load_suite(str(folder / "suites/agents/s.yaml")).prompts[0].raw == "# {{q}}"
-    with pytest.raises(InputError, match="is outside of"):
+    with pytest.raises(InputError, match="is outside"):
         load_suite(str(folder / "suites/agents/s.yaml"), root=str(folder / "suites"))
 
 
@@ -547,7 +547,7 @@ def test_a_script_is_loaded_once_and_sees_its_neighbours(folder: Path) -> None:
         ("def f(:\n", "s.py:1:"),
         ("x = 1\nraise ValueError('no')\n", r"s.py:2: importing it raised ValueError: no"),
         ("def ff(): pass\n", r"there is no function 'f' \(did you mean 'ff'\?\)"),
-        ("f = 3\n", "f is no function"),
+        ("f = 3\n", "f is not a function"),
     ],
 )
 def test_a_script_that_is_wrong_is_the_users_mistake(folder: Path, text: str, message: str) -> None:

@@ -202,8 +202,8 @@ def test_a_run_tells_what_became_of_its_failures(tmp_path: Path):
     told = "\n".join(writer.lines())
     assert "new failure cases: 1\n  " in told
     assert "failures that are known cases: 1" in told
-    assert "were not written, for a run writes only so many: 1" in told
-    assert "failures that became no case: 1\n  tests of the split gate" in told
+    assert "beyond the limit of one run, not written: 1" in told
+    assert "failures not saved as cases: 1\n  tests of the split gate" in told
     assert list(CaseWriter(CaseFolder(tmp_path)).lines()) == []
 
 
