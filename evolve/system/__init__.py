@@ -1,1 +1,1 @@
-"""What several adapters share of the machine: HTTP, SQLite, locks, processes and files."""
+"""Access to the machine that several adapters share: HTTP, SQLite, locks, processes and files."""

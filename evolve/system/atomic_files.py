@@ -1,6 +1,6 @@
-"""Files that are written whole or not at all: beside their place first, then moved there.
+"""Files that are written whole or not at all: first next to their place, then moved there.
 
-Who is killed while writing leaves the old file as it was, and a part beside it, `.NAME.PID-N.part`.
+A process that is killed while writing leaves the old file unchanged, and a part next to it, `.NAME.PID-N.part`.
 """
 
 import itertools
@@ -15,11 +15,12 @@ from evolve.system.disk_faults import store_fault
 
 _PARTS: Final = ".*.part"
 _NAME_CHARACTERS: Final = 40
-"""Of the file's name in that of its part: both must stay below 255 bytes, also where a character takes four."""
+"""Characters of the file's name in that of its part, which must stay below 255 bytes, also at four bytes each."""
 
 _USUAL_MODE: Final = 0o666
+"""The mode that `open` uses; the umask applies to it."""
 _numbers = itertools.count()
-"""Threads of one process may write one file at once: each has a part of its own."""
+"""Threads of one process may write one file at once: each needs its own part."""
 
 
 @contextmanager
@@ -29,12 +30,12 @@ def whole_file(
     """Open a text file that takes its place when the block ends without an error; missing folders are made.
 
     Args:
-        path: the place; what is there stays until the new file is whole.
-        mode: the file's rights, before the umask.
-        newline: as `open` has it.
-        errors: what becomes of lone surrogates, as `open` has it.
-        is_synced: whether the machine's own death (power, kernel) right afterwards must not cost the file. Takes a
-            few milliseconds on a disk.
+        path: the place; a file there stays until the new one is complete.
+        mode: the file's mode, before the umask.
+        newline: as in `open`.
+        errors: how to write lone surrogates, as in `open`.
+        is_synced: whether the file must survive a power cut or kernel crash right afterwards. Takes a few milliseconds
+            on a disk.
 
     Raises:
         OSError: the file cannot be written.
@@ -51,8 +52,8 @@ def write_whole(path: Path, content: str | bytes, *, mode: int = _USUAL_MODE, is
     Args:
         path: the place.
         content: the text (UTF-8), or the bytes.
-        mode: the file's rights, before the umask.
-        is_synced: whether the machine's own death must not cost the file.
+        mode: the file's mode, before the umask.
+        is_synced: whether the file must survive a power cut or kernel crash right afterwards.
 
     Raises:
         OSError: the file cannot be written.
@@ -62,11 +63,11 @@ def write_whole(path: Path, content: str | bytes, *, mode: int = _USUAL_MODE, is
 
 
 def write_together(texts: Mapping[Path, str], check: Callable[[Mapping[Path, Path]], None] = lambda _: None) -> None:
-    """Write several files; when one of them cannot take its place, those before it are as they were.
+    """Write several files; when one of them cannot take its place, those before it get their old content back.
 
     Args:
         texts: each place and its new text.
-        check: gets each place and the part that is to take it, and may raise to leave all as it was.
+        check: gets each place and the part that will replace it; when it raises, nothing is replaced.
 
     Raises:
         StoreFault: a file cannot be written.
@@ -86,10 +87,10 @@ def write_together(texts: Mapping[Path, str], check: Callable[[Mapping[Path, Pat
 
 
 def create_once(path: Path, content: bytes, *, mode: int) -> bytes:
-    """Write a file unless there is one, and return what is in it: of several processes one writes, all get the same.
+    """Write a file unless there is one, and return its content: of several processes one writes, all get the same.
 
     Raises:
-        OSError: it cannot be written or read.
+        OSError: the file cannot be written or read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = part_beside(path)
@@ -108,7 +109,7 @@ def output_file(path: str, *, newline: str | None = None) -> Iterator[TextIO]:
     """Open the file of an `--output`; missing folders are made, and a half-written one never replaces a whole one.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: the file cannot be written.
     """
     try:
         # A lone surrogate becomes its JSON escape; elsewhere the escape is shown as text.
@@ -127,7 +128,7 @@ def part_beside(path: Path) -> Path:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed writers left in a folder; only for who holds the lock that its writers take."""
+    """Remove what killed writers left in a folder; the caller must hold the lock that its writers take."""
     for part in folder.glob(_PARTS):
         part.unlink(missing_ok=True)
 
@@ -149,7 +150,7 @@ def _taking_place(path: Path, *, is_synced: bool) -> Iterator[Path]:
 
 def _new(part: Path, kind: str, mode: int, newline: str | None = None, errors: str | None = None) -> IO[Any]:
     encoding = None if "b" in kind else "utf-8"
-    # Exclusive: a part that is there belongs to a killed process of this number, and may have other rights.
+    # Exclusive: an existing part was left by a killed process with this number, and may have another mode.
     part.unlink(missing_ok=True)
     return open(  # the caller closes it; Path.open takes no opener
         part,
@@ -174,7 +175,7 @@ def _sync(file: IO[Any]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the new name down too. Some file systems cannot; the file itself is safe there all the same."""
+    """Sync the new name too. Some file systems cannot; the content of the file is safe there nevertheless."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:

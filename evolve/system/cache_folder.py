@@ -8,21 +8,21 @@ from evolve.system.disk_faults import store_fault
 
 
 def given_cache_folder(env: Mapping[str, str]) -> Path | None:
-    """Return the folder that EVOLVE_CACHE_DIR names; None where nobody named one."""
+    """Return the folder that EVOLVE_CACHE_DIR names; None when it is not set."""
     given = env.get("EVOLVE_CACHE_DIR")
     return Path(given).expanduser() if given else None
 
 
 def cache_folder(env: Mapping[str, str]) -> Path:
-    """Return EVOLVE_CACHE_DIR, else XDG_CACHE_HOME/evolve, else ~/.cache/evolve; the folder need not be there yet."""
+    """Return EVOLVE_CACHE_DIR, else XDG_CACHE_HOME/evolve, else ~/.cache/evolve; the folder need not exist yet."""
     return given_cache_folder(env) or Path(env.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evolve"
 
 
 def make_cache_folder(path: Path, *, is_private: bool = False) -> Path:
-    """Return a folder below the cache folder, made when it was not there.
+    """Return a folder below the cache folder, made when it is missing.
 
     Raises:
-        StoreFault: it cannot be made; names the variable that chooses another place.
+        StoreFault: it cannot be made; the hint has the variable that sets another place.
     """
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700 if is_private else 0o777)
@@ -32,5 +32,5 @@ def make_cache_folder(path: Path, *, is_private: bool = False) -> Path:
 
 
 def cache_fault(what: str, path: Path, error: Exception) -> StoreFault:
-    """Return the fault for something in the cache folder; EVOLVE_CACHE_DIR is the way out."""
+    """Return the fault for something in the cache folder; the hint is to set EVOLVE_CACHE_DIR."""
     return store_fault(what, path, error, hint="set EVOLVE_CACHE_DIR to a folder that can be written")

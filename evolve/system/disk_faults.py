@@ -1,4 +1,4 @@
-"""What the operating system says about a file, as a fault with its cause as a class."""
+"""Turns errors of the operating system about files into faults, with the cause as a class."""
 
 import errno
 import sqlite3
@@ -10,13 +10,13 @@ _NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
 def store_fault(what: str, path: Path, error: Exception, *, hint: str = "") -> StoreFault:
-    """Return the fault `WHAT: REASON`; a DiskFull, with its own hint, where only space is missing.
+    """Return the fault `WHAT: REASON`; a DiskFull, with its own hint, when the disk is full.
 
     Args:
         what: what cannot be done, or what cannot be used, with its path.
         path: the file or folder.
         error: an OSError or an error of sqlite3.
-        hint: what to do about any cause but a full disk.
+        hint: what to do about any cause except a full disk.
     """
     text = f"{what}: {getattr(error, 'strerror', None) or error}"
     if is_disk_full(error):
@@ -25,7 +25,7 @@ def store_fault(what: str, path: Path, error: Exception, *, hint: str = "") -> S
 
 
 def is_disk_full(error: Exception) -> bool:
-    """Whether an error of the system or of SQLite means that there is no space left."""
+    """Return whether an error of the system or of SQLite means that there is no space left."""
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return isinstance(error, OSError) and error.errno in _NO_SPACE

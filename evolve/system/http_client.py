@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MAX_BODY_BYTES = 64_000_000
+"""Far above any answer of a model; an endless body must not fill the memory."""
 _URL_CHARACTERS = "/:?#[]@!$&'()*+,;=%~-._"
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+"""Statuses that may pass: timeouts, conflicts, limits, server errors, Cloudflare's 520 to 524, and 529 (overloaded)."""
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -38,7 +40,7 @@ class HttpCall:
     headers: Mapping[str, str]
     body: bytes | None = None
     secrets: tuple[str, ...] = ()
-    """Credentials beside those in secret headers; they never reach a message."""
+    """Credentials in addition to those in secret headers; they never appear in a message."""
     hints: Mapping[int, str] = field(default_factory=dict)
     """What to do about a status; overrides the general hint."""
 
@@ -48,7 +50,7 @@ class HttpCall:
         return _name(self.method, self.url, self.secrets)
 
     def scrub(self, text: str) -> str:
-        """The text without this call's credentials."""
+        """Return the text without this call's credentials."""
         return scrub(text, (*self.secrets, *secret_headers(self.headers)))
 
 
@@ -65,12 +67,12 @@ class HttpReply:
 
     @property
     def text(self) -> str:
-        """The body as text; bytes that are no UTF-8 become U+FFFD."""
+        """The body as text; bytes that are not UTF-8 become U+FFFD."""
         return self.body.decode("utf-8", "replace")
 
     @property
     def says_json(self) -> bool:
-        """Whether the content type claims JSON."""
+        """Whether the content type is JSON."""
         return "json" in self.headers.get("Content-Type", "").lower()
 
 
@@ -87,10 +89,10 @@ class HttpClient:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def call(self, call: HttpCall, accept: Accept[T]) -> T:
-        """What `accept` makes of the reply; failed tries are repeated within the deadline.
+        """Return what `accept` makes of the reply; failed tries are repeated within the deadline.
 
         Raises:
-            HttpFault: no acceptable reply; names method, URL, reason, tries and seconds.
+            HttpFault: no acceptable reply; with method, URL, reason, tries and seconds.
         """
 
         async def attempt() -> T:
@@ -99,7 +101,7 @@ class HttpClient:
         return await self._policy.run(call.name, attempt)
 
     async def call_moving(self, target: Callable[[], Awaitable[HttpCall]], what: str, accept: Accept[T]) -> T:
-        """Like `call`, for an endpoint that may have moved: the target is asked before each try."""
+        """Do what `call` does for an endpoint that may have moved: `target` is called before each try."""
 
         async def attempt() -> T:
             call = await target()
@@ -108,7 +110,7 @@ class HttpClient:
         return await self._policy.run(what, attempt)
 
     async def send(self, call: HttpCall) -> HttpReply:
-        """The reply of one try, whatever its status; raises Transient when it is not complete."""
+        """Return the reply of one try, whatever its status; raise Transient when it is not complete."""
         import aiohttp
 
         session = self._open()
@@ -136,6 +138,8 @@ class HttpClient:
         if self._session is None or self._loop is not loop:
             import aiohttp
 
+            # aiohttp sets no limits: the runner limits the calls at once, the policy their time. Header lines may have
+            # 64 KiB, because gateways send long ones and aiohttp refuses more than 8 KiB.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -150,7 +154,7 @@ class HttpClient:
         return self._session
 
     async def close(self) -> None:
-        """Closes the pooled connections; the client may be used again."""
+        """Close the pooled connections; the client may be used again."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -158,7 +162,7 @@ class HttpClient:
 
 @lru_cache(maxsize=1024)
 def _as_written(url: str) -> "yarl.URL":
-    """The URL with what may not stand in one quoted, and otherwise untouched: yarl alone would make `+` of spaces."""
+    """Return the URL with only its forbidden characters quoted: yarl alone would change more, such as spaces to `+`."""
     import yarl
 
     if not (urlsplit(url).hostname or "").isascii():
@@ -172,7 +176,7 @@ def _name(method: str, url: str, secrets: tuple[str, ...]) -> str:
 
 
 def _with_login_in_headers(call: HttpCall) -> tuple[str, Mapping[str, str]]:
-    """URL and headers with `user:password@` moved to the Authorization header; one that is there already wins."""
+    """Return URL and headers with `user:password@` moved to the Authorization header; an existing header wins."""
     parts = urlsplit(call.url)
     login, at, host = parts.netloc.rpartition("@")
     if not at:
@@ -199,18 +203,18 @@ async def _read(response: "aiohttp.ClientResponse") -> bytes:
 
 
 def accept_json(call: HttpCall, reply: HttpReply) -> JsonValue:
-    """The JSON of a successful reply.
+    """Return the JSON of a successful reply.
 
     Raises:
-        Transient: a status that may pass (429, 5xx ...), or a body that breaks off.
-        HttpFault: a status that will not (400, 401, 403, 404 ...), or a body that was never JSON.
+        Transient: the status may pass (429, 5xx ...), or the body breaks off.
+        HttpFault: the status will not pass (400, 401, 403, 404 ...), or the body is not JSON.
     """
     check_status(call, reply)
     return parse_json(call, reply)
 
 
 def parse_json(call: HttpCall, reply: HttpReply) -> JsonValue:
-    """The body as JSON; one that breaks off is Transient, one that is something else is a fault."""
+    """Return the body as JSON; raise Transient when it breaks off, HttpFault when it is something else."""
     try:
         value: JsonValue = json.loads(reply.body)
     except (ValueError, RecursionError) as exc:
@@ -229,11 +233,11 @@ def parse_json(call: HttpCall, reply: HttpReply) -> JsonValue:
 
 
 def check_status(call: HttpCall, reply: HttpReply) -> None:
-    """Returns for 2xx; raises Transient for a status that may pass and HttpFault for the others."""
+    """Do nothing for 2xx; raise Transient for a status that may pass, and HttpFault for the others."""
     if 200 <= reply.status < 300:
         return
-    said = call.scrub(_shorten(error_message(reply), 400))
-    reason = f"status {reply.status} {reply.reason}".rstrip() + (f": {said}" if said else "")
+    detail = call.scrub(_shorten(error_message(reply), 400))
+    reason = f"status {reply.status} {reply.reason}".rstrip() + (f": {detail}" if detail else "")
     hint = call.hints.get(reply.status) or _HINTS.get(reply.status, "")
     if reply.status in _RETRIED and "insufficient_quota" not in reply.text:
         wait_s = retry_after_s(reply.headers, _now())
@@ -248,15 +252,15 @@ def _now() -> float:
 
 
 _HINTS = {
-    401: "the endpoint does not know the API key",
-    403: "the API key may not do this",
+    401: "the endpoint rejected the API key; check its value",
+    403: "the API key lacks the permission for this",
     404: "check the URL and the model's name",
     429: "too many requests: lower the concurrency, or wait",
 }
 
 
 def error_message(reply: HttpReply) -> str:
-    """What the endpoint says is wrong: its JSON error message, else the beginning of its text without markup."""
+    """Return the endpoint's reason: its JSON error message, else the beginning of its text without markup."""
     try:
         data = json.loads(reply.body)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Locks that processes share: `flock` on a file or a folder.
+"""Locks between processes: `flock` on a file or a folder.
 
-The kernel gives a lock back when its holder ends, killed or not, and no child inherits it. Network file systems may
-know no locks: then taking one is an OSError.
+The kernel releases a lock when its holder ends, killed or not, and no child inherits it. A network file system may not
+support locks; taking one is an OSError then.
 """
 
 import asyncio
@@ -15,23 +15,24 @@ from pathlib import Path
 from typing import Final
 
 FOREVER: Final = math.inf
+"""The `wait_s` without a deadline."""
 
 _POLL_S: Final = 0.05
-"""Between two looks at a lock that is waited for with a deadline, or by an event loop."""
+"""Between two tries to take a lock with a deadline or in an event loop: short for a person, cheap in CPU."""
 
 
 @contextmanager
 def locked(place: Path, *, wait_s: float = FOREVER) -> Iterator[bool]:
     """Hold the lock of a file or folder for as long as the context lasts, and yield whether it is held.
 
-    Without a deadline that is always True. Who gets False does not hold the lock: somebody else does.
+    Without a deadline that is always True. False means that another process still holds the lock.
 
     Args:
-        place: a folder, which must be there, or a file, which is made where there is none (mode 0600) and stays.
-        wait_s: how long to wait for another holder; 0 asks once.
+        place: a folder, which must exist, or a file, which is made when it is missing (mode 0600) and stays.
+        wait_s: how long to wait for another holder; 0 tries once.
 
     Raises:
-        OSError: the place cannot be opened, or its file system knows no locks.
+        OSError: the place cannot be opened, or its file system does not support locks.
     """
     handle = _open(place)
     try:
@@ -42,7 +43,7 @@ def locked(place: Path, *, wait_s: float = FOREVER) -> Iterator[bool]:
 
 @asynccontextmanager
 async def locked_async(place: Path, *, wait_s: float = FOREVER) -> AsyncIterator[bool]:
-    """Do the same as `locked` without holding up the event loop."""
+    """Do the same as `locked` without blocking the event loop."""
     handle = _open(place)
     try:
         until = time.monotonic() + wait_s
@@ -57,14 +58,14 @@ def take_lock(handle: int, *, wait_s: float = FOREVER) -> bool:
     """Lock an open file until it is closed, and return whether that worked in time.
 
     Args:
-        handle: of the file or folder; the lock belongs to this opening of it.
-        wait_s: as `locked` has it.
+        handle: of the file or folder; the lock belongs to this handle.
+        wait_s: as in `locked`.
 
     Raises:
-        OSError: the file system knows no locks.
+        OSError: the file system does not support locks.
     """
     if wait_s == FOREVER:
-        # The kernel keeps those who wait in order; whoever polls may be overtaken again and again.
+        # The kernel keeps waiting processes in order; one that polls may be overtaken again and again.
         fcntl.flock(handle, fcntl.LOCK_EX)
         return True
     until = time.monotonic() + wait_s

@@ -1,4 +1,4 @@
-"""Who owns a claim, a container or a folder: a process, which a later one with its number is not taken for."""
+"""The process that owns a claim, a container or a folder, not confused with a later process of the same number."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ class Life(Enum):
     LIVES = "lives"
     ENDED = "ended"
     UNSEEN = "cannot be seen from here"
-    """Another boot, machine or process namespace: a number there says nothing here."""
+    """Another boot, machine or process namespace: its process numbers mean nothing here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +24,21 @@ class Owner:
 
     pid: int
     start: str
-    """Its start time in clock ticks after boot, which no other process of its number has; empty without /proc."""
+    """Its start time in clock ticks after boot, which differs for each process of one number; empty without /proc."""
     boot: str
     namespace: str
     machine: str = ""
-    """The name of its machine; empty where an older version wrote the owner down."""
+    """The name of its machine; empty when an older version wrote the owner."""
 
     @classmethod
     def current(cls) -> "Owner":
-        """Return the process that asks."""
+        """Return the current process."""
         pid = os.getpid()
         return cls(pid, start_of(pid), _boot(), _namespace(), socket.gethostname())
 
     @classmethod
     def parse(cls, text: str) -> "Owner | None":
-        """Return the owner that `str` wrote; None where the text is none of ours."""
+        """Return the owner that `str` wrote; None when the text is something else."""
         parts = text.split(":", 4)
         if len(parts) < 4 or not parts[0].isdecimal():
             return None
@@ -50,8 +50,8 @@ class Owner:
     def life(self) -> Life:
         """Return whether the process still runs, as far as this process can know.
 
-        Machines may share a name. So an owner of another boot is UNSEEN, even on a machine of this one's name: what it
-        left must not be removed without a person's word.
+        Machines may share a name. So an owner of another boot is UNSEEN, even on a machine with this name: what it left
+        must not be removed unless a person confirms it.
         """
         if not self.boot or not self.namespace or (self.boot, self.namespace) != (_boot(), _namespace()):
             return Life.UNSEEN
@@ -62,10 +62,10 @@ class Owner:
 
     @property
     def is_gone(self) -> bool:
-        """Whether nobody needs to wait for the process: it has ended, or this machine was started again since.
+        """Whether there is no need to wait for the process: it has ended, or this machine was restarted since.
 
-        That two machines share a name and a cache folder is not excluded; then a claim is given up too early, and an
-        answer is paid for twice.
+        Two machines may share a name and a cache folder; then a claim is given up too early, and an answer is paid for
+        twice.
         """
         return self.life() is Life.ENDED or self._is_of_earlier_boot()
 
@@ -75,18 +75,19 @@ class Owner:
 
 
 def start_of(pid: int) -> str:
-    """Return a process's start time, "ended" for a zombie; empty when it has ended, is hidden, or without /proc."""
+    """Return the start time of a process; "ended" for a zombie, empty when it has ended or cannot be seen."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     fields = stat.rpartition(")")[2].split()
     # A zombie has ended, though its number is still taken.
+    # After the name come state (field 3 of proc(5)) and, at 19, starttime (field 22).
     return _ENDED if fields[0] in "ZX" else fields[19]
 
 
 def is_alive(pid: int, start: str) -> bool:
-    """Return whether the process of this user and machine that had this start time still runs."""
+    """Return whether the process with this number and start time still runs on this machine."""
     if Path("/proc/self/stat").exists():
         return bool(start) and start_of(pid) == start
     return _life_by_signal(pid) is Life.LIVES

@@ -1,4 +1,4 @@
-"""The one place that decides whether, when and how often a failed call is tried again."""
+"""Decides whether, when and how often a failed call is tried again; nothing else retries."""
 
 import asyncio
 import email.utils
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 class Transient(Exception):
-    """A try failed in a way that another may not."""
+    """A try failed in a way that may pass, so another one may succeed."""
 
     def __init__(
         self, reason: str, *, status: int | None = None, retry_after_s: float | None = None, hint: str = ""
     ) -> None:
         self.reason = reason
         self.status = status
-        """Of the reply; None where none was complete."""
+        """Of the reply; None when no reply was complete."""
         self.retry_after_s = retry_after_s
         self.hint = hint
         super().__init__(reason)
@@ -29,7 +29,7 @@ class Transient(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Deadline for a call with all its tries, and the pauses between them. Clock, sleep and dice come in here."""
+    """The deadline of a call with all its tries, and the pauses between them. Tests set clock, sleep and random."""
 
     deadline_s: float
     """From the first try to the last byte of the last one."""
@@ -37,30 +37,32 @@ class RetryPolicy:
     """One try, from connecting to the last byte of the body; never more than what is left of the deadline."""
     max_retries: int
     first_pause_s: float = 0.5
+    """Long enough for a restarted connection, short enough not to be noticed in a run."""
     max_pause_s: float = 30.0
+    """Limits are often per minute: a longer pause would waste what the endpoint allows again."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
 
     def pause_s(self, tries: int, failure: Transient) -> float:
-        """How long to wait after so many failed tries: what the endpoint asked for, else doubling with jitter.
+        """Return the pause after `tries` failed tries: what the endpoint asked for, else doubling with jitter.
 
-        The jitter keeps callers that failed together from coming back together.
+        The jitter keeps callers that failed together from retrying together.
         """
-        dice = self.random()
+        jitter = self.random()
         if failure.retry_after_s is not None:
-            return failure.retry_after_s + dice * self.first_pause_s
-        return min(self.max_pause_s, self.first_pause_s * 2.0 ** (tries - 1)) * (0.5 + dice / 2)
+            return failure.retry_after_s + jitter * self.first_pause_s
+        return min(self.max_pause_s, self.first_pause_s * 2.0 ** (tries - 1)) * (0.5 + jitter / 2)
 
     async def run(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """What `attempt` answers, tried again while it raises Transient and the deadline allows.
+        """Return the result of `attempt`, which is tried again while it raises Transient and the deadline allows.
 
         Args:
-            attempt: one try; it raises Transient when another may do better.
-            what: the call as messages name it, such as `POST http://host/path`; without credentials.
+            attempt: one try; it raises Transient when another may succeed.
+            what: the name of the call in messages, such as `POST http://host/path`; without credentials.
 
         Raises:
-            HttpFault: it never answered; names the last reason, the tries and the seconds.
+            HttpFault: no try succeeded; with the last reason, the tries and the seconds.
         """
         start = self.clock()
         tries = 0
@@ -78,7 +80,8 @@ class RetryPolicy:
             await self.sleep(pause)
 
     async def _try(self, attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
-        # The limit covers connecting, waiting and the whole body: a body that drips must not pass.
+        # The limit covers connecting, waiting and the whole body, so that a body that drips ends too. It is at least
+        # 1 ms, because with 0 the try would not even start.
         scope = asyncio.timeout(max(seconds, 0.001))
         try:
             async with scope:
@@ -98,7 +101,7 @@ class RetryPolicy:
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds by `Retry-After` (a number or a date) or `retry-after-ms`; None when neither is there."""
+    """Return the seconds of `Retry-After` (a number or a date) or `retry-after-ms`; None without either."""
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
     text = headers.get("Retry-After")

@@ -1,4 +1,4 @@
-"""A SQLite file that the processes of a machine share: opened without a race; its faults are the environment's."""
+"""A SQLite file that the processes of a machine share: opened without a race, with errors as StoreFault."""
 
 import sqlite3
 import time
@@ -12,15 +12,16 @@ from evolve.system.disk_faults import store_fault
 from evolve.system.locks import locked
 
 Durability = Literal["OFF", "NORMAL", "FULL"]
-"""What the machine's own death (power, kernel) may cost; the death of a process never costs anything.
+"""What a power cut or kernel crash may destroy; the end of a process never destroys anything.
 
-OFF: it may damage the file. NORMAL: at most the last rows. FULL: nothing that was written.
+OFF: the file may be damaged. NORMAL: at most the last rows are lost. FULL: nothing that was written is lost.
 """
 
 _BUSY_S: Final = 20.0
-"""So long a statement waits for other processes; a commit takes milliseconds, also on a slow disk."""
+"""How long a statement waits for other processes; a commit takes milliseconds, also on a slow disk."""
 
 _POLL_S: Final = 0.005
+"""Between two tries to open a file that another process prepares, which takes milliseconds."""
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _HINT: Final = "set EVOLVE_CACHE_DIR to a folder that can be written and holds no damaged file"
 
@@ -29,19 +30,19 @@ class SharedFile:
     """One open file; each statement outside of `transaction` is a transaction of its own.
 
     Args:
-        path: the file; its folder is made where it is missing.
-        schema: statements that make the tables where they are missing.
-        version: of the schema; a file of another version is left alone.
-        readable: earlier versions with the same tables; such a file becomes one of `version`.
+        path: the file; its folder is made when it is missing.
+        schema: statements that make the tables that are missing.
+        version: of the schema; a file of another version is refused and not changed.
+        readable: earlier versions with the same tables; such a file gets the number `version`.
         what: what the file is, for messages: "the ledger".
-        durability: what the machine's own death may cost.
+        durability: what a power cut or kernel crash may destroy.
         hint: what to do when the file cannot be used.
-        is_disposable: a file that cannot be read as a database is set aside, and a new one begun; `notice` says so.
-        is_for_threads: whether threads other than the one that opened it use it too, one at a time.
+        is_disposable: a file that cannot be read as a database is renamed, and a new one started; `notice` reports it.
+        is_for_threads: whether other threads than the one that opened the file use it too, one at a time.
 
     Raises:
-        StoreFault: the folder cannot be written, the file is no database, or of another version. All methods raise it
-            too, when the disk is full or the file stays locked.
+        StoreFault: the folder cannot be written, the file is not a database or has another version. All methods raise
+            it too, when the disk is full or the file stays locked.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class SharedFile:
         self.all(statement, *values)
 
     def one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
-        """Return the first row; None where there is none."""
+        """Return the first row; None when there is none."""
         return next(iter(self.all(statement, *values)), None)
 
     def all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -84,20 +85,20 @@ class SharedFile:
             raise self._fault(exc) from exc
 
     def do_many(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        """Run a statement once for each row; in a transaction all of them count or none."""
+        """Run a statement once for each row; in a transaction all rows count or none."""
         with self._faults():
             self._database.executemany(statement, rows)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Do the statements of the block whole or not at all; no other process writes meanwhile."""
+        """Run the statements of the block all or not at all; no other process writes meanwhile."""
         with self._faults():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 self._database.execute("COMMIT")
             except BaseException:
-                # A full disk has rolled it back already.
+                # When the disk is full, SQLite has rolled back already.
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
@@ -123,7 +124,7 @@ class SharedFile:
             if not self._is_disposable or not _is_unreadable(exc):
                 raise
             unreadable = exc
-        # One process at a time: another may have begun a new file since, which must stay.
+        # One process at a time: another may have started a new file since, which must stay.
         with locked(self._path.parent, wait_s=_BUSY_S) as is_held:
             if not is_held:
                 raise unreadable
@@ -142,14 +143,15 @@ class SharedFile:
         try:
             self._path.rename(aside)
         except FileNotFoundError:
-            # Somebody deleted it meanwhile, as they may.
+            # A user or another process deleted the file meanwhile.
             return
-        self.notice = f"{self._what} {self._path} was unreadable ({exc}); it is now {aside.name}, a new one was begun"
+        renamed = f"it was renamed to {aside.name} and a new one was started"
+        self.notice = f"{self._what} {self._path} was unreadable ({exc}); {renamed}"
 
     def _connect(self) -> sqlite3.Connection:
-        """Return the connection; waits while another process makes the file ready.
+        """Return the connection; wait while another process prepares the file.
 
-        SQLite's own timeout does not cover the change to a write-ahead log: of two that begin together one is refused.
+        SQLite's own timeout does not cover the change to a write-ahead log: of two processes at once, one is refused.
         """
         until = time.monotonic() + _BUSY_S
         while True:
@@ -173,7 +175,8 @@ class SharedFile:
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, self._version, *self._readable):
             raise StoreFault(
-                f"{self._what} {self._path} has format {version}, this version of Anneal knows {self._version}",
+                f"{self._what} {self._path} has format {version}, "
+                f"but this version of Anneal reads format {self._version}",
                 path=str(self._path),
                 hint="move the file away, or set EVOLVE_CACHE_DIR to another folder",
             )
@@ -188,5 +191,5 @@ class SharedFile:
 
 
 def _is_unreadable(exc: sqlite3.DatabaseError) -> bool:
-    """Whether the content is to blame. Locks, rights and full disks are OperationalErrors: the file may be whole."""
+    """Return whether the content is the cause. Locks, modes and full disks are OperationalErrors instead."""
     return not isinstance(exc, sqlite3.OperationalError)
