@@ -23,6 +23,7 @@ from evolve.system.process_owner import Owner
 from evolve.system.sqlite import SharedFile
 
 _VERSION = 2
+"""Of the tables below; raise it when they change."""
 _EARLIER = (1,)
 """Version 1 has other texts in `orders`, which `QueuedRequest.from_text` reads as well."""
 _SCHEMA = """

@@ -26,6 +26,7 @@ LEASE_S = 60.0
 """How long a claim lasts without renewal. It is renewed every third of it, so a live process never loses one; it only
 matters where a dead owner cannot be recognised."""
 _VERSION = 1
+"""Of the tables below; raise it when they change."""
 _FIRST_POLL_S = 0.005
 """The first pause before asking again for an answer that another process gets; each next one is half as long again."""
 _LAST_POLL_S = 0.25

@@ -22,6 +22,7 @@ from evolve.core.search.genome import Genome
 from evolve.system.sqlite import SharedFile
 
 _VERSION = 1
+"""Of the tables below; raise it when they change."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs
   (run TEXT PRIMARY KEY, agent TEXT NOT NULL, command TEXT NOT NULL, started REAL NOT NULL,

@@ -114,12 +114,12 @@ class _Reader:
             return
         found: list[tuple[str, str]] = []
 
-        def report(path: Path, message: str, hint: str = "", _kind: Kind = "value") -> None:
+        def _report(path: Path, message: str, hint: str = "", _kind: Kind = "value") -> None:
             spot = f"{'.'.join(map(str, path))}: " if path and _kind == "value" else ""
             found.append((f"{spot}{message}", hint))
 
         is_opening = isinstance(fields, dict) and "opened" in fields
-        (_CHECK_OPENED if is_opening else _CHECK_DECIDED)(fields, (), report)
+        (_CHECK_OPENED if is_opening else _CHECK_DECIDED)(fields, (), _report)
         yield from found
         if not found and isinstance(fields, dict) and not is_opening:
             families: Any = fields["families"]

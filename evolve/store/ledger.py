@@ -21,6 +21,7 @@ from evolve.store.answers import SqliteAnswers, key_of
 from evolve.system.sqlite import SharedFile
 
 _VERSION = 1
+"""Of the tables below; raise it when they change."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS charges
   (key BLOB NOT NULL, run TEXT NOT NULL, asked INTEGER NOT NULL, PRIMARY KEY (key, run)) WITHOUT ROWID;

@@ -65,7 +65,7 @@ def _files_of(raw: str, files: LocalFiles) -> list[tuple[str, str | None]] | Non
         return [(files.resolve(path), function)]
     if path.endswith((*_SUFFIXES, *_SCRIPTS)) and " " not in path:
         raise InputError(
-            Problem(f"no such file: {path}", hint="write it as a longer text if it is meant as the prompt itself")
+            Problem(f"no such file: {path}", hint="if it is meant as the prompt itself, write a longer text")
         )
     return None
 

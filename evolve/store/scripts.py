@@ -61,6 +61,7 @@ class LocalScripts:
 
 
 def _import(path: str) -> ModuleType:
+    # The hash keeps files of one name in different folders apart; 12 digits of it are enough.
     name = f"suite_script_{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not os.path.isfile(path):

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 from evolve.core.text.secret_names import is_secret_name
 
 _KEY_SHAPES = re.compile(r"\b(sk-|gsk_|ghp_|hf_|xox[bap]-|AKIA)[\w*\-]{6,}|(?i:bearer\s+)[\w.\-+/=]{8,}")
+"""Keys of OpenAI, Groq, GitHub, Hugging Face, Slack and AWS, and bearer tokens: endpoints repeat them in errors."""
 _HIDDEN = "***"
 _SHORTEST_SECRET = 8
 """Characters. Shorter values are words such as `true` or `none`, which would be masked in every message."""

@@ -218,7 +218,7 @@ def parse_json(call: HttpCall, reply: HttpReply) -> JsonValue:
     try:
         value: JsonValue = json.loads(reply.body)
     except (ValueError, RecursionError) as exc:
-        begins = call.scrub(_shorten(reply.text, 80))
+        begins = call.scrub(_shorten(reply.text, 80))  # enough to recognise a web page
         kind = reply.headers.get("Content-Type", "no content type")
         if reply.says_json or not reply.body or reply.body.lstrip()[:1] in b"{[":
             reason = f"the body is not complete JSON ({len(reply.body)} bytes, begins {begins!r})"
@@ -236,6 +236,7 @@ def check_status(call: HttpCall, reply: HttpReply) -> None:
     """Do nothing for 2xx; raise Transient for a status that may pass, and HttpFault for the others."""
     if 200 <= reply.status < 300:
         return
+    # Error messages of endpoints fit in 400 characters; some send whole web pages.
     detail = call.scrub(_shorten(error_message(reply), 400))
     reason = f"status {reply.status} {reply.reason}".rstrip() + (f": {detail}" if detail else "")
     hint = call.hints.get(reply.status) or _HINTS.get(reply.status, "")

@@ -16,6 +16,8 @@ MAX_DEPTH: Final = 100
 _INDICATORS: Final = ",[]{}"
 _SPACE: Final = " \t\r\n"
 _NO_PLAIN_START: Final = frozenset("#&*!|>'\"%@`,[]{} \t\r\n")
+# The patterns follow the productions of YAML 1.2.2. Each consumes a whole run of text: one match per character would
+# make long texts slow.
 _GAP: Final = re.compile(r"(?:[ \t\r\n]+|(?:(?<=[ \t\r\n])|\A)#[^\r\n]*)*")
 _SINGLE: Final = re.compile(r"'((?:''|[^'\x00-\x08\x0b\x0c\x0e-\x1f])*)'")
 _ESCAPE: Final = r"\\(?:[0abt\tnvfre \"/\\N_LP\n]|\r\n?|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})"
@@ -306,6 +308,7 @@ def _character(escape: str) -> str:
         return ""
     if code in "xuU":
         number = int(escape[2:], 16)
+        # Unicode ends there.
         return chr(number) if number < 0x110000 else "\ufffd"
     return _ESCAPES[code]
 

@@ -58,7 +58,7 @@ def _cut(text: str, start: int) -> tuple[int, int, int]:
 
 
 def _read(text: str) -> dict[str, JsonValue] | None:
-    """Return the mapping; None when the text is none."""
+    """Return the mapping in the text; None when it is not one."""
     try:
         value: JsonValue = json.loads(text, parse_constant=_no_constant)
         return value if isinstance(value, dict) and _is_shallow(text) else None

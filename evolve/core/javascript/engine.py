@@ -30,6 +30,7 @@ _MAX_JOBS = 100_000
 """Jobs of promises and timers in one evaluation; an interval that is never cleared would go on forever."""
 
 _WORDS = str.split
+# Names of Node.js or browsers: where code misses one, the message says that it runs in a sandbox.
 _MISSING = frozenset(
     _WORDS(
         "process fetch crypto WebAssembly AbortController Headers Request Response FormData Blob "
@@ -37,6 +38,7 @@ _MISSING = frozenset(
     )
 )
 _CHANGES_BUILTINS = re.compile(r"prototype|globalThis|\bglobal\b|__proto__|defineProperty|\bassign\(\s*[A-Z]")
+"""Signs that code may change built-ins, which are frozen in the shared context; a false alarm only costs time."""
 _NOT_DEFINED = re.compile(r"^'?([\w$]+)'? is not defined$")
 
 

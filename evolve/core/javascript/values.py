@@ -16,6 +16,7 @@ Value: TypeAlias = object
 
 _SAFE_INTEGER: Final = 2**53
 """A double represents every integer up to here exactly."""
+# `re.A`: `\d` would match the digits of all scripts, JavaScript's only those of ASCII.
 _NUMERIC: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z", re.A)
 _FLOAT_PREFIX: Final = re.compile(r"[+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.A)
 _ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9]\d{0,9})\Z", re.A)
@@ -257,6 +258,7 @@ def parse_int(value: Value, base: int = 10) -> int | float:
         return math.nan
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"[:base]
     end = next((index for index, char in enumerate(text) if char not in digits), len(text))
+    # A double is infinite beyond 309 decimal digits, and Python refuses to convert more than 4,300.
     return number(sign * int(text[:end][:400], base)) if end else math.nan
 
 

@@ -14,6 +14,7 @@ from evolve.core.metrics.ngrams import ngrams, overlap, words
 _MAX_ORDER = 4
 """The paper's: runs of one to four words."""
 _NO_MATCH = 1e-7
+"""Promptfoo's precision of an order without a match."""
 
 
 def bleu_score(candidate: str, references: Sequence[str]) -> float:

@@ -341,7 +341,9 @@ def describe(node: Any) -> str:
     if isinstance(node, nodes.Getitem):
         return f"{describe(node.node)}[{describe(node.arg)}]"
     if isinstance(node, nodes.Const):
-        return str(node.value) if isinstance(node.value, JsRegex) else repr(node.value)[:40]
+        return (
+            str(node.value) if isinstance(node.value, JsRegex) else repr(node.value)[:40]
+        )  # keeps a message on one line
     if isinstance(node, nodes.Call):
         return f"{describe(node.node)}()"
     return f"{describe(node.node)} | {node.name}" if isinstance(node, nodes.Filter) and node.node else "the expression"

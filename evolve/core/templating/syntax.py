@@ -19,6 +19,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from evolve.core.javascript.values import JsRegex
 
+# What Nunjucks' lexer takes as a name: anything but its delimiters and operators, also letters of other scripts.
 _NAME: Final = re.compile(r"""[^\s"'()\[\]{}%*\-+~/#,:|.<>=!0-9][^\s"'()\[\]{}%*\-+~/#,:|.<>=!]*""")
 _REGEX: Final = re.compile(r"r/((?:\\.|[^/\\])*)/([gimy]*)", re.S)
 _STRICT: Final = re.compile("===|!==")

@@ -25,6 +25,7 @@ _RESERVED: Final = frozenset(
     ("true", "false", "none", "null", "not", "and", "or", "in", "is", "if", "else", "undefined", "loop", "caller")
 )
 _TAG_STARTS: Final = ("{{", "{%", "{#")
+# From here to `_COMMENT` the patterns do what promptfoo's do: others would leave other texts unrendered.
 _HALF_TAG: Final = re.compile(r"(\{%[^%]*$|\{\{[^}]*$|\{#[^#]*$)", re.M)
 _RAW: Final = re.compile(r"\{%\s*raw\s*%\}")
 _END_RAW: Final = re.compile(r"\{%\s*endraw\s*%\}")
