@@ -47,7 +47,7 @@ def _properties(host: Host) -> dict[str, str]:
 
 
 def _journal(host: Host) -> str:
-    """What the present start has said."""
+    """Return the journal of the current start."""
     invocation = _properties(host)["InvocationID"]
     return host.check_output(f"journalctl _SYSTEMD_INVOCATION_ID={invocation} --no-pager -o cat")
 

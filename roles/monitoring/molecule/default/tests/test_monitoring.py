@@ -1,4 +1,4 @@
-"""Monitoring as it is used: targets are asked, alerts fire and arrive, and the dashboards' queries find data."""
+"""Monitoring in use: targets are scraped, alerts fire and arrive, and the dashboards' queries find data."""
 
 import json
 import re
@@ -188,7 +188,7 @@ def test_nothing_listens_beyond_the_loopback(host):
     ],
 )
 def test_a_broken_file_would_be_refused(host, check, path):
-    """The judge that stands before each file: it takes ours, and not a damaged copy."""
+    """The check of each file accepts the role's file, and refuses a damaged copy."""
     host.check_output(f"{check} {path}")
     host.check_output(f"sed '$ a surplus: [' {path} > /tmp/damaged.yml")
     assert host.run(f"{check} /tmp/damaged.yml").rc != 0

@@ -1,4 +1,4 @@
-"""The agent runs jobs, and its tasks outlive it; without a program its files stand ready and nothing runs."""
+"""The agent runs jobs, and its tasks outlive it; without a program its files are ready and nothing runs."""
 
 import json
 import os

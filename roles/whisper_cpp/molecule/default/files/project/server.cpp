@@ -1,4 +1,4 @@
-// whisper-server's place: /health and /inference, as the real one answers them; it says how long a recording is, not what is said.
+// whisper-server's place: /health and /inference, as the real one answers them; it returns the length of a recording, not its text.
 // Like the real one it does not start without a model that it can read.
 #include <fstream>
 

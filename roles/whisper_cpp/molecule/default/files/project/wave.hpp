@@ -1,4 +1,4 @@
-// How long a recording is: the one thing that this project can tell of it.
+// The length of a recording: the one thing that this project knows about it.
 #pragma once
 
 #include <string>
