@@ -1,4 +1,4 @@
-"""Who answers a prompt. A provider `NAME:...` lives in the file NAME.py of this folder and has `open_provider`."""
+"""The providers, which answer prompts. The file NAME.py of this folder has `open_provider` for ids `NAME:...`."""
 
 import importlib
 import importlib.util
@@ -22,8 +22,9 @@ _SAME = {
     "hf": "huggingface",
     **dict.fromkeys(SERVICES, "openai"),
 }
-"""Names whose providers live in the file of another name."""
+"""Names whose providers are in the file of another name."""
 _OPENAI_LIKE = frozenset({"together", "lmstudio", "llamafile"})
+"""Names that users try for servers with OpenAI's protocol; the error then names `openai:`."""
 _BY_EXTENSION = {".py": "python", ".js": "javascript", ".cjs": "javascript", ".mjs": "javascript"}
 
 
@@ -37,19 +38,19 @@ def open_provider(
     templates: ValueRenderer,
     settings: ProviderSettings,
 ) -> Provider:
-    """The provider that a spec names, ready to answer; connections and processes start with the first request.
+    """Return the provider that a spec names; connections and processes start with the first request.
 
     Args:
-        spec: what the suite says.
+        spec: the provider as the suite describes it.
         base_dir: the suite's folder, where commands run and relative paths start.
         files: reads what `file://` names.
-        env: the environment it may see; the spec's own `env` comes on top.
+        env: the environment it may see; the spec's own `env` overrides it.
         scripts: the functions of Python providers.
         templates: fills the templates in configs.
-        settings: patience and shared places.
+        settings: deadlines, retries and the cache folder.
 
     Raises:
-        InputError: an unknown id or a wrong config, with all problems of it.
+        InputError: an unknown id or a wrong config, with all its problems.
         EnvironmentFault: something it needs is not on this machine.
     """
     context = ProviderContext(base_dir, files, {**env, **spec.env} if spec.env else env, scripts, templates, settings)
@@ -59,7 +60,7 @@ def open_provider(
 
 
 def known_providers() -> tuple[str, ...]:
-    """The names that an id may begin with."""
+    """Return the names that an id may begin with."""
     names = [name for _, name, _ in pkgutil.iter_modules(__path__) if _is_provider(name)]
     return tuple(sorted([*names, *_SAME]))
 
@@ -93,6 +94,6 @@ def _scheme(spec: ProviderSpec) -> str:
 
 
 def _extension(path: str) -> str:
-    """The extension before an optional `:FUNCTION`."""
+    """Return the extension before an optional `:FUNCTION`."""
     name = path.rsplit("/", 1)[-1].partition(":")[0]
     return name[name.rfind(".") :] if "." in name else ""

@@ -1,4 +1,4 @@
-"""A mapping with promptfoo's response fields (output, error, cost, tokenUsage ...) as an Answer."""
+"""Turns a mapping with promptfoo's response fields (output, error, cost, tokenUsage ...) into an Answer."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ from evolve.providers.replies import finish_reason
 
 
 def is_response(value: JsonValue) -> bool:
-    """Whether a mapping is meant as a response, not as the output itself."""
+    """Return whether a mapping is a response, not the output itself."""
     return isinstance(value, dict) and ("output" in value or "error" in value)
 
 
 def answer_from(fields: Mapping[str, JsonValue], latency_ms: float, raw: JsonValue = None) -> Answer:
-    """The answer that the fields state; `latency_ms` counts unless they have their own."""
+    """Return the answer in the fields; `latency_ms` is used unless they have a `latencyMs`."""
     error = fields.get("error")
     return Answer(
         fields.get("output"),
@@ -31,7 +31,7 @@ def answer_from(fields: Mapping[str, JsonValue], latency_ms: float, raw: JsonVal
 
 
 def usage_from(value: JsonValue) -> TokenUsage:
-    """Tokens by promptfoo's `tokenUsage`; one request unless it says otherwise."""
+    """Return the tokens of promptfoo's `tokenUsage`; one request unless it has `numRequests`."""
     fields = value if isinstance(value, dict) else {}
     count = {
         key: int(_number(fields.get(key)) or 0) for key in ("total", "prompt", "completion", "cached", "numRequests")

@@ -39,6 +39,7 @@ from evolve.providers.tools import chosen_tool
 
 _OFFICIAL = "https://api.anthropic.com"
 _VERSION = "2023-06-01"
+"""The `anthropic-version` header, which the API requires; promptfoo sends the same."""
 _KEYS = frozenset(
     {
         "max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "tools", "tool_choice", "thinking", "effort",
@@ -54,6 +55,7 @@ _OTHER_KINDS = {
     "managed-agents": "agents are not started by Anneal; wrap one in a Python or exec provider",
 }
 _STRUCTURED = "structured-outputs-2025-11-13"
+"""The beta header that `output_format` needs."""
 _FETCH = ("web_fetch_20250910", "web-fetch-2025-09-10")
 """The one server tool that needs a beta header."""
 
@@ -77,6 +79,7 @@ class Messages:
         if prompt.system:
             body["system"] = prompt.system
         limit = env_number(self.context, "ANTHROPIC_MAX_TOKENS")
+        # promptfoo's defaults; thinking takes its tokens from the same limit.
         body["max_tokens"] = first(
             config.get("max_tokens"), limit, 2048 if spends_on_thinking(self.model, thinking) else 1024
         )
@@ -100,7 +103,7 @@ class Messages:
             return {}
         top_p = config.get("top_p")
         if (thinking or {}).get("type") in ("enabled", "adaptive"):
-            # With thinking the API takes top_p from .95 to 1 and no other setting.
+            # With thinking the API accepts top_p from .95 to 1 and no other setting.
             return {"top_p": max(0.95, min(1.0, top_p))} if isinstance(top_p, int | float) else {}
         if top_p is not None:
             return given(config, "top_p", "top_k")
@@ -142,17 +145,17 @@ def _choice(choice: JsonValue, thinking: Mapping[str, JsonValue] | None) -> dict
     if not choice:
         return {}
     known: dict[str, JsonValue] = {"auto": "auto", "none": "none", "required": "any"}
-    said = chosen_tool(choice)
-    if said is not None:
-        kind = known.get(said, "tool")
-        choice = {"type": kind, **({"name": said.removeprefix("tool:")} if kind == "tool" else {})}
-    # The API takes no forced tool beside a thinking budget.
+    wanted = chosen_tool(choice)
+    if wanted is not None:
+        kind = known.get(wanted, "tool")
+        choice = {"type": kind, **({"name": wanted.removeprefix("tool:")} if kind == "tool" else {})}
+    # The API refuses a forced tool together with a thinking budget.
     forced = mapping(choice).get("type") in ("any", "tool")
     return {} if forced and (thinking or {}).get("type") == "enabled" else {"tool_choice": choice}
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> HostedModel:
-    """The Claude that the id names.
+    """Return the Claude model that the id names.
 
     Raises:
         InputError: another kind of model, or a wrong config.

@@ -1,6 +1,6 @@
-"""Models of Azure OpenAI and Foundry: `azure:chat:DEPLOYMENT`, and `completion`, `embedding` and `responses` likewise.
+"""Models of Azure OpenAI and Foundry: `azure:chat:DEPLOYMENT`, also `completion`, `embedding` and `responses`.
 
-A key, or the credentials of an application in Entra ID, for which a token is fetched.
+Calls need an API key, or the credentials of an application in Entra ID, with which a token is fetched.
 """
 
 import asyncio
@@ -42,10 +42,11 @@ from evolve.providers.replies import first, given, mapping
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply, accept_json
 
 _VERSION, _RESPONSES_VERSION = "2024-12-01-preview", "preview"
+"""promptfoo's defaults for `apiVersion`."""
 _LOGIN = "https://login.microsoftonline.com"
 _SCOPE = "https://cognitiveservices.azure.com/.default"
 _EARLY_S = 300.0
-"""A token is fetched anew so long before it ends."""
+"""A token is renewed this long before it expires, so that a call with retries does not outlive it."""
 _KEYS = (
     SAMPLING_KEYS
     | RESPONSES_KEYS
@@ -61,6 +62,7 @@ REFUSED = {
 }
 _KINDS = ("chat", "completion", "embedding", "responses")
 _THINKS = re.compile(r"(^|-)(o[134]|gpt-5)|deepseek-r1|deepseek_r1|phi-4-reasoning|phi-4-mini-reasoning", re.IGNORECASE)
+"""Names of deployments that reason and take other sampling settings; others are marked in the config, see `thinks`."""
 _HOSTS = ("AZURE_API_HOST", "AZURE_OPENAI_API_HOST")
 _URLS = ("AZURE_API_BASE_URL", "AZURE_OPENAI_API_BASE_URL", "AZURE_OPENAI_BASE_URL")
 
@@ -84,6 +86,7 @@ class AzureChat:
         """See `Dialect.body`."""
         body: dict[str, JsonValue] = {"model": self.deployment, "messages": _messages(request.prompt, config)}
         plain, env = config.get("omitDefaults") is True, self.context
+        # The default numbers here are promptfoo's.
         tokens = first(config.get("max_tokens"), env_number(env, "OPENAI_MAX_TOKENS"), None if plain else 1024)
         heat = first(config.get("temperature"), env_number(env, "OPENAI_TEMPERATURE"), None if plain else 0)
         if thinks(self.deployment, config):
@@ -124,7 +127,7 @@ class AzureChat:
 
 @dataclass(frozen=True, slots=True)
 class AzureCompletion:
-    """The dialect of a deployment that goes on with a text."""
+    """The dialect of a deployment that continues a text."""
 
     context: ProviderContext
     deployment: str
@@ -139,6 +142,7 @@ class AzureCompletion:
 
     def body(self, request: Request, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """See `Dialect.body`."""
+        # promptfoo's defaults.
         defaults = {"max_tokens": 1024, "temperature": 0, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
         defaults["best_of"] = 1
         body: dict[str, JsonValue] = {"model": self.deployment, "prompt": request.prompt}
@@ -153,7 +157,7 @@ class AzureCompletion:
 
 
 def thinks(deployment: str, config: Mapping[str, JsonValue]) -> bool:
-    """Whether a deployment reasons: its config says so, or its name."""
+    """Return whether a deployment reasons, by its config or its name."""
     return bool(config.get("isReasoningModel") or config.get("o1")) or _THINKS.search(deployment) is not None
 
 
@@ -167,7 +171,7 @@ def _messages(prompt: str, config: Mapping[str, JsonValue]) -> list[JsonValue]:
 
 
 def _accept(call: HttpCall, reply: HttpReply) -> JsonValue:
-    """The JSON of a reply; a prompt that Azure's filter refused is an answer, which the dialect reads."""
+    """Return the JSON of a reply; that of a prompt refused by Azure's filter is an answer, which the dialect reads."""
     if reply.status == 400 and b"content_filter" in reply.body:
         data = json_or(reply.text, None)
         if mapping(mapping(data).get("error")).get("code") == "content_filter":
@@ -176,15 +180,15 @@ def _accept(call: HttpCall, reply: HttpReply) -> JsonValue:
 
 
 class EntraDoor:
-    """An endpoint that wants a token of Entra ID; it is fetched when needed and kept while it is valid.
+    """An endpoint that needs a token of Entra ID; it is fetched when needed and kept while it is valid.
 
     Args:
-        url: where calls go.
+        url: the URL of calls.
         headers: of every call.
-        login: where tokens are.
-        form: what is sent for one: an application's id and secret.
-        context: the clock.
-        client: sends the request for a token too.
+        login: the URL that gives tokens.
+        form: the request for a token: an application's id and secret.
+        context: has the clock.
+        client: also sends the request for a token.
     """
 
     def __init__(
@@ -227,12 +231,12 @@ class EntraDoor:
 
     async def close(self) -> None:
         """See `Door.close`."""
-        # A second event loop needs a lock of its own.
+        # A lock belongs to one event loop; the next loop creates its own.
         self._lock = None
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> HostedModel | HostedEmbedder:
-    """The deployment that the id names.
+    """Return the deployment that the id names.
 
     Raises:
         InputError: another kind of model, or a wrong config.

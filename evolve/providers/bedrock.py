@@ -1,7 +1,7 @@
 """Models at Amazon Bedrock: `bedrock:MODEL`, `bedrock:converse:MODEL`, and vectors by `bedrock:embeddings:MODEL`.
 
-Claude is asked by InvokeModel in its own terms, as promptfoo does it; every other model by Converse, which has one form
-for all. botocore finds the credentials and signs; a Bedrock API key needs neither.
+Claude is called by InvokeModel with its own messages, as in promptfoo; every other model by Converse, which has one
+form for all. botocore finds the credentials and signs requests; a Bedrock API key needs neither.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ REFUSED = {
 _OTHER_KINDS = ("kb", "knowledge-base", "agents", "nova-sonic", "video", "mantle", "messages")
 _DATA_URL = re.compile(r"data:[^/;]+/([^;]+);base64,(.*)", re.DOTALL)
 _RATES_LIKE = re.compile(r"(global|us|eu|jp|au|apac)\.")
-"""What stands before a model's name where it is reached through several regions."""
+"""The prefix of a model's name that is served from several regions; the price table has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Converse:
     context: ProviderContext
     model: str
     invoked: bool = False
-    """The id names no `converse`: promptfoo asks by InvokeModel then, with its defaults and settings per family."""
+    """Whether the id lacks `converse`: promptfoo then uses InvokeModel, with its defaults and settings per family."""
 
     name = "Bedrock's Converse"
     reading = ("showThinking",)
@@ -123,6 +123,7 @@ class Converse:
                 for name in ("maxTokens", "max_tokens", "max_gen_len", "max_new_tokens", "maxTokenCount")
             ),
             env_number(env, "AWS_BEDROCK_MAX_TOKENS"),
+            # promptfoo's default by InvokeModel; by Converse, and for Nova, the service decides.
             1024 if self.invoked and "amazon.nova" not in self.model else None,
         )
         heat = first(config.get("temperature"), env_number(env, "AWS_BEDROCK_TEMPERATURE"), 0 if self.invoked else None)
@@ -195,7 +196,7 @@ class InvokedClaude:
     reading = ("showThinking",)
 
     def headers(self, config: Mapping[str, JsonValue]) -> Mapping[str, str]:
-        """See `Dialect.headers`: guardrails are named in headers here."""
+        """See `Dialect.headers`: guardrails are named in headers."""
         names = {"guardrailIdentifier": "Identifier", "guardrailVersion": "Version"}
         found = {f"X-Amzn-Bedrock-Guardrail{new}": str(config[old]) for old, new in names.items() if config.get(old)}
         return {**found, **({"X-Amzn-Bedrock-Trace": str(config["trace"]).upper()} if config.get("trace") else {})}
@@ -204,9 +205,10 @@ class InvokedClaude:
         """See `Dialect.body`."""
         prompt = claude_prompt(request.prompt)
         thinking = accepted_thinking(self.model, config.get("thinking"), None)
-        # promptfoo sends a system message that stands alone as the user's.
+        # promptfoo sends a lone system message as the user's.
         alone = prompt.system and not prompt.messages
         messages: list[JsonValue] = [{"role": "user", "content": prompt.system}] if alone else prompt.messages
+        # promptfoo's defaults; thinking takes its tokens from the same limit.
         default = 2048 if thinking is None and spends_on_thinking(self.model, None) else 1024
         tokens = first(config.get("max_tokens"), env_number(self.context, "AWS_BEDROCK_MAX_TOKENS"), default)
         body: dict[str, JsonValue] = {
@@ -223,7 +225,7 @@ class InvokedClaude:
         body |= {"thinking": dict(thinking)} if thinking else {}
         system: JsonValue = prompt.system
         if prompt.system and is_chat(value := json_or(request.prompt, None)):
-            # Of a chat in JSON, what the system says goes on as it is written.
+            # From a chat in JSON, the system message is sent unchanged.
             system = next(mapping(item).get("content") for item in value if mapping(item).get("role") == "system")
         return {**body, **({"system": system} if prompt.system and not alone else {})}
 
@@ -245,14 +247,14 @@ class InvokedClaude:
 
 
 def _listed_name(model: str) -> str:
-    """The longest name in the price table that this model's name contains."""
+    """Return the longest name in the price table that is part of this model's name, else the model's name."""
     plain = _RATES_LIKE.sub("", model.lower(), count=1)
     known = [name for name in price_list().vendors.get("bedrock", {}) if name.lower() in plain]
     return max(known, key=len) if known else model
 
 
 def _converse_messages(prompt: str) -> tuple[list[JsonValue], list[JsonValue]]:
-    """The system blocks and the messages: of chat messages, or of text with lines `system:`, `user:`, `assistant:`."""
+    """Return system blocks and messages, of chat messages or of text with lines `system:`, `user:`, `assistant:`."""
     value = chat_messages(prompt) if prompt.lstrip().startswith("- role:") else json_or(prompt, None)
     if not is_chat(value):
         return _of_lines(prompt)
@@ -294,7 +296,7 @@ def _of_lines(prompt: str) -> tuple[list[JsonValue], list[JsonValue]]:
 
 
 def _block(part: JsonValue) -> JsonValue:
-    """A content block in Converse's form; None for an image or document whose bytes are not there."""
+    """Return a content block in Converse's form; None for an image or document without its bytes."""
     if isinstance(part, str):
         return {"text": part}
     block = mapping(part)
@@ -315,9 +317,9 @@ def _block(part: JsonValue) -> JsonValue:
         result = mapping(block.get("toolResult")) or block
         content = result.get("content")
         parts: list[JsonValue] = content if isinstance(content, list) else [str(content)]
-        said: list[JsonValue] = [{"text": item} if isinstance(item, str) else item for item in parts]
+        blocks: list[JsonValue] = [{"text": item} if isinstance(item, str) else item for item in parts]
         identity = result.get("toolUseId") or result.get("tool_use_id")
-        return {"toolResult": {**given(result, "status"), "toolUseId": identity, "content": said}}
+        return {"toolResult": {**given(result, "status"), "toolUseId": identity, "content": blocks}}
     return {"text": to_json(part)}
 
 
@@ -332,7 +334,7 @@ def _media(name: str, data: Mapping[str, JsonValue]) -> JsonValue:
         kind, text = (found[1] if name == "image" else kind), found[2]
     elif text.startswith(("http://", "https://")):
         return None
-    # Decoded and encoded again: the API refuses base64 with line breaks, which suites have.
+    # Decoded and encoded again, because the API refuses base64 with line breaks, which suites have.
     plain = base64.b64encode(base64.b64decode(text)).decode()
     named = {"name": data.get("name") or "document"} if name == "document" else {}
     return {name: {"format": "jpeg" if kind == "jpg" else kind, **named, "source": {"bytes": plain}}}
@@ -371,10 +373,10 @@ def _spec(function: Mapping[str, JsonValue], schema: JsonValue) -> JsonValue:
 
 
 def _choice(choice: JsonValue) -> dict[str, JsonValue]:
-    said = chosen_tool(choice)
-    if said is not None and said.startswith("tool:"):
-        return {"tool": {"name": said.removeprefix("tool:")}}
-    if said == "required" or choice == "any":
+    chosen = chosen_tool(choice)
+    if chosen is not None and chosen.startswith("tool:"):
+        return {"tool": {"name": chosen.removeprefix("tool:")}}
+    if chosen == "required" or choice == "any":
         return {"any": {}}
     name = mapping(mapping(choice).get("tool")).get("name")
     return {"tool": {"name": name}} if isinstance(name, str) else {"auto": {}}
@@ -384,8 +386,8 @@ def _block_texts(block: Mapping[str, JsonValue], show_thinking: bool) -> list[st
     if block.get("text"):
         return [str(block["text"])]
     if use := mapping(block.get("toolUse")):
-        said = {"type": "tool_use", "id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")}
-        return [to_json(said)]
+        shown = {"type": "tool_use", "id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")}
+        return [to_json(shown)]
     reasoning = mapping(block.get("reasoningContent"))
     if not reasoning or not show_thinking:
         return []
@@ -411,12 +413,12 @@ def _metadata(reply: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 class SignedDoor:
-    """An endpoint whose requests are signed with AWS credentials, which botocore finds when it is first asked.
+    """An endpoint whose requests are signed with AWS credentials, which botocore finds at the first call.
 
     Args:
         spec: for messages, and for credentials in its config.
         context: the environment.
-        url: where calls go.
+        url: the URL of calls.
         headers: of every call.
         region: of the endpoint.
     """
@@ -436,7 +438,7 @@ class SignedDoor:
         if self._credentials is None:
             self._credentials = await asyncio.to_thread(self._found)
         plain = Endpoint(self.url, self._headers, ()).call(body, headers)
-        # Credentials of a role expire; botocore fetches new ones when it freezes them, which may ask a server.
+        # Credentials of a role expire; botocore renews them when it freezes them, which may call a server.
         frozen = await asyncio.to_thread(self._credentials.get_frozen_credentials)
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
@@ -493,7 +495,7 @@ def _needs_botocore(spec: ProviderSpec) -> EnvironmentFault:
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> HostedModel | HostedEmbedder:
-    """The model that the id names.
+    """Return the model that the id names.
 
     Raises:
         InputError: another kind of model, or a wrong config.

@@ -1,4 +1,4 @@
-"""What user code behind a provider is told: promptfoo's `options` and `context`."""
+"""The arguments of user code behind a provider: promptfoo's `options` and `context`."""
 
 from evolve.core.model.answers import Request
 from evolve.core.model.json_value import JsonValue
@@ -7,7 +7,7 @@ from evolve.providers.context import ProviderContext
 
 
 def call_options(spec: ProviderSpec, context: ProviderContext, config: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """The second argument of `call_api`: the provider's id, label and config."""
+    """Return the second argument of `call_api`: the provider's id, label and config."""
     options: dict[str, JsonValue] = {"id": spec.id, "config": {"basePath": context.base_dir, **config}}
     if spec.label:
         options["label"] = spec.label
@@ -15,7 +15,10 @@ def call_options(spec: ProviderSpec, context: ProviderContext, config: dict[str,
 
 
 def call_context(request: Request) -> dict[str, JsonValue]:
-    """The third argument: vars, the prompt before rendering, and the test's metadata. Made anew for each call."""
+    """Return the third argument: vars, the prompt before rendering, and the test's metadata.
+
+    It is new for each call, because user code may change it.
+    """
     variables = dict(request.vars)
     return {
         "vars": variables,

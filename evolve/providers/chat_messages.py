@@ -1,4 +1,4 @@
-"""A rendered prompt as chat messages, or chat messages as one text."""
+"""Turns a rendered prompt into chat messages, or chat messages into one text."""
 
 import json
 import re
@@ -8,10 +8,11 @@ from evolve.core.model.errors import CannotEvaluate, InputError
 from evolve.core.model.json_value import JsonValue
 
 _MESSAGES_IN_JSON = re.compile(r"\[\s*\{\s*\"(role|content)\"")
+"""Broken JSON with this beginning is reported; any other text in brackets is a plain prompt."""
 
 
 def chat_messages(prompt: str) -> list[JsonValue]:
-    """The messages of a prompt: a JSON array or YAML list of them as written, any other text as one user message.
+    """Return the messages of a prompt: those of a JSON array or YAML list, or any other text as one user message.
 
     Raises:
         CannotEvaluate: it begins like a list of messages but is not well-formed.
@@ -48,7 +49,7 @@ def _are_messages(value: JsonValue) -> bool:
 
 
 def plain_text(prompt: str) -> str:
-    """The prompt as one text: the contents of its messages with blank lines between, or itself."""
+    """Return the prompt as one text: the contents of its messages, with blank lines between them, or itself."""
     messages = chat_messages(prompt)
     if messages == [{"role": "user", "content": prompt}]:
         return prompt

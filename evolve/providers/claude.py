@@ -1,4 +1,4 @@
-"""Claude's messages, which Anthropic, Vertex and Bedrock all take: prompts, models and replies as pure functions."""
+"""Claude's messages, which Anthropic, Vertex and Bedrock share: prompts, models and replies as pure functions."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,9 @@ from evolve.providers.tools import is_openai_tools, tool_functions
 _FIXED_SAMPLING = re.compile(r"(^|[^a-z0-9])claude-((fable|mythos|opus|sonnet)-5|opus-4-[78])(?![0-9])", re.IGNORECASE)
 """Models that refuse temperature, top_p and top_k, and that turn a thinking budget into adaptive thinking."""
 _ALWAYS_THINKS = re.compile(r"(^|[^a-z0-9])claude-(fable|mythos)-5(?![a-z0-9])", re.IGNORECASE)
+"""Models that refuse `thinking: disabled` and a forced tool."""
 _THINKS_BY_DEFAULT = re.compile(r"(^|[^a-z0-9])claude-opus-5(?![0-9])", re.IGNORECASE)
+"""Models that think unless `thinking` is disabled."""
 _DATA_URL = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
 
 
@@ -30,7 +32,7 @@ class ClaudePrompt(NamedTuple):
 def claude_prompt(prompt: str) -> ClaudePrompt:
     """Return the messages of a prompt: a JSON or YAML list of them, or text with lines `system:`, `user:` and so on.
 
-    Of plain text, blank lines and the space around lines are left out, as promptfoo has it.
+    In plain text, blank lines and the space around lines are removed, as in promptfoo.
 
     Raises:
         CannotEvaluate: it is a list of messages in YAML that is not well-formed.
@@ -42,7 +44,7 @@ def claude_prompt(prompt: str) -> ClaudePrompt:
 
 
 def is_chat(value: JsonValue) -> TypeGuard[list[JsonValue]]:
-    """Whether a value is a list of messages: at least one has a role."""
+    """Return whether a value is a list of messages: at least one has a role."""
     return isinstance(value, list) and any("role" in mapping(item) for item in value)
 
 
@@ -64,7 +66,7 @@ def _blocks(content: JsonValue) -> list[JsonValue]:
 
 
 def _with_plain_data(block: JsonValue) -> JsonValue:
-    """An image whose data is a data URL, with the two things that the URL says in their own places."""
+    """Return the block; if it is an image with a data URL, with media type and data as separate fields."""
     fields = mapping(block)
     source = mapping(fields.get("source"))
     data = source.get("data")
@@ -102,17 +104,17 @@ def _of_lines(prompt: str) -> ClaudePrompt:
 
 
 def refuses_sampling(model: str) -> bool:
-    """Whether the model takes no temperature, top_p and top_k."""
+    """Return whether the model refuses temperature, top_p and top_k."""
     return _FIXED_SAMPLING.search(model) is not None
 
 
 def always_thinks(model: str) -> bool:
-    """Whether the model thinks whatever the request says."""
+    """Return whether the model thinks in any case."""
     return _ALWAYS_THINKS.search(model) is not None
 
 
 def accepted_thinking(model: str, thinking: JsonValue, effort: JsonValue) -> Mapping[str, JsonValue] | None:
-    """Return the `thinking` that the model accepts for what was asked; None where it takes none."""
+    """Return the `thinking` that the model accepts in place of the requested one; None if it accepts none."""
     wanted = mapping(thinking)
     if not wanted:
         return None
@@ -125,14 +127,14 @@ def accepted_thinking(model: str, thinking: JsonValue, effort: JsonValue) -> Map
 
 
 def spends_on_thinking(model: str, thinking: Mapping[str, JsonValue] | None) -> bool:
-    """Whether thinking takes its part of `max_tokens`, so that the default must be larger."""
+    """Return whether thinking uses part of `max_tokens`, so that the default must be larger."""
     if always_thinks(model) or (thinking or {}).get("type") in ("enabled", "adaptive"):
         return True
     return thinking is None and _THINKS_BY_DEFAULT.search(model) is not None
 
 
 def claude_tools(tools: JsonValue) -> list[JsonValue]:
-    """Return tools as Claude takes them; OpenAI's are translated."""
+    """Return tools in Claude's form; those in OpenAI's are translated."""
     if not is_openai_tools(tools):
         return items(tools)
     return [
@@ -146,7 +148,7 @@ def claude_tools(tools: JsonValue) -> list[JsonValue]:
 
 
 def claude_output(message: JsonValue, *, show_thinking: bool) -> str:
-    """Return the text of a message; tool calls are JSON, and what the model thought stands before its answer.
+    """Return the text of a message; tool calls are JSON, and thinking comes before the answer.
 
     Raises:
         MalformedReply: it has no content.
@@ -173,7 +175,7 @@ def _block_text(block: Mapping[str, JsonValue], show_thinking: bool) -> str:
 
 
 def claude_usage(message: JsonValue) -> tuple[TokenUsage, int]:
-    """Return the tokens of a message, cached ones in the prompt's, and how many were written to the cache."""
+    """Return the tokens of a message (the prompt's include cached ones) and how many were written to the cache."""
     usage = mapping(mapping(message).get("usage"))
     read, written = count(usage.get("cache_read_input_tokens")), count(usage.get("cache_creation_input_tokens"))
     prompt, completion = count(usage.get("input_tokens")) + read + written, count(usage.get("output_tokens"))
@@ -181,10 +183,10 @@ def claude_usage(message: JsonValue) -> tuple[TokenUsage, int]:
 
 
 def claude_refusal(message: JsonValue) -> str | None:
-    """Return what Claude's filters say of a refused answer; None for others."""
+    """Return why Claude's filters refused an answer; None for others."""
     fields = mapping(message)
     details = mapping(fields.get("stop_details"))
     if fields.get("stop_reason") != "refusal" or not details:
         return None
-    said = [f"{name}: {details[name]}" for name in ("category", "explanation") if details.get(name)]
-    return ", ".join(["refused by Anthropic's safety filters", *said])
+    reasons = [f"{name}: {details[name]}" for name in ("category", "explanation") if details.get(name)]
+    return ", ".join(["refused by Anthropic's safety filters", *reasons])

@@ -1,4 +1,4 @@
-"""Reads a provider's `config`: known keys, right types, files and templates; mistakes are InputErrors with a place."""
+"""Reads a provider's `config`: known keys, types, files and templates; mistakes are InputErrors with a place."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from evolve.core.text.did_you_mean import did_you_mean
 from evolve.providers.context import ProviderContext
 
 COMMON_KEYS = frozenset({"basePath", "maxRetries", "timeoutMs"})
-"""Keys that every provider takes: `timeoutMs` bounds one whole answer, retries included."""
+"""Keys that every provider accepts: `timeoutMs` limits one whole answer, retries included."""
 
 
 def check_keys(
@@ -22,10 +22,17 @@ def check_keys(
     *,
     hint: str = "",
 ) -> None:
-    """Returns when every key of the config is known.
+    """Raise InputError if a key of the config is unknown or refused.
+
+    Args:
+        spec: the provider as the suite describes it.
+        context: its settings decide whether an unknown key is an error.
+        known: the keys that this provider accepts, in addition to `COMMON_KEYS`.
+        refused: keys that are recognised but not supported, each with the reason; None and False are ignored.
+        hint: what to do about an unknown key that resembles no known one.
 
     Raises:
-        InputError: all keys that are not, each with a suggestion; `refused` ones with their reason.
+        InputError: names all such keys, each with a suggestion or the reason.
     """
     refused = refused or {}
     problems = [
@@ -48,20 +55,20 @@ def check_keys(
 
 
 def place_of(spec: ProviderSpec, *path: str) -> Location | None:
-    """Where the spec, or a key of its config, stands in the suite; None when it comes from elsewhere."""
+    """Return the place of the spec, or of a key of its config, in the suite; None if it comes from elsewhere."""
     if spec.place is None:
         return None
     return spec.place.locate(*spec.place.path, *(("config", *path) if path else ()))
 
 
 def wrong(spec: ProviderSpec, key: str, expected: str) -> InputError:
-    """The error for a config value of the wrong kind."""
+    """Return the error for a config value of the wrong kind."""
     message = f"provider {spec.id!r}: {key}={json.dumps(spec.config.get(key), default=str)[:80]}: expected {expected}"
     return InputError(Problem(message, place_of(spec, key)))
 
 
 def text_of(spec: ProviderSpec, key: str, context: ProviderContext) -> str | None:
-    """A string of the config with `{{ env.NAME }}` filled in; None when it is absent or empty."""
+    """Return a string of the config with `{{ env.NAME }}` filled in; None if it is absent or empty."""
     value = spec.config.get(key)
     if value is None or value == "":
         return None
@@ -71,7 +78,7 @@ def text_of(spec: ProviderSpec, key: str, context: ProviderContext) -> str | Non
 
 
 def number_of(spec: ProviderSpec, key: str, least: float = 0.0) -> float | None:
-    """A number of the config, not below `least`; None when it is absent."""
+    """Return a number of the config, not below `least`; None if it is absent."""
     value = spec.config.get(key)
     if value is None:
         return None
@@ -81,7 +88,7 @@ def number_of(spec: ProviderSpec, key: str, least: float = 0.0) -> float | None:
 
 
 def texts_of(spec: ProviderSpec, key: str) -> dict[str, str]:
-    """A mapping of text to text (headers, query parameters); numbers and booleans become text."""
+    """Return a mapping of text to text (headers, query parameters); numbers and booleans become text."""
     value = spec.config.get(key)
     if value is None:
         return {}
@@ -93,12 +100,12 @@ def texts_of(spec: ProviderSpec, key: str) -> dict[str, str]:
 
 
 def render_text(text: str, variables: Mapping[str, JsonValue], context: ProviderContext) -> str:
-    """The text with its templates filled; text without any is returned as it is."""
+    """Return the text with its templates filled; text without templates is returned unchanged."""
     return context.templates.render(text, variables) if "{{" in text or "{%" in text else text
 
 
 def has_templates(value: JsonValue) -> bool:
-    """Whether any string inside is a template."""
+    """Return whether any string inside is a template."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     if isinstance(value, dict):
@@ -107,7 +114,7 @@ def has_templates(value: JsonValue) -> bool:
 
 
 def load_references(value: JsonValue, spec: ProviderSpec, context: ProviderContext) -> JsonValue:
-    """The value with each `file://x.json|yaml|txt` string replaced by what the file holds."""
+    """Return the value with each `file://x.json|yaml|txt` string replaced by the content of the file."""
     if isinstance(value, str) and value.startswith("file://"):
         return read_reference(value, spec, context)
     if isinstance(value, dict):
@@ -118,7 +125,7 @@ def load_references(value: JsonValue, spec: ProviderSpec, context: ProviderConte
 
 
 def read_reference(reference: str, spec: ProviderSpec, context: ProviderContext) -> JsonValue:
-    """What a `file://` reference holds: parsed JSON or YAML, or the text of any other file.
+    """Return the content behind a `file://` reference: parsed JSON or YAML, or the text of any other file.
 
     Raises:
         InputError: outside the suite's reach, missing, too large, not UTF-8, or not well-formed.

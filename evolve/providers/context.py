@@ -1,4 +1,4 @@
-"""What a provider gets of the world: the folder of its suite, environment, scripts, templates and settings."""
+"""A provider's surroundings: the folder of its suite, environment, scripts, templates and settings."""
 
 import asyncio
 import random
@@ -16,35 +16,36 @@ from evolve.system.retry import RetryPolicy
 
 
 class ValueRenderer(Protocol):
-    """Fills templates; `evolve.core.templating.templates.Templates` is the one we use."""
+    """Fills templates; `evolve.core.templating.templates.Templates` implements it."""
 
     def render(self, text: str, variables: Mapping[str, JsonValue], /) -> str:
-        """The text with its placeholders filled; raises CannotEvaluate."""
+        """Return the text with its placeholders filled; raises CannotEvaluate."""
         ...
 
     def render_value(self, value: JsonValue, variables: Mapping[str, JsonValue], /) -> JsonValue:
-        """The same for every string inside a list or mapping."""
+        """Return a list or mapping with every string inside it filled; raises CannotEvaluate."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """How patient providers are, and where they keep what they share. Clock, sleep and dice come in here."""
+    """Deadlines, retries and shared folders of providers. Clock, sleep and randomness are passed in here."""
 
     deadline_s: float = 300.0
-    """One answer with all its retries may take so long (EVOLVE_DEADLINE_S)."""
+    """Limit for one answer with all its retries (EVOLVE_DEADLINE_S); enough for two full attempts and their pauses."""
     attempt_s: float = 120.0
-    """One try, from connecting to the last byte of the body (EVOLVE_ATTEMPT_S)."""
+    """Limit for one try, from connecting to the last byte of the body (EVOLVE_ATTEMPT_S)."""
     max_retries: int = 4
     """EVOLVE_RETRIES; a provider's `maxRetries` overrides it."""
     first_pause_s: float = 0.5
+    """The pause doubles from here with each try, up to `max_pause_s`, so that a busy endpoint can recover."""
     max_pause_s: float = 30.0
     idle_s: float = 300.0
-    """The embedded server ends when nobody asked it for so long (EVOLVE_IDLE_S)."""
+    """The embedded server ends after so long without a call (EVOLVE_IDLE_S)."""
     cache_dir: Path = field(default_factory=lambda: cache_folder({}))
     """EVOLVE_CACHE_DIR, else XDG_CACHE_HOME/evolve, else ~/.cache/evolve."""
     unknown_keys: Literal["error", "warn"] = "error"
-    """What an unknown key in a provider's config is; `warn` leaves it to the suite loader to say so."""
+    """What an unknown key in a provider's config is; with `warn` the suite loader warns about it."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
@@ -53,7 +54,7 @@ class ProviderSettings:
     def from_environment(
         env: Mapping[str, str], *, unknown_keys: Literal["error", "warn"] = "error"
     ) -> "ProviderSettings":
-        """The settings that EVOLVE_* variables make; raises InputError for those that are no numbers."""
+        """Return the settings from EVOLVE_* variables; raises InputError for those that are not numbers in range."""
         numbers = _numbers(env)
         return ProviderSettings(
             deadline_s=numbers.get("EVOLVE_DEADLINE_S", 300.0),
@@ -71,7 +72,7 @@ class ProviderSettings:
         attempt_s: float | None = None,
         max_retries: float | None = None,
     ) -> RetryPolicy:
-        """Return the policy of these settings, with one provider's own limits where it has some."""
+        """Return the retry policy of these settings; arguments that are not None override them for one provider."""
         deadline = self.deadline_s if deadline_s is None else deadline_s
         return RetryPolicy(
             deadline_s=deadline,
@@ -87,7 +88,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class ProviderContext:
-    """Everything a provider may use beside its own spec."""
+    """Everything a provider may use in addition to its own spec."""
 
     base_dir: str
     """The suite's folder: relative paths start here."""
@@ -101,6 +102,7 @@ class ProviderContext:
 
 def _numbers(env: Mapping[str, str]) -> dict[str, float]:
     found, problems = {}, []
+    # Deadlines must be positive. The embedded server looks at its idle time in steps, so that has a larger minimum.
     for name, least in (
         ("EVOLVE_DEADLINE_S", 0.001),
         ("EVOLVE_ATTEMPT_S", 0.001),

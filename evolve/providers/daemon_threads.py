@@ -1,4 +1,4 @@
-"""Threads for a user's functions: one that never returns does not keep the process from ending."""
+"""Threads for a user's functions: a function that never returns does not keep the process from ending."""
 
 import asyncio
 import queue
@@ -15,7 +15,7 @@ class _Call(NamedTuple):
 
 
 class DaemonThreads:
-    """A pool whose threads, unlike those of `ThreadPoolExecutor`, nobody waits for when Python exits."""
+    """A pool of threads; unlike with `ThreadPoolExecutor`, Python does not wait for them when it exits."""
 
     def __init__(self, count: int, name: str) -> None:
         self._count, self._name = count, name
@@ -23,7 +23,7 @@ class DaemonThreads:
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
 
     async def run(self, function: Callable[..., Any], args: Sequence[object]) -> object:
-        """What the function returns or raises; calls wait until a thread is free."""
+        """Return what the function returns, or raise what it raises; calls wait until a thread is free."""
         call = _Call(function, args, Future())
         self._calls.put(call)
         if self._started < self._count:
@@ -37,12 +37,12 @@ class DaemonThreads:
                 continue
             try:
                 answered = call.function(*call.args)
-            except BaseException as error:  # whoever asked gets it, also what `sys.exit` raises
+            except BaseException as error:  # the caller gets it, also what `sys.exit` raises
                 call.answer.set_exception(error)
             else:
                 call.answer.set_result(answered)
 
     def close(self) -> None:
-        """Ends the threads after the calls that they are in."""
+        """End the threads after their current calls."""
         for _ in range(self._started):
             self._calls.put(None)

@@ -1,4 +1,4 @@
-"""The provider `echo`: it answers with the prompt."""
+"""The provider `echo`, which answers with the prompt."""
 
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.json_value import JsonValue
@@ -7,13 +7,13 @@ from evolve.providers.context import ProviderContext
 
 
 class Echo:
-    """Says what it was told, at once and for nothing."""
+    """Answers with the prompt, at no cost."""
 
     def __init__(self, spec: ProviderSpec) -> None:
         self.id = spec.id
 
     def identity(self, _: Request) -> JsonValue:
-        """None: looking an echo up costs more than echoing."""
+        """Return None: finding a stored echo costs more than echoing."""
         return None
 
     async def answer(self, request: Request) -> Answer:
@@ -21,9 +21,9 @@ class Echo:
         return Answer(request.prompt, cost=0.0, raw=request.prompt)
 
     async def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to free."""
 
 
 def open_provider(spec: ProviderSpec, _: ProviderContext) -> Echo:
-    """The echo; it has no settings."""
+    """Return the echo; it has no settings."""
     return Echo(spec)

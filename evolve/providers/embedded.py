@@ -1,10 +1,10 @@
 """Finds the machine's one embedded server for a model and its settings, or starts it.
 
 cache_dir/embedded/
-  KEY.json   address, API key, process of a server that runs (0600); its time of change is the last call's
-  KEY.start  what the process is to serve
-  KEY.lock   held while someone looks whether to start one
-  KEY.log    what llama.cpp says
+  KEY.json   address, API key and process of a running server (0600); its modification time is that of the last call
+  KEY.start  the model and settings that the process serves
+  KEY.lock   held while a process decides whether to start one
+  KEY.log    the output of llama.cpp
 """
 
 import asyncio
@@ -27,14 +27,17 @@ from evolve.system.locks import locked_async
 from evolve.system.process_owner import is_alive
 
 _START_TIMEOUT_S = 120.0
+"""A large model on a slow disk loads slowly; a server that is not ready after so long counts as hung."""
+_POLL_S = 0.05
+"""A start takes half a second or more, so this hardly delays the first answer."""
 _MODULE = "evolve.providers.embedded_server"
 _LAYOUT = 1
-"""Raised when the process or its files change, so that old and new versions do not meet."""
+"""Increase it when the process or its files change, so that old and new versions do not share a server."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that answers."""
+    """A server that is ready to answer."""
 
     url: str
     api_key: str
@@ -43,17 +46,17 @@ class RunningServer:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its process still runs."""
+        """Whether its process is still running."""
         return is_alive(self.pid, self.mark)
 
 
 class EmbeddedServer:
-    """The way to one shared server: `running` gives its address, started or restarted on demand."""
+    """One shared server; `find_or_start` returns its address and starts it if needed."""
 
     def __init__(self, launch: Mapping[str, JsonValue], identity: JsonValue, settings: ProviderSettings) -> None:
         self._launch = {**launch, "idle_s": settings.idle_s}
         self._settings = settings
-        # The idle time is in the key: a test's short-lived server is not the one that others count on.
+        # The idle time is in the key: a test's short-lived server must not be the one that others rely on.
         parts = [_LAYOUT, identity, self._launch, os.uname().nodename, os.getuid()]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
         self._folder = settings.cache_dir / "embedded"
@@ -62,21 +65,21 @@ class EmbeddedServer:
         self._starting: asyncio.Lock | None = None
 
     async def find_or_start(self) -> RunningServer:
-        """A server whose process lives; touched, so that it stays.
+        """Return a server whose process is alive, and reset its idle time.
 
         Raises:
             ProcessFault: it does not start; with the last lines of its log.
         """
         if self._known is not None and self._known.is_alive and self.touch():
             return self._known
-        # Made here: the lock belongs to the loop that runs now.
+        # Created here: the lock belongs to the event loop that is running now.
         self._starting = self._starting or asyncio.Lock()
         async with self._starting:
             self._known = self._read() or await self._start()
         return self._known
 
     def touch(self) -> bool:
-        """Tells the server that it is needed; False when its state is gone."""
+        """Reset the server's idle time; return False if its state file is gone."""
         try:
             os.utime(self._state)
         except OSError:
@@ -85,7 +88,7 @@ class EmbeddedServer:
 
     @property
     def idle_s(self) -> float:
-        """How long the server stays without a call."""
+        """Seconds after which the server ends without a call."""
         return self._settings.idle_s
 
     def _read(self) -> RunningServer | None:
@@ -98,7 +101,7 @@ class EmbeddedServer:
 
     async def _start(self) -> RunningServer:
         make_cache_folder(self._folder, is_private=True)
-        # One starter at a time. No deadline: who calls has one.
+        # One process starts it at a time. No deadline: the caller has one.
         async with locked_async(self._state.with_suffix(".lock")):
             return self._read() or await self._launch_server()
 
@@ -122,17 +125,17 @@ class EmbeddedServer:
                 process.kill()
                 process.wait()
                 raise _did_not_start(process.returncode, waited, log)
-            await asyncio.sleep(0.05)
-            waited += 0.05
-        # Not ours to wait for: it outlives us. Without this, Popen warns when it is collected.
+            await asyncio.sleep(_POLL_S)
+            waited += _POLL_S
+        # The server outlives this process. Without a return code, Popen warns when it is garbage-collected.
         process.returncode = 0
         return found
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, with the folder that holds `evolve` on the path.
+    """Return this process's environment, with the folder that holds `evolve` on the path.
 
-    OpenMP's threads wait asleep: spinning, on two cores that do other work too, leaves 1.2 tokens/s of 40.
+    OpenMP's threads sleep while they wait: when they spin on two cores that have other work, 40 tokens/s become 1.2.
     """
     home = str(Path(evolve.__file__).resolve().parent.parent)
     others = os.environ.get("PYTHONPATH")
@@ -147,8 +150,9 @@ def _did_not_start(code: int | None, waited: float, log: Path) -> ProcessFault:
 
 
 def tail(path: Path, lines: int = 8) -> str:
-    """The last lines of a log file."""
+    """Return the last lines of a log file that are not blank."""
     try:
+        # 20 kB hold eight of llama.cpp's longest lines; the whole log may be large.
         text = path.read_bytes()[-20_000:].decode("utf-8", "replace")
     except OSError:
         return ""

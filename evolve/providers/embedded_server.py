@@ -1,7 +1,7 @@
 """The embedded server's process: `python -m evolve.providers.embedded_server STATE_FILE`.
 
 It reads its settings from STATE_FILE.start (JSON), serves llama.cpp on a random port of 127.0.0.1, writes the state
-file (address, API key, process; mode 0600) when it is ready, and ends when nobody touched that file for the idle time,
+file (address, API key, process; mode 0600) when it is ready, and ends when that file was not touched for the idle time,
 when the file was deleted, or when another server took its place. It belongs to no client: any of them may crash.
 """
 
@@ -20,17 +20,18 @@ from evolve.system.process_owner import start_of
 
 
 def serve(state_file: Path, settings: Mapping[str, object]) -> int:
-    """Runs until idle; the exit code."""
+    """Serve until idle, and return the exit code."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     key = secrets.token_urlsafe(24)
     server = _start(settings, key)
     state = {"url": server.listening_address, "api_key": key, "pid": os.getpid(), "mark": start_of(os.getpid())}
-    # The API key in it is its owner's alone.
+    # Only the owner may read the API key in it.
     write_whole(state_file, json.dumps(state), mode=0o600)
     print(f"serving on {server.listening_address}", flush=True)
     idle_s = float(str(settings["idle_s"]))
+    # Once a second is cheap, and short idle times, as in tests, are still met to a quarter.
     while not stop.wait(min(1.0, idle_s / 4)):
         if not _is_ours(state_file) or time.time() - _last_touch_s(state_file) > idle_s:
             break
@@ -38,7 +39,7 @@ def serve(state_file: Path, settings: Mapping[str, object]) -> int:
     if _is_ours(state_file):
         state_file.unlink(missing_ok=True)
     print("ending", flush=True)
-    # llama.cpp may wait long for a generation under way; whoever asked is gone or will ask again.
+    # llama.cpp may wait long for a generation in progress, whose client is gone or will ask again. 5 s are enough.
     threading.Timer(5.0, os._exit, (0,)).start()
     del server
     os._exit(0)
@@ -80,13 +81,13 @@ def _last_touch_s(state_file: Path) -> float:
 
 
 def main() -> int:
-    """The command line: one argument, the state file."""
+    """Run the command line and return the exit code; the only argument is the state file."""
     state_file = Path(sys.argv[1])
     settings = json.loads(state_file.with_suffix(".start").read_text(encoding="utf-8"))
     try:
         return serve(state_file, settings)
     except RuntimeError as exc:
-        # llama.cpp has said above what is wrong; our own traceback would push it out of the part that is shown.
+        # The log above has llama.cpp's reason; a traceback would push it out of the lines that are shown.
         print(f"cannot serve {settings['model']}: {exc}", flush=True)
         return 1
 

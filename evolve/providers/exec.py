@@ -1,6 +1,6 @@
 """Commands as providers: `exec:COMMAND ARGS...` gets prompt, options and context (JSON) as its last arguments.
 
-What it prints on standard output is the answer. It runs in the suite's folder, without a shell.
+Its standard output is the answer. It runs in the suite's folder, without a shell.
 """
 
 import asyncio
@@ -22,16 +22,18 @@ from evolve.providers.context import ProviderContext
 from evolve.system.credentials import scrub, secret_values
 
 _WORDS = re.compile(r"[^\s\"']+|\"([^\"]*)\"|'([^']*)'")
+"""Words of a command; quoted ones may hold spaces. Not `shlex`: promptfoo splits commands this way."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _MAX_ARGUMENT_BYTES = 128 * 1024
-"""Linux takes no longer argument (MAX_ARG_STRLEN)."""
+"""Linux's limit for one argument (MAX_ARG_STRLEN)."""
 _MAX_OUTPUT_BYTES = 16 * 1024 * 1024
-"""No answer is longer; a command that prints for ever would fill the memory."""
+"""A limit far above any answer; without it a command that prints for ever would fill the memory."""
 _CHUNK_BYTES = 64 * 1024
+"""The capacity of a pipe on Linux: a read never gets more."""
 
 
 class Command:
-    """A program that is run once for each prompt."""
+    """A program that runs once for each prompt."""
 
     def __init__(self, spec: ProviderSpec, context: ProviderContext, words: list[str]) -> None:
         self.id = spec.id
@@ -45,7 +47,10 @@ class Command:
         self._scripts: list[JsonValue] = []
 
     def identity(self, request: Request) -> JsonValue:
-        """The command, the text of the files it names, and all it is told; None when it names no file."""
+        """Return the command, the hashes of the files it names, and its arguments; None if it names no file.
+
+        Without a file nothing shows whether the program has changed, so its answers are not stored.
+        """
         self._scripts = self._scripts or list(self._file_hashes())
         if not self._scripts:
             return None
@@ -129,15 +134,15 @@ class Command:
         return f": {scrub(text, secret_values(self._env))[-400:]}" if text else ""
 
     async def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to free."""
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ends the process and all it started, when it still runs."""
+    """End the process and its children if it is still running."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        # asyncio calls a process ended when its pipes are empty too, and stops reading a pipe that nobody empties.
+        # asyncio waits until the pipes are empty too, and stops reading a pipe that nothing empties.
         await asyncio.gather(_drain(process.stdout), _drain(process.stderr), process.wait())
 
 
@@ -151,7 +156,7 @@ def _clean(output: bytes) -> str:
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> Command:
-    """The command that the id names; raises InputError for an empty one."""
+    """Return the command that the id names; raises InputError for an empty one."""
     line = spec.id.partition(":")[2]
     words = [match[1] or match[2] or match[0] for match in _WORDS.finditer(line)]
     if not words:

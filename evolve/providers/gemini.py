@@ -1,4 +1,4 @@
-"""Gemini's generateContent, which Google AI Studio and Vertex take: prompts, tools and replies as pure functions."""
+"""Gemini's generateContent, which Google AI Studio and Vertex share: prompts, tools and replies as pure functions."""
 
 import re
 from collections.abc import Mapping
@@ -22,15 +22,18 @@ KEYS = frozenset(
 )  # fmt: skip
 _SAMPLING = ("temperature", "topP", "topK", "stopSequences", "maxOutputTokens")
 _BLOCKED = frozenset({"SAFETY", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "IMAGE_SAFETY"})
+"""Finish reasons that mean a filter stopped the answer."""
 _NO_SCHEMA = frozenset({"additionalProperties", "$schema", "default", "$id", "$ref"})
+"""Keywords of JSON Schema that the API refuses in the parameters of a function."""
 _IMAGES = {
     "/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGODlh": "image/gif", "R0lGODdh": "image/gif",
     "UklGR": "image/webp", "Qk0": "image/bmp", "Qk1": "image/bmp", "SUkq": "image/tiff", "TU0A": "image/tiff",
     "AAABAA": "image/x-icon",
 }  # fmt: skip
-"""What images begin with in base64."""
+"""The first characters of images in base64."""
 _DATA_URL = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
 _SHORTEST_IMAGE = 20
+"""Shorter values are words that happen to begin like an image, such as `Qk0`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ class GenerateContent:
         guardrails: dict[str, JsonValue] = {"flagged": True, "reason": why}
         reason = "content_filter"
         if self.is_vertex and mapping(chunk.get("promptFeedback")).get("blockReason"):
-            # Vertex' filters of prompts give their words as the answer, as promptfoo has it.
+            # The message of Vertex' prompt filter is the answer, as in promptfoo.
             guardrails |= {"flaggedInput": True, "flaggedOutput": False}
             tokens, _ = _usage(chunk)
             return Answer(
@@ -131,7 +134,7 @@ def _has_own_price(model: str) -> bool:
 
 
 def _contents(prompt: str, assistant: str) -> tuple[list[JsonValue], list[JsonValue]]:
-    """The contents and the parts of the system message: of Gemini's own form, of chat messages, or of text."""
+    """Return the contents and the parts of the system message, from Gemini's own form, chat messages or text."""
     value = json_or(prompt, None)
     if isinstance(value, dict) and ("contents" in value or "system_instruction" in value):
         return items(value.get("contents")), items(mapping(value.get("system_instruction")).get("parts"))
@@ -166,7 +169,7 @@ def _split(contents: list[Mapping[str, JsonValue]]) -> tuple[list[JsonValue], li
         if isinstance(mapping(part).get("text"), str)
     ]
     others: list[JsonValue] = [dict(content) for content in contents if content.get("role") != "system"]
-    # The API refuses a request without contents: a system message alone is what the user says.
+    # The API refuses a request without contents: a system message alone is sent as the user's.
     return (others, system) if others or not system else ([{"role": "user", "parts": system}], [])
 
 
@@ -221,7 +224,7 @@ def _native_tool(tool: Mapping[str, JsonValue]) -> JsonValue:
 
 
 def _schema(schema: JsonValue) -> JsonValue:
-    """A JSON Schema as Gemini takes it: types in capitals, without keywords that it refuses."""
+    """Return a JSON Schema in Gemini's form: types in capitals, without the keywords that it refuses."""
     if not isinstance(schema, dict):
         return schema
     found: dict[str, JsonValue] = {}
@@ -246,13 +249,13 @@ def _tool_config(config: Mapping[str, JsonValue]) -> JsonValue:
         mode = calling.get("mode")
         found = {**calling, "mode": mode.upper() if isinstance(mode, str) else None}
         return {"functionCallingConfig": {key: value for key, value in found.items() if value}}
-    said = chosen_tool(config.get("tool_choice"))
-    if said is None:
+    chosen = chosen_tool(config.get("tool_choice"))
+    if chosen is None:
         return config.get("tool_choice") if isinstance(config.get("tool_choice"), dict) else None
     modes = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
-    if said in modes:
-        return {"functionCallingConfig": {"mode": modes[said]}}
-    return {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [said.removeprefix("tool:")]}}
+    if chosen in modes:
+        return {"functionCallingConfig": {"mode": modes[chosen]}}
+    return {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [chosen.removeprefix("tool:")]}}
 
 
 def _without_functions(tool: Mapping[str, JsonValue]) -> JsonValue:
@@ -267,7 +270,7 @@ def _armor(armor: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _images_of(variables: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """The images among the vars, by their text in the prompt."""
+    """Return the images among the vars, by their text in the prompt."""
     found: dict[str, JsonValue] = {}
     for value in variables.values():
         if not isinstance(value, str) or len(value) < _SHORTEST_IMAGE:
@@ -281,7 +284,7 @@ def _images_of(variables: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _with_images(content: JsonValue, images: Mapping[str, JsonValue]) -> JsonValue:
-    """The content with lines that are an image's data as image parts."""
+    """Return the content; lines that are an image's data become image parts."""
     if not images:
         return content
     parts: list[JsonValue] = []
@@ -309,7 +312,7 @@ def _image_parts(text: str, images: Mapping[str, JsonValue]) -> list[JsonValue]:
 
 
 def _output(parts: list[JsonValue]) -> JsonValue:
-    """The text of parts that are nothing else, or the parts."""
+    """Return the joined text if all parts are text, else the parts."""
     if all("text" in mapping(part) for part in parts):
         return "".join(str(mapping(part).get("text") or "") for part in parts)
     return parts
@@ -325,7 +328,7 @@ def _joined(before: JsonValue, output: JsonValue) -> JsonValue:
 
 
 def _why_none(chunk: Mapping[str, JsonValue]) -> str | None:
-    """Why a reply has no candidates; None for a part of a stream that only counts tokens."""
+    """Return why a reply has no candidates; None for a part of a stream that only counts tokens."""
     feedback = mapping(chunk.get("promptFeedback"))
     reason = feedback.get("blockReason")
     if reason:
@@ -346,7 +349,7 @@ def _flagged(rated: Mapping[str, JsonValue]) -> str:
 
 
 def _usage(chunk: Mapping[str, JsonValue]) -> tuple[TokenUsage, TokenUsage]:
-    """The tokens as promptfoo counts them, and as they are paid: what the model thought is output."""
+    """Return the tokens as promptfoo counts them, and as they are billed: thinking counts as output."""
     usage = mapping(chunk.get("usageMetadata"))
     prompt = count(usage.get("promptTokenCount")) + count(usage.get("toolUsePromptTokenCount"))
     completion, thoughts = count(usage.get("candidatesTokenCount")), count(usage.get("thoughtsTokenCount"))
@@ -364,12 +367,12 @@ def _guardrails(
     chunks: list[Mapping[str, JsonValue]], candidate: Mapping[str, JsonValue]
 ) -> Mapping[str, JsonValue] | None:
     feedback = [mapping(chunk.get("promptFeedback")).get("safetyRatings") for chunk in chunks]
-    asked = next((items(ratings) for ratings in reversed(feedback) if ratings), None)
-    said = candidate.get("safetyRatings")
-    if asked is None and not said:
+    asked = next((items(rated) for rated in reversed(feedback) if rated), None)
+    ratings = candidate.get("safetyRatings")
+    if asked is None and not ratings:
         return None
     flagged_input = any(mapping(rating).get("probability") != "NEGLIGIBLE" for rating in asked or ())
-    flagged_output = any(mapping(rating).get("probability") != "NEGLIGIBLE" for rating in items(said))
+    flagged_output = any(mapping(rating).get("probability") != "NEGLIGIBLE" for rating in items(ratings))
     return {
         "flaggedInput": flagged_input,
         "flaggedOutput": flagged_output,

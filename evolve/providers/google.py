@@ -33,7 +33,7 @@ _OTHER_KINDS = ("live", "image", "video")
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> HostedModel | HostedEmbedder:
-    """The model that the id names.
+    """Return the model that the id names.
 
     Raises:
         InputError: another kind of model, or a wrong config.

@@ -1,4 +1,4 @@
-"""Providers that grade, opened when an assertion first needs one and shared by all that name the same."""
+"""Providers that grade; each is opened when an assertion first needs it and shared by all assertions that name it."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from evolve.core.model.suite import ProviderSpec
 DEFAULT_TEXT = "openai:chat:gpt-5.5-2026-04-23"
 DEFAULT_EMBEDDING = "openai:embedding:text-embedding-3-large"
 DEFAULT_MODERATION = "openai:moderation:omni-moderation-latest"
-"""promptfoo's defaults, used when OPENAI_API_KEY is set and nothing else is."""
+"""promptfoo's defaults, used when OPENAI_API_KEY is set and no grader is named."""
 _KINDS = frozenset({"text", "embedding", "classification", "moderation"})
 _EXAMPLES = {
     "text": "openai:chat:MODEL with EVOLVE_BASE_URL",
@@ -25,9 +25,9 @@ class SuiteGraders:
     """The graders of one suite; implements `evolve.core.model.ports.Graders`.
 
     Args:
-        providers: the suite's own, which a grader may name by id or label.
+        providers: those of the suite, which a grader may name by id or label.
         open_one: opens a provider.
-        env: EVOLVE_GRADER and EVOLVE_EMBEDDER name the defaults.
+        env: EVOLVE_GRADER and EVOLVE_EMBEDDER name the default graders.
     """
 
     def __init__(self, providers: Sequence[ProviderSpec], open_one: Open, env: Mapping[str, str]) -> None:
@@ -37,16 +37,16 @@ class SuiteGraders:
         self._opened: dict[str, Provider] = {}
 
     async def text(self, spec: JsonValue | ProviderSpec | None) -> Provider:
-        """The provider for a model-graded assertion.
+        """Return the provider for a model-graded assertion.
 
         Raises:
             InputError: an unknown id, or a mapping without one.
-            EnvironmentFault: no grader is set; says how to set one.
+            EnvironmentFault: no grader is set; the message says how to set one.
         """
         return self._provider(self._spec(spec, "text", "EVOLVE_GRADER", DEFAULT_TEXT))
 
     async def embedding(self, spec: JsonValue | ProviderSpec | None) -> Embedder | SentenceComparer:
-        """The provider that makes vectors; raises as `text` does."""
+        """Return the provider that makes vectors; raises as `text` does."""
         wanted = self._spec(spec, "embedding", "EVOLVE_EMBEDDER", DEFAULT_EMBEDDING)
         provider = self._provider(wanted)
         if isinstance(provider, SentenceComparer):
@@ -57,7 +57,12 @@ class SuiteGraders:
         return cast("Embedder", provider)
 
     async def classification(self, spec: JsonValue | ProviderSpec | None) -> Classifier:
-        """The provider that classifies; raises InputError where the one that is named does not, or none is."""
+        """Return the provider that classifies.
+
+        Raises:
+            InputError: the provider that is named does not classify.
+            EnvironmentFault: none is named; there is no default.
+        """
         if spec is None or spec == "":
             hint = "set `provider:` on the assertion, for example huggingface:text-classification:MODEL"
             raise EnvironmentFault("no classification grader is set", hint=hint)
@@ -69,11 +74,11 @@ class SuiteGraders:
         return provider
 
     async def moderation(self, spec: JsonValue | ProviderSpec | None) -> Moderator:
-        """The provider that moderates; raises as `text` does."""
+        """Return the provider that moderates; raises as `text` does."""
         wanted = self._spec(spec, "moderation", "", DEFAULT_MODERATION)
         provider = self._provider(wanted)
         if not isinstance(provider, Moderator):
-            # promptfoo lets its default moderate where the grader that is named for all cannot.
+            # promptfoo uses its default if the grader that is named for everything cannot moderate.
             provider = self._provider(ProviderSpec(self._default("moderation", "", DEFAULT_MODERATION)))
         assert isinstance(provider, Moderator)
         return provider
@@ -110,7 +115,7 @@ class SuiteGraders:
         )
 
     async def close(self) -> None:
-        """Closes all that were opened."""
+        """Close all providers that were opened."""
         opened, self._opened = self._opened, {}
         for provider in opened.values():
             await provider.close()

@@ -1,7 +1,7 @@
-"""What the adapters of hosted models share: a key, an address, and a conversation of one JSON for another.
+"""The parts that all adapters of hosted models share: the key, the address, and the exchange of JSON.
 
-An API's own part is its dialect: what is sent for a request, and what a reply means. Those are functions of values;
-time-outs, retries and faults are the HTTP client's.
+The part that differs between APIs is the dialect: the body of a request, and the meaning of a reply. A dialect is pure;
+the HTTP client handles time-outs, retries and faults.
 """
 
 import json
@@ -33,16 +33,17 @@ from evolve.system.http_client import HttpCall, HttpClient, HttpReply, accept_js
 
 T = TypeVar("T")
 _SECRETS = frozenset({"apiKey", "accessKeyId", "secretAccessKey", "sessionToken", "azureClientSecret", "credentials"})
-"""Settings that only the endpoint sees; they are kept out of what is compared, stored or printed."""
+"""Settings that only the endpoint may see; they are never compared, stored or printed."""
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _TOO_LONG = re.compile(
     r"prompt is too long|input token count .*exceeds|context.{0,20}(length|window)|too many (input )?tokens",
     re.IGNORECASE,
 )
+"""How services say that a prompt exceeds the context. That is the prompt's fault, not the endpoint's."""
 COMMON_KEYS = frozenset(
     {"apiKey", "apiKeyEnvar", "apiBaseUrl", "apiHost", "headers", "cost", "inputCost", "outputCost"}
 )
-"""What most hosted providers take beside their protocol's settings."""
+"""Keys that most hosted providers accept in addition to their protocol's settings."""
 ELSEWHERE = frozenset(
     {
         "temperature", "max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "max_new_tokens",
@@ -50,11 +51,11 @@ ELSEWHERE = frozenset(
         "frequency_penalty", "presence_penalty", "response_format", "reasoning_effort", "showThinking", "stream",
     }
 )  # fmt: skip
-"""Settings of one provider's sampling that suites leave on another's, where they do nothing; promptfoo takes them."""
+"""Sampling settings of one provider that suites leave on another, where they have no effect; promptfoo accepts them."""
 
 
 class ApiKey(NamedTuple):
-    """A key and where it comes from, or should."""
+    """A key and where it comes from; without a value, where it should come from."""
 
     value: str | None
     origin: str
@@ -62,7 +63,7 @@ class ApiKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where calls go and what they carry."""
+    """The URL and the headers of calls."""
 
     url: str
     headers: Mapping[str, str]
@@ -70,7 +71,7 @@ class Endpoint:
     hints: Mapping[int, str] = field(default_factory=dict)
 
     def call(self, body: JsonValue, headers: Mapping[str, str] | None = None) -> HttpCall:
-        """Return a POST of the body, with further headers over the endpoint's own."""
+        """Return a POST of the body; `headers` override the endpoint's own."""
         data = _COMPACT(body).encode("utf-8", "replace")
         return HttpCall("POST", self.url, {**self.headers, **(headers or {})}, data, self.secrets, self.hints)
 
@@ -79,19 +80,19 @@ class Endpoint:
 
 
 class Door(Protocol):
-    """How an endpoint is reached; one whose key is fetched or whose requests are signed is asked for each call."""
+    """Makes the calls to an endpoint; it may fetch a token or sign each request."""
 
     @property
     def url(self) -> str:
-        """Where calls go."""
+        """The URL of calls."""
         ...
 
     async def call(self, body: JsonValue, headers: Mapping[str, str]) -> HttpCall:
-        """Return the call, with what proves who asks."""
+        """Return the call, with its credentials."""
         ...
 
     async def close(self) -> None:
-        """Frees what it holds."""
+        """Free its resources."""
         ...
 
 
@@ -115,7 +116,7 @@ class OpenDoor:
 
 
 class Dialect(Protocol):
-    """How one API is spoken: pure, from values to values."""
+    """The form of one API's requests and replies; pure functions."""
 
     @property
     def name(self) -> str:
@@ -124,11 +125,11 @@ class Dialect(Protocol):
 
     @property
     def reading(self) -> tuple[str, ...]:
-        """The settings that decide what is made of a reply."""
+        """The settings that change how a reply is read."""
         ...
 
     def body(self, request: Request, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """Return what is sent. Raises CannotEvaluate for a prompt that cannot be sent."""
+        """Return the body of the request. Raises CannotEvaluate for a prompt that cannot be sent."""
         ...
 
     def headers(self, config: Mapping[str, JsonValue]) -> Mapping[str, str]:
@@ -136,7 +137,7 @@ class Dialect(Protocol):
         ...
 
     def answer(self, data: JsonValue, config: Mapping[str, JsonValue], latency_ms: float) -> Answer:
-        """Return what a reply means. Raises MalformedReply."""
+        """Return the answer in a reply. Raises MalformedReply."""
         ...
 
 
@@ -147,13 +148,13 @@ class HostedModel:
     """A hosted model that answers prompts.
 
     Args:
-        spec: what the suite says.
-        dialect: how its API is spoken.
-        door: how its endpoint is reached.
+        spec: the provider as the suite describes it.
+        dialect: the form of its API.
+        door: makes the calls to its endpoint.
         config: the spec's config with its files read.
         context: fills the templates in `tools` and the like.
-        client: sends.
-        parse: makes JSON of a reply; raises as `accept_json` does.
+        client: sends the calls.
+        parse: returns the JSON of a reply; raises as `accept_json` does.
     """
 
     def __init__(
@@ -220,15 +221,15 @@ class HostedModel:
 
 
 class HostedEmbedder:
-    """A hosted model that makes vectors of texts.
+    """A hosted model that turns texts into vectors.
 
     Args:
-        spec: what the suite says.
-        name: the API's, in messages and identities.
-        body: what is sent for a text.
-        read: the vector in a reply; raises MalformedReply.
-        door: how its endpoint is reached.
-        client: sends.
+        spec: the provider as the suite describes it.
+        name: the API's name in messages and identities.
+        body: returns the body for a text.
+        read: returns the vector in a reply; raises MalformedReply.
+        door: makes the calls to its endpoint.
+        client: sends the calls.
     """
 
     def __init__(
@@ -252,15 +253,15 @@ class HostedEmbedder:
         return await ask_once(self._client, self._door, self._body(text), self._name, self._read)
 
     def embedding_identity(self, text: str) -> JsonValue:
-        """The endpoint, the model and the text."""
+        """Return the endpoint, the model and the text."""
         return {"provider": self._name, "url": safe_url(self._door.url), "body": self._body(text)}
 
     def identity(self, _: Request) -> JsonValue:
-        """None: it answers no prompts."""
+        """Return None: it answers no prompts."""
         return None
 
     async def answer(self, _: Request) -> Answer:
-        """Raises CannotEvaluate: it makes vectors only."""
+        """Raise CannotEvaluate: it only makes vectors."""
         raise CannotEvaluate(f"provider {self.id!r} makes vectors, it answers no prompts")
 
     async def close(self) -> None:
@@ -270,14 +271,14 @@ class HostedEmbedder:
 
 
 async def ask_once(client: HttpClient, door: Door, body: JsonValue, name: str, read: Callable[[JsonValue], T]) -> T:
-    """Return what `read` makes of the reply to one body.
+    """Send one body and return what `read` finds in the reply.
 
     Args:
-        client: sends.
-        door: how the endpoint is reached.
-        body: what is sent.
-        name: the API's, for the message about a reply that is not its protocol's.
-        read: makes a value of the JSON; raises MalformedReply.
+        client: sends the call.
+        door: makes the call.
+        body: the body of the request.
+        name: the API's name, for the message about a reply in another protocol.
+        read: returns a value from the JSON; raises MalformedReply.
 
     Raises:
         EnvironmentFault: as `HttpClient.call`.
@@ -298,11 +299,11 @@ async def ask_once(client: HttpClient, door: Door, body: JsonValue, name: str, r
 
 
 RENDERED = ("tools", "functions", "response_format", "output_format", "responseSchema", "systemInstruction")
-"""Strings inside these settings are templates over the test's vars, and `file://` is read."""
+"""Strings inside these settings are templates over the test's vars, and `file://` references in them are read."""
 
 
 def check_length(reply: HttpReply) -> None:
-    """Returns unless the endpoint says that the prompt is too long for the model; then raises CannotEvaluate."""
+    """Raise CannotEvaluate if the endpoint says that the prompt is too long for the model."""
     if reply.status not in (400, 413, 422):
         return
     message = error_message(reply)
@@ -311,7 +312,14 @@ def check_length(reply: HttpReply) -> None:
 
 
 def not_the_protocol(name: str, call: HttpCall, reply: HttpReply, exc: MalformedReply) -> HttpFault:
-    """Return the fault for a reply of another protocol."""
+    """Return the fault for a reply in another protocol.
+
+    Args:
+        name: the protocol that was expected.
+        call: the call; its secrets are removed from the message.
+        reply: its first 120 characters are shown, enough to recognise an HTML page or another API.
+        exc: what is missing in the reply.
+    """
     begins = call.scrub(reply.text[:120])
     return HttpFault(
         f"{call.name}: the reply is not one of {name}: {exc} (begins {begins!r})",
@@ -327,10 +335,10 @@ def read_config(
     """Return the spec's config with `file://` read where a provider's settings may be files.
 
     Args:
-        spec: what the suite says.
+        spec: the provider as the suite describes it.
         context: reads files.
-        known: the keys that this provider takes, beside those of all hosted ones.
-        refused: keys that are understood and not supported, with the reason.
+        known: the keys that this provider accepts, in addition to those of all hosted ones.
+        refused: keys that are recognised but not supported, with the reason.
 
     Raises:
         InputError: unknown keys, refused ones, or files that cannot be read.
@@ -340,7 +348,7 @@ def read_config(
     for key in RENDERED:
         if key in config:
             value = load_references(config[key], spec, context)
-            # A list of file references, each with a list in it, is one list.
+            # A list of file references, each to a list, becomes one list.
             nested = isinstance(value, list) and any(isinstance(item, list) for item in value)
             config[key] = _flat(value) if nested and isinstance(value, list) else value
     return config
@@ -369,7 +377,7 @@ def missing_key(spec: ProviderSpec, key: ApiKey, hint: str = "") -> MissingKeyFa
 
 
 def key_hints(key: ApiKey) -> dict[int, str]:
-    """Return what to do about a key that the endpoint refuses."""
+    """Return hints by status for a key that the endpoint refuses."""
     if key.value:
         return {401: f"the endpoint does not know the API key; it comes from {key.origin}"}
     return {401: f"set {key.origin}"}
@@ -377,6 +385,12 @@ def key_hints(key: ApiKey) -> dict[int, str]:
 
 def base_url(spec: ProviderSpec, context: ProviderContext, variables: Iterable[str], default: str) -> str:
     """Return the base URL without a slash at its end: `apiBaseUrl`, a variable, or the default.
+
+    Args:
+        spec: the provider as the suite describes it.
+        context: the environment.
+        variables: environment variables, the first that is set counts.
+        default: used if none is set.
 
     Raises:
         InputError: it is not a URL.
@@ -395,7 +409,7 @@ def rendered_headers(spec: ProviderSpec, context: ProviderContext) -> dict[str, 
 
 
 def client_of(spec: ProviderSpec, context: ProviderContext) -> HttpClient:
-    """Return an HTTP client with the spec's own patience."""
+    """Return an HTTP client with the spec's own deadline and retries."""
     timeout = number_of(spec, "timeoutMs")
     policy = context.settings.retry_policy(
         deadline_s=None if timeout is None else timeout / 1000,

@@ -57,7 +57,7 @@ _REFUSED = {
 
 
 class HttpService:
-    """A service that is asked over HTTP in its own words."""
+    """An HTTP service whose requests and replies the suite describes."""
 
     def __init__(self, spec: ProviderSpec, context: ProviderContext, url: str, client: HttpClient) -> None:
         self.id = spec.id
@@ -136,7 +136,7 @@ class HttpService:
         return json.dumps(_unpack(filled), ensure_ascii=False, separators=(",", ":"))
 
     def _fill_text(self, body: str, variables: Mapping[str, JsonValue]) -> str:
-        """A body that is JSON only after rendering; values are escaped when the plain rendering is no JSON."""
+        """Return a body that is JSON only after rendering; if the plain rendering is not JSON, values are escaped."""
         text = self._render(body, variables)
         try:
             return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
@@ -211,7 +211,7 @@ class HttpService:
 
 
 def _json_of(call: HttpCall, reply: HttpReply, text: str) -> JsonValue:
-    """The body as JSON, None when it is other text; a body that breaks off in the middle of JSON is no answer."""
+    """Return the body as JSON, or None for other text; raises Transient for a body that breaks off inside JSON."""
     try:
         value: JsonValue = json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -227,14 +227,14 @@ def _is_true(value: JsonValue) -> bool:
 
 
 def _body(body: JsonValue, headers: Mapping[str, str]) -> JsonValue:
-    """The config's body; text that is JSON becomes a value, so that its templates are filled and escaped one by one."""
+    """Return the config's body; JSON text becomes a value, so that its templates are filled and escaped one by one."""
     if isinstance(body, str) and "json" in headers.get("content-type", "").lower():
         return json_or(body, body)
     return body
 
 
 def _unpack(value: JsonValue) -> JsonValue:
-    """The value with every string that is itself a JSON mapping or list replaced by it, as promptfoo does."""
+    """Return the value with every string that holds a JSON mapping or list replaced by it, as in promptfoo."""
     if isinstance(value, dict):
         return {key: _unpack(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -246,7 +246,7 @@ def _unpack(value: JsonValue) -> JsonValue:
 
 
 def _escape(variables: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """The variables with texts as they stand inside JSON quotes."""
+    """Return the variables with texts escaped for use inside JSON quotes."""
     return {key: json.dumps(value)[1:-1] if isinstance(value, str) else value for key, value in variables.items()}
 
 
@@ -268,7 +268,7 @@ def _auth(spec: ProviderSpec) -> dict[str, str]:
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> HttpService:
-    """The service that the id or `config.url` names; raises InputError for a wrong config."""
+    """Return the service that the id or `config.url` names; raises InputError for a wrong config."""
     check_keys(spec, context, _KEYS, _REFUSED)
     config_url = spec.config.get("url")
     url = config_url if isinstance(config_url, str) and config_url else spec.id

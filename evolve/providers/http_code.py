@@ -15,6 +15,7 @@ from evolve.providers.config import wrong
 from evolve.providers.context import ProviderContext
 
 _FUNCTION = re.compile(r"^(async\s+)?(\(.*?\)\s*=>|\w+\s*=>|function\b)", re.DOTALL)
+"""Inline code that is a function, which is called; other code is an expression or a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +24,22 @@ class Code:
 
     function: Callable[..., JsonValue]
     digest: str
-    """Of the file's text; inline code is its own."""
+    """SHA-256 of the file's text; empty for inline code, which is part of the config already."""
 
     def __call__(self, *args: JsonValue) -> JsonValue:
-        """What the code answers; raises CannotEvaluate when it throws."""
+        """Return the result of the code; raises CannotEvaluate if it throws."""
         return self.function(*args)
 
     @staticmethod
     def of(spec: ProviderSpec, key: str, names: tuple[str, ...], context: ProviderContext) -> "Code | None":
-        """The code under a key of the config; None when there is none."""
+        """Return the code under a key of the config; None if there is none.
+
+        Args:
+            spec: the provider as the suite describes it.
+            key: the key of its config.
+            names: the variables that inline code sees; the arguments of a call, in this order.
+            context: reads files and finds Python functions.
+        """
         value = spec.config.get(key)
         if value is None or value == "":
             return None

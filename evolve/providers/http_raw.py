@@ -1,4 +1,4 @@
-"""A whole HTTP request as text (`config.request`), as a call."""
+"""Parses a whole HTTP request that is written as text (`config.request`)."""
 
 from urllib.parse import quote
 
@@ -7,10 +7,10 @@ from evolve.system.http_client import HttpCall
 
 
 def parse_raw_request(text: str, scheme: str) -> HttpCall:
-    """The call that a text like `POST /chat HTTP/1.1`, headers, blank line, body means.
+    """Return the call for a text such as `POST /chat HTTP/1.1`, headers, blank line, body.
 
     Raises:
-        CannotEvaluate: no request line, a line that is no header, or no Host.
+        CannotEvaluate: no request line, a line that is not a header, or no Host.
     """
     head, _, body = text.replace("\r\n", "\n").strip().partition("\n\n")
     first, *lines = head.split("\n")
@@ -24,7 +24,7 @@ def parse_raw_request(text: str, scheme: str) -> HttpCall:
     url = quote(target, safe="/:?#[]@!$&'()*+,;=%~-._")
     if not target.startswith(("http://", "https://")):
         if not host:
-            raise CannotEvaluate("the raw request has no Host header, so nobody knows where to send it")
+            raise CannotEvaluate("the raw request has no Host header, so its address is unknown")
         url = f"{scheme}://{host}{url}"
     body = body.strip()
     return HttpCall(method, url, headers, body.encode() if body else None)
@@ -35,6 +35,6 @@ def _headers(lines: list[str]) -> dict[str, str]:
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
-            raise CannotEvaluate(f"the raw request has a line that is no header: {line[:80]!r}")
+            raise CannotEvaluate(f"the raw request has the line {line[:80]!r}: expected NAME: VALUE")
         headers[name.strip().lower()] = value.strip()
     return headers

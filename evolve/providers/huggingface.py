@@ -1,7 +1,8 @@
 """Models at Hugging Face, or at an endpoint that speaks its protocol.
 
-`huggingface:chat:MODEL`, `huggingface:text-generation:MODEL`; `text-classification` and `token-classification` for
-assertions of type classifier; `feature-extraction` and `sentence-similarity` for vectors and similarity.
+`huggingface:chat:MODEL` and `huggingface:text-generation:MODEL` answer prompts; `text-classification` and
+`token-classification` are for assertions of type classifier, `feature-extraction` and `sentence-similarity` for vectors
+and similarity.
 """
 
 import re
@@ -54,11 +55,12 @@ _KINDS = (
     "sentence-similarity",
 )
 _CHAT_PATH = re.compile(r"/chat/completions/?$")
+"""Removed from an `apiEndpoint`, which may have it or not; it is added again."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextGeneration:
-    """The dialect of a model that goes on with a text."""
+    """The dialect of a model that continues a text."""
 
     name = "Hugging Face's text generation"
     reading = ()
@@ -119,7 +121,7 @@ class HuggingFaceClassifier:
         return {"inputs": text, "parameters": {"aggregation_strategy": strategy}, "options": options}
 
     def identity(self, request: Request) -> JsonValue:
-        """See `Provider.identity`: asked as a provider, it answers the scores."""
+        """See `Provider.identity`: as a provider it answers with the scores."""
         return {**mapping(self.classification_identity(request.prompt)), "repeat": request.repeat}
 
     async def answer(self, request: Request) -> Answer:
@@ -133,7 +135,7 @@ class HuggingFaceClassifier:
 
 
 class HuggingFaceSimilarity:
-    """A model that says how alike two sentences are."""
+    """A model that measures how similar two sentences are."""
 
     def __init__(
         self, spec: ProviderSpec, endpoint: Endpoint, client: HttpClient, config: Mapping[str, JsonValue]
@@ -149,7 +151,7 @@ class HuggingFaceSimilarity:
         return await ask_once(self._client, self._door, body, "Hugging Face's similarity", _first_number)
 
     def similarity_identity(self, expected: str, text: str) -> JsonValue:
-        """What decides the similarity."""
+        """Return the endpoint, the model and both texts."""
         return {
             "provider": "huggingface similarity",
             "url": safe_url(self._door.url),
@@ -160,11 +162,11 @@ class HuggingFaceSimilarity:
         return {"inputs": {"source_sentence": expected, "sentences": [text]}, "options": self._options}
 
     def identity(self, _: Request) -> JsonValue:
-        """None: it answers no prompts."""
+        """Return None: it answers no prompts."""
         return None
 
     async def answer(self, _: Request) -> Answer:
-        """Raises CannotEvaluate: it compares only."""
+        """Raise CannotEvaluate: it only compares."""
         raise CannotEvaluate(f"provider {self.id!r} compares sentences, it answers no prompts")
 
     async def close(self) -> None:
@@ -176,7 +178,7 @@ Opened = HostedModel | OpenAi | HostedEmbedder | HuggingFaceClassifier | Hugging
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> Opened:
-    """The model that the id names; raises InputError for another kind of model or a wrong config."""
+    """Return the model that the id names; raises InputError for another kind of model or a wrong config."""
     kind, model = _kind_and_model(spec)
     endpoint = text_of(spec, "apiEndpoint", context)
     as_chat = spec.config.get("chatCompletion")

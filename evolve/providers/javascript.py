@@ -61,20 +61,20 @@ class JavaScriptFile:
         file = "./" + self._path.rsplit("/", 1)[-1]
         wrapper = _WRAPPER % json.dumps(file)
         result = call_javascript_file(wrapper, None, args, path=f"{self._path}.provider.js", read=self._files.read_text)
-        value = plain_value(result, f"what {self._path} answers")
+        value = plain_value(result, f"the result of {self._path}")
         spent_ms = (self._clock() - start) * 1000
         if isinstance(value, dict) and is_response(value):
             return answer_from(value, spent_ms)
         if isinstance(value, str):
             return answer_from({"output": value}, spent_ms)
         raise CannotEvaluate(
-            f"{self._path} must answer a mapping with `output` or `error`, got {json.dumps(value)[:200]}"
+            f"{self._path} must return a mapping with `output` or `error`, got {json.dumps(value)[:200]}"
         )
 
     async def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to free."""
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> JavaScriptFile:
-    """The JavaScript that the id names; raises InputError when the file cannot be read."""
+    """Return the JavaScript that the id names; raises InputError if the file cannot be read."""
     return JavaScriptFile(spec, context)

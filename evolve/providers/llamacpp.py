@@ -1,7 +1,7 @@
 """Models that run on this machine, shared by all its workers: `llamacpp:smollm2-135m`, `llamacpp:PATH.gguf`.
 
-llama.cpp (PyPI xllamacpp) in one server process for a model and its settings, started on demand. Prompts go to it as
-chat messages, or with `mode: completion` as plain text without the model's chat template.
+llama.cpp (PyPI xllamacpp) runs in one server process per model and settings, which is started on demand. Prompts are
+sent as chat messages, or with `mode: completion` as plain text without the model's chat template.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ _SERVER_KEYS = ("mode", "n_ctx", "n_parallel", "n_threads")
 _KEYS = SAMPLING_KEYS | {*_SAMPLERS, *_SERVER_KEYS}
 _MODES = ("chat", "completion")
 _WORK = ("prompt_ms", "predicted_ms")
-"""The parts of llama.cpp's timings in which it worked on the question."""
+"""The parts of llama.cpp's timings in which it worked on the prompt."""
 _DEADLINE_S = 1_800.0
-"""A slow machine with many workers is no fault: the queue for one slot may be long."""
+"""Not the usual 300 s: with many workers on a slow machine the queue for one slot is long, which is no fault."""
 
 
 class LlamaCpp:
@@ -62,7 +62,8 @@ class LlamaCpp:
         launch: dict[str, JsonValue] = {**self._settings, "n_threads": threads, "model": str(model.path), "name": name}
         self._server = EmbeddedServer(launch, self._identity, context.settings)
         self._client = HttpClient(_patience(spec, context))
-        # The server has few slots; what waits here costs it no socket, and no answer its deadline.
+        # The server has few slots. Calls that wait here use no socket, and their deadline has not begun. One more than
+        # the slots is sent, so that no slot is idle between two answers.
         self._width = slots + 1
         self._gate: asyncio.Semaphore | None = None
 
@@ -100,7 +101,7 @@ class LlamaCpp:
         return Endpoint(server.url + path, headers, (server.api_key,), {}).call(body)
 
     async def _while_needed(self, call: Coroutine[None, None, Answer]) -> Answer:
-        """The call's answer; the server is told from time to time that someone still waits."""
+        """Return the call's answer; meanwhile keep the server from ending as idle."""
         task = asyncio.ensure_future(call)
         try:
             while not task.done():
@@ -114,19 +115,19 @@ class LlamaCpp:
         config = merge_config(self._config, request)
         if self._is_chat:
             body = self._builder.chat(request.prompt, config, request)
-            # llama.cpp would send twenty alternatives for each token.
+            # Without it llama.cpp sends twenty alternatives for each token.
             return {**body, "top_logprobs": body.get("top_logprobs", 1)} if body.get("logprobs") else body
         return {**self._builder.completion(plain_text(request.prompt), config), **_constraint(config)}
 
     async def close(self) -> None:
-        """Closes the connections; the server stays for others, until it is idle."""
+        """Close the connections; the server keeps running for others, until it is idle."""
         await self._client.close()
 
 
 def without_queue(answer: Answer) -> Answer:
     """Return the answer with the time that the model worked on it as its latency.
 
-    What is measured from here holds the wait for our own other questions: the server has few slots.
+    The time measured on this side includes the wait for Anneal's own other calls: the server has few slots.
     """
     timings = answer.raw.get("timings") if isinstance(answer.raw, dict) else None
     parts = [timings.get(name) for name in _WORK] if isinstance(timings, dict) else []
@@ -141,12 +142,12 @@ def _patience(spec: ProviderSpec, context: ProviderContext) -> RetryPolicy:
 
 
 def _cores() -> int:
-    """The processors that this process may use."""
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _constraint(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """What a text completion takes instead of `response_format`: llama.cpp's own `json_schema`."""
+    """Return llama.cpp's own `json_schema`, which a text completion has instead of `response_format`."""
     wanted = config.get("response_format")
     if not isinstance(wanted, dict):
         return {}
@@ -166,11 +167,11 @@ def _mode(spec: ProviderSpec) -> str:
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> LlamaCpp:
-    """The embedded model that the id names.
+    """Return the embedded model that the id names.
 
     Raises:
         InputError: no such model, or a wrong config.
-        EnvironmentFault: engine or model is not installed; says what to type.
+        EnvironmentFault: engine or model is not installed; the message has the command.
     """
     check_keys(spec, context, _KEYS, REFUSED)
     return LlamaCpp(spec, context, spec.id.partition(":")[2])

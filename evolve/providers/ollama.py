@@ -38,7 +38,7 @@ _OPTIONS = (
     "presence_penalty", "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "penalize_newline", "stop",
     "num_thread",
 )  # fmt: skip
-"""What goes under `options` of a request."""
+"""Settings that go under `options` of a request."""
 _KEYS = frozenset({*_OPTIONS, "tools", "think", "passthrough", "format", "keep_alive"})
 _PATHS = {"chat": "api/chat", "completion": "api/generate", "embedding": "api/embeddings"}
 
@@ -68,7 +68,7 @@ class Ollama:
         return body
 
     def answer(self, data: JsonValue, config: Mapping[str, JsonValue], latency_ms: float) -> Answer:
-        """See `Dialect.answer`: one object, or those of a stream."""
+        """See `Dialect.answer`; the data is a list of one object, or of those of a stream."""
         lines = [mapping(line) for line in items(data)]
         if not any("message" in line or "response" in line for line in lines):
             raise MalformedReply("it has neither message nor response")
@@ -78,8 +78,8 @@ class Ollama:
         calls = next((items(message.get("tool_calls")) for message in messages if message.get("tool_calls")), [])
         output: JsonValue = text
         if calls:
-            said: list[JsonValue] = [_call(mapping(mapping(call).get("function"))) for call in calls]
-            output = {"content": text, "tool_calls": said} if text.strip() else said
+            shown: list[JsonValue] = [_call(mapping(mapping(call).get("function"))) for call in calls]
+            output = {"content": text, "tool_calls": shown} if text.strip() else shown
         last = next((line for line in lines if line.get("done")), {})
         prompt, completion = count(last.get("prompt_eval_count")), count(last.get("eval_count"))
         tokens = TokenUsage(prompt + completion, prompt, completion, 0, 1)
@@ -100,7 +100,7 @@ def _call(function: Mapping[str, JsonValue]) -> JsonValue:
 
 
 def _parse_lines(call: HttpCall, reply: HttpReply) -> JsonValue:
-    """The JSON values of a reply, one a line; raises as `accept_json` does."""
+    """Return the JSON values of a reply, one per line; raises as `accept_json` does."""
     check_status(call, reply)
     try:
         lines = [json.loads(line) for line in reply.text.splitlines() if line.strip()]
@@ -134,14 +134,14 @@ def _vector(data: JsonValue) -> Embedding:
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> HostedModel | HostedEmbedder:
-    """The model that the id names; raises InputError for an id without a model or a wrong config."""
+    """Return the model that the id names; raises InputError for an id without a model or a wrong config."""
     kind, model = _kind_and_model(spec)
     config = read_config(spec, context, _KEYS)
     base = base_url(spec, context, ("OLLAMA_BASE_URL",), _OFFICIAL)
     key = find_key(spec, context, ("OLLAMA_API_KEY",))
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key.value}"} if key.value else {})}
     secrets = (key.value,) if key.value else ()
-    hints = {**key_hints(key), 404: f"is the model there? type: ollama pull {model}"}
+    hints = {**key_hints(key), 404: f"if the model is missing, type: ollama pull {model}"}
     door = OpenDoor(Endpoint(f"{base}/{_PATHS[kind]}", headers | rendered_headers(spec, context), secrets, hints))
     client = client_of(spec, context)
     if kind == "embedding":

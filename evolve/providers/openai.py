@@ -1,8 +1,8 @@
-"""OpenAI and everything that speaks its protocol.
+"""OpenAI and every service that speaks its protocol.
 
 `openai:chat:MODEL`, `openai:completion:MODEL`, `openai:embedding:MODEL`, `openai:responses:MODEL` and
-`openai:moderation:MODEL`; services under their own names are in `openai_services`. Any server that speaks the protocol
-will do (llama.cpp, vLLM, gateways): name it by `apiBaseUrl`, or by the environment: EVOLVE_BASE_URL, OPENAI_API_HOST,
+`openai:moderation:MODEL`; services with their own names are in `openai_services`. Any server that speaks the protocol
+works (llama.cpp, vLLM, gateways): name it by `apiBaseUrl`, or by the environment: EVOLVE_BASE_URL, OPENAI_API_HOST,
 OPENAI_API_BASE_URL, OPENAI_BASE_URL.
 """
 
@@ -103,10 +103,11 @@ REFUSED = {
     "modalities": "only text is supported",
 }
 _COMPLETION_MODELS = ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002")
+"""Models that a bare `openai:MODEL` calls by text completions: they have no chat."""
 _RESPONSES_MODELS = re.compile(
     r"computer-use|(o1|o3|gpt-5(\.\d)?)-pro\b|gpt-5(\.\d)?-codex|codex-mini|o[34](-mini)?-deep-research|gpt-5\.6-\w"
 )
-"""Models that a bare `openai:MODEL` asks by the Responses API: they have no other."""
+"""Models that a bare `openai:MODEL` calls by the Responses API: they have no other."""
 _PATHS = {
     "chat": "chat/completions",
     "completion": "completions",
@@ -185,15 +186,15 @@ class OpenAiEmbedder:
         return await self._client.call(self._endpoint.call({"input": text, **self._base}), _read_embedding)
 
     def embedding_identity(self, text: str) -> JsonValue:
-        """The endpoint, the model and the text."""
+        """Return the endpoint, the model and the text."""
         return {"provider": "openai embedding", "url": self._endpoint.url, "body": {"input": text, **self._base}}
 
     def identity(self, _: Request) -> JsonValue:
-        """None: it answers no prompts."""
+        """Return None: it answers no prompts."""
         return None
 
     async def answer(self, _: Request) -> Answer:
-        """Raises CannotEvaluate: it makes vectors only."""
+        """Raise CannotEvaluate: it only makes vectors."""
         raise CannotEvaluate(f"provider {self.id!r} makes vectors, it answers no prompts; use openai:chat:MODEL")
 
     async def close(self) -> None:
@@ -211,7 +212,7 @@ class OpenAiModerator:
         self._client = client
 
     async def moderate(self, _: str, output: str) -> Moderation:
-        """See `Moderator.moderate`; the prompt is not sent, as promptfoo has it."""
+        """See `Moderator.moderate`; the prompt is not sent, as in promptfoo."""
         return await ask_once(
             self._client, OpenDoor(self._endpoint), self._body(output), "OpenAI's moderation", _read_moderation
         )
@@ -225,11 +226,11 @@ class OpenAiModerator:
         return {"model": self._model, "input": parts}
 
     def identity(self, _: Request) -> JsonValue:
-        """None: it answers no prompts."""
+        """Return None: it answers no prompts."""
         return None
 
     async def answer(self, _: Request) -> Answer:
-        """Raises CannotEvaluate: it moderates only."""
+        """Raise CannotEvaluate: it only moderates."""
         raise CannotEvaluate(f"provider {self.id!r} moderates, it answers no prompts; use openai:chat:MODEL")
 
     async def close(self) -> None:
@@ -238,19 +239,27 @@ class OpenAiModerator:
 
 
 def merge_config(config: Mapping[str, JsonValue], request: Request) -> Mapping[str, JsonValue]:
-    """The provider's config with the request's own settings over it."""
+    """Return the provider's config, overridden by the request's own settings."""
     return {**config, **request.config} if request.config else config
 
 
 def reply_settings(config: Mapping[str, JsonValue]) -> JsonValue:
-    """The settings that decide what is made of a reply; part of an answer's identity."""
+    """Return the settings that change how a reply is read; they are part of an answer's identity."""
     return [config.get(key) for key in ("showThinking", "cost", "inputCost", "outputCost")]
 
 
 def read_answer(
     call: HttpCall, reply: HttpReply, config: Mapping[str, JsonValue], *, is_chat: bool, reading: Reading = PLAIN
 ) -> Answer:
-    """The answer in a reply; raises as `accept_json` does, and CannotEvaluate for a prompt over the context."""
+    """Return the answer in a reply; raises as `accept_json` does, and CannotEvaluate for a prompt over the context.
+
+    Args:
+        call: the call; its secrets are removed from messages.
+        reply: the reply to it.
+        config: the provider's config, overridden by the request's.
+        is_chat: a chat completion, else a text completion.
+        reading: the prices and exceptions of the service.
+    """
     check_context(reply)
     data = accept_json(call, reply)
     if isinstance(data, dict) and data.get("error") and not data.get("choices"):
@@ -262,7 +271,7 @@ def read_answer(
 
 
 def check_context(reply: HttpReply) -> None:
-    """Returns unless the endpoint says that the prompt does not fit; then raises CannotEvaluate with the numbers."""
+    """Raise CannotEvaluate if the endpoint says that the prompt exceeds the context; the message has the numbers."""
     if reply.status not in (400, 413, 500) or b"context" not in reply.body:
         return
     try:
@@ -318,11 +327,11 @@ Opened = OpenAi | OpenAiEmbedder | OpenAiModerator | HostedModel
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> Opened:
-    """The provider that an `openai:` id names, or that of a service with a name of its own.
+    """Return the provider that an `openai:` id names, or that of a service with its own name.
 
     Raises:
         InputError: an unknown kind of model, or a wrong config.
-        MissingKeyFault: the service insists on an API key and there is none.
+        MissingKeyFault: the service requires an API key and there is none.
     """
     service = SERVICES.get(spec.id.partition(":")[0])
     kind, model = _kind_and_model(spec) if service is None else _of_service(spec, service)
@@ -372,7 +381,7 @@ def _of_service(spec: ProviderSpec, service: Service) -> tuple[str, str]:
     kind, colon, model = rest.partition(":")
     kind = "embedding" if kind == "embeddings" else kind
     if not colon or kind not in service.kinds:
-        # `openrouter:org/model:free`: what stands before a colon need not be a kind.
+        # In `openrouter:org/model:free` the part before the colon is not a kind.
         kind, model = "chat", rest
     model = model or service.default_model
     if not model:
@@ -386,7 +395,7 @@ def _endpoint(spec: ProviderSpec, context: ProviderContext, kind: str) -> Endpoi
     if not key.value and not text_of(spec, "apiKeyEnvar", context):
         key = ApiKey(None, "environment variable OPENAI_API_KEY")
     if spec.config.get("apiKeyRequired", base.startswith(_OFFICIAL)) and not key.value:
-        raise missing_key(spec, key, f"set {key.origin}, or apiBaseUrl to a server of your own")
+        raise missing_key(spec, key, f"set {key.origin}, or apiBaseUrl to your own server")
     organization = text_of(spec, "organization", context) or context.env.get("OPENAI_ORGANIZATION")
     further = {"OpenAI-Organization": organization} if organization else {}
     return _reached(spec, context, kind, base, key, further)

@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible endpoint's reply says, as an Answer: pure functions from JSON to values."""
+"""Reads the replies of OpenAI-compatible endpoints: pure functions from JSON to answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,25 +13,32 @@ from evolve.providers.replies import MalformedReply, count, finish_reason, mappi
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the replies of one service are read beside the protocol: its prices, and its own sense of an output."""
+    """The exceptions of one service from the protocol: its prices, and its own form of an output."""
 
     vendor: str = ""
     model: str = ""
     output: Output | None = None
 
     def cost(self, tokens: TokenUsage, config: Mapping[str, JsonValue]) -> float | None:
-        """Return US dollars; None without a price."""
+        """Return the cost in US dollars; None without a price."""
         return cost_of(self.vendor, self.model, tokens, config)
 
 
 PLAIN = Reading()
-"""An endpoint of the user's own: no prices but the config's."""
+"""The user's own endpoint: no prices except those in the config."""
 
 
 def chat_answer(
     data: JsonValue, config: Mapping[str, JsonValue], latency_ms: float, reading: Reading = PLAIN
 ) -> Answer:
-    """The answer in a chat completion: text, tool calls, or JSON where a schema was asked for."""
+    """Return the answer in a chat completion: text, tool calls, or JSON if a schema was requested.
+
+    Args:
+        data: the reply's JSON; raises MalformedReply if it has no message.
+        config: the settings of the request, which decide about thinking, JSON and prices.
+        latency_ms: of the call.
+        reading: the prices and exceptions of the service.
+    """
     choice = first_choice(data)
     message = mapping(choice.get("message"))
     if not message:
@@ -45,7 +52,14 @@ def chat_answer(
 def completion_answer(
     data: JsonValue, config: Mapping[str, JsonValue], latency_ms: float, reading: Reading = PLAIN
 ) -> Answer:
-    """The answer in a text completion."""
+    """Return the answer in a text completion.
+
+    Args:
+        data: the reply's JSON; raises MalformedReply if it has no text.
+        config: the settings of the request, which may have prices.
+        latency_ms: of the call.
+        reading: the prices of the service.
+    """
     choice = first_choice(data)
     text = choice.get("text")
     if not isinstance(text, str):
@@ -54,7 +68,7 @@ def completion_answer(
 
 
 def read_embedding(data: JsonValue) -> tuple[float, ...]:
-    """The vector in an embeddings reply."""
+    """Return the vector in an embeddings reply."""
     items = mapping(data).get("data")
     first = mapping(items[0]) if isinstance(items, list) and items else {}
     vector = first.get("embedding")
@@ -64,7 +78,7 @@ def read_embedding(data: JsonValue) -> tuple[float, ...]:
 
 
 def first_choice(data: JsonValue) -> Mapping[str, JsonValue]:
-    """The first of a reply's choices."""
+    """Return the first of a reply's choices; raises MalformedReply without one."""
     choices = mapping(data).get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise MalformedReply("it has no choices")
@@ -72,7 +86,7 @@ def first_choice(data: JsonValue) -> Mapping[str, JsonValue]:
 
 
 def token_usage(data: JsonValue) -> TokenUsage:
-    """Tokens of one call; cached ones from OpenAI's details, or from llama.cpp's timings."""
+    """Return the tokens of one call; cached ones from OpenAI's details, or from llama.cpp's timings."""
     usage = mapping(mapping(data).get("usage"))
     prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     cached = count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
@@ -83,7 +97,7 @@ def token_usage(data: JsonValue) -> TokenUsage:
 
 
 def log_probs(choice: Mapping[str, JsonValue]) -> tuple[float, ...] | None:
-    """One natural logarithm per generated token, where they were asked for."""
+    """Return one natural logarithm per generated token; None if they were not requested."""
     data = mapping(choice.get("logprobs"))
     items = data.get("content")
     if isinstance(items, list):
@@ -149,7 +163,7 @@ def _output(message: Mapping[str, JsonValue], config: Mapping[str, JsonValue]) -
     if content and (call or calls):
         return dict(message)
     if content is None or (content == "" and calls):
-        # An empty list of calls with no content is no answer to call anything.
+        # An empty list of calls without content means an empty text, not a call.
         return call or calls or ("" if content is None and calls is None and call is None else content or "")
     return _with_thinking(_parse(content, config), message, config)
 

@@ -1,4 +1,4 @@
-"""The body of a request to an OpenAI-compatible endpoint, from a provider's config."""
+"""Builds the body of a request to an OpenAI-compatible endpoint from a provider's config."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ _IF_SET = (
     "prompt_cache_retention",
 )
 _RENDERED = ("functions", "tools", "response_format", "reasoning_effort")
-"""Strings inside these are templates, and `file://` is read."""
+"""Strings inside these are templates, and `file://` references in them are read."""
 _ENVIRONMENT = {
     "top_p": "OPENAI_TOP_P",
     "presence_penalty": "OPENAI_PRESENCE_PENALTY",
@@ -38,44 +38,44 @@ NOT_IN_BODIES = COMMON_KEYS | {
     "apiKeyRequired", "organization", "showThinking", "omitDefaults", "passthrough", "timeoutMs", "maxRetries",
     "basePath",
 }  # fmt: skip
-"""Settings of ours that no service gets to see."""
+"""Settings for Anneal, which are never sent."""
 DEFAULT_MAX_TOKENS = 1024
-"""promptfoo's."""
+"""promptfoo's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class BodyBuilder:
-    """Makes request bodies for one model; what does not depend on the request is made once."""
+    """Builds request bodies for one model; the parts that do not depend on the request are built once."""
 
     spec: ProviderSpec
     context: ProviderContext
     model: str
     extra: tuple[str, ...] = ()
-    """Further config keys that go into the body as they are (llama.cpp's samplers)."""
+    """Further config keys that go into the body unchanged (llama.cpp's samplers)."""
     fixed: Mapping[str, JsonValue] = field(default_factory=dict)
     """Fields of every body."""
     service: Service | None = None
-    """Whose own fields and omissions these bodies have."""
+    """The service whose own fields and omissions apply."""
     _last: list[tuple[Mapping[str, JsonValue], dict[str, JsonValue]]] = field(
         default_factory=list, repr=False, compare=False
     )
-    """The last config and its fields: most prompts have no settings of their own, so that it is always the same one."""
+    """The last config and its fields: most prompts have no settings of their own, so the config is usually the same."""
 
     def chat(self, prompt: str, config: Mapping[str, JsonValue], request: Request) -> dict[str, JsonValue]:
-        """The body for /chat/completions."""
+        """Return the body for /chat/completions."""
         return self._with_vars({**self.base(config), "messages": chat_messages(prompt)}, config, request)
 
     def completion(self, prompt: str, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """The body for /completions."""
+        """Return the body for /completions."""
         body = {key: value for key, value in self.base(config).items() if key not in _RENDERED}
         if config.get("best_of") is not None:
             body["best_of"] = config["best_of"]
         if body.get("logprobs") is True:
-            body["logprobs"] = 1  # here it is a number of alternatives
+            body["logprobs"] = 1  # for text completions it is the number of alternatives
         return {**body, "prompt": prompt}
 
     def base(self, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """All fields but the messages; they are shared, so nobody may change them."""
+        """Return all fields except the messages; the mapping is shared and must not be changed."""
         for known, body in self._last:
             if known is config:
                 return body
@@ -144,7 +144,7 @@ class BodyBuilder:
 
 
 def prepare_config(spec: ProviderSpec, context: ProviderContext) -> dict[str, JsonValue]:
-    """The spec's config with `file://` read in response_format, tools and functions, and their kinds checked."""
+    """Return the spec's config with `file://` read in response_format, tools and functions, and their types checked."""
     config = dict(spec.config)
     for key in ("response_format", "tools", "functions"):
         if key in config:
@@ -167,13 +167,13 @@ _KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
 
 
 def _unwrap(key: str, value: JsonValue) -> JsonValue:
-    """Lists of lists come from a list of `file://` references, each with a list in it; they are one list."""
+    """Return one list for a list of lists, which comes from `file://` references that each hold a list."""
     if key == "response_format" or not isinstance(value, list):
         return value
     return [inner for item in value for inner in (item if isinstance(item, list) else [item])]
 
 
 def thinks(model: str) -> bool:
-    """Whether the model is one of OpenAI's reasoning models, which take no temperature and no max_tokens."""
+    """Return whether the model is one of OpenAI's reasoning models, which refuse temperature and max_tokens."""
     name = model.rsplit("/", 1)[-1].removeprefix("ft:")
     return name.startswith(("o1", "o3", "o4", "gpt-5"))

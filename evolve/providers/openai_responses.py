@@ -1,4 +1,4 @@
-"""OpenAI's Responses API: what is sent, and what a reply means. Azure, Groq and xAI speak it too."""
+"""OpenAI's Responses API: requests and replies. Azure, Groq and xAI speak it too."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ class Responses:
     model: str
     cost: Reading = field(default_factory=Reading)
     deployment_thinks: bool = False
-    """A deployment's name need not say that its model reasons."""
+    """Whether the model reasons although its name does not show it, as with Azure's deployments."""
 
     name = "the Responses API"
     reading = ("response_format",)
@@ -120,7 +120,7 @@ class Responses:
 
 
 def _input(prompt: str) -> JsonValue:
-    """A list is sent as it is, also one of items that are no chat messages; chat in YAML becomes one."""
+    """Return a JSON list of mappings unchanged (it may hold other items than messages), a chat in YAML as messages."""
     value = json_or(prompt, None)
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
         return value
@@ -141,7 +141,7 @@ def _flat_choice(choice: JsonValue) -> JsonValue:
 
 
 def _text_of(part: JsonValue) -> str:
-    """One item of the output as promptfoo shows it: text, or a line about what was done."""
+    """Return one item of the output as promptfoo shows it: text, or a line about an action."""
     fields = mapping(part)
     kind = fields.get("type")
     if kind == "message":
@@ -203,8 +203,8 @@ def _refusal(parts: list[JsonValue]) -> str | None:
         if part.get("type") != "message" or part.get("role") != "assistant":
             continue
         refused = [mapping(item) for item in items(part.get("content")) if mapping(item).get("type") == "refusal"]
-        said = refused[-1].get("refusal") if refused else part.get("refusal")
-        found = str(said) if said else found
+        reason = refused[-1].get("refusal") if refused else part.get("refusal")
+        found = str(reason) if reason else found
     return found
 
 

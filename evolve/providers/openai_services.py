@@ -1,4 +1,4 @@
-"""Services that speak OpenAI's protocol under a name of their own: `groq:MODEL`, `openrouter:MODEL` and others.
+"""Services that speak OpenAI's protocol and have their own names: `groq:MODEL`, `openrouter:MODEL` and others.
 
 Each has an address and a variable for its key; some add fields to a request or leave some out.
 """
@@ -11,14 +11,14 @@ from evolve.core.model.json_value import JsonValue
 from evolve.providers.replies import first, given, items, mapping
 
 Adjust = Callable[[dict[str, JsonValue], Mapping[str, JsonValue], Mapping[str, str]], dict[str, JsonValue]]
-"""A body as OpenAI takes it, the config and the environment -> the body that the service takes."""
+"""OpenAI's body, the config and the environment -> the body in the service's form."""
 Output = Callable[[Mapping[str, JsonValue], Mapping[str, JsonValue]], JsonValue]
-"""A chat message and the config -> the output; None leaves it to the protocol's own reading."""
+"""A chat message and the config -> the output; None means the protocol's usual output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service: where it is, what it needs, and in what it is not like OpenAI."""
+    """One service: its address, its key, and its differences from OpenAI."""
 
     base_url: str
     key: str
@@ -27,18 +27,18 @@ class Service:
     urls: tuple[str, ...] = ()
     """promptfoo's variables for the address."""
     kinds: tuple[str, ...] = ("chat",)
-    """What may stand between the service's name and the model."""
+    """The words allowed between the service's name and the model."""
     default_model: str = ""
     keys: frozenset[str] = frozenset()
     """Further config keys."""
     passes_all: bool = False
     """Every key of the config is a field of the request."""
     defaults: Mapping[str, JsonValue] | None = None
-    """What the config has unless the suite says otherwise."""
+    """Defaults of the config."""
     adjust: Adjust | None = None
     output: Output | None = None
     thinks: re.Pattern[str] | None = None
-    """Models that take `max_completion_tokens` in place of `max_tokens`, and a temperature all the same."""
+    """Models that take `max_completion_tokens` instead of `max_tokens`, but still a temperature."""
     vendor: str = "openai"
     """The section of the price table."""
 
@@ -51,7 +51,7 @@ def _openrouter(
 
 
 def _openrouter_output(message: Mapping[str, JsonValue], config: Mapping[str, JsonValue]) -> JsonValue:
-    """Calls come before text, and a model that only thought answers what it thought."""
+    """Return calls before text; if there is only thinking, return that."""
     call, calls = mapping(message.get("function_call")), items(message.get("tool_calls"))
     if call.get("name") or calls:
         return dict(call) if call.get("name") else calls
@@ -73,6 +73,7 @@ _MISTRAL = (
 
 
 def _mistral(body: dict[str, JsonValue], config: Mapping[str, JsonValue], _: Mapping[str, str]) -> dict[str, JsonValue]:
+    # 1 and 1024 are promptfoo's defaults.
     return {
         "model": body.get("model"),
         "top_p": first(config.get("top_p"), 1),
@@ -84,7 +85,7 @@ def _mistral(body: dict[str, JsonValue], config: Mapping[str, JsonValue], _: Map
 
 
 def _mistral_output(message: Mapping[str, JsonValue], _: Mapping[str, JsonValue]) -> JsonValue:
-    """A list of parts is its texts; what the model thought is left out."""
+    """Return the texts of a list of parts, without thinking."""
     parts = [mapping(part) for part in items(message.get("content"))]
     if not parts or any(part.get("type") not in ("text", "thinking") for part in parts):
         return None
@@ -95,7 +96,9 @@ def _mistral_output(message: Mapping[str, JsonValue], _: Mapping[str, JsonValue]
 
 
 _GROK_4 = re.compile(r"grok-(4|build-latest|latest)")
+"""Models that refuse penalties and `stop`."""
 _GROK_EFFORT = re.compile(r"grok-(4\.[35]|build-latest|latest|3-mini)")
+"""The only models that accept `reasoning_effort`."""
 
 
 def _xai(body: dict[str, JsonValue], config: Mapping[str, JsonValue], _: Mapping[str, str]) -> dict[str, JsonValue]:
@@ -123,7 +126,7 @@ def _localai(
     try:
         heat: JsonValue = float(env["LOCALAI_TEMPERATURE"])
     except (KeyError, ValueError):
-        heat = 0.7
+        heat = 0.7  # promptfoo's default
     return {**given_by_user, "temperature": first(config.get("temperature"), heat), **own}
 
 

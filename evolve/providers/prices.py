@@ -1,4 +1,4 @@
-"""What an answer of a hosted model costs: the config's own price, else the table in prices.yaml, which has a date."""
+"""The cost of a hosted model's answer, by the config's own price or by the dated table in prices.yaml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,13 @@ from evolve.core.model.answers import TokenUsage
 from evolve.core.model.json_value import JsonValue
 
 _MILLION = 1_000_000
+"""The table has prices per million tokens, as vendors publish them."""
 _CLAUDE_READ, _CLAUDE_WRITE = 0.1, 1.25
-"""Anthropic's factors on the input price for tokens read from its cache and written to it; they hold for all models."""
+"""Anthropic's factors on the input price for tokens read from its cache and written to it, the same for all models."""
 
 
 class PriceList(NamedTuple):
-    """Where the prices come from, and of which day they are."""
+    """Prices by vendor and model, with their source and date."""
 
     source: str
     date: str
@@ -36,7 +37,7 @@ class Rates:
 
 @cache
 def price_list() -> PriceList:
-    """Return the table; it is read when the first price is asked for."""
+    """Return the table; it is read when the first price is needed."""
     data = yaml.load(Path(__file__).with_name("prices.yaml").read_text("utf-8"), yaml.CSafeLoader)
     return PriceList(data.pop("source"), data.pop("date"), data)
 
@@ -44,14 +45,14 @@ def price_list() -> PriceList:
 def cost_of(
     vendor: str, model: str, tokens: TokenUsage, config: Mapping[str, JsonValue], *, written: int = 0
 ) -> float | None:
-    """Return US dollars, or None where neither the config nor the table has a price.
+    """Return the cost in US dollars, or None if neither the config nor the table has a price.
 
     Args:
         vendor: a section of the table; empty for endpoints without one.
         model: its name there.
         tokens: of the whole call; `cached` of the prompt's tokens came out of a cache.
-        config: `inputCost` and `outputCost`, or `cost` for both, are prices per token that win over the table.
-        written: so many of the prompt's tokens were written to a cache.
+        config: `inputCost` and `outputCost`, or `cost` for both, are prices per token that override the table.
+        written: how many of the prompt's tokens were written to a cache.
     """
     rates = _rates(vendor, model, tokens.prompt, config)
     if rates is None:
@@ -64,18 +65,18 @@ def cost_of(
 def _rates(vendor: str, model: str, prompt: int, config: Mapping[str, JsonValue]) -> Rates | None:
     listed = price_list().vendors.get(vendor, {}).get(model) if vendor else None
     if listed and "above" in listed and prompt > listed["above"]["tokens"]:
-        # Where the upper tier has no price of its own for cached tokens, they cost what others do.
+        # If the upper tier has no price for cached tokens, they cost as much as others.
         listed = {"cache_read": listed["above"]["input"], **listed["above"]}
     both = config.get("cost")
     own_input, own_output = _number(config.get("inputCost", both)), _number(config.get("outputCost", both))
     paid = own_input if own_input is not None else _per_token(listed, "input")
-    said = own_output if own_output is not None else _per_token(listed, "output")
-    if paid is None or said is None:
+    output = own_output if own_output is not None else _per_token(listed, "output")
+    if paid is None or output is None:
         return None
     if vendor in ("anthropic", "bedrock") and "claude" in model:
-        return Rates(paid, said, paid * _CLAUDE_READ, paid * _CLAUDE_WRITE)
+        return Rates(paid, output, paid * _CLAUDE_READ, paid * _CLAUDE_WRITE)
     read = None if own_input is not None else _per_token(listed, "cache_read")
-    return Rates(paid, said, paid if read is None else read, paid)
+    return Rates(paid, output, paid if read is None else read, paid)
 
 
 def _per_token(listed: Mapping[str, Any] | None, name: str) -> float | None:

@@ -10,18 +10,21 @@ from typing import ClassVar
 from evolve.core.model.errors import ProcessFault
 
 _TAIL_LINES = 15
+"""Enough for the failed assertion and pytest's summary of one test."""
 _TIMEOUT_S = 600.0
+"""A test may start services, but one that hangs must not hold up the run."""
 _PASSED, _INTERNAL, _USAGE, _NONE = 0, 3, 4, 5
 """pytest's exit codes."""
 
 
 class PytestTests:
-    """Implements `evolve.core.model.ports.TestRunner`: each test in a process of its own, in the suite's folder.
+    """Implements `evolve.core.model.ports.TestRunner`: each test in a separate process, in the suite's folder.
 
     Args:
         base_dir: node ids are relative to it.
-        env: what the tests see of the environment; the assertion's variables come on top.
-        at_once: more tests than this wait; a test may be heavy.
+        env: the environment of the tests; the assertion's variables are added to it.
+        timeout_s: limit for one test.
+        at_once: how many tests run at the same time; a test may be heavy.
     """
 
     __test__: ClassVar[bool] = False
@@ -36,10 +39,10 @@ class PytestTests:
         self._gate: asyncio.Semaphore | None = None
 
     async def run(self, node_id: str, environment: Mapping[str, str]) -> tuple[bool, str]:
-        """Whether the test passed, and the last lines of its output. A failed or crashed test did not pass.
+        """Return whether the test passed, and the last lines of its output. A crashed test did not pass.
 
         Raises:
-            ProcessFault: there is no such test, pytest is missing, or time is over.
+            ProcessFault: there is no such test, pytest is missing, or the time limit is reached.
         """
         self._gate = self._gate or asyncio.Semaphore(self._at_once)
         async with self._gate:
@@ -52,7 +55,7 @@ class PytestTests:
         return code == _PASSED, tail
 
     async def _run(self, node_id: str, environment: Mapping[str, str]) -> tuple[int, str]:
-        # No cache: several runs of one folder must not write over each other's.
+        # No pytest cache: several runs in one folder would overwrite each other's.
         command = [sys.executable, "-m", "pytest", node_id, "-q", "-p", "no:cacheprovider", "--color=no"]
         env = {key: value for key, value in self._env.items() if not key.startswith("PYTEST_")}
         process = await asyncio.create_subprocess_exec(

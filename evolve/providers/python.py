@@ -1,8 +1,8 @@
 """Python functions as providers: `file://x.py[:FUNCTION]` and `python:x.py[:FUNCTION]`, by promptfoo's convention.
 
-`call_api(prompt, options, context)` answers a mapping with `output` or `error` and, if it likes, the other response
-fields; it may be async. `call_embedding_api(prompt, options)` answers `embedding`.
-Plain functions run in threads of their own, one at a time unless `workers` says more: they need not be thread-safe.
+`call_api(prompt, options, context)` returns a mapping with `output` or `error`, and optionally the other response
+fields; it may be async. `call_embedding_api(prompt, options)` returns `embedding`.
+Plain functions run in separate threads, one at a time unless `workers` is set: they need not be thread-safe.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class PythonFunction:
         self._check()
 
     def _check(self) -> None:
-        """Returns when the file has a function to call; a grader's may make vectors only."""
+        """Raise InputError if the file has no function to call; a grader's file may have only `call_embedding_api`."""
         try:
             self._scripts.function(ScriptRef(self._path, self._function), "call_api")
         except InputError:
@@ -60,7 +60,7 @@ class PythonFunction:
             raise
 
     def identity(self, request: Request) -> JsonValue:
-        """The script's text, config, prompt and vars; other modules it imports are not seen."""
+        """Return the hash of the script, config, prompt and vars; changes in modules that it imports go unnoticed."""
         self._digest = self._digest or hashlib.sha256(Path(self._path).read_bytes()).hexdigest()
         return {
             "provider": "python",
@@ -80,7 +80,7 @@ class PythonFunction:
         spent_ms = stopwatch.ms
         if not isinstance(value, dict) or not is_response(value):
             raise CannotEvaluate(
-                f"{self._name('call_api')} must answer a mapping with `output` or `error`, got {repr(value)[:200]}"
+                f"{self._name('call_api')} must return a mapping with `output` or `error`, got {repr(value)[:200]}"
             )
         return answer_from(value, spent_ms)
 
@@ -88,11 +88,11 @@ class PythonFunction:
         """See `Embedder.embed`."""
         value = await self._call("call_embedding_api", text, dict(self._options))
         if isinstance(value, dict) and value.get("error"):
-            raise CannotEvaluate(f"{self._name('call_embedding_api')} answered the error {value['error']}")
+            raise CannotEvaluate(f"{self._name('call_embedding_api')} returned the error {value['error']}")
         vector = value.get("embedding") if isinstance(value, dict) else None
         if not isinstance(vector, list) or not all(isinstance(item, int | float) for item in vector):
             raise CannotEvaluate(
-                f"{self._name('call_embedding_api')} must answer a mapping with `embedding`, a list of numbers"
+                f"{self._name('call_embedding_api')} must return a mapping with `embedding`, a list of numbers"
             )
         return Embedding(tuple(float(item) for item in vector if isinstance(item, int | float)))
 
@@ -128,7 +128,7 @@ class PythonFunction:
         return f"{self._path}:{self._function or default}"
 
     def _spot(self, exc: BaseException) -> str:
-        """The line of the user's own file that raised, where there is one."""
+        """Return the line of the user's file that raised, or nothing if it is not in the traceback."""
         lines = [frame.lineno for frame in traceback.extract_tb(exc.__traceback__) if frame.filename == self._path]
         return f" (line {lines[-1]})" if lines else ""
 
@@ -138,22 +138,22 @@ class PythonFunction:
 
 
 class _Stopwatch:
-    """Measures a call from the moment when a thread begins with it: the wait for a thread is our own queue."""
+    """Measures a call from its start in a thread: the wait for a free thread is not the function's time."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._began_s = self._ended_s = 0.0
 
     def start(self) -> None:
-        """Takes the time from now on."""
+        """Start measuring."""
         self._began_s = self._ended_s = self._clock()
 
     def stop(self) -> None:
-        """Takes the time until now."""
+        """Stop measuring."""
         self._ended_s = self._clock()
 
     def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, which starts the watch when it is called."""
+        """Return the function wrapped so that the watch measures its call."""
 
         def timed(*args: object) -> Any:
             self.start()
@@ -166,12 +166,12 @@ class _Stopwatch:
 
     @property
     def ms(self) -> float:
-        """Milliseconds that the call took."""
+        """Duration of the call in milliseconds."""
         return (self._ended_s - self._began_s) * 1000
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> PythonFunction:
-    """The function that the id names; its module is imported now.
+    """Return the function that the id names; its module is imported now.
 
     Raises:
         InputError: no such file or function, or the module does not import.

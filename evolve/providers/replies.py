@@ -1,4 +1,4 @@
-"""Small readers of JSON that all dialects share, and the words for why a model stopped."""
+"""Small readers of JSON that all dialects share, and the names of finish reasons."""
 
 from collections.abc import Mapping
 
@@ -15,11 +15,11 @@ _FINISH_REASONS = {
 
 
 class MalformedReply(ValueError):
-    """The reply is JSON but not the protocol's; says what is missing."""
+    """The reply is JSON but not the protocol's; the text says what is missing."""
 
 
 def finish_reason(value: JsonValue) -> str | None:
-    """Return the reason in OpenAI's words: stop, length, tool_calls, content_filter; others in lower case."""
+    """Return the reason by OpenAI's names: stop, length, tool_calls, content_filter; others in lower case."""
     name = value.strip().lower() if isinstance(value, str) else ""
     return _FINISH_REASONS.get(name, name) or None
 
@@ -40,12 +40,12 @@ def texts(config: Mapping[str, JsonValue], key: str) -> dict[str, str]:
 
 
 def count(value: JsonValue) -> int:
-    """Return a number of tokens; 0 for what is none."""
+    """Return a number of tokens; 0 for anything that is not a positive number."""
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0
 
 
 def given(config: Mapping[str, JsonValue], *names: str) -> dict[str, JsonValue]:
-    """Return those settings that the config has and that are not None."""
+    """Return the named settings that the config has and that are not None."""
     return {name: config[name] for name in names if config.get(name) is not None}
 
 

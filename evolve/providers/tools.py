@@ -7,7 +7,7 @@ from evolve.providers.replies import items, mapping
 
 
 def is_openai_tools(tools: JsonValue) -> bool:
-    """Whether a list of tools is in OpenAI's form; its first tool decides."""
+    """Return whether a list of tools is in OpenAI's form; the first tool decides."""
     first = mapping(items(tools)[0]) if items(tools) else {}
     return first.get("type") == "function" and isinstance(mapping(first.get("function")).get("name"), str)
 
@@ -18,7 +18,7 @@ def tool_functions(tools: JsonValue) -> list[Mapping[str, JsonValue]]:
 
 
 def chosen_tool(choice: JsonValue) -> str | None:
-    """Return what a choice in OpenAI's form says: auto, none, required, or `tool:NAME`; None for another form."""
+    """Return a choice in OpenAI's form as auto, none, required, or `tool:NAME`; None for another form."""
     if choice in ("auto", "none", "required"):
         return str(choice)
     name = mapping(mapping(choice).get("function")).get("name")

@@ -1,7 +1,7 @@
 """Models at Google's Vertex AI: `vertex:MODEL` for Gemini, Claude and Llama, `vertex:embedding:MODEL` for vectors.
 
-An API key asks Gemini in express mode. Everything else needs a token, which google-auth gets for a service account or
-for what `gcloud auth application-default login` left on this machine.
+With an API key, Gemini is called in express mode. Everything else needs a token, which google-auth gets for a service
+account or from the credentials that `gcloud auth application-default login` left on this machine.
 """
 
 import asyncio
@@ -84,10 +84,12 @@ class VertexClaude:
             or config.get("anthropic_version")
             or "vertex-2023-10-16",
             "stream": False,
+            # promptfoo's defaults; thinking takes its tokens from the same limit.
             "max_tokens": limit or (2048 if spends_on_thinking(self.model, thinking) else 512),
         }
         budget = (thinking or {}).get("budget_tokens")
         if isinstance(budget, int) and isinstance(body["max_tokens"], int) and body["max_tokens"] < budget:
+            # The limit includes the thinking budget; this leaves 1024 tokens for the answer.
             body["max_tokens"] = budget + 1024
         if not refuses_sampling(self.model):
             heat = {"temperature": config.get("temperature"), "top_p": first(config.get("top_p"), config.get("topP"))}
@@ -123,7 +125,7 @@ def _text_blocks(instruction: JsonValue) -> list[JsonValue]:
 
 @dataclass(frozen=True, slots=True)
 class VertexLlama:
-    """The dialect of Llama at Vertex, which is OpenAI's."""
+    """The dialect of Llama at Vertex, which is like OpenAI's."""
 
     model: str
 
@@ -157,15 +159,15 @@ class VertexLlama:
 
 
 class TokenDoor:
-    """An endpoint that wants a token of Google's, which is fetched when it is needed and kept while it is valid.
+    """An endpoint that needs a token of Google; it is fetched when needed and kept while it is valid.
 
     Args:
         spec: for messages.
-        url: where calls go; `{project}` in it is filled with the project's id.
+        url: the URL of calls; `{project}` in it is replaced by the project's id.
         given_credentials: a service account's JSON, or None for the machine's own credentials.
         project: the project's id, or None for that of the credentials.
         headers: of every call.
-        client: sends the request for a token too.
+        client: also sends the request for a token.
     """
 
     def __init__(
@@ -244,12 +246,12 @@ class TokenDoor:
 
     async def close(self) -> None:
         """See `Door.close`."""
-        # A second event loop needs a lock of its own.
+        # A lock belongs to one event loop; the next loop creates its own.
         self._lock = None
 
 
 class _Transport:
-    """google-auth's way of sending, over our client: it runs in a thread beside the loop."""
+    """Sends google-auth's requests over the HTTP client; google-auth calls it from another thread than the loop's."""
 
     def __init__(self, client: HttpClient, loop: asyncio.AbstractEventLoop) -> None:
         self._client = client
@@ -280,7 +282,7 @@ class _TokenReply:
 
 
 def open_provider(spec: ProviderSpec, context: ProviderContext) -> HostedModel | HostedEmbedder:
-    """The model that the id names.
+    """Return the model that the id names.
 
     Raises:
         InputError: another kind of model, or a wrong config.
@@ -329,7 +331,7 @@ def _door(spec: ProviderSpec, context: ProviderContext, client: HttpClient, path
 
 
 def _credentials(spec: ProviderSpec, context: ProviderContext) -> Mapping[str, JsonValue] | None:
-    """A service account's JSON: a mapping, its text, or a file."""
+    """Return a service account's JSON, given as a mapping, as text, or as a file; None if none is given."""
     value = load_references(spec.config.get("credentials"), spec, context)
     name = text_of(spec, "keyFilename", context)
     if value is None and name:

@@ -10,7 +10,7 @@ from evolve.system.http_client import HttpCall, HttpClient, HttpReply
 
 
 class WebHooks:
-    """Implements `evolve.core.model.ports.Http`: one try each, for a hook may count its calls."""
+    """Implements `evolve.core.model.ports.Http`; without retries, because a hook may count its calls."""
 
     def __init__(self, settings: ProviderSettings, env: Mapping[str, str] | None = None) -> None:
         self._settings = settings
@@ -18,7 +18,7 @@ class WebHooks:
         self._clients: dict[float, HttpClient] = {}
 
     async def post_json(self, url: str, body: JsonValue, timeout_s: float) -> tuple[int, JsonValue]:
-        """Status and body; a body that is no JSON comes as text.
+        """Return status and body; a body that is not JSON is returned as text.
 
         Raises:
             EnvironmentFault: no complete reply in time.
@@ -34,7 +34,7 @@ class WebHooks:
         return self._clients[timeout_s]
 
     async def close(self) -> None:
-        """Closes the pooled connections."""
+        """Close the pooled connections."""
         for client in self._clients.values():
             await client.close()
 

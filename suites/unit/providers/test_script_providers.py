@@ -74,8 +74,8 @@ def test_an_error_of_a_python_provider_is_its_answer(providers: OpenedProviders)
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("return {'text': 1}", "must answer a mapping with `output` or `error`"),
-        ("return 'text'", "must answer a mapping"),
+        ("return {'text': 1}", "must return a mapping with `output` or `error`"),
+        ("return 'text'", "must return a mapping"),
         ("raise RuntimeError('broken')", r"raised RuntimeError: broken \(line 2\)"),
         ("return {'output': object()}", "JSON cannot carry"),
     ],
