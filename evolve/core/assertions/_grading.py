@@ -52,7 +52,7 @@ class GraderError(Exception):
         super().__init__(reason)
 
     def verdict(self) -> Verdict:
-        """A failure that says why; `graderError` tells it from a judgement."""
+        """Return a failed verdict with the reason; `graderError` separates it from a judgement."""
         return Verdict(False, 0.0, self.reason, tokens=self.tokens, metadata={"graderError": True})
 
 
@@ -65,7 +65,7 @@ class Reply(NamedTuple):
     """As it was sent."""
 
     def text(self, what: str) -> str:
-        """The output, which must be text.
+        """Return the output, which must be text.
 
         Raises:
             CannotEvaluate: it is structured data.
@@ -90,7 +90,7 @@ class Grading:
     async def ask(
         self, label: str, names: Mapping[str, JsonValue], default: str, *, rubric: JsonValue = None, nth: int = 0
     ) -> Reply:
-        """The grader's answer to the user's `rubric` prompt rendered with `names`, or without one to `default`.
+        """Return the grader's answer to the `rubric` prompt, rendered with `names`, or to `default` without one.
 
         `nth` tells several answers to one prompt apart.
 
@@ -109,30 +109,30 @@ class Grading:
         return Reply(answer.output, answer.tokens, prompt)
 
     async def embedder(self) -> Embedder:
-        """Who turns text into vectors; raises CannotEvaluate for one that only compares."""
+        """Return the provider of vectors; raise CannotEvaluate for one that only compares texts."""
         found = await self.vectors_or_comparer()
         if isinstance(found, SentenceComparer):
             raise CannotEvaluate("this needs vectors, and the provider only compares sentences")
         return found
 
     async def vectors_or_comparer(self) -> Embedder | SentenceComparer:
-        """Who turns text into vectors, or compares two texts itself."""
+        """Return the provider of vectors, or the one that compares two texts itself."""
         return await self.tools.graders.embedding(_of_kind(self.provider, "embedding"))
 
     async def classifier(self) -> Classifier:
-        """Who sorts texts into classes."""
+        """Return the provider that sorts texts into classes."""
         return await self.tools.graders.classification(_of_kind(self.provider, "classification"))
 
     async def moderator(self) -> Moderator:
-        """Who looks for harm."""
+        """Return the provider that looks for harmful content."""
         return await self.tools.graders.moderation(_of_kind(self.provider, "moderation"))
 
     async def stored(self, identity: JsonValue, buy: Buy) -> Answer:
-        """The answer of a service that is not asked with a prompt; paid for once."""
+        """Return the stored answer of a service that takes no prompt; the first call is the only paid one."""
         return await self._once(identity, 0, buy)
 
     async def embed(self, embedder: Embedder, text: str) -> Embedding:
-        """The vector of a text; stored where the embedder says what decides it.
+        """Return the vector of a text; it is stored if the embedder gives an identity for it.
 
         Raises:
             GraderError: the service says that it has none.
@@ -175,13 +175,13 @@ def _floats(value: JsonValue) -> tuple[float, ...]:
 
 
 def open_grading(check: AssertionInput) -> Grading:
-    """The grading of one output."""
+    """Return the grading of one output."""
     test = check.evaluation.test
     return _make_grading(check.assertion, test.options, check.vars, check.evaluation.repeat, test.metadata, check.tools)
 
 
 def open_comparison_grading(comparison: ComparisonInput) -> Grading:
-    """The grading of several outputs of one test."""
+    """Return the grading of several outputs of one test."""
     first = comparison.evaluations[0]
     options, metadata = first.test.options, first.test.metadata
     return _make_grading(comparison.assertion, options, comparison.vars, first.repeat, metadata, comparison.tools)
@@ -214,7 +214,7 @@ def _of_kind(spec: JsonValue, kind: str) -> JsonValue:
 
 
 def load_rubric(rubric: JsonValue, tools: Tools) -> str | None:
-    """The text of a `rubricPrompt` (text, file, messages); None when there is none.
+    """Return the text of a `rubricPrompt` (text, file, messages); None when there is none.
 
     Raises:
         InputError: its file cannot be read.
@@ -250,7 +250,7 @@ def _read_part(part: JsonValue, tools: Tools) -> JsonValue:
 
 
 def render_rubric(template: str, names: Mapping[str, JsonValue], templates: Renderer) -> str:
-    """The prompt: a template that is JSON has each of its strings rendered by itself, so that values need no escaping.
+    """Return the prompt; in a JSON template each string is rendered alone, so that values need no escaping.
 
     Mappings among the names (and in their lists) print as JSON.
     """
@@ -280,7 +280,7 @@ def _render(value: JsonValue, names: Mapping[str, JsonValue], templates: Rendere
 
 
 def parse_output(text: str) -> JsonValue:
-    """What the text holds when it is JSON, else the text: how rubric templates see an output."""
+    """Return the parsed text if it is JSON, else the text: the form in which rubric templates get an output."""
     try:
         return parse_json(text)
     except (ValueError, CannotEvaluate):
@@ -288,7 +288,7 @@ def parse_output(text: str) -> JsonValue:
 
 
 def chat(instructions: str, pieces: Mapping[str, str], closing: str) -> str:
-    """Chat messages for a grader, as JSON: constant instructions first, then each piece between its marks."""
+    """Return chat messages as JSON: constant instructions first, then each piece between its marks."""
     key = hashlib.sha256("\0".join(pieces.values()).encode("utf-8", "surrogatepass")).hexdigest()[:12]
     blocks = [f"BEGIN {name} {key}\n{text}\nEND {name} {key}" for name, text in pieces.items()]
     user = "\n\n".join((*blocks, closing))
@@ -297,12 +297,12 @@ def chat(instructions: str, pieces: Mapping[str, str], closing: str) -> str:
 
 
 def to_grader_text(value: JsonValue) -> str:
-    """A value as a grader reads it: text as it is, structures as JSON."""
+    """Return a value as a grader reads it: text unchanged, structures as JSON."""
     return to_json(value) if isinstance(value, dict | list) else to_js_string(value)
 
 
 def text_value(check: AssertionInput) -> str:
-    """The assertion's value, which must be text.
+    """Return the assertion's value, which must be text.
 
     Raises:
         CannotEvaluate: it is not.
@@ -314,7 +314,7 @@ def text_value(check: AssertionInput) -> str:
 
 
 def needs_prompt(check: AssertionInput) -> str:
-    """The prompt that was sent; a grader that compares with the question needs one."""
+    """Return the prompt that was sent, or raise: graders that compare with the question need it."""
     if not check.prompt:
         raise CannotEvaluate(f"{check.assertion.type}: there is no prompt to compare the output with")
     return check.prompt
@@ -323,7 +323,7 @@ def needs_prompt(check: AssertionInput) -> str:
 def at_least(
     name: str, score: float, threshold: float, tokens: TokenUsage, metadata: Mapping[str, JsonValue]
 ) -> Verdict:
-    """The verdict of a score against the least one that passes; `not-` has no effect here, as in promptfoo."""
+    """Return the verdict for a score with a minimum; `not-` has no effect here, as in promptfoo."""
     passed = score >= threshold - EPSILON
     reason = f"{name} {to_fixed(score, 2)} is {'>=' if passed else '<'} {to_js_string(threshold)}"
     return Verdict(passed, score, reason, tokens=tokens, metadata=metadata)

@@ -46,7 +46,7 @@ def assertion_type(
     compares: bool = False,
     raw_value: bool = False,
 ) -> Callable[[Evaluate], Evaluate]:
-    """Registers the decorated function under each name; `not-NAME` comes with it."""
+    """Register the decorated function under each name, and under `not-NAME`."""
 
     def register(evaluate: Evaluate) -> Evaluate:
         for name in names:
@@ -61,7 +61,7 @@ def assertion_type(
 def comparison_type(
     *names: str, value_schema: JsonValue = True, value_required: bool = False, keys: tuple[str, ...] = ()
 ) -> Callable[[Compare], Compare]:
-    """Registers the decorated function as a type that compares the outputs of one test."""
+    """Register the decorated function as a type that compares the outputs of one test."""
 
     def register(compare: Compare) -> Compare:
         for name in names:
@@ -79,12 +79,12 @@ def _never(check: AssertionInput) -> Verdict:
 
 @cache
 def known_types() -> Mapping[str, AssertionType]:
-    """All types by name. The modules must stay cheap to import: heavy libraries are imported inside functions."""
+    """Return all types by name. Modules must stay cheap to import: functions import heavy libraries."""
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"{__package__}.{module.name}")
     return dict(_types)
 
 
 def find_type(name: str) -> AssertionType | None:
-    """The type called `name` (without `not-`), or None."""
+    """Return the type called `name` (without `not-`), or None."""
     return known_types().get(name)

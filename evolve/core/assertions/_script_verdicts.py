@@ -22,18 +22,18 @@ _SNAKE_CASE = {
 
 
 def failure_verdict(reason: str) -> Verdict:
-    """A failure that `not-` does not turn: the code could not judge."""
+    """Return a failure that `not-` does not invert: the code could not judge."""
     return Verdict(False, 0.0, reason)
 
 
 def from_boolean(check: AssertionInput, answer: bool, who: str, code: str) -> Verdict:
-    """True passes with 1, false fails with 0; `not-` turns both."""
+    """Return a pass with score 1 for true, a failure with 0 for false; `not-` inverts both."""
     passed = answer != check.negated
     return Verdict(passed, float(passed), _PASSED if passed else _reason(who, answer, code))
 
 
 def from_number(check: AssertionInput, score: float, who: str, code: str) -> Verdict:
-    """A number above 0, or from the threshold on, passes and is the score; `not-` turns the pass only.
+    """Return a pass for a number above 0, or from the threshold on; `not-` inverts only the pass, not the score.
 
     A score that is no finite number counts 0.
     """
@@ -49,7 +49,7 @@ def _reason(who: str, answer: bool, code: str) -> str:
 
 
 def is_result(answer: JsonValue) -> TypeGuard[dict[str, JsonValue]]:
-    """Whether an answer is a whole verdict: `pass`, `score`, `reason`, and further parts of the right types."""
+    """Return whether an answer is a whole verdict: `pass`, `score`, `reason`, and further parts of the right types."""
     if not isinstance(answer, dict) or not isinstance(answer.get("pass"), bool):
         return False
     score = answer.get("score")
@@ -61,7 +61,7 @@ def is_result(answer: JsonValue) -> TypeGuard[dict[str, JsonValue]]:
 
 
 def from_result(check: AssertionInput, answer: dict[str, JsonValue], who: str) -> Verdict:
-    """The code's own verdict; `not-` turns its pass and leaves its score."""
+    """Return the code's own verdict; `not-` inverts its pass and leaves its score."""
     said = _verdict(answer)
     if not check.negated:
         return said
@@ -107,7 +107,7 @@ def _tokens(value: JsonValue) -> TokenUsage:
 
 
 def python_verdict(check: AssertionInput, answer: JsonValue, code: str) -> Verdict:
-    """The verdict that an answer of Python means: its text counts, too, as JSON, as a number, as true or false."""
+    """Return the verdict for Python's answer; text counts as JSON, as a number, or as true or false."""
     if isinstance(answer, str) and answer.lower() in ("true", "false"):
         answer = answer.lower() == "true"
     if isinstance(answer, bool):
@@ -133,7 +133,7 @@ def _return_hint(answer: JsonValue, code: str) -> str:
 
 
 def scoring_context(verdict: Verdict, threshold: float | None) -> dict[str, JsonValue]:
-    """The second argument of a function that scores a test."""
+    """Return the second argument of a function that scores a test."""
     components: list[JsonValue] = [_component(part) for part in flatten(verdict.components)]
     tokens: JsonValue = {
         "total": verdict.tokens.total,
@@ -155,7 +155,7 @@ def _component(verdict: Verdict) -> JsonValue:
 
 
 def score_with(verdict: Verdict, answer: JsonValue) -> Verdict:
-    """A test's verdict with what its scoring function answered; anything but a whole result fails the test."""
+    """Return a test's verdict with its scoring function's answer; anything but a whole result fails the test."""
     result = _camel_case(answer)
     if not is_result(result):
         reason = f"assertScoringFunction: it must answer {{pass, score, reason}}, not {json.dumps(answer)[:200]}"

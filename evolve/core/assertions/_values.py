@@ -16,7 +16,7 @@ TEXT_OR_TEXTS: JsonValue = {
 
 
 def quote(text: str) -> str:
-    """The text in double quotes, its middle left out when it is long: reasons are for people.
+    """Return the text in double quotes, with the middle of a long one left out: people read reasons.
 
     >>> quote("running")
     '"running"'
@@ -28,13 +28,13 @@ def quote(text: str) -> str:
 
 
 def wrong_value(check: AssertionInput, expected: str) -> CannotEvaluate:
-    """The error for a value that is not what the type takes, after templates, files and scripts had their say."""
+    """Return the error for a value of the wrong kind, after templates, files and scripts were applied."""
     name = f"not-{check.assertion.type}" if check.negated else check.assertion.type
     return CannotEvaluate(f"{name}: the value must be {expected}, got {describe(check.assertion.value)}")
 
 
 def text_of(check: AssertionInput) -> str:
-    """The value as text; '' is text."""
+    """Return the value as text, which may be empty."""
     value = check.assertion.value
     if not isinstance(value, str):
         raise wrong_value(check, "text")
@@ -42,7 +42,7 @@ def text_of(check: AssertionInput) -> str:
 
 
 def non_empty_text_of(check: AssertionInput) -> str:
-    """The value as text that is not empty."""
+    """Return the value as text that is not empty."""
     value = check.assertion.value
     if not isinstance(value, str) or not value:
         raise wrong_value(check, "text that is not empty")
@@ -50,7 +50,7 @@ def non_empty_text_of(check: AssertionInput) -> str:
 
 
 def texts_of(check: AssertionInput) -> list[str]:
-    """The value as one or more texts: references to compare the output with."""
+    """Return the value as one or more texts: references to compare the output with."""
     value = check.assertion.value
     if isinstance(value, str):
         return [value]
@@ -63,13 +63,13 @@ def texts_of(check: AssertionInput) -> list[str]:
 
 
 def threshold_of(check: AssertionInput, default: float) -> float:
-    """The assertion's threshold, or the type's own."""
+    """Return the assertion's threshold, or the type's own."""
     threshold = check.assertion.threshold
     return default if threshold is None else threshold
 
 
 def require_threshold(check: AssertionInput, unit: str) -> float:
-    """The threshold of a type that has no default for it."""
+    """Return the threshold of a type that has no default for it."""
     threshold = check.assertion.threshold
     if threshold is None:
         raise CannotEvaluate(f"{check.assertion.type}: it needs a threshold, in {unit}")
@@ -77,7 +77,7 @@ def require_threshold(check: AssertionInput, unit: str) -> float:
 
 
 def similarity_verdict(check: AssertionInput, name: str, score: float, default: float) -> Verdict:
-    """The verdict of a similarity in 0..1: passed at the threshold or above; negated, the score is 1 minus it."""
+    """Return the verdict for a similarity in 0..1; it passes at the threshold. Negated, the score is 1 minus it."""
     limit = threshold_of(check, default)
     word = "at least" if check.negated else "less than"
     reason = f"{name} {score:.4f} is {word} the threshold of {number_text(limit)}"

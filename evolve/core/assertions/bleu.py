@@ -8,5 +8,5 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("bleu", value_schema=TEXT_OR_TEXTS, value_required=True)
 def bleu(check: AssertionInput) -> Verdict:
-    """The best reference's score must reach `threshold`, 0.5 without one."""
+    """Pass when the best reference's score reaches `threshold`, 0.5 without one."""
     return similarity_verdict(check, "BLEU", bleu_score(check.text, texts_of(check)), 0.5)

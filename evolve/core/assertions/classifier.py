@@ -12,7 +12,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("classifier", value_schema={"type": ["string", "null"]})
 async def classifier(check: AssertionInput) -> Verdict:
-    """The value names the class; without one the best class counts. The threshold is 1 unless the suite has one."""
+    """Pass when the score of the class `value`, or of the best class, reaches the threshold, 1 without one."""
     wanted = check.assertion.value
     if wanted is not None and not isinstance(wanted, str):
         raise CannotEvaluate("classifier: value must be the name of a class, or absent")

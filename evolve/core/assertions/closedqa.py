@@ -17,7 +17,7 @@ _OUTCOMES: Final = {"Y": "The criterion is met", "N": "The criterion is not met"
 
 @assertion_type("model-graded-closedqa", value_schema={"type": "string"}, value_required=True)
 async def closedqa(check: AssertionInput) -> Verdict:
-    """Passes when the grader's answer ends with Y; `not-` has no effect, as in promptfoo."""
+    """Pass when the grader's answer ends with Y; `not-` has no effect, as in promptfoo."""
     criterion, question = text_value(check), needs_prompt(check)
     grading = open_grading(check)
     names = {**check.vars, "input": question, "criteria": criterion, "completion": parse_output(check.text)}

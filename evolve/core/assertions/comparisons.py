@@ -37,7 +37,7 @@ _COMPARING: Final = frozenset(("select-best", "max-score"))
 
 @comparison_type("select-best", value_schema={"type": "string"}, value_required=True)
 async def select_best(comparison: ComparisonInput) -> tuple[Verdict, ...]:
-    """The output whose number the grader says passes; all fail when it says none."""
+    """Pass the output whose number the grader gives; fail all outputs when it gives none."""
     criteria = comparison.assertion.value
     if not isinstance(criteria, str):
         raise CannotEvaluate("select-best: value must be the criterion, a text")
@@ -98,7 +98,7 @@ def _with_tokens(verdicts: list[Verdict], tokens: TokenUsage) -> tuple[Verdict, 
     },
 )
 def max_score(comparison: ComparisonInput) -> tuple[Verdict, ...]:
-    """The output with the highest sum or mean of its other assertions' scores passes, the first of equal ones."""
+    """Pass the output with the highest sum or mean of its other assertions' scores, the first of equal ones."""
     _at_least_two(comparison)
     options = comparison.assertion.value if isinstance(comparison.assertion.value, dict) else {}
     totals = [_total(verdict, options) for verdict in comparison.verdicts]

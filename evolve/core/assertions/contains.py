@@ -17,39 +17,39 @@ _SEVERAL: JsonValue = {"anyOf": [NON_EMPTY_TEXT, {"type": "array"}], "x-expected
 
 @assertion_type("contains", value_schema=_ONE, value_required=True)
 def contains(check: AssertionInput) -> Verdict:
-    """The output holds the text, or the number as JavaScript prints it."""
+    """Pass when the output holds the text, or the number as JavaScript prints it."""
     needle = _needle(check)
     return _one(check, needle, needle in check.text)
 
 
 @assertion_type("icontains", value_schema=_ONE, value_required=True)
 def icontains(check: AssertionInput) -> Verdict:
-    """Like `contains`, in lower case on both sides."""
+    """Pass like `contains`, with both sides in lower case."""
     needle = _needle(check)
     return _one(check, needle, needle.lower() in check.text.lower())
 
 
 @assertion_type("contains-any", value_schema=_SEVERAL, value_required=True)
 def contains_any(check: AssertionInput) -> Verdict:
-    """The output holds at least one of the texts."""
+    """Pass when the output holds at least one of the texts."""
     return _any(check, _needles(check), check.text)
 
 
 @assertion_type("icontains-any", value_schema=_SEVERAL, value_required=True)
 def icontains_any(check: AssertionInput) -> Verdict:
-    """Like `contains-any`, in lower case on both sides."""
+    """Pass like `contains-any`, with both sides in lower case."""
     return _any(check, _needles(check), check.text.lower(), str.lower)
 
 
 @assertion_type("contains-all", value_schema=_SEVERAL, value_required=True)
 def contains_all(check: AssertionInput) -> Verdict:
-    """The output holds every one of the texts."""
+    """Pass when the output holds every one of the texts."""
     return _all(check, _needles(check), check.text)
 
 
 @assertion_type("icontains-all", value_schema=_SEVERAL, value_required=True)
 def icontains_all(check: AssertionInput) -> Verdict:
-    """Like `contains-all`, in lower case on both sides."""
+    """Pass like `contains-all`, with both sides in lower case."""
     return _all(check, _needles(check), check.text.lower(), str.lower)
 
 
@@ -110,7 +110,7 @@ _ESCAPED = re.compile(r'\\(["\\])|"(")')
 
 @lru_cache(maxsize=1024)
 def split_list(text: str) -> tuple[str, ...]:
-    """The fields of a comma list: trimmed, empty ones left out; one in double quotes keeps its commas and spaces.
+    """Return the trimmed fields of a comma list, without empty ones; double quotes keep commas and spaces.
 
     >>> split_list('a, "b, c" ,,d')
     ('a', 'b, c', 'd')

@@ -56,7 +56,7 @@ VERDICTS_INSTRUCTIONS: Final = (
 
 @assertion_type("context-recall", value_schema={"type": "string"}, value_required=True, keys=("contextTransform",))
 async def context_recall(check: AssertionInput) -> Verdict:
-    """The share of the expected answer's statements that the context (without one: the prompt) supports."""
+    """Score the share of the expected answer's statements that the context (or the prompt) supports."""
     truth, prompt = text_value(check), needs_prompt(check)
     context = await _context(check, prompt)
     grading = open_grading(check)
@@ -84,7 +84,7 @@ def _is_marked(line: str) -> bool:
 
 @assertion_type("context-relevance", keys=("contextTransform",))
 async def context_relevance(check: AssertionInput) -> Verdict:
-    """The share of the context's sentences (or chunks) that the question needs."""
+    """Score the share of the context's sentences (or chunks) that the question needs."""
     query = _query(check)
     context = await _context(check, None)
     grading = open_grading(check)
@@ -115,7 +115,7 @@ def _relevant(said: str, context: Context) -> Sequence[str]:
 
 @assertion_type("context-faithfulness", keys=("contextTransform",))
 async def context_faithfulness(check: AssertionInput) -> Verdict:
-    """The share of the answer's statements that the context supports; two calls."""
+    """Score the share of the answer's statements that the context supports; makes two calls."""
     query = _query(check)
     if not isinstance(check.output, str):
         raise CannotEvaluate("context-faithfulness: the output must be text")
@@ -149,7 +149,7 @@ async def _verdicts(
 
 
 def faithfulness(said: str, statements: int) -> float:
-    """The share of statements with a Yes: from the final line, else from `verdict: yes` and `verdict: no`."""
+    """Return the share of statements with a Yes: from the final line, else from `verdict: yes` and `verdict: no`."""
     if not statements:
         return 0.0
     text = js_strip(said.lower())

@@ -9,7 +9,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("cost")
 def cost(check: AssertionInput) -> Verdict:
-    """An answer without a cost cannot be judged."""
+    """Pass when the cost is at most the threshold; an answer without a cost is an error."""
     limit = require_threshold(check, "US dollars")
     paid = check.answer.cost
     if paid is None:

@@ -10,7 +10,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("equals")
 def equals(check: AssertionInput) -> Verdict:
-    """A mapping, a list or null is compared with the output read as JSON; everything else as JavaScript prints it."""
+    """Compare a mapping, list or null with the output read as JSON, anything else with its text in JavaScript."""
     value = check.assertion.value
     if isinstance(value, str):
         holds = value == check.text

@@ -55,7 +55,7 @@ class _Choice(NamedTuple):
 
 @assertion_type("factuality", "model-graded-factuality", value_schema={"type": "string"}, value_required=True)
 async def factuality(check: AssertionInput) -> Verdict:
-    """Passes when the score of the grader's category is above 0; `not-` has no effect, as in promptfoo."""
+    """Pass when the score of the grader's category is above 0; `not-` has no effect, as in promptfoo."""
     reference, question = text_value(check), needs_prompt(check)
     grading = open_grading(check)
     names = {**check.vars, "input": question, "ideal": reference, "completion": parse_output(check.text)}

@@ -7,7 +7,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("finish-reason", value_schema=NON_EMPTY_TEXT, value_required=True)
 def finish_reason(check: AssertionInput) -> Verdict:
-    """Upper and lower case are the same."""
+    """Pass when the provider reports this finish reason, in upper or lower case."""
     wanted, got = text_of(check), check.answer.finish_reason
     if not got:
         return check.verdict(False, f"Expected finish reason {quote(wanted)}, but the provider told none")

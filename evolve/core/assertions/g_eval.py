@@ -48,7 +48,7 @@ class _Rating(NamedTuple):
     value_required=True,
 )
 async def g_eval(check: AssertionInput) -> Verdict:
-    """Passes when the score (of several criteria: their mean) reaches the threshold, 0.7 unless told.
+    """Pass when the score (for several criteria their mean) reaches the threshold, 0.7 without one.
 
     `not-` turns the verdict and the score around, but not a grader that failed.
     """

@@ -10,7 +10,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("guardrails")
 def guardrails(check: AssertionInput) -> Verdict:
-    """A provider that tells nothing flagged nothing. Negated: it must have blocked the content."""
+    """Pass when the provider flagged nothing or reports nothing. Negated: it must have blocked the content."""
     told = check.answer.guardrails or _of_last_attack(check.answer.metadata)
     flagged = truthy(told.get("flagged"))
     passed = flagged == check.negated

@@ -8,7 +8,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("is-html")
 def is_html(check: AssertionInput) -> Verdict:
-    """A document or a fragment with an element that HTML knows, and no text outside of elements."""
+    """Pass a document or a fragment with an element that HTML knows and no text outside of elements."""
     problem = html_problem(check.text)
     if problem is not None:
         return check.verdict(False, f"Expected HTML: {problem}, got {quote(check.text)}")
@@ -17,7 +17,7 @@ def is_html(check: AssertionInput) -> Verdict:
 
 @assertion_type("contains-html")
 def contains_html(check: AssertionInput) -> Verdict:
-    """Enough signs of HTML: tags, entities, comments, attributes."""
+    """Pass when there are enough signs of HTML: tags, entities, comments, attributes."""
     holds = looks_like_html(check.text)
     if holds != check.negated:
         return check.verdict(holds, "")

@@ -17,7 +17,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("is-json", value_schema=JSON_SCHEMA)
 def is_json(check: AssertionInput) -> Verdict:
-    """The whole output is JSON. Negated, with a schema: it is no JSON, or does not fit."""
+    """Pass when the whole output is JSON. Negated, with a schema: it is not JSON, or does not fit."""
     try:
         output = parse_json(check.text)
     except ValueError as exc:
@@ -32,7 +32,7 @@ def is_json(check: AssertionInput) -> Verdict:
 
 @assertion_type("contains-json", value_schema=JSON_SCHEMA)
 def contains_json(check: AssertionInput) -> Verdict:
-    """Some object in braces can be read (as YAML, of which JSON is a part) and fits. Lists alone do not count."""
+    """Pass when some object in braces can be read (as YAML, a superset of JSON) and fits. Lists do not count."""
     found = json_objects(check.text)
     first = next(found, None)
     if first is None:

@@ -10,7 +10,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("is-refusal")
 def is_refusal(check: AssertionInput) -> Verdict:
-    """Structured and blank outputs count as refusals, with score 0 in either case (as promptfoo has it)."""
+    """Pass a refusal; structured and blank outputs are refusals with score 0 in either case (as in promptfoo)."""
     output = check.output
     if not isinstance(output, str) or not js_strip(output):
         what = "A structured output" if not isinstance(output, str) else "A blank output"

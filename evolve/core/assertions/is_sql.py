@@ -32,7 +32,7 @@ _SCHEMA: JsonValue = {
 
 @assertion_type("is-sql", value_schema=_SCHEMA)
 def is_sql(check: AssertionInput) -> Verdict:
-    """The whole output can be parsed; MySQL unless `databaseType` says otherwise."""
+    """Pass when the whole output can be parsed, as MySQL unless `databaseType` names another."""
     problem = _problem(check.text, _wanted_names(check))
     if problem is not None:
         return check.verdict(False, f"Expected SQL: {problem}, got {quote(check.text)}")
@@ -41,7 +41,7 @@ def is_sql(check: AssertionInput) -> Verdict:
 
 @assertion_type("contains-sql", value_schema=_SCHEMA)
 def contains_sql(check: AssertionInput) -> Verdict:
-    """One fenced block of SQL, or of no named language, can be parsed; without such blocks, the whole output."""
+    """Pass when one fenced block of SQL (or of no language) can be parsed; without such blocks, the output."""
     wanted = _wanted_names(check)
     problem: str | None = "it has none"
     for text in list(sql_blocks(check.text)) or [check.text]:
@@ -93,7 +93,7 @@ _LINE_END = re.compile(r"\r\n?|\n")
 
 
 def sql_blocks(text: str) -> Iterator[str]:
-    """The bodies of closed fenced blocks without a language, or of the language sql."""
+    """Yield the bodies of closed fenced blocks without a language, or of the language sql."""
     fence, is_sql_block = "", False
     body: list[str] = []
     for line in _LINE_END.split(text):

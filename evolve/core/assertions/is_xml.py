@@ -22,7 +22,7 @@ _SCHEMA: JsonValue = {
 
 @assertion_type("is-xml", value_schema=_SCHEMA)
 def is_xml(check: AssertionInput) -> Verdict:
-    """The whole output is one well-formed document."""
+    """Pass when the whole output is one well-formed document."""
     from evolve.core.formats.xml_trees import XmlError, check_well_formed, has_path, read_tree
 
     paths = _paths(check)
@@ -39,7 +39,7 @@ def is_xml(check: AssertionInput) -> Verdict:
 
 @assertion_type("contains-xml", value_schema=_SCHEMA)
 def contains_xml(check: AssertionInput) -> Verdict:
-    """Some balanced element, or several side by side, stand anywhere in the output."""
+    """Pass when one balanced element, or several in a row, can be found anywhere in the output."""
     from evolve.core.formats.xml_trees import XmlError, element_spans, has_path, read_tree
 
     paths = _paths(check)

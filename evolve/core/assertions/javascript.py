@@ -20,7 +20,7 @@ _NEEDED = "it must answer a boolean, a number, or {pass, score, reason}"
 
 @assertion_type("javascript", value_schema={"type": "string", "minLength": 1}, value_required=True)
 async def javascript(check: AssertionInput) -> Verdict:
-    """True passes; a number passes above 0, or from the threshold on; a mapping says all itself.
+    """Pass on true, or on a number above 0 (with a threshold: from it on); a mapping is a whole verdict.
 
     `not-` flips what the code said; inline code that throws fails either way.
 
@@ -43,12 +43,12 @@ def _evaluate(check: AssertionInput, code: str) -> JsResult:
 
 
 def check_context(check: AssertionInput) -> dict[str, JsonValue]:
-    """The second argument of functions that judge."""
+    """Return the second argument of functions that judge."""
     return script_context(check.prompt, check.vars, check.evaluation, check.answer, check.output, check.assertion)
 
 
 async def script_file_verdict(check: AssertionInput, value: str) -> Verdict:
-    """What the function in a JavaScript or Python file says of the output.
+    """Return the verdict of the function in a JavaScript or Python file on the output.
 
     Raises:
         JavaScriptError: a JavaScript file threw; promptfoo makes that an error, while Python that raises fails.
@@ -70,7 +70,7 @@ async def script_file_verdict(check: AssertionInput, value: str) -> Verdict:
 
 
 def javascript_verdict(check: AssertionInput, result: JsResult, code: str) -> Verdict:
-    """The verdict that an answer of JavaScript means; anything but its three forms fails, `not-` or no."""
+    """Return the verdict for an answer of JavaScript; anything but its three forms fails, also with `not-`."""
     answer = result.value if result.kind == "json" else None
     if result.kind == "number":
         return from_number(check, float(result.shown.replace("Infinity", "inf")), "Custom function", code)

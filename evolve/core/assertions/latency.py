@@ -8,7 +8,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("latency")
 def latency(check: AssertionInput) -> Verdict:
-    """Compares what the answer says of its latency."""
+    """Pass when the answer's own latency is at most the threshold."""
     limit = require_threshold(check, "milliseconds")
     took = check.answer.latency_ms
     word = "not over" if check.negated else "over"

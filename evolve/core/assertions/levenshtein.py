@@ -9,7 +9,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("levenshtein", value_schema=TEXT, value_required=True)
 def levenshtein(check: AssertionInput) -> Verdict:
-    """Counts insertions, deletions and replacements of UTF-16 units; 5 are allowed without a `threshold`."""
+    """Pass up to `threshold` insertions, deletions and replacements of UTF-16 units; 5 without one."""
     levenshtein_distance = import_optional("rapidfuzz.distance").Levenshtein.distance
     distance = int(levenshtein_distance(units(check.text), units(text_of(check))))
     limit = threshold_of(check, 5)

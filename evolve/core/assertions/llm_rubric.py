@@ -22,7 +22,7 @@ _YES: Final = ("true", "yes", "pass", "y")
 
 @assertion_type("llm-rubric", value_schema={"type": ["string", "object", "array", "null"]})
 async def llm_rubric(check: AssertionInput) -> Verdict:
-    """Passes when the grader passes it and its score reaches the threshold, if there is one.
+    """Pass when the grader passes it and its score reaches the threshold, if there is one.
 
     `not-` turns the verdict and the score around, but not a grader that failed.
     """

@@ -8,7 +8,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("meteor", value_schema=TEXT_OR_TEXTS, value_required=True, keys=("alpha", "beta", "gamma"))
 def meteor(check: AssertionInput) -> Verdict:
-    """The best reference's score must reach `threshold`, 0.5 without one; alpha, beta and gamma as published."""
+    """Pass when the best reference's score reaches `threshold`, 0.5 without one."""
     alpha, beta, gamma = (
         _read_setting(check, name, default) for name, default in (("alpha", 0.9), ("beta", 3.0), ("gamma", 0.5))
     )

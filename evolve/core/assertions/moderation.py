@@ -14,7 +14,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("moderation", value_schema={"type": ["array", "null"], "items": {"type": "string"}})
 async def moderation(check: AssertionInput) -> Verdict:
-    """Passes when nothing is flagged; an empty answer is harmless. Negated: something must be flagged."""
+    """Pass when no kind is flagged; an empty answer is harmless. Negated: a kind must be flagged."""
     if not check.text:
         return Verdict(not check.negated, 0.0 if check.negated else 1.0, "No output to moderate")
     wanted = [str(code) for code in check.assertion.value] if isinstance(check.assertion.value, list) else []

@@ -10,7 +10,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("perplexity")
 def perplexity(check: AssertionInput) -> Verdict:
-    """exp(-mean of the log probabilities) is at most `threshold`; without a threshold it passes, negated or not."""
+    """Pass when exp(-mean of the log probabilities) is at most `threshold`; always pass without a threshold."""
     value = _perplexity(check)
     limit = check.assertion.threshold
     if limit is None:
@@ -21,7 +21,7 @@ def perplexity(check: AssertionInput) -> Verdict:
 
 @assertion_type("perplexity-score")
 def perplexity_score(check: AssertionInput) -> Verdict:
-    """1 / (1 + perplexity) is at least `threshold`; without a threshold it passes. The score is that value."""
+    """Pass when 1 / (1 + perplexity), the score, is at least `threshold`; always pass without a threshold."""
     value = 1 / (1 + _perplexity(check))
     limit = check.assertion.threshold
     passed = True if limit is None else (value >= limit) != check.negated

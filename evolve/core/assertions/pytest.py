@@ -11,7 +11,7 @@ _MAX_BYTES = 120_000
 
 @assertion_type("pytest", value_schema={"type": "string", "minLength": 1}, value_required=True)
 async def pytest(check: AssertionInput) -> Verdict:
-    """Whether the test with the id `value` passes (`tests/test_reply.py::test_polite`).
+    """Pass when the test with the id `value` passes (`tests/test_reply.py::test_polite`).
 
     The test reads the output, the prompt and the variables (as JSON) from the environment: EVOLVE_OUTPUT,
     EVOLVE_PROMPT, EVOLVE_VARS.

@@ -15,7 +15,7 @@ from evolve.core.user_code.inline_python import ONE_LINE_RETURN, RETURN_PROBLEM
 
 @assertion_type("python", value_schema={"type": "string", "minLength": 1}, value_required=True)
 async def python(check: AssertionInput) -> Verdict:
-    """True passes; a number passes above 0, or from the threshold on; a mapping or result object says all itself.
+    """Pass on true, or on a number above 0 (with a threshold: from it on); a mapping or object is a verdict.
 
     Code with a line break, also one at its end, is a function body and needs its own `return`. `not-` flips what the
     code said; code that raises fails either way.

@@ -10,7 +10,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("regex", value_schema=NON_EMPTY_TEXT, value_required=True)
 def regex(check: AssertionInput) -> Verdict:
-    """An expression that is not valid fails, negated or not."""
+    """Pass when the expression matches; one that is not valid fails, negated or not."""
     pattern = non_empty_text_of(check)
     try:
         holds = _compile(pattern).search(check.text)

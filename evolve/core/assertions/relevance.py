@@ -32,7 +32,7 @@ INSTRUCTIONS: Final = (
 
 @assertion_type("answer-relevance")
 async def answer_relevance(check: AssertionInput) -> Verdict:
-    """The mean cosine of the question (`query`, else the prompt) and three questions guessed from the output.
+    """Score the mean cosine of the question (`query`, else the prompt) and three questions from the output.
 
     Passes at the threshold, 0 unless told; `not-` has no effect, as in promptfoo.
     """

@@ -9,7 +9,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("rouge-n", value_schema=TEXT, value_required=True)
 def rouge_n(check: AssertionInput) -> Verdict:
-    """The F1 of single words must reach `threshold`, 0.75 without one. The reason always tells the score."""
+    """Pass when the F1 of single words reaches `threshold`, 0.75 without one. The reason always has the score."""
     score, limit = rouge_1(check.text, text_of(check)), threshold_of(check, 0.75)
     word = "at least" if score >= limit else "less than"
     reason = f"ROUGE-N {score:.2f} is {word} the threshold of {number_text(limit)}"

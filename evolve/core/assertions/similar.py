@@ -24,7 +24,7 @@ DEFAULT_THRESHOLD: Final = 0.75
     value_required=True,
 )
 async def similar(check: AssertionInput) -> Verdict:
-    """Passes when the output is near enough to the value, or to one of several; `not-`: near to none of them."""
+    """Pass when the output is near enough to the value, or to one of several; `not-`: near to none of them."""
     value = check.assertion.value
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts:
@@ -99,7 +99,7 @@ def _by_distance(distance: float, threshold: float, negated: bool, tokens: Token
 
 
 def cosine(left: Sequence[float], right: Sequence[float]) -> float:
-    """The cosine of the angle between two vectors, 0 when one is zero.
+    """Return the cosine of the angle between two vectors, 0 when one is zero.
 
     Raises:
         CannotEvaluate: they have different lengths.
@@ -111,7 +111,7 @@ def cosine(left: Sequence[float], right: Sequence[float]) -> float:
 
 
 def dot_product(left: Sequence[float], right: Sequence[float]) -> float:
-    """The sum of products, added from the left; raises like `cosine`."""
+    """Return the sum of products, added from the left; raises like `cosine`."""
     _same_length(left, right)
     total = 0.0
     for a, b in zip(left, right, strict=True):

@@ -28,7 +28,7 @@ _SCHEMA: JsonValue = {
 
 @assertion_type("skill-used", value_schema=_SCHEMA, value_required=True)
 def skill_used(check: AssertionInput) -> Verdict:
-    """All named skills were used, or one skill a number of times. Negated: none of them was."""
+    """Pass when all named skills were used, or one skill a number of times. Negated: none of them was."""
     used = list(_skill_calls(check.answer.metadata.get("skillCalls")))
     value = check.assertion.value
     if isinstance(value, dict):

@@ -7,7 +7,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 @assertion_type("starts-with", value_schema=NON_EMPTY_TEXT, value_required=True)
 def starts_with(check: AssertionInput) -> Verdict:
-    """Upper and lower case differ."""
+    """Pass when the output starts with the text; upper and lower case differ."""
     prefix = non_empty_text_of(check)
     holds = check.text.startswith(prefix)
     if holds != check.negated:

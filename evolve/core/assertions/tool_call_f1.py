@@ -17,7 +17,7 @@ _SCHEMA: JsonValue = {
 
 @assertion_type("tool-call-f1", value_schema=_SCHEMA, value_required=True)
 def tool_call_f1(check: AssertionInput) -> Verdict:
-    """F1 of the two sets of names (order and repetition do not count) reaches `threshold`, 1 without one.
+    """Pass when F1 of the two sets of names reaches `threshold`, 1 without one.
 
     The score is F1 also when negated.
     """
@@ -52,7 +52,7 @@ def _list_text(names: Iterable[str]) -> str:
 
 
 def tool_names(output: JsonValue) -> Iterator[str]:
-    """Names of the tools that an output calls, as OpenAI, Anthropic and Google write them.
+    """Yield the names of the tools that an output calls, as OpenAI, Anthropic and Google write them.
 
     Text is read as JSON, as a whole or else line by line.
     """

@@ -29,14 +29,14 @@ class _UnfitError(Exception):
 
 @assertion_type("is-valid-openai-tools-call")
 def is_valid_openai_tools_call(check: AssertionInput) -> Verdict:
-    """Every tool call names a tool of the provider's `config.tools`, and its arguments fit that tool's parameters."""
+    """Pass when every call names a tool of the provider's `config.tools` and fits that tool's parameters."""
     mcp = _mcp_verdict(check.text)
     return mcp or _verdict(lambda: _check_tool_calls(check))
 
 
 @assertion_type("is-valid-function-call", "is-valid-openai-function-call")
 def is_valid_function_call(check: AssertionInput) -> Verdict:
-    """The call names a function of the provider's `config.functions`, and its arguments fit the parameters."""
+    """Pass when the call names a function of the provider's `config.functions` and fits its parameters."""
     return _verdict(lambda: _check_function_call(check))
 
 

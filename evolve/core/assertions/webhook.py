@@ -10,7 +10,7 @@ _TIMEOUT_S = 5.0
 
 @assertion_type("webhook", value_schema={"type": "string", "minLength": 1}, value_required=True)
 async def webhook(check: AssertionInput) -> Verdict:
-    """What the service at `value` says.
+    """Return the verdict of the service at `value`.
 
     It is posted {output, context: {prompt, vars}} and answers {pass, score, reason}; the latter two may be left out.
     `not-` turns pass and score.

@@ -27,7 +27,7 @@ _WORD = re.compile(f"[^{JS_SPACE}]+")
 
 @assertion_type("word-count", value_schema=_SCHEMA, value_required=True)
 def word_count(check: AssertionInput) -> Verdict:
-    """Words are what white space separates."""
+    """Pass when the number of words, separated by white space, is in the range."""
     count = len(_WORD.findall(check.text))
     low, high = _bounds(check)
     holds = (low is None or count >= low) and (high is None or count <= high)

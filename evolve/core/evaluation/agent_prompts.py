@@ -24,7 +24,7 @@ def render_agent(
     leave_family_out: bool = False,
     family: str = "",
 ) -> AgentPrompt:
-    """The prompt for one case.
+    """Return the prompt for one case.
 
     Args:
         leave_family_out: no demo of the case's own family is shown, if the bank holds the case; so that a suite whose
@@ -47,18 +47,18 @@ def render_agent(
 
 
 def render_case(agent: Agent, vars: Mapping[str, JsonValue], render: Render) -> str:
-    """The case as the prompt shows it."""
+    """Return the case as the prompt shows it."""
     return render(agent.section(CASE_SECTION), digest_vars(agent, vars)).strip()
 
 
 def search_key(agent: Agent, vars: Mapping[str, JsonValue], render: Render) -> str:
-    """The text by which demos are chosen for a case: as it is shown, with digests as long as `demos.digest`."""
+    """Return the text by which a case's demos are chosen: the case with digests as long as `demos.digest`."""
     chars = agent.demos.digest if agent.demos else None
     return render(agent.section(CASE_SECTION), digest_vars(agent, vars, chars)).strip()
 
 
 def digest_vars(agent: Agent, vars: Mapping[str, JsonValue], digest_chars: int | None = None) -> dict[str, JsonValue]:
-    """The vars as the prompt shows them: diagnostics as a digest, the rest as they are.
+    """Return the vars as the prompt shows them: diagnostics as a digest, all others unchanged.
 
     Args:
         digest_chars: the digests' length; None for the inputs' own.
@@ -85,17 +85,17 @@ class DemoBank:
         self._classifier = WordClassifier(keys, self._answers, self._families) if is_likely else None
 
     def with_k(self, k: int) -> "DemoBank":
-        """The same bank, of which `k` demos are shown; the indexes are shared."""
+        """Return the same bank with `k` demos shown; the indexes are shared."""
         other = copy(self)
         other._settings = replace(self._settings, k=k)
         return other
 
     def family_of(self, case: str) -> str:
-        """The family of the demo that shows this very case; empty when none does."""
+        """Return the family of the demo that shows exactly this case; empty if there is none."""
         return self._families[self._texts.index(case)] if case in self._texts else ""
 
     def choose(self, key: str, family: str = "") -> tuple[tuple[str, str], ...]:
-        """(shown case, answer) of the demos chosen by a case's search key, the most similar last; none of `family`."""
+        """Return (shown case, answer) of the demos for a search key, the most similar last; none of `family`."""
         allowed = [i for i, own in enumerate(self._families) if not family or own != family]
         if self._classifier is not None:
             answers = [item.answer for item in self._classifier.likely(key, family)]

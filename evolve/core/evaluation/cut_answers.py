@@ -24,7 +24,7 @@ def limit_text(answer: Answer, limit: object = None) -> str:
 
 
 def hint_for(result: CaseResult) -> str:
-    """Return what raises the limit for whoever answered: an agent's own setting, or the provider's."""
+    """Return how to raise the limit for a result: the agent's own setting, or the provider's."""
     evaluation = result.evaluation
     is_agent = "agent_file" in evaluation.prompt.config or "agent" in evaluation.test.metadata
     return AGENT_HINT if is_agent else PROVIDER_HINT

@@ -32,7 +32,7 @@ class WithDerived(NamedTuple):
 
 
 def with_derived(metrics: PromptMetrics, derived: Sequence[DerivedMetric]) -> WithDerived:
-    """Adds each derived metric in turn; later ones may use earlier ones and `__count`, the number of tests.
+    """Add each derived metric in order; later ones may use earlier ones and `__count`, the number of tests.
 
     One that cannot be computed is 0, as in promptfoo, and told in `problems`; 0/0 is no number, `null` in reports.
     """

@@ -74,12 +74,12 @@ class SplitVerdict:
 
 
 def split_of(evaluation: Evaluation) -> str:
-    """The split a case belongs to."""
+    """Return the split that a case belongs to."""
     return str(evaluation.test.metadata.get("split", NO_SPLIT))
 
 
 def judge(results: Iterable[CaseResult], evidence: Evidence, tolerance: float | None = None) -> list[SplitVerdict]:
-    """Each split of the results against its record, in the record's order; splits without results are left out.
+    """Return each split of the results against its record, in the record's order; empty splits are left out.
 
     Args:
         tolerance: how far an accuracy may fall; None takes the evidence's own.
@@ -98,13 +98,13 @@ def _verdict(name: str, results: list[CaseResult], evidence: Evidence, tolerance
 
 
 def evidence_path(suite: Suite) -> str | None:
-    """The agent file that a suite is judged by, as `defaultTest.metadata.evidence` spells it; None when it is not."""
+    """Return the agent file that `defaultTest.metadata.evidence` names; None without one."""
     found = suite.tests[0].metadata.get("evidence") if suite.tests else None
     return found if isinstance(found, str) else None
 
 
 def parse_evidence(text: str, file: str) -> Evidence | None:
-    """The evidence in an agent file's front matter; None when it records none.
+    """Return the evidence in an agent file's front matter; None when it records none.
 
     Raises:
         InputError: the front matter is missing or its evidence is malformed.

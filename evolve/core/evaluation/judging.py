@@ -40,12 +40,12 @@ class Target:
 def target(
     output: JsonValue, answer: Answer, evaluation: Evaluation, vars: Mapping[str, JsonValue], prompt: str
 ) -> Target:
-    """The output with its text: itself, or its JSON."""
+    """Return the output with its text: itself, or its JSON."""
     return Target(output, output_text(output), answer, evaluation, vars, prompt)
 
 
 def output_text(output: JsonValue) -> str:
-    """What text assertions look at."""
+    """Return what text assertions look at."""
     return output if isinstance(output, str) else to_json(output)
 
 
@@ -57,7 +57,7 @@ def error_kind(error: EvolveError) -> ErrorKind:
 
 
 def worst_error(verdict: Verdict) -> ErrorKind:
-    """The kind of error among a verdict's components, the environment's first; "" when there is none."""
+    """Return the kind of error among a verdict's components, the environment's first; "" when there is none."""
     kinds = {part.metadata.get("errorKind") for part in flatten(verdict.components) if part.error}
     order: tuple[ErrorKind, ...] = ("environment", "input", "evaluation")
     for kind in order:
@@ -75,7 +75,7 @@ class Judge:
         self._file_values: dict[str, JsonValue] = {}
 
     async def verdict(self, given: Target) -> Verdict:
-        """What a test's plain assertions say; comparing ones are left out."""
+        """Return what a test's plain assertions say; comparing ones are left out."""
         test = given.evaluation.test
         if not test.requirements:
             return NO_ASSERTIONS
@@ -103,7 +103,7 @@ class Judge:
     async def compare(
         self, assertion: Assertion, targets: tuple[Target, ...], verdicts: tuple[Verdict, ...]
     ) -> tuple[Verdict, ...]:
-        """One verdict per target of a comparing assertion; all are errors when it cannot be evaluated."""
+        """Return one verdict per target of a comparing assertion; all are errors when it cannot be evaluated."""
         kind = _type_of(assertion)
         comparison = ComparisonInput(
             assertion,

@@ -46,7 +46,7 @@ def outcome(
     complete: frozenset[str] = frozenset(),
     skipped: int = 0,
 ) -> SuiteOutcome:
-    """Sorts results.
+    """Sort a suite's results by what they mean.
 
     Args:
         complete: the splits whose cases all ran; only they are held against the evidence. Single failures of the others
@@ -79,14 +79,14 @@ def outcome(
 
 
 def complete_splits(everything: Iterable[Evaluation], selected: Iterable[Evaluation]) -> frozenset[str]:
-    """The splits of which a selection leaves nothing out."""
+    """Return the splits that a selection holds completely."""
     chosen = Counter(split_of(evaluation) for evaluation in selected)
     whole = Counter(split_of(evaluation) for evaluation in everything)
     return frozenset(name for name, count in whole.items() if chosen[name] == count)
 
 
 def is_expected_to_fail(evaluation: Evaluation) -> bool:
-    """Whether the test says `metadata.xfail`."""
+    """Return whether the test says `metadata.xfail`."""
     return bool(evaluation.test.metadata.get("xfail"))
 
 
@@ -97,7 +97,7 @@ def skip_reason(evaluation: Evaluation) -> str | None:
 
 
 def exit_code(outcomes: Iterable[SuiteOutcome]) -> ExitCode:
-    """What the shell is told: a fault of the environment first, for it leaves the rest in doubt."""
+    """Return the exit code; a fault of the environment comes first, because it makes the other results doubtful."""
     found = tuple(outcomes)
     kinds = {result.error_kind for item in found for result in item.errors}
     if "environment" in kinds:

@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
 
 def aggregate(parts: Sequence[Part], threshold: float | None = None) -> Verdict:
-    """The verdict of a whole test or assert-set.
+    """Return the verdict of a whole test or assert-set.
 
     Score: the weighted mean, 0 when the weights sum to 0. Without a threshold one failing part fails the whole, and
     its reason is the whole's (the last one's; assert-sets come after plain assertions; a failing part without a reason
@@ -111,7 +111,7 @@ class _Named:
 def attach_requirement(
     verdict: Verdict, requirement: Requirement, metadata: Mapping[str, JsonValue] | None = None
 ) -> Verdict:
-    """The verdict with the requirement it is about; weight 0 makes a plain assertion pass whatever it said.
+    """Return the verdict with its requirement; weight 0 makes a plain assertion pass.
 
     `metadata` stands in for the verdict's own.
     """
@@ -132,7 +132,7 @@ def attach_requirement(
 
 
 def apply_comparison(whole: Verdict, comparison: Verdict) -> Verdict:
-    """A test's verdict after a comparing assertion (select-best, max-score) had its say."""
+    """Return a test's verdict with the result of a comparing assertion (select-best, max-score) added."""
     components = (*whole.components, comparison)
     if whole.error:
         return replace(whole, components=components)
@@ -153,7 +153,7 @@ def apply_comparison(whole: Verdict, comparison: Verdict) -> Verdict:
 
 
 def merge_repeats(verdicts: Sequence[Verdict], pass_rate: float) -> Verdict:
-    """One verdict for all repeats of a test: passes when at least the share `pass_rate` of them passes."""
+    """Return one verdict for all repeats of a test; it passes when at least the share `pass_rate` passes."""
     passed = sum(verdict.passed for verdict in verdicts)
     error = next((verdict.error for verdict in verdicts if verdict.error), None)
     share = passed / len(verdicts)
@@ -197,7 +197,7 @@ class Totals:
         self._assertions = [0, 0]
 
     def add(self, result: CaseResult) -> None:
-        """Counts one more evaluation of this column."""
+        """Count one more evaluation of this column."""
         self._outcomes[result.status] += 1
         self._score += result.verdict.score
         self._latency_ms += result.latency_ms
@@ -220,7 +220,7 @@ class Totals:
         self._weights[name] = self._weights.get(name, 0.0) + (own if weight is None else weight)
 
     def metrics(self) -> PromptMetrics:
-        """The column so far."""
+        """Return the metrics of the column so far."""
         return PromptMetrics(
             provider=self._provider,
             prompt_label=self._label,
@@ -241,7 +241,7 @@ class Totals:
 
 
 def column_metrics(results: Iterable[CaseResult]) -> dict[int, PromptMetrics]:
-    """The metrics of each column by its prompt index, without the derived ones."""
+    """Return the metrics of each column by its prompt index, without the derived ones."""
     totals: dict[int, Totals] = {}
     for result in results:
         evaluation = result.evaluation

@@ -18,12 +18,12 @@ _ZETA = 2.612375348685488
 
 
 def share(number: int) -> float:
-    """The part of a wealth that is spent on the number-th gate after it came in; 0.383 for the first."""
+    """Return the part of a wealth that is spent on the number-th gate after it came in; 0.383 for the first."""
     return math.pow(number, -1.5) / _ZETA
 
 
 def next_alpha(proven: Sequence[bool]) -> float:
-    """The level of the next gate; 0.0191 for a project's first.
+    """Return the level of the next gate; 0.0191 for a project's first.
 
     Args:
         proven: for each gate so far, in order, whether its word was proven.

@@ -31,12 +31,12 @@ class Bandit:
         self._beliefs = {name: _Belief(*prior) for name, prior in priors}
 
     def rank(self, chance: Rng) -> list[str]:
-        """All operators, by one draw from each belief, the most promising first."""
+        """Return all operators, ordered by one draw from each belief, the most promising first."""
         drawn = {name: chance.betavariate(b.successes, b.failures) for name, b in self._beliefs.items()}
         return sorted(drawn, key=lambda name: -drawn[name])
 
     def pay(self, operator: str, gain: float, rollouts: int) -> None:
-        """Learns from one trial.
+        """Update the beliefs with one trial.
 
         Args:
             gain: the child's mean less its parent's on the same cases; in -1..1.
@@ -50,6 +50,6 @@ class Bandit:
         self._beliefs[operator].failures += 1 - success
 
     def mean(self, operator: str) -> float:
-        """How often the operator is thought to pay, 0..1."""
+        """Return how often the operator is thought to pay, 0..1."""
         belief = self._beliefs[operator]
         return belief.successes / (belief.successes + belief.failures)

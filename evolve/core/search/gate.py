@@ -19,7 +19,7 @@ def decide(
     lost_pinned: Sequence[str] = (),
     disagreement: float | None = None,
 ) -> GateDecision:
-    """The gate's word about paired results.
+    """Return the gate's decision about paired results.
 
     A family's difference is the mean over its cases. Families in which nothing changed count as families and bear on
     neither side. A better answer to any one pair never lowers the word and never raises p.

@@ -76,7 +76,7 @@ class GateSupply:
 def usable_gate_families(
     families: Iterable[str], gates: Sequence[GateRecord], agent: str, *, searched: Iterable[str] = ()
 ) -> GateSupply:
-    """Which of the gate families the agent may be tried on.
+    """Return which gate families can still be used to test the agent.
 
     Args:
         families: of the gate split.
@@ -95,10 +95,10 @@ def usable_gate_families(
 
 
 def family_reads(gates: Sequence[GateRecord], agent: str) -> Counter[str]:
-    """How many words about the agent each family has given."""
+    """Return how many gate results about the agent each family has contributed to."""
     return Counter(family for gate in gates if gate.agent == agent for family in gate.families)
 
 
 def families_hash(families: Iterable[str]) -> str:
-    """Sixteen hex digits; the same for the same families in any order."""
+    """Return sixteen hex digits; the same for the same families in any order."""
     return hashlib.sha256("\n".join(sorted(set(families))).encode()).hexdigest()[:16]

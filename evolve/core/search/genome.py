@@ -43,7 +43,7 @@ class Genome:
 
 
 def genome_of(agent: Agent) -> Genome:
-    """The genome of an agent file, its bank left aside: every labelled train task is a demo."""
+    """Return the genome of an agent file without its bank: every labelled train task is a demo."""
     digests = [item.digest_chars for item in agent.inputs if item.digest_chars]
     return Genome(
         sections=tuple(s for s in agent.sections if s.title not in (CASE_SECTION, RULES_SECTION)),
@@ -55,13 +55,13 @@ def genome_of(agent: Agent) -> Genome:
 
 
 def incumbent_of(agent: Agent) -> Genome:
-    """The genome of an agent as it is: the bank that came with its file stays until an operator takes another."""
+    """Return the genome of the current agent; it keeps the file's bank until an operator changes the demos."""
     genome = genome_of(agent)
     return replace(genome, demo_ids=(OWN_BANK,)) if genome.demos else genome
 
 
 def agent_of(genome: Genome, base: Agent) -> Agent:
-    """The agent that a genome makes: `base`'s contract, the genome's prompt."""
+    """Return the agent that a genome makes: the contract of `base` with the genome's prompt."""
     rules = [Section(RULES_SECTION, number_rules(genome.rules))] if genome.rules else []
     case = [section for section in base.sections if section.title == CASE_SECTION]
     return replace(
@@ -74,7 +74,7 @@ def agent_of(genome: Genome, base: Agent) -> Agent:
 
 
 def demos_of(genome: Genome, tasks: Sequence[Task], own: Sequence[Demo] = ()) -> list[Demo]:
-    """The bank of a genome: one demo for each labelled train task that it names, or the agent's own bank."""
+    """Return a genome's bank: a demo for each labelled train task that it names, or the agent's own bank."""
     if genome.demo_ids == (OWN_BANK,):
         return list(own)
     labelled = {task.id: task for task in tasks if task.split == "train" and task.label is not None}
@@ -83,7 +83,7 @@ def demos_of(genome: Genome, tasks: Sequence[Task], own: Sequence[Demo] = ()) ->
 
 
 def number_rules(rules: Sequence[str]) -> str:
-    """Rules as the numbered list of an agent file."""
+    """Return rules as the numbered list of an agent file."""
     return "\n".join(f"{number}. {rule}" for number, rule in enumerate(rules, 1))
 
 

@@ -20,7 +20,7 @@ Lookup = Callable[[str, str], str]
 
 
 def nearest_vote(texts: Sequence[str], answers: Sequence[str], families: Sequence[str]) -> Lookup:
-    """The answer with the most BM25 score among the five nearest texts."""
+    """Return a lookup that answers with the highest sum of BM25 scores among the five nearest texts."""
     index = Bm25(texts)
 
     def look_up(text: str, family: str) -> str:
@@ -35,7 +35,7 @@ def nearest_vote(texts: Sequence[str], answers: Sequence[str], families: Sequenc
 
 
 def words_vote(texts: Sequence[str], answers: Sequence[str], families: Sequence[str]) -> Lookup:
-    """The answer that the case's words speak for."""
+    """Return a lookup that answers with the most likely answer for the case's words."""
     classifier = WordClassifier(texts, answers, families)
 
     def look_up(text: str, family: str) -> str:
@@ -46,7 +46,7 @@ def words_vote(texts: Sequence[str], answers: Sequence[str], families: Sequence[
 
 
 def best_lookup(texts: Sequence[str], answers: Sequence[str], families: Sequence[str], tries: int = 200) -> Lookup:
-    """The lookup that is right more often on the bank's own cases, families left out.
+    """Return the lookup that is right more often on the bank's own cases, each without its own family.
 
     Args:
         tries: at most so many of the bank's cases are asked; they are spread over it evenly.

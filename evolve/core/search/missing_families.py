@@ -10,7 +10,7 @@ _MANY = 200
 
 
 def count_missing_families(differences: Sequence[int], alpha: float) -> int:
-    """How many more families would have proved a gain of this size, with an even chance; at least 1.
+    """Return how many more families would have proved a gain of this size with an even chance; at least 1.
 
     It takes the families not seen to be like those seen (the plug-in rule for sample sizes: Efron and Tibshirani, An
     Introduction to the Bootstrap, 1993, chapter 25): the sample is stretched to n values by its quantiles, and the

@@ -39,18 +39,18 @@ class Candidate:
         self.id = self.genome.id
 
     def mean(self, tasks: Iterable[str] | None = None) -> float:
-        """Mean score on the tasks it answered (of those named); 0 without any."""
+        """Return the mean score on the tasks that it answered (of those named); 0 without any."""
         known = [self.scores[i].value for i in (self.scores if tasks is None else tasks) if i in self.scores]
         return sum(known) / len(known) if known else 0.0
 
     def cautious_mean(self, prior: float) -> float:
-        """The mean, drawn towards `prior` where few cases are known."""
+        """Return the mean, moved towards `prior` where few cases are known."""
         known = len(self.scores)
         return (self.mean() * known + prior * _PRIOR_CASES) / (known + _PRIOR_CASES)
 
 
 def front(population: Sequence[Candidate]) -> Mapping[str, int]:
-    """How many cases each candidate of the front is best at, by candidate id."""
+    """Return how many cases each candidate of the front is best at, by candidate id."""
     wins: dict[str, int] = {}
     cases = sorted({case for member in population for case in member.scores})
     for case in cases:
@@ -65,7 +65,7 @@ def front(population: Sequence[Candidate]) -> Mapping[str, int]:
 
 
 def choose_parent(population: Sequence[Candidate], chance: Rng) -> Candidate:
-    """A parent: 30 % from the front by its wins, 70 % by mean; fewer from those with many children."""
+    """Return a parent: 30 % from the front by its wins, 70 % by mean; less often one with many children."""
     wins = front(population)
     prior = population[0].mean()
     if wins and chance.random() < _FROM_THE_FRONT:
@@ -81,7 +81,7 @@ def choose_parent(population: Sequence[Candidate], chance: Rng) -> Candidate:
 
 
 def choose_weighted(members: Sequence[Candidate], weights: Sequence[float], chance: Rng) -> Candidate:
-    """One member, each as likely as its weight."""
+    """Return one member at random, in proportion to the weights."""
     spot = chance.random() * sum(weights)
     for member, weight in zip(members, weights, strict=True):
         spot -= weight
@@ -91,6 +91,6 @@ def choose_weighted(members: Sequence[Candidate], weights: Sequence[float], chan
 
 
 def best_of(population: Sequence[Candidate]) -> Candidate:
-    """The best by cautious mean; of equals the earlier."""
+    """Return the best candidate by cautious mean; the earlier one if two are equal."""
     prior = population[0].mean()
     return max(population, key=lambda member: (member.cautious_mean(prior), -member.number))

@@ -25,7 +25,7 @@ _VARIABLE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
 
 
 def read_text(answer: str) -> tuple[str, str]:
-    """(text, problem) of an answer that must be `{"text": "..."}`; the problem is empty where the text is whole."""
+    """Return (text, problem) of an answer that must be `{"text": "..."}`; no problem means a usable text."""
     value = json_or(answer, None)
     if not isinstance(value, dict) or not isinstance(value.get("text"), str):
         cut = answer.strip()[:80]
@@ -43,7 +43,7 @@ def read_text(answer: str) -> tuple[str, str]:
 
 
 def check_rule(answer: str, rules: Sequence[str]) -> tuple[str, str]:
-    """(rule, problem): one sentence of at most 240 characters that none of the rules says already."""
+    """Return (rule, problem): one sentence of at most 240 characters that no present rule repeats."""
     text, problem = read_text(answer)
     if problem:
         return "", problem
@@ -59,7 +59,7 @@ def check_rule(answer: str, rules: Sequence[str]) -> tuple[str, str]:
 
 
 def check_section(answer: str, old: str) -> tuple[str, str]:
-    """(body, problem): a section with the old one's template variables, not much longer, and not the same."""
+    """Return (body, problem): a section with the old one's template variables, not much longer, not the same."""
     text, problem = read_text(answer)
     if problem:
         return "", problem

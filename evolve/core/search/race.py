@@ -28,17 +28,17 @@ class RaceDecision(NamedTuple):
 
 
 def race_size(budget: int, available: int) -> int:
-    """How many train cases the race has: a sixth of the search's budget, but 12 to 40, and no more than there are."""
+    """Return the number of train cases in a race: a sixth of the budget, from 12 to 40, at most `available`."""
     return min(available, max(BLOCKS[0], min(BLOCKS[-1], budget // 6)))
 
 
 def blocks(size: int) -> list[int]:
-    """The sizes after which a race of so many cases is looked at; the last is `size` itself."""
+    """Return the sizes after which a race of `size` cases is checked; the last is `size` itself."""
     return [*(block for block in BLOCKS if block < size), size]
 
 
 def screen_tasks(parent: Candidate, race: Sequence[Task], chance: Rng) -> list[Task]:
-    """Up to 4 cases that the parent fails and 2 that it passes, among those it answered, failures first."""
+    """Return up to 4 cases that the parent fails and 2 that it passes, among those it answered, failures first."""
     known = [task for task in race if task.id in parent.scores]
     failures = [task for task in known if parent.scores[task.id].value < _PASSES_AT]
     passes = [task for task in known if parent.scores[task.id].value >= _PASSES_AT]
@@ -49,7 +49,7 @@ def screen_tasks(parent: Candidate, race: Sequence[Task], chance: Rng) -> list[T
 
 
 def screen_candidate(child: Candidate, parent: Candidate, tasks: Sequence[Task]) -> RaceDecision:
-    """Kept when it mends at least one of the parent's failures and does not lose more than it mends."""
+    """Keep a child that fixes at least one of the parent's cases and breaks no more than it fixes."""
     mended = sum(child.scores[t.id].value > parent.scores[t.id].value for t in tasks)
     lost = sum(child.scores[t.id].value < parent.scores[t.id].value for t in tasks)
     kept = mended >= 1 and mended >= lost
@@ -59,7 +59,7 @@ def screen_candidate(child: Candidate, parent: Candidate, tasks: Sequence[Task])
 
 
 def still_racing(child: Candidate, leader: Candidate, tasks: Sequence[Task]) -> RaceDecision:
-    """Kept unless it is worse than the leader, on the cases both answered, by over one standard error of chance."""
+    """Keep a child unless it is worse than the leader, on cases both answered, by over one standard error."""
     both = [task.id for task in tasks if task.id in child.scores and task.id in leader.scores]
     if not both:
         return RaceDecision(True, "nothing to compare with yet")

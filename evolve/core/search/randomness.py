@@ -10,21 +10,21 @@ class Rng(Protocol):
     """A seeded source of random numbers."""
 
     def random(self) -> float:
-        """A number in [0, 1)."""
+        """Return a number in [0, 1)."""
         ...
 
     def choice(self, seq: Sequence[T], /) -> T:
-        """One of the members, each as likely."""
+        """Return one of the members, all equally likely."""
         ...
 
     def sample(self, population: Sequence[T], k: int, /) -> list[T]:
-        """So many members without repeats."""
+        """Return `k` different members."""
         ...
 
     def shuffle(self, x: MutableSequence[Any], /) -> None:
-        """Puts the members in random order, in place."""
+        """Put the members in random order, in place."""
         ...
 
     def betavariate(self, alpha: float, beta: float, /) -> float:
-        """A draw of the Beta distribution."""
+        """Return a draw from the Beta distribution."""
         ...

@@ -8,7 +8,7 @@ from evolve.core.search.tasks import Task
 
 
 def sample(tasks: Iterable[Task], size: int, *, seed: int = 0) -> list[Task]:
-    """At most `size` tasks: as many families as possible, answers in turn, the order frozen by hash and seed.
+    """Return at most `size` tasks: many families, answers in turn, the order fixed by hash and seed.
 
     The first n of a larger sample are the sample of size n.
     """

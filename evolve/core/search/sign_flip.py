@@ -18,7 +18,7 @@ _TAIL = 0.025
 
 
 def steps_per_unit(families: int) -> int:
-    """How many steps a difference of 1 has.
+    """Return how many steps a difference of 1 has.
 
     Up to 64 families 2520, which all of 1..10 divide: means of up to ten answers are kept exactly. More families get
     coarser steps, which bounds the cost; the test stays exact for the rounded differences. It depends on nothing but
@@ -28,17 +28,17 @@ def steps_per_unit(families: int) -> int:
 
 
 def in_steps(difference: float, steps: int) -> int:
-    """A difference in -1..1 as a whole number of steps; opposite differences give opposite numbers."""
+    """Return a difference in -1..1 as a whole number of steps; opposite differences give opposite numbers."""
     return round(difference * steps)
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean, rounded once, so that it never falls when a value grows."""
+    """Return the mean, rounded once, so that it never falls when a value grows."""
     return fsum(values) / len(values)
 
 
 def p_value(differences: Sequence[int]) -> float:
-    """The one-sided p of "the differences are above zero"; 1 when all are zero or there is none."""
+    """Return the one-sided p of "the differences are above zero"; 1 when all are zero or there is none."""
     moved = [value for value in differences if value]
     if not moved:
         return 1.0
@@ -52,7 +52,7 @@ def p_value(differences: Sequence[int]) -> float:
 
 
 def interval(differences: Sequence[int], steps: int) -> tuple[float, float]:
-    """The gains, in -1..1, that the test does not refute at 2.5 % on either side: a 95 % confidence interval.
+    """Return the gains, in -1..1, that the test does not refute at 2.5 % a side: a 95 % confidence interval.
 
     To within a step it agrees with the test: its low end is above zero when p is at most 0.025. A sample too small to
     refute anything gives -1..1. (Intervals from the randomisation test: Lehmann and Romano, Testing

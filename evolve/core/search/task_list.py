@@ -25,7 +25,7 @@ class CaseWithTest(NamedTuple):
 
 
 def suite_tasks(evaluations: Iterable[Evaluation], output: Mapping[str, JsonValue], file: str) -> list[Task]:
-    """One task for each test of a suite. A family is of the split that its tests name, else of that of its hash.
+    """Return one task for each test of a suite, with the split that its family's tests name, or a split by hash.
 
     Args:
         output: the agent's output schema: `accepted: [restart]` means `{"action": "restart"}` where that is its one
@@ -41,7 +41,7 @@ def suite_tasks(evaluations: Iterable[Evaluation], output: Mapping[str, JsonValu
 
 
 def case_tasks(cases: Iterable[CaseWithTest], output: Mapping[str, JsonValue], today: str = "") -> list[Task]:
-    """One task for each failure case that somebody has labelled and that is open, or guards the agent.
+    """Return one task for each labelled failure case that is open or guards the agent.
 
     Args:
         today: as YYYY-MM-DD; pinned cases that a person has waived till then or later are left out.
@@ -53,7 +53,7 @@ def case_tasks(cases: Iterable[CaseWithTest], output: Mapping[str, JsonValue], t
 
 
 def merge_tasks(suite: Sequence[Task], cases: Sequence[Task]) -> tuple[Task, ...]:
-    """Suite and failure cases together; a failure case of a test of the suite stands in for it.
+    """Return the tasks of suite and failure cases; a failure case of a suite's test replaces that test.
 
     A failure case whose family or input is val's or gate's in the suite is left out: it would show the search what it
     must not see.

@@ -29,7 +29,7 @@ _TRANSFORMS = ("contextTransform",)
 
 
 def code_problems(providers: Sequence[ProviderSpec], tests: Iterable[Test]) -> Iterator[Problem]:
-    """Yield a problem for each piece of code that does not parse, each once, with the place where it stands first."""
+    """Yield one problem for each piece of code that does not parse, at the first place that has it."""
     seen: set[tuple[str, str]] = set()
     for kind, code, place, path in _code(providers, tests):
         if (kind, code) in seen or code.startswith("file://") or has_tags(code):

@@ -31,7 +31,7 @@ class CellError(ValueError):
 
 
 def check_columns(names: Sequence[str]) -> Iterator[CellError]:
-    """What is wrong with a table's header."""
+    """Yield what is wrong with a table's header."""
     stripped = [name.strip() for name in names]
     if len(stripped) == 1 and (other := next((mark for mark in ";\t|" if mark in stripped[0]), None)):
         shown = "tab" if other == "\t" else repr(other)
@@ -49,7 +49,7 @@ def check_columns(names: Sequence[str]) -> Iterator[CellError]:
 
 
 def case_of_row(row: Mapping[str, str], description: str) -> dict[str, Any]:
-    """The test mapping that a row stands for; all cells are text. `description` is for a row without its own.
+    """Return the test mapping for a row; all cells are text. `description` is for a row without its own.
 
     Raises:
         CellError: a cell that must be a number or an assertion is neither.
@@ -146,7 +146,7 @@ def _type_names() -> frozenset[str]:
 
 
 def assertion_of_text(text: str) -> dict[str, Any]:
-    """The assertion that a cell's text stands for; text that is no short form must be equal to the output.
+    """Return the assertion for a cell's text; text that is no short form must equal the output.
 
     Raises:
         ValueError: a list with a broken quote, or a misspelt type; a hint may be the second argument.

@@ -33,7 +33,7 @@ class _Column(NamedTuple):
 def expand(
     suite: Suite, _templates: object = None, *, transform_vars: TransformVars | None = None
 ) -> tuple[Evaluation, ...]:
-    """Everything that a run of the suite evaluates: test by test, repeat by repeat, then vars, providers, prompts.
+    """Return all evaluations of a suite: by test, then repeat, vars, provider and prompt.
 
     A list among a test's vars whose first item is text makes one evaluation for each item; several lists make all
     combinations, the first key slowest. `test_index` counts tests x repeats x vars, as promptfoo's `testIdx` does.

@@ -21,12 +21,12 @@ _OPTIONS = frozenset((
 
 
 def check_vars(value: Mapping[str, Any], path: Path, report: Reporter) -> None:
-    """Report what is certainly no variable."""
+    """Report keys under `vars` that are certainly not variables."""
     _check(value, path, report, "vars", {"options": _are_options})
 
 
 def check_metadata(value: Mapping[str, Any], path: Path, report: Reporter) -> None:
-    """Report what is certainly no metadata."""
+    """Report keys under `metadata` that are certainly not metadata."""
     _check(value, path, report, "metadata", {"options": _are_options})
 
 

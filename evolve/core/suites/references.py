@@ -25,12 +25,12 @@ _NO_NAMES: frozenset[str] = frozenset()
 
 
 def names_prompt(ref: str, prompt: Prompt) -> bool:
-    """Whether a reference means a prompt: its label or id, `start*`, or the group before a colon."""
+    """Return whether a reference means a prompt: its label or id, `start*`, or the group before a colon."""
     return any(name is not None and _names(ref, name) for name in (prompt.label, prompt.id))
 
 
 def names_provider(ref: str, provider: ProviderSpec) -> bool:
-    """Whether a reference means a provider, by its label or id likewise."""
+    """Return whether a reference means a provider: its label or id, `start*`, or the part before a colon."""
     return any(name is not None and _names(ref, name) for name in (provider.label, provider.id))
 
 
@@ -41,7 +41,7 @@ def _names(ref: str, name: str) -> bool:
 def unknown_names(
     prompts: Sequence[Prompt], providers: Sequence[ProviderSpec], tests: Iterable[Test]
 ) -> Iterator[Problem]:
-    """A problem for each reference that means no prompt or no provider."""
+    """Yield a problem for each reference to a prompt or a provider that does not exist."""
     prompt_names = [name for prompt in prompts for name in (prompt.label, prompt.id) if name]
     provider_names = [name for provider in providers for name in (provider.label, provider.id) if name]
     for place, ref in _prompt_references(providers, tests):
@@ -74,7 +74,7 @@ def _unknown_name(kind: str, ref: str, known: Sequence[str], place: Place | None
 def template_problems(
     prompts: Sequence[Prompt], tests: Iterable[Test], place_of_prompt: Mapping[int, Place]
 ) -> Iterator[Problem]:
-    """A problem for each prompt and each assertion's value that is no well-formed template."""
+    """Yield a problem for each prompt and each assertion value that is not a well-formed template."""
     for index, prompt in enumerate(prompts):
         message = None if prompt.function else syntax_problem(prompt.raw, is_prompt=True)
         if message:
@@ -114,7 +114,7 @@ def _templates_of(assertion: Assertion) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def names_needed_by(template: str) -> frozenset[str]:
-    """The variables that a template surely needs; none when it holds blocks."""
+    """Return the variables that a template certainly needs; none when it holds blocks."""
     if "{{" not in template or "{%" in template or "{#" in template:
         return frozenset()
     return frozenset(_REFERENCE.findall(template)) - ALWAYS_DEFINED - _LITERALS
@@ -123,7 +123,7 @@ def names_needed_by(template: str) -> frozenset[str]:
 def find_undefined(
     prompts: Sequence[Prompt], tests: Iterable[Test], place_of_prompt: Mapping[int, Place]
 ) -> Iterator[Problem]:
-    """A problem for each variable that a prompt or an assertion needs and its test does not give."""
+    """Yield a problem for each variable that a prompt or an assertion needs and its test does not define."""
     listed = list(tests)
     needs = [frozenset() if prompt.function else names_needed_by(prompt.raw) for prompt in prompts]
     stored = frozenset(test.options.store_output_as for test in listed if test.options.store_output_as)

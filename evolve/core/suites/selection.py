@@ -25,7 +25,7 @@ class Selection:
     """By the suite's absolute path, the only evaluations to run."""
 
     def choose(self, evaluations: Sequence[Evaluation], path: str) -> list[Evaluation]:
-        """The selected ones, in their order."""
+        """Return the selected evaluations, in their order."""
         found = [evaluation for evaluation in evaluations if self._fits(evaluation, path)]
         if self.first_n is None:
             return found
@@ -49,14 +49,14 @@ class Selection:
 
 
 def has_metadata(found: JsonValue, wanted: str) -> bool:
-    """Whether a test's metadata is the value, or a list with it."""
+    """Return whether a test's metadata is the value, or a list that holds it."""
     if isinstance(found, list):
         return any(has_metadata(item, wanted) for item in found)
     return found is not None and to_js_string(found) == wanted
 
 
 def parse_metadata(text: str) -> tuple[str, str]:
-    """The key and the value of `KEY=VALUE`."""
+    """Return the key and the value of `KEY=VALUE`."""
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise InputError(Problem(f"--filter-metadata {text!r} must be KEY=VALUE", hint="for example split=val"))

@@ -18,7 +18,7 @@ from evolve.core.model.suite import (
 
 
 def dump_suite(suite: Suite) -> str:
-    """The suite as one YAML file that promptfoo reads too.
+    """Return the suite as one YAML file that promptfoo reads too.
 
     What a file held stands inline; functions stay references by absolute path. Text that starts with `file://` cannot
     be written as such (it would be read as a file when it is loaded) and raises ValueError.
@@ -27,7 +27,7 @@ def dump_suite(suite: Suite) -> str:
 
 
 def suite_mapping(suite: Suite) -> dict[str, Any]:
-    """The config that `dump_suite` writes."""
+    """Return the config that `dump_suite` writes."""
     options = {"repeat": suite.repeat if suite.repeat != 1 else None, "maxConcurrency": suite.max_concurrency}
     return _fill(
         description=suite.description,
@@ -41,7 +41,7 @@ def suite_mapping(suite: Suite) -> dict[str, Any]:
 
 
 def requirements_mapping(test: Test) -> list[dict[str, Any]]:
-    """The assertions of a test as the format writes them."""
+    """Return a test's assertions in the form of the suite format."""
     return [_requirement(part) for part in test.requirements]
 
 

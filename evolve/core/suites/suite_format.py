@@ -65,14 +65,14 @@ _PROVIDER_KEYS = frozenset(("id", "label", "config", "prompts", "transform", "de
 
 @cache
 def suite_schema() -> Mapping[str, Any]:
-    """The JSON Schema of a suite."""
+    """Return the JSON Schema of a suite."""
     schema: Mapping[str, Any] = json.loads((FilePath(__file__).with_name("suite.schema.json")).read_text("utf-8"))
     return schema
 
 
 @cache
 def checker(definition: str = "") -> Check:
-    """Reports every problem of a whole config, or of one part: its name in `$defs` (`test`, `defaultTest`)."""
+    """Return a check that reports every problem of a config, or of one part: its name in `$defs` (`test`)."""
     schema = suite_schema()
     part = {"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]} if definition else schema
     return compile_schema(part, _overrides())
@@ -123,7 +123,7 @@ class Findings:
         *,
         is_config: bool = False,
     ) -> Reporter:
-        """A reporter of what is wrong below `base` of a document.
+        """Return a reporter of problems below `base` of a document.
 
         `free_keys` gives, on demand, top-level names that are the user's own: what `$ref` or an anchor points at.
         With `is_config`, top-level keys that have problems are noted in `broken`.
@@ -141,18 +141,18 @@ class Findings:
         return report
 
     def add(self, problem: Problem, kind: Kind = "value") -> None:
-        """An error, or a warning where the kind of problem or the user's choice makes it one."""
+        """Record an error, or a warning where the kind of problem or the user's choice makes it one."""
         if self.is_warning(kind):
             self.warnings.append(str(problem))
         else:
             self.problems.append(problem)
 
     def is_warning(self, kind: Kind) -> bool:
-        """Whether a problem of this kind is none for this user."""
+        """Return whether a problem of this kind is only a warning for this user."""
         return kind == "ignored key" or (kind == "unknown key" and self.unknown_keys == "warn")
 
     def sort_problems(self, first: str) -> list[Problem]:
-        """Each problem once, those of the file `first` first, from top to bottom."""
+        """Return each problem once, those of the file `first` first, from top to bottom."""
         return sorted(dict.fromkeys(self.problems), key=lambda problem: _order(problem, first))
 
 
@@ -379,7 +379,7 @@ class Source:
     path: Path = ()
 
     def at(self, *path: str | int) -> Place:
-        """The place of something inside."""
+        """Return the place of something inside this part."""
         return self.document.place((*self.path, *path))
 
 
@@ -398,12 +398,12 @@ class Defaults:
 
     @staticmethod
     def of(source: Source | None) -> "Defaults":
-        """The defaults of a default test that was checked."""
+        """Return the defaults of a checked default test."""
         return Defaults(source, build_requirements(source)) if source else Defaults()
 
     @staticmethod
     def of_all(sources: Sequence[Source]) -> "Defaults":
-        """Several default tests, one over the other; their assertions add up."""
+        """Return the merged defaults of several default tests: later ones win, assertions add up."""
         if len(sources) < 2:
             return Defaults.of(sources[0] if sources else None)
         requirements = tuple(part for source in sources for part in build_requirements(source))
@@ -411,7 +411,7 @@ class Defaults:
 
 
 def build_test(layers: Sequence[Source], defaults: Defaults, read_vars: VarsReader) -> Test:
-    """One test of its layers, later ones win: a scenario's entry and a test, or a test alone."""
+    """Return one test from its layers (a scenario's entry and a test, or a test alone); later ones win."""
     own = layers[-1]
     sources = [defaults.source, *layers] if defaults.source else list(layers)
     merged: Mapping[str, Any] = own.value if len(sources) == 1 else _merge(sources)
@@ -501,7 +501,7 @@ def _options(raw: Mapping[str, Any] | None) -> TestOptions:
 
 
 def build_requirements(source: Source) -> tuple[Requirement, ...]:
-    """The assertions of a test that was checked."""
+    """Return the assertions of a checked test."""
     listed: Sequence[Mapping[str, Any]] = source.value.get("assert") or ()
     return tuple(_requirement(value, source, ("assert", index)) for index, value in enumerate(listed))
 
@@ -545,7 +545,7 @@ def _assertion(value: Mapping[str, Any], source: Source, path: Path) -> Assertio
 
 
 def build_provider(value: str | Mapping[str, Any], place: Place | None = None) -> ProviderSpec:
-    """A provider's entry that was checked: an id, a mapping with id, or a mapping of one id to its settings."""
+    """Return a checked provider entry: an id, a mapping with id, or a mapping of one id to its settings."""
     if isinstance(value, str):
         return ProviderSpec(value, place=place, in_full=_in_full(value))
     if "id" not in value and len(value) == 1:
@@ -572,7 +572,7 @@ def _in_full(name: str) -> str | None:
 
 
 def env_texts(env: Mapping[str, Any] | None) -> Mapping[str, str]:
-    """Values of an `env` mapping as an environment holds them."""
+    """Return the values of an `env` mapping as text, as an environment holds them."""
     return {
         name: ("true" if value else "false") if isinstance(value, bool) else str(value)
         for name, value in (env or {}).items()

@@ -27,7 +27,7 @@ class Unit:
 
 
 def units(evaluations: Iterable[Evaluation]) -> tuple[Unit, ...]:
-    """The evaluations in their units, in the order of their first members.
+    """Return the evaluations grouped into units, in the order of their first members.
 
     Raises:
         InputError: a `metadata.pass_rate` that is no number in 0..1.
@@ -67,7 +67,7 @@ def _repeat_key(evaluation: Evaluation, ordinals: dict[Hashable, int], *, togeth
 
 
 def repeats(evaluations: Iterable[Evaluation]) -> tuple[tuple[Evaluation, ...], ...]:
-    """The members of one unit by column: each group holds the repeats of one evaluation."""
+    """Return the members of one unit by column: each group holds the repeats of one evaluation."""
     columns: dict[int, list[Evaluation]] = {}
     for evaluation in evaluations:
         columns.setdefault(evaluation.prompt_index, []).append(evaluation)
@@ -75,7 +75,7 @@ def repeats(evaluations: Iterable[Evaluation]) -> tuple[tuple[Evaluation, ...], 
 
 
 def comparisons_of(test: Test) -> tuple[Assertion, ...]:
-    """The test's assertions that compare outputs (select-best, max-score)."""
+    """Return the test's assertions that compare outputs (select-best, max-score)."""
     found = [item for item in test.requirements if isinstance(item, Assertion) and _compares(item)]
     # promptfoo picks by score last, whatever the file's order
     return tuple(sorted(found, key=lambda item: item.type == "max-score"))
@@ -87,7 +87,7 @@ def _compares(assertion: Assertion) -> bool:
 
 
 def pass_rate_of(test: Test) -> float | None:
-    """`metadata.pass_rate`, the share of repeats that must pass; None without one."""
+    """Return `metadata.pass_rate`, the share of repeats that must pass; None without one."""
     value = test.metadata.get("pass_rate")
     if value is None:
         return None

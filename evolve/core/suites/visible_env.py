@@ -11,7 +11,7 @@ _HOLD_CASES = frozenset({"tests", "scenarios", "defaultTest"})
 
 
 def visible_env(env: Mapping[str, str], path: str, config: JsonValue) -> dict[str, str]:
-    """The variables of `env` that the suite at `path` may see.
+    """Return the variables of `env` that the suite at `path` may see.
 
     A name that looks like a credential's is visible only where the config itself spells it, outside of its tests and
     scenarios, which may hold captured text. A failure case sees EVOLVE_* alone, and no credential among them.

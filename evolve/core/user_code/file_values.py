@@ -22,13 +22,13 @@ __all__ = ["FILE", "is_script", "read_file_value", "script_context", "script_val
 
 
 def is_script(value: str) -> bool:
-    """Whether a `file://` value names a Python or JavaScript file, perhaps with a function."""
+    """Return whether a `file://` value names a Python or JavaScript file, perhaps with a function."""
     path, _ = split_reference(value)
     return is_python(path) or is_javascript(path)
 
 
 def read_file_value(value: str, files: Files) -> JsonValue:
-    """The data of a JSON or YAML file, the trimmed text of a .txt file.
+    """Return the data of a JSON or YAML file, the trimmed text of a .txt file.
 
     Raises:
         InputError: the file cannot be read, or is of another kind.
@@ -43,7 +43,7 @@ def read_file_value(value: str, files: Files) -> JsonValue:
 
 
 async def script_value(value: str, output: JsonValue, context: Mapping[str, JsonValue], tools: Tools) -> JsonValue:
-    """What the script's function answers to (output, context); `get_assert` in Python unless named.
+    """Return the answer of the script's function to (output, context); `get_assert` in Python by default.
 
     Raises:
         PythonFailed: the Python function raised; promptfoo fails the assertion then.
@@ -71,7 +71,7 @@ def script_context(
     output: JsonValue,
     assertion: Assertion,
 ) -> dict[str, JsonValue]:
-    """Promptfoo's second argument of assertion functions."""
+    """Return the second argument of assertion functions, as promptfoo has it."""
     test = evaluation.test
     context: dict[str, JsonValue] = {
         "prompt": prompt,
@@ -104,7 +104,7 @@ def script_context(
 
 
 def _to_json(requirement: Requirement) -> JsonValue:
-    """A requirement as scripts see it among the test's `assert`."""
+    """Return a requirement as scripts see it among the test's `assert`."""
     if isinstance(requirement, AssertSet):
         return {"type": "assert-set", "assert": [_to_json(part) for part in requirement.assertions]}
     kind = f"not-{requirement.type}" if requirement.negated else requirement.type

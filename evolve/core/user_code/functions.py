@@ -21,23 +21,23 @@ class PythonFailed(CannotEvaluate):
 
 
 def split_reference(value: str) -> tuple[str, str | None]:
-    """The path and the function of `file://PATH[:FUNCTION]`."""
+    """Return the path and the function of `file://PATH[:FUNCTION]`."""
     path, colon, function = value.removeprefix(FILE).rpartition(":")
     return (path, function) if colon and len(path) > 1 and "/" not in function else (value.removeprefix(FILE), None)
 
 
 def is_python(path: str) -> bool:
-    """Whether a path names Python."""
+    """Return whether a path names Python."""
     return path.endswith(".py")
 
 
 def is_javascript(path: str) -> bool:
-    """Whether a path names JavaScript, or TypeScript, which is refused with a message of its own."""
+    """Return whether a path names JavaScript, or TypeScript, which is refused with a message of its own."""
     return path.endswith(JAVASCRIPT_SUFFIXES)
 
 
 def call_javascript(path: str, function: str | None, args: Sequence[JsonValue], files: Files) -> JsResult:
-    """What the function in a JavaScript file answers.
+    """Return the answer of the function in a JavaScript file.
 
     Raises:
         JavaScriptError: it threw.
@@ -49,7 +49,7 @@ def call_javascript(path: str, function: str | None, args: Sequence[JsonValue], 
 
 
 async def function_answer(reference: str, default: str, args: Sequence[JsonValue], tools: Tools) -> JsonValue:
-    """What the function of `file://FILE[:FUNCTION]` answers, in either language.
+    """Return the answer of the function of `file://FILE[:FUNCTION]`, in either language.
 
     Raises:
         CannotEvaluate: it threw, or cannot be called.
@@ -64,7 +64,7 @@ async def function_answer(reference: str, default: str, args: Sequence[JsonValue
 async def call_python(
     path: str, function: str | None, default: str, args: Sequence[JsonValue], files: Files, scripts: Scripts
 ) -> JsonValue:
-    """What a Python function answers, as JSON; coroutines are awaited.
+    """Return the answer of a Python function, as JSON; coroutines are awaited.
 
     Raises:
         PythonFailed: it raised, or its answer is not JSON.
@@ -84,7 +84,7 @@ async def call_python(
 def call_python_now(
     path: str, function: str | None, default: str, args: Sequence[JsonValue], files: Files, scripts: Scripts
 ) -> JsonValue:
-    """Like `call_python`, where nothing can be awaited; an async function is refused."""
+    """Return the same as `call_python` where awaiting is not possible; an async function is refused."""
     answered = _call(path, function, default, args, files, scripts)
     if inspect.iscoroutine(answered):
         answered.close()
@@ -105,7 +105,7 @@ def _call(
 
 
 def as_json(value: object, depth: int = 0) -> JsonValue:
-    """A Python value as JSON carries it: tuples and sets are lists, dataclasses and pydantic models are mappings.
+    """Return a Python value as JSON: tuples and sets are lists, dataclasses and pydantic models are mappings.
 
     Raises:
         PythonFailed: it holds something else, or goes too deep.

@@ -32,7 +32,7 @@ def compile_inline(code: str, names: tuple[str, ...]) -> CodeType:
 
 
 def python_problem(code: str) -> str | None:
-    """Return why code is no Python, None where it is some; nothing is run."""
+    """Return why code is not valid Python, or None; the code is not run."""
     if "\n" not in code and ONE_LINE_RETURN.match(code):
         return RETURN_PROBLEM
     try:

@@ -28,7 +28,7 @@ class MadePrompt(NamedTuple):
 def prompt_context(
     evaluation: Evaluation, variables: Mapping[str, JsonValue], config: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue]:
-    """What a prompt's function is told."""
+    """Return the argument of a prompt's function."""
     provider: JsonValue = {"id": evaluation.provider.full_id, "label": evaluation.provider.label}
     return {"vars": dict(variables), "provider": provider, "config": dict(config)}
 
@@ -36,7 +36,7 @@ def prompt_context(
 async def make_prompt(
     evaluation: Evaluation, variables: Mapping[str, JsonValue], config: Mapping[str, JsonValue], tools: Tools
 ) -> MadePrompt:
-    """What the prompt's function answers to {vars, provider, config}.
+    """Return the prompt that the prompt's function makes from {vars, provider, config}.
 
     That is text, chat messages, or {prompt, config, is_finished}.
 
@@ -61,7 +61,7 @@ async def make_prompt(
 async def make_var(
     name: str, ref: ScriptRef, raw_prompt: str, variables: Mapping[str, JsonValue], tools: Tools
 ) -> JsonValue:
-    """The variable's value: `output` of what the function answers to (name, prompt, vars).
+    """Return the variable's value: `output` of the function's answer to (name, prompt, vars).
 
     Raises:
         CannotEvaluate: the function raised, answered `error`, or has no `output`.

@@ -28,7 +28,7 @@ _SHOWN: Final = 80
 
 
 async def apply_transform(code: str, output: JsonValue, context: Mapping[str, JsonValue], tools: Tools) -> JsonValue:
-    """The transformed output; never None.
+    """Return the transformed output; never None.
 
     Raises:
         CannotEvaluate: the transform threw, answered nothing, or cannot run here.
@@ -49,7 +49,7 @@ async def apply_transform(code: str, output: JsonValue, context: Mapping[str, Js
 def transform_vars(
     code: str, variables: Mapping[str, JsonValue], context: Mapping[str, JsonValue], files: Files, scripts: Scripts
 ) -> Mapping[str, JsonValue]:
-    """The variables that `transformVars` answers; the caller lays them over the test's.
+    """Return the variables that `transformVars` answers; the caller merges them over the test's.
 
     Raises:
         CannotEvaluate: it threw, answered no mapping, or cannot run here.
@@ -70,7 +70,7 @@ def transform_vars(
 
 
 def transform_problem(code: str, name: str = "output") -> str | None:
-    """Return why inline code of a transform does not parse; None where it does, or stands in a file."""
+    """Return why inline code of a transform does not parse; None if it does, or if it is in a file."""
     if code.startswith(FILE):
         return None
     return javascript_problem(_body(code), (name, "context"))

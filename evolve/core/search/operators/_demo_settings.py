@@ -12,11 +12,11 @@ BANK = "demos.yaml"
 
 
 def settings_of(genome: Genome) -> DemoSettings:
-    """The genome's demo settings, or those to begin with."""
+    """Return the genome's demo settings, or the initial ones."""
     return genome.demos or DemoSettings(BANK, k=2)
 
 
 def with_demos(genome: Genome, settings: DemoSettings, demo_ids: tuple[str, ...] | None) -> Genome:
-    """The genome with these demos; reports are searched by a longer digest than is shown."""
+    """Return the genome with these demos; they are chosen by a longer digest than the prompt shows."""
     digest = SEARCH_DIGEST if genome.digest_chars and settings.select != "static" else None
     return replace(genome, demos=replace(settings, digest=digest), demo_ids=demo_ids)

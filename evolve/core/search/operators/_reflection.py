@@ -15,7 +15,7 @@ _SHOWN_CHARS = 600
 
 
 def cluster(situation: Situation) -> list[Task]:
-    """Failures with one expected and one given answer: a cluster drawn by its size, cut to five."""
+    """Return up to five failures with the same expected and the same given answer; large clusters are likelier."""
     groups: dict[tuple[str, str], list[Task]] = defaultdict(list)
     for task in situation.failures:
         if task.label is not None:
@@ -28,7 +28,7 @@ def cluster(situation: Situation) -> list[Task]:
 
 
 def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Mapping[str, JsonValue]:
-    """The adaptation agent's inputs: instructions, failures with right and wrong answers, some correct cases."""
+    """Return the adaptation agent's inputs: instructions, failures with both answers, and some correct cases."""
     genome = situation.genome
     passes = situation.passes
     contrast = situation.chance.sample(passes, min(_CONTRAST, len(passes)))

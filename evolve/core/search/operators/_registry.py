@@ -95,7 +95,7 @@ _operators: dict[str, Operator] = {}
 
 
 def operator(name: str, *, prior: tuple[float, float] = (1.0, 1.0)) -> Callable[[Propose], Propose]:
-    """Registers the decorated function as an operator that needs no model."""
+    """Register the decorated function as an operator that needs no model."""
 
     def register(propose: Propose) -> Propose:
         _operators[name] = Operator(name, propose, prior)
@@ -105,7 +105,7 @@ def operator(name: str, *, prior: tuple[float, float] = (1.0, 1.0)) -> Callable[
 
 
 def reflecting_operator(name: str, ask: Ask, *, prior: tuple[float, float] = (1.0, 1.0)) -> Callable[[Read], Read]:
-    """Registers the decorated function as what reads the reflector's answer to `ask`."""
+    """Register the decorated function as the reader of the reflector's answer to `ask`."""
 
     def register(read: Read) -> Read:
         _operators[name] = Operator(name, lambda _: None, prior, Reflecting(ask, read))
@@ -116,7 +116,7 @@ def reflecting_operator(name: str, ask: Ask, *, prior: tuple[float, float] = (1.
 
 @cache
 def known_operators() -> tuple[Operator, ...]:
-    """All operators, by name."""
+    """Return all operators, by name."""
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"{__package__}.{module.name}")
     return tuple(_operators[name] for name in sorted(_operators))

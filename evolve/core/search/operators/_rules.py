@@ -9,12 +9,12 @@ MAX_RULES = 10
 
 
 def label_text(label: JsonValue) -> str:
-    """A label as JSON text, the form in which demos show it."""
+    """Return a label as JSON text, as demos show it."""
     return json.dumps(label, ensure_ascii=False)
 
 
 def answer_text(answer: str) -> str:
-    """An answer as a rule names it: the value itself, where the JSON text holds one text only."""
+    """Return an answer as a rule names it: the bare value if the JSON holds a single text."""
     value = json_or(answer, None)
     while isinstance(value, dict) and len(value) == 1:
         value = next(iter(value.values()))

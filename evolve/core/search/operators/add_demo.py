@@ -9,7 +9,7 @@ from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 @operator("add-demo")
 def add_demo(situation: Situation) -> Proposal | None:
-    """Fixed demos, in the order in which they were added."""
+    """Add a fixed demo at the end; None if no failed case is left or there are eight demos."""
     genome = situation.genome
     is_fixed = genome.demos is not None and genome.demos.select == "static" and genome.demo_ids != (OWN_BANK,)
     known = (genome.demo_ids or ()) if is_fixed else ()

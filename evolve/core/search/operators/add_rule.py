@@ -12,7 +12,7 @@ _WORDS = 4
 
 @operator("add-rule")
 def add_rule(situation: Situation) -> Proposal | None:
-    """One rule for the answer that the parent misses most, of those without a rule of this kind."""
+    """Add one rule for the answer that the parent misses most often and that has no such rule yet."""
     genome, odds = situation.genome, situation.odds
     if odds is None or len(genome.rules) >= MAX_RULES:
         return None

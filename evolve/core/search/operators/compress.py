@@ -8,7 +8,7 @@ from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 @operator("compress", prior=(0.6, 1.2))
 def compress(situation: Situation) -> Proposal | None:
-    """Any line but a section's only one."""
+    """Remove one line; a section's only line is never removed."""
     sections = situation.genome.sections
     counts = [len(_lines(section)) for section in sections]
     spots = [(number, line) for number, count in enumerate(counts) if count > 1 for line in range(count)]

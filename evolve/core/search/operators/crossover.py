@@ -9,7 +9,7 @@ from evolve.core.search.population import Candidate, choose_weighted
 
 @operator("crossover")
 def crossover(situation: Situation) -> Proposal | None:
-    """The partner is drawn by how many cases it passes that the parent fails."""
+    """Join the parent with a partner, chosen by how many cases it passes that the parent fails."""
     parent = situation.parent
     partners = [member for member in situation.population if member.id != parent.id and _adds(member, parent)]
     if not partners:

@@ -9,7 +9,7 @@ from evolve.core.text.counts import count
 
 @operator("demo-count")
 def demo_count(situation: Situation) -> Proposal | None:
-    """For parents whose demos are chosen for each case."""
+    """Change the number of demos by one, for parents whose demos are chosen for each case."""
     demos = situation.genome.demos
     if demos is None or demos.select == "static":
         return None

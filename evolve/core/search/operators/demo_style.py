@@ -7,7 +7,7 @@ from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 @operator("demo-style", prior=(0.6, 1.2))
 def demo_style(situation: Situation) -> Proposal | None:
-    """Turns become text, text becomes turns."""
+    """Change chat turns to text, or text to chat turns."""
     demos = situation.genome.demos
     if demos is None:
         return None

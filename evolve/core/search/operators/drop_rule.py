@@ -7,7 +7,7 @@ from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 @operator("drop-rule", prior=(0.6, 1.2))
 def drop_rule(situation: Situation) -> Proposal | None:
-    """Any of the parent's rules."""
+    """Remove any one of the parent's rules."""
     rules = situation.genome.rules
     if not rules:
         return None

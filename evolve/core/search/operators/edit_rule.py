@@ -19,7 +19,7 @@ def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
 
 @reflecting_operator("edit-rule", _ask)
 def edit_rule(situation: Situation, answer: str) -> Proposal | str:
-    """The child whose last rule is the reflector's wording, or why it was refused."""
+    """Return the child whose last rule is the reflector's wording, or why it was refused."""
     genome = situation.genome
     rule, problem = check_rule(answer, genome.rules)
     if problem:

@@ -13,7 +13,7 @@ _VIEWS = (250, 250, 400)
 
 @operator("likely-demos", prior=(3.0, 1.0))
 def likely_demos(situation: Situation) -> Proposal | None:
-    """Demos chosen by answer and similarity; reports are cut to what a small model can read beside them."""
+    """Choose demos by answer and similarity, with reports short enough for a small model."""
     if situation.odds is None:
         return None
     genome = situation.genome

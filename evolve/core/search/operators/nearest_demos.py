@@ -12,7 +12,7 @@ _VIEWS = (250, 400)
 
 @operator("nearest-demos", prior=(2.0, 1.0))
 def nearest_demos(situation: Situation) -> Proposal | None:
-    """Nearest neighbours of the case over all labelled train cases."""
+    """Choose the nearest neighbours of the case among all labelled train cases."""
     if len(situation.labelled) < _COUNTS[0]:
         return None
     genome = situation.genome

@@ -19,7 +19,7 @@ def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
 
 @reflecting_operator("reflect-rule", _ask, prior=(2.0, 1.0))
 def reflect_rule(situation: Situation, answer: str) -> Proposal | str:
-    """The child with the reflector's rule at the end, or why the rule was refused."""
+    """Return the child with the reflector's rule at the end, or why the rule was refused."""
     genome = situation.genome
     rule, problem = check_rule(answer, genome.rules)
     if problem:

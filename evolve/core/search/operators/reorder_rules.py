@@ -7,7 +7,7 @@ from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 @operator("reorder-rules", prior=(0.6, 1.2))
 def reorder_rules(situation: Situation) -> Proposal | None:
-    """Any rule but the first."""
+    """Move any rule but the first to the top."""
     rules = situation.genome.rules
     if len(rules) < 2:
         return None

@@ -23,7 +23,7 @@ def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
 
 @reflecting_operator("rewrite", _ask, prior=(0.8, 1.2))
 def rewrite(situation: Situation, answer: str) -> Proposal | str:
-    """The child whose longest section is the reflector's, or why it was refused."""
+    """Return the child whose longest section is the reflector's, or why it was refused."""
     longest = _longest(situation)
     assert longest is not None
     sections = situation.genome.sections

@@ -8,7 +8,7 @@ from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 @operator("swap-demo")
 def swap_demo(situation: Situation) -> Proposal | None:
-    """Only for parents with fixed demos."""
+    """Replace one demo of a parent with fixed demos."""
     genome = situation.genome
     ids = () if genome.demo_ids in (None, (OWN_BANK,)) else genome.demo_ids
     failed = [task for task in situation.failures if task.label is not None and task.id not in ids]

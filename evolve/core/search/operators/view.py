@@ -9,7 +9,7 @@ _VIEWS = (150, 250, 400, 700, 1200)
 
 @operator("view")
 def view(situation: Situation) -> Proposal | None:
-    """The next longer or shorter digest; for agents that read reports."""
+    """Take the next longer or shorter digest, for agents that read reports."""
     now = situation.genome.digest_chars
     if now is None:
         return None
