@@ -33,7 +33,7 @@ PROBLEMS = [
     "BAD.md:5:17: inputs.mail.digset: front matter: inputs: mail: unknown key 'digset'; known: schema, digest",
     "BAD.md:9:1: dmos: front matter: unknown key 'dmos'; known: ",
     "BAD.md:12:6: demos.k: front matter: demos: 'k' must be a whole number, not 'four'",
-    "BAD.md:19:4: ## Case shows 'mial', which is no input of the agent (did you mean 'mail'?)",
+    "BAD.md:19:4: ## Case shows 'mial', which is not an input of the agent (did you mean 'mail'?)",
 ]
 MODEL = """def call_api(prompt, options, context):
     open("asked", "w").close()
@@ -95,7 +95,7 @@ def broken_template(text: str) -> str:
     [
         ("{{ mail }", "BAD.md:15:1: the template of ## Case: "),
         ("{% if mail %}x", "BAD.md:1"),
-        ("{{ mail }}\n{{ nothing }}", "BAD.md:16:4: ## Case shows 'nothing', which is no input of the agent"),
+        ("{{ mail }}\n{{ nothing }}", "BAD.md:16:4: ## Case shows 'nothing', which is not an input of the agent"),
     ],
 )
 def test_the_template_of_the_case_is_checked(folder: Path, capsys: pytest.CaptureFixture[str], text: str, said: str):

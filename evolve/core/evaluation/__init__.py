@@ -1,1 +1,1 @@
-"""Judging: from an output to verdicts, scores and the outcome of a suite."""
+"""Judging an output: verdicts, scores and the outcome of a suite."""

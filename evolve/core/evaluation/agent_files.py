@@ -1,4 +1,4 @@
-"""An agent file's text read and checked: every problem at once, each with its line and column."""
+"""Reading and checking an agent file: every problem at once, each with its line and column."""
 
 import re
 from collections.abc import Iterator
@@ -11,13 +11,14 @@ from evolve.core.templating.templates import syntax_problem
 from evolve.core.text.did_you_mean import did_you_mean
 
 _TEMPLATE_LINE = re.compile(r"template line (\d+): ")
+"""How `syntax_problem` begins a message; the number counts inside the template and must become the file's line."""
 
 
 def read_agent(text: str, file: str) -> Agent:
     """Return the agent that a file's text holds.
 
     Raises:
-        InputError: with every problem of the file, its template of the case included.
+        InputError: the file has problems; it lists all of them, also those of the template of the case.
     """
     found = read_front_matter(text, file)
 
@@ -30,7 +31,7 @@ def read_agent(text: str, file: str) -> Agent:
 
 
 def _case_problems(found: FrontMatter, file: str) -> Iterator[Problem]:
-    """What is wrong with the template that shows the case."""
+    """Yield the problems of the template that shows the case."""
     lines = found.body.splitlines()
     start = next((n for n, line in enumerate(lines) if re.match(rf"## +{CASE_SECTION} *$", line)), None)
     if start is None:
@@ -54,5 +55,5 @@ def _case_problems(found: FrontMatter, file: str) -> Iterator[Problem]:
     for name in sorted(names_needed_by(template) - set(known)):
         at = next(n for n, line in enumerate(rest[:end]) if name in line)
         where = Location(file, first_line + at, rest[at].index(name) + 1)
-        hint = did_you_mean(name, known) or f"inputs has {', '.join(known) or 'nothing'}"
-        yield Problem(f"## {CASE_SECTION} shows {name!r}, which is no input of the agent", where, hint)
+        hint = did_you_mean(name, known) or f"known inputs: {', '.join(known) or 'none'}"
+        yield Problem(f"## {CASE_SECTION} shows {name!r}, which is not an input of the agent", where, hint)

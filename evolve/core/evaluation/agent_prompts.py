@@ -1,6 +1,6 @@
-"""How a prompt is made of an agent: its sections, the demos that are chosen for a case, and the case.
+"""The prompt of an agent: its sections, the demos that are chosen for a case, and the case.
 
-Static text comes first, the nearest demos next, the case last: a server's prefix cache keeps what does not change.
+Static text comes first, the nearest demos next, the case last: a server's prefix cache keeps the unchanged beginning.
 """
 
 import json
@@ -27,9 +27,12 @@ def render_agent(
     """Return the prompt for one case.
 
     Args:
-        leave_family_out: no demo of the case's own family is shown, if the bank holds the case; so that a suite whose
-            cases became demos measures what the agent makes of new ones.
-        family: the family of which no demo is shown, where it is known.
+        vars: the case's variables, by input name.
+        bank: None for an agent without demos.
+        render: renders the template of a case.
+        leave_family_out: show no demo of the case's own family, if the bank holds the case. Then a suite whose cases
+            became demos still measures the agent on new cases.
+        family: the family of which no demo is shown; empty if it is not known.
     """
     case = render_case(agent, vars, render)
     demos: Sequence[tuple[str, str]] = ()

@@ -1,4 +1,4 @@
-"""Answers that ended at the token limit: they look like wrong answers, and nothing about the prompt is wrong."""
+"""Answers that ended at the token limit: they look like wrong answers, though the prompt may be fine."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ PROVIDER_HINT = "raise max_tokens in the provider's config"
 
 
 def cut_at(result: CaseResult) -> str:
-    """Return where a result's answer was cut, `max_tokens: 24` or `max_tokens`; empty where it was not."""
+    """Return the limit at which a result's answer was cut (`max_tokens: 24`, `max_tokens`); empty if it was not."""
     if result.answer is None or not result.answer.is_cut:
         return ""
     return limit_text(result.answer, _limit(result))
 
 
 def limit_text(answer: Answer, limit: object = None) -> str:
-    """Return the limit that cut an answer: the setting where it is known, else the tokens that came."""
+    """Return the limit that cut an answer: the setting if it is known, else the number of tokens in the answer."""
     known = limit or answer.tokens.completion
     return f"max_tokens: {known}" if known else "max_tokens"
 
@@ -31,7 +31,7 @@ def hint_for(result: CaseResult) -> str:
 
 
 def cut_note(results: Sequence[CaseResult]) -> str:
-    """Return one sentence about all answers that were cut, with the option that helps; empty where none was."""
+    """Return one sentence about all answers that were cut, with the setting to raise; empty if none was."""
     cut = [result for result in results if cut_at(result)]
     if not cut:
         return ""
@@ -40,7 +40,14 @@ def cut_note(results: Sequence[CaseResult]) -> str:
 
 
 def sentence(cut: int, asked: int, limit: str, hint: str) -> str:
-    """Return `11 of 30 answers were cut (max_tokens: 24) and may look wrong only for that (raise ...)`."""
+    """Return `11 of 30 answers were cut at the token limit (max_tokens: 24) and may be wrong only for that: raise ...`.
+
+    Args:
+        cut: how many answers were cut.
+        asked: how many answers there are.
+        limit: the limit, as `limit_text` writes it.
+        hint: what the user can do.
+    """
     were = "was" if cut == 1 else "were"
     what = f"{cut} of {count(asked, 'answer')} {were} cut at the token limit ({limit})"
     return f"{what} and may be wrong only for that: {hint}"

@@ -1,4 +1,4 @@
-"""Metrics made of other metrics: an arithmetic expression over a column's named scores."""
+"""Metrics computed from other metrics: an arithmetic expression over a column's named scores."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import DerivedMetric
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*")
-# mathjs, which promptfoo uses, knows these by name.
+# The names that mathjs has; promptfoo evaluates expressions with it.
 _FUNCTIONS = """
 const {abs,acos,asin,atan,atan2,cbrt,ceil,cos,exp,expm1,floor,hypot,log10,log1p,log2,max,min,sign,sin,sqrt,tan} = Math;
 const pi = Math.PI, e = Math.E, pow = Math.pow;
@@ -25,7 +25,7 @@ const mod = (x, y) => x - y * Math.floor(x / y);
 
 
 class WithDerived(NamedTuple):
-    """A column with its derived metrics, and why some of them have no value."""
+    """A column with its derived metrics, and the reasons why some of them have no value."""
 
     metrics: PromptMetrics
     problems: tuple[str, ...]
@@ -34,7 +34,7 @@ class WithDerived(NamedTuple):
 def with_derived(metrics: PromptMetrics, derived: Sequence[DerivedMetric]) -> WithDerived:
     """Add each derived metric in order; later ones may use earlier ones and `__count`, the number of tests.
 
-    One that cannot be computed is 0, as in promptfoo, and told in `problems`; 0/0 is no number, `null` in reports.
+    One that cannot be computed is 0, as in promptfoo, and reported in `problems`; 0/0 is NaN, `null` in reports.
     """
     if not derived:
         return WithDerived(metrics, ())
@@ -55,12 +55,12 @@ def _count(metrics: PromptMetrics) -> int:
 
 def _evaluate(expression: str, scores: Mapping[str, float]) -> float:
     names: dict[str, JsonValue] = {name: value for name, value in scores.items() if _IDENTIFIER.fullmatch(name)}
-    # A metric may carry the name of a function; the metric wins, as in mathjs.
+    # A metric may have the name of a function; the metric wins, as in mathjs.
     body = f"{_FUNCTIONS}{{ const {{{', '.join(names)}}} = __names; return ({expression.replace('^', '**')}) }}"
     result = evaluate_javascript(body, {"__names": names})
-    if result.kind == "number":  # nothing by nothing, as long as a metric is 0
+    if result.kind == "number":  # NaN or infinity, which JSON cannot hold: a division by a metric that is 0
         return float(result.shown.replace("Infinity", "inf"))
     value = result.value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise CannotEvaluate(f"'{expression}' is no number: {value!r}")
+        raise CannotEvaluate(f"expected '{expression}' to give a number, got {value!r}")
     return float(value)

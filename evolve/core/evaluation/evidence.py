@@ -1,7 +1,7 @@
 """An agent's recorded scores, and whether a run of its suite still reaches them, split by split.
 
-A small model fails single cases of an agent's suite; what counts is that no split falls below its record by more than
-a tolerance.
+A small model always fails some cases of an agent's suite; a run is good when no split falls below its record by more
+than a tolerance.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,14 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Evaluation, Suite
 
 NO_SPLIT = "(none)"
-"""Where cases without `metadata.split` are counted."""
+"""The name of the split of cases without `metadata.split`."""
+_ROUNDING = 1e-9
+"""So that the error of a float subtraction does not fail a split that is exactly at its tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitRecord:
-    """What was measured on one split."""
+    """The recorded result on one split."""
 
     cases: int
     accuracy: float
@@ -28,7 +30,7 @@ class SplitRecord:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The part of an agent's `evidence` that a run is held against."""
+    """The part of an agent's `evidence` that a run is compared with."""
 
     file: str
     tolerance: float
@@ -37,15 +39,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class SplitVerdict:
-    """One split of one run against its record."""
+    """One split of one run, compared with its record."""
 
     split: str
     cases: int
     passed: int
     errors: int
-    """Cases that could not be judged; they make the split fail, for its accuracy is unknown."""
+    """Cases that could not be judged; they make the split fail, because its accuracy is unknown."""
     recorded: SplitRecord | None
-    """None: there is no record to fall below."""
+    """None if the split has no record."""
     tolerance: float
 
     @property
@@ -59,14 +61,14 @@ class SplitVerdict:
         """Whether the split is no worse than its record allows."""
         if self.errors:
             return False
-        return self.recorded is None or self.accuracy >= self.recorded.accuracy - self.tolerance - 1e-9
+        return self.recorded is None or self.accuracy >= self.recorded.accuracy - self.tolerance - _ROUNDING
 
     @property
     def text(self) -> str:
         """One line for people."""
         line = f"split {self.split}: {self.passed} of {self.cases} passed ({self.accuracy:.3f})"
         if self.recorded is None:
-            return f"{line}; nothing is recorded for it"
+            return f"{line}; no recorded score"
         line += f", recorded {self.recorded.accuracy:.3f} on {self.recorded.cases}, tolerance {self.tolerance:g}"
         if self.errors:
             return f"{line}; {self.errors} could not be judged"
@@ -82,7 +84,7 @@ def judge(results: Iterable[CaseResult], evidence: Evidence, tolerance: float | 
     """Return each split of the results against its record, in the record's order; empty splits are left out.
 
     Args:
-        tolerance: how far an accuracy may fall; None takes the evidence's own.
+        tolerance: how far an accuracy may fall, 0..1; None for the evidence's own.
     """
     by_split: dict[str, list[CaseResult]] = {name: [] for name in evidence.splits}
     for result in results:
@@ -125,19 +127,19 @@ def parse_evidence(text: str, file: str) -> Evidence | None:
 
 
 def _is_of_the_gate_alone(given: JsonValue) -> bool:
-    """Whether the agent was promoted and its splits were not measured yet."""
+    """Return whether the agent was promoted and its splits were not measured yet."""
     return isinstance(given, dict) and "gate" in given and "splits" not in given
 
 
 def _problems(given: JsonValue) -> Iterable[str]:
     if not isinstance(given, dict):
-        yield "must be a mapping with splits"
+        yield f"expected a mapping with splits, got {given!r}"
         return
     if not _is_share(given.get("tolerance", 0.0)):
-        yield f"tolerance={given['tolerance']!r} must be a number from 0 to 1"
+        yield f"tolerance: expected a number from 0 to 1, got {given['tolerance']!r}"
     splits = given.get("splits")
     if not isinstance(splits, dict) or not splits:
-        yield "splits must map each split to its cases and accuracy"
+        yield "splits: expected a mapping of each split to its cases and accuracy"
         return
     for name, record in splits.items():
         if (
@@ -145,7 +147,7 @@ def _problems(given: JsonValue) -> Iterable[str]:
             or not _is_share(record.get("accuracy"))
             or not isinstance(record.get("cases"), int)
         ):
-            yield f"splits.{name} must have cases (a whole number) and accuracy (0 to 1)"
+            yield f"splits.{name}: expected cases (a whole number) and accuracy (0 to 1), got {record!r}"
 
 
 def _is_share(value: JsonValue) -> bool:

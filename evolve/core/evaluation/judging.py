@@ -1,4 +1,4 @@
-"""A test's assertions applied to one output: values rendered and read, each type's function called, verdicts summed.
+"""Applying a test's assertions to one output: render and read values, call each type's function, sum the verdicts.
 
 promptfoo's order: the assertion's transform, then its value (a script's answer, a file, a template), then its function.
 """
@@ -22,12 +22,12 @@ from evolve.core.user_code.functions import PythonFailed, function_answer
 
 ErrorKind: TypeAlias = Literal["", "input", "environment", "evaluation"]
 _SCRIPT_TYPES = frozenset(("javascript", "python"))
-"""Types whose value may be a script that judges; for the others a script answers the expected value."""
+"""Types whose value may be a script that judges; for all others a script returns the expected value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One output and where it came from."""
+    """One output, with the answer, evaluation and prompt that it came from."""
 
     output: JsonValue
     text: str
@@ -40,7 +40,15 @@ class Target:
 def target(
     output: JsonValue, answer: Answer, evaluation: Evaluation, vars: Mapping[str, JsonValue], prompt: str
 ) -> Target:
-    """Return the output with its text: itself, or its JSON."""
+    """Return the output with its text: itself, or its JSON.
+
+    Args:
+        output: after the provider's and the test's transforms.
+        answer: the provider's whole answer.
+        evaluation: the evaluation that was answered.
+        vars: the evaluation's variables, after all functions of the suite.
+        prompt: as it was sent.
+    """
     return Target(output, output_text(output), answer, evaluation, vars, prompt)
 
 
@@ -50,7 +58,7 @@ def output_text(output: JsonValue) -> str:
 
 
 def error_kind(error: EvolveError) -> ErrorKind:
-    """Whose fault an error is: the input's, the environment's, or that something could not be evaluated."""
+    """Return the kind of an error: the input's, the environment's, or an evaluation that was not possible."""
     if isinstance(error, EnvironmentFault):
         return "environment"
     return "input" if isinstance(error, InputError) else "evaluation"
@@ -67,7 +75,7 @@ def worst_error(verdict: Verdict) -> ErrorKind:
 
 
 class Judge:
-    """Applies requirements to outputs, with what a suite's assertions share."""
+    """Applies requirements to outputs; keeps the templates, tools and files that a suite's assertions share."""
 
     def __init__(self, templates: Templates, tools: Tools) -> None:
         self._templates = templates
@@ -75,7 +83,7 @@ class Judge:
         self._file_values: dict[str, JsonValue] = {}
 
     async def verdict(self, given: Target) -> Verdict:
-        """Return what a test's plain assertions say; comparing ones are left out."""
+        """Return the verdict of a test's plain assertions; comparing ones are left out."""
         test = given.evaluation.test
         if not test.requirements:
             return NO_ASSERTIONS
@@ -88,7 +96,7 @@ class Judge:
         return verdict if test.scoring is None else await self._score(test.scoring, verdict, test.threshold)
 
     async def _score(self, reference: str, verdict: Verdict, threshold: float | None) -> Verdict:
-        """The verdict that the test's scoring function makes of its assertions' named scores."""
+        """Return the verdict that the test's scoring function makes from its assertions' named scores."""
         if verdict.error:
             return verdict
         from evolve.core.assertions._script_verdicts import score_with, scoring_context
@@ -116,10 +124,10 @@ class Judge:
         assert kind.compare is not None
         try:
             answered = kind.compare(comparison)
-            said = answered if isinstance(answered, tuple) else await answered
+            compared = answered if isinstance(answered, tuple) else await answered
         except (CannotEvaluate, EnvironmentFault, InputError) as error:
-            said = (_error_verdict(error),) * len(targets)
-        return tuple(attach_requirement(verdict, assertion) for verdict in said)
+            compared = (_error_verdict(error),) * len(targets)
+        return tuple(attach_requirement(verdict, assertion) for verdict in compared)
 
     async def _requirement(self, requirement: Requirement, given: Target) -> Verdict:
         if isinstance(requirement, Assertion):
@@ -161,7 +169,7 @@ class Judge:
         return await apply_transform(code, given.output, context, self._tools)
 
     async def _apply(self, assertion: Assertion, kind: AssertionType, output: JsonValue, given: Target) -> Assertion:
-        """The assertion with its value and metric rendered; itself when there is nothing to render."""
+        """Return the assertion with its value and metric rendered; itself if neither is a template."""
         value = assertion.value
         if isinstance(value, str):
             value = await self._text_value(value, kind, output, given, assertion)

@@ -1,4 +1,4 @@
-"""What a suite's results mean for whoever ran it: failures, what was expected to fail, what its evidence tolerates."""
+"""The meaning of a suite's results: failures, expected failures, and failures that its evidence tolerates."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ class SuiteOutcome:
     results: tuple[CaseResult, ...]
     passed: int
     failures: tuple[CaseResult, ...]
-    """Failed, and nothing excuses them."""
+    """Failed, neither expected nor tolerated."""
     errors: tuple[CaseResult, ...]
     known: tuple[CaseResult, ...]
     """Failed in a split that is no worse than its record."""
@@ -29,12 +29,12 @@ class SuiteOutcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing failed that should not."""
+        """Whether there are no failures, no errors, and no split below its record."""
         return not self.failures and not self.errors and all(split.is_kept for split in self.splits)
 
     @property
     def to_repeat(self) -> tuple[CaseResult, ...]:
-        """What one would run again."""
+        """The results to run again: failures and errors."""
         return (*self.failures, *self.errors)
 
 
@@ -49,8 +49,12 @@ def outcome(
     """Sort a suite's results by what they mean.
 
     Args:
-        complete: the splits whose cases all ran; only they are held against the evidence. Single failures of the others
-            are failures.
+        suite: the suite of the results.
+        results: of all its evaluations that ran.
+        evidence: the recorded scores; None to tolerate no failure.
+        complete: the splits whose cases all ran; only they are compared with the evidence. In other splits each failure
+            counts.
+        skipped: how many evaluations did not run because of `metadata.skip`.
     """
     judged = [item for item in results if evidence and split_of(item.evaluation) in complete]
     splits = tuple(judge(judged, evidence)) if evidence else ()
@@ -86,12 +90,12 @@ def complete_splits(everything: Iterable[Evaluation], selected: Iterable[Evaluat
 
 
 def is_expected_to_fail(evaluation: Evaluation) -> bool:
-    """Return whether the test says `metadata.xfail`."""
+    """Return whether the test has `metadata.xfail`."""
     return bool(evaluation.test.metadata.get("xfail"))
 
 
 def skip_reason(evaluation: Evaluation) -> str | None:
-    """Why the test is to be skipped (`metadata.skip`); None when it is not."""
+    """Return why the test is skipped (`metadata.skip`); None if it is not."""
     value = evaluation.test.metadata.get("skip")
     return None if not value else value if isinstance(value, str) else "metadata.skip"
 

@@ -1,4 +1,4 @@
-"""How assertions' verdicts become the verdict of a test, and tests the metrics of a column: promptfoo's arithmetic."""
+"""promptfoo's arithmetic: from the verdicts of assertions to a test's verdict, from tests to a column's metrics."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +14,8 @@ from evolve.core.model.verdicts import Verdict, flatten
 ALL_PASSED = "All assertions passed"
 NO_ASSERTIONS = Verdict(True, 1.0, "No assertions")
 _BLOCKED = "Content failed guardrail safety checks"
+_ROUNDING = 1e-9
+"""So that the error of a float division does not fail repeats that are exactly at the pass rate."""
 
 
 class Part(NamedTuple):
@@ -26,9 +28,9 @@ class Part(NamedTuple):
 def aggregate(parts: Sequence[Part], threshold: float | None = None) -> Verdict:
     """Return the verdict of a whole test or assert-set.
 
-    Score: the weighted mean, 0 when the weights sum to 0. Without a threshold one failing part fails the whole, and
-    its reason is the whole's (the last one's; assert-sets come after plain assertions; a failing part without a reason
-    does not count, as in promptfoo). With a threshold only the score decides.
+    The score is the weighted mean, 0 when the weights sum to 0. Without a threshold one failing part fails the whole.
+    The reason is then that of the last failing part; assert-sets come after plain assertions, and a failing part
+    without a reason does not count, as in promptfoo. With a threshold only the score decides.
     """
     total = weights = 0.0
     tokens = TokenUsage()
@@ -64,7 +66,7 @@ def _outcome(score: float, failed: str, threshold: float | None) -> tuple[bool, 
 
 
 def _as_error(whole: Verdict) -> Verdict:
-    # The siblings' verdicts stay as components; the sums would be half-truths.
+    # The other verdicts are kept as components; sums without the failed one would mislead.
     reason = next(verdict.error for verdict in whole.components if verdict.error)
     return replace(whole, passed=False, score=0.0, reason=reason, error=reason, named_scores={}, named_weights={})
 
@@ -113,10 +115,10 @@ def attach_requirement(
 ) -> Verdict:
     """Return the verdict with its requirement; weight 0 makes a plain assertion pass.
 
-    `metadata` stands in for the verdict's own.
+    `metadata` replaces the verdict's own.
     """
     passed = verdict.passed or (requirement.weight == 0 and isinstance(requirement, Assertion) and not verdict.error)
-    # What `replace` does, in a quarter of the time: this is called for each assertion of each test.
+    # The same as `replace`, in a quarter of the time: this is called for each assertion of each test.
     return Verdict(
         passed,
         verdict.score,
@@ -145,7 +147,7 @@ def apply_comparison(whole: Verdict, comparison: Verdict) -> Verdict:
         whole,
         passed=False,
         score=comparison.score,
-        # promptfoo: select-best always tells its reason, max-score only where it is the first to fail the test
+        # As in promptfoo: select-best always gives its reason, max-score only if it is the first to fail the test.
         reason=whole.reason if best and not whole.passed else comparison.reason,
         components=components,
         named_scores={**whole.named_scores, **comparison.named_scores},
@@ -157,7 +159,7 @@ def merge_repeats(verdicts: Sequence[Verdict], pass_rate: float) -> Verdict:
     passed = sum(verdict.passed for verdict in verdicts)
     error = next((verdict.error for verdict in verdicts if verdict.error), None)
     share = passed / len(verdicts)
-    enough = share >= pass_rate - 1e-9
+    enough = share >= pass_rate - _ROUNDING
     sign = "≥" if enough else "<"
     reason = (
         f"{passed} of {len(verdicts)} repeats passed: {to_fixed(share, 2)} {sign} pass rate {to_js_string(pass_rate)}"
@@ -206,7 +208,7 @@ class Totals:
             self._tokens += result.answer.tokens
         self._grader_tokens += result.verdict.tokens
         components = flatten(result.verdict.components)
-        # promptfoo forgets the assertions of a test that is an error
+        # As in promptfoo: the assertions of a test that is an error do not count.
         for component in components if result.status != "error" else ():
             self._assertions[0 if component.passed else 1] += 1
         for name, score in result.named_scores.items():

@@ -108,7 +108,7 @@ class EvolutionSummary:
     @add.register
     def _(self, event: CandidateScreened) -> None:
         candidate = self._of(event.candidate)
-        self._note(candidate, "kept by the screen" if event.kept else "screened out", event.reason)
+        self._note(candidate, "passed screening" if event.kept else "screened out", event.reason)
         if not event.kept:
             candidate.status = "screened out"
 

@@ -1,4 +1,4 @@
-"""The index of a run's cases: the text by which each is found, and what the labelled ones alone can say."""
+"""The index of a run's cases: the text by which each is found, and the lookup that the labelled ones make."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,10 @@ from evolve.core.search.lookup import SEARCH_DIGEST, Lookup, best_lookup
 from evolve.core.search.tasks import Task
 
 _CLOSED_SET_SHARE = 3
-"""Answers are a closed set when there are at least so many labelled cases for each on average."""
+"""Answers are a closed set when each has at least this many labelled cases on average.
+
+With one or two cases an answer is likely free text, and words learned from it would not help with any other case.
+"""
 
 
 class _Labelled(NamedTuple):
@@ -32,12 +35,15 @@ class CaseIndex:
     """The cases of one agent, indexed once.
 
     Args:
-        known: an index of the same agent's cases: what has not changed since is taken from it.
+        agent: gives the template of the case and the inputs.
+        tasks: all cases of the run; only the labelled train cases teach the lookup.
+        render: renders the template of a case.
+        known: an earlier index of the same agent's cases; what has not changed is taken from it.
     """
 
     def __init__(self, agent: Agent, tasks: Sequence[Task], render: Render, known: "CaseIndex | None" = None) -> None:
         inputs = tuple(replace(i, digest_chars=SEARCH_DIGEST) if i.digest_chars else i for i in agent.inputs)
-        # As lookups see its cases: reports by a longer digest.
+        # Lookups compare reports by a longer digest than the prompt shows.
         self._agent = replace(agent, inputs=inputs, demos=None)
         self._render = render
         # A task's id is made of its vars, so that equal ids have equal keys.
@@ -45,9 +51,9 @@ class CaseIndex:
         self.keys: Mapping[str, str] = {task.id: earlier.get(task.id) or self.key(task.vars) for task in tasks}
         self._labelled = _labelled(tasks, self.keys)
         self.odds: LogOdds | None = None
-        """The words of the labelled train cases; None where answers are no closed set."""
+        """The words of the labelled train cases; None where answers are not a closed set."""
         self.lookup: Lookup | None = None
-        """What answers without any model; None likewise."""
+        """What answers without any model; None where answers are not a closed set."""
         if known is not None and known._labelled == self._labelled:
             self.odds, self.lookup = known.odds, known.lookup
         elif self._labelled.is_closed_set:

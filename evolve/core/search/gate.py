@@ -9,7 +9,7 @@ from evolve.core.search.sign_flip import in_steps, interval, mean, p_value, step
 from evolve.core.text.counts import count
 
 _LARGEST_ALPHA = 0.5
-"""From here on a level could prove what is not better."""
+"""At this level a gate of one family that wins would be a proof: its p is 1/2, a coin's."""
 
 
 def decide(
@@ -21,14 +21,14 @@ def decide(
 ) -> GateDecision:
     """Return the gate's decision about paired results.
 
-    A family's difference is the mean over its cases. Families in which nothing changed count as families and bear on
-    neither side. A better answer to any one pair never lowers the word and never raises p.
+    A family's difference is the mean over its cases. Families without a change count as families and support neither
+    side. A better answer to any one pair never makes the decision worse and never raises p.
 
     Args:
         pairs: of the gate's families, one for each case.
         alpha: the level that may be spent, above 0 and below 0.5.
-        lost_pinned: pinned cases that the candidate loses. Any of them means rejected.
-        disagreement: share of re-asked answers that came out differently; reported, not judged.
+        lost_pinned: pinned cases that the candidate breaks. Any of them means rejected.
+        disagreement: share of repeated answers that changed; reported, but not part of the decision.
 
     Raises:
         ValueError: a score is not in 0..1, or alpha is not a level.
@@ -89,9 +89,9 @@ def _discordant(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
 
 def _reason(decision: GateDecision, differences: Sequence[int]) -> str:
     if decision.lost_pinned:
-        return f"pinned cases are lost: {', '.join(decision.lost_pinned)}"
+        return f"the candidate breaks pinned cases: {', '.join(decision.lost_pinned)}"
     if not differences:
-        return "no case was compared: nothing is known about families that the search has not seen"
+        return "no case was compared: the gate needs cases of families that the search has not seen"
     better = sum(value > 0 for value in differences)
     worse = sum(value < 0 for value in differences)
     families = count(len(differences), "family", "families")
@@ -102,13 +102,13 @@ def _reason(decision: GateDecision, differences: Sequence[int]) -> str:
     if decision.word == "proven":
         return f"better: {found}, p = {decision.p_value:.2g} is within the level {level}"
     missing = decision.missing_families
-    more = f"{missing} more {'family' if missing == 1 else 'families'} like these would have been needed"
+    more = f"it would take {count(missing, 'more family', 'more families')} like these"
     return f"better, not proven: {found}, p = {decision.p_value:.2g} is above the level {level}; {more}"
 
 
 def _check(pairs: Sequence[Pair], alpha: float) -> None:
     if not 0 < alpha < _LARGEST_ALPHA:
-        raise ValueError(f"alpha={alpha!r} is no level: expected a number above 0 and below {_LARGEST_ALPHA}")
+        raise ValueError(f"alpha: expected a number above 0 and below {_LARGEST_ALPHA}, got {alpha!r}")
     for pair in pairs:
         if not (0 <= pair.incumbent <= 1 and 0 <= pair.candidate <= 1):
-            raise ValueError(f"scores must be in 0..1: {pair}")
+            raise ValueError(f"expected scores in 0..1, got {pair}")

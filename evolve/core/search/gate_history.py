@@ -1,8 +1,8 @@
-"""What a project remembers of its gates, and which gate families they have worn out.
+"""The record of a project's gates, and which gate families have been used too often.
 
-A gate's families are there to be seen once. Each word about them tells the people and the searches that follow a little
-of what is in them, so that a family serves an agent a few times and is then to be replaced by a new one (the reusable
-holdout: Dwork et al., "The reusable holdout: preserving validity in adaptive data analysis", Science 349, 2015).
+A gate's families are meant to be seen once. Each result shows people and later searches a little of what is in them.
+So a family can test an agent a few times and must then be replaced by a new one (the reusable holdout: Dwork et al.,
+"The reusable holdout: preserving validity in adaptive data analysis", Science 349, 2015).
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from evolve.core.model.gate import Word
 
 WORN_AFTER = 3
-"""So many words about a family, and it is worn for the agent they were about."""
+"""After this many results about an agent a family is worn for it: each result gives away a little, see above."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateRecord:
-    """One gate of the project's life. Opening it spends its level, even if it never comes to a word."""
+    """One gate of the project. Opening it spends its level, even if it never comes to a result."""
 
     number: int
     """Counts from 1."""
@@ -31,7 +31,7 @@ class GateRecord:
     """Date, ISO 8601; so is `decided`."""
     alpha: float
     decided: str = ""
-    """Empty, as all below, while there is no word."""
+    """Empty, like all fields below, while there is no result."""
     candidate: str = ""
     word: Word | None = None
     p_value: float = 1.0
@@ -43,14 +43,14 @@ class GateRecord:
 
 @dataclass(frozen=True, slots=True)
 class GateSupply:
-    """Which gate families an agent may still be tried on."""
+    """Which gate families can still test an agent."""
 
     usable: tuple[str, ...]
-    """The least read first; of equals in alphabetical order."""
+    """The least read first, then in alphabetical order."""
     worn: tuple[str, ...]
     """Read by too many gates of the agent."""
     searched: tuple[str, ...]
-    """Seen by a search, and so of no use to any gate."""
+    """Seen by a search; no gate can use them."""
 
     @property
     def is_exhausted(self) -> bool:
@@ -81,8 +81,8 @@ def usable_gate_families(
     Args:
         families: of the gate split.
         gates: the project's, of all agents.
-        agent: name without version; what gates of other agents read counts for nothing.
-        searched: families that stand before the search as well, such as those of its failure cases.
+        agent: name without version; gates of other agents do not count.
+        searched: families that the search sees too, such as those of its failure cases.
     """
     reads = family_reads(gates, agent)
     known = sorted(set(families), key=lambda family: (reads[family], family))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 def families_to_prove(alpha: float) -> int:
     """Return the smallest number of families that can prove anything at this level.
 
-    When all n families win and none loses, p of the sign-flip test is 2^-n; nothing is smaller.
+    When all n families win and none loses, p of the sign-flip test is 2^-n, the smallest that n families can reach.
     """
     families = 1
     while 0.5**families > alpha:

@@ -1,8 +1,8 @@
 """Candidates with what is known of them, the Pareto front over cases, and whom to take as a parent.
 
-The front: for each case the candidates with the best score on it. A case that nobody solves, or everybody, says nothing
-and is ignored. GEPA (Agrawal et al. 2025, "GEPA: Reflective Prompt Evolution Can Outperform Reinforcement Learning",
-arXiv 2507.19457) selects parents by such a front.
+The front: for each case the candidates with the best score on it. A case that no candidate solves, or every one, does
+not separate them and is ignored. GEPA (Agrawal et al. 2025, "GEPA: Reflective Prompt Evolution Can Outperform
+Reinforcement Learning", arXiv 2507.19457) selects parents by such a front.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,15 +13,18 @@ from evolve.core.search.randomness import Rng
 from evolve.core.search.tasks import Score
 
 _FROM_THE_FRONT = 0.3
+"""The share of parents that come from the front: specialists get a turn, and the best means still get most of them."""
 _CHILDREN_HALVE_AT = 3
-"""A parent with so many children is taken half as often."""
+"""A parent with this many children is chosen half as often, so that one early leader does not take the whole budget."""
 _PRIOR_CASES = 6
-"""A mean of few cases is drawn towards the incumbent's as if so many more were known."""
+"""The incumbent's mean counts as this many more known cases: after a screen of six, a candidate's own mean is half."""
+_LEAST_WEIGHT = 0.02
+"""Added to each mean, so that a candidate with a mean of 0 can still be chosen and the weights never sum to 0."""
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A genome under search. Its scores grow as it answers; nothing else changes."""
+    """A genome under search. Only its scores and its number of children change."""
 
     genome: Genome
     parents: tuple[str, ...]
@@ -64,25 +67,25 @@ def front(population: Sequence[Candidate]) -> Mapping[str, int]:
     return wins
 
 
-def choose_parent(population: Sequence[Candidate], chance: Rng) -> Candidate:
+def choose_parent(population: Sequence[Candidate], rng: Rng) -> Candidate:
     """Return a parent: 30 % from the front by its wins, 70 % by mean; less often one with many children."""
     wins = front(population)
     prior = population[0].mean()
-    if wins and chance.random() < _FROM_THE_FRONT:
+    if wins and rng.random() < _FROM_THE_FRONT:
         weights = [float(wins.get(member.id, 0)) for member in population]
     else:
-        # Squared: a candidate twice as good is taken four times as often.
-        weights = [(0.02 + member.cautious_mean(prior)) ** 2 for member in population]
+        # Squared: a candidate twice as good is chosen four times as often.
+        weights = [(_LEAST_WEIGHT + member.cautious_mean(prior)) ** 2 for member in population]
     return choose_weighted(
         population,
         [w / (1 + m.children / _CHILDREN_HALVE_AT) for w, m in zip(weights, population, strict=True)],
-        chance,
+        rng,
     )
 
 
-def choose_weighted(members: Sequence[Candidate], weights: Sequence[float], chance: Rng) -> Candidate:
+def choose_weighted(members: Sequence[Candidate], weights: Sequence[float], rng: Rng) -> Candidate:
     """Return one member at random, in proportion to the weights."""
-    spot = chance.random() * sum(weights)
+    spot = rng.random() * sum(weights)
     for member, weight in zip(members, weights, strict=True):
         spot -= weight
         if spot < 0:

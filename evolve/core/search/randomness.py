@@ -1,4 +1,4 @@
-"""What the search asks of chance. `random.Random` fits; the engine hands in a seeded one, so that a seed is a run."""
+"""The random numbers that the search needs. The loop passes a seeded `random.Random`: the same seed, the same run."""
 
 from collections.abc import MutableSequence, Sequence
 from typing import Any, Protocol, TypeVar

@@ -1,4 +1,4 @@
-"""The samples of a split that a run looks at: as many families as possible, in an order frozen by hash and seed."""
+"""The sample of a split that a run uses: as many families as possible, in an order fixed by hash and seed."""
 
 import hashlib
 from collections import Counter
@@ -10,7 +10,7 @@ from evolve.core.search.tasks import Task
 def sample(tasks: Iterable[Task], size: int, *, seed: int = 0) -> list[Task]:
     """Return at most `size` tasks: many families, answers in turn, the order fixed by hash and seed.
 
-    The first n of a larger sample are the sample of size n.
+    It takes as many families as possible. The first n of a larger sample are the sample of size n.
     """
     ranked = sorted(tasks, key=lambda task: _rank(task, seed))
     seen: Counter[str] = Counter()
@@ -24,7 +24,7 @@ def sample(tasks: Iterable[Task], size: int, *, seed: int = 0) -> list[Task]:
 
 
 def _answers_in_turn(tasks: Sequence[Task], rounds: dict[str, int]) -> list[Task]:
-    """Within each round the answers take turns, so that a short sample has them all."""
+    """Return the tasks so that the answers take turns within each round: a short sample has them all."""
     turns: Counter[tuple[int, str]] = Counter()
     keyed: list[tuple[int, int, int, Task]] = []
     for spot, task in enumerate(tasks):

@@ -1,4 +1,4 @@
-"""Tasks out of suites and failure cases."""
+"""Tasks made from suites and failure cases."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ def suite_tasks(evaluations: Iterable[Evaluation], output: Mapping[str, JsonValu
             closed property.
 
     Raises:
-        InputError: tests name splits that there are not, or several splits for one family; with all of them.
+        InputError: tests name unknown splits, or several splits for one family; it lists all of them.
     """
     by_test = {evaluation.test_index: evaluation for evaluation in reversed(list(evaluations))}
     listed = [by_test[index] for index in sorted(by_test)]
@@ -44,7 +44,8 @@ def case_tasks(cases: Iterable[CaseWithTest], output: Mapping[str, JsonValue], t
     """Return one task for each labelled failure case that is open or guards the agent.
 
     Args:
-        today: as YYYY-MM-DD; pinned cases that a person has waived till then or later are left out.
+        output: the agent's output schema, as in `suite_tasks`.
+        today: as YYYY-MM-DD; pinned cases that a person has waived until then or later are left out.
     """
     usable = [
         item for item in cases if item.case.is_labelled and (item.case.status == "open" or item.case.guards(today))
@@ -55,8 +56,8 @@ def case_tasks(cases: Iterable[CaseWithTest], output: Mapping[str, JsonValue], t
 def merge_tasks(suite: Sequence[Task], cases: Sequence[Task]) -> tuple[Task, ...]:
     """Return the tasks of suite and failure cases; a failure case of a suite's test replaces that test.
 
-    A failure case whose family or input is val's or gate's in the suite is left out: it would show the search what it
-    must not see.
+    A failure case is left out if its family or its input is in the suite's val or gate split: the search must not see
+    those.
     """
     held_out = [task for task in suite if task.split != "train"]
     families, inputs = {task.family for task in held_out}, {_id(task.vars, ()) for task in held_out}
@@ -70,7 +71,7 @@ def merge_tasks(suite: Sequence[Task], cases: Sequence[Task]) -> tuple[Task, ...
 
 
 def _splits(listed: Sequence[Evaluation], file: str) -> Mapping[str, Split]:
-    """The split of each family."""
+    """Return the split of each family."""
     named: dict[str, set[Split]] = {}
     problems: list[str] = []
     for evaluation in listed:
@@ -80,12 +81,12 @@ def _splits(listed: Sequence[Evaluation], file: str) -> Mapping[str, Split]:
         if split is not None:
             own.add(split)
         elif word is not None:
-            what = f"{evaluation.test.description or evaluation.id}: metadata.split={word!r} is no split"
-            problems.append(f"{what}: expected one of {', '.join(SPLITS)}")
+            what = f"{evaluation.test.description or evaluation.id}: metadata.split"
+            problems.append(f"{what}: expected one of {', '.join(SPLITS)}, got {word!r}")
     for family, splits in named.items():
         if len(splits) > 1:
             what = f"the family {family!r} is in {' and '.join(sorted(splits))}"
-            problems.append(f"{what}: a family is one root cause and must be in one split")
+            problems.append(f"{what}: a family is one root cause, so give all of its tests the same metadata.split")
     if problems:
         raise InputError(Problem(text, Location(file)) for text in dict.fromkeys(problems))
     return {family: splits.pop() if splits else split_of_family(family) for family, splits in named.items()}
@@ -130,16 +131,16 @@ def _case_task(item: CaseWithTest, output: Mapping[str, JsonValue]) -> Task:
 
 
 def _answers(given: JsonValue, output: Mapping[str, JsonValue]) -> tuple[JsonValue, ...]:
-    """The answers as whole outputs; one that is no list is the only one."""
+    """Return the answers as whole outputs; a value that is not a list is the only answer."""
     key = answer_key(output)
     listed = given if isinstance(given, list) else [] if given is None else [given]
     return tuple({key: answer} if key and not isinstance(answer, dict) else answer for answer in listed)
 
 
 def _id(vars: Mapping[str, JsonValue], accepted: Sequence[JsonValue], test: Test | None = None) -> str:
-    """By the right answers where they are known, else by the assertions.
+    """Return the id made from the right answers where they are known, else from the assertions.
 
-    A failure case words the same answers by other assertions than the test that it came from, and is the same task.
+    A failure case is the same task as the test that it came from, though its assertions put the answers differently.
     """
     wanted: Sequence[object] = accepted or (requirements_mapping(test) if test is not None else ())
     text = json.dumps([dict(vars), list(wanted)], sort_keys=True, default=str)

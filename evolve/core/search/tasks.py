@@ -10,7 +10,7 @@ from evolve.core.model.suite import Test
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One case. Equal inputs with equal right answers have equal ids, wherever they stand."""
+    """One case. Equal inputs with equal right answers have equal ids, in any file."""
 
     id: str
     """Hex digest of vars and right answers, or of vars and assertions where no answer is named."""
@@ -20,7 +20,7 @@ class Task:
     vars: Mapping[str, JsonValue] = field(repr=False)
     test: Test = field(compare=False, repr=False)
     label: JsonValue = None
-    """The best answer; None for a case that nobody has labelled: it drives nothing and is no demo."""
+    """The best answer; None for a case without a label, which is not scored and not a demo."""
     accepted: tuple[JsonValue, ...] = ()
     """Right answers, the best first. Where empty, the assertions alone decide."""
     forbidden: tuple[JsonValue, ...] = ()
@@ -31,7 +31,7 @@ class Task:
 
     @property
     def is_scored(self) -> bool:
-        """Whether anything says what a right answer is."""
+        """Whether the task has right answers or assertions to score with."""
         return bool(self.accepted or self.test.requirements)
 
 

@@ -1,6 +1,6 @@
 """Code in a suite that cannot be parsed, found while it is loaded: regular expressions, JavaScript, Python.
 
-What holds template tags is known when it is rendered, and what stands in a file is read by whoever runs it.
+Code with template tags is checked when it is rendered, and code in a file when it is run.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,13 +19,13 @@ def _javascript(code: str) -> str | None:
 
 
 _VALUES: Mapping[str, tuple[str, Callable[[str], str | None]]] = {
-    "regex": ("this is no regular expression of JavaScript", regex_problem),
-    "javascript": ("this is no JavaScript", _javascript),
-    "python": ("this is no Python", python_problem),
+    "regex": ("this JavaScript regular expression does not parse", regex_problem),
+    "javascript": ("this JavaScript does not parse", _javascript),
+    "python": ("this Python does not parse", python_problem),
 }
-"""By type of assertion: what to say, and what finds the fault in its value."""
+"""By type of assertion: the message, and the function that finds the fault in its value."""
 _TRANSFORMS = ("contextTransform",)
-"""Keys of assertions that hold a transform beside `transform`."""
+"""Keys of assertions that hold a transform, in addition to `transform`."""
 
 
 def code_problems(providers: Sequence[ProviderSpec], tests: Iterable[Test]) -> Iterator[Problem]:
@@ -35,7 +35,7 @@ def code_problems(providers: Sequence[ProviderSpec], tests: Iterable[Test]) -> I
         if (kind, code) in seen or code.startswith("file://") or has_tags(code):
             continue
         seen.add((kind, code))
-        what, find = _VALUES.get(kind) or ("this transform is no JavaScript", _transform_check(kind))
+        what, find = _VALUES.get(kind) or ("this transform does not parse as JavaScript", _transform_check(kind))
         found = find(code)
         if found:
             yield Problem(f"{what}: {_plain(found, code)}", place.inside(*path) if place else None)
@@ -48,7 +48,7 @@ def _transform_check(kind: str) -> Callable[[str], str | None]:
 def _code(
     providers: Sequence[ProviderSpec], tests: Iterable[Test]
 ) -> Iterator[tuple[str, str, Place | None, tuple[str, ...]]]:
-    """(kind, code, place, keys inside of it); the kind of a transform is the name of its first argument."""
+    """Yield (kind, code, place, keys inside of it); the kind of a transform is the name of its first argument."""
     for provider in providers:
         if provider.transform:
             yield "output", provider.transform, provider.place, ("transform",)
@@ -60,7 +60,7 @@ def _code(
         if options.transform_vars:
             yield "vars", options.transform_vars, test.place, ("options", "transformVars")
         for assertion in assertions_of(test.requirements):
-            if id(assertion) not in known:  # the default test's are those of every test
+            if id(assertion) not in known:  # all tests share the default test's assertions
                 known.add(id(assertion))
                 yield from _code_of(assertion)
 
@@ -77,7 +77,7 @@ def _code_of(assertion: Assertion) -> Iterator[tuple[str, str, Place | None, tup
 
 
 def _plain(found: str, code: str) -> str:
-    """The fault in words about the user's code: the brace that ends our wrapper is not theirs."""
+    """Return the fault without our wrapper: its closing brace is not in the user's code."""
     if "'}'" in found and "}" not in code:
         return "SyntaxError: the code ends too early"
     return found.removeprefix("not Python, ")

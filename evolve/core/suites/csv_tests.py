@@ -1,4 +1,4 @@
-"""A table's row as a test, and promptfoo's short forms of assertions: `contains: x`, `similar(0.8): y`."""
+"""Tests from a table's rows, and promptfoo's short forms of assertions: `contains: x`, `similar(0.8): y`."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,17 +13,25 @@ from evolve.core.text.did_you_mean import closest, did_you_mean
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _EXPECTED = re.compile(r"__expected(\d*)")
 _SHORT_FORM = re.compile(r"(not-)?([a-z][a-z0-9:-]*?)(?:\((\d+(?:\.\d+)?)\))?(?::([\s\S]*))?")
+"""`not-TYPE(THRESHOLD): VALUE`; all but the type may be left out."""
 _LISTS = frozenset(("contains-all", "contains-any", "icontains-all", "icontains-any"))
 _WITH_THRESHOLD = frozenset((
     "answer-relevance", "classifier", "context-faithfulness", "context-recall", "context-relevance", "cost", "latency",
     "levenshtein", "perplexity-score", "perplexity", "rouge-n", "similar", "starts-with",
 ))  # fmt: skip
+"""Types that promptfoo gives a threshold when a cell does not name one."""
+_DEFAULT_THRESHOLD, _SIMILAR_THRESHOLD = 0.75, 0.8
+"""Promptfoo's defaults in cells; the second is for `similar`."""
 _FIELDS = frozenset(("__description", "__providerOutput", "__metric", "__threshold"))
 _COLUMNS = ("__expected", "__prefix", "__suffix", "__description", "__providerOutput", "__metric", "__threshold")
 
 
+_QUOTED_CHARS = 40
+"""Characters of a cell that a message quotes: cells can be pages long."""
+
+
 class CellError(ValueError):
-    """A column or a cell that is wrong, with a hint."""
+    """A wrong column or cell, with a hint."""
 
     def __init__(self, column: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -35,7 +43,8 @@ def check_columns(names: Sequence[str]) -> Iterator[CellError]:
     stripped = [name.strip() for name in names]
     if len(stripped) == 1 and (other := next((mark for mark in ";\t|" if mark in stripped[0]), None)):
         shown = "tab" if other == "\t" else repr(other)
-        yield CellError(stripped[0], f"one column, with a {shown} in its name", "separate the columns by commas")
+        message = f"expected columns separated by commas, got one column with a {shown} in its name"
+        yield CellError(stripped[0], message, "separate the columns by commas")
     for name in dict.fromkeys(name for name in stripped if name and stripped.count(name) > 1):
         yield CellError(name, f"two columns are called {name!r}", "remove or rename one of them")
     for name in stripped:
@@ -52,7 +61,7 @@ def case_of_row(row: Mapping[str, str], description: str) -> dict[str, Any]:
     """Return the test mapping for a row; all cells are text. `description` is for a row without its own.
 
     Raises:
-        CellError: a cell that must be a number or an assertion is neither.
+        CellError: a cell holds neither a number nor an assertion where one is expected.
     """
     parts = _RowParts()
     for name, cell in row.items():
@@ -136,7 +145,7 @@ def _expected_index(column: str) -> int:
 def _number(column: str, cell: str) -> float:
     text = cell.strip()
     if _NUMBER.fullmatch(text) is None:
-        raise CellError(column, f"expected a number, got {text[:40]!r}")
+        raise CellError(column, f"expected a number, got {text[:_QUOTED_CHARS]!r}")
     return float(text)
 
 
@@ -149,7 +158,7 @@ def assertion_of_text(text: str) -> dict[str, Any]:
     """Return the assertion for a cell's text; text that is no short form must equal the output.
 
     Raises:
-        ValueError: a list with a broken quote, or a misspelt type; a hint may be the second argument.
+        ValueError: a list has a broken quote, or a type is misspelt; the second argument may be a hint.
     """
     script = _script_assertion(text)
     if script is not None:
@@ -165,7 +174,8 @@ def assertion_of_text(text: str) -> dict[str, Any]:
             _split_list(value) if name in _LISTS and value else value if name.endswith("-json") else value.strip()
         )
     if name in _WITH_THRESHOLD:
-        assertion["threshold"] = float(threshold) if threshold else 0.8 if name == "similar" else 0.75
+        default = _SIMILAR_THRESHOLD if name == "similar" else _DEFAULT_THRESHOLD
+        assertion["threshold"] = float(threshold) if threshold else default
     return assertion
 
 
@@ -185,6 +195,7 @@ def _script_assertion(text: str) -> dict[str, Any] | None:
 
 
 def _refuse_misspelt_type(text: str) -> None:
+    # From 3 to 30 letters: shorter words are near too many types, and no type is longer.
     head = re.match(r"(not-)?([A-Za-z-]{3,30})(\([\d.]+\))?:", text)
     meant = closest(head[2], _type_names()) if head else None
     if head and meant and head[2] not in _type_names():
@@ -198,7 +209,7 @@ _FIELD = re.compile(r'"((?:\\["\\]|""|[^"])*)"\s*(?=,|$)|([^",][^,]*)')
 
 
 def _split_list(text: str) -> list[str]:
-    """Fields between commas; a quoted field keeps its commas and spaces."""
+    """Return the fields between commas; a quoted field keeps its commas and spaces."""
     fields: list[str] = []
     position = 0
     while True:
@@ -207,7 +218,8 @@ def _split_list(text: str) -> list[str]:
             return fields
         match = _FIELD.match(text, position)
         if match is None:
-            raise ValueError(f"the quoted field at {text[position : position + 20]!r} does not end before a comma")
+            start = text[position : position + _QUOTED_CHARS]
+            raise ValueError(f"expected a closing quote before the next comma, got {start!r}", 'write "" for a quote')
         quoted, bare = match.groups()
         fields.append(
             bare.strip() if quoted is None else re.sub(r'\\(["\\])|""', lambda found: found[1] or '"', quoted)

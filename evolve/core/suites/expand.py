@@ -1,4 +1,4 @@
-"""A suite's tests times their vars, repeats, providers and prompts: the evaluations, in promptfoo's order."""
+"""The evaluations of a suite, in promptfoo's order: its tests times their vars, repeats, providers and prompts."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,11 +15,20 @@ from evolve.core.text.counts import count
 TransformVars: TypeAlias = Callable[[str, Mapping[str, JsonValue]], Mapping[str, JsonValue]]
 
 MAX_ID = 100
-"""Characters of an evaluation's id."""
+"""Characters of an evaluation's id, so that a pytest node id with it fits on a line or two."""
 
 _MAX_VAR = 40
+"""Characters of one variable's value in an id."""
 _MAX_NAME = 70
+"""Characters of a description or of the variables in an id; the rest is for the provider, the prompt and a number."""
 _ROOM_FOR_NUMBER = 8
+"""Characters kept free at the end for `#` and a number of up to seven digits, which makes equal ids distinct."""
+_MAX_VARS = 4
+"""Variables in an id: with more, each would be cut to a few characters."""
+_MAX_LABEL = 20
+"""Characters of a provider's or a prompt's name in an id."""
+_MAX_NUMBERED_LABEL = 16
+"""Characters of a name that gets a number: `~` and up to three digits make 20."""
 
 
 class _Column(NamedTuple):
@@ -37,8 +46,8 @@ def expand(
 
     A list among a test's vars whose first item is text makes one evaluation for each item; several lists make all
     combinations, the first key slowest. `test_index` counts tests x repeats x vars, as promptfoo's `testIdx` does.
-    `transform_vars` runs `options.transformVars` before lists multiply; None leaves the vars as they are.
-    Templates are not needed: ids show vars as they stand in the file.
+    `transform_vars` runs `options.transformVars` before lists multiply; None leaves the vars unchanged.
+    Templates are not needed: ids show vars as the file has them.
     """
     columns = _columns(suite)
     ids = _Ids(suite)
@@ -96,7 +105,7 @@ def _for_test(test: Test, column: _Column) -> _Column:
 
 
 def _own_provider(value: JsonValue, replaced: ProviderSpec) -> ProviderSpec:
-    """A test's own provider answers, under the name of the suite's provider that it stands in for."""
+    """Return a test's own provider, under the name of the suite's provider that it replaces."""
     if not isinstance(value, dict):
         return ProviderSpec(str(value), label=replaced.name, place=replaced.place)
     config = value.get("config")
@@ -122,7 +131,7 @@ def _multiplies(value: JsonValue) -> bool:
 
 
 class _Ids:
-    """Readable names, each once."""
+    """Makes readable ids, each one only once."""
 
     def __init__(self, suite: Suite) -> None:
         self._providers = _distinct([provider.name for provider in suite.providers])
@@ -152,7 +161,7 @@ class _Ids:
         names = [name for name in variables if name not in self._constant] or list(variables)
         if test.description:
             names = [name for name in names if _multiplies(test.vars.get(name))] or names
-        parts = (f"{name}={_one_line(_value_text(variables[name]), _MAX_VAR)}" for name in names[:4])
+        parts = (f"{name}={_one_line(_value_text(variables[name]), _MAX_VAR)}" for name in names[:_MAX_VARS])
         return _clip(", ".join(parts), _MAX_NAME)
 
     def _unique(self, name: str) -> str:
@@ -168,16 +177,16 @@ class _Ids:
 
 
 def _distinct(names: Sequence[str]) -> Mapping[str, str]:
-    """Short forms of names, told apart by a number where cutting makes two alike."""
+    """Return short forms of names; a number separates names that cutting would make equal."""
     short: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        text = _one_line(_FOLDERS.sub("", name), 20)
-        short[name] = text if text not in short.values() else f"{_clip(text, 16)}~{len(short) + 1}"
+        text = _one_line(_FOLDERS.sub("", name), _MAX_LABEL)
+        short[name] = text if text not in short.values() else f"{_clip(text, _MAX_NUMBERED_LABEL)}~{len(short) + 1}"
     return short
 
 
 def _constant_names(tests: Sequence[Test]) -> frozenset[str]:
-    """Vars with one value in all tests, as a default test gives them: they tell no test from another."""
+    """Return vars with one value in all tests, such as a default test's: they would not separate the ids."""
     if len(tests) < 2:
         return frozenset()
     first = tests[0].vars
@@ -195,11 +204,14 @@ def _value_text(value: JsonValue) -> str:
 
 
 _FOLDERS = re.compile(r"^(?:[\w.-]*/)+(?=[\w.-]+\.\w+:)")
+"""The folders in a prompt's name such as `prompts/a.txt: text`; what follows them is more useful in a short name."""
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\ufeff]+")
+"""White space, control characters, and the invisible ones that a terminal may obey or drop."""
 
 
 def _one_line(text: str, limit: int) -> str:
-    """One line without control characters; `::` would end a pytest node id's part, so it becomes one colon."""
+    """Return one line without control characters; `::` separates parts of a pytest node id, so it becomes `:`."""
+    # Four times the limit leaves enough after runs of spaces are joined, and a page of text costs no time.
     start = text[: limit * 4]
     if not (start.isprintable() and "  " not in start and "::" not in start):
         start = _SPACE.sub(" ", "".join(char if char.isprintable() or char.isspace() else " " for char in start))

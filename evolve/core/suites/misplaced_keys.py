@@ -1,8 +1,7 @@
-"""Keys of a test that slipped one level too deep, where they would be data that nothing reads.
+"""Keys of a test that are one level too deep, where they would have no effect.
 
-Vars and metadata are the user's own, so only what can hardly be meant as data is refused there: a list of assertions,
-a mapping of a test's options. Options go to the provider where they are not ours, and no provider has settings of these
-names.
+Vars and metadata belong to the user, so only what is hardly meant as data is refused there: a list of assertions, or a
+mapping of a test's options. Options that are not ours go to the provider, and no provider has settings of these names.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ _OPTIONS = frozenset((
     "transform", "transformVars", "storeOutputAs", "disableVarExpansion", "disableDefaultAsserts",
     "disableConversationVar", "rubricPrompt", "postprocess",
 ))  # fmt: skip
-"""Options of a test with a name that nothing else has."""
+"""Options of a test whose names are used only there."""
 
 
 def check_vars(value: Mapping[str, Any], path: Path, report: Reporter) -> None:
@@ -47,7 +46,7 @@ def _check(
         if _are_assertions(key, part):
             hint = f"move it out of {where}, one level up, as `assert`"
             if where != "options":
-                hint += f"; a list like this under {where} needs another name than {key!r}"
+                hint += f"; if the list is data, give it another name than {key!r}"
             report((*path, key), f"assertions under {where!r} are never checked", hint, "refused key")
         elif key in own and own[key](part):
             message = f"{key!r} under {where!r} has no effect"
@@ -55,7 +54,7 @@ def _check(
 
 
 def _are_assertions(key: str, value: Any) -> bool:
-    """Whether a key that is, or looks like, `assert` holds a list of assertions."""
+    """Return whether a key that is, or looks like, `assert` holds a list of assertions."""
     if not isinstance(value, list) or not value or not all(_is_assertion(part) for part in value):
         return False
     return key in _ASSERT or closest(str(key), _ASSERT) is not None

@@ -1,8 +1,7 @@
-"""References in a suite that lead nowhere, found while it is loaded: to prompts, providers, variables; bad templates.
+"""Broken references in a suite (to prompts, providers, variables) and bad templates, found while it is loaded.
 
-Of variables only plain references are judged (`{{ name }}`, `{{ name | filter }}`, `{{ name.part }}`), and only in
-templates without `{% %}` blocks: what a block defines or guards is known when it is rendered, and the templates are
-strict then.
+Only plain references to variables are checked (`{{ name }}`, `{{ name | filter }}`, `{{ name.part }}`), and only in
+templates without `{% %}` blocks: only rendering shows what a block defines or guards, and templates are strict then.
 """
 
 import re
@@ -16,11 +15,14 @@ from evolve.core.model.suite import Assertion, AssertSet, Place, Prompt, Provide
 from evolve.core.templating.templates import syntax_problem
 from evolve.core.text.did_you_mean import did_you_mean
 
-_HINT = "templates are Nunjucks'; {% raw %}...{% endraw %} keeps braces as text"
+_HINT = "templates use Nunjucks syntax; {% raw %}...{% endraw %} keeps braces as text"
 ALWAYS_DEFINED = frozenset(("env", "_conversation", "__evalId", "__evalStepId", "__repeatIndex", "loop", "range"))
+"""Variables that the renderer defines itself, promptfoo's among them."""
 _REFERENCE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*(?:-?\}\}|[.|\[](?:(?!default|\}\}).)*\}\})", re.DOTALL)
+"""A plain reference; one with the filter `default` is left out, because its variable may be undefined."""
 _LITERALS = frozenset(("true", "false", "none", "null", "True", "False", "None"))
 _GRADED = re.compile(r"rubric|g-eval|factuality|closedqa|relevance|context|select-best|similar")
+"""Types of assertions that define more variables (`output`, `criteria`) when they render their value."""
 _NO_NAMES: frozenset[str] = frozenset()
 
 
@@ -67,8 +69,9 @@ def _inside(place: Place | None, key: str) -> Place | None:
 
 
 def _unknown_name(kind: str, ref: str, known: Sequence[str], place: Place | None) -> Problem:
-    hint = did_you_mean(ref, known) or f"there are {', '.join(repr(name[:40]) for name in known[:8])}"
-    return Problem(f"there is no {kind} {ref!r}", place.location() if place else None, hint)
+    # At most eight names of 40 characters: a prompt's label may be its whole text.
+    hint = did_you_mean(ref, known) or f"known: {', '.join(repr(name[:40]) for name in known[:8])}"
+    return Problem(f"unknown {kind} {ref!r}", place.location() if place else None, hint)
 
 
 def template_problems(
@@ -112,7 +115,7 @@ def _templates_of(assertion: Assertion) -> Iterator[str]:
             yield text
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)  # more distinct templates than most suites have, a few MB at most
 def names_needed_by(template: str) -> frozenset[str]:
     """Return the variables that a template certainly needs; none when it holds blocks."""
     if "{{" not in template or "{%" in template or "{#" in template:
@@ -133,7 +136,7 @@ def find_undefined(
     for index, names in enumerate(lost):
         for name in sorted(names):
             place = place_of_prompt.get(index)
-            yield _variable_problem(f"no test gives the variable {name!r}", name, given_somewhere, place)
+            yield _variable_problem(f"no test defines the variable {name!r}", name, given_somewhere, place)
     for test in listed:
         yield from _problems_of(test, prompts, needs, reported, stored)
 
@@ -153,11 +156,11 @@ def _problems_of(
         reported |= wanted
         for name in sorted(wanted - names):
             yield _variable_problem(
-                f"the prompt needs the variable {name!r}, this test does not give it", name, names, test.place
+                f"the prompt needs the variable {name!r}, but this test does not define it", name, names, test.place
             )
     for assertion in assertions_of(test.requirements):
         for name in sorted(_needs_of_assertion(assertion) - names - reported):
-            message = f"the assertion needs the variable {name!r}, its test does not give it"
+            message = f"the assertion needs the variable {name!r}, but its test does not define it"
             yield _variable_problem(message, name, names, assertion.place)
 
 
@@ -185,5 +188,5 @@ def _needs_of_assertion(assertion: Assertion) -> frozenset[str]:
 
 
 def _variable_problem(message: str, name: str, known: Iterable[str], place: Place | None) -> Problem:
-    hint = did_you_mean(name, known) or "or give --undefined empty"
+    hint = did_you_mean(name, known) or "add it to vars, or pass --undefined empty"
     return Problem(message, place.location() if place else None, hint)

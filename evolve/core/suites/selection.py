@@ -1,4 +1,4 @@
-"""Which of a suite's evaluations are run."""
+"""The selection of a suite's evaluations to run."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from evolve.core.model.suite import Evaluation, Test
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the user asked for; everything must hold."""
+    """The user's filters; an evaluation must pass all of them."""
 
     pattern: re.Pattern[str] | None = None
     """Found in the test's description or the evaluation's id."""
@@ -59,5 +59,5 @@ def parse_metadata(text: str) -> tuple[str, str]:
     """Return the key and the value of `KEY=VALUE`."""
     key, sign, value = text.partition("=")
     if not sign or not key:
-        raise InputError(Problem(f"--filter-metadata {text!r} must be KEY=VALUE", hint="for example split=val"))
+        raise InputError(Problem(f"--filter-metadata: expected KEY=VALUE, got {text!r}", hint="for example split=val"))
     return key, value

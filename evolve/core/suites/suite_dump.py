@@ -1,4 +1,4 @@
-"""A suite as YAML that loads as the same suite: defaults, scenarios and files are written out."""
+"""Writing a suite as YAML that loads as the same suite, with defaults, scenarios and files written out."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,8 +20,10 @@ from evolve.core.model.suite import (
 def dump_suite(suite: Suite) -> str:
     """Return the suite as one YAML file that promptfoo reads too.
 
-    What a file held stands inline; functions stay references by absolute path. Text that starts with `file://` cannot
-    be written as such (it would be read as a file when it is loaded) and raises ValueError.
+    The contents of files are inline; functions stay references by absolute path.
+
+    Raises:
+        ValueError: a text starts with `file://`; it would be read as a file when the YAML is loaded.
     """
     return dump_yaml(suite_mapping(suite))
 
@@ -62,7 +64,7 @@ def _script(ref: ScriptRef) -> str:
 
 def _plain(text: str) -> str:
     if text.startswith("file://"):
-        raise ValueError(f"text that starts with file:// cannot be written into a suite: {text[:60]!r}")
+        raise ValueError(f"cannot write text that starts with file:// into a suite: {text[:60]!r}")
     return text
 
 

@@ -1,8 +1,8 @@
-"""The suite format: what a config may say, and the values of `suite.py` made of it.
+"""The suite format: checks of a config, and the values of `suite.py` made from it.
 
-`suite.schema.json` beside this file is the one description of the format (it is the editor's schema too); the checks
-of assertion types and provider entries, whose keys depend on their type, are here. Nothing is read from disk here but
-that schema: `evolve.store.suites` brings the documents.
+`suite.schema.json` in this folder is the one description of the format, and the editor's schema too. The checks of
+assertion types and provider entries are here, because their keys depend on their type. Only that schema is read from
+disk here: `evolve.store.suites` reads the documents.
 """
 
 import json
@@ -33,7 +33,7 @@ from evolve.core.text.did_you_mean import closest, did_you_mean
 REFUSED_TYPES: Mapping[str, str] = {
     "agent-rubric": "use llm-rubric",
     "conversation-relevance": "use answer-relevance",
-    "human": "a person's grade is no automatic test",
+    "human": "a person cannot grade an automatic test; use llm-rubric",
     "pi": "use llm-rubric",
     "ruby": "use javascript or python",
     "search-rubric": "use llm-rubric",
@@ -46,7 +46,7 @@ REFUSED_TYPES: Mapping[str, str] = {
     "trajectory:tool-sequence": "traces are not collected; use tool-call-f1",
     "trajectory:tool-used": "traces are not collected; use tool-call-f1",
 }
-"""Assertion types of promptfoo that are refused by name, with what to do."""
+"""Assertion types of promptfoo that are refused by name, with what to use instead."""
 
 PROVIDER_SETTINGS = frozenset((
     "temperature", "max_tokens", "max_completion_tokens", "top_p", "top_k", "min_p", "stop", "seed", "n", "user",
@@ -54,7 +54,7 @@ PROVIDER_SETTINGS = frozenset((
     "logit_bias", "logprobs", "top_logprobs", "grammar", "reasoning_effort", "apiKey", "apiBaseUrl", "passthrough",
     "model",
 ))  # fmt: skip
-"""Settings that suites put among a test's `options`, for the provider; a name close to one is a typing error."""
+"""Settings of providers that suites put among a test's `options`; a name close to one is a typing error."""
 
 ASSERTION_KEYS = frozenset(
     ("type", "value", "threshold", "weight", "metric", "transform", "provider", "rubricPrompt", "config")
@@ -91,7 +91,7 @@ def _overrides() -> Mapping[str, Check]:
 
 
 def _check_free_data(misplaced: Check) -> Check:
-    """Any mapping, but for a test's own keys that slipped into it."""
+    """Return a check that accepts any mapping without a test's own keys."""
 
     def check(value: Any, path: Path, report: Reporter) -> None:
         if isinstance(value, dict):
@@ -107,13 +107,13 @@ def _check_free_data(misplaced: Check) -> Check:
 
 @dataclass(slots=True)
 class Findings:
-    """Everything that is wrong with a suite and its files, and everything that is only worth a warning."""
+    """All errors and warnings about a suite and its files."""
 
     unknown_keys: Literal["error", "warn"] = "error"
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     broken: set[str | int] = field(default_factory=set)
-    """The config's own top-level keys that have problems: what stands below them must not be used."""
+    """The config's own top-level keys that have problems: values below them must not be used."""
 
     def report_on(
         self,
@@ -125,8 +125,11 @@ class Findings:
     ) -> Reporter:
         """Return a reporter of problems below `base` of a document.
 
-        `free_keys` gives, on demand, top-level names that are the user's own: what `$ref` or an anchor points at.
-        With `is_config`, top-level keys that have problems are noted in `broken`.
+        Args:
+            document: the parsed file, which gives lines and columns.
+            base: added in front of each reported path.
+            free_keys: called when needed; top-level names that belong to the user: targets of `$ref` or of an anchor.
+            is_config: whether top-level keys that have problems are added to `broken`.
         """
 
         def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
@@ -191,7 +194,7 @@ def _report_missing_type(value: Mapping[str, Any], path: Path, report: Reporter)
         if closest(key, ("type",)):
             report((*path, key), f"unknown key {key!r}", "did you mean 'type'?", "unknown key")
             return
-    report(path, "the key 'type' is missing", "all keys of one assertion stand under one '-'")
+    report(path, "the key 'type' is missing", "put all keys of one assertion under one '-'")
 
 
 def _find_type(name: str, path: Path, report: Reporter) -> AssertionType | None:
@@ -199,19 +202,22 @@ def _find_type(name: str, path: Path, report: Reporter) -> AssertionType | None:
     kind = find_type(base)
     if base == "assert-set":
         report(
-            path, "not-assert-set does not exist" if name != base else "an assert-set cannot hold another assert-set"
+            path,
+            "not-assert-set does not exist; negate its assertions instead"
+            if name != base
+            else "an assert-set cannot hold another assert-set",
         )
     elif base in REFUSED_TYPES or base.startswith("promptfoo:redteam:"):
         report(
             path,
             f"not supported by Anneal: the assertion type {name}",
-            REFUSED_TYPES.get(base, "red teaming is no part of it"),
+            REFUSED_TYPES.get(base, "Anneal has no red teaming"),
         )
     elif kind is None:
         hint = did_you_mean(name, [*known_types(), *(f"not-{known}" for known in known_types()), "assert-set"])
-        report(path, f"unknown assertion type {name!r}", hint or "docs/promptfoo.md lists them")
+        report(path, f"unknown assertion type {name!r}", hint or "docs/promptfoo.md lists all types")
     elif name != base and kind.compares:
-        report(path, f"{base} compares outputs: there is no {name}")
+        report(path, f"{name} does not exist: {base} compares outputs")
     else:
         return kind
     return None
@@ -333,14 +339,14 @@ _GRADER_KINDS = frozenset(("text", "embedding", "classification", "moderation"))
 
 
 def _check_grader(value: Any, path: Path, report: Reporter) -> None:
-    """A provider that grades: as in `providers`, or a mapping of kinds of graders."""
+    """Check a provider that grades: an entry as in `providers`, or a mapping of kinds of graders."""
     if not isinstance(value, dict) or not value.keys() & (_GRADER_KINDS | {"config"}):
         _check_provider(value, path, report)
         return
     for kind in _GRADER_KINDS & value.keys():
         _check_provider(value[kind], (*path, kind), report)
-    # Beside the kinds there may be a provider for all others; settings without an id are those of no one, which an
-    # assertion that needs a grader reports.
+    # The mapping may also hold a provider for all other kinds. Settings without an id get a placeholder here; an
+    # assertion that needs the grader reports the missing id.
     own = {key: part for key, part in value.items() if key not in _GRADER_KINDS}
     if own:
         _check_provider(own if "id" in own else {"id": "none", **own}, path, report)
@@ -355,7 +361,7 @@ def _option_parts() -> tuple[Check, frozenset[str]]:
 
 
 def _check_options(value: Any, path: Path, report: Reporter) -> None:
-    """Options may hold any setting of a provider, so only a name close to a known one is taken for a mistake."""
+    """Check options: they may hold any setting of a provider, so only a name close to a known one is a mistake."""
     check, known = _option_parts()
     check(value, path, report)
     if isinstance(value, dict):
@@ -372,7 +378,7 @@ def _check_options(value: Any, path: Path, report: Reporter) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A part of a document, checked but not yet a value of ours."""
+    """A checked part of a document, before it becomes one of our values."""
 
     value: Mapping[str, Any]
     document: Document
@@ -386,12 +392,12 @@ class Source:
 VarsReader: TypeAlias = Callable[
     [Mapping[str, JsonValue], bool, Source], tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]
 ]
-"""Reads `file://` in vars: (vars, whether lists multiply, source) -> (vars, those that a function makes)."""
+"""Reads `file://` in vars: (vars, whether lists multiply, source) -> (vars, the vars that a function makes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a default test gives to every test."""
+    """The values that a default test gives to every test."""
 
     source: Source | None = None
     requirements: tuple[Requirement, ...] = ()
@@ -462,7 +468,7 @@ def _merge_mappings(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def _merge_options(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Later options win; an empty prefix or suffix leaves the default test's, as promptfoo has it."""
+    """Merge options, later ones win; an empty prefix or suffix keeps the default test's, as in promptfoo."""
     return {
         name: value
         for part in parts
@@ -564,6 +570,7 @@ def build_provider(value: str | Mapping[str, Any], place: Place | None = None) -
 
 
 _PYTHON_FILE = re.compile(r"(?:python:|file://)(?:\./)?([^:]+\.py)(?::([^:/]+))?")
+"""Both spellings of a Python provider; they must get one full id, as in promptfoo."""
 
 
 def _in_full(name: str) -> str | None:

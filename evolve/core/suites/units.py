@@ -1,4 +1,4 @@
-"""What must be judged together: evaluations that are compared with each other, and repeats with a pass rate."""
+"""Evaluations that must be judged together: those that are compared with each other, and repeats with a pass rate."""
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from evolve.core.model.suite import Assertion, Evaluation, Test
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Evaluations that are judged together; nearly always one."""
+    """Evaluations that are judged together; almost always just one."""
 
     evaluations: tuple[Evaluation, ...]
     comparisons: tuple[Assertion, ...] = ()
     """The test's comparing assertions, applied to the evaluations of one test index."""
     pass_rate: float | None = None
-    """Evaluations that differ only in their repeat become one result, which passes at this share."""
+    """Evaluations that differ only in their repeat become one result; it passes when at least this share passes."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def units(evaluations: Iterable[Evaluation]) -> tuple[Unit, ...]:
     """Return the evaluations grouped into units, in the order of their first members.
 
     Raises:
-        InputError: a `metadata.pass_rate` that is no number in 0..1.
+        InputError: a `metadata.pass_rate` is not a number in 0..1.
     """
     traits: dict[int, _Traits] = {}
     groups: dict[Hashable, list[Evaluation]] = {}
@@ -60,7 +60,7 @@ def _unit(members: list[Evaluation], trait: _Traits) -> Unit:
 
 
 def _repeat_key(evaluation: Evaluation, ordinals: dict[Hashable, int], *, together: bool) -> Hashable:
-    """One key for all repeats of a test's vars; per column, unless the columns are compared."""
+    """Return one key for all repeats of a test's vars; one per column, unless the columns are compared."""
     spot = (id(evaluation.test), evaluation.repeat, evaluation.prompt_index)
     ordinal = ordinals[spot] = ordinals.get(spot, -1) + 1
     return (id(evaluation.test), ordinal, None if together else evaluation.prompt_index)
@@ -93,5 +93,5 @@ def pass_rate_of(test: Test) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         where = test.place.location() if test.place else None
-        raise InputError(Problem(f"metadata.pass_rate={value!r} must be a number from 0 to 1", where))
+        raise InputError(Problem(f"metadata.pass_rate: expected a number from 0 to 1, got {value!r}", where))
     return float(value)

@@ -1,4 +1,4 @@
-"""Which environment variables a suite's templates may see: what is captured or copied must not read secrets."""
+"""The environment variables that a suite's templates may see: captured or copied text must not read secrets."""
 
 import json
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ _HOLD_CASES = frozenset({"tests", "scenarios", "defaultTest"})
 def visible_env(env: Mapping[str, str], path: str, config: JsonValue) -> dict[str, str]:
     """Return the variables of `env` that the suite at `path` may see.
 
-    A name that looks like a credential's is visible only where the config itself spells it, outside of its tests and
-    scenarios, which may hold captured text. A failure case sees EVOLVE_* alone, and no credential among them.
+    A variable that looks like a credential is visible only if the config itself names it, outside of tests and
+    scenarios, which may hold captured text. A failure case sees only EVOLVE_* variables, without credentials.
     """
     if is_case_path(path):
         ours = {name: value for name, value in env.items() if name.startswith("EVOLVE_")}

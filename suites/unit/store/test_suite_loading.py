@@ -628,8 +628,11 @@ def test_a_var_that_an_earlier_test_stores_is_defined(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("q;__expected\na;equals: a\n", "t.csv:1: q;__expected: one column, with a ';' in its name"),
-        ("q\t__expected\na\tequals: a\n", "one column, with a tab in its name (separate the columns by commas)"),
+        (
+            "q;__expected\na;equals: a\n",
+            "t.csv:1: q;__expected: expected columns separated by commas, got one column with a ';' in its name",
+        ),
+        ("q\t__expected\na\tequals: a\n", "got one column with a tab in its name (separate the columns by commas)"),
         ("q,q,__expected\na,b,equals: a\n", "t.csv:1: q: two columns are called 'q' (remove or rename one of them)"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the operators that change demos share."""
+"""Shared by the operators that change demos."""
 
 from dataclasses import replace
 
@@ -7,8 +7,9 @@ from evolve.core.search.genome import Genome
 from evolve.core.search.lookup import SEARCH_DIGEST
 
 MAX_DEMOS = 8
+"""Each demo makes every prompt longer, and so every answer slower and dearer."""
 BANK = "demos.yaml"
-"""The bank's name until promotion gives it one."""
+"""The bank's name until promotion gives it its final one."""
 
 
 def settings_of(genome: Genome) -> DemoSettings:

@@ -1,4 +1,4 @@
-"""What the operators that ask the reflector share: one cluster of failures, and the adaptation agent's inputs."""
+"""Shared by the operators that ask the reflector: one cluster of failures, and the adaptation agent's inputs."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,13 @@ from evolve.core.search.operators._rules import label_text
 from evolve.core.search.tasks import Task
 
 _MOST_FAILURES = 5
+"""Failures in one question: enough to show what they have in common."""
 _CONTRAST = 2
+"""Correct cases in one question: a rule that fits the failures should not break these."""
 _SHOWN_CHARS = 600
+"""Characters of a case: the seven cases of a question must fit a small model's context together."""
+_ANSWER_CHARS = 200
+"""Characters of an answer: a wrong one may be a page of text, and its beginning shows what is wrong."""
 
 
 def cluster(situation: Situation) -> list[Task]:
@@ -23,7 +28,7 @@ def cluster(situation: Situation) -> list[Task]:
             groups[label_text(task.label), label_text(given)].append(task)
     if not groups:
         return []
-    drawn = situation.chance.choice([key for key in sorted(groups) for _ in groups[key]])
+    drawn = situation.rng.choice([key for key in sorted(groups) for _ in groups[key]])
     return groups[drawn][:_MOST_FAILURES]
 
 
@@ -31,7 +36,7 @@ def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Map
     """Return the adaptation agent's inputs: instructions, failures with both answers, and some correct cases."""
     genome = situation.genome
     passes = situation.passes
-    contrast = situation.chance.sample(passes, min(_CONTRAST, len(passes)))
+    contrast = situation.rng.sample(passes, min(_CONTRAST, len(passes)))
     return {
         "instructions": "\n\n".join(f"{section.title}:\n{section.body}" for section in genome.sections),
         "rules": number_rules(genome.rules) or "(none yet)",
@@ -43,11 +48,12 @@ def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Map
 
 def _failure(situation: Situation, task: Task) -> str:
     given = label_text(situation.parent.scores[task.id].output)
-    return f"{_case(situation, task)}\nRight: {label_text(task.label)}\nGiven: {given[:200]}"
+    return f"{_case(situation, task)}\nRight: {label_text(task.label)}\nGiven: {given[:_ANSWER_CHARS]}"
 
 
 def _correct(situation: Situation, task: Task) -> str:
-    return f"{_case(situation, task)}\nRight, and given: {label_text(situation.parent.scores[task.id].output)[:200]}"
+    given = label_text(situation.parent.scores[task.id].output)
+    return f"{_case(situation, task)}\nRight, and given: {given[:_ANSWER_CHARS]}"
 
 
 def _case(situation: Situation, task: Task) -> str:

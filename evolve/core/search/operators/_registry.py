@@ -1,4 +1,4 @@
-"""The table of operators, filled by the files of this folder when it is first asked."""
+"""The table of operators; the first use imports the files of this folder, which register them."""
 
 import importlib
 import pkgutil
@@ -27,17 +27,17 @@ class Situation:
     shown: Callable[[Task], str]
     """A case as the prompt shows it."""
     odds: LogOdds | None
-    """The labelled cases' words; None where answers are no closed set. Its answers are JSON text."""
-    chance: Rng
+    """The labelled cases' words; None where answers are not a closed set. Its answers are JSON text."""
+    rng: Rng
 
     @property
     def genome(self) -> Genome:
-        """The parent's."""
+        """The parent's genome."""
         return self.parent.genome
 
     @property
     def labelled(self) -> list[Task]:
-        """The cases with a label: what demos are made of."""
+        """The cases with a label, from which demos are made."""
         return [task for task in self.tasks.values() if task.label is not None]
 
     @property
@@ -49,7 +49,7 @@ class Situation:
 
     @property
     def passes(self) -> list[Task]:
-        """The cases that the parent passed, likewise."""
+        """The cases that the parent passed, in the order of their ids."""
         return [
             self.tasks[i] for i, score in sorted(self.parent.scores.items()) if score.value >= 0.5 and i in self.tasks
         ]
@@ -57,7 +57,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A child's genome, and in a few words what is new in it."""
+    """A child's genome, with a short note on what is new in it."""
 
     genome: Genome
     note: str
@@ -73,9 +73,9 @@ class Reflecting:
     """How an operator uses the reflector (`agents/ADAPTATION_AGENT.md`)."""
 
     ask: Ask
-    """The adaptation agent's inputs; None where the operator has nothing to ask."""
+    """The adaptation agent's inputs; None where the operator does not apply."""
     read: Read
-    """The proposal that an answer's text makes, or why it is none."""
+    """The proposal made from an answer's text, or why the text was refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the operators that change rules share."""
+"""Shared by the operators that change rules."""
 
 import json
 
@@ -6,6 +6,7 @@ from evolve.core.formats.json_text import json_or
 from evolve.core.model.json_value import JsonValue
 
 MAX_RULES = 10
+"""Each rule makes every prompt longer, and a model follows the first ones most."""
 
 
 def label_text(label: JsonValue) -> str:

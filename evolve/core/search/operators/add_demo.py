@@ -18,7 +18,7 @@ def add_demo(situation: Situation) -> Proposal | None:
     new = [task for task in failed if str(task.label) not in shown] or failed
     if not new or len(known) >= MAX_DEMOS:
         return None
-    chosen = situation.chance.choice(new)
+    chosen = situation.rng.choice(new)
     ids = (*known, chosen.id)
     settings = replace(settings_of(genome), select="static", k=len(ids))
     return Proposal(with_demos(genome, settings, ids), f"a fixed demo: {chosen.description or chosen.family}")

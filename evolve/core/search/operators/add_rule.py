@@ -1,4 +1,4 @@
-"""Adds a rule that names the words which speak for an answer, by log-odds over the labelled cases; asks no model."""
+"""Adds a rule that names the words that point to an answer, by log-odds over the labelled cases, without a model."""
 
 from collections import Counter
 from dataclasses import replace
@@ -8,6 +8,7 @@ from evolve.core.search.operators._rules import MAX_RULES, answer_text, label_te
 from evolve.core.text.counts import count
 
 _WORDS = 4
+"""Words in a rule: one word alone is often a coincidence, and a long list is not followed."""
 
 
 @operator("add-rule")

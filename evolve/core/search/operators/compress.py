@@ -1,4 +1,4 @@
-"""Leaves out one line of the instructions: what is not read costs tokens and distracts."""
+"""Removes one line of the instructions: a line that does not help costs tokens and distracts."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ def compress(situation: Situation) -> Proposal | None:
     spots = [(number, line) for number, count in enumerate(counts) if count > 1 for line in range(count)]
     if not spots:
         return None
-    number, line = situation.chance.choice(spots)
+    number, line = situation.rng.choice(spots)
     lines = _lines(sections[number])
     shorter = Section(sections[number].title, "\n".join([*lines[:line], *lines[line + 1 :]]).strip())
     changed = (*sections[:number], shorter, *sections[number + 1 :])

@@ -1,4 +1,4 @@
-"""Joins two candidates that win on different cases: one's instructions and rules with the other's demos."""
+"""Joins two candidates that win on different cases: the instructions and rules of one, the demos of the other."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ def crossover(situation: Situation) -> Proposal | None:
     partners = [member for member in situation.population if member.id != parent.id and _adds(member, parent)]
     if not partners:
         return None
-    partner = choose_weighted(partners, [float(_adds(member, parent)) for member in partners], situation.chance)
+    partner = choose_weighted(partners, [float(_adds(member, parent)) for member in partners], situation.rng)
     own, others = parent.genome, partner.genome
     rules = tuple(dict.fromkeys((*own.rules, *others.rules)))[:MAX_RULES]
     joined = replace(own, rules=rules, demos=others.demos, demo_ids=others.demo_ids, digest_chars=others.digest_chars)
@@ -22,6 +22,6 @@ def crossover(situation: Situation) -> Proposal | None:
 
 
 def _adds(member: Candidate, parent: Candidate) -> int:
-    """How many cases the member passes that the parent fails."""
+    """Return how many cases the member passes that the parent fails."""
     common = member.scores.keys() & parent.scores.keys()
     return sum(member.scores[i].value > parent.scores[i].value for i in common)

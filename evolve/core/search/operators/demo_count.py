@@ -1,4 +1,4 @@
-"""Shows one demo more, or one less."""
+"""Shows one more demo, or one fewer."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ def demo_count(situation: Situation) -> Proposal | None:
     if demos is None or demos.select == "static":
         return None
     numbers = [k for k in (min(demos.k - 1, MAX_DEMOS), demos.k + 1) if 1 <= k <= MAX_DEMOS]
-    chosen = situation.chance.choice(numbers)
+    chosen = situation.rng.choice(numbers)
     become = "becomes" if demos.k == 1 else "become"
     note = f"{count(demos.k, 'demo')} {become} {chosen}"
     return Proposal(replace(situation.genome, demos=replace(demos, k=chosen)), note)

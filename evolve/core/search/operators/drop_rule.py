@@ -11,6 +11,6 @@ def drop_rule(situation: Situation) -> Proposal | None:
     rules = situation.genome.rules
     if not rules:
         return None
-    spot = situation.chance.choice(range(len(rules)))
+    spot = situation.rng.choice(range(len(rules)))
     kept = (*rules[:spot], *rules[spot + 1 :])
     return Proposal(replace(situation.genome, rules=kept), f"without the rule: {rules[spot]}")

@@ -1,4 +1,4 @@
-"""Asks the reflector to better one of the parent's rules, shown with a cluster of failures."""
+"""Asks the reflector to improve the parent's last rule, with a cluster of failures."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Shows demos of the answer that the case's words speak for, the most similar last."""
+"""Shows demos of the answer that the case's words point to, the most similar last."""
 
 from dataclasses import replace
 
@@ -7,8 +7,9 @@ from evolve.core.search.operators._registry import Proposal, Situation, operator
 from evolve.core.text.counts import count
 
 _COUNTS = (2, 3, 4)
+"""Numbers of demos to choose from: all are of one answer, so that a few are enough."""
 _VIEWS = (250, 250, 400)
-"""Characters of a report; a small model reads a short one better. Drawn with a count."""
+"""Characters of a report to choose from, twice the shortest: a small model reads a short report better."""
 
 
 @operator("likely-demos", prior=(3.0, 1.0))
@@ -17,8 +18,8 @@ def likely_demos(situation: Situation) -> Proposal | None:
     if situation.odds is None:
         return None
     genome = situation.genome
-    chosen = situation.chance.choice(_COUNTS)
-    view = min(situation.chance.choice(_VIEWS), genome.digest_chars) if genome.digest_chars else None
+    chosen = situation.rng.choice(_COUNTS)
+    view = min(situation.rng.choice(_VIEWS), genome.digest_chars) if genome.digest_chars else None
     settings = replace(settings_of(genome), select="likely", k=chosen)
     note = f"{count(chosen, 'demo')} of the likeliest answer" + (f", reports of {view} characters" if view else "")
     return Proposal(replace(with_demos(genome, settings, None), digest_chars=view), note)

@@ -1,4 +1,4 @@
-"""Asks the reflector for ONE rule that mends ONE cluster of failures."""
+"""Asks the reflector for ONE rule that fixes ONE cluster of failures."""
 
 from collections.abc import Mapping
 from dataclasses import replace

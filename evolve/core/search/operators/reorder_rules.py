@@ -1,4 +1,4 @@
-"""Moves one rule to the top: a small model minds the first rule most."""
+"""Moves one rule to the top: a small model follows the first rule most."""
 
 from dataclasses import replace
 
@@ -11,6 +11,6 @@ def reorder_rules(situation: Situation) -> Proposal | None:
     rules = situation.genome.rules
     if len(rules) < 2:
         return None
-    spot = situation.chance.choice(range(1, len(rules)))
+    spot = situation.rng.choice(range(1, len(rules)))
     moved = (rules[spot], *rules[:spot], *rules[spot + 1 :])
     return Proposal(replace(situation.genome, rules=moved), f"first of all: {rules[spot]}")

@@ -1,4 +1,4 @@
-"""Asks the reflector for a whole new wording of one section of the instructions."""
+"""Asks the reflector to rewrite the longest section of the instructions."""
 
 from collections.abc import Mapping
 from dataclasses import replace

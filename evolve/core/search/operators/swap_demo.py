@@ -1,4 +1,4 @@
-"""Replaces one fixed demo by a case that the parent fails and that has the same answer, or any where there is none."""
+"""Replaces one fixed demo by a case that the parent fails, with the same answer if there is such a case."""
 
 from dataclasses import replace
 
@@ -14,9 +14,9 @@ def swap_demo(situation: Situation) -> Proposal | None:
     failed = [task for task in situation.failures if task.label is not None and task.id not in ids]
     if not failed or not ids or genome.demos is None or genome.demos.select != "static":
         return None
-    spot = situation.chance.choice(range(len(ids)))
+    spot = situation.rng.choice(range(len(ids)))
     old = situation.tasks.get(ids[spot])
     same = [task for task in failed if old is not None and task.label == old.label]
-    chosen = situation.chance.choice(same or failed)
+    chosen = situation.rng.choice(same or failed)
     swapped = (*ids[:spot], chosen.id, *ids[spot + 1 :])
     return Proposal(replace(genome, demo_ids=swapped), f"fixed demo {spot + 1} is now {chosen.description}")

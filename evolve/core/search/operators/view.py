@@ -1,10 +1,11 @@
-"""Shows more of a report, or less."""
+"""Shows more or less of each report."""
 
 from dataclasses import replace
 
 from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 _VIEWS = (150, 250, 400, 700, 1200)
+"""Characters of a report to choose from; each is about 1.7 times the one before, so that a step makes a difference."""
 
 
 @operator("view")
@@ -14,5 +15,5 @@ def view(situation: Situation) -> Proposal | None:
     if now is None:
         return None
     shorter, longer = [v for v in _VIEWS if v < now][-1:], [v for v in _VIEWS if v > now][:1]
-    chosen = situation.chance.choice([*shorter, *longer])
+    chosen = situation.rng.choice([*shorter, *longer])
     return Proposal(replace(situation.genome, digest_chars=chosen), f"reports of {chosen} characters instead of {now}")

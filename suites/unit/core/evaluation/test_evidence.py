@@ -121,9 +121,9 @@ def test_an_agent_without_evidence_has_none():
     ("text", "message"),
     [
         ("no front matter", "no front matter"),
-        (FRONT.replace("0.75", "75"), "splits.val must have cases"),
+        (FRONT.replace("0.75", "75"), "splits.val: expected cases"),
         (FRONT.replace("0.1", "often"), "tolerance='often'"),
-        ("---\nevidence: {tolerance: 0.1}\n---\n", "splits must map each split"),
+        ("---\nevidence: {tolerance: 0.1}\n---\n", "splits: expected a mapping of each split"),
         ("---\nevidence: [1]\n---\n", "must be a mapping"),
         ("---\nname: A\nevidence: {a: 1, a: 2}\n---\n", "A.md:3:18: duplicate key 'a'"),
     ],

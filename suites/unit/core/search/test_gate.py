@@ -30,7 +30,7 @@ def test_six_families_won_and_none_lost_is_proven_at_one_in_64():
 def test_five_families_won_are_provisional_and_one_more_would_have_done():
     decision = decide(pairs(better=5), alpha=ALPHA)
     assert (decision.word, decision.p_value, decision.missing_families) == ("provisional", 1 / 32, 1)
-    assert "1 more family like these would have been needed" in decision.reason
+    assert "it would take 1 more family like these" in decision.reason
 
 
 @pytest.mark.parametrize(("better", "worse"), [(0, 0), (3, 3), (1, 4)])
@@ -44,7 +44,7 @@ def test_what_is_not_better_is_rejected(better, worse):
 def test_a_lost_pinned_case_rejects_what_is_proven_otherwise():
     decision = decide(pairs(better=20), alpha=ALPHA, lost_pinned=("port_taken",))
     assert (decision.word, decision.lost_pinned) == ("rejected", ("port_taken",))
-    assert decision.reason == "pinned cases are lost: port_taken"
+    assert decision.reason == "the candidate breaks pinned cases: port_taken"
 
 
 def test_without_discordance_p_is_one():
@@ -85,13 +85,13 @@ def test_the_measured_disagreement_is_passed_on():
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, -0.1, float("nan")])
 def test_what_is_no_level_is_refused(alpha):
-    with pytest.raises(ValueError, match="is no level"):
+    with pytest.raises(ValueError, match="expected a number above 0"):
         decide(pairs(better=1), alpha=alpha)
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.1, float("nan")])
 def test_scores_outside_of_0_to_1_are_refused(score):
-    with pytest.raises(ValueError, match=r"scores must be in 0\.\.1"):
+    with pytest.raises(ValueError, match=r"expected scores in 0\.\.1"):
         decide([Pair("a", "a", 0.5, score)], alpha=ALPHA)
 
 

@@ -222,7 +222,7 @@ def test_a_misspelt_type_in_a_cell_is_no_text() -> None:
 
 
 def test_a_broken_list_in_a_cell_is_refused() -> None:
-    with pytest.raises(ValueError, match="does not end"):
+    with pytest.raises(ValueError, match="expected a closing quote"):
         assertion_of_text('contains-any: a, "b')
 
 
