@@ -1,4 +1,4 @@
-"""The assertion types. A new one is one file in this folder that registers its function with `@assertion_type`."""
+"""The assertion types. To add one, write a file in this folder that registers a function with `@assertion_type`."""
 
 from evolve.core.assertions._registry import AssertionType, assertion_type, comparison_type, find_type, known_types
 

@@ -1,4 +1,4 @@
-"""The table of assertion types, filled by the files of this folder when it is first asked."""
+"""The table of assertion types; the first use imports the files of this folder, which register them."""
 
 import importlib
 import pkgutil
@@ -18,15 +18,15 @@ Compare: TypeAlias = Callable[[ComparisonInput], tuple[Verdict, ...] | Awaitable
 
 @dataclass(frozen=True, slots=True)
 class AssertionType:
-    """One type: its function and what a suite may say of it."""
+    """One type: its function, and the value and keys that a suite may give it."""
 
     name: str
     evaluate: Evaluate
     value_schema: JsonValue = True
-    """JSON Schema of `value` as it stands in the file (before rendering); checked when a suite is loaded."""
+    """JSON Schema of `value` in the file (before rendering); checked when a suite is loaded."""
     value_required: bool = False
     keys: frozenset[str] = frozenset()
-    """Keys beside type, value, threshold, weight, metric, transform, provider, rubricPrompt and config."""
+    """Keys in addition to type, value, threshold, weight, metric, transform, provider, rubricPrompt and config."""
     compares: bool = False
     """Needs the outputs of all prompts and providers of one test (select-best, max-score); run after the others."""
     raw_value: bool = False
@@ -46,7 +46,16 @@ def assertion_type(
     compares: bool = False,
     raw_value: bool = False,
 ) -> Callable[[Evaluate], Evaluate]:
-    """Register the decorated function under each name, and under `not-NAME`."""
+    """Register the decorated function under each name, and under `not-NAME`.
+
+    Args:
+        names: the type's name, then its other names.
+        value_schema: JSON Schema of `value` in the file; True for any value.
+        value_required: whether a suite must give a value.
+        keys: keys of this type only.
+        compares: whether the function needs the outputs of all prompts and providers.
+        raw_value: whether strings of the value are code, not templates.
+    """
 
     def register(evaluate: Evaluate) -> Evaluate:
         for name in names:
@@ -61,7 +70,14 @@ def assertion_type(
 def comparison_type(
     *names: str, value_schema: JsonValue = True, value_required: bool = False, keys: tuple[str, ...] = ()
 ) -> Callable[[Compare], Compare]:
-    """Register the decorated function as a type that compares the outputs of one test."""
+    """Register the decorated function as a type that compares the outputs of one test.
+
+    Args:
+        names: the type's name, then its other names.
+        value_schema: JSON Schema of `value` in the file; True for any value.
+        value_required: whether a suite must give a value.
+        keys: keys of this type only.
+    """
 
     def register(compare: Compare) -> Compare:
         for name in names:
@@ -74,7 +90,7 @@ def comparison_type(
 
 
 def _never(check: AssertionInput) -> Verdict:
-    raise CannotEvaluate(f"type: {check.assertion.type} compares several outputs and cannot judge one alone")
+    raise CannotEvaluate(f"type: {check.assertion.type} compares several outputs; move it out of the assert-set")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The answers of code that judges, as verdicts: booleans, numbers and whole results."""
+"""Verdicts from the answers of code that judges: booleans, numbers and whole results."""
 
 import json
 import math
@@ -27,7 +27,14 @@ def failure_verdict(reason: str) -> Verdict:
 
 
 def from_boolean(check: AssertionInput, answer: bool, who: str, code: str) -> Verdict:
-    """Return a pass with score 1 for true, a failure with 0 for false; `not-` inverts both."""
+    """Return a pass with score 1 for true, a failure with 0 for false; `not-` inverts both.
+
+    Args:
+        check: gives `not-`.
+        answer: the code's answer.
+        who: begins the reason, such as `Python code`.
+        code: ends the reason; may be empty.
+    """
     passed = answer != check.negated
     return Verdict(passed, float(passed), _PASSED if passed else _reason(who, answer, code))
 
@@ -35,7 +42,11 @@ def from_boolean(check: AssertionInput, answer: bool, who: str, code: str) -> Ve
 def from_number(check: AssertionInput, score: float, who: str, code: str) -> Verdict:
     """Return a pass for a number above 0, or from the threshold on; `not-` inverts only the pass, not the score.
 
-    A score that is no finite number counts 0.
+    Args:
+        check: gives the threshold and `not-`.
+        score: any number; the verdict's score is 0 if it is not finite.
+        who: begins the reason, such as `Python code`.
+        code: ends the reason; may be empty.
     """
     threshold = check.assertion.threshold
     holds = score > 0 if threshold is None else score >= threshold
@@ -62,11 +73,11 @@ def is_result(answer: JsonValue) -> TypeGuard[dict[str, JsonValue]]:
 
 def from_result(check: AssertionInput, answer: dict[str, JsonValue], who: str) -> Verdict:
     """Return the code's own verdict; `not-` inverts its pass and leaves its score."""
-    said = _verdict(answer)
+    own = _verdict(answer)
     if not check.negated:
-        return said
-    reason = f"{who} returned true" if said.passed else _PASSED
-    return replace(said, passed=not said.passed, reason=reason)
+        return own
+    reason = f"{who} returned true" if own.passed else _PASSED
+    return replace(own, passed=not own.passed, reason=reason)
 
 
 def _verdict(answer: JsonValue) -> Verdict:
@@ -86,7 +97,7 @@ def _verdict(answer: JsonValue) -> Verdict:
 
 
 def _scores(value: JsonValue) -> Mapping[str, float]:
-    """The finite numbers of a mapping."""
+    """Return the finite numbers of a mapping."""
     if not isinstance(value, dict):
         return {}
     numbers = {
@@ -116,16 +127,18 @@ def python_verdict(check: AssertionInput, answer: JsonValue, code: str) -> Verdi
         try:
             answer = json.loads(answer)
         except ValueError as exc:
-            return _python_failed(f"it answered what looks like JSON and is none ({exc})")
+            return _python_failed(f"expected JSON in an answer that starts with a brace: {exc}")
     if isinstance(answer, dict | list):
         return _python_result(check, answer)
     score = parse_float(answer)
     if math.isnan(score):
-        return _python_failed(f"{_NEEDED}, not {to_js_string(answer)[:200]}{_return_hint(answer, code)}")
+        return _python_failed(f"{_NEEDED}, got {to_js_string(answer)[:_SHOWN]}{_return_hint(answer, code)}")
     return from_number(check, score, "Python code", code)
 
 
-_NEEDED = "it must answer a boolean, a number, or {pass, score, reason}"
+_NEEDED = "expected a boolean, a number, or {pass, score, reason}"
+_SHOWN = 200
+"""Characters of a wrong answer in a reason."""
 
 
 def _return_hint(answer: JsonValue, code: str) -> str:
@@ -145,24 +158,26 @@ def scoring_context(verdict: Verdict, threshold: float | None) -> dict[str, Json
 
 
 def _component(verdict: Verdict) -> JsonValue:
-    said: dict[str, JsonValue] = {"pass": verdict.passed, "score": verdict.score, "reason": verdict.reason}
+    component: dict[str, JsonValue] = {"pass": verdict.passed, "score": verdict.score, "reason": verdict.reason}
     requirement = verdict.requirement
     if isinstance(requirement, Assertion):
         kind = f"not-{requirement.type}" if requirement.negated else requirement.type
-        told: dict[str, JsonValue] = {"type": kind, "value": requirement.value, "weight": requirement.weight}
-        said["assertion"] = told if requirement.metric is None else {**told, "metric": requirement.metric}
-    return said
+        assertion: dict[str, JsonValue] = {"type": kind, "value": requirement.value, "weight": requirement.weight}
+        component["assertion"] = (
+            assertion if requirement.metric is None else {**assertion, "metric": requirement.metric}
+        )
+    return component
 
 
 def score_with(verdict: Verdict, answer: JsonValue) -> Verdict:
     """Return a test's verdict with its scoring function's answer; anything but a whole result fails the test."""
     result = _camel_case(answer)
     if not is_result(result):
-        reason = f"assertScoringFunction: it must answer {{pass, score, reason}}, not {json.dumps(answer)[:200]}"
+        reason = f"assertScoringFunction: expected {{pass, score, reason}}, got {json.dumps(answer)[:_SHOWN]}"
         return replace(verdict, passed=False, score=0.0, reason=reason)
-    said = _verdict(result)
-    named = said.named_scores if "namedScores" in result else verdict.named_scores
-    return replace(verdict, passed=said.passed, score=said.score, reason=said.reason, named_scores=named)
+    own = _verdict(result)
+    named = own.named_scores if "namedScores" in result else verdict.named_scores
+    return replace(verdict, passed=own.passed, score=own.score, reason=own.reason, named_scores=named)
 
 
 def _python_failed(reason: str) -> Verdict:
@@ -172,7 +187,7 @@ def _python_failed(reason: str) -> Verdict:
 def _python_result(check: AssertionInput, answer: dict[str, JsonValue] | list[JsonValue]) -> Verdict:
     result = _camel_case(answer)
     if not is_result(result):
-        return _python_failed(f"{_NEEDED}, not {json.dumps(answer)[:200]}")
+        return _python_failed(f"{_NEEDED}, got {json.dumps(answer)[:_SHOWN]}")
     threshold, score = check.assertion.threshold, result["score"]
     if threshold is not None and isinstance(score, int | float) and score < threshold:
         reason = f"Python score {number_text(score)} is less than threshold {number_text(threshold)}"
@@ -181,7 +196,7 @@ def _python_result(check: AssertionInput, answer: dict[str, JsonValue] | list[Js
 
 
 def _camel_case(answer: JsonValue) -> JsonValue:
-    """The result with the names that Python code prefers turned into the format's, in its components too."""
+    """Return the result with Python's snake_case names changed to the format's, also in its components."""
     if not isinstance(answer, dict):
         return answer
     result = dict(answer)

@@ -1,4 +1,4 @@
-"""What assertions ask of their rendered values, and how reasons quote them."""
+"""Checks that assertions make of their rendered values, and how reasons quote texts."""
 
 from evolve.core.formats.schema_check import describe
 from evolve.core.javascript.values import number_text
@@ -7,6 +7,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _QUOTED = 300
+"""Characters of a text in a reason: a few lines, enough to see the difference."""
 
 TEXT: JsonValue = {"type": "string"}
 NON_EMPTY_TEXT: JsonValue = {"type": "string", "minLength": 1}
@@ -30,7 +31,7 @@ def quote(text: str) -> str:
 def wrong_value(check: AssertionInput, expected: str) -> CannotEvaluate:
     """Return the error for a value of the wrong kind, after templates, files and scripts were applied."""
     name = f"not-{check.assertion.type}" if check.negated else check.assertion.type
-    return CannotEvaluate(f"{name}: the value must be {expected}, got {describe(check.assertion.value)}")
+    return CannotEvaluate(f"{name}: expected {expected} as the value, got {describe(check.assertion.value)}")
 
 
 def text_of(check: AssertionInput) -> str:
@@ -72,12 +73,19 @@ def require_threshold(check: AssertionInput, unit: str) -> float:
     """Return the threshold of a type that has no default for it."""
     threshold = check.assertion.threshold
     if threshold is None:
-        raise CannotEvaluate(f"{check.assertion.type}: it needs a threshold, in {unit}")
+        raise CannotEvaluate(f"{check.assertion.type}: expected a threshold in {unit}, got none")
     return threshold
 
 
 def similarity_verdict(check: AssertionInput, name: str, score: float, default: float) -> Verdict:
-    """Return the verdict for a similarity in 0..1; it passes at the threshold. Negated, the score is 1 minus it."""
+    """Return the verdict for a similarity in 0..1; it passes at the threshold. Negated, the score is 1 minus it.
+
+    Args:
+        check: gives the threshold and `not-`.
+        name: begins the reason, such as `BLEU`.
+        score: in 0..1.
+        default: the threshold unless the suite gives one.
+    """
     limit = threshold_of(check, default)
     word = "at least" if check.negated else "less than"
     reason = f"{name} {score:.4f} is {word} the threshold of {number_text(limit)}"

@@ -15,11 +15,11 @@ async def classifier(check: AssertionInput) -> Verdict:
     """Pass when the score of the class `value`, or of the best class, reaches the threshold, 1 without one."""
     wanted = check.assertion.value
     if wanted is not None and not isinstance(wanted, str):
-        raise CannotEvaluate("classifier: value must be the name of a class, or absent")
+        raise CannotEvaluate("classifier: expected the name of a class as the value, or none")
     grading = open_grading(check)
     model = await grading.classifier()
     identity = model.classification_identity(check.text)
-    answer = await grading.stored(identity, lambda: _asked(model, check.text))
+    answer = await grading.stored(identity, lambda: _ask(model, check.text))
     scores = _scores(answer.output)
     if answer.error or not scores:
         failed = GraderError(answer.error or "No classification scores returned", answer.tokens)
@@ -32,7 +32,7 @@ async def classifier(check: AssertionInput) -> Verdict:
     return Verdict(passed != check.negated, 1 - score if check.negated else score, reason, tokens=answer.tokens)
 
 
-async def _asked(model: Classifier, text: str) -> Answer:
+async def _ask(model: Classifier, text: str) -> Answer:
     found = await model.classify(text)
     scores: dict[str, JsonValue] = dict(found.scores)
     return Answer(scores, found.error, tokens=TokenUsage(requests=1))

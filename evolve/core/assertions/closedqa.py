@@ -27,7 +27,7 @@ async def closedqa(check: AssertionInput) -> Verdict:
         reply = await grading.ask("model-graded-closedqa", names, default, rubric=grading.rubric_prompt)
     except GraderError as failed:
         return failed.verdict()
-    said = reply.text("model-graded-closedqa")
-    last = js_strip(said)[-1:]
+    text = reply.text("model-graded-closedqa")
+    last = js_strip(text)[-1:]
     outcome = _OUTCOMES.get(last, "The grader's answer ends with neither Y nor N")
-    return Verdict(last == "Y", float(last == "Y"), f"{outcome}:\n{said}", tokens=reply.tokens)
+    return Verdict(last == "Y", float(last == "Y"), f"{outcome}:\n{text}", tokens=reply.tokens)

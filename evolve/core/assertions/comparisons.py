@@ -1,10 +1,10 @@
 """`select-best` and `max-score`: which output of one test is the best.
 
 They judge all outputs of a test at once. The runner evaluates a test's other assertions first, then calls the function
-of each comparing assertion once for every `test_index`, with a `Comparison`: `outputs`, `verdicts` (each whole, with
-its components) and `evaluations` in one order. The function answers one verdict per output in that order; the runner
-lays it over the output's own verdict (`scoring.compared`). What cannot be compared raises CannotEvaluate: all are
-errors then.
+of each comparing assertion once for every `test_index`, with a `ComparisonInput`: `outputs`, `verdicts` (each whole,
+with its components) and `evaluations` in one order. The function returns one verdict per output in that order; the
+runner adds it to the output's own verdict (`scoring.apply_comparison`). Outputs that cannot be compared raise
+CannotEvaluate; then all of them are errors.
 """
 
 import math
@@ -40,7 +40,7 @@ async def select_best(comparison: ComparisonInput) -> tuple[Verdict, ...]:
     """Pass the output whose number the grader gives; fail all outputs when it gives none."""
     criteria = comparison.assertion.value
     if not isinstance(criteria, str):
-        raise CannotEvaluate("select-best: value must be the criterion, a text")
+        raise CannotEvaluate("select-best: expected the criterion, a text, as the value")
     outputs = _at_least_two(comparison)
     texts = [to_grader_text(output) for output in outputs]
     names: dict[str, JsonValue] = {
@@ -65,7 +65,7 @@ async def select_best(comparison: ComparisonInput) -> tuple[Verdict, ...]:
 def _at_least_two(comparison: ComparisonInput) -> tuple[JsonValue, ...]:
     if len(comparison.outputs) < 2:
         hint = "give the suite a second prompt or provider to compare it with"
-        raise CannotEvaluate(f"{comparison.assertion.type}: there is one output; {hint}")
+        raise CannotEvaluate(f"{comparison.assertion.type}: expected at least two outputs, got one; {hint}")
     return comparison.outputs
 
 
@@ -79,7 +79,7 @@ def _index(reply: Reply, count: int) -> int:
 
 
 def _with_tokens(verdicts: list[Verdict], tokens: TokenUsage) -> tuple[Verdict, ...]:
-    """The one call is counted once, at the first output, so that sums are true."""
+    """Return the verdicts with the tokens of the one call at the first output, so that sums are right."""
     first, *others = verdicts
     counted = Verdict(first.passed, first.score, first.reason, tokens=tokens, metadata=first.metadata)
     return (counted, *(Verdict(item.passed, item.score, item.reason, metadata=item.metadata) for item in others))
@@ -103,7 +103,7 @@ def max_score(comparison: ComparisonInput) -> tuple[Verdict, ...]:
     options = comparison.assertion.value if isinstance(comparison.assertion.value, dict) else {}
     totals = [_total(verdict, options) for verdict in comparison.verdicts]
     if not any(total.scores for total in totals):
-        raise CannotEvaluate("max-score: the test has no other assertion whose score it could compare")
+        raise CannotEvaluate("max-score: expected other assertions whose scores it compares; add one to the test")
     highest = max(total.score for total in totals)
     threshold = options.get("threshold")
     reached = not isinstance(threshold, int | float) or highest >= threshold

@@ -135,12 +135,10 @@ def split_list(text: str) -> tuple[str, ...]:
 def _read_quoted_field(text: str, at: int) -> tuple[str, int]:
     found = _QUOTED.match(text, at)
     if found is None:
-        raise CannotEvaluate(f"the quoted field {quote(text[at:])} of the value does not end")
+        raise CannotEvaluate(f"expected a closing quote in the value's field {quote(text[at:])}")
     end = _after(_SPACE, text, found.end())
     if end < len(text) and text[end] != ",":
-        raise CannotEvaluate(
-            f"a comma is expected after the quoted field {found[0]} of the value, got {quote(text[end:])}"
-        )
+        raise CannotEvaluate(f"expected a comma after the value's quoted field {found[0]}, got {quote(text[end:])}")
     return _ESCAPED.sub(lambda escape: escape[1] or escape[2], found[1]), end
 
 

@@ -106,11 +106,11 @@ async def context_relevance(check: AssertionInput) -> Verdict:
     return at_least("Context relevance", score, _threshold(check), reply.tokens, metadata)
 
 
-def _relevant(said: str, context: Context) -> Sequence[str]:
-    if _INSUFFICIENT in said:
+def _relevant(reply: str, context: Context) -> Sequence[str]:
+    if _INSUFFICIENT in reply:
         return ()
     split_already = isinstance(context, list) or len(_lines(context)) > 1
-    return tuple(dict.fromkeys(_lines(said) if split_already else _sentences(said)))
+    return tuple(dict.fromkeys(_lines(reply) if split_already else _sentences(reply)))
 
 
 @assertion_type("context-faithfulness", keys=("contextTransform",))
@@ -118,7 +118,7 @@ async def context_faithfulness(check: AssertionInput) -> Verdict:
     """Score the share of the answer's statements that the context supports; makes two calls."""
     query = _query(check)
     if not isinstance(check.output, str):
-        raise CannotEvaluate("context-faithfulness: the output must be text")
+        raise CannotEvaluate("context-faithfulness: expected text as the output, got structured data")
     context = await _context(check, None)
     grading = open_grading(check)
     rubrics = _two_rubrics(grading)
@@ -148,11 +148,11 @@ async def _verdicts(
     return await grading.ask("context-faithfulness-nli", names, default, rubric=rubric)
 
 
-def faithfulness(said: str, statements: int) -> float:
+def faithfulness(reply: str, statements: int) -> float:
     """Return the share of statements with a Yes: from the final line, else from `verdict: yes` and `verdict: no`."""
     if not statements:
         return 0.0
-    text = js_strip(said.lower())
+    text = js_strip(reply.lower())
     before, found, final = text.partition(_FINAL)
     if found:
         verdicts = [part for part in final.split(".") if js_strip(part)]
@@ -172,7 +172,7 @@ def _two_rubrics(grading: Grading) -> tuple[JsonValue, JsonValue]:
         return None, None
     if not isinstance(rubric, list):
         raise CannotEvaluate(
-            "context-faithfulness: rubricPrompt must be a list of two prompts, for statements and for verdicts"
+            "context-faithfulness: expected a list of two prompts (for statements and for verdicts) as rubricPrompt"
         )
     parts = [part.get("content") if isinstance(part, dict) else part for part in rubric]
     first, second = (*parts, None, None)[:2]
@@ -186,15 +186,15 @@ def _threshold(check: AssertionInput) -> float:
 def _query(check: AssertionInput) -> str:
     query = check.vars.get("query")
     if not isinstance(query, str):
-        raise CannotEvaluate(f"{check.assertion.type}: the test needs a variable 'query' with the question")
+        raise CannotEvaluate(f"{check.assertion.type}: expected a variable 'query' with the question; add it to vars")
     return query
 
 
 async def _context(check: AssertionInput, fallback: str | None) -> Context:
-    """The context: what `contextTransform` makes of the output, else the variable, else `fallback`."""
+    """Return the context: the result of `contextTransform` on the output, else the variable, else `fallback`."""
     value: JsonValue = check.vars.get("context") or fallback
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-        raise CannotEvaluate(f"{check.assertion.type}: a context that is a list holds texts only")
+        raise CannotEvaluate(f"{check.assertion.type}: expected a context that is text or a list of texts")
     code = check.assertion.config.get("contextTransform")
     if isinstance(code, str) and code:
         value = await _transform(check, code)
@@ -202,12 +202,12 @@ async def _context(check: AssertionInput, fallback: str | None) -> Context:
         return value
     if isinstance(value, list) and value and all(isinstance(item, str) and item for item in value):
         return [str(item) for item in value]
-    hint = "give the test a variable 'context' (text or a list of texts), or a contextTransform"
-    raise CannotEvaluate(f"{check.assertion.type}: there is no context; {hint}")
+    hint = "add a variable 'context' (text or a list of texts), or a contextTransform"
+    raise CannotEvaluate(f"{check.assertion.type}: expected a context, got none; {hint}")
 
 
 async def _transform(check: AssertionInput, code: str) -> JsonValue:
-    """`contextTransform` sees the output after the provider's transform alone: what the test's drops is still there."""
+    """Apply `contextTransform` to the output after only the provider's transform: the test's may drop the context."""
     prompt: JsonValue = {"label": check.prompt}
     context: dict[str, JsonValue] = {"vars": dict(check.vars), "prompt": prompt}
     if check.answer.metadata:
@@ -218,7 +218,7 @@ async def _transform(check: AssertionInput, code: str) -> JsonValue:
     found = await apply_transform(code, output, context, check.tools)
     if isinstance(found, str) or (isinstance(found, list) and all(isinstance(item, str) for item in found)):
         return found
-    raise CannotEvaluate(f"contextTransform must return text or a list of texts: {code}")
+    raise CannotEvaluate(f"contextTransform: expected text or a list of texts, got another value: {code}")
 
 
 def _join(context: Context) -> str:
@@ -238,7 +238,7 @@ _LIST_MARK: Final = re.compile(r"[0-9]+[.)]")
 
 
 def _sentences(text: str) -> list[str]:
-    """The lines where there are several, else the sentences; bare list marks (`1.`) do not count."""
+    """Return the lines if there are several, else the sentences; bare list marks (`1.`) do not count."""
     lines = _lines(text)
     parts = [js_strip(part) for part in (lines if len(lines) > 1 else _SENTENCE_END.split(text))]
     return [part for part in parts if part and not _LIST_MARK.fullmatch(part)]

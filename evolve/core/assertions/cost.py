@@ -13,6 +13,6 @@ def cost(check: AssertionInput) -> Verdict:
     limit = require_threshold(check, "US dollars")
     paid = check.answer.cost
     if paid is None:
-        raise CannotEvaluate(f"cost: the provider {check.evaluation.provider.name} tells no cost")
+        raise CannotEvaluate(f"cost: expected the answer's cost, but {check.evaluation.provider.name} reports none")
     word = "not over" if check.negated else "over"
     return check.verdict(paid <= limit, f"Cost {paid:.2g} is {word} the threshold of {number_text(limit)}")

@@ -91,7 +91,7 @@ def _json_choice(text: str, reply: Reply) -> _Choice | None:
         return None
     letter = js_strip(category).upper()
     if letter not in _SCORES:
-        raise GraderError(f"Invalid category value: {letter}", reply.tokens)
+        raise GraderError(f"factuality: expected a category from A to E, got {letter}", reply.tokens)
     if reason is not None and not isinstance(reason, str):
         return None
     return _Choice(letter, js_strip(reason or "") or f"Category {letter}: {_MEANINGS[letter]}")
@@ -101,6 +101,6 @@ def _letter_choice(text: str, reply: Reply) -> _Choice:
     """The older answer: `(B) because ...`."""
     match = _LETTER.search(text)
     if match is None:
-        raise GraderError(f"factuality: the grader's answer names no category: {text}", reply.tokens)
+        raise GraderError(f"factuality: expected a category in the grader's answer, got {text}", reply.tokens)
     after = _AFTER_LETTER.search(text)
     return _Choice(match[1].upper(), js_strip(after[1]) if after and after[1] else text)

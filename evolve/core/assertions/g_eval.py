@@ -1,4 +1,4 @@
-"""`g-eval`: a grader first makes evaluation steps of a criterion, then scores the output by them from 0 to 10.
+"""`g-eval`: a grader first makes evaluation steps from a criterion, then scores the output by them from 0 to 10.
 
 After Liu et al., "G-Eval: NLG Evaluation using GPT-4 with Better Human Alignment", 2023; without its token
 probabilities.
@@ -19,6 +19,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 MAX_SCORE: Final = 10
 DEFAULT_THRESHOLD: Final = 0.7
+"""Both are promptfoo's."""
 
 STEPS_INSTRUCTIONS: Final = (
     "You plan the evaluation of a text by one criterion. Write 3 to 5 short steps that another person can follow: "
@@ -50,15 +51,15 @@ class _Rating(NamedTuple):
 async def g_eval(check: AssertionInput) -> Verdict:
     """Pass when the score (for several criteria their mean) reaches the threshold, 0.7 without one.
 
-    `not-` turns the verdict and the score around, but not a grader that failed.
+    `not-` inverts the verdict and the score, but not a grader that failed.
     """
     criteria = check.assertion.value
     single = isinstance(criteria, str)
     listed = [criteria] if isinstance(criteria, str) else criteria
     if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
-        raise CannotEvaluate("g-eval: value must be a criterion or a list of criteria")
+        raise CannotEvaluate("g-eval: expected a criterion or a list of criteria as the value")
     if not listed:
-        return Verdict(False, 0.0, "g-eval needs at least one criterion in its list")
+        return Verdict(False, 0.0, "g-eval: expected at least one criterion in the list, got none")
     ratings: list[_Rating] = []
     for criterion in map(str, listed):
         try:
@@ -79,7 +80,7 @@ def _verdict(check: AssertionInput, ratings: list[_Rating]) -> Verdict:
 
 
 def _mean(ratings: list[_Rating]) -> float:
-    # Added in order, as promptfoo does: the last bit decides at the threshold.
+    # Added in order, as in promptfoo: the last bit can decide at the threshold.
     total = 0.0
     for rating in ratings:
         total += rating.score
@@ -116,22 +117,22 @@ async def _rate(check: AssertionInput, grading: Grading, criterion: str) -> _Rat
 def _steps(reply: Reply) -> list[str]:
     found = _object(reply, _STEPS, "evaluation steps").get("steps")
     if not isinstance(found, list) or not found:
-        raise GraderError(f"g-eval: the grader gave no list of steps: {to_json(found)}", reply.tokens)
+        raise GraderError(f"g-eval: expected a list of steps from the grader, got {to_json(found)}", reply.tokens)
     if not all(isinstance(step, str) and js_strip(step) for step in found):
-        raise GraderError(f"g-eval: a step is empty or no text: {to_json(found)}", reply.tokens)
+        raise GraderError(f"g-eval: expected text in each step, got {to_json(found)}", reply.tokens)
     return [str(step) for step in found]
 
 
 def _object(reply: Reply, pattern: re.Pattern[str], what: str) -> dict[str, JsonValue]:
     if not isinstance(reply.output, str):
-        raise GraderError(f"g-eval: the grader answered no text for the {what}", reply.tokens)
+        raise GraderError(f"g-eval: expected text from the grader for the {what}", reply.tokens)
     match = pattern.search(reply.output)
     try:
         value = json.loads(match[0]) if match else None
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise GraderError(f"g-eval: the {what} are not one line of JSON: {reply.output}", reply.tokens)
+        raise GraderError(f"g-eval: expected the {what} as one line of JSON, got {reply.output}", reply.tokens)
     return value
 
 
@@ -140,11 +141,11 @@ def _read_rating(reply: Reply, spent: TokenUsage) -> _Rating:
     score, reason = result.get("score"), result.get("reason")
     number = _number(score)
     if not math.isfinite(number):
-        raise GraderError(f"g-eval: the score is missing or no number: {to_json(score)}", reply.tokens)
+        raise GraderError(f"g-eval: expected a number as the score, got {to_json(score)}", reply.tokens)
     if not 0 <= number <= MAX_SCORE:
-        raise GraderError(f"g-eval: the score {to_js_string(score)} is not in 0..{MAX_SCORE}", reply.tokens)
+        raise GraderError(f"g-eval: expected a score in 0..{MAX_SCORE}, got {to_js_string(score)}", reply.tokens)
     if not isinstance(reason, str) or not js_strip(reason):
-        raise GraderError(f"g-eval: the reason is missing: {to_json(reason)}", reply.tokens)
+        raise GraderError(f"g-eval: expected text as the reason, got {to_json(reason)}", reply.tokens)
     return _Rating(number / MAX_SCORE, reason, spent + reply.tokens)
 
 

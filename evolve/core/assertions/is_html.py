@@ -1,4 +1,4 @@
-"""`is-html` and `contains-html`: the output is HTML, or looks as if it had some in it."""
+"""`is-html` and `contains-html`: the output is HTML, or seems to contain some."""
 
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._values import quote
@@ -12,7 +12,7 @@ def is_html(check: AssertionInput) -> Verdict:
     problem = html_problem(check.text)
     if problem is not None:
         return check.verdict(False, f"Expected HTML: {problem}, got {quote(check.text)}")
-    return check.verdict(True, f"Expected output that is no HTML, got {quote(check.text)}" if check.negated else "")
+    return check.verdict(True, f"Expected output that is not HTML, got {quote(check.text)}" if check.negated else "")
 
 
 @assertion_type("contains-html")

@@ -26,7 +26,7 @@ def is_json(check: AssertionInput) -> Verdict:
     problem = problem_of(output) if problem_of else None
     if problem is not None:
         return check.verdict(False, f"The output does not fit the schema: {problem}, got {quote(check.text)}")
-    word = "that does not fit the schema" if problem_of else "that is no JSON"
+    word = "that does not fit the schema" if problem_of else "that is not JSON"
     return check.verdict(True, f"Expected output {word}, got {quote(check.text)}" if check.negated else "")
 
 
@@ -45,7 +45,7 @@ def contains_json(check: AssertionInput) -> Verdict:
         problem = problem_of(candidate)
     if problem is not None:
         return check.verdict(
-            False, f"No JSON in the output fits the schema; of the last: {problem}, got {quote(check.text)}"
+            False, f"No JSON in the output fits the schema; the last one: {problem}, got {quote(check.text)}"
         )
     return check.verdict(
         True, f"Expected no JSON that fits the schema, got {quote(check.text)}" if check.negated else ""
@@ -53,7 +53,7 @@ def contains_json(check: AssertionInput) -> Verdict:
 
 
 def _schema_check(check: AssertionInput) -> Callable[[JsonValue], str | None] | None:
-    """The value as a compiled schema; None without one ('' and null are none)."""
+    """Return the value as a compiled schema; None without one ('' and null count as none)."""
     value = check.assertion.value
     if isinstance(value, dict):
         return compile_json_schema(value)
@@ -69,4 +69,4 @@ def _schema_text(text: str) -> JsonValue:
     try:
         return parse_yaml(text, "value")
     except InputError as exc:
-        raise CannotEvaluate(f"the schema is no YAML: {exc}") from exc
+        raise CannotEvaluate(f"expected a schema in YAML or JSON: {exc}") from exc

@@ -14,7 +14,7 @@ DATABASES = (
     "Athena", "BigQuery", "DB2", "FlinkSQL", "Hive", "MariaDB", "MySQL", "Noql", "PostgreSQL", "Redshift", "Snowflake",
     "Sqlite", "TransactSQL", "Trino",
 )  # fmt: skip
-"""What `databaseType` may be, in any case."""
+"""Allowed values of `databaseType`, in upper or lower case."""
 
 _TEXTS: JsonValue = {"type": "array", "items": {"type": "string", "minLength": 1}}
 _DATABASE: JsonValue = {
@@ -36,7 +36,9 @@ def is_sql(check: AssertionInput) -> Verdict:
     problem = _problem(check.text, _wanted_names(check))
     if problem is not None:
         return check.verdict(False, f"Expected SQL: {problem}, got {quote(check.text)}")
-    return check.verdict(True, f"Expected output that is no such SQL, got {quote(check.text)}" if check.negated else "")
+    return check.verdict(
+        True, f"Expected output that is not such SQL, got {quote(check.text)}" if check.negated else ""
+    )
 
 
 @assertion_type("contains-sql", value_schema=_SCHEMA)

@@ -1,4 +1,4 @@
-"""`is-xml` and `contains-xml`: the output is XML, or has some in it, with the elements that a value names."""
+"""`is-xml` and `contains-xml`: the output is XML, or contains some, with the elements that a value names."""
 
 from collections.abc import Sequence
 

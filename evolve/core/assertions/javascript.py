@@ -1,4 +1,4 @@
-"""`javascript`: code, or a file's function, judges the output with a boolean, a number or a whole verdict."""
+"""`javascript`: code, or a function in a file, judges the output with a boolean, a number or a whole verdict."""
 
 from evolve.core.assertions._registry import assertion_type
 from evolve.core.assertions._script_verdicts import (
@@ -15,17 +15,19 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 from evolve.core.user_code.file_values import script_context
 from evolve.core.user_code.functions import FILE, PythonFailed, call_javascript, call_python, is_python, split_reference
 
-_NEEDED = "it must answer a boolean, a number, or {pass, score, reason}"
+_NEEDED = "expected a boolean, a number, or {pass, score, reason}"
+_SHOWN = 200
+"""Characters of a wrong answer in a reason."""
 
 
 @assertion_type("javascript", value_schema={"type": "string", "minLength": 1}, value_required=True)
 async def javascript(check: AssertionInput) -> Verdict:
     """Pass on true, or on a number above 0 (with a threshold: from it on); a mapping is a whole verdict.
 
-    `not-` flips what the code said; inline code that throws fails either way.
+    `not-` inverts the code's judgement; inline code that throws fails either way.
 
     Raises:
-        CannotEvaluate: a limit, or something that the sandbox lacks; or a file's function threw.
+        CannotEvaluate: the code reached a limit or needs something that the sandbox lacks, or a file's function threw.
     """
     value = str(check.assertion.value)
     if value.startswith(FILE):
@@ -80,9 +82,9 @@ def javascript_verdict(check: AssertionInput, result: JsResult, code: str) -> Ve
         return from_number(check, answer, "Custom function", code)
     if is_result(answer):
         return from_result(check, answer, "Custom function")
-    hint = "; a function that nothing calls judges nothing: write its body" if result.kind == "function" else ""
+    hint = "; the function is never called: write its body only" if result.kind == "function" else ""
     hint = "; code of several lines needs `return`" if result.kind == "undefined" and "\n" in code else hint
-    return failure_verdict(f"Custom function answered {_to_text(result)}: {_NEEDED}{hint}\n{code}")
+    return failure_verdict(f"Custom function: {_NEEDED}, got {_to_text(result)}{hint}\n{code}")
 
 
 def _to_text(result: JsResult) -> str:
@@ -90,4 +92,4 @@ def _to_text(result: JsResult) -> str:
         return "null" if result.kind == "json" else result.type_name
     text = repr(result.value)
     article = "an" if result.type_name == "object" else "a"
-    return f"{article} {result.type_name}: {text if len(text) <= 200 else text[:199] + '…'}"
+    return f"{article} {result.type_name}: {text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}"

@@ -12,7 +12,7 @@ def levenshtein(check: AssertionInput) -> Verdict:
     """Pass up to `threshold` insertions, deletions and replacements of UTF-16 units; 5 without one."""
     levenshtein_distance = import_optional("rapidfuzz.distance").Levenshtein.distance
     distance = int(levenshtein_distance(units(check.text), units(text_of(check))))
-    limit = threshold_of(check, 5)
+    limit = threshold_of(check, 5)  # promptfoo's default
     word = "not more" if check.negated else "more"
     return check.verdict(
         distance <= limit, f"Levenshtein distance {distance} is {word} than the threshold of {number_text(limit)}"

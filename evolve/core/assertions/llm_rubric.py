@@ -1,4 +1,4 @@
-"""`llm-rubric`: a grader says whether an output meets a rubric, how well, and why."""
+"""`llm-rubric`: a grader decides whether an output meets a rubric, how well, and why."""
 
 import math
 from typing import Final
@@ -18,17 +18,19 @@ INSTRUCTIONS: Final = (
     '"score": <number from 0 to 1>}'
 )
 _YES: Final = ("true", "yes", "pass", "y")
+_SHOWN: Final = 500
+"""Characters of a wrong answer in a reason; graders often explain at length before the JSON."""
 
 
 @assertion_type("llm-rubric", value_schema={"type": ["string", "object", "array", "null"]})
 async def llm_rubric(check: AssertionInput) -> Verdict:
     """Pass when the grader passes it and its score reaches the threshold, if there is one.
 
-    `not-` turns the verdict and the score around, but not a grader that failed.
+    `not-` inverts the verdict and the score, but not a grader that failed.
     """
     rubric = check.assertion.value
     if rubric is not None and not isinstance(rubric, str | dict | list):
-        raise CannotEvaluate(f"llm-rubric: value must be text or a mapping, got {to_json(rubric)}")
+        raise CannotEvaluate(f"llm-rubric: expected text or a mapping as the value, got {to_json(rubric)}")
     grading = open_grading(check)
     names = {**check.vars, "output": parse_output(check.text), "rubric": rubric or ""}
     default = chat(INSTRUCTIONS, {"rubric": to_grader_text(rubric or ""), "output": check.text}, "The JSON object:")
@@ -48,7 +50,7 @@ def _judgement(reply: Reply) -> dict[str, JsonValue]:
             raise GraderError("Could not extract JSON from llm-rubric response", reply.tokens)
     if not isinstance(found, dict):
         raise GraderError(
-            f"llm-rubric: the grader must answer an object, it answered {to_json(reply.output)[:500]}", reply.tokens
+            f"llm-rubric: expected a JSON object from the grader, got {to_json(reply.output)[:_SHOWN]}", reply.tokens
         )
     return found
 
@@ -77,7 +79,7 @@ def _is_pass(value: JsonValue) -> bool:
 
 
 def _score(judgement: dict[str, JsonValue], passed: bool) -> float:
-    """The grader's number, also when it is written as text; 1 or 0 by its verdict when there is none."""
+    """Return the grader's number, also when it is written as text; 1 or 0 by its verdict if there is none."""
     score = judgement.get("score")
     if isinstance(score, int | float) and not isinstance(score, bool):
         return float(score)

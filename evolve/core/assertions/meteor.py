@@ -9,6 +9,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 @assertion_type("meteor", value_schema=TEXT_OR_TEXTS, value_required=True, keys=("alpha", "beta", "gamma"))
 def meteor(check: AssertionInput) -> Verdict:
     """Pass when the best reference's score reaches `threshold`, 0.5 without one."""
+    # The defaults are those that the authors of METEOR publish.
     alpha, beta, gamma = (
         _read_setting(check, name, default) for name, default in (("alpha", 0.9), ("beta", 3.0), ("gamma", 0.5))
     )

@@ -1,4 +1,4 @@
-"""`moderation`: a moderation service finds no harm in an answer, or none of the kinds that the value lists."""
+"""`moderation`: a moderation service flags no harm in an answer, or none of the kinds that the value lists."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ async def moderation(check: AssertionInput) -> Verdict:
     moderator = await grading.moderator()
     prompt = _last_prompt(check.prompt)
     identity = moderator.moderation_identity(prompt, check.text)
-    answer = await grading.stored(identity, lambda: _asked(moderator, prompt, check.text))
+    answer = await grading.stored(identity, lambda: _ask(moderator, prompt, check.text))
     if answer.error:
         return GraderError(f"Moderation API error: {answer.error}", answer.tokens).verdict()
     flags = _flags(answer.output)
@@ -39,14 +39,14 @@ def _reason(flags: Sequence[ModerationFlag], counted: Sequence[ModerationFlag]) 
 
 
 def _last_prompt(prompt: str) -> str:
-    """The content of a chat's last message, or the prompt."""
+    """Return the content of a chat's last message, or the prompt."""
     messages = json_or(prompt, None)
     last = messages[-1] if isinstance(messages, list) and messages else None
     content = last.get("content") if isinstance(last, dict) else None
     return content if isinstance(content, str) else prompt if content is None else to_json(content)
 
 
-async def _asked(moderator: Moderator, prompt: str, output: str) -> Answer:
+async def _ask(moderator: Moderator, prompt: str, output: str) -> Answer:
     found: Moderation = await moderator.moderate(prompt, output)
     flags: list[JsonValue] = [[flag.code, flag.description, flag.confidence] for flag in found.flags]
     return Answer(flags, found.error, tokens=found.tokens or TokenUsage())

@@ -34,7 +34,7 @@ def _perplexity(check: AssertionInput) -> float:
     log_probs = check.answer.log_probs
     if not log_probs:
         raise CannotEvaluate(
-            f"{check.assertion.type}: the provider {check.evaluation.provider.name} tells no log probabilities"
+            f"{check.assertion.type}: expected log probabilities, but {check.evaluation.provider.name} reports none"
         )
     try:
         return math.exp(-sum(log_probs) / len(log_probs))

@@ -1,4 +1,4 @@
-"""`python`: an expression, a function body or a file's function judges the output, in this process."""
+"""`python`: an expression, a function body or a function in a file judges the output, in this process."""
 
 import json
 import textwrap
@@ -17,8 +17,8 @@ from evolve.core.user_code.inline_python import ONE_LINE_RETURN, RETURN_PROBLEM
 async def python(check: AssertionInput) -> Verdict:
     """Pass on true, or on a number above 0 (with a threshold: from it on); a mapping or object is a verdict.
 
-    Code with a line break, also one at its end, is a function body and needs its own `return`. `not-` flips what the
-    code said; code that raises fails either way.
+    Code with a line break, also one at its end, is a function body and needs its own `return`. `not-` inverts the
+    code's judgement; code that raises fails either way.
     """
     value = str(check.assertion.value)
     if value.startswith(FILE):
@@ -38,5 +38,5 @@ def _run(check: AssertionInput, code: str) -> object:
 
 
 def _as_body(code: str) -> str:
-    """The code such that scripts take it for an expression only when it has no line break."""
+    """Return the code so that scripts read it as an expression only if it has no line break."""
     return textwrap.dedent(code).strip("\n") + "\npass" if "\n" in code else code

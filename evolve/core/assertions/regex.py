@@ -15,13 +15,13 @@ def regex(check: AssertionInput) -> Verdict:
     try:
         holds = _compile(pattern).search(check.text)
     except JavaScriptError as exc:
-        return Verdict(False, 0.0, f"Not a regular expression of JavaScript: {quote(pattern)}: {exc}")
+        return Verdict(False, 0.0, f"Expected a JavaScript regular expression, got {quote(pattern)}: {exc}")
     if holds != check.negated:
         return check.verdict(holds, "")
     word = "not " if check.negated else ""
     return check.verdict(holds, f"Expected output to {word}match /{pattern}/, got {quote(check.text)}")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # more than the distinct patterns of most suites; each is compiled once
 def _compile(pattern: str) -> Regex:
     return Regex(pattern)

@@ -1,4 +1,4 @@
-"""`answer-relevance`: does the answer answer the question? Questions are guessed from the answer and compared with it.
+"""`answer-relevance`: a grader guesses questions from the answer, which are compared with the real question.
 
 After Es et al., "RAGAS: Automated Evaluation of Retrieval Augmented Generation", 2023.
 """
@@ -24,6 +24,7 @@ from evolve.core.model.ports import Embedding
 from evolve.core.model.verdicts import AssertionInput, Verdict
 
 QUESTIONS: Final = 3
+"""As in promptfoo: one guess is often off, and each costs a call."""
 INSTRUCTIONS: Final = (
     "You are shown an answer. Write the one question that it answers best, as its asker would have put it, with the "
     "names and numbers that it needs. Answer with the question alone, on one line."
@@ -34,10 +35,10 @@ INSTRUCTIONS: Final = (
 async def answer_relevance(check: AssertionInput) -> Verdict:
     """Score the mean cosine of the question (`query`, else the prompt) and three questions from the output.
 
-    Passes at the threshold, 0 unless told; `not-` has no effect, as in promptfoo.
+    It passes at the threshold, 0 without one; `not-` has no effect, as in promptfoo.
     """
     if not isinstance(check.output, str):
-        raise CannotEvaluate("answer-relevance: the output must be text")
+        raise CannotEvaluate("answer-relevance: expected text as the output, got structured data")
     prompt = needs_prompt(check)
     query = check.vars.get("query")
     work = _Work(check, open_grading(check))
@@ -48,7 +49,7 @@ async def answer_relevance(check: AssertionInput) -> Verdict:
 
 
 class _Work:
-    """The calls of one assertion, with what they have used so far."""
+    """The calls of one assertion, and the tokens that they have used so far."""
 
     def __init__(self, check: AssertionInput, grading: Grading) -> None:
         self.tokens = TokenUsage()

@@ -13,6 +13,7 @@ from evolve.core.model.ports import Embedder, SentenceComparer
 from evolve.core.model.verdicts import AssertionInput, Verdict
 
 DEFAULT_THRESHOLD: Final = 0.75
+"""promptfoo's."""
 
 
 @assertion_type(
@@ -28,7 +29,7 @@ async def similar(check: AssertionInput) -> Verdict:
     value = check.assertion.value
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts:
-        raise CannotEvaluate("similar: value must be a text or a list of texts")
+        raise CannotEvaluate("similar: expected text or a list of texts as the value")
     grading = open_grading(check)
     embedder = await grading.vectors_or_comparer()
     verdicts: list[Verdict] = []
@@ -78,7 +79,7 @@ async def _by_comparer(check: AssertionInput, grading: Grading, comparer: Senten
 
     answer = await grading.stored(comparer.similarity_identity(text, check.text), ask)
     if not isinstance(answer.output, int | float):
-        raise CannotEvaluate("similar: the provider gave no number")
+        raise CannotEvaluate(f"similar: expected a number from the provider, got {answer.output!r}")
     threshold = DEFAULT_THRESHOLD if check.assertion.threshold is None else check.assertion.threshold
     return _by_similarity(float(answer.output), threshold, check.negated, answer.tokens)
 
@@ -105,7 +106,7 @@ def cosine(left: Sequence[float], right: Sequence[float]) -> float:
         CannotEvaluate: they have different lengths.
     """
     product = dot_product(left, right)
-    # One product of two roots, in this order: the last bit decides at the threshold.
+    # A product of two roots, in promptfoo's order: the last bit can decide at the threshold.
     lengths = math.sqrt(dot_product(left, left)) * math.sqrt(dot_product(right, right))
     return product / lengths if lengths else 0.0
 
@@ -129,4 +130,4 @@ def _distance(left: Sequence[float], right: Sequence[float]) -> float:
 
 def _same_length(left: Sequence[float], right: Sequence[float]) -> None:
     if len(left) != len(right):
-        raise CannotEvaluate(f"the embeddings have different lengths: {len(left)} and {len(right)}")
+        raise CannotEvaluate(f"expected embeddings of one length, got {len(left)} and {len(right)}")

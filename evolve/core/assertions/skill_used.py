@@ -37,7 +37,7 @@ def skill_used(check: AssertionInput) -> Verdict:
 
 
 def _skill_calls(calls: JsonValue) -> Iterable[str]:
-    """Names of the calls that did not fail."""
+    """Yield the names of the calls that did not fail."""
     for call in calls if isinstance(calls, list) else ():
         name = call.get("name") if isinstance(call, dict) and call.get("is_error") is not True else None
         if isinstance(name, str):
@@ -77,7 +77,7 @@ class _Matcher:
 
 
 def _matches(skill: str, pattern: str) -> bool:
-    """`*` is any text of one line, `?` any character; upper and lower case are the same."""
+    """Return whether a skill matches: `*` is any text of one line, `?` any character; case does not matter."""
     parts = re.split(r"(\*+|\?)", pattern)
     words = {"*": ".*", "?": "."}
     expression = "".join(words.get(part[:1], re.escape(part)) for part in parts)

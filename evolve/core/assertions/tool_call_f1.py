@@ -1,4 +1,4 @@
-"""`tool-call-f1`: which tools the output calls, against those that it should."""
+"""`tool-call-f1`: the tools that the output calls, compared with those that it should call."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,7 +19,7 @@ _SCHEMA: JsonValue = {
 def tool_call_f1(check: AssertionInput) -> Verdict:
     """Pass when F1 of the two sets of names reaches `threshold`, 1 without one.
 
-    The score is F1 also when negated.
+    Order and repetition of the names do not count. The score is F1 also when negated.
     """
     wanted, called = _wanted_tools(check), set(tool_names(check.output))
     score = _f1(wanted, called)

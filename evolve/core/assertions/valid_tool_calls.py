@@ -18,6 +18,7 @@ from evolve.core.model.verdicts import AssertionInput, Verdict
 
 _MCP_FAULT = re.compile(r"MCP Tool Error \(([^)]+)\): (.+)")
 _MCP_RESULT = re.compile(r"MCP Tool Result \(([^)]+)\):")
+# The ids of OpenAI's chat providers: `openai:MODEL` is one, but `openai:KIND:MODEL` of another kind is not.
 _CHAT = re.compile(
     r"(openai(?!:(completion|embedding|embeddings|assistant|image|moderation|realtime|transcription|tts)\b)|llamacpp):"
 )
@@ -41,7 +42,7 @@ def is_valid_function_call(check: AssertionInput) -> Verdict:
 
 
 def _mcp_verdict(text: str) -> Verdict | None:
-    """Results of MCP tools are text with a mark in it."""
+    """Return the verdict for the result of an MCP tool, which is text with a mark in it; None without a mark."""
     if "MCP Tool Error" in text:
         found = _MCP_FAULT.search(text)
         name, message = found.groups() if found else ("unknown", "unknown error")
@@ -69,7 +70,7 @@ def _check_tool_calls(check: AssertionInput) -> None:
         )
     tools = _declarations(check, "tools")
     if not tools:
-        raise _UnfitError("The output calls tools, but the provider's config declares none (config.tools)")
+        raise _UnfitError("The output calls tools, but the provider declares none; add them to its config.tools")
     functions = [tool["function"] for tool in tools if tool.get("type") == "function" and "function" in tool]
     for call in calls:
         _check_call(_mapping_or_none(_mapping_or_none(call).get("function")), functions)
@@ -86,7 +87,7 @@ def _is_call(function: JsonValue) -> bool:
 def _check_function_call(check: AssertionInput) -> None:
     provider = check.evaluation.provider
     if not _CHAT.match(provider.id):
-        raise _UnfitError(f"The provider {provider.name} has no function calls: it must be an openai:chat one")
+        raise _UnfitError(f"Expected an openai:chat provider, got {provider.name}, which has no function calls")
     output = check.output
     call = output["function_call"] if isinstance(output, dict) and "function_call" in output else output
     if not _is_call(call):
@@ -103,19 +104,19 @@ def _check_call(call: Mapping[str, JsonValue], functions: Iterable[JsonValue]) -
     try:
         given = parse_json(arguments)
     except ValueError as exc:
-        raise _UnfitError(f"The arguments of {name} are no JSON: {exc}: {quote(arguments)}") from None
+        raise _UnfitError(f"Expected JSON as the arguments of {name}: {exc}: {quote(arguments)}") from None
     if not isinstance(parameters, dict):
         raise _UnfitError(f"The output calls {name}, but no function of that name is declared with parameters")
     try:
         problem = compile_json_schema(parameters)(given)
     except CannotEvaluate as exc:
-        raise _UnfitError(f"The parameters that {name} declares are no valid schema: {exc}") from None
+        raise _UnfitError(f"The parameters that {name} declares are not a valid schema: {exc}") from None
     if problem:
         raise _UnfitError(f"The arguments of {name} do not fit its parameters: {problem}")
 
 
 def _declarations(check: AssertionInput, key: str) -> list[dict[str, JsonValue]]:
-    """The provider's `config.tools` or `config.functions`; entries and the whole may be file://."""
+    """Return the provider's `config.tools` or `config.functions`; the list and its entries may be file://."""
     declared = _load(check, check.evaluation.provider.config.get(key))
     entries = declared if isinstance(declared, list) else [] if declared is None else [declared]
     flat: list[dict[str, JsonValue]] = []

@@ -49,7 +49,7 @@ class CaseIndex:
         # A task's id is made of its vars, so that equal ids have equal keys.
         earlier = known.keys if known else {}
         self.keys: Mapping[str, str] = {task.id: earlier.get(task.id) or self.key(task.vars) for task in tasks}
-        self._labelled = _labelled(tasks, self.keys)
+        self._labelled = _collect_labelled(tasks, self.keys)
         self.odds: LogOdds | None = None
         """The words of the labelled train cases; None where answers are not a closed set."""
         self.lookup: Lookup | None = None
@@ -65,7 +65,7 @@ class CaseIndex:
         return search_key(self._agent, vars, self._render)
 
 
-def _labelled(tasks: Sequence[Task], keys: Mapping[str, str]) -> _Labelled:
+def _collect_labelled(tasks: Sequence[Task], keys: Mapping[str, str]) -> _Labelled:
     labelled = [task for task in tasks if task.split == "train" and task.label is not None]
     answers = (json.dumps(task.label, ensure_ascii=False) for task in labelled)
     return _Labelled(tuple(keys[task.id] for task in labelled), tuple(answers), tuple(task.family for task in labelled))

@@ -141,6 +141,14 @@ class _Ids:
         self._labels: dict[tuple[str, str], str] = {}
 
     def name(self, number: int, test: Test, variables: Mapping[str, JsonValue], column: _Column) -> str:
+        """Return a new id of at most MAX_ID characters.
+
+        Args:
+            number: of the test in its suite, from 1; the id of a test without description and variables.
+            test: gives the description.
+            variables: the test's, or one combination of its lists.
+            column: gives the names of prompt and provider, where the suite has several.
+        """
         base = _one_line(test.description, _MAX_NAME) if test.description else ""
         if not base or variables is not test.vars:
             shown = self._vars_text(test, variables)

@@ -133,6 +133,14 @@ class Findings:
         """
 
         def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
+            """Add one problem.
+
+            Args:
+                path: below `base`.
+                message: what is wrong.
+                hint: what to do.
+                kind: decides between error and warning, and between the place of the key and that of its value.
+            """
             full = (*base, *path)
             if kind == "unknown key" and len(full) == 1 and full[0] in free_keys():
                 return

@@ -1,1 +1,1 @@
-"""The user's functions and scripts: what is called, and what their answers mean."""
+"""The user's functions and scripts: how they are called, and how their answers are read."""

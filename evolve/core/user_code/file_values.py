@@ -1,4 +1,4 @@
-"""`file://` as an assertion's value: data, text, or a script that answers the expected value."""
+"""`file://` as an assertion's value: data, text, or a script that returns the expected value."""
 
 from collections.abc import Mapping
 
@@ -31,7 +31,7 @@ def read_file_value(value: str, files: Files) -> JsonValue:
     """Return the data of a JSON or YAML file, the trimmed text of a .txt file.
 
     Raises:
-        InputError: the file cannot be read, or is of another kind.
+        InputError: the file cannot be read, or its kind is not supported.
     """
     path = value.removeprefix(FILE)
     if path.endswith((".json", ".yaml", ".yml")):
@@ -39,16 +39,22 @@ def read_file_value(value: str, files: Files) -> JsonValue:
     if path.endswith(".txt"):
         return files.read_text(path).strip()
     hint = "values come from .json, .yaml, .yml, .txt, .py and .js files"
-    raise InputError(Problem(f"{value}: files of this kind cannot be a value", hint=hint))
+    raise InputError(Problem(f"{value}: a file of this kind cannot be a value", hint=hint))
 
 
 async def script_value(value: str, output: JsonValue, context: Mapping[str, JsonValue], tools: Tools) -> JsonValue:
     """Return the answer of the script's function to (output, context); `get_assert` in Python by default.
 
+    Args:
+        value: `file://PATH[:FUNCTION]`.
+        output: the function's first argument.
+        context: the function's second argument, see `script_context`.
+        tools: read the file and run Python.
+
     Raises:
         PythonFailed: the Python function raised; promptfoo fails the assertion then.
-        CannotEvaluate: the JavaScript threw, or the answer is a verdict, which only javascript and python take.
-        InputError: no such file or function.
+        CannotEvaluate: the JavaScript threw, or the answer is a verdict, which only javascript and python accept.
+        InputError: there is no such file or function.
     """
     path, function = split_reference(value)
     arguments: list[JsonValue] = [output, dict(context)]
@@ -58,7 +64,7 @@ async def script_value(value: str, output: JsonValue, context: Mapping[str, Json
         answered = plain_value(call_javascript(path, function, arguments, tools.files), value)
     if isinstance(answered, bool) or (isinstance(answered, dict) and "pass" in answered):
         raise CannotEvaluate(
-            f"{value} answers a verdict; here it must answer the expected value (javascript and python judge)"
+            f"{value}: expected a value to compare the output with, got a verdict; use javascript or python to judge"
         )
     return answered
 
@@ -71,7 +77,16 @@ def script_context(
     output: JsonValue,
     assertion: Assertion,
 ) -> dict[str, JsonValue]:
-    """Return the second argument of assertion functions, as promptfoo has it."""
+    """Return the second argument of assertion functions, as promptfoo has it.
+
+    Args:
+        prompt: as it was sent.
+        variables: the evaluation's variables, after all functions of the suite.
+        evaluation: gives the test and the provider.
+        answer: the provider's whole answer.
+        output: after all transforms.
+        assertion: gives `config`.
+    """
     test = evaluation.test
     context: dict[str, JsonValue] = {
         "prompt": prompt,
@@ -113,12 +128,12 @@ def _to_json(requirement: Requirement) -> JsonValue:
         "threshold": requirement.threshold,
         "metric": requirement.metric,
     }
-    told: dict[str, JsonValue] = {"type": kind}
-    return {**told, **{name: value for name, value in parts.items() if value is not None}}
+    given: dict[str, JsonValue] = {"type": kind}
+    return {**given, **{name: value for name, value in parts.items() if value is not None}}
 
 
 def _token_usage(tokens: TokenUsage) -> dict[str, JsonValue]:
-    """Token counts under the format's names."""
+    """Return token counts under the format's names."""
     return {
         "total": tokens.total,
         "prompt": tokens.prompt,

@@ -1,4 +1,4 @@
-"""The user's functions, called: Python in this process, JavaScript in the engine, both with JSON in and out."""
+"""Calling the user's functions: Python in this process, JavaScript in the engine, both with JSON in and out."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,11 @@ from evolve.core.model.suite import ScriptRef
 FILE: Final = "file://"
 JAVASCRIPT_SUFFIXES: Final = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts", ".tsx")
 _MAX_DEPTH: Final = 100
+"""Levels of nesting in an answer; a structure that holds itself ends here, far below Python's limit of recursion."""
 
 
 class PythonFailed(CannotEvaluate):
-    """The user's Python raised, or answered what JSON cannot carry."""
+    """The user's Python raised, or its answer is not JSON."""
 
 
 def split_reference(value: str) -> tuple[str, str | None]:
@@ -39,9 +40,15 @@ def is_javascript(path: str) -> bool:
 def call_javascript(path: str, function: str | None, args: Sequence[JsonValue], files: Files) -> JsResult:
     """Return the answer of the function in a JavaScript file.
 
+    Args:
+        path: relative to the suite, or absolute.
+        function: the name of an export; None for the module's own.
+        args: as JSON.
+        files: reads the file and the modules that it requires.
+
     Raises:
         JavaScriptError: it threw.
-        CannotEvaluate: it needs what is not here, or exports no such function.
+        CannotEvaluate: it needs something that the sandbox lacks, or exports no such function.
         InputError: the file cannot be read.
     """
     source = files.read_text(path)
@@ -51,9 +58,15 @@ def call_javascript(path: str, function: str | None, args: Sequence[JsonValue], 
 async def function_answer(reference: str, default: str, args: Sequence[JsonValue], tools: Tools) -> JsonValue:
     """Return the answer of the function of `file://FILE[:FUNCTION]`, in either language.
 
+    Args:
+        reference: `file://FILE[:FUNCTION]`.
+        default: the name of the Python function if the reference has none.
+        args: as JSON.
+        tools: read the file and run Python.
+
     Raises:
         CannotEvaluate: it threw, or cannot be called.
-        InputError: no such file or function.
+        InputError: there is no such file or function.
     """
     path, function = split_reference(reference)
     if is_python(path):
@@ -66,9 +79,17 @@ async def call_python(
 ) -> JsonValue:
     """Return the answer of a Python function, as JSON; coroutines are awaited.
 
+    Args:
+        path: relative to the suite, or absolute.
+        function: None for the default name.
+        default: the function's name unless the suite gives one.
+        args: as JSON.
+        files: resolves the path.
+        scripts: imports the file, once.
+
     Raises:
         PythonFailed: it raised, or its answer is not JSON.
-        InputError: no such file or function, or the module does not import.
+        InputError: there is no such file or function, or the module cannot be imported.
     """
     answered = _call(path, function, default, args, files, scripts)
     if inspect.isawaitable(answered):
@@ -84,11 +105,24 @@ async def call_python(
 def call_python_now(
     path: str, function: str | None, default: str, args: Sequence[JsonValue], files: Files, scripts: Scripts
 ) -> JsonValue:
-    """Return the same as `call_python` where awaiting is not possible; an async function is refused."""
+    """Return the same as `call_python` where awaiting is not possible; an async function is refused.
+
+    Args:
+        path: relative to the suite, or absolute.
+        function: None for the default name.
+        default: the function's name unless the suite gives one.
+        args: as JSON.
+        files: resolves the path.
+        scripts: imports the file, once.
+
+    Raises:
+        PythonFailed: it raised, is async, or its answer is not JSON.
+        InputError: there is no such file or function, or the module cannot be imported.
+    """
     answered = _call(path, function, default, args, files, scripts)
     if inspect.iscoroutine(answered):
         answered.close()
-        raise PythonFailed(f"{path}: the function must not be async here")
+        raise PythonFailed(f"{path}: expected a plain function here, got an async one")
     return as_json(answered)
 
 
@@ -108,12 +142,12 @@ def as_json(value: object, depth: int = 0) -> JsonValue:
     """Return a Python value as JSON: tuples and sets are lists, dataclasses and pydantic models are mappings.
 
     Raises:
-        PythonFailed: it holds something else, or goes too deep.
+        PythonFailed: it holds something else, or is nested too deeply.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if depth > _MAX_DEPTH:
-        raise PythonFailed("the Python code answers something nested too deeply")
+        raise PythonFailed(f"expected an answer of at most {_MAX_DEPTH} nested levels from the Python code, got more")
     if isinstance(value, list | tuple | set | frozenset):
         return [as_json(item, depth + 1) for item in value]
     if isinstance(value, Mapping):
@@ -123,4 +157,4 @@ def as_json(value: object, depth: int = 0) -> JsonValue:
     dump = getattr(value, "model_dump", None) or getattr(value, "tolist", None)
     if callable(dump):
         return as_json(dump(), depth + 1)
-    raise PythonFailed(f"the Python code answers a {type(value).__name__}, which JSON cannot carry")
+    raise PythonFailed(f"expected an answer that JSON can hold from the Python code, got a {type(value).__name__}")

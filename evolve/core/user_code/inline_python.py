@@ -1,4 +1,4 @@
-"""Python that stands in a suite: an expression on one line, or a function body of several lines."""
+"""Python code inside a suite: an expression on one line, or a function body of several lines."""
 
 import ast
 import re
@@ -9,14 +9,14 @@ from types import CodeType
 from evolve.core.model.errors import CannotEvaluate
 
 ONE_LINE_RETURN = re.compile(r"\s*return\b")
-RETURN_PROBLEM = "SyntaxError: one line is an expression, leave out `return`"
+RETURN_PROBLEM = "SyntaxError: code of one line is an expression; leave out `return`"
 
 
 def compile_inline(code: str, names: tuple[str, ...]) -> CodeType:
     """Return a module that defines `_inline` with the code as its body; line numbers stay those of the code.
 
     Raises:
-        CannotEvaluate: the code is no Python.
+        CannotEvaluate: the code is not valid Python.
     """
     body = textwrap.dedent(code).strip()
     try:
@@ -37,7 +37,7 @@ def python_problem(code: str) -> str | None:
         return RETURN_PROBLEM
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a doubtful escape is told when the code runs
+            warnings.simplefilter("ignore")  # an invalid escape is reported when the code runs
             compile_inline(code, ())
     except CannotEvaluate as error:
         return str(error)

@@ -13,7 +13,7 @@ from evolve.core.model.suite import Evaluation, ScriptRef
 from evolve.core.user_code.functions import call_javascript, call_python, is_python
 
 IS_FINISHED = "is_finished"
-"""The key with which a prompt's function says that its text must be sent as it is."""
+"""The key with which a prompt's function says that its text must be sent unchanged."""
 
 
 class MadePrompt(NamedTuple):
@@ -22,7 +22,7 @@ class MadePrompt(NamedTuple):
     text: str
     config: Mapping[str, JsonValue]
     is_finished: bool = False
-    """The text is sent as it is; otherwise it is a template, as promptfoo has it."""
+    """The text is sent unchanged; otherwise it is a template, as in promptfoo."""
 
 
 def prompt_context(
@@ -38,11 +38,17 @@ async def make_prompt(
 ) -> MadePrompt:
     """Return the prompt that the prompt's function makes from {vars, provider, config}.
 
-    That is text, chat messages, or {prompt, config, is_finished}.
+    The function answers text, chat messages, or {prompt, config, is_finished}.
+
+    Args:
+        evaluation: its prompt must have a function.
+        variables: the evaluation's variables, after their functions.
+        config: the prompt's settings; those in the answer win.
+        tools: read the file and run Python.
 
     Raises:
         CannotEvaluate: the function raised, or answered something else.
-        InputError: no such file or function.
+        InputError: there is no such file or function.
     """
     ref = evaluation.prompt.function
     assert ref is not None
@@ -53,7 +59,7 @@ async def make_prompt(
         return MadePrompt(_as_text(made["prompt"]), settings, made.get(IS_FINISHED) is True)
     if not isinstance(made, str | dict | list):
         raise CannotEvaluate(
-            f"the prompt function {_name(ref)} must answer text or chat messages, not {json.dumps(made)}"
+            f"the prompt function {_name(ref)}: expected text or chat messages, got {json.dumps(made)}"
         )
     return MadePrompt(_as_text(made), config)
 
@@ -63,15 +69,23 @@ async def make_var(
 ) -> JsonValue:
     """Return the variable's value: `output` of the function's answer to (name, prompt, vars).
 
+    Args:
+        name: the variable's name.
+        ref: the function.
+        raw_prompt: the prompt's template.
+        variables: the evaluation's variables so far.
+        tools: read the file and run Python.
+
     Raises:
-        CannotEvaluate: the function raised, answered `error`, or has no `output`.
-        InputError: no such file or function.
+        CannotEvaluate: the function raised, answered `error`, or answered no `output`.
+        InputError: there is no such file or function.
     """
     made = await _call(ref, "get_var", [name, raw_prompt, dict(variables)], tools)
     if not isinstance(made, dict) or not made.get("output"):
         error = made.get("error") if isinstance(made, dict) else None
         raise CannotEvaluate(
-            f"variable {name!r}: {_name(ref)} " + (f"says {error}" if error else "must answer {'output': ...}")
+            f"variable {name!r}: {_name(ref)} "
+            + (f"answered the error {error}" if error else "must answer {'output': ...}")
         )
     output = made["output"]
     return output.strip() if isinstance(output, str) and is_python(ref.path) else output

@@ -23,15 +23,22 @@ from evolve.core.user_code.functions import (
 )
 
 PYTHON_FUNCTION: Final = "get_transform"
-"""What a transform in a Python file is called unless the suite names another."""
+"""The name of a Python file's transform function unless the suite names another."""
 _SHOWN: Final = 80
+"""Characters of inline code in a message: about one line."""
 
 
 async def apply_transform(code: str, output: JsonValue, context: Mapping[str, JsonValue], tools: Tools) -> JsonValue:
     """Return the transformed output; never None.
 
+    Args:
+        code: inline JavaScript, or `file://PATH[:FUNCTION]`.
+        output: the code's first argument.
+        context: the code's second argument.
+        tools: read the file and run Python.
+
     Raises:
-        CannotEvaluate: the transform threw, answered nothing, or cannot run here.
+        CannotEvaluate: the transform threw, returned no value, or cannot run here.
         InputError: its file cannot be read, or has no such function.
     """
     path, function = split_reference(code)
@@ -51,8 +58,15 @@ def transform_vars(
 ) -> Mapping[str, JsonValue]:
     """Return the variables that `transformVars` answers; the caller merges them over the test's.
 
+    Args:
+        code: inline JavaScript, or `file://PATH[:FUNCTION]`.
+        variables: the test's; the code's first argument.
+        context: the code's second argument.
+        files: reads the file.
+        scripts: runs Python.
+
     Raises:
-        CannotEvaluate: it threw, answered no mapping, or cannot run here.
+        CannotEvaluate: it threw, did not return a mapping, or cannot run here.
         InputError: its file cannot be read, or has no such function.
     """
     path, function = split_reference(code)
@@ -65,7 +79,7 @@ def transform_vars(
     except (JavaScriptError, PythonFailed) as exc:
         raise _failure(code, exc) from exc
     if not isinstance(answer, dict):
-        raise CannotEvaluate(f"transformVars must answer a mapping of variables: {_label(code)}")
+        raise CannotEvaluate(f"transformVars: expected a mapping of variables, got another value: {_label(code)}")
     return answer
 
 
@@ -85,7 +99,7 @@ def _javascript(code: str, name: str, value: JsonValue, context: Mapping[str, Js
         return _plain(evaluate_body(_body(code), {name: value, "context": dict(context)}), code)
     path, function = split_reference(code)
     if not is_javascript(path):
-        raise CannotEvaluate(f"{code}: a transform is a .js or .py file")
+        raise CannotEvaluate(f"expected a .js or .py file as a transform, got {code}")
     return _plain(call_javascript(path, function, [value, dict(context)], files), code)
 
 
@@ -96,7 +110,7 @@ def _plain(result: JsResult, code: str) -> JsonValue:
 def _present(answer: JsonValue, code: str) -> JsonValue:
     if answer is None:
         hint = "; code of several lines needs `return`" if "\n" in code and "return" not in code else ""
-        raise CannotEvaluate(f"the transform answered nothing: {_label(code)}{hint}")
+        raise CannotEvaluate(f"the transform returned no value: {_label(code)}{hint}")
     return answer
 
 

@@ -202,7 +202,7 @@ def test_the_assertions_grader_comes_before_the_tests() -> None:
 def test_a_provider_mapping_without_the_needed_kind_is_an_error_of_the_test() -> None:
     verdict = judge(Assertion("similar", value="x", provider={"text": "t"}), "x", ScriptedGraders())
     assert verdict.error is not None
-    assert "no embedding provider" in verdict.error
+    assert "the key 'embedding' of a provider" in verdict.error
 
 
 def test_a_stored_answer_is_not_bought_again() -> None:

@@ -118,7 +118,7 @@ def test_a_grader_of_settings_alone_loads_and_is_an_error_where_one_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needed = suite_of({"type": "llm-rubric", "value": "ok"}, provider={"config": {"temperature": 0}})
-    assert "there is no text provider" in rows(tmp_path, needed, monkeypatch)[0]["error"]
+    assert "the key 'text' of a provider" in rows(tmp_path, needed, monkeypatch)[0]["error"]
     unused = suite_of({"type": "contains", "value": "knife"}, provider={"config": {"temperature": 0}})
     assert rows(tmp_path, unused, monkeypatch)[0]["success"] is True
 

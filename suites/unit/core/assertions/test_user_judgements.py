@@ -282,10 +282,10 @@ def test_a_transform_changes_the_output(tools: Tools, code: str, output: JsonVal
     ("code", "message"),
     [
         ("JSON.parse(output)", "failed: JavaScript: SyntaxError"),
-        ("undefined", "answered nothing"),
+        ("undefined", "returned no value"),
         ("output.trim()\n", "needs `return`"),
         ("() => output", "nothing calls"),
-        ("file://change.py:nothing", "answered nothing"),
+        ("file://change.py:nothing", "returned no value"),
         ("file://change.txt", "a .js or .py file"),
         ("require('x')", "require is not defined"),
     ],
@@ -301,7 +301,10 @@ def test_variables_can_be_transformed(tools: Tools) -> None:
 
     assert changed("({...vars, b: vars.a + 1})") == {"a": 1, "b": 2}
     assert changed("file://change.py:with_vars") == {"added": 1}
-    for code, message in (("vars.a", "must answer a mapping"), ("file://change.py:later", "must not be async")):
+    for code, message in (
+        ("vars.a", "expected a mapping of variables"),
+        ("file://change.py:later", "expected a plain function"),
+    ):
         with pytest.raises(CannotEvaluate, match=message):
             changed(code)
 
@@ -311,7 +314,7 @@ def test_variables_can_be_transformed(tools: Tools) -> None:
     [
         ("{pass: named.a > 0, score: named.a / 2, reason: 'half'}", True, 0.5, "half"),
         ("{pass: context.componentResults.length === 1, score: context.threshold, reason: 'r'}", True, 0.75, "r"),
-        ("true", False, 0.0, "must answer"),
+        ("true", False, 0.0, "expected {pass, score, reason}"),
         ("(() => { throw new Error('boom') })()", False, 0.0, "boom"),
     ],
 )

@@ -49,7 +49,7 @@ def test_a_case_that_could_not_be_judged_fails_its_split():
 def test_a_split_without_a_record_cannot_fall():
     (verdict,) = judge(cases("gate", 0, 3), EVIDENCE)
     assert verdict.is_kept
-    assert "nothing is recorded" in verdict.text
+    assert "no recorded score" in verdict.text
 
 
 def test_the_verdict_says_how_far_it_fell():
@@ -122,10 +122,10 @@ def test_an_agent_without_evidence_has_none():
     [
         ("no front matter", "no front matter"),
         (FRONT.replace("0.75", "75"), "splits.val: expected cases"),
-        (FRONT.replace("0.1", "often"), "tolerance='often'"),
+        (FRONT.replace("0.1", "often"), "tolerance: expected a number from 0 to 1, got 'often'"),
         ("---\nevidence: {tolerance: 0.1}\n---\n", "splits: expected a mapping of each split"),
-        ("---\nevidence: [1]\n---\n", "must be a mapping"),
-        ("---\nname: A\nevidence: {a: 1, a: 2}\n---\n", "A.md:3:18: duplicate key 'a'"),
+        ("---\nevidence: [1]\n---\n", "expected a mapping with splits"),
+        ("---\nname: A\nevidence: {a: 1, a: 2}\n---\n", "A.md:3:18: the key 'a' stands here twice"),
     ],
 )
 def test_malformed_evidence_is_an_input_error(text, message):
