@@ -348,7 +348,7 @@ def test_what_is_no_proposal_is_refused_with_its_reason_and_the_search_goes_on(
     told = json.loads(ended.stdout)
     assert told["account"]["reflector"] == len(faulty_server.requests) <= 12
     said = " | ".join(refusals(work))
-    assert "no JSON object" in said
+    assert "expected a JSON object" in said
     assert "got chat" in said or "has a code fence" in said
     proposed = [event.candidate for event in work.events() if type(event).__name__ == "CandidateProposed"]
     assert any("Things of the sky and of the sea are blue." in candidate.text for candidate in proposed)

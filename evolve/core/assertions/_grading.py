@@ -2,7 +2,7 @@
 
 A grader sees text that cannot be trusted: outputs of models, logs, retrieved pages. Our own prompts are chat messages
 built as data, so that text cannot break them. Each piece is between two lines with a hash of all pieces, which the
-pieces cannot contain, and the system message forbids to follow instructions in the pieces.
+pieces cannot contain, and the system message forbids following instructions in the pieces.
 """
 
 import hashlib

@@ -113,7 +113,7 @@ class _Named:
 def attach_requirement(
     verdict: Verdict, requirement: Requirement, metadata: Mapping[str, JsonValue] | None = None
 ) -> Verdict:
-    """Return the verdict with its requirement; weight 0 makes a plain assertion pass.
+    """Return the verdict with its requirement; weight 0 makes a plain assertion pass, unless it is an error.
 
     `metadata` replaces the verdict's own.
     """

@@ -49,7 +49,7 @@ async def script_value(value: str, output: JsonValue, context: Mapping[str, Json
         value: `file://PATH[:FUNCTION]`.
         output: the function's first argument.
         context: the function's second argument, see `script_context`.
-        tools: read the file and run Python.
+        tools: for reading the file and running Python.
 
     Raises:
         PythonFailed: the Python function raised; promptfoo fails the assertion then.

@@ -62,7 +62,7 @@ async def function_answer(reference: str, default: str, args: Sequence[JsonValue
         reference: `file://FILE[:FUNCTION]`.
         default: the name of the Python function if the reference has none.
         args: as JSON.
-        tools: read the file and run Python.
+        tools: for reading the file and running Python.
 
     Raises:
         CannotEvaluate: it threw, or cannot be called.

@@ -44,7 +44,7 @@ async def make_prompt(
         evaluation: its prompt must have a function.
         variables: the evaluation's variables, after their functions.
         config: the prompt's settings; those in the answer win.
-        tools: read the file and run Python.
+        tools: for reading the file and running Python.
 
     Raises:
         CannotEvaluate: the function raised, or answered something else.
@@ -74,7 +74,7 @@ async def make_var(
         ref: the function.
         raw_prompt: the prompt's template.
         variables: the evaluation's variables so far.
-        tools: read the file and run Python.
+        tools: for reading the file and running Python.
 
     Raises:
         CannotEvaluate: the function raised, answered `error`, or answered no `output`.

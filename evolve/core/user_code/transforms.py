@@ -35,7 +35,7 @@ async def apply_transform(code: str, output: JsonValue, context: Mapping[str, Js
         code: inline JavaScript, or `file://PATH[:FUNCTION]`.
         output: the code's first argument.
         context: the code's second argument.
-        tools: read the file and run Python.
+        tools: for reading the file and running Python.
 
     Raises:
         CannotEvaluate: the transform threw, returned no value, or cannot run here.
