@@ -125,7 +125,7 @@ def test_an_agent_without_evidence_has_none():
         (FRONT.replace("0.1", "often"), "tolerance: expected a number from 0 to 1, got 'often'"),
         ("---\nevidence: {tolerance: 0.1}\n---\n", "splits: expected a mapping of each split"),
         ("---\nevidence: [1]\n---\n", "expected a mapping with splits"),
-        ("---\nname: A\nevidence: {a: 1, a: 2}\n---\n", "A.md:3:18: the key 'a' stands here twice"),
+        ("---\nname: A\nevidence: {a: 1, a: 2}\n---\n", "A.md:3:18: duplicate key 'a'"),
     ],
 )
 def test_malformed_evidence_is_an_input_error(text, message):
