@@ -142,7 +142,7 @@ def test_a_fixed_case_is_pinned_and_a_label_opens_it_again(files, capsys):
 def test_nothing_is_pinned_when_one_of_the_cases_cannot_be(files, capsys):
     assert main(["cases", "pin", files["one"], files["three"], "nowhere.yaml"]) == 2
     err = capsys.readouterr().err
-    assert "nobody has said what is right" in err
+    assert "the case has no label and no assertion" in err
     assert "nowhere.yaml: no such failure case" in err
     assert CaseFolder("failure_cases").load(files["one"]).status == "open"
 
@@ -153,7 +153,7 @@ def test_a_pinned_case_can_be_waived_for_a_time(files, capsys):
     assert "only a pinned case can be waived; it is open" in capsys.readouterr().err
     assert main(["cases", "pin", files["two"]]) == 0
     assert main([*words, "--until", "2001-01-31"]) == 2
-    assert "--until 2001-01-31 is over" in capsys.readouterr().err
+    assert "--until 2001-01-31 is in the past" in capsys.readouterr().err
     assert CaseFolder("failure_cases").load(files["two"]).guards("2026-01-01")
     assert main([*words, "--until", "2999-01-31"]) == 0
     case = CaseFolder("failure_cases").load(files["two"])

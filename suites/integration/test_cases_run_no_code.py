@@ -72,7 +72,7 @@ def test_what_a_stranger_wrote_into_a_case_is_refused_and_does_not_run(tmp_path:
     )
     assert traces(tmp_path) == []
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "a case names no provider: whoever runs it says who answers" in done.stdout + done.stderr
+    assert "a case names no provider: choose one with --provider" in done.stdout + done.stderr
 
 
 def test_the_same_suite_elsewhere_is_code_and_runs(tmp_path: Path):

@@ -116,7 +116,7 @@ def unknown_reflector(work: SmallEvolution) -> list[str]:
         (no_suite, "nowhere.yaml"),
         (
             suite_as_a_case,
-            "this is a suite, not a failure case (a suite is named with --suite: evolve --suite suite.yaml)",
+            "this is a suite, not a failure case (pass a suite with --suite: evolve --suite suite.yaml)",
         ),
         (unknown_agent, "no agent 'REFLECTION_AGNT'"),
         (no_agent, "no agent given (pass --agent NAME, or FILE.md for an agent of your own)"),

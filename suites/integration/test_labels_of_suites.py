@@ -133,7 +133,9 @@ def test_an_answer_outside_of_the_agents_is_refused_with_its_place(
     (folder / "suite.yaml").write_text(SUITE.replace("[billing]}\n", "[biling]}\n", 1))
     assert main(command(folder)) == 2
     place = "suite.yaml:5:27: tests[0].metadata.accepted[0]"
-    assert f"{place}: accepted: 'biling' is no answer of TRIAGE (did you mean 'billing'?)" in capsys.readouterr().err
+    assert (
+        f"{place}: accepted: 'biling' is not an answer of TRIAGE (did you mean 'billing'?)" in capsys.readouterr().err
+    )
     assert not (folder / "asked").exists()
 
 
@@ -144,7 +146,7 @@ def test_a_python_test_with_a_foreign_label_is_an_error(pytester: pytest.Pyteste
     pytester.makepyfile("def test_it(agent):\n    agent('TRIAGE.md', accepted=['biling']).ask(mail='x')\n")
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["TRIAGE: accepted: 'biling' is no answer of this agent (did you mean 'billing'?)"])
+    result.stdout.fnmatch_lines(["TRIAGE: accepted: 'biling' is not an answer of this agent (did you mean 'billing'?)"])
     assert not (pytester.path / "asked").exists()
 
 
@@ -156,4 +158,4 @@ def test_pytest_refuses_a_foreign_label_of_a_suite(pytester: pytest.Pytester, fo
     (pytester.path / "suite.yaml").write_text(text)
     result = pytester.runpytest_inprocess("suite.yaml")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*suite.yaml:5:27: *'biling' is no answer of TRIAGE (did you mean 'billing'?)*"])
+    result.stdout.fnmatch_lines(["*suite.yaml:5:27: *'biling' is not an answer of TRIAGE (did you mean 'billing'?)*"])

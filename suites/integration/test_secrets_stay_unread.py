@@ -66,7 +66,7 @@ def test_a_failure_case_that_names_it_is_refused(tmp_path: Path):
     path.write_text(SUITE.replace('"{{ x }}"', '"{{ env.MY_TOKEN }} {{ x }}"'))
     done = run(path, "--undefined", "empty")
     assert done.returncode == 2
-    assert "case.yaml:2:11: prompts[0]: a template or a loader would act on the text" in done.stderr
+    assert "case.yaml:2:11: prompts[0]: a template engine or a loader would interpret the text" in done.stderr
     assert SECRET not in done.stdout + done.stderr
 
 

@@ -1,1 +1,1 @@
-"""Failure cases: what was captured of a real failure, made safe to keep."""
+"""Failure cases: data captured from real failures, redacted so that it is safe to keep."""

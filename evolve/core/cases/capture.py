@@ -1,4 +1,4 @@
-"""From a failure to its case: redacted, cleaned, cut to size and named, in this order."""
+"""Makes a failure case of a failure: redacts it, cleans it, cuts it to size and names it, in this order."""
 
 import json
 import re
@@ -16,35 +16,44 @@ from evolve.core.formats.json_text import json_or
 from evolve.core.model.json_value import JsonValue
 
 _NO_CASE_SPLITS: Final = frozenset(("val", "gate"))
+"""A search sees every case, so a case from one of these splits would leak what they are meant to measure."""
+
 _MAX_REASON: Final = 500
+"""Characters of a case's reason, which people read in lists; the vars hold the evidence."""
+
 _MAX_NAME: Final = 200
+"""Characters of a case's description and test name, which are shown on one line."""
+
 _MAX_DEPTH: Final = 80
+"""Levels of nesting in vars. Redacting, cutting and writing recurse once or more for each level; real reports are
+nested far less, and this stays well below Python's limit of 1,000 frames."""
+
 _QUOTED_OUTPUT: Final = re.compile(r",? (?:got|but got|from) [\"'{\[].*\Z", re.DOTALL)
-"""The end of a message that quotes the output, which differs from one answer to the next."""
+"""The end of a message that quotes the output. It is dropped before naming: the output differs in each answer."""
 
 _ID_KEYS: Final = frozenset((
     "job_id", "alloc_id", "eval_id", "node", "node_id", "image", "namespace", "group", "task", "deployment_id",
     "container_id", "host", "request_id",
 ))  # fmt: skip
-"""Keys of vars whose values are ids of the failure's own record."""
+"""Keys of vars whose values identify the failed job. They are not masked: people need them to find the job."""
 
 Render = Callable[[Mapping[str, JsonValue]], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What is known of a test that failed in its call phase, as it was: nothing is redacted yet."""
+    """What is known about a test that failed in its call phase. Nothing is redacted yet."""
 
     agent: str
     test: str
-    """The test's name; unique where it stands."""
+    """The test's name; unique in its suite or test file."""
     vars: Mapping[str, JsonValue] = field(repr=False)
     prompt: str = field(repr=False)
-    """What was sent; empty when no exchange with an agent was recorded."""
+    """The prompt that was sent; empty when no exchange with an agent was recorded."""
     checks: tuple[str, ...]
-    """What failed."""
+    """Names of the assertions that failed, or the exception."""
     reasons: tuple[str, ...] = field(repr=False)
-    """What each of them said."""
+    """The message of each failed check."""
     kind: Kind = "suite"
     description: str = ""
     family: str = ""
@@ -56,22 +65,22 @@ class Failure:
     accepted: tuple[JsonValue, ...] = ()
     forbidden: tuple[JsonValue, ...] = ()
     assertions: tuple[Mapping[str, JsonValue], ...] = ()
-    """Those of the test's that a case may carry."""
+    """The test's assertions, without those that a case must not contain."""
     is_judged_by_them: bool = True
-    """Whether what failed is among `assertions`: what is left when it is not would pass, and says nothing."""
+    """Whether a failed check is among `assertions`. If not, the assertions that remain would pass and prove nothing."""
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Of the call."""
+    """Settings of the call."""
     output_schema: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Of the agent's answer; makes assertions of the labels."""
+    """JSON Schema of the agent's answer; it turns the labels into assertions."""
     known_ids: tuple[str, ...] = ()
-    """Ids that stay, beside those that are found in the vars."""
+    """Ids to keep in addition to those that are found in the vars."""
     fingerprint: str = ""
-    """Of the case that failed, where the failing test is a failure case itself."""
+    """Fingerprint of the case, where the failing test is a failure case itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotCaptured:
-    """A failure that became no case, and why."""
+    """A failure that did not become a case, and why."""
 
     test: str
     reason: str
@@ -80,30 +89,30 @@ class NotCaptured:
 def make_case(
     failure: Failure, redactor: Redactor, *, today: str, render: Render | None = None
 ) -> FailureCase | NotCaptured:
-    """The case of a failure, or why there is none.
+    """Return the case for a failure, or the reason why there is none.
 
     Args:
-        redactor: knows the process's secrets; the failure's own ids are added.
-        today: the day, as YYYY-MM-DD.
-        render: makes the prompt of the redacted vars. Without it the prompt that was sent is redacted; a part of a
-            secret that its template cut off would stay in it.
+        redactor: knows the process's secrets; the failure's own ids are added to those it keeps.
+        today: the date, as YYYY-MM-DD.
+        render: makes the prompt from the redacted vars. Without it the prompt that was sent is redacted instead; if
+            its template cut a secret in two, a part of the secret may remain.
     """
     why = _no_case_because(failure)
     if why:
         return NotCaptured(failure.test, why)
     own = redactor.with_ids((*find_known_ids(dict(failure.vars)), *failure.known_ids, failure.agent))
     try:
-        told = _redact_failure(failure, own)
-        case = _case(failure, told, today, render)
+        redacted = _redact_failure(failure, own)
+        case = _case(failure, redacted, today, render)
         if own.leaks(to_mapping(case)):
-            return NotCaptured(failure.test, "a secret of this process's environment would stand in it")
+            return NotCaptured(failure.test, "not written: it would contain a secret from this process's environment")
     except CannotRedact as error:
         return NotCaptured(failure.test, f"not written: {error}")
     return case
 
 
 def find_known_ids(vars: JsonValue) -> tuple[str, ...]:
-    """The ids of the failure's own record: what stands under `job_id`, `alloc_id`, `node`, `image` ... in its vars."""
+    """Return the ids in a failure's vars: the values of `job_id`, `alloc_id`, `node`, `image` and similar keys."""
     return tuple(dict.fromkeys(_ids(vars)))
 
 
@@ -125,9 +134,9 @@ def _no_case_because(failure: Failure) -> str:
     if not failure.prompt:
         return "no exchange with an agent was recorded"
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", failure.agent, re.ASCII):
-        return f"{failure.agent[:60]!r} is no agent's name"
+        return f"expected an agent's name (letters, digits, '.', '_', '-'), got {failure.agent[:60]!r}"
     if _depth(failure.vars) > _MAX_DEPTH:
-        return f"its vars are nested deeper than {_MAX_DEPTH} levels"
+        return f"its vars are nested more than {_MAX_DEPTH} levels deep"
     return ""
 
 
@@ -146,8 +155,8 @@ def _depth(value: object) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What may be told of a failure: redacted and clean, not cut yet."""
+class _Redacted:
+    """The parts of a failure, redacted and cleaned but not cut yet."""
 
     vars: Mapping[str, JsonValue]
     prompt: JsonValue
@@ -157,8 +166,8 @@ class _Told:
     labels: tuple[JsonValue, JsonValue]
 
 
-def _redact_failure(failure: Failure, redactor: Redactor) -> _Told:
-    """Redacts everything at once: what is found in one place is masked in all of them."""
+def _redact_failure(failure: Failure, redactor: Redactor) -> _Redacted:
+    """Redacts all parts in one call, so that a secret found in one of them is masked in all of them."""
     words = {
         "test": failure.test,
         "description": failure.description or failure.test,
@@ -176,7 +185,7 @@ def _redact_failure(failure: Failure, redactor: Redactor) -> _Told:
     }
     safe = clean(redactor.redact(bundle))
     assert isinstance(safe, dict)
-    return _Told(
+    return _Redacted(
         vars=_mapping_or_empty(safe["vars"]),
         prompt=safe["prompt"],
         words={str(pair[0]): str(pair[1]) for pair in _lists(safe["words"])},
@@ -186,39 +195,39 @@ def _redact_failure(failure: Failure, redactor: Redactor) -> _Told:
     )
 
 
-def _case(failure: Failure, told: _Told, today: str, render: Render | None) -> FailureCase:
-    vars = _mapping_or_empty(cut(dict(told.vars)))
-    accepted, forbidden = tuple(_list(told.labels[0])), tuple(_list(told.labels[1]))
-    name = failure.fingerprint or _name(failure, told)
+def _case(failure: Failure, redacted: _Redacted, today: str, render: Render | None) -> FailureCase:
+    vars = _mapping_or_empty(cut(dict(redacted.vars)))
+    accepted, forbidden = tuple(_list(redacted.labels[0])), tuple(_list(redacted.labels[1]))
+    name = failure.fingerprint or _name(failure, redacted)
     labels = label_assertions(failure.output_schema, accepted, forbidden)
-    copied = told.assertions if failure.is_judged_by_them or labels else ()
+    copied = redacted.assertions if failure.is_judged_by_them or labels else ()
     return FailureCase(
         agent=failure.agent,
         fingerprint=name,
-        description=cut_text(told.words["description"], _MAX_NAME),
+        description=cut_text(redacted.words["description"], _MAX_NAME),
         vars=vars,
-        prompt=as_sent(render(vars) if render else _text(cut(told.prompt))),
+        prompt=as_sent(render(vars) if render else _text(cut(redacted.prompt))),
         source=CaseSource(
             kind=failure.kind,
-            test=cut_text(told.words["test"], _MAX_NAME),
+            test=cut_text(redacted.words["test"], _MAX_NAME),
             check=", ".join(dict.fromkeys(failure.checks)),
-            reason=cut_text("; ".join(dict.fromkeys(told.reasons)), _MAX_REASON),
-            provider=told.words["provider"],
-            agent=told.words["agent"],
+            reason=cut_text("; ".join(dict.fromkeys(redacted.reasons)), _MAX_REASON),
+            provider=redacted.words["provider"],
+            agent=redacted.words["agent"],
             first_seen=today,
         ),
         settings=failure.settings,
         assertions=(*(part for part in copied if part not in labels), *labels),
         accepted=accepted,
         forbidden=forbidden,
-        family=told.words["family"] or name,
+        family=redacted.words["family"] or name,
     )
 
 
-def _name(failure: Failure, told: _Told) -> str:
+def _name(failure: Failure, redacted: _Redacted) -> str:
     output = failure.output if isinstance(failure.output, str) else json.dumps(failure.output, ensure_ascii=False)
-    messages = [_QUOTED_OUTPUT.sub("", reason.replace(output, "") if output else reason) for reason in told.reasons]
-    return fingerprint(failure.agent, told.words["test"], failure.checks, messages)
+    messages = [_QUOTED_OUTPUT.sub("", reason.replace(output, "") if output else reason) for reason in redacted.reasons]
+    return fingerprint(failure.agent, redacted.words["test"], failure.checks, messages)
 
 
 def _text(prompt: JsonValue) -> str:

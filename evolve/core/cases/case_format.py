@@ -1,4 +1,4 @@
-"""What a failure case's file may say: the schema, and that nothing in it acts."""
+"""Checks a failure case's file: it follows the schema, and nothing in it is executed or rendered."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,38 +16,38 @@ from evolve.core.suites.visible_env import is_case_path
 from evolve.core.text.did_you_mean import did_you_mean
 
 CODE_TYPES: Final = frozenset(("javascript", "python", "webhook", "pytest", "exec"))
-"""Assertion types that run code or call out: none may stand in a case."""
+"""Assertion types that run code or call a service: a case must not contain them."""
 
 _PROMPT: Final = ("prompts", 0, "raw")
-_HINT: Final = "captured text is escaped: write {% raw %}{{{% endraw %} for {{"
+_HINT: Final = "escape captured text: write {% raw %}{{{% endraw %} for {{"
 
 
 @cache
 def case_schema() -> Mapping[str, Any]:
-    """The JSON Schema of a failure case."""
+    """Return the JSON Schema of a failure case."""
     schema: Mapping[str, Any] = json.loads(FilePath(__file__).with_name("case.schema.json").read_text("utf-8"))
     return schema
 
 
 @cache
 def inert_types() -> frozenset[str]:
-    """The assertion types that a case may use, without `not-`."""
+    """Return the assertion types that a case may use, without `not-`."""
     known = known_types()
     return frozenset(name for name, found in known.items() if name not in CODE_TYPES and not found.compares)
 
 
 def check_text(text: str, file: str) -> Mapping[str, JsonValue]:
-    """The mapping of a case's file.
+    """Return the checked mapping of a case's file.
 
     Raises:
-        InputError: with every problem, by line and column.
+        InputError: with every problem, sorted by line and column.
     """
     document = read_document(text, file)
     return _check_document(document.value, document, file)
 
 
 def check_mapping(value: JsonValue, file: str) -> Mapping[str, JsonValue]:
-    """The mapping itself; raises InputError with every problem."""
+    """Return the mapping itself; raise InputError with every problem in it."""
     return _check_document(value, None, file)
 
 
@@ -63,9 +63,9 @@ def _check_document(value: JsonValue, document: Document | None, file: str) -> M
     if isinstance(value, dict) and not problems:
         _check_labels(value, report)
     if problems and _is_suite(value) and not is_case_path(file):
-        # What a failure case must be is of no use to a reader who has named a suite. In a folder of failure cases the
+        # The rules for failure cases do not help a user who passed a suite by mistake. In a folder of failure cases the
         # hint would be wrong: no file there is read as a suite.
-        hint = f"a suite is named with --suite: evolve --suite {file}"
+        hint = f"pass a suite with --suite: evolve --suite {file}"
         raise InputError(Problem("this is a suite, not a failure case", Location(file), hint))
     if problems or not isinstance(value, dict):
         raise InputError(sorted(problems, key=_line))
@@ -73,7 +73,7 @@ def _check_document(value: JsonValue, document: Document | None, file: str) -> M
 
 
 def _is_suite(value: JsonValue) -> bool:
-    """Whether a file has prompts and tests, and none of the marks that a case has in its one test."""
+    """Whether a file has prompts and tests but none of the metadata keys that mark the single test of a case."""
     if not isinstance(value, dict) or not {"prompts", "tests"} <= value.keys():
         return False
     tests = value["tests"]
@@ -90,13 +90,13 @@ def _check() -> Check:
 
 def _check_type(value: Any, path: Path, report: Reporter) -> None:
     if not isinstance(value, str):
-        return report(path, f"expected a type of assertion, got {describe(value)}")
+        return report(path, f"expected an assertion type, got {describe(value)}")
     name = value.removeprefix("not-")
     if name in CODE_TYPES:
-        return report(path, f"{value} may not stand in a failure case", "a case is data: use is-json, contains, ...")
+        return report(path, f"{value} is not allowed in a failure case", "use a type without code: is-json, ...")
     if name not in inert_types():
         known = name in known_types()
-        reason = f"{value} compares several outputs; a case has one" if known else f"unknown assertion type {value!r}"
+        reason = f"{value} compares outputs, but a case has one" if known else f"unknown assertion type {value!r}"
         return report(path, reason, "" if known else did_you_mean(name, inert_types()))
     return None
 
@@ -107,7 +107,7 @@ def _check_inert(value: Mapping[str, JsonValue], report: Reporter) -> None:
         if not fine:
             report(
                 path,
-                f"a template or a loader would act on {describe(text)}",
+                f"a template engine or a loader would interpret {describe(text)}",
                 _HINT,
                 "ignored key" if is_key else "value",
             )
@@ -130,7 +130,7 @@ def _check_labels(value: Any, report: Reporter) -> None:
     path = ("tests", 0, "metadata")
     for answer in metadata["accepted"]:
         if answer in metadata["forbidden"]:
-            report((*path, "forbidden"), f"{answer!r} is both accepted and forbidden")
+            report((*path, "forbidden"), f"{answer!r} is both accepted and forbidden", "remove it from one of them")
     if metadata["status"] == "retired" and not metadata.get("reason"):
         report((*path, "status"), "a retired case needs a reason", "evolve cases retire FILE --reason ...")
     if metadata["status"] != "pinned" and metadata.get("waived"):

@@ -1,4 +1,4 @@
-"""What people do to a case: label, pin, waive, retire, bring in; and why some of it cannot be done."""
+"""Changes that people make to a case: label, pin, waive, retire, redact again. Each one checks that it is allowed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,20 +17,24 @@ from evolve.core.model.json_value import JsonValue
 def set_label(
     case: FailureCase, accepted: Sequence[JsonValue], forbidden: Sequence[JsonValue], output: Mapping[str, JsonValue]
 ) -> FailureCase:
-    """The case with these labels in place of its own. A pinned one is open again: nobody saw the agent pass it.
+    """Return the case with these labels in place of its own.
+
+    A pinned case is open again: nobody has seen the agent pass it with the new labels.
 
     Args:
+        accepted: right answers, the best first.
+        forbidden: answers that would do harm.
         output: JSON Schema of the agent's answer.
 
     Raises:
-        InputError: with every reason why these cannot be its labels.
+        InputError: with every reason why the case cannot have these labels.
     """
     problems = label_problems(output, accepted, forbidden)
     labels = label_assertions(output, accepted, forbidden)
     if not problems and not labels:
-        problems.append(f"the answers of {case.agent} are no closed set: write assertions into the file instead")
+        problems.append(f"the output of {case.agent} has no enum for labels: write assertions into the file instead")
     if case.status == "retired":
-        problems.append("the case is retired; open it again in its file first")
+        problems.append("the case is retired: set its status to open in its file first")
     if problems:
         raise InputError([Problem(message) for message in problems])
     changed = replace(
@@ -43,46 +47,51 @@ def set_label(
 
 
 def pin_case(case: FailureCase) -> FailureCase:
-    """The case as one that guards the agent; raises InputError where nothing says what is right, or it is retired."""
+    """Return the case as pinned; raise InputError when it is retired or has neither labels nor assertions."""
     if case.status == "retired":
-        raise InputError(Problem("a retired case guards nothing; open it again in its file first"))
+        raise InputError(Problem("a retired case cannot be pinned: set its status to open in its file first"))
     if not case.is_labelled:
-        raise InputError(Problem("nobody has said what is right", None, "evolve cases label FILE ACTION"))
+        raise InputError(Problem("the case has no label and no assertion", None, "evolve cases label FILE ACTION"))
     return replace(case, status="pinned")
 
 
 def retire_case(case: FailureCase, reason: str) -> FailureCase:
-    """The case as one that counts no more; raises InputError without a reason, or when it is retired already."""
+    """Return the case as retired; raise InputError without a reason, or when it is already retired."""
     if not reason.strip():
-        raise InputError(Problem("--reason is empty", None, "say why nobody needs this case any more"))
+        raise InputError(Problem("--reason is empty", None, "say why this case is no longer needed"))
     if case.status == "retired":
-        raise InputError(Problem(f"it is retired already: {case.retired_because}"))
+        raise InputError(Problem(f"the case is already retired: {case.retired_because}"))
     return replace(case, status="retired", retired_because=reason.strip(), waiver=None)
 
 
 def waive_case(case: FailureCase, until: str, reason: str, today: str) -> FailureCase:
-    """The pinned case as one that may be lost until a day.
+    """Return the pinned case with a waiver: the gate ignores it until a day.
+
+    Args:
+        until: the last day of the waiver, as YYYY-MM-DD.
+        reason: why; must not be empty.
+        today: the current date, as YYYY-MM-DD.
 
     Raises:
-        InputError: it guards nothing, the day is over, or there is no reason.
+        InputError: the case is not pinned, the day is in the past, or there is no reason.
     """
     problems = []
     if case.status != "pinned":
         problems.append(Problem(f"only a pinned case can be waived; it is {case.status}"))
     if until < today:
-        problems.append(Problem(f"--until {until} is over", None, f"today is {today}"))
+        problems.append(Problem(f"--until {until} is in the past", None, f"today is {today}"))
     if not reason.strip():
-        problems.append(Problem("--reason is empty", None, "say why it may be lost for a time"))
+        problems.append(Problem("--reason is empty", None, "say why the gate may ignore this case for a time"))
     if problems:
         raise InputError(problems)
     return replace(case, waiver=Waiver(until, reason.strip()))
 
 
 def redact_again(case: FailureCase, redactor: Redactor) -> FailureCase:
-    """The case as this machine would have written it: its own secrets masked too, nothing unseen in it.
+    """Return the case as this machine would have written it: also without its own secrets and invisible characters.
 
     Raises:
-        CannotRedact: it could not be searched.
+        CannotRedact: it could not be searched for secrets.
     """
     source = case.source
     bundle: JsonValue = {

@@ -1,4 +1,4 @@
-"""A suite's assertions as a case may carry them: those that run no code, need no file and name no grader."""
+"""Copies a suite's assertions into a case: only those that run no code, need no file and name no grader."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from evolve.core.model.suite import Assertion, AssertSet, Requirement
 
 
 class Copied(NamedTuple):
-    """What could be copied."""
+    """The assertions that were copied, and the requirements that a case must not contain."""
 
     assertions: tuple[Mapping[str, JsonValue], ...]
     left_out: tuple[Requirement, ...]
 
 
 def copy_assertions(requirements: Iterable[Requirement]) -> Copied:
-    """The requirements as a case's `assert`; their values are rendered already."""
+    """Return the requirements as a case's `assert` entries; their values must be rendered already."""
     kept: list[Mapping[str, JsonValue]] = []
     left_out: list[Requirement] = []
     for requirement in requirements:
@@ -30,7 +30,7 @@ def copy_assertions(requirements: Iterable[Requirement]) -> Copied:
 
 
 def name_of(requirement: Requirement) -> str:
-    """What a check is called: its metric, else its type."""
+    """Return the name of a check: its metric, else its type."""
     if requirement.metric:
         return requirement.metric
     if isinstance(requirement, AssertSet):
@@ -49,7 +49,7 @@ def _copy(requirement: Requirement) -> Mapping[str, JsonValue] | None:
 
 def _is_inert(assertion: Assertion) -> bool:
     value = assertion.value
-    # Templates in a mapping are rendered by one runner and not by the other: it may hold none.
+    # Runners differ in whether they render templates inside a mapping; without any, all see the same value.
     holds_marks = isinstance(value, dict | list) and inert_value(value) != value
     is_file = isinstance(value, str) and value.startswith("file://")
     has_code = assertion.transform or assertion.provider or assertion.rubric_prompt or assertion.config

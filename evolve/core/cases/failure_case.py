@@ -1,4 +1,4 @@
-"""A failure case as a value, and as the suite of one test that it is on disk."""
+"""A failure case as a value, and its file: a suite with one test."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,13 @@ from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.json_value import JsonValue
 
 Status: TypeAlias = Literal["open", "pinned", "retired", "flaky"]
-"""open drives evolution, pinned guards the agent, retired is a person's word, flaky drives nothing."""
+"""open: evolution tries to fix it. pinned: a promotion must not break it. retired: a person took it out of use.
+flaky: it did not reproduce, so it is not used."""
 
 Kind: TypeAlias = Literal["suite", "pytest", "incident"]
 
-_UNLABELLED = "unlabelled: nobody has said what is right (evolve cases label)"
-_HEADER = "# Written by evolve from a failure; docs/failure-cases.md tells what each key means.\n"
+_UNLABELLED = "unlabelled: no label says which answer is right (evolve cases label)"
+_HEADER = "# Written by evolve from a failure; docs/failure-cases.md explains each key.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,12 @@ class CaseSource:
     agent: str
     """NAME@VERSION."""
     first_seen: str
-    """The day, as YYYY-MM-DD."""
+    """The date, as YYYY-MM-DD."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """A person's word that a pinned case may be lost for a time."""
+    """A person's permission for a promotion to break a pinned case, for a limited time."""
 
     until: str
     """The last day, as YYYY-MM-DD."""
@@ -45,23 +46,23 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class FailureCase:
-    """One test of one agent, written from a real failure. Texts are as they were captured, redacted and clean.
+    """One test of one agent, made from a real failure. Texts are redacted and cleaned, otherwise as captured.
 
-    What stands in its file is escaped, so that it is inert; what stands here is not.
+    Texts in the file are escaped so that they are inert; texts in this value are not.
     """
 
     agent: str
     fingerprint: str
     description: str
     vars: Mapping[str, JsonValue]
-    """What the agent was given."""
+    """The agent's inputs."""
     prompt: str
-    """What was sent: `as_sent`."""
+    """The prompt that was sent, in the form that `as_sent` returns."""
     source: CaseSource
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Of the call, such as `response_format`."""
+    """Settings of the call, such as `response_format`."""
     assertions: tuple[Mapping[str, JsonValue], ...] = ()
-    """What an answer must fulfil, as in the file; the labels' own assertions included."""
+    """What an answer must fulfil, as in the file, including the assertions made from the labels."""
     accepted: tuple[JsonValue, ...] = ()
     """Right answers, the best first."""
     forbidden: tuple[JsonValue, ...] = ()
@@ -70,16 +71,20 @@ class FailureCase:
     status: Status = "open"
     retired_because: str = ""
     is_settled: bool = False
-    """It was asked again and is as small as it will get."""
+    """The failure was reproduced and the case is as small as it will get."""
     waiver: Waiver | None = None
 
     @property
     def is_labelled(self) -> bool:
-        """Whether anything says what is right; a case without that drives nothing and is no demo."""
+        """Whether labels or assertions say which answer is right. A case without them is neither used nor a demo."""
         return bool(self.accepted or self.assertions)
 
     def guards(self, today: str) -> bool:
-        """Whether a candidate that loses the case must not be promoted today."""
+        """Return whether a candidate that fails the case must not be promoted today.
+
+        Args:
+            today: the date, as YYYY-MM-DD.
+        """
         return self.status == "pinned" and (self.waiver is None or self.waiver.until < today)
 
     @property
@@ -89,12 +94,12 @@ class FailureCase:
 
     @property
     def split(self) -> Literal["train"]:
-        """Failures of val and gate tests never become cases."""
+        """Always train: failures of val and gate tests never become cases."""
         return "train"
 
 
 def to_mapping(case: FailureCase) -> dict[str, JsonValue]:
-    """The case as the suite that `from_mapping` reads back: escaped, in the order in which people read it."""
+    """Return the case as the suite that `from_mapping` reads: escaped, with keys in the order in which people read."""
     prompt: dict[str, JsonValue] = {"raw": inert_prompt(case.prompt), "label": inert(case.source.agent)}
     if case.settings:
         prompt["config"] = inert_value(dict(case.settings))
@@ -114,12 +119,12 @@ def to_mapping(case: FailureCase) -> dict[str, JsonValue]:
 
 
 def to_text(case: FailureCase) -> str:
-    """The case's file."""
+    """Return the text of the case's file."""
     return _HEADER + dump_yaml(to_mapping(case))
 
 
 def from_mapping(mapping: Mapping[str, JsonValue], file: str) -> FailureCase:
-    """The case of a parsed file.
+    """Return the case of a parsed file.
 
     Raises:
         InputError: with every problem; messages name `file`.
@@ -128,10 +133,10 @@ def from_mapping(mapping: Mapping[str, JsonValue], file: str) -> FailureCase:
 
 
 def from_text(text: str, file: str) -> FailureCase:
-    """The case of a file's text.
+    """Return the case of a file's text.
 
     Raises:
-        InputError: with every problem, by line and column.
+        InputError: with every problem, sorted by line and column.
     """
     return _build(check_text(text, file))
 
@@ -169,7 +174,7 @@ def _metadata(case: FailureCase) -> dict[str, JsonValue]:
 
 
 def _reason_to_skip(case: FailureCase) -> str:
-    """Why a run of suites has nothing to learn from the case; empty when it has."""
+    """Returns why a run of suites skips the case; empty when it does not."""
     if case.status == "retired":
         return f"retired: {case.retired_because}"
     if case.status == "flaky":
@@ -178,7 +183,7 @@ def _reason_to_skip(case: FailureCase) -> str:
 
 
 def _build(mapping: Mapping[str, JsonValue]) -> FailureCase:
-    """The case of a mapping that was checked."""
+    """Builds the case of a mapping that was checked."""
     (prompt,), (escaped,) = _list(mapping["prompts"]), _list(mapping["tests"])
     shown, test = _mapping_or_empty(prompt), _mapping_or_empty(plain_value(escaped))
     metadata, assertions = _mapping_or_empty(test["metadata"]), _list(test.get("assert"))

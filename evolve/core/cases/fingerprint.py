@@ -1,4 +1,4 @@
-"""Which failures are the same: the same test and check, and a message that differs in nothing but incidentals."""
+"""Decides which failures are the same: same test, same check, and messages that differ only in incidental details."""
 
 import hashlib
 import re
@@ -28,17 +28,20 @@ _INCIDENTALS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"[-+]?\d+(?:[.,:]\d+)*(?:[eE][-+]?\d+)?%?", "<n>"),
     )
 )
-"""What differs from run to run, in the order in which it is looked for: long forms before their parts."""
+"""Patterns of what differs from run to run. Order matters: a long form must be replaced before its parts."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _HEX_DIGITS = 12
+"""48 bits: a chance of about 1 in 560,000,000 that any two of a thousand failures collide, in a short file name."""
+
 _MAX_SLUG = 48
+"""Characters. With agent, fingerprint and suffix the name stays far below the 255 bytes that file systems allow."""
 
 
 def normalise(message: str) -> str:
-    """The message without times, ids, addresses, ports, paths and numbers, parts in braces in one order.
+    """Return the message without times, ids, addresses, ports, paths and numbers, and with parts in braces sorted.
 
-    >>> normalised("2025-03-04T08:12:40Z timeout after 30001ms at 10.0.3.7:8080")
+    >>> normalise("2025-03-04T08:12:40Z timeout after 30001ms at 10.0.3.7:8080")
     '<time> timeout after <n>ms at <address>'
     """
     text = clean_text(message)
@@ -52,9 +55,13 @@ def _in_order(braces: re.Match[str]) -> str:
 
 
 def fingerprint(agent: str, test: str, checks: Iterable[str], messages: Iterable[str]) -> str:
-    """Twelve hex digits that name a failure: of this agent, in this test, of these checks, with these messages.
+    """Return twelve hex digits that identify a failure.
 
-    Checks and messages are sets: their order and repetition mean nothing.
+    Args:
+        agent: the agent's name, without its version: a new version fails in the same way.
+        test: the test's name.
+        checks: names of what failed; order and repetition do not matter.
+        messages: what the checks reported; they are normalised, and order and repetition do not matter.
     """
     parts = [agent, test, *sorted(set(checks)), "", *sorted({normalise(message) for message in messages})]
     text = "\x00".join(parts).encode("utf-8", "surrogatepass")
@@ -62,7 +69,7 @@ def fingerprint(agent: str, test: str, checks: Iterable[str], messages: Iterable
 
 
 def slug(name: str) -> str:
-    """A name as part of a file's name: lower-case ASCII words joined by hyphens, never empty.
+    """Return a name as part of a file's name: lower-case ASCII words joined by hyphens, never empty.
 
     >>> slug("JVM web service answers slowly, and then not at all")
     'jvm-web-service-answers-slowly-and-then-not-at'

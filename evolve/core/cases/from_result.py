@@ -1,4 +1,4 @@
-"""A suite's failed result as a failure of the agent that was asked."""
+"""Turns a suite's failed result into a failure of the agent that answered."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from evolve.core.model.verdicts import Verdict
 
 @dataclass(frozen=True, slots=True)
 class KnownAgent:
-    """An agent file, as far as its failure cases need it."""
+    """The parts of an agent file that its failure cases need."""
 
     name: str
     title: str
@@ -24,23 +24,23 @@ class KnownAgent:
     output: Mapping[str, JsonValue]
     settings: Mapping[str, JsonValue]
     render: Render
-    """The prompt of a case's vars."""
+    """Makes the prompt from a case's vars."""
 
 
 FindAgent = Callable[[str], KnownAgent | None]
 
 
 def failure_of(result: CaseResult, find_agent: FindAgent) -> tuple[Failure, KnownAgent | None] | NotCaptured:
-    """The failure that a result shows, with the agent's file where there is one.
+    """Return the failure in a result, with the agent's file if there is one, or why it is no failure of an agent.
 
-    The agent is the one whose prompt was asked (its label names it), else the one that the test's metadata name.
+    The agent is the one whose prompt was used (the prompt's label names it), else the one in the test's metadata.
     """
     evaluation, metadata = result.evaluation, result.evaluation.test.metadata
     test = evaluation.test.description or evaluation.id
     if result.status != "fail":
-        return NotCaptured(test, "it could not be judged, which is no prompt's fault")
+        return NotCaptured(test, "the test ended with an error, so no prompt is at fault")
     named = metadata.get("agent")
-    agent = _agent_of(evaluation.prompt, (_beside_suite(named, evaluation.test.place), named), find_agent)
+    agent = _agent_of(evaluation.prompt, (_path_from_suite(named, evaluation.test.place), named), find_agent)
     name = agent.name if agent else named.rpartition("/")[2].removesuffix(".md") if isinstance(named, str) else ""
     if not name:
         return NotCaptured(test, "neither its metadata nor its prompt names an agent")
@@ -70,21 +70,21 @@ def failure_of(result: CaseResult, find_agent: FindAgent) -> tuple[Failure, Know
     return failure, agent
 
 
-def _beside_suite(named: JsonValue, place: Place | None) -> str:
-    """The path of an agent file that a suite names from its own folder; empty for a name."""
+def _path_from_suite(named: JsonValue, place: Place | None) -> str:
+    """Returns the path of an agent file that a suite names relative to its own folder; empty for a plain name."""
     is_file = isinstance(named, str) and named.endswith(".md")
     return str(PurePath(place.file).parent / str(named)) if is_file and place else ""
 
 
 def _agent_of(prompt: Prompt, named: Sequence[JsonValue], find_agent: FindAgent) -> KnownAgent | None:
-    """The agent file that was asked (`evolve run --agent FILE` notes it), or that label or metadata name."""
+    """Returns the agent that answered (`evolve run --agent FILE` records it), else the one in label or metadata."""
     names = (prompt.config.get("agent_file"), prompt.label.partition("@")[0], *named)
     found = (find_agent(name) for name in names if isinstance(name, str) and name)
     return next((agent for agent in found if agent is not None), None)
 
 
 def _applied_requirements(result: CaseResult) -> list[Requirement]:
-    """The requirements as they were applied, with rendered values."""
+    """Returns the requirements as they were applied, with rendered values."""
     applied = [verdict.requirement for verdict in result.verdict.components if verdict.requirement is not None]
     return applied or list(result.evaluation.test.requirements)
 

@@ -1,8 +1,8 @@
-"""Captured text made inert: no template engine, loader or terminal that meets it in a case acts on it.
+"""Makes captured text inert: no template engine, loader or terminal interprets it when it reads a case.
 
-What would act is wrapped, one mark at a time, in `{% raw %}...{% endraw %}`: Jinja2 and Nunjucks print it unchanged,
-and loaders, which look for `{{ env.X }}`, `file://` or `$ref` without rendering anything, no longer find it. To
-Nunjucks a `#}` that ends nothing is an error.
+Each mark that would be interpreted is wrapped in `{% raw %}...{% endraw %}`: Jinja2 and Nunjucks print it unchanged,
+and loaders, which look for `{{ env.X }}`, `file://` or `$ref` without rendering anything, no longer find it. `#}` is
+a mark too, because Nunjucks reports an error for one that ends no comment.
 """
 
 import json
@@ -13,17 +13,21 @@ from evolve.core.formats.json_text import json_or
 from evolve.core.model.json_value import JsonValue
 
 _LOADERS = "exec|package|langfuse|portkey|helicone|huggingface|vault"
+"""Prefixes by which promptfoo runs a program or loads a prompt from a package or service."""
+
 _ACTS = re.compile(rf"\{{[{{%#]|#\}}|\{{?file:(?=//)|\A\s*(?:{_LOADERS}):|\A\$ref\Z")
 _WRAPPED = re.compile(rf"\{{% raw %\}}(\{{[{{%#]|#\}}|\{{?file:|\s*(?:{_LOADERS}):|\$ref)\{{% endraw %\}}")
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-_UNSEEN = re.compile(
+_INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
 )
+"""Control characters but tab and line feed, zero-width ones, changes of direction, and lone surrogates: they could hide
+text from a reviewer or act on a terminal, and YAML cannot hold most of them."""
 
 
 def inert(text: str) -> str:
-    """The text with every mark wrapped that a template engine or a loader would act on.
+    """Return the text with every mark wrapped that a template engine or a loader would interpret.
 
     >>> inert("{{ env.HOME }}")
     '{% raw %}{{{% endraw %} env.HOME }}'
@@ -32,29 +36,29 @@ def inert(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The text that `inert` was given."""
+    """Return the text that `inert` was given."""
     return _WRAPPED.sub(lambda mark: mark[1], text) if "{% raw %}" in text else text
 
 
 def is_inert(text: str) -> bool:
-    """Whether nothing acts on the text as it stands in a case."""
+    """Return whether nothing interprets the text when it is read from a case."""
     return inert(plain(text)) == text
 
 
 def inert_value(value: JsonValue) -> JsonValue:
-    """A JSON value with all its texts inert, keys included."""
+    """Return a JSON value with all its texts made inert, including keys."""
     return map_texts(value, inert)
 
 
 def plain_value(value: JsonValue) -> JsonValue:
-    """The value that `inert_value` was given."""
+    """Return the value that `inert_value` was given."""
     return map_texts(value, plain)
 
 
 def inert_prompt(text: str) -> str:
-    """A prompt that renders as `text`; chat messages are escaped text by text, for so they are rendered.
+    """Return a prompt that renders as `text`; in chat messages each text is escaped, because each is rendered.
 
-    It has more than one line: a single line may be taken for a file's name.
+    The prompt has more than one line: a runner could take a single line for a file's name.
     """
     messages = json_or(text, None)
     if isinstance(messages, list | dict):
@@ -63,7 +67,7 @@ def inert_prompt(text: str) -> str:
 
 
 def plain_prompt(text: str) -> str:
-    """The prompt as it is sent, of one that `inert_prompt` made; chat messages as indented JSON."""
+    """Return the prompt that is sent for one that `inert_prompt` made; chat messages as indented JSON."""
     messages = json_or(text, None)
     if isinstance(messages, list | dict):
         return json.dumps(plain_value(messages), ensure_ascii=False, indent=2)
@@ -71,12 +75,12 @@ def plain_prompt(text: str) -> str:
 
 
 def as_sent(prompt: str) -> str:
-    """A prompt in the one form in which a case keeps it: chat messages as indented JSON, other text as it is."""
+    """Return a prompt in the form in which a case keeps it: chat messages as indented JSON, other text unchanged."""
     return plain_prompt(inert_prompt(prompt))
 
 
 def is_inert_prompt(text: str) -> bool:
-    """Whether a prompt renders as captured text does: nothing in it acts."""
+    """Return whether a prompt is inert: rendering it gives the captured text."""
     messages = json_or(text, None)
     if isinstance(messages, list | dict):
         return inert_value(plain_value(messages)) == messages
@@ -84,19 +88,19 @@ def is_inert_prompt(text: str) -> bool:
 
 
 def clean(value: JsonValue) -> JsonValue:
-    """The value without terminal escapes, control characters, invisible ones and halves of surrogate pairs."""
+    """Return the value without terminal escapes, control characters, invisible characters and lone surrogates."""
     return map_texts(value, clean_text)
 
 
 def clean_text(text: str) -> str:
-    """A text without what nobody sees; all line ends are alike."""
+    """Return a text without invisible characters, and with line feeds as its only line ends."""
     if text.isascii() and text.isprintable():
         return text
-    return _UNSEEN.sub("", _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
+    return _INVISIBLE.sub("", _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def map_texts(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
-    """The value with each text in it changed, keys included."""
+    """Return the value with each text in it changed, including keys."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):

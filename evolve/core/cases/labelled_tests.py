@@ -1,7 +1,7 @@
-"""Tests of suites whose metadata name right answers: judged by them, and refused where the agent has no such answer.
+"""Judges tests by the right answers in their metadata, and reports labels that the agent cannot answer.
 
-Without this a test with `metadata.accepted` and no `assert` would pass whatever is answered, and a search would take a
-misspelt answer for its goal.
+Without this a test with `metadata.accepted` and no `assert` would pass with any answer, and a search would optimise for
+a misspelt label.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,17 +14,17 @@ from evolve.core.model.suite import Assertion, Test
 from evolve.core.text.did_you_mean import did_you_mean
 
 LABEL_KEYS = ("accepted", "forbidden")
-"""The keys of a test's metadata that name answers."""
+"""The metadata keys that list answers."""
 
 
 def labels_of(test: Test, key: str) -> list[JsonValue]:
-    """Return the answers that a test's metadata name under `accepted` or `forbidden`; a single one may stand alone."""
+    """Return the answers in a test's metadata under `accepted` or `forbidden`; one answer needs no list."""
     given = test.metadata.get(key)
     return list(given) if isinstance(given, list) else [] if given is None else [given]
 
 
 def judged_by_labels(test: Test, output: Mapping[str, JsonValue]) -> Test:
-    """Return the test with assertions made of its labels, or the test itself where it has assertions or no labels.
+    """Return the test with assertions made from its labels; the test itself if it has assertions or no labels.
 
     Args:
         output: JSON Schema of the agent's answer.
@@ -37,7 +37,7 @@ def judged_by_labels(test: Test, output: Mapping[str, JsonValue]) -> Test:
     if all(isinstance(answer, dict) for answer in (*accepted, *forbidden)):
         made = _whole_answers(accepted, forbidden)
     elif any(isinstance(answer, dict) for answer in (*accepted, *forbidden)):
-        return test  # a mixture of words and whole answers says nothing certain
+        return test  # with words and whole answers mixed it is unclear what the words refer to
     else:
         made = tuple(
             Assertion("is-json", metric=str(part["metric"]), value=part["value"], place=test.place)
@@ -47,7 +47,7 @@ def judged_by_labels(test: Test, output: Mapping[str, JsonValue]) -> Test:
 
 
 def _whole_answers(accepted: Sequence[JsonValue], forbidden: Sequence[JsonValue]) -> tuple[Assertion, ...]:
-    """Assertions for labels that are whole answers, such as `{tool: light_on, room: hall}`."""
+    """Makes assertions for labels that are whole answers, such as `{tool: light_on, room: hall}`."""
     found = []
     if accepted:
         found.append(Assertion("is-json", metric="accuracy", value={"enum": list(accepted)}))
@@ -57,14 +57,14 @@ def _whole_answers(accepted: Sequence[JsonValue], forbidden: Sequence[JsonValue]
 
 
 def label_mistakes(test: Test, output: Mapping[str, JsonValue], agent: str) -> Iterator[Problem]:
-    """A problem for each label of a test that the agent can never answer, with its place in the suite.
+    """Yield a problem for each label of a test that the agent can never answer, with its place in the suite.
 
     Args:
         output: JSON Schema of the agent's answer.
         agent: its name, for the message.
     """
     known, key = answers(output), answer_key(output)
-    # A retired case is only counted: its agent may have lost the answer since.
+    # A retired case is not run; the agent's schema may have changed since.
     if not known or test.metadata.get("status") == "retired":
         return
     names = [name for name in known if isinstance(name, str)]
@@ -75,7 +75,7 @@ def label_mistakes(test: Test, output: Mapping[str, JsonValue], agent: str) -> I
             if answer not in known:
                 hint = did_you_mean(str(answer), names) or f"known: {', '.join(map(str, known))}"
                 where = _place_of(test, word, *([index] if is_list else []))
-                yield Problem(f"{word}: {answer!r} is no answer of {agent}", where, hint)
+                yield Problem(f"{word}: {answer!r} is not an answer of {agent}", where, hint)
     for label in labels_of(test, "accepted"):
         if label in labels_of(test, "forbidden"):
             yield Problem(f"{label!r} is both accepted and forbidden", _place_of(test, "forbidden"))

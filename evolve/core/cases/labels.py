@@ -1,4 +1,4 @@
-"""What is right and what would do harm, as assertions that any runner of suites understands."""
+"""Turns labels (right answers and harmful ones) into assertions that any runner of suites understands."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ _ACCURACY, _HARM = "accuracy", "harm"
 
 
 def answer_key(output: Mapping[str, JsonValue]) -> str | None:
-    """The one property of an agent's output that is a closed set of answers; None where there is none or several."""
+    """Return the only property of an agent's output that has an enum; None if there is none or more than one."""
     properties = output.get("properties")
     if not isinstance(properties, dict):
         return None
@@ -20,7 +20,7 @@ def answer_key(output: Mapping[str, JsonValue]) -> str | None:
 
 
 def answers(output: Mapping[str, JsonValue]) -> list[JsonValue]:
-    """The answers that the agent may give; empty where they are no closed set."""
+    """Return the answers in the enum of the agent's output; empty where `answer_key` is None."""
     key, properties = answer_key(output), output.get("properties")
     part = properties.get(key) if key and isinstance(properties, dict) else None
     known = part.get("enum") if isinstance(part, dict) else None
@@ -30,7 +30,7 @@ def answers(output: Mapping[str, JsonValue]) -> list[JsonValue]:
 def label_assertions(
     output: Mapping[str, JsonValue], accepted: Sequence[JsonValue], forbidden: Sequence[JsonValue]
 ) -> tuple[Assertion, ...]:
-    """`is-json` assertions that hold an answer to the labels; none where the output is no closed set of answers."""
+    """Return `is-json` assertions that check an answer against the labels; none where `answer_key` is None."""
     key = answer_key(output)
     if key is None:
         return ()
@@ -43,14 +43,14 @@ def label_assertions(
 
 
 def without_labels(assertions: Sequence[Assertion]) -> tuple[Assertion, ...]:
-    """The assertions less those that `label_assertions` made."""
+    """Return the assertions without those that `label_assertions` made."""
     return tuple(part for part in assertions if not _is_label(part))
 
 
 def label_problems(
     output: Mapping[str, JsonValue], accepted: Sequence[JsonValue], forbidden: Sequence[JsonValue]
 ) -> list[str]:
-    """Why these cannot be the labels of a case, all reasons at once."""
+    """Return every reason why these cannot be the labels of a case."""
     known = answers(output)
     names = [name for name in known if isinstance(name, str)]
     problems = []
@@ -58,7 +58,7 @@ def label_problems(
         for answer in given:
             if known and answer not in known:
                 hint = did_you_mean(str(answer), names) or f"known: {', '.join(map(str, known))}"
-                problems.append(f"{word}: {answer!r} is no answer of this agent ({hint})")
+                problems.append(f"{word}: {answer!r} is not an answer of this agent ({hint})")
     problems += [f"{answer!r} is both accepted and forbidden" for answer in accepted if answer in forbidden]
     return problems
 

@@ -1,4 +1,4 @@
-"""UUIDs, hashes and other text that no person wrote: ids at best, secrets at worst."""
+"""Finds UUIDs, hashes and other random-looking text, which may be ids or secrets."""
 
 import re
 from collections.abc import Iterator
@@ -11,19 +11,25 @@ _HEX: Final = "[0-9a-fA-F]"
 _UUID: Final = re.compile(rf"(?<![0-9A-Za-z]){_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}(?![0-9A-Za-z])")
 _HASH: Final = re.compile(rf"(?<![0-9A-Za-z]){_HEX}{{12,}}(?![0-9A-Za-z])")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+"""16 characters of base64 hold 12 bytes, and 12 hex digits are a short hash; shorter ones are mostly words."""
+
 _LONGEST_NUMBER: Final = 20
-"""Longer runs of digits are ids; shorter ones may be times in nanoseconds or sizes in bytes."""
+"""Digits. Longer runs are ids; shorter ones may be times in nanoseconds or sizes in bytes (2**64 has 20 digits)."""
 
 _SHORTEST: Final = 20
+"""Letters and digits. In a shorter word the share of changes is too coarse to separate random text from names."""
+
 _MAX_PARTS: Final = 100
+"""Parts of a path to look at for a word: one decides, and a hostile token may have a million slashes."""
+
 _CHANGES: Final = 0.3
 _CHANGES_OF_CASE: Final = 0.45
-"""Share of neighbours of different kinds (small letter, capital, digit). Random base64 has .66, hex .47; words joined
-by hyphens or capitals stay below .3."""
+"""Minimum share of neighbours of different kinds (small letter, capital, digit). Random base64 has .66, hex .47; words
+joined by hyphens or capitals stay below .3. Without digits more is required: camelCase changes often."""
 
 
 def random_parts(text: str) -> Iterator[SecretSpan]:
-    """Every UUID, hash and other random-looking word of the text."""
+    """Yield every UUID, hash and other random-looking word of the text."""
     for match in _UUID.finditer(text):
         yield SecretSpan(*match.span())
     for match in _HASH.finditer(text):
@@ -36,7 +42,7 @@ def random_parts(text: str) -> Iterator[SecretSpan]:
 
 
 def find_encoded_words(text: str) -> Iterator[SecretSpan]:
-    """Every word that may be base64 of something."""
+    """Yield every word that may be base64."""
     for match in _TOKEN.finditer(text):
         yield SecretSpan(*match.span())
 
@@ -47,7 +53,10 @@ def _is_number(word: str) -> bool:
 
 
 def _words(token: str) -> Iterator[SecretSpan]:
-    """The token itself; the parts of one that is a path, for there are words in it. Base64 has slashes, too."""
+    """Yields the parts of a token that looks like a path, because one of them is a word; else the token itself.
+
+    Base64 has slashes too, so a slash alone does not make a path.
+    """
     if not any(len(part) > 2 and part.isalpha() and part.islower() for part in token.split("/")[:_MAX_PARTS]):
         yield SecretSpan(0, len(token))
         return
@@ -58,7 +67,7 @@ def _words(token: str) -> Iterator[SecretSpan]:
 
 
 def looks_random(word: str) -> bool:
-    """Whether a word looks as if a machine had drawn its letters."""
+    """Return whether a word looks random."""
     kinds = [_kind(char) for char in word if char.isalnum()]
     if len(kinds) < _SHORTEST or all(kind == "d" for kind in kinds):
         return False
@@ -68,7 +77,7 @@ def looks_random(word: str) -> bool:
 
 
 def _pairs(word: str) -> list[tuple[str, str]]:
-    """Neighbours in the word; what a sign parts is none."""
+    """Returns pairs of adjacent letters and digits; characters with a sign between them are no pair."""
     return [(one, other) for one, other in pairwise(word) if one.isalnum() and other.isalnum()]
 
 

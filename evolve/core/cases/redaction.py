@@ -1,8 +1,8 @@
-"""Takes secrets out of what was captured, before anything else is done with it.
+"""Removes secrets from captured data, before anything else is done with it.
 
-What is found becomes a placeholder: `<secret:1a2b3c>` or, for a UUID, a hash or other random text that is no id of the
-failure's own record, `<id:1a2b3c>`. The digits are the start of a keyed BLAKE2 digest: equal values have equal
-placeholders, and without the key nobody can try out guesses against them.
+Each secret becomes a placeholder, `<secret:1a2b3c>`. A UUID, a hash or other random text becomes `<id:1a2b3c>`, unless
+it is one of the known ids. The digits are a keyed BLAKE2 digest: equal values get equal placeholders, and nobody can
+test guesses against them without the key.
 """
 
 import base64
@@ -23,23 +23,36 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.text.secret_names import is_secret_name
 
 _SHORTEST_VALUE: Final = 6
-"""Shorter values of secret variables are words such as `on`; to mask them would eat the text."""
+"""Shorter values of secret variables are words such as `on`; to mask them everywhere would destroy the text."""
 _MIN_ENCODED: Final = 10
+"""Characters of base64 that must match: fewer than eight bytes' worth would match unrelated data by chance."""
+
 _MAX_SECRETS: Final = 500
 _MAX_CHARS: Final = 4 * 2**20
-"""More is hostile, or no report: it is refused, for each secret found is looked for everywhere."""
+"""Each secret is searched for in the whole text, so the time grows with both numbers. Real reports stay far below them;
+larger input is refused."""
+
+_MIN_ID_PART: Final = 12
+"""Characters of a part of a known id that is kept too: a short hash has 12, and shorter parts are ordinary names."""
+
+_MIN_NUMBER: Final = 1000
+"""Smaller numbers under a secret's name are counts and limits (`max_tokens`), not secrets."""
+
+_MAX_KEY: Final = 64
+"""Bytes that BLAKE2b accepts as a key."""
 
 _PLACEHOLDER: Final = re.compile(r"<(?:secret|id):[0-9a-f]{6}>")
 
 
 class CannotRedact(EvolveError):
-    """Something could not be searched for secrets; it must not be written anywhere."""
+    """A value could not be searched for secrets, so it must not be written anywhere."""
 
 
 def environment_secrets(env: Mapping[str, str]) -> tuple[str, ...]:
-    """The values of a process's secret variables.
+    """Return the values of the environment variables that hold secrets.
 
-    Names that only remind of a secret (`XDG_SESSION_TYPE`, `SSH_AUTH_SOCK`) count where the value is no word or path.
+    A variable whose name merely resembles a secret's (`XDG_SESSION_TYPE`, `SSH_AUTH_SOCK`) counts only if its value is
+    neither a word nor a path.
     """
     return tuple(
         value
@@ -59,10 +72,10 @@ class Redactor:
     """Masks secrets in JSON values.
 
     Args:
-        secrets: values that are secret whatever they look like, such as those of the process's own variables.
-        known_ids: ids of the failure's own record, which stay (`job_id`, `alloc_id`, `node`, `image`).
-        key: of the placeholders' digest; the same key gives the same placeholders.
-        scanners: what else finds secrets in a text; for tests and for scanners of one's own.
+        secrets: values that are always masked, such as those of the process's own variables.
+        known_ids: ids of the failure itself, which are kept (`job_id`, `alloc_id`, `node`, `image`).
+        key: for the placeholders' digest; the same key gives the same placeholders.
+        scanners: further functions that find secrets in a text.
     """
 
     def __init__(
@@ -80,39 +93,39 @@ class Redactor:
         self._scanners = (find_shaped_secrets, find_named_secrets, *scanners)
 
     def with_ids(self, known_ids: Iterable[str]) -> "Redactor":
-        """The same redactor for a record with other ids."""
+        """Return this redactor with other known ids."""
         other = Redactor(self._secrets, known_ids, key=self._key)
         other._scanners = self._scanners
         return other
 
     def redact(self, value: JsonValue) -> JsonValue:
-        """The value with every secret masked, in keys too; what is found in one text is masked in all of them.
+        """Return the value with every secret masked, also in keys; a secret found in one text is masked in all.
 
         Raises:
-            CannotRedact: a scanner failed; nothing is known of the value then.
+            CannotRedact: a scanner failed, the value is too large, or a secret could not be masked.
         """
         if sum(len(text) for text, _ in _texts(value, "")) > _MAX_CHARS:
-            raise CannotRedact(f"there is too much text to search for secrets: more than {_MAX_CHARS:,} characters")
+            raise CannotRedact(f"expected at most {_MAX_CHARS:,} characters to search for secrets, got more")
         try:
             learned = set(self._learn(value, ""))
             masked = self._mask(value, "", Copies(learned, self._known)) if len(learned) <= _MAX_SECRETS else None
-        except Exception as error:  # fail closed, whatever a scanner's fault is; its message may hold the text
+        except Exception as error:  # any fault of a scanner must stop the write; its message may contain the text
             raise CannotRedact(f"a text could not be searched for secrets ({type(error).__name__})") from None
         if len(learned) > _MAX_SECRETS:
-            raise CannotRedact(f"there are more than {_MAX_SECRETS} secrets in it")
+            raise CannotRedact(f"it contains more than {_MAX_SECRETS} secrets")
         if self.leaks(masked):
-            raise CannotRedact("a secret of this process's environment would have remained")
+            raise CannotRedact("a secret from this process's environment could not be masked")
         return masked
 
     def leaks(self, value: JsonValue) -> bool:
-        """Whether a secret of the process stands in a value, in any of the forms that are looked for."""
+        """Return whether a value contains a secret of this process in any known form (URL-encoded, base64, ...)."""
         exact = self._exact
         return exact is not None and any(exact.search(_PLACEHOLDER.sub("", text)) for text, _ in _texts(value, ""))
 
-    # --- what is found
+    # --- finding
 
     def _learn(self, value: JsonValue, key: str) -> Iterator[str]:
-        """Secrets that are masked wherever else they stand."""
+        """Yields the secrets in a value; each is then masked wherever else it occurs."""
         for text, name in _texts(value, key):
             for found in _merge(self._find(text, name)):
                 if found.is_secret:
@@ -127,7 +140,7 @@ class Redactor:
         return _without_placeholders(text, [*secrets, *others])
 
     def _is_secret_whole(self, text: str, name: str) -> bool:
-        """Whether the key alone makes the text a secret."""
+        """Whether the name alone shows that the whole text is a secret."""
         if not name or is_no_secret(text.strip()) or _PLACEHOLDER.search(text):
             return False
         word = text.strip()
@@ -149,7 +162,7 @@ class Redactor:
         is_text = bool(decoded) and all(char.isprintable() or char in "\r\n\t" for char in decoded)
         return is_text and any(True for scanner in self._scanners for _ in scanner(decoded))
 
-    # --- what is written instead
+    # --- masking
 
     def _mask(self, value: JsonValue, key: str, copies: "Copies") -> JsonValue:
         if isinstance(value, str):
@@ -177,11 +190,11 @@ class Redactor:
 
     def _placeholder(self, kind: str, value: str) -> str:
         plain = re.sub(r"\s+", "", value).encode("utf-8", "surrogatepass")
-        return f"<{kind}:{hashlib.blake2b(plain, digest_size=3, key=self._key[:64]).hexdigest()}>"
+        return f"<{kind}:{hashlib.blake2b(plain, digest_size=3, key=self._key[:_MAX_KEY]).hexdigest()}>"
 
 
 def _texts(value: JsonValue, key: str) -> Iterator[tuple[str, str]]:
-    """Every text in a value with the key it stands under; keys are texts too."""
+    """Yields every text in a value with its key; keys are texts too."""
     if isinstance(value, str):
         yield value, key
     elif isinstance(value, list):
@@ -194,15 +207,15 @@ def _texts(value: JsonValue, key: str) -> Iterator[tuple[str, str]]:
 
 
 def _key_of(mapping: Mapping[str, JsonValue], name: str) -> str:
-    """The name that a value goes by: its key, or what stands beside it as {name: DB_PASSWORD, value: ...}."""
+    """Returns the name of a value: its key, or the name in a pair such as {name: DB_PASSWORD, value: ...}."""
     if name.lower() == "value":
-        spoken = [part for key, part in mapping.items() if key.lower() in ("name", "key")]
-        return str(spoken[0]) if spoken else name
+        names = [part for key, part in mapping.items() if key.lower() in ("name", "key")]
+        return str(names[0]) if names else name
     return name
 
 
 def _is_long_number(value: JsonValue) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1000
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _MIN_NUMBER
 
 
 def _is_inside(span: SecretSpan, others: Iterable[SecretSpan]) -> bool:
@@ -210,7 +223,7 @@ def _is_inside(span: SecretSpan, others: Iterable[SecretSpan]) -> bool:
 
 
 def _without_placeholders(text: str, found: list[_Found]) -> list[_Found]:
-    """The finds that touch no placeholder of an earlier redaction."""
+    """Returns the finds that overlap no placeholder of an earlier redaction."""
     if "<secret:" not in text and "<id:" not in text:
         return found
     taken = [match.span() for match in _PLACEHOLDER.finditer(text)]
@@ -218,7 +231,7 @@ def _without_placeholders(text: str, found: list[_Found]) -> list[_Found]:
 
 
 def _merge(found: Iterable[_Found]) -> list[_Found]:
-    """The finds from left to right; what overlaps is one, and a secret if a part of it is."""
+    """Returns the finds from left to right, with overlapping ones merged; a merged one is a secret if any part is."""
     merged: list[_Found] = []
     for item in sorted(found):
         if item.start == item.end:
@@ -232,13 +245,14 @@ def _merge(found: Iterable[_Found]) -> list[_Found]:
 
 
 def _with_parts(known_ids: Iterable[str]) -> frozenset[str]:
-    """The ids, and the parts of composed ones: an image's digest stands alone in messages."""
+    """Returns the ids and the parts of composed ones: messages show an image's digest without its name."""
     whole = {known for known in known_ids if len(known) >= _SHORTEST_VALUE}
-    return frozenset(whole | {part for known in whole for part in re.split(r"[/@:]", known) if len(part) >= 12})
+    parts = {part for known in whole for part in re.split(r"[/@:]", known)}
+    return frozenset(whole | {part for part in parts if len(part) >= _MIN_ID_PART})
 
 
 def _decode(word: str) -> str:
-    """What a word is base64 of; what is no UTF-8 in it is shown as such. Empty when it is no base64."""
+    """Decodes a word from base64, with U+FFFD for bytes that are not UTF-8; empty if it is not base64."""
     body = word.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(body + "=" * (-len(body) % 4), validate=True).decode("utf-8", "replace")
@@ -247,7 +261,7 @@ def _decode(word: str) -> str:
 
 
 def _exact_pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    """Finds the secrets in all forms in which logs and requests write them, the longest form first."""
+    """Makes a pattern of the secrets in all forms in which logs and requests write them, the longest form first."""
     forms = {form for secret in secrets for form in _forms(secret)}
     if not forms:
         return None
@@ -257,7 +271,7 @@ def _exact_pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
 def _forms(secret: str) -> Iterator[str]:
     yield from (secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1])
     raw = secret.encode("utf-8", "surrogatepass")
-    for lead in range(3):  # the same bytes look different at each of three places in base64
+    for lead in range(3):  # base64 of the same bytes depends on their offset modulo 3
         encoded = base64.b64encode(b"\0" * lead + raw).decode()
         middle = encoded[(lead * 8 + 5) // 6 : (lead + len(raw)) * 8 // 6]
         if len(middle) >= _MIN_ENCODED:
@@ -265,7 +279,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _over_line_breaks(form: str) -> str:
-    """A pattern of the form, also where a line break divides it if it is long; ordinary words count as whole words."""
+    """Makes a pattern of the form. A long one also matches across line breaks; a plain word matches as a whole word."""
     characters = [re.escape(char) for char in form]
     if form.isalpha():
         return rf"(?<![A-Za-z]){form}(?![A-Za-z])"

@@ -1,4 +1,7 @@
-"""Secrets that are known by the name beside them: `PASSWORD=x`, `"token": "x"`, `--secret x`, `Authorization: x`."""
+"""Finds secrets by the name next to them: `PASSWORD=x`, `"token": "x"`, `--secret x`, `Authorization: x`.
+
+All repetitions in the patterns are bounded, so that hostile text of megabytes cannot make them slow.
+"""
 
 import re
 from collections.abc import Iterator
@@ -12,11 +15,12 @@ _WORDS: Final = (
     r"shared[_-]?access[_-]?signature|credentials?|authorization|signature|jwt)"
 )
 _SHORT_WORDS: Final = r"(?:pass|auth|cookie|session(?:[_-]?(?:id|key|token))?|sig|sid)"
-"""Words that count only by themselves or after `_`, `-` or `.`: there are `bypass` and `compass`."""
+"""Words that count only by themselves or after `_`, `-` or `.`, because of words such as `bypass` and `compass`."""
 
 _NAME: Final = rf"(?:(?:[A-Za-z_][\w.-]{{0,60}}?)?{_WORDS}|(?:[A-Za-z_][\w.-]{{0,60}}?[_.-])?{_SHORT_WORDS})\d{{0,3}}"
 _IS_NAME: Final = re.compile(_NAME, re.IGNORECASE)
 _QUOTE: Final = r"\\{0,8}[\"'`]"
+"""A quote, also inside JSON inside JSON: each level doubles the backslashes before it."""
 
 _ASSIGNED: Final = re.compile(
     rf"(?P<name>{_WORDS}|(?<![A-Za-z0-9]){_SHORT_WORDS})\d{{0,3}}(?:{_QUOTE})?[ \t]{{0,3}}"
@@ -24,7 +28,7 @@ _ASSIGNED: Final = re.compile(
     rf"(?P<quote>{_QUOTE})?",
     re.IGNORECASE,
 )
-"""From the name's last word on: a search for whole names would look at each letter of a long text sixty times."""
+"""Matches from the last word of a name: a search for whole names would try sixty lengths at each letter of a text."""
 
 _FLAG: Final = re.compile(rf"(?<![\w-])--?{_NAME}[ \t]{{1,3}}(?P<quote>{_QUOTE})?(?=[^\s-])", re.IGNORECASE)
 _PAIR: Final = re.compile(
@@ -41,7 +45,7 @@ _LINE_START: Final = re.compile(
     rf"(?:\A|[\n{{,;&?(\[\"'`\\])[ \t]*(?:-[ \t]+|export[ \t]+|set[ \t]+|#[ \t]*)?(?:{_QUOTE})?\Z"
 )
 _WINDOW: Final = 200
-"""So many characters before a name are looked at to tell assignments from prose."""
+"""Characters before a name that are read to distinguish an assignment from prose: the start of most lines."""
 
 _UNQUOTED: Final = re.compile(r"[^\s,;&|<>\"'`\\)\]}]{1,4096}")
 _WORD_OF_ENV: Final = re.compile(r"[^\s\"'`]{1,4096}")
@@ -53,25 +57,29 @@ _NO_SECRET: Final = re.compile(
     r"null|none|nil|undefined|true|false|yes|no|\*+|x{3,}|\.{3,}|\[?redacted\]?|\d{1,3}|[\[{(].*",
     re.IGNORECASE | re.DOTALL,
 )
+"""Placeholders, references to variables, words for "nothing", masks, small numbers, and the start of a structure."""
+
+_MIN_VALUE: Final = 6
+"""Characters of a value after `name:` in the middle of a line, where prose is more likely than an assignment."""
 
 
 def is_secret_word(name: str) -> bool:
-    """Whether whatever goes by this name is a secret; stricter than for environment variables."""
+    """Return whether a value with this name is a secret; stricter than `is_secret_name`."""
     return _IS_NAME.fullmatch(name) is not None
 
 
 def is_no_secret(value: str) -> bool:
-    """Whether what stands beside a secret's name says nothing: empty, a reference, `null`, `***`, a placeholder."""
+    """Return whether a value with a secret's name is no secret: empty, a reference, `null`, `***`, a placeholder."""
     return not value or _NO_SECRET.fullmatch(value) is not None
 
 
 def find_named_secrets(text: str) -> Iterator[SecretSpan]:
-    """Every value that stands beside a secret's name."""
+    """Yield every value next to a secret's name."""
     for pattern, ends in ((_ASSIGNED, None), (_FLAG, _WORD_OF_ENV), (_PAIR, _UNQUOTED), (_COOKIE, _LINE)):
         after = 0
         for match in pattern.finditer(text):
             if match.start() < after:
-                continue  # inside of the value before
+                continue  # inside the previous value
             for span in _value(text, match, ends or _assignment_pattern(text, match)):
                 after = span.end
                 yield span
@@ -93,7 +101,7 @@ def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Ite
 
 
 def _assignment_pattern(text: str, match: re.Match[str]) -> re.Pattern[str] | None:
-    """How far an unquoted value goes; None where the words are prose and no assignment."""
+    """Returns the pattern of an unquoted value; None where the text is prose rather than an assignment."""
     before = _NAME_START.sub("", text[max(0, match.start() - _WINDOW) : match.start()], count=1)
     line = before.rpartition("\n")[2]
     if match["sep"] != ":":
@@ -104,9 +112,9 @@ def _assignment_pattern(text: str, match: re.Match[str]) -> re.Pattern[str] | No
     if is_first or match["quote"]:
         return _UNQUOTED
     word = _UNQUOTED.match(text, match.end())
-    return _UNQUOTED if word and len(word[0]) >= 6 and _looks_made(word[0]) else None
+    return _UNQUOTED if word and len(word[0]) >= _MIN_VALUE and _looks_made(word[0]) else None
 
 
 def _looks_made(word: str) -> bool:
-    """Whether a word is no ordinary one: digits, signs, or capitals inside."""
+    """Whether a word is not ordinary: it has digits, signs, or capitals inside."""
     return not word.rstrip(".:!?").isalpha() or not (word.islower() or word.isupper() or word.istitle())

@@ -1,7 +1,7 @@
-"""Secrets that are known by their shape, wherever they stand: tokens with a prefix, keys in PEM, URLs with a password.
+"""Finds secrets by their shape, without a name: tokens with a prefix, keys in PEM, URLs with a password.
 
-The shapes of PyPI's detect-secrets are used, and ours where it is blind: newer prefixes, whole PEM blocks, tokens that
-a line break divides.
+Uses the patterns of detect-secrets (on PyPI), and our own for what it misses: newer prefixes, whole PEM blocks, tokens
+divided by a line break.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 
 class SecretSpan(NamedTuple):
-    """Where something stands in a text."""
+    """The place of a secret or an id in a text."""
 
     start: int
     end: int
@@ -36,8 +36,9 @@ _SHAPES: Final = tuple(
         r"(?<!\w)eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)*",
     )
 )
-"""Of AWS, GitHub, GitLab, Slack, Stripe, OpenAI and Anthropic, Hugging Face, npm, PyPI, Google, SendGrid, DigitalOcean,
-Vault, Terraform, age, and JSON Web Tokens. Each pattern ends by itself: it may run on a text of megabytes."""
+"""Tokens of AWS, GitHub, GitLab, Slack, Stripe, OpenAI and Anthropic, Hugging Face, npm, PyPI, Google, SendGrid,
+DigitalOcean, Vault, Terraform, age, and JSON Web Tokens. Prefixes are the vendors'; the minimum lengths are below those
+of real tokens, so that cut ones are found too. No pattern backtracks far: each may run on a text of megabytes."""
 
 _PEM_BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -45,21 +46,23 @@ _PEM_LINES: Final = re.compile(
     r"(?:(?:\s|\\[nr])*(?:[A-Za-z0-9+/=]{16,}|[A-Z][A-Za-z-]+: [^\n\\]*))*(?:\s|\\[nr])*[\w+/]*=*"
 )
 _PEM_MAX: Final = 20_000
+"""Characters to search for the end of a key: an RSA key of 16,384 bits has about 13,000. It keeps the search linear."""
 
 _PASSWORD_IN_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s/?#\"'<>:@]{0,200}:([^\s/\"'<>]{1,500})@")
 _TOKEN_IN_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://([^\s/?#\"'<>:@]{20,500})@")
+"""The lengths are bounded to keep the search linear; a user name without password is a token from 20 characters on."""
 
 _IGNORED_DETECTORS: Final = frozenset(
     ("BasicAuthDetector", "IPPublicDetector", "NpmDetector", "OpenAIDetector", "PrivateKeyDetector")
 )
-"""Ours find more exactly what these find, and in linear time; an address is no secret."""
+"""Our patterns find the same more exactly and in linear time; an IP address is no secret."""
 
 _BREAK: Final = re.compile(r"(?<=[\w+/=-])(?:\r?\n|(?:\\r)?\\n)[ \t]*(?=[\w+/=-])")
-"""A line break, also one that is written as such inside of JSON."""
+"""A line break inside a word, also one that is escaped in JSON."""
 
 
 def find_shaped_secrets(text: str) -> list[SecretSpan]:
-    """Every part of the text that has the shape of a secret; spans may overlap."""
+    """Return every part of the text that has the shape of a secret; spans may overlap."""
     found = [*_matches(text), *_pem_keys(text), *_url_secrets(text)]
     return [*found, *_find_divided(text, found)]
 
@@ -71,7 +74,7 @@ def _matches(text: str) -> Iterator[SecretSpan]:
 
 
 def _trim(match: re.Match[str]) -> SecretSpan:
-    """The match without the quotes and blanks around it, which some detectors take with them."""
+    """Returns the match without the quotes and blanks around it, which some detectors include."""
     shown = match[0].rstrip(" \t\r\n\"'")
     start = match.end() - len(match[0].lstrip(" \t\r\n\"'=:"))
     return SecretSpan(start, match.start() + len(shown))
@@ -79,7 +82,7 @@ def _trim(match: re.Match[str]) -> SecretSpan:
 
 @cache
 def _detectors() -> tuple[re.Pattern[str], ...]:
-    """The patterns of detect-secrets. Its own search gives only the groups of some, so we search ourselves."""
+    """Returns the patterns of detect-secrets. Its own search returns only a group of some matches, so we search."""
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
     classes: Mapping[str, Any] = get_mapping_from_secret_type_to_class()
@@ -101,7 +104,7 @@ def _url_secrets(text: str) -> Iterator[SecretSpan]:
 
 
 def _find_divided(text: str, whole: list[SecretSpan]) -> Iterator[SecretSpan]:
-    """Secrets that a line break divides, found where the lines are joined."""
+    """Yields secrets that a line break divides; the search runs on the joined lines."""
     breaks = [match.span() for match in _BREAK.finditer(text)]
     if not breaks:
         return
@@ -112,13 +115,14 @@ def _find_divided(text: str, whole: list[SecretSpan]) -> Iterator[SecretSpan]:
         if first == last:
             continue
         rest = joined[starts[first + 1] : found[1]]
+        # A token that ends at the break and an ordinary word on the next line are two things.
         is_whole_before = breaks[first][0] in ends
         if not is_whole_before or not rest.isalpha() or not (rest.islower() or rest.istitle()):
             yield SecretSpan(found[0] + shifts[first], found[1] + shifts[last])
 
 
 def _join(text: str, breaks: list[tuple[int, int]]) -> tuple[str, list[int], list[int]]:
-    """The text without the breaks; where its pieces start, and how far each stands from its place in the text."""
+    """Returns the text without the breaks, where each piece starts in it, and how far each piece was moved."""
     pieces, starts, shifts = [], [0], [0]
     begin = length = 0
     for start, end in breaks:

@@ -1,4 +1,4 @@
-"""Whether a new case is real, and its essence: asked again until that is known, then shrunk."""
+"""Checks whether a new case reproduces by asking the agent again, then makes it smaller."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,12 +11,12 @@ from evolve.core.cases.shrinking import Shrunk, reproduces, shrink
 from evolve.core.model.json_value import JsonValue
 
 Fails = Callable[[Mapping[str, JsonValue], int], Awaitable[bool]]
-"""Asks the agent about vars: whether it fails the same way. The number tells repeats of one question apart."""
+"""Asks the agent with these vars and returns whether it fails in the same way. The number is that of the repeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A case after it was asked again."""
+    """A case after the agent was asked again."""
 
     case: FailureCase
     change: Literal["shrunk", "flaky", ""]
@@ -26,13 +26,17 @@ class Settled:
 async def settle(
     case: FailureCase, fails: Fails, *, max_questions: int, render: Render | None = None, k: int = 2, n: int = 3
 ) -> Settled:
-    """The case as `flaky` when it does not fail k of n times, else with as little in its vars as makes it fail.
+    """Return the case marked `flaky` if it fails fewer than k of n times, else with vars as small as still fail.
 
-    Its fingerprint stays: it is the failure's, not the text's.
+    The fingerprint does not change: it identifies the failure, not the text.
 
     Args:
-        max_questions: so many are asked in all, with the repeats; where they run out the case is as small as it got.
-        render: makes the prompt of the smaller vars; without it the case's prompt stays as it was sent.
+        fails: asks the agent.
+        max_questions: limit for all questions, including repeats. When it is reached, the case is returned as small
+            as it is by then.
+        render: makes the prompt from the smaller vars; None keeps the prompt as it was sent.
+        k: failures that make a case real.
+        n: tries. 2 of 3 drops what fails only now and then, at a cost of two questions for a stable failure.
     """
     outcomes: list[bool] = []
     while reproduces(outcomes, k, n) is None:
@@ -41,7 +45,7 @@ async def settle(
         outcomes.append(await fails(case.vars, len(outcomes)))
     if not reproduces(outcomes, k, n):
         return Settled(replace(case, status="flaky", is_settled=True), "flaky", len(outcomes))
-    found = await _shrunk(case.vars, fails, max_questions - len(outcomes))
+    found = await _run_search(case.vars, fails, max_questions - len(outcomes))
     questions = len(outcomes) + found.questions
     if found.vars == case.vars:
         return Settled(replace(case, is_settled=True), "", questions)
@@ -50,7 +54,7 @@ async def settle(
     return Settled(smaller, "shrunk", questions)
 
 
-async def _shrunk(vars: Mapping[str, JsonValue], fails: Fails, max_questions: int) -> Shrunk:
+async def _run_search(vars: Mapping[str, JsonValue], fails: Fails, max_questions: int) -> Shrunk:
     """Runs the search to its end."""
     search = shrink(vars, max_questions=max_questions)
     try:

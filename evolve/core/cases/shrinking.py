@@ -1,7 +1,7 @@
 """Makes a failing input small: delta debugging (ddmin, Zeller & Hildebrandt 2002) on its texts, lines before words.
 
-Whoever runs the search asks the agent; this module only says what to ask next. A generator yields smaller vars and is
-sent whether they fail the same way; what it returns is the smallest that did.
+This module only decides what to try next; the caller asks the agent. A generator yields smaller vars, is sent whether
+they fail in the same way, and returns the smallest that do.
 """
 
 import re
@@ -14,7 +14,7 @@ from evolve.core.model.json_value import JsonValue
 
 Vars = Mapping[str, JsonValue]
 Search = Generator[dict[str, JsonValue], bool, "Shrunk"]
-"""Yields vars to try, takes whether they still fail the same way, returns what was found."""
+"""Yields vars to try, is sent whether they still fail in the same way, returns what was found."""
 
 _LINES: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _WORDS: Final = re.compile(r"\S+\s*|\s+")
@@ -23,12 +23,12 @@ _Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """The outcome of a search."""
+    """The result of a search."""
 
     vars: dict[str, JsonValue]
     questions: int
     is_minimal: bool
-    """Whether no line and no word can be left out by itself; False when the questions ran out before."""
+    """Whether no single line or word can be left out; False if the limit of questions was reached first."""
 
 
 class _OutOfQuestionsError(Exception):
@@ -36,13 +36,13 @@ class _OutOfQuestionsError(Exception):
 
 
 def shrink(vars: Vars, *, max_questions: int) -> Search:
-    """Leaves out lines, then words, of every text in the vars, as long as the failure stays the same.
+    """Leave out lines, then words, of every text in the vars, as long as the failure stays the same.
 
-    Numbers, truth values, single words, keys and the length of lists never change.
+    Numbers, booleans, single words, keys and the length of lists never change.
 
     Args:
-        vars: they fail; that is not asked again.
-        max_questions: so many smaller vars are tried at most.
+        vars: known to fail; they are not tried again.
+        max_questions: how many smaller vars to try at most.
     """
     search = _Search(dict(vars), max_questions)
     is_minimal = True
@@ -55,10 +55,10 @@ def shrink(vars: Vars, *, max_questions: int) -> Search:
 
 
 def reproduces(outcomes: Iterable[bool], k: int, n: int) -> bool | None:
-    """Whether a failure is real: it came back `k` times in `n` tries; None while more tries can still change that.
+    """Return whether a failure occurred `k` times in `n` tries; None while more tries can still decide it.
 
     Args:
-        outcomes: of the tries so far, True where it failed the same way; those after the n-th do not count.
+        outcomes: of the tries so far, True for the same failure; those after the n-th are ignored.
     """
     seen = list(outcomes)[:n]
     failed = sum(seen)
@@ -74,7 +74,7 @@ class _Search:
         self._known: dict[tuple[_Path, str], bool] = {}
 
     def every_text(self, pattern: re.Pattern[str]) -> Generator[dict[str, JsonValue], bool, None]:
-        """Shrinks each text by itself, until a whole round leaves out nothing more."""
+        """Shrinks each text by itself, until a whole round removes nothing more."""
         changed = True
         while changed:
             changed = False
@@ -84,7 +84,7 @@ class _Search:
                 changed = changed or _at(self.vars, path) != before
 
     def _text(self, path: _Path, pattern: re.Pattern[str]) -> Generator[dict[str, JsonValue], bool, None]:
-        """Ddmin on the parts of one text: first one of n parts, then all but one of them, then more parts."""
+        """Runs ddmin on one text: tries each of n parts alone, then all but one, then divides into more parts."""
         parts, count = pattern.findall(_at(self.vars, path)), 2
         if parts and (yield from self._fails(path, "")):
             return
@@ -100,7 +100,7 @@ class _Search:
     def _smaller(
         self, path: _Path, pieces: list[list[str]]
     ) -> Generator[dict[str, JsonValue], bool, tuple[list[str], int] | None]:
-        """What still fails and in how many pieces to go on; None when every piece is needed."""
+        """Returns parts that still fail and how many pieces to try next; None when every piece is needed."""
         for piece in pieces:
             if (yield from self._fails(path, "".join(piece))):
                 return piece, 2
@@ -122,18 +122,18 @@ class _Search:
             self._known[key] = yield candidate
         if self._known[key]:
             self.vars = _with(self.vars, path, text)
-            self._known.clear()  # other texts were answered beside a longer one
+            self._known.clear()  # outcomes for other texts were measured with the longer text
         return _at(self.vars, path) == text
 
 
 def _divide(parts: Sequence[str], count: int) -> list[list[str]]:
-    """The parts in `count` pieces of nearly the same size."""
+    """Returns the parts in `count` pieces of nearly equal size."""
     bounds = [len(parts) * at // count for at in range(count + 1)]
     return [list(parts[start:end]) for start, end in pairwise(bounds) if end > start]
 
 
 def _texts(value: JsonValue, path: _Path) -> Iterable[_Path]:
-    """Texts of more than one word: single ones are names, ids and states, without which a report is none."""
+    """Yields the paths of texts of more than one word: single words are names, ids and states that a report needs."""
     if isinstance(value, str) and len(value.split()) > 1:
         yield path
     elif isinstance(value, list):

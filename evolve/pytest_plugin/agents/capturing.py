@@ -64,7 +64,7 @@ class Capture:
         if isinstance(item, SuiteItem):
             return self._of_result(item.result) if excinfo.errisinstance(Failed) else None
         if excinfo.errisinstance(EvolveError):
-            return _refusal_json(item.nodeid, "it could not be judged, which is no prompt's fault")
+            return _refusal_json(item.nodeid, "the test ended with an error, so no prompt is at fault")
         return self._of_test(item, excinfo)
 
     def _of_result(self, result: "CaseResult | None") -> str | None:

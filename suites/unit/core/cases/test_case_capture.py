@@ -68,8 +68,8 @@ def test_a_failure_becomes_a_case_that_holds_what_is_needed_and_no_secret():
         ({"split": "gate"}, "the split gate"),
         ({"split": "val"}, "the split val"),
         ({"prompt": ""}, "no exchange with an agent"),
-        ({"agent": "../evil"}, "no agent's name"),
-        ({"vars": {"a": json.loads("[" * 90 + "]" * 90)}}, "nested deeper"),
+        ({"agent": "../evil"}, "expected an agent's name"),
+        ({"vars": {"a": json.loads("[" * 90 + "]" * 90)}}, "nested more than 80 levels"),
     ],
 )
 def test_some_failures_become_no_case(changes: dict[str, object], reason: str):
@@ -95,7 +95,7 @@ def test_a_secret_of_the_process_is_masked_everywhere():
 
 
 def test_the_settings_too_are_searched_for_secrets_of_the_process():
-    assert "would stand in it" in refused(settings={"header": "env-secret-9"})
+    assert "would contain a secret" in refused(settings={"header": "env-secret-9"})
 
 
 def test_the_models_other_wrong_answer_quoted_in_the_message_is_the_same_failure():

@@ -89,7 +89,7 @@ def test_all_problems_are_told_at_once_with_their_places():
     told = "\n".join(found)
     assert "unknown key 'staus' (did you mean 'status'?)" in told
     assert "did you mean 'suite'?" in told
-    assert "javascript may not stand in a failure case" in told
+    assert "javascript is not allowed in a failure case" in told
     assert "not supported by Anneal: providers" in told
     assert "metadata.split" in told
     assert len(found) == 5
@@ -113,12 +113,12 @@ def test_text_that_would_act_is_refused_wherever_it_stands(text: str):
     for spot in ("stderr: No space left on device", "reason: got restart", "description: the disk is full"):
         assert spot in written
         key = spot.split(":")[0]
-        assert any("would act" in p for p in problems_of(written.replace(spot, f'{key}: "{text}"', 1)))
+        assert any("would interpret" in p for p in problems_of(written.replace(spot, f'{key}: "{text}"', 1)))
 
 
 def test_a_reference_is_refused():
     written = to_text(a_case()).replace("job_id: web", '"$ref": "#/tests"')
-    assert any("would act" in problem for problem in problems_of(written))
+    assert any("would interpret" in problem for problem in problems_of(written))
 
 
 def test_a_label_cannot_be_accepted_and_forbidden():
@@ -154,8 +154,8 @@ def test_labels_become_assertions_and_are_found_again():
 
 def test_wrong_labels_are_all_told():
     assert label_problems(OUTPUT, ["restat", "escalate"], ["escalate", "bomb"]) == [
-        "accepted: 'restat' is no answer of this agent (did you mean 'restart'?)",
-        "forbidden: 'bomb' is no answer of this agent (known: restart, free_disk, escalate)",
+        "accepted: 'restat' is not an answer of this agent (did you mean 'restart'?)",
+        "forbidden: 'bomb' is not an answer of this agent (known: restart, free_disk, escalate)",
         "'escalate' is both accepted and forbidden",
     ]
 
@@ -217,4 +217,4 @@ def test_a_suite_gets_one_hint_in_place_of_all_that_it_lacks(text: str) -> None:
         from_text(text, "alerts.yaml")
     (problem,) = refused.value.problems
     assert problem.message == "this is a suite, not a failure case"
-    assert problem.hint == "a suite is named with --suite: evolve --suite alerts.yaml"
+    assert problem.hint == "pass a suite with --suite: evolve --suite alerts.yaml"

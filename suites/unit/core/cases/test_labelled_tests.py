@@ -50,9 +50,9 @@ def test_own_assertions_are_left_alone():
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ({"accepted": ["biling"]}, ["accepted: 'biling' is no answer of TRIAGE (did you mean 'billing'?)"]),
-        ({"forbidden": "bomb"}, ["forbidden: 'bomb' is no answer of TRIAGE (known: billing, sales)"]),
-        ({"accepted": [{"queue": "salse"}]}, ["accepted: 'salse' is no answer of TRIAGE (did you mean 'sales'?)"]),
+        ({"accepted": ["biling"]}, ["accepted: 'biling' is not an answer of TRIAGE (did you mean 'billing'?)"]),
+        ({"forbidden": "bomb"}, ["forbidden: 'bomb' is not an answer of TRIAGE (known: billing, sales)"]),
+        ({"accepted": [{"queue": "salse"}]}, ["accepted: 'salse' is not an answer of TRIAGE (did you mean 'sales'?)"]),
         ({"accepted": ["sales"], "forbidden": ["sales"]}, ["'sales' is both accepted and forbidden"]),
         ({"accepted": ["biling"], "status": "retired"}, []),
         ({"accepted": ["billing"]}, []),
