@@ -91,7 +91,7 @@ def _case(
     """The case of a report. Its prompt is rendered anew from the redacted report: nothing of the other is in it."""
     words = said.error or f"the agent said {said.action}"
     prompt = diagnostics_prompt(client, report)
-    failure = incident(client.agent, report, prompt, labels, said=words, provider=client.provider_id)
+    failure = incident(client.agent, report, prompt, labels, answer=words, provider=client.provider_id)
     made = make_case(failure, redactor, today=date.today().isoformat(), render=lambda vars: _render(client, vars))
     if isinstance(made, NotCaptured):
         raise EnvironmentFault(f"no case was written and nothing started: {made.reason}")

@@ -1,1 +1,1 @@
-"""Failed jobs: when their diagnostics become a case, and when that starts an evolution."""
+"""Failed jobs: when their diagnostics become a case, and when a case starts an evolution."""

@@ -1,4 +1,4 @@
-"""What follows from a failed job's diagnostics: whether they become a case, and whether that starts an evolution."""
+"""Decides what follows from a failed job's diagnostics: whether they become a case and start an evolution."""
 
 import hashlib
 import json
@@ -18,25 +18,27 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.text.diagnostics import digest
 
 PER_DAY = 4
-"""So many evolutions of one agent start on one day, unless told otherwise."""
+"""Default limit of evolutions of one agent in a day: a job that fails all night must not cost a model call a minute."""
 
 _DESCRIPTION_CHARS = 120
+"""Shown on one line of a terminal or table."""
 
 Step: TypeAlias = Literal["evolve", "unlabelled", "regression", "recurred", "flaky", "known"]
-"""evolve: the case is queued. The others start nothing: nobody said what is right; a pinned case failed again; a
-retired one did; it did not reproduce; this agent was evolved with this case before, with the same settings."""
+"""evolve: the case is queued. The others start nothing. unlabelled: no label says what is right. regression: a pinned
+case failed again. recurred: a retired case failed again. flaky: it did not reproduce. known: this agent was evolved
+with this case and the same settings before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What is known to be right for a job, and what would do harm."""
+    """The right actions for a job, and the harmful ones."""
 
     accepted: tuple[str, ...] = ()
     """The best first."""
     forbidden: tuple[str, ...] = ()
 
     def holds(self, answer: Action) -> bool | None:
-        """Whether the answer is right; None when nobody knows."""
+        """Return whether the answer is right; None when the labels do not decide it."""
         if self.accepted:
             return answer in self.accepted
         if self.forbidden:
@@ -44,10 +46,10 @@ class Labels:
         return None
 
     def checked(self, output: Mapping[str, JsonValue]) -> "Labels":
-        """These labels, if the agent can give such answers.
+        """Return these labels if the agent can give such answers.
 
         Raises:
-            InputError: with every one that it cannot.
+            InputError: with every label that it cannot give.
         """
         problems = label_problems(output, self.accepted, self.forbidden)
         if problems:
@@ -57,21 +59,24 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class QueuedRequest:
-    """An evolution that waits: what the caller of `evolve adapt` asked for, and from where."""
+    """A waiting evolution: what the caller of `evolve adapt` asked for, and in which folder."""
 
     request: EvolutionRequest
-    """Its cases are chosen when it runs: all that wait then."""
+    """Without cases: it uses all cases that are waiting when it runs."""
     cases: str
     """The folder of failure cases, absolute."""
     folder: str
-    """The caller's working folder: relative names start there."""
+    """The caller's working folder; relative names start there."""
 
     def key(self, agent_text: str) -> str:
-        """What an evolution depends on beside its cases: a case that met it once has nothing to gain from it again."""
+        """Return a digest of what an evolution depends on apart from its cases.
+
+        A case that was evolved with this key gains nothing from a second evolution with it.
+        """
         request, usual = self.request, EvolutionRequest()
         budget = None if request.budget in (None, usual.budget) else str(request.budget)
-        # None for what is usual: so were the keys of version 1 of the queue, which stay good.
-        told = {
+        # Defaults are None, as in version 1 of the queue, so that its keys stay valid.
+        settings = {
             "agent": request.agent,
             "folder": self.folder,
             "suite": request.suite,
@@ -80,7 +85,8 @@ class QueuedRequest:
             "provider": request.provider,
             "reflector": request.reflector,
         }
-        text = json.dumps([agent_text, told], sort_keys=True)
+        text = json.dumps([agent_text, settings], sort_keys=True)
+        # 64 bits: no two of a project's settings collide.
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     def to_text(self) -> str:
@@ -104,7 +110,7 @@ class QueuedRequest:
 
 
 def _version_1(order: Mapping[str, JsonValue]) -> JsonValue:
-    """The request of version 1, which kept options as they were typed, and null for those that were not."""
+    """Converts a request of version 1, which kept options as they were typed and null for missing ones."""
     given: dict[str, JsonValue] = {
         name: item for name, item in order.items() if item is not None and name not in ("cases", "folder")
     }
@@ -117,10 +123,10 @@ def _version_1(order: Mapping[str, JsonValue]) -> JsonValue:
 
 
 def step_after(case: FailureCase, *, is_known: bool) -> Step:
-    """What a recorded case starts.
+    """Return what a recorded case starts.
 
     Args:
-        case: as it stands in its file: a case that was there before keeps what people made of it.
+        case: as in its file; an existing file keeps the status and labels that people gave it.
         is_known: the same agent was evolved with it before, with the same settings.
     """
     if case.status == "pinned":
@@ -135,7 +141,7 @@ def step_after(case: FailureCase, *, is_known: bool) -> Step:
 
 
 def with_labels(case: FailureCase, labels: Labels, output: Mapping[str, JsonValue]) -> FailureCase:
-    """An unlabelled case with the labels that are known now; a labelled one as it is, for a person may have said so."""
+    """Return an unlabelled case with these labels; a labelled case unchanged, because a person may have labelled it."""
     if case.is_labelled or not (labels.accepted or labels.forbidden):
         return case
     assertions = (*case.assertions, *label_assertions(output, labels.accepted, labels.forbidden))
@@ -148,14 +154,18 @@ def incident(
     prompt: AgentPrompt,
     labels: Labels,
     *,
-    said: str,
+    answer: str,
     provider: str,
 ) -> Failure:
-    """A failed job about which the agent was wrong, or perhaps was, as a failure of that agent.
+    """Return a failed job for which the agent's answer was wrong, or may have been, as a failure of that agent.
 
     Args:
+        agent: the agent that answered.
+        diagnostics: the job's report.
         prompt: what the agent was asked.
-        said: what it answered, in words.
+        labels: right and harmful actions; may be empty.
+        answer: the agent's answer, in a sentence for people.
+        provider: id of the provider that answered.
     """
     return Failure(
         agent=agent.name,
@@ -163,7 +173,7 @@ def incident(
         vars={"diagnostics": dict(diagnostics)},
         prompt=prompt.text,
         checks=("action",),
-        reasons=(said,),
+        reasons=(answer,),
         kind="incident",
         agent_title=agent.title,
         provider=provider,
@@ -175,14 +185,14 @@ def incident(
 
 
 def name_by_evidence(case: FailureCase) -> FailureCase:
-    """An incident's case, named by what its report says: the same evidence is the same case, whatever was answered.
+    """Return an incident's case with a name derived from its report: the same evidence is the same case.
 
-    Numbers in a job's name make no other job: `web-1` and `web-2` fail alike.
+    The agent's answer plays no part. Numbers in a job's name are ignored: `web-1` and `web-2` are one job.
     """
     diagnostics = case.vars["diagnostics"]
     assert isinstance(diagnostics, dict)
     evidence = digest(diagnostics)
     name = fingerprint(case.agent, normalise(case.source.test), [case.source.check], [evidence])
     last = evidence.splitlines()[-1] if evidence else "failed"
-    told = f"{case.source.test}: {last}"[:_DESCRIPTION_CHARS]
-    return replace(case, fingerprint=name, family=name, description=told)
+    description = f"{case.source.test}: {last}"[:_DESCRIPTION_CHARS]
+    return replace(case, fingerprint=name, family=name, description=description)

@@ -1,4 +1,4 @@
-"""The reflection agent's words: the actions, what diagnostics must look like, and how an answer is read."""
+"""The reflection agent's vocabulary: its actions, the check of diagnostics, and how an answer is read."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from evolve.core.model.json_value import JsonValue
 
 
 class Action(StrEnum):
-    """What is to be done about a failed job. A model may answer all but the last two; those only code says."""
+    """What to do about a failed job. A model may answer all but the last two, which only code sets."""
 
     RESTART = "restart"
     INCREASE_MEMORY = "increase_memory"
@@ -25,7 +25,7 @@ class Action(StrEnum):
     ERROR = "error"
     """No valid answer."""
     NONE = "none"
-    """Nothing is wrong, or not ours to touch."""
+    """Nothing is wrong, or the job is not managed here."""
 
 
 MODEL_ACTIONS = frozenset(Action) - {Action.ERROR, Action.NONE}
@@ -34,7 +34,7 @@ MODEL_ACTIONS = frozenset(Action) - {Action.ERROR, Action.NONE}
 
 @dataclass(frozen=True, slots=True)
 class Reflection:
-    """What was decided about one failed job."""
+    """The decision about one failed job."""
 
     job_id: str
     action: Action
@@ -44,13 +44,13 @@ class Reflection:
     """Why the action is `error`."""
 
     def line(self) -> str:
-        """The decision as one line of JSON."""
+        """Return the decision as one line of JSON."""
         fields = {"job_id": self.job_id, "action": str(self.action), "agent": self.agent}
         return json.dumps({**fields, "error": self.error} if self.error else fields, ensure_ascii=False)
 
 
 def diagnostics_problems(diagnostics: JsonValue, schema: Mapping[str, JsonValue]) -> list[str]:
-    """Everything in which a report differs from the diagnostics schema; empty when it fits."""
+    """Return every problem of a report against the diagnostics schema; empty when it is valid."""
     problems: list[str] = []
 
     def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:  # noqa: ARG001 - the port's name
@@ -62,7 +62,7 @@ def diagnostics_problems(diagnostics: JsonValue, schema: Mapping[str, JsonValue]
 
 
 def read_action(output: JsonValue) -> Action | None:
-    """The action of a model's answer, which must be one JSON object; None when it is anything else."""
+    """Return the action in a model's answer, which must be one JSON object; None when it is anything else."""
     answer = json_or(output, None) if isinstance(output, str) else output
     action = answer.get("action") if isinstance(answer, dict) else None
     return Action(action) if isinstance(action, str) and action in MODEL_ACTIONS else None

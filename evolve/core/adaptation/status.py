@@ -1,4 +1,4 @@
-"""How things stand with failures that wait for an evolution: what the queue gives, and what commands print."""
+"""The state of failures that wait for an evolution: what the queue returns and what commands print."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,11 +14,11 @@ class AgentAnswer:
 
     action: Action
     error: str = ""
-    """Why it is `error`."""
+    """Why the action is `error`."""
 
 
 class Evolved(NamedTuple):
-    """What became of an evolution with a case."""
+    """The result of an earlier evolution with a case."""
 
     run: str
     outcome: str
@@ -26,20 +26,20 @@ class Evolved(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IntakeResult:
-    """What became of one report."""
+    """The result of taking in one report."""
 
     job_id: str
     agent: str
     """NAME@VERSION."""
-    said: AgentAnswer
+    answer: AgentAnswer
     recorded: CaseRecorded | None = None
-    """None when the agent was right already."""
+    """The case; None when the agent's answer was right."""
     step: Step | None = None
-    """None likewise."""
+    """What the case starts; None without a case."""
     is_new_in_queue: bool = False
-    """False when the failure waited or was under way already."""
+    """False when the failure was waiting or being evolved already."""
     evolved: Evolved | None = None
-    """The earlier evolution, where the step is `known`."""
+    """The earlier evolution, if the step is `known`."""
     agent_file: str = ""
     """The agent's file as the caller named it; empty for an agent that comes with the package."""
 
@@ -62,7 +62,7 @@ class Batch:
     """The agent's file."""
     failures: tuple[Waiting, ...]
     queued: QueuedRequest
-    """The newest failure's."""
+    """The request of the newest failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,12 @@ class RunStatus:
     ended_s: float | None
     outcome: str
     failures: tuple[Waiting, ...]
-    """That it has taken and that are not done yet."""
+    """The failures that it has taken and not finished yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentStatus:
-    """How things stand with one agent."""
+    """The queue and the evolutions of one agent."""
 
     agent: str
     """Its file."""
@@ -93,10 +93,10 @@ class AgentStatus:
 
     @property
     def running(self) -> RunStatus | None:
-        """The evolution that runs now."""
+        """The evolution that is running; None when there is none."""
         return self.last if self.last is not None and self.last.is_alive and self.last.ended_s is None else None
 
     @property
     def was_killed(self) -> bool:
-        """Whether the newest evolution ended without a word: its failures wait for the next call."""
+        """Whether the newest evolution died without recording its end; its failures wait for the next call."""
         return self.last is not None and self.last.ended_s is None and not self.last.is_alive

@@ -1,1 +1,1 @@
-"""An evolution as values: its events as lines of JSON, and their summary."""
+"""An evolution as values: the request, its events as lines of JSON, and their summary."""

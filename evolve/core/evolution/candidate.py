@@ -1,4 +1,4 @@
-"""One candidate of an evolution: what it answered, how far it came, and how it stands beside another."""
+"""One candidate of an evolution: its answers, its status, and its comparison with another."""
 
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
@@ -6,29 +6,29 @@ from typing import Literal, NamedTuple, TypeAlias
 from evolve.core.model.evolution_events import CandidateInfo, CandidateScored, RolloutScored
 
 Status = Literal["proposed", "screened out", "dropped", "scored", "accepted", "best"]
-"""How far a candidate came: `best` was the best of its time."""
+"""How far a candidate came; `best` means that it was the best when it was accepted."""
 
 Cell: TypeAlias = tuple[RolloutScored, ...]
-"""One candidate on one case: its rollouts, one for each repeat; never empty."""
+"""One candidate's rollouts on one case, one for each repeat; never empty."""
 
 
 def cell_score(cell: Cell) -> float:
-    """Mean over repeats, 0..1."""
+    """Return the mean score over repeats, 0..1."""
     return sum(rollout.score for rollout in cell) / len(cell)
 
 
 def cell_passed(cell: Cell) -> bool:
-    """Whether more than half of the repeats passed."""
+    """Return whether more than half of the repeats passed."""
     return 2 * sum(rollout.passed for rollout in cell) > len(cell)
 
 
 def cell_harmful(cell: Cell) -> bool:
-    """Whether any repeat answered what would do harm."""
+    """Return whether the answer of any repeat would do harm."""
     return any(rollout.is_harmful for rollout in cell)
 
 
 class Standing(NamedTuple):
-    """A candidate on the cases of a split that it answered."""
+    """A candidate's results on the cases of a split that it answered."""
 
     cases: int
     passed: int
@@ -50,30 +50,30 @@ class CandidateComparison(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class CandidateRecord:
-    """What is known of one candidate."""
+    """What is known about one candidate."""
 
     info: CandidateInfo
     spent: int = 0
-    """Answers bought when it was proposed."""
+    """Paid calls of the run when it was proposed."""
     status: Status = "proposed"
     reasons: list[str] = field(default_factory=list)
-    """What was decided about it and why, in order."""
+    """Decisions about it and the reasons, in order."""
     cells: dict[str, Cell] = field(default_factory=dict)
     """By case."""
     scored: dict[str, CandidateScored] = field(default_factory=dict)
-    """By split, as the search said."""
+    """The search's own results by split, for splits whose rollouts are missing."""
 
     def result_on(self, split: str) -> Standing | None:
-        """Its results on a split; None when it answered none of it."""
+        """Return its results on a split; None when it answered none of its cases."""
         cells = [cell for cell in self.cells.values() if cell[0].split == split]
         if not cells:
-            told = self.scored.get(split)
-            return Standing(told.cases, 0, 0, told.mean) if told else None
+            reported = self.scored.get(split)
+            return Standing(reported.cases, 0, 0, reported.mean) if reported else None
         mean = sum(map(cell_score, cells)) / len(cells)
         return Standing(len(cells), sum(map(cell_passed, cells)), sum(map(cell_harmful, cells)), mean)
 
     def add(self, rollout: RolloutScored) -> bool:
-        """Takes a rollout; whether it is new. One that a resumed run replays replaces the one before."""
+        """Add a rollout and return whether it is new; one that a resumed run repeats replaces the earlier one."""
         known = self.cells.get(rollout.task, ())
         others = tuple(item for item in known if item.repeat != rollout.repeat)
         self.cells[rollout.task] = (*others, rollout)
@@ -81,7 +81,7 @@ class CandidateRecord:
 
 
 def compare(first: CandidateRecord, second: CandidateRecord, split: str) -> CandidateComparison | None:
-    """Two candidates on the cases of a split that both answered; None when there is none."""
+    """Compare two candidates on the cases of a split that both answered; None when there are none."""
     pairs = [
         (cell, second.cells[task])
         for task, cell in first.cells.items()

@@ -1,7 +1,7 @@
-"""Events of an evolution as lines of JSON, and back: the form of logs, of the archive, and of what the live page gets.
+"""Converts an evolution's events to lines of JSON and back, for logs, the archive and the live page.
 
-A line is an object whose `event` names the kind; the other keys are the event's fields, without those at
-their default.
+A line is an object whose `event` names the kind; the other keys are the event's fields, without those that have their
+default.
 """
 
 import json
@@ -21,30 +21,33 @@ KIND = "event"
 """The key that names the kind."""
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(EvolutionEvent)}
-_NEWER = "it may be from a newer version: read it with the version that wrote it"
+_NEWER = "a newer version may have written it: read it with that version"
+_MAX_QUOTE = 60
+"""Characters of a wrong value in a message, so that one line shows both the place and the value."""
+
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def to_line(event: EvolutionEvent) -> str:
-    """The event as one line of ASCII JSON, without the line's end.
+    """Return the event as one line of ASCII JSON, without a line end.
 
-    A number that JSON has no word for is written as `"NaN"`, `"Infinity"` or `"-Infinity"`; fields that are numbers
-    come back as such, free JSON values keep the text.
+    Numbers that JSON cannot express are written as `"NaN"`, `"Infinity"` or `"-Infinity"`; in a field of numbers they
+    are read back as numbers, in a free JSON value they stay text.
     """
     return json.dumps({KIND: type(event).__name__, **_plain(event)}, separators=(",", ":"), allow_nan=False)
 
 
 def from_line(text: str, where: Location | None = None) -> EvolutionEvent:
-    """The event of a line.
+    """Return the event of a line.
 
     Raises:
-        InputError: the line is no event that this version knows; every problem is told, at `where`.
+        InputError: the line is no event that this version knows; with every problem, at `where`.
     """
     value = _object(text, where)
     kind = value.pop(KIND, None)
     known = _KINDS.get(kind) if isinstance(kind, str) else None
     if known is None:
-        raise InputError(Problem(f"{KIND}={kind!r}: no such event", where, _hint(str(kind), _KINDS)))
+        raise InputError(Problem(f"{KIND}={kind!r}: unknown event", where, _hint(str(kind), _KINDS)))
     problems: list[str] = []
     event = _reader(known)(value, known.__name__, problems)
     if problems:
@@ -56,9 +59,9 @@ def _object(text: str, where: Location | None) -> dict[str, JsonValue]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(Problem(f"not a line of JSON: {error}", where, "expected one event a line")) from error
+        raise InputError(Problem(f"invalid JSON: {error}", where, "expected one event per line")) from error
     if not isinstance(value, dict):
-        raise InputError(Problem(f"expected an object with {KIND!r}, found {type(value).__name__}", where))
+        raise InputError(Problem(f"expected an object with {KIND!r}, got {type(value).__name__}", where))
     return value
 
 
@@ -70,7 +73,7 @@ def _hint(name: str, known: Mapping[str, object]) -> str:
 
 
 class _Part:
-    """One field of a kind: its name, and what it is when a line leaves it out."""
+    """One field of a kind: its name, its reader, and its default when a line leaves it out."""
 
     __slots__ = ("default", "name", "reader")
 
@@ -86,11 +89,11 @@ def _parts(kind: Hashable) -> tuple[_Part, ...]:
 
 
 def _plain(value: object) -> dict[str, object]:
-    """A dataclass's fields that differ from their defaults."""
+    """Returns a dataclass's fields that differ from their defaults."""
     found: dict[str, object] = {}
     for part in _parts(cast("Hashable", type(value))):
         item = getattr(value, part.name)
-        # `True == 1 == 1.0`: a free value must come back as what it was.
+        # `True == 1 == 1.0` in Python, and a free JSON value must be read back with its type.
         if item is not part.default and (item != part.default or type(item) is not type(part.default)):
             found[part.name] = _jsonable(item)
     return found
@@ -111,11 +114,11 @@ def _jsonable(value: object) -> object:
 # --- reading
 
 _Read: TypeAlias = Callable[[JsonValue, str, list[str]], object]
-"""Makes a value of what JSON gave; takes its place for messages, and the list that problems are added to."""
+"""Converts a JSON value; takes its place for messages and the list to which problems are added."""
 
 
 def _read_as(hint: object) -> _Read:
-    """How a field of this type is read."""
+    """Returns the reader for a field of this type."""
     if hint == JsonValue:
         return lambda value, _place, _problems: value
     if get_origin(hint) is tuple:
@@ -181,7 +184,7 @@ class _OneOf:
 
 @dataclass(frozen=True, slots=True)
 class _OrNone:
-    """Reads null, or what the other reads."""
+    """Reads null, or what the other reader reads."""
 
     other: _Read
 
@@ -210,7 +213,7 @@ def _number(value: JsonValue, place: str, problems: list[str]) -> object:
 
 
 def _wrong(value: JsonValue, place: str, expected: str, problems: list[str]) -> object:
-    problems.append(f"{place}: expected {expected}, found {json.dumps(value)[:60]}")
+    problems.append(f"{place}: expected {expected}, got {json.dumps(value)[:_MAX_QUOTE]}")
     return None
 
 

@@ -1,4 +1,4 @@
-"""What somebody asks of an evolution, from the command line or by way of the queue; one value with a JSON form."""
+"""The request for an evolution, from the command line or from the queue; one value with a JSON form."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,44 +10,53 @@ from typing import Any, Final
 from evolve.core.model.json_value import JsonValue
 
 DEFAULT_BUDGET: Final = 200
+"""Answers. Some minutes on the embedded model, and enough for a race of several candidates and a gate."""
+
 DEFAULT_SEED: Final = 1
+"""Any fixed number: without the option, two runs with the same inputs are equal."""
+
 DEFAULT_REFLECTOR_CAP: Final = 30
+"""Calls to the reflector, which is often a paid model: bounds the cost of a run with a large budget."""
+
+_MAX_QUOTE: Final = 80
+"""Characters of a wrong value in a message."""
+
 OUTPUT_DIR: Final = "reports/evolve"
 
 
 @dataclass(frozen=True, slots=True)
 class EvolutionRequest:
-    """What is to be evolved, on which cases, and at what cost."""
+    """What to evolve, on which cases, and with which limits."""
 
     cases: tuple[str, ...] = ()
     """Failure cases: files or folders."""
     suite: str | None = None
-    """The agent's suite; None for the one that its evidence names."""
+    """The agent's suite; None for the one named in its evidence."""
     agent: str | None = None
-    """Name or file; None for the agent that the cases name."""
+    """Name or file; None for the agent named in the cases."""
     budget: int | None = DEFAULT_BUDGET
-    """Answers that search and gate may buy together; None where minutes are given."""
+    """Limit of paid calls for search and gate together; None when minutes are given."""
     minutes: float | None = None
-    """In place of a budget: as many answers as this time allows, as measured."""
+    """Instead of a budget: as many answers as fit into this time, by a measurement."""
     seed: int = DEFAULT_SEED
     provider: str | None = None
     reflector: str | None = None
     reflector_cap: int = DEFAULT_REFLECTOR_CAP
     concurrency: int | None = None
-    """Questions in flight at once; None for what suits the provider."""
+    """Calls in flight at once; None for the provider's default."""
     shrink_budget: int = 0
-    """Answers for making new failure cases smaller first."""
+    """Answers to spend on making new failure cases smaller before the search."""
     small_gate: bool = False
-    """Open the gate even if it has too few families to prove anything."""
+    """Open the gate even if it has too few families to prove an improvement."""
     allow_cut_answers: bool = False
-    """Go on though many of the agent's answers end at the token limit."""
+    """Continue although many of the agent's answers end at the token limit."""
     output_dir: str = OUTPUT_DIR
-    """Where the run's folder goes."""
+    """The folder in which the run's own folder is created."""
     command: str = ""
-    """The command that asks for this again, for people."""
+    """The command that makes this request, for people to repeat it."""
 
     def words(self) -> list[str]:
-        """Return the words that make `evolve` build this request, but for `command`; defaults are left out."""
+        """Return the words after `evolve` that build this request, without `command` and without defaults."""
         budget = None if self.budget == DEFAULT_BUDGET else self.budget
         minutes = None if self.minutes is None else f"{Decimal(repr(self.minutes)):f}m"
         pairs = [
@@ -73,15 +82,15 @@ class EvolutionRequest:
 
     @staticmethod
     def from_json(value: JsonValue) -> "EvolutionRequest":
-        """Return the request that `to_json` wrote; fields that are missing have their defaults.
+        """Return the request that `to_json` wrote; missing fields get their defaults.
 
         Raises:
-            ValueError: the value is no request; with every reason.
+            ValueError: the value is not a request; with every reason.
         """
         if not isinstance(value, dict):
-            raise ValueError(f"expected an object, got {json.dumps(value)[:80]}")  # noqa: TRY004  # a wrong text
+            raise ValueError(f"expected an object, got {json.dumps(value)[:_MAX_QUOTE]}")  # noqa: TRY004  # a wrong text
         problems = [
-            f"{name}: expected {_FIELDS[name].words}, got {json.dumps(given)[:80]}"
+            f"{name}: expected {_FIELDS[name].words}, got {json.dumps(given)[:_MAX_QUOTE]}"
             if name in _FIELDS
             else f"{name}: unknown; known: {', '.join(_FIELDS)}"
             for name, given in value.items()
@@ -139,5 +148,5 @@ _FIELDS: Final[Mapping[str, _Kind]] = {
 
 
 def _option(name: str, value: str) -> list[str]:
-    # A value that begins with a dash would be taken for the next option.
+    # argparse takes a separate value that begins with a dash for the next option.
     return [f"--{name}={value}"] if value.startswith("-") else [f"--{name}", value]

@@ -1,6 +1,6 @@
-"""How an evolution stands: its events folded into one value that the console and the report both draw from.
+"""The state of an evolution: its events folded into one value that both the console and the report use.
 
-Nothing here is known only at the end: a run that was killed half-way has a value as a whole one does, with less in it.
+The value is complete after each event, so a run that was killed has a summary too, with less in it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,52 +36,52 @@ Phase = Literal["starting", "search", "gate", "finished"]
 
 
 class CurvePoint(NamedTuple):
-    """A candidate's mean on train, when so many answers were bought."""
+    """A candidate's mean on train after a number of paid calls (`spent`)."""
 
     spent: int
     candidate: str
     mean: float
     is_best: bool
-    """The best line goes through it."""
+    """Whether the line of the best candidate goes through this point."""
 
 
 @dataclass(slots=True, eq=False)
 class EvolutionSummary:
-    """The run so far. `add` takes the next event at a cost that does not grow with the run."""
+    """The run so far. The cost of `add` does not grow with the run."""
 
     started: EvolutionStarted | None = None
     tasks: dict[str, TaskInfo] = field(default_factory=dict)
     candidates: dict[str, CandidateRecord] = field(default_factory=dict)
-    """In the order of their proposal; the incumbent first."""
+    """In the order in which they were proposed; the incumbent first."""
     points: list[CurvePoint] = field(default_factory=list)
     rejected: list[ProposalRejected] = field(default_factory=list)
     recorded: list[CaseRecorded] = field(default_factory=list)
     gate_started: GateStarted | None = None
     gate: GateDecided | None = None
     promoted: Promoted | None = None
-    """The last promotion, also when it was rolled back."""
+    """The last promotion, even if it was rolled back."""
     rolled_back: RolledBack | None = None
-    """What undid it."""
+    """The rollback of that promotion."""
     finished: EvolutionFinished | None = None
     spent: int = 0
-    """Answers bought by search and gate."""
+    """Paid calls of search and gate."""
     best: str = ""
-    """Id of the best candidate of the search so far: the incumbent's until another is better."""
+    """Id of the best candidate so far; the incumbent's until another is better."""
     current: str = ""
     """Id of the candidate that answered last."""
     _counted: dict[str, int] = field(default_factory=lambda: {"search": 0, "gate": 0, "free": 0})
     _tokens: TokenUsage = field(default_factory=TokenUsage)
 
-    # --- taking events
+    # --- adding events
 
     @singledispatchmethod
     def add(self, event: EvolutionEvent) -> None:
-        """Takes the next event."""
+        """Add the next event."""
         raise TypeError(f"not an event of an evolution: {event!r}")
 
     @add.register
     def _(self, event: EvolutionStarted) -> None:
-        # A second start is a resumed run: it tells everything again, from the first candidate on.
+        # A second start is a resumed run, which repeats all events from the first candidate on.
         self.started, self.finished, self.gate_started, self.gate = event, None, None, None
         self.spent, self.points, self.rejected = 0, [], []
         self.tasks.update({task.id: task for task in event.tasks})
@@ -160,7 +160,7 @@ class EvolutionSummary:
         self.finished = event
 
     def _lead(self, candidate: CandidateRecord) -> None:
-        """Leads the curve's best line through a candidate: through its last point, where that was just made."""
+        """Draws the curve's best line through a candidate: through its last point if that is the newest."""
         standing = candidate.result_on("train")
         if self.points and self.points[-1].candidate == candidate.info.id:
             self.points[-1] = self.points[-1]._replace(is_best=True)
@@ -175,7 +175,7 @@ class EvolutionSummary:
             known.info, known.spent = info, spent
 
     def _of(self, name: str) -> CandidateRecord:
-        # A log whose beginning is lost still has rows to show.
+        # A log whose beginning is lost still gives a report.
         self._introduce(CandidateInfo(name, (), _UNKNOWN, "", ""), self.spent)
         return self.candidates[name]
 
@@ -185,28 +185,28 @@ class EvolutionSummary:
         if text not in candidate.reasons:
             candidate.reasons.append(text)
 
-    # --- what it comes to
+    # --- results
 
     @property
     def phase(self) -> Phase:
-        """Where the run is."""
+        """The phase that the run is in."""
         if self.finished:
             return "finished"
         return "gate" if self.gate_started else "search" if self.candidates else "starting"
 
     @property
     def incumbent(self) -> CandidateRecord | None:
-        """The agent that the run began with."""
+        """The agent with which the run began."""
         return self.candidates.get(self.started.incumbent.id) if self.started else None
 
     @property
     def vote(self) -> CandidateRecord | None:
-        """The model-free lookup, where it ran."""
+        """The lookup, which needs no model; None if it did not run."""
         return self.candidates.get(VOTE)
 
     @property
     def leader(self) -> CandidateRecord | None:
-        """The winner; before there is one, the best so far."""
+        """The winner; before the end, the best candidate so far."""
         names = (self.finished.winner if self.finished else "", self._at_gate, self.best)
         return next((self.candidates[name] for name in names if name in self.candidates), None)
 
@@ -216,17 +216,17 @@ class EvolutionSummary:
 
     @property
     def has_new_leader(self) -> bool:
-        """Whether another than the incumbent leads."""
+        """Whether the leader is not the incumbent."""
         return self.leader is not None and self.leader is not self.incumbent
 
     @property
     def account(self) -> Account:
-        """What the run cost; before its end what its rollouts tell, without seconds."""
+        """What the run cost; before its end the sum of its rollouts, without seconds."""
         return self.finished.account if self.finished else Account(**self._counted, tokens=self._tokens)
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:
-        """Means on train over answers bought, from the incumbent's on."""
+        """Means on train by number of paid calls, beginning with the incumbent's."""
         incumbent = self.incumbent
         standing = incumbent.result_on("train") if incumbent else None
         if incumbent is None or standing is None or any(p.candidate == incumbent.info.id for p in self.points):
@@ -234,7 +234,7 @@ class EvolutionSummary:
         return (CurvePoint(0, incumbent.info.id, standing.mean, True), *self.points)
 
     def family_mean(self, candidate: CandidateRecord, split: str) -> float | None:
-        """Mean over families of the family means, as the gate has it; None when it answered none of the split."""
+        """Return the mean of the family means, as the gate computes it; None without answers on the split."""
         families: dict[str, list[float]] = {}
         for name, cell in candidate.cells.items():
             if cell[0].split == split:
@@ -244,7 +244,7 @@ class EvolutionSummary:
         return sum(means) / len(means) if means else None
 
     def failing(self, *splits: str) -> Iterator[tuple[str, Cell | None]]:
-        """Ids of cases that the leader fails, with its answer where the run has it."""
+        """Yield the ids of cases that the leader fails, each with its rollouts if the run has them."""
         cells = self.leader.cells if self.leader else {}
         if self.finished and "train" in splits:
             yield from ((name, cells.get(name)) for name in self.finished.still_failing)
@@ -255,10 +255,11 @@ class EvolutionSummary:
 
 
 _UNKNOWN = "unknown"
+"""The operator of a candidate whose proposal is not in the log."""
 
 
 def fold(events: Iterable[EvolutionEvent]) -> EvolutionSummary:
-    """The evolution that these events tell."""
+    """Return the summary of these events."""
     evolution = EvolutionSummary()
     for event in events:
         evolution.add(event)

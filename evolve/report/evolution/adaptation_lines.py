@@ -25,10 +25,10 @@ _WHY_NOT: Mapping[Step, str] = {
 
 def intake_lines(taken: IntakeResult) -> list[str]:
     """What became of a report, and what one would type next."""
-    told = f"{taken.agent} said {taken.said.action}"
+    told = f"{taken.agent} said {taken.answer.action}"
     if taken.recorded is None or taken.step is None:
         return [visible(f"{taken.job_id}: {told}, which is right: nothing to adapt")]
-    lines = [f"{taken.job_id}: {taken.said.error or told}"]
+    lines = [f"{taken.job_id}: {taken.answer.error or told}"]
     lines.append(f"case: {taken.recorded.file} ({taken.recorded.change})")
     if taken.step in _WHY_NOT:
         lines.append(_WHY_NOT[taken.step])
@@ -45,11 +45,11 @@ def intake_values(taken: IntakeResult) -> dict[str, JsonValue]:
     values: dict[str, JsonValue] = {
         "job_id": taken.job_id,
         "agent": taken.agent,
-        "answer": str(taken.said.action),
+        "answer": str(taken.answer.action),
         "step": taken.step or "nothing",
     }
-    if taken.said.error:
-        values["error"] = taken.said.error
+    if taken.answer.error:
+        values["error"] = taken.answer.error
     if taken.recorded is not None:
         recorded = taken.recorded
         values |= {"case": recorded.file, "change": recorded.change, "fingerprint": recorded.fingerprint}

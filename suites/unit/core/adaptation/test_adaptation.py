@@ -38,7 +38,7 @@ PROMPT = AgentPrompt(({"role": "user", "content": "bind: address already in use"
 
 
 def a_case(report: dict[str, JsonValue] = REPORT, labels: Labels = PORT) -> FailureCase:
-    failure = incident(AGENT, report, PROMPT, labels, said="the agent said restart", provider="echo")
+    failure = incident(AGENT, report, PROMPT, labels, answer="the agent said restart", provider="echo")
     case = make_case(failure, Redactor(), today="2025-03-04")
     assert isinstance(case, FailureCase)
     return name_by_evidence(case)

@@ -103,20 +103,20 @@ def changed(**fields: object) -> str:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "not a line of JSON"),
-        ("[" * 100_000, "not a line of JSON"),
-        ("[]", "expected an object with 'event', found list"),
-        ("{}", "event=None: no such event"),
-        ('{"event": "RolloutScore"}', "no such event (did you mean 'RolloutScored'?)"),
-        ('{"event": "Teleported"}', "it may be from a newer version"),
+        ("{", "invalid JSON"),
+        ("[" * 100_000, "invalid JSON"),
+        ("[]", "expected an object with 'event', got list"),
+        ("{}", "event=None: unknown event"),
+        ('{"event": "RolloutScore"}', "unknown event (did you mean 'RolloutScored'?)"),
+        ('{"event": "Teleported"}', "a newer version may have written it"),
         (changed(scroe=1), "RolloutScored: unknown field 'scroe' (did you mean 'score'?)"),
-        (changed(mood="good"), "unknown field 'mood' (it may be from a newer version"),
-        (changed(score="high"), 'RolloutScored.score: expected a number, found "high"'),
-        (changed(score=True), "RolloutScored.score: expected a number, found true"),
-        (changed(passed=1), "RolloutScored.passed: expected true or false, found 1"),
-        (changed(repeat=1.5), "RolloutScored.repeat: expected a whole number, found 1.5"),
-        (changed(tokens=[]), "RolloutScored.tokens: expected an object, found []"),
-        (changed(tokens={"total": "x"}), 'RolloutScored.tokens.total: expected a whole number, found "x"'),
+        (changed(mood="good"), "unknown field 'mood' (a newer version may have written it"),
+        (changed(score="high"), 'RolloutScored.score: expected a number, got "high"'),
+        (changed(score=True), "RolloutScored.score: expected a number, got true"),
+        (changed(passed=1), "RolloutScored.passed: expected true or false, got 1"),
+        (changed(repeat=1.5), "RolloutScored.repeat: expected a whole number, got 1.5"),
+        (changed(tokens=[]), "RolloutScored.tokens: expected an object, got []"),
+        (changed(tokens={"total": "x"}), 'RolloutScored.tokens.total: expected a whole number, got "x"'),
         ('{"event":"ProposalRejected"}', "the field 'operator' is missing"),
     ],
 )
@@ -131,8 +131,8 @@ def test_all_problems_of_a_line_are_told_with_its_place():
         from_line('{"event":"ProposalRejected","operator":3,"why":""}', Location("events.jsonl", 7))
     assert [str(problem) for problem in caught.value.problems] == [
         "events.jsonl:7: ProposalRejected: unknown field 'why' "
-        "(it may be from a newer version: read it with the version that wrote it)",
-        "events.jsonl:7: ProposalRejected.operator: expected text, found 3",
+        "(a newer version may have written it: read it with that version)",
+        "events.jsonl:7: ProposalRejected.operator: expected text, got 3",
         "events.jsonl:7: ProposalRejected: the field 'reason' is missing",
     ]
 
