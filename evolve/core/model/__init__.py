@@ -1,1 +1,1 @@
-"""Values that every part of the core uses, and the ports: what the core asks of the world."""
+"""Values that every part of the core uses, and the ports: what the core needs from the outside world."""

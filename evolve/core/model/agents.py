@@ -10,7 +10,7 @@ from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 
 CASE_SECTION = "Case"
-"""The section that shows the case; a template over the agent's inputs."""
+"""The section that shows the case: a template with the agent's inputs."""
 
 Render = Callable[[str, Mapping[str, JsonValue]], str]
 
@@ -29,25 +29,26 @@ class AgentInput:
 
     name: str
     schema: str | None = None
-    """File name of its JSON Schema, beside the agent file."""
+    """File name of its JSON Schema, relative to the agent file."""
     digest_chars: int | None = None
-    """The variable is a failed job's diagnostics, shown as a digest of at most so many characters."""
+    """For a failed job's diagnostics: show them as a digest of at most this many characters. None shows the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """Which solved cases the prompt shows."""
+    """How the prompt chooses and shows solved cases."""
 
     bank: str
-    """Path of the bank, beside the agent file."""
+    """Path of the bank, relative to the agent file."""
     select: Literal["static", "nearest", "likely"] = "nearest"
-    """The first ones; those most like the case; or those most like it among the demos of the answer that the case's
-    words speak for (`core/retrieval/word_classifier.py`)."""
+    """static: the first ones. nearest: those most similar to the case. likely: the most similar ones among the demos of
+    the answer that the case's words indicate (`core/retrieval/word_classifier.py`)."""
     k: int = 4
+    """Demos to show. With the embedded model four near ones are better than eight, and each costs time."""
     style: Literal["turns", "text"] = "turns"
-    """As chat turns, or as text in the case's own message."""
+    """turns: as chat turns. text: inside the case's own message."""
     digest: int | None = None
-    """By how many characters of a report demos are chosen; None for as many as are shown."""
+    """Characters of a report that are used to choose demos; None for as many as are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Demo:
     output: JsonValue
     family: str = ""
     key: str | None = None
-    """The text by which it is found; None for the case as it is shown."""
+    """The text by which it is found; None for the case as the prompt shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,11 @@ class Agent:
 
     @property
     def title(self) -> str:
-        """Name and version, as records name it."""
+        """NAME@VERSION, as in records."""
         return f"{self.name}@{self.version}"
 
     def section(self, title: str) -> str:
-        """The body of a section, empty when there is none."""
+        """Return the body of a section; empty when there is none."""
         return next((section.body for section in self.sections if section.title == title), "")
 
 
@@ -97,12 +98,12 @@ class AgentPrompt:
 
     @property
     def text(self) -> str:
-        """The messages as JSON, the form in which suites hand a chat to a provider."""
+        """The messages as JSON, the form in which suites pass a chat to a provider."""
         return json.dumps(list(self.messages), ensure_ascii=False)
 
 
 Locate = Callable[[tuple[str, ...], bool], Location]
-"""Finds a part of the front matter, by its keys; True asks for the key itself, False for its value."""
+"""Returns the place of a part of the front matter, by its keys: of the key itself for True, of its value for False."""
 
 
 def parse_agent(
@@ -113,11 +114,14 @@ def parse_agent(
     locate: Locate | None = None,
     further: Sequence[Problem] = (),
 ) -> Agent:
-    """The agent of a file's front matter and body.
+    """Return the agent of a file's front matter and body.
 
     Args:
-        locate: the places of the front matter's parts; None names only the file.
-        further: what else is wrong with the file; it is raised together with what is found here.
+        front: the parsed front matter.
+        body: the Markdown after it.
+        file: the file's name, for messages.
+        locate: finds the parts of the front matter; with None messages name only the file.
+        further: other problems of the file; they are raised together with those found here.
 
     Raises:
         InputError: with every problem of the file at once.
@@ -127,7 +131,7 @@ def parse_agent(
     sections = _sections(body)
     if not any(section.title == CASE_SECTION for section in sections):
         problems.append(
-            Problem(f"section '## {CASE_SECTION}' is missing: it shows the case to the agent", Location(file))
+            Problem(f"section '## {CASE_SECTION}' is missing: add one that shows the case to the agent", Location(file))
         )
     problems += further
     if problems:
@@ -183,7 +187,7 @@ _INPUT_KEYS: Mapping[str, type] = {"schema": str, "digest": int}
 _KINDS: Mapping[type, str] = {str: "text", int: "a whole number", dict: "a mapping"}
 
 _Found = tuple[tuple[str, ...], bool, str]
-"""The keys of a part that is wrong, whether the key itself is meant, and the message."""
+"""The keys of a wrong part, whether the key itself is wrong rather than its value, and the message."""
 
 
 def _front_problems(front: Mapping[str, JsonValue]) -> Iterator[_Found]:

@@ -1,4 +1,4 @@
-"""What is asked of a provider, and what it answers."""
+"""A request to a provider and its answer, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from evolve.core.model.json_value import JsonValue
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """Tokens of one or more calls; `cached` is the part of `prompt` that a prefix cache supplied."""
+    """Tokens of one or more calls; `cached` is the part of `prompt` that came from a prefix cache."""
 
     total: int = 0
     prompt: int = 0
@@ -28,10 +28,10 @@ class TokenUsage:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a provider."""
+    """One request to a provider."""
 
     prompt: str
-    """Rendered text; a JSON array of chat messages is sent as such by chat providers."""
+    """Rendered text. Chat providers send a JSON array of messages as a chat."""
     vars: Mapping[str, JsonValue] = field(default_factory=dict)
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     """The prompt's own settings; they override the provider's, key by key."""
@@ -39,14 +39,14 @@ class Request:
     """The template before rendering, and its label: context for Python and exec providers."""
     label: str = ""
     repeat: int = 0
-    """Which repetition of the same case this is; part of the answer's identity."""
+    """Number of the repetition of the same case, from 0; part of the answer's identity."""
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
     """The test's metadata, for providers that hand a context to user code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a provider said. Infrastructure faults are raised, never answered."""
+    """A provider's answer. Faults of the infrastructure are raised instead."""
 
     output: JsonValue
     """Text, or structured data (tool calls, parsed JSON)."""
@@ -67,14 +67,14 @@ class Answer:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the answer ended at the token limit, in the middle of what it had to say."""
+        """Whether the answer was cut off at the token limit."""
         return self.finish_reason == "length"
 
 
 def repeated_identity(identity: JsonValue, repeat: int) -> JsonValue:
-    """Return the key of one repetition of a question; suites and evolutions share it, and so each other's answers.
+    """Return the key of one repetition of a request; suites and evolutions use the same keys, so they share answers.
 
     Args:
-        repeat: 0 for the first time, which is the question itself.
+        repeat: number of the repetition; 0 is the request itself.
     """
     return {"repeat": repeat, "of": identity} if repeat else identity

@@ -5,11 +5,11 @@ EvolveError
 ├── EnvironmentFault  an endpoint, an engine or a machine: an error of the run, exit 4, never a score
 │   ├── MissingKeyFault  a service's API key is not set
 │   ├── HttpFault     an endpoint gave no acceptable reply
-│   ├── StoreFault    a file or folder of ours cannot be used
+│   ├── StoreFault    a file or folder of Anneal's own cannot be used
 │   │   └── DiskFull  there is no space for it
 │   ├── DockerFault   no Docker engine answers, or it refuses
-│   └── ProcessFault  a program did not start, took too long or ended in a way it must not
-└── CannotEvaluate    one assertion or template could not be evaluated: its test is an error, its siblings stand
+│   └── ProcessFault  a program did not start, took too long or ended with an unexpected result
+└── CannotEvaluate    one assertion or template could not be evaluated: its test is an error, other tests go on
 
 Anything else that escapes is our bug: a traceback and exit 3.
 """
@@ -21,7 +21,7 @@ from typing import Any
 
 
 class ExitCode(IntEnum):
-    """What `evolve` tells the shell. Under pytest its own codes stand."""
+    """The exit codes of `evolve`. Under pytest, pytest's own codes apply."""
 
     DONE = 0
     FAILURES = 1
@@ -47,7 +47,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with an input: where, what, and what to do next."""
+    """One problem of an input: where it is, what is wrong, and what to do next."""
 
     message: str
     where: Location | None = None
@@ -59,22 +59,22 @@ class Problem:
 
 
 class EvolveError(Exception):
-    """The root of all errors that Anneal raises on purpose."""
+    """The base class of all errors that Anneal raises on purpose."""
 
-    # Python's own way calls the class again with the finished text, which is not what our classes take.
+    # By default Python copies an error by calling its class with the finished text, which our classes do not accept.
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__)
 
 
 def _restore(kind: type[EvolveError], args: tuple[Any, ...], fields: Mapping[str, Any]) -> EvolveError:
-    """Return the error that was copied or came from another process, with its data and notes."""
+    """Rebuilds an error that was copied or came from another process, with its data and notes."""
     error = kind.__new__(kind, *args)
     error.__dict__.update(fields)
     return error
 
 
 class InputError(EvolveError):
-    """The user's input is wrong; holds every problem that was found, not only the first."""
+    """The user's input is wrong; contains every problem that was found, not only the first."""
 
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
@@ -82,9 +82,9 @@ class InputError(EvolveError):
 
 
 class EnvironmentFault(EvolveError):
-    """Something outside failed (endpoint, process, machine); says nothing about a prompt's quality.
+    """Something outside failed (endpoint, process, machine); it is no evidence about a prompt.
 
-    Its own class is for causes that no subclass names. Callers look at the class and the fields, never at the text.
+    Raise this class itself only for causes without a subclass. Callers check the class and the fields, never the text.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -96,7 +96,7 @@ class EnvironmentFault(EvolveError):
 
 
 class MissingKeyFault(EnvironmentFault):
-    """A service that insists on an API key has none; a run reports it before the first question of a run."""
+    """A service needs an API key and none is set; a run reports it before its first call."""
 
 
 class HttpFault(EnvironmentFault):
@@ -106,12 +106,12 @@ class HttpFault(EnvironmentFault):
         self.call = call
         """Method and URL, without credentials; or the name of what was called."""
         self.status = status
-        """Of the last reply; None where no reply was complete."""
+        """HTTP status of the last reply; None when no reply was complete."""
         super().__init__(message, hint=hint)
 
 
 class StoreFault(EnvironmentFault):
-    """A file or folder that Anneal keeps cannot be used."""
+    """A file or folder of Anneal's own cannot be used."""
 
     def __init__(self, message: str, *, path: str, hint: str = "") -> None:
         self.path = path
@@ -119,21 +119,21 @@ class StoreFault(EnvironmentFault):
 
 
 class DiskFull(StoreFault):
-    """There is no space left for a file, or the user's quota is used up."""
+    """There is no space left for a file, or the user's quota is exhausted."""
 
 
 class DockerFault(EnvironmentFault):
-    """No Docker engine answers, or the one that does refuses what it was asked."""
+    """No Docker engine answers, or the engine refuses a request."""
 
 
 class ProcessFault(EnvironmentFault):
-    """A program did not start, took too long, or ended in a way it must not."""
+    """A program did not start, took too long, or ended with an unexpected result."""
 
     def __init__(self, message: str, *, command: str, code: int | None = None, hint: str = "") -> None:
         self.command = command
-        """The program, or the words that started it."""
+        """The program, or its whole command line."""
         self.code = code
-        """Its exit code; None where it did not start or did not end."""
+        """Its exit code; None when it did not start or did not end."""
         super().__init__(message, hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""What happens in a run, as values: console, reports, JSON lines and tests listen."""
+"""The events of a run of suites, as values; console, reports, JSON lines and tests listen to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from evolve.core.model.verdicts import Verdict
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One evaluation, done."""
+    """The result of one evaluation."""
 
     evaluation: Evaluation
     status: Literal["pass", "fail", "error"]
     verdict: Verdict
     prompt: str
-    """As it was sent; empty when it could not be rendered."""
+    """The prompt as it was sent; empty when it could not be rendered."""
     vars: Mapping[str, JsonValue]
     answer: Answer | None
     """None when no provider answered."""
     output: JsonValue
-    """After the transforms."""
+    """The output after the transforms."""
     error: str = ""
     error_kind: Literal["", "input", "environment", "evaluation"] = ""
     named_scores: Mapping[str, float] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins."""
+    """A run started."""
 
     suites: tuple[Suite, ...]
     evaluations: int
@@ -43,7 +43,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class CaseFinished:
-    """One more result is there."""
+    """An evaluation finished."""
 
     suite: Suite
     result: CaseResult
@@ -53,7 +53,7 @@ class CaseFinished:
 
 @dataclass(frozen=True, slots=True)
 class PromptMetrics:
-    """The sums over one prompt x provider column."""
+    """Sums over the tests of one prompt and one provider."""
 
     provider: str
     prompt_label: str
@@ -65,7 +65,7 @@ class PromptMetrics:
     tokens: TokenUsage
     cost: float
     latency_ms: float
-    """Sum."""
+    """Sum of the latencies."""
     named_scores: Mapping[str, float]
     named_scores_count: Mapping[str, int]
     named_score_weights: Mapping[str, float] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class PromptMetrics:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """A run is over."""
+    """A run finished."""
 
     suites: tuple[Suite, ...]
     results: tuple[tuple[Suite, tuple[CaseResult, ...]], ...]
@@ -84,7 +84,7 @@ class RunFinished:
     started_s: float = 0.0
     """Seconds since the epoch."""
     interrupted: bool = False
-    """Stopped by the user; `results` has what was finished."""
+    """Stopped by the user; `results` contains the finished evaluations."""
 
 
 Event: TypeAlias = RunStarted | CaseFinished | RunFinished

@@ -1,8 +1,8 @@
-"""What happens while an agent evolves, as values: the archive, the console, the report and tests listen.
+"""The events of an evolution, as values; the archive, the console, the report and tests listen to them.
 
-The report is made of these alone, so each says all that a reader needs. All are JSON-serialisable by
-`core/evolution/json_lines.py`: fields are strings, numbers, booleans, JSON values, tuples and dataclasses of this
-module.
+The report is made from these events alone, so they contain everything that a reader needs.
+`core/evolution/json_lines.py` serialises them: fields are strings, numbers, booleans, JSON values, tuples and
+dataclasses of this module.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ from evolve.core.model.gate import GateDecision
 from evolve.core.model.json_value import JsonValue
 
 SHOWN_CHARS = 2000
-"""Of a case in an event; a report of a failed job may have many times as many."""
+"""Characters of a case in an event: enough to recognise it; the report of a failed job may be many times longer."""
+
 VOTE = "vote"
-"""Id of the candidate that asks no model: the better lookup of core/search/lookup.py."""
+"""Id of the lookup, the candidate that needs no model: the better lookup of core/search/lookup.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,10 @@ class CandidateInfo:
     """One candidate and where it came from."""
 
     id: str
-    """Short hex digest of the genome; the incumbent's and the vote's are candidates too."""
+    """Short hex digest of the genome, or `vote` for the lookup. The incumbent is a candidate too."""
     parents: tuple[str, ...]
     operator: str
-    """The operator that proposed it; `incumbent` and `vote` for those two."""
+    """The operator that proposed it; `incumbent` or `vote` for those two."""
     note: str
     """What was changed, in a few words."""
     text: str
@@ -51,10 +52,10 @@ class CandidateInfo:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run will cost at most, as measured on this machine before it starts."""
+    """The most that a run will cost, from a measurement on this machine before it starts."""
 
     answers: int
-    """Budget less what the ledger is known to hold."""
+    """The budget without answers that the ledger already contains."""
     seconds: float
     seconds_per_answer: float
     tokens: int
@@ -64,29 +65,29 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a run did cost."""
+    """What a run cost."""
 
     search: int = 0
-    """Answers bought by the search."""
+    """Paid calls of the search."""
     gate: int = 0
-    """Answers bought by the gate. search + gate never exceeds the budget."""
+    """Paid calls of the gate. search + gate never exceeds the budget."""
     free: int = 0
-    """Rollouts that the ledger knew."""
+    """Rollouts whose answer was in the ledger."""
     repeated: int = 0
-    """Calls that were in flight when an earlier attempt was killed, and had to be made again."""
+    """Calls that were in flight when an earlier attempt was killed, and were made again."""
     shrinking: int = 0
     reflector: int = 0
-    """Calls to the reflector; they have their own cap."""
+    """Calls to the reflector; they have their own limit."""
     tokens: TokenUsage = TokenUsage()  # noqa: RUF009  # frozen
     model_s: float = 0.0
-    """Seconds in which at least one call was under way."""
+    """Seconds during which at least one call was in flight."""
     seconds: float = 0.0
     cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EvolutionStarted:
-    """A run begins; the incumbent is its first candidate."""
+    """A run started; the incumbent is its first candidate."""
 
     run: str
     agent: str
@@ -101,21 +102,21 @@ class EvolutionStarted:
     """Seconds since the epoch."""
     resumed: bool = False
     command: str = ""
-    """The command that runs this again."""
+    """The command that repeats the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateProposed:
-    """An operator made a candidate."""
+    """An operator proposed a candidate."""
 
     candidate: CandidateInfo
     spent: int
-    """Answers bought so far."""
+    """Paid calls so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProposalRejected:
-    """A proposal that cost no rollout: malformed, a duplicate, too long ..."""
+    """A proposal was rejected before any rollout: malformed, a duplicate, too long ..."""
 
     operator: str
     reason: str
@@ -135,16 +136,16 @@ class RolloutScored:
     output: JsonValue
     repeat: int = 0
     is_free: bool = False
-    """The ledger knew it (or no model was asked)."""
+    """Whether the answer was in the ledger, or needed no model."""
     tokens: TokenUsage = TokenUsage()  # noqa: RUF009  # frozen
     seconds: float = 0.0
     spent: int = 0
-    """Answers bought so far by search and gate, this one included."""
+    """Paid calls of search and gate so far, including this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateScreened:
-    """A candidate was tried on a few cases."""
+    """A candidate was screened on a few cases."""
 
     candidate: str
     kept: bool
@@ -159,15 +160,15 @@ class CandidateScored:
     split: str
     cases: int
     mean: float
-    """Mean score on the cases it answered, 0..1."""
+    """Mean score on the cases that it answered, 0..1."""
     dropped: bool = False
-    """It left the race early."""
+    """Whether it left the race early."""
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A candidate joined those that may become parents; `is_best` when none has a higher mean."""
+    """A candidate may become a parent from now on; `is_best` if no other has a higher mean."""
 
     candidate: str
     is_best: bool
@@ -176,7 +177,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class GateStarted:
-    """The search is over, its winner meets the incumbent on the gate's families."""
+    """The search ended; its winner is compared with the incumbent on the gate's families."""
 
     winner: str
     incumbent: str
@@ -186,13 +187,13 @@ class GateStarted:
 
 @dataclass(frozen=True, slots=True)
 class GateDecided:
-    """The gate's word; `number` counts the gates of the project's life, from 1."""
+    """The gate decided; `number` counts all gates of the project, from 1."""
 
     candidate: str
     number: int
     decision: GateDecision
     vote: float | None = None
-    """The model-free vote's mean on the same cases; None where answers are no closed set."""
+    """The lookup's mean on the same cases; None when the agent's answers are not a closed set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ class CaseRecorded:
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """An agent file got a new version."""
+    """A new version was written to an agent file."""
 
     agent: str
     """NAME@VERSION of the new one."""
@@ -222,22 +223,22 @@ class RolledBack:
     """A promotion was undone."""
 
     agent: str
-    """NAME@VERSION of the one that is in the file again; empty where the promotion had made the file."""
+    """NAME@VERSION of the version that was restored; empty when the promotion had created the file."""
     file: str
 
 
 @dataclass(frozen=True, slots=True)
 class EvolutionFinished:
-    """A run is over."""
+    """A run finished."""
 
     winner: str
-    """Id of the candidate that met the gate, the incumbent's when nothing was better in the search."""
+    """Id of the candidate that was compared at the gate; the incumbent's when no candidate was better in the search."""
     outcome: Literal["proven", "provisional", "rejected", "untested", "no-better", "interrupted", "nothing-to-do"]
-    """untested: better on the cases that the search has seen, and no gate was opened."""
+    """untested: better on the cases that the search has seen, but no gate was opened."""
     reason: str
     account: Account
     still_failing: tuple[str, ...] = ()
-    """Ids of train and failure cases that the winner fails."""
+    """Ids of the train and failure cases that the winner fails."""
 
 
 EvolutionEvent: TypeAlias = (

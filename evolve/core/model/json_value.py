@@ -1,4 +1,4 @@
-"""The shape of everything that YAML and JSON can carry."""
+"""The type of every value that YAML and JSON can express."""
 
 from typing import TypeAlias
 

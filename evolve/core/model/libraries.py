@@ -8,13 +8,13 @@ from evolve.core.model.extras import install_command
 
 
 def import_optional(name: str) -> Any:
-    """The module called `name`.
+    """Return the module `name`.
 
     Raises:
-        CannotEvaluate: it is not installed; the message names the extra that brings it.
+        CannotEvaluate: it is not installed; the message has the command that installs it.
     """
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as exc:
         package = name.partition(".")[0]
-        raise CannotEvaluate(f"this needs the library {package}: {install_command('formats')}") from exc
+        raise CannotEvaluate(f"the library {package} is not installed: {install_command('formats')}") from exc

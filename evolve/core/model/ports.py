@@ -1,4 +1,4 @@
-"""The ports: what the core and the loops ask of the world. Adapters implement them; tests bring fakes."""
+"""The ports: what the core and the loops need from the outside world. Adapters and the tests' fakes implement them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,28 +10,29 @@ from evolve.core.model.suite import ProviderSpec, ScriptRef
 
 
 class Provider(Protocol):
-    """Someone who answers a prompt."""
+    """A service or program that answers prompts."""
 
     @property
     def id(self) -> str:
-        """The id as the suite spells it."""
+        """The id as written in the suite."""
         ...
 
     def identity(self, request: Request) -> JsonValue:
-        """What decides the answer (model, settings, request body); None when an answer must not be cached."""
+        """Return what determines the answer (model, settings, request body); None when it must not be cached."""
         ...
 
     async def answer(self, request: Request) -> Answer:
-        """The answer to one request.
+        """Return the answer to one request.
 
         Raises:
-            EnvironmentFault: the endpoint refused, timed out or broke off, after all retries; or 401/403/404.
+            EnvironmentFault: the endpoint refused, timed out or closed the connection, after all retries; or it answered
+                with status 401, 403 or 404.
             CannotEvaluate: user code behind the provider failed.
         """
         ...
 
     async def close(self) -> None:
-        """Frees connections and processes; the provider answers nothing afterwards."""
+        """Close connections and processes; the provider cannot be used afterwards."""
         ...
 
 
@@ -42,14 +43,14 @@ class Embedding:
     vector: tuple[float, ...]
     tokens: int = 0
     error: str | None = None
-    """The service's own statement that it has none (a Python provider's `error`); then `vector` is empty."""
+    """The service's own error (a Python provider's `error`); then `vector` is empty."""
 
 
 class Embedder(Protocol):
-    """Someone who turns text into vectors."""
+    """A service that turns text into vectors."""
 
     async def embed(self, text: str) -> Embedding:
-        """Raises EnvironmentFault as `Provider.answer` does."""
+        """Return the vector of a text; raise EnvironmentFault like `Provider.answer`."""
         ...
 
 
@@ -58,20 +59,20 @@ class KnownEmbedder(Embedder, Protocol):
     """An embedder whose vectors can be stored."""
 
     def embedding_identity(self, text: str) -> JsonValue:
-        """What decides the vector (model, settings, text); None when it must not be stored."""
+        """Return what determines the vector (model, settings, text); None when it must not be stored."""
         ...
 
 
 @runtime_checkable
 class SentenceComparer(Protocol):
-    """Someone who says how alike two texts are, without vectors that anyone sees."""
+    """A service that scores the similarity of two texts without returning vectors."""
 
     async def similarity(self, expected: str, text: str) -> float:
-        """From 0 to 1; raises EnvironmentFault as `Provider.answer` does."""
+        """Return the similarity, 0..1; raise EnvironmentFault like `Provider.answer`."""
         ...
 
     def similarity_identity(self, expected: str, text: str) -> JsonValue:
-        """What decides the similarity; None when it must not be stored."""
+        """Return what determines the similarity; None when it must not be stored."""
         ...
 
 
@@ -81,25 +82,25 @@ class Classification:
 
     scores: Mapping[str, float]
     error: str | None = None
-    """The service's own statement that it has none; then `scores` is empty."""
+    """The service's own error; then `scores` is empty."""
 
 
 @runtime_checkable
 class Classifier(Protocol):
-    """Someone who sorts texts into classes."""
+    """A service that sorts texts into classes."""
 
     async def classify(self, text: str) -> Classification:
-        """Raises EnvironmentFault as `Provider.answer` does."""
+        """Return the scores of a text by class; raise EnvironmentFault like `Provider.answer`."""
         ...
 
     def classification_identity(self, text: str) -> JsonValue:
-        """What decides the scores; None when they must not be stored."""
+        """Return what determines the scores; None when they must not be stored."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ModerationFlag:
-    """One kind of harm that was found; `confidence` is from 0 to 1."""
+    """One kind of harm that was found; `confidence` is 0..1."""
 
     code: str
     description: str
@@ -108,7 +109,7 @@ class ModerationFlag:
 
 @dataclass(frozen=True, slots=True)
 class Moderation:
-    """What a moderation found; no flags mean that nothing was."""
+    """The result of a moderation; without flags, nothing was found."""
 
     flags: tuple[ModerationFlag, ...]
     tokens: TokenUsage = field(default_factory=TokenUsage)
@@ -117,14 +118,14 @@ class Moderation:
 
 @runtime_checkable
 class Moderator(Protocol):
-    """Someone who looks for harm in an answer."""
+    """A service that looks for harm in an answer."""
 
     async def moderate(self, prompt: str, output: str) -> Moderation:
-        """Raises EnvironmentFault as `Provider.answer` does."""
+        """Return the flags of an answer; raise EnvironmentFault like `Provider.answer`."""
         ...
 
     def moderation_identity(self, prompt: str, output: str) -> JsonValue:
-        """What decides the flags; None when they must not be stored."""
+        """Return what determines the flags; None when they must not be stored."""
         ...
 
 
@@ -132,12 +133,12 @@ class Renderer(Protocol):
     """The suite's templates."""
 
     def render(self, text: str, vars: Mapping[str, JsonValue]) -> str:
-        """The text with its tags replaced; raises CannotEvaluate."""
+        """Return the text with its tags replaced; raise CannotEvaluate."""
         ...
 
 
 class Files(Protocol):
-    """The user's files, seen from one suite: nothing outside `root` is read."""
+    """The user's files, as one suite may read them: nothing outside `root`."""
 
     @property
     def root(self) -> str:
@@ -145,19 +146,19 @@ class Files(Protocol):
         ...
 
     def read_text(self, path: str) -> str:
-        """The text of a file, `path` relative to the root or absolute inside it.
+        """Return the text of a file; `path` is relative to the root, or absolute inside it.
 
         Raises:
-            InputError: missing, too large, binary, not UTF-8, or outside the root.
+            InputError: the file is missing, too large, binary, not UTF-8, or outside the root.
         """
         ...
 
     def glob(self, pattern: str) -> Sequence[str]:
-        """Absolute paths that match, sorted; empty when none does."""
+        """Return the absolute paths that match, sorted; empty when none does."""
         ...
 
     def resolve(self, path: str) -> str:
-        """The absolute path; raises InputError when it leaves the root."""
+        """Return the absolute path; raise InputError when it is outside the root."""
         ...
 
 
@@ -165,15 +166,15 @@ class Scripts(Protocol):
     """Functions in the user's Python files."""
 
     def function(self, ref: ScriptRef, default: str) -> Callable[..., Any]:
-        """The named function, or the one called `default`; loaded once.
+        """Return the function that `ref` names, else the one called `default`; a file is loaded once.
 
         Raises:
-            InputError: no such file or function, or the module does not import.
+            InputError: there is no such file or function, or the import fails.
         """
         ...
 
     def run(self, code: str, names: Mapping[str, object]) -> object:
-        """The value of an inline expression, or of the `return` of an inline function body.
+        """Return the value of an inline expression, or what an inline function body returns.
 
         Raises:
             CannotEvaluate: the code is wrong or raised.
@@ -182,98 +183,98 @@ class Scripts(Protocol):
 
 
 class AnswerStore(Protocol):
-    """Answers that were bought once are free."""
+    """A store of answers, so that each one is paid for only once."""
 
     remembers: bool
-    """Whether identities are looked at; where not, nobody needs to make them."""
+    """Whether identities are used; if not, callers need not compute them."""
 
     async def once(self, identity: JsonValue, buy: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The stored answer (`cached` true), else what `buy` answers, stored unless it has an error.
+        """Return the stored answer (`cached` is True), else call `buy` and store its answer unless it has an error.
 
-        Two askers of one identity buy once.
+        Two concurrent calls with one identity call `buy` once.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """An answer out of the ledger."""
+    """An answer from the ledger."""
 
     answer: Answer
     is_new: bool
-    """It was bought just now."""
+    """Whether this call was made and paid for just now."""
     is_repeated: bool = False
-    """An earlier attempt of this run had asked and was killed before the answer was stored."""
+    """Whether an earlier attempt of this run made the call and was killed before it stored the answer."""
 
 
 class Ledger(Protocol):
-    """The record of every answer and score: what one run has bought is free for all others, and for its own second try.
+    """The record of all answers and scores: an answer that one run paid for is free for all others.
 
-    A run that was killed and begins again meets its own purchases: they count against its budget as they did before, so
-    that it takes the same decisions again, but they are not bought again.
+    A run that was killed and is started again finds its own earlier answers. They count against its budget as they did
+    the first time, so that it makes the same decisions again, but no call is made for them.
     """
 
     def price(self, identity: JsonValue, run: str) -> int:
-        """1 when `run` has to buy this answer or bought it itself, 0 when someone else did."""
+        """Return 1 if `run` must pay for this answer or has paid for it, 0 if another run has."""
         ...
 
     async def answer(self, identity: JsonValue, run: str, buy: Callable[[], Awaitable[Answer]]) -> Bought:
-        """The stored answer, else what `buy` answers, stored before it is handed out.
+        """Return the stored answer, else call `buy` and store its answer before returning it.
 
-        Two askers of one identity, in one process or twenty, buy once.
+        Concurrent calls with one identity, in one process or several, call `buy` once.
         """
         ...
 
     def score(self, identity: JsonValue, judged: JsonValue) -> JsonValue:
-        """The stored score of an answer under these assertions and scorer version; None when there is none."""
+        """Return the stored score of an answer for these assertions and scorer version; None when there is none."""
         ...
 
     def keep_score(self, identity: JsonValue, judged: JsonValue, score: JsonValue) -> None:
-        """Stores a score."""
+        """Store a score."""
         ...
 
 
 class Graders(Protocol):
-    """Providers that grade: opened on demand, by what an assertion, test or suite names."""
+    """Providers that grade, opened on demand from what an assertion, test or suite names."""
 
     async def text(self, spec: JsonValue | ProviderSpec | None) -> Provider:
-        """The provider for a model-graded assertion; `spec` is an id, a mapping, or None for the default grader."""
+        """Return the provider for a model-graded assertion; `spec` is an id, a mapping, or None for the default."""
         ...
 
     async def embedding(self, spec: JsonValue | ProviderSpec | None) -> Embedder | SentenceComparer:
-        """The provider that makes vectors, or that compares; `spec` as for `text`."""
+        """Return the provider that makes vectors or compares texts; `spec` as for `text`."""
         ...
 
     async def classification(self, spec: JsonValue | ProviderSpec | None) -> Classifier:
-        """The provider that classifies; there is no default."""
+        """Return the provider that classifies; there is no default."""
         ...
 
     async def moderation(self, spec: JsonValue | ProviderSpec | None) -> Moderator:
-        """The provider that moderates; `spec` as for `text`."""
+        """Return the provider that moderates; `spec` as for `text`."""
         ...
 
 
 class Http(Protocol):
-    """A single call of a web hook."""
+    """Calls a web hook once."""
 
     async def post_json(self, url: str, body: JsonValue, timeout_s: float) -> tuple[int, JsonValue]:
-        """Status and parsed body; raises EnvironmentFault when there is none."""
+        """Return status and parsed body; raise EnvironmentFault when there is no reply."""
         ...
 
 
 class TestRunner(Protocol):
-    """Runs one test of the user's, for the assertion type `pytest`."""
+    """Runs one of the user's tests, for the assertion type `pytest`."""
 
     __test__: ClassVar[bool] = False
 
     async def run(self, node_id: str, environment: Mapping[str, str]) -> tuple[bool, str]:
-        """Whether it passed, and the last lines of its output."""
+        """Return whether the test passed, and the last lines of its output."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What assertions may use of the world."""
+    """The ports that assertions may use."""
 
     files: Files
     scripts: Scripts

@@ -1,6 +1,6 @@
-"""What a verification of roles says: hosts' tasks, checks of a role, and what came of each.
+"""The results of a verification of roles: the tasks on hosts, the checks of a role, and the outcome of each.
 
-Results have a form in plain JSON, for pytest-xdist and files: `from_json(to_json(result)) == result`.
+Results can be converted to plain JSON, for pytest-xdist and files: `from_json(to_json(result)) == result`.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Check(StrEnum):
-    """One thing proven about a role on a host, in the order in which the report shows them."""
+    """One check of a role on a host; the order is that of the report."""
 
     ARGUMENTS = "arguments"
     PREFLIGHT = "preflight"
@@ -25,28 +25,28 @@ class Check(StrEnum):
 
 
 class CheckOutcome(StrEnum):
-    """What came of a check; only `FAILED` speaks against the role."""
+    """The outcome of a check; only `FAILED` is the role's fault."""
 
     PASSED = "passed"
     FAILED = "failed"
     NOT_CHECKED = "not checked"
-    """The role gives nothing to check (no fault declared, no earlier commit), or an earlier check is in the way."""
+    """There is nothing to check (no fault declared, no earlier commit), or an earlier check failed."""
     UNCHANGED = "unchanged"
-    """Passed before with the same role, dependencies, image and harness, and was not run again."""
+    """It passed before with the same role, dependencies, image and harness, and was not run again."""
     ERROR = "error"
     """The environment failed: engine, image, network."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskLine:
-    """What one task did on one host: one line of the callback's JSON."""
+    """What one task did on one host: one line of JSON from the callback."""
 
     host: str
     role: str
-    """Empty for a task of the play itself."""
+    """The role's name; empty for a task of the play itself."""
     task: str
     path: str
-    """The file that holds the task, as Ansible names it."""
+    """The file that contains the task, as Ansible names it."""
     line: int
     action: str
     status: str
@@ -57,16 +57,16 @@ class TaskLine:
     message: str = ""
     """Why it failed: the module's message and the tail of its output."""
     diff: str = ""
-    """What the module says that it changed, as a unified diff or a few lines; cut to 4,000 characters."""
+    """The module's own account of its changes, as a unified diff or a few lines; cut to 4,000 characters."""
     is_handler: bool = False
     notified: tuple[str, ...] = ()
     """The handlers that the task notifies when it changes."""
     written: tuple[str, ...] = ()
-    """Paths on the host that a changed task says it wrote."""
+    """Paths on the host that a changed task reports to have written."""
 
     @property
     def spot(self) -> str:
-        """`file:line`, as far as it is known."""
+        """`file:line`, without the line if it is unknown."""
         return f"{self.path}:{self.line}" if self.line else self.path
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class TaskLine:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check says about one role on one release."""
+    """The result of one check of one role on one release."""
 
     role: str
     release: str
@@ -85,11 +85,11 @@ class CheckResult:
     check: Check
     outcome: CheckOutcome
     reason: str = ""
-    """For people, one thing a line: what, where, what was expected, what to do next; empty when it passed."""
+    """For people, one problem per line: what, where, what was expected, what to do next; empty when it passed."""
     notes: tuple[str, ...] = ()
     """What was checked, and what could not be checked although the check passed."""
     evidence: Mapping[str, str] = field(default_factory=dict)
-    """Title to text: the failed tasks' output, diffs, the journal's end, what runs it again."""
+    """Text by title: the failed tasks' output, diffs, the end of the journal, the command that repeats the check."""
     seconds: float = 0.0
     tasks: tuple[TaskLine, ...] = ()
     """The tasks that ran for this check."""
@@ -99,7 +99,7 @@ _TUPLES = ("items", "notified", "written")
 
 
 def to_json(result: CheckResult) -> dict[str, Any]:
-    """Strings, numbers, lists and mappings alone."""
+    """Return the result as strings, numbers, lists and mappings."""
     data = asdict(result)
     data["notes"] = list(result.notes)
     data["tasks"] = [{**task, **{key: list(task[key]) for key in _TUPLES}} for task in data["tasks"]]
@@ -107,12 +107,12 @@ def to_json(result: CheckResult) -> dict[str, Any]:
 
 
 def task_from_json(data: dict[str, Any]) -> TaskLine:
-    """One task of a result; the callback writes the same values, a line each."""
+    """Return one task of a result; the callback writes the same values, one task per line."""
     return TaskLine(**{**data, **{key: tuple(data[key]) for key in _TUPLES}})
 
 
 def from_json(data: dict[str, Any]) -> CheckResult:
-    """The result that `to_json` was given."""
+    """Return the result that `to_json` was given."""
     tasks = tuple(map(task_from_json, data["tasks"]))
     given = {**data, "check": Check(data["check"]), "outcome": CheckOutcome(data["outcome"])}
     return CheckResult(**{**given, "notes": tuple(data["notes"]), "tasks": tasks})

@@ -1,4 +1,4 @@
-"""A loaded suite: what to ask, of whom, and what must hold. Values only; `expand.py` makes evaluations of it."""
+"""A loaded suite as values: prompts, providers, tests and assertions. `expand.py` makes evaluations from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,27 +9,27 @@ from evolve.core.model.json_value import JsonValue
 
 
 class Locate(Protocol):
-    """Finds a data path of one document again; asked only by messages, for it parses the text once more."""
+    """Finds the place of a data path in one document; only for messages, because it parses the text again."""
 
     def __call__(self, *path: str | int) -> Location:
-        """Where the value at `path` stands."""
+        """Return the place of the value at `path`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands in a user's file, found lazily."""
+    """A place in a user's file; line and column are found when they are needed."""
 
     file: str
     path: tuple[str | int, ...]
     locate: Locate = field(compare=False, repr=False)
 
     def location(self) -> Location:
-        """The line and column; parses the file once more the first time it is asked."""
+        """Return the line and column; the first call parses the file again."""
         return self.locate(*self.path)
 
     def inside(self, *path: str | int) -> Location:
-        """Return where a part of it stands: in the default test of the same file where it has no such part itself."""
+        """Return the place of a part of it; if it has no such part, the place in the file's default test."""
         around = path[:-1]
         own, default = self.locate(*self.path, *path), self.locate("defaultTest", *path)
         if not _is_same_spot(own, self.locate(*self.path, *around)):
@@ -38,13 +38,13 @@ class Place:
 
 
 def _is_same_spot(one: Location, other: Location) -> bool:
-    """A part that is not there is located at what is around it."""
+    """Whether two places are the same; a missing part has the place of what surrounds it."""
     return (one.line, one.column) == (other.line, other.column)
 
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """One thing that must hold of an output. Strings in `value` are templates until the test is run."""
+    """One condition that an output must fulfil. Strings in `value` are templates until the test runs."""
 
     type: str
     """The base type: `not-contains` is type `contains`, negated."""
@@ -55,16 +55,16 @@ class Assertion:
     metric: str | None = None
     transform: str | None = None
     provider: JsonValue = None
-    """The grader: an id, or a mapping with id and config; None for the suite's."""
+    """The grader: an id, or a mapping with id and config; None for the suite's grader."""
     rubric_prompt: JsonValue = None
     config: Mapping[str, JsonValue] = field(default_factory=dict)
-    """The assertion's `config` mapping, and every further key that its type takes (`contextTransform`, ...)."""
+    """The assertion's `config` mapping, and all further keys of its type (`contextTransform`, ...)."""
     place: Place | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AssertSet:
-    """Assertions that count as one: their weighted mean against `threshold`, or all of them without one."""
+    """Assertions that count as one: their weighted mean must reach `threshold`; without one, all must pass."""
 
     assertions: tuple[Assertion, ...]
     threshold: float | None = None
@@ -99,36 +99,36 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
-    """Who is asked, as the suite names it; `evolve.providers` opens it."""
+    """A provider as the suite names it; `evolve.providers` opens it."""
 
     id: str
     label: str | None = None
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     prompts: tuple[str, ...] | None = None
-    """Labels of the prompts this provider takes; None for all."""
+    """Labels of the prompts for this provider; None for all."""
     transform: str | None = None
     delay_ms: float = 0.0
     env: Mapping[str, str] = field(default_factory=dict)
     place: Place | None = field(default=None, compare=False, repr=False)
     in_full: str | None = None
-    """The id in full, where the suite gives a short one: promptfoo's rows name a Python file with its function."""
+    """The full id if the suite has a short one: promptfoo's rows name a Python file with its function."""
 
     @property
     def full_id(self) -> str:
-        """The id as rows of results and scripts see it."""
+        """The id in rows of results and for scripts."""
         return self.in_full or self.id
 
     @property
     def name(self) -> str:
-        """What reports call it: its label, else its id."""
+        """The name in reports: its label, else its id."""
         return self.label or self.full_id
 
 
 @dataclass(frozen=True, slots=True)
 class TestOptions:
-    """A test's `options`, after the defaults were merged in."""
+    """A test's `options`, with the defaults merged in."""
 
-    __test__ = False  # the name is the format's; pytest must not collect it
+    __test__ = False  # the name comes from the format; pytest must not collect the class
 
     prefix: str = ""
     suffix: str = ""
@@ -137,10 +137,10 @@ class TestOptions:
     disable_var_expansion: bool = False
     disable_default_asserts: bool = False
     disable_conversation_var: bool = False
-    """The prompt's `_conversation` is not given."""
+    """The prompt does not get `_conversation`."""
     repeat: int | None = None
     store_output_as: str | None = None
-    """The var under which later tests see the output; the suite's tests run one by one then."""
+    """The var in which later tests get the output; the suite's tests then run one by one."""
     provider: JsonValue = None
     """The grader of model-graded assertions."""
     rubric_prompt: JsonValue = None
@@ -150,7 +150,7 @@ class TestOptions:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One test with everything that applies to it: default test and scenario are merged in."""
+    """One test, with the default test and the scenario merged in."""
 
     __test__ = False
 
@@ -166,17 +166,17 @@ class Test:
     """Labels or ids of the providers this test is for; None for all."""
     prompts: tuple[str, ...] | None = None
     provider: JsonValue = None
-    """Answers this test in place of the suite's providers: an id, or a mapping with id and config."""
+    """The provider of this test instead of the suite's: an id, or a mapping with id and config."""
     scoring: str | None = None
-    """`file://FILE[:FUNCTION]`, which makes the test's verdict of its named scores."""
+    """`file://FILE[:FUNCTION]`, which makes the test's verdict from its named scores."""
     var_scripts: Mapping[str, ScriptRef] = field(default_factory=dict)
-    """Vars that a function makes for each prompt (`get_var(name, prompt, vars)`); they are empty text in `vars`."""
+    """Vars that a function computes for each prompt (`get_var(name, prompt, vars)`); in `vars` they are empty text."""
     place: Place | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class DerivedMetric:
-    """A metric made of other metrics: an arithmetic expression, or JavaScript."""
+    """A metric computed from other metrics: an arithmetic expression, or JavaScript."""
 
     name: str
     value: str
@@ -184,7 +184,7 @@ class DerivedMetric:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One config, read and checked."""
+    """One config file, parsed and checked."""
 
     path: str
     base_dir: str
@@ -198,7 +198,7 @@ class Suite:
     max_concurrency: int | None = None
     delay_ms: float = 0.0
     config: JsonValue = None
-    """The config as it was read, for the result file."""
+    """The config as parsed, for the result file."""
     warnings: tuple[str, ...] = ()
 
 

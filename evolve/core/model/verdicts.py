@@ -1,4 +1,4 @@
-"""What an assertion sees, and what it says."""
+"""The input of an assertion and its verdict, as values."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Pass, a score and a reason. Scores are in 0..1 unless the suite's own code answers another number."""
+    """Whether an assertion passed, with score and reason. Scores are 0..1 unless a suite's own code returns others."""
 
     passed: bool
     score: float
@@ -22,11 +22,11 @@ class Verdict:
     components: tuple["Verdict", ...] = ()
     named_scores: Mapping[str, float] = field(default_factory=dict)
     named_weights: Mapping[str, float] = field(default_factory=dict)
-    """The weight behind each named score; 1 where it says nothing."""
+    """The weight of each named score; 1 where there is none."""
     tokens: TokenUsage = TokenUsage()  # noqa: RUF009  # frozen
-    """What the grader used."""
+    """Tokens of the grader."""
     requirement: Requirement | None = None
-    """The assertion as it was applied: its value is rendered. None on the verdict of a whole test."""
+    """The assertion as it was applied, with its value rendered. None for the verdict of a whole test."""
     error: str | None = None
     """Why it could not be evaluated; then `passed` is False and the test is an error."""
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -34,14 +34,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class AssertionInput:
-    """One assertion applied to one output: all that an assertion function gets."""
+    """The input of an assertion's function: one assertion and one output."""
 
     assertion: Assertion
-    """Value, threshold and metric are rendered; `file://` values are read."""
+    """With value, threshold and metric rendered and `file://` values read."""
     output: JsonValue
-    """After the transforms."""
+    """The output after the transforms."""
     text: str
-    """The output as text: itself when it is a string, else its JSON."""
+    """The output as text: a string itself, anything else as JSON."""
     answer: Answer
     evaluation: Evaluation
     vars: Mapping[str, JsonValue]
@@ -51,11 +51,17 @@ class AssertionInput:
 
     @property
     def negated(self) -> bool:
-        """Whether the suite says `not-`."""
+        """Whether the type in the suite begins with `not-`."""
         return self.assertion.negated
 
     def verdict(self, holds: bool, reason: str, *, score: float | None = None) -> Verdict:
-        """The usual verdict: `holds` before negation, score 1 or 0 unless given; 'Assertion passed' when it passes."""
+        """Return the usual verdict.
+
+        Args:
+            holds: whether the condition holds, before negation.
+            reason: why it fails; a verdict that passes says "Assertion passed".
+            score: None for 1 when it passes and 0 when it fails.
+        """
         passed = holds != self.assertion.negated
         return Verdict(
             passed, (1.0 if passed else 0.0) if score is None else score, "Assertion passed" if passed else reason
@@ -64,24 +70,24 @@ class AssertionInput:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonInput:
-    """One comparing assertion applied to all outputs of one test: all that its function gets.
+    """The input of a comparing assertion's function: one assertion and all outputs of one test.
 
-    The function answers one verdict per output, in their order.
+    The function returns one verdict for each output, in their order.
     """
 
     assertion: Assertion
     outputs: tuple[JsonValue, ...]
-    """After the transforms; '' where a provider gave none."""
+    """The outputs after the transforms; '' where a provider gave none."""
     verdicts: tuple[Verdict, ...]
-    """What the other assertions said of each output."""
+    """The verdict of the other assertions on each output."""
     evaluations: tuple[Evaluation, ...]
     vars: Mapping[str, JsonValue]
-    """Of the first evaluation; promptfoo renders the criteria's prompt with them."""
+    """The vars of the first evaluation; promptfoo renders the criteria's prompt with them."""
     tools: "Tools"
 
 
 def flatten(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
-    """Each verdict followed by its components, all the way down."""
+    """Return each verdict followed by its components, recursively."""
     flat: list[Verdict] = []
     for verdict in verdicts:
         flat.append(verdict)
