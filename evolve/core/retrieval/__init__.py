@@ -1,1 +1,1 @@
-"""Answers and demos found by likeness of words, without any model."""
+"""Finds answers and demos by the words of a case, without a model."""

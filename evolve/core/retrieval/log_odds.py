@@ -1,4 +1,4 @@
-"""The words that speak for each of a closed set of answers, learned from labelled texts without any model.
+"""Finds the words that indicate each of a closed set of answers, from labelled texts and without a model.
 
 The weight of a word for an answer is the z-score of its log-odds against all other answers, with an informative
 Dirichlet prior: equations 15, 20, 21 and 22 of Monroe, Colaresi and Quinn, "Fightin' Words" (Political Analysis 16,
@@ -12,9 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from evolve.core.retrieval.nearest import words
 
 _PRIOR_WORDS = 15.0
-"""How many words of the whole bank each answer is thought to have said beforehand. Of 2.5, 15 and 50 this was as good
-as any on the families left out of the reflection suite."""
+"""Strength of the prior: words that each answer is assumed to have had already, distributed as in the whole bank. Of
+2.5, 15 and 50 this was as good as any on the families left out of the reflection suite."""
+
 _NOTHING = 1e-9
+"""Below this a count is zero up to rounding, and its logarithm is meaningless."""
+
+_MIN_WEIGHT = 1.0
+"""One standard deviation: words below it differ from the other answers by chance."""
 
 
 class _Counts:
@@ -38,7 +43,7 @@ class _Counts:
 
 
 class LogOdds:
-    """Labelled texts, indexed once."""
+    """An index of labelled texts."""
 
     def __init__(self, texts: Sequence[str], answers: Sequence[str]) -> None:
         listed = [words(text) for text in texts]
@@ -50,9 +55,13 @@ class LogOdds:
             self._all.add(answer, self._vector(each))
 
     def strongest_words(self, answer: str, limit: int) -> list[str]:
-        """The words that speak most for an answer, the strongest first."""
+        """Return up to `limit` words that indicate an answer, the strongest first."""
         weighed = [(self._weight(word, answer), word) for word in self._all.of.get(answer, {})]
-        return [word for weight, word in sorted(weighed, key=lambda item: (-item[0], item[1]))[:limit] if weight > 1.0]
+        return [
+            word
+            for weight, word in sorted(weighed, key=lambda item: (-item[0], item[1]))[:limit]
+            if weight > _MIN_WEIGHT
+        ]
 
     @property
     def answers(self) -> Sequence[str]:
@@ -72,7 +81,7 @@ class LogOdds:
         prior = _PRIOR_WORDS * both / total
         ours, others = own + prior, both - own + prior
         own_rest, rest = own_sum + _PRIOR_WORDS - ours, total - own_sum + _PRIOR_WORDS - others
-        if min(own_rest, rest) <= _NOTHING:  # a bank of one word
+        if min(own_rest, rest) <= _NOTHING:  # the bank has only one word
             return 0.0
         odds = math.log(ours / own_rest) - math.log(others / rest)
         return odds / math.sqrt(1 / ours + 1 / others)

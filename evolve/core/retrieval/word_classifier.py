@@ -1,9 +1,9 @@
-"""Which of a closed set of answers a text calls for, learned from labelled texts; asks no model.
+"""Predicts which of a closed set of answers a text calls for, from labelled texts and without a model.
 
 An averaged multi-class perceptron with a margin of 1 (Crammer and Singer, "Ultraconservative Online Algorithms for
 Multiclass Problems", JMLR 3, 2003; averaging after Freund and Schapire, "Large Margin Classification Using the
-Perceptron Algorithm", Machine Learning 37, 1999) on tf-idf vectors of length 1. docs/decisions/0010 has its figures
-beside those of log-odds and of a logistic regression.
+Perceptron Algorithm", Machine Learning 37, 1999) on tf-idf vectors of length 1. docs/decisions/0010
+compares its accuracy with a vote of nearest texts and with a logistic regression.
 """
 
 import hashlib
@@ -15,26 +15,32 @@ from typing import NamedTuple
 from evolve.core.retrieval.nearest import words
 
 _ROUNDS = 4
+"""Passes over the texts; with averaging, few are enough, and each costs as much time as the first."""
+
 _STRIDES = (0.618, 0.273)
-"""The texts are learned in two orders, whose weights are added: an order alone is worth two points this way or that."""
+"""The texts are learned in two orders, and the weights are added: with one order, accuracy varies by two points."""
+
 _MARGIN = 1.0
+"""Lead of the right answer that needs no update. The scale is free: only its ratio to the vectors' length 1 counts."""
+
 _FOLDS = 5
+"""Folds of families. Without one of five, four fifths of the texts remain to learn from, for six classifiers in all."""
 
 _Vector = list[tuple[str, float]]
 
 
 class Likely(NamedTuple):
-    """One answer for a text, and how much the text calls for it."""
+    """One answer for a text, with its score."""
 
     answer: str
     score: float
 
 
 class WordClassifier:
-    """Labelled texts, learned once; the same texts give the same classifier.
+    """A classifier of texts; the same labelled texts give the same classifier.
 
     Args:
-        families: the texts' families, so that what a family taught can be left out.
+        families: the family of each text, so that `likely` can leave out what was learned from one.
     """
 
     def __init__(self, texts: Sequence[str], answers: Sequence[str], families: Sequence[str] = ()) -> None:
@@ -51,11 +57,12 @@ class WordClassifier:
         self._learned: dict[int | None, Mapping[str, list[float]]] = {}
 
     def likely(self, text: str, leave_out: str = "") -> list[Likely]:
-        """All answers, the likeliest first; ties in alphabetical order.
+        """Return all answers, the likeliest first; ties in alphabetical order.
 
         Args:
-            leave_out: a family of which nothing is known to the answer; a fifth of the families is left out with it.
-                One that taught nothing leaves nothing out: the gate asks what the promoted agent will ask.
+            leave_out: a family whose texts must not influence the result; the fifth of all families in its fold is
+                left out. A family without texts here leaves nothing out, so that the gate gets the same result as the
+                promoted agent will.
         """
         fold = _fold(leave_out) if leave_out and leave_out in self._families else None
         scores = _scores(self._weights(fold), self._vector(words(text)), len(self.answers))
@@ -63,7 +70,7 @@ class WordClassifier:
         return sorted(ranked, key=lambda item: (-item.score, item.answer))
 
     def _weights(self, left_out: int | None) -> Mapping[str, list[float]]:
-        """Word -> weight for each answer, learned without one fold of families; None for from all texts."""
+        """Returns the weights of each word by answer, learned without one fold of families; None leaves nothing out."""
         if left_out not in self._learned:
             members = [i for i in range(len(self._labels)) if left_out is None or self._folds[i] != left_out]
             first, second = (self._learn(members, part) for part in _STRIDES)
@@ -71,7 +78,7 @@ class WordClassifier:
         return self._learned[left_out]
 
     def _learn(self, members: Sequence[int], stride: float) -> Mapping[str, list[float]]:
-        """The mean of the weights over all steps of one order."""
+        """Returns the mean of the weights over all steps of one order."""
         count = len(self.answers)
         now: dict[str, list[float]] = {}
         late: dict[str, list[float]] = {}
@@ -117,11 +124,15 @@ def _add(one: list[float] | None, other: list[float]) -> list[float]:
 
 
 def _order(members: Sequence[int], part: float) -> Iterator[int]:
-    """The members in each round, mixed by a stride without common factor: neighbours are often of one family."""
+    """Yields the members of each round in an order with a stride coprime to their number.
+
+    Neighbours in a bank are often of one family; learned in a row they would push the weights to and fro.
+    """
     count = len(members)
     if not count:
         return
     stride = next(n for n in range(max(1, round(count * part)), count + 2) if math.gcd(n, count) == 1)
     for turn in range(_ROUNDS):
         for spot in range(count):
+            # Each round starts elsewhere, so that the same text is not always the last one.
             yield members[(spot * stride + turn * 7) % count]

@@ -1,1 +1,1 @@
-"""Text as people, terminals and models get it."""
+"""Prepares text for people, terminals and models."""

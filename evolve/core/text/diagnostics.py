@@ -1,7 +1,9 @@
-"""What the reflection agent reads of a failed job: a short digest of its diagnostics.
+"""Makes the short digest of a failed job's diagnostics that the reflection agent reads.
 
-A small model pays for each token and is distracted by each line that says nothing. The digest keeps the facts that
-decide (exit code, use near a limit, events, placement, checks) and the log lines that speak of a fault.
+Each token costs time, and a line without information distracts a small model. The digest keeps the facts that decide
+(exit code, use near a limit, events, placement, checks) and the log lines that mention a fault.
+
+Agents are scored with these exact texts: a change here changes recorded answers and the names of incident cases.
 """
 
 import re
@@ -19,13 +21,28 @@ _PREFIX = re.compile(
 _LONG_ID = re.compile(
     r"\b(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?=[0-9a-f]*\d)[0-9a-f]{10,})\b", re.I
 )
-_SPEAKS_OF_A_FAULT = re.compile(
+_FAULT_WORD = re.compile(
     r"error|fail|fatal|panic|denied|refused|cannot|can't|could not|couldn't|unable|invalid|not found|no such|missing|"
     r"exception|killed|out of|timed? ?out|in use|exceed|unknown|unsupported|abort|assert|corrupt|expired|exhaust|"
     r"no space|full|stale|lock|waiting|unavailable|not ready|required|mismatch|segfault|signal|undefined|unexpected",
     re.I,
 )
 _QUIET = re.compile(r"\b(?:DEBUG|TRACE|INFO|level=info|level=debug)\b", re.I)
+_FACTS_SHARE = 0.6
+"""Share of the digest that facts may take, so that a job with many events still shows its log lines."""
+
+_MIN_LOG_LINE = 80
+"""Characters of one log line in a short digest: fewer would cut most messages in the middle."""
+
+_EVENT_CHARS, _CHECK_CHARS, _PLACEMENT_CHARS = 160, 100, 200
+"""Characters of one event, one check's output and the placement, so that none of them fills the digest."""
+
+_NEARLY_FULL = 0.9
+"""Share of a limit from which use is worth a mention: memory just below its limit explains an out-of-memory kill."""
+
+_MAX_FAULT_WORDS = 3
+"""Words of faults in a line that count: a long line with many of them must not displace all others."""
+
 _ROUTINE_EVENTS = frozenset({"Received", "Task Setup", "Started", "Driver", "Downloading Artifacts", "Restarting"})
 _ROUTINE_MESSAGE = re.compile(
     r"^(?:Exit Code: \d+(?:, Signal: \d+)?(?:, Exit Message: .*exit code: \d+\"?)?"
@@ -38,15 +55,15 @@ _FRAME = re.compile(r'\s*(?:at |File "|from /|\d+: 0x|#\d+ )')
 
 
 def digest(diagnostics: Mapping[str, JsonValue], max_chars: int = 700) -> str:
-    """The report as a few lines of text: facts first, then the telling log lines in their order.
+    """Return the report as a few lines of text: facts first, then the most informative log lines in their order.
 
-    Control characters, timestamps and long ids are left out; the text is data and at most `max_chars` long.
+    Control characters, timestamps and long ids are left out; the text is at most `max_chars` long.
     """
     facts = [line for line in _facts(diagnostics) if line]
-    while len(facts) > 1 and sum(len(line) + 1 for line in facts) > max_chars * 0.6:
+    while len(facts) > 1 and sum(len(line) + 1 for line in facts) > max_chars * _FACTS_SHARE:
         facts.pop()
     room = max_chars - sum(len(line) + 1 for line in facts)
-    logs = _choose_lines(_log_lines(diagnostics), room, max(max_chars // 3, 80))
+    logs = _choose_lines(_log_lines(diagnostics), room, max(max_chars // 3, _MIN_LOG_LINE))
     return "\n".join([*facts, *logs])[:max_chars]
 
 
@@ -72,12 +89,17 @@ def _header(report: Mapping[str, JsonValue]) -> str:
 
 
 def _nearly_used_up(limits: JsonValue, usage: JsonValue) -> Iterator[str]:
-    """What is used to more than nine tenths of its limit."""
+    """Yields the resources whose use is close to their limit."""
     if not isinstance(limits, Mapping) or not isinstance(usage, Mapping):
         return
     for key, limit in limits.items():
         used = usage.get(key)
-        if isinstance(limit, int | float) and isinstance(used, int | float) and limit > 0 and used >= 0.9 * limit:
+        if (
+            isinstance(limit, int | float)
+            and isinstance(used, int | float)
+            and limit > 0
+            and used >= _NEARLY_FULL * limit
+        ):
             yield f"{key.partition('_')[0]} {used:g} of {limit:g}"
 
 
@@ -90,7 +112,7 @@ def _events(events: JsonValue) -> Iterator[str]:
             kind, message = str(event.get("type", "")), str(event.get("message") or "")
         else:
             continue
-        line = f"event: {_around_the_fault(_clean(message) or kind, 160)}"
+        line = f"event: {_around_the_fault(_clean(message) or kind, _EVENT_CHARS)}"
         if kind not in _ROUTINE_EVENTS and not _ROUTINE_MESSAGE.search(message) and line not in seen:
             seen.add(line)
             yield line
@@ -99,13 +121,17 @@ def _events(events: JsonValue) -> Iterator[str]:
 def _checks(checks: JsonValue) -> Iterator[str]:
     for check in checks if isinstance(checks, list) else []:
         if isinstance(check, Mapping) and check.get("status") not in ("passing", "success"):
-            yield f"check {check.get('name')}: {_around_the_fault(_clean(str(check.get('output') or '')), 100)}"
+            output = _clean(str(check.get("output") or ""))
+            yield f"check {check.get('name')}: {_around_the_fault(output, _CHECK_CHARS)}"
 
 
 def _placement(placement: JsonValue) -> str:
     if not isinstance(placement, Mapping) or not placement:
         return ""
-    return "placement: " + _clean(", ".join(f"{key} {_flat(value)}" for key, value in placement.items() if value))[:200]
+    return (
+        "placement: "
+        + _clean(", ".join(f"{key} {_flat(value)}" for key, value in placement.items() if value))[:_PLACEMENT_CHARS]
+    )
 
 
 def _flat(value: JsonValue) -> str:
@@ -117,7 +143,7 @@ def _clean(text: str) -> str:
 
 
 def _log_lines(report: Mapping[str, JsonValue]) -> list[str]:
-    """All log lines, stdout before stderr, without timestamps, repeats and empty ones."""
+    """Returns all log lines, stdout before stderr, without timestamps, repeats and empty lines."""
     lines: list[str] = []
     seen: set[str] = set()
     for stream in ("stdout", "stderr"):
@@ -131,32 +157,34 @@ def _log_lines(report: Mapping[str, JsonValue]) -> list[str]:
 
 
 def _message(line: str) -> str:
-    """What a line says: the message of a JSON or logfmt record, else the line."""
+    """Returns the message of a JSON record with its level, else the whole line."""
     if line.startswith("{"):
-        said = [match[2] for match in _JSON_MESSAGE.finditer(line)]
+        messages = [match[2] for match in _JSON_MESSAGE.finditer(line)]
         level = _JSON_LEVEL.search(line)
-        return " ".join([level[1].upper() if level else "", *said]).strip() if said else line
+        return " ".join([level[1].upper() if level else "", *messages]).strip() if messages else line
     return line
 
 
 def _around_the_fault(line: str, length: int) -> str:
-    """At most `length` characters of a line, with the first word that speaks of a fault in it."""
+    """Returns at most `length` characters of a line, including the first word of a fault in it."""
     if len(line) <= length:
         return line
-    match = _SPEAKS_OF_A_FAULT.search(line)
+    match = _FAULT_WORD.search(line)
     start = max(0, min(match.start() - length // 3, len(line) - length)) if match else 0
     return line[start : start + length]
 
 
 def _choose_lines(lines: list[str], room: int, longest: int) -> Iterable[str]:
-    """The lines that weigh most, in their own order, as many as fit into `room` characters."""
+    """Returns the lines with the highest weight that fit into `room` characters, in their original order."""
     last = len(lines) - 1
 
     def weight(index: int) -> float:
         line = lines[index]
-        telling = min(len({match[0].lower() for match in _SPEAKS_OF_A_FAULT.finditer(line)}), 3)
+        faults = min(len({match[0].lower() for match in _FAULT_WORD.finditer(line)}), _MAX_FAULT_WORDS)
+        # A quiet level outweighs one fault word ("INFO retrying after error"), a stack frame cancels one; among equal
+        # lines the later wins, because a log ends with the failure.
         return (
-            telling - (1.5 if _QUIET.search(line) else 0.0) - (1.0 if _FRAME.match(line) else 0.0) + index / (last + 1)
+            faults - (1.5 if _QUIET.search(line) else 0.0) - (1.0 if _FRAME.match(line) else 0.0) + index / (last + 1)
         )
 
     chosen: dict[int, str] = {}

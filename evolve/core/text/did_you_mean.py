@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is a typing error away from `name`, or None.
+    """Return the known name that differs from `name` by a typing error, or None.
 
-    One edit in three letters may differ, at least one and at most three; letters' case does not count.
+    One edit per three letters is allowed, at least one and at most three: with more, unrelated words match. Case is
+    ignored.
     """
     allowed = max(1, min(3, len(name) // 3))
     ranked = ((edit_distance(name.lower(), other.lower(), allowed), other) for other in known if other != name)
@@ -15,13 +16,17 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint for a message, `did you mean 'assert'?`, or an empty string."""
+    """Return a hint for a message, `did you mean 'assert'?`, or an empty string."""
     best = closest(name, known)
     return f"did you mean {best!r}?" if best else ""
 
 
 def edit_distance(left: str, right: str, limit: int) -> int:
-    """Insertions, deletions, replacements and swaps of neighbours between two words; more than `limit` is limit + 1."""
+    """Return the number of insertions, deletions, replacements and swaps of neighbours between two words.
+
+    Args:
+        limit: larger distances are returned as limit + 1, which saves the work of computing them.
+    """
     if abs(len(left) - len(right)) > limit:
         return limit + 1
     before: list[int] = []

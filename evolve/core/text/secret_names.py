@@ -1,4 +1,4 @@
-"""Which names of environment variables, headers and parameters stand for a credential."""
+"""Decides which names of environment variables, headers and parameters are those of credentials."""
 
 import re
 
@@ -8,5 +8,5 @@ _SECRET_NAME = re.compile(
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what goes by this name is a credential; rather too often than not."""
+    """Return whether a value with this name is a credential; in doubt True, because a leak cannot be undone."""
     return _SECRET_NAME.search(name) is not None

@@ -1,8 +1,10 @@
-"""Text from models, files and programs as a terminal may show it: nothing in it acts on the terminal."""
+"""Makes text from models, files and programs safe to print: nothing in it can control the terminal."""
 
 _KEPT = "\n\t"
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
 _DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""C0 and C1 controls, and Unicode's bidirectional embeddings, overrides and isolates, which can reorder a line."""
+
 _ESCAPES = {
     code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     for code in (*_CONTROLS, *_DIRECTIONS)
@@ -11,6 +13,6 @@ _ESCAPES = {
 
 
 def visible(text: str) -> str:
-    """The text with control characters (colours, cursor moves, titles) and changes of direction as escapes."""
-    # Nothing that is escaped is printable, and the test is much cheaper than the translation.
+    """Return the text with control characters (colours, cursor moves, titles) and changes of direction as escapes."""
+    # No escaped character is printable, and this test is much cheaper than the translation.
     return text if text.isprintable() else text.translate(_ESCAPES)
