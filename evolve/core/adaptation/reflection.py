@@ -53,11 +53,11 @@ def diagnostics_problems(diagnostics: JsonValue, schema: Mapping[str, JsonValue]
     """Return every problem of a report against the diagnostics schema; empty when it is valid."""
     problems: list[str] = []
 
-    def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:  # noqa: ARG001 - the port's name
+    def _report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:  # noqa: ARG001 - the port's name
         where = path_text(path)
         problems.append(f"{where + ': ' if where else ''}{message}{f' ({hint})' if hint else ''}")
 
-    compile_schema(schema)(diagnostics, (), report)
+    compile_schema(schema)(diagnostics, (), _report)
     return problems
 
 

@@ -54,14 +54,14 @@ def check_mapping(value: JsonValue, file: str) -> Mapping[str, JsonValue]:
 def _check_document(value: JsonValue, document: Document | None, file: str) -> Mapping[str, JsonValue]:
     problems: list[Problem] = []
 
-    def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
+    def _report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
         problems.append(Problem(message, _place(path, document, file, is_key=kind != "value"), hint))
 
-    _check()(value, (), report)
+    _check()(value, (), _report)
     if isinstance(value, dict):
-        _check_inert(value, report)
+        _check_inert(value, _report)
     if isinstance(value, dict) and not problems:
-        _check_labels(value, report)
+        _check_labels(value, _report)
     if problems and _is_suite(value) and not is_case_path(file):
         # The rules for failure cases do not help a user who passed a suite by mistake. In a folder of failure cases the
         # hint would be wrong: no file there is read as a suite.

@@ -57,6 +57,7 @@ def _words(token: str) -> Iterator[SecretSpan]:
 
     Base64 has slashes too, so a slash alone does not make a path.
     """
+    # Parts of one or two small letters occur in base64 by chance.
     if not any(len(part) > 2 and part.isalpha() and part.islower() for part in token.split("/")[:_MAX_PARTS]):
         yield SecretSpan(0, len(token))
         return

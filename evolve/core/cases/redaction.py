@@ -25,7 +25,7 @@ from evolve.core.text.secret_names import is_secret_name
 _SHORTEST_VALUE: Final = 6
 """Shorter values of secret variables are words such as `on`; to mask them everywhere would destroy the text."""
 _MIN_ENCODED: Final = 10
-"""Characters of base64 that must match: fewer than eight bytes' worth would match unrelated data by chance."""
+"""Characters of base64 that must match, which are 60 bits: fewer would match unrelated data by chance."""
 
 _MAX_SECRETS: Final = 500
 _MAX_CHARS: Final = 4 * 2**20
@@ -189,6 +189,8 @@ class Redactor:
         return "".join([*parts, text[at:]])
 
     def _placeholder(self, kind: str, value: str) -> str:
+        # Without blanks a secret that a line break divides gets the placeholder of the whole one. Three bytes are
+        # enough to distinguish the few secrets of one case, and too few to identify one.
         plain = re.sub(r"\s+", "", value).encode("utf-8", "surrogatepass")
         return f"<{kind}:{hashlib.blake2b(plain, digest_size=3, key=self._key[:_MAX_KEY]).hexdigest()}>"
 
@@ -273,6 +275,7 @@ def _forms(secret: str) -> Iterator[str]:
     raw = secret.encode("utf-8", "surrogatepass")
     for lead in range(3):  # base64 of the same bytes depends on their offset modulo 3
         encoded = base64.b64encode(b"\0" * lead + raw).decode()
+        # Only characters whose six bits all come from the secret; the others depend on its neighbours.
         middle = encoded[(lead * 8 + 5) // 6 : (lead + len(raw)) * 8 // 6]
         if len(middle) >= _MIN_ENCODED:
             yield from (middle, middle.replace("+", "-").replace("/", "_"))

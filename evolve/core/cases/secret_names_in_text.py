@@ -20,7 +20,7 @@ _SHORT_WORDS: Final = r"(?:pass|auth|cookie|session(?:[_-]?(?:id|key|token))?|si
 _NAME: Final = rf"(?:(?:[A-Za-z_][\w.-]{{0,60}}?)?{_WORDS}|(?:[A-Za-z_][\w.-]{{0,60}}?[_.-])?{_SHORT_WORDS})\d{{0,3}}"
 _IS_NAME: Final = re.compile(_NAME, re.IGNORECASE)
 _QUOTE: Final = r"\\{0,8}[\"'`]"
-"""A quote, also inside JSON inside JSON: each level doubles the backslashes before it."""
+"""A quote, also in nested JSON texts, where each level adds backslashes."""
 
 _ASSIGNED: Final = re.compile(
     rf"(?P<name>{_WORDS}|(?<![A-Za-z0-9]){_SHORT_WORDS})\d{{0,3}}(?:{_QUOTE})?[ \t]{{0,3}}"
@@ -41,14 +41,22 @@ _COOKIE: Final = re.compile(
 )
 _SCHEME: Final = re.compile(r"(?<!\w)(?:bearer|basic)[ \t]{1,3}([\w.~+/-]{8,}=*)", re.IGNORECASE)
 _NAME_START: Final = re.compile(r"[\w.-]*\Z")
+"""The part of a name before the word that `_ASSIGNED` found, such as `DB_` of `DB_PASSWORD`."""
+
 _LINE_START: Final = re.compile(
     rf"(?:\A|[\n{{,;&?(\[\"'`\\])[ \t]*(?:-[ \t]+|export[ \t]+|set[ \t]+|#[ \t]*)?(?:{_QUOTE})?\Z"
 )
+"""The start of a line, an item, a parameter or a quoted text: `password: x` after it is an assignment."""
+
 _WINDOW: Final = 200
 """Characters before a name that are read to distinguish an assignment from prose: the start of most lines."""
 
 _UNQUOTED: Final = re.compile(r"[^\s,;&|<>\"'`\\)\]}]{1,4096}")
+"""Until a separator or a bracket that closes the text around it."""
+
 _WORD_OF_ENV: Final = re.compile(r"[^\s\"'`]{1,4096}")
+"""A whole word, for `NAME=value` alone on a line and for options: there separators are a part of the value."""
+
 _LINE: Final = re.compile(r"[^\n]+")
 _UNTIL_QUOTE: Final = {quote: re.compile(rf"[^\n]*?(?={re.escape(quote)}|\n|\Z)") for quote in ('"', "'", "`")}
 

@@ -25,8 +25,8 @@ class Provider(Protocol):
         """Return the answer to one request.
 
         Raises:
-            EnvironmentFault: the endpoint refused, timed out or closed the connection, after all retries; or it answered
-                with status 401, 403 or 404.
+            EnvironmentFault: the endpoint refused, timed out or closed the connection, after all retries; or the status
+                was 401, 403 or 404.
             CannotEvaluate: user code behind the provider failed.
         """
         ...

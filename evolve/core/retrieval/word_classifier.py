@@ -134,5 +134,5 @@ def _order(members: Sequence[int], part: float) -> Iterator[int]:
     stride = next(n for n in range(max(1, round(count * part)), count + 2) if math.gcd(n, count) == 1)
     for turn in range(_ROUNDS):
         for spot in range(count):
-            # Each round starts elsewhere, so that the same text is not always the last one.
+            # Each round starts seven places on, so that the same text is not always the last one.
             yield members[(spot * stride + turn * 7) % count]

@@ -14,13 +14,19 @@ from evolve.core.model.json_value import JsonValue
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
+"""Terminal escapes, control characters and invisible ones: tokens without meaning, and a way to hide instructions."""
+
 _PREFIX = re.compile(
     r"^[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]?|\w{3} +\d{1,2} |\d{1,2}/\w{3}/\d{4}[: ])?\d{1,2}:\d\d:\d\d(?:[.,:]\d+)?"
     r"(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?[\])]?[ :|-]*"
 )
+"""The timestamp at the start of a log line, in the formats of ISO 8601, syslog and common web servers."""
+
 _LONG_ID = re.compile(
     r"\b(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?=[0-9a-f]*\d)[0-9a-f]{10,})\b", re.I
 )
+"""UUIDs and hex ids of ten or more characters, such as allocation ids: they differ in each report."""
+
 _FAULT_WORD = re.compile(
     r"error|fail|fatal|panic|denied|refused|cannot|can't|could not|couldn't|unable|invalid|not found|no such|missing|"
     r"exception|killed|out of|timed? ?out|in use|exceed|unknown|unsupported|abort|assert|corrupt|expired|exhaust|"
@@ -44,20 +50,26 @@ _MAX_FAULT_WORDS = 3
 """Words of faults in a line that count: a long line with many of them must not displace all others."""
 
 _ROUTINE_EVENTS = frozenset({"Received", "Task Setup", "Started", "Driver", "Downloading Artifacts", "Restarting"})
+"""Types of Nomad's task events that every task has, failed or not."""
+
 _ROUTINE_MESSAGE = re.compile(
     r"^(?:Exit Code: \d+(?:, Signal: \d+)?(?:, Exit Message: .*exit code: \d+\"?)?"
     r"|Exceeded allowed.*|Policy allows no restarts.*|Error was unrecoverable"
     r"|Sent interrupt.*|Task successfully killed)$"
 )
+"""Messages of Nomad's events that only repeat the exit code or follow from the failure."""
+
 _JSON_MESSAGE = re.compile(r'"(msg|message|error|err|exception|detail|reason)" ?: ?"((?:[^"\\]|\\.)*)"')
 _JSON_LEVEL = re.compile(r'"(?:level|severity|log\.level|lvl)" ?: ?"(\w+)"')
 _FRAME = re.compile(r'\s*(?:at |File "|from /|\d+: 0x|#\d+ )')
+"""Frames of stack traces: JavaScript and Java, Python, Ruby, Rust, C."""
 
 
 def digest(diagnostics: Mapping[str, JsonValue], max_chars: int = 700) -> str:
     """Return the report as a few lines of text: facts first, then the most informative log lines in their order.
 
-    Control characters, timestamps and long ids are left out; the text is at most `max_chars` long.
+    Control characters, timestamps and long ids are left out; the text is at most `max_chars` long. With the
+    default, four demos and the case take 3,500 characters of the embedded model's context of 4,096 tokens.
     """
     facts = [line for line in _facts(diagnostics) if line]
     while len(facts) > 1 and sum(len(line) + 1 for line in facts) > max_chars * _FACTS_SHARE:
@@ -149,6 +161,7 @@ def _log_lines(report: Mapping[str, JsonValue]) -> list[str]:
     for stream in ("stdout", "stderr"):
         for line in str(report.get(stream) or "").splitlines():
             text = _message(_PREFIX.sub("", _clean(line)))
+            # A repeated message often differs only in a counter or an address.
             shape = re.sub(r"\d+", "0", text)
             if len(text) > 2 and shape not in seen:
                 seen.add(shape)
