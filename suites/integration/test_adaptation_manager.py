@@ -447,8 +447,8 @@ def test_all_that_is_wrong_with_the_words_is_told_at_once(world: World):
     assert "--answer reboot" in done.stderr
     done = world.run("-", "--agent", "TRIAGE.md", "--accepted", "reboot", "fly", stdin=json.dumps(report("x")))
     assert done.returncode == 2
-    assert "'reboot' is no answer" in done.stderr
-    assert "'fly' is no answer" in done.stderr
+    assert "'reboot' is not an answer" in done.stderr
+    assert "'fly' is not an answer" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -169,7 +169,7 @@ def test_a_retired_case_has_a_reason_and_is_only_counted(files, capsys):
     case = CaseFolder("failure_cases").load(files["one"])
     assert (case.status, case.retired_because) == ("retired", "the job is gone")
     assert main(["cases", "retire", files["one"], "--reason", "again"]) == 2
-    assert "retired already: the job is gone" in capsys.readouterr().err
+    assert "already retired: the job is gone" in capsys.readouterr().err
     assert main(["run", "suite.yaml", "--write-cases", "failure_cases"]) == 1
     assert "failures of retired cases: 1" in capsys.readouterr().out
 
