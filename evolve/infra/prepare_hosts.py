@@ -1,4 +1,4 @@
-"""Makes this machine ready for hosts: an engine, and an image for each release. `./bootstrap.sh hosts` runs it."""
+"""Prepare this machine for hosts: a Docker engine, and an image for each release. `./bootstrap.sh hosts` runs it."""
 
 import argparse
 import contextlib
@@ -18,12 +18,12 @@ SERVICE_TIMEOUT_S = 20
 
 
 def say(line: str) -> None:
-    """A line of progress."""
+    """Print a line of progress."""
     print(f"== {line}", file=sys.stderr, flush=True)
 
 
 def an_engine() -> DockerEngine:
-    """An engine that answers: the one that is there, else our own, installed and started where that is allowed."""
+    """Return an engine that answers: one that runs already, else our own, installed and started if that is allowed."""
     with contextlib.suppress(EnvironmentFault):
         return find()
     if local_engine.program("dockerd") is None:
@@ -34,7 +34,7 @@ def an_engine() -> DockerEngine:
 
 
 def _wait_for_service() -> DockerEngine:
-    """The engine that the package's own service started, where services start."""
+    """Return the engine that the package's own service started, where services start."""
     if not os.path.isdir("/run/systemd/system"):
         raise DockerFault("no systemd runs here")
     deadline = time.monotonic() + SERVICE_TIMEOUT_S
@@ -44,11 +44,11 @@ def _wait_for_service() -> DockerEngine:
         except DockerFault:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(0.2)
+        time.sleep(0.2)  # short next to the second or more that the service takes to start
 
 
 def start(releases: Sequence[str]) -> None:
-    """An engine and images; a second time only a trial boot and a sweep are left to do."""
+    """Start an engine and build the images; a second call only boots a trial host and sweeps leftovers."""
     for release in releases:
         base_recipe.release_named(release)
     engine = an_engine()
@@ -71,24 +71,24 @@ def _prepare(engine: DockerEngine, release: str) -> None:
 
 
 def stop() -> None:
-    """Ends the engine that this command started; never another."""
+    """Stop the engine that this command started, and no other one."""
     folder = own_folder(os.environ)
     say(f"engine in {folder}: {'stopped' if local_engine.stop(folder) else 'does not run'}")
 
 
 def sweep(engine: DockerEngine, *, unseen_too: bool) -> None:
-    """Removes leftovers and says what it did."""
+    """Remove leftovers, and print how many."""
     swept = labs.sweep(engine, unseen_too=unseen_too)
     if swept.removed:
         say(f"removed {swept.removed} leftovers of runs that have ended")
     if swept.unseen:
-        say(f"left {swept.unseen} things of owners unseen from here; ./bootstrap.sh hosts sweep removes them")
+        say(f"left {swept.unseen} things of owners on another system; ./bootstrap.sh hosts sweep removes them")
     if swept.problems:
         raise DockerFault("could not be removed: " + "; ".join(swept.problems))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs what the words say; the exit code is `evolve`'s."""
+    """Run the command line, and return one of `evolve`'s exit codes."""
     parser = argparse.ArgumentParser(prog="./bootstrap.sh hosts", description=__doc__)
     parser.add_argument("word", nargs="?", choices=("start", "stop", "sweep"), default="start", help="default: start")
     parser.add_argument(

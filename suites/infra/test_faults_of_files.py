@@ -55,7 +55,7 @@ MISTAKES = {
     ),
     "a playbook of the scenario that is not there": Mistake(
         {f"{SCENARIO}/molecule.yml": "---\nprovisioner: {playbooks: {converge: play/none.yml}}\n"},
-        ("play/none.yml: the playbook of converge is not there",),
+        ("play/none.yml: the playbook for converge does not exist",),
     ),
     "two platforms of one name": Mistake(
         {f"{SCENARIO}/molecule.yml": TWO_PLATFORMS}, (SCENARIO, "two platforms are called 'one'")
@@ -95,7 +95,7 @@ MISTAKES = {
     ),
     "preparing that fails": Mistake(
         {f"{SCENARIO}/prepare.yml": FAILS},
-        ("prepare.yml does not prepare the hosts", "prepare.yml:5: Fail on page-host", "mend prepare.yml"),
+        ("prepare.yml does not prepare the hosts", "prepare.yml:5: Fail on page-host", "fix prepare.yml"),
         outcome=CheckOutcome.ERROR,
     ),
     "preparing after which no host boots": Mistake(

@@ -30,7 +30,10 @@ ROLES = (
     Broken(
         "wrong_arguments",
         Check.ARGUMENTS,
-        ("wrong_arguments_colour has a default and is not documented", "has the default '8080', which is no int"),
+        (
+            "wrong_arguments_colour has a default but is not documented",
+            "has the default '8080', which is not of the type int",
+        ),
     ),
     Broken(
         "late_preflight",
@@ -38,7 +41,7 @@ ROLES = (
         (
             "a port of the system: ",
             "late_preflight/tasks/configure.yml:2: late_preflight : Make the folder on",
-            "a file in the folder's place: expected a message that holds 'is no folder'",
+            "a file in the folder's place: expected a message that contains 'is no folder'",
         ),
     ),
     Broken("writes_in_check_mode", Check.CHECK_MODE, ("/etc/writes_in_check_mode.first was written",)),
@@ -58,7 +61,7 @@ ROLES = (
     Broken(
         "lost_handler",
         Check.INTERRUPTION,
-        ("unit lost_handler.service runs with what was there before /etc/lost_handler.env was written",),
+        ("unit lost_handler.service was started before /etc/lost_handler.env was written",),
     ),
     Broken(
         "leftover_dropin",

@@ -23,7 +23,7 @@ def test_a_failed_check_tells_why_and_is_no_failure_case(engine: DockerEngine, r
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
-            "bare/meta/argument_specs.yml is not there: no argument of the role is documented*",
+            "bare/meta/argument_specs.yml does not exist: no argument of the role is documented*",
             "run just this again: pytest --infra-roles roles -k 'bare and arguments'",
             "*report: reports/roles/index.html",
         ]

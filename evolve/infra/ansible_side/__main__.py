@@ -26,7 +26,7 @@ _LIBC = ctypes.CDLL(None)
 
 
 def main():
-    # The pipes are ours alone: what Ansible prints must not end up among the answers.
+    # Keep both pipes for ourselves: what Ansible prints must not get into the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     requests = os.fdopen(os.dup(0), "rb", buffering=0)
@@ -51,14 +51,14 @@ def _say(answers, **data):
 def _start(request, answers):
     pid = os.fork()
     if pid == 0:
-        # Else our death would be noticed only when the play ends, too.
+        # If the child kept this pipe open, our parent would notice our death only when the play ends.
         answers.close()
-        code = 250
+        code = 250  # ansible-playbook's own code for an unexpected exception
         try:
             code = _play(request)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
-        except AnsibleError as error:  # what ansible-playbook says of a file or a module: the user's, no traceback
+        except AnsibleError as error:  # a mistake in the user's files: no traceback
             Display().error(error)
             code = 1
         except BaseException:
@@ -72,7 +72,7 @@ def _start(request, answers):
 
 def _play(request):
     os.setsid()
-    # Ansible's workers leave the process group: only so do they end with the play when that is killed.
+    # Ansible's workers leave the process group, so a kill of the group misses them; this ends them with the play.
     os.register_at_fork(after_in_child=lambda: _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL))
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, 1)
@@ -85,7 +85,7 @@ def _play(request):
 
 
 def _end_of(pid, requests):
-    """Waits for the play; stdin's end means that nobody wants it any more."""
+    """Wait for the play, and kill it when stdin ends: the parent is gone."""
     read, write = os.pipe()
     signal.set_wakeup_fd(-1)
     previous = signal.signal(signal.SIGCHLD, lambda *_: os.write(write, b"x"))
@@ -94,6 +94,7 @@ def _end_of(pid, requests):
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 return os.waitstatus_to_exitcode(status)
+            # Not for ever: a signal just before the call is handled only after it.
             ready, _, _ = select.select([read, requests], [], [], 1.0)
             if requests in ready:
                 os.killpg(pid, signal.SIGKILL)

@@ -13,23 +13,25 @@ from evolve.infra.verification.role_arguments import disagreements, read_argumen
 from evolve.infra.verification.verification import CheckReport, Verification, relative, report_failed, report_passed
 
 CHECK: Final = Check.ARGUMENTS
+_MAX_MESSAGE: Final = 600
+"""How many characters of the role's message are quoted; each argument that was not refused quotes it again."""
 _PARAMETERS: Final = (
-    "(a value that converge.yml gives as a parameter of the role goes before the wrong one: "
-    "give it in the vars of the play)"
+    "(a value that converge.yml passes as a parameter of the role overrides the wrong one: "
+    "set it in the vars of the play instead)"
 )
 
 
 def check(verification: Verification) -> CheckReport:
-    """Fails with everything that is not documented, does not agree, or is not refused."""
+    """Report every argument that is not documented, does not agree with its default, or is not refused when wrong."""
     role_dir = verification.scenario.role_dir
     try:
         arguments = read_arguments(role_dir)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return report_failed([f"{role_dir.name}: defaults/ or meta/ is no YAML: {error}"])
+        return report_failed([f"{role_dir.name}: defaults/ or meta/ is not valid YAML: {error}"])
     if arguments.options is None:
         where = relative(arguments.specs, verification.scenario)
         return report_failed(
-            [f"{where} is not there: no argument of the role is documented, and a wrong one is not refused"]
+            [f"{where} does not exist: no argument of the role is documented, and a wrong one is not refused"]
         )
     problems, notes = disagreements(arguments)
     reasons = [f"{role_dir.name}: {problem}" for problem in problems]
@@ -44,7 +46,7 @@ def check(verification: Verification) -> CheckReport:
 
 
 def _not_refused(verification: Verification, wrong: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """What is wrong with how the role takes wrong arguments, all at once; and notes."""
+    """Return what is wrong with the role's answer to wrong arguments, all given at once; and notes."""
     hosts = verification.untouched()
     before = hosts.states()
     played = hosts.converge(extra_vars=wrong)
@@ -60,6 +62,9 @@ def _not_refused(verification: Verification, wrong: Mapping[str, Any]) -> tuple[
 def _not_named(played: Played, wrong: Mapping[str, Any]) -> list[str]:
     if played.is_ok:
         return [f"wrong arguments were not refused: {dict(wrong)}"]
-    said = "\n".join(line.message for line in played.failed) or played.log
-    unnamed = [name for name in wrong if not re.search(rf"\b{re.escape(name)}\b", said)]
-    return [f"{name}={wrong[name]!r} was not refused; the role said: {said[:600]}\n{_PARAMETERS}" for name in unnamed]
+    text = "\n".join(line.message for line in played.failed) or played.log
+    unnamed = [name for name in wrong if not re.search(rf"\b{re.escape(name)}\b", text)]
+    return [
+        f"{name}={wrong[name]!r} was not refused; the role's message: {text[:_MAX_MESSAGE]}\n{_PARAMETERS}"
+        for name in unnamed
+    ]

@@ -18,7 +18,7 @@ CHECK: Final = Check.CHECK_MODE
 
 
 def check(verification: Verification) -> CheckReport:
-    """Fails when check mode fails, changes something, or announces changes that a converge would not make."""
+    """Report when check mode fails, changes something, or announces changes that a converge would not make."""
     reasons, lines = _on_fresh_hosts(verification)
     try:
         verification.converged  # noqa: B018 - made now, if not before

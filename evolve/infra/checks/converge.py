@@ -9,7 +9,7 @@ CHECK: Final = Check.CONVERGE
 
 
 def check(verification: Verification) -> CheckReport:
-    """Fails when a task does, or when the play matches no host."""
+    """Report a task that fails, and a play that matches no host."""
     played = verification.first.played
     if played.is_ok:
         ran = sum(line.status != "skipped" for line in played.lines)

@@ -10,7 +10,7 @@ CHECK: Final = Check.FUNCTION
 
 
 def check(verification: Verification) -> CheckReport:
-    """Fails with every test that fails; without tests nothing is checked."""
+    """Report every test of the role that fails; without tests nothing is checked."""
     hosts = verification.converged.hosts
     if verification.tests is None:
         verification.tests = run_tests(verification.scenario, hosts)

@@ -14,20 +14,21 @@ from evolve.infra.verification.verification import (
 
 CHECK: Final = Check.HIDDEN_CHANGES
 MAX_WATCH_S: Final = 10.0
+"""How long the hosts are watched at most; what changes by itself more rarely belongs into `varies`."""
 
 
 def check(verification: Verification) -> CheckReport:
-    """Fails with every file and unit that changed, unless it does so while nobody converges."""
+    """Report every file and unit that changed, except those that also change when no converge runs."""
     second = verification.second
     if not second.played.is_ok:
-        raise BlockedByEarlierCheck("the second converge fails, so that hidden changes cannot be told")
+        raise BlockedByEarlierCheck("the second converge fails, so hidden changes cannot be detected")
     if second.played.changed:
-        raise BlockedByEarlierCheck("the second converge reports changes, from which hidden ones cannot be told")
-    assert second.changes is not None, "nobody said that this check is wanted"
+        raise BlockedByEarlierCheck("the second converge reports changes, so hidden ones cannot be detected")
+    assert second.changes is not None, "Verification was not asked for this check"
     hidden = list(second.changes)
     if hidden:
         by_itself = _by_itself(verification, second.played.seconds)
-        notes = [f"{what} also while nobody converges: not counted" for what in hidden if what in by_itself]
+        notes = [f"{what} also when no converge runs: not counted" for what in hidden if what in by_itself]
         hidden = [what for what in hidden if what not in by_itself]
     else:
         notes = []
@@ -46,9 +47,9 @@ def check(verification: Verification) -> CheckReport:
 
 
 def _by_itself(verification: Verification, seconds: float) -> set[str]:
-    """What changes on the hosts in about the time of a converge without one."""
+    """Return what changes on the hosts in the time of a converge when none runs."""
     hosts = verification.converged.hosts
     before = hosts.states()
-    # The only wait for mere time in the engine: what happens by itself can only be watched.
+    # There is no event to wait for: what changes by itself can only be observed over time.
     time.sleep(min(seconds, MAX_WATCH_S))
     return set(verification.changes_between(before, hosts.states()))

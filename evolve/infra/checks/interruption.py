@@ -1,4 +1,4 @@
-"""Interruption: a converge that was killed and run again ends like one that nobody disturbed."""
+"""Interruption: a converge that was killed and run again has the same result as one that was not."""
 
 from fnmatch import fnmatch
 from typing import Final
@@ -21,9 +21,9 @@ CHECK: Final = Check.INTERRUPTION
 
 
 def check(verification: Verification) -> CheckReport:
-    """Fails with every difference to the undisturbed hosts, and every unit that runs with an old configuration."""
+    """Report every difference from the undisturbed hosts, and every unit that runs with an old configuration."""
     good = verification.converged
-    assert good.states or not good.hosts.members, "nobody said that this check is wanted"
+    assert good.states or not good.hosts.members, "Verification was not asked for this check"
     ran = [line for line in good.played.lines if line.status != "skipped"]
     points = _points(ran, verification)
     if not points:
@@ -39,16 +39,16 @@ def check(verification: Verification) -> CheckReport:
         found, lines = _interrupt(verification, good, point)
         reasons += [f"{where} and run again:", *found] if found else []
         tasks += lines
-    again = f"the same interruption again: --infra-seed {verification.options.seed}"
+    repeat = f"the same interruption again: --infra-seed {verification.options.seed}"
     return (
-        report_failed(reasons, evidence={"again": again}, notes=notes, tasks=tasks)
+        report_failed(reasons, evidence={"again": repeat}, notes=notes, tasks=tasks)
         if reasons
         else report_passed(notes=notes)
     )
 
 
 def _points(ran: list[TaskLine], verification: Verification) -> list[int]:
-    """After which results to interrupt: one that changed something of each task, on a host chosen by the seed."""
+    """Return the results after which to interrupt: for each task one that changed something, on a host by the seed."""
     by_task: dict[tuple[str, str], list[int]] = {}
     for number, line in enumerate(ran[:-1], start=1):
         if line.status == "changed":
@@ -74,7 +74,7 @@ def _interrupt(verification: Verification, good: Converged, point: int) -> tuple
 
 def _unlike(verification: Verification, good: Converged, hosts: HostSet, written: set[str]) -> list[str]:
     found = hosts.states(also=good.states)
-    # A file that was only touched on one side is there on the other too, with an older time.
+    # A file that was touched on one side only exists on the other too, with an older time.
     expected = good.hosts.states(also=found)
     varying = [one.path for one in verification.scenario.varying]
     reasons = []
@@ -82,7 +82,7 @@ def _unlike(verification: Verification, good: Converged, hosts: HostSet, written
         paths = [path for path in written if not any(fnmatch(path, glob) for glob in varying)]
         lost = {stale.unit: stale for stale in stale_units(state, found[name], paths)}
         reasons += [f"{name}: {_stale_text(stale)}" for stale in lost.values()]
-        # What the role's own tests made on the undisturbed host since then is none of the converge's.
+        # What the role's tests made on the undisturbed host since then does not come from the converge.
         older = {path: file for path, file in expected[name].files.items() if path in found[name].files}
         whole = HostState({**older, **state.files}, state.units)
         reasons += [f"{name}: {what}" for what in differences(whole, found[name], varying=varying)]
@@ -90,4 +90,4 @@ def _unlike(verification: Verification, good: Converged, hosts: HostSet, written
 
 
 def _stale_text(stale: Stale) -> str:
-    return f"unit {stale.unit} runs with what was there before {stale.path} was written: its restart was lost"
+    return f"unit {stale.unit} was started before {stale.path} was written: its restart was lost"

@@ -1,12 +1,16 @@
-"""Which changes of a play are the role's: its dependencies and `pre_tasks` come before it can refuse anything."""
+"""Which changes of a play are the role's own: dependencies and `pre_tasks` run before it can refuse anything."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from evolve.core.model.role_checks import TaskLine
+from evolve.core.text.counts import count
 from evolve.infra.verification.plays import Played
 from evolve.infra.verification.scenario import Scenario
 from evolve.infra.verification.verification import spots
+
+_SHOWN = 3
+"""How many of the changes that are not counted a note lists."""
 
 
 class OwnChanges(NamedTuple):
@@ -21,28 +25,28 @@ class OwnChanges(NamedTuple):
 
 
 def own_changes(played: Played, changed: list[str], scenario: Scenario) -> OwnChanges:
-    """What of a play's changes is the role's.
+    """Return those of a play's changes that are the role's own.
 
-    A task of the play is not, nor is another role's that ran before the role's first task on that host. What another
-    role does later is: the role includes it.
+    Not its own are the changes of the play's tasks, and those of other roles before the role's first task on the host.
+    What another role changes later counts as its own: the role includes that one.
 
     Args:
         played: the play.
-        changed: what the hosts' states before and after it differ in.
-        scenario: that of the role.
+        changed: the differences between the hosts' states before and after it.
+        scenario: the role's.
     """
     own, others = _divide(played, scenario)
     tasks = spots(own, scenario)
     if not others:
         return OwnChanges(tasks, [] if own else changed, [])
-    note = f"not counted, for it is not the role's: {'; '.join(spots(others[:3], scenario))}"
-    more = f" and {len(others) - 3} more changes" if len(others) > 3 else ""
-    also = f"; nor what the hosts differ in: {'; '.join(changed[:3])}" if changed and not own else ""
+    note = f"not counted, because the role did not make it: {'; '.join(spots(others[:_SHOWN], scenario))}"
+    more = f" and {count(len(others) - _SHOWN, 'more change')}" if len(others) > _SHOWN else ""
+    also = f"; nor these differences of the hosts: {'; '.join(changed[:_SHOWN])}" if changed and not own else ""
     return OwnChanges(tasks, [], [f"{note}{more}{also}"])
 
 
 def _divide(played: Played, scenario: Scenario) -> tuple[list[TaskLine], list[TaskLine]]:
-    """The changes that are the role's, and the others."""
+    """Return the changes that are the role's, and the others."""
     own: list[TaskLine] = []
     others: list[TaskLine] = []
     begun: set[str] = set()
@@ -56,7 +60,7 @@ def _divide(played: Played, scenario: Scenario) -> tuple[list[TaskLine], list[Ta
 
 
 def _is_of(line: TaskLine, scenario: Scenario) -> bool:
-    """Whether a task is the role's: Ansible names it plainly or in full, or by a path such as `../..`."""
+    """Return whether a task is the role's; Ansible gives its name, its full name, or a path such as `../..`."""
     name = line.role.split(".", 2)[-1] if line.role.count(".") > 1 else line.role
     folder = scenario.role_dir.resolve()
     is_in_it = any(Path(line.path).is_relative_to(folder / part) for part in ("tasks", "handlers"))

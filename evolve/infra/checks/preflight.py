@@ -1,4 +1,4 @@
-"""Preflight: each requirement, when it is broken, stops the role with its own message and without a change."""
+"""Preflight: each broken requirement stops the role with its own message, before any change."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ _ASSERTS: Final = ("assert", "ansible.builtin.assert", "fail", "ansible.builtin.
 
 
 def check(verification: Verification) -> CheckReport:
-    """Fails when the role goes on, fails with another message, or changed something before it stopped."""
+    """Report when the role continues, fails with another message, or changes something before it stops."""
     scenario = verification.scenario
     if not scenario.faults:
         return not_checked(
@@ -39,7 +39,7 @@ def check(verification: Verification) -> CheckReport:
         not_counted += [f"{note} ({fault.name})" for note in notes]
         reasons += [f"{fault.name}: {reason}" for reason in why]
         if why:
-            evidence[f"what the role said: {fault.name}"] = played.why or "it converged"
+            evidence[f"the role's message: {fault.name}"] = played.why or "it converged"
     stopped = {(line.path, line.line) for line in lines if line.status == "failed"}
     notes = [f"{len(scenario.faults)} requirements were broken", *_never_broken(scenario, stopped), *not_counted]
     if reasons:
@@ -48,7 +48,7 @@ def check(verification: Verification) -> CheckReport:
 
 
 def _broken(verification: Verification, fault: ScenarioFault) -> tuple[Played, list[str], list[str]]:
-    """What the role did with one broken requirement, what is wrong with that, and notes."""
+    """Return what the role did with one broken requirement, what is wrong with that, and notes."""
     hosts = verification.fresh() if fault.tasks else verification.untouched()
     try:
         if fault.tasks:
@@ -74,15 +74,15 @@ def _broken(verification: Verification, fault: ScenarioFault) -> tuple[Played, l
 
 def _wrong_end(played: Played, fault: ScenarioFault, scenario: Scenario) -> list[str]:
     if played.is_ok:
-        return [f"the role went on; expected it to stop with a message that holds {fault.message!r}"]
-    said = "\n".join(line.message for line in played.failed) or played.log
-    if fault.message in said:
+        return [f"expected the role to stop with a message that contains {fault.message!r}; it continued"]
+    text = "\n".join(line.message for line in played.failed) or played.log
+    if fault.message in text:
         return []
-    return [f"expected a message that holds {fault.message!r}, got: {relative(played.why, scenario)}"]
+    return [f"expected a message that contains {fault.message!r}, got: {relative(played.why, scenario)}"]
 
 
 def _never_broken(scenario: Scenario, stopped: set[tuple[str, int]]) -> list[str]:
-    """The asserts of the preflight that no fault made fail."""
+    """Return the asserts of the preflight that no fault made fail."""
     path = scenario.role_dir / "tasks" / "preflight.yml"
     return [
         f"not broken by any fault: {name} ({relative(path, scenario)}:{line})"
@@ -92,7 +92,7 @@ def _never_broken(scenario: Scenario, stopped: set[tuple[str, int]]) -> list[str
 
 
 def _asserts(path: Path) -> list[tuple[str, int]]:
-    """Name and line of each assert of a file of tasks; none of one that is no YAML, which its play says."""
+    """Return name and line of each assert in a file of tasks; none if it is not valid YAML, which its play reports."""
     if not path.exists():
         return []
     try:

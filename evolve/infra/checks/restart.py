@@ -1,4 +1,4 @@
-"""Restart: after a restart of the host its services are back, they work, and a converge changes nothing."""
+"""Restart: after a restart of the host its services run again, they work, and a converge changes nothing."""
 
 import time
 from collections.abc import Mapping
@@ -22,13 +22,14 @@ from evolve.infra.verification.verification import (
 
 CHECK: Final = Check.RESTART
 BACK_WITHIN_S: Final = 60.0
+"""How long services may take after the boot: systemd restarts one that failed during it only after a pause."""
 
 
 def check(verification: Verification) -> CheckReport:
-    """Fails when a unit that ran does not run again, a test of the role fails, or a converge changes something."""
+    """Report a unit that does not run again, a test of the role that fails, and a converge that changes something."""
     hosts = verification.converged.hosts
-    verification.second  # noqa: B018 - its own check tells about it; here it must not be the third converge
-    function.check(verification)  # what fails before the restart says nothing about it
+    verification.second  # noqa: B018 - its own check reports it; it must not happen after the restart
+    function.check(verification)  # a test that fails before the restart says nothing about the restart
     before = hosts.states()
     hosts.restart()
     missing = _missing_units(hosts, before)
@@ -53,7 +54,7 @@ def check(verification: Verification) -> CheckReport:
 
 
 def _tests(verification: Verification, hosts: HostSet) -> tuple[list[str], Mapping[str, str], tuple[str, ...]]:
-    """What the role's tests say against it after the restart, with evidence, and what they leave open."""
+    """Return why the role's tests fail after the restart, with evidence; and notes about tests that did not run."""
     before = function.check(verification)
     if before.outcome is CheckOutcome.FAILED:
         return [], {}, ("not run after the restart: the role's tests, which failed before it",)
@@ -66,12 +67,12 @@ def _tests(verification: Verification, hosts: HostSet) -> tuple[list[str], Mappi
 
 
 def _lasting_units(state: HostState) -> Mapping[str, UnitState]:
-    """The units that are expected back without anybody asking for them."""
+    """Return the units that must run again by themselves."""
     return {name: unit for name, unit in state.units.items() if not unit.varies}
 
 
 def _missing_units(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:
-    """The units that are not back, after a wait for them."""
+    """Return the units that do not run again within BACK_WITHIN_S."""
     deadline = time.monotonic() + BACK_WITHIN_S
     while True:
         now = hosts.states()
@@ -82,4 +83,4 @@ def _missing_units(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]
         ]
         if not missing or time.monotonic() > deadline:
             return missing
-        time.sleep(0.5)
+        time.sleep(0.5)  # a look at the hosts takes as long

@@ -24,6 +24,7 @@ from evolve.infra.verification.verification import (
 
 CHECK: Final = Check.UPGRADE
 _MANY: Final = "200"
+"""How many commits that touch the role are searched; each costs a run of git."""
 _NONE: Final = "no commit holds another version of the role"
 
 
@@ -36,11 +37,11 @@ class Earlier(NamedTuple):
 
 
 class _GitError(Exception):
-    """Git is not there, or does not answer; holds what it said."""
+    """Git is not installed or failed; with its message."""
 
 
 def check(verification: Verification) -> CheckReport:
-    """Fails when this version does not converge on what the last one left, or changes something again and again."""
+    """Report when this version does not converge on the last one's hosts, or changes something again and again."""
     scenario = verification.scenario
     commit, why_none = last_other_version(scenario.role_dir)
     if commit is None:
@@ -55,7 +56,7 @@ def check(verification: Verification) -> CheckReport:
 
 
 def _upgrade(verification: Verification, old: Scenario, commit: str) -> CheckReport:
-    verification.converged  # noqa: B018 - what does not converge at all is no question of an upgrade
+    verification.converged  # noqa: B018 - a role that does not converge at all is reported by its own check
     hosts = verification.fresh()
     try:
         before = hosts.converge(scenario=old)
@@ -81,33 +82,39 @@ def _upgrade(verification: Verification, old: Scenario, commit: str) -> CheckRep
 
 
 def last_other_version(role_dir: Path) -> Earlier:
-    """The newest commit whose version of the role is not the one in the work tree; says why there is none."""
+    """Return the newest commit whose version of the role differs from the work tree's, or why there is none."""
     try:
         commits = _git(role_dir, "log", f"--max-count={_MANY}", "--format=%H", "--", ".").decode().split()
         commit = next((commit for commit in commits if _is_another_version(role_dir, commit)), None)
     except _GitError as error:
-        return Earlier(None, f"{_NONE}, as far as git tells: {error}")
+        return Earlier(None, f"{_NONE}; git reports: {error}")
     return Earlier(commit) if commit else Earlier(None, _NONE)
 
 
 def _is_another_version(role_dir: Path, commit: str) -> bool:
-    # Not everything below the role makes a version of it: its tests and texts converge nothing.
+    # Tests and texts do not make another version: they change nothing on a host.
     parts = [".", ":(exclude)molecule", ":(exclude)README.md"]
     names = _git(role_dir, "diff", "--name-only", "--no-renames", commit, "--", *parts)
     return bool(names) and bool(_git(role_dir, "ls-tree", commit, "tasks/"))
 
 
 def old_scenario(scenario: Scenario, commit: str, folder: Path, release: str) -> Scenario:
-    """The scenario as of a commit; its files, and the roles beside it in the repository, are put into a folder.
+    """Return the scenario as of a commit; its files and its sibling roles of the repository are put into a folder.
+
+    Args:
+        scenario: the current one.
+        commit: which version of the role.
+        folder: an empty one, which must exist as long as the scenario is used.
+        release: which release its `EVOLVE_RELEASE` names.
 
     Raises:
-        _GitError: git does not hand the files out; says why.
+        _GitError: git cannot extract the files; says why.
         InputError: the scenario of that commit has mistakes.
     """
     role = scenario.role_dir.resolve()
     top = Path(_git(role, "rev-parse", "--show-toplevel").decode().removesuffix("\n")).resolve()
     if role == top:
-        # Beside a repository that is one role stands nothing of its history.
+        # The repository is this one role; its siblings have no common history with it.
         place, words = Path(scenario.role), [f"--prefix={scenario.role}/", commit]
     else:
         roles = role.parent.relative_to(top)
@@ -118,12 +125,12 @@ def old_scenario(scenario: Scenario, commit: str, folder: Path, release: str) ->
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
-    """What git prints; raises _GitError when it fails."""
+    """Return what git prints; raises _GitError when it fails."""
     try:
         done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)
     except FileNotFoundError:
         raise _GitError("it is not installed here") from None
     if done.returncode:
-        said = " ".join(done.stderr.decode(errors="replace").split())
-        raise _GitError(said or f"git {arguments[0]} ended with exit code {done.returncode}")
+        message = " ".join(done.stderr.decode(errors="replace").split())
+        raise _GitError(message or f"git {arguments[0]} ended with exit code {done.returncode}")
     return done.stdout

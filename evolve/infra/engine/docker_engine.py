@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import docker
 
 USUAL_SOCKETS = ("/var/run/docker.sock",)
+"""Where distributions' packages let Docker listen."""
 OWN_FOLDER = Path("/var/lib/anneal/docker")
 """Where `./bootstrap.sh hosts` keeps its engine unless EVOLVE_CACHE_DIR names another place."""
 
@@ -25,6 +26,7 @@ ANSWER_TIMEOUT_S = 120
 """How long the engine may take for one answer; a commit or an import of an image is the slowest."""
 
 PROBE_TIMEOUT_S = 10
+"""How long one address may take to answer while an engine is searched for; a dead one must not hold up the others."""
 
 FIND_HINT = (
     "./bootstrap.sh hosts, or python -m evolve.infra.prepare_hosts, starts one; or set DOCKER_HOST to one that runs"
@@ -32,13 +34,13 @@ FIND_HINT = (
 
 
 def own_folder(env: Mapping[str, str]) -> Path:
-    """The folder of the engine that `./bootstrap.sh hosts` starts: socket, process file, images, log."""
+    """Return the folder of the engine that `./bootstrap.sh hosts` starts: socket, process file, images, log."""
     chosen = given_cache_folder(env)
     return chosen.absolute() / "docker" if chosen else OWN_FOLDER
 
 
 def addresses(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Where an engine may answer, in the order in which they are tried; each once."""
+    """Return where an engine may answer, in the order in which they are tried; each once."""
     runtime = env.get("XDG_RUNTIME_DIR")
     sockets = [
         str(own_folder(env) / "docker.sock"),
@@ -61,24 +63,24 @@ class DockerEngine:
     passed_over: tuple[str, ...] = ()
     """Addresses that were tried before this one, each with the reason why it was not taken."""
     kept_images: set[str] = field(default_factory=set, repr=False)
-    """Tags of images whose package lists are old and could not be fetched anew in this process."""
+    """Tags of images whose package lists are old and could not be fetched again in this process."""
     _watched: Owner | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
     def map_docker_faults(self, what: str, *, hint: str = "") -> Iterator[None]:
-        """Turns an error of Docker into an `DockerFault` that says what was being done, and where."""
+        """Turn an error of Docker into a `DockerFault` that says what was being done, and where."""
         with docker_faults(f"{what} on the Docker engine at {self.url}", hint=hint):
             yield
 
     def ignored_docker_host(self, env: Mapping[str, str]) -> str:
-        """What to tell whoever set DOCKER_HOST and got this engine instead; empty when there is nothing to tell."""
+        """Return a warning for a user who set DOCKER_HOST and got this engine instead; empty when there is none."""
         given = env.get("DOCKER_HOST")
         lines = [line for line in self.passed_over if given and line.startswith(f"{given}: ")]
         return f"DOCKER_HOST was passed over: {lines[0]}" if lines else ""
 
     def owner(self) -> Owner:
-        """This process as an owner; from the first call on its end removes what it owns, `kill -9` included."""
+        """Return this process as an owner; a reaper then removes what it owns at its end, also after `kill -9`."""
         with self._lock:
             if self._watched is None or self._watched.pid != os.getpid():
                 owner = Owner.current()
@@ -89,7 +91,7 @@ class DockerEngine:
 
 @contextmanager
 def docker_faults(what: str, *, hint: str = "") -> Iterator[None]:
-    """The one place where errors of the Docker SDK become `DockerFault`."""
+    """Turn errors of the Docker SDK into `DockerFault`; nothing else in the package does."""
     import docker
     import requests
 
@@ -102,7 +104,7 @@ def docker_faults(what: str, *, hint: str = "") -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """What an error of the SDK says, without its wrappings."""
+    """Return the message of an error of the SDK, without the errors that wrap it."""
     text = str(getattr(error, "explanation", "") or error)
     cause = error.__cause__ or error.__context__
     while cause is not None and not isinstance(cause, OSError):
@@ -112,7 +114,7 @@ def reason(error: Exception) -> str:
 
 
 def connect(url: str) -> DockerEngine:
-    """The engine at this address.
+    """Return the engine at this address.
 
     Raises:
         DockerFault: nothing answers there, or it may not be used; the message is the reason alone.
@@ -137,7 +139,7 @@ def connect(url: str) -> DockerEngine:
 
 
 def _tls(url: str) -> dict[str, object]:
-    """The certificates that DOCKER_CERT_PATH names, for an engine over the network."""
+    """Return the certificates that DOCKER_CERT_PATH names, for an engine over the network."""
     import docker
 
     if not url.startswith("tcp://") or not os.environ.get("DOCKER_TLS_VERIFY"):
@@ -146,7 +148,7 @@ def _tls(url: str) -> dict[str, object]:
 
 
 def _why_silent(url: str) -> str:
-    """Why nobody answers at a socket, in words of its own; empty when somebody may, or for other addresses."""
+    """Return why no engine answers at a socket; empty when one may answer, or for an address that is no socket."""
     if not url.startswith("unix://"):
         return ""
     path = url.removeprefix("unix://")
@@ -163,7 +165,7 @@ def _why_silent(url: str) -> str:
 
 
 def find(env: Mapping[str, str] | None = None) -> DockerEngine:
-    """The first engine that answers: DOCKER_HOST's, the one of `./bootstrap.sh hosts`, the usual one.
+    """Return the first engine that answers: DOCKER_HOST's, the one of `./bootstrap.sh hosts`, the usual one.
 
     Raises:
         DockerFault: none answers; says each address, why it failed, and what to type.
@@ -172,7 +174,7 @@ def find(env: Mapping[str, str] | None = None) -> DockerEngine:
 
 
 def first_of(urls: Iterable[str]) -> DockerEngine:
-    """The first engine of these that answers; it remembers why those before it did not.
+    """Return the first engine of these that answers; it remembers why those before it did not.
 
     Raises:
         DockerFault: none answers; says each address, why it failed, and what to type.

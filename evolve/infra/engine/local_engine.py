@@ -14,17 +14,25 @@ from evolve.infra.engine.docker_engine import DockerEngine, connect
 
 ENGINE_PACKAGES = ("docker.io", "iptables")
 START_TIMEOUT_S = 60
+"""How long dockerd may take until it answers; a slow disk takes many seconds, a broken set-up ends at once."""
+
 STOP_TIMEOUT_S = 60
+"""How long dockerd may take to end: it gives its containers time to stop first."""
+
 LOG_LINES = 15
+"""How much of a log's end a message shows: the reason is in the last lines, and the message fits a screen."""
+
 CONTAINER_NOFILE = 1_048_576
-"""The limit of open files that an engine asks for its containers when nobody says otherwise."""
+"""The limit of open files that an engine requests for its containers by default."""
 
 SOFT_NOFILE = 1024
+"""The soft limit of open files in containers: the kernel's usual one, which programs with `select` expect."""
+
 CAP_SYS_RESOURCE = 24
 """The bit of the capability to raise limits (capabilities(7))."""
 
 LONGEST_SOCKET_PATH = 107
-"""Bytes, unix(7)."""
+"""Bytes; unix(7): `sun_path` has 108, with the final zero."""
 
 SYSTEM_PATH = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
 
@@ -32,17 +40,17 @@ Say = Callable[[str], None]
 
 
 def program(name: str) -> str | None:
-    """Where a program is, also among those for administrators, which a user's PATH may lack."""
+    """Return where a program is, also among those for administrators, which a user's PATH may lack."""
     return shutil.which(name) or shutil.which(name, path=SYSTEM_PATH)
 
 
 def may_install() -> bool:
-    """Whether this process may install Debian's packages."""
+    """Return whether this process may install Debian's packages."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def install(packages: Sequence[str], say: Say) -> None:
-    """Installs packages, or says what to type.
+    """Install packages; without the right to do so, the error says what to type.
 
     Raises:
         EnvironmentFault: no root, no apt, or apt failed; with the end of its output.
@@ -62,7 +70,7 @@ def install(packages: Sequence[str], say: Say) -> None:
 
 
 def command(folder: Path) -> list[str]:
-    """What starts the engine whose data, socket and process file are in `folder`."""
+    """Return the command line of the engine whose data, socket and process file are in `folder`."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return [
         program("dockerd") or "dockerd",
@@ -75,7 +83,7 @@ def command(folder: Path) -> list[str]:
 
 
 def nofile_options(hard: int, *, may_raise: bool) -> list[str]:
-    """Keeps containers below a limit of open files that this machine would refuse to raise; else nothing."""
+    """Return options that keep containers below a limit of open files that this machine cannot raise; else nothing."""
     if may_raise or hard == resource.RLIM_INFINITY or hard >= CONTAINER_NOFILE:
         return []
     return ["--default-ulimit", f"nofile={min(SOFT_NOFILE, hard)}:{hard}"]
@@ -89,7 +97,7 @@ def _may_raise_limits() -> bool:
 
 
 def start(folder: Path, say: Say) -> DockerEngine:
-    """Starts the engine in `folder`, detached, and returns once it answers.
+    """Start the engine in `folder`, detached, and return it once it answers.
 
     Raises:
         EnvironmentFault: no root, no dockerd, it ended, or it did not answer in time; with the end of its log.
@@ -97,7 +105,7 @@ def start(folder: Path, say: Say) -> DockerEngine:
     _check_start(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if running_pid(folder) is None:
-        # Left by a killed engine; the numbers may be other processes' by now, which dockerd takes for its own.
+        # A killed engine left them; other processes may have their numbers now, and dockerd would take one for itself.
         for stale in ("docker.pid", "exec/containerd/containerd.pid"):
             (folder / stale).unlink(missing_ok=True)
     log = folder / "dockerd.log"
@@ -107,7 +115,7 @@ def start(folder: Path, say: Say) -> DockerEngine:
             command(folder), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
     engine = _wait(process, folder, log)
-    # It goes on without us: nobody waits for it, and that is meant.
+    # It runs on without us on purpose; without a return code, Popen would warn that nobody waited for it.
     process.returncode = 0
     return engine
 
@@ -151,7 +159,7 @@ def _wait(process: "subprocess.Popen[bytes]", folder: Path, log: Path) -> Docker
 
 
 def running_pid(folder: Path) -> int | None:
-    """The process of the engine in `folder`, checked not to be a later one of its number; None when it does not run."""
+    """Return the process of the engine in `folder`, never one that reuses its number; None when it does not run."""
     try:
         pid = int((folder / "docker.pid").read_text(encoding="ascii"))
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
@@ -162,7 +170,7 @@ def running_pid(folder: Path) -> int | None:
 
 
 def stop(folder: Path) -> bool:
-    """Ends the engine that was started in `folder`, with its containers, and waits for its end.
+    """Stop the engine that was started in `folder`, with its containers, and wait for its end.
 
     Returns:
         Whether there was one.

@@ -12,7 +12,7 @@ LABEL_LAB = "anneal.lab"
 
 
 def labels_of(owner: Owner, lab: str) -> dict[str, str]:
-    """Return what everything that the owner makes carries."""
+    """Return the labels for everything that the owner makes in a lab."""
     return {LABEL_OWNER: str(owner), LABEL_LAB: lab}
 
 
@@ -20,7 +20,7 @@ def watch(owner: Owner, url: str) -> int:
     """Start the reaper, which removes what the owner owns at `url` once it has ended.
 
     Returns:
-        The end of the pipe whose closing tells the reaper that the owner has ended; kept open until then.
+        The end of a pipe; its closing shows the reaper that the owner has ended. Keep it open until then.
 
     Raises:
         ProcessFault: it did not start.

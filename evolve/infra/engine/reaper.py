@@ -1,7 +1,7 @@
 """The process that removes what a dead owner left: `python -m evolve.infra.engine.reaper URL OWNER`, stdin a pipe.
 
-It leaves its parent at once, so that nobody waits for it and no signal of the terminal reaches it. The pipe's end and
-the end of the owner's process both tell that the owner has ended: a forked child may hold the pipe open for longer.
+It leaves its parent at once, so that nobody waits for it and no signal of the terminal reaches it. It watches both the
+pipe and the owner's process for their end, because a forked child may hold the pipe open for longer.
 """
 
 import contextlib
@@ -15,17 +15,17 @@ from evolve.infra.engine.owner import LABEL_OWNER
 from evolve.system.process_owner import Life, Owner
 
 PATIENCE_S = 180
-"""How long a stubborn or restarting engine is asked again."""
+"""How long a slow or restarting engine is tried again; the reaper must not stay for ever where none comes back."""
 
 PAUSE_S = 0.5
 """Between two passes: a request that was in flight when the owner died may still make something."""
 
 QUIET_PASSES = 3
-"""So many passes in a row that find nothing end the work."""
+"""How many passes in a row must find nothing before the work is done; one may come before a request in flight."""
 
 
 def leave_parent() -> None:
-    """Goes on as a process of its own session, with the pipe and nothing else of the parent's."""
+    """Continue as a process with its own session, and keep only the pipe of what the parent had open."""
     if os.fork():
         os._exit(0)
     os.setsid()
@@ -35,11 +35,11 @@ def leave_parent() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    os.closerange(3, 1024)
+    os.closerange(3, 1024)  # the usual limit of open files; the parent opens far fewer before it starts us
 
 
 def wait_for_end(owner: Owner) -> None:
-    """Returns once the owner's pipe is closed or its process has ended."""
+    """Wait until the owner's pipe is closed or its process has ended."""
     watched = [0]
     if hasattr(os, "pidfd_open"):
         try:
@@ -52,9 +52,9 @@ def wait_for_end(owner: Owner) -> None:
 
 
 def reap(url: str, owner: Owner) -> None:
-    """Removes everything of the owner, again and again until nothing turns up any more.
+    """Remove everything that the owner has, and repeat until nothing more turns up.
 
-    An engine that is away or goes away meanwhile is asked again, for as long as PATIENCE_S.
+    An engine that does not answer is tried again for PATIENCE_S.
     """
     from evolve.core.model.errors import DockerFault
     from evolve.infra.engine.docker_engine import connect, docker_faults
@@ -67,13 +67,13 @@ def reap(url: str, owner: Owner) -> None:
             with contextlib.closing(connect(url).client) as client, docker_faults("reap"):
                 found = remove_labelled(client, f"{LABEL_OWNER}={owner}").found
         except DockerFault:
-            found = 1
+            found = 1  # unknown, so it does not count as a quiet pass
         quiet = quiet + 1 if not found else 0
         time.sleep(PAUSE_S)
 
 
 def main() -> None:
-    """Waits for the owner's end, then cleans up."""
+    """Wait for the owner's end, then clean up."""
     url, owner = sys.argv[1], Owner.parse(sys.argv[2])
     if owner is None:
         sys.exit(f"not an owner: {sys.argv[2]}")

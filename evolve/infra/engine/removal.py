@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import docker
 
 GONE, BUSY = 404, 409
+"""The statuses of Docker's API for a thing that is not there, and for one that another request removes right now."""
 
 _Things = Iterable[tuple[str, Callable[[], Any]]]
 
@@ -30,10 +31,10 @@ class Removal:
 
 
 def remove_labelled(client: "docker.DockerClient", label: str) -> Removal:
-    """Removes all that carries `label` (`key` or `key=value`), running containers included.
+    """Remove everything that has `label` (`key` or `key=value`), running containers included.
 
-    Something that went away meanwhile is no problem, and what cannot be removed does not keep the rest. Errors of
-    listing what is there escape as the SDK raises them.
+    Something that another process removed meanwhile is no problem. What cannot be removed does not stop the rest.
+    Errors of listing what is there escape as the SDK raises them.
     """
     problems: list[str] = []
     found = 0
@@ -45,7 +46,7 @@ def remove_labelled(client: "docker.DockerClient", label: str) -> Removal:
 
 
 def label_values(client: "docker.DockerClient", key: str) -> list[str]:
-    """The value of the label `key` of each container, image, network and volume that has one."""
+    """Return the value of the label `key` of each container, image, network and volume that has one."""
     api, filters = client.api, {"label": key}
     entries = [
         *api.containers(all=True, filters=filters),

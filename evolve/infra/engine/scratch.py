@@ -1,4 +1,4 @@
-"""Folders for a while, whose names say which process they belong to: what a killed one left can be removed."""
+"""Temporary folders with names that say which process they belong to, so that those of a killed one can be removed."""
 
 import hashlib
 import os
@@ -11,10 +11,11 @@ from pathlib import Path
 from evolve.system.process_owner import Life, Owner
 
 NAME = re.compile(r"anneal-[a-z]+-(?P<pid>\d+)-(?P<start>\d+)-(?P<realm>[0-9a-f]{8})-.+")
+"""What `prefix` makes, and the random end that `tempfile` adds."""
 
 
 def folder(kind: str, *, parent: Path | None = None) -> Path:
-    """A new folder of this process, `anneal-KIND-PID-START-REALM-XXXX`; whoever asked removes it.
+    """Return a new folder of this process, `anneal-KIND-PID-START-REALM-XXXX`; the caller removes it.
 
     Args:
         kind: what it is for, a word in lower case.
@@ -24,16 +25,16 @@ def folder(kind: str, *, parent: Path | None = None) -> Path:
 
 
 def prefix(kind: str) -> str:
-    """How the name of a folder of this process begins, for `tempfile`."""
+    """Return how the name of a folder of this process begins, for `tempfile`."""
     me = Owner.current()
     return f"anneal-{kind}-{me.pid}-{me.start}-{_realm(me)}-"
 
 
 def sweep_folders(parents: Iterable[Path] | None = None) -> int:
-    """Removes this user's folders whose process has ended, and returns how many.
+    """Remove this user's folders whose process has ended, and return how many.
 
-    Left alone are links, other users' folders, those of another boot, machine or process namespace, whose processes
-    cannot be seen from here, and those below which something is mounted.
+    It leaves alone: links, other users' folders, folders with a mount in them, and folders of another boot, machine
+    or process namespace, whose processes cannot be seen from here.
 
     Args:
         parents: where to look; default: the folder for temporary files, and /tmp.
@@ -43,7 +44,7 @@ def sweep_folders(parents: Iterable[Path] | None = None) -> int:
 
 
 def _realm(owner: Owner) -> str:
-    """A word for the boot and the process namespace, short enough for a socket's path below it."""
+    """Return a word for the boot and the process namespace, short enough for a socket's path below it."""
     return hashlib.sha256(f"{owner.boot}:{owner.namespace}".encode()).hexdigest()[:8]
 
 
@@ -75,7 +76,7 @@ def _is_own_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _remove(entry: "os.DirEntry[str]") -> bool:
-    """Whether it went; half of it is no more than is left for the next sweep."""
+    """Return whether the folder is gone; the next sweep removes what is left of a half-removed one."""
     if _holds_mount(entry.path):
         return False
     shutil.rmtree(entry.path, ignore_errors=True)
@@ -83,7 +84,7 @@ def _remove(entry: "os.DirEntry[str]") -> bool:
 
 
 def _holds_mount(path: str) -> bool:
-    """Whether something is mounted below, which must not be emptied: who builds a system mounts /sys in it."""
+    """Return whether something is mounted below: debootstrap mounts /sys there, which must not be emptied."""
     try:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,7 +1,8 @@
 """Connections to hosts that outlive a command, for Ansible's plays and for testinfra's tests.
 
-Both start `docker exec` for each command, which costs more than most commands do. Here one `docker exec` a host stays
-open, with `on_host` at its other end. A unix socket takes the commands, for they come from many short processes.
+Both start `docker exec` for each command, which costs more than most commands do. Here one `docker exec` for each host
+stays open, with `on_host` at its other end. Commands arrive through a unix socket, because they come from many short
+processes.
 """
 
 import contextlib
@@ -20,20 +21,23 @@ from typing import Any, Final, NamedTuple
 from evolve.infra.engine import scratch
 
 _ON_HOST: Final = (Path(__file__).parent / "on_host.py").read_bytes()
-# Short, and under another name than Python's: what looks for processes on the host is not to find it.
+# Short, and renamed: a test that looks for a Python process on the host must not find this one.
 _LOADER: Final = (
     "import sys; open('/proc/self/comm', 'w').write('connection'); "
     f"exec(compile(sys.stdin.buffer.read({len(_ON_HOST)}), 'on_host', 'exec'))"
 )
 _ENDED: Final = 137
-"""What `docker exec` returns when the host ends under a command."""
+"""What `docker exec` returns when the host ends during a command."""
 _ENDS_WITHIN_S: Final = 5
-_MAX_SAID: Final = 1_000
+"""How long a `docker exec` whose output ended may take to end itself; only then is its error message complete."""
+_MAX_STDERR: Final = 1_000
+"""How many bytes of that error message are shown."""
 _AGAIN_S: Final = 0.05
+"""A pause after a failed accept, so that a lack of file descriptors does not become a busy loop."""
 
 
 ADDRESS: Final = "ANNEAL_CONNECTIONS"
-"""The environment's variable that tells plays and tests where the socket is."""
+"""The environment variable that holds the socket's path for plays and tests."""
 
 
 class CommandResult(NamedTuple):
@@ -45,16 +49,16 @@ class CommandResult(NamedTuple):
 
 
 def ask(opens: Sequence[str], argv: Sequence[str], data: bytes = b"") -> CommandResult | None:
-    """Runs a command over a kept connection; None where there is none, and the caller opens one of its own.
+    """Run a command over an open connection; return None where there is none, and the caller must open one itself.
 
     Args:
         opens: a command that runs what follows it on the host, such as `docker exec -i HOST`; with the DOCKER_*
-            variables of our environment it names the connection.
+            variables of our environment it identifies the connection.
         argv: the command.
         data: its input.
 
     Raises:
-        OSError: the connection broke, and it is not known how far the command went.
+        OSError: the connection broke; whether the command ran is unknown.
     """
     if ADDRESS not in os.environ:
         return None
@@ -88,13 +92,13 @@ class _Connection:
 
     def __init__(self, opens: Sequence[str], environment: Mapping[str, str]) -> None:
         with contextlib.ExitStack() as undo:
-            self._said = undo.enter_context(tempfile.TemporaryFile())
+            self._stderr = undo.enter_context(tempfile.TemporaryFile())
             self._process = subprocess.Popen(
                 [*opens, "python3", "-I", "-c", _LOADER],
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._said,
+                stderr=self._stderr,
                 start_new_session=True,  # Ctrl-C is not for it
             )
             undo.pop_all()  # closed with the connection
@@ -109,14 +113,14 @@ class _Connection:
             raise
 
     def ask(self, argv: Sequence[str], data: bytes) -> bytes:
-        """The answer of `on_host`, as it stands.
+        """Return the answer of `on_host`, unchanged.
 
         Raises:
-            _NotAskedError: the command was not started, and never will be.
+            _NotAskedError: the command was not started, and will not be.
         """
         self._write(json.dumps({"argv": list(argv), "input": len(data)}).encode() + b"\n" + data)
         self._wait_for_line()
-        with contextlib.suppress(_NotAskedError):  # it may have got the word and ended: the answer tells
+        with contextlib.suppress(_NotAskedError):  # it may have read it and ended: the answer shows that
             self._write(b"\n")
         line = self._answers.readline()
         if line.endswith(b"\n"):
@@ -132,13 +136,13 @@ class _Connection:
         return not self._answers.closed and self._process.poll() is None
 
     def _last_words(self) -> bytes:
-        """The answer when the host or the engine ended under the command."""
+        """Return an answer for a command during which the host or the engine ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_ENDS_WITHIN_S)
-        self._said.seek(0)
-        said = b"the connection to the host closed while the command ran: " + self._said.read()[-_MAX_SAID:]
+        self._stderr.seek(0)
+        text = b"the connection to the host closed while the command ran: " + self._stderr.read()[-_MAX_STDERR:]
         self.close()
-        return json.dumps({"rc": _ENDED, "stdout": 0, "stderr": len(said)}).encode() + b"\n" + said
+        return json.dumps({"rc": _ENDED, "stdout": 0, "stderr": len(text)}).encode() + b"\n" + text
 
     def _write(self, data: bytes) -> None:
         try:
@@ -152,13 +156,13 @@ class _Connection:
             raise _NotAskedError
 
     def close(self) -> None:
-        """Ends it; a command that still runs on the host goes on, as with `docker exec`."""
-        # Of one that was waited for, the number may be another's by now.
+        """End it; a command that still runs on the host continues, as with `docker exec`."""
+        # After a wait, another process may have the number.
         if self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        for pipe in (self._requests, self._answers, self._said):
+        for pipe in (self._requests, self._answers, self._stderr):
             with contextlib.suppress(OSError):
                 pipe.close()
 
@@ -182,7 +186,7 @@ class Connections:
         threading.Thread(target=self._serve, daemon=True, name="connections").start()
 
     def close(self) -> None:
-        """Ends all connections."""
+        """End all connections."""
         with self._lock:
             self._is_closed = True
             connections, self._all = self._all, []
@@ -198,7 +202,7 @@ class Connections:
             try:
                 channel, _ = self._listener.accept()
             except OSError:
-                # Closed; or no file can be opened just now, and whoever asks is still waiting.
+                # Closed; or no file can be opened right now, and the client still waits.
                 time.sleep(_AGAIN_S)
                 continue
             threading.Thread(target=self._answer, args=(channel,), daemon=True, name="connection").start()
@@ -212,7 +216,7 @@ class Connections:
                 channel.sendall(self._answer_request(request, data))
 
     def _answer_request(self, request: Mapping[str, Any], data: bytes) -> bytes:
-        """The command's answer; `null` where no connection can be had."""
+        """Return the command's answer; `null` where no connection can be opened."""
         key = json.dumps([request["opens"], request["environment"]])
         while True:
             connection = self._take(key)
@@ -232,7 +236,7 @@ class Connections:
             return answer
 
     def _take(self, key: str) -> _Connection | None:
-        """A connection that nobody uses; those that ended meanwhile are put away."""
+        """Return an idle connection, or None; close those that ended meanwhile."""
         with self._lock:
             ended = [connection for connection in self._all if not connection.is_open]
             self._all = [connection for connection in self._all if connection not in ended]

@@ -14,9 +14,17 @@ if TYPE_CHECKING:
     from testinfra.host import Host as TestinfraHost
 
 UP = ("running", "degraded")
+"""systemd's states of a host that has booted; `degraded`: a unit failed, which a check of that unit reports better."""
+
 BOOT_TIMEOUT_S = 90
+"""How long a host may take to boot; systemd itself gives up on a unit after 90 s."""
+
 STOP_TIMEOUT_S = 30
+"""How long a host may take to shut down before Docker kills it."""
+
 TELL_TIMEOUT_S = 10
+"""How long a question to a host that boots may take; systemctl can hang while systemd starts."""
+
 MACHINE_ID = "/etc/machine-id"
 
 
@@ -38,7 +46,7 @@ class Host:
 
     @property
     def address(self) -> str:
-        """Its address in its network; another one after a restart, perhaps."""
+        """Its address in its network; a restart can change it."""
         with self._engine.map_docker_faults(f"look up the address of {self.container}"):
             self._container.reload()
         for network in self._container.attrs["NetworkSettings"]["Networks"].values():
@@ -70,7 +78,15 @@ class Host:
         timeout_s: float = 120,
         user: str = "root",
     ) -> Completed:
-        """Runs a command, without a shell; with `check`, a return code other than 0 is a fault with its output."""
+        """Run a command without a shell, and return its code and outputs.
+
+        Args:
+            argv: the command and its arguments.
+            input: what it reads; None: nothing.
+            check: raise ProcessFault, with the outputs, for a return code other than 0.
+            timeout_s: when the command and its children are killed; that is a ProcessFault in any case.
+            user: who runs it.
+        """
         command = " ".join(argv)
         with self._engine.map_docker_faults(f"run {command} on host {self.name} ({self.container})"):
             done = run_in(self._engine.client, self.container, argv, input=input, timeout_s=timeout_s, user=user)
@@ -80,37 +96,37 @@ class Host:
         return done
 
     def read(self, path: str) -> str:
-        """The text of a file; a fault when it cannot be read."""
+        """Return the text of a file; raises ProcessFault when it cannot be read."""
         return self.run("cat", "--", path).stdout
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Makes a file with this text, its folders included, owned by root."""
+        """Write a file with this text, owned by root; its folders are made."""
         self.run("install", "-D", "-m", f"{mode:o}", "/dev/stdin", path, input=text)
 
     def restart(self) -> None:
-        """Shuts the host down in order and starts it; returns when systemd runs again."""
+        """Shut the host down cleanly and start it; return when systemd runs again."""
         self.stop()
         self.start_again()
 
     def stop(self) -> None:
-        """Shuts the host down in order: services get their stop signal."""
+        """Shut the host down cleanly: services get their stop signal."""
         with self._engine.map_docker_faults(f"stop host {self.name} ({self.container})"):
             self._container.stop(timeout=STOP_TIMEOUT_S)
 
     def kill(self) -> None:
-        """Cuts the power."""
+        """Cut the power."""
         with self._engine.map_docker_faults(f"kill host {self.name} ({self.container})"):
             self._container.kill("SIGKILL")
             self._container.wait(timeout=STOP_TIMEOUT_S)
 
     def start_again(self) -> None:
-        """Starts a stopped or killed host; returns when systemd runs."""
+        """Start a stopped or killed host; return when systemd runs."""
         with self._engine.map_docker_faults(f"start host {self.name} ({self.container})"):
             self._container.start()
         self.wait_until_up()
 
     def wait_until_up(self, timeout_s: float = BOOT_TIMEOUT_S) -> str:
-        """Returns systemd's state, `running` or `degraded` (a unit failed), once it has booted.
+        """Return systemd's state, `running` or `degraded` (a unit failed), once it has booted.
 
         Raises:
             EnvironmentFault: it ended or did not boot in time; with what systemd waits for and the end of its log.
@@ -124,7 +140,7 @@ class Host:
                 return state
             if not self.is_up:
                 break
-            time.sleep(0.03)
+            time.sleep(0.03)  # systemctl waits by itself once systemd answers; this is for the moments before
         raise EnvironmentFault(
             f"host {self.name} ({self.container}, image {self.image}) {self._why_not_up(timeout_s, state)}\n"
             f"{self.console()}",
@@ -140,29 +156,29 @@ class Host:
         return f"did not boot within {timeout_s:g} s; systemd says: {state}{waits}"
 
     def _ask(self, *argv: str, timeout_s: float = TELL_TIMEOUT_S) -> str:
-        """What a command says of a host that boots; empty while nothing answers there, or when it does not end."""
+        """Return a command's output on a host that boots; empty while nothing answers, or when it does not end."""
         import docker
 
         try:
             return run_in(self._engine.client, self.container, argv, timeout_s=timeout_s).stdout.strip()
         except (docker.errors.APIError, ProcessFault):
-            # The host ended, or ends just now, or its boot hangs: the caller looks.
+            # The host ended or its boot hangs; the caller finds out which.
             return ""
 
     def journal(self, unit: str | None = None, lines: int = 200) -> str:
-        """The journal's end, of one unit or of all; of a host that is down, what its console said."""
+        """Return the end of the journal, of one unit or of all; for a host that is down, of its console."""
         if not self.is_up:
             return f"(host {self.name} is down; its console's end)\n{self.console()}"
         chosen = ("-u", unit) if unit else ()
         return self.run("journalctl", "--no-pager", "-b", "-n", str(lines), *chosen, check=False).stdout
 
     def console(self, lines: int = 50) -> str:
-        """What systemd wrote to the container's log."""
+        """Return what systemd wrote to the container's log."""
         with self._engine.map_docker_faults(f"read the log of {self.container}"):
             return str(self._container.logs(tail=lines).decode(errors="replace")).strip()
 
     def commit(self, repository: str, tag: str) -> None:
-        """Saves the stopped host as an image whose copies get a machine id of their own."""
+        """Save the stopped host as an image whose copies get a machine id of their own."""
         with self._engine.map_docker_faults(f"save host {self.name} ({self.container})"):
             own = _file_of(self._container, MACHINE_ID)
             self._container.put_archive("/etc", _tar("machine-id", b""))
@@ -170,7 +186,7 @@ class Host:
             self._container.put_archive("/etc", _tar("machine-id", own))
 
     def remove(self) -> None:
-        """Removes the host at once; nothing happens when it is gone already."""
+        """Remove the host at once; do nothing when it is gone already."""
         import docker
 
         with self._engine.map_docker_faults(f"remove host {self.name} ({self.container})"):

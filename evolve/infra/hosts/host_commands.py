@@ -15,13 +15,13 @@ TAIL_LINES = 30
 """How much of a failed command's output a message shows."""
 
 GRACE_S = 5
-"""After this long the command's `timeout` kills what ignores its first signal."""
+"""How long after its first signal the command's `timeout` kills a process that ignores it."""
 
 TIMED_OUT = (124, 137)
 """What coreutils' `timeout` returns when it ended the command, gently or not."""
 
 FEED = 'bytes=$1; shift; head -c "$bytes" | exec "$@"'
-"""Gives a command exactly so many bytes of input: Docker's API cannot close one direction over every transport."""
+"""Gives a command exactly so many bytes of input; Docker's API cannot close one direction over every transport."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,15 @@ def run_in(
     timeout_s: float = 120,
     user: str = "root",
 ) -> Completed:
-    """Runs a command in a container and waits for its end; a missing program is rc 127.
+    """Run a command in a container and wait for its end; a missing program gives rc 127.
+
+    Args:
+        client: the engine's.
+        container: its name or id.
+        argv: the command and its arguments, without a shell.
+        input: what it reads; None: nothing.
+        timeout_s: when `timeout` ends it and its children.
+        user: who runs it.
 
     Raises:
         ProcessFault: it did not end in time; it and its children were ended.
@@ -73,12 +81,12 @@ class _Ended:
 
 
 def _was_ended(done: _Ended, timeout_s: float) -> bool:
-    """Tells the deadline from a command that returned the same code by itself."""
+    """Return whether the deadline ended the command; it can return the same code by itself."""
     return done.seconds >= timeout_s
 
 
 def tail(done: "_Ended | Completed") -> str:
-    """The ends of both outputs, indented, for a message; empty when there are none."""
+    """Return the ends of both outputs, indented, for a message; empty when there are none."""
     completed = done.completed if isinstance(done, _Ended) else done
     parts = []
     for title, text in (("stdout", completed.stdout), ("stderr", completed.stderr)):
@@ -102,7 +110,7 @@ def _exchange(api: Any, container: str, argv: Sequence[str], data: bytes | None,
 
 
 def _talk(stream: Any, data: bytes | None) -> tuple[bytes, bytes]:
-    """Sends the input while it reads the output, for a command may answer before it has read all."""
+    """Send the input and read the output at the same time: a command may answer before it has read everything."""
     from docker.utils import socket as frames
 
     raw = getattr(stream, "_sock", stream)
@@ -119,12 +127,12 @@ def _send(raw: Any, data: bytes) -> None:
     try:
         raw.sendall(data)
     except OSError:
-        # The command ended without reading all of its input, as it may.
+        # The command ended without reading all of its input, which is allowed.
         return
 
 
 def _close(stream: Any) -> None:
-    """Closes the stream and the connection below it, which nothing else would close."""
+    """Close the stream and the connection below it, which nothing else closes."""
     response = getattr(stream, "_response", None)
     raw = getattr(stream, "_sock", None)
     (stream if response is None else response).close()

@@ -1,4 +1,4 @@
-"""What differs between two states: of one host at two moments, or of two hosts that took different ways."""
+"""What differs between two states: of one host at two moments, or of two hosts, one of which was interrupted."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 from evolve.infra.hosts.host_state import FileState, HostState, UnitState
 
 _ALIKE_SIZE: Final = 0.9
-"""Two binary files that a host made itself may differ by this part of the larger; half-written ones differ by more."""
+"""Two binary files that hosts made themselves count as alike when the smaller has at least this part of the larger's
+size; a half-written one has less."""
 
 _TRANSIENT: Final = re.compile(r"\.mount$|^(run-|user@|user-|session-|systemd-|modprobe@)")
 """Units that come and go by themselves."""
@@ -17,7 +18,7 @@ _NEVER: Final = UnitState("inactive", "", "", "", 0.0)
 
 
 def changes(before: HostState, after: HostState, *, varying: Iterable[str] = ()) -> list[str]:
-    """What differs between two moments of one host, a line each, sorted; units started again included.
+    """Return what differs between two moments of one host, a line each, sorted; with units that were started again.
 
     Args:
         before: the earlier moment.
@@ -37,7 +38,7 @@ def _file_changes(before: HostState, after: HostState, paths: list[str]) -> Iter
     for path in paths:
         old, new = before.files.get(path), after.files.get(path)
         if old is None and new is not None:
-            # Its inode is new since then: written, or its mode or owner touched. A service's own data is not counted.
+            # Its inode changed since then: it was written, or got another mode or owner. A service's data do not count.
             if new.uid == 0:
                 yield f"{path} was written or touched"
         elif new is None:
@@ -76,7 +77,7 @@ def _restarts(before: HostState, after: HostState) -> Iterable[str]:
 
 
 def differences(expected: HostState, found: HostState, *, varying: Iterable[str] = ()) -> list[str]:
-    """How one host differs from another that took an undisturbed way; times, numbers and random words do not count.
+    """Return how a host differs from one that was not disturbed; times, numbers and random words do not count.
 
     Args:
         expected: the undisturbed host.
@@ -86,10 +87,10 @@ def differences(expected: HostState, found: HostState, *, varying: Iterable[str]
     globs = tuple(varying)
     lines = []
     for path in sorted(expected.files.keys() | found.files.keys()):
-        # What lies in a folder that only one of them has is told with the folder.
+        # A file in a folder that only one host has is reported with the folder.
         folder = path.rpartition("/")[0]
-        is_told = (folder in expected.files) != (folder in found.files)
-        if is_told or _varies(path, globs):
+        is_reported = (folder in expected.files) != (folder in found.files)
+        if is_reported or _varies(path, globs):
             continue
         lines += [f"{path}: {what}" for what in _unlike(expected.files.get(path), found.files.get(path))]
     for name in sorted(expected.units.keys() | found.units.keys()):
@@ -103,7 +104,7 @@ def _unlike(expected: FileState | None, found: FileState | None) -> Iterable[str
     if found is None:
         yield "is missing"
     elif expected is None:
-        yield "is there, and is not without the interruption"
+        yield "exists only after the interruption"
     elif _roots(expected) != _roots(found):
         yield f"belongs to {found.uid}:{found.gid}, not {expected.uid}:{expected.gid}"
     elif expected.kind != found.kind:
@@ -111,11 +112,11 @@ def _unlike(expected: FileState | None, found: FileState | None) -> Iterable[str
     elif expected.mode != found.mode:
         yield f"has mode {found.mode:04o}, not {expected.mode:04o}"
     elif expected.content != found.content and not _is_alike(expected, found):
-        yield "has another content"
+        yield "has different content"
 
 
 def _roots(file: FileState) -> tuple[bool, bool]:
-    """Whether user and group are root; the numbers of others may differ from host to host."""
+    """Return whether user and group are root; the numbers of others may differ from host to host."""
     return file.uid == 0, file.gid == 0
 
 
@@ -139,19 +140,19 @@ def _unlike_unit(name: str, expected: UnitState | None, found: UnitState | None)
 
 
 class Stale(NamedTuple):
-    """A unit that runs with what was there before a file was written."""
+    """A unit that still runs with the old version of a file."""
 
     unit: str
     path: str
 
 
 def stale_units(undisturbed: HostState, found: HostState, written: Iterable[str]) -> list[Stale]:
-    """The units that started before a file was written, and start after it where nobody interrupts: a lost handler.
+    """Return the units that started before a file was written, but after it on the undisturbed host: lost handlers.
 
     Args:
-        undisturbed: the host that nobody interrupted.
+        undisturbed: the host that was not interrupted.
         found: the other one.
-        written: paths of tasks that notify handlers.
+        written: paths that tasks wrote which notify handlers.
     """
     paths = sorted(set(written) & undisturbed.files.keys() & found.files.keys())
     return [

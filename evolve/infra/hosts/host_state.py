@@ -1,8 +1,8 @@
 """What a converge leaves behind on a host: files and units, as a value that can be compared.
 
-Files are those whose inode changed since the host began, without places that a running system writes by itself
-(`IGNORED`). Content, mode and owner count for root's files. Of files that belong to another user only mode and owner
-count: they are a service's data, which it writes while nobody converges anything.
+It has the files whose inode changed since the host began, except in places that a running system writes by itself
+(`IGNORED`). Root's files are compared by content, mode and owner. Files of other users are compared by mode and owner
+only: they are a service's data, which it writes at any time.
 """
 
 import json
@@ -16,7 +16,7 @@ IGNORED: Final = (
     "/var/lib/private", "/etc/.pwd.lock", "/etc/mtab", "/etc/machine-id", "/etc/hostname", "/etc/hosts",
     "/etc/resolv.conf", "/etc/ld.so.cache", "/.dockerenv",
 )  # fmt: skip
-"""Folders and files that no comparison looks at."""
+"""Folders and files that no comparison looks at: the system writes them by itself, or Docker mounts them."""
 
 _SCRIPT: Final = r"""
 import datetime, hashlib, json, os, re, stat, subprocess, time
@@ -28,6 +28,7 @@ try:
 except (OSError, ValueError):
     known = {}
 files, hashed = {}, {}
+# Large, numerous and the same on each host: an installed package's code is compared by its size, as a binary is.
 CODE = (".py", ".pyi", ".js", ".css", ".html", ".map", ".h", ".hpp", ".c", ".cpp", ".o", ".a", ".so", ".mo", ".gz")
 def read(path, about):
     # The same inode time means the same content, so that each file is read once.
@@ -42,13 +43,15 @@ def read(path, about):
     shape = "binary:%d" % about.st_size
     is_packaged = path.endswith(CODE) and ("-packages/" in path or path.startswith("/usr/"))
     if about.st_size < 65536 and not is_packaged and b"\0" not in data:
-        # The shape: what is left when numbers and random words are masked.
+        # 64 KiB: configuration files are smaller, and masking larger ones takes long.
+        # The shape: what is left when numbers and random words (16 characters or more, as keys and hashes) are masked.
         masked = re.sub(rb"[A-Za-z0-9+/=_.$-]{16,}", b"~", data)
         shape = hashlib.sha256(re.sub(rb"[0-9]+", b"0", masked)).hexdigest()[:16]
     return digest.hexdigest()[:32] + " " + shape
 def look(path, about):
     kind, content = stat.S_IFMT(about.st_mode), ""
-    # Folders always: their inode changes with every entry, which says nothing about themselves.
+    # Folders in any case: their inode changes with every entry, which says nothing about the folder.
+    # Compiled Python, and the copies that passwd's and debconf's programs leave, say nothing about the role.
     is_old = about.st_ctime < began and path not in also
     if kind != stat.S_IFDIR and (is_old or path.endswith((".pyc", "-old", "-"))):
         return
@@ -91,7 +94,7 @@ def seconds(text, monotonic):
     if not text:
         return 0.0
     if "." not in text:
-        # Before version 248 systemd says whole seconds.
+        # systemd before version 248 prints whole seconds.
         return booted + int(monotonic) / 1e6
     at = datetime.datetime.strptime(" ".join(text.split()[1:3]), "%Y-%m-%d %H:%M:%S.%f")
     return at.replace(tzinfo=datetime.timezone.utc).timestamp()
@@ -110,7 +113,7 @@ class Answers(Protocol):
     """The part of a host that is needed here."""
 
     def run(self, *argv: str, input: str | None = None) -> "CommandOutput":  # noqa: A002 - subprocess.run's word
-        """Runs a command as root and gives what it printed; a fault when it fails."""
+        """Run a command as root and return what it printed; raises ProcessFault when it fails."""
         ...
 
 
@@ -132,13 +135,13 @@ class FileState(NamedTuple):
     uid: int
     gid: int
     content: str
-    """Hash and shape of a file of root's, target of a link, empty else."""
+    """Hash and shape of a file that belongs to root, target of a link, otherwise empty."""
     changed_at: float
     """When its inode changed last, seconds since 1970."""
 
     @property
     def shape(self) -> str:
-        """The content without numbers and random words; `binary:SIZE` where it is no short text."""
+        """The hash of the content without numbers and random words; `binary:SIZE` unless it is a short text."""
         return self.content.rpartition(" ")[2]
 
 
@@ -148,16 +151,16 @@ class UnitState(NamedTuple):
     active: str
     enabled: str
     invocation: str
-    """Another one after each start."""
+    """systemd's id of this start: each start has another one."""
     type: str
     active_since: float
     """Seconds since 1970; 0 when it never was."""
     is_on_demand: bool = False
-    """Whether a bus or another unit starts it when it is needed, so that it comes and goes by itself."""
+    """Whether the bus or another unit starts it when it is needed, so that it starts and stops by itself."""
 
     @property
     def varies(self) -> bool:
-        """Whether its being up or down says nothing about who converged the host."""
+        """Whether it may be up or down on a correctly converged host."""
         return self.is_on_demand and not self.enabled.startswith("enabled")
 
 
@@ -170,15 +173,15 @@ class HostState:
 
 
 def take(host: Answers, since: float, *, also: Iterable[str] = ()) -> HostState:
-    """The state of a host that began at `since`, in seconds since 1970 by the host's clock.
+    """Return the state of a host that began at `since`, in seconds since 1970 by the host's clock.
 
     Args:
         host: whose state.
         since: when it began.
-        also: paths that are wanted although they are older.
+        also: paths to include although they are older.
     """
     wanted = {"since": since, "ignored": IGNORED, "also": sorted(also)}
-    # On stdin: the paths are too many for a command line.
+    # On stdin, because there are too many paths for a command line.
     script = f"import json\nWANTED = json.loads({json.dumps(wanted)!r})\n{_SCRIPT}"
     data = json.loads(host.run("python3", "-", input=script).stdout)
     return HostState(

@@ -22,8 +22,10 @@ from evolve.system.process_owner import Life, Owner
 __all__ = ["Completed", "Host", "Lab", "Sweep", "sweep"]
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+"""A host name, also as part of the container's; 42 characters are well below the 63 of a label (RFC 1035)."""
+
 BASE_TMPFS = ("/run", "/run/lock", "/tmp:exec")
-"""As on a machine, programs may run in /tmp; Docker's default is that none may."""
+"""Programs may run from /tmp, as on a real machine; Docker's default forbids it."""
 
 STOP_SIGNAL = "SIGRTMIN+3"
 """systemd's signal for an orderly halt."""
@@ -34,9 +36,9 @@ BOOT_V2 = ["/bin/sh", "-c", f"mount -o remount,rw {CGROUPS} && exec /lib/systemd
 
 
 class Lab:
-    """Hosts, networks, volumes and images for one purpose; all of it is gone when the lab closes.
+    """Hosts, networks, volumes and images for one purpose; closing the lab removes all of them.
 
-    It is gone too after its process was killed: a reaper waits for that (`owner.watch`).
+    They are also removed after the process was killed: a reaper waits for that (`owner.watch`).
     """
 
     def __init__(self, engine: DockerEngine, *, label: str = "lab") -> None:
@@ -54,7 +56,7 @@ class Lab:
         self.close()
 
     def network(self, name: str) -> str:
-        """The engine's name for the lab's network `name`, which is made at first use; hosts in it know each other."""
+        """Return the engine's name for the lab's network `name`, made at first use; its hosts know each other."""
         full = self._full(name)
         with self.engine.map_docker_faults(
             f"make network {full}", hint="too many networks? ./bootstrap.sh hosts sweep"
@@ -64,7 +66,7 @@ class Lab:
         return full
 
     def volume(self, name: str) -> str:
-        """The engine's name for the lab's volume `name`, which is made at first use."""
+        """Return the engine's name for the lab's volume `name`, which is made at first use."""
         full = self._full(name)
         with self.engine.map_docker_faults(f"make volume {full}"):
             self.engine.client.volumes.create(full, labels=self._labels)
@@ -84,7 +86,7 @@ class Lab:
         memory: str | None = None,
         privileged: bool = False,
     ) -> Host:
-        """A host that has booted.
+        """Start a host, and return it when it has booted.
 
         Args:
             name: its host name, and what others in `network` call it; unique in the lab.
@@ -119,7 +121,7 @@ class Lab:
         return host
 
     def save(self, host: Host) -> str:
-        """An image of a prepared host, for further hosts of this lab; the host is halted meanwhile and runs again."""
+        """Return an image of a prepared host, for further hosts of this lab; the host is restarted for it."""
         repository, tag = "anneal-saved", self._full(f"{host.name}-{secrets.token_hex(3)}")
         host.stop()
         host.commit(repository, tag)
@@ -127,7 +129,7 @@ class Lab:
         return f"{repository}:{tag}"
 
     def close(self) -> None:
-        """Removes all that the lab made.
+        """Remove everything that the lab made.
 
         Raises:
             DockerFault: something could not be removed; says what and why.
@@ -152,7 +154,7 @@ class Lab:
     def _boot_options(
         self, tmpfs: Sequence[str], volumes: Sequence[str], capabilities: Sequence[str]
     ) -> dict[str, Any]:
-        """What systemd needs on this engine's kind of cgroups, with what the caller adds."""
+        """Return the options that systemd needs on this engine's kind of cgroups, with the caller's own."""
         mounts = dict(entry.partition(":")[::2] for entry in (*BASE_TMPFS, *tmpfs))
         binds = [self._bind(entry) for entry in volumes]
         options: dict[str, Any] = {
@@ -173,7 +175,8 @@ def _check_name(what: str, name: str) -> None:
     if not NAME.fullmatch(name):
         raise InputError(
             Problem(
-                f"{what}={name!r} of a host, network or lab", hint="lower-case letters, digits and hyphens; up to 42"
+                f"invalid {what} of a host, network or lab: {name!r}",
+                hint="use lower-case letters, digits and hyphens, up to 42 characters",
             )
         )
 
@@ -185,17 +188,17 @@ class Sweep:
     removed: int
     """Things of the engine and folders of this machine that are gone now."""
     unseen: int
-    """Things whose owner cannot be seen from here (another boot, machine or process namespace) and that were left."""
+    """Things that were left because their owner cannot be seen from here (another boot, machine, process namespace)."""
     problems: tuple[str, ...]
-    """What is left although its owner has ended, each with the engine's reason."""
+    """What could not be removed although its owner has ended, each with the engine's reason."""
 
 
 def sweep(engine: DockerEngine, *, unseen_too: bool = False) -> Sweep:
-    """Removes what owners left that have ended, scratch folders too; never what a living owner or a stranger has.
+    """Remove what ended owners left, scratch folders included; never what a living owner or somebody else has.
 
     Args:
         engine: where to look.
-        unseen_too: also what belongs to owners that cannot be seen from here: a person's word, never a default.
+        unseen_too: also what belongs to owners that cannot be seen from here; only when a user asks for it.
     """
     removed, unseen = sweep_folders(), 0
     problems: list[str] = []

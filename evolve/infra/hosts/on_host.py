@@ -1,9 +1,10 @@
 """Runs commands on a host on request. Not imported: `connections` sends its source to the host's own Python.
 
-One request after the other on stdin: a line of JSON, `{"argv": [...], "input": BYTES}`, and the input's bytes. When all
-of it is there, an empty line on stdout says so; an empty line on stdin starts the command; and when it has ended, a
-line `{"rc": 0, "stdout": BYTES, "stderr": BYTES}` and those bytes follow. Where a connection breaks, either nothing has
-begun, or both ends know that something may have. Any Python from 3.8 on runs it, as Ansible's modules.
+Requests come one after the other on stdin: a line of JSON, `{"argv": [...], "input": BYTES}`, and the input's bytes.
+When all of it has arrived, an empty line on stdout confirms it. An empty line on stdin starts the command. When it has
+ended, a line `{"rc": 0, "stdout": BYTES, "stderr": BYTES}` and those bytes follow. So when a connection breaks, either
+nothing was started, or both ends know that something may have been. It runs on any Python from 3.8 on, as Ansible's
+modules do.
 """
 
 import contextlib
@@ -19,12 +20,13 @@ from collections.abc import Sequence
 from typing import IO, cast
 
 LINGER_S = 2.0
-"""So long an output may stay open after the command ended: a daemon that it started can hold it."""
+"""How long an output may stay open after the command ended: a daemon that it started can hold it open for ever."""
 PIECE = 65536
+"""Bytes of one read or write: what a pipe of Linux holds (pipe(7))."""
 
 
 def main() -> None:
-    """Answers until stdin ends; not at all for another user than root, whose groups it could not look up anew."""
+    """Answer until stdin ends; not at all for a user other than root, whose groups it could not refresh."""
     if os.getuid() != 0:
         return
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
@@ -46,26 +48,26 @@ def main() -> None:
 
 
 def tell(answers: "IO[bytes]", line: bytes, *outputs: bytes) -> None:
-    """A line and what follows it."""
+    """Write a line and the outputs that follow it."""
     answers.write(line + b"\n" + b"".join(outputs))
     answers.flush()
 
 
 def own_environment() -> "dict[bytes, bytes]":
-    """What this process was started with: Python adds a locale of its own to what `os.environ` has."""
+    """Return the environment that this process was started with; Python adds a locale to `os.environ`."""
     with open("/proc/self/environ", "rb") as file:
         pairs = [entry.partition(b"=") for entry in file.read().split(b"\0") if b"=" in entry]
     return {name: value for name, _, value in pairs}
 
 
 def look_up_groups() -> None:
-    """The user's groups as they are now, as a new `docker exec` would."""
-    with contextlib.suppress(KeyError, OSError):  # no such user, or no right to it: it keeps those that it has
+    """Give this process the user's current groups, as a new `docker exec` would."""
+    with contextlib.suppress(KeyError, OSError):  # no such user, or not allowed: the groups stay unchanged
         os.initgroups(pwd.getpwuid(os.getuid()).pw_name, os.getgid())
 
 
 def run(argv: "Sequence[bytes]", data: bytes, environment: "dict[bytes, bytes]") -> "tuple[int, tuple[bytes, bytes]]":
-    """The return code, as a shell gives it, and both outputs."""
+    """Return the return code, as a shell gives it, and both outputs."""
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(
@@ -79,7 +81,7 @@ def run(argv: "Sequence[bytes]", data: bytes, environment: "dict[bytes, bytes]")
 
 
 class CommandExchange:
-    """Feeds a process and collects what it says."""
+    """Feeds a process and collects its outputs."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", data: bytes) -> None:
         self.process = process
@@ -87,19 +89,19 @@ class CommandExchange:
         self.input, self.output, self.error = (
             cast("IO[bytes]", pipe) for pipe in (process.stdin, process.stdout, process.stderr)
         )
-        self.said = {self.output: bytearray(), self.error: bytearray()}
+        self.received = {self.output: bytearray(), self.error: bytearray()}
         self.selector = selectors.DefaultSelector()
         self.deadline: float | None = None
 
     def outputs(self) -> "tuple[bytes, bytes]":
-        """Both outputs, when the process has ended and nobody holds them open, or has for long enough."""
+        """Return both outputs, once the process has ended and closed them, or LINGER_S after its end."""
         ended, end = os.pipe()
         waiter = threading.Thread(target=self.wait, args=(end,))
         waiter.start()
         self.selector.register(ended, selectors.EVENT_READ, self.on_end)
         os.set_blocking(self.input.fileno(), False)
         self.selector.register(self.input, selectors.EVENT_WRITE, self.on_input)
-        for pipe in self.said:
+        for pipe in self.received:
             self.selector.register(pipe, selectors.EVENT_READ, self.on_output)
         while self.is_under_way():
             left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
@@ -109,48 +111,48 @@ class CommandExchange:
             for key, _ in ready:
                 key.data(key.fileobj)
         waiter.join()
-        for pipe in (self.input, *self.said):
+        for pipe in (self.input, *self.received):
             self.close(pipe)
         self.selector.close()
-        return bytes(self.said[self.output]), bytes(self.said[self.error])
+        return bytes(self.received[self.output]), bytes(self.received[self.error])
 
     def is_under_way(self) -> bool:
-        """Whether the process runs, or an output is open."""
-        return self.deadline is None or any(not pipe.closed for pipe in self.said)
+        """Return whether the process runs, or an output is open."""
+        return self.deadline is None or any(not pipe.closed for pipe in self.received)
 
     def wait(self, end: int) -> None:
-        """Closes a pipe when the process ends."""
+        """Close a pipe when the process ends."""
         self.process.wait()
         os.close(end)
 
     def on_end(self, ended: int) -> None:
-        """From now on outputs are only waited for."""
+        """Start the wait for outputs that are still open."""
         self.selector.unregister(ended)
         os.close(ended)
         self.deadline = time.monotonic() + LINGER_S
 
     def on_input(self, pipe: "IO[bytes]") -> None:
-        """The process reads: it gets some."""
+        """Write the next piece of input to the process."""
         try:
             written = os.write(pipe.fileno(), self.data[:PIECE]) if self.data else 0
         except BlockingIOError:
             return
         except OSError:
-            # It ended, or closed its input, without reading all of it.
+            # The process ended, or closed its input, before it had read everything.
             written = len(self.data)
         self.data = self.data[written:]
         if not self.data:
             self.close(pipe)
 
     def on_output(self, pipe: "IO[bytes]") -> None:
-        """The process said something, or its last holder closed the pipe."""
+        """Read a piece of output; close the pipe at its end."""
         piece = os.read(pipe.fileno(), PIECE)
-        self.said[pipe].extend(piece)
+        self.received[pipe].extend(piece)
         if not piece:
             self.close(pipe)
 
     def close(self, pipe: "IO[bytes]") -> None:
-        """Ends a pipe; a daemon that writes to it then is told so by a signal."""
+        """Close a pipe; a daemon that writes to it later gets SIGPIPE."""
         if not pipe.closed:
             if pipe in self.selector.get_map():
                 self.selector.unregister(pipe)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import docker
 
 COMMAND_TIMEOUT_S = 300
+"""How long one command of a test may take; a third of the limit for all tests of a role, so that the rest can run."""
 
 
 class ContainerBackend(base.BaseBackend):  # type: ignore[misc]  # testinfra has no types
@@ -24,7 +25,7 @@ class ContainerBackend(base.BaseBackend):  # type: ignore[misc]  # testinfra has
         super().__init__(name, **options)
 
     def run(self, command: str, *args: str, **kwargs: Any) -> base.CommandResult:  # noqa: ARG002 - testinfra's signature
-        """Runs testinfra's command line in the container's shell."""
+        """Run testinfra's command line in the container's shell."""
         line = self.get_command(command, *args)
         with docker_faults(f"run {line} on {self.name}"):
             done = run_in(self.client, self.name, ["/bin/sh", "-c", line], timeout_s=COMMAND_TIMEOUT_S)

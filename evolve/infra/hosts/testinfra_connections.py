@@ -10,7 +10,7 @@ from evolve.infra.hosts.connections import ask
 
 
 def pytest_configure() -> None:
-    """Patches the backend's class: tests name it, or an inventory does."""
+    """Patch the backend's class, because tests or an inventory choose the backend by its name."""
     docker = shutil.which("docker")
     if docker is None:
         return
@@ -18,7 +18,7 @@ def pytest_configure() -> None:
 
     def run(self: DockerBackend, command: str, *args: str, **kwargs: Any) -> base.CommandResult:
         line = self.get_command(command, *args)
-        # Another user's groups are those of when the connection was opened: stock looks them up each time.
+        # An open connection has the user's groups of the moment it was opened; testinfra's own looks them up each time.
         answer = ask([docker, "exec", "-i", self.name], ["/bin/sh", "-c", line]) if self.user is None else None
         if answer is None:
             return stock(self, command, *args, **kwargs)

@@ -14,21 +14,23 @@ from evolve.infra.image import apt_sources
 from evolve.infra.image.base_recipe import PACKAGES
 
 PROGRAMS = ("mmdebstrap", "debootstrap")
-"""What can build a filesystem, the better one first: it works without root where the kernel allows it."""
+"""Programs that can build a filesystem, best first: mmdebstrap works without root where the kernel allows it."""
 
 LOG_LINES = 15
+"""How much of a failed program's log a message shows; the reason is at its end."""
+
 FROZEN_MIRROR = 'Acquire::Check-Valid-Until "false"'
-"""An archive that no longer changes has a date that has passed."""
+"""Lets apt use an archive that no longer changes: the date until which its lists are valid has passed."""
 
 
 def can_build() -> bool:
-    """Whether this machine has one of the programs."""
+    """Return whether this machine has one of the programs."""
     return any(shutil.which(name) for name in PROGRAMS)
 
 
 @contextlib.contextmanager
 def archive_of(release: str) -> Iterator[Path]:
-    """A tar file with the release and our packages, gone afterwards.
+    """Yield a tar file with the release and our packages; it is removed afterwards.
 
     Raises:
         EnvironmentFault: neither program is here, or it failed; with the end of its log.
@@ -49,7 +51,7 @@ def archive_of(release: str) -> Iterator[Path]:
 
 
 def mmdebstrap_command(release: str, target: Path, lines: Sequence[str]) -> list[str]:
-    """Without source lines the program takes its own default mirror."""
+    """Return mmdebstrap's command line; without source lines it uses its own default mirror."""
     return [
         "mmdebstrap",
         "--variant=minbase",
@@ -62,7 +64,7 @@ def mmdebstrap_command(release: str, target: Path, lines: Sequence[str]) -> list
 
 
 def debootstrap_command(release: str, root: Path, lines: Sequence[str]) -> list[str]:
-    """Without source lines the program takes its own default mirror; it knows one suite only."""
+    """Return debootstrap's command line, with one suite only; without source lines it uses its own default mirror."""
     mirror = [line.split()[1] for line in lines[:1]]
     return ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(root), *mirror]
 

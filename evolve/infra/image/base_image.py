@@ -23,20 +23,24 @@ LISTS_AGE_S = 24 * 3600
 """Older lists name packages that the archive has replaced by newer ones."""
 
 BUILD_TIMEOUT_S = 900
+"""How long one step of a build may be silent; the longest one downloads packages over a slow line."""
+
+LOG_LINES = 15
+"""How much of a failed build's log a message shows; the reason is at its end."""
 
 Say = Callable[[str], None]
 
 
 def ensure(engine: DockerEngine, release: str, *, say: Say | None = None, upstream: str = UPSTREAM) -> str:
-    """The tag of the release's image, which is built when the engine has none and refreshed once a day.
+    """Return the tag of the release's image; build it when the engine has none, and refresh it once a day.
 
-    One that cannot be refreshed, as without a network, stays in use; the engine is not asked again by this process.
+    An image that cannot be refreshed, as without a network, stays in use; this process does not try again.
     The tag is the same for the same release, packages and recipe; `anneal-host:RELEASE` names the image too.
 
     Args:
         engine: where the image is needed.
         release: such as `bookworm`.
-        say: told about each step that takes long.
+        say: called with a line before each step that takes long.
         upstream: the registry's image of the distribution, without its tag.
 
     Raises:
@@ -55,7 +59,7 @@ def ensure(engine: DockerEngine, release: str, *, say: Say | None = None, upstre
 
 
 def is_built(engine: DockerEngine, release: str) -> bool:
-    """Whether the engine has the release's image, of whatever day."""
+    """Return whether the engine has the release's image, of any age."""
     return _lists_age_s(engine, _tag(base_recipe.release_named(release))) is not None
 
 
@@ -68,7 +72,7 @@ def _quiet(line: str) -> None:
 
 
 def _lists_age_s(engine: DockerEngine, tag: str) -> float | None:
-    """How old the image's package lists are; None when there is no such image."""
+    """Return how old the image's package lists are; None when there is no such image."""
     import docker
 
     with engine.map_docker_faults(f"look for image {tag}"):
@@ -80,13 +84,13 @@ def _lists_age_s(engine: DockerEngine, tag: str) -> float | None:
 
 
 def _is_fresh(engine: DockerEngine, tag: str) -> bool:
-    """Whether the image can be used as it is: its lists are of the day, or nobody gives us newer ones."""
+    """Return whether the image can be used unchanged: its lists are new enough, or newer ones cannot be fetched."""
     age = _lists_age_s(engine, tag)
     return age is not None and (age < LISTS_AGE_S or tag in engine.kept_images)
 
 
 def _make(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: str) -> None:
-    """Builds the image, or gives an old one today's lists; an old one that cannot be refreshed stays in use."""
+    """Build the image, or give an old one today's lists; an old one that cannot be refreshed stays in use."""
     is_refresh = _lists_age_s(engine, tag) is not None
     try:
         base = _base(engine, release, tag, say, upstream)
@@ -103,7 +107,7 @@ def _make(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: 
 
 
 def _base(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: str) -> str:
-    """The tag of the image below the day's lists; from a registry, else from the distribution's packages."""
+    """Return the tag of the image without package lists; from a registry, else from the distribution's packages."""
     import docker
 
     base = f"{BASE_NAME}:{tag.partition(':')[2]}"
@@ -140,7 +144,7 @@ def _from_packages(engine: DockerEngine, release: Release, base: str, say: Say, 
 
 
 def _build(engine: DockerEngine, dockerfile: str, tag: str) -> None:
-    """Builds without the cache, for lists of the day; the tag is set only when all steps are done."""
+    """Build without the cache, to get today's lists; the tag is set only when all steps are done."""
     import docker
 
     try:
@@ -154,25 +158,25 @@ def _build(engine: DockerEngine, dockerfile: str, tag: str) -> None:
                 timeout=BUILD_TIMEOUT_S,
             )
     except docker.errors.BuildError as exc:
-        log = "".join(str(entry.get("stream", "")) for entry in exc.build_log).splitlines()[-15:]
+        log = "".join(str(entry.get("stream", "")) for entry in exc.build_log).splitlines()[-LOG_LINES:]
         raise DockerFault(f"build {tag}: {exc.msg}\n" + "\n".join(log)) from exc
 
 
 def _drop_replaced(engine: DockerEngine, release: Release) -> None:
-    """Removes yesterday's images that nothing uses any more."""
+    """Remove yesterday's images that nothing uses any more."""
     import docker
 
     filters = {"label": f"{LABEL_RELEASE}={release.name}", "dangling": True}
     with engine.map_docker_faults(f"remove replaced images of {release.name}"):
         for image in engine.client.images.list(filters=filters):
-            # One that a host still runs on stays until the next day.
+            # An image that a host still uses cannot be removed; the next refresh tries again.
             with contextlib.suppress(docker.errors.APIError):
                 engine.client.images.remove(image.id)
 
 
 @contextlib.contextmanager
 def one_builder(release: str) -> Iterator[None]:
-    """Lets one process of this user build at a time; the others wait and find the image."""
+    """Let one process of this user build at a time; the others wait, and find the image."""
     folder = make_cache_folder(cache_folder(os.environ))
     path = folder / f"anneal-host-{release}.lock"
     with contextlib.ExitStack() as held:

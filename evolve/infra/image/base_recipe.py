@@ -16,14 +16,14 @@ class Release:
     """Its systemd's major version, which decides what kernels' cgroups it accepts."""
 
     def why_not(self, cgroup_version: int) -> str:
-        """Why it cannot boot on an engine with these cgroups; empty when it can."""
+        """Return why the release cannot boot on an engine with these cgroups; empty when it can."""
         if cgroup_version < 2 and self.systemd >= UNIFIED_ONLY:
             return f"its systemd {self.systemd} refuses to boot with cgroup v1, which this machine has"
         return ""
 
 
 UNIFIED_ONLY = 256
-"""From this version on systemd refuses cgroup v1 (its release notes)."""
+"""The first version of systemd that refuses to boot with cgroup v1 (its release notes)."""
 
 RELEASES = {
     release.name: release for release in (Release("bookworm", 252), Release("bullseye", 247), Release("trixie", 257))
@@ -51,13 +51,13 @@ LABEL_LISTS = "anneal.lists"
 """When the package lists in the image were fetched, in seconds since 1970."""
 
 UPDATE = "apt-get update --error-on=any"
-"""Fails when a mirror does not answer, which alone is a warning to apt; the option is older than bullseye's apt."""
+"""Fails when a mirror does not answer, which apt only warns about otherwise; bullseye's apt has the option already."""
 
 UPSTREAM_STEPS = f"""\
 ENV DEBIAN_FRONTEND=noninteractive
 RUN {UPDATE} && apt-get install -y --no-install-recommends {" ".join(PACKAGES)} && apt-get clean
 """
-"""On a registry's image, which holds neither Python nor systemd."""
+"""What is added to a registry's image, which has neither Python nor systemd."""
 
 FINISH_STEPS = f"""\
 RUN rm -f /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/docker-clean /etc/apt/apt.conf.d/docker-gzip-indexes \\
@@ -66,11 +66,11 @@ STOPSIGNAL SIGRTMIN+3
 ENV container=docker
 CMD ["{INIT}"]
 """
-"""On either base: nothing keeps services from starting, each host gets its own machine id, apt knows its packages."""
+"""What is added to either base: services may start, each host gets its own machine id, apt has its package lists."""
 
 
 def release_named(name: str) -> Release:
-    """The release of this name.
+    """Return the release of this name.
 
     Raises:
         InputError: it is unknown; names those that are known.
@@ -82,16 +82,16 @@ def release_named(name: str) -> Release:
 
 
 def key(release: Release) -> str:
-    """What names an image of this recipe: the same for the same release, packages and steps."""
+    """Return a name for images of this recipe; the same release, packages and steps give the same name."""
     parts = (release.name, *PACKAGES, UPSTREAM_STEPS, FINISH_STEPS)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]  # 48 bits: no two recipes share it
 
 
 def upstream_dockerfile(image: str) -> str:
-    """Makes the base from a registry's image."""
+    """Return the Dockerfile that makes the base from a registry's image."""
     return f"FROM {image}\n{UPSTREAM_STEPS}"
 
 
 def finish_dockerfile(base: str, release: Release, now_s: int) -> str:
-    """Makes the host's image from its base."""
+    """Return the Dockerfile that makes the host's image from its base."""
     return f"FROM {base}\nLABEL {LABEL_RELEASE}={release.name} {LABEL_LISTS}={now_s}\n{FINISH_STEPS}"

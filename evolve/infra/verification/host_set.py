@@ -60,12 +60,12 @@ class HostSet:
         stop_after: int | None = None,
         scenario: Scenario | None = None,
     ) -> Played:
-        """Applies the role, as its scenario says.
+        """Apply the role, as its scenario says.
 
         Args:
-            extra_vars: arguments that go before all others.
-            is_check: in check mode.
-            stop_after: kill it after so many results.
+            extra_vars: variables that override all others.
+            is_check: use Ansible's check mode.
+            stop_after: kill the play after this many results that are no skips.
             scenario: that of another version of the role.
         """
         chosen = scenario or self.scenario
@@ -73,16 +73,16 @@ class HostSet:
         return self._play(playbook, chosen, extra_vars=extra_vars, is_check=is_check, stop_after=stop_after)
 
     def play(self, playbook: Path) -> Played:
-        """Plays another playbook of the scenario on the hosts."""
+        """Play another playbook of the scenario on the hosts."""
         return self._play(playbook, self.scenario)
 
     def play_tasks(self, name: str, tasks: tuple[Mapping[str, Any], ...]) -> Played:
-        """Plays tasks on all hosts, as root."""
+        """Play tasks on all hosts, as root."""
         play = [{"name": name, "hosts": "all", "gather_facts": True, "tasks": [dict(task) for task in tasks]}]
         return self._play(self._write("tasks.yml", yaml.safe_dump(play, sort_keys=False)), self.scenario)
 
     def states(self, also: Mapping[str, HostState] | None = None) -> dict[str, HostState]:
-        """Host name to its state now; with `also`, the files that stand in other states are looked at in any case."""
+        """Return each host's current state by its name; with `also`, including the files of those other states."""
         return {
             member.host.name: host_state.take(
                 member.host, member.since, also=also[member.host.name].files if also else ()
@@ -91,12 +91,12 @@ class HostSet:
         }
 
     def restart(self) -> None:
-        """Restarts all hosts, and waits until they run."""
+        """Restart all hosts, and wait until they run."""
         for member in self.members:
             member.host.restart()
 
     def remove(self) -> None:
-        """Removes the hosts, and their network where no saved host needs the lab."""
+        """Remove the hosts, and their lab unless it has saved hosts."""
         if self.is_saved:
             for member in self.members:
                 member.host.remove()
@@ -119,13 +119,13 @@ class HostSet:
         return played
 
     def _see_that_hosts_are_up(self, played: Played) -> None:
-        """Tells a host that is gone from a role that fails; raises EnvironmentFault."""
+        """Raise EnvironmentFault for a host that is gone, so that it is not taken for a role that fails."""
         for host in (member.host for member in self.members):
             if not host.is_up:
                 where = f"host {host.name} ({host.container})"
                 raise EnvironmentFault(
                     f"{where} ended during the play: {played.why}\n{host.console(lines=10)}",
-                    hint="run it again; when it ends at the same task again, the role ends it",
+                    hint="run it again; if it ends at the same task again, the role ends it",
                 )
 
     def _write(self, name: str, text: str) -> Path:
@@ -135,10 +135,10 @@ class HostSet:
 
 
 class HostSets:
-    """Makes sets of hosts for one scenario; what `prepare.yml` does is done once, and saved.
+    """Makes sets of hosts for one scenario; `prepare.yml` runs once, and the prepared hosts are saved.
 
     Args:
-        are_many: whether more than one set is expected; if not, nothing is saved, and a second is prepared anew.
+        are_many: whether more than one set is expected; if not, nothing is saved, and a second set is prepared again.
     """
 
     def __init__(
@@ -155,15 +155,15 @@ class HostSets:
         self._images: dict[str, str] = {}
 
     def close(self) -> None:
-        """Removes all hosts, networks and images."""
+        """Remove all hosts, networks and images."""
         while self._folders:
             shutil.rmtree(self._folders.pop(), ignore_errors=True)
-        with contextlib.ExitStack() as stack:  # one that cannot be removed keeps no other
+        with contextlib.ExitStack() as stack:  # one that cannot be removed does not stop the others
             while self._labs:
                 stack.callback(self._labs.pop().close)
 
     def fresh(self) -> HostSet:
-        """Hosts that ran nothing but `prepare.yml`.
+        """Return new hosts that ran nothing but `prepare.yml`.
 
         Raises:
             EnvironmentFault: a host does not start, or preparing it fails; says why.
@@ -181,11 +181,11 @@ class HostSets:
     def _prepare(self, lab: Lab, hosts: HostSet, playbook: Path) -> None:
         played = hosts.play(playbook)
         if not played.is_ok:
-            raise EnvironmentFault(f"{playbook} does not prepare the hosts: {played.why}", hint="mend prepare.yml")
+            raise EnvironmentFault(f"{playbook} does not prepare the hosts: {played.why}", hint="fix prepare.yml")
         for member in hosts.members if self._are_many else ():
             hosts.is_saved = True
             self._images[member.platform.name] = lab.save(member.host)
-        # As for the hosts that start from the saved ones, what was prepared is not the role's work.
+        # What prepare.yml changed is not the role's work, as on hosts that start from a saved image.
         hosts.members = tuple(replace(member, since=_now(member.host)) for member in hosts.members)
 
     def _member(self, lab: Lab, platform: Platform) -> Member:
@@ -208,11 +208,12 @@ def _now(host: Host) -> float:
 
 
 def _plain(name: str) -> str:
+    # 40: labs accept names up to 42 characters, see `labs.NAME`.
     return name.lower().replace("_", "-").replace(".", "-")[:40].strip("-")
 
 
 def _inventory(scenario: Scenario, members: tuple[Member, ...]) -> dict[str, Any]:
-    """An inventory in YAML; the scenario's variables are in it."""
+    """Return the inventory, with the scenario's variables."""
     of_all = dict(scenario.variables.get("group_vars/all", {}))
     hosts = {
         member.platform.name: {

@@ -1,6 +1,6 @@
 """Plays on hosts: Ansible is imported once, in a child process, and forked for each play.
 
-The child (`evolve.infra.ansible_side`) is the only place that imports Ansible; we speak JSON with it over a pipe.
+Only the child (`evolve.infra.ansible_side`) imports Ansible; we exchange JSON with it over a pipe.
 """
 
 import contextlib
@@ -25,7 +25,12 @@ from evolve.infra.engine import scratch
 from evolve.infra.hosts.connections import ADDRESS, Connections
 
 _CHILD: Final = Path(__file__).parents[1] / "ansible_side"
+# How much of outputs is shown: reasons are at the end, and a report with many roles must stay readable.
+_MAX_LOG: Final = 8_000
+_MAX_OUTPUT: Final = 2_000
+_MAX_FAILED: Final = 3
 _NOT_OURS: Final = "ANSIBLE_"
+"""Variables of the user's environment that would change how a role runs; a play gets ours only."""
 _SETTINGS: Final = {
     "ANSIBLE_PIPELINING": "1",
     "ANSIBLE_STDOUT_CALLBACK": "anneal_lines",
@@ -56,7 +61,7 @@ class Play:
     """Further environment for this play, such as a scenario's."""
 
     def arguments(self) -> list[str]:
-        """What follows `ansible-playbook`."""
+        """Return what follows `ansible-playbook`."""
         given = ["--extra-vars", json.dumps(dict(self.extra_vars))] if self.extra_vars else []
         check = ["--check"] if self.is_check else []
         return ["--inventory", str(self.inventory), "--diff", *check, *given, str(self.playbook)]
@@ -69,42 +74,42 @@ class Played:
     rc: int
     """Ansible's exit code; negative when a signal ended it."""
     lines: tuple[TaskLine, ...]
-    """One for each task and host, in order; a loop is one."""
+    """One for each task and host, in order; a loop counts as one."""
     log: str
-    """What Ansible printed besides: warnings, syntax errors; its last 8,000 characters."""
+    """The rest of what Ansible printed: warnings, syntax errors; at most its last `_MAX_LOG` characters."""
     seconds: float
 
     @property
     def is_ok(self) -> bool:
-        """Whether it ended well on at least one host: a play that matches no host proves nothing."""
+        """Whether it succeeded on at least one host: a play that matches no host proves nothing."""
         return self.rc == 0 and bool(self.lines)
 
     @property
     def changed(self) -> tuple[TaskLine, ...]:
-        """The results that changed something (in check mode: would have)."""
+        """The results that changed something (in check mode: that would have)."""
         return tuple(line for line in self.lines if line.status == "changed")
 
     @property
     def failed(self) -> tuple[TaskLine, ...]:
-        """The results that failed or did not reach their host; those that a `rescue` caught are among them."""
+        """The results that failed or did not reach their host, including those that a `rescue` caught."""
         return tuple(line for line in self.lines if line.status in ("failed", "unreachable"))
 
     @property
     def why(self) -> str:
-        """Why it did not end well, for people; empty when it did."""
+        """Why it failed, as text for users; empty when it succeeded."""
         if self.is_ok:
             return ""
         if self.failed and self.rc > 0:
-            return "\n".join(f"{line}: {line.message}" for line in self.failed[-3:])
+            return "\n".join(f"{line}: {line.message}" for line in self.failed[-_MAX_FAILED:])
         if self.rc < 0:
             return f"the play was ended by signal {-self.rc}"
         if self.rc == 0:
             return "the play matched no host or ran no task: it proves nothing"
-        return self.log.strip()[-2_000:] or f"ansible-playbook ended with exit code {self.rc} and said nothing"
+        return self.log.strip()[-_MAX_OUTPUT:] or f"ansible-playbook ended with exit code {self.rc} and no output"
 
 
 class _TooLate(Exception):
-    """The play's time was over."""
+    """The play took longer than its time-out."""
 
 
 class Player:
@@ -112,8 +117,8 @@ class Player:
 
     Args:
         environment: added to the child's environment, such as `DOCKER_HOST`.
-        config: an `ansible.cfg` of the roles' repository, whose settings hold where ours do not need others.
-        timeout_s: a play that takes longer is killed and is an environment's fault.
+        config: an `ansible.cfg` of the roles' repository; the settings that we need override it.
+        timeout_s: a play that takes longer is killed, which is a ProcessFault.
     """
 
     def __init__(
@@ -124,7 +129,7 @@ class Player:
         self._timeout_s = timeout_s
         self._child: subprocess.Popen[str] | None = None
         self.connections = Connections(self._environment)
-        """To the hosts; open as long as this is."""
+        """To the hosts; closed with the player."""
         self._folder = scratch.folder("plays")
         self._count = 0
 
@@ -137,7 +142,7 @@ class Player:
         self.close()
 
     def close(self) -> None:
-        """Ends the child and a play that still runs."""
+        """End the child, and a play that still runs."""
         if self._child is not None:
             self._close_pipes(self._child)
             self._child.wait()
@@ -148,16 +153,16 @@ class Player:
     @staticmethod
     def _close_pipes(child: "subprocess.Popen[str]") -> None:
         for pipe in (child.stdin, child.stdout):
-            # What a dead child did not read is lost with it.
+            # A child that died did not read everything; that does not matter any more.
             with contextlib.suppress(BrokenPipeError):
                 if pipe is not None:
                     pipe.close()
 
     def play(self, play: Play) -> Played:
-        """Plays to the end.
+        """Run a play to its end, and return what it did.
 
         Raises:
-            ProcessFault: Ansible is not there or died, or the play took longer than the time-out.
+            ProcessFault: Ansible is not installed or died, or the play took longer than the time-out.
         """
         self._count += 1
         lines, log = (self._folder / f"{self._count}.{suffix}" for suffix in ("jsonl", "log"))
@@ -171,7 +176,7 @@ class Player:
                 hint="see what that task waits for",
             ) from None
         seconds = time.monotonic() - began
-        text = log.read_text("utf-8", "replace")[-8_000:] if log.exists() else ""
+        text = log.read_text("utf-8", "replace")[-_MAX_LOG:] if log.exists() else ""
         return Played(rc, _lines(lines), text, seconds)
 
     def _rc(self, play: Play, lines: Path, log: Path) -> int:
@@ -188,14 +193,14 @@ class Player:
             "log": str(log),
         }
         assert child.stdin is not None  # a pipe, see Popen
-        with contextlib.suppress(BrokenPipeError):  # told below, with what the child said
+        with contextlib.suppress(BrokenPipeError):  # `_answer` reports it, with the child's output
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
         pid = self._answer("pid")
         return self._wait(pid)
 
     def _wait(self, pid: int) -> int:
-        """The play's exit code; kills it when its time is over, or when we are interrupted."""
+        """Return the play's exit code; kill the play when its time is over, or when we are interrupted."""
         too_late = threading.Event()
 
         def end() -> None:
@@ -222,13 +227,13 @@ class Player:
         if not line:
             code = self._child.wait()
             self._close_pipes(self._child)
-            said = (self._folder / "child.log").read_text("utf-8", "replace").strip()[-1_500:]
+            output = (self._folder / "child.log").read_text("utf-8", "replace").strip()[-_MAX_OUTPUT:]
             self._child = None
             raise ProcessFault(
-                f"the process that runs Ansible ended with code {code}: {said or 'it said nothing'}",
+                f"the process that runs Ansible ended with code {code}: {output or 'it printed nothing'}",
                 command=str(_CHILD),
                 code=code,
-                hint=install_command("infra") if "No module named 'ansible'" in said else "",
+                hint=install_command("infra") if "No module named 'ansible'" in output else "",
             )
         value: int = json.loads(line)[key]
         return value
@@ -243,7 +248,7 @@ class Player:
                     stderr=log,
                     env={**self._child_environment(), ADDRESS: self.connections.address},
                     text=True,
-                    start_new_session=True,  # Ctrl-C is ours to handle: a play ends when its pipe does
+                    start_new_session=True,  # we handle Ctrl-C: closing the pipe ends the play
                 )
         return self._child
 
@@ -251,7 +256,7 @@ class Player:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)}
         empty = self._folder / "ansible.cfg"
         empty.touch()
-        # ansible-playbook, which docker connections and lookups may call, stands beside our Python.
+        # ansible-playbook, which docker connections and lookups may call, is in the folder of our Python.
         path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
         return {
             **kept,

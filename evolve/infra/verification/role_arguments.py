@@ -41,12 +41,12 @@ class _Located(dict[str, Any]):
 
 
 class _Loader(yaml.SafeLoader):
-    """Ansible's YAML: its tags are read as plain values."""
+    """Reads Ansible's YAML: values with a tag are read as plain values."""
 
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> _Located:
     found = _Located({str(key): value for key, value in loader.construct_mapping(node, deep=True).items()})
-    # As data, not as text: a key `yes` is True, and 0x10 is 16.
+    # The constructed key, not its text: `yes` is True, and 0x10 is 16.
     found.lines = {str(loader.construct_object(key, deep=True)): key.start_mark.line + 1 for key, _ in node.value}
     return found
 
@@ -64,17 +64,17 @@ class RoleArguments:
     """The arguments of a role's entry point `main`."""
 
     options: Mapping[str, Mapping[str, Any]] | None
-    """None: there is no argument specification."""
+    """None: the role has no argument specification."""
     specs: Path
     defaults: Mapping[str, Any]
     spots: Mapping[str, str]
     """`file:line` of each default."""
     problems: tuple[str, ...] = ()
-    """What of the specification cannot be read, each with `file:line`; it is left out of `options`, or empty there."""
+    """Parts of the specification that cannot be read, each with `file:line`; `options` lacks them or has them empty."""
 
 
 def read_arguments(role_dir: Path) -> RoleArguments:
-    """The arguments of a role; raises yaml.YAMLError for a file that is no YAML."""
+    """Return the arguments of a role; raises yaml.YAMLError for a file that is not valid YAML."""
     specs, options, problems = _options(role_dir)
     defaults: dict[str, Any] = {}
     spots: dict[str, str] = {}
@@ -95,14 +95,14 @@ def _options(role_dir: Path) -> tuple[Path, Mapping[str, Mapping[str, Any]] | No
 
 
 class _Specification:
-    """Reads one file of argument specifications, and collects what has another shape."""
+    """Reads one file of argument specifications, and collects what has the wrong shape."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._problems: list[str] = []
 
     def options(self, data: _Located) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
-        """The options of the entry point `main`, and what cannot be read; an option that is none is empty."""
+        """Return the options of the entry point `main`, and the problems; an option that is no mapping is empty."""
         options = self._below(self._below(self._below(data, "argument_specs"), "main"), "options")
         return {name: self._option(options, name) for name in options}, self._problems
 
@@ -111,13 +111,13 @@ class _Specification:
         if isinstance(value, _Located):
             return value
         if value is not None:
-            self._note(parent, key, f"must be a mapping, {_to_text(value)}")
+            self._note(parent, key, f"must be a mapping{_but_is(value)}")
         return _empty()
 
     def _option(self, options: _Located, name: str) -> Mapping[str, Any]:
         value = options[name]
         if not isinstance(value, _Located) or not value:
-            self._note(options, name, f"must be a mapping with its type and description, {_to_text(value)}")
+            self._note(options, name, f"must be a mapping with its type and description{_but_is(value)}")
             return {}
         wrong = {
             "type": not isinstance(value.get("type", ""), str),
@@ -125,15 +125,15 @@ class _Specification:
         }
         for key in (key for key, is_wrong in wrong.items() if is_wrong):
             what = "one word" if key == "type" else "a list"
-            self._note(value, key, f"of {name} must be {what}, {_to_text(value[key])}")
+            self._note(value, key, f"of {name} must be {what}{_but_is(value[key])}")
         return {key: given for key, given in value.items() if not wrong.get(key)}
 
     def _note(self, parent: _Located, key: str, what: str) -> None:
         self._problems.append(f"{self._name}:{parent.lines[key]}: {key} {what}")
 
 
-def _to_text(value: Any) -> str:
-    return f"not {value!r}" if value else "and is empty"
+def _but_is(value: Any) -> str:
+    return f", not {value!r}" if value else ", but it is empty"
 
 
 def _default_files(role_dir: Path) -> list[Path]:
@@ -154,14 +154,14 @@ def _empty() -> _Located:
 
 
 def disagreements(arguments: RoleArguments) -> tuple[list[str], list[str]]:
-    """What is wrong between specification and defaults, and what is merely worth a note."""
+    """Return the contradictions between specification and defaults, and notes."""
     options = arguments.options or {}
     problems, notes = list(arguments.problems), []
     for name, value in arguments.defaults.items():
         spot = arguments.spots[name]
         if name not in options:
             if not name.startswith("_"):
-                problems.append(f"{spot}: {name} has a default and is not documented in {arguments.specs.name}")
+                problems.append(f"{spot}: {name} has a default but is not documented in {arguments.specs.name}")
             continue
         problems += [f"{spot}: {name} {what}" for what in _wrong_default(value, options[name])]
     for name, option in options.items():
@@ -177,17 +177,17 @@ def _wrong_default(value: Any, option: Mapping[str, Any]) -> Iterable[str]:
     if not option or _is_template(value):
         return
     if value is not None and not _is_of_type(value, str(option.get("type", "str"))):
-        yield f"has the default {value!r}, which is no {option.get('type', 'str')}"
+        yield f"has the default {value!r}, which is not of the type {option.get('type', 'str')}"
     choices = option.get("choices")
     if choices and value is not None and not isinstance(value, list) and value not in choices:
-        yield f"has the default {value!r}, which is none of its choices {choices}"
+        yield f"has the default {value!r}, which is not one of its choices {choices}"
     if "default" in option and not _is_template(option["default"]) and option["default"] != value:
-        yield f"has the default {value!r}, and {option['default']!r} is documented"
+        yield f"has the default {value!r}, but {option['default']!r} is documented"
 
 
 def _wrong_option(option: Mapping[str, Any]) -> Iterable[str]:
     if not option:
-        return  # told when it was read
+        return  # reported when it was read
     if not option.get("description"):
         yield "has no description"
     if option.get("type", "str") not in TYPES:
@@ -200,12 +200,12 @@ def _is_of_type(value: Any, name: str) -> bool:
 
 
 def _is_template(value: Any) -> bool:
-    """Whether Jinja2 decides: such a value says nothing before it is rendered."""
+    """Return whether a value is a template, whose type is known only after rendering."""
     return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
 def wrong_values(arguments: RoleArguments) -> dict[str, Any]:
-    """For each option that can be wrong at all, a value that Ansible must refuse."""
+    """Return, for each option that has wrong values at all, a value that Ansible must refuse."""
     found: dict[str, Any] = {}
     for name, option in (arguments.options or {}).items():
         if option.get("choices"):

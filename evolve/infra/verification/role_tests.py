@@ -1,4 +1,4 @@
-"""The tests of a role: testinfra's in a pytest of their own, or a playbook that verifies."""
+"""The tests of a role: testinfra's in a separate pytest, or a playbook that verifies."""
 
 import contextlib
 import os
@@ -19,16 +19,20 @@ from evolve.infra.verification.scenario import Scenario
 from evolve.infra.verification.verification import CheckReport, not_checked, relative, report_failed, report_passed
 
 TIMEOUT_S: Final = 900.0
+"""How long all tests of a role may take together."""
+# How much of pytest's output is shown: for each reason, and as evidence; the cause is at the end.
+_MAX_REASON: Final = 1_500
+_MAX_OUTPUT: Final = 8_000
 _PLUGIN: Final = "evolve.infra.hosts.testinfra_connections"
 _NO_TESTS_CODE: Final = 5
 """Pytest's exit code when it found nothing to run."""
 
 
 def run_tests(scenario: Scenario, hosts: HostSet, *, timeout_s: float = TIMEOUT_S) -> CheckReport:
-    """What the role's own tests say about converged hosts; without any, nothing is checked.
+    """Run the role's own tests on converged hosts, and return their report; without tests nothing is checked.
 
     Raises:
-        EnvironmentFault: they took longer than the time-out; says which test ran then.
+        EnvironmentFault: they took longer than the time-out; says which test was running.
     """
     if scenario.tests is not None:
         return _testinfra(scenario, scenario.tests, hosts, timeout_s)
@@ -45,7 +49,7 @@ def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float
         report = Path(folder) / "report.xml"
         ini = Path(folder) / "pytest.ini"
         ini.write_text("[pytest]\naddopts =\n", "utf-8")
-        # A process of its own, as in Molecule: the tests' plug-ins and settings are not those of this run.
+        # A separate process, as in Molecule, because the tests have their own plug-ins and settings.
         arguments = ["-p", "no:cacheprovider", "-p", "no:pytest-ansible", "-p", _PLUGIN]
         where = [f"--ansible-inventory={hosts.inventory}", "--connection=ansible", "--hosts=ansible://all"]
         command = [
@@ -65,7 +69,7 @@ def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float
 
 
 def _run(command: list[str], scenario: Scenario, environment: dict[str, str], timeout_s: float) -> tuple[str, int]:
-    """What pytest prints, and its exit code; when its time is over, it ends with all that it started."""
+    """Return pytest's output and exit code; when its time is over, kill it and everything that it started."""
     with subprocess.Popen(
         command,
         cwd=scenario.role_dir,
@@ -110,18 +114,17 @@ def _environment(scenario: Scenario, hosts: HostSet) -> dict[str, str]:
 
 
 def read_junit(report: Path, output: str, code: int) -> CheckReport:
-    """What came of a pytest: its report in JUnit's XML, what it printed, and its exit code."""
+    """Return the check report of a run of pytest, from its JUnit XML, its output and its exit code."""
     if not report.exists():
-        return report_failed([f"the tests did not run: {output.strip()[-1_500:]}"])
+        return report_failed([f"the tests did not run: {output.strip()[-_MAX_REASON:]}"])
     cases = list(ElementTree.parse(report).getroot().iter("testcase"))
-    reasons = [f"{_name(case)}: {why[:1_500]}" for case in cases for why in _messages(case, "failure", "error")]
+    reasons = [f"{_name(case)}: {why[:_MAX_REASON]}" for case in cases for why in _messages(case, "failure", "error")]
     skipped = [f"not tested: {_name(case)} was skipped: {why}" for case in cases for why in _messages(case, "skipped")]
     if not cases and code == _NO_TESTS_CODE:
         return not_checked("no test was found")
     if reasons or code:
-        return report_failed(
-            reasons or [output.strip()[-1_500:]], evidence={"pytest's output": output[-8_000:]}, notes=skipped
-        )
+        evidence = {"pytest's output": output[-_MAX_OUTPUT:]}
+        return report_failed(reasons or [output.strip()[-_MAX_REASON:]], evidence=evidence, notes=skipped)
     if len(skipped) == len(cases):
         return not_checked("every test was skipped", notes=skipped)
     return report_passed(notes=[f"{count(len(cases) - len(skipped), 'test')} passed", *skipped])
@@ -137,9 +140,9 @@ def _messages(case: ElementTree.Element, *kinds: str) -> list[str]:
 
 
 def _message(part: ElementTree.Element) -> str:
-    """Why a test failed; of a file that cannot be imported, pytest tells that only in the long text."""
+    """Return why a test failed; for a file that cannot be imported, pytest writes that in the long text only."""
     message = (part.get("message") or "").strip()
     if message != "collection failure":
         return message
-    said = [line.removeprefix("E").strip() for line in (part.text or "").splitlines() if line.startswith("E ")]
-    return "the tests cannot be imported: " + ("\n".join(said) or (part.text or "").strip())
+    errors = [line.removeprefix("E").strip() for line in (part.text or "").splitlines() if line.startswith("E ")]
+    return "the tests cannot be imported: " + ("\n".join(errors) or (part.text or "").strip())

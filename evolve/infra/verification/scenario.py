@@ -26,7 +26,7 @@ class Platform:
     groups: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     tmpfs: tuple[str, ...] = ()
-    """Mounts besides those of every host, such as `/data:size=5m`."""
+    """Mounts in addition to those of every host, such as `/data:size=5m`."""
     capabilities: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     memory: str | None = None
@@ -40,13 +40,13 @@ class ScenarioFault:
     tasks: tuple[Mapping[str, Any], ...]
     """Ansible tasks that break it, played on a fresh host."""
     message: str
-    """Must stand in the message that the role fails with."""
+    """A part of the message that the role must fail with."""
     vars: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Varying:
-    """Files that two good converges may leave different, and why."""
+    """Files that may differ after two correct converges, and why."""
 
     path: str
     """A glob of paths on the host."""
@@ -76,11 +76,11 @@ class Scenario:
     """Release: why the role does not run there."""
     varying: tuple[Varying, ...] = ()
     notes: tuple[str, ...] = ()
-    """What of the scenario's files is not followed."""
+    """Settings of the scenario's files that have no effect here."""
 
 
 def load_scenario(role_dir: Path, *, release: str = DEFAULT_RELEASE, name: str = "default") -> Scenario:
-    """The scenario `molecule/NAME` of a role; a role without one gets a single host and its defaults.
+    """Return the scenario `molecule/NAME` of a role; a role without one gets a single host and its defaults.
 
     Raises:
         InputError: every problem of its files, with file and line.
@@ -144,11 +144,11 @@ class _Reader:
         return "$".join(_VARIABLE.sub(value, part) for part in text.split("$$"))
 
     def _read_mapping(self, value: Any, *place: str | int) -> dict[str, Any]:
-        """A mapping of `molecule.yml`."""
+        """Return a mapping of `molecule.yml`."""
         return self.files.read_mapping(value, self._molecule, place)
 
     def _read_list(self, part: Mapping[str, Any], key: str, place: Place) -> list[Any]:
-        """A list of `molecule.yml`."""
+        """Return a list of `molecule.yml`."""
         return self.files.read_list(part.get(key), self._molecule, (*place, key))
 
     def _platforms(self, config: Mapping[str, Any]) -> tuple[Platform, ...]:
@@ -204,7 +204,7 @@ class _Reader:
         if path.exists():
             return path.resolve()
         if name in playbooks:
-            self.files.problem(f"the playbook of {name} is not there", path)
+            self.files.problem(f"the playbook for {name} does not exist", path)
         return None
 
     def _faults(self) -> tuple[ScenarioFault, ...]:
@@ -220,7 +220,7 @@ class _Reader:
         return ScenarioFault(str(part["name"]), tuple(checked), str(part["message"]), given)
 
     def _verification(self) -> tuple[tuple[Varying, ...], dict[str, str]]:
-        """What varies, and the releases that the role does not run on."""
+        """Return what varies, and the releases that the role does not run on."""
         path = self.files.own("verification")
         own = self.files.read_mapping(self.files.read(path, {}), path)
         self.files.has_only(own, _OWN_KEYS, path)

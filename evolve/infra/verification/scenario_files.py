@@ -1,4 +1,4 @@
-"""A scenario's YAML files: what they hold, and where each thing that is wrong with them stands."""
+"""A scenario's YAML files: their content, and the place of each problem in them."""
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from evolve.core.text.did_you_mean import did_you_mean
 
 _SUFFIXES: Final = (".yaml", ".yml")
 _DEPTH: Final = 5
-"""How deep keys have lines; an alias may lead into itself."""
+"""Down to which depth keys have lines; an alias may contain itself, so there must be an end."""
 
 Place: TypeAlias = tuple[str | int, ...]
 """The way to a value, such as `("platforms", 0, "env")`."""
@@ -26,18 +26,18 @@ class ScenarioFiles:
         self.problems: list[Problem] = []
 
     def own(self, stem: str) -> Path:
-        """The file of that name, `.yaml` or `.yml`, whether it is there or not; both at once are a problem."""
+        """Return the path of the file `STEM.yaml` or `STEM.yml`, even if none exists; both at once are a problem."""
         found = [path for suffix in _SUFFIXES if (path := self._folder / f"{stem}{suffix}").exists()]
         if len(found) > 1:
-            self.problem(f"{found[0].name} stands beside it: one of them would not be read; remove one", found[1])
+            self.problem(f"{found[0].name} exists too: only one of them would be read; remove one", found[1])
         return found[0] if found else self._folder / f"{stem}{_SUFFIXES[0]}"
 
     def read(self, path: Path, default: Any, *, changed: Callable[[str], str] = str) -> Any:
-        """What a file holds; `default` where it is not there, is empty or is no YAML.
+        """Return the content of a file, or `default` when it does not exist, is empty or is not valid YAML.
 
         Args:
             path: the file.
-            default: see above.
+            default: what to return instead of a content.
             changed: applied to the text before it is parsed.
         """
         if not path.exists():
@@ -57,26 +57,40 @@ class ScenarioFiles:
         return default if data is None else data
 
     def problem(self, message: str, path: Path, place: Place = (), *, hint: str = "") -> None:
-        """Notes something wrong at a place of a file."""
+        """Note a problem.
+
+        Args:
+            message: what is wrong.
+            path: the file.
+            place: where in it, for the line; the empty place has no line.
+            hint: what to do.
+        """
         line = self._lines.get(path, {}).get(place)
         self.problems.append(Problem(message, Location(str(path), line), hint))
 
     def read_mapping(self, value: Any, path: Path, place: Place = ()) -> dict[str, Any]:
-        """The value, if it is a mapping; nothing else than None may stand for an empty one."""
+        """Return the value if it is a mapping, and an empty one for None; anything else is a problem."""
         if value is None or isinstance(value, dict):
             return value or {}
         self.problem(f"{_place_name(place)}must be a mapping, not {value!r}", path, place)
         return {}
 
     def read_list(self, value: Any, path: Path, place: Place = ()) -> list[Any]:
-        """The value, if it is a list; nothing else than None may stand for an empty one."""
+        """Return the value if it is a list, and an empty one for None; anything else is a problem."""
         if value is None or isinstance(value, list):
             return value or []
         self.problem(f"{_place_name(place)}must be a list, not {value!r}", path, place)
         return []
 
     def has_only(self, part: Mapping[str, Any], known: Collection[str], path: Path, place: Place = ()) -> None:
-        """Notes each key that nobody reads, with the one that was probably meant."""
+        """Note each unknown key as a problem, with the key that was probably meant.
+
+        Args:
+            part: the mapping.
+            known: the keys that it may have.
+            path: the file that it is in.
+            place: where in the file.
+        """
         for key in part:
             if key not in known:
                 hint = did_you_mean(str(key), known) or f"known: {', '.join(known)}"
@@ -87,7 +101,15 @@ class ScenarioFiles:
     def entries(
         self, parts: Any, path: Path, place: Place = (), *, needed: Collection[str], other: Collection[str] = ()
     ) -> list[tuple[Place, dict[str, Any]]]:
-        """The entries of a list of mappings that have what they need, each with its place; the others are problems."""
+        """Return the entries of a list of mappings that have their required keys, each with its place.
+
+        Args:
+            parts: what the file has there; anything but a list or None is a problem.
+            path: the file.
+            place: where in it the list is.
+            needed: keys without which an entry is a problem, and not returned.
+            other: further keys that are allowed; any other key is a problem.
+        """
         good = []
         for number, part in enumerate(self.read_list(parts, path, place)):
             at = (*place, number)
@@ -108,7 +130,7 @@ def _place_name(place: Place) -> str:
 
 
 def _words(place: Place) -> list[str]:
-    """`platforms[0]`, `env`: a list's entry belongs to the word before it."""
+    """Return the words of a place, such as `platforms[0]` and `env`: a list's index belongs to the word before it."""
     words: list[str] = []
     for step in place:
         if isinstance(step, int):
@@ -119,7 +141,7 @@ def _words(place: Place) -> list[str]:
 
 
 def _lines(node: yaml.Node | None, place: Place = ()) -> dict[Place, int]:
-    """The line of each key and each entry."""
+    """Return the line of each key and each entry."""
     found: dict[Place, int] = {}
     if isinstance(node, yaml.MappingNode):
         below = [(key.value, key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]

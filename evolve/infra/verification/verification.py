@@ -1,4 +1,4 @@
-"""One role verified on one release: its hosts and plays, made when the first check asks for them, and shared."""
+"""One role verified on one release: its hosts and plays, started by the first check that needs them and then shared."""
 
 import errno
 import random
@@ -44,7 +44,7 @@ class CheckReport:
 
 
 def report_passed(*, notes: Sequence[str] = (), tasks: Sequence[TaskLine] = ()) -> CheckReport:
-    """The role did what the check asks."""
+    """Return the report of a check that passed."""
     return CheckReport(CheckOutcome.PASSED, notes=tuple(notes), tasks=tuple(tasks))
 
 
@@ -55,17 +55,24 @@ def report_failed(
     notes: Sequence[str] = (),
     tasks: Sequence[TaskLine] = (),
 ) -> CheckReport:
-    """The role did not."""
+    """Return the report of a check that failed.
+
+    Args:
+        reasons: what is wrong, one thing each.
+        evidence: title to text, such as a diff or a journal.
+        notes: what a reader should know besides.
+        tasks: the results of the plays that the check looked at.
+    """
     return CheckReport(CheckOutcome.FAILED, tuple(reasons), tuple(notes), evidence or {}, tuple(tasks))
 
 
 def not_checked(reason: str, *, notes: Sequence[str] = ()) -> CheckReport:
-    """There is nothing to check, or something is in the way."""
+    """Return the report of a check that has nothing to check, or that something prevents."""
     return CheckReport(CheckOutcome.NOT_CHECKED, (reason,), tuple(notes))
 
 
 class BlockedByEarlierCheck(Exception):
-    """An earlier step failed, so that this check cannot say anything; its own check reports it."""
+    """An earlier step failed, so this check has no result; the check of that step reports the failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Converged:
     hosts: HostSet
     played: Played
     states: Mapping[str, HostState]
-    """The hosts right after it; empty when it did not end well, or no wanted check compares with them."""
+    """The hosts right after it; empty when it failed, or when no wanted check compares with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +101,11 @@ _ON_OTHER_HOSTS: Final = frozenset((Check.PREFLIGHT, Check.INTERRUPTION, Check.U
 class Verification:
     """What the checks of one role on one release share.
 
-    The main hosts go through check mode, converge, second converge, tests and restart; other hosts are made for what
-    would spoil them. Close it to remove all of them.
+    The main hosts go through check mode, converge, second converge, tests and restart. Checks that would spoil them get
+    other hosts. Close it to remove all hosts.
 
     Args:
-        wanted: the checks that will be asked for; what only others need is left out.
+        wanted: the checks that will run; work that only other checks need is left out.
     """
 
     def __init__(
@@ -120,40 +127,40 @@ class Verification:
         self._untouched: HostSet | None = None
         self._in_vain: dict[str, str] = {}
         self.tests: CheckReport | None = None
-        """What the role's tests said of the converged hosts; None before they ran."""
+        """The report of the role's tests on the converged hosts; None before they ran."""
 
     def close(self) -> None:
-        """Removes all hosts."""
+        """Remove all hosts."""
         self._sets.close()
 
     def fresh(self) -> HostSet:
-        """New hosts for one purpose; the caller removes them.
+        """Return new hosts for one purpose; the caller removes them.
 
         Raises:
             EnvironmentFault: they cannot be made.
-            InTheWayError: the same, and a check has told why before.
+            BlockedByEarlierCheck: the same, and an earlier check has reported why.
         """
         return self._attempt("no hosts could be made", self._sets.fresh)
 
     def untouched(self) -> HostSet:
-        """Hosts that nothing changed yet, to be left like that: the main ones, as long as they are not converged."""
+        """Return unchanged hosts, which must stay unchanged: the main ones, until they are converged."""
         if self._untouched is None:
             self._untouched = self.fresh()
         return self._untouched
 
     def spoil(self, hosts: HostSet) -> None:
-        """Says that hosts of `untouched` were changed: they are removed, and others take their place."""
+        """Remove hosts of `untouched` that were changed after all; the next call of it makes new ones."""
         hosts.remove()
         if self._untouched is hosts:
             self._untouched = None
 
     @cached_property
     def first(self) -> Converged:
-        """The first converge, whether it ended well or not.
+        """The first converge, whether it succeeded or not.
 
         Raises:
             EnvironmentFault: it could not be made.
-            InTheWayError: the same, and a check has told why before.
+            BlockedByEarlierCheck: the same, and an earlier check has reported why.
         """
         return self._attempt("the first converge could not be made", self._first)
 
@@ -166,10 +173,10 @@ class Verification:
 
     @property
     def converged(self) -> Converged:
-        """The first converge, which ended well.
+        """The first converge, which succeeded.
 
         Raises:
-            InTheWayError: it did not.
+            BlockedByEarlierCheck: it failed.
         """
         if not self.first.played.is_ok:
             raise BlockedByEarlierCheck("the role does not converge")
@@ -189,7 +196,7 @@ class Verification:
         return Repeated(played, tuple(self.changes_between(before, hosts.states())))
 
     def _attempt(self, otherwise: str, make: Callable[[], _Made]) -> _Made:
-        """What `make` makes; after an EnvironmentFault it is not tried again, for that may take its time-out each."""
+        """Return what `make` makes; it is not tried again after an EnvironmentFault, which may have taken minutes."""
         if otherwise in self._in_vain:
             raise BlockedByEarlierCheck(f"{otherwise}: {self._in_vain[otherwise]}")
         try:
@@ -199,12 +206,12 @@ class Verification:
             raise
 
     def changes_between(self, before: Mapping[str, HostState], after: Mapping[str, HostState]) -> list[str]:
-        """What changed on hosts between two moments, `host: what` each; without what varies by itself."""
+        """Return what changed on hosts between two moments, `host: what` each; without what the role lets vary."""
         varying = [one.path for one in self.scenario.varying]
         return [f"{name}: {what}" for name in before for what in changes(before[name], after[name], varying=varying)]
 
     def journal(self, hosts: HostSet) -> dict[str, str]:
-        """The end of each host's journal, as evidence."""
+        """Return the end of each host's journal, as evidence."""
         return {f"journal of {member.host.name}": member.host.journal(lines=80) for member in hosts.members}
 
 
@@ -212,11 +219,11 @@ CheckFunction = Callable[[Verification], CheckReport]
 
 
 _OF_THIS_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""A disk that takes no more is no bug of ours."""
+"""Errors of a full or read-only disk, which are not our bug."""
 
 
 def run_check(check: CheckFunction, verification: Verification) -> CheckReport:
-    """What a check found; what keeps it from looking is an outcome too."""
+    """Return the report of a check; what prevents it becomes an outcome too."""
     try:
         return check(verification)
     except BlockedByEarlierCheck as error:
@@ -232,16 +239,16 @@ def run_check(check: CheckFunction, verification: Verification) -> CheckReport:
 
 
 def relative(path: str | Path, scenario: Scenario) -> str:
-    """A path below the folder of roles as people read it."""
+    """Return a path relative to the folder of roles."""
     folder = str(scenario.role_dir.parent) + "/"
     return str(path).removeprefix(folder)
 
 
 def spots(lines: Sequence[TaskLine], scenario: Scenario) -> list[str]:
-    """`file:line: task (items) on host` for each."""
+    """Return `file:line: task (items) on host` for each result."""
     return [relative(str(line), scenario) for line in lines]
 
 
 def diffs(lines: Sequence[TaskLine]) -> dict[str, str]:
-    """The diffs of tasks, as evidence."""
+    """Return the diffs of tasks, as evidence."""
     return {f"diff of {line.task} on {line.host}": line.diff for line in lines if line.diff}

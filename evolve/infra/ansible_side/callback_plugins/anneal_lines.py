@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stdout callback that writes one JSON line for each task's result on each host to the file ANNEAL_LINES.
 
-The file ANNEAL_LINES.begun says which task began last, for a play that is ended during it.
+The file ANNEAL_LINES.begun holds the task that began last, for a play that is killed during it.
 
 With ANNEAL_STOP_AFTER=K the whole play is killed (SIGKILL, to its process group) right after the K-th result that is
 not a skip: no handler, rescue or clean-up of Ansible runs.
@@ -24,13 +24,15 @@ description: [one JSON line for each task's result]
 extends_documentation_fragment: [default_callback]
 """
 
+# Characters of a diff and of a command's output in one line: enough to see the reason, and reports stay small.
 _MAX_DIFF = 4_000
 _MAX_OUTPUT = 2_000
+_MAX_ITEM = 200  # a loop's item can be a whole mapping
 _PATH_KEYS = ("dest", "path")
 
 
 class CallbackModule(CallbackBase):
-    """Writes the lines; knows no other output."""
+    """Writes the lines, and nothing to stdout."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
@@ -63,7 +65,7 @@ class CallbackModule(CallbackBase):
         self._write(result, "changed" if result.result.get("changed") else "ok")
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        # An ignored failure is none, but it can have changed something.
+        # An ignored failure does not count as one, but it can have changed something.
         changed = "changed" if result.result.get("changed") else "ok"
         self._write(result, changed if ignore_errors else "failed")
 
@@ -75,7 +77,7 @@ class CallbackModule(CallbackBase):
 
     def _remember_item(self, result):
         key = (result.host.get_name(), result.task._uuid)
-        self._items.setdefault(key, []).append(str(self._get_item_label(result.result))[:200])
+        self._items.setdefault(key, []).append(str(self._get_item_label(result.result))[:_MAX_ITEM])
 
     def _write(self, result, status):
         task, host = result.task, result.host.get_name()
@@ -106,7 +108,7 @@ class CallbackModule(CallbackBase):
 
 
 def _message(result):
-    """Why a task failed; for a loop, why its items did."""
+    """Return why a task failed; for a loop, why its items did."""
     failed = [part for part in result.get("results", []) if isinstance(part, dict) and part.get("failed")]
     parts = [_own_message(part) for part in failed] or [_own_message(result)]
     return "\n".join(parts)

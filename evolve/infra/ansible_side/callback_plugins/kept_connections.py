@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lets community.docker's connection run commands over connections that outlive a task.
 
-Stock, it starts `docker exec` for each command; `evolve.infra.hosts.connections` keeps one a host open. Whatever that
-does not do (another user than root, a password's prompt, a host that has no Python), the stock connection does.
+The collection's own code starts `docker exec` for each command; `evolve.infra.hosts.connections` keeps one open for
+each host. The collection's code still does what that cannot: another user than root, a prompt for a password, a host
+without Python.
 """
 
 import os
@@ -21,7 +22,8 @@ description: [connections that outlive a task]
 """
 
 _MAX_FILE_BYTES = 16_000_000
-"""Larger files go the stock way, which does not hold them in memory."""
+"""Larger files go through the collection's own code, which does not hold them in memory."""
+
 _USED = ("exec_command", "put_file", "_set_conn_data", "_build_exec_cmd", "_prefix_login_path")
 
 _WRAPPER = b"\n_ANSIBALLZ_WRAPPER = True\n"
@@ -55,11 +57,11 @@ try:
 except (AttributeError, ImportError, OSError):
     pass
 """
-"""A module brings its libraries along as sources; their code is kept on the host, for compiling takes half its time."""
+"""Modules bring their libraries as sources; the host caches their compiled code, as compiling takes half the time."""
 
 
 class CallbackModule(CallbackBase):
-    """A callback, because that is called when plugins can be loaded and no task has begun."""
+    """Patches the connection; a callback, because it is called when plugins can be loaded and no task has begun."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -70,7 +72,7 @@ class CallbackModule(CallbackBase):
 
 
 def _keep_connections():
-    """Patches the connection's class, if the collection is there: its name and its options stay what roles expect."""
+    """Patch the connection's class, if the collection is there; roles still see its name and its options."""
     stock = connection_loader.get("community.docker.docker", class_only=True)
     if stock is None or not all(hasattr(stock, name) for name in _USED):
         return
@@ -91,16 +93,16 @@ def _keep_connections():
         if answer is None:
             stock_put(self, in_path, out_path)
         elif answer.rc:
-            said = (answer.stdout + answer.stderr).decode("utf-8", "replace").strip()
-            raise AnsibleError(f"failed to transfer file {in_path} to {out_path}: {said}")
+            output = (answer.stdout + answer.stderr).decode("utf-8", "replace").strip()
+            raise AnsibleError(f"failed to transfer file {in_path} to {out_path}: {output}")
 
     stock.exec_command, stock.put_file = exec_command, put_file
 
 
 def _ask(connection, command, data):
-    """The return code and both outputs; None where the stock connection has to do it."""
+    """Return the return code and both outputs; None where the collection's own code has to run the command."""
     if connection.remote_user not in (None, "root") or connection.get_option("working_dir"):
-        # Another user's groups, and what the folder's name means, are those of when the connection was opened.
+        # An open connection has the user's groups and the folder of the moment when it was opened.
         return None
     opens = [os.fsdecode(word) for word in connection._build_exec_cmd([])]
     try:

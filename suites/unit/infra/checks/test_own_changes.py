@@ -27,7 +27,7 @@ def test_what_comes_before_the_role_is_a_note(tmp_path: Path, before: str) -> No
     changes = found(tmp_path, line(before, "changed"), line("demo", "ok"), line("demo", "failed"))
     assert (changes.tasks, changes.hidden) == ([], [])
     assert len(changes.notes) == 1
-    assert "is not the role's: /roles/x/tasks/main.yml:3: " in changes.notes[0]
+    assert "the role did not make it: /roles/x/tasks/main.yml:3: " in changes.notes[0]
     assert DIFFERENT[0] in changes.notes[0]
 
 

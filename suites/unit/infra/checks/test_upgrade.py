@@ -59,13 +59,13 @@ def test_what_git_refuses_is_told_in_its_words(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     commit, why = last_other_version(tmp_path)
     assert commit is None
-    assert "as far as git tells: fatal: detected dubious ownership" in why
+    assert "git reports: fatal: detected dubious ownership" in why
     assert "safe.directory" in why
 
 
 def test_without_git_that_is_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert last_other_version(tmp_path).why_none.endswith("as far as git tells: it is not installed here")
+    assert last_other_version(tmp_path).why_none.endswith("git reports: it is not installed here")
 
 
 def test_a_folder_without_history_has_no_other_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

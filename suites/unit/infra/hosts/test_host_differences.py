@@ -70,8 +70,8 @@ def test_hosts_that_differ_in_numbers_and_random_words_are_alike() -> None:
     [
         ({}, "/etc/a: is missing"),
         ({"/etc/a": FILE._replace(mode=0o600)}, "/etc/a: has mode 0600, not 0644"),
-        ({"/etc/a": FILE._replace(content="hash-b shape-b")}, "/etc/a: has another content"),
-        ({"/etc/a": FILE, "/etc/b": FILE}, "/etc/b: is there, and is not without the interruption"),
+        ({"/etc/a": FILE._replace(content="hash-b shape-b")}, "/etc/a: has different content"),
+        ({"/etc/a": FILE, "/etc/b": FILE}, "/etc/b: exists only after the interruption"),
     ],
 )
 def test_each_difference_of_hosts_is_told(found: dict[str, FileState], what: str) -> None:
@@ -161,4 +161,4 @@ def test_a_lost_change_of_owner_is_told_and_the_numbers_of_users_are_not() -> No
 def test_a_binary_file_that_was_written_by_half_is_another(size: int, is_alike: bool) -> None:
     whole, other = (FILE._replace(content=f"{name} binary:{length}") for name, length in (("a", 100), ("b", size)))
     found = differences(host({"/opt/x": whole}), host({"/opt/x": other}))
-    assert found == ([] if is_alike else ["/opt/x: has another content"])
+    assert found == ([] if is_alike else ["/opt/x: has different content"])

@@ -32,11 +32,11 @@ def test_defaults_that_agree_are_no_problem(tmp_path: Path) -> None:
     [
         (
             "demo_port: 80\ndemo_level: low\ndemo_new: 1\n",
-            "demo/defaults/main.yml:3: demo_new has a default and is not documented in argument_specs.yml",
+            "demo/defaults/main.yml:3: demo_new has a default but is not documented in argument_specs.yml",
         ),
         (
             "demo_port: 81\ndemo_level: low\n",
-            "demo/defaults/main.yml:1: demo_port has the default 81, and 80 is documented",
+            "demo/defaults/main.yml:1: demo_port has the default 81, but 80 is documented",
         ),
         ("demo_port: 80\n", "argument_specs.yml: demo_level documents a default that defaults/ does not set"),
     ],
@@ -47,16 +47,16 @@ def test_each_disagreement_is_told_with_its_line(tmp_path: Path, defaults: str, 
 
 def test_a_default_of_the_wrong_type_or_choice_is_told(tmp_path: Path) -> None:
     problems, _ = disagreements(read_arguments(role(tmp_path, "demo_port: eighty\ndemo_level: loud\n")))
-    assert "demo/defaults/main.yml:1: demo_port has the default 'eighty', which is no int" in problems
+    assert "demo/defaults/main.yml:1: demo_port has the default 'eighty', which is not of the type int" in problems
     assert (
-        "demo/defaults/main.yml:2: demo_level has the default 'loud', which is none of its choices ['low', 'high']"
+        "demo/defaults/main.yml:2: demo_level has the default 'loud', which is not one of its choices ['low', 'high']"
         in (problems)
     )
 
 
 def test_a_yes_is_no_number(tmp_path: Path) -> None:
     problems, _ = disagreements(read_arguments(role(tmp_path, "demo_port: true\ndemo_level: low\n")))
-    assert any("which is no int" in problem for problem in problems)
+    assert any("which is not of the type int" in problem for problem in problems)
 
 
 def test_templates_and_private_variables_are_left_alone(tmp_path: Path) -> None:
@@ -85,11 +85,11 @@ def test_options_of_another_shape_are_told_with_their_line_and_the_others_checke
     defaults = "demo_port: 81\ndemo_level: low\ndemo_empty: 1\ndemo_text: 2\ndemo_kind: three\n"
     arguments = read_arguments(role(tmp_path, defaults, specs))
     assert disagreements(arguments)[0] == [
-        "argument_specs.yml:6: demo_empty must be a mapping with its type and description, and is empty",
+        "argument_specs.yml:6: demo_empty must be a mapping with its type and description, but it is empty",
         "argument_specs.yml:7: demo_text must be a mapping with its type and description, not 'int'",
         "argument_specs.yml:8: type of demo_kind must be one word, not ['a']",
         "argument_specs.yml:8: choices of demo_kind must be a list, not 5",
-        "demo/defaults/main.yml:1: demo_port has the default 81, and 80 is documented",
+        "demo/defaults/main.yml:1: demo_port has the default 81, but 80 is documented",
     ]
     assert list(wrong_values(arguments)) == ["demo_port", "demo_level"]
 

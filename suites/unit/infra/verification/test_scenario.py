@@ -57,7 +57,7 @@ def test_variables_are_filled_in_as_molecule_does(tmp_path: Path, text: str, val
 def test_a_playbook_of_another_name_is_found_and_a_missing_one_told(tmp_path: Path) -> None:
     config = "provisioner: {playbooks: {converge: play.yml, prepare: gone.yml}}"
     path = role(tmp_path, **{"molecule.yml": config, "play.yml": "[]"})
-    with pytest.raises(InputError, match=r"gone\.yml: the playbook of prepare is not there"):
+    with pytest.raises(InputError, match=r"gone\.yml: the playbook for prepare does not exist"):
         load_scenario(path)
 
 
@@ -117,7 +117,7 @@ def test_own_files_may_end_in_yml(tmp_path: Path) -> None:
 
 def test_two_files_of_which_one_would_be_lost_are_a_problem(tmp_path: Path) -> None:
     found = problems(tmp_path, **{"verification.yml": "releases: {}", "verification.yaml": "releases: {}"})
-    assert found == ["verification.yml: verification.yaml stands beside it: one of them would not be read; remove one"]
+    assert found == ["verification.yml: verification.yaml exists too: only one of them would be read; remove one"]
 
 
 @pytest.mark.parametrize(
