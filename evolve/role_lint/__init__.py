@@ -1,8 +1,8 @@
-"""Finds smells in Ansible roles without a run: what a second converge, a restart or another host would show.
+"""Finds patterns in Ansible roles that break idempotency, restarts or other hosts, without running the roles.
 
-nodes.py     YAML with places          tasks.py, homes.py, loading.py    the model: tasks, roles, playbooks
-literals.py  variables with known values    reach.py    includes: what every run comes through
-rules/       one file a rule or family      exemptions.py    `# noqa: rule reason`
+nodes.py     YAML with places               tasks.py, homes.py, loading.py    the model: tasks, roles, playbooks
+literals.py  variables with known values    reach.py    includes: which files every run executes
+rules/       a file for each rule or family of rules    exemptions.py    `# noqa: rule reason`
 """
 
 from evolve.role_lint.linting import LintReport, lint_roles

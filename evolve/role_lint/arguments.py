@@ -7,12 +7,13 @@ from typing import Final
 from evolve.role_lint.nodes import Entry, Node
 from evolve.role_lint.words import COMMAND_OPTIONS, FREE_FORM, INCLUDES
 
+# Words as Ansible splits them: spaces inside of Jinja's braces and of quotes do not separate.
 _WORD: Final = re.compile(r"""(?:\{\{.*?\}\}|\{%.*?%\}|"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'])+""", re.DOTALL)
 _PAIR: Final = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
 
 def module_arguments(module: str, given: Node, extra: Node | None) -> tuple[Mapping[str, Entry], Node | None]:
-    """The arguments by name, and the command of a module that takes free text (None for others)."""
+    """Return the arguments by name, and the command of a module that accepts free text (None for others)."""
     options = dict(extra.entries) if extra else {}
     if given.entries:
         options = dict(given.entries) | options

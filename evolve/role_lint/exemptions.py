@@ -1,4 +1,4 @@
-"""`# noqa: rule-id reason`: what a person has looked at and wants to keep."""
+"""`# noqa: rule-id reason`: findings that somebody has reviewed and wants to keep."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,10 +12,12 @@ from evolve.role_lint.rule import LintFinding
 WITHOUT_REASON: Final = "exemption-without-reason"
 UNUSED: Final = "exemption-unused"
 META_RULES: Final = {
-    WITHOUT_REASON: "a `noqa` of a rule of this lint without the reason",
-    UNUSED: "a `noqa` of a rule of this lint on a line that has no such finding",
+    WITHOUT_REASON: "a `noqa` for one of these rules without a reason",
+    UNUSED: "a `noqa` for one of these rules on a line without such a finding",
 }
+# The comment signs of YAML, jobs and ini files; it ends at Jinja's `#}` or at the next comment.
 _NOQA: Final = re.compile(r"(?:#|//|;)\s*noqa:\s*([^#}]*?)\s*(?:#\}|$|#)")
+# With the brackets of ansible-lint's ids (`risky-shell-pipe`, `no-changed-when[x]`), which may be on the same line.
 _ID: Final = re.compile(r"[a-z][a-z0-9-]*(?:\[[a-z-]+\])?")
 
 
@@ -27,18 +29,18 @@ class Exemption:
     rule: str
     reason: str
     lines: tuple[int, ...]
-    """The lines that it speaks for: its own, and the next where it stands alone."""
+    """The lines that it applies to: its own, and also the next if the comment is alone on its line."""
 
 
 def apply_exemptions(
     findings: Iterable[LintFinding], paths: Iterable[str], chosen: frozenset[str]
 ) -> Iterator[LintFinding]:
-    """The findings that nothing exempts, and what is wrong with the exemptions.
+    """Yield the findings that no exemption covers, and the problems of the exemptions.
 
     Args:
         findings: what the rules found.
         paths: the files to look for exemptions in.
-        chosen: the ids of the rules that looked; exemptions of others are left in peace.
+        chosen: the ids of the rules that ran; exemptions of other rules are ignored.
     """
     exempt = [item for path in sorted(set(paths)) for item in read_exemptions(path, chosen)]
     by_line = {(item.spot.path, line, item.rule): item for item in exempt for line in item.lines}
@@ -56,16 +58,16 @@ def _complaints(exempt: Sequence[Exemption], used: set[Exemption]) -> Iterator[L
     for item in exempt:
         if item not in used:
             text = f"`noqa: {item.rule}` exempts nothing: the line has no such finding"
-            yield LintFinding(item.spot, UNUSED, text, "take it away, or move it to the line of the finding")
+            yield LintFinding(item.spot, UNUSED, text, "remove it, or move it to the line of the finding")
         elif not item.reason:
-            text = f"`noqa: {item.rule}` does not say why"
+            text = f"`noqa: {item.rule}` has no reason"
             yield LintFinding(
-                item.spot, WITHOUT_REASON, text, f"write the reason behind it: `# noqa: {item.rule} because ...`"
+                item.spot, WITHOUT_REASON, text, f"add the reason after it: `# noqa: {item.rule} because ...`"
             )
 
 
 def read_exemptions(path: str, known: frozenset[str]) -> Iterator[Exemption]:
-    """The exemptions in a file that name a rule of this lint; other linters' are theirs."""
+    """Yield the exemptions in a file that name a known rule; those of other linters are ignored."""
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     if "noqa" not in text:
         return

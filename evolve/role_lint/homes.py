@@ -1,4 +1,4 @@
-"""The homes of tasks (roles and playbooks) and the tree that they stand in."""
+"""What contains tasks (roles and playbooks), and the tree that contains those."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from evolve.role_lint.tasks import AnsibleTask
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A template, a job, a unit or a script: text that ends up on a host."""
+    """A template, a job, a unit or a script: text that is copied to a host."""
 
     path: str
     lines: tuple[str, ...]
@@ -48,11 +48,11 @@ class TaskScope:
     specs: Node | None = None
     """The document of `meta/argument_specs.yml`."""
     dependencies: tuple[str, ...] = ()
-    """Roles that `meta/main.yml` asks for."""
+    """The roles that `meta/main.yml` lists as dependencies."""
     runs_on_debian: bool = True
-    """False where `meta/main.yml` lists platforms and none of them is of Debian's family."""
+    """False if `meta/main.yml` lists platforms and none of them is of Debian's family."""
     used_roles: tuple[str, ...] = ()
-    """Roles that tasks include, and that plays list."""
+    """The roles that tasks include or plays list."""
 
     @cached_property
     def handlers(self) -> tuple[AnsibleTask, ...]:
@@ -67,7 +67,7 @@ class TaskScope:
 
 @dataclass(eq=False)
 class Tree:
-    """All that one call of the lint looks at."""
+    """Everything that one call of the lint checks."""
 
     homes: tuple[TaskScope, ...]
     shared: Mapping[str, Entry] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Tree:
     settings: tuple[TextFile, ...] = ()
     """`ansible.cfg`."""
     around: tuple[TaskScope, ...] = ()
-    """Roles and playbooks beside the given places: not looked at, but they may define handlers."""
+    """Roles and playbooks next to the given places: not checked, but they may define handlers."""
 
     @property
     def tasks(self) -> Iterator[AnsibleTask]:
@@ -90,12 +90,12 @@ class Tree:
         return (home for home in self.homes if home.is_role)
 
     def role(self, name: str) -> TaskScope | None:
-        """The role of a name; a collection's prefix does not count."""
+        """Return the role with a name, ignoring a collection's prefix; None if there is none."""
         last = name.rsplit(".", 1)[-1]
         return next((home for home in self.roles if home.name == last), None)
 
     def all_texts(self) -> Iterator[tuple[TaskScope | None, TextFile]]:
-        """Every template, job, unit and script, with the role that holds it."""
+        """Yield every template, job, unit and script, with the role that contains it."""
         for home in self.homes:
             yield from ((home, text) for text in home.texts)
         yield from ((None, text) for text in self.texts)

@@ -1,4 +1,4 @@
-"""How the files of tasks include each other, and so which of them a run comes through."""
+"""How files of tasks include each other, and so which of them a run executes."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -19,11 +19,11 @@ class _Edge(NamedTuple):
     conditions: tuple[Node, ...]
     by_handler: bool
     is_choice: bool
-    """A variable names the file: some run comes here, others go elsewhere."""
+    """A variable names the file: some runs include this one, others another."""
 
 
 def reach_of(tasks: Iterable[AnsibleTask], entries: Iterable[str], handler_files: Iterable[str]) -> Reachability:
-    """How the files of a role are reached from its `tasks/main.yml`."""
+    """Return how the files of a role are reached from its `tasks/main.yml`."""
     given = tuple(tasks)
     files = frozenset(task.path for task in given)
     edges = _edges(given, files)
@@ -62,7 +62,7 @@ def _edges(tasks: Iterable[AnsibleTask], files: frozenset[str]) -> list[_Edge]:
 
 
 def file_of_include(task: AnsibleTask) -> str:
-    """The path that an include names, relative or absolute; empty where only a run knows."""
+    """Return the path that an include names, relative or absolute; empty if it depends on the run."""
     text = _include_text(task)
     return "" if "{{" in text else text.split(" ", 1)[0]
 
@@ -73,7 +73,7 @@ def _include_text(task: AnsibleTask) -> str:
 
 
 def find_included(task: AnsibleTask, files: Iterable[str] | Mapping[str, object]) -> str:
-    """The file of the tree that an include means, empty when it is none of them."""
+    """Return the file of the tree that an include refers to; empty if it is none of them."""
     name = file_of_include(task)
     if not name:
         return ""

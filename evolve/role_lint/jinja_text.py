@@ -1,4 +1,4 @@
-"""Jinja expressions in texts, found without a parser: enough to see names and filters."""
+"""Jinja expressions in texts, found without a parser, which is enough for names and filters."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _STRING: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 def expressions(text: str) -> Iterator[tuple[int, str]]:
-    """What stands between Jinja's braces, with its index; comments do not count."""
+    """Yield the text inside of Jinja's braces, with its index; comments are skipped."""
     if "{" not in text:
         return
     for found in EXPRESSION.finditer(text):
@@ -25,18 +25,18 @@ def expressions(text: str) -> Iterator[tuple[int, str]]:
 
 
 def node_expressions(node: Node) -> Iterator[tuple[Spot, str]]:
-    """The expressions of a scalar, with their places."""
+    """Yield the expressions of a scalar, with their places."""
     for index, inside in expressions(node.text):
         yield node.at(index), inside
 
 
 def bare(node: Node) -> Iterator[tuple[Spot, str]]:
-    """A scalar that is an expression without braces, as `when` and `changed_when` take it."""
+    """Yield a scalar that is an expression without braces, as in `when` and `changed_when`."""
     yield node.spot, node.text
 
 
 def file_expressions(text: TextFile) -> Iterator[tuple[Spot, str]]:
-    """The expressions of a template, with their places."""
+    """Yield the expressions of a template, with their places."""
     whole = "\n".join(text.lines)
     for index, inside in expressions(whole):
         before = whole[:index]
@@ -44,12 +44,12 @@ def file_expressions(text: TextFile) -> Iterator[tuple[Spot, str]]:
 
 
 def without_strings(inside: str) -> str:
-    """An expression with its quoted texts emptied."""
+    """Return an expression with its quoted texts made empty."""
     return _STRING.sub("''", inside)
 
 
 def call_arguments(inside: str, start: int) -> str:
-    """What stands between the parentheses that open at `start`; empty when none do."""
+    """Return the text inside of the parentheses that open at `start`; empty if none do."""
     if inside[start : start + 1] != "(":
         return ""
     depth = 0
@@ -61,12 +61,12 @@ def call_arguments(inside: str, start: int) -> str:
 
 
 def templates_of(home: TaskScope) -> Iterator[TextFile]:
-    """The texts of a role that Jinja renders."""
+    """Return the texts of a role that Jinja renders."""
     return (text for text in home.texts if text.is_template)
 
 
 def task_expressions(task: AnsibleTask) -> Iterator[tuple[str, Spot, str]]:
-    """The expressions in a task's arguments: the argument's name, the place, the expression."""
+    """Yield the expressions in a task's arguments: the argument's name, the place, the expression."""
     for key, node in task.strings():
         for spot, inside in node_expressions(node):
             yield key, spot, inside

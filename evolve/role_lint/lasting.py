@@ -1,4 +1,4 @@
-"""The expressions whose value stays on a host: in templates, and in the arguments of modules that write."""
+"""The expressions whose value is stored on a host: in templates, and in the arguments of modules that write."""
 
 import re
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from evolve.role_lint.nodes import Spot
 from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import FILE_WRITERS
 
+# Modules whose arguments stay on the host, apart from those that only decide whether the task runs.
 _LASTING: Final = FILE_WRITERS | frozenset(
     ("file", "cron", "ini_file", "user", "docker_container", "sysctl", "systemd", "unarchive")
 )
@@ -18,7 +19,7 @@ _CHOICE: Final = re.compile(r"\belse\b|\|\s*d(?:efault)?\(")
 
 
 class Expression(NamedTuple):
-    """What stands between Jinja's braces."""
+    """The text inside of Jinja's braces."""
 
     spot: Spot
     inside: str
@@ -27,23 +28,23 @@ class Expression(NamedTuple):
 
     @property
     def is_guarded(self) -> bool:
-        """Whether a condition decides that it is written."""
+        """Whether it is written only under a condition."""
         return self.task is not None and self.task.is_guarded
 
     @property
     def is_choice(self) -> bool:
-        """Whether it stands in only while nothing else is known."""
+        """Whether it is only a fallback for an unknown value."""
         return bool(_CHOICE.search(self.inside))
 
 
 def lasting_expressions(tree: Tree) -> Iterator[Expression]:
-    """The expressions of templates that become files, and of arguments that stay on the host."""
+    """Yield the expressions of templates that become files, and of arguments that are stored on the host."""
     for home in tree.homes:
         yield from _of_home(home)
 
 
 def lasting_or_used(tree: Tree) -> Iterator[Expression]:
-    """Those, and the role's own variables that they use by name."""
+    """Yield the same, and the expressions in the role's variables that they use by name."""
     for home in tree.homes:
         direct = list(_of_home(home))
         yield from direct
@@ -64,7 +65,7 @@ def _of_home(home: TaskScope) -> Iterator[Expression]:
 
 
 def _lookup_names(home: TaskScope) -> str:
-    """All that lookups name: such a template is a way to compute, and no file."""
+    """Return the texts of template lookups: a template that they name computes a value and becomes no file."""
     levels = [entry.node for entries in home.variables.values() for entry in entries.values()]
     levels += [node for task in home.tasks for _, node in task.strings()]
     texts = (node.text for level in levels for node in level.scalars())

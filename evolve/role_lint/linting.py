@@ -1,4 +1,4 @@
-"""One call of the lint: places in, findings out."""
+"""One call of the lint: from places to findings."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from evolve.role_lint.rule import LintFinding, Rule
 
 @dataclass(frozen=True, slots=True)
 class LintReport:
-    """What a lint saw."""
+    """The result of a lint."""
 
     findings: tuple[LintFinding, ...]
     """In the order of files and lines."""
@@ -19,14 +19,14 @@ class LintReport:
     playbooks: int
     tasks: int
     rules: tuple[Rule, ...]
-    """The rules that looked."""
+    """The rules that ran."""
 
 
 def lint_roles(places: Sequence[str], rules: Sequence[Rule]) -> LintReport:
-    """Looks at roles, playbooks, jobs and scripts with the given rules.
+    """Check roles, playbooks, jobs and scripts with the given rules.
 
     Raises:
-        InputError: a place holds nothing of Ansible's, or files cannot be read.
+        InputError: a place contains no role and no playbook, or files cannot be read.
     """
     tree = load_tree(places)
     found = sorted(set(_find(tree, rules)))
@@ -38,11 +38,11 @@ def lint_roles(places: Sequence[str], rules: Sequence[Rule]) -> LintReport:
 def _find(tree: Tree, rules: Iterable[Rule]) -> Iterator[LintFinding]:
     for rule in rules:
         for hit in rule.find(tree):
-            yield LintFinding(hit.spot, rule.id, hit.message, rule.mend)
+            yield LintFinding(hit.spot, rule.id, hit.message, rule.fix)
 
 
 def _paths(tree: Tree) -> Iterator[str]:
-    """Every file that a finding may stand in."""
+    """Yield every file that can have a finding."""
     for home in tree.homes:
         yield from (task.path for task in home.tasks)
         yield from home.variables

@@ -1,4 +1,4 @@
-"""Variables whose value can be read without a run: defaults, vars, group_vars, literal facts."""
+"""Variables whose value is known without a run: defaults, vars, group_vars, literal facts."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,14 +9,15 @@ from evolve.role_lint.nodes import Entry, Node
 
 _NAME: Final = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
 _DEPTH: Final = 6
+"""How often variables inside of a value are replaced; two that name each other would never end."""
 
 
 class VariableScope(Protocol):
-    """A task, as far as it decides what a variable's name means."""
+    """The part of a task that decides what a variable's name means."""
 
     @property
     def keywords(self) -> Mapping[str, Entry]:
-        """Its own keywords, `vars` among them."""
+        """Its own keywords, including `vars`."""
         ...
 
     @property
@@ -37,21 +38,21 @@ class VariableScope(Protocol):
 
 @dataclass(slots=True)
 class Literals:
-    """What a role or a playbook may know of its variables."""
+    """What is known about the variables of a role or playbook without a run."""
 
     defaults: Mapping[str, Entry] = field(default_factory=dict)
     """Of `defaults/`: the role's arguments."""
     fixed: Mapping[str, Entry] = field(default_factory=dict)
     """Of `vars/main.yml` or the play."""
     group: Mapping[str, Entry] = field(default_factory=dict)
-    """Of `group_vars/all`, and of other groups where no two disagree."""
+    """Of `group_vars/all`, and of other groups unless two disagree."""
     facts: Mapping[str, Node | None] = field(default_factory=dict)
-    """Of `set_fact`: the value where all tasks set the same literal, else None."""
+    """Of `set_fact`: the value if all tasks set the same literal, else None."""
     unknown: frozenset[str] = frozenset()
-    """Names that a run decides: registered, or in a file of variables that is chosen by a fact."""
+    """Names whose value depends on the run: registered, or in a file of variables that a fact chooses."""
 
     def find(self, name: str, task: VariableScope | None = None) -> Node | None:
-        """The value, as far as it is written down in one place that wins."""
+        """Return the value from the place with the highest precedence; None if it is not known."""
         for keywords in (task.keywords, *reversed(task.outer)) if task else ():
             own = keywords["vars"].node.get(name) if "vars" in keywords else None
             if own is not None:
@@ -66,7 +67,7 @@ class Literals:
         return None
 
     def resolve(self, text: str, task: VariableScope | None = None) -> str:
-        """The text with every plain `{{ name }}` replaced whose scalar value is known."""
+        """Return the text with each plain `{{ name }}` replaced by its value, if that is a known scalar."""
         for _ in range(_DEPTH):
             if "{{" not in text:
                 break
@@ -86,7 +87,7 @@ class Literals:
 
 
 def merge_levels(levels: Iterable[Mapping[str, Entry]]) -> Mapping[str, Entry]:
-    """Entries of several files; a name with two different values is left out."""
+    """Return the entries of several files together; a name with two different values is left out."""
     found: dict[str, Entry] = {}
     conflicts: set[str] = set()
     for level in levels:

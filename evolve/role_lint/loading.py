@@ -16,10 +16,10 @@ _JOB_FOLDERS: Final = ("jobs", "nomad", "scripts", "files", "templates", "ansibl
 
 
 def load_tree(places: Sequence[str]) -> Tree:
-    """The roles, playbooks, jobs and shared variables of the given folders.
+    """Return the roles, playbooks, jobs and shared variables of the given folders.
 
     Raises:
-        InputError: a place is no folder or holds nothing of Ansible's, or files cannot be read; all of it at once.
+        InputError: a place is not a folder or contains no role and no playbook, or files cannot be read; all at once.
     """
     reader = Reader()
     roles: dict[Path, None] = {}
@@ -39,14 +39,14 @@ def load_tree(places: Sequence[str]) -> Tree:
 
 
 def _roles_of_place(place: str, reader: Reader) -> list[Path]:
-    """The roles of a place; a place with nothing to look at is a problem."""
+    """Return the roles of a place; note a problem for a place without roles and playbooks."""
     folder = Path(place)
     found = _roles_in(folder)
     if not folder.is_dir():
-        reader.problems.append(Problem("no such folder", Location(place), "give a role, or a folder of roles"))
+        reader.problems.append(Problem("no such folder", Location(place), "name a role, or a folder of roles"))
     elif not found and not playbooks_in(folder, reader):
-        hint = "a role has tasks/main.yml; a folder of roles or a repository with roles/ or playbooks is fine too"
-        reader.problems.append(Problem("no role and no playbook in here", Location(place), hint))
+        hint = "name a role (it has tasks/main.yml), a folder of roles, or a repository with roles/ or playbooks"
+        reader.problems.append(Problem("no role and no playbook in this folder", Location(place), hint))
     return found
 
 
@@ -55,7 +55,7 @@ def _holds_roles(root: Path, roles: Iterable[Path]) -> bool:
 
 
 def _around(roles: Iterable[Path], roots: Mapping[Path, bool], shared: Mapping[str, Entry]) -> Iterator[TaskScope]:
-    """What stands beside the given places and may define handlers: sibling roles, the playbooks above."""
+    """Yield roles next to the given ones and playbooks above them, which may define handlers."""
     quiet = Reader()
     for folder in {role.parent for role in roles if role.absolute().parent.name == "roles"}:
         yield from (read_role(path, shared, quiet) for path in _nested_roles(folder) if path not in roles)
@@ -84,7 +84,7 @@ def _nested_roles(folder: Path) -> list[Path]:
 
 
 def _roots(folder: Path, roles: list[Path]) -> Iterator[tuple[Path, bool]]:
-    """Where group_vars, playbooks and jobs would stand, and whether that place is a given one."""
+    """Yield the folders that may have group_vars, playbooks and jobs, and whether the user named them."""
     yield folder, True
     if folder.absolute().name == "roles":
         yield _above(folder, 1), False
@@ -93,7 +93,7 @@ def _roots(folder: Path, roles: list[Path]) -> Iterator[tuple[Path, bool]]:
 
 
 def _above(folder: Path, levels: int) -> Path:
-    """An ancestor, written as shortly as the given path allows."""
+    """Return an ancestor, as the shortest path that the given one allows."""
     is_long_enough = len(folder.parts) >= levels and ".." not in folder.parts
     return folder.parents[levels - 1] if is_long_enough else folder.joinpath(*[".."] * levels)
 

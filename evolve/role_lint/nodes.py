@@ -1,4 +1,4 @@
-"""YAML as values that know where they stand, read with Ansible's own tags left in peace."""
+"""YAML as values that know their place in the file; Ansible's own tags are kept as they are written."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,11 @@ from evolve.core.model.errors import InputError, Location, Problem
 Scalar: TypeAlias = str | int | float | bool | None
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml reads ten times as fast; its marks are the same."""
+"""libyaml reads ten times as fast, and gives the same lines and columns."""
 _TRUE: Final = frozenset(("yes", "true", "on"))
 _PLAIN_TAG: Final = "tag:yaml.org,2002:"
 MAX_DEPTH: Final = 60
+"""How deep a document may be nested: far deeper than any role, and an anchor that contains itself ends here."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,7 +51,7 @@ class Node:
 
     @property
     def items(self) -> "tuple[Node, ...]":
-        """The list's items; a single value is a list of one, as Ansible takes it in most places."""
+        """The list's items; a single value counts as a list of one, as in most places of Ansible."""
         if isinstance(self.value, tuple):
             return self.value
         return () if self.value is None else (self,)
@@ -61,18 +62,18 @@ class Node:
         return isinstance(self.value, tuple)
 
     def get(self, key: str) -> "Node | None":
-        """The value of a mapping's key, None without one."""
+        """Return the value of a mapping's key, None without one."""
         entry = self.entries.get(key)
         return entry.node if entry else None
 
     def at(self, index: int) -> Spot:
-        """The place of the text's character `index`, as exactly as the style of the scalar lets us know."""
+        """Return the place of the text's character `index`; its line only, and only in a literal block."""
         if not self.is_literal_block:
             return self.spot
         return Spot(self.spot.path, self.spot.line + 1 + self.text.count("\n", 0, index))
 
     def scalars(self) -> "Iterator[Node]":
-        """All scalars in here, itself included."""
+        """Yield all scalars in here, itself included."""
         if isinstance(self.value, Mapping):
             for entry in self.value.values():
                 yield from entry.node.scalars()
@@ -107,7 +108,7 @@ class Reader:
     problems: list[Problem] = field(default_factory=list)
 
     def read(self, path: Path) -> tuple[Node, ...]:
-        """The documents of a file; none when it cannot be read, which is then in `problems`."""
+        """Return the documents of a file; none if it cannot be read, which is noted in `problems`."""
         try:
             return _documents(path.read_text(encoding="utf-8"), str(path))
         except yaml.MarkedYAMLError as error:
@@ -119,22 +120,22 @@ class Reader:
         except UnicodeDecodeError as error:
             self._add(f"not UTF-8: {error.reason} at byte {error.start}", Location(str(path)))
         except RecursionError:
-            self._add(f"nested deeper than {MAX_DEPTH} levels, or an anchor that holds itself", Location(str(path)))
+            self._add(f"nested deeper than {MAX_DEPTH} levels, or an anchor that contains itself", Location(str(path)))
         except OSError as error:
             self._add(f"cannot be read: {error.strerror}", Location(str(path)))
         return ()
 
     def check(self) -> None:
-        """Returns when every file could be read; a problem that was met twice is told once.
+        """Raise InputError unless every file could be read.
 
         Raises:
-            InputError: some could not; all are told.
+            InputError: with every problem, each once.
         """
         if self.problems:
             raise InputError(dict.fromkeys(self.problems))
 
     def _add(self, message: str, where: Location) -> None:
-        self.problems.append(Problem(message, where, "`ansible-playbook --syntax-check` stops there too"))
+        self.problems.append(Problem(message, where, "fix the file; `ansible-playbook --syntax-check` fails there too"))
 
 
 def _documents(text: str, path: str) -> tuple[Node, ...]:

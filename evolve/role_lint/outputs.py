@@ -16,18 +16,18 @@ _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(report: LintReport) -> Iterator[str]:
-    """Two lines a finding, and one that sums up."""
+    """Yield two lines for each finding, and a summary."""
     for finding in report.findings:
         yield visible(str(finding))
-        yield f"    {visible(finding.mend)}"
-    smells = count(len(report.findings), "smell") if report.findings else "no smell"
+        yield f"    {visible(finding.fix)}"
+    findings = count(len(report.findings), "finding") if report.findings else "no finding"
     seen = count(report.roles, "role")
     books = f", {count(report.playbooks, 'playbook')}" if report.playbooks else ""
-    yield f"{smells} in {seen}{books}, {count(report.tasks, 'task')} ({count(len(report.rules), 'rule')})"
+    yield f"{findings} in {seen}{books}, {count(report.tasks, 'task')} ({count(len(report.rules), 'rule')})"
 
 
 def as_json(report: LintReport) -> str:
-    """A mapping with `findings` and the counts."""
+    """Return a JSON mapping with `findings` and the counts."""
     data = {
         "findings": [_json(finding) for finding in report.findings],
         "roles": report.roles,
@@ -45,31 +45,31 @@ def _json(finding: LintFinding) -> dict[str, object]:
         "line": finding.spot.line,
         "column": finding.spot.column,
         "message": finding.message,
-        "mend": finding.mend,
+        "fix": finding.fix,
     }
 
 
 def as_sarif(report: LintReport) -> str:
-    """SARIF 2.1.0, as code hosts and editors read it."""
+    """Return SARIF 2.1.0, which code hosts and editors read."""
     driver = {"name": "evolve lint-roles", "version": __version__, "rules": _sarif_rules(report)}
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": _sarif_results(report)}
     return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
 def _sarif_rules(report: LintReport) -> list[dict[str, object]]:
-    texts = [(rule.id, rule.what, rule.why, rule.mend) for rule in report.rules]
+    texts = [(rule.id, rule.what, rule.why, rule.fix) for rule in report.rules]
     texts += [
-        (id, what, "an exemption nobody can judge hides more than it says", "") for id, what in META_RULES.items()
+        (id, what, "nobody can judge later whether the exemption is still right", "") for id, what in META_RULES.items()
     ]
     return [
         {
             "id": id,
             "shortDescription": {"text": what},
             "fullDescription": {"text": why},
-            "help": {"text": mend or what},
+            "help": {"text": fix or what},
             "defaultConfiguration": {"level": "warning"},
         }
-        for id, what, why, mend in texts
+        for id, what, why, fix in texts
     ]
 
 
@@ -78,7 +78,7 @@ def _sarif_results(report: LintReport) -> list[dict[str, object]]:
         {
             "ruleId": finding.rule,
             "level": "warning",
-            "message": {"text": f"{finding.message}. Mend: {finding.mend}"},
+            "message": {"text": f"{finding.message}. Fix: {finding.fix}"},
             "locations": [
                 {
                     "physicalLocation": {

@@ -1,4 +1,4 @@
-"""Reads the playbooks of a folder, with the files of tasks that they include."""
+"""Reads the playbooks of a folder, and the files of tasks that they include."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ _PLAY_PARTS: Final = ("pre_tasks", "tasks", "post_tasks")
 
 
 def playbooks_in(folder: Path, reader: Reader) -> list[tuple[Path, Node]]:
-    """The files at the top of a folder, and in `playbooks/`, that are lists of plays."""
+    """Return the files at the top of a folder, and in `playbooks/`, that are lists of plays."""
     found = []
     for base in (folder, folder / "playbooks"):
         for path in sorted(base.iterdir()) if base.is_dir() else ():
@@ -33,7 +33,7 @@ def _is_import(item: Node) -> bool:
 
 
 def read_playbooks(root: Path, shared: Mapping[str, Entry], reader: Reader) -> list[TaskScope]:
-    """The playbooks of a folder; none where the folder is a role."""
+    """Return the playbooks of a folder; none if the folder is a role."""
     return [_playbook(path, node, shared, reader) for path, node in playbooks_in(root, reader) if not is_role(root)]
 
 

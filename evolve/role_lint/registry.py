@@ -1,4 +1,4 @@
-"""All rules there are: every `Rule` that a module of `rules/` holds."""
+"""All rules: every `Rule` in a module of `rules/`."""
 
 import importlib
 import pkgutil
@@ -11,7 +11,7 @@ from evolve.role_lint.rule import Rule
 
 
 def all_rules() -> Mapping[str, Rule]:
-    """The rules by id, in the ids' order."""
+    """Return the rules by id, in the ids' order."""
     found: dict[str, Rule] = {}
     for info in pkgutil.iter_modules(rules.__path__):
         module = importlib.import_module(f"{rules.__name__}.{info.name}")
@@ -20,14 +20,14 @@ def all_rules() -> Mapping[str, Rule]:
 
 
 def choose_rules(names: Iterable[str], known: Mapping[str, Rule]) -> tuple[Rule, ...]:
-    """The rules of these names; all of them without a name.
+    """Return the rules of these names; all of them without a name.
 
     Raises:
-        InputError: a name is no rule's; every such name is told.
+        InputError: names are unknown; with a problem for each.
     """
     wanted = tuple(names)
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        hint = "`--list-rules` tells all"
-        raise InputError(Problem(f"no rule {name!r}", None, did_you_mean(name, known) or hint) for name in unknown)
+        hint = "`--list-rules` lists all rules"
+        raise InputError(Problem(f"unknown rule {name!r}", None, did_you_mean(name, known) or hint) for name in unknown)
     return tuple(known[name] for name in wanted) or tuple(known.values())

@@ -18,7 +18,7 @@ _NOWHERE: Final = Spot("", 1)
 
 
 def is_role(folder: Path) -> bool:
-    """Whether a folder is a role."""
+    """Return whether a folder is a role."""
     if (folder / "roles").is_dir():
         return False
     has_main = any((folder / part / f"main{end}").is_file() for part in ("tasks", "meta") for end in YAML)
@@ -26,14 +26,14 @@ def is_role(folder: Path) -> bool:
 
 
 def yaml_files(folder: Path) -> list[Path]:
-    """The YAML files in a folder and below, in a fixed order; none without the folder."""
+    """Return the YAML files in a folder and below, sorted; none if the folder does not exist."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.rglob("*") if path.suffix in YAML and path.is_file())
 
 
 def read_role(folder: Path, shared: Mapping[str, Entry], reader: Reader) -> TaskScope:
-    """The role in a folder."""
+    """Return the role in a folder."""
     home = TaskScope(_role_name(folder), folder)
     home.variables = {
         str(path): first_document(reader.read(path)).entries
@@ -74,7 +74,7 @@ def _level(home: TaskScope, part: str, stems: tuple[str, ...]) -> Mapping[str, E
 
 
 def first_document(nodes: tuple[Node, ...]) -> Node:
-    """The first document of a file; an empty one where there is none."""
+    """Return the first document of a file; an empty one if there is none."""
     return nodes[0] if nodes else Node(_NOWHERE, None)
 
 
@@ -96,13 +96,20 @@ def _names_debian(meta: Node | None) -> bool:
 
 
 def role_of(item: Node) -> str:
-    """The role that an item of `roles:` or `dependencies:` names."""
+    """Return the role that an item of `roles:` or `dependencies:` names."""
     name = item.get("role") or item.get("name") or item.get("src")
     return name.text if name else item.text
 
 
 def settle(home: TaskScope, tasks: list[AnsibleTask], entries: Iterable[str], handler_files: Iterable[str]) -> None:
-    """Works out what only all tasks together say."""
+    """Set the attributes of a role or playbook that depend on all of its tasks together.
+
+    Args:
+        home: the role or playbook; gets its tasks, reachability, facts and used roles.
+        tasks: all of its tasks and handlers.
+        entries: the files that every run executes first.
+        handler_files: the files in `handlers/`.
+    """
     home.tasks = tuple(tasks)
     home.reach = reach_of(tasks, entries, handler_files)
     registered = {task.keyword_text("register") for task in tasks}
@@ -118,7 +125,7 @@ def settle(home: TaskScope, tasks: list[AnsibleTask], entries: Iterable[str], ha
 
 
 def _facts_of(tasks: Iterable[AnsibleTask]) -> Mapping[str, Node | None]:
-    """What `set_fact` says of each name."""
+    """Return the literal that `set_fact` gives each name; None if it is no literal or there are several."""
     found: dict[str, Node | None] = {}
     for task in tasks:
         if task.module != "set_fact":

@@ -1,4 +1,4 @@
-"""What a rule is: a name, why it matters, how to mend it, and where it finds its smell."""
+"""What a rule is: its id, the pattern that it finds, why that matters, and how to fix it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,42 +10,42 @@ from evolve.role_lint.tasks import AnsibleTask
 
 
 class Match(NamedTuple):
-    """One place that smells."""
+    """One place where a rule applies."""
 
     spot: Spot
     message: str
-    """What is wrong here, with the names of this place."""
+    """What is wrong, with the names of this place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One smell. A module in `rules/` that holds a `Rule` is all that a new one needs."""
+    """One pattern that breaks a role. To add a rule, put a module with a `Rule` into `rules/`."""
 
     id: str
     what: str
-    """The smell in one line."""
+    """The pattern in one line."""
     why: str
     """What goes wrong because of it."""
-    mend: str
-    """What to write instead."""
+    fix: str
+    """How to write it instead."""
     find: Callable[[Tree], Iterable[Match]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class LintFinding:
-    """One smell in one place, for people and machines."""
+    """One match of one rule, as it is reported."""
 
     spot: Spot
     rule: str
     message: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
         return f"{self.spot.path}:{self.spot.line}:{self.spot.column}: {self.rule}: {self.message}"
 
 
 def in_tasks(find: Callable[[AnsibleTask], Iterator[Match]]) -> Callable[[Tree], Iterator[Match]]:
-    """Looks at each task and handler by itself."""
+    """Return a rule's search that looks at each task and handler alone."""
 
     def find_in(tree: Tree) -> Iterator[Match]:
         for task in tree.tasks:
@@ -55,7 +55,7 @@ def in_tasks(find: Callable[[AnsibleTask], Iterator[Match]]) -> Callable[[Tree],
 
 
 def in_homes(find: Callable[[TaskScope], Iterator[Match]]) -> Callable[[Tree], Iterator[Match]]:
-    """Looks at each role and playbook as a whole."""
+    """Return a rule's search that looks at each role and playbook as a whole."""
 
     def find_in(tree: Tree) -> Iterator[Match]:
         for home in tree.homes:

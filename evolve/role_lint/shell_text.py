@@ -1,4 +1,4 @@
-"""A command line taken apart far enough to say what it does."""
+"""Splits a command line into commands and redirections, enough to say what it does."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,9 @@ _JINJA: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _QUOTED: Final = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 _COMMENT: Final = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
 _SEPARATOR: Final = re.compile(r"\|\||&&|[;|&\n()]|(?<=\s)(?:then|do|else|if|while|until)(?=\s)")
+# Not `2>`, `&>`, `<>` nor `->`: only what writes stdout into a file.
 _REDIRECT: Final = re.compile(r"(?<![<>&\d=-])(?:1)?(>>?)\|?\s*([^\s;|&()<>]+)")
+# Words before a command that do not change which program runs.
 _PREFIX: Final = frozenset(
     ("sudo", "env", "exec", "time", "nohup", "!", "{", "then", "do", "else", "if", "while", "-E", "-n")
 )
@@ -21,11 +23,11 @@ class Redirect(NamedTuple):
     appends: bool
     target: str
     at: int
-    """Where it stands in the text."""
+    """Its index in the text."""
 
 
 def commands(text: str) -> Iterator[tuple[str, ...]]:
-    """The simple commands of a shell text, each as its words; what stands in quotes is one opaque word."""
+    """Yield the simple commands of a shell text, each as its words; a quoted text is one opaque word."""
     for part in _SEPARATOR.split(_opaque(text)):
         words = part.split()
         while words and (words[0] in _PREFIX or _ASSIGNMENT.fullmatch(words[0])):
@@ -35,7 +37,7 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
 
 
 def redirects(text: str) -> Iterator[Redirect]:
-    """Where a shell text writes by `>` and `>>`; devices do not count."""
+    """Yield the files that a shell text writes with `>` and `>>`, except devices."""
     plain = _opaque(text, quoted=False)
     for found in _REDIRECT.finditer(plain):
         target = text[found.start(2) : found.end(2)].strip("\"'")
@@ -44,7 +46,7 @@ def redirects(text: str) -> Iterator[Redirect]:
 
 
 def _opaque(text: str, *, quoted: bool = True) -> str:
-    """The text with expressions, quoted parts and comments blanked by as many characters."""
+    """Return the text with expressions, quoted parts and comments replaced by as many other characters."""
     text = _JINJA.sub(lambda found: "J" * len(found[0]), text)
     text = text.replace("\\\n", "  ")
     text = _QUOTED.sub(lambda found: _blank(found[0], quoted), text)

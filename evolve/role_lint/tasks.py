@@ -1,4 +1,4 @@
-"""Tasks as a role's author wrote them: the module, its arguments, and all that blocks hand down."""
+"""Tasks as they are written: the module, its arguments, and what they inherit from blocks."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ _ACTION: Final = re.compile(r"\s*(?:module=)?(\S+)\s*(.*)", re.DOTALL)
 
 
 class TaskHome(Protocol):
-    """What a task asks of the role or playbook that holds it."""
+    """What a task needs from the role or playbook that contains it."""
 
     @property
     def name(self) -> str:
@@ -36,17 +36,17 @@ class TaskHome(Protocol):
 
     @property
     def runs_on_debian(self) -> bool:
-        """Whether the role says nothing against Debian's family."""
+        """Whether the role does not exclude Debian's family."""
         ...
 
     @property
     def literals(self) -> Literals:
-        """The variables whose value is written down."""
+        """The variables whose value is known."""
         ...
 
     @property
     def reach(self) -> Reachability:
-        """How a run comes to the files of tasks."""
+        """How a run reaches the files of tasks."""
         ...
 
 
@@ -57,7 +57,7 @@ class AnsibleTask:
     spot: Spot
     """Where the task begins: its first key."""
     module: str
-    """The module's last name: `copy` for `ansible.builtin.copy`; empty where none is written."""
+    """The last part of the module's name: `copy` for `ansible.builtin.copy`; empty if there is none."""
     module_spot: Spot
     args: Mapping[str, Entry]
     command: Node | None
@@ -66,7 +66,7 @@ class AnsibleTask:
     outer: tuple[Mapping[str, Entry], ...]
     """The keywords of the blocks around it, and of the play, the outermost first."""
     parts: tuple[str, ...]
-    """The parts of the blocks that it stands in: `block`, `rescue`, `always`."""
+    """The parts of blocks that contain it: `block`, `rescue`, `always`."""
     home: TaskHome
     in_handlers: bool = False
     """Written in a file of handlers, or in the play's `handlers`."""
@@ -82,62 +82,62 @@ class AnsibleTask:
         return self.keyword_text("name")
 
     def keyword(self, name: str) -> Node | None:
-        """The value of its own keyword."""
+        """Return the value of its own keyword."""
         entry = self.keywords.get(name)
         return entry.node if entry else None
 
     def keyword_text(self, name: str) -> str:
-        """The scalar of its own keyword as text."""
+        """Return the scalar of its own keyword as text."""
         node = self.keyword(name)
         return node.text if node else ""
 
     def inherit(self, name: str) -> Node | None:
-        """The value of a keyword that the task or the innermost block with it sets."""
+        """Return the value of a keyword from the task, or from the innermost block that sets it."""
         for keywords in (self.keywords, *reversed(self.outer)):
             if name in keywords:
                 return keywords[name].node
         return None
 
     def arg(self, *names: str) -> Node | None:
-        """The first of the arguments that is given."""
+        """Return the first of these arguments that is given."""
         for name in names:
             if name in self.args:
                 return self.args[name].node
         return None
 
     def text(self, *names: str) -> str:
-        """The first given argument as text, with variables replaced where their value is known."""
+        """Return the first of these arguments that is given, as text, with known variables replaced."""
         node = self.arg(*names)
         return self.home.literals.resolve(node.text, self) if node else ""
 
     def is_true(self, name: str) -> bool:
-        """Whether an argument is given and true; false where only a run knows."""
+        """Return whether an argument is given and true; false if that depends on the run."""
         return self.text(name).lower() in ("true", "yes", "on", "1")
 
     def is_false(self, name: str) -> bool:
-        """Whether an argument is given and false."""
+        """Return whether an argument is given and false."""
         return self.text(name).lower() in ("false", "no", "off", "0")
 
     @property
     def own_conditions(self) -> tuple[Node, ...]:
-        """What its own `when` asks."""
+        """The conditions of its own `when`."""
         node = self.keyword("when")
         return node.items if node else ()
 
     @property
     def conditions(self) -> tuple[Node, ...]:
-        """What `when` asks, the blocks' included."""
+        """The conditions of `when`, including those of its blocks."""
         outer = [item for keywords in self.outer if "when" in keywords for item in keywords["when"].node.items]
         return (*outer, *self.own_conditions)
 
     @property
     def loops_over_unknown(self) -> bool:
-        """Whether a run works out the list of its loop: it may be empty."""
+        """Whether the list of its loop depends on the run, so that it may be empty."""
         return self.loop is not None and "{{" in self.home.literals.resolve(self.loop.text, self)
 
     @property
     def knows_check_mode(self) -> bool:
-        """Whether a condition on the way to it asks for check mode."""
+        """Whether a condition on the way to it tests for check mode."""
         on_the_way = self.home.reach.conditions.get(self.path, ())
         return any("ansible_check_mode" in node.text for node in (*on_the_way, *self.conditions))
 
@@ -157,7 +157,7 @@ class AnsibleTask:
         return frozenset((given.get("loop_var", "item"), *([given["index_var"]] if "index_var" in given else ())))
 
     def depends_on_loop(self, text: str) -> bool:
-        """Whether a text differs in each pass of the task's loop, directly or by a variable of the task."""
+        """Return whether a text differs in each pass of the task's loop, directly or through a variable of the task."""
         if self.loop is None:
             return False
         names = set(_WORD.findall(text))
@@ -174,7 +174,7 @@ class AnsibleTask:
 
     @property
     def is_guarded(self) -> bool:
-        """Whether something decides that it runs: a `when`, its blocks', its file's, `creates`, or a notification."""
+        """Whether it runs conditionally: `when` (its own, a block's or an include's), `creates`, or a notification."""
         return bool(
             self.conditions
             or self.is_handler
@@ -185,7 +185,7 @@ class AnsibleTask:
 
     @property
     def always_runs(self) -> bool:
-        """Whether every run of the role comes here."""
+        """Whether every run of the role executes it."""
         return not self.is_guarded and self.path in self.home.reach.always
 
     @property
@@ -201,7 +201,7 @@ class AnsibleTask:
         return node is not None and node.text.lower() in ("false", "no")
 
     def strings(self) -> Iterator[tuple[str, Node]]:
-        """The scalars of the arguments, with the argument's name."""
+        """Yield the scalars of the arguments, with the argument's name."""
         for key, entry in self.args.items():
             for node in entry.node.scalars():
                 yield key, node
@@ -217,7 +217,15 @@ def read_tasks(
     parts: tuple[str, ...] = (),
     in_handlers: bool = False,
 ) -> Iterator[AnsibleTask]:
-    """The tasks of a list, those in blocks included."""
+    """Yield the tasks of a list, including those in blocks.
+
+    Args:
+        nodes: the list's items.
+        home: the role or playbook that contains them.
+        outer: the keywords of the play and the blocks around them, the outermost first.
+        parts: the parts of those blocks: `block`, `rescue`, `always`.
+        in_handlers: whether they are written as handlers.
+    """
     for node in nodes:
         entries = node.entries
         if "block" in entries:

@@ -8,7 +8,7 @@ from typing import Final
 from evolve.role_lint.homes import TextFile
 
 _LIMIT_BYTES: Final = 256 * 1024
-"""Larger files are data."""
+"""Larger files are taken for data, which no rule can judge."""
 _SUFFIXES: Final = frozenset(
     [
         ".j2",
@@ -41,14 +41,14 @@ _JINJA_COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 
 
 def read_texts(folder: Path, *, is_template: bool) -> Iterator[TextFile]:
-    """The text files in a folder and below; none without the folder."""
+    """Yield the text files in a folder and below; none if the folder does not exist."""
     if folder.is_dir():
         for path in sorted(folder.rglob("*")):
             yield from read_text(path, is_template=is_template)
 
 
 def read_text(path: Path, *, is_template: bool) -> Iterator[TextFile]:
-    """The file, unless it is data."""
+    """Yield the file, unless it is data."""
     if not path.is_file() or path.stat().st_size > _LIMIT_BYTES:
         return
     data = path.read_bytes()
@@ -59,6 +59,6 @@ def read_text(path: Path, *, is_template: bool) -> Iterator[TextFile]:
 
 
 def without_comments(text: TextFile) -> tuple[str, ...]:
-    """The file's lines, with those that only comment emptied."""
+    """Return the file's lines, with those that are only a comment made empty."""
     whole = _JINJA_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), "\n".join(text.lines))
     return tuple("" if _COMMENT.match(line) else line for line in whole.split("\n"))

@@ -1,4 +1,4 @@
-"""The words of Ansible that tell a task's module from its keywords."""
+"""Ansible's words: keywords of tasks, and groups of modules that rules treat alike."""
 
 from typing import Final
 

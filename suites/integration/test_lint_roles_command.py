@@ -29,13 +29,13 @@ def test_a_finding_has_its_place_its_rule_and_its_cure(repository: Path):
     first, cure, last = done.stdout.splitlines()
     assert first.startswith("roles/bad/tasks/main.yml:2:3: restart-every-run: `state: restarted` in a task")
     assert "handler" in cure
-    assert last.startswith("1 smell in 2 roles, 2 tasks")
+    assert last.startswith("1 finding in 2 roles, 2 tasks")
     assert done.stderr == ""
 
 
 def test_clean_roles_exit_zero(repository: Path):
     done = lint(repository, "roles/good", module=("evolve.cli.lint_roles",))
-    assert (done.returncode, done.stdout.splitlines()[0][:18]) == (0, "no smell in 1 role")
+    assert (done.returncode, done.stdout.splitlines()[0][:20]) == (0, "no finding in 1 role")
 
 
 def test_json_says_the_same(repository: Path):

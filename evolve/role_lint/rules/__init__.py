@@ -1,1 +1,1 @@
-"""The rules, one file each or one for a small family; each `Rule` in here is found by itself."""
+"""The rules, in a file for each or for a small family; the registry finds every `Rule` in here."""

@@ -1,4 +1,4 @@
-"""Lines that a shell appends again on each run."""
+"""Shell commands that append the same line on each run."""
 
 import re
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from evolve.role_lint.rule import Match, Rule, in_tasks
 from evolve.role_lint.shell_text import redirects
 from evolve.role_lint.tasks import AnsibleTask
 
+# Signs that the command looks before it appends.
 _CHECKS: Final = re.compile(r"\bgrep\b|\bmktemp\b|\bif\b|\[ |\btest\b")
 _LOGS: Final = re.compile(r"\.log\b|/var/log/")
 
@@ -24,8 +25,8 @@ def _appends(task: AnsibleTask) -> Iterator[Match]:
 
 RULE = Rule(
     id="append-every-run",
-    what="`>>` in a shell task that nothing guards",
-    why="The file grows by the same line with each run.",
-    mend="use `lineinfile` or `blockinfile`, or guard the task",
+    what="`>>` in a shell task without a guard",
+    why="Each run adds the same line to the file again.",
+    fix="use `lineinfile` or `blockinfile`, or guard the task",
     find=in_tasks(_appends),
 )

@@ -1,4 +1,4 @@
-"""What check mode gets wrong because of how a task is written."""
+"""Tasks that make check mode wrong."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,9 @@ from evolve.role_lint.rules.commands_that_write import find_write
 from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import CHANGERS, COMMANDS
 
+# How conditions read the result of a command.
 _ANSWER: Final = r"\b{name}\s*(?:\.\s*(?:stdout|stdout_lines|stderr|rc)\b|\[\s*['\"](?:stdout|stdout_lines|rc)['\"])"
+# A command with one of these words probably changes something, so running it in check mode would be wrong.
 _ACTS: Final = re.compile(
     r"\b(?:create|freeze|thaw|start|stop|restart|reload|set|add|delete|remove|apply|enable|disable|install|update|upgrade"
     r"|sync|write|import|init|run|exec|attach|register)\b"
@@ -26,7 +28,7 @@ def _blind(home: TaskScope) -> Iterator[Match]:
         user = next((other for other in home.tasks if other.path not in elsewhere and _asks(other, task)), None)
         if user is not None:
             where = f"line {user.spot.line} of {user.path.rsplit('/', 1)[-1]}"
-            text = f"check mode skips this command, but {where} decides by `{name}`"
+            text = f"check mode skips this command, but {where} depends on `{name}`"
             yield Match(task.keywords["register"].spot, text)
 
 
@@ -49,9 +51,10 @@ def _asks(other: AnsibleTask, reader: AnsibleTask) -> bool:
 
 BLIND = Rule(
     id="check-mode-is-blind",
-    what="a condition asks a read-only command that check mode does not run",
-    why="In check mode the command has no answer, so the condition goes wrong: `--check` tells what would not come.",
-    mend="add `check_mode: false` to the command that only reads",
+    what="a condition on the result of a read-only command, which check mode skips",
+    why="In check mode the command has no result, so the condition is wrong: `--check` reports changes that would not "
+    "happen, or misses some.",
+    fix="add `check_mode: false` to the read-only command",
     find=in_homes(_blind),
 )
 
@@ -72,7 +75,7 @@ def _writes(task: AnsibleTask) -> Iterator[Match]:
 WRITES = Rule(
     id="check-mode-writes",
     what="`check_mode: false` on a task that changes the host",
-    why="`--check` is what people run to be safe; here it acts.",
-    mend="take `check_mode: false` away, and let the tasks that need the result skip in check mode",
+    why="People use `--check` to change nothing; this task changes the host even then.",
+    fix="remove `check_mode: false`, and skip the tasks that need the result in check mode",
     find=in_tasks(_writes),
 )

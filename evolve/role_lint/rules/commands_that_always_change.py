@@ -17,8 +17,8 @@ def _always(task: AnsibleTask) -> Iterator[Match]:
 
 RULE = Rule(
     id="always-changed",
-    what="`changed_when: true` on a command that nothing guards",
-    why="A second converge is never free of changes, so a real change cannot be told from this one.",
-    mend="guard it (`creates:`, `when:` on a check), make it a handler, or derive `changed_when` from its output",
+    what="`changed_when: true` on a command without a guard",
+    why="Every converge reports a change, which hides the real ones.",
+    fix="guard it (`creates:`, `when:` on a check), make it a handler, or derive `changed_when` from its output",
     find=in_tasks(_always),
 )

@@ -1,4 +1,4 @@
-"""Commands that change the host and say that they never do."""
+"""Commands that change the host but report no change."""
 
 import re
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ _TEMPORARY: Final = re.compile(r"mktemp|/tmp/|/dev/shm/")
 
 
 def find_write(text: str) -> str:
-    """What in a shell text changes the host, empty when nothing is known to."""
+    """Return the command in a shell text that changes the host; empty if none is known to."""
     for words in commands(text):
         if words[0] in _WRITERS and not ({"--version", "--help", "--dry-run"} & set(words)):
             return words[0]
@@ -82,7 +82,7 @@ def _lies(task: AnsibleTask) -> Iterator[Match]:
 RULE = Rule(
     id="hidden-change",
     what="`changed_when: false` on a command that writes",
-    why="The change happens on every run and no report shows it; handlers that it should wake stay asleep.",
-    mend="use a module, or say when it changes: `creates:`, `when:` on a check, `changed_when:` on its output",
+    why="The change happens on every run but is not reported, and no handler is notified.",
+    fix="use a module, or make the change known: `creates:`, `when:` on a check, `changed_when:` on its output",
     find=in_tasks(_lies),
 )

@@ -1,4 +1,4 @@
-"""Files that two tasks of a role each want otherwise."""
+"""Files that two tasks of a role write differently."""
 
 import itertools
 import re
@@ -22,7 +22,7 @@ class _Write(NamedTuple):
 
 
 def paths_of(task: AnsibleTask, *names: str) -> Iterator[str]:
-    """The paths that an argument names: one, or one for each item of a literal loop."""
+    """Yield the paths that an argument names: one, or one for each item of a literal loop."""
     text = task.text(*names)
     if not task.depends_on_loop(text):
         if text:
@@ -35,7 +35,7 @@ def paths_of(task: AnsibleTask, *names: str) -> Iterator[str]:
 
 
 def _member(found: re.Match[str], task: AnsibleTask, item: Node) -> str:
-    """The value of `{{ item.key }}` for one item of a literal loop; the expression itself where it is none."""
+    """Return the value of `{{ item.key }}` for one item of a literal loop; any other expression unchanged."""
     if found[1] not in task.loop_names:
         return found[0]
     node: Node | None = item
@@ -57,15 +57,15 @@ def _twice(home: TaskScope) -> Iterator[Match]:
     for task, path in _writes(home):
         before = first.setdefault(path, task)
         if before is not task and not task.is_false("force") and not before.is_false("force"):
-            text = f"{path} is written by line {before.spot.line} of {before.path} too"
+            text = f"{path} is also written by line {before.spot.line} of {before.path}"
             yield Match(task.module_spot, text)
 
 
 TWICE = Rule(
     id="two-writers",
-    what="two tasks that write one whole file",
-    why="Each undoes the other, so every run changes the file twice and wakes its handlers.",
-    mend="keep one writer; join the contents in one template",
+    what="two tasks that write the same whole file",
+    why="Each undoes the other, so every run changes the file twice and notifies its handlers.",
+    fix="keep one of the tasks, and put all of the content into one template",
     find=in_homes(_twice),
 )
 
@@ -85,8 +85,8 @@ def _gone(home: TaskScope) -> Iterator[Match]:
 REMOVED = Rule(
     id="removed-and-written",
     what="a file that one task removes and another writes",
-    why="Every run removes and writes it again, and the service may see the moment between.",
-    mend="let the writing task replace the file; remove only what nothing writes",
+    why="Every run removes it and writes it again, and meanwhile the service may miss it.",
+    fix="let the writing task replace the file; remove only files that no task writes",
     find=in_homes(_gone),
 )
 
@@ -102,7 +102,7 @@ def _modes(home: TaskScope) -> Iterator[Match]:
             for key in ("mode", "owner", "group"):
                 value = task.text(key).lstrip("0") if key == "mode" else task.text(key)
                 if value and "{{" not in value:
-                    # A copy into a folder gives its mode to the files, not to the folder.
+                    # `copy` to a folder sets the mode of the files, not of the folder.
                     is_folder = task.text("state") == "directory"
                     wanted[path.rstrip("/"), key, is_folder].append((task, value))
     for (path, key, _), wishes in wanted.items():
@@ -114,9 +114,9 @@ def _modes(home: TaskScope) -> Iterator[Match]:
 
 MODES = Rule(
     id="modes-fight",
-    what="two tasks that give one path different modes or owners",
+    what="two tasks that give the same path different modes or owners",
     why="Each undoes the other: both change on every run.",
-    mend="write the mode and the owner once, in the task that makes the file",
+    fix="set the mode and the owner once, in the task that creates the file",
     find=in_homes(_modes),
 )
 
@@ -126,14 +126,14 @@ def _recurses(home: TaskScope) -> Iterator[Match]:
         if task.module == "file" and task.is_true("recurse") and re.fullmatch(r"0?[0-7]{3,4}", task.text("mode")):
             yield Match(
                 task.args["mode"].spot,
-                f"one numeric mode for all files and folders below {task.text('path', 'dest', 'name')}",
+                f"the same numeric mode for all files and folders below {task.text('path', 'dest', 'name')}",
             )
 
 
 RECURSES = Rule(
     id="recursive-numeric-mode",
     what="`recurse: true` with a numeric mode",
-    why="Files become executable or folders impassable, and what the service writes later is changed by each run.",
-    mend="use a symbolic mode with X (`u=rwX,g=rX,o=`), or set modes where the files are made",
+    why="Files become executable or folders inaccessible, and each run changes files that the service wrote meanwhile.",
+    fix="use a symbolic mode with X (`u=rwX,g=rX,o=`), or set modes where the files are created",
     find=in_homes(_recurses),
 )

@@ -1,4 +1,4 @@
-"""Notifications that reach nobody."""
+"""Notifications and handlers that have no effect."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _EXPRESSION: Final = re.compile(r"\{\{.*?\}\}")
 
 
 def _has_strangers(tree: Tree, home: TaskScope) -> bool:
-    """Whether a home uses roles that are nowhere in reach: they may define any handler."""
+    """Return whether a role or playbook uses roles that were not found: they may define any handler."""
     known = {role.name for role in (*tree.homes, *tree.around) if role.is_role}
     names = (*home.dependencies, *home.used_roles)
     return any(name.rsplit(".", 1)[-1] not in known for name in names if name)
@@ -59,8 +59,8 @@ def _pattern(name: str) -> str:
 UNKNOWN = Rule(
     id="handler-unknown",
     what="`notify` names a handler that no file defines",
-    why="The play stops there, but only on the day the task changes something.",
-    mend="correct the name, or add the handler",
+    why="The play fails there, but only when the task changes something.",
+    fix="correct the name, or add the handler",
     find=_unknown,
 )
 
@@ -74,28 +74,28 @@ def _twice(home: TaskScope) -> Iterator[Match]:
         if before is not handler:
             yield Match(
                 handler.spot,
-                f"the handler `{handler.name}` of line {before.spot.line} is never run: this one has its name",
+                f"the handler `{handler.name}` of line {before.spot.line} never runs: this one has the same name",
             )
 
 
 TWICE = Rule(
     id="handler-twice",
-    what="two handlers of one name in one file",
-    why="Only the last is run, whatever its `when` says.",
-    mend="give each its own name and let both `listen` to one topic",
+    what="two handlers with the same name in one file",
+    why="Only the last one can run, even if its `when` is false.",
+    fix="give each its own name, and let both `listen` to one topic",
     find=in_homes(_twice),
 )
 
 
 def _never(task: AnsibleTask) -> Iterator[Match]:
     if task.never_changes and task.keyword("notify") is not None:
-        yield Match(task.keywords["notify"].spot, "`changed_when: false` never notifies anybody")
+        yield Match(task.keywords["notify"].spot, "a task with `changed_when: false` never notifies a handler")
 
 
 NEVER = Rule(
     id="notify-never",
     what="`notify` on a task with `changed_when: false`",
-    why="The handler is never run.",
-    mend="say when the task changes something, or take `notify` away",
+    why="The handler never runs.",
+    fix="let `changed_when` say when the task changes something, or remove `notify`",
     find=in_tasks(_never),
 )

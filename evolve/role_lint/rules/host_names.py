@@ -1,4 +1,4 @@
-"""Roles that know a host by name."""
+"""Roles with the name of a host in them."""
 
 import re
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ _NAMED: Final = re.compile(
 def _names(task: AnsibleTask) -> Iterator[Match]:
     for node in task.own_conditions:
         if task.home.is_role and (found := _NAMED.search(node.text)):
-            yield Match(node.spot, f"the role knows a host by its name: `{found[0]}`")
+            yield Match(node.spot, f"the role depends on the name of a host: `{found[0]}`")
 
 
 RULE = Rule(
     id="host-name-in-role",
     what="a condition on the name of one host in a role",
-    why="The role works in one inventory only; a renamed or second host is forgotten without a word.",
-    mend="ask for a group (`'name' in group_names`) or a variable",
+    why="The role works in one inventory only; a renamed or second host is skipped silently.",
+    fix="test for a group (`'name' in group_names`) or a variable",
     find=in_tasks(_names),
 )

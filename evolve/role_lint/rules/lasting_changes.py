@@ -1,4 +1,4 @@
-"""Changes of the running kernel that a restart undoes."""
+"""Changes to the running kernel that a restart undoes."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -40,8 +40,8 @@ def _find_fleeting(home: TaskScope) -> Iterator[Match]:
 
 RULE = Rule(
     id="lost-at-restart",
-    what="a command changes only the running kernel",
-    why="After a restart the host is another one than after a converge.",
-    mend="use `ansible.posix.sysctl`, `modprobe` with `persistent: present`, or a file that is read at boot",
+    what="a command that changes only the running kernel",
+    why="After a restart the host differs from what the converge made.",
+    fix="use `ansible.posix.sysctl`, `modprobe` with `persistent: present`, or a file that is read at boot",
     find=in_homes(_find_fleeting),
 )

@@ -1,4 +1,4 @@
-"""Loops whose results or items get lost."""
+"""Loops that lose their results or items."""
 
 import re
 from collections import defaultdict
@@ -24,7 +24,7 @@ def _collides(home: TaskScope) -> Iterator[Match]:
         for inner in by_file.get(find_included(task, by_file), ()):
             if inner.loop is not None and (shared := task.loop_names & inner.loop_names):
                 other = f"line {inner.spot.line} of {inner.path}"
-                text = f"`{min(shared)}` is the item of this loop and of the loop in {other}"
+                text = f"`{min(shared)}` is the item of both this loop and the loop in {other}"
                 yield Match(task.module_spot, text)
                 break
 
@@ -32,8 +32,8 @@ def _collides(home: TaskScope) -> Iterator[Match]:
 COLLIDES = Rule(
     id="loop-variable-collides",
     what="a looped include of a file that loops with the same variable",
-    why="The inner loop replaces the item of the outer one: what follows works on the wrong item.",
-    mend="give the outer loop a name: `loop_control: {loop_var: ...}`",
+    why="The inner loop replaces the item of the outer one, and the tasks after it use the wrong item.",
+    fix="give the outer loop its own variable: `loop_control: {loop_var: ...}`",
     find=in_homes(_collides),
 )
 
@@ -66,8 +66,8 @@ def _texts(task: AnsibleTask) -> Iterator[Node]:
 
 SHAPES = Rule(
     id="loop-result-as-one",
-    what="the result of a loop is read like the result of one task",
+    what="the result of a loop, read like the result of a single task",
     why="A loop registers a list, `.results`; the attribute is undefined and the play fails there.",
-    mend="go through `NAME.results`",
+    fix="iterate over `NAME.results`",
     find=in_homes(_shapes),
 )

@@ -1,4 +1,4 @@
-"""Things that are made anew although they are there."""
+"""Things that are made again although they exist."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -21,10 +21,10 @@ _ALWAYS: Final = {
     ("openssl_csr", "force"): ("true", "yes"),
     ("openssl_dhparam", "force"): ("true", "yes"),
 }
-"""Module and argument to the values that make it act on each run."""
+"""Module and argument, and the values that make it act on each run."""
 
 
-def _anew(task: AnsibleTask) -> Iterator[Match]:
+def _recreates(task: AnsibleTask) -> Iterator[Match]:
     if task.is_guarded:
         return
     for name, entry in task.args.items():
@@ -35,8 +35,8 @@ def _anew(task: AnsibleTask) -> Iterator[Match]:
 
 RULE = Rule(
     id="made-anew-every-run",
-    what="`recreate`, `force` or `regenerate` on a thing that is there",
-    why="Containers restart, keys and certificates change, packages are installed again: on every run.",
-    mend="take it away; the module compares and acts when something differs",
-    find=in_tasks(_anew),
+    what="`recreate`, `force` or `regenerate` on a thing that exists",
+    why="On every run containers restart, keys and certificates change, packages are installed again.",
+    fix="remove it; the module compares, and acts only when something differs",
+    find=in_tasks(_recreates),
 )

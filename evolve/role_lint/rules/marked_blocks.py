@@ -1,4 +1,4 @@
-"""`blockinfile`: blocks that cannot be told apart."""
+"""`blockinfile`: blocks that have the same markers."""
 
 import itertools
 from collections import defaultdict
@@ -20,8 +20,8 @@ def _loops(task: AnsibleTask) -> Iterator[Match]:
 IN_LOOP = Rule(
     id="one-marker-in-loop",
     what="`blockinfile` in a loop with one marker",
-    why="Each pass replaces the block of the pass before: only the last stays, and every run changes the file.",
-    mend='put the item into the marker: `marker: "# {mark} {{ item }}"`, or write one block',
+    why="Each pass replaces the block of the previous one: only the last stays, and every run changes the file.",
+    fix='put the item into the marker: `marker: "# {mark} {{ item }}"`, or write one block',
     find=in_tasks(_loops),
 )
 
@@ -36,15 +36,15 @@ def _same_marker(home: TaskScope) -> Iterator[Match]:
     for (path, *_), tasks in by_place.items():
         for before, task in itertools.pairwise(tasks):
             if task.text("block", "content") != before.text("block", "content"):
-                text = f"this and line {before.spot.line} of {before.path} write one block of {path} with one marker"
+                text = f"this and line {before.spot.line} of {before.path} write a block of {path} with the same marker"
                 yield Match(task.module_spot, text)
 
 
 TWICE = Rule(
     id="one-marker-two-blocks",
-    what="two `blockinfile` tasks with one marker in one file",
+    what="two `blockinfile` tasks with the same marker in one file",
     why="The second replaces the block of the first; every run changes the file twice.",
-    mend="give each block its own `marker`",
+    fix="give each block its own `marker`",
     find=in_homes(_same_marker),
 )
 
@@ -58,7 +58,7 @@ def _find_unmarked(task: AnsibleTask) -> Iterator[Match]:
 UNMARKED = Rule(
     id="marker-without-mark",
     what="a `marker` without `{mark}`",
-    why="The block is not found again and is inserted once more with each run.",
-    mend="write `{mark}` where BEGIN and END shall stand",
+    why="The block is not found again, so each run inserts it once more.",
+    fix="write `{mark}` where BEGIN and END should be",
     find=in_tasks(_find_unmarked),
 )

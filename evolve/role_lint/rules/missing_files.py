@@ -1,4 +1,4 @@
-"""Files that a task names and the role lacks."""
+"""Files that a task names but the role does not have."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def _find_missing(home: TaskScope) -> Iterator[Match]:
         if not name or "{{" in name or "{%" in name or name.startswith(("/", "~")) or task.depends_on_loop(name):
             continue
         if not any(place.exists() for place in _places(home, task, folder, name)):
-            yield Match(node.spot, f"{name} is neither in {folder}/ of the role nor beside its tasks")
+            yield Match(node.spot, f"{name} is neither in {folder}/ of the role nor next to its tasks")
 
 
 def _places(home: TaskScope, task: AnsibleTask, folder: str, name: str) -> Iterator[Path]:
@@ -33,7 +33,7 @@ def _places(home: TaskScope, task: AnsibleTask, folder: str, name: str) -> Itera
 RULE = Rule(
     id="source-missing",
     what="a template or file that the role does not have",
-    why="The task fails on every host that comes to it.",
-    mend="correct the name, or add the file",
+    why="The task fails on every host that reaches it.",
+    fix="correct the name, or add the file",
     find=in_homes(_find_missing),
 )

@@ -1,4 +1,4 @@
-"""Versions that are another thing tomorrow."""
+"""Versions whose content changes over time."""
 
 import re
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from evolve.role_lint.text_files import without_comments
 from evolve.role_lint.words import PACKAGES
 
 _BRANCHES: Final = frozenset(("main", "master", "develop", "devel", "development", "trunk", "dev", "nightly", "next"))
+# Programs and archives; configuration files have no published checksum.
 _ARCHIVE: Final = re.compile(
     r"\.(?:tar(?:\.\w+)?|tgz|txz|zip|deb|rpm|sh|run|appimage|gguf|bin|jar|whl|AppImage|gz|xz|bz2)(?:\?.*)?$"
 )
@@ -39,8 +40,8 @@ def _find_unverified(task: AnsibleTask) -> Iterator[Match]:
 UNVERIFIED = Rule(
     id="download-without-checksum",
     what="`get_url` of a program or an archive without `checksum`",
-    why="A cut or exchanged download is installed; a file that is there is never compared with what it should be.",
-    mend="add `checksum: sha256:...`; a variable beside the version keeps both together",
+    why="A truncated or tampered download is installed, and an existing file is never compared with the expected one.",
+    fix="add `checksum: sha256:...`; keep it in a variable next to the version",
     find=in_tasks(_find_unverified),
 )
 
@@ -49,14 +50,14 @@ def _latest(task: AnsibleTask) -> Iterator[Match]:
     names = {"get_url": ("url",), "unarchive": ("src",), "apt": ("deb",), "dnf": ("name",), "yum": ("name",)}
     for node, url in _given_args(task, *names.get(task.module, ())):
         if "://" in url and (found := _LATEST.search(url)):
-            yield Match(node.spot, f"`{found[0].strip('/')}` in the address is another file tomorrow")
+            yield Match(node.spot, f"`{found[0].strip('/')}` in the address can be a different file tomorrow")
 
 
 LATEST = Rule(
     id="download-of-latest",
     what="a download from .../latest/... or from a branch",
-    why="Two hosts, or one host on two days, get different programs from one commit of the role.",
-    mend="name the version in the address, by a variable",
+    why="Two hosts, or one host on two days, get different programs from the same commit of the role.",
+    fix="put the version into the address, through a variable",
     find=in_tasks(_latest),
 )
 
@@ -71,8 +72,8 @@ def _unpacks(task: AnsibleTask) -> Iterator[Match]:
 UNPACKS = Rule(
     id="unarchive-from-address",
     what="`unarchive` with an address as `src` and no `creates`",
-    why="The archive is downloaded on every run, unverified, and a run without the network fails.",
-    mend="download with `get_url` and a checksum, then unpack with `creates:`",
+    why="Every run downloads the archive unverified, and fails without the network.",
+    fix="download with `get_url` and a checksum, then unpack with `creates:`",
     find=in_tasks(_unpacks),
 )
 
@@ -87,9 +88,9 @@ def _branches(task: AnsibleTask) -> Iterator[Match]:
 
 BRANCHES = Rule(
     id="git-branch",
-    what="`git: version:` names a branch",
-    why="A run changes the host because somebody pushed, and no two hosts are alike.",
-    mend="name a tag or a commit",
+    what="`git: version:` with a branch",
+    why="A run changes the host because somebody pushed, and hosts differ from each other.",
+    fix="name a tag or a commit",
     find=in_tasks(_branches),
 )
 
@@ -98,14 +99,14 @@ def _by_variable(task: AnsibleTask) -> Iterator[Match]:
     if task.module in PACKAGES:
         for node, state in _given_args(task, "state"):
             if state == "latest" and "{{" in node.text:
-                yield Match(node.spot, f"`{node.text}` is `latest` unless somebody says otherwise")
+                yield Match(node.spot, f"`{node.text}` is `latest` by default")
 
 
 BY_VARIABLE = Rule(
     id="latest-by-variable",
-    what="a package's state is `latest` through a variable",
-    why="Each run may upgrade: what is installed depends on the day.",
-    mend="default to `present`, and upgrade on purpose",
+    what="a package whose state is `latest` through a variable",
+    why="Each run may upgrade it: the installed version depends on the day.",
+    fix="default to `present`, and upgrade explicitly",
     find=in_tasks(_by_variable),
 )
 
@@ -119,9 +120,9 @@ def _upgrades(task: AnsibleTask) -> Iterator[Match]:
 
 UPGRADES = Rule(
     id="upgrades-everything",
-    what="a role upgrades all packages",
-    why="A converge changes what it does not own, on some days and not on others.",
-    mend="keep upgrades in a playbook of their own, or behind a variable that is off",
+    what="a role that upgrades all packages",
+    why="A converge changes packages that the role does not manage, on some days and not on others.",
+    fix="put upgrades into a separate playbook, or behind a variable that is off by default",
     find=in_tasks(_upgrades),
 )
 
@@ -150,8 +151,8 @@ def _judge(spot: Spot, image: str, by_variable: bool) -> Iterator[Match]:
 IMAGES = Rule(
     id="image-without-tag",
     what="a container's image without a tag, or with `latest`",
-    why="A restart may run another program, and two hosts run different ones.",
-    mend="name a tag, better a digest",
+    why="A restart may run a different program, and two hosts may run different ones.",
+    fix="name a tag or, better, a digest",
     find=_images,
 )
 
@@ -168,8 +169,8 @@ def _pip(task: AnsibleTask) -> Iterator[Match]:
 
 PIP = Rule(
     id="pip-from-branch",
-    what="`pip` installs from a repository's branch",
-    why="pip installs it anew on each run, and every day another commit.",
-    mend="add `@TAG` or `@COMMIT` to the address",
+    what="`pip` with the branch of a repository",
+    why="pip installs it again on each run, and the commit changes over time.",
+    fix="add `@TAG` or `@COMMIT` to the address",
     find=in_tasks(_pip),
 )

@@ -1,4 +1,4 @@
-"""Results that a skipped task replaces."""
+"""Results that a skipped task overwrites."""
 
 import itertools
 import re
@@ -25,7 +25,7 @@ def _overwritten(home: TaskScope) -> Iterator[Match]:
 
 
 def _may_be_skipped_alone(before: AnsibleTask, task: AnsibleTask) -> bool:
-    # An alias in YAML is one text in two places.
+    # A YAML alias is the same task in two places.
     return (
         before.spot != task.spot
         and bool(task.conditions)
@@ -39,7 +39,7 @@ def _names_asked(task: AnsibleTask) -> set[str]:
 
 
 def _reader_after(home: TaskScope, name: str, task: AnsibleTask) -> AnsibleTask | None:
-    """The first task below that reads the result although `task` was skipped."""
+    """Return the first later task that reads the result even if `task` was skipped."""
     word = re.compile(
         rf"\b{re.escape(name)}\b\s*(?:\.\s*(?:stdout|rc|stat|content|json|status|changed)|\[|is\s+changed)"
     )
@@ -55,8 +55,8 @@ def _texts(task: AnsibleTask) -> Iterator[Node]:
 
 RULE = Rule(
     id="register-overwritten",
-    what="two tasks register one name, and the later may be skipped",
-    why="A skipped task still registers: the answer of the first is replaced by `skipped`, and a change is forgotten.",
-    mend="give each its own name, and ask for both",
+    what="two tasks that register the same name, and the later may be skipped",
+    why="A skipped task registers too: its result replaces that of the first, and a change gets lost.",
+    fix="give each its own name, and test both",
     find=in_homes(_overwritten),
 )

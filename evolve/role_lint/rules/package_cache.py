@@ -1,4 +1,4 @@
-"""Package lists fetched on every run."""
+"""Package lists that are fetched on every run."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def _fetches(task: AnsibleTask) -> Iterator[Match]:
 RULE = Rule(
     id="apt-cache-every-run",
     what="`apt: update_cache` without `cache_valid_time`",
-    why="Each run asks the mirrors: slow, a change for nothing, and a failure when they do not answer.",
-    mend="add `cache_valid_time: 3600`",
+    why="Each run asks the mirrors, which is slow, reports a needless change, and fails when they do not answer.",
+    fix="add `cache_valid_time: 3600`",
     find=in_tasks(_fetches),
 )

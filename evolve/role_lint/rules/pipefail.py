@@ -1,4 +1,4 @@
-"""`pipefail` for a shell that has none."""
+"""`pipefail` in a shell that does not have it."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def _unknown_option(task: AnsibleTask) -> Iterator[Match]:
 RULE = Rule(
     id="pipefail-without-bash",
     what="`set -o pipefail` without `executable: /bin/bash`",
-    why="Debian's /bin/sh does not know the option before release 13: the task fails there, or only there.",
-    mend="add `executable: /bin/bash`",
+    why="/bin/sh of Debian before release 13 does not have the option, so the task fails there.",
+    fix="add `executable: /bin/bash`",
     find=in_tasks(_unknown_option),
 )

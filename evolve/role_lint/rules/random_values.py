@@ -1,4 +1,4 @@
-"""Random values that are drawn again on each run."""
+"""Random values that differ on each run."""
 
 import re
 from collections.abc import Iterator
@@ -25,16 +25,16 @@ def _random(tree: Tree) -> Iterator[Match]:
             continue
         for drawn in _FILTER.finditer(found.inside):
             if "seed" not in call_arguments(found.inside, drawn.end()):
-                yield Match(found.spot, f"`{drawn[1]}` without a seed is another value on each run")
+                yield Match(found.spot, f"`{drawn[1]}` without a seed gives a different value on each run")
         if drawn_ := _LOOKUP.search(found.inside):
-            yield Match(found.spot, f"`{drawn_[0]}...` is another value on each run")
+            yield Match(found.spot, f"`{drawn_[0]}...` gives a different value on each run")
 
 
 RANDOM = Rule(
     id="random-without-seed",
     what="`random`, `shuffle` or a random lookup without a seed",
-    why="Another value on each run: the file, the cron job or the password changes every time.",
-    mend="seed it (`random(seed=inventory_hostname)`); keep passwords in a vault or in a file of the controller",
+    why="The value differs on each run, so the file, the cron job or the password changes every time.",
+    fix="seed it (`random(seed=inventory_hostname)`); keep passwords in a vault or in a file on the controller",
     find=_random,
 )
 
@@ -45,13 +45,13 @@ def _salts(tree: Tree) -> Iterator[Match]:
         for hashed in _HASH.finditer(found.inside):
             given = call_arguments(found.inside, hashed.end())
             if not (keeps or found.is_guarded or "salt" in given or "," in given):
-                yield Match(found.spot, "`password_hash` without a salt gives another hash on each run")
+                yield Match(found.spot, "`password_hash` without a salt gives a different hash on each run")
 
 
 SALTS = Rule(
     id="hash-without-salt",
     what="`password_hash` without a salt",
-    why="The salt is random: the password is set anew on every run.",
-    mend="give a salt that stays (`password_hash('sha512', salt)`), store the hash, or `update_password: on_create`",
+    why="The salt is random, so the password is set again on every run.",
+    fix="use a fixed salt (`password_hash('sha512', salt)`), store the hash, or set `update_password: on_create`",
     find=_salts,
 )

@@ -1,4 +1,4 @@
-"""Ports, paths and users written out where a variable holds them."""
+"""Ports, paths and users that are hard-coded although a variable has them."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -86,7 +86,7 @@ def _find(kind: str, tree: Tree) -> Iterator[Match]:
 
 
 def _own(home: TaskScope, kind: str) -> Mapping[str, Entry]:
-    """The role's arguments; of its users only that of the role itself, for the others are somebody's by chance."""
+    """Return the role's arguments; of users only the service's own, because others can be equal by chance."""
     defaults = home.literals.defaults
     if kind == "path":
         return {name: entry for name, entry in defaults.items() if not _is_only_a_home(home, name)}
@@ -98,7 +98,7 @@ def _own(home: TaskScope, kind: str) -> Mapping[str, Entry]:
 
 
 def _is_only_a_home(home: TaskScope, name: str) -> bool:
-    """Whether a variable is a user's home and nothing else: the service may be bound to its path all the same."""
+    """Return whether a variable is used only as a user's home; another path of the service may equal it by chance."""
     if not name.endswith("_home"):
         return False
     in_tasks = (key for task in home.tasks for key, node in task.strings() if name in node.text)
@@ -108,7 +108,7 @@ def _is_only_a_home(home: TaskScope, name: str) -> bool:
 
 
 def _in_task(kind: str, task: AnsibleTask, known: list[_Known]) -> Iterator[Match]:
-    # What a task removes may be another's, or of a version before.
+    # What a task removes may belong to something else, or to an earlier version.
     if task.module in ("set_fact", "debug", "assert", "fail") or task.text("state") == "absent":
         return
     if kind == "user":
@@ -144,7 +144,7 @@ def _users(task: AnsibleTask, known: list[_Known]) -> Iterator[Match]:
 
 
 def _user_named(text: str, key: str, known: list[_Known]) -> _Known | None:
-    """The variable that holds a user, or a group where a group is asked for."""
+    """Return the variable with a user's name, or with a group's for a `group` argument."""
     is_group = key.lower() == "group"
     return next((item for item in known if item.value == text and item.name.endswith("group") == is_group), None)
 
@@ -166,27 +166,27 @@ def _in_text(kind: str, text: TextFile, known: list[_Known]) -> Iterator[Match]:
 
 
 def _message(kind: str, item: _Known) -> str:
-    return f"the {kind} {item.value} is written out; `{item.name}` ({item.spot.path}:{item.spot.line}) holds it"
+    return f"the {kind} {item.value} is hard-coded; `{item.name}` ({item.spot.path}:{item.spot.line}) has it"
 
 
 PORTS = Rule(
     id="hard-coded-port",
-    what="a port written out that a variable of the role or of group_vars holds",
-    why="When somebody changes the variable, half of the cluster listens elsewhere.",
-    mend="use the variable",
+    what="a hard-coded port that a variable of the role or of group_vars has",
+    why="When somebody changes the variable, a part of the cluster still uses the old port.",
+    fix="use the variable",
     find=lambda tree: _find("port", tree),
 )
 PATHS = Rule(
     id="hard-coded-path",
-    what="a path written out that a variable of the role or of group_vars holds",
+    what="a hard-coded path that a variable of the role or of group_vars has",
     why="When somebody changes the variable, the parts of the role no longer find each other.",
-    mend="use the variable",
+    fix="use the variable",
     find=lambda tree: _find("path", tree),
 )
 USERS = Rule(
     id="hard-coded-user",
-    what="a user or group written out that a variable of the role or of group_vars holds",
+    what="a hard-coded user or group that a variable of the role or of group_vars has",
     why="When somebody changes the variable, files belong to a user who does not run the service.",
-    mend="use the variable",
+    fix="use the variable",
     find=lambda tree: _find("user", tree),
 )

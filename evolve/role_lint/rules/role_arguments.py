@@ -1,4 +1,4 @@
-"""A role's arguments: what is documented, what has an effect, what is overwritten."""
+"""A role's arguments: which are documented wrongly, have no effect, or are overwritten."""
 
 import re
 from collections.abc import Iterator
@@ -18,13 +18,14 @@ def _options(home: TaskScope) -> dict[str, Entry]:
 
 def _differs(home: TaskScope) -> Iterator[Match]:
     for name, entry in _options(home).items():
-        told = entry.node.get("default")
+        documented = entry.node.get("default")
         real = home.literals.defaults.get(name)
-        if told is None or real is None or _is_computed(told) or _is_computed(real.node):
+        if documented is None or real is None or _is_computed(documented) or _is_computed(real.node):
             continue
-        if not _same(told, real.node):
+        if not _same(documented, real.node):
             yield Match(
-                told.spot, f"the default of `{name}` is {_short(real.node)} in defaults/, here it is {_short(told)}"
+                documented.spot,
+                f"the default of `{name}` is {_short(real.node)} in defaults/, but {_short(documented)} here",
             )
 
 
@@ -32,13 +33,13 @@ def _is_computed(node: Node) -> bool:
     return any("{{" in item.text or "{%" in item.text for item in node.scalars())
 
 
-def _same(told: Node, real: Node) -> bool:
+def _same(documented: Node, real: Node) -> bool:
     if _is_empty(real):
-        # "Nothing" is written in many ways, and a default worked out at run time is told in words.
-        return _is_empty(told) or " " in told.text.strip()
+        # An empty value is written in many ways, and a default that a run computes is described in words.
+        return _is_empty(documented) or " " in documented.text.strip()
     if isinstance(real.value, bool):
-        return (told.text.lower() in ("true", "yes", "on", "1")) == real.value
-    return _comparable(told) == _comparable(real)
+        return (documented.text.lower() in ("true", "yes", "on", "1")) == real.value
+    return _comparable(documented) == _comparable(real)
 
 
 def _is_empty(node: Node) -> bool:
@@ -50,21 +51,22 @@ def _comparable(node: Node) -> object:
         return [_comparable(item) for item in node.value]
     if node.entries:
         return {key: _comparable(entry.node) for key, entry in node.entries.items()}
-    # A default that is written as another type is converted to the argument's type.
+    # Ansible converts a default that is written as another type.
     text = "" if node.value is None else str(node.value).strip()
     return text.lower() if text.lower() in ("true", "false") else text
 
 
 def _short(node: Node) -> str:
     text = repr(node.plain)
+    # A finding is one line, and the file has the whole value.
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 DIFFERS = Rule(
     id="documented-default-differs",
-    what="`argument_specs` tells another default than `defaults/`",
-    why="People rely on what is documented; the role does something else.",
-    mend="write the same value in both",
+    what="`argument_specs` documents a different default than `defaults/`",
+    why="Users rely on the documentation, but the role does something else.",
+    fix="write the same value in both",
     find=in_homes(_differs),
 )
 
@@ -77,15 +79,15 @@ def _find_shadowed(home: TaskScope) -> Iterator[Match]:
                     other = home.literals.fixed[name].spot
                     yield Match(
                         entry.spot,
-                        f"{other.path}:{other.line} sets `{name}` too, and wins over this default and the inventory",
+                        f"{other.path}:{other.line} sets `{name}` too, and overrides this default and the inventory",
                     )
 
 
 SHADOWED = Rule(
     id="default-shadowed",
     what="a name both in `defaults/` and in `vars/main`",
-    why="The value in vars/ wins over the inventory too: the argument looks adjustable and is not.",
-    mend="keep it in defaults/ if people may change it, in vars/ if not",
+    why="The value in vars/ overrides the inventory too: the argument looks configurable but is not.",
+    fix="keep it in defaults/ if users may change it, otherwise in vars/",
     find=in_homes(_find_shadowed),
 )
 
@@ -99,7 +101,7 @@ def _rewritten(home: TaskScope) -> Iterator[Match]:
                 rf"\{{\{{.*\b{re.escape(name)}\b.*\}}\}}", entry.node.text
             )
             if name in home.literals.defaults and grows and _adds(entry.node.text, name):
-                yield Match(entry.spot, f"`{name}` is an argument, and grows when the role runs twice in one play")
+                yield Match(entry.spot, f"`{name}` is an argument that grows when the role runs twice in one play")
 
 
 def _adds(text: str, name: str) -> bool:
@@ -111,8 +113,8 @@ def _adds(text: str, name: str) -> bool:
 
 REWRITTEN = Rule(
     id="argument-grows",
-    what="`set_fact` adds to the role's own argument",
-    why="A fact outlives the role: the second use in one play starts from the result of the first.",
-    mend='set another name (`_role_thing: "{{ role_thing + [...] }}"`)',
+    what="`set_fact` that adds to the role's own argument",
+    why="A fact outlives the role, so a second use of the role in one play starts from the result of the first.",
+    fix='set another name (`_role_thing: "{{ role_thing + [...] }}"`)',
     find=in_homes(_rewritten),
 )

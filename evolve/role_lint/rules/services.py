@@ -1,4 +1,4 @@
-"""Services that a converge disturbs."""
+"""Services that every converge interrupts."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import SERVICES
 
 _BOOTS: Final = re.compile("reboot|restart|shutdown")
-"""Roles whose work it is."""
+"""Names of roles whose purpose is a restart."""
 
 
 def _restarts(task: AnsibleTask) -> Iterator[Match]:
@@ -27,9 +27,9 @@ def _restarts(task: AnsibleTask) -> Iterator[Match]:
 
 RESTARTS = Rule(
     id="restart-every-run",
-    what="`state: restarted` or `reloaded` in a task that nothing guards",
+    what="`state: restarted` or `reloaded` in a task without a guard",
     why="Every converge interrupts the service and reports a change.",
-    mend="make it a handler, notified by what changes the configuration",
+    fix="make it a handler, and notify it from the tasks that change the configuration",
     find=in_tasks(_restarts),
 )
 
@@ -41,8 +41,8 @@ def _reboots(task: AnsibleTask) -> Iterator[Match]:
 
 REBOOTS = Rule(
     id="reboot-every-run",
-    what="`reboot` in a task that nothing guards",
-    why="A second converge restarts a host that needs nothing.",
-    mend="make it a handler, or ask first whether a restart is due (`/var/run/reboot-required`)",
+    what="`reboot` in a task without a guard",
+    why="A second converge restarts a host that does not need it.",
+    fix="make it a handler, or test first whether a restart is needed (`/var/run/reboot-required`)",
     find=in_tasks(_reboots),
 )

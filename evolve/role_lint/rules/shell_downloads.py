@@ -1,4 +1,4 @@
-"""Scripts from the network that a shell runs unseen."""
+"""Scripts from the network that a shell runs unchecked."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def _pipes(task: AnsibleTask) -> Iterator[Match]:
 RULE = Rule(
     id="download-into-shell",
     what="`curl ... | sh`",
-    why="What runs differs from day to day, a cut download runs half, and nobody can read what ran.",
-    mend="download with `get_url` and a checksum, then run the file with `creates:`",
+    why="The script can change any day, a truncated download runs in part, and nobody can read later what ran.",
+    fix="download with `get_url` and a checksum, then run the file with `creates:`",
     find=in_tasks(_pipes),
 )

@@ -1,4 +1,4 @@
-"""`lineinfile`, where one line becomes two, or two lines fight."""
+"""`lineinfile` tasks that leave old lines, or replace each other's lines."""
 
 import itertools
 import re
@@ -22,14 +22,14 @@ def _stays(task: AnsibleTask) -> Iterator[Match]:
     if not _is_present(task) or node is None or task.arg("regexp", "regex", "search_string"):
         return
     if _KEYED.fullmatch(node.text) and "\n" not in node.text:
-        yield Match(node.spot, f"when the value changes, the old line stays beside `{node.text.strip()}`")
+        yield Match(node.spot, f"when the value changes, the old line stays next to `{node.text.strip()}`")
 
 
 STAYS = Rule(
     id="old-line-stays",
     what="a `lineinfile` line with a variable value and no `regexp`",
-    why="The line is looked for as a whole: with a new value nothing matches, and the file then holds both.",
-    mend="add a `regexp` that finds the key, such as `^key\\s*=`",
+    why="Ansible searches for the whole line: with a new value nothing matches, and the file gets both lines.",
+    fix="add a `regexp` that finds the key, such as `^key\\s*=`",
     find=in_tasks(_stays),
 )
 
@@ -51,8 +51,8 @@ def _misses(task: AnsibleTask) -> Iterator[Match]:
 MISSES = Rule(
     id="regexp-misses-own-line",
     what="a `regexp` that does not match the line it writes",
-    why="Once written, the line is not found again: another value is added beside it, and the old one stays.",
-    mend="let the `regexp` match both the old and the new form, such as `^#?\\s*Port\\b`",
+    why="Once written, the line is not found again: a new value is added next to it, and the old one stays.",
+    fix="let the `regexp` match both the old and the new form, such as `^#?\\s*Port\\b`",
     find=in_tasks(_misses),
 )
 
@@ -65,7 +65,7 @@ def _loop_fights(task: AnsibleTask) -> Iterator[Match]:
     where = f"{node.text} {task.text('path', 'dest', 'destfile')} "
     where += " ".join(condition.text for condition in task.own_conditions)
     if task.depends_on_loop(line.text) and not task.depends_on_loop(where):
-        yield Match(node.spot, "each pass of the loop replaces the line that the pass before wrote")
+        yield Match(node.spot, "each pass of the loop replaces the line that the previous one wrote")
 
 
 def _fights(home: TaskScope) -> Iterator[Match]:
@@ -84,9 +84,9 @@ def _fights(home: TaskScope) -> Iterator[Match]:
 
 FIGHTS = Rule(
     id="lines-fight",
-    what="two lines for one `regexp` in one file",
-    why="Each replaces the other: every run changes the file twice, and the last one wins by luck.",
-    mend="keep one of them, or let the `regexp` depend on the loop's item",
+    what="two lines for the same `regexp` in one file",
+    why="Each replaces the other: every run changes the file twice, and the order decides which one stays.",
+    fix="keep one of them, or let the `regexp` depend on the loop's item",
     find=in_homes(_fights),
 )
 
@@ -101,7 +101,7 @@ def _grows(task: AnsibleTask) -> Iterator[Match]:
     try:
         pattern = re.compile(regexp, re.MULTILINE)
         if not pattern.groups and pattern.search(new) and pattern.sub(lambda _: new, new) != new:
-            yield Match(node.spot, f"`{regexp}` matches inside of `{new}` again, so the text grows with each run")
+            yield Match(node.spot, f"`{regexp}` matches inside `{new}` again, so the text grows with each run")
     except re.error:
         return
 
@@ -109,7 +109,7 @@ def _grows(task: AnsibleTask) -> Iterator[Match]:
 GROWS = Rule(
     id="replace-grows",
     what="a `replace` whose result matches its own `regexp`",
-    why="Every run replaces inside of what the last one wrote.",
-    mend="anchor the `regexp` (`^key=old$`) or exclude what is already replaced by a lookahead",
+    why="Every run replaces a part of what the previous one wrote.",
+    fix="anchor the `regexp` (`^key=old$`), or exclude replaced text with a lookahead",
     find=in_tasks(_grows),
 )

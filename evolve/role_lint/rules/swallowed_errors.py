@@ -1,4 +1,4 @@
-"""Failures nobody hears of."""
+"""Failures that are not reported."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -23,8 +23,8 @@ def _swallows(task: AnsibleTask) -> Iterator[Match]:
 SWALLOWS = Rule(
     id="failure-hidden",
     what="`failed_when: false` on a task that changes the host, without `register`",
-    why="The role goes on as if it had worked; the fault shows elsewhere, or never.",
-    mend="name the failures that are fine: register the result and test it in `failed_when`",
+    why="The role continues as if the task had worked; the fault appears elsewhere, or never.",
+    fix="list the acceptable failures: register the result and test it in `failed_when`",
     find=in_tasks(_swallows),
 )
 
@@ -37,13 +37,13 @@ def _forgets(home: TaskScope) -> Iterator[Match]:
             continue
         name = task.keyword_text("register")
         if not asked or (name and name not in asked and ".results" not in asked and "item" not in asked) or not name:
-            yield Match(poll.spot, "nothing asks what became of this task (`async_status`)")
+            yield Match(poll.spot, "nothing waits for this task (`async_status`)")
 
 
 FORGETS = Rule(
     id="async-forgotten",
-    what="`poll: 0` and no `async_status`",
-    why="The role goes on before the task has ended, and its failure is never seen.",
-    mend="register the task and wait for it with `async_status` and `until: ... is finished`",
+    what="`poll: 0` without `async_status`",
+    why="The role continues before the task has ended, and its failure is never reported.",
+    fix="register the task and wait for it with `async_status` and `until: ... is finished`",
     find=in_homes(_forgets),
 )

@@ -1,4 +1,4 @@
-"""The time, and facts that move like it, in what ends up on a host."""
+"""The time, and facts that change like it, in files on a host."""
 
 import re
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ _MANAGED: Final = re.compile(r"\s*ansible_managed\s*=.*%[YmdHMSc]")
 def _times(tree: Tree) -> Iterator[Match]:
     for found in lasting_expressions(tree):
         if not found.is_guarded and (time := _TIME.search(found.inside)):
-            yield Match(found.spot, f"`{time[0].strip(' |(')}` is another value on each run")
+            yield Match(found.spot, f"`{time[0].strip(' |(')}` differs on each run")
 
 
 TIMES = Rule(
     id="time-in-file",
     what="the time of the run in a file or a path",
-    why="The content differs on each run: a change, a restart, and no run that proves anything.",
-    mend="leave the time out; `ansible_managed` says who wrote the file, the file system says when",
+    why="The content differs on each run, so every run changes the file and restarts the service.",
+    fix="leave the time out; `ansible_managed` says who wrote the file, the file system says when",
     find=_times,
 )
 
@@ -45,9 +45,9 @@ def _volatile(tree: Tree) -> Iterator[Match]:
 
 VOLATILE = Rule(
     id="volatile-fact",
-    what="a fact that moves (free memory, load, uptime) in a file",
-    why="The file changes with every run, and with it the service restarts.",
-    mend="use a fact that stays (`memtotal_mb`, `processor_vcpus`) or a variable",
+    what="a fact that changes (free memory, load, uptime) in a file",
+    why="Every run changes the file and so restarts the service.",
+    fix="use a constant fact (`memtotal_mb`, `processor_vcpus`) or a variable",
     find=_volatile,
 )
 
@@ -56,13 +56,13 @@ def _find_managed(tree: Tree) -> Iterator[Match]:
     for settings in tree.settings:
         for number, line in enumerate(settings.lines, 1):
             if _MANAGED.match(line):
-                yield Match(Spot(settings.path, number), "`ansible_managed` holds a time")
+                yield Match(Spot(settings.path, number), "`ansible_managed` contains a time")
 
 
 MANAGED = Rule(
     id="time-in-ansible-managed",
     what="`ansible_managed` with a time in ansible.cfg",
-    why="Each file that names it changes when its template is copied or checked out anew.",
-    mend="leave the `%` parts out",
+    why="Each file that uses it changes when its template is copied or checked out again.",
+    fix="leave the `%` parts out",
     find=_find_managed,
 )

@@ -1,4 +1,4 @@
-"""Files whose times move with each run."""
+"""Files whose times each run changes."""
 
 from collections.abc import Iterator
 
@@ -19,6 +19,6 @@ RULE = Rule(
     id="touch-every-run",
     what="`file: state: touch` without preserved times",
     why="The task reports a change on every run.",
-    mend="add `access_time: preserve` and `modification_time: preserve`, or `copy: content: '' force: false`",
+    fix="add `access_time: preserve` and `modification_time: preserve`, or `copy: content: '' force: false`",
     find=in_tasks(_touches),
 )

@@ -1,4 +1,4 @@
-"""systemd units that systemd has not read."""
+"""systemd units that systemd does not read again, or that have a second owner."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _JOB: Final = re.compile(r'^\s*(?:job|task)\s+"([^"]+)"')
 
 
 def unit_of(task: AnsibleTask) -> str:
-    """The unit that a task writes, without its suffix; empty for other tasks."""
+    """Return the unit that a task writes, without its suffix; empty for other tasks."""
     if task.module in ("copy", "template"):
         for path in (*paths_of(task, "dest"), task.text("dest")):
             if found := _UNIT.search(path):
@@ -52,9 +52,9 @@ def _home_reloads(tree: Tree, home: TaskScope) -> bool:
 
 UNREAD = Rule(
     id="unit-without-daemon-reload",
-    what="a role writes a systemd unit and nothing reloads systemd",
-    why="systemd goes on with the old unit until the host restarts; a new unit may not be found.",
-    mend="notify a handler with `ansible.builtin.systemd_service: daemon_reload: true`",
+    what="a role that writes a systemd unit and does not reload systemd",
+    why="systemd uses the old unit until the host restarts, and may not find a new one.",
+    fix="notify a handler with `ansible.builtin.systemd_service: daemon_reload: true`",
     find=_unread,
 )
 
@@ -70,7 +70,7 @@ def _find_owned_twice(tree: Tree) -> Iterator[Match]:
             name = home.literals.resolve(found[1]) if home else _shared_units(tree, found[1])
             where = units.get(_same(name))
             if where is not None:
-                text_ = f"Nomad runs `{name}`, and systemd owns a unit of that name ({where.path}:{where.line})"
+                text_ = f"Nomad runs `{name}`, and systemd has a unit with that name ({where.path}:{where.line})"
                 yield Match(Spot(text.path, number, found.start(1) + 1), text_)
 
 
@@ -96,8 +96,8 @@ def _same(name: str) -> str:
 
 OWNED_TWICE = Rule(
     id="two-owners",
-    what="one service owned by a systemd unit and by a Nomad job",
-    why="Both start it: they fight for its port and its data, and a stop by one is undone by the other.",
-    mend="keep one owner; remove the unit (or the job), also on hosts that have it",
+    what="a service with both a systemd unit and a Nomad job",
+    why="Both start it: they compete for its port and its data, and each restarts what the other stopped.",
+    fix="keep one of them; remove the unit (or the job), also from hosts that have it",
     find=_find_owned_twice,
 )

@@ -1,4 +1,4 @@
-"""Lists in files whose order or length is luck."""
+"""Lists in files whose order or length is not fixed."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _UNORDERED: Final = re.compile(
 _ORDERLESS: Final = re.compile(
     r"\|\s*(?:sort|dictsort|length|count|min|max|sum|bool)\b|\s(?:not\s+)?in\s*\(|^-?\s*set\b"
 )
-"""Uses that the order does not reach; a name that `set` gives may be sorted later."""
+"""Uses that do not depend on the order; a variable from `set` may be sorted later."""
 _CONDITION: Final = re.compile(r"-?\s*(?:el)?if\b")
 _PLAY_ONLY: Final = re.compile(r"\b(ansible_play_hosts|ansible_play_hosts_all|ansible_play_batch|play_hosts)\b")
 
@@ -30,9 +30,9 @@ def _orders(tree: Tree) -> Iterator[Match]:
 
 ORDERS = Rule(
     id="unsorted-set",
-    what="a set operation or a file search written out unsorted",
-    why="Ansible computes it with sets, whose order differs from process to process: the file changes for nothing.",
-    mend="add `| sort`",
+    what="the unsorted result of a set operation or a file search in a file",
+    why="Ansible computes it with sets, whose order differs from run to run, so the file changes without need.",
+    fix="add `| sort`",
     find=_orders,
 )
 
@@ -40,13 +40,13 @@ ORDERS = Rule(
 def _limits(tree: Tree) -> Iterator[Match]:
     for found in lasting_expressions(tree):
         if name := _PLAY_ONLY.search(without_strings(found.inside)):
-            yield Match(found.spot, f"`{name[0]}` holds only the hosts of this run")
+            yield Match(found.spot, f"`{name[0]}` contains only the hosts of this run")
 
 
 LIMITS = Rule(
     id="file-depends-on-limit",
-    what="`ansible_play_hosts` and its kin in a file",
-    why="With `--limit`, `serial` or a failed host the file is another one.",
-    mend="use a group: `groups['name']`",
+    what="`ansible_play_hosts` or a similar variable in a file",
+    why="With `--limit`, `serial` or a failed host the file gets a different content.",
+    fix="use a group: `groups['name']`",
     find=_limits,
 )

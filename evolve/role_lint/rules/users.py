@@ -1,4 +1,4 @@
-"""Users who lose their groups."""
+"""Users that lose their groups."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ def _replaces(task: AnsibleTask) -> Iterator[Match]:
     if task.module != "user" or node is None or "append" in task.args or task.text("state") == "absent":
         return
     if (node.text or node.items) and "omit" not in node.text:
-        yield Match(task.args["groups"].spot, "`groups` without `append` takes the user out of every other group")
+        yield Match(task.args["groups"].spot, "`groups` without `append` removes the user from every other group")
 
 
 RULE = Rule(
     id="groups-replaced",
     what="`user: groups:` without `append`",
-    why="Groups that another role gave are taken away; two such roles change the user on every run.",
-    mend="add `append: true` (or `append: false`, where the list shall be all)",
+    why="It removes groups that another role added; two such roles change the user on every run.",
+    fix="add `append: true` (or `append: false`, if the list should be complete)",
     find=in_tasks(_replaces),
 )

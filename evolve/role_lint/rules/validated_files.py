@@ -1,4 +1,4 @@
-"""Files that lock people out when they are half right."""
+"""Files that lock people out of the host when they are wrong."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def _find_unchecked(task: AnsibleTask) -> Iterator[Match]:
 RULE = Rule(
     id="written-without-validate",
     what="sudoers or sshd_config written without `validate`",
-    why="One wrong value and nobody gets in, or becomes root, to repair it.",
-    mend="add `validate: /usr/sbin/visudo -cf %s` (or `/usr/sbin/sshd -t -f %s`)",
+    why="After one wrong value nobody can log in, or become root, to repair it.",
+    fix="add `validate: /usr/sbin/visudo -cf %s` (or `/usr/sbin/sshd -t -f %s`)",
     find=in_tasks(_find_unchecked),
 )

@@ -1,4 +1,4 @@
-"""Things in places that a restart empties."""
+"""Files in folders that a restart empties."""
 
 import re
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ def _marks(task: AnsibleTask) -> Iterator[Match]:
 
 RULE = Rule(
     id="mark-gone-after-restart",
-    what="`creates:` points into /tmp, /run or /dev/shm",
-    why="A restart empties these places: the task runs again on a host that has everything.",
-    mend="name what the command really leaves behind, or keep the mark under /var/lib",
+    what="`creates:` with a path in /tmp, /run or /dev/shm",
+    why="A restart empties these folders, so the task runs again on a complete host.",
+    fix="name a lasting file that the command creates, or keep a marker under /var/lib",
     find=in_tasks(_marks),
 )
 
@@ -37,8 +37,8 @@ def _downloads(task: AnsibleTask) -> Iterator[Match]:
 
 DOWNLOADS = Rule(
     id="download-gone-after-restart",
-    what="a download into /tmp that nothing guards",
+    what="a download into /tmp without a guard",
     why="After a restart the next converge downloads again, reports changes and needs the network.",
-    mend="keep it under /var/cache or /opt with its version in the name, or skip it when what it is for is there",
+    fix="keep it under /var/cache or /opt with its version in the name, or skip it when its product is installed",
     find=in_tasks(_downloads),
 )

@@ -1,4 +1,4 @@
-"""Time that passes instead of a condition that comes true."""
+"""Fixed pauses instead of waits for a condition."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _REPEATS: Final = re.compile(r"\b(?:while|until|for|timeout|trap)\b")
 
 def _sleeps(task: AnsibleTask) -> Iterator[Match]:
     length = task.arg("seconds", "minutes")
-    # A length by variable is a person's choice of pace.
+    # A length in a variable is a deliberate choice of pace.
     if task.module == "pause" and length is not None and "{{" not in length.text and not task.arg("prompt"):
         yield Match(task.module_spot, "waits for a time, not for a condition")
     elif task.module == "wait_for" and task.arg("timeout") and not task.arg(*_CONDITIONS):
@@ -31,7 +31,7 @@ def _sleeps(task: AnsibleTask) -> Iterator[Match]:
 RULE = Rule(
     id="sleep-instead-of-wait",
     what="a fixed pause instead of a wait for a condition",
-    why="Too short on a slow host and too long on all others.",
-    mend="wait for what is needed: `wait_for: port`, or `uri` with `until`, `retries` and `delay`",
+    why="The pause is too short on a slow host and too long on all others.",
+    fix="wait for the condition itself: `wait_for: port`, or `uri` with `until`, `retries` and `delay`",
     find=in_tasks(_sleeps),
 )

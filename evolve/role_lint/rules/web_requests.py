@@ -1,4 +1,4 @@
-"""Requests that change something on each run."""
+"""Web requests that change something on each run."""
 
 import re
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Final
 from evolve.role_lint.rule import Match, Rule, in_tasks
 from evolve.role_lint.tasks import AnsibleTask
 
+# Addresses that need a POST but usually change nothing.
 _READS: Final = re.compile(r"login|token|auth|session|query|search|graphql|render|validate|/eval|lookup", re.IGNORECASE)
 
 
@@ -21,13 +22,13 @@ def _posts(task: AnsibleTask) -> Iterator[Match]:
     ):
         return
     if task.keyword("until") is None:
-        yield Match(task.module_spot, "every run sends this POST, whatever is there already")
+        yield Match(task.module_spot, "every run sends this POST, even if the thing already exists")
 
 
 RULE = Rule(
     id="post-every-run",
-    what="`uri: method: POST` that nothing guards",
+    what="`uri: method: POST` without a guard",
     why="Each run creates the thing again, or fails because it exists; and `uri` reports no change.",
-    mend="ask first with GET and post only what is missing; say the change by `changed_when`",
+    fix="ask with GET first and post only what is missing; report the change with `changed_when`",
     find=in_tasks(_posts),
 )

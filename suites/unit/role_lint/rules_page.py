@@ -43,7 +43,7 @@ def write() -> None:
 
 
 def _table(rules: Iterable[Rule]) -> Iterator[str]:
-    yield "| rule | smell |"
+    yield "| rule | what it finds |"
     yield "|---|---|"
     for rule in rules:
         what = rule.what.replace("|", chr(92) + "|")
@@ -52,7 +52,7 @@ def _table(rules: Iterable[Rule]) -> Iterator[str]:
 
 def _entry(rule: Rule) -> Iterator[str]:
     yield from (f"# {rule.id}", "", f"{rule.what[0].upper()}{rule.what[1:]}. {rule.why}", "")
-    yield from (f"**Fix:** {rule.mend}.", "")
+    yield from (f"**Fix:** {rule.fix}.", "")
     for word, kind in (("Bad", "bad"), ("Good", "good")):
         sample = next(path for path in sorted((SAMPLES / rule.id).iterdir()) if path.name.startswith(kind))
         yield from (f"## {word}", "")

@@ -1,4 +1,4 @@
-"""Each rule finds its smell in its bad samples, on the marked lines, and no rule finds anything else."""
+"""Each rule finds its pattern in its bad samples, on the marked lines, and no rule finds anything else."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_every_rule_says_what_why_and_how_to_mend():
         assert rule.what
         assert not rule.what.endswith(".")
         assert rule.why.endswith(".")
-        assert rule.mend
+        assert rule.fix
 
 
 _AGAIN = "run `python suites/unit/role_lint/rules_page.py`"
