@@ -1,7 +1,7 @@
 """The pytest plug-in: every test of a suite is an item.
 
-Cheap to import, for it is loaded in every pytest run on the machine; it does nothing until the ini option `suite_files`
-or the command line names a suite.
+It must be cheap to import, because every pytest run on the machine loads it. It does nothing until the ini option
+`suite_files` or the command line names a suite.
 """
 
 from pathlib import Path
@@ -23,18 +23,22 @@ _NAMED: pytest.StashKey[frozenset[Path]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options and ini settings of suites."""
+    """Add the options and ini settings of suites and roles."""
     group = parser.getgroup("suites", "suites in promptfoo's format (Anneal)")
-    group.addoption("--suite-concurrency", type=positive, metavar="N", help="questions to a suite's providers at once")
-    group.addoption("--no-suite-cache", action="store_true", help="neither use nor store answers of suites' providers")
+    group.addoption("--suite-concurrency", type=positive, metavar="N", help="concurrent calls to a suite's providers")
+    group.addoption("--no-suite-cache", action="store_true", help="neither read nor store answers of suites' providers")
     roles = parser.getgroup("roles", "Ansible roles on real hosts (Anneal)")
     roles.addoption("--infra-roles", action="append", metavar="DIR", help="verify every role in a folder of roles")
-    roles.addoption("--infra-release", action="append", metavar="NAME", help="hosts' release (default: bookworm)")
-    roles.addoption("--infra-changed", metavar="COMMIT", help="only roles that changed since, and suite_roles_always")
-    roles.addoption("--infra-skip-unchanged", action="store_true", help="skip what passed before and has not changed")
-    roles.addoption("--infra-seed", type=int, default=0, metavar="N", help="chooses where a converge is interrupted")
-    roles.addoption("--infra-every-interruption", action="store_true", help="interrupt after every task that changed")
-    roles.addoption("--infra-report", metavar="DIR", help="where the report goes (default: reports/roles)")
+    roles.addoption("--infra-release", action="append", metavar="NAME", help="release of the hosts (default: bookworm)")
+    roles.addoption("--infra-changed", metavar="COMMIT", help="only roles changed since, and suite_roles_always")
+    roles.addoption(
+        "--infra-skip-unchanged", action="store_true", help="skip what passed before and has not changed"
+    )
+    roles.addoption(
+        "--infra-seed", type=int, default=0, metavar="N", help="random seed of the interruption's place"
+    )
+    roles.addoption("--infra-every-interruption", action="store_true", help="interrupt after each task that changed")
+    roles.addoption("--infra-report", metavar="DIR", help="folder for the report (default: reports/roles)")
     parser.addini("suite_role_files", "YAML files with `roles: FOLDER`, relative to rootdir", type="args", default=[])
     parser.addini("suite_roles_always", "roles that --infra-changed selects in any case", type="args", default=[])
     parser.addini("suite_files", "globs of suite files to collect, relative to rootdir", type="args", default=[])
@@ -43,12 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("suite_unknown_keys", "unknown keys in suites: error or warn", default="error")
     parser.addini("suite_failure_cases", "folder for failure cases, relative to rootdir; empty: none are written")
-    parser.addini("suite_max_new_cases", "new failure cases that a run writes at most", default="20")
+    parser.addini("suite_max_new_cases", "the maximum of new failure cases that a run writes", default="20")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """With `--infra-roles`, roles run side by side on the cores there are, where pytest-xdist is installed."""
+    """Run roles in parallel on all cores with `--infra-roles`, if pytest-xdist is installed."""
     # A worker calls this hook too, and must not have workers of its own.
     is_worker = hasattr(config, "workerinput")
     if config.getoption("--infra-roles") and config.pluginmanager.hasplugin("xdist") and not is_worker:
@@ -58,7 +62,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Roles where they are asked for; captures failures where `suite_failure_cases` names a folder for them."""
+    """Register the roles if they are requested, and the capture of failures if `suite_failure_cases` names a folder."""
     if config.getoption("--infra-roles") or config.getini("suite_role_files"):
         from evolve.pytest_plugin.roles.hooks import RoleRuns
 
@@ -71,9 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def agent(request: pytest.FixtureRequest) -> "OpenAgent":
-    """Opens an agent by its name or file: `agent("REFLECTION_AGENT").ask(diagnostics={...})` gives its answer.
+    """Open an agent by its name or file: `agent("REFLECTION_AGENT").ask(diagnostics={...})` returns its answer.
 
-    Each exchange is recorded: when the test fails, it can become a failure case.
+    Each exchange is recorded, so that it can become a failure case when the test fails.
     """
     from evolve.pytest_plugin.agents.recording import open_agents
 
@@ -81,7 +85,7 @@ def agent(request: pytest.FixtureRequest) -> "OpenAgent":
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collects suites: files that `suite_files` matches, and suites named on the command line."""
+    """Collect suites: files that `suite_files` matches, and suites named on the command line."""
     if file_path.suffix not in _SUFFIXES:
         return None
     is_named = parent.session.isinitpath(file_path) or file_path in _suites_on_command_line(parent.config)
@@ -95,7 +99,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def _suites_on_command_line(config: pytest.Config) -> frozenset[Path]:
-    """The suites on the command line; pytest forgets them where a folder that holds them is named as well."""
+    """Return the suites on the command line; pytest drops them if a folder that contains them is named too."""
     if _NAMED not in config.stash:
         words = (str(word).partition("::")[0] for word in config.args)
         folder = config.invocation_params.dir
@@ -113,7 +117,7 @@ def _suites(config: pytest.Config) -> "SuiteSession":
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> "Iterator[None]":
-    """Asks ahead for the selected items while the loop runs, and stops asking when it ends, also after Ctrl-C."""
+    """Ask ahead for the selected items while the loop runs, and stop when it ends, also after Ctrl-C."""
     suites = session.config.stash.get(_SESSION, None)
     if suites is not None:
         suites.begin(session)
@@ -125,11 +129,11 @@ def pytest_runtestloop(session: pytest.Session) -> "Iterator[None]":
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Says what the user should know of the store of answers, and of answers that were cut."""
+    """Print what the user should know about the store of answers, and about answers that were cut."""
     from evolve.pytest_plugin.suites.summary import cut_answers_line
 
     suites = config.stash.get(_SESSION, None)
-    # Under xdist the workers have the suites; only their reports come here.
+    # With xdist the workers have the suites, and only their reports arrive here.
     reports = [report for found in terminalreporter.stats.values() for report in found]
     for line in (suites.notice if suites is not None else "", cut_answers_line(reports)):
         if line:
@@ -138,7 +142,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Tells what comes next: a worker of pytest-xdist learns it bit by bit."""
+    """Announce the next items; a worker of pytest-xdist gets them in small portions."""
     suites = item.config.stash.get(_SESSION, None)
     if suites is not None:
         suites.look_ahead(nextitem)

@@ -278,7 +278,7 @@ def test_a_wrong_setting_is_a_usage_error(pytester):
     pytester.makeini("[pytest]\nsuite_files = *.yaml\nsuite_undefined = lenient\n")
     suite(pytester)
     result = pytester.runpytest_inprocess()
-    assert "suite_undefined='lenient' must be strict or empty" in result.stdout.str() + result.stderr.str()
+    assert "suite_undefined: expected strict or empty, got 'lenient'" in result.stdout.str() + result.stderr.str()
     assert result.ret != 0
 
 

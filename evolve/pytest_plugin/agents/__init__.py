@@ -1,1 +1,1 @@
-"""Agents in Python tests: what they were asked and answered, and the cases made of failures."""
+"""Agents in Python tests: their questions and answers, and failure cases from failed tests."""

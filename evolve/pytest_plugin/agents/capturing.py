@@ -1,4 +1,4 @@
-"""Failures under pytest become failure cases. With pytest-xdist workers make them and the controller writes them."""
+"""Turns failed tests into failure cases. With pytest-xdist, workers make the cases and the controller writes them."""
 
 import json
 import os
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from evolve.store.case_writer import CaseMaker, CaseWriter
 
 _ATTRIBUTE: Final = "evolve_failure"
-"""Where a report carries what became of its failure, as JSON: pytest-xdist sends a report's plain attributes."""
+"""The attribute of a report with its failure case or refusal, as JSON; pytest-xdist sends plain attributes only."""
 
 
 class Capture:
-    """The hooks; nothing heavy is loaded before the first failure."""
+    """The hooks; heavy modules are loaded at the first failure only."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -32,7 +32,7 @@ class Capture:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-        """Makes the case of a failure in the call phase; setup errors are the environment's."""
+        """Make a case of a failure in the call phase; errors in setup are faults of the environment."""
         report: Any = yield
         if report.when == "call" and report.failed and call.excinfo is not None:
             made = self._case_of(item, call.excinfo)
@@ -41,13 +41,13 @@ class Capture:
         return report  # type: ignore[no-any-return]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Writes the case, where it is written."""
+        """Write the report's case, except in a worker of pytest-xdist."""
         made = getattr(report, _ATTRIBUTE, None)
         if made is not None and self._writes:
             self._get_writer().take(_read(made))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Lists new cases, regressions, repeats, and what was not captured and why."""
+        """List new cases, regressions, repeats, and what was not captured and why."""
         lines = list(self._writer.lines()) if self._writer is not None else []
         if lines:
             terminalreporter.section("failure cases")
@@ -55,7 +55,7 @@ class Capture:
                 terminalreporter.write_line(line, red=line.startswith("REGRESSION"))
 
     def _case_of(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
-        """What becomes of an item's failure, as JSON; None for an item that is no test of its own (a split's score)."""
+        """Return the case or refusal of an item's failure, as JSON; None for a split's score, which is not a test."""
         from evolve.core.model.errors import EvolveError
         from evolve.pytest_plugin.suites.collecting import Failed, SplitItem, SuiteItem
 
@@ -71,7 +71,7 @@ class Capture:
         return _to_json(self._get_maker().of_result(result)) if result is not None else None
 
     def _of_test(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
-        """None for a test that asked no agent: nobody expects a case of it."""
+        """Return the case or refusal of a Python test's failure, as JSON; None for a test that asked no agent."""
         from evolve.pytest_plugin.agents.recording import EXCHANGES
         from evolve.store.case_agents import find_known_agent
 
@@ -143,18 +143,18 @@ def _read(made: str) -> "FailureCase | NotCaptured":
     from evolve.core.cases.capture import NotCaptured
     from evolve.core.cases.failure_case import from_mapping
 
-    told = json.loads(made)
+    data = json.loads(made)
     return (
-        from_mapping(told["case"], "a worker's report") if "case" in told else NotCaptured(told["test"], told["reason"])
+        from_mapping(data["case"], "a worker's report") if "case" in data else NotCaptured(data["test"], data["reason"])
     )
 
 
 def _near(path: Path) -> Path:
-    """The path as people read it: from here, where it is below."""
+    """Return the path for messages: relative to the working folder if it is inside."""
     return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
 
 
 def _whole_number(text: str) -> int:
     if not text.isdecimal():
-        raise pytest.UsageError(f"ini option suite_max_new_cases={text!r} must be a whole number")
+        raise pytest.UsageError(f"ini option suite_max_new_cases: expected a whole number, got {text!r}")
     return int(text)

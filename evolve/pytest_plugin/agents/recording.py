@@ -1,4 +1,4 @@
-"""Agents for Python tests: the fixture `agent` asks them and records what was said; answers come from the store."""
+"""Agents for Python tests: the fixture `agent` asks them and records each exchange; answers come from the store."""
 
 import asyncio
 import threading
@@ -21,6 +21,7 @@ from evolve.pytest_plugin.suites.session import settings_of
 T = TypeVar("T")
 
 _STOP_S: Final = 10.0
+"""How long closing may take at the end; a provider that hangs must not keep pytest from ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Exchange:
 
     agent: Agent
     agent_name: str
-    """As the test spelt it: a name, or a file's path."""
+    """As the test wrote it: a name, or a file's path."""
     vars: Mapping[str, JsonValue]
     prompt: str
     settings: Mapping[str, JsonValue]
@@ -41,7 +42,7 @@ class Exchange:
 
 
 EXCHANGES: pytest.StashKey[list[Exchange]] = pytest.StashKey()
-"""What an item asked, in order."""
+"""The exchanges of an item, in order."""
 _CLIENTS: "pytest.StashKey[AgentClients]" = pytest.StashKey()
 
 
@@ -54,12 +55,12 @@ class RecordedAgent:
         self.agent = self._client.agent
 
     def ask(self, **vars: JsonValue) -> Any:
-        """The agent's answer to these vars: the value of its JSON, or its text where it is no JSON.
+        """Return the agent's answer to these vars: the value if it is JSON, else its text.
 
         Raises:
             EnvironmentFault: the endpoint failed; the test becomes an error, not a failure.
             CannotEvaluate: the user's own provider code failed, or a var is missing.
-            InputError: nobody names a provider, or there is none of that id.
+            InputError: no provider is named, or its id is unknown.
         """
         prompt = self._client.prompt(vars)
         answer = self._clients.run(self._client.ask(prompt, vars))
@@ -86,12 +87,13 @@ class OpenAgent:
         accepted: Sequence[JsonValue] = (),
         forbidden: Sequence[JsonValue] = (),
     ) -> RecordedAgent:
-        """The agent of a name, or of a path that ends in `.md`.
+        """Return the agent of a name, or of a path that ends in `.md`.
 
         Args:
             family: the root cause in one program's wording that the test is about.
-            accepted: right answers, the best first: a failure case that comes of the test is labelled with them.
-            forbidden: answers that would do harm.
+            name: the agent's name, or the path of its file.
+            accepted: correct answers, the best first; they become the labels of the test's failure case.
+            forbidden: harmful answers.
 
         Raises:
             InputError: there is no such agent, its file is wrong, or it can never give one of these answers.
@@ -105,7 +107,7 @@ class OpenAgent:
 
 
 def open_agents(item: pytest.Item) -> OpenAgent:
-    """Opens agents for an item; what they say is recorded in its stash."""
+    """Return the fixture's value for an item; its exchanges are recorded in the item's stash."""
     config = item.config
     if _CLIENTS not in config.stash:
         config.stash[_CLIENTS] = AgentClients(settings_of(config))
@@ -114,7 +116,7 @@ def open_agents(item: pytest.Item) -> OpenAgent:
 
 
 class AgentClients:
-    """The clients of one pytest run, by the names that tests use; a thread with an event loop asks."""
+    """The clients of one pytest run, by the names that tests use; they run in a thread with an event loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._answers = open_answers(settings)
@@ -125,29 +127,29 @@ class AgentClients:
         self._thread.start()
 
     def client(self, name: str) -> AgentClient:
-        """Return the client of an agent's name or file; read once."""
+        """Return the client for an agent's name or file; each is read once."""
         if name not in self._clients:
             self._clients[name] = read_agent_client(name, self._providers, answers=self._answers)
         return self._clients[name]
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what the work gives, done by the thread."""
+        """Run a coroutine in the thread, and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Iterator[None]:
-        """A fault of the environment, or of an agent's file, is an error of the test, not a failure."""
+        """Report a fault of the environment or of an agent's file as an error of the test, not as a failure."""
         report: Any = yield
         if call.excinfo is not None and call.when == "call":
             if call.excinfo.errisinstance((EnvironmentFault, InputError)):
                 report.when = "setup"
             if call.excinfo.errisinstance(InputError):
-                report.longrepr = str(call.excinfo.value)  # a traceback through our code says nothing of the file
+                report.longrepr = str(call.excinfo.value)  # a traceback through our code would not show the file
         return report  # type: ignore[no-any-return]
 
     def pytest_unconfigure(self) -> None:
-        """Closes providers and the store, ends the thread."""
-        with suppress(TimeoutError):  # a provider that does not close must not keep pytest from ending
+        """Close the providers and the store, and end the thread."""
+        with suppress(TimeoutError):  # see _STOP_S
             asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(_STOP_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_STOP_S)

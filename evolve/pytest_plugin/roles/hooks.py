@@ -16,13 +16,13 @@ from evolve.pytest_plugin.roles.order import heaviest_first
 from evolve.pytest_plugin.roles.session import RoleSession
 
 _ATTRIBUTE: Final = "evolve_check"
-"""Where a report carries the check's result, as JSON: pytest-xdist sends a report's plain attributes."""
+"""The attribute of a report with the check's result, as JSON; pytest-xdist sends plain attributes only."""
 _LEFTOVERS: Final = "evolve_role_leftovers"
-"""Where a worker of pytest-xdist tells the controller what it could not clean up."""
+"""The key under which a worker of pytest-xdist reports to the controller what it could not clean up."""
 
 
 def run_side_by_side(config: pytest.Config) -> None:
-    """Asks pytest-xdist for a worker a core, a role on one worker, unless the user said something else."""
+    """Make pytest-xdist use a worker for each core and one worker for each role, unless the user chose otherwise."""
     if config.option.numprocesses is None and not config.option.tx and not config.option.usepdb:
         config.option.numprocesses = _cores()
         if config.option.dist == "no":
@@ -34,7 +34,7 @@ def _cores() -> int:
 
 
 class RoleRuns:
-    """The plug-in; the engine is looked for when the first check runs."""
+    """The plug-in; the first check that runs searches for the engine."""
 
     def __init__(self, config: pytest.Config) -> None:
         from evolve.infra.verification.verification import VerificationOptions
@@ -50,7 +50,7 @@ class RoleRuns:
             self._add_arguments()
 
     def _add_arguments(self) -> None:
-        """The folders of `--infra-roles` are collected, and nothing else where no path was given."""
+        """Let pytest collect the folders of `--infra-roles`, and nothing else unless the user named paths."""
         missing = [str(folder) for folder in self._folders if not folder.is_dir()]
         if missing:
             raise pytest.UsageError(f"--infra-roles: no such folder: {', '.join(missing)}")
@@ -58,20 +58,20 @@ class RoleRuns:
         self._config.args = [*(self._config.args if is_given else []), *map(str, sorted(self._folders))]
 
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-        """Takes the folders of `--infra-roles`."""
+        """Return a collector for a folder of `--infra-roles`."""
         if path.resolve() not in self._folders:
             return None
         return RolesFolder.from_parent(parent, path=path, roles=self._roles)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-        """Takes the files of `suite_role_files`."""
+        """Return a collector for a file of `suite_role_files`."""
         if file_path.resolve() not in self._files:
             return None
         return RolesFile.from_parent(parent, path=file_path, roles=self._roles)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """With `--infra-changed`, deselects roles that did not change; side by side, the longest roles begin first."""
+        """Deselect unchanged roles with `--infra-changed`; with several workers, put the longest roles first."""
         since = config.getoption("--infra-changed")
         if since:
             always = config.getini("suite_roles_always")
@@ -84,14 +84,14 @@ class RoleRuns:
             items[:] = heaviest_first(items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Tells which checks are selected."""
+        """Announce the selected checks, so that work for others can be left out."""
         for item in session.items:
             if isinstance(item, RoleItem):
                 self._roles.expect(item.subject, item.check)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
-        """Hands the check's result to whoever writes the report."""
+        """Attach the check's result to the report, for the process that writes the page."""
         report: Any = yield
         if isinstance(item, RoleItem) and report.when == "teardown" and item.result is not None:
             from evolve.core.model.role_checks import to_json
@@ -100,7 +100,7 @@ class RoleRuns:
         return report  # type: ignore[no-any-return]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collects the results."""
+        """Collect the results."""
         given = getattr(report, _ATTRIBUTE, None)
         if given is not None:
             from evolve.core.model.role_checks import from_json
@@ -109,18 +109,18 @@ class RoleRuns:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Removes the hosts."""
+        """Remove the hosts."""
         self._roles.close()
         if hasattr(self._config, "workeroutput"):
             self._config.workeroutput[_LEFTOVERS] = self._roles.leftovers
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Takes what a worker of pytest-xdist could not clean up; one that crashed tells nothing."""
+        """Collect what a worker of pytest-xdist could not clean up; one that crashed does not report it."""
         self._roles.leftovers += getattr(node, "workeroutput", {}).get(_LEFTOVERS, ())
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Writes the report, says where it is, and what was left behind."""
+        """Write the report, and print where it is and what was left behind."""
         if self._results:
             self._report(terminalreporter)
         for line in self._roles.leftovers:
@@ -143,14 +143,14 @@ def _given_folders(config: pytest.Config) -> list[str]:
 
 
 def _has_changed(role_dir: Path, since: str) -> bool:
-    """Whether the work tree holds another role than the commit did."""
+    """Return whether the role in the work tree differs from the commit's."""
     command = ["git", "-C", str(role_dir), "diff", "--quiet", since, "--", "."]
     try:
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     except FileNotFoundError:
-        raise pytest.UsageError(f"--infra-changed {since}: needs git, which is not on PATH") from None
+        raise pytest.UsageError(f"--infra-changed {since}: git is not on PATH; install it") from None
     if done.returncode not in (0, 1):
-        raise pytest.UsageError(f"--infra-changed {since}: git cannot tell: {done.stderr.strip()}")
+        raise pytest.UsageError(f"--infra-changed {since}: git diff failed: {done.stderr.strip()}")
     return done.returncode == 1
 
 

@@ -15,7 +15,7 @@ from evolve.pytest_plugin.roles.subject import Subject
 
 
 class CheckFailed(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest's types hide it
-    """The role does not do what the check asks: a failure."""
+    """The role does not do what the check requires: a failure."""
 
     __module__ = "builtins"  # pytest shows the name before the message; ours would fill the line
 
@@ -27,7 +27,7 @@ class CannotCheck(pytest.fail.Exception):  # type: ignore[name-defined, misc]
 
 
 def is_role(path: Path) -> bool:
-    """Whether a folder is an Ansible role that does something."""
+    """Return whether a folder is an Ansible role that does something."""
     return any((path / "tasks" / f"main{suffix}").is_file() for suffix in (".yml", ".yaml"))
 
 
@@ -36,7 +36,7 @@ def _nodes(parent: pytest.Collector, folder: Path, roles: RoleSession) -> Iterat
     if not found and is_role(folder):
         found = [folder]
     if not found:
-        raise parent.CollectError(f"{folder} holds no role: expected folders with tasks/main.yml in it")
+        raise parent.CollectError(f"no role in {folder}: expected folders with tasks/main.yml")
     releases = parent.config.getoption("--infra-release") or [DEFAULT_RELEASE]
     for path in found:
         for release in releases:
@@ -52,25 +52,25 @@ class RolesFolder(pytest.Directory):
         self._roles = roles
 
     def collect(self) -> Iterable[pytest.Collector]:
-        """A node for each role and release."""
+        """Return a node for each role and release."""
         return _nodes(self, self.path, self._roles)
 
 
 class RolesFile(pytest.File):
-    """A YAML file with `roles: FOLDER`, relative to itself, which stands for the roles in that folder."""
+    """A YAML file with `roles: FOLDER`, relative to the file: the roles in that folder are collected."""
 
     def __init__(self, *, roles: RoleSession, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._roles = roles
 
     def collect(self) -> Iterable[pytest.Collector]:
-        """A node for each role and release."""
+        """Return a node for each role and release."""
         import yaml
 
         try:
             data = yaml.safe_load(self.path.read_text("utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise self.CollectError(f"{self.path}: is no YAML: {error}") from None
+            raise self.CollectError(f"{self.path}: not YAML: {error}") from None
         if not isinstance(data, dict) or set(data) != {"roles"} or not isinstance(data["roles"], str):
             raise self.CollectError(f"{self.path}: expected one key, `roles: FOLDER`; got {data!r}")
         return _nodes(self, (self.path.parent / data["roles"]).resolve(), self._roles)
@@ -85,7 +85,7 @@ class RoleNode(pytest.Collector):
         self._roles = roles
 
     def collect(self) -> Iterable[pytest.Item]:
-        """An item for each check."""
+        """Yield an item for each check."""
         for check in Check:
             name = check.value.replace(" ", "-")
             yield RoleItem.from_parent(self, name=name, check=check, subject=self.subject, roles=self._roles)
@@ -102,7 +102,7 @@ class RoleItem(pytest.Item):
         self.result: CheckResult | None = None
 
     def setup(self) -> None:
-        """Runs the check. What the environment kept from being checked is an error of the item, not a failure."""
+        """Run the check; a fault of the environment is an error of the item, not a failure."""
         missing = self._roles.find_missing()
         if missing:
             if is_required(missing.engine):
@@ -113,7 +113,7 @@ class RoleItem(pytest.Item):
             raise CannotCheck(self._text(self.result), pytrace=False)
 
     def runtest(self) -> None:
-        """Fails when the check does; skips with the reason when nothing could be checked."""
+        """Fail when the check failed; skip with the reason when nothing could be checked."""
         if self.result is None or self.result.outcome is CheckOutcome.PASSED:
             return
         if self.result.outcome is CheckOutcome.FAILED:
@@ -121,7 +121,7 @@ class RoleItem(pytest.Item):
         pytest.skip(f"{self.result.outcome}: {self.result.reason}")
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """The role's folder."""
+        """Return the role's folder."""
         return self.subject.role_dir, None, f"{self.subject.role_dir.name}: {self.check}"
 
     def _text(self, result: CheckResult) -> str:

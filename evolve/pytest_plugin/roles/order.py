@@ -1,4 +1,4 @@
-"""The order of roles that run side by side: the longest begins first, so that no worker idles at the end."""
+"""The order of roles that run in parallel: the longest first, so that no worker is idle at the end."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -12,7 +12,7 @@ from evolve.pytest_plugin.roles.subject import Subject
 
 
 def heaviest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The items with the roles in a new order; a role's checks stay together, and other items keep their places."""
+    """Return the items with the longest roles first; a role's checks stay together, and other items do not move."""
     grouped: dict[Subject, list[RoleItem]] = {}
     for item in items:
         if isinstance(item, RoleItem):
@@ -24,7 +24,7 @@ def heaviest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 
 def weight(role_dir: Path) -> int:
-    """About how long a role takes, for comparison alone: its hosts times its tasks; the files alone decide it."""
+    """Return a rough duration for comparisons, without a unit: the role's hosts times the tasks in its files."""
     scenario = _read(role_dir / "molecule" / "default" / "molecule.yml")
     platforms = scenario.get("platforms") if isinstance(scenario, dict) else None
     tasks = sum(_length(_read(path)) for path in (role_dir / "tasks").rglob("*.yml"))
@@ -32,7 +32,7 @@ def weight(role_dir: Path) -> int:
 
 
 def _length(data: Any) -> int:
-    """The entries of a list; 1 for what is none: its own check tells that."""
+    """Return the length of a list; 1 for an empty list or no list, which the role's checks report."""
     return len(data) if isinstance(data, list) and data else 1
 
 

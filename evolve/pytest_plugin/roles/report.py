@@ -19,9 +19,16 @@ from evolve.report.terminal import Paint
 def write_report(
     folder: Path, results: Sequence[CheckResult], *, started_s: float, seconds: float, paint: Paint
 ) -> Iterator[str]:
-    """Writes `index.html` and `junit.xml` into the folder; the lines say what they hold and where they are.
+    """Write `index.html` and `junit.xml` into the folder, and yield the lines for the console.
 
-    Where the folder cannot be written, the last line says so: what was found is told in any case.
+    If the folder cannot be written, the last line says so; the results are printed in any case.
+
+    Args:
+        folder: made if it does not exist.
+        results: of all checks that ran.
+        started_s: when the run began, in seconds since 1970.
+        seconds: how long it took.
+        paint: colours for the console.
     """
     verification = RoleMatrix(
         results, started_s, seconds, machine=_machine(), command=shlex.join(["pytest", *sys.argv[1:]])

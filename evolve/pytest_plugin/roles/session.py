@@ -1,4 +1,4 @@
-"""What all role checks of one pytest process share: the engine, the process that plays, and one verification a role."""
+"""What all role checks of a pytest process share: the engine, the process that plays, a verification for each role."""
 
 import contextlib
 import os
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Missing(NamedTuple):
-    """What this machine lacks for any check."""
+    """What this machine lacks to run checks at all."""
 
     engine: str
-    """Its word in EVOLVE_REQUIRE."""
+    """Its name in EVOLVE_REQUIRE."""
     why: str
 
     def __str__(self) -> str:
@@ -32,7 +32,7 @@ class Missing(NamedTuple):
 
 
 class RoleSession:
-    """Opens what the first check needs; close it at the end."""
+    """Opens the engine and the player at the first check; close it at the end."""
 
     def __init__(self, options: "VerificationOptions", *, skips_unchanged: bool) -> None:
         self._options = options
@@ -45,20 +45,20 @@ class RoleSession:
         self._running: tuple[Subject, Verification] | None = None
         self._results: dict[Subject, list[CheckResult]] = {}
         self.leftovers: list[str] = []
-        """What could not be cleaned up or remembered, one line each: it speaks against no check."""
+        """What could not be cleaned up or stored, one line each; it makes no check fail."""
 
     def expect(self, subject: Subject, check: Check) -> None:
-        """Says that a check will be asked for: then what only other checks of its role need is left out."""
+        """Announce a check; work that only unannounced checks of its role need is then left out."""
         self._wanted.setdefault(subject, set()).add(check)
 
     def find_missing(self) -> Missing | None:
-        """What this machine lacks; None when roles can be checked here."""
+        """Return what this machine lacks; None when roles can be checked here."""
         if self._engine is None and self._missing is None:
             self._missing = self._look()
         return self._missing
 
     def result(self, subject: Subject, check: Check) -> CheckResult:
-        """What a check says; the hosts of the role before are removed when another role begins."""
+        """Run a check and return its result; the first check of another role removes the previous role's hosts."""
         began = monotonic()
         try:
             result = self._check(subject, check, began)
@@ -70,7 +70,7 @@ class RoleSession:
         return result
 
     def close(self) -> None:
-        """Removes all hosts and ends the processes, each whatever becomes of the others."""
+        """Remove all hosts and end the processes, even if one of them fails."""
         with contextlib.ExitStack() as stack:
             if self._engine is not None:
                 stack.callback(self._engine.client.close)
@@ -82,7 +82,7 @@ class RoleSession:
             self._end_running()
 
     def _remember(self) -> None:
-        """Keeps what passed, for `--infra-skip-unchanged`."""
+        """Store which checks passed, for `--infra-skip-unchanged`."""
         unchanged, self._unchanged = self._unchanged, None
         if unchanged is None:
             return
@@ -91,14 +91,14 @@ class RoleSession:
                 for subject, results in self._results.items():
                     unchanged.record(subject, results)
         except EnvironmentFault as fault:
-            self.leftovers.append(f"what passed is not remembered: {fault}")
+            self.leftovers.append(f"passed checks could not be stored for --infra-skip-unchanged: {fault}")
 
     def _check(self, subject: Subject, check: Check, began: float) -> CheckResult:
         from evolve.infra.checks import all_checks
         from evolve.infra.verification.verification import run_check
 
         if self._skips_unchanged and check in self._known_passes(subject):
-            why = "the role, its dependencies, the image and the harness are as they were when it passed"
+            why = "the role, its dependencies, the image and the harness have not changed since it passed"
             return _result(subject, check, CheckOutcome.UNCHANGED, (why,), 0.0)
         verification = self._verification(subject)
         if isinstance(verification, str):
@@ -117,14 +117,14 @@ class RoleSession:
         )
 
     def _general_notes(self, verification: "Verification", check: Check) -> Sequence[str]:
-        """What holds for all checks of a role, and is told with one."""
+        """Return notes that concern all checks of a role; one check reports them."""
         if check is not Check.CONVERGE:
             return ()
         unheeded = self._find_engine().ignored_docker_host(os.environ)
         return (*verification.scenario.notes, *([unheeded] if unheeded else ()))
 
     def _verification(self, subject: Subject) -> "Verification | str":
-        """The role's verification, or why it does not run on the release."""
+        """Return the role's verification, or why it does not run on the release."""
         from evolve.infra.verification.scenario import load_scenario
         from evolve.infra.verification.verification import Verification
 
@@ -143,7 +143,7 @@ class RoleSession:
         return verification
 
     def _known_passes(self, subject: Subject) -> Sequence[Check]:
-        """The checks that passed with just what is there now."""
+        """Return the checks that passed with the current files, image and options."""
         from evolve.pytest_plugin.roles.unchanged import UnchangedRoles
 
         if self._unchanged is None:
@@ -162,7 +162,7 @@ class RoleSession:
             self.leftovers.append(f"left behind by {role_dir.name}@{release}: {fault}{further}")
 
     def _look(self) -> Missing | None:
-        """Finds the engine, and removes what killed runs left on it."""
+        """Find the engine, and remove what killed runs left on it."""
         lacking = [name for name in ("ansible", "docker", "testinfra") if find_spec(name) is None]
         if lacking:
             return Missing("docker", f"{', '.join(lacking)} cannot be imported: {install_command('infra')}")
@@ -185,7 +185,7 @@ class RoleSession:
         return self._engine
 
     def _player(self, roles_dir: Path) -> "Player":
-        """One for each repository of roles: its `ansible.cfg` holds."""
+        """Return the player for a repository of roles, which uses its `ansible.cfg`."""
         if roles_dir not in self._players:
             from evolve.infra.verification.plays import Player
 
@@ -203,7 +203,7 @@ def _result(
 
 
 def is_required(engine: str) -> bool:
-    """Whether EVOLVE_REQUIRE lists it: then its absence is a failure, not a skip."""
+    """Return whether EVOLVE_REQUIRE lists it, so that its absence is an error instead of a skip."""
     return engine in os.environ.get("EVOLVE_REQUIRE", "").replace(",", " ").split()
 
 

@@ -1,4 +1,4 @@
-"""What a check of a role is about: the role, and the release of its hosts."""
+"""What a check verifies: a role, on hosts of a release."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Which checks of a role passed before and need not be run again: `--infra-skip-unchanged`."""
+"""Which checks of a role passed before and need not run again: `--infra-skip-unchanged`."""
 
 import os
 import re
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from evolve.pytest_plugin.roles.subject import Subject
 
 _NAME: Final = re.compile(rb"[A-Za-z]\w{2,}")
+"""A word that may name a variable; shorter names would match nearly any file."""
 _OF_THIS_RUN: Final = re.compile(r"EVOLVE_(INSTANCE|RELEASE)|(MOLECULE|PYTEST)_.*|(OLD)?PWD|SHLVL|TERM")
 """Variables that differ from run to run, or that the engine sets itself."""
 
 
 class Known(NamedTuple):
-    """What is known of a role as it is now."""
+    """What is known about the current state of a role."""
 
     digest: str
     passed: tuple[Check, ...]
 
 
 class UnchangedRoles:
-    """Remembers what passed with which files, image, harness and options; asks for the hash once a role."""
+    """Remembers which checks passed with which files, image, harness and options; hashes each role once."""
 
     def __init__(self, options: "VerificationOptions") -> None:
         self._memory = VerifiedRoles(cache_folder(os.environ) / "verified_roles.sqlite3")
@@ -37,7 +38,7 @@ class UnchangedRoles:
         self._known: dict[Subject, Known] = {}
 
     def known(self, subject: "Subject", engine: "DockerEngine") -> Known:
-        """The role's hash, and the checks that passed with it."""
+        """Return the role's hash, and the checks that passed with this hash."""
         if subject not in self._known:
             digest = self._digest(subject, engine)
             passed = self._memory.passed(subject.role_dir.name, subject.release, digest) or ()
@@ -45,12 +46,12 @@ class UnchangedRoles:
         return self._known[subject]
 
     def record(self, subject: "Subject", results: Sequence[CheckResult]) -> None:
-        """Remembers what passed, unless something failed."""
+        """Store which checks passed, unless one failed."""
         if subject in self._known:
             self._memory.record(subject.role_dir.name, subject.release, self._known[subject].digest, results)
 
     def close(self) -> None:
-        """Closes the memory."""
+        """Close the database."""
         self._memory.close()
 
     def _digest(self, subject: "Subject", engine: "DockerEngine") -> str:
@@ -59,7 +60,7 @@ class UnchangedRoles:
 
         roles_dir = subject.role_dir.parent
         config = roles_dir.parent / "ansible.cfg"
-        # The hash does not cover git's history, from which an upgrade begins.
+        # The hash of the files does not cover git's history, where the upgrade check finds the old version.
         words = (
             self._options.seed,
             self._options.is_every_interruption,
@@ -77,9 +78,9 @@ class UnchangedRoles:
 
 
 def find_mentioned(role_dir: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of an environment whose names stand in a role's files: a play may depend on them.
+    """Return the variables of an environment whose names are in a role's files, because a play may depend on them.
 
-    A name that stands there by chance does no harm: the role is verified once more than need be.
+    A name that is there by chance only costs another verification of the role.
     """
     names: set[bytes] = set()
     for path in role_dir.rglob("*"):

@@ -1,7 +1,7 @@
-"""Asks suites' providers ahead of the items, concurrently, in an asyncio loop in a thread of its own.
+"""Asks suites' providers before the items need the answers, concurrently, in an asyncio loop in a separate thread.
 
-Items are taken one by one in the main thread; the thread keeps a window of results ready and sleeps when it is full, so
-that a run that stops early has bought little in vain.
+The main thread takes the items one by one. The other thread keeps a window of results ready and waits when it is full,
+so that a run that stops early has paid for few unused answers.
 """
 
 import asyncio
@@ -18,19 +18,20 @@ from evolve.evaluation.runner import SuiteRunner
 from evolve.evaluation.setup import LoadedSuite, Settings, open_answers, runner_for
 
 _WINDOW: Final = 64
-"""At least so many results wait for their items; fewer would wake the thread too often."""
+"""The minimum of results kept ready for their items; fewer would wake the thread too often."""
 _WAVES: Final = 8
-"""The window in questions that are asked at once. It is filled again when it is empty; that wait is a wave at most."""
+"""The window as a multiple of the concurrent calls. It is refilled when it is empty; that wait is one wave at most."""
 _LULL_S: Final = 0.05
 _PATIENCE_S: Final = 0.25
-"""Results gather until none came for a moment, or for so long. Two threads that work at the same time take the
-interpreter from each other at every system call: beside a fast endpoint that was half of all CPU."""
+"""Results are collected until none arrived for _LULL_S, or for _PATIENCE_S. Two threads that work at the same time take
+the interpreter from each other at every system call: with a fast endpoint that was half of all CPU."""
 _STOP_S: Final = 10.0
+"""How long closing may take; a provider that hangs must not keep pytest from ending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an item needs: the result with this id, out of this unit of this suite."""
+    """What an item needs: the result with this id, from this unit of this suite."""
 
     loaded: LoadedSuite
     unit: Unit
@@ -57,11 +58,11 @@ class Ahead:
 
     @property
     def notice(self) -> str:
-        """What the user should know of the store of answers; empty when all is well."""
+        """What the user should know about the store of answers; usually empty."""
         return self._answers.notice
 
     def offer(self, wanted: Iterable[Wanted]) -> None:
-        """Tells what will be asked for, in this order."""
+        """Announce the results that items will need, in this order."""
         fresh: dict[int, tuple[LoadedSuite, list[Unit]]] = {}
         for item in wanted:
             if id(item.unit) not in self._offered:
@@ -72,7 +73,7 @@ class Ahead:
             self._loop.call_soon_threadsafe(pump.add, units)
 
     def result(self, wanted: Wanted) -> CaseResult:
-        """The result; waits until it is there. What escaped in the thread is raised here."""
+        """Wait for a result and return it; an exception from the thread is raised here."""
         pump = self._pump(wanted.loaded)
         found = pump.results.pop(wanted.id, None)
         if found is None:
@@ -85,11 +86,11 @@ class Ahead:
         return found
 
     def stop(self) -> None:
-        """Cancels what is under way, closes providers, ends the thread."""
+        """Cancel running work, close the providers, and end the thread."""
         if not self._thread.is_alive():
             return
         future = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
-        with suppress(TimeoutError):  # a provider that does not close must not keep pytest from ending
+        with suppress(TimeoutError):  # see _STOP_S
             future.result(_STOP_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_STOP_S)
@@ -113,7 +114,7 @@ class Ahead:
                     return found
                 if not self._thread.is_alive():
                     raise RuntimeError("the thread that asks providers has ended")
-                self._news.wait(1.0)
+                self._news.wait(1.0)  # not for ever, to notice when the thread has ended
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -130,7 +131,7 @@ class Ahead:
 
 
 class _Pump:
-    """One suite's units through its runner. Lives in the loop's thread; `results` and counters are read outside."""
+    """Runs one suite's units in the loop's thread; the main thread reads `results` and the counters."""
 
     def __init__(self, runner: SuiteRunner, window: int, news: threading.Condition) -> None:
         self._runner = runner
@@ -153,20 +154,20 @@ class _Pump:
         return self.finished - self.taken
 
     def add(self, units: Iterable[Unit]) -> None:
-        """Puts units at the end of the queue."""
+        """Add units to the end of the queue."""
         self._pending.extend(units)
         self.go_on()
 
     def demand(self, unit: Unit) -> None:
-        """An item waits for this unit: it goes first, whatever the window says."""
+        """Run a unit first, even if the window is full, because an item waits for it."""
         if self.awaited not in unit.ids:
-            return  # it came meanwhile
+            return  # it arrived meanwhile
         if id(unit) not in self._running and not any(name in self.results for name in unit.ids):
             self._urgent.append(unit)
             self.go_on()
 
     def go_on(self) -> None:
-        """Starts as many workers as there is work and room for."""
+        """Start as many workers as there is work and room for."""
         self.is_waiting = False
         while len(self._tasks) < self._runner.concurrency and (unit := self._next()) is not None:
             task = asyncio.get_running_loop().create_task(self._work(unit))
@@ -174,7 +175,7 @@ class _Pump:
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Cancels the workers and closes the suite's providers."""
+        """Cancel the workers, and close the suite's providers."""
         self._pending.clear()
         self._urgent.clear()
         tasks = list(self._tasks)
@@ -207,7 +208,7 @@ class _Pump:
                 results: dict[str, CaseResult | BaseException] = {
                     result.evaluation.id: result for result in await self._runner.evaluate_unit(unit)
                 }
-            except Exception as error:  # a bug of ours: the item that asked for it shows it
+            except Exception as error:  # our bug: the item that needs the result raises it
                 results = dict.fromkeys(unit.ids, error)
             self._running.discard(id(unit))
             self._deliver(results)
@@ -231,7 +232,7 @@ class _Pump:
             self._wake_in_a_lull(latest)
 
     def _wake(self) -> None:
-        """Lets the waiting thread go on."""
+        """Wake the waiting thread."""
         if self._waker is not None:
             self._waker.cancel()
             self._waker = None

@@ -1,4 +1,4 @@
-"""Suites as pytest nodes: a file per suite, an item per result, and one more per split where evidence judges."""
+"""Suites as pytest nodes: a file for each suite, an item for each result, and one for each split with evidence."""
 
 import os
 import re
@@ -27,47 +27,50 @@ from evolve.pytest_plugin.suites.summary import CUT
 from evolve.report.short_text import cut
 from evolve.report.suites.text import failure_location, failure_text, failure_title
 
+_START = 200_000
+"""How many characters of a named file are searched for a suite's key: it may follow long prompts, and large files that
+are no suites must not be read as a whole."""
 _LOOKS_LIKE_A_SUITE = re.compile(
     r"""^\{?\s*["']?(?:prompts|providers|targets|tests|scenarios|defaultTest)["']?\s*:""", re.M
 )
 
 
 def is_wanted(path: Path, config: pytest.Config, *, named: bool) -> bool:
-    """Whether a file is a suite to collect: `suite_files` matches it, or it was named and looks like one."""
+    """Return whether a file is a suite to collect: `suite_files` matches it, or it was named and looks like one."""
     try:
         relative = path.relative_to(config.rootpath).as_posix()
     except ValueError:
         relative = ""
     if relative and any(_glob(pattern).fullmatch(relative) for pattern in config.getini("suite_files")):
         return True
-    # A YAML file that is named may be another plug-in's (a molecule scenario, a tavern test).
+    # A named YAML file may belong to another plug-in (a molecule scenario, a tavern test).
     return named and _LOOKS_LIKE_A_SUITE.search(_start_of(path)) is not None
 
 
 def _start_of(path: Path) -> str:
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(200_000)
+            return file.read(_START)
     except OSError:
         return ""
 
 
 @lru_cache(maxsize=64)
 def _glob(pattern: str) -> re.Pattern[str]:
-    """`**/` is any number of folders, `*` and `?` stay inside one."""
+    """Return a glob as a pattern: `**/` is any number of folders, `*` and `?` do not match a slash."""
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./"))
     meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(meaning.get(part) or re.escape(part) for part in parts))
 
 
 class Failed(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest's types hide it
-    """The output is not what the suite asks for: a failure."""
+    """The output is not what the suite requires: a failure."""
 
     __module__ = "builtins"  # pytest shows the name before the message; ours would fill the line
 
 
 class CannotJudge(pytest.fail.Exception):  # type: ignore[name-defined, misc]
-    """There is no output to judge, or no way to: an error, never a failure."""
+    """There is no output, or it cannot be judged: an error, never a failure."""
 
     __module__ = "builtins"
 
@@ -80,7 +83,7 @@ class SuiteFile(pytest.File):
         self.suites = session_of_suites
 
     def collect(self) -> Iterable[pytest.Item]:
-        """The items, in the suite's order.
+        """Yield the items, in the suite's order.
 
         Raises:
             CollectError: everything that is wrong with the suite, as text.
@@ -127,7 +130,7 @@ class SuiteItem(pytest.Item):
         return next(evaluation for evaluation in self.wanted.unit.evaluations if evaluation.id == self.wanted.id)
 
     def mark(self, evaluation: Evaluation) -> None:
-        """Adds the marks that the test's metadata ask for: skip, xfail, marks, tags, and its split."""
+        """Add the marks from the test's metadata: skip, xfail, marks, tags, and its split."""
         metadata = evaluation.test.metadata
         if not metadata:
             return
@@ -144,13 +147,13 @@ class SuiteItem(pytest.Item):
     def _add_tag(self, name: str) -> None:
         known = self.config.stash.setdefault(_TAGS, set())
         if name not in known:
-            # Tags are the suite's own words: with --strict-markers they count as registered.
+            # Register the suite's tags, so that --strict-markers accepts them.
             known.add(name)
             self.config.addinivalue_line("markers", f"{name}: a tag of a suite")
         self.add_marker(name)
 
     def setup(self) -> None:
-        """Waits for the answer. What nobody could judge is an error of the item, not a failure."""
+        """Wait for the answer; if it cannot be judged, that is an error of the item, not a failure."""
         try:
             result = self.parent.suites.result(self, self.wanted)
         except EvolveError as error:
@@ -165,29 +168,29 @@ class SuiteItem(pytest.Item):
             raise CannotJudge(self._text(result), pytrace=False)
 
     def runtest(self) -> None:
-        """Fails when the verdict does."""
+        """Fail when the verdict is not a pass."""
         result = self.result
         if result is None or result.status == "pass":
             return
         if self._judged is not None and self._judged.is_complete(self.session, split_of(result.evaluation)):
             why = f"known: the split's score decides: {visible(_first_line(result.verdict.reason))}"
-            # Without a traceback, which nobody reads here and which costs 0.1 s a case.
+            # Without a traceback, which nobody reads here and which costs 0.1 s for each case.
             raise pytest.xfail.Exception(why, pytrace=False)
         raise Failed(self._text(result), pytrace=False)
 
     def teardown(self) -> None:
-        """Lets the result go, unless a split's score needs it."""
+        """Free the result, unless a split's score needs it."""
         if self._judged is None:
             self.result = None
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where the test stands in its file."""
+        """Return the test's place in its file."""
         place = self.evaluation.test.place
         line = place.location().line if place is not None else None
         return self.path, line - 1 if line else None, self.name
 
     def _repr_failure_py(self, excinfo: Any, style: Any = None) -> Any:
-        """What reports show: the suite's line, not ours. pytest asks this method for failures and for set-up errors."""
+        """Return what reports show: the suite's line, not ours. pytest calls this for failures and set-up errors."""
         if self.result is None or not isinstance(excinfo.value, Failed | CannotJudge):
             return super()._repr_failure_py(excinfo, style)
         return suite_failure(str(excinfo.value), failure_location(self.result), _display_path(self.path))
@@ -202,16 +205,16 @@ class SuiteItem(pytest.Item):
 
 
 def _named(parent: pytest.Collector, name: str) -> dict[str, str]:
-    """An item's name with its id as text.
+    """Return an item's name with its id as text.
 
-    pytest's cache (--lf, --ff, --sw, --nf) reads ids back from text, where `[` has a meaning. From a name alone pytest
-    9.2 makes an id that is never equal to the one it reads back, and forgets that the item has failed.
+    pytest's cache (--lf, --ff, --sw, --nf) parses ids from text, where `[` has a meaning. From a name alone, pytest 9.2
+    makes an id that never equals the parsed one, and so forgets that the item failed.
     """
     return {"name": name, "nodeid": f"{parent.nodeid}::{name}"}
 
 
 def _display_path(path: Path) -> str:
-    """The path as people read it: from here, where the file is below."""
+    """Return the path for messages: relative to the working folder if the file is inside."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith(os.pardir) else relative
 
@@ -230,7 +233,7 @@ def _first_line(text: str) -> str:
 
 
 class Judged:
-    """A suite that its agent's evidence judges by split: single failures are known, the splits' scores are asserted."""
+    """A suite with evidence about its agent: single failures are expected, and the splits' scores are asserted."""
 
     def __init__(self, evidence: Evidence, loaded: LoadedSuite) -> None:
         self.evidence = evidence
@@ -239,11 +242,11 @@ class Judged:
         self._selected: frozenset[int] | None = None
 
     def add(self, item: SuiteItem, evaluation: Evaluation) -> None:
-        """Takes an item into its split."""
+        """Add an item to its split."""
         self._items.setdefault(split_of(evaluation), []).append(item)
 
     def is_complete(self, session: pytest.Session, split: str) -> bool:
-        """Whether every case of a recorded split was selected; a part of it says little about its score."""
+        """Return whether every case of a recorded split was selected; the score of a part would say little."""
         if split not in self.splits:
             return False
         if self._selected is None:
@@ -251,7 +254,7 @@ class Judged:
         return all(id(item) in self._selected for item in self._items.get(split, ()))
 
     def results(self, split: str) -> list[CaseResult]:
-        """The results of a split; those of items that another worker ran are asked for again (the store has them)."""
+        """Return the results of a split; those that another worker's items have are requested again, from the store."""
         return [item.result or item.parent.suites.result(item, item.wanted) for item in self._items.get(split, ())]
 
 
@@ -266,9 +269,9 @@ class SplitItem(pytest.Item):
         self._judged = judged
 
     def runtest(self) -> None:
-        """Fails when the split fell below its record by more than the tolerance."""
+        """Fail when the split fell below its record by more than the tolerance."""
         if not self._judged.is_complete(self.session, self._split):
-            pytest.skip(f"only a part of the split {self._split} was selected: its failures count by themselves")
+            pytest.skip(f"only a part of the split {self._split} was selected: each failure counts on its own")
         (verdict,) = judge(self._judged.results(self._split), self._judged.evidence)
         self.user_properties.append(("score", f"{verdict.accuracy:.6g}"))
         self.user_properties.append(("reason", verdict.text))
@@ -276,7 +279,7 @@ class SplitItem(pytest.Item):
             raise Failed(f"{verdict.text}\n(recorded in {self._judged.evidence.file})", pytrace=False)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """The suite's file."""
+        """Return the suite's file."""
         return self.path, None, self.name
 
 

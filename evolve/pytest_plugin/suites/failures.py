@@ -1,4 +1,4 @@
-"""A suite's failure as pytest shows it: at its line in the suite, in long reports, with `--tb=line`, in the summary."""
+"""A suite's failure as pytest shows it: with its line in the suite, in long reports, `--tb=line` and the summary."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from evolve.core.model.errors import Location
 
 
 class _SuiteLine(ReprFileLocation):
-    """The line of `--tb=line`, whose message names the place already."""
+    """The line of `--tb=line`, without the place, which its message already names."""
 
     def toterminal(self, tw: Any) -> None:
         tw.line(self.message, red=True)
@@ -21,8 +21,8 @@ def suite_failure(text: str, where: Location | None, file: str) -> ReprException
 
     Args:
         text: the whole report; its first line becomes the message.
-        where: the place in the suite; None where only the file is known.
-        file: the suite as people name it.
+        where: the place in the suite; None if only the file is known.
+        file: the suite's path for messages.
     """
     line = where.line if where and where.line else None
     place = f"{file if where is None or where.file == file else where.file}:{line}" if line else file

@@ -1,4 +1,4 @@
-"""What all suites of one pytest run share: settings, and the thread that asks ahead."""
+"""What all suites of one pytest run share: the settings, and the thread that asks ahead."""
 
 import gc
 from collections.abc import Iterable, Iterator
@@ -14,9 +14,9 @@ from evolve.providers import ProviderSettings
 from evolve.pytest_plugin.suites.ahead import Ahead, Wanted
 
 _MANY = 1_000
-"""Suites with so many items are kept from the garbage collector, which then looks at the rest when there are"""
+"""From this number of items on they are hidden from the garbage collector: it would search all of them for nothing."""
 _RARELY = 20_000
-"""so many more objects than before."""
+"""How many new objects then start a collection, instead of Python's few hundred."""
 
 
 class SuiteSession:
@@ -26,7 +26,7 @@ class SuiteSession:
         self.settings = settings_of(config)
         self.notice = ""
         """What the user should know at the end of the run."""
-        # With -x nobody wants answers that are never looked at.
+        # With -x, answers that no item uses are wasted.
         self._is_careful = bool(config.getoption("maxfail", 0))
         self._worker = _worker_of(config)
         self._ahead: Ahead | None = None
@@ -34,22 +34,22 @@ class SuiteSession:
         self._threshold: tuple[int, int, int] | None = None
 
     def begin(self, session: pytest.Session) -> None:
-        """Takes the selected items; asking begins with the first suite item that runs."""
+        """Remember the selected items; the first suite item that runs starts the calls."""
         self._session = session
         if sum(1 for _ in _wanted_results(session.items)) >= _MANY:
-            # They live until the process ends. To look at them now and then, and twice at the end, is a sixth of all
-            # CPU; so they stay frozen.
+            # They live until the process ends. Collections that search them, two of them at the end, are a sixth of all
+            # CPU, so they stay frozen.
             gc.freeze()
             self._threshold = gc.get_threshold()
             gc.set_threshold(_RARELY, *self._threshold[1:])
 
     def look_ahead(self, nextitem: pytest.Item | None) -> None:
-        """Offers what this worker has in its queue; without xdist everything was offered at once."""
+        """Announce the items in this worker's queue; without xdist all of them were announced at once."""
         if self._worker is not None and self._ahead is not None:
             self._ahead.offer(_wanted_results(self._queue(nextitem)))
 
     def result(self, item: pytest.Item, wanted: Wanted) -> CaseResult:
-        """The item's result; waits for it."""
+        """Wait for the item's result and return it."""
         if self._ahead is None:
             self._ahead = Ahead(self.settings, is_careful=self._is_careful)
             self.notice = self._ahead.notice
@@ -58,7 +58,7 @@ class SuiteSession:
         return self._ahead.result(wanted)
 
     def end(self) -> None:
-        """Stops asking and closes all providers."""
+        """Stop asking, and close all providers."""
         if self._threshold is not None:
             gc.set_threshold(*self._threshold)
             self._threshold = None
@@ -83,19 +83,19 @@ def _wanted_results(items: Iterable[pytest.Item]) -> Iterator[Wanted]:
 
 
 def _worker_of(config: pytest.Config) -> Any:
-    """Xdist's side of this worker, whose queue says what comes; None without xdist."""
+    """Return xdist's object for this worker, which has the queue of items; None without xdist."""
     if not hasattr(config, "workerinput"):
         return None
     return next((plugin for plugin in config.pluginmanager.get_plugins() if hasattr(plugin, "torun")), None)
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """How suites and agents are run, by the ini file and the command line; raises UsageError with what is wrong."""
+    """Return the settings from the ini file and the command line; raises UsageError for wrong ones."""
     undefined, unknown = config.getini("suite_undefined"), config.getini("suite_unknown_keys")
     if undefined not in ("strict", "empty"):
-        raise pytest.UsageError(f"ini option suite_undefined={undefined!r} must be strict or empty")
+        raise pytest.UsageError(f"ini option suite_undefined: expected strict or empty, got {undefined!r}")
     if unknown not in ("error", "warn"):
-        raise pytest.UsageError(f"ini option suite_unknown_keys={unknown!r} must be error or warn")
+        raise pytest.UsageError(f"ini option suite_unknown_keys: expected error or warn, got {unknown!r}")
     try:
         settings = Settings(
             undefined=undefined,

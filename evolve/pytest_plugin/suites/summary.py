@@ -1,13 +1,13 @@
-"""What a pytest run says of its suites at the end, from the reports of all workers."""
+"""The summary of suites at the end of a pytest run, from the reports of all workers."""
 
 from collections.abc import Iterable
 
 CUT = "cut_answer"
-"""The property of an item whose answer ended at the token limit: the setting, and what raises it."""
+"""The property of an item whose answer was cut at the token limit: the setting, and how to raise it."""
 
 
 def cut_answers_line(reports: Iterable[object]) -> str:
-    """Return one sentence about the suites' answers that were cut; empty where none was."""
+    """Return one sentence about the suites' answers that were cut; empty if none was."""
     asked: set[str] = set()
     cut: dict[str, str] = {}
     for report in reports:
