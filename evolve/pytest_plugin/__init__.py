@@ -31,12 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     roles.addoption("--infra-roles", action="append", metavar="DIR", help="verify every role in a folder of roles")
     roles.addoption("--infra-release", action="append", metavar="NAME", help="release of the hosts (default: bookworm)")
     roles.addoption("--infra-changed", metavar="COMMIT", help="only roles changed since, and suite_roles_always")
-    roles.addoption(
-        "--infra-skip-unchanged", action="store_true", help="skip what passed before and has not changed"
-    )
-    roles.addoption(
-        "--infra-seed", type=int, default=0, metavar="N", help="random seed of the interruption's place"
-    )
+    roles.addoption("--infra-skip-unchanged", action="store_true", help="skip what passed before and has not changed")
+    roles.addoption("--infra-seed", type=int, default=0, metavar="N", help="random seed of the interruption's place")
     roles.addoption("--infra-every-interruption", action="store_true", help="interrupt after each task that changed")
     roles.addoption("--infra-report", metavar="DIR", help="folder for the report (default: reports/roles)")
     parser.addini("suite_role_files", "YAML files with `roles: FOLDER`, relative to rootdir", type="args", default=[])

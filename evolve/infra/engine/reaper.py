@@ -35,7 +35,7 @@ def leave_parent() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    os.closerange(3, 1024)  # the usual limit of open files; the parent opens far fewer before it starts us
+    os.closerange(3, 1024)  # what Python opened itself; `subprocess` passed nothing but the pipe
 
 
 def wait_for_end(owner: Owner) -> None:

@@ -51,7 +51,7 @@ def read(path, about):
 def look(path, about):
     kind, content = stat.S_IFMT(about.st_mode), ""
     # Folders in any case: their inode changes with every entry, which says nothing about the folder.
-    # Compiled Python, and the copies that passwd's and debconf's programs leave, say nothing about the role.
+    # Compiled Python, and the copies that passwd's programs and dpkg leave, say nothing about the role.
     is_old = about.st_ctime < began and path not in also
     if kind != stat.S_IFDIR and (is_old or path.endswith((".pyc", "-old", "-"))):
         return
