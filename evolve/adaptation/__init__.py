@@ -1,1 +1,1 @@
-"""From a failed job's diagnostics to a case and an evolution."""
+"""From a failed job's diagnostics to a failure case and an evolution."""

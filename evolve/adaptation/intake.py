@@ -1,4 +1,4 @@
-"""Takes a failed job in: the agent is asked, its failure becomes a case, and the case waits for an evolution."""
+"""The intake of a failed job: the agent is asked, its failure becomes a case, and the case waits for an evolution."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -23,11 +23,11 @@ _NOT_SHOWN: Final = "the model's answer is no valid action (not shown: it could 
 
 
 async def ask(client: AgentClient, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> AgentAnswer:
-    """The agent's answer, as it may be told: a model may repeat a secret of the report.
+    """Return the agent's answer, with secrets of the report redacted: a model may repeat them.
 
     Raises:
-        EnvironmentFault: the endpoint failed, which says nothing about the agent.
-        CannotEvaluate: the user's own provider code failed, which says as little.
+        EnvironmentFault: the endpoint failed, which is not the agent's mistake.
+        CannotEvaluate: the user's own provider code failed, which is not either.
     """
     output = await ask_about(client, diagnostics)
     action = read_action(output)
@@ -49,10 +49,20 @@ def take_in(
     folder: CaseFolder,
     redactor: Redactor,
 ) -> IntakeResult:
-    """Writes the failure down and queues it, unless the agent was right or the case drives nothing.
+    """Record the failure as a case and queue it, unless the agent was right or the case is not used for evolution.
+
+    Args:
+        report: the diagnostics of the failed job.
+        said: the agent's answer about it.
+        labels: the actions that are right, and those that do harm; may be empty.
+        client: the agent, and who answers for it.
+        queued: how the evolution is to run.
+        queue: where the case waits.
+        folder: where the case is written.
+        redactor: removes secrets before anything is written.
 
     Raises:
-        InputError: a file of a known case is wrong.
+        InputError: the file of a known case is wrong.
         EnvironmentFault: the report could not be searched for secrets, or a file cannot be written.
     """
     agent = client.agent
@@ -74,7 +84,7 @@ def take_in(
 
 
 def _refusal(output: JsonValue, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> str:
-    """Why an answer names no action. It is redacted whole: half a secret, or one in JSON's escapes, is not found."""
+    """Why an answer names no action. It is redacted before it is cut: half a secret would not be found."""
     try:
         return no_action(redactor.with_ids(find_known_ids(dict(diagnostics))).redact(output))
     except CannotRedact:
@@ -88,13 +98,13 @@ def _case(
     client: AgentClient,
     redactor: Redactor,
 ) -> FailureCase:
-    """The case of a report. Its prompt is rendered anew from the redacted report: nothing of the other is in it."""
-    words = said.error or f"the agent said {said.action}"
+    """The case of a report. Its prompt is rendered again from the redacted report, so it contains no secret."""
+    words = said.error or f"the agent answered {said.action}"
     prompt = diagnostics_prompt(client, report)
     failure = incident(client.agent, report, prompt, labels, answer=words, provider=client.provider_id)
     made = make_case(failure, redactor, today=date.today().isoformat(), render=lambda vars: _render(client, vars))
     if isinstance(made, NotCaptured):
-        raise EnvironmentFault(f"no case was written and nothing started: {made.reason}")
+        raise EnvironmentFault(f"no case was written and no evolution started: {made.reason}")
     return name_by_evidence(made)
 
 

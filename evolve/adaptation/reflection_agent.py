@@ -1,4 +1,4 @@
-"""What is done with a failed job's report: it is read and checked, and the reflection agent is asked about it."""
+"""Reads and checks a failed job's report, and asks the reflection agent about it."""
 
 import io
 import json
@@ -18,17 +18,18 @@ from evolve.store.agents import AGENTS_DIR
 DEFAULT_AGENT = "REFLECTION_AGENT"
 SCHEMA = "diagnostics.schema.json"
 MAX_REPORT_BYTES = 8 * 1024 * 1024
+"""A larger file is not a report; reading it would fill the memory before the agent sees a few kilobytes of it."""
 
 
 class JobReport(NamedTuple):
-    """One report as it came in: where it stands, and its text."""
+    """One report as it was received: where it is, and its text."""
 
     where: Location
     text: str
 
 
 class Outcome(NamedTuple):
-    """What is printed for one report, and what the shell is told."""
+    """What is printed for one report, and the exit code."""
 
     reflection: Reflection
     code: ExitCode
@@ -53,7 +54,7 @@ def read_diagnostics(report: JobReport) -> Mapping[str, JsonValue]:
     """Return the diagnostics of a report.
 
     Raises:
-        InputError: it is no JSON or no diagnostics; with every problem.
+        InputError: every problem of a report that is not JSON or not diagnostics.
     """
     try:
         value = json.loads(report.text)
@@ -69,12 +70,12 @@ def read_diagnostics(report: JobReport) -> Mapping[str, JsonValue]:
 
 
 def diagnostics_prompt(client: AgentClient, diagnostics: Mapping[str, JsonValue]) -> AgentPrompt:
-    """Return what the agent is asked about a report."""
+    """Return the prompt that asks the agent about a report."""
     return client.prompt({"diagnostics": dict(diagnostics)})
 
 
 async def ask_about(client: AgentClient, diagnostics: Mapping[str, JsonValue]) -> JsonValue:
-    """Return the model's answer about a report, as it came; raises as `AgentClient.ask` does."""
+    """Return the model's answer about a report, unchanged; raises as `AgentClient.ask` does."""
     answer = await client.ask(diagnostics_prompt(client, diagnostics))
     return answer.output
 
@@ -98,11 +99,12 @@ def _failure(agent: Agent, job_id: str, error: str, code: ExitCode) -> Outcome:
 
 def no_action(output: JsonValue) -> str:
     """Return why an answer that names no action is an error."""
+    # The beginning is enough to recognise the answer; a model may repeat the whole report.
     return f"the model's answer is no valid action: {json.dumps(output)[:200]}"
 
 
 def read_report(name: str) -> JobReport:
-    """The one report of a file; `-` is all of standard input.
+    """Return the one report of a file; `-` is all of standard input.
 
     Raises:
         InputError: it cannot be read.
@@ -116,7 +118,7 @@ def read_report(name: str) -> JobReport:
 
 
 def stdin_lines() -> Iterator[str]:
-    """The lines of standard input; bytes that are no UTF-8 are replaced, for logs hold any."""
+    """Return the lines of standard input; bytes that are not UTF-8 are replaced, because logs may contain any."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     return iter(sys.stdin)

@@ -22,20 +22,20 @@ _PROGRAM = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
     "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
-"""`python -m`, but for this very package: -P ignores a folder named `evolve` in the caller's working folder. No
-variable says so, for commands that the evolution starts would inherit it."""
+"""`python -m` for exactly this package: with -P, a folder named `evolve` in the caller's working folder is ignored. The
+path is not passed in a variable, because commands that the evolution starts would inherit it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One process's way to evolve agents.
+    """Evolves agents in this process.
 
     Args:
         queue: the failures that wait.
         files: the locks of agents.
-        per_day: so many evolutions of one agent start on one day at most.
-        say: shows what goes on.
-        observers: makes those who follow one evolution.
+        per_day: at most so many evolutions of one agent start in a day.
+        say: shows what happens.
+        observers: makes the observers of one evolution.
     """
 
     queue: AdaptationQueue
@@ -45,18 +45,18 @@ class Worker:
     observers: Callable[[], Sequence[Observer]]
 
     def work(self, agent: str, *, wait: bool = False, log: str = "") -> Iterator[EvolutionResult]:
-        """Evolves an agent until none of its failures waits; gives the result of each evolution.
+        """Evolve an agent until none of its failures waits; yields the result of each evolution.
 
-        Nothing is done while another process evolves the agent: that process takes up whatever is queued.
+        Does nothing while another process evolves the agent: that process takes everything that is queued.
 
         Args:
             agent: its file, absolute.
-            wait: until that other process is done.
+            wait: whether to wait until that other process has finished.
             log: where this process's output goes, for `--status`.
 
         Raises:
-            InputError, EnvironmentFault: the evolution could not be carried through; its failures stay in the queue.
-            KeyboardInterrupt: the user stopped it; likewise.
+            InputError, EnvironmentFault: the evolution could not be completed; its failures stay in the queue.
+            KeyboardInterrupt: the user stopped it; its failures stay in the queue.
         """
         while True:
             with self.files.lock(agent, wait=wait) as is_mine:
@@ -66,7 +66,7 @@ class Worker:
                     result = self._evolve(batch)
                     if result is not None:
                         yield result
-            # Whoever queued a failure after we looked last and before we let go has found the lock held.
+            # A process that queued a failure after our last look and before we released the lock found the lock held.
             if not self.queue.waits(agent) or self.is_at_limit(agent):
                 return
 
@@ -83,7 +83,7 @@ class Worker:
         return True
 
     def _evolve(self, batch: Batch) -> EvolutionResult | None:
-        """What the evolution came to; None when all its cases are gone."""
+        """The result of the evolution; None when all its cases are gone."""
         try:
             cases = _cases(batch)
             if not cases:
@@ -92,7 +92,7 @@ class Worker:
                 return None
             self.say(f"evolving {Path(batch.agent).stem} for {count_failures(len(batch.failures))}")
             result = self._run(batch, cases)
-        except BaseException as error:  # whatever it was: nothing may be lost
+        except BaseException as error:  # any error: the failures must return to the queue
             why = f"stopped: {str(error) or type(error).__name__}"
             self.queue.give_back(batch, why, counts=not isinstance(error, InputError))
             raise
@@ -102,7 +102,7 @@ class Worker:
     def _run(self, batch: Batch, cases: Sequence[str]) -> EvolutionResult:
         request = replace(batch.queued.request, cases=tuple(cases))
         request = replace(request, command=command_line("evolve", request.words()))
-        # What a user's Python prints is no result of ours.
+        # What a user's Python code prints is not a result of ours.
         with chdir(_folder(batch)), redirect_stdout(sys.stderr):
             result = run_request(request, self.observers())
         if result.is_interrupted:
@@ -111,13 +111,13 @@ class Worker:
 
 
 def start_in_background(files: AdaptationFiles, agent: str, *, module: str, per_day: int) -> tuple[int, Path]:
-    """Starts a process that works on the agent's queue and outlives this one; its number and its log.
+    """Start a process that works on the agent's queue and outlives this one; returns its process id and its log.
 
     Args:
         files: where its log goes.
         agent: the agent's file, absolute.
-        module: of the command that is started; it takes --work, --agent, --per-day and --log.
-        per_day: so many evolutions of the agent start on one day at most.
+        module: the module of the command to start; it takes --work, --agent, --per-day and --log.
+        per_day: at most so many evolutions of the agent start in a day.
 
     Raises:
         EnvironmentFault: it cannot be started.
@@ -144,15 +144,15 @@ def start_in_background(files: AdaptationFiles, agent: str, *, module: str, per_
             )
     except OSError as error:
         raise EnvironmentFault(f"cannot start an evolution in the background: {error}") from error
-    # Not ours to wait for: it outlives us. Without this, Popen warns when it is collected.
+    # We do not wait for it: it outlives us. Without this line, Popen warns when it is garbage-collected.
     process.returncode = 0
     return process.pid, log
 
 
 def _cases(batch: Batch) -> list[str]:
-    """The agent's folder of cases, for pinned ones guard it, and the failures' files that stand elsewhere.
+    """The agent's folder of cases, because pinned ones guard it, and the failures' files that are elsewhere.
 
-    Nothing when all of the failures' files are gone.
+    Empty when all of the failures' files are gone.
     """
     files = [Path(failure.file) for failure in batch.failures if Path(failure.file).is_file()]
     if not files:

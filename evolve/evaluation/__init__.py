@@ -1,1 +1,1 @@
-"""A run of suites: put together, and run."""
+"""Runs of suites: how they are set up, and run."""

@@ -1,4 +1,4 @@
-"""Asks an agent by its file: the file is read, the prompt made, a provider asked, and closed."""
+"""Asks an agent by its file: reads the file, makes the prompt, asks a provider, and closes it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from evolve.store.answers import NoAnswers
 
 
 class OpenProviders:
-    """Providers by id, each opened when it is first asked for; clients share it, and so connections and processes."""
+    """Providers by id, each opened when it is first needed; clients that share this share connections and processes."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -35,7 +35,7 @@ class OpenProviders:
         return self._opened[name]
 
     async def close(self) -> None:
-        """Frees them all."""
+        """Close all of them."""
         opened, self._opened = self._opened, {}
         for provider in opened.values():
             await provider.close()
@@ -45,12 +45,12 @@ class AgentClient:
     """One agent, and who answers for it.
 
     Args:
-        agent: as its file says.
-        file: that file.
+        agent: the agent that its file describes.
+        file: the agent's file.
         bank: the demos that it shows; None for none.
         providers: opens who answers; closed with the client, unless others share it.
         given: the provider's id on the command line.
-        answers: where answers are kept that were bought before.
+        answers: the store of answers that were paid for before.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class AgentClient:
 
     @property
     def provider_id(self) -> str:
-        """The id of the provider that answers; raises InputError where nobody names one."""
+        """The id of the provider that answers; raises InputError where none is named."""
         return provider_id(self.agent, self._given, self._providers.settings.env, file=self.file)
 
     @property
@@ -78,7 +78,7 @@ class AgentClient:
         return self._providers.get(self.provider_id)
 
     def prompt(self, vars: Mapping[str, JsonValue]) -> AgentPrompt:
-        """Return what the agent is asked about a case."""
+        """Return the prompt that asks the agent about a case."""
         return render_agent(self.agent, vars, self._bank, self._providers.templates.render)
 
     async def ask(self, prompt: AgentPrompt, vars: Mapping[str, JsonValue] | None = None) -> Answer:
@@ -86,7 +86,7 @@ class AgentClient:
 
         Args:
             prompt: the question.
-            vars: what it was made of, for providers that hand a context to user code.
+            vars: the vars it was made from, for providers that pass a context to user code.
 
         Raises:
             EnvironmentFault: the endpoint failed.
@@ -100,7 +100,7 @@ class AgentClient:
         return await self._answers.once(identity, lambda: provider.answer(request))
 
     async def close(self) -> None:
-        """Frees the provider."""
+        """Close the provider."""
         await self._providers.close()
 
 
@@ -113,7 +113,7 @@ def read_agent_client(
         name: the agent's name, or its file.
         providers: opens who answers.
         given: the provider's id on the command line.
-        answers: where answers are kept that were bought before.
+        answers: the store of answers that were paid for before.
 
     Raises:
         InputError: there is no such agent, or its file or its bank is wrong.

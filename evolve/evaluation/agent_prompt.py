@@ -19,7 +19,7 @@ _render = Templates("strict").render
 def agent_prompt(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
     """Return the agent's prompt and call settings for one test; no demo is of the test's own family.
 
-    The prompt is finished: what stands in a section, a demo or a case reaches the model as it is, as it does in
+    The prompt is finished: the text of a section, a demo or a case reaches the model unchanged, the same as in
     `evolve reflect`, in the search and in the gate.
     """
     agent, bank = _load(str(context["config"][AGENT_FILE]))

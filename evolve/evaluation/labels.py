@@ -1,4 +1,4 @@
-"""What says what is right in a suite: assertions, else the labels in tests' metadata; where nothing does, a warning."""
+"""What decides whether a test passes: its assertions, else the labels in its metadata; with neither, a warning."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,13 +13,13 @@ from evolve.store.agents import find_agent, load_agent
 
 
 def judge_by_labels(suite: Suite, agent: Agent | None) -> Suite:
-    """Return the suite with labels turned into assertions, and a warning where tests are left that pass in any case.
+    """Return the suite with labels turned into assertions, and a warning about tests that pass whatever is answered.
 
     Args:
-        agent: whose answers the labels name; None for the one that each test's metadata name, where its file is here.
+        agent: whose answers the labels are; None for the agent that each test's metadata names, if its file exists.
 
     Raises:
-        InputError: labels that are no answer of the agent; all of them.
+        InputError: every label that is not an answer of the agent.
     """
     problems: dict[Problem, None] = {}
     tests: list[Test] = []
@@ -38,7 +38,7 @@ def judge_by_labels(suite: Suite, agent: Agent | None) -> Suite:
 
 
 def _named_agent(test: Test, folder: str, agents: dict[str, Agent | None]) -> Agent | None:
-    """The agent that a labelled test's metadata name; None where they name none, or no file of it is here."""
+    """The agent that a labelled test's metadata names; None where it names none, or the agent has no file here."""
     name = test.metadata.get("agent")
     if not isinstance(name, str) or not name or not any(labels_of(test, key) for key in LABEL_KEYS):
         return None
@@ -48,10 +48,10 @@ def _named_agent(test: Test, folder: str, agents: dict[str, Agent | None]) -> Ag
 
 
 def _agent_of_name(name: str, folder: str) -> Agent | None:
-    beside = Path(folder) / (name if name.endswith(".md") else f"{name}.md")
+    neighbour = Path(folder) / (name if name.endswith(".md") else f"{name}.md")
     try:
-        return load_agent(beside if beside.is_file() else find_agent(name))
-    except InputError:  # metadata are the user's own: the word may mean something else
+        return load_agent(neighbour if neighbour.is_file() else find_agent(name))
+    except InputError:  # metadata is the user's own: `agent` may mean something else there
         return None
 
 
@@ -62,9 +62,9 @@ def _without_assertion(tests: Sequence[Test]) -> list[str]:
         return []
     labelled = any(labels_of(test, "accepted") for test in found)
     hint = (
-        "metadata.accepted counts only where an agent is known: give --agent NAME, metadata.agent, or assert"
+        "metadata.accepted counts only where an agent is known: add --agent NAME, metadata.agent, or assert"
         if labelled
-        else "give assert, or metadata.accepted with an agent"
+        else "add assert, or metadata.accepted with an agent"
     )
     have, passes = ("has", "passes") if len(found) == 1 else ("have", "pass")
     place = found[0].place

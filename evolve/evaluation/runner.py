@@ -23,7 +23,7 @@ from evolve.core.templating.templates import Templates, VarTemplateError
 from evolve.core.user_code.prompt_functions import MadePrompt, make_prompt, make_var, prompt_context
 
 DEFAULT_CONCURRENCY = 8
-"""Questions in flight where neither the suite (`maxConcurrency`) nor the user says."""
+"""Questions in flight where neither the suite (`maxConcurrency`) nor the user sets a number."""
 
 Status = Literal["pass", "fail", "error"]
 RunScript = Callable[[str, str], Awaitable[str]]
@@ -31,14 +31,14 @@ OpenProvider = Callable[[ProviderSpec], Provider]
 
 
 class Clock(Protocol):
-    """Where times come from."""
+    """The source of times."""
 
     def now_s(self) -> float:
-        """Seconds since the epoch."""
+        """Return seconds since the epoch."""
         ...
 
     def monotonic_s(self) -> float:
-        """Seconds since some moment, never going back."""
+        """Return seconds from any starting point; never goes back."""
         ...
 
 
@@ -53,7 +53,7 @@ class Closable(Protocol):
     """Something that holds connections or processes."""
 
     async def close(self) -> None:
-        """Frees them."""
+        """Close them."""
         ...
 
 
@@ -68,11 +68,11 @@ class SuiteRunner:
     """Evaluates one suite's evaluations.
 
     Args:
-        open_provider: opens what the suite names; called once per provider, when it is first needed.
-        concurrency: evaluations at once; None takes the suite's own wish. Suites with a delay, a conversation or
-            stored outputs run one by one, for their order matters.
-        run_script: the printed lines of a Python prompt file without a function, given its path and a JSON context.
-        resources: what else is closed with the runner.
+        open_provider: opens a provider of the suite; called once per provider, when it is first needed.
+        concurrency: evaluations at once; None takes the suite's own number. Suites with a delay, a conversation or
+            stored outputs run one by one, because their order matters.
+        run_script: returns what a Python prompt file without a function prints, given its path and a JSON context.
+        resources: objects that are closed with the runner.
     """
 
     def __init__(
@@ -107,11 +107,11 @@ class SuiteRunner:
         return 1 if delays or self._conversations.is_used or self._stores else wanted
 
     async def evaluate(self, evaluation: Evaluation) -> CaseResult:
-        """Asks and judges one evaluation alone, comparing assertions left out; faults are told in the result."""
+        """Ask and judge one evaluation alone, without comparing assertions; faults are reported in the result."""
         return (await self._evaluate(evaluation)).result
 
     async def evaluate_unit(self, unit: Unit) -> tuple[CaseResult, ...]:
-        """The results of one unit: one per evaluation, or with a pass rate one for all repeats."""
+        """Return the results of one unit: one per evaluation, or with a pass rate one for all repeats."""
         done = [await self._evaluate(evaluation) for evaluation in unit.evaluations]
         if unit.comparisons:
             done = await self._compare_unit(unit, done)
@@ -122,7 +122,7 @@ class SuiteRunner:
         return tuple(_merge_repeats([by_id[member.id] for member in group], unit.pass_rate) for group in groups)
 
     async def results(self, units: Iterable[Unit]) -> AsyncIterator[tuple[CaseResult, ...]]:
-        """Each unit's results as they come, at most `concurrency` units at once."""
+        """Yield each unit's results as they arrive, with at most `concurrency` units at once."""
         pending = iter(units)
         finished: deque[tuple[CaseResult, ...]] = deque()
         news = asyncio.Event()
@@ -151,7 +151,7 @@ class SuiteRunner:
             await asyncio.gather(*workers, return_exceptions=True)
 
     async def close(self) -> None:
-        """Closes every provider that was opened, and the other resources."""
+        """Close every provider that was opened, and the other resources."""
         opened, self._opened, self._providers = self._opened, {}, {}
         for resource in (*opened.values(), *self._resources):
             await resource.close()
@@ -168,8 +168,10 @@ class SuiteRunner:
     async def _compare(self, assertion: Assertion, members: Sequence[_Done]) -> list[_Done]:
         targets = tuple(item.target or _empty_target(item.result) for item in members)
         verdicts = tuple(item.result.verdict for item in members)
-        said = await self._judge.compare(assertion, targets, verdicts)
-        return [item._replace(result=_after(item.result, verdict)) for item, verdict in zip(members, said, strict=True)]
+        compared = await self._judge.compare(assertion, targets, verdicts)
+        return [
+            item._replace(result=_after(item.result, verdict)) for item, verdict in zip(members, compared, strict=True)
+        ]
 
     # --- one evaluation
 
@@ -187,7 +189,7 @@ class SuiteRunner:
         return done
 
     async def _ask(self, asked: "_Asked") -> None:
-        """Renders the prompt and gets an answer; fills `asked` as far as it comes."""
+        """Render the prompt and get an answer; fills `asked` step by step, so that an error keeps the steps before."""
         evaluation = asked.evaluation
         test, prompt = evaluation.test, evaluation.prompt
         config: Mapping[str, JsonValue] = (
@@ -279,14 +281,14 @@ class SuiteRunner:
                 context["metadata"] = dict(asked.answer.metadata)
             output = await apply_transform(test_code, output, context, self._tools)
         if output is None:
-            raise CannotEvaluate("the transform gave no value; it must return the output")
+            raise CannotEvaluate("the transform returned nothing; it must return the output")
         return output
 
     def _provider(self, spec: ProviderSpec) -> Provider:
         known = self._providers.get(id(spec))
         if known is not None:
             return known[1]
-        # Tests with a provider of their own bring one spec each; alike ones share a connection.
+        # Tests with a provider of their own bring one spec each; equal ones share a connection.
         key = json.dumps([spec.id, dict(spec.config), dict(spec.env)], sort_keys=True, default=str)
         if key not in self._opened:
             self._opened[key] = self._open_provider(spec)
@@ -313,7 +315,15 @@ class _Asked:
     def result(
         self, status: Status, verdict: Verdict, started_s: float, *, error: str = "", kind: ErrorKind = ""
     ) -> CaseResult:
-        """The evaluation with this verdict."""
+        """Return the result of the evaluation with this verdict.
+
+        Args:
+            status: whether it passed, failed, or could not be judged.
+            verdict: what the assertions found.
+            started_s: when it began, in seconds since the epoch.
+            error: why it could not be judged, or why nothing was there to judge.
+            kind: whose fault the error is; empty for none.
+        """
         return CaseResult(
             evaluation=self.evaluation,
             status=status,
@@ -330,40 +340,40 @@ class _Asked:
         )
 
     def result_of(self, verdict: Verdict, started_s: float) -> CaseResult:
-        """The result that a verdict means."""
+        """Return the result that a verdict means."""
         if verdict.error:
             return self.result("error", verdict, started_s, error=verdict.error, kind=worst_error(verdict))
         return self.result("pass" if verdict.passed else "fail", verdict, started_s)
 
     def error_result(self, error: EvolveError, started_s: float) -> CaseResult:
-        """The result when nothing could be judged."""
+        """Return the result of an evaluation that could not be judged."""
         verdict = Verdict(False, 0.0, str(error), error=str(error))
         return self.result("error", verdict, started_s, error=str(error), kind=error_kind(error))
 
 
 class _Conversations:
-    """What was said before, for suites whose prompts use `_conversation`: one thread per column and conversation id."""
+    """Earlier exchanges, for suites whose prompts use `_conversation`: one thread per column and conversation id."""
 
     def __init__(self, suite: Suite) -> None:
         self.is_used = any("_conversation" in prompt.raw for prompt in suite.prompts)
-        self._said: dict[tuple[int, str], list[JsonValue]] = {}
+        self._exchanges: dict[tuple[int, str], list[JsonValue]] = {}
 
     def of(self, evaluation: Evaluation) -> list[JsonValue]:
-        """The exchanges so far, the oldest first."""
-        return list(self._said.get(self._key(evaluation), ()))
+        """Return the exchanges so far, the oldest first."""
+        return list(self._exchanges.get(self._key(evaluation), ()))
 
     def add(self, evaluation: Evaluation, prompt: str, answer: Answer) -> None:
-        """Remembers one more exchange."""
+        """Add one more exchange."""
         messages = json_or(prompt, None)
         last = messages[-1] if isinstance(messages, list) and messages else None
         content = last.get("content") if isinstance(last, dict) else None
-        said: JsonValue = {
+        exchange: JsonValue = {
             "prompt": messages or prompt,
             "input": content or last or messages or prompt,
             "output": answer.output or "",
             "metadata": dict(answer.metadata),
         }
-        self._said.setdefault(self._key(evaluation), []).append(said)
+        self._exchanges.setdefault(self._key(evaluation), []).append(exchange)
 
     @staticmethod
     def _key(evaluation: Evaluation) -> tuple[int, str]:
@@ -375,7 +385,7 @@ def _empty_target(result: CaseResult) -> Target:
 
 
 def _after(result: CaseResult, comparison: Verdict) -> CaseResult:
-    """A result after a comparing assertion had its say; the row's named scores stay, as in promptfoo."""
+    """A result with the verdict of a comparing assertion added; its named scores do not change, as in promptfoo."""
     verdict = apply_comparison(result.verdict, comparison)
     if result.status == "error":
         return replace(result, verdict=verdict)
@@ -385,7 +395,7 @@ def _after(result: CaseResult, comparison: Verdict) -> CaseResult:
 
 
 def _merge_repeats(results: Sequence[CaseResult], pass_rate: float) -> CaseResult:
-    """One result for all repeats; the output shown is of the last that did not pass."""
+    """One result for all repeats; its output is that of the last repeat that did not pass."""
     verdict = merge_repeats([result.verdict for result in results], pass_rate)
     shown = next((result for result in reversed(results) if result.status != "pass"), results[-1])
     errors = [result for result in results if result.status == "error"]
@@ -404,7 +414,7 @@ def _merge_repeats(results: Sequence[CaseResult], pass_rate: float) -> CaseResul
 
 
 def _raise_first(workers: Iterable["asyncio.Future[None]"]) -> None:
-    """Raises what escaped from a worker: a bug of ours, or an interruption."""
+    """Raise what escaped from a worker: a bug of ours, or an interruption."""
     for worker in workers:
         if worker.done() and not worker.cancelled():
             worker.result()
@@ -413,7 +423,7 @@ def _raise_first(workers: Iterable["asyncio.Future[None]"]) -> None:
 async def run_suites(
     runners: Sequence[tuple["SuiteRunner", Sequence[Unit]]], clock: Clock | None = None
 ) -> AsyncGenerator[Event, None]:
-    """Runs suites one after the other; ends with `RunFinished`, results in the order of the suites' files."""
+    """Run suites one after the other and yield events; ends with `RunFinished`, results in the order of the files."""
     clock = clock or SystemClock()
     started_s, begun = clock.now_s(), clock.monotonic_s()
     total = sum(len(unit.ids) for _, units in runners for unit in units)
@@ -433,5 +443,5 @@ async def run_suites(
 
 
 def in_order(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
-    """Results in the suite's order: by test, then by column."""
+    """Return the results in the suite's order: by test, then by column."""
     return tuple(sorted(results, key=lambda result: (result.evaluation.test_index, result.evaluation.prompt_index)))

@@ -45,6 +45,7 @@ from evolve.store.suites import load_merged, load_suite
 from evolve.system.cache_folder import cache_folder
 
 _SCRIPT_S = 60.0
+"""Seconds for a Python prompt script; one that waits for ever must not stop the whole run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,14 @@ class Settings:
     use_cache: bool = True
     repeat: int | None = None
     providers: tuple[str, ...] = ()
-    """Ids that stand in for the suites' own providers."""
+    """Ids that replace the suites' own providers."""
     agent: str | None = None
-    """Name or file of the agent whose prompt stands in for the suites' own prompts."""
+    """Name or file of the agent whose prompt replaces the suites' own prompts."""
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
     def cache_dir(self) -> Path:
-        """The folder for answers and for what failed last."""
+        """The folder for answers and for what failed in the last run."""
         return cache_folder(self.env)
 
 
@@ -81,13 +82,16 @@ class LoadedSuite:
 
 
 def load(path: str, settings: Settings, *, needs_prompts: bool = True, agent: Agent | None = None) -> LoadedSuite:
-    """Reads one suite, opens its providers once to check them, and expands it.
+    """Return one suite, read, expanded, and with its providers opened once to check them.
 
-    An agent that replaces its prompts, now or later (`needs_prompts=False`), makes them unnecessary.
+    A suite whose prompts an agent replaces, now or later (`needs_prompts=False`), needs none of its own.
 
     Args:
-        agent: whose answers the tests' labels name; None for the agent of the settings, else the one that each test's
-            metadata name.
+        path: the suite's file.
+        settings: how suites are read and run.
+        needs_prompts: whether a suite without prompts is an error.
+        agent: whose answers the tests' labels are; None for the agent of the settings, else the one that each test's
+            metadata names.
 
     Raises:
         InputError: every problem of the suite and its files.
@@ -97,7 +101,7 @@ def load(path: str, settings: Settings, *, needs_prompts: bool = True, agent: Ag
 
 
 def load_as_one(paths: Sequence[str], settings: Settings) -> LoadedSuite:
-    """Several configs merged into one suite, the way promptfoo takes several `-c`; raises as `load` does."""
+    """Return several configs merged into one suite, as promptfoo merges several `-c`; raises as `load` does."""
     return _load(partial(load_merged, paths, needs_prompts=not settings.agent), paths[0], settings)
 
 
@@ -143,10 +147,10 @@ def _agent_of_settings(settings: Settings) -> Agent | None:
 def _of_agent(suite: Suite, path: Path) -> Suite:
     """The suite with an agent's prompt in place of its own; its tests say which agent they tried."""
     agent = load_agent(path)
-    load_bank(agent, path, Templates("strict").render)  # what is wrong with it is told before anyone is asked
+    load_bank(agent, path, Templates("strict").render)  # its mistakes are reported before the first question
     function = ScriptRef(str(Path(agent_prompt.__file__).resolve()), "agent_prompt")
     prompt = Prompt("", agent.title, {agent_prompt.AGENT_FILE: str(path.resolve())}, function)
-    # Evidence of another agent judges nothing here.
+    # Evidence of another agent does not apply here.
     tests = tuple(
         replace(test, prompts=None, metadata=_without_evidence(test.metadata) | {"agent": agent.name})
         for test in suite.tests
@@ -159,7 +163,7 @@ def _without_evidence(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]
 
 
 def load_all(paths: Iterable[str], settings: Settings) -> tuple[LoadedSuite, ...]:
-    """Reads several suites; the problems of all of them are raised together."""
+    """Return several suites, read; the problems of all of them are raised together."""
     loaded: list[LoadedSuite] = []
     problems: list[Problem] = []
     for path in paths:
@@ -168,17 +172,17 @@ def load_all(paths: Iterable[str], settings: Settings) -> tuple[LoadedSuite, ...
         except InputError as error:
             problems.extend(error.problems)
     if problems:
-        raise InputError(dict.fromkeys(problems))  # several suites may stumble over one agent
+        raise InputError(dict.fromkeys(problems))  # several suites may report the same agent
     return tuple(loaded)
 
 
 def open_answers(settings: Settings) -> SqliteAnswers | NoAnswers:
-    """The store of answers that were bought before, or one that keeps nothing."""
+    """Return the store of answers that were paid for before, or one that stores nothing."""
     return SqliteAnswers(settings.cache_dir / "answers.sqlite") if settings.use_cache else NoAnswers()
 
 
 def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) -> SuiteRunner:
-    """The runner of one suite; providers and graders are opened when they are first asked."""
+    """Return the runner of one suite; it opens providers and graders when they are first asked."""
     stored = answers if _may_reuse_answers(loaded.suite) else NoAnswers()
     tools, resources = tools_for(loaded, settings, stored)
     return SuiteRunner(
@@ -193,10 +197,10 @@ def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) ->
 
 
 def check_keys(loaded: LoadedSuite, settings: Settings) -> None:
-    """Returns when every provider that the suite's units ask has its API key.
+    """Check that every provider that the suite's units ask has its API key.
 
     Raises:
-        MissingKeyFault: those that have none; a run that paid for half of its answers helps nobody.
+        MissingKeyFault: naming those that have none; noticed in the middle of a run, it would waste paid answers.
     """
     open_spec = _opener(loaded, settings)
     asked = (one for unit in loaded.units for one in unit.evaluations if not one.test.has_provider_output)
@@ -216,7 +220,7 @@ def check_keys(loaded: LoadedSuite, settings: Settings) -> None:
 
 
 def tools_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) -> tuple[Tools, tuple[Closable, ...]]:
-    """What a suite's assertions may use of the world, and what of it must be closed."""
+    """Return the tools that a suite's assertions may use, and those of them that must be closed."""
     suite = loaded.suite
     env = {**settings.env, **suite.env}
     graders = SuiteGraders(suite.providers, _opener(loaded, settings), env)
@@ -251,7 +255,7 @@ def _opener(loaded: LoadedSuite, settings: Settings) -> Callable[[ProviderSpec],
 
 
 def open_provider_by_id(name: str, settings: Settings, templates: Templates) -> Provider:
-    """The provider of an id alone, with no suite around it; files are found from the working folder.
+    """Return the provider of an id, without a suite; its files are found from the working folder.
 
     Raises:
         InputError: there is no such provider.
@@ -274,9 +278,9 @@ def _provider_settings(settings: Settings) -> ProviderSettings:
 
 
 def _check_providers(loaded: LoadedSuite, settings: Settings) -> None:
-    """Opens each provider of the suite once: a wrong id or setting is told before the first question.
+    """Open each provider of the suite once: a wrong id or setting is reported before the first question.
 
-    What is missing on this machine is told when it is asked; nothing is connected or started here.
+    What is missing on this machine is reported when it is asked; nothing is connected or started here.
     """
     open_spec = _opener(loaded, settings)
     problems: list[Problem] = []
@@ -317,7 +321,7 @@ async def _run_prompt_script(path: str, context: str) -> str:
 
 
 def evidence_of(suite: Suite) -> Evidence | None:
-    """The recorded scores that a suite is held against; None when it names no agent file, or that records none.
+    """Return the recorded scores that a suite is compared with; None when it names no agent file, or the file has none.
 
     Raises:
         InputError: the agent file cannot be read, or its evidence is malformed.

@@ -1,4 +1,4 @@
-"""Candidates' answers, and the model-free vote's, as events."""
+"""Candidates' answers, and those of the lookup that asks no model, as events."""
 
 import json
 from collections import Counter
@@ -17,7 +17,7 @@ class Answering:
 
     Args:
         shown: a case as people, reflectors and lookups see it.
-        lookup: the model-free vote; None where answers are no closed set.
+        lookup: the answer without a model; None where the agent's answers are not a closed set.
     """
 
     def __init__(self, rollouts: Rollouts, shown: Callable[[Task], str], lookup: Lookup | None) -> None:
@@ -28,7 +28,7 @@ class Answering:
         """Answers that ended at the token limit, by candidate."""
 
     async def answers(self, candidate: Candidate, tasks: Sequence[Task]) -> AsyncGenerator[EvolutionEvent, None]:
-        """The candidate's answers to the cases that it has not answered yet, as far as the budget goes."""
+        """Yield the candidate's answers to the cases that it has not answered yet, as far as the budget goes."""
         new = [task for task in tasks if task.id not in candidate.scores]
         for done in await self.rollouts.many(candidate.genome, new):
             candidate.scores[done.task.id] = done.score
@@ -36,7 +36,7 @@ class Answering:
             yield _scored(candidate.id, done)
 
     def vote(self, tasks: Sequence[Task]) -> Iterator[EvolutionEvent]:
-        """The model-free vote on the cases that have a label; nothing without a lookup."""
+        """Yield the lookup's answers to the cases that have a label; nothing without a lookup."""
         if self.lookup is None:
             return
         spent = self.rollouts.budget.spent
@@ -52,7 +52,7 @@ class Answering:
         output = json.loads(found) if found else None
         is_right = output in task.accepted
         expected = " or ".join(json.dumps(answer, ensure_ascii=False) for answer in task.accepted)
-        reason = "right" if is_right else f"expected {expected}, the vote says {found or 'nothing'}"
+        reason = "right" if is_right else f"expected {expected}, the lookup answered {found or 'nothing'}"
         return Score(float(is_right), is_right, reason, output, output in task.forbidden)
 
 

@@ -1,4 +1,4 @@
-"""The last stage of a run: incumbent and winner answer the gate's cases, and the gate says its word."""
+"""The last stage of a run: incumbent and winner answer the gate's cases, and the gate decides."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Protocol
@@ -13,25 +13,35 @@ from evolve.core.search.tasks import Task
 from evolve.evolution.answering import Answering
 
 _PINNED_TRIES = 3
+"""A pinned case is asked up to three times: one wrong answer of an endpoint that varies must not count as a loss."""
 _PINNED_LOSSES = 2
+"""So many wrong answers of the three lose a pinned case; two right ones keep it."""
 _PINNED_PART = 3
-"""Pinned cases take a third of the gate's budget at most."""
+"""Pinned cases take at most a third of the gate's budget: its pairs must get most of it."""
 _REASKED = 8
+"""Answers of the winner that are asked for once more: few, but enough to show an endpoint that varies a lot."""
 
 
 class Gates(Protocol):
     """The project's memory of its gates."""
 
     def level(self, run: str) -> tuple[float, bool]:
-        """(level that the run's gate may spend, whether the run has opened it already); opens nothing."""
+        """Return (level that the run's gate may spend, whether the run has opened it already); opens nothing."""
         ...
 
     def open(self, run: str) -> tuple[int, float]:
-        """(number, level) of the gate that this run passes now; the same again for a run that was killed in it."""
+        """Return (number, level) of the gate that this run enters now; the same for a run that was killed in it."""
         ...
 
     def record(self, run: str, candidate: str, decision: GateDecision, families: Sequence[str]) -> None:
-        """Writes a decision down, once for each run."""
+        """Write a decision to the log, once for each run.
+
+        Args:
+            run: its name.
+            candidate: the winner's id.
+            decision: what the gate decided.
+            families: those whose cases were compared.
+        """
         ...
 
 
@@ -43,8 +53,8 @@ class GateStage:
         gates: the project's memory of its gates.
         tasks: all cases; those of the gate split are compared, the pinned ones must not be lost.
         run: its name.
-        seed: chooses among the cases where the budget pays for a part.
-        opens_small: whether a gate opens that has too few families to prove anything.
+        seed: chooses among the cases where the budget does not pay for all.
+        opens_small: whether to open a gate that has too few families to prove anything.
     """
 
     def __init__(
@@ -63,21 +73,21 @@ class GateStage:
         self._pinned = [task for task in tasks if task.status == "pinned"]
         self._run, self._opens_small = run, opens_small
         self.spent = 0
-        """Answers bought here."""
+        """Answers paid for here."""
         self.decision: GateDecision | None = None
-        """None before the word, and where nothing could be compared."""
+        """None before the decision, and where nothing could be compared."""
         self.refusal = ""
         """Why the gate was not opened."""
 
     @property
     def wanted(self) -> int:
-        """Answers that the whole gate would buy if the ledger knew none."""
+        """Answers that the whole gate would pay for if the ledger had none."""
         return 2 * len(self._cases) + self._pinned_reserve
 
     async def events(self, incumbent: Candidate, winner: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
-        """What happens; ends with GateDecided, or is empty where no case can be paid for.
+        """Yield what happens; ends with GateDecided, or is empty where no case can be paid for.
 
-        A gate that can prove nothing is not opened: it would spend its level for nothing.
+        A gate that can prove nothing is not opened: it would use up its level for nothing.
         """
         before = self._rollouts.budget.spent
         tasks = self._affordable(incumbent, winner)
@@ -116,17 +126,17 @@ class GateStage:
         if small_gate(families, alpha):
             paid = "1 family" if len(families) == 1 else f"{len(families)} families"
             needs = families_to_prove(alpha)
-            return f"the budget that is left pays for {paid} of the gate's {len(all_families)}, and {needs} are needed"
+            return f"the remaining budget pays for {paid} of the gate's {len(all_families)}, and {needs} are needed"
         return ""
 
     @property
     def _pinned_reserve(self) -> int:
-        """What the pinned cases take when each is answered alike each time."""
+        """What the pinned cases cost when each is answered the same way every time."""
         return _PINNED_LOSSES * len(self._pinned)
 
     def _affordable(self, *candidates: Candidate) -> list[Task]:
-        """As many cases as the budget pays for both, of as many families as there are; what is known costs nothing."""
-        # Many pinned cases must not leave the gate without pairs: what cannot be asked any more counts as kept.
+        """As many cases as the budget pays for both, from as many families as there are; known answers are free."""
+        # Many pinned cases must not leave the gate without pairs: one that cannot be asked counts as kept.
         left = self._rollouts.budget.left - min(self._pinned_reserve, self._rollouts.budget.left // _PINNED_PART)
         taken: list[Task] = []
         for task in self._cases:
@@ -137,7 +147,7 @@ class GateStage:
         return taken
 
     async def _find_lost_pinned(self, winner: Candidate) -> AsyncIterator[str]:
-        """Pinned cases that the winner fails two times of three."""
+        """Pinned cases that the winner fails two times out of three."""
         for task in self._pinned:
             losses = 0
             for repeat in range(_PINNED_TRIES):
@@ -149,7 +159,7 @@ class GateStage:
                 yield task.description or task.id
 
     async def _disagreement(self, winner: Candidate, tasks: Sequence[Task]) -> float | None:
-        """Share of the winner's answers that come out differently when they are asked once more."""
+        """Share of the winner's answers that change when they are asked for once more."""
         again = await self._rollouts.many(winner.genome, list(tasks)[:_REASKED], repeat=1)
         if not again:
             return None
@@ -162,7 +172,7 @@ def _pairs(tasks: Sequence[Task], incumbent: Candidate, winner: Candidate) -> li
 
 
 def _by_family(vote: Sequence[EvolutionEvent], families: Mapping[str, str]) -> float | None:
-    """The vote's mean over families of the family means, as the gate counts; None without a vote."""
+    """The lookup's mean over families of the family means, as the gate counts; None without a lookup."""
     scores: dict[str, list[float]] = {}
     for event in vote:
         if isinstance(event, RolloutScored):

@@ -1,4 +1,4 @@
-"""What an evolution works with: the agent, and the cases as tasks in splits; read and checked."""
+"""What an evolution works with: the agent, and the cases as tasks in splits, read and checked."""
 
 import hashlib
 import json
@@ -29,23 +29,23 @@ class EvolutionInputs:
     agent_path: Path
     tasks: tuple[Task, ...]
     judged_by: LoadedSuite
-    """Whose templates and files assertions use."""
+    """The suite whose templates and files the assertions use."""
     cases: tuple[StoredCase, ...]
     settings: Settings
-    """How suites are read, and the environment of whoever asked."""
+    """How suites are read, and the environment of the caller."""
     own_demos: tuple[Demo, ...] = ()
-    """The bank that came with the agent's file."""
+    """The bank of demos that came with the agent's file."""
     shrinking: int = 0
-    """Answers that were bought to settle the cases."""
+    """Answers that were paid for to settle the cases."""
     missing_suite: str = ""
-    """The suite that the agent's evidence names, where it is not here and the request names none."""
+    """The suite that the agent's evidence names, where it does not exist here and the request names none."""
 
 
 def read_inputs(request: EvolutionRequest, settings: Settings) -> EvolutionInputs:
     """Return the agent, suite and failure cases that a request names.
 
     Raises:
-        InputError: every problem of them.
+        InputError: every problem of these files.
     """
     stored = load_cases(_case_files(request.cases))
     path = find_agent(request.agent or _agent_of(stored))
@@ -95,7 +95,7 @@ def _load_all(
 
 
 def drop_overused_gate_families(inputs: EvolutionInputs, gates: Sequence[GateRecord]) -> tuple[EvolutionInputs, str]:
-    """Return the inputs without gate cases that earlier gates or the search have read too often, and what to say."""
+    """Return the inputs without gate cases that earlier gates or the search read too often, and a message."""
     families = {task.family for task in inputs.tasks if task.split == "gate"}
     searched = {item.case.family for item in inputs.cases}
     supply = usable_gate_families(families, gates, inputs.agent.name, searched=searched)
@@ -105,7 +105,7 @@ def drop_overused_gate_families(inputs: EvolutionInputs, gates: Sequence[GateRec
 
 
 def run_id(request: EvolutionRequest, inputs: EvolutionInputs, provider: str) -> str:
-    """Return the name of a run: the same request on the same inputs is the same run, whose second try goes on."""
+    """Return the name of a run: the same request on the same inputs is the same run, and continues it."""
     listed = [
         [task.id, task.split, task.status, requirements_mapping(task.test), list(task.forbidden)]
         for task in inputs.tasks
@@ -113,8 +113,9 @@ def run_id(request: EvolutionRequest, inputs: EvolutionInputs, provider: str) ->
     bank = [[dict(demo.vars), demo.output] for demo in inputs.own_demos]
     budget = request.budget if request.minutes is None else f"{request.minutes:g}m"
     reflector = [request.reflector, request.reflector_cap] if request.reflector else None
-    told = [agent_text(inputs.agent), bank, listed, request.seed, budget, provider, reflector]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    parts = [agent_text(inputs.agent), bank, listed, request.seed, budget, provider, reflector]
+    # Eight hex digits: short enough to type, and two runs of one agent hardly ever share them.
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:8]
     return f"{inputs.agent.name.lower().replace('_', '-')}-{digest}"
 
 
@@ -149,13 +150,13 @@ def _agent_of(stored: Sequence[StoredCase]) -> str:
 
 
 def _suite_of(agent: Agent) -> str:
-    """The suite that the agent's evidence was measured on, as it is written there; empty without one."""
+    """The suite that the agent's evidence was measured on, as the agent's file spells it; empty without one."""
     found = agent.evidence.get("suite") if isinstance(agent.evidence, dict) else None
     return found if isinstance(found, str) else ""
 
 
 def _check_inputs(agent: Agent, tasks: Sequence[Task], suite: str | None) -> None:
-    """Every case must have what the agent reads.
+    """Check that every case has the vars that the agent reads.
 
     Raises:
         InputError: naming each input that some case lacks.

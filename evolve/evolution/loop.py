@@ -1,7 +1,7 @@
 """The evolution loop: operators propose, candidates are screened and raced, finalists validated, one winner gated.
 
-It calls the core, asks ports and yields events; it never prints. Decisions are taken only where all answers that were
-asked for are in, so that a seed is a run whatever the order in which answers come.
+It calls the core, asks ports and yields events; it never prints. It decides only when all answers that it asked for
+have arrived, so that a seed gives the same run in whatever order the answers arrive.
 """
 
 import random
@@ -41,20 +41,23 @@ from evolve.evolution.proposer import Proposing, Reflector
 from evolve.evolution.rollouts import Rollouts
 
 GATE_SHARE = 0.55
-"""Of the budget; the search finds what there is to find early, and a gate of fewer than eighty pairs proves little."""
+"""Of the budget. The search finds most of its gains early, and a gate with fewer than eighty pairs proves little."""
 VAL_SHARE = 0.1
+"""Of the budget, for two finalists: choosing between two needs fewer answers than search or gate."""
 MAX_CUT_SHARE = 0.1
-"""Of the incumbent's first answers may end at the token limit; with more, scores measure the limit, not the prompt."""
+"""Of the incumbent's first answers may be cut at the token limit; with more, scores measure the limit instead."""
 _FINALISTS = 2
+"""The split `val` chooses between so many: with more, each would get too few answers to tell them apart."""
 _MIN_SCREEN = 2
+"""Below so many answers a candidate's screen cannot show both a fix and a loss."""
 _IDLE_STEPS = 24
-"""So many steps without a new candidate, and the search has nothing left to try."""
+"""After so many steps without a new candidate, the search has nothing left to try."""
 INCUMBENT = "incumbent"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run is to do."""
+    """What a run should do."""
 
     run: str
     agent: str
@@ -69,13 +72,13 @@ class Plan:
     resumed: bool = False
     command: str = ""
     allow_cut_answers: bool = False
-    """Go on though many of the incumbent's answers end at the token limit."""
+    """Continue even if many of the incumbent's answers are cut at the token limit."""
     sampling: Mapping[str, JsonValue] = field(default_factory=dict)
-    """The agent's own, for messages."""
+    """The agent's own settings, for messages."""
     shrinking: int = 0
-    """Answers that were bought to settle new failure cases before; they are beside the budget."""
+    """Answers that were paid for to settle new failure cases before; they are not part of the budget."""
     opens_small_gate: bool = False
-    """Whether a gate opens that has too few families to prove anything."""
+    """Whether to open a gate that has too few families to prove anything."""
 
 
 @dataclass(slots=True)
@@ -91,8 +94,8 @@ class Evolution:
     """One run.
 
     Args:
-        odds: the words of the labelled train cases; None where answers are no closed set.
-        lookup: the model-free vote; None likewise.
+        odds: the words of the labelled train cases; None where the agent's answers are not a closed set.
+        lookup: the answer without a model; None in the same case.
         shown: a case as people and reflectors see it.
         text_of: a genome as text for people and diffs.
     """
@@ -131,17 +134,17 @@ class Evolution:
         self._val = sample(val, round(plan.budget * VAL_SHARE / _FINALISTS), seed=plan.seed)
         self._state = _State()
         self.winner: Candidate | None = None
-        """Who met the gate; None before, or when nothing was better than the incumbent."""
+        """The candidate that entered the gate; None before, or when none was better than the incumbent."""
 
     # --- the whole run
 
     async def events(self) -> AsyncGenerator[EvolutionEvent, None]:
-        """Everything that happens, in order; ends with EvolutionFinished.
+        """Yield everything that happens, in order; ends with EvolutionFinished.
 
         Raises:
-            EnvironmentFault: the endpoint failed; the same run, begun again, goes on from there.
+            EnvironmentFault: the endpoint failed; the same run, started again, continues from there.
         """
-        incumbent = self._candidate(self.plan.incumbent, (), INCUMBENT, "the agent as it is")
+        incumbent = self._candidate(self.plan.incumbent, (), INCUMBENT, "the current agent")
         yield self._start_event(incumbent)
         if not self._race:
             yield self._finish_event(
@@ -170,17 +173,17 @@ class Evolution:
             yield self._finish_event(self.winner, decision.word, decision.reason)
 
     def genome(self, candidate: str) -> Genome | None:
-        """The genome of a candidate of this run; None for the model-free vote."""
+        """Return the genome of a candidate of this run; None for the lookup."""
         return self._state.genomes.get(candidate)
 
     def interrupted_event(self) -> EvolutionFinished:
-        """The last event of a run that the user stopped."""
+        """Return the last event of a run that the user stopped."""
         best = best_of(self._state.population) if self._state.population else None
         name = best.id if best else self.plan.incumbent.id
-        return EvolutionFinished(name, "interrupted", "stopped; the same command goes on from here", self.account())
+        return EvolutionFinished(name, "interrupted", "stopped; the same command continues from here", self.account())
 
     def account(self) -> Account:
-        """What the run has cost so far."""
+        """Return what the run has cost so far."""
         budget = self._rollouts.budget
         return Account(
             search=budget.spent - self._gate.spent,
@@ -208,7 +211,7 @@ class Evolution:
         return [*opened, *rest]
 
     def _reserve(self) -> None:
-        """Keeps back what validation and gate will need."""
+        """Keep back what validation and gate will need."""
         budget = self._rollouts.budget
         self._gate_reserve = min(self._gate.wanted, round(budget.total * GATE_SHARE))
         budget.reserved = self._gate_reserve + _FINALISTS * len(self._val)
@@ -220,13 +223,13 @@ class Evolution:
         self._state.population.append(incumbent)
         yield CandidateScored(incumbent.id, "train", len(incumbent.scores), incumbent.mean(), reason="the incumbent")
         if self._answering.lookup is not None:
-            info = CandidateInfo(VOTE, (), VOTE, "no model: what the labelled cases alone say", "")
+            info = CandidateInfo(VOTE, (), VOTE, "the lookup: answers from the labelled cases, no model", "")
             yield CandidateProposed(info, self._rollouts.budget.spent)
             for voted in self._answering.vote(self._race):
                 yield voted
 
     def _refuse_cut_answers(self, incumbent: Candidate) -> None:
-        """Raises InputError where too many of the incumbent's answers were cut.
+        """Raise InputError where too many of the incumbent's answers were cut.
 
         A search on them would look for prompts with short answers, not for right ones.
         """
@@ -235,10 +238,10 @@ class Evolution:
             return
         limit = self.plan.sampling.get("max_tokens")
         what = sentence(cut, asked, f"max_tokens: {limit}" if limit else "max_tokens", AGENT_HINT)
-        raise InputError(Problem(f"{self.plan.agent}: {what}", None, "or give --allow-cut-answers"))
+        raise InputError(Problem(f"{self.plan.agent}: {what}", None, "or pass --allow-cut-answers"))
 
     async def _search(self) -> AsyncGenerator[EvolutionEvent, None]:
-        """Proposes, screens and races candidates until the search's part of the budget is spent."""
+        """Propose, screen and race candidates until the search's part of the budget is spent."""
         idle = 0
         while self._rollouts.budget.left >= _MIN_SCREEN and idle < _IDLE_STEPS and not self._is_solved():
             is_opening = self._proposing.has_openings
@@ -257,7 +260,7 @@ class Evolution:
                 yield event
 
     async def _try(self, child: Candidate, parent: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
-        """One candidate from its screen to its place in the population."""
+        """Follow one candidate from its screen to its place in the population."""
         tasks = screen_tasks(parent, self._race, self._chance)
         async for event in self._answering.answers(child, tasks):
             yield event
@@ -290,13 +293,13 @@ class Evolution:
         return sorted(better, key=lambda c: (-c.cautious_mean(prior), c.number))[:_FINALISTS]
 
     def _choose(self, finalists: Sequence[Candidate]) -> Candidate:
-        """The best on the val cases that all of them answered; without any, on all that each answered."""
+        """The best on the val cases that all of them answered; without such cases, on all that each answered."""
         prior = self._state.population[0].mean()
         both = [task.id for task in self._val if all(task.id in candidate.scores for candidate in finalists)]
         return max(finalists, key=lambda c: (c.mean(both) if both else c.cautious_mean(prior), -c.number))
 
     async def _validate(self, finalists: Sequence[Candidate]) -> AsyncGenerator[EvolutionEvent, None]:
-        """With two finalists, the val split chooses."""
+        """Let the val split choose between two finalists."""
         self._rollouts.budget.reserved = self._gate_reserve
         for voted in self._answering.vote(self._val):
             yield voted
@@ -321,12 +324,12 @@ class Evolution:
         return CandidateInfo(candidate.id, candidate.parents, candidate.operator, candidate.note, text)
 
     def _is_solved(self) -> bool:
-        """Whether a candidate passes every case of the race: the search has nothing to mend."""
+        """Whether a candidate passes every case of the race, so that the search has nothing left to fix."""
         size = len(self._race)
         return any(c.mean() >= 1.0 and len(c.scores) >= size for c in self._state.population)
 
     def _why_no_gate(self) -> str:
-        return f"better on the cases that the search has seen, but nothing is known of others: {self._gate.refusal}"
+        return f"better on the cases that the search has seen, but not tested on others: {self._gate.refusal}"
 
     def _why_no_better(self, incumbent: Candidate) -> str:
         tried = len(self._state.genomes) - 1

@@ -1,4 +1,4 @@
-"""A winner becomes an agent's next version, with its evidence, as one diff that can be reviewed, and be undone."""
+"""A winner becomes an agent's next version, with its evidence, as one diff that can be reviewed and undone."""
 
 import subprocess
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Result:
 
 
 def result_of(archive: Archive, name: str | None) -> Result:
-    """The result of a run.
+    """Return the result of a run.
 
     Raises:
         InputError: no such run, or it has not ended.
@@ -58,7 +58,7 @@ def result_of(archive: Archive, name: str | None) -> Result:
     started = _first(events, EvolutionStarted)
     finished = _first(events, EvolutionFinished)
     if started is None or finished is None:
-        raise InputError(Problem(f"run {record.run} has not ended", None, f"go on with it: {record.command}"))
+        raise InputError(Problem(f"run {record.run} has not ended", None, f"continue it: {record.command}"))
     scored = [e for e in events if isinstance(e, RolloutScored) and e.candidate == finished.winner]
     passed = {e.task: e.passed for e in scored}
     gate = _first(events, GateDecided)
@@ -66,15 +66,15 @@ def result_of(archive: Archive, name: str | None) -> Result:
 
 
 def winner_of(result: Result) -> tuple[Agent, list[Demo]]:
-    """The winner that the run left in its folder, and the bank beside it.
+    """Return the winner that the run left in its folder, and the bank next to it.
 
     Raises:
-        InputError: it is not there any more, or is damaged.
+        InputError: it no longer exists, or is damaged.
     """
     path = Path(result.record.winner_file)
     hint = f"run this again, its answers are free: {result.record.command}"
     if not path.is_file():
-        message = f"the winner of run {result.record.run} is not there any more"
+        message = f"the winner of run {result.record.run} no longer exists"
         raise InputError(Problem(message, Location(str(path)), hint))
     try:
         winner = load_agent(path)
@@ -84,27 +84,33 @@ def winner_of(result: Result) -> tuple[Agent, list[Demo]]:
 
 
 def find_compared_agent(result: Result, named: str | None) -> Path:
-    """The file of the agent that the run compared its winner with; `named` is where it is now, if it was moved.
+    """Return the file of the agent that the run compared its winner with; `named` is its place now, if it was moved.
 
     Raises:
-        InputError: it is not there.
+        InputError: the file does not exist.
     """
     if named is not None:
         return find_agent(named)
     path = Path(result.record.agent_file)
     if not path.is_file():
-        message = f"{result.started.agent}, the agent of run {result.record.run}, is not there any more"
-        raise InputError(Problem(message, Location(str(path)), "name the file that it is in now: --agent FILE.md"))
+        message = f"{result.started.agent}, the agent of run {result.record.run}, is no longer here"
+        raise InputError(Problem(message, Location(str(path)), "pass the file where it is now: --agent FILE.md"))
     return path
 
 
 def is_other_agent(target: Path, agent_path: Path) -> bool:
-    """Whether the winner goes elsewhere than to the agent that it was compared with."""
+    """Whether the winner goes into another agent's file than the one that it was compared with."""
     return target.resolve() != agent_path.resolve()
 
 
 def check_promotable(result: Result, target: Path, *, may_be_provisional: bool, is_ci: bool) -> None:
-    """Refuses what must not be promoted.
+    """Raise where the result must not be promoted.
+
+    Args:
+        result: what the run found.
+        target: the file that the promotion would write.
+        may_be_provisional: accept a winner that is better but not proven.
+        is_ci: whether this is a CI job, which must not change files under version control.
 
     Raises:
         InputError: every reason at once.
@@ -112,7 +118,7 @@ def check_promotable(result: Result, target: Path, *, may_be_provisional: bool, 
     problems = []
     outcome, run = result.finished.outcome, result.record.run
     if outcome == "provisional" and not may_be_provisional:
-        hint = "evolve again with more gate families or a larger --budget, or take the risk: --provisional"
+        hint = "evolve again with more gate families or a larger --budget, or accept the risk: --provisional"
         problems.append(Problem(f"run {run} is provisional: {result.finished.reason}", None, hint))
     elif outcome not in ("proven", "provisional"):
         problems.append(Problem(f"run {run} has nothing to promote ({outcome}): {result.finished.reason}"))
@@ -121,25 +127,32 @@ def check_promotable(result: Result, target: Path, *, may_be_provisional: bool, 
             Problem(f"{target} is under version control", None, "no agent is promoted in CI: promote by hand")
         )
     if target.suffix != ".md":
-        problems.append(Problem("an agent's file ends in .md", Location(str(target)), "name another: --to FILE.md"))
+        problems.append(Problem("an agent's file ends in .md", Location(str(target)), "pass another one: --to FILE.md"))
     if problems:
         raise InputError(problems)
 
 
 def next_version(result: Result, winner: Agent, agent_path: Path, target: Path, today: str) -> Agent:
-    """The winner as the target's next version, with its evidence.
+    """Return the winner as the target's next version, with its evidence.
+
+    Args:
+        result: what the run found.
+        winner: the agent that the run left in its folder.
+        agent_path: the file of the agent that the winner was compared with.
+        target: the file that the promotion writes; it may be new.
+        today: the date for the evidence, YYYY-MM-DD.
 
     Raises:
-        InputError: the agent has changed since the run compared the winner with it, or the target takes or gives
-            other things than the winner.
+        InputError: the agent has changed since the run compared the winner with it, or the target's inputs or output
+            differ from the winner's.
     """
     now = load_agent(agent_path)
     if now.title != result.started.agent:
         message = f"it is {now.title} now; run {result.record.run} compared its winner with {result.started.agent}"
-        raise InputError(Problem(message, Location(str(agent_path)), "evolve again from the present version"))
+        raise InputError(Problem(message, Location(str(agent_path)), "evolve again from the current version"))
     if agent_text(replace(agent_of(incumbent_of(now), now), evidence=None)) != result.started.incumbent.text:
         message = f"it was edited since run {result.record.run} compared its winner with it"
-        raise InputError(Problem(message, Location(str(agent_path)), "evolve again from the present text"))
+        raise InputError(Problem(message, Location(str(agent_path)), "evolve again from the current text"))
     known = load_agent(target) if target.exists() else replace(winner, name=target.stem, version=0)
     _check_contract(winner, known, target)
     is_other = is_other_agent(target, agent_path)
@@ -155,16 +168,16 @@ def next_version(result: Result, winner: Agent, agent_path: Path, target: Path, 
 
 
 def _check_contract(winner: Agent, known: Agent, target: Path) -> None:
-    """Whoever uses the target's agent must be able to go on as before."""
+    """Raise where a caller of the target's agent would have to change: other inputs, or another output."""
     where = Location(str(target))
     problems = []
     mine, theirs = ({item.name for item in agent.inputs} for agent in (winner, known))
     if mine != theirs:
         message = f"the winner's inputs are {sorted(mine)}, those of {known.title} are {sorted(theirs)}"
-        problems.append(Problem(message, where, "name a new file: --to FILE.md"))
+        problems.append(Problem(message, where, "pass a new file: --to FILE.md"))
     if winner.output != known.output:
         message = f"the winner's output schema differs from that of {known.title}"
-        problems.append(Problem(message, where, "name a new file: --to FILE.md"))
+        problems.append(Problem(message, where, "pass a new file: --to FILE.md"))
     if problems:
         raise InputError(problems)
 
@@ -172,7 +185,14 @@ def _check_contract(winner: Agent, known: Agent, target: Path) -> None:
 def promote(
     archive: Archive, result: Result, agent: Agent, demos: Sequence[Demo], target: Path
 ) -> tuple[Promoted, list[str]]:
-    """Writes the agent and its bank, pins the failure cases that it mends, and notes how to undo it.
+    """Write the agent and its bank, pin the failure cases that it fixes, and record how to undo it.
+
+    Args:
+        archive: where the promotion is recorded.
+        result: what the run found.
+        agent: the next version.
+        demos: its bank.
+        target: its file.
 
     Returns:
         The event, and the failure cases that are pinned now.
@@ -180,7 +200,7 @@ def promote(
     bank = target.parent / "demos" / f"{agent.name.lower()}.yaml"
     before = {str(path.resolve()): _text_in(path) for path in (target, bank)}
     written = write_agent(target, agent, demos, Templates("strict").render)
-    # Only what is in its place is written down, or pins anything.
+    # Record and pin only after the files are in place: a failed write must leave neither.
     pinned = _pin(result)
     after = {str(path.resolve()): path.read_text(encoding="utf-8") for path in written}
     kept = {name: text for name, text in before.items() if name in after}
@@ -191,14 +211,14 @@ def promote(
 
 
 def undo(archive: Archive, promotion: Promotion) -> list[str]:
-    """Put back what a promotion changed; the cases that it pinned are open again.
+    """Put back what a promotion changed; the cases that it pinned become open again.
 
     Returns:
         The files that were changed.
 
     Raises:
-        InputError: a file was changed since; then nothing is touched. Scores by split that were recorded in the agent
-            are no such change.
+        InputError: a file was changed since; then no file is touched. Scores by split that were recorded in the agent
+            do not count as a change.
         StoreFault: a file cannot be written or removed.
     """
     changed = [name for name, text in promotion.after.items() if _is_changed(name, text)]
@@ -230,13 +250,13 @@ def _first(events: Sequence[EvolutionEvent], kind: type[_Kind]) -> _Kind | None:
 
 
 def _suite_of(agent: Agent) -> dict[str, JsonValue]:
-    """The suite that the agent's evidence names, which the next version's goes on with."""
+    """The suite that the agent's evidence names; the next version keeps it."""
     suite = agent.evidence.get("suite") if isinstance(agent.evidence, dict) else None
     return {} if suite is None else {"suite": suite}
 
 
 def _evidence(result: Result, today: str) -> dict[str, JsonValue]:
-    """What the gate found; the scores by split are recorded by a run of the suite."""
+    """What the gate found; a run of the suite records the scores by split."""
     kept: dict[str, JsonValue] = {}
     gate = result.gate
     assert gate is not None
@@ -262,9 +282,9 @@ def _evidence(result: Result, today: str) -> dict[str, JsonValue]:
 
 def _pin(result: Result) -> list[str]:
     """Failure cases that drove this run and that the winner passes."""
-    mended = [task for task in result.started.tasks if task.status == "open" and task.id in result.passed]
+    fixed = [task for task in result.started.tasks if task.status == "open" and task.id in result.passed]
     pinned = []
-    for task in mended:
+    for task in fixed:
         path = Path(result.record.folder, task.file)
         if path.is_file():
             case = CaseFolder(path.parent).update(path, _pin_if_open)
@@ -273,7 +293,7 @@ def _pin(result: Result) -> list[str]:
 
 
 def _pin_if_open(case: FailureCase) -> FailureCase:
-    """A case that a person retired since the run stays retired."""
+    """The case pinned, if it is open: one that a person retired since the run stays retired."""
     return replace(case, status="pinned") if case.status == "open" else case
 
 
@@ -290,7 +310,7 @@ def _is_tracked(path: Path) -> bool:
             cwd=path.resolve().parent,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=20,
+            timeout=20,  # seconds; git answers in milliseconds, and a stale network mount must not hang a promotion
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
@@ -304,7 +324,7 @@ def _is_changed(name: str, promoted: str) -> bool:
         return now != promoted
     try:
         return _without_splits(now, name) != _without_splits(promoted, name)
-    except InputError:  # it is no agent any more
+    except InputError:  # no longer an agent
         return True
 
 
@@ -315,7 +335,7 @@ def _without_splits(text: str, name: str) -> Agent:
 
 
 def _reopen(path: Path) -> bool:
-    """Opens a case that is still pinned; a person may have retired or deleted it since."""
+    """Open a case that is still pinned; a person may have retired or deleted it since."""
     if not path.is_file() or load_case(path).status != "pinned":
         return False
     CaseFolder(path.parent).update(path, lambda case: replace(case, status="open"))

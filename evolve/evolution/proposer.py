@@ -20,13 +20,13 @@ from evolve.core.search.tasks import Task
 
 
 class Reflector(Protocol):
-    """The adaptation agent, who writes proposals."""
+    """The adaptation agent, which writes proposals."""
 
     calls: int
     """How often it was asked in this run."""
 
     async def propose(self, inputs: Mapping[str, JsonValue]) -> str | None:
-        """Its answer as text; None when its cap is reached.
+        """Return its answer as text; None when its cap is reached.
 
         Raises:
             EnvironmentFault: its endpoint failed.
@@ -36,10 +36,10 @@ class Reflector(Protocol):
 
 
 class AgentReflector:
-    """Asks an agent for proposals, at most `cap` times in a run; what it said before is free.
+    """Asks an agent for proposals, at most `cap` times in a run; answers that are in the ledger are free.
 
     Args:
-        run: the run that buys; its purchases are not the search's.
+        run: the run that pays; its calls do not count against the search's budget.
     """
 
     def __init__(self, agent: Agent, provider: Provider, ledger: Ledger, render: Render, *, run: str, cap: int) -> None:
@@ -49,17 +49,17 @@ class AgentReflector:
         self.calls = 0
 
     async def propose(self, inputs: Mapping[str, JsonValue]) -> str | None:
-        """See `Reflector.propose`; an answer that is not text is told as the JSON that it is."""
+        """See `Reflector.propose`; an answer that is not text is returned as JSON."""
         if self.calls >= self._cap:
             return None
         self.calls += 1
         made = render_agent(self._agent, inputs, None, self._render)
-        # Every question is a new one, also where two are alike: else a refused proposal would come again and again.
+        # Every question is a new one, even if two are equal: otherwise a refused proposal would return again and again.
         request = Request(made.text, dict(inputs), made.config, label=self._agent.title, repeat=self.calls)
         identity = self._provider.identity(request) or {"prompt": made.text}
         numbered: JsonValue = {"call": self.calls, "run": self._run, "of": identity}
-        bought = await self._ledger.answer(numbered, self._run, lambda: self._provider.answer(request))
-        answer = bought.answer
+        received = await self._ledger.answer(numbered, self._run, lambda: self._provider.answer(request))
+        answer = received.answer
         if answer.error is not None:
             raise CannotEvaluate(answer.error)
         return answer.output if isinstance(answer.output, str) else json.dumps(answer.output)
@@ -70,7 +70,7 @@ class Proposing:
 
     Args:
         tasks: all cases; operators see those of the train split.
-        odds: the words of the labelled train cases; None where answers are no closed set.
+        odds: the words of the labelled train cases; None where the agent's answers are not a closed set.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Proposing:
         self._shown, self._odds, self._chance = shown, odds, chance
         self._reflector = reflector
         self._is_reflecting = reflector is not None
-        """False from its first failure on."""
+        """False after its first failure."""
         usable = known_operators() if operators is None else operators
         self._operators = {op.name: op for op in usable if op.reflecting is None or reflector is not None}
         self._bandit = Bandit((op.name, op.prior) for op in self._operators.values())
@@ -96,15 +96,15 @@ class Proposing:
 
     @property
     def has_openings(self) -> bool:
-        """Whether an operator that the evidence favours was not tried yet."""
+        """Whether an operator that the evidence favours has not been tried yet."""
         return bool(self._openings)
 
     async def next(
         self, population: Sequence[Candidate], known: Mapping[str, object]
     ) -> tuple[tuple[str, Proposal, Candidate] | None, list[ProposalRejected]]:
-        """(operator, proposal, parent) of a genome that is not `known`, and what was refused on the way.
+        """Return (operator, proposal, parent) of a genome that is not `known`, and what was refused on the way.
 
-        The operators that the evidence favours are tried once on the incumbent; then the bandit chooses.
+        The operators that the evidence favours are tried once on the incumbent; after that the bandit chooses.
         """
         if self._openings:
             parent, names = population[0], [self._openings.pop(0).name]
@@ -122,7 +122,7 @@ class Proposing:
         return None, refused
 
     def learn(self, operator: str, gain: float, rollouts: int) -> None:
-        """Tells the bandit what a child was worth; see `Bandit.pay`."""
+        """Report to the bandit what a child was worth; see `Bandit.pay`."""
         self._bandit.pay(operator, gain, rollouts)
 
     async def _propose(
@@ -139,7 +139,7 @@ class Proposing:
         except CannotEvaluate as error:
             return f"the reflector has no answer: {error}"
         except EnvironmentFault as fault:
-            # The search goes on without it: the operators that ask no model are still there.
+            # The search continues without it: the operators that ask no model still work.
             self._is_reflecting = False
             return f"the reflector failed and is not asked again: {fault}"
         return None if answer is None else operator.reflecting.read(situation, answer)

@@ -1,4 +1,4 @@
-"""Asks one candidate about cases and scores its answers, out of the ledger where it knows them, within a budget."""
+"""Asks one candidate about cases and scores its answers, from the ledger where it has them, within a budget."""
 
 import asyncio
 import json
@@ -21,25 +21,25 @@ from evolve.core.search.tasks import Score, Task
 from evolve.core.suites.suite_dump import requirements_mapping
 
 SCORER_VERSION = 1
-"""Raised when equal answers get other scores than before."""
+"""Raise it when the same answer gets another score than before: stored scores of older versions are then ignored."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """Answers that a run may buy, and what it has bought."""
+    """Answers that a run may pay for, and what it has used."""
 
     total: int
     spent: int = 0
     free: int = 0
     repeated: int = 0
     reserved: int = 0
-    """Kept back for what comes later in the run."""
+    """Kept back for later stages of the run."""
     tokens: TokenUsage = field(default_factory=TokenUsage)
     cost: float | None = None
 
     @property
     def left(self) -> int:
-        """How many more answers may be bought now."""
+        """How many more answers can be paid for now."""
         return self.total - self.reserved - self.spent
 
 
@@ -53,13 +53,13 @@ class Rollout:
     tokens: TokenUsage
     seconds: float
     spent: int
-    """Answers bought so far, this one included."""
+    """Answers paid for so far, including this one."""
     latency_s: float = 0.0
-    """How long the model worked on the answer, whoever bought it; with the wait for it, where only that is known."""
+    """How long the model worked on the answer, whichever run paid for it; includes waiting where only that is known."""
     length: int = 0
-    """Its tokens, likewise."""
+    """Its tokens, whichever run paid for them."""
     is_cut: bool = False
-    """The answer ended at the token limit."""
+    """The answer was cut at the token limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,17 @@ class Asked:
     key: str
     """The identity as text."""
     is_paid: bool = False
-    """It counts against the run's budget, bought now or by an earlier attempt."""
+    """It counts against the run's budget: paid for now, or by an earlier attempt of this run."""
 
 
 class Rollouts:
     """Answers and scores of one run.
 
     Args:
-        tasks: all cases; the labelled train cases are what banks are made of.
+        tasks: all cases; banks of demos are made of the labelled train cases.
         concurrency: questions in flight at once.
-        own_demos: the bank that came with the agent's file.
-        clock: seconds since some moment, never going back.
+        own_demos: the bank of demos that came with the agent's file.
+        clock: seconds from any starting point, never going back.
     """
 
     def __init__(
@@ -107,29 +107,29 @@ class Rollouts:
         self._banks: dict[JsonValue, DemoBank] = {}
         self._counted: set[str] = set()
         self._unstored: dict[str, Answer] = {}
-        """Answers with an error: the ledger keeps none, and yet a run must not buy one twice."""
+        """Answers with an error: the ledger stores none, but one run must not pay for the same one twice."""
         self.model_s = 0.0
-        """Seconds in which at least one call was under way."""
+        """Seconds in which at least one call was running."""
         self._under_way = 0
         self._busy_since = 0.0
 
     def prompt(self, genome: Genome, task: Task) -> AgentPrompt:
-        """The candidate's prompt for a case; no demo is of the case's own family."""
+        """Return the candidate's prompt for a case; it contains no demo of the case's own family."""
         agent = agent_of(genome, self.base)
         return render_agent(agent, task.vars, self._bank(agent, genome), self._render, family=task.family)
 
     async def many(self, genome: Genome, tasks: Sequence[Task], *, repeat: int = 0) -> list[Rollout]:
-        """The candidate's scores on cases, in their order; fewer than asked when the budget ends before.
+        """Return the candidate's scores on cases, in their order; fewer than asked for when the budget ends first.
 
         Raises:
-            EnvironmentFault: the endpoint failed. What was answered before is in the ledger.
+            EnvironmentFault: the endpoint failed. Answers from before are in the ledger.
         """
         asked = self._affordable([(task, self._ask(genome, task, repeat)) for task in tasks])
         queue = iter(enumerate(asked))
         done: dict[int, Rollout] = {}
 
         async def work() -> None:
-            # A worker whose question failed takes no other: a dead endpoint is not asked once for each question.
+            # A worker whose question failed takes no other one: a dead endpoint is not asked once per question.
             for number, (task, question) in queue:
                 done[number] = await self._rollout(task, question)
 
@@ -143,14 +143,14 @@ class Rollouts:
         return [done[number] for number in sorted(done)]
 
     def price(self, genome: Genome, task: Task) -> int:
-        """1 when the candidate's answer to this case would count against the budget, 0 when it is free."""
+        """Return 1 when the candidate's answer to this case would count against the budget, 0 when it is free."""
         return self._price(self._ask(genome, task, 0))
 
     def _price(self, question: Asked) -> int:
         return 0 if question.key in self._counted else self._ledger.price(question.identity, self.run)
 
     def _affordable(self, asked: Sequence[tuple[Task, Asked]]) -> list[tuple[Task, Asked]]:
-        """As many of the first questions as the budget can pay; they are counted here, before they are asked."""
+        """As many of the first questions as the budget can pay for; they are counted here, before they are asked."""
         taken: list[tuple[Task, Asked]] = []
         for task, question in asked:
             price = self._price(question)
@@ -168,23 +168,23 @@ class Rollouts:
         made = self.prompt(genome, task)
         request = Request(made.text, task.vars, made.config, label=self.base.name, repeat=repeat)
         identity = self._provider.identity(request)
-        if identity is None:  # never stored elsewhere, but one run must not buy it twice
+        if identity is None:  # the provider's answers are never shared, but one run must not pay for the same one twice
             identity = {"run": self.run, "prompt": made.text, "config": dict(made.config)}
         named = repeated_identity(identity, repeat)
         return Asked(request, named, json.dumps(named, sort_keys=True))
 
     async def _rollout(self, task: Task, question: Asked) -> Rollout:
         begun = self._clock()
-        bought = await self._ledger.answer(question.identity, self.run, lambda: self._buy(question))
+        received = await self._ledger.answer(question.identity, self.run, lambda: self._buy(question))
         seconds = self._clock() - begun
         tokens = TokenUsage()
         if question.is_paid:
-            self.budget.repeated += bought.is_repeated
-            tokens = bought.answer.tokens
+            self.budget.repeated += received.is_repeated
+            tokens = received.answer.tokens
             self.budget.tokens += tokens
-            if bought.answer.cost is not None:
-                self.budget.cost = (self.budget.cost or 0.0) + bought.answer.cost
-        answer = bought.answer
+            if received.answer.cost is not None:
+                self.budget.cost = (self.budget.cost or 0.0) + received.answer.cost
+        answer = received.answer
         score = await self._score(task, question, answer)
         if answer.is_cut and not score.passed:
             score = replace(score, reason=f"{score.reason} (cut at the token limit, {limit_text(answer)})")
@@ -193,7 +193,7 @@ class Rollouts:
             score,
             not question.is_paid,
             tokens,
-            seconds if bought.is_new else 0.0,
+            seconds if received.is_new else 0.0,
             self.budget.spent,
             _model_s(answer),
             answer.tokens.total,
@@ -230,7 +230,7 @@ class Rollouts:
             return _score_of(stored)
         verdict = await self._verdict(task, question.request, answer)
         score = _scored_event(task, answer, verdict)
-        # What could not be judged now is judged anew, and so is what a file judges: it may be another tomorrow.
+        # Judge again what could not be judged now, and what a file judges: the file may change.
         if not verdict.error and "file://" not in json.dumps(judged):
             self._ledger.keep_score(question.identity, judged, _as_json(score))
         return score
@@ -257,7 +257,7 @@ class Rollouts:
 
 
 def _scoring_key(task: Task) -> JsonValue:
-    """All that decides what an answer is worth."""
+    """Everything that decides what an answer is worth."""
     return {
         "version": SCORER_VERSION,
         "requirements": [*requirements_mapping(task.test)],
@@ -273,7 +273,7 @@ def _scored_event(task: Task, answer: Answer, verdict: Verdict) -> Score:
 
 
 def _model_s(answer: Answer) -> float:
-    """llama.cpp tells its own time; an endpoint's latency may be the wait for other questions."""
+    """llama.cpp reports its own time; an endpoint's latency may include waiting for other questions."""
     timings = answer.raw.get("timings") if isinstance(answer.raw, dict) else None
     if isinstance(timings, dict):
         parts = [timings.get("prompt_ms"), timings.get("predicted_ms")]

@@ -1,6 +1,6 @@
-"""One evolution from its request to its result: the one way by which the command and the worker evolve an agent.
+"""One evolution from its request to its result: both the command and the worker evolve an agent through it.
 
-It archives the run, writes its winner and its report, and hands every event to observers. It prints nothing.
+It archives the run, writes its winner and its report, and passes every event to observers. It prints nothing.
 """
 
 import asyncio
@@ -41,47 +41,47 @@ GATE_LOG = "gate_log.jsonl"
 
 
 class Observer(Protocol):
-    """Who follows a run. It is entered before the first event and left after the last."""
+    """Follows a run. It is entered before the first event and left after the last."""
 
     def __enter__(self) -> object:
-        """Begins to show the run."""
+        """Begin to show the run."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends it, also when the run failed."""
+        """End it, also when the run failed."""
 
     def warn(self, text: str) -> None:
-        """Takes note of what the user should know; may come before the observer is entered."""
+        """Take a message that the user should see; may be called before the observer is entered."""
 
     def on(self, event: EvolutionEvent) -> None:
-        """Takes note of one event."""
+        """Take one event."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvolutionResult:
-    """What a run came to."""
+    """The result of a run."""
 
     run: str
     agent: str
     """NAME@VERSION of the agent that was evolved."""
-    # Not in the repr: when Ctrl-C's handler is restored, asyncio makes the main task's repr, with its result in it.
+    # Not in the repr: when asyncio restores Ctrl-C's handler, it makes the main task's repr, with its result in it.
     events: tuple[EvolutionEvent, ...] = field(repr=False)
     finished: EvolutionFinished
     gate: GateDecided | None
     """None where the run ended before its gate decided."""
     winner_file: Path | None
-    """None where nothing met the gate."""
+    """None where no candidate entered the gate."""
     report: Path
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether the user stopped the run; the same request goes on with it."""
+        """Whether the user stopped the run; the same request continues it."""
         return self.finished.outcome == "interrupted"
 
     def next_commands(self) -> list[str]:
-        """Return what one would type next; each is a command that works as it is."""
+        """Return what one would type next; each is a complete command."""
         promote = {"proven": f"evolve promote {self.run}", "provisional": f"evolve promote {self.run} --provisional"}
         if self.finished.outcome == "untested":
             return [f"evolve diff {self.run}"]
@@ -111,31 +111,31 @@ def run_request(request: EvolutionRequest, observers: Sequence[Observer]) -> Evo
 
     Raises:
         InputError: every problem of agent, suite and cases; or what `run` raises.
-        EnvironmentFault: the endpoint failed; the message names the command that goes on.
+        EnvironmentFault: the endpoint failed; the message names the command that continues the run.
         KeyboardInterrupt: the user stopped it before its first event.
     """
     inputs = read_inputs(request, Settings(concurrency=request.concurrency))
     try:
         return asyncio.run(run(request, inputs, observers))
     except EnvironmentFault as fault:
-        hint = f"the same command goes on from here: {request.command}"
-        raise EnvironmentFault(f"{fault}; what was answered is kept", hint=hint) from fault
+        hint = f"the same command continues from here: {request.command}"
+        raise EnvironmentFault(f"{fault}; all answers so far are stored", hint=hint) from fault
 
 
 async def run(
     request: EvolutionRequest, inputs: EvolutionInputs, observers: Sequence[Observer], *, openers: Openers = OPENERS
 ) -> EvolutionResult:
-    """Evolve the agent on the cases, and return what came of it; a run that the user stopped has a result too.
+    """Evolve the agent on the cases, and return the result; a run that the user stopped has one, too.
 
     Args:
         request: what was asked for.
-        inputs: what `read_inputs` read for it.
+        inputs: what `read_inputs` returned for it.
         observers: who follows the run.
         openers: how provider and ledger are opened; each is opened once.
 
     Raises:
-        InputError: provider or reflector are wrong, or a folder cannot be written.
-        EnvironmentFault: the endpoint failed; the same request, run again, goes on from there.
+        InputError: provider or reflector is wrong, or a folder cannot be written.
+        EnvironmentFault: the endpoint failed; the same request, run again, continues from there.
     """
     settings = inputs.settings
     provider = provider_id(inputs.agent, request.provider, settings.env, file=inputs.agent_path)
@@ -143,8 +143,8 @@ async def run(
         index = CaseIndex(inputs.agent, inputs.tasks, opened.templates.render)
         settled: tuple[CaseRecorded, ...] = ()
         if request.shrink_budget:
-            settled, bought = await settle_cases(request, inputs, opened, index)
-            inputs = replace(read_inputs(request, settings), shrinking=bought)
+            settled, paid = await settle_cases(request, inputs, opened, index)
+            inputs = replace(read_inputs(request, settings), shrinking=paid)
             index = CaseIndex(inputs.agent, inputs.tasks, opened.templates.render, index)
         return await _Run(request, inputs, opened, index, settled, observers).result()
 
@@ -153,7 +153,7 @@ class _Run:
     """One run from its first answer to its report.
 
     Args:
-        settled: what became of new cases before.
+        settled: the events of new cases that were settled before.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class _Run:
         self._winner_file: Path | None = None
 
     async def result(self) -> EvolutionResult:
-        """What the run came to. The report is written in any case."""
+        """The run's result. The report is written in any case."""
         from evolve.report.evolution.html import write_evolution_html
 
         report = self._folder / "report.html"
@@ -234,7 +234,7 @@ class _Run:
         return self._folder / "winner" / f"{self._inputs.agent.name}.md"
 
     def _write_winner(self, genome: Genome) -> None:
-        """Writes an agent file into the run's folder; promotion gives it its version and evidence."""
+        """Write an agent file into the run's folder; promotion gives it its version and evidence."""
         agent, inputs = self._inputs.agent, self._inputs
         made = replace(agent_of(genome, agent), parent=agent.title, evidence=None)
         demos = demos_of(genome, inputs.tasks, inputs.own_demos)
@@ -242,7 +242,7 @@ class _Run:
         self._winner_file = self._winner_path
 
     def _make_folder(self) -> None:
-        """Before the first answer is bought.
+        """Make the run's folder before the first answer is paid for.
 
         Raises:
             InputError: the run's folder cannot be made.
@@ -251,15 +251,15 @@ class _Run:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             message = f"cannot make the run's folder: {error.strerror}"
-            raise InputError(Problem(message, Location(str(self._folder)), "name another with --output-dir")) from None
+            raise InputError(Problem(message, Location(str(self._folder)), "pass another --output-dir")) from None
 
     def _gates(self) -> AgentGates:
         agent, path = self._inputs.agent, self._inputs.agent_path
         log = GateLog(path.parent / GATE_LOG)
         if not os.access(path.parent, os.W_OK):
-            hint = f"copy the agent to a folder of yours and name it: --agent {path.name}"
-            raise InputError(Problem("no gate can be recorded beside the agent", Location(str(path.parent)), hint))
-        # A damaged log is reported here, before the first answer is bought.
+            hint = f"copy the agent to a folder that you can write, and pass it: --agent {path.name}"
+            raise InputError(Problem("cannot record a gate next to the agent", Location(str(path.parent)), hint))
+        # A damaged log is reported here, before the first answer is paid for.
         earlier = [gate for gate in log.gates() if gate.run != self._id]
         self._inputs, advice = drop_overused_gate_families(self._inputs, earlier)
         gates = AgentGates(log, agent.name, agent.title, lambda: date.today().isoformat())
@@ -269,7 +269,7 @@ class _Run:
         return gates
 
     def _about_gate(self, gates: AgentGates) -> str:
-        """What to know of a gate that can prove nothing, before the first answer is paid for; empty for most."""
+        """A warning of a gate that can prove nothing, before the first answer is paid for; empty for most gates."""
         alpha, is_open = gates.level(self._id)
         lack = small_gate({t.family for t in self._inputs.tasks if t.split == "gate" and t.is_scored}, alpha)
         if not lack or is_open:
@@ -283,7 +283,7 @@ class _Run:
 def _about_suite(missing: str) -> str:
     if not missing:
         return ""
-    return f"the agent's suite {missing} is not here: only the failure cases are used; name its file with --suite"
+    return f"the agent's suite {missing} is not here: only the failure cases are used; pass its file with --suite"
 
 
 def _archive_candidate(recorder: Recorder, evolution: Evolution, event: CandidateProposed | EvolutionStarted) -> None:
@@ -294,7 +294,7 @@ def _archive_candidate(recorder: Recorder, evolution: Evolution, event: Candidat
 
 
 def _point_to(folder: Path) -> None:
-    """Makes `latest`, in the folder of all runs, lead to this one."""
+    """Make `latest`, in the folder of all runs, point to this one."""
     part = folder.with_name(f".latest.{os.getpid()}")
     part.unlink(missing_ok=True)
     part.symlink_to(folder.name)
@@ -302,7 +302,7 @@ def _point_to(folder: Path) -> None:
 
 
 def _known_budget(archive: Archive, run: str) -> int | None:
-    """The budget of an earlier attempt of the run; None when this is the first."""
+    """The budget of an earlier attempt of the run; None for the first attempt."""
     if not archive.knows(run):
         return None
     first = next(iter(archive.events(run)), None)

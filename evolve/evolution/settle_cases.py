@@ -1,4 +1,4 @@
-"""Settles new failure cases before they drive anything: real or flaky, and as small as they get."""
+"""Settles new failure cases before they are used: real or flaky, and as small as possible."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -26,25 +26,25 @@ _Sense = Callable[[Mapping[str, JsonValue]], bool]
 
 
 class SettledCases(NamedTuple):
-    """What became of new cases, and the answers that were bought for it."""
+    """What happened to new cases, and the answers that were paid for it."""
 
     events: tuple[CaseRecorded, ...]
-    bought: int
+    paid: int
 
 
 async def settle_cases(
     request: EvolutionRequest, inputs: EvolutionInputs, opened: Resources, index: CaseIndex
 ) -> SettledCases:
-    """Ask the agent again about each open case that was not settled yet, and write what came of it.
+    """Ask the agent again about each open case that was not settled yet, and write the result into its file.
 
     Args:
-        request: what was asked for; `shrink_budget` bounds the answers.
+        request: what was asked for; `shrink_budget` limits the answers.
         inputs: agent and cases.
-        opened: who answers, and where answers are kept.
+        opened: who answers, and where answers are stored.
         index: of the inputs' cases.
 
     Raises:
-        EnvironmentFault: the endpoint failed; cases that were settled before it stay so.
+        EnvironmentFault: the endpoint failed; cases that were settled before it stay settled.
     """
     budget = Budget(request.shrink_budget)
     rollouts = rollouts_for(request, inputs, opened, run=f"settling:{inputs.agent.title}", budget=budget)
@@ -69,7 +69,7 @@ class _Settler:
         self._index = index
 
     async def settle(self, stored: StoredCase) -> CaseRecorded | None:
-        """What became of a case; None when it stays as it was."""
+        """Return what happened to a case; None when it did not change."""
         task = self._tasks.get(str(stored.path))
         if task is None:
             return None
@@ -84,9 +84,9 @@ class _Settler:
         return CaseRecorded(str(stored.path), case.fingerprint, case.agent, case.status, found.change)
 
     def _keeps_its_sense(self, task: Task) -> _Sense:
-        """What a smaller case must still say: the lookup must not turn away from the right answer.
+        """What a smaller case must keep: the lookup must still find the right answer.
 
-        Else the smallest report that fails is an empty one, whose label would be a lie.
+        Otherwise the smallest report that fails is an empty one, and its label would be wrong.
         """
         lookup = self._index.lookup
         if lookup is None:
@@ -104,14 +104,14 @@ class _Settler:
 
 
 def _merge(now: FailureCase, read: FailureCase, found: FailureCase) -> FailureCase:
-    """The case with what was found of it; as it is now where a person has changed it since it was read."""
+    """The case with what was found about it; unchanged where a person has edited it since it was read."""
     if now != read:
         return now
     return replace(now, vars=found.vars, prompt=found.prompt, status=found.status, is_settled=found.is_settled)
 
 
 class _Fails:
-    """Whether vars fail as the case's own did at its first try."""
+    """Whether vars fail in the same way as the case did at its first try."""
 
     def __init__(self, rollouts: Rollouts, genome: Genome, task: Task, keeps_its_sense: _Sense) -> None:
         self._rollouts, self._genome, self._task = rollouts, genome, task

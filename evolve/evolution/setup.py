@@ -33,12 +33,17 @@ from evolve.store.ledger import SqliteLedger
 _Resource = TypeVar("_Resource", bound=Closable)
 
 ADAPTATION_AGENT = "ADAPTATION_AGENT"
+"""The agent that a reflector answers for."""
 _TYPICAL_DEMOS = DemoSettings("demos.yaml", "likely", k=2, digest=SEARCH_DIGEST)
+"""Demos as most candidates use them: the estimate measures how much longer they make a prompt."""
 _PROBES = 3
+"""Answers that are measured for the estimate: the first also loads the model and is not timed, two more are."""
 _EMBEDDED_AT_ONCE, _AT_ONCE = 2, 8
-"""Questions at once: an embedded model has one slot, the second question waits at its door."""
+"""Questions at once: an embedded model has one slot; a second question waits, so that the slot is never idle."""
 _MINUTES_FACTOR = 0.9
+"""Share of the minutes that is planned for answers; the rest is for loading, proposals and writing the report."""
 _MIN_BUDGET = 40
+"""With fewer answers the search's share (35 %) would not pay for the incumbent's race of 12 cases."""
 
 
 class OpenLedger(Ledger, Closable, Protocol):
@@ -47,19 +52,19 @@ class OpenLedger(Ledger, Closable, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Openers:
-    """How a run opens what it holds of the world."""
+    """How a run opens its provider and its ledger."""
 
     provider: Callable[[str, Settings, Templates], Provider] = open_provider_by_id
     ledger: Callable[[Path], OpenLedger] = SqliteLedger
 
 
 OPENERS: Final = Openers()
-"""The machine's own."""
+"""The openers that the commands use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one run has opened, each thing once: settling and evolving share it."""
+    """What one run has opened, each once: settling and evolving share it."""
 
     provider_id: str
     provider: Provider
@@ -104,17 +109,17 @@ async def prepare(
     Args:
         request: what was asked for.
         inputs: agent and cases.
-        opened: who answers, and where answers are kept.
+        opened: who answers, and where answers are stored.
         index: of the inputs' cases; it may hold more.
         gates: the project's memory of its gates.
         run: the run's name.
-        known_budget: what an earlier attempt of this run had measured; None for a first one.
+        known_budget: the budget that an earlier attempt of this run worked out; None for the first attempt.
 
     Raises:
         InputError: the reflector is wrong.
         EnvironmentFault: the provider does not answer.
     """
-    # Before the first answer is bought: a wrong name is reported at once.
+    # Before the first answer is paid for: a wrong name is reported at once.
     reflector = _reflector(request, inputs.settings, opened, run)
     budget = Budget(known_budget or request.budget or _MIN_BUDGET)
     rollouts = rollouts_for(request, inputs, opened, run=run, budget=budget)
@@ -154,14 +159,14 @@ async def prepare(
 def rollouts_for(
     request: EvolutionRequest, inputs: EvolutionInputs, opened: Resources, *, run: str, budget: Budget
 ) -> Rollouts:
-    """Return what asks the provider about the inputs' cases; what the assertions' tools hold is closed with `opened`.
+    """Return an object that asks the provider about the inputs' cases; closing `opened` closes it, too.
 
     Args:
         request: what was asked for.
         inputs: agent and cases.
-        opened: who answers, and where answers are kept.
-        run: who pays.
-        budget: how much may be bought.
+        opened: who answers, and where answers are stored.
+        run: the run that pays.
+        budget: how many answers it may pay for.
     """
     tools, resources = tools_for(inputs.judged_by, inputs.settings, NoAnswers())
     for resource in resources:
@@ -206,7 +211,7 @@ async def _estimate(
 ) -> tuple[Estimate, int]:
     """What the run will cost at most, and its budget; a few answers of the incumbent are measured for it."""
     train = [task for task in tasks if task.split == "train" and task.is_scored]
-    # The first that the race would ask: nothing is bought for the estimate alone.
+    # The first cases that the race would ask, so that no answer is paid for the estimate alone.
     probes = sample([task for task in train if task.status == "open"] or train, _PROBES, seed=request.seed)
     done = [rollout for task in probes for rollout in await rollouts.many(genome, [task])]
     timed = done[-2:]  # the first also waits for the model, and for its first reading of the static text
@@ -222,6 +227,7 @@ async def _estimate(
 
 def _growth(rollouts: Rollouts, genome: Genome, tasks: Sequence[Task], is_closed: bool) -> float:
     """How much longer than the incumbent's answer an answer of the run takes on average: demos are read each time."""
+    # About two of three answers of a run come from candidates with demos; 250 characters are a typical digest then.
     with_demos = (
         replace(genome, demos=_TYPICAL_DEMOS, digest_chars=genome.digest_chars and 250) if is_closed else genome
     )

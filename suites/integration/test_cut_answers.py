@@ -100,7 +100,7 @@ EVOLVE = ["--suite", "suite.yaml", "--agent", "TRIAGE.md", "--budget", "40"]
 def test_no_search_begins_on_many_of_them(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert main(EVOLVE) == 2
     err = capsys.readouterr().err
-    assert SAID + "raise sampling.max_tokens in the agent's file (or give --allow-cut-answers)" in err
+    assert SAID + "raise sampling.max_tokens in the agent's file (or pass --allow-cut-answers)" in err
 
 
 def test_a_flag_lets_the_search_go_on(folder: Path, capsys: pytest.CaptureFixture[str]):

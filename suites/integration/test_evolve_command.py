@@ -202,7 +202,7 @@ def test_the_agents_suite_that_is_not_here_is_named(work: SmallEvolution) -> Non
     ended = finished(work.begin("--test-case", "case.yaml", "--agent", "AGENT.md", "--budget", "40"))
     assert ended.returncode == 0, ended.stderr
     assert "the agent's suite suites/gone.yaml is not here" in ended.stderr
-    assert "name its file with --suite" in ended.stderr
+    assert "pass its file with --suite" in ended.stderr
 
 
 # --- endpoints that fail
@@ -213,7 +213,7 @@ def test_a_dead_endpoint_is_the_environments_fault_and_the_message_tells_how_to_
 ) -> None:
     work.env |= {"EVOLVE_BASE_URL": faulty_server.refusing_url, "EVOLVE_API_KEY": "k", "EVOLVE_RETRIES": "0"}
     told = the_message(work.run("--provider", "openai:chat:m"), 4)
-    assert "the same command goes on from here: evolve --suite suite.yaml --agent AGENT.md" in told
+    assert "the same command continues from here: evolve --suite suite.yaml --agent AGENT.md" in told
 
 
 def test_an_endpoint_that_dies_on_the_way_costs_nothing_that_was_answered(
@@ -246,7 +246,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(work: SmallEvolu
     ended = finished(process)
     assert (ended.returncode, ended.stdout) == (130, "")
     assert "Traceback" not in ended.stderr
-    assert "the same command goes on from here" in ended.stderr
+    assert "the same command continues from here" in ended.stderr
     asked, stored = len(work.bought), work.stored
     assert list(work.folder.glob("reports/evolve/*/report.html"))
 

@@ -191,7 +191,7 @@ def test_ci_may_promote_an_agent_in_a_scratch_copy(work: SmallEvolution) -> None
 def test_a_winner_that_was_deleted_is_made_again_by_the_command_that_is_told(work: SmallEvolution) -> None:
     shutil.rmtree(winner_file(work).parent)
     told = refused(evolve(work, "promote", "--provisional"))
-    assert "is not there any more" in told
+    assert "no longer exists" in told
     assert "its answers are free: evolve --suite suite.yaml --agent AGENT.md" in told
     bought = len(work.bought)
     assert work.run("--test-case", "cases", budget=200).returncode == 0
