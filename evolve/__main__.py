@@ -29,7 +29,7 @@ def _dispatch(given: Sequence[str]) -> int:
     if given[0] not in commands():
         print(_unknown(given[0]), file=sys.stderr)
         return ExitCode.INPUT
-    # By name: a command's libraries are loaded only when it runs.
+    # Imported by name, so that a command's libraries are loaded only when it runs.
     module = importlib.import_module(module_of(given[0]))
     code: int = module.main(given[1:])
     return code
@@ -41,7 +41,7 @@ def _help() -> str:
     more = [
         "`evolve help COMMAND` shows a command's options, with examples.",
         "`evolve --test-case ...` is short for `evolve evolve ...`.",
-        "exit codes: 0 done, 1 failures found, 2 wrong input, 3 a bug of Anneal, 4 the environment",
+        "exit codes: 0 done, 1 failures found, 2 wrong input, 3 a bug in Anneal, 4 the environment",
     ]
     return "\n".join(["usage: evolve COMMAND ...", "", *lines, "", *more])
 

@@ -40,7 +40,7 @@ async def ask(client: AgentClient, diagnostics: Mapping[str, JsonValue], redacto
 
 def take_in(
     report: Mapping[str, JsonValue],
-    said: AgentAnswer,
+    answer: AgentAnswer,
     labels: Labels,
     *,
     client: AgentClient,
@@ -53,7 +53,7 @@ def take_in(
 
     Args:
         report: the diagnostics of the failed job.
-        said: the agent's answer about it.
+        answer: the agent's answer about it.
         labels: the actions that are right, and those that do harm; may be empty.
         client: the agent, and who answers for it.
         queued: how the evolution is to run.
@@ -66,10 +66,10 @@ def take_in(
         EnvironmentFault: the report could not be searched for secrets, or a file cannot be written.
     """
     agent = client.agent
-    taken = IntakeResult(str(report["job_id"]), agent.title, said)
-    if labels.holds(said.action):
+    taken = IntakeResult(str(report["job_id"]), agent.title, answer)
+    if labels.holds(answer.action):
         return taken
-    case = _case(report, said, labels, client, redactor)
+    case = _case(report, answer, labels, client, redactor)
     recorded = folder.record(case)
     if recorded is None:
         raise EnvironmentFault(f"no room for a new case in {folder.path}")
@@ -80,7 +80,7 @@ def take_in(
     evolved = queue.evolved(name, kept.fingerprint, key)
     step = step_after(kept, is_known=evolved is not None)
     is_new = step == "evolve" and queue.add(name, kept.fingerprint, str(path), queued, key)
-    return IntakeResult(taken.job_id, agent.title, said, recorded, step, is_new, evolved)
+    return IntakeResult(taken.job_id, agent.title, answer, recorded, step, is_new, evolved)
 
 
 def _refusal(output: JsonValue, diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> str:
@@ -93,13 +93,13 @@ def _refusal(output: JsonValue, diagnostics: Mapping[str, JsonValue], redactor: 
 
 def _case(
     report: Mapping[str, JsonValue],
-    said: AgentAnswer,
+    answer: AgentAnswer,
     labels: Labels,
     client: AgentClient,
     redactor: Redactor,
 ) -> FailureCase:
     """The case of a report. Its prompt is rendered again from the redacted report, so it contains no secret."""
-    words = said.error or f"the agent answered {said.action}"
+    words = answer.error or f"the agent answered {answer.action}"
     prompt = diagnostics_prompt(client, report)
     failure = incident(client.agent, report, prompt, labels, answer=words, provider=client.provider_id)
     made = make_case(failure, redactor, today=date.today().isoformat(), render=lambda vars: _render(client, vars))

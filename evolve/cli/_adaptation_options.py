@@ -31,10 +31,10 @@ CASES = "failure_cases"
 
 
 def read_options(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the options of these words.
+    """Return the options of these arguments.
 
     Raises:
-        InputError: they contradict each other; with every reason.
+        InputError: every contradiction between them.
     """
     options = parser().parse_args(arguments)
     problems = []
@@ -83,7 +83,7 @@ def parser() -> CommandParser:
     )
     right.add_argument("--accepted", nargs="+", metavar="ACTION", help="the actions that are right, the best first")
     add("--forbidden", nargs="+", default=[], metavar="ACTION", help="actions that would do harm")
-    add("--answer", metavar="ACTION", help="what the agent answered, if it was asked before; or error")
+    add("--answer", metavar="ACTION", help="what the agent answered, if it was asked already; or error")
     add_agent(made, f"the reflection agent; default {DEFAULT_AGENT}")
     add_cases(made, f"the folder of failure cases; default {CASES} (in CI {CI_FOLDER})")
     add_provider(made)
@@ -107,7 +107,7 @@ def parser() -> CommandParser:
     )
     how = made.add_mutually_exclusive_group()
     how.add_argument("--wait", action="store_true", help="evolve in the foreground, not in the background")
-    how.add_argument("--work", action="store_true", help="evolve for what is in the queue, without a new failure")
+    how.add_argument("--work", action="store_true", help="evolve for the failures in the queue, without a new one")
     how.add_argument("--queue", action="store_true", help="show what runs and what waits")
     add_old_name(how, "--status", dest="queue", action="store_true")
     add_json(made)

@@ -15,7 +15,7 @@ COMMANDS: Final = {
     "diff": "show what the winner of an evolution changes in its agent, and the evidence",
     "promote": "make the winner the agent's next version, with its evidence",
     "rollback": "undo the last promotion of an agent",
-    "report": "write the report of an evolution again",
+    "report": "print and write the report of an evolution again",
     "reflect": "name the action that heals a failed job: diagnostics in, JSON out",
     "lint-roles": "find patterns in Ansible roles that break idempotency, with file:line and a fix for each",
     "doctor": "show what Anneal can use on this machine, and what is missing",

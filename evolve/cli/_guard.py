@@ -12,28 +12,28 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, ExitCode,
 from evolve.core.text.visible import visible
 
 INTERRUPTED = 128 + signal.SIGINT
-"""The shell's own code for a command that Ctrl-C ended."""
+"""The exit code that shells give to a command that Ctrl-C ended."""
 
 _MACHINE_IS_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS))
-"""What the machine is out of, wherever it shows."""
+"""Errors that mean the machine is full or cannot be written to, wherever they occur."""
 
 
 def run_guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
-    """The command's exit code; what it raises on purpose is told on stderr without a traceback."""
+    """Return the command's exit code; errors that it raises on purpose are printed on stderr without a traceback."""
     _open_streams()
     try:
         return _flush(command(arguments))
     except InputError as error:
-        _tell("error", *(str(problem) for problem in error.problems))
+        _print_error("error", *(str(problem) for problem in error.problems))
         return ExitCode.INPUT
     except CannotEvaluate as error:
-        _tell("error", str(error))
+        _print_error("error", str(error))
         return ExitCode.INPUT
     except EnvironmentFault as error:
-        _tell("environment", str(error))
+        _print_error("environment", str(error))
         return ExitCode.ENVIRONMENT
     except KeyboardInterrupt:
-        _tell("interrupted")
+        _print_error("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         mute_stdout()
@@ -42,25 +42,25 @@ def run_guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str
         if error.errno not in _MACHINE_IS_FULL:
             return _bug()
         mute_stdout()
-        _tell("environment", f"{error.strerror}: {error.filename or 'while writing what the command prints'}")
+        _print_error("environment", f"{error.strerror}: {error.filename or 'while printing the result'}")
         return ExitCode.ENVIRONMENT
-    except Exception:  # the outermost boundary: our bug
+    except Exception:  # the outermost boundary: anything else is our bug
         return _bug()
 
 
 def _bug() -> int:
     traceback.print_exc()
-    _tell("bug", "this is a fault of Anneal; please report it with the lines above")
+    _print_error("bug", "this is a bug in Anneal; please report it with the lines above")
     return ExitCode.BUG
 
 
 def mute_stdout() -> None:
-    """Whoever read our output is gone (`| head`), or has no room: Python must not complain once more at exit."""
+    """Discard further output: its reader is gone (`| head`) or full, and Python must not complain again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_streams() -> None:
-    """What the caller closed (`>&-`) swallows what is printed."""
+    """Replace streams that the caller closed (`>&-`) by ones that discard what is printed."""
     if sys.stdout is None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # open until the process ends
     if sys.stderr is None:
@@ -68,11 +68,11 @@ def _open_streams() -> None:
 
 
 def _flush(code: int) -> int:
-    sys.stdout.flush()  # here, where a reader who is gone is no surprise
+    sys.stdout.flush()  # here, where a reader that is gone is expected
     return code
 
 
-def _tell(kind: str, *messages: str) -> None:
+def _print_error(kind: str, *messages: str) -> None:
     sys.stdout.flush()
     for message in messages or ("",):
         print(f"evolve: {kind}: {visible(message)}" if message else f"evolve: {kind}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What several commands take: options that mean the same everywhere, and what words mean as numbers, for `argparse`."""
+"""Options that several commands have, with the same meaning everywhere, and their argument types for `argparse`."""
 
 import re
 from argparse import SUPPRESS, ArgumentTypeError
@@ -16,18 +16,18 @@ class _Adds(Protocol):
 
 
 def add_agent(parser: _Adds, text: str, *, default: str | None = None) -> None:
-    """Adds --agent; `text` says what the command does with it."""
+    """Add --agent; `text` says what the command does with it."""
     complete(parser.add_argument("--agent", default=default, metavar="NAME|FILE.md", help=text), "file")
 
 
 def add_provider(parser: _Adds) -> None:
-    """Adds --provider, for commands that ask one agent."""
+    """Add --provider, for commands that ask one agent."""
     text = "the provider that answers; default: EVOLVE_PROVIDER, else the agent's own model"
     parser.add_argument("--provider", metavar="ID", help=text)
 
 
 def add_reflector(parser: _Adds) -> None:
-    """Adds --reflector."""
+    """Add --reflector."""
     text = (
         "a capable model that proposes edits, asked by the agent ADAPTATION_AGENT; default: EVOLVE_REFLECTOR, else none"
     )
@@ -35,50 +35,50 @@ def add_reflector(parser: _Adds) -> None:
 
 
 def add_concurrency(parser: _Adds, text: str, *, default: int | None = None) -> None:
-    """Adds --concurrency."""
+    """Add --concurrency."""
     parser.add_argument("--concurrency", type=positive, default=default, metavar="N", help=text)
 
 
 def add_suite(parser: _Adds) -> None:
-    """Adds --suite, the agent's suite."""
+    """Add --suite, the agent's suite."""
     text = "the agent's suite; default: the one that its evidence names"
     complete(parser.add_argument("--suite", metavar="FILE", help=text), "file")
 
 
 def add_output_dir(parser: _Adds, default: str) -> None:
-    """Adds --output-dir."""
-    text = f"where the folder of a run goes; default {default}"
+    """Add --output-dir."""
+    text = f"the folder for the folders of runs; default {default}"
     complete(parser.add_argument("--output-dir", default=default, metavar="DIR", help=text), "folder")
 
 
 def add_cases(parser: _Adds, text: str, *, default: str | None = None) -> None:
-    """Adds --cases, the folder of failure cases."""
+    """Add --cases, the folder of failure cases."""
     complete(parser.add_argument("--cases", metavar="DIR", default=default, help=text), "folder")
 
 
 def add_json(parser: _Adds, text: str = "print the result as one JSON object on stdout, and nothing else") -> None:
-    """Adds --json."""
+    """Add --json."""
     parser.add_argument("--json", action="store_true", help=text)
 
 
 def add_run(parser: _Adds) -> None:
-    """Adds RUN, an evolution that the archive has."""
+    """Add RUN, an evolution in the archive."""
     text = "the beginning of a run's id (`evolve report --list`); default: the newest run"
     parser.add_argument("run", nargs="?", metavar="RUN", help=text)
 
 
 def add_old_name(parser: _Adds, name: str, **settings: Any) -> None:
-    """Adds a name that an option had before: it still works, and no help mentions it."""
+    """Add a name that an option had before: it still works, but no help text mentions it."""
     parser.add_argument(name, default=SUPPRESS, help=SUPPRESS, **settings)
 
 
 def complete(action: Any, what: Literal["file", "folder"]) -> None:
-    """Lets a shell complete the names of files or folders for an option."""
+    """Let a shell complete the names of files or folders for an option."""
     setattr(action, COMPLETES, what)
 
 
 class BudgetOption(NamedTuple):
-    """How many answers a run may pay for: one of the two is None."""
+    """How many answers a run may pay for, as a number or as minutes: one of the two is None."""
 
     answers: int | None
     minutes: float | None
@@ -110,5 +110,5 @@ def budget(text: str) -> BudgetOption:
 
 
 def _digits(text: str) -> int | None:
-    """None for what is no number, and for one that Python would not read: it has thousands of digits."""
+    """The number; None for other text, and beyond 18 digits: Python refuses to read numbers of thousands of digits."""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None

@@ -1,4 +1,4 @@
-"""The parser of every command: examples in its help, and "did you mean" for what was mistyped."""
+"""The parser of every command: examples in its help, and "did you mean" for mistyped words."""
 
 import argparse
 import re
@@ -13,30 +13,31 @@ from evolve.core.text.did_you_mean import closest
 EXAMPLES = "examples:"
 """The heading of the examples in a help text."""
 
+# Argparse has no error object for a wrong choice: its message is all there is, and Python's versions quote differently.
 _INVALID_CHOICE = re.compile(r"invalid choice: (?P<given>'[^']*'|\S+) \(choose from (?P<known>.*)\)")
 _WIDEST = 100
-"""Longer lines of prose are hard to read."""
+"""Columns; longer lines of prose are hard to read, even in a wide terminal."""
 
 
 class Example(NamedTuple):
-    """A command that works, and what it does."""
+    """A complete command, and what it does."""
 
     command: str
     text: str
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose help ends with examples and whose errors suggest what was meant.
+    """A parser whose help ends with examples and whose errors suggest the likely word.
 
     Args:
-        examples: commands that work in a folder that `evolve init` has made, or in a repository with roles.
-        notes: what else a reader should know, below the examples.
+        examples: commands that work in a folder made by `evolve init`, or in a repository with roles.
+        notes: further information, below the examples.
     """
 
     def __init__(
         self, *, examples: Sequence[Example] = (), notes: str = "", description: str | None = None, **settings: Any
     ) -> None:
-        # The raw formatter keeps the lines of the examples; it no longer wraps prose, so that is done here.
+        # The raw formatter keeps the lines of the examples, but does not wrap prose: that is done here.
         super().__init__(
             description=_wrapped(description or ""),
             epilog="\n".join(_epilog(examples, notes)) or None,
@@ -50,12 +51,12 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # the overloads of typeshed cannot be repeated here
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse as argparse does, and remember the words for a message."""
+        """Parse as argparse does, and remember the arguments for messages."""
         self._given = list(sys.argv[1:] if args is None else args)
         return super().parse_known_args(self._given, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """End with exit code 2; the message names what was probably meant."""
+        """End with exit code 2; the message suggests the word that was probably meant."""
         hints = list(dict.fromkeys([*self._about_choice(message), *self._about_options(message)]))
         super().error("; ".join([message, *hints]))
 
@@ -69,7 +70,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def option_names(self) -> list[str]:
         """Return every option that the command and its own commands take."""
-        # argparse shows its table of options to nobody.
+        # argparse has no public table of its options.
         names = dict.fromkeys(self._option_string_actions)
         for parser in self.subcommands().values():
             names |= dict.fromkeys(parser._option_string_actions)
@@ -84,7 +85,7 @@ class CommandParser(argparse.ArgumentParser):
                 yield f"did you mean {best!r}?"
 
     def _about_options(self, message: str) -> Iterator[str]:
-        """What was mistyped may hide behind another complaint, such as a value that nobody took."""
+        """Suggestions for mistyped options; argparse may name another problem first, such as a value without one."""
         known = self.option_names()
         for word in self._given:
             if word == "--":

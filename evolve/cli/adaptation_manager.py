@@ -1,7 +1,7 @@
 """`evolve adapt DIAGNOSTICS.json`: a failed job becomes a failure case, and the case starts an evolution.
 
-One evolution per agent at a time: a failure that comes meanwhile waits in a queue on disk, and whoever evolves the
-agent takes it up next. When that process is killed, the next call does.
+One evolution per agent at a time: a failure that arrives during one waits in a queue on disk, and the process that
+evolves the agent takes it next. When that process is killed, the next call takes it.
 """
 
 import argparse
@@ -42,13 +42,13 @@ from evolve.store.case_writer import CI_FOLDER, is_ci, redactor_for
 from evolve.system.cache_folder import cache_folder
 
 _MODULE = "evolve.cli.adaptation_manager"
-"""This command, by its name: as a program it is `__main__`."""
+"""This command's module by name: when it runs as a program, `__name__` is `__main__`."""
 
 __all__ = ["main", "parser"]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Adapts; 0 done, also when there was nothing to adapt; 2 wrong input, 4 the environment."""
+    """Adapt; return 0 done, also when there was nothing to adapt; 2 wrong input, 4 the environment."""
     options = read_options(arguments)
     cache_dir = cache_folder(os.environ)
     files = AdaptationFiles(cache_dir)
@@ -69,15 +69,15 @@ class _Call:
     ) -> None:
         self._options, self._cache_dir, self._files, self._queue = options, cache_dir, files, queue
         self._agent = str(find_agent(options.agent or DEFAULT_AGENT).resolve())
-        self._worker = Worker(queue, files, options.per_day, _tell, _observers)
+        self._worker = Worker(queue, files, options.per_day, _print_line, _observers)
 
     def adapt(self) -> int:
-        """Takes one report in and starts what follows from it."""
-        with redirect_stdout(sys.stderr):  # what a user's Python prints is no result
+        """Record one report and start the evolution that it needs."""
+        with redirect_stdout(sys.stderr):  # what a user's Python code prints is not a result
             taken = replace(asyncio.run(self._take_in()), agent_file=self._own_agent())
         if not self._options.json:
             say(intake_lines(taken))
-        # Whatever became of this report: what a killed process has left is taken up.
+        # In any case, continue with what a killed process left in the queue.
         if not self._queue.waits(self._agent):
             return self._report(taken)
         if self._options.wait:
@@ -85,16 +85,16 @@ class _Call:
         return self._report(taken, **self._start(taken))
 
     def waiting_agents(self) -> list[str]:
-        """The agents that have failures in the queue; the one that was named, where one was."""
+        """Return the agents that have failures in the queue; only the one that was named, if any."""
         if self._options.agent:
             return [self._agent]
         return [status.agent for status in self._queue.status() if self._queue.waits(status.agent)]
 
     def work_on(self, agents: Sequence[str], taken: IntakeResult | None = None) -> int:
-        """Evolves in the foreground until nothing waits."""
+        """Evolve in the foreground until nothing waits."""
         results: list[EvolutionResult] = []
         for agent in agents:
-            # Without a failure of its own in the queue a process has nothing to wait for.
+            # A process without a failure of its own in the queue has nothing to wait for.
             is_ours = taken is not None and taken.step == "evolve"
             for result in self._worker.work(agent, wait=is_ours, log=self._options.log):
                 results.append(result)
@@ -111,10 +111,10 @@ class _Call:
         redactor = redactor_for(os.environ, self._cache_dir)
         try:
             diagnostics = read_diagnostics(read_report(options.diagnostics))
-            said = AgentAnswer(Action(options.answer)) if options.answer else await ask(client, diagnostics, redactor)
+            given = AgentAnswer(Action(options.answer)) if options.answer else None
             return take_in(
                 diagnostics,
-                said,
+                given or await ask(client, diagnostics, redactor),
                 labels,
                 client=client,
                 queued=self._request(),
@@ -138,7 +138,7 @@ class _Call:
             budget=answers,
             minutes=minutes,
             seed=options.seed,
-            # Of this call's environment: the process that runs the evolution may have another.
+            # From this call's environment: the process that runs the evolution may have another one.
             provider=named_provider(options.provider, os.environ),
             reflector=options.reflector or os.environ.get("EVOLVE_REFLECTOR") or None,
             output_dir=options.output_dir,
@@ -146,7 +146,7 @@ class _Call:
         return QueuedRequest(request, str(Path(options.cases or CASES).resolve()), str(Path.cwd()))
 
     def _start(self, taken: IntakeResult) -> dict[str, Any]:
-        """What runs in the background now, or why nothing does."""
+        """What now runs in the background, or why nothing does."""
         running = self._queue.status_of(self._agent).running
         with self._files.lock(self._agent) as is_free:
             pass
@@ -160,12 +160,12 @@ class _Call:
         return {"background": "started", "pid": pid, "log": str(path)}
 
     def _behind(self, taken: IntakeResult, running: RunStatus | None) -> dict[str, Any]:
-        """What another process does for this report; nothing when the report is not in the queue."""
+        """What another process does about this report; empty when the report is not in the queue."""
         if taken.step != "evolve" or taken.recorded is None:
             return {}
         pid, log = (running.pid, running.log) if running else (None, "")
         is_in_it = running is not None and taken.recorded.fingerprint in [item.fingerprint for item in running.failures]
-        what = "has taken it up" if is_in_it else "takes it up when the evolution that runs now has ended"
+        what = "is evolving the agent with it" if is_in_it else "takes it next, after the evolution that runs now"
         self._say(f"process {pid or 'unknown'} {what}")
         return {"background": "running" if is_in_it else "queued", "pid": pid, "log": log}
 
@@ -182,7 +182,7 @@ class _Call:
         say(summary_lines(evolution, report=result.report, next_commands=result.next_commands()))
 
     def _done_elsewhere(self, taken: IntakeResult) -> IntakeResult:
-        """The report with the word of the process that has taken its failure up while we waited for it."""
+        """The report with the result of the process that evolved the agent with it while we waited."""
         if taken.recorded is None or taken.step != "evolve":
             return taken
         evolved = self._queue.evolved(self._agent, taken.recorded.fingerprint)
@@ -201,7 +201,7 @@ def _observers() -> list[Observer]:
     return [EvolutionConsole(sys.stderr, time.monotonic, os.environ)]
 
 
-def _tell(line: str) -> None:
+def _print_line(line: str) -> None:
     say([f"evolve: {line}"], sys.stderr)
     sys.stderr.flush()
 

@@ -1,4 +1,4 @@
-"""`evolve cases`: lists, shows, labels, pins, waives, retires and brings in failure cases."""
+"""`evolve cases`: lists, shows, labels, pins, waives, retires and imports failure cases."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ STATUSES = ("open", "pinned", "retired", "flaky", "unlabelled")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does one thing with failure cases; 0 done, 2 wrong input, 4 the environment."""
+    """Do one thing with failure cases; return 0 done, 2 wrong input, 4 the environment."""
     options = parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], None] = options.run
     run(options)
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(options: argparse.Namespace) -> None:
-    """Lists the cases of the folder; a project without failures has none, but who names a folder means one."""
+    """List the cases of the folder; the default folder may be missing, but one that the user names must exist."""
     if options.cases != FOLDER and not Path(options.cases).is_dir():
         raise InputError(Problem("no such folder", Location(options.cases), "--cases takes a folder of failure cases"))
     found = [
@@ -56,7 +56,7 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
-    """Shows one case."""
+    """Show one case."""
     path = _file(options.file, options.cases)
     case = CaseFolder(options.cases).load(path)
     if options.json:
@@ -66,7 +66,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _label(options: argparse.Namespace) -> None:
-    """Says what is right, and what would do harm."""
+    """Set the right answers, and those that would do harm."""
 
     def change(case: FailureCase) -> FailureCase:
         output = load_agent(find_agent(options.agent or case.agent)).output
@@ -76,23 +76,23 @@ def _label(options: argparse.Namespace) -> None:
 
 
 def _pin(options: argparse.Namespace) -> None:
-    """Makes cases guard their agent."""
+    """Pin cases: no gate may lose them."""
     _change(options, options.files, pin_case)
 
 
 def _waive(options: argparse.Namespace) -> None:
-    """Lets pinned cases be lost for a time."""
+    """Let the gate ignore pinned cases until a day."""
     today = date.today().isoformat()
     _change(options, options.files, partial(waive_case, until=options.until, reason=options.reason, today=today))
 
 
 def _retire(options: argparse.Namespace) -> None:
-    """Takes cases out of service."""
+    """Stop using cases."""
     _change(options, options.files, partial(retire_case, reason=options.reason))
 
 
 def _import(options: argparse.Namespace) -> None:
-    """Brings cases in from elsewhere: checked, redacted again, each fingerprint once."""
+    """Copy cases from elsewhere: checked, redacted again, each fingerprint once."""
     found = load_cases(list(_case_files(options.sources)))
     redactor = redactor_for(os.environ, cache_folder(os.environ))
     folder = CaseFolder(options.cases, max_new=sys.maxsize)
@@ -109,11 +109,11 @@ def _redact(path: Path, case: FailureCase, redact: Callable[[FailureCase], Failu
     try:
         return redact(case)
     except EvolveError as error:
-        raise EnvironmentFault(f"{path}: {error}", hint="nothing was brought in") from None
+        raise EnvironmentFault(f"{path}: {error}", hint="nothing was imported") from None
 
 
 def _change(options: argparse.Namespace, names: Iterable[str], change: Callable[[FailureCase], FailureCase]) -> None:
-    """Changes files one by one; what is wrong with any of them is told before the first is changed."""
+    """Change files one by one; problems in any of them are reported before the first is changed."""
     folder = CaseFolder(options.cases)
     problems: list[Problem] = []
     paths: list[Path] = []
@@ -141,7 +141,7 @@ def _file(name: str, folder: str) -> Path:
         return path
     found = CaseFolder(folder).find(name) if name.isalnum() else None
     if found is None:
-        hint = f"name a file, or the fingerprint of a case in {folder} (evolve cases list)"
+        hint = f"pass a file, or the fingerprint of a case in {folder} (evolve cases list)"
         raise InputError(Problem("no such failure case", Location(name), hint))
     return found
 
@@ -196,7 +196,7 @@ def _details(path: Path, case: FailureCase) -> Iterator[str]:
         ("agent", f"{case.agent} (failed as {source.agent})"),
         ("what", case.description),
         ("status", f"{status}, {_label_state(case)}"),
-        ("accepted", ", ".join(map(str, case.accepted)) or "nobody has said"),
+        ("accepted", ", ".join(map(str, case.accepted)) or "not labelled"),
         ("forbidden", ", ".join(map(str, case.forbidden)) or "-"),
         ("family", case.family),
         ("from", f"{source.kind} {source.test}, first seen {source.first_seen}, answered by {source.provider}"),
@@ -222,7 +222,7 @@ def parser() -> CommandParser:
         examples=(
             Example("evolve cases list", "the cases of the project"),
             Example("evolve cases list --status open --json", "for a script"),
-            Example("evolve cases label 0123456789ab storage --agent ALERT_AGENT.md", "say what is right"),
+            Example("evolve cases label 0123456789ab storage --agent ALERT_AGENT.md", "set the right answer"),
             Example("evolve cases import reports/failure_cases", "what CI has found"),
         ),
         notes="exit codes: 0 done, 2 wrong input, 4 the environment. See docs/failure-cases.md.",
@@ -246,7 +246,7 @@ def parser() -> CommandParser:
     command = add(
         "label",
         _label,
-        "say what the right answers are, the best first",
+        "set the right answers, the best first",
         [Example("evolve cases label 0123456789ab storage --agent ALERT_AGENT.md", "one right answer")],
     )
     _add_file(command)
@@ -272,15 +272,15 @@ def parser() -> CommandParser:
     )
     _add_files(command)
     command.add_argument("--until", required=True, type=_day, metavar="YYYY-MM-DD", help="the last day")
-    command.add_argument("--reason", required=True, metavar="TEXT", help="why it may be lost for a time")
+    command.add_argument("--reason", required=True, metavar="TEXT", help="why the gate should ignore it")
     command = add(
         "retire",
         _retire,
-        "stop using a case; from then on it is only counted",
+        "stop using a case; if it fails again, that is only counted",
         [Example('evolve cases retire 0123456789ab --reason "the service is gone"', "it stays in its folder")],
     )
     _add_files(command)
-    command.add_argument("--reason", required=True, metavar="TEXT", help="why nobody needs it any more")
+    command.add_argument("--reason", required=True, metavar="TEXT", help="why it is no longer needed")
     command = add(
         "import",
         _import,

@@ -18,15 +18,15 @@ _COMPLETERS = {"file": shtab.FILE, "folder": shtab.DIRECTORY}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the script."""
+    """Print the script; return 0."""
     options = parser().parse_args(arguments)
     print(shtab.complete(whole_parser(), options.shell))
     return ExitCode.DONE
 
 
 def whole_parser() -> CommandParser:
-    """Return one parser of all commands, for what wants to know them all."""
-    # `evolve --test-case ...` is short for `evolve evolve ...`, so its options are known in front, too.
+    """Return one parser of all commands, for tools that need all of them."""
+    # `evolve --test-case ...` is short for `evolve evolve ...`, so its options may also come first.
     whole = CommandParser(prog="evolve", parents=[_parser_of("evolve")], add_help=False)
     whole.add_argument("-V", "--version", action="store_true", help="print the version")
     table = whole.add_subparsers(metavar="COMMAND")

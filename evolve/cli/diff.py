@@ -24,7 +24,7 @@ from evolve.system.cache_folder import cache_folder
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print what changes in settings, sections and demos, and what the gate found."""
+    """Print what changes in settings, sections and demos, and what the gate found; return 0."""
     options = parser().parse_args(arguments)
     with closing(Archive(cache_folder(os.environ))) as archive:
         record = archive.find(options.run)
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
             raise InputError(Problem(f"run {record.run} has no candidate {chosen!r}", None, hint))
         if evolution.candidates[chosen] is evolution.vote:
             message = f"{chosen} is the lookup, which asks no model: it changes no agent"
-            raise InputError(Problem(message, None, "leave --candidate out for the winner"))
+            raise InputError(Problem(message, None, "without --candidate, the winner is shown"))
         change = _change(archive, record, evolution, started, chosen)
         say(change_lines(change, evolution, Paint(sys.stdout, os.environ)))
     return ExitCode.DONE
@@ -61,7 +61,7 @@ def _change(
 
 
 def _demos(genome: Genome, started: EvolutionStarted, record: RunRecord) -> list[ShownDemo] | None:
-    """The bank of a genome; None when it is the agent's own and not there any more."""
+    """The bank of a genome; None when it is the agent's own and no longer exists."""
     if genome.demos is None:
         return []
     if genome.demo_ids == (OWN_BANK,):
@@ -77,7 +77,7 @@ def _own_demos(started: EvolutionStarted, path: Path) -> list[ShownDemo] | None:
         demos = load_demos(agent, path)
     except InputError:
         return None
-    if agent.title != started.agent:  # a promotion has written another bank since
+    if agent.title != started.agent:  # a promotion has replaced the bank since
         return None
     index = CaseIndex(agent, (), Templates("strict").render)
     return [ShownDemo(index.key(demo.vars)[:SHOWN_CHARS], demo.output) for demo in demos]

@@ -1,4 +1,4 @@
-"""`evolve doctor`: what is here, what is missing, and what to type."""
+"""`evolve doctor`: what this machine has, what it lacks, and the command that installs it."""
 
 import asyncio
 import importlib.metadata
@@ -19,6 +19,7 @@ from evolve.system.http_client import HttpCall, HttpClient, HttpReply
 from evolve.system.retry import RetryPolicy
 
 _ENDPOINT_TIMEOUT_S = 5.0
+"""A question for the list of models is answered at once; a longer wait means that nothing answers there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Diagnosis:
 
     name: str
     state: str
-    """`ok`, `missing` (something will not work) or `absent` (optional, and not here)."""
+    """`ok`, `missing` (something will not work) or `absent` (optional, and not installed)."""
     detail: str
 
     def __str__(self) -> str:
@@ -35,7 +36,7 @@ class Diagnosis:
 
 
 def examine(env: Mapping[str, str]) -> tuple[Diagnosis, ...]:
-    """All findings about this machine, in the order in which a person would mend them."""
+    """Return all findings about this machine, in the order in which one would fix them."""
     checks: Sequence[Callable[[Mapping[str, str]], Diagnosis]] = (
         _python,
         _cache,
@@ -123,7 +124,7 @@ def _endpoint(env: Mapping[str, str]) -> Diagnosis:
     names = ("EVOLVE_BASE_URL", "OPENAI_API_BASE_URL", "OPENAI_BASE_URL")
     base = next((env[name] for name in names if env.get(name)), None)
     if base is None:
-        return Diagnosis("endpoint", "absent", "none is set; EVOLVE_BASE_URL names an OpenAI-compatible one")
+        return Diagnosis("endpoint", "absent", "not set; EVOLVE_BASE_URL names an OpenAI-compatible one")
     key = env.get("EVOLVE_API_KEY") or env.get("OPENAI_API_KEY") or ""
     try:
         return asyncio.run(_reach(base, key, env))
@@ -156,7 +157,7 @@ def _grader(env: Mapping[str, str]) -> Diagnosis:
         return Diagnosis("grader", "ok", scrub(env["EVOLVE_GRADER"]))
     if env.get("OPENAI_API_KEY"):
         return Diagnosis("grader", "ok", "OpenAI's default, by OPENAI_API_KEY")
-    return Diagnosis("grader", "absent", "none is set; EVOLVE_GRADER=openai:chat:MODEL is for model-graded assertions")
+    return Diagnosis("grader", "absent", "not set; EVOLVE_GRADER=openai:chat:MODEL is for model-graded assertions")
 
 
 def parser() -> CommandParser:
@@ -165,12 +166,12 @@ def parser() -> CommandParser:
         prog="evolve doctor",
         description="Show what Anneal can use on this machine, what is missing, and how to install it.",
         examples=(Example("evolve doctor", "look at this machine"),),
-        notes="exit codes: 0 nothing that is needed is missing, 4 something is.",
+        notes="exit codes: 0 everything that is needed is here, 4 something is missing.",
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints one line for each finding; exit code 0, or 4 when something that is needed is missing."""
+    """Print one line for each finding; return 0, or 4 when something that is needed is missing."""
     parser().parse_args(arguments)
     findings = examine(os.environ)
     for finding in findings:

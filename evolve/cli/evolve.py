@@ -1,6 +1,6 @@
 """`evolve --test-case FILE|DIR`: evolves the agent that failed, and puts the winner through the gate.
 
-The same command again goes on where an interrupted run stopped. Nothing but `evolve promote` changes an agent's file.
+The same command again continues an interrupted run. Only `evolve promote` changes an agent's file.
 """
 
 import json
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Evolves; 0 done, whatever the gate said; 2 wrong input, 4 the environment."""
+    """Evolve; return 0 done, whatever the gate decided; 2 wrong input, 4 the environment."""
     options = read_options(arguments, os.environ)
     console = EvolutionConsole(sys.stderr, time.monotonic, os.environ)
     observers: list[Observer] = [console, _Live()] if options.is_live else [console]
-    with redirect_stdout(sys.stderr):  # what a user's Python prints is no result
+    with redirect_stdout(sys.stderr):  # what a user's Python code prints is not a result
         result = run_request(options.request, observers)
     if result.is_interrupted:
         return INTERRUPTED
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class _Live(Observer):
-    """A local page that follows the run; it is there from the run's first event on."""
+    """A local page that follows the run; it is served from the run's first event on."""
 
     def __init__(self) -> None:
         self._page: LivePage | None = None
@@ -73,7 +73,7 @@ class _Live(Observer):
         from evolve.report.evolution.live import LivePage
 
         self._page = self._shown.enter_context(LivePage())
-        say([f"evolve: the run can be watched at {self._page.url}"], sys.stderr)
+        say([f"evolve: follow the run at {self._page.url}"], sys.stderr)
         return self
 
     def __exit__(
@@ -82,7 +82,7 @@ class _Live(Observer):
         self._shown.close()
 
     def warn(self, text: str) -> None:
-        """The console shows it."""
+        """Do nothing: the console shows warnings."""
 
     def on(self, event: EvolutionEvent) -> None:
         if self._page is not None:
@@ -90,7 +90,7 @@ class _Live(Observer):
 
 
 class Options(NamedTuple):
-    """What the command's words ask for, and how the result is shown."""
+    """What the command's arguments ask for, and how the result is shown."""
 
     request: EvolutionRequest
     is_live: bool
@@ -98,14 +98,14 @@ class Options(NamedTuple):
 
 
 def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
-    """Return what the words ask for; EVOLVE_REFLECTOR of the environment stands in for --reflector.
+    """Return what the arguments ask for; without --reflector, EVOLVE_REFLECTOR of the environment is used.
 
     Raises:
         InputError: they name nothing to evolve on.
     """
     options = parser().parse_args(arguments)
     if not options.test_case and not options.suite:
-        raise InputError(Problem("nothing to evolve on", None, "name failure cases (--test-case) or a suite (--suite)"))
+        raise InputError(Problem("nothing to evolve on", None, "pass failure cases (--test-case) or a suite (--suite)"))
     answers, minutes = options.budget
     request = EvolutionRequest(
         cases=tuple(options.test_case),
@@ -164,7 +164,7 @@ def parser() -> CommandParser:
         type=budget,
         default=BudgetOption(DEFAULT_BUDGET, None),
         metavar="N|Nm",
-        help=f"answers that search and gate may pay for, or minutes (5m), as measured; default {DEFAULT_BUDGET}",
+        help=f"number of answers to pay for, or minutes (5m) at the speed measured first; default {DEFAULT_BUDGET}",
     )
     add(
         "--seed",
@@ -187,7 +187,7 @@ def parser() -> CommandParser:
         type=whole,
         default=0,
         metavar="N",
-        help="answers for making new failure cases smaller, or finding them flaky, first; default 0: do not",
+        help="first spend up to N answers on making new failure cases smaller and finding flaky ones; default 0",
     )
     add(
         "--small-gate",
@@ -199,7 +199,7 @@ def parser() -> CommandParser:
     add(
         "--allow-cut-answers",
         action="store_true",
-        help="go on even if more than 10%% of the answers end at the token limit",
+        help="continue even if more than 10%% of the answers are cut at the token limit",
     )
     add("--live", action="store_true", help="serve a local page that follows the run")
     add_json(made)

@@ -13,7 +13,7 @@ from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Loc
 from evolve.report.terminal import command_line, say
 
 EXAMPLE: Final = Path(__file__).parent.parent / "own_agent"
-"""The files of the example, as they are written."""
+"""The folder of the example's files."""
 FILES: Final = ("ALERT_AGENT.md", "alerts.yaml", "prompts.py", "ALERTS_README.md")
 _INI: Final = "pytest.ini"
 _INI_FILES: Final = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
@@ -21,7 +21,7 @@ _INI_FILES: Final = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the example; 0 done, 2 a file is in the way."""
+    """Write the example; return 0 done, 2 a file exists already."""
     options = parser().parse_args(arguments)
     folder = Path(options.folder)
     known_ini = _ini_of(folder)
@@ -43,8 +43,8 @@ def parser() -> CommandParser:
             Example("evolve init alerts", "into a new folder"),
             Example("evolve init", "into this folder"),
         ),
-        notes="No file is ever overwritten, and no settings of yours are edited: the lines for pytest are printed. "
-        "exit codes: 0 done, 2 a file is in the way. See docs/own-agent.md.",
+        notes="It never overwrites a file or edits your settings: the lines for pytest are printed. "
+        "exit codes: 0 done, 2 a file exists already. See docs/own-agent.md.",
     )
     folder = made.add_argument("folder", nargs="?", default=".", metavar="DIR", help="where to; default: this folder")
     complete(folder, "folder")
@@ -52,18 +52,18 @@ def parser() -> CommandParser:
 
 
 def _write(folder: Path, texts: dict[Path, str]) -> None:
-    """Writes all files or none.
+    """Write all files or none.
 
     Raises:
-        InputError: naming every file in the way.
+        InputError: naming every file that exists already.
         EnvironmentFault: the folder cannot be written.
     """
     in_the_way = [path for path in texts if os.path.lexists(path)]
     if folder.exists() and not folder.is_dir():
         in_the_way = [folder]
     if in_the_way:
-        hint = "nothing was written; name another folder: evolve init DIR"
-        raise InputError([Problem("this file is in the way", Location(str(path)), hint) for path in in_the_way])
+        hint = "nothing was written; choose another folder: evolve init DIR"
+        raise InputError([Problem("this file exists already", Location(str(path)), hint) for path in in_the_way])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():

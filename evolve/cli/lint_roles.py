@@ -11,7 +11,7 @@ from evolve.role_lint import LintReport, Rule, all_rules, as_json, as_sarif, as_
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints the findings; the exit code is 1 when there are any."""
+    """Print the findings; return 1 when there are any, else 0."""
     made = parser()
     options = made.parse_args(arguments)
     rules = all_rules()

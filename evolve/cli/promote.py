@@ -26,7 +26,7 @@ from evolve.system.cache_folder import cache_folder
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Promotes; 0 done, 2 the run must not be promoted."""
+    """Promote; return 0 done, 2 the run must not be promoted."""
     options = parser().parse_args(arguments)
     archive = Archive(cache_folder(os.environ))
     result = result_of(archive, options.run)
@@ -38,15 +38,15 @@ def main(arguments: Sequence[str]) -> int:
     is_uncompared = is_other_agent(target, agent_path) and target.exists()
     promoted, pinned = promote(archive, result, agent, demos, target)
     place = _from_here(target)
-    told = [f"{promoted.agent} is in {place}: {result.finished.reason}"]
+    lines = [f"{promoted.agent} is in {place}: {result.finished.reason}"]
     if is_uncompared:
-        told.append(f"  compared with {result.started.agent}, not compared with {agent.name}@{agent.version - 1}")
-    say([*told, *_then(pinned, place)])
+        lines.append(f"  compared with {result.started.agent}, not compared with {agent.name}@{agent.version - 1}")
+    say([*lines, *_then(pinned, place)])
     return ExitCode.DONE
 
 
 def _from_here(target: Path) -> str:
-    """The path, relative where it is in the working folder."""
+    """The path, relative if it is inside the working folder."""
     place = target.resolve()
     return str(place.relative_to(Path.cwd())) if place.is_relative_to(Path.cwd()) else str(target)
 
@@ -63,7 +63,7 @@ def parser() -> CommandParser:
         prog="evolve promote",
         description="Make the winner of a run the agent's next version, with its evidence. Never in CI.",
         examples=(
-            Example("evolve promote", "the newest run, if its gate says proven"),
+            Example("evolve promote", "the newest run, if its winner is proven"),
             Example("evolve promote --provisional", "take a winner that is better but not proven"),
         ),
         notes="`evolve diff` shows what changes, `evolve rollback` undoes it. "

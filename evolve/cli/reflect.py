@@ -22,11 +22,11 @@ from evolve.evaluation.agent_client import AgentClient, open_agent_client
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Reads reports, prints one line for each in their order."""
+    """Read reports and print one line for each, in their order; return 0, 2 or 4."""
     options = parser().parse_args(arguments)
     reports = _reports(options.diagnostics)
     lines = sys.stdout
-    with redirect_stdout(sys.stderr):  # what a user's Python prints is no answer
+    with redirect_stdout(sys.stderr):  # what a user's Python code prints is not an answer
         client = open_agent_client(options.agent, options.provider)
         return asyncio.run(_answer_all(client, reports, options.concurrency, lines))
 
@@ -72,7 +72,7 @@ def _reports(names: Iterable[str]) -> list[JobReport]:
         raise InputError(problems)
     if not reports:
         raise InputError(
-            Problem("no diagnostics given", None, "name JSON files, or - and JSON lines on standard input")
+            Problem("no diagnostics given", None, "pass JSON files, or - for JSON lines on standard input")
         )
     return reports
 

@@ -1,4 +1,4 @@
-"""`evolve report [RUN]`: the report of a run, written again from the archive."""
+"""`evolve report [RUN]`: prints and writes the report of a run again, from the archive."""
 
 import os
 import sys
@@ -17,12 +17,12 @@ from evolve.system.cache_folder import cache_folder
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints what a run found and writes its HTML report; `--list` names the runs."""
+    """Print what a run found and write its HTML report; `--list` prints the runs. Return 0."""
     options = parser().parse_args(arguments)
     archive = Archive(cache_folder(os.environ))
     if options.list:
         listed = [f"{record.run}  {record.agent}  {record.command}" for record in archive.runs()]
-        say(listed or ["no run is archived yet"])
+        say(listed or ["no runs yet"])
         return ExitCode.DONE
     from evolve.report.evolution.html import write_evolution_html
 

@@ -18,18 +18,18 @@ from evolve.system.cache_folder import cache_folder
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Rolls back; 0 done, 2 there is nothing to undo, or a file was changed since."""
+    """Roll back; return 0 done, 2 there is nothing to undo, or a file was changed since."""
     named = parser().parse_args(arguments).agent
     archive = Archive(cache_folder(os.environ))
     path = _promoted_file(archive, named)
     promotion = archive.last_promotion(path)
     if promotion is None:
-        hint = "use your version control to undo a promotion of another machine"
-        raise InputError(Problem("this machine has promoted nothing to this file", Location(str(path)), hint))
+        hint = "to undo a promotion that was made on another machine, use your version control"
+        raise InputError(Problem("no promotion of this file was made on this machine", Location(str(path)), hint))
     changed = undo(archive, promotion)
     title = load_agent(path).title if path.exists() else ""
     archive.append(promotion.run, [RolledBack(title, str(path))])
-    now = f"{title} is in {path} again" if title else f"{path} is gone again"
+    now = f"{title} is in {path} again" if title else f"{path} is removed again"
     done = (f"  {'restored' if Path(name).exists() else 'removed'} {name}" for name in changed)
     say([f"{now}; run {promotion.run} is undone", *done])
     return ExitCode.DONE
@@ -51,10 +51,10 @@ def parser() -> CommandParser:
 
 
 def _promoted_file(archive: Archive, named: str) -> Path:
-    """The agent's file; a name is looked for among the promotions first, wherever the agent's file is.
+    """The agent's file; a name is first looked up among the promotions, which know files in any folder.
 
     Raises:
-        InputError: there is no such agent, or several that were promoted have this name.
+        InputError: there is no such agent, or several promoted agents have this name.
     """
     if named.endswith(".md"):
         return find_agent(named).resolve()
@@ -62,7 +62,7 @@ def _promoted_file(archive: Archive, named: str) -> Path:
     if len(promoted) > 1:
         known = ", ".join(map(str, promoted))
         raise InputError(
-            Problem(f"{len(promoted)} agents with the name {named} were promoted", None, f"name one: {known}")
+            Problem(f"{len(promoted)} agents with the name {named} were promoted", None, f"pass its file: {known}")
         )
     return promoted[0] if promoted else find_agent(named).resolve()
 

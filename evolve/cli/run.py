@@ -49,20 +49,21 @@ WRITERS = {
     ".html": ("html", "write_html"),
     ".xml": ("junit", "write_junit"),
 }
-"""Report by the file's suffix: the module in `evolve.report.suites` and its function."""
+"""Writer of a report by the file's suffix: the module in `evolve.report.suites` and its function."""
 
 _MANY = 3
-"""So many failing cases are named in the command that runs them again; more are remembered."""
+"""Up to so many failing cases are named in the command that runs them again; with more it would not fit on a line,
+and --last-failed is used."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs suites; 0 all passed, 1 failures found, 2 wrong input, 4 the environment."""
+    """Run suites; return 0 all passed, 1 failures found, 2 wrong input, 4 the environment."""
     options = parser().parse_args(arguments)
     for path in options.output:
         _writer(path)
     settings = _settings(options)
     files = _files(options.suites)
-    with redirect_stdout(sys.stderr):  # what a user's Python prints is no result
+    with redirect_stdout(sys.stderr):  # what a user's Python code prints is not a result
         loaded = (load_as_one(files, settings),) if options.merge else load_all(files, settings)
         _warn(loaded)
         selected = _select(loaded, _selection(options, settings))
@@ -76,8 +77,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if options.json:
             written = [path for path in options.output if path not in unwritten]
-            told = {**_machine_summary(run, outcomes, written, again), **_case_values(cases)}
-            print(json.dumps(told, ensure_ascii=False), flush=True)
+            values = {**_machine_summary(run, outcomes, written, again), **_case_values(cases)}
+            print(json.dumps(values, ensure_ascii=False), flush=True)
         else:
             say(summary(run, outcomes, Paint(sys.stdout, settings.env), again=again, brief=options.quiet))
             say(cases.lines() if cases else ())
@@ -101,7 +102,7 @@ def parser() -> CommandParser:
             Example("evolve run alerts.yaml", "run every test of a suite"),
             Example("evolve run .", "run every suite in this folder and below"),
             Example(
-                "evolve run alerts.yaml --agent ALERT_AGENT.md --write-cases failure_cases", "what fails becomes cases"
+                "evolve run alerts.yaml --agent ALERT_AGENT.md --write-cases failure_cases", "failed tests become cases"
             ),
             Example("evolve run alerts.yaml --filter-metadata split=val -o results.html", "some tests, with a report"),
             Example("evolve run alerts.yaml --last-failed", "only what failed in the last run"),
@@ -180,7 +181,7 @@ def _pattern(text: str | None, option: str) -> re.Pattern[str] | None:
 
 
 def _files(given: Iterable[str]) -> list[str]:
-    """The suites named and those in the folders named, each once.
+    """The named suites and those in the named folders, each once.
 
     Raises:
         InputError: a folder has no suite.
@@ -202,9 +203,9 @@ def _files(given: Iterable[str]) -> list[str]:
 def _writer(path: str) -> Callable[[str, RunFinished], None]:
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in WRITERS:
-        raise InputError(Problem(f"--output {path}: unknown kind of report", hint=f"known: {', '.join(WRITERS)}"))
+        raise InputError(Problem(f"--output {path}: unknown report format", hint=f"known: {', '.join(WRITERS)}"))
     if os.path.isdir(path):
-        raise InputError(Problem(f"--output {path}: this is a folder", hint="name a file"))
+        raise InputError(Problem(f"--output {path}: this is a folder", hint="pass the path of a file"))
     module, function = WRITERS[suffix]
     writer: Callable[[str, RunFinished], None] = getattr(
         importlib.import_module(f"evolve.report.suites.{module}"), function
@@ -213,7 +214,7 @@ def _writer(path: str) -> Callable[[str, RunFinished], None]:
 
 
 def _write_reports(paths: Iterable[str], run: RunFinished, arguments: Sequence[str]) -> dict[str, InputError]:
-    """Why reports could not be written, by path: one that fails takes neither the others nor the summary with it."""
+    """Write the reports; return the errors by path: one that fails stops neither the others nor the summary."""
     unwritten = {}
     for path in dict.fromkeys(paths):
         try:
@@ -257,7 +258,7 @@ def _select(loaded: Sequence[LoadedSuite], selection: Selection) -> list[_Select
         chosen_suite = replace(item, evaluations=tuple(asked), units=units(asked))
         found.append(_Selected(chosen_suite, complete, len(chosen) - len(asked)))
     if not any(item.loaded.evaluations or item.skipped for item in found):
-        hint = "the last run of these suites passed" if selection.ids is not None else "look at the --filter options"
+        hint = "the last run of these suites passed" if selection.ids is not None else "check the --filter options"
         raise InputError(Problem("no test was selected", hint=hint))
     return found
 
@@ -267,8 +268,8 @@ def _run(
 ) -> tuple[RunFinished, list[SuiteOutcome]]:
     evidence = [evidence_of(item.loaded.suite) for item in selected]
     try:
-        with _calm_collector():
-            run = _ran(_collect(selected, settings, progress))
+        with _gc_paused():
+            run = _run_in_loop(_collect(selected, settings, progress))
     finally:
         progress.stop()
     outcomes = [
@@ -285,11 +286,11 @@ def _run(
 
 
 @contextmanager
-def _calm_collector() -> Iterator[None]:
-    """Suites, evaluations and results live until the end: the collector need not look at them again and again."""
+def _gc_paused() -> Iterator[None]:
+    """Let the garbage collector run rarely: suites and results live until the end, so it would find nothing."""
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(50_000, 20, 20)  # Python's own 700 and 10 would scan all results again every few tests
     try:
         yield
     finally:
@@ -297,8 +298,8 @@ def _calm_collector() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _ran(collecting: Coroutine[Any, Any, RunFinished]) -> RunFinished:
-    """What the coroutine gives, in an event loop of its own.
+def _run_in_loop(collecting: Coroutine[Any, Any, RunFinished]) -> RunFinished:
+    """The coroutine's result, from an event loop of its own.
 
     The loop's main task must have no result: when asyncio restores the handler of Ctrl-C, Python makes that task's
     repr for a message that is thrown away, and all results would be in it.
@@ -313,7 +314,7 @@ def _ran(collecting: Coroutine[Any, Any, RunFinished]) -> RunFinished:
 
 
 async def _collect(selected: Sequence[_Selected], settings: Settings, progress: Progress) -> RunFinished:
-    """Everything that was finished, also when the user stops it."""
+    """Run the suites; the result has everything that was finished, also when the user stops it."""
     answers = open_answers(settings)
     if answers.notice:
         say([f"evolve: warning: {answers.notice}"], sys.stderr)
@@ -345,7 +346,7 @@ async def _collect(selected: Sequence[_Selected], settings: Settings, progress: 
 
 
 def _remember(outcomes: Sequence[SuiteOutcome], settings: Settings) -> list[CaseResult]:
-    """Notes what failed for `--last-failed`, and gives it."""
+    """Remember what failed for `--last-failed`, and return it."""
     memory = LastFailed.in_folder(settings.cache_dir)
     failed: list[CaseResult] = []
     for item in outcomes:
@@ -358,7 +359,7 @@ def _remember(outcomes: Sequence[SuiteOutcome], settings: Settings) -> list[Case
 
 
 def _write_cases(folder: str | None, outcomes: Sequence[SuiteOutcome], settings: Settings) -> "CaseWriter | None":
-    """Makes failure cases of what failed; None where nobody asked for them."""
+    """Make failure cases of what failed; None without --write-cases."""
     if folder is None:
         return None
     from evolve.store.case_files import CaseFolder
@@ -376,7 +377,7 @@ def _case_values(writer: "CaseWriter | None") -> Mapping[str, JsonValue]:
 
 
 def _again(arguments: Sequence[str], failed: Sequence[CaseResult]) -> str:
-    """The command that runs just the failing cases: named where they are few, else remembered ones."""
+    """The command that runs just the failing cases: by name if they are few, else with --last-failed."""
     words = _without_filters(arguments)
     if len(failed) <= _MANY:
         names = sorted({re.escape(result.evaluation.id).replace(r"\ ", " ") for result in failed})

@@ -54,7 +54,7 @@ def read_inputs(request: EvolutionRequest, settings: Settings) -> EvolutionInput
     suite_file = request.suite or (recorded if Path(recorded).is_file() else None)
     loaded_cases, suite = _load_all(stored, suite_file, settings, agent)
     if suite is None and not loaded_cases:
-        hint = "name failure cases (--test-case) or a suite (--suite)"
+        hint = "pass failure cases (--test-case) or a suite (--suite)"
         raise InputError(Problem("nothing to evolve on", None, hint))
     judged_by = suite or loaded_cases[0][1]
     tests = [CaseWithTest(item.case, loaded.suite.tests[0], str(item.path)) for item, loaded in loaded_cases]

@@ -38,7 +38,7 @@ def test_init_overwrites_nothing_and_names_every_file_in_the_way(empty: OwnAgent
         (empty.folder / name).write_text("mine")
     step = empty.type("evolve init")
     assert (step.code, step.out) == (2, "")
-    assert step.err.count("this file is in the way") == 2
+    assert step.err.count("this file exists already") == 2
     assert "alerts.yaml: this file" in step.err
     assert "prompts.py: this file" in step.err
     assert sorted(path.name for path in empty.folder.iterdir()) == ["alerts.yaml", "prompts.py"]
@@ -47,7 +47,7 @@ def test_init_overwrites_nothing_and_names_every_file_in_the_way(empty: OwnAgent
 
 def test_init_refuses_a_file_as_its_folder(empty: OwnAgent) -> None:
     (empty.folder / "alerts").write_text("mine")
-    assert "alerts: this file is in the way" in empty.type("evolve init alerts").err
+    assert "alerts: this file exists already" in empty.type("evolve init alerts").err
 
 
 @pytest.mark.parametrize(

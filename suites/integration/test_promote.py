@@ -221,7 +221,7 @@ def test_a_new_agent_gets_the_name_of_its_file_and_goes_away_again(work: SmallEv
     assert (agent.title, agent.parent) == ("NEW_AGENT@1", "COLOUR_AGENT@1")
     assert load_agent(work.agent).version == 1
     said = done(evolve(work, "rollback", "made/NEW_AGENT.md"))
-    assert "NEW_AGENT.md is gone again" in said
+    assert "NEW_AGENT.md is removed again" in said
     assert "restored" not in said.replace("restored " + str(work.folder / "cases"), "")
     assert not [path for path in (work.folder / "made").rglob("*") if path.is_file()]
 
@@ -353,4 +353,4 @@ def test_runs_are_listed_and_an_empty_list_says_so(work: SmallEvolution, tmp_pat
     assert "COLOUR_AGENT@1" in line
     assert "--test-case cases" in line
     empty = SmallEvolution(work.folder, tmp_path / "cache")
-    assert done(evolve(empty, "report", "--list")) == "no run is archived yet\n"
+    assert done(evolve(empty, "report", "--list")) == "no runs yet\n"

@@ -146,7 +146,7 @@ def test_reports_are_chosen_by_suffix(capsys):
 
 def test_an_unknown_kind_of_report_is_refused_before_anything_runs(capsys):
     assert main(["run", write(SUITE), "--output", "r.docx"]) == 2
-    assert "unknown kind of report" in capsys.readouterr().err
+    assert "unknown report format" in capsys.readouterr().err
 
 
 def test_input_problems_are_one_line_each_and_no_traceback(capsys):
@@ -420,7 +420,7 @@ def test_an_unwritable_report_takes_neither_the_summary_nor_the_other_reports_wi
 def test_a_report_that_is_a_folder_is_refused_before_anything_runs(capsys):
     Path("a.json").mkdir()
     assert main(["run", write(SUITE), "-o", "a.json"]) == 2
-    assert capsys.readouterr() == ("", "evolve: error: --output a.json: this is a folder (name a file)\n")
+    assert capsys.readouterr() == ("", "evolve: error: --output a.json: this is a folder (pass the path of a file)\n")
 
 
 def test_one_suite_under_two_names_runs_once(capsys):
