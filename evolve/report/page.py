@@ -1,7 +1,7 @@
-"""What the HTML pages share: their frame, their templates, and that no text of a run can act in them.
+"""What the HTML pages share: their frame, their templates, and the escaping that makes texts of a run harmless.
 
 A page is one file that opens offline. Templates are in `templates/`, all of them escape what they are given; only
-this module says that a text is markup, and only of our own files, of digests, and of JSON that has no `<` in it.
+this module marks a text as markup, and only our own files, digests, and JSON that has no `<` in it.
 Nothing is requested from anywhere, which the page's Content-Security-Policy also forbids.
 """
 
@@ -48,7 +48,7 @@ class Page:
         """Return the page, part by part.
 
         Args:
-            values: what the template shows; a name that it uses and that is not there is an error.
+            values: what the template shows; a name that it uses and that is missing is an error.
             data: what the script reads, by the id of the element that holds it.
             may_reload: the script may ask the page's own server for the next version.
         """
@@ -93,7 +93,7 @@ def _joined(names: tuple[str, ...], separator: str) -> str:
 
 @cache
 def _environment(escapes_controls: bool) -> "Environment":
-    # Imported and compiled when the first page is written: most commands write none, and `evolve run` starts fast.
+    # Imported and compiled when the first page is written: most commands write no page and must start fast.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     found = Environment(
@@ -114,5 +114,5 @@ def _environment(escapes_controls: bool) -> "Environment":
 def _visible(value: Any) -> Any:
     if type(value) is str:
         return visible(value)
-    # What is markup already was made of texts that have been here, or is ours.
+    # Text that is markup already was made from texts that were escaped here, or is ours.
     return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value

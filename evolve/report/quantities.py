@@ -9,8 +9,8 @@ NONE = "\N{EN DASH}"
 
 
 def percent(share: float) -> str:
-    """Return `99.9%` for 0.9996: a share is never rounded up to all."""
-    tenths = int(share * 1000 + 1e-9)
+    """Return a share as text, `99.9%` for 0.9996: it is never rounded up to 100%."""
+    tenths = int(share * 1000 + 1e-9)  # 0.29 * 1000 is 289.99...: without the small number it would be 28.9%
     return f"{tenths // 10}%" if tenths % 10 == 0 and abs(share * 1000 - tenths) < 1e-6 else f"{tenths / 10:.1f}%"
 
 

@@ -8,12 +8,12 @@ from evolve.core.model.json_value import JsonValue
 
 
 def to_text(value: JsonValue) -> str:
-    """A value as people read it: text as it is, structures as JSON."""
+    """Return a value as people read it: text unchanged, structures as JSON."""
     return to_json(value) if isinstance(value, dict | list) else to_js_string(value)
 
 
 def cut(text: str, limit: int) -> str:
-    """The start and the end of a long text; the middle is counted."""
+    """Return the start and the end of a long text, and how many characters are left out between them."""
     if len(text) <= limit:
         return text
     head, tail = limit * 2 // 3, limit // 3

@@ -7,25 +7,25 @@ from typing import TextIO
 
 
 class Paint:
-    """Colour for words that say the same without it."""
+    """Colour for words; nothing is said by colour alone."""
 
     def __init__(self, stream: TextIO, env: Mapping[str, str]) -> None:
         self._on = bool(env.get("FORCE_COLOR")) or (stream.isatty() and env.get("TERM") != "dumb")
         self._on = self._on and not env.get("NO_COLOR")
 
     def __call__(self, text: str, colour: str) -> str:
-        """The text in red, green, yellow, bold or dim; as it is where colour is off."""
+        """Return the text in red, green, yellow, bold or dim; unchanged where colour is off."""
         codes = {"red": 31, "green": 32, "yellow": 33, "bold": 1, "dim": 2}
         return f"\x1b[{codes[colour]}m{text}\x1b[0m" if self._on else text
 
 
 def command_line(program: str, words: Iterable[str]) -> str:
-    """A command that can be pasted into a shell."""
+    """Return a command that can be pasted into a shell."""
     return " ".join((program, *map(shlex.quote, words)))
 
 
 def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
-    """Prints lines; what the terminal cannot show is escaped."""
+    """Print lines; characters that the terminal cannot show are escaped."""
     target = stream or sys.stdout
     encoding = target.encoding or "utf-8"
     text = "".join(f"{line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""The texts of a page's data: each is there once, and rows name it by its number."""
+"""The texts of a page's data: each is stored once, and rows refer to it by number."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from evolve.report.short_text import cut
 TEXT_LIMIT: Final = 40_000
 """Characters of one text; the middle of a longer one is left out and counted."""
 TIGHT_LIMIT: Final = 400
-"""The same once all texts together have passed TEXTS_LIMIT; the first ones keep theirs."""
+"""Characters of one text after all texts together have passed TEXTS_LIMIT; earlier ones keep their length."""
 TEXTS_LIMIT: Final = 24_000_000
 """Characters of all texts: a page much larger than this opens slowly, and mail servers refuse it."""
 
@@ -22,7 +22,7 @@ class Texts:
         self._size = 0
 
     def number(self, text: str) -> int:
-        """Return the number of a text, which is cut to the limit."""
+        """Return the number of a text; the text is cut to the limit."""
         known = self._numbers.get(text)
         if known is not None:
             return known

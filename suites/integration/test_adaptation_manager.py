@@ -179,7 +179,7 @@ def test_an_unlabelled_failure_is_written_and_starts_nothing(world: World):
     (case,) = world.cases()
     assert f"evolve cases label {case.relative_to(world.folder)} ACTION --agent TRIAGE.md" in done.stdout
     assert "unlabelled" in case.read_text()
-    assert world.run("--status").stdout == "nothing runs and nothing waits\n"
+    assert world.run("--status").stdout == "nothing is running and nothing is waiting\n"
 
 
 def test_a_label_that_comes_later_makes_the_same_case_drive(world: World):
@@ -306,7 +306,7 @@ def test_a_dead_endpoint_is_no_failure_of_the_agent(world: World):
     assert done.returncode == 4
     assert "/nowhere/at-all" in done.stderr
     assert world.cases() == []
-    assert world.run("--status").stdout == "nothing runs and nothing waits\n"
+    assert world.run("--status").stdout == "nothing is running and nothing is waiting\n"
 
 
 def test_an_evolution_whose_endpoint_dies_keeps_its_failures(world: World):
@@ -326,7 +326,7 @@ def test_a_suite_that_is_not_there_is_told_before_anything_is_asked_or_queued(wo
     assert done.returncode == 2
     assert "nope.json: no such file" in done.stderr
     assert world.cases() == []
-    assert world.run("--status").stdout == "nothing runs and nothing waits\n"
+    assert world.run("--status").stdout == "nothing is running and nothing is waiting\n"
 
 
 def test_the_corrected_command_runs_as_corrected_and_the_wrong_one_did_not_count(world: World):

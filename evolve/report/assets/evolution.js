@@ -70,7 +70,7 @@ function winnersLine() {
 
 function roles(one) {
   const found = [];
-  if (one.index === model.incumbent) found.push("as it is");
+  if (one.index === model.incumbent) found.push("current agent");
   if (one.index === model.winner) found.push(model.phase === "search" ? "best so far" : "winner");
   if (one.index === model.vote) found.push("lookup");
   return found;
@@ -121,21 +121,21 @@ function candidateBody(one) {
     el("p", { class: "lead" }, el("b", {}, one.operator), " ", one.note),
     el("dl", { class: "facts-list" },
       el("div", {}, el("dt", {}, "Status"), el("dd", {}, status(one))),
-      list("Made from", one.parents), list("Became", one.children),
+      list("Parents", one.parents), list("Children", one.children),
       el("div", {}, el("dt", {}, "Proposed after"), el("dd", {}, plural(one.spent, "answer")))),
-    one.reasons.length > 0 && [el("h3", {}, "What was decided about it"), el("ul", { class: "reasons" }, one.reasons.map(reason => el("li", {}, reason)))],
+    one.reasons.length > 0 && [el("h3", {}, "Decisions about it"), el("ul", { class: "reasons" }, one.reasons.map(reason => el("li", {}, reason)))],
     standings(one), changes(one), fullPrompt(one), rows(one),
   ];
 }
 
 function standings(one) {
   const splits = SPLITS.filter(split => one.means[split]);
-  if (!splits.length) return el("p", { class: "hint" }, "It answered no case.");
+  if (!splits.length) return el("p", { class: "hint" }, "This candidate has not answered any case.");
   const body = splits.map(split => {
     const [cases, passed, harmful, mean] = one.means[split], before = shared(one, model.candidates[model.incumbent], split);
     return el("tr", {}, el("th", { scope: "row" }, split), ...[cases, passed, harmful, percent(mean), before].map(value => el("td", { class: "num" }, value)));
   });
-  return table("Results by split", ["Split", "Cases", "Right", "Harmful", "Mean", "As it is, same cases"], body, 1);
+  return table("Results by split", ["Split", "Cases", "Right", "Harmful", "Mean", "Current agent, same cases"], body, 1);
 }
 
 // The incumbent's share of right answers on the cases that both answered.
@@ -156,7 +156,7 @@ const table = (label, heads, body, numbers = heads.length) => el("div", { class:
 
 function changes(one) {
   return evidence().changes[one.index].map(([id, lines], at) => el("details", { class: "groups", open: at === 0 },
-    el("summary", {}, model.candidates[model.incumbent]?.id === id ? `Changed from ${id}, the agent as it is` : `Changed from ${id}`), diffBlock(lines, `Diff from ${id} to ${one.id}`)));
+    el("summary", {}, model.candidates[model.incumbent]?.id === id ? `Changed from ${id}, the current agent` : `Changed from ${id}`), diffBlock(lines, `Diff from ${id} to ${one.id}`)));
 }
 
 const KINDS = { " ": ["same", "span", " "], "+": ["added", "ins", "+"], "-": ["removed", "del", "−"], "@": ["gap", "span", "⋯"] };
@@ -183,7 +183,7 @@ function rows(one) {
   } } }, `${name} ${asked.filter(keep).length}`));
   const fill = keep => body.replaceChildren(...asked.filter(keep).map(task => caseRow(one, task)));
   fill(() => true);
-  const shown = table("Its rows", ["Result", "Case", "Split", "As it is"], []);
+  const shown = table("Its rows", ["Result", "Case", "Split", "Current agent"], []);
   shown.querySelector("tbody").replaceWith(body);
   return [el("h3", {}, "Its rows"), el("div", { class: "choices", role: "group", "aria-label": "Which rows" }, buttons), shown];
 }
@@ -217,7 +217,7 @@ function caseBody(one, task) {
 }
 
 function answer([output, reason, score, letter, free, prompt, cached, completion, seconds], title) {
-  const cost = free ? "known before: nothing was bought" : [prompt || completion ? `${prompt} tokens in (${cached} cached), ${completion} out` : "", seconds ? `${seconds} s` : ""].filter(Boolean).join(", ");
+  const cost = free ? "free: the answer was known before" : [prompt || completion ? `${prompt} tokens in (${cached} cached), ${completion} out` : "", seconds ? `${seconds} s` : ""].filter(Boolean).join(", ");
   return el("div", { class: "answer" }, el("h3", {}, title && `${title} · `, state(letter), ` · score ${score === null ? "–" : score}`),
     el("pre", { tabindex: "0", role: "region", "aria-label": "Output" }, text(output) || "(empty)"), text(reason) && el("p", {}, text(reason)), cost && el("p", { class: "hint" }, cost));
 }

@@ -1,4 +1,4 @@
-// The score curve: the mean on train cases over answers bought, with the line of the best.
+// The score curve: the mean on train cases over paid answers, with the line of the best.
 
 function drawCurve(section) {
   const box = section.querySelector(".drawing");
@@ -11,7 +11,7 @@ function drawCurve(section) {
   const x = spent => frame.left + (width - frame.left - frame.right) * spent / last;
   const y = mean => height - frame.bottom - (height - frame.top - frame.bottom) * mean / top;
   const parts = [...gridLines(x, y, last, top, width, height, frame)];
-  // The line's name stands on the side that the best line leaves free.
+  // The line's name is on the side that the best line leaves free.
   if (vote !== null) parts.push(...voteLine(y(vote), vote, width, frame, (bestPoints().at(-1)?.[2] ?? 0) >= vote));
   parts.push(bestLine(x, y, last));
   for (const point of drawnLast(model.curve)) parts.push(curveMark(point, x, y));
@@ -33,7 +33,7 @@ function* gridLines(x, y, last, top, width, height, frame) {
   }
   const rough = last / (width < 600 ? 3 : 6), unit = 10 ** Math.floor(Math.log10(rough)), every = Math.max(1, [1, 2, 5, 10].find(n => n * unit >= rough) * unit);
   for (let spent = 0; spent <= last; spent += every) yield el("svg:text", { x: x(spent), y: height - frame.bottom + 18, "text-anchor": "middle" }, Math.round(spent).toLocaleString("en"));
-  yield el("svg:text", { x: (frame.left + width - frame.right) / 2, y: height - 4, "text-anchor": "middle", class: "axis" }, "answers bought");
+  yield el("svg:text", { x: (frame.left + width - frame.right) / 2, y: height - 4, "text-anchor": "middle", class: "axis" }, "paid answers");
 }
 
 function voteLine(at, mean, width, frame, below) {
@@ -79,7 +79,7 @@ function ends(x, y) {
 }
 
 function legend() {
-  const names = { was: "as it is", scored: "scored", accepted: "accepted", bestmark: "best of its time", winner: model.phase === "search" ? "best so far" : "winner", dropped: "dropped early" };
+  const names = { was: "current agent", scored: "scored", accepted: "accepted", bestmark: "best of its time", winner: model.phase === "search" ? "best so far" : "winner", dropped: "dropped early" };
   const used = new Set(model.curve.map(([, at, , best]) => shapeOf(at, best)));
   return el("p", { class: "legend" }, Object.entries(names).filter(([kind]) => used.has(kind)).map(([kind, name]) =>
     el("span", {}, el("svg:svg", { width: 20, height: 20, "aria-hidden": "true" }, shape(kind, 10, 10)), name)));

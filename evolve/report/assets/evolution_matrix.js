@@ -5,7 +5,7 @@ const matrix = { size: 0, order: "proposed", all: false, at: null, rows: [], col
 
 function drawMatrix(section) {
   const box = section.querySelector(".drawing");
-  if (!model.tasks.length || !model.candidates.length) { box.replaceChildren(el("p", { class: "hint" }, "No case was asked yet.")); return; }
+  if (!model.tasks.length || !model.candidates.length) { box.replaceChildren(el("p", { class: "hint" }, "No case has been asked yet.")); return; }
   matrix.section = section;
   if (!matrix.area || !box.contains(matrix.area)) buildMatrix(box);
   layOut();
@@ -187,7 +187,7 @@ function heads(pen, colour, first, last, left, dx, top, width) {
       pen.translate(x + 4, top - 6);
       pen.rotate(-Math.PI / 2);
       pen.font = `${letter ? "bold " : ""}11px ui-monospace, monospace`;
-      pen.fillText(fitted(pen, { W: "winner", I: "as it is", L: "lookup" }[letter] || one.id.slice(0, 8), top - 10), 0, 0);
+      pen.fillText(fitted(pen, { W: "winner", I: "current", L: "lookup" }[letter] || one.id.slice(0, 8), top - 10), 0, 0);
       pen.restore();
     } else if (letter) {
       pen.font = "bold 11px system-ui, sans-serif";

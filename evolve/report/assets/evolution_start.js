@@ -78,7 +78,7 @@ async function follow(version) {
 
 function ended() {
   const note = document.getElementById("unfinished");
-  if (note) note.textContent = "The run no longer answers: this is how it stood. The report file has the whole.";
+  if (note) note.textContent = "The run no longer answers: this is its last known state. The report file is complete.";
 }
 
 // --- begin

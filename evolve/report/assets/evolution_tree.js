@@ -58,7 +58,7 @@ function treeRow(one, rails, isLast) {
     el("td", { class: "num" }, cases || "–"));
 }
 
-// On the train cases that both answered: a candidate that left early is not held against all of them.
+// On the train cases that both answered: a candidate that left early is not compared on the others.
 function gainOver(one, parent) {
   let cases = 0, sum = 0;
   for (const task of model.tasks) {

@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this: it opens what a link leads to, keeps the theme, and shows times as local ones.
+// The page is complete without this: it opens what a link leads to, keeps the theme, and shows times as local ones.
 (() => {
   function target() {
     try { return document.getElementById(decodeURIComponent(location.hash.slice(1))); } catch { return null; }

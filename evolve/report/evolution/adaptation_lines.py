@@ -1,4 +1,4 @@
-"""What `evolve adapt` prints: what became of a report, and how things stand; for people and for machines."""
+"""What `evolve adapt` prints: what happened to a report, and the state of the queue; for people and for machines."""
 
 import shlex
 import time
@@ -14,34 +14,34 @@ from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 
 _LARGER_BUDGET = 2 * DEFAULT_BUDGET
-"""What the default did not find is looked for with more."""
+"""The next attempt, after one with the default budget found nothing: a second one with the same budget would not."""
 _WHY_NOT: Mapping[Step, str] = {
     "unlabelled": "the right action is not known: the case is saved, and is not used until you label it",
-    "regression": "a regression: the agent passed this pinned case before; nothing was started",
-    "recurred": "the case is retired: its return is only counted",
-    "flaky": "the case is flaky: it drives nothing",
+    "regression": "a regression: the agent passed this pinned case before; no evolution was started",
+    "recurred": "the case is retired: the failure was only counted",
+    "flaky": "the case is flaky and is not used for evolution",
 }
 
 
 def intake_lines(taken: IntakeResult) -> list[str]:
-    """What became of a report, and what one would type next."""
-    told = f"{taken.agent} said {taken.answer.action}"
+    """Return what happened to a report, and the command to type next."""
+    answered = f"{taken.agent} answered {taken.answer.action}"
     if taken.recorded is None or taken.step is None:
-        return [visible(f"{taken.job_id}: {told}, which is right: nothing to adapt")]
-    lines = [f"{taken.job_id}: {taken.answer.error or told}"]
+        return [visible(f"{taken.job_id}: {answered}, which is right: nothing to adapt")]
+    lines = [f"{taken.job_id}: {taken.answer.error or answered}"]
     lines.append(f"case: {taken.recorded.file} ({taken.recorded.change})")
     if taken.step in _WHY_NOT:
         lines.append(_WHY_NOT[taken.step])
     if taken.step == "known" and taken.evolved is not None:
         run, outcome = taken.evolved
-        lines.append(f"this agent was evolved with this case before: {outcome} in run {run}; nothing was started")
+        lines.append(f"this agent was evolved with this case before: {outcome} in run {run}; no evolution was started")
     if taken.step == "evolve" and not taken.is_new_in_queue:
-        lines.append("it is in the queue already")
+        lines.append("the case is in the queue already")
     return [visible(line) for line in [*lines, *_next(taken)]]
 
 
 def intake_values(taken: IntakeResult) -> dict[str, JsonValue]:
-    """The same for machines."""
+    """Return the same as values for JSON."""
     values: dict[str, JsonValue] = {
         "job_id": taken.job_id,
         "agent": taken.agent,
@@ -59,28 +59,28 @@ def intake_values(taken: IntakeResult) -> dict[str, JsonValue]:
 
 
 def status_lines(agents: Sequence[AgentStatus], per_day: int) -> list[str]:
-    """How things stand with each agent."""
+    """Return what runs and what waits, for each agent."""
     if not agents:
-        return ["nothing runs and nothing waits"]
+        return ["nothing is running and nothing is waiting"]
     return [visible(line) for status in agents for line in _agent_lines(status, per_day)]
 
 
 def status_values(agents: Sequence[AgentStatus]) -> dict[str, JsonValue]:
-    """The same for machines."""
+    """Return the same as values for JSON."""
     return {"agents": [_agent_values(status) for status in agents]}
 
 
 def at_limit(per_day: int) -> str:
-    """What is told when no further evolution of an agent may start today."""
+    """Return the message for an agent of which no further evolution may start today."""
     word = "evolution has" if per_day == 1 else "evolutions have"
     return (
         f"{per_day} {word} been started for this agent today (--per-day): its failures wait; "
-        "`evolve adapt --work` or the next failure takes them up tomorrow"
+        "`evolve adapt --work` or the next failure starts an evolution with them tomorrow"
     )
 
 
 def count_failures(failures: int) -> str:
-    """A number of failures in words."""
+    """Return a number of failures with its noun."""
     return count(failures, "failure")
 
 
@@ -111,8 +111,8 @@ def _agent_lines(status: AgentStatus, per_day: int) -> Iterator[str]:
     elif status.last is not None:
         yield f"  last: {_end_of(status.last)}"
     if status.was_killed and status.waiting:
-        yield "  its process was killed: `evolve adapt --work` or the next failure goes on"
-    yield from (f"  waits since {_moment(item.queued_s)}: {item.file}" for item in status.waiting)
+        yield "  its process was killed: `evolve adapt --work` or the next failure continues it"
+    yield from (f"  waiting since {_moment(item.queued_s)}: {item.file}" for item in status.waiting)
     yield f"  started today: {status.started_today} of {per_day}"
 
 

@@ -17,7 +17,7 @@ from evolve.report.short_text import cut
 from evolve.report.terminal import Paint
 
 _CASE_WIDTH = 100
-"""A demo is recognised by the beginning of its case; a report may have thousands of characters."""
+"""Characters: the beginning of a case is enough to recognise a demo; a report may have thousands."""
 _COLOURS = {"+": "green", "-": "red", "@": "dim"}
 
 
@@ -29,7 +29,7 @@ class ShownDemo(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The demo in one line."""
+        """Return the demo in one line."""
         return f"{cut(' '.join(self.case.split()), _CASE_WIDTH)} => {json.dumps(self.answer, ensure_ascii=False)}"
 
 
@@ -45,7 +45,7 @@ class AgentChange:
     """The agent's file without its evidence: its settings and sections."""
     after: str
     demos_before: Sequence[ShownDemo] | None
-    """None when the agent's own bank is not there any more."""
+    """None when the agent's own bank no longer exists."""
     demos_after: Sequence[ShownDemo] | None
 
 
@@ -69,7 +69,7 @@ def _text_lines(change: AgentChange) -> Iterator[str]:
 
 def _demo_lines(change: AgentChange) -> Iterator[str]:
     if change.demos_before is None or change.demos_after is None:
-        yield "demos: the bank of the current agent is not there any more, so nothing can be compared"
+        yield "demos: cannot be compared: the bank of the current agent no longer exists"
         return
     before = {demo.case: demo for demo in change.demos_before}
     after = {demo.case: demo for demo in change.demos_after}
@@ -93,10 +93,10 @@ def _evidence(change: AgentChange, evolution: EvolutionSummary) -> Iterator[str]
     if change.candidate == compared:
         lines = [*gain_lines(evolution), *gate_lines(evolution)]
         if evolution.gate is None:
-            lines.append("gate: not opened; nothing is known of cases that the search has not seen")
+            lines.append("gate: not opened; the candidate was not tested on cases that the search has not seen")
         yield from lines
         return
-    yield "gate: this candidate was not compared there"
+    yield "gate: this candidate did not enter it"
     incumbent, candidate = evolution.incumbent, evolution.candidates.get(change.candidate)
     for split in ("val", "train"):
         found = compare(incumbent, candidate, split) if incumbent and candidate else None

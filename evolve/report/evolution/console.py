@@ -1,4 +1,4 @@
-"""An evolution on the console: how far it is while it lasts, and the same numbers as the page at its end."""
+"""An evolution on the console: its progress, and at its end the same numbers as the page."""
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -15,7 +15,7 @@ Clock = Callable[[], float]
 
 
 class EvolutionConsole:
-    """Listens to a run: a live area on a terminal, plain lines in logs and CI.
+    """Shows a run: a live area on a terminal, plain lines in logs and CI.
 
     Give it a stream that carries no results (stderr). As a context manager it leaves the terminal as it was.
     """
@@ -28,7 +28,7 @@ class EvolutionConsole:
         self._display: _Display = _Live(stream, env, self._times) if is_live else _Plain(stream, self._times, every_s)
 
     def on(self, event: EvolutionEvent) -> None:
-        """Takes note of one event; shows it when it is time."""
+        """Take one event, and show it when it is time."""
         self.evolution.add(event)
         self._times.on(event, self.evolution)
         if isinstance(event, EvolutionStarted):
@@ -37,11 +37,11 @@ class EvolutionConsole:
         self._display.on(event, self.evolution)
 
     def warn(self, text: str) -> None:
-        """Shows what the user should know."""
+        """Show a warning."""
         print(f"evolve: warning: {visible(text)}", file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Removes the live area."""
+        """Remove the live area."""
         self._display.close()
 
     def __enter__(self) -> Self:
@@ -59,7 +59,7 @@ class _Display(Protocol):
 
 
 class _Times:
-    """When the run began, and what is left of it."""
+    """When the run began, and how long it will still take."""
 
     def __init__(self, clock: Clock) -> None:
         self.now = clock
@@ -77,23 +77,23 @@ class _Times:
         return self.now() - self._began_s
 
     def left_s(self, evolution: EvolutionSummary) -> float:
-        """At most: the budget's rest at the speed so far."""
-        bought = evolution.spent - self._began_at
+        """Return how long it still takes at most: the rest of the budget, at the speed so far."""
+        paid = evolution.spent - self._began_at
         budget = evolution.started.budget if evolution.started else 0
-        return (self.elapsed_s / bought if bought else self._estimated_s) * max(budget - evolution.spent, 0)
+        return (self.elapsed_s / paid if paid else self._estimated_s) * max(budget - evolution.spent, 0)
 
     def text(self, evolution: EvolutionSummary) -> str:
-        """How long it takes so far, and how long still."""
+        """Return how long the run has taken, and how long it still takes."""
         return _left_text(self.elapsed_s, self.left_s(evolution))
 
 
 def _left_text(elapsed_s: float, left_s: float) -> str:
-    """Return how long a run takes, and how long still."""
+    """Return how long a run has taken, and how long it still takes."""
     return f"{duration(elapsed_s)}, at most {duration(left_s)} left"
 
 
 class _Plain:
-    """A line per notable event, and one now and then between them."""
+    """A line per notable event, and one every few seconds between them."""
 
     def __init__(self, stream: TextIO, times: _Times, every_s: float) -> None:
         self._stream, self._times, self._every_s = stream, times, every_s
@@ -114,7 +114,8 @@ class _Plain:
 class _Live:
     """One area of six rows, redrawn in place.
 
-    The rows' texts are made when events come, at most five times a second; the thread that draws reads only these.
+    The rows' texts are made when events arrive, at most five times a second (nobody reads faster, and a fast provider
+    sends hundreds of events a second); the thread that draws reads only these texts.
     """
 
     def __init__(self, stream: TextIO, env: Mapping[str, str], times: _Times) -> None:
@@ -162,7 +163,7 @@ class _Live:
         )
 
     def rows(self) -> Any:
-        """What the area shows."""
+        """Return what the area shows."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text

@@ -1,4 +1,4 @@
-"""What an evolution cost, beside what was estimated, for the console and the page."""
+"""What an evolution cost, next to the estimate, for the console and the page."""
 
 from typing import NamedTuple
 
@@ -18,20 +18,20 @@ class CostRow(NamedTuple):
 
 
 def cost_rows(evolution: EvolutionSummary) -> list[CostRow]:
-    """The account beside the estimate."""
+    """Return the account, with the estimate at its end."""
     account, started = evolution.account, evolution.started
     estimate = started.estimate if started else None
     budget = f"; the budget was {started.budget:,}" if started else ""
     rows = [
         CostRow(
-            "Answers bought",
+            "Paid answers",
             f"{account.search + account.gate:,}",
             f"{account.search:,} by the search, {account.gate:,} by the gate{budget}",
         ),
-        CostRow("Answers for free", f"{account.free:,}", "known before, or no model was asked"),
+        CostRow("Free answers", f"{account.free:,}", "known before, or no model was asked"),
     ]
     if account.repeated:
-        rows.append(CostRow("Answers repeated", f"{account.repeated:,}", "were in flight when an attempt was stopped"))
+        rows.append(CostRow("Repeated answers", f"{account.repeated:,}", "asked again after an attempt was stopped"))
     rows += (
         [CostRow("Shrinking", f"{account.shrinking:,}", "answers, with a cap of its own")] if account.shrinking else []
     )
@@ -44,8 +44,8 @@ def cost_rows(evolution: EvolutionSummary) -> list[CostRow]:
         detail = f"the model was busy for {duration(account.model_s)}, {share(min(busy, 1.0))} of it"
         rows.append(CostRow("Time", duration(account.seconds), detail))
     if account.cost is not None:
-        rows.append(CostRow("Cost", dollars(account.cost), "as the provider tells it"))
-    return rows + ([CostRow("Estimated before", *estimate_text(estimate))] if estimate else [])
+        rows.append(CostRow("Cost", dollars(account.cost), "as reported by the provider"))
+    return rows + ([CostRow("Estimate", *estimate_text(estimate))] if estimate else [])
 
 
 def _tokens(evolution: EvolutionSummary) -> CostRow:
@@ -55,9 +55,9 @@ def _tokens(evolution: EvolutionSummary) -> CostRow:
 
 
 def estimate_text(estimate: Estimate) -> tuple[str, str]:
-    """The estimate's time, and what it rests on."""
+    """Return the estimated time, and what it is based on."""
     cost = "" if estimate.cost is None else f", {dollars(estimate.cost)}"
-    speed = f"{estimate.seconds_per_answer:.2f} s an answer as measured here"
+    speed = f"{estimate.seconds_per_answer:.2f} s per answer, measured on this machine"
     most = f"at most {count(estimate.answers, 'answer')}, {count(estimate.tokens, 'token')}"
     detail = f"{most}{cost}; {speed}"
     return duration(estimate.seconds), detail

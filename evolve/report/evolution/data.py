@@ -1,7 +1,7 @@
 """An evolution as compact data for the page's script.
 
 What is seen at once (candidates, cases, one letter a cell) is small and read when the page opens. The evidence (texts,
-diffs, answers, reasons) stands in a block of its own that the script reads when a reader first asks for some of it.
+diffs, answers, reasons) is a block of its own, which the script reads when a reader first asks for some of it.
 """
 
 import math
@@ -23,7 +23,7 @@ _KINDS: Final = {"same": " ", "added": "+", "removed": "-", "gap": "@"}
 
 
 def overview_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
-    """What the script draws at once; candidates and cases are named by their place in its lists."""
+    """Return what the script draws at once; candidates and cases are named by their place in its lists."""
     tasks = sort_tasks(evolution)
     places = {name: at for at, name in enumerate(evolution.candidates)}
     curve: list[JsonValue] = [
@@ -43,7 +43,7 @@ def overview_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
 
 
 def evidence_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
-    """What stands behind each cell and candidate: texts once, the rest by number."""
+    """Return the evidence of each cell and candidate: texts once, the rest by number."""
     texts = Texts()
     tasks = sort_tasks(evolution)
     candidates = list(evolution.candidates.values())
@@ -51,14 +51,14 @@ def evidence_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
         [texts.number(task.shown), texts.number(" or ".join(map(to_text, task.accepted)))] for task in tasks
     ]
     prompts: list[JsonValue] = [texts.number(one.info.text) for one in candidates]
-    # Answers come last: when there are too many texts, theirs are the ones that are cut short.
+    # Answers come last: when there are too many texts, the answers are cut short, not the prompts and cases.
     answers: list[JsonValue] = [_answers(one, tasks, texts) for one in candidates]
     changes: list[JsonValue] = [list(_changes(one, evolution)) for one in candidates]
     return {"cases": cases, "prompts": prompts, "answers": answers, "changes": changes, "texts": texts.all}
 
 
 def sort_tasks(evolution: EvolutionSummary) -> list[TaskInfo]:
-    """Cases by split and family, each family together; those that only rollouts name are at the end."""
+    """Return the cases by split and family; those that only rollouts name are at the end."""
     known = dict(evolution.tasks)
     for candidate in evolution.candidates.values():
         for name, cell in candidate.cells.items():
@@ -69,11 +69,11 @@ def sort_tasks(evolution: EvolutionSummary) -> list[TaskInfo]:
 
 
 def encode_diff(before: str, after: str) -> list[JsonValue]:
-    """A diff for the script: for each line its kind's sign, then texts that are in turn as before and changed."""
+    """Return a diff for the script: per line the sign of its kind, then texts, unchanged and changed ones in turn."""
     return list(_encode(before, after))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)  # a live page is made again and again, and most of its diffs are known
 def _encode(before: str, after: str) -> tuple[JsonValue, ...]:
     return tuple(_line(line) for line in diff(before, after))
 
@@ -107,7 +107,7 @@ def _split_result(one: CandidateRecord, split: str) -> list[JsonValue]:
 
 
 def _letter(cell: Cell | None) -> str:
-    """p(ass), f(ail), h(armful), m(ixed: its repeats differ), or a dot where it was not asked."""
+    """The letter of a cell: p(ass), f(ail), h(armful), m(ixed: its repeats differ), or a dot where it was not asked."""
     if not cell:
         return NOT_ASKED
     if cell_harmful(cell):
@@ -118,7 +118,7 @@ def _letter(cell: Cell | None) -> str:
 
 
 def _changes(one: CandidateRecord, evolution: EvolutionSummary) -> Iterator[JsonValue]:
-    """Diffs to each parent, and to the incumbent where that is no parent: whose, then the lines."""
+    """Diffs to each parent, and to the incumbent unless it is a parent: the other's id, then the lines."""
     incumbent = evolution.incumbent
     others = [evolution.candidates[name] for name in one.info.parents if name in evolution.candidates]
     if incumbent and others and incumbent not in others:
@@ -128,7 +128,7 @@ def _changes(one: CandidateRecord, evolution: EvolutionSummary) -> Iterator[Json
 
 
 def _answers(one: CandidateRecord, tasks: Iterable[TaskInfo], texts: Texts) -> JsonValue:
-    """By case, in the order of the row: nothing, or each repeat's answer."""
+    """Per case, in the order of the row: nothing, or each repeat's answer."""
     found: list[JsonValue] = []
     for task in tasks:
         cell = one.cells.get(task.id)
@@ -148,5 +148,5 @@ def _rollouts(cell: Cell, texts: Texts) -> JsonValue:
 
 
 def _number(value: float) -> JsonValue:
-    """Null for what JSON has no number for."""
+    """The number; null for infinities and not-a-number, which JSON does not have."""
     return round(value, 4) if math.isfinite(value) else None

@@ -6,9 +6,9 @@ from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
 CONTEXT = 2
-"""Unchanged lines that are shown around a change."""
+"""Unchanged lines around a change: enough to find the place in a prompt."""
 ALIKE = 0.4
-"""From this similarity on two lines are one line that was edited; below, one went and another came."""
+"""Two lines of at least this similarity are one edited line; below it, one was removed and another added."""
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 
@@ -21,19 +21,19 @@ class Piece(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line of a diff; a `gap` stands for unchanged lines that are left out, its text says how many."""
+    """One line of a diff; a `gap` replaces unchanged lines that are left out, and its text says how many."""
 
     kind: Literal["same", "added", "removed", "gap"]
     pieces: tuple[Piece, ...]
 
     @property
     def text(self) -> str:
-        """The whole line."""
+        """Return the whole line."""
         return "".join(piece.text for piece in self.pieces)
 
 
 def diff(before: str, after: str) -> list[Line]:
-    """The lines that differ with a little around them; empty when nothing does."""
+    """Return the lines that differ, with a few around them; empty when the texts are equal."""
     old, new = before.splitlines(), after.splitlines()
     groups = SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(CONTEXT)
     lines: list[Line] = []
@@ -47,7 +47,7 @@ def diff(before: str, after: str) -> list[Line]:
 
 
 def counts(lines: Iterable[Line]) -> tuple[int, int]:
-    """How many lines were added and removed."""
+    """Return how many lines were added and removed."""
     kinds = [line.kind for line in lines]
     return kinds.count("added"), kinds.count("removed")
 
@@ -62,7 +62,7 @@ def _same(lines: Iterable[str]) -> list[Line]:
 
 
 def _change_lines(old: Sequence[str], new: Sequence[str]) -> list[Line]:
-    """Removed lines, then added ones; lines that stand opposite each other are compared by word."""
+    """Removed lines, then added ones; a removed and an added line at the same place are compared word by word."""
     partners = dict(_pair_edits(old, new))
     removed = [_mark("removed", line, partners[at][0]) if at in partners else _whole("removed", line)
                for at, line in enumerate(old)]  # fmt: skip
@@ -72,7 +72,7 @@ def _change_lines(old: Sequence[str], new: Sequence[str]) -> list[Line]:
 
 
 def _pair_edits(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Lines at the same place in a block that are alike, each with the other."""
+    """Pairs of similar lines at the same place in a block."""
     for at, (left, right) in enumerate(zip(old, new, strict=False)):
         if SequenceMatcher(None, left, right, autojunk=False).ratio() >= ALIKE:
             yield at, (right, left)
@@ -83,7 +83,7 @@ def _whole(kind: Literal["added", "removed"], line: str) -> Line:
 
 
 def _mark(kind: Literal["added", "removed"], line: str, other: str) -> Line:
-    """A line whose words that are not in the other are marked."""
+    """The line, with the words marked that are not in the other line."""
     words = _WORD.findall(line)
     blocks = SequenceMatcher(None, words, _WORD.findall(other), autojunk=False).get_matching_blocks()
     pieces, seen = [], 0

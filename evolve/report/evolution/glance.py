@@ -45,7 +45,7 @@ class _GainText(NamedTuple):
 
 
 class _Bar(NamedTuple):
-    """One who answered; `width` is of 100."""
+    """The score of one who answered; `width` is out of 100."""
 
     name: str
     kind: str
@@ -54,7 +54,7 @@ class _Bar(NamedTuple):
 
 
 class _Interval(NamedTuple):
-    """A line from low to high with the gain on it, and where zero is: places on a scale of 100."""
+    """A line from low to high with the gain and zero on it: places on a scale of 100."""
 
     zero: str
     low: str
@@ -90,21 +90,21 @@ def _is_proven(evolution: EvolutionSummary) -> bool:
 
 
 def _gain_text(found: Gain, *, is_proven: bool) -> _GainText:
-    # A gain that chance could explain has no colour: green would say that it is one.
+    # A gain that chance could explain has no colour: green would claim that it is real.
     state = "pass" if is_proven else "fail" if found.after < found.before else ""
     change = points(found.after - found.before)
     return _GainText(state, change, share(found.before), share(found.after), where(found))
 
 
 def _bars(evolution: EvolutionSummary, found: Gain | None) -> Iterator[_Bar]:
-    """The three who answered, on one scale."""
+    """Current agent, winner and lookup on one scale."""
     standing = evolution.incumbent.result_on("train") if evolution.incumbent else None
     vote = lookup(evolution)
     if found:
-        yield _bar("Agent as it is", found.before, "was")
+        yield _bar("Current agent", found.before, "was")
         yield _bar("Winner" if evolution.gate_started else "Best so far", found.after, "now")
     elif standing:
-        yield _bar("Agent as it is", standing.mean, "was")
+        yield _bar("Current agent", standing.mean, "was")
     if vote:
         yield _bar("Lookup, no model", vote.vote, "vote")
 
@@ -118,7 +118,7 @@ def _interval(decision: GateDecision) -> _Interval:
     width = (right - left) or 1.0
 
     def at(value: float) -> float:
-        return 3 + 94 * (value - left) / width
+        return 3 + 94 * (value - left) / width  # a margin of 3 on both sides, so that end points are not cut off
 
     low, high = at(decision.low), at(decision.high)
     return _Interval(
@@ -136,17 +136,18 @@ def _interval(decision: GateDecision) -> _Interval:
 def _sure(evolution: EvolutionSummary) -> Card:
     if evolution.gate is None:
         return Card("How sure?", "Not tested", "the gate has not decided", "gate")
-    told = evolution.gate.decision
-    won, lost = won_and_lost(told)
-    state = {"proven": "pass", "provisional": "error", "rejected": "fail"}[told.word]
-    parts = [p_against_alpha(told), f"{won} won and {lost} lost of {count(len(told.discordant), 'discordant pair')}"]
-    return Card("How sure?", told.word.capitalize(), "; ".join([*parts, *doubts(told)]), "gate", state)
+    decision = evolution.gate.decision
+    won, lost = won_and_lost(decision)
+    state = {"proven": "pass", "provisional": "error", "rejected": "fail"}[decision.word]
+    pairs = count(len(decision.discordant), "discordant pair")
+    parts = [p_against_alpha(decision), f"{won} won and {lost} lost of {pairs}"]
+    return Card("How sure?", decision.word.capitalize(), "; ".join([*parts, *doubts(decision)]), "gate", state)
 
 
 def _change_card(evolution: EvolutionSummary) -> Card:
     incumbent, leader, steps = evolution.incumbent, evolution.leader, lineage(evolution)
     if incumbent is None or leader is None or not evolution.has_new_leader:
-        return Card("What changed?", "Nothing", "the prompt is as it was", "change")
+        return Card("What changed?", "Nothing", "the prompt did not change", "change")
     added, removed = counts(diff(incumbent.info.text, leader.info.text))
     how = ", ".join(candidate.info.operator for candidate in steps) or leader.info.operator
     return Card("What changed in the prompt?", f"+{added:,} \N{MINUS SIGN}{count(removed, 'line')}", how, "change")
@@ -155,7 +156,7 @@ def _change_card(evolution: EvolutionSummary) -> Card:
 def _lookup(evolution: EvolutionSummary) -> Card:
     found = lookup(evolution)
     if found is None:
-        return Card("Would a lookup do?", NONE, "nothing to vote on: answers are no closed set", "gate")
+        return Card("Would a lookup do?", NONE, "there is none: the agent's answers are not a closed set", "gate")
     answer = "Use the lookup" if found.wins else "No" if found.vote < found.winner else "As well"
     detail = f"without a model {share(found.vote)}, the prompt {share(found.winner)}, on {found.cases}"
     return Card("Would a lookup do?", answer, detail, "gate", "error" if found.wins else "")
@@ -185,7 +186,7 @@ def _harm(evolution: EvolutionSummary) -> Card | None:
 
 def _cost(evolution: EvolutionSummary) -> Card:
     account, started = evolution.account, evolution.started
-    bought = account.search + account.gate
+    paid = account.search + account.gate
     parts = [f"of {started.budget:,}; {account.free:,} free"] if started else [f"{account.free:,} free"]
     tokens = account.tokens
     if tokens.total:
@@ -194,4 +195,4 @@ def _cost(evolution: EvolutionSummary) -> Card:
     if evolution.finished:
         estimate = f", estimated {duration(started.estimate.seconds)}" if started else ""
         parts.append(f"{duration(account.seconds)}{estimate}")
-    return Card("What did it cost?", count(bought, "answer"), "; ".join(parts), "cost")
+    return Card("What did it cost?", count(paid, "answer"), "; ".join(parts), "cost")

@@ -1,7 +1,7 @@
 """An evolution as one HTML file: opens offline, in any browser, from a mail or a CI artifact.
 
 The answers at the top, the diff, the gate's pairs and what still fails are plain HTML and need no script; the curve,
-the tree and the matrix are drawn by the script from data in the page. All text of a run reaches the page as escaped
+the tree and the matrix are drawn by the script from data in the page. All text of a run is in the page as escaped
 HTML or as JSON that the script shows as text. `live` serves the same page, which then asks its own server for its next
 version.
 """
@@ -28,10 +28,10 @@ _PAGE = Page(
 
 
 def write_evolution_html(path: Path, events: Iterable[EvolutionEvent]) -> None:
-    """Write the page of an evolution, whole or as far as it came.
+    """Write the page of an evolution, finished or not.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: the file cannot be written.
     """
     with output_file(str(path)) as file:
         file.writelines(page(fold(events)))
@@ -40,7 +40,7 @@ def write_evolution_html(path: Path, events: Iterable[EvolutionEvent]) -> None:
 def page(evolution: EvolutionSummary, *, version: int | None = None) -> Iterator[str]:
     """Return the page, part by part.
 
-    With a `version` it asks where it came from for a later one, until the run is over.
+    With a `version` the page asks its server for a later one, until the run is over.
     """
     cases = remaining_failures(evolution)
     values = {**section_values(evolution, cases), **glance_values(evolution, cases), "version_of_run": version}

@@ -1,4 +1,4 @@
-"""What there is to say of an evolution, line by line: before it starts, while it lasts, and at its end."""
+"""The lines that report an evolution: before it starts, while it runs, and at its end."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -37,29 +37,32 @@ from evolve.report.evolution.words import (
 )
 
 SHOWN_PAIRS = 40
+"""A screen or two; the page has all of them."""
 SHOWN_FAILING = 10
+"""The same for cases that still fail, so that the end of the summary stays on one screen."""
 
 
 def start_lines(event: EvolutionStarted) -> Iterator[str]:
-    """What will be done, and what it will cost at most."""
+    """Yield what the run will do, and what it will cost at most."""
     splits = Counter(task.split for task in event.tasks)
     kinds = ", ".join(f"{number} {split}" for split, number in splits.items())
-    again = "goes on with" if event.resumed else "evolves"
+    again = "continuing with" if event.resumed else "evolving"
     yield visible(f"{again} {event.agent} on {event.provider}: {count(len(event.tasks), 'case')} ({kinds})")
     time, detail = estimate_text(event.estimate)
     yield f"estimate: {time}, {detail}"
 
 
 def notable(event: EvolutionEvent, evolution: EvolutionSummary) -> str:
-    """What a log should say of an event; empty for most."""
+    """Return the line of an event in a log; empty for most events."""
     match event:
         case Accepted(is_best=True):
             return f"better: {best(evolution)}"
         case GateStarted():
             return f"gate: {_name(evolution.leader)} against the current agent, on {count(event.cases, 'case')}"
         case GateDecided():
-            told = event.decision
-            return f"gate: {told.word}: {share(told.incumbent)} to {share(told.candidate)}, {p_against_alpha(told)}"
+            decision = event.decision
+            change = f"{share(decision.incumbent)} to {share(decision.candidate)}"
+            return f"gate: {decision.word}: {change}, {p_against_alpha(decision)}"
         case Promoted():
             return visible(f"promoted: {event.agent} in {event.file}")
         case RolledBack():
@@ -70,7 +73,7 @@ def notable(event: EvolutionEvent, evolution: EvolutionSummary) -> str:
 
 
 def progress(evolution: EvolutionSummary) -> str:
-    """Where the run is, in one short line."""
+    """Return the run's progress in one short line."""
     found = gain(evolution)
     change = f"; best {share(found.after)}, {points(found.after - found.before)} points" if found else ""
     candidates = count(len(evolution.candidates), "candidate")
@@ -78,7 +81,7 @@ def progress(evolution: EvolutionSummary) -> str:
 
 
 def title_line(evolution: EvolutionSummary) -> str:
-    """Which run, where it is, and what became of its candidates."""
+    """Return the agent, the phase, and how many candidates have which status."""
     statuses = (candidate.status for candidate in evolution.candidates.values())
     tally = Counter("accepted" if status == "best" else status for status in statuses)
     kinds = ", ".join(f"{number} {status}" for status, number in tally.items() if status != "proposed")
@@ -89,7 +92,7 @@ def title_line(evolution: EvolutionSummary) -> str:
 
 
 def best(evolution: EvolutionSummary) -> str:
-    """The best so far against the incumbent."""
+    """Return the best candidate so far, compared with the incumbent."""
     found, incumbent = gain(evolution), evolution.incumbent
     if found is None:
         standing = incumbent.result_on("train") if incumbent else None
@@ -99,13 +102,13 @@ def best(evolution: EvolutionSummary) -> str:
 
 
 def cost_line(evolution: EvolutionSummary) -> str:
-    """Answers bought and for free."""
+    """Return the number of paid and of free answers."""
     budget = f"/{evolution.started.budget:,}" if evolution.started else ""
     return f"{evolution.spent:,}{budget} answers, {evolution.account.free:,} free"
 
 
 def now(evolution: EvolutionSummary) -> str:
-    """Which candidate answers."""
+    """Return the candidate that is answering."""
     candidate = evolution.candidates.get(evolution.current)
     return f"now: {_name(candidate)}" if candidate else ""
 
@@ -127,7 +130,7 @@ def summary_lines(
 
     Args:
         evolution: the run.
-        report: where its page is; empty for none.
+        report: the path of its page; empty for none.
         next_commands: what a reader would run now, such as the promotion.
     """
     found = verdict(evolution)
@@ -158,18 +161,18 @@ def gate_lines(evolution: EvolutionSummary) -> Iterator[str]:
     """Yield what the gate found; nothing while it has not decided."""
     if evolution.gate is None:
         return
-    told = evolution.gate.decision
-    won, lost = won_and_lost(told)
-    yield f"gate {evolution.gate.number}: {told.word}, {p_against_alpha(told)}; gain {interval(told)}"
-    yield from (f"  {doubt}" for doubt in doubts(told))
+    decision = evolution.gate.decision
+    won, lost = won_and_lost(decision)
+    yield f"gate {evolution.gate.number}: {decision.word}, {p_against_alpha(decision)}; gain {interval(decision)}"
+    yield from (f"  {doubt}" for doubt in doubts(decision))
     yield f"  discordant pairs: {won} won, {lost} lost"
-    for pair in told.discordant[:SHOWN_PAIRS]:
+    for pair in decision.discordant[:SHOWN_PAIRS]:
         word = "won " if pair.candidate > pair.incumbent else "lost"
         task = evolution.tasks.get(pair.task)
         name = short(task.description, 70) if task else pair.task
         yield f"    {word} {pair.incumbent:.2f} to {pair.candidate:.2f}  {pair.family}: {name}"
-    if len(told.discordant) > SHOWN_PAIRS:
-        yield f"    and {len(told.discordant) - SHOWN_PAIRS} more, in the report"
+    if len(decision.discordant) > SHOWN_PAIRS:
+        yield f"    and {len(decision.discordant) - SHOWN_PAIRS} more, in the report"
 
 
 def _change_lines(evolution: EvolutionSummary) -> Iterator[str]:

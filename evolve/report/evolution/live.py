@@ -1,9 +1,9 @@
-"""The page of a run that is still going on, served to browsers of this machine only; it follows the run.
+"""The page of a run that has not ended, served to browsers of this machine only; it follows the run.
 
-The same page as the file's: its script asks `?after=N` and gets the whole page anew once there is a later version. The
-page is made when somebody asks, so a run that nobody watches pays nothing for it. The server is bound to the loopback
-address and refuses requests for any other host name, so that no web page can read it under a name of its own (DNS
-rebinding).
+It is the same page as the file: its script asks `?after=N` and gets the whole page again once there is a later version.
+The page is made when a browser asks, so a run that nobody watches spends no time on it. The server is bound to the
+loopback address and refuses requests for any other host name, so that no web page can read it under a name of its own
+(DNS rebinding).
 """
 
 import sys
@@ -23,13 +23,13 @@ from evolve.report.evolution.html import page
 
 ADDRESS = "127.0.0.1"
 WAIT_S = 20.0
-"""How long a question for a later version waits for one."""
+"""How long a request for a later version waits for one: shorter than the timeouts of browsers and proxies."""
 
 
 class LivePage:
-    """Serves a run's page while it lasts: `add` gives it the events, `url` is where it is.
+    """Serves a run's page while the run lasts: `add` gives it the events, `url` is its address.
 
-    Leaving it as a context manager ends the server; whoever was following gets the last version first.
+    Leaving it as a context manager ends the server; browsers that follow get the last version first.
 
     Raises:
         EnvironmentFault: no port can be opened.
@@ -42,7 +42,7 @@ class LivePage:
             self._server = _Server((ADDRESS, 0), self._state)
         except OSError as error:
             raise EnvironmentFault(f"cannot serve the live page on {ADDRESS}: {error.strerror or error}") from error
-        # The interval is how soon the server notices that it shall end.
+        # Seconds until the server notices that it should end: unnoticeable at the end of a run, and polling is cheap.
         options = {"poll_interval": 0.05}
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs=options, name="live-page", daemon=True
@@ -51,15 +51,15 @@ class LivePage:
 
     @property
     def url(self) -> str:
-        """The page's address."""
+        """Return the page's address."""
         return f"http://{ADDRESS}:{self._server.server_port}/"
 
     def add(self, event: EvolutionEvent) -> None:
-        """Takes the next event; whoever follows will see it."""
+        """Take the next event; browsers that follow will show it."""
         self._state.add(event)
 
     def close(self) -> None:
-        """Ends the server, after a browser that follows has the last version or `linger_s` seconds have gone by."""
+        """End the server, after a browser that follows has the last version or `linger_s` seconds have passed."""
         self._state.end(self._linger_s)
         self._server.shutdown()
         self._server.server_close()
@@ -75,7 +75,7 @@ class LivePage:
 
 
 class _Made(NamedTuple):
-    """A page as it is sent, the version of the run that it shows, and the CPU that it cost."""
+    """A page as bytes, the version of the run that it shows, and the CPU time that it took."""
 
     version: int
     text: bytes
@@ -85,7 +85,7 @@ class _Made(NamedTuple):
 class _State:
     """The run so far, its version, and who waits for the next one.
 
-    The run only leaves its events here; they are folded by whoever asks for the page, so that no event waits for one.
+    The run only adds its events here; the thread that makes the page reads them, so that the run never waits for it.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class _State:
         self._events: list[EvolutionEvent] = []
         self._is_over = False
         self._sent = -1
-        # What the page is made from; held by the thread that makes it.
+        # Held by the thread that makes the page, together with what it is made from.
         self._making = threading.Lock()
         self._evolution = EvolutionSummary()
         self._folded = 0
@@ -105,7 +105,7 @@ class _State:
             self._changed.notify_all()
 
     def page(self, after: int | None) -> _Made | None:
-        """The page; with `after` a later one than that, None when none came in time."""
+        """Return the page; with `after` a later version than that, None when there is none in time."""
         with self._changed:
             if after is not None:
                 self._changed.wait_for(lambda: len(self._events) > after or self._is_over, WAIT_S)
@@ -124,13 +124,13 @@ class _State:
             return self._made
 
     def note_sent(self, version: int) -> None:
-        """Notes that a browser has a version."""
+        """Record that a browser has a version."""
         with self._changed:
             self._sent = max(self._sent, version)
             self._changed.notify_all()
 
     def end(self, linger_s: float) -> None:
-        """Where somebody follows, waits until the last version is sent; then lets all go."""
+        """Wait until the last version is sent, if a browser follows; then release all waiting requests."""
         with self._changed:
             if self._sent >= 0:
                 self._changed.wait_for(lambda: self._sent >= len(self._events), linger_s)
@@ -146,7 +146,7 @@ class _Server(ThreadingHTTPServer):
         self.state = state
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that went away is no news; anything else is our bug and is told as one."""
+        """Ignore a browser that disconnected; anything else is our bug and is reported."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # typed as a socket there
 
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def do_GET(self) -> None:
-        """The page."""
+        """Answer with the page."""
         asked = urlsplit(self.path)
         if self.headers.get("Host") not in self._names():
             self.send_error(HTTPStatus.FORBIDDEN, explain="This server answers only to the address that it printed.")
@@ -181,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(HTTPStatus.OK)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
-        # The script waits the longer before it asks again, the more the page costs the run.
+        # The script waits longer before it asks again when the page takes more CPU time from the run.
         self.send_header("Server-Timing", f"page;dur={found.cpu_s * 1000:.0f}")
         self.send_header("Content-Length", str(len(found.text)))
         self.end_headers()
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.state.note_sent(found.version)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-        """Nothing: the console belongs to the run."""
+        """Print nothing: the console belongs to the run."""
 
 
 _HEADERS = {

@@ -6,7 +6,7 @@ from evolve.report.quantities import NONE
 
 
 def share(value: float) -> str:
-    """`41.7%`; only all is `100%` and only nothing `0%`."""
+    """Return a share as text, `41.7%`; only all of it is `100%`, and only nothing `0%`."""
     if not math.isfinite(value):
         return NONE
     tenths = _tenths(value)
@@ -16,7 +16,7 @@ def share(value: float) -> str:
 
 
 def points(difference: float) -> str:
-    """`+16.7`: a difference of shares, in percentage points."""
+    """Return a difference of shares in percentage points, `+16.7`."""
     if not math.isfinite(difference):
         return NONE
     sign = "-" if difference < 0 else "+"
@@ -29,6 +29,6 @@ def _tenths(value: float) -> int:
 
 
 def short(text: str, limit: int) -> str:
-    """The beginning of a text, on one line."""
+    """Return the beginning of a text, on one line."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

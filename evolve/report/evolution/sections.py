@@ -1,4 +1,4 @@
-"""What the parts of an evolution's page show that need no script: header, change, gate, what fails, cost."""
+"""The parts of an evolution's page that need no script: header, change, gate, what still fails, cost."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ from evolve.report.evolution.words import (
 from evolve.report.quantities import utc
 
 SHOWN_ROWS = 12
-"""Rows of a table that are seen at once; the others are behind a line that opens."""
+"""Rows of a table that are visible at once; the others open with a click."""
 SHOWN_REJECTIONS = 200
-"""Kinds of refused proposals, the most frequent first."""
+"""Kinds of refused proposals, the most frequent first; a long search can refuse thousands."""
 MARKS: Mapping[str, str] = {"pass": "✓", "fail": "✗", "error": "!", "": "…"}
 
 _PARTS = (
@@ -38,8 +38,8 @@ _PARTS = (
     ("cost", "Cost"),
 )
 _DRAWN = (
-    ("curve", "Score curve", "Mean on train cases over answers bought. Each mark is a candidate."),
-    ("tree", "Candidates", "Each below the one that it was made from. A name opens its diff, note and rows."),
+    ("curve", "Score curve", "Mean on train cases over the number of paid answers. Each mark is a candidate."),
+    ("tree", "Candidates", "Each is listed below its parent. A name opens its diff, note and rows."),
     (
         "matrix",
         "Every case, every candidate",
@@ -97,7 +97,7 @@ def _facts(evolution: EvolutionSummary) -> Iterator[str]:
 class _Evidence(NamedTuple):
     text: str
     link: str
-    """Empty where the run does not have it."""
+    """Empty where the run has no such evidence."""
 
 
 def _evidence(evolution: EvolutionSummary, candidate: str, task: str, text: str) -> _Evidence:
@@ -108,7 +108,7 @@ def _evidence(evolution: EvolutionSummary, candidate: str, task: str, text: str)
 
 
 def _quoted(name: str) -> str:
-    # Half of a surrogate pair has no UTF-8; its escape leads nowhere, and breaks nothing.
+    # Half of a surrogate pair has no UTF-8; the link then leads nowhere, but the page stays valid.
     return quote(name, safe="", errors="backslashreplace")
 
 
@@ -167,7 +167,7 @@ def _gate(evolution: EvolutionSummary) -> _Gate | None:
 
 def _gate_facts(number: int, decision: GateDecision) -> Iterator[tuple[str, str]]:
     cases = f"{count(decision.cases, 'case')} of {count(decision.families, 'family', 'families')}"
-    yield "Word", f"{decision.word}: {decision.reason}"
+    yield "Decision", f"{decision.word}: {decision.reason}"
     yield "Test", f"{p_against_alpha(decision)}, one-sided, sign-flip by family; gate {number} of the project"
     yield "Gain", f"{interval(decision)}, on {cases}"
     mind = "; ".join(doubts(decision))
@@ -203,6 +203,6 @@ def _failures(evolution: EvolutionSummary, cases: Sequence[Failing]) -> _Failing
     if not cases or leader is None:
         return None
     splits = ", ".join(f"{number:,} of {split}" for split, number in Counter(case.split for case in cases).items())
-    who = "the winner" if evolution.has_new_leader else "the agent as it is"
+    who = "the winner" if evolution.has_new_leader else "the current agent"
     rows = [_FailingRow(case, _evidence(evolution, leader.info.id, case.task, case.name)) for case in cases]
     return _FailingCases(who, splits, rows)

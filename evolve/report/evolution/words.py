@@ -1,4 +1,4 @@
-"""The answers that a report of an evolution gives, in words and numbers: the console and the page say the same."""
+"""The answers that a report of an evolution gives, in words and numbers: the same on the console and the page."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from evolve.report.short_text import cut, to_text
 
 
 class Headline(NamedTuple):
-    """The one word of a run; `state` is one of pass, fail, error and the empty string."""
+    """The result of a run in a few words; `state` is one of pass, fail, error and the empty string."""
 
     state: str
     word: str
@@ -39,12 +39,12 @@ class Harm(NamedTuple):
 
     @property
     def detail(self) -> str:
-        """What the number is to be held against."""
+        """Return what to compare the number with."""
         return f"before {self.before:,}, on the same {self.split} cases"
 
 
 class Lookup(NamedTuple):
-    """Whether the vote, which asks no model, would do as well."""
+    """Scores of the lookup, which asks no model, and of the winner."""
 
     vote: float
     winner: float
@@ -58,15 +58,15 @@ class Lookup(NamedTuple):
 
     @property
     def word(self) -> str:
-        """What to make of it."""
+        """Return the conclusion in a few words."""
         if self.wins:
             return "use the lookup"
-        return "no lookup does as well" if self.vote < self.winner else "a lookup does as well"
+        return "the lookup is worse" if self.vote < self.winner else "the lookup is as good"
 
     @property
     def text(self) -> str:
-        """The word with both scores."""
-        both = f"{share(self.vote)} without a model, {share(self.winner)} by the prompt"
+        """Return the conclusion with both scores."""
+        both = f"{share(self.vote)} without a model, {share(self.winner)} with the prompt"
         return f"{self.word}: {both}, on {self.cases}"
 
 
@@ -79,7 +79,7 @@ class Failing(NamedTuple):
     split: str
     status: str
     file: str
-    said: str
+    answer: str
     reason: str
     was_right: bool
     """The incumbent passes it."""
@@ -97,7 +97,7 @@ _WORDS = {
 
 
 def verdict(evolution: EvolutionSummary) -> Headline:
-    """Did it get better."""
+    """Return whether the agent got better."""
     if evolution.finished:
         return Headline(*_WORDS[evolution.finished.outcome], evolution.finished.reason)
     if evolution.gate:
@@ -106,10 +106,10 @@ def verdict(evolution: EvolutionSummary) -> Headline:
 
 
 def gain(evolution: EvolutionSummary) -> Gain | None:
-    """By how much: at the gate, else on the val cases, else on the train cases that both answered."""
+    """Return the gain: at the gate, else on the val cases, else on the train cases that both answered."""
     if evolution.gate:
-        told = evolution.gate.decision
-        return Gain("gate", told.incumbent, told.candidate, told.cases, told.families)
+        decision = evolution.gate.decision
+        return Gain("gate", decision.incumbent, decision.candidate, decision.cases, decision.families)
     incumbent, leader = evolution.incumbent, evolution.leader
     if incumbent is None or leader is None or not evolution.has_new_leader:
         return None
@@ -121,7 +121,7 @@ def gain(evolution: EvolutionSummary) -> Gain | None:
 
 
 def where(found: Gain) -> str:
-    """`24 cases of 6 families that the search never saw`."""
+    """Return the cases of a gain, such as `24 cases of 6 families that the search never saw`."""
     cases = count(found.cases, "case")
     if found.families is not None:
         return f"{cases} of {count(found.families, 'family', 'families')} that the search never saw"
@@ -129,23 +129,23 @@ def where(found: Gain) -> str:
 
 
 def interval(decision: GateDecision) -> str:
-    """The gain's confidence interval, in points."""
+    """Return the gain's confidence interval, in percentage points."""
     return f"{points(decision.low)} to {points(decision.high)} points (95%)"
 
 
 def p_against_alpha(decision: GateDecision) -> str:
-    """`p = 0.0625 against alpha = 0.025`."""
+    """Return the result of the test, such as `p = 0.0625 against alpha = 0.025`."""
     return f"p = {decision.p_value:.3g} against alpha = {decision.alpha:.3g}"
 
 
 def won_and_lost(decision: GateDecision) -> tuple[int, int]:
-    """Discordant pairs that the candidate wins and loses."""
+    """Return how many discordant pairs the candidate wins and loses."""
     won = sum(pair.candidate > pair.incumbent for pair in decision.discordant)
     return won, len(decision.discordant) - won
 
 
 def doubts(decision: GateDecision) -> Iterator[str]:
-    """What a reader of the gate's word must know besides."""
+    """Yield what a reader must know in addition to the gate's decision."""
     if decision.missing_families:
         missing = count(decision.missing_families, "more family", "more families")
         yield f"{missing} would be needed to prove a gain of this size"
@@ -156,7 +156,7 @@ def doubts(decision: GateDecision) -> Iterator[str]:
 
 
 def harm(evolution: EvolutionSummary) -> Harm | None:
-    """Harmful answers of incumbent and leader; None without two to compare."""
+    """Return harmful answers of incumbent and leader; None without two to compare."""
     incumbent, leader = evolution.incumbent, evolution.leader
     if incumbent is None or leader is None or not evolution.has_new_leader:
         return None
@@ -168,13 +168,13 @@ def harm(evolution: EvolutionSummary) -> Harm | None:
 
 
 def lookup(evolution: EvolutionSummary) -> Lookup | None:
-    """Would a lookup do: the vote beside the winner, on the same cases; None when there was no vote."""
+    """Return the scores of lookup and winner on the same cases; None when there was no lookup."""
     leader, vote = evolution.leader, evolution.vote
     if evolution.gate and evolution.gate.vote is not None:
-        # The gate weighs families, so the vote beside it is weighed the same where its answers are known.
+        # The gate weighs families equally; so does the lookup's score here, where its answers are known.
         by_family = evolution.family_mean(vote, "gate") if vote else None
-        told = evolution.gate.vote if by_family is None else by_family
-        return Lookup(told, evolution.gate.decision.candidate, "the gate's cases")
+        score = evolution.gate.vote if by_family is None else by_family
+        return Lookup(score, evolution.gate.decision.candidate, "the gate's cases")
     if leader is None or vote is None or leader is vote:
         return None
     for split in ("val", "train"):
@@ -185,12 +185,12 @@ def lookup(evolution: EvolutionSummary) -> Lookup | None:
 
 
 def remaining_failures(evolution: EvolutionSummary) -> list[Failing]:
-    """What still fails: known cases first, then those of val and gate."""
+    """Return what still fails: known cases first, then those of val and gate."""
     found = []
     before = evolution.incumbent.cells if evolution.incumbent and evolution.has_new_leader else {}
     for name, cell in (*evolution.failing("train"), *evolution.failing("val", "gate")):
         task = evolution.tasks.get(name)
-        # A rollout of several is shown by one that failed.
+        # Of several repeats, one that failed is shown.
         rollout = next((item for item in cell if not item.passed), cell[-1]) if cell else None
         found.append(
             Failing(
@@ -209,7 +209,7 @@ def remaining_failures(evolution: EvolutionSummary) -> list[Failing]:
 
 
 def lineage(evolution: EvolutionSummary) -> list[CandidateRecord]:
-    """The leader's first parents from the incumbent on, the leader last; empty when the incumbent leads."""
+    """Return the leader's line of first parents, the leader last; empty when the incumbent leads."""
     found: list[CandidateRecord] = []
     candidate = evolution.leader if evolution.has_new_leader else None
     while candidate is not None and candidate not in found and candidate.info.parents:

@@ -22,10 +22,11 @@ from evolve.report.short_text import cut
 from evolve.report.terminal import Paint
 
 SHOWN_TASKS = 20
-"""Tasks that a failure names; the report has them all."""
+"""Tasks that a failure names; the HTML report has all of them."""
 SHOWN_SLOW = 5
+"""Slowest tasks at the end of the output; the HTML report has more."""
 EVIDENCE_LINES = 15
-"""The last lines of each piece of evidence; the report has it whole."""
+"""The last lines of each piece of evidence; the HTML report has all of it."""
 _GAP = "  "
 
 _COLOURS: Mapping[str, str] = {
@@ -39,7 +40,7 @@ _COLOURS: Mapping[str, str] = {
 
 
 def verification_lines(verification: RoleMatrix, paint: Paint) -> Iterator[str]:
-    """The matrix, each failure with its reason, what was not checked, the slowest tasks, and the totals last."""
+    """Yield the matrix, each failure with its reason, what was not checked, the slowest tasks, and the totals last."""
     table = rows(verification.results)
     yield from _matrix(table, paint)
     for row in table:
@@ -56,7 +57,7 @@ def verification_lines(verification: RoleMatrix, paint: Paint) -> Iterator[str]:
 
 
 def _matrix(table: Sequence[RoleRow], paint: Paint) -> Iterator[str]:
-    """Heads of two words stand on two lines, so that ten checks fit beside each other."""
+    """The matrix; heads of two words take two lines, so that ten checks fit next to each other."""
     heads = [("", "role"), *(_two_lines(check) for check in Check), ("", "seconds")]
     body = [[visible(row.name), *_words(row), f"{row.seconds:.1f}"] for row in table]
     widths = [max(len(word) for word in (*head, *column)) for head, *column in zip(heads, *body, strict=True)]
@@ -79,7 +80,7 @@ def _words(row: RoleRow) -> list[str]:
 def _trouble(cell: CheckResult, paint: Paint) -> Iterator[str]:
     word = "FAIL" if cell.outcome is CheckOutcome.FAILED else "ERROR"
     yield f"{paint(word, 'red')} {visible(cell.role)}@{visible(cell.release)} {cell.check} ({cell.seconds:.1f} s)"
-    # pytest tells the whole reason above, and so does the page.
+    # pytest prints the whole reason above, and the page has it, too.
     yield from _indent(without_frames(cell.reason) or "no reason was given", "  ")
     marked, _ = by_interest(cell.tasks)
     wanted = [task for task in marked if task.status != "changed"]

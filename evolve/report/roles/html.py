@@ -1,6 +1,6 @@
 """A verification of roles as one HTML file: opens offline, in any browser, from a mail or a CI artifact.
 
-All of it is plain HTML and needs no script; the script opens what a link leads to and keeps the theme. All captured
+All of it is plain HTML and needs no script; the script opens the target of a link and keeps the theme. All captured
 text is escaped, its control characters too.
 """
 
@@ -26,7 +26,7 @@ from evolve.report.short_text import cut, shown_path
 from evolve.system.atomic_files import output_file
 
 REASON_LIMIT = 600
-"""Characters of a reason in the list of failures, without frames of tracebacks; below it the reason is whole."""
+"""Characters of a reason in the list of failures, without frames of tracebacks; the check's own part has all of it."""
 
 _PAGE = Page(
     "roles/report.html",
@@ -42,7 +42,7 @@ _PARTS = (
     ("slowest", "Slowest tasks"),
     ("checks", "Every check"),
 )
-"""Ids, which name the templates too, and titles."""
+"""Ids, which are also the templates' names, and titles."""
 _MARKS = {"fail": "✗", "pass": "✓", "error": "!"}
 _KINDS: Mapping[str, tuple[str, str]] = {
     CheckOutcome.PASSED: ("pass", "✓"),
@@ -52,10 +52,10 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     CheckOutcome.NOT_CHECKED: ("gap", "?"),
     NOT_RUN: ("gap", "·"),
 }
-"""Class and mark of each word; the mark says the same without the colour."""
+"""CSS class and mark of each word; the mark has the same meaning without colour."""
 _TILES: Mapping[CheckOutcome, tuple[str, str]] = {
     CheckOutcome.PASSED: ("Passed", "proven on a real host"),
-    CheckOutcome.FAILED: ("Failed", "speaks against the role"),
+    CheckOutcome.FAILED: ("Failed", "the role does not do what it should"),
     CheckOutcome.ERROR: ("Errors", "the environment failed, not the role"),
     CheckOutcome.UNCHANGED: ("Unchanged", "passed before with the same files, not run again"),
     CheckOutcome.NOT_CHECKED: ("Not checked", "the reasons are below"),
@@ -66,7 +66,7 @@ def write_roles_html(path: str, verification: RoleMatrix) -> None:
     """Write the report.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: the file cannot be written.
     """
     with output_file(path) as file:
         file.writelines(roles_page(verification))

@@ -13,15 +13,15 @@ from evolve.report.short_text import cut, shown_path
 SHOWN_TASKS = 300
 """Tasks of one check; those that failed or changed something come first, the rest is counted."""
 EVIDENCE_LIMIT = 60_000
-"""Characters of one piece of evidence."""
+"""Characters of one piece of evidence: a long log must not make the page slow to open."""
 PATCH_HEAD = 12
-"""Lines of a text in which a patch shows that it is one."""
+"""Lines of a text in which a patch is recognised: its header, after a few lines of a command's output."""
 
 _TASK_KINDS: Mapping[str, str] = {"failed": "fail", "unreachable": "fail", "changed": "error", "ok": "pass"}
 _PATCH_TAGS: Mapping[str, str] = {"+": "ins", "-": "del"}
 
 Pieces: TypeAlias = Sequence[tuple[str, str]]
-"""A text in its lines, each with the element that marks it (none is ''); a text without marks is one piece."""
+"""A text by line, each with the element that marks it (empty for none); a text without marks is one piece."""
 
 
 class TaskDetail(NamedTuple):
@@ -44,19 +44,19 @@ class CheckDetail(NamedTuple):
     evidence: Sequence[tuple[str, Pieces]]
     """Title and text."""
     marked: Sequence[TaskDetail]
-    """Tasks that changed something or failed, as far as they are shown."""
+    """Tasks that changed something or failed, up to the limit of shown tasks."""
     marked_in_all: int
     others: Sequence[TaskDetail]
     others_in_all: int
 
     @property
     def left_out(self) -> int:
-        """How many tasks are not shown."""
+        """Return how many tasks are not shown."""
         return len(self.cell.tasks) - len(self.marked) - len(self.others)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to say but the outcome."""
+        """Whether there is nothing to show but the outcome."""
         cell = self.cell
         return not (cell.reason or cell.notes or cell.evidence or cell.tasks)
 
@@ -88,7 +88,7 @@ def details(table: Sequence[RoleRow]) -> Iterator[RowDetail]:
 
 
 def _check(cell: CheckResult) -> CheckDetail:
-    facts = [f"{cell.seconds:.1f} s"] if cell.seconds >= 0.05 else []
+    facts = [f"{cell.seconds:.1f} s"] if cell.seconds >= 0.05 else []  # less would be shown as 0.0 s
     facts += [count(len(cell.tasks), "task")] if cell.tasks else []
     marked, others = by_interest(cell.tasks)
     shown = marked[:SHOWN_TASKS]

@@ -25,17 +25,17 @@ _TAGS: Mapping[CheckOutcome, str] = {
 
 
 def write_roles_junit(path: str, verification: RoleMatrix) -> None:
-    """Writes one testsuite for each role and release.
+    """Write one testsuite for each role and release.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: the file cannot be written.
     """
     with output_file(path) as file:
         file.write(roles_junit_text(verification))
 
 
 def roles_junit_text(verification: RoleMatrix) -> str:
-    """The document as text."""
+    """Return the document as text."""
     table = rows(verification.results)
     head = {"name": "roles", **_counts(cell for row in table for cell in row.cells.values())}
     root = _element("testsuites", {**head, "time": f"{max(verification.seconds, 0):.3f}"})
@@ -57,10 +57,10 @@ def _suite(row: RoleRow, stamp: str) -> ElementTree.Element:
 def _case(cell: CheckResult) -> ElementTree.Element:
     where = {"name": str(cell.check), "classname": f"roles.{cell.role}.{cell.release}"}
     case = _element("testcase", {**where, "time": f"{max(cell.seconds, 0):.3f}"})
-    told = _element("properties", {})
-    told.append(_element("property", {"name": "outcome", "value": str(cell.outcome)}))
-    told.extend(_element("property", {"name": "note", "value": note}) for note in cell.notes)
-    case.append(told)
+    properties = _element("properties", {})
+    properties.append(_element("property", {"name": "outcome", "value": str(cell.outcome)}))
+    properties.extend(_element("property", {"name": "note", "value": note}) for note in cell.notes)
+    case.append(properties)
     tag = _TAGS.get(cell.outcome)
     if tag:
         message = first_line(cell.reason) or str(cell.outcome)
@@ -69,7 +69,7 @@ def _case(cell: CheckResult) -> ElementTree.Element:
 
 
 def _details(cell: CheckResult) -> Iterator[str]:
-    """Reason, tasks that failed or changed, and evidence: what a reader of the CI's page gets."""
+    """Reason, tasks that failed or changed, and evidence: the text that CI systems show."""
     yield cell.reason or str(cell.outcome)
     if cell.outcome not in (CheckOutcome.FAILED, CheckOutcome.ERROR):
         return

@@ -1,4 +1,4 @@
-"""A verification of roles as its reports read it: the matrix, the slowest tasks, and what nobody checked."""
+"""A verification of roles as its reports read it: the matrix, the slowest tasks, and what was not checked."""
 
 import re
 from collections import Counter
@@ -9,11 +9,11 @@ from evolve import __version__
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult, TaskLine
 
 NOT_RUN = "not run"
-"""What stands in the matrix where a verification has no result for a check: it was not selected, or was broken off."""
+"""The word in the matrix where a verification has no result for a check: it was not selected, or not reached."""
 SLOWEST = 15
-"""Tasks of the table of slowest tasks."""
+"""Rows of the table of slowest tasks; more would hide those that are worth a change."""
 NOT_CHECKED_NOTE = "not "
-"""How a note begins that tells what a check left out (`not checked: ...`, `not broken by any fault: ...`): it is listed
+"""How a note begins that says what a check left out (`not checked: ...`, `not broken by any fault: ...`): it is listed
 with what was not checked."""
 MARKED = ("failed", "unreachable", "changed")
 """States of tasks that a reader looks for; the others are `ok` and `skipped`."""
@@ -31,7 +31,7 @@ _WORST_FIRST = (
 
 @dataclass(frozen=True, slots=True)
 class RoleMatrix:
-    """One verification of roles, or as much of it as was run."""
+    """One verification of roles, complete or not."""
 
     results: Sequence[CheckResult]
     started_s: float
@@ -41,9 +41,9 @@ class RoleMatrix:
     machine: str = ""
     """One line: cores, memory, kernel, Python."""
     version: str = __version__
-    """Of the harness."""
+    """Anneal's version."""
     command: str = ""
-    """What runs it again."""
+    """The command that runs it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class RoleRow:
     role: str
     release: str
     cells: Mapping[Check, CheckResult]
-    """Checks without a result are missing."""
+    """Checks without a result are missing here."""
 
     @property
     def name(self) -> str:
@@ -62,12 +62,12 @@ class RoleRow:
 
     @property
     def seconds(self) -> float:
-        """What the role's checks took, one after another."""
+        """Return the time of the role's checks, one after another."""
         return sum(cell.seconds for cell in self.cells.values())
 
     @property
     def troubles(self) -> Sequence[CheckResult]:
-        """What failed or could not be run, in the order of the checks."""
+        """Return what failed or could not be run, in the order of the checks."""
         wanted = (CheckOutcome.FAILED, CheckOutcome.ERROR)
         return [self.cells[check] for check in Check if check in self.cells and self.cells[check].outcome in wanted]
 
@@ -88,7 +88,7 @@ class SlowTask:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """One thing that was not proven, and for which roles."""
+    """One thing that was not checked, and for which roles."""
 
     check: Check
     why: str
@@ -97,7 +97,7 @@ class Unchecked:
 
 
 def rows(results: Iterable[CheckResult]) -> Sequence[RoleRow]:
-    """The matrix by role and release; where a check has several results, the worst of them counts."""
+    """Return the matrix by role and release; where a check has several results, the worst of them counts."""
     found: dict[tuple[str, str], dict[Check, CheckResult]] = {}
     for result in results:
         cells = found.setdefault((result.role, result.release), {})
@@ -120,7 +120,7 @@ def _join_results(one: CheckResult, other: CheckResult) -> CheckResult:
 
 
 def totals(table: Iterable[RoleRow]) -> Mapping[CheckOutcome, int]:
-    """How often each outcome stands in the matrix; every outcome is there."""
+    """Return how often each outcome is in the matrix; every outcome is a key."""
     counted = Counter(cell.outcome for row in table for cell in row.cells.values())
     return {outcome: counted[outcome] for outcome in CheckOutcome}
 
@@ -131,7 +131,7 @@ def is_good(table: Iterable[RoleRow]) -> bool:
 
 
 def slowest(table: Iterable[RoleRow], limit: int = SLOWEST) -> Sequence[SlowTask]:
-    """The tasks that took most time over all checks, hosts and releases, the slowest first."""
+    """Return the tasks that took most time over all checks, hosts and releases, the slowest first."""
     found: dict[tuple[str, str, str], list[float]] = {}
     for row in table:
         for task in (task for cell in row.cells.values() for task in cell.tasks):
@@ -141,7 +141,7 @@ def slowest(table: Iterable[RoleRow], limit: int = SLOWEST) -> Sequence[SlowTask
 
 
 def checks_not_made(table: Iterable[RoleRow]) -> Sequence[Unchecked]:
-    """What was not checked and why, in the order of the checks; roles with the same reason stand together."""
+    """Return what was not checked and why, in the order of the checks; roles with the same reason are grouped."""
     found: dict[tuple[Check, str], list[str]] = {}
     for row in table:
         for check, why in _gaps(row):
@@ -153,7 +153,7 @@ def checks_not_made(table: Iterable[RoleRow]) -> Sequence[Unchecked]:
 def _gaps(row: RoleRow) -> Iterator[tuple[Check, str]]:
     for check in Check:
         cell = row.cells.get(check)
-        if cell is None:  # the matrix says so; with -k that is most of it
+        if cell is None:  # the matrix shows it; with -k this is most of the checks
             continue
         if cell.outcome is CheckOutcome.NOT_CHECKED:
             yield check, cell.reason or "no reason was given"
@@ -163,31 +163,31 @@ def _gaps(row: RoleRow) -> Iterator[tuple[Check, str]]:
 
 
 def by_interest(tasks: Iterable[TaskLine]) -> tuple[Sequence[TaskLine], Sequence[TaskLine]]:
-    """The tasks that failed or changed something, and the others, each in the order in which they ran."""
+    """Return the tasks that failed or changed something, and the others, both in the order in which they ran."""
     everything = tuple(tasks)
     marked = [task for task in everything if task.status in MARKED]
     return marked, [task for task in everything if task.status not in MARKED]
 
 
 def first_line(text: str) -> str:
-    """The first line that says something; empty where none does."""
+    """Return the first line that is not blank; empty without one."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
 def without_frames(text: str) -> str:
-    """A text whose Python tracebacks are only their last lines, for where the text stands a second time."""
+    """Return a text with Python tracebacks cut to their last line, for places that repeat a text."""
     return _FRAMES.sub("", text)
 
 
 def headline(table: Sequence[RoleRow]) -> str:
-    """What went wrong, `2 failed, 1 error`; how much passed where nothing did."""
+    """Return what went wrong, such as `2 failed, 1 error`; how many passed where nothing did."""
     found = totals(table)
     bad = [kind for kind in (CheckOutcome.FAILED, CheckOutcome.ERROR) if found[kind]]
     return ", ".join(_count_text(kind, found[kind]) for kind in bad or [CheckOutcome.PASSED])
 
 
 def short_totals(table: Sequence[RoleRow]) -> str:
-    """`2 failed, 1 error, 50 passed`; failed and passed always, the others where there are some."""
+    """Return all counts, such as `2 failed, 1 error, 50 passed`: failed and passed always, others unless they are 0."""
     found = totals(table)
     order = (*_WORST_FIRST[:2], CheckOutcome.PASSED, CheckOutcome.UNCHANGED, CheckOutcome.NOT_CHECKED)
     always = (CheckOutcome.FAILED, CheckOutcome.PASSED)

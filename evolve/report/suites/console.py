@@ -1,4 +1,4 @@
-"""A run on the console: progress while it lasts (stderr), and the summary at its end (stdout)."""
+"""A run on the console: progress while it runs (stderr), and the summary at its end (stdout)."""
 
 import os
 import threading
@@ -21,19 +21,20 @@ from evolve.report.suites.text import failure_text
 from evolve.report.terminal import Paint
 
 SHOWN_IN_FULL = 10
-"""Failures with prompt and output; the further ones have a line each."""
+"""Failures with prompt and output; further ones get a line each."""
 SHOWN_AT_ALL = 200
+"""Failures with a line; with more, the first ones would scroll out of most terminals' history."""
 
 
 class Progress(Protocol):
-    """Listens to a run and shows how far it is."""
+    """Shows the progress of a run."""
 
     def handle(self, event: Event) -> None:
-        """Takes note of one event."""
+        """Take one event."""
         ...
 
     def stop(self) -> None:
-        """Leaves the terminal as it was found."""
+        """Restore the terminal."""
         ...
 
 
@@ -48,14 +49,15 @@ class Quiet:
 
 
 _RECENT = 32
-"""Results whose pace the estimate follows: the stored answers that come first say nothing of those that are asked."""
+"""The estimate follows the pace of so many last results: stored answers come first, and are faster than later ones."""
 _FIRST_MINUTE_S = 60.0
+"""Until then a log gets a line every few seconds; most runs end before."""
 _SLOWER = 2
-"""After a minute a log gets its lines so many times more rarely; an hour would be seven hundred lines."""
+"""After the first minute the lines of a log are so many times rarer: otherwise an hour would give 700 lines."""
 
 
 class Counts:
-    """How a run stands, and how long it will take at the pace of its last results."""
+    """The progress of a run, and how long it will take at the pace of its last results."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.total = self.done = self.failed = self.errors = 0
@@ -65,7 +67,7 @@ class Counts:
         self._recent: deque[float] = deque(maxlen=_RECENT + 1)
 
     def handle(self, event: Event) -> None:
-        """Counts one event."""
+        """Count one event."""
         if isinstance(event, CaseFinished):
             self.done, self.total = event.done, event.total
             self.score += event.result.verdict.score
@@ -79,34 +81,34 @@ class Counts:
 
     @property
     def seconds(self) -> float:
-        """Since the run started."""
+        """Return the seconds since the run started."""
         return self._clock() - self._began_s
 
     @property
     def seconds_left(self) -> float | None:
-        """As long as the rest takes at the pace of the last results, measured until now; None before the first."""
+        """Return how long the rest takes at the pace of the last results, measured until now; None before the first."""
         if not self.done:
             return None
         return (self._clock() - self._recent[0]) / max(1, len(self._recent) - 1) * (self.total - self.done)
 
     @property
     def text(self) -> str:
-        """One line."""
+        """Return the counts in one line."""
         mean = self.score / self.done if self.done else 0.0
         counted = f"{self.failed} failed, {count(self.errors, 'error')}"
         return f"{self.done}/{self.total} done, {counted}, mean score {mean:.3f}"
 
     @property
     def time_text(self) -> str:
-        """The time so far and the rest; says so where nothing has come back yet."""
+        """Return the time so far and the estimated rest, or that there is no answer yet."""
         left = self.seconds_left
         if left is None:
-            return f"{self.seconds:.0f} s, nothing has come back yet"
+            return f"{self.seconds:.0f} s, no answer yet"
         return f"{self.seconds:.0f} s, about {left:.0f} s left"
 
 
 class PlainProgress:
-    """A line every few seconds, for logs, also while nothing comes back; a thread of its own looks at the clock."""
+    """A line every few seconds, for logs, also while no answer arrives; a thread of its own checks the clock."""
 
     def __init__(self, stream: TextIO, every_s: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._every_s, self._clock = stream, every_s, clock
@@ -117,7 +119,7 @@ class PlainProgress:
         self._thread: threading.Thread | None = None
 
     def handle(self, event: Event) -> None:
-        """Counts, and prints when it is time."""
+        """Count the event, and print a line when it is time."""
         with self._lock:
             self._counts.handle(event)
             if isinstance(event, RunStarted):
@@ -127,7 +129,7 @@ class PlainProgress:
         self.tick()
 
     def tick(self) -> None:
-        """Prints a line when the last one is long enough ago."""
+        """Print a line when the last one is long enough ago."""
         with self._lock:
             counts = self._counts
             pause = self._every_s * (_SLOWER if counts.seconds > _FIRST_MINUTE_S else 1)
@@ -135,7 +137,7 @@ class PlainProgress:
                 self._print(f"{counts.text}, {counts.time_text}")
 
     def stop(self) -> None:
-        """Ends the thread."""
+        """End the thread."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
@@ -167,14 +169,14 @@ class LiveProgress:
         self._live.start()
 
     def handle(self, event: Event) -> None:
-        """Counts; the live area draws itself."""
+        """Count the event; the live area redraws itself."""
         self._counts.handle(event)
         if isinstance(event, CaseFinished) and event.result.status != "pass":
             reason = (event.result.error or event.result.verdict.reason).split("\n", 1)[0]
             self._last = visible(f"{event.result.status}: {event.result.evaluation.id}: {reason}")
 
     def stop(self) -> None:
-        """Removes the live area."""
+        """Remove the live area."""
         self._live.stop()
 
     def _rows(self) -> Any:
@@ -191,7 +193,7 @@ class LiveProgress:
 
 
 def open_progress(stream: TextIO, env: Mapping[str, str], *, quiet: bool) -> Progress:
-    """The display that fits: live on a terminal, plain lines in logs and CI."""
+    """Return the display that fits the stream: live on a terminal, plain lines in logs and CI."""
     if quiet:
         return Quiet()
     is_live = stream.isatty() and not env.get("CI") and env.get("TERM") != "dumb"
@@ -201,7 +203,15 @@ def open_progress(stream: TextIO, env: Mapping[str, str], *, quiet: bool) -> Pro
 def summary(
     run: RunFinished, outcomes: Sequence[SuiteOutcome], paint: Paint, *, again: str = "", brief: bool = False
 ) -> Iterator[str]:
-    """The lines that end a run: failures, totals, and how to run just the failing cases again."""
+    """Yield the lines that end a run: failures, totals, and how to run just the failing cases again.
+
+    Args:
+        run: the run.
+        outcomes: its suites, each with its results.
+        paint: adds colour where the stream shows it.
+        again: the command that runs just the failing cases; empty for none.
+        brief: only the totals.
+    """
     if not brief:
         for item in outcomes:
             yield from _suite_lines(item, paint)
@@ -212,7 +222,7 @@ def summary(
     if note:
         yield f"{paint('warning', 'yellow')}: {note}"
     if run.interrupted:
-        yield paint("interrupted", "yellow") + ": what was finished is kept; the same command goes on from there"
+        yield paint("interrupted", "yellow") + ": finished answers are stored; the same command continues from there"
     if again:
         yield "run just these again:"
         yield f"  {again}"
@@ -283,7 +293,7 @@ def _counted(number: int, name: str) -> str:
 
 
 def _usage(run: RunFinished) -> Iterator[str]:
-    """Tokens and costs, where providers tell them."""
+    """Tokens and costs, where providers report them."""
     tokens, graders, cost, asked, cached = TokenUsage(), TokenUsage(), 0.0, 0, 0
     for _, results in run.results:
         for result in results:

@@ -1,4 +1,4 @@
-"""A table as promptfoo's CSV has it: a row for each test, eight or more columns for each prompt and provider."""
+"""A table in the format of promptfoo's CSV: a row for each test, eight or more columns for each prompt and provider."""
 
 import csv
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _STATUS = {"pass": "PASS", "fail": "FAIL", "error": "ERROR"}
 
 
 def write_csv(path: str, run: RunFinished) -> None:
-    """Writes one table per suite, one below the other; most runs have one."""
+    """Write one table per suite, one below the other; most runs have one."""
     with output_file(path, newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         for number, (_, results) in enumerate(run.results):
@@ -22,7 +22,7 @@ def write_csv(path: str, run: RunFinished) -> None:
 
 
 def table(results: Sequence[CaseResult]) -> list[list[str]]:
-    """The header and the rows of one suite."""
+    """Return the header and the rows of one suite."""
     names = list(dict.fromkeys(name for result in results for name in result.vars))
     columns = {result.evaluation.prompt_index: result.evaluation for result in reversed(results)}
     metrics = sorted({name for result in results for name in result.named_scores})

@@ -1,7 +1,7 @@
 """A run as one HTML file: opens offline, in any browser, from a mail or a CI artifact.
 
 The top of the page (counts, rates, latency, cost) is plain HTML and needs no script; the table of results is drawn by
-`assets/report.js` from data in the page. All text of a run reaches the page as escaped HTML or as JSON that the script
+`assets/report.js` from data in the page. All text of a run is in the page as escaped HTML or as JSON that the script
 shows as text.
 """
 
@@ -20,11 +20,11 @@ from evolve.report.suites.notes import run_notes
 from evolve.system.atomic_files import output_file
 
 SHOWN_GROUPS = 8
-"""Groups of a table that are seen at once; the others are behind a line that opens."""
+"""Groups of a table that are visible at once; the others open with a click."""
 SHOWN_SUITES = 4
-"""Suites that the top of the page names."""
+"""Suites that the top of the page names; the others are counted."""
 WITHOUT_SCRIPT = 200
-"""Failures that a reader without JavaScript gets."""
+"""Failures in the list for readers without JavaScript; the full list would double a large page."""
 
 _PAGE = Page("suites/report.html", styles=("report.css",), scripts=("report.js",))
 _MARKS = {"pass": "✓", "fail": "✗", "error": "!"}
@@ -33,10 +33,14 @@ _MARKS = {"pass": "✓", "fail": "✗", "error": "!"}
 def write_html(path: str, run: RunFinished, *, title: str = "", command: str = "") -> None:
     """Write the report.
 
-    `title` is the page's, the suites' files without one; `command` is what repeats the run, where it is known.
+    Args:
+        path: the file to write.
+        run: the run.
+        title: the page's title; without one, the suites' files.
+        command: the command that repeats the run; empty where it is not known.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: the file cannot be written.
     """
     with output_file(path) as file:
         file.writelines(_page(run, title or _title(run), command))
@@ -136,7 +140,7 @@ def _cost_text(found: Numbers) -> str:
     stored = (
         f"{found.stored:,} of {found.whole.tests:,} answers from the store" if found.stored else "no stored answers"
     )
-    return stored if found.whole.cost is not None else f"no provider told a cost; {stored}"
+    return stored if found.whole.cost is not None else f"no provider reported a cost; {stored}"
 
 
 def _thousands(value: int) -> str:
@@ -176,7 +180,7 @@ class _Line(NamedTuple):
 
     name: str
     counts: list[tuple[int, str]]
-    """Each with the class that it has unless it is 0; an empty class is none."""
+    """Each number with its CSS class unless it is 0; an empty class is none."""
     bar: _Bar
     texts: list[str]
 
@@ -184,7 +188,7 @@ class _Line(NamedTuple):
 class _Table(NamedTuple):
     title: str
     key: str
-    """What the script filters by."""
+    """The key that the script filters by."""
     heads: tuple[str, ...]
     """Empty for the bar."""
     lines: Sequence[_Line]

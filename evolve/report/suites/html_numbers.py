@@ -36,23 +36,23 @@ class Group:
     """Sum."""
     latencies_ms: list[float] = field(default_factory=list)
     usages: list[TokenUsage] = field(default_factory=list)
-    """Of each answer: they are added up only where the sum is shown, which takes a tenth of a large report's time."""
+    """Of each answer; summed only where the sum is shown, because summing takes a tenth of a large report's time."""
     cost: float | None = None
-    """US dollars; None where no answer told its cost."""
+    """US dollars; None where no answer reported its cost."""
 
     @property
     def tests(self) -> int:
-        """How many there are."""
+        """Return how many results the group has."""
         return self.passed + self.failed + self.errors
 
     @property
     def pass_rate(self) -> float:
-        """Share of passed ones, 0..1; errors count as not passed."""
+        """Return the share of passed results, 0..1; errors count as not passed."""
         return self.passed / self.tests if self.tests else 0.0
 
     @property
     def mean_score(self) -> float:
-        """Errors count as 0."""
+        """Return the mean score; errors count as 0."""
         return self.score / self.tests if self.tests else 0.0
 
     @property
@@ -89,7 +89,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """All that the top of the report shows."""
+    """Everything that the top of the report shows."""
 
     whole: Group
     columns: tuple[Group, ...]
@@ -109,7 +109,7 @@ METADATA_KEYS = ("split", "family", "status", "source")
 
 
 def numbers(run: RunFinished) -> Numbers:
-    """The numbers of a run."""
+    """Return the numbers of a run."""
     results = [result for _, members in run.results for result in members]
     whole = _one("all", results)
     return Numbers(
@@ -136,7 +136,7 @@ def _sum(usages: Sequence[TokenUsage]) -> TokenUsage:
 
 
 def column_name(result: CaseResult) -> str:
-    """Provider and prompt of a result, as one text; the prompt's label is cut to its first line."""
+    """Return provider and prompt of a result as one text; the prompt's label is cut to its first line."""
     prompt = result.evaluation.prompt.label.strip().split("\n", 1)[0]
     return f"{result.evaluation.provider.name} · {prompt[:60]}{'…' if len(prompt) > 60 else ''}"
 
@@ -165,7 +165,7 @@ def _metadata_groups(results: Sequence[CaseResult]) -> Iterable[tuple[str, tuple
 
 
 def metadata_text(value: JsonValue) -> str:
-    """A metadata value as filters and tables show it."""
+    """Return a metadata value as filters and tables show it."""
     return to_json(value) if isinstance(value, dict | list) else to_js_string(value)
 
 
@@ -188,7 +188,7 @@ def _type_name(verdict: Verdict) -> str | None:
 
 
 def latency(values_ms: Sequence[float]) -> Latency:
-    """Percentiles by the nearest rank: each is a latency that occurred."""
+    """Return percentiles by the nearest rank, so that each is a latency that occurred."""
     ordered = sorted(values_ms)
     if not ordered:
         return Latency(0, 0.0, 0.0, 0.0, 0.0)

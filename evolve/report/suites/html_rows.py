@@ -1,7 +1,8 @@
 """A run's results as compact data for the HTML report's script.
 
-Rows are lists in the order of `COLUMNS`; texts stand once in one table and rows name them by number; the beginning that
-all rendered prompts of a column share is stored once. Failures come first, so that they get the room.
+Rows are lists in the order of `COLUMNS`; texts are stored once in a table, and rows refer to them by number; the
+beginning that all rendered prompts of a column share is stored once. Failures come first, so that their texts are cut
+last.
 """
 
 import math
@@ -27,7 +28,7 @@ _STATUS: Final = {"error": 0, "fail": 1, "pass": 2}
 
 
 def report_data(run: RunFinished) -> dict[str, JsonValue]:
-    """Return `columns, texts, rows, suites`: what the script needs; numbers in rows that are text stand for `texts`."""
+    """Return `columns, texts, rows, suites`: what the script needs; numbers in place of text refer to `texts`."""
     texts = Texts()
     beginnings = _beginnings(run)
     anchors = _Anchors()
@@ -46,7 +47,7 @@ def _column(suite: Suite, result: CaseResult) -> tuple[int, int]:
 
 
 def _beginnings(run: RunFinished) -> dict[tuple[int, int], str]:
-    """What all rendered prompts of each column begin with; empty where that would save nothing."""
+    """The beginning that all rendered prompts of each column share; empty where it would save nothing."""
     prompts: dict[tuple[int, int], list[str]] = {}
     for suite, results in run.results:
         for result in results:
@@ -55,7 +56,7 @@ def _beginnings(run: RunFinished) -> dict[tuple[int, int], str]:
 
 
 def _common_prefix(found: list[str]) -> str:
-    # What the first and the last in order share, all share.
+    # A prefix that the first and the last in sorted order share is shared by all.
     first, last = min(found), max(found)
     length = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     return first[:length]
@@ -68,7 +69,7 @@ class _Anchors:
         self._seen: dict[str, int] = {}
 
     def name(self, result: CaseResult) -> str:
-        # Half of a surrogate pair cannot stand in a link.
+        # Half of a surrogate pair cannot be part of a link.
         wanted = result.evaluation.id.encode("utf-8", "replace").decode()
         count = self._seen[wanted] = self._seen.get(wanted, 0) + 1
         return wanted if count == 1 else f"{wanted}~{count}"
@@ -105,7 +106,8 @@ def _row(
 
 
 def _prompt(texts: Texts, beginning: str, prompt: str) -> list[JsonValue]:
-    # A shared beginning longer than a text may be is not cut: its middle would be lost to every row.
+    # A shared beginning over the limit of a text is not used: its middle would be cut out of every row. One of
+    # fewer than 20 characters saves less than its number costs.
     if len(beginning) < 20 or len(beginning) > TEXT_LIMIT:
         return [texts.number(prompt)]
     return [texts.number(beginning), texts.number(prompt[len(beginning) :])]
@@ -143,5 +145,5 @@ def _assertion(texts: Texts, verdict: Verdict, depth: int) -> list[JsonValue]:
 
 
 def _round(score: float) -> JsonValue:
-    """Null for what JSON has no number for."""
+    """The score; null for infinities and not-a-number, which JSON does not have."""
     return round(score, 4) if math.isfinite(score) else None

@@ -6,7 +6,7 @@ from evolve.system.atomic_files import output_file
 
 
 def write_jsonl(path: str, run: RunFinished) -> None:
-    """Writes the rows of all suites; each names its suite's file under `suite`."""
+    """Write the rows of all suites; each names its suite's file under `suite`."""
     with output_file(path) as file:
         for suite, results in run.results:
             rows = Rows(suite.path)

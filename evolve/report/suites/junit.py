@@ -17,7 +17,7 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_junit(path: str, run: RunFinished) -> None:
-    """Writes one testsuite for each suite of the run."""
+    """Write one testsuite for each suite of the run."""
     with output_file(path) as file:
         everything = [result for _, results in run.results for result in results]
         head = {"name": "anneal", **_counts(everything), "time": f"{run.seconds:.3f}"}
@@ -49,8 +49,8 @@ def _case(result: CaseResult, class_name: str) -> Iterator[str]:
     if result.status != "pass":
         tag = "failure" if result.status == "fail" else "error"
         kind = "assertion" if result.status == "fail" else result.error_kind or "evaluation"
-        told = {"message": reason.split("\n", 1)[0], "type": kind}
-        yield f"<{tag}{_attributes(told)}>{escape(_clean(failure_text(result)))}</{tag}>"
+        head = {"message": reason.split("\n", 1)[0], "type": kind}
+        yield f"<{tag}{_attributes(head)}>{escape(_clean(failure_text(result)))}</{tag}>"
     yield "</testcase>\n"
 
 

@@ -7,7 +7,7 @@ from evolve.core.model.events import RunFinished
 
 
 def run_notes(run: RunFinished) -> Iterator[str]:
-    """Yield the warnings of the suites, and what is said of answers that were cut."""
+    """Yield the warnings of the suites, and the note about answers that were cut."""
     for suite in run.suites:
         yield from suite.warnings
     note = cut_note([result for _, results in run.results for result in results])

@@ -17,7 +17,7 @@ from evolve.system.atomic_files import output_file
 
 
 def write_promptfoo_json(path: str, run: RunFinished) -> None:
-    """Writes all suites of a run into one file; test and prompt indices go on from suite to suite."""
+    """Write all suites of a run into one file; test and prompt indices continue from suite to suite."""
     with output_file(path) as file:
         _write(file, run)
 
@@ -83,7 +83,7 @@ def _column(suite: Suite, metrics: PromptMetrics, sample: CaseResult, rows: Rows
 
 
 def metrics_row(metrics: PromptMetrics) -> Row:
-    """A column's metrics under promptfoo's names."""
+    """Return a column's metrics under promptfoo's names."""
     return {
         "score": metrics.score,
         "testPassCount": metrics.passed,
@@ -119,7 +119,7 @@ def _stats(run: RunFinished) -> Row:
 
 
 def run_counts(run: RunFinished) -> dict[str, int]:
-    """How many passed, failed, and could not be judged."""
+    """Return how many passed, failed, and could not be judged."""
     counts = {"pass": 0, "fail": 0, "error": 0}
     for _, results in run.results:
         for result in results:

@@ -40,7 +40,7 @@ class Rows:
         self._assertions: dict[int, tuple[Requirement, Row]] = {}
 
     def row(self, result: CaseResult) -> Row:
-        """One entry of `results.results`."""
+        """Return one entry of `results.results`."""
         evaluation, verdict, answer = result.evaluation, result.verdict, result.answer
         row: Row = {"cost": (answer.cost or 0) if answer else 0}
         if result.status != "pass":
@@ -73,7 +73,7 @@ class Rows:
         return row
 
     def prompt_id(self, raw: str) -> str:
-        """What promptfoo calls a prompt: the SHA-256 of its template."""
+        """Return promptfoo's id of a prompt: the SHA-256 of its template."""
         if raw not in self._prompt_ids:
             self._prompt_ids[raw] = hashlib.sha256(raw.encode("utf-8", "backslashreplace")).hexdigest()
         return self._prompt_ids[raw]
@@ -126,7 +126,7 @@ class Rows:
         return case
 
     def _requirement(self, requirement: Requirement) -> Row:
-        # Rendered assertions are new objects and would fill the cache for nothing; the reference keeps ids unique.
+        # Rendered assertions are new objects and would only fill the cache; keeping the object keeps its id() unique.
         known = self._assertions.get(id(requirement))
         if known is not None:
             return known[1]
@@ -144,7 +144,7 @@ def _vars_row(result: CaseResult) -> Row:
 
 
 def requirement_row(requirement: Requirement) -> Row:
-    """An assertion or assert-set as it would stand in a suite."""
+    """Return an assertion or assert-set as it would be written in a suite."""
     if isinstance(requirement, AssertSet):
         row: Row = {"type": "assert-set", "assert": [requirement_row(item) for item in requirement.assertions]}
     else:
@@ -237,7 +237,7 @@ def _token_counts(usage: TokenUsage) -> Row:
 
 
 def token_usage(usage: TokenUsage, graders: TokenUsage) -> JsonValue:
-    """Promptfoo's `tokenUsage`, with the graders' part under `assertions`."""
+    """Return promptfoo's `tokenUsage`, with the graders' part under `assertions`."""
     return {
         **_token_counts(usage),
         "completionDetails": _NO_DETAILS,
@@ -250,7 +250,7 @@ def _whole(value: float) -> int | float:
 
 
 def dump_row(row: JsonValue) -> str:
-    """JSON in one line; numbers that JSON does not know become null, as JavaScript has it."""
+    """Return JSON in one line; numbers that JSON does not have become null, as in JavaScript."""
     try:
         return json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError:

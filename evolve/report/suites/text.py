@@ -17,10 +17,11 @@ PROMPT_LIMIT = 600
 OUTPUT_LIMIT = 1200
 VALUE_LIMIT = 300
 REASON_LIMIT = 600
+"""Characters; together one failure fits on a screen. The output has the most, because the mistake is in it."""
 
 
 def failure_text(result: CaseResult) -> str:
-    """Prompt, output and each failing assertion; cut so that a hundred failures stay readable."""
+    """Return prompt, output and each failing assertion, cut so that a hundred failures remain readable."""
     lines = [*_section("prompt", _last_message(result.prompt), PROMPT_LIMIT)]
     if result.answer is not None:
         lines += _section("output", to_text(result.output), OUTPUT_LIMIT)
@@ -50,7 +51,7 @@ def failure_title(result: CaseResult) -> str:
 
 
 def failure_location(result: CaseResult) -> Location | None:
-    """Return where the first failed assertion stands, if it is the test's own, else where its test stands."""
+    """Return the place of the first failed assertion, if it is the test's own, else the place of its test."""
     test = result.evaluation.test.place
     if test is None:
         return None
@@ -78,7 +79,7 @@ _ERROR_NAMES = {
 
 
 def assertion_name(verdict: Verdict) -> str:
-    """The assertion's type as the suite spells it."""
+    """Return the assertion's type as the suite spells it."""
     requirement = verdict.requirement
     if isinstance(requirement, Assertion):
         return f"not-{requirement.type}" if requirement.negated else requirement.type
@@ -96,7 +97,7 @@ def _assertion_lines(verdict: Verdict) -> Iterator[str]:
 
 
 def _adds_something(assertion: Assertion, reason: str) -> bool:
-    """Whether the value tells more than the reason; code of several lines does so only where it failed itself."""
+    """Whether the value says more than the reason; code of several lines does so only where it failed itself."""
     value = assertion.value
     if assertion.type in ("javascript", "python") and isinstance(value, str) and "\n" in value.strip():
         return reason.startswith("Custom function")
@@ -104,7 +105,7 @@ def _adds_something(assertion: Assertion, reason: str) -> bool:
 
 
 def _last_message(prompt: str) -> str:
-    """A chat's last message, after the number of those before it; any other prompt as it is."""
+    """A chat's last message, after the number of those before it; any other prompt unchanged."""
     if not prompt.startswith("["):
         return prompt
     try:

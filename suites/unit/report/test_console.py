@@ -76,7 +76,7 @@ def test_plain_progress_says_that_nothing_has_come_back_yet():
     assert (
         stream.getvalue()
         .splitlines()[-1]
-        .endswith("0/3 done, 0 failed, 0 errors, mean score 0.000, 7 s, nothing has come back yet")
+        .endswith("0/3 done, 0 failed, 0 errors, mean score 0.000, 7 s, no answer yet")
     )
 
 
@@ -85,7 +85,7 @@ def test_plain_progress_ticks_by_itself():
     progress = PlainProgress(stream, every_s=0.001)
     progress.handle(next(iter(events(3))))
     until = time.monotonic() + 30
-    while "nothing has come back yet" not in stream.getvalue():
+    while "no answer yet" not in stream.getvalue():
         assert time.monotonic() < until
     progress.stop()
 

@@ -40,7 +40,7 @@ def shown(stream: io.StringIO, events, step_s: float = 0.0, **env: str) -> str:
 def test_the_estimate_comes_first():
     lines = shown(io.StringIO(), evolution_events()).splitlines()
     assert lines[0] == (
-        "evolve: evolves REFLECTION_AGENT_PLAIN@1 on llamacpp:smollm2-135m: 72 cases (32 train, 16 val, 24 gate)"
+        "evolve: evolving REFLECTION_AGENT_PLAIN@1 on llamacpp:smollm2-135m: 72 cases (32 train, 16 val, 24 gate)"
     )
     assert lines[1].startswith("evolve: estimate: 3 min 15 s, at most 500 answers, 215,500 tokens")
 

@@ -138,15 +138,15 @@ def test_lineage_goes_from_the_incumbents_child_to_the_winner():
 
 
 def with_vote(vote: float | None) -> EvolutionSummary:
-    """Without the vote's own answers: what the gate says counts."""
+    """Without the lookup's own answers, the gate's number counts."""
     events = [e for e in evolution_events() if not (isinstance(e, RolloutScored) and e.candidate == VOTE)]
     return fold(replace(e, vote=vote) if isinstance(e, GateDecided) else e for e in events)
 
 
 def test_a_winning_vote_says_use_the_lookup():
     assert lookup(with_vote(0.9)).text.startswith("use the lookup: 90% without a model")
-    assert lookup(with_vote(0.1)).text.startswith("no lookup does as well")
-    assert lookup(with_vote(with_vote(0.1).gate.decision.candidate)).text.startswith("a lookup does as well")
+    assert lookup(with_vote(0.1)).text.startswith("the lookup is worse")
+    assert lookup(with_vote(with_vote(0.1).gate.decision.candidate)).text.startswith("the lookup is as good")
 
 
 def test_the_vote_is_weighed_by_family_as_the_gate_is():
@@ -169,8 +169,8 @@ def test_what_still_fails_names_the_answer():
 def test_the_account_has_the_share_of_the_cache_and_the_estimate():
     rows = {row.name: row for row in cost_rows(fold(evolution_events()))}
     assert "70.4% of them from the cache" in rows["Tokens"].detail
-    assert rows["Answers bought"].value == "480"
-    assert rows["Estimated before"].detail.startswith("at most 500 answers, 215,500 tokens")
+    assert rows["Paid answers"].value == "480"
+    assert rows["Estimate"].detail.startswith("at most 500 answers, 215,500 tokens")
     assert "94.3% of it" in rows["Time"].detail
 
 
