@@ -5,6 +5,7 @@ from argparse import SUPPRESS, ArgumentTypeError
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 _MINUTES: Final = re.compile(r"(\d+(?:\.\d+)?)m")
+"""`5m` or `0.5m`."""
 COMPLETES: Final = "completes"
 """The attribute of an action that says whether a shell completes the names of files or of folders."""
 

@@ -141,7 +141,7 @@ async def _reach(base: str, key: str, env: Mapping[str, str]) -> Diagnosis:
     finally:
         await client.close()
     # A server without /models may still answer prompts; one that refuses the key will not.
-    if status in (401, 403):
+    if status in (401, 403):  # unauthorized, forbidden
         return Diagnosis(
             "endpoint", "missing", f"{safe_url(base)} refuses the API key (status {status}); set EVOLVE_API_KEY"
         )

@@ -316,6 +316,7 @@ async def _run_prompt_script(path: str, context: str) -> str:
             process.kill()
             await process.wait()
     if process.returncode:
+        # The end of what it printed: a traceback names its error there.
         raise CannotEvaluate(f"the prompt script {path} failed: {errors.decode('utf-8', 'replace').strip()[-500:]}")
     return output.decode("utf-8", "replace").removesuffix("\n")
 

@@ -40,6 +40,8 @@ _PROBES = 3
 """Answers that are measured for the estimate: the first also loads the model and is not timed, two more are."""
 _EMBEDDED_AT_ONCE, _AT_ONCE = 2, 8
 """Questions at once: an embedded model has one slot; a second question waits, so that the slot is never idle."""
+_FASTEST_S = 1e-3
+"""Seconds per answer, at least: a provider that answers at once must not turn minutes into an endless budget."""
 _MINUTES_FACTOR = 0.9
 """Share of the minutes that is planned for answers; the rest is for loading, proposals and writing the report."""
 _MIN_BUDGET = 40
@@ -220,7 +222,7 @@ async def _estimate(
     each_s = plain_s * _growth(rollouts, genome, probes, is_closed)
     budget = known_budget or request.budget or _MIN_BUDGET
     if known_budget is None and request.minutes is not None:
-        budget = max(_MIN_BUDGET, int(request.minutes * 60 * _MINUTES_FACTOR / max(each_s, 1e-3)))
+        budget = max(_MIN_BUDGET, int(request.minutes * 60 * _MINUTES_FACTOR / max(each_s, _FASTEST_S)))
     left = max(0, budget - rollouts.budget.spent)
     return Estimate(left, left * each_s, each_s, int(left * tokens)), budget
 

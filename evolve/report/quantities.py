@@ -30,7 +30,7 @@ def duration(seconds: float) -> str:
 
 
 def dollars(value: float) -> str:
-    """Return `$1.25`, `$0.0031`."""
+    """Return `$1.25`, `$0.0031`: whole cents from 10 cents on, else enough digits for the price of one answer."""
     return f"${value:,.2f}" if value >= 0.1 or value == 0 else f"${value:.2g}" if value < 0.0001 else f"${value:.4f}"
 
 

@@ -15,6 +15,7 @@ class Paint:
 
     def __call__(self, text: str, colour: str) -> str:
         """Return the text in red, green, yellow, bold or dim; unchanged where colour is off."""
+        # ANSI's codes of colours, which terminals and CI logs show alike.
         codes = {"red": 31, "green": 32, "yellow": 33, "bold": 1, "dim": 2}
         return f"\x1b[{codes[colour]}m{text}\x1b[0m" if self._on else text
 

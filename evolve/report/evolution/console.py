@@ -136,7 +136,7 @@ class _Live:
         self._last = line or self._last
         if isinstance(event, EvolutionFinished):
             self.close()
-        elif line or self._times.now() - self._made_s >= 0.2:
+        elif line or self._times.now() - self._made_s >= 0.2:  # five times a second, as often as Rich draws
             self._make(evolution)
             self._open()
 

@@ -149,4 +149,5 @@ def _rollouts(cell: Cell, texts: Texts) -> JsonValue:
 
 def _number(value: float) -> JsonValue:
     """The number; null for infinities and not-a-number, which JSON does not have."""
+    # Four digits: the page shows three, and a large run has a score in every cell.
     return round(value, 4) if math.isfinite(value) else None

@@ -11,6 +11,7 @@ ALIKE = 0.4
 """Two lines of at least this similarity are one edited line; below it, one was removed and another added."""
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
+"""White space, a word, or one sign: together they give the whole line back."""
 
 
 class Piece(NamedTuple):

@@ -120,6 +120,7 @@ def _interval(decision: GateDecision) -> _Interval:
     def at(value: float) -> float:
         return 3 + 94 * (value - left) / width  # a margin of 3 on both sides, so that end points are not cut off
 
+    # A range of no width would be invisible; the mark of the gain is 1.2 wide, so half of it lies left of the gain.
     low, high = at(decision.low), at(decision.high)
     return _Interval(
         zero=f"{at(0.0):.2f}",

@@ -36,6 +36,7 @@ from evolve.report.evolution.words import (
     won_and_lost,
 )
 
+# Cuts of names and reasons below keep each line within about 120 columns.
 SHOWN_PAIRS = 40
 """A screen or two; the page has all of them."""
 SHOWN_FAILING = 10

@@ -172,6 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
         return f"{ADDRESS}:{port}", f"localhost:{port}"
 
     def _page(self, after: str) -> None:
+        # No run has so many events; Python refuses to read numbers of thousands of digits.
         is_version = after.isdecimal() and len(after) < 12
         found = self.server.state.page(int(after) if is_version else None)
         if found is None:

@@ -11,7 +11,7 @@ def share(value: float) -> str:
         return NONE
     tenths = _tenths(value)
     if 0 < value < 1:
-        tenths = min(max(tenths, 1), 999)
+        tenths = min(max(tenths, 1), 999)  # 0.1% to 99.9%
     return f"{tenths / 10:g}%"
 
 
@@ -25,7 +25,7 @@ def points(difference: float) -> str:
 
 def _tenths(value: float) -> int:
     """Tenths of a percent, halves rounded up as the page's script does."""
-    return int(value * 1000 + 0.5 + 1e-9)
+    return int(value * 1000 + 0.5 + 1e-9)  # the small number is for halves that binary fractions fall short of
 
 
 def short(text: str, limit: int) -> str:

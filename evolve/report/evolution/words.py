@@ -10,6 +10,9 @@ from evolve.core.text.counts import count
 from evolve.report.evolution.numbers import points, share
 from evolve.report.short_text import cut, to_text
 
+SHOWN_ANSWER, SHOWN_REASON = 200, 300
+"""Characters in the table of failing cases: a few lines each; the evidence of the case has all of it."""
+
 
 class Headline(NamedTuple):
     """The result of a run in a few words; `state` is one of pass, fail, error and the empty string."""
@@ -200,8 +203,8 @@ def remaining_failures(evolution: EvolutionSummary) -> list[Failing]:
                 task.split if task else "train",
                 task.status if task else "",
                 task.file if task else "",
-                cut(to_text(rollout.output), 200) if rollout else "",
-                cut(rollout.reason, 300) if rollout else "",
+                cut(to_text(rollout.output), SHOWN_ANSWER) if rollout else "",
+                cut(rollout.reason, SHOWN_REASON) if rollout else "",
                 name in before and cell_passed(before[name]),
             )
         )

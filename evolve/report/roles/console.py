@@ -95,12 +95,13 @@ def _trouble(cell: CheckResult, paint: Paint) -> Iterator[str]:
 
 
 def _indent(text: str, indent: str) -> Iterator[str]:
-    for line in text.splitlines():
+    for line in text.splitlines():  # a line may be a whole JSON document; its ends say what it is
         yield f"{indent}{visible(cut(line, 500))}".rstrip()
 
 
 def _gap_line(gap: Unchecked) -> str:
     why = "; ".join(line.strip() for line in gap.why.splitlines() if line.strip())
+    # Two or three lines of a terminal; the HTML report has all of it.
     return f"{gap.check}: {visible(cut(why, 300))} ({visible(', '.join(gap.names))})"
 
 

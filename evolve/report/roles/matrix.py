@@ -19,6 +19,7 @@ MARKED = ("failed", "unreachable", "changed")
 """States of tasks that a reader looks for; the others are `ok` and `skipped`."""
 
 _FRAMES = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)+")
+"""A traceback without its last line, which is not indented."""
 
 _WORST_FIRST = (
     CheckOutcome.FAILED,

@@ -246,6 +246,7 @@ def _suite_lines(item: SuiteOutcome, paint: Paint) -> Iterator[str]:
 
 
 def _case_lines(word: str, result: CaseResult, *, in_full: bool) -> Iterator[str]:
+    # A line or two of a terminal; failures in full have all of it.
     reason = visible(cut((result.error or result.verdict.reason).split("\n", 1)[0], 200))
     yield f"  {word} {visible(result.evaluation.id)}" + ("" if in_full else f": {reason}")
     if in_full:
@@ -262,6 +263,7 @@ def _metric_lines(item: SuiteOutcome) -> Iterator[str]:
             weight = metrics.named_score_weights.get(name)
             parts.append(f"{name} {number_text(round(value / weight if weight else value, 3))}")
         if parts:
+            # The label may be a whole prompt; its beginning distinguishes the columns.
             label = f" [{cut(metrics.prompt_label, 40)}]" if len(columns) > 1 else ""
             yield f"  metrics {metrics.provider}{label}: {', '.join(parts)}"
         yield from (f"  warning: {problem}" for problem in derived.problems)

@@ -78,7 +78,7 @@ def _page(run: RunFinished, title: str, command: str) -> Iterator[str]:
 
 def _title(run: RunFinished) -> str:
     names = [suite.description.split("\n")[0] or Path(suite.path).name for suite in run.suites]
-    return cut(", ".join(dict.fromkeys(names)) or "no suite", 120)
+    return cut(", ".join(dict.fromkeys(names)) or "no suite", 120)  # a title of two lines at most
 
 
 def _headline(whole: Group) -> str:
@@ -240,5 +240,5 @@ def _measure_line(measure: Measure) -> _Line:
 
 
 def _failure(result: CaseResult) -> dict[str, Any]:
-    reason = cut(result.error or result.verdict.reason, 300)
+    reason = cut(result.error or result.verdict.reason, 300)  # a few lines: the list is for readers without JavaScript
     return {"status": result.status, "id": result.evaluation.id, "reason": reason}

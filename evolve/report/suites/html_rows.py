@@ -146,4 +146,5 @@ def _assertion(texts: Texts, verdict: Verdict, depth: int) -> list[JsonValue]:
 
 def _round(score: float) -> JsonValue:
     """The score; null for infinities and not-a-number, which JSON does not have."""
+    # Four digits: the page shows three, and a large report has a score in every row.
     return round(score, 4) if math.isfinite(score) else None

@@ -16,6 +16,9 @@ from evolve.core.model.verdicts import Verdict, flatten
 Row: TypeAlias = dict[str, JsonValue]
 
 _NOT_FAILED, _FAILED, _ERROR = 0, 1, 2
+"""Promptfoo's `failureReason`."""
+_KNOWN_ASSERTIONS = 10_000
+"""More than a suite's own assertions; the cache keeps each object, so its memory must have a limit."""
 _NO_DETAILS: Final[JsonValue] = {
     "reasoning": 0,
     "acceptedPrediction": 0,
@@ -131,7 +134,7 @@ class Rows:
         if known is not None:
             return known[1]
         row = requirement_row(requirement)
-        if len(self._assertions) < 10_000:
+        if len(self._assertions) < _KNOWN_ASSERTIONS:
             self._assertions[id(requirement)] = (requirement, row)
         return row
 

@@ -33,7 +33,7 @@ def test_a_bank_that_stays_is_counted() -> None:
 
 
 def test_a_bank_that_is_gone_is_not_compared() -> None:
-    assert any("not there any more" in line for line in lines(None, NEW))
+    assert any("no longer exists" in line for line in lines(None, NEW))
 
 
 def test_settings_and_sections_are_a_unified_diff() -> None:

@@ -161,7 +161,7 @@ def test_what_still_fails_names_the_answer():
     evolution = fold(evolution_events())
     cases = remaining_failures(evolution)
     assert {case.split for case in cases} == {"train", "gate"}
-    assert all(case.said and case.reason for case in cases)
+    assert all(case.answer and case.reason for case in cases)
     told = evolution.finished.still_failing
     assert [case.task for case in cases if case.split == "train"] == list(told)
 
