@@ -223,7 +223,7 @@ class Evolution:
         self._state.population.append(incumbent)
         yield CandidateScored(incumbent.id, "train", len(incumbent.scores), incumbent.mean(), reason="the incumbent")
         if self._answering.lookup is not None:
-            info = CandidateInfo(VOTE, (), VOTE, "the lookup: answers from the labelled cases, no model", "")
+            info = CandidateInfo(VOTE, (), VOTE, "answers from the labelled cases alone", "")
             yield CandidateProposed(info, self._rollouts.budget.spent)
             for voted in self._answering.vote(self._race):
                 yield voted

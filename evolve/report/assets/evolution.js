@@ -79,7 +79,8 @@ const status = one => one.index === model.incumbent ? "start of the run" : one.i
 const tags = one => roles(one).map(role => el("span", { class: `tag ${role === "winner" || role === "best so far" ? "now" : role === "lookup" ? "vote" : "was"}` }, role));
 const candidateLink = one => `#candidate/${encodeURIComponent(one.id)}`;
 const caseLink = (one, task) => `#case/${encodeURIComponent(one.id)}/${encodeURIComponent(task.id)}`;
-const named = one => el("a", { href: candidateLink(one) }, one.id);
+const nameOf = one => one.index === model.vote ? "lookup" : one.id;
+const named = one => el("a", { href: candidateLink(one) }, nameOf(one));
 
 // --- the dialog
 
@@ -91,7 +92,7 @@ function route() {
   let parts = [];
   try { parts = names.map(decodeURIComponent); } catch { return; }
   const one = model.byId.get(parts[0]), task = model.taskById.get(parts[1]);
-  if (kind === "candidate" && one) show(one.id, tags(one), candidateBody(one));
+  if (kind === "candidate" && one) show(nameOf(one), tags(one), candidateBody(one));
   else if (kind === "case" && one && task) show(task.description || task.id, state(one.row[task.index]), caseBody(one, task));
   else if (dialog.open) dialog.close();
 }
@@ -227,5 +228,5 @@ function others(one, task) {
   const right = asked.filter(other => other.row[task.index] === "p").length;
   const shown = [model.incumbent, model.winner, model.vote].filter((at, place, all) => at >= 0 && at !== one.index && all.indexOf(at) === place).map(at => model.candidates[at]);
   return [el("h3", {}, `${right} of ${plural(asked.length, "candidate")} answered it right`),
-    el("ul", { class: "reasons" }, shown.map(other => el("li", {}, state(other.row[task.index]), " ", el("a", { href: caseLink(other, task) }, other.id), " ", tags(other))))];
+    el("ul", { class: "reasons" }, shown.map(other => el("li", {}, state(other.row[task.index]), " ", el("a", { href: caseLink(other, task) }, nameOf(other)), " ", tags(other))))];
 }

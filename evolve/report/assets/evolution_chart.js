@@ -67,7 +67,7 @@ function shape(kind, x, y) {
 
 function curveMark([spent, at, mean, best], x, y) {
   const one = model.candidates[at], kind = shapeOf(at, best);
-  const name = `${one.id} ${one.operator}: ${percent(mean)} after ${plural(spent, "answer")}, ${status(one)}. ${firstLine(one.note, 80)}`;
+  const name = `${nameOf(one)} ${one.operator}: ${percent(mean)} after ${plural(spent, "answer")}, ${status(one)}. ${firstLine(one.note, 80)}`;
   const isStop = ["winner", "was", "bestmark"].includes(kind);
   return el("svg:a", { href: candidateLink(one), "aria-label": name, tabindex: isStop ? null : "-1" }, el("svg:title", {}, name), shape(kind, x(spent), y(mean)));
 }

@@ -11,7 +11,7 @@ from typing import Final
 
 from evolve.core.evolution.candidate import CandidateRecord, Cell, cell_harmful, cell_passed
 from evolve.core.evolution.summary import EvolutionSummary
-from evolve.core.model.evolution_events import TaskInfo
+from evolve.core.model.evolution_events import VOTE, TaskInfo
 from evolve.core.model.json_value import JsonValue
 from evolve.report.evolution.diff import Line, diff
 from evolve.report.short_text import to_text
@@ -98,7 +98,9 @@ def _candidate(one: CandidateRecord, places: dict[str, int], tasks: Iterable[Tas
     row = "".join(_letter(one.cells.get(task.id)) for task in tasks)
     means = {split: _split_result(one, split) for split in SPLITS}
     found: dict[str, JsonValue] = {split: value for split, value in means.items() if value}
-    return [info.id, parents, info.operator, info.note, one.status, one.spent, reasons, found, row]
+    # Events call the lookup a vote; a reader should not see a second name.
+    operator = "no model" if info.operator == VOTE else info.operator
+    return [info.id, parents, operator, info.note, one.status, one.spent, reasons, found, row]
 
 
 def _split_result(one: CandidateRecord, split: str) -> list[JsonValue]:

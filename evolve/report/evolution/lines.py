@@ -7,6 +7,7 @@ from pathlib import PurePath
 from evolve.core.evolution.candidate import CandidateRecord
 from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.evolution_events import (
+    VOTE,
     Accepted,
     EvolutionEvent,
     EvolutionFinished,
@@ -118,7 +119,8 @@ def _name(candidate: CandidateRecord | None, limit: int = 60) -> str:
     if candidate is None:
         return "nobody"
     note = short(candidate.info.note, limit)
-    return visible(f"{candidate.info.id} {candidate.info.operator}" + (f" ({note})" if note else ""))
+    name = "lookup" if candidate.info.id == VOTE else f"{candidate.info.id} {candidate.info.operator}"
+    return visible(name + (f" ({note})" if note else ""))
 
 
 # --- the end
