@@ -225,7 +225,7 @@ def test_failures_that_come_meanwhile_share_the_next_evolution(world: World):
     assert (repeat["step"], repeat["change"], repeat["background"]) == ("evolve", "repeat", "running")
     arguments = ("-", "--agent", "TRIAGE.md", "--answer", "restart", "--action", "restart")
     right = world.run(*arguments, stdin=json.dumps(report("x")))
-    assert right.stdout.splitlines() == ["web: TRIAGE@1 said restart, which is right: nothing to adapt"]
+    assert right.stdout.splitlines() == ["web: TRIAGE@1 answered restart, which is right: nothing to adapt"]
     status = world.status()
     assert status["running"]["pid"] == first["pid"] == others[0]["pid"]
     assert (len(status["running"]["failures"]), len(status["waiting"])) == (1, 3)
