@@ -34,7 +34,8 @@ def word_count(check: AssertionInput) -> Verdict:
     if holds != check.negated:
         return check.verdict(holds, "")
     word = "not " if check.negated else ""
-    return check.verdict(holds, f"Expected {word}{_range(low, high)} words, got {count}")
+    noun = "word" if 1 in (low, high) and (high is None or high == 1) else "words"
+    return check.verdict(holds, f"Expected {word}{_range(low, high)} {noun}, got {count}")
 
 
 def _bounds(check: AssertionInput) -> tuple[float | None, float | None]:
