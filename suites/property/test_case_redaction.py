@@ -153,7 +153,7 @@ def test_a_hostile_text_is_masked_or_refused_but_never_hangs(unit: str):
 
 
 def test_more_text_or_more_secrets_than_can_be_looked_for_are_refused():
-    with pytest.raises(CannotRedact, match="too much text"):
+    with pytest.raises(CannotRedact, match="at most 4,194,304 characters"):
         Redactor().redact(["x" * 2**21] * 3)
     with pytest.raises(CannotRedact, match="secrets"):
         Redactor().redact([f"password=hunter{number}" for number in range(600)])
