@@ -16,7 +16,7 @@ from pathlib import Path
 from evolve.core.model.answers import Answer
 from evolve.core.model.errors import StoreFault
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.ports import Bought
+from evolve.core.model.ports import LedgerAnswer
 from evolve.store.answers import SqliteAnswers, key_of
 from evolve.system.sqlite import SharedFile
 
@@ -61,7 +61,7 @@ class SqliteLedger:
         self._file.do("INSERT OR IGNORE INTO charges VALUES (?, ?, 0)", key, run)
         return 1
 
-    async def answer(self, identity: JsonValue, run: str, buy: Callable[[], Awaitable[Answer]]) -> Bought:
+    async def answer(self, identity: JsonValue, run: str, buy: Callable[[], Awaitable[Answer]]) -> LedgerAnswer:
         """Return the answer, stored or paid for now; see `Ledger.answer`."""
         key = key_of(identity)
         is_new = False
@@ -75,7 +75,7 @@ class SqliteLedger:
             return await buy()
 
         answer = await self._answers.once(identity, charge_once)
-        return Bought(answer, is_new=is_new, is_repeated=(self._count_asked(key, run) or 0) > 1)
+        return LedgerAnswer(answer, is_new=is_new, is_repeated=(self._count_asked(key, run) or 0) > 1)
 
     def score(self, identity: JsonValue, judged: JsonValue) -> JsonValue:
         """Return the stored score, None when there is none; see `Ledger.score`."""

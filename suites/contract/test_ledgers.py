@@ -9,7 +9,7 @@ import pytest
 
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.errors import EnvironmentFault
-from evolve.core.model.ports import Bought, Ledger
+from evolve.core.model.ports import Ledger, LedgerAnswer
 from evolve.store.ledger import SqliteLedger
 from fixtures.memory_ledger import MemoryLedger
 
@@ -76,7 +76,7 @@ def test_an_unknown_answer_has_a_price(ledgers):
 def test_what_a_run_bought_itself_counts_again_for_it_but_is_not_bought_again(ledgers):
     sold: list[Any] = []
 
-    async def go(ledger: Ledger) -> tuple[Bought, int]:
+    async def go(ledger: Ledger) -> tuple[LedgerAnswer, int]:
         assert ledger.price(WHAT, "one") == 1
         return await ledger.answer(WHAT, "one", sells(sold=sold)), ledger.price(WHAT, "one")
 
@@ -87,10 +87,10 @@ def test_what_a_run_bought_itself_counts_again_for_it_but_is_not_bought_again(le
 
 
 def test_what_another_run_bought_is_free(ledgers):
-    async def buy(ledger: Ledger) -> Bought:
+    async def buy(ledger: Ledger) -> LedgerAnswer:
         return await ledger.answer(WHAT, "one", sells())
 
-    async def go(ledger: Ledger) -> tuple[int, Bought]:
+    async def go(ledger: Ledger) -> tuple[int, LedgerAnswer]:
         return ledger.price(WHAT, "two"), await ledger.answer(WHAT, "two", sells("another"))
 
     ledgers.visit(buy)
@@ -117,7 +117,7 @@ def test_a_price_stays_what_it_was_for_a_run_whoever_buys_since(ledgers):
 def test_two_askers_buy_once_and_one_of_them_has_bought(ledgers):
     sold: list[Any] = []
 
-    async def go(ledger: Ledger) -> list[Bought]:
+    async def go(ledger: Ledger) -> list[LedgerAnswer]:
         return await asyncio.gather(*(ledger.answer(WHAT, f"run {n % 2}", sells(sold=sold)) for n in range(6)))
 
     bought = ledgers.visit(go)
@@ -139,7 +139,7 @@ def test_a_call_killed_in_flight_is_repeated_and_counted(ledgers):
         ledger.price(WHAT, "one")
         await asked_and_killed(ledger, "one")
 
-    async def go(ledger: Ledger) -> tuple[int, Bought]:
+    async def go(ledger: Ledger) -> tuple[int, LedgerAnswer]:
         return ledger.price(WHAT, "one"), await ledger.answer(WHAT, "one", sells())
 
     ledgers.visit(killed)
@@ -155,11 +155,11 @@ def test_what_another_run_left_in_flight_is_a_first_call_for_this_one(ledgers):
         ledger.price(WHAT, "one")
         await asked_and_killed(ledger, "one")
 
-    async def go(ledger: Ledger) -> Bought:
+    async def go(ledger: Ledger) -> LedgerAnswer:
         assert ledger.price(WHAT, "two") == 1
         return await ledger.answer(WHAT, "two", sells())
 
-    async def resumed(ledger: Ledger) -> tuple[int, Bought]:
+    async def resumed(ledger: Ledger) -> tuple[int, LedgerAnswer]:
         return ledger.price(WHAT, "one"), await ledger.answer(WHAT, "one", sells())
 
     ledgers.visit(killed)
@@ -173,7 +173,7 @@ def test_a_fault_is_not_stored(ledgers):
     async def broken() -> Answer:
         raise EnvironmentFault("the endpoint is gone")
 
-    async def go(ledger: Ledger) -> Bought:
+    async def go(ledger: Ledger) -> LedgerAnswer:
         with pytest.raises(EnvironmentFault, match="the endpoint is gone"):
             await ledger.answer(WHAT, "one", broken)
         return await ledger.answer(WHAT, "one", sells())
@@ -182,7 +182,7 @@ def test_a_fault_is_not_stored(ledgers):
 
 
 def test_an_answer_with_an_error_is_not_stored(ledgers):
-    async def go(ledger: Ledger) -> tuple[Bought, Bought]:
+    async def go(ledger: Ledger) -> tuple[LedgerAnswer, LedgerAnswer]:
         wrong = await ledger.answer(WHAT, "one", sells(None, error="no words"))
         return wrong, await ledger.answer(WHAT, "one", sells())
 

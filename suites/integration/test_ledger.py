@@ -17,7 +17,7 @@ import pytest
 
 from evolve.core.model.answers import Answer
 from evolve.core.model.errors import EnvironmentFault
-from evolve.core.model.ports import Bought
+from evolve.core.model.ports import LedgerAnswer
 from evolve.store.answers import SqliteAnswers
 from evolve.store.ledger import SqliteLedger
 
@@ -74,7 +74,7 @@ def test_what_was_in_flight_when_a_process_was_killed_is_repeated_and_counted(tm
     kill(asking_process(tmp_path, "a run"))
     kill(asking_process(tmp_path, "a run"))
 
-    async def go(ledger: SqliteLedger) -> tuple[int, Bought]:
+    async def go(ledger: SqliteLedger) -> tuple[int, LedgerAnswer]:
         return ledger.price(WHAT, "a run"), await ledger.answer(WHAT, "a run", because)
 
     begun = time.monotonic()
@@ -86,7 +86,7 @@ def test_what_was_in_flight_when_a_process_was_killed_is_repeated_and_counted(tm
 def test_who_waits_for_another_process_buys_when_that_is_killed(tmp_path):
     process = asking_process(tmp_path, "a run")
 
-    async def go(ledger: SqliteLedger) -> Bought:
+    async def go(ledger: SqliteLedger) -> LedgerAnswer:
         waiting = asyncio.ensure_future(ledger.answer(WHAT, "another run", because))
         await asyncio.sleep(0.05)
         assert not waiting.done(), "one of two buys"
@@ -103,7 +103,7 @@ def test_what_a_run_of_a_suite_bought_is_free(tmp_path):
         await answers.once(WHAT, because)
         await answers.close()
 
-    async def go(ledger: SqliteLedger) -> tuple[int, Bought]:
+    async def go(ledger: SqliteLedger) -> tuple[int, LedgerAnswer]:
         return ledger.price(WHAT, "a run"), await ledger.answer(WHAT, "a run", because)
 
     asyncio.run(suite())

@@ -197,7 +197,7 @@ class AnswerStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Bought:
+class LedgerAnswer:
     """An answer from the ledger."""
 
     answer: Answer
@@ -218,7 +218,7 @@ class Ledger(Protocol):
         """Return 1 if `run` must pay for this answer or has paid for it, 0 if another run has."""
         ...
 
-    async def answer(self, identity: JsonValue, run: str, buy: Callable[[], Awaitable[Answer]]) -> Bought:
+    async def answer(self, identity: JsonValue, run: str, buy: Callable[[], Awaitable[Answer]]) -> LedgerAnswer:
         """Return the stored answer, else call `buy` and store its answer before returning it.
 
         Concurrent calls with one identity, in one process or several, call `buy` once.
