@@ -77,7 +77,7 @@ def test_an_error_of_a_python_provider_is_its_answer(providers: OpenedProviders)
         ("return {'text': 1}", "must return a mapping with `output` or `error`"),
         ("return 'text'", "must return a mapping"),
         ("raise RuntimeError('broken')", r"raised RuntimeError: broken \(line 2\)"),
-        ("return {'output': object()}", "JSON cannot carry"),
+        ("return {'output': object()}", "that JSON can hold"),
     ],
 )
 def test_a_python_provider_that_goes_wrong_is_named(providers: OpenedProviders, body: str, said: str) -> None:
