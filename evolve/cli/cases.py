@@ -52,7 +52,8 @@ def _list(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps([_summary(stored) for stored in found], ensure_ascii=False, indent=2))
     else:
-        say(_table(found) if found else [f"no such failure cases in {options.cases}"])
+        kind = "such failure cases" if options.agent or options.status else "failure cases"
+        say(_table(found) if found else [f"no {kind} in {options.cases}"])
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -82,7 +82,7 @@ def test_a_folder_that_is_not_there_is_told_and_a_project_without_cases_has_none
     assert main(["cases", "list", "--folder", "typo"]) == 2
     assert "typo: no such folder" in capsys.readouterr().err
     assert main(["cases", "list"]) == 0
-    assert capsys.readouterr().out == "no such failure cases in failure_cases\n"
+    assert capsys.readouterr().out == "no failure cases in failure_cases\n"
 
 
 def test_dot_files_are_no_cases_to_bring_in(files, capsys):
