@@ -19,7 +19,7 @@ from evolve.core.formats.yaml12 import Document, keys_with_anchors, read_documen
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
-from evolve.core.suites.code_problems import code_problems
+from evolve.core.suites.code_problems import assertion_code_problems, code_problems
 from evolve.core.suites.references import find_undefined, template_problems, unknown_names
 from evolve.core.suites.suite_format import (
     Defaults,
@@ -121,6 +121,8 @@ def _merge_suites(
     documents = [loader.document() for loader in loaders]
     configs = [loader.checked(document) for loader, document in zip(loaders, documents, strict=True)]
     read = tuple(zip(loaders, configs, documents, strict=True))
+    if first.findings.problems:
+        first.findings.problems.extend(problem for part in documents for problem in assertion_code_problems(part))
     first.stop_on_problems()
     whole = _merge_configs(configs)
     env = {**first.env, **env_texts(whole.get("env"))}
@@ -238,6 +240,8 @@ class _Loader:
         if not self.findings.problems:
             self.findings.problems.extend(unknown_names(prompts, providers, tests))
             self.findings.problems.extend(code_problems(providers, tests))
+        else:
+            self.findings.problems.extend(assertion_code_problems(document))
         if undefined == "strict" and not self.findings.problems:
             self.findings.problems.extend(template_problems(prompts, tests, self._prompt_places))
             self.findings.problems.extend(find_undefined(prompts, tests, self._prompt_places))
@@ -286,15 +290,16 @@ class _Loader:
 
     def checked(self, document: Document) -> Mapping[str, Any]:
         """Return the config with its references resolved, without what is broken."""
+        before = len(self.findings.problems)  # those of configs that are merged with this one
         if is_case_path(self.path):
             # Before anything is resolved or opened: a case may be a stranger's, and must not name code, files or $ref.
             with self._collect():
                 check_text(document.text, self.shown)
-            self.stop_on_problems()
+            self._stop_on_more_than(before)
         own_keys: set[str] = set()
         with self._collect():
             document.value = resolve_references(document, self.files, own_keys)
-        self.stop_on_problems()
+        self._stop_on_more_than(before)
         free_keys = lambda: frozenset(own_keys) | keys_with_anchors(document.text)  # noqa: E731
         checker()(document.value, (), self.findings.report_on(document, (), free_keys, is_config=True))
         broken = self.findings.broken
@@ -479,6 +484,11 @@ class _Loader:
 
     def _collect(self) -> "_Collecting":
         return _Collecting(self.findings)
+
+    def _stop_on_more_than(self, before: int) -> None:
+        """Raise InputError with every problem if there are more than before."""
+        if len(self.findings.problems) > before:
+            self.stop_on_problems()
 
     def stop_on_problems(self) -> None:
         """Raise InputError with the problems found so far, if any."""

@@ -4,7 +4,9 @@ Code with template tags is checked when it is rendered, and code in a file when 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+from evolve.core.formats.yaml12 import Document
 from evolve.core.javascript.engine import function_body, javascript_problem, regex_problem
 from evolve.core.model.errors import Problem
 from evolve.core.model.suite import Assertion, Place, ProviderSpec, Test
@@ -26,19 +28,54 @@ _VALUES: Mapping[str, tuple[str, Callable[[str], str | None]]] = {
 """By type of assertion: the message, and the function that finds the fault in its value."""
 _TRANSFORMS = ("contextTransform",)
 """Keys of assertions that hold a transform, in addition to `transform`."""
+_HOLDERS = ("tests", "defaultTest", "scenarios", "config", "assert")
+"""Keys of a config below which there are assertions; `config` is a scenario's list of tests."""
 
 
 def code_problems(providers: Sequence[ProviderSpec], tests: Iterable[Test]) -> Iterator[Problem]:
     """Yield one problem for each piece of code that does not parse, at the first place that has it."""
     seen: set[tuple[str, str]] = set()
     for kind, code, place, path in _code(providers, tests):
-        if (kind, code) in seen or code.startswith("file://") or has_tags(code):
-            continue
-        seen.add((kind, code))
-        what, find = _VALUES.get(kind) or ("this transform does not parse as JavaScript", _transform_check(kind))
-        found = find(code)
-        if found:
-            yield Problem(f"{what}: {_plain(found, code)}", place.inside(*path) if place else None)
+        message = _message(kind, code, seen)
+        if message:
+            yield Problem(message, place.inside(*path) if place else None)
+
+
+def assertion_code_problems(document: Document) -> Iterator[Problem]:
+    """Yield the same for the assertions of a config from which no tests can be made, because it has other problems."""
+    seen: set[tuple[str, str]] = set()
+    for kind, code, path in _unbuilt_code(document.value, ()):
+        message = _message(kind, code, seen)
+        if message:
+            yield Problem(message, document.locate(*path))
+
+
+def _message(kind: str, code: str, seen: set[tuple[str, str]]) -> str:
+    """Return why code does not parse; empty if it does, or if it is in `seen`, to which it is added."""
+    if (kind, code) in seen or code.startswith("file://") or has_tags(code):
+        return ""
+    seen.add((kind, code))
+    what, find = _VALUES.get(kind) or ("this transform does not parse as JavaScript", _transform_check(kind))
+    found = find(code)
+    return f"{what}: {_plain(found, code)}" if found else ""
+
+
+def _unbuilt_code(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
+    """Yield (kind, code, path) of the assertions below a part of a config."""
+    if isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _unbuilt_code(part, (*path, index))
+    if not isinstance(value, dict):
+        return
+    kind, code = value.get("type"), value.get("value")
+    if isinstance(kind, str):
+        kind = kind.removeprefix("not-")
+        if kind in _VALUES and isinstance(code, str):
+            yield kind, code, (*path, "value")
+    for key in _HOLDERS:
+        # An assertion's `config` is the user's own data.
+        if key in value and not (key == "config" and isinstance(kind, str)):
+            yield from _unbuilt_code(value[key], (*path, key))
 
 
 def _transform_check(kind: str) -> Callable[[str], str | None]:

@@ -13,7 +13,7 @@ from evolve.core.suites.expand import expand
 from evolve.core.templating.templates import Templates
 from evolve.store.files import LocalFiles, find_root
 from evolve.store.scripts import LocalScripts
-from evolve.store.suites import load_suite
+from evolve.store.suites import load_merged, load_suite
 
 GOOD = Path(__file__).parents[3] / "fixtures" / "suites" / "good"
 
@@ -659,3 +659,49 @@ def test_a_key_whose_entries_are_all_commented_out_counts_as_absent_where_keys_a
         "tests[0].options",
         "tests[0].metadata",
     ]
+
+
+MISTAKES = """\
+prompts: ["{{q}}"]
+providers: [echo]
+tests:
+  - vars: {q: a}
+    assert:
+      - {type: not-regex, value: "(abc"}
+      - type: assert-set
+        assert: [{type: python, value: "len(output"}]
+      - {type: javascript, value: "output.foo(("}
+      - {type: regex, value: "{{ pattern"}
+  - vars: {q: b, assert: [{type: equals, value: b}]}
+  - vars: {q: c}
+    asert: [{type: equals, value: c}]
+"""
+OF_MISTAKES = [
+    "suite.yaml:6:34: tests[0].assert[0].value: this JavaScript regular expression does not parse",
+    "suite.yaml:8:40: tests[0].assert[1].assert[0].value: this Python does not parse",
+    "suite.yaml:9:35: tests[0].assert[2].value: this JavaScript does not parse",
+    "suite.yaml:11:18: tests[1].vars.assert: assertions under 'vars' are never checked",
+    "suite.yaml:13:5: tests[2].asert: unknown key 'asert'",
+]
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_code_that_does_not_parse_is_reported_along_with_other_mistakes(folder: Path, is_merged: bool):
+    (folder / "suite.yaml").write_text(MISTAKES)
+    (folder / "other.yaml").write_text("providers: [echo]\ntests: [{vars: {q: d}, asert: []}]\n")
+    paths = [str(folder / "suite.yaml"), str(folder / "other.yaml")]
+    with pytest.raises(InputError) as caught:
+        load_merged(paths) if is_merged else load_suite(paths[0])
+    found = [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]
+    expected = [*OF_MISTAKES, *(["other.yaml:2:24: tests[0].asert: unknown key 'asert'"] if is_merged else [])]
+    assert [problem[: len(start)] for problem, start in zip(found, expected, strict=True)] == expected
+
+
+def test_a_var_that_looks_like_an_assertion_is_not_parsed(folder: Path):
+    text = """prompts: ["{{q}}"]
+providers: [echo]
+tests:
+  - vars: {q: {type: regex, value: "("}}
+    asert: []
+"""
+    assert "does not parse" not in failure(folder, text)
