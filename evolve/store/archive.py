@@ -136,7 +136,8 @@ class Archive:
         if not runs:
             raise InputError(Problem("no run is archived yet", None, "`evolve --test-case FILE` makes one"))
         known = ", ".join(record.run for record in runs[:5])
-        raise InputError(Problem(f"{len(found)} runs begin with {name!r}", None, f"the newest are {known}"))
+        count = f"{len(found)} runs begin" if found else "no run begins"
+        raise InputError(Problem(f"{count} with {name!r}", None, f"the newest are {known}"))
 
     def events(self, run: str) -> Iterator[EvolutionEvent]:
         """Return the events of the last attempt that finished; of the last attempt when none finished."""

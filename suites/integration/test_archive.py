@@ -138,7 +138,7 @@ def test_a_run_is_found_by_the_beginning_of_its_name(archive):
     assert archive.find(None).run == "other-aa", "the newest"
     with pytest.raises(InputError, match=r"2 runs begin with 'agent' \(the newest are other-aa, agent-ab, agent-aa\)"):
         archive.find("agent")
-    with pytest.raises(InputError, match="0 runs begin with 'none'"):
+    with pytest.raises(InputError, match="no run begins with 'none'"):
         archive.find("none")
 
 

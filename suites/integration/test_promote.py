@@ -345,7 +345,7 @@ def test_a_diff_of_any_candidate_can_be_seen_and_unknown_ones_are_told(work: Sma
     assert "settings and sections: no change" in told
     assert "demos: no change" in told
     assert f"known: {started.incumbent.id}" in refused(evolve(work, "diff", "--candidate", "none"))
-    assert "0 runs begin with 'none'" in refused(evolve(work, "diff", "none"))
+    assert "no run begins with 'none'" in refused(evolve(work, "diff", "none"))
 
 
 def test_runs_are_listed_and_an_empty_list_says_so(work: SmallEvolution, tmp_path: Path) -> None:
