@@ -14,6 +14,7 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, ExitCode,
 from evolve.core.model.json_value import JsonValue
 from evolve.evaluation.agent_client import AgentClient
 from evolve.store.agents import AGENTS_DIR
+from evolve.system.disk_faults import reason_of
 
 DEFAULT_AGENT = "REFLECTION_AGENT"
 SCHEMA = "diagnostics.schema.json"
@@ -114,7 +115,7 @@ def read_report(name: str) -> JobReport:
     try:
         return JobReport(Location(name), _text(Path(name)))
     except (OSError, ValueError) as error:
-        raise InputError(Problem(f"cannot read: {error}", Location(name))) from None
+        raise InputError(Problem(f"cannot read: {reason_of(error)}", Location(name))) from None
 
 
 def stdin_lines() -> Iterator[str]:

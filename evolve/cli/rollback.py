@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     promotion = archive.last_promotion(path)
     if promotion is None:
         hint = "to undo a promotion that was made on another machine, use your version control"
-        raise InputError(Problem("no promotion of this file was made on this machine", Location(str(path)), hint))
+        raise InputError(Problem("this machine has no promotion of this file to undo", Location(str(path)), hint))
     changed = undo(archive, promotion)
     title = load_agent(path).title if path.exists() else ""
     archive.append(promotion.run, [RolledBack(title, str(path))])

@@ -10,6 +10,7 @@ from evolve.core.model.agents import Agent, Demo, Render
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.did_you_mean import did_you_mean
+from evolve.system.disk_faults import reason_of
 
 AGENTS_DIR = Path(__file__).parent.parent / "agents"
 """The agents that come with the package."""
@@ -99,4 +100,4 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(Problem(f"cannot read: {error}", Location(str(path)))) from None
+        raise InputError(Problem(f"cannot read: {reason_of(error)}", Location(str(path)))) from None

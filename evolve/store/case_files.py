@@ -10,7 +10,7 @@ from evolve.core.cases.fingerprint import slug
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.evolution_events import CaseRecorded
 from evolve.system.atomic_files import remove_parts, write_whole
-from evolve.system.disk_faults import store_fault
+from evolve.system.disk_faults import reason_of, store_fault
 from evolve.system.locks import locked
 
 MAX_NEW: Final = 20
@@ -119,7 +119,7 @@ def load_case(path: Path) -> FailureCase:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(Problem(f"cannot read: {error}", Location(str(path)))) from None
+        raise InputError(Problem(f"cannot read: {reason_of(error)}", Location(str(path)))) from None
     return from_text(text, str(path))
 
 

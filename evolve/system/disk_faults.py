@@ -18,10 +18,15 @@ def store_fault(what: str, path: Path, error: Exception, *, hint: str = "") -> S
         error: an OSError or an error of sqlite3.
         hint: what to do about any cause except a full disk.
     """
-    text = f"{what}: {getattr(error, 'strerror', None) or error}"
+    text = f"{what}: {reason_of(error)}"
     if is_disk_full(error):
         return DiskFull(text, path=str(path), hint="free some space on this disk, or use another one")
     return StoreFault(text, path=str(path), hint=hint)
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a file cannot be read or written, without the path: the message names it already."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def is_disk_full(error: Exception) -> bool:

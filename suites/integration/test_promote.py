@@ -329,10 +329,10 @@ def test_an_edit_since_the_promotion_keeps_a_rollback_back(work: SmallEvolution,
 
 
 def test_there_is_nothing_to_roll_back_before_and_after(work: SmallEvolution) -> None:
-    assert "no promotion of this file" in refused(evolve(work, "rollback", "AGENT.md"))
+    assert "has no promotion of this file" in refused(evolve(work, "rollback", "AGENT.md"))
     done(evolve(work, "promote", "--provisional"))
     done(evolve(work, "rollback", "AGENT.md"))
-    assert "no promotion of this file" in refused(evolve(work, "rollback", "AGENT.md"))
+    assert "has no promotion of this file" in refused(evolve(work, "rollback", "AGENT.md"))
 
 
 # --- diff and report

@@ -157,4 +157,6 @@ def as_json(value: object, depth: int = 0) -> JsonValue:
     dump = getattr(value, "model_dump", None) or getattr(value, "tolist", None)
     if callable(dump):
         return as_json(dump(), depth + 1)
-    raise PythonFailed(f"expected an answer that JSON can hold from the Python code, got a value of type {type(value).__name__}")
+    raise PythonFailed(
+        f"expected an answer that JSON can hold from the Python code, got a value of type {type(value).__name__}"
+    )
