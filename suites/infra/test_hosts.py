@@ -171,9 +171,9 @@ def test_a_host_that_cannot_boot_shows_its_console(engine: DockerEngine, hosts: 
 
 
 def test_a_wrong_name_is_refused_before_anything_is_made(engine: DockerEngine, hosts: Lab):
-    with pytest.raises(InputError, match="name='Not A Host'"):
+    with pytest.raises(InputError, match="invalid name of a host, network or lab: 'Not A Host'"):
         hosts.start("Not A Host")
-    with pytest.raises(InputError, match="label='no_label'"):
+    with pytest.raises(InputError, match="'no_label'"):
         Lab(engine, label="no_label")
     assert everything_of(engine, hosts.key) == 0
 
