@@ -22,7 +22,7 @@ GONE_WITHIN_S = 60
 
 OWNER_PROCESS = """
 import sys, time
-from evolve.infra import docker_engine
+from evolve.infra.engine import docker_engine
 from evolve.infra.hosts.labs import Lab
 lab = Lab(docker_engine.connect(sys.argv[1]), label="victim")
 host = lab.start("a", network=lab.network("net"), volumes=["data:/data"])
