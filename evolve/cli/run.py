@@ -255,7 +255,9 @@ def _select(loaded: Sequence[LoadedSuite], selection: Selection) -> list[_Select
         chosen = selection.choose(item.evaluations, os.path.abspath(item.suite.path))
         asked = [evaluation for evaluation in chosen if skip_reason(evaluation) is None]
         complete = complete_splits(item.evaluations, asked)
-        chosen_suite = replace(item, evaluations=tuple(asked), units=units(asked))
+        # The groups of a whole suite are known from loading it.
+        groups = item.units if len(asked) == len(item.evaluations) else units(asked)
+        chosen_suite = replace(item, evaluations=tuple(asked), units=groups)
         found.append(_Selected(chosen_suite, complete, len(chosen) - len(asked)))
     if not any(item.loaded.evaluations or item.skipped for item in found):
         hint = "the last run of these suites passed" if selection.ids is not None else "check the --filter options"

@@ -1,18 +1,18 @@
-"""The cost of a hosted model's answer, by the config's own price or by the dated table in prices.yaml."""
+"""The cost of a hosted model's answer, by the config's own price or by the dated table in prices.json."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.json_value import JsonValue
 
 _MILLION = 1_000_000
 """The table has prices per million tokens, as vendors publish them."""
+_OWN_PRICES = frozenset({"cost", "inputCost", "outputCost"})
 _CLAUDE_READ, _CLAUDE_WRITE = 0.1, 1.25
 """Anthropic's factors on the input price for tokens read from its cache and written to it, the same for all models."""
 
@@ -38,8 +38,8 @@ class Rates:
 @cache
 def price_list() -> PriceList:
     """Return the table; it is read when the first price is needed."""
-    data = yaml.load(Path(__file__).with_name("prices.yaml").read_text("utf-8"), yaml.CSafeLoader)
-    return PriceList(data.pop("source"), data.pop("date"), data)
+    data = json.loads(Path(__file__).with_name("prices.json").read_text("utf-8"))
+    return PriceList(data["source"], data["date"], data["vendors"])
 
 
 def cost_of(
@@ -64,6 +64,8 @@ def cost_of(
 
 def _rates(vendor: str, model: str, prompt: int, config: Mapping[str, JsonValue]) -> Rates | None:
     listed = price_list().vendors.get(vendor, {}).get(model) if vendor else None
+    if listed is None and not _OWN_PRICES & config.keys():
+        return None
     if listed and "above" in listed and prompt > listed["above"]["tokens"]:
         # If the upper tier has no price for cached tokens, they cost as much as others.
         listed = {"cache_read": listed["above"]["input"], **listed["above"]}

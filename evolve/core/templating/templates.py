@@ -24,7 +24,6 @@ _PLAIN_TAG: Final = re.compile(r"\{\{\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*\}\}
 _RESERVED: Final = frozenset(
     ("true", "false", "none", "null", "not", "and", "or", "in", "is", "if", "else", "undefined", "loop", "caller")
 )
-_TAG_STARTS: Final = ("{{", "{%", "{#")
 # From here to `_COMMENT` the patterns do what promptfoo's do: others would leave other texts unrendered.
 _HALF_TAG: Final = re.compile(r"(\{%[^%]*$|\{\{[^}]*$|\{#[^#]*$)", re.M)
 _RAW: Final = re.compile(r"\{%\s*raw\s*%\}")
@@ -178,7 +177,7 @@ class Templates:
 
 def has_tags(text: str) -> bool:
     """Return whether a text is a template at all."""
-    return "{" in text and any(start in text for start in _TAG_STARTS)
+    return "{" in text and ("{{" in text or "{%" in text or "{#" in text)
 
 
 def syntax_problem(text: str, *, is_prompt: bool = False) -> str | None:
