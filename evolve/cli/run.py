@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from evolve.core.evaluation.outcomes import SuiteOutcome, complete_splits, exit_
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.events import CaseFinished, CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
+from evolve.core.suites.expand import MAX_EVALUATIONS
 from evolve.core.suites.selection import Selection, parse_metadata
 from evolve.core.suites.units import units
 from evolve.evaluation.runner import in_order, run_suites
@@ -50,6 +52,9 @@ WRITERS = {
     ".xml": ("junit", "write_junit"),
 }
 """Writer of a report by the file's suffix: the module in `evolve.report.suites` and its function."""
+
+_PATTERN_S = 5.0
+"""A pattern takes milliseconds for 100,000 ids; one that backtracks takes years."""
 
 _MANY = 3
 """Up to so many failing cases are named in the command that runs them again; with more it would not fit on a line,
@@ -130,6 +135,13 @@ def parser() -> CommandParser:
     add("--filter-providers", metavar="RE", help="only providers whose id or label matches")
     add("--last-failed", action="store_true", help="only what failed in the last run of these suites")
     add("--repeat", type=positive, metavar="N", help="run each test N times")
+    add(
+        "--max-evaluations",
+        type=positive,
+        default=MAX_EVALUATIONS,
+        metavar="N",
+        help=f"refuse a suite whose lists and repeats multiply to more; default: {MAX_EVALUATIONS}",
+    )
     add("--provider", action="append", default=[], metavar="ID", help="use this provider instead of the suites' own")
     add_agent(made, "use this agent's prompt instead of the suites' own prompts")
     add_concurrency(made, "questions in flight at once")
@@ -158,6 +170,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         concurrency=options.concurrency,
         use_cache=not options.no_cache,
         repeat=options.repeat,
+        max_evaluations=options.max_evaluations,
         providers=tuple(options.provider),
         agent=options.agent,
     )
@@ -252,7 +265,8 @@ class _Selected:
 def _select(loaded: Sequence[LoadedSuite], selection: Selection) -> list[_Selected]:
     found = []
     for item in loaded:
-        chosen = selection.choose(item.evaluations, os.path.abspath(item.suite.path))
+        with _pattern_limit():
+            chosen = selection.choose(item.evaluations, os.path.abspath(item.suite.path))
         asked = [evaluation for evaluation in chosen if skip_reason(evaluation) is None]
         complete = complete_splits(item.evaluations, asked)
         # The groups of a whole suite are known from loading it.
@@ -263,6 +277,23 @@ def _select(loaded: Sequence[LoadedSuite], selection: Selection) -> list[_Select
         hint = "the last run of these suites passed" if selection.ids is not None else "check the --filter options"
         raise InputError(Problem("no test was selected", hint=hint))
     return found
+
+
+@contextmanager
+def _pattern_limit() -> Iterator[None]:
+    """Stop a regular expression that backtracks for ever: Python's `re` has no limit, but looks for signals."""
+
+    def stop(*_: object) -> None:
+        text = f"--filter-pattern or --filter-providers took longer than {_PATTERN_S:g} s"
+        raise InputError(Problem(text, hint="nested repetition such as (a+)+ backtracks; write it without"))
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, _PATTERN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _run(

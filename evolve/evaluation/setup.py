@@ -24,7 +24,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import AnswerStore, Provider, Tools
 from evolve.core.model.provider_id import provider_id
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, ScriptRef, Suite
-from evolve.core.suites.expand import expand
+from evolve.core.suites.expand import MAX_EVALUATIONS, expand
 from evolve.core.suites.units import Unit, units
 from evolve.core.suites.visible_env import visible_env
 from evolve.core.templating.templates import Templates
@@ -57,6 +57,8 @@ class Settings:
     concurrency: int | None = None
     use_cache: bool = True
     repeat: int | None = None
+    max_evaluations: int = MAX_EVALUATIONS
+    """Of one suite; more are refused before the first question."""
     providers: tuple[str, ...] = ()
     """Ids that replace the suites' own providers."""
     agent: str | None = None
@@ -122,7 +124,7 @@ def _load(read: Callable[..., Suite], path: str, settings: Settings, agent: Agen
         return transform_vars(code, variables, {}, files, scripts)
 
     try:
-        evaluations = expand(suite, templates, transform_vars=transform)
+        evaluations = expand(suite, templates, transform_vars=transform, max_evaluations=settings.max_evaluations)
     except CannotEvaluate as error:
         raise InputError(
             Problem(str(error), Location(path), "options.transformVars runs when the suite is read")

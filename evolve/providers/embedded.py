@@ -100,7 +100,7 @@ class EmbeddedServer:
         return found if found.is_alive and self.touch() else None
 
     async def _start(self) -> RunningServer:
-        make_cache_folder(self._folder, is_private=True)
+        make_cache_folder(self._folder)
         # One process starts it at a time. No deadline: the caller has one.
         async with locked_async(self._state.with_suffix(".lock")):
             return self._read() or await self._launch_server()

@@ -41,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "suite_undefined", "undefined template variables in suites: strict (an error) or empty", default="strict"
     )
+    parser.addini(
+        "suite_max_evaluations",
+        "refuse a suite whose lists and repeats multiply to more evaluations; default: 100000",
+        default="100000",
+    )
     parser.addini("suite_unknown_keys", "unknown keys in suites: error or warn", default="error")
     parser.addini("suite_failure_cases", "folder for failure cases, relative to rootdir; empty: none are written")
     parser.addini("suite_max_new_cases", "the maximum of new failure cases that a run writes", default="20")

@@ -29,7 +29,7 @@ class AdaptationFiles:
 
     def __init__(self, cache_dir: Path) -> None:
         self.folder = cache_dir / "adaptation"
-        make_cache_folder(self.folder, is_private=True)
+        make_cache_folder(self.folder)
 
     @contextmanager
     def lock(self, agent: str, *, wait: bool = False) -> Iterator[bool]:

@@ -2,7 +2,9 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 from evolve.core.model.errors import InputError, Problem
@@ -10,6 +12,9 @@ from evolve.core.text.did_you_mean import did_you_mean
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest file that is read, 8 MiB; larger files of tests should be split."""
+
+_MAX_FILES = 10_000
+"""Files that one pattern may find; a suite with more files of tests is not known."""
 
 ROOT_MARKERS = (".git", "pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", "promptfooconfig.yaml")
 """What marks the root of a project; see `find_root`."""
@@ -86,10 +91,17 @@ class LocalFiles:
         """Return the absolute paths of the files that match, sorted; empty when none does.
 
         Raises:
-            InputError: the pattern, or a file that it finds, is outside the root.
+            InputError: the pattern, or a file that it finds, is outside the root; or it finds more than 10,000 files.
         """
+        # Before the first wildcard: a pattern such as /** must not walk the whole machine.
+        fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+        self.resolve(fixed[: fixed.rfind("/") + 1] or ".")
         full = os.path.join(self._base, pattern)
-        found = sorted(path for path in glob.glob(full, recursive=True) if os.path.isfile(path))
+        matches = (path for path in glob.iglob(full, recursive=True) if os.path.isfile(path))
+        found = sorted(islice(matches, _MAX_FILES + 1))
+        if len(found) > _MAX_FILES:
+            text = f"{pattern} finds more than {_MAX_FILES:,} files"
+            raise InputError(Problem(text, hint="name a folder, or a narrower pattern"))
         return [self.resolve(path) for path in found]
 
     def exists(self, path: str) -> bool:

@@ -18,14 +18,14 @@ def cache_folder(env: Mapping[str, str]) -> Path:
     return given_cache_folder(env) or Path(env.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evolve"
 
 
-def make_cache_folder(path: Path, *, is_private: bool = False) -> Path:
-    """Return a folder below the cache folder, made when it is missing.
+def make_cache_folder(path: Path) -> Path:
+    """Return a folder below the cache folder, made when it is missing; only its owner may read it.
 
     Raises:
         StoreFault: it cannot be made; the hint has the variable that sets another place.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700 if is_private else 0o777)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise cache_fault(f"cannot make the folder {path}", path, error) from error
     return path

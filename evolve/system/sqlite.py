@@ -1,9 +1,10 @@
 """A SQLite file that the processes of a machine share: opened without a race, with errors as StoreFault."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -64,7 +65,7 @@ class SharedFile:
         self.notice = ""
         """What the user should know about the file; empty when all is well."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._database = self._open()
         except (sqlite3.Error, OSError) as exc:
             raise self._fault(exc) from exc
@@ -153,6 +154,7 @@ class SharedFile:
 
         SQLite's own timeout does not cover the change to a write-ahead log: of two processes at once, one is refused.
         """
+        self._make_private()
         until = time.monotonic() + _BUSY_S
         while True:
             database = sqlite3.connect(
@@ -170,6 +172,15 @@ class SharedFile:
             else:
                 return database
             time.sleep(_POLL_S)
+
+    def _make_private(self) -> None:
+        """Let only the owner read the file: it holds prompts and answers. SQLite gives its logs the same mode."""
+        try:
+            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+        except FileExistsError:
+            # Files of earlier versions were readable by others.
+            with suppress(PermissionError):  # another user's file in a shared folder stays as its owner made it
+                self._path.chmod(0o600)
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         version = database.execute("PRAGMA user_version").fetchone()[0]

@@ -1,8 +1,11 @@
 """The live page over loopback: it follows the run, and answers nobody else."""
 
 import http.client
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -128,3 +131,42 @@ def test_after_the_end_nobody_answers():
         pass
     with pytest.raises(ConnectionRefusedError):
         ask(live)
+
+
+def raw(live: LivePage, request: bytes) -> bytes:
+    host, port = urlsplit(live.url).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(4096), b""))
+
+
+@pytest.mark.parametrize("target", ["//[", "http://[::1", "/%%%[]"])
+def test_a_malformed_target_gets_an_answer_and_no_traceback(live, target, capfd):
+    live.add(next(iter(evolution_events())))
+    answer = raw(live, f"GET {target} HTTP/1.0\r\nHost: {urlsplit(live.url).netloc}\r\n\r\n".encode())
+    assert answer.split(b" ")[1] in (b"400", b"404")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_two_host_headers_are_refused(live):
+    name = urlsplit(live.url).netloc
+    for other in (name, "evil.example"):
+        answer = raw(live, f"GET / HTTP/1.0\r\nHost: {name}\r\nHost: {other}\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.0 403")
+
+
+def test_connections_beyond_the_limit_are_closed_and_later_ones_served(live):
+    live.add(next(iter(evolution_events())))
+    address = (urlsplit(live.url).hostname, urlsplit(live.url).port)
+    open_ones = [socket.create_connection(address, timeout=20) for _ in range(40)]
+    closed = [connection for connection in open_ones[32:] if connection.recv(1) == b""]
+    assert len(closed) == 8
+    for connection in open_ones:
+        connection.close()
+    deadline = time.monotonic() + 20
+    status = 0
+    while status != 200 and time.monotonic() < deadline:
+        # Until the server has seen that the others are gone, it closes this one too.
+        with suppress(ConnectionError, http.client.HTTPException):
+            status = ask(live)[0]
+    assert status == 200

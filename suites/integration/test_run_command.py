@@ -573,3 +573,12 @@ def test_a_template_error_in_a_var_names_the_var_and_its_place(capsys):
     out = capsys.readouterr().out
     assert "suite.yaml:5:18: tests[0].vars.text: the var 'text': template line 1: unexpected" in out
     assert "suite.yaml:3:28: defaultTest.vars.more: the var 'more': template line 1: " in out
+
+
+def test_a_pattern_that_backtracks_is_stopped(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("evolve.cli.run._PATTERN_S", 0.05)
+    (tmp_path / "s.yaml").write_text(
+        f"prompts: [hi]\nproviders: [echo]\ntests: [{{description: {'a' * 60}}}]\n", encoding="utf-8"
+    )
+    assert main(["run", str(tmp_path / "s.yaml"), "--filter-pattern", "(a+)+$x"]) == 2
+    assert "--filter-pattern or --filter-providers took longer than 0.05 s" in capsys.readouterr().err

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from math import prod
 from typing import NamedTuple, TypeAlias
 
 from evolve.core.formats.yaml12 import key_text
+from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Suite, Test
 from evolve.core.suites.references import names_prompt, names_provider
@@ -16,6 +18,10 @@ TransformVars: TypeAlias = Callable[[str, Mapping[str, JsonValue]], Mapping[str,
 
 MAX_ID = 100
 """Characters of an evaluation's id, so that a pytest node id with it fits on a line or two."""
+
+MAX_EVALUATIONS = 100_000
+"""Evaluations of one suite, unless the user allows more: twenty times a large suite. Lists multiply, so a mistake of a
+few lines would otherwise fill the machine's memory before the first question."""
 
 _MAX_VAR = 40
 """Characters of one variable's value in an id."""
@@ -40,7 +46,11 @@ class _Column(NamedTuple):
 
 
 def expand(
-    suite: Suite, _templates: object = None, *, transform_vars: TransformVars | None = None
+    suite: Suite,
+    _templates: object = None,
+    *,
+    transform_vars: TransformVars | None = None,
+    max_evaluations: int = MAX_EVALUATIONS,
 ) -> tuple[Evaluation, ...]:
     """Return all evaluations of a suite: by test, then repeat, vars, provider and prompt.
 
@@ -48,6 +58,9 @@ def expand(
     combinations, the first key slowest. `test_index` counts tests x repeats x vars, as promptfoo's `testIdx` does.
     `transform_vars` runs `options.transformVars` before lists multiply; None leaves the vars unchanged.
     Templates are not needed: ids show vars as the file has them.
+
+    Raises:
+        InputError: there would be more than `max_evaluations`; nothing was expanded up to there.
     """
     columns = _columns(suite)
     ids = _Ids(suite)
@@ -55,8 +68,12 @@ def expand(
     test_index = 0
     for number, test in enumerate(suite.tests, 1):
         chosen = _columns_of(test, columns)
-        combinations = tuple(_combinations(test, transform_vars))
+        variables_of_test = _transformed(test, transform_vars)
         repeats = test.options.repeat or suite.repeat or 1
+        more = repeats * len(chosen) * _count_combinations(test, variables_of_test)
+        if len(evaluations) + more > max_evaluations:
+            raise _too_many(number, test, len(evaluations) + more, max_evaluations)
+        combinations = tuple(_combinations(test, variables_of_test))
         for repeat in range(repeats):
             for variables in combinations:
                 for column in chosen:
@@ -114,10 +131,28 @@ def _own_provider(value: JsonValue, replaced: ProviderSpec) -> ProviderSpec:
     )
 
 
-def _combinations(test: Test, transform_vars: TransformVars | None) -> Iterator[Mapping[str, JsonValue]]:
-    variables = test.vars
-    if transform_vars is not None and test.options.transform_vars:
-        variables = {**variables, **transform_vars(test.options.transform_vars, variables)}
+def _too_many(number: int, test: Test, total: int, limit: int) -> InputError:
+    text = (
+        f"test {number}: lists of vars, repeats, providers and prompts multiply to {total:,} evaluations; "
+        f"expected at most {limit:,}"
+    )
+    hint = "shorten the lists or the repeats, or allow more with --max-evaluations (pytest: ini suite_max_evaluations)"
+    return InputError(Problem(text, test.place.location() if test.place else None, hint))
+
+
+def _transformed(test: Test, transform_vars: TransformVars | None) -> Mapping[str, JsonValue]:
+    if transform_vars is None or not test.options.transform_vars:
+        return test.vars
+    return {**test.vars, **transform_vars(test.options.transform_vars, test.vars)}
+
+
+def _count_combinations(test: Test, variables: Mapping[str, JsonValue]) -> int:
+    if test.options.disable_var_expansion:
+        return 1
+    return prod(len(value) for value in variables.values() if isinstance(value, list) and _multiplies(value))
+
+
+def _combinations(test: Test, variables: Mapping[str, JsonValue]) -> Iterator[Mapping[str, JsonValue]]:
     if test.options.disable_var_expansion or not any(_multiplies(value) for value in variables.values()):
         yield variables
         return

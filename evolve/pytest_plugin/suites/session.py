@@ -96,10 +96,14 @@ def settings_of(config: pytest.Config) -> Settings:
         raise pytest.UsageError(f"ini option suite_undefined: expected strict or empty, got {undefined!r}")
     if unknown not in ("error", "warn"):
         raise pytest.UsageError(f"ini option suite_unknown_keys: expected error or warn, got {unknown!r}")
+    most = config.getini("suite_max_evaluations")
+    if not most.isdecimal() or int(most) == 0:
+        raise pytest.UsageError(f"ini option suite_max_evaluations: expected a positive integer, got {most!r}")
     try:
         settings = Settings(
             undefined=undefined,
             unknown_keys=unknown,
+            max_evaluations=int(most),
             concurrency=config.getoption("--suite-concurrency"),
             use_cache=not config.getoption("--no-suite-cache"),
         )

@@ -12,7 +12,7 @@ import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from evolve import __version__
@@ -22,6 +22,8 @@ from evolve.core.model.evolution_events import EvolutionEvent
 from evolve.report.evolution.html import page
 
 ADDRESS = "127.0.0.1"
+_MAX_CONNECTIONS = 32
+"""Each is a thread of the run's own process; a browser opens six."""
 WAIT_S = 20.0
 """How long a request for a later version waits for one: shorter than the timeouts of browsers and proxies."""
 
@@ -144,6 +146,21 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], state: _State) -> None:
         super().__init__(address, _Handler)
         self.state = state
+        self._free = threading.BoundedSemaphore(_MAX_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own; close it at once when there are too many."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, then let another one in."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore a browser that disconnected; anything else is our bug and is reported."""
@@ -159,8 +176,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the page."""
-        asked = urlsplit(self.path)
-        if self.headers.get("Host") not in self._names():
+        try:
+            asked = urlsplit(self.path)
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
+        # A request with two Host headers may mean either.
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) != 1 or hosts[0] not in self._names():
             self.send_error(HTTPStatus.FORBIDDEN, explain="This server answers only to the address that it printed.")
         elif asked.path != "/":
             self.send_error(HTTPStatus.NOT_FOUND)

@@ -265,8 +265,8 @@ def _metric_lines(item: SuiteOutcome) -> Iterator[str]:
         if parts:
             # The label may be a whole prompt; its beginning distinguishes the columns.
             label = f" [{cut(metrics.prompt_label, 40)}]" if len(columns) > 1 else ""
-            yield f"  metrics {metrics.provider}{label}: {', '.join(parts)}"
-        yield from (f"  warning: {problem}" for problem in derived.problems)
+            yield visible(f"  metrics {metrics.provider}{label}: {', '.join(parts)}")
+        yield from (visible(f"  warning: {problem}") for problem in derived.problems)
 
 
 def _totals(run: RunFinished, outcomes: Iterable[SuiteOutcome], paint: Paint) -> str:

@@ -705,3 +705,17 @@ tests:
     asert: []
 """
     assert "does not parse" not in failure(folder, text)
+
+
+@pytest.mark.parametrize("pattern", ["/**", "/*", "../**", "../../**/*.yaml"])
+def test_a_pattern_outside_the_root_is_refused_before_it_is_walked(folder: Path, pattern: str) -> None:
+    with pytest.raises(InputError, match="is outside"):
+        LocalFiles(str(folder)).glob(pattern)
+
+
+def test_a_pattern_that_finds_thousands_of_files_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evolve.store.files._MAX_FILES", 3)
+    for number in range(4):
+        (folder / f"many{number}.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(InputError, match=r"many\*\.txt finds more than 3 files"):
+        LocalFiles(str(folder)).glob("many*.txt")

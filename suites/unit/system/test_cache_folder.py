@@ -26,7 +26,7 @@ def test_the_environment_names_the_folder(env: dict[str, str], folder: Path):
 
 
 def test_a_private_folder_is_its_owners_alone(tmp_path: Path):
-    made = make_cache_folder(tmp_path / "a" / "b", is_private=True)
+    made = make_cache_folder(tmp_path / "a" / "b")
     assert made.stat().st_mode & 0o777 == 0o700
     assert make_cache_folder(made) == made
 

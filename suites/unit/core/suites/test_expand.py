@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from evolve.core.model.errors import InputError
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Suite, Test, TestOptions
 from evolve.core.suites.expand import expand
 
@@ -156,3 +157,22 @@ def test_an_evaluation_shares_its_test() -> None:
     first, second = expand(suite)
     assert isinstance(first, Evaluation)
     assert first.test is second.test is suite.tests[0]
+
+
+def test_lists_that_multiply_beyond_the_limit_are_refused_before_they_are_expanded() -> None:
+    letters = {name: [str(number) for number in range(20)] for name in "abcdefg"}
+    with pytest.raises(InputError, match=r"multiply to 1,280,000,000 evaluations; expected at most 100,000") as refused:
+        expand(suite_of(case(**letters)))
+    assert "--max-evaluations" in str(refused.value)
+
+
+def test_repeats_beyond_the_limit_are_refused() -> None:
+    with pytest.raises(InputError, match="multiply to 100,000,000 evaluations"):
+        expand(suite_of(case(x="a"), repeat=100_000_000))
+
+
+def test_the_limit_counts_all_tests_of_a_suite_and_can_be_raised() -> None:
+    suite = suite_of(case(x=["a", "b"]), case(x="c"))
+    with pytest.raises(InputError, match=r"test 2: .* multiply to 3 evaluations; expected at most 2"):
+        expand(suite, max_evaluations=2)
+    assert len(expand(suite, max_evaluations=3)) == 3
