@@ -349,8 +349,9 @@ def _run_in_loop(collecting: Coroutine[Any, Any, RunFinished]) -> RunFinished:
 async def _collect(selected: Sequence[_Selected], settings: Settings, progress: Progress) -> RunFinished:
     """Run the suites; the result has everything that was finished, also when the user stops it."""
     answers = open_answers(settings)
-    if answers.notice:
-        say([f"evolve: warning: {answers.notice}"], sys.stderr)
+    noticed = answers.notice
+    if noticed:
+        say([f"evolve: warning: {noticed}"], sys.stderr)
     for item in selected:
         check_keys(item.loaded, settings)
     runners = [runner_for(item.loaded, settings, answers) for item in selected]
@@ -373,6 +374,8 @@ async def _collect(selected: Sequence[_Selected], settings: Settings, progress: 
     finally:
         for resource in (*runners, answers):
             await resource.close()
+        if answers.notice != noticed:
+            say([f"evolve: warning: {answers.notice}"], sys.stderr)
 
 
 # --- afterwards

@@ -11,9 +11,11 @@ import asyncio
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +79,17 @@ class EmbeddedServer:
         async with self._starting:
             self._known = self._read() or await self._start()
         return self._known
+
+    @property
+    def known(self) -> RunningServer | None:
+        """The server that was found or started last; None before the first call."""
+        return self._known
+
+    def end_hung(self) -> None:
+        """Kill the server that was found last; its calls fail, and the next one starts another server."""
+        if self._known is not None and self._known.is_alive:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self._known.pid, signal.SIGKILL)
 
     def touch(self) -> bool:
         """Reset the server's idle time; return False if its state file is gone."""

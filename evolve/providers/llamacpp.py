@@ -22,7 +22,7 @@ from evolve.providers.hosted import Endpoint
 from evolve.providers.openai import REFUSED, SAMPLING_KEYS, merge_config, read_answer, reply_settings
 from evolve.providers.openai_requests import BodyBuilder, prepare_config
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply
-from evolve.system.retry import RetryPolicy
+from evolve.system.retry import RetryPolicy, Transient
 
 _SAMPLERS = (
     "grammar",
@@ -41,6 +41,11 @@ _KEYS = SAMPLING_KEYS | {*_SAMPLERS, *_SERVER_KEYS}
 _MODES = ("chat", "completion")
 _WORK = ("prompt_ms", "predicted_ms")
 """The parts of llama.cpp's timings in which it worked on the prompt."""
+_PROBE_EVERY_S = 5.0
+_PROBE_S = 5.0
+"""Far above what a busy server takes: other threads than those that generate answer its health check."""
+_PROBES = 2
+"""Checks in a row that a server may leave unanswered: a machine that was suspended gets a second one."""
 _DEADLINE_S = 1_800.0
 """Not the usual 300 s: with many workers on a slow machine the queue for one slot is long, which is no fault."""
 
@@ -101,15 +106,35 @@ class LlamaCpp:
         return Endpoint(server.url + path, headers, (server.api_key,), {}).call(body)
 
     async def _while_needed(self, call: Coroutine[None, None, Answer]) -> Answer:
-        """Return the call's answer; meanwhile keep the server from ending as idle."""
+        """Return the call's answer; meanwhile keep the server from ending as idle, and end one that hangs."""
         task = asyncio.ensure_future(call)
+        silent = 0
         try:
             while not task.done():
-                await asyncio.wait({task}, timeout=self._server.idle_s / 4)
+                await asyncio.wait({task}, timeout=min(self._server.idle_s / 4, _PROBE_EVERY_S))
                 self._server.touch()
+                silent = 0 if task.done() or await self._is_answering() else silent + 1
+                if silent == _PROBES:
+                    # The call then fails, and its next try starts another server.
+                    self._server.end_hung()
+                    silent = 0
         finally:
             task.cancel()
         return await task
+
+    async def _is_answering(self) -> bool:
+        """Return whether the server says how it is; its threads for that are others than those that generate."""
+        server = self._server.known
+        if server is None:
+            return True
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                await self._client.send(HttpCall("GET", f"{server.url}/health", {}))
+        except TimeoutError:
+            return False
+        except Transient:  # it has ended: the call itself notices
+            return True
+        return True
 
     def _body(self, request: Request) -> dict[str, JsonValue]:
         config = merge_config(self._config, request)

@@ -70,6 +70,9 @@ def load_demos(agent: Agent, path: Path) -> list[Demo]:
     if agent.demos is None:
         return []
     bank = path.parent / agent.demos.bank
+    if not bank.resolve().is_relative_to(path.parent.resolve()):
+        text = f"demos.bank: {agent.demos.bank} is outside the agent's folder"
+        raise InputError(Problem(text, Location(str(path)), "move the bank next to the agent file or below it"))
     document = read_document(_read(bank), str(bank))
     entries = document.value
     if not isinstance(entries, list):

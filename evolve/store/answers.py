@@ -5,6 +5,8 @@ stored claims its key first; others wait for it. A claim ends with its lease, or
 
 `once` returns an answer only after it was committed, so that a kill loses only the calls in flight. All
 answers and claims of one turn of the event loop share one transaction, so that many calls at once cost few commits.
+On a full disk the answers that were paid for are returned and kept in memory, to be stored when there is space; no
+other question is asked.
 """
 
 import asyncio
@@ -17,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from evolve.core.model.answers import Answer, TokenUsage
-from evolve.core.model.errors import EnvironmentFault, StoreFault
+from evolve.core.model.errors import DiskFull, EnvironmentFault, StoreFault
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.counts import count
 from evolve.system.process_owner import Owner
 from evolve.system.sqlite import SharedFile
 
@@ -126,13 +129,17 @@ class SqliteAnswers:
         self._claimed: set[bytes] = set()
         self._wanted: list[tuple[bytes, asyncio.Future[bool]]] = []
         self._finished: list[tuple[bytes, str | None, asyncio.Future[None]]] = []
+        self._unstored: list[tuple[bytes, str | None]] = []
         self._flush_planned = False
         self._renewer: asyncio.Task[None] | None = None
 
     @property
     def notice(self) -> str:
         """What the user should know about the file; empty when all is well."""
-        return self._file.notice
+        lost = sum(text is not None for _, text in self._unstored)
+        if not lost:
+            return self._file.notice
+        return f"the disk is full: {count(lost, 'answer')} of this run could not be stored, and will be asked again"
 
     async def once(self, identity: JsonValue, buy: Buy) -> Answer:
         """Return the stored answer, or that of `buy`; see `AnswerStore.once`."""
@@ -195,18 +202,29 @@ class SqliteAnswers:
         finished, self._finished = self._finished, []
         wanted, self._wanted = self._wanted, []
         try:
-            granted = self._commit([(key, text) for key, text, _ in finished], [key for key, _ in wanted])
+            done_now = [(key, text) for key, text, _ in finished]
+            granted = self._commit([*self._unstored, *done_now], [key for key, _ in wanted])
         except StoreFault as fault:
-            waiting: list[asyncio.Future[Any]] = [*(done for *_, done in finished), *(future for _, future in wanted)]
+            waiting: list[asyncio.Future[Any]] = [future for _, future in wanted]
+            if isinstance(fault, DiskFull):
+                self._unstored = [*self._unstored, *((key, text) for key, text, _ in finished)]
+                self._release(finished)
+            else:
+                waiting += [done for *_, done in finished]
             for future in waiting:
                 if not future.done():
                     future.set_exception(fault)
             return
+        self._unstored = []
+        self._release(finished)
+        self._deliver(wanted, granted)
+        self._keep_renewing()
+
+    @staticmethod
+    def _release(finished: list[tuple[bytes, str | None, asyncio.Future[None]]]) -> None:
         for _, _, done in finished:
             if not done.done():
                 done.set_result(None)
-        self._deliver(wanted, granted)
-        self._keep_renewing()
 
     def _deliver(self, wanted: list[tuple[bytes, asyncio.Future[bool]]], granted: set[bytes]) -> None:
         for key, future in wanted:
@@ -260,7 +278,7 @@ class SqliteAnswers:
 
     async def close(self) -> None:
         """Store what is pending, and close the file."""
-        if self._finished or self._wanted:
+        if self._finished or self._wanted or self._unstored:
             self._flush()
         if self._renewer is not None:
             self._renewer.cancel()

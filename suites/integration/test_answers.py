@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.model.answers import Answer, TokenUsage
-from evolve.core.model.errors import EnvironmentFault, HttpFault
+from evolve.core.model.errors import DiskFull, EnvironmentFault, HttpFault
 from evolve.store.answers import NoAnswers, SqliteAnswers, from_text, key_of, to_text
 
 
@@ -333,6 +333,46 @@ def test_one_of_the_processes_that_find_an_unreadable_file_begins_a_new_one(tmp_
     assert sorted(told) == list(range(30))
     for aside in tmp_path.glob("*.unreadable-*"):
         assert aside.read_bytes().startswith(b"this is no database"), "a new file was set aside"
+
+
+def test_a_full_disk_loses_no_answer_that_was_paid_for(tmp_path: Path) -> None:
+    shop = Shop()
+
+    async def fill(store: SqliteAnswers) -> tuple[list[Answer], str]:
+        kept: list[Answer] = []
+        database = store._file._database
+        pages = database.execute("PRAGMA page_count").fetchone()[0]
+        database.execute(f"PRAGMA max_page_count = {pages + 4}")
+        number, is_full = 0, False
+        while not is_full:
+            try:
+                kept.append(await store.once({"q": number}, shop.sell(f"{number} " * 500)))
+                number += 1
+            except DiskFull:
+                is_full = True
+        notice = store.notice
+        database.execute("PRAGMA max_page_count = 100000")
+        return kept, notice
+
+    async def go() -> tuple[list[Answer], str]:
+        store = SqliteAnswers(tmp_path / "a.sqlite")
+        try:
+            return await fill(store)
+        finally:
+            await store.close()
+
+    async def again() -> list[Answer]:
+        store = SqliteAnswers(tmp_path / "a.sqlite")
+        try:
+            return [await store.once({"q": number}, shop.sell("again")) for number in range(len(kept))]
+        finally:
+            await store.close()
+
+    kept, notice = asyncio.run(go())
+    assert len(kept) == len(shop.sold)
+    assert "1 answer of this run could not be stored" in notice
+    assert [answer.output for answer in asyncio.run(again())] == [answer.output for answer in kept]
+    assert len(shop.sold) == len(kept)
 
 
 def test_a_file_of_another_version_is_left_alone(tmp_path: Path) -> None:

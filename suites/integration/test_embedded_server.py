@@ -90,6 +90,23 @@ def test_a_killed_server_is_started_again_within_the_call(providers: OpenedProvi
     assert providers.use(MODEL, SMALL, killed_in_the_middle).tokens.completion > 3
 
 
+def test_a_server_that_hangs_is_replaced_within_the_call(
+    providers: OpenedProviders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evolve.providers.llamacpp._PROBE_EVERY_S", 0.3)
+    monkeypatch.setattr("evolve.providers.llamacpp._PROBE_S", 1.0)
+
+    async def stopped_in_the_middle(provider: Any) -> Answer:
+        await provider.answer(Request("Say hi."))
+        (state,) = states(providers)
+        os.kill(state["pid"], signal.SIGSTOP)
+        answer: Answer = await provider.answer(Request("Say hello."))
+        assert not is_alive(state["pid"], state["mark"])
+        return answer
+
+    assert providers.use(MODEL, SMALL, stopped_in_the_middle).output
+
+
 def test_it_ends_when_idle_though_its_clients_crashed(providers: OpenedProviders) -> None:
     crashed = client(providers, 2.0, "crash")
     assert crashed.communicate(timeout=120)[0].strip()
