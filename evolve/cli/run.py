@@ -25,6 +25,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.suites.expand import MAX_EVALUATIONS
 from evolve.core.suites.selection import Selection, parse_metadata
 from evolve.core.suites.units import units
+from evolve.evaluation.run_identity import identify
 from evolve.evaluation.runner import in_order, run_suites
 from evolve.evaluation.setup import (
     LoadedSuite,
@@ -37,6 +38,7 @@ from evolve.evaluation.setup import (
     runner_for,
 )
 from evolve.report.suites.console import Progress, open_progress, summary
+from evolve.report.suites.run_row import run_document
 from evolve.report.terminal import Paint, command_line, say
 from evolve.store.last_failed import LastFailed
 from evolve.store.suite_files import suites_in
@@ -77,6 +79,8 @@ def main(arguments: Sequence[str]) -> int:
     failed = _remember(outcomes, settings)
     cases = _write_cases(options.write_cases, outcomes, settings)
     again = _again(arguments, failed) if failed else ""
+    if options.output or options.json:
+        run = replace(run, identity=identify(run.suites, run.started_s))
     unwritten = _write_reports(options.output, run, arguments)
     code = INTERRUPTED if run.interrupted else exit_code(outcomes)
     try:
@@ -439,6 +443,7 @@ def _machine_summary(
 ) -> Mapping[str, JsonValue]:
     results = [result for item in outcomes for result in item.results]
     return {
+        "run": run_document(run),
         "passed": sum(item.passed for item in outcomes),
         "failed": sum(len(item.failures) for item in outcomes),
         "errors": sum(len(item.errors) for item in outcomes),

@@ -144,6 +144,30 @@ def test_reports_are_chosen_by_suffix(capsys):
     assert "<testcase" in Path("r.junit.xml").read_text()
 
 
+def test_reports_and_the_summary_name_one_run(capsys):
+    assert main(["run", write(SUITE), "--json", "-o", "r.json", "-o", "r.jsonl", "-o", "r.html"]) == 1
+    run = json.loads(capsys.readouterr().out)["run"]
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{6}", run["id"])
+    assert run["suites"] == [{"path": "suite.yaml", "configHash": run["configHash"]}]
+    assert json.loads(Path("r.json").read_text())["metadata"]["run"] == run
+    assert {json.loads(line)["run"]["id"] for line in Path("r.jsonl").read_text().splitlines()} == {run["id"]}
+    assert run["id"] in Path("r.html").read_text()
+    assert main(["run", "suite.yaml", "--json"]) == 1
+    again = json.loads(capsys.readouterr().out)["run"]
+    assert (again["configHash"], again["id"] == run["id"]) == (run["configHash"], False)
+
+
+def test_junit_names_the_line_of_each_test(capsys):
+    assert main(["run", write(SUITE), "-q", "-o", "r.xml"]) == 1
+    cases = re.findall(r'<testcase name="([^"]*)".*? file="([^"]*)" line="(\d+)"', Path("r.xml").read_text())
+    lines = SUITE.splitlines()
+    assert {file for _, file, _ in cases} == {"suite.yaml"}
+    assert {lines[int(line) - 1].strip() for _, _, line in cases} == {
+        "- description: says it",
+        "- vars: {word: [one, two]}",
+    }
+
+
 def test_an_unknown_kind_of_report_is_refused_before_anything_runs(capsys):
     assert main(["run", write(SUITE), "--output", "r.docx"]) == 2
     assert "unknown report format" in capsys.readouterr().err

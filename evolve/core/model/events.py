@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from evolve.core.model.answers import Answer, TokenUsage
 from evolve.core.model.json_value import JsonValue
+from evolve.core.model.run_identity import RunIdentity
 from evolve.core.model.suite import Evaluation, Suite
 from evolve.core.model.verdicts import Verdict
 
@@ -85,6 +86,8 @@ class RunFinished:
     """Seconds since the epoch."""
     interrupted: bool = False
     """Stopped by the user; `results` contains the finished evaluations."""
+    identity: RunIdentity | None = None
+    """None until somebody needs it: the commit is asked of git."""
 
 
 Event: TypeAlias = RunStarted | CaseFinished | RunFinished

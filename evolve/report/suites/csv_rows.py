@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from evolve.core.javascript.values import to_fixed, to_js_string, to_json
 from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
+from evolve.report.suites.run_row import run_properties
 from evolve.system.atomic_files import output_file
 
 _STATUS = {"pass": "PASS", "fail": "FAIL", "error": "ERROR"}
 
 
 def write_csv(path: str, run: RunFinished) -> None:
-    """Write one table per suite, one below the other; most runs have one."""
+    """Write one table per suite, one below the other; most runs have one. The last columns name the run."""
+    facts = run_properties(run)
     with output_file(path, newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         for number, (_, results) in enumerate(run.results):
             if number:
                 writer.writerow([])
-            writer.writerows(table(results))
+            head, *rows = table(results)
+            writer.writerow([*head, *facts])
+            writer.writerows([*row, *facts.values()] for row in rows)
 
 
 def table(results: Sequence[CaseResult]) -> list[list[str]]:

@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TextIO
 
 from evolve import __version__
@@ -13,6 +12,7 @@ from evolve.core.model.events import CaseResult, PromptMetrics, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Suite
 from evolve.report.suites.promptfoo_rows import Row, Rows, dump_row, token_usage
+from evolve.report.suites.run_row import iso_date, run_document
 from evolve.system.atomic_files import output_file
 
 
@@ -23,9 +23,8 @@ def write_promptfoo_json(path: str, run: RunFinished) -> None:
 
 
 def _write(file: TextIO, run: RunFinished) -> None:
-    started = datetime.fromtimestamp(run.started_s, UTC)
-    stamp = started.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    file.write(f'{{"evalId":{dump_row(_eval_id(started))},"results":{{"version":3,"timestamp":"{stamp}",\n"results":[')
+    stamp = iso_date(run.started_s)
+    file.write(f'{{"evalId":{dump_row(_eval_id(run))},"results":{{"version":3,"timestamp":"{stamp}",\n"results":[')
     prompts: list[JsonValue] = []
     names: dict[str, None] = {}
     first_test, separator = 0, "\n"
@@ -49,14 +48,15 @@ def _write(file: TextIO, run: RunFinished) -> None:
             "exportedAt": stamp,
             "evaluationCreatedAt": stamp,
             **({"interrupted": True} if run.interrupted else {}),
+            **({"run": run_document(run)} if run.identity else {}),
         },
         "vars": list(names),
     }
     file.write(",\n".join(f"{dump_row(key)}:{dump_row(value)}" for key, value in rest.items()) + "}\n")
 
 
-def _eval_id(started: datetime) -> str:
-    return f"eval-anneal-{started:%Y-%m-%dT%H:%M:%S}"
+def _eval_id(run: RunFinished) -> str:
+    return f"eval-anneal-{run.identity.id if run.identity else iso_date(run.started_s).partition('.')[0]}"
 
 
 def _config(run: RunFinished) -> JsonValue:
