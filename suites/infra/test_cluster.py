@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from evolve.cluster.standin.build import build
 from evolve.core.model.role_checks import TaskLine
 from evolve.infra.engine.docker_engine import DockerEngine
 from evolve.infra.hosts.labs import Host, Lab
 from evolve.infra.verification.plays import Play, Played, Player
-from fixtures.nomad_standin.build import build
 
 pytestmark = pytest.mark.nightly
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from evolve.cluster.standin.build import build
+from evolve.cluster.standin.consul import task_service
+from evolve.cluster.standin.shapes import job_filled
 from fixtures.nomad_replay import LATER_S, Replay, Step, steps
-from fixtures.nomad_standin.build import build
-from fixtures.nomad_standin.consul import task_service
-from fixtures.nomad_standin.shapes import job_filled
 
 SECOND = 1_000_000_000
 

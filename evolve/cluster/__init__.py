@@ -1,0 +1,1 @@
+"""Nomad and Consul: their clients, and a stand-in for Nomad."""
