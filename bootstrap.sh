@@ -4,6 +4,7 @@
 #   ./bootstrap.sh setup    only .venv
 #   ./bootstrap.sh test     the tests (tox run)
 #   ./bootstrap.sh hosts    a Docker engine and images for the tests of roles (also: hosts stop, hosts sweep)
+#   ./bootstrap.sh consul   Consul, for the tests of its client
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -94,6 +95,26 @@ hosts() {
   exec .venv/bin/python -m evolve.infra.prepare_hosts "$@"
 }
 
+# Consul out of Debian bullseye, the last that has it; a pin keeps that suite's other packages out.
+consul() {
+  local mirror suite=bullseye
+  if command -v consul >/dev/null; then
+    say "$(command consul version | head -n 1) is here"
+    return
+  fi
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    fail "consul is not installed; install it, or start this as root on Debian"
+  fi
+  mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
+    awk -v own="$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")" '$1 == own { print $2; exit }')
+  [ -n "$mirror" ] || fail "apt knows no mirror of this release; type: apt-get update"
+  printf 'Package: *\nPin: release n=%s\nPin-Priority: -1\n\nPackage: consul\nPin: release n=%s\nPin-Priority: 500\n' \
+    "$suite" "$suite" >/etc/apt/preferences.d/anneal-consul
+  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$suite" \
+    >/etc/apt/sources.list.d/anneal-consul.list
+  need_packages Consul consul
+}
+
 # Names a report, and opens it where somebody sits at a desktop.
 show() {
   say "report: $1"
@@ -118,6 +139,7 @@ case "${1:-}" in
     shift
     hosts "$@"
     ;;
-  -h | --help | help) sed -n '2,6s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  consul) consul ;;
+  -h | --help | help) sed -n '2,7s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

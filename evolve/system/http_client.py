@@ -7,7 +7,8 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +20,8 @@ from evolve.system.credentials import safe_url, scrub, secret_headers
 from evolve.system.retry import RetryPolicy, Transient, retry_after_s
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiohttp
     import yarl
 
@@ -43,6 +46,9 @@ class HttpCall:
     """Credentials in addition to those in secret headers; they never appear in a message."""
     hints: Mapping[int, str] = field(default_factory=dict)
     """What to do about a status; overrides the general hint."""
+    follows: bool = True
+    """Whether a redirect is followed. aiohttp keeps only the standard headers from another host: a call with a token in
+    a header of its own must not follow."""
 
     @property
     def name(self) -> str:
@@ -76,14 +82,41 @@ class HttpReply:
         return "json" in self.headers.get("Content-Type", "").lower()
 
 
+@dataclass(frozen=True, slots=True)
+class HttpStream:
+    """A response whose body is still coming."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+    """The body as it arrives; raises Transient when it breaks off."""
+
+
 Accept = Callable[[HttpCall, HttpReply], T]
 
 
 class HttpClient:
     """Sends calls through one pool of connections, for one event loop at a time."""
 
-    def __init__(self, policy: RetryPolicy, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        env: Mapping[str, str] | None = None,
+        *,
+        trust: "ssl.SSLContext | None" = None,
+        connect_s: float | None = None,
+    ) -> None:
+        """Make a client that has no connection yet.
+
+        Args:
+            policy: deadline, tries and pauses.
+            env: where the proxies' variables are looked for.
+            trust: which certificates are trusted, and the client's own; None for the system's.
+            connect_s: the longest time for a TCP and TLS handshake; None for what the policy leaves.
+        """
         self._policy = policy
+        self._trust = trust
+        self._connect_s = connect_s
         self._uses_proxy = any((env or {}).get(name) for name in _PROXIES)
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -111,14 +144,29 @@ class HttpClient:
 
     async def send(self, call: HttpCall) -> HttpReply:
         """Return the reply of one try, whatever its status; raise Transient when it is not complete."""
+        start = self._policy.clock()
+        async with self._response(call) as response:
+            body = await _read(response)
+        seconds = self._policy.clock() - start
+        return HttpReply(response.status, response.reason or "", response.headers, body, seconds * 1000)
+
+    @asynccontextmanager
+    async def stream(self, call: HttpCall) -> AsyncIterator[HttpStream]:
+        """Return the response of one try as soon as its headers are there; leaving the block ends the connection."""
+        async with self._response(call) as response:
+            yield HttpStream(response.status, response.headers, response.content.iter_any())
+
+    @asynccontextmanager
+    async def _response(self, call: HttpCall) -> "AsyncIterator[aiohttp.ClientResponse]":
         import aiohttp
 
         session = self._open()
         url, headers = (call.url, call.headers) if "@" not in call.url else _with_login_in_headers(call)
-        start = self._policy.clock()
         try:
-            async with session.request(call.method, _as_written(url), headers=headers, data=call.body) as response:
-                body = await _read(response)
+            async with session.request(
+                call.method, _as_written(url), headers=headers, data=call.body, allow_redirects=call.follows
+            ) as response:
+                yield response
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as exc:
             raise InputError(
                 Problem(f"{safe_url(call.url)!r} is not a URL: expected http://HOST/... or https://HOST/...")
@@ -128,10 +176,11 @@ class HttpClient:
         except aiohttp.ClientConnectorCertificateError as exc:
             text = f"{call.name}: the certificate is not trusted: {exc.certificate_error}"
             raise HttpFault(text, call=call.name) from exc
-        except (aiohttp.ClientError, ConnectionError) as exc:
-            raise Transient(call.scrub(_reason(exc)), hint=_connection_hint(exc)) from exc
-        seconds = self._policy.clock() - start
-        return HttpReply(response.status, response.reason or "", response.headers, body, seconds * 1000)
+        except (aiohttp.ClientError, ConnectionError, _NotRepeated) as exc:
+            cause = exc.__cause__ if isinstance(exc, _NotRepeated) and isinstance(exc.__cause__, Exception) else exc
+            unsent = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+            reason = call.scrub(_reason(cause))
+            raise Transient(reason, hint=_connection_hint(cause), was_sent=not unsent) from cause
 
     def _open(self) -> "aiohttp.ClientSession":
         loop = asyncio.get_running_loop()
@@ -141,9 +190,10 @@ class HttpClient:
             # aiohttp sets no limits: the runner limits the calls at once, the policy their time. Header lines may have
             # 64 KiB, because gateways send long ones and aiohttp refuses more than 8 KiB.
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ssl=self._trust or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
+                middlewares=(_only_once,),
                 trust_env=self._uses_proxy,
                 headers={"User-Agent": "anneal"},
                 skip_auto_headers=("Content-Type",),
@@ -158,6 +208,26 @@ class HttpClient:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+class _NotRepeated(Exception):
+    """A connection was lost while it carried a request that aiohttp would send a second time by itself."""
+
+
+async def _only_once(
+    request: "aiohttp.ClientRequest", handler: "aiohttp.ClientHandlerType"
+) -> "aiohttp.ClientResponse":
+    """Keep aiohttp from repeating a PUT or DELETE whose connection was lost: the server may have done it already."""
+    import aiohttp
+
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+        if request.method in ("GET", "HEAD"):
+            raise
+        raise _NotRepeated from exc
 
 
 @lru_cache(maxsize=1024)
@@ -288,6 +358,8 @@ def _reason(exc: Exception) -> str:
 
     if isinstance(exc, aiohttp.ClientConnectorError):
         return f"cannot connect: {exc.os_error.strerror or exc.os_error}"
+    if isinstance(exc, aiohttp.ConnectionTimeoutError):
+        return "cannot connect: no answer to the handshake"
     if isinstance(exc, aiohttp.ClientPayloadError):
         return "the body broke off"
     if isinstance(exc, aiohttp.ServerDisconnectedError):

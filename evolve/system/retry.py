@@ -17,9 +17,25 @@ class Transient(Exception):
     """A try failed in a way that may pass, so another one may succeed."""
 
     def __init__(
-        self, reason: str, *, status: int | None = None, retry_after_s: float | None = None, hint: str = ""
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        hint: str = "",
+        was_sent: bool = True,
     ) -> None:
+        """Describe one failed try.
+
+        Args:
+            reason: what happened, without credentials.
+            status: of the reply; None when no reply was complete.
+            retry_after_s: how long the endpoint asks to wait.
+            hint: what to do about it.
+            was_sent: False only when no byte of the request can have left.
+        """
         self.reason = reason
+        self.was_sent = was_sent
         self.status = status
         """Of the reply; None when no reply was complete."""
         self.retry_after_s = retry_after_s

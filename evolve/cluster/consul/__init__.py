@@ -1,0 +1,1 @@
+"""Consul's HTTP API: values, operations and the client."""

@@ -1,0 +1,1 @@
+"""Nomad's HTTP API: values, operations and the client."""
