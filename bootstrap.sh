@@ -96,10 +96,10 @@ hosts() {
 }
 
 # Consul out of Debian bullseye, the last that has it; a pin keeps that suite's other packages out.
-consul() {
+install_consul() {
   local mirror suite=bullseye
   if command -v consul >/dev/null; then
-    say "$(command consul version | head -n 1) is here"
+    say "$(consul version | head -n 1) is here"
     return
   fi
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -139,7 +139,7 @@ case "${1:-}" in
     shift
     hosts "$@"
     ;;
-  consul) consul ;;
+  consul) install_consul ;;
   -h | --help | help) sed -n '2,7s/^# \{0,1\}//p' "$0" ;;
   *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

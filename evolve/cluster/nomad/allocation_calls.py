@@ -17,7 +17,7 @@ class Allocations(NomadPart):
         given = {"prefix": prefix, "filter": expression}
         return self._pages(ops.ALLOCATION_LIST, {key: value for key, value in given.items() if value})
 
-    async def read(self, id: str) -> Allocation:
+    async def read(self, id: str) -> NomadAllocation:
         """Return one allocation."""
         return await self._ask(ops.ALLOCATION_READ, id=id)
 

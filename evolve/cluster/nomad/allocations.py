@@ -32,7 +32,7 @@ class TaskState:
 
 
 @dataclass(frozen=True, slots=True)
-class Allocation:
+class NomadAllocation:
     """One instance of a group on a node. A list shows all of this but `has_job`."""
 
     id: str
@@ -71,7 +71,7 @@ class StoppedAllocation:
     index: int
 
 
-def allocation(reply: ApiReply) -> Allocation:
+def allocation(reply: ApiReply) -> NomadAllocation:
     """Return one allocation."""
     return read_allocation(Fields(reply.json))
 
@@ -86,7 +86,7 @@ def stopped(reply: ApiReply) -> StoppedAllocation:
     return StoppedAllocation(Fields(reply.json).text("EvalID"), reply.index)
 
 
-def read_allocation(one: Fields) -> Allocation:
+def read_allocation(one: Fields) -> NomadAllocation:
     """Return the allocation of an object, out of an answer or an event."""
     health = one.fields("DeploymentStatus")
     return NomadAllocation(

@@ -24,7 +24,7 @@ class Evaluations(NomadPart):
         """Yield all evaluations, page by page."""
         return self._pages(ops.EVALUATION_LIST, {"filter": expression} if expression else {})
 
-    async def read(self, id: str) -> Evaluation:
+    async def read(self, id: str) -> NomadEvaluation:
         """Return one evaluation."""
         return await self._ask(ops.EVALUATION_READ, id=id)
 
@@ -68,7 +68,7 @@ class Nodes(NomadPart):
         """Return all nodes."""
         return await self._ask(ops.NODE_LIST)
 
-    async def read(self, id: str) -> Node:
+    async def read(self, id: str) -> NomadNode:
         """Return one node."""
         return await self._ask(ops.NODE_READ, id=id)
 

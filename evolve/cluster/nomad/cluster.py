@@ -7,7 +7,7 @@ from evolve.cluster.operations import ApiReply
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NomadNode:
     """One client of the cluster."""
 
     id: str
@@ -65,7 +65,7 @@ class AgentHealth:
     client: bool | None
 
 
-def node(reply: ApiReply) -> Node:
+def node(reply: ApiReply) -> NomadNode:
     """Return one node."""
     return _node(Fields(reply.json))
 
@@ -108,7 +108,7 @@ def namespaces(reply: ApiReply) -> tuple[str, ...]:
     return tuple(one.key("Name") for one in many(reply.json))
 
 
-def _node(one: Fields) -> Node:
+def _node(one: Fields) -> NomadNode:
     return NomadNode(
         id=one.key("ID"),
         name=one.text("Name"),

@@ -24,7 +24,7 @@ class PlacementFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class NomadEvaluation:
     """One decision of the scheduler, made or pending."""
 
     id: str
@@ -45,7 +45,7 @@ class Evaluation:
     failures: dict[str, PlacementFailure]
 
 
-def evaluation(reply: ApiReply) -> Evaluation:
+def evaluation(reply: ApiReply) -> NomadEvaluation:
     """Return one evaluation."""
     return _evaluation(Fields(reply.json))
 
@@ -55,7 +55,7 @@ def evaluations(reply: ApiReply) -> tuple[NomadEvaluation, ...]:
     return tuple(_evaluation(one) for one in many(reply.json))
 
 
-def _evaluation(one: Fields) -> Evaluation:
+def _evaluation(one: Fields) -> NomadEvaluation:
     return NomadEvaluation(
         id=one.key("ID"),
         job_id=one.text("JobID"),
