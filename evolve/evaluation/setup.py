@@ -1,9 +1,11 @@
 """Puts a run together: suites from files, their providers and tools, and the runner that evaluates them."""
 
 import asyncio
+import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +26,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import AnswerStore, Provider, Tools
 from evolve.core.model.provider_id import provider_id
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, ScriptRef, Suite
-from evolve.core.suites.expand import MAX_EVALUATIONS, expand
+from evolve.core.suites.expand import MAX_EVALUATIONS, TransformVars, expand, own_provider
 from evolve.core.suites.units import Unit, units
 from evolve.core.suites.visible_env import visible_env
 from evolve.core.templating.templates import Templates
@@ -108,30 +110,63 @@ def load_as_one(paths: Sequence[str], settings: Settings) -> LoadedSuite:
 
 
 def _load(read: Callable[..., Suite], path: str, settings: Settings, agent: Agent | None = None) -> LoadedSuite:
-    scripts = LocalScripts()
-    suite = read(
+    preparation = _Preparation(settings, agent, LocalScripts())
+    read(
         undefined=settings.undefined,
         unknown_keys=settings.unknown_keys,
         env=settings.env,
         default_providers=settings.providers or (provider_id(None, None, settings.env),),
-        scripts=scripts,
+        scripts=preparation.scripts,
+        inspect=preparation.problems_of,
     )
-    suite = judge_by_labels(_overridden(suite, settings), agent or _agent_of_settings(settings))
-    templates = Templates(settings.undefined, {**visible_env(settings.env, suite.path, suite.config), **suite.env})
-    files = LocalFiles(suite.base_dir, also=(agent_prompt.__file__,) if settings.agent else ())
+    assert preparation.loaded is not None, path
+    return preparation.loaded
 
-    def transform(code: str, variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        return transform_vars(code, variables, {}, files, scripts)
 
+@dataclass(slots=True)
+class _Preparation:
+    """Makes a loaded suite of a read one, or finds all its problems; what is read may be incomplete."""
+
+    settings: Settings
+    agent: Agent | None
+    scripts: LocalScripts
+    loaded: LoadedSuite | None = None
+
+    def problems_of(self, suite: Suite) -> list[Problem]:
+        problems: list[Problem] = []
+        with _collect(problems):
+            suite = _overridden(suite, self.settings)
+            loaded = self._without_evaluations(suite)
+            problems += _provider_problems(loaded, self.settings)
+            with _collect(problems):
+                suite = judge_by_labels(suite, self.agent or _agent_of_settings(self.settings))
+            evaluations = expand(
+                suite,
+                loaded.templates,
+                transform_vars=self._transform_in(loaded.files),
+                max_evaluations=self.settings.max_evaluations,
+            )
+            self.loaded = replace(loaded, suite=suite, evaluations=evaluations, units=units(evaluations))
+        return problems
+
+    def _without_evaluations(self, suite: Suite) -> LoadedSuite:
+        env = {**visible_env(self.settings.env, suite.path, suite.config), **suite.env}
+        files = LocalFiles(suite.base_dir, also=(agent_prompt.__file__,) if self.settings.agent else ())
+        return LoadedSuite(suite, (), (), Templates(self.settings.undefined, env), self.scripts, files)
+
+    def _transform_in(self, files: LocalFiles) -> TransformVars:
+        def transform(code: str, variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+            return transform_vars(code, variables, {}, files, self.scripts)
+
+        return transform
+
+
+@contextmanager
+def _collect(problems: list[Problem]) -> Iterator[None]:
     try:
-        evaluations = expand(suite, templates, transform_vars=transform, max_evaluations=settings.max_evaluations)
-    except CannotEvaluate as error:
-        raise InputError(
-            Problem(str(error), Location(path), "options.transformVars runs when the suite is read")
-        ) from error
-    loaded = LoadedSuite(suite, evaluations, units(evaluations), templates, scripts, files)
-    _check_providers(loaded, settings)
-    return loaded
+        yield
+    except InputError as error:
+        problems += error.problems
 
 
 def _overridden(suite: Suite, settings: Settings) -> Suite:
@@ -279,24 +314,32 @@ def _provider_settings(settings: Settings) -> ProviderSettings:
     return ProviderSettings.from_environment(settings.env, unknown_keys=settings.unknown_keys)
 
 
-def _check_providers(loaded: LoadedSuite, settings: Settings) -> None:
+def _provider_problems(loaded: LoadedSuite, settings: Settings) -> list[Problem]:
     """Open each provider of the suite once: a wrong id or setting is reported before the first question.
 
     What is missing on this machine is reported when it is asked; nothing is connected or started here.
     """
     open_spec = _opener(loaded, settings)
     problems: list[Problem] = []
-    specs = {id(spec): spec for spec in loaded.suite.providers}
-    specs |= {id(evaluation.provider): evaluation.provider for evaluation in loaded.evaluations}
-    for spec in specs.values():
+    suite = loaded.suite
+    for spec in [*suite.providers, *_own_providers(suite)]:
         try:
             open_spec(spec)
         except InputError as error:
             problems.extend(replace(item, where=item.where or place_of(spec)) for item in error.problems)
         except EnvironmentFault:
             continue
-    if problems:
-        raise InputError(dict.fromkeys(problems))
+    return list(dict.fromkeys(problems))
+
+
+def _own_providers(suite: Suite) -> list[ProviderSpec]:
+    """Return the providers that tests have in place of the suite's; equal ones once, with the first test's place."""
+    found: dict[str, ProviderSpec] = {}
+    for test in suite.tests:
+        if test.provider is not None:
+            key = json.dumps(test.provider, sort_keys=True, default=str)
+            found.setdefault(key, own_provider(test, ProviderSpec("", label="")))
+    return list(found.values())
 
 
 async def _run_prompt_script(path: str, context: str) -> str:

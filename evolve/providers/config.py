@@ -7,7 +7,7 @@ from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
-from evolve.core.text.did_you_mean import did_you_mean
+from evolve.core.text.did_you_mean import did_you_mean, with_the_option
 from evolve.providers.context import ProviderContext
 
 COMMON_KEYS = frozenset({"basePath", "maxRetries", "timeoutMs"})
@@ -45,7 +45,7 @@ def check_keys(
             Problem(
                 f"provider {spec.id!r}: unknown config key {key!r}",
                 place_of(spec, key),
-                did_you_mean(key, known) or hint,
+                with_the_option(did_you_mean(key, known) or hint),
             )
             for key in spec.config
             if key not in known and key not in refused and key not in COMMON_KEYS

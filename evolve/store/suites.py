@@ -9,17 +9,17 @@ import contextlib
 import gc
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from evolve.core.cases.case_format import check_text
 from evolve.core.formats.yaml12 import Document, keys_with_anchors, read_document
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
-from evolve.core.suites.code_problems import assertion_code_problems, code_problems
+from evolve.core.suites.code_problems import code_problems, unbuilt_code_problems
 from evolve.core.suites.references import find_undefined, template_problems, unknown_names
 from evolve.core.suites.suite_format import (
     Defaults,
@@ -41,6 +41,9 @@ from evolve.store.var_files import read_vars
 
 T = TypeVar("T")
 
+Inspect: TypeAlias = Callable[[Suite], Iterable[Problem]]
+"""Returns problems of a suite beyond those of its files, such as providers that do not exist."""
+
 _READS_VARIABLES: Final = re.compile(r"https?(:|$)|python:|javascript:|exec:|file://|.*\.(py|js|cjs|mjs)(:|$)")
 """Providers that get a test's variables in addition to the prompt."""
 
@@ -55,6 +58,7 @@ def load_suite(
     default_providers: Sequence[str] = (),
     scripts: LocalScripts | None = None,
     needs_prompts: bool = True,
+    inspect: Inspect | None = None,
 ) -> Suite:
     """Return the suite in a YAML or JSON file.
 
@@ -67,11 +71,12 @@ def load_suite(
         default_providers: ids for a suite that has none, such as a failure case.
         scripts: runs generators; None makes a new one.
         needs_prompts: False for a suite whose prompts an agent replaces; it may have none.
+        inspect: returns further problems; it gets what could be read, which is incomplete when there are problems.
 
     Raises:
         InputError: every problem of the config and of its files.
     """
-    loader = _loader(path, unknown_keys, env, root, scripts, needs_prompts)
+    loader = _loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect)
     with _without_garbage_collection():
         return loader.load(undefined, tuple(default_providers))
 
@@ -86,6 +91,7 @@ def load_merged(
     default_providers: Sequence[str] = (),
     scripts: LocalScripts | None = None,
     needs_prompts: bool = True,
+    inspect: Inspect | None = None,
 ) -> Suite:
     """Return several configs as one suite, as promptfoo does for several `-c`.
 
@@ -101,13 +107,14 @@ def load_merged(
         default_providers: see there.
         scripts: see there.
         needs_prompts: see there.
+        inspect: see there.
 
     Raises:
         InputError: every problem of the configs, or that they are in different folders.
     """
     if len({os.path.dirname(os.path.abspath(path)) for path in paths}) > 1:
         raise InputError(Problem("expected all configs in one folder, got one from another", Location(paths[1])))
-    loaders = [_loader(path, unknown_keys, env, root, scripts, needs_prompts) for path in paths]
+    loaders = [_loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect) for path in paths]
     with _without_garbage_collection():
         return _merge_suites(loaders, undefined, tuple(default_providers))
 
@@ -121,9 +128,6 @@ def _merge_suites(
     documents = [loader.document() for loader in loaders]
     configs = [loader.checked(document) for loader, document in zip(loaders, documents, strict=True)]
     read = tuple(zip(loaders, configs, documents, strict=True))
-    if first.findings.problems:
-        first.findings.problems.extend(problem for part in documents for problem in assertion_code_problems(part))
-    first.stop_on_problems()
     whole = _merge_configs(configs)
     env = {**first.env, **env_texts(whole.get("env"))}
     readers = [loader.reader() for loader in loaders]
@@ -150,7 +154,7 @@ def _merge_suites(
     once: dict[tuple[str, str | None, str], ProviderSpec] = {}
     for spec in providers or [ProviderSpec(name) for name in default_providers]:
         once.setdefault((spec.id, spec.label, str(dict(spec.config))), spec)
-    return first.finished(whole, documents[0], tuple(texts.values()), tuple(once.values()), tests, undefined)
+    return first.finished(whole, documents, tuple(texts.values()), tuple(once.values()), tests, undefined)
 
 
 def _merge_configs(configs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -176,9 +180,11 @@ def _loader(
     root: str | None,
     scripts: LocalScripts | None,
     needs_prompts: bool,
+    inspect: Inspect | None,
 ) -> "_Loader":
     files, findings = LocalFiles(os.path.dirname(os.path.abspath(path)), root), Findings(unknown_keys)
-    return _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts or LocalScripts(), needs_prompts)
+    scripts = scripts or LocalScripts()
+    return _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts, needs_prompts, inspect)
 
 
 @contextlib.contextmanager
@@ -202,6 +208,7 @@ class _Loader:
     env: Mapping[str, str]
     scripts: LocalScripts
     needs_prompts: bool = True
+    inspect: Inspect | None = None
     _prompt_places: dict[int, Place] = field(default_factory=dict)
 
     def load(self, undefined: Literal["strict", "empty"], default_providers: tuple[str, ...]) -> Suite:
@@ -213,12 +220,12 @@ class _Loader:
         defaults = Defaults.of(self.default_test(config, document, reader))
         tests = self.tests(config, document, reader, defaults)
         prompts = self.prompts(config, document, tests)
-        return self.finished(config, document, prompts, providers, tests, undefined)
+        return self.finished(config, [document], prompts, providers, tests, undefined)
 
     def finished(
         self,
         config: Mapping[str, Any],
-        document: Document,
+        documents: Sequence[Document],
         prompts: tuple[Prompt, ...],
         providers: tuple[ProviderSpec, ...],
         tests: tuple[Test, ...],
@@ -228,25 +235,41 @@ class _Loader:
 
         Args:
             config: the checked config.
-            document: where it came from, for messages.
+            documents: where it came from, for messages.
             prompts: the parts, which may be incomplete when there are problems.
             providers: as above.
             tests: as above.
             undefined: as in `load_suite`.
         """
-        self._require(config, document, providers, tests)
-        if undefined == "strict" and config.get("prompts") is None and not self.findings.problems:
-            self._require_prompts(document, providers, tests)
-        if not self.findings.problems:
-            self.findings.problems.extend(unknown_names(prompts, providers, tests))
-            self.findings.problems.extend(code_problems(providers, tests))
-        else:
-            self.findings.problems.extend(assertion_code_problems(document))
-        if undefined == "strict" and not self.findings.problems:
-            self.findings.problems.extend(template_problems(prompts, tests, self._prompt_places))
-            self.findings.problems.extend(find_undefined(prompts, tests, self._prompt_places))
+        found = self.findings
+        if not found.broken:  # a misspelt key may be the missing one
+            self._require(config, documents[0], providers, tests)
+            if undefined == "strict" and config.get("prompts") is None and not found.problems:
+                self._require_prompts(documents[0], providers, tests)
+        if not found.partial & {"prompts", "providers"}:
+            found.problems.extend(unknown_names(prompts, providers, tests))
+        found.problems.extend(self._code_problems(documents, providers, tests))
+        if undefined == "strict":
+            found.problems.extend(template_problems(prompts, tests, self._prompt_places))
+            if tests and not found.partial & {"prompts", "tests"} and not found.broken:
+                found.problems.extend(find_undefined(prompts, tests, self._prompt_places))
+        suite = self._suite(config, prompts, providers, tests)
+        if self.inspect is not None:
+            found.problems.extend(self.inspect(suite))
         self.stop_on_problems()
-        return self._suite(config, prompts, providers, tests)
+        return suite
+
+    def _code_problems(
+        self, documents: Sequence[Document], providers: Sequence[ProviderSpec], tests: Sequence[Test]
+    ) -> Iterator[Problem]:
+        """Yield the problems of the code in what was built, and in what could not be built."""
+        seen: set[tuple[str, str]] = set()
+        yield from code_problems(providers, tests, seen)
+        if self.findings.problems:
+            for document in documents:
+                yield from unbuilt_code_problems(document.value, document, (), seen)
+        for source in self.findings.rejected:
+            yield from unbuilt_code_problems(source.value, source.document, source.path, seen)
 
     def _suite(
         self,
@@ -301,6 +324,7 @@ class _Loader:
             document.value = resolve_references(document, self.files, own_keys)
         self._stop_on_more_than(before)
         free_keys = lambda: frozenset(own_keys) | keys_with_anchors(document.text)  # noqa: E731
+        self.findings.broken_entries.clear()  # those of another config, when several are merged
         checker()(document.value, (), self.findings.report_on(document, (), free_keys, is_config=True))
         broken = self.findings.broken
         given: Mapping[str, Any] = document.value if isinstance(document.value, dict) else {}
@@ -308,20 +332,26 @@ class _Loader:
             seen = visible_env(self.env, self.path, document.value)
             given = _with_env(given, {**seen, **env_texts(given.get("env") if "env" not in broken else None)})
         config: dict[str, Any] = {key: value for key, value in given.items() if value is not None and key not in broken}
-        if "tests" in broken and isinstance(given["tests"], list):
-            config["tests"] = [entry if isinstance(entry, str) else None for entry in given["tests"]]
+        for key in {entry[0] for entry in self.findings.broken_entries}:
+            if isinstance(key, str) and isinstance(config.get(key), list):
+                config[key] = self._usable(key, config[key])
         if "targets" in config and "providers" in config:
             self._problem(document, ("targets",), "providers and targets mean the same: use one of them")
         if "targets" in config:
             config["providers"] = config["targets"]
         return config
 
+    def _usable(self, key: str, entries: Sequence[Any]) -> list[Any]:
+        """Return the entries of a list of the config, those that have problems as None."""
+        broken = self.findings.broken_entries
+        return [None if (key, index) in broken else entry for index, entry in enumerate(entries)]
+
     def _require(
         self, config: Mapping[str, Any], document: Document, providers: Sequence[ProviderSpec], tests: Sequence[Test]
     ) -> None:
-        if not providers and not self.findings.problems:
+        if not providers and "providers" not in self.findings.partial:
             self._problem(document, (), "there are no providers", "for example `providers: [echo]`")
-        if not tests and not self.findings.problems:
+        if not tests and "tests" not in self.findings.partial:
             key = "tests" if "tests" in config else "scenarios" if "scenarios" in config else None
             self._problem(
                 document, (key,) if key else (), "there are no tests", "for example `tests: [{vars: {question: Why?}}]`"
@@ -345,10 +375,11 @@ class _Loader:
             return (Prompt("{{prompt}}" if is_given else '{{ prompt | default("") }}', "{{prompt}}"),)
         prompts: list[Prompt] = []
         nothing: list[Prompt] = []
-        for entry, path in _prompt_entries(listed):
-            for prompt in self._read_part(document, path, partial(read_prompts, entry, self.files), nothing):
-                self._prompt_places[len(prompts)] = document.place(path)
-                prompts.append(prompt)
+        with self.findings.reading("prompts"):
+            for entry, path in _prompt_entries(listed):
+                for prompt in self._read_part(document, path, partial(read_prompts, entry, self.files), nothing):
+                    self._prompt_places[len(prompts)] = document.place(path)
+                    prompts.append(prompt)
         return tuple(prompts)
 
     # --- providers
@@ -362,12 +393,13 @@ class _Loader:
         entries = (
             [(listed, (key,))]
             if isinstance(listed, str)
-            else [(entry, (key, index)) for index, entry in enumerate(listed)]
+            else [(entry, (key, index)) for index, entry in enumerate(listed) if entry is not None]
         )
         providers: list[ProviderSpec] = []
-        for entry, path in entries:
-            source = Source({"provider": entry}, document, path)
-            providers.extend(self._read_part(document, path, partial(self._provider, source, env), []))
+        with self.findings.reading("providers"):
+            for entry, path in entries:
+                source = Source({"provider": entry}, document, path)
+                providers.extend(self._read_part(document, path, partial(self._provider, source, env), []))
         return tuple(providers)
 
     def _provider(self, source: Source, env: Mapping[str, str]) -> list[ProviderSpec]:
@@ -400,7 +432,7 @@ class _Loader:
     def tests(
         self, config: Mapping[str, Any], document: Document, reader: TestReader, defaults: Defaults
     ) -> tuple[Test, ...]:
-        """Return the tests and scenarios, merged with the defaults; none when there are problems.
+        """Return the tests and scenarios that have no problems, merged with the defaults.
 
         Args:
             config: the checked config.
@@ -408,20 +440,15 @@ class _Loader:
             reader: reads the files that tests name.
             defaults: what every test starts from.
         """
-        sources: list[list[Source]] = [[source] for source in reader.read(config.get("tests"), document, ("tests",))]
-        sources.extend(self._scenario_layers(config, document, reader))
-        if self.findings.problems:
-            return ()
         tests: list[Test] = []
-        for layers in sources:
-            test = self._read_part(
-                layers[-1].document,
-                layers[-1].path,
-                partial(build_test, layers, defaults, self._read_vars),
-                None,
-            )
-            if test is not None:
-                tests.append(test)
+        with self.findings.reading("tests"):
+            sources = [[source] for source in reader.read(config.get("tests"), document, ("tests",))]
+            sources.extend(self._scenario_layers(config, document, reader))
+            for layers in sources:
+                build = partial(build_test, layers, defaults, self._read_vars)
+                test = self._read_part(layers[-1].document, layers[-1].path, build, None)
+                if test is not None:
+                    tests.append(test)
         return tuple(tests)
 
     def _read_vars(
@@ -434,12 +461,13 @@ class _Loader:
     def default_test(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> Source | None:
         """Return the default test that every test starts from; None when the config has none."""
         value = config.get("defaultTest")
-        if isinstance(value, str):
-            return self._read_part(document, ("defaultTest",), partial(reader.read_default, value), None)
-        metadata = config.get("metadata")
-        if metadata and not (value or {}).get("metadata"):
-            value = {**(value or {}), "metadata": metadata}
-        return reader.with_files(Source(value, document, ("defaultTest",))) if value else None
+        with self.findings.reading("tests"):
+            if isinstance(value, str):
+                return self._read_part(document, ("defaultTest",), partial(reader.read_default, value), None)
+            metadata = config.get("metadata")
+            if metadata and not (value or {}).get("metadata"):
+                value = {**(value or {}), "metadata": metadata}
+            return reader.with_files(Source(value, document, ("defaultTest",))) if value else None
 
     def _scenario_layers(
         self, config: Mapping[str, Any], document: Document, reader: TestReader
@@ -462,7 +490,7 @@ class _Loader:
             path = ("scenarios", index)
             if isinstance(entry, str):
                 found.extend(self._read_part(document, path, partial(reader.read_scenarios, entry), []))
-            else:
+            elif entry is not None:
                 found.append(Source(entry, document, path))
         return found
 
@@ -521,7 +549,8 @@ def _prompt_entries(listed: Any) -> Iterator[tuple[str | Mapping[str, Any], tupl
         yield listed, ("prompts",)
     elif isinstance(listed, list):
         for index, entry in enumerate(listed):
-            yield entry, ("prompts", index)
+            if entry is not None:  # it has a problem, which was reported
+                yield entry, ("prompts", index)
     else:
         for raw, label in listed.items():
             yield {"raw": raw, "label": label}, ("prompts", raw)

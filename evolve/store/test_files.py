@@ -151,6 +151,8 @@ class TestReader:
         checker("test")(entry, path, self.findings.report_on(document))
         if len(self.findings.problems) == before:
             yield self.with_files(Source(entry, document, path))
+        else:
+            self.findings.rejected.append(Source(entry, document, path))
 
     def _json_lines(self, file: str, is_alone: bool) -> Iterator[Source]:
         shown, text = self.files.shown(file), self.files.read_text(file)
@@ -245,12 +247,15 @@ class TestReader:
             for problem in error.problems:
                 where = problem.where or source.document.locate(*source.path)
                 self.findings.add(Problem(problem.message, where, problem.hint))
+            value |= {"assert": listed if isinstance(listed, list) else [], "vars": {}}
         return Source(value, source.document, source.path)
 
     def _assertions(self, name: str) -> list[Any]:
         document = self._document(self.files.resolve(name.removeprefix(_PREFIX)))
+        before = len(self.findings.problems)
         checker("test")({"assert": document.value}, (), self.findings.report_on(document, ()))
-        return document.value if isinstance(document.value, list) and not self.findings.problems else []
+        is_fine = len(self.findings.problems) == before
+        return document.value if is_fine and isinstance(document.value, list) else []
 
     def _variables(self, names: Iterable[str], source: Source) -> dict[str, Any]:
         merged: dict[str, Any] = {}

@@ -28,23 +28,46 @@ _VALUES: Mapping[str, tuple[str, Callable[[str], str | None]]] = {
 """By type of assertion: the message, and the function that finds the fault in its value."""
 _TRANSFORMS = ("contextTransform",)
 """Keys of assertions that hold a transform, in addition to `transform`."""
-_HOLDERS = ("tests", "defaultTest", "scenarios", "config", "assert")
-"""Keys of a config below which there are assertions; `config` is a scenario's list of tests."""
+_UNBUILT_TRANSFORMS: Mapping[str, str] = {
+    "transform": "output",
+    "postprocess": "output",
+    "transformVars": "vars",
+    **dict.fromkeys(_TRANSFORMS, "output"),
+}
+"""Keys of a config that hold a transform, and the name of its first argument."""
+_HOLDERS = ("providers", "targets", "tests", "defaultTest", "scenarios", "config", "options", "assert")
+"""Keys of a config below which there is code; `config` is a scenario's list of tests."""
 
 
-def code_problems(providers: Sequence[ProviderSpec], tests: Iterable[Test]) -> Iterator[Problem]:
-    """Yield one problem for each piece of code that does not parse, at the first place that has it."""
-    seen: set[tuple[str, str]] = set()
+def code_problems(
+    providers: Sequence[ProviderSpec], tests: Iterable[Test], seen: set[tuple[str, str]] | None = None
+) -> Iterator[Problem]:
+    """Yield one problem for each piece of code that does not parse, at the first place that has it.
+
+    Args:
+        providers: the suite's.
+        tests: the suite's.
+        seen: code that was checked before, as (kind, text); what is checked here is added.
+    """
+    seen = set() if seen is None else seen
     for kind, code, place, path in _code(providers, tests):
         message = _message(kind, code, seen)
         if message:
             yield Problem(message, place.inside(*path) if place else None)
 
 
-def assertion_code_problems(document: Document) -> Iterator[Problem]:
-    """Yield the same for the assertions of a config from which no tests can be made, because it has other problems."""
-    seen: set[tuple[str, str]] = set()
-    for kind, code, path in _unbuilt_code(document.value, ()):
+def unbuilt_code_problems(
+    value: Any, document: Document, base: tuple[str | int, ...], seen: set[tuple[str, str]]
+) -> Iterator[Problem]:
+    """Yield the same for a part of a config from which nothing can be made, because it has other problems.
+
+    Args:
+        value: the part.
+        document: where it came from.
+        base: the part's path there.
+        seen: as in `code_problems`.
+    """
+    for kind, code, path in _unbuilt_code(value, base):
         message = _message(kind, code, seen)
         if message:
             yield Problem(message, document.locate(*path))
@@ -61,7 +84,7 @@ def _message(kind: str, code: str, seen: set[tuple[str, str]]) -> str:
 
 
 def _unbuilt_code(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
-    """Yield (kind, code, path) of the assertions below a part of a config."""
+    """Yield (kind, code, path) of the assertions and transforms below a part of a config."""
     if isinstance(value, list):
         for index, part in enumerate(value):
             yield from _unbuilt_code(part, (*path, index))
@@ -72,9 +95,12 @@ def _unbuilt_code(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str
         kind = kind.removeprefix("not-")
         if kind in _VALUES and isinstance(code, str):
             yield kind, code, (*path, "value")
+    for key, name in _UNBUILT_TRANSFORMS.items():
+        if isinstance(value.get(key), str):
+            yield name, value[key], (*path, key)
     for key in _HOLDERS:
-        # An assertion's `config` is the user's own data.
-        if key in value and not (key == "config" and isinstance(kind, str)):
+        # A scenario's `config` is a list of tests; any other is the user's own data.
+        if key in value and not (key == "config" and not isinstance(value[key], list)):
             yield from _unbuilt_code(value[key], (*path, key))
 
 

@@ -8,9 +8,9 @@ from math import prod
 from typing import NamedTuple, TypeAlias
 
 from evolve.core.formats.yaml12 import key_text
-from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.errors import CannotEvaluate, InputError, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Suite, Test
+from evolve.core.model.suite import Evaluation, Place, Prompt, ProviderSpec, Suite, Test
 from evolve.core.suites.references import names_prompt, names_provider
 from evolve.core.text.counts import count
 
@@ -60,15 +60,20 @@ def expand(
     Templates are not needed: ids show vars as the file has them.
 
     Raises:
-        InputError: there would be more than `max_evaluations`; nothing was expanded up to there.
+        InputError: every `options.transformVars` that fails; or there would be more than `max_evaluations`.
     """
     columns = _columns(suite)
     ids = _Ids(suite)
     evaluations: list[Evaluation] = []
+    problems: dict[str, Problem] = {}
     test_index = 0
     for number, test in enumerate(suite.tests, 1):
         chosen = _columns_of(test, columns)
-        variables_of_test = _transformed(test, transform_vars)
+        try:
+            variables_of_test = _transformed(test, transform_vars)
+        except CannotEvaluate as error:  # a default test's code fails for every test: one problem is enough
+            problems.setdefault(str(error), _transform_problem(test, error))
+            continue
         repeats = test.options.repeat or suite.repeat or 1
         more = repeats * len(chosen) * _count_combinations(test, variables_of_test)
         if len(evaluations) + more > max_evaluations:
@@ -84,7 +89,14 @@ def expand(
                         )
                     )
                 test_index += 1
+    if problems:
+        raise InputError(problems.values())
     return tuple(evaluations)
+
+
+def _transform_problem(test: Test, error: CannotEvaluate) -> Problem:
+    where = test.place.inside("options", "transformVars") if test.place else None
+    return Problem(str(error), where, "options.transformVars runs when the suite is read")
 
 
 def _columns(suite: Suite) -> tuple[_Column, ...]:
@@ -117,17 +129,21 @@ def _for_test(test: Test, column: _Column) -> _Column:
     if test.options.prefix or test.options.suffix:
         prompt = replace(prompt, raw=test.options.prefix + prompt.raw + test.options.suffix)
     if test.provider is not None:
-        provider = _own_provider(test.provider, provider)
+        provider = own_provider(test, provider)
     return _Column(column.number, prompt, provider)
 
 
-def _own_provider(value: JsonValue, replaced: ProviderSpec) -> ProviderSpec:
+def own_provider(test: Test, replaced: ProviderSpec) -> ProviderSpec:
     """Return a test's own provider, under the name of the suite's provider that it replaces."""
+    value = test.provider
+    place = replaced.place
+    if test.place is not None:
+        place = Place(test.place.file, (*test.place.path, "provider"), test.place.locate)
     if not isinstance(value, dict):
-        return ProviderSpec(str(value), label=replaced.name, place=replaced.place)
+        return ProviderSpec(str(value), label=replaced.name, place=place)
     config = value.get("config")
     return ProviderSpec(
-        str(value["id"]), label=replaced.name, config=config if isinstance(config, dict) else {}, place=replaced.place
+        str(value["id"]), label=replaced.name, config=config if isinstance(config, dict) else {}, place=place
     )
 
 

@@ -7,7 +7,8 @@ disk here: `evolve.store.suites` reads the documents.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path as FilePath
@@ -28,7 +29,7 @@ from evolve.core.model.errors import Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Place, ProviderSpec, Requirement, ScriptRef, Test, TestOptions
 from evolve.core.suites.misplaced_keys import check_metadata, check_options, check_vars
-from evolve.core.text.did_you_mean import closest, did_you_mean
+from evolve.core.text.did_you_mean import closest, did_you_mean, with_the_option
 
 REFUSED_TYPES: Mapping[str, str] = {
     "agent-rubric": "use llm-rubric",
@@ -105,6 +106,20 @@ def _check_free_data(misplaced: Check) -> Check:
 # --- Problems, collected ---------------------------------------------------------------------------------------------
 
 
+Part: TypeAlias = Literal["prompts", "providers", "tests"]
+_PARTS: Mapping[str | int, Part] = {
+    "prompts": "prompts",
+    "providers": "providers",
+    "targets": "providers",
+    "tests": "tests",
+    "scenarios": "tests",
+    "defaultTest": "tests",
+}
+"""Top-level keys and the part of the suite that is made of them."""
+_LISTS = frozenset(("prompts", "providers", "targets", "tests", "scenarios"))
+"""Top-level keys whose entries are read one by one."""
+
+
 @dataclass(slots=True)
 class Findings:
     """All errors and warnings about a suite and its files."""
@@ -114,6 +129,12 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
     broken: set[str | int] = field(default_factory=set)
     """The config's own top-level keys that have problems: values below them must not be used."""
+    broken_entries: set[Path] = field(default_factory=set)
+    """Entries of the config's lists that have problems, as (key, index): the others can be used."""
+    rejected: list["Source"] = field(default_factory=list)
+    """Tests of other files that have problems: no test is made of them, but their code can be checked."""
+    partial: set[Part] = field(default_factory=set)
+    """Parts of the suite that are not complete, because something in them has a problem."""
 
     def report_on(
         self,
@@ -145,11 +166,30 @@ class Findings:
             if kind == "unknown key" and len(full) == 1 and full[0] in free_keys():
                 return
             where = (document.locate if kind == "value" else document.locate_key)(*full)
+            if kind == "unknown key" and self.unknown_keys == "error":
+                hint = with_the_option(hint)
             if is_config and not self.is_warning(kind):
-                self.broken.update(full[:1])
+                self._note_broken(full)
             self.add(Problem(message, where, hint), kind)
 
         return report
+
+    def _note_broken(self, path: Path) -> None:
+        key = path[0] if path else ""
+        if key in _LISTS and len(path) > 1 and isinstance(path[1], int):
+            self.broken_entries.add(path[:2])
+        elif path:
+            self.broken.add(key)
+        if key in _PARTS:
+            self.partial.add(_PARTS[key])
+
+    @contextmanager
+    def reading(self, part: Part) -> Iterator[None]:
+        """Note that a part of the suite is not complete when problems are found in this context."""
+        before = len(self.problems)
+        yield
+        if len(self.problems) > before:
+            self.partial.add(part)
 
     def add(self, problem: Problem, kind: Kind = "value") -> None:
         """Record an error, or a warning where the kind of problem or the user's choice makes it one."""

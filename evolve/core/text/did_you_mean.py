@@ -39,3 +39,9 @@ def edit_distance(left: str, right: str, limit: int) -> int:
                 cost = min(cost, last[j - 2] + 1)
             row.append(cost)
     return min(row[-1], limit + 1)
+
+
+def with_the_option(hint: str) -> str:
+    """Return the hint about an unknown key with the option that ignores such keys."""
+    option = "--unknown-keys warn ignores it"
+    return option if not hint else hint if "--unknown-keys" in hint else f"{hint}; {option}"

@@ -217,7 +217,7 @@ def test_a_suite_without_providers_takes_the_given_ones(folder: Path) -> None:
 def test_mistakes_in_a_providers_file_are_located_there(folder: Path) -> None:
     write(folder, more__yaml="- echo\n- {id: echo, lable: x}\n")
     assert failure(folder, "prompts: ['{{q}}']\ntests: [{vars: {q: 1}}]\nproviders: [file://more.yaml]") == (
-        "more.yaml:2:14: [1].lable: unknown key 'lable' (did you mean 'label'?)"
+        "more.yaml:2:14: [1].lable: unknown key 'lable' (did you mean 'label'?; --unknown-keys warn ignores it)"
     )
 
 
@@ -680,6 +680,7 @@ OF_MISTAKES = [
     "suite.yaml:6:34: tests[0].assert[0].value: this JavaScript regular expression does not parse",
     "suite.yaml:8:40: tests[0].assert[1].assert[0].value: this Python does not parse",
     "suite.yaml:9:35: tests[0].assert[2].value: this JavaScript does not parse",
+    "suite.yaml:10:9: tests[0].assert[3]: regex: template line 1: unexpected end of template",
     "suite.yaml:11:18: tests[1].vars.assert: assertions under 'vars' are never checked",
     "suite.yaml:13:5: tests[2].asert: unknown key 'asert'",
 ]

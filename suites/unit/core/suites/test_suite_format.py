@@ -97,14 +97,17 @@ def test_a_value_that_is_a_template_is_judged_when_it_is_rendered(tmp_path: Path
         ("- vars: [1]", "tests[0].vars[0]: expected text, got the number 1"),
         ("- vars: {q: 1}\n  threshold: [1]", "tests[0].threshold: expected a number, got a list"),
         ("- vars: {q: 1}\n  options: {disableVarExpansion: yes}", "expected true or false, got the text 'yes'"),
-        ("- vars: {q: 1}\n  options: {temprature: 1}", "unknown key 'temprature' (did you mean 'temperature'?)"),
+        (
+            "- vars: {q: 1}\n  options: {temprature: 1}",
+            "unknown key 'temprature' (did you mean 'temperature'?; --unknown-keys warn ignores it)",
+        ),
         (
             "- vars: {q: 1}\n  description: 7",
             "tests[0].description: expected text, got the number 7 (put it in quotes)",
         ),
         (
             "- vars: {q: 1}\n  assert: [{typ: equals, value: 1}]",
-            "tests[0].assert[0].typ: unknown key 'typ' (did you mean 'type'?)",
+            "tests[0].assert[0].typ: unknown key 'typ' (did you mean 'type'?; --unknown-keys warn ignores it)",
         ),
         ("- vars: {q: 1}\n  assert: [{type: contains}]", "tests[0].assert[0]: contains needs a value"),
         ("- vars: {q: 1}\n  assert: [{type: contains, valu: x}]", "tests[0].assert[0].valu: unknown key 'valu'"),
@@ -112,7 +115,10 @@ def test_a_value_that_is_a_template_is_judged_when_it_is_rendered(tmp_path: Path
         ("- 5", "tests[0]: expected a test, or file://... with tests, got the number 5"),
         ("- {}", "tests[0]: it is empty"),
         ("- {path: 3}", "tests[0].path: expected text, got the number 3"),
-        ("- {path: x.py, cofnig: {}}", "tests[0].cofnig: unknown key 'cofnig' (did you mean 'config'?)"),
+        (
+            "- {path: x.py, cofnig: {}}",
+            "tests[0].cofnig: unknown key 'cofnig' (did you mean 'config'?; --unknown-keys warn ignores it)",
+        ),
     ],
 )
 def test_one_mistake_has_one_located_message(tmp_path: Path, text: str, message: str) -> None:

@@ -1,0 +1,78 @@
+"""A suite's problems, all in one list: those of the file, of what it names, of providers and of code."""
+
+from pathlib import Path
+
+import pytest
+
+from evolve.core.model.errors import InputError
+from evolve.evaluation.setup import Settings, load
+
+EVERYTHING = """\
+prompts: ["{{q}}", file://gone.txt, "{{ q | }}"]
+providers:
+  - opnai:chat:m
+  - echo
+  - {id: echo, transform: "output.("}
+tests:
+  - vars: {q: a}
+    asert: []
+    options: {transform: "output +"}
+  - vars: {q: file://missing.txt}
+  - {vars: {q: b}, assert: [{type: regex, value: "(b"}], provider: opnai:x}
+  - file://more.yaml
+  - file://nowhere.csv
+  - {vars: {q: c}, options: {transformVars: "nothing.here"}}
+colour: blue
+"""
+MORE = """\
+- {vars: {q: d}, options: {transform: "output.[0"}}
+- {vars: {q: e}, tresh: 1, assert: [{type: javascript, value: "output.("}]}
+"""
+
+
+def problems_of(folder: Path, text: str, **files: str) -> list[str]:
+    (folder / "suite.yaml").write_text(text)
+    for name, content in files.items():
+        (folder / f"{name}.yaml").write_text(content)
+    with pytest.raises(InputError) as caught:
+        load(str(folder / "suite.yaml"), Settings(env={}))
+    return [str(problem).replace(f"{folder}/", "") for problem in caught.value.problems]
+
+
+def test_every_kind_of_problem_is_in_one_list(tmp_path: Path) -> None:
+    found = problems_of(tmp_path, EVERYTHING, more=MORE)
+    expected = [
+        "suite.yaml:1:20: prompts[1]: no such file: gone.txt",
+        "suite.yaml:1:37: prompts[2]: template line 1:",
+        "suite.yaml:3:5: providers[0]: unknown provider 'opnai:chat:m'",
+        "suite.yaml:5:27: providers[2].transform: this transform does not parse",
+        "suite.yaml:8:5: tests[0].asert: unknown key 'asert'",
+        "suite.yaml:9:26: tests[0].options.transform: this transform does not parse",
+        "suite.yaml:10:15: tests[1].vars.q: no such file: missing.txt",
+        "suite.yaml:11:50: tests[2].assert[0].value: this JavaScript regular expression does not parse",
+        "suite.yaml:11:68: tests[2].provider: unknown provider 'opnai:x'",
+        "suite.yaml:13:5: tests[4]: no such file: nowhere.csv",
+        "suite.yaml:14:45: tests[5].options.transformVars: the transform `nothing.here` failed",
+        "suite.yaml:15:1: colour: unknown key 'colour'",
+        "more.yaml:1:39: [0].options.transform: this transform does not parse",
+        "more.yaml:2:18: [1].tresh: unknown key 'tresh'",
+        "more.yaml:2:63: [1].assert[0].value: this JavaScript does not parse",
+    ]
+    assert [text[: len(start)] for text, start in zip(found, expected, strict=False)] == expected
+    assert len(found) == len(expected), found[len(expected) :]
+
+
+def test_an_unknown_key_names_the_option_that_ignores_it(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, "prompts: [x]\nproviders: [echo]\ntests: [{vars: {a: b}}]\ncolour: blue\n")
+    assert problem.endswith("--unknown-keys warn ignores it)")
+
+
+def test_a_failing_transform_of_the_default_test_is_reported_once(tmp_path: Path) -> None:
+    text = """\
+prompts: [x]
+providers: [echo]
+defaultTest: {options: {transformVars: "nothing.here"}}
+tests: [{vars: {a: b}}, {vars: {a: c}}]
+"""
+    (problem,) = problems_of(tmp_path, text)
+    assert problem.startswith("suite.yaml:3:40: defaultTest.options.transformVars: the transform `nothing.here` failed")
