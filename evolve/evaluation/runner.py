@@ -21,6 +21,7 @@ from evolve.core.model.verdicts import Verdict
 from evolve.core.suites.units import Unit, repeats
 from evolve.core.templating.templates import Templates, VarTemplateError
 from evolve.core.user_code.prompt_functions import MadePrompt, make_prompt, make_var, prompt_context
+from evolve.evaluation.time_limits import TimeLimits
 
 DEFAULT_CONCURRENCY = 8
 """Questions in flight where neither the suite (`maxConcurrency`) nor the user sets a number."""
@@ -100,6 +101,7 @@ class SuiteRunner:
         self._conversations = _Conversations(suite)
         self._stores = any(test.options.store_output_as for test in suite.tests)
         self._stored: dict[str, JsonValue] = {}
+        self._limits = TimeLimits(suite.timeout_ms, suite.max_time_ms)
         self.concurrency = self._allow(concurrency or suite.max_concurrency or DEFAULT_CONCURRENCY)
 
     def _allow(self, wanted: int) -> int:
@@ -179,8 +181,9 @@ class SuiteRunner:
         started_s, begun = self._clock.now_s(), self._clock.monotonic_s()
         asked = _Asked(evaluation)
         try:
-            await self._ask(asked)
-            done = await self._judge_answer(asked, started_s)
+            async with self._limits.one_evaluation(begun):
+                await self._ask(asked)
+                done = await self._judge_answer(asked, started_s)
         except (CannotEvaluate, EnvironmentFault, InputError) as error:
             done = _Done(asked.error_result(error, started_s), None)
         if done.result.answer is None:

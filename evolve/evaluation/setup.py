@@ -268,9 +268,10 @@ def tools_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) -> 
 
 
 def _may_reuse_answers(suite: Suite) -> bool:
-    """Whether the suite allows stored answers: `evaluateOptions.cache: false` forbids them."""
-    options = suite.config.get("evaluateOptions") if isinstance(suite.config, dict) else None
-    return not (isinstance(options, dict) and options.get("cache") is False)
+    """Whether the suite allows stored answers: `cache: false` among its options forbids them."""
+    config = suite.config if isinstance(suite.config, dict) else {}
+    options = [config.get(key) for key in ("evaluateOptions", "commandLineOptions")]
+    return not any(isinstance(part, dict) and part.get("cache") is False for part in options)
 
 
 def _opener(loaded: LoadedSuite, settings: Settings) -> Callable[[ProviderSpec], Provider]:

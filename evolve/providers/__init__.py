@@ -3,12 +3,14 @@
 import importlib
 import importlib.util
 import pkgutil
+import re
 from collections.abc import Mapping
 from types import ModuleType
 
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.ports import Files, Provider, Scripts
 from evolve.core.model.suite import ProviderSpec
+from evolve.core.suites.suite_format import NO_RED_TEAM
 from evolve.core.text.did_you_mean import did_you_mean
 from evolve.providers.config import place_of
 from evolve.providers.context import ProviderContext, ProviderSettings, ValueRenderer
@@ -25,6 +27,7 @@ _SAME = {
 """Names whose providers are in the file of another name."""
 _OPENAI_LIKE = frozenset({"together", "lmstudio", "llamafile"})
 """Names that users try for servers with OpenAI's protocol; the error then names `openai:`."""
+_RED_TEAM = re.compile(r"(?:promptfoo:)?redteam:")
 _BY_EXTENSION = {".py": "python", ".js": "javascript", ".cjs": "javascript", ".mjs": "javascript"}
 
 
@@ -79,6 +82,8 @@ def _module_for(spec: ProviderSpec) -> ModuleType:
     hint = did_you_mean(scheme, known_providers()) or f"known: {', '.join(known_providers())}"
     if scheme in _OPENAI_LIKE:
         hint = "use openai:chat:MODEL with apiBaseUrl for any endpoint that speaks OpenAI's protocol"
+    if _RED_TEAM.match(spec.id):
+        raise InputError(Problem(f"not supported by Anneal: provider {spec.id!r}", place_of(spec), NO_RED_TEAM))
     raise InputError(Problem(f"unknown provider {spec.id!r}", place_of(spec), hint))
 
 

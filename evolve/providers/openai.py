@@ -66,6 +66,7 @@ SAMPLING_KEYS = frozenset(
         "functions",
         "function_call",
         "passthrough",
+        "stream",
         "reasoning",
         "reasoning_effort",
         "verbosity",

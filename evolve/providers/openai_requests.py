@@ -36,7 +36,7 @@ _ENVIRONMENT = {
 }
 NOT_IN_BODIES = COMMON_KEYS | {
     "apiKeyRequired", "organization", "showThinking", "omitDefaults", "passthrough", "timeoutMs", "maxRetries",
-    "basePath",
+    "basePath", "stream", "streaming",
 }  # fmt: skip
 """Settings for Anneal, which are never sent."""
 DEFAULT_MAX_TOKENS = 1024

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from evolve.core.cases.case_format import check_text
+from evolve.core.formats.env_file import parse_env_file
 from evolve.core.formats.yaml12 import Document, keys_with_anchors, read_document
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
@@ -129,7 +130,9 @@ def _merge_suites(
     configs = [loader.checked(document) for loader, document in zip(loaders, documents, strict=True)]
     read = tuple(zip(loaders, configs, documents, strict=True))
     whole = _merge_configs(configs)
-    env = {**first.env, **env_texts(whole.get("env"))}
+    for loader in loaders:
+        first._file_env.update(loader._file_env)
+    env = {**first.env, **first._file_env, **env_texts(whole.get("env"))}
     readers = [loader.reader() for loader in loaders]
     default_tests = [
         loader.default_test(config, document, reader)
@@ -209,12 +212,13 @@ class _Loader:
     scripts: LocalScripts
     needs_prompts: bool = True
     inspect: Inspect | None = None
+    _file_env: dict[str, str] = field(default_factory=dict)
     _prompt_places: dict[int, Place] = field(default_factory=dict)
 
     def load(self, undefined: Literal["strict", "empty"], default_providers: tuple[str, ...]) -> Suite:
         document = self.document()
         config = self.checked(document)
-        env = {**self.env, **env_texts(config.get("env"))}
+        env = {**self.env, **self._file_env, **env_texts(config.get("env"))}
         providers = self.providers(config, document, env) or tuple(ProviderSpec(name) for name in default_providers)
         reader = self.reader()
         defaults = Defaults.of(self.default_test(config, document, reader))
@@ -289,10 +293,12 @@ class _Loader:
             derived_metrics=tuple(
                 DerivedMetric(part["name"], part["value"]) for part in config.get("derivedMetrics") or ()
             ),
-            env=env_texts(config.get("env")),
+            env={**self._file_env, **env_texts(config.get("env"))},
             repeat=int(options.get("repeat") or 1),
-            max_concurrency=options.get("maxConcurrency"),
+            max_concurrency=options.get("maxConcurrency") or config.get("maxConcurrency"),
             delay_ms=options.get("delay") or 0.0,
+            timeout_ms=options.get("timeoutMs") or 0.0,
+            max_time_ms=options.get("maxEvalTimeMs") or 0.0,
             config=dict(config),
             warnings=tuple(self.findings.warnings),
         )
@@ -328,9 +334,12 @@ class _Loader:
         checker()(document.value, (), self.findings.report_on(document, (), free_keys, is_config=True))
         broken = self.findings.broken
         given: Mapping[str, Any] = document.value if isinstance(document.value, dict) else {}
+        self._read_env_files(document, given)
         if _ENV.search(document.text):
             seen = visible_env(self.env, self.path, document.value)
-            given = _with_env(given, {**seen, **env_texts(given.get("env") if "env" not in broken else None)})
+            given = _with_env(
+                given, {**seen, **self._file_env, **env_texts(given.get("env") if "env" not in broken else None)}
+            )
         config: dict[str, Any] = {key: value for key, value in given.items() if value is not None and key not in broken}
         for key in {entry[0] for entry in self.findings.broken_entries}:
             if isinstance(key, str) and isinstance(config.get(key), list):
@@ -340,6 +349,17 @@ class _Loader:
         if "targets" in config:
             config["providers"] = config["targets"]
         return config
+
+    def _read_env_files(self, document: Document, given: Mapping[str, Any]) -> None:
+        """Read the files of `envPath`; their variables win over the process's, those of `env` over both."""
+        if is_case_path(self.path):  # a stranger's file must not choose what is read here
+            return
+        places = ((("commandLineOptions", "envPath"), given.get("commandLineOptions")), (("envPath",), given))
+        for path, holder in places:
+            named = holder.get("envPath") if isinstance(holder, dict) and path[0] not in self.findings.broken else None
+            for name in [named] if isinstance(named, str) else named or ():
+                text = self._read_part(document, path, partial(self.files.read_text, name), "")
+                self._file_env.update(parse_env_file(text))
 
     def _usable(self, key: str, entries: Sequence[Any]) -> list[Any]:
         """Return the entries of a list of the config, those that have problems as None."""

@@ -48,7 +48,8 @@ _WORDS: dict[str, JsonValue] = {
 WORDS: Final = frozenset(_WORDS)
 
 JSON_SCHEMA: JsonValue = {
-    "anyOf": [{"type": "string"}, {"type": "object", "$ref": "#/$defs/schema"}],
+    # promptfoo takes `false` for no schema.
+    "anyOf": [{"type": "string"}, {"type": "object", "$ref": "#/$defs/schema"}, {"type": "boolean", "const": False}],
     "x-expected": "a JSON schema, as a mapping or as text",
     "$defs": {"schema": {"type": ["object", "boolean"], "properties": _WORDS, "additionalProperties": False}},
 }

@@ -197,6 +197,10 @@ class Suite:
     repeat: int = 1
     max_concurrency: int | None = None
     delay_ms: float = 0.0
+    timeout_ms: float = 0.0
+    """Milliseconds for one evaluation, asked and judged; 0 is no limit."""
+    max_time_ms: float = 0.0
+    """Milliseconds for all evaluations together; 0 is no limit."""
     config: JsonValue = None
     """The config as parsed, for the result file."""
     warnings: tuple[str, ...] = ()

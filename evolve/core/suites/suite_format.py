@@ -31,6 +31,8 @@ from evolve.core.model.suite import Assertion, AssertSet, Place, ProviderSpec, R
 from evolve.core.suites.misplaced_keys import check_metadata, check_options, check_vars
 from evolve.core.text.did_you_mean import closest, did_you_mean, with_the_option
 
+NO_RED_TEAM = "Anneal has no red teaming"
+"""The reason why keys, assertion types and providers of red teaming are refused."""
 REFUSED_TYPES: Mapping[str, str] = {
     "agent-rubric": "use llm-rubric",
     "conversation-relevance": "use answer-relevance",
@@ -53,13 +55,20 @@ PROVIDER_SETTINGS = frozenset((
     "temperature", "max_tokens", "max_completion_tokens", "top_p", "top_k", "min_p", "stop", "seed", "n", "user",
     "tools", "tool_choice", "functions", "function_call", "response_format", "presence_penalty", "frequency_penalty",
     "logit_bias", "logprobs", "top_logprobs", "grammar", "reasoning_effort", "apiKey", "apiBaseUrl", "passthrough",
-    "model",
+    "model", "maxTokens", "maxOutputTokens", "topP", "topK", "stopSequences",
 ))  # fmt: skip
 """Settings of providers that suites put among a test's `options`; a name close to one is a typing error."""
 
 ASSERTION_KEYS = frozenset(
     ("type", "value", "threshold", "weight", "metric", "transform", "provider", "rubricPrompt", "config")
 )
+NOTES = frozenset(("description", "label", "reason", "tags", "displayPrompt"))
+"""Keys with notes for readers, which public suites have in many places; they have no effect, as in promptfoo."""
+_WITHOUT_EFFECT: Mapping[str, str] = {
+    "caseSensitive": "icontains and its like ignore case",
+    "ignoreCase": "icontains and its like ignore case",
+}
+"""Keys of assertions that public suites have, and that have no effect in promptfoo either; with what to use instead."""
 
 _PROVIDER_KEYS = frozenset(("id", "label", "config", "prompts", "transform", "delay", "env", "inputs"))
 
@@ -203,8 +212,13 @@ class Findings:
         return kind == "ignored key" or (kind == "unknown key" and self.unknown_keys == "warn")
 
     def sort_problems(self, first: str) -> list[Problem]:
-        """Return each problem once, those of the file `first` first, from top to bottom."""
-        return sorted(dict.fromkeys(self.problems), key=lambda problem: _order(problem, first))
+        """Return each problem once, those of the file `first` first, from top to bottom.
+
+        What belongs to red teaming is one problem, at the first such place: such a file is refused as a whole.
+        """
+        ordered = sorted(dict.fromkeys(self.problems), key=lambda problem: _order(problem, first))
+        red_team = [problem for problem in ordered if problem.hint == NO_RED_TEAM]
+        return [problem for problem in ordered if problem.hint != NO_RED_TEAM or problem is red_team[0]]
 
 
 def _order(problem: Problem, first: str) -> tuple[bool, str, int, int]:
@@ -259,7 +273,7 @@ def _find_type(name: str, path: Path, report: Reporter) -> AssertionType | None:
         report(
             path,
             f"not supported by Anneal: the assertion type {name}",
-            REFUSED_TYPES.get(base, "Anneal has no red teaming"),
+            REFUSED_TYPES.get(base, NO_RED_TEAM),
         )
     elif kind is None:
         hint = did_you_mean(name, [*known_types(), *(f"not-{known}" for known in known_types()), "assert-set"])
@@ -289,7 +303,9 @@ def _check_keys_of_type(kind: AssertionType, value: Mapping[str, Any], path: Pat
         check = parts.get(key)
         if check is not None:
             check(part, (*path, key), report)
-        elif key not in ASSERTION_KEYS and key not in kind.keys:
+        elif key in _WITHOUT_EFFECT and key not in kind.keys:
+            report((*path, key), f"{key} has no effect, as in promptfoo", _WITHOUT_EFFECT[key], "ignored key")
+        elif key not in ASSERTION_KEYS and key not in kind.keys and key not in NOTES:
             known = [*parts, "type", *sorted(kind.keys)]
             report(
                 (*path, key),
@@ -582,7 +598,7 @@ def _assertion(value: Mapping[str, Any], source: Source, path: Path) -> Assertio
     weight = value.get("weight")
     config = value.get("config") or {}
     if not value.keys() <= ASSERTION_KEYS:
-        config = {**config, **{key: part for key, part in value.items() if key not in ASSERTION_KEYS}}
+        config = {**config, **{key: part for key, part in value.items() if key not in ASSERTION_KEYS | NOTES}}
     return Assertion(
         name[4:] if negated else name,
         negated,

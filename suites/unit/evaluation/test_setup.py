@@ -76,3 +76,34 @@ tests: [{vars: {a: b}}, {vars: {a: c}}]
 """
     (problem,) = problems_of(tmp_path, text)
     assert problem.startswith("suite.yaml:3:40: defaultTest.options.transformVars: the transform `nothing.here` failed")
+
+
+RED_TEAM = """\
+prompts: ["{{q}}"]
+providers: [echo, "promptfoo:redteam:crescendo"]
+redteam: {plugins: [harmful]}
+tests:
+  - {vars: {q: a}, assert: [{type: "promptfoo:redteam:policy"}, {type: "promptfoo:redteam:pii"}]}
+"""
+
+
+def test_a_red_team_configuration_is_refused_with_one_message(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, RED_TEAM)
+    assert problem.endswith("(Anneal has no red teaming)")
+
+
+def test_an_env_file_of_the_suite_sets_what_templates_and_providers_see(tmp_path: Path) -> None:
+    (tmp_path / "keys.env").write_text("WHO=file\nBOTH=file\nWORLD=file\n")
+    (tmp_path / "suite.yaml").write_text(
+        "prompts: ['{{env.WHO}} {{env.BOTH}} {{env.WORLD}}']\nproviders: [echo]\nenv: {BOTH: config}\n"
+        "commandLineOptions: {envPath: keys.env}\ntests: [{vars: {a: b}}]\n"
+    )
+    loaded = load(str(tmp_path / "suite.yaml"), Settings(env={"WORLD": "process"}))
+    assert loaded.suite.prompts[0].raw == "file config file"
+    assert loaded.suite.env == {"WHO": "file", "BOTH": "config", "WORLD": "file"}
+
+
+def test_a_missing_env_file_is_a_problem_with_a_place(tmp_path: Path) -> None:
+    text = "prompts: [x]\nproviders: [echo]\ntests: [{vars: {a: b}}]\nenvPath: gone.env\n"
+    (problem,) = problems_of(tmp_path, text)
+    assert problem.startswith("suite.yaml:4:10: envPath: no such file: gone.env")

@@ -12,7 +12,7 @@ from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import InputError
 from evolve.core.suites.csv_tests import CellError, assertion_of_text, case_of_row, check_columns
 from evolve.core.suites.references import names_needed_by
-from evolve.core.suites.suite_format import ASSERTION_KEYS, suite_schema
+from evolve.core.suites.suite_format import ASSERTION_KEYS, NOTES, suite_schema
 from evolve.core.text.did_you_mean import closest, did_you_mean
 from evolve.store.suites import load_suite
 
@@ -159,7 +159,7 @@ def test_the_schema_names_all_assertion_types() -> None:
 
 def test_the_schema_names_the_keys_of_all_assertion_types() -> None:
     listed = set(suite_schema()["$defs"]["assertion"]["properties"])
-    assert listed == ASSERTION_KEYS.union(*(kind.keys for kind in known_types().values()))
+    assert listed == (ASSERTION_KEYS | NOTES).union(*(kind.keys for kind in known_types().values()))
 
 
 def test_value_schemas_of_all_types_can_be_checked() -> None:

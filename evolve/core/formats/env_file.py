@@ -1,0 +1,38 @@
+"""Env files (`.env`): a variable on each line, as the npm package dotenv reads them.
+
+A small reader of our own: the format has no standard, Python's readers differ from dotenv in quotes and comments, and a
+suite's variables must be those that promptfoo has.
+"""
+
+import re
+from typing import Final
+
+_NAME: Final = re.compile(r"^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*(?:=|:[ \t])[ \t]*", re.M)
+_QUOTES: Final = "'\"`"
+
+
+def parse_env_file(text: str) -> dict[str, str]:
+    """Return the variables; a later one wins.
+
+    Values in quotes may have several lines; only in double quotes, a backslash and an n are a line break. Other values
+    end at a `#` or at the end of the line. Lines without a name and `=` are skipped, as dotenv skips them.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    found: dict[str, str] = {}
+    at = 0
+    while (name := _NAME.search(text, at)) is not None:
+        value, at = _value(text, name.end())
+        found[name[1]] = value
+    return found
+
+
+def _value(text: str, start: int) -> tuple[str, int]:
+    """Return the value that begins at `start`, and where it ends."""
+    quote = text[start : start + 1]
+    if quote and quote in _QUOTES:
+        quoted = re.compile(rf"(?:\\{quote}|[^{quote}])*{quote}").match(text, start + 1)
+        if quoted is not None:
+            inner = quoted[0][:-1]
+            return (inner.replace("\\n", "\n").replace("\\r", "\r") if quote == '"' else inner), quoted.end()
+    line = text[start:].partition("\n")[0]
+    return line.partition("#")[0].strip(), start + len(line)
