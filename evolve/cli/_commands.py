@@ -9,6 +9,7 @@ _MODULES: Final = {"adapt": "adaptation_manager", "lint-roles": "lint_roles"}
 COMMANDS: Final = {
     "init": "write an example to start from: an agent, its suite, and how to run them",
     "run": "run suites: every test against its providers",
+    "check": "find every problem of suites without asking a model",
     "evolve": "improve the agent that failed: search for a better prompt, and compare it at the gate",
     "adapt": "turn a failed job's diagnostics into a failure case, and start the evolution",
     "cases": "failure cases: list, show, label, pin, waive, retire, import",

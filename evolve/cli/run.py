@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from evolve.cli._guard import INTERRUPTED, mute_stdout, run_guarded
 from evolve.cli._options import add_agent, add_concurrency, add_json, add_old_name, complete, positive
 from evolve.cli._parser import CommandParser, Example
+from evolve.cli._suites import add_reading, add_suites, suite_files
+from evolve.cli._watch import watch
 from evolve.core.evaluation.outcomes import SuiteOutcome, complete_splits, exit_code, outcome, skip_reason
-from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.events import CaseFinished, CaseResult, RunFinished
 from evolve.core.model.json_value import JsonValue
 from evolve.core.suites.expand import MAX_EVALUATIONS
@@ -41,7 +43,6 @@ from evolve.report.suites.console import Progress, open_progress, summary
 from evolve.report.suites.run_row import run_document
 from evolve.report.terminal import Paint, command_line, say
 from evolve.store.last_failed import LastFailed
-from evolve.store.suite_files import suites_in
 
 if TYPE_CHECKING:
     from evolve.store.case_writer import CaseWriter
@@ -66,10 +67,12 @@ and --last-failed is used."""
 def main(arguments: Sequence[str]) -> int:
     """Run suites; return 0 all passed, 1 failures found, 2 wrong input, 4 the environment."""
     options = parser().parse_args(arguments)
+    if options.watch:
+        return watch([word for word in arguments if word != "--watch"], options.suites)
     for path in options.output:
         _writer(path)
     settings = _settings(options)
-    files = _files(options.suites)
+    files = suite_files(options.suites)
     with redirect_stdout(sys.stderr):  # what a user's Python code prints is not a result
         loaded = (load_as_one(files, settings),) if options.merge else load_all(files, settings)
         _warn(loaded)
@@ -118,10 +121,7 @@ def parser() -> CommandParser:
         ),
         notes="exit codes: 0 all passed, 1 failures found, 2 wrong input, 4 the environment. See docs/suites.md.",
     )
-    suites = made.add_argument(
-        "suites", nargs="+", metavar="SUITE|DIR", help="a YAML or JSON file in promptfoo's format, or a folder of them"
-    )
-    complete(suites, "file")
+    add_suites(made)
     add = made.add_argument
     output = add(
         "-o",
@@ -152,13 +152,8 @@ def parser() -> CommandParser:
     add_old_name(made, "--suite-concurrency", dest="concurrency", type=positive)
     add("--no-cache", action="store_true", help="neither use nor store answers")
     add_old_name(made, "--no-suite-cache", dest="no_cache", action="store_true")
-    add(
-        "--undefined",
-        choices=("strict", "empty"),
-        default="strict",
-        help="undefined template variables are an error, or empty; default: strict",
-    )
-    add("--unknown-keys", choices=("error", "warn"), default="error", help="unknown keys in suites; default: error")
+    add_reading(made)
+    add("--watch", action="store_true", help="run again whenever a file that the suites read changes; Ctrl-C ends")
     complete(
         add("--write-cases", metavar="DIR", help="write failing tests as failure cases into this folder"), "folder"
     )
@@ -195,26 +190,6 @@ def _pattern(text: str | None, option: str) -> re.Pattern[str] | None:
         return re.compile(text) if text is not None else None
     except re.error as error:
         raise InputError(Problem(f"{option}={text!r} is not a regular expression: {error}")) from error
-
-
-def _files(given: Iterable[str]) -> list[str]:
-    """The named suites and those in the named folders, each once.
-
-    Raises:
-        InputError: a folder has no suite.
-    """
-    found: dict[str, str] = {}
-    problems = []
-    for place in given:
-        inside = suites_in(place) if os.path.isdir(place) else [place]
-        if not inside:
-            hint = "a suite is a YAML or JSON file with `prompts`; `evolve init` writes an example"
-            problems.append(Problem("no suite in this folder", Location(place), hint))
-        for path in inside:
-            found.setdefault(os.path.realpath(path), path)
-    if problems:
-        raise InputError(problems)
-    return list(found.values())
 
 
 def _writer(path: str) -> Callable[[str, RunFinished], None]:

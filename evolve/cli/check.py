@@ -1,0 +1,151 @@
+"""`evolve check SUITE|DIR...`: every problem of suites and of the files that they name, without asking a model."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+
+from evolve.cli._guard import run_guarded
+from evolve.cli._options import add_agent, add_json
+from evolve.cli._parser import CommandParser, Example
+from evolve.cli._suites import add_reading, add_suites, suite_files
+from evolve.core.model.errors import ExitCode, InputError, MissingKeyFault, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.text.counts import count
+from evolve.evaluation.setup import Settings, check_keys, load
+from evolve.report.terminal import say
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the problems of all suites; return 2 when there are any, else 0."""
+    options = parser().parse_args(arguments)
+    files = suite_files(options.suites)
+    settings = Settings(
+        undefined=options.undefined,
+        unknown_keys=options.unknown_keys,
+        providers=tuple(options.provider),
+        agent=options.agent,
+    )
+    shows = sys.stderr.isatty() and len(files) > 1 and not (options.quiet or options.json)
+    with redirect_stdout(sys.stderr):  # what a user's Python code prints is not a result
+        checked = list(_check_all(files, settings, shows_progress=shows))
+    if options.json:
+        print(json.dumps(_machine_result(checked), ensure_ascii=False))
+    else:
+        say(_lines(checked, options))
+    return ExitCode.INPUT if any(item.problems for item in checked) else ExitCode.DONE
+
+
+def parser() -> CommandParser:
+    """Return the command's parser."""
+    made = CommandParser(
+        prog="evolve check",
+        description="Find every problem of suites and of the files that they name. No model is asked.",
+        examples=(
+            Example("evolve check promptfooconfig.yaml", "one suite"),
+            Example("evolve check .", "every suite in this folder and below"),
+            Example("evolve check . --json", "for machines: problems with file, line and column"),
+        ),
+        notes="exit codes: 0 all suites can run, 2 problems found. See docs/check.md.",
+    )
+    add_suites(made)
+    made.add_argument(
+        "--provider", action="append", default=[], metavar="ID", help="use this provider instead of the suites' own"
+    )
+    add_agent(made, "use this agent's prompt instead of the suites' own prompts")
+    add_reading(made)
+    add_json(made)
+    made.add_argument("-q", "--quiet", action="store_true", help="print only the totals")
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSuite:
+    """What is known of one suite without running it."""
+
+    path: str
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    evaluations: int = 0
+    """How many questions a run asks."""
+
+
+def _check_all(files: Sequence[str], settings: Settings, *, shows_progress: bool) -> Iterator[CheckedSuite]:
+    for number, path in enumerate(files, 1):
+        if shows_progress:
+            _show(f"checking {number} of {len(files)}: {path}")
+        yield _check(path, settings)
+    if shows_progress:
+        _show("")
+
+
+def _show(text: str) -> None:
+    """Write over the line of the terminal; 78 characters fit on one."""
+    sys.stderr.write(f"\r\x1b[K{text[:78]}")
+    sys.stderr.flush()
+
+
+def _check(path: str, settings: Settings) -> CheckedSuite:
+    try:
+        loaded = load(path, settings)
+    except InputError as error:
+        return CheckedSuite(path, tuple(error.problems))
+    warnings = list(loaded.suite.warnings)
+    try:
+        check_keys(loaded, settings)
+    except MissingKeyFault as fault:  # the file is right; a run here would stop before its first question
+        warnings += str(fault).splitlines()
+    return CheckedSuite(path, (), tuple(warnings), len(loaded.evaluations))
+
+
+def _lines(checked: Sequence[CheckedSuite], options: argparse.Namespace) -> Iterator[str]:
+    if not options.quiet:
+        for item in checked:
+            yield from (f"warning: {text}" for text in item.warnings)
+        yield from (str(problem) for problem in _all_problems(checked))
+    bad = sum(bool(item.problems) for item in checked)
+    found = count(len(_all_problems(checked)), "problem")
+    questions = count(sum(item.evaluations for item in checked), "question")
+    if bad:
+        yield f"{count(len(checked), 'suite')}: {len(checked) - bad} can run, {bad} cannot ({found})"
+    else:
+        yield f"{count(len(checked), 'suite')}: all can run ({questions})"
+
+
+def _all_problems(checked: Sequence[CheckedSuite]) -> list[Problem]:
+    """Return the problems of all suites, each once: several suites may name one file."""
+    return list(dict.fromkeys(problem for item in checked for problem in item.problems))
+
+
+def _machine_result(checked: Sequence[CheckedSuite]) -> JsonValue:
+    return {
+        "suites": [
+            {
+                "path": item.path,
+                "can_run": not item.problems,
+                "evaluations": item.evaluations,
+                "problems": [_problem_values(problem) for problem in item.problems],
+                "warnings": list(item.warnings),
+            }
+            for item in checked
+        ],
+        "problems": len(_all_problems(checked)),
+    }
+
+
+def _problem_values(problem: Problem) -> JsonValue:
+    where = problem.where
+    return {
+        "message": problem.message,
+        "file": where.file if where else None,
+        "line": where.line if where else None,
+        "column": where.column if where else None,
+        "path": where.path if where else None,
+        "hint": problem.hint or None,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(run_guarded(main, sys.argv[1:]))

@@ -1,0 +1,55 @@
+"""`evolve check`: every problem of all suites, as a process; nothing is asked."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+GOOD = "prompts: ['{{q}}']\nproviders: ['python:model.py']\ntests: [{vars: {q: a}}, {vars: {q: b}}]\n"
+BAD = "prompts: ['{{q}}', file://gone.txt]\nproviders: [opnai:x]\ntests: [{vars: {q: a}, asert: []}]\n"
+MODEL = "import pathlib\n\ndef call_api(p, o, c):\n    pathlib.Path('asked').touch()\n    return {'output': p}\n"
+
+
+def check(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "evolve", "check", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_suites_without_problems_exit_0_and_nothing_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "model.py").write_text(MODEL)
+    done = check(tmp_path, "good.yaml")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "1 suite: all can run (2 questions)"
+    assert not (tmp_path / "asked").exists()
+
+
+def test_every_problem_of_every_suite_of_a_folder_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "model.py").write_text(MODEL)
+    (tmp_path / "one.yaml").write_text(BAD)
+    (tmp_path / "two.yaml").write_text("prompts: [x]\nproviders: [echo]\ntests: [{vars: {q: a}}\n")
+    done = check(tmp_path, ".")
+    assert done.returncode == 2
+    starts = ["one.yaml:1:20: prompts[1]", "one.yaml:2:13: providers[0]", "one.yaml:3:24: tests[0].asert"]
+    lines = [line.removeprefix("./") for line in done.stdout.splitlines() if not line.startswith("warning: ")]
+    assert [line.startswith(start) for line, start in zip(lines, starts, strict=False)] == [True] * 3, lines
+    assert lines[-1] == "3 suites: 1 can run, 2 cannot (4 problems)"
+
+
+def test_json_has_places_and_hints(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(BAD)
+    done = check(tmp_path, "one.yaml", "--json")
+    assert done.returncode == 2
+    result = json.loads(done.stdout)
+    (suite,) = result["suites"]
+    assert (suite["can_run"], result["problems"]) == (False, 3)
+    first = suite["problems"][0]
+    assert (first["file"], first["line"], first["column"], first["path"]) == ("one.yaml", 1, 20, "prompts[1]")
+
+
+def test_a_missing_key_is_a_warning_because_the_file_is_right(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("prompts: [x]\nproviders: ['groq:llama']\ntests: [{vars: {q: a}}]\n")
+    done = check(tmp_path, "s.yaml")
+    assert done.returncode == 0, done.stdout
+    assert "GROQ_API_KEY" in done.stdout
