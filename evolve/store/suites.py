@@ -475,7 +475,7 @@ class _Loader:
         self, given: Mapping[str, JsonValue], is_expanded: bool, source: Source
     ) -> tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]:
         return read_vars(
-            given, is_expanded, self.files, lambda name: source.document.locate(*source.path, "vars", name)
+            given, is_expanded, self.files, lambda *path: source.document.locate(*source.path, "vars", *path)
         )
 
     def default_test(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> Source | None:

@@ -3,7 +3,9 @@
 import base64
 import mimetypes
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.javascript.values import to_json
@@ -20,18 +22,19 @@ _PREFIX = "file://"
 
 
 def read_vars(
-    given: Mapping[str, JsonValue], is_expanded: bool, files: LocalFiles, locate: Callable[[str], Location]
+    given: Mapping[str, JsonValue], is_expanded: bool, files: LocalFiles, locate: Callable[..., Location]
 ) -> tuple[Mapping[str, JsonValue], Mapping[str, ScriptRef]]:
     """Return vars with their files read, and those that a function in a file makes (as empty text here).
 
     A glob that finds several files is a list of their texts, which multiplies the test. YAML becomes JSON text, an
-    image a data URL, other media base64; any other file is its text without white space around it.
+    image a data URL, other media base64; any other file is its text without white space around it. Files that texts
+    inside mappings and lists name are read too.
 
     Args:
         given: the vars of a test.
         is_expanded: whether a glob may match several files.
         files: reads files.
-        locate: returns the place of a variable, for messages.
+        locate: returns the place of a variable, or of a part of it, given the path to it; for messages.
 
     Raises:
         InputError: there is no such file, or it cannot be read.
@@ -42,30 +45,54 @@ def read_vars(
     scripts: dict[str, ScriptRef] = {}
     problems: list[Problem] = []
     for name, value in given.items():
-        try:
-            if isinstance(value, str) and value.startswith(_PREFIX):
+        if isinstance(value, str) and value.startswith(_PREFIX):
+            with _located(problems, locate, name):
                 script = _script(value, files)
                 if script:
                     scripts[name] = script
                 variables[name] = "" if script else _contents(name, value, is_expanded, files)
-            elif _names_a_file(value) and isinstance(value, list):
-                variables[name] = [_content(part, files) if isinstance(part, str) else part for part in value]
-        except InputError as error:
-            problems += [Problem(part.message, part.where or locate(name), part.hint) for part in error.problems]
+        elif _names_a_file(value):
+            variables[name] = _with_contents(value, (name,), _Reading(files, locate, problems))
     if problems:
         raise InputError(problems)
     return variables, scripts
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What reading inside of mappings and lists needs."""
+
+    files: LocalFiles
+    locate: Callable[..., Location]
+    problems: list[Problem]
+
+
+@contextmanager
+def _located(problems: list[Problem], locate: Callable[..., Location], *path: str | int) -> Iterator[None]:
+    """Collect problems; those without a place get that of a part of the vars."""
+    try:
+        yield
+    except InputError as error:
+        problems += [Problem(part.message, part.where or locate(*path), part.hint) for part in error.problems]
+
+
 def _names_a_file(value: JsonValue) -> bool:
     if isinstance(value, str):
         return value.startswith(_PREFIX)
-    is_choice = isinstance(value, list) and bool(value) and isinstance(value[0], str)
-    return (
-        is_choice
-        and isinstance(value, list)
-        and any(isinstance(part, str) and part.startswith(_PREFIX) for part in value)
-    )
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_names_a_file(part) for part in parts)
+
+
+def _with_contents(value: JsonValue, path: tuple[str | int, ...], reading: _Reading) -> JsonValue:
+    """Return a mapping or a list with the files that its texts name read."""
+    if isinstance(value, dict):
+        return {key: _with_contents(part, (*path, key), reading) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_with_contents(part, (*path, index), reading) for index, part in enumerate(value)]
+    if isinstance(value, str) and value.startswith(_PREFIX):
+        with _located(reading.problems, reading.locate, *path):
+            return _content(value, reading.files)
+    return value
 
 
 def _script(value: str, files: LocalFiles) -> ScriptRef | None:
@@ -95,7 +122,7 @@ def _content(value: str, files: LocalFiles) -> str:
     suffix = os.path.splitext(path)[1].lower()
     if suffix in _SCRIPTS:
         raise InputError(
-            Problem(f"a list of vars cannot contain a function: {path}", hint="give it a variable of its own")
+            Problem(f"a function cannot be inside of a mapping or a list: {path}", hint="give it a variable of its own")
         )
     if suffix == ".pdf":
         raise InputError(Problem(f"not supported by Anneal: PDF files ({path})", hint="save the text as a file"))

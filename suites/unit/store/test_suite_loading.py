@@ -440,7 +440,7 @@ def test_vars_may_be_a_file_or_a_list_of_files(folder: Path) -> None:
         ("file://no.txt", "tests[0].vars.q: no such file: no.txt"),
         ("'file://no*.txt'", "no file matches no*.txt, which the variable 'q' names"),
         ("file://x.pdf", "not supported by Anneal: PDF files"),
-        ("[a, file://x.py]", "a list of vars cannot contain a function"),
+        ("[a, file://x.py]", "a function cannot be inside of a mapping or a list"),
         ("file://binary.txt", "binary.txt is a binary file"),
         ("file://latin.txt", "latin.txt is not UTF-8 (line 2)"),
         ("file://../outside.txt", "../outside.txt is outside"),
@@ -720,3 +720,34 @@ def test_a_pattern_that_finds_thousands_of_files_is_refused(folder: Path, monkey
         (folder / f"many{number}.txt").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match=r"many\*\.txt finds more than 3 files"):
         LocalFiles(str(folder)).glob("many*.txt")
+
+
+def test_files_inside_mappings_and_lists_of_vars_are_read(folder: Path):
+    (folder / "d ir").mkdir()
+    (folder / "d ir" / "in ner.txt").write_text("inner text\n")
+    text = """\
+prompts: ["{{ a.b.c }} {{ a.l[0] }}"]
+providers: [echo]
+tests:
+  - vars: {a: {b: {c: "file://d ir/in ner.txt"}, l: ["file://d ir/in ner.txt", {d: plain}]}}
+"""
+    (test,) = load(folder, text).tests
+    assert test.vars == {"a": {"b": {"c": "inner text"}, "l": ["inner text", {"d": "plain"}]}}
+
+
+def test_missing_files_inside_vars_are_all_reported_with_their_places(folder: Path):
+    text = """\
+prompts: ["{{a}}"]
+providers: [echo]
+tests:
+  - vars:
+      a: {b: {c: "file://one.txt"}, l: [x, "file://two.txt"], d: "file://f.py"}
+"""
+    with pytest.raises(InputError) as caught:
+        load(folder, text)
+    found = [str(problem).removeprefix(f"{folder}/").partition(" (")[0] for problem in caught.value.problems]
+    assert found == [
+        "suite.yaml:5:18: tests[0].vars.a.b.c: no such file: one.txt",
+        "suite.yaml:5:44: tests[0].vars.a.l[1]: no such file: two.txt",
+        "suite.yaml:5:66: tests[0].vars.a.d: a function cannot be inside of a mapping or a list: f.py",
+    ]
