@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -40,6 +41,7 @@ from evolve.evaluation.setup import (
     runner_for,
 )
 from evolve.report.suites.console import Progress, open_progress, summary
+from evolve.report.suites.matrix_table import MatrixTables, Screen
 from evolve.report.suites.run_row import run_document
 from evolve.report.terminal import Paint, command_line, say
 from evolve.store.last_failed import LastFailed
@@ -71,6 +73,8 @@ def main(arguments: Sequence[str]) -> int:
         return watch([word for word in arguments if word != "--watch"], options.suites)
     for path in options.output:
         _writer(path)
+    if options.json and options.table not in (None, "none"):
+        raise InputError(Problem(f"--table {options.table} prints text, and --json only JSON", hint="leave out one"))
     settings = _settings(options)
     files = suite_files(options.suites)
     with redirect_stdout(sys.stderr):  # what a user's Python code prints is not a result
@@ -92,7 +96,9 @@ def main(arguments: Sequence[str]) -> int:
             values = {**_machine_summary(run, outcomes, written, again), **_case_values(cases)}
             print(json.dumps(values, ensure_ascii=False), flush=True)
         else:
-            say(summary(run, outcomes, Paint(sys.stdout, settings.env), again=again, brief=options.quiet))
+            paint = Paint(sys.stdout, settings.env)
+            tables = _tables(options, arguments, paint)
+            say(summary(run, outcomes, paint, again=again, brief=options.quiet, tables=tables))
             say(cases.lines() if cases else ())
             sys.stdout.flush()
     except BrokenPipeError:
@@ -156,6 +162,11 @@ def parser() -> CommandParser:
     add("--watch", action="store_true", help="run again whenever a file that the suites read changes; Ctrl-C ends")
     complete(
         add("--write-cases", metavar="DIR", help="write failing tests as failure cases into this folder"), "folder"
+    )
+    add(
+        "--table",
+        choices=("none", "short", "full"),
+        help="outputs of all tests by provider and prompt: cut, or in full; default: short on a terminal, else none",
     )
     add_json(made)
     add("-q", "--quiet", action="store_true", help="print only the totals")
@@ -360,6 +371,17 @@ async def _collect(selected: Sequence[_Selected], settings: Settings, progress: 
 # --- afterwards
 
 
+def _tables(options: argparse.Namespace, arguments: Sequence[str], paint: Paint) -> MatrixTables | None:
+    """The tables that were asked for; by default only people get them, not logs and other programs."""
+    size: str = options.table or ("short" if sys.stdout.isatty() and not options.quiet else "none")
+    if size not in ("short", "full"):
+        return None
+    kept = _without_values(arguments, ("--table",))
+    # Without a terminal the width of a log: few are narrower.
+    screen = Screen(shutil.get_terminal_size((120, 24)).columns, sys.stdout.encoding or "utf-8", paint.is_on)
+    return MatrixTables(size, screen, full_command=command_line("evolve run", [*kept, "--table", "full"]))
+
+
 def _remember(outcomes: Sequence[SuiteOutcome], settings: Settings) -> list[CaseResult]:
     """Remember what failed for `--last-failed`, and return it."""
     memory = LastFailed.in_folder(settings.cache_dir)
@@ -401,14 +423,18 @@ def _again(arguments: Sequence[str], failed: Sequence[CaseResult]) -> str:
 
 
 def _without_filters(arguments: Sequence[str]) -> list[str]:
+    kept = _without_values(arguments, ("--filter-pattern", "--filter-first-n", "--filter-metadata"))
+    return [word for word in kept if word != "--last-failed"]
+
+
+def _without_values(arguments: Sequence[str], options: Sequence[str]) -> list[str]:
+    """The arguments without these options and their values."""
     kept, rest = [], list(arguments)
     while rest:
         word = rest.pop(0)
-        if word in ("--filter-pattern", "--filter-first-n", "--filter-metadata"):
+        if word in options:
             rest = rest[1:]
-        elif word != "--last-failed" and not word.startswith(
-            ("--filter-pattern=", "--filter-first-n=", "--filter-metadata=")
-        ):
+        elif not word.startswith(tuple(f"{option}=" for option in options)):
             kept.append(word)
     return kept
 

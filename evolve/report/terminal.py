@@ -13,6 +13,11 @@ class Paint:
         self._on = bool(env.get("FORCE_COLOR")) or (stream.isatty() and env.get("TERM") != "dumb")
         self._on = self._on and not env.get("NO_COLOR")
 
+    @property
+    def is_on(self) -> bool:
+        """Return whether the stream shows colour."""
+        return self._on
+
     def __call__(self, text: str, colour: str) -> str:
         """Return the text in red, green, yellow, bold or dim; unchanged where colour is off."""
         # ANSI's codes of colours, which terminals and CI logs show alike.

@@ -168,6 +168,37 @@ def test_junit_names_the_line_of_each_test(capsys):
     }
 
 
+def test_a_table_of_outputs_is_drawn_where_it_is_asked_for(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    assert main(["run", write(SUITE)]) == 1
+    assert "mean score 1.000" not in capsys.readouterr().out
+    assert main(["run", "suite.yaml", "--table", "short"]) == 1
+    out = capsys.readouterr().out
+    table, _, rest = out.partition("FAIL says it")
+    assert re.search(r"says it +✓ Say hello +✗ Tell hello", table)
+    assert re.search(r"3 tests +3/3 passed, 100% +2/3 passed, 66.6%", table)
+    assert "failed starts-with" in rest
+    assert max(map(len, table.splitlines())) <= 70
+
+
+def test_a_short_table_shows_the_command_for_all_of_it(capsys):
+    write(
+        "prompts: ['{{x}}']\ntests: [{vars: {x: [" + ", ".join(f"t{n}" for n in range(60)) + "]}}]\nproviders: [echo]"
+    )
+    assert main(["run", "suite.yaml", "-q", "--table", "short"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  ... 35 more tests: 35 passed, 0 did not" in lines
+    command = lines[lines.index("35 tests not in the tables; to see all:") + 1].split()
+    assert command == ["evolve", "run", "suite.yaml", "-q", "--table", "full"]
+    assert main(command[1:]) == 0
+    assert sum("✓" in line for line in capsys.readouterr().out.splitlines()) == 60
+
+
+def test_a_table_is_no_json(capsys):
+    assert main(["run", write(SUITE), "--json", "--table", "full"]) == 2
+    assert "--table full prints text" in capsys.readouterr().err
+
+
 def test_an_unknown_kind_of_report_is_refused_before_anything_runs(capsys):
     assert main(["run", write(SUITE), "--output", "r.docx"]) == 2
     assert "unknown report format" in capsys.readouterr().err

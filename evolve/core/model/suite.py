@@ -220,3 +220,5 @@ class Evaluation:
     """Position of test x vars; evaluations of one index are compared by select-best and max-score."""
     prompt_index: int
     repeat: int = 0
+    title: str = ""
+    """The id without provider, prompt and number: the name of a table's row. Empty where the id will do."""

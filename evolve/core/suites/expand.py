@@ -81,12 +81,12 @@ def expand(
         combinations = tuple(_combinations(test, variables_of_test))
         for repeat in range(repeats):
             for variables in combinations:
+                title = ids.title(number, test, variables)
                 for column in chosen:
-                    name = ids.name(number, test, variables, column)
+                    prompt, provider = column.prompt, column.provider
+                    name = ids.name(title, column)
                     evaluations.append(
-                        Evaluation(
-                            name, test, variables, column.prompt, column.provider, test_index, column.number, repeat
-                        )
+                        Evaluation(name, test, variables, prompt, provider, test_index, column.number, repeat, title)
                     )
                 test_index += 1
     if problems:
@@ -191,21 +191,24 @@ class _Ids:
         self._used: dict[str, int] = {}
         self._labels: dict[tuple[str, str], str] = {}
 
-    def name(self, number: int, test: Test, variables: Mapping[str, JsonValue], column: _Column) -> str:
-        """Return a new id of at most MAX_ID characters.
+    def title(self, number: int, test: Test, variables: Mapping[str, JsonValue]) -> str:
+        """Return the part of an id that all columns share.
 
         Args:
-            number: of the test in its suite, from 1; the id of a test without description and variables.
+            number: of the test in its suite, from 1; the title of a test without description and variables.
             test: gives the description.
             variables: the test's, or one combination of its lists.
-            column: gives the names of prompt and provider, where the suite has several.
         """
         base = _one_line(test.description, _MAX_NAME) if test.description else ""
         if not base or variables is not test.vars:
             shown = self._vars_text(test, variables)
             base = f"{base} ({shown})" if base and shown else base or shown or f"test {number}"
+        return base
+
+    def name(self, title: str, column: _Column) -> str:
+        """Return a new id of at most MAX_ID characters, with the column's provider and prompt if there are several."""
         label = self._column_label(column)
-        return self._unique(_clip(base, min(_MAX_NAME, MAX_ID - _ROOM_FOR_NUMBER - len(label))) + label)
+        return self._unique(_clip(title, min(_MAX_NAME, MAX_ID - _ROOM_FOR_NUMBER - len(label))) + label)
 
     def _column_label(self, column: _Column) -> str:
         key = (column.provider.name, column.prompt.label)

@@ -17,6 +17,8 @@ from evolve.core.model.events import CaseFinished, CaseResult, Event, RunFinishe
 from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 from evolve.report.short_text import cut
+from evolve.report.suites.matrix import cell_of
+from evolve.report.suites.matrix_table import MatrixTables
 from evolve.report.suites.text import failure_text
 from evolve.report.terminal import Paint
 
@@ -201,7 +203,13 @@ def open_progress(stream: TextIO, env: Mapping[str, str], *, quiet: bool) -> Pro
 
 
 def summary(
-    run: RunFinished, outcomes: Sequence[SuiteOutcome], paint: Paint, *, again: str = "", brief: bool = False
+    run: RunFinished,
+    outcomes: Sequence[SuiteOutcome],
+    paint: Paint,
+    *,
+    again: str = "",
+    brief: bool = False,
+    tables: MatrixTables | None = None,
 ) -> Iterator[str]:
     """Yield the lines that end a run: failures, totals, and how to run just the failing cases again.
 
@@ -210,11 +218,18 @@ def summary(
         outcomes: its suites, each with its results.
         paint: adds colour where the stream shows it.
         again: the command that runs just the failing cases; empty for none.
-        brief: only the totals.
+        brief: only the totals, and the tables if there are any.
+        tables: the matrix of each suite, drawn above its failures; None for no tables.
     """
-    if not brief:
-        for item in outcomes:
+    for item in outcomes:
+        if tables is not None or not brief:
+            yield _suite_title(item, paint)
+        if tables is not None:
+            yield from tables.lines(map(cell_of, item.results))
+        if not brief:
             yield from _suite_lines(item, paint)
+    if tables is not None:
+        yield from tables.end_lines()
     yield _totals(run, outcomes, paint)
     if not brief:
         yield from _usage(run)
@@ -228,9 +243,12 @@ def summary(
         yield f"  {again}"
 
 
-def _suite_lines(item: SuiteOutcome, paint: Paint) -> Iterator[str]:
+def _suite_title(item: SuiteOutcome, paint: Paint) -> str:
     path = os.path.relpath(item.suite.path)
-    yield paint(path, "bold") + (f"  {item.suite.description}" if item.suite.description else "")
+    return paint(path, "bold") + (f"  {item.suite.description}" if item.suite.description else "")
+
+
+def _suite_lines(item: SuiteOutcome, paint: Paint) -> Iterator[str]:
     marked: list[tuple[str, str, CaseResult]] = [("FAIL", "red", result) for result in item.failures]
     marked += [("ERROR", "red", result) for result in item.errors]
     for number, (word, colour, result) in enumerate(marked[:SHOWN_AT_ALL]):
