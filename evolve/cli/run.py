@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import sys
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from evolve.cli._guard import INTERRUPTED, mute_stdout, run_guarded
 from evolve.cli._options import add_agent, add_concurrency, add_json, add_old_name, complete, positive
@@ -40,6 +41,7 @@ from evolve.evaluation.setup import (
     open_answers,
     runner_for,
 )
+from evolve.report.suites.annotations import annotations, is_wanted, without_commands
 from evolve.report.suites.console import Progress, open_progress, summary
 from evolve.report.suites.matrix_table import MatrixTables, Screen
 from evolve.report.suites.run_row import run_document
@@ -90,16 +92,21 @@ def main(arguments: Sequence[str]) -> int:
         run = replace(run, identity=identify(run.suites, run.started_s))
     unwritten = _write_reports(options.output, run, arguments)
     code = INTERRUPTED if run.interrupted else exit_code(outcomes)
+    annotates = is_wanted(options.annotations, settings.env)
     try:
         if options.json:
+            say(annotations(outcomes, settings.env) if annotates else (), sys.stderr)
             written = [path for path in options.output if path not in unwritten]
             values = {**_machine_summary(run, outcomes, written, again), **_case_values(cases)}
             print(json.dumps(values, ensure_ascii=False), flush=True)
         else:
             paint = Paint(sys.stdout, settings.env)
             tables = _tables(options, arguments, paint)
-            say(summary(run, outcomes, paint, again=again, brief=options.quiet, tables=tables))
+            lines = summary(run, outcomes, paint, again=again, brief=options.quiet, tables=tables)
+            say(without_commands(lines, secrets.token_hex(16)) if annotates else lines)
             say(cases.lines() if cases else ())
+            # To the same stream: in another one GitHub could read them before commands are allowed again.
+            say(annotations(outcomes, settings.env) if annotates else ())
             sys.stdout.flush()
     except BrokenPipeError:
         mute_stdout()
@@ -167,6 +174,12 @@ def parser() -> CommandParser:
         "--table",
         choices=("none", "short", "full"),
         help="outputs of all tests by provider and prompt: cut, or in full; default: short on a terminal, else none",
+    )
+    add(
+        "--annotations",
+        choices=("auto", "github", "none"),
+        default="auto",
+        help="failures as annotations of GitHub Actions; default: auto, where GITHUB_ACTIONS is set",
     )
     add_json(made)
     add("-q", "--quiet", action="store_true", help="print only the totals")
@@ -373,8 +386,9 @@ async def _collect(selected: Sequence[_Selected], settings: Settings, progress: 
 
 def _tables(options: argparse.Namespace, arguments: Sequence[str], paint: Paint) -> MatrixTables | None:
     """The tables that were asked for; by default only people get them, not logs and other programs."""
-    size: str = options.table or ("short" if sys.stdout.isatty() and not options.quiet else "none")
-    if size not in ("short", "full"):
+    usual: Literal["none", "short"] = "short" if sys.stdout.isatty() and not options.quiet else "none"
+    size: Literal["none", "short", "full"] = options.table or usual
+    if size == "none":
         return None
     kept = _without_values(arguments, ("--table",))
     # Without a terminal the width of a log: few are narrower.

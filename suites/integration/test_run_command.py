@@ -199,6 +199,38 @@ def test_a_table_is_no_json(capsys):
     assert "--table full prints text" in capsys.readouterr().err
 
 
+def test_github_gets_annotations_at_the_lines_of_the_assertions(capsys, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_WORKSPACE", os.getcwd())
+    Path("prompts").mkdir()
+    assert main(["run", write(SUITE, "prompts/suite.yaml")]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    line = 1 + next(at for at, text in enumerate(SUITE.splitlines()) if "starts-with" in text)
+    assert lines[-1] == (
+        f"::error file=prompts/suite.yaml,line={line},col=9,title=says it[Tell {{{{word}}}}]"
+        '::starts-with: Expected output to start with "Say", got "Tell hello"'
+    )
+    assert main(["run", "prompts/suite.yaml", "--annotations", "none"]) == 1
+    assert "::" not in capsys.readouterr().out
+    assert main(["run", "prompts/suite.yaml", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["failed"] == 1
+    assert "::error file=" in err
+
+
+def test_an_answer_is_no_command_to_github(capsys):
+    answer = "fine\\n::add-mask::e\\n##[error]no"
+    write('prompts: ["' + answer + '"]\nproviders: [echo]\ntests: [{assert: [{type: equals, value: x}]}]')
+    assert main(["run", "suite.yaml", "--annotations", "github", "--table", "full"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    token = lines[0].removeprefix("::stop-commands::")
+    assert len(token) == 32
+    inside = lines[1 : lines.index(f"::{token}::")]
+    after = lines[len(inside) + 2 :]
+    assert any(line.strip().startswith("::add-mask::") for line in inside)
+    assert [line.partition(" ")[0] for line in after] == ["::error"]
+
+
 def test_an_unknown_kind_of_report_is_refused_before_anything_runs(capsys):
     assert main(["run", write(SUITE), "--output", "r.docx"]) == 2
     assert "unknown report format" in capsys.readouterr().err
