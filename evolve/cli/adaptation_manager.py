@@ -6,7 +6,6 @@ evolves the agent takes it next. When that process is killed, the next call take
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import time
@@ -33,7 +32,7 @@ from evolve.evolution.run import EvolutionResult, Observer
 from evolve.report.evolution.adaptation_lines import at_limit, intake_lines, intake_values, status_lines, status_values
 from evolve.report.evolution.console import EvolutionConsole
 from evolve.report.evolution.lines import summary_lines
-from evolve.report.terminal import say
+from evolve.report.terminal import print_json, say
 from evolve.store.adaptation_files import AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.agents import find_agent
@@ -193,7 +192,7 @@ class _Call:
     def _report(self, taken: IntakeResult | None, **more: Any) -> int:
         if self._options.json:
             values = {**(intake_values(taken) if taken else {}), **more}
-            print(json.dumps(values, ensure_ascii=False), flush=True)
+            print_json(values)
         return ExitCode.DONE
 
 
@@ -214,7 +213,7 @@ def _case_folder(cases: str | None) -> CaseFolder:
 def _show_status(queue: AdaptationQueue, options: argparse.Namespace) -> int:
     agents = queue.status()
     if options.json:
-        print(json.dumps(status_values(agents), ensure_ascii=False), flush=True)
+        print_json(status_values(agents))
     else:
         say(status_lines(agents, options.per_day))
     return ExitCode.DONE

@@ -1,7 +1,6 @@
 """`evolve cases`: lists, shows, labels, pins, waives, retires and imports failure cases."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.errors import EnvironmentFault, EvolveError, ExitCode, InputError, Location, Problem
 from evolve.core.text.counts import count
-from evolve.report.terminal import say
+from evolve.report.terminal import print_json, say
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.case_files import CaseFolder, StoredCase, load_cases, yaml_files
 from evolve.store.case_writer import redactor_for
@@ -50,7 +49,7 @@ def _list(options: argparse.Namespace) -> None:
         and (not options.status or options.status in (stored.case.status, _label_state(stored.case)))
     ]
     if options.json:
-        print(json.dumps([_summary(stored) for stored in found], ensure_ascii=False, indent=2))
+        print_json([_summary(stored) for stored in found], indent=2)
     else:
         kind = "such failure cases" if options.agent or options.status else "failure cases"
         say(_table(found) if found else [f"no {kind} in {options.cases}"])
@@ -61,7 +60,7 @@ def _show(options: argparse.Namespace) -> None:
     path = _file(options.file, options.cases)
     case = CaseFolder(options.cases).load(path)
     if options.json:
-        print(json.dumps({"file": str(path), **to_mapping(case)}, ensure_ascii=False, indent=2))
+        print_json({"file": str(path), **to_mapping(case)}, indent=2)
     else:
         say(_details(path, case))
 

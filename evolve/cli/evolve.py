@@ -3,7 +3,6 @@
 The same command again continues an interrupted run. Only `evolve promote` changes an agent's file.
 """
 
-import json
 import os
 import sys
 import time
@@ -40,7 +39,7 @@ from evolve.core.model.evolution_events import EvolutionEvent
 from evolve.evolution.run import Observer, run_request
 from evolve.report.evolution.console import EvolutionConsole
 from evolve.report.evolution.lines import summary_lines
-from evolve.report.terminal import command_line, say
+from evolve.report.terminal import command_line, print_json, say
 
 if TYPE_CHECKING:
     from evolve.report.evolution.live import LivePage
@@ -56,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     if result.is_interrupted:
         return INTERRUPTED
     if options.is_json:
-        print(json.dumps(result.result_json(), ensure_ascii=False), flush=True)
+        print_json(result.result_json())
     else:
         say(summary_lines(console.evolution, report=result.report, next_commands=result.next_commands()))
     return ExitCode.DONE

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import gc
 import importlib
-import json
 import os
 import re
 import secrets
@@ -45,7 +44,7 @@ from evolve.report.suites.annotations import annotations, is_wanted, without_com
 from evolve.report.suites.console import Progress, open_progress, summary
 from evolve.report.suites.matrix_table import MatrixTables, Screen
 from evolve.report.suites.run_row import run_document
-from evolve.report.terminal import Paint, command_line, say
+from evolve.report.terminal import Paint, command_line, print_json, say
 from evolve.store.last_failed import LastFailed
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
     again = _again(arguments, failed) if failed else ""
     if options.output or options.json:
         run = replace(run, identity=identify(run.suites, run.started_s))
-    unwritten = _write_reports(options.output, run, arguments)
+    unwritten = _write_reports(options.output, run, arguments, raw_csv=options.csv_raw)
     code = INTERRUPTED if run.interrupted else exit_code(outcomes)
     annotates = is_wanted(options.annotations, settings.env)
     try:
@@ -98,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
             say(annotations(outcomes, settings.env) if annotates else (), sys.stderr)
             written = [path for path in options.output if path not in unwritten]
             values = {**_machine_summary(run, outcomes, written, again), **_case_values(cases)}
-            print(json.dumps(values, ensure_ascii=False), flush=True)
+            print_json(values)
         else:
             paint = Paint(sys.stdout, settings.env)
             tables = _tables(options, arguments, paint)
@@ -145,6 +144,7 @@ def parser() -> CommandParser:
         help="write a report: .json, .jsonl, .csv, .html, .xml",
     )
     complete(output, "file")
+    add("--csv-raw", action="store_true", help="write .csv cells unchanged, also what a spreadsheet runs as a formula")
     add("--merge", action="store_true", help="treat all files as one suite, as promptfoo does with several -c")
     add("--filter-pattern", metavar="RE", help="only tests whose description or id matches")
     add("--filter-metadata", action="append", default=[], metavar="KEY=VALUE", help="only tests with this metadata")
@@ -229,22 +229,28 @@ def _writer(path: str) -> Callable[[str, RunFinished], None]:
     return writer
 
 
-def _write_reports(paths: Iterable[str], run: RunFinished, arguments: Sequence[str]) -> dict[str, InputError]:
+def _write_reports(
+    paths: Iterable[str], run: RunFinished, arguments: Sequence[str], *, raw_csv: bool
+) -> dict[str, InputError]:
     """Write the reports; return the errors by path: one that fails stops neither the others nor the summary."""
     unwritten = {}
     for path in dict.fromkeys(paths):
         try:
-            _write_report(path, run, arguments)
+            _write_report(path, run, arguments, raw_csv=raw_csv)
         except InputError as error:
             unwritten[path] = error
     return unwritten
 
 
-def _write_report(path: str, run: RunFinished, arguments: Sequence[str]) -> None:
+def _write_report(path: str, run: RunFinished, arguments: Sequence[str], *, raw_csv: bool) -> None:
     if path.lower().endswith(".html"):
         from evolve.report.suites.html import write_html
 
         write_html(path, run, command=command_line("evolve run", arguments))
+    elif raw_csv and path.lower().endswith(".csv"):
+        from evolve.report.suites.csv_rows import write_csv
+
+        write_csv(path, run, raw=True)
     else:
         _writer(path)(path, run)
 

@@ -12,6 +12,7 @@ import pytest
 from evolve.cli._options import positive
 
 if TYPE_CHECKING:
+    import warnings
     from collections.abc import Iterator
 
     from evolve.pytest_plugin.agents.recording import OpenAgent
@@ -72,6 +73,25 @@ def pytest_configure(config: pytest.Config) -> None:
         from evolve.pytest_plugin.agents.capturing import Capture
 
         config.pluginmanager.register(Capture(config), "evolve-capture")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable(config: pytest.Config) -> "Iterator[None]":
+    """Escape what pytest-xdist cannot send: outputs, exceptions and JavaScript may hold half of a character."""
+    made = yield
+    if made is None or not hasattr(config, "workerinput"):
+        return made
+    from evolve.pytest_plugin.reports import report_as_utf8
+
+    return report_as_utf8(made)  # type: ignore[no-any-return]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_warning_recorded(warning_message: "warnings.WarningMessage") -> None:
+    """Escape the same in warnings, before pytest-xdist sends them."""
+    from evolve.pytest_plugin.reports import escape_warning
+
+    escape_warning(warning_message)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What every command that prints for people shares: colour where a terminal shows it, lines, and a command to copy."""
 
+import json
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -36,3 +37,13 @@ def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
     encoding = target.encoding or "utf-8"
     text = "".join(f"{line}\n" for line in lines)
     target.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def print_json(value: object, *, indent: int | None = None) -> None:
+    """Print a value as JSON for machines; what the encoding of stdout cannot hold becomes a JSON escape."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a lone surrogate of an answer, or a terminal without UTF-8
+        text = json.dumps(value, indent=indent)
+    print(text, flush=True)

@@ -457,3 +457,80 @@ def test_an_output_cannot_act_on_the_terminal(pytester):
     result = pytester.runpytest_inprocess("suite.yaml", "--color=no")
     assert "\x1b" not in result.stdout.str()
     result.stdout.fnmatch_lines([r"*output: Say \x1b*owned*"])
+
+
+# --- half of a surrogate pair, which UTF-8 and so pytest-xdist cannot carry
+
+HALF = {
+    "answer": ('return {"output": "bad " + chr(0xD83D)}', "{type: equals, value: good}"),
+    "error": ('return {"error": "bad " + chr(0xD83D)}', "{type: equals, value: good}"),
+    "exception": ('raise ValueError("bad " + chr(0xD83D))', "{type: equals, value: good}"),
+    "javascript": (
+        'return {"output": "bad"}',
+        """{type: javascript, value: "({pass: false, score: 0, reason: 'bad \\\\ud83d'})"}""",
+    ),
+    "python": (
+        'return {"output": "bad"}',
+        """{type: python, value: "{'pass': False, 'score': 0, 'reason': chr(0xD83D)}"}""",
+    ),
+    "printed": ('print("bad " + chr(0xDC00)); return {"output": "bad"}', "{type: equals, value: good}"),
+    "warning": (
+        'import warnings; warnings.warn("bad " + chr(0xD83D)); return {"output": "bad"}',
+        "{type: equals, value: good}",
+    ),
+}
+
+
+def half_suite(pytester: pytest.Pytester, channel: str) -> None:
+    code, check = HALF[channel]
+    pytester.makepyfile(model=f"def call_api(prompt, options, context):\n    {code}\n")
+    text = f"prompts: [x]\nproviders: ['python:model.py']\ntests: [{{description: half, assert: [{check}]}}]\n"
+    suite(pytester, text)
+
+
+@pytest.mark.parametrize("channel", HALF)
+def test_half_a_character_fails_under_xdist_as_without(pytester, channel):
+    half_suite(pytester, channel)
+    alone = pytester.runpytest_subprocess("suite.yaml", "-rA")
+    shared = pytester.runpytest_subprocess("suite.yaml", "-p", "xdist", "-n", "1", "--junitxml=report.xml", "-rA")
+    assert "INTERNALERROR" not in shared.stdout.str()
+    assert (shared.ret, shared.parseoutcomes().get("failed"), shared.parseoutcomes().get("errors")) == (
+        pytest.ExitCode.TESTS_FAILED,
+        alone.parseoutcomes().get("failed"),
+        alone.parseoutcomes().get("errors"),
+    )
+    ET.parse(pytester.path / "report.xml")
+
+
+def test_half_a_character_in_the_names_and_marks_of_generated_tests(pytester):
+    pytester.makepyfile(
+        made="""
+        def tests():
+            half = "v" + chr(0xD83D)
+            yes = [{"type": "contains", "value": "v"}]
+            yield {"description": "a" + half, "vars": {"o": half}, "assert": yes}
+            yield {"description": "b", "vars": {"o": half}, "metadata": {"tags": ["t" + half]}, "assert": yes}
+            yield {"description": "c", "vars": {"o": "1"}, "metadata": {"skip": "no " + half}, "assert": yes}
+            no = [{"type": "equals", "value": "2"}]
+            yield {"description": "d", "vars": {"o": "1"}, "metadata": {"xfail": "no " + half}, "assert": no}
+        """
+    )
+    suite(pytester, "prompts: ['{{ o }}']\nproviders: [echo]\ntests: file://made.py:tests\n")
+    shared = pytester.runpytest_subprocess("suite.yaml", "-p", "xdist", "-n", "1", "-rA")
+    shared.assert_outcomes(passed=2, skipped=1, xfailed=1)
+    assert shared.ret == pytest.ExitCode.OK
+
+
+def test_half_a_character_in_a_plain_test_reaches_the_report(pytester):
+    pytester.makepyfile(
+        """
+        import warnings
+        def test_it(record_property):
+            record_property("half", chr(0xD83D))
+            warnings.warn(chr(0xD83D))
+            assert chr(0xD83D) == "whole"
+        """
+    )
+    shared = pytester.runpytest_subprocess("-p", "xdist", "-n", "1")
+    shared.assert_outcomes(failed=1, warnings=1)
+    assert shared.ret == pytest.ExitCode.TESTS_FAILED

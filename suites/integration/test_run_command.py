@@ -669,3 +669,13 @@ def test_a_pattern_that_backtracks_is_stopped(tmp_path, monkeypatch, capsys):
     )
     assert main(["run", str(tmp_path / "s.yaml"), "--filter-pattern", "(a+)+$x"]) == 2
     assert "--filter-pattern or --filter-providers took longer than 0.05 s" in capsys.readouterr().err
+
+
+def test_half_a_character_is_an_escape_for_machines():
+    Path("model.py").write_text('def call_api(p, o, c):\n    return {"output": "bad " + chr(0xD83D)}\n')
+    suite = write("prompts: [x]\nproviders: ['python:model.py']\ntests: [{assert: [{type: equals, value: good}]}]\n")
+    code = f"import sys; from evolve.__main__ import main; sys.exit(main(['run', {suite!r}, '--json']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert b"bad \\ud83d" in done.stdout
+    assert json.loads(done.stdout)

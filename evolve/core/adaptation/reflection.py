@@ -9,6 +9,7 @@ from evolve.core.formats.json_text import json_or
 from evolve.core.formats.schema_check import Kind, Path, compile_schema
 from evolve.core.formats.yaml12 import path_text
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.visible import as_utf8
 
 
 class Action(StrEnum):
@@ -46,7 +47,7 @@ class Reflection:
     def line(self) -> str:
         """Return the decision as one line of JSON."""
         fields = {"job_id": self.job_id, "action": str(self.action), "agent": self.agent}
-        return json.dumps({**fields, "error": self.error} if self.error else fields, ensure_ascii=False)
+        return as_utf8(json.dumps({**fields, "error": self.error} if self.error else fields, ensure_ascii=False))
 
 
 def diagnostics_problems(diagnostics: JsonValue, schema: Mapping[str, JsonValue]) -> list[str]:

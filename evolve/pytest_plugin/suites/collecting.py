@@ -18,7 +18,7 @@ from evolve.core.model.errors import EvolveError, InputError
 from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Evaluation
 from evolve.core.suites.units import Unit
-from evolve.core.text.visible import visible
+from evolve.core.text.visible import as_utf8, visible
 from evolve.evaluation.setup import LoadedSuite, evidence_of, load
 from evolve.pytest_plugin.suites.ahead import Wanted
 from evolve.pytest_plugin.suites.failures import suite_failure
@@ -160,7 +160,7 @@ class SuiteItem(pytest.Item):
             raise CannotJudge(str(error), pytrace=False) from None
         self.result = result
         self.user_properties.append(("score", number_text(round(result.verdict.score, 6))))
-        self.user_properties.append(("reason", cut(result.error or result.verdict.reason, 500)))
+        self.user_properties.append(("reason", as_utf8(cut(result.error or result.verdict.reason, 500))))
         limit = cut_at(result)
         if limit:
             self.user_properties.append((CUT, f"{limit}: {hint_for(result)}"))
@@ -187,7 +187,8 @@ class SuiteItem(pytest.Item):
         """Return the test's place in its file."""
         place = self.evaluation.test.place
         line = place.location().line if place is not None else None
-        return self.path, line - 1 if line else None, self.name
+        # A test that a function made has no line, and pytest refuses a skip without one: the file's first line then.
+        return self.path, (line or 1) - 1, self.name
 
     def _repr_failure_py(self, excinfo: Any, style: Any = None) -> Any:
         """Return what reports show: the suite's line, not ours. pytest calls this for failures and set-up errors."""
@@ -210,6 +211,8 @@ def _named(parent: pytest.Collector, name: str) -> dict[str, str]:
     pytest's cache (--lf, --ff, --sw, --nf) parses ids from text, where `[` has a meaning. From a name alone, pytest 9.2
     makes an id that never equals the parsed one, and so forgets that the item failed.
     """
+    # A text that UTF-8 cannot hold would end the run under pytest-xdist, which sends the names.
+    name = as_utf8(name)
     return {"name": name, "nodeid": f"{parent.nodeid}::{name}"}
 
 

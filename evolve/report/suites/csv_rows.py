@@ -1,6 +1,7 @@
 """A table in the format of promptfoo's CSV: a row for each test, eight or more columns for each prompt and provider."""
 
 import csv
+import re
 from collections.abc import Sequence
 
 from evolve.core.javascript.values import to_fixed, to_js_string, to_json
@@ -9,20 +10,44 @@ from evolve.core.model.json_value import JsonValue
 from evolve.report.suites.run_row import run_properties
 from evolve.system.atomic_files import output_file
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a cell begins that a spreadsheet runs as a formula (OWASP, "CSV Injection"); the last four are full-width."""
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _STATUS = {"pass": "PASS", "fail": "FAIL", "error": "ERROR"}
 
 
-def write_csv(path: str, run: RunFinished) -> None:
-    """Write one table per suite, one below the other; most runs have one. The last columns name the run."""
+def write_csv(path: str, run: RunFinished, *, raw: bool = False) -> None:
+    """Write one table per suite, one below the other; most runs have one. The last columns name the run.
+
+    Args:
+        path: the file.
+        run: the results.
+        raw: write each text as it is. Without it an apostrophe precedes what a spreadsheet would run as a formula.
+    """
+    shown = _unchanged if raw else inert_cell
     facts = run_properties(run)
     with output_file(path, newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
+        # Python before 3.13 leaves a carriage return without quotes, and readers then see two rows.
+        quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for number, (_, results) in enumerate(run.results):
             if number:
                 writer.writerow([])
             head, *rows = table(results)
-            writer.writerow([*head, *facts])
-            writer.writerows([*row, *facts.values()] for row in rows)
+            for row in ([*head, *facts], *([*row, *facts.values()] for row in rows)):
+                cells = [shown(cell) for cell in row]
+                (quoting if any("\r" in cell for cell in cells) else writer).writerow(cells)
+
+
+def inert_cell(text: str) -> str:
+    """Return the text with an apostrophe before it if a spreadsheet would run it; numbers stay numbers."""
+    # White space before the sign does not stop every spreadsheet.
+    is_formula = text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
+    return f"'{text}" if is_formula and not _NUMBER.fullmatch(text) else text
+
+
+def _unchanged(text: str) -> str:
+    return text
 
 
 def table(results: Sequence[CaseResult]) -> list[list[str]]:

@@ -16,7 +16,7 @@ from evolve.core.model.events import CaseResult, RunFinished
 from evolve.core.model.suite import Assertion, AssertSet, Evaluation, Prompt, ProviderSpec, Suite, Test, TestOptions
 from evolve.core.model.verdicts import Verdict
 from evolve.report.short_text import cut
-from evolve.report.suites.csv_rows import write_csv
+from evolve.report.suites.csv_rows import inert_cell, write_csv
 from evolve.report.suites.jsonl import write_jsonl
 from evolve.report.suites.junit import write_junit
 from evolve.report.suites.promptfoo_json import write_promptfoo_json
@@ -251,3 +251,26 @@ def test_code_of_several_lines_is_not_shown_as_the_expected_value():
     assert "const a" not in failure_text(replace(failed, verdict=said))
     threw = replace(said, components=(Verdict(False, 0.0, "Custom function threw error: x", requirement=code),))
     assert "const a" in failure_text(replace(failed, verdict=threw))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\uff1d1+1", "-", "-1e3x", "=-1", "-\u0661"],
+)
+def test_csv_cells_that_a_spreadsheet_would_run_are_escaped(tmp_path, text):
+    write_csv(str(tmp_path / "r.csv"), run(replace(result(text), vars={text: text})))
+    with (tmp_path / "r.csv").open(newline="") as file:
+        header, row = csv.reader(file)
+    assert f"'{text}" in header
+    assert row.count(f"'{text}") >= 2
+    assert text not in row
+    write_csv(str(tmp_path / "raw.csv"), run(replace(result(text), vars={text: text})), raw=True)
+    with (tmp_path / "raw.csv").open(newline="") as file:
+        header, row = csv.reader(file)
+    assert text in header
+    assert row.count(text) >= 2
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1.5", "-.5e-3", "a=1", "'=1", "1-2"])
+def test_csv_cells_that_are_harmless_stay(text):
+    assert inert_cell(text) == text

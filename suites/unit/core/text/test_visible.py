@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.text.visible import visible
+from evolve.core.text.visible import as_utf8, visible
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,13 @@ def test_nothing_that_acts_is_left_and_twice_is_once(text: str) -> None:
     shown = visible(text)
     assert all(char.isprintable() or char in "\n\t" or not char.isascii() for char in shown)
     assert visible(shown) == shown
+
+
+@pytest.mark.parametrize("text", ["", "plain", "\x1b[1m", "\u202e", "\U0001f600", "\n\t"])
+def test_text_that_utf8_holds_is_unchanged(text):
+    assert as_utf8(text) == text
+
+
+def test_halves_of_surrogate_pairs_are_escapes():
+    assert as_utf8("a\ud83d \x1b\udc00") == "a\\ud83d \x1b\\udc00"
+    assert visible("a\ud83d\udfff") == "a\\ud83d\\udfff"
