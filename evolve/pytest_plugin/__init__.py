@@ -83,7 +83,7 @@ def pytest_report_to_serializable(config: pytest.Config) -> "Iterator[None]":
         return made
     from evolve.pytest_plugin.reports import report_as_utf8
 
-    return report_as_utf8(made)  # type: ignore[no-any-return]
+    return report_as_utf8(made)
 
 
 @pytest.hookimpl(tryfirst=True)
