@@ -1,7 +1,6 @@
 """`evolve check SUITE|DIR...`: every problem of suites and of the files that they name, without asking a model."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
@@ -15,7 +14,7 @@ from evolve.core.model.errors import ExitCode, InputError, MissingKeyFault, Prob
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.counts import count
 from evolve.evaluation.setup import Settings, check_keys, load
-from evolve.report.terminal import say
+from evolve.report.terminal import print_json, say
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     with redirect_stdout(sys.stderr):  # what a user's Python code prints is not a result
         checked = list(_check_all(files, settings, shows_progress=shows))
     if options.json:
-        print(json.dumps(_machine_result(checked), ensure_ascii=False))
+        print_json(_machine_result(checked))
     else:
         say(_lines(checked, options))
     return ExitCode.INPUT if any(item.problems for item in checked) else ExitCode.DONE
