@@ -236,7 +236,7 @@ class SuiteRunner:
         self, evaluation: Evaluation, variables: Mapping[str, JsonValue], config: Mapping[str, JsonValue]
     ) -> MadePrompt:
         ref = evaluation.prompt.function
-        if ref is not None and ref.path.endswith(".py") and ref.function is None:
+        if ref is not None and ref.function is None and (ref.path.endswith(".py") or ref.path.startswith("exec:")):
             context = json.dumps(prompt_context(evaluation, variables, config))
             return MadePrompt(await self._run_script(ref.path, context), config)
         return await make_prompt(evaluation, variables, config, self._tools)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,6 +48,7 @@ from evolve.store.scripts import LocalScripts
 from evolve.store.suites import load_merged, load_suite
 from evolve.system.cache_folder import cache_folder
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _SCRIPT_S = 60.0
 """Seconds for a Python prompt script; one that waits for ever must not stop the whole run."""
 
@@ -228,7 +231,7 @@ def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) ->
         tools=tools,
         templates=loaded.templates,
         concurrency=settings.concurrency,
-        run_script=_run_prompt_script,
+        run_script=partial(_run_prompt_script, folder=loaded.suite.base_dir, env={**settings.env, **loaded.suite.env}),
         resources=resources,
     )
 
@@ -343,16 +346,14 @@ def _own_providers(suite: Suite) -> list[ProviderSpec]:
     return list(found.values())
 
 
-async def _run_prompt_script(path: str, context: str) -> str:
-    """What a Python prompt file prints, which promptfoo runs with the context as its argument."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        path,
-        context,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+async def _run_prompt_script(path: str, context: str, *, folder: str, env: Mapping[str, str]) -> str:
+    """What a Python prompt file or a program prints, which promptfoo runs with the context as its last argument."""
+    is_program = path.startswith("exec:")
+    words = shlex.split(path.removeprefix("exec:")) if is_program else [sys.executable, path]
+    try:
+        process = await _start([*words, context], folder if is_program else None, env if is_program else None)
+    except OSError as error:
+        raise CannotEvaluate(f"the prompt script {path} cannot be started: {error.strerror}") from error
     try:
         output, errors = await asyncio.wait_for(process.communicate(), _SCRIPT_S)
     except TimeoutError as error:
@@ -361,10 +362,22 @@ async def _run_prompt_script(path: str, context: str) -> str:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode:
+    if process.returncode or (is_program and errors and not output.strip()):
         # The end of what it printed: a traceback names its error there.
         raise CannotEvaluate(f"the prompt script {path} failed: {errors.decode('utf-8', 'replace').strip()[-500:]}")
-    return output.decode("utf-8", "replace").removesuffix("\n")
+    text = output.decode("utf-8", "replace")
+    return _COLOURS.sub("", text).strip() if is_program else text.removesuffix("\n")
+
+
+async def _start(words: Sequence[str], folder: str | None, env: Mapping[str, str] | None) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *words,
+        cwd=folder,
+        env=env,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
 
 
 def evidence_of(suite: Suite) -> Evidence | None:

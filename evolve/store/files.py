@@ -1,14 +1,17 @@
 """The files that a suite may read: nothing outside a root folder, and nothing huge or binary."""
 
 import glob
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.text.did_you_mean import did_you_mean
+from evolve.system.web_files import fetch_text
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest file that is read, 8 MiB; larger files of tests should be split."""
@@ -43,13 +46,18 @@ class LocalFiles:
         base_dir: the suite's folder.
         root: nothing outside it is read, also not through links; None uses `find_root`.
         also: files outside the root that may be read too, because the user named them.
+        may_fetch: whether files from the web may be read; not for a failure case, which may be a stranger's.
     """
 
-    def __init__(self, base_dir: str, root: str | None = None, *, also: Iterable[str] = ()) -> None:
+    def __init__(
+        self, base_dir: str, root: str | None = None, *, also: Iterable[str] = (), may_fetch: bool = True
+    ) -> None:
+        self._may_fetch = may_fetch
         self._also = frozenset(os.path.realpath(path) for path in also)
         self._base = os.path.realpath(base_dir)
         self._root = os.path.realpath(root) if root else find_root(self._base)
         self._texts: dict[str, str] = {}
+        self._addresses: dict[str, str] = {}
 
     @property
     def root(self) -> str:
@@ -81,6 +89,21 @@ class LocalFiles:
         if full not in self._texts:
             self._texts[full] = _read(full, self.shown(full))
         return self._texts[full]
+
+    def fetch(self, url: str) -> str:
+        """Return the path under which the text behind an address can be read here; it is fetched once.
+
+        Raises:
+            InputError: it cannot be fetched.
+        """
+        if not self._may_fetch:
+            raise InputError(Problem(f"{url} is not fetched: a failure case names no files"))
+        name = hashlib.sha256(url.encode()).hexdigest()
+        path = os.path.join(self._base, ".fetched", name, os.path.basename(urlsplit(url).path))
+        if path not in self._texts:
+            self._texts[path] = fetch_text(url)
+            self._addresses[path] = url
+        return path
 
     def read_bytes(self, path: str) -> bytes:
         """Return the bytes of a file that need not be text, under the same limits."""
@@ -114,6 +137,8 @@ class LocalFiles:
 
     def shown(self, path: str) -> str:
         """Return a path for messages and labels: relative to the suite's folder when it is inside it."""
+        if path in self._addresses:
+            return self._addresses[path]
         relative = os.path.relpath(path, self._base)
         return relative if not relative.startswith("..") else path
 

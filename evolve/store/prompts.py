@@ -1,11 +1,16 @@
 """Prompts from the text, the files and the functions that a suite names."""
 
+import contextlib
 import csv
 import io
 import json
+import os
 import re
+import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.javascript.values import to_json
@@ -34,7 +39,9 @@ def read_prompts(entry: str | Mapping[str, Any], files: LocalFiles) -> list[Prom
         raise InputError(
             Problem("a prompt needs text: raw, or id with a file", hint="for example `raw: Answer {{question}}`")
         )
-    if raw.startswith(("exec:", *_REMOTE)):
+    if raw.startswith("exec:"):
+        return [_executable(raw.removeprefix("exec:"), entry, files)]
+    if raw.startswith(_REMOTE):
         raise InputError(
             Problem(f"not supported by Anneal: prompts from {raw.partition(':')[0]}", hint="use a file or a function")
         )
@@ -52,6 +59,8 @@ def read_prompts(entry: str | Mapping[str, Any], files: LocalFiles) -> list[Prom
 
 def _files_of(raw: str, files: LocalFiles) -> list[tuple[str, str | None]] | None:
     """Return the files that an entry names, each with a function; None when it is plain text."""
+    if _is_web_file(raw):
+        return [(files.fetch(raw), None)]
     is_file = raw.startswith("file://")
     path, function = split_function(raw.removeprefix("file://"))
     if "\n" in raw or not (is_file or _looks_like_file(path)):
@@ -68,6 +77,34 @@ def _files_of(raw: str, files: LocalFiles) -> list[tuple[str, str | None]] | Non
             Problem(f"no such file: {path}", hint="if it is meant as the prompt itself, write a longer text")
         )
     return None
+
+
+def _is_web_file(raw: str) -> bool:
+    """Return whether an entry is the address of a file with prompts, and not a text that begins with an address."""
+    if not raw.startswith(("https://", "http://")) or re.search(r"[\s{]", raw):
+        return False
+    return urlsplit(raw).path.lower().endswith(_SUFFIXES)
+
+
+def _executable(command: str, entry: Mapping[str, Any], files: LocalFiles) -> Prompt:
+    """Return the prompt that a program prints; its name is a file of the suite or a command of the machine."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise InputError(Problem(f"exec:{command}: {error}")) from None
+    if not words:
+        raise InputError(Problem("exec: names no program", hint="for example `exec:./prompt.sh`"))
+    config = entry.get("config") or {}
+    text = command
+    if files.exists(words[0]):
+        words[0] = files.resolve(words[0])
+        if not os.access(words[0], os.X_OK):
+            raise InputError(Problem(f"{files.shown(words[0])} cannot be executed", hint=f"chmod +x {words[0]}"))
+        with contextlib.suppress(InputError):  # a program that is not text has its command as text
+            text = files.read_text(words[0])
+    elif shutil.which(words[0]) is None:
+        raise InputError(Problem(f"no such program: {words[0]}", hint="a file of the suite, or a command"))
+    return Prompt(text, entry.get("label") or command, config, ScriptRef(f"exec:{shlex.join(words)}", None))
 
 
 def _looks_like_file(path: str) -> bool:

@@ -185,7 +185,8 @@ def _loader(
     needs_prompts: bool,
     inspect: Inspect | None,
 ) -> "_Loader":
-    files, findings = LocalFiles(os.path.dirname(os.path.abspath(path)), root), Findings(unknown_keys)
+    files = LocalFiles(os.path.dirname(os.path.abspath(path)), root, may_fetch=not is_case_path(os.path.abspath(path)))
+    findings = Findings(unknown_keys)
     scripts = scripts or LocalScripts()
     return _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts, needs_prompts, inspect)
 
@@ -447,7 +448,7 @@ class _Loader:
 
     def reader(self) -> TestReader:
         """Return a reader of the files that tests name."""
-        return TestReader(self.files, self.findings, self.scripts)
+        return TestReader(self.files, self.findings, self.scripts, {**self.env, **self._file_env})
 
     def tests(
         self, config: Mapping[str, Any], document: Document, reader: TestReader, defaults: Defaults

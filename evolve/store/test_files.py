@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from evolve.core.formats.schema_check import describe
 from evolve.core.formats.yaml12 import Document, Mark, Path, read_document
@@ -16,13 +17,25 @@ from evolve.core.model.suite import ScriptRef
 from evolve.core.suites.csv_tests import CellError, case_of_row, check_columns
 from evolve.core.suites.suite_format import Findings, Source, checker
 from evolve.core.user_code.functions import call_javascript
+from evolve.store.datasets import PREFIX as DATASETS
+from evolve.store.datasets import dataset_tests
 from evolve.store.files import MAX_BYTES, LocalFiles
 from evolve.store.prompts import parse_json, read_data, split_function
 from evolve.store.references import resolve_references
 from evolve.store.scripts import LocalScripts
 
 _JAVASCRIPT = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
-_REMOTE = ("http://", "https://", "huggingface://", "az://", "s3://", "gs://")
+_WEB = ("https://", "http://")
+_WEB_FILES = (".csv", ".json", ".jsonl", ".yaml", ".yml")
+"""Files with tests that may come from the web; code may not."""
+_REMOTE: Mapping[str, str] = {
+    "https://docs.google.com/spreadsheets/": "Google Sheets",
+    "huggingface://": "huggingface other than datasets",
+    "az://": "az",
+    "s3://": "s3",
+    "gs://": "gs",
+}
+"""Sources that are refused by name."""
 _PREFIX = "file://"
 
 
@@ -35,6 +48,7 @@ class TestReader:
     files: LocalFiles
     findings: Findings
     scripts: LocalScripts
+    env: Mapping[str, str] = field(default_factory=dict)
     _open: list[str] = field(default_factory=list)
     """The files being read, outermost first: a file that names one of them would never end."""
 
@@ -68,6 +82,9 @@ class TestReader:
     ) -> Iterator[Source]:
         """Yield the tests of the files that one entry names; problems without a place get the entry's."""
         try:
+            if name.startswith(DATASETS):
+                yield from self._from_generator(dataset_tests(name, self.env), name)
+                return
             for file, function in self._files_of(name):
                 yield from self._guard(file, function, is_alone, config)
         except InputError as error:
@@ -77,10 +94,14 @@ class TestReader:
                 )
 
     def _files_of(self, name: str) -> list[tuple[str, str | None]]:
-        if name.startswith(_REMOTE):
-            raise InputError(
-                Problem(f"not supported by Anneal: tests from {name.partition(':')[0]}", hint="save them as a file")
-            )
+        refused = next((what for start, what in _REMOTE.items() if name.startswith(start)), None)
+        if refused:
+            raise InputError(Problem(f"not supported by Anneal: tests from {refused}", hint="save them as a file"))
+        if name.startswith(_WEB):
+            if not urlsplit(name).path.lower().endswith(_WEB_FILES):
+                expected = ", ".join(_WEB_FILES)
+                raise InputError(Problem(f"expected an address that ends with {expected}, got {name}"))
+            return [(self.files.fetch(name), None)]
         path, function = split_function(name.removeprefix(_PREFIX))
         if any(char in path for char in "*?[") and not self.files.exists(path):
             found = self.files.glob(path)

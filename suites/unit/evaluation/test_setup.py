@@ -1,11 +1,15 @@
 """A suite's problems, all in one list: those of the file, of what it names, of providers and of code."""
 
+import asyncio
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from evolve.core.model.errors import InputError
-from evolve.evaluation.setup import Settings, load
+from evolve.evaluation.setup import Settings, load, runner_for
+from evolve.store.answers import NoAnswers
 
 EVERYTHING = """\
 prompts: ["{{q}}", file://gone.txt, "{{ q | }}"]
@@ -107,3 +111,26 @@ def test_a_missing_env_file_is_a_problem_with_a_place(tmp_path: Path) -> None:
     text = "prompts: [x]\nproviders: [echo]\ntests: [{vars: {a: b}}]\nenvPath: gone.env\n"
     (problem,) = problems_of(tmp_path, text)
     assert problem.startswith("suite.yaml:4:10: envPath: no such file: gone.env")
+
+
+def test_a_programs_output_is_the_prompt(tmp_path: Path) -> None:
+    program = tmp_path / "make.sh"
+    program.write_text(
+        '#!/bin/sh\nprintf "\\033[31mAsk %s in %s\\033[0m {{q}}" "$1" "$(basename "$PWD")"\necho "$2" > context.json\n'
+    )
+    program.chmod(0o755)
+    (tmp_path / "suite.yaml").write_text(
+        "prompts: ['exec:./make.sh now']\nproviders: [echo]\ntests: [{vars: {q: nicely}}]\n"
+    )
+    settings = Settings(env={**os.environ, "EVOLVE_CACHE_DIR": str(tmp_path / "cache")}, use_cache=False)
+    loaded = load(str(tmp_path / "suite.yaml"), settings)
+
+    async def run() -> str:
+        runner = runner_for(loaded, settings, NoAnswers())
+        try:
+            return (await runner.evaluate(loaded.evaluations[0])).prompt
+        finally:
+            await runner.close()
+
+    assert asyncio.run(run()) == f"Ask now in {tmp_path.name} nicely"
+    assert json.loads((tmp_path / "context.json").read_text())["vars"] == {"q": "nicely"}

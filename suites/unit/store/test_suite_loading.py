@@ -161,7 +161,7 @@ def test_a_suite_without_prompts_asks_the_variable_prompt(folder: Path) -> None:
         ("file://no.txt", "suite.yaml:1:11: prompts[0]: no such file: no.txt"),
         ("no.txt", "no such file: no.txt"),
         ("'file://no*.txt'", "no file matches no*.txt"),
-        ("exec:./x.sh", "not supported by Anneal: prompts from exec"),
+        ("exec:./x.sh", "no such program: ./x.sh"),
         ("langfuse://x", "not supported by Anneal: prompts from langfuse"),
         ("{label: x}", "a prompt needs text"),
         ("file://empty.txt", "there are no prompts in file://empty.txt"),
