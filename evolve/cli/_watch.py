@@ -1,6 +1,6 @@
 """`evolve run --watch`: runs suites again whenever a file that the last run read changes.
 
-    watch -> child: python -m evolve.cli._watch LIST ARGUMENTS -> run.main
+    watch -> child: python -m evolve.cli._watched LIST ARGUMENTS -> run.main
           <- LIST: the files that the run read
 
 Each run is a process of its own, because Python imports a module only once. The files are compared every 0.3 s: they
@@ -18,18 +18,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from evolve.cli._guard import INTERRUPTED, run_guarded
+from evolve.cli._guard import INTERRUPTED
 from evolve.report.terminal import say
-from evolve.store.files import find_root
-from evolve.system.cache_folder import cache_folder
 
 _POLL_S: Final = 0.3
 """Seconds between two looks at the files: an editor's save seems immediate."""
 _NAME: Final = re.compile(r"(?:file://|exec:|python:)?([\w./@+-]*[\w@+-]\.\w{1,5})")
 """What looks like the name of a file in a suite."""
-_NOT_SOURCES: Final = frozenset(("node_modules", "site-packages", ".git", ".venv"))
 
-_Time: TypeAlias = tuple[int, int] | None
+Time: TypeAlias = tuple[int, int] | None
 
 
 def watch(arguments: Sequence[str], suites: Sequence[str]) -> int:
@@ -41,7 +38,7 @@ def watch(arguments: Sequence[str], suites: Sequence[str]) -> int:
     """
     try:
         while True:
-            named = {path: _time_of(path) for path in _named_by(suites)}  # before the run: they may change during it
+            named = {path: time_of(path) for path in _named_by(suites)}  # before the run: they may change during it
             known = {**named, **_run(arguments)}
             say(["evolve: waiting for a change; Ctrl-C ends"], sys.stderr)
             say([f"evolve: {_wait_for_change(known)} changed"], sys.stderr)
@@ -49,11 +46,11 @@ def watch(arguments: Sequence[str], suites: Sequence[str]) -> int:
         return INTERRUPTED
 
 
-def _run(arguments: Sequence[str]) -> dict[str, _Time]:
+def _run(arguments: Sequence[str]) -> dict[str, Time]:
     """Run once; return the files that were read, and when each was written then."""
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder, "files.json")
-        process = subprocess.Popen([sys.executable, "-m", "evolve.cli._watch", str(listed), *arguments])
+        process = subprocess.Popen([sys.executable, "-m", "evolve.cli._watched", str(listed), *arguments])
         try:
             process.wait()
         except KeyboardInterrupt:  # the terminal sends Ctrl-C to both: the run prints what it has, and ends
@@ -75,7 +72,7 @@ def _named_by(suites: Iterable[str]) -> set[str]:
     return found
 
 
-def _time_of(path: str) -> _Time:
+def time_of(path: str) -> Time:
     """Return when a file was written, in ns, and its size; None for one that is missing."""
     try:
         state = os.stat(path)
@@ -84,65 +81,10 @@ def _time_of(path: str) -> _Time:
     return state.st_mtime_ns, state.st_size
 
 
-def _wait_for_change(before: Mapping[str, _Time]) -> str:
+def _wait_for_change(before: Mapping[str, Time]) -> str:
     """Return the first file that changes."""
     while True:
         for path, was in before.items():
-            if _time_of(path) != was:
+            if time_of(path) != was:
                 return os.path.relpath(path)
         time.sleep(_POLL_S)
-
-
-class _OpenedFiles:
-    """Records the files of the project that this process reads, and not those that it writes."""
-
-    def __init__(self, root: str, cache: Path) -> None:
-        self._root, self._cache = root + os.sep, f"{cache.resolve()}{os.sep}"
-        self._read: dict[str, _Time] = {}
-        self._written: set[str] = set()
-
-    def hook(self, event: str, arguments: tuple[object, ...]) -> None:
-        """Handle an audit event of Python (PEP 578); `open` has path, mode and flags."""
-        if event != "open":
-            return
-        path, _, flags = arguments
-        full = os.path.abspath(path) if isinstance(path, str) else ""
-        if not full.startswith(self._root) or full.startswith(self._cache):
-            return
-        source = _source_of(full)
-        if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR):
-            self._written.add(source)
-        elif source not in self._read:
-            self._read[source] = _time_of(source)
-
-    def times(self) -> dict[str, _Time]:
-        """Return the files, and when each was written when it was first read."""
-        return {
-            path: time
-            for path, time in self._read.items()
-            if path not in self._written and not _NOT_SOURCES & {*Path(path).parts} and not os.path.isdir(path)
-        }
-
-
-def _source_of(path: str) -> str:
-    """Return the source of a compiled module."""
-    folder, name = os.path.split(path)
-    if os.path.basename(folder) == "__pycache__":
-        return os.path.join(os.path.dirname(folder), f"{name.partition('.')[0]}.py")
-    return path
-
-
-def _watched_run(arguments: Sequence[str]) -> int:
-    listed, *words = arguments
-    opened = _OpenedFiles(find_root(os.getcwd()), cache_folder(os.environ))
-    sys.addaudithook(opened.hook)
-    from evolve.cli.run import main
-
-    try:
-        return main(words)
-    finally:
-        Path(listed).write_text(json.dumps(opened.times()), "utf-8")
-
-
-if __name__ == "__main__":
-    sys.exit(run_guarded(_watched_run, sys.argv[1:]))
