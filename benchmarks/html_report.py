@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evolve.report.suites.html import write_html
-from fixtures.report_runs import report_run
+from fixtures.report_runs import matrix_run, report_run
 
 TARGET_S = 1.0
 _PAINTED = "() => new Promise(done => requestAnimationFrame(() => setTimeout(() => done(performance.now()))))"
@@ -33,8 +33,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tests", type=int, default=5000)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--matrix", action="store_true", help="a quarter of the tests, each in four columns")
     options = parser.parse_args()
-    run = report_run(options.tests)
+    run = matrix_run(options.tests // 4) if options.matrix else report_run(options.tests)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
         begun = time.process_time()

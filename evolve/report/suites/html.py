@@ -14,6 +14,7 @@ from evolve.core.text.counts import count
 from evolve.report.page import Page
 from evolve.report.quantities import NONE, dollars, milliseconds, percent, utc
 from evolve.report.short_text import cut, shown_path
+from evolve.report.suites.histogram import histograms
 from evolve.report.suites.html_numbers import Group, Latency, Measure, Numbers, latency, numbers
 from evolve.report.suites.html_rows import report_data
 from evolve.report.suites.notes import run_notes
@@ -26,7 +27,8 @@ SHOWN_SUITES = 4
 WITHOUT_SCRIPT = 200
 """Failures in the list for readers without JavaScript; the full list would double a large page."""
 
-_PAGE = Page("suites/report.html", styles=("report.css",), scripts=("report.js",))
+_SCRIPTS = tuple(f"report{part}.js" for part in ("", "_filters", "_detail", "_list", "_matrix", "_start"))
+_PAGE = Page("suites/report.html", styles=("report.css",), scripts=_SCRIPTS, is_module=True)
 _MARKS = {"pass": "✓", "fail": "✗", "error": "!"}
 
 
@@ -70,6 +72,7 @@ def _page(run: RunFinished, title: str, command: str) -> Iterator[str]:
         "proportion": _bar(whole, 12),
         "tiles": _tiles(run, found),
         "tables": _tables(found),
+        "histograms": histograms(run),
         "failures": map(_failure, failed[:WITHOUT_SCRIPT]),
         "further_failures": len(failed[WITHOUT_SCRIPT:]),
     }
@@ -140,7 +143,11 @@ def _cost_text(found: Numbers) -> str:
     stored = (
         f"{found.stored:,} of {found.whole.tests:,} answers from the store" if found.stored else "no stored answers"
     )
-    return stored if found.whole.cost is not None else f"no provider reported a cost; {stored}"
+    if found.whole.cost is None:
+        return f"no price is known; {stored}"
+    answers = len(found.whole.usages)
+    known = f"known for {found.whole.priced:,} of {answers:,} answers; " if found.whole.priced < answers else ""
+    return known + stored
 
 
 def _thousands(value: int) -> str:

@@ -39,6 +39,8 @@ class Group:
     """Of each answer; summed only where the sum is shown, because summing takes a tenth of a large report's time."""
     cost: float | None = None
     """US dollars; None where no answer reported its cost."""
+    priced: int = 0
+    """Answers that reported their cost."""
 
     @property
     def tests(self) -> int:
@@ -72,6 +74,7 @@ class Group:
         self.usages.append(answer.tokens)
         if answer.cost is not None:
             self.cost = (self.cost or 0.0) + answer.cost
+            self.priced += 1
         if not answer.cached:
             self.latencies_ms.append(result.latency_ms)
 
@@ -114,7 +117,7 @@ def numbers(run: RunFinished) -> Numbers:
     whole = _one("all", results)
     return Numbers(
         whole=whole,
-        columns=_groups(results, column_name),
+        columns=tuple(_one(name, members) for name, members in by_column(run).items()),
         by_metadata=tuple(_metadata_groups(results)),
         metrics=_measures(results, lambda verdict: verdict.requirement.metric if verdict.requirement else None),
         types=_measures(results, _type_name),
@@ -135,10 +138,43 @@ def _sum(usages: Sequence[TokenUsage]) -> TokenUsage:
     )
 
 
-def column_name(result: CaseResult) -> str:
-    """Return provider and prompt of a result as one text; the prompt's label is cut to its first line."""
-    prompt = result.evaluation.prompt.label.strip().split("\n", 1)[0]
-    return f"{result.evaluation.provider.name} · {prompt[:60]}{'…' if len(prompt) > 60 else ''}"
+def column_names(run: RunFinished) -> dict[tuple[int, int], str]:
+    """Return the name of each column, by the suite's position in the run and the column's number.
+
+    It is provider and prompt, the prompt's label cut to its first line. Columns of several suites with the same
+    provider and prompt have one name; other columns whose names would be equal are numbered.
+    """
+    keys: dict[tuple[str, str, int], str] = {}
+    taken: dict[str, int] = {}
+    names = {}
+    for position, (_, results) in enumerate(run.results):
+        columns = {result.evaluation.prompt_index: result.evaluation for result in reversed(results)}
+        seen: dict[tuple[str, str], int] = {}
+        for number, evaluation in sorted(columns.items()):
+            shown = evaluation.provider.name, evaluation.prompt.label
+            seen[shown] = seen.get(shown, 0) + 1
+            key = (*shown, seen[shown])
+            if key not in keys:
+                name = _column_name(*shown)
+                taken[name] = taken.get(name, 0) + 1
+                keys[key] = name if taken[name] == 1 else f"{name} ({taken[name]})"
+            names[position, number] = keys[key]
+    return names
+
+
+def _column_name(provider: str, label: str) -> str:
+    prompt = label.strip().split("\n", 1)[0]
+    return f"{provider} · {prompt[:60]}{'…' if len(prompt) > 60 else ''}"
+
+
+def by_column(run: RunFinished) -> dict[str, list[CaseResult]]:
+    """Return the results of each column, by its name."""
+    names = column_names(run)
+    found: dict[str, list[CaseResult]] = {}
+    for position, (_, results) in enumerate(run.results):
+        for result in results:
+            found.setdefault(names[position, result.evaluation.prompt_index], []).append(result)
+    return found
 
 
 def _one(name: str, results: Iterable[CaseResult]) -> Group:

@@ -14,14 +14,15 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Suite
 from evolve.core.model.verdicts import Verdict
 from evolve.report.short_text import shown_path, to_text
-from evolve.report.suites.html_numbers import metadata_text
+from evolve.report.suites.html_numbers import column_names, metadata_text
+from evolve.report.suites.matrix import row_title
 from evolve.report.suites.text import assertion_name
 from evolve.report.text_table import TEXT_LIMIT, Texts
 
 COLUMNS: Final = (
     *("anchor", "status", "score", "suite", "provider", "prompt_label", "order", "latency_ms", "tokens", "cost"),
     *("cached", "prompt", "output", "vars", "assertions", "reason", "error", "error_kind", "metadata", "description"),
-    "named_scores",
+    *("named_scores", "test", "title", "stop_reason", "column"),
 )
 
 _STATUS: Final = {"error": 0, "fail": 1, "pass": 2}
@@ -32,10 +33,14 @@ def report_data(run: RunFinished) -> dict[str, JsonValue]:
     texts = Texts()
     beginnings = _beginnings(run)
     anchors = _Anchors()
+    names = column_names(run)
     listed = [(at, suite, result) for at, (suite, results) in enumerate(run.results) for result in results]
     ordered = sorted(enumerate(listed), key=lambda item: (_STATUS[item[1][2].status], item[0]))
     rows: list[JsonValue] = [
-        _row(texts, anchors, beginnings[_column(suite, result)], suite_index, order, result)
+        [
+            *_row(texts, anchors, beginnings[_column(suite, result)], suite_index, order, result),
+            texts.number(names[suite_index, result.evaluation.prompt_index]),
+        ]
         for order, (suite_index, suite, result) in ordered
     ]
     suites: list[JsonValue] = [shown_path(suite.path) for suite, _ in run.results]
@@ -102,6 +107,9 @@ def _row(
         _pairs(texts, evaluation.test.metadata),
         texts.number(evaluation.test.description),
         {name: _round(score) for name, score in result.named_scores.items()},
+        evaluation.test_index,
+        texts.number(row_title(evaluation)),
+        texts.number((answer.finish_reason or "") if answer else ""),
     ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from evolve.core.model.events import CaseResult
+from evolve.core.model.suite import Evaluation
 from evolve.report.short_text import to_text
 
 CELL_LIMIT = 20_000
@@ -77,10 +78,9 @@ def cell_of(result: CaseResult) -> MatrixCell:
     """Return the cell of a result."""
     evaluation, answer = result.evaluation, result.answer
     has_output = answer is not None and not (result.error and result.output is None)
-    repeat = f" (repeat {evaluation.repeat + 1})" if evaluation.repeat else ""
     return MatrixCell(
         row=evaluation.test_index,
-        title=(evaluation.title or evaluation.id) + repeat,
+        title=row_title(evaluation),
         column=evaluation.prompt_index,
         provider=evaluation.provider.name,
         prompt=evaluation.prompt.label,
@@ -89,6 +89,12 @@ def cell_of(result: CaseResult) -> MatrixCell:
         score=result.verdict.score,
         cost=answer.cost if answer else None,
     )
+
+
+def row_title(evaluation: Evaluation) -> str:
+    """Return the name of a test's row: one for each set of vars and each repeat."""
+    repeat = f" (repeat {evaluation.repeat + 1})" if evaluation.repeat else ""
+    return (evaluation.title or evaluation.id) + repeat
 
 
 def matrix_of(cells: Iterable[MatrixCell]) -> Matrix:
