@@ -221,6 +221,8 @@ def test_junit_carries_score_and_reason(pytester):
     properties = {p.get("name"): p.get("value") for p in cases["says too little"].iter("property")}
     assert properties["score"] == "0.5"
     assert properties["reason"].startswith('Expected output to contain "hello"')
+    line = 1 + SUITE.splitlines().index("  - description: says too little")
+    assert (properties["file"], properties["line"]) == ("suite.yaml", str(line))
 
 
 def test_input_problems_are_one_collection_error_without_a_traceback(pytester):

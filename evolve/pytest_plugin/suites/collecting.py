@@ -161,6 +161,11 @@ class SuiteItem(pytest.Item):
         self.result = result
         self.user_properties.append(("score", number_text(round(result.verdict.score, 6))))
         self.user_properties.append(("reason", as_utf8(cut(result.error or result.verdict.reason, 500))))
+        path, line, _ = self.reportinfo()
+        # JUnit's default family has no attributes for them.
+        self.user_properties.append(("file", as_utf8(_display_path(Path(path)))))
+        if line is not None:
+            self.user_properties.append(("line", str(line + 1)))
         limit = cut_at(result)
         if limit:
             self.user_properties.append((CUT, f"{limit}: {hint_for(result)}"))

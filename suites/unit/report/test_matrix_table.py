@@ -1,6 +1,7 @@
 """The matrix on a terminal fits its width, whatever outputs hold, and large runs stay short."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -137,4 +138,6 @@ def test_the_cells_of_a_run_are_its_results() -> None:
 def test_the_rows_are_named_without_their_columns() -> None:
     ((_, results),) = report_run(1).results
     evaluation = results[0].evaluation
-    assert cell_of(results[0]).title == evaluation.id
+    assert cell_of(results[0]).title == evaluation.title
+    again = replace(results[0], evaluation=replace(evaluation, title="", repeat=1))
+    assert cell_of(again).title == f"{evaluation.id} (repeat 2)"
