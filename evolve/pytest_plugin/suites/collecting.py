@@ -161,16 +161,21 @@ class SuiteItem(pytest.Item):
         self.result = result
         self.user_properties.append(("score", number_text(round(result.verdict.score, 6))))
         self.user_properties.append(("reason", as_utf8(cut(result.error or result.verdict.reason, 500))))
-        path, line, _ = self.reportinfo()
-        # JUnit's default family has no attributes for them.
-        self.user_properties.append(("file", as_utf8(_display_path(Path(path)))))
-        if line is not None:
-            self.user_properties.append(("line", str(line + 1)))
+        self.user_properties.extend(self._place())
         limit = cut_at(result)
         if limit:
             self.user_properties.append((CUT, f"{limit}: {hint_for(result)}"))
         if result.status == "error":
             raise CannotJudge(self._text(result), pytrace=False)
+
+    def _place(self) -> Iterator[tuple[str, str]]:
+        """The place of the test, which may be in a file that the suite names; JUnit's default family has no other."""
+        place = self.evaluation.test.place
+        where = place.location() if place is not None else None
+        if where is not None:
+            yield "file", as_utf8(_display_path(Path(where.file)))
+            if where.line:
+                yield "line", str(where.line)
 
     def runtest(self) -> None:
         """Fail when the verdict is not a pass."""
