@@ -31,7 +31,7 @@ def point(config: dict[str, Any], url: str) -> dict[str, Any]:
 def _point_list(value: Any, url: str) -> Any:
     if isinstance(value, list):
         return [_point_provider(item, url) for item in value]
-    return _point_provider(value, url)
+    return [_point_provider(value, url)]
 
 
 def _point_inside(value: Any, url: str) -> Any:

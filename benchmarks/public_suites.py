@@ -42,8 +42,21 @@ _ENV = {f"{name}_API_KEY": "dummy" for name in _KEYS.split()} | {
     "PROMPTFOO_DISABLE_TELEMETRY": "1", "PROMPTFOO_DISABLE_UPDATE": "1", "PROMPTFOO_DISABLE_REMOTE_GENERATION": "1",
     "NO_COLOR": "1",
 }  # fmt: skip
+_ADDRESSES = {
+    "OPENAI_BASE_URL": "/v1",
+    "OPENAI_API_BASE_URL": "/v1",
+    "ANTHROPIC_BASE_URL": "",
+    "OLLAMA_BASE_URL": "",
+    "GOOGLE_API_BASE_URL": "",
+    "AZURE_API_BASE_URL": "",
+    "MISTRAL_API_BASE_URL": "/v1",
+}
+"""For providers that a configuration does not name itself: default graders, and those in files of their own."""
 _TOP = re.compile(r"^(providers|targets)\s*:", re.M)
 _REST = re.compile(r"^(tests|prompts|defaultTest|scenarios|redteam)\s*:", re.M)
+_SUMMARY = re.compile(r"hint:|FAIL|PASS|next:|\d+ suites?: ")
+_TRIES = re.compile(r"; \d+ tries in [\d.]+ s")
+"""Differs from row to row."""
 _OURS, _THEIRS, _POINTED = "anneal_rows.json", "promptfoo_rows.json", "pointed_at_loopback.yaml"
 
 
@@ -86,15 +99,15 @@ def _is_configuration(text: str, path: Path) -> bool:
 def examine(config: Path, url: str, promptfoo: Path | None) -> Outcome:
     """Return what is known of one configuration; its folder gets two files, so it must be a copy."""
     outcome = Outcome(str(config))
-    checked = _run([sys.executable, "-m", "evolve", "check", config.name], config.parent)
+    checked = _run([sys.executable, "-m", "evolve", "check", config.name], config.parent, url)
     outcome.loads = checked.returncode == 0
     if not outcome.loads:
         outcome.problems = _problems(checked.stdout + checked.stderr)
         return outcome
     _write_pointed(config, url)
-    ours = _our_rows(config.parent, outcome)
+    ours = _our_rows(config.parent, outcome, url)
     if promptfoo is not None and ours:
-        _compare(ours, _their_rows(config.parent, promptfoo), outcome)
+        _compare(ours, _their_rows(config.parent, promptfoo, url), outcome)
     return outcome
 
 
@@ -104,22 +117,24 @@ def _write_pointed(config: Path, url: str) -> None:
     (config.parent / _POINTED).write_text(json.dumps(pointed, ensure_ascii=False), encoding="utf-8")
 
 
-def _our_rows(folder: Path, outcome: Outcome) -> dict[tuple[int, int], Any]:
+def _our_rows(folder: Path, outcome: Outcome, url: str) -> dict[tuple[int, int], Any]:
     command = [sys.executable, "-m", "evolve", "run", _POINTED, "-q", "--no-cache", "-o", _OURS]
-    done = _run(command, folder)
+    done = _run(command, folder, url)
     rows = _rows_of(folder / _OURS)
     outcome.rows = len(rows)
-    outcome.errors = sorted({str(row.get("error", ""))[:200] for row in rows.values() if row["failureReason"] == 2})
+    outcome.errors = sorted(
+        {_TRIES.sub("", str(row.get("error", "")))[:200] for row in rows.values() if row["failureReason"] == 2}
+    )
     if done.returncode not in (0, 1) or not rows:
         outcome.errors = outcome.errors or _problems(done.stdout + done.stderr)
     outcome.usable = bool(rows) and not outcome.errors
     return rows
 
 
-def _their_rows(folder: Path, promptfoo: Path) -> dict[tuple[int, int], Any]:
+def _their_rows(folder: Path, promptfoo: Path, url: str) -> dict[tuple[int, int], Any]:
     program = str(promptfoo / "node_modules/.bin/promptfoo")
     quiet = ["--no-cache", "--no-table", "--no-write", "--no-progress-bar"]
-    _run([program, "eval", "-c", _POINTED, "-o", _THEIRS, "-j", "4", *quiet], folder)
+    _run([program, "eval", "-c", _POINTED, "-o", _THEIRS, "-j", "4", *quiet], folder, url)
     return _rows_of(folder / _THEIRS)
 
 
@@ -148,8 +163,10 @@ def _verdict_of(row: Any) -> str:
     return f"{'pass' if row['success'] else 'fail'} {row['score']:.4f}"
 
 
-def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, **_ENV, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+def _run(command: Sequence[str], folder: Path, url: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(str(Path(part).resolve()) for part in sys.path if part)
+    addresses = {name: url + end for name, end in _ADDRESSES.items()}
+    env = {**os.environ, **_ENV, **addresses, "PYTHONPATH": path}
     try:
         return subprocess.run(
             command,
@@ -169,7 +186,7 @@ def _problems(text: str) -> list[str]:
     """Return the problems in a command's output without their places, so that equal ones can be counted."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     stripped = [re.sub(r"^\S+?\.\w+(:\d+){0,2}: ", "", line) for line in lines]
-    return [line[:160] for line in stripped if not line.startswith(("hint:", "FAIL", "PASS", "next:"))][:20]
+    return [line[:160] for line in stripped if not _SUMMARY.match(line)][:20]
 
 
 # --- all of them
