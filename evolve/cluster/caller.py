@@ -172,7 +172,7 @@ class Caller:
         if reply.status not in operation.statuses:
             raise _of_status(call, reply.status, reply.text, reply.headers, index)
         page = reply.headers.get(self._dialect.page, "") if self._dialect.page else ""
-        answer = ApiReply(reply.status, reply.body, index, page)
+        answer = ApiReply(reply.status, reply.body, index, page, reply.headers.get("Content-Type", ""))
         try:
             return operation.parse(answer), answer
         except WrongShape as exc:

@@ -42,6 +42,7 @@ RULES: tuple[FaultRule, ...] = (
     FaultRule(NodeGone, (404, 500), r"No path to node"),
     FaultRule(NotYet, (404,), r"not started yet"),
     FaultRule(NotYet, (400,), r"blocked due to active deployment"),
+    FaultRule(Rejected, (401,), r"^ACL support disabled"),
     FaultRule(Denied, (403,)),
     FaultRule(Denied, (401,), is_recorded=False),
     FaultRule(LostRace, (500,), r"^Enforcing job modify index"),

@@ -22,6 +22,7 @@ class ApiReply:
     """Of the state as of the answer; 0 where the call has none."""
     next_token: str
     """Names the next page; empty on the last one."""
+    content_type: str = ""
 
     def __repr__(self) -> str:
         return f"ApiReply(status={self.status}, {len(self.body)} bytes, index={self.index})"
@@ -64,8 +65,10 @@ class Operation(Generic[T_co]):
         return self.path.format_map({key: quote(value, safe="") for key, value in names.items()})
 
 
-def nothing(_: ApiReply) -> None:
-    """Take no notice of the body: success says all."""
+def nothing(reply: ApiReply) -> None:
+    """Check that the body is empty or JSON; a web page with status 200 is no success."""
+    if reply.body.strip():
+        _ = reply.json
 
 
 def truth(reply: ApiReply) -> bool:

@@ -217,7 +217,10 @@ class _NotRepeated(Exception):
 async def _only_once(
     request: "aiohttp.ClientRequest", handler: "aiohttp.ClientHandlerType"
 ) -> "aiohttp.ClientResponse":
-    """Keep aiohttp from repeating a PUT or DELETE whose connection was lost: the server may have done it already."""
+    """Keep aiohttp from repeating a request whose connection was lost, as it does for all but POST.
+
+    The server may have done a PUT or DELETE already, and whether a call is tried again is the policy's decision.
+    """
     import aiohttp
 
     try:
@@ -225,8 +228,6 @@ async def _only_once(
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
-        if request.method in ("GET", "HEAD"):
-            raise
         raise _NotRepeated from exc
 
 

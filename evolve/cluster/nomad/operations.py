@@ -1,5 +1,6 @@
 """Every call of Nomad's API that our client makes; suites/contract/test_recorded_calls.py has the recording of each."""
 
+from evolve.cluster.fields import WrongShape
 from evolve.cluster.nomad import allocations, cluster, deployments, evaluations, jobs
 from evolve.cluster.operations import ApiReply, Operation, nothing, word
 
@@ -9,6 +10,8 @@ _LIFECYCLE = "namespace: alloc-lifecycle"
 
 def log_bytes(reply: ApiReply) -> bytes:
     """Return a log's bytes."""
+    if not reply.content_type.startswith("text/plain"):
+        raise WrongShape(f"a log is expected, not {reply.content_type or 'an answer without a type'}")
     return reply.body
 
 
