@@ -420,14 +420,14 @@ def test_another_namespace_lists_nothing_of_ours(run):
 
 
 async def asked_too_often(_: float) -> None:
-    pytest.fail("the server answers a blocking query although nothing changed")
+    raise AssertionError("the server answers a blocking query although nothing changed")
 
 
 async def blocks(watch):
     """A waiting question that the server holds back."""
     waiting = asyncio.ensure_future(watch.next())
     done, _ = await asyncio.wait({waiting}, timeout=1)
-    assert not done
+    assert not done, waiting.exception()
     return waiting
 
 
