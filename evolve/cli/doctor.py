@@ -6,8 +6,9 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from evolve.cli._cluster_diagnosis import consul_diagnosis, nomad_diagnosis
+from evolve.cli._diagnosis import Diagnosis
 from evolve.cli._parser import CommandParser, Example
 from evolve.core.model.errors import EvolveError, ExitCode
 from evolve.core.model.extras import install_command
@@ -22,19 +23,6 @@ _ENDPOINT_TIMEOUT_S = 5.0
 """A question for the list of models is answered at once; a longer wait means that nothing answers there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """One line of the report."""
-
-    name: str
-    state: str
-    """`ok`, `missing` (something will not work) or `absent` (optional, and not installed)."""
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.state:8}{self.name}: {self.detail}"
-
-
 def examine(env: Mapping[str, str]) -> tuple[Diagnosis, ...]:
     """Return all findings about this machine, in the order in which one would fix them."""
     checks: Sequence[Callable[[Mapping[str, str]], Diagnosis]] = (
@@ -47,6 +35,8 @@ def examine(env: Mapping[str, str]) -> tuple[Diagnosis, ...]:
         _hosts,
         _endpoint,
         _grader,
+        nomad_diagnosis,
+        consul_diagnosis,
     )
     return tuple(check(env) for check in checks)
 

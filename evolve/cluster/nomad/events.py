@@ -93,6 +93,11 @@ class EventFeed:
             failures += 1
             await self._limits.sleep(min(self._limits.max_pause_s, self._limits.first_pause_s * 2.0 ** (failures - 1)))
 
+    async def opened(self) -> None:
+        """Wait for the first line of one connection; raise Denied when it does not come."""
+        async with self._connect({"topic": self._topics}) as chunks:
+            await anext(self._lines(chunks))
+
     async def once(self) -> AsyncIterator[ClusterEvent | ReadLists]:
         """Yield what one connection brings, until it ends; raise Denied when its first line does not come."""
         query: dict[str, str | tuple[str, ...]] = {"topic": self._topics}
@@ -119,6 +124,8 @@ class EventFeed:
                 done, _ = await asyncio.wait({waiting}, timeout=max(0.0, left))
                 if done:
                     chunk, waiting = waiting.result(), None
+                    if not chunk and is_first:
+                        raise NoAnswer("event stream: closed before its first line", call="event stream")
                     if not chunk:
                         return
                     heard_at, is_first = limits.clock(), False
