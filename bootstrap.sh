@@ -102,7 +102,7 @@ install_consul() {
     say "$(consul version | head -n 1) is here"
     return
   fi
-  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  if [ "$(id -u)" != 0 ] || [ "$(. /etc/os-release && printf '%s' "$ID")" != debian ]; then
     fail "consul is not installed; install it, or start this as root on Debian"
   fi
   mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
