@@ -1,6 +1,8 @@
 """Every fault of the wire against every call of the clients: its class, no token anywhere, no write sent twice."""
 
 import asyncio
+import contextlib
+import socket
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -114,6 +116,25 @@ def test_nobody_listens_means_that_nothing_was_sent(call: Call, faulty_server) -
     assert type(raised) is Unreachable
     assert not raised.may_be_done
     assert TOKEN not in repr(raised)
+
+
+def test_a_handshake_without_an_answer_ends_by_its_own_limit_and_nothing_was_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as waiting:
+        host, port = server.getsockname()
+        # Nobody accepts: once the queue is full, the kernel answers no further SYN.
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex((host, port))
+
+        async def refused() -> BaseException | None:
+            patience = Patience(connect_s=0.3, read_s=60, read_tries=1)
+            async with NomadClient(ClusterAddress(f"http://{host}:{port}", TOKEN), patience) as nomad:
+                return await raised_by(nomad.jobs.stop("web"))
+
+        raised = asyncio.run(refused())
+    assert type(raised) is Unreachable
+    assert "handshake" in str(raised)
 
 
 def test_a_token_is_in_no_repr() -> None:
