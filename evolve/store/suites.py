@@ -247,11 +247,13 @@ class _Loader:
             undefined: as in `load_suite`.
         """
         found = self.findings
+        before = len(found.problems)
         if not found.broken:  # a misspelt key may be the missing one
             self._require(config, documents[0], providers, tests)
             if undefined == "strict" and config.get("prompts") is None and not found.problems:
                 self._require_prompts(documents[0], providers, tests)
-        if not found.partial & {"prompts", "providers"}:
+        is_whole = not found.broken and len(found.problems) == before
+        if is_whole and not found.partial & {"prompts", "providers"}:
             found.problems.extend(unknown_names(prompts, providers, tests))
         found.problems.extend(self._code_problems(documents, providers, tests))
         if undefined == "strict":
