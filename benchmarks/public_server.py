@@ -22,7 +22,7 @@ _ECHO = re.compile(r"echo:(.{0,6})")
 def answer_text(asked: Any) -> str | None:
     """Return what the model says to this request; None lets it echo.
 
-    A grader's prompt names the keys of its answer. Half of the grader's answers pass, so that both verdicts are compared:
+    A grader's prompt names the keys of its answer. Half of these answers pass, so that both verdicts are compared:
     by a checksum of the output that it grades, which is an echo. The rest of the prompt is each tool's own.
     """
     if not isinstance(asked, dict):
