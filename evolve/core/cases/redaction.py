@@ -15,9 +15,14 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
 from evolve.core.cases.copies import Copies, occurrences
+from evolve.core.cases.harmless_ids import is_harmless_id
+from evolve.core.cases.program_options import find_option_secrets
 from evolve.core.cases.random_text import find_encoded_words, random_parts
 from evolve.core.cases.secret_names_in_text import find_named_secrets, is_no_secret, is_secret_word
+from evolve.core.cases.secret_neighbours import find_neighbour_secrets
+from evolve.core.cases.secret_phrases import find_phrase_secrets
 from evolve.core.cases.secret_shapes import SecretSpan, find_shaped_secrets
+from evolve.core.cases.text_views import exact_views, named_views
 from evolve.core.model.errors import EvolveError
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.secret_names import is_secret_name
@@ -44,6 +49,15 @@ _MAX_KEY: Final = 64
 _PLACEHOLDER: Final = re.compile(r"<(?:secret|id):[0-9a-f]{6}>")
 
 
+_SCANNERS: Final = (
+    find_shaped_secrets,
+    find_named_secrets,
+    find_option_secrets,
+    find_phrase_secrets,
+    find_neighbour_secrets,
+)
+
+
 class CannotRedact(EvolveError):
     """A value could not be searched for secrets, so it must not be written anywhere."""
 
@@ -68,6 +82,10 @@ class _Found(NamedTuple):
     is_secret: bool
 
 
+_Finds = dict[tuple[str, str], list[_Found]]
+"""What was found in each text with its name: both passes need it, and the search is what takes the time."""
+
+
 class Redactor:
     """Masks secrets in JSON values.
 
@@ -90,7 +108,7 @@ class Redactor:
         self._exact = _exact_pattern(self._secrets)
         self._known = _with_parts(known_ids)
         self._key = key
-        self._scanners = (find_shaped_secrets, find_named_secrets, *scanners)
+        self._scanners = (*_SCANNERS, *scanners)
 
     def with_ids(self, known_ids: Iterable[str]) -> "Redactor":
         """Return this redactor with other known ids."""
@@ -107,8 +125,11 @@ class Redactor:
         if sum(len(text) for text, _ in _texts(value, "")) > _MAX_CHARS:
             raise CannotRedact(f"expected at most {_MAX_CHARS:,} characters to search for secrets, got more")
         try:
-            learned = set(self._learn(value, ""))
-            masked = self._mask(value, "", Copies(learned, self._known)) if len(learned) <= _MAX_SECRETS else None
+            finds: _Finds = {}
+            learned = set(self._learn(value, "", finds))
+            masked = (
+                self._mask(value, "", Copies(learned, self._known), finds) if len(learned) <= _MAX_SECRETS else None
+            )
         except Exception as error:  # any fault of a scanner must stop the write; its message may contain the text
             raise CannotRedact(f"a text could not be searched for secrets ({type(error).__name__})") from None
         if len(learned) > _MAX_SECRETS:
@@ -124,10 +145,11 @@ class Redactor:
 
     # --- finding
 
-    def _learn(self, value: JsonValue, key: str) -> Iterator[str]:
+    def _learn(self, value: JsonValue, key: str, finds: "_Finds") -> Iterator[str]:
         """Yields the secrets in a value; each is then masked wherever else it occurs."""
         for text, name in _texts(value, key):
-            for found in _merge(self._find(text, name)):
+            finds[text, name] = self._find(text, name)
+            for found in _merge(finds[text, name]):
                 if found.is_secret:
                     yield text[found.start : found.end]
 
@@ -136,7 +158,11 @@ class Redactor:
             return [_Found(0, len(text), True)]
         secrets = [_Found(*span, True) for span in self._secret_spans(text)]
         own = [span for known in self._known for span in occurrences(text, known)]
-        others = [_Found(*span, False) for span in random_parts(text) if not _is_inside(span, own)]
+        others = [
+            _Found(*span, False)
+            for span in random_parts(text)
+            if not _is_inside(span, own) and not is_harmless_id(text, span)
+        ]
         return _without_placeholders(text, [*secrets, *others])
 
     def _is_secret_whole(self, text: str, name: str) -> bool:
@@ -149,12 +175,23 @@ class Redactor:
 
     def _secret_spans(self, text: str) -> Iterator[SecretSpan]:
         if self._exact is not None:
-            yield from (SecretSpan(*match.span()) for match in self._exact.finditer(text))
+            yield from self._own_secrets(text)
         for scanner in self._scanners:
             yield from scanner(text)
+        for view in named_views(text):
+            yield from (
+                view.span(*span) for scanner in self._scanners for span in scanner(view.text) if span.end > span.start
+            )
         for span in find_encoded_words(text):
             if self._hides_a_secret(_decode(text[span.start : span.end])):
                 yield span
+
+    def _own_secrets(self, text: str) -> Iterator[SecretSpan]:
+        """Yields the secrets of this process, in every reading of the text."""
+        assert self._exact is not None
+        yield from (SecretSpan(*match.span()) for match in self._exact.finditer(text))
+        for view in exact_views(text):
+            yield from (view.span(*match.span()) for match in self._exact.finditer(view.text))
 
     def _hides_a_secret(self, decoded: str) -> bool:
         if self._exact is not None and self._exact.search(decoded):
@@ -164,24 +201,22 @@ class Redactor:
 
     # --- masking
 
-    def _mask(self, value: JsonValue, key: str, copies: "Copies") -> JsonValue:
+    def _mask(self, value: JsonValue, key: str, copies: "Copies", finds: "_Finds") -> JsonValue:
         if isinstance(value, str):
-            return self._mask_text(value, key, copies)
+            return self._mask_text(value, finds[value, key], copies)
         if isinstance(value, list):
-            return [self._mask(part, key, copies) for part in value]
+            return [self._mask(part, key, copies, finds) for part in value]
         if isinstance(value, dict):
             return {
-                self._mask_text(name, "", copies): self._mask(part, _key_of(value, name), copies)
+                self._mask_text(name, finds[name, ""], copies): self._mask(part, _key_of(value, name), copies, finds)
                 for name, part in value.items()
             }
         if is_secret_word(key) and _is_long_number(value):
             return self._placeholder("secret", str(value))
         return value
 
-    def _mask_text(self, text: str, name: str, copies: "Copies") -> str:
-        found = _without_placeholders(
-            text, [*self._find(text, name), *(_Found(*span, True) for span in copies.of(text))]
-        )
+    def _mask_text(self, text: str, known: list["_Found"], copies: "Copies") -> str:
+        found = _without_placeholders(text, [*known, *(_Found(*span, True) for span in copies.of(text))])
         parts, at = [], 0
         for start, end, is_secret in _merge(found):
             parts += [text[at:start], self._placeholder("secret" if is_secret else "id", text[start:end])]

@@ -7,14 +7,17 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from evolve.core.cases.secret_layouts import find_layout_secrets
 from evolve.core.cases.secret_shapes import SecretSpan
+from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence, looks_made
 
 _WORDS: Final = (
     r"(?:pass(?:word|wd|phrase|code)|pwd|secret(?:[_-]?(?:access[_-]?)?key|[_-]?id)?|token|"
     r"(?:api|access|private|auth|account|encryption|signing|master|shared[_-]?access|storage)[_-]?key(?:[_-]?id)?|"
-    r"shared[_-]?access[_-]?signature|credentials?|authorization|signature|jwt)"
+    r"shared[_-]?access[_-]?signature|credentials?|authorization|signature|jwt|passw|"
+    rf"psk|wep[_-]?key|requirepass|root[_-]?pw|pre[_-]?shared[_-]?key|passin|{FOREIGN_WORDS})"
 )
-_SHORT_WORDS: Final = r"(?:pass|auth|cookie|session(?:[_-]?(?:id|key|token))?|sig|sid)"
+_SHORT_WORDS: Final = r"(?:pass|pw|auth|cookie|session(?:[_-]?(?:id|key|token))?|sig|sid)"
 """Words that count only by themselves or after `_`, `-` or `.`, because of words such as `bypass` and `compass`."""
 
 _NAME: Final = rf"(?:(?:[A-Za-z_][\w.-]{{0,60}}?)?{_WORDS}|(?:[A-Za-z_][\w.-]{{0,60}}?[_.-])?{_SHORT_WORDS})\d{{0,3}}"
@@ -23,8 +26,8 @@ _QUOTE: Final = r"\\{0,8}[\"'`]"
 """A quote, also in nested JSON texts, where each level adds backslashes."""
 
 _ASSIGNED: Final = re.compile(
-    rf"(?P<name>{_WORDS}|(?<![A-Za-z0-9]){_SHORT_WORDS})\d{{0,3}}(?:{_QUOTE})?[ \t]{{0,3}}"
-    rf"(?P<sep>=>|:=|==?|:(?!//))[ \t]{{0,3}}(?:(?:Basic|Bearer|Digest|Token|ApiKey|Negotiate)[ \t]{{1,3}})?"
+    rf"(?P<name>{_WORDS}|(?<![A-Za-z0-9]){_SHORT_WORDS})\d{{0,3}}(?:{_QUOTE})?\]?[ \t]{{0,20}}"
+    rf"(?P<sep>=>|:=|==?|[::](?!//))[ \t]{{0,20}}(?:Some\(|[bNru](?=[\"'])|)(?:(?:Basic|Bearer|Digest|Token|ApiKey|Negotiate)[ \t]{{1,3}})?"
     rf"(?P<quote>{_QUOTE})?",
     re.IGNORECASE,
 )
@@ -37,7 +40,8 @@ _PAIR: Final = re.compile(
     re.IGNORECASE,
 )
 _COOKIE: Final = re.compile(
-    rf"(?<![\w-])(?:set-)?cookie2?(?:{_QUOTE})?[ \t]{{0,3}}:[ \t]{{0,3}}(?P<quote>{_QUOTE})?", re.IGNORECASE
+    rf"(?<![\w-])(?:set-)?cookie2?(?:{_QUOTE})?[ \t]{{0,3}}:[ \t]{{0,3}}(?P<quote>{_QUOTE})?(?=[^\n]{{0,4000}}=)",
+    re.IGNORECASE,
 )
 _SCHEME: Final = re.compile(r"(?<!\w)(?:bearer|basic)[ \t]{1,3}([\w.~+/-]{8,}=*)", re.IGNORECASE)
 _NAME_START: Final = re.compile(r"[\w.-]*\Z")
@@ -62,11 +66,14 @@ _UNTIL_QUOTE: Final = {quote: re.compile(rf"[^\n]*?(?={re.escape(quote)}|\n|\Z)"
 
 _NO_SECRET: Final = re.compile(
     r"<(?:secret|id):[0-9a-f]+>.*|<[A-Za-z_ -]+>|\$\{?\w+\}?|\$\(.*|\{\{.*|%\(?\w+\)?s?%?|"
-    r"null|none|nil|undefined|true|false|yes|no|\*+|x{3,}|\.{3,}|\[?redacted\]?|\d{1,3}|[\[{(].*",
+    r"enabled|disabled|required|optional|on|off|basic|digest|ldap|oauth2?|null|none|nil|undefined|true|false|yes|no|\*+|x{3,}|\.{3,}|\[?redacted\]?|\d{1,3}|[\[{(].*",
     re.IGNORECASE | re.DOTALL,
 )
 """Placeholders, references to variables, words for "nothing", masks, small numbers, and the start of a structure."""
 
+_CODE: Final = re.compile(
+    r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?:[(\[ ]|\Z)|[A-Za-z_]\w*[(\[]|/(?:[\w.-]+/)+[\w.-]+\Z|[=!<>]=? "
+)
 _MIN_VALUE: Final = 6
 """Characters of a value after `name:` in the middle of a line, where prose is more likely than an assignment."""
 
@@ -91,8 +98,9 @@ def find_named_secrets(text: str) -> Iterator[SecretSpan]:
             for span in _value(text, match, ends or _assignment_pattern(text, match)):
                 after = span.end
                 yield span
+    yield from find_layout_secrets(text, is_secret_word)
     for match in _SCHEME.finditer(text):
-        if _looks_made(match[1]):
+        if looks_made(match[1]):
             yield SecretSpan(*match.span(1))
 
 
@@ -104,8 +112,13 @@ def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Ite
     if found is None:
         return
     value = found[0].rstrip("\\" if quote else " \t\r.")
-    if not is_no_secret(value.strip()):
+    if not is_no_secret(value.strip()) and not is_sentence(value) and not _is_code(value, quote):
         yield SecretSpan(found.start(), found.start() + len(value))
+
+
+def _is_code(value: str, quote: str | None) -> bool:
+    """Whether an unquoted value is an expression or a file: `output.length > 3`, `os.environ[`, `/etc/passwd`."""
+    return not quote and _CODE.match(value) is not None
 
 
 def _assignment_pattern(text: str, match: re.Match[str]) -> re.Pattern[str] | None:
@@ -120,9 +133,4 @@ def _assignment_pattern(text: str, match: re.Match[str]) -> re.Pattern[str] | No
     if is_first or match["quote"]:
         return _UNQUOTED
     word = _UNQUOTED.match(text, match.end())
-    return _UNQUOTED if word and len(word[0]) >= _MIN_VALUE and _looks_made(word[0]) else None
-
-
-def _looks_made(word: str) -> bool:
-    """Whether a word is not ordinary: it has digits, signs, or capitals inside."""
-    return not word.rstrip(".:!?").isalpha() or not (word.islower() or word.isupper() or word.istitle())
+    return _UNQUOTED if word and len(word[0]) >= _MIN_VALUE and looks_made(word[0]) else None

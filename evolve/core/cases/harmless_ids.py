@@ -1,0 +1,44 @@
+"""Decides which random-looking words are ids of a known shape, which readers of a case need."""
+
+import re
+from typing import Final
+
+from evolve.core.cases.secret_shapes import SecretSpan
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_HEX_DIGITS: Final = frozenset((*range(12, 18), 24, 32, 40, 56, 64, 96, 128))
+"""Digits of short commit ids, span ids, cloud ids, MD5, trace ids, SHA-1, SHA-2."""
+
+_BEFORE_DIGEST: Final = re.compile(r"(?i)(?:sha(?:1|224|256|384|512)|md5|blake2b|h1)[-:=]\Z")
+_DIGEST: Final = re.compile(r"(?i)(?:sha(?:1|224|256|384|512)|md5)[-:=]")
+_NAME: Final = re.compile(
+    r"(?:[a-z][a-z0-9]*|[0-9a-z]{1,12}|[0-9a-f]{12,40})(?:-(?:[a-z]+|[0-9a-z]{1,12}|\d{1,20}|[0-9a-f]{17}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})){1,9}"
+)
+_VERSION: Final = re.compile(r"v?\d+(?:\.\d+){1,3}[-+.\w]*")
+_TRACE: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|\d{2}-[0-9a-f]{32}-[0-9a-f]{16}-\d{2}|\d-[0-9a-f]{8}-[0-9a-f]{24}")
+_WORD: Final = re.compile(r"[\w.+-]*\Z"), re.compile(r"[\w.+-]*")
+_FAR: Final = 80
+
+
+def is_harmless_id(text: str, span: SecretSpan) -> bool:
+    """Return whether a word is an id of a known shape: UUID, hash, digest, version, name of a pod, trace.
+
+    A secret may have the same shape; it is found by its name or by the text around it.
+    """
+    word = text[span.start : span.end]
+    if _UUID.fullmatch(word) or _TRACE.fullmatch(word):
+        return True
+    if _HEX.fullmatch(word) and len(word) in _HEX_DIGITS:
+        return True
+    before = text[max(0, span.start - _FAR) : span.start]
+    if _BEFORE_DIGEST.search(before) or _DIGEST.match(word):
+        return True
+    return _is_name_or_version(before, word, text[span.end : span.end + _FAR])
+
+
+def _is_name_or_version(before: str, word: str, after: str) -> bool:
+    head, tail = _WORD[0].search(before), _WORD[1].match(after)
+    whole = (head[0] if head else "") + word + (tail[0] if tail else "")
+    has_word = any(len(part) >= 2 and part.isalpha() for part in whole.split("-"))
+    return _VERSION.fullmatch(whole) is not None or (has_word and _NAME.fullmatch(whole) is not None)

@@ -1,0 +1,63 @@
+"""Finds words that look like passwords close to a word for a secret, whatever is between them.
+
+The other rules know a syntax; this one holds for the syntaxes that nobody has listed. It asks more of the value: letters
+and digits mixed, and no known shape of another thing.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.core.cases.secret_shapes import SecretSpan
+from evolve.core.cases.secret_words import FOREIGN_WORDS
+
+_NAME: Final = re.compile(
+    r"(?i)(?:pass(?:word|wd|phrase|code|wort|w)|passw[oö]rd|secret|credential|pwd|(?:pre-?shared|api|access|private|auth|signing|encryption|"
+    rf"master|account|shared)[ _-]?key|(?<![A-Za-z])(?:pass|pw|psk|pin|token)|token(?![A-Za-z])|{FOREIGN_WORDS})[s\d]?(?![A-Za-z]{{3}})"
+)
+_WORD: Final = re.compile(r"[^\s\"'`,;()<>\[\]{}|=\\は]+")
+_AHEAD: Final = 70
+"""Characters after the name that are read: the rest of a short line, or the line below when the name ends its own."""
+_WORDS_AHEAD: Final = 6
+_BEHIND: Final = re.compile(
+    r"(?:\b(?:echo|send|type|enter|use|print|printf)[ \t]+|[=:][ \t]?)[\"']?([^\s\"']{6,100})[\"']?[^\n\"']{0,30}\Z"
+)
+
+_OTHER_THINGS: Final = re.compile(
+    r"(?:.*[/\\].*)|.*::.*|.*@[\w.-]+|[vV]?\d+(?:[.:_-]\w+)*|\d+[A-Za-z%]{1,3}|.*\.(?:\w{1,5}|internal|local|service)|"
+    r"[A-Z]{2,9}-?[\d.]{1,6}|[A-Za-z]{1,9}[-_]?\d{1,2}|(?:[a-z]+[-_])+\d{1,3}|(?i:(?:id_|sha-?|md5|hmac-?|aes-?|rsa-?|ed25519|scram-|rfc|utf-?|"
+    r"base64|x509|oauth|p12|pkcs|s3|k8s|ipv|hs|rs|es|line|sqlstate|error|http|v)\S{0,40})|0x[0-9a-fA-F]+|\$.*|#\d+|[\d.:,TZ+-]+|"
+    r"[0-9a-f]{7,64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\w+\.\w+.*|-.*|%.*"
+)
+"""Paths, addresses, versions, units, hosts, error codes, names with a number, algorithms, hashes, options."""
+
+
+def find_neighbour_secrets(text: str) -> Iterator[SecretSpan]:
+    """Yield every word near a secret's name that looks like a password."""
+    for name in _NAME.finditer(text):
+        yield from _after(text, name.end())
+        before = _BEHIND.search(text, max(0, name.start() - _AHEAD), name.start())
+        if before and _is_password(before[1]):
+            yield SecretSpan(*before.span(1))
+
+
+def _after(text: str, at: int) -> Iterator[SecretSpan]:
+    line_end = text.find("\n", at + 3, at + _AHEAD)
+    end = min(len(text), at + _AHEAD) if line_end < 0 else line_end
+    for number, word in enumerate(_WORD.finditer(text, at, min(len(text), end + _AHEAD))):
+        if word.start() >= end or number >= _WORDS_AHEAD:
+            return
+        shown = word[0].rstrip(".,:!?)").lstrip(":")
+        if shown and _is_password(shown):
+            start = word.start() + word[0].index(shown)
+            yield SecretSpan(start, start + len(shown))
+            return
+
+
+def _is_password(word: str) -> bool:
+    """Whether a word mixes letters and digits, or signs, as passwords do, and is no other known thing."""
+    has_letter, has_digit = any(map(str.isalpha, word)), any(map(str.isdigit, word))
+    has_sign = any(char in "!#$%&*^~?+" for char in word[1:])
+    if len(word) < 6 or not has_letter or not (has_digit or has_sign):
+        return False
+    return _OTHER_THINGS.fullmatch(word) is None

@@ -1,0 +1,116 @@
+"""The words for password in many languages, and the words that show a sentence rather than a secret."""
+
+import re
+from typing import Final
+
+FOREIGN_WORDS: Final = (
+    r"passwort|kennwort|mot[ _-]de[ _-]passe|contrase(?:ñ|n)a|(?<![a-z])clave(?:[ _]secreta)?|senha|palavra[ _-]passe|"
+    r"parola(?: d'ordine)?|пароль|пароля|密码|密碼|口令|パスワード|暗証番号|비밀번호|암호|كلمة (?:المرور|السر)|पासवर्ड|পাসওয়ার্ড|"
+    r"wachtwoord|hasło|şifre|sifre|lösenord|adgangskode|salasana|kata sandi|mật khẩu|κωδικός"
+)
+"""German, French, Spanish, Portuguese, Italian, Russian, Chinese, Japanese, Korean, Arabic, Hindi, Bengali, Dutch,
+Polish, Turkish, Swedish, Danish, Finnish, Indonesian, Vietnamese, Greek."""
+
+COPULAS: Final = (
+    r"is|was|are|being|of|ist|lautet|war|est|es|era|é|è|jest|это|было|是|为|為|は|है|هي|هو|"
+    r"(?:has been |was |is )?(?:set|changed|reset) to|now"
+)
+"""Words between the word for password and the password."""
+
+_SENTENCE_WORDS: Final = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "is",
+        "are",
+        "was",
+        "be",
+        "been",
+        "must",
+        "may",
+        "can",
+        "cannot",
+        "could",
+        "should",
+        "would",
+        "will",
+        "not",
+        "no",
+        "none",
+        "never",
+        "required",
+        "missing",
+        "invalid",
+        "incorrect",
+        "wrong",
+        "expired",
+        "empty",
+        "but",
+        "and",
+        "or",
+        "for",
+        "of",
+        "in",
+        "on",
+        "at",
+        "to",
+        "from",
+        "by",
+        "with",
+        "has",
+        "have",
+        "had",
+        "does",
+        "do",
+        "did",
+        "least",
+        "too",
+        "your",
+        "this",
+        "that",
+        "given",
+        "found",
+        "set",
+        "mismatch",
+        "failed",
+        "denied",
+        "unknown",
+        "ago",
+        "only",
+        "than",
+        "unset",
+        "provided",
+        "cannot",
+        "rejected",
+        "authentication",
+        "optional",
+        "needed",
+        "ist",
+        "nicht",
+        "falsch",
+        "fehlt",
+        "erforderlich",
+        "requis",
+        "incorrecte",
+        "requerida",
+        "incorrecta",
+    ]
+)
+
+
+def is_sentence(value: str) -> bool:
+    """Return whether a value is a reason in words, such as `required but none given`, rather than a secret."""
+    words = re.findall(r"\S+", value)
+    plain = [word.strip("\"'.,;:!?()").lower() for word in words]
+    if len(words) == 1:
+        return plain[0] in _SENTENCE_WORDS
+    return all(word.isalpha() or word.isdigit() or not word for word in plain) and bool(_SENTENCE_WORDS & set(plain))
+
+
+def looks_made(word: str) -> bool:
+    """Return whether a word is not an ordinary one: it has digits, signs, or capitals inside."""
+    word = word.rstrip(".:!?,;")
+    return not word.replace("-", "").replace("'", "").isalpha() or not (
+        word.islower() or word.isupper() or word.istitle()
+    )

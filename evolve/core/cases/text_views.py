@@ -1,0 +1,93 @@
+"""Other readings of a text: without colour codes or log prefixes, with escapes decoded. Places map back to the text."""
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from evolve.core.cases.secret_shapes import SecretSpan
+
+_ANSI: Final = re.compile(r"(?:\x1b|\\x1b|\\e|\\033|\\u001b)\[[0-?]{0,30}[ -/]?[@-~]")
+_PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});")
+_BACKSLASH: Final = re.compile(r"(?:\\x[0-9a-fA-F]{2})+|(?:\\u[0-9a-fA-F]{4})+|\\[\"'\\/nrt]")
+_SHELL: Final = re.compile(r"'\\''|'\"'\"'")
+_PREFIX: Final = re.compile(
+    r"\n(?:[ \t]*(?:\[?\d{1,4}[-:/.]\d\d[-:/.\d TZ+,]{3,30}\]?|[\w.-]{1,40}(?:\[\d+\])?:|\[[\w .:/-]{1,60}\]|[\w.-]{1,30}[ \t]*[|>]|"
+    r"stdout|stderr|[FP]|DEBUG|INFO|WARN(?:ING)?|ERROR|[A-Z][a-z]{2}[ ]+\d{1,2})[ \t]*){1,8}"
+)
+"""The start of a log line: time, program, level, and the line break before it."""
+
+
+class View(NamedTuple):
+    """A reading of a text, with the place in the text of each of its characters."""
+
+    text: str
+    starts: list[int]
+    ends: list[int]
+
+    def span(self, start: int, end: int) -> SecretSpan:
+        """Return the place in the text of a part of the view."""
+        return SecretSpan(self.starts[start], self.ends[end - 1])
+
+
+def _backslashes(match: re.Match[str]) -> str:
+    found = match[0]
+    if found[1] == "x":
+        return bytes.fromhex(found.replace("\\x", "")).decode("utf-8", "replace")
+    if found[1] == "u":
+        return bytes.fromhex(found.replace("\\u", "")).decode("utf-16-be", "replace")
+    return {"n": "\n", "r": "\r", "t": "\t"}.get(found[1], found[1])
+
+
+def _percents(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "replace")
+
+
+_READINGS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
+    (_ANSI, lambda _match: ""),
+    (_PERCENT, _percents),
+    (_ENTITY, lambda match: html.unescape(match[0])),
+    (_SHELL, lambda _match: "'"),
+    (_BACKSLASH, _backslashes),
+)
+
+
+def named_views(text: str) -> Iterator[View]:
+    """Yield the readings in which names and values can be seen: without colours, decoded from percent signs."""
+    whole = View(text, [], [])
+    for pattern, change in _READINGS[:2]:
+        if pattern.search(text):
+            view = _changed(whole, pattern, change)
+            yield view
+            if pattern is _PERCENT and _PERCENT.search(view.text):
+                yield _changed(view, pattern, change)
+
+
+def exact_views(text: str) -> Iterator[View]:
+    """Yield every reading in which a known secret may be: decoded once and twice, and without log prefixes."""
+    whole = View(text, [], [])
+    for pattern, change in (*_READINGS, (_PREFIX, lambda _match: "")):
+        view = whole
+        for _ in range(3):
+            if not pattern.search(view.text):
+                break
+            view = _changed(view, pattern, change)
+            yield view
+
+
+def _changed(view: View, pattern: re.Pattern[str], change: Callable[[re.Match[str]], str]) -> View:
+    old_starts = view.starts or list(range(len(view.text)))
+    old_ends = view.ends or list(range(1, len(view.text) + 1))
+    parts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    at = 0
+    for match in pattern.finditer(view.text):
+        begin, end = match.span()
+        new = change(match)
+        parts += [view.text[at:begin], new]
+        starts += [*old_starts[at:begin], *([old_starts[begin]] * len(new))]
+        ends += [*old_ends[at:begin], *([old_ends[end - 1]] * len(new))]
+        at = end
+    return View("".join([*parts, view.text[at:]]), [*starts, *old_starts[at:]], [*ends, *old_ends[at:]])
