@@ -125,6 +125,20 @@ class Reader:
             self._add(f"cannot be read: {error.strerror}", Location(str(path)))
         return ()
 
+    def read_one(self, path: Path) -> tuple[Node, ...]:
+        """Return the document of a file in which Ansible accepts only one; a second one is noted in `problems`."""
+        found = self.read(path)
+        self.refuse_further(found)
+        return found[:1]
+
+    def refuse_further(self, documents: tuple[Node, ...]) -> None:
+        """Note a problem if a file has more than one document."""
+        if len(documents) > 1:
+            spot = documents[1].spot
+            message = "a second YAML document begins here, expected one"
+            hint = "remove the `---` before it, or move it into a file of its own; Ansible refuses the file"
+            self.problems.append(Problem(message, Location(spot.path, spot.line, spot.column), hint))
+
     def check(self) -> None:
         """Raise InputError unless every file could be read.
 

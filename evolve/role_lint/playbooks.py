@@ -22,8 +22,10 @@ def playbooks_in(folder: Path, reader: Reader) -> list[tuple[Path, Node]]:
         for path in sorted(base.iterdir()) if base.is_dir() else ():
             if path.suffix not in YAML or not path.is_file() or path.name.startswith("."):
                 continue
-            node = first_document(reader.read(path))
+            documents = reader.read(path)
+            node = first_document(documents)
             if node.is_list and any("hosts" in item.entries or _is_import(item) for item in node.items):
+                reader.refuse_further(documents)
                 found.append((path, node))
     return found
 
@@ -65,7 +67,7 @@ def _include(tasks: list[AnsibleTask], home: TaskScope, reader: Reader) -> list[
         path = Path(task.path).parent / name
         if name and path not in seen and path.is_file():
             seen.add(path)
-            inside = [inner for node in reader.read(path) for inner in read_tasks(node.items, home)]
+            inside = [inner for node in reader.read_one(path) for inner in read_tasks(node.items, home)]
             found += inside
             waiting += inside
     return found

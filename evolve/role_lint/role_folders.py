@@ -25,6 +25,11 @@ def is_role(folder: Path) -> bool:
     return has_main or ((folder / "tasks").is_dir() and any((folder / part).is_dir() for part in _ROLE_PARTS[1:]))
 
 
+def is_role_with_tasks(folder: Path) -> bool:
+    """Return whether a folder is a role that does something; a lone `meta/` may be a repository's."""
+    return is_role(folder) and any((folder / part).is_dir() for part in ("tasks", "handlers"))
+
+
 def yaml_files(folder: Path) -> list[Path]:
     """Return the YAML files in a folder and below, sorted; none if the folder does not exist."""
     if not folder.is_dir():
@@ -36,7 +41,7 @@ def read_role(folder: Path, shared: Mapping[str, Entry], reader: Reader) -> Task
     """Return the role in a folder."""
     home = TaskScope(_role_name(folder), folder)
     home.variables = {
-        str(path): first_document(reader.read(path)).entries
+        str(path): first_document(reader.read_one(path)).entries
         for part in ("defaults", "vars")
         for path in yaml_files(folder / part)
     }
@@ -46,14 +51,16 @@ def read_role(folder: Path, shared: Mapping[str, Entry], reader: Reader) -> Task
     tasks: list[AnsibleTask] = []
     handler_files = {str(path) for path in yaml_files(folder / "handlers")}
     for path in yaml_files(folder / "tasks") + yaml_files(folder / "handlers"):
-        for node in reader.read(path):
+        for node in reader.read_one(path):
             tasks += read_tasks(node.items, home, in_handlers=str(path) in handler_files)
     settle(home, tasks, [str(folder / "tasks" / f"main{end}") for end in YAML], handler_files)
     home.texts = tuple(read_texts(folder / "templates", is_template=True)) + tuple(
         read_texts(folder / "files", is_template=False)
     )
-    home.specs = _document(folder / "meta" / "argument_specs", reader)
     meta = _document(folder / "meta" / "main", reader)
+    # Ansible reads both places, and prefers the file of its own.
+    home.specs = _document(folder / "meta" / "argument_specs", reader) or meta
+    home.name = _galaxy_name(meta) or home.name
     home.dependencies = _dependencies(meta)
     home.runs_on_debian = _names_debian(meta)
     return home
@@ -80,7 +87,14 @@ def first_document(nodes: tuple[Node, ...]) -> Node:
 
 def _document(stem: Path, reader: Reader) -> Node | None:
     path = next((stem.with_suffix(end) for end in YAML if stem.with_suffix(end).is_file()), None)
-    return first_document(reader.read(path)) if path else None
+    return first_document(reader.read_one(path)) if path else None
+
+
+def _galaxy_name(meta: Node | None) -> str:
+    """Return the name by which Galaxy installs a role, whatever its folder is called; empty if `meta/` has none."""
+    info = meta.get("galaxy_info") if meta else None
+    name = info.get("role_name") if info else None
+    return name.text if name else ""
 
 
 def _dependencies(meta: Node | None) -> tuple[str, ...]:

@@ -75,14 +75,17 @@ def _find(kind: str, tree: Tree) -> Iterator[Match]:
     shared = _known_values(tree.shared, kind, Literals(group=tree.shared))
     for home in tree.homes:
         own = _own(home, kind)
-        known = _known_values(own, kind, home.literals) + [item for item in shared if item.name not in own]
+        group = _known_values(home.literals.group, kind, Literals(group=home.literals.group))
+        known = _known_values(own, kind, home.literals) + [item for item in group if item.name not in own]
         if known:
             for task in home.tasks:
                 yield from _in_task(kind, task, known)
             for text in home.texts:
                 yield from _in_text(kind, text, known)
     for text in tree.texts if shared else ():
-        yield from _in_text(kind, text, shared)
+        # A script that no task renders cannot use a variable.
+        if text.is_template or text.is_job:
+            yield from _in_text(kind, text, shared)
 
 
 def _own(home: TaskScope, kind: str) -> Mapping[str, Entry]:

@@ -276,9 +276,10 @@ def test_a_shared_value_is_known_through_the_variables_that_it_is_made_of(lint: 
     files = {
         "group_vars/all.yaml": "cluster_home: /opt/anneal\nmodels_dir: '{{ cluster_home }}/models'\n",
         "roles/app/tasks/main.yml": "- stat: {path: /opt/anneal/models/a.gguf}\n- stat: {path: '{{ models_dir }}/b'}\n",
+        "templates/start.sh.j2": "#!/bin/sh\nls /opt/anneal/models\n",
         "scripts/start.sh": "#!/bin/sh\nls /opt/anneal/models\n",
     }
     assert lint(files) == [
         ("hard-coded-path", "roles/app/tasks/main.yml", 1),
-        ("hard-coded-path", "scripts/start.sh", 2),
+        ("hard-coded-path", "templates/start.sh.j2", 2),
     ]
