@@ -31,7 +31,14 @@ _WRITERS: Final = frozenset(
         "addgroup",
         "deluser",
         "install",
+        "chpasswd",
+        "systemd-run",
     ]
+)
+_SQL_CLIENT: Final = re.compile(r"\b(sqlite3|mysql|mariadb|psql)\b")
+_SQL_WRITE: Final = re.compile(
+    r"(?:^|[\"';\n(<])\s*(?:BEGIN\s*;\s*)?(INSERT|UPDATE|DELETE\s+FROM|REPLACE\s+INTO|CREATE|DROP|ALTER|GRANT|REVOKE|TRUNCATE)\s",
+    re.IGNORECASE,
 )
 _VERBS: Final = {
     "systemctl": ("start", "stop", "restart", "reload", "enable", "disable", "mask", "unmask"),
@@ -63,7 +70,13 @@ def find_write(text: str) -> str:
             return f"{words[0]} {verb}"
         if words[0] == "sed" and any(re.fullmatch(r"-i\S*|--in-place\S*|-[nEr]+i", word) for word in words[1:]):
             return "sed -i"
-    return ""
+    return _find_sql_write(text)
+
+
+def _find_sql_write(text: str) -> str:
+    client = _SQL_CLIENT.search(text)
+    write = _SQL_WRITE.search(text, client.end()) if client else None
+    return f"{client[1]} {write[1].split()[0].upper()}" if client and write else ""
 
 
 def _lies(task: AnsibleTask) -> Iterator[Match]:

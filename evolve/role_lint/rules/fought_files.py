@@ -56,9 +56,22 @@ def _twice(home: TaskScope) -> Iterator[Match]:
     first: dict[str, AnsibleTask] = {}
     for task, path in _writes(home):
         before = first.setdefault(path, task)
-        if before is not task and not task.is_false("force") and not before.is_false("force"):
+        if before is task or _write_the_same(before, task):
+            continue
+        if not task.is_false("force") and not before.is_false("force"):
             text = f"{path} is also written by line {before.spot.line} of {before.path}"
             yield Match(task.module_spot, text)
+
+
+def _write_the_same(before: AnsibleTask, task: AnsibleTask) -> bool:
+    """Return whether two tasks write the same file with the same arguments: needless, but neither undoes the other."""
+    return (
+        before.module == task.module and _plain_args(before) == _plain_args(task) and before.loop is None is task.loop
+    )
+
+
+def _plain_args(task: AnsibleTask) -> dict[str, object]:
+    return {name: entry.node.plain for name, entry in task.args.items()}
 
 
 TWICE = Rule(

@@ -42,7 +42,8 @@ def _misses(task: AnsibleTask) -> Iterator[Match]:
     if "{{" in regexp + line or "{%" in regexp + line:
         return
     try:
-        if re.search(regexp, line) is None:
+        # An option without a value is replaced by one with a value, or the reverse: the key is the same.
+        if re.search(regexp, line) is None and re.search(regexp, f"{line} ") is None:
             yield Match(node.spot, f"`regexp: {regexp}` does not find the line that it writes, `{line}`")
     except re.error:
         return
