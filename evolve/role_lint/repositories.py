@@ -1,4 +1,4 @@
-"""Finds the roles and playbooks of a repository, however it is laid out: roles_path, collections, playbooks anywhere."""
+"""Finds the roles and playbooks of a repository in any layout: roles_path, collections, playbooks anywhere."""
 
 import os
 from collections.abc import Iterator

@@ -112,6 +112,8 @@ def _modes(home: TaskScope) -> Iterator[Match]:
         if task.text("state") == "absent" or task.is_false("force"):
             continue
         for path in paths_of(task, "path", "dest", "name") if task.module == "file" else paths_of(task, "dest"):
+            if task.module != "file" and path.endswith("/"):
+                continue  # the mode of a file in that folder
             for key in ("mode", "owner", "group"):
                 value = task.text(key).lstrip("0") if key == "mode" else task.text(key)
                 if value and "{{" not in value:

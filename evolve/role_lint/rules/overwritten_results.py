@@ -45,7 +45,17 @@ def _reader_after(home: TaskScope, name: str, task: AnsibleTask) -> AnsibleTask 
     )
     later = (other for other in home.tasks if other.path == task.path and other.spot > task.spot)
     alone = (other for other in later if not _names_asked(task) <= _names_asked(other))
-    return next((other for other in alone if any(word.search(node.text) for node in _texts(other))), None)
+    readers = (other for other in alone if any(word.search(node.text) for node in _texts(other)))
+    return next((other for other in readers if not _registers_between(home, name, task, other)), None)
+
+
+def _registers_between(home: TaskScope, name: str, task: AnsibleTask, reader: AnsibleTask) -> bool:
+    """Return whether a task before the reader registers the name again, whenever the reader runs."""
+    return any(
+        other.keyword_text("register") == name and _names_asked(other) <= _names_asked(reader)
+        for other in home.tasks
+        if other.path == task.path and task.spot < other.spot < reader.spot
+    )
 
 
 def _texts(task: AnsibleTask) -> Iterator[Node]:
