@@ -126,8 +126,12 @@ def read_requirements(path: Path) -> Requirements:
     if isinstance(data, list):
         return Requirements(list(_names(data)), [])
     mapping = data if isinstance(data, dict) else {}
-    lists = [mapping.get(key) if isinstance(mapping.get(key), list) else [] for key in ("roles", "collections")]
-    return Requirements(list(_names(lists[0] or [])), list(_names(lists[1] or [])))
+    return Requirements(*(list(_names(_list(mapping, key))) for key in ("roles", "collections")))
+
+
+def _list(mapping: dict[str, Any], key: str) -> list[Any]:
+    value = mapping.get(key)
+    return value if isinstance(value, list) else []
 
 
 def _names(entries: list[Any]) -> Iterator[str]:

@@ -104,6 +104,14 @@ REMOVED = Rule(
 )
 
 
+def _paths_with_mode(task: AnsibleTask) -> Iterator[str]:
+    if task.module == "file":
+        yield from paths_of(task, "path", "dest", "name")
+    else:
+        # What ends in a slash is a folder, and the mode is that of a file in it.
+        yield from (path for path in paths_of(task, "dest") if not path.endswith("/"))
+
+
 def _modes(home: TaskScope) -> Iterator[Match]:
     wanted: dict[tuple[str, str, bool], list[tuple[AnsibleTask, str]]] = defaultdict(list)
     for task in home.plain_tasks:
@@ -111,9 +119,7 @@ def _modes(home: TaskScope) -> Iterator[Match]:
             continue
         if task.text("state") == "absent" or task.is_false("force"):
             continue
-        for path in paths_of(task, "path", "dest", "name") if task.module == "file" else paths_of(task, "dest"):
-            if task.module != "file" and path.endswith("/"):
-                continue  # the mode of a file in that folder
+        for path in _paths_with_mode(task):
             for key in ("mode", "owner", "group"):
                 value = task.text(key).lstrip("0") if key == "mode" else task.text(key)
                 if value and "{{" not in value:
