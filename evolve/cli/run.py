@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
         progress = open_progress(sys.stderr, settings.env, quiet=options.quiet or options.json)
         run, outcomes = _run(selected, settings, progress)
     failed = _remember(outcomes, settings)
-    cases = _write_cases(options.write_cases, outcomes, settings)
+    cases = _write_cases(options.write_cases, outcomes, settings, options.personal_data)
     again = _again(arguments, failed) if failed else ""
     if options.output or options.json:
         run = replace(run, identity=identify(run.suites, run.started_s))
@@ -180,6 +180,12 @@ def parser() -> CommandParser:
         choices=("auto", "github", "none"),
         default="auto",
         help="failures as annotations of GitHub Actions; default: auto, where GITHUB_ACTIONS is set",
+    )
+    add(
+        "--personal-data",
+        choices=("mask", "keep"),
+        default="mask",
+        help="e-mail addresses, phone numbers and similar data in failure cases; default: mask",
     )
     add_json(made)
     add("-q", "--quiet", action="store_true", help="print only the totals")
@@ -415,14 +421,23 @@ def _remember(outcomes: Sequence[SuiteOutcome], settings: Settings) -> list[Case
     return failed
 
 
-def _write_cases(folder: str | None, outcomes: Sequence[SuiteOutcome], settings: Settings) -> "CaseWriter | None":
-    """Make failure cases of what failed; None without --write-cases."""
+def _write_cases(
+    folder: str | None, outcomes: Sequence[SuiteOutcome], settings: Settings, personal_data: str
+) -> "CaseWriter | None":
+    """Make failure cases of what failed; None without --write-cases.
+
+    Args:
+        folder: where the cases are written; None for none.
+        outcomes: the outcomes of the suites.
+        settings: of the run.
+        personal_data: `mask` or `keep`.
+    """
     if folder is None:
         return None
     from evolve.store.case_files import CaseFolder
     from evolve.store.case_writer import CaseMaker, CaseWriter, redactor_for
 
-    maker = CaseMaker(redactor_for(settings.env, settings.cache_dir))
+    maker = CaseMaker(redactor_for(settings.env, settings.cache_dir, keeps_personal_data=personal_data == "keep"))
     writer = CaseWriter(CaseFolder(folder))
     for result in (result for item in outcomes for result in item.failures):
         writer.take(maker.of_result(result))

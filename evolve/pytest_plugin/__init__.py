@@ -50,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("suite_unknown_keys", "unknown keys in suites: error or warn", default="error")
     parser.addini("suite_failure_cases", "folder for failure cases, relative to rootdir; empty: none are written")
     parser.addini("suite_max_new_cases", "the maximum of new failure cases that a run writes", default="20")
+    parser.addini("suite_personal_data", "personal data in failure cases: mask or keep", default="mask")
 
 
 @pytest.hookimpl(tryfirst=True)

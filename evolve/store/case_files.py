@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
 from evolve.core.cases.fingerprint import slug
+from evolve.core.cases.same_failure import failure_key
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.evolution_events import CaseRecorded
 from evolve.system.atomic_files import remove_parts, write_whole
@@ -55,7 +56,7 @@ class CaseFolder:
             StoreFault: the folder cannot be written.
         """
         with _lock(self._inbox):
-            known = self.find(case.fingerprint)
+            known = self.find(case.fingerprint) or self._written_earlier(case)
             if known is not None:
                 status = load_case(known).status
                 return _event(known, case, status, _CHANGE_OF_REPEAT[status])
@@ -75,6 +76,18 @@ class CaseFolder:
         for folder in dict.fromkeys((self.path, self._inbox)):
             for path in sorted(folder.glob(f"**/*_{fingerprint}.yaml")):
                 return path
+        return None
+
+    def _written_earlier(self, case: FailureCase) -> Path | None:
+        """Return the file of the same failure that a version with other rules of redaction wrote."""
+        key = failure_key(case)
+        paths = [path for folder in (self.path, self._inbox) for path in yaml_files(folder / case.agent)] if key else []
+        for path in dict.fromkeys(paths):
+            try:
+                if failure_key(load_case(path)) == key:
+                    return path
+            except InputError:
+                continue  # a wrong file is reported by the commands that read all cases
         return None
 
     def load_all(self) -> tuple[StoredCase, ...]:

@@ -116,9 +116,9 @@ _WORDS: Final = {
 }
 
 
-def redactor_for(env: Mapping[str, str], cache_dir: Path) -> Redactor:
+def redactor_for(env: Mapping[str, str], cache_dir: Path, *, keeps_personal_data: bool = False) -> Redactor:
     """Return what masks the secrets of the process; runs that share a cache folder use the same placeholders."""
-    return Redactor(environment_secrets(env), key=_redaction_key(cache_dir))
+    return Redactor(environment_secrets(env), keeps_personal_data=keeps_personal_data, key=_redaction_key(cache_dir))
 
 
 def case_folder(folder: Path, env: Mapping[str, str], project: Path, max_new: int = MAX_NEW) -> CaseFolder:

@@ -267,3 +267,9 @@ def test_a_scanner_that_fails_means_no_case_and_the_run_says_so(project: pytest.
     assert cases(project) == ()
     section = result.stdout.str().partition("= failure cases =")[2]
     assert SECRET not in section
+
+
+def test_personal_data_is_masked_unless_the_ini_option_keeps_it(project: pytest.Pytester):
+    assert (
+        project.runpytest_inprocess("suite.yaml", "-o", "suite_personal_data=maybe").ret == pytest.ExitCode.USAGE_ERROR
+    )

@@ -11,7 +11,8 @@ from evolve.core.cases.failure_case import CaseSource, FailureCase, Kind, to_map
 from evolve.core.cases.fingerprint import fingerprint
 from evolve.core.cases.inert import as_sent, clean
 from evolve.core.cases.labels import label_assertions
-from evolve.core.cases.redaction import CannotRedact, Redactor
+from evolve.core.cases.redaction import PLACEHOLDER, CannotRedact, Redactor
+from evolve.core.cases.same_failure import NOT_LABELLED
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.json_value import JsonValue
 
@@ -161,7 +162,9 @@ class _Redacted:
     vars: Mapping[str, JsonValue]
     prompt: JsonValue
     words: Mapping[str, str]
+    checks: tuple[str, ...]
     reasons: tuple[str, ...]
+    settings: Mapping[str, JsonValue]
     assertions: tuple[Mapping[str, JsonValue], ...]
     labels: tuple[JsonValue, JsonValue]
 
@@ -179,7 +182,9 @@ def _redact_failure(failure: Failure, redactor: Redactor) -> _Redacted:
         "vars": dict(failure.vars),
         "prompt": json_or(failure.prompt, failure.prompt),
         "words": [[name, word] for name, word in words.items()],
+        "checks": list(failure.checks),
         "reasons": list(failure.reasons),
+        "settings": dict(failure.settings),
         "assertions": [dict(part) for part in failure.assertions],
         "labels": [list(failure.accepted), list(failure.forbidden)],
     }
@@ -189,7 +194,9 @@ def _redact_failure(failure: Failure, redactor: Redactor) -> _Redacted:
         vars=_mapping_or_empty(safe["vars"]),
         prompt=safe["prompt"],
         words={str(pair[0]): str(pair[1]) for pair in _lists(safe["words"])},
+        checks=tuple(str(check) for check in _list(safe["checks"])),
         reasons=tuple(str(reason) for reason in _list(safe["reasons"])),
+        settings=_mapping_or_empty(safe["settings"]),
         assertions=tuple(_mapping_or_empty(part) for part in _list(safe["assertions"])),
         labels=(_list(safe["labels"])[0], _list(safe["labels"])[1]),
     )
@@ -200,7 +207,11 @@ def _case(failure: Failure, redacted: _Redacted, today: str, render: Render | No
     accepted, forbidden = tuple(_list(redacted.labels[0])), tuple(_list(redacted.labels[1]))
     name = failure.fingerprint or _name(failure, redacted)
     labels = label_assertions(failure.output_schema, accepted, forbidden)
-    copied = redacted.assertions if failure.is_judged_by_them or labels else ()
+    whole = tuple(part for part in redacted.assertions if not _is_masked(part))
+    is_judged = failure.is_judged_by_them and len(whole) == len(redacted.assertions)
+    copied = whole if is_judged or labels else ()
+    reason = cut_text("; ".join(dict.fromkeys(redacted.reasons)), _MAX_REASON)
+    left_out = "" if is_judged or labels or not failure.is_judged_by_them else NOT_LABELLED
     return FailureCase(
         agent=failure.agent,
         fingerprint=name,
@@ -210,13 +221,13 @@ def _case(failure: Failure, redacted: _Redacted, today: str, render: Render | No
         source=CaseSource(
             kind=failure.kind,
             test=cut_text(redacted.words["test"], _MAX_NAME),
-            check=", ".join(dict.fromkeys(failure.checks)),
-            reason=cut_text("; ".join(dict.fromkeys(redacted.reasons)), _MAX_REASON),
+            check=", ".join(dict.fromkeys(redacted.checks)),
+            reason=reason + left_out,
             provider=redacted.words["provider"],
             agent=redacted.words["agent"],
             first_seen=today,
         ),
-        settings=failure.settings,
+        settings=redacted.settings,
         assertions=(*(part for part in copied if part not in labels), *labels),
         accepted=accepted,
         forbidden=forbidden,
@@ -224,10 +235,18 @@ def _case(failure: Failure, redacted: _Redacted, today: str, render: Render | No
     )
 
 
+def _is_masked(assertion: Mapping[str, JsonValue]) -> bool:
+    """Whether a secret was masked in it.
+
+    Then it passes or fails whatever the answer is, because no answer has a placeholder. The placeholder's digest cannot be compared either: its key never leaves a machine.
+    """
+    return PLACEHOLDER.search(json.dumps(assertion, ensure_ascii=False)) is not None
+
+
 def _name(failure: Failure, redacted: _Redacted) -> str:
     output = failure.output if isinstance(failure.output, str) else json.dumps(failure.output, ensure_ascii=False)
     messages = [_QUOTED_OUTPUT.sub("", reason.replace(output, "") if output else reason) for reason in redacted.reasons]
-    return fingerprint(failure.agent, redacted.words["test"], failure.checks, messages)
+    return fingerprint(failure.agent, redacted.words["test"], redacted.checks, messages)
 
 
 def _text(prompt: JsonValue) -> str:

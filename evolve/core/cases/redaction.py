@@ -16,6 +16,7 @@ from urllib.parse import quote, quote_plus
 
 from evolve.core.cases.copies import Copies, occurrences
 from evolve.core.cases.harmless_ids import is_harmless_id
+from evolve.core.cases.personal_data import find_personal_data
 from evolve.core.cases.program_options import find_option_secrets
 from evolve.core.cases.random_text import find_encoded_words, random_parts
 from evolve.core.cases.secret_names_in_text import find_named_secrets, is_no_secret, is_secret_word
@@ -46,16 +47,7 @@ _MIN_NUMBER: Final = 1000
 _MAX_KEY: Final = 64
 """Bytes that BLAKE2b accepts as a key."""
 
-_PLACEHOLDER: Final = re.compile(r"<(?:secret|id):[0-9a-f]{6}>")
-
-
-_SCANNERS: Final = (
-    find_shaped_secrets,
-    find_named_secrets,
-    find_option_secrets,
-    find_phrase_secrets,
-    find_neighbour_secrets,
-)
+PLACEHOLDER: Final = re.compile(r"<(?:secret|id):[0-9a-f]{6}>")
 
 
 class CannotRedact(EvolveError):
@@ -92,6 +84,8 @@ class Redactor:
     Args:
         secrets: values that are always masked, such as those of the process's own variables.
         known_ids: ids of the failure itself, which are kept (`job_id`, `alloc_id`, `node`, `image`).
+        keeps_ids: whether ids of a known shape are kept: hashes, UUIDs, versions.
+        keeps_personal_data: whether e-mail addresses, phone numbers and similar data are kept.
         key: for the placeholders' digest; the same key gives the same placeholders.
         scanners: further functions that find secrets in a text.
     """
@@ -101,18 +95,35 @@ class Redactor:
         secrets: Iterable[str] = (),
         known_ids: Iterable[str] = (),
         *,
+        keeps_ids: bool = True,
+        keeps_personal_data: bool = False,
         key: bytes = b"",
         scanners: Iterable[Callable[[str], Iterable[SecretSpan]]] = (),
     ) -> None:
         self._secrets = sorted({value for value in secrets if len(value) >= _SHORTEST_VALUE}, key=len, reverse=True)
         self._exact = _exact_pattern(self._secrets)
         self._known = _with_parts(known_ids)
+        self._keeps_ids = keeps_ids
+        self._keeps_personal_data = keeps_personal_data
         self._key = key
-        self._scanners = (*_SCANNERS, *scanners)
+        self._scanners = (
+            find_shaped_secrets,
+            find_named_secrets,
+            find_option_secrets,
+            find_phrase_secrets,
+            find_neighbour_secrets,
+            *scanners,
+        )
 
     def with_ids(self, known_ids: Iterable[str]) -> "Redactor":
         """Return this redactor with other known ids."""
-        other = Redactor(self._secrets, known_ids, key=self._key)
+        other = Redactor(
+            self._secrets,
+            known_ids,
+            keeps_ids=self._keeps_ids,
+            keeps_personal_data=self._keeps_personal_data,
+            key=self._key,
+        )
         other._scanners = self._scanners
         return other
 
@@ -141,7 +152,7 @@ class Redactor:
     def leaks(self, value: JsonValue) -> bool:
         """Return whether a value contains a secret of this process in any known form (URL-encoded, base64, ...)."""
         exact = self._exact
-        return exact is not None and any(exact.search(_PLACEHOLDER.sub("", text)) for text, _ in _texts(value, ""))
+        return exact is not None and any(exact.search(PLACEHOLDER.sub("", text)) for text, _ in _texts(value, ""))
 
     # --- finding
 
@@ -161,13 +172,15 @@ class Redactor:
         others = [
             _Found(*span, False)
             for span in random_parts(text)
-            if not _is_inside(span, own) and not is_harmless_id(text, span)
+            if not _is_inside(span, own) and not (self._keeps_ids and is_harmless_id(text, span))
         ]
-        return _without_placeholders(text, [*secrets, *others])
+        persons = () if self._keeps_personal_data else find_personal_data(text)
+        named = [_Found(*span, False) for span in persons if not _is_inside(span, own)]
+        return _without_placeholders(text, [*secrets, *others, *named])
 
     def _is_secret_whole(self, text: str, name: str) -> bool:
         """Whether the name alone shows that the whole text is a secret."""
-        if not name or is_no_secret(text.strip()) or _PLACEHOLDER.search(text):
+        if not name or is_no_secret(text.strip()) or PLACEHOLDER.search(text):
             return False
         word = text.strip()
         looks_made = any(span == (0, len(word)) for span in random_parts(word))
@@ -263,7 +276,7 @@ def _without_placeholders(text: str, found: list[_Found]) -> list[_Found]:
     """Returns the finds that overlap no placeholder of an earlier redaction."""
     if "<secret:" not in text and "<id:" not in text:
         return found
-    taken = [match.span() for match in _PLACEHOLDER.finditer(text)]
+    taken = [match.span() for match in PLACEHOLDER.finditer(text)]
     return [item for item in found if not any(item.start < end and start < item.end for start, end in taken)]
 
 

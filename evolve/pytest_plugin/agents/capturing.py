@@ -26,6 +26,7 @@ class Capture:
         self._config = config
         self._folder = config.rootpath / config.getini("suite_failure_cases")
         self._max_new = _whole_number(config.getini("suite_max_new_cases"))
+        self._keeps_personal_data = _keeps(config.getini("suite_personal_data"))
         self._writes = not hasattr(config, "workerinput")
         self._maker: CaseMaker | None = None
         self._writer: CaseWriter | None = None
@@ -87,7 +88,8 @@ class Capture:
             from evolve.pytest_plugin.suites.session import settings_of
             from evolve.store.case_writer import CaseMaker, redactor_for
 
-            self._maker = CaseMaker(redactor_for(os.environ, settings_of(self._config).cache_dir))
+            cache_dir = settings_of(self._config).cache_dir
+            self._maker = CaseMaker(redactor_for(os.environ, cache_dir, keeps_personal_data=self._keeps_personal_data))
         return self._maker
 
     def _get_writer(self) -> "CaseWriter":
@@ -152,6 +154,12 @@ def _read(made: str) -> "FailureCase | NotCaptured":
 def _near(path: Path) -> Path:
     """Return the path for messages: relative to the working folder if it is inside."""
     return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
+
+
+def _keeps(text: str) -> bool:
+    if text not in ("mask", "keep"):
+        raise pytest.UsageError(f"ini option suite_personal_data: expected mask or keep, got {text!r}")
+    return text == "keep"
 
 
 def _whole_number(text: str) -> int:

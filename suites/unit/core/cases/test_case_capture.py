@@ -94,8 +94,11 @@ def test_a_secret_of_the_process_is_masked_everywhere():
     assert "env-secret-9" not in to_text(case)
 
 
-def test_the_settings_too_are_searched_for_secrets_of_the_process():
-    assert "would contain a secret" in refused(settings={"header": "env-secret-9"})
+def test_secrets_in_the_settings_are_masked():
+    case = made(settings={"header": "env-secret-9", "password": "hunter2-y", "temperature": 0})
+    assert "env-secret-9" not in to_text(case)
+    assert "hunter2-y" not in to_text(case)
+    assert case.settings["temperature"] == 0
 
 
 def test_the_models_other_wrong_answer_quoted_in_the_message_is_the_same_failure():
