@@ -237,7 +237,7 @@ def networks_of(engine: DockerEngine, host: Host) -> list[str]:
     ("number", "code"),
     [
         (signal.SIGINT, pytest.ExitCode.INTERRUPTED),
-        (signal.SIGTERM, -signal.SIGTERM),
+        (signal.SIGTERM, pytest.ExitCode.INTERRUPTED),
         (signal.SIGKILL, -signal.SIGKILL),
     ],
     ids=["SIGINT", "SIGTERM", "SIGKILL"],
@@ -253,6 +253,10 @@ def test_nothing_is_left_of_a_pytest_that_is_ended_in_the_middle(
         assert run.process.wait(WITHIN_S) == code, run.said
         run.wait_until_nothing_is_left(began)
         assert "INTERNALERROR" not in run.said
+        if number != signal.SIGKILL:
+            assert "INTERRUPTED (" in run.said
+            assert re.search(r"converge: did not run: .*slow_", run.said), run.said
+            assert "PASS" not in run.said
 
 
 def test_a_killed_worker_is_said_and_its_check_runs_again_on_another(engine: DockerEngine, slow_role: Path):

@@ -9,6 +9,7 @@ import pytest
 from evolve.core.model.role_checks import CheckOutcome, TaskLine
 from evolve.infra.checks import check_mode, converge, function, hidden_changes, idempotence
 from evolve.infra.verification.plays import Played, Player
+from evolve.infra.verification.running import run_check
 from evolve.infra.verification.scenario import load_scenario
 from evolve.infra.verification.verification import (
     BlockedByEarlierCheck,
@@ -16,7 +17,6 @@ from evolve.infra.verification.verification import (
     Repeated,
     Verification,
     VerificationOptions,
-    run_check,
 )
 from fixtures.silent_engine import on_no_host, silent_engine
 

@@ -63,6 +63,8 @@ class TaskLine:
     """The handlers that the task notifies when it changes."""
     written: tuple[str, ...] = ()
     """Paths on the host that a changed task reports to have written."""
+    units: tuple[str, ...] = ()
+    """Units of systemd that the task is about."""
 
     @property
     def spot(self) -> str:
@@ -95,7 +97,7 @@ class CheckResult:
     """The tasks that ran for this check."""
 
 
-_TUPLES = ("items", "notified", "written")
+_TUPLES = ("items", "notified", "written", "units")
 
 
 def to_json(result: CheckResult) -> dict[str, Any]:

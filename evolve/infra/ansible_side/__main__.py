@@ -2,7 +2,8 @@
 """Plays playbooks on request: imports Ansible once and forks for each play.
 
 One JSON request a line on stdin, one JSON answer a line on stdout:
-    {"argv": [...], "roles_path": [...], "cwd": "...", "env": {...}, "log": "file"}  ->  {"pid": 1}, then {"rc": 0}
+    {"argv": [...], "roles_path": [...], "collections_path": [...], "cwd": "...", "env": {...}, "log": "file"}
+    ->  {"pid": 1}, then {"rc": 0}
 A play runs in a process group of its own, whose id is the pid. At the end of stdin a running play is killed.
 """
 
@@ -80,6 +81,7 @@ def _play(request):
     os.chdir(request["cwd"])
     os.environ.update(request["env"])
     constants.DEFAULT_ROLES_PATH = [*request["roles_path"], *constants.DEFAULT_ROLES_PATH]
+    constants.COLLECTIONS_PATHS = [*request["collections_path"], *constants.COLLECTIONS_PATHS]
     constants.config.WARNINGS.clear()
     return PlaybookCLI(["ansible-playbook", *request["argv"]]).run() or 0
 

@@ -10,7 +10,14 @@ from evolve.core.model.role_checks import Check
 from evolve.infra.checks.own_changes import own_changes
 from evolve.infra.verification.plays import Played
 from evolve.infra.verification.role_arguments import disagreements, read_arguments, wrong_values
-from evolve.infra.verification.verification import CheckReport, Verification, relative, report_failed, report_passed
+from evolve.infra.verification.verification import (
+    CheckReport,
+    Verification,
+    not_checked,
+    relative,
+    report_failed,
+    report_passed,
+)
 
 CHECK: Final = Check.ARGUMENTS
 _MAX_MESSAGE: Final = 600
@@ -30,9 +37,8 @@ def check(verification: Verification) -> CheckReport:
         return report_failed([f"{role_dir.name}: defaults/ or meta/ is not valid YAML: {error}"])
     if arguments.options is None:
         where = relative(arguments.specs, verification.scenario)
-        return report_failed(
-            [f"{where} does not exist: no argument of the role is documented, and a wrong one is not refused"]
-        )
+        why = f"{where} does not exist: no argument of the role is documented, and a wrong one is not refused"
+        return report_failed([why]) if verification.options.is_strict else not_checked(why)
     problems, notes = disagreements(arguments)
     reasons = [f"{role_dir.name}: {problem}" for problem in problems]
     wrong = wrong_values(arguments)
@@ -50,6 +56,7 @@ def _not_refused(verification: Verification, wrong: Mapping[str, Any]) -> tuple[
     hosts = verification.untouched()
     before = hosts.states()
     played = hosts.converge(extra_vars=wrong)
+    verification.see_that_it_began(played)
     changed = verification.changes_between(before, hosts.states())
     if changed:
         verification.spoil(hosts)
@@ -63,8 +70,8 @@ def _not_named(played: Played, wrong: Mapping[str, Any]) -> list[str]:
     if played.is_ok:
         return [f"wrong arguments were not refused: {dict(wrong)}"]
     text = "\n".join(line.message for line in played.failed) or played.log
-    unnamed = [name for name in wrong if not re.search(rf"\b{re.escape(name)}\b", text)]
-    return [
-        f"{name}={wrong[name]!r} was not refused; the role's message: {text[:_MAX_MESSAGE]}\n{_PARAMETERS}"
-        for name in unnamed
-    ]
+    unnamed = [f"{name}={wrong[name]!r}" for name in wrong if not re.search(rf"\b{re.escape(name)}\b", text)]
+    if not unnamed:
+        return []
+    which = f"{', '.join(unnamed)} {'was' if len(unnamed) == 1 else 'were'} not refused"
+    return [f"{which}; the role's message: {text[:_MAX_MESSAGE]}\n{_PARAMETERS}"]

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from evolve.core.model.role_checks import Check
+from evolve.core.model.role_checks import Check, CheckOutcome
+from evolve.infra.checks.own_changes import divide
 from evolve.infra.verification.verification import CheckReport, Verification, relative, report_failed, report_passed
 
 CHECK: Final = Check.CONVERGE
@@ -17,4 +18,9 @@ def check(verification: Verification) -> CheckReport:
     evidence = verification.journal(verification.first.hosts)
     if played.log.strip():
         evidence["Ansible's output"] = played.log
-    return report_failed([relative(played.why, verification.scenario)], evidence=evidence, tasks=played.lines)
+    why = relative(played.why, verification.scenario)
+    own, others = divide(played, played.failed, verification.scenario)
+    if others and not own:
+        text = f"a task that is not the role's fails: {why}\nfix the scenario or that role"
+        return CheckReport(CheckOutcome.ERROR, (text,), evidence=evidence, tasks=played.lines)
+    return report_failed([why], evidence=evidence, tasks=played.lines)

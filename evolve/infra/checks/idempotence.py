@@ -3,6 +3,7 @@
 from typing import Final
 
 from evolve.core.model.role_checks import Check
+from evolve.infra.checks.own_changes import divide, not_counted
 from evolve.infra.verification.verification import (
     CheckReport,
     Verification,
@@ -17,13 +18,16 @@ CHECK: Final = Check.IDEMPOTENCE
 
 
 def check(verification: Verification) -> CheckReport:
-    """Report every task that changed something again, with its items."""
+    """Report every task of the role that changed something again, with its items."""
     played = verification.second.played
     if not played.is_ok:
         return report_failed(
             [f"the second converge fails: {relative(played.why, verification.scenario)}"], tasks=played.lines
         )
-    if not played.changed:
-        return report_passed(notes=[f"{len(played.lines)} results, none changed"], tasks=played.lines)
-    reasons = [f"{spot} changed something again" for spot in spots(played.changed, verification.scenario)]
-    return report_failed(reasons, evidence=diffs(played.changed), tasks=played.lines)
+    own, others = divide(played, played.changed, verification.scenario)
+    notes = [not_counted(others, verification.scenario)] if others else []
+    if not own:
+        many = "none changed" if not others else "none of the role's changed"
+        return report_passed(notes=[f"{len(played.lines)} results, {many}", *notes], tasks=played.lines)
+    reasons = [f"{spot} changed something again" for spot in spots(own, verification.scenario)]
+    return report_failed(reasons, evidence=diffs(own), notes=notes, tasks=played.lines)

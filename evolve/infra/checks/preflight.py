@@ -57,6 +57,7 @@ def _broken(verification: Verification, fault: ScenarioFault) -> tuple[Played, l
                 return made, [f"the fault could not be made: {made.why}"], []
         before = hosts.states()
         played = hosts.converge(extra_vars=fault.vars)
+        verification.see_that_it_began(played)
         changed = verification.changes_between(before, hosts.states())
     finally:
         if fault.tasks:

@@ -1,7 +1,7 @@
 """Restart: after a restart of the host its services run again, they work, and a converge changes nothing."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from evolve.core.model.role_checks import Check, CheckOutcome
@@ -11,6 +11,7 @@ from evolve.infra.hosts.host_state import HostState, UnitState
 from evolve.infra.verification.host_set import HostSet
 from evolve.infra.verification.role_tests import run_tests
 from evolve.infra.verification.verification import (
+    RESTART_SEED,
     CheckReport,
     Verification,
     diffs,
@@ -26,11 +27,14 @@ BACK_WITHIN_S: Final = 60.0
 
 
 def check(verification: Verification) -> CheckReport:
-    """Report a unit that does not run again, a test of the role that fails, and a converge that changes something."""
+    """Report a unit that is not back or outdated, a failing test of the role, and a converge that changes something."""
     hosts = verification.converged.hosts
     verification.second  # noqa: B018 - its own check reports it; it must not happen after the restart
     function.check(verification)  # a test that fails before the restart says nothing about the restart
     before = hosts.states()
+    outdated = _outdated_units(before)
+    if outdated:
+        return report_failed(outdated, evidence=verification.journal(hosts))
     hosts.restart()
     missing = _missing_units(hosts, before)
     if missing:
@@ -41,7 +45,7 @@ def check(verification: Verification) -> CheckReport:
     reasons, evidence, notes = _tests(verification, hosts)
     if reasons:
         return report_failed(reasons, evidence=evidence)
-    played = hosts.converge()
+    played = hosts.converge(hash_seed=RESTART_SEED)
     if not played.is_ok:
         return report_failed([f"the converge after the restart fails: {relative(played.why, verification.scenario)}"])
     changed = spots(played.changed, verification.scenario)
@@ -66,20 +70,49 @@ def _tests(verification: Verification, hosts: HostSet) -> tuple[list[str], Mappi
     return [], {}, tuple(f"not run after the restart: {why}" for why in tests.reasons)
 
 
+def _outdated_units(states: Mapping[str, HostState]) -> list[str]:
+    """Return the units that a restart of the host would change, because systemd has not read their files."""
+    return [
+        f"{host}: {name} runs with old unit files: they changed, and no daemon-reload followed before the restart"
+        for host, state in states.items()
+        for name, unit in state.units.items()
+        if unit.is_outdated and unit.active == "active" and not name.endswith(".mount")
+    ]
+
+
 def _lasting_units(state: HostState) -> Mapping[str, UnitState]:
     """Return the units that must run again by themselves."""
     return {name: unit for name, unit in state.units.items() if not unit.varies}
 
 
+def _wanted_units(hosts: HostSet, before: Mapping[str, HostState]) -> dict[str, HostState]:
+    """Return the units that must run again, by host.
+
+    Not those that only stopped units want: a package starts such a unit when it is installed, whatever the role does.
+    """
+    found = {}
+    for host in (member.host for member in hosts.members):
+        lasting = _lasting_units(before[host.name])
+        active = {name for name, unit in before[host.name].units.items() if unit.active == "active"}
+        wanted = {name: unit for name, unit in lasting.items() if _is_wanted(unit, active)}
+        found[host.name] = HostState({}, wanted)
+    return found
+
+
+def _is_wanted(unit: UnitState, active: Collection[str]) -> bool:
+    return not unit.wanted_by or any(name in active or name.endswith(".target") for name in unit.wanted_by)
+
+
 def _missing_units(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:
     """Return the units that do not run again within BACK_WITHIN_S."""
+    wanted = _wanted_units(hosts, before)
     deadline = time.monotonic() + BACK_WITHIN_S
     while True:
         now = hosts.states()
         missing = [
             f"{host}: {what}"
-            for host, state in before.items()
-            for what in differences(HostState({}, _lasting_units(state)), HostState({}, now[host].units))
+            for host, state in wanted.items()
+            for what in differences(state, HostState({}, now[host].units))
         ]
         if not missing or time.monotonic() > deadline:
             return missing

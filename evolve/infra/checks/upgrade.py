@@ -12,6 +12,7 @@ from evolve.core.model.role_checks import Check
 from evolve.infra.engine import scratch
 from evolve.infra.verification.scenario import Scenario, load_scenario
 from evolve.infra.verification.verification import (
+    SECOND_SEED,
     CheckReport,
     Verification,
     diffs,
@@ -69,7 +70,7 @@ def _upgrade(verification: Verification, old: Scenario, commit: str) -> CheckRep
             return report_failed(
                 [f"after commit {commit[:10]}, the role fails: {why}"], evidence=evidence, tasks=played.lines
             )
-        again = hosts.converge()
+        again = hosts.converge(hash_seed=SECOND_SEED)
         reasons = [
             f"after an upgrade from {commit[:10]}, {spot} changes something again"
             for spot in spots(again.changed, verification.scenario)

@@ -2,10 +2,12 @@
 
 It has the files whose inode changed since the host began, except in places that a running system writes by itself
 (`IGNORED`). Root's files are compared by content, mode and owner. Files of other users are compared by mode and owner
-only: they are a service's data, which it writes at any time.
+only: they are a service's data, which it writes at any time. Paths that the user wants watched are compared by content
+in any case.
 """
 
 import json
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
@@ -13,14 +15,14 @@ from typing import Final, NamedTuple, Protocol
 IGNORED: Final = (
     "/dev", "/proc", "/run", "/sys", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/backups", "/root/.ansible",
     "/root/.cache", "/var/lib/apt", "/var/lib/systemd", "/var/lib/docker", "/var/lib/containerd", "/var/lib/dbus",
-    "/var/lib/private", "/etc/.pwd.lock", "/etc/mtab", "/etc/machine-id", "/etc/hostname", "/etc/hosts",
-    "/etc/resolv.conf", "/etc/ld.so.cache", "/.dockerenv",
+    "/var/lib/private", "/etc/.pwd.lock", "/etc/mtab", "/etc/machine-id", "/etc/ld.so.cache", "/.dockerenv",
 )  # fmt: skip
 """Folders and files that no comparison looks at: the system writes them by itself, or Docker mounts them."""
 
 _SCRIPT: Final = r"""
-import datetime, hashlib, json, os, re, stat, subprocess, time
+import datetime, glob, hashlib, json, os, re, stat, subprocess, time
 began, ignored, also = WANTED["since"], set(WANTED["ignored"]), set(WANTED["also"])
+watched = {path for pattern in WANTED["watched"] for path in glob.iglob(pattern, recursive=True)}
 cache = "/run/anneal-host-state.json"
 try:
     with open(cache) as file:
@@ -52,12 +54,12 @@ def look(path, about):
     kind, content = stat.S_IFMT(about.st_mode), ""
     # Folders in any case: their inode changes with every entry, which says nothing about the folder.
     # Compiled Python, and the copies that passwd's programs and dpkg leave, say nothing about the role.
-    is_old = about.st_ctime < began and path not in also
+    is_old = about.st_ctime < began and path not in also and path not in watched
     if kind != stat.S_IFDIR and (is_old or path.endswith((".pyc", "-old", "-"))):
         return
     if kind == stat.S_IFLNK:
         content = os.readlink(path)
-    elif kind == stat.S_IFREG and about.st_uid == 0:
+    elif kind == stat.S_IFREG and (about.st_uid == 0 or path in watched):
         content = read(path, about)
         hashed[path] = [about.st_ctime_ns, content]
     elif kind in (stat.S_IFSOCK, stat.S_IFIFO):
@@ -80,11 +82,17 @@ while waiting:
                     waiting.append(path)
     except OSError:
         pass
+for path in watched:
+    if path not in files:
+        try:
+            look(path, os.stat(path, follow_symlinks=False))
+        except OSError:
+            pass
 with open(cache + ".new", "w") as file:
     json.dump(hashed, file)
 os.replace(cache + ".new", cache)
 ask = ["systemctl", "show", "--timestamp=us", "--all", "--type=service,socket,timer,path,mount",
-       "-p", "Id,ActiveState,UnitFileState,InvocationID,Type,TriggeredBy",
+       "-p", "Id,ActiveState,UnitFileState,InvocationID,Type,TriggeredBy,WantedBy,RequiredBy,NeedDaemonReload",
        "-p", "ActiveEnterTimestamp,ActiveEnterTimestampMonotonic", "*"]
 shown = subprocess.run(
     ask, stdout=subprocess.PIPE, universal_newlines=True, env={**os.environ, "TZ": "UTC"}, check=True
@@ -105,6 +113,8 @@ for block in shown.strip().split("\n\n"):
         units[values["Id"]] = [values.get(k, "") for k in ("ActiveState", "UnitFileState", "InvocationID", "Type")]
         since = seconds(values.get("ActiveEnterTimestamp", ""), values.get("ActiveEnterTimestampMonotonic", "0"))
         units[values["Id"]] += [since, bool(values.get("TriggeredBy")) or values.get("Type") == "dbus"]
+        units[values["Id"]].append((values.get("WantedBy", "") + " " + values.get("RequiredBy", "")).split())
+        units[values["Id"]].append(values.get("NeedDaemonReload") == "yes")
 print(json.dumps({"files": files, "units": units}))
 """
 
@@ -135,9 +145,14 @@ class FileState(NamedTuple):
     uid: int
     gid: int
     content: str
-    """Hash and shape of a file that belongs to root, target of a link, otherwise empty."""
+    """Hash and shape of a file that belongs to root or is watched, target of a link, otherwise empty."""
     changed_at: float
     """When its inode changed last, seconds since 1970."""
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether its content counts: it belongs to root, or it is watched."""
+        return self.uid == 0 or (bool(self.content) and stat.S_ISREG(self.kind))
 
     @property
     def shape(self) -> str:
@@ -158,6 +173,11 @@ class UnitState(NamedTuple):
     is_on_demand: bool = False
     """Whether the bus or another unit starts it when it is needed, so that it starts and stops by itself."""
 
+    wanted_by: tuple[str, ...] = ()
+    """The units that start it when they start."""
+    is_outdated: bool = False
+    """Whether its files changed since systemd read them: it does what the old ones say until `daemon-reload`."""
+
     @property
     def varies(self) -> bool:
         """Whether it may be up or down on a correctly converged host."""
@@ -172,15 +192,16 @@ class HostState:
     units: Mapping[str, UnitState]
 
 
-def take(host: Answers, since: float, *, also: Iterable[str] = ()) -> HostState:
+def take(host: Answers, since: float, *, also: Iterable[str] = (), watched: Iterable[str] = ()) -> HostState:
     """Return the state of a host that began at `since`, in seconds since 1970 by the host's clock.
 
     Args:
         host: whose state.
         since: when it began.
         also: paths to include although they are older.
+        watched: globs of paths whose content counts, whoever owns them and wherever they are; `**` is any depth.
     """
-    wanted = {"since": since, "ignored": IGNORED, "also": sorted(also)}
+    wanted = {"since": since, "ignored": IGNORED, "also": sorted(also), "watched": list(watched)}
     # On stdin, because there are too many paths for a command line.
     script = f"import json\nWANTED = json.loads({json.dumps(wanted)!r})\n{_SCRIPT}"
     data = json.loads(host.run("python3", "-", input=script).stdout)

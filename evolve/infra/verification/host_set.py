@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from evolve.infra.hosts import host_state
 from evolve.infra.hosts.host_state import HostState
 from evolve.infra.hosts.labs import Host, Lab
 from evolve.infra.verification.plays import Play, Played, Player
+from evolve.infra.verification.role_links import RoleLinks, make_links
 from evolve.infra.verification.scenario import Platform, Scenario
+from evolve.system.role_layout import role_names
 
 CONVERGE_ALL = """---
 - name: Converge
@@ -24,6 +26,18 @@ CONVERGE_ALL = """---
   gather_facts: true
   roles: [{role: %s}]
 """
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What hosts get besides what their scenario asks for, and what of them is compared."""
+
+    watched: tuple[str, ...] = ()
+    """Globs of paths that are compared too, whoever owns them and wherever they are."""
+    capabilities: tuple[str, ...] = ()
+    """Names such as `SYS_TIME`."""
+    is_privileged: bool = False
+    """Whether they are privileged containers, where the engine allows that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +53,16 @@ class Member:
 class HostSet:
     """The running hosts of a scenario."""
 
-    def __init__(self, scenario: Scenario, members: tuple[Member, ...], player: Player, folder: Path, lab: Lab) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        members: tuple[Member, ...],
+        player: Player,
+        folder: Path,
+        lab: Lab,
+        *,
+        watched: Sequence[str] = (),
+    ) -> None:
         self.scenario = scenario
         self.members = members
         self.engine_url = lab.engine.url
@@ -49,6 +72,8 @@ class HostSet:
         self.connections_address = player.connections.address
         self._player = player
         self._folder = folder
+        self._watched = tuple(watched)
+        self._links: dict[Path, RoleLinks] = {}
         self.inventory = folder / "inventory.yaml"
         self.inventory.write_text(yaml.safe_dump(_inventory(scenario, members), sort_keys=False), "utf-8")
 
@@ -59,6 +84,7 @@ class HostSet:
         is_check: bool = False,
         stop_after: int | None = None,
         scenario: Scenario | None = None,
+        hash_seed: int = 0,
     ) -> Played:
         """Apply the role, as its scenario says.
 
@@ -67,10 +93,13 @@ class HostSet:
             is_check: use Ansible's check mode.
             stop_after: kill the play after this many results that are no skips.
             scenario: that of another version of the role.
+            hash_seed: of Ansible's process; another one gives sets another order, as another process would.
         """
         chosen = scenario or self.scenario
-        playbook = chosen.converge or self._write("converge.yml", CONVERGE_ALL % chosen.role)
-        return self._play(playbook, chosen, extra_vars=extra_vars, is_check=is_check, stop_after=stop_after)
+        playbook = chosen.converge or self._write("converge.yml", CONVERGE_ALL % role_names(chosen.role_dir)[-1])
+        return self._play(
+            playbook, chosen, extra_vars=extra_vars, is_check=is_check, stop_after=stop_after, hash_seed=hash_seed
+        )
 
     def play(self, playbook: Path) -> Played:
         """Play another playbook of the scenario on the hosts."""
@@ -85,7 +114,10 @@ class HostSet:
         """Return each host's current state by its name; with `also`, including the files of those other states."""
         return {
             member.host.name: host_state.take(
-                member.host, member.since, also=also[member.host.name].files if also else ()
+                member.host,
+                member.since,
+                also=also[member.host.name].files if also else (),
+                watched=self._watched,
             )
             for member in self.members
         }
@@ -104,12 +136,21 @@ class HostSet:
             self._lab.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _find_links(self, scenario: Scenario) -> RoleLinks:
+        """Return where the plays of a scenario find their roles; another version of the role has other links."""
+        if scenario.role_dir not in self._links:
+            folder = self._folder / f"links-{len(self._links)}"
+            self._links[scenario.role_dir] = make_links(scenario, folder)
+        return self._links[scenario.role_dir]
+
     def _play(self, playbook: Path, scenario: Scenario, **options: Any) -> Played:
+        links = self._find_links(scenario)
         played = self._player.play(
             Play(
                 playbook,
                 self.inventory,
-                (scenario.role_dir.parent,),
+                links.roles_path,
+                collections_path=links.collections_path,
                 environment={**scenario.environment, "MOLECULE_INVENTORY_FILE": str(self.inventory)},
                 **options,
             )
@@ -138,16 +179,25 @@ class HostSets:
     """Makes sets of hosts for one scenario; `prepare.yml` runs once, and the prepared hosts are saved.
 
     Args:
+        options: what hosts get, and what of them is compared.
         are_many: whether more than one set is expected; if not, nothing is saved, and a second set is prepared again.
     """
 
     def __init__(
-        self, scenario: Scenario, release: str, engine: DockerEngine, player: Player, *, are_many: bool = True
+        self,
+        scenario: Scenario,
+        release: str,
+        engine: DockerEngine,
+        player: Player,
+        *,
+        options: HostOptions = HostOptions(),
+        are_many: bool = True,
     ) -> None:
         self._scenario = scenario
         self._release = release
         self._engine = engine
         self._player = player
+        self._options = options
         self._are_many = are_many
         # Hosts of two sets have the same names, so each set has a lab of its own.
         self._labs: list[Lab] = []
@@ -173,7 +223,7 @@ class HostSets:
         members = tuple(self._member(lab, platform) for platform in self._scenario.platforms)
         folder = scratch.folder("hosts")
         self._folders.append(folder)
-        hosts = HostSet(self._scenario, members, self._player, folder, lab)
+        hosts = HostSet(self._scenario, members, self._player, folder, lab, watched=self._options.watched)
         if self._scenario.prepare is not None and not self._images:
             self._prepare(lab, hosts, self._scenario.prepare)
         return hosts
@@ -196,7 +246,8 @@ class HostSets:
             image=self._images.get(platform.name),
             network=networks[0] if networks else None,
             tmpfs=[mount for mount in platform.tmpfs if mount not in ("/run", "/run/lock", "/tmp")],
-            capabilities=platform.capabilities,
+            capabilities=[*platform.capabilities, *self._options.capabilities],
+            privileged=self._options.is_privileged,
             environment=platform.environment,
             memory=platform.memory,
         )

@@ -1,6 +1,8 @@
-"""Plays on hosts: Ansible is imported once, in a child process, and forked for each play.
+"""Plays on hosts: Ansible is imported once in a child process, and forked for each play.
 
-Only the child (`evolve.infra.ansible_side`) imports Ansible; we exchange JSON with it over a pipe.
+Only the children (`evolve.infra.ansible_side`) import Ansible; we exchange JSON with them over pipes. There is one for
+each hash seed: what depends on the order of a set is the same in all forks of one process, but `ansible-playbook`
+gives it another order each time.
 """
 
 import contextlib
@@ -12,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +61,10 @@ class Play:
     """Kill the play right after this many results that are no skips, counted over all hosts from 1."""
     environment: Mapping[str, str] | None = None
     """Further environment for this play, such as a scenario's."""
+    hash_seed: int = 0
+    """Python's PYTHONHASHSEED in Ansible's process; plays with another seed run in another process."""
+    collections_path: tuple[Path, ...] = ()
+    """Folders with an `ansible_collections`, looked into before Ansible's own."""
 
     def arguments(self) -> list[str]:
         """Return what follows `ansible-playbook`."""
@@ -118,16 +124,23 @@ class Player:
     Args:
         environment: added to the child's environment, such as `DOCKER_HOST`.
         config: an `ansible.cfg` of the roles' repository; the settings that we need override it.
+        further: folders with further roles, or with an `ansible_collections`.
         timeout_s: a play that takes longer is killed, which is a ProcessFault.
     """
 
     def __init__(
-        self, *, environment: Mapping[str, str] | None = None, config: Path | None = None, timeout_s: float = 1_800
+        self,
+        *,
+        environment: Mapping[str, str] | None = None,
+        config: Path | None = None,
+        further: Sequence[Path] = (),
+        timeout_s: float = 1_800,
     ) -> None:
         self._environment = dict(environment or {})
         self._config = config
+        self._further = tuple(further)
         self._timeout_s = timeout_s
-        self._child: subprocess.Popen[str] | None = None
+        self._children: dict[int, subprocess.Popen[str]] = {}
         self.connections = Connections(self._environment)
         """To the hosts; closed with the player."""
         self._folder = scratch.folder("plays")
@@ -142,11 +155,11 @@ class Player:
         self.close()
 
     def close(self) -> None:
-        """End the child, and a play that still runs."""
-        if self._child is not None:
-            self._close_pipes(self._child)
-            self._child.wait()
-            self._child = None
+        """End the children, and a play that still runs."""
+        for child in self._children.values():
+            self._close_pipes(child)
+            child.wait()
+        self._children.clear()
         self.connections.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -180,10 +193,11 @@ class Player:
         return Played(rc, _lines(lines), text, seconds)
 
     def _rc(self, play: Play, lines: Path, log: Path) -> int:
-        child = self._get_child()
+        child = self._get_child(play.hash_seed)
         request = {
             "argv": play.arguments(),
-            "roles_path": [str(folder) for folder in play.roles_path],
+            "roles_path": [str(folder) for folder in (*play.roles_path, *self._further)],
+            "collections_path": [str(folder) for folder in (*play.collections_path, *self._further)],
             "cwd": str(play.playbook.parent),
             "env": {
                 **(play.environment or {}),
@@ -196,10 +210,10 @@ class Player:
         with contextlib.suppress(BrokenPipeError):  # `_answer` reports it, with the child's output
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
-        pid = self._answer("pid")
-        return self._wait(pid)
+        pid = self._answer(play.hash_seed, "pid")
+        return self._wait(play.hash_seed, pid)
 
-    def _wait(self, pid: int) -> int:
+    def _wait(self, seed: int, pid: int) -> int:
         """Return the play's exit code; kill the play when its time is over, or when we are interrupted."""
         too_late = threading.Event()
 
@@ -210,7 +224,7 @@ class Player:
         timer = threading.Timer(self._timeout_s, end)
         timer.start()
         try:
-            rc = self._answer("rc")
+            rc = self._answer(seed, "rc")
         except BaseException:
             _kill_group(pid)
             raise
@@ -220,15 +234,15 @@ class Player:
             raise _TooLate
         return rc
 
-    def _answer(self, key: str) -> int:
-        assert self._child is not None
-        assert self._child.stdout is not None
-        line = self._child.stdout.readline()
+    def _answer(self, seed: int, key: str) -> int:
+        child = self._children[seed]
+        assert child.stdout is not None  # a pipe, see Popen
+        line = child.stdout.readline()
         if not line:
-            code = self._child.wait()
-            self._close_pipes(self._child)
-            output = (self._folder / "child.log").read_text("utf-8", "replace").strip()[-_MAX_OUTPUT:]
-            self._child = None
+            code = child.wait()
+            self._close_pipes(child)
+            del self._children[seed]
+            output = self._child_log(seed).read_text("utf-8", "replace").strip()[-_MAX_OUTPUT:]
             raise ProcessFault(
                 f"the process that runs Ansible ended with code {code}: {output or 'it printed nothing'}",
                 command=str(_CHILD),
@@ -238,19 +252,23 @@ class Player:
         value: int = json.loads(line)[key]
         return value
 
-    def _get_child(self) -> subprocess.Popen[str]:
-        if self._child is None:
-            with (self._folder / "child.log").open("wb") as log:
-                self._child = subprocess.Popen(
+    def _child_log(self, seed: int) -> Path:
+        return self._folder / f"child-{seed}.log"
+
+    def _get_child(self, seed: int) -> subprocess.Popen[str]:
+        if seed not in self._children:
+            environment = {**self._child_environment(), ADDRESS: self.connections.address, "PYTHONHASHSEED": str(seed)}
+            with self._child_log(seed).open("wb") as log:
+                self._children[seed] = subprocess.Popen(
                     [sys.executable, str(_CHILD)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env={**self._child_environment(), ADDRESS: self.connections.address},
+                    env=environment,
                     text=True,
                     start_new_session=True,  # we handle Ctrl-C: closing the pipe ends the play
                 )
-        return self._child
+        return self._children[seed]
 
     def _child_environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)}

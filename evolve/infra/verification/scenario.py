@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -10,10 +10,12 @@ from typing import Any, Final
 from evolve.core.model.errors import InputError
 from evolve.infra.image.base_recipe import DEFAULT_RELEASE
 from evolve.infra.verification.scenario_files import Place, ScenarioFiles
+from evolve.system.role_layout import collection_of
 
 _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?-)([^}]*))?\})")
 """Molecule's interpolation: `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`; `$$` is handled before."""
 
+_OWN_IMAGE: Final = "anneal-host"
 _OWN_KEYS: Final = ("varies", "releases")
 """What `verification.yaml` may hold."""
 
@@ -77,6 +79,8 @@ class Scenario:
     varying: tuple[Varying, ...] = ()
     notes: tuple[str, ...] = ()
     """Settings of the scenario's files that have no effect here."""
+    wants_privileged: bool = False
+    """Whether a platform asks to be privileged."""
 
 
 def load_scenario(role_dir: Path, *, release: str = DEFAULT_RELEASE, name: str = "default") -> Scenario:
@@ -85,11 +89,21 @@ def load_scenario(role_dir: Path, *, release: str = DEFAULT_RELEASE, name: str =
     Raises:
         InputError: every problem of its files, with file and line.
     """
-    reader = _Reader(role_dir, role_dir / "molecule" / name, release)
+    reader = _Reader(role_dir, _scenario_folder(role_dir, name), release)
     scenario = reader.scenario()
     if reader.files.problems:
         raise InputError(reader.files.problems)
     return scenario
+
+
+def _scenario_folder(role_dir: Path, name: str) -> Path:
+    """Return the folder of a scenario: the role's, or in a collection the one that is called as the role."""
+    own = role_dir / "molecule" / name
+    collection = collection_of(role_dir)
+    if own.is_dir() or collection is None:
+        return own
+    shared = [collection.root / part / "molecule" / role_dir.name for part in ("extensions", "")]
+    return next((folder for folder in shared if folder.is_dir()), own)
 
 
 class _Reader:
@@ -102,7 +116,7 @@ class _Reader:
             **os.environ,
             "EVOLVE_INSTANCE": "host",
             "EVOLVE_RELEASE": release,
-            "MOLECULE_PROJECT_DIRECTORY": str(role_dir),
+            "MOLECULE_PROJECT_DIRECTORY": str(folder.parent.parent),
             "MOLECULE_SCENARIO_DIRECTORY": str(folder),
             "MOLECULE_SCENARIO_NAME": folder.name,
         }
@@ -111,7 +125,8 @@ class _Reader:
         self._notes: list[str] = []
 
     def scenario(self) -> Scenario:
-        config = self._read_mapping(self.files.read(self._molecule, {}, changed=self._interpolate))
+        own = self._read_mapping(self.files.read(self._molecule, {}, changed=self._interpolate))
+        config = _merged(self._base(), own)
         provisioner = self._read_mapping(config.get("provisioner"), "provisioner")
         inventory = self._read_mapping(provisioner.get("inventory"), "provisioner", "inventory")
         playbooks = self._read_mapping(provisioner.get("playbooks"), "provisioner", "playbooks")
@@ -132,7 +147,18 @@ class _Reader:
             exceptions=exceptions,
             varying=varying,
             notes=tuple(self._notes),
+            wants_privileged=any(part.get("privileged") for part in self._given_platforms(config)),
         )
+
+    def _base(self) -> dict[str, Any]:
+        """Return what the repository's `.config/molecule/config.yml` gives every scenario, without its platforms."""
+        folders = [self._folder, *self._folder.parents]
+        top = next((folder for folder in folders if (folder / ".git").exists()), None)
+        path = top / ".config" / "molecule" / "config.yml" if top else self._molecule
+        if top is None or not path.is_file():
+            return {}
+        base = self.files.read_mapping(self.files.read(path, {}, changed=self._interpolate), path)
+        return {key: base[key] for key in ("provisioner", "verifier") if isinstance(base.get(key), dict)}
 
     def _interpolate(self, text: str) -> str:
         def value(match: re.Match[str]) -> str:
@@ -233,17 +259,46 @@ class _Reader:
         folder = self._folder / str(verifier.get("directory") or "tests")
         return folder if folder.is_dir() and any(folder.rglob("test_*.py")) else None
 
+    def _given_platforms(self, config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        given = config.get("platforms")
+        return [part for part in given if isinstance(part, dict)] if isinstance(given, list) else []
+
     def _note_what_is_not_followed(self, config: Mapping[str, Any], inventory: Mapping[str, Any]) -> None:
         driver = self._read_mapping(config.get("driver"), "driver").get("name", "docker")
         if driver not in ("docker", "default", "podman"):
             self._notes.append(f"the driver {driver} is not used: hosts are our own systemd containers")
         if "links" in inventory:
             self._notes.append("provisioner.inventory.links are not followed")
+        self._notes.extend(ignored_settings(self._given_platforms(config)))
         self._notes.extend(
             f"{name}.yml is not played"
             for name in ("side_effect", "cleanup")
             if (self._folder / f"{name}.yml").exists()
         )
+
+
+def ignored_settings(platforms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a note for each setting of platforms that has no effect on hosts, with what is used instead."""
+    notes = []
+    for part in platforms:
+        name, image = part.get("name"), str(part.get("image") or "")
+        if image and not image.startswith(f"{_OWN_IMAGE}:"):
+            notes.append(f"the image {image} of {name} is not used: hosts are Debian, see --infra-release")
+        if part.get("privileged"):
+            notes.append(f"{name} is not privileged here: --infra-privileged makes hosts so")
+        mounts = [str(volume) for volume in part.get("volumes") or [] if "/sys/fs/cgroup" not in str(volume)]
+        if mounts:
+            notes.append(f"volumes of {name} are not mounted: {', '.join(mounts)}")
+    return list(dict.fromkeys(notes))
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return two configurations as one, mapping by mapping; the second has precedence, as in Molecule."""
+    both = dict(base)
+    for key, value in own.items():
+        known = both.get(key)
+        both[key] = _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return both
 
 
 def _texts(given: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.infra.image.base_recipe import DEFAULT_RELEASE
 from evolve.pytest_plugin.roles.session import RoleSession, is_required
 from evolve.pytest_plugin.roles.subject import Subject
+from evolve.system.role_layout import find_roles
 
 
 class CheckFailed(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest's types hide it
@@ -26,17 +27,15 @@ class CannotCheck(pytest.fail.Exception):  # type: ignore[name-defined, misc]
     __module__ = "builtins"
 
 
-def is_role(path: Path) -> bool:
-    """Return whether a folder is an Ansible role that does something."""
-    return any((path / "tasks" / f"main{suffix}").is_file() for suffix in (".yml", ".yaml"))
+def check_slug(check: Check) -> str:
+    """Return a check's name in the id of its item."""
+    return check.value.replace(" ", "-")
 
 
 def _nodes(parent: pytest.Collector, folder: Path, roles: RoleSession) -> Iterator["RoleNode"]:
-    found = [path for path in sorted(folder.iterdir()) if is_role(path)] if folder.is_dir() else []
-    if not found and is_role(folder):
-        found = [folder]
+    found = find_roles(folder)
     if not found:
-        raise parent.CollectError(f"no role in {folder}: expected folders with tasks/main.yml")
+        raise parent.CollectError(f"no role in {folder}: expected tasks/main.yml in it, its folders or its roles/")
     releases = parent.config.getoption("--infra-release") or [DEFAULT_RELEASE]
     for path in found:
         for release in releases:
@@ -87,8 +86,9 @@ class RoleNode(pytest.Collector):
     def collect(self) -> Iterable[pytest.Item]:
         """Yield an item for each check."""
         for check in Check:
-            name = check.value.replace(" ", "-")
-            yield RoleItem.from_parent(self, name=name, check=check, subject=self.subject, roles=self._roles)
+            yield RoleItem.from_parent(
+                self, name=check_slug(check), check=check, subject=self.subject, roles=self._roles
+            )
 
 
 class RoleItem(pytest.Item):
@@ -129,9 +129,16 @@ class RoleItem(pytest.Item):
         again = f"\nrun just this again: pytest {self._again()}"
         return "\n".join([result.reason, *evidence, again])
 
+    def _host_options(self) -> list[str]:
+        """Return the options that decide what hosts and plays get."""
+        repeated = ("--infra-roles-path", "--infra-watch", "--infra-capability")
+        words = [word for name in repeated for one in self.config.getoption(name) or [] for word in (name, str(one))]
+        switches = ("--infra-strict", "--infra-privileged")
+        return [*words, *(name for name in switches if self.config.getoption(name))]
+
     def _again(self) -> str:
         given = self.config.getoption("--infra-roles") or []
         roles = [word for folder in given for word in ("--infra-roles", str(folder))]
         release = ["--infra-release", self.subject.release] if self.subject.release != DEFAULT_RELEASE else []
-        words = [*roles, *release, *([] if roles else [self.nodeid.partition("::")[0]])]
+        words = [*roles, *release, *self._host_options(), *([] if roles else [self.nodeid.partition("::")[0]])]
         return shlex.join([*words, "-k", f"{self.subject.role_dir.name} and {self.name}"])

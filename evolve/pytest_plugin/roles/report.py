@@ -17,7 +17,13 @@ from evolve.report.terminal import Paint
 
 
 def write_report(
-    folder: Path, results: Sequence[CheckResult], *, started_s: float, seconds: float, paint: Paint
+    folder: Path,
+    results: Sequence[CheckResult],
+    *,
+    started_s: float,
+    seconds: float,
+    paint: Paint,
+    interrupted: str = "",
 ) -> Iterator[str]:
     """Write `index.html` and `junit.xml` into the folder, and yield the lines for the console.
 
@@ -29,9 +35,15 @@ def write_report(
         started_s: when the run began, in seconds since 1970.
         seconds: how long it took.
         paint: colours for the console.
+        interrupted: what ended the run before its end; empty when it ran to its end.
     """
     verification = RoleMatrix(
-        results, started_s, seconds, machine=_machine(), command=shlex.join(["pytest", *sys.argv[1:]])
+        results,
+        started_s,
+        seconds,
+        machine=_machine(),
+        command=shlex.join(["pytest", *sys.argv[1:]]),
+        interrupted=interrupted,
     )
     yield from verification_lines(verification, paint)
     try:

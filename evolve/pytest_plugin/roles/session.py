@@ -12,6 +12,7 @@ from evolve.core.model.errors import DockerFault, EnvironmentFault, InputError
 from evolve.core.model.extras import install_command
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.pytest_plugin.roles.subject import Subject
+from evolve.system.role_layout import find_config
 
 if TYPE_CHECKING:
     from evolve.infra.engine.docker_engine import DockerEngine
@@ -34,13 +35,14 @@ class Missing(NamedTuple):
 class RoleSession:
     """Opens the engine and the player at the first check; close it at the end."""
 
-    def __init__(self, options: "VerificationOptions", *, skips_unchanged: bool) -> None:
+    def __init__(self, options: "VerificationOptions", *, skips_unchanged: bool, further: Sequence[Path] = ()) -> None:
         self._options = options
+        self._further = tuple(further)
         self._skips_unchanged = skips_unchanged
         self._unchanged: UnchangedRoles | None = None
         self._engine: DockerEngine | None = None
         self._missing: Missing | None = None
-        self._players: dict[Path, Player] = {}
+        self._players: dict[Path | None, Player] = {}
         self._wanted: dict[Subject, set[Check]] = {}
         self._running: tuple[Subject, Verification] | None = None
         self._results: dict[Subject, list[CheckResult]] = {}
@@ -65,9 +67,16 @@ class RoleSession:
         except EnvironmentFault as error:
             result = _result(subject, check, CheckOutcome.ERROR, (str(error),), monotonic() - began)
         except InputError as error:
-            result = _result(subject, check, CheckOutcome.FAILED, (str(error),), monotonic() - began)
+            result = self._wrong_files(subject, check, str(error), monotonic() - began)
         self._results.setdefault(subject, []).append(result)
         return result
+
+    def _wrong_files(self, subject: Subject, check: Check, why: str, seconds: float) -> CheckResult:
+        """Return the failure of a role whose files have mistakes; only the first check reports them."""
+        first = next((known for known in self._results.get(subject, ()) if known.reason == why), None)
+        if first is None:
+            return _result(subject, check, CheckOutcome.FAILED, (why,), seconds)
+        return _result(subject, check, CheckOutcome.NOT_CHECKED, (f"see {first.check}: mistakes in files",), seconds)
 
     def close(self) -> None:
         """Remove all hosts and end the processes, even if one of them fails."""
@@ -95,7 +104,7 @@ class RoleSession:
 
     def _check(self, subject: Subject, check: Check, began: float) -> CheckResult:
         from evolve.infra.checks import all_checks
-        from evolve.infra.verification.verification import run_check
+        from evolve.infra.verification.running import run_check
 
         if self._skips_unchanged and check in self._known_passes(subject):
             why = "the role, its dependencies, the image and the harness have not changed since it passed"
@@ -134,7 +143,7 @@ class RoleSession:
         scenario = load_scenario(subject.role_dir, release=subject.release)
         if subject.release in scenario.exceptions:
             return f"not for {subject.release}: {scenario.exceptions[subject.release]}"
-        player = self._player(subject.role_dir.parent)
+        player = self._player(subject.role_dir)
         wanted = frozenset(self._wanted.get(subject, Check))
         verification = Verification(
             scenario, subject.release, self._find_engine(), player, self._options, wanted=wanted
@@ -147,7 +156,7 @@ class RoleSession:
         from evolve.pytest_plugin.roles.unchanged import UnchangedRoles
 
         if self._unchanged is None:
-            self._unchanged = UnchangedRoles(self._options)
+            self._unchanged = UnchangedRoles(self._options, self._further)
         return self._unchanged.known(subject, self._find_engine()).passed
 
     def _end_running(self) -> None:
@@ -184,16 +193,16 @@ class RoleSession:
             raise EnvironmentFault(str(self._missing))
         return self._engine
 
-    def _player(self, roles_dir: Path) -> "Player":
-        """Return the player for a repository of roles, which uses its `ansible.cfg`."""
-        if roles_dir not in self._players:
+    def _player(self, role_dir: Path) -> "Player":
+        """Return the player for the roles of one `ansible.cfg`."""
+        config = find_config(role_dir.resolve())
+        if config not in self._players:
             from evolve.infra.verification.plays import Player
 
-            config = roles_dir.parent / "ansible.cfg"
-            self._players[roles_dir] = Player(
-                environment={"DOCKER_HOST": self._find_engine().url}, config=config if config.exists() else None
+            self._players[config] = Player(
+                environment={"DOCKER_HOST": self._find_engine().url}, config=config, further=self._further
             )
-        return self._players[roles_dir]
+        return self._players[config]
 
 
 def _result(

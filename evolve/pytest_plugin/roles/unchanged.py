@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from evolve.core.model.role_checks import Check, CheckResult
 from evolve.store.verified_roles import VerifiedRoles, harness_hash, role_hash
 from evolve.system.cache_folder import cache_folder
+from evolve.system.role_layout import find_config
 
 if TYPE_CHECKING:
     from evolve.infra.engine.docker_engine import DockerEngine
@@ -31,9 +32,10 @@ class Known(NamedTuple):
 class UnchangedRoles:
     """Remembers which checks passed with which files, image, harness and options; hashes each role once."""
 
-    def __init__(self, options: "VerificationOptions") -> None:
+    def __init__(self, options: "VerificationOptions", further: Sequence[Path] = ()) -> None:
         self._memory = VerifiedRoles(cache_folder(os.environ) / "verified_roles.sqlite3")
         self._options = options
+        self._further = tuple(further)
         self._harness = harness_hash()
         self._known: dict[Subject, Known] = {}
 
@@ -59,11 +61,11 @@ class UnchangedRoles:
         from evolve.infra.image import base_image
 
         roles_dir = subject.role_dir.parent
-        config = roles_dir.parent / "ansible.cfg"
+        config = find_config(subject.role_dir.resolve())
         # The hash of the files does not cover git's history, where the upgrade check finds the old version.
         words = (
-            self._options.seed,
-            self._options.is_every_interruption,
+            self._options,
+            self._further,
             last_other_version(subject.role_dir).commit,
             sorted(find_mentioned(subject.role_dir, os.environ).items()),
         )
@@ -73,7 +75,7 @@ class UnchangedRoles:
             image=base_image.ensure(engine, subject.release),
             harness=self._harness,
             options=repr(words),
-            also=[config] if config.exists() else [],
+            also=[config] if config else [],
         )
 
 

@@ -50,10 +50,19 @@ def verification_lines(verification: RoleMatrix, paint: Paint) -> Iterator[str]:
     yield from _block("not checked:", map(_gap_line, checks_not_made(table)))
     yield from _block("slowest tasks, all runs together:", _slow_lines(table))
     yield ""
-    word = paint("PASS", "green") if is_good(table) else paint("FAIL", "red")
-    yield f"{word}: {short_totals(table)}; {_row_count(table)}; {verification.seconds:.1f} s"
+    verdict = _verdict(verification, table, paint)
+    yield f"{verdict}: {short_totals(table)}; {_row_count(table)}; {verification.seconds:.1f} s"
     if verification.command and not is_good(table):
         yield f"again: {visible(verification.command)}"
+
+
+def _verdict(verification: RoleMatrix, table: Sequence[RoleRow], paint: Paint) -> str:
+    """The run's word; one that did not reach its end passed nothing."""
+    if not is_good(table):
+        return paint("FAIL", "red")
+    if verification.interrupted:
+        return f"{paint('INTERRUPTED', 'yellow')} ({visible(verification.interrupted)})"
+    return paint("PASS", "green")
 
 
 def _matrix(table: Sequence[RoleRow], paint: Paint) -> Iterator[str]:

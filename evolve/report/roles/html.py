@@ -4,7 +4,7 @@ All of it is plain HTML and needs no script; the script opens the target of a li
 text is escaped, its control characters too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
@@ -14,6 +14,7 @@ from evolve.report.roles.html_details import anchor, details, link
 from evolve.report.roles.matrix import (
     NOT_RUN,
     RoleMatrix,
+    RoleRow,
     checks_not_made,
     headline,
     is_good,
@@ -77,8 +78,8 @@ def roles_page(verification: RoleMatrix) -> Iterator[str]:
     table = rows(verification.results)
     found = totals(table)
     values = {
-        "headline": headline(table),
-        "verdict": "fail" if found[CheckOutcome.FAILED] else "pass" if is_good(table) else "error",
+        "headline": f"{'interrupted: ' if verification.interrupted else ''}{headline(table)}",
+        "verdict": _verdict(verification, table),
         "marks": _MARKS,
         "kinds": _KINDS,
         "not_run": NOT_RUN,
@@ -105,6 +106,12 @@ def roles_page(verification: RoleMatrix) -> Iterator[str]:
         "shown_path": shown_path,
     }
     return _PAGE.render(values)
+
+
+def _verdict(verification: RoleMatrix, table: Sequence[RoleRow]) -> str:
+    if totals(table)[CheckOutcome.FAILED]:
+        return "fail"
+    return "pass" if is_good(table) and not verification.interrupted else "error"
 
 
 class _Tile(NamedTuple):

@@ -45,6 +45,8 @@ class RoleMatrix:
     """Anneal's version."""
     command: str = ""
     """The command that runs it again."""
+    interrupted: str = ""
+    """What ended the run before its end; empty when it ran to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,14 @@ def totals(table: Iterable[RoleRow]) -> Mapping[CheckOutcome, int]:
     """Return how often each outcome is in the matrix; every outcome is a key."""
     counted = Counter(cell.outcome for row in table for cell in row.cells.values())
     return {outcome: counted[outcome] for outcome in CheckOutcome}
+
+
+def missing_results(selected: Iterable[tuple[str, str, Check]], why: str) -> list[CheckResult]:
+    """Return a result for each role, release and check that was selected and did not run, with the reason."""
+    return [
+        CheckResult(role, release, check, CheckOutcome.NOT_CHECKED, f"did not run: {why}")
+        for role, release, check in selected
+    ]
 
 
 def is_good(table: Iterable[RoleRow]) -> bool:

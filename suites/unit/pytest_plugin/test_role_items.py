@@ -67,7 +67,7 @@ def test_a_folder_that_is_not_there_or_holds_no_role_is_one_message(roles: pytes
     gone.stderr.fnmatch_lines(["*--infra-roles: no such folder: *gone*"])
     roles.mkdir("empty")
     empty = roles.runpytest("-n", "0", "--infra-roles", "empty")
-    empty.stdout.fnmatch_lines(["*no role in *: expected folders with tasks/main.yml*"])
+    empty.stdout.fnmatch_lines(["*no role in *: expected tasks/main.yml in it, its folders or its roles/*"])
 
 
 def test_only_changed_roles_and_those_that_are_always_wanted_are_selected(roles: pytest.Pytester) -> None:

@@ -29,6 +29,7 @@ _MAX_DIFF = 4_000
 _MAX_OUTPUT = 2_000
 _MAX_ITEM = 200  # a loop's item can be a whole mapping
 _PATH_KEYS = ("dest", "path")
+_SERVICE_ACTIONS = ("service", "systemd", "systemd_service")
 
 
 class CallbackModule(CallbackBase):
@@ -99,6 +100,7 @@ class CallbackModule(CallbackBase):
             "is_handler": isinstance(task, Handler),
             "notified": [str(name) for name in task.notify or []] if status == "changed" else [],
             "written": _written(result.result) if status == "changed" else [],
+            "units": _units(task.action, result.result),
         }
         os.write(self._file, json.dumps(data).encode() + b"\n")
         if status != "skipped":
@@ -119,6 +121,9 @@ def _own_message(result):
     exception = result.get("exception")
     if exception and not result.get("msg"):
         lines.append(str(exception))
+    address = result.get("url")
+    if isinstance(address, str) and address not in lines[0]:
+        lines.append(f"url: {address}")
     for key in ("module_stderr", "stderr", "module_stdout", "stdout"):
         text = str(result.get(key) or "").strip()
         if text and text not in lines:
@@ -153,3 +158,10 @@ def _written(result):
     parts = [result, *(part for part in result.get("results", []) if isinstance(part, dict))]
     found = (part.get(key) for part in parts if part.get("changed") for key in _PATH_KEYS)
     return sorted({path for path in found if isinstance(path, str) and path.startswith("/")})
+
+
+def _units(action, result):
+    if action.rpartition(".")[2] not in _SERVICE_ACTIONS:
+        return []
+    parts = [result, *(part for part in result.get("results", []) if isinstance(part, dict))]
+    return sorted({str(part["name"]) for part in parts if part.get("name")})

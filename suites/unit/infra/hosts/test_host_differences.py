@@ -9,7 +9,7 @@ from evolve.infra.hosts.host_differences import Stale, changes, differences, sta
 from evolve.infra.hosts.host_state import FileState, HostState, UnitState
 
 FILE = FileState(stat.S_IFREG, 0o644, 0, 0, "hash-a shape-a", 100.0)
-DATA = FILE._replace(uid=105, gid=105)
+DATA = FILE._replace(uid=105, gid=105, content="")
 UNIT = UnitState("active", "enabled", "run-1", "simple", 50.0)
 
 
@@ -41,11 +41,37 @@ def test_the_time_alone_is_no_change() -> None:
 
 def test_what_a_service_writes_into_its_own_data_is_no_change_but_its_mode_is() -> None:
     before = host({"/var/lib/x/db": DATA, "/var/lib/x/old": DATA})
-    after = host({"/var/lib/x/db": DATA._replace(content="other other"), "/var/lib/x/new": DATA})
+    after = host({"/var/lib/x/db": DATA._replace(changed_at=2.0), "/var/lib/x/new": DATA})
     assert changes(before, after) == []
     assert changes(before, host({**before.files, "/var/lib/x/db": DATA._replace(mode=0o600)})) == [
         "/var/lib/x/db: mode 0644 became 0600"
     ]
+
+
+def test_a_watched_file_of_a_service_counts_by_its_content() -> None:
+    before = host({"/var/lib/x/db": DATA._replace(content="one one"), "/var/lib/x/old": DATA._replace(content="a a")})
+    after = host({"/var/lib/x/db": DATA._replace(content="two two"), "/var/lib/x/new": DATA._replace(content="b b")})
+    assert changes(before, after) == [
+        "/var/lib/x/db: its content changed",
+        "/var/lib/x/new was written or touched",
+        "/var/lib/x/old was removed",
+    ]
+
+
+def test_a_transient_unit_is_a_change_because_its_command_runs_later() -> None:
+    timer = UNIT._replace(enabled="transient")
+    found = changes(host(), host(units={"run-r0123456789abcdef.timer": timer, "run-docker-x.mount": timer}))
+    assert found == [
+        "a transient unit was made by systemd-run: its command runs besides the play (run-r0123456789abcdef.timer)"
+    ]
+
+
+def test_keys_that_packages_make_differ_between_hosts_but_not_in_their_mode() -> None:
+    path, key = "/etc/ssh/ssh_host_rsa_key", FILE._replace(content="one shape-1")
+    other = host({path: key._replace(content="two shape-2")})
+    assert differences(host({path: key}), other) == []
+    assert differences(host({path: key}), host({path: key._replace(mode=0o666)}))
+    assert differences(host({"/etc/x": key}), host({"/etc/x": key._replace(content="two shape-2")}))
 
 
 @pytest.mark.parametrize(
