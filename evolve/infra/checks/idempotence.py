@@ -30,4 +30,6 @@ def check(verification: Verification) -> CheckReport:
         many = "none changed" if not others else "none of the role's changed"
         return report_passed(notes=[f"{len(played.lines)} results, {many}", *notes], tasks=played.lines)
     reasons = [f"{spot} changed something again" for spot in spots(own, verification.scenario)]
-    return report_failed(reasons, evidence=diffs(own), notes=notes, tasks=played.lines)
+    # A service that was to be started again has often failed meanwhile: only the journal says why.
+    journal = verification.journal(verification.converged.hosts) if any(line.units for line in own) else {}
+    return report_failed(reasons, evidence={**diffs(own), **journal}, notes=notes, tasks=played.lines)

@@ -15,6 +15,7 @@ from evolve.infra.engine.docker_engine import DockerEngine
 from evolve.infra.hosts import host_state
 from evolve.infra.hosts.host_state import HostState
 from evolve.infra.hosts.labs import Host, Lab
+from evolve.infra.verification.missing_parts import find_missing_part
 from evolve.infra.verification.plays import Play, Played, Player
 from evolve.infra.verification.role_links import RoleLinks, make_links
 from evolve.infra.verification.scenario import Platform, Scenario
@@ -231,7 +232,9 @@ class HostSets:
     def _prepare(self, lab: Lab, hosts: HostSet, playbook: Path) -> None:
         played = hosts.play(playbook)
         if not played.is_ok:
-            raise EnvironmentFault(f"{playbook} does not prepare the hosts: {played.why}", hint="fix prepare.yml")
+            missing = find_missing_part(played.why, self._scenario)
+            hint = "" if missing else "fix prepare.yml"
+            raise EnvironmentFault(f"{playbook} does not prepare the hosts: {missing or played.why}", hint=hint)
         for member in hosts.members if self._are_many else ():
             hosts.is_saved = True
             self._images[member.platform.name] = lab.save(member.host)

@@ -16,6 +16,10 @@ _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?-)([^}]*))?\})")
 """Molecule's interpolation: `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`; `$$` is handled before."""
 
 _OWN_IMAGE: Final = "anneal-host"
+_OF_CONNECTIONS: Final = (
+    "ansible_user", "ansible_connection", "ansible_host", "ansible_port", "ansible_password", "ansible_ssh_user",
+    "ansible_become_password", "ansible_become_pass", "ansible_become_method",
+)  # fmt: skip
 _OWN_KEYS: Final = ("varies", "releases")
 """What `verification.yaml` may hold."""
 
@@ -220,10 +224,17 @@ class _Reader:
     def _variables(self, inventory: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         where = ("provisioner", "inventory")
         return {
-            f"{kind}/{name}": self._read_mapping(values, *where, kind, str(name))
+            f"{kind}/{name}": self._without_connection(self._read_mapping(values, *where, kind, str(name)))
             for kind in ("group_vars", "host_vars")
             for name, values in self._read_mapping(inventory.get(kind), *where, kind).items()
         }
+
+    def _without_connection(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return variables without those that fit another image: whom Ansible connects as, and how."""
+        left_out = sorted(key for key in values if key in _OF_CONNECTIONS)
+        if left_out:
+            self._notes.append(f"{', '.join(left_out)} of the inventory: not used, plays connect as root")
+        return {key: value for key, value in values.items() if key not in _OF_CONNECTIONS}
 
     def _play(self, playbooks: Mapping[str, Any], name: str) -> Path | None:
         path = self._folder / str(playbooks.get(name) or f"{name}.yml")

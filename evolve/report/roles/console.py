@@ -1,6 +1,6 @@
 """A verification of roles as plain lines, for a terminal and for the log of a CI run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.core.text.counts import count
@@ -47,7 +47,7 @@ def verification_lines(verification: RoleMatrix, paint: Paint) -> Iterator[str]:
         for cell in row.troubles:
             yield ""
             yield from _trouble(cell, paint)
-    yield from _block("not checked:", map(_gap_line, checks_not_made(table)))
+    yield from _block("not checked:", _gap_lines(checks_not_made(table)))
     yield from _block("slowest tasks, all runs together:", _slow_lines(table))
     yield ""
     verdict = _verdict(verification, table, paint)
@@ -108,10 +108,15 @@ def _indent(text: str, indent: str) -> Iterator[str]:
         yield f"{indent}{visible(cut(line, 500))}".rstrip()
 
 
-def _gap_line(gap: Unchecked) -> str:
-    why = "; ".join(line.strip() for line in gap.why.splitlines() if line.strip())
-    # Two or three lines of a terminal; the HTML report has all of it.
-    return f"{gap.check}: {visible(cut(why, 300))} ({visible(', '.join(gap.names))})"
+def _gap_lines(gaps: Iterable[Unchecked]) -> Iterator[str]:
+    """Yield a line for each reason; checks that were not made for the same reason share it."""
+    checks: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for gap in gaps:
+        checks.setdefault((gap.why, tuple(gap.names)), []).append(str(gap.check))
+    for (why, names), which in checks.items():
+        text = "; ".join(line.strip() for line in why.splitlines() if line.strip())
+        # Two or three lines of a terminal; the HTML report has all of it.
+        yield f"{', '.join(which)}: {visible(cut(text, 300))} ({visible(', '.join(names))})"
 
 
 def _slow_lines(table: Sequence[RoleRow]) -> Iterator[str]:
