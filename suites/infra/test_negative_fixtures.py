@@ -75,7 +75,7 @@ ROLES = (
 def session(broken: Broken) -> Iterator[RoleSession]:
     """An engine, or a skip that names what is missing."""
     # After every task, where that is the point: which of them the one interruption hits is no matter of chance then.
-    options = VerificationOptions(is_every_interruption=broken.check is Check.INTERRUPTION)
+    options = VerificationOptions(is_every_interruption=broken.check is Check.INTERRUPTION, is_strict=True)
     found = RoleSession(options, skips_unchanged=False)
     missing = found.find_missing()
     if missing:

@@ -8,7 +8,7 @@ from evolve.core.model.role_checks import TaskLine
 from evolve.core.text.counts import count
 from evolve.infra.verification.plays import Played
 from evolve.infra.verification.scenario import Scenario
-from evolve.infra.verification.verification import spots
+from evolve.infra.verification.verification import BlockedByEarlierCheck, relative, spots
 from evolve.system.role_layout import role_names
 
 _SHOWN = 3
@@ -58,6 +58,13 @@ def not_counted(others: list[TaskLine], scenario: Scenario) -> str:
     """Return a note about results of tasks that are not the role's."""
     more = f" and {count(len(others) - _SHOWN, 'more change')}" if len(others) > _SHOWN else ""
     return f"not counted, because the role did not make it: {'; '.join(spots(others[:_SHOWN], scenario))}{more}"
+
+
+def see_that_the_role_ran(played: Played, scenario: Scenario) -> None:
+    """Raise BlockedByEarlierCheck when another task failed before the role: the play says nothing about the role."""
+    own, others = divide(played, played.failed if played.rc > 0 else (), scenario)
+    if others and not own:
+        raise BlockedByEarlierCheck(f"a task that is not the role's fails: {relative(str(others[-1]), scenario)}")
 
 
 def divide(played: Played, wanted: Iterable[TaskLine], scenario: Scenario) -> Divided:

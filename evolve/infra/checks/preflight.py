@@ -6,7 +6,7 @@ from typing import Any, Final
 import yaml
 
 from evolve.core.model.role_checks import Check, TaskLine
-from evolve.infra.checks.own_changes import own_changes
+from evolve.infra.checks.own_changes import own_changes, see_that_the_role_ran
 from evolve.infra.verification.plays import Played
 from evolve.infra.verification.scenario import Scenario, ScenarioFault
 from evolve.infra.verification.verification import (
@@ -58,6 +58,7 @@ def _broken(verification: Verification, fault: ScenarioFault) -> tuple[Played, l
         before = hosts.states()
         played = hosts.converge(extra_vars=fault.vars)
         verification.see_that_it_began(played)
+        see_that_the_role_ran(played, verification.scenario)
         changed = verification.changes_between(before, hosts.states())
     finally:
         if fault.tasks:

@@ -14,15 +14,19 @@ _OF_THE_HOST: Final = re.compile(
 )
 """Conditions of units that depend on kernel and container; all others depend on what the role has put there."""
 
+_USER: Final = 217
 _EXEC_STATUS: Final[Mapping[int, str]] = {
     201: "the nice level", 205: "a resource limit", 206: "the OOM score", 213: "the I/O priority", 214: "the scheduler",
     215: "the CPU affinity", 218: "capabilities", 219: "the control group", 225: "a network namespace",
     226: "mount namespaces", 228: "the system call filter", 231: "the AppArmor profile", 237: "the keyring",
-    217: "a user namespace",
+    _USER: "a user namespace",
 }  # fmt: skip
 """systemd's exit statuses of a unit whose process could not be set up as the unit asks (systemd.exec(5))."""
 
 _DENIED: Final = re.compile(r"operation not permitted|permission denied|read-only file system|not permitted", re.I)
+
+_NO_USER_NAMESPACE: Final = re.compile(r"Failed to set up user namespacing")
+"""How systemd says it, with a second reason that is misleading; status 217 alone also means an unknown user."""
 
 _SCRIPT: Final = r"""
 import json, re, subprocess
@@ -144,7 +148,8 @@ def _skipped(name: str, conditions: Iterable[str]) -> HostLimit | None:
 
 
 def _failed(name: str, code: int, log: str) -> HostLimit | None:
-    if code in _EXEC_STATUS and _DENIED.search(log):
+    pattern = _NO_USER_NAMESPACE if code == _USER else _DENIED
+    if code in _EXEC_STATUS and pattern.search(log):
         what = f"systemd cannot give {name} what it asks for on hosts ({_EXEC_STATUS[code]}, status {code})"
         return HostLimit(what, f"--infra-privileged, or {_MACHINE}")
     return None

@@ -5,12 +5,13 @@ import io
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from evolve.core.model.errors import DockerFault, EnvironmentFault
 from evolve.infra.engine.docker_engine import DockerEngine, docker_faults
 from evolve.infra.image import base_filesystem, base_recipe
 from evolve.infra.image.base_recipe import LABEL_LISTS, LABEL_RELEASE, Release
+from evolve.infra.image.progress import PulledBytes, Say, reported
 from evolve.system.cache_folder import cache_fault, cache_folder, make_cache_folder
 from evolve.system.locks import locked
 
@@ -27,8 +28,6 @@ BUILD_TIMEOUT_S = 900
 
 LOG_LINES = 15
 """How much of a failed build's log a message shows; the reason is at its end."""
-
-Say = Callable[[str], None]
 
 
 def ensure(engine: DockerEngine, release: str, *, say: Say | None = None, upstream: str = UPSTREAM) -> str:
@@ -95,7 +94,8 @@ def _make(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: 
     try:
         base = _base(engine, release, tag, say, upstream)
         say(f"{release.name}: fetching today's package lists")
-        _build(engine, base_recipe.finish_dockerfile(base, release, int(time.time())), tag)
+        with reported(say, f"{release.name}: package lists"):
+            _build(engine, base_recipe.finish_dockerfile(base, release, int(time.time())), tag)
     except EnvironmentFault as fault:
         if not is_refresh:
             raise
@@ -123,16 +123,25 @@ def _base(engine: DockerEngine, release: Release, tag: str, say: Say, upstream: 
 
 def _from_registry(engine: DockerEngine, release: Release, base: str, say: Say, upstream: str) -> None:
     say(f"{release.name}: asking the registry for {upstream}:{release.name}")
-    with engine.map_docker_faults(f"pull {upstream}:{release.name}"):
-        engine.client.images.pull(upstream, tag=release.name)
+    pulled = PulledBytes()
+    with (
+        engine.map_docker_faults(f"pull {upstream}:{release.name}"),
+        reported(say, f"{release.name}: {upstream}:{release.name}", pulled.total),
+    ):
+        for event in engine.client.api.pull(upstream, tag=release.name, stream=True, decode=True):
+            if "error" in event:
+                raise DockerFault(f"pull {upstream}:{release.name} on {engine.url}: {event['error']}")
+            pulled.note(event)
+        engine.client.images.get(f"{upstream}:{release.name}")
     say(f"{release.name}: installing systemd and Python on {upstream}:{release.name}")
-    _build(engine, base_recipe.upstream_dockerfile(f"{upstream}:{release.name}"), base)
+    with reported(say, f"{release.name}: systemd and Python"):
+        _build(engine, base_recipe.upstream_dockerfile(f"{upstream}:{release.name}"), base)
 
 
 def _from_packages(engine: DockerEngine, release: Release, base: str, say: Say, no_registry: str) -> None:
     say(f"{release.name}: no registry answers; building from the distribution's packages, about a minute")
     try:
-        with base_filesystem.archive_of(release.name) as path, engine.map_docker_faults(f"import {base}"):
+        with base_filesystem.archive_of(release.name, say=say) as path, engine.map_docker_faults(f"import {base}"):
             repository, _, label = base.partition(":")
             engine.client.api.import_image_from_file(str(path), repository=repository, tag=label)
     except EnvironmentFault as fault:

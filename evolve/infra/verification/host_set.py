@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.role_checks import TaskLine
 from evolve.infra.engine import scratch
 from evolve.infra.engine.docker_engine import DockerEngine
 from evolve.infra.hosts import host_state
@@ -158,7 +159,12 @@ class HostSet:
         )
         if played.rc > 0:
             self._see_that_hosts_are_up(played)
-        return played
+        return replace(played, lines=tuple(self._without_links(line) for line in played.lines))
+
+    def _without_links(self, line: TaskLine) -> TaskLine:
+        """Return a result whose file is named by its own path, not by a link that only the play needs."""
+        is_link = Path(line.path).is_relative_to(self._folder)
+        return replace(line, path=str(Path(line.path).resolve())) if is_link else line
 
     def _see_that_hosts_are_up(self, played: Played) -> None:
         """Raise EnvironmentFault for a host that is gone, so that it is not taken for a role that fails."""

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from evolve.core.model.errors import ProcessFault
+from evolve.core.model.role_checks import CheckOutcome
 from evolve.core.text.counts import count
 from evolve.infra.engine import scratch
 from evolve.infra.hosts.connections import ADDRESS
 from evolve.infra.verification.host_set import HostSet
+from evolve.infra.verification.plays import Played
 from evolve.infra.verification.scenario import Scenario
 from evolve.infra.verification.verification import CheckReport, not_checked, relative, report_failed, report_passed
 
@@ -40,8 +42,18 @@ def run_tests(scenario: Scenario, hosts: HostSet, *, timeout_s: float = TIMEOUT_
         played = hosts.play(scenario.verify)
         if played.is_ok:
             return report_passed(notes=[f"{scenario.verify.name}: {len(played.lines)} results"], tasks=played.lines)
-        return report_failed([relative(played.why, scenario)], tasks=played.lines)
+        return _failed_playbook(scenario, hosts, played)
     return not_checked(f"{scenario.role} has no tests: molecule/default/tests/test_*.py with testinfra would be run")
+
+
+def _failed_playbook(scenario: Scenario, hosts: HostSet, played: Played) -> CheckReport:
+    """Return the report of a playbook that failed; a task on this machine says nothing about the role's hosts."""
+    why = relative(played.why, scenario)
+    names = {member.platform.name for member in hosts.members}
+    if played.failed and not any(line.host in names for line in played.failed):
+        text = f"a test on this machine fails, not on a host: {why}\ninstall what it needs, or change the scenario"
+        return CheckReport(CheckOutcome.ERROR, (text,), tasks=played.lines)
+    return report_failed([why], tasks=played.lines)
 
 
 def _testinfra(scenario: Scenario, tests: Path, hosts: HostSet, timeout_s: float) -> CheckReport:

@@ -280,6 +280,8 @@ class _Reader:
             self._notes.append(f"the driver {driver} is not used: hosts are our own systemd containers")
         if "links" in inventory:
             self._notes.append("provisioner.inventory.links are not followed")
+        if "hosts" in inventory:
+            self._notes.append("provisioner.inventory.hosts is not followed: the hosts are the platforms")
         self._notes.extend(ignored_settings(self._given_platforms(config)))
         self._notes.extend(
             f"{name}.yml is not played"
