@@ -20,6 +20,8 @@ _MADE_ON_THE_HOST: Final = (
     "*/dhparam*.pem", "/root/.gnupg/*", "*.kbx", "*.kbx~", "*/trustdb.gpg", "/etc/dropbear/*_key", "/root/.ssh/id_*",
 )  # fmt: skip
 """Keys and certificates that packages make: two correct hosts have different ones; mode and owner are compared."""
+_BACKUP: Final = re.compile(r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~$")
+"""The name of a copy that Ansible makes for `backup: true`: it has the process and the time in it."""
 _DOWN: Final = ("inactive", "failed")
 _NEVER: Final = UnitState("inactive", "", "", "", 0.0)
 
@@ -99,7 +101,7 @@ def differences(expected: HostState, found: HostState, *, varying: Iterable[str]
         # A file in a folder that only one host has is reported with the folder.
         folder = path.rpartition("/")[0]
         is_reported = (folder in expected.files) != (folder in found.files)
-        if is_reported or _varies(path, globs):
+        if is_reported or _varies(path, globs) or _BACKUP.search(path):
             continue
         lines += [f"{path}: {what}" for what in _unlike(path, expected.files.get(path), found.files.get(path))]
     for name in sorted(expected.units.keys() | found.units.keys()):

@@ -71,6 +71,8 @@ def test_keys_that_packages_make_differ_between_hosts_but_not_in_their_mode() ->
     other = host({path: key._replace(content="two shape-2")})
     assert differences(host({path: key}), other) == []
     assert differences(host({path: key}), host({path: key._replace(mode=0o666)}))
+    backup = {"/etc/x.640.2026-11-30@06:52:50~": FILE}
+    assert differences(host(), host(backup)) == []
     assert differences(host({"/etc/x": key}), host({"/etc/x": key._replace(content="two shape-2")}))
 
 
