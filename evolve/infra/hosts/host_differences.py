@@ -73,7 +73,7 @@ def _restarts(before: HostState, after: HostState) -> Iterable[str]:
         old, new = before.units.get(name, _NEVER), after.units[name]
         if _RUN.search(name) and name not in before.units:
             yield f"a transient unit was made by systemd-run: its command runs besides the play ({name})"
-        if _TRANSIENT.search(name):
+        if _TRANSIENT.search(name) and not (name.startswith("systemd-") and new.enabled == "enabled"):
             continue
         if new.varies and old.active != new.active:
             pass
