@@ -108,7 +108,7 @@ class RoleRuns:
         is_main = threading.current_thread() is threading.main_thread()
         if is_main and not hasattr(self._config, "workerinput") and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _end)
-            self._config.add_cleanup(lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+            self._config.add_cleanup(_end_at_once)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember what ended the run."""
@@ -180,6 +180,10 @@ class RoleRuns:
         why = self._interrupted or "the run was stopped before it"
         ids = [name for name in self._selected if name not in self._finished]
         return missing_results(filter(None, (_selection(self._config, name) for name in ids)), why)
+
+
+def _end_at_once() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _end(number: int, _frame: object) -> None:

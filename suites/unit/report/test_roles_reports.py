@@ -19,6 +19,7 @@ from evolve.report.roles.matrix import (
     RoleMatrix,
     checks_not_made,
     is_good,
+    missing_results,
     rows,
     short_totals,
     slowest,
@@ -306,6 +307,22 @@ def test_a_page_without_gaps_claims_no_more_than_was_selected(checks, said):
 
 def test_a_good_verification_ends_with_pass(tmp_path):
     assert lines(report(PASSED), tmp_path)[-1] == "PASS: 0 failed, 1 passed, 9 not run; 1 role and release; 3.0 s"
+
+
+def test_an_interrupted_run_passes_nothing_and_names_what_did_not_run(tmp_path: Path) -> None:
+    missing = missing_results([("mqtt", "bookworm", Check.RESTART), ("mqtt", "bookworm", Check.UPGRADE)], "Ctrl-C")
+    text = "\n".join(lines(report(PASSED, *missing, interrupted="Ctrl-C"), tmp_path))
+    assert "PASS:" not in text
+    assert "INTERRUPTED (Ctrl-C): " in text
+    assert "restart, upgrade: did not run: Ctrl-C (mqtt@bookworm)" in text
+
+
+def test_checks_that_share_a_reason_share_a_line(tmp_path: Path) -> None:
+    why = "no hosts could be made"
+    unchecked = [CheckResult("a", "bookworm", check, CheckOutcome.NOT_CHECKED, why) for check in list(Check)[:3]]
+    assert "  arguments, preflight, check mode: no hosts could be made (a@bookworm)" in lines(
+        report(*unchecked), tmp_path
+    )
 
 
 def test_nothing_captured_acts_on_the_terminal(tmp_path):

@@ -149,3 +149,46 @@ def test_an_alias_into_itself_does_not_hang(tmp_path: Path) -> None:
     assert problems(tmp_path, **{"verification.yaml": "x: &a [*a]\n"}) == [
         "verification.yaml:1: unknown key 'x' (known: varies, releases)"
     ]
+
+
+def test_settings_that_hosts_do_not_follow_are_noted_with_what_is_used_instead(tmp_path: Path) -> None:
+    config = """
+platforms:
+  - {name: one, image: "geerlingguy/docker-ubuntu:latest", privileged: true, volumes: ["/a:/b", "/sys/fs/cgroup:/x"]}
+  - {name: two, image: "anneal-host:bookworm"}
+provisioner: {inventory: {host_vars: {one: {ansible_user: ansible, demo_port: 1}}, hosts: {all: {}}}}
+"""
+    scenario = load_scenario(role(tmp_path, **{"molecule.yml": config}))
+    text = "\n".join(scenario.notes)
+    for part in (
+        "docker-ubuntu:latest of one is not used",
+        "--infra-privileged",
+        "/a:/b",
+        "ansible_user",
+        "inventory.hosts",
+    ):
+        assert part in text
+    assert "anneal-host" not in text
+    assert scenario.wants_privileged
+    assert scenario.variables["host_vars/one"] == {"demo_port": 1}
+
+
+def test_the_repositorys_base_configuration_is_read_below_the_scenarios(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    base = tmp_path / ".config" / "molecule" / "config.yml"
+    base.parent.mkdir(parents=True)
+    base.write_text("platforms: [{name: x}, {name: y}]\nprovisioner: {env: {A: base, B: base}}\n")
+    scenario = load_scenario(role(tmp_path, **{"molecule.yml": "provisioner: {env: {B: own}}"}))
+    assert (scenario.environment["A"], scenario.environment["B"]) == ("base", "own")
+    assert len(scenario.platforms) == 1
+
+
+@pytest.mark.parametrize("place", ["molecule/ssh", "extensions/molecule/ssh"])
+def test_a_role_of_a_collection_may_have_its_scenario_at_the_collections_root(tmp_path: Path, place: str) -> None:
+    (tmp_path / "galaxy.yml").write_text("{namespace: dev, name: hard}")
+    (tmp_path / "roles" / "ssh").mkdir(parents=True)
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "converge.yml").write_text("[]")
+    scenario = load_scenario(tmp_path / "roles" / "ssh")
+    assert scenario.converge == tmp_path / place / "converge.yml"
+    assert scenario.environment["MOLECULE_PROJECT_DIRECTORY"] == str((tmp_path / place).parent.parent)
