@@ -23,6 +23,9 @@ _EXEC_STATUS: Final[Mapping[int, str]] = {
 }  # fmt: skip
 """systemd's exit statuses of a unit whose process could not be set up as the unit asks (systemd.exec(5))."""
 
+_NOT_THERE: Final = re.compile(r"Could not find the requested service|Unit \S+ (could not be|not) found")
+"""Messages about a unit that does not exist (yet), which no limit of the host explains."""
+
 _DENIED: Final = re.compile(r"operation not permitted|permission denied|read-only file system|not permitted", re.I)
 
 _NO_USER_NAMESPACE: Final = re.compile(r"Failed to set up user namespacing")
@@ -103,7 +106,7 @@ class HostLimits:
 
     def explains(self, text: str) -> HostLimit | None:
         """Return the limit that a text is about, such as a task's message; None when it is about none."""
-        for name, limit in self.units.items():
+        for name, limit in self.units.items() if not _NOT_THERE.search(text) else ():
             stem = re.escape(name.rpartition(".")[0])
             if re.search(rf"(?<![\w@.-]){stem}(\.\w+)?(?![\w@-])", text):
                 return limit

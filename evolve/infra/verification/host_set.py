@@ -291,4 +291,4 @@ def _inventory(scenario: Scenario, members: tuple[Member, ...]) -> dict[str, Any
         }
         for group in groups
     }
-    return {"all": {"hosts": hosts, "vars": of_all, "children": children}}
+    return {**scenario.groups, "all": {"hosts": hosts, "vars": of_all, "children": children}}

@@ -85,6 +85,8 @@ class Scenario:
     """Settings of the scenario's files that have no effect here."""
     wants_privileged: bool = False
     """Whether a platform asks to be privileged."""
+    groups: Mapping[str, Any] = field(default_factory=dict)
+    """Further groups of the inventory, as in Ansible's YAML inventories."""
 
 
 def load_scenario(role_dir: Path, *, release: str = DEFAULT_RELEASE, name: str = "default") -> Scenario:
@@ -151,6 +153,7 @@ class _Reader:
             exceptions=exceptions,
             varying=varying,
             notes=tuple(self._notes),
+            groups=self._groups(inventory),
             wants_privileged=any(part.get("privileged") for part in self._given_platforms(config)),
         )
 
@@ -229,6 +232,11 @@ class _Reader:
             for name, values in self._read_mapping(inventory.get(kind), *where, kind).items()
         }
 
+    def _groups(self, inventory: Mapping[str, Any]) -> dict[str, Any]:
+        where = ("provisioner", "inventory", "hosts")
+        given = self._read_mapping(inventory.get("hosts"), *where)
+        return {str(name): value for name, value in given.items() if name != "all"}
+
     def _without_connection(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return variables without those that fit another image: whom Ansible connects as, and how."""
         left_out = sorted(key for key in values if key in _OF_CONNECTIONS)
@@ -280,8 +288,6 @@ class _Reader:
             self._notes.append(f"the driver {driver} is not used: hosts are our own systemd containers")
         if "links" in inventory:
             self._notes.append("provisioner.inventory.links are not followed")
-        if "hosts" in inventory:
-            self._notes.append("provisioner.inventory.hosts is not followed: the hosts are the platforms")
         self._notes.extend(ignored_settings(self._given_platforms(config)))
         self._notes.extend(
             f"{name}.yml is not played"

@@ -93,6 +93,7 @@ def test_a_failed_unit_is_a_limit_when_systemd_may_not_set_it_up(code: int, log:
     limits = find_limits(Recorded(failed={"redis-server.service": [code, log]}))
     found = limits.explains("Unable to restart service redis-server: Job for redis-server.service failed")
     assert (found is not None) == is_limit
+    assert limits.explains("Could not find the requested service redis-server: host") is None
 
 
 def test_capabilities_are_read_from_their_bits() -> None:

@@ -156,7 +156,7 @@ def test_settings_that_hosts_do_not_follow_are_noted_with_what_is_used_instead(t
 platforms:
   - {name: one, image: "geerlingguy/docker-ubuntu:latest", privileged: true, volumes: ["/a:/b", "/sys/fs/cgroup:/x"]}
   - {name: two, image: "anneal-host:bookworm"}
-provisioner: {inventory: {host_vars: {one: {ansible_user: ansible, demo_port: 1}}, hosts: {all: {}}}}
+provisioner: {inventory: {host_vars: {one: {ansible_user: ansible, demo_port: 1}}, hosts: {targets: {hosts: {}}}}}
 """
     scenario = load_scenario(role(tmp_path, **{"molecule.yml": config}))
     text = "\n".join(scenario.notes)
@@ -165,11 +165,11 @@ provisioner: {inventory: {host_vars: {one: {ansible_user: ansible, demo_port: 1}
         "--infra-privileged",
         "/a:/b",
         "ansible_user",
-        "inventory.hosts",
     ):
         assert part in text
     assert "anneal-host" not in text
     assert scenario.wants_privileged
+    assert scenario.groups == {"targets": {"hosts": {}}}
     assert scenario.variables["host_vars/one"] == {"demo_port": 1}
 
 
