@@ -238,7 +238,8 @@ def _case(failure: Failure, redacted: _Redacted, today: str, render: Render | No
 def _is_masked(assertion: Mapping[str, JsonValue]) -> bool:
     """Whether a secret was masked in it.
 
-    Then it passes or fails whatever the answer is, because no answer has a placeholder. The placeholder's digest cannot be compared either: its key never leaves a machine.
+    Then it passes or fails whatever the answer is, because no answer has a placeholder. The placeholder's digest cannot
+    be compared either: its key never leaves a machine.
     """
     return PLACEHOLDER.search(json.dumps(assertion, ensure_ascii=False)) is not None
 

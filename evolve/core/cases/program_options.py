@@ -1,4 +1,5 @@
 """Finds secrets that programs get as options: `curl -u user:x`, `mysql -px`, `sshpass -p x`."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ _PROGRAMS: Final = {
     "useradd usermod adduser": _Options("-p --password"),
     "7z 7za 7zr 7zz rar unrar": _Options("", "p"),
     "zip unzip": _Options("-P", "P"),
-    "openssl": _Options("-pass -passin -passout -k -K -password", "", "pass:"),
+    "openssl": _Options("-pass -passin -passout -password", "", "pass:"),
     "gpg gpg2": _Options("--passphrase"),
     "htpasswd": _Options("-p"),
     "cryptsetup borg restic": _Options("--key --password"),
@@ -113,9 +114,10 @@ def _own_value(word: re.Match[str], options: _Options) -> Iterator[SecretSpan]:
     name, equals, value = word[0].partition("=")
     if equals and name in options.separate.split():
         yield from _part(word.start() + len(name) + 1, value, options.after)
-    elif len(word[0]) > 2 and word[0][0] == "-" and word[0][1] in options.attached and word[0][1] != "-":
-        if not _takes_next(word[0], options):
-            yield from _part(word.start() + 2, word[0][2:], options.after)
+        return
+    is_attached = len(word[0]) > 2 and word[0][0] == "-" and word[0][1] in options.attached
+    if is_attached and not _takes_next(word[0], options):
+        yield from _part(word.start() + 2, word[0][2:], options.after)
 
 
 def _part(start: int, value: str, after: str) -> Iterator[SecretSpan]:

@@ -1,4 +1,5 @@
 """Finds secrets by a name that is elsewhere: XML elements, YAML blocks, pairs of name and value, tables, CSV, SQL rows."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Callable, Iterator

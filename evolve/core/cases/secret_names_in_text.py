@@ -2,6 +2,7 @@
 
 All repetitions in the patterns are bounded, so that hostile text of megabytes cannot make them slow.
 """
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Iterator

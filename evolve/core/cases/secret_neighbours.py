@@ -3,6 +3,7 @@
 The other rules know a syntax; this one holds for the syntaxes that nobody has listed. It asks more of the value: letters
 and digits mixed, and no known shape of another thing.
 """
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from evolve.core.cases.secret_words import FOREIGN_WORDS
 
 _NAME: Final = re.compile(
     r"(?i)(?:pass(?:word|wd|phrase|code|wort|w)|passw[oö]rd|secret|credential|pwd|(?:pre-?shared|api|access|private|auth|signing|encryption|"
-    rf"master|account|shared)[ _-]?key|(?<![A-Za-z])(?:pass|pw|psk|pin|token)|token(?![A-Za-z])|{FOREIGN_WORDS})[s\d]?(?![A-Za-z]{{3}})"
+    rf"master|account|shared)[ _-]?key|(?:(?<![A-Za-z])|(?<=[a-z])(?=P))(?:pass|pw|psk|pin|token)|(?<![A-Za-z])identify(?= )|token(?![A-Za-z])|{FOREIGN_WORDS})[s\d]?(?![A-Za-z]{{3}})"
 )
 _WORD: Final = re.compile(r"[^\s\"'`,;()<>\[\]{}|=\\は]+")
 _AHEAD: Final = 70
@@ -25,15 +26,24 @@ _BEHIND: Final = re.compile(
 
 _OTHER_THINGS: Final = re.compile(
     r"(?:.*[/\\].*)|.*::.*|.*@[\w.-]+|[vV]?\d+(?:[.:_-]\w+)*|\d+[A-Za-z%]{1,3}|.*\.(?:\w{1,5}|internal|local|service)|"
-    r"[A-Z]{2,9}-?[\d.]{1,6}|[A-Za-z]{1,9}[-_]?\d{1,2}|(?:[a-z]+[-_])+\d{1,3}|(?i:(?:id_|sha-?|md5|hmac-?|aes-?|rsa-?|ed25519|scram-|rfc|utf-?|"
+    r"[A-Z]{2,9}-?[\d.]{1,6}|[A-Za-z]{1,9}[-_]?\d{1,2}|(?:[a-z]+[-_])+[a-z]{0,8}\d{1,3}|(?i:(?:id_|sha-?|md5|hmac-?|aes-?|rsa-?|ed25519|scram-|rfc|utf-?|"
     r"base64|x509|oauth|p12|pkcs|s3|k8s|ipv|hs|rs|es|line|sqlstate|error|http|v)\S{0,40})|0x[0-9a-fA-F]+|\$.*|#\d+|[\d.:,TZ+-]+|"
     r"[0-9a-f]{7,64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\w+\.\w+.*|-.*|%.*"
 )
 """Paths, addresses, versions, units, hosts, error codes, names with a number, algorithms, hashes, options."""
 
 
+_OPTION: Final = re.compile(r"(?<!\S)(?:-[pP]|-pw|/p:)[ \t]?[\"']?([^\s\"'=:,]{7,100})")
+"""The letter that most programs use for a password; for others its value is a port, a path or a number."""
+_ACCOUNT: Final = re.compile(
+    r"(?i)\b(?:log(?:in|ged in|on)|auth\w*|account|user|credentials?|as)\b[ \t:=]{1,3}[\w.@-]{1,40}[ ]?[:/][ ]?([^\s\"',;/:]{6,100})"
+)
+
+
 def find_neighbour_secrets(text: str) -> Iterator[SecretSpan]:
     """Yield every word near a secret's name that looks like a password."""
+    for pattern in (_OPTION, _ACCOUNT):
+        yield from (SecretSpan(*match.span(1)) for match in pattern.finditer(text) if _is_password(match[1]))
     for name in _NAME.finditer(text):
         yield from _after(text, name.end())
         before = _BEHIND.search(text, max(0, name.start() - _AHEAD), name.start())

@@ -2,6 +2,7 @@
 
 Each pattern's groups are the secrets. All repetitions are bounded, so that hostile text cannot make them slow.
 """
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Iterator
@@ -57,6 +58,9 @@ _TABLE: Final = (
     r"\b(?:vault|nomad|consul)[ \t]+login[ \t]+(?!-)" + _V,
     r"(?i)\bdefault credentials?(?: are| is|:)[ \t]+[\w.@-]{1,60}[ \t]?[/:][ \t]?" + _V,
     r"\baws[ \t]+configure[ \t]+set[ \t]+\S{0,60}(?:secret|token)\S{0,40}[ \t]+" + _V,
+    r"\bopenssl[ \t][^\n|;]{0,200}?[ \t]-[kK][ \t]+" + _V,
+    r"\bsmbclient[ \t]+['\"]?(?:\\\\{1,4}|//)[^\s'\"]{1,100}['\"]?[ \t]+(?!-)" + _V,
+    r"(?m)^[ \t]*(?:<?auth-user-pass>?:?|\[credentials\])[ \t]*\n[^\n]{1,60}\n([^\n]{1,200})",
     # SQL
     r"(?i)\bIDENTIFIED\s{1,9}(?:WITH\s{1,9}\S{1,60}\s{1,9})?(?:BY|AS)\s{1,9}(?:PASSWORD\s{1,9})?N?" + _V,
     r"(?i)\bPASSWORD\s{0,9}[=(]{0,2}\s{0,9}N?'([^'\n]{1,300})'",

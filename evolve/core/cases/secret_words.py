@@ -1,4 +1,5 @@
 """The words for password in many languages, and the words that show a sentence rather than a secret."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from typing import Final

@@ -1,4 +1,5 @@
 """Other readings of a text: without colour codes or log prefixes, with escapes decoded. Places map back to the text."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import html
 import re
