@@ -26,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
         unknown_keys=options.unknown_keys,
         providers=tuple(options.provider),
         agent=options.agent,
+        is_safe=options.safe,
     )
     shows = sys.stderr.isatty() and len(files) > 1 and not (options.quiet or options.json)
     with redirect_stdout(sys.stderr):  # what a user's Python code prints is not a result
@@ -55,6 +56,7 @@ def parser() -> CommandParser:
     )
     add_agent(made, "use this agent's prompt instead of the suites' own prompts")
     add_reading(made)
+    made.add_argument("--safe", action="store_true", help="refuse what `evolve run --safe` refuses")
     add_json(made)
     made.add_argument("-q", "--quiet", action="store_true", help="print only the totals")
     return made

@@ -152,6 +152,7 @@ def parser() -> CommandParser:
     add("--filter-providers", metavar="RE", help="only providers whose id or label matches")
     add("--last-failed", action="store_true", help="only what failed in the last run of these suites")
     add("--repeat", type=positive, metavar="N", help="run each test N times")
+    add("--safe", action="store_true", help="for files of strangers: refuse code, programs and addresses of their own")
     add(
         "--max-evaluations",
         type=positive,
@@ -200,6 +201,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         use_cache=not options.no_cache,
         repeat=options.repeat,
         max_evaluations=options.max_evaluations,
+        is_safe=options.safe,
         providers=tuple(options.provider),
         agent=options.agent,
     )

@@ -29,6 +29,7 @@ from evolve.core.model.ports import AnswerStore, Provider, Tools
 from evolve.core.model.provider_id import provider_id
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, ScriptRef, Suite
 from evolve.core.suites.expand import MAX_EVALUATIONS, TransformVars, expand, own_provider
+from evolve.core.suites.safe_mode import unsafe_parts
 from evolve.core.suites.units import Unit, units
 from evolve.core.suites.visible_env import visible_env
 from evolve.core.templating.templates import Templates
@@ -44,11 +45,12 @@ from evolve.providers.web_hooks import WebHooks
 from evolve.store.agents import find_agent, load_agent, load_bank
 from evolve.store.answers import NoAnswers, SqliteAnswers
 from evolve.store.files import LocalFiles
-from evolve.store.scripts import LocalScripts
+from evolve.store.scripts import LocalScripts, RefusingScripts
 from evolve.store.suites import load_merged, load_suite
 from evolve.system.cache_folder import cache_folder
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_OWN_FILES = frozenset({str(Path(agent_prompt.__file__).resolve())})
 _SCRIPT_S = 60.0
 """Seconds for a Python prompt script; one that waits for ever must not stop the whole run."""
 
@@ -62,6 +64,8 @@ class Settings:
     concurrency: int | None = None
     use_cache: bool = True
     repeat: int | None = None
+    is_safe: bool = False
+    """Refuse suites that run code, start programs or call addresses of their own."""
     max_evaluations: int = MAX_EVALUATIONS
     """Of one suite; more are refused before the first question."""
     providers: tuple[str, ...] = ()
@@ -113,7 +117,7 @@ def load_as_one(paths: Sequence[str], settings: Settings) -> LoadedSuite:
 
 
 def _load(read: Callable[..., Suite], path: str, settings: Settings, agent: Agent | None = None) -> LoadedSuite:
-    preparation = _Preparation(settings, agent, LocalScripts())
+    preparation = _Preparation(settings, agent, RefusingScripts(_OWN_FILES) if settings.is_safe else LocalScripts())
     read(
         undefined=settings.undefined,
         unknown_keys=settings.unknown_keys,
@@ -121,6 +125,7 @@ def _load(read: Callable[..., Suite], path: str, settings: Settings, agent: Agen
         default_providers=settings.providers or (provider_id(None, None, settings.env),),
         scripts=preparation.scripts,
         inspect=preparation.problems_of,
+        may_fetch=not settings.is_safe,
     )
     assert preparation.loaded is not None, path
     return preparation.loaded
@@ -140,6 +145,8 @@ class _Preparation:
         with _collect(problems):
             suite = _overridden(suite, self.settings)
             loaded = self._without_evaluations(suite)
+            if self.settings.is_safe:
+                problems += unsafe_parts(suite, _OWN_FILES)
             problems += _provider_problems(loaded, self.settings)
             with _collect(problems):
                 suite = judge_by_labels(suite, self.agent or _agent_of_settings(self.settings))

@@ -97,7 +97,9 @@ class LocalFiles:
             InputError: it cannot be fetched.
         """
         if not self._may_fetch:
-            raise InputError(Problem(f"{url} is not fetched: a failure case names no files"))
+            raise InputError(
+                Problem(f"{url} is not fetched: failure cases, and suites under --safe, name no files of the web")
+            )
         name = hashlib.sha256(url.encode()).hexdigest()
         path = os.path.join(self._base, ".fetched", name, os.path.basename(urlsplit(url).path))
         if path not in self._texts:

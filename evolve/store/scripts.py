@@ -11,6 +11,7 @@ from typing import Any
 
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.suite import ScriptRef
+from evolve.core.suites.safe_mode import refuse_python
 from evolve.core.text.did_you_mean import did_you_mean
 from evolve.core.user_code.inline_python import compile_inline
 
@@ -93,3 +94,25 @@ def _no_function(path: str, name: str, found: Any) -> Problem:
         f"it has {', '.join(known[:8])}" if known else "it has no functions"
     )
     return Problem(f"there is no function {name!r}", Location(path), hint)
+
+
+class RefusingScripts(LocalScripts):
+    """Runs no Python of a suite: every call is an InputError that names the file.
+
+    Args:
+        own_files: paths of this package, whose functions run.
+    """
+
+    def __init__(self, own_files: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self._own_files = own_files
+
+    def function(self, ref: ScriptRef, default: str) -> Callable[..., Any]:
+        """Return a function of this package's own files; raise InputError for all others."""
+        if ref.path not in self._own_files:
+            raise InputError(refuse_python(ref.path))
+        return super().function(ref, default)
+
+    def run(self, _code: str, _names: Mapping[str, object]) -> object:
+        """Raise InputError: inline Python runs as the user too."""
+        raise InputError(refuse_python("inline Python"))

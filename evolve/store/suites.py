@@ -60,6 +60,7 @@ def load_suite(
     scripts: LocalScripts | None = None,
     needs_prompts: bool = True,
     inspect: Inspect | None = None,
+    may_fetch: bool = True,
 ) -> Suite:
     """Return the suite in a YAML or JSON file.
 
@@ -73,11 +74,12 @@ def load_suite(
         scripts: runs generators; None makes a new one.
         needs_prompts: False for a suite whose prompts an agent replaces; it may have none.
         inspect: returns further problems; it gets what could be read, which is incomplete when there are problems.
+        may_fetch: whether tests and prompts at https addresses are read.
 
     Raises:
         InputError: every problem of the config and of its files.
     """
-    loader = _loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect)
+    loader = _loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect, may_fetch)
     with _without_garbage_collection():
         return loader.load(undefined, tuple(default_providers))
 
@@ -93,6 +95,7 @@ def load_merged(
     scripts: LocalScripts | None = None,
     needs_prompts: bool = True,
     inspect: Inspect | None = None,
+    may_fetch: bool = True,
 ) -> Suite:
     """Return several configs as one suite, as promptfoo does for several `-c`.
 
@@ -115,7 +118,7 @@ def load_merged(
     """
     if len({os.path.dirname(os.path.abspath(path)) for path in paths}) > 1:
         raise InputError(Problem("expected all configs in one folder, got one from another", Location(paths[1])))
-    loaders = [_loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect) for path in paths]
+    loaders = [_loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect, may_fetch) for path in paths]
     with _without_garbage_collection():
         return _merge_suites(loaders, undefined, tuple(default_providers))
 
@@ -184,8 +187,10 @@ def _loader(
     scripts: LocalScripts | None,
     needs_prompts: bool,
     inspect: Inspect | None,
+    may_fetch: bool,
 ) -> "_Loader":
-    files = LocalFiles(os.path.dirname(os.path.abspath(path)), root, may_fetch=not is_case_path(os.path.abspath(path)))
+    full = os.path.abspath(path)
+    files = LocalFiles(os.path.dirname(full), root, may_fetch=may_fetch and not is_case_path(full))
     findings = Findings(unknown_keys)
     scripts = scripts or LocalScripts()
     return _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts, needs_prompts, inspect)
