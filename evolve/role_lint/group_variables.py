@@ -14,19 +14,14 @@ class GroupVariables:
     """Reads the `group_vars` of some folders, and gives each role what the folders above it have."""
 
     def __init__(self, roots: Iterable[Path], reader: Reader) -> None:
-        self._levels = {root.absolute(): _read(root, reader) for root in roots}
+        read = ((root, _read(root, reader)) for root in roots)
+        # Resolved, because a root may be written as `role/..`.
+        self._levels = {root.resolve(): levels for root, levels in read if levels}
 
     def of(self, folder: Path) -> Mapping[str, Entry]:
         """Return the variables that apply in a folder; a name with two values is left out."""
-        here = folder.absolute()
-        return merge_levels(
-            level for root, levels in self._levels.items() if _is_inside(here, root) for level in levels
-        )
-
-
-def _is_inside(folder: Path, root: Path) -> bool:
-    # As resolved as needed: a root may be written as `role/..`.
-    return folder.resolve().is_relative_to(root.resolve())
+        here = folder.resolve()
+        return merge_levels(level for root in (here, *here.parents) for level in self._levels.get(root, ()))
 
 
 def _read(root: Path, reader: Reader) -> list[Mapping[str, Entry]]:

@@ -10,8 +10,8 @@ from evolve.role_lint.homes import TaskScope, TextFile, Tree
 from evolve.role_lint.literals import merge_levels
 from evolve.role_lint.nodes import Reader
 from evolve.role_lint.playbooks import playbooks_in, read_playbooks
-from evolve.role_lint.repositories import folders_below, roles_of
-from evolve.role_lint.role_folders import is_role, is_role_with_tasks, read_role
+from evolve.role_lint.repositories import projects_of, roles_of
+from evolve.role_lint.role_folders import is_role, read_role
 from evolve.role_lint.text_files import read_text, read_texts
 from evolve.system.role_layout import configured_roles_path
 
@@ -49,7 +49,7 @@ def _roles_of_place(place: str, reader: Reader) -> list[Path]:
         reader.problems.append(Problem("no such folder", Location(place), "name a role, or a folder of roles"))
         return []
     found = roles_of(folder)
-    if not found and not any(playbooks_in(below, Reader()) for below in folders_below(folder)):
+    if not found and not any(playbooks_in(below, Reader()) for below in projects_of(folder)):
         hint = "name a role (it has tasks/main.yml), a folder of roles, or a repository with roles or playbooks"
         reader.problems.append(Problem("no role and no playbook in this folder", Location(place), hint))
     return found
@@ -81,9 +81,7 @@ def _roots(folder: Path, roles: list[Path]) -> Iterator[tuple[Path, bool]]:
     elif roles == [folder] and folder.absolute().parent.name == "roles":
         yield _above(folder, 2), False
     elif folder.is_dir() and roles != [folder]:
-        inside = (below for below in folders_below(folder) if below != folder and not is_role_with_tasks(below))
-        # The playbooks of `playbooks/` belong to the folder above it.
-        yield from ((below, True) for below in inside if below.name != "playbooks")
+        yield from ((below, True) for below in projects_of(folder) if below != folder)
 
 
 def _above(folder: Path, levels: int) -> Path:

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from evolve.role_lint.nodes import Reader
+from evolve.role_lint.playbooks import playbooks_in
 from evolve.role_lint.role_folders import is_role, is_role_with_tasks
 from evolve.system.role_layout import configured_roles_path
 
+_COLLECTIONS: Final = "ansible_collections/*/*"
 _DEPTH: Final = 7
 """How deep roles are searched for; `ansible_collections/NAMESPACE/NAME/playbooks/roles/GROUP/ROLE` is deepest."""
 _NOT_ANSIBLE: Final = frozenset(
@@ -17,17 +20,37 @@ _NOT_ANSIBLE: Final = frozenset(
 
 
 def roles_of(folder: Path) -> list[Path]:
-    """Return the roles of a folder: itself, or all below it; in the paths' order, each once."""
-    below = [path for path in folders_below(folder) if path != folder and is_role_with_tasks(path)]
-    if is_role_with_tasks(folder) or (is_role(folder) and not below):
+    """Return the roles of a folder: itself, those in the usual places, or else all below; in order, each once."""
+    usual = _usual_roles(folder)
+    if is_role_with_tasks(folder) or (is_role(folder) and not usual):
         return [folder]
-    configured = [role for place in configured_roles_path(folder) for role in _children(place) if is_role(role)]
-    # A folder of roles may have roles that are only dependencies, without tasks.
-    beside = [
-        role for place in {path.parent for path in below} | {folder} for role in _children(place) if is_role(role)
-    ]
-    found = sorted({*below, *configured, *beside})
-    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
+    found = usual or [path for path in folders_below(folder) if path != folder and is_role_with_tasks(path)]
+    return sorted({path.resolve(): path for path in reversed(found)}.values())
+
+
+def projects_of(folder: Path) -> list[Path]:
+    """Return the folders that may have playbooks and group_vars: the folder, and its projects if it only holds those."""
+    if is_role(folder) or _usual_roles(folder) or playbooks_in(folder, Reader()):
+        return [folder, *sorted(folder.glob(_COLLECTIONS))]
+    inside = [path for path in folders_below(folder) if not is_role_with_tasks(path)]
+    # The playbooks of `playbooks/` belong to the folder above it.
+    return [path for path in inside if path == folder or path.name != "playbooks"]
+
+
+def _usual_roles(folder: Path) -> list[Path]:
+    places = [folder / "playbooks/roles", *folder.glob(f"{_COLLECTIONS}/roles"), *configured_roles_path(folder)]
+    nested = [folder] if folder.absolute().name == "roles" else [folder / "roles", *places]
+    has_roles_beside = any(is_role(path) for path in _children(folder))
+    beside = _nested_roles(folder) if has_roles_beside else []
+    return [*beside, *(role for place in nested for role in _nested_roles(place))]
+
+
+def _nested_roles(folder: Path) -> list[Path]:
+    """Return the roles in a folder of roles, and those that it groups in folders."""
+    found: list[Path] = []
+    for child in _children(folder):
+        found += [child] if is_role(child) else [deep for deep in _children(child) if is_role(deep)]
+    return found
 
 
 def folders_below(folder: Path) -> Iterator[Path]:
