@@ -29,7 +29,7 @@ def roles_of(folder: Path) -> list[Path]:
 
 
 def projects_of(folder: Path) -> list[Path]:
-    """Return the folders that may have playbooks and group_vars: the folder, and its projects if it only holds those."""
+    """Return the folders that may have playbooks and group_vars: the folder, and projects if it holds only those."""
     if is_role(folder) or _usual_roles(folder) or playbooks_in(folder, Reader()):
         return [folder, *sorted(folder.glob(_COLLECTIONS))]
     inside = [path for path in folders_below(folder) if not is_role_with_tasks(path)]
