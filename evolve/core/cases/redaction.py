@@ -44,6 +44,9 @@ _MIN_ID_PART: Final = 12
 _MIN_NUMBER: Final = 1000
 """Smaller numbers under a secret's name are counts and limits (`max_tokens`), not secrets."""
 
+_MAX_PASSES: Final = 4
+"""Passes until nothing more is found; one is nearly always enough."""
+
 _MAX_KEY: Final = 64
 """Bytes that BLAKE2b accepts as a key."""
 
@@ -133,6 +136,16 @@ class Redactor:
         Raises:
             CannotRedact: a scanner failed, the value is too large, or a secret could not be masked.
         """
+        masked = self._redact_once(value)
+        for _ in range(_MAX_PASSES):
+            # A placeholder is a context of its own: what a further pass would find beside it is masked now.
+            again = self._redact_once(masked) if masked != value else masked
+            if again == masked:
+                return masked
+            value, masked = masked, again
+        return masked
+
+    def _redact_once(self, value: JsonValue) -> JsonValue:
         if sum(len(text) for text, _ in _texts(value, "")) > _MAX_CHARS:
             raise CannotRedact(f"expected at most {_MAX_CHARS:,} characters to search for secrets, got more")
         try:

@@ -11,7 +11,7 @@ from typing import Final
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import COPULAS, FOREIGN_WORDS, is_sentence, looks_made
 
-_V: Final = r"""(?:"([^"\n]{1,300})"|'([^'\n]{1,300})'|([^\s"'|;&<>]{1,300}))"""
+_V: Final = r"""(?:(<(?:secret|id):[0-9a-f]{6}>)|"([^"\n]{1,300})"|'([^'\n]{1,300})'|([^\s"'|;&<>]{1,300}))"""
 """A value in the syntax of a shell."""
 _STDIN: Final = (
     r"(?:sudo[ \t][^|\n]{0,40}-\w*S|[^|\n]{0,80}--password-stdin|(?:sudo[ \t]+)?(?:chpasswd|passwd|smbpasswd|cryptsetup|"

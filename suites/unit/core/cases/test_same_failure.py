@@ -10,6 +10,7 @@ import yaml
 from evolve.core.cases.capture import Failure, make_case
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
 from evolve.core.cases.redaction import Redactor
+from evolve.core.model.json_value import JsonValue
 from evolve.store.case_files import CaseFolder
 
 EARLIER = Path("fixtures/earlier_cases").resolve()
@@ -75,7 +76,7 @@ def test_a_masked_assertion_makes_an_unlabelled_case_that_says_why(kind: str):
 
 
 def test_labels_judge_a_case_whose_assertion_is_left_out():
-    output = {"type": "object", "properties": {"action": {"enum": ["restart", "free_disk"]}}}
+    output: dict[str, JsonValue] = {"type": "object", "properties": {"action": {"enum": ["restart", "free_disk"]}}}
     labelled = replace(
         failure(ENTRIES[4]),
         assertions=({"type": "not-contains", "value": "env-secret-9x"},),
