@@ -269,7 +269,7 @@ def test_a_scanner_that_fails_means_no_case_and_the_run_says_so(project: pytest.
     assert SECRET not in section
 
 
-def test_personal_data_is_masked_unless_the_ini_option_keeps_it(project: pytest.Pytester):
+def test_a_wrong_value_of_suite_personal_data_is_a_usage_error(project: pytest.Pytester):
     assert (
         project.runpytest_inprocess("suite.yaml", "-o", "suite_personal_data=maybe").ret == pytest.ExitCode.USAGE_ERROR
     )
