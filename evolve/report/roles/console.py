@@ -6,6 +6,7 @@ from evolve.core.model.role_checks import Check, CheckOutcome, CheckResult
 from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
 from evolve.report.roles.matrix import (
+    ENVIRONMENT_FAILED,
     NOT_RUN,
     RoleMatrix,
     RoleRow,
@@ -112,6 +113,8 @@ def _gap_lines(gaps: Iterable[Unchecked]) -> Iterator[str]:
     """Yield a line for each reason; checks that were not made for the same reason share it."""
     checks: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for gap in gaps:
+        if gap.why.startswith(ENVIRONMENT_FAILED):
+            continue  # listed above as an error
         checks.setdefault((gap.why, tuple(gap.names)), []).append(str(gap.check))
     for (why, names), which in checks.items():
         text = "; ".join(line.strip() for line in why.splitlines() if line.strip())

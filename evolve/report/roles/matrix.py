@@ -15,6 +15,8 @@ SLOWEST = 15
 NOT_CHECKED_NOTE = "not "
 """How a note begins that says what a check left out (`not checked: ...`, `not broken by any fault: ...`): it is listed
 with what was not checked."""
+ENVIRONMENT_FAILED = "the environment failed"
+"""How the reason of an error begins where it is listed with what was not checked."""
 MARKED = ("failed", "unreachable", "changed")
 """States of tasks that a reader looks for; the others are `ok` and `skipped`."""
 
@@ -169,7 +171,7 @@ def _gaps(row: RoleRow) -> Iterator[tuple[Check, str]]:
         if cell.outcome is CheckOutcome.NOT_CHECKED:
             yield check, cell.reason or "no reason was given"
         elif cell.outcome is CheckOutcome.ERROR:
-            yield check, f"the environment failed: {first_line(cell.reason)}"
+            yield check, f"{ENVIRONMENT_FAILED}: {first_line(cell.reason)}"
         yield from ((check, note) for note in cell.notes if note.lower().startswith(NOT_CHECKED_NOTE))
 
 
