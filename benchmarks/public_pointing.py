@@ -15,7 +15,7 @@ _WITH_V1 = frozenset(
     )
 )
 """Providers whose base URL ends in /v1."""
-_BARE = frozenset({"anthropic", "ollama", "azure", "azureopenai", "google", "vertex", "palm", "huggingface"})
+_BARE = frozenset({"anthropic", "ollama", "azure", "azureopenai", "google", "vertex", "palm"})
 _BEDROCK = "bedrock"
 _ADDRESS = re.compile(r"^https?://[^/?#]+")
 _LISTS = ("providers", "targets")
@@ -74,6 +74,8 @@ def _config_of(name: str, config: dict[str, JsonValue], url: str) -> dict[str, J
         return {**_without_host(config), "apiBaseUrl": f"{url}/v1"}
     if vendor in _BARE:
         return {**_without_host(config), "apiBaseUrl": url}
+    if vendor == "huggingface":  # promptfoo has no base URL for it, only the address of one model
+        return {**config, "apiEndpoint": f"{url}/models/{name.rpartition(':')[2]}"}
     if vendor == _BEDROCK:
         return {**config, "endpoint": url}
     if isinstance(config.get("url"), str):
