@@ -245,9 +245,9 @@ class Evolution:
         idle = 0
         while self._rollouts.budget.left >= _MIN_SCREEN and idle < _IDLE_STEPS and not self._is_solved():
             is_opening = self._proposing.has_openings
-            made, refused = await self._proposing.next(self._state.population, self._state.genomes)
-            for refusal in refused:
-                yield refusal
+            made, events = await self._proposing.next(self._state.population, self._state.genomes)
+            for happened in events:
+                yield happened
             if made is None:
                 idle += 0 if is_opening else 1
                 continue
@@ -279,7 +279,8 @@ class Evolution:
                 if dropped or any(task.id not in child.scores for task in block):
                     break
             yield CandidateScored(child.id, "train", len(child.scores), child.mean(), dropped, reason)
-        self._proposing.learn(child.operator, child.mean() - parent.mean(child.scores), len(child.scores))
+        gain = child.mean() - parent.mean(child.scores)
+        self._proposing.learn(child.operator, gain, len(child.scores), child.note)
         if not dropped:
             self._state.population.append(child)
             is_best = best_of(self._state.population) is child

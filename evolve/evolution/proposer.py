@@ -8,14 +8,16 @@ from evolve.core.evaluation.agent_prompts import render_agent
 from evolve.core.model.agents import Agent, Render
 from evolve.core.model.answers import Request
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
-from evolve.core.model.evolution_events import ProposalRejected
+from evolve.core.model.evolution_events import ProposalRejected, ReflectorStopped
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Ledger, Provider
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.bandit import Bandit
 from evolve.core.search.operators import Operator, Proposal, Situation, known_operators
 from evolve.core.search.population import Candidate, choose_parent
+from evolve.core.search.proposals import Refused
 from evolve.core.search.randomness import Rng
+from evolve.core.search.refusals import Refusals
 from evolve.core.search.tasks import Task
 
 
@@ -62,6 +64,8 @@ class AgentReflector:
         answer = received.answer
         if answer.error is not None:
             raise CannotEvaluate(answer.error)
+        if answer.output is None:
+            return ""
         return answer.output if isinstance(answer.output, str) else json.dumps(answer.output)
 
 
@@ -87,7 +91,9 @@ class Proposing:
         self._shown, self._odds, self._chance = shown, odds, chance
         self._reflector = reflector
         self._is_reflecting = reflector is not None
-        """False after its first failure."""
+        """False after its first failure, and after too many equal refusals."""
+        self._refusals = Refusals()
+        self._events: list[ProposalRejected | ReflectorStopped] = []
         usable = known_operators() if operators is None else operators
         self._operators = {op.name: op for op in usable if op.reflecting is None or reflector is not None}
         self._bandit = Bandit((op.name, op.prior) for op in self._operators.values())
@@ -101,8 +107,8 @@ class Proposing:
 
     async def next(
         self, population: Sequence[Candidate], known: Mapping[str, object]
-    ) -> tuple[tuple[str, Proposal, Candidate] | None, list[ProposalRejected]]:
-        """Return (operator, proposal, parent) of a genome that is not `known`, and what was refused on the way.
+    ) -> tuple[tuple[str, Proposal, Candidate] | None, list[ProposalRejected | ReflectorStopped]]:
+        """Return (operator, proposal, parent) of a genome that is not `known`, and the events on the way.
 
         The operators that the evidence favours are tried once on the incumbent; after that the bandit chooses.
         """
@@ -110,24 +116,49 @@ class Proposing:
             parent, names = population[0], [self._openings.pop(0).name]
         else:
             parent, names = choose_parent(population, self._chance), self._bandit.rank(self._chance)
-        refused: list[ProposalRejected] = []
+        self._events = []
         for name in names:
             found = await self._propose(self._operators[name], parent, population)
-            if isinstance(found, str):
-                refused.append(ProposalRejected(name, found))
-            elif found is not None and found.genome.id in known:
-                refused.append(ProposalRejected(name, f"known already: {found.note}"))
+            if isinstance(found, Proposal) and found.genome.id in known:
+                found = Refused("repeat", f"known already: {found.note}")
+            if isinstance(found, Refused):
+                self._refuse(self._operators[name], found)
             elif found is not None:
-                return (name, found, parent), refused
-        return None, refused
+                if self._operators[name].reflecting is not None:
+                    self._refusals.taken()
+                return (name, found, parent), self._events
+        return None, self._events
 
-    def learn(self, operator: str, gain: float, rollouts: int) -> None:
-        """Report to the bandit what a child was worth; see `Bandit.pay`."""
+    def learn(self, operator: str, gain: float, rollouts: int, note: str = "") -> None:
+        """Report what a child was worth: to the bandit (see `Bandit.pay`), and to the reflector if it was its proposal.
+
+        Args:
+            operator: that made the child.
+            gain: mean of the child minus that of its parent.
+            rollouts: answers that were paid for.
+            note: what was new in the child.
+        """
         self._bandit.pay(operator, gain, rollouts)
+        if gain <= 0 and self._operators[operator].reflecting is not None:
+            self._refusals.did_not_help(note)
+
+    def _refuse(self, operator: Operator, refused: Refused) -> None:
+        """Record a refusal, and stop asking the reflector after too many equal ones of its own."""
+        self._events.append(ProposalRejected(operator.name, refused.reason))
+        if operator.reflecting is None or not self._is_reflecting:
+            return
+        self._refusals.add(refused)
+        if why := self._refusals.why_stop:
+            self._stop_asking(why, self._refusals.hint)
+
+    def _stop_asking(self, why: str, hint: str) -> None:
+        self._is_reflecting = False
+        calls = self._reflector.calls if self._reflector else 0
+        self._events.append(ReflectorStopped(why, hint, calls))
 
     async def _propose(
         self, operator: Operator, parent: Candidate, population: Sequence[Candidate]
-    ) -> Proposal | str | None:
+    ) -> Proposal | Refused | None:
         situation = Situation(parent, population, self._tasks, self._shown, self._odds, self._chance)
         if operator.reflecting is None:
             return operator.propose(situation)
@@ -135,11 +166,14 @@ class Proposing:
         if inputs is None or self._reflector is None:
             return None
         try:
-            answer = await self._reflector.propose(inputs)
+            answer = await self._reflector.propose(self._refusals.remind(inputs))
         except CannotEvaluate as error:
-            return f"the reflector has no answer: {error}"
+            return Refused("no-answer", f"the reflector has no answer: {error}")
         except EnvironmentFault as fault:
             # The search continues without it: the operators that ask no model still work.
-            self._is_reflecting = False
-            return f"the reflector failed and is not asked again: {fault}"
+            self._events.append(
+                ProposalRejected(operator.name, f"the reflector failed and is not asked again: {fault}")
+            )
+            self._stop_asking(f"it failed: {fault}", "check its endpoint, then run the same command again")
+            return None
         return None if answer is None else operator.reflecting.read(situation, answer)

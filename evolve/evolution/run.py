@@ -22,6 +22,7 @@ from evolve.core.model.evolution_events import (
     EvolutionFinished,
     EvolutionStarted,
     GateDecided,
+    ReflectorStopped,
 )
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.provider_id import provider_id
@@ -100,6 +101,7 @@ class EvolutionResult:
             "winner_file": str(self.winner_file) if self.winner_file else None,
             "gate": asdict(self.gate.decision) if self.gate else None,
             "vote": self.gate.vote if self.gate else None,
+            "reflector_stopped": next((e.reason for e in self.events if isinstance(e, ReflectorStopped)), None),
             "account": asdict(self.finished.account),
             "still_failing": list(self.finished.still_failing),
             "report": str(self.report),

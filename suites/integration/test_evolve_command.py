@@ -354,6 +354,30 @@ def test_what_is_no_proposal_is_refused_with_its_reason_and_the_search_goes_on(
     assert any("Things of the sky and of the sea are blue." in candidate.text for candidate in proposed)
 
 
+def test_a_whole_proposal_in_a_code_fence_is_taken(work: SmallEvolution, faulty_server: Any) -> None:
+    faulty_server.plan(then=Ok('```json\n{"text": "Things of the sky and of the sea are blue."}\n```'))
+    assert with_reflector(work, faulty_server).returncode == 0
+    proposed = [event.candidate for event in work.events() if type(event).__name__ == "CandidateProposed"]
+    assert any("Things of the sky and of the sea are blue." in candidate.text for candidate in proposed)
+
+
+@pytest.mark.parametrize("answer", ["", "Sure! Say blue for the sea."])
+def test_a_reflector_that_cannot_answer_is_named_on_the_console_and_in_the_report(
+    work: SmallEvolution, faulty_server: Any, answer: str
+) -> None:
+    faulty_server.plan(then=Ok(answer))
+    work.env |= {"EVOLVE_BASE_URL": f"{faulty_server.url}/v1", "EVOLVE_API_KEY": "k", "EVOLVE_RETRIES": "0"}
+    ended = work.run("--reflector", "openai:chat:big", budget=200)
+    assert ended.returncode == 0, ended.stderr
+    line = "reflector: not asked any more after 5 questions: 5 answers in a row refused for one cause"
+    assert line in ended.stdout
+    assert line in ended.stderr
+    assert "--reflector ID" in ended.stdout
+    assert len(faulty_server.requests) == 5
+    (page,) = work.folder.rglob("report.html")
+    assert "The reflector was not asked any more after 5 questions" in page.read_text(encoding="utf-8")
+
+
 def test_the_reflector_never_sees_a_case_that_is_held_out(work: SmallEvolution, faulty_server: Any) -> None:
     faulty_server.plan(then=Ok("no JSON"))
     assert with_reflector(work, faulty_server).returncode == 0

@@ -536,3 +536,70 @@ def test_half_a_character_in_a_plain_test_reaches_the_report(pytester):
     shared = pytester.runpytest_subprocess("-p", "xdist", "-n", "1")
     shared.assert_outcomes(failed=1, warnings=1)
     assert shared.ret == pytest.ExitCode.TESTS_FAILED
+
+
+# --- names with marks that pytest gives a meaning
+
+ODD_NAMES = [
+    *("a [b", "a [b]", "a ]b", "[", "]", "x] [y", "a::b[c]::d", "::", "a[1]#2", "dup", "dup", "dup#2"),
+    *("line1\nline2", "tab\tx", "nul \0 x", "esc \x1b[31m x", "\ufffe x", "L" * 5000, "L" * 5001),
+    *("'q' \"dq\"", "<x>&amp;]]>", "%s {0}", "-x", ""),
+]
+
+
+def odd_suite(pytester):
+    tests = [
+        {"description": name, "vars": {"n": number}, "assert": [{"type": "equals", "value": str(number % 2 * number)}]}
+        for number, name in enumerate(ODD_NAMES)
+    ]
+    (pytester.path / "suite.yaml").write_text(
+        json.dumps({"prompts": ["{{ n }}", "{{ n }}"], "providers": ["echo"], "tests": tests})
+    )
+    return len(tests)
+
+
+def names_in(file):
+    return [(case.get("classname"), case.get("name")) for case in ET.parse(file).iter("testcase")]
+
+
+def collected(pytester, *options):
+    lines = pytester.runpytest_inprocess("suite.yaml", "--collect-only", "-q", *options).outlines
+    return [line for line in lines if line.startswith("suite.yaml::")]
+
+
+def test_junit_has_each_test_once_under_its_own_name(pytester):
+    odd_suite(pytester)
+    ids = collected(pytester)
+    assert len(set(ids)) == len(ids) >= len(ODD_NAMES)
+    pytester.runpytest_inprocess("suite.yaml", "--junitxml=j.xml")
+    named = names_in(pytester.path / "j.xml")
+    assert [f"{file}::{name}" for file, name in named] == ids
+    pytester.runpytest_subprocess(
+        "suite.yaml", "-p", "xdist", "-n", "1", "--junitxml=n.xml", "-o", "junit_family=xunit1"
+    )
+    assert sorted(names_in(pytester.path / "n.xml")) == sorted(named)
+
+
+def test_a_prefix_of_junit_names_stays(pytester):
+    odd_suite(pytester)
+    pytester.runpytest_inprocess("suite.yaml", "--junitxml=j.xml", "--junitprefix=pre")
+    assert {file for file, _ in names_in(pytester.path / "j.xml")} == {"pre.suite.yaml"}
+
+
+def test_what_failed_is_found_again_whatever_its_name(pytester):
+    odd_suite(pytester)
+    ids = collected(pytester)
+    first = pytester.runpytest_inprocess("suite.yaml")
+    failed = first.parseoutcomes()["failed"]
+    again = pytester.runpytest_inprocess("suite.yaml", "--lf")
+    assert again.parseoutcomes() == {"failed": failed, "deselected": len(ids) - failed}
+    assert sorted(collected(pytester, "--ff")) == sorted(ids)
+    assert pytester.runpytest_inprocess("suite.yaml", "--nf").parseoutcomes() == first.parseoutcomes()
+    assert pytester.runpytest_inprocess("suite.yaml", "--sw-skip").parseoutcomes()["failed"] == 2
+
+
+def test_each_test_runs_alone_by_its_id(pytester):
+    odd_suite(pytester)
+    for name in collected(pytester):
+        alone = pytester.runpytest_inprocess(name)
+        assert sum(alone.parseoutcomes().values()) == 1, name

@@ -26,6 +26,7 @@ from evolve.core.model.evolution_events import (
     GateStarted,
     Promoted,
     ProposalRejected,
+    ReflectorStopped,
     RolledBack,
     RolloutScored,
     TaskInfo,
@@ -55,6 +56,8 @@ class EvolutionSummary:
     """In the order in which they were proposed; the incumbent first."""
     points: list[CurvePoint] = field(default_factory=list)
     rejected: list[ProposalRejected] = field(default_factory=list)
+    reflector_stopped: ReflectorStopped | None = None
+    """Why the reflector was not asked to the end; None where it was."""
     recorded: list[CaseRecorded] = field(default_factory=list)
     gate_started: GateStarted | None = None
     gate: GateDecided | None = None
@@ -83,7 +86,7 @@ class EvolutionSummary:
     def _(self, event: EvolutionStarted) -> None:
         # A second start is a resumed run, which repeats all events from the first candidate on.
         self.started, self.finished, self.gate_started, self.gate = event, None, None, None
-        self.spent, self.points, self.rejected = 0, [], []
+        self.spent, self.points, self.rejected, self.reflector_stopped = 0, [], [], None
         self.tasks.update({task.id: task for task in event.tasks})
         self._introduce(event.incumbent, 0)
         self.best = self.best or event.incumbent.id
@@ -96,6 +99,10 @@ class EvolutionSummary:
     @add.register
     def _(self, event: ProposalRejected) -> None:
         self.rejected.append(event)
+
+    @add.register
+    def _(self, event: ReflectorStopped) -> None:
+        self.reflector_stopped = event
 
     @add.register
     def _(self, event: RolloutScored) -> None:

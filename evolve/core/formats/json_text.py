@@ -13,6 +13,8 @@ def _refuse(name: str) -> NoReturn:
 
 
 _decode = json.JSONDecoder(parse_constant=_refuse).decode
+_decode_lines = json.JSONDecoder(strict=False).raw_decode
+_MAX_BRACES = 100
 _decode_wide = json.JSONDecoder(parse_constant=_refuse, parse_int=float).decode
 
 
@@ -43,6 +45,26 @@ def json_or(text: str | bytes, otherwise: JsonValue) -> JsonValue:
     except (ValueError, RecursionError):
         return otherwise
     return value
+
+
+def objects_in(text: str) -> list[dict[str, JsonValue]]:
+    """Return the JSON objects in a text, the outermost ones, in their order; line breaks in strings are accepted.
+
+    Only the first hundred opening braces are tried, so that a text of braces alone takes no time.
+    """
+    found: list[dict[str, JsonValue]] = []
+    at = text.find("{")
+    for _ in range(_MAX_BRACES):
+        if at < 0:
+            break
+        try:
+            value, end = _decode_lines(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        else:
+            found.append(value)
+        at = text.find("{", end)
+    return found
 
 
 def deep_equal(left: JsonValue, right: JsonValue) -> bool:

@@ -123,6 +123,17 @@ class ProposalRejected:
 
 
 @dataclass(frozen=True, slots=True)
+class ReflectorStopped:
+    """The reflector is not asked any more in this run; the operators that need no model go on."""
+
+    reason: str
+    hint: str
+    """What the user can do about it; options and commands in it exist."""
+    calls: int
+    """How often it was asked before."""
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutScored:
     """One candidate answered one case once."""
 
@@ -245,6 +256,7 @@ EvolutionEvent: TypeAlias = (
     EvolutionStarted
     | CandidateProposed
     | ProposalRejected
+    | ReflectorStopped
     | RolloutScored
     | CandidateScreened
     | CandidateScored

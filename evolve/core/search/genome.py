@@ -42,6 +42,11 @@ class Genome:
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    @property
+    def instructions(self) -> str:
+        """All that the agent reads before a case: sections and rules."""
+        return "\n".join([*(section.body for section in self.sections), *self.rules])
+
 
 def genome_of(agent: Agent) -> Genome:
     """Return the genome of an agent file without its bank: every labelled train task is a demo."""

@@ -15,6 +15,7 @@ from evolve.core.model.evolution_events import (
     GateDecided,
     GateStarted,
     Promoted,
+    ReflectorStopped,
     RolledBack,
 )
 from evolve.core.text.counts import count
@@ -59,6 +60,8 @@ def notable(event: EvolutionEvent, evolution: EvolutionSummary) -> str:
     match event:
         case Accepted(is_best=True):
             return f"better: {best(evolution)}"
+        case ReflectorStopped():
+            return _stopped_line(event)
         case GateStarted():
             return f"gate: {_name(evolution.leader)} against the current agent, on {count(event.cases, 'case')}"
         case GateDecided():
@@ -140,6 +143,7 @@ def summary_lines(
     agent = evolution.started.agent if evolution.started else "evolution"
     lines = [f"{found.word}: {agent}: {found.reason}", *gain_lines(evolution), *gate_lines(evolution)]
     lines += [*_change_lines(evolution), *_lookup_lines(evolution), *_failure_lines(remaining_failures(evolution))]
+    lines += [_stopped_line(evolution.reflector_stopped)] if evolution.reflector_stopped else []
     lines += [f"cost: {row.name.lower()} {row.value} ({row.detail})" for row in cost_rows(evolution)]
     if evolution.promoted:
         undone = ", then rolled back" if evolution.rolled_back else ""
@@ -176,6 +180,11 @@ def gate_lines(evolution: EvolutionSummary) -> Iterator[str]:
         yield f"    {word} {pair.incumbent:.2f} to {pair.candidate:.2f}  {pair.family}: {name}"
     if len(decision.discordant) > SHOWN_PAIRS:
         yield f"    and {len(decision.discordant) - SHOWN_PAIRS} more, in the report"
+
+
+def _stopped_line(event: ReflectorStopped) -> str:
+    asked = count(event.calls, "question")
+    return visible(f"reflector: not asked any more after {asked}: {short(event.reason, 200)} ({event.hint})")
 
 
 def _change_lines(evolution: EvolutionSummary) -> Iterator[str]:

@@ -18,11 +18,13 @@ from evolve.core.model.evolution_events import (
     GateDecided,
     GateStarted,
     ProposalRejected,
+    ReflectorStopped,
     RolloutScored,
 )
 from evolve.core.search.genome import genome_of
 from evolve.core.search.operators import Proposal, known_operators
 from evolve.core.search.operators._registry import Operator, Situation
+from evolve.core.search.refusals import MAX_EQUAL_REFUSALS
 from evolve.core.search.tasks import Task
 from fixtures.engine_runs import SMALL_WORLD, CountedGates, EngineRun, ScriptedReflector, account_of
 from fixtures.memory_ledger import MemoryLedger
@@ -296,6 +298,42 @@ def test_a_question_without_an_answer_is_told_and_the_next_is_asked():
     events = EngineRun(SIMULATION, reflector=reflector, budget=200).events()
     assert any(event.reason == "the reflector has no answer: too long" for event in of_kind(events, ProposalRejected))
     assert reflector.calls > 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        ("", "the answer is empty"),
+        ("Sure! Mind the words.", "expected a JSON object"),
+        (CannotEvaluate("quota"), "quota"),
+    ],
+)
+def test_a_reflector_that_is_refused_for_one_cause_is_not_asked_to_its_cap(answer, cause):
+    reflector = ScriptedReflector(answer)
+    events = EngineRun(SIMULATION, reflector=reflector, budget=300).events()
+    (stopped,) = of_kind(events, ReflectorStopped)
+    assert cause in stopped.reason
+    assert "--reflector ID" in stopped.hint
+    assert stopped.calls == reflector.calls == MAX_EQUAL_REFUSALS
+    assert of_kind(events, CandidateProposed), "the operators without a model go on"
+
+
+def test_a_refused_proposal_is_part_of_the_next_question():
+    reflector = ScriptedReflector('{"text": "Answer {{ label }} for each report."}')
+    EngineRun(SIMULATION, reflector=reflector, budget=300).events()
+    first, second, *_ = (str(shown["wish"]) for shown in reflector.shown)
+    assert "refused" not in first
+    assert "instructions are text, not a template: write words in place of '{{ label }}'" in second
+
+
+def test_a_proposal_that_did_not_help_is_part_of_the_next_question():
+    reflector = ScriptedReflector(
+        '{"text": "Mind the second word of the report."}', '{"text": "Name the answer that is rarest of all."}'
+    )
+    EngineRun(SIMULATION, reflector=reflector, budget=300).events()
+    assert any(
+        "did not help: a rule by the reflector: Mind the second" in str(shown["wish"]) for shown in reflector.shown
+    )
 
 
 def test_a_section_that_is_rewritten_is_told_with_its_operator():

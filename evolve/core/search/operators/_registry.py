@@ -12,6 +12,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome
 from evolve.core.search.population import Candidate
+from evolve.core.search.proposals import Refused
 from evolve.core.search.randomness import Rng
 from evolve.core.search.tasks import Task
 
@@ -65,7 +66,7 @@ class Proposal:
 
 Propose: TypeAlias = Callable[[Situation], Proposal | None]
 Ask: TypeAlias = Callable[[Situation], Mapping[str, JsonValue] | None]
-Read: TypeAlias = Callable[[Situation, str], Proposal | str]
+Read: TypeAlias = Callable[[Situation, str], Proposal | Refused]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Reflecting:
     ask: Ask
     """The adaptation agent's inputs; None where the operator does not apply."""
     read: Read
-    """The proposal made from an answer's text, or why the text was refused."""
+    """The proposal made from an answer's text, or why it was refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.operators._reflection import cluster, inputs_for
 from evolve.core.search.operators._registry import Proposal, Situation, reflecting_operator
-from evolve.core.search.proposals import check_rule
+from evolve.core.search.proposals import Refused, check_rule
 
 
 def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
@@ -18,10 +18,10 @@ def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
 
 
 @reflecting_operator("edit-rule", _ask)
-def edit_rule(situation: Situation, answer: str) -> Proposal | str:
+def edit_rule(situation: Situation, answer: str) -> Proposal | Refused:
     """Return the child whose last rule is the reflector's wording, or why it was refused."""
     genome = situation.genome
-    rule, problem = check_rule(answer, genome.rules)
-    if problem:
-        return problem
+    rule = check_rule(answer, genome.rules, genome.instructions)
+    if isinstance(rule, Refused):
+        return rule
     return Proposal(replace(genome, rules=(*genome.rules[:-1], rule)), f"the last rule by the reflector: {rule}")

@@ -7,7 +7,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.search.operators._reflection import cluster, inputs_for
 from evolve.core.search.operators._registry import Proposal, Situation, reflecting_operator
 from evolve.core.search.operators._rules import MAX_RULES
-from evolve.core.search.proposals import check_rule
+from evolve.core.search.proposals import Refused, check_rule
 
 
 def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
@@ -18,10 +18,10 @@ def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
 
 
 @reflecting_operator("reflect-rule", _ask, prior=(2.0, 1.0))
-def reflect_rule(situation: Situation, answer: str) -> Proposal | str:
+def reflect_rule(situation: Situation, answer: str) -> Proposal | Refused:
     """Return the child with the reflector's rule at the end, or why the rule was refused."""
     genome = situation.genome
-    rule, problem = check_rule(answer, genome.rules)
-    if problem:
-        return problem
+    rule = check_rule(answer, genome.rules, genome.instructions)
+    if isinstance(rule, Refused):
+        return rule
     return Proposal(replace(genome, rules=(*genome.rules, rule)), f"a rule by the reflector: {rule}")

@@ -7,7 +7,7 @@ from evolve.core.model.agents import Section
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.operators._reflection import cluster, inputs_for
 from evolve.core.search.operators._registry import Proposal, Situation, reflecting_operator
-from evolve.core.search.proposals import check_section
+from evolve.core.search.proposals import Refused, check_section
 
 
 def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
@@ -22,15 +22,15 @@ def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
 
 
 @reflecting_operator("rewrite", _ask, prior=(0.8, 1.2))
-def rewrite(situation: Situation, answer: str) -> Proposal | str:
+def rewrite(situation: Situation, answer: str) -> Proposal | Refused:
     """Return the child whose longest section is the reflector's, or why it was refused."""
     longest = _longest(situation)
     assert longest is not None
     sections = situation.genome.sections
     old = sections[longest]
-    body, problem = check_section(answer, old.body)
-    if problem:
-        return problem
+    body = check_section(answer, old.body, situation.genome.instructions)
+    if isinstance(body, Refused):
+        return body
     changed = (*sections[:longest], Section(old.title, body), *sections[longest + 1 :])
     return Proposal(replace(situation.genome, sections=changed), f"section {old.title} by the reflector")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from evolve.core.search.proposals import MAX_RULE_CHARS, check_rule, check_section
+from evolve.core.search.proposals import MAX_RULE_CHARS, Refused, check_rule, check_section
 
 RULES = ["A full disk calls for free_disk.", "Port already in use means free_port."]
 
@@ -23,13 +23,13 @@ def said(text: str) -> str:
     ],
 )
 def test_a_good_rule_is_taken_as_one_line_without_its_bullet(text, rule):
-    assert check_rule(said(text), RULES) == (rule, "")
+    assert check_rule(said(text), RULES) == rule
 
 
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ("", "expected a JSON object"),
+        ("", "the answer is empty"),
         ("Sure! Say wait_dependency when a host is unknown.", "expected a JSON object"),
         ('{"text": "An unknown host calls for wait_dep', "expected a JSON object"),
         ('{"rule": "An unknown host calls for wait_dependency."}', "expected a JSON object"),
@@ -37,12 +37,17 @@ def test_a_good_rule_is_taken_as_one_line_without_its_bullet(text, rule):
         ('{"text": 7}', "expected a JSON object"),
         (said(""), "empty"),
         (said(" \n "), "empty"),
-        (said("```\nAn unknown host calls for wait_dependency.\n```"), "a code fence"),
+        (said("Say ```wait_dependency``` for an unknown host."), "a code fence"),
+        ("```json\n```", "expected a JSON object"),
+        (f"{said('Wait for an unknown host.')} or {said('Escalate an unknown host.')}", "got 2 of them"),
+        ("null", "the answer is empty"),
+        ("<think>An unknown host, hm.</think>\n", "the answer is empty"),
+        ("{" * 100_000, "expected a JSON object"),
+        ('{"a":' * 100_000, "expected a JSON object"),
         (said("Sure, here is the rule: an unknown host calls for wait_dependency."), "got chat"),
         (said("Here's one new rule for you."), "got chat"),
         (said("I would add a rule about hosts."), "got chat"),
         (said("An unknown host calls for [your action]."), "a placeholder"),
-        (said("An unknown host calls for {{ action }}."), "a placeholder"),
         (said("An unknown host calls for <insert action>."), "a placeholder"),
         (said("An unknown host calls for ..."), "a placeholder"),
         (said("Be good."), "at least 3 words"),
@@ -53,9 +58,67 @@ def test_a_good_rule_is_taken_as_one_line_without_its_bullet(text, rule):
     ],
 )
 def test_what_is_no_rule_is_refused_with_the_reason(answer, problem):
-    rule, why = check_rule(answer, RULES)
-    assert rule == ""
-    assert problem in why
+    refused = check_rule(answer, RULES)
+    assert isinstance(refused, Refused)
+    assert problem in refused.reason
+
+
+GOOD = "An unknown host calls for wait_dependency."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"```json\n{said(GOOD)}\n```",
+        f"```\n{said(GOOD)}\n```",
+        f"```json\n{said(GOOD)}",
+        f"Sure! Here is the rule:\n\n{said(GOOD)}\n\nLet me know what you think of it.",
+        f"<think>Perhaps {said('Escalate what is unknown.')}?</think>\n{said(GOOD)}",
+        f"Thinking: a host {{unknown}}, {{{{ twice }}}}.\n\n{said(GOOD)}",
+        f"{said(GOOD)}\n{said(GOOD)}",
+        f"[{said(GOOD)}]",
+        json.dumps({"why": "a host", "text": GOOD}),
+        json.dumps({"text": GOOD}, indent=2),
+        '{"text": "An unknown host\ncalls for wait_dependency."}',
+        said(f"```\n{GOOD}\n```"),
+        said(f"```text\n{GOOD}```"),
+    ],
+)
+def test_one_json_object_is_found_in_a_fence_and_in_text(answer):
+    assert check_rule(answer, RULES) == GOOD
+
+
+TEMPLATES = [
+    "Answer {{ action }} for an unknown host.",
+    "Answer {{action}} for an unknown host.",
+    "Answer {{- action -}} for an unknown host.",
+    "{% if host %}Answer wait_dependency for it.{% endif %}",
+    "Answer wait_dependency {# for now #} for an unknown host.",
+    "Answer wait_dependency for {{ an unknown host.",
+    "Answer wait_dependency for {% an unknown host.",
+]
+
+
+@pytest.mark.parametrize("text", TEMPLATES)
+def test_template_syntax_that_a_proposal_brings_is_refused(text):
+    for refused in (check_rule(said(text), RULES), check_section(said(text), "You name the action.")):
+        assert isinstance(refused, Refused)
+        assert refused.kind == "template"
+        assert "instructions are text, not a template: write words in place of '{" in refused.reason
+
+
+@pytest.mark.parametrize("text", TEMPLATES)
+def test_template_syntax_that_the_instructions_have_may_stay_or_go(text):
+    own = f"Mind this: {text}"
+    assert check_rule(said(text), RULES, own) == text
+    assert check_section(said(text), own) == text
+    assert check_section(said(text), "You name the action.", own) == text
+    assert check_section(said("Look at the report first."), own) == "Look at the report first."
+
+
+def test_a_template_mark_is_the_same_however_it_is_spaced():
+    assert check_rule(said("Answer {{action}} for an unknown host."), [], "{{-  action -}}").__class__ is str
+    assert isinstance(check_rule(said("Answer {{ other }} for an unknown host."), [], "{{ action }}"), Refused)
 
 
 OLD = "You read {{ report }} and name the action.\nAnswer for {{ reader }}."
@@ -64,8 +127,6 @@ OLD = "You read {{ report }} and name the action.\nAnswer for {{ reader }}."
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (said("You read {{ report }} and say what heals it."), "the section lacks the variables reader"),
-        (said("Name the action."), "the section lacks the variables reader, report"),
         (said(f"{OLD}\n" * 20), "expected a section of at most"),
         (said(f"## Role\n{OLD} Mind the words."), "a heading"),
         (said(f"Mind this.\n# Role\n{OLD}"), "a heading"),
@@ -75,11 +136,11 @@ OLD = "You read {{ report }} and name the action.\nAnswer for {{ reader }}."
     ],
 )
 def test_what_is_no_section_is_refused_with_the_reason(answer, problem):
-    body, why = check_section(answer, OLD)
-    assert body == ""
-    assert problem in why
+    refused = check_section(answer, OLD)
+    assert isinstance(refused, Refused)
+    assert problem in refused.reason
 
 
-def test_a_section_keeps_its_variables_however_they_are_spaced_and_its_lines():
+def test_a_section_keeps_its_lines():
     new = "Look at {{report}} first.\r\nThen speak to {{-  reader -}}, calmly and shortly."
-    assert check_section(said(new), OLD) == (new.replace("\r\n", "\n"), "")
+    assert check_section(said(new), OLD) == new.replace("\r\n", "\n")
