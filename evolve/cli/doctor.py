@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from evolve.cli._cluster_diagnosis import consul_diagnosis, nomad_diagnosis
 from evolve.cli._diagnosis import Diagnosis
 from evolve.cli._parser import CommandParser, Example
-from evolve.core.model.errors import EvolveError, ExitCode
+from evolve.core.model.errors import EnvironmentFault, EvolveError, ExitCode
 from evolve.core.model.extras import install_command
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.embedded_models import SHIPPED, engine_version, find_model
 from evolve.system.cache_folder import cache_folder
 from evolve.system.credentials import safe_url, scrub
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply
+from evolve.system.node_program import TYPESCRIPT_VERSION, find_node
 from evolve.system.retry import RetryPolicy
 
 _ENDPOINT_TIMEOUT_S = 5.0
@@ -31,6 +32,7 @@ def examine(env: Mapping[str, str]) -> tuple[Diagnosis, ...]:
         _engine,
         _model,
         _formats,
+        _node,
         _pytest,
         _hosts,
         _endpoint,
@@ -84,6 +86,18 @@ def _formats(_: Mapping[str, str]) -> Diagnosis:
         detail = f"without {', '.join(missing)}; type: {install_command('formats')}"
         return Diagnosis("XML, HTML, SQL and text metrics", "absent", detail)
     return Diagnosis("XML, HTML, SQL and text metrics", "ok", ", ".join(modules))
+
+
+def _node(env: Mapping[str, str]) -> Diagnosis:
+    name = "Node.js for TypeScript and npm packages"
+    try:
+        return Diagnosis(name, "ok", str(find_node(env, TYPESCRIPT_VERSION)))
+    except EnvironmentFault as fault:
+        detail = f"{fault.message}; {fault.hint}"
+    try:
+        return Diagnosis(name, "absent", f"JavaScript runs with {find_node(env)}, TypeScript does not: {detail}")
+    except EnvironmentFault:
+        return Diagnosis(name, "absent", detail)
 
 
 def _pytest(_: Mapping[str, str]) -> Diagnosis:

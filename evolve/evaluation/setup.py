@@ -36,6 +36,7 @@ from evolve.core.templating.templates import Templates
 from evolve.core.user_code.transforms import transform_vars
 from evolve.evaluation import agent_prompt
 from evolve.evaluation.labels import judge_by_labels
+from evolve.evaluation.node_files import node_problems
 from evolve.evaluation.runner import Closable, SuiteRunner
 from evolve.providers import ProviderSettings, open_provider
 from evolve.providers.config import place_of
@@ -117,7 +118,8 @@ def load_as_one(paths: Sequence[str], settings: Settings) -> LoadedSuite:
 
 
 def _load(read: Callable[..., Suite], path: str, settings: Settings, agent: Agent | None = None) -> LoadedSuite:
-    preparation = _Preparation(settings, agent, RefusingScripts(_OWN_FILES) if settings.is_safe else LocalScripts())
+    scripts = RefusingScripts(_OWN_FILES) if settings.is_safe else LocalScripts(settings.env)
+    preparation = _Preparation(settings, agent, scripts)
     read(
         undefined=settings.undefined,
         unknown_keys=settings.unknown_keys,
@@ -148,6 +150,7 @@ class _Preparation:
             if self.settings.is_safe:
                 problems += unsafe_parts(suite, _OWN_FILES)
             problems += _provider_problems(loaded, self.settings)
+            problems += node_problems(suite, loaded.files, self.scripts.node)
             with _collect(problems):
                 suite = judge_by_labels(suite, self.agent or _agent_of_settings(self.settings))
             evaluations = expand(
@@ -160,6 +163,7 @@ class _Preparation:
         return problems
 
     def _without_evaluations(self, suite: Suite) -> LoadedSuite:
+        self.scripts.node.use_env({**self.settings.env, **suite.env})
         env = {**visible_env(self.settings.env, suite.path, suite.config), **suite.env}
         files = LocalFiles(suite.base_dir, also=(agent_prompt.__file__,) if self.settings.agent else ())
         return LoadedSuite(suite, (), (), Templates(self.settings.undefined, env), self.scripts, files)
@@ -314,7 +318,7 @@ def open_provider_by_id(name: str, settings: Settings, templates: Templates) -> 
         ProviderSpec(name),
         base_dir=folder,
         env=settings.env,
-        scripts=LocalScripts(),
+        scripts=LocalScripts(settings.env),
         files=LocalFiles(folder),
         templates=templates,
         settings=_provider_settings(settings),

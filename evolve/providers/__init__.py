@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from types import ModuleType
 
+from evolve.core.javascript.node_needs import JAVASCRIPT_SUFFIXES
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.ports import Files, Provider, Scripts
 from evolve.core.model.suite import ProviderSpec
@@ -28,7 +29,7 @@ _SAME = {
 _OPENAI_LIKE = frozenset({"together", "lmstudio", "llamafile"})
 """Names that users try for servers with OpenAI's protocol; the error then names `openai:`."""
 _RED_TEAM = re.compile(r"(?:promptfoo:)?redteam:")
-_BY_EXTENSION = {".py": "python", ".js": "javascript", ".cjs": "javascript", ".mjs": "javascript"}
+_BY_EXTENSION = {".py": "python", **dict.fromkeys(JAVASCRIPT_SUFFIXES, "javascript")}
 
 
 def open_provider(
@@ -93,7 +94,7 @@ def _scheme(spec: ProviderSpec) -> str:
         return scheme
     extension = _extension(rest)
     if extension not in _BY_EXTENSION:
-        expected = "expected file://NAME.py or file://NAME.js, with :FUNCTION if need be"
+        expected = "expected file://NAME.py, file://NAME.js or file://NAME.ts, with :FUNCTION if need be"
         raise InputError(Problem(f"provider {spec.id!r}: {expected}", place_of(spec)))
     return _BY_EXTENSION[extension]
 

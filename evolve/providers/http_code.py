@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from evolve.core.javascript.engine import call_javascript_file, evaluate_body, plain_value
-from evolve.core.model.errors import CannotEvaluate, EvolveError
+from evolve.core.javascript.node_needs import code_needs_node, file_needs_node
+from evolve.core.model.errors import CannotEvaluate, EvolveError, InputError
 from evolve.core.model.json_value import JsonValue
+from evolve.core.model.node_calls import code_call, file_call
 from evolve.core.model.suite import ProviderSpec, ScriptRef
 from evolve.core.user_code.functions import as_json, is_javascript, is_python, split_reference
 from evolve.providers.config import wrong
@@ -46,7 +48,7 @@ class Code:
         if not isinstance(value, str):
             raise wrong(spec, key, "JavaScript, or file://x.js[:function] or file://x.py[:function]")
         if not value.startswith("file://"):
-            return Code(_inline(value.strip(), names), "")
+            return Code(_inline(value.strip(), names, context), "")
         path, function = split_reference(value)
         source = context.files.read_text(path)
         digest = hashlib.sha256(source.encode()).hexdigest()
@@ -57,7 +59,7 @@ class Code:
         raise wrong(spec, key, "a .js or .py file")
 
 
-def _inline(code: str, names: tuple[str, ...]) -> Callable[..., JsonValue]:
+def _inline(code: str, names: tuple[str, ...], context: ProviderContext) -> Callable[..., JsonValue]:
     if _FUNCTION.match(code):
         body = f"return ({code})({', '.join(names)});"
     elif re.search(r"\breturn\b", code) and names[0] == "prompt":
@@ -66,15 +68,23 @@ def _inline(code: str, names: tuple[str, ...]) -> Callable[..., JsonValue]:
         body = f"return ({code.rstrip(';')}\n);"
 
     def call(*args: JsonValue) -> JsonValue:
-        return plain_value(evaluate_body(body, dict(zip(names, args, strict=True))), code[:60])
+        values = dict(zip(names, args, strict=True))
+        if code_needs_node(body):
+            return plain_value(context.scripts.node.result_now(code_call(body, values, context.base_dir)), code[:60])
+        return plain_value(evaluate_body(body, values), code[:60])
 
     return call
 
 
 def _javascript(context: ProviderContext, source: str, path: str, function: str | None) -> Callable[..., JsonValue]:
     full = context.files.resolve(path)
+    in_node = file_needs_node(full, context.files.read_text)
+    if in_node and (problems := context.scripts.node.problems(full)):
+        raise InputError(problems)
 
     def call(*args: JsonValue) -> JsonValue:
+        if in_node:
+            return plain_value(context.scripts.node.result_now(file_call(full, function, args)), path)
         return plain_value(call_javascript_file(source, function, args, path=full, read=context.files.read_text), path)
 
     return call

@@ -13,13 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from evolve.core.formats.yaml12 import parse_yaml
+from evolve.core.javascript.node_needs import JAVASCRIPT_SUFFIXES
 from evolve.core.javascript.values import to_json
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.suite import Prompt, ScriptRef
 from evolve.store.files import LocalFiles
 
 _SUFFIXES = (".txt", ".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".j2")
-_SCRIPTS = (".py", ".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
+_SCRIPTS = (".py", *JAVASCRIPT_SUFFIXES)
 _MAGIC = re.compile(r"[*?\[]")
 _REMOTE = ("portkey://", "langfuse://", "helicone://")
 

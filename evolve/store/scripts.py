@@ -5,21 +5,30 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import CodeType, ModuleType
 from typing import Any
 
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
+from evolve.core.model.js_result import JsResult
+from evolve.core.model.node_calls import NodeCall
 from evolve.core.model.suite import ScriptRef
-from evolve.core.suites.safe_mode import refuse_python
+from evolve.core.suites.safe_mode import refuse_code
 from evolve.core.text.did_you_mean import did_you_mean
 from evolve.core.user_code.inline_python import compile_inline
+from evolve.store.node_scripts import NodeScripts
 
 
 class LocalScripts:
-    """Implements `evolve.core.model.ports.Scripts`; a module is imported once, with its folder on `sys.path`."""
+    """Implements `evolve.core.model.ports.Scripts`; a module is imported once, with its folder on `sys.path`.
 
-    def __init__(self) -> None:
+    Args:
+        env: the environment of JavaScript in Node; None for the process's own.
+    """
+
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        self.node = NodeScripts(env)
         self._modules: dict[str, ModuleType] = {}
         self._compiled: dict[tuple[str, tuple[str, ...]], CodeType] = {}
 
@@ -96,6 +105,26 @@ def _no_function(path: str, name: str, found: Any) -> Problem:
     return Problem(f"there is no function {name!r}", Location(path), hint)
 
 
+class RefusingNode(NodeScripts):
+    """Starts no Node: every file and every code that needs it is a problem."""
+
+    async def result(self, call: NodeCall) -> JsResult:
+        """Raise InputError."""
+        return self.result_now(call)
+
+    def result_now(self, _: NodeCall) -> JsResult:
+        """Raise InputError."""
+        raise InputError(refuse_code("JavaScript in Node.js"))
+
+    def problems(self, path: str) -> Sequence[Problem]:
+        """Return one problem: the file is not run."""
+        return (refuse_code(path),)
+
+    def code_problems(self, _code: str, _folder: str, where: Location | None) -> Sequence[Problem]:
+        """Return one problem: the code is not run."""
+        return (replace(refuse_code("JavaScript in Node.js"), where=where),)
+
+
 class RefusingScripts(LocalScripts):
     """Runs no Python of a suite: every call is an InputError that names the file.
 
@@ -105,14 +134,15 @@ class RefusingScripts(LocalScripts):
 
     def __init__(self, own_files: frozenset[str] = frozenset()) -> None:
         super().__init__()
+        self.node = RefusingNode()
         self._own_files = own_files
 
     def function(self, ref: ScriptRef, default: str) -> Callable[..., Any]:
         """Return a function of this package's own files; raise InputError for all others."""
         if ref.path not in self._own_files:
-            raise InputError(refuse_python(ref.path))
+            raise InputError(refuse_code(ref.path))
         return super().function(ref, default)
 
     def run(self, _code: str, _names: Mapping[str, object]) -> object:
         """Raise InputError: inline Python runs as the user too."""
-        raise InputError(refuse_python("inline Python"))
+        raise InputError(refuse_code("inline Python"))

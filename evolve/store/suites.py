@@ -45,7 +45,7 @@ T = TypeVar("T")
 Inspect: TypeAlias = Callable[[Suite], Iterable[Problem]]
 """Returns problems of a suite beyond those of its files, such as providers that do not exist."""
 
-_READS_VARIABLES: Final = re.compile(r"https?(:|$)|python:|javascript:|exec:|file://|.*\.(py|js|cjs|mjs)(:|$)")
+_READS_VARIABLES: Final = re.compile(r"https?(:|$)|python:|javascript:|exec:|file://|.*\.(py|[cm]?[jt]sx?)(:|$)")
 """Providers that get a test's variables in addition to the prompt."""
 
 

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 from evolve.core.formats.schema_check import describe
 from evolve.core.formats.yaml12 import Document, Mark, Path, read_document
+from evolve.core.javascript.node_needs import JAVASCRIPT_SUFFIXES
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.suite import ScriptRef
 from evolve.core.suites.csv_tests import CellError, case_of_row, check_columns
 from evolve.core.suites.suite_format import Findings, Source, checker
-from evolve.core.user_code.functions import call_javascript
+from evolve.core.user_code.functions import call_javascript_now
 from evolve.store.datasets import PREFIX as DATASETS
 from evolve.store.datasets import dataset_tests
 from evolve.store.files import MAX_BYTES, LocalFiles
@@ -24,7 +25,6 @@ from evolve.store.prompts import parse_json, read_data, split_function
 from evolve.store.references import resolve_references
 from evolve.store.scripts import LocalScripts
 
-_JAVASCRIPT = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
 _WEB = ("https://", "http://")
 _WEB_FILES = (".csv", ".json", ".jsonl", ".yaml", ".yml")
 """Files with tests that may come from the web; code may not."""
@@ -130,7 +130,7 @@ class TestReader:
             return self._data(file, numbered=is_alone and suffix == ".json")
         if suffix == ".py":
             return self._generator(file, function, config)
-        if suffix in _JAVASCRIPT:
+        if suffix in JAVASCRIPT_SUFFIXES:
             return self._javascript_generator(file, function, config)
         if suffix in (".xlsx", ".xls"):
             raise InputError(
@@ -215,7 +215,9 @@ class TestReader:
     def _javascript_generator(self, file: str, function: str | None, config: Any) -> Iterator[Source]:
         shown = self.files.shown(file)
         try:
-            made = call_javascript(file, function, [] if config is None else [config], self.files).value
+            made = call_javascript_now(
+                file, function, [] if config is None else [config], self.files, self.scripts
+            ).value
         except CannotEvaluate as error:
             raise InputError(Problem(str(error), Location(shown))) from error
         if not isinstance(made, list):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from evolve.core.formats.yaml12 import parse_yaml
+from evolve.core.javascript.node_needs import JAVASCRIPT_SUFFIXES
 from evolve.core.javascript.values import to_json
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
@@ -15,7 +16,7 @@ from evolve.core.model.suite import ScriptRef
 from evolve.store.files import LocalFiles
 from evolve.store.prompts import split_function
 
-_SCRIPTS = (".py", ".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
+_SCRIPTS = (".py", *JAVASCRIPT_SUFFIXES)
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".svg", ".tif", ".tiff", ".ico", ".avif", ".heic", ".heif")
 _MEDIA = (".mp3", ".wav", ".ogg", ".flac", ".m4a", ".aac", ".mp4", ".webm", ".mov", ".avi", ".mkv", ".m4v", ".opus")
 _PREFIX = "file://"

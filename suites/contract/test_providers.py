@@ -39,6 +39,15 @@ module.exports = class {
   async callApi(prompt, context) { return { output: `echo: ${prompt}` }; }
 };
 """
+TYPESCRIPT = """
+type Options = { id: string; config: Record<string, unknown> };
+export default class Mine {
+  options: Options;
+  constructor(options: Options) { this.options = options; }
+  id(): string { return 'mine'; }
+  async callApi(prompt: string): Promise<{ output: string }> { return { output: `echo: ${prompt}` }; }
+}
+"""
 COMMAND = "import sys\nsys.stdout.reconfigure(encoding='utf-8')\nprint('echo: ' + sys.argv[-3])\n"
 
 Make = Callable[[Path, str], tuple[str, dict[str, Any]]]
@@ -142,6 +151,8 @@ CASES = (
     Case("http", _http),
     Case("python", _script("file://", "p.py", PYTHON), {"strict config": FREE_CONFIG}),
     Case("javascript", _script("file://", "p.js", JAVASCRIPT), {"strict config": FREE_CONFIG}),
+    Case("node", _script("file://", "p.js", "const os = require('os');" + JAVASCRIPT), {"strict config": FREE_CONFIG}),
+    Case("typescript", _script("file://", "p.ts", TYPESCRIPT), {"strict config": FREE_CONFIG}),
     Case("exec", _script("exec:python3 ", "c.py", COMMAND), {"strict config": FREE_CONFIG}),
     Case(
         "llamacpp",

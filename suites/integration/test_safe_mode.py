@@ -35,6 +35,10 @@ UNSAFE = {
     "javascript file in an assertion": with_test(
         "{vars: {x: a}, assert: [{type: javascript, value: 'file://evil.js'}]}"
     ),
+    "inline javascript that needs node": with_test(
+        "{vars: {x: a}, assert: [{type: javascript, value: \"require('node:fs').writeFileSync('touched', '')\"}]}"
+    ),
+    "typescript provider": with_provider("'file://evil.ts'"),
     "assertion in a set": with_test(
         "{vars: {x: a}, assert: [{type: assert-set, assert: [{type: webhook, value: 'http://127.0.0.1:9/'}]}]}"
     ),

@@ -30,7 +30,7 @@ from evolve.core.model.ports import (
 from evolve.core.model.suite import Assertion, TestOptions
 from evolve.core.model.verdicts import AssertionInput, ComparisonInput, Verdict
 from evolve.core.templating.templates import Templates
-from evolve.core.user_code.functions import FILE, call_javascript, is_javascript, split_reference
+from evolve.core.user_code.functions import FILE, call_javascript_now, is_javascript, split_reference
 
 EPSILON: Final = 2.0**-52
 """JavaScript's Number.EPSILON; scores of graded assertions may miss their threshold by this much, as in promptfoo."""
@@ -246,7 +246,7 @@ def load_rubric(rubric: JsonValue, tools: Tools) -> str | None:
 def _read_rubric(reference: str, tools: Tools) -> JsonValue:
     path, function = split_reference(reference)
     if is_javascript(path):
-        return plain_value(call_javascript(path, function, [], tools.files), reference)
+        return plain_value(call_javascript_now(path, function, [], tools.files, tools.scripts), reference)
     return tools.files.read_text(path)
 
 

@@ -9,8 +9,11 @@ from evolve.core.assertions._script_verdicts import (
     is_result,
     python_verdict,
 )
-from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_javascript, mentions
+from evolve.core.javascript.engine import JavaScriptError, evaluate_javascript, function_body, mentions
+from evolve.core.javascript.node_needs import code_needs_node
+from evolve.core.model.js_result import JsResult
 from evolve.core.model.json_value import JsonValue
+from evolve.core.model.node_calls import code_call
 from evolve.core.model.verdicts import AssertionInput, Verdict
 from evolve.core.user_code.file_values import script_context
 from evolve.core.user_code.functions import FILE, PythonFailed, call_javascript, call_python, is_python, split_reference
@@ -34,14 +37,18 @@ async def javascript(check: AssertionInput) -> Verdict:
         return await script_file_verdict(check, value)
     code = value.rstrip()
     try:
-        return javascript_verdict(check, _evaluate(check, code), code)
+        return javascript_verdict(check, await _evaluate(check, code), code)
     except JavaScriptError as exc:
         return failure_verdict(f"Custom function threw error: {exc.name}: {exc.text}\n{code}")
 
 
-def _evaluate(check: AssertionInput, code: str) -> JsResult:
+async def _evaluate(check: AssertionInput, code: str) -> JsResult:
     context = check_context(check) if mentions(code, "context") else {}
-    return evaluate_javascript(code, {"output": check.output, "context": context})
+    names: dict[str, JsonValue] = {"output": check.output, "context": context}
+    if code_needs_node(code):
+        call = code_call(function_body(code), names, check.tools.files.resolve("."))
+        return await check.tools.scripts.node.result(call)
+    return evaluate_javascript(code, names)
 
 
 def check_context(check: AssertionInput) -> dict[str, JsonValue]:
@@ -58,7 +65,7 @@ async def script_file_verdict(check: AssertionInput, value: str) -> Verdict:
     path, function = split_reference(value)
     args = [check.output, check_context(check)]
     if not is_python(path):
-        result = call_javascript(path, function, args, check.tools.files)
+        result = await call_javascript(path, function, args, check.tools.files, check.tools.scripts)
         if check.assertion.type == "python":
             return python_verdict(check, result.value, value)
         return javascript_verdict(check, result, value)

@@ -9,13 +9,13 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from evolve.core.javascript.modules import Module, collect_modules
 from evolve.core.javascript.prelude import PRELUDE
 from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.js_result import JsResult
 from evolve.core.model.json_value import JsonValue
 
 TIME_LIMIT_S = 2.0
@@ -50,28 +50,6 @@ class JavaScriptError(CannotEvaluate):
         self.text = text
         self.stack = stack
         super().__init__(f"JavaScript: {name}: {text}" if name else f"JavaScript threw {text}")
-
-
-@dataclass(frozen=True, slots=True)
-class JsResult:
-    """The result of code; `value` holds JSON values only."""
-
-    kind: Literal["json", "undefined", "number", "bigint", "function"]
-    """`number` is NaN or an infinity (value None): JSON cannot carry them. `function` is a function or a symbol."""
-    value: JsonValue = None
-    shown: str = ""
-    """NaN, Infinity or -Infinity for `number`."""
-
-    @property
-    def type_name(self) -> str:
-        """The result of `typeof`."""
-        if self.kind != "json":
-            return self.kind
-        if isinstance(self.value, bool):
-            return "boolean"
-        if isinstance(self.value, str):
-            return "string"
-        return "number" if isinstance(self.value, int | float) else "object"
 
 
 def run_javascript(
@@ -140,7 +118,7 @@ def evaluate_body(
         memory_mb: the limit of the context; each limit has a context of its own.
     """
     engine = _engine_for(body, memory_mb)
-    arguments = _to_json([value if mentions(body, name) else None for name, value in names.items()])
+    arguments = to_engine_json([value if mentions(body, name) else None for name, value in names.items()])
     return engine.run(body, tuple(names), arguments, time_limit_s)
 
 
@@ -200,7 +178,7 @@ def call_javascript_file(
     modules = collect_modules(source, path, read)
     changes = any(_CHANGES_BUILTINS.search(module.source) for module in modules)
     engine = _Engine(False, memory_mb) if changes else _get_engine(memory_mb)
-    return engine.call(modules, function or "", _to_json(list(args)), time_limit_s)
+    return engine.call(modules, function or "", to_engine_json(list(args)), time_limit_s)
 
 
 def mentions(code: str, name: str) -> bool:
@@ -233,7 +211,8 @@ def _last_semicolon(line: str) -> int:
     return last
 
 
-def _to_json(value: JsonValue) -> str:
+def to_engine_json(value: JsonValue) -> str:
+    """Return the value as JSON for an engine; NaN and infinities are null."""
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
     except ValueError:

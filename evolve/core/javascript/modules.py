@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from evolve.core.javascript.node_needs import is_typescript
 from evolve.core.model.errors import CannotEvaluate, InputError
 
 _MAX_MODULES = 100
@@ -19,7 +20,6 @@ _EXPORT_DECLARATION = re.compile(
     r"^([ \t]*)export\s+((?:async\s+)?function\s*\*?\s*|class\s+|const\s+|let\s+|var\s+)([A-Za-z_$][\w$]*)", re.M
 )
 _EXPORT_LIST = re.compile(r"^[ \t]*export\s*\{([^}]*)\}[ \t]*;?", re.M)
-_TYPESCRIPT = (".ts", ".tsx", ".mts", ".cts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def collect_modules(source: str, path: str, read: Callable[[str], str] | None) -
 
 @lru_cache(maxsize=256)  # a file is called once for each answer, and its imports are rewritten only once
 def _module(source: str, path: str, links: tuple[tuple[str, str], ...]) -> Module:
-    if path.endswith(_TYPESCRIPT):
-        raise CannotEvaluate(f"{path}: TypeScript is not supported; compile it to JavaScript and name the .js file")
+    if is_typescript(path):
+        raise CannotEvaluate(f"{path}: TypeScript does not run in the embedded engine")
     return Module(path, source if path.endswith(".json") else to_commonjs(source), links)
 
 

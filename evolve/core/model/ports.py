@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.errors import Location, Problem
+from evolve.core.model.js_result import JsResult
 from evolve.core.model.json_value import JsonValue
+from evolve.core.model.node_calls import NodeCall
 from evolve.core.model.suite import ProviderSpec, ScriptRef
 
 
@@ -162,8 +165,44 @@ class Files(Protocol):
         ...
 
 
+class Node(Protocol):
+    """Node.js, for JavaScript that the embedded engine cannot run, and for TypeScript."""
+
+    async def result(self, call: NodeCall) -> JsResult:
+        """Return what the code returns, a promise's value once it settles.
+
+        Raises:
+            InputError: there is no suitable Node, or the file cannot run: see `problems`.
+            CannotEvaluate: the code threw, reached a limit, or Node ended.
+        """
+        ...
+
+    def result_now(self, call: NodeCall) -> JsResult:
+        """Return the same where awaiting is not possible."""
+        ...
+
+    def problems(self, path: str) -> Sequence[Problem]:
+        """Return why a file cannot run: its syntax, and packages and files that it imports; none of it is run."""
+        ...
+
+    def code_problems(self, code: str, folder: str, where: Location | None) -> Sequence[Problem]:
+        """Return the packages that inline code requires and that are not installed.
+
+        Args:
+            code: as the suite has it.
+            folder: where `require` looks for modules.
+            where: the code's place, for messages.
+        """
+        ...
+
+
 class Scripts(Protocol):
-    """Functions in the user's Python files."""
+    """Functions in the user's Python files, and Node for JavaScript that needs it."""
+
+    @property
+    def node(self) -> Node:
+        """Node.js; it starts with the first call."""
+        ...
 
     def function(self, ref: ScriptRef, default: str) -> Callable[..., Any]:
         """Return the function that `ref` names, else the one called `default`; a file is loaded once.

@@ -38,9 +38,9 @@ def unsafe_parts(suite: Suite, own_files: frozenset[str] = frozenset()) -> Itera
         yield from _code_problems("a derived metric", metric.value, None)
 
 
-def refuse_python(path: str) -> Problem:
-    """Return the problem of a Python file that a suite names."""
-    return _refused(path, None)
+def refuse_code(what: str) -> Problem:
+    """Return the problem of a file or code that a suite names."""
+    return _refused(what, None)
 
 
 def _refused(what: str, place: Place | None) -> Problem:

@@ -61,7 +61,7 @@ async def script_value(value: str, output: JsonValue, context: Mapping[str, Json
     if is_python(path):
         answered = await call_python(path, function, "get_assert", arguments, tools.files, tools.scripts)
     else:
-        answered = plain_value(call_javascript(path, function, arguments, tools.files), value)
+        answered = plain_value(await call_javascript(path, function, arguments, tools.files, tools.scripts), value)
     if isinstance(answered, bool) or (isinstance(answered, dict) and "pass" in answered):
         raise CannotEvaluate(
             f"{value}: expected a value to compare the output with, got a verdict; use javascript or python to judge"

@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Final
 
-from evolve.core.javascript.engine import JsResult, call_javascript_file
+from evolve.core.javascript.engine import call_javascript_file
+from evolve.core.javascript.node_needs import JAVASCRIPT_SUFFIXES, file_needs_node
 from evolve.core.model.errors import CannotEvaluate, EvolveError
+from evolve.core.model.js_result import JsResult
 from evolve.core.model.json_value import JsonValue
+from evolve.core.model.node_calls import file_call
 from evolve.core.model.ports import Files, Scripts, Tools
 from evolve.core.model.suite import ScriptRef
 
 FILE: Final = "file://"
-JAVASCRIPT_SUFFIXES: Final = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts", ".tsx")
 _MAX_DEPTH: Final = 100
 """Levels of nesting in an answer; a structure that holds itself ends here, far below Python's limit of recursion."""
 
@@ -33,26 +35,49 @@ def is_python(path: str) -> bool:
 
 
 def is_javascript(path: str) -> bool:
-    """Return whether a path names JavaScript, or TypeScript, which is refused with a message of its own."""
+    """Return whether a path names JavaScript or TypeScript."""
     return path.endswith(JAVASCRIPT_SUFFIXES)
 
 
-def call_javascript(path: str, function: str | None, args: Sequence[JsonValue], files: Files) -> JsResult:
-    """Return the answer of the function in a JavaScript file.
+async def call_javascript(
+    path: str, function: str | None, args: Sequence[JsonValue], files: Files, scripts: Scripts
+) -> JsResult:
+    """Return the answer of the function in a JavaScript or TypeScript file.
 
     Args:
         path: relative to the suite, or absolute.
         function: the name of an export; None for the module's own.
         args: as JSON.
         files: reads the file and the modules that it requires.
+        scripts: runs what needs Node.
 
     Raises:
         JavaScriptError: it threw.
-        CannotEvaluate: it needs something that the sandbox lacks, or exports no such function.
-        InputError: the file cannot be read.
+        CannotEvaluate: it reached a limit, or exports no such function.
+        InputError: the file cannot be read, or cannot run in Node.
     """
-    source = files.read_text(path)
-    return call_javascript_file(source, function, args, path=files.resolve(path), read=files.read_text)
+    full = files.resolve(path)
+    if file_needs_node(full, files.read_text):
+        return await scripts.node.result(file_call(full, function, args))
+    return call_javascript_file(files.read_text(path), function, args, path=full, read=files.read_text)
+
+
+def call_javascript_now(
+    path: str, function: str | None, args: Sequence[JsonValue], files: Files, scripts: Scripts
+) -> JsResult:
+    """Return the same as `call_javascript` where awaiting is not possible.
+
+    Args:
+        path: as there, and so are all that follow.
+        function: see there.
+        args: see there.
+        files: see there.
+        scripts: see there.
+    """
+    full = files.resolve(path)
+    if file_needs_node(full, files.read_text):
+        return scripts.node.result_now(file_call(full, function, args))
+    return call_javascript_file(files.read_text(path), function, args, path=full, read=files.read_text)
 
 
 async def function_answer(reference: str, default: str, args: Sequence[JsonValue], tools: Tools) -> JsonValue:
@@ -71,7 +96,7 @@ async def function_answer(reference: str, default: str, args: Sequence[JsonValue
     path, function = split_reference(reference)
     if is_python(path):
         return await call_python(path, function, default, args, tools.files, tools.scripts)
-    return call_javascript(path, function, args, tools.files).value
+    return (await call_javascript(path, function, args, tools.files, tools.scripts)).value
 
 
 async def call_python(

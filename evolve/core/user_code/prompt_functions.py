@@ -94,7 +94,8 @@ async def make_var(
 async def _call(ref: ScriptRef, default: str, arguments: list[JsonValue], tools: Tools) -> JsonValue:
     if is_python(ref.path):
         return await call_python(ref.path, ref.function, default, arguments, tools.files, tools.scripts)
-    return plain_value(call_javascript(ref.path, ref.function, arguments, tools.files), _name(ref))
+    answer = await call_javascript(ref.path, ref.function, arguments, tools.files, tools.scripts)
+    return plain_value(answer, _name(ref))
 
 
 def _name(ref: ScriptRef) -> str:

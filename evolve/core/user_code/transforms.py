@@ -7,14 +7,22 @@ called with both. Code of one line is an expression; code with a line break is a
 from collections.abc import Mapping
 from typing import Final
 
-from evolve.core.javascript.engine import JavaScriptError, JsResult, evaluate_body, javascript_problem, plain_value
+from evolve.core.javascript.engine import (
+    JavaScriptError,
+    call_javascript_file,
+    evaluate_body,
+    javascript_problem,
+    plain_value,
+)
+from evolve.core.javascript.node_needs import code_needs_node, file_needs_node
 from evolve.core.model.errors import CannotEvaluate
+from evolve.core.model.js_result import JsResult
 from evolve.core.model.json_value import JsonValue
+from evolve.core.model.node_calls import NodeCall, code_call, file_call
 from evolve.core.model.ports import Files, Scripts, Tools
 from evolve.core.user_code.functions import (
     FILE,
     PythonFailed,
-    call_javascript,
     call_python,
     call_python_now,
     is_javascript,
@@ -47,7 +55,11 @@ async def apply_transform(code: str, output: JsonValue, context: Mapping[str, Js
             args = [output, dict(context)]
             answer = await call_python(path, function, PYTHON_FUNCTION, args, tools.files, tools.scripts)
         else:
-            answer = _javascript(code, "output", output, context, tools.files)
+            call = _node_call(code, "output", output, context, tools.files)
+            if call is not None:
+                answer = _plain(await tools.scripts.node.result(call), code)
+            else:
+                answer = _javascript(code, "output", output, context, tools.files)
     except (JavaScriptError, PythonFailed) as exc:
         raise _failure(code, exc) from exc
     return _present(answer, code)
@@ -75,7 +87,11 @@ def transform_vars(
             args = [dict(variables), dict(context)]
             answer = call_python_now(path, function, PYTHON_FUNCTION, args, files, scripts)
         else:
-            answer = _javascript(code, "vars", dict(variables), context, files)
+            call = _node_call(code, "vars", dict(variables), context, files)
+            if call is not None:
+                answer = _plain(scripts.node.result_now(call), code)
+            else:
+                answer = _javascript(code, "vars", dict(variables), context, files)
     except (JavaScriptError, PythonFailed) as exc:
         raise _failure(code, exc) from exc
     if not isinstance(answer, dict):
@@ -100,7 +116,22 @@ def _javascript(code: str, name: str, value: JsonValue, context: Mapping[str, Js
     path, function = split_reference(code)
     if not is_javascript(path):
         raise CannotEvaluate(f"expected a .js or .py file as a transform, got {code}")
-    return _plain(call_javascript(path, function, [value, dict(context)], files), code)
+    source, full = files.read_text(path), files.resolve(path)
+    args: list[JsonValue] = [value, dict(context)]
+    return _plain(call_javascript_file(source, function, args, path=full, read=files.read_text), code)
+
+
+def _node_call(
+    code: str, name: str, value: JsonValue, context: Mapping[str, JsonValue], files: Files
+) -> NodeCall | None:
+    """Return the call of code that needs Node; None for all other code."""
+    if not code.startswith(FILE):
+        names: dict[str, JsonValue] = {name: value, "context": dict(context)}
+        return code_call(_body(code), names, files.resolve(".")) if code_needs_node(code) else None
+    path, function = split_reference(code)
+    if not is_javascript(path) or not file_needs_node(files.resolve(path), files.read_text):
+        return None
+    return file_call(files.resolve(path), function, [value, dict(context)])
 
 
 def _plain(result: JsResult, code: str) -> JsonValue:

@@ -216,7 +216,7 @@ def test_a_files_function_is_found_however_it_is_exported(source: str, function:
         ("module.exports = {a: 1}", "a.js", "exports no function"),
         ("const fs = require('fs'); module.exports = () => 1", "a.js", r"require\('fs'\)"),
         ("import fs from 'fs';\nexport default () => fs", "a.mjs", r"require\('fs'\)"),
-        ("export default 1", "a.ts", "TypeScript is not supported"),
+        ("export default 1", "a.ts", "TypeScript does not run in the embedded engine"),
         ("module.exports = (", "a.js", "SyntaxError"),
     ],
 )
