@@ -158,9 +158,9 @@ const problemsOf = async (first, tsx) => {
 const placeOf = (file, name) => {
   const text = fs.readFileSync(file, 'utf8');
   const quoted = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const at = text.search(new RegExp(`(?:from|import|require\\()\\s*['"]${quoted}['"]`));
-  if (at < 0) return {};
-  const before = text.slice(0, at).split('\n');
+  const found = new RegExp(`(?:from|import|require\\s*\\()\\s*(?=['"]${quoted}['"])`).exec(text);
+  if (!found) return {};
+  const before = text.slice(0, found.index + found[0].length).split('\n');
   return {line: before.length, column: before[before.length - 1].length + 1};
 };
 const relative = (name, file, tsx) => {

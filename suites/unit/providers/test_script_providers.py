@@ -155,10 +155,50 @@ def test_javascript_may_be_a_class_a_function_or_an_object(providers: OpenedProv
     assert providers.ask("file://p.js", Request("x", vars={"x": "x"})).output == "js x"
 
 
-def test_javascript_that_needs_node_says_what_is_missing(providers: OpenedProviders) -> None:
-    write(providers, "p.js", "module.exports = class { async callApi(p) { return {output: await fetch(p)} } }")
-    with pytest.raises(CannotEvaluate, match="no fetch"):
-        providers.ask("file://p.js", "x")
+def test_javascript_that_needs_node_runs_there_as_one_object_for_all_calls(providers: OpenedProviders) -> None:
+    write(
+        providers,
+        "p.js",
+        "const path = require('path');\n"
+        "module.exports = class {\n"
+        "  constructor(options) { this.config = options.config; this.count = 0; }\n"
+        "  async callApi(prompt, context) {\n"
+        "    return {output: path.join(this.config.folder, prompt, context.vars.x, String(++this.count)),"
+        " tokenUsage: {total: 2}};\n"
+        "  }\n"
+        "};\n",
+    )
+    request = Request("a", vars={"x": "b"})
+    outputs = [providers.ask("file://p.js", request, folder="/top").output for _ in range(2)]
+    assert outputs == ["/top/a/b/1", "/top/a/b/2"]
+
+
+def test_typescript_with_a_type_error_runs_and_with_an_enum_is_refused_when_it_is_opened(
+    providers: OpenedProviders,
+) -> None:
+    write(providers, "p.ts", "export default async (prompt: string) => { const n: number = 'ts'; return n + prompt; };")
+    assert providers.ask("file://p.ts", "x").output == "tsx"
+    write(providers, "q.ts", "enum Mood { Good }\nexport default () => Mood.Good;")
+    with pytest.raises(InputError, match=r"q\.ts:1:1: TypeScript enum is not supported.*npm install tsx"):
+        providers.open("file://q.ts")
+
+
+def test_a_file_that_takes_too_long_in_node_is_stopped(providers: OpenedProviders) -> None:
+    write(providers, "p.ts", "export default () => { for (;;); };")
+    with pytest.raises(CannotEvaluate, match=r"longer than 0\.2 s and was stopped: .*p\.ts"):
+        providers.ask("file://p.ts", "x", timeoutMs=200)
+
+
+def test_javascript_may_make_vectors(providers: OpenedProviders) -> None:
+    for name, line in (("a.js", ""), ("b.js", "require('fs');")):
+        write(
+            providers, name, line + "module.exports = class { callEmbeddingApi(t) { return {embedding: [t.length]} } }"
+        )
+
+        async def vector(provider: Any) -> Any:
+            return await provider.embed("four")
+
+        assert providers.use(f"file://{name}", {}, vector).vector == (4.0,)
 
 
 def test_a_command_gets_prompt_options_and_context(providers: OpenedProviders) -> None:
@@ -233,7 +273,7 @@ def test_a_changed_script_has_another_identity(providers: OpenedProviders) -> No
         ("retry:x", "unknown provider"),
         ("../echo", "unknown provider"),
         ("", "unknown provider"),
-        ("file://x.rb", "expected file://NAME.py or file://NAME.js"),
+        ("file://x.rb", "expected file://NAME.py, file://NAME.js or file://NAME.ts"),
         ("exec:", "expected exec:COMMAND"),
         ("llamacpp:gpt-5", "no embedded model 'gpt-5': expected smollm2-135m or PATH.gguf"),
         ("llamacpp:no.gguf", "no such file"),

@@ -51,11 +51,11 @@ def test_typescript_runs_and_imports_its_neighbours_without_suffix(tmp_path, nod
         (
             "a.js",
             "import x from 'left-pad';\nexport default x;\n",
-            "a.js:1:10: the package 'left-pad' is not installed",
+            "a.js:1:15: the package 'left-pad' is not installed",
         ),
-        ("a.js", "\nconst x = require('@scope/one/two');\n", "a.js:2:11: the package '@scope/one' is not installed"),
-        ("a.ts", "import x from './none';\nexport default x;\n", "a.ts:1:10: no such file: ./none"),
-        ("a.js", "const x = require('./none.js');\n", "a.js:1:11: no such file: ./none.js"),
+        ("a.js", "\nconst x = require('@scope/one/two');\n", "a.js:2:19: the package '@scope/one' is not installed"),
+        ("a.ts", "import x from './none';\nexport default x;\n", "a.ts:1:15: no such file: ./none"),
+        ("a.js", "const x = require('./none.js');\n", "a.js:1:19: no such file: ./none.js"),
     ],
 )
 def test_problems_have_file_line_and_column_and_nothing_runs(tmp_path, node, name, text, message):
