@@ -69,7 +69,8 @@ def test_every_fault_is_expected() -> None:
 async def provoked(call: Call, fault: WireFault) -> tuple[BaseException | None, list[str]]:
     """What a call raises where every answer has the fault, and the heads of the requests that arrived."""
     _, ask, kind = call
-    patience = Patience(read_s=0.3 if fault in SLOW else 20.0, read_tries=TRIES, first_pause_s=0.001)
+    # All calls wait at once, and a busy machine needs its time to open their connections.
+    patience = Patience(read_s=2.0 if fault in SLOW else 20.0, read_tries=TRIES, first_pause_s=0.001)
     async with wire_server(WireFault.PAGE) as (other, elsewhere), wire_server(fault) as (server, url):
         server.elsewhere = elsewhere
         async with kind(ClusterAddress(url, TOKEN), patience) as client:
