@@ -5,12 +5,14 @@ sent as chat messages, or with `mode: completion` as plain text without the mode
 """
 
 import asyncio
+import json
 import os
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 
+from evolve.core.formats.json_schemas import compile_open_schema
 from evolve.core.model.answers import Answer, Request
-from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.errors import CannotEvaluate, InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import plain_text
@@ -18,6 +20,7 @@ from evolve.providers.config import check_keys, number_of, place_of
 from evolve.providers.context import ProviderContext
 from evolve.providers.embedded import EmbeddedServer
 from evolve.providers.embedded_models import engine_version, find_model
+from evolve.providers.grammar_check import held_to, schema_of
 from evolve.providers.hosted import Endpoint
 from evolve.providers.openai import REFUSED, SAMPLING_KEYS, merge_config, read_answer, reply_settings
 from evolve.providers.openai_requests import BodyBuilder, prepare_config
@@ -59,6 +62,7 @@ class LlamaCpp:
         self._settings: dict[str, JsonValue] = {"n_ctx": int(number_of(spec, "n_ctx", 64) or 4096), "n_parallel": slots}
         self._is_chat = _mode(spec) == "chat"
         self._config = prepare_config(spec, context)
+        _check_schema(spec, self._config)
         fixed: dict[str, JsonValue] = {"cache_prompt": True}
         self._builder = BodyBuilder(spec, context, "", _SAMPLERS, fixed)
         model = find_model(spec, name, context.base_dir, context.settings.cache_dir)
@@ -93,7 +97,7 @@ class LlamaCpp:
 
         def accept(call: HttpCall, reply: HttpReply) -> Answer:
             self._server.touch()
-            return without_queue(read_answer(call, reply, config, is_chat=self._is_chat))
+            return held_to(without_queue(read_answer(call, reply, config, is_chat=self._is_chat)), schema_of(body))
 
         self._gate = self._gate or asyncio.Semaphore(self._width)
         async with self._gate:
@@ -142,7 +146,10 @@ class LlamaCpp:
             body = self._builder.chat(request.prompt, config, request)
             # Without it llama.cpp sends twenty alternatives for each token.
             return {**body, "top_logprobs": body.get("top_logprobs", 1)} if body.get("logprobs") else body
-        return {**self._builder.completion(plain_text(request.prompt), config), **_constraint(config)}
+        body = self._builder.completion(plain_text(request.prompt), config)
+        # A text completion has no `response_format`: llama.cpp's own `json_schema` instead.
+        schema = schema_of({**body, **config})
+        return body if schema is None else {**body, "json_schema": schema}
 
     async def close(self) -> None:
         """Close the connections; the server keeps running for others, until it is idle."""
@@ -171,16 +178,16 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _constraint(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return llama.cpp's own `json_schema`, which a text completion has instead of `response_format`."""
-    wanted = config.get("response_format")
-    if not isinstance(wanted, dict):
-        return {}
-    if wanted.get("type") == "json_object":
-        return {"json_schema": wanted.get("schema", {"type": "object"})}
-    inner = wanted.get("json_schema")
-    schema = inner.get("schema") if isinstance(inner, dict) else wanted.get("schema")
-    return {"json_schema": schema} if schema is not None else {}
+def _check_schema(spec: ProviderSpec, config: Mapping[str, JsonValue]) -> None:
+    """Raise InputError unless the config's JSON Schema is valid; one with templates is known only for each test."""
+    schema = schema_of(config)
+    if schema is None or "{{" in json.dumps(schema):
+        return
+    try:
+        compile_open_schema(schema)
+    except CannotEvaluate as error:
+        key = "json_schema" if "json_schema" in config else "response_format"
+        raise InputError(Problem(f"provider {spec.id!r}: {key}: {error}", place_of(spec, key))) from None
 
 
 def _mode(spec: ProviderSpec) -> str:

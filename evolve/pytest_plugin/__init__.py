@@ -79,10 +79,6 @@ def pytest_configure(config: pytest.Config) -> None:
         from evolve.pytest_plugin.agents.capturing import Capture
 
         config.pluginmanager.register(Capture(config), "evolve-capture")
-    if config.getoption("xmlpath", None):
-        from evolve.pytest_plugin.junit_names import JUnitNames
-
-        config.pluginmanager.register(JUnitNames(config), "evolve-junit-names")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from evolve.core.model.answers import Answer, Request
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError
 from evolve.system.process_owner import is_alive, start_of
 from fixtures.opened_providers import OpenedProviders, run
 
@@ -225,4 +225,42 @@ def test_nothing_is_left_over_after_the_tests_own_server(providers: OpenedProvid
         await provider.close()
 
     run(nothing())
+    assert states(providers) == []
+
+
+# --- schemas that a grammar cannot hold
+
+
+def by_schema(providers: OpenedProviders, schema: Any, **config: Any) -> Answer:
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    fixed = {"n_ctx": 512, "n_threads": 1, "temperature": 0, "max_tokens": 40}
+    return providers.ask(MODEL, "Answer with JSON.", **fixed, response_format=wanted, **config)
+
+
+def one_field(**schema: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion"])
+@pytest.mark.parametrize(
+    "schema",
+    [one_field(enum=["aa"], pattern="^zz(?=z)"), one_field(enum=[7], multipleOf=5)],
+    ids=["pattern", "multipleOf"],
+)
+def test_an_answer_outside_the_schema_is_an_error(providers: OpenedProviders, schema: Any, mode: str) -> None:
+    answer = by_schema(providers, schema, mode=mode)
+    assert answer.error is not None
+    # A text completion is free text then: the grammar as a whole is left out.
+    problem = "a: " if mode == "chat" else "not JSON"
+    assert f"the answer does not fit the JSON Schema of the call: {problem}" in answer.error
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion"])
+def test_an_answer_inside_the_schema_has_no_error(providers: OpenedProviders, mode: str) -> None:
+    assert by_schema(providers, one_field(enum=["x"]), mode=mode).error is None
+
+
+def test_a_schema_that_is_not_valid_is_refused_before_a_question(providers: OpenedProviders) -> None:
+    with pytest.raises(InputError, match=r"response_format: the JSON Schema is not valid: properties.a.type"):
+        by_schema(providers, one_field(type="foo"))
     assert states(providers) == []

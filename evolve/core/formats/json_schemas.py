@@ -45,11 +45,66 @@ def compile_json_schema(schema: JsonValue) -> ProblemOf:
 @lru_cache(maxsize=_MAX_KEPT)
 def _compile(text: str) -> ProblemOf:
     from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
-    from referencing.exceptions import Unresolvable
 
     schema: Any = parse_json(text)
     _check_schema(schema)
-    validator = _validator_class()(schema, registry=REGISTRY)
+    return _problem_of(_validator_class()(schema, registry=REGISTRY))
+
+
+def compile_open_schema(schema: JsonValue) -> ProblemOf:
+    """Return a schema of any draft as a function, as model servers read it: unknown keywords and formats say nothing.
+
+    Raises:
+        CannotEvaluate: it is not valid in draft 2020-12, 7 or 4.
+    """
+    return _compile_open(to_json(schema))
+
+
+@lru_cache(maxsize=_MAX_KEPT)
+def _compile_open(text: str) -> ProblemOf:
+    from jsonschema.validators import extend
+    from jsonschema_specifications import REGISTRY
+
+    schema: Any = parse_json(text)
+    ours: dict[str, Any] = {**_keywords(), "pattern": _open_pattern}
+    made = extend(_draft_of(schema), ours)  # type: ignore[no-untyped-call]
+    return _problem_of(made(schema, registry=REGISTRY))
+
+
+def _draft_of(schema: Any) -> Any:
+    """Return the validator of the newest draft in which the schema is valid."""
+    from jsonschema import Draft4Validator, Draft7Validator, Draft202012Validator, SchemaError
+
+    faults = []
+    for draft in (Draft202012Validator, Draft7Validator, Draft4Validator):
+        try:
+            draft.check_schema(schema, format_checker=_javascript_patterns())
+        except SchemaError as error:
+            faults.append(error)
+        else:
+            return draft
+    raise CannotEvaluate(f"the JSON Schema is not valid: {_in_words(faults[0])}")
+
+
+@cache
+def _javascript_patterns() -> Any:
+    from jsonschema import FormatChecker
+
+    checker = FormatChecker(formats=())
+    checker.checks("regex", CannotEvaluate)(lambda pattern: not isinstance(pattern, str) or _is_pattern(pattern))
+    return checker
+
+
+def _is_pattern(pattern: str) -> bool:
+    try:
+        _regex(pattern)
+    except JavaScriptError:
+        _loose_regex(pattern)
+    return True
+
+
+def _problem_of(validator: Any) -> ProblemOf:
+    from referencing.exceptions import Unresolvable
 
     def problem_of(value: JsonValue) -> str | None:
         try:
@@ -190,7 +245,16 @@ def _validator_class() -> Any:
     from jsonschema.validators import create
 
     applicable: Any = _applicable
-    ours: dict[str, Any] = {
+    return create(
+        meta_schema=Draft7Validator.META_SCHEMA,
+        validators=dict(Draft7Validator.VALIDATORS) | _keywords(),
+        type_checker=Draft7Validator.TYPE_CHECKER.redefine("number", _is_number),
+        applicable_validators=applicable,
+    )
+
+
+def _keywords() -> dict[str, Any]:
+    return {
         "additionalProperties": _additional_properties,
         "format": _format,
         "multipleOf": _multiple_of,
@@ -198,12 +262,6 @@ def _validator_class() -> Any:
         "patternProperties": _pattern_properties,
         "type": _type,
     }
-    return create(
-        meta_schema=Draft7Validator.META_SCHEMA,
-        validators=dict(Draft7Validator.VALIDATORS) | ours,
-        type_checker=Draft7Validator.TYPE_CHECKER.redefine("number", _is_number),
-        applicable_validators=applicable,
-    )
 
 
 def _applicable(schema: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
@@ -225,6 +283,17 @@ def _type(validator: Any, types: Any, value: Any, schema: Any) -> Iterator[Any]:
 def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Any]:
     if isinstance(value, str) and not _matches(pattern, value):
         yield _error(f"{value!r} does not match {pattern!r}")
+
+
+def _open_pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
+    try:
+        _regex(pattern)
+    except JavaScriptError:
+        # Without the flag u, JavaScript takes an escape that means nothing, such as `\\!`, for the character.
+        is_match = not isinstance(value, str) or _loose_regex(pattern).search(value)
+        yield from () if is_match else [_error(f"{value!r} does not match {pattern!r}")]
+    else:
+        yield from _pattern(validator, pattern, value, schema)
 
 
 def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, _schema: Any) -> Iterator[Any]:
@@ -293,3 +362,11 @@ def _matches(pattern: str, text: str) -> bool:
 @lru_cache(maxsize=1024)  # the patterns of the schemas in use; each is compiled once
 def _regex(pattern: str) -> Regex:
     return Regex(pattern, "u")
+
+
+@lru_cache(maxsize=1024)
+def _loose_regex(pattern: str) -> Regex:
+    try:
+        return Regex(pattern, "")
+    except JavaScriptError as exc:
+        raise CannotEvaluate(f"the schema's pattern {pattern!r} is not a regular expression: {exc}") from None

@@ -22,6 +22,7 @@ from evolve.core.text.visible import as_utf8, visible
 from evolve.evaluation.setup import LoadedSuite, evidence_of, load
 from evolve.pytest_plugin.suites.ahead import Wanted
 from evolve.pytest_plugin.suites.failures import suite_failure
+from evolve.pytest_plugin.suites.node_names import NodeNames
 from evolve.pytest_plugin.suites.session import SuiteSession
 from evolve.pytest_plugin.suites.summary import CUT
 from evolve.report.short_text import cut
@@ -102,11 +103,13 @@ class SuiteFile(pytest.File):
                 yield SplitItem.from_parent(self, split=split, judged=judged, **_named(self, f"split {split}"))
 
     def _items(self, loaded: LoadedSuite, judged: "Judged | None") -> Iterator["SuiteItem"]:
+        names = NodeNames()
         for unit in loaded.units:
             by_id = {evaluation.id: evaluation for evaluation in unit.evaluations}
             for name in unit.ids:
                 wanted = Wanted(loaded, unit, name)
-                item = SuiteItem.from_parent(self, wanted=wanted, judged=judged, **_named(self, name))
+                own = _named(self, names.of(as_utf8(name)))
+                item = SuiteItem.from_parent(self, wanted=wanted, judged=judged, **own)
                 item.mark(by_id[name])
                 if judged:
                     judged.add(item, by_id[name])
