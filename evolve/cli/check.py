@@ -27,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
         providers=tuple(options.provider),
         agent=options.agent,
         is_safe=options.safe,
+        runs_hooks=False,
     )
     shows = sys.stderr.isatty() and len(files) > 1 and not (options.quiet or options.json)
     with redirect_stdout(sys.stderr):  # what a user's Python code prints is not a result

@@ -58,6 +58,18 @@ class Closable(Protocol):
         ...
 
 
+class Hooks(Protocol):
+    """Functions of the user around each evaluation."""
+
+    async def before_each(self, evaluation: Evaluation) -> Evaluation:
+        """Return the evaluation to be run in place of this one; raises CannotEvaluate or InputError."""
+        ...
+
+    async def after_each(self, result: CaseResult) -> None:
+        """Show a result; raises CannotEvaluate or InputError."""
+        ...
+
+
 class _Done(NamedTuple):
     """One evaluation before its unit is merged; `target` is None where nothing could be judged."""
 
@@ -74,6 +86,7 @@ class SuiteRunner:
             stored outputs run one by one, because their order matters.
         run_script: returns what a Python prompt file without a function prints, given its path and a JSON context.
         resources: objects that are closed with the runner.
+        hooks: are called before and after each evaluation.
     """
 
     def __init__(
@@ -87,6 +100,7 @@ class SuiteRunner:
         clock: Clock | None = None,
         run_script: RunScript | None = None,
         resources: Sequence[Closable] = (),
+        hooks: Hooks | None = None,
     ) -> None:
         self.suite = suite
         self._open_provider = open_provider
@@ -94,6 +108,7 @@ class SuiteRunner:
         self._templates = templates
         self._clock = clock or SystemClock()
         self._resources = resources
+        self._hooks = hooks
         self._run_script = run_script or _no_scripts
         self._judge = Judge(templates, tools)
         self._providers: dict[int, tuple[ProviderSpec, Provider]] = {}
@@ -182,13 +197,23 @@ class SuiteRunner:
         asked = _Asked(evaluation)
         try:
             async with self._limits.one_evaluation(begun):
+                if self._hooks is not None:
+                    asked = _Asked(await self._hooks.before_each(evaluation))
                 await self._ask(asked)
                 done = await self._judge_answer(asked, started_s)
         except (CannotEvaluate, EnvironmentFault, InputError) as error:
             done = _Done(asked.error_result(error, started_s), None)
         if done.result.answer is None:
             measured = (self._clock.monotonic_s() - begun) * 1000
-            return _Done(replace(done.result, latency_ms=round(measured, 3)), done.target)
+            done = _Done(replace(done.result, latency_ms=round(measured, 3)), done.target)
+        return done if self._hooks is None else await self._show(self._hooks, done)
+
+    async def _show(self, hooks: Hooks, done: _Done) -> _Done:
+        try:
+            await hooks.after_each(done.result)
+        except (CannotEvaluate, InputError) as error:
+            failed = replace(done.result, status="error", error=str(error), error_kind=error_kind(error))
+            return done._replace(result=failed)
         return done
 
     async def _ask(self, asked: "_Asked") -> None:

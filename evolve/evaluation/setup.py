@@ -35,6 +35,7 @@ from evolve.core.suites.visible_env import visible_env
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code.transforms import transform_vars
 from evolve.evaluation import agent_prompt
+from evolve.evaluation.hooks import SuiteHooks
 from evolve.evaluation.labels import judge_by_labels
 from evolve.evaluation.node_files import node_problems
 from evolve.evaluation.runner import Closable, SuiteRunner
@@ -74,6 +75,8 @@ class Settings:
     agent: str | None = None
     """Name or file of the agent whose prompt replaces the suites' own prompts."""
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    runs_hooks: bool = True
+    """Whether loading a suite calls the hook `beforeAll` of its extensions; not where nothing is run afterwards."""
 
     @property
     def cache_dir(self) -> Path:
@@ -128,6 +131,7 @@ def _load(read: Callable[..., Suite], path: str, settings: Settings, agent: Agen
         scripts=preparation.scripts,
         inspect=preparation.problems_of,
         may_fetch=not settings.is_safe,
+        runs_hooks=settings.runs_hooks,
     )
     assert preparation.loaded is not None, path
     return preparation.loaded
@@ -236,6 +240,7 @@ def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) ->
     """Return the runner of one suite; it opens providers and graders when they are first asked."""
     stored = answers if _may_reuse_answers(loaded.suite) else NoAnswers()
     tools, resources = tools_for(loaded, settings, stored)
+    hooks = SuiteHooks(loaded.suite, loaded.files, loaded.scripts) if loaded.suite.extensions else None
     return SuiteRunner(
         loaded.suite,
         open_provider=_opener(loaded, settings),
@@ -243,7 +248,8 @@ def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) ->
         templates=loaded.templates,
         concurrency=settings.concurrency,
         run_script=partial(_run_prompt_script, folder=loaded.suite.base_dir, env={**settings.env, **loaded.suite.env}),
-        resources=resources,
+        resources=(*resources, hooks) if hooks else resources,
+        hooks=hooks,
     )
 
 

@@ -33,7 +33,17 @@ from evolve.core.suites.suite_format import (
 )
 from evolve.core.suites.visible_env import is_case_path, visible_env
 from evolve.core.templating.templates import Templates
+from evolve.core.user_code.extensions import check_extension
 from evolve.store.files import LocalFiles
+from evolve.store.hooked_suites import (
+    Parts,
+    call_before_all,
+    changed_default,
+    changed_prompts,
+    changed_providers,
+    changed_tests,
+    suite_of_parts,
+)
 from evolve.store.prompts import read_prompts
 from evolve.store.references import resolve_references
 from evolve.store.scripts import LocalScripts
@@ -61,6 +71,7 @@ def load_suite(
     needs_prompts: bool = True,
     inspect: Inspect | None = None,
     may_fetch: bool = True,
+    runs_hooks: bool = True,
 ) -> Suite:
     """Return the suite in a YAML or JSON file.
 
@@ -75,11 +86,12 @@ def load_suite(
         needs_prompts: False for a suite whose prompts an agent replaces; it may have none.
         inspect: returns further problems; it gets what could be read, which is incomplete when there are problems.
         may_fetch: whether tests and prompts at https addresses are read.
+        runs_hooks: whether the hook `beforeAll` of the suite's extensions is called, which may change the suite.
 
     Raises:
         InputError: every problem of the config and of its files.
     """
-    loader = _loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect, may_fetch)
+    loader = _loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect, may_fetch, runs_hooks)
     with _without_garbage_collection():
         return loader.load(undefined, tuple(default_providers))
 
@@ -96,6 +108,7 @@ def load_merged(
     needs_prompts: bool = True,
     inspect: Inspect | None = None,
     may_fetch: bool = True,
+    runs_hooks: bool = True,
 ) -> Suite:
     """Return several configs as one suite, as promptfoo does for several `-c`.
 
@@ -112,13 +125,16 @@ def load_merged(
         scripts: see there.
         needs_prompts: see there.
         inspect: see there.
+        runs_hooks: see there.
 
     Raises:
         InputError: every problem of the configs, or that they are in different folders.
     """
     if len({os.path.dirname(os.path.abspath(path)) for path in paths}) > 1:
         raise InputError(Problem("expected all configs in one folder, got one from another", Location(paths[1])))
-    loaders = [_loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect, may_fetch) for path in paths]
+    loaders = [
+        _loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect, may_fetch, runs_hooks) for path in paths
+    ]
     with _without_garbage_collection():
         return _merge_suites(loaders, undefined, tuple(default_providers))
 
@@ -160,6 +176,10 @@ def _merge_suites(
     once: dict[tuple[str, str | None, str], ProviderSpec] = {}
     for spec in providers or [ProviderSpec(name) for name in default_providers]:
         once.setdefault((spec.id, spec.label, str(dict(spec.config))), spec)
+    if whole.get("extensions"):
+        first.findings.add(
+            Problem("not supported by Anneal: extensions of configs that are merged", documents[0].locate())
+        )
     return first.finished(whole, documents, tuple(texts.values()), tuple(once.values()), tests, undefined)
 
 
@@ -188,12 +208,13 @@ def _loader(
     needs_prompts: bool,
     inspect: Inspect | None,
     may_fetch: bool,
+    runs_hooks: bool,
 ) -> "_Loader":
     full = os.path.abspath(path)
     files = LocalFiles(os.path.dirname(full), root, may_fetch=may_fetch and not is_case_path(full))
     findings = Findings(unknown_keys)
     scripts = scripts or LocalScripts()
-    return _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts, needs_prompts, inspect)
+    return _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts, needs_prompts, inspect, runs_hooks)
 
 
 @contextlib.contextmanager
@@ -218,6 +239,7 @@ class _Loader:
     scripts: LocalScripts
     needs_prompts: bool = True
     inspect: Inspect | None = None
+    runs_hooks: bool = True
     _file_env: dict[str, str] = field(default_factory=dict)
     _prompt_places: dict[int, Place] = field(default_factory=dict)
 
@@ -230,7 +252,39 @@ class _Loader:
         defaults = Defaults.of(self.default_test(config, document, reader))
         tests = self.tests(config, document, reader, defaults)
         prompts = self.prompts(config, document, tests)
+        if config.get("extensions"):
+            self.check_extensions(config, document)
+            if self.runs_hooks and not self.findings.problems:
+                given = Parts(prompts, providers, tests)
+                prompts, providers, tests = self._after_hook(config, document, reader, given)
         return self.finished(config, [document], prompts, providers, tests, undefined)
+
+    def check_extensions(self, config: Mapping[str, Any], document: Document) -> None:
+        """Report the extensions that cannot be called."""
+        for index, extension in enumerate(config.get("extensions") or ()):
+            check = partial(check_extension, extension, self.files, self.scripts)
+            self._read_part(document, ("extensions", index), check, None)
+
+    def _after_hook(self, config: Mapping[str, Any], document: Document, reader: TestReader, given: Parts) -> Parts:
+        """Return the parts as the hook `beforeAll` changed them."""
+        self.scripts.node.use_env({**self.env, **self._file_env, **env_texts(config.get("env"))})
+        change = partial(self._changed, config, document, reader, given)
+        return self._read_part(document, ("extensions",), change, given)
+
+    def _changed(self, config: Mapping[str, Any], document: Document, reader: TestReader, given: Parts) -> Parts:
+        default = self.default_test(config, document, reader)
+        layers = self._layers(config, document, reader)
+        plain = [each[-1] for each in layers if len(each) == 1]
+        suite = suite_of_parts(config, given, default, plain)
+        made = call_before_all(config["extensions"], suite, self.files, self.scripts)
+        prompts = changed_prompts(suite, made, given.prompts, self.files)
+        providers = changed_providers(suite, made, given.providers, self.findings)
+        if made.get("tests") == suite["tests"] and made.get("defaultTest") == suite["defaultTest"]:
+            return Parts(prompts, providers, given.tests)
+        sources = changed_tests(made, plain, reader)
+        others = [each for each in layers if len(each) > 1]
+        defaults = Defaults.of(changed_default(suite, made, default, self.findings))
+        return Parts(prompts, providers, self._built([*([source] for source in sources), *others], defaults))
 
     def finished(
         self,
@@ -309,6 +363,7 @@ class _Loader:
             max_time_ms=options.get("maxEvalTimeMs") or 0.0,
             config=dict(config),
             warnings=tuple(self.findings.warnings),
+            extensions=tuple(config.get("extensions") or ()),
         )
 
     # --- the config itself
@@ -468,15 +523,21 @@ class _Loader:
             reader: reads the files that tests name.
             defaults: what every test starts from.
         """
-        tests: list[Test] = []
         with self.findings.reading("tests"):
-            sources = [[source] for source in reader.read(config.get("tests"), document, ("tests",))]
-            sources.extend(self._scenario_layers(config, document, reader))
-            for layers in sources:
-                build = partial(build_test, layers, defaults, self._read_vars)
-                test = self._read_part(layers[-1].document, layers[-1].path, build, None)
-                if test is not None:
-                    tests.append(test)
+            return self._built(self._layers(config, document, reader), defaults)
+
+    def _layers(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> list[list[Source]]:
+        layers = [[source] for source in reader.read(config.get("tests"), document, ("tests",))]
+        layers.extend(self._scenario_layers(config, document, reader))
+        return layers
+
+    def _built(self, sources: Iterable[list[Source]], defaults: Defaults) -> tuple[Test, ...]:
+        tests: list[Test] = []
+        for layers in sources:
+            build = partial(build_test, layers, defaults, self._read_vars)
+            test = self._read_part(layers[-1].document, layers[-1].path, build, None)
+            if test is not None:
+                tests.append(test)
         return tuple(tests)
 
     def _read_vars(

@@ -83,7 +83,7 @@ class TestReader:
         """Yield the tests of the files that one entry names; problems without a place get the entry's."""
         try:
             if name.startswith(DATASETS):
-                yield from self._from_generator(dataset_tests(name, self.env), name)
+                yield from self.made_tests(dataset_tests(name, self.env), name)
                 return
             for file, function in self._files_of(name):
                 yield from self._guard(file, function, is_alone, config)
@@ -210,7 +210,7 @@ class TestReader:
         shown = self.files.shown(file)
         self.files.read_text(file)
         generate = self.scripts.function(ScriptRef(file, function), "generate_tests")
-        yield from self._from_generator(_call(generate, config, file, shown, function or "generate_tests"), shown)
+        yield from self.made_tests(_call(generate, config, file, shown, function or "generate_tests"), shown)
 
     def _javascript_generator(self, file: str, function: str | None, config: Any) -> Iterator[Source]:
         shown = self.files.shown(file)
@@ -222,11 +222,12 @@ class TestReader:
             raise InputError(Problem(str(error), Location(shown))) from error
         if not isinstance(made, list):
             raise InputError(Problem(f"expected a list of tests, got {describe(made)}", Location(shown)))
-        yield from self._from_generator(made, shown)
+        yield from self.made_tests(made, shown)
 
-    def _from_generator(self, made: list[Any], shown: str) -> Iterator[Source]:
+    def made_tests(self, made: list[Any], shown: str) -> Iterator[Source]:
+        """Yield the tests that code made, without those that have problems, which are collected."""
         for index, test in enumerate(made):
-            yield from self._check(test, _Generated(shown, "", made), (index,))
+            yield from self._check(test, Generated(shown, "", made), (index,))
 
     # --- other parts
 
@@ -315,7 +316,7 @@ class _LineDocument(Document):
 
 
 @dataclass(slots=True)
-class _Generated(Document):
+class Generated(Document):
     """Values that a function made: they have paths, but no lines."""
 
     def _read_marks(self) -> dict[Path, Mark]:

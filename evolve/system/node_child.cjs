@@ -104,6 +104,10 @@ const operations = {
     const found = exported(await load(file, tsx), name, file);
     return typeof found === 'function' ? found(...args) : found;
   },
+  async hook({path: file, tsx, function: name, args}) {
+    const answer = await exported(await load(file, tsx), name, file)(...args);
+    return answer ?? args.find((each) => typeof each === 'object'); // the context, which it may have changed
+  },
   async provider(call) {
     const found = await providerOf(call);
     const {method, args, options} = call;

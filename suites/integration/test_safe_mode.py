@@ -39,6 +39,8 @@ UNSAFE = {
         "{vars: {x: a}, assert: [{type: javascript, value: \"require('node:fs').writeFileSync('touched', '')\"}]}"
     ),
     "typescript provider": with_provider("'file://evil.ts'"),
+    "python hooks": BASE + "extensions: ['file://evil.py:hook']\n",
+    "javascript hooks": BASE + "extensions: ['file://evil.js:hook']\n",
     "assertion in a set": with_test(
         "{vars: {x: a}, assert: [{type: assert-set, assert: [{type: webhook, value: 'http://127.0.0.1:9/'}]}]}"
     ),

@@ -1,7 +1,7 @@
 """What Node.js is asked to run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from evolve.core.model.json_value import JsonValue
@@ -12,9 +12,9 @@ CALL_LIMIT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class NodeCall:
-    """One call; made by `file_call`, `code_call` or `provider_call`."""
+    """One call; made by `file_call`, `hook_call`, `code_call` or `provider_call`."""
 
-    operation: Literal["call", "run", "provider"]
+    operation: Literal["call", "hook", "run", "provider"]
     name: str
     """What runs, for messages."""
     fields: Mapping[str, JsonValue]
@@ -26,6 +26,11 @@ class NodeCall:
 def file_call(path: str, function: str | None, args: Sequence[JsonValue]) -> NodeCall:
     """Return the call of an exported function: the named one, else the default export, else the export itself."""
     return NodeCall("call", path, {"path": path, "function": function, "args": list(args)}, path)
+
+
+def hook_call(path: str, function: str | None, args: Sequence[JsonValue]) -> NodeCall:
+    """Return the call of a hook: its answer, or the context as the function changed it."""
+    return replace(file_call(path, function, args), operation="hook")
 
 
 def code_call(body: str, values: Mapping[str, JsonValue], folder: str) -> NodeCall:

@@ -204,6 +204,8 @@ class Suite:
     config: JsonValue = None
     """The config as parsed, for the result file."""
     warnings: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    """`file://PATH[:FUNCTION]` of functions that are called before and after tests."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _test(test: Test) -> dict[str, Any]:
     written = _fill(
         description=test.description,
         threshold=test.threshold,
-        options=_options(test.options),
+        options=options_mapping(test.options),
         metadata=_thaw(test.metadata),
         provider=_thaw(test.provider),
         assertScoringFunction=test.scoring,
@@ -114,7 +114,8 @@ def _inert(value: Any) -> Any:
     return value
 
 
-def _options(options: TestOptions) -> dict[str, Any]:
+def options_mapping(options: TestOptions) -> dict[str, Any]:
+    """Return a test's options as a suite has them."""
     return {
         **_thaw(options.config),
         **_fill(

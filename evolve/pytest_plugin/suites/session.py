@@ -106,6 +106,7 @@ def settings_of(config: pytest.Config) -> Settings:
             max_evaluations=int(most),
             concurrency=config.getoption("--suite-concurrency"),
             use_cache=not config.getoption("--no-suite-cache"),
+            runs_hooks=not config.getoption("collectonly"),
         )
         # The EVOLVE_* variables are checked before anything runs.
         ProviderSettings.from_environment(settings.env)
