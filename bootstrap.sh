@@ -102,9 +102,11 @@ install_consul() {
     say "$(consul version | head -n 1) is here"
     return
   fi
+  # shellcheck source=/dev/null
   if [ "$(id -u)" != 0 ] || [ "$(. /etc/os-release && printf '%s' "$ID")" != debian ]; then
     fail "consul is not installed; install it, or start this as root on Debian"
   fi
+  # shellcheck source=/dev/null disable=SC2016  # apt fills these names in, not the shell
   mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
     awk -v own="$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")" '$1 == own { print $2; exit }')
   [ -n "$mirror" ] || fail "apt knows no mirror of this release; type: apt-get update"

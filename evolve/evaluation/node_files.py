@@ -72,7 +72,16 @@ def _code_of_test(test: Test) -> Iterator[tuple[str, Location | None]]:
         if text.startswith(FILE):
             yield text, at("options", "rubricPrompt")
     for assertion in assertions_of(test.requirements):
-        yield from _code_of_assertion(assertion)
+        if not _is_plain(assertion):
+            yield from _code_of_assertion(assertion)
+
+
+def _is_plain(assertion: Assertion) -> bool:
+    """Return whether an assertion certainly has no code: nearly all of the thousands of a large suite."""
+    value = assertion.value
+    is_text = not isinstance(value, list) and not (isinstance(value, str) and value.startswith(FILE))
+    has_more = assertion.transform or assertion.config or assertion.rubric_prompt
+    return is_text and assertion.type != "javascript" and not has_more
 
 
 def _code_of_assertion(assertion: Assertion) -> Iterator[tuple[str, Location | None]]:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from evolve.core.model.errors import EnvironmentFault
+
+_UNLIMITED: AbstractAsyncContextManager[None] = nullcontext()
 
 
 class TimeLimits:
@@ -19,9 +21,8 @@ class TimeLimits:
         self._timeout_ms, self._max_time_ms = timeout_ms, max_time_ms
         self._end_s: float | None = None
 
-    @asynccontextmanager
-    async def one_evaluation(self, now_s: float) -> AsyncIterator[None]:
-        """Limit the time of one evaluation.
+    def one_evaluation(self, now_s: float) -> AbstractAsyncContextManager[None]:
+        """Limit the time of one evaluation; most suites have no limit, and a block without one costs nothing.
 
         Args:
             now_s: the time at its start, on any clock that never goes back.
@@ -29,6 +30,10 @@ class TimeLimits:
         Raises:
             EnvironmentFault: a limit is passed; the message names it.
         """
+        return self._limited(now_s) if self._timeout_ms or self._max_time_ms else _UNLIMITED
+
+    @asynccontextmanager
+    async def _limited(self, now_s: float) -> AsyncIterator[None]:
         left_s = self._left_s(now_s)
         if left_s is not None and left_s <= 0:
             raise self._suite_fault()

@@ -8,7 +8,7 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
@@ -145,42 +145,30 @@ class HttpClient:
     async def send(self, call: HttpCall) -> HttpReply:
         """Return the reply of one try, whatever its status; raise Transient when it is not complete."""
         start = self._policy.clock()
-        async with self._response(call) as response:
-            body = await _read(response)
+        with _Faults(call):
+            async with self._request(call) as response:
+                body = await _read(response)
         seconds = self._policy.clock() - start
         return HttpReply(response.status, response.reason or "", response.headers, body, seconds * 1000)
 
     @asynccontextmanager
     async def stream(self, call: HttpCall) -> AsyncIterator[HttpStream]:
         """Return the response of one try as soon as its headers are there; leaving the block ends the connection."""
-        async with self._response(call) as response:
-            yield HttpStream(response.status, response.headers, response.content.iter_any())
+        with _Faults(call):
+            async with self._request(call) as response:
+                yield HttpStream(response.status, response.headers, response.content.iter_any())
 
-    @asynccontextmanager
-    async def _response(self, call: HttpCall) -> "AsyncIterator[aiohttp.ClientResponse]":
-        import aiohttp
-
-        session = self._open()
+    def _request(self, call: HttpCall) -> "AbstractAsyncContextManager[aiohttp.ClientResponse]":
         url, headers = (call.url, call.headers) if "@" not in call.url else _with_login_in_headers(call)
-        try:
-            async with session.request(
-                call.method, _as_written(url), headers=headers, data=call.body, allow_redirects=call.follows
-            ) as response:
-                yield response
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as exc:
-            raise InputError(
-                Problem(f"{safe_url(call.url)!r} is not a URL: expected http://HOST/... or https://HOST/...")
-            ) from exc
-        except ValueError as exc:
-            raise InputError(Problem(f"{call.name} cannot be sent: {call.scrub(str(exc))}")) from exc
-        except aiohttp.ClientConnectorCertificateError as exc:
-            text = f"{call.name}: the certificate is not trusted: {exc.certificate_error}"
-            raise HttpFault(text, call=call.name) from exc
-        except (aiohttp.ClientError, ConnectionError, _NotRepeated) as exc:
-            cause = exc.__cause__ if isinstance(exc, _NotRepeated) and isinstance(exc.__cause__, Exception) else exc
-            unsent = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-            reason = call.scrub(_reason(cause))
-            raise Transient(reason, hint=_connection_hint(cause), was_sent=not unsent) from cause
+        return self._open().request(
+            call.method,
+            _as_written(url),
+            headers=headers,
+            data=call.body,
+            allow_redirects=call.follows,
+            # aiohttp itself never sends a POST twice, and most calls are one.
+            middlewares=() if call.method == "POST" else (_only_once,),
+        )
 
     def _open(self) -> "aiohttp.ClientSession":
         loop = asyncio.get_running_loop()
@@ -193,7 +181,6 @@ class HttpClient:
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ssl=self._trust or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
-                middlewares=(_only_once,),
                 trust_env=self._uses_proxy,
                 headers={"User-Agent": "anneal"},
                 skip_auto_headers=("Content-Type",),
@@ -208,6 +195,42 @@ class HttpClient:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+class _Faults:
+    """Turns aiohttp's errors of one try into faults of the call; a class, because it is entered for each call."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: HttpCall) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        fault = self._fault_of(error) if isinstance(error, Exception) else None
+        if fault is not None:
+            raise fault from (error.__cause__ if isinstance(error, _NotRepeated) else error)
+
+    def _fault_of(self, error: Exception) -> Exception | None:
+        """Return the fault; None for an error that passes unchanged."""
+        import aiohttp
+
+        call = self._call
+        if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+            text = f"{safe_url(call.url)!r} is not a URL: expected http://HOST/... or https://HOST/..."
+            return InputError(Problem(text))
+        if isinstance(error, ValueError):
+            return InputError(Problem(f"{call.name} cannot be sent: {call.scrub(str(error))}"))
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            text = f"{call.name}: the certificate is not trusted: {error.certificate_error}"
+            return HttpFault(text, call=call.name)
+        if not isinstance(error, aiohttp.ClientError | ConnectionError | _NotRepeated):
+            return None
+        cause = error.__cause__ if isinstance(error, _NotRepeated) and isinstance(error.__cause__, Exception) else error
+        unsent = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+        return Transient(call.scrub(_reason(cause)), hint=_connection_hint(cause), was_sent=not unsent)
 
 
 class _NotRepeated(Exception):
