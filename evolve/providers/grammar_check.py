@@ -6,7 +6,8 @@ For text completions it leaves out the whole schema when one keyword cannot be h
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from evolve.core.formats.json_schemas import compile_open_schema
@@ -14,6 +15,11 @@ from evolve.core.model.answers import Answer
 from evolve.core.model.json_value import JsonValue
 from evolve.providers.replies import mapping
 
+_UNHELD = re.compile(r"^[^^]|^$|[^$]$|\\[dDwWsSbBpPk1-9!]|\(\?[^:]")
+"""What llama.cpp's converter answers with "accepting any string": no anchor at an end, classes by letter, groups with a
+meaning."""
+_DATA = ("enum", "const", "default", "examples")
+_SHOWN_CHARS = 80
 _ESCAPE = len("\\uXXXX")
 _WORDS = ("true", "false", "null", "-", ".", "e+", "e-", "E+", "E-")
 """Words and parts of numbers that the end of a text may cut."""
@@ -31,7 +37,8 @@ def schema_of(config: Mapping[str, JsonValue]) -> JsonValue:
 def held_to(answer: Answer, schema: JsonValue) -> Answer:
     """Return the answer, as an error if it does not fit the schema.
 
-    An answer that was cut cannot fit; it is an error only if it does not even begin as JSON.
+    An answer that was cut cannot fit; it is an error only if it does not even begin as JSON, or if the schema has a
+    pattern without which the model may write on and on.
 
     Raises:
         CannotEvaluate: the schema is not valid.
@@ -51,9 +58,32 @@ def _problem(text: str, schema: JsonValue, *, is_cut: bool) -> str | None:
     try:
         return compile_open_schema(schema)(json.loads(text))
     except json.JSONDecodeError as exc:
-        return None if is_cut and _is_beginning(text, exc) else f"not JSON: {exc}"
+        return _unheld(schema) if is_cut and _is_beginning(text, exc) else _not_json(text, exc)
     except (ValueError, RecursionError) as exc:
-        return f"not JSON: {exc}"
+        return _not_json(text, exc)
+
+
+def _not_json(text: str, error: Exception) -> str:
+    return f"not JSON: {error}: {text[:_SHOWN_CHARS]!r}"
+
+
+def _unheld(schema: JsonValue) -> str | None:
+    """Return the problem of the first pattern that no grammar holds; None if there is none."""
+    found = next((pattern for pattern in _patterns(schema) if _UNHELD.search(pattern)), None)
+    return None if found is None else f"it was cut at max_tokens, and the pattern {found!r} did not bind the model"
+
+
+def _patterns(schema: JsonValue) -> Iterator[str]:
+    parts: Iterable[JsonValue] = ()
+    if isinstance(schema, dict):
+        own = schema.get("pattern")
+        if isinstance(own, str):
+            yield own
+        parts = (part for word, part in schema.items() if word not in _DATA)
+    elif isinstance(schema, list):
+        parts = schema
+    for part in parts:
+        yield from _patterns(part)
 
 
 def _is_beginning(text: str, error: json.JSONDecodeError) -> bool:

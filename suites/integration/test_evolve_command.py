@@ -354,6 +354,20 @@ def test_what_is_no_proposal_is_refused_with_its_reason_and_the_search_goes_on(
     assert any("Things of the sky and of the sea are blue." in candidate.text for candidate in proposed)
 
 
+def test_a_suite_without_labels_is_evolved_by_the_reasons_of_its_assertions(
+    work: SmallEvolution, faulty_server: Any
+) -> None:
+    wrong = {"type": "javascript", "value": "({pass: false, score: 0.8, reason: 'no source is named'})"}
+    tests = [{**test, "metadata": {"split": "train"}, "assert": [wrong]} for test in small_tests()[:12]]
+    write(work.folder / "suite.yaml", tests)
+    faulty_server.plan(then=rule("Name the source of each answer at its end."))
+    ended = with_reflector(work, faulty_server)
+    assert ended.returncode == 0, ended.stderr
+    assert any(b"Wrong because: no source is named" in request.body for request in faulty_server.requests)
+    proposed = [event.candidate for event in work.events() if type(event).__name__ == "CandidateProposed"]
+    assert any("Name the source of each answer at its end." in candidate.text for candidate in proposed)
+
+
 def test_a_whole_proposal_in_a_code_fence_is_taken(work: SmallEvolution, faulty_server: Any) -> None:
     faulty_server.plan(then=Ok('```json\n{"text": "Things of the sky and of the sea are blue."}\n```'))
     assert with_reflector(work, faulty_server).returncode == 0

@@ -24,8 +24,6 @@ After 12 cases one standard error is 14 points, after 40 it is 8: a shorter race
 """
 _SEARCH_SHARE = 6
 """A race takes at most one part in this many of the search's budget, so that several candidates can finish one."""
-_PASSES_AT = 0.5
-"""A score from which a case counts as passed; scores in between come from assertions with weights."""
 
 
 class RaceDecision(NamedTuple):
@@ -48,8 +46,8 @@ def blocks(size: int) -> list[int]:
 def screen_tasks(parent: Candidate, race: Sequence[Task], rng: Rng) -> list[Task]:
     """Return up to 4 cases that the parent fails and 2 that it passes, among those it answered, failures first."""
     known = [task for task in race if task.id in parent.scores]
-    failures = [task for task in known if parent.scores[task.id].value < _PASSES_AT]
-    passes = [task for task in known if parent.scores[task.id].value >= _PASSES_AT]
+    failures = [task for task in known if not parent.scores[task.id].passed]
+    passes = [task for task in known if parent.scores[task.id].passed]
     return [
         *rng.sample(failures, min(KNOWN_FAILURES, len(failures))),
         *rng.sample(passes, min(KNOWN_PASSES, len(passes))),

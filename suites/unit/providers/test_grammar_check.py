@@ -47,10 +47,26 @@ def test_one_that_does_not_fit_is_an_error_and_keeps_its_output(text, problem, i
 
 @pytest.mark.parametrize(
     "answer",
-    [chat('{"a": "he', finish="length"), chat("", tool_calls=[{"id": "1"}]), chat(""), Answer("no reply kept")],
+    [chat("", tool_calls=[{"id": "1"}]), chat(""), Answer("no reply kept")],
 )
-def test_what_is_cut_or_a_call_of_a_tool_has_messages_of_its_own(answer):
+def test_a_call_of_a_tool_has_no_text_to_check(answer):
     assert held_to(answer, SCHEMA) is answer
+
+
+@pytest.mark.parametrize(
+    "pattern", [PATTERN, "abc", "^abc", "abc$", r"^\d{3}$", r"^\bx\b$", "^(?<n>a)$", r"^(a)\1$", ""]
+)
+def test_an_answer_that_was_cut_names_a_pattern_that_did_not_bind_it(pattern):
+    schema: JsonValue = {"properties": {"a": {"type": "array", "items": {"type": "string", "pattern": pattern}}}}
+    error = str(held_to(chat('{"a": ["Huggle', finish="length"), schema).error)
+    assert f"it was cut at max_tokens, and the pattern {pattern!r} did not bind the model" in error
+
+
+@pytest.mark.parametrize("pattern", ["^abc$", "^[a-z0-9]{2,3}$", "^(?:a|b)+$"])
+def test_a_pattern_that_a_grammar_holds_is_not_named(pattern):
+    schema: JsonValue = {"properties": {"pattern": {"type": "string", "pattern": pattern}, "b": {"enum": ["("]}}}
+    answer = chat('{"pattern": "ab', finish="length")
+    assert held_to(answer, schema) is answer
 
 
 @pytest.mark.parametrize("at", range(1, 61))

@@ -20,15 +20,20 @@ _ANSWER_CHARS = 200
 
 
 def cluster(situation: Situation) -> list[Task]:
-    """Return up to five failures with the same expected and the same given answer; large clusters are likelier."""
+    """Return up to five failures with the same expected and the same given answer; large clusters are likelier.
+
+    Cases without a label, which only assertions judge, are one cluster: what they have in common is in the reasons.
+    """
     groups: dict[tuple[str, str], list[Task]] = defaultdict(list)
     for task in situation.failures:
-        if task.label is not None:
-            given = situation.parent.scores[task.id].output
-            groups[label_text(task.label), label_text(given)].append(task)
+        given = situation.parent.scores[task.id].output
+        key = ("", "") if task.label is None else (label_text(task.label), label_text(given))
+        groups[key].append(task)
     if not groups:
         return []
     drawn = situation.rng.choice([key for key in sorted(groups) for _ in groups[key]])
+    if drawn == ("", ""):
+        return situation.rng.sample(groups[drawn], min(_MOST_FAILURES, len(groups[drawn])))
     return groups[drawn][:_MOST_FAILURES]
 
 
@@ -47,8 +52,11 @@ def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Map
 
 
 def _failure(situation: Situation, task: Task) -> str:
-    given = label_text(situation.parent.scores[task.id].output)
-    return f"{_case(situation, task)}\nRight: {label_text(task.label)}\nGiven: {given[:_ANSWER_CHARS]}"
+    score = situation.parent.scores[task.id]
+    given = label_text(score.output)[:_ANSWER_CHARS]
+    if task.label is None:
+        return f"{_case(situation, task)}\nGiven: {given}\nWrong because: {score.reason[:_ANSWER_CHARS]}"
+    return f"{_case(situation, task)}\nRight: {label_text(task.label)}\nGiven: {given}"
 
 
 def _correct(situation: Situation, task: Task) -> str:

@@ -43,17 +43,17 @@ class Situation:
 
     @property
     def failures(self) -> list[Task]:
-        """The cases that the parent failed, in the order of their ids."""
-        return [
-            self.tasks[i] for i, score in sorted(self.parent.scores.items()) if score.value < 0.5 and i in self.tasks
-        ]
+        """The cases that the parent did not pass, whatever credit it got, in the order of their ids."""
+        return self._where(passed=False)
 
     @property
     def passes(self) -> list[Task]:
         """The cases that the parent passed, in the order of their ids."""
-        return [
-            self.tasks[i] for i, score in sorted(self.parent.scores.items()) if score.value >= 0.5 and i in self.tasks
-        ]
+        return self._where(passed=True)
+
+    def _where(self, *, passed: bool) -> list[Task]:
+        known = sorted(self.parent.scores.items())
+        return [self.tasks[i] for i, score in known if score.passed is passed and i in self.tasks]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome, agent_of, demos_of, genome_of
 from evolve.core.search.operators import Operator, Proposal, Situation, known_operators
 from evolve.core.search.population import Candidate
+from evolve.core.search.race import screen_tasks
 from evolve.core.search.task_list import suite_tasks
 from evolve.core.search.tasks import Score, Task
 from evolve.core.templating.templates import Templates
@@ -194,3 +195,32 @@ def test_a_winners_file_shows_reports_as_the_search_did(settings, view, reports,
     for task in held_out:
         asked = render_agent(agent, task.vars, searched, render, family=task.family)
         assert render_agent(loaded, task.vars, bank, render) == asked
+
+
+def half_right(*partial: str) -> Candidate:
+    """A candidate that passes all cases but these, for which it gets most of the credit."""
+    parent = a_candidate(PLAIN, ())
+    return replace(parent, scores={**parent.scores, **{i: Score(0.75, False, "no source", "red") for i in partial}})
+
+
+def test_a_failure_is_what_did_not_pass_whatever_credit_it_got():
+    parent = half_right("0001", "0002")
+    situation = replace(a_situation(PLAIN, ()), parent=parent, population=[parent])
+    assert [task.id for task in situation.failures] == ["0001", "0002"]
+    assert len(situation.passes) == len(TASKS) - 2
+    screen = screen_tasks(parent, list(TASKS.values()), random.Random(1))
+    assert {task.id for task in screen[:2]} == {"0001", "0002"}
+
+
+@pytest.mark.parametrize("operator", ["reflect-rule", "rewrite"])
+def test_a_reflector_is_asked_about_cases_without_a_label_with_the_reasons(operator):
+    unlabelled = {i: replace(task, label=None, accepted=()) for i, task in TASKS.items()}
+    parent = half_right(*list(TASKS)[:8])
+    situation = replace(a_situation(PLAIN, ()), parent=parent, population=[parent], tasks=unlabelled)
+    reflecting = OPERATORS[operator].reflecting
+    assert reflecting is not None
+    asked = reflecting.ask(situation)
+    assert asked is not None
+    shown = str(asked["failures"])
+    assert shown.count('Given: "red"\nWrong because: no source') == 5
+    assert "Right: null" not in shown
