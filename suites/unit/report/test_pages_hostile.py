@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from evolve.core.evolution.summary import fold
-from evolve.core.model.evolution_events import VOTE, Promoted, ProposalRejected, RolloutScored
+from evolve.core.model.evolution_events import VOTE, Promoted, ProposalRejected, ReflectorStopped, RolloutScored
 from evolve.core.text.visible import visible
 from evolve.report.evolution.html import page as evolution_page
 from evolve.report.roles.html import roles_page
@@ -96,6 +96,7 @@ def finished_page(taint: Taint) -> str:
     events = [
         *evolution_events(),
         ProposalRejected("add_rule", "a duplicate"),
+        ReflectorStopped("refused for one cause", "another model: --reflector ID", 5),
         Promoted("TRIAGE@2", "agents/triage.md", "5de52a8ee6", "provisional"),
     ]
     return _evolution(taint, events)
