@@ -49,7 +49,7 @@ def _file_problems(path: str, where: Location | None, files: Files, node: Node) 
 def _code(suite: Suite) -> Iterator[tuple[str, Location | None]]:
     """Yield inline JavaScript and references to files, each with its place."""
     for prompt in suite.prompts:
-        if prompt.function is not None:
+        if prompt.function is not None and not prompt.function.path.startswith("exec:"):
             yield FILE + prompt.function.path, None
     for provider in suite.providers:
         if provider.transform:
@@ -68,9 +68,11 @@ def _code_of_test(test: Test) -> Iterator[tuple[str, Location | None]]:
     for key, code in (("transform", options.transform), ("transformVars", options.transform_vars)):
         if code:
             yield code, at("options", key)
-    for text in _texts(options.rubric_prompt):
-        if text.startswith(FILE):
-            yield text, at("options", "rubricPrompt")
+    if test.scoring:
+        yield test.scoring, at("assertScoringFunction")
+    for key, value in (("rubricPrompt", options.rubric_prompt), ("provider", options.provider)):
+        for text in _references(value):
+            yield text, at("options", key)
     for assertion in assertions_of(test.requirements):
         if not _is_plain(assertion):
             yield from _code_of_assertion(assertion)
@@ -98,9 +100,20 @@ def _code_of_assertion(assertion: Assertion) -> Iterator[tuple[str, Location | N
     for key, code in transforms.items():
         if isinstance(code, str) and code:
             yield code, at(key)
-    for text in _texts(assertion.rubric_prompt):
+    for key, value in (("rubricPrompt", assertion.rubric_prompt), ("provider", assertion.provider)):
+        for text in _references(value):
+            yield text, at(key)
+
+
+def _references(value: object) -> Iterator[str]:
+    """Yield the files among a prompt or a provider of a grader: a text, a list, or mappings by kind and with an id."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if key != "config":
+                yield from _references(part)
+    for text in _texts(value):
         if text.startswith(FILE):
-            yield text, at("rubricPrompt")
+            yield text
 
 
 def _texts(value: object) -> Iterable[str]:

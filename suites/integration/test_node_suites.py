@@ -99,6 +99,22 @@ def test_problems_of_all_files_come_in_one_list_with_those_of_the_suite(suite: P
         assert any(line.startswith(start) for line in done.stdout.splitlines()), (start, done.stdout)
 
 
+def test_graders_and_scoring_are_checked_before_the_model_is_asked_and_programs_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "prompt.js").write_text("console.log('hi'); require('no-such-package');\n")
+    (tmp_path / "grader.ts").write_text("import x from 'no-grader';\nexport default class { callApi() {} }\n")
+    (tmp_path / "score.js").write_text("const x = require('no-score');\nmodule.exports = () => ({ pass: true });\n")
+    (tmp_path / "suite.yaml").write_text(
+        "prompts: ['exec:node prompt.js']\nproviders: [echo]\ntests:\n"
+        "  - vars: {q: a}\n    assertScoringFunction: file://score.js\n"
+        "    assert: [{type: llm-rubric, value: good, provider: {text: {id: 'file://grader.ts'}}}]\n"
+    )
+    done = evolve(tmp_path, "check", "suite.yaml")
+    assert done.returncode == 2
+    assert "grader.ts:1:15: the package 'no-grader'" in done.stdout
+    assert "score.js:1:19: the package 'no-score'" in done.stdout
+    assert "1 cannot (2 problems)" in done.stdout
+
+
 def test_a_named_node_that_is_none_is_a_problem_at_load(suite: Path) -> None:
     done = evolve(suite, "run", "suite.yaml", EVOLVE_NODE="/bin/false")
     assert done.returncode == 2
