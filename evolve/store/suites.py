@@ -434,7 +434,8 @@ class _Loader:
     ) -> None:
         if not providers and "providers" not in self.findings.partial:
             self._problem(document, (), "there are no providers", "for example `providers: [echo]`")
-        if not tests and "tests" not in self.findings.partial:
+        may_add = bool(config.get("extensions")) and not self.runs_hooks  # `beforeAll` may make the tests
+        if not tests and "tests" not in self.findings.partial and not may_add:
             key = "tests" if "tests" in config else "scenarios" if "scenarios" in config else None
             self._problem(
                 document, (key,) if key else (), "there are no tests", "for example `tests: [{vars: {question: Why?}}]`"

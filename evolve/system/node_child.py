@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -49,6 +50,7 @@ class NodeChild:
         self._waiting: dict[int, Future[dict[str, Any]]] = {}
         self._end = ""
         """Why it ended; empty while it runs."""
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._printed: deque[str] = deque(maxlen=_KEPT_LINES)
         self._socket, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
@@ -63,6 +65,7 @@ class NodeChild:
             os.close(lifeline)
         # The printer ends with the pipe, which a grandchild may hold open: nothing waits for it except at a crash.
         self._printer = _thread(self._print, "node-output")
+        _thread(self._write, "node-calls")
         _thread(self._read, "node-answers")
         _thread(self._wait, "node-end")
 
@@ -81,10 +84,7 @@ class NodeChild:
                 answer.set_exception(CannotEvaluate(self._end))
                 return answer
             self._waiting[number] = answer
-            line = json.dumps({"id": number, **call}, separators=(",", ":")) + "\n"
-            # A broken pipe is the end of the process, which `_wait` reports.
-            with contextlib.suppress(OSError):
-                self._socket.sendall(line.encode())
+        self._lines.put(json.dumps({"id": number, **call}, separators=(",", ":")) + "\n")
         return answer
 
     def kill(self, reason: str) -> None:
@@ -103,8 +103,16 @@ class NodeChild:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
             os.close(self._lifeline)
+            self._lines.put(None)
         for answer in waiting:
             answer.set_exception(CannotEvaluate(reason))
+
+    def _write(self) -> None:
+        """Send calls. Code that keeps Node busy stops it from reading, which must not stop the callers."""
+        while (line := self._lines.get()) is not None:
+            # A broken pipe is the end of the process, which `_wait` reports.
+            with contextlib.suppress(OSError):
+                self._socket.sendall(line.encode())
 
     def _read(self) -> None:
         with self._socket, self._socket.makefile("r", encoding="utf-8", newline="\n") as lines:

@@ -113,6 +113,15 @@ def test_check_calls_no_hook_and_reports_what_cannot_be_called(tmp_path: Path) -
     assert "suite.yaml:4:14: extensions[0]: no such file: none.js" in run(tmp_path, "evolve", "check", ".").stdout
 
 
+def test_a_suite_whose_tests_a_hook_makes_is_no_problem(tmp_path: Path) -> None:
+    written(tmp_path, "hooks.py", PYTHON, ":hook")
+    (tmp_path / "suite.yaml").write_text((SUITE % "hooks.py:hook").replace("[{vars: {q: own}}]", "[]"))
+    assert run(tmp_path, "evolve", "check", "suite.yaml").returncode == 0
+    done = run(tmp_path, "evolve", "run", "suite.yaml", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(calls(tmp_path)) == 6
+
+
 def test_a_function_with_the_name_of_a_hook_is_called_for_it_alone(tmp_path: Path) -> None:
     text = "def beforeEach(context, about):\n    assert about == {'hookName': 'beforeEach'}\n"
     text += "    context['test']['vars']['q'] = 'changed'\n    return context\n"

@@ -115,6 +115,32 @@ def test_graders_and_scoring_are_checked_before_the_model_is_asked_and_programs_
     assert "1 cannot (2 problems)" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "p.ts",
+            "export default ({ vars }: any) =>\n  vars._conversation.map((x: any) => x.output + '|').join('') + vars.q;",
+        ),
+        ("p.js", "module.exports = ({vars}) => vars._conversation.map((x) => x.output + '|').join('') + vars.q;"),
+        (
+            "p.py:make",
+            "def make(context):\n    given = context['vars']\n"
+            "    return ''.join(x['output'] + '|' for x in given['_conversation']) + given['q']\n",
+        ),
+    ],
+    ids=["typescript", "javascript", "python"],
+)
+def test_prompt_functions_get_the_conversation_so_far(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name.partition(":")[0]).write_text(text)
+    test = "{vars: {q: %s}, assert: [{type: equals, value: '%s'}]}"
+    tests = [test % ("a", "a"), test % ("b", "a|b"), test % ("c", "a|a|b|c")]
+    suite = f"prompts: ['file://{name}']\nproviders: [echo]\ntests: [{', '.join(tests)}]\n"
+    (tmp_path / "suite.yaml").write_text(suite)
+    done = evolve(tmp_path, "run", "suite.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_named_node_that_is_none_is_a_problem_at_load(suite: Path) -> None:
     done = evolve(suite, "run", "suite.yaml", EVOLVE_NODE="/bin/false")
     assert done.returncode == 2

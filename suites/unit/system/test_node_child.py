@@ -70,6 +70,15 @@ def test_memory_has_a_limit():
         child.kill("the test is over")
 
 
+def test_code_that_keeps_node_busy_does_not_stop_the_callers(child):
+    spinning = child.submit(code("for (;;);"))
+    waiting = [child.submit(code("return big.length", big="x" * 1_000_000)) for _ in range(5)]
+    child.kill("too long")
+    for answer in (spinning, *waiting):
+        with pytest.raises(CannotEvaluate, match="too long"):
+            answer.result(DEADLINE_S)
+
+
 def test_kill_stops_code_that_never_returns_and_what_it_started(child):
     start = "const {pid} = require('child_process').spawn('sleep', ['1000']); return [process.pid, pid]"
     pids = value(child, code(start))
