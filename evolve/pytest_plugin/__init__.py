@@ -4,6 +4,7 @@ It must be cheap to import, because every pytest run on the machine loads it. It
 `suite_files` or the command line names a suite.
 """
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evolve.pytest_plugin.agents.recording import OpenAgent
+    from evolve.pytest_plugin.suites.run_facts import RunFacts
     from evolve.pytest_plugin.suites.session import SuiteSession
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _SESSION: "pytest.StashKey[SuiteSession]" = pytest.StashKey()
+_FACTS: "pytest.StashKey[RunFacts]" = pytest.StashKey()
 _NAMED: pytest.StashKey[frozenset[Path]] = pytest.StashKey()
 
 
@@ -28,6 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("suites", "suites in promptfoo's format (Anneal)")
     group.addoption("--suite-concurrency", type=positive, metavar="N", help="concurrent calls to a suite's providers")
     group.addoption("--no-suite-cache", action="store_true", help="neither read nor store answers of suites' providers")
+    group.addoption(
+        "--suite-table", choices=("none", "short", "full"), default="none", help="matrix of results in the summary"
+    )
     roles = parser.getgroup("roles", "Ansible roles on real hosts (Anneal)")
     roles.addoption("--infra-roles", action="append", metavar="DIR", help="verify every role in a folder of roles")
     roles.addoption("--infra-release", action="append", metavar="NAME", help="release of the hosts (default: bookworm)")
@@ -53,6 +59,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="100000",
     )
     parser.addini("suite_unknown_keys", "unknown keys in suites: error or warn", default="error")
+    parser.addini(
+        "suite_annotations",
+        "failures of suites as annotations of GitHub Actions: auto (where GITHUB_ACTIONS is set), github or none",
+        default="auto",
+    )
     parser.addini("suite_failure_cases", "folder for failure cases, relative to rootdir; empty: none are written")
     parser.addini("suite_max_new_cases", "the maximum of new failure cases that a run writes", default="20")
     parser.addini("suite_personal_data", "personal data in failure cases: mask or keep", default="mask")
@@ -70,7 +81,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the roles if they are requested, and the capture of failures if `suite_failure_cases` names a folder."""
+    """Register what is requested: roles, the capture of failures, and further outputs of suites."""
+    annotations = config.getini("suite_annotations")
+    if annotations not in ("auto", "github", "none"):
+        raise pytest.UsageError(f"ini option suite_annotations: expected auto, github or none, got {annotations!r}")
+    if config.getini("suite_files") or _suites_on_command_line(config):
+        _register_outputs(config, annotations)
     if config.getoption("--infra-roles") or config.getini("suite_role_files"):
         from evolve.pytest_plugin.roles.hooks import RoleRuns
 
@@ -79,6 +95,23 @@ def pytest_configure(config: pytest.Config) -> None:
         from evolve.pytest_plugin.agents.capturing import Capture
 
         config.pluginmanager.register(Capture(config), "evolve-capture")
+
+
+def _register_outputs(config: pytest.Config, annotations: str) -> None:
+    """Register the outputs of suites beyond pytest's own, each in the workers of pytest-xdist too."""
+    if annotations == "github" or (annotations == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"):
+        from evolve.pytest_plugin.suites.annotating import Annotating
+
+        config.pluginmanager.register(Annotating(config), "evolve-annotations")
+    if config.getoption("--suite-table") != "none":
+        from evolve.pytest_plugin.suites.table import ResultTable
+
+        config.pluginmanager.register(ResultTable(config), "evolve-table")
+    if config.getoption("xmlpath", None):
+        from evolve.pytest_plugin.suites.run_facts import RunFacts
+
+        config.stash[_FACTS] = RunFacts(config)
+        config.pluginmanager.register(config.stash[_FACTS], "evolve-run-facts")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -138,7 +171,7 @@ def _suites(config: pytest.Config) -> "SuiteSession":
     from evolve.pytest_plugin.suites.session import SuiteSession
 
     if _SESSION not in config.stash:
-        config.stash[_SESSION] = SuiteSession(config)
+        config.stash[_SESSION] = SuiteSession(config, config.stash.get(_FACTS, None))
     return config.stash[_SESSION]
 
 

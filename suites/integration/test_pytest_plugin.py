@@ -30,6 +30,7 @@ tests:
 def _own_cache(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVOLVE_CACHE_DIR", str(pytester.path / "cache"))
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
 
 
 def suite(pytester: pytest.Pytester, text: str = SUITE, name: str = "suite.yaml") -> None:

@@ -96,6 +96,8 @@ class SuiteFile(pytest.File):
             raise self.CollectError(str(error)) from None
         for warning in loaded.suite.warnings:
             self.warn(pytest.PytestWarning(warning))
+        if self.suites.facts is not None:
+            self.suites.facts.add(loaded.suite)
         judged = Judged(evidence, loaded) if evidence else None
         yield from self._items(loaded, judged)
         if judged:

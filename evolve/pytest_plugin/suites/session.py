@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,9 @@ from evolve.evaluation.setup import Settings
 from evolve.providers import ProviderSettings
 from evolve.pytest_plugin.suites.ahead import Ahead, Wanted
 
+if TYPE_CHECKING:
+    from evolve.pytest_plugin.suites.run_facts import RunFacts
+
 _MANY = 1_000
 """From this number of items on they are hidden from the garbage collector: it would search all of them for nothing."""
 _RARELY = 20_000
@@ -22,8 +25,10 @@ _RARELY = 20_000
 class SuiteSession:
     """One per pytest run (or xdist worker) that collects suites."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, facts: "RunFacts | None" = None) -> None:
         self.settings = settings_of(config)
+        self.facts = facts
+        """Collects what ran; None where no report says it."""
         self.notice = ""
         """What the user should know at the end of the run."""
         # With -x, answers that no item uses are wasted.

@@ -32,9 +32,12 @@ def run_document(run: RunFinished) -> dict[str, JsonValue]:
 
 def run_properties(run: RunFinished) -> dict[str, str]:
     """Return the facts as names and texts, for formats that have only these; empty for a run without identity."""
-    if run.identity is None:
-        return {}
-    facts = run_row(run.identity)
+    return identity_properties(run.identity) if run.identity is not None else {}
+
+
+def identity_properties(identity: RunIdentity) -> dict[str, str]:
+    """Return the facts that every row of a run shares, as names and texts."""
+    facts = run_row(identity)
     names = {"id": "run_id", "startedAt": "run_started", "commit": "git_commit", "configHash": "config_hash"}
     found = {name: str(facts[key]) for key, name in names.items() if facts[key] is not None}
     return found | ({"git_uncommitted_changes": "true"} if facts["hasUncommittedChanges"] else {})
