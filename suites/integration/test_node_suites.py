@@ -120,7 +120,8 @@ def test_graders_and_scoring_are_checked_before_the_model_is_asked_and_programs_
     [
         (
             "p.ts",
-            "export default ({ vars }: any) =>\n  vars._conversation.map((x: any) => x.output + '|').join('') + vars.q;",
+            "export default ({ vars }: any) =>\n"
+            "  vars._conversation.map((x: any) => x.output + '|').join('') + vars.q;",
         ),
         ("p.js", "module.exports = ({vars}) => vars._conversation.map((x) => x.output + '|').join('') + vars.q;"),
         (
