@@ -1,7 +1,7 @@
 """Env files (`.env`): a variable on each line, as the npm package dotenv reads them.
 
-A small reader of our own: the format has no standard, Python's readers differ from dotenv in quotes and comments, and a
-suite's variables must be those that promptfoo has.
+A small reader of our own: the format has no standard, and a suite's variables must be those that promptfoo has.
+python-dotenv reads comments, backticks, `NAME: value`, escapes in quotes and quotes that do not end in another way.
 """
 
 import re
@@ -32,7 +32,19 @@ def _value(text: str, start: int) -> tuple[str, int]:
     if quote and quote in _QUOTES:
         quoted = re.compile(rf"(?:\\{quote}|[^{quote}])*{quote}").match(text, start + 1)
         if quoted is not None:
-            inner = quoted[0][:-1]
-            return (inner.replace("\\n", "\n").replace("\\r", "\r") if quote == '"' else inner), quoted.end()
-    line = text[start:].partition("\n")[0]
-    return line.partition("#")[0].strip(), start + len(line)
+            rest = _line(text, quoted.end())
+            if rest.partition("#")[0].strip() == "":
+                return _unquoted(text[start : quoted.end()]), quoted.end() + len(rest)
+    line = _line(text, start)
+    return _unquoted(line.partition("#")[0].strip()), start + len(line)
+
+
+def _line(text: str, start: int) -> str:
+    return text[start:].partition("\n")[0]
+
+
+def _unquoted(value: str) -> str:
+    """Return the value without the quotes around it, if both ends have the same."""
+    quote = value[:1]
+    inner = value[1:-1] if len(value) > 1 and quote in _QUOTES and value[-1] == quote else value
+    return inner.replace("\\n", "\n").replace("\\r", "\r") if quote == '"' else inner

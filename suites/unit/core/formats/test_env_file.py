@@ -17,6 +17,14 @@ from evolve.core.formats.env_file import parse_env_file
         ("A=it's\nB=2", {"A": "it's", "B": "2"}),
         ("A='open\nB=2", {"A": "'open", "B": "2"}),
         ("", {}),
+        # What follows a quote is part of the value, unless it is a comment.
+        ("A = 'q' tail\nB=\"x\" # note", {"A": "'q' tail", "B": "x"}),
+        ('A="1"B=2', {"A": '"1"B=2'}),
+        ("A='a' 'b'", {"A": "a' 'b"}),
+        # Where python-dotenv reads something else than the npm package.
+        ("A=b#c\nB=# x", {"A": "b", "B": ""}),
+        ('A="a\\tb"\nB=\'it\\\'s\'\nC="a\\"b"', {"A": "a\\tb", "B": "it\\'s", "C": 'a\\"b'}),
+        ("A=`a'b\"c`\nB=${HOME}x\nC", {"A": "a'b\"c", "B": "${HOME}x"}),
     ],
 )
 def test_an_env_file_is_read(text: str, expected: dict[str, str]) -> None:
