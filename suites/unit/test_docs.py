@@ -1,7 +1,10 @@
 """The documentation's links lead somewhere, on a forge and on the site, and its lists are complete."""
 
+import json
 import re
+import shlex
 import subprocess
+import sys
 import tomllib
 from collections import Counter
 from functools import cache
@@ -113,10 +116,11 @@ def project() -> dict[str, Any]:
 
 
 EXAMPLE = ROOT / "docs/ci-example.yml"
-WORKFLOWS = [EXAMPLE, *tracked(".github/workflows/*.yml")]
+EXAMPLES = [EXAMPLE, ROOT / "docs/check-example.yml"]
+WORKFLOWS = [*EXAMPLES, *tracked(".github/workflows/*.yml")]
 
 
-@pytest.mark.parametrize("page", [*PAGES, EXAMPLE], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_extra_that_a_page_installs_exists(page: Path):
     named = re.findall(r"(?:anneal-harness|anneal|-e '\.)\[([a-z,]+)\]", page.read_text(encoding="utf-8"))
     assert {extra for names in named for extra in names.split(",")} <= set(project()["optional-dependencies"])
@@ -130,6 +134,28 @@ def test_a_workflow_reads_only_and_its_jobs_end(workflow: Path):
     for job in found["jobs"].values():
         assert job["timeout-minutes"] <= 360
         assert all("@" in step["uses"] for step in job["steps"] if "uses" in step)
+
+
+@pytest.mark.parametrize("workflow", EXAMPLES, ids=lambda path: path.name)
+def test_a_users_workflow_can_be_called_and_its_commands_exist(workflow: Path):
+    found = yaml.safe_load(workflow.read_text())
+    given = found[True]["workflow_call"]["inputs"]  # YAML 1.1 reads the key `on` as true
+    texts = [json.dumps(step) for job in found["jobs"].values() for step in job["steps"]]
+    assert set(re.findall(r"inputs\.(\w+)", " ".join(texts))) == set(given)
+    lines = [
+        line for job in found["jobs"].values() for step in job["steps"] for line in step.get("run", "").split("\n")
+    ]
+    commands = [shlex.split(line, comments=True) for line in lines if line.strip() and not line.startswith("#")]
+    assert {words[0] for words in commands} <= {"pip", "evolve", "pytest"}
+    ours = [words for words in commands if words[0] in ("evolve", "pytest")]
+    assert ours
+    for program, *words in ours:
+        help_text = subprocess.run(
+            [sys.executable, "-m", program, *([words[0]] if program == "evolve" else []), "--help"],
+            check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert options <= set(re.findall(r"--[a-z-]+", help_text)) | {"--junitxml"}
 
 
 def test_ci_runs_every_python_that_the_package_claims():
