@@ -393,6 +393,7 @@ class _Loader:
             document.value = resolve_references(document, self.files, own_keys)
         self._stop_on_more_than(before)
         free_keys = lambda: frozenset(own_keys) | keys_with_anchors(document.text)  # noqa: E731
+        self.findings.odd_tests.clear()
         self.findings.broken_entries.clear()  # those of another config, when several are merged
         checker()(document.value, (), self.findings.report_on(document, (), free_keys, is_config=True))
         broken = self.findings.broken
@@ -404,7 +405,7 @@ class _Loader:
                 given, {**seen, **self._file_env, **env_texts(given.get("env") if "env" not in broken else None)}
             )
         config: dict[str, Any] = {key: value for key, value in given.items() if value is not None and key not in broken}
-        for key in {entry[0] for entry in self.findings.broken_entries}:
+        for key in {entry[0] for entry in self.findings.broken_entries} | {"tests"}:
             if isinstance(key, str) and isinstance(config.get(key), list):
                 config[key] = self._usable(key, config[key])
         if "targets" in config and "providers" in config:
@@ -426,8 +427,20 @@ class _Loader:
 
     def _usable(self, key: str, entries: Sequence[Any]) -> list[Any]:
         """Return the entries of a list of the config, those that have problems as None."""
-        broken = self.findings.broken_entries
-        return [None if (key, index) in broken else entry for index, entry in enumerate(entries)]
+        broken = {found for found in self.findings.broken_entries if len(found) == 2}
+        # An entry that names a file is read as a whole, so its unknown key may be part of how.
+        broken |= {("tests", index) for index in self.findings.odd_tests if key == "tests" and "path" in entries[index]}
+        return [
+            None if (key, index) in broken else self._without_broken_assertions((key, index), entry)
+            for index, entry in enumerate(entries)
+        ]
+
+    def _without_broken_assertions(self, path: tuple[str, int], entry: Any) -> Any:
+        broken = {found[3] for found in self.findings.broken_entries if len(found) == 4 and found[:2] == path}
+        if not broken:
+            return entry
+        kept = [assertion for index, assertion in enumerate(entry["assert"]) if index not in broken]
+        return {**entry, "assert": kept}
 
     def _require(
         self, config: Mapping[str, Any], document: Document, providers: Sequence[ProviderSpec], tests: Sequence[Test]

@@ -53,3 +53,23 @@ def test_a_missing_key_is_a_warning_because_the_file_is_right(tmp_path: Path) ->
     done = check(tmp_path, "s.yaml")
     assert done.returncode == 0, done.stdout
     assert "GROQ_API_KEY" in done.stdout
+
+
+def test_a_misspelt_key_and_a_wrong_assertion_hide_no_other_problem_of_their_test(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(
+        "prompts: ['{{x}}']\n"
+        "providers: [echo]\n"
+        "tests:\n"
+        "  - vars: {x: 'file://missing.txt'}\n"
+        "    asert: []\n"
+        "    assert: [{type: contians, value: 1}, {type: regex, value: '('}]\n"
+    )
+    assert main(["check", "s.yaml"]) == 2
+    found = [line.split(" (")[0].split(": ", 1)[1] for line in capsys.readouterr().out.splitlines()[:-1]]
+    assert found[:3] == [
+        "tests[0].vars.x: no such file: missing.txt",
+        "tests[0].asert: unknown key 'asert'",
+        "tests[0].assert[0].type: unknown assertion type 'contians'",
+    ]
+    assert found[3].startswith("tests[0].assert[1].value: ")

@@ -129,6 +129,10 @@ _LISTS = frozenset(("prompts", "providers", "targets", "tests", "scenarios"))
 """Top-level keys whose entries are read one by one."""
 
 
+def _is_assertion(path: Path) -> bool:
+    return len(path) > 3 and path[0] == "tests" and path[2] == "assert" and isinstance(path[3], int)
+
+
 @dataclass(slots=True)
 class Findings:
     """All errors and warnings about a suite and its files."""
@@ -139,7 +143,10 @@ class Findings:
     broken: set[str | int] = field(default_factory=set)
     """The config's own top-level keys that have problems: values below them must not be used."""
     broken_entries: set[Path] = field(default_factory=set)
-    """Entries of the config's lists that have problems, as (key, index): the others can be used."""
+    """Entries of the config's lists that have problems, as (key, index): the others can be used. An assertion of a test
+    is an entry of its own, (key, index, "assert", index)."""
+    odd_tests: set[int] = field(default_factory=set)
+    """Indexes of tests with unknown keys: a test is made of the other keys, so that their problems are found too."""
     rejected: list["Source"] = field(default_factory=list)
     """Tests of other files that have problems: no test is made of them, but their code can be checked."""
     partial: set[Part] = field(default_factory=set)
@@ -178,15 +185,18 @@ class Findings:
             if kind == "unknown key" and self.unknown_keys == "error":
                 hint = with_the_option(hint)
             if is_config and not self.is_warning(kind):
-                self._note_broken(full)
+                self._note_broken(full, kind)
             self.add(Problem(message, where, hint), kind)
 
         return report
 
-    def _note_broken(self, path: Path) -> None:
+    def _note_broken(self, path: Path, kind: Kind) -> None:
         key = path[0] if path else ""
         if key in _LISTS and len(path) > 1 and isinstance(path[1], int):
-            self.broken_entries.add(path[:2])
+            if kind == "unknown key" and key == "tests" and len(path) == 3:
+                self.odd_tests.add(path[1])
+            else:
+                self.broken_entries.add(path[:4] if _is_assertion(path) else path[:2])
         elif path:
             self.broken.add(key)
         if key in _PARTS:
