@@ -34,16 +34,17 @@ def node_problems(suite: Suite, files: Files, node: Node) -> list[Problem]:
             continue
         path, _ = split_reference(value)
         if is_javascript(path):
-            problems += _file_problems(path, where, files, node)
+            problems += _file_problems(path, files, node)
     return list(dict.fromkeys(problems))
 
 
-def _file_problems(path: str, where: Location | None, files: Files, node: Node) -> Sequence[Problem]:
+def _file_problems(path: str, files: Files, node: Node) -> Sequence[Problem]:
     try:
         full = files.resolve(path)
-        return node.problems(full) if file_needs_node(full, files.read_text) else ()
-    except InputError as error:
-        return [Problem(item.message, item.where or where, item.hint) for item in error.problems]
+        needs_node = file_needs_node(full, files.read_text)
+    except InputError:
+        return ()  # a file that cannot be read is the error of its test, as that of an assertion in Python
+    return node.problems(full) if needs_node else ()
 
 
 def _code(suite: Suite) -> Iterator[tuple[str, Location | None]]:

@@ -97,7 +97,6 @@ const shim = (required) => new Proxy(process, {
     return typeof value === 'function' ? value.bind(target) : value;
   },
 });
-const Code = Object.getPrototypeOf(async function () {}).constructor;
 
 const operations = {
   async call({path: file, tsx, function: name, args}) {
@@ -117,12 +116,11 @@ const operations = {
   },
   async run({body, names, values, folder}) {
     const required = Module.createRequire(path.join(folder, 'inline.js'));
-    const own = ['require', 'process', '__dirname', '__filename'].filter((name) => !names.includes(name));
-    const given = {require: required, process: shim(required), __dirname: folder, __filename: path.join(folder, 'inline.js')};
-    const code = vm.runInThisContext(`(async function (${[...names, ...own].join(', ')}) {\n${body}\n})`, {
+    // As in promptfoo there is no `require` of its own.
+    const code = vm.runInThisContext(`(async function (${[...names, 'process'].join(', ')}) {\n${body}\n})`, {
       filename: 'inline code', lineOffset: -1, importModuleDynamically: (name) => import(importable(name, required)),
     });
-    return code(...values, ...own.map((name) => given[name]));
+    return code(...values, shim(required));
   },
   async env({env}) {
     for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];

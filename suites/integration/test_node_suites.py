@@ -17,7 +17,7 @@ providers:
 tests:
   - file://more.mts
   - vars: {q: file://var.cjs}
-    options: {transform: "require('path').basename(output)", transformVars: file://vars.ts}
+    options: {transform: "process.mainModule.require('path').basename(output)", transformVars: file://vars.ts}
     assert:
       - {type: javascript, value: file://judge.ts:isGood, config: {end: "!"}}
       - {type: javascript, value: "process.platform.length > 0 && output.endsWith('!')"}
@@ -85,7 +85,9 @@ def test_problems_of_all_files_come_in_one_list_with_those_of_the_suite(suite: P
     (suite / "provider.ts").write_text("import OpenAI from 'openai';\nexport default class {}\n")
     (suite / "words.ts").write_text("export enum Word { Ask }\n")
     (suite / "judge.ts").write_text("export const isGood = (: number) => true;\n")
-    (suite / "suite.yaml").write_text(SUITE.replace("process.platform", "require('lodash')") + "asert: []\n")
+    (suite / "suite.yaml").write_text(
+        SUITE.replace("process.platform", "process.mainModule.require('lodash')") + "asert: []\n"
+    )
     done = evolve(suite, "check", "suite.yaml")
     assert done.returncode == 2
     starts = (

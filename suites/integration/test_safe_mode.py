@@ -36,7 +36,8 @@ UNSAFE = {
         "{vars: {x: a}, assert: [{type: javascript, value: 'file://evil.js'}]}"
     ),
     "inline javascript that needs node": with_test(
-        "{vars: {x: a}, assert: [{type: javascript, value: \"require('node:fs').writeFileSync('touched', '')\"}]}"
+        "{vars: {x: a}, assert: [{type: javascript, "
+        "value: \"process.mainModule.require('node:fs').writeFileSync('touched', '')\"}]}"
     ),
     "typescript provider": with_provider("'file://evil.ts'"),
     "python hooks": BASE + "extensions: ['file://evil.py:hook']\n",

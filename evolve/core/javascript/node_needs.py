@@ -31,16 +31,17 @@ _SPECIFIER: Final = re.compile(
 _NAMES: Final = re.compile(
     r"(?<![\w$.])(?:"
     r"process\s*(?:\?\.|[.\[])"
-    r"|(?:fetch|queueMicrotask)\s*\("
+    r"|fetch\b(?!\s*(?::|=[^=]))|queueMicrotask\s*\("
     r"|new\s+(?:AbortController|Headers|Request|Response|FormData|Blob|ReadableStream|BroadcastChannel|MessageChannel)\b"
     r"|(?:crypto|performance|WebAssembly|Intl)\s*\."
     r"|Buffer\.(?!from\b|byteLength\b|isBuffer\b)"
-    r"|__dirname\b|__filename\b|import\.meta\b|import\s*\((?!\s*\))"
-    r"|require\s*(?:\.|\(\s*[^\s'\"]))"
+    r"|import\s*\((?!\s*\)))"
     r"|\.toLocale(?:Date|Time)String\s*\("
     r"|=\s*(?:globalThis\.)?process\s*;"
 )
 """Signs of Node or of the network. A false alarm only starts Node."""
+_OF_FILES: Final = re.compile(r"(?<![\w$.])(?:__dirname\b|__filename\b|import\.meta\b|require\s*(?:\.|\(\s*[^\s'\"]))")
+"""Names that files have in Node, in addition."""
 _SYNTAX: Final = re.compile(
     r"^(?:export\s+default\s+|(?:export\s+)?(?:const|let|var)\s+[^=\n]+=\s*)?await\b|^for\s+await\b"
     r"|^[ \t]*export\s*(?:\*|\{[^}]*\})[^;\n]*\bfrom\b",
@@ -62,8 +63,8 @@ def is_typescript(path: str) -> bool:
 
 
 def code_needs_node(code: str) -> bool:
-    """Return whether inline code needs Node."""
-    return _scan(code).needs_node
+    """Return whether inline code needs Node; it has no `require` of its own, as in promptfoo."""
+    return bool(_NAMES.search(_TOKENS.sub(_code_of, code)))
 
 
 def file_needs_node(path: str, read: Callable[[str], str]) -> bool:
@@ -116,7 +117,7 @@ def _scan(source: str) -> _Scan:
     names = [found["required"] or found["imported"] for found in _SPECIFIER.finditer(without_comments)]
     relative = tuple(name for name in names if name.startswith("."))
     code = _TOKENS.sub(_code_of, source)
-    needs_node = len(relative) < len(names) or bool(_NAMES.search(code) or _SYNTAX.search(code))
+    needs_node = len(relative) < len(names) or any(sign.search(code) for sign in (_NAMES, _OF_FILES, _SYNTAX))
     return _Scan(needs_node, relative)
 
 

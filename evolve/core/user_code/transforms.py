@@ -146,7 +146,8 @@ def _present(answer: JsonValue, code: str) -> JsonValue:
 
 
 def _failure(code: str, exc: CannotEvaluate) -> CannotEvaluate:
-    return CannotEvaluate(f"the transform {_label(code)} failed: {exc}")
+    hint = "; use process.mainModule.require, or a file" if "require is not defined" in str(exc) else ""
+    return CannotEvaluate(f"the transform {_label(code)} failed: {exc}{hint}")
 
 
 def _label(code: str) -> str:

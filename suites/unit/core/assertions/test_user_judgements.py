@@ -160,8 +160,9 @@ def test_javascript_sees_structured_output_and_config(judge: Callable[..., Verdi
 
 
 def test_inline_code_that_needs_node_runs_there(judge: Callable[..., Verdict]) -> None:
-    assert judge("javascript", "process.env.PATH && require('path').basename(output) === 'b.txt'", "a/b.txt").passed
+    assert judge("javascript", "process.mainModule.require('path').basename(output) === 'b.txt'", "a/b.txt").passed
     failed = judge("javascript", "process.nothing.here", "x")
+    assert "require is not defined" in judge("javascript", "require('path').sep", "x").reason  # as in promptfoo
     assert not failed.passed
     assert "TypeError" in failed.reason
 
@@ -294,7 +295,7 @@ def test_a_transform_changes_the_output(tools: Tools, code: str, output: JsonVal
         ("() => output", "nothing calls"),
         ("file://change.py:nothing", "returned no value"),
         ("file://change.txt", "a .js or .py file"),
-        ("require('x')", "Cannot find module 'x'"),
+        ("require('x')", "require is not defined.*process.mainModule.require"),
     ],
 )
 def test_a_transform_that_gives_no_output_is_an_error(tools: Tools, code: str, message: str) -> None:

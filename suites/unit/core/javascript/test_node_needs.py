@@ -29,21 +29,12 @@ EMBEDDED = [
     "module.exports = (output) => ({ pass: output.process.length > 0 });",
     "const text = `the process. Then fetch it`; module.exports = () => text;",
     "module.exports = (o) => Buffer.from(o).toString('base64');",
+    "module.exports = ({fetch: get}) => get;",
     "const process = (text) => text.trim(); module.exports = (o) => process(o);",
     "export default async function (o) {\n  await null;\n  return o;\n}",
     "const url = 'https://x'; module.exports = (o) => o === url;",
     "module.exports = (o) => JSON.parse(o).fetch;",
 ]
-
-
-@pytest.mark.parametrize("source", NODE)
-def test_what_only_node_has_goes_to_node(source):
-    assert code_needs_node(source)
-
-
-@pytest.mark.parametrize("source", EMBEDDED)
-def test_everything_else_stays_in_the_embedded_engine(source):
-    assert not code_needs_node(source)
 
 
 def _reader(texts):
@@ -53,6 +44,23 @@ def _reader(texts):
         return texts[path]
 
     return read
+
+
+@pytest.mark.parametrize("source", NODE)
+def test_what_only_node_has_goes_to_node(source):
+    assert file_needs_node("/s/a.js", _reader({"/s/a.js": source}))
+
+
+@pytest.mark.parametrize("source", EMBEDDED)
+def test_everything_else_stays_in_the_embedded_engine(source):
+    assert not file_needs_node("/s/a.js", _reader({"/s/a.js": source}))
+
+
+def test_inline_code_goes_to_node_for_process_and_the_network_only():
+    assert code_needs_node("process.mainModule.require('fs').existsSync(output)")
+    assert code_needs_node("(await fetch(output)).ok")
+    assert not code_needs_node("require('fs').existsSync(output)")
+    assert not code_needs_node("output.includes('process.env')")
 
 
 def test_a_file_needs_node_when_a_file_that_it_imports_does():
