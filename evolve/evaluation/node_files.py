@@ -83,7 +83,7 @@ def _is_plain(assertion: Assertion) -> bool:
     """Return whether an assertion certainly has no code: nearly all of the thousands of a large suite."""
     value = assertion.value
     is_text = not isinstance(value, list) and not (isinstance(value, str) and value.startswith(FILE))
-    has_more = assertion.transform or assertion.config or assertion.rubric_prompt
+    has_more = assertion.transform or assertion.config or assertion.rubric_prompt or assertion.provider
     return is_text and assertion.type != "javascript" and not has_more
 
 
