@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from evolve.__main__ import main
+
 GOOD = "prompts: ['{{q}}']\nproviders: ['python:model.py']\ntests: [{vars: {q: a}}, {vars: {q: b}}]\n"
 BAD = "prompts: ['{{q}}', file://gone.txt]\nproviders: [opnai:x]\ntests: [{vars: {q: a}, asert: []}]\n"
 MODEL = "import pathlib\n\ndef call_api(p, o, c):\n    pathlib.Path('asked').touch()\n    return {'output': p}\n"
