@@ -37,6 +37,7 @@ from evolve.core.user_code.transforms import transform_vars
 from evolve.evaluation import agent_prompt
 from evolve.evaluation.hooks import SuiteHooks
 from evolve.evaluation.labels import judge_by_labels
+from evolve.evaluation.named_graders import named_graders
 from evolve.evaluation.node_files import node_problems
 from evolve.evaluation.runner import Closable, SuiteRunner
 from evolve.providers import ProviderSettings, open_provider
@@ -343,7 +344,10 @@ def _provider_problems(loaded: LoadedSuite, settings: Settings) -> list[Problem]
     open_spec = _opener(loaded, settings)
     problems: list[Problem] = []
     suite = loaded.suite
-    for spec in [*suite.providers, *_own_providers(suite)]:
+    graders: list[ProviderSpec] = []
+    with _collect(problems):
+        graders.extend(named_graders(suite))
+    for spec in [*suite.providers, *_own_providers(suite), *graders]:
         try:
             open_spec(spec)
         except InputError as error:

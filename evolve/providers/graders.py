@@ -1,7 +1,7 @@
 """Providers that grade; each is opened when an assertion first needs it and shared by all assertions that name it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
@@ -119,6 +119,24 @@ class SuiteGraders:
         opened, self._opened = self._opened, {}
         for provider in opened.values():
             await provider.close()
+
+
+def specs_of(value: JsonValue | ProviderSpec, providers: Sequence[ProviderSpec]) -> Iterator[ProviderSpec]:
+    """Yield the providers that a grader's value names: one, or one for each kind.
+
+    Raises:
+        InputError: it is neither an id nor a mapping with one.
+    """
+    if isinstance(value, ProviderSpec):
+        yield value
+    elif isinstance(value, str):
+        named = next((spec for spec in providers if value in (spec.label, spec.id)), None)
+        yield named or ProviderSpec(value)
+    elif isinstance(value, dict) and value.keys() & _KINDS and "id" not in value:
+        for kind in sorted(value.keys() & _KINDS):
+            yield from specs_of(value[kind], providers) if value[kind] else ()
+    else:
+        yield _from_mapping(value)
 
 
 def _from_mapping(spec: JsonValue) -> ProviderSpec:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from evolve.core.formats.yaml12 import Document, Path, read_document
@@ -15,20 +16,24 @@ _FOREIGN = frozenset(("parameters", "schema", "value", "config"))
 """Below these keys a `$ref` may belong to a JSON Schema: one that points at nothing here is not an error."""
 
 
-def resolve_references(document: Document, files: LocalFiles, own_keys: set[str]) -> Any:
+def resolve_references(document: Document, files: LocalFiles, own_keys: set[str], problems: list[Problem]) -> Any:
     """Return the document's value with every `$ref` replaced by what it points at; keys next to it win.
 
     The top-level keys that references point into are added to `own_keys`: they are the user's, not unknown keys.
 
-    Raises:
-        InputError: a reference points at nothing, at itself, or outside the root.
+    A reference that points at nothing, at itself or outside the root is left as it is, and noted in `document.broken`.
+
+    Args:
+        document: the file.
+        files: reads other files.
+        own_keys: gets the keys.
+        problems: gets what is wrong with references.
     """
     if "$ref" not in document.text:
         return document.value
     resolver = _Resolver(document, files, own_keys)
     value = resolver.resolve(document.value, (), frozenset())
-    if resolver.problems:
-        raise InputError(resolver.problems)
+    problems.extend(resolver.problems)
     return value
 
 
@@ -52,7 +57,7 @@ class _Resolver:
 
     def _target(self, reference: str, value: Mapping[str, Any], path: Path, seen: AbstractSet[str]) -> Any:
         if reference in seen:
-            return self._problem(path, f"$ref {reference} leads back to itself")
+            return self._problem(value, path, f"$ref {reference} leads back to itself")
         try:
             found = self._find(reference)
         except InputError as error:
@@ -60,17 +65,30 @@ class _Resolver:
                 Problem(part.message, part.where or self.document.locate(*path, "$ref"), part.hint)
                 for part in error.problems
             ]
-            return None
+            return self._broken(value, path)
         except KeyError as error:
             if _FOREIGN & {*path}:
                 return value
-            return self._problem(path, f"$ref {reference} points at nothing", did_you_mean(*error.args))
+            self._keep_similar(reference)
+            return self._problem(value, path, f"$ref {reference} points at nothing", did_you_mean(*error.args))
         found = self.resolve(found, path, {*seen, reference})
         others = {key: self.resolve(part, (*path, key), seen) for key, part in value.items() if key != "$ref"}
         return {**found, **others} if others and isinstance(found, dict) else found
 
-    def _problem(self, path: Path, message: str, hint: str = "") -> None:
+    def _problem(self, value: Any, path: Path, message: str, hint: str = "") -> Any:
         self.problems.append(Problem(message, self.document.locate(*path, "$ref"), hint))
+        return self._broken(value, path)
+
+    def _broken(self, value: Any, path: Path) -> Any:
+        self.document.broken.append(path)
+        return value
+
+    def _keep_similar(self, reference: str) -> None:
+        """A key that the reference was probably meant to name is the user's: it is no unknown key as well."""
+        file, _, pointer = reference.partition("#")
+        name = pointer.strip("/").partition("/")[0]
+        if not file and isinstance(self.document.value, dict):
+            self.own_keys.update(get_close_matches(name, self.document.value, 1))
 
     def _find(self, reference: str) -> Any:
         file, _, pointer = reference.partition("#")

@@ -374,7 +374,7 @@ class _Loader:
             text = self.files.read_text(self.path)
         except InputError as error:
             raise _at_file(error, self.shown) from None
-        document = read_document(text, self.shown)
+        document = read_document(text, self.shown, self.findings.problems)
         if not isinstance(document.value, dict):
             what = "it is empty" if document.value is None else "it is not a mapping"
             raise InputError(Problem(f"a suite needs prompts, providers and tests, but {what}", document.locate()))
@@ -389,12 +389,12 @@ class _Loader:
                 check_text(document.text, self.shown)
             self._stop_on_more_than(before)
         own_keys: set[str] = set()
-        with self._collect():
-            document.value = resolve_references(document, self.files, own_keys)
-        self._stop_on_more_than(before)
+        document.value = resolve_references(document, self.files, own_keys, self.findings.problems)
         free_keys = lambda: frozenset(own_keys) | keys_with_anchors(document.text)  # noqa: E731
         self.findings.odd_tests.clear()
         self.findings.broken_entries.clear()  # those of another config, when several are merged
+        for path in document.broken:
+            self.findings.note_broken(path)
         checker()(document.value, (), self.findings.report_on(document, (), free_keys, is_config=True))
         broken = self.findings.broken
         given: Mapping[str, Any] = document.value if isinstance(document.value, dict) else {}
@@ -508,11 +508,10 @@ class _Loader:
 
     def _provider_file(self, path: str, env: Mapping[str, str]) -> list[ProviderSpec]:
         document = read_document(self.files.read_text(path), self.files.shown(self.files.resolve(path)))
-        with self._collect():
-            document.value = resolve_references(document, self.files, set())
+        before = len(self.findings.problems)
+        document.value = resolve_references(document, self.files, set(), self.findings.problems)
         is_list = isinstance(document.value, list)
         entries = document.value if isinstance(document.value, list) else [document.value]
-        before = len(self.findings.problems)
         for index, entry in enumerate(entries):
             checker("providerItem")(entry, (index,) if is_list else (), self.findings.report_on(document))
         if len(self.findings.problems) > before:

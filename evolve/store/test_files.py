@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,13 +30,14 @@ _WEB = ("https://", "http://")
 _WEB_FILES = (".csv", ".json", ".jsonl", ".yaml", ".yml")
 """Files with tests that may come from the web; code may not."""
 _REMOTE: Mapping[str, str] = {
-    "https://docs.google.com/spreadsheets/": "Google Sheets",
+    r"https?://docs\.google\.com/spreadsheets/": "Google Sheets",
+    r"https?://[^/?#]+\.sharepoint\.com(:\d+)?/": "SharePoint",
     "huggingface://": "huggingface other than datasets",
     "az://": "az",
     "s3://": "s3",
     "gs://": "gs",
 }
-"""Sources that are refused by name."""
+"""Sources that are refused by name, by the pattern of their address."""
 _PREFIX = "file://"
 
 
@@ -94,7 +96,7 @@ class TestReader:
                 )
 
     def _files_of(self, name: str) -> list[tuple[str, str | None]]:
-        refused = next((what for start, what in _REMOTE.items() if name.startswith(start)), None)
+        refused = next((what for start, what in _REMOTE.items() if re.match(start, name, re.I)), None)
         if refused:
             raise InputError(Problem(f"not supported by Anneal: tests from {refused}", hint="save them as a file"))
         if name.startswith(_WEB):
@@ -163,14 +165,14 @@ class TestReader:
         )
         if document.value is None or document.value == []:
             raise InputError(Problem("there are no tests in it", Location(shown)))
-        document.value = resolve_references(document, self.files, set())
+        document.value = resolve_references(document, self.files, set(), self.findings.problems)
         document.folder = os.path.dirname(file)
         return document
 
     def _check(self, entry: Any, document: Document, path: Path) -> Iterator[Source]:
         before = len(self.findings.problems)
         checker("test")(entry, path, self.findings.report_on(document))
-        if len(self.findings.problems) == before:
+        if len(self.findings.problems) == before and not document.holds_broken(path):
             yield self.with_files(Source(entry, document, path))
         else:
             self.findings.rejected.append(Source(entry, document, path))

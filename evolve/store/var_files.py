@@ -74,7 +74,15 @@ def _located(problems: list[Problem], locate: Callable[..., Location], *path: st
     try:
         yield
     except InputError as error:
-        problems += [Problem(part.message, part.where or locate(*path), part.hint) for part in error.problems]
+        problems += [Problem(part.message, part.where or locate(*path), _explained(part)) for part in error.problems]
+
+
+def _explained(problem: Problem) -> str:
+    """The hint of a problem, and what a text that begins with the prefix means where there is no such file."""
+    if not problem.message.startswith(("no such file", "no file matches")):
+        return problem.hint
+    text = "a value that begins with file:// names a file; to send it as text write {{ 'file:' }}//..."
+    return f"{problem.hint}; {text}" if problem.hint else text
 
 
 def _names_a_file(value: JsonValue) -> bool:

@@ -5,11 +5,12 @@ types, duplicate keys, tabs as indentation and a second document are errors with
 libyaml's events, which takes a third of the time of PyYAML's own constructor; places are looked up only on demand.
 """
 
+import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import yaml
 from yaml._yaml import CParser
@@ -104,6 +105,17 @@ class Document:
     _marks: dict[Path, Mark] | None = field(default=None, repr=False)
     _keys: dict[Path, Mark] = field(default_factory=dict, repr=False)
 
+    broken: list[Path] = field(default_factory=list)
+    """Parts that have a problem already, such as a reference to nothing: nothing more is reported about them."""
+
+    def is_broken(self, path: Path) -> bool:
+        """Return whether a part is broken, or is inside of one that is."""
+        return any(path[: len(part)] == part for part in self.broken)
+
+    def holds_broken(self, path: Path) -> bool:
+        """Return whether something inside of a part is broken, or the part itself."""
+        return any(part[: len(path)] == path for part in self.broken)
+
     def locate(self, *path: str | int) -> Location:
         """Return the place of a part, or of the nearest part around it.
 
@@ -156,17 +168,38 @@ def parse_yaml(text: str, file: str) -> JsonValue:
     return read_document(text, file).value
 
 
-def read_document(text: str, file: str) -> Document:
-    """Return the one document in `text` with the places of its parts; raise what `parse_yaml` raises."""
-    with _Named(file, text):
-        try:
+def read_document(text: str, file: str, problems: list[Problem] | None = None) -> Document:
+    """Return the one document in `text` with the places of its parts; raise what `parse_yaml` raises.
+
+    Args:
+        text: YAML or JSON.
+        file: its name for messages.
+        problems: takes the mistakes after which the text can still be read, such as a key that is there twice; None
+            raises these too.
+    """
+    named = _Named(file, text)
+    reader: _Reader | None = None
+    try:
+        with named:
             reader = _Reader(text)
-            return Document(file, text, reader.read(), items=reader.items)
-        except yaml.MarkedYAMLError as error:
-            joined = _with_pairs_joined(text) if error.problem == _HALF_OF_A_PAIR else text
-            if joined == text:
-                raise
-        return read_document(joined, file)
+            document = Document(file, text, reader.read(), items=reader.items)
+    except InputError as error:
+        if _HALF_OF_A_PAIR in str(error):
+            joined = _with_pairs_joined(text)
+            if joined != text:
+                return read_document(joined, file, problems)
+            whole = _with_halves_hidden(text)
+            if whole is not None:
+                hidden = read_document(whole, file, problems)
+                hidden.value = _with_halves_shown(hidden.value)
+                return hidden
+        raise InputError([*named.problems_of(reader.errors if reader else ()), *error.problems]) from None
+    found = named.problems_of(reader.errors)
+    if found and problems is None:
+        raise InputError(found)
+    if problems is not None:
+        problems.extend(found)
+    return document
 
 
 _HALF_OF_A_PAIR = "found invalid Unicode character escape code"
@@ -181,6 +214,36 @@ def _with_pairs_joined(text: str) -> str:
         return pair[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
 
     return _PAIR.sub(character, text)
+
+
+_HIDDEN: Final = 0x10F800
+"""The first of 2,048 private characters: each takes the place of one surrogate while the text is parsed."""
+_HALF = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89a-fA-F][\da-fA-F]{2})")
+_SHOWN: Final = {_HIDDEN + number: 0xD800 + number for number in range(2048)}
+
+
+def _with_halves_hidden(text: str) -> str | None:
+    """Return JSON with other characters for escapes of single surrogates, which JSON may hold and YAML may not.
+
+    None where the text is not JSON, or has such characters itself.
+    """
+    if any(ord(char) >= _HIDDEN for char in text):
+        return None
+    try:
+        json.loads(text)
+    except ValueError:
+        return None
+    return _HALF.sub(lambda half: half[1] + chr(_HIDDEN + int(half[2], 16) - 0xD800), text)
+
+
+def _with_halves_shown(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return value.translate(_SHOWN)
+    if isinstance(value, list):
+        return [_with_halves_shown(part) for part in value]
+    if isinstance(value, dict):
+        return {key.translate(_SHOWN): _with_halves_shown(part) for key, part in value.items()}
+    return value
 
 
 class _YamlError(Exception):
@@ -202,6 +265,10 @@ class _Named:
         problem = self._problem(error) if error is not None else None
         if problem is not None:
             raise InputError(problem) from None
+
+    def problems_of(self, errors: Iterable[BaseException]) -> list[Problem]:
+        """Return the problems of errors that did not end the reading."""
+        return [problem for problem in map(self._problem, errors) if problem is not None]
 
     def _problem(self, error: BaseException) -> Problem | None:
         if isinstance(error, _YamlError):
@@ -276,6 +343,8 @@ class _Reader:
         self._open_anchors: set[str] = set()
         self._aliased = 0
         self.items: dict[Path, Mark] = {}
+        self.errors: list[_YamlError] = []
+        """Mistakes after which reading goes on."""
 
     def read(self) -> JsonValue:
         next_event = self._next
@@ -307,7 +376,7 @@ class _Reader:
             if kind is scalar_event:
                 value: Any = event.value
                 if event.tag is not None:
-                    value = _read_tagged_scalar(event)
+                    value = self._tagged_scalar(event)
                 elif event.implicit[0]:
                     value = plain_scalar(value)
                 if event.anchor is not None:
@@ -315,7 +384,7 @@ class _Reader:
                 if container.__class__ is dict and key is _NO_KEY:
                     key = _MERGE if event.implicit[0] and event.value == "<<" else key_text(value)
                     if key in container and not (merged and key in merged):
-                        raise _YamlError(f"duplicate key {key!r}", event.start_mark, "remove or rename one of them")
+                        self.errors.append(_duplicate(key, event))
                     continue
             elif kind is mapping_start or kind is sequence_start:
                 if container.__class__ is dict and key is _NO_KEY:
@@ -346,7 +415,7 @@ class _Reader:
                 if container.__class__ is dict and key is _NO_KEY:
                     key = _alias_key(value, event)
                     if key in container and not (merged and key in merged):
-                        raise _YamlError(f"duplicate key {key!r}", event.start_mark, "remove or rename one of them")
+                        self.errors.append(_duplicate(key, event))
                     continue
             if container is None:
                 return value  # type: ignore[no-any-return]
@@ -368,11 +437,18 @@ class _Reader:
         if _MERGE not in names:
             self.items[tuple(names)] = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
 
+    def _tagged_scalar(self, event: Any) -> JsonValue:
+        try:
+            return _read_tagged_scalar(event)
+        except _YamlError as error:
+            self.errors.append(error)
+            return str(event.value)
+
     def _check_start(self, event: Any, depth: int) -> None:
         if depth >= MAX_DEPTH:
             raise _YamlError(f"more than {MAX_DEPTH} levels of nesting", event.start_mark)
         if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
-            raise _unknown_tag(event)
+            self.errors.append(_unknown_tag(event))
 
     def _alias(self, event: Any) -> tuple[JsonValue, int]:
         if event.anchor in self._open_anchors:
@@ -427,6 +503,10 @@ def _read_tagged_scalar(event: Any) -> JsonValue:
     if not _SCALAR_TAGS[event.tag](value):
         raise _YamlError(f"expected {event.tag.rpartition(':')[2]}, got {event.value!r}", event.start_mark)
     return value
+
+
+def _duplicate(key: Any, event: Any) -> _YamlError:
+    return _YamlError(f"duplicate key {key!r}", event.start_mark, "remove or rename one of them")
 
 
 def _unknown_tag(event: Any) -> _YamlError:

@@ -179,18 +179,21 @@ class Findings:
                 kind: decides between error and warning, and between the place of the key and that of its value.
             """
             full = (*base, *path)
+            if document.is_broken(full):
+                return
             if kind == "unknown key" and len(full) == 1 and full[0] in free_keys():
                 return
             where = (document.locate if kind == "value" else document.locate_key)(*full)
             if kind == "unknown key" and self.unknown_keys == "error":
                 hint = with_the_option(hint)
             if is_config and not self.is_warning(kind):
-                self._note_broken(full, kind)
+                self.note_broken(full, kind)
             self.add(Problem(message, where, hint), kind)
 
         return report
 
-    def _note_broken(self, path: Path, kind: Kind) -> None:
+    def note_broken(self, path: Path, kind: Kind = "value") -> None:
+        """Note that a part of the config has a problem, and so what must not be used."""
         key = path[0] if path else ""
         if key in _LISTS and len(path) > 1 and isinstance(path[1], int):
             if kind == "unknown key" and key == "tests" and len(path) == 3:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,70 @@ def test_a_programs_output_is_the_prompt(tmp_path: Path) -> None:
 
     assert asyncio.run(run()) == f"Ask now in {tmp_path.name} nicely"
     assert json.loads((tmp_path / "context.json").read_text())["vars"] == {"q": "nicely"}
+
+
+def test_graders_with_wrong_ids_are_reported_at_their_places(tmp_path: Path) -> None:
+    text = """\
+prompts: [x]
+providers: [echo]
+defaultTest: {options: {provider: {text: opnai:a, embedding: "openai:embedding:e"}}}
+tests:
+  - assert: [{type: llm-rubric, value: kind}]
+  - assert: [{type: similar, value: x, provider: opnai:b}, {type: contains, value: x, provider: opnai:ignored}]
+  - assert: [{type: llm-rubric, value: kind, provider: echo}, {type: llm-rubric, value: a, provider: "{{ env.G }}"}]
+  - assert: [{type: assert-set, assert: [{type: factuality, value: x, provider: {id: opnai:c}}]}]
+"""
+    found = problems_of(tmp_path, text)
+    assert [re.sub(" ?[(].*", "", line) for line in found] == [
+        "suite.yaml:5:5: tests[0].options.provider: unknown provider 'opnai:a'",
+        "suite.yaml:6:50: tests[1].assert[0].provider: unknown provider 'opnai:b'",
+        "suite.yaml:8:83: tests[3].assert[0].assert[0].provider: unknown provider 'opnai:c'",
+    ]
+
+
+def test_a_broken_reference_does_not_hide_other_problems(tmp_path: Path) -> None:
+    text = """\
+prompts: ["{{q}}"]
+providers: [echo, opnai:x]
+asserts: {yes: {type: contains, value: a}}
+tests:
+  - {vars: {q: a}, assert: [{$ref: "#/assertz/yes"}], asert: []}
+  - {vars: {q: b}, assert: [{$ref: "#/asserts/no"}, {$ref: "#/asserts/yes"}]}
+  - {vars: {q: c}, assert: [{$ref: "gone.yaml#/a"}, {type: regex, value: "(b"}]}
+"""
+    found = problems_of(tmp_path, text)
+    starts = [
+        "suite.yaml:2:19:",
+        "suite.yaml:5:36:",
+        "suite.yaml:5:55:",
+        "suite.yaml:6:36:",
+        "suite.yaml:7:36:",
+        "suite.yaml:7:74:",
+    ]
+    assert [line.split(" ")[0] for line in found] == starts, found
+
+
+def test_a_key_twice_and_an_unknown_tag_do_not_hide_other_problems(tmp_path: Path) -> None:
+    text = "prompts: [x]\nproviders: [opnai:x]\ntests:\n  - {vars: {a: b, a: c}, asert: []}\n  - {vars: {d: !foo x}}\n"
+    found = problems_of(tmp_path, text)
+    assert [line.split(" ")[0] for line in found] == [
+        "suite.yaml:2:13:", "suite.yaml:4:19:", "suite.yaml:4:26:", "suite.yaml:5:16:"
+    ], found  # fmt: skip
+
+
+def test_a_missing_file_of_a_var_explains_the_prefix_and_its_hint_works(tmp_path: Path) -> None:
+    text = "prompts: ['{{q}}']\nproviders: [echo]\ntests: [{vars: {q: VALUE}}]\n"
+    (problem,) = problems_of(tmp_path, text.replace("VALUE", "'file://etc'"))
+    assert "write {{ 'file:' }}//..." in problem
+    (tmp_path / "suite.yaml").write_text(text.replace("VALUE", "\"{{ 'file:' }}//etc\""))
+    settings = Settings(env={"EVOLVE_CACHE_DIR": str(tmp_path / "cache")}, use_cache=False)
+    loaded = load(str(tmp_path / "suite.yaml"), settings)
+
+    async def run() -> str:
+        runner = runner_for(loaded, settings, NoAnswers())
+        try:
+            return (await runner.evaluate(loaded.evaluations[0])).prompt
+        finally:
+            await runner.close()
+
+    assert asyncio.run(run()) == "file://etc"

@@ -751,3 +751,30 @@ tests:
         "suite.yaml:5:44: tests[0].vars.a.l[1]: no such file: two.txt",
         "suite.yaml:5:66: tests[0].vars.a.d: a function cannot be inside of a mapping or a list: f.py",
     ]
+
+
+def test_a_json_suite_may_hold_half_of_a_character(folder: Path) -> None:
+    path = folder / "suite.json"
+    tests = r'[{"vars": {"q": "a\ud83d", "r": "\\ud83d", "s": "\ud83d\ude00\udc00", "k\ud83d": "1"}}]'
+    path.write_text(f'{{"prompts": ["{{{{q}}}}"], "providers": ["echo"], "tests": {tests}}}')
+    (test,) = load_suite(str(path)).tests
+    assert test.vars == {"q": "a\ud83d", "r": "\\ud83d", "s": "\U0001f600\udc00", "k\ud83d": "1"}
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://docs.google.com/spreadsheets/d/1/edit", "Google Sheets"),
+        ("https://firm.sharepoint.com/:x:/s/team/a.xlsx", "SharePoint"),
+        ("https://firm.sharepoint.com/tests.csv", "SharePoint"),
+    ],
+)
+def test_tests_of_services_are_refused_by_name(folder: Path, address: str, name: str) -> None:
+    assert f"not supported by Anneal: tests from {name}" in failure(folder, f"{PROMPTS}tests: {address}\n")
+
+
+def test_a_broken_reference_in_a_file_of_tests_does_not_hide_its_other_problems(folder: Path) -> None:
+    write(folder, t__yaml="- {vars: {q: a}, assert: [{$ref: 'no.yaml'}]}\n- {vars: {q: b}, asert: []}\n")
+    found = failure(folder, f"{PROMPTS}tests: file://t.yaml\n")
+    assert "t.yaml:1:34" in found
+    assert "t.yaml:2:18" in found
