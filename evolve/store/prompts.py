@@ -18,11 +18,11 @@ from evolve.core.javascript.values import to_json
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.suite import Prompt, ScriptRef
 from evolve.store.files import LocalFiles
+from evolve.store.refused_sources import refused_source
 
 _SUFFIXES = (".txt", ".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".j2")
 _SCRIPTS = (".py", *JAVASCRIPT_SUFFIXES)
 _MAGIC = re.compile(r"[*?\[]")
-_REMOTE = ("portkey://", "langfuse://", "helicone://")
 
 
 def read_prompts(entry: str | Mapping[str, Any], files: LocalFiles) -> list[Prompt]:
@@ -42,10 +42,9 @@ def read_prompts(entry: str | Mapping[str, Any], files: LocalFiles) -> list[Prom
         )
     if raw.startswith("exec:"):
         return [_executable(raw.removeprefix("exec:"), entry, files)]
-    if raw.startswith(_REMOTE):
-        raise InputError(
-            Problem(f"not supported by Anneal: prompts from {raw.partition(':')[0]}", hint="use a file or a function")
-        )
+    refused = refused_source(raw)
+    if refused:
+        raise InputError(Problem(f"not supported by Anneal: prompts from {refused}", hint="use a file or a function"))
     config = entry.get("config") or {}
     named = _files_of(raw, files)
     if named is None:

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,20 +23,12 @@ from evolve.store.datasets import dataset_tests
 from evolve.store.files import MAX_BYTES, LocalFiles
 from evolve.store.prompts import parse_json, read_data, split_function
 from evolve.store.references import resolve_references
+from evolve.store.refused_sources import refused_source
 from evolve.store.scripts import LocalScripts
 
 _WEB = ("https://", "http://")
 _WEB_FILES = (".csv", ".json", ".jsonl", ".yaml", ".yml")
 """Files with tests that may come from the web; code may not."""
-_REMOTE: Mapping[str, str] = {
-    r"https?://docs\.google\.com/spreadsheets/": "Google Sheets",
-    r"https?://[^/?#]+\.sharepoint\.com(:\d+)?/": "SharePoint",
-    "huggingface://": "huggingface other than datasets",
-    "az://": "az",
-    "s3://": "s3",
-    "gs://": "gs",
-}
-"""Sources that are refused by name, by the pattern of their address."""
 _PREFIX = "file://"
 
 
@@ -96,7 +87,7 @@ class TestReader:
                 )
 
     def _files_of(self, name: str) -> list[tuple[str, str | None]]:
-        refused = next((what for start, what in _REMOTE.items() if re.match(start, name, re.I)), None)
+        refused = refused_source(name)
         if refused:
             raise InputError(Problem(f"not supported by Anneal: tests from {refused}", hint="save them as a file"))
         if name.startswith(_WEB):

@@ -152,7 +152,7 @@ tests:
     assert [re.sub(" ?[(].*", "", line) for line in found] == [
         "suite.yaml:5:5: tests[0].options.provider: unknown provider 'opnai:a'",
         "suite.yaml:6:50: tests[1].assert[0].provider: unknown provider 'opnai:b'",
-        "suite.yaml:8:83: tests[3].assert[0].assert[0].provider: unknown provider 'opnai:c'",
+        "suite.yaml:8:81: tests[3].assert[0].assert[0].provider: unknown provider 'opnai:c'",
     ]
 
 

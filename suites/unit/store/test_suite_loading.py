@@ -163,6 +163,8 @@ def test_a_suite_without_prompts_asks_the_variable_prompt(folder: Path) -> None:
         ("'file://no*.txt'", "no file matches no*.txt"),
         ("exec:./x.sh", "no such program: ./x.sh"),
         ("langfuse://x", "not supported by Anneal: prompts from langfuse"),
+        ("s3://bucket/p.txt", "not supported by Anneal: prompts from s3"),
+        ("'https://firm.sharepoint.com/p.txt'", "not supported by Anneal: prompts from SharePoint"),
         ("{label: x}", "a prompt needs text"),
         ("file://empty.txt", "there are no prompts in file://empty.txt"),
         ("file://empty.md", "the file is empty"),
@@ -767,10 +769,17 @@ def test_a_json_suite_may_hold_half_of_a_character(folder: Path) -> None:
         ("https://docs.google.com/spreadsheets/d/1/edit", "Google Sheets"),
         ("https://firm.sharepoint.com/:x:/s/team/a.xlsx", "SharePoint"),
         ("https://firm.sharepoint.com/tests.csv", "SharePoint"),
+        ("langfuse://tests", "langfuse"),
+        ("gs://bucket/t.csv", "gs"),
     ],
 )
 def test_tests_of_services_are_refused_by_name(folder: Path, address: str, name: str) -> None:
     assert f"not supported by Anneal: tests from {name}" in failure(folder, f"{PROMPTS}tests: {address}\n")
+
+
+def test_a_prompt_may_speak_of_a_service(folder: Path) -> None:
+    found = labels(load(folder, f"prompts: ['s3://bucket holds {{{{q}}}}']\n{TESTS}"))
+    assert [raw for _, raw in found] == ["s3://bucket holds {{q}}"]
 
 
 def test_a_broken_reference_in_a_file_of_tests_does_not_hide_its_other_problems(folder: Path) -> None:
