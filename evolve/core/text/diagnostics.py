@@ -37,6 +37,9 @@ _QUIET = re.compile(r"\b(?:DEBUG|TRACE|INFO|level=info|level=debug)\b", re.I)
 _FACTS_SHARE = 0.6
 """Share of the digest that facts may take, so that a job with many events still shows its log lines."""
 
+_SINCE_SHARE, _CHANGES_SHARE, _DEPENDENCIES_SHARE, _NODE_SHARE = 0.1, 0.2, 0.15, 0.1
+"""Shares of the digest for what decides between actions but is in no log. Each is kept, however much the rest says."""
+
 _MIN_LOG_LINE = 80
 """Characters of one log line in a short digest: fewer would cut most messages in the middle."""
 
@@ -59,6 +62,8 @@ _ROUTINE_MESSAGE = re.compile(
 )
 """Messages of Nomad's events that only repeat the exit code or follow from the failure."""
 
+_WORKING = frozenset({"passing", "running", "ready"})
+
 _JSON_MESSAGE = re.compile(r'"(msg|message|error|err|exception|detail|reason)" ?: ?"((?:[^"\\]|\\.)*)"')
 _JSON_LEVEL = re.compile(r'"(?:level|severity|log\.level|lvl)" ?: ?"(\w+)"')
 _FRAME = re.compile(r'\s*(?:at |File "|from /|\d+: 0x|#\d+ )')
@@ -71,12 +76,60 @@ def digest(diagnostics: Mapping[str, JsonValue], max_chars: int = 700) -> str:
     Control characters, timestamps and long ids are left out; the text is at most `max_chars` long. With the
     default, four demos and the case take 3,500 characters of the embedded model's context of 4,096 tokens.
     """
-    facts = [line for line in _facts(diagnostics) if line]
-    while len(facts) > 1 and sum(len(line) + 1 for line in facts) > max_chars * _FACTS_SHARE:
+    header, *facts = [line for line in _facts(diagnostics) if line] or [""]
+    kept = [line[: int(max_chars * share)] for line, share in _surroundings(diagnostics) if line]
+    room = max_chars - _length(kept)
+    while facts and _length([header, *facts]) > room * _FACTS_SHARE:
         facts.pop()
-    room = max_chars - sum(len(line) + 1 for line in facts)
+    room -= _length([header, *facts])
     logs = _choose_lines(_log_lines(diagnostics), room, max(max_chars // 3, _MIN_LOG_LINE))
-    return "\n".join([*facts, *logs])[:max_chars]
+    return "\n".join([header, *kept, *facts, *logs])[:max_chars]
+
+
+def _length(lines: Iterable[str]) -> int:
+    return sum(len(line) + 1 for line in lines)
+
+
+def _surroundings(report: Mapping[str, JsonValue]) -> Iterator[tuple[str, float]]:
+    """Yields what is known beyond the job's own run, each as one line with its share of the digest."""
+    yield _since(report.get("since"), report.get("failures")), _SINCE_SHARE
+    yield _listed("changed", map(_change, _items(report.get("changes")))), _CHANGES_SHARE
+    # A dependency that does not work is what decides, so it comes first.
+    states = sorted(_items(report.get("dependencies")), key=_is_working)
+    yield _listed("depends on", map(_dependency, states)), _DEPENDENCIES_SHARE
+    node = report.get("node_facts")
+    facts = node.items() if isinstance(node, Mapping) else ()
+    yield _listed("node", (f"{key} {_flat(value)}" for key, value in facts if value not in (None, ""))), _NODE_SHARE
+
+
+def _since(since: JsonValue, failures: JsonValue) -> str:
+    times = f"{failures} times" if isinstance(failures, int) and failures > 1 else ""
+    return _listed("failed", filter(None, (f"since {since}" if since else "", times)))
+
+
+def _listed(title: str, parts: Iterable[str]) -> str:
+    text = ", ".join(filter(None, map(_clean, parts)))
+    return f"{title}: {text}" if text else ""
+
+
+def _items(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
+def _change(change: JsonValue) -> str:
+    if not isinstance(change, Mapping):
+        return str(change)
+    before, after = change.get("before"), change.get("after")
+    shown = "" if before is None and after is None else f" {before} -> {after}"
+    return f"{change.get('field', '')}{shown}"
+
+
+def _dependency(state: JsonValue) -> str:
+    return f"{state.get('name', '')} {state.get('status', '')}" if isinstance(state, Mapping) else str(state)
+
+
+def _is_working(state: JsonValue) -> bool:
+    return isinstance(state, Mapping) and state.get("status") in _WORKING
 
 
 def _facts(report: Mapping[str, JsonValue]) -> Iterator[str]:

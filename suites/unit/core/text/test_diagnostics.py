@@ -1,3 +1,5 @@
+import pytest
+
 from evolve.core.text.diagnostics import digest
 
 REPORT = {"job_id": "j", "driver": "docker", "status": "failed", "stdout": "", "stderr": ""}
@@ -49,3 +51,44 @@ def test_routine_events_are_left_out_and_others_told_once():
     assert text.count("manifest unknown") == 1
     assert "received" not in text
     assert "Exit Code" not in text
+
+
+SURROUNDINGS = {
+    "since": "2026-11-30T07:00:00Z",
+    "failures": 12,
+    "changes": [{"field": "app.main.image", "before": "web:1", "after": "web:2"}, {"field": "app.main.Env.MODE"}],
+    "dependencies": [{"name": "cache", "status": "passing"}, {"name": "db", "status": "critical"}],
+    "node_facts": {"status": "ready", "memory_mb": 2048, "drain": False, "disk_mb": None},
+}
+
+
+def test_what_surrounds_a_failure_reaches_the_model():
+    assert digest({**REPORT, **SURROUNDINGS}).splitlines() == [
+        "docker, failed",
+        "failed: since 2026-11-30T07:00:00Z, 12 times",
+        "changed: app.main.image web:1 -> web:2, app.main.Env.MODE",
+        "depends on: db critical, cache passing",
+        "node: status ready, memory_mb 2048, drain False",
+    ]
+
+
+@pytest.mark.parametrize("size", [300, 400, 700])
+def test_neither_events_nor_logs_nor_each_other_displace_the_surroundings(size: int):
+    noise = [{"type": "Driver Failure", "message": f"error {'abcdefghijklmnopqrst'[n] * 90}"} for n in range(20)]
+    logs = "\n".join(f"fatal error: failed {'abcdefghijklmnopqrst'[n] * 90}" for n in range(20))
+    long = [{"field": f"field-{n}", "before": "x" * 50, "after": "y" * 50} for n in range(50)]
+    text = digest({**REPORT, **SURROUNDINGS, "changes": long, "events": noise, "stderr": logs}, size)
+    assert len(text) <= size
+    starts = [line.partition(":")[0] for line in text.splitlines()]
+    assert starts[1:5] == ["failed", "changed", "depends on", "node"]
+    assert "db critical" in text
+    assert len(starts) > 5, "there is room for an event or a log line"
+
+
+@pytest.mark.parametrize("key", sorted(SURROUNDINGS))
+@pytest.mark.parametrize("value", [None, "", 7, [], {}, [None, 3, "word", {}], {"a": {"b": "c"}}, "\x1b[31m\u202eevil"])
+def test_any_shape_of_the_surroundings_is_bounded_text_without_control_characters(key: str, value):
+    text = digest({**REPORT, "stderr": "error: x", key: value}, 200)
+    assert len(text) <= 200
+    assert text.endswith("error: x")
+    assert not set(text) & set("\x1b\u202e")
