@@ -439,7 +439,8 @@ class _Loader:
         broken = {found[3] for found in self.findings.broken_entries if len(found) == 4 and found[:2] == path}
         if not broken:
             return entry
-        kept = [assertion for index, assertion in enumerate(entry["assert"]) if index not in broken]
+        # The others keep their indexes, and so their places.
+        kept = [None if index in broken else assertion for index, assertion in enumerate(entry["assert"])]
         return {**entry, "assert": kept}
 
     def _require(

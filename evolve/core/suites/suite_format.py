@@ -584,9 +584,9 @@ def _options(raw: Mapping[str, Any] | None) -> TestOptions:
 
 
 def build_requirements(source: Source) -> tuple[Requirement, ...]:
-    """Return the assertions of a checked test."""
-    listed: Sequence[Mapping[str, Any]] = source.value.get("assert") or ()
-    return tuple(_requirement(value, source, ("assert", index)) for index, value in enumerate(listed))
+    """Return the assertions of a checked test; None is one that has a problem."""
+    listed: Sequence[Mapping[str, Any] | None] = source.value.get("assert") or ()
+    return tuple(_requirement(value, source, ("assert", index)) for index, value in enumerate(listed) if value)
 
 
 def _requirement(value: Mapping[str, Any], source: Source, path: Path) -> Requirement:
