@@ -7,7 +7,7 @@ import pytest
 from evolve.cluster.blocking import Rate
 from evolve.cluster.faults import NotFound, NotYet, Rejected
 from evolve.cluster.nomad.events import ClusterEvent, ReadLists
-from fixtures.nomad_contract import SECOND, a_job, changed, eventually, standin_lacks
+from fixtures.nomad_contract import SECOND, a_job, changed, eventually
 
 NOBODY = "11111111-2222-3333-4444-555555555555"
 FAST = Rate(every_s=0.01, burst=100)
@@ -141,7 +141,6 @@ def test_a_changed_job_replaces_its_allocation(run):
     assert second.previous_id in ("", first.id)
 
 
-@standin_lacks("allocation actions")
 def test_a_restart_counts_and_keeps_the_allocation(run):
     async def scenario(nomad):
         _, one = await started(nomad)
@@ -156,7 +155,6 @@ def test_a_restart_counts_and_keeps_the_allocation(run):
     assert "Restart Signaled" in {event.type for event in run(scenario).tasks["main"].events}
 
 
-@standin_lacks("allocation actions")
 def test_a_restart_of_an_unknown_task_or_allocation_is_refused(run):
     async def scenario(nomad):
         _, one = await started(nomad)
@@ -169,7 +167,6 @@ def test_a_restart_of_an_unknown_task_or_allocation_is_refused(run):
     run(scenario)
 
 
-@standin_lacks("allocation actions")
 def test_a_stopped_allocation_is_replaced(run):
     async def scenario(nomad):
         spec, one = await started(nomad)
@@ -190,7 +187,6 @@ def test_a_stopped_allocation_is_replaced(run):
 # -- logs
 
 
-@standin_lacks("logs over HTTP")
 @pytest.mark.parametrize(("size", "wanted"), [(8, "line-49\n"), (0, "\n"), (100_000, None)])
 def test_the_tail_of_a_log_has_at_most_its_size(run, size, wanted):
     async def scenario(nomad):
@@ -207,7 +203,6 @@ def test_the_tail_of_a_log_has_at_most_its_size(run, size, wanted):
     assert part == (whole if wanted is None else wanted)
 
 
-@standin_lacks("logs over HTTP")
 def test_a_log_is_read_on_from_where_it_was_read_to(run):
     async def scenario(nomad):
         _, one = await started(nomad, "i=0; while sleep 0.05; do i=$((i+1)); echo line-$i >&2; done")
@@ -226,7 +221,6 @@ def test_a_log_is_read_on_from_where_it_was_read_to(run):
     assert lines[:8] == [f"line-{n}" for n in range(1, 9)]
 
 
-@standin_lacks("logs over HTTP")
 def test_the_log_of_an_unknown_task_is_rejected_and_of_an_unknown_allocation_not_found(run):
     async def scenario(nomad):
         _, one = await started(nomad)
@@ -238,7 +232,6 @@ def test_the_log_of_an_unknown_task_is_rejected_and_of_an_unknown_allocation_not
     run(scenario)
 
 
-@standin_lacks("prestart tasks and logs over HTTP")
 def test_the_log_of_a_task_that_has_not_started_is_not_there_yet(run):
     async def scenario(nomad):
         spec = a_job()
@@ -278,7 +271,6 @@ def test_an_unknown_evaluation_is_not_found(run):
         run(lambda nomad: nomad.evaluations.read(NOBODY))
 
 
-@standin_lacks("the list of evaluations")
 def test_the_list_of_evaluations_and_the_allocations_of_one(run):
     async def scenario(nomad):
         spec = a_job()
@@ -295,7 +287,6 @@ def test_the_list_of_evaluations_and_the_allocations_of_one(run):
 # -- deployments
 
 
-@standin_lacks("deployments")
 def test_a_deployment_ends_with_success(run):
     async def scenario(nomad):
         spec, one = await started(nomad, group=DEPLOYING)
@@ -315,7 +306,6 @@ def test_a_deployment_ends_with_success(run):
     assert done.id in listed
 
 
-@standin_lacks("deployments")
 def test_an_unhealthy_version_fails_its_deployment_and_is_reverted(run):
     update = {**DEPLOYING["Update"], "AutoRevert": True, "HealthyDeadline": 2 * SECOND, "ProgressDeadline": 4 * SECOND}
 
@@ -341,7 +331,6 @@ def test_an_unhealthy_version_fails_its_deployment_and_is_reverted(run):
     assert "rolling back to job version 0" in failed.description
 
 
-@standin_lacks("deployments")
 def test_a_deployment_is_failed_by_hand_once(run):
     async def scenario(nomad):
         spec, _ = await started(
@@ -359,7 +348,6 @@ def test_a_deployment_is_failed_by_hand_once(run):
     assert run(scenario).status == "failed"
 
 
-@standin_lacks("deployments")
 def test_an_unknown_deployment_is_not_found(run):
     with pytest.raises(NotFound, match="deployment not found"):
         run(lambda nomad: nomad.deployments.read(NOBODY))
@@ -400,7 +388,6 @@ def test_the_agent_s_version_and_health(run):
     assert health.client
 
 
-@standin_lacks("namespaces")
 def test_there_is_a_default_namespace(run):
     assert "default" in run(lambda nomad: nomad.agent.namespaces())
 
@@ -431,7 +418,6 @@ async def blocks(watch):
     return waiting
 
 
-@standin_lacks("blocking queries")
 def test_a_watch_wakes_when_its_job_changes_and_not_before(run):
     async def scenario(nomad):
         spec = a_job(group={"Count": 0})
@@ -451,7 +437,6 @@ def test_a_watch_wakes_when_its_job_changes_and_not_before(run):
     assert (first.version, second.version) == (0, 1)
 
 
-@standin_lacks("blocking queries")
 def test_a_watch_waits_for_a_job_that_does_not_exist(run):
     async def scenario(nomad):
         spec = a_job(group={"Count": 0})
@@ -480,7 +465,6 @@ def test_a_watch_sees_an_allocation_come_to_run(run):
     assert len(run(scenario)) == 1
 
 
-@standin_lacks("the event stream")
 def test_the_stream_has_the_events_of_a_job(run):
     async def scenario(nomad):
         spec = a_job()
@@ -503,7 +487,6 @@ def test_the_stream_has_the_events_of_a_job(run):
     assert run(scenario)[0] == "start"
 
 
-@standin_lacks("token self")
 def test_the_token_that_asks_is_described_without_its_secret(run):
     try:
         token = run(lambda nomad: nomad.agent.token())

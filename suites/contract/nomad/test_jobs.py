@@ -30,7 +30,6 @@ def test_a_read_of_an_unknown_job_is_not_found(run, read):
     assert raised.value.status == 404
 
 
-@standin_lacks("versions and scale status")
 @pytest.mark.parametrize("read", VERSIONED)
 def test_versions_and_counts_of_an_unknown_job_are_not_found(run, read):
     async def scenario(nomad):
@@ -48,7 +47,6 @@ def test_a_list_of_an_unknown_job_is_empty(run, read):
     assert run(lambda nomad: getattr(nomad.jobs, read)(new_id())) == ()
 
 
-@standin_lacks("deployments")
 def test_deployments_of_an_unknown_job_are_none(run):
     async def scenario(nomad):
         return await nomad.jobs.deployments(new_id()), await nomad.jobs.deployment(new_id())
@@ -92,7 +90,6 @@ def test_the_list_has_the_job_with_its_prefix(run):
     assert (found, others) == ([spec["ID"]], [])
 
 
-@standin_lacks("pages")
 def test_a_list_of_many_pages_is_whole(run, monkeypatch):
     monkeypatch.setattr("evolve.cluster.nomad.part.PER_PAGE", 2)
 
@@ -110,7 +107,6 @@ def test_a_list_of_many_pages_is_whole(run, monkeypatch):
     assert len(found) == len({*found})
 
 
-@standin_lacks("filter expressions")
 def test_a_filter_chooses_and_a_wrong_one_is_rejected(run):
     async def scenario(nomad):
         spec = a_job(Priority=77)
@@ -362,7 +358,6 @@ def test_registering_a_stopped_job_starts_it_again(run):
 # -- versions and revert
 
 
-@standin_lacks("versions")
 def test_versions_are_kept_the_newest_first(run):
     async def scenario(nomad):
         spec = a_job(group={"Count": 0})
@@ -374,7 +369,6 @@ def test_versions_are_kept_the_newest_first(run):
     assert [(one.version, one.spec["Meta"]["n"]) for one in found] == [(2, "2"), (1, "1"), (0, "0")]
 
 
-@standin_lacks("revert")
 def test_a_revert_makes_a_new_version_of_the_old_content(run):
     async def scenario(nomad):
         spec = a_job(group={"Count": 0})
@@ -387,7 +381,6 @@ def test_a_revert_makes_a_new_version_of_the_old_content(run):
     assert (job.version, job.spec["Meta"]["n"]) == (2, "0")
 
 
-@standin_lacks("revert")
 def test_a_revert_of_another_version_loses_the_race(run):
     async def scenario(nomad):
         spec = a_job(group={"Count": 0})
@@ -401,7 +394,6 @@ def test_a_revert_of_another_version_loses_the_race(run):
     run(scenario)
 
 
-@standin_lacks("revert")
 def test_a_revert_of_an_unknown_job_is_not_found(run):
     with pytest.raises(NotFound):
         run(lambda nomad: nomad.jobs.revert(new_id(), 0))
@@ -410,7 +402,6 @@ def test_a_revert_of_an_unknown_job_is_not_found(run):
 # -- dispatch and periodic
 
 
-@standin_lacks("parameterized jobs")
 def test_a_parameterized_job_registers_without_an_evaluation(run):
     async def scenario(nomad):
         spec = parameterized()
@@ -422,7 +413,6 @@ def test_a_parameterized_job_registers_without_an_evaluation(run):
     assert job.is_parameterized
 
 
-@standin_lacks("dispatch")
 def test_a_dispatch_starts_a_child_and_its_token_only_one(run):
     async def scenario(nomad):
         spec = parameterized()
@@ -439,7 +429,6 @@ def test_a_dispatch_starts_a_child_and_its_token_only_one(run):
     assert child.parent_id
 
 
-@standin_lacks("dispatch")
 @pytest.mark.parametrize(
     ("payload", "meta"), [(b"", {}), (b"", {"who": "x", "zzz": "1"}), (b"x" * 20_000, {"who": "x"})], ids=str
 )
@@ -454,13 +443,11 @@ def test_a_wrong_dispatch_is_rejected(run, payload, meta):
     run(scenario)
 
 
-@standin_lacks("dispatch")
 def test_a_dispatch_of_an_unknown_job_is_not_found(run):
     with pytest.raises(NotFound):
         run(lambda nomad: nomad.jobs.dispatch(new_id()))
 
 
-@standin_lacks("periodic jobs")
 def test_a_forced_periodic_job_starts_a_child(run):
     async def scenario(nomad):
         periodic = {"Enabled": True, "Spec": "0 0 1 1 *", "SpecType": "cron", "ProhibitOverlap": True}
@@ -478,12 +465,16 @@ def test_a_forced_periodic_job_starts_a_child(run):
 # -- scaling and evaluating
 
 
-@standin_lacks("scaling")
 def test_a_scale_changes_the_count(run):
     async def scenario(nomad):
-        spec = a_job(group={"Update": None})
+        spec = a_job()
         await nomad.jobs.register(spec)
-        await running(nomad, spec["ID"])
+
+        async def deployed():
+            found = await nomad.jobs.deployment(spec["ID"])
+            return found is not None and not found.is_active
+
+        await eventually(deployed, "the deployment is over")
         await nomad.jobs.scale(spec["ID"], "app", 2, message="more")
         await running(nomad, spec["ID"], 2)
         return await nomad.jobs.scale_status(spec["ID"])
@@ -491,7 +482,6 @@ def test_a_scale_changes_the_count(run):
     assert run(scenario).groups["app"].desired == 2
 
 
-@standin_lacks("scaling")
 def test_a_scale_is_refused_while_a_deployment_is_active(run):
     async def scenario(nomad):
         spec = a_job(group={"Update": {"MinHealthyTime": 30 * SECOND, "HealthyDeadline": 60 * SECOND}})
@@ -503,7 +493,6 @@ def test_a_scale_is_refused_while_a_deployment_is_active(run):
     run(scenario)
 
 
-@standin_lacks("scaling")
 def test_a_scale_checks_the_index_and_its_numbers(run):
     async def scenario(nomad):
         spec = a_job(group={"Count": 0, "Update": None})
@@ -518,7 +507,6 @@ def test_a_scale_checks_the_index_and_its_numbers(run):
     run(scenario)
 
 
-@standin_lacks("scaling")
 def test_a_scale_of_an_unknown_job_is_not_found(run):
     async def scenario(nomad):
         spec = a_job(group={"Count": 0})
@@ -530,7 +518,6 @@ def test_a_scale_of_an_unknown_job_is_not_found(run):
     run(scenario)
 
 
-@standin_lacks("evaluating on request")
 def test_an_evaluation_of_a_healthy_job_replaces_nothing(run):
     async def scenario(nomad):
         spec = a_job()
@@ -548,7 +535,6 @@ def test_an_evaluation_of_a_healthy_job_replaces_nothing(run):
     assert [one.id for one in before] == [one.id for one in after]
 
 
-@standin_lacks("evaluating on request")
 def test_an_evaluation_of_an_unknown_job_is_not_found(run):
     with pytest.raises(NotFound):
         run(lambda nomad: nomad.jobs.evaluate(new_id()))
