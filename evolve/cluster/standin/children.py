@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
-import time
 
 from .answers import Refused
 from .scheduling import evaluate
-from .shapes import Json, new_id
+from .shapes import SECOND, Json, new_id
 from .state import State
 from .storing import store
 
@@ -27,7 +26,7 @@ def dispatch(state: State, parent: Json | None, given: Json, token: str) -> Json
         created = earlier[0]["CreateIndex"]
         answer = {"DispatchedJobID": earlier[0]["ID"], "EvalCreateIndex": 0, "EvalID": "", "JobCreateIndex": created}
         return {**answer, "Index": state.index}
-    job_id = f"{parent['ID']}/dispatch-{int(time.time())}-{new_id()[:8]}"
+    job_id = f"{parent['ID']}/dispatch-{state.clock.now_ns() // SECOND}-{new_id()[:8]}"
     more = {"Dispatched": True, "DispatchIdempotencyToken": token, "Payload": given.get("Payload")}
     meta = {**(parent["Meta"] or {}), **(given.get("Meta") or {})}
     child = _child(state, parent, job_id, {**more, "Meta": meta or None})
@@ -78,7 +77,7 @@ def force(state: State, parent: Json | None) -> Json:
         raise Refused(500, "job not found")
     if parent["Periodic"] is None:
         raise Refused(500, "can't force launch non-periodic job")
-    job_id = f"{parent['ID']}/periodic-{int(time.time())}"
+    job_id = f"{parent['ID']}/periodic-{state.clock.now_ns() // SECOND}"
     child = state.jobs.get(job_id) or _child(state, parent, job_id, {"Periodic": None})
     record = evaluate(state, child, "periodic-job")
     return {"EvalCreateIndex": record["CreateIndex"], "EvalID": record["ID"], "Index": record["CreateIndex"]}

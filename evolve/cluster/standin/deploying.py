@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .shapes import SECOND, Json, new_id, now_ns, rfc3339
+from .shapes import SECOND, Json, new_id, rfc3339
 from .state import State
 
 ACTIVE = ("running", "paused", "pending")
@@ -25,7 +25,7 @@ def start(state: State, job: Json) -> None:
 
 
 def _record(state: State, job: Json, groups: list[Json]) -> Json:
-    now = now_ns()
+    now = state.clock.now_ns()
     return {
         "CreateIndex": state.index + 1,
         "CreateTime": now,
@@ -79,7 +79,7 @@ def count(state: State, deployment: Json) -> None:
             if counts["PlacedAllocs"] and (
                 group["RequireProgressBy"] is None or counts["HealthyAllocs"] > group["HealthyAllocs"]
             ):
-                group["RequireProgressBy"] = rfc3339(now_ns() + (group["ProgressDeadline"] or 600 * SECOND))
+                group["RequireProgressBy"] = rfc3339(state.clock.now_ns() + (group["ProgressDeadline"] or 600 * SECOND))
             group.update(counts)
     if changed:
         state.put("deployments", deployment, "DeploymentStatusUpdate")

@@ -8,7 +8,7 @@ from .answers import Refused
 from .deploying import active
 from .registering import BadJob, enforce, written
 from .scheduling import evaluate
-from .shapes import Json, now_ns
+from .shapes import Json
 from .state import State, is_live
 from .storing import store
 
@@ -72,7 +72,7 @@ def _note(state: State, job_id: str, group: str, given: Json, record: Json | Non
         "Message": given.get("Message") or "",
         "Meta": given.get("Meta"),
         "PreviousCount": given["PreviousCount"],
-        "Time": now_ns(),
+        "Time": state.clock.now_ns(),
     }
     events = state.scalings.setdefault(job_id, {}).setdefault(group, [])
     events[:] = [event, *events][:KEPT_EVENTS]

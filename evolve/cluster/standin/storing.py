@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .deploying import start
-from .shapes import Json, now_ns
+from .shapes import Json
 from .state import State
 
 KEPT_VERSIONS = 6
@@ -14,7 +14,7 @@ def store(state: State, job: Json, old: Json | None) -> Json:
     index = state.index + 1
     version = 0 if old is None else old["Version"] + 1
     job.update(CreateIndex=old["CreateIndex"] if old else index, JobModifyIndex=index)
-    job.update(Version=version, SubmitTime=now_ns(), Stable=False)
+    job.update(Version=version, SubmitTime=state.clock.now_ns(), Stable=False)
     state.put("jobs", job, "JobRegistered")
     state.versions[job["ID"]] = [job, *state.versions.get(job["ID"], [])][:KEPT_VERSIONS]
     start(state, job)
