@@ -9,9 +9,10 @@ from pathlib import Path
 from evolve_meter import Channel, Meter
 from evolve_splits import Case, Splits, held_out_families, read_cases, sample_by_family, split_cases, without_families
 
-from evolve.core.adaptation.reflection import read_action
 from evolve.core.evaluation.agent_prompts import render_agent, render_case
 from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
+from evolve.core.incidents.proposal import read_proposal
+from evolve.core.model.actions import Proposal
 from evolve.core.model.agents import Agent
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
@@ -71,7 +72,8 @@ class Bench:
     def read(self, channel: Channel, messages: list[dict[str, str]], settings: Mapping[str, JsonValue]) -> str | None:
         """The action in the model's answer to these messages; None for none, or a prompt that does not fit."""
         try:
-            action = read_action(self.meter.ask(channel, messages, settings))
+            found = read_proposal(self.meter.ask(channel, messages, settings))
+            action = found.action if isinstance(found, Proposal) else None
         except CannotEvaluate:
             return None
         return None if action is None else str(action)

@@ -7,11 +7,12 @@ from typing import Final
 
 from evolve.adaptation.reflection_agent import ask_about, diagnostics_prompt, no_action
 from evolve.core.adaptation.failures import Labels, QueuedRequest, incident, name_by_evidence, step_after, with_labels
-from evolve.core.adaptation.reflection import Action, read_action
 from evolve.core.adaptation.status import AgentAnswer, IntakeResult
 from evolve.core.cases.capture import NotCaptured, find_known_ids, make_case
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.redaction import CannotRedact, Redactor
+from evolve.core.incidents.proposal import read_proposal
+from evolve.core.model.actions import Action, Proposal
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.evaluation.agent_client import AgentClient
@@ -30,7 +31,8 @@ async def ask(client: AgentClient, diagnostics: Mapping[str, JsonValue], redacto
         CannotEvaluate: the user's own provider code failed, which is not either.
     """
     output = await ask_about(client, diagnostics)
-    action = read_action(output)
+    found = read_proposal(output)
+    action = found.action if isinstance(found, Proposal) else None
     return (
         AgentAnswer(action)
         if action is not None

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from evolve.core.adaptation.reflection import Action, Reflection, diagnostics_problems, read_action
+from evolve.core.adaptation.reflection import Reflection, diagnostics_problems
+from evolve.core.incidents.proposal import read_proposal
+from evolve.core.model.actions import Action, NotAProposal
 from evolve.core.model.agents import Agent, AgentPrompt
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, ExitCode, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
@@ -88,10 +90,10 @@ def _schema() -> Mapping[str, JsonValue]:
 
 
 def _decision(agent: Agent, job_id: str, output: JsonValue) -> Reflection:
-    action = read_action(output)
-    if action is None:
+    found = read_proposal(output)
+    if isinstance(found, NotAProposal):
         return Reflection(job_id, Action.ERROR, agent.title, no_action(output))
-    return Reflection(job_id, action, agent.title)
+    return Reflection(job_id, found.action, agent.title, arguments=found.given())
 
 
 def _failure(agent: Agent, job_id: str, error: str, code: ExitCode) -> Outcome:
@@ -101,7 +103,9 @@ def _failure(agent: Agent, job_id: str, error: str, code: ExitCode) -> Outcome:
 def no_action(output: JsonValue) -> str:
     """Return why an answer that names no action is an error."""
     # The beginning is enough to recognise the answer; a model may repeat the whole report.
-    return f"the model's answer is no valid action: {json.dumps(output)[:200]}"
+    found = read_proposal(output)
+    reason = f" ({found.reason})" if isinstance(found, NotAProposal) else ""
+    return f"the model's answer is no valid action: {json.dumps(output)[:200]}{reason}"
 
 
 def read_report(name: str) -> JobReport:

@@ -21,8 +21,8 @@ from evolve.cli._options import (
 )
 from evolve.cli._parser import CommandParser, Example
 from evolve.core.adaptation.failures import PER_DAY
-from evolve.core.adaptation.reflection import MODEL_ACTIONS, Action
 from evolve.core.evolution.request import DEFAULT_BUDGET, DEFAULT_SEED, OUTPUT_DIR
+from evolve.core.model.actions import MODEL_ACTIONS, Action
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.text.did_you_mean import did_you_mean
 from evolve.store.case_writer import CI_FOLDER

@@ -21,10 +21,10 @@ from evolve.adaptation.worker import Worker, start_in_background
 from evolve.cli._adaptation_options import CASES, parser, read_options
 from evolve.cli._guard import run_guarded
 from evolve.core.adaptation.failures import Labels, QueuedRequest
-from evolve.core.adaptation.reflection import Action
 from evolve.core.adaptation.status import AgentAnswer, IntakeResult, RunStatus
 from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.evolution.summary import EvolutionSummary
+from evolve.core.model.actions import Action
 from evolve.core.model.errors import ExitCode
 from evolve.core.model.provider_id import named_provider
 from evolve.evaluation.agent_client import open_agent_client

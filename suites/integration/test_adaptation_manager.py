@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from evolve.core.adaptation.failures import Labels, QueuedRequest
-from evolve.core.adaptation.reflection import Action
 from evolve.core.adaptation.status import AgentAnswer
 from evolve.core.cases.redaction import Redactor
 from evolve.core.evolution.request import EvolutionRequest
+from evolve.core.model.actions import Action
 from evolve.core.model.errors import EnvironmentFault
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.case_files import CaseFolder

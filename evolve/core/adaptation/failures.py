@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from evolve.core.adaptation.reflection import Action
 from evolve.core.cases.capture import Failure
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.cases.fingerprint import fingerprint, normalise
 from evolve.core.cases.labels import label_assertions, label_problems
 from evolve.core.evolution.request import EvolutionRequest
+from evolve.core.model.actions import Action
 from evolve.core.model.agents import Agent, AgentPrompt
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.json_value import JsonValue

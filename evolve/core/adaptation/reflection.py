@@ -1,36 +1,14 @@
-"""The reflection agent's vocabulary: its actions, the check of diagnostics, and how an answer is read."""
+"""What the reflection agent decides, as a line of JSON, and the check of the diagnostics that it reads."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 
-from evolve.core.formats.json_text import json_or
 from evolve.core.formats.schema_check import Kind, Path, compile_schema
 from evolve.core.formats.yaml12 import path_text
+from evolve.core.model.actions import Action
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.visible import as_utf8
-
-
-class Action(StrEnum):
-    """What to do about a failed job. A model may answer all but the last two, which only code sets."""
-
-    RESTART = "restart"
-    INCREASE_MEMORY = "increase_memory"
-    FIX_IMAGE = "fix_image"
-    FREE_PORT = "free_port"
-    FREE_DISK = "free_disk"
-    FIX_CONFIG = "fix_config"
-    WAIT_DEPENDENCY = "wait_dependency"
-    ESCALATE = "escalate"
-    ERROR = "error"
-    """No valid answer."""
-    NONE = "none"
-    """Nothing is wrong, or the job is not managed here."""
-
-
-MODEL_ACTIONS = frozenset(Action) - {Action.ERROR, Action.NONE}
-"""The closed set that a model chooses from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +21,17 @@ class Reflection:
     """Name and version of the agent that answered."""
     error: str = ""
     """Why the action is `error`."""
+    arguments: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What the agent gave with the action."""
 
     def line(self) -> str:
         """Return the decision as one line of JSON."""
-        fields = {"job_id": self.job_id, "action": str(self.action), "agent": self.agent}
-        return as_utf8(json.dumps({**fields, "error": self.error} if self.error else fields, ensure_ascii=False))
+        fields: dict[str, JsonValue] = {"job_id": self.job_id, "action": str(self.action), "agent": self.agent}
+        if self.arguments:
+            fields["arguments"] = dict(self.arguments)
+        if self.error:
+            fields["error"] = self.error
+        return as_utf8(json.dumps(fields, ensure_ascii=False))
 
 
 def diagnostics_problems(diagnostics: JsonValue, schema: Mapping[str, JsonValue]) -> list[str]:
@@ -60,10 +44,3 @@ def diagnostics_problems(diagnostics: JsonValue, schema: Mapping[str, JsonValue]
 
     compile_schema(schema)(diagnostics, (), _report)
     return problems
-
-
-def read_action(output: JsonValue) -> Action | None:
-    """Return the action in a model's answer, which must be one JSON object; None when it is anything else."""
-    answer = json_or(output, None) if isinstance(output, str) else output
-    action = answer.get("action") if isinstance(answer, dict) else None
-    return Action(action) if isinstance(action, str) and action in MODEL_ACTIONS else None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from evolve.core.adaptation.failures import QueuedRequest, Step
-from evolve.core.adaptation.reflection import Action
+from evolve.core.model.actions import Action
 from evolve.core.model.evolution_events import CaseRecorded
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from evolve.cli import cases, promote, rollback
 from evolve.cli import evolve as evolve_command
-from evolve.core.adaptation.reflection import Action
 from evolve.core.adaptation.status import AgentAnswer, Evolved, IntakeResult
+from evolve.core.model.actions import Action
 from evolve.core.model.evolution_events import CaseRecorded
 from evolve.report.evolution.adaptation_lines import intake_lines
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from evolve.core.adaptation.failures import Labels, QueuedRequest, incident, name_by_evidence, step_after, with_labels
-from evolve.core.adaptation.reflection import Action
 from evolve.core.cases.capture import make_case
 from evolve.core.cases.failure_case import FailureCase, from_text, to_text
 from evolve.core.cases.redaction import Redactor
 from evolve.core.evolution.request import EvolutionRequest
+from evolve.core.model.actions import Action
 from evolve.core.model.agents import Agent, AgentInput, AgentPrompt, Section
 from evolve.core.model.errors import InputError
 from evolve.core.model.json_value import JsonValue
