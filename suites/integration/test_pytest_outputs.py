@@ -130,6 +130,8 @@ def test_a_short_matrix_says_how_to_see_all_rows(pytester):
     tests = "".join(f"  - {{vars: {{word: w{number}}}}}\n" for number in range(60))
     (pytester.path / "suite.yaml").write_text(f"prompts: ['{{{{word}}}}']\nproviders: [echo]\ntests:\n{tests}")
     short = pytester.runpytest_subprocess("suite.yaml", "--suite-table", "short")
-    short.stdout.fnmatch_lines(["35 tests not in the tables; to see all:", "  pytest suite.yaml * --suite-table full"])
+    short.stdout.fnmatch_lines(
+        ["35 tests not in the tables; to see all:", "  pytest *suite.yaml --suite-table short --suite-table full"]
+    )
     full = pytester.runpytest_subprocess("suite.yaml", "--suite-table", "short", "--suite-table", "full")
     assert sum("w59" in line for line in full.outlines) == 1
