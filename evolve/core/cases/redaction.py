@@ -16,9 +16,11 @@ from urllib.parse import quote, quote_plus
 
 from evolve.core.cases.copies import Copies, occurrences
 from evolve.core.cases.harmless_ids import is_harmless_id
+from evolve.core.cases.password_words import find_password_words
 from evolve.core.cases.personal_data import find_personal_data
 from evolve.core.cases.program_options import find_option_secrets
 from evolve.core.cases.random_text import find_encoded_words, random_parts
+from evolve.core.cases.secret_assignments import find_assigned_secrets
 from evolve.core.cases.secret_names_in_text import find_named_secrets, is_no_secret, is_secret_word
 from evolve.core.cases.secret_neighbours import find_neighbour_secrets
 from evolve.core.cases.secret_phrases import find_phrase_secrets
@@ -115,6 +117,8 @@ class Redactor:
             find_option_secrets,
             find_phrase_secrets,
             find_neighbour_secrets,
+            find_password_words,
+            find_assigned_secrets,
             *scanners,
         )
 
@@ -222,8 +226,10 @@ class Redactor:
     def _hides_a_secret(self, decoded: str) -> bool:
         if self._exact is not None and self._exact.search(decoded):
             return True
+        # Bytes that are no text look like passwords, so only what has a name counts there.
+        scanners = [one for one in self._scanners if one is not find_password_words or "\ufffd" not in decoded]
         is_text = bool(decoded) and all(char.isprintable() or char in "\r\n\t" for char in decoded)
-        return is_text and any(True for scanner in self._scanners for _ in scanner(decoded))
+        return is_text and any(True for scanner in scanners for _ in scanner(decoded))
 
     # --- masking
 

@@ -1,0 +1,92 @@
+"""Decides whether a word looks like a password that a person made, and whether it is a known other thing."""
+
+import re
+from typing import Final
+
+_SIGN_INSIDE: Final = re.compile(r".[!#$&^@%]")
+_LEET: Final = re.compile(r"(?:[a-z][013457]|[A-Z][013457](?=[a-z]{2}))[a-z]|[a-zA-Z][$@][a-z]|\A[013457][a-z]{3,}")
+"""A digit or sign that replaces a letter: `Tr0ub4dor`, `p@ss`; names of code have their digits before a capital."""
+
+_MIDDLE_DIGITS: Final = re.compile(r"[A-Za-z]{3,}\d{1,6}[a-z]{3,}")
+
+_TECHNICAL: Final = re.compile(
+    r"(?i)\A(?:(?:base|oauth|sha|md|utf|https?|ipv|win|python|py|ext|ed|mp|ecdsa|aes|rsa|rc|sctp|perl|php|argon|bcrypt|pbkdf|scram|"
+    r"pkcs|x|h|v|lib\w{1,12}|vp|amd|arm|eth|enp|ens|wlan|nvme|tls|ssl|bz|gz|lz)\d{1,5}|k8s|i18n|l10n|a11y|s3|d3js|e2fs|log4|p12|m4)"
+)
+"""Names of technology with a digit inside them: `base64url`, `oauth2proxy`, `log4j`, `libssl3t64`."""
+
+_KNOWN: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r".*[/\\].*|-.*|~.*|.*&&.*|.*&(?:amp|lt|gt|nbsp|quot|#\d+).*|.*%[0-9A-F]{2}.*|.*\*.*",
+        r"\$[\w{(].*|%.*|#\d+|.*%[sdrifxj].*|\d+%.*|.*\$\{.*|.*[#$%]\Z",
+        r"[vV]?\d+(?:[.:_+-]\w+)+|[\d.:,TZ+-]+|\d+[A-Za-z%µ]{1,4}|\d{4}-\d\d.*|.*\d\.\d.*",
+        r"0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[\w.-]+@[a-z][a-z-]*\d{0,4}|[\w./-]+#L?\d+",
+        r"[A-Z0-9]+(?:[-_.][A-Z0-9]+)*",
+        r"[a-z0-9]+(?:[-_.][a-z0-9]+)+",
+        r"[a-z]+\d{0,4}|[A-Z][a-z]+\d{0,2}|[A-Za-z]+[-_.]\d{1,3}",
+        r"(?:[\w.]+\.)?[A-Z]\w*(?:\$(?:[A-Z]\w*|\d+))+(?:\.\w+)*",
+        r"(?:_{0,2}[a-z]\w*\.)+\w*|(?:\w+\.){2,}\w+|\w+\+\+\S*|[\w.-]+\.(?:py|js|ts|go|rs|c|h|java|rb|sh|ya?ml|json|toml|conf|cfg|log|txt|html?|xml|so|"
+        r"deb|rpm|gz|zip|service|socket|timer|mount|internal|local|com|org|net|io|example|test|lan|svc|sql|pem|key|crt|md|php|css)\S{0,6}",
+    )
+)
+"""Paths, options, globs, formats, versions, times, sizes, hex, UUIDs, addresses, error codes, names of hosts, pods, jobs
+and accounts, classes, files."""
+
+_IDENTIFIER: Final = re.compile(r"[a-z]{0,20}(?:[A-Z]{1,6}[a-z]{0,20}\d{0,3}){1,8}|_{0,2}[A-Za-z]\w*_[a-z_]+\d?")
+
+
+def is_known_thing(word: str) -> bool:
+    """Return whether a word has the shape of an id, a name, a number, a path or another thing that readers need."""
+    return any(pattern.fullmatch(word) for pattern in _KNOWN)
+
+
+def is_clear_password(word: str) -> bool:
+    """Return whether a word looks like a password without any text around it."""
+    if len(word) < 6 or _kinds(word) < 3 or not any(map(str.isalpha, word)):
+        return False
+    is_leet = _is_leet(word)
+    if not is_leet and not _SIGN_INSIDE.search(word):
+        return False
+    return not is_known_thing(word)
+
+
+def is_likely_password(word: str) -> bool:
+    """Return whether a word looks like a password in a line that speaks of access."""
+    if is_clear_password(word):
+        return True
+    if len(word) < 6 or not any(map(str.isalpha, word)) or _TECHNICAL.match(word):
+        return False
+    if _MIDDLE_DIGITS.search(word) and not _IDENTIFIER.fullmatch(word) and "_" not in word and "-" not in word:
+        return not is_known_thing(word)
+    has_digit = any(map(str.isdigit, word))
+    is_mixed = has_digit and _kinds(word) >= 3 and (not word.isalnum() or _kinds(word) > 3)
+    return (is_mixed or bool(re.search(r".[!#$&^@%?+~]", word))) and not (
+        is_known_thing(word) or _IDENTIFIER.fullmatch(word)
+    )
+
+
+def is_made_password(word: str) -> bool:
+    """Return whether a word may be a password where the text shows that one is there."""
+    if len(word) < 5 or not any(map(str.isalpha, word)) or _TECHNICAL.match(word):
+        return False
+    if is_clear_password(word):
+        return True
+    has_mark = any(map(str.isdigit, word)) or any(char in "!#$&^@%?+~." for char in word[1:-1]) or word[-1] in "!$#"
+    if _kinds(word) >= 3 and any(map(str.isdigit, word)) and _IDENTIFIER.fullmatch(word):
+        return True
+    return has_mark and (not is_known_thing(word) or re.fullmatch(r"[A-Za-z]{3,}\d{2,6}", word) is not None)
+
+
+def _is_leet(word: str) -> bool:
+    return _LEET.search(word) is not None and not _TECHNICAL.match(word)
+
+
+def _kinds(word: str) -> int:
+    return (
+        any(map(str.islower, word))
+        + any(map(str.isupper, word))
+        + any(map(str.isdigit, word))
+        + any(not char.isalnum() for char in word)
+    )

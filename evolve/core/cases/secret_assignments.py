@@ -1,0 +1,44 @@
+"""Finds values assigned to names that have a secret's word as a part, in any spelling: `gpgPin=`, `$USER3$=`, `app.pw:`."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.core.cases.password_shapes import is_known_thing, is_made_password
+from evolve.core.cases.secret_phrases import is_reference
+from evolve.core.cases.secret_shapes import SecretSpan
+from evolve.core.cases.secret_words import is_sentence
+
+_STRONG: Final = frozenset(
+    "pass passwd password passphrase passcode pw pwd psw pswd passwort pin otp puk psk mdp contrasena senha".split()
+)
+_WEAK: Final = frozenset(
+    "secret token key apikey cred creds credential credentials auth seed salt pepper cookie session sess sig signature sid "
+    "community".split()
+)
+_ASSIGNED: Final = re.compile(
+    r"(?<![\w$.-])(?P<name>[A-Za-z_$][\w$.-]{1,60})(?P<end>[\"']?\]?[ \t]{0,20}(?:=>|:=|[=:](?![=/:]))[ \t]{0,20})"
+    r"(?:\"(?P<double>[^\"\n]{3,500})\"|'(?P<single>[^'\n]{3,500})'|(?P<bare>(?:[^\s,;&|<>\"'`\\)\]}]|(?<=\w)'(?=\w)){3,500}))"
+)
+_PARTS: Final = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
+_MACRO: Final = re.compile(r"\$(?:USER|ARG)\d{1,3}\$")
+
+
+def find_assigned_secrets(text: str) -> Iterator[SecretSpan]:
+    """Yield every value whose name has a word for a secret as one of its parts."""
+    for match in _ASSIGNED.finditer(text):
+        group = match.lastgroup or "bare"
+        value = match[group].rstrip(".\r")
+        if _is_secret(match["name"], value):
+            yield SecretSpan(match.start(group), match.start(group) + len(value))
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if is_reference(value) or is_sentence(value) or re.match(r"[\w.]+[(\[]", value):
+        return False
+    if _MACRO.search(name):
+        return "/" not in value
+    parts = {part.lower() for part in _PARTS.findall(name)}
+    if parts & _STRONG:
+        return (value.isdigit() and len(value) >= 4) or is_made_password(value)
+    return bool(parts & _WEAK) and len(value) >= 6 and is_made_password(value) and not is_known_thing(value)
