@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 _SIGN_INSIDE: Final = re.compile(r".[!#$&^@%]")
-_LEET: Final = re.compile(r"(?:[a-z][013457]|[A-Z][013457](?=[a-z]{2}))[a-z]|[a-zA-Z][$@][a-z]|\A[013457][a-z]{3,}")
+_LEET: Final = re.compile(r"[A-Za-z](?:[13457]|00?)[a-z]|[a-zA-Z][$@][a-z]|\A[013457][a-z]{3,}")
 """A digit or sign that replaces a letter: `Tr0ub4dor`, `p@ss`; names of code have their digits before a capital."""
 
 _MIDDLE_DIGITS: Final = re.compile(r"[A-Za-z]{3,}\d{1,6}[a-z]{3,}")
@@ -22,8 +22,8 @@ _KNOWN: Final = tuple(
         r"\$[\w{(].*|%.*|#\d+|.*%[sdrifxj].*|\d+%.*|.*\$\{.*|.*[#$%]\Z",
         r"[vV]?\d+(?:[.:_+-]\w+)+|[\d.:,TZ+-]+|\d+[A-Za-z%µ]{1,4}|\d{4}-\d\d.*|.*\d\.\d.*",
         r"0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-        r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[\w.-]+@[a-z][a-z-]*\d{0,4}|[\w./-]+#L?\d+",
-        r"[A-Z0-9]+(?:[-_.][A-Z0-9]+)*",
+        r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[A-Z0-9]+(?:[-_.][A-Z0-9]+)*|[a-z]+:\d+(?::\w+)*",
+        r"[\w.-]+@[a-z][a-z-]*\d{0,4}|[\w./-]+#L?\d+",
         r"[a-z0-9]+(?:[-_.][a-z0-9]+)+",
         r"[a-z]+\d{0,4}|[A-Z][a-z]+\d{0,2}|[A-Za-z]+[-_.]\d{1,3}",
         r"(?:[\w.]+\.)?[A-Z]\w*(?:\$(?:[A-Z]\w*|\d+))+(?:\.\w+)*",
@@ -33,6 +33,9 @@ _KNOWN: Final = tuple(
 )
 """Paths, options, globs, formats, versions, times, sizes, hex, UUIDs, addresses, error codes, names of hosts, pods, jobs
 and accounts, classes, files."""
+
+_CERTAIN: Final = 5
+"""How many of these patterns, from the first, no password matches."""
 
 _IDENTIFIER: Final = re.compile(r"[a-z]{0,20}(?:[A-Z]{1,6}[a-z]{0,20}\d{0,3}){1,8}|_{0,2}[A-Za-z]\w*_[a-z_]+\d?")
 
@@ -49,7 +52,13 @@ def is_clear_password(word: str) -> bool:
     is_leet = _is_leet(word)
     if not is_leet and not _SIGN_INSIDE.search(word):
         return False
-    return not is_known_thing(word)
+    # A digit for a letter beside a capital or a sign is a person's choice; ids have small letters and dashes only.
+    is_odd = is_leet and not re.fullmatch(r"[a-z0-9._-]+", word) and not word.isalnum()
+    return not _is_certain_thing(word) if is_odd else not is_known_thing(word)
+
+
+def _is_certain_thing(word: str) -> bool:
+    return any(pattern.fullmatch(word) for pattern in _KNOWN[:_CERTAIN])
 
 
 def is_likely_password(word: str) -> bool:
@@ -71,7 +80,9 @@ def is_made_password(word: str) -> bool:
     """Return whether a word may be a password where the text shows that one is there."""
     if len(word) < 5 or not any(map(str.isalpha, word)) or _TECHNICAL.match(word):
         return False
-    if is_clear_password(word):
+    if is_clear_password(word) or (_kinds(word) == 4 and not _is_certain_thing(word)):
+        return True
+    if re.fullmatch(r"(?=[A-Z]*[2-7])[A-Z2-7]{16,}", word):
         return True
     has_mark = any(map(str.isdigit, word)) or any(char in "!#$&^@%?+~." for char in word[1:-1]) or word[-1] in "!$#"
     if _kinds(word) >= 3 and any(map(str.isdigit, word)) and _IDENTIFIER.fullmatch(word):

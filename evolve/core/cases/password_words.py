@@ -1,5 +1,7 @@
 """Finds passwords that people made, by the look of the word: strictly anywhere, less strictly where access is spoken of."""
 
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+
 import re
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -28,6 +30,9 @@ _CUES: Final = tuple(
         rf"(?i)(?<![a-z])(?:typ(?:e|ed|ing)|enter(?:ed)?|tried|try|pasted|use|send|entering)[ \t]+{_V}",
         rf"(?i)(?<![a-z-])(?:key|community|secret|password|passphrase|psk)[ \t]+(?:\d[ \t]+)?{_V}",
         rf"(?i)(?<![a-z])(?:user|admin|root|sa|account|login)[ \t]{{0,2}}[/|][ \t]{{0,2}}{_V}",
+        rf"(?i)(?<![a-z])(?:changed?|re-?set|set|rotated?|updated?)(?: it| that| this| her| his)? (?:in)?to[ \t]+{_V}",
+        rf"(?i)(?<![a-z])(?:{FOREIGN_WORDS})[ \t]+{_V}",
+        rf"(?i)(?<![a-z])(?:seed|salt|pepper|kodeord|snmp[^\n]{{0,12}} community(?: string)?|key-string|md5|preshared|using|with)[ \t:=]+{_V}",
         rf"(?i)(?:sensitive|secret|password|passphrase)(?:string|value)?\([ \t]*{_V}",
         rf"(?i)(?<![a-z]){_PASSWORD}[^\n]{{0,25}}?(?:->|→|:|\bto\b|\bby\b)[ \t]+{_V}",
     )
@@ -45,7 +50,7 @@ _NO_PLAIN: Final = re.compile(
 _PIN: Final = re.compile(
     r"(?i)(?:(?<![a-z])(?:pin|otp|totp|puk|tan|passcode|pass code)|(?:access|door|verification|security|unlock|login|one[ -]time|"
     r"auth\w*|confirmation|alarm|pairing|2fa|mfa|backup|recovery|gate|safe)[ -]code)(?:s|[ -]?code)?(?:[ \t=:#]|\b(?:is|was|for|of|to|set|"
-    rf"the|my|your|ist|est|es|é|è|code)\b|[a-z]{{2,12}}(?=[ \t])){{1,8}}[\"']?(\d{{4,10}})(?![\w.:-])"
+    rf"the|my|your|ist|est|es|é|è|code)\b|[a-z]{{2,12}}(?=[ \t])){{1,8}}[^\n\d]{{0,3}}?(?:\d(?:nd|st|rd|th)[ \t][a-z]+:[ \t]?)?[\"']?(\d{{4,10}})(?![\w.:-])"
 )
 _BELOW: Final = re.compile(
     rf"(?im)(?:{_PASSWORD}|secret|token|key|credentials?)[^\n]{{0,30}}:[ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*([^\s:=]{{6,100}})[ \t]*\r?$"
@@ -85,8 +90,8 @@ def _looks(text: str) -> Iterator[SecretSpan]:
 def _parts(word: str) -> Iterator[tuple[int, str]]:
     """Yields the word, or what is after the account in `account/password`."""
     account, slash, rest = word.partition("/")
-    if slash and re.fullmatch(r"[A-Za-z][\w.@-]{1,19}", account) and "/" not in rest and is_clear_password(rest):
-        yield len(account) + 1, rest
+    if slash and re.fullmatch(r"[A-Za-z][\w.@-]{1,19}", account) and "/" not in rest:
+        yield from ((len(account) + 1, part) for part in (rest, rest.rpartition("@")[0]) if is_clear_password(part))
     elif not slash:
         yield 0, word
 

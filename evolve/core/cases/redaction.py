@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus
@@ -51,6 +52,9 @@ _MAX_PASSES: Final = 4
 
 _MAX_KEY: Final = 64
 """Bytes that BLAKE2b accepts as a key."""
+
+_CUT_ENDS: Final = 2
+"""Characters that may be broken in an encoded text: a cut breaks one at each end."""
 
 PLACEHOLDER: Final = re.compile(r"<(?:secret|id):[0-9a-f]{6}>")
 
@@ -226,6 +230,8 @@ class Redactor:
     def _hides_a_secret(self, decoded: str) -> bool:
         if self._exact is not None and self._exact.search(decoded):
             return True
+        if decoded.count("\ufffd") > _CUT_ENDS:
+            return False
         # Bytes that are no text look like passwords, so only what has a name counts there.
         scanners = [one for one in self._scanners if one is not find_password_words or "\ufffd" not in decoded]
         is_text = bool(decoded) and all(char.isprintable() or char in "\r\n\t" for char in decoded)
@@ -296,7 +302,9 @@ def _without_placeholders(text: str, found: list[_Found]) -> list[_Found]:
     if "<secret:" not in text and "<id:" not in text:
         return found
     taken = [match.span() for match in PLACEHOLDER.finditer(text)]
-    return [item for item in found if not any(item.start < end and start < item.end for start, end in taken)]
+    starts = [start for start, _ in taken]
+    # Placeholders do not overlap, so the last that begins before the end of a find decides.
+    return [item for item in found if not (at := bisect_left(starts, item.end)) or taken[at - 1][1] <= item.start]
 
 
 def _merge(found: Iterable[_Found]) -> list[_Found]:

@@ -13,8 +13,8 @@ _STRONG: Final = frozenset(
     "pass passwd password passphrase passcode pw pwd psw pswd passwort pin otp puk psk mdp contrasena senha".split()
 )
 _WEAK: Final = frozenset(
-    "secret token key apikey cred creds credential credentials auth seed salt pepper cookie session sess sig signature sid "
-    "community".split()
+    "secret token key apikey cred creds credential credentials auth seed salt pepper cookie session sess sig "
+    "signature sid community".split()
 )
 _ASSIGNED: Final = re.compile(
     r"(?<![\w$.-])(?P<name>[A-Za-z_$][\w$.-]{1,60})(?P<end>[\"']?\]?[ \t]{0,20}(?:=>|:=|[=:](?![=/:]))[ \t]{0,20})"

@@ -26,7 +26,7 @@ _BEHIND: Final = re.compile(
 
 _OTHER_THINGS: Final = re.compile(
     r"(?:.*[/\\].*)|.*::.*|.*@[\w.-]+|[vV]?\d+(?:[.:_-]\w+)*|\d+[A-Za-z%]{1,3}|.*\.(?:\w{1,5}|internal|local|service)|"
-    r"[A-Z]{2,9}-?[\d.]{1,6}|[A-Za-z]{1,9}[-_]?\d{1,2}|(?:[a-z]+[-_])+[a-z]{0,8}\d{1,3}|(?i:(?:id_|sha-?|md5|hmac-?|aes-?|rsa-?|ed25519|scram-|rfc|utf-?|"
+    r"[A-Z]{2,9}-?[\d.]{1,6}|[A-Za-z]{1,9}[-_]?\d{1,2}|(?:[a-z]+[-_])+[a-z]{0,8}\d{1,3}|(?i:(?:id_|sha-?|md5|hmac-?|aes-?|rsa-?|argon2|bcrypt|pbkdf2|ed25519|scram-|rfc|utf-?|"
     r"base64|x509|oauth|p12|pkcs|s3|k8s|ipv|hs|rs|es|line|sqlstate|error|http|v)\S{0,40})|0x[0-9a-fA-F]+|\$.*|#\d+|[\d.:,TZ+-]+|"
     r"[0-9a-f]{7,64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\w+\.\w+.*|-.*|%.*"
 )
@@ -57,6 +57,8 @@ def _after(text: str, at: int) -> Iterator[SecretSpan]:
     for number, word in enumerate(_WORD.finditer(text, at, min(len(text), end + _AHEAD))):
         if word.start() >= end or number >= _WORDS_AHEAD:
             return
+        if number == 0 and word.start() == at and text[at].isupper() | text[at].isdigit() and "$" in word[0]:
+            continue  # the rest of a name in code: `Token2Service$Builder`
         shown = word[0].rstrip(".,:!?)").lstrip(":")
         if shown and _is_password(shown):
             start = word.start() + word[0].index(shown)
