@@ -1,4 +1,4 @@
-"""Decides whether a model's answer proposes an action, by `actions.schema.json`, which also makes the response format."""
+"""Decides whether a model's answer proposes an action, by `actions.schema.json`; makes the response format of it."""
 
 import json
 from collections.abc import Mapping
