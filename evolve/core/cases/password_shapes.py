@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from evolve.core.cases.random_text import looks_random
+
 _SIGN_INSIDE: Final = re.compile(r".[!#$&^@%]")
 _LEET: Final = re.compile(r"[A-Za-z](?:[13457]|00?)[a-z]|[a-zA-Z][$@][a-z]|\A[013457][a-z]{3,}")
 """A digit or sign that replaces a letter: `Tr0ub4dor`, `p@ss`; names of code have their digits before a capital."""
@@ -21,7 +23,7 @@ _KNOWN: Final = tuple(
         r".*[/\\].*|-.*|~.*|.*&&.*|.*&(?:amp|lt|gt|nbsp|quot|#\d+).*|.*%[0-9A-F]{2}.*|.*\*.*",
         r"\$[\w{(].*|%.*|#\d+|.*%[sdrifxj].*|\d+%.*|.*\$\{.*|.*[#$%]\Z",
         r"[vV]?\d+(?:[.:_+-]\w+)+|[\d.:,TZ+-]+|\d+[A-Za-z%µ]{1,4}|\d{4}-\d\d.*|.*\d\.\d.*",
-        r"0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        r"(?i:sha\d{1,3}|md5|h1|blake2\w?)[-_:].*|0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
         r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[A-Z0-9]+(?:[-_.][A-Z0-9]+)*|[a-z]+:\d+(?::\w+)*",
         r"[\w.-]+@[a-z][a-z-]*\d{0,4}|[\w./-]+#L?\d+",
         r"[a-z0-9]+(?:[-_.][a-z0-9]+)+",
@@ -52,6 +54,8 @@ def is_clear_password(word: str) -> bool:
     is_leet = _is_leet(word)
     if not is_leet and not _SIGN_INSIDE.search(word):
         return False
+    if looks_random(word):
+        return False  # an id or a token, which other rules judge
     # A digit for a letter beside a capital or a sign is a person's choice; ids have small letters and dashes only.
     is_odd = is_leet and not re.fullmatch(r"[a-z0-9._-]+", word) and not word.isalnum()
     return not _is_certain_thing(word) if is_odd else not is_known_thing(word)

@@ -11,7 +11,7 @@ from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
 
-_WORD: Final = re.compile(r"[^\s\"'`,;:()<>\[\]{}|=\\“”„«»。，：]{6,64}")
+_WORD: Final = re.compile(r"[^\s\"'`,;:()<>\[\]{}|=\\“”„«»。\uff0c\uff1a]{6,64}")
 _ACCESS: Final = re.compile(
     rf"(?i)pass(?:word|wd|phrase|code)|(?<![a-z])(?:pass|pwd?|creds?|log[ -]?[io]ns?|logged|sign(?:ed)?[ -]in|credentials?|auth(?:enticat\w+)?|"
     rf"connect as|bind|access|unlock\w*|wi-?fi|ssid|account|sudo|root|admin|vpn|secret|{FOREIGN_WORDS})(?![a-z])"
@@ -19,14 +19,14 @@ _ACCESS: Final = re.compile(
 _LINE_MAX: Final = 160
 """Characters on each side of a word that are its line: a log of one long line must not be one context."""
 
-_V: Final = r"[\"'`“„«]?([^\s\"'`,;()<>\[\]{}|=\\“”„«»。，：]{4,64})"
+_V: Final = r"[\"'`“„«]?([^\s\"'`,;()<>\[\]{}|=\\“”„«»。\uff0c\uff1a]{4,64})"
 _PASSWORD: Final = rf"(?:pass(?:[ _-]?(?:word|wd|phrase|code))?|pwd?|{FOREIGN_WORDS})"
 _IS: Final = r"(?:[ \t]{0,3}(?:=|:|->|→|=>)[ \t]{0,3}|[ \t]+(?:is|was|will be|(?:is |was )?(?:now|still)|ist|est|es|é|è|jest|это|har|är|er)[ \t]+(?:now |still |set to )?:?[ \t]*)"
 _CUES: Final = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?i)(?<![a-z])(?:key|psk|wi-?fi|login|credentials?|creds|secret|code|access){_IS}{_V}",
-        rf"(?i)(?<![a-z])(?:connect|log[ -]?in|logged in|sign in|bind|auth\w*|try|access|get in)\b[^\n]{{0,60}}?[ \t](?:and|with|using|/)[ \t]+(?:the )?{_V}",
+        rf"(?i)(?<![a-z])(?:{_PASSWORD}|key|psk|wi-?fi|login|credentials?|creds|secret|code|access){_IS}{_V}",
+        rf"(?i)(?<![a-z])(?:connect|log[ -]?in|logged in|sign in|bind|auth\w*|try|access|get in)\b[^\n]{{0,60}}?[ \t](?:and|with|using|/)[ \t]+(?:the )?(?:[\w.@-]{{2,30}}[ \t]+(?:and|with|/)[ \t]+)?{_V}",
         rf"(?i)(?<![a-z])(?:typ(?:e|ed|ing)|enter(?:ed)?|tried|try|pasted|use|send|entering)[ \t]+{_V}",
         rf"(?i)(?<![a-z-])(?:key|community|secret|password|passphrase|psk)[ \t]+(?:\d[ \t]+)?{_V}",
         rf"(?i)(?<![a-z])(?:user|admin|root|sa|account|login)[ \t]{{0,2}}[/|][ \t]{{0,2}}{_V}",
@@ -50,7 +50,7 @@ _NO_PLAIN: Final = re.compile(
 _PIN: Final = re.compile(
     r"(?i)(?:(?<![a-z])(?:pin|otp|totp|puk|tan|passcode|pass code)|(?:access|door|verification|security|unlock|login|one[ -]time|"
     r"auth\w*|confirmation|alarm|pairing|2fa|mfa|backup|recovery|gate|safe)[ -]code)(?:s|[ -]?code)?(?:[ \t=:#]|\b(?:is|was|for|of|to|set|"
-    rf"the|my|your|ist|est|es|é|è|code)\b|[a-z]{{2,12}}(?=[ \t])){{1,8}}[^\n\d]{{0,3}}?(?:\d(?:nd|st|rd|th)[ \t][a-z]+:[ \t]?)?[\"']?(\d{{4,10}})(?![\w.:-])"
+    r"the|my|your|ist|est|es|é|è|code)\b|[a-z]{2,12}(?=[ \t])){1,8}[^\n\d]{0,3}?(?:\d(?:nd|st|rd|th)[ \t][a-z]+:[ \t]?)?[\"']?(\d{4,10})(?![\w.:-])"
 )
 _BELOW: Final = re.compile(
     rf"(?im)(?:{_PASSWORD}|secret|token|key|credentials?)[^\n]{{0,30}}:[ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*([^\s:=]{{6,100}})[ \t]*\r?$"

@@ -115,6 +115,7 @@ class Redactor:
         self._keeps_ids = keeps_ids
         self._keeps_personal_data = keeps_personal_data
         self._key = key
+        self._encoded: dict[str, bool] = {}
         self._scanners = (
             find_shaped_secrets,
             find_named_secrets,
@@ -144,6 +145,7 @@ class Redactor:
         Raises:
             CannotRedact: a scanner failed, the value is too large, or a secret could not be masked.
         """
+        self._encoded.clear()  # it holds the texts' own words, and serves the passes over one value
         masked = self._redact_once(value)
         for _ in range(_MAX_PASSES):
             # A placeholder is a context of its own: what a further pass would find beside it is masked now.
@@ -217,7 +219,10 @@ class Redactor:
                 view.span(*span) for scanner in self._scanners for span in scanner(view.text) if span.end > span.start
             )
         for span in find_encoded_words(text):
-            if self._hides_a_secret(_decode(text[span.start : span.end])):
+            word = text[span.start : span.end]
+            if word not in self._encoded:
+                self._encoded[word] = self._hides_a_secret(_decode(word))
+            if self._encoded[word]:
                 yield span
 
     def _own_secrets(self, text: str) -> Iterator[SecretSpan]:

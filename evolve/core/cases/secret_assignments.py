@@ -1,4 +1,4 @@
-"""Finds values assigned to names that have a secret's word as a part, in any spelling: `gpgPin=`, `$USER3$=`, `app.pw:`."""
+"""Finds values of names that have a secret's word as a part, in any spelling: `gpgPin=`, `$USER3$=`, `app.pw:`."""
 
 import re
 from collections.abc import Iterator
@@ -10,11 +10,48 @@ from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_sentence
 
 _STRONG: Final = frozenset(
-    "pass passwd password passphrase passcode pw pwd psw pswd passwort pin otp puk psk mdp contrasena senha".split()
+    [
+        "pass",
+        "passwd",
+        "password",
+        "passphrase",
+        "passcode",
+        "pw",
+        "pwd",
+        "psw",
+        "pswd",
+        "passwort",
+        "pin",
+        "otp",
+        "puk",
+        "psk",
+        "mdp",
+        "contrasena",
+        "senha",
+    ]
 )
 _WEAK: Final = frozenset(
-    "secret token key apikey cred creds credential credentials auth seed salt pepper cookie session sess sig "
-    "signature sid community".split()
+    [
+        "secret",
+        "token",
+        "key",
+        "apikey",
+        "cred",
+        "creds",
+        "credential",
+        "credentials",
+        "auth",
+        "seed",
+        "salt",
+        "pepper",
+        "cookie",
+        "session",
+        "sess",
+        "sig",
+        "signature",
+        "sid",
+        "community",
+    ]
 )
 _ASSIGNED: Final = re.compile(
     r"(?<![\w$.-])(?P<name>[A-Za-z_$][\w$.-]{1,60})(?P<end>[\"']?\]?[ \t]{0,20}(?:=>|:=|[=:](?![=/:]))[ \t]{0,20})"

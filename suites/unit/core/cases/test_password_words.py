@@ -1,0 +1,32 @@
+"""Passwords that people made are masked by their look; ids of a known shape stay."""
+
+import pytest
+
+from evolve.core.cases.redaction import Redactor
+from fixtures.redaction_texts import PlantedText, leaks, planted_texts
+
+SETS = ("fourth", "fifth", "sixth", "seventh")
+MOST_LEAKS, MOST_HIDDEN = 0.05, 0.15
+
+
+def _masked(text: PlantedText) -> str:
+    return str(Redactor(text.own).redact(text.text))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_few_secrets_of_a_set_leak(name: str):
+    texts = planted_texts(f"{name}_secrets", 7)
+    left = [text.text for text in texts if any(leaks(one, _masked(text)) for one in text.marked)]
+    assert len(left) <= MOST_LEAKS * len(texts), left
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_most_harmless_ids_of_a_set_stay(name: str):
+    texts = planted_texts(f"{name}_harmless", 7)
+    hidden = [text.text for text in texts if any(one not in _masked(text) for one in text.marked)]
+    assert len(hidden) <= MOST_HIDDEN * len(texts), hidden
+
+
+@pytest.mark.parametrize("word", ["Tr0ub4dor&3", "My$ecretD0g", "Rep0rter#1"])
+def test_a_password_is_masked_without_a_word_for_it(word: str):
+    assert word not in _masked(PlantedText("", f"it was {word} last week", (word,), (), False))
