@@ -20,6 +20,12 @@ class _Edge(NamedTuple):
     by_handler: bool
     is_choice: bool
     """A variable names the file: some runs include this one, others another."""
+    in_rescue: bool
+    """Only after a failure."""
+
+    @property
+    def is_guarded(self) -> bool:
+        return bool(self.conditions) or self.in_rescue
 
 
 def reach_of(tasks: Iterable[AnsibleTask], entries: Iterable[str], handler_files: Iterable[str]) -> Reachability:
@@ -29,8 +35,8 @@ def reach_of(tasks: Iterable[AnsibleTask], entries: Iterable[str], handler_files
     edges = _edges(given, files)
     start = frozenset(entries) & files
     plain = [edge for edge in edges if not edge.by_handler]
-    opened = _closure(start, [edge for edge in plain if not edge.conditions])
-    always = _closure(start, [edge for edge in plain if not edge.conditions and not edge.is_choice])
+    opened = _closure(start, [edge for edge in plain if not edge.is_guarded])
+    always = _closure(start, [edge for edge in plain if not edge.is_guarded and not edge.is_choice])
     handlers = _closure(frozenset(handler_files), edges) & files
     return Reachability(always, files - opened, handlers - _closure(start, plain), _conditions(edges))
 
@@ -50,15 +56,19 @@ def _edges(tasks: Iterable[AnsibleTask], files: frozenset[str]) -> list[_Edge]:
         if task.module in INCLUDES:
             name = _include_text(task)
             if target := find_included(task, files):
-                edges.append(_Edge(task.path, target, task.conditions, task.in_handlers, False))
+                edges.append(_edge(task, target, is_choice=False))
             elif "{{" in name:
                 choices.append((task, name))
     named = {edge.target for edge in edges}
     for task, name in choices:
         pattern = re.compile("(?:.*/)?" + ".*".join(map(re.escape, _EXPRESSION.split(name))))
         fitting = filter(pattern.fullmatch, files - named - {task.path})
-        edges += (_Edge(task.path, path, task.conditions, task.in_handlers, True) for path in fitting)
+        edges += (_edge(task, path, is_choice=True) for path in fitting)
     return edges
+
+
+def _edge(task: AnsibleTask, target: str, *, is_choice: bool) -> _Edge:
+    return _Edge(task.path, target, task.conditions, task.in_handlers, is_choice, "rescue" in task.parts)
 
 
 def file_of_include(task: AnsibleTask) -> str:

@@ -14,7 +14,15 @@ _REDIRECT: Final = re.compile(r"(?<![<>&\d=-])(?:1)?(>>?)\|?\s*([^\s;|&()<>]+)")
 _PREFIX: Final = frozenset(
     ("sudo", "env", "exec", "time", "nohup", "!", "{", "then", "do", "else", "if", "while", "-E", "-n")
 )
+_STOPS: Final = frozenset(
+    ("reboot", "shutdown", "poweroff", "halt", "systemctl reboot", "systemctl poweroff", "init 6", "telinit 6")
+)
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=.*")
+
+
+def ends_connection(text: str) -> bool:
+    """Return whether a shell text restarts or stops the host, so that nothing can wait for its end."""
+    return any(_STOPS & {words[0], " ".join(words[:2])} for words in commands(text))
 
 
 class Redirect(NamedTuple):

@@ -37,7 +37,7 @@ _SUFFIXES: Final = frozenset(
     ]
 )
 _COMMENT: Final = re.compile(r"\s*(#(?!!)|;|//)")
-_JINJA_COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
+_BLOCK_COMMENT: Final = re.compile(r"\{#.*?#\}|<!--.*?-->", re.DOTALL)
 
 
 def read_texts(folder: Path, *, is_template: bool) -> Iterator[TextFile]:
@@ -60,5 +60,5 @@ def read_text(path: Path, *, is_template: bool) -> Iterator[TextFile]:
 
 def without_comments(text: TextFile) -> tuple[str, ...]:
     """Return the file's lines, with those that are only a comment made empty."""
-    whole = _JINJA_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), "\n".join(text.lines))
+    whole = _BLOCK_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), "\n".join(text.lines))
     return tuple("" if _COMMENT.match(line) else line for line in whole.split("\n"))

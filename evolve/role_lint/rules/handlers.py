@@ -15,7 +15,17 @@ def _has_strangers(tree: Tree, home: TaskScope) -> bool:
     """Return whether a role or playbook uses roles that were not found: they may define any handler."""
     known = {role.name for role in (*tree.homes, *tree.around) if role.is_role}
     names = (*home.dependencies, *home.used_roles)
-    return any(name.rsplit(".", 1)[-1] not in known for name in names if name)
+    return any(_last_part(name) not in known for name in names if name)
+
+
+def _runs_with_strangers(tree: Tree, home: TaskScope) -> bool:
+    """Return whether a playbook lists this role next to roles that were not found."""
+    plays = (other for other in (*tree.homes, *tree.around) if not other.is_role)
+    return any(home.name in map(_last_part, other.used_roles) and _has_strangers(tree, other) for other in plays)
+
+
+def _last_part(name: str) -> str:
+    return re.split(r"[./]", name)[-1]
 
 
 def _names(task: AnsibleTask) -> Iterator[str]:
@@ -35,9 +45,9 @@ def _unknown(tree: Tree) -> Iterator[Match]:
                     known |= {name.lower(), f"{home.name} : {name}".lower()}
                     if "{{" in name:
                         patterns.append(re.compile(_pattern(name), re.IGNORECASE))
-    strangers = {home: _has_strangers(tree, home) for home in tree.homes}
+    strangers = {id(home) for home in tree.homes if _has_strangers(tree, home) or _runs_with_strangers(tree, home)}
     for task in tree.tasks:
-        if any(is_open and home is task.home for home, is_open in strangers.items()):
+        if id(task.home) in strangers:
             continue
         for node in task.notified:
             name = task.home.literals.resolve(node.text, task)

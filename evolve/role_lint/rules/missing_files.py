@@ -1,17 +1,24 @@
 """Files that a task names but the role does not have."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
-from evolve.role_lint.homes import TaskScope
-from evolve.role_lint.rule import Match, Rule, in_homes
-from evolve.role_lint.tasks import AnsibleTask
+from evolve.role_lint.homes import TaskScope, Tree
+from evolve.role_lint.rule import Match, Rule
+from evolve.role_lint.words import FILE_WRITERS
 
 _FOLDERS: Final = {"template": "templates", "copy": "files", "script": "files"}
 
 
-def _find_missing(home: TaskScope) -> Iterator[Match]:
+def _find_missing(tree: Tree) -> Iterator[Match]:
+    beside_plays = tuple({home.folder: None for home in (*tree.homes, *tree.around) if not home.is_role})
+    written = {PurePosixPath(task.text("dest", "path")).name for task in tree.tasks if task.module in FILE_WRITERS}
+    for home in tree.homes:
+        yield from _missing_in(home, beside_plays, written)
+
+
+def _missing_in(home: TaskScope, beside_plays: tuple[Path, ...], written: set[str]) -> Iterator[Match]:
     for task in home.tasks:
         folder = _FOLDERS.get(task.module, "")
         node = task.arg("src")
@@ -20,14 +27,11 @@ def _find_missing(home: TaskScope) -> Iterator[Match]:
         name = node.text
         if not name or "{{" in name or "{%" in name or name.startswith(("/", "~")) or task.depends_on_loop(name):
             continue
-        if not any(place.exists() for place in _places(home, task, folder, name)):
+        # Ansible searches next to the playbook last; a file that another task writes is there in time.
+        bases = (home.folder, Path(task.path).parent, home.folder / "tasks", *beside_plays)
+        is_there = any((base / folder / name).exists() or (base / name).exists() for base in bases)
+        if not is_there and PurePosixPath(name).name not in written:
             yield Match(node.spot, f"{name} is neither in {folder}/ of the role nor next to its tasks")
-
-
-def _places(home: TaskScope, task: AnsibleTask, folder: str, name: str) -> Iterator[Path]:
-    for base in (home.folder, Path(task.path).parent, home.folder / "tasks"):
-        yield base / folder / name
-        yield base / name
 
 
 RULE = Rule(
@@ -35,5 +39,5 @@ RULE = Rule(
     what="a template or file that the role does not have",
     why="The task fails on every host that reaches it.",
     fix="correct the name, or add the file",
-    find=in_homes(_find_missing),
+    find=_find_missing,
 )

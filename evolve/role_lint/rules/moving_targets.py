@@ -30,7 +30,7 @@ def _given_args(task: AnsibleTask, *names: str) -> Iterator[tuple[Node, str]]:
 
 
 def _find_unverified(task: AnsibleTask) -> Iterator[Match]:
-    if task.module != "get_url" or task.arg("checksum"):
+    if task.module != "get_url" or task.arg("checksum", "sha256sum"):
         return
     for node, url in _given_args(task, "url"):
         if _ARCHIVE.search(url) and url.startswith(("http:", "https:", "ftp:")):

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.role_lint.homes import Tree
-from evolve.role_lint.jinja_text import call_arguments
+from evolve.role_lint.jinja_text import call_arguments, expressions
 from evolve.role_lint.lasting import lasting_or_used
 from evolve.role_lint.rule import Match, Rule
+from evolve.role_lint.tasks import AnsibleTask
+from evolve.role_lint.words import COMMANDS
 
 _FILTER: Final = re.compile(r"\|\s*(?:ansible\.builtin\.|community\.general\.)?(random_mac|random|shuffle)\b\s*")
 _LOOKUP: Final = re.compile(
@@ -16,6 +18,13 @@ _LOOKUP: Final = re.compile(
     r"|(?:ansible\.builtin\.)?pipe['\"]\s*,\s*['\"](?:uuidgen|openssl rand|pwgen|cat /proc/sys/kernel/random)"
     r"|(?:ansible\.builtin\.)?password['\"]\s*,\s*['\"]/dev/null)"
 )
+_OPTIONS_END: Final = r"[^|;&\n]*?"
+_HASHERS: Final = (
+    (re.compile(r"(?:^|[|;&\s(/])(chpasswd)\b"), re.compile(rf"^{_OPTIONS_END}\s(?:-e|--encrypted)\b")),
+    (re.compile(r"\b(openssl passwd)\b"), re.compile(rf"^{_OPTIONS_END}\s-salt\b")),
+    (re.compile(r"(?:^|[|;&\s(/])(mkpasswd)\b"), re.compile(rf"^{_OPTIONS_END}\s(?:-S|--salt)\b")),
+)
+"""Programs that hash a password with a random salt, and the option without which they do."""
 _HASH: Final = re.compile(r"\|\s*(?:ansible\.builtin\.)?password_hash\s*")
 
 
@@ -40,6 +49,8 @@ RANDOM = Rule(
 
 
 def _salts(tree: Tree) -> Iterator[Match]:
+    for task in tree.tasks:
+        yield from _salts_in_command(task)
     for found in lasting_or_used(tree):
         keeps = found.task is not None and found.task.text("update_password") == "on_create"
         for hashed in _HASH.finditer(found.inside):
@@ -48,10 +59,27 @@ def _salts(tree: Tree) -> Iterator[Match]:
                 yield Match(found.spot, "`password_hash` without a salt gives a different hash on each run")
 
 
+def _salts_in_command(task: AnsibleTask) -> Iterator[Match]:
+    node = task.command
+    # A command that reports no change is found by `hidden-change`.
+    if task.module not in COMMANDS or node is None or task.is_guarded or task.never_changes:
+        return
+    for index, inside in expressions(node.text):
+        for hashed in _HASH.finditer(inside):
+            given = call_arguments(inside, hashed.end())
+            if "salt" not in given and "," not in given:
+                yield Match(node.at(index), "`password_hash` without a salt gives a different hash on each run")
+    for program, has_salt in _HASHERS:
+        found = program.search(node.text)
+        if found and not has_salt.search(node.text[found.end() :]):
+            yield Match(node.at(found.start(1)), f"`{found[1]}` draws a new salt on each run")
+
+
 SALTS = Rule(
     id="hash-without-salt",
-    what="`password_hash` without a salt",
+    what="a password that is hashed with a new salt on each run",
     why="The salt is random, so the password is set again on every run.",
-    fix="use a fixed salt (`password_hash('sha512', salt)`), store the hash, or set `update_password: on_create`",
+    fix="use a fixed salt (`password_hash('sha512', salt)`), give `chpasswd -e` a stored hash, or set "
+    "`update_password: on_create`",
     find=_salts,
 )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from evolve.role_lint.container_text import container_paths, is_in_container, opaque, without_container_side
 from evolve.role_lint.homes import TaskScope, TextFile, Tree
 from evolve.role_lint.jinja_text import EXPRESSION
 from evolve.role_lint.literals import Literals
@@ -22,6 +23,7 @@ _SYSTEM_PATHS: Final = re.compile(
     r"|(?:etc|lib|usr/lib)/systemd/system/?|etc/apt/(?:sources\.list\.d|keyrings|trusted\.gpg\.d|preferences\.d)/?"
     r"|usr/bin/[^/]+|bin/[^/]+|usr/sbin/[^/]+|sbin/[^/]+|var/lib/(?:apt|dpkg|systemd)(?:/.*)?|dev/.*|proc/.*|sys/.*|tmp/?.*)"
 )
+_COMMON_PORTS: Final = frozenset(("80", "443", "3000", "5000", "8000", "8080", "8081", "8443", "8888", "9000"))
 _USER_ARGS: Final = frozenset(("owner", "group", "user"))
 _UNIT_USER: Final = re.compile(r"^\s*(User|Group|user|group)\s*=\s*\"?([a-z_][\w-]*)\"?\s*$")
 _MESSAGES: Final = frozenset(("msg", "fail_msg", "success_msg", "prompt", "that", "validate", "regexp", "regex"))
@@ -80,12 +82,25 @@ def _find(kind: str, tree: Tree) -> Iterator[Match]:
         if known:
             for task in home.tasks:
                 yield from _in_task(kind, task, known)
+            inside = _mounts(home)
             for text in home.texts:
-                yield from _in_text(kind, text, known)
+                yield from _in_text(kind, text, [item for item in known if _is_on_host(item, text, inside)])
     for text in tree.texts if shared else ():
         # A script that no task renders cannot use a variable.
         if text.is_template or text.is_job:
             yield from _in_text(kind, text, shared)
+
+
+def _mounts(home: TaskScope) -> frozenset[str]:
+    """Return the paths in containers into which the role mounts something."""
+    in_texts = (line for text in home.texts for line in without_comments(text))
+    in_tasks = (node.text for task in home.tasks for key, node in task.strings() if key == "volumes")
+    return container_paths(EXPRESSION.sub(lambda found: opaque(found[0]), line) for line in (*in_texts, *in_tasks))
+
+
+def _is_on_host(item: _Known, text: TextFile, mounts: frozenset[str]) -> bool:
+    """Return whether a path in a file is the host's: units run on the host, other files may be a container's."""
+    return text.name.endswith(".service") or not is_in_container(item.value, mounts)
 
 
 def _own(home: TaskScope, kind: str) -> Mapping[str, Entry]:
@@ -112,7 +127,7 @@ def _is_only_a_home(home: TaskScope, name: str) -> bool:
 
 def _in_task(kind: str, task: AnsibleTask, known: list[_Known]) -> Iterator[Match]:
     # What a task removes may belong to something else, or to an earlier version.
-    if task.module in ("set_fact", "debug", "assert", "fail") or task.text("state") == "absent":
+    if task.module in ("set_fact", "debug", "assert", "fail", "dpkg_divert") or task.text("state") == "absent":
         return
     if kind == "user":
         yield from _users(task, known)
@@ -120,16 +135,16 @@ def _in_task(kind: str, task: AnsibleTask, known: list[_Known]) -> Iterator[Matc
     for key, node in task.strings():
         if key in _MESSAGES:
             continue
-        text = EXPRESSION.sub(lambda found: "}" * len(found[0]), node.text)
+        text = EXPRESSION.sub(lambda found: opaque(found[0]), node.text)
         if kind == "port" and key == "port" and text.isdigit():
             text = f"port {text}"
-        yield from _match(kind, text, known, node)
+        yield from _match(kind, without_container_side(text), known, node)
 
 
 def _match(kind: str, text: str, known: list[_Known], node: Node) -> Iterator[Match]:
     taken: list[tuple[int, int]] = []
     for item in known:
-        for found in item.pattern.finditer(text):
+        for found in item.pattern.finditer(text) if _may_be_meant(kind, item, text) else ():
             if not any(start < found.end() and found.start() < end for start, end in taken):
                 taken.append(found.span())
                 yield Match(node.at(found.start()), _message(kind, item))
@@ -152,9 +167,18 @@ def _user_named(text: str, key: str, known: list[_Known]) -> _Known | None:
     return next((item for item in known if item.value == text and item.name.endswith("group") == is_group), None)
 
 
+def _may_be_meant(kind: str, item: _Known, line: str) -> bool:
+    """Return whether a line speaks of the variable; a port that many services use may equal it by chance."""
+    if kind != "port" or item.value not in _COMMON_PORTS:
+        return True
+    words = item.name.lower().strip("_").split("_")[:-1]
+    return not words or all(word in line.lower() for word in words)
+
+
 def _in_text(kind: str, text: TextFile, known: list[_Known]) -> Iterator[Match]:
-    for number, line in enumerate(without_comments(text), 1):
-        plain = EXPRESSION.sub(lambda found: "}" * len(found[0]), line)
+    lines = tuple(EXPRESSION.sub(lambda found: opaque(found[0]), line) for line in without_comments(text))
+    for number, line in enumerate(lines, 1):
+        plain = without_container_side(line)
         if kind == "user":
             found = _UNIT_USER.match(plain)
             if found and (item := _user_named(found[2], found[1], known)):
@@ -162,6 +186,8 @@ def _in_text(kind: str, text: TextFile, known: list[_Known]) -> Iterator[Match]:
             continue
         taken: list[tuple[int, int]] = []
         for item in known:
+            if not _may_be_meant(kind, item, plain):
+                continue
             for match in item.pattern.finditer(plain):
                 if not any(start < match.end() and match.start() < end for start, end in taken):
                     taken.append(match.span())

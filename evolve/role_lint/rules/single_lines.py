@@ -42,8 +42,9 @@ def _misses(task: AnsibleTask) -> Iterator[Match]:
     if "{{" in regexp + line or "{%" in regexp + line:
         return
     try:
-        # An option without a value is replaced by one with a value, or the reverse: the key is the same.
-        if re.search(regexp, line) is None and re.search(regexp, f"{line} ") is None:
+        # An option without a value is replaced by one with a value, or the reverse: the key is the same. A line that is
+        # commented out is not written again: Ansible finds the whole line.
+        if not any(re.search(regexp, form) for form in (line, f"{line} ", line.lstrip("#; "))):
             yield Match(node.spot, f"`regexp: {regexp}` does not find the line that it writes, `{line}`")
     except re.error:
         return

@@ -5,6 +5,7 @@ from typing import Final
 
 from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.rule import Match, Rule, in_homes, in_tasks
+from evolve.role_lint.shell_text import ends_connection
 from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import CHANGERS, SERVICES
 
@@ -29,11 +30,15 @@ SWALLOWS = Rule(
 )
 
 
+def _is_reboot(task: AnsibleTask) -> bool:
+    return task.module == "reboot" or (task.command is not None and ends_connection(task.command.text))
+
+
 def _forgets(home: TaskScope) -> Iterator[Match]:
     asked = " ".join(task.text("jid") for task in home.tasks if task.module == "async_status")
     for task in home.tasks:
         poll = task.keywords.get("poll")
-        if poll is None or poll.node.text != "0" or task.keyword("async") is None or task.module in ("reboot",):
+        if poll is None or poll.node.text != "0" or task.keyword("async") is None or _is_reboot(task):
             continue
         name = task.keyword_text("register")
         if not asked or (name and name not in asked and ".results" not in asked and "item" not in asked) or not name:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.role_lint.homes import Tree
-from evolve.role_lint.jinja_text import without_strings
 from evolve.role_lint.lasting import lasting_expressions
 from evolve.role_lint.nodes import Spot
 from evolve.role_lint.rule import Match, Rule
@@ -16,8 +15,8 @@ _TIME: Final = re.compile(
     r"|\|\s*strftime\b(?!\s*\(\s*[^\s)])"
 )
 _VOLATILE: Final = re.compile(
-    r"\b(?:ansible_)?(memfree_mb|swapfree_mb|uptime_seconds|loadavg|size_available|block_available|inode_available"
-    r"|inode_used|block_used)\b|\bmemory_mb\b(?!.*\btotal\b)"
+    r"(?:\bansible_|\bansible_facts\s*(?:\.\s*|\[\s*['\"]))(?:memfree_mb|swapfree_mb|uptime_seconds|loadavg|memory_mb\b(?!.*\btotal\b))"
+    r"|\.\s*(?:size_available|block_available|inode_available|inode_used|block_used)\b"
 )
 _MANAGED: Final = re.compile(r"\s*ansible_managed\s*=.*%[YmdHMSc]")
 
@@ -39,8 +38,8 @@ TIMES = Rule(
 
 def _volatile(tree: Tree) -> Iterator[Match]:
     for found in lasting_expressions(tree):
-        if not found.is_guarded and (fact := _VOLATILE.search(without_strings(found.inside))):
-            yield Match(found.spot, f"the fact `{fact[0]}` differs from run to run")
+        if not found.is_guarded and (fact := _VOLATILE.search(found.inside)):
+            yield Match(found.spot, f"the fact `{fact[0].strip('. ')}` differs from run to run")
 
 
 VOLATILE = Rule(

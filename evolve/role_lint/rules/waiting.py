@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.role_lint.rule import Match, Rule, in_tasks
+from evolve.role_lint.shell_text import ends_connection
 from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.words import COMMANDS
 
@@ -22,7 +23,9 @@ def _sleeps(task: AnsibleTask) -> Iterator[Match]:
         yield Match(task.module_spot, "`wait_for` with only a `timeout` is a sleep")
     elif task.module in COMMANDS and task.command is not None:
         text = task.command.text
-        if (found := _SLEEP.search(text)) and not _REPEATS.search(text):
+        # Before a restart the pause lets Ansible close its connection.
+        found = _SLEEP.search(text)
+        if found and not _REPEATS.search(text) and not ends_connection(text):
             yield Match(
                 task.command.at(found.end()), f"`{found[0].strip(' ;&')}` waits for a time, not for a condition"
             )
