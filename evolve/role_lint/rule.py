@@ -29,6 +29,8 @@ class Rule:
     fix: str
     """How to write it instead."""
     find: Callable[[Tree], Iterable[Match]]
+    cannot_see: str = ""
+    """Cases that the rule misses or judges wrongly, as a sentence; empty if there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -98,4 +98,5 @@ RULE = Rule(
     why="The change happens on every run but is not reported, and no handler is notified.",
     fix="use a module, or make the change known: `creates:`, `when:` on a check, `changed_when:` on its output",
     find=in_tasks(_lies),
+    cannot_see="What a script or an unknown program writes; modules of other collections that report wrongly.",
 )

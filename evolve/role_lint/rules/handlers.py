@@ -72,6 +72,8 @@ UNKNOWN = Rule(
     why="The play fails there, but only when the task changes something.",
     fix="correct the name, or add the handler",
     find=_unknown,
+    cannot_see="Handlers of roles that are not installed: a role that a playbook lists next to such roles is not "
+    "judged. Names that a run computes.",
 )
 
 

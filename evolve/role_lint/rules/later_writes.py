@@ -44,4 +44,5 @@ RULE = Rule(
     why="The change is not in this run's result, its failure is never reported, and every run does it again.",
     fix="run the command as a task, wait for it (`systemd-run --wait`), or install a timer with its unit",
     find=in_tasks(_finds_later),
+    cannot_see="What a script or program does inside, and what a service started by the role writes later.",
 )

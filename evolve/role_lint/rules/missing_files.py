@@ -40,4 +40,5 @@ RULE = Rule(
     why="The task fails on every host that reaches it.",
     fix="correct the name, or add the file",
     find=_find_missing,
+    cannot_see="Files that a user of the role has to add; sources whose path a run computes.",
 )

@@ -82,4 +82,5 @@ SALTS = Rule(
     fix="use a fixed salt (`password_hash('sha512', salt)`), give `chpasswd -e` a stored hash, or set "
     "`update_password: on_create`",
     find=_salts,
+    cannot_see="Hashes that a registered result or a custom filter makes.",
 )

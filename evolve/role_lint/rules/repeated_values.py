@@ -204,6 +204,9 @@ PORTS = Rule(
     why="When somebody changes the variable, a part of the cluster still uses the old port.",
     fix="use the variable",
     find=lambda tree: _find("port", tree),
+    cannot_see="Ports of other programs that equal the variable by chance. A port that many services use, such as "
+    "8080, is reported only where the line has the words of the variable's name; ports on a container's "
+    "side of a mapping are left alone.",
 )
 PATHS = Rule(
     id="hard-coded-path",
@@ -211,6 +214,8 @@ PATHS = Rule(
     why="When somebody changes the variable, the parts of the role no longer find each other.",
     fix="use the variable",
     find=lambda tree: _find("path", tree),
+    cannot_see="Which paths are inside of a container, except where the role mounts something into them; the values "
+    "of variables that a run computes.",
 )
 USERS = Rule(
     id="hard-coded-user",

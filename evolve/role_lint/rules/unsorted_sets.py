@@ -34,6 +34,7 @@ ORDERS = Rule(
     why="Ansible computes it with sets, whose order differs from run to run, so the file changes without need.",
     fix="add `| sort`",
     find=_orders,
+    cannot_see="Whether the items are dictionaries, whose order Ansible keeps.",
 )
 
 

@@ -31,4 +31,5 @@ RULE = Rule(
     why="Each run creates the thing again, or fails because it exists; and `uri` reports no change.",
     fix="ask with GET first and post only what is missing; report the change with `changed_when`",
     find=in_tasks(_posts),
+    cannot_see="Requests that only read although they are sent as POST.",
 )

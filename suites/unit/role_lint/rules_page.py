@@ -53,6 +53,8 @@ def _table(rules: Iterable[Rule]) -> Iterator[str]:
 def _entry(rule: Rule) -> Iterator[str]:
     yield from (f"# {rule.id}", "", f"{rule.what[0].upper()}{rule.what[1:]}. {rule.why}", "")
     yield from (f"**Fix:** {rule.fix}.", "")
+    if rule.cannot_see:
+        yield from (f"**Cannot see:** {rule.cannot_see}", "")
     for word, kind in (("Bad", "bad"), ("Good", "good")):
         sample = next(path for path in sorted((SAMPLES / rule.id).iterdir()) if path.name.startswith(kind))
         yield from (f"## {word}", "")
