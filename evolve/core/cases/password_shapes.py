@@ -33,8 +33,8 @@ _KNOWN: Final = tuple(
         r"deb|rpm|gz|zip|service|socket|timer|mount|internal|local|com|org|net|io|example|test|lan|svc|sql|pem|key|crt|md|php|css)\S{0,6}",
     )
 )
-"""Paths, options, globs, formats, versions, times, sizes, hex, UUIDs, addresses, error codes, names of hosts, pods, jobs
-and accounts, classes, files."""
+"""Paths, options, globs, formats, versions, times, sizes, hex, UUIDs, addresses, error codes, names of hosts, pods and
+jobs, accounts, classes, files."""
 
 _CERTAIN: Final = 5
 """How many of these patterns, from the first, no password matches."""
