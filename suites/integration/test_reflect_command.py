@@ -18,6 +18,12 @@ model: "exec:%s answer.py"
 """
 ANSWER = """import json, sys
 report = json.loads(sys.argv[1])[-1]["content"]
+if "in use: 8080" in report:
+    print(json.dumps({"action": "free_port", "port": 8080}))
+    sys.exit()
+if "in use: 70000" in report:
+    print(json.dumps({"action": "free_port", "port": 70000}))
+    sys.exit()
 print(json.dumps({"action": "free_disk" if "no space" in report else "free_port" if "in use" in report else "dance"}))
 """
 
@@ -59,6 +65,16 @@ def test_an_answer_outside_the_closed_set_is_an_error_and_no_action(folder: Path
     answer = json.loads(done.stdout)
     assert answer["action"] == "error"
     assert "dance" in answer["error"]
+
+
+def test_arguments_are_in_the_line_and_those_out_of_bounds_are_an_error(folder: Path):
+    lines = [report("j", "in use: 8080"), report("k", "in use: 70000"), report("l", "in use")]
+    good, bad, bare = map(json.loads, reflect(folder, "-", stdin="\n".join(lines)).stdout.splitlines())
+    assert (good["action"], good["arguments"]) == ("free_port", {"port": 8080})
+    assert bad["action"] == "error"
+    assert "70000" in bad["error"]
+    assert "arguments" not in bad
+    assert (bare["action"], "arguments" in bare) == ("free_port", False)
 
 
 def test_a_bad_report_keeps_its_place_and_the_others_their_answers(folder: Path):
