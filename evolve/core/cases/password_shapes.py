@@ -1,4 +1,5 @@
 """Decides whether a word looks like a password that a person made, and whether it is a known other thing."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from typing import Final

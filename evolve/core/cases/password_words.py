@@ -11,7 +11,11 @@ from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
 
-_WORD: Final = re.compile(r"[^\s\"'`,;:()<>\[\]{}|=\\“”„«»。\uff0c\uff1a]{6,64}")
+_WORD: Final = re.compile(
+    r"(?<![^\s\"'`,;:()<>\[\]{}|=\\“”„«»。\uff0c\uff1a])[^\s\"'`,;:()<>\[\]{}|=\\“”„«»。\uff0c\uff1a]{6,64}(?![^\s\"'`,;:()<>\[\]{}|=\\“”„«»。\uff0c\uff1a])"
+)
+"""Whole words only: the rest of a longer one is a part of a digest or a token."""
+
 _ACCESS: Final = re.compile(
     rf"(?i)pass(?:word|wd|phrase|code)|(?<![a-z])(?:pass|pwd?|creds?|log[ -]?[io]ns?|logged|sign(?:ed)?[ -]in|credentials?|auth(?:enticat\w+)?|"
     rf"connect as|bind|access|unlock\w*|wi-?fi|ssid|account|sudo|root|admin|vpn|secret|{FOREIGN_WORDS})(?![a-z])"
