@@ -1,5 +1,4 @@
 """Finds values of names that have a secret's word as a part, in any spelling: `gpgPin=`, `$USER3$=`, `app.pw:`."""
-# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Iterator
