@@ -30,6 +30,8 @@ def named_graders(suite: Suite) -> Iterator[ProviderSpec]:
             value = assertion.provider if assertion.provider is not None else test.options.provider
             if value is None or "{{" in str(value) or str(value) in seen:
                 continue
+            if isinstance(value, dict) and value.keys() <= {"config", "label"}:
+                continue  # settings alone name nobody: the rows that ask it are errors, as in promptfoo
             seen.add(str(value))
             yield from _placed(value, _place(assertion, test), suite)
 

@@ -75,7 +75,9 @@ MISTAKES = {
         ("the play matched no host or ran no task: it proves nothing",),
     ),
     "a dependency that is not there": Mistake(
-        {"meta/main.yml": "---\ndependencies: [{role: nowhere}]\n"}, ("the role 'nowhere' was not found",)
+        {"meta/main.yml": "---\ndependencies: [{role: nowhere}]\n"},
+        ("the role 'nowhere' was not found",),
+        outcome=CheckOutcome.ERROR,  # it is missing on this machine, which is not the role's fault
     ),
     "a template with an undefined variable": Mistake(
         {"templates/page.env.j2": "PORT={{ page_port_of_another_name }}\n"},

@@ -19,12 +19,12 @@ def roles(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def test_a_failed_check_tells_why_and_is_no_failure_case(engine: DockerEngine, roles: pytest.Pytester) -> None:
-    result = roles.runpytest("-n", "0", "--infra-roles", "roles", "-k", "arguments or preflight")
+    result = roles.runpytest("-n", "0", "--infra-roles", "roles", "--infra-strict", "-k", "arguments or preflight")
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
             "bare/meta/argument_specs.yml does not exist: no argument of the role is documented*",
-            "run just this again: pytest --infra-roles roles -k 'bare and arguments'",
+            "run just this again: pytest --infra-roles roles --infra-strict -k 'bare and arguments'",
             "*report: reports/roles/index.html",
         ]
     )

@@ -1,5 +1,5 @@
 """Decides whether a word looks like a password that a person made, and whether it is a known other thing."""
-# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+
 
 import re
 from typing import Final
@@ -25,7 +25,7 @@ _KNOWN: Final = tuple(
         r"\$[\w{(].*|%.*|#\d+|.*%[sdrifxj].*|\d+%.*|.*\$\{.*|.*[#$%]\Z",
         r"[vV]?\d+(?:[.:_+-]\w+)+|[\d.:,TZ+-]+|\d+[A-Za-z%µ]{1,4}|\d{4}-\d\d.*|.*\d\.\d.*",
         r"(?i:sha\d{1,3}|md5|h1|blake2\w?)[-_:].*|0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-        r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[A-Z0-9]+(?:[-_.][A-Z0-9]+)*|[a-z]+:\d+(?::\w+)*",
+        r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[A-Z0-9]+(?:[-_.][A-Z0-9]+)*|[a-z]+:\d+(?::\w+)*|[A-Z_]{2,}@\d{1,3}|@?[a-z][\w./-]*@\d+\.\d[\w.-]*",
         r"[\w.-]+@[a-z][a-z-]*\d{0,4}|[\w./-]+#L?\d+",
         r"[a-z0-9]+(?:[-_.][a-z0-9]+)+",
         r"[a-z]+\d{0,4}|[A-Z][a-z]+\d{0,2}|[A-Za-z]+[-_.]\d{1,3}",

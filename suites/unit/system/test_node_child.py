@@ -80,7 +80,9 @@ def test_code_that_keeps_node_busy_does_not_stop_the_callers(child):
 
 
 def test_kill_stops_code_that_never_returns_and_what_it_started(child):
-    start = "const {pid} = require('child_process').spawn('sleep', ['1000']); return [process.pid, pid]"
+    start = (
+        "const {pid} = process.mainModule.require('child_process').spawn('sleep', ['1000']); return [process.pid, pid]"
+    )
     pids = value(child, code(start))
     spinning = child.submit(code("for (;;);"))
     child.kill("too long")
