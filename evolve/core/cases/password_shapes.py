@@ -1,6 +1,5 @@
 """Decides whether a word looks like a password that a person made, and whether it is a known other thing."""
 
-
 import re
 from typing import Final
 
