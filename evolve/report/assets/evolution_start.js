@@ -12,26 +12,8 @@ function redraw(names = Object.keys(drawings)) {
   for (const name of names) if (drawn.has(name)) drawings[name](document.getElementById(name));
 }
 
-const themes = ["system", "light", "dark"];
-function theme(name) {
-  const button = document.getElementById("theme");
-  if (name === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-  button.textContent = `Theme: ${name}`;
-  button.dataset.now = name;
-  button.hidden = false;
-}
-
 function prepareHeader() {
-  let stored = "system";
-  try { stored = localStorage.getItem("anneal-theme") || "system"; } catch { /* no storage for this file */ }
-  theme(themes.includes(stored) ? stored : "system");
-  document.getElementById("theme").addEventListener("click", event => {
-    const name = themes[(themes.indexOf(event.currentTarget.dataset.now) + 1) % themes.length];
-    theme(name);
-    try { localStorage.setItem("anneal-theme", name); } catch { /* the choice lasts as long as the page */ }
-    refreshMatrix();
-  });
+  prepareTheme();
   for (const node of document.querySelectorAll("time[datetime]")) node.textContent = new Date(node.dateTime).toLocaleString();
 }
 
@@ -41,6 +23,7 @@ function refreshMatrix() {
   matrix.area = null;
   drawMatrix(document.getElementById("matrix"));
 }
+addEventListener("themechange", refreshMatrix);
 
 // --- following a run
 

@@ -22,7 +22,14 @@ _PAGE = Page(
     "evolution/report.html",
     # The other report's page is the base: colours, tiles, tables and buttons are the same.
     styles=("report.css", "evolution.css"),
-    scripts=("evolution.js", "evolution_chart.js", "evolution_tree.js", "evolution_matrix.js", "evolution_start.js"),
+    scripts=(
+        "evolution.js",
+        "evolution_chart.js",
+        "evolution_tree.js",
+        "evolution_matrix.js",
+        "evolution_start.js",
+        "theme.js",
+    ),
     is_module=True,
 )
 

@@ -33,7 +33,7 @@ _PAGE = Page(
     "roles/report.html",
     # The other reports' pages are the base: colours, tiles, tables and buttons are the same.
     styles=("report.css", "evolution.css", "roles.css"),
-    scripts=("roles.js",),
+    scripts=("roles.js", "theme.js"),
     escapes_controls=True,
 )
 _PARTS = (

@@ -27,7 +27,7 @@ SHOWN_SUITES = 4
 WITHOUT_SCRIPT = 200
 """Failures in the list for readers without JavaScript; the full list would double a large page."""
 
-_SCRIPTS = tuple(f"report{part}.js" for part in ("", "_filters", "_detail", "_list", "_matrix", "_start"))
+_SCRIPTS = (*(f"report{part}.js" for part in ("", "_filters", "_detail", "_list", "_matrix", "_start")), "theme.js")
 _PAGE = Page("suites/report.html", styles=("report.css",), scripts=_SCRIPTS, is_module=True)
 _MARKS = {"pass": "✓", "fail": "✗", "error": "!"}
 
