@@ -28,6 +28,7 @@ from public_server import serve
 
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import InputError
+from evolve.system.atomic_files import write_whole
 
 _LIMIT_S = 180
 """For one command on one configuration; the slowest of them waits for a program that is not installed."""
@@ -226,9 +227,7 @@ def _read_known(file: Path) -> dict[str, Outcome]:
 
 
 def _write_known(file: Path, known: dict[str, Outcome]) -> None:
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps([asdict(outcome) for outcome in known.values()], indent=1), encoding="utf-8")
-    new.replace(file)
+    write_whole(file, json.dumps([asdict(outcome) for outcome in known.values()], indent=1))
 
 
 def table(outcomes: Sequence[Outcome]) -> Iterator[str]:

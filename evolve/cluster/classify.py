@@ -1,7 +1,7 @@
 """From an answer to the class of its fault: a table of statuses and texts, in the order in which they are tried.
 
-Errors are plain text, and only the text tells those of one status apart: an unknown job is 404 for a read and 500 for
-most writes, and 500 also says that a check-and-set failed or that there is no leader.
+Errors are plain text, and one status has several causes that only the text distinguishes: an unknown job is 404 for a
+read and 500 for most writes, and 500 also means that a check-and-set failed or that there is no leader.
 """
 
 import re

@@ -125,7 +125,7 @@ def _policies(names: tuple[str, ...]) -> str:
 
 def _without_token(fault: ClusterFault) -> str:
     if isinstance(fault, Rejected) and "ACL support disabled" in fault.message:
-        return "no ACLs: whoever reaches it may do everything"
+        return "no ACLs: anyone who reaches it may do everything"
     return "no valid token"
 
 

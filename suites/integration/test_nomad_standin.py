@@ -18,6 +18,7 @@ import pytest
 from evolve.cluster.standin.build import build
 from evolve.cluster.standin.consul import task_service
 from evolve.cluster.standin.shapes import job_filled
+from fixtures.nomad_contract import write_agent_config
 from fixtures.nomad_replay import LATER_S, Replay, Step, steps
 
 SECOND = 1_000_000_000
@@ -60,16 +61,7 @@ class Agent:
 def agent(folder: Path) -> Iterator[Agent]:
     """An agent that is server and client; its tasks and its data outlive it."""
     program = build(folder / "nomad")
-    config = {
-        "name": "node-1",
-        "data_dir": str(folder / "data"),
-        "bind_addr": "127.0.0.1",
-        "ports": {"http": 0},
-        "server": {"enabled": True},
-        "client": {"enabled": True},
-        "plugin": [{"raw_exec": [{"config": [{"enabled": True}]}]}],
-    }
-    (folder / "agent.json").write_text(json.dumps(config))
+    write_agent_config(folder)
     argv = [sys.executable, str(program), "agent", "-config", str(folder / "agent.json")]
     with (folder / "log").open("a") as log:
         process = subprocess.Popen(argv, stderr=log, text=True)

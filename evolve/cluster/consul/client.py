@@ -116,7 +116,7 @@ class Keys(ConsulPart):
             return ()
 
     def watch(self, key: str, *, wait_s: float = 60.0, rate: Rate | None = None) -> Watch[tuple[KeyValue, ...]]:
-        """Return a watch on one key; None stands for a key that does not exist."""
+        """Return a watch on one key; None means that the key does not exist."""
         return self._watch(ops.KEY_READ, {"key": key}, {}, wait_s, rate)
 
     async def write(self, key: str, value: bytes, *, if_index: int | None = None) -> bool:
@@ -140,7 +140,7 @@ class Keys(ConsulPart):
         return await self._ask(ops.KEY_WRITE, {"acquire": session}, value, key=key)
 
     async def release(self, key: str, session: str, value: bytes = b"") -> bool:
-        """Give the lock of a key back; return False where this session does not hold it."""
+        """Release the lock on a key; return False if the caller does not hold it."""
         return await self._ask(ops.KEY_WRITE, {"release": session}, value, key=key)
 
 

@@ -1,4 +1,4 @@
-"""The server's time: the machine's, or a virtual one that stands still until it is moved."""
+"""The server's time: the machine's, or a virtual one that does not advance by itself."""
 
 from __future__ import annotations
 

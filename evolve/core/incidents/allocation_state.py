@@ -70,7 +70,7 @@ def last_run(state: JsonFields) -> JsonFields:
 
 
 def last_words(state: JsonFields) -> str:
-    """Return what Nomad said of the task's failure last; empty where only the exit code tells."""
+    """Return Nomad's last message about the task's failure; empty when there is only an exit code."""
     said = [event for event in many(state, "Events") if text(event, "Type") in _FAULTS]
     # A task is killed because of what was said before.
     causes = [event for event in said if text(event, "Type") != "Killing"] or said

@@ -1,4 +1,4 @@
-"""Collects what is known of one failure, and the key that tells it from all others."""
+"""Collects what is known of one failure, and the key that identifies it."""
 
 import hashlib
 import json

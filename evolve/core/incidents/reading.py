@@ -1,4 +1,4 @@
-"""Reads fields of Nomad's answers. Null stands for an empty list, map or text in many of them."""
+"""Reads fields of Nomad's answers. Many of them have null instead of an empty list, map or text."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What tells one run of suites from all others: its id, its time, and what it ran on."""
+"""The identity of a run of suites: its id, its time, and what it ran on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

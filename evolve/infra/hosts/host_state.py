@@ -199,7 +199,7 @@ def take(host: Answers, since: float, *, also: Iterable[str] = (), watched: Iter
         host: whose state.
         since: when it began.
         also: paths to include although they are older.
-        watched: globs of paths whose content counts, whoever owns them and wherever they are; `**` is any depth.
+        watched: globs of paths whose content is compared, for any owner and in any place; `**` is any depth.
     """
     wanted = {"since": since, "ignored": IGNORED, "also": sorted(also), "watched": list(watched)}
     # On stdin, because there are too many paths for a command line.
