@@ -4,7 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -175,12 +175,18 @@ class SharedFile:
 
     def _make_private(self) -> None:
         """Let only the owner read the file: it holds prompts and answers. SQLite gives its logs the same mode."""
-        try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
-        except FileExistsError:
-            # Files of earlier versions were readable by others.
-            with suppress(PermissionError):  # another user's file in a shared folder stays as its owner made it
-                self._path.chmod(0o600)
+        while True:
+            try:
+                os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+            except FileExistsError:
+                # Files of earlier versions were readable by others.
+                try:
+                    self._path.chmod(0o600)
+                except FileNotFoundError:
+                    continue  # another process has set it aside since
+                except PermissionError:
+                    pass  # another user's file in a shared folder stays as its owner made it
+            return
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         version = database.execute("PRAGMA user_version").fetchone()[0]

@@ -1,4 +1,4 @@
-"""Whose fault a failure is, where no host is needed to decide it."""
+"""Whose fault a failure is, where no host is needed to decide it; the plays run on this machine."""
 
 from collections.abc import Iterator
 from pathlib import Path
