@@ -1,0 +1,1 @@
+"""Decides what may be done about a failed job, and plans it. Nothing here touches the world."""
