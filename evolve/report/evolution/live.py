@@ -94,6 +94,7 @@ class _State:
         self._changed = threading.Condition()
         self._events: list[EvolutionEvent] = []
         self._is_over = False
+        self._is_followed = False
         self._sent = -1
         # Held by the thread that makes the page, together with what it is made from.
         self._making = threading.Lock()
@@ -109,6 +110,8 @@ class _State:
     def page(self, after: int | None) -> _Made | None:
         """Return the page; with `after` a later version than that, None when there is none in time."""
         with self._changed:
+            # From the request on, not from its answer: the run may end in between.
+            self._is_followed = True
             if after is not None:
                 self._changed.wait_for(lambda: len(self._events) > after or self._is_over, WAIT_S)
                 if len(self._events) <= after:
@@ -134,7 +137,7 @@ class _State:
     def end(self, linger_s: float) -> None:
         """Wait until the last version is sent, if a browser follows; then release all waiting requests."""
         with self._changed:
-            if self._sent >= 0:
+            if self._is_followed:
                 self._changed.wait_for(lambda: self._sent >= len(self._events), linger_s)
             self._is_over = True
             self._changed.notify_all()
