@@ -11,6 +11,7 @@ from evolve.cluster.nomad.allocation_calls import Allocations
 from evolve.cluster.nomad.allocations import NomadAllocation
 from evolve.cluster.nomad.cluster import AgentHealth, NomadAgent, NomadNode, NomadServer, NomadToken
 from evolve.cluster.nomad.deployments import Deployment, DeploymentChanged
+from evolve.cluster.nomad.documents import Documents
 from evolve.cluster.nomad.evaluations import NomadEvaluation
 from evolve.cluster.nomad.events import EventFeed, StreamLimits
 from evolve.cluster.nomad.job_calls import Jobs
@@ -127,6 +128,7 @@ class NomadClient:
         self.nodes = Nodes(*parts)
         self.agent = AgentCalls(*parts)
         self.events = Events(*parts)
+        self.documents = Documents(*parts)
 
     def __repr__(self) -> str:
         return f"NomadClient({self._caller.address.url})"

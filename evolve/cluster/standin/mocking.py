@@ -1,6 +1,8 @@
 """A client whose tasks are no processes: the mock driver, which runs for a time and ends with a code.
 
-Its Config: `run_for`, the seconds that a task runs (0: until it is stopped), and `exit_code`.
+Its Config: `run_for`, the seconds that a task runs (0: until it is stopped), and `exit_code`. A task with `needs_mb`
+above its memory limit is killed for it after a second; of a job with `fails_allocations`, so many allocations fail with
+code 1 after a second, whatever their version.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ class MockClient:
         self._state = state
         self._due: list[tuple[int, str]] = []
         self._seen: set[str] = set()
+        self._failed: dict[str, int] = {}
         self.node_id = lasting_id(name)
         driver = {"Attributes": {}, "Detected": True, "HealthDescription": "Healthy", "Healthy": True}
         node = {
@@ -62,8 +65,18 @@ class MockClient:
 
     def _plan_end(self, alloc: Json, now: int) -> None:
         times = [task["Config"]["run_for"] for task in _tasks(alloc) if (task["Config"] or {}).get("run_for")]
+        if self._lacks_memory(alloc) or self._fails_by_number(alloc):
+            times.append(1)
         if times:
             heapq.heappush(self._due, (now + int(min(times) * SECOND), alloc["ID"]))
+
+    def _lacks_memory(self, alloc: Json) -> bool:
+        tasks = _tasks(alloc)
+        return any((one["Config"] or {}).get("needs_mb", 0) > one["Resources"]["MemoryMB"] for one in tasks)
+
+    def _fails_by_number(self, alloc: Json) -> bool:
+        wanted = max((one["Config"] or {}).get("fails_allocations", 0) for one in _tasks(alloc))
+        return bool(self._failed.get(alloc["JobID"], 0) < wanted)
 
     def _move(self, alloc: Json, at: int) -> None:
         """Ends the tasks, or starts them again after the delay of their restart policy."""
@@ -73,18 +86,27 @@ class MockClient:
             return
         task = _tasks(alloc)[0]
         policy, state = task["RestartPolicy"], alloc["TaskStates"][task["Name"]]
-        code = int((task["Config"] or {}).get("exit_code", 0))
+        is_oom, by_number = self._lacks_memory(alloc), self._fails_by_number(alloc)
+        code = 137 if is_oom else 1 if by_number else int((task["Config"] or {}).get("exit_code", 0))
+        self._note_end(alloc, code, is_oom)
         if code == 0 and alloc["Job"]["Type"] == "batch":
-            self._say(alloc, "complete", "dead", "Terminated")
+            self._say(alloc, "complete", "dead")
         elif state["Restarts"] < policy["Attempts"]:
             for one in alloc["TaskStates"].values():
                 one["Restarts"] += 1
             self._say(alloc, "pending", "pending", "Restarting")
             heapq.heappush(self._due, (at + policy["Delay"], alloc["ID"]))
         else:
+            self._failed[alloc["JobID"]] = self._failed.get(alloc["JobID"], 0) + 1
             for one in alloc["TaskStates"].values():
                 one["Failed"] = True
             self._say(alloc, "failed", "dead", "Not Restarting")
+
+    def _note_end(self, alloc: Json, code: int, is_oom: bool) -> None:
+        details = {"exit_code": str(code), "signal": "0", "oom_killed": "true" if is_oom else "false"}
+        ended = {**event("Terminated", f"Exit Code: {code}"), "ExitCode": code, "Details": details}
+        for one in alloc["TaskStates"].values():
+            one["Events"] = [*one["Events"], {**ended, "Time": self._state.clock.now_ns()}][-KEPT_EVENTS:]
 
     def _say(self, alloc: Json, status: str, task_word: str, kind: str = "Killed") -> None:
         now = self._state.clock.now_ns()

@@ -192,10 +192,16 @@ class Attempt:
     """The job's JobModifyIndex before the change."""
     version_before: int = 0
     arguments: Mapping[str, JsonValue] = field(default_factory=dict)
+    target: Mapping[str, JsonValue] = field(default_factory=dict)
+    """By what the change is found again in the cluster, where it carries no mark of ours: `version`, `allocation`."""
     result: str = ""
     """Redacted."""
     healthy_since: float = 0.0
     """Since when the job has been healthy without a break; 0 while it is not."""
+    running_before: int = 0
+    """The job's running allocations before the change."""
+    harmed: bool = False
+    """Fewer ran after it than before."""
 
 
 class IncidentState(StrEnum):
@@ -251,6 +257,10 @@ class Incident:
     """`key_digest` of the newest failure."""
     signature: str
     """Redacted."""
+    job_version: int = 0
+    """Of the newest failure."""
+    report: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
+    """The diagnostics of the newest failure, redacted."""
     node: str = ""
     next_at: float = 0.0
     """The next decision is not made before."""

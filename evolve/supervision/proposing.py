@@ -1,0 +1,97 @@
+"""Asks the agent what to do about a failure. What it is shown is redacted first; what it answers is checked."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from evolve.adaptation.reflection_agent import diagnostics_prompt
+from evolve.core.cases.capture import find_known_ids
+from evolve.core.cases.redaction import CannotRedact, Redactor
+from evolve.core.incidents.proposal import read_proposal, response_format
+from evolve.core.model.actions import NotAProposal, Proposal
+from evolve.core.model.json_value import JsonValue
+from evolve.evaluation.agent_client import AgentClient
+from evolve.store.agent_files import agent_text
+
+NOT_SHOWN = "(not shown: it could not be searched for secrets)"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What an agent answered, and what it was asked."""
+
+    found: Proposal | NotAProposal
+    answer: JsonValue = ""
+    """Redacted."""
+    model: str = ""
+    prompt_version: str = ""
+    """A digest of the agent's text."""
+    input_hash: str = ""
+    """A digest of the prompt."""
+    latency_s: float = 0.0
+
+
+class Proposer(Protocol):
+    """Somebody who says what to do about a failed job."""
+
+    async def propose(self, diagnostics: Mapping[str, JsonValue]) -> Proposed:
+        """Return the answer about redacted diagnostics.
+
+        Raises:
+            EnvironmentFault: the endpoint failed, which says nothing about the job.
+            CannotEvaluate: the user's own provider code failed.
+        """
+        ...
+
+
+class AgentProposer:
+    """Asks an agent of a file. An invalid answer is asked once more with a grammar where the first call had none."""
+
+    def __init__(self, client: AgentClient, redactor: Redactor, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._redactor, self._clock = client, redactor, clock
+
+    async def propose(self, diagnostics: Mapping[str, JsonValue]) -> Proposed:
+        """Return the agent's answer; see `Proposer.propose`."""
+        prompt = diagnostics_prompt(self._client, diagnostics)
+        began = self._clock()
+        output = (await self._client.ask(prompt)).output
+        found = read_proposal(output)
+        if isinstance(found, NotAProposal) and "response_format" not in prompt.config:
+            stricter = replace(prompt, config={**prompt.config, "response_format": response_format()})
+            output = (await self._client.ask(stricter)).output
+            found = read_proposal(output)
+        return Proposed(
+            found,
+            self._redacted(output, diagnostics),
+            model=self._client.provider_id,
+            prompt_version=_digest(agent_text(self._client.agent)),
+            input_hash=_digest(prompt.text),
+            latency_s=self._clock() - began,
+        )
+
+    def _redacted(self, output: JsonValue, diagnostics: Mapping[str, JsonValue]) -> JsonValue:
+        text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+        try:
+            shown = self._redactor.with_ids(find_known_ids(dict(diagnostics))).redact(text)
+        except CannotRedact:
+            return NOT_SHOWN
+        # A model may repeat the whole report.
+        return str(shown)[:2000]
+
+
+def redact_diagnostics(diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> Mapping[str, JsonValue]:
+    """Return diagnostics without secrets, with the failure's own ids kept.
+
+    Raises:
+        CannotRedact: they could not be searched; then no model may see them.
+    """
+    shown = redactor.with_ids(find_known_ids(dict(diagnostics))).redact(dict(diagnostics))
+    assert isinstance(shown, dict)
+    return shown
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

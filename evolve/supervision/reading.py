@@ -1,0 +1,126 @@
+"""Reads all that a diagnosis needs of one job, out of Nomad and Consul."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from evolve.cluster.consul.client import ConsulClient
+from evolve.cluster.faults import ClusterFault, NotFound
+from evolve.cluster.nomad.client import NomadClient
+from evolve.core.incidents.allocation_state import current, failed_task, is_failing
+from evolve.core.incidents.dependencies import dependencies_of
+from evolve.core.incidents.reading import number, text
+from evolve.core.model.incidents import JobAnswers, JsonFields, TaskLogs
+from evolve.core.text.log_tails import clean_tail
+
+_LOG_BYTES = 64 * 1024
+"""Of each stream. The agent reads a few kilobytes; the rest is for the lines around the fault."""
+
+
+class ClusterReader:
+    """Reads jobs.
+
+    Args:
+        nomad: a client whose token may read jobs, and logs where they are to be read.
+        consul: tells the state of services that a job depends on; None where there is no Consul.
+        now_ns: the time as Nomad counts it, in nanoseconds since 1970.
+    """
+
+    def __init__(
+        self, nomad: NomadClient, consul: ConsulClient | None, *, now_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._nomad, self.consul, self._now_ns = nomad, consul, now_ns
+        self._of_namespace: dict[str, NomadClient] = {}
+
+    def within(self, namespace: str) -> NomadClient:
+        """Return the client of a namespace; all of one namespace share connections."""
+        if namespace not in self._of_namespace:
+            self._of_namespace[namespace] = self._nomad.within(namespace)
+        return self._of_namespace[namespace]
+
+    async def close(self) -> None:
+        """Close the clients of the namespaces."""
+        for client in self._of_namespace.values():
+            await client.close()
+        self._of_namespace.clear()
+
+    async def read(self, namespace: str, job: str, *, with_logs: bool = True) -> JobAnswers:
+        """Return what the cluster answers about a job.
+
+        Args:
+            namespace: of the job.
+            job: its ID.
+            with_logs: whether the logs of the failed allocation are read, and its node and dependencies.
+
+        Raises:
+            ClusterFault: Nomad does not answer. Logs, node and dependencies that cannot be read are left out.
+        """
+        ask = self.within(namespace).documents
+        # Before the questions: what happens between two of them is then younger than the answers' time.
+        now = self._now_ns()
+        try:
+            whole = await ask.job(job)
+        except NotFound:
+            return JobAnswers(None, now)
+        answers = JobAnswers(
+            whole,
+            now,
+            await ask.allocations(job),
+            await ask.evaluations(job),
+            await ask.deployment(job),
+            await ask.versions(job),
+        )
+        return await self._with_surroundings(namespace, answers) if with_logs else answers
+
+    async def _with_surroundings(self, namespace: str, answers: JobAnswers) -> JobAnswers:
+        failing = [one for one in current(answers) if is_failing(one)]
+        one = max(failing, key=lambda found: number(found, "ModifyIndex"), default=None)
+        return JobAnswers(
+            answers.job,
+            answers.now_ns,
+            answers.allocations,
+            answers.evaluations,
+            answers.deployment,
+            answers.versions,
+            node=await self._node(namespace, one),
+            logs=await self._logs(namespace, one),
+            dependencies=await self._dependencies(answers.job or {}),
+        )
+
+    async def _node(self, namespace: str, one: JsonFields | None) -> JsonFields | None:
+        if one is None or not text(one, "NodeID"):
+            return None
+        try:
+            return await self.within(namespace).documents.node(text(one, "NodeID"))
+        except ClusterFault:
+            return None
+
+    async def _logs(self, namespace: str, one: JsonFields | None) -> Mapping[tuple[str, str], TaskLogs]:
+        if one is None or not (task := failed_task(one)[0]):
+            return {}
+        allocation = text(one, "ID")
+        logs = {}
+        for stream in ("stdout", "stderr"):
+            try:
+                part = await self.within(namespace).allocations.tail(allocation, task, stream, _LOG_BYTES)
+            except ClusterFault:
+                continue  # not started, collected, on a node that is gone, or a token without the right
+            logs[stream] = clean_tail(part.text)
+        return {(allocation, task): TaskLogs(logs.get("stdout", ""), logs.get("stderr", ""))}
+
+    async def _dependencies(self, job: JsonFields) -> Mapping[str, str]:
+        if self.consul is None:
+            return {}
+        states = {}
+        for name in dependencies_of(job):
+            try:
+                states[name] = await service_state(self.consul, name)
+            except ClusterFault:
+                continue
+        return states
+
+
+async def service_state(consul: ConsulClient, name: str) -> str:
+    """Return `passing` where an instance of the service passes all its checks, else `critical`, or `absent`."""
+    if await consul.health.service(name, passing=True):
+        return "passing"
+    return "critical" if await consul.health.service(name) else "absent"
