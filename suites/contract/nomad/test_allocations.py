@@ -495,3 +495,30 @@ def test_the_token_that_asks_is_described_without_its_secret(run):
     else:
         said = f"ACL support, and the token is {token.accessor_id}"
     assert "ACL support" in said
+
+
+def test_a_task_over_its_memory_limit_is_killed_and_only_code_and_signal_say_so(run):
+    async def scenario(nomad):
+        greedy = "exec python3 -c 'import time; held = bytearray(64 << 20); time.sleep(3600)'"
+        return (await started(nomad, greedy, "failed"))[1]
+
+    ended = next(event for event in run(scenario).tasks["main"].events if event.type == "Terminated")
+    assert (ended.exit_code, ended.signal, ended.details["oom_killed"]) == (137, 9, "false")
+
+
+def test_a_job_that_asks_for_more_memory_than_there_is_waits_and_its_last_version_runs_on(run):
+    async def scenario(nomad):
+        spec, one = await started(nomad)
+        (group,) = spec["TaskGroups"]
+        task = {**group["Tasks"][0], "Resources": {"CPU": 20, "MemoryMB": 90_000_000}}
+        await nomad.jobs.register({**spec, "TaskGroups": [{**group, "Tasks": [task]}]})
+
+        async def blocked():
+            return [each for each in await nomad.jobs.evaluations(spec["ID"]) if each.status == "blocked"]
+
+        (waiting,) = await eventually(blocked, "an evaluation is blocked")
+        return waiting, await nomad.allocations.read(one.id)
+
+    waiting, alloc = run(scenario)
+    assert waiting.failures["app"].exhausted == {"memory": 1}
+    assert (alloc.client_status, alloc.desired_status) == ("running", "run")

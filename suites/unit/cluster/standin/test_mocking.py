@@ -102,3 +102,28 @@ def test_records_have_the_virtual_time(cluster):
     assert cluster.state.evals_of("web")[0]["CreateTime"] == before
     cluster.clock.advance(0.5)
     assert cluster.clock.now_ns() == before + SECOND // 2
+
+
+def test_a_version_that_no_node_takes_leaves_the_one_before_running(cluster):
+    cluster.register()
+    cluster.pass_time(2)
+    cluster.register(Constraints=[{"LTarget": "${meta.role}", "RTarget": "web", "Operand": "="}])
+    cluster.pass_time(2)
+    (alloc,) = cluster.state.allocs_of("web")
+    assert (alloc["ClientStatus"], alloc["DesiredStatus"], alloc["Job"]["Version"]) == ("running", "run", 0)
+    assert "blocked" in [one["Status"] for one in cluster.state.evals_of("web")]
+    cluster.state.nodes[cluster.client.node_id]["Meta"] = {"role": "web"}
+    cluster.pass_time(3)
+    assert cluster.statuses() == ["complete", "running"]
+
+
+def test_a_node_takes_no_more_memory_than_it_has_and_a_successor_may_have_all(cluster):
+    cluster.state.nodes[cluster.client.node_id]["NodeResources"] = {"Memory": {"MemoryMB": 500}}
+    cluster.register()
+    cluster.register(Meta={"next": "version"})
+    cluster.pass_time(2)
+    assert cluster.statuses() == ["complete", "running"]
+    cluster.register(ID="other")
+    (blocked,) = [one for one in cluster.state.evals_of("other") if one["Status"] == "blocked"]
+    assert blocked["FailedTGAllocs"]["app"]["DimensionExhausted"] == {"memory": 1}
+    assert blocked["FailedTGAllocs"]["app"]["ResourcesExhausted"]["main"]["MemoryMB"] == 300
