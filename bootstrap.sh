@@ -5,6 +5,7 @@
 #   ./bootstrap.sh test     the tests (tox run)
 #   ./bootstrap.sh hosts    a Docker engine and images for the tests of roles (also: hosts stop, hosts sweep)
 #   ./bootstrap.sh consul   Consul, for the tests of its client
+#   ./bootstrap.sh cluster  a cluster to try things on, until Ctrl-C (also: cluster stop)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -117,6 +118,15 @@ install_consul() {
   need_packages Consul consul
 }
 
+# A cluster as processes of this machine; the words that follow are evolve.cluster.demo's own.
+cluster() {
+  setup
+  if [ "${1:-start}" != stop ] && [ -z "${CONSUL_HTTP_ADDR:-}" ] && ! command -v consul >/dev/null; then
+    install_consul
+  fi
+  exec .venv/bin/python -m evolve.cluster.demo "$@"
+}
+
 # Names a report, and opens it where somebody sits at a desktop.
 show() {
   say "report: $1"
@@ -142,6 +152,10 @@ case "${1:-}" in
     hosts "$@"
     ;;
   consul) install_consul ;;
-  -h | --help | help) sed -n '2,7s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  cluster)
+    shift
+    cluster "$@"
+    ;;
+  -h | --help | help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, cluster, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

