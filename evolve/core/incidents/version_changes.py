@@ -6,12 +6,13 @@ from evolve.core.incidents.reading import number, text
 from evolve.core.model.incidents import JsonFields, VersionChange
 from evolve.core.model.json_value import JsonValue
 
-_BOOKKEEPING = frozenset(
+BOOKKEEPING = frozenset(
     {
         "CreateIndex", "JobModifyIndex", "ModifyIndex", "NomadTokenID", "Stable", "Status", "StatusDescription",
         "SubmitTime", "Version", "VersionTag",
     }
 )  # fmt: skip
+"""Fields that say nothing about what runs."""
 _SHOWN = frozenset({"CPU", "Cores", "Count", "Driver", "MemoryMB", "MemoryMaxMB", "SizeMB", "image"})
 """Fields whose values are no secrets. Of all others, arguments and templates too, only the name is given."""
 
@@ -45,7 +46,7 @@ def _scalar(value: JsonValue) -> str | int | float | None:
 
 
 def _flat(job: JsonFields) -> dict[str, JsonValue]:
-    return dict(_leaves({key: value for key, value in job.items() if key not in _BOOKKEEPING}, ""))
+    return dict(_leaves({key: value for key, value in job.items() if key not in BOOKKEEPING}, ""))
 
 
 def _leaves(value: JsonValue | JsonFields, path: str) -> Iterator[tuple[str, JsonValue]]:

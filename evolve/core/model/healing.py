@@ -31,7 +31,7 @@ class JobRule:
     actions: frozenset[Action] = frozenset()
     """Those that may be taken."""
     max_memory_mb: int = 0
-    """The ceiling of `increase_memory` for a task, in MiB; 0 for twice what the task has when it fails first."""
+    """The ceiling of `increase_memory` for a task, in MiB; 0 for twice what the job had before it was healed first."""
     scratch_paths: tuple[str, ...] = ()
     """Absolute folders below which `free_disk` may delete files."""
     remedies: Mapping[str, int] = field(default_factory=dict)
@@ -131,7 +131,8 @@ class Refused:
     """Why an action is not taken."""
 
     reason: str
-    """`not allowed: ...`, `ceiling: ...`, `diff: ...`, `placement: ...`, `nothing to go back to: ...`."""
+    """`not allowed: ...`, `ceiling: ...`, `diff: ...`, `placement: ...`, `nothing to go back to: ...`,
+    `not known: ...`, `job changed: ...`, `already done: ...`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,11 @@ class PlanContext:
     node_memory_mb: int = 0
     """Of the node that ran the job; 0 where it is not known."""
     node_reserved_mb: int = 0
-    """What the limits of all that runs there ask for."""
+    """What the limits of all else that runs there ask for: without the task that failed."""
+    other_nodes: int = 0
+    """How many further nodes are ready and eligible."""
+    healthy_versions: frozenset[int] = frozenset()
+    """Versions that ran well although Nomad did not mark them as stable: it never marks those of batch jobs."""
 
 
 HEALING_META = "anneal_healing"

@@ -2,8 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -14,53 +12,9 @@ from evolve.core.incidents.report import diagnostics_of
 from evolve.core.model.incidents import JobAnswers, NoFailure
 from evolve.core.text.diagnostics import digest
 from evolve.store.agents import AGENTS_DIR
+from fixtures.nomad_answers import LATER, recorded
 
-RECORDINGS = Path(__file__).parents[4] / "fixtures" / "nomad"
 SCHEMA = json.loads((AGENTS_DIR / "diagnostics.schema.json").read_text("utf-8"))
-LATER = 10**19
-"""Nanoseconds: long after every recorded failure."""
-
-
-@cache
-def steps(number: str):
-    return json.loads(next(RECORDINGS.glob(f"{number}-*.json")).read_text("utf-8"))["steps"]
-
-
-def recorded(number: str, job: str, last: int | None = None) -> JobAnswers:
-    """Return what a recording knows of a job after its step `last`; the newest answer of each kind counts."""
-    found: dict = {}
-    for step in steps(number)[: None if last is None else last + 1]:
-        request, response = step["request"], step.get("response", {})
-        path = (request.get("path") or "").replace("%2F", "/")
-        if request["method"] != "GET":
-            sent = request["body"].get("Job") if isinstance(request.get("body"), dict) else None
-            if path == "/v1/jobs" and sent and sent.get("ID") == job:
-                found["job"] = {"Version": 0, **sent}
-        elif response.get("status") == 200:
-            note(found, job, path, response["body"])
-    allocations = [{**found.get(one["ID"], {}), **one} for one in found.get("allocations") or ()]
-    return JobAnswers(
-        found.get("job"),
-        LATER,
-        tuple(allocations),
-        tuple(found.get("evaluations") or ()),
-        found.get("deployment"),
-        tuple(found.get("versions") or ()),
-    )
-
-
-def note(found: dict, job: str, path: str, body) -> None:
-    """Keep an answer under the name of what it is."""
-    kind = path.rpartition("/")[2]
-    if path == f"/v1/job/{job}":
-        found["job"] = {**found.get("job", {}), **body}
-    elif path == f"/v1/job/{job}/deployments":
-        found["deployment"] = max(body or (), key=lambda one: one["CreateIndex"], default=None)
-    elif path == f"/v1/job/{job}/versions":
-        found["versions"] = body["Versions"]
-    elif path.startswith(f"/v1/job/{job}/") or (path.startswith("/v1/allocation/") and body.get("JobID") == job):
-        found[kind] = body
-
 
 N = NoFailure
 CASES = [
