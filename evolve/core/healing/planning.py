@@ -5,6 +5,7 @@ from evolve.core.healing.rules import may_heal
 from evolve.core.incidents.reading import fields, many, number, text
 from evolve.core.model.actions import Action
 from evolve.core.model.healing import HEALING_META, CallPerson, PlanContext, PlannedAction, Refused, RestartTask
+from evolve.core.model.incidents import JsonFields
 
 
 def plan_action(context: PlanContext) -> PlannedAction | Refused:
@@ -39,12 +40,20 @@ def _unfit(context: PlanContext) -> Refused | None:
 
 
 def _checked(context: PlanContext, planned: PlannedAction | Refused) -> PlannedAction | Refused:
-    changes_nothing = isinstance(planned, Refused | CallPerson | RestartTask)
-    if not changes_nothing and text(context.job, "Type") == "batch" and _allocations(context) > 1:
+    if isinstance(planned, Refused | CallPerson | RestartTask):
+        return planned
+    if text(context.job, "Type") == "batch" and _allocations(context) > 1:
         # A changed batch job runs again as a whole, also what succeeded (recording 45).
         return Refused("not allowed: a batch job of several allocations would repeat those that succeeded")
+    if _waits_for_promotion(context.job):
+        return Refused("not allowed: a change of the job waits until a person promotes its canaries")
     return planned
 
 
 def _allocations(context: PlanContext) -> int:
     return sum(number(group, "Count") for group in many(context.job, "TaskGroups"))
+
+
+def _waits_for_promotion(job: JsonFields) -> bool:
+    updates = [fields(part, "Update") for part in (job, *many(job, "TaskGroups"))]
+    return any(number(one, "Canary") > 0 and one.get("AutoPromote") is not True for one in updates)

@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
-from evolve.core.incidents.reading import fields, many, named, number
+from evolve.core.incidents.reading import fields, many, named, number, text
 from evolve.core.model.healing import HEALING_META, PlanContext, RegisterJob
 from evolve.core.model.incidents import JsonFields
 
 META_PATH = f"Meta[{HEALING_META}]"
+ARTIFACTS = "Artifact"
+"""What Nomad's diff calls each artifact of a task."""
 
 Editable: TypeAlias = dict[str, Any]
 """A part of a copy, which may be changed."""
@@ -30,6 +32,14 @@ class Spot(NamedTuple):
         """Return the group or the task; empty where the job has none of this name."""
         group = named(many(job, "TaskGroups"), self.group)
         return named(many(group, "Tasks"), self.task) if self.task else group
+
+
+def spot_of(path: str, job: JsonFields) -> Spot | None:
+    """Return the task, else the group, that a touched field is of; None for a field of the job itself."""
+    groups = many(job, "TaskGroups")
+    tasks = [Spot(text(group, "Name"), text(task, "Name")) for group in groups for task in many(group, "Tasks")]
+    spots = [*tasks, *(Spot(text(group, "Name")) for group in groups)]
+    return next((spot for spot in spots if path.startswith(spot.path(""))), None)
 
 
 def failed_group(context: PlanContext) -> Spot | None:

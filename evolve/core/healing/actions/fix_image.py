@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
-from evolve.core.healing.actions._changes import Editable, Spot, failed_task, with_changes
+from evolve.core.healing.actions._changes import ARTIFACTS, Editable, Spot, failed_task, with_changes
 from evolve.core.healing.actions._registry import plan_of
 from evolve.core.healing.actions._versions import healthy_before
 from evolve.core.healing.placement import not_placed
@@ -47,7 +47,7 @@ _SOURCES = (
     _config("command"),
     _config("jar_path"),
     Source(
-        "Artifact",
+        ARTIFACTS,
         lambda task: [dict(one) for one in many(task, "Artifacts")],
         _write_artifacts,
         lambda task: [text(one, "GetterSource") for one in many(task, "Artifacts")],

@@ -1,0 +1,51 @@
+"""How much is healed, and how soon again (promise P5)."""
+
+from collections.abc import Mapping, Sequence
+
+from evolve.core.model.healing import HealingLimits
+
+HOUR_S = 3600.0
+_MAX_DOUBLINGS = 63
+"""More say nothing: the longest back-off is reached long before."""
+
+
+def backoff_s(limits: HealingLimits, attempt: int, rng: float) -> float:
+    """Return how long to wait after an attempt until the next decision about the same job, in seconds.
+
+    It doubles from attempt to attempt and is spread, so that jobs that failed together are not healed together.
+
+    Args:
+        limits: have the shortest and the longest time.
+        attempt: how many were made, from 1; 0 for the time before the first.
+        rng: a random number from 0 to 1.
+    """
+    whole = min(limits.longest_backoff_s, limits.first_backoff_s * 2.0 ** min(max(attempt, 0), _MAX_DOUBLINGS))
+    shortest = min(limits.first_backoff_s, limits.longest_backoff_s)
+    return max(shortest, whole * (0.5 + 0.5 * rng))
+
+
+def healings_left(limits: HealingLimits, times: Sequence[float], now: float) -> int:
+    """Return how many healings may still begin.
+
+    Args:
+        limits: have the number of an hour.
+        times: when healings of any job began. What is later than `now` counts: a clock that was set back gives none
+            away.
+        now: the same clock.
+    """
+    return max(0, limits.per_hour - sum(time > now - HOUR_S for time in times))
+
+
+def has_common_cause(limits: HealingLimits, began: Mapping[str, float], now: float) -> bool:
+    """Return whether so many jobs began to fail within a short time that their cause is probably one.
+
+    Such a time counts for an hour after its last failure, so that the jobs are not healed one by one when it is over.
+
+    Args:
+        limits: have the number of jobs and the time.
+        began: when each job that fails began to.
+        now: the same clock.
+    """
+    recent = sorted(time for time in began.values() if time > now - HOUR_S)
+    needed = limits.common_cause_jobs
+    return any(last - first <= limits.common_cause_s for first, last in zip(recent, recent[needed - 1 :], strict=False))
