@@ -91,12 +91,12 @@ def undo_of(attempt: Attempt, job: JsonFields) -> RevertJob | None:
     version = number(job, "Version")
     if attempt.state not in (AttemptState.DONE, AttemptState.FAILED) or version != attempt.version_before + 1:
         return None
-    is_ours = fields(job, "Meta").get(HEALING_META) == attempt.id
-    if (attempt.action in _CHANGES_CONTENT and is_ours) or (
-        attempt.action is Action.FIX_CONFIG and not job.get("Stop")
-    ):
-        return RevertJob(attempt.version_before, if_version=version)
-    return None
+    if job.get("Stop") is True:
+        return None
+    carries_id = fields(job, "Meta").get(HEALING_META) == attempt.id
+    # A version that came back has the content of its time, so it carries no ID.
+    is_ours = carries_id if attempt.action in _CHANGES_CONTENT else attempt.action is Action.FIX_CONFIG
+    return RevertJob(attempt.version_before, if_version=version) if is_ours else None
 
 
 def _is_deployed(answers: JobAnswers) -> bool:
