@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -32,6 +33,11 @@ CHANGING = sorted(MODEL_ACTIONS - {Action.ESCALATE})
 
 def test_every_action_of_a_model_has_a_plan():
     assert known_plans().keys() == MODEL_ACTIONS
+
+
+def test_the_docs_have_a_row_for_each_action():
+    page = (Path(__file__).parents[4] / "docs" / "supervisor.md").read_text("utf-8")
+    assert {action for action in MODEL_ACTIONS if f"| `{action}` |" in page} == MODEL_ACTIONS
 
 
 RECORDED = [
