@@ -145,7 +145,7 @@ def _taking_place(path: Path, *, is_synced: bool) -> Iterator[Path]:
             part.unlink()
         raise
     if is_synced:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def _new(part: Path, kind: str, mode: int, newline: str | None = None, errors: str | None = None) -> IO[Any]:
@@ -174,7 +174,7 @@ def _sync(file: IO[Any]) -> None:
     os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Sync the new name too. Some file systems cannot; the content of the file is safe there nevertheless."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
@@ -197,7 +197,7 @@ def _move_all(parts: Mapping[Path, Path]) -> None:
             raise store_fault(f"cannot write {place}", place, error) from error
         before[place] = content
     for folder in {place.parent for place in parts}:
-        _sync_folder(folder)
+        sync_folder(folder)
 
 
 def _restore(place: Path, content: bytes | None) -> None:

@@ -195,7 +195,7 @@ class SharedFile:
                 f"{self._what} {self._path} has format {version}, "
                 f"but this version of Anneal reads format {self._version}",
                 path=str(self._path),
-                hint="move the file away, or set EVOLVE_CACHE_DIR to another folder",
+                hint=f"move the file away, or {self._hint}",
             )
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {self._durability}")

@@ -308,6 +308,8 @@ class AuditEvent(StrEnum):
     ESCALATED = "escalated"
     CLOSED = "closed"
     CASE = "case"
+    REPAIRED = "repaired"
+    """The log's file was not as it was left; what was found instead is in `details`."""
     STARTED = "started"
     """The supervisor began; `mode`, its version and policy are in `details`."""
 
