@@ -76,6 +76,7 @@ def _note(state: State, job_id: str, group: str, given: Json, record: Json | Non
     }
     events = state.scalings.setdefault(job_id, {}).setdefault(group, [])
     events[:] = [event, *events][:KEPT_EVENTS]
+    state.touch("scalings", job_id)
     return index
 
 

@@ -17,6 +17,7 @@ def store(state: State, job: Json, old: Json | None) -> Json:
     job.update(Version=version, SubmitTime=state.clock.now_ns(), Stable=False)
     state.put("jobs", job, "JobRegistered")
     state.versions[job["ID"]] = [job, *state.versions.get(job["ID"], [])][:KEPT_VERSIONS]
+    state.touch("versions", job["ID"])
     start(state, job)
     return job
 
