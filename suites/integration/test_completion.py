@@ -52,7 +52,7 @@ def offered(script: Path, *words: str, folder: Path | None = None) -> set[str]:
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["pro"], {"promote"}),
+        (["prom"], {"promote"}),
         (["r"], {"run", "rollback", "report", "reflect"}),
         (["run", "--filter-p"], {"--filter-pattern", "--filter-providers"}),
         (["run", "x.yaml", "--undefined", ""], {"strict", "empty"}),
@@ -60,7 +60,7 @@ def offered(script: Path, *words: str, folder: Path | None = None) -> set[str]:
         (["cases", "list", "--status", "p"], {"pinned"}),
         (["--test-"], {"--test-case"}),
         (["completion", ""], {"bash", "zsh", "fish"}),
-        (["help", "pro"], {"promote"}),
+        (["help", "pro"], {"promote", "provoke"}),
     ],
 )
 def test_bash_offers_what_fits(script: Path, words: list[str], wanted: set[str]) -> None:
