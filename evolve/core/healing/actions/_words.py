@@ -9,7 +9,8 @@ from evolve.core.model.incidents import FailedJob
 
 def report_names(failed: FailedJob, name: str) -> bool:
     """Return whether a log, an event or a check has this name as a whole word."""
-    word = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
+    # A host's name has dots of its own, and a sentence ends with one.
+    word = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", re.IGNORECASE)
     return any(word.search(one) for one in _texts(failed))
 
 

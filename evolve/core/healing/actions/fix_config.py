@@ -15,7 +15,11 @@ def fix_config(context: PlanContext) -> PlannedAction | Refused:
     remedy = context.rule.remedies.get(given.key) if isinstance(given, FixConfig) else None
     if remedy is not None and not tried:
         return _to_remedy(context, remedy)
-    healthy = healthy_before(context)
+    now = content_of(context.job)
+    # To go back to the same content would change nothing.
+    healthy = [
+        one for one in healthy_before(context) if content_of(one) != now and not return_problem(context.job, one)
+    ]
     if len(healthy) <= tried:
         return Refused("nothing to go back to: no further version ran well with other content and the same counts")
     return _back_to(context, number(healthy[tried], "Version"))
