@@ -9,20 +9,31 @@ from evolve.core.model.healing import PlanContext, PlannedAction, Refused, Rever
 
 @plan_of(Action.FIX_CONFIG)
 def fix_config(context: PlanContext) -> PlannedAction | Refused:
-    """Return the return to an earlier version. Each attempt that did not help goes back one version further."""
+    """Return the return to an earlier version. Each attempt that did not help takes the next one."""
     given = context.proposal.arguments
     tried = context.tried.count(Action.FIX_CONFIG)
     remedy = context.rule.remedies.get(given.key) if isinstance(given, FixConfig) else None
     if remedy is not None and not tried:
         return _to_remedy(context, remedy)
-    now = content_of(context.job)
-    # To go back to the same content would change nothing.
-    healthy = [
-        one for one in healthy_before(context) if content_of(one) != now and not return_problem(context.job, one)
-    ]
-    if len(healthy) <= tried:
+    left = _candidates(context, remedy)[tried if remedy is None else tried - 1 :]
+    if not left:
         return Refused("nothing to go back to: no further version ran well with other content and the same counts")
-    return _back_to(context, number(healthy[tried], "Version"))
+    return _back_to(context, left[0])
+
+
+def _candidates(context: PlanContext, remedy: int | None) -> list[int]:
+    """The versions that ran well, the newest first; of those with the same content one, and none with the remedy's.
+
+    A version that was taken back may have been marked as stable before it failed. It has an older one's content.
+    """
+    seen = {content_of(context.job)} | {content_of(one) for one in context.versions if one.get("Version") == remedy}
+    found = []
+    for version in healthy_before(context):
+        content = content_of(version)
+        if content not in seen and not return_problem(context.job, version):
+            seen.add(content)
+            found.append(number(version, "Version"))
+    return found
 
 
 def _to_remedy(context: PlanContext, version: int) -> PlannedAction | Refused:

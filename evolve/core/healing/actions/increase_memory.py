@@ -1,8 +1,5 @@
 """`increase_memory`: a larger memory limit, as an absolute value below all ceilings."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from evolve.core.healing.actions._changes import Editable, Spot, failed_task, with_changes
 from evolve.core.healing.actions._registry import plan_of
 from evolve.core.healing.placement import not_placed
@@ -17,7 +14,7 @@ def increase_memory(context: PlanContext) -> PlannedAction | Refused:
     """Return the job with a larger limit for the task that failed.
 
     The agent's value is taken where it is above the present limit and below the ceilings. Otherwise it is twice the
-    limit, at least what was used, at most the ceiling; each earlier attempt that did not help doubles it again.
+    limit, at least what was used, at most the ceiling. A limit that an earlier attempt set counts as the present one.
     """
     if not context.failed.key.allocation:
         return not_placed("a larger limit only makes it harder")
@@ -26,15 +23,27 @@ def increase_memory(context: PlanContext) -> PlannedAction | Refused:
     if spot is None or not present:
         return Refused("not known: the memory limit of the task that failed")
     ceiling = _ceiling(context, spot, present)
-    wanted = _wanted(context, present, ceiling)
-    if wanted <= present:
-        return Refused(f"ceiling: the task has {present} MiB, and at most {max(ceiling, 0)} MiB are allowed")
-    used = number(context.failed.usage, "memory_mb")
-    if wanted < used:
-        return Refused(f"ceiling: the task used {used} MiB, and at most {ceiling} MiB are allowed")
-    has_maximum = bool(_resources(spot, context.job).get("MemoryMaxMB"))
+    too_small = _too_small(context, spot, present)
+    needed = max(too_small + 1, number(context.failed.usage, "memory_mb"))
+    if ceiling < needed:
+        return Refused(f"ceiling: the task needs {needed} MiB or more, and at most {max(ceiling, 0)} MiB are allowed")
+    given = context.proposal.arguments
+    if isinstance(given, IncreaseMemory) and needed <= given.memory_mb <= ceiling:
+        return _with_limit(context, spot, given.memory_mb)
+    return _with_limit(context, spot, min(max(2 * too_small, needed), ceiling))
+
+
+def _with_limit(context: PlanContext, spot: Spot, memory_mb: int) -> PlannedAction:
+    has_maximum = bool(fields(spot.find(context.job), "Resources").get("MemoryMaxMB"))
     names = ["Resources.MemoryMB", *(["Resources.MemoryMaxMB"] if has_maximum else [])]
-    return with_changes(context, spot, lambda task: _set(task, wanted), names)
+    return with_changes(context, spot, lambda task: _set(task, memory_mb), names)
+
+
+def _too_small(context: PlanContext, spot: Spot, present: int) -> int:
+    """The largest limit that did not help. Nomad keeps the versions of earlier attempts, also those taken back."""
+    if Action.INCREASE_MEMORY not in context.tried:
+        return present
+    return max([present, *(_limit(spot.find(one)) for one in context.versions if _is_healed(one))])
 
 
 def _set(task: Editable, memory_mb: int) -> None:
@@ -42,15 +51,6 @@ def _set(task: Editable, memory_mb: int) -> None:
     resources["MemoryMB"] = memory_mb
     if resources.get("MemoryMaxMB"):
         resources["MemoryMaxMB"] = memory_mb
-
-
-def _wanted(context: PlanContext, present: int, ceiling: int) -> int:
-    given = context.proposal.arguments
-    if isinstance(given, IncreaseMemory) and present < given.memory_mb <= ceiling:
-        return given.memory_mb
-    # Attempts are few. The shift also stays an integer.
-    doubled = present << (1 + context.tried.count(Action.INCREASE_MEMORY))
-    return min(max(doubled, number(context.failed.usage, "memory_mb")), ceiling)
 
 
 def _ceiling(context: PlanContext, spot: Spot, present: int) -> int:
@@ -65,15 +65,15 @@ def _first_limit(context: PlanContext, spot: Spot, present: int) -> int:
     """The limit that a person set last. A healed job carries the healing's ID; who registers it again drops that."""
     kept = sorted(context.versions, key=lambda one: number(one, "Version"), reverse=True)
     limits = [limit for one in kept if (limit := _limit(spot.find(one)))]
-    by_people = [limit for one in kept if HEALING_META not in fields(one, "Meta") and (limit := _limit(spot.find(one)))]
+    by_people = [limit for one in kept if not _is_healed(one) and (limit := _limit(spot.find(one)))]
     return next(iter(by_people), limits[-1] if limits else present)
 
 
-def _limit(task: Mapping[str, Any]) -> int:
+def _is_healed(version: JsonFields) -> bool:
+    return HEALING_META in fields(version, "Meta")
+
+
+def _limit(task: JsonFields) -> int:
     """What the task may use at most. Whether Nomad heeds MemoryMaxMB is its operator's choice, so a plan sets both."""
     resources = fields(task, "Resources")
     return max(number(resources, "MemoryMB"), number(resources, "MemoryMaxMB"))
-
-
-def _resources(spot: Spot, job: JsonFields) -> JsonFields:
-    return fields(spot.find(job), "Resources")

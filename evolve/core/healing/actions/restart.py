@@ -15,11 +15,14 @@ def restart(context: PlanContext) -> PlannedAction | Refused:
     """Return the restart of the task, or the job with a new healing ID: Nomad then chooses the place.
 
     Nomad refuses to restart an allocation that ended, and answers 200 to other calls that do nothing (recording 43).
+    After a failed deployment a restart in place is never seen to help: the deployment stays failed, and the allocation
+    unhealthy (recording 20). A new version gets a deployment of its own.
     """
     key = context.failed.key
     if not key.allocation:
         return not_placed("a restart changes nothing")
-    is_first = Action.RESTART not in context.tried
-    if context.failed.evidence.status == RUNS and key.task and is_first:
+    evidence = context.failed.evidence
+    could_help = evidence.deployment.get("status") != "failed" and Action.RESTART not in context.tried
+    if evidence.status == RUNS and key.task and could_help:
         return RestartTask(key.allocation, key.task)
     return same_again(context)

@@ -61,7 +61,7 @@ RECORDED = [
     ("17", "po3", 18, "free_port", "placement"),
     ("17", "dc9", None, "fix_config", "nothing to go back to"),
     ("17", "deadport", None, "free_port", "not allowed"),
-    ("20", "chk2", None, "restart", RestartTask),
+    ("20", "chk2", None, "restart", RegisterJob),
     ("21", "ex0", None, "restart", RegisterJob),
     ("38", "fr-off", None, "restart", RegisterJob),
     ("43", "heal-register-unchanged", None, "restart", RegisterJob),

@@ -31,7 +31,8 @@ NONE_LEFT = "nothing to go back to: no further version ran well with other conte
         ("log.level", {"rule": REMEDY}, 2),
         ("other", {"rule": REMEDY}, 3),
         (None, {"rule": REMEDY}, 3),
-        ("log.level", {"rule": REMEDY, "tried": (Action.FIX_CONFIG,)}, 2),
+        ("log.level", {"rule": REMEDY, "tried": (Action.FIX_CONFIG,)}, 3),
+        ("log.level", {"rule": REMEDY, "tried": (Action.FIX_CONFIG,) * 2}, NONE_LEFT),
         (None, {"tried": (Action.FIX_CONFIG,)}, 2),
         (None, {"tried": (Action.FIX_CONFIG,) * 2}, NONE_LEFT),
         (None, {"versions": KEPT[:1]}, NONE_LEFT),
@@ -57,6 +58,16 @@ def test_the_version_is_the_last_that_ran_well_or_the_declared_one(key, changes,
         assert planned == RevertJob(expected, if_version=5)
     else:
         assert planned.reason == expected
+
+
+def test_a_version_that_was_taken_back_is_not_tried_again_under_another_number():
+    # Version 3 came back as version 6 and was stable for a while; then version 7 took it back.
+    kept = (version(7), configured(6, "info"), version(5), *KEPT)
+    now = job(Version=7)
+    failed = replace(FAILED, key=replace(FAILED.key, job_version=7))
+    first = plan_action(context("fix_config", job=now, versions=kept[2:], failed=failed))
+    again = plan_action(context("fix_config", job=now, versions=kept, failed=failed, tried=(Action.FIX_CONFIG,)))
+    assert (first, again) == (RevertJob(3, if_version=7), RevertJob(2, if_version=7))
 
 
 def test_a_job_that_no_node_took_may_go_back():

@@ -17,6 +17,11 @@ def test_a_running_allocation_restarts_in_place_and_then_elsewhere():
     assert plan_action(context("restart", failed=RUNS, tried=(Action.FREE_DISK,))) == RestartTask("a1", "main")
 
 
+def test_after_a_failed_deployment_a_new_version_gets_one_of_its_own():
+    failed = replace(RUNS, evidence=replace(RUNS.evidence, deployment={"status": "failed", "description": "x"}))
+    assert plan_action(context("restart", failed=failed)) == ELSEWHERE
+
+
 @pytest.mark.parametrize("status", ["failed", "pending", "lost", "unknown", "complete"])
 def test_an_allocation_that_does_not_run_is_replaced(status):
     failed = replace(FAILED, evidence=replace(FAILED.evidence, status=status))
