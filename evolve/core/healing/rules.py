@@ -14,10 +14,12 @@ OWN_META = "anneal_supervisor"
 """The Meta key of the supervisor's own job."""
 HEALED_TYPES = frozenset({"service", "batch"})
 """All others are left alone: system and sysbatch jobs run on every node."""
+_OWN = "the supervisor's program"
 UNRULED = JobRule("*", Mode.OBSERVE)
 """The rule of a job that no rule names."""
 
-_INFRASTRUCTURE = frozenset({"nomad", "consul", "vault", "anneal"})
+_INFRASTRUCTURE = frozenset({"nomad", "consul", "vault"})
+_OWN_NAME = frozenset({"anneal", "supervisor"})
 _WORDS = re.compile(r"[a-z0-9]+")
 _STARTED = re.compile(r"\b(nomad|consul|vault)\s+(?:agent|server)\b")
 """In a shell's command line."""
@@ -62,11 +64,11 @@ def _protected(job: JsonFields) -> str:
         return "somebody stopped the job"
     if job.get("Periodic") or (job.get("ParameterizedJob") and job.get("Dispatched") is not True):
         return "a periodic or parameterized job runs nothing itself"
-    if OWN_META in fields(job, "Meta"):
+    words = {word for name in ("ID", "Name") for word in _WORDS.findall(text(job, name).lower())}
+    programs = {program for task in _tasks(job) if (program := _infrastructure_of(task))}
+    if OWN_META in fields(job, "Meta") or words >= _OWN_NAME or _OWN in programs:
         return "it is the supervisor"
-    named = {word for name in ("ID", "Name") for word in _WORDS.findall(text(job, name).lower())} & _INFRASTRUCTURE
-    run = {program for task in _tasks(job) if (program := _infrastructure_of(task))}
-    found = sorted(named | run)
+    found = sorted(words & _INFRASTRUCTURE | programs)
     return f"it is a job of {found[0]}" if found else ""
 
 
@@ -81,7 +83,7 @@ def _infrastructure_of(task: JsonFields) -> str:
     arguments = [part for part in _texts(config.get("args")) if part]
     words = [_program(text(config, "command")), _program(text(config, "image")), *map(_program, arguments)]
     if "evolve" in words and "supervise" in arguments:
-        return "anneal"
+        return _OWN
     started = _STARTED.search(" ".join(arguments))
     if started:
         return started[1]

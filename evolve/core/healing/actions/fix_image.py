@@ -15,7 +15,7 @@ from evolve.core.model.incidents import JsonFields
 from evolve.core.model.json_value import JsonValue
 
 
-class Source(NamedTuple):
+class ProgramSource(NamedTuple):
     """A field of a task that names what it runs."""
 
     name: str
@@ -26,11 +26,11 @@ class Source(NamedTuple):
     """The names by which a report may call it."""
 
 
-def _config(key: str) -> Source:
+def _config(key: str) -> ProgramSource:
     def write(task: Editable, value: JsonValue) -> None:
         task["Config"] = {**task["Config"], key: value}
 
-    return Source(
+    return ProgramSource(
         f"Config.{key}",
         lambda task: text(fields(task, "Config"), key),
         write,
@@ -46,7 +46,7 @@ _SOURCES = (
     _config("image"),
     _config("command"),
     _config("jar_path"),
-    Source(
+    ProgramSource(
         ARTIFACTS,
         lambda task: [dict(one) for one in many(task, "Artifacts")],
         _write_artifacts,
@@ -76,9 +76,9 @@ def fix_image(context: PlanContext) -> PlannedAction | Refused:
     return _replaced(context, spot, used)
 
 
-def _replaced(context: PlanContext, spot: Spot, used: list[Source]) -> PlannedAction | Refused:
+def _replaced(context: PlanContext, spot: Spot, used: list[ProgramSource]) -> PlannedAction | Refused:
     task = spot.find(context.job)
-    found: list[tuple[Source, JsonValue]] = []
+    found: list[tuple[ProgramSource, JsonValue]] = []
     for version in healthy_before(context):
         before = spot.find(version)
         if text(before, "Driver") != text(task, "Driver"):
