@@ -7,7 +7,7 @@ problem: a change that it cannot name could be any change.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from evolve.core.healing.actions import ARTIFACTS, spot_of
+from evolve.core.healing.actions import ARTIFACTS, part_of
 from evolve.core.incidents.reading import fields, many, text
 from evolve.core.model.healing import RegisterJob
 from evolve.core.model.incidents import JsonFields
@@ -24,7 +24,7 @@ class _UnknownPartError(ValueError):
     """The diff has a part that is none of Nomad's."""
 
 
-class _Change(NamedTuple):
+class _DiffChange(NamedTuple):
     path: str
     """As `touched` names it."""
     kind: str
@@ -53,7 +53,7 @@ def diff_problem(planned: RegisterJob, diff: JsonFields) -> str:
 # --- The tree ---------------------------------------------------------------------------------------------------------
 
 
-def _of_job(diff: JsonFields) -> Iterator[_Change]:
+def _of_job(diff: JsonFields) -> Iterator[_DiffChange]:
     kind = _kind(diff, _JOB, "the job")
     if kind in ("Added", "Deleted"):
         raise _UnknownPartError(f"the job itself is {kind.lower()}")
@@ -63,7 +63,7 @@ def _of_job(diff: JsonFields) -> Iterator[_Change]:
     yield from _named(found, kind, "the job")
 
 
-def _of_group(group: JsonFields) -> Iterator[_Change]:
+def _of_group(group: JsonFields) -> Iterator[_DiffChange]:
     path = f"TaskGroups[{_name(group)}]"
     kind = _kind(group, _GROUP, path)
     found = [*_inner(group, f"{path}.")]
@@ -74,23 +74,23 @@ def _of_group(group: JsonFields) -> Iterator[_Change]:
     yield from _whole(path, kind) or _named(found, kind, path)
 
 
-def _whole(path: str, kind: str) -> list[_Change]:
+def _whole(path: str, kind: str) -> list[_DiffChange]:
     """The one change that a group or task comes or goes."""
-    return [_Change(path, kind, "")] if kind in ("Added", "Deleted") else []
+    return [_DiffChange(path, kind, "")] if kind in ("Added", "Deleted") else []
 
 
-def _named(found: list[_Change], kind: str, path: str) -> list[_Change]:
+def _named(found: list[_DiffChange], kind: str, path: str) -> list[_DiffChange]:
     # Nomad does not compare all fields one by one: a task's restart policy changes without being named (recording 02).
     if kind != "None" and not found:
         raise _UnknownPartError(f"{path} is {kind.lower()}, and nothing says in what")
     return found
 
 
-def _inner(part: JsonFields, prefix: str) -> Iterator[_Change]:
+def _inner(part: JsonFields, prefix: str) -> Iterator[_DiffChange]:
     for one in _objects(part, "Fields"):
         kind = _kind(one, _FIELD, f"a field of {prefix or 'the job'}")
         if kind != "None":
-            yield _Change(f"{prefix}{_name(one)}", kind, text(one, "New"))
+            yield _DiffChange(f"{prefix}{_name(one)}", kind, text(one, "New"))
     for one in _objects(part, "Objects"):
         path = f"{prefix}{_name(one)}"
         yield from _named([*_inner(one, f"{path}.")], _kind(one, _PART, path), path)
@@ -125,7 +125,7 @@ def _objects(part: JsonFields, name: str) -> list[Mapping[str, Any]]:
 # --- What was planned -------------------------------------------------------------------------------------------------
 
 
-def _is_planned(planned: RegisterJob, change: _Change) -> bool:
+def _is_planned(planned: RegisterJob, change: _DiffChange) -> bool:
     """Whether a change is one of the action's fields, with the value that it was to get."""
     artifacts = next((one for one in planned.touched if one.endswith(f".{ARTIFACTS}")), None)
     if artifacts is not None and change.path.startswith(f"{artifacts}."):
@@ -152,5 +152,5 @@ def _values(spec: JsonFields, path: str) -> set[str]:
 
 def _part(spec: JsonFields, path: str) -> JsonFields:
     """The group or task that a touched field is of."""
-    spot = spot_of(path, spec)
+    spot = part_of(path, spec)
     return spot.find(spec) if spot else {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from evolve.core.healing.actions import META_PATH, Spot, spot_of
+from evolve.core.healing.actions import META_PATH, JobPart, part_of
 from evolve.core.incidents.reading import fields, many, number, text
 from evolve.core.model.healing import (
     Await,
@@ -60,7 +60,7 @@ def _changes(planned: RegisterJob, job: JsonFields) -> Iterator[str]:
 
 
 def _change(path: str, before: JsonFields, after: JsonFields) -> str:
-    spot = spot_of(path, after)
+    spot = part_of(path, after)
     if spot is None:
         return f"{path} changes"
     inner = path.removeprefix(spot.path(""))
@@ -72,6 +72,6 @@ def _change(path: str, before: JsonFields, after: JsonFields) -> str:
     return f"{path} from {_value(spot, inner, before)} to {_value(spot, inner, after)}"
 
 
-def _value(spot: Spot, inner: str, job: JsonFields) -> JsonValue:
+def _value(spot: JobPart, inner: str, job: JsonFields) -> JsonValue:
     holder, _, name = inner.partition(".")
     return fields(spot.find(job), holder).get(name)

@@ -17,7 +17,7 @@ Editable: TypeAlias = dict[str, Any]
 """A part of a copy, which may be changed."""
 
 
-class Spot(NamedTuple):
+class JobPart(NamedTuple):
     """A group or a task of a job, by name."""
 
     group: str
@@ -34,28 +34,28 @@ class Spot(NamedTuple):
         return named(many(group, "Tasks"), self.task) if self.task else group
 
 
-def spot_of(path: str, job: JsonFields) -> Spot | None:
+def part_of(path: str, job: JsonFields) -> JobPart | None:
     """Return the task, else the group, that a touched field is of; None for a field of the job itself."""
     groups = many(job, "TaskGroups")
-    tasks = [Spot(text(group, "Name"), text(task, "Name")) for group in groups for task in many(group, "Tasks")]
-    spots = [*tasks, *(Spot(text(group, "Name")) for group in groups)]
+    tasks = [JobPart(text(group, "Name"), text(task, "Name")) for group in groups for task in many(group, "Tasks")]
+    spots = [*tasks, *(JobPart(text(group, "Name")) for group in groups)]
     return next((spot for spot in spots if path.startswith(spot.path(""))), None)
 
 
-def failed_group(context: PlanContext) -> Spot | None:
+def failed_group(context: PlanContext) -> JobPart | None:
     """Return the group that failed; None where the job has no such group."""
-    spot = Spot(context.failed.key.group)
+    spot = JobPart(context.failed.key.group)
     return spot if spot.group and spot.find(context.job) else None
 
 
-def failed_task(context: PlanContext) -> Spot | None:
+def failed_task(context: PlanContext) -> JobPart | None:
     """Return the task that failed; None where the record names none and the group has several."""
     group = failed_group(context)
     if group is None:
         return None
     names = [task.get("Name") for task in many(group.find(context.job), "Tasks")]
     name = context.failed.key.task or (names[0] if len(names) == 1 else "")
-    return Spot(group.group, name) if isinstance(name, str) and name and name in names else None
+    return JobPart(group.group, name) if isinstance(name, str) and name and name in names else None
 
 
 def same_again(context: PlanContext) -> RegisterJob:
@@ -66,7 +66,7 @@ def same_again(context: PlanContext) -> RegisterJob:
 
 
 def with_changes(
-    context: PlanContext, spot: Spot, change: Callable[[Editable], None], touched: Sequence[str]
+    context: PlanContext, spot: JobPart, change: Callable[[Editable], None], touched: Sequence[str]
 ) -> RegisterJob:
     """Return the job with one of its groups or tasks changed, and with the healing's ID.
 

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
-from evolve.core.healing.actions._changes import ARTIFACTS, Editable, Spot, failed_task, with_changes
+from evolve.core.healing.actions._changes import ARTIFACTS, Editable, JobPart, failed_task, with_changes
 from evolve.core.healing.actions._registry import plan_of
 from evolve.core.healing.actions._versions import healthy_before
 from evolve.core.healing.placement import not_placed
@@ -76,7 +76,7 @@ def fix_image(context: PlanContext) -> PlannedAction | Refused:
     return _replaced(context, spot, used)
 
 
-def _replaced(context: PlanContext, spot: Spot, used: list[ProgramSource]) -> PlannedAction | Refused:
+def _replaced(context: PlanContext, spot: JobPart, used: list[ProgramSource]) -> PlannedAction | Refused:
     task = spot.find(context.job)
     found: list[tuple[ProgramSource, JsonValue]] = []
     for version in healthy_before(context):

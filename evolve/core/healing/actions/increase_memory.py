@@ -1,6 +1,6 @@
 """`increase_memory`: a larger memory limit, as an absolute value below all ceilings."""
 
-from evolve.core.healing.actions._changes import Editable, Spot, failed_task, with_changes
+from evolve.core.healing.actions._changes import Editable, JobPart, failed_task, with_changes
 from evolve.core.healing.actions._registry import plan_of
 from evolve.core.healing.placement import not_placed
 from evolve.core.incidents.reading import fields, number
@@ -33,13 +33,13 @@ def increase_memory(context: PlanContext) -> PlannedAction | Refused:
     return _with_limit(context, spot, min(max(2 * too_small, needed), ceiling))
 
 
-def _with_limit(context: PlanContext, spot: Spot, memory_mb: int) -> PlannedAction:
+def _with_limit(context: PlanContext, spot: JobPart, memory_mb: int) -> PlannedAction:
     has_maximum = bool(fields(spot.find(context.job), "Resources").get("MemoryMaxMB"))
     names = ["Resources.MemoryMB", *(["Resources.MemoryMaxMB"] if has_maximum else [])]
     return with_changes(context, spot, lambda task: _set(task, memory_mb), names)
 
 
-def _too_small(context: PlanContext, spot: Spot, present: int) -> int:
+def _too_small(context: PlanContext, spot: JobPart, present: int) -> int:
     """The largest limit that did not help. Nomad keeps the versions of earlier attempts, also those taken back."""
     if Action.INCREASE_MEMORY not in context.tried:
         return present
@@ -53,7 +53,7 @@ def _set(task: Editable, memory_mb: int) -> None:
         resources["MemoryMaxMB"] = memory_mb
 
 
-def _ceiling(context: PlanContext, spot: Spot, present: int) -> int:
+def _ceiling(context: PlanContext, spot: JobPart, present: int) -> int:
     of_rule = context.rule.max_memory_mb or 2 * _first_limit(context, spot, present)
     if not context.node_memory_mb:
         return of_rule
@@ -61,7 +61,7 @@ def _ceiling(context: PlanContext, spot: Spot, present: int) -> int:
     return min(of_rule, of_node)
 
 
-def _first_limit(context: PlanContext, spot: Spot, present: int) -> int:
+def _first_limit(context: PlanContext, spot: JobPart, present: int) -> int:
     """The limit that a person set last. A healed job carries the healing's ID; who registers it again drops that."""
     kept = sorted(context.versions, key=lambda one: number(one, "Version"), reverse=True)
     limits = [limit for one in kept if (limit := _limit(spot.find(one)))]
