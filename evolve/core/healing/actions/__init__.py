@@ -3,4 +3,4 @@
 from evolve.core.healing.actions._changes import ARTIFACTS, META_PATH, JobPart, part_of
 from evolve.core.healing.actions._registry import Plan, find_plan, known_plans
 
-__all__ = ["ARTIFACTS", "META_PATH", "Plan", "JobPart", "find_plan", "known_plans", "part_of"]
+__all__ = ["ARTIFACTS", "META_PATH", "JobPart", "Plan", "find_plan", "known_plans", "part_of"]

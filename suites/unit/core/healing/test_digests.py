@@ -6,13 +6,22 @@ from evolve.core.healing.digests import plan_hash, policy_hash
 from evolve.core.healing.planning import plan_action
 from evolve.core.model.actions import Action
 from evolve.core.model.healing import HealingLimits, HealingPolicy, JobRule, Mode, RestartTask, RevertJob
-from fixtures.healing_contexts import context, job
+from fixtures.healing_contexts import FAILED, RULE, context, job
 
 GIVEN = context("increase_memory", {"memory_mb": 512})
 
 
 def test_p9_the_same_plan_of_another_healing_has_the_same_hash():
     assert plan_hash(plan_action(GIVEN)) == plan_hash(plan_action(replace(GIVEN, healing="h2")))
+
+
+@pytest.mark.parametrize("action", ["restart", "free_disk", "wait_dependency"])
+def test_p9_a_plan_within_a_plan_has_the_same_hash_too(action):
+    rule = replace(RULE, scratch_paths=("/srv/app/tmp",))
+    given = context(action, rule=rule, failed=replace(FAILED, dependencies={"db": "critical"}))
+    first, second = plan_action(given), plan_action(replace(given, healing="h2"))
+    assert first != second
+    assert plan_hash(first) == plan_hash(second)
 
 
 def test_p9_a_status_that_changes_does_not_end_an_approval():

@@ -102,6 +102,29 @@ def test_p2_a_wider_or_unknown_diff_is_a_problem_wherever_it_is(data):
     assert diff_problem(planned, damaged) != ""
 
 
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(["None", "Edited", "Added", "web"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["ID", "Type", "Name", "Fields", "Objects", "TaskGroups", "Tasks"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(["ID", "Type", "Fields", "Objects", "TaskGroups"]), JSON))
+def test_p2_whatever_is_answered_only_a_diff_without_changes_is_none(diff):
+    planned, _ = recorded_plan("02", 1, ("Meta[owner]",))
+    if diff_problem(planned, {**diff, "ID": "web"}) == "":
+        assert diff["Type"] == "None" or "Meta[owner]" in str(diff)
+        assert "Added" not in [group.get("Type") for group in diff.get("TaskGroups") or ()]
+
+
 def diff_of(task, objects):
     """Return a diff as Nomad makes it: of the job's Meta, and of objects of the group, or of the named task."""
     named = [{"Name": name, "Type": kind, "Fields": inner, "Objects": None} for name, kind, inner in objects]
