@@ -53,7 +53,7 @@ def offered(script: Path, *words: str, folder: Path | None = None) -> set[str]:
     ("words", "wanted"),
     [
         (["prom"], {"promote"}),
-        (["r"], {"run", "rollback", "report", "reflect"}),
+        (["r"], {"run", "rollback", "report", "reflect", "reject"}),
         (["run", "--filter-p"], {"--filter-pattern", "--filter-providers"}),
         (["run", "x.yaml", "--undefined", ""], {"strict", "empty"}),
         (["cases", "l"], {"list", "label"}),
