@@ -23,7 +23,7 @@ def add_person(parser: Any) -> None:
 def person(given: str | None) -> str:
     """Return who decides, redacted: the given name, else the user behind `sudo`, else the user."""
     name = given or os.environ.get("SUDO_USER") or _user()
-    return shown_text(" ".join(redacted_words(name).split()), _NAME_LIMIT)
+    return shown_text(" ".join(redacted_words(name).split()), _NAME_LIMIT) or "unknown"
 
 
 def redacted_words(text: str) -> str:

@@ -27,7 +27,7 @@ def add_folder(parser: Any) -> None:
 
 def supervisor_folder(options: argparse.Namespace, env: Mapping[str, str] = os.environ) -> Path:
     """Return the folder that --folder names, or the usual one."""
-    return Path(options.folder).expanduser() if options.folder else state_folder(env) / "supervisor"
+    return Path(options.folder) if options.folder else state_folder(env) / "supervisor"
 
 
 def incidents_path(options: argparse.Namespace, env: Mapping[str, str] = os.environ) -> Path:
@@ -68,7 +68,8 @@ def incident_named(store: IncidentStore | None, prefix: str) -> Incident:
     Raises:
         InputError: there is none, or there are several.
     """
-    found = store.find(prefix) if store is not None and prefix else ()
+    # An argument that is no UTF-8 is no text for SQLite.
+    found = store.find(prefix) if store is not None and prefix and prefix.isascii() else ()
     if len(found) == 1:
         return found[0]
     if found:
@@ -76,4 +77,4 @@ def incident_named(store: IncidentStore | None, prefix: str) -> Incident:
         raise InputError(Problem(f"{len(found)} incidents begin with {prefix!r}: {names}"))
     known = [one.id for one in store.list()] if store is not None else []
     hint = did_you_mean(prefix, known) or "`evolve incidents --all` lists them"
-    raise InputError(Problem(f"no incident {prefix!r}", None, hint))
+    raise InputError(Problem(f"no incident {prefix[:40]!r}", None, hint))

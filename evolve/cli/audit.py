@@ -68,7 +68,8 @@ def _show(options: argparse.Namespace) -> int:
     folder = audit_folder(options)
     if not audit_files(folder):
         raise _nothing(options)
-    for where, record in read_records(folder):
+    prefix = options.incident if options.incident and options.incident.isascii() else ""
+    for where, record in read_records(folder, prefix):
         if record is None:
             say([visible(f"{where}: not a record; run `evolve audit verify`")], sys.stderr)
         elif _is_wanted(record, options.incident):

@@ -49,12 +49,19 @@ def _watch(options: argparse.Namespace) -> int:
         while True:
             lines = list(_lines(options))
             if is_terminal or lines != before:
-                say([f"{_CLEAR}{lines[0]}", *lines[1:]] if is_terminal else lines)
+                say(_on_screen(lines) if is_terminal else lines)
                 sys.stdout.flush()
                 before = lines
             time.sleep(_EVERY_S)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _on_screen(lines: Sequence[str]) -> list[str]:
+    """The lines for a cleared terminal: those that fit, because the first ones would scroll away."""
+    height = shutil.get_terminal_size().lines - 1
+    shown = list(lines) if len(lines) <= height else [*lines[: height - 1], f"and {len(lines) - height + 1} more lines"]
+    return [f"{_CLEAR}{shown[0]}", *shown[1:]]
 
 
 def _lines(options: argparse.Namespace) -> Iterator[str]:
@@ -86,7 +93,7 @@ def _shown(store: IncidentStore | None, options: argparse.Namespace) -> tuple[In
 
 
 def _history(options: argparse.Namespace, incident: Incident) -> Iterator[AuditLine]:
-    for _, record in read_records(audit_folder(options)):
+    for _, record in read_records(audit_folder(options), incident.id):
         if record is not None and record.incident == incident.id:
             yield record
 

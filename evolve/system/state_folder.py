@@ -1,4 +1,4 @@
-"""The folder for what must be kept: incidents, approvals and the audit log. The cache folder may be deleted; this not."""
+"""The folder for what must be kept, unlike the cache folder: incidents, approvals and the audit log."""
 
 from collections.abc import Mapping
 from pathlib import Path

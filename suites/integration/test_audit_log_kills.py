@@ -132,3 +132,18 @@ def test_of_two_processes_that_intend_the_same_healing_one_does(tmp_path: Path) 
     with closing(IncidentStore(path)) as incidents:
         check = verify(tmp_path / "audit", incidents)
         assert (check.records, check.problems, check.open_healings) == (1, (), ("h1",))
+
+
+def test_a_check_while_others_write_finds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "incidents.sqlite"
+    reader, writer = os.pipe()
+    process = FORK.Process(target=_heal_forever, args=(path, writer))
+    process.start()
+    os.close(writer)
+    with os.fdopen(reader) as lines, closing(IncidentStore(path)) as incidents:
+        for _ in range(30):
+            lines.readline()
+            assert verify(tmp_path / "audit", incidents).problems == ()
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+    process.join(30)

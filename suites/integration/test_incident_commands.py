@@ -110,6 +110,21 @@ def test_an_id_that_is_none_or_several_is_reported(store, capsys):
     assert "did you mean 'aabbbbbbbb'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("given", ["\udcff", "é", "%", "*", "'; DROP TABLE incidents; --", "a" * 100_000, "\n", "../x"])
+def test_any_other_text_is_no_id(store, capsys, given):
+    store.save(incident())
+    for words in (["incidents", given], ["approve", given, "--yes"], ["reject", given]):
+        assert main(words) == 2
+        assert "no incident" in capsys.readouterr().err
+    assert store.read("abcdefghij") is not None
+
+
+def test_a_name_without_any_character_to_show_is_unknown(store):
+    store.save(fresh())
+    assert main(["approve", "abc", "--yes", "--by", "\udcff\u202e"]) == 0
+    assert store.approval("abcdefghij", PLAN, time.time()).by == "unknown"
+
+
 def run(*words: str, **more: object) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "evolve", *words]
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)  # type: ignore[call-overload]

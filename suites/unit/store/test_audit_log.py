@@ -15,6 +15,7 @@ from evolve.store.audit_check import AuditCheck, read_records, verify
 from evolve.store.audit_lines import FIRST_PREV, make_line
 from evolve.store.audit_log import AuditLog, audit_files
 from evolve.store.incidents import IncidentStore, LostUpdate
+from evolve.system.locks import locked
 from fixtures.incidents import NOW, PLAN, attempt, incident, record
 
 MONTH = 31 * 86400
@@ -170,6 +171,13 @@ def test_a_log_that_cannot_be_written_saves_no_incident_either(log: AuditLog, fo
     check = verify(folder, incidents)
     assert (check.records, check.problems) == (2, ())
     assert incidents.read("abcdefghij") is None
+
+
+def test_a_process_that_was_stopped_while_it_wrote_does_not_stop_all(folder: Path, incidents: IncidentStore):
+    folder.mkdir()
+    with locked(folder), pytest.raises(StoreFault, match="is locked by another process"):
+        AuditLog(folder, incidents, wait_s=0.01).append(record())
+    assert incidents.head().n == 0
 
 
 # --- changes
