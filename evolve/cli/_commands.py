@@ -3,7 +3,7 @@
 import importlib.util
 from typing import Final
 
-_MODULES: Final = {"adapt": "adaptation_manager", "lint-roles": "lint_roles"}
+_MODULES: Final = {"adapt": "adaptation_manager", "lint-roles": "lint_roles", "supervise": "supervisor"}
 """Commands whose module has another name."""
 
 COMMANDS: Final = {
@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "promote": "make the winner the agent's next version, with its evidence",
     "rollback": "undo the last promotion of an agent",
     "report": "print and write the report of an evolution again",
+    "supervise": "watch a Nomad cluster: failed jobs are diagnosed, healed within a policy, and learnt from",
     "reflect": "name the action that heals a failed job: diagnostics in, JSON out",
     "provoke": "make a job of a demo cluster fail, for real, and put it back",
     "incidents": "show the failed jobs that a supervisor watches, and what it did",

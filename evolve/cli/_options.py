@@ -101,6 +101,14 @@ def whole(text: str) -> int:
     return number
 
 
+def port(text: str) -> int:
+    """Return a port's number; 0 stands for a free one."""
+    number = _digits(text)
+    if number is None or number > 65535:
+        raise ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return number
+
+
 def budget(text: str) -> BudgetOption:
     """Return a number of answers above 0, or minutes above 0 (`5m`, `0.5m`)."""
     match = _MINUTES.fullmatch(text)

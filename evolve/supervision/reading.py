@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.faults import ClusterFault, NotFound
@@ -43,16 +44,11 @@ class ClusterReader:
             await client.close()
         self._of_namespace.clear()
 
-    async def read(self, namespace: str, job: str, *, with_logs: bool = True) -> JobAnswers:
-        """Return what the cluster answers about a job.
-
-        Args:
-            namespace: of the job.
-            job: its ID.
-            with_logs: whether the logs of the failed allocation are read, and its node and dependencies.
+    async def read(self, namespace: str, job: str) -> JobAnswers:
+        """Return what Nomad answers about a job: enough to say whether it failed.
 
         Raises:
-            ClusterFault: Nomad does not answer. Logs, node and dependencies that cannot be read are left out.
+            ClusterFault: Nomad does not answer.
         """
         ask = self.within(namespace).documents
         # Before the questions: what happens between two of them is then younger than the answers' time.
@@ -61,7 +57,7 @@ class ClusterReader:
             whole = await ask.job(job)
         except NotFound:
             return JobAnswers(None, now)
-        answers = JobAnswers(
+        return JobAnswers(
             whole,
             now,
             await ask.allocations(job),
@@ -69,22 +65,28 @@ class ClusterReader:
             await ask.deployment(job),
             await ask.versions(job),
         )
-        return await self._with_surroundings(namespace, answers) if with_logs else answers
 
-    async def _with_surroundings(self, namespace: str, answers: JobAnswers) -> JobAnswers:
+    async def read_around(self, namespace: str, answers: JobAnswers) -> JobAnswers:
+        """Return the answers with the logs of the failed allocation, its node, and the state of what the job needs.
+
+        What cannot be read is left out.
+        """
         failing = [one for one in current(answers) if is_failing(one)]
         one = max(failing, key=lambda found: number(found, "ModifyIndex"), default=None)
-        return JobAnswers(
-            answers.job,
-            answers.now_ns,
-            answers.allocations,
-            answers.evaluations,
-            answers.deployment,
-            answers.versions,
+        return replace(
+            answers,
             node=await self._node(namespace, one),
             logs=await self._logs(namespace, one),
             dependencies=await self._dependencies(answers.job or {}),
         )
+
+    async def other_nodes(self, node: str) -> int:
+        """Return how many nodes but this one, given by its name, could take a job; 0 where that cannot be read."""
+        try:
+            nodes = await self._nomad.nodes.list()
+        except ClusterFault:
+            return 0
+        return sum(one.status == "ready" and one.eligibility == "eligible" and one.name != node for one in nodes)
 
     async def _node(self, namespace: str, one: JsonFields | None) -> JsonFields | None:
         if one is None or not text(one, "NodeID"):

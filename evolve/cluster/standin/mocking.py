@@ -13,6 +13,9 @@ from .shapes import SECOND, Json, event, lasting_id, rfc3339, task_state
 from .state import State
 from .tasks import KEPT_EVENTS
 
+_RESOURCES = {"Cpu": {"CpuShares": 10**7}, "Memory": {"MemoryMB": 4 * 2**20}, "Disk": {"DiskMB": 2**30}}
+"""Room for any number of tasks, which use none of it."""
+
 
 class MockClient:
     """A node that runs tasks of the driver `mock_driver` in the state's time; hold the state's lock."""
@@ -37,7 +40,9 @@ class MockClient:
             "SchedulingEligibility": "eligible",
             "Status": "ready",
         }
-        state.put("nodes", node, "NodeRegistration")
+        node |= {"Drain": False, "HostVolumes": None, "LastDrain": None, "NodeClass": "", "NodePool": "default"}
+        node |= {"StatusDescription": "", "Version": "", "NodeResources": _RESOURCES}
+        node["CreateIndex"] = state.put("nodes", node, "NodeRegistration")
 
     def step(self) -> None:
         """Starts what is new, ends what is due or no longer wanted, and says that the node is alive."""

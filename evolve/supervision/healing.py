@@ -1,0 +1,190 @@
+"""Carries out a planned action, once: claimed, written down before and after, and found again after a kill."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evolve.cluster.faults import ClusterFault, LostRace
+from evolve.core.incidents.reading import fields, many, number, text
+from evolve.core.incidents.version_changes import BOOKKEEPING
+from evolve.core.model.healing import (
+    HEALING_META,
+    Attempt,
+    AttemptState,
+    AuditEvent,
+    AuditRecord,
+    EmptyFolders,
+    Incident,
+    IncidentState,
+    PlannedAction,
+    RegisterJob,
+    RestartTask,
+    RevertJob,
+)
+from evolve.core.model.incidents import JobAnswers, JsonFields
+from evolve.core.model.json_value import JsonValue
+from evolve.supervision.claims import Claims
+from evolve.supervision.reading import ClusterReader
+from evolve.supervision.records import Records
+from evolve.supervision.scratch import delete_files
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """Why nothing was written. The incident may be decided again."""
+
+    reason: str
+
+
+class Healer:
+    """Writes to the cluster. Nothing else in the supervisor does.
+
+    Args:
+        reader: the cluster.
+        claims: who may write.
+        records: incidents and audit log.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self, reader: ClusterReader, claims: Claims | None, records: Records, clock: Callable[[], float]
+    ) -> None:
+        self._reader, self._claims, self._records, self._clock = reader, claims, records, clock
+
+    async def heal(self, incident: Incident, attempt: Attempt, planned: PlannedAction) -> Incident | NotNow:
+        """Return the incident with the attempt's result; NotNow where nothing was begun.
+
+        Args:
+            incident: as stored.
+            attempt: the new one, intended.
+            planned: what to do.
+        """
+        if self._claims is None:
+            return NotNow("without Consul there is no claim, and without a claim nothing is changed")
+        try:
+            is_ours = await self._claims.claim(attempt.key, incident.id, attempt.id)
+        except ClusterFault as fault:
+            return NotNow(f"no claim, so nothing is changed: {fault.message}")
+        if not is_ours:
+            return NotNow("another supervisor has claimed this failure, or leads now")
+        begun = replace(incident, state=IncidentState.HEALING, attempts=(*incident.attempts, attempt), plan=None)
+        details: dict[str, JsonValue] = {"action": attempt.action, "plan": attempt.plan_hash}
+        incident = self._record(AuditEvent.INTENDED, begun, attempt.id, details)
+        try:
+            result = await self._write(incident, planned)
+        except LostRace as fault:
+            return self.finish(incident, AttemptState.NOT_DONE, f"somebody changed the job: {fault.message}")
+        except ClusterFault as fault:
+            if fault.may_be_done:
+                # The answer is lost, the change may be done: the next look reads what became of it.
+                return self._records.save(replace(incident, note=f"no answer to the change: {fault.message}"))
+            return self.finish(incident, AttemptState.NOT_DONE, fault.message)
+        except OSError as fault:
+            return self.finish(incident, AttemptState.NOT_DONE, f"the folder could not be emptied: {fault}")
+        return self.finish(incident, AttemptState.DONE, result)
+
+    async def reconcile(self, incident: Incident, answers: JobAnswers) -> Incident:
+        """Return the incident after the cluster was read: whether its intended change is done. Nothing is repeated."""
+        attempt = incident.attempts[-1]
+        if attempt.state is not AttemptState.INTENDED:
+            return incident
+        if _was_done(attempt, incident, answers):
+            return self.finish(incident, AttemptState.DONE, "found in the cluster after an interruption")
+        return self.finish(incident, AttemptState.NOT_DONE, "not found in the cluster after an interruption")
+
+    async def undo(self, incident: Incident, planned: RevertJob | None, why: str) -> Incident:
+        """Return the incident with its last change taken back, if there is something to take back.
+
+        Going back names the version that must be current, so that a second try, or a person's change, loses the race.
+        """
+        if planned is None:
+            return self.finish(incident, AttemptState.FAILED, why)
+        attempt = incident.attempts[-1]
+        details: dict[str, JsonValue] = {"version": planned.version, "from": planned.if_version}
+        incident = self._record(AuditEvent.UNDO_INTENDED, incident, attempt.id, details)
+        jobs = self._reader.within(incident.namespace).jobs
+        try:
+            await jobs.revert(incident.job, planned.version, if_version=planned.if_version)
+        except LostRace:
+            return self.finish(incident, AttemptState.FAILED, f"{why}; somebody changed the job since, so it is left")
+        except ClusterFault as fault:
+            if fault.may_be_done:
+                return self._records.save(replace(incident, note=f"{why}; no answer to the undo: {fault.message}"))
+            return self.finish(incident, AttemptState.FAILED, f"{why}; not taken back: {fault.message}")
+        return self.finish(incident, AttemptState.UNDONE, f"{why}; version {planned.version} is restored")
+
+    def finish(self, incident: Incident, state: AttemptState, result: str) -> Incident:
+        """Return the stored incident whose last attempt has this state; the audit log has it too."""
+        events = {
+            AttemptState.DONE: AuditEvent.DONE,
+            AttemptState.NOT_DONE: AuditEvent.NOT_DONE,
+            AttemptState.UNDONE: AuditEvent.UNDONE,
+        }
+        attempt = replace(incident.attempts[-1], state=state, result=result)
+        ended = replace(incident, attempts=(*incident.attempts[:-1], attempt), note=result)
+        details: dict[str, JsonValue] = {"state": state, "result": result}
+        return self._record(events.get(state, AuditEvent.VERIFIED), ended, attempt.id, details)
+
+    async def _write(self, incident: Incident, planned: PlannedAction) -> str:
+        nomad = self._reader.within(incident.namespace)
+        if isinstance(planned, EmptyFolders):
+            freed = delete_files(planned.paths)
+            planned = planned.then
+            await nomad.jobs.register(planned.spec, if_index=planned.if_index)
+            return f"{freed} bytes were deleted, and the job was registered again"
+        if isinstance(planned, RegisterJob):
+            done = await nomad.jobs.register(planned.spec, if_index=planned.if_index)
+            return f"registered, evaluation {done.eval_id}"
+        if isinstance(planned, RevertJob):
+            done = await nomad.jobs.revert(incident.job, planned.version, if_version=planned.if_version)
+            return f"went back to version {planned.version}, evaluation {done.eval_id}"
+        assert isinstance(planned, RestartTask), planned
+        await nomad.allocations.restart(planned.allocation, task=planned.task)
+        return f"restarted task {planned.task} in place"
+
+    def _record(
+        self, event: AuditEvent, incident: Incident, healing: str, details: Mapping[str, JsonValue]
+    ) -> Incident:
+        now = self._clock()
+        return self._records.record(
+            AuditRecord(event, now, incident.id, healing, details), replace(incident, changed=now)
+        )
+
+
+def _was_done(attempt: Attempt, incident: Incident, answers: JobAnswers) -> bool:
+    job = answers.job
+    if job is None:
+        return False
+    if text(fields(job, "Meta"), HEALING_META) == attempt.id:
+        return True
+    if "version" in attempt.target:
+        # A revert leaves no mark of ours: the content is what it made current.
+        wanted = next((one for one in answers.versions if number(one, "Version") == attempt.target["version"]), None)
+        is_newer = number(job, "Version") > attempt.version_before
+        return is_newer and wanted is not None and _content(wanted) == _content(job)
+    return any(_was_restarted(attempt, incident, one) for one in answers.allocations)
+
+
+def _was_restarted(attempt: Attempt, incident: Incident, one: JsonFields) -> bool:
+    if text(one, "ID") != attempt.target.get("allocation"):
+        return False
+    state = fields(fields(one, "TaskStates"), incident.task)
+    began = int(attempt.began * 1e9)
+    return any(
+        text(event, "Type") == "Restart Signaled" and number(event, "Time") >= began for event in many(state, "Events")
+    )
+
+
+def _content(job: JsonFields) -> str:
+    kept: dict[str, Any] = {key: value for key, value in job.items() if key not in BOOKKEEPING}
+    return json.dumps(kept, sort_keys=True)
+
+
+def target_of(planned: PlannedAction) -> Mapping[str, JsonValue]:
+    """Return by what a change is found again in the cluster when its answer was lost."""
+    if isinstance(planned, RevertJob):
+        return {"version": planned.version}
+    if isinstance(planned, RestartTask):
+        return {"allocation": planned.allocation}
+    return {}

@@ -1,0 +1,110 @@
+"""The supervisor's memory: incidents, approvals and the audit log, as the supervisor sees them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from evolve.core.cases.redaction import Redactor
+from evolve.core.healing.redacted import redact_incident, redact_record
+from evolve.core.model.healing import Approval, AuditRecord, Incident
+from evolve.store.audit_check import AuditCheck, verify
+from evolve.store.audit_log import AuditLog
+from evolve.store.incidents import NAME, IncidentStore
+
+_ALL = 1_000_000
+AUDIT = "audit"
+"""The folder of the audit log, below that of the incidents."""
+
+
+class Records(Protocol):
+    """Where incidents and decisions are written. What a method returned from is on disk."""
+
+    def new_id(self) -> str:
+        """Return an ID that no incident has."""
+        ...
+
+    def open_incident(self, namespace: str, job: str) -> Incident | None:
+        """Return the open incident of a job; None without one."""
+        ...
+
+    def open_incidents(self) -> tuple[Incident, ...]:
+        """Return all open incidents, the oldest first."""
+        ...
+
+    def save(self, incident: Incident) -> Incident:
+        """Return the stored incident, with its new revision; raise LostUpdate where another process was faster."""
+        ...
+
+    def record(self, record: AuditRecord, incident: Incident) -> Incident:
+        """Write a record of the audit log and save the incident that it is about, both or neither; see `save`."""
+        ...
+
+    def append(self, record: AuditRecord) -> None:
+        """Write a record of the audit log."""
+        ...
+
+    def healing_times(self, since: float) -> tuple[float, ...]:
+        """Return when healings began, in seconds since 1970."""
+        ...
+
+    def begun(self, since: float) -> Mapping[str, float]:
+        """Return when incidents were opened, by job."""
+        ...
+
+    def approval(self, incident: str, plan_hash: str, now: float) -> Approval | None:
+        """Return a person's word for exactly this plan that is still valid."""
+        ...
+
+    def consume_approval(self, incident: str, plan_hash: str) -> None:
+        """Delete an approval: it is good for one healing."""
+        ...
+
+
+class StoredRecords:
+    """Records in a folder. Secrets are masked on their way in.
+
+    Args:
+        folder: of the database and the log; only its owner may read it.
+        redactor: finds secrets.
+
+    Raises:
+        StoreFault: the folder cannot be used. All methods raise it too.
+    """
+
+    def __init__(self, folder: Path, redactor: Redactor) -> None:
+        self.folder = folder
+        self.incidents = IncidentStore(folder / NAME)
+        self._audit = AuditLog(folder / AUDIT, self.incidents)
+        self._redactor = redactor
+        self.new_id = self.incidents.new_id
+        self.open_incident = self.incidents.open_incident
+        self.healing_times = self.incidents.healing_times
+        self.begun = self.incidents.begun
+        self.approval = self.incidents.approval
+        self.consume_approval = self.incidents.consume_approval
+        self.count_case = self.incidents.count_case
+
+    def open_incidents(self) -> tuple[Incident, ...]:
+        """Return all open incidents; see `Records.open_incidents`."""
+        return self.incidents.list(is_open=True, limit=_ALL)
+
+    def save(self, incident: Incident) -> Incident:
+        """Save an incident; see `Records.save`."""
+        return self.incidents.save(redact_incident(incident, self._redactor))
+
+    def record(self, record: AuditRecord, incident: Incident) -> Incident:
+        """Write a record and save its incident; see `Records.record`."""
+        shown = redact_incident(incident, self._redactor)
+        return self._audit.append_with(redact_record(record, self._redactor), shown)
+
+    def append(self, record: AuditRecord) -> None:
+        """Write a record; see `Records.append`."""
+        self._audit.append(redact_record(record, self._redactor))
+
+    def verify(self) -> AuditCheck:
+        """Return whether the audit log is as it was written."""
+        return verify(self.folder / AUDIT, self.incidents)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.incidents.close()

@@ -1,0 +1,159 @@
+"""Keeps a supervisor at work: the lock is held, jobs are found and looked at, and a silent cluster is reported."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from evolve.cluster.faults import ClusterFault
+from evolve.core.model.healing import IncidentState
+from evolve.supervision.claims import TTL_S, Claims
+from evolve.supervision.metrics import Metrics
+from evolve.supervision.notices import Notices
+from evolve.supervision.records import Records
+from evolve.supervision.supervisor import JobName, Supervisor
+from evolve.supervision.watching import JobWatch
+
+_AFTER_A_FAULT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Times of the service, in seconds."""
+
+    every_s: float = 2.0
+    """Between two looks at what is being healed."""
+    alert_after_s: float = 300.0
+    """A cluster that does not answer for so long is reported."""
+
+
+class Service:
+    """Runs a supervisor.
+
+    Args:
+        supervisor: decides.
+        watch: finds the jobs.
+        claims: the lock; None without Consul.
+        records: incidents, for those that are due.
+        notices: reports a silent cluster.
+        metrics: is kept up to date.
+        clock: seconds since 1970.
+        rhythm: times.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        watch: JobWatch,
+        claims: Claims | None,
+        records: Records,
+        notices: Notices,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float],
+        rhythm: Rhythm | None = None,
+    ) -> None:
+        self._supervisor, self._watch, self._claims = supervisor, watch, claims
+        self._records, self._notices, self._metrics = records, notices, metrics
+        self._clock, self._rhythm = clock, rhythm or Rhythm()
+        self._is_standby = False
+        self._reported_at = 0.0
+        metrics.answered_at = clock()
+
+    async def run(self) -> None:
+        """Work until it is cancelled; then the lock is given back."""
+        tasks = [asyncio.ensure_future(self._watch.follow())]
+        if self._claims is not None:
+            tasks.append(asyncio.ensure_future(self._keep_lock(self._claims)))
+        try:
+            while True:
+                await self.step()
+                self._watch.changed.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._watch.changed.wait(), self._rhythm.every_s)
+                for task in tasks:
+                    if task.done():
+                        task.result()  # a bug of ours ends the service instead of leaving it deaf
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._claims is not None:
+                await self._claims.release()
+
+    async def once(self) -> None:
+        """Look at everything that is not well, once.
+
+        Raises:
+            ClusterFault: Nomad does not answer.
+        """
+        if self._claims is not None:
+            await self._hold(self._claims)
+        await self._watch.read_lists()
+        await self.step()
+
+    async def step(self) -> None:
+        """Look at the jobs whose time has come."""
+        names = dict.fromkeys([*self._watch.take(), *self._due()])
+        if names and not self._is_standby:
+            began = self._clock()
+            faults = await self._supervisor.look(names)
+            self._metrics.looks += len(names)
+            self._metrics.decision_s += self._clock() - began
+            self._metrics.decisions += 1
+            for name, fault in faults.items():
+                self.note_fault(fault)
+                self._watch.mark(name, after_s=_AFTER_A_FAULT_S)
+            if len(faults) < len(names):
+                self._metrics.answered_at = self._clock()
+        self._count()
+        await self._report_silence()
+
+    def note_fault(self, fault: ClusterFault) -> None:
+        """Count a fault of the cluster."""
+        self._metrics.note_fault(type(fault).__name__)
+
+    def _due(self) -> list[JobName]:
+        now = self._clock()
+        due = []
+        for one in self._records.open_incidents():
+            is_watched = one.state in (IncidentState.HEALING, IncidentState.WAITING)
+            if is_watched or (one.state is IncidentState.OPEN and one.next_at <= now):
+                due.append((one.namespace, one.job))
+        return due
+
+    async def _keep_lock(self, claims: Claims) -> None:
+        while True:
+            await self._hold(claims)
+            await asyncio.sleep(TTL_S / 4)
+
+    async def _hold(self, claims: Claims) -> None:
+        was_standby = self._is_standby
+        try:
+            self._is_standby = not await claims.hold()
+        except ClusterFault as fault:
+            # Nobody can claim now, so nobody changes anything; diagnosing goes on.
+            self.note_fault(fault)
+            return
+        self._metrics.is_leader = claims.is_leader
+        if was_standby and not self._is_standby:
+            try:
+                await self._watch.read_lists()
+            except ClusterFault as fault:
+                self.note_fault(fault)
+
+    def _count(self) -> None:
+        states: dict[str, int] = {}
+        healings: dict[str, int] = {}
+        for one in self._records.open_incidents():
+            states[one.state] = states.get(one.state, 0) + 1
+            for attempt in one.attempts:
+                healings[attempt.state] = healings.get(attempt.state, 0) + 1
+        self._metrics.incidents, self._metrics.healings = states, healings
+
+    async def _report_silence(self) -> None:
+        silent_s = self._clock() - self._metrics.answered_at
+        since_report_s = self._clock() - self._reported_at
+        if min(silent_s, since_report_s) > self._rhythm.alert_after_s:
+            self._reported_at = self._clock()
+            await self._notices.send(None, f"the cluster has not answered for {silent_s:.0f} s", ())

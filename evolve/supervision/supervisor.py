@@ -1,0 +1,508 @@
+"""Decides about failed jobs, one after the other: diagnose, propose, plan, heal, verify, undo, learn."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from evolve.cluster.faults import ClusterFault
+from evolve.core.cases.redaction import CannotRedact, Redactor
+from evolve.core.healing.digests import plan_hash
+from evolve.core.healing.health import healthy_versions, is_healthy, running_since, undo_of, verify
+from evolve.core.healing.limits import HOUR_S, backoff_s, has_common_cause, healings_left
+from evolve.core.healing.placement import placement_problem
+from evolve.core.healing.plan_diff import diff_problem
+from evolve.core.healing.planning import plan_action
+from evolve.core.healing.redacted import NOT_SHOWN
+from evolve.core.healing.rules import may_heal, rule_of
+from evolve.core.healing.summary import summary_of
+from evolve.core.incidents.diagnosis import diagnose
+from evolve.core.incidents.failure import key_digest
+from evolve.core.incidents.proposal import read_proposal
+from evolve.core.incidents.reading import fields, number, text
+from evolve.core.incidents.report import diagnostics_of
+from evolve.core.model.actions import Action, NotAProposal, Proposal
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.healing import (
+    Attempt,
+    AttemptState,
+    AuditEvent,
+    AuditRecord,
+    Await,
+    CallPerson,
+    EmptyFolders,
+    HealingPolicy,
+    Incident,
+    IncidentState,
+    JobRule,
+    Mode,
+    PendingPlan,
+    PlanContext,
+    PlannedAction,
+    Refused,
+    RegisterJob,
+)
+from evolve.core.model.incidents import FailedJob, JobAnswers, JobDiagnosis, NoFailure
+from evolve.core.model.json_value import JsonValue
+from evolve.store.incidents import LostUpdate
+from evolve.supervision.healing import Healer, NotNow, target_of
+from evolve.supervision.learning import Learner
+from evolve.supervision.notices import Notices
+from evolve.supervision.proposing import Proposed, Proposer, redact_diagnostics
+from evolve.supervision.reading import ClusterReader, service_state
+from evolve.supervision.records import Records
+
+JobName = tuple[str, str]
+"""Namespace and ID."""
+_SETTLE_S = 10.0
+"""After a change Nomad needs a moment until its answers are about the changed job."""
+_AGAIN_S = 5.0
+"""Until a decision that had to wait (no leader, a busy node, a dependency, an endpoint) is tried again."""
+_ENDED = {
+    NoFailure.GONE: IncidentState.CLOSED,
+    NoFailure.STOPPED: IncidentState.CLOSED,
+    NoFailure.PARENT: IncidentState.CLOSED,
+    NoFailure.FINISHED: IncidentState.RECOVERED,
+    NoFailure.HEALTHY: IncidentState.RECOVERED,
+    NoFailure.RECOVERED: IncidentState.RECOVERED,
+}
+"""What ends an incident that nobody is healing. The others say that Nomad is at work: it is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a supervisor works with."""
+
+    reader: ClusterReader
+    healer: Healer
+    records: Records
+    proposer: Proposer
+    learner: Learner
+    notices: Notices
+    redactor: Redactor
+    clock: Callable[[], float]
+    """Seconds since 1970."""
+    rng: Callable[[], float]
+    """A number from 0 to 1, for the jitter of pauses."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A job that failed, as it was read."""
+
+    incident: Incident
+    answers: JobAnswers
+    failed: FailedJob
+
+
+class Supervisor:
+    """Looks at jobs and does what the policy allows.
+
+    Args:
+        policy: what may be done.
+        mode: how far to go at most: a rule of the policy can only say less.
+        around: what it works with.
+    """
+
+    def __init__(self, policy: HealingPolicy, mode: Mode, around: Surroundings) -> None:
+        self._policy, self._mode, self._around = policy, mode, around
+        self._limits = policy.limits
+        self._called_at = float("-inf")
+
+    async def look(self, jobs: Iterable[JobName]) -> dict[JobName, ClusterFault]:
+        """Look at jobs and decide about those that failed; return the faults of those that could not be read.
+
+        All are diagnosed before anything is decided: that many fail at once is known only then.
+        """
+        faults: dict[JobName, ClusterFault] = {}
+        seen: list[_Seen] = []
+        for name in jobs:
+            try:
+                found = await self._diagnose(*name)
+            except LostUpdate:
+                continue  # `evolve approve` or another supervisor was faster; the next look sees what it wrote
+            except ClusterFault as fault:
+                faults[name] = fault
+                continue
+            if found is not None:
+                seen.append(found)
+        for one in seen:
+            try:
+                await self._decide(one)
+            except LostUpdate:
+                continue
+            except ClusterFault as fault:
+                faults[one.incident.namespace, one.incident.job] = fault
+        return faults
+
+    # --- diagnosis
+
+    async def _diagnose(self, namespace: str, job: str) -> _Seen | None:
+        """The failure that a decision is due for, if the job has one."""
+        answers = await self._around.reader.read(namespace, job)
+        diagnosis = diagnose(answers)
+        incident = self._around.records.open_incident(namespace, job)
+        if incident is not None and incident.state is IncidentState.HEALING:
+            # What was done is looked at first; the next decision is made from what the cluster says then.
+            await self._verify(incident, answers, diagnosis)
+            return None
+        if diagnosis.none is not None or diagnosis.failed is None:
+            if incident is not None:
+                self._end(incident, diagnosis.none or NoFailure.HEALTHY)
+            return None
+        if incident is not None and not self._is_due(incident, diagnosis.failed):
+            return None
+        answers = await self._around.reader.read_around(namespace, answers)
+        failed = diagnose(answers).failed or diagnosis.failed
+        return _Seen(self._open(incident, failed), answers, failed)
+
+    def _is_due(self, incident: Incident, failed: FailedJob) -> bool:
+        """Whether something is to be decided about a known failure now."""
+        now, is_edited = self._around.clock(), failed.key.job_version != incident.job_version
+        if incident.state is IncidentState.ESCALATED:
+            return is_edited
+        if incident.state is not IncidentState.WAITING or incident.plan is None:
+            return is_edited or now >= incident.next_at
+        if now - incident.plan.made > self._limits.approval_s:
+            self._save(incident, state=IncidentState.OPEN, plan=None, note="nobody approved the plan in time")
+        return self._around.records.approval(incident.id, incident.plan.plan_hash, now) is not None
+
+    def _open(self, incident: Incident | None, failed: FailedJob) -> Incident:
+        """The incident of a failure: the open one, with the newest key, or a new one."""
+        records, now, key = self._around.records, self._around.clock(), key_digest(failed.key)
+        if (
+            incident is not None
+            and incident.state is IncidentState.ESCALATED
+            and failed.key.job_version != incident.job_version
+        ):
+            # A person has changed the job, and it fails again: that is another failure.
+            self._close(incident, IncidentState.CLOSED, "the job was changed since, and fails again")
+            incident = None
+        if incident is not None and incident.key == key:
+            return incident
+        report, version = self._report(failed), failed.key.job_version
+        if incident is not None:
+            return self._save(incident, key=key, report=report, job_version=version)
+        made = Incident(
+            id=records.new_id(),
+            namespace=failed.key.namespace,
+            job=failed.key.job,
+            group=failed.key.group,
+            task=failed.key.task,
+            state=IncidentState.OPEN,
+            opened=now,
+            changed=now,
+            key=key,
+            signature=self._shown(failed.key.signature),
+            job_version=version,
+            report=report,
+            node=failed.node,
+        )
+        details: dict[str, JsonValue] = {"job": made.job, "namespace": made.namespace, "what": made.signature}
+        return records.record(AuditRecord(AuditEvent.OPENED, now, made.id, details=details), made)
+
+    def _end(self, incident: Incident, none: NoFailure) -> None:
+        """End an incident whose job is well, gone or stopped. While Nomad is at work it stays open."""
+        state = _ENDED.get(none)
+        if state is not None:
+            self._close(incident, state, none.value)
+
+    def _close(self, incident: Incident, state: IncidentState, note: str) -> Incident:
+        details: dict[str, JsonValue] = {"state": state, "why": note}
+        return self._record(AuditEvent.CLOSED, incident, details, state=state, note=note, plan=None)
+
+    # --- decision
+
+    async def _decide(self, seen: _Seen) -> None:
+        incident, now = seen.incident, self._around.clock()
+        limits = self._limits
+        if has_common_cause(limits, self._around.records.begun(now - HOUR_S), now):
+            await self._call_for_common_cause(incident, now)
+            return
+        if incident.state is IncidentState.WAITING and incident.plan is not None:
+            await self._after_approval(seen, incident.plan)
+            return
+        if now < incident.next_at:
+            return
+        if sum(one.state in _DID_NOT_HELP for one in incident.attempts) >= limits.attempts:
+            tried = ", ".join(one.action for one in incident.attempts if one.state in _DID_NOT_HELP)
+            await self._learn_unlabelled(seen, incident.attempts[-1].action, f"tried without success: {tried}")
+            await self._escalate(incident, f"{limits.attempts} healings did not help: {tried}")
+            return
+        rule = self._rule(incident)
+        proposed = await self._propose(seen)
+        if proposed is None:
+            return
+        if isinstance(proposed.found, NotAProposal):
+            await self._learn_unlabelled(seen, Action.ERROR, proposed.found.reason)
+            await self._escalate(incident, f"the agent's answer is no action: {proposed.found.reason}")
+            return
+        await self._plan(seen, rule, proposed.found)
+
+    async def _propose(self, seen: _Seen) -> Proposed | None:
+        """The agent's answer; None where it could not be asked, which is no failure of its own."""
+        incident = seen.incident
+        shown = incident.report
+        if not shown:
+            await self._escalate(incident, "its report could not be searched for secrets, so no model was asked")
+            return None
+        try:
+            proposed = await self._around.proposer.propose(shown)
+        except (EnvironmentFault, CannotEvaluate) as fault:
+            self._later(incident, f"the agent could not be asked: {self._shown(str(fault))}")
+            return None
+        found = proposed.found
+        details: dict[str, JsonValue] = {
+            "answer": proposed.answer,
+            "model": proposed.model,
+            "prompt_version": proposed.prompt_version,
+            "input_hash": proposed.input_hash,
+            "latency_s": round(proposed.latency_s, 3),
+            "action": found.action if isinstance(found, Proposal) else Action.ERROR,
+        }
+        self._audit(AuditEvent.PROPOSED, incident, details)
+        return proposed
+
+    async def _plan(self, seen: _Seen, rule: JobRule, proposal: Proposal) -> None:
+        incident = seen.incident
+        healing = _healing_id(incident)
+        planned = await self._planned(seen, rule, proposal, healing)
+        if isinstance(planned, Refused):
+            await self._refuse(incident, proposal, planned)
+            return
+        summary, hashed = summary_of(planned, seen.answers.job or {}), plan_hash(planned)
+        plan = PendingPlan(hashed, proposal.action, proposal.given(), summary, self._around.clock())
+        details: dict[str, JsonValue] = {"action": proposal.action, "plan": hashed, "summary": [*summary]}
+        self._audit(AuditEvent.PLANNED, incident, details, healing)
+        if isinstance(planned, CallPerson):
+            await self._escalate(incident, planned.reason)
+        elif rule.mode is Mode.OBSERVE:
+            note = f"observed: {proposal.action} would be planned"
+            self._save(incident, note=note, plan=plan, next_at=self._around.clock() + self._limits.longest_backoff_s)
+        elif rule.mode is Mode.SUGGEST:
+            self._save(incident, state=IncidentState.WAITING, plan=plan, note=f"{proposal.action} waits for approval")
+            await self._around.notices.send(incident, f"approve or leave: {proposal.action}", summary)
+        else:
+            await self._heal(seen, proposal, planned, healing)
+
+    async def _planned(self, seen: _Seen, rule: JobRule, proposal: Proposal, healing: str) -> PlannedAction | Refused:
+        """The plan of a proposal, after Nomad's own dry run of it."""
+        job = seen.answers.job or {}
+        if proposal.action is not Action.ESCALATE and (refused := may_heal(job, rule, proposal.action)) is not None:
+            return refused
+        context = PlanContext(
+            failed=seen.failed,
+            proposal=proposal,
+            rule=rule,
+            limits=self._limits,
+            job=job,
+            versions=seen.answers.versions,
+            healing=healing,
+            tried=tuple(one.action for one in seen.incident.attempts if one.state in _DID_NOT_HELP),
+            node_memory_mb=number(fields(fields(seen.answers.node, "NodeResources"), "Memory"), "MemoryMB"),
+            healthy_versions=healthy_versions(seen.answers),
+            other_nodes=await self._around.reader.other_nodes(seen.failed.node),
+        )
+        planned = plan_action(context)
+        register = planned.then if isinstance(planned, Await | EmptyFolders) else planned
+        if isinstance(register, RegisterJob):
+            dry = await self._around.reader.within(seen.incident.namespace).documents.plan(register.spec)
+            problem = diff_problem(register, fields(dry, "Diff"))
+            problem = problem or placement_problem(fields(dry, "FailedTGAllocs"), text(dry, "Warnings"))
+            if problem:
+                return Refused(problem)
+            if number(dry, "JobModifyIndex") != register.if_index:
+                return Refused("diff: somebody changed the job while it was planned")
+        return planned
+
+    async def _refuse(self, incident: Incident, proposal: Proposal, refused: Refused) -> None:
+        details: dict[str, JsonValue] = {"action": proposal.action, "why": self._shown(refused.reason)}
+        self._audit(AuditEvent.REFUSED, incident, details)
+        await self._escalate(incident, f"{proposal.action} is refused: {refused.reason}")
+
+    async def _after_approval(self, seen: _Seen, plan: PendingPlan) -> None:
+        """Carry an approved plan out, if it is still exactly the plan that was approved."""
+        incident, records, now = seen.incident, self._around.records, self._around.clock()
+        if records.approval(incident.id, plan.plan_hash, now) is None:
+            return
+        proposal = _proposal_of(plan)
+        healing = _healing_id(incident)
+        planned = await self._planned(seen, self._rule(incident), proposal, healing)
+        if isinstance(planned, Refused) or plan_hash(planned) != plan.plan_hash:
+            why = planned.reason if isinstance(planned, Refused) else "the job has changed since"
+            records.consume_approval(incident.id, plan.plan_hash)
+            self._audit(AuditEvent.REFUSED, incident, {"action": plan.action, "why": f"approved plan: {why}"})
+            self._save(incident, state=IncidentState.OPEN, plan=None, note=f"the approved plan is no more: {why}")
+            return
+        if await self._heal(seen, proposal, planned, healing):
+            records.consume_approval(incident.id, plan.plan_hash)
+
+    async def _heal(self, seen: _Seen, proposal: Proposal, planned: PlannedAction, healing: str) -> bool:
+        """Carry a plan out within the limits; return whether it was begun."""
+        incident, now = seen.incident, self._around.clock()
+        if (wait := await self._must_wait(incident, planned, now)) is not None:
+            self._later(incident, wait)
+            return False
+        attempt = Attempt(
+            id=healing,
+            key=key_digest(seen.failed.key),
+            action=proposal.action,
+            plan_hash=plan_hash(planned),
+            state=AttemptState.INTENDED,
+            began=now,
+            index_before=number(seen.answers.job or {}, "JobModifyIndex"),
+            version_before=number(seen.answers.job or {}, "Version"),
+            arguments=proposal.given(),
+            target=target_of(planned),
+            running_before=_running(seen.answers),
+        )
+        planned = planned.then if isinstance(planned, Await) else planned
+        done = await self._around.healer.heal(incident, attempt, planned)
+        if isinstance(done, NotNow):
+            self._later(incident, done.reason)
+            return False
+        self._after_attempt(done)
+        return True
+
+    async def _must_wait(self, incident: Incident, planned: PlannedAction, now: float) -> str | None:
+        """Why a plan is not carried out now; None where nothing speaks against it."""
+        records, limits = self._around.records, self._limits
+        if not healings_left(limits, records.healing_times(now - HOUR_S), now):
+            return f"the limit of {limits.per_hour} healings an hour is reached"
+        others = [one for one in records.open_incidents() if one.state is IncidentState.HEALING]
+        if incident.node and any(one.node == incident.node and one.id != incident.id for one in others):
+            return f"another healing is under way on node {incident.node}"
+        if isinstance(planned, Await) and self._around.reader.consul is not None:
+            state = await service_state(self._around.reader.consul, planned.service)
+            if state != "passing":
+                return f"waits for {planned.service}, which is {state}"
+        return None
+
+    # --- what became of it
+
+    async def _verify(self, incident: Incident, answers: JobAnswers, diagnosis: JobDiagnosis) -> Incident:
+        """The incident after a look at its job: healed, undone, or still watched."""
+        incident = await self._around.healer.reconcile(incident, answers)
+        attempt, now = incident.attempts[-1], self._around.clock()
+        if attempt.state is not AttemptState.DONE:
+            return self._after_attempt(incident)
+        if diagnosis.none in (NoFailure.GONE, NoFailure.STOPPED):
+            incident = self._around.healer.finish(incident, AttemptState.FAILED, diagnosis.none.value)
+            return self._close(incident, IncidentState.CLOSED, diagnosis.none.value)
+        has_failed = diagnosis.none is None and diagnosis.failed is not None and now - attempt.began > _SETTLE_S
+        seen = verify(
+            attempt, is_healthy(answers), now, self._limits, since=running_since(answers), failed_again=has_failed
+        )
+        if seen.state is AttemptState.HEALED:
+            reason = f"healthy for {now - seen.healthy_since:.0f} s"
+            return await self._healed(self._around.healer.finish(incident, AttemptState.HEALED, reason))
+        if seen.state is AttemptState.FAILED:
+            reason = "it failed again" if has_failed else f"not healthy within {self._limits.verify_s:.0f} s"
+            if _running(answers) < attempt.running_before:
+                incident = self._with_attempt(incident, replace(attempt, harmed=True))
+            incident = await self._around.healer.undo(incident, undo_of(attempt, answers.job or {}), reason)
+            return self._after_attempt(incident)
+        if seen.healthy_since != attempt.healthy_since:
+            return self._with_attempt(incident, seen)
+        return incident
+
+    def _with_attempt(self, incident: Incident, attempt: Attempt) -> Incident:
+        """The stored incident with another last attempt."""
+        return self._save(incident, attempts=(*incident.attempts[:-1], attempt))
+
+    def _after_attempt(self, incident: Incident) -> Incident:
+        """The incident after its last attempt was begun or ended: what comes next, and when."""
+        attempt, now = incident.attempts[-1], self._around.clock()
+        if attempt.state in (AttemptState.INTENDED, AttemptState.DONE):
+            return incident
+        counted = sum(one.state in _DID_NOT_HELP for one in incident.attempts)
+        pause = backoff_s(self._limits, max(1, counted), self._around.rng())
+        return self._save(incident, state=IncidentState.OPEN, next_at=now + pause)
+
+    async def _healed(self, incident: Incident) -> Incident:
+        attempt = incident.attempts[-1]
+        if any(one.state in _DID_NOT_HELP for one in incident.attempts):
+            harmful = tuple(one.action for one in incident.attempts if one.harmed and one.action != attempt.action)
+            case = await self._around.learner.learn(incident, attempt.action, accepted=attempt.action, harmful=harmful)
+            incident = replace(incident, case=case or incident.case)
+        note = f"{attempt.action} healed it"
+        await self._around.notices.send(incident, note, ())
+        state = IncidentState.HEALED
+        details: dict[str, JsonValue] = {"state": state, "action": attempt.action}
+        return self._record(AuditEvent.CLOSED, incident, details, state=state, note=note)
+
+    # --- people
+
+    async def _escalate(self, incident: Incident, reason: str) -> None:
+        reason = self._shown(reason)
+        state = IncidentState.ESCALATED
+        self._record(AuditEvent.ESCALATED, incident, {"why": reason}, state=state, note=reason, plan=None)
+        await self._around.notices.send(incident, reason, ())
+
+    async def _call_for_common_cause(self, incident: Incident, now: float) -> None:
+        reason = f"common cause: {self._limits.common_cause_jobs} jobs or more began to fail at once"
+        self._save(incident, note=reason, next_at=now + self._limits.common_cause_s)
+        if now - self._called_at > self._limits.common_cause_s:
+            self._called_at = now
+            self._audit(AuditEvent.ESCALATED, incident, {"why": reason})
+            await self._around.notices.send(incident, reason, ())
+
+    async def _learn_unlabelled(self, seen: _Seen, answered: Action, why: str) -> None:
+        case = await self._around.learner.learn(seen.incident, answered, why=why)
+        if case:
+            self._audit(AuditEvent.CASE, seen.incident, {"case": case})
+
+    # --- small things
+
+    def _rule(self, incident: Incident) -> JobRule:
+        rule = rule_of(self._policy, incident.namespace, incident.job)
+        order = [*Mode]
+        return replace(rule, mode=min(rule.mode, self._mode, key=order.index))
+
+    def _later(self, incident: Incident, note: str) -> None:
+        self._save(incident, note=note, next_at=self._around.clock() + _AGAIN_S)
+
+    def _save(self, incident: Incident, **changes: object) -> Incident:
+        changed = replace(incident, changed=self._around.clock(), **changes)  # type: ignore[arg-type]  # its own fields
+        return self._around.records.save(changed)
+
+    def _record(
+        self, event: AuditEvent, incident: Incident, details: Mapping[str, JsonValue], **changes: object
+    ) -> Incident:
+        now = self._around.clock()
+        changed = replace(incident, changed=now, **changes)  # type: ignore[arg-type]  # names of its own fields
+        return self._around.records.record(AuditRecord(event, now, incident.id, details=details), changed)
+
+    def _audit(
+        self, event: AuditEvent, incident: Incident, details: Mapping[str, JsonValue], healing: str = ""
+    ) -> None:
+        self._around.records.append(AuditRecord(event, self._around.clock(), incident.id, healing, details))
+
+    def _report(self, failed: FailedJob) -> Mapping[str, JsonValue]:
+        """The redacted diagnostics of a failure; empty where they could not be searched for secrets."""
+        try:
+            return redact_diagnostics(diagnostics_of(failed), self._around.redactor)
+        except CannotRedact:
+            return {}
+
+    def _shown(self, text: str) -> str:
+        try:
+            return str(self._around.redactor.redact(text))
+        except CannotRedact:
+            return NOT_SHOWN
+
+
+_DID_NOT_HELP = (AttemptState.UNDONE, AttemptState.FAILED)
+
+
+def _running(answers: JobAnswers) -> int:
+    return sum(text(one, "ClientStatus") == "running" for one in answers.allocations)
+
+
+def _proposal_of(plan: PendingPlan) -> Proposal:
+    """The proposal that a plan was made of."""
+    found = read_proposal({"action": plan.action, **plan.arguments})
+    assert isinstance(found, Proposal), found  # it was one when the plan was stored
+    return found
+
+
+def _healing_id(incident: Incident) -> str:
+    return f"{incident.id}-{len(incident.attempts) + 1}"
