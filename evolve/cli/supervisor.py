@@ -144,7 +144,7 @@ async def _opened(
         claims = Claims(consul, f"{socket.gethostname()}:{os.getpid()}") if consul is not None else None
         if claims is None:
             _log("CONSUL_HTTP_ADDR is not set: without Consul there are no claims, and nothing is changed")
-        healer = Healer(reader, claims, records, time.time)
+        healer = Healer(reader, claims, records, time.time, _log)
         learner = CaseLearner(
             client,
             _queued(options, client, env),

@@ -45,12 +45,19 @@ class Healer:
         claims: who may write.
         records: incidents and audit log.
         clock: seconds since 1970.
+        report: takes a line about each step, for the console.
     """
 
     def __init__(
-        self, reader: ClusterReader, claims: Claims | None, records: Records, clock: Callable[[], float]
+        self,
+        reader: ClusterReader,
+        claims: Claims | None,
+        records: Records,
+        clock: Callable[[], float],
+        report: Callable[[str], None],
     ) -> None:
-        self._reader, self._claims, self._records, self._clock = reader, claims, records, clock
+        self._reader, self._claims, self._records = reader, claims, records
+        self._clock, self._report = clock, report
 
     async def heal(self, incident: Incident, attempt: Attempt, planned: PlannedAction) -> Incident | NotNow:
         """Return the incident with the attempt's result; NotNow where nothing was begun.
@@ -123,6 +130,7 @@ class Healer:
         }
         attempt = replace(incident.attempts[-1], state=state, result=result)
         ended = replace(incident, attempts=(*incident.attempts[:-1], attempt), note=result)
+        self._report(f"incident {incident.id} {incident.namespace}/{incident.job}: {attempt.action} {state}: {result}")
         details: dict[str, JsonValue] = {"state": state, "result": result}
         return self._record(events.get(state, AuditEvent.VERIFIED), ended, attempt.id, details)
 

@@ -266,7 +266,7 @@ class Supervisor:
         healing = _healing_id(incident)
         planned = await self._planned(seen, rule, proposal, healing)
         if isinstance(planned, Refused):
-            await self._refuse(incident, proposal, planned)
+            await self._refuse(seen, proposal, planned)
             return
         summary, hashed = summary_of(planned, seen.answers.job or {}), plan_hash(planned)
         plan = PendingPlan(hashed, proposal.action, proposal.given(), summary, self._around.clock())
@@ -313,7 +313,10 @@ class Supervisor:
                 return Refused("diff: somebody changed the job while it was planned")
         return planned
 
-    async def _refuse(self, incident: Incident, proposal: Proposal, refused: Refused) -> None:
+    async def _refuse(self, seen: _Seen, proposal: Proposal, refused: Refused) -> None:
+        incident = seen.incident
+        if any(one.state in _DID_NOT_HELP for one in incident.attempts):
+            await self._learn_unlabelled(seen, proposal.action, "what was tried did not help")
         details: dict[str, JsonValue] = {"action": proposal.action, "why": self._shown(refused.reason)}
         self._audit(AuditEvent.REFUSED, incident, details)
         await self._escalate(incident, f"{proposal.action} is refused: {refused.reason}")
