@@ -47,7 +47,7 @@ ANSWERS: list[Any] = [
     {"action": "stop"},
     "no JSON",
 ]
-FAULTS = [Answer(500, "rpc error: EOF"), Answer(403, "Permission denied"), Answer(429, "slow"), Answer(200, "<html>")]
+FAULTS = [Answer(500, "rpc error: EOF"), Answer(403, "Permission denied"), Answer(429, "slow"), Answer(200, b"<html>")]
 
 
 class AnyOrder(RuleBasedStateMachine):

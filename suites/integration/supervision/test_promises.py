@@ -63,7 +63,9 @@ def test_p1_closed_action_set(cluster: VirtualCluster, play: Any) -> None:
     for number, _ in enumerate(HOSTILE):
         cluster.register(mock_job(f"job-{number}", **FAILS_ONCE))
     answers = {f"job-{number}": answer for number, answer in enumerate(HOSTILE)}
-    one = play(lambda one: one.run(12), lambda report: answers[report["job_id"]], policy=limited(common_cause_jobs=99))
+    one = play(
+        lambda one: one.run(12, every=4), lambda report: answers[report["job_id"]], policy=limited(common_cause_jobs=99)
+    )
     assert cluster.writes == []
     assert len(one.proposer.seen) == len(HOSTILE)
     assert {found.state for found in incidents(one)} == {IncidentState.ESCALATED}
@@ -129,7 +131,7 @@ def test_p3_a_stale_index_is_a_lost_race_and_leads_to_a_new_diagnosis(cluster: V
         return None
 
     cluster.before = be_faster
-    one = play(lambda one: one.run(120), {"action": "increase_memory", "memory_mb": 128})
+    one = play(lambda one: one.run(120, every=5), {"action": "increase_memory", "memory_mb": 128})
     states = [attempt.state for attempt in incidents(one)[0].attempts]
     assert states == [AttemptState.NOT_DONE, AttemptState.HEALED]
     assert len(one.proposer.seen) == 2
@@ -152,7 +154,7 @@ def test_p4_at_most_one_healing_per_failure(cluster: VirtualCluster, play: Any) 
 def test_p4_a_supervisor_that_was_stopped_past_its_lock_writes_nothing(
     cluster: VirtualCluster, play: Any, consul_address: Any, tmp_path: Any
 ) -> None:
-    cluster.register(mock_job("web", exit_code=1, run_for=2))
+    cluster.register(mock_job("web", fails_allocations=1))
     other_records = StoredRecords(tmp_path / "other", Redactor())
 
     async def both(one: Supervised) -> None:
@@ -186,7 +188,7 @@ def test_p4_a_supervisor_that_was_stopped_past_its_lock_writes_nothing(
 def test_p5_back_off_and_budget(cluster: VirtualCluster, play: Any) -> None:
     for number in range(20):
         cluster.register(mock_job(f"job-{number:02}", **FAILS_ONCE))
-    one = play(lambda one: one.run(20), RESTART, policy=limited(common_cause_jobs=10))
+    one = play(lambda one: one.run(20, every=4), RESTART, policy=limited(common_cause_jobs=10))
     assert cluster.writes == []
     assert sum("common cause" in line for line in one.log) == 1
 
@@ -194,7 +196,7 @@ def test_p5_back_off_and_budget(cluster: VirtualCluster, play: Any) -> None:
 def test_p5_no_more_than_the_cap_in_an_hour(cluster: VirtualCluster, play: Any) -> None:
     for number in range(6):
         cluster.register(mock_job(f"job-{number}", **FAILS_ONCE))
-    one = play(lambda one: one.run(90), RESTART, policy=limited(per_hour=3, common_cause_jobs=99))
+    one = play(lambda one: one.run(90, every=6), RESTART, policy=limited(per_hour=3, common_cause_jobs=99))
     assert len(cluster.writes) == 3
     assert sum("limit of 3 healings" in found.note for found in incidents(one)) == 3
 
@@ -203,7 +205,7 @@ def test_p5_attempts_of_one_incident_are_limited_and_further_and_further_apart(
     cluster: VirtualCluster, play: Any
 ) -> None:
     cluster.register(mock_job("web", run_for=5, exit_code=1))
-    one = play(lambda one: one.run(600, every=5), RESTART, policy=limited(attempts=3, first_backoff_s=30.0))
+    one = play(lambda one: one.run(600, every=10), RESTART, policy=limited(attempts=3, first_backoff_s=30.0))
     (found,) = [one for one in incidents(one) if one.state is IncidentState.ESCALATED]
     began = [attempt.began for attempt in found.attempts]
     pauses = [later - earlier for earlier, later in pairwise(began)]
@@ -235,15 +237,18 @@ def test_p7_blast_radius(cluster: VirtualCluster, play: Any) -> None:
         "consul": mock_job("consul", **FAILS_ONCE),
         "vault": mock_job("vault", **FAILS_ONCE),
         "itself": mock_job("itself", meta={"anneal_supervisor": "yes"}, **FAILS_ONCE),
-        "everywhere": {**mock_job("everywhere", **FAILS_ONCE), "Type": "system"},
+        "everywhere": mock_job("everywhere", **FAILS_ONCE),
         "not-listed": mock_job("not-listed", **FAILS_ONCE),
         "web": mock_job("web", **FAILS_ONCE),
     }
     for spec in jobs.values():
         cluster.register(spec)
+    cluster.state.jobs["everywhere"]["Type"] = "system"
     everything = frozenset(MODEL_ACTIONS)
     rules = [JobRule("not-listed", Mode.ACT, frozenset({Action.INCREASE_MEMORY})), JobRule("*", Mode.ACT, everything)]
-    one = play(lambda one: one.run(40), RESTART, policy=HealingPolicy(tuple(rules), HealingLimits(healthy_s=5.0)))
+    one = play(
+        lambda one: one.run(40, every=5), RESTART, policy=HealingPolicy(tuple(rules), HealingLimits(healthy_s=5.0))
+    )
     healed = {found.job for found in incidents(one) if found.attempts}
     assert healed == {"web"}
     assert len(cluster.writes) == 1
@@ -276,7 +281,9 @@ def test_p8_verified_else_undone(cluster: VirtualCluster, play: Any) -> None:
     for _ in range(5):
         cluster.second()
     cluster.register(mock_job("web", memory_mb=64, run_for=5, exit_code=1))
-    one = play(lambda one: one.run(40), RESTART)
+    one = play(
+        lambda one: one.run(40), {"action": "increase_memory", "memory_mb": 128}, policy=limited(first_backoff_s=600.0)
+    )
     (attempt,) = incidents(one)[0].attempts
     assert attempt.state is AttemptState.UNDONE
     assert [path for _, path in cluster.writes] == ["/v1/jobs", "/v1/job/web/revert"]
@@ -357,12 +364,12 @@ def test_p10_crash_safe(cluster: VirtualCluster, records: StoredRecords, play: A
 
     async def dies(one: Supervised) -> None:
         with pytest.raises(Killed):
-            await one.run(60)
+            await one.run(60, every=5)
 
     answer = {"action": "increase_memory", "memory_mb": 128}
     play(dies, answer)
     del records.save, records.append
-    one = play(lambda one: one.run(90), answer)
+    one = play(lambda one: one.run(90, every=5), answer)
     assert [found.state for found in incidents(one)] == [IncidentState.HEALED]
     assert len(cluster.writes) == 1
     assert records.verify().problems == ()
@@ -373,7 +380,7 @@ def test_p11_audit(cluster: VirtualCluster, records: StoredRecords, play: Any) -
     play(lambda one: one.run(40), {"action": "increase_memory", "memory_mb": 128})
     checked = records.verify()
     assert checked.problems == ()
-    lines = [json.loads(line) for file in sorted(records.folder.rglob("*.jsonl")) for line in file.open()]
+    lines = [json.loads(line) for file in records.folder.rglob("*.jsonl") for line in file.read_text().splitlines()]
     events = [line["event"] for line in lines]
     assert events == ["opened", "proposed", "planned", "intended", "done", "verified", "closed"]
     (file,) = records.folder.rglob("*.jsonl")
@@ -402,7 +409,7 @@ def test_p12_secrets(cluster: VirtualCluster, records: StoredRecords, play: Any,
     )
 
     def log(request: Request) -> Answer | None:
-        return Answer(200, text, kind="plain") if "/fs/logs/" in request.path else None
+        return Answer(200, text.encode()) if "/fs/logs/" in request.path else None
 
     cluster.before = log
     one = play(lambda one: one.run(40), RESTART, secrets=(canary,))
@@ -433,7 +440,7 @@ INJECTIONS = [
 def test_p13_logs_are_data(cluster: VirtualCluster, play: Any, injected: str) -> None:
     cluster.register(mock_job("web", exit_code=1, run_for=1))
     cluster.register(mock_job("vault"))
-    cluster.before = lambda request: Answer(200, injected, kind="plain") if "/fs/logs/" in request.path else None
+    cluster.before = lambda request: Answer(200, injected.encode()) if "/fs/logs/" in request.path else None
 
     def obey(report: Any) -> Any:
         """Do whatever the log says."""
@@ -469,7 +476,7 @@ FAULTS = {
     "429": Answer(429, "slow down"),
     "500": Answer(500, "rpc error: EOF"),
     "404": Answer(404, "not found"),
-    "no JSON": Answer(200, "<html>", kind="plain"),
+    "no JSON": Answer(200, b"<html>"),
     "another shape": Answer(200, {"x": 1}),
     "null": Answer(200, None),
 }
