@@ -19,12 +19,18 @@ def add_reading(parser: CommandParser) -> None:
     """Add --undefined and --unknown-keys."""
     parser.add_argument(
         "--undefined",
-        choices=("strict", "empty"),
-        default="strict",
-        help="undefined template variables are an error, or empty; default: strict",
+        choices=("typos", "strict", "empty"),
+        default="typos",
+        help="undefined template variables: an error where the name resembles a defined one, else a warning and empty "
+        "(typos, the default); always an error (strict); always empty",
     )
-    text = "unknown keys in suites; default: error"
-    parser.add_argument("--unknown-keys", choices=("error", "warn"), default="error", help=text)
+    parser.add_argument(
+        "--unknown-keys",
+        choices=("typos", "error", "warn"),
+        default="typos",
+        help="unknown keys in suites: an error where they resemble a known key or belong to another place, else a "
+        "warning (typos, the default); always an error; always a warning",
+    )
 
 
 def suite_files(given: Iterable[str]) -> list[str]:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from evolve.core.evaluation.evidence import Evidence, evidence_path, parse_evidence
 from evolve.core.model.agents import Agent
@@ -27,9 +26,11 @@ from evolve.core.model.errors import (
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import AnswerStore, Provider, Tools
 from evolve.core.model.provider_id import provider_id
+from evolve.core.model.strictness import UndefinedNames, UnknownKeys
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, ScriptRef, Suite
 from evolve.core.suites.expand import MAX_EVALUATIONS, TransformVars, expand, own_provider
 from evolve.core.suites.safe_mode import unsafe_parts
+from evolve.core.suites.suite_format import grouped_texts
 from evolve.core.suites.units import Unit, units
 from evolve.core.suites.visible_env import visible_env
 from evolve.core.templating.templates import Templates
@@ -48,6 +49,7 @@ from evolve.providers.web_hooks import WebHooks
 from evolve.store.agents import find_agent, load_agent, load_bank
 from evolve.store.answers import NoAnswers, SqliteAnswers
 from evolve.store.files import LocalFiles
+from evolve.store.read_options import ReadOptions
 from evolve.store.scripts import LocalScripts, RefusingScripts
 from evolve.store.suites import load_merged, load_suite
 from evolve.system.cache_folder import cache_folder
@@ -62,8 +64,8 @@ _SCRIPT_S = 60.0
 class Settings:
     """How suites are read and run; the same for `evolve run` and pytest."""
 
-    undefined: Literal["strict", "empty"] = "strict"
-    unknown_keys: Literal["error", "warn"] = "error"
+    undefined: UndefinedNames = "typos"
+    unknown_keys: UnknownKeys = "typos"
     concurrency: int | None = None
     use_cache: bool = True
     repeat: int | None = None
@@ -112,29 +114,33 @@ def load(path: str, settings: Settings, *, needs_prompts: bool = True, agent: Ag
     Raises:
         InputError: every problem of the suite and its files.
     """
-    read = partial(load_suite, path, needs_prompts=needs_prompts and not settings.agent)
-    return _load(read, path, settings, agent)
+    return _load(partial(load_suite, path), settings, agent, needs_prompts=needs_prompts and not settings.agent)
 
 
 def load_as_one(paths: Sequence[str], settings: Settings) -> LoadedSuite:
     """Return several configs merged into one suite, as promptfoo merges several `-c`; raises as `load` does."""
-    return _load(partial(load_merged, paths, needs_prompts=not settings.agent), paths[0], settings)
+    return _load(partial(load_merged, paths), settings, needs_prompts=not settings.agent)
 
 
-def _load(read: Callable[..., Suite], path: str, settings: Settings, agent: Agent | None = None) -> LoadedSuite:
+def _load(
+    read: Callable[[ReadOptions], Suite], settings: Settings, agent: Agent | None = None, *, needs_prompts: bool
+) -> LoadedSuite:
     scripts = RefusingScripts(_OWN_FILES) if settings.is_safe else LocalScripts(settings.env)
     preparation = _Preparation(settings, agent, scripts)
-    read(
-        undefined=settings.undefined,
-        unknown_keys=settings.unknown_keys,
-        env=settings.env,
-        default_providers=settings.providers or (provider_id(None, None, settings.env),),
-        scripts=preparation.scripts,
-        inspect=preparation.problems_of,
-        may_fetch=not settings.is_safe,
-        runs_hooks=settings.runs_hooks,
+    suite = read(
+        ReadOptions(
+            undefined=settings.undefined,
+            unknown_keys=settings.unknown_keys,
+            env=settings.env,
+            default_providers=settings.providers or (provider_id(None, None, settings.env),),
+            scripts=scripts,
+            needs_prompts=needs_prompts,
+            inspect=preparation.problems_of,
+            may_fetch=not settings.is_safe,
+            runs_hooks=settings.runs_hooks,
+        )
     )
-    assert preparation.loaded is not None, path
+    assert preparation.loaded is not None, suite.path
     return preparation.loaded
 
 
@@ -154,7 +160,9 @@ class _Preparation:
             loaded = self._without_evaluations(suite)
             if self.settings.is_safe:
                 problems += unsafe_parts(suite, _OWN_FILES)
-            problems += _provider_problems(loaded, self.settings)
+            found, ignored = _provider_problems(loaded, self.settings)
+            problems += found
+            suite = replace(suite, warnings=(*suite.warnings, *grouped_texts(ignored)))
             problems += node_problems(suite, loaded.files, self.scripts.node)
             with _collect(problems):
                 suite = judge_by_labels(suite, self.agent or _agent_of_settings(self.settings))
@@ -295,8 +303,10 @@ def _may_reuse_answers(suite: Suite) -> bool:
     return not any(isinstance(part, dict) and part.get("cache") is False for part in options)
 
 
-def _opener(loaded: LoadedSuite, settings: Settings) -> Callable[[ProviderSpec], Provider]:
-    suite, provider_settings = loaded.suite, _provider_settings(settings)
+def _opener(
+    loaded: LoadedSuite, settings: Settings, provider_settings: ProviderSettings | None = None
+) -> Callable[[ProviderSpec], Provider]:
+    suite, provider_settings = loaded.suite, provider_settings or _provider_settings(settings)
     env = {**settings.env, **suite.env}
 
     def open_spec(spec: ProviderSpec) -> Provider:
@@ -336,13 +346,17 @@ def _provider_settings(settings: Settings) -> ProviderSettings:
     return ProviderSettings.from_environment(settings.env, unknown_keys=settings.unknown_keys)
 
 
-def _provider_problems(loaded: LoadedSuite, settings: Settings) -> list[Problem]:
+def _provider_problems(loaded: LoadedSuite, settings: Settings) -> tuple[list[Problem], list[Problem]]:
     """Open each provider of the suite once: a wrong id or setting is reported before the first question.
+
+    Returns problems, and warnings about settings that are ignored.
 
     What is missing on this machine is reported when it is asked; nothing is connected or started here.
     """
-    open_spec = _opener(loaded, settings)
     problems: list[Problem] = []
+    warnings: list[Problem] = []
+    collecting = replace(_provider_settings(settings), warn=warnings.append, report=problems.append)
+    open_spec = _opener(loaded, settings, collecting)
     suite = loaded.suite
     graders: list[ProviderSpec] = []
     with _collect(problems):
@@ -354,7 +368,7 @@ def _provider_problems(loaded: LoadedSuite, settings: Settings) -> list[Problem]
             problems.extend(replace(item, where=item.where or place_of(spec)) for item in error.problems)
         except EnvironmentFault:
             continue
-    return list(dict.fromkeys(problems))
+    return list(dict.fromkeys(problems)), warnings
 
 
 def _own_providers(suite: Suite) -> list[ProviderSpec]:

@@ -116,7 +116,9 @@ def run_request(request: EvolutionRequest, observers: Sequence[Observer]) -> Evo
         EnvironmentFault: the endpoint failed; the message names the command that continues the run.
         KeyboardInterrupt: the user stopped it before its first event.
     """
-    inputs = read_inputs(request, Settings(concurrency=request.concurrency))
+    # Strictly: hours are spent on what these files say, and warnings would scroll away.
+    strict = Settings(undefined="strict", unknown_keys="error", concurrency=request.concurrency)
+    inputs = read_inputs(request, strict)
     try:
         return asyncio.run(run(request, inputs, observers))
     except EnvironmentFault as fault:

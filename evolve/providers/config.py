@@ -13,6 +13,9 @@ from evolve.providers.context import ProviderContext
 COMMON_KEYS = frozenset({"basePath", "maxRetries", "timeoutMs"})
 """Keys that every provider accepts: `timeoutMs` limits one whole answer, retries included."""
 
+_ELSEWHERE: Mapping[str, str] = dict.fromkeys(("delay", "prompts", "transform"), "put it one level up, with `id`")
+"""Keys of a provider's entry, which have no effect in its config."""
+
 
 def check_keys(
     spec: ProviderSpec,
@@ -22,17 +25,17 @@ def check_keys(
     *,
     hint: str = "",
 ) -> None:
-    """Raise InputError if a key of the config is unknown or refused.
+    """Raise or report a problem for each key of the config that is unknown or refused.
 
     Args:
         spec: the provider as the suite describes it.
-        context: its settings decide whether an unknown key is an error.
+        context: its settings decide whether an unknown key is an error; else they receive a warning.
         known: the keys that this provider accepts, in addition to `COMMON_KEYS`.
         refused: keys that are recognised but not supported, each with the reason; None and False are ignored.
         hint: what to do about an unknown key that resembles no known one.
 
     Raises:
-        InputError: names all such keys, each with a suggestion or the reason.
+        InputError: names all such keys, each with a suggestion or the reason; not where the settings receive them.
     """
     refused = refused or {}
     problems = [
@@ -40,18 +43,26 @@ def check_keys(
         for key in spec.config
         if key in refused and spec.config[key] not in (None, False)
     ]
-    if context.settings.unknown_keys == "error":
-        problems += [
-            Problem(
-                f"provider {spec.id!r}: unknown config key {key!r}",
-                place_of(spec, key),
-                with_the_option(did_you_mean(key, known) or hint),
-            )
-            for key in spec.config
-            if key not in known and key not in refused and key not in COMMON_KEYS
-        ]
-    if problems:
+    for key in spec.config:
+        if key not in known and key not in refused and key not in COMMON_KEYS:
+            problems += _unknown(spec, context, key, _ELSEWHERE.get(key) or did_you_mean(key, known), hint)
+    report = context.settings.report
+    if report is not None:
+        for problem in problems:
+            report(problem)
+    elif problems:
         raise InputError(problems)
+
+
+def _unknown(spec: ProviderSpec, context: ProviderContext, key: str, mistake: str, hint: str) -> list[Problem]:
+    """Return the problem of an unknown key; where it is only ignored, warn about it."""
+    mode = context.settings.unknown_keys
+    message, where = f"provider {spec.id!r}: unknown config key {key!r}", place_of(spec, key)
+    if mode == "warn" or (mode == "typos" and not mistake):
+        context.settings.warn(Problem(f"{message}, which is ignored", where, mistake or hint))
+        return []
+    text = mistake or hint
+    return [Problem(message, where, with_the_option(text) if mode == "typos" else text)]
 
 
 def place_of(spec: ProviderSpec, *path: str) -> Location | None:

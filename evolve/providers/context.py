@@ -6,11 +6,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Files, Scripts
+from evolve.core.model.strictness import UnknownKeys
 from evolve.system.cache_folder import cache_folder
 from evolve.system.retry import RetryPolicy
 
@@ -44,16 +45,18 @@ class ProviderSettings:
     """The embedded server ends after so long without a call (EVOLVE_IDLE_S)."""
     cache_dir: Path = field(default_factory=lambda: cache_folder({}))
     """EVOLVE_CACHE_DIR, else XDG_CACHE_HOME/evolve, else ~/.cache/evolve."""
-    unknown_keys: Literal["error", "warn"] = "error"
-    """What an unknown key in a provider's config is; with `warn` the suite loader warns about it."""
+    unknown_keys: UnknownKeys = "typos"
+    """What an unknown key in a provider's config is."""
+    warn: Callable[[Problem], None] = lambda _: None
+    """Receives each key of a config that is ignored."""
+    report: Callable[[Problem], None] | None = None
+    """Receives each wrong key of a config, so that its other problems are found too; None: such keys are raised."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
 
     @staticmethod
-    def from_environment(
-        env: Mapping[str, str], *, unknown_keys: Literal["error", "warn"] = "error"
-    ) -> "ProviderSettings":
+    def from_environment(env: Mapping[str, str], *, unknown_keys: UnknownKeys = "typos") -> "ProviderSettings":
         """Return the settings from EVOLVE_* variables; raises InputError for those that are not numbers in range."""
         numbers = _numbers(env)
         return ProviderSettings(

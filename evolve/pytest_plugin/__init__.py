@@ -51,14 +51,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("suite_roles_always", "roles that --infra-changed selects in any case", type="args", default=[])
     parser.addini("suite_files", "globs of suite files to collect, relative to rootdir", type="args", default=[])
     parser.addini(
-        "suite_undefined", "undefined template variables in suites: strict (an error) or empty", default="strict"
+        "suite_undefined",
+        "undefined template variables in suites: typos (an error where the name resembles a defined one, else a "
+        "warning), strict (an error) or empty",
+        default="typos",
     )
     parser.addini(
         "suite_max_evaluations",
         "refuse a suite whose lists and repeats multiply to more evaluations; default: 100000",
         default="100000",
     )
-    parser.addini("suite_unknown_keys", "unknown keys in suites: error or warn", default="error")
+    parser.addini(
+        "suite_unknown_keys",
+        "unknown keys in suites: typos (an error where they resemble a known key or belong to another place, else a "
+        "warning), error or warn",
+        default="typos",
+    )
     parser.addini(
         "suite_annotations",
         "failures of suites as annotations of GitHub Actions: auto (where GITHUB_ACTIONS is set), github or none",

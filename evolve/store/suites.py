@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from evolve.core.cases.case_format import check_text
 from evolve.core.formats.env_file import parse_env_file
@@ -21,7 +21,7 @@ from evolve.core.model.errors import CannotEvaluate, InputError, Location, Probl
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import DerivedMetric, Place, Prompt, ProviderSpec, ScriptRef, Suite, Test
 from evolve.core.suites.code_problems import code_problems, unbuilt_code_problems
-from evolve.core.suites.references import find_undefined, template_problems, unknown_names
+from evolve.core.suites.references import UndefinedUse, find_undefined, template_problems, unknown_names
 from evolve.core.suites.suite_format import (
     Defaults,
     Findings,
@@ -31,6 +31,7 @@ from evolve.core.suites.suite_format import (
     checker,
     env_texts,
 )
+from evolve.core.suites.usable_parts import Flaws
 from evolve.core.suites.visible_env import is_case_path, visible_env
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code.extensions import check_extension
@@ -45,103 +46,46 @@ from evolve.store.hooked_suites import (
     suite_of_parts,
 )
 from evolve.store.prompts import read_prompts
+from evolve.store.read_options import ReadOptions
 from evolve.store.references import resolve_references
-from evolve.store.scripts import LocalScripts
 from evolve.store.test_files import TestReader
 from evolve.store.var_files import read_vars
 
 T = TypeVar("T")
 
-Inspect: TypeAlias = Callable[[Suite], Iterable[Problem]]
-"""Returns problems of a suite beyond those of its files, such as providers that do not exist."""
-
 _READS_VARIABLES: Final = re.compile(r"https?(:|$)|python:|javascript:|exec:|file://|.*\.(py|[cm]?[jt]sx?)(:|$)")
 """Providers that get a test's variables in addition to the prompt."""
 
 
-def load_suite(
-    path: str,
-    *,
-    undefined: Literal["strict", "empty"] = "strict",
-    unknown_keys: Literal["error", "warn"] = "error",
-    env: Mapping[str, str] | None = None,
-    root: str | None = None,
-    default_providers: Sequence[str] = (),
-    scripts: LocalScripts | None = None,
-    needs_prompts: bool = True,
-    inspect: Inspect | None = None,
-    may_fetch: bool = True,
-    runs_hooks: bool = True,
-) -> Suite:
-    """Return the suite in a YAML or JSON file.
-
-    Args:
-        path: of the file; messages show it as given here.
-        undefined: "strict" reports a template variable that no test sets; "empty" prints nothing for it.
-        unknown_keys: "warn" turns unknown keys into `Suite.warnings`.
-        env: environment variables that templates may see; the config's own `env` wins.
-        root: nothing outside this folder is read; None uses `evolve.store.files.find_root`.
-        default_providers: ids for a suite that has none, such as a failure case.
-        scripts: runs generators; None makes a new one.
-        needs_prompts: False for a suite whose prompts an agent replaces; it may have none.
-        inspect: returns further problems; it gets what could be read, which is incomplete when there are problems.
-        may_fetch: whether tests and prompts at https addresses are read.
-        runs_hooks: whether the hook `beforeAll` of the suite's extensions is called, which may change the suite.
+def load_suite(path: str, options: ReadOptions | None = None) -> Suite:
+    """Return the suite in a YAML or JSON file; messages show the path as it is given here.
 
     Raises:
         InputError: every problem of the config and of its files.
     """
-    loader = _loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect, may_fetch, runs_hooks)
+    loader = _loader(path, options or ReadOptions())
     with _without_garbage_collection():
-        return loader.load(undefined, tuple(default_providers))
+        return loader.load()
 
 
-def load_merged(
-    paths: Sequence[str],
-    *,
-    undefined: Literal["strict", "empty"] = "strict",
-    unknown_keys: Literal["error", "warn"] = "error",
-    env: Mapping[str, str] | None = None,
-    root: str | None = None,
-    default_providers: Sequence[str] = (),
-    scripts: LocalScripts | None = None,
-    needs_prompts: bool = True,
-    inspect: Inspect | None = None,
-    may_fetch: bool = True,
-    runs_hooks: bool = True,
-) -> Suite:
+def load_merged(paths: Sequence[str], options: ReadOptions | None = None) -> Suite:
     """Return several configs as one suite, as promptfoo does for several `-c`.
 
     All tests are run with all prompts and providers; equal ones count once. The default tests are merged, and their
     assertions add up. Of everything else the last config wins.
-
-    Args:
-        paths: of the configs, all in one folder.
-        undefined: as in `load_suite`, and so are all that follow.
-        unknown_keys: see there.
-        env: see there.
-        root: see there.
-        default_providers: see there.
-        scripts: see there.
-        needs_prompts: see there.
-        inspect: see there.
-        runs_hooks: see there.
 
     Raises:
         InputError: every problem of the configs, or that they are in different folders.
     """
     if len({os.path.dirname(os.path.abspath(path)) for path in paths}) > 1:
         raise InputError(Problem("expected all configs in one folder, got one from another", Location(paths[1])))
-    loaders = [
-        _loader(path, unknown_keys, env, root, scripts, needs_prompts, inspect, may_fetch, runs_hooks) for path in paths
-    ]
+    options = options or ReadOptions()
+    loaders = [_loader(path, options) for path in paths]
     with _without_garbage_collection():
-        return _merge_suites(loaders, undefined, tuple(default_providers))
+        return _merge_suites(loaders)
 
 
-def _merge_suites(
-    loaders: Sequence["_Loader"], undefined: Literal["strict", "empty"], default_providers: tuple[str, ...]
-) -> Suite:
+def _merge_suites(loaders: Sequence["_Loader"]) -> Suite:
     first = loaders[0]
     for loader in loaders[1:]:
         loader.findings = first.findings
@@ -151,7 +95,7 @@ def _merge_suites(
     whole = _merge_configs(configs)
     for loader in loaders:
         first._file_env.update(loader._file_env)
-    env = {**first.env, **first._file_env, **env_texts(whole.get("env"))}
+    env = {**first.options.env, **first._file_env, **env_texts(whole.get("env"))}
     readers = [loader.reader() for loader in loaders]
     default_tests = [
         loader.default_test(config, document, reader)
@@ -174,13 +118,13 @@ def _merge_suites(
     for prompt in prompts:
         texts.setdefault((prompt.raw, prompt.label), prompt)
     once: dict[tuple[str, str | None, str], ProviderSpec] = {}
-    for spec in providers or [ProviderSpec(name) for name in default_providers]:
+    for spec in providers or [ProviderSpec(name) for name in first.options.default_providers]:
         once.setdefault((spec.id, spec.label, str(dict(spec.config))), spec)
     if whole.get("extensions"):
         first.findings.add(
             Problem("not supported by Anneal: extensions of configs that are merged", documents[0].locate())
         )
-    return first.finished(whole, documents, tuple(texts.values()), tuple(once.values()), tests, undefined)
+    return first.finished(whole, documents, tuple(texts.values()), tuple(once.values()), tests)
 
 
 def _merge_configs(configs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -199,22 +143,10 @@ def _merge_configs(configs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return {**whole, "description": ", ".join(descriptions)}
 
 
-def _loader(
-    path: str,
-    unknown_keys: Literal["error", "warn"],
-    env: Mapping[str, str] | None,
-    root: str | None,
-    scripts: LocalScripts | None,
-    needs_prompts: bool,
-    inspect: Inspect | None,
-    may_fetch: bool,
-    runs_hooks: bool,
-) -> "_Loader":
+def _loader(path: str, options: ReadOptions) -> "_Loader":
     full = os.path.abspath(path)
-    files = LocalFiles(os.path.dirname(full), root, may_fetch=may_fetch and not is_case_path(full))
-    findings = Findings(unknown_keys)
-    scripts = scripts or LocalScripts()
-    return _Loader(os.path.abspath(path), path, files, findings, env or {}, scripts, needs_prompts, inspect, runs_hooks)
+    files = LocalFiles(os.path.dirname(full), options.root, may_fetch=options.may_fetch and not is_case_path(full))
+    return _Loader(full, path, files, Findings(options.unknown_keys), options)
 
 
 @contextlib.contextmanager
@@ -235,39 +167,37 @@ class _Loader:
     shown: str
     files: LocalFiles
     findings: Findings
-    env: Mapping[str, str]
-    scripts: LocalScripts
-    needs_prompts: bool = True
-    inspect: Inspect | None = None
-    runs_hooks: bool = True
+    options: ReadOptions
     _file_env: dict[str, str] = field(default_factory=dict)
     _prompt_places: dict[int, Place] = field(default_factory=dict)
 
-    def load(self, undefined: Literal["strict", "empty"], default_providers: tuple[str, ...]) -> Suite:
+    def load(self) -> Suite:
         document = self.document()
         config = self.checked(document)
-        env = {**self.env, **self._file_env, **env_texts(config.get("env"))}
-        providers = self.providers(config, document, env) or tuple(ProviderSpec(name) for name in default_providers)
+        env = {**self.options.env, **self._file_env, **env_texts(config.get("env"))}
+        providers = self.providers(config, document, env) or tuple(
+            ProviderSpec(name) for name in self.options.default_providers
+        )
         reader = self.reader()
         defaults = Defaults.of(self.default_test(config, document, reader))
         tests = self.tests(config, document, reader, defaults)
         prompts = self.prompts(config, document, tests)
         if config.get("extensions"):
             self.check_extensions(config, document)
-            if self.runs_hooks and not self.findings.problems:
+            if self.options.runs_hooks and not self.findings.problems:
                 given = Parts(prompts, providers, tests)
                 prompts, providers, tests = self._after_hook(config, document, reader, given)
-        return self.finished(config, [document], prompts, providers, tests, undefined)
+        return self.finished(config, [document], prompts, providers, tests)
 
     def check_extensions(self, config: Mapping[str, Any], document: Document) -> None:
         """Report the extensions that cannot be called."""
         for index, extension in enumerate(config.get("extensions") or ()):
-            check = partial(check_extension, extension, self.files, self.scripts)
+            check = partial(check_extension, extension, self.files, self.options.scripts)
             self._read_part(document, ("extensions", index), check, None)
 
     def _after_hook(self, config: Mapping[str, Any], document: Document, reader: TestReader, given: Parts) -> Parts:
         """Return the parts as the hook `beforeAll` changed them."""
-        self.scripts.node.use_env({**self.env, **self._file_env, **env_texts(config.get("env"))})
+        self.options.scripts.node.use_env({**self.options.env, **self._file_env, **env_texts(config.get("env"))})
         change = partial(self._changed, config, document, reader, given)
         return self._read_part(document, ("extensions",), change, given)
 
@@ -276,7 +206,7 @@ class _Loader:
         layers = self._layers(config, document, reader)
         plain = [each[-1] for each in layers if len(each) == 1]
         suite = suite_of_parts(config, given, default, plain)
-        made = call_before_all(config["extensions"], suite, self.files, self.scripts)
+        made = call_before_all(config["extensions"], suite, self.files, self.options.scripts)
         prompts = changed_prompts(suite, made, given.prompts, self.files)
         providers = changed_providers(suite, made, given.providers, self.findings)
         if made.get("tests") == suite["tests"] and made.get("defaultTest") == suite["defaultTest"]:
@@ -293,7 +223,6 @@ class _Loader:
         prompts: tuple[Prompt, ...],
         providers: tuple[ProviderSpec, ...],
         tests: tuple[Test, ...],
-        undefined: Literal["strict", "empty"],
     ) -> Suite:
         """Return the suite of its parts; raise InputError with every problem.
 
@@ -303,27 +232,33 @@ class _Loader:
             prompts: the parts, which may be incomplete when there are problems.
             providers: as above.
             tests: as above.
-            undefined: as in `load_suite`.
         """
         found = self.findings
         before = len(found.problems)
-        if not found.broken:  # a misspelt key may be the missing one
+        if not found.may_miss_parts:  # a misspelt key may be the missing one
             self._require(config, documents[0], providers, tests)
-            if undefined == "strict" and config.get("prompts") is None and not found.problems:
+            if self.options.undefined != "empty" and config.get("prompts") is None and not found.problems:
                 self._require_prompts(documents[0], providers, tests)
-        is_whole = not found.broken and len(found.problems) == before
-        if is_whole and not found.partial & {"prompts", "providers"}:
+        is_whole = not found.may_miss_parts and len(found.problems) == before
+        if is_whole and not found.partial & {"prompts", "providers", "names"}:
             found.problems.extend(unknown_names(prompts, providers, tests))
         found.problems.extend(self._code_problems(documents, providers, tests))
-        if undefined == "strict":
+        if self.options.undefined != "empty":
             found.problems.extend(template_problems(prompts, tests, self._prompt_places))
-            if tests and not found.partial & {"prompts", "tests"} and not found.broken:
-                found.problems.extend(find_undefined(prompts, tests, self._prompt_places))
+            if tests and not found.partial & {"prompts", "tests"} and not found.may_miss_parts:
+                self._add_undefined(find_undefined(prompts, tests, self._prompt_places))
         suite = self._suite(config, prompts, providers, tests)
-        if self.inspect is not None:
-            found.problems.extend(self.inspect(suite))
+        if self.options.inspect is not None:
+            found.problems.extend(self.options.inspect(suite))
         self.stop_on_problems()
         return suite
+
+    def _add_undefined(self, uses: Iterable[UndefinedUse]) -> None:
+        for use in uses:
+            if use.meant or self.options.undefined == "strict":
+                self.findings.problems.append(use.problem())
+            else:
+                self.findings.warnings.append(use.warning())
 
     def _code_problems(
         self, documents: Sequence[Document], providers: Sequence[ProviderSpec], tests: Sequence[Test]
@@ -362,7 +297,7 @@ class _Loader:
             timeout_ms=options.get("timeoutMs") or 0.0,
             max_time_ms=options.get("maxEvalTimeMs") or 0.0,
             config=dict(config),
-            warnings=tuple(self.findings.warnings),
+            warnings=self.findings.warning_texts(),
             extensions=tuple(config.get("extensions") or ()),
         )
 
@@ -391,23 +326,22 @@ class _Loader:
         own_keys: set[str] = set()
         document.value = resolve_references(document, self.files, own_keys, self.findings.problems)
         free_keys = lambda: frozenset(own_keys) | keys_with_anchors(document.text)  # noqa: E731
-        self.findings.odd_tests.clear()
-        self.findings.broken_entries.clear()  # those of another config, when several are merged
+        flaws = Flaws()
         for path in document.broken:
             self.findings.note_broken(path)
-        checker()(document.value, (), self.findings.report_on(document, (), free_keys, is_config=True))
+            flaws.note(path)
+        report = self.findings.report_on(document, (), free_keys, flaws=flaws, is_config=True)
+        checker()(document.value, (), report)
         broken = self.findings.broken
         given: Mapping[str, Any] = document.value if isinstance(document.value, dict) else {}
         self._read_env_files(document, given)
         if _ENV.search(document.text):
-            seen = visible_env(self.env, self.path, document.value)
+            seen = visible_env(self.options.env, self.path, document.value)
             given = _with_env(
                 given, {**seen, **self._file_env, **env_texts(given.get("env") if "env" not in broken else None)}
             )
         config: dict[str, Any] = {key: value for key, value in given.items() if value is not None and key not in broken}
-        for key in {entry[0] for entry in self.findings.broken_entries} | {"tests"}:
-            if isinstance(key, str) and isinstance(config.get(key), list):
-                config[key] = self._usable(key, config[key])
+        config = flaws.usable_config(config)
         if "targets" in config and "providers" in config:
             self._problem(document, ("targets",), "providers and targets mean the same: use one of them")
         if "targets" in config:
@@ -425,30 +359,12 @@ class _Loader:
                 text = self._read_part(document, path, partial(self.files.read_text, name), "")
                 self._file_env.update(parse_env_file(text))
 
-    def _usable(self, key: str, entries: Sequence[Any]) -> list[Any]:
-        """Return the entries of a list of the config, those that have problems as None."""
-        broken = {found for found in self.findings.broken_entries if len(found) == 2}
-        # An entry that names a file is read as a whole, so its unknown key may be part of how.
-        broken |= {("tests", index) for index in self.findings.odd_tests if key == "tests" and "path" in entries[index]}
-        return [
-            None if (key, index) in broken else self._without_broken_assertions((key, index), entry)
-            for index, entry in enumerate(entries)
-        ]
-
-    def _without_broken_assertions(self, path: tuple[str, int], entry: Any) -> Any:
-        broken = {found[3] for found in self.findings.broken_entries if len(found) == 4 and found[:2] == path}
-        if not broken:
-            return entry
-        # The others keep their indexes, and so their places.
-        kept = [None if index in broken else assertion for index, assertion in enumerate(entry["assert"])]
-        return {**entry, "assert": kept}
-
     def _require(
         self, config: Mapping[str, Any], document: Document, providers: Sequence[ProviderSpec], tests: Sequence[Test]
     ) -> None:
         if not providers and "providers" not in self.findings.partial:
             self._problem(document, (), "there are no providers", "for example `providers: [echo]`")
-        may_add = bool(config.get("extensions")) and not self.runs_hooks  # `beforeAll` may make the tests
+        may_add = bool(config.get("extensions")) and not self.options.runs_hooks  # `beforeAll` may make the tests
         if not tests and "tests" not in self.findings.partial and not may_add:
             key = "tests" if "tests" in config else "scenarios" if "scenarios" in config else None
             self._problem(
@@ -459,7 +375,7 @@ class _Loader:
         """Report a model that would get an empty prompt; a program may read the test's variables instead."""
         test = next((test for test in tests if "prompt" not in test.vars), None)
         model = next((spec.id for spec in providers if not _READS_VARIABLES.match(spec.id)), None)
-        if self.needs_prompts and test is not None and model is not None:
+        if self.options.needs_prompts and test is not None and model is not None:
             message = f"there are no prompts for {model}, and a test without the variable `prompt`"
             self._problem(document, (), message, "for example `prompts: ['Answer: {{question}}']`")
 
@@ -509,22 +425,21 @@ class _Loader:
 
     def _provider_file(self, path: str, env: Mapping[str, str]) -> list[ProviderSpec]:
         document = read_document(self.files.read_text(path), self.files.shown(self.files.resolve(path)))
-        before = len(self.findings.problems)
         document.value = resolve_references(document, self.files, set(), self.findings.problems)
-        is_list = isinstance(document.value, list)
-        entries = document.value if isinstance(document.value, list) else [document.value]
-        for index, entry in enumerate(entries):
-            checker("providerItem")(entry, (index,) if is_list else (), self.findings.report_on(document))
-        if len(self.findings.problems) > before:
-            return []
-        places = [document.place((index,) if is_list else ()) for index in range(len(entries))]
-        return [build_provider(_render_env(entry, env), place) for entry, place in zip(entries, places, strict=True)]
+        entries = list(enumerate(document.value)) if isinstance(document.value, list) else [(None, document.value)]
+        found: list[ProviderSpec] = []
+        for index, entry in entries:
+            at = () if index is None else (index,)
+            usable = self.findings.checked("providerItem", entry, document, at)
+            if usable is not None and not document.holds_broken(at):
+                found.append(build_provider(_render_env(usable, env), document.place(at)))
+        return found
 
     # --- tests
 
     def reader(self) -> TestReader:
         """Return a reader of the files that tests name."""
-        return TestReader(self.files, self.findings, self.scripts, {**self.env, **self._file_env})
+        return TestReader(self.files, self.findings, self.options.scripts, {**self.options.env, **self._file_env})
 
     def tests(
         self, config: Mapping[str, Any], document: Document, reader: TestReader, defaults: Defaults

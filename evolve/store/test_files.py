@@ -16,7 +16,7 @@ from evolve.core.javascript.node_needs import JAVASCRIPT_SUFFIXES
 from evolve.core.model.errors import CannotEvaluate, InputError, Location, Problem
 from evolve.core.model.suite import ScriptRef
 from evolve.core.suites.csv_tests import CellError, case_of_row, check_columns
-from evolve.core.suites.suite_format import Findings, Source, checker
+from evolve.core.suites.suite_format import Findings, Source
 from evolve.core.user_code.functions import call_javascript_now
 from evolve.store.datasets import PREFIX as DATASETS
 from evolve.store.datasets import dataset_tests
@@ -162,10 +162,10 @@ class TestReader:
 
     def _check(self, entry: Any, document: Document, path: Path) -> Iterator[Source]:
         before = len(self.findings.problems)
-        checker("test")(entry, path, self.findings.report_on(document))
-        if len(self.findings.problems) == before and not document.holds_broken(path):
-            yield self.with_files(Source(entry, document, path))
-        else:
+        usable = self.findings.checked("test", entry, document, path)
+        if usable is not None and not document.holds_broken(path):
+            yield self.with_files(Source(usable, document, path))
+        if len(self.findings.problems) > before:
             self.findings.rejected.append(Source(entry, document, path))
 
     def _json_lines(self, file: str, is_alone: bool) -> Iterator[Source]:
@@ -185,7 +185,7 @@ class TestReader:
         if not header:
             raise InputError(Problem("there are no tests in it", Location(shown)))
         for bad in check_columns(header):
-            self.findings.add(Problem(bad.message, Location(shown, 1, path=bad.column), bad.hint), "unknown key")
+            self.findings.add(Problem(bad.message, Location(shown, 1, path=bad.column), bad.hint), bad.kind)
         for index, (line, cells) in enumerate(rows):
             if len(cells) != len(header):
                 self.findings.add(
@@ -228,12 +228,8 @@ class TestReader:
         """Return the default test of a file; None when it has problems, which are collected."""
         file = self.files.resolve(name.removeprefix(_PREFIX))
         document = self._document(file)
-        before = len(self.findings.problems)
-        checker("defaultTest")(document.value, (), self.findings.report_on(document))
-        is_fine = len(self.findings.problems) == before and isinstance(document.value, dict)
-        return (
-            self.with_files(Source(document.value, document)) if is_fine and isinstance(document.value, dict) else None
-        )
+        usable = self.findings.checked("defaultTest", document.value, document)
+        return self.with_files(Source(usable, document)) if isinstance(usable, dict) else None
 
     def read_scenarios(self, name: str) -> list[Source]:
         """Return the scenarios of files without those that have problems, which are collected."""
@@ -243,10 +239,9 @@ class TestReader:
             is_list = isinstance(document.value, list)
             for index, entry in enumerate(document.value if isinstance(document.value, list) else [document.value]):
                 path: Path = (index,) if is_list else ()
-                before = len(self.findings.problems)
-                checker("scenario")(entry, path, self.findings.report_on(document))
-                if len(self.findings.problems) == before and isinstance(entry, dict):
-                    found.append(Source(entry, document, path))
+                usable = self.findings.checked("scenario", entry, document, path)
+                if isinstance(usable, dict):
+                    found.append(Source(usable, document, path))
         return found
 
     def with_files(self, source: Source) -> Source:
@@ -269,10 +264,9 @@ class TestReader:
 
     def _assertions(self, name: str) -> list[Any]:
         document = self._document(self.files.resolve(name.removeprefix(_PREFIX)))
-        before = len(self.findings.problems)
-        checker("test")({"assert": document.value}, (), self.findings.report_on(document, ()))
-        is_fine = len(self.findings.problems) == before
-        return document.value if is_fine and isinstance(document.value, list) else []
+        usable = self.findings.checked("test", {"assert": document.value}, document) or {}
+        listed: list[Any] = usable.get("assert") or []
+        return listed
 
     def _variables(self, names: Iterable[str], source: Source) -> dict[str, Any]:
         merged: dict[str, Any] = {}

@@ -277,11 +277,22 @@ def test_settings_come_from_the_ini_file(pytester):
     result.assert_outcomes(passed=1, warnings=1)
 
 
+def test_keys_and_variables_that_resemble_nothing_are_warnings(pytester):
+    pytester.makeini("[pytest]\nsuite_files = *.yaml\n")
+    suite(pytester, "prompts: ['[{{absent}}]']\nproviders: [echo]\ntests: [{severity: high, vars: {question: a}}]\n")
+    result = pytester.runpytest_inprocess("-W", "default")
+    result.assert_outcomes(passed=1, warnings=3)  # the third: the test has no assertions
+    result.stdout.fnmatch_lines(["*suite.yaml:3:10: tests?0?.severity: unknown key 'severity', which is ignored*"])
+    result.stdout.fnmatch_lines(["*suite.yaml:1:11: prompts?0?: no test defines the variable 'absent': it is empty*"])
+
+
 def test_a_wrong_setting_is_a_usage_error(pytester):
     pytester.makeini("[pytest]\nsuite_files = *.yaml\nsuite_undefined = lenient\n")
     suite(pytester)
     result = pytester.runpytest_inprocess()
-    assert "suite_undefined: expected strict or empty, got 'lenient'" in result.stdout.str() + result.stderr.str()
+    assert (
+        "suite_undefined: expected typos, strict or empty, got 'lenient'" in result.stdout.str() + result.stderr.str()
+    )
     assert result.ret != 0
 
 

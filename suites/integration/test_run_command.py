@@ -366,17 +366,43 @@ def test_provider_overrides_the_suites_own(capsys):
     assert json.loads(capsys.readouterr().out)["passed"] == 5
 
 
-def test_undefined_variables_are_errors_unless_told_otherwise(capsys):
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--undefined", "empty"), 0), (("--undefined", "strict"), 2)])
+def test_an_undefined_variable_is_empty_with_a_warning_unless_the_user_wants_an_error(capsys, options, code):
     text = "prompts: ['[{{absent}}]']\nproviders: [echo]\ntests: [{assert: [{type: equals, value: '[]'}]}]\n"
+    assert main(["run", write(text), *options]) == code
+    assert ("suite.yaml:1:11: prompts[0]: no test defines" in capsys.readouterr().err) == ("empty" not in options)
+
+
+def test_a_variable_that_resembles_a_defined_one_is_an_error(capsys):
+    text = "prompts: ['[{{qestion}}]']\nproviders: [echo]\ntests: [{vars: {question: a}}]\n"
     assert main(["run", write(text)]) == 2
-    assert "absent" in capsys.readouterr().err
-    assert main(["run", "suite.yaml", "--undefined", "empty"]) == 0
+    assert "did you mean 'question'?" in capsys.readouterr().err
 
 
-def test_unknown_keys_may_be_warnings(capsys):
+def test_a_variable_that_a_block_prints_is_empty_or_an_error_by_the_same_rule(capsys):
+    text = "prompts: ['{% if true %}[{{NAME}}]{% endif %}']\nproviders: [echo]\n"
+    text += "tests: [{vars: {question: a}, assert: [{type: equals, value: '[]'}]}]\n"
+    assert main(["run", write(text.replace("NAME", "absent"))]) == 0
+    assert main(["run", write(text.replace("NAME", "qestion"))]) == 1
+    assert "did you mean `question`?" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [((), 2), (("--unknown-keys", "error"), 2), (("--unknown-keys", "warn"), 0)]
+)
+def test_a_misspelt_key_is_an_error_unless_the_user_wants_a_warning(capsys, options, code):
     text = "prompts: [a]\nproviders: [echo]\ntests: [{asserts: []}]\n"
-    assert main(["run", write(text), "--unknown-keys", "warn"]) == 0
-    assert "warning" in capsys.readouterr().err
+    assert main(["run", write(text), *options]) == code
+    assert "suite.yaml:3:10: tests[0].asserts: unknown key 'asserts'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [((), 0), (("--unknown-keys", "error"), 2), (("--unknown-keys", "warn"), 0)]
+)
+def test_a_key_that_resembles_no_other_is_a_warning_unless_the_user_wants_an_error(capsys, options, code):
+    text = "prompts: [a]\nproviders: [echo]\ntests: [{severity: high}]\n"
+    assert main(["run", write(text), *options]) == code
+    assert "suite.yaml:3:10: tests[0].severity: unknown key 'severity'" in capsys.readouterr().err
 
 
 def test_select_best_and_max_score_judge_the_members_of_a_test_together(capsys):

@@ -19,6 +19,7 @@ from evolve.core.cases.inert import (
     plain_prompt,
 )
 from evolve.core.templating.templates import Templates
+from evolve.store.read_options import ReadOptions
 from evolve.store.suites import load_suite
 
 MARKS = st.sampled_from(
@@ -92,7 +93,7 @@ def test_a_case_is_a_suite_whose_prompt_renders_as_it_was_sent(case: FailureCase
     with TemporaryDirectory() as folder:
         path = Path(folder) / "case.yaml"
         path.write_text(to_text(case), encoding="utf-8")
-        suite = load_suite(str(path), env={"HOME": "canary"}, default_providers=("echo",))
+        suite = load_suite(str(path), ReadOptions(env={"HOME": "canary"}, default_providers=("echo",)))
     assert len(suite.tests) == 1
     (prompt,), (test,) = suite.prompts, suite.tests
     templates = Templates("strict", {"HOME": "canary"})

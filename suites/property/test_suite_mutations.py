@@ -12,6 +12,7 @@ import pytest
 from evolve.core.formats.yaml12 import dump_yaml, parse_yaml
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.suites.suite_format import suite_schema
+from evolve.store.read_options import ReadOptions
 from evolve.store.suites import load_suite
 
 GOOD = Path(__file__).parents[2] / "fixtures" / "suites" / "good"
@@ -51,7 +52,7 @@ def problems(folder: Path, config: Any) -> tuple[Problem, ...]:
     path = folder / "mutant.yaml"
     path.write_text(dump_yaml(config))
     try:
-        load_suite(str(path), root=str(folder))
+        load_suite(str(path), ReadOptions(root=str(folder)))
     except InputError as error:
         return error.problems
     return ()

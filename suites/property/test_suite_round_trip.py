@@ -25,6 +25,7 @@ from evolve.core.model.suite import (
 )
 from evolve.core.suites.expand import MAX_ID, expand
 from evolve.core.suites.suite_dump import dump_suite
+from evolve.store.read_options import ReadOptions
 from evolve.store.suites import load_suite
 
 GOOD = Path(__file__).parents[2] / "fixtures" / "suites" / "good"
@@ -191,7 +192,7 @@ def loaded(text_of_suite: str, root: str | None = None) -> Suite:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "suite.yaml"
         path.write_bytes(text_of_suite.encode())
-        return load_suite(str(path), root=root or folder)
+        return load_suite(str(path), ReadOptions(root=root or folder))
 
 
 def essence(suite: Suite) -> Suite:
@@ -238,4 +239,4 @@ def test_no_text_makes_the_loader_raise_anything_else(content: str) -> None:
         path = Path(folder) / "suite.yaml"
         path.write_bytes(content.encode("utf-8", "surrogatepass"))
         with pytest.raises(InputError):
-            load_suite(str(path), root=folder)
+            load_suite(str(path), ReadOptions(root=folder))

@@ -1,8 +1,9 @@
 """A JSON Schema, compiled to functions that report every problem of a value in plain words.
 
 It knows only the keywords that our schemas use; `UnsupportedKeywordError` names any other. It adds to the standard:
-`x-refused` (keys that promptfoo knows and Anneal refuses, with the reason), `x-ignored` (keys without effect here) and
-`x-may-be-empty` (keys that may have no value; that is a warning where unknown keys are warnings).
+`x-refused` (keys that promptfoo knows and Anneal refuses, with the reason), `x-ignored` (keys without effect here),
+`x-elsewhere` (keys that have an effect only in another place, with that place) and `x-may-be-empty` (keys that may have
+no value, which is reported like an unknown key).
 """
 
 import operator
@@ -12,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from evolve.core.model.json_value import JsonValue
-from evolve.core.text.did_you_mean import did_you_mean
+from evolve.core.text.did_you_mean import did_you_mean, meant_key
 
 Path: TypeAlias = tuple[str | int, ...]
-Kind: TypeAlias = Literal["value", "unknown key", "refused key", "ignored key"]
+Kind: TypeAlias = Literal["value", "unknown key", "mistaken key", "needed key", "refused key", "ignored key"]
+"""What a problem is about. A mistaken key resembles a known one, or is one of another place; an unknown key does not. A
+needed key is a mistaken one in place of a key that must be there: nothing can be made of the rest."""
 
 
 class Reporter(Protocol):
@@ -45,7 +48,8 @@ _COMMENTS = {"$schema", "$id", "$defs", "$comment", "title", "description", "def
 _KEYWORDS = {
     "$ref", "type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "minLength", "pattern", "items",
     "minItems", "maxItems", "properties", "patternProperties", "additionalProperties", "required", "minProperties",
-    "anyOf", "oneOf", "if", "then", "else", "x-refused", "x-ignored", "x-may-be-empty", "x-expected",
+    "anyOf", "oneOf", "if", "then", "else", "x-refused", "x-ignored", "x-elsewhere",
+    "x-may-be-empty", "x-expected",
 }  # fmt: skip
 _TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "null": ("nothing", (type(None),)),
@@ -145,6 +149,7 @@ class _Compiler:
             "required",
             "x-refused",
             "x-ignored",
+            "x-elsewhere",
         }:
             yield self._mapping_check(schema)
         if "minProperties" in schema:
@@ -162,6 +167,7 @@ class _Compiler:
                 for pattern, part in schema.get("patternProperties", {}).items()
             ),
             schema.get("x-refused", {}),
+            schema.get("x-elsewhere", {}),
             frozenset(schema.get("x-ignored", ())),
             frozenset(schema.get("x-may-be-empty", ())),
         )
@@ -175,6 +181,7 @@ class _Keys:
     others: Check | None
     patterns: tuple[tuple[re.Pattern[str], Check], ...]
     refused: Mapping[str, str]
+    elsewhere: Mapping[str, str]
     ignored: frozenset[str]
     may_be_empty: frozenset[str]
 
@@ -185,33 +192,38 @@ class _Keys:
         for name, part in value.items():
             check = known.get(name)
             if check is not None and part is None and name in self.may_be_empty:
-                report((*path, name), f"{name} is empty", "leave it out, or pass --unknown-keys warn", "unknown key")
+                report((*path, name), f"{name} is empty", "leave it out", "unknown key")
             elif check is not None:
                 check(part, (*path, name), report)
             else:
-                self._check_other(name, part, (*path, name), report)
+                self._check_other(name, value, (*path, name), report)
         for name in self.required:
             if name not in value and not self._is_misspelt(name, value):
                 report(path, f"the key {name!r} is missing")
 
-    def _check_other(self, name: str, part: Any, path: Path, report: Reporter) -> None:
+    def _check_other(self, name: str, value: Mapping[str, Any], path: Path, report: Reporter) -> None:
         for pattern, check in self.patterns:
             if pattern.search(name):
-                return check(part, path, report)
+                return check(value[name], path, report)
         if name in self.refused:
             return report(path, f"not supported by Anneal: {name}", self.refused[name], "refused key")
         if name in self.ignored:
             return report(path, f"{name} has no effect here", "", "ignored key")
         if self.others is None:
-            hint = did_you_mean(name, [*self.known, *self.refused]) or f"known: {', '.join(self.known)}"
-            return report(path, f"unknown key {name!r}", hint, "unknown key")
-        return self.others(part, path, report)
+            return self._report_unknown(name, value, path, report)
+        return self.others(value[name], path, report)
+
+    def _report_unknown(self, name: str, value: Mapping[str, Any], path: Path, report: Reporter) -> None:
+        meant = meant_key(name, [*self.known, *self.refused])
+        hint = self.elsewhere.get(name) or (f"did you mean {meant!r}?" if meant else "")
+        kind: Kind = "mistaken key" if hint else "unknown key"
+        if meant in self.required and meant not in value and name not in self.elsewhere:
+            kind = "needed key"
+        report(path, f"unknown key {name!r}", hint or f"known: {', '.join(self.known)}", kind)
 
     def _is_misspelt(self, name: str, value: Mapping[str, Any]) -> bool:
         """Return whether an unknown key resembles this one; that key was reported, and one mistake gets one message."""
-        return self.others is None and any(
-            did_you_mean(key, self.known) == f"did you mean {name!r}?" for key in value if key not in self.known
-        )
+        return self.others is None and any(meant_key(key, self.known) == name for key in value if key not in self.known)
 
 
 def _condition(schema: Mapping[str, Any]) -> Callable[[Any], bool]:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from evolve.core.assertions import known_types
+from evolve.core.formats.schema_check import Kind
 from evolve.core.suites.suite_format import REFUSED_TYPES
 from evolve.core.text.did_you_mean import closest, did_you_mean
 
@@ -33,9 +34,9 @@ _QUOTED_CHARS = 40
 class CellError(ValueError):
     """A wrong column or cell, with a hint."""
 
-    def __init__(self, column: str, message: str, hint: str = "") -> None:
+    def __init__(self, column: str, message: str, hint: str = "", kind: Kind = "mistaken key") -> None:
         super().__init__(message)
-        self.column, self.message, self.hint = column, message, hint
+        self.column, self.message, self.hint, self.kind = column, message, hint, kind
 
 
 def check_columns(names: Sequence[str]) -> Iterator[CellError]:
@@ -51,8 +52,9 @@ def check_columns(names: Sequence[str]) -> Iterator[CellError]:
         is_known = name in _COLUMNS or _EXPECTED.fullmatch(name) or name.startswith(("__metadata:", "__config:"))
         if name.startswith("__") and not is_known:
             known = (*_COLUMNS, "__metadata:NAME", "__config:__expected1:threshold")
-            hint = did_you_mean(name, _COLUMNS) or f"known: {', '.join(known)}"
-            yield CellError(name, f"unknown column {name!r}", hint)
+            hint = did_you_mean(name, _COLUMNS)
+            kind: Kind = "mistaken key" if hint else "unknown key"
+            yield CellError(name, f"unknown column {name!r}", hint or f"known: {', '.join(known)}", kind)
         elif re.match(r"_(expected|prefix|suffix|description|providerOutput|metric|threshold|metadata|config)", name):
             yield CellError(name, f"the column {name!r} has one underscore", f"did you mean '_{name}'?")
 

@@ -7,19 +7,22 @@ templates without `{% %}` blocks: only rendering shows what a block defines or g
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from evolve.core.assertions import find_type
-from evolve.core.model.errors import Problem
+from evolve.core.model.errors import Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Place, Prompt, ProviderSpec, Requirement, Test
 from evolve.core.templating.templates import syntax_problem
-from evolve.core.text.did_you_mean import did_you_mean
+from evolve.core.text.did_you_mean import closest_variable, did_you_mean
 
 _HINT = "templates use Nunjucks syntax; {% raw %}...{% endraw %} keeps braces as text"
 ALWAYS_DEFINED = frozenset(("env", "_conversation", "__evalId", "__evalStepId", "__repeatIndex", "loop", "range"))
 """Variables that the renderer defines itself, promptfoo's among them."""
 _REFERENCE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*(?:-?\}\}|[.|\[](?:(?!default|\}\}).)*\}\})", re.DOTALL)
 """A plain reference; one with the filter `default` is left out, because its variable may be undefined."""
+_TAG = re.compile(r"""\{\{(?:"[^"]*"|'[^']*'|(?!\}\}).)*\}\}""", re.DOTALL)
+"""A whole tag: braces inside of a text in quotes do not begin or end one."""
 _LITERALS = frozenset(("true", "false", "none", "null", "True", "False", "None"))
 _GRADED = re.compile(r"rubric|g-eval|factuality|closedqa|relevance|context|select-best|similar")
 """Types of assertions that define more variables (`output`, `criteria`) when they render their value."""
@@ -120,13 +123,32 @@ def names_needed_by(template: str) -> frozenset[str]:
     """Return the variables that a template certainly needs; none when it holds blocks."""
     if "{{" not in template or "{%" in template or "{#" in template:
         return frozenset()
-    return frozenset(_REFERENCE.findall(template)) - ALWAYS_DEFINED - _LITERALS
+    names = (_REFERENCE.match(tag) for tag in _TAG.findall(template))
+    return frozenset(found[1] for found in names if found) - ALWAYS_DEFINED - _LITERALS
+
+
+class UndefinedUse(NamedTuple):
+    """A variable that a prompt or an assertion needs and its test does not define."""
+
+    message: str
+    where: Location | None
+    meant: str | None
+    """The variable that its name resembles; None: it may be left out on purpose."""
+
+    def problem(self) -> Problem:
+        """Return it as an error."""
+        hint = f"did you mean {self.meant!r}?" if self.meant else "add it to vars, or pass --undefined empty"
+        return Problem(self.message, self.where, hint)
+
+    def warning(self) -> Problem:
+        """Return it as a warning."""
+        return Problem(f"{self.message}: it is empty", self.where, "add it to vars")
 
 
 def find_undefined(
     prompts: Sequence[Prompt], tests: Iterable[Test], place_of_prompt: Mapping[int, Place]
-) -> Iterator[Problem]:
-    """Yield a problem for each variable that a prompt or an assertion needs and its test does not define."""
+) -> Iterator[UndefinedUse]:
+    """Yield each variable that a prompt or an assertion needs and its test does not define."""
     listed = list(tests)
     needs = [frozenset() if prompt.function else names_needed_by(prompt.raw) for prompt in prompts]
     stored = frozenset(test.options.store_output_as for test in listed if test.options.store_output_as)
@@ -136,18 +158,18 @@ def find_undefined(
     for index, names in enumerate(lost):
         for name in sorted(names):
             place = place_of_prompt.get(index)
-            yield _variable_problem(f"no test defines the variable {name!r}", name, given_somewhere, place)
+            yield _undefined(f"no test defines the variable {name!r}", name, given_somewhere, place)
     for test in listed:
-        yield from _problems_of(test, prompts, needs, reported, stored)
+        yield from _undefined_in(test, prompts, needs, reported, stored)
 
 
-def _problems_of(
+def _undefined_in(
     test: Test,
     prompts: Sequence[Prompt],
     needs: Sequence[frozenset[str]],
     reported: frozenset[str],
     stored: frozenset[str],
-) -> Iterator[Problem]:
+) -> Iterator[UndefinedUse]:
     if test.options.transform_vars:
         return
     names = test.vars.keys() | stored if stored else test.vars.keys()
@@ -155,13 +177,17 @@ def _problems_of(
         wanted = _needs_of(test, prompts, needs) - reported
         reported |= wanted
         for name in sorted(wanted - names):
-            yield _variable_problem(
+            yield _undefined(
                 f"the prompt needs the variable {name!r}, but this test does not define it", name, names, test.place
             )
     for assertion in assertions_of(test.requirements):
         for name in sorted(_needs_of_assertion(assertion) - names - reported):
             message = f"the assertion needs the variable {name!r}, but its test does not define it"
-            yield _variable_problem(message, name, names, assertion.place)
+            yield _undefined(message, name, names, assertion.place)
+
+
+def _undefined(message: str, name: str, known: Iterable[str], place: Place | None) -> UndefinedUse:
+    return UndefinedUse(message, place.location() if place else None, closest_variable(name, known))
 
 
 def _needs_of(test: Test, prompts: Sequence[Prompt], needs: Sequence[frozenset[str]]) -> frozenset[str]:
@@ -185,8 +211,3 @@ def _needs_of_assertion(assertion: Assertion) -> frozenset[str]:
     if kind is None or kind.raw_value or _GRADED.search(assertion.type):
         return _NO_NAMES
     return _NO_NAMES.union(*(names_needed_by(text) for text in texts if isinstance(text, str)))
-
-
-def _variable_problem(message: str, name: str, known: Iterable[str], place: Place | None) -> Problem:
-    hint = did_you_mean(name, known) or "add it to vars, or pass --undefined empty"
-    return Problem(message, place.location() if place else None, hint)

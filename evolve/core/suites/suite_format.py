@@ -7,7 +7,7 @@ disk here: `evolve.store.suites` reads the documents.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -25,11 +25,14 @@ from evolve.core.formats.schema_check import (
     describe,
 )
 from evolve.core.formats.yaml12 import Document
-from evolve.core.model.errors import Problem
+from evolve.core.model.errors import Location, Problem
 from evolve.core.model.json_value import JsonValue
+from evolve.core.model.strictness import UnknownKeys
 from evolve.core.model.suite import Assertion, AssertSet, Place, ProviderSpec, Requirement, ScriptRef, Test, TestOptions
 from evolve.core.suites.misplaced_keys import check_metadata, check_options, check_vars
-from evolve.core.text.did_you_mean import closest, did_you_mean, with_the_option
+from evolve.core.suites.usable_parts import LISTS, Flaws, assertion_of
+from evolve.core.text.counts import count
+from evolve.core.text.did_you_mean import closest, did_you_mean, meant_key, with_the_option
 
 NO_RED_TEAM = "Anneal has no red teaming"
 """The reason why keys, assertion types and providers of red teaming are refused."""
@@ -69,6 +72,13 @@ _WITHOUT_EFFECT: Mapping[str, str] = {
     "ignoreCase": "icontains and its like ignore case",
 }
 """Keys of assertions that public suites have, and that have no effect in promptfoo either; with what to use instead."""
+
+_OF_TESTS: Mapping[str, str] = {
+    "assert": "only `type: assert-set` holds assertions",
+    "vars": "put it into the test, one level up",
+    "options": "put it into the test, one level up",
+}
+"""Keys that have an effect in a test, and none in its assertions; with what to do."""
 
 _PROVIDER_KEYS = frozenset(("id", "label", "config", "prompts", "transform", "delay", "env", "inputs"))
 
@@ -115,7 +125,10 @@ def _check_free_data(misplaced: Check) -> Check:
 # --- Problems, collected ---------------------------------------------------------------------------------------------
 
 
-Part: TypeAlias = Literal["prompts", "providers", "tests"]
+Part: TypeAlias = Literal["prompts", "providers", "tests", "names"]
+"""`names`: those of prompts and providers, which other parts refer to."""
+_UNKNOWN = frozenset(("unknown key", "mistaken key", "needed key"))
+"""Kinds of problems that `--unknown-keys` decides about."""
 _PARTS: Mapping[str | int, Part] = {
     "prompts": "prompts",
     "providers": "providers",
@@ -125,32 +138,30 @@ _PARTS: Mapping[str | int, Part] = {
     "defaultTest": "tests",
 }
 """Top-level keys and the part of the suite that is made of them."""
-_LISTS = frozenset(("prompts", "providers", "targets", "tests", "scenarios"))
-"""Top-level keys whose entries are read one by one."""
 
 
-def _is_assertion(path: Path) -> bool:
-    return len(path) > 3 and path[0] == "tests" and path[2] == "assert" and isinstance(path[3], int)
+_DEFINING: frozenset[str | int] = frozenset((
+    *_PARTS, "vars", "options", "transformVars", "storeOutputAs", "path", "config", "raw"
+))  # fmt: skip
+"""Keys that define prompts, providers, tests or variables."""
+_NAMES: frozenset[str | int] = frozenset(("id", "label"))
 
 
 @dataclass(slots=True)
 class Findings:
     """All errors and warnings about a suite and its files."""
 
-    unknown_keys: Literal["error", "warn"] = "error"
+    unknown_keys: UnknownKeys = "typos"
     problems: list[Problem] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     broken: set[str | int] = field(default_factory=set)
     """The config's own top-level keys that have problems: values below them must not be used."""
-    broken_entries: set[Path] = field(default_factory=set)
-    """Entries of the config's lists that have problems, as (key, index): the others can be used. An assertion of a test
-    is an entry of its own, (key, index, "assert", index)."""
-    odd_tests: set[int] = field(default_factory=set)
-    """Indexes of tests with unknown keys: a test is made of the other keys, so that their problems are found too."""
     rejected: list["Source"] = field(default_factory=list)
     """Tests of other files that have problems: no test is made of them, but their code can be checked."""
     partial: set[Part] = field(default_factory=set)
     """Parts of the suite that are not complete, because something in them has a problem."""
+    _side_issues: int = 0
+    """How many of the problems leave all names and tests of their part there."""
 
     def report_on(
         self,
@@ -158,6 +169,7 @@ class Findings:
         base: Path = (),
         free_keys: Callable[[], frozenset[str]] = frozenset,
         *,
+        flaws: Flaws | None = None,
         is_config: bool = False,
     ) -> Reporter:
         """Return a reporter of problems below `base` of a document.
@@ -166,7 +178,8 @@ class Findings:
             document: the parsed file, which gives lines and columns.
             base: added in front of each reported path.
             free_keys: called when needed; top-level names that belong to the user: targets of `$ref` or of an anchor.
-            is_config: whether top-level keys that have problems are added to `broken`.
+            flaws: gets the places of all problems that are not only warnings.
+            is_config: whether what has problems is noted with `note_broken`.
         """
 
         def report(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
@@ -181,48 +194,80 @@ class Findings:
             full = (*base, *path)
             if document.is_broken(full):
                 return
-            if kind == "unknown key" and len(full) == 1 and full[0] in free_keys():
+            if kind in _UNKNOWN and len(full) == 1 and full[0] in free_keys():
                 return
             where = (document.locate if kind == "value" else document.locate_key)(*full)
-            if kind == "unknown key" and self.unknown_keys == "error":
-                hint = with_the_option(hint)
-            if is_config and not self.is_warning(kind):
-                self.note_broken(full, kind)
-            self.add(Problem(message, where, hint), kind)
+            if not self.is_warning(kind):
+                self._side_issues += _is_side_issue(full, kind)
+                if kind in _UNKNOWN and _resembles(full[-1], _NAMES):
+                    self.partial.add("names")
+                if flaws is not None:
+                    flaws.note(full, kind)
+                if is_config:
+                    self.note_broken(full, kind)
+            self.add(self._worded(message, where, hint, kind), kind)
 
         return report
 
+    def checked(self, definition: str, value: Any, document: Document, base: Path = ()) -> Any:
+        """Return what can be used of a part of a document after its check; None where that is nothing.
+
+        Args:
+            definition: the part's name in the schema's `$defs`.
+            value: the part.
+            document: the parsed file.
+            base: where the part is in it.
+        """
+        flaws = Flaws()
+        checker(definition)(value, base, self.report_on(document, flaws=flaws))
+        return flaws.usable(value, base)
+
+    def _worded(self, message: str, where: Location, hint: str, kind: Kind) -> Problem:
+        if kind == "ignored key" or kind not in _UNKNOWN:
+            return Problem(message, where, hint)
+        if self.is_warning(kind):  # the list of all known keys would only bury the name
+            return Problem(f"{message}, which is ignored", where, "" if kind == "unknown key" else hint)
+        return Problem(message, where, with_the_option(hint) if self.unknown_keys == "typos" else hint)
+
     def note_broken(self, path: Path, kind: Kind = "value") -> None:
-        """Note that a part of the config has a problem, and so what must not be used."""
+        """Note that a part of the config has a problem, and so what must not be used, or is not complete."""
         key = path[0] if path else ""
-        if key in _LISTS and len(path) > 1 and isinstance(path[1], int):
-            if kind == "unknown key" and key == "tests" and len(path) == 3:
-                self.odd_tests.add(path[1])
-            else:
-                self.broken_entries.add(path[:4] if _is_assertion(path) else path[:2])
-        elif path:
+        is_side_issue = _is_side_issue(path, kind)
+        is_entry = key in LISTS and len(path) > 1 and isinstance(path[1], int)
+        if path and not is_entry and (not is_side_issue or (key in LISTS and len(path) > 1)):
             self.broken.add(key)
-        if key in _PARTS:
+        if key in _PARTS and not is_side_issue:
             self.partial.add(_PARTS[key])
+
+    @property
+    def may_miss_parts(self) -> bool:
+        """Whether prompts, providers or tests may be missing because a top-level key has a problem."""
+        return not self.broken <= suite_schema()["properties"].keys() - _PARTS.keys()
 
     @contextmanager
     def reading(self, part: Part) -> Iterator[None]:
         """Note that a part of the suite is not complete when problems are found in this context."""
-        before = len(self.problems)
+        before = len(self.problems) - self._side_issues
         yield
-        if len(self.problems) > before:
+        if len(self.problems) - self._side_issues > before:
             self.partial.add(part)
 
     def add(self, problem: Problem, kind: Kind = "value") -> None:
         """Record an error, or a warning where the kind of problem or the user's choice makes it one."""
         if self.is_warning(kind):
-            self.warnings.append(str(problem))
+            self.warnings.append(problem)
         else:
             self.problems.append(problem)
 
     def is_warning(self, kind: Kind) -> bool:
         """Return whether a problem of this kind is only a warning for this user."""
-        return kind == "ignored key" or (kind == "unknown key" and self.unknown_keys == "warn")
+        if kind == "unknown key":
+            return self.unknown_keys != "error"
+        return kind == "ignored key" or (kind in _UNKNOWN and self.unknown_keys == "warn")
+
+    def warning_texts(self) -> tuple[str, ...]:
+        """Return the warnings as `grouped_texts` does."""
+        return grouped_texts(self.warnings)
 
     def sort_problems(self, first: str) -> list[Problem]:
         """Return each problem once, those of the file `first` first, from top to bottom.
@@ -232,6 +277,29 @@ class Findings:
         ordered = sorted(dict.fromkeys(self.problems), key=lambda problem: _order(problem, first))
         red_team = [problem for problem in ordered if problem.hint == NO_RED_TEAM]
         return [problem for problem in ordered if problem.hint != NO_RED_TEAM or problem is red_team[0]]
+
+
+def _is_side_issue(path: Path, kind: Kind) -> bool:
+    """Return whether a problem leaves what its part defines: it is in an assertion, or a key that names nothing."""
+    is_key = kind in ("unknown key", "mistaken key")
+    return assertion_of(path) is not None or (is_key and not _resembles(path[-1], _DEFINING))
+
+
+def _resembles(key: str | int, known: frozenset[str | int]) -> bool:
+    return key in known or closest(str(key), map(str, known)) is not None
+
+
+def grouped_texts(warnings: Iterable[Problem]) -> tuple[str, ...]:
+    """Return each warning once, at its first place in a file: a key that all tests of a file have is one warning."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in dict.fromkeys(warnings):
+        groups.setdefault((problem.message, problem.where.file if problem.where else ""), []).append(problem)
+    return tuple(_with_count(group) for group in groups.values())
+
+
+def _with_count(group: Sequence[Problem]) -> str:
+    first, more = group[0], len(group) - 1
+    return str(first) if not more else f"{first}; also in {count(more, 'other place')}"
 
 
 def _order(problem: Problem, first: str) -> tuple[bool, str, int, int]:
@@ -267,7 +335,7 @@ def _report_missing_type(value: Mapping[str, Any], path: Path, report: Reporter)
         return
     for key in value:
         if closest(key, ("type",)):
-            report((*path, key), f"unknown key {key!r}", "did you mean 'type'?", "unknown key")
+            report((*path, key), f"unknown key {key!r}", "did you mean 'type'?", "needed key")
             return
     report(path, "the key 'type' is missing", "put all keys of one assertion under one '-'")
 
@@ -320,11 +388,13 @@ def _check_keys_of_type(kind: AssertionType, value: Mapping[str, Any], path: Pat
             report((*path, key), f"{key} has no effect, as in promptfoo", _WITHOUT_EFFECT[key], "ignored key")
         elif key not in ASSERTION_KEYS and key not in kind.keys and key not in NOTES:
             known = [*parts, "type", *sorted(kind.keys)]
+            meant = meant_key(key, known)
+            hint = _OF_TESTS.get(key) or (f"did you mean {meant!r}?" if meant else "")
             report(
                 (*path, key),
                 f"unknown key {key!r}",
-                did_you_mean(key, known) or f"{kind.name} takes {', '.join(known)}",
-                "unknown key",
+                hint or f"{kind.name} takes {', '.join(known)}",
+                "mistaken key" if hint else "unknown key",
             )
     given = value.get("value")
     if given is None and kind.value_required:
@@ -388,7 +458,7 @@ def _check_provider(value: Any, path: Path, report: Reporter) -> None:
 def _report_single_key(name: str, inner: Any, path: Path, report: Reporter) -> None:
     hint = did_you_mean(name, _PROVIDER_KEYS)
     if hint:
-        report((*path, name), f"unknown key {name!r}", hint, "unknown key")
+        report((*path, name), f"unknown key {name!r}", hint, "needed key")
     else:
         report(
             (*path, name),
@@ -447,7 +517,7 @@ def _check_options(value: Any, path: Path, report: Reporter) -> None:
             if key not in known and key not in PROVIDER_SETTINGS:
                 hint = did_you_mean(key, known | PROVIDER_SETTINGS)
                 if hint:
-                    report((*path, key), f"unknown key {key!r}", hint, "unknown key")
+                    report((*path, key), f"unknown key {key!r}", hint, "mistaken key")
 
 
 # --- Values ----------------------------------------------------------------------------------------------------------
@@ -595,7 +665,7 @@ def _requirement(value: Mapping[str, Any], source: Source, path: Path) -> Requir
     weight = value.get("weight")
     return AssertSet(
         assertions=tuple(
-            _assertion(part, source, (*path, "assert", index)) for index, part in enumerate(value["assert"])
+            _assertion(part, source, (*path, "assert", index)) for index, part in enumerate(value["assert"]) if part
         ),
         threshold=value.get("threshold"),
         weight=1.0 if weight is None else weight,
@@ -610,8 +680,9 @@ def _assertion(value: Mapping[str, Any], source: Source, path: Path) -> Assertio
     negated = name.startswith("not-")
     weight = value.get("weight")
     config = value.get("config") or {}
-    if not value.keys() <= ASSERTION_KEYS:
-        config = {**config, **{key: part for key, part in value.items() if key not in ASSERTION_KEYS | NOTES}}
+    kind = None if value.keys() <= ASSERTION_KEYS else find_type(name.removeprefix("not-"))
+    if kind is not None:
+        config = {**config, **{key: part for key, part in value.items() if key in kind.keys}}
     return Assertion(
         name[4:] if negated else name,
         negated,

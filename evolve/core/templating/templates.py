@@ -7,11 +7,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from evolve.core.javascript.values import UNDEFINED, JsFunction, Value, from_units, to_js_string, to_json
 from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
+from evolve.core.model.strictness import UndefinedNames
+from evolve.core.text.did_you_mean import closest_variable
 
 if TYPE_CHECKING:
     from evolve.core.templating.compiler import Compiled
@@ -47,21 +49,31 @@ class VarTemplateError(CannotEvaluate):
         super().__init__(f"the var {name!r}: {reason}")
 
 
+class UndefinedVariable(CannotEvaluate):
+    """A template prints or reads a variable that is not defined; `meant` is the one that its name resembles."""
+
+    def __init__(self, message: str, meant: str | None = None) -> None:
+        self.meant = meant
+        super().__init__(message)
+
+
 class Templates:
     """Renders the templates of one suite.
 
     `undefined` "strict" makes a missing variable an error where it would be printed, read into, looped over or
     calculated with; conditions, `default` and `is defined` may ask for it. "empty" prints nothing, as promptfoo does.
+    "typos" is strict where the name resembles a variable, and prints nothing otherwise.
     `env` is what templates see as `env`: only the variables that the caller allows, never the whole environment.
     """
 
     def __init__(
         self,
-        undefined: Literal["strict", "empty"] = "strict",
+        undefined: UndefinedNames = "strict",
         env: Mapping[str, str] | None = None,
         filters: Mapping[str, CustomFilter] | None = None,
     ) -> None:
-        self._strict = undefined == "strict"
+        self._strict = undefined != "empty"
+        self._forgives = undefined == "typos"
         self._env: dict[str, Value] = {"env": dict(env or {})}
         self._filters = dict(filters or {})
         self._plain: dict[str, _Plain | None] = {}
@@ -76,8 +88,16 @@ class Templates:
         """
         if not has_tags(text):
             return text
+        try:
+            return self._render(text, variables, self._strict)
+        except UndefinedVariable as error:
+            if error.meant or not self._forgives:
+                raise
+            return self._render(text, variables, strict=False)
+
+    def _render(self, text: str, variables: Mapping[str, JsonValue], strict: bool) -> str:
         plain = self._plain_template(text)
-        return plain.render(variables, self._env, self._strict) if plain else self._render_full(text, variables)
+        return plain.render(variables, self._env, strict) if plain else self._render_full(text, variables, strict)
 
     def render_value(self, value: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
         """Return the value with every string inside rendered; keys are not rendered."""
@@ -144,16 +164,16 @@ class Templates:
                 self._plain.clear()
             return self._plain.setdefault(text, _plain(text))
 
-    def _render_full(self, text: str, variables: Mapping[str, JsonValue]) -> str:
+    def _render_full(self, text: str, variables: Mapping[str, JsonValue], strict: bool) -> str:
         from evolve.core.templating.scope import Run, TemplateFault
 
         compiled = self._compile(text)
         if isinstance(compiled, CannotEvaluate):
             raise CannotEvaluate(*compiled.args)
         try:
-            return from_units(compiled.render(Run(variables, self._all_globals(), self._strict)))
+            return from_units(compiled.render(Run(variables, self._all_globals(), strict)))
         except TemplateFault as fault:
-            raise CannotEvaluate(f"template line {fault.line or 1}: {_with_hint(str(fault), variables)}") from None
+            raise _template_error(f"template line {fault.line or 1}", str(fault), variables) from None
         except CannotEvaluate as exc:
             raise CannotEvaluate(f"template: {exc}") from None
         except RecursionError:
@@ -265,18 +285,16 @@ def _look_up(
 
 
 def _not_defined(shown: str, variables: Mapping[str, JsonValue]) -> str:
-    raise CannotEvaluate(f"template: {_with_hint(f'`{shown}` is not defined', variables)}")
+    raise _template_error("template", f"`{shown}` is not defined", variables)
 
 
-def _with_hint(message: str, variables: Mapping[str, JsonValue]) -> str:
-    """Return the message; for an undefined name with a suggestion."""
+def _template_error(where: str, message: str, variables: Mapping[str, JsonValue]) -> CannotEvaluate:
+    """Return the error; for an undefined name with the variable that it resembles."""
     found = re.match(r"`(\w+)[^`]*` is not defined$", message)
-    if not found or found[1] in variables:
-        return message
-    from difflib import get_close_matches
-
-    close = get_close_matches(found[1], list(variables), n=1)
-    return f"{message}; did you mean `{close[0]}`?" if close else message
+    if not found:
+        return CannotEvaluate(f"{where}: {message}")
+    meant = None if found[1] in variables else closest_variable(found[1], variables)
+    return UndefinedVariable(f"{where}: {message}" + (f"; did you mean `{meant}`?" if meant else ""), meant)
 
 
 def _json_or_none(text: str) -> tuple[JsonValue] | None:

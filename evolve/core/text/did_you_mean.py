@@ -1,6 +1,12 @@
 """Suggests the name a person probably meant."""
 
+import re
 from collections.abc import Iterable
+from typing import Final
+
+_DIGITS: Final = re.compile(r"\d+")
+_BEGINNING: Final = 5
+"""Letters of a word's beginning that say which word it is."""
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
@@ -13,6 +19,19 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     ranked = ((edit_distance(name.lower(), other.lower(), allowed), other) for other in known if other != name)
     distance, best = min(ranked, default=(allowed + 1, ""))
     return best if distance <= allowed else None
+
+
+def meant_key(name: str, known: Iterable[str]) -> str | None:
+    """Return the known key that an unknown one resembles, or that it begins, as `thresh` does; None without such."""
+    names = list(known)
+    begun = (other for other in names if len(name) >= _BEGINNING and other.lower().startswith(name.lower()))
+    return closest(name, names) or next(begun, None)
+
+
+def closest_variable(name: str, known: Iterable[str]) -> str | None:
+    """Return the same for names of variables: `image1` and `image2`, which differ only in digits, are no mistake."""
+    plain = _DIGITS.sub("", name)
+    return closest(name, (other for other in known if _DIGITS.sub("", other) != plain))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -97,10 +97,10 @@ def _worker_of(config: pytest.Config) -> Any:
 def settings_of(config: pytest.Config) -> Settings:
     """Return the settings from the ini file and the command line; raises UsageError for wrong ones."""
     undefined, unknown = config.getini("suite_undefined"), config.getini("suite_unknown_keys")
-    if undefined not in ("strict", "empty"):
-        raise pytest.UsageError(f"ini option suite_undefined: expected strict or empty, got {undefined!r}")
-    if unknown not in ("error", "warn"):
-        raise pytest.UsageError(f"ini option suite_unknown_keys: expected error or warn, got {unknown!r}")
+    if undefined not in ("typos", "strict", "empty"):
+        raise pytest.UsageError(f"ini option suite_undefined: expected typos, strict or empty, got {undefined!r}")
+    if unknown not in ("typos", "error", "warn"):
+        raise pytest.UsageError(f"ini option suite_unknown_keys: expected typos, error or warn, got {unknown!r}")
     most = config.getini("suite_max_evaluations")
     if not most.isdecimal() or int(most) == 0:
         raise pytest.UsageError(f"ini option suite_max_evaluations: expected a positive integer, got {most!r}")

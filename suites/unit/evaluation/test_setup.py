@@ -27,11 +27,11 @@ tests:
   - file://more.yaml
   - file://nowhere.csv
   - {vars: {q: c}, options: {transformVars: "nothing.here"}}
-colour: blue
+defaultTets: {}
 """
 MORE = """\
 - {vars: {q: d}, options: {transform: "output.[0"}}
-- {vars: {q: e}, tresh: 1, assert: [{type: javascript, value: "output.("}]}
+- {vars: {q: e}, treshold: 1, assert: [{type: javascript, value: "output.("}]}
 """
 
 
@@ -58,17 +58,17 @@ def test_every_kind_of_problem_is_in_one_list(tmp_path: Path) -> None:
         "suite.yaml:11:68: tests[2].provider: unknown provider 'opnai:x'",
         "suite.yaml:13:5: tests[4]: no such file: nowhere.csv",
         "suite.yaml:14:45: tests[5].options.transformVars: the transform `nothing.here` failed",
-        "suite.yaml:15:1: colour: unknown key 'colour'",
+        "suite.yaml:15:1: defaultTets: unknown key 'defaultTets'",
         "more.yaml:1:39: [0].options.transform: this transform does not parse",
-        "more.yaml:2:18: [1].tresh: unknown key 'tresh'",
-        "more.yaml:2:63: [1].assert[0].value: this JavaScript does not parse",
+        "more.yaml:2:18: [1].treshold: unknown key 'treshold'",
+        "more.yaml:2:66: [1].assert[0].value: this JavaScript does not parse",
     ]
     assert [text[: len(start)] for text, start in zip(found, expected, strict=False)] == expected
     assert len(found) == len(expected), found[len(expected) :]
 
 
 def test_an_unknown_key_names_the_option_that_ignores_it(tmp_path: Path) -> None:
-    (problem,) = problems_of(tmp_path, "prompts: [x]\nproviders: [echo]\ntests: [{vars: {a: b}}]\ncolour: blue\n")
+    (problem,) = problems_of(tmp_path, "prompts: [x]\nproviders: [echo]\ntests: [{vars: {a: b}}]\ndescripton: blue\n")
     assert problem.endswith("--unknown-keys warn ignores it)")
 
 

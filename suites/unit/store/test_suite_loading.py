@@ -12,6 +12,7 @@ from evolve.core.model.suite import Assertion, AssertSet, ScriptRef, Suite
 from evolve.core.suites.expand import expand
 from evolve.core.templating.templates import Templates
 from evolve.store.files import LocalFiles, find_root
+from evolve.store.read_options import ReadOptions
 from evolve.store.scripts import LocalScripts
 from evolve.store.suites import load_merged, load_suite
 
@@ -34,7 +35,7 @@ def write(folder: Path, **files: str) -> None:
 
 def load(folder: Path, text: str, **options: object) -> Suite:
     (folder / "suite.yaml").write_text(text)
-    return load_suite(str(folder / "suite.yaml"), **options)  # type: ignore[arg-type]
+    return load_suite(str(folder / "suite.yaml"), ReadOptions(**options))  # type: ignore[arg-type]
 
 
 def failure(folder: Path, text: str, **options: object) -> str:
@@ -503,7 +504,7 @@ def test_suites_may_read_files_of_their_checkout(folder: Path) -> None:
     )
     assert load_suite(str(folder / "suites/agents/s.yaml")).prompts[0].raw == "# {{q}}"
     with pytest.raises(InputError, match="is outside"):
-        load_suite(str(folder / "suites/agents/s.yaml"), root=str(folder / "suites"))
+        load_suite(str(folder / "suites/agents/s.yaml"), ReadOptions(root=str(folder / "suites")))
 
 
 def test_the_root_is_the_checkout_else_the_suites_folder(tmp_path: Path) -> None:
@@ -649,10 +650,9 @@ def test_a_cell_may_be_long(folder: Path) -> None:
     assert len(suite.tests[0].vars["q"]) == 200_000
 
 
-def test_a_key_whose_entries_are_all_commented_out_counts_as_absent_where_keys_are_warned_about(folder: Path) -> None:
+def test_a_key_whose_entries_are_all_commented_out_counts_as_absent(folder: Path) -> None:
     text = f"{PROMPTS}defaultTest:\nscenarios:\ntests:\n  - vars: {{q: a}}\n    assert:\n    options:\n    metadata:\n"
-    assert "tests[0].assert: assert is empty (leave it out" in failure(folder, text)
-    suite = load(folder, text, unknown_keys="warn")
+    suite = load(folder, text)
     assert (suite.tests[0].vars, suite.tests[0].requirements) == ({"q": "a"}, ())
     assert [warning.split(": ", 2)[1] for warning in suite.warnings] == [
         "defaultTest",

@@ -13,6 +13,7 @@ from evolve.core.model.errors import InputError
 from evolve.core.model.suite import Suite
 from evolve.store.datasets import BASE_URL
 from evolve.store.files import LocalFiles
+from evolve.store.read_options import ReadOptions
 from evolve.store.suites import load_suite
 from evolve.system import web_files
 
@@ -89,7 +90,7 @@ def server() -> Iterator[Server]:
 
 def load(folder: Path, prompts: str, tests: str, **env: str) -> Suite:
     (folder / "suite.yaml").write_text(f"prompts: {prompts}\nproviders: [echo]\ntests: {tests}\n")
-    return load_suite(str(folder / "suite.yaml"), env=env)
+    return load_suite(str(folder / "suite.yaml"), ReadOptions(env=env))
 
 
 def problems_of(folder: Path, prompts: str, tests: str, **env: str) -> str:

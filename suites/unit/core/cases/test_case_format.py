@@ -12,6 +12,7 @@ from evolve.core.cases.inert import as_sent
 from evolve.core.cases.labels import answers, label_assertions, label_problems, without_labels
 from evolve.core.formats.yaml12 import parse_yaml
 from evolve.core.model.errors import InputError
+from evolve.store.read_options import ReadOptions
 from evolve.store.suites import load_suite
 
 ROOT = Path(__file__).parents[4]
@@ -68,7 +69,7 @@ def test_a_case_is_read_as_it_was_written():
 def test_a_written_case_is_a_suite_of_one_test(tmp_path: Path):
     path = tmp_path / "case.yaml"
     path.write_text(to_text(a_case()))
-    suite = load_suite(str(path), default_providers=("echo",))
+    suite = load_suite(str(path), ReadOptions(default_providers=("echo",)))
     assert len(suite.tests) == len(suite.prompts) == 1
     assert suite.tests[0].metadata["accepted"] == ["free_disk"]
     assert [part.metric for part in suite.tests[0].requirements] == ["accuracy", "harm"]

@@ -14,6 +14,7 @@ from evolve.core.suites.csv_tests import CellError, assertion_of_text, case_of_r
 from evolve.core.suites.references import names_needed_by
 from evolve.core.suites.suite_format import ASSERTION_KEYS, NOTES, suite_schema
 from evolve.core.text.did_you_mean import closest, did_you_mean
+from evolve.store.read_options import ReadOptions
 from evolve.store.suites import load_suite
 
 ROOT = Path(__file__).parents[4]
@@ -25,7 +26,7 @@ GOOD = ROOT / "fixtures" / "suites" / "good"
 def test_a_bad_suite_gets_its_messages(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(BAD)
     with pytest.raises(InputError) as caught:
-        load_suite(f"{name}.yaml", root=str(ROOT))
+        load_suite(f"{name}.yaml", ReadOptions(root=str(ROOT)))
     found = str(caught.value).replace(str(ROOT), "ROOT")
     assert found == (BAD / f"{name}.expected").read_text().rstrip("\n")
 
@@ -37,7 +38,7 @@ def test_every_bad_suite_has_its_expected_messages() -> None:
 def load_text(tmp_path: Path, text: str, **options: str) -> object:
     path = tmp_path / "suite.yaml"
     path.write_text(text)
-    return load_suite(str(path), **options)  # type: ignore[arg-type]
+    return load_suite(str(path), ReadOptions(**options))  # type: ignore[arg-type]
 
 
 def problems_of(tmp_path: Path, text: str) -> list[str]:
@@ -47,15 +48,6 @@ def problems_of(tmp_path: Path, text: str) -> list[str]:
 
 
 HEAD = "prompts: ['{{q}}']\nproviders: [echo]\n"
-
-
-def test_unknown_keys_can_be_warnings(tmp_path: Path) -> None:
-    suite = load_text(tmp_path, HEAD + "tests: [{vars: {q: 1}, asserts: []}]\nnote: x\n", unknown_keys="warn")
-    assert [warning.partition(": ")[2] for warning in suite.warnings] == [  # type: ignore[attr-defined]
-        "tests[0].asserts: unknown key 'asserts' (did you mean 'assert'?)",
-        "note: unknown key 'note' (did you mean 'targets'?)".replace(" (did you mean 'targets'?)", "")
-        + suite.warnings[1].partition("unknown key 'note'")[2],  # type: ignore[attr-defined]
-    ]
 
 
 def test_keys_without_effect_are_warned_of(tmp_path: Path) -> None:

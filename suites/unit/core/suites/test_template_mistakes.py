@@ -3,13 +3,14 @@ from pathlib import Path
 import pytest
 
 from evolve.core.model.errors import InputError
+from evolve.store.read_options import ReadOptions
 from evolve.store.suites import load_suite
 
 
 def load(folder: Path, text: str, undefined: str = "strict") -> object:
     path = folder / "suite.yaml"
     path.write_text(text)
-    return load_suite(str(path), undefined=undefined, unknown_keys="error", env={})  # type: ignore[arg-type]
+    return load_suite(str(path), ReadOptions(undefined=undefined, unknown_keys="error", env={}))  # type: ignore[arg-type]
 
 
 def test_a_prompt_that_is_no_template_is_an_input_error_with_its_place(tmp_path: Path):
