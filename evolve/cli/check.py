@@ -49,7 +49,8 @@ def parser() -> CommandParser:
             Example("evolve check .", "every suite in this folder and below"),
             Example("evolve check . --json", "for machines: problems with file, line and column"),
         ),
-        notes="exit codes: 0 all suites can run, 2 problems found. See docs/check.md.",
+        notes="exit codes: 0 no problems, 2 problems found. A package or a key that is missing on this machine is a "
+        "warning here; `evolve run` stops. See docs/check.md.",
     )
     add_suites(made)
     made.add_argument(
@@ -70,8 +71,10 @@ class CheckedSuite:
     path: str
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
-    evaluations: int = 0
-    """How many questions a run asks."""
+    missing: tuple[str, ...] = ()
+    """What is not installed or not set on this machine: the suite is right, and a run here stops before it asks."""
+    evaluations: int | None = 0
+    """How many questions a run asks; None where something that is missing makes the tests."""
 
 
 def _check_all(files: Sequence[str], settings: Settings, *, shows_progress: bool) -> Iterator[CheckedSuite]:
@@ -93,27 +96,31 @@ def _check(path: str, settings: Settings) -> CheckedSuite:
     try:
         loaded = load(path, settings)
     except InputError as error:
-        return CheckedSuite(path, tuple(error.problems))
-    warnings = list(loaded.suite.warnings)
+        problems = tuple(problem for problem in error.problems if not problem.is_missing_here)
+        missing = tuple(str(problem) for problem in error.problems if problem.is_missing_here)
+        return CheckedSuite(path, problems, missing=missing, evaluations=0 if problems else None)
+    missing = ()
     try:
         check_keys(loaded, settings)
-    except MissingKeyFault as fault:  # the file is right; a run here would stop before its first question
-        warnings += str(fault).splitlines()
-    return CheckedSuite(path, (), tuple(warnings), len(loaded.evaluations))
+    except MissingKeyFault as fault:
+        missing = tuple(str(fault).splitlines())
+    return CheckedSuite(path, (), loaded.suite.warnings, missing, len(loaded.evaluations))
 
 
 def _lines(checked: Sequence[CheckedSuite], options: argparse.Namespace) -> Iterator[str]:
     if not options.quiet:
-        for item in checked:
-            yield from (f"warning: {text}" for text in item.warnings)
+        for text in dict.fromkeys(text for item in checked for text in (*item.warnings, *item.missing)):
+            yield f"warning: {text}"
         yield from (str(problem) for problem in _all_problems(checked))
+    suites = count(len(checked), "suite")
     bad = sum(bool(item.problems) for item in checked)
-    found = count(len(_all_problems(checked)), "problem")
-    questions = count(sum(item.evaluations for item in checked), "question")
+    stopped = sum(bool(item.missing) and not item.problems for item in checked)
     if bad:
-        yield f"{count(len(checked), 'suite')}: {len(checked) - bad} can run, {bad} cannot ({found})"
+        yield f"{suites}: {len(checked) - bad} can run, {bad} cannot ({count(len(_all_problems(checked)), 'problem')})"
+    elif stopped:
+        yield f"{suites}: no problems; on this machine {stopped} cannot run, because something is missing (see above)"
     else:
-        yield f"{count(len(checked), 'suite')}: all can run ({questions})"
+        yield f"{suites}: all can run ({count(sum(item.evaluations or 0 for item in checked), 'question')})"
 
 
 def _all_problems(checked: Sequence[CheckedSuite]) -> list[Problem]:
@@ -130,6 +137,7 @@ def _machine_result(checked: Sequence[CheckedSuite]) -> JsonValue:
                 "evaluations": item.evaluations,
                 "problems": [_problem_values(problem) for problem in item.problems],
                 "warnings": list(item.warnings),
+                "missing": list(item.missing),
             }
             for item in checked
         ],

@@ -22,9 +22,10 @@ def problem_of(found: Mapping[str, Any]) -> Problem:
     if kind == "unsupported":
         command = f"cd {shlex.quote(_package_folder(os.path.dirname(file)))} && npm install tsx"
         hint = f"Node.js only leaves out types; write it as JavaScript, or type: {command}"
-        return Problem(str(found["message"]), where, hint)
+        return Problem(str(found["message"]), where, hint, is_missing_here=True)
     if kind == "esm":
-        return Problem(str(found["message"]), where, "name it .mjs, or install a newer Node.js")
+        hint = "name it .mjs, or install a newer Node.js"
+        return Problem(str(found["message"]), where, hint, is_missing_here=True)
     language = "TypeScript" if is_typescript(file) else "JavaScript"
     return Problem(f"not {language}: {found['message']}", where)
 
@@ -40,7 +41,8 @@ def package_problem(name: str, folder: str, where: Location | None) -> Problem:
     package = "/".join(name.split("/")[: 2 if name.startswith("@") else 1])
     place = _package_folder(folder)
     words = "npm install" if package in _dependencies(place) else f"npm install {shlex.quote(package)}"
-    return Problem(f"the package {package!r} is not installed", where, f"type: cd {shlex.quote(place)} && {words}")
+    hint = f"type: cd {shlex.quote(place)} && {words}"
+    return Problem(f"the package {package!r} is not installed", where, hint, is_missing_here=True)
 
 
 def shown(path: str) -> str:

@@ -73,7 +73,7 @@ class NodeScripts:
         try:
             found = self._found({"op": "checkCode", "body": code, "folder": folder}, None)
         except EnvironmentFault as fault:
-            return (Problem(f"{fault.message} to run this code", where, fault.hint),)
+            return (Problem(f"{fault.message} to run this code", where, fault.hint, is_missing_here=True),)
         except CannotEvaluate as error:
             return (Problem(str(error), where),)
         return tuple(package_problem(item["name"], folder, where) for item in found)
@@ -89,7 +89,8 @@ class NodeScripts:
                 self._least = TYPESCRIPT_VERSION  # a newer Node looks at the syntax, if there is one
                 found = self._check(path)
         except EnvironmentFault as fault:
-            return (Problem(f"{fault.message} to run this file", Location(shown(path)), fault.hint),)
+            message = f"{fault.message} to run this file"
+            return (Problem(message, Location(shown(path)), fault.hint, is_missing_here=True),)
         except CannotEvaluate as error:
             return (Problem(str(error), Location(shown(path))),)
         return tuple(problem_of(item) for item in found)

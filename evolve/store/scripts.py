@@ -93,8 +93,17 @@ def _import_problem(path: str, error: BaseException) -> Problem:
     if isinstance(error, SyntaxError):
         return Problem(f"not Python: {error.msg}", Location(error.filename or path, error.lineno, error.offset))
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    line = frames[-1].lineno if frames else None
-    return Problem(f"importing it raised {type(error).__name__}: {error}", Location(path, line))
+    where = Location(path, frames[-1].lineno if frames else None)
+    message = f"importing it raised {type(error).__name__}: {error}"
+    if isinstance(error, ModuleNotFoundError) and _is_not_installed(error.name or ""):
+        return Problem(message, where, f"it is not installed for {sys.executable}", is_missing_here=True)
+    return Problem(message, where)
+
+
+def _is_not_installed(module: str) -> bool:
+    """Return whether nothing of a module's package is there; else a name in it is wrong."""
+    package = module.partition(".")[0]
+    return bool(package) and package not in sys.modules and importlib.util.find_spec(package) is None
 
 
 def _no_function(path: str, name: str, found: Any) -> Problem:

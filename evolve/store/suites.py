@@ -10,7 +10,7 @@ import gc
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -523,9 +523,7 @@ class _Loader:
             return read()
         except InputError as error:
             for problem in error.problems:
-                self.findings.add(
-                    problem if problem.where else Problem(problem.message, document.locate(*path), problem.hint)
-                )
+                self.findings.add(problem if problem.where else replace(problem, where=document.locate(*path)))
             return otherwise
 
     def _collect(self) -> "_Collecting":
@@ -557,9 +555,7 @@ class _Collecting:
 
 
 def _at_file(error: InputError, shown: str) -> InputError:
-    return InputError(
-        [Problem(problem.message, problem.where or Location(shown), problem.hint) for problem in error.problems]
-    )
+    return InputError([replace(problem, where=problem.where or Location(shown)) for problem in error.problems])
 
 
 def _prompt_entries(listed: Any) -> Iterator[tuple[str | Mapping[str, Any], tuple[str | int, ...]]]:

@@ -6,7 +6,7 @@ import json
 import os
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,9 +82,7 @@ class TestReader:
                 yield from self._guard(file, function, is_alone, config)
         except InputError as error:
             for problem in error.problems:
-                self.findings.add(
-                    problem if problem.where else Problem(problem.message, document.locate(*path), problem.hint)
-                )
+                self.findings.add(problem if problem.where else replace(problem, where=document.locate(*path)))
 
     def _files_of(self, name: str) -> list[tuple[str, str | None]]:
         refused = refused_source(name)
@@ -258,7 +256,7 @@ class TestReader:
         except InputError as error:
             for problem in error.problems:
                 where = problem.where or source.document.locate(*source.path)
-                self.findings.add(Problem(problem.message, where, problem.hint))
+                self.findings.add(replace(problem, where=where))
             value |= {"assert": listed if isinstance(listed, list) else [], "vars": {}}
         return Source(value, source.document, source.path)
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from evolve.__main__ import main
 
 GOOD = "prompts: ['{{q}}']\nproviders: ['python:model.py']\ntests: [{vars: {q: a}}, {vars: {q: b}}]\n"
@@ -55,6 +57,57 @@ def test_a_missing_key_is_a_warning_because_the_file_is_right(tmp_path: Path) ->
     done = check(tmp_path, "s.yaml")
     assert done.returncode == 0, done.stdout
     assert "GROQ_API_KEY" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("1 suite: no problems; on this machine 1 cannot run")
+
+
+PACKAGES = {
+    "python provider": ("python:code.py", "[{vars: {q: a}}]", "code.py", "import no_such_package\n"),
+    "python tests": ("echo", "file://code.py", "code.py", "from no_such_package.part import one\n"),
+    "node provider": ("file://code.cjs", "[{vars: {q: a}}]", "code.cjs", "require('no-such-package')\n"),
+    "node assertion": (
+        "echo",
+        "[{vars: {q: a}, assert: [{type: javascript, value: 'file://code.mjs'}]}]",
+        "code.mjs",
+        "import no from 'no-such-package'\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PACKAGES)
+def test_a_package_that_is_not_installed_is_a_warning_here_and_stops_a_run(kind, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    provider, tests, name, code = PACKAGES[kind]
+    Path("s.yaml").write_text(f"prompts: ['{{{{q}}}}']\nproviders: ['{provider}']\ntests: {tests}\n")
+    Path(name).write_text(code)
+    assert main(["check", "s.yaml"]) == 0
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("warning: ")
+    assert f"{name}:1" in first
+    assert "no_such_package" in first.replace("-", "_")
+    assert last.startswith("1 suite: no problems; on this machine 1 cannot run")
+    assert main(["check", "s.yaml", "--json"]) == 0
+    (suite,) = json.loads(capsys.readouterr().out)["suites"]
+    assert (suite["problems"], suite["warnings"], len(suite["missing"])) == ([], [], 1)
+    assert main(["run", "s.yaml"]) == 2
+    assert "no_such_package" in capsys.readouterr().err.replace("-", "_")
+
+
+@pytest.mark.parametrize("code", ["import json.no_such_module\n", "import code_of_mine\nimport nothing.at_all.\n"])
+def test_a_wrong_import_of_what_is_there_is_a_problem(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text("prompts: [x]\nproviders: ['python:model.py']\ntests: [{vars: {q: a}}]\n")
+    Path("model.py").write_text(code)
+    assert main(["check", "s.yaml"]) == 2
+
+
+def test_what_is_missing_hides_no_problem_and_is_hidden_by_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text("prompts: [x]\nproviders: ['python:model.py', opnai:m]\ntests: [{vars: {q: a}}]\n")
+    Path("model.py").write_text("import no_such_package\n")
+    assert main(["check", "s.yaml"]) == 2
+    out = capsys.readouterr().out
+    assert "no_such_package" in out
+    assert "opnai:m" in out
 
 
 def test_a_misspelt_key_and_a_wrong_assertion_hide_no_other_problem_of_their_test(tmp_path, monkeypatch, capsys):

@@ -52,6 +52,8 @@ class Problem:
     message: str
     where: Location | None = None
     hint: str = ""
+    is_missing_here: bool = False
+    """Something is not installed on this machine; the input itself may be right."""
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
