@@ -48,11 +48,12 @@ def config_of(name: str) -> Any:
     return parse_yaml((GOOD / f"{name}.yaml").read_text(), name)
 
 
-def problems(folder: Path, config: Any) -> tuple[Problem, ...]:
+def problems(folder: Path, config: Any, *, is_strict: bool = False) -> tuple[Problem, ...]:
     path = folder / "mutant.yaml"
     path.write_text(dump_yaml(config))
+    strict = ReadOptions(root=str(folder), undefined="strict", unknown_keys="error")
     try:
-        load_suite(str(path), ReadOptions(root=str(folder)))
+        load_suite(str(path), strict if is_strict else ReadOptions(root=str(folder)))
     except InputError as error:
         return error.problems
     return ()
@@ -151,7 +152,7 @@ def test_every_value_of_another_type_gets_located_messages(folder: Path, name: s
                 continue
             changed = copy.deepcopy(config)
             at(changed, path[:-1])[path[-1]] = copy.deepcopy(swap)
-            found = problems(folder, changed)
+            found = problems(folder, changed, is_strict=True)
             is_refused = bool(found) and all(
                 problem.where is not None and problem.where.line is not None for problem in found
             )

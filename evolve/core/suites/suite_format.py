@@ -144,6 +144,7 @@ _DEFINING: frozenset[str | int] = frozenset((
     *_PARTS, "vars", "options", "transformVars", "storeOutputAs", "path", "config", "raw"
 ))  # fmt: skip
 """Keys that define prompts, providers, tests or variables."""
+_TEXTS: frozenset[str | int] = frozenset(("id", "raw"))
 _NAMES: frozenset[str | int] = frozenset(("id", "label"))
 
 
@@ -198,6 +199,8 @@ class Findings:
                 return
             where = (document.locate if kind == "value" else document.locate_key)(*full)
             if not self.is_warning(kind):
+                if kind == "mistaken key" and full[0] == "prompts" and _resembles(full[-1], _TEXTS):
+                    kind = "needed key"  # without its text a prompt is none
                 self._side_issues += _is_side_issue(full, kind)
                 if kind in _UNKNOWN and _resembles(full[-1], _NAMES):
                     self.partial.add("names")
