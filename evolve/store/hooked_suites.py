@@ -25,7 +25,11 @@ class Parts(NamedTuple):
 
 
 def suite_of_parts(
-    config: Mapping[str, Any], parts: Parts, default: Source | None, tests: Sequence[Source]
+    config: Mapping[str, Any],
+    parts: Parts,
+    default: Source | None,
+    tests: Sequence[Source],
+    scenarios: Sequence[Source],
 ) -> dict[str, Any]:
     """Return the suite as the hook gets it: tests as their files have them, without the defaults.
 
@@ -34,14 +38,36 @@ def suite_of_parts(
         parts: of the suite.
         default: the default test.
         tests: without those of scenarios.
+        scenarios: as `scenario_as_shown` returns them.
     """
     return {
         **config,
+        **({"scenarios": [dict(source.value) for source in scenarios]} if scenarios else {}),
         "prompts": [_prompt(prompt) for prompt in parts.prompts],
         "providers": [_provider(spec) for spec in parts.providers],
         "tests": [dict(source.value) for source in tests],
         "defaultTest": dict(default.value) if default else {},
     }
+
+
+def scenario_as_shown(scenario: Source, reader: TestReader) -> Source:
+    """Return a scenario with the files that it names read, as promptfoo shows it to hooks: `config` and `tests`."""
+    entries = [
+        reader.with_files(Source(data, scenario.document, (*scenario.path, "config", index)))
+        for index, data in enumerate(scenario.value["config"])
+    ]
+    tests = tests_of_scenario(scenario, reader)
+    value = {
+        **scenario.value,
+        "config": [dict(entry.value) for entry in entries],
+        "tests": [dict(test.value) for test in tests],
+    }
+    return Source(value, scenario.document, scenario.path)
+
+
+def tests_of_scenario(scenario: Source, reader: TestReader) -> Iterator[Source]:
+    """Yield the tests of a scenario, those of its files included."""
+    return reader.read(scenario.value.get("tests"), scenario.document, (*scenario.path, "tests"))
 
 
 def call_before_all(
@@ -113,6 +139,25 @@ def changed_tests(made: Mapping[str, Any], tests: Sequence[Source], reader: Test
             yield same
         else:
             yield from reader.made_tests([entry], _BY_HOOK)
+
+
+def changed_scenarios(made: Mapping[str, Any], scenarios: Sequence[Source], findings: Findings) -> Iterator[Source]:
+    """Yield the scenarios of the changed suite; those that are as before keep their places.
+
+    Args:
+        made: the changed suite.
+        scenarios: before the hook.
+        findings: gets the problems.
+    """
+    for index, entry in enumerate(_list(made, "scenarios")):
+        same = next((source for source in scenarios if source.value == entry), None)
+        if same is not None:
+            yield same
+            continue
+        document, path = Generated(_BY_HOOK, "", []), ("scenarios", index)
+        usable = findings.checked("scenario", entry, document, path)
+        if isinstance(usable, dict):
+            yield Source(usable, document, path)
 
 
 def changed_default(

@@ -42,8 +42,11 @@ from evolve.store.hooked_suites import (
     changed_default,
     changed_prompts,
     changed_providers,
+    changed_scenarios,
     changed_tests,
+    scenario_as_shown,
     suite_of_parts,
+    tests_of_scenario,
 )
 from evolve.store.prompts import read_prompts
 from evolve.store.read_options import ReadOptions
@@ -203,18 +206,21 @@ class _Loader:
 
     def _changed(self, config: Mapping[str, Any], document: Document, reader: TestReader, given: Parts) -> Parts:
         default = self.default_test(config, document, reader)
-        layers = self._layers(config, document, reader)
-        plain = [each[-1] for each in layers if len(each) == 1]
-        suite = suite_of_parts(config, given, default, plain)
+        plain = list(reader.read(config.get("tests"), document, ("tests",)))
+        scenarios = [
+            scenario_as_shown(scenario, reader)
+            for scenario in self._scenarios(config.get("scenarios") or [], document, reader)
+        ]
+        suite = suite_of_parts(config, given, default, plain, scenarios)
         made = call_before_all(config["extensions"], suite, self.files, self.options.scripts)
         prompts = changed_prompts(suite, made, given.prompts, self.files)
         providers = changed_providers(suite, made, given.providers, self.findings)
-        if made.get("tests") == suite["tests"] and made.get("defaultTest") == suite["defaultTest"]:
+        if all(made.get(key) == suite.get(key) for key in ("tests", "scenarios", "defaultTest")):
             return Parts(prompts, providers, given.tests)
-        sources = changed_tests(made, plain, reader)
-        others = [each for each in layers if len(each) > 1]
+        layers = [[source] for source in changed_tests(made, plain, reader)]
+        layers.extend(_scenario_layers(changed_scenarios(made, scenarios, self.findings), reader))
         defaults = Defaults.of(changed_default(suite, made, default, self.findings))
-        return Parts(prompts, providers, self._built([*([source] for source in sources), *others], defaults))
+        return Parts(prompts, providers, self._built(layers, defaults))
 
     def finished(
         self,
@@ -457,7 +463,8 @@ class _Loader:
 
     def _layers(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> list[list[Source]]:
         layers = [[source] for source in reader.read(config.get("tests"), document, ("tests",))]
-        layers.extend(self._scenario_layers(config, document, reader))
+        scenarios = self._scenarios(config.get("scenarios") or [], document, reader)
+        layers.extend(_scenario_layers(scenarios, reader))
         return layers
 
     def _built(self, sources: Iterable[list[Source]], defaults: Defaults) -> tuple[Test, ...]:
@@ -486,21 +493,6 @@ class _Loader:
             if metadata and not (value or {}).get("metadata"):
                 value = {**(value or {}), "metadata": metadata}
             return reader.with_files(Source(value, document, ("defaultTest",))) if value else None
-
-    def _scenario_layers(
-        self, config: Mapping[str, Any], document: Document, reader: TestReader
-    ) -> Iterator[list[Source]]:
-        number = 0
-        for scenario in self._scenarios(config.get("scenarios") or [], document, reader):
-            given = scenario.value.get("tests")
-            tests = list(reader.read(given, scenario.document, (*scenario.path, "tests"))) if given else [None]
-            for index, data in enumerate(scenario.value["config"]):
-                conversation = {"conversationId": f"__scenario_{number}__", **(data.get("metadata") or {})}
-                number += 1
-                named = {**data, "metadata": conversation}  # its tests are one conversation, as with promptfoo
-                layer = reader.with_files(Source(named, scenario.document, (*scenario.path, "config", index)))
-                for test in tests:
-                    yield [layer, test] if test is not None else [layer]
 
     def _scenarios(self, listed: Sequence[Any], document: Document, reader: TestReader) -> list[Source]:
         found: list[Source] = []
@@ -552,6 +544,20 @@ class _Collecting:
             self.findings.problems.extend(error.problems)
             return True
         return False
+
+
+def _scenario_layers(scenarios: Iterable[Source], reader: TestReader) -> Iterator[list[Source]]:
+    """Yield each entry of a scenario's config with each of its tests."""
+    number = 0
+    for scenario in scenarios:
+        tests = list(tests_of_scenario(scenario, reader)) if scenario.value.get("tests") else [None]
+        for index, data in enumerate(scenario.value["config"]):
+            conversation = {"conversationId": f"__scenario_{number}__", **(data.get("metadata") or {})}
+            number += 1
+            named = {**data, "metadata": conversation}  # its tests are one conversation, as with promptfoo
+            layer = reader.with_files(Source(named, scenario.document, (*scenario.path, "config", index)))
+            for test in tests:
+                yield [layer, test] if test is not None else [layer]
 
 
 def _at_file(error: InputError, shown: str) -> InputError:

@@ -156,3 +156,74 @@ def test_what_a_hook_makes_is_checked_like_the_suite(tmp_path: Path) -> None:
     done = run(tmp_path, "evolve", "run", "suite.yaml")
     assert done.returncode == 2
     assert "the suite that beforeAll returned: [0].asert: unknown key" in done.stderr
+
+
+SCENARIOS = """\
+prompts: ['{{lang}}: {{q}}']
+providers: [echo]
+tests: [{vars: {lang: own, q: x}}]
+scenarios:
+  - description: languages
+    config:
+      - vars: {lang: fr}
+      - vars: {lang: de}
+    tests: [{vars: {q: a}, assert: [{type: contains, value: a}]}, 'file://more.yaml']
+  - config: [{vars: {lang: alone, q: y}}]
+extensions: ['file://%s']
+"""
+SEES_SCENARIOS = {
+    "hooks.py": """
+import json
+
+def hook(name, context):
+    if name == "beforeAll":
+        suite = context["suite"]
+        with open("seen.json", "w", encoding="utf-8") as seen:
+            json.dump([suite["tests"], suite["scenarios"]], seen)
+        suite["scenarios"][0]["config"].append({"vars": {"lang": "it"}})
+        suite["scenarios"].append({"config": [{"vars": {"lang": "es", "q": "z"}}]})
+    return context
+""",
+    "hooks.cjs": """
+const fs = require('fs');
+module.exports = (name, context) => {
+  if (name !== 'beforeAll') return;
+  const {tests, scenarios} = context.suite;
+  fs.writeFileSync('seen.json', JSON.stringify([tests, scenarios]));
+  scenarios[0].config.push({vars: {lang: 'it'}});
+  scenarios.push({config: [{vars: {lang: 'es', q: 'z'}}]});
+};
+""",
+}
+
+
+@pytest.mark.parametrize("name", SEES_SCENARIOS)
+def test_before_all_sees_scenarios_with_their_tests_and_may_change_them(tmp_path: Path, name: str) -> None:
+    written(tmp_path, name, SEES_SCENARIOS[name])
+    (tmp_path / "suite.yaml").write_text(SCENARIOS % (name + (":hook" if name.endswith(".py") else "")))
+    (tmp_path / "more.yaml").write_text("- vars: {q: b}\n")
+    done = run(tmp_path, "evolve", "run", "suite.yaml", "-o", "out.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    tests, scenarios = json.loads((tmp_path / "seen.json").read_text())
+    assert tests == [{"vars": {"lang": "own", "q": "x"}}]
+    assert scenarios == [
+        {
+            "description": "languages",
+            "config": [{"vars": {"lang": "fr"}}, {"vars": {"lang": "de"}}],
+            "tests": [{"vars": {"q": "a"}, "assert": [{"type": "contains", "value": "a"}]}, {"vars": {"q": "b"}}],
+        },
+        {"config": [{"vars": {"lang": "alone", "q": "y"}}], "tests": []},
+    ]
+    rows = json.loads((tmp_path / "out.json").read_text())["results"]["results"]
+    outputs = [row["response"]["output"] for row in rows]
+    languages = [f"{lang}: {q}" for lang in ("fr", "de", "it") for q in "ab"]
+    assert outputs == ["own: x", *languages, "alone: y", "es: z"]
+
+
+def test_a_scenario_that_before_all_made_is_checked_like_the_suite(tmp_path: Path) -> None:
+    text = "def hook(name, context):\n    if name == 'beforeAll':\n"
+    text += "        context['suite']['scenarios'] = [{'config': [{'vars': {}, 'asert': []}]}]\n    return context\n"
+    written(tmp_path, "hooks.py", text, ":hook")
+    done = run(tmp_path, "evolve", "run", "suite.yaml")
+    assert done.returncode == 2
+    assert "the suite that beforeAll returned: scenarios[0].config[0].asert: unknown key 'asert'" in done.stderr
