@@ -20,8 +20,7 @@ def problem_of(found: Mapping[str, Any]) -> Problem:
     if kind == "file":
         return Problem(f"no such file: {found['name']}", where)
     if kind == "unsupported":
-        command = f"cd {shlex.quote(_package_folder(os.path.dirname(file)))} && npm install tsx"
-        hint = f"Node.js only leaves out types; write it as JavaScript, or type: {command}"
+        hint = f"Node.js only leaves out types; write it as JavaScript, or type: {tsx_command(file)}"
         return Problem(str(found["message"]), where, hint, is_missing_here=True)
     if kind == "esm":
         hint = "name it .mjs, or install a newer Node.js"
@@ -43,6 +42,11 @@ def package_problem(name: str, folder: str, where: Location | None) -> Problem:
     words = "npm install" if package in _dependencies(place) else f"npm install {shlex.quote(package)}"
     hint = f"type: cd {shlex.quote(place)} && {words}"
     return Problem(f"the package {package!r} is not installed", where, hint, is_missing_here=True)
+
+
+def tsx_command(file: str) -> str:
+    """Return the command that installs tsx for a file."""
+    return f"cd {shlex.quote(_package_folder(os.path.dirname(file)))} && npm install tsx"
 
 
 def shown(path: str) -> str:

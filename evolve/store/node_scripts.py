@@ -13,7 +13,7 @@ from evolve.core.javascript.node_needs import is_typescript
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.model.js_result import JsResult
 from evolve.core.model.node_calls import NodeCall
-from evolve.store.node_problems import package_problem, problem_of, shown
+from evolve.store.node_problems import package_problem, problem_of, shown, tsx_command
 from evolve.system.node_child import NodeChild
 from evolve.system.node_program import JAVASCRIPT_VERSION, TYPESCRIPT_VERSION, find_node
 
@@ -73,7 +73,7 @@ class NodeScripts:
         try:
             found = self._found({"op": "checkCode", "body": code, "folder": folder}, None)
         except EnvironmentFault as fault:
-            return (Problem(f"{fault.message} to run this code", where, fault.hint, is_missing_here=True),)
+            return (Problem(f"this code cannot run: {fault.message}", where, fault.hint, is_missing_here=True),)
         except CannotEvaluate as error:
             return (Problem(str(error), where),)
         return tuple(package_problem(item["name"], folder, where) for item in found)
@@ -89,8 +89,9 @@ class NodeScripts:
                 self._least = TYPESCRIPT_VERSION  # a newer Node looks at the syntax, if there is one
                 found = self._check(path)
         except EnvironmentFault as fault:
-            message = f"{fault.message} to run this file"
-            return (Problem(message, Location(shown(path)), fault.hint, is_missing_here=True),)
+            hint = f"{fault.hint}; or type: {tsx_command(path)}" if is_typescript(path) else fault.hint
+            message = f"this file cannot run: {fault.message}"
+            return (Problem(message, Location(shown(path)), hint, is_missing_here=True),)
         except CannotEvaluate as error:
             return (Problem(str(error), Location(shown(path))),)
         return tuple(problem_of(item) for item in found)

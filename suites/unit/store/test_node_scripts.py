@@ -99,7 +99,7 @@ def test_without_node_the_problem_has_the_command_that_installs_one(tmp_path, mo
     monkeypatch.setattr(node_program, "_WHEEL", "no_such_wheel_here")
     _written(tmp_path, a__ts="export default 1;")
     (problem,) = NodeScripts({"PATH": str(tmp_path)}).problems(str(tmp_path / "a.ts"))
-    assert problem.message == "Node.js 22.18 or newer is needed, and there is none here to run this file"
+    assert problem.message == "this file cannot run: Node.js 22.18 or newer is needed, and there is none here"
     assert install_command("node") in problem.hint
     assert problem.where is not None
 
