@@ -404,7 +404,16 @@ def _check_keys_of_type(kind: AssertionType, value: Mapping[str, Any], path: Pat
         if "value" in value or not any(closest(key, ("value",)) for key in value):
             report(path, f"{kind.name} needs a value")
     elif "value" in value and not _is_rendered_later(given):
-        _value_check(kind.name)(given, (*path, "value"), report)
+        _value_check(kind.name)(given, (*path, "value"), _without_notes(report))
+
+
+def _without_notes(report: Reporter) -> Reporter:
+    """Return a reporter for a value that holds no notes: an unknown key in it is a mistake."""
+
+    def strict(path: Path, message: str, hint: str = "", kind: Kind = "value") -> None:
+        report(path, message, hint, "mistaken key" if kind == "unknown key" else kind)
+
+    return strict
 
 
 def _is_rendered_later(value: JsonValue) -> bool:
