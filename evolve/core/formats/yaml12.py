@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -516,11 +517,19 @@ def _unknown_tag(event: Any) -> _YamlError:
     )
 
 
+_UNPRINTABLE = re.compile("[\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
+"""JSON may hold these characters, and YAML may not."""
+
+
 def read_marks(text: str) -> tuple[dict[Path, Mark], dict[Path, Mark]]:
-    """Return the places of all values and of all keys of a text that is known to be valid YAML."""
+    """Return the places of all values and of all keys of a text that is valid YAML or JSON.
+
+    Where YAML cannot read what JSON can, what follows has no places.
+    """
     marks: dict[Path, Mark] = {}
     keys: dict[Path, Mark] = {}
-    _mark_node(_events(text), (), marks, keys)
+    with suppress(yaml.YAMLError):
+        _mark_node(_events(_HALF.sub(r"\1??????", _UNPRINTABLE.sub("?", text))), (), marks, keys)
     return marks, keys
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from evolve.core.formats.yaml12 import dump_yaml, keys_with_anchors, parse_yaml, path_text, read_document
+from evolve.core.formats.yaml12 import Document, dump_yaml, keys_with_anchors, parse_yaml, path_text, read_document
 from evolve.core.model.errors import InputError
 
 # Read by js-yaml 5 with promptfoo's schema.
@@ -150,3 +150,14 @@ def test_what_is_dumped_reads_back(value: object) -> None:
 
 def test_an_emoji_written_as_two_json_escapes_is_one_character():
     assert parse_yaml(r'{"a": "\ud83c\udf89 \\ud83c", "b": "caf\u00e9"}', "x.json") == {"a": "🎉 \\ud83c", "b": "café"}
+
+
+@pytest.mark.parametrize(
+    "odd", ["\U0001f600", "\ud83d", "\0", "\x7f", "\u2028", "a/b", '"', "\\u12", "\ud83d\\ude00", "\t"]
+)
+def test_parts_after_any_text_of_json_are_located(odd: str) -> None:
+    text = json.dumps({"tests": [{"vars": {"q": odd, "r": f"x{odd}y"}}, {"vars": {"z": 1}}]}, indent=1)
+    document = Document("tests.json", text, json.loads(text))
+    line = text.splitlines().index('    "z": 1') + 1
+    assert str(document.locate("tests", 1, "vars", "z")) == f"tests.json:{line}:10: tests[1].vars.z"
+    assert str(document.locate_key("tests", 1, "vars", "z")) == f"tests.json:{line}:5: tests[1].vars.z"
