@@ -90,6 +90,8 @@ def _module_for(spec: ProviderSpec) -> ModuleType:
 
 def _scheme(spec: ProviderSpec) -> str:
     scheme, colon, rest = spec.id.partition(":")
+    if scheme.endswith(JAVASCRIPT_SUFFIXES):
+        return "javascript"
     if scheme != "file" or not colon:
         return scheme
     extension = _extension(rest)

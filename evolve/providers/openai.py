@@ -9,6 +9,7 @@ OPENAI_API_BASE_URL, OPENAI_BASE_URL.
 import json
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.errors import CannotEvaluate, HttpFault, InputError, Problem
@@ -16,7 +17,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Embedding, Moderation, ModerationFlag
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import plain_text
-from evolve.providers.config import check_keys, place_of, text_of
+from evolve.providers.config import check_keys, place_of, text_of, wrong
 from evolve.providers.context import ProviderContext
 from evolve.providers.hosted import (
     ApiKey,
@@ -88,6 +89,7 @@ SAMPLING_KEYS = frozenset(
 )
 _KEYS = SAMPLING_KEYS | frozenset(
     {
+        "model",
         "apiBaseUrl",
         "apiHost",
         "apiKey",
@@ -116,7 +118,14 @@ _PATHS = {
     "moderation": "moderations",
     "responses": "responses",
 }
-_OPENAI_KINDS = ("chat", "completion", "embedding", "responses", "moderation")
+_DEFAULT_MODELS: Final = {
+    "chat": "gpt-4.1-2025-04-14",
+    "completion": "gpt-3.5-turbo-instruct",
+    "embedding": "text-embedding-3-large",
+    "responses": "gpt-4.1-2025-04-14",
+    "moderation": "omni-moderation-latest",
+}
+"""By kind of model, the one that is asked where neither the id nor the config names one; those of promptfoo."""
 _OTHER_KINDS = ("assistant", "image", "realtime", "video", "transcription", "tts", "speech", "agents", "codex-sdk")
 
 
@@ -365,12 +374,13 @@ def _kind_and_model(spec: ProviderSpec) -> tuple[str, str]:
     _, _, rest = spec.id.partition(":")
     kind, _, model = rest.partition(":")
     kind = "embedding" if kind == "embeddings" else kind
-    if kind == "moderation":
-        return kind, model or "omni-moderation-latest"
-    if kind in _OPENAI_KINDS and model:
-        return kind, model
-    if kind in _OTHER_KINDS or kind in _OPENAI_KINDS or not kind:
-        kinds = ", ".join(f"openai:{name}:MODEL" for name in _OPENAI_KINDS)
+    if kind in _DEFAULT_MODELS:
+        configured = spec.config.get("model")
+        if configured is not None and not isinstance(configured, str):
+            raise wrong(spec, "model", "the name of a model")
+        return kind, model or configured or _DEFAULT_MODELS[kind]
+    if kind in _OTHER_KINDS or not kind:
+        kinds = ", ".join(f"openai:{name}:MODEL" for name in _DEFAULT_MODELS)
         raise InputError(Problem(f"provider {spec.id!r}: expected {kinds}", place_of(spec)))
     if _RESPONSES_MODELS.match(rest):
         return "responses", rest

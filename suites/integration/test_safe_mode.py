@@ -23,6 +23,8 @@ UNSAFE = {
     "python provider": with_provider("'python:evil.py'"),
     "python file as provider": with_provider("'file://evil.py'"),
     "javascript file as provider": with_provider("'file://evil.js'"),
+    "javascript file without a prefix": with_provider("evil.js"),
+    "typescript file without a prefix": with_provider("./evil.tsx"),
     "http provider": with_provider("{id: http, config: {url: 'http://127.0.0.1:9/', body: {a: 1}}}"),
     "address that would get the key": with_provider(
         "{id: 'openai:chat:x', config: {apiBaseUrl: 'http://127.0.0.1:9/v1'}}"

@@ -8,7 +8,7 @@ from evolve.core.model.errors import Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Place, Suite, Test
 
-_CODE_FILE: Final = re.compile(r"\.(py|js|cjs|mjs|ts|cts|mts|rb|go|sh|bat|exe)(:|#|$)", re.I)
+_CODE_FILE: Final = re.compile(r"\.(py|[cm]?[jt]sx?|rb|go|sh|bat|exe)(:|#|$)", re.I)
 _PROGRAM: Final = re.compile(
     r"(exec|python|javascript|golang|ruby|package|file|https?|webhook|websocket|wss?|mcp)(:|$)"
 )

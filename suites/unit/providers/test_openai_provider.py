@@ -33,6 +33,28 @@ def test_the_body_has_promptfoos_defaults(providers: OpenedProviders, faulty_ser
     assert faulty_server.requests[-1].path == "/v1/chat/completions"
 
 
+@pytest.mark.parametrize(
+    ("name", "config", "model"),
+    [
+        ("openai:chat", {}, "gpt-4.1-2025-04-14"),
+        ("openai:chat", {"model": "mine"}, "mine"),
+        ("openai:chat:own", {"model": "mine"}, "own"),
+        ("openai:completion", {}, "gpt-3.5-turbo-instruct"),
+        ("openai:responses", {"model": "mine"}, "mine"),
+    ],
+)
+def test_the_model_is_the_ids_else_the_configs_else_promptfoos_default(
+    providers: OpenedProviders, faulty_server: FaultyServer, base: str, name: str, config: dict[str, Any], model: str
+) -> None:
+    providers.ask(name, "x", apiBaseUrl=base, **config)
+    assert body_of(faulty_server)["model"] == model
+
+
+def test_a_model_of_a_config_that_is_no_name_is_refused(providers: OpenedProviders, base: str) -> None:
+    with pytest.raises(InputError, match="model=7: expected the name of a model"):
+        providers.open("openai:chat", {"apiBaseUrl": base, "model": 7})
+
+
 def test_config_reaches_the_body(providers: OpenedProviders, faulty_server: FaultyServer, base: str) -> None:
     config = {
         "temperature": 0.2,
@@ -263,7 +285,7 @@ def test_an_error_in_a_good_status_is_no_answer(
     assert providers.ask("openai:chat:m", "x", apiBaseUrl=base).output == "echo: x"
 
 
-@pytest.mark.parametrize("name", ["openai:", "openai:chat", "openai:chat:", "openai:responses", "openai:image:x"])
+@pytest.mark.parametrize("name", ["openai:", "openai:image:x", "openai:realtime"])
 def test_other_kinds_are_refused_by_name(providers: OpenedProviders, name: str) -> None:
     with pytest.raises(
         InputError, match="expected openai:chat:MODEL, openai:completion:MODEL, openai:embedding:MODEL, openai:resp"

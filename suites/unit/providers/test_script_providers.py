@@ -155,6 +155,12 @@ def test_javascript_may_be_a_class_a_function_or_an_object(providers: OpenedProv
     assert providers.ask("file://p.js", Request("x", vars={"x": "x"})).output == "js x"
 
 
+def test_a_path_of_javascript_needs_no_prefix(providers: OpenedProviders) -> None:
+    write(providers, "p.js", "module.exports = { named: (prompt) => 'js ' + prompt };")
+    assert providers.ask("p.js:named", "x").output == "js x"
+    assert providers.ask("./p.js:named", "x").output == "js x"
+
+
 def test_javascript_that_needs_node_runs_there_as_one_object_for_all_calls(providers: OpenedProviders) -> None:
     write(
         providers,
