@@ -1,7 +1,7 @@
 """Broken references in a suite (to prompts, providers, variables) and bad templates, found while it is loaded.
 
-Only plain references to variables are checked (`{{ name }}`, `{{ name | filter }}`, `{{ name.part }}`), and only in
-templates without `{% %}` blocks: only rendering shows what a block defines or guards, and templates are strict then.
+Only plain references to variables are checked (`{{ name }}`, `{{ name | filter }}`, `{{ name.part }}`), and what a loop
+goes through. What a condition guards is left out: only rendering shows that.
 """
 
 import re
@@ -13,6 +13,7 @@ from evolve.core.assertions import find_type
 from evolve.core.model.errors import Location, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Assertion, AssertSet, Place, Prompt, ProviderSpec, Requirement, Test
+from evolve.core.templating.needed_names import needed_names
 from evolve.core.templating.templates import syntax_problem
 from evolve.core.text.did_you_mean import closest_variable, did_you_mean
 
@@ -120,8 +121,10 @@ def _templates_of(assertion: Assertion) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)  # more distinct templates than most suites have, a few MB at most
 def names_needed_by(template: str) -> frozenset[str]:
-    """Return the variables that a template certainly needs; none when it holds blocks."""
-    if "{{" not in template or "{%" in template or "{#" in template:
+    """Return the variables that a template certainly needs."""
+    if "{%" in template or "{#" in template:
+        return needed_names(template) - ALWAYS_DEFINED - _LITERALS
+    if "{{" not in template:
         return frozenset()
     names = (_REFERENCE.match(tag) for tag in _TAG.findall(template))
     return frozenset(found[1] for found in names if found) - ALWAYS_DEFINED - _LITERALS
@@ -205,7 +208,7 @@ def _needs_of(test: Test, prompts: Sequence[Prompt], needs: Sequence[frozenset[s
 def _needs_of_assertion(assertion: Assertion) -> frozenset[str]:
     value = assertion.value
     texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    if not any(isinstance(text, str) and "{{" in text for text in texts):
+    if not any(isinstance(text, str) and ("{{" in text or "{%" in text) for text in texts):
         return _NO_NAMES
     kind = find_type(assertion.type)
     if kind is None or kind.raw_value or _GRADED.search(assertion.type):

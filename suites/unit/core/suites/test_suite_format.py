@@ -263,7 +263,7 @@ def test_wrong_columns_are_found() -> None:
     [
         ("{{a}} {{ b.c }} {{d[0]}} {{- e -}} {{f | upper}}", {"a", "b", "d", "e", "f"}),
         ("{{a | default('x')}} {{env.HOME}} {{'text'}} {{1}} {{true}}", set()),
-        ("{% if a %}{{a}}{% endif %} {{b}}", set()),
+        ("{% if a %}{{a}}{% endif %} {{b}}", {"b"}),
         ("{# {{a}} #}", set()),
         ("{{a or b}} {{f(x)}}", set()),
         ("no template {a}", set()),
