@@ -98,7 +98,7 @@ def _check(path: str, settings: Settings) -> CheckedSuite:
     except InputError as error:
         problems = tuple(problem for problem in error.problems if not problem.is_missing_here)
         missing = tuple(str(problem) for problem in error.problems if problem.is_missing_here)
-        return CheckedSuite(path, problems, missing=missing, evaluations=0 if problems else None)
+        return CheckedSuite(path, problems, error.warnings, missing, 0 if problems else None)
     missing = ()
     try:
         check_keys(loaded, settings)

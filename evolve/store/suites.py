@@ -529,7 +529,7 @@ class _Loader:
     def stop_on_problems(self) -> None:
         """Raise InputError with the problems found so far, if any."""
         if self.findings.problems:
-            raise InputError(self.findings.sort_problems(self.shown))
+            raise InputError(self.findings.sort_problems(self.shown), self.findings.warning_texts())
 
 
 @dataclass(slots=True)

@@ -128,3 +128,12 @@ def test_a_misspelt_key_and_a_wrong_assertion_hide_no_other_problem_of_their_tes
         "tests[0].assert[0].type: unknown assertion type 'contians'",
     ]
     assert found[3].startswith("tests[0].assert[1].value: ")
+
+
+def test_a_suite_with_problems_shows_its_warnings_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text("prompts: [{text: 'Say {{x}}'}]\nproviders: [echo]\ntests: [{vars: {x: a}}]\n")
+    assert main(["check", "s.yaml"]) == 2
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert first == "warning: s.yaml:1:12: prompts[0].text: unknown key 'text', which is ignored"
+    assert second.startswith("s.yaml:1:11: prompts[0]: a prompt needs text")

@@ -76,9 +76,15 @@ def _restore(kind: type[EvolveError], args: tuple[Any, ...], fields: Mapping[str
 
 
 class InputError(EvolveError):
-    """The user's input is wrong; contains every problem that was found, not only the first."""
+    """The user's input is wrong; contains every problem that was found, not only the first.
 
-    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+    Args:
+        problems: why the input cannot be used.
+        warnings: what else there is to say about it.
+    """
+
+    def __init__(self, problems: Problem | Iterable[Problem], warnings: Iterable[str] = ()) -> None:
+        self.warnings = tuple(warnings)
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
