@@ -24,6 +24,8 @@ def run_guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str
     try:
         return _flush(command(arguments))
     except InputError as error:
+        if error.warnings:
+            _print_error("warning", *error.warnings)
         _print_error("error", *(str(problem) for problem in error.problems))
         return ExitCode.INPUT
     except CannotEvaluate as error:

@@ -230,13 +230,15 @@ def load_all(paths: Iterable[str], settings: Settings) -> tuple[LoadedSuite, ...
     """Return several suites, read; the problems of all of them are raised together."""
     loaded: list[LoadedSuite] = []
     problems: list[Problem] = []
+    warnings: list[str] = []
     for path in paths:
         try:
             loaded.append(load(path, settings))
         except InputError as error:
             problems.extend(error.problems)
+            warnings.extend(error.warnings)
     if problems:
-        raise InputError(dict.fromkeys(problems))  # several suites may report the same agent
+        raise InputError(dict.fromkeys(problems), warnings)  # several suites may report the same agent
     return tuple(loaded)
 
 

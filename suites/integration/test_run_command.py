@@ -405,6 +405,13 @@ def test_a_key_that_resembles_no_other_is_a_warning_unless_the_user_wants_an_err
     assert "suite.yaml:3:10: tests[0].severity: unknown key 'severity'" in capsys.readouterr().err
 
 
+def test_a_refused_suite_shows_its_warnings_too(capsys):
+    assert main(["run", write("prompts: [{text: x}]\nproviders: [echo]\ntests: [{vars: {x: a}}]\n")]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "evolve: warning: suite.yaml:1:12: prompts[0].text: unknown key 'text', which is ignored"
+    assert second.startswith("evolve: error: suite.yaml:1:11: prompts[0]: a prompt needs text")
+
+
 def test_select_best_and_max_score_judge_the_members_of_a_test_together(capsys):
     text = """\
 prompts: [short, a longer one]
