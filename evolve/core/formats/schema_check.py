@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from evolve.core.model.json_value import JsonValue
-from evolve.core.text.did_you_mean import did_you_mean, meant_key
+from evolve.core.text.did_you_mean import closest, did_you_mean, meant_key
 
 Path: TypeAlias = tuple[str | int, ...]
 Kind: TypeAlias = Literal["value", "unknown key", "mistaken key", "needed key", "refused key", "ignored key"]
@@ -215,11 +215,15 @@ class _Keys:
 
     def _report_unknown(self, name: str, value: Mapping[str, Any], path: Path, report: Reporter) -> None:
         meant = meant_key(name, [*self.known, *self.refused])
-        hint = self.elsewhere.get(name) or (f"did you mean {meant!r}?" if meant else "")
+        hint = self.elsewhere.get(name) or (f"did you mean {meant!r}?" if meant else self._hint_elsewhere(name))
         kind: Kind = "mistaken key" if hint else "unknown key"
         if meant in self.required and meant not in value and name not in self.elsewhere:
             kind = "needed key"
         report(path, f"unknown key {name!r}", hint or f"known: {', '.join(self.known)}", kind)
+
+    def _hint_elsewhere(self, name: str) -> str:
+        meant = closest(name, self.elsewhere)
+        return f"did you mean {meant!r}? {self.elsewhere[meant]}" if meant else ""
 
     def _is_misspelt(self, name: str, value: Mapping[str, Any]) -> bool:
         """Return whether an unknown key resembles this one; that key was reported, and one mistake gets one message."""
