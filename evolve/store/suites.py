@@ -217,9 +217,9 @@ class _Loader:
         providers = changed_providers(suite, made, given.providers, self.findings)
         if all(made.get(key) == suite.get(key) for key in ("tests", "scenarios", "defaultTest")):
             return Parts(prompts, providers, given.tests)
-        layers = [[source] for source in changed_tests(made, plain, reader)]
-        layers.extend(_scenario_layers(changed_scenarios(made, scenarios, self.findings), reader))
         defaults = Defaults.of(changed_default(suite, made, default, self.findings))
+        layers = [[source] for source in changed_tests(made, plain, reader)]
+        layers.extend(_scenario_layers(changed_scenarios(made, scenarios, self.findings), reader, defaults))
         return Parts(prompts, providers, self._built(layers, defaults))
 
     def finished(
@@ -459,12 +459,14 @@ class _Loader:
             defaults: what every test starts from.
         """
         with self.findings.reading("tests"):
-            return self._built(self._layers(config, document, reader), defaults)
+            return self._built(self._layers(config, document, reader, defaults), defaults)
 
-    def _layers(self, config: Mapping[str, Any], document: Document, reader: TestReader) -> list[list[Source]]:
+    def _layers(
+        self, config: Mapping[str, Any], document: Document, reader: TestReader, defaults: Defaults
+    ) -> list[list[Source]]:
         layers = [[source] for source in reader.read(config.get("tests"), document, ("tests",))]
         scenarios = self._scenarios(config.get("scenarios") or [], document, reader)
-        layers.extend(_scenario_layers(scenarios, reader))
+        layers.extend(_scenario_layers(scenarios, reader, defaults))
         return layers
 
     def _built(self, sources: Iterable[list[Source]], defaults: Defaults) -> tuple[Test, ...]:
@@ -546,15 +548,17 @@ class _Collecting:
         return False
 
 
-def _scenario_layers(scenarios: Iterable[Source], reader: TestReader) -> Iterator[list[Source]]:
+def _scenario_layers(scenarios: Iterable[Source], reader: TestReader, defaults: Defaults) -> Iterator[list[Source]]:
     """Yield each entry of a scenario's config with each of its tests."""
     number = 0
+    has_one = bool(defaults.source and "conversationId" in (defaults.source.value.get("metadata") or {}))
     for scenario in scenarios:
         tests = list(tests_of_scenario(scenario, reader)) if scenario.value.get("tests") else [None]
         for index, data in enumerate(scenario.value["config"]):
-            conversation = {"conversationId": f"__scenario_{number}__", **(data.get("metadata") or {})}
+            # Its tests are one conversation, as with promptfoo, unless all tests are one.
+            own = {} if has_one else {"conversationId": f"__scenario_{number}__"}
             number += 1
-            named = {**data, "metadata": conversation}  # its tests are one conversation, as with promptfoo
+            named = {**data, "metadata": {**own, **(data.get("metadata") or {})}}
             layer = reader.with_files(Source(named, scenario.document, (*scenario.path, "config", index)))
             for test in tests:
                 yield [layer, test] if test is not None else [layer]

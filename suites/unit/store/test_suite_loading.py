@@ -787,3 +787,17 @@ def test_a_broken_reference_in_a_file_of_tests_does_not_hide_its_other_problems(
     found = failure(folder, f"{PROMPTS}tests: file://t.yaml\n")
     assert "t.yaml:1:34" in found
     assert "t.yaml:2:18" in found
+
+
+@pytest.mark.parametrize(
+    ("default", "found"),
+    [
+        ("", ["__scenario_0__", "__scenario_1__"]),
+        ("defaultTest: {metadata: {conversationId: all}}\n", ["all", "all"]),
+        ("defaultTest: {metadata: {other: x}}\n", ["__scenario_0__", "__scenario_1__"]),
+    ],
+)
+def test_a_scenarios_tests_are_one_conversation_unless_all_tests_are(folder: Path, default: str, found: list[str]):
+    scenarios = "scenarios: [{config: [{vars: {q: a}}, {vars: {q: b}}], tests: [{threshold: 1}]}]\n"
+    suite = load(folder, f"{PROMPTS}{default}{scenarios}")
+    assert [test.metadata["conversationId"] for test in suite.tests] == found
