@@ -55,7 +55,7 @@ _ADDRESSES = {
 """For providers that a configuration does not name itself: default graders, and those in files of their own."""
 _TOP = re.compile(r"^(providers|targets)\s*:", re.M)
 _REST = re.compile(r"^(tests|prompts|defaultTest|scenarios|redteam)\s*:", re.M)
-_SUMMARY = re.compile(r"hint:|FAIL|PASS|next:|\d+ suites?: ")
+_SUMMARY = re.compile(r"(evolve: )?warning:|hint:|FAIL|PASS|next:|\d+ suites?: ")
 _TRIES = re.compile(r"; \d+ tries in [\d.]+ s")
 """Differs from row to row."""
 _OURS, _THEIRS, _POINTED = "anneal_rows.json", "promptfoo_rows.json", "pointed_at_loopback.yaml"
