@@ -52,8 +52,8 @@ class VarTemplateError(CannotEvaluate):
 class UndefinedVariable(CannotEvaluate):
     """A template prints or reads a variable that is not defined; `meant` is the one that its name resembles."""
 
-    def __init__(self, message: str, meant: str | None = None) -> None:
-        self.meant = meant
+    def __init__(self, message: str, name: str, meant: str | None) -> None:
+        self.name, self.meant = name, meant
         super().__init__(message)
 
 
@@ -62,7 +62,7 @@ class Templates:
 
     `undefined` "strict" makes a missing variable an error where it would be printed, read into, looped over or
     calculated with; conditions, `default` and `is defined` may ask for it. "empty" prints nothing, as promptfoo does.
-    "typos" is strict where the name resembles a variable, and prints nothing otherwise.
+    "typos" is strict where the name resembles a variable or is one of `env`, and prints nothing otherwise.
     `env` is what templates see as `env`: only the variables that the caller allows, never the whole environment.
     """
 
@@ -91,7 +91,8 @@ class Templates:
         try:
             return self._render(text, variables, self._strict)
         except UndefinedVariable as error:
-            if error.meant or not self._forgives:
+            # A variable of the environment is not left out on purpose: it is not set on this machine.
+            if error.meant or error.name == "env" or not self._forgives:
                 raise
             return self._render(text, variables, strict=False)
 
@@ -294,7 +295,8 @@ def _template_error(where: str, message: str, variables: Mapping[str, JsonValue]
     if not found:
         return CannotEvaluate(f"{where}: {message}")
     meant = None if found[1] in variables else closest_variable(found[1], variables)
-    return UndefinedVariable(f"{where}: {message}" + (f"; did you mean `{meant}`?" if meant else ""), meant)
+    hint = f"; did you mean `{meant}`?" if meant else ""
+    return UndefinedVariable(f"{where}: {message}{hint}", found[1], meant)
 
 
 def _json_or_none(text: str) -> tuple[JsonValue] | None:

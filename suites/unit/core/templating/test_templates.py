@@ -153,3 +153,35 @@ def test_custom_filters_are_called_with_their_arguments() -> None:
 def test_strings_inside_values_are_rendered_and_keys_are_not() -> None:
     value = {"{{ x }}": ["{{ x }}", 1, None, {"k": "a{{ x }}"}]}
     assert STRICT.render_value(value, {"x": "1"}) == {"{{ x }}": ["1", 1, None, {"k": "a1"}]}
+
+
+TYPOS = Templates("typos", {"REGION": "eu"})
+
+
+@pytest.mark.parametrize(
+    ("template", "output"),
+    [
+        ("[{{ absent }}]", "[]"),
+        ("[{{ absent.part.deeper }}]", "[]"),
+        ("{% for x in absent %}x{% endfor %}[{{ absent }}]{{ question }}", "[]why"),
+        ("[{{ question.part }}]", "[]"),
+        ("[{{ image2 }}]", "[]"),
+        ("{{ env.REGION }}", "eu"),
+    ],
+)
+def test_a_name_that_resembles_no_variable_prints_nothing(template: str, output: str) -> None:
+    assert TYPOS.render(template, {"question": "why", "image1": "x"}) == output
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ qestion }}", "`qestion` is not defined; did you mean `question`"),
+        ("{% if true %}{{ qestion }}{% endif %}", "did you mean `question`"),
+        ("{% for x in qestion %}{% endfor %}", "did you mean `question`"),
+        ("{{ env.NO_SUCH_KEY }}", "`env.NO_SUCH_KEY` is not defined"),
+    ],
+)
+def test_a_name_that_resembles_one_is_an_error_and_so_is_an_environment_variable(template: str, message: str) -> None:
+    with pytest.raises(CannotEvaluate, match=message):
+        TYPOS.render(template, {"question": "why"})
