@@ -55,7 +55,7 @@ def offered(script: Path, *words: str, folder: Path | None = None) -> set[str]:
         (["prom"], {"promote"}),
         (["r"], {"run", "rollback", "report", "reflect", "reject"}),
         (["run", "--filter-p"], {"--filter-pattern", "--filter-providers"}),
-        (["run", "x.yaml", "--undefined", ""], {"strict", "empty"}),
+        (["run", "x.yaml", "--undefined", ""], {"typos", "strict", "empty"}),
         (["cases", "l"], {"list", "label"}),
         (["cases", "list", "--status", "p"], {"pinned"}),
         (["--test-"], {"--test-case"}),
