@@ -117,7 +117,7 @@ class Service:
         now = self._clock()
         due = []
         for one in self._records.open_incidents():
-            is_watched = one.state in (IncidentState.HEALING, IncidentState.WAITING)
+            is_watched = one.state in (IncidentState.HEALING, IncidentState.WAITING) or one.well_since
             if is_watched or (one.state is IncidentState.OPEN and one.next_at <= now):
                 due.append((one.namespace, one.job))
         return due

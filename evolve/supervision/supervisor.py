@@ -148,8 +148,10 @@ class Supervisor:
             if incident is not None:
                 self._end(incident, diagnosis.none or NoFailure.HEALTHY)
             return None
-        if incident is not None and not self._is_due(incident, diagnosis.failed):
-            return None
+        if incident is not None:
+            incident = self._set_well_since(incident, 0.0)
+            if not self._is_due(incident, diagnosis.failed):
+                return None
         answers = await self._around.reader.read_around(namespace, answers)
         failed = diagnose(answers).failed or diagnosis.failed
         return _Seen(self._open(incident, failed), answers, failed)
@@ -200,10 +202,22 @@ class Supervisor:
         return records.record(AuditRecord(AuditEvent.OPENED, now, made.id, details=details), made)
 
     def _end(self, incident: Incident, none: NoFailure) -> None:
-        """End an incident whose job is well, gone or stopped. While Nomad is at work it stays open."""
-        state = _ENDED.get(none)
-        if state is not None:
+        """End an incident whose job is gone, stopped, or well for a while. While Nomad is at work it stays open.
+
+        A job that comes and goes keeps its incident, so that its attempts count and its pauses grow.
+        """
+        state, now = _ENDED.get(none), self._around.clock()
+        if state is IncidentState.CLOSED:
             self._close(incident, state, none.value)
+        elif state is None:
+            self._set_well_since(incident, 0.0)
+        elif not incident.well_since:
+            self._set_well_since(incident, now)
+        elif now - incident.well_since >= self._limits.healthy_s and now >= incident.next_at:
+            self._close(incident, state, none.value)
+
+    def _set_well_since(self, incident: Incident, since: float) -> Incident:
+        return self._save(incident, well_since=since) if incident.well_since != since else incident
 
     def _close(self, incident: Incident, state: IncidentState, note: str) -> Incident:
         details: dict[str, JsonValue] = {"state": state, "why": note}

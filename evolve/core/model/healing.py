@@ -269,6 +269,8 @@ class Incident:
     node: str = ""
     next_at: float = 0.0
     """The next decision is not made before."""
+    well_since: float = 0.0
+    """Since when the job has been well again without a break; 0 while it is not."""
     attempts: tuple[Attempt, ...] = ()
     plan: PendingPlan | None = None
     note: str = ""

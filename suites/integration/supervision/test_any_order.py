@@ -98,14 +98,14 @@ class AnyOrder(RuleBasedStateMachine):
     def the_agent_changes_its_mind(self, answer: Any) -> None:
         self.answer = answer
 
-    @rule(seconds=st.sampled_from([1, 5, 30, 120]))
+    @rule(seconds=st.sampled_from([1, 5, 30, 90]))
     def time_passes(self, seconds: int) -> None:
         self.loop.run_until_complete(self._pass(seconds))
 
     async def _pass(self, seconds: int) -> None:
         for second in range(seconds):
             self.cluster.second()
-            if second % 5 == 0:
+            if second % 10 == 0:
                 try:
                     await self.one.service.once()
                 except Exception as fault:  # only the cluster's faults may come out of a look

@@ -281,10 +281,9 @@ def test_p8_verified_else_undone(cluster: VirtualCluster, play: Any) -> None:
     for _ in range(5):
         cluster.second()
     cluster.register(mock_job("web", memory_mb=64, run_for=5, exit_code=1))
-    one = play(
-        lambda one: one.run(40), {"action": "increase_memory", "memory_mb": 128}, policy=limited(first_backoff_s=600.0)
-    )
-    (attempt,) = incidents(one)[0].attempts
+    answer = {"action": "increase_memory", "memory_mb": 128}
+    one = play(lambda one: one.run(40), answer, policy=limited(first_backoff_s=600.0))
+    attempt = incidents(one)[0].attempts[0]
     assert attempt.state is AttemptState.UNDONE
     assert [path for _, path in cluster.writes] == ["/v1/jobs", "/v1/job/web/revert"]
     (body,) = [json.loads(request.body) for request in cluster.requests if request.path.endswith("/revert")]
