@@ -105,3 +105,50 @@ def _kinds(word: str) -> int:
         + any(map(str.isdigit, word))
         + any(not char.isalnum() for char in word)
     )
+
+
+_NO_WORD: Final = re.compile(
+    r"(?i).*[/\\].*|[\w.-]+@[\w.-]+|-.*|\d.*\d{4}-\d\d.*|(?:[a-z0-9-]+\.){1,6}(?:[a-z]{2,}|\d+)|v?\d+(?:[.:,]\d+)*[a-z%]{0,4}|.*\.\.\.|"
+    r"(?:sha|md|aes|rsa|scram|argon|bcrypt|ed255|ecdsa|tls|ssl|http|oauth|utf|id_|rfc|base|iso|pbkdf)[\w-]*|(?-i:[A-Z]+[-_]\d+)|(?:[a-z]+://).*"
+)
+"""Paths, addresses, options, dates, hosts, versions, sizes, algorithms, error codes."""
+_SAYS: Final = re.compile(
+    r"(?i)(?:.*[-_.])?(?:to|of|the|in|not|no|end|by|for|or|and|on|is|at|a|per|non|re|multi|self|\w*(?:ed|able|ible)|only|time|date|case|sensitive|"
+    r"known|length|type|id|name|field|file|hash|policy|key|user|password|secret|token)(?:[-_.].*)?"
+)
+"""Hyphenated words that speak of the password: `not-case-sensitive`, `up-to-date`, `read-only-user`."""
+_PHRASE: Final = re.compile(r"[^\W\d_]{2,}(?:[-_.+][^\W\d_]{2,}){2,8}")
+_NUMBERED: Final = re.compile(r"[^\W\d_]{3,}[-_.#]?\d{1,8}[!?$#*.]*")
+_HEX: Final = re.compile(r"(?=\w*\d)[0-9a-f]{8,64}")
+_JOINED: Final = re.compile(r"(?:[A-Z][a-z]{2,}){2,5}")
+
+
+def is_shown_password(word: str) -> bool:
+    """Return whether a word in the place of a password is one: all but ordinary words, paths, addresses and versions."""
+    if len(word) < 5 or not any(map(str.isalpha, word)):
+        return False
+    if is_made_password(word):
+        return True
+    if _NO_WORD.fullmatch(word):
+        return False
+    if _PHRASE.fullmatch(word):
+        return _SAYS.fullmatch(word) is None and word.islower()
+    return any(pattern.fullmatch(word) for pattern in (_NUMBERED, _HEX, _JOINED))
+
+
+_ORDINARY: Final = re.compile(
+    r"(?i)\w*(?:ed|ing|able|ible|ive|ent|ant|ic|ly|ory|less|ful|ous|lid|ong|ired|en|ale|ault|iert|ig|ich|tion|ment|ness)|correct|right|same|"
+    r"weak|short|stale|plain\w*|clear\w*|again|here|there|below|above|changes?|reset|valid|prompt|strings?|number|values?|default|after|"
+    r"before|today|later|first|twice|empty|blank|secret|password|passwords|unset|unknown|null|false|sha\w*|bcrypt|argon\w*|hash\w*|"
+    r"user(?:s|name)?|admin(?:istrator)?|login|local\w*|fields?|input|length|policy|manager|hint|option|argument|param\w*|variable|file|name|"
+    r"type|error|fails?|failure|attempts?|check|rules?|prompts?|store|vault|change|update|please|try|must|none|never|only|where|which|their|"
+    r"strong|simple|long|public|private|basic|digest|bearer|token|table|column|text|hidden|secure|falsch|invalide|errado|incorrecta?"
+)
+"""Words after a word for password that say something about it."""
+
+
+def is_plain_password(word: str) -> bool:
+    """Return whether one ordinary word may be a password where nothing else can be, such as between quotes."""
+    return (
+        re.fullmatch(r"[^\W\d_]{5,30}", word) is not None and not word.isupper() and _ORDINARY.fullmatch(word) is None
+    )

@@ -6,7 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from evolve.core.cases.password_shapes import is_clear_password, is_likely_password, is_made_password
+from evolve.core.cases.password_shapes import (
+    is_clear_password,
+    is_likely_password,
+    is_made_password,
+    is_plain_password,
+)
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
@@ -46,11 +51,6 @@ _CUES: Final = tuple(
 _PLAIN: Final = re.compile(
     rf"(?i)(?<![a-z]){_PASSWORD}{_IS}[\"'`“„«]?([a-z]{{5,30}})[\"'`”“»]?(?=[ \t]*(?:[.,;!)]{{1,3}}(?:\s|$)|\n|$))"
 )
-_NO_PLAIN: Final = re.compile(
-    r"(?i)\w*(?:ed|ing|able|ible|ive|ent|ant|ic|ly|ory|less|ful|ous|lid|ong|ired|en|ale|ault|iert|ig|ich)|correct|right|same|weak|short|"
-    r"stale|plain\w*|clear\w*|again|here|there|below|above|changes?|reset|valid|prompt|string|number|value|default|after|before|"
-    r"today|later|first|twice|empty|blank|secret|password|unset|unknown|null|false|\w{1,3}|sha\w*|bcrypt|argon\w*|hash\w*"
-)
 _PIN: Final = re.compile(
     r"(?i)(?:(?<![a-z])(?:pin|otp|totp|puk|tan|passcode|pass code)|(?:access|door|verification|security|unlock|login|one[ -]time|"
     r"auth\w*|confirmation|alarm|pairing|2fa|mfa|backup|recovery|gate|safe)[ -]code)(?:s|[ -]?code)?(?:[ \t=:#]|\b(?:is|was|for|of|to|set|"
@@ -70,7 +70,7 @@ def find_password_words(text: str) -> Iterator[SecretSpan]:
     yield from _looks(text)
     for pattern in _CUES:
         yield from _shown(text, pattern, is_made_password)
-    yield from _shown(text, _PLAIN, lambda word: not _NO_PLAIN.fullmatch(word) and not is_sentence(word))
+    yield from _shown(text, _PLAIN, lambda word: is_plain_password(word) and not is_sentence(word))
     yield from (SecretSpan(*match.span(1)) for match in _PIN.finditer(text))
     yield from _shown(
         text, _BELOW, lambda word: is_made_password(word) or re.fullmatch(r"[0-9a-f]{16,}", word) is not None

@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
+from evolve.core.cases.code_places import find_placed_operands
 from evolve.core.cases.copies import Copies, occurrences
 from evolve.core.cases.harmless_ids import is_harmless_id
+from evolve.core.cases.password_places import find_placed_passwords
 from evolve.core.cases.password_words import find_password_words
 from evolve.core.cases.personal_data import find_personal_data
 from evolve.core.cases.program_options import find_option_secrets
@@ -123,6 +125,8 @@ class Redactor:
             find_phrase_secrets,
             find_neighbour_secrets,
             find_password_words,
+            find_placed_passwords,
+            find_placed_operands,
             find_assigned_secrets,
             *scanners,
         )

@@ -7,10 +7,19 @@ from typing import Final
 FOREIGN_WORDS: Final = (
     r"passwort|kennwort|mot[ _-]de[ _-]passe|contrase(?:ñ|n)a|(?<![a-z])clave(?:[ _]secreta)?|senha|palavra[ _-]passe|"
     r"parola(?: d'ordine)?|пароль|пароля|密码|密碼|口令|パスワード|暗証番号|비밀번호|암호|كلمة (?:المرور|السر)|पासवर्ड|পাসওয়ার্ড|"
-    r"wachtwoord|hasło|şifre|sifre|lösenord|adgangskode|salasana|kata sandi|mật khẩu|κωδικός"
+    r"wachtwoord|hasło|hasła|şifre|sifre|lösenord|adgangskode|kodeord|salasana|kata sandi|mật khẩu|κωδικός|"
+    r"passord|heslo|hesla|jelszó|parolă|parolası|парола|паролем|лозинка|סיסמה|סיסמא|رمز عبور|رمز المرور|geslo|lozinka|slaptažodis|parool"
 )
 """German, French, Spanish, Portuguese, Italian, Russian, Chinese, Japanese, Korean, Arabic, Hindi, Bengali, Dutch,
-Polish, Turkish, Swedish, Danish, Finnish, Indonesian, Vietnamese, Greek."""
+Polish, Turkish, Swedish, Danish, Finnish, Indonesian, Vietnamese, Greek, Norwegian, Czech, Hungarian, Romanian,
+Bulgarian, Serbian, Hebrew, Persian, Slovenian, Croatian, Lithuanian, Estonian."""
+
+PASSWORD_CUES: Final = (
+    "pass pw psk key kennwort passe clave contrase senha parol парол лозинка 密码 密碼 口令 パスワード 暗証番号 비밀번호 암호 كلمة رمز "
+    "पासवर्ड পাসওয়ার্ড wachtwoord hasł şifre sifre lösenord adgangskode kodeord salasana sandi khẩu κωδικ hesl jelszó "
+    "סיסמ gesl lozink slapta"
+)
+"""A part of each word for password, in small letters; one of them is on every line that names a password."""
 
 COPULAS: Final = (
     r"is|was|are|being|of|ist|lautet|war|est|es|era|é|è|jest|это|было|是|为|為|は|है|هي|هو|"

@@ -13,6 +13,15 @@ _PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});")
 _BACKSLASH: Final = re.compile(r"(?:\\x[0-9a-fA-F]{2})+|(?:\\u[0-9a-fA-F]{4})+|\\[\"'\\/nrt]")
 _SHELL: Final = re.compile(r"'\\''|'\"'\"'")
+_LIST: Final = re.compile(
+    r"""\[(?:\\?["'])?[\w./-]{2,60}(?:\\?["'])?(?:,[ ]?(?:"[^"\n]{0,200}"|'[^'\n]{0,200}'|\\"[^"\n]{0,200}\\"|[^\s"',\]]{1,200})){1,30}"""
+)
+_BETWEEN: Final = re.compile(r"""(?:\\?["'])?,[ ]?(?:\\?["'])?|\[(?:\\?["'])?|(?:\\?["'])\Z""")
+"""A command that is written as a list, `["mysql", "-px"]` or `[redis-server, --requirepass, x]`, and what is between its words."""
+
+_AROUND: Final = 5
+"""Lines around a changed one that are read with it, for names and values on different lines."""
+
 _PREFIX: Final = re.compile(
     r"\n(?:[ \t]*(?:\[?\d{1,4}[-:/.]\d\d[-:/.\d TZ+,]{3,30}\]?|[\w.-]{1,40}(?:\[\d+\])?:|\[[\w .:/-]{1,60}\]|[\w.-]{1,30}[ \t]*[|>]|"
     r"stdout|stderr|[FP]|DEBUG|INFO|WARN(?:ING)?|ERROR|[A-Z][a-z]{2}[ ]+\d{1,2})[ \t]*){1,8}"
@@ -55,14 +64,53 @@ _READINGS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], .
 
 
 def named_views(text: str) -> Iterator[View]:
-    """Yield the readings in which names and values can be seen: without colours, decoded from percent signs."""
-    whole = View(text, [], [])
+    """Yield the readings in which names and values can be seen: without colours, from percent signs, lists as commands.
+
+    Only the lines that differ from the text are in them, with some lines around.
+    """
     for pattern, change in _READINGS[:2]:
-        if pattern.search(text):
-            view = _changed(whole, pattern, change)
+        for start, end in _changed_lines(text, pattern):
+            view = _changed(_part(text, start, end), pattern, change)
             yield view
             if pattern is _PERCENT and _PERCENT.search(view.text):
                 yield _changed(view, pattern, change)
+    for found in _LIST.finditer(text):
+        yield _changed(_part(text, *found.span()), _BETWEEN, lambda _match: " ")
+
+
+def _changed_lines(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Yields the places of the lines with a match and of those around them, merged where they overlap."""
+    start = end = -1
+    for match in pattern.finditer(text):
+        first = match.start() if match.start() < end else _lines_before(text, match.start())
+        if first > end:
+            if end >= 0:
+                yield start, end
+            start = first
+        end = max(end, _lines_after(text, match.end()))
+    if end >= 0:
+        yield start, end
+
+
+def _lines_before(text: str, at: int) -> int:
+    for _ in range(_AROUND + 1):
+        at = text.rfind("\n", 0, max(0, at))
+        if at < 0:
+            return 0
+    return at + 1
+
+
+def _lines_after(text: str, at: int) -> int:
+    for _ in range(_AROUND + 1):
+        at = text.find("\n", at) + 1
+        if at == 0:
+            return len(text)
+    return at
+
+
+def _part(text: str, start: int, end: int) -> View:
+    """Returns a part of the text as a view."""
+    return View(text[start:end], list(range(start, end)), list(range(start + 1, end + 1)))
 
 
 def exact_views(text: str) -> Iterator[View]:

@@ -1,0 +1,99 @@
+"""Finds secrets in the places of calls, commands and directives: `login("anna", "x")`, `net use Z: \\\\h\\s x`, `rootpw x`."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.core.cases.cued_rules import CuedText, rule
+from evolve.core.cases.password_shapes import is_plain_password, is_shown_password
+from evolve.core.cases.secret_phrases import is_reference
+from evolve.core.cases.secret_shapes import SecretSpan
+from evolve.core.cases.secret_words import PASSWORD_CUES, is_sentence
+
+_V: Final = r"""(?:"([^"\n]{3,300})"|'([^'\n]{3,300})'|([^\s"'|;&<>()]{3,300}))"""
+"""A value in the syntax of a shell."""
+_Q: Final = r"""(?:\\?"([^"\\\n]{3,300})\\?"|\\?'([^'\\\n]{3,300})\\?')"""
+"""A text in quotes, also in JSON."""
+_ARG: Final = r"""(?:\\?"[^"\n]{0,200}"|'[^'\n]{0,200}'|[\w.$@:/-]{1,100})"""
+_SECRET_NAME: Final = (
+    r"[\w.-]{0,40}(?:passw(?:or)?d|passphrase|pass|pwd?|secret|token|api_?key|private_?key|credentials?)"
+)
+
+_OPERANDS: Final = (
+    # Windows
+    rule("net_use", rf"(?i)\bnet[ \t]+use[ \t]+(?:\w:|\*)?[ \t]*\\\\\S{{1,200}}[ \t]+(?![/*]){_V}"),
+    rule("net_use", rf"(?i)\bnet[ \t]+use[ \t][^\n]{{0,200}}?/user:\S{{1,80}}[ \t]+(?![/*]){_V}"),
+    rule("securestring", rf"(?i)ConvertTo-SecureString[ \t]+(?:-AsPlainText[ \t]+)?(?:-Force[ \t]+)?(?:-String[ \t]+)?(?!-)[(]?{_V}"),
+    rule("/rp", rf"(?i)[ \t]/rp[ \t:]+{_V}"),
+    rule("/p:", rf"(?i)[ \t]/p:{_V}"),
+    rule("psexec wmic winrs paexec rdesktop", rf"(?i)\b(?:ps|pa)exec\b[^\n]{{0,200}}?[ \t]-p[ \t]+{_V}"),
+    # programs with operands
+    rule("radtest", rf"\bradtest[ \t]+(?:-\w+[ \t]+\S+[ \t]+){{0,3}}\S{{1,60}}[ \t]+{_V}[ \t]+\S+(?:[ \t]+\S+)?(?:[ \t]+{_V})?"),
+    rule("radclient", rf"\bradclient[ \t][^\n]{{0,100}}?[ \t](?:auth|acct|coa|disconnect|status)[ \t]+{_V}"),
+    rule("scott thin: oci: sqlplus", rf"(?i)\b(?:thin|oci8?):[\w$#]{{1,40}}/([^\s\"'/]{{1,100}})@"),
+    rule("nsupdate dig knsupdate", r"\b(?:nsupdate|dig|knsupdate)\b[^\n]{0,200}?[ \t]-y[ \t]*\"?(?:[\w-]+:)?[\w.-]+:([^\s\"']{4,200})"),
+    rule("htpasswd", rf"\bhtpasswd[ \t]+-\w*n\w*[ \t]+\S{{1,60}}[ \t]+{_V}"),
+    rule("openssl mkpasswd", rf"\b(?:openssl[ \t]+passwd|mkpasswd)(?:[ \t]+-{{1,2}}[\w-]+(?:=\S+)?)*[ \t]+(?!-){_V}[ \t]*(?:$|[|;&)])"),
+    rule("mysql mariadb", rf"(?i)\bchange[ \t]+password[ \t]+for[ \t]+\S+[ \t]+{_V}"),
+    rule("setuser", r"(?i)\bACL[ \t\"]+SETUSER\b[^\n]{0,200}?[ \t\"]>([^\s\"]{1,200})"),
+    rule("auth hello", rf"(?im)(?:^|[\]\"' \t+])AUTH[\"']?[ \t]+(?!PLAIN|LOGIN|CRAM|NTLM|XOAUTH|DIGEST|EXTERNAL|SCRAM|GSSAPI|TLS|SSL)[\"'][^\"'\n]{{1,60}}[\"'][ \t]+{_Q}"),
+    rule("auth", rf"(?im)(?:^|[\]])[ \t]*[\"']?AUTH[\"']?[ \t]+{_Q}[ \t]*$"),
+    rule("ftp user", rf"(?m)^(?:ftp>)?[ \t]*(?:quote[ \t]+)?user[ \t]+[\w.@-]{{1,40}}[ \t]+{_V}[ \t]*$"),
+    rule("ftp open lftp ncftp", rf"(?m)\b(?:lftp|ncftp|ftp)\b[^\n]{{0,200}}?[ \t]-u[ \t]+[\"']?[\w.@-]{{1,40}}[, ]{_V}"),
+    rule("key key s:", r"(?m)\biwconfig\b[^\n]{0,60}?\bkey[ \t]+(?:\[\d\][ \t]+)?(?:s:)?([^\s]{4,64})"),
+    rule("passwd --stdin pipe", rf"(?i)\b(?:echo|printf)[ \t]+{_V}[^\n]{{0,40}}\|[^\n]{{0,60}}(?:--stdin|-stdin|-passin stdin|askpass)"),
+    rule("echo printf", rf"(?m)^[ \t]*\+*[ \t]*(?:echo|printf)(?:[ \t]+-\w+)*(?:[ \t]+'?%s(?:\\n)?'?)?[ \t]+{_V}[ \t]*\n[ \t]*\+*[ \t]*[^\n]{{0,120}}(?:--password-stdin|--passphrase-fd|--stdin|chpasswd|sudo[ \t]+(?:-\w+[ \t]+)*-\w*S|cryptsetup|smbpasswd)", 1),
+    # directives of configuration files
+    rule("rootpw rootdn", rf"(?im)^[ \t]*(?:olc)?rootpw:?:?[ \t]+(?:--\w+[ \t]+)*{_V}[ \t]*$"),
+    rule("insecure-password plain-text-password wpa-passphrase x_passphrase credentials", rf"(?i)\b(?:insecure-password|plain-text-password(?:-value)?|wpa-passphrase|x_passphrase|bindpw|rootbindpw|secretkey)[ \t]+{_V}"),
+    rule("key community secret password passwd passphrase pre-shared-key", rf"(?im)^[ \t!+>-]*(?:(?:set|no|add|edit|option|list|config|ip|ipv6|router|line|username|enable|crypto|isakmp|ikev\d|tunnel|neighbor|radius\S*|tacacs\S*|aaa|snmp\S*|ppp|wpa\S*|authentication|vty|console|ntp|server|host|peer|group|local|remote|interface|wlan|security|bgp|ospf|area|message-digest-key|standby|key-string|auth\S*|user|login|system|ldap|smtp|proxy|pki|mail)\b[^\n:={{]{{0,100}}?[ \t])?(?:key|community|secret|password|passwd|passphrase|pre-shared-key|psk|key-string|md5|auth-pass|shared-secret)[ \t]+(?:(?:\d{{1,2}}|cipher|simple|plaintext|plain|encrypted|hash|ascii|hex|enc|ascii-text|irreversible-cipher|sha\d{{0,3}}|md5|local|clear)[ \t]+){{0,2}}{_V}(?=[ \t]*(?:;|$)|[ \t]+(?:address|hostname|level|privilege|role|encrypted|authorization|rw|ro|auth-port|acct-port|timeout|port|local|group|option|index)\b)"),
+    rule("secret", rf"\bsecret[ \t]+{_Q}[ \t]*;"),
+    rule("md5 sha", rf"(?m)^[ \t]*\d{{1,5}}[ \t]+(?:MD5|SHA\d{{0,3}}|M|AES128CMAC)[ \t]+{_V}[ \t]*(?:$|#)"),
+    rule("*", r"(?m)^[ \t]*[\"']?[\w.@\\-]{1,60}[\"']?[ \t]+(?:\*|[\w.-]{1,40})[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]+\*[ \t]*$"),
+    rule(":", r"(?m)^[ \t]*\[?(?:[\w-]+\.)+\w+\]?(?::\d{1,5})?[ \t]+[\w.@+-]{1,80}:([^\s]{4,100})[ \t]*$"),
+    rule("http", r"(?m)^[ \t]*[\"']?https?://[^\s\"']{1,200}[\"']?[ \t]+[\"']?[\w.@+-]{1,80}[\"']?[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]*$"),
+    rule("--from-literal --set -meta --build-arg -var -e --env", rf"(?i)(?:--from-literal|--set(?:-string)?|-meta|--build-arg|-var|-e|--env)[ =][\"']?{_SECRET_NAME}=([^\s\"',]{{3,300}})"),
+    rule("_sign _hmac _salt _dsn _webhook signing", r"(?i)\b\w{0,40}(?:_SIGN(?:ING)?|_HMAC|_SALT|_PEPPER|_SEED|_PAT|_PSK|_LICEN[SC]E)[ \t]*[=:][ \t]*[\"']?([\w+/=-]{12,200})"),
+)  # fmt: skip
+"""Places of which the word is the secret, unless it refers to one."""
+
+_CALLS: Final = (
+    rule("auth", rf"(?i)(?<![a-z])auth[ \t]*[=:][ \t]*[(\[][ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
+    rule("login auth credential cred connect bind user sign", rf"(?i)\b(?:[\w.:>-]{{0,60}}(?:log[_-]?in|auth\w{{0,20}}|credentials?|cred|signin|sign_in|bind\w{{0,8}}|set_?user\w{{0,16}}|userpass\w{{0,12}}))\([ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
+    rule("connect mysqli pdo connection client open", rf"(?i)\b[\w.:>-]{{0,60}}(?:connect(?:ion)?\w{{0,12}}|mysqli|PDO|client|open)\([ \t]*{_ARG}[ \t]*,[ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
+    rule(PASSWORD_CUES, rf"(?i)\b[\w.:>-]{{0,60}}(?:passw(?:or)?d|passphrase|secret|pwd)\w{{0,8}}\([ \t]*{_Q}[ \t]*\)"),
+    rule(PASSWORD_CUES + " secret token cred", rf"(?i){_SECRET_NAME}[\"']?[\])]?[ \t]*(?:,|\|\||\?\?|\bor\b|\?:|:-|:=)[ \t]*{_Q}"),
+    rule(PASSWORD_CUES + " secret token", rf"(?i)\$\{{{_SECRET_NAME}:?[-=]([^\s}}\"']{{3,200}})\}}"),
+)  # fmt: skip
+"""Arguments of calls, where a word that says something is possible too: `check("password", "required")`."""
+
+_DIRECTIVE: Final = re.compile(
+    r"(?i)(?:key|pair|file|path|type|is|for|not|with|and|from|to|in|of|rsa|generate|zeroize|chain)\Z"
+)
+
+
+def find_placed_operands(text: str) -> Iterator[SecretSpan]:
+    """Yield every operand, argument and directive's value that is a secret by its place."""
+    cued = CuedText(text)
+    for one in _OPERANDS:
+        for match in cued.matches(one):
+            yield from _groups(match, is_sure=True)
+    for one in _CALLS:
+        for match in cued.matches(one):
+            yield from _groups(match, is_sure=False)
+
+
+def _groups(match: re.Match[str], *, is_sure: bool) -> Iterator[SecretSpan]:
+    for group in range(1, match.re.groups + 1):
+        value = match[group]
+        if not value or is_reference(value) or is_sentence(value) or value.startswith(("-", "/", "./", "{{")):
+            continue
+        is_other = not _DIRECTIVE.search(value) if is_sure else " " not in value and _is_mixed(value)
+        if is_other or is_shown_password(value) or is_plain_password(value):
+            yield SecretSpan(*match.span(group))
+
+
+def _is_mixed(value: str) -> bool:
+    """Whether a text in quotes is no name: it has letters and digits or signs."""
+    return any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and "://" not in value
