@@ -60,16 +60,16 @@ _OPERANDS: Final = (
 
 _CALLS: Final = (
     rule("auth", rf"(?i)(?<![a-z])auth[ \t]*[=:][ \t]*[(\[][ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
-    rule("login auth credential cred connect bind user sign", rf"(?i)\b(?:[\w.:>-]{{0,60}}(?:log[_-]?in|auth\w{{0,20}}|credentials?|cred|signin|sign_in|bind\w{{0,8}}|set_?user\w{{0,16}}|userpass\w{{0,12}}))\([ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
-    rule("connect mysqli pdo connection client open", rf"(?i)\b[\w.:>-]{{0,60}}(?:connect(?:ion)?\w{{0,12}}|mysqli|PDO|client|open)\([ \t]*{_ARG}[ \t]*,[ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
+    rule("entry login auth credential cred connect bind user sign", rf"(?i)\b(?:[\w.:>-]{{0,60}}(?:log[_-]?in|auth\w{{0,20}}|credentials?|cred|signin|sign_in|bind\w{{0,8}}|\w{{0,20}}entry|set_?user\w{{0,16}}|userpass\w{{0,12}}))\([ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
+    rule("connect mysqli pdo connection client open entry", rf"(?i)\b[\w.:>-]{{0,60}}(?:connect(?:ion)?\w{{0,12}}|mysqli|PDO|client|open|\w{{0,20}}entry)\(\s{{0,40}}{_ARG}\s{{0,40}},\s{{0,40}}{_ARG}\s{{0,40}},\s{{0,40}}{_Q}", 2),
     rule(PASSWORD_CUES, rf"(?i)\b[\w.:>-]{{0,60}}(?:passw(?:or)?d|passphrase|secret|pwd)\w{{0,8}}\([ \t]*{_Q}[ \t]*\)"),
-    rule(PASSWORD_CUES + " secret token cred", rf"(?i){_SECRET_NAME}[\"']?[\])]?[ \t]*(?:,|\|\||\?\?|\bor\b|\?:|:-|:=)[ \t]*{_Q}"),
+    rule(PASSWORD_CUES + " secret token cred", rf"(?i){_SECRET_NAME}[\"']?[\])]?[ \t]*(?:,|\|\||\?\?|\bor\b|\?:|:-|:=|[=!]==?|<>)[ \t]*{_Q}"),
     rule(PASSWORD_CUES + " secret token", rf"(?i)\$\{{{_SECRET_NAME}:?[-=]([^\s}}\"']{{3,200}})\}}"),
 )  # fmt: skip
 """Arguments of calls, where a word that says something is possible too: `check("password", "required")`."""
 
 _DIRECTIVE: Final = re.compile(
-    r"(?i)(?:key|pair|file|path|type|is|for|not|with|and|from|to|in|of|rsa|generate|zeroize|chain)\Z"
+    r"(?i)(?:key|pair|file|path|type|is|for|not|with|and|from|to|in|of|rsa|generate|zeroize|chain)"
 )
 
 
@@ -89,7 +89,7 @@ def _groups(match: re.Match[str], *, is_sure: bool) -> Iterator[SecretSpan]:
         value = match[group]
         if not value or is_reference(value) or is_sentence(value) or value.startswith(("-", "/", "./", "{{")):
             continue
-        is_other = not _DIRECTIVE.search(value) if is_sure else " " not in value and _is_mixed(value)
+        is_other = not _DIRECTIVE.fullmatch(value) if is_sure else " " not in value and _is_mixed(value)
         if is_other or is_shown_password(value) or is_plain_password(value):
             yield SecretSpan(*match.span(group))
 

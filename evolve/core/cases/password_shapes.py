@@ -112,6 +112,8 @@ _NO_WORD: Final = re.compile(
     r"(?:sha|md|aes|rsa|scram|argon|bcrypt|ed255|ecdsa|tls|ssl|http|oauth|utf|id_|rfc|base|iso|pbkdf)[\w-]*|(?-i:[A-Z]+[-_]\d+)|(?:[a-z]+://).*"
 )
 """Paths, addresses, options, dates, hosts, versions, sizes, algorithms, error codes."""
+_EXPRESSION: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+[(\[]|[\w.$]+[(\[]\Z")
+"""The start of an expression: `os.environ[`, `get(`."""
 _SAYS: Final = re.compile(
     r"(?i)(?:.*[-_.])?(?:to|of|the|in|not|no|end|by|for|or|and|on|is|at|a|per|non|re|multi|self|\w*(?:ed|able|ible)|only|time|date|case|sensitive|"
     r"known|length|type|id|name|field|file|hash|policy|key|user|password|secret|token)(?:[-_.].*)?"
@@ -126,6 +128,8 @@ _JOINED: Final = re.compile(r"(?:[A-Z][a-z]{2,}){2,5}")
 def is_shown_password(word: str) -> bool:
     """Return whether a word in the place of a password is one: all but ordinary words, paths, addresses and versions."""
     if len(word) < 5 or not any(map(str.isalpha, word)):
+        return False
+    if _EXPRESSION.match(word):
         return False
     if is_made_password(word):
         return True
@@ -150,5 +154,5 @@ _ORDINARY: Final = re.compile(
 def is_plain_password(word: str) -> bool:
     """Return whether one ordinary word may be a password where nothing else can be, such as between quotes."""
     return (
-        re.fullmatch(r"[^\W\d_]{5,30}", word) is not None and not word.isupper() and _ORDINARY.fullmatch(word) is None
+        re.fullmatch(r"[^\W\d_]{4,30}|[a-z]{3,15}-[a-z]{3,15}", word) is not None and not word.isupper() and _ORDINARY.fullmatch(word) is None
     )

@@ -10,51 +10,26 @@ from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_sentence
 
 _STRONG: Final = frozenset(
-    [
-        "pass",
-        "passwd",
-        "password",
-        "passphrase",
-        "passcode",
-        "pw",
-        "pwd",
-        "psw",
-        "pswd",
-        "passwort",
-        "pin",
-        "otp",
-        "puk",
-        "psk",
-        "mdp",
-        "contrasena",
-        "senha",
-    ]
+    "pass passwd password passphrase passcode pw pwd psw pswd passwort pin otp puk psk mdp contrasena senha".split()
 )
 _WEAK: Final = frozenset(
-    [
-        "secret",
-        "token",
-        "key",
-        "apikey",
-        "cred",
-        "creds",
-        "credential",
-        "credentials",
-        "auth",
-        "seed",
-        "salt",
-        "pepper",
-        "cookie",
-        "session",
-        "sess",
-        "sig",
-        "signature",
-        "sid",
-        "community",
-    ]
+    "secret token key apikey cred creds credential credentials auth seed salt pepper cookie session sess sig signature sid community "
+    "sign signing hmac pat license licence dsn bearer".split()
 )
+_KEYS: Final = frozenset("key token secret salt seed pepper license licence pat hmac sign signing psk login apikey".split())
+"""Last parts of names whose hash-like values are secrets, not ids."""
+_PUBLIC: Final = frozenset(
+    "public primary cache partition foreign sort row object host idempotency fingerprint group routing dedup hash lock index id ids registry "
+    "thumbprint etag checksum commit digest sha unique composite natural surrogate shard bucket s3 trace event message dedupe".split()
+)
+_MEASURES: Final = frozenset(
+    "changed created updated at age ttl length len min max count expires expiry expire timeout id time days hours minutes seconds retries "
+    "retry port size version date used limit attempts bits iterations rounds uid gid index num number".split()
+)
+"""Last parts of names whose numbers are times, counts and sizes."""
+_LONG_HEX: Final = re.compile(r"[0-9a-fA-F]{32,128}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ASSIGNED: Final = re.compile(
-    r"(?<![\w$.-])(?P<name>[A-Za-z_$][\w$.-]{1,60})(?P<end>[\"']?\]?[ \t]{0,20}(?:=>|:=|[=:](?![=/:]))[ \t]{0,20})"
+    r"(?:(?<=-D)|(?<![\w$.-]))(?P<name>[A-Za-z_$][\w$.-]{1,60})(?P<end>[\"']?\]?[ \t]{0,20}(?:=>|:=|[=:](?![=/:]))[ \t]{0,20})"
     r"(?:\"(?P<double>[^\"\n]{3,500})\"|'(?P<single>[^'\n]{3,500})'|(?P<bare>(?:[^\s,;&|<>\"'`\\)\]}]|(?<=\w)'(?=\w)){3,500}))"
 )
 _PARTS: Final = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
@@ -75,7 +50,12 @@ def _is_secret(name: str, value: str) -> bool:
         return False
     if _MACRO.search(name):
         return "/" not in value
-    parts = {part.lower() for part in _PARTS.findall(name)}
+    words = [part.lower() for part in _PARTS.findall(name)]
+    parts = set(words)
+    if value.isdigit():
+        return bool(parts & _STRONG) and len(value) >= 4 and not (_MEASURES & parts)
     if parts & _STRONG:
-        return (value.isdigit() and len(value) >= 4) or is_made_password(value)
+        return is_made_password(value)
+    if _LONG_HEX.fullmatch(value):
+        return bool(words) and words[-1] in _KEYS and not parts & _PUBLIC
     return bool(parts & _WEAK) and len(value) >= 6 and is_made_password(value) and not is_known_thing(value)

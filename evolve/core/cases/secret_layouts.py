@@ -108,7 +108,7 @@ def _tables(text: str, is_name: IsName) -> Iterator[SecretSpan]:
             cells = _cells(text, start, end, separator)
             names = [_bare(text, cell) for cell in cells]
             hits = [index for index, name in enumerate(names) if name and is_name(name.replace(" ", "_"))]
-            if not hits or len(cells) < 2 or not all(_HEADER_CELL.fullmatch(name) for name in names if name):
+            if not hits or sum(map(bool, names)) < 2 or not all(_HEADER_CELL.fullmatch(name) for name in names if name):
                 continue
             yield from _column(text, lines[number + 1 :], separator, len(cells), hits)
             is_header = number + 1 < len(lines) and _RULER.fullmatch(text[slice(*lines[number + 1])])

@@ -75,6 +75,9 @@ _NO_SECRET: Final = re.compile(
 _CODE: Final = re.compile(
     r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?:[(\[ ]|\Z)|[A-Za-z_]\w*[(\[]|/(?:[\w.-]+/)+[\w.-]+\Z|[=!<>]=? "
 )
+_METAVAR: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*\]?")
+"""What a usage line shows for a value: `--password PASSWORD`."""
+
 _MIN_VALUE: Final = 6
 """Characters of a value after `name:` in the middle of a line, where prose is more likely than an assignment."""
 
@@ -113,6 +116,8 @@ def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Ite
     if found is None:
         return
     value = found[0].rstrip("\\" if quote else " \t\r.")
+    if match.re is _FLAG and _METAVAR.fullmatch(value):
+        return
     if not is_no_secret(value.strip()) and not is_sentence(value) and not _is_code(value, quote):
         yield SecretSpan(found.start(), found.start() + len(value))
 

@@ -14,7 +14,7 @@ from evolve.core.cases.secret_words import FOREIGN_WORDS
 
 _NAME: Final = re.compile(
     r"(?i)(?:pass(?:word|wd|phrase|code|wort|w)|passw[oö]rd|secret|credential|pwd|(?:pre-?shared|api|access|private|auth|signing|encryption|"
-    rf"master|account|shared)[ _-]?key|(?:(?<![A-Za-z])|(?<=[a-z])(?=P))(?:pass|pw|psk|pin|token)|(?<![A-Za-z])identify(?= )|token(?![A-Za-z])|{FOREIGN_WORDS})[s\d]?(?![A-Za-z]{{3}})"
+    rf"master|account|shared)[ _-]?key|(?:(?<![A-Za-z])|(?<=[a-z])(?=P))(?:pass|pw|psk|pin|token)|(?<![A-Za-z])identify(?= )|token(?![A-Za-z])(?!s[\"\']?[ \t]*[:=][ \t]*\d)|{FOREIGN_WORDS})[s\d]?(?![A-Za-z]{{3}})"
 )
 _WORD: Final = re.compile(r"[^\s\"'`,;()<>\[\]{}|=\\は]+")
 _AHEAD: Final = 70
@@ -33,6 +33,7 @@ _OTHER_THINGS: Final = re.compile(
 """Paths, addresses, versions, units, hosts, error codes, names with a number, algorithms, hashes, options."""
 
 
+_CALL: Final = re.compile(r"[\w.$]+\(")
 _OPTION: Final = re.compile(r"(?<!\S)(?:-[pP]|-pw|/p:)[ \t]?[\"']?([^\s\"'=:,]{7,100})")
 """The letter that most programs use for a password; for others its value is a port, a path or a number."""
 _ACCOUNT: Final = re.compile(
@@ -68,6 +69,8 @@ def _after(text: str, at: int) -> Iterator[SecretSpan]:
 
 def _is_password(word: str) -> bool:
     """Whether a word mixes letters and digits, or signs, as passwords do, and is no other known thing."""
+    if _CALL.match(word):
+        return False
     has_letter, has_digit = any(map(str.isalpha, word)), any(map(str.isdigit, word))
     has_sign = any(char in "!#$%&*^~?+" for char in word[1:])
     if len(word) < 6 or not has_letter or not (has_digit or has_sign):

@@ -47,7 +47,7 @@ _TABLE: Final = (
     _STDIN + r"[^\n|]{0,60}<<<[ \t]*" + _V,
     r"\b(?:chpasswd)\b[^\n]{0,60}<<-?[ \t]*['\"]?\w+['\"]?\n[^\s:]{1,60}:([^\n]{1,200})",
     r"(?m)\bkubeadm[ \t][^\n]{0,100}?--token[ \t]+(\S{1,60})",
-    r"(?im)^[ \t>*]*(?:[\d.]+:\d+(?:\[\d+\])?>[ \t]*)?AUTH[ \t]+(?!PLAIN|LOGIN|CRAM|NTLM|XOAUTH|DIGEST)(?:\S{1,60}[ \t]+)?" + _V + "[ \t]*$",
+    r"(?im)^(?:[ \t]*(?-i:AUTH)|[^\n]{0,60}[>*][ \t]*AUTH)[ \t]+(?!PLAIN|LOGIN|CRAM|NTLM|XOAUTH|DIGEST)(?:\S{1,60}[ \t]+)?" + _V + "[ \t]*$",
     r"(?i)\b(?:CONFIG[ \t]+SET[ \t]+)(?:requirepass|masterauth)[ \t]+" + _V,
     r"(?im)\bENV[ \t]+\w{0,60}(?:PASSWORD|PASSWD|PASS|SECRET|TOKEN|API_?KEY)[ \t]+" + _V,
     r"(?im)^[ \t]*[\w-]{1,40}(?:\.[\w-]{1,40}){0,8}\.(?:password|passwd|secret|token)[ \t]+" + _V,
@@ -71,7 +71,7 @@ _TABLE: Final = (
     r"(?i)\b[A-Za-z]{0,2}\d{1,5}[ \t]+LOGIN[ \t]+(?:\"[^\"\n]{1,100}\"|\S{1,100})[ \t]+" + _V,
     r"(?m)(?:^|[>:\]'\"] ?)PASS[ \t]+((?![^\s]*(?:::|/))\S{1,200})(?=\\|\s*$|['\"])",
     # hashes
-    r"(\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|sha1|md5|argon2\w{0,2}|scrypt|pbkdf2[\w-]{0,10}|B|S|P|H)\$[./\w$=,+-]{12,300})",
+    r"(\$(?:1|2[abxy]?|5|6|7|8|9|y|gy|apr1|sha1|md5|argon2\w{0,2}|scrypt|pbkdf2[\w-]{0,10}|B|S|P|H)\$[./\w$=,+-]{12,300})",
     rf"(\{{(?:S?SHA\d{{0,3}}|S?MD5|CRYPT|PBKDF2[\w-]{{0,12}}|ARGON2)\}}{_H}{{8,300}})",
     r"((?:pbkdf2_\w{2,10}|bcrypt_sha256|argon2|scrypt|SCRAM-SHA-\d{1,3})\$[\w$]{1,40}[:$][./\w+=$:,-]{16,300})",
     r"(?m)^[\w.$\\ -]{1,60}:\d{1,10}:([0-9a-fA-F]{32}):([0-9a-fA-F]{32}):",
