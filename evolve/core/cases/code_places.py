@@ -22,8 +22,8 @@ _SECRET_NAME: Final = (
 
 _OPERANDS: Final = (
     # Windows
-    rule("net_use", rf"(?i)\bnet[ \t]+use[ \t]+(?:\w:|\*)?[ \t]*\\\\\S{{1,200}}[ \t]+(?![/*]){_V}"),
-    rule("net_use", rf"(?i)\bnet[ \t]+use[ \t][^\n]{{0,200}}?/user:\S{{1,80}}[ \t]+(?![/*]){_V}"),
+    rule("net~use", rf"(?i)\bnet[ \t]+use[ \t]+(?:\w:|\*)?[ \t]*\\\\\S{{1,200}}[ \t]+(?![/*]){_V}"),
+    rule("net~use", rf"(?i)\bnet[ \t]+use[ \t][^\n]{{0,200}}?/user:\S{{1,80}}[ \t]+(?![/*]){_V}"),
     rule("securestring", rf"(?i)ConvertTo-SecureString[ \t]+(?:-AsPlainText[ \t]+)?(?:-Force[ \t]+)?(?:-String[ \t]+)?(?!-)[(]?{_V}"),
     rule("/rp", rf"(?i)[ \t]/rp[ \t:]+{_V}"),
     rule("/p:", rf"(?i)[ \t]/p:{_V}"),
@@ -31,7 +31,7 @@ _OPERANDS: Final = (
     # programs with operands
     rule("radtest", rf"\bradtest[ \t]+(?:-\w+[ \t]+\S+[ \t]+){{0,3}}\S{{1,60}}[ \t]+{_V}[ \t]+\S+(?:[ \t]+\S+)?(?:[ \t]+{_V})?"),
     rule("radclient", rf"\bradclient[ \t][^\n]{{0,100}}?[ \t](?:auth|acct|coa|disconnect|status)[ \t]+{_V}"),
-    rule("scott thin: oci: sqlplus", rf"(?i)\b(?:thin|oci8?):[\w$#]{{1,40}}/([^\s\"'/]{{1,100}})@"),
+    rule("scott thin: oci: sqlplus", r"(?i)\b(?:thin|oci8?):[\w$#]{1,40}/([^\s\"'/]{1,100})@"),
     rule("nsupdate dig knsupdate", r"\b(?:nsupdate|dig|knsupdate)\b[^\n]{0,200}?[ \t]-y[ \t]*\"?(?:[\w-]+:)?[\w.-]+:([^\s\"']{4,200})"),
     rule("htpasswd", rf"\bhtpasswd[ \t]+-\w*n\w*[ \t]+\S{{1,60}}[ \t]+{_V}"),
     rule("openssl mkpasswd", rf"\b(?:openssl[ \t]+passwd|mkpasswd)(?:[ \t]+-{{1,2}}[\w-]+(?:=\S+)?)*[ \t]+(?!-){_V}[ \t]*(?:$|[|;&)])"),
@@ -39,6 +39,7 @@ _OPERANDS: Final = (
     rule("setuser", r"(?i)\bACL[ \t\"]+SETUSER\b[^\n]{0,200}?[ \t\"]>([^\s\"]{1,200})"),
     rule("auth hello", rf"(?im)(?:^|[\]\"' \t+])AUTH[\"']?[ \t]+(?!PLAIN|LOGIN|CRAM|NTLM|XOAUTH|DIGEST|EXTERNAL|SCRAM|GSSAPI|TLS|SSL)[\"'][^\"'\n]{{1,60}}[\"'][ \t]+{_Q}"),
     rule("auth", rf"(?im)(?:^|[\]])[ \t]*[\"']?AUTH[\"']?[ \t]+{_Q}[ \t]*$"),
+    rule("sp_add sp_password", rf"(?i)\bsp_(?:add|change)?\w*(?:login|password)\b[^\n]{{0,200}},[ \t]*N?{_Q}"),
     rule("ftp user", rf"(?m)^(?:ftp>)?[ \t]*(?:quote[ \t]+)?user[ \t]+[\w.@-]{{1,40}}[ \t]+{_V}[ \t]*$"),
     rule("ftp open lftp ncftp", rf"(?m)\b(?:lftp|ncftp|ftp)\b[^\n]{{0,200}}?[ \t]-u[ \t]+[\"']?[\w.@-]{{1,40}}[, ]{_V}"),
     rule("key key s:", r"(?m)\biwconfig\b[^\n]{0,60}?\bkey[ \t]+(?:\[\d\][ \t]+)?(?:s:)?([^\s]{4,64})"),
@@ -51,7 +52,7 @@ _OPERANDS: Final = (
     rule("secret", rf"\bsecret[ \t]+{_Q}[ \t]*;"),
     rule("md5 sha", rf"(?m)^[ \t]*\d{{1,5}}[ \t]+(?:MD5|SHA\d{{0,3}}|M|AES128CMAC)[ \t]+{_V}[ \t]*(?:$|#)"),
     rule("*", r"(?m)^[ \t]*[\"']?[\w.@\\-]{1,60}[\"']?[ \t]+(?:\*|[\w.-]{1,40})[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]+\*[ \t]*$"),
-    rule(":", r"(?m)^[ \t]*\[?(?:[\w-]+\.)+\w+\]?(?::\d{1,5})?[ \t]+[\w.@+-]{1,80}:([^\s]{4,100})[ \t]*$"),
+    rule(":", r"(?m)(?:^[ \t]*(?:[\w-]+\.)+\w+|(?<!\S)\[[\w.-]{3,100}\])(?::\d{1,5})?[ \t]+[\w.@+-]{1,80}:([^\s]{4,100})[ \t]*$"),
     rule("http", r"(?m)^[ \t]*[\"']?https?://[^\s\"']{1,200}[\"']?[ \t]+[\"']?[\w.@+-]{1,80}[\"']?[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]*$"),
     rule("--from-literal --set -meta --build-arg -var -e --env", rf"(?i)(?:--from-literal|--set(?:-string)?|-meta|--build-arg|-var|-e|--env)[ =][\"']?{_SECRET_NAME}=([^\s\"',]{{3,300}})"),
     rule("_sign _hmac _salt _dsn _webhook signing", r"(?i)\b\w{0,40}(?:_SIGN(?:ING)?|_HMAC|_SALT|_PEPPER|_SEED|_PAT|_PSK|_LICEN[SC]E)[ \t]*[=:][ \t]*[\"']?([\w+/=-]{12,200})"),
@@ -59,6 +60,7 @@ _OPERANDS: Final = (
 """Places of which the word is the secret, unless it refers to one."""
 
 _CALLS: Final = (
+    rule("login", rf"(?im)(?:^|[>:\]][ \t]?)[ \t]*[\w.*]{{1,12}}[ \t]+login[ \t]+(?:\"[^\"\n]{{1,80}}\"|[\w.@+-]{{1,80}})[ \t]+{_V}[ \t]*\r?$"),
     rule("auth", rf"(?i)(?<![a-z])auth[ \t]*[=:][ \t]*[(\[][ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
     rule("entry login auth credential cred connect bind user sign", rf"(?i)\b(?:[\w.:>-]{{0,60}}(?:log[_-]?in|auth\w{{0,20}}|credentials?|cred|signin|sign_in|bind\w{{0,8}}|\w{{0,20}}entry|set_?user\w{{0,16}}|userpass\w{{0,12}}))\([ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
     rule("connect mysqli pdo connection client open entry", rf"(?i)\b[\w.:>-]{{0,60}}(?:connect(?:ion)?\w{{0,12}}|mysqli|PDO|client|open|\w{{0,20}}entry)\(\s{{0,40}}{_ARG}\s{{0,40}},\s{{0,40}}{_ARG}\s{{0,40}},\s{{0,40}}{_Q}", 2),

@@ -19,8 +19,8 @@ class CuedRule(NamedTuple):
 
 
 def rule(cues: str, pattern: str, lines: int = 0) -> CuedRule:
-    """Return the rule for cues that blanks separate; `_` in a cue is a blank."""
-    words = tuple(cue.replace("_", " ") for cue in cues.split())
+    """Return the rule for cues that blanks separate; `~` in a cue is a blank."""
+    words = tuple(cue.replace("~", " ") for cue in cues.split())
     return CuedRule(words, re.compile(pattern), lines)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.cued_rules import CuedText, rule
-from evolve.core.cases.password_shapes import is_plain_password, is_shown_password
+from evolve.core.cases.password_shapes import is_passphrase, is_plain_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, PASSWORD_CUES, is_sentence
@@ -25,10 +25,16 @@ _SIGN: Final = r"(?:[:=→–—]|->|=>|\uff1a)"
 _W: Final = r"(?:[^\W\d_][\w'’@.-]{0,25}|\([^()\n]{1,30}\))"
 """A word, or a remark in brackets, between the word for password and the password."""
 
-_RULES: Final = (
+_DIRECT: Final = (
     rule(PASSWORD_CUES, rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]*{_SIGN}[ \t]*{_V}"),
     rule(PASSWORD_CUES, rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]+{_IS}[ \t]+(?:now|still|set to|temporarily|:)?[ \t]*{_V}"),
     rule(PASSWORD_CUES, rf"(?i){_P}(?:[ \t]*(?:是|为|為|は|이|가|은|는)[ \t]*:?)[ \t]*{_V}"),
+    rule("login log~in logged logon sign cred account auth", rf"(?i)\b(?:log(?:in|[ -]?on|ged[ -]in|[ -]in)|sign(?:ed)?[ -]in|creds|credentials?|accounts?|authenticat\w+)\b(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was))*[ \t]+(?:the[ \t]+user[ \t]+)?[\w.@\\-]{{2,30}}(?:[ \t]*[/|][ \t]*|[ \t]+(?:and|with|using)[ \t]+|:){_V}"),
+    rule("use logi uname u: u=", rf"(?i)(?<![a-z])(?:u(?:ser(?:[ _]?name)?)?|login|uname)[ \t]*[:=][ \t]*[\w.@\\-]{{2,40}}[ \t,;/|]{{1,4}}(?:p(?:w|wd|ass)?)[ \t]*[:=][ \t]*{_V}"),
+    rule("ssid wifi wi-fi wlan wpa guest", rf"(?i)\b(?:ssid|wi-?fi|wlan|wpa\d?)\b[^\n]{{0,40}}?(?:\b(?:key|code|is|pw)\b[ \t:=]*(?:is[ \t]+)?|/[ \t]*){_V}"),)  # fmt: skip
+"""Places right after a word for password or an account; there even an ordinary word may be one, and several in quotes."""
+
+_NEAR: Final = (
     rule(PASSWORD_CUES, rf"(?i){_P}[ \t]+{_V}"),
     rule(PASSWORD_CUES, rf"(?i){_P}[^\n]{{0,40}}?\b(?:from|von|de|с|da)[ \t]+{_V}[ \t]+(?:to|auf|à|a|na|на)[ \t]+{_V}"),
     rule(PASSWORD_CUES, rf"(?i){_P}[^\n]{{0,60}}?\b(?:value|string|one)[ \t]+(?:is|was)[ \t]+{_V}"),
@@ -37,20 +43,15 @@ _RULES: Final = (
     rule(PASSWORD_CUES, rf"(?i){_P}[^\n]{{0,60}}?\b(?:type|typing|enter|entering|use|using|try|tried|send|with|pick|choose)[ \t]+{_V}"),
     rule(PASSWORD_CUES, rf"(?i)\b(?:type|typed|typing|enter|entered|entering|use|used|using|try|tried|send|pasted?|with)[ \t]+{_V}[^\n]{{0,60}}?{_P}"),
     rule(PASSWORD_CUES, rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$", 3),
-    rule("login log_in logged logon sign cred account auth", rf"(?i)\b(?:log(?:in|[ -]?on|ged[ -]in|[ -]in)|sign(?:ed)?[ -]in|creds|credentials?|accounts?|authenticat\w+)\b(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was))*[ \t]+(?:the[ \t]+user[ \t]+)?[\w.@\\-]{{2,30}}(?:[ \t]*[/|][ \t]*|[ \t]+(?:and|with|using)[ \t]+|:){_V}"),
-    rule("use logi uname u: u=", rf"(?i)(?<![a-z])(?:u(?:ser(?:[ _]?name)?)?|login|uname)[ \t]*[:=][ \t]*[\w.@\\-]{{2,40}}[ \t,;/|]{{1,4}}(?:p(?:w|wd|ass)?)[ \t]*[:=][ \t]*{_V}"),
-    rule("ssid wifi wi-fi wlan wpa guest", rf"(?i)\b(?:ssid|wi-?fi|wlan|wpa\d?)\b[^\n]{{0,40}}?(?:\b(?:key|code|is|pw)\b[ \t:=]*(?:is[ \t]+)?|/[ \t]*){_V}"),
     rule("code combination", rf"(?i)\b(?:door|gate|alarm|safe|entry|access|unlock|pairing|locker|garage)[ -](?:code|combination)s?[ \t:=]+(?:(?:is|was|now|for the \w+)[ \t:]+)*{_V}"),
-    rule("unlock log get_in connect open", rf"(?i)\b(?:unlock(?:ed|s)?|log[ -]in|get in|connect|open(?:s|ed)?)\b[^\n]{{0,30}}?\b(?:with|using|by)[ \t]+{_V}"),
-    rule("token secret key", rf"(?i)(?<![a-z_])(?:(?:access|api|auth|bearer|refresh|acl|bot|secret)[ _-])?(?:token|secret|api[ _-]key|secret[ _-]id)[ \t]+(?:(?:is|was)[ \t]+)?[\"']?([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|[0-9a-f]{{32,64}})(?![\w-])"),
-)  # fmt: skip
-"""Places of passwords. What is between is bounded, so that hostile text cannot make a rule slow."""
+    rule("unlock log get~in connect open", rf"(?i)\b(?:unlock(?:ed|s)?|log[ -]in|get in|connect|open(?:s|ed)?)\b[^\n]{{0,30}}?\b(?:with|using|by)[ \t]+{_V}"),)  # fmt: skip
+"""Places in which a word that is not ordinary is a password. What is between is bounded, so that hostile text is no problem."""
 
-_LAST: Final = len(_RULES) - 1
-"""The rule whose pattern has the shape of the secret already."""
-
-_DIRECT: Final = 3
-"""How many of the rules, from the first, have the password directly after its word; there even a plain word is one."""
+_SHAPED: Final = rule(
+    "token secret key",
+    r"(?i)(?<![a-z_])(?:(?:access|api|auth|bearer|refresh|acl|bot|secret)[ _-])?(?:token|secret|api[ _-]key|secret[ _-]id)[ \t]+(?:(?:is|was)[ \t]+)?[\"']?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64})(?![\w-])",
+)
+"""A UUID or a hash right after the word for a token."""
 
 _ENDS: Final = re.compile(r"[ \t]*(?:[\"'”“»`.,;!)]|\r?\n|\Z|[(（])")
 
@@ -58,16 +59,26 @@ _ENDS: Final = re.compile(r"[ \t]*(?:[\"'”“»`.,;!)]|\r?\n|\Z|[(（])")
 def find_placed_passwords(text: str) -> Iterator[SecretSpan]:
     """Yield every word in the place of a password that is not an ordinary one."""
     cued = CuedText(text)
-    for number, one in enumerate(_RULES):
-        for match in cued.matches(one):
-            for group in range(1, match.re.groups + 1):
-                word = (match[group] or "").rstrip(".,:;!?)")
-                if word and not is_reference(word) and _is_password(number, word, text, match.start(group)):
-                    yield SecretSpan(match.start(group), match.start(group) + len(word))
+    for match in cued.matches(_SHAPED):
+        yield SecretSpan(*match.span(1))
+    for rules, is_direct in ((_DIRECT, True), (_NEAR, False)):
+        for one in rules:
+            for match in cued.matches(one):
+                yield from _groups(match, is_direct=is_direct)
 
 
-def _is_password(number: int, word: str, text: str, at: int) -> bool:
-    if number == _LAST or is_shown_password(word):
-        return True
-    is_alone = number < _DIRECT and _ENDS.match(text, at + len(word)) is not None
-    return is_alone and is_plain_password(word) and not is_sentence(word)
+def _groups(match: re.Match[str], *, is_direct: bool) -> Iterator[SecretSpan]:
+    for group in range(1, match.re.groups + 1):
+        word = (match[group] or "").rstrip(".,:;!?)")
+        if not word or is_reference(word):
+            continue
+        start = match.start(group)
+        if is_shown_password(word) or (is_direct and _is_alone(word, match.string, start)):
+            yield SecretSpan(start, start + len(word))
+
+
+def _is_alone(word: str, text: str, at: int) -> bool:
+    """Whether ordinary words are the whole rest of a sentence, or are in quotes."""
+    if _ENDS.match(text, at + len(word)) is None or is_sentence(word):
+        return False
+    return is_plain_password(word) or (text[at - 1] in "\"'“„«`" and is_passphrase(word))

@@ -120,7 +120,8 @@ _SAYS: Final = re.compile(
 )
 """Hyphenated words that speak of the password: `not-case-sensitive`, `up-to-date`, `read-only-user`."""
 _PHRASE: Final = re.compile(r"[^\W\d_]{2,}(?:[-_.+][^\W\d_]{2,}){2,8}")
-_NUMBERED: Final = re.compile(r"[^\W\d_]{3,}[-_.#]?\d{1,8}[!?$#*.]*")
+_NUMBERED: Final = re.compile(r"[^\W\d_]{3,}(?:[-_.#+ ][^\W\d_]{2,}){0,5}[-_.# ]?\d{1,8}[!?$#*.]*")
+_TITLED: Final = re.compile(r"[A-Z][a-z]{2,}(?:[-_.][A-Z][a-z]{1,}){1,5}")
 _HEX: Final = re.compile(r"(?=\w*\d)[0-9a-f]{8,64}")
 _JOINED: Final = re.compile(r"(?:[A-Z][a-z]{2,}){2,5}")
 
@@ -137,7 +138,7 @@ def is_shown_password(word: str) -> bool:
         return False
     if _PHRASE.fullmatch(word):
         return _SAYS.fullmatch(word) is None and word.islower()
-    return any(pattern.fullmatch(word) for pattern in (_NUMBERED, _HEX, _JOINED))
+    return any(pattern.fullmatch(word) for pattern in (_NUMBERED, _HEX, _JOINED, _TITLED))
 
 
 _ORDINARY: Final = re.compile(
@@ -154,5 +155,12 @@ _ORDINARY: Final = re.compile(
 def is_plain_password(word: str) -> bool:
     """Return whether one ordinary word may be a password where nothing else can be, such as between quotes."""
     return (
-        re.fullmatch(r"[^\W\d_]{4,30}|[a-z]{3,15}-[a-z]{3,15}", word) is not None and not word.isupper() and _ORDINARY.fullmatch(word) is None
+        re.fullmatch(r"[^\W\d_]{4,30}|[a-z]{3,15}-[a-z]{3,15}", word) is not None
+        and not word.isupper()
+        and _ORDINARY.fullmatch(word) is None
     )
+
+
+def is_passphrase(words: str) -> bool:
+    """Return whether a text in quotes is a phrase of three to eight words."""
+    return re.fullmatch(r"[^\W_]{2,20}(?: [^\W_]{2,20}){2,7}", words) is not None

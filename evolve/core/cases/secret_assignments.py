@@ -10,21 +10,20 @@ from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_sentence
 
 _STRONG: Final = frozenset(
-    "pass passwd password passphrase passcode pw pwd psw pswd passwort pin otp puk psk mdp contrasena senha".split()
+    ["pass", "passwd", "password", "passphrase", "passcode", "pw", "pwd", "psw", "pswd", "passwort", "pin", "otp", "puk", "psk", "mdp", "contrasena", "senha"]
 )
 _WEAK: Final = frozenset(
-    "secret token key apikey cred creds credential credentials auth seed salt pepper cookie session sess sig signature sid community "
-    "sign signing hmac pat license licence dsn bearer".split()
+    ["secret", "token", "key", "apikey", "cred", "creds", "credential", "credentials", "auth", "seed", "salt", "pepper", "cookie", "session", "sess", "sig", "signature", "sid", "community", "sign", "signing", "hmac", "pat", "license", "licence", "dsn", "bearer"]
 )
-_KEYS: Final = frozenset("key token secret salt seed pepper license licence pat hmac sign signing psk login apikey".split())
+_KEYS: Final = frozenset(
+    ["key", "token", "secret", "salt", "seed", "pepper", "license", "licence", "pat", "hmac", "sign", "signing", "psk", "login", "apikey"]
+)
 """Last parts of names whose hash-like values are secrets, not ids."""
 _PUBLIC: Final = frozenset(
-    "public primary cache partition foreign sort row object host idempotency fingerprint group routing dedup hash lock index id ids registry "
-    "thumbprint etag checksum commit digest sha unique composite natural surrogate shard bucket s3 trace event message dedupe".split()
+    ["public", "primary", "cache", "partition", "foreign", "sort", "row", "object", "host", "idempotency", "fingerprint", "group", "routing", "dedup", "hash", "lock", "index", "id", "ids", "registry", "thumbprint", "etag", "checksum", "commit", "digest", "sha", "unique", "composite", "natural", "surrogate", "shard", "bucket", "s3", "trace", "event", "message", "dedupe"]
 )
 _MEASURES: Final = frozenset(
-    "changed created updated at age ttl length len min max count expires expiry expire timeout id time days hours minutes seconds retries "
-    "retry port size version date used limit attempts bits iterations rounds uid gid index num number".split()
+    ["changed", "created", "updated", "at", "age", "ttl", "length", "len", "min", "max", "count", "expires", "expiry", "expire", "timeout", "id", "time", "days", "hours", "minutes", "seconds", "retries", "retry", "port", "size", "version", "date", "used", "limit", "attempts", "bits", "iterations", "rounds", "uid", "gid", "index", "num", "number"]
 )
 """Last parts of names whose numbers are times, counts and sizes."""
 _LONG_HEX: Final = re.compile(r"[0-9a-fA-F]{32,128}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
