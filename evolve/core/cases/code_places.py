@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.cued_rules import CuedText, rule
+from evolve.core.cases.cued_rules import cued_text, rule
 from evolve.core.cases.password_shapes import is_plain_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
-from evolve.core.cases.secret_words import PASSWORD_CUES, is_sentence
+from evolve.core.cases.secret_words import is_sentence
 
 _V: Final = r"""(?:"([^"\n]{3,300})"|'([^'\n]{3,300})'|([^\s"'|;&<>()]{3,300}))"""
 """A value in the syntax of a shell."""
@@ -22,51 +22,51 @@ _SECRET_NAME: Final = (
 
 _OPERANDS: Final = (
     # Windows
-    rule("net~use", rf"(?i)\bnet[ \t]+use[ \t]+(?:\w:|\*)?[ \t]*\\\\\S{{1,200}}[ \t]+(?![/*]){_V}"),
-    rule("net~use", rf"(?i)\bnet[ \t]+use[ \t][^\n]{{0,200}}?/user:\S{{1,80}}[ \t]+(?![/*]){_V}"),
-    rule("securestring", rf"(?i)ConvertTo-SecureString[ \t]+(?:-AsPlainText[ \t]+)?(?:-Force[ \t]+)?(?:-String[ \t]+)?(?!-)[(]?{_V}"),
-    rule("/rp", rf"(?i)[ \t]/rp[ \t:]+{_V}"),
-    rule("/p:", rf"(?i)[ \t]/p:{_V}"),
-    rule("psexec wmic winrs paexec rdesktop", rf"(?i)\b(?:ps|pa)exec\b[^\n]{{0,200}}?[ \t]-p[ \t]+{_V}"),
+    rule(rf"(?i)\bnet[ \t]+use[ \t]+(?:\w:|\*)?[ \t]*\\\\\S{{1,200}}[ \t]+(?![/*]){_V}"),
+    rule(rf"(?i)\bnet[ \t]+use[ \t][^\n]{{0,200}}?/user:\S{{1,80}}[ \t]+(?![/*]){_V}"),
+    rule(rf"(?i)ConvertTo-SecureString[ \t]+(?:-AsPlainText[ \t]+)?(?:-Force[ \t]+)?(?:-String[ \t]+)?(?!-)[(]?{_V}"),
+    rule(rf"(?i)[ \t]/rp[ \t:]+{_V}"),
+    rule(rf"(?i)[ \t]/p:{_V}"),
+    rule(rf"(?i)\b(?:ps|pa)exec\b[^\n]{{0,200}}?[ \t]-p[ \t]+{_V}"),
     # programs with operands
-    rule("radtest", rf"\bradtest[ \t]+(?:-\w+[ \t]+\S+[ \t]+){{0,3}}\S{{1,60}}[ \t]+{_V}[ \t]+\S+(?:[ \t]+\S+)?(?:[ \t]+{_V})?"),
-    rule("radclient", rf"\bradclient[ \t][^\n]{{0,100}}?[ \t](?:auth|acct|coa|disconnect|status)[ \t]+{_V}"),
-    rule("scott thin: oci: sqlplus", r"(?i)\b(?:thin|oci8?):[\w$#]{1,40}/([^\s\"'/]{1,100})@"),
-    rule("nsupdate dig knsupdate", r"\b(?:nsupdate|dig|knsupdate)\b[^\n]{0,200}?[ \t]-y[ \t]*\"?(?:[\w-]+:)?[\w.-]+:([^\s\"']{4,200})"),
-    rule("htpasswd", rf"\bhtpasswd[ \t]+-\w*n\w*[ \t]+\S{{1,60}}[ \t]+{_V}"),
-    rule("openssl mkpasswd", rf"\b(?:openssl[ \t]+passwd|mkpasswd)(?:[ \t]+-{{1,2}}[\w-]+(?:=\S+)?)*[ \t]+(?!-){_V}[ \t]*(?:$|[|;&)])"),
-    rule("mysql mariadb", rf"(?i)\bchange[ \t]+password[ \t]+for[ \t]+\S+[ \t]+{_V}"),
-    rule("setuser", r"(?i)\bACL[ \t\"]+SETUSER\b[^\n]{0,200}?[ \t\"]>([^\s\"]{1,200})"),
-    rule("auth hello", rf"(?im)(?:^|[\]\"' \t+])AUTH[\"']?[ \t]+(?!PLAIN|LOGIN|CRAM|NTLM|XOAUTH|DIGEST|EXTERNAL|SCRAM|GSSAPI|TLS|SSL)[\"'][^\"'\n]{{1,60}}[\"'][ \t]+{_Q}"),
-    rule("auth", rf"(?im)(?:^|[\]])[ \t]*[\"']?AUTH[\"']?[ \t]+{_Q}[ \t]*$"),
-    rule("sp_add sp_password", rf"(?i)\bsp_(?:add|change)?\w*(?:login|password)\b[^\n]{{0,200}},[ \t]*N?{_Q}"),
-    rule("ftp user", rf"(?m)^(?:ftp>)?[ \t]*(?:quote[ \t]+)?user[ \t]+[\w.@-]{{1,40}}[ \t]+{_V}[ \t]*$"),
-    rule("ftp open lftp ncftp", rf"(?m)\b(?:lftp|ncftp|ftp)\b[^\n]{{0,200}}?[ \t]-u[ \t]+[\"']?[\w.@-]{{1,40}}[, ]{_V}"),
-    rule("key key s:", r"(?m)\biwconfig\b[^\n]{0,60}?\bkey[ \t]+(?:\[\d\][ \t]+)?(?:s:)?([^\s]{4,64})"),
-    rule("passwd --stdin pipe", rf"(?i)\b(?:echo|printf)[ \t]+{_V}[^\n]{{0,40}}\|[^\n]{{0,60}}(?:--stdin|-stdin|-passin stdin|askpass)"),
-    rule("echo printf", rf"(?m)^[ \t]*\+*[ \t]*(?:echo|printf)(?:[ \t]+-\w+)*(?:[ \t]+'?%s(?:\\n)?'?)?[ \t]+{_V}[ \t]*\n[ \t]*\+*[ \t]*[^\n]{{0,120}}(?:--password-stdin|--passphrase-fd|--stdin|chpasswd|sudo[ \t]+(?:-\w+[ \t]+)*-\w*S|cryptsetup|smbpasswd)", 1),
+    rule(rf"\bradtest[ \t]+(?:-\w+[ \t]+\S+[ \t]+){{0,3}}\S{{1,60}}[ \t]+{_V}[ \t]+\S+(?:[ \t]+\S+)?(?:[ \t]+{_V})?"),
+    rule(rf"\bradclient[ \t][^\n]{{0,100}}?[ \t](?:auth|acct|coa|disconnect|status)[ \t]+{_V}"),
+    rule(r"(?i)\b(?:thin|oci8?):[\w$#]{1,40}/([^\s\"'/]{1,100})@"),
+    rule(r"\b(?:nsupdate|dig|knsupdate)\b[^\n]{0,200}?[ \t]-y[ \t]*\"?(?:[\w-]+:)?[\w.-]+:([^\s\"']{4,200})"),
+    rule(rf"\bhtpasswd[ \t]+-\w*n\w*[ \t]+\S{{1,60}}[ \t]+{_V}"),
+    rule(rf"\b(?:openssl[ \t]+passwd|mkpasswd)(?:[ \t]+-{{1,2}}[\w-]+(?:=\S+)?)*[ \t]+(?!-){_V}[ \t]*(?:$|[|;&)])"),
+    rule(rf"(?i)\bchange[ \t]+password[ \t]+for[ \t]+\S+[ \t]+{_V}"),
+    rule(r"(?i)\bACL[ \t\"]+SETUSER\b[^\n]{0,200}?[ \t\"]>([^\s\"]{1,200})"),
+    rule(rf"(?im)(?:^|[\]\"' \t+])AUTH[\"']?[ \t]+(?!PLAIN|LOGIN|CRAM|NTLM|XOAUTH|DIGEST|EXTERNAL|SCRAM|GSSAPI|TLS|SSL)[\"'][^\"'\n]{{1,60}}[\"'][ \t]+{_Q}"),
+    rule(rf"(?im)(?:^|[\]])[ \t]*[\"']?AUTH[\"']?[ \t]+{_Q}[ \t]*$"),
+    rule(rf"(?i)\bsp_(?:add|change)?\w*(?:login|password)\b[^\n]{{0,200}},[ \t]*N?{_Q}"),
+    rule(rf"(?m)^(?:ftp>)?[ \t]*(?:quote[ \t]+)?user[ \t]+[\w.@-]{{1,40}}[ \t]+{_V}[ \t]*$"),
+    rule(rf"(?m)\b(?:lftp|ncftp|ftp)\b[^\n]{{0,200}}?[ \t]-u[ \t]+[\"']?[\w.@-]{{1,40}}[, ]{_V}"),
+    rule(r"(?m)\biwconfig\b[^\n]{0,60}?\bkey[ \t]+(?:\[\d\][ \t]+)?(?:s:)?([^\s]{4,64})"),
+    rule(rf"(?i)\b(?:echo|printf)[ \t]+{_V}[^\n]{{0,40}}\|[^\n]{{0,60}}(?:--stdin|-stdin|-passin stdin|askpass)"),
+    rule(rf"(?m)^[ \t]*\+*[ \t]*(?:echo|printf)(?:[ \t]+-\w+)*(?:[ \t]+'?%s(?:\\n)?'?)?[ \t]+{_V}[ \t]*\n[ \t]*\+*[ \t]*[^\n]{{0,120}}(?:--password-stdin|--passphrase-fd|--stdin|chpasswd|sudo[ \t]+(?:-\w+[ \t]+)*-\w*S|cryptsetup|smbpasswd)", lines=3),
     # directives of configuration files
-    rule("rootpw rootdn", rf"(?im)^[ \t]*(?:olc)?rootpw:?:?[ \t]+(?:--\w+[ \t]+)*{_V}[ \t]*$"),
-    rule("insecure-password plain-text-password wpa-passphrase x_passphrase credentials", rf"(?i)\b(?:insecure-password|plain-text-password(?:-value)?|wpa-passphrase|x_passphrase|bindpw|rootbindpw|secretkey)[ \t]+{_V}"),
-    rule("key community secret password passwd passphrase pre-shared-key", rf"(?im)^[ \t!+>-]*(?:(?:set|no|add|edit|option|list|config|ip|ipv6|router|line|username|enable|crypto|isakmp|ikev\d|tunnel|neighbor|radius\S*|tacacs\S*|aaa|snmp\S*|ppp|wpa\S*|authentication|vty|console|ntp|server|host|peer|group|local|remote|interface|wlan|security|bgp|ospf|area|message-digest-key|standby|key-string|auth\S*|user|login|system|ldap|smtp|proxy|pki|mail)\b[^\n:={{]{{0,100}}?[ \t])?(?:key|community|secret|password|passwd|passphrase|pre-shared-key|psk|key-string|md5|auth-pass|shared-secret)[ \t]+(?:(?:\d{{1,2}}|cipher|simple|plaintext|plain|encrypted|hash|ascii|hex|enc|ascii-text|irreversible-cipher|sha\d{{0,3}}|md5|local|clear)[ \t]+){{0,2}}{_V}(?=[ \t]*(?:;|$)|[ \t]+(?:address|hostname|level|privilege|role|encrypted|authorization|rw|ro|auth-port|acct-port|timeout|port|local|group|option|index)\b)"),
-    rule("secret", rf"\bsecret[ \t]+{_Q}[ \t]*;"),
-    rule("md5 sha", rf"(?m)^[ \t]*\d{{1,5}}[ \t]+(?:MD5|SHA\d{{0,3}}|M|AES128CMAC)[ \t]+{_V}[ \t]*(?:$|#)"),
-    rule("*", r"(?m)^[ \t]*[\"']?[\w.@\\-]{1,60}[\"']?[ \t]+(?:\*|[\w.-]{1,40})[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]+\*[ \t]*$"),
-    rule(":", r"(?m)(?:^[ \t]*(?:[\w-]+\.)+\w+|(?<!\S)\[[\w.-]{3,100}\])(?::\d{1,5})?[ \t]+[\w.@+-]{1,80}:([^\s]{4,100})[ \t]*$"),
-    rule("http", r"(?m)^[ \t]*[\"']?https?://[^\s\"']{1,200}[\"']?[ \t]+[\"']?[\w.@+-]{1,80}[\"']?[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]*$"),
-    rule("--from-literal --set -meta --build-arg -var -e --env", rf"(?i)(?:--from-literal|--set(?:-string)?|-meta|--build-arg|-var|-e|--env)[ =][\"']?{_SECRET_NAME}=([^\s\"',]{{3,300}})"),
-    rule("_sign _hmac _salt _dsn _webhook signing", r"(?i)\b\w{0,40}(?:_SIGN(?:ING)?|_HMAC|_SALT|_PEPPER|_SEED|_PAT|_PSK|_LICEN[SC]E)[ \t]*[=:][ \t]*[\"']?([\w+/=-]{12,200})"),
+    rule(rf"(?im)^[ \t]*(?:olc)?rootpw:?:?[ \t]+(?:--\w+[ \t]+)*{_V}[ \t]*$"),
+    rule(rf"(?i)\b(?:insecure-password|plain-text-password(?:-value)?|wpa-passphrase|x_passphrase|bindpw|rootbindpw|secretkey)[ \t]+{_V}"),
+    rule(rf"(?im)^[ \t!+>-]*(?:(?:set|no|add|edit|option|list|config|ip|ipv6|router|line|username|enable|crypto|isakmp|ikev\d|tunnel|neighbor|radius\S*|tacacs\S*|aaa|snmp\S*|ppp|wpa\S*|authentication|vty|console|ntp|server|host|peer|group|local|remote|interface|wlan|security|bgp|ospf|area|message-digest-key|standby|key-string|auth\S*|user|login|system|ldap|smtp|proxy|pki|mail)\b[^\n:={{]{{0,100}}?[ \t])?(?:key|community|secret|password|passwd|passphrase|pre-shared-key|psk|key-string|md5|auth-pass|shared-secret)[ \t]+(?:(?:\d{{1,2}}|cipher|simple|plaintext|plain|encrypted|hash|ascii|hex|enc|ascii-text|irreversible-cipher|sha\d{{0,3}}|md5|local|clear)[ \t]+){{0,2}}{_V}(?=[ \t]*(?:;|$)|[ \t]+(?:address|hostname|level|privilege|role|encrypted|authorization|rw|ro|auth-port|acct-port|timeout|port|local|group|option|index)\b)"),
+    rule(rf"\bsecret[ \t]+{_Q}[ \t]*;"),
+    rule(rf"(?m)^[ \t]*\d{{1,5}}[ \t]+(?:MD5|SHA\d{{0,3}}|M|AES128CMAC)[ \t]+{_V}[ \t]*(?:$|#)"),
+    rule(r"(?m)^[ \t]*[\"']?[\w.@\\-]{1,60}[\"']?[ \t]+(?:\*|[\w.-]{1,40})[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]+\*[ \t]*$"),
+    rule(r"(?m)(?:^[ \t]*(?:[\w-]+\.)+\w+|(?<!\S)\[[\w.-]{3,100}\])(?::\d{1,5})?[ \t]+[\w.@+-]{1,80}:([^\s]{4,100})[ \t]*$"),
+    rule(r"(?m)^[ \t]*[\"']?https?://[^\s\"']{1,200}[\"']?[ \t]+[\"']?[\w.@+-]{1,80}[\"']?[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]*$"),
+    rule(rf"(?i)(?:--from-literal|--set(?:-string)?|-meta|--build-arg|-var|-e|--env)[ =][\"']?{_SECRET_NAME}=([^\s\"',]{{3,300}})"),
+    rule(r"(?i)\b\w{0,40}(?:_SIGN(?:ING)?|_HMAC|_SALT|_PEPPER|_SEED|_PAT|_PSK|_LICEN[SC]E)[ \t]*[=:][ \t]*[\"']?([\w+/=-]{12,200})"),
 )  # fmt: skip
 """Places of which the word is the secret, unless it refers to one."""
 
 _CALLS: Final = (
-    rule("login", rf"(?im)(?:^|[>:\]][ \t]?)[ \t]*[\w.*]{{1,12}}[ \t]+login[ \t]+(?:\"[^\"\n]{{1,80}}\"|[\w.@+-]{{1,80}})[ \t]+{_V}[ \t]*\r?$"),
-    rule("auth", rf"(?i)(?<![a-z])auth[ \t]*[=:][ \t]*[(\[][ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
-    rule("entry login auth credential cred connect bind user sign", rf"(?i)\b(?:[\w.:>-]{{0,60}}(?:log[_-]?in|auth\w{{0,20}}|credentials?|cred|signin|sign_in|bind\w{{0,8}}|\w{{0,20}}entry|set_?user\w{{0,16}}|userpass\w{{0,12}}))\([ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
-    rule("connect mysqli pdo connection client open entry", rf"(?i)\b[\w.:>-]{{0,60}}(?:connect(?:ion)?\w{{0,12}}|mysqli|PDO|client|open|\w{{0,20}}entry)\(\s{{0,40}}{_ARG}\s{{0,40}},\s{{0,40}}{_ARG}\s{{0,40}},\s{{0,40}}{_Q}", 2),
-    rule(PASSWORD_CUES, rf"(?i)\b[\w.:>-]{{0,60}}(?:passw(?:or)?d|passphrase|secret|pwd)\w{{0,8}}\([ \t]*{_Q}[ \t]*\)"),
-    rule(PASSWORD_CUES + " secret token cred", rf"(?i){_SECRET_NAME}[\"']?[\])]?[ \t]*(?:,|\|\||\?\?|\bor\b|\?:|:-|:=|[=!]==?|<>)[ \t]*{_Q}"),
-    rule(PASSWORD_CUES + " secret token", rf"(?i)\$\{{{_SECRET_NAME}:?[-=]([^\s}}\"']{{3,200}})\}}"),
+    rule(rf"(?im)(?:^|[>:\]][ \t]?)[ \t]*[\w.*]{{1,12}}[ \t]+login[ \t]+(?:\"[^\"\n]{{1,80}}\"|[\w.@+-]{{1,80}})[ \t]+{_V}[ \t]*\r?$"),
+    rule(rf"(?i)(?<![a-z])auth[ \t]*[=:][ \t]*[(\[][ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
+    rule(rf"(?i)\b(?:[\w.:>-]{{0,60}}(?:log[_-]?in|auth\w{{0,20}}|credentials?|cred|signin|sign_in|bind\w{{0,8}}|\w{{0,20}}entry|set_?user\w{{0,16}}|userpass\w{{0,12}}))\([ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
+    rule(rf"(?i)\b[\w.:>-]{{0,60}}(?:connect(?:ion)?\w{{0,12}}|mysqli|PDO|client|open|\w{{0,20}}entry)\(\s{{0,40}}{_ARG}\s{{0,40}},\s{{0,40}}{_ARG}\s{{0,40}},\s{{0,40}}{_Q}", lines=3),
+    rule(rf"(?i)\b[\w.:>-]{{0,60}}(?:passw(?:or)?d|passphrase|secret|pwd)\w{{0,8}}\([ \t]*{_Q}[ \t]*\)"),
+    rule(rf"(?i){_SECRET_NAME}[\"']?[\])]?[ \t]*(?:,|\|\||\?\?|\bor\b|\?:|:-|:=|[=!]==?|<>)[ \t]*{_Q}"),
+    rule(rf"(?i)\$\{{{_SECRET_NAME}:?[-=]([^\s}}\"']{{3,200}})\}}"),
 )  # fmt: skip
 """Arguments of calls, where a word that says something is possible too: `check("password", "required")`."""
 
@@ -77,7 +77,7 @@ _DIRECTIVE: Final = re.compile(
 
 def find_placed_operands(text: str) -> Iterator[SecretSpan]:
     """Yield every operand, argument and directive's value that is a secret by its place."""
-    cued = CuedText(text)
+    cued = cued_text(text)
     for one in _OPERANDS:
         for match in cued.matches(one):
             yield from _groups(match, is_sure=True)

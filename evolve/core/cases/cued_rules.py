@@ -1,67 +1,107 @@
-"""Rules that are tried only on the lines that contain one of their cues, so that many rules cost little."""
+"""Patterns that are tried only on the lines that contain one of their cues, so that many rules cost little.
+
+The cues of a pattern are texts one of which is in every match, in small letters. They are read from the pattern itself, so
+a rule cannot miss what its pattern would find.
+"""
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, cast
 
-_ASCII_LOWER: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
-_FAR: Final = 400
-"""Characters on each side of a cue that belong to its line: a log of one long line must not be one context."""
+try:  # the parser has no public name; without it each rule searches the whole text, which is slower and finds the same
+    from re import _constants as _codes  # type: ignore[attr-defined]
+    from re import _parser
+except ImportError:  # pragma: no cover
+    _parser = _codes = None
+
+_FAR: Final = 8000
+"""Characters on each side of a cue that are read of a long line: more than any pattern matches."""
+_SHORTEST: Final = 2
+_LONG: Final = 3
+"""Characters of a cue that few lines have; more do not help."""
+_RARE: Final = frozenset("*>+^~`|$")
+_PLAIN_SIGNS: Final = frozenset(" \t\r\n:=,.\"'-()/")
+"""A single letter and these signs are on nearly every line."""
+_MANY: Final = 80
+"""Cues of one pattern; to look for more of them takes longer than the pattern."""
 
 
 class CuedRule(NamedTuple):
-    """A pattern whose groups are secrets, and the small-letter words one of which is in every match."""
+    """A pattern with its cues."""
 
-    cues: tuple[str, ...]
     pattern: re.Pattern[str]
-    lines: int = 0
-    """lines after that of the cue that a match may include"""
+    cues: frozenset[str]
+    """one of them is in every match; empty if that is not known"""
+    lines: int | None
+    """line breaks that a match has at most; None if that is not limited"""
 
 
-def rule(cues: str, pattern: str, lines: int = 0) -> CuedRule:
-    """Return the rule for cues that blanks separate; `~` in a cue is a blank."""
-    words = tuple(cue.replace("~", " ") for cue in cues.split())
-    return CuedRule(words, re.compile(pattern), lines)
+def rule(pattern: str | re.Pattern[str], flags: int = 0, *, lines: int | None = None) -> CuedRule:
+    """Return the rule of a pattern.
+
+    Args:
+        pattern: its groups are the secrets.
+        flags: of the pattern.
+        lines: how many line breaks a match has at most; None if that is not limited. Without line breaks in the pattern
+            it is not needed.
+    """
+    compiled = re.compile(pattern, flags)
+    if _parser is None:  # pragma: no cover
+        return CuedRule(compiled, frozenset(), None)
+    parsed = _parser.parse(compiled.pattern, compiled.flags & ~re.UNICODE)
+    breaks = _may_break_lines(parsed, bool(compiled.flags & re.DOTALL))
+    return CuedRule(compiled, _useful(_cues(list(parsed))), lines if breaks else 0)
 
 
 class CuedText:
-    """A text in which the lines of a cue are found once for all rules."""
+    """A text in which the places of each cue are found once for all rules."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         lower = text.lower()
         # Some capitals have a longer small form; places must stay.
-        self._lower = lower if len(lower) == len(text) else text.translate(_ASCII_LOWER)
+        self._lower = lower if len(lower) == len(text) else "".join(map(_lower_char, text))
+        self._starts = [0, *(at + 1 for at in _find_all(text, "\n"))]
         self._places: dict[str, list[int]] = {}
+        self._found: dict[tuple[frozenset[str], int], list[tuple[int, int]]] = {}
 
     def matches(self, one: CuedRule) -> Iterator[re.Match[str]]:
         """Yield the matches of the rule, from left to right."""
-        for start, end in self._windows(one):
-            yield from one.pattern.finditer(self.text, start, end)
+        if not one.cues:
+            yield from one.pattern.finditer(self.text)
+        elif one.lines is None:
+            if any(map(self._of, one.cues)):
+                yield from one.pattern.finditer(self.text)
+        else:
+            for start, end in self._windows(one.cues, one.lines):
+                yield from one.pattern.finditer(self.text, start, end)
 
-    def _windows(self, one: CuedRule) -> Iterator[tuple[int, int]]:
-        last: tuple[int, int] | None = None
-        for place in sorted(place for cue in one.cues for place in self._of(cue)):
-            if last and place < last[1] and one.lines == 0 and last[1] - place < _FAR:
-                continue
-            start, end = self._line(place, one.lines)
-            if last and start <= last[1]:
-                last = (last[0], max(last[1], end))
-                continue
-            if last:
-                yield last
-            last = (start, end)
-        if last:
-            yield last
+    def _windows(self, cues: frozenset[str], lines: int) -> list[tuple[int, int]]:
+        """Returns the lines of the cues, with more lines on both sides, merged where they overlap."""
+        if (cues, lines) not in self._found:
+            places = sorted(place for cue in cues for place in self._of(cue))
+            self._found[cues, lines] = list(self._merged(places, lines))
+        return self._found[cues, lines]
 
-    def _line(self, place: int, lines: int) -> tuple[int, int]:
-        low = max(0, place - _FAR)
-        start = self.text.rfind("\n", low, place) + 1 or low
-        end = place
-        for _ in range(lines + 1):
-            found = self.text.find("\n", end, end + _FAR)
-            end = found + 1 if found >= 0 else min(len(self.text), end + _FAR)
-        return start, end
+    def _merged(self, places: Iterable[int], lines: int) -> Iterator[tuple[int, int]]:
+        start = end = -1
+        for place in places:
+            first, last = self._lines(place, lines)
+            if first > end:
+                if end >= 0:
+                    yield start, end
+                start = first
+            end = max(end, last)
+        if end >= 0:
+            yield start, end
+
+    def _lines(self, place: int, more: int) -> tuple[int, int]:
+        at = bisect_right(self._starts, place)
+        start = self._starts[max(0, at - 1 - more)]
+        end = self._starts[at + more] - 1 if at + more < len(self._starts) else len(self.text)
+        return max(start, place - _FAR), min(end, place + _FAR)
 
     def _of(self, cue: str) -> list[int]:
         if cue not in self._places:
@@ -69,8 +109,136 @@ class CuedText:
         return self._places[cue]
 
 
-def _find_all(text: str, cue: str) -> Iterable[int]:
+@lru_cache(maxsize=4)
+def cued_text(text: str) -> CuedText:
+    """Return the text with its cues; the scanners read the same text one after the other."""
+    return CuedText(text)
+
+
+def matches(text: str, wanted: Iterable[CuedRule]) -> Iterator[re.Match[str]]:
+    """Yield the matches of all rules."""
+    cued = cued_text(text)
+    for one in wanted:
+        yield from cued.matches(one)
+
+
+def _find_all(text: str, cue: str) -> Iterator[int]:
     at = text.find(cue)
     while at >= 0:
         yield at
         at = text.find(cue, at + len(cue))
+
+
+def _lower_char(char: str) -> str:
+    lower = char.lower()
+    return lower if len(lower) == 1 else char
+
+
+# --- reading a pattern
+
+
+def _useful(cues: frozenset[str]) -> frozenset[str]:
+    """Returns the cues without those that contain another; none if one of them is on nearly every line."""
+    if not cues or len(cues) > _MANY or any(_is_common(cue) for cue in cues):
+        return frozenset()
+    return frozenset(cue for cue in cues if not any(other in cue for other in cues if other != cue))
+
+
+def _is_common(cue: str) -> bool:
+    if len(cue) < _SHORTEST:
+        return cue not in _RARE
+    return len(cue) < _LONG and all(char in _PLAIN_SIGNS for char in cue)
+
+
+def _cues(parsed: Sequence[tuple[Any, Any]]) -> frozenset[str]:
+    """Returns texts one of which is in every match of a sequence; none if there are none."""
+    found = [_heads(parsed[at:]) for at in range(len(parsed))]
+    found += [_cues(inner) for inner in map(_required, parsed) if inner is not None]
+    found += [frozenset().union(*map(_cues, value[1])) for code, value in parsed if _is_covered(code, value)]
+    return max(found, key=_quality, default=frozenset())
+
+
+def _is_covered(code: Any, value: Any) -> bool:
+    """Whether each branch of an alternative has cues."""
+    return code is _codes.BRANCH and all(map(_cues, value[1]))
+
+
+def _required(item: tuple[Any, Any]) -> Sequence[tuple[Any, Any]] | None:
+    """Returns the sequence inside an item that every match has."""
+    code, value = item
+    if code is _codes.SUBPATTERN:
+        return cast("Sequence[tuple[Any, Any]]", value[3])
+    if code in (_codes.MAX_REPEAT, _codes.MIN_REPEAT) and value[0] > 0:
+        return cast("Sequence[tuple[Any, Any]]", value[2])
+    return None
+
+
+def _heads(parsed: Sequence[tuple[Any, Any]]) -> frozenset[str]:
+    """Returns the texts with one of which every match of a sequence begins; the empty text where that is not known."""
+    run = ""
+    for code, value in parsed:
+        if code is _codes.LITERAL:
+            run += _lower_char(chr(value))
+        elif code in (_codes.AT, _codes.ASSERT, _codes.ASSERT_NOT):
+            continue
+        else:
+            return frozenset(run + tail for tail in _tails(code, value))
+    return frozenset([run])
+
+
+def _tails(code: Any, value: Any) -> frozenset[str]:
+    inner = _required((code, value))
+    if inner is not None:
+        return _heads(inner)
+    if code is _codes.BRANCH:
+        return frozenset().union(*map(_heads, value[1]))
+    return frozenset([""])
+
+
+def _quality(cues: frozenset[str]) -> tuple[int, int]:
+    """Returns how good cues are: a long shortest one, then few of them."""
+    if not cues or len(cues) > _MANY or any(map(_is_common, cues)):
+        return 0, 0
+    return min(min(map(len, cues)), _LONG), -len(cues)
+
+
+_BREAKING: Final = ("CATEGORY_SPACE", "CATEGORY_NOT_WORD", "CATEGORY_NOT_DIGIT")
+
+
+def _may_break_lines(parsed: Sequence[tuple[Any, Any]], dotall: bool) -> bool:
+    return any(_item_breaks(code, value, dotall) for code, value in parsed)
+
+
+def _item_breaks(code: Any, value: Any, dotall: bool) -> bool:
+    if code is _codes.LITERAL:
+        return bool(value == ord("\n"))
+    if code is _codes.NOT_LITERAL:
+        return bool(value != ord("\n"))
+    if code is _codes.ANY:
+        return dotall
+    if code is _codes.IN:
+        return _class_breaks(value)
+    if code is _codes.SUBPATTERN:
+        return _may_break_lines(value[3], dotall)
+    if code in (_codes.MAX_REPEAT, _codes.MIN_REPEAT):
+        return _may_break_lines(value[2], dotall)
+    if code is _codes.BRANCH:
+        return any(_may_break_lines(branch, dotall) for branch in value[1])
+    if code in (_codes.ASSERT, _codes.ASSERT_NOT):
+        return value[0] > 0 and _may_break_lines(value[1], dotall)
+    return code not in (_codes.AT, _codes.GROUPREF)
+
+
+def _class_breaks(items: Sequence[tuple[Any, Any]]) -> bool:
+    """Whether a set of characters has the line break in it."""
+    is_negated = bool(items) and items[0][0] is _codes.NEGATE
+    has_break = any(_is_break(code, value) for code, value in items)
+    return has_break != is_negated
+
+
+def _is_break(code: Any, value: Any) -> bool:
+    if code is _codes.LITERAL:
+        return bool(value == ord("\n"))
+    if code is _codes.RANGE:
+        return bool(value[0] <= ord("\n") <= value[1])
+    return code is _codes.CATEGORY and str(value) in _BREAKING

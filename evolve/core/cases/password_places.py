@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.cued_rules import CuedText, rule
+from evolve.core.cases.cued_rules import cued_text, rule
 from evolve.core.cases.password_shapes import is_passphrase, is_plain_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
-from evolve.core.cases.secret_words import FOREIGN_WORDS, PASSWORD_CUES, is_sentence
+from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
 
 _BARE: Final = r"[^\s\"'`,;()\[\]{}<>|\\=:“”„«»。\uff0c\uff1a][^\s\"'`,;\\<>“”„«»。\uff0c\uff1a]{3,63}"
-_V: Final = rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`]\s?([^»”“`\n]{{4,200}}?)\s?[»”“`]|({_BARE}))"""
+_V: Final = rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`] ?([^»”“`\n]{{4,200}}?) ?[»”“`]|({_BARE}))"""
 """A value in quotes of any kind, or one word."""
 _P: Final = rf"(?<![a-z])(?:[a-z]{{0,12}}pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|pass|pwd?|psk|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -]key|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"
 """A word for password, with the endings of languages that have them."""
@@ -26,31 +26,28 @@ _W: Final = r"(?:[^\W\d_][\w'’@.-]{0,25}|\([^()\n]{1,30}\))"
 """A word, or a remark in brackets, between the word for password and the password."""
 
 _DIRECT: Final = (
-    rule(PASSWORD_CUES, rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]*{_SIGN}[ \t]*{_V}"),
-    rule(PASSWORD_CUES, rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]+{_IS}[ \t]+(?:now|still|set to|temporarily|:)?[ \t]*{_V}"),
-    rule(PASSWORD_CUES, rf"(?i){_P}(?:[ \t]*(?:是|为|為|は|이|가|은|는)[ \t]*:?)[ \t]*{_V}"),
-    rule("login log~in logged logon sign cred account auth", rf"(?i)\b(?:log(?:in|[ -]?on|ged[ -]in|[ -]in)|sign(?:ed)?[ -]in|creds|credentials?|accounts?|authenticat\w+)\b(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was))*[ \t]+(?:the[ \t]+user[ \t]+)?[\w.@\\-]{{2,30}}(?:[ \t]*[/|][ \t]*|[ \t]+(?:and|with|using)[ \t]+|:){_V}"),
-    rule("use logi uname u: u=", rf"(?i)(?<![a-z])(?:u(?:ser(?:[ _]?name)?)?|login|uname)[ \t]*[:=][ \t]*[\w.@\\-]{{2,40}}[ \t,;/|]{{1,4}}(?:p(?:w|wd|ass)?)[ \t]*[:=][ \t]*{_V}"),
-    rule("ssid wifi wi-fi wlan wpa guest", rf"(?i)\b(?:ssid|wi-?fi|wlan|wpa\d?)\b[^\n]{{0,40}}?(?:\b(?:key|code|is|pw)\b[ \t:=]*(?:is[ \t]+)?|/[ \t]*){_V}"),)  # fmt: skip
+    rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]*{_SIGN}[ \t]*{_V}"),
+    rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]+{_IS}[ \t]+(?:now|still|set to|temporarily|:)?[ \t]*{_V}"),
+    rule(rf"(?i){_P}(?:[ \t]*(?:是|为|為|は|이|가|은|는)[ \t]*:?)[ \t]*{_V}"),
+    rule(rf"(?i)\b(?:log(?:in|[ -]?on|ged[ -]in|[ -]in)|sign(?:ed)?[ -]in|creds|credentials?|accounts?|authenticat\w+)\b(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was))*[ \t]+(?:the[ \t]+user[ \t]+)?[\w.@\\-]{{2,30}}(?:[ \t]*[/|][ \t]*|[ \t]+(?:and|with|using)[ \t]+|:){_V}"),
+    rule(rf"(?i)(?<![a-z])(?:u(?:ser(?:[ _]?name)?)?|login|uname)[ \t]*[:=][ \t]*[\w.@\\-]{{2,40}}[ \t,;/|]{{1,4}}(?:p(?:w|wd|ass)?)[ \t]*[:=][ \t]*{_V}"),
+    rule(rf"(?i)\b(?:ssid|wi-?fi|wlan|wpa\d?)\b[^\n]{{0,40}}?(?:\b(?:key|code|is|pw)\b[ \t:=]*(?:is[ \t]+)?|/[ \t]*){_V}"),)  # fmt: skip
 """Places right after a word for password or an account; there even an ordinary word may be one, and several in quotes."""
 
 _NEAR: Final = (
-    rule(PASSWORD_CUES, rf"(?i){_P}[ \t]+{_V}"),
-    rule(PASSWORD_CUES, rf"(?i){_P}[^\n]{{0,40}}?\b(?:from|von|de|с|da)[ \t]+{_V}[ \t]+(?:to|auf|à|a|na|на)[ \t]+{_V}"),
-    rule(PASSWORD_CUES, rf"(?i){_P}[^\n]{{0,60}}?\b(?:value|string|one)[ \t]+(?:is|was)[ \t]+{_V}"),
-    rule(PASSWORD_CUES, rf"(?i){_V}[ \t]+(?:is|was|as|ist|als|est|comme|es|como|é|è|come)[ \t]+(?:(?:the|a|an|our|my|your|his|her|its|new|old|das|mein|unser|le|la|el|o|il|votre|notre|root|admin|initial|temporary|default)[ \t]+){{0,3}}{_P}"),
-    rule(PASSWORD_CUES, rf"(?i){_V}[ \t]+(?:\({_P}\)|for (?:the |your |its )?{_P})"),
-    rule(PASSWORD_CUES, rf"(?i){_P}[^\n]{{0,60}}?\b(?:type|typing|enter|entering|use|using|try|tried|send|with|pick|choose)[ \t]+{_V}"),
-    rule(PASSWORD_CUES, rf"(?i)\b(?:type|typed|typing|enter|entered|entering|use|used|using|try|tried|send|pasted?|with)[ \t]+{_V}[^\n]{{0,60}}?{_P}"),
-    rule(PASSWORD_CUES, rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$", 3),
-    rule("code combination", rf"(?i)\b(?:door|gate|alarm|safe|entry|access|unlock|pairing|locker|garage)[ -](?:code|combination)s?[ \t:=]+(?:(?:is|was|now|for the \w+)[ \t:]+)*{_V}"),
-    rule("unlock log get~in connect open", rf"(?i)\b(?:unlock(?:ed|s)?|log[ -]in|get in|connect|open(?:s|ed)?)\b[^\n]{{0,30}}?\b(?:with|using|by)[ \t]+{_V}"),)  # fmt: skip
+    rule(rf"(?i){_P}[ \t]+{_V}"),
+    rule(rf"(?i){_P}[^\n]{{0,40}}?\b(?:from|von|de|с|da)[ \t]+{_V}[ \t]+(?:to|auf|à|a|na|на)[ \t]+{_V}"),
+    rule(rf"(?i){_P}[^\n]{{0,60}}?\b(?:value|string|one)[ \t]+(?:is|was)[ \t]+{_V}"),
+    rule(rf"(?i){_V}[ \t]+(?:is|was|as|ist|als|est|comme|es|como|é|è|come)[ \t]+(?:(?:the|a|an|our|my|your|his|her|its|new|old|das|mein|unser|le|la|el|o|il|votre|notre|root|admin|initial|temporary|default)[ \t]+){{0,3}}{_P}"),
+    rule(rf"(?i){_V}[ \t]+(?:\({_P}\)|for (?:the |your |its )?{_P})"),
+    rule(rf"(?i){_P}[^\n]{{0,60}}?\b(?:type|typing|enter|entering|use|using|try|tried|send|with|pick|choose)[ \t]+{_V}"),
+    rule(rf"(?i)\b(?:type|typed|typing|enter|entered|entering|use|used|using|try|tried|send|pasted?|with)[ \t]+{_V}[^\n]{{0,60}}?{_P}"),
+    rule(rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$", lines=3),
+    rule(rf"(?i)\b(?:door|gate|alarm|safe|entry|access|unlock|pairing|locker|garage)[ -](?:code|combination)s?[ \t:=]+(?:(?:is|was|now|for the \w+)[ \t:]+)*{_V}"),
+    rule(rf"(?i)\b(?:unlock(?:ed|s)?|log[ -]in|get in|connect|open(?:s|ed)?)\b[^\n]{{0,30}}?\b(?:with|using|by)[ \t]+{_V}"),)  # fmt: skip
 """Places in which a word that is not ordinary is a password. What is between is bounded, so that hostile text is no problem."""
 
-_SHAPED: Final = rule(
-    "token secret key",
-    r"(?i)(?<![a-z_])(?:(?:access|api|auth|bearer|refresh|acl|bot|secret)[ _-])?(?:token|secret|api[ _-]key|secret[ _-]id)[ \t]+(?:(?:is|was)[ \t]+)?[\"']?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64})(?![\w-])",
-)
+_SHAPED: Final = rule(r"(?i)(?<![a-z_])(?:(?:access|api|auth|bearer|refresh|acl|bot|secret)[ _-])?(?:token|secret|api[ _-]key|secret[ _-]id)[ \t]+(?:(?:is|was)[ \t]+)?[\"']?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64})(?![\w-])")
 """A UUID or a hash right after the word for a token."""
 
 _ENDS: Final = re.compile(r"[ \t]*(?:[\"'”“»`.,;!)]|\r?\n|\Z|[(（])")
@@ -58,7 +55,7 @@ _ENDS: Final = re.compile(r"[ \t]*(?:[\"'”“»`.,;!)]|\r?\n|\Z|[(（])")
 
 def find_placed_passwords(text: str) -> Iterator[SecretSpan]:
     """Yield every word in the place of a password that is not an ordinary one."""
-    cued = CuedText(text)
+    cued = cued_text(text)
     for match in cued.matches(_SHAPED):
         yield SecretSpan(*match.span(1))
     for rules, is_direct in ((_DIRECT, True), (_NEAR, False)):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from evolve.core.cases.cued_rules import CuedRule, matches, rule
 from evolve.core.cases.password_shapes import (
     is_clear_password,
     is_likely_password,
@@ -32,7 +33,7 @@ _V: Final = r"[\"'`“„«]?([^\s\"'`,;()<>\[\]{}|=\\“”„«»。\uff0c\uff
 _PASSWORD: Final = rf"(?:pass(?:[ _-]?(?:word|wd|phrase|code))?|pwd?|{FOREIGN_WORDS})"
 _IS: Final = r"(?:[ \t]{0,3}(?:=|:|->|→|=>)[ \t]{0,3}|[ \t]+(?:is|was|will be|(?:is |was )?(?:now|still)|ist|est|es|é|è|jest|это|har|är|er)[ \t]+(?:now |still |set to )?:?[ \t]*)"
 _CUES: Final = tuple(
-    re.compile(pattern)
+    rule(pattern)
     for pattern in (
         rf"(?i)(?<![a-z])(?:{_PASSWORD}|key|psk|wi-?fi|login|credentials?|creds|secret|code|access){_IS}{_V}",
         rf"(?i)(?<![a-z])(?:connect|log[ -]?in|logged in|sign in|bind|auth\w*|try|access|get in)\b[^\n]{{0,60}}?[ \t](?:and|with|using|/)[ \t]+(?:the )?(?:[\w.@-]{{2,30}}[ \t]+(?:and|with|/)[ \t]+)?{_V}",
@@ -48,20 +49,23 @@ _CUES: Final = tuple(
 )  # fmt: skip
 """Places in which a password is expected; the word must still look made."""
 
-_PLAIN: Final = re.compile(
-    rf"(?i)(?<![a-z]){_PASSWORD}{_IS}[\"'`“„«]?([a-z]{{5,30}})[\"'`”“»]?(?=[ \t]*(?:[.,;!)]{{1,3}}(?:\s|$)|\n|$))"
+_PLAIN: Final = rule(
+    rf"(?i)(?<![a-z]){_PASSWORD}{_IS}[\"'`“„«]?([a-z]{{5,30}})[\"'`”“»]?(?=[ \t]*(?:[.,;!)]{{1,3}}(?:\s|$)|\n|$))",
+    lines=3
 )
-_PIN: Final = re.compile(
+_PIN: Final = rule(
     r"(?i)(?:(?<![a-z])(?:pin|otp|totp|puk|tan|passcode|pass code)|(?:access|door|verification|security|unlock|login|one[ -]time|"
     r"auth\w*|confirmation|alarm|pairing|2fa|mfa|backup|recovery|gate|safe)[ -]code)(?:s|[ -]?code)?(?:[ \t=:#]|\b(?:is|was|for|of|to|set|"
     r"the|my|your|ist|est|es|é|è|code)\b|[a-z]{2,12}(?=[ \t])){1,8}[^\n\d]{0,3}?(?:\d(?:nd|st|rd|th)[ \t][a-z]+:[ \t]?)?[\"']?(\d{4,10})(?![\w.:-])"
 )
-_BELOW: Final = re.compile(
-    rf"(?im)(?:{_PASSWORD}|secret|token|key|credentials?)[^\n]{{0,30}}:[ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*([^\s:=]{{6,100}})[ \t]*\r?$"
+_BELOW: Final = rule(
+    rf"(?im)(?:{_PASSWORD}|secret|token|key|credentials?)[^\n]{{0,30}}:[ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*([^\s:=]{{6,100}})[ \t]*\r?$",
+    lines=3
 )
 """A word alone on the line below `Password:`."""
-_EXPECT: Final = re.compile(
-    r"(?i)(?:assword|assphrase|PIN)[^\n]{0,40}\n?[ \t]*[^\n]{0,20}?\bsend(?:_user|line)?[ \t(]+(?:-\w?-? ?)?[\"']([^\"'\\\n$]{3,80})"
+_EXPECT: Final = rule(
+    r"(?i)(?:assword|assphrase|PIN)[^\n]{0,40}\n?[ \t]*[^\n]{0,20}?\bsend(?:_user|line)?[ \t(]+(?:-\w?-? ?)?[\"']([^\"'\\\n$]{3,80})",
+    lines=3
 )
 
 
@@ -71,7 +75,7 @@ def find_password_words(text: str) -> Iterator[SecretSpan]:
     for pattern in _CUES:
         yield from _shown(text, pattern, is_made_password)
     yield from _shown(text, _PLAIN, lambda word: is_plain_password(word) and not is_sentence(word))
-    yield from (SecretSpan(*match.span(1)) for match in _PIN.finditer(text))
+    yield from (SecretSpan(*match.span(1)) for match in matches(text, (_PIN,)))
     yield from _shown(
         text, _BELOW, lambda word: is_made_password(word) or re.fullmatch(r"[0-9a-f]{16,}", word) is not None
     )
@@ -108,8 +112,8 @@ def _speaks_of_access(text: str, at: int) -> tuple[int, bool]:
     return end, _ACCESS.search(text, start, end) is not None
 
 
-def _shown(text: str, pattern: re.Pattern[str], is_password: Callable[[str], bool]) -> Iterator[SecretSpan]:
-    for match in pattern.finditer(text):
+def _shown(text: str, pattern: CuedRule, is_password: Callable[[str], bool]) -> Iterator[SecretSpan]:
+    for match in matches(text, (pattern,)):
         word = match[1].rstrip(".:?")
         if word and not is_reference(word) and is_password(word):
             yield SecretSpan(match.start(1), match.start(1) + len(word))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from evolve.core.cases.cued_rules import matches, rule
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_sentence, looks_made
@@ -13,7 +14,7 @@ IsName = Callable[[str], bool]
 
 _NAME: Final = r"([\w.-]{1,80})"
 _PAIRS: Final = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    rule(pattern, re.IGNORECASE)
     for pattern in (
         rf"<(?:\w{{1,40}}:)?{_NAME}(?:\s[^<>]{{0,200}})?>\s{{0,40}}(?:<!\[CDATA\[)?([^<]{{1,2000}}?)(?:\]\]>)?\s{{0,40}}</",
         rf"<[^<>]{{0,100}}?(?:name|key|id)\s?=\s?[\"']{_NAME}[\"'][^<>]{{0,100}}?\bvalue\s?=\s?[\"']([^\"'<>]{{1,1000}})",
@@ -28,7 +29,7 @@ _PAIRS: Final = tuple(
     )
 )
 _REVERSED: Final = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    rule(pattern, re.IGNORECASE)
     for pattern in (
         rf"\bvalue\s?=\s?[\"']([^\"'<>]{{1,1000}})[\"'][^<>]{{0,100}}?\b(?:name|key|id)\s?=\s?[\"']{_NAME}",
         rf"\bvalue[\"']?\s?[:=]\s?[\"']?([^\s\"',}}]{{1,1000}})[\"']?,?\s{{1,40}}[\"']?(?:name|key)[\"']?\s?[:=]\s?[\"']?{_NAME}",
@@ -59,14 +60,12 @@ def find_layout_secrets(text: str, is_name: IsName) -> Iterator[SecretSpan]:
 
 
 def _pairs(text: str, is_name: IsName) -> Iterator[SecretSpan]:
-    for pattern in _PAIRS:
-        for match in pattern.finditer(text):
-            if is_name(match[1].rstrip(".")):
-                yield SecretSpan(*match.span(match.lastindex or 2))
-    for pattern in _REVERSED:
-        for match in pattern.finditer(text):
-            if is_name(match[2]):
-                yield SecretSpan(*match.span(1))
+    for match in matches(text, _PAIRS):
+        if is_name(match[1].rstrip(".")):
+            yield SecretSpan(*match.span(match.lastindex or 2))
+    for match in matches(text, _REVERSED):
+        if is_name(match[2]):
+            yield SecretSpan(*match.span(1))
 
 
 def _blocks(text: str, is_name: IsName) -> Iterator[SecretSpan]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from evolve.core.cases.cued_rules import matches, rule
 from evolve.core.cases.secret_layouts import find_layout_secrets
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence, looks_made
@@ -26,7 +27,7 @@ _IS_NAME: Final = re.compile(_NAME, re.IGNORECASE)
 _QUOTE: Final = r"\\{0,8}[\"'`]"
 """A quote, also in nested JSON texts, where each level adds backslashes."""
 
-_ASSIGNED: Final = re.compile(
+_ASSIGNED: Final = rule(
     rf"(?P<name>{_WORDS}|(?<![A-Za-z0-9]){_SHORT_WORDS})\d{{0,3}}(?:{_QUOTE})?\]?[ \t]{{0,20}}"
     rf"(?P<sep>=>|:=|==?|[::](?!//))[ \t]{{0,20}}(?:Some\(|[bNru](?=[\"'])|)(?:(?:Basic|Bearer|Digest|Token|ApiKey|Negotiate)[ \t]{{1,3}})?"
     rf"(?P<quote>{_QUOTE})?",
@@ -34,17 +35,18 @@ _ASSIGNED: Final = re.compile(
 )
 """Matches from the last word of a name: a search for whole names would try sixty lengths at each letter of a text."""
 
-_FLAG: Final = re.compile(rf"(?<![\w-])--?{_NAME}[ \t]{{1,3}}(?P<quote>{_QUOTE})?(?=[^\s-])", re.IGNORECASE)
-_PAIR: Final = re.compile(
+_FLAG: Final = rule(rf"(?<![\w-])--?{_NAME}[ \t]{{1,3}}(?P<quote>{_QUOTE})?(?=[^\s-])", re.IGNORECASE)
+_PAIR: Final = rule(
     rf"[\"'](?:name|key)(?:{_QUOTE})[ \t]{{0,3}}:[ \t]{{0,3}}(?:{_QUOTE}){_NAME}(?:{_QUOTE})\s{{0,40}},\s{{0,40}}"
     rf"(?:{_QUOTE})value(?:{_QUOTE})[ \t]{{0,3}}:[ \t]{{0,3}}(?P<quote>{_QUOTE})?",
     re.IGNORECASE,
+    lines=10,
 )
-_COOKIE: Final = re.compile(
+_COOKIE: Final = rule(
     rf"(?<![\w-])(?:set-)?cookie2?(?:{_QUOTE})?[ \t]{{0,3}}:[ \t]{{0,3}}(?P<quote>{_QUOTE})?(?=[^\n]{{0,4000}}=)",
     re.IGNORECASE,
 )
-_SCHEME: Final = re.compile(r"(?<!\w)(?:bearer|basic)[ \t]{1,3}([\w.~+/-]{8,}=*)", re.IGNORECASE)
+_SCHEME: Final = rule(r"(?<!\w)(?:bearer|basic)[ \t]{1,3}([\w.~+/-]{8,}=*)", re.IGNORECASE)
 _NAME_START: Final = re.compile(r"[\w.-]*\Z")
 """The part of a name before the word that `_ASSIGNED` found, such as `DB_` of `DB_PASSWORD`."""
 
@@ -96,14 +98,14 @@ def find_named_secrets(text: str) -> Iterator[SecretSpan]:
     """Yield every value next to a secret's name."""
     for pattern, ends in ((_ASSIGNED, None), (_FLAG, _WORD_OF_ENV), (_PAIR, _UNQUOTED), (_COOKIE, _LINE)):
         after = 0
-        for match in pattern.finditer(text):
+        for match in matches(text, (pattern,)):
             if match.start() < after:
                 continue  # inside the previous value
             for span in _value(text, match, ends or _assignment_pattern(text, match)):
                 after = span.end
                 yield span
     yield from find_layout_secrets(text, is_secret_word)
-    for match in _SCHEME.finditer(text):
+    for match in matches(text, (_SCHEME,)):
         if looks_made(match[1]):
             yield SecretSpan(*match.span(1))
 
@@ -116,7 +118,7 @@ def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Ite
     if found is None:
         return
     value = found[0].rstrip("\\" if quote else " \t\r.")
-    if match.re is _FLAG and _METAVAR.fullmatch(value):
+    if match.re is _FLAG.pattern and _METAVAR.fullmatch(value):
         return
     if not is_no_secret(value.strip()) and not is_sentence(value) and not _is_code(value, quote):
         yield SecretSpan(found.start(), found.start() + len(value))

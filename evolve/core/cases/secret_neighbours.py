@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from evolve.core.cases.cued_rules import matches, rule
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS
 
-_NAME: Final = re.compile(
+_NAME: Final = rule(
     r"(?i)(?:pass(?:word|wd|phrase|code|wort|w)|passw[oö]rd|secret|credential|pwd|(?:pre-?shared|api|access|private|auth|signing|encryption|"
     rf"master|account|shared)[ _-]?key|(?:(?<![A-Za-z])|(?<=[a-z])(?=P))(?:pass|pw|psk|pin|token)|(?<![A-Za-z])identify(?= )|token(?![A-Za-z])(?!s[\"\']?[ \t]*[:=][ \t]*\d)|{FOREIGN_WORDS})[s\d]?(?![A-Za-z]{{3}})"
 )
@@ -36,16 +37,16 @@ _OTHER_THINGS: Final = re.compile(
 _CALL: Final = re.compile(r"[\w.$]+\(")
 _OPTION: Final = re.compile(r"(?<!\S)(?:-[pP]|-pw|/p:)[ \t]?[\"']?([^\s\"'=:,]{7,100})")
 """The letter that most programs use for a password; for others its value is a port, a path or a number."""
-_ACCOUNT: Final = re.compile(
+_ACCOUNT: Final = rule(
     r"(?i)\b(?:log(?:in|ged in|on)|auth\w*|account|user|credentials?|as)\b[ \t:=]{1,3}[\w.@-]{1,40}[ ]?[:/][ ]?([^\s\"',;/:]{6,100})"
 )
 
 
 def find_neighbour_secrets(text: str) -> Iterator[SecretSpan]:
     """Yield every word near a secret's name that looks like a password."""
-    for pattern in (_OPTION, _ACCOUNT):
-        yield from (SecretSpan(*match.span(1)) for match in pattern.finditer(text) if _is_password(match[1]))
-    for name in _NAME.finditer(text):
+    yield from (SecretSpan(*match.span(1)) for match in _OPTION.finditer(text) if _is_password(match[1]))
+    yield from (SecretSpan(*match.span(1)) for match in matches(text, (_ACCOUNT,)) if _is_password(match[1]))
+    for name in matches(text, (_NAME,)):
         yield from _after(text, name.end())
         before = _BEHIND.search(text, max(0, name.start() - _AHEAD), name.start())
         if before and _is_password(before[1]):

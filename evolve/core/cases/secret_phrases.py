@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from evolve.core.cases.cued_rules import matches, rule
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import COPULAS, FOREIGN_WORDS, is_sentence, looks_made
 
@@ -99,18 +100,17 @@ _PROSE: Final = (
 )
 """In a sentence only a word that is not an ordinary one is a secret."""
 
-_STRICT: Final = tuple(re.compile(pattern) for pattern in _TABLE)
-_LOOSE: Final = tuple(re.compile(pattern) for pattern in _PROSE)
+_MOST_LINES: Final = 5
+_STRICT: Final = tuple(rule(pattern, lines=_MOST_LINES) for pattern in _TABLE)
+_LOOSE: Final = tuple(map(rule, _PROSE))
 
 
 def find_phrase_secrets(text: str) -> Iterator[SecretSpan]:
     """Yield every secret that the text around it shows."""
-    for pattern in _STRICT:
-        for match in pattern.finditer(text):
-            yield from _groups(match, is_prose=False)
-    for pattern in _LOOSE:
-        for match in pattern.finditer(text):
-            yield from _groups(match, is_prose=True)
+    for match in matches(text, _STRICT):
+        yield from _groups(match, is_prose=False)
+    for match in matches(text, _LOOSE):
+        yield from _groups(match, is_prose=True)
 
 
 def _groups(match: re.Match[str], *, is_prose: bool) -> Iterator[SecretSpan]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from evolve.core.cases.cued_rules import CuedRule, matches, rule
+
 
 class SecretSpan(NamedTuple):
     """The place of a secret or an id in a text."""
@@ -19,7 +21,7 @@ class SecretSpan(NamedTuple):
 
 
 _SHAPES: Final = tuple(
-    re.compile(pattern)
+    rule(pattern)
     for pattern in (
         r"(?<![A-Za-z0-9])(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}",
         r"gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255}",
@@ -48,8 +50,8 @@ _PEM_LINES: Final = re.compile(
 _PEM_MAX: Final = 20_000
 """Characters to search for the end of a key: an RSA key of 16,384 bits has about 13,000. It keeps the search linear."""
 
-_PASSWORD_IN_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s/?#\"'<>:@]{0,200}:([^\s/\"'<>]{1,500})@")
-_TOKEN_IN_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://([^\s/?#\"'<>:@]{20,500})@")
+_PASSWORD_IN_URL: Final = rule(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s/?#\"'<>:@]{0,200}:([^\s/\"'<>]{1,500})@")
+_TOKEN_IN_URL: Final = rule(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://([^\s/?#\"'<>:@]{20,500})@")
 """The lengths are bounded to keep the search linear; a user name without password is a token from 20 characters on."""
 
 _IGNORED_DETECTORS: Final = frozenset(
@@ -68,9 +70,8 @@ def find_shaped_secrets(text: str) -> list[SecretSpan]:
 
 
 def _matches(text: str) -> Iterator[SecretSpan]:
-    for pattern in (*_SHAPES, *_detectors()):
-        for match in pattern.finditer(text):
-            yield _trim(match)
+    for match in matches(text, (*_SHAPES, *_detectors())):
+        yield _trim(match)
 
 
 def _trim(match: re.Match[str]) -> SecretSpan:
@@ -81,13 +82,13 @@ def _trim(match: re.Match[str]) -> SecretSpan:
 
 
 @cache
-def _detectors() -> tuple[re.Pattern[str], ...]:
+def _detectors() -> tuple[CuedRule, ...]:
     """Returns the patterns of detect-secrets. Its own search returns only a group of some matches, so we search."""
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
     classes: Mapping[str, Any] = get_mapping_from_secret_type_to_class()
     wanted = [found for found in classes.values() if found.__name__ not in _IGNORED_DETECTORS]
-    return tuple(pattern for found in wanted if hasattr(found, "denylist") for pattern in found().denylist)
+    return tuple(rule(pattern) for found in wanted if hasattr(found, "denylist") for pattern in found().denylist)
 
 
 def _pem_keys(text: str) -> Iterator[SecretSpan]:
@@ -98,9 +99,8 @@ def _pem_keys(text: str) -> Iterator[SecretSpan]:
 
 
 def _url_secrets(text: str) -> Iterator[SecretSpan]:
-    for pattern in (_PASSWORD_IN_URL, _TOKEN_IN_URL):
-        for match in pattern.finditer(text):
-            yield SecretSpan(*match.span(1))
+    for match in matches(text, (_PASSWORD_IN_URL, _TOKEN_IN_URL)):
+        yield SecretSpan(*match.span(1))
 
 
 def _find_divided(text: str, whole: list[SecretSpan]) -> Iterator[SecretSpan]:
@@ -110,7 +110,7 @@ def _find_divided(text: str, whole: list[SecretSpan]) -> Iterator[SecretSpan]:
         return
     joined, starts, shifts = _join(text, breaks)
     ends = {span.end for span in whole}
-    for found in (match.span() for pattern in _SHAPES for match in pattern.finditer(joined)):
+    for found in (match.span() for match in matches(joined, _SHAPES)):
         first, last = (bisect_right(starts, place) - 1 for place in (found[0], found[1] - 1))
         if first == last:
             continue

@@ -14,13 +14,6 @@ FOREIGN_WORDS: Final = (
 Polish, Turkish, Swedish, Danish, Finnish, Indonesian, Vietnamese, Greek, Norwegian, Czech, Hungarian, Romanian,
 Bulgarian, Serbian, Hebrew, Persian, Slovenian, Croatian, Lithuanian, Estonian."""
 
-PASSWORD_CUES: Final = (
-    "pass pw psk key kennwort passe clave contrase senha parol парол лозинка 密码 密碼 口令 パスワード 暗証番号 비밀번호 암호 كلمة رمز "
-    "पासवर्ड পাসওয়ার্ড wachtwoord hasł şifre sifre lösenord adgangskode kodeord salasana sandi khẩu κωδικ hesl jelszó "
-    "סיסמ gesl lozink slapta"
-)
-"""A part of each word for password, in small letters; one of them is on every line that names a password."""
-
 COPULAS: Final = (
     r"is|was|are|being|of|ist|lautet|war|est|es|era|é|è|jest|это|было|是|为|為|は|है|هي|هو|"
     r"(?:has been |was |is )?(?:set|changed|reset) to|now"
