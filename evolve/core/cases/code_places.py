@@ -17,7 +17,7 @@ _Q: Final = r"""(?:\\?"([^"\\\n]{3,300})\\?"|\\?'([^'\\\n]{3,300})\\?')"""
 """A text in quotes, also in JSON."""
 _ARG: Final = r"""(?:\\?"[^"\n]{0,200}"|'[^'\n]{0,200}'|[\w.$@:/-]{1,100})"""
 _SECRET_NAME: Final = (
-    r"[\w.-]{0,40}(?:passw(?:or)?d|passphrase|pass|pwd?|secret|token|api_?key|private_?key|credentials?)"
+    r"(?:passw(?:or)?d|passphrase|pass|pwd?|secret|token|api_?key|private_?key|credentials?)"
 )
 
 _OPERANDS: Final = (
@@ -54,7 +54,7 @@ _OPERANDS: Final = (
     rule(r"(?m)^[ \t]*[\"']?[\w.@\\-]{1,60}[\"']?[ \t]+(?:\*|[\w.-]{1,40})[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]+\*[ \t]*$"),
     rule(r"(?m)(?:^[ \t]*(?:[\w-]+\.)+\w+|(?<!\S)\[[\w.-]{3,100}\])(?::\d{1,5})?[ \t]+[\w.@+-]{1,80}:([^\s]{4,100})[ \t]*$"),
     rule(r"(?m)^[ \t]*[\"']?https?://[^\s\"']{1,200}[\"']?[ \t]+[\"']?[\w.@+-]{1,80}[\"']?[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]*$"),
-    rule(rf"(?i)(?:--from-literal|--set(?:-string)?|-meta|--build-arg|-var|-e|--env)[ =][\"']?{_SECRET_NAME}=([^\s\"',]{{3,300}})"),
+    rule(rf"(?i)(?:--from-literal|--set(?:-string)?|-meta|--build-arg|-var|-e|--env)[ =][\"']?[\w.-]{{0,40}}{_SECRET_NAME}=([^\s\"',]{{3,300}})"),
     rule(r"(?i)\b\w{0,40}(?:_SIGN(?:ING)?|_HMAC|_SALT|_PEPPER|_SEED|_PAT|_PSK|_LICEN[SC]E)[ \t]*[=:][ \t]*[\"']?([\w+/=-]{12,200})"),
 )  # fmt: skip
 """Places of which the word is the secret, unless it refers to one."""
@@ -66,7 +66,7 @@ _CALLS: Final = (
     rule(rf"(?i)\b[\w.:>-]{{0,60}}(?:connect(?:ion)?\w{{0,12}}|mysqli|PDO|client|open|\w{{0,20}}entry)\(\s{{0,40}}{_ARG}\s{{0,40}},\s{{0,40}}{_ARG}\s{{0,40}},\s{{0,40}}{_Q}", lines=3),
     rule(rf"(?i)\b[\w.:>-]{{0,60}}(?:passw(?:or)?d|passphrase|secret|pwd)\w{{0,8}}\([ \t]*{_Q}[ \t]*\)"),
     rule(rf"(?i){_SECRET_NAME}[\"']?[\])]?[ \t]*(?:,|\|\||\?\?|\bor\b|\?:|:-|:=|[=!]==?|<>)[ \t]*{_Q}"),
-    rule(rf"(?i)\$\{{{_SECRET_NAME}:?[-=]([^\s}}\"']{{3,200}})\}}"),
+    rule(rf"(?i)\$\{{[\w.-]{{0,40}}{_SECRET_NAME}:?[-=]([^\s}}\"']{{3,200}})\}}"),
 )  # fmt: skip
 """Arguments of calls, where a word that says something is possible too: `check("password", "required")`."""
 

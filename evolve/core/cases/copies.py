@@ -30,7 +30,7 @@ class Copies:
             yield from occurrences(text, secret)
             # In a shorter secret the head and the tail overlap, and each is most of it.
             if len(secret) >= 2 * _SHORTEST_PART:
-                yield from _parts(text, secret)
+                yield from parts_of(text, secret)
 
 
 def _is_distinctive(secret: str) -> bool:
@@ -38,7 +38,10 @@ def _is_distinctive(secret: str) -> bool:
     return len(secret) >= _SHORTEST_COPY and not (secret.isalpha() and (secret.islower() or secret.istitle()))
 
 
-def _parts(text: str, secret: str) -> Iterator[SecretSpan]:
+def parts_of(text: str, secret: str) -> Iterator[SecretSpan]:
+    """Yield the places of the secret's head and tail, each of ten characters at least."""
+    if len(secret) <= _SHORTEST_PART:
+        return
     head, tail = secret[:_SHORTEST_PART], secret[-_SHORTEST_PART:]
     for start, end in occurrences(text, head):
         more = _common(text[end : end + len(secret)], secret[_SHORTEST_PART:])

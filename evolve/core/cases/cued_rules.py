@@ -24,7 +24,9 @@ _LONG: Final = 3
 _RARE: Final = frozenset("*>+^~`|$")
 _PLAIN_SIGNS: Final = frozenset(" \t\r\n:=,.\"'-()/")
 """A single letter and these signs are on nearly every line."""
-_MANY: Final = 80
+_FEW: Final = 6
+"""Characters of a set that are tried one by one."""
+_MANY: Final = 250
 """Cues of one pattern; to look for more of them takes longer than the pattern."""
 
 
@@ -34,6 +36,8 @@ class CuedRule(NamedTuple):
     pattern: re.Pattern[str]
     cues: frozenset[str]
     """one of them is in every match; empty if that is not known"""
+    is_start: bool
+    """whether each match begins with a cue"""
     lines: int | None
     """line breaks that a match has at most; None if that is not limited"""
 
@@ -49,10 +53,14 @@ def rule(pattern: str | re.Pattern[str], flags: int = 0, *, lines: int | None = 
     """
     compiled = re.compile(pattern, flags)
     if _parser is None:  # pragma: no cover
-        return CuedRule(compiled, frozenset(), None)
+        return CuedRule(compiled, frozenset(), False, None)
     parsed = _parser.parse(compiled.pattern, compiled.flags & ~re.UNICODE)
     breaks = _may_break_lines(parsed, bool(compiled.flags & re.DOTALL))
-    return CuedRule(compiled, _useful(_cues(list(parsed))), lines if breaks else 0)
+    heads, most = _heads(list(parsed)), lines if breaks else 0
+    if _are_useful(heads):
+        return CuedRule(compiled, heads, True, most)
+    cues = _cues(list(parsed))
+    return CuedRule(compiled, _shortest(cues) if _are_useful(cues) else frozenset(), False, most)
 
 
 class CuedText:
@@ -65,12 +73,15 @@ class CuedText:
         self._lower = lower if len(lower) == len(text) else "".join(map(_lower_char, text))
         self._starts = [0, *(at + 1 for at in _find_all(text, "\n"))]
         self._places: dict[str, list[int]] = {}
+        self._sorted: dict[frozenset[str], list[int]] = {}
         self._found: dict[tuple[frozenset[str], int], list[tuple[int, int]]] = {}
 
     def matches(self, one: CuedRule) -> Iterator[re.Match[str]]:
         """Yield the matches of the rule, from left to right."""
         if not one.cues:
             yield from one.pattern.finditer(self.text)
+        elif one.is_start:
+            yield from self._starting(one)
         elif one.lines is None:
             if any(map(self._of, one.cues)):
                 yield from one.pattern.finditer(self.text)
@@ -78,11 +89,23 @@ class CuedText:
             for start, end in self._windows(one.cues, one.lines):
                 yield from one.pattern.finditer(self.text, start, end)
 
+    def _starting(self, one: CuedRule) -> Iterator[re.Match[str]]:
+        end = 0
+        for place in self._places_of(one.cues):
+            match = one.pattern.match(self.text, place) if place >= end else None
+            if match:
+                yield match
+                end = max(match.end(), place + 1)
+
+    def _places_of(self, cues: frozenset[str]) -> list[int]:
+        if cues not in self._sorted:
+            self._sorted[cues] = sorted({place for cue in cues for place in self._of(cue)})
+        return self._sorted[cues]
+
     def _windows(self, cues: frozenset[str], lines: int) -> list[tuple[int, int]]:
         """Returns the lines of the cues, with more lines on both sides, merged where they overlap."""
         if (cues, lines) not in self._found:
-            places = sorted(place for cue in cues for place in self._of(cue))
-            self._found[cues, lines] = list(self._merged(places, lines))
+            self._found[cues, lines] = list(self._merged(self._places_of(cues), lines))
         return self._found[cues, lines]
 
     def _merged(self, places: Iterable[int], lines: int) -> Iterator[tuple[int, int]]:
@@ -126,7 +149,7 @@ def _find_all(text: str, cue: str) -> Iterator[int]:
     at = text.find(cue)
     while at >= 0:
         yield at
-        at = text.find(cue, at + len(cue))
+        at = text.find(cue, at + 1)
 
 
 def _lower_char(char: str) -> str:
@@ -137,10 +160,13 @@ def _lower_char(char: str) -> str:
 # --- reading a pattern
 
 
-def _useful(cues: frozenset[str]) -> frozenset[str]:
-    """Returns the cues without those that contain another; none if one of them is on nearly every line."""
-    if not cues or len(cues) > _MANY or any(_is_common(cue) for cue in cues):
-        return frozenset()
+def _are_useful(cues: frozenset[str]) -> bool:
+    """Whether there are some cues, and none of them is on nearly every line."""
+    return 0 < len(cues) <= _MANY and not any(map(_is_common, cues))
+
+
+def _shortest(cues: frozenset[str]) -> frozenset[str]:
+    """Returns the cues without those that contain another."""
     return frozenset(cue for cue in cues if not any(other in cue for other in cues if other != cue))
 
 
@@ -175,15 +201,23 @@ def _required(item: tuple[Any, Any]) -> Sequence[tuple[Any, Any]] | None:
 
 def _heads(parsed: Sequence[tuple[Any, Any]]) -> frozenset[str]:
     """Returns the texts with one of which every match of a sequence begins; the empty text where that is not known."""
-    run = ""
+    heads = frozenset([""])
     for code, value in parsed:
-        if code is _codes.LITERAL:
-            run += _lower_char(chr(value))
-        elif code in (_codes.AT, _codes.ASSERT, _codes.ASSERT_NOT):
-            continue
-        else:
-            return frozenset(run + tail for tail in _tails(code, value))
-    return frozenset([run])
+        chars = _characters(code, value)
+        if chars and len(heads) * len(chars) <= _MANY:
+            heads = frozenset(head + char for head in heads for char in chars)
+        elif code not in (_codes.AT, _codes.ASSERT, _codes.ASSERT_NOT):
+            return frozenset(head + tail for head in heads for tail in _tails(code, value))
+    return heads
+
+
+def _characters(code: Any, value: Any) -> frozenset[str]:
+    """Returns the characters that an item matches; none if they are many."""
+    if code is _codes.LITERAL:
+        return frozenset([_lower_char(chr(value))])
+    if code is _codes.IN and len(value) <= _FEW and all(inner is _codes.LITERAL for inner, _ in value):
+        return frozenset(_lower_char(chr(char)) for _, char in value)
+    return frozenset()
 
 
 def _tails(code: Any, value: Any) -> frozenset[str]:
@@ -197,7 +231,7 @@ def _tails(code: Any, value: Any) -> frozenset[str]:
 
 def _quality(cues: frozenset[str]) -> tuple[int, int]:
     """Returns how good cues are: a long shortest one, then few of them."""
-    if not cues or len(cues) > _MANY or any(map(_is_common, cues)):
+    if not _are_useful(cues):
         return 0, 0
     return min(min(map(len, cues)), _LONG), -len(cues)
 

@@ -18,7 +18,7 @@ from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
 _BARE: Final = r"[^\s\"'`,;()\[\]{}<>|\\=:“”„«»。\uff0c\uff1a][^\s\"'`,;\\<>“”„«»。\uff0c\uff1a]{3,63}"
 _V: Final = rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`] ?([^»”“`\n]{{4,200}}?) ?[»”“`]|({_BARE}))"""
 """A value in quotes of any kind, or one word."""
-_P: Final = rf"(?<![a-z])(?:[a-z]{{0,12}}pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|pass|pwd?|psk|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -]key|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"
+_P: Final = rf"(?:pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|(?<![a-z])(?:pass|pwd?|psk)|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -]key|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"
 """A word for password, with the endings of languages that have them."""
 _IS: Final = r"(?:is|was|are|will be|becomes|ist|lautet|war|est|es|era|é|è|jest|to|är|er|on|je|este|это|hī|है|هي|هو|είναι|adalah|là|set to|reset to|changed to|now)"
 _SIGN: Final = r"(?:[:=→–—]|->|=>|\uff1a)"

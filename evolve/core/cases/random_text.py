@@ -69,20 +69,30 @@ def _words(token: str) -> Iterator[SecretSpan]:
 
 def looks_random(word: str) -> bool:
     """Return whether a word looks random."""
-    kinds = [_kind(char) for char in word if char.isalnum()]
-    if len(kinds) < _SHORTEST or all(kind == "d" for kind in kinds):
+    kinds = _kinds(word)
+    letters = kinds.replace("-", "")
+    if len(letters) < _SHORTEST or not letters.strip("d"):
         return False
-    groups = _pairs(word)
-    changes = sum(1 for one, other in groups if _kind(one) != _kind(other)) / max(1, len(groups))
-    return changes >= (_CHANGES if "d" in kinds else _CHANGES_OF_CASE)
+    # Characters with a sign between them are no neighbours.
+    pairs = [one + other for one, other in pairwise(kinds) if one != "-" != other]
+    changes = sum(1 for pair in pairs if pair in _CHANGED) / max(1, len(pairs))
+    return changes >= (_CHANGES if "d" in letters else _CHANGES_OF_CASE)
 
 
-def _pairs(word: str) -> list[tuple[str, str]]:
-    """Returns pairs of adjacent letters and digits; characters with a sign between them are no pair."""
-    return [(one, other) for one, other in pairwise(word) if one.isalnum() and other.isalnum()]
+def _kinds(word: str) -> str:
+    """Returns a letter for each character: d for digits, u for capitals, l for other letters, - for signs."""
+    if word.isascii():
+        return word.translate(_ASCII_KINDS)
+    return "".join(map(_kind, word))
 
 
 def _kind(char: str) -> str:
+    if not char.isalnum():
+        return "-"
     if char.isdigit():
         return "d"
     return "u" if char.isupper() else "l"
+
+
+_ASCII_KINDS: Final = {code: _kind(chr(code)) for code in range(128)}
+_CHANGED: Final = frozenset(one + other for one in "dul" for other in "dul" if one != other)

@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
 from evolve.core.cases.code_places import find_placed_operands
-from evolve.core.cases.copies import Copies, occurrences
+from evolve.core.cases.copies import Copies, occurrences, parts_of
+from evolve.core.cases.cued_rules import cued_text
 from evolve.core.cases.harmless_ids import is_harmless_id
 from evolve.core.cases.password_places import find_placed_passwords
 from evolve.core.cases.password_words import find_password_words
@@ -27,7 +28,7 @@ from evolve.core.cases.secret_assignments import find_assigned_secrets
 from evolve.core.cases.secret_names_in_text import find_named_secrets, is_no_secret, is_secret_word
 from evolve.core.cases.secret_neighbours import find_neighbour_secrets
 from evolve.core.cases.secret_phrases import find_phrase_secrets
-from evolve.core.cases.secret_shapes import SecretSpan, find_shaped_secrets
+from evolve.core.cases.secret_shapes import FILL, SecretSpan, find_shaped_secrets
 from evolve.core.cases.text_views import exact_views, named_views
 from evolve.core.model.errors import EvolveError
 from evolve.core.model.json_value import JsonValue
@@ -118,6 +119,7 @@ class Redactor:
         self._keeps_personal_data = keeps_personal_data
         self._key = key
         self._encoded: dict[str, bool] = {}
+        self._known_finds: _Finds = {}
         self._scanners = (
             find_shaped_secrets,
             find_named_secrets,
@@ -149,7 +151,14 @@ class Redactor:
         Raises:
             CannotRedact: a scanner failed, the value is too large, or a secret could not be masked.
         """
-        self._encoded.clear()  # it holds the texts' own words, and serves the passes over one value
+        try:
+            return self._redact_until_stable(value)
+        finally:  # they hold the texts' own words, and serve the passes over one value
+            self._encoded.clear()
+            self._known_finds.clear()
+            cued_text.cache_clear()
+
+    def _redact_until_stable(self, value: JsonValue) -> JsonValue:
         masked = self._redact_once(value)
         for _ in range(_MAX_PASSES):
             # A placeholder is a context of its own: what a further pass would find beside it is masked now.
@@ -192,13 +201,20 @@ class Redactor:
                     yield text[found.start : found.end]
 
     def _find(self, text: str, name: str) -> list[_Found]:
+        found = self._known_finds.get((text, name))
+        if found is None:
+            found = self._known_finds[text, name] = self._search(text, name)
+        return found
+
+    def _search(self, text: str, name: str) -> list[_Found]:
         if self._is_secret_whole(text, name):
             return [_Found(0, len(text), True)]
-        secrets = [_Found(*span, True) for span in self._secret_spans(text)]
+        shown = PLACEHOLDER.sub(_fill, text)
+        secrets = [_Found(*span, True) for span in self._secret_spans(shown)]
         own = [span for known in self._known for span in occurrences(text, known)]
         others = [
             _Found(*span, False)
-            for span in random_parts(text)
+            for span in random_parts(shown)
             if not _is_inside(span, own) and not (self._keeps_ids and is_harmless_id(text, span))
         ]
         persons = () if self._keeps_personal_data else find_personal_data(text)
@@ -232,9 +248,16 @@ class Redactor:
     def _own_secrets(self, text: str) -> Iterator[SecretSpan]:
         """Yields the secrets of this process, in every reading of the text."""
         assert self._exact is not None
-        yield from (SecretSpan(*match.span()) for match in self._exact.finditer(text))
+        yield from self._own_in(text)
         for view in exact_views(text):
-            yield from (view.span(*match.span()) for match in self._exact.finditer(view.text))
+            yield from (view.span(*span) for span in self._own_in(view.text))
+
+    def _own_in(self, text: str) -> Iterator[SecretSpan]:
+        """Yields whole secrets of this process, and what is left of those that a program cut."""
+        assert self._exact is not None
+        yield from (SecretSpan(*match.span()) for match in self._exact.finditer(text))
+        for secret in self._secrets:
+            yield from parts_of(text, secret)
 
     def _hides_a_secret(self, decoded: str) -> bool:
         if self._exact is not None and self._exact.search(decoded):
@@ -314,6 +337,10 @@ def _without_placeholders(text: str, found: list[_Found]) -> list[_Found]:
     starts = [start for start, _ in taken]
     # Placeholders do not overlap, so the last that begins before the end of a find decides.
     return [item for item in found if not (at := bisect_left(starts, item.end)) or taken[at - 1][1] <= item.start]
+
+
+def _fill(placeholder: re.Match[str]) -> str:
+    return FILL * len(placeholder[0])
 
 
 def _merge(found: Iterable[_Found]) -> list[_Found]:

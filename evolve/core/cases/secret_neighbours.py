@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.cued_rules import matches, rule
-from evolve.core.cases.secret_shapes import SecretSpan
+from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS
 
 _NAME: Final = rule(
     r"(?i)(?:pass(?:word|wd|phrase|code|wort|w)|passw[oö]rd|secret|credential|pwd|(?:pre-?shared|api|access|private|auth|signing|encryption|"
-    rf"master|account|shared)[ _-]?key|(?:(?<![A-Za-z])|(?<=[a-z])(?=P))(?:pass|pw|psk|pin|token)|(?<![A-Za-z])identify(?= )|token(?![A-Za-z])(?!s[\"\']?[ \t]*[:=][ \t]*\d)|{FOREIGN_WORDS})[s\d]?(?![A-Za-z]{{3}})"
+    rf"master|account|shared)[ _-]?key|(?<![A-Za-z])(?:pass|pw|psk|pin|token)|(?<=[a-z])(?=P)(?:pass|pw|psk|pin)|(?<![A-Za-z])identify(?= )|token(?![A-Za-z])(?!s[\"\']?[ \t]*[:=][ \t]*\d)|{FOREIGN_WORDS})[s\d]?(?![A-Za-z]{{3}})"
 )
 _WORD: Final = re.compile(r"[^\s\"'`,;()<>\[\]{}|=\\は]+")
 _AHEAD: Final = 70
@@ -61,6 +61,8 @@ def _after(text: str, at: int) -> Iterator[SecretSpan]:
             return
         if number == 0 and word.start() == at and text[at].isupper() | text[at].isdigit() and "$" in word[0]:
             continue  # the rest of a name in code: `Token2Service$Builder`
+        if FILL in word[0]:
+            return  # the secret of this name is masked already
         shown = word[0].rstrip(".,:!?)").lstrip(":")
         if shown and _is_password(shown):
             start = word.start() + word[0].index(shown)

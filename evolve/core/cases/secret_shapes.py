@@ -13,6 +13,10 @@ from typing import Any, Final, NamedTuple
 from evolve.core.cases.cued_rules import CuedRule, matches, rule
 
 
+FILL: Final = "\ue000"
+"""What the rules read in the place of an earlier placeholder: no word, because `secret` is itself a cue."""
+
+
 class SecretSpan(NamedTuple):
     """The place of a secret or an id in a text."""
 
@@ -33,7 +37,8 @@ _SHAPES: Final = tuple(
         r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{20,}|(?<![A-Za-z0-9])npm_[A-Za-z0-9]{20,}|pypi-Ag[\w-]{16,}",
         r"AIza[\w-]{35}|ya29\.[\w.-]{20,}|GOCSPX-[\w-]{20,}",
         r"(?<!\w)SG\.[\w-]{16,}\.[\w-]{16,}|do[opr]_v1_[a-f0-9]{32,}",
-        r"(?<![\w.])(?:hv[sbr]\.[\w-]{20,}|[sbr]\.[A-Za-z0-9]{24}(?!\w))|\w{14}\.atlasv1\.[\w-]{40,}",
+        r"(?<![\w.])(?:hv[sbr]\.[\w-]{20,}|[sbr]\.[A-Za-z0-9]{24}(?!\w))",
+        r"\w{14}\.atlasv1\.[\w-]{40,}",
         r"AGE-SECRET-KEY-1[A-Z0-9]{40,}",
         r"(?<!\w)eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)*",
     )

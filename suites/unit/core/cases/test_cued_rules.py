@@ -1,0 +1,86 @@
+"""A rule that reads only the lines of its cues finds what its pattern finds in the whole text."""
+
+import pytest
+
+from evolve.core.cases import (
+    code_places,
+    password_places,
+    password_words,
+    secret_layouts,
+    secret_names_in_text,
+    secret_neighbours,
+    secret_phrases,
+    secret_shapes,
+)
+from evolve.core.cases.cued_rules import CuedRule, CuedText, rule
+from fixtures.redaction_texts import FOLDER, planted_texts
+
+TEXT = "\n".join(text.text for path in sorted(FOLDER.glob("*.yaml")) for text in planted_texts(path.stem, 7))
+
+
+def _rules_of(value: object) -> list[CuedRule]:
+    if isinstance(value, CuedRule):
+        return [value]
+    return [one for part in value for one in _rules_of(part)] if type(value) is tuple else []
+
+
+RULES = [
+    one
+    for module in (
+        code_places,
+        password_places,
+        password_words,
+        secret_layouts,
+        secret_names_in_text,
+        secret_neighbours,
+        secret_phrases,
+        secret_shapes,
+    )
+    for value in vars(module).values()
+    for one in _rules_of(value)
+]
+
+
+def test_nearly_all_rules_have_cues():
+    assert len([one for one in RULES if one.cues]) > 0.85 * len(RULES)
+
+
+@pytest.mark.parametrize("one", RULES, ids=lambda one: one.pattern.pattern[:40])
+def test_a_rule_finds_what_its_pattern_finds_in_the_whole_text(one: CuedRule):
+    found = {match.span() for match in CuedText(TEXT).matches(one)}
+    assert found >= {match.span() for match in one.pattern.finditer(TEXT)}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "cues"),
+    [
+        (r"\bIDENTIFIED\s+BY", {"identified"}),
+        (r"(?i)(?:pass|pwd)=", {"pass", "pwd"}),
+        (r"p(?:ass|wd)=x", {"pass", "pwd"}),
+        (r"\w{3}(?:ftp|lftp) x", {"ftp"}),
+        (r"(?:ftp|lftp) x", {"ftp", "lftp"}),
+        (r"gh[ps]_\w+", {"ghp_", "ghs_"}),
+        (r"(?<!\w)(?:SK[0-9a-f]{32})", {"sk"}),
+        (r"\w+=\S+", set()),
+        (r"(?:token)?\w+://", {"://"}),
+    ],
+)
+def test_cues_are_read_from_the_pattern(pattern: str, cues: set[str]):
+    assert rule(pattern).cues == cues
+
+
+@pytest.mark.parametrize(
+    ("pattern", "breaks"), [(r"a b[^\n]c", 0), (r"a[ \t]b\S", 0), (r"a\sb", None), (r"a[^x]b", None), ("a\nb", None)]
+)
+def test_a_pattern_that_may_include_a_line_break_reads_more_than_a_line(pattern: str, breaks: int | None):
+    assert rule(pattern).lines == breaks
+
+
+def test_a_capital_whose_small_form_is_longer_moves_no_place():
+    text = "İİİ Password=x"
+    assert [match.span() for match in CuedText(text).matches(rule(r"(?i)password=\w"))] == [(4, 14)]
+
+
+def test_a_secret_far_from_its_cue_on_one_long_line_is_whole():
+    text = "x" * 50_000 + " password=" + "s" * 4000 + " y" * 20_000
+    assert [len(match[1]) for match in CuedText(text).matches(rule(r"password=(\S{1,4096})"))] == [4000]
