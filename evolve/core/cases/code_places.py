@@ -16,9 +16,7 @@ _V: Final = r"""(?:"([^"\n]{3,300})"|'([^'\n]{3,300})'|([^\s"'|;&<>()]{3,300}))"
 _Q: Final = r"""(?:\\?"([^"\\\n]{3,300})\\?"|\\?'([^'\\\n]{3,300})\\?')"""
 """A text in quotes, also in JSON."""
 _ARG: Final = r"""(?:\\?"[^"\n]{0,200}"|'[^'\n]{0,200}'|[\w.$@:/-]{1,100})"""
-_SECRET_NAME: Final = (
-    r"(?:passw(?:or)?d|passphrase|pass|pwd?|secret|token|api_?key|private_?key|credentials?)"
-)
+_SECRET_NAME: Final = r"(?:passw(?:or)?d|passphrase|pass|pwd?|secret|token|api_?key|private_?key|credentials?)"
 
 _OPERANDS: Final = (
     # Windows

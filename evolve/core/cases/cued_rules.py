@@ -7,7 +7,7 @@ a rule cannot miss what its pattern would find.
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple, cast
 
 try:  # the parser has no public name; without it each rule searches the whole text, which is slower and finds the same
@@ -31,7 +31,21 @@ _MANY: Final = 250
 
 
 class CuedRule(NamedTuple):
-    """A pattern with its cues."""
+    """A pattern that is compiled and read when it is first used: most commands redact nothing."""
+
+    text: str
+    flags: int
+    lines: int | None
+    """line breaks that a match has at most; None if that is not limited"""
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Return the compiled pattern."""
+        return read(self).pattern
+
+
+class ReadRule(NamedTuple):
+    """A compiled pattern with its cues."""
 
     pattern: re.Pattern[str]
     cues: frozenset[str]
@@ -39,28 +53,33 @@ class CuedRule(NamedTuple):
     is_start: bool
     """whether each match begins with a cue"""
     lines: int | None
-    """line breaks that a match has at most; None if that is not limited"""
 
 
-def rule(pattern: str | re.Pattern[str], flags: int = 0, *, lines: int | None = None) -> CuedRule:
+def rule(text: str, flags: int = 0, *, lines: int | None = None) -> CuedRule:
     """Return the rule of a pattern.
 
     Args:
-        pattern: its groups are the secrets.
+        text: the pattern; its groups are the secrets.
         flags: of the pattern.
         lines: how many line breaks a match has at most; None if that is not limited. Without line breaks in the pattern
             it is not needed.
     """
-    compiled = re.compile(pattern, flags)
+    return CuedRule(text, flags, lines)
+
+
+@cache
+def read(one: CuedRule) -> ReadRule:
+    """Return the rule with its cues, which are read from the pattern."""
+    pattern = re.compile(one.text, one.flags)
     if _parser is None:  # pragma: no cover
-        return CuedRule(compiled, frozenset(), False, None)
-    parsed = _parser.parse(compiled.pattern, compiled.flags & ~re.UNICODE)
-    breaks = _may_break_lines(parsed, bool(compiled.flags & re.DOTALL))
-    heads, most = _heads(list(parsed)), lines if breaks else 0
+        return ReadRule(pattern, frozenset(), False, None)
+    parsed = list(_parser.parse(one.text, one.flags))
+    lines = one.lines if _may_break_lines(parsed, bool(pattern.flags & re.DOTALL)) else 0
+    heads = _heads(parsed)
     if _are_useful(heads):
-        return CuedRule(compiled, heads, True, most)
-    cues = _cues(list(parsed))
-    return CuedRule(compiled, _shortest(cues) if _are_useful(cues) else frozenset(), False, most)
+        return ReadRule(pattern, heads, True, lines)
+    cues = _cues(parsed)
+    return ReadRule(pattern, _shortest(cues) if _are_useful(cues) else frozenset(), False, lines)
 
 
 class CuedText:
@@ -78,6 +97,9 @@ class CuedText:
 
     def matches(self, one: CuedRule) -> Iterator[re.Match[str]]:
         """Yield the matches of the rule, from left to right."""
+        yield from self._matches(read(one))
+
+    def _matches(self, one: ReadRule) -> Iterator[re.Match[str]]:
         if not one.cues:
             yield from one.pattern.finditer(self.text)
         elif one.is_start:
@@ -89,7 +111,7 @@ class CuedText:
             for start, end in self._windows(one.cues, one.lines):
                 yield from one.pattern.finditer(self.text, start, end)
 
-    def _starting(self, one: CuedRule) -> Iterator[re.Match[str]]:
+    def _starting(self, one: ReadRule) -> Iterator[re.Match[str]]:
         end = 0
         for place in self._places_of(one.cues):
             match = one.pattern.match(self.text, place) if place >= end else None

@@ -47,7 +47,9 @@ _NEAR: Final = (
     rule(rf"(?i)\b(?:unlock(?:ed|s)?|log[ -]in|get in|connect|open(?:s|ed)?)\b[^\n]{{0,30}}?\b(?:with|using|by)[ \t]+{_V}"),)  # fmt: skip
 """Places in which a word that is not ordinary is a password. What is between is bounded, so that hostile text is no problem."""
 
-_SHAPED: Final = rule(r"(?i)(?<![a-z_])(?:(?:access|api|auth|bearer|refresh|acl|bot|secret)[ _-])?(?:token|secret|api[ _-]key|secret[ _-]id)[ \t]+(?:(?:is|was)[ \t]+)?[\"']?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64})(?![\w-])")
+_SHAPED: Final = rule(
+    r"(?i)(?<![a-z_])(?:(?:access|api|auth|bearer|refresh|acl|bot|secret)[ _-])?(?:token|secret|api[ _-]key|secret[ _-]id)[ \t]+(?:(?:is|was)[ \t]+)?[\"']?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64})(?![\w-])"
+)
 """A UUID or a hash right after the word for a token."""
 
 _ENDS: Final = re.compile(r"[ \t]*(?:[\"'”“»`.,;!)]|\r?\n|\Z|[(（])")

@@ -51,7 +51,7 @@ _CUES: Final = tuple(
 
 _PLAIN: Final = rule(
     rf"(?i)(?<![a-z]){_PASSWORD}{_IS}[\"'`“„«]?([a-z]{{5,30}})[\"'`”“»]?(?=[ \t]*(?:[.,;!)]{{1,3}}(?:\s|$)|\n|$))",
-    lines=3
+    lines=3,
 )
 _PIN: Final = rule(
     r"(?i)(?:(?<![a-z])(?:pin|otp|totp|puk|tan|passcode|pass code)|(?:access|door|verification|security|unlock|login|one[ -]time|"
@@ -60,12 +60,12 @@ _PIN: Final = rule(
 )
 _BELOW: Final = rule(
     rf"(?im)(?:{_PASSWORD}|secret|token|key|credentials?)[^\n]{{0,30}}:[ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*([^\s:=]{{6,100}})[ \t]*\r?$",
-    lines=3
+    lines=3,
 )
 """A word alone on the line below `Password:`."""
 _EXPECT: Final = rule(
     r"(?i)(?:assword|assphrase|PIN)[^\n]{0,40}\n?[ \t]*[^\n]{0,20}?\bsend(?:_user|line)?[ \t(]+(?:-\w?-? ?)?[\"']([^\"'\\\n$]{3,80})",
-    lines=3
+    lines=3,
 )
 
 

@@ -93,7 +93,12 @@ def _detectors() -> tuple[CuedRule, ...]:
 
     classes: Mapping[str, Any] = get_mapping_from_secret_type_to_class()
     wanted = [found for found in classes.values() if found.__name__ not in _IGNORED_DETECTORS]
-    return tuple(rule(pattern) for found in wanted if hasattr(found, "denylist") for pattern in found().denylist)
+    return tuple(
+        rule(pattern.pattern, pattern.flags)
+        for found in wanted
+        if hasattr(found, "denylist")
+        for pattern in found().denylist
+    )
 
 
 def _pem_keys(text: str) -> Iterator[SecretSpan]:
