@@ -13,9 +13,9 @@ from evolve.core.cases.secret_words import is_sentence
 
 _V: Final = r"""(?:"([^"\n]{3,300})"|'([^'\n]{3,300})'|([^\s"'|;&<>()]{3,300}))"""
 """A value in the syntax of a shell."""
-_Q: Final = r"""(?:\\?"([^"\\\n]{3,300})\\?"|\\?'([^'\\\n]{3,300})\\?')"""
+_Q: Final = r"""[ubrf]?(?:\\?"([^"\\\n]{3,300})\\?"|\\?'([^'\\\n]{3,300})\\?')"""
 """A text in quotes, also in JSON."""
-_ARG: Final = r"""(?:\\?"[^"\n]{0,200}"|'[^'\n]{0,200}'|[\w.$@:/-]{1,100})"""
+_ARG: Final = r"""[ubrf]?(?:\\?"[^"\n]{0,200}"|'[^'\n]{0,200}'|[\w.$@:/-]{1,100})"""
 _SECRET_NAME: Final = r"(?:passw(?:or)?d|passphrase|pass|pwd?|secret|token|api_?key|private_?key|credentials?)"
 
 _OPERANDS: Final = (
@@ -46,7 +46,7 @@ _OPERANDS: Final = (
     # directives of configuration files
     rule(rf"(?im)^[ \t]*(?:olc)?rootpw:?:?[ \t]+(?:--\w+[ \t]+)*{_V}[ \t]*$"),
     rule(rf"(?i)\b(?:insecure-password|plain-text-password(?:-value)?|wpa-passphrase|x_passphrase|bindpw|rootbindpw|secretkey)[ \t]+{_V}"),
-    rule(rf"(?im)^[ \t!+>-]*(?:(?:set|no|add|edit|option|list|config|ip|ipv6|router|line|username|enable|crypto|isakmp|ikev\d|tunnel|neighbor|radius\S*|tacacs\S*|aaa|snmp\S*|ppp|wpa\S*|authentication|vty|console|ntp|server|host|peer|group|local|remote|interface|wlan|security|bgp|ospf|area|message-digest-key|standby|key-string|auth\S*|user|login|system|ldap|smtp|proxy|pki|mail)\b[^\n:={{]{{0,100}}?[ \t])?(?:key|community|secret|password|passwd|passphrase|pre-shared-key|psk|key-string|md5|auth-pass|shared-secret)[ \t]+(?:(?:\d{{1,2}}|cipher|simple|plaintext|plain|encrypted|hash|ascii|hex|enc|ascii-text|irreversible-cipher|sha\d{{0,3}}|md5|local|clear)[ \t]+){{0,2}}{_V}(?=[ \t]*(?:;|$)|[ \t]+(?:address|hostname|level|privilege|role|encrypted|authorization|rw|ro|auth-port|acct-port|timeout|port|local|group|option|index)\b)"),
+    rule(rf"(?im)^[ \t!+>-]*(?:(?:set|no|add|edit|option|list|config|ip|ipv6|router|line|username|enable|crypto|isakmp|ikev\d|tunnel|neighbor|radius\S*|tacacs\S*|aaa|snmp\S*|ppp|wpa\S*|authentication|vty|console|ntp|server|host|peer|group|local|remote|interface|wlan|security|bgp|ospf|area|message-digest-key|standby|key-string|auth\S*|user|login|system|ldap|smtp|proxy|pki|mail)\b[^\n:={{]{{0,100}}?[ \t])?(?:key|community|secret|password|passwd|passphrase|pre-shared-key|pre-shared-secret|(?:wpa|wep|wifi)-(?:psk|key\d?|passphrase)|psk|key-string|md5|auth-pass|shared-secret)[ \t]+(?:(?:\d{{1,2}}|cipher|simple|plaintext|plain|encrypted|hash|ascii|hex|enc|ascii-text|irreversible-cipher|sha\d{{0,3}}|md5|local|clear)[ \t]+){{0,2}}{_V}(?=[ \t]*(?:;|$)|[ \t]+(?:address|hostname|level|privilege|role|encrypted|authorization|rw|ro|auth-port|acct-port|timeout|port|local|group|option|index)\b)"),
     rule(rf"\bsecret[ \t]+{_Q}[ \t]*;"),
     rule(rf"(?m)^[ \t]*\d{{1,5}}[ \t]+(?:MD5|SHA\d{{0,3}}|M|AES128CMAC)[ \t]+{_V}[ \t]*(?:$|#)"),
     rule(r"(?m)^[ \t]*[\"']?[\w.@\\-]{1,60}[\"']?[ \t]+(?:\*|[\w.-]{1,40})[ \t]+[\"']?([^\s\"']{5,100})[\"']?[ \t]+\*[ \t]*$"),
@@ -58,6 +58,9 @@ _OPERANDS: Final = (
 """Places of which the word is the secret, unless it refers to one."""
 
 _CALLS: Final = (
+    rule(r"(?<!\S)(?:--user|--userpwd|--auth|--creds?|--login|--proxy-user|--basic-auth|-u)[ =][\"']?[A-Za-z][\w.@-]{0,40}:([^\s\"',:/]{3,200})"),
+    rule(rf"(?im){_SECRET_NAME}[\"']?[\])]?[ \t]*\r?\n[ \t]*(?:=>|->|:)?[ \t]*{_Q}[ \t]*\r?$", lines=1),
+    rule(rf"(?i)\b(?:read|write|rw|ro|password|key|secret|community)[ \t]+(?:cipher|plain|simple|encrypted)[ \t]+{_V}[ \t]*(?:$|\s)"),
     rule(rf"(?im)(?:^|[>:\]][ \t]?)[ \t]*[\w.*]{{1,12}}[ \t]+login[ \t]+(?:\"[^\"\n]{{1,80}}\"|[\w.@+-]{{1,80}})[ \t]+{_V}[ \t]*\r?$"),
     rule(rf"(?i)(?<![a-z])auth[ \t]*[=:][ \t]*[(\[][ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
     rule(rf"(?i)\b(?:[\w.:>-]{{0,60}}(?:log[_-]?in|auth\w{{0,20}}|credentials?|cred|signin|sign_in|bind\w{{0,8}}|\w{{0,20}}entry|set_?user\w{{0,16}}|userpass\w{{0,12}}))\([ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),

@@ -18,33 +18,53 @@ from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
 _BARE: Final = r"[^\s\"'`,;()\[\]{}<>|\\=:“”„«»。\uff0c\uff1a][^\s\"'`,;\\<>“”„«»。\uff0c\uff1a]{3,63}"
 _V: Final = rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`] ?([^»”“`\n]{{4,200}}?) ?[»”“`]|({_BARE}))"""
 """A value in quotes of any kind, or one word."""
-_P: Final = rf"(?:pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|(?<![a-z])(?:pass|pwd?|psk)|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -]key|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"
+_P: Final = rf"(?:pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|(?<![a-z])(?:pass|pwd?|psk|mdp)|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -](?:key|secret)|(?:shared|break[ -]?glass) secret|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"
 """A word for password, with the endings of languages that have them."""
-_IS: Final = r"(?:is|was|are|will be|becomes|ist|lautet|war|est|es|era|é|è|jest|to|är|er|on|je|este|это|hī|है|هي|هو|είναι|adalah|là|set to|reset to|changed to|now)"
+_IS: Final = r"(?:is|was|are|will be|becomes|ist|lautet|war|wird|est|es|será|era|sera|é|è|jest|to|är|er|on|je|este|это|hī|है|هي|هو|είναι|adalah|là|set to|reset to|changed to|now)"
 _SIGN: Final = r"(?:[:=→–—]|->|=>|\uff1a)"
+_TO: Final = r"(?:to|into|auf|in|à|a|al|para|por|en|em|su|na|на|naar|til|till|på|do|w|v)"
 _W: Final = r"(?:[^\W\d_][\w'’@.-]{0,25}|\([^()\n]{1,30}\))"
 """A word, or a remark in brackets, between the word for password and the password."""
+_ACCOUNT: Final = (
+    r"(?:log(?:in|[ -]?on|ged[ -]in|[ -]in)|sign(?:ed)?[ -]in|creds|credentials?|accounts?|auth(?:enticat\w+)?|access|zugang(?:sdaten)?|anmeldedaten|"
+    r"identifiants?|accès|acceso|credencia(?:les|is)|credenziali|accesso|acesso|inloggegevens|toegang|inloggning|логин|доступ|учётк\w+|учетк\w+|"
+    r"账号|帳號|账户|用户名|アカウント|ログイン|계정|로그인|idrac|ilo|bmc|ipmi|bios|ssh|vnc|rdp)"
+)
+"""A word for an account or a door to one; after it the password follows the account's name."""
+_NAME: Final = r"[\w.@\\-]{2,40}"
 
 _DIRECT: Final = (
-    rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]*{_SIGN}[ \t]*{_V}"),
-    rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]+{_IS}[ \t]+(?:now|still|set to|temporarily|:)?[ \t]*{_V}"),
-    rule(rf"(?i){_P}(?:[ \t]*(?:是|为|為|は|이|가|은|는)[ \t]*:?)[ \t]*{_V}"),
-    rule(rf"(?i)\b(?:log(?:in|[ -]?on|ged[ -]in|[ -]in)|sign(?:ed)?[ -]in|creds|credentials?|accounts?|authenticat\w+)\b(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was))*[ \t]+(?:the[ \t]+user[ \t]+)?[\w.@\\-]{{2,30}}(?:[ \t]*[/|][ \t]*|[ \t]+(?:and|with|using)[ \t]+|:){_V}"),
-    rule(rf"(?i)(?<![a-z])(?:u(?:ser(?:[ _]?name)?)?|login|uname)[ \t]*[:=][ \t]*[\w.@\\-]{{2,40}}[ \t,;/|]{{1,4}}(?:p(?:w|wd|ass)?)[ \t]*[:=][ \t]*{_V}"),
-    rule(rf"(?i)\b(?:ssid|wi-?fi|wlan|wpa\d?)\b[^\n]{{0,40}}?(?:\b(?:key|code|is|pw)\b[ \t:=]*(?:is[ \t]+)?|/[ \t]*){_V}"),)  # fmt: skip
+    rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]*{_SIGN}[ \t]*(?:(?:it'?s|c'est|es ist)[ \t]+)?{_V}"),
+    rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,8}}?[ \t]+{_IS}[ \t]+(?:now|still|set to|temporarily|:)?[ \t]*{_V}"),
+    rule(rf"(?i){_P}[^\n]{{0,40}}?(?:\bit'?s\b|\bc'est\b|\bes ist\b)[ \t]+{_V}"),
+    rule(rf"(?i){_P}(?:[ \t]*(?:是|为|為|は|이|가|은|는|을|를|を|改成了?|设为|设置为)[ \t]*:?)[ \t]*{_V}"),
+    rule(rf"(?i)(?<![a-z]){_ACCOUNT}(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was|ist|est|es))*[ \t]*(?:the[ \t]+user[ \t]+)?{_NAME}(?:[ \t]*(?:/{{1,2}}|[|])[ \t]*|[ \t]+(?:and|with|using|und|mit|et|avec|y|con|e|com)[ \t]+|:){_V}"),
+    rule(rf"(?i)(?<![a-z])(?:u(?:ser(?:[ _]?name)?)?|login|uname)[ \t]*[:=][ \t]*{_NAME}[ \t,;/|]{{1,4}}(?:p(?:w|wd|ass)?)[ \t]*[:=][ \t]*{_V}"),
+    rule(rf"(?i)\b(?:ssid|wi-?fi|wlan|wpa\d?)\b[^\n]{{0,40}}?(?:\b(?:key|code|is|pw)\b[ \t:=]*(?:is[ \t]+)?|/[ \t]*){_V}"),
+    rule(rf"(?i)<key>[^<\n]{{0,40}}{_P}[^<\n]{{0,20}}</key>\s{{0,20}}<string>([^<\n]{{3,200}})</string>", lines=2),
+)  # fmt: skip
 """Places right after a word for password or an account; there even an ordinary word may be one, and several in quotes."""
 
 _NEAR: Final = (
+    rule(rf"(?i)(?<![a-z]){_ACCOUNT}[^\n]{{0,30}}?[ \t,(:]{_NAME}[ \t]+/{{1,2}}[ \t]+{_V}"),
     rule(rf"(?i){_P}[ \t]+{_V}"),
-    rule(rf"(?i){_P}[^\n]{{0,40}}?\b(?:from|von|de|с|da)[ \t]+{_V}[ \t]+(?:to|auf|à|a|na|на)[ \t]+{_V}"),
+    rule(rf"(?i){_P}[ \t]*[(\[]{_V}[)\]]"),
+    rule(rf"(?i){_P}[^\n]{{0,40}}?\b(?:from|von|de|с|da)[ \t]+{_V}[ \t]+{_TO}[ \t]+{_V}"),
+    rule(rf"(?i){_P}[^\n]{{0,30}}?[ \t]{_TO}[ \t]+{_V}"),
     rule(rf"(?i){_P}[^\n]{{0,60}}?\b(?:value|string|one)[ \t]+(?:is|was)[ \t]+{_V}"),
     rule(rf"(?i){_V}[ \t]+(?:is|was|as|ist|als|est|comme|es|como|é|è|come)[ \t]+(?:(?:the|a|an|our|my|your|his|her|its|new|old|das|mein|unser|le|la|el|o|il|votre|notre|root|admin|initial|temporary|default)[ \t]+){{0,3}}{_P}"),
     rule(rf"(?i){_V}[ \t]+(?:\({_P}\)|for (?:the |your |its )?{_P})"),
     rule(rf"(?i){_P}[^\n]{{0,60}}?\b(?:type|typing|enter|entering|use|using|try|tried|send|with|pick|choose)[ \t]+{_V}"),
     rule(rf"(?i)\b(?:type|typed|typing|enter|entered|entering|use|used|using|try|tried|send|pasted?|with)[ \t]+{_V}[^\n]{{0,60}}?{_P}"),
     rule(rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$", lines=3),
+    rule(rf"{_P}[^\n]{{0,60}}?(?<![\w.-])([A-Z][a-z]{{2,}}(?:[-_.][A-Z][a-z]{{2,}}){{1,4}})(?![\w-])"),
     rule(rf"(?i)\b(?:door|gate|alarm|safe|entry|access|unlock|pairing|locker|garage)[ -](?:code|combination)s?[ \t:=]+(?:(?:is|was|now|for the \w+)[ \t:]+)*{_V}"),
-    rule(rf"(?i)\b(?:unlock(?:ed|s)?|log[ -]in|get in|connect|open(?:s|ed)?)\b[^\n]{{0,30}}?\b(?:with|using|by)[ \t]+{_V}"),)  # fmt: skip
+    rule(rf"(?i)\b(?:unlock(?:ed|s)?|log[ -]in|get in|connect|open(?:s|ed)?)\b[^\n]{{0,30}}?\b(?:with|using|by)[ \t]+{_V}"),
+    rule(rf"(?i)(?<![a-z-])(?:secret|token|api[ -]key|credentials?)(?:[ \t]+{_W}){{0,6}}?[ \t]+(?:is|was|ist|est|es|=|→|->)[ \t]+{_V}"),
+    rule(rf"(?i)(?<![a-z-])(?:key|code|clé|clave|schlüssel)[ \t]+(?:for|to|of|für|zu|de|del|du|per)[ \t]+(?:{_W}[ \t]+){{0,5}}{_W}(?:[ \t]*[:=]|[ \t]+{_IS})[ \t]+{_V}"),
+    rule(rf"(?m){_P}(?:[^\n]{{0,60}}?:)?[ \t]+((?:[A-Z][a-z]+|\d{{1,6}})(?:[ \t](?:[A-Z][a-z]+|\d{{1,6}})){{1,5}})[ \t]*\r?$"),
+    rule(rf"(?im)(?:passphrase|{_P})[ \t]*(?::|=|[ \t](?:is|was))[ \t]+([a-z]{{3,12}}(?:[ \t][a-z]{{3,12}}){{3,7}})[ \t]*\.?\r?$"),
+)  # fmt: skip
 """Places in which a word that is not ordinary is a password. What is between is bounded, so that hostile text is no problem."""
 
 _SHAPED: Final = rule(
@@ -72,7 +92,7 @@ def _groups(match: re.Match[str], *, is_direct: bool) -> Iterator[SecretSpan]:
         if not word or is_reference(word):
             continue
         start = match.start(group)
-        if is_shown_password(word) or (is_direct and _is_alone(word, match.string, start)):
+        if is_shown_password(word) or (" " in word and _is_words(word)) or (is_direct and _is_alone(word, match.string, start)):
             yield SecretSpan(start, start + len(word))
 
 
@@ -81,3 +101,8 @@ def _is_alone(word: str, text: str, at: int) -> bool:
     if _ENDS.match(text, at + len(word)) is None or is_sentence(word):
         return False
     return is_plain_password(word) or (text[at - 1] in "\"'“„«`" and is_passphrase(word))
+
+
+def _is_words(words: str) -> bool:
+    """Whether several words are a phrase that somebody chose, not a remark about the password."""
+    return is_passphrase(words) and not is_sentence(words)

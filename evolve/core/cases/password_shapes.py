@@ -24,7 +24,7 @@ _KNOWN: Final = tuple(
         r"\$[\w{(].*|%.*|#\d+|.*%[sdrifxj].*|\d+%.*|.*\$\{.*|.*[#$%]\Z",
         r"[vV]?\d+(?:[.:_+-]\w+)+|[\d.:,TZ+-]+|\d+[A-Za-z%µ]{1,4}|\d{4}-\d\d.*|.*\d\.\d.*",
         r"(?i:sha\d{1,3}|md5|h1|blake2\w?)[-_:].*|0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-        r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[A-Z0-9]+(?:[-_.][A-Z0-9]+)*|[a-z]+:\d+(?::\w+)*|[A-Z_]{2,}@\d{1,3}|@?[a-z][\w./-]*@\d+\.\d[\w.-]*",
+        r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[a-z][\w.-]*@[a-z]+(?:-[a-z0-9]+)+|[A-Z0-9]+(?:[-_.][A-Z0-9]+)*|[a-z]+:\d+(?::\w+)*|[A-Z_]{2,}@\d{1,3}|@?[a-z][\w./-]*@\d+\.\d[\w.-]*",
         r"[\w.-]+@[a-z][a-z-]*\d{0,4}|[\w./-]+#L?\d+",
         r"[a-z0-9]+(?:[-_.][a-z0-9]+)+",
         r"[a-z]+\d{0,4}|[A-Z][a-z]+\d{0,2}|[A-Za-z]+[-_.]\d{1,3}",
@@ -122,6 +122,7 @@ _SAYS: Final = re.compile(
 _PHRASE: Final = re.compile(r"[^\W\d_]{2,}(?:[-_.+][^\W\d_]{2,}){2,8}")
 _NUMBERED: Final = re.compile(r"[^\W\d_]{3,}(?:[-_.#+ ][^\W\d_]{2,}){0,5}[-_.# ]?\d{1,8}[!?$#*.]*")
 _TITLED: Final = re.compile(r"[A-Z][a-z]{2,}(?:[-_.][A-Z][a-z]{1,}){1,5}")
+_SIGNED: Final = re.compile(r"[^\W\d_]{3,}(?:[*+^~!@#$%&][^\W\d_]{3,}){1,3}\d{0,6}")
 _HEX: Final = re.compile(r"(?=\w*\d)[0-9a-f]{8,64}")
 _JOINED: Final = re.compile(r"(?:[A-Z][a-z]{2,}){2,5}")
 
@@ -138,7 +139,7 @@ def is_shown_password(word: str) -> bool:
         return False
     if _PHRASE.fullmatch(word):
         return _SAYS.fullmatch(word) is None and word.islower()
-    return any(pattern.fullmatch(word) for pattern in (_NUMBERED, _HEX, _JOINED, _TITLED))
+    return any(pattern.fullmatch(word) for pattern in (_NUMBERED, _HEX, _JOINED, _TITLED, _SIGNED))
 
 
 _ORDINARY: Final = re.compile(
@@ -161,6 +162,14 @@ def is_plain_password(word: str) -> bool:
     )
 
 
+_SPEAKS: Final = frozenset(
+    "must minimum maximum characters character digits letters symbols days hours minutes attempts attribute policy password passwords "
+    "length long short required missing invalid incorrect wrong expired changed updated reset user users failed".split()
+)
+
+
 def is_passphrase(words: str) -> bool:
-    """Return whether a text in quotes is a phrase of three to eight words."""
-    return re.fullmatch(r"[^\W_]{2,20}(?: [^\W_]{2,20}){2,7}", words) is not None
+    """Return whether a text is a phrase of a few words, of which three are enough, or two with a number."""
+    return re.fullmatch(r"[^\W_]+(?: [^\W_]+){2,7}|[^\W_]{3,} [^\W\d_]{3,} ?\d+|[A-Z]\w+ [A-Z]\w+", words) is not None and not (
+        _SPEAKS & set(words.lower().split())
+    )

@@ -26,6 +26,7 @@ _ACCESS: Final = re.compile(
     rf"(?i)pass(?:word|wd|phrase|code)|(?<![a-z])(?:pass|pwd?|creds?|log[ -]?[io]ns?|logged|sign(?:ed)?[ -]in|credentials?|auth(?:enticat\w+)?|"
     rf"connect as|bind|access|unlock\w*|wi-?fi|ssid|account|sudo|root|admin|vpn|secret|{FOREIGN_WORDS})(?![a-z])"
 )
+_DIGEST: Final = re.compile(r"(?i)(?:sha-?\d{1,3}|md5|blake2\w?)[-:=]\Z")
 _LINE_MAX: Final = 160
 """Characters on each side of a word that are its line: a log of one long line must not be one context."""
 
@@ -58,6 +59,10 @@ _PIN: Final = rule(
     r"auth\w*|confirmation|alarm|pairing|2fa|mfa|backup|recovery|gate|safe)[ -]code)(?:s|[ -]?code)?(?:[ \t=:#]|\b(?:is|was|for|of|to|set|"
     r"the|my|your|ist|est|es|é|è|code)\b|[a-z]{2,12}(?=[ \t])){1,8}[^\n\d]{0,3}?(?:\d(?:nd|st|rd|th)[ \t][a-z]+:[ \t]?)?[\"']?(\d{4,10})(?![\w.:-])"
 )
+_FOREIGN_PIN: Final = rule(
+    r"(?i)\b(?:code|codice|código|codigo|kode?|geheimzahl|código)[ \t]+(?:du|de la|de|del|della|do|da|d['’]|für|vom|zum|til|til l|dla|do)[ \t]?"
+    r"[^\W\d]\w{2,20}(?:[ \t]*:|[ \t]+(?:est|es|è|é|ist|er))[ \t]*(\d{4,10})(?!\w)"
+)
 _BELOW: Final = rule(
     rf"(?im)(?:{_PASSWORD}|secret|token|key|credentials?)[^\n]{{0,30}}:[ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*([^\s:=]{{6,100}})[ \t]*\r?$",
     lines=3,
@@ -75,7 +80,7 @@ def find_password_words(text: str) -> Iterator[SecretSpan]:
     for pattern in _CUES:
         yield from _shown(text, pattern, is_made_password)
     yield from _shown(text, _PLAIN, lambda word: is_plain_password(word) and not is_sentence(word))
-    yield from (SecretSpan(*match.span(1)) for match in matches(text, (_PIN,)))
+    yield from (SecretSpan(*match.span(1)) for match in matches(text, (_PIN, _FOREIGN_PIN)))
     yield from _shown(
         text, _BELOW, lambda word: is_made_password(word) or re.fullmatch(r"[0-9a-f]{16,}", word) is not None
     )
@@ -90,6 +95,8 @@ def _looks(text: str) -> Iterator[SecretSpan]:
             continue
         if match.start() > line_end:
             line_end, speaks = _speaks_of_access(text, match.start())
+        if _DIGEST.search(text, max(0, match.start() - 12), match.start()):
+            continue
         for start, part in _parts(word):
             if is_clear_password(part) or (speaks and is_likely_password(part)):
                 yield SecretSpan(match.start() + start, match.start() + start + len(part))

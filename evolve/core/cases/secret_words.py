@@ -6,7 +6,7 @@ from typing import Final
 
 FOREIGN_WORDS: Final = (
     r"passwort|kennwort|mot[ _-]de[ _-]passe|contrase(?:ñ|n)a|(?<![a-z])clave(?:[ _]secreta)?|senha|palavra[ _-]passe|"
-    r"parola(?: d'ordine)?|пароль|пароля|密码|密碼|口令|パスワード|暗証番号|비밀번호|암호|كلمة (?:المرور|السر)|पासवर्ड|পাসওয়ার্ড|"
+    r"parola(?: d'ordine)?|пароль|пароля|密码|密碼|口令|パスワード|暗証番号|비밀번호|비번|패스워드|암호|كلمة (?:المرور|السر)|पासवर्ड|পাসওয়ার্ড|"
     r"wachtwoord|hasło|hasła|şifre|sifre|lösenord|adgangskode|kodeord|salasana|kata sandi|mật khẩu|κωδικός|"
     r"passord|heslo|hesla|jelszó|parolă|parolası|парола|паролем|лозинка|סיסמה|סיסמא|رمز عبور|رمز المرور|geslo|lozinka|slaptažodis|parool"
 )
