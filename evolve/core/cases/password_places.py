@@ -47,31 +47,57 @@ _DIRECT: Final = (
 
 _NEAR: Final = (
     rule(rf"(?i)(?<![a-z]){_ACCOUNT}[^\n]{{0,30}}?[ \t,(:]{_NAME}[ \t]+/{{1,2}}[ \t]+{_V}"),
-    rule(rf"(?i){_P}[ \t]+{_V}"),
-    rule(rf"(?i){_P}[ \t]*[(\[]{_V}[)\]]"),
-    rule(rf"(?i){_P}[^\n]{{0,40}}?\b(?:from|von|de|с|da)[ \t]+{_V}[ \t]+{_TO}[ \t]+{_V}"),
-    rule(rf"(?i){_P}[^\n]{{0,30}}?[ \t]{_TO}[ \t]+{_V}"),
-    rule(rf"(?i){_P}[^\n]{{0,60}}?\b(?:value|string|one)[ \t]+(?:is|was)[ \t]+{_V}"),
-    rule(rf"(?i){_V}[ \t]+(?:is|was|as|ist|als|est|comme|es|como|é|è|come)[ \t]+(?:(?:the|a|an|our|my|your|his|her|its|new|old|das|mein|unser|le|la|el|o|il|votre|notre|root|admin|initial|temporary|default)[ \t]+){{0,3}}{_P}"),
-    rule(rf"(?i){_V}[ \t]+(?:\({_P}\)|for (?:the |your |its )?{_P})"),
-    rule(rf"(?i){_P}[^\n]{{0,60}}?\b(?:type|typing|enter|entering|use|using|try|tried|send|with|pick|choose)[ \t]+{_V}"),
-    rule(rf"(?i)\b(?:type|typed|typing|enter|entered|entering|use|used|using|try|tried|send|pasted?|with)[ \t]+{_V}[^\n]{{0,60}}?{_P}"),
     rule(rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$", lines=3),
-    rule(rf"{_P}[^\n]{{0,60}}?(?<![\w.-])([A-Z][a-z]{{2,}}(?:[-_.][A-Z][a-z]{{2,}}){{1,4}})(?![\w-])"),
     rule(rf"(?i)\b(?:door|gate|alarm|safe|entry|access|unlock|pairing|locker|garage)[ -](?:code|combination)s?[ \t:=]+(?:(?:is|was|now|for the \w+)[ \t:]+)*{_V}"),
-    rule(rf"(?i)\b(?:unlock(?:ed|s)?|log[ -]in|get in|connect|open(?:s|ed)?)\b[^\n]{{0,30}}?\b(?:with|using|by)[ \t]+{_V}"),
     rule(rf"(?i)(?<![a-z-])(?:secret|token|api[ -]key|credentials?)(?:[ \t]+{_W}){{0,6}}?[ \t]+(?:is|was|ist|est|es|=|→|->)[ \t]+{_V}"),
     rule(rf"(?i)(?<![a-z-])(?:key|code|clé|clave|schlüssel)[ \t]+(?:for|to|of|für|zu|de|del|du|per)[ \t]+(?:{_W}[ \t]+){{0,5}}{_W}(?:[ \t]*[:=]|[ \t]+{_IS})[ \t]+{_V}"),
     rule(rf"(?m){_P}(?:[^\n]{{0,60}}?:)?[ \t]+((?:[A-Z][a-z]+|\d{{1,6}})(?:[ \t](?:[A-Z][a-z]+|\d{{1,6}})){{1,5}})[ \t]*\r?$"),
     rule(rf"(?im)(?:passphrase|{_P})[ \t]*(?::|=|[ \t](?:is|was))[ \t]+([a-z]{{3,12}}(?:[ \t][a-z]{{3,12}}){{3,7}})[ \t]*\.?\r?$"),
+    rule(rf"(?i)\b(?:wi-?fi|wlan|community|pre-?shared|snmp)(?:[ \t]+string)?[ \t]*[:= ][ \t]*{_V}"),
+    rule(rf"(?i)\b(?:type|enter|press|use)[ \t]+{_V}(?=[^\n]{{0,40}}\b(?:prompt|press|asked|when it asks|hit (?:enter|return))\b)"),
+    rule(rf"(?i)\b(?:asked|prompted|prompt)\b[^\n]{{0,30}}?\b(?:type|enter|use|answer)[ \t]+{_V}"),
 )  # fmt: skip
 """Places in which a word that is not ordinary is a password. What is between is bounded, so that hostile text is no problem."""
+
+_WORD_FOR_PASSWORD: Final = rule(rf"(?i){_P}")
+_DOOR: Final = rule(
+    rf"(?i)(?<![a-z])(?:{_ACCOUNT}|bind|connect(?:ed)?|unlock(?:ed|s)?|get in|decrypt|encrypt|open(?:s|ed)?|denied|restore|mount)(?![a-z])"
+)
+"""Words for what a password opens."""
+
+_VERB: Final = r"\b(?:type|typed|typing|enter|entered|entering|use|used|using|try|tried|send|sendline|sent|pasted?|with|pick|choose|set)"
+_AFTER: Final = tuple(re.compile(pattern) for pattern in (
+    rf"(?i)\A[ \t]+{_V}",
+    rf"(?i)\A[ \t]*[(\[]{_V}[)\]]",
+    rf"(?i)\A[ \t]+[\w-]{{2,15}}[ \t]+{_V}[ \t]*\Z",
+    rf"(?i)\b(?:from|von|de|с|da)[ \t]+{_V}[ \t]+{_TO}[ \t]+{_V}",
+    rf"(?i)[ \t]{_TO}[ \t]+{_V}",
+    rf"(?i)[ \t]{_IS}[ \t]+(?:now[ \t]+)?{_V}",
+    rf"(?i){_VERB}[ \t(]+{_V}",
+    rf"(?i)\b(?:old|new|alt|neu|was|before|after|given|tried|got|received|actual|expected)[ \t]*[:= ][ \t]*{_V}",
+    r"(?<![\w.@/-])([A-Z][a-z]{2,}(?:[-_.][A-Z][a-z]{2,}){1,4})(?![\w/-])",
+))  # fmt: skip
+"""Where the password is in the rest of the line after the word for it."""
+_BEFORE: Final = tuple(re.compile(pattern) for pattern in (
+    rf"(?i){_V}(?:[ \t]+[a-z]{{2,8}})?[ \t]+(?:is|was|as|ist|als|est|comme|es|como|é|è|come)(?:[ \t]+[^\W\d_]{{1,12}}){{0,4}}[ \t]+\Z",
+    rf"(?i){_V}[ \t]+(?:\(|for (?:the |your |its )?)\Z",
+    rf"(?i){_VERB}[ \t(]+{_V}",
+    rf"(?i)\b(?:old|new|alt|neu|was|before|after)[ \t]*[:=][ \t]*{_V}",
+))  # fmt: skip
+_AT_DOOR: Final = tuple(re.compile(pattern) for pattern in (
+    rf"(?i)\b(?:with|using|mit|avec|con|com)[ \t]+(?:{_NAME}[ \t]+(?:and|/|und|et|y|e)[ \t]+)?{_V}",
+    rf"(?i)\b(?:given|tried|got|supplied|provided|received|entered|attempted)[ \t]*[:= ][ \t]*{_V}",
+))  # fmt: skip
+_SEGMENT: Final = 80
+"""Characters of the line before and after the word that are read."""
 
 _SHAPED: Final = rule(
     r"(?i)(?<![a-z_])(?:(?:access|api|auth|bearer|refresh|acl|bot|secret)[ _-])?(?:token|secret|api[ _-]key|secret[ _-]id)[ \t]+(?:(?:is|was)[ \t]+)?[\"']?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64})(?![\w-])"
 )
 """A UUID or a hash right after the word for a token."""
 
+_TAIL: Final = re.compile(r"(?:[.,:;!?)]|\\[rn])+\Z")
+"""Signs of the sentence after a word, and the line break that a script sends."""
 _ENDS: Final = re.compile(r"[ \t]*(?:[\"'”“»`.,;!)]|\r?\n|\Z|[(（])")
 
 
@@ -84,15 +110,46 @@ def find_placed_passwords(text: str) -> Iterator[SecretSpan]:
         for one in rules:
             for match in cued.matches(one):
                 yield from _groups(match, is_direct=is_direct)
+    for match in cued.matches(_WORD_FOR_PASSWORD):
+        yield from _around(text, match.start(), match.end())
+    for match in cued.matches(_DOOR):
+        yield from _in_segment(_AT_DOOR, text, match.end(), _line_end(text, match.end()))
+
+
+def _around(text: str, start: int, end: int) -> Iterator[SecretSpan]:
+    """Yields the passwords before and after a word for password."""
+    yield from _in_segment(_AFTER, text, end, _line_end(text, end))
+    line = text.rfind("\n", max(0, start - _SEGMENT), start) + 1
+    yield from _in_segment(_BEFORE, text, line or max(0, start - _SEGMENT), start)
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at, at + _SEGMENT)
+    return end if end >= 0 else min(len(text), at + _SEGMENT)
+
+
+def _in_segment(patterns: tuple[re.Pattern[str], ...], text: str, start: int, end: int) -> Iterator[SecretSpan]:
+    """Yields what the patterns find in a part of a line; a word that the end of the part cuts is not taken."""
+    segment = text[start:end]
+    is_cut = end < len(text) and not text[end].isspace()
+    for pattern in patterns:
+        for match in pattern.finditer(segment):
+            for span in _groups(match, is_direct=False):
+                if not is_cut or span.end < len(segment):
+                    yield SecretSpan(start + span.start, start + span.end)
 
 
 def _groups(match: re.Match[str], *, is_direct: bool) -> Iterator[SecretSpan]:
     for group in range(1, match.re.groups + 1):
-        word = (match[group] or "").rstrip(".,:;!?)")
+        word = _TAIL.sub("", match[group] or "")
         if not word or is_reference(word):
             continue
         start = match.start(group)
-        if is_shown_password(word) or (" " in word and _is_words(word)) or (is_direct and _is_alone(word, match.string, start)):
+        if (
+            is_shown_password(word)
+            or (" " in word and _is_words(word))
+            or (is_direct and _is_alone(word, match.string, start))
+        ):
             yield SecretSpan(start, start + len(word))
 
 

@@ -170,6 +170,6 @@ _SPEAKS: Final = frozenset(
 
 def is_passphrase(words: str) -> bool:
     """Return whether a text is a phrase of a few words, of which three are enough, or two with a number."""
-    return re.fullmatch(r"[^\W_]+(?: [^\W_]+){2,7}|[^\W_]{3,} [^\W\d_]{3,} ?\d+|[A-Z]\w+ [A-Z]\w+", words) is not None and not (
-        _SPEAKS & set(words.lower().split())
-    )
+    return re.fullmatch(
+        r"[^\W_]+(?: [^\W_]+){2,7}|[^\W_]{3,} [^\W\d_]{3,} ?\d+|[A-Z]\w+ [A-Z]\w+", words
+    ) is not None and not (_SPEAKS & set(words.lower().split()))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.password_shapes import is_known_thing, is_made_password
+from evolve.core.cases.password_shapes import is_known_thing, is_made_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_sentence
@@ -81,6 +81,7 @@ _KEYS: Final = frozenset(
     ]
 )
 """Last parts of names whose hash-like values are secrets, not ids."""
+_SALTS: Final = frozenset("secret salt pepper seed".split())
 _PUBLIC: Final = frozenset(
     [
         "public",
@@ -168,7 +169,7 @@ _MEASURES: Final = frozenset(
 _LONG_HEX: Final = re.compile(r"[0-9a-fA-F]{32,128}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ASSIGNED: Final = re.compile(
     r"(?:(?<=-D)|(?<![\w$.-]))(?P<name>[A-Za-z_$][\w$.-]{1,60})(?P<end>[\"']?\]?[ \t]{0,20}(?:=>|:=|[=:](?![=/:]))[ \t]{0,20})"
-    r"(?:\"(?P<double>[^\"\n]{3,500})\"|'(?P<single>[^'\n]{3,500})'|(?P<bare>(?:[^\s,;&|<>\"'`\\)\]}]|(?<=\w)'(?=\w)){3,500}))"
+    r"(?:\"(?P<double>[^\"\n]{3,500})\"|'(?P<single>[^'\n]{3,500})'|(?P<bare>(?!\$\w{1,9}\$=)(?:[^\s,;&|<>\"'`\\)\]}]|(?<=\w)'(?=\w)){3,500}))"
 )
 _PARTS: Final = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
 _MACRO: Final = re.compile(r"\$(?:USER|ARG)\d{1,3}\$")
@@ -193,7 +194,9 @@ def _is_secret(name: str, value: str) -> bool:
     if value.isdigit():
         return bool(parts & _STRONG) and len(value) >= 4 and not (_MEASURES & parts)
     if parts & _STRONG:
-        return is_made_password(value)
+        return is_shown_password(value)
     if _LONG_HEX.fullmatch(value):
         return bool(words) and words[-1] in _KEYS and not parts & _PUBLIC
+    if words and words[-1] in _SALTS:
+        return is_shown_password(value)
     return bool(parts & _WEAK) and len(value) >= 6 and is_made_password(value) and not is_known_thing(value)

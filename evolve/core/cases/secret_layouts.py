@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from evolve.core.cases.cued_rules import matches, rule
+from evolve.core.cases.password_shapes import is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
-from evolve.core.cases.secret_words import is_sentence, looks_made
+from evolve.core.cases.secret_words import is_sentence
 
 IsName = Callable[[str], bool]
 
@@ -41,7 +42,8 @@ _BLOCK: Final = re.compile(
 _LINE: Final = re.compile(r"[^\n]*\n?")
 _ROW: Final = re.compile(r"[^\n]+")
 _INSERT: Final = re.compile(
-    r"\(([\w\s,\"`\[\]]{3,500})\)\s{0,9}VALUES\s{0,9}((?:\([^()]{1,2000}\),?\s{0,9}){1,50})", re.IGNORECASE
+    r"\(([\w\s,\"`\[\]]{3,500})\)\s{0,9}VALUES\s{0,9}((?:\((?:[^()]|\([^()]{0,200}\)){1,2000}\),?\s{0,9}){1,50})",
+    re.IGNORECASE,
 )
 _SQL_VALUE: Final = re.compile(r"'((?:[^']|''){0,500})'|([^\s,()']{1,200})")
 _RULER: Final = re.compile(r"[-+=:|│┼├┤─━═╞╪╡┌┬┐└┴┘ \t]+")
@@ -89,7 +91,7 @@ def _blocks(text: str, is_name: IsName) -> Iterator[SecretSpan]:
             pair = None if is_scalar else re.match(r"(?:- )?[\w.-]{1,60}: +", value)
             if pair:
                 start, value = start + pair.end(), value[pair.end() :]
-            if is_scalar or not pair or (looks_made(value) and any(map(str.isdigit, value)) and " " not in value):
+            if is_scalar or not pair or (" " not in value and is_shown_password(value)):
                 quotes = 1 if value[:1] in "\"'" and value[:1] == value[-1:] and len(value) > 2 else 0
                 yield SecretSpan(start + quotes, start + len(value) - quotes)
             at = line.end()
@@ -175,7 +177,7 @@ def _rows(text: str, is_name: IsName) -> Iterator[SecretSpan]:
     for match in _INSERT.finditer(text):
         names = [name.strip(' \t\n"`[]') for name in match[1].split(",")]
         hits = [index for index, name in enumerate(names) if is_name(name)]
-        for row in re.finditer(r"\(([^()]{1,2000})\)", match[2]) if hits else ():
+        for row in re.finditer(r"\(((?:[^()]|\([^()]{0,200}\)){1,2000})\)", match[2]) if hits else ():
             values = list(_SQL_VALUE.finditer(row[1]))
             for index in hits:
                 if index < len(values):
