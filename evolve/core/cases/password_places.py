@@ -20,7 +20,7 @@ _V: Final = rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`] ?([^»�
 """A value in quotes of any kind, or one word."""
 _P: Final = rf"(?:pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|(?<![a-z])(?:pass|pwd?|psk|mdp)|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -](?:key|secret)|(?:shared|break[ -]?glass) secret|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"
 """A word for password, with the endings of languages that have them."""
-_IS: Final = r"(?:is|was|are|will be|becomes|ist|lautet|war|wird|est|es|será|era|sera|é|è|jest|to|är|er|on|je|este|это|hī|है|هي|هو|είναι|adalah|là|set to|reset to|changed to|now)"
+_IS: Final = r"(?:is|used to be|should be|had been|has been|was|are|will be|becomes|ist|lautet|war|wird|est|es|será|era|sera|é|è|jest|to|är|er|on|je|este|это|hī|है|هي|هو|είναι|adalah|là|set to|reset to|changed to|now)"
 _SIGN: Final = r"(?:[:=→–—]|->|=>|\uff1a)"
 _TO: Final = r"(?:to|into|auf|in|à|a|al|para|por|en|em|su|na|на|naar|til|till|på|do|w|v)"
 _W: Final = r"(?:[^\W\d_][\w'’@.-]{0,25}|\([^()\n]{1,30}\))"
@@ -34,6 +34,9 @@ _ACCOUNT: Final = (
 _NAME: Final = r"[\w.@\\-]{2,40}"
 
 _DIRECT: Final = (
+    rule(rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$", lines=3),
+    rule(rf"(?i)(?:user|login|username|account)/(?:pass(?:word|wd)?|pw)[ \t]*(?:is|are|:|=)[ \t]*{_NAME}/{_V}"),
+    rule(rf"(?i){_P}[^\n]{{0,80}}\n[^\n]{{0,20}}\b(?:value|new|generated)[ \t]*(?:value)?[:=][ \t]*{_V}", lines=1),
     rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]*{_SIGN}[ \t]*(?:(?:it'?s|c'est|es ist)[ \t]+)?{_V}"),
     rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,8}}?[ \t]+{_IS}[ \t]+(?:now|still|set to|temporarily|:)?[ \t]*{_V}"),
     rule(rf"(?i){_P}[^\n]{{0,40}}?(?:\bit'?s\b|\bc'est\b|\bes ist\b)[ \t]+{_V}"),
@@ -47,7 +50,6 @@ _DIRECT: Final = (
 
 _NEAR: Final = (
     rule(rf"(?i)(?<![a-z]){_ACCOUNT}[^\n]{{0,30}}?[ \t,(:]{_NAME}[ \t]+/{{1,2}}[ \t]+{_V}"),
-    rule(rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$", lines=3),
     rule(rf"(?i)\b(?:door|gate|alarm|safe|entry|access|unlock|pairing|locker|garage)[ -](?:code|combination)s?[ \t:=]+(?:(?:is|was|now|for the \w+)[ \t:]+)*{_V}"),
     rule(rf"(?i)(?<![a-z-])(?:secret|token|api[ -]key|credentials?)(?:[ \t]+{_W}){{0,6}}?[ \t]+(?:is|was|ist|est|es|=|→|->)[ \t]+{_V}"),
     rule(rf"(?i)(?<![a-z-])(?:key|code|clé|clave|schlüssel)[ \t]+(?:for|to|of|für|zu|de|del|du|per)[ \t]+(?:{_W}[ \t]+){{0,5}}{_W}(?:[ \t]*[:=]|[ \t]+{_IS})[ \t]+{_V}"),
@@ -81,7 +83,8 @@ _AFTER: Final = tuple(re.compile(pattern) for pattern in (
 _BEFORE: Final = tuple(re.compile(pattern) for pattern in (
     rf"(?i){_V}(?:[ \t]+[a-z]{{2,8}})?[ \t]+(?:is|was|as|ist|als|est|comme|es|como|é|è|come)(?:[ \t]+[^\W\d_]{{1,12}}){{0,4}}[ \t]+\Z",
     rf"(?i){_V}[ \t]+(?:\(|for (?:the |your |its )?)\Z",
-    rf"(?i){_VERB}[ \t(]+{_V}",
+    rf"[\[(]u?[\"'][\w.@-]{{1,40}}[\"'],[ ]?u?(?=[\"']){_V}",
+        rf"(?i){_VERB}[ \t(]+{_V}",
     rf"(?i)\b(?:old|new|alt|neu|was|before|after)[ \t]*[:=][ \t]*{_V}",
 ))  # fmt: skip
 _AT_DOOR: Final = tuple(re.compile(pattern) for pattern in (

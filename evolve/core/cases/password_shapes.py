@@ -26,7 +26,7 @@ _KNOWN: Final = tuple(
         r"(?i:sha\d{1,3}|md5|h1|blake2\w?)[-_:].*|0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
         r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[a-z][\w.-]*@[a-z]+(?:-[a-z0-9]+)+|[A-Z0-9]+(?:[-_.][A-Z0-9]+)*|[a-z]+:\d+(?::\w+)*|[A-Z_]{2,}@\d{1,3}|@?[a-z][\w./-]*@\d+\.\d[\w.-]*",
         r"[\w.-]+@[a-z][a-z-]*\d{0,4}|[\w./-]+#L?\d+",
-        r"[a-z0-9]+(?:[-_.][a-z0-9]+)+",
+        r"[a-z0-9]+(?:[-_.][a-z0-9]+)+|[a-z]+(?::[\w-]+){2,}",
         r"[a-z]+\d{0,4}|[A-Z][a-z]+\d{0,2}|[A-Za-z]+[-_.]\d{1,3}",
         r"(?:[\w.]+\.)?[A-Z]\w*(?:\$(?:[A-Z]\w*|\d+))+(?:\.\w+)*",
         r"(?:_{0,2}[a-z]\w*\.)+\w*|(?:\w+\.){2,}\w+|\w+\+\+\S*|[\w.-]+\.(?:py|js|ts|go|rs|c|h|java|rb|sh|ya?ml|json|toml|conf|cfg|log|txt|html?|xml|so|"
@@ -133,7 +133,7 @@ def is_shown_password(word: str) -> bool:
         return False
     if _EXPRESSION.match(word):
         return False
-    if is_made_password(word):
+    if is_made_password(word) or (len(word) >= 8 and _kinds(word) == 4 and not {"/", "\\"} & set(word)):
         return True
     if _NO_WORD.fullmatch(word):
         return False

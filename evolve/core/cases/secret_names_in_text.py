@@ -11,7 +11,7 @@ from typing import Final
 from evolve.core.cases.cued_rules import matches, rule
 from evolve.core.cases.secret_layouts import find_layout_secrets
 from evolve.core.cases.secret_shapes import SecretSpan
-from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence, looks_made
+from evolve.core.cases.secret_words import FOREIGN_WORDS, is_reason, is_sentence, looks_made
 
 _WORDS: Final = (
     r"(?:pass(?:word|wd|phrase|code)|pwd|secret(?:[_-]?(?:access[_-]?)?key|[_-]?id)?|token|"
@@ -120,7 +120,11 @@ def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Ite
     value = found[0].rstrip("\\" if quote else " \t\r.")
     if match.re is _FLAG.pattern and _METAVAR.fullmatch(value):
         return
-    if not is_no_secret(value.strip()) and not is_sentence(value) and not _is_code(value, quote):
+    if (
+        not is_no_secret(value.strip())
+        and not (is_reason if quote else is_sentence)(value)
+        and not _is_code(value, quote)
+    ):
         yield SecretSpan(found.start(), found.start() + len(value))
 
 

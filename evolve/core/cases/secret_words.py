@@ -111,6 +111,17 @@ def is_sentence(value: str) -> bool:
     return all(word.isalpha() or word.isdigit() or not word for word in plain) and bool(_SENTENCE_WORDS & set(plain))
 
 
+_LINKING_WORDS: Final = frozenset(
+    "a an the is are was be and or for of in on at to from by with has have had do your this that only than set but".split()
+)
+
+
+def is_reason(value: str) -> bool:
+    """Return whether a value in quotes says why there is no secret; words that only link may be in a passphrase."""
+    plain = {word.strip("\"'.,;:!?()").lower() for word in value.split()}
+    return is_sentence(value) and bool(plain & (_SENTENCE_WORDS - _LINKING_WORDS))
+
+
 def looks_made(word: str) -> bool:
     """Return whether a word is not an ordinary one: it has digits, signs, or capitals inside."""
     word = word.rstrip(".:!?,;")
