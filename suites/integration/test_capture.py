@@ -273,3 +273,17 @@ def test_a_wrong_value_of_suite_personal_data_is_a_usage_error(project: pytest.P
     assert (
         project.runpytest_inprocess("suite.yaml", "-o", "suite_personal_data=maybe").ret == pytest.ExitCode.USAGE_ERROR
     )
+
+
+@pytest.mark.parametrize(("policy", "is_kept"), [("keep", True), ("mask", False), (None, False)])
+def test_personal_data_is_in_a_written_case_only_if_the_ini_option_keeps_it(
+    project: pytest.Pytester, policy: str | None, is_kept: bool
+):
+    suite = SUITE.replace("token=SECRET", "mail anna@example.org, phone +44 20 7946 0958, token=SECRET")
+    (project.path / "suite.yaml").write_text(suite.replace("SECRET", SECRET))
+    options = [] if policy is None else ["-o", f"suite_personal_data={policy}"]
+    project.runpytest_inprocess("suite.yaml", *options)
+    ((path, _case),) = cases(project)
+    text = path.read_text()
+    assert ("anna@example.org" in text, "+44 20 7946 0958" in text) == (is_kept, is_kept)
+    assert SECRET not in text

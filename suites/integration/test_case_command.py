@@ -208,3 +208,50 @@ def test_each_command_explains_itself(words, capsys):
         main(["cases", *words, "--help"])
     assert caught.value.code == 0
     assert "usage: evolve cases" in capsys.readouterr().out
+
+
+LEAK = "Tr0ub4dor&3x"
+LEAKING = f"""\
+prompts: [{{raw: 'Report: {{{{report}}}}', label: REPORTS}}]
+providers: [echo]
+defaultTest:
+  metadata: {{agent: REFLECTION_AGENT, split: train}}
+tests:
+  - description: leaks
+    vars: {{report: 'the password is {LEAK}'}}
+    assert: [{{type: ASSERTION, value: '{LEAK}'}}]
+  - description: leaks beside another check
+    vars: {{report: 'the password is {LEAK}'}}
+    assert: [{{type: ASSERTION, value: '{LEAK}'}}, {{type: contains, value: Report}}]
+  - description: names a person
+    vars: {{report: 'mail of anna@example.org'}}
+    assert: [{{type: not-contains, value: anna@example.org}}]
+"""
+
+
+@pytest.mark.parametrize("assertion", ["not-contains", "not-icontains", "not-regex"])
+def test_a_case_whose_assertion_was_masked_never_passes_on_the_same_leaking_answer(assertion: str, capsys):
+    Path("suite.yaml").write_text(LEAKING.replace("ASSERTION", assertion))
+    assert main(["run", "suite.yaml", "--write-cases", "failure_cases"]) == 1
+    written = CaseFolder("failure_cases").load_all()
+    assert len(written) == 3
+    for stored in written:
+        capsys.readouterr()
+        main(["run", str(stored.path), "--json"])
+        summary = json.loads(capsys.readouterr().out)
+        assert (summary["passed"], summary["skipped"]) == (0, 1)
+        assert not stored.case.is_labelled
+        assert "an assertion contained a secret" in stored.case.source.reason
+        assert LEAK not in stored.path.read_text()
+
+
+def test_a_case_with_its_personal_data_kept_fails_on_the_same_leaking_answer(capsys):
+    Path("suite.yaml").write_text(LEAKING.replace("ASSERTION", "not-contains"))
+    assert main(["run", "suite.yaml", "--write-cases", "failure_cases", "--personal-data", "keep"]) == 1
+    (path,) = (
+        stored.path for stored in CaseFolder("failure_cases").load_all() if stored.case.source.test == "names a person"
+    )
+    assert "not-contains" in path.read_text()
+    capsys.readouterr()
+    assert main(["run", str(path), "--provider", "echo"]) == 1
+    assert "FAIL" in capsys.readouterr().out
