@@ -1,4 +1,4 @@
-"""Finds secrets in the places of calls, commands and directives: `login("anna", "x")`, `net use Z: \\\\h\\s x`, `rootpw x`."""
+r"""Finds secrets in the places of calls, commands and directives: `login("anna", "x")`, `net use Z: \\h\s x`, `rootpw x`."""
 # ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
@@ -55,7 +55,7 @@ _OPERANDS: Final = (
     rule(rf"(?i)\b(?:echo|printf)[ \t]+(?:-\w+[ \t]+)*{_V}[ \t]*>>?[ \t]*\S*(?:pass|secret|token|cred|vault|\.key)"),
     rule(rf"(?i)(?:pass|secret|cred|defaults-extra|key)[^\n]{{0,60}}<\([ \t]*(?:echo|printf)[ \t]+(?:'[^'\n]{{0,60}}%s[^'\n]{{0,10}}'[ \t]+)?{_V}"),
     rule(rf"(?i)\bidentify[ \t]+(?:\w{{1,30}}[ \t]+)?{_V}[ \t]*(?:$|\r|\n)"),
-    rule(rf"(?i)\bconn(?:ect)?[ \t]+[\w$#]{{1,30}}/([^\s/@]{{3,100}})@"),
+    rule(r"(?i)\bconn(?:ect)?[ \t]+[\w$#]{1,30}/([^\s/@]{3,100})@"),
     rule(rf"\b[Ss]ensitive\([ \t]*{_Q}"),
     rule(rf"(?i)\bkv[ \t]+put[ \t]+(?:-\S+[ \t]+)*\S{{0,100}}(?:pass|secret|token|key|cred)\S{{0,60}}[ \t]+{_V}"),
     rule(rf"(?i)\buser(?:name)?[\"']?[ \t]*[:=][ \t]*[\"']?[\w.@-]{{1,40}}[\"']?,[ \t]*[\"']?(?:key|secret|pw|p|auth)[\"']?[ \t]*[:=][ \t]*{_Q}"),
@@ -68,6 +68,7 @@ _OPERANDS: Final = (
     rule(r"(?im)\bLOGIN[ \t]+\S{1,80}[ \t]+\{\d{1,4}\+?\}\r?\n[^\n]{0,80}\n[^\n:>]{0,12}[:>]?[ \t]*(\S{3,100})[ \t]*\r?$", lines=2),
     rule(r"(?i)(?:private|secret|master|signing|encryption|shared|api|access|session|root|host)[ _-]?(?:key|id|token)(?:[ \t]+\([\w ]{1,12}\))?[ \t:=]{1,4}[\"']?([0-9a-f]{32,128})(?![\w-])"),
     rule(r"(?i)\b(?:seed|recovery|mnemonic|backup)(?:[ _-](?:phrase|words|key))?[ \t]*[:=][ \t]*[\"']?((?:[a-z]{3,8}[ \t]+){11,23}[a-z]{3,8})"),
+    rule(rf"(?i){_SECRET_NAME}[\w\"'\]]{{0,20}}[ \t]*[=:][ \t]*[\"'][^\"'\n]{{0,200}}[\"'][ \t]*(?:->|=>|to)[ \t]*{_Q}"),
     # directives of configuration files
     rule(rf"(?im)^[ \t]*(?:olc)?rootpw:?:?[ \t]+(?:--\w+[ \t]+)*{_V}[ \t]*$"),
     rule(rf"(?i)\b(?:insecure-password|plain-text-password(?:-value)?|wpa-passphrase|x_passphrase|bindpw|rootbindpw|secretkey)[ \t]+{_V}"),

@@ -1,7 +1,7 @@
 """Patterns that are tried only on the lines that contain one of their cues, so that many rules cost little.
 
-The cues of a pattern are texts one of which is in every match, in small letters. They are read from the pattern itself, so
-a rule cannot miss what its pattern would find.
+The cues of a pattern are texts one of which is in every match, in small letters. They are read from the pattern itself,
+so a rule cannot miss what its pattern would find.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, cast
 
 try:  # the parser has no public name; without it each rule searches the whole text, which is slower and finds the same
     from re import _constants as _codes  # type: ignore[attr-defined]
-    from re import _parser
+    from re import _parser  # type: ignore[attr-defined]
 except ImportError:  # pragma: no cover
     _parser = _codes = None
 
@@ -255,7 +255,7 @@ def _quality(cues: frozenset[str]) -> tuple[int, int]:
     """Returns how good cues are: a long shortest one, then few of them."""
     if not _are_useful(cues):
         return 0, 0
-    return min(min(map(len, cues)), _LONG), -len(cues)
+    return min(_LONG, *map(len, cues)), -len(cues)
 
 
 _BREAKING: Final = ("CATEGORY_SPACE", "CATEGORY_NOT_WORD", "CATEGORY_NOT_DIGIT")

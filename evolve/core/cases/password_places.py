@@ -3,7 +3,7 @@
 A place decides more than the look: after `the password is` also `hunter2` and `correct-horse-battery-staple` are secrets.
 Only ordinary words, which say something about the password, are none.
 """
-# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+# ruff: noqa: E501, RUF001  (letters of many alphabets; a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ _ACCOUNT: Final = (
 _NAME: Final = r"[\w.@\\-]{2,40}"
 
 _DIRECT: Final = (
-    rule(rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$", lines=3),
+    rule(rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$(?:\n[ \t]*[>$#:*][ \t]+{_V}[ \t]*\r?$)?", lines=3),
     rule(rf"(?i)(?:user|login|username|account)/(?:pass(?:word|wd)?|pw)[ \t]*(?:is|are|:|=)[ \t]*{_NAME}/{_V}"),
     rule(rf"(?i){_P}[^\n]{{0,80}}\n[^\n]{{0,20}}\b(?:value|new|generated)[ \t]*(?:value)?[:=][ \t]*{_V}", lines=1),
     rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]*{_SIGN}[ \t]*(?:(?:it'?s|c'est|es ist)[ \t]+)?{_V}"),

@@ -128,7 +128,7 @@ _JOINED: Final = re.compile(r"(?:[A-Z][a-z]{2,}){2,5}")
 
 
 def is_shown_password(word: str) -> bool:
-    """Return whether a word in the place of a password is one: all but ordinary words, paths, addresses and versions."""
+    """Return whether a word in the place of a password is one: no ordinary word, path, address or version."""
     if len(word) < 5 or not any(map(str.isalpha, word)):
         return False
     if _EXPRESSION.match(word):
@@ -162,10 +162,13 @@ def is_plain_password(word: str) -> bool:
     )
 
 
-_SPEAKS: Final = frozenset(
-    "must minimum maximum characters character digits letters symbols days hours minutes attempts attribute policy password passwords "
-    "length long short required missing invalid incorrect wrong expired changed updated reset user users failed".split()
-)
+_SPEAKING: Final = """
+must minimum maximum characters character digits letters symbols days hours minutes attempts attribute policy
+password passwords length long short required missing invalid incorrect wrong expired changed updated reset user
+users failed
+"""
+_SPEAKS: Final = frozenset(_SPEAKING.split())
+"""Words that say something about a password."""
 
 
 def is_passphrase(words: str) -> bool:

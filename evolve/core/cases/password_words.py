@@ -1,6 +1,6 @@
 """Finds passwords that people made, by the look of the word: strictly anywhere, less strictly where access is spoken of."""
 
-# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+# ruff: noqa: E501, RUF001  (letters of many alphabets; a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Callable, Iterator

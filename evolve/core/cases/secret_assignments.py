@@ -9,167 +9,42 @@ from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_sentence
 
-_STRONG: Final = frozenset(
-    [
-        "pass",
-        "passwd",
-        "password",
-        "passphrase",
-        "passcode",
-        "pw",
-        "pwd",
-        "psw",
-        "pswd",
-        "passwort",
-        "pin",
-        "otp",
-        "puk",
-        "psk",
-        "mdp",
-        "contrasena",
-        "senha",
-    ]
-)
-_WEAK: Final = frozenset(
-    [
-        "secret",
-        "token",
-        "key",
-        "apikey",
-        "cred",
-        "creds",
-        "credential",
-        "credentials",
-        "auth",
-        "seed",
-        "salt",
-        "pepper",
-        "cookie",
-        "session",
-        "sess",
-        "sig",
-        "signature",
-        "sid",
-        "community",
-        "sign",
-        "signing",
-        "hmac",
-        "pat",
-        "license",
-        "licence",
-        "dsn",
-        "bearer",
-    ]
-)
-_KEYS: Final = frozenset(
-    [
-        "key",
-        "token",
-        "secret",
-        "salt",
-        "seed",
-        "pepper",
-        "license",
-        "licence",
-        "pat",
-        "hmac",
-        "sign",
-        "signing",
-        "psk",
-        "login",
-        "apikey",
-    ]
-)
+_STRONG_TEXT: Final = """
+pass passwd password passphrase passcode pw pwd psw pswd passwort pin otp puk psk mdp contrasena senha
+"""
+_STRONG: Final = frozenset(_STRONG_TEXT.split())
+_WEAK_TEXT: Final = """
+secret token key apikey cred creds credential credentials auth seed salt pepper cookie session sess sig signature
+sid community sign signing hmac pat license licence dsn bearer
+"""
+_WEAK: Final = frozenset(_WEAK_TEXT.split())
+_KEYS_TEXT: Final = """
+key token secret salt seed pepper license licence pat hmac sign signing psk login apikey
+"""
+_KEYS: Final = frozenset(_KEYS_TEXT.split())
 """Last parts of names whose hash-like values are secrets, not ids."""
-_SALTS: Final = frozenset("secret salt pepper seed".split())
-_PUBLIC: Final = frozenset(
-    [
-        "public",
-        "primary",
-        "cache",
-        "partition",
-        "foreign",
-        "sort",
-        "row",
-        "object",
-        "host",
-        "idempotency",
-        "fingerprint",
-        "group",
-        "routing",
-        "dedup",
-        "hash",
-        "lock",
-        "index",
-        "id",
-        "ids",
-        "registry",
-        "thumbprint",
-        "etag",
-        "checksum",
-        "commit",
-        "digest",
-        "sha",
-        "unique",
-        "composite",
-        "natural",
-        "surrogate",
-        "shard",
-        "bucket",
-        "s3",
-        "trace",
-        "event",
-        "message",
-        "dedupe",
-    ]
-)
-_MEASURES: Final = frozenset(
-    [
-        "changed",
-        "created",
-        "updated",
-        "at",
-        "age",
-        "ttl",
-        "length",
-        "len",
-        "min",
-        "max",
-        "count",
-        "expires",
-        "expiry",
-        "expire",
-        "timeout",
-        "id",
-        "time",
-        "days",
-        "hours",
-        "minutes",
-        "seconds",
-        "retries",
-        "retry",
-        "port",
-        "size",
-        "version",
-        "date",
-        "used",
-        "limit",
-        "attempts",
-        "bits",
-        "iterations",
-        "rounds",
-        "uid",
-        "gid",
-        "index",
-        "num",
-        "number",
-    ]
-)
+_SALTS_TEXT: Final = """
+secret salt pepper seed
+"""
+_SALTS: Final = frozenset(_SALTS_TEXT.split())
+_PUBLIC_TEXT: Final = """
+public primary cache partition foreign sort row object host idempotency fingerprint group routing dedup hash lock
+index id ids registry thumbprint etag checksum commit digest sha unique composite natural surrogate shard bucket s3
+trace event message dedupe
+"""
+_PUBLIC: Final = frozenset(_PUBLIC_TEXT.split())
+_MEASURES_TEXT: Final = """
+changed created updated at age ttl length len min max count expires expiry expire timeout id time days hours minutes
+seconds retries retry port size version date used limit attempts bits iterations rounds uid gid index num number
+"""
+_MEASURES: Final = frozenset(_MEASURES_TEXT.split())
 """Last parts of names whose numbers are times, counts and sizes."""
 _LONG_HEX: Final = re.compile(r"[0-9a-fA-F]{32,128}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ASSIGNED: Final = re.compile(
-    r"(?:(?<=-D)|(?<![\w$.-]))(?P<name>[A-Za-z_$][\w$.-]{1,60})(?P<end>[\"']?\]?[ \t]{0,20}(?:=>|:=|[=:](?![=/:]))[ \t]{0,20})"
-    r"(?:\"(?P<double>[^\"\n]{3,500})\"|'(?P<single>[^'\n]{3,500})'|(?P<bare>(?!\$\w{1,9}\$=)(?:[^\s,;&|<>\"'`\\)\]}]|(?<=\w)'(?=\w)){3,500}))"
+    r"(?:(?<=-D)|(?<![\w$.-]))(?P<name>[A-Za-z_$][\w$.-]{1,60})"
+    r"(?P<end>[\"']?\]?[ \t]{0,20}(?:=>|:=|[=:](?![=/:]))[ \t]{0,20})"
+    r"(?:\"(?P<double>[^\"\n]{3,500})\"|'(?P<single>[^'\n]{3,500})'|"
+    r"(?P<bare>(?!\$\w{1,9}\$=)(?:[^\s,;&|<>\"'`\\)\]}]|(?<=\w)'(?=\w)){3,500}))"
 )
 _PARTS: Final = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
 _MACRO: Final = re.compile(r"\$(?:USER|ARG)\d{1,3}\$")

@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 
 from evolve.core.cases.cued_rules import CuedRule, matches, rule
 
-
 FILL: Final = "\ue000"
 """What the rules read in the place of an earlier placeholder: no word, because `secret` is itself a cue."""
 

@@ -1,5 +1,5 @@
 """The words for password in many languages, and the words that show a sentence rather than a secret."""
-# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+# ruff: noqa: E501, RUF001  (letters of many alphabets; a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from typing import Final
@@ -20,86 +20,14 @@ COPULAS: Final = (
 )
 """Words between the word for password and the password."""
 
-_SENTENCE_WORDS: Final = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "is",
-        "are",
-        "was",
-        "be",
-        "been",
-        "must",
-        "may",
-        "can",
-        "cannot",
-        "could",
-        "should",
-        "would",
-        "will",
-        "not",
-        "no",
-        "none",
-        "never",
-        "required",
-        "missing",
-        "invalid",
-        "incorrect",
-        "wrong",
-        "expired",
-        "empty",
-        "but",
-        "and",
-        "or",
-        "for",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "from",
-        "by",
-        "with",
-        "has",
-        "have",
-        "had",
-        "does",
-        "do",
-        "did",
-        "least",
-        "too",
-        "your",
-        "this",
-        "that",
-        "given",
-        "found",
-        "set",
-        "mismatch",
-        "failed",
-        "denied",
-        "unknown",
-        "ago",
-        "only",
-        "than",
-        "unset",
-        "provided",
-        "cannot",
-        "rejected",
-        "authentication",
-        "optional",
-        "needed",
-        "ist",
-        "nicht",
-        "falsch",
-        "fehlt",
-        "erforderlich",
-        "requis",
-        "incorrecte",
-        "requerida",
-        "incorrecta",
-    ]
-)
+_SENTENCE: Final = """
+updated changed successfully unchanged accepted successful
+a an the is are was be been must may can cannot could should would will not no none never required missing invalid
+incorrect wrong expired empty but and or for of in on at to from by with has have had does do did least too your
+this that given found set mismatch failed denied unknown ago only than unset provided rejected authentication
+optional needed ist nicht falsch fehlt erforderlich requis incorrecte requerida incorrecta
+"""
+_SENTENCE_WORDS: Final = frozenset(_SENTENCE.split())
 
 
 def is_sentence(value: str) -> bool:
@@ -111,9 +39,10 @@ def is_sentence(value: str) -> bool:
     return all(word.isalpha() or word.isdigit() or not word for word in plain) and bool(_SENTENCE_WORDS & set(plain))
 
 
-_LINKING_WORDS: Final = frozenset(
-    "a an the is are was be and or for of in on at to from by with has have had do your this that only than set but".split()
-)
+_LINKING: Final = """
+a an the is are was be and or for of in on at to from by with has have had do your this that only than set but
+"""
+_LINKING_WORDS: Final = frozenset(_LINKING.split())
 
 
 def is_reason(value: str) -> bool:
