@@ -1,6 +1,7 @@
 """Finds further copies of a secret that was found once: copies without its name, and long parts of it."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from evolve.core.cases.secret_shapes import SecretSpan
@@ -43,18 +44,32 @@ def parts_of(text: str, secret: str) -> Iterator[SecretSpan]:
     if len(secret) <= _SHORTEST_PART:
         return
     head, tail = secret[:_SHORTEST_PART], secret[-_SHORTEST_PART:]
+    # What an earlier copy covers is not compared again: a text of one repeated word would take hours.
+    covered = -1
     for start, end in occurrences(text, head):
-        more = _common(text[end : end + len(secret)], secret[_SHORTEST_PART:])
-        yield SecretSpan(start, end + more)
-    for start, end in occurrences(text, tail):
-        before = text[max(0, start - len(secret)) : start]
-        more = _common(before[::-1], secret[:-_SHORTEST_PART][::-1])
-        yield SecretSpan(start - more, end)
+        if end > covered:
+            covered = end + _common_start(text, end, secret[_SHORTEST_PART:])
+            yield SecretSpan(start, covered)
+    covered = len(text) + 1
+    for start, end in reversed(list(occurrences(text, tail))):
+        if start < covered:
+            covered = start - _common_end(text, start, secret[:-_SHORTEST_PART])
+            yield SecretSpan(covered, end)
 
 
-def _common(left: str, right: str) -> int:
-    """Returns the length of the common prefix."""
-    return next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+def _common_start(text: str, at: int, part: str) -> int:
+    """Returns how many characters from a place on are the start of a part."""
+    return _largest(len(part), lambda length: text.startswith(part[:length], at))
+
+
+def _common_end(text: str, at: int, part: str) -> int:
+    """Returns how many characters before a place are the end of a part."""
+    return _largest(len(part), lambda length: text.endswith(part[len(part) - length :], 0, at))
+
+
+def _largest(most: int, holds: Callable[[int], bool]) -> int:
+    """Returns the largest number up to a limit for which a condition holds that holds for all smaller ones."""
+    return bisect_left(range(1, most + 1), True, key=lambda number: not holds(number))
 
 
 def occurrences(text: str, part: str) -> Iterator[SecretSpan]:
