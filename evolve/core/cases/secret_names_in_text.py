@@ -140,7 +140,7 @@ def _assignment_pattern(text: str, match: re.Match[str]) -> re.Pattern[str] | No
     if match["sep"] != ":":
         return _UNQUOTED if line.strip().removeprefix("export") else _WORD_OF_ENV
     is_first = _LINE_START.search(before) is not None
-    if is_first and re.search(r"pass|pwd|secret|authorization", match["name"], re.IGNORECASE):
+    if is_first and re.search(r"pass.|pwd|secret|authorization", match["name"], re.IGNORECASE):
         return _UNQUOTED if "{" in line else _LINE
     if is_first or match["quote"]:
         return _UNQUOTED
