@@ -86,7 +86,7 @@ _OPERANDS: Final = (
 _CALLS: Final = (
     rule(r"(?<!\S)(?:--user|--userpwd|--auth|--creds?|--login|--proxy-user|--basic-auth|-u)[ =][\"']?[A-Za-z][\w.@-]{0,40}:([^\s\"',:/]{3,200})"),
     rule(rf"(?i)\b(?:begin|softAP)\([ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
-    rule(rf"(?im)^[ \t]*[\w.]{{0,20}}(?:[a-z]+)?(?:Auth|User|Db|Smtp|Admin|Root|Login|Proxy)\w{{0,20}}{_SECRET_NAME}[ \t]+{_V}[ \t]*\r?$"),
+    rule(rf"(?im)(?:Auth|User|Db|Smtp|Admin|Root|Login|Proxy)\w{{0,20}}{_SECRET_NAME}[ \t]+{_V}[ \t]*\r?$"),
     rule(rf"(?im){_SECRET_NAME}[\"']?[\])]?[ \t]*\r?\n[ \t]*(?:=>|->|:|\$\d+ =(?: 0x[0-9a-f]+)?)?[ \t]*{_Q}[ \t]*\r?$", lines=1),
     rule(rf"(?i)\b(?:read|write|rw|ro|password|key|secret|community)[ \t]+(?:cipher|plain|simple|encrypted)[ \t]+{_V}[ \t]*(?:$|\s)"),
     rule(rf"(?im)(?:^|[>:\]][ \t]?)[ \t]*[\w.*]{{1,12}}[ \t]+login[ \t]+(?:\"[^\"\n]{{1,80}}\"|[\w.@+-]{{1,80}})[ \t]+{_V}[ \t]*\r?$"),

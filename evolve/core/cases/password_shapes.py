@@ -99,12 +99,24 @@ def _is_leet(word: str) -> bool:
 
 
 def _kinds(word: str) -> int:
+    """Returns how many of small letters, capitals, digits and signs a word has."""
+    if word.isascii():
+        return len(set(word.translate(_ASCII_KINDS)))
     return (
         any(map(str.islower, word))
         + any(map(str.isupper, word))
         + any(map(str.isdigit, word))
         + any(not char.isalnum() for char in word)
     )
+
+
+def _kind(char: str) -> str:
+    if not char.isalnum():
+        return "-"
+    return "d" if char.isdigit() else "u" if char.isupper() else "l"
+
+
+_ASCII_KINDS: Final = {code: _kind(chr(code)) for code in range(128)}
 
 
 _NO_WORD: Final = re.compile(
