@@ -45,7 +45,9 @@ class AllocCalls:
         alloc, given = self._alloc(request), request.json() if request.body else {}
         if alloc["DesiredStatus"] != "run" or alloc["ClientStatus"] not in ("pending", "running"):
             raise Refused(500, "restart of an alloc that should not run")
-        return self._act(alloc, {"Do": "restart", "Task": given.get("TaskName") or ""})
+        return self._act(
+            alloc, {"Do": "restart", "Task": given.get("TaskName") or "", "All": given.get("AllTasks") is True}
+        )
 
     def signal(self, request: Request) -> Answer:
         """Sends a signal to one task or all."""

@@ -13,11 +13,18 @@ def active(state: State, job_id: str) -> Json | None:
     return next((one for one in state.deployments_of(job_id) if one["Status"] in ACTIVE), None)
 
 
-def start(state: State, job: Json) -> None:
-    """Begins the deployment of a new version, which ends that of an earlier one."""
+def cancel(state: State, job: Json) -> None:
+    """Ends the deployment of an earlier version."""
     earlier = active(state, job["ID"])
     if earlier is not None:
         finish(state, earlier, "cancelled", "Cancelled due to newer version of job")
+
+
+def start(state: State, job: Json) -> None:
+    """Begins the deployment of a version that has something to do, once (recording 43: without work there is none)."""
+    known = [one for one in state.deployments_of(job["ID"]) if one["JobCreateIndex"] == job["CreateIndex"]]
+    if any(one["JobVersion"] == job["Version"] for one in known):
+        return
     groups = [group for group in job["TaskGroups"] if group["Update"]["MaxParallel"] and group["Count"]]
     if job["Type"] != "service" or job["Stop"] or not groups:
         return

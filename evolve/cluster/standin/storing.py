@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .deploying import start
+from .deploying import cancel
 from .shapes import Json
 from .state import State
 
@@ -18,7 +18,7 @@ def store(state: State, job: Json, old: Json | None) -> Json:
     state.put("jobs", job, "JobRegistered")
     state.versions[job["ID"]] = [job, *state.versions.get(job["ID"], [])][:KEPT_VERSIONS]
     state.touch("versions", job["ID"])
-    start(state, job)
+    cancel(state, job)
     return job
 
 

@@ -127,3 +127,28 @@ def test_a_node_takes_no_more_memory_than_it_has_and_a_successor_may_have_all(cl
     (blocked,) = [one for one in cluster.state.evals_of("other") if one["Status"] == "blocked"]
     assert blocked["FailedTGAllocs"]["app"]["DimensionExhausted"] == {"memory": 1}
     assert blocked["FailedTGAllocs"]["app"]["ResourcesExhausted"]["main"]["MemoryMB"] == 300
+
+
+def test_a_failure_that_is_reported_again_is_rescheduled_all_the_same(cluster):
+    """A client says later that the allocation is unhealthy: its time of change moves, the reschedule does not."""
+    cluster.register(run_for=1, exit_code=1)
+    cluster.pass_time(10)
+    (alloc,) = cluster.state.allocs_of("web")
+    assert alloc["FollowupEvalID"]
+    with cluster.state.lock:
+        cluster.state.put("allocs", alloc, "AllocationUpdated")
+    cluster.pass_time(32)
+    assert cluster.statuses()[0] == "failed"
+    assert len(cluster.statuses()) == 2
+
+
+def test_a_deployment_begins_only_where_a_version_has_work(cluster):
+    """Recording 43: stop, then the unchanged job again: nothing runs, no deployment, the job is dead."""
+    cluster.register(run_for=1, exit_code=1, Type="service")
+    cluster.pass_time(8)
+    with cluster.state.lock:
+        registering.deregister(cluster.state, "web", purge=False)
+    before = len(cluster.state.deployments_of("web"))
+    cluster.register(run_for=1, exit_code=1, Type="service")
+    assert len(cluster.state.deployments_of("web")) == before
+    assert cluster.state.jobs["web"]["Version"] == 2
