@@ -1,16 +1,10 @@
 """The stand-in for Nomad answers what a real Nomad answered, as far as the playbooks ask it, and runs tasks."""
 
-import contextlib
-import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,64 +12,10 @@ import pytest
 from evolve.cluster.standin.build import build
 from evolve.cluster.standin.consul import task_service
 from evolve.cluster.standin.shapes import job_filled
-from fixtures.nomad_contract import write_agent_config
 from fixtures.nomad_replay import LATER_S, Replay, Step, steps
+from fixtures.nomad_standins import Agent, agent, purge_all, until
 
 SECOND = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class Agent:
-    url: str
-    folder: Path
-    process: subprocess.Popen[str]
-
-    def read(self, path: str):
-        with urllib.request.urlopen(self.url + path, timeout=5) as answer:
-            return json.loads(answer.read())
-
-    def write(self, path: str, body: object, method: str = "POST"):
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), method=method)
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return json.loads(answer.read())
-
-    def register(self, job: dict[str, object], **more: object):
-        return self.write("/v1/jobs", {"Job": job, **more})
-
-    def allocs(self, job_id: str):
-        return self.read(f"/v1/job/{job_id}/allocations")
-
-    def live(self, job_id: str):
-        return [one for one in self.allocs(job_id) if (one["DesiredStatus"], one["ClientStatus"]) == ("run", "running")]
-
-    def kept_tasks(self) -> dict[str, dict[str, object]]:
-        """The processes that the agent would take up again, by allocation."""
-        kept = json.loads((self.folder / "data/client/state.json").read_text())
-        return {key: one["tasks"]["main"]["process"] for key, one in kept.items()}
-
-    def output(self, alloc_id: str) -> str:
-        return (self.folder / f"data/alloc/{alloc_id}/alloc/logs/main.stdout.0").read_text()
-
-
-@contextlib.contextmanager
-def agent(folder: Path) -> Iterator[Agent]:
-    """An agent that is server and client; its tasks and its data outlive it."""
-    program = build(folder / "nomad")
-    write_agent_config(folder)
-    argv = [sys.executable, str(program), "agent", "-config", str(folder / "agent.json")]
-    with (folder / "log").open("a") as log:
-        process = subprocess.Popen(argv, stderr=log, text=True)
-    started = (folder / "log").stat().st_size
-    try:
-        port = until(
-            lambda: re.search(r"127\.0\.0\.1:(\d+)", (folder / "log").read_text()[started:]), "the agent listens"
-        )
-        one = Agent(f"http://127.0.0.1:{port[1]}", folder, process)
-        until(lambda: one.read("/v1/nodes"), "the node is ready")
-        yield one
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
 
 
 @pytest.fixture
@@ -83,20 +23,6 @@ def nomad(tmp_path: Path) -> Iterator[Agent]:
     with agent(tmp_path) as one:
         yield one
         purge_all(one)
-
-
-def purge_all(nomad: Agent) -> None:
-    for job in nomad.read("/v1/jobs"):
-        nomad.write(f"/v1/job/{job['ID']}?purge=true", {}, "DELETE")
-    until(lambda: nomad.kept_tasks() == {}, "the tasks of purged jobs are gone")
-
-
-def until(condition, what: str, deadline_s: float = 15.0):
-    deadline = time.monotonic() + deadline_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {deadline_s} s: {what}"
-        time.sleep(0.05)
-    return found
 
 
 def runs(pid: object) -> bool:

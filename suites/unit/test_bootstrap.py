@@ -50,3 +50,8 @@ def test_a_second_setup_has_nothing_to_do(copy: Path):
     (copy / "asked").unlink()
     assert bootstrapped(copy, "setup", fails="nothing").returncode == 0
     assert not (copy / "asked").exists()
+
+
+def test_the_words_after_cluster_are_the_demo_cluster_s_own(copy: Path):
+    assert bootstrapped(copy, "cluster", "stop", fails="nothing").returncode == 0
+    assert (copy / "asked").read_text("utf-8").splitlines()[-1] == "-m evolve.cluster.demo stop"
