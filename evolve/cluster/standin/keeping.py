@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS record (kind TEXT, id TEXT, body TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID"
-_WRITE = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
+# The columns are named for SQLite before 3.35, which Debian bullseye has.
+_WRITE = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body"
 
 
 class Keeper:
