@@ -152,3 +152,21 @@ def test_a_deployment_begins_only_where_a_version_has_work(cluster):
     cluster.register(run_for=1, exit_code=1, Type="service")
     assert len(cluster.state.deployments_of("web")) == before
     assert cluster.state.jobs["web"]["Version"] == 2
+
+
+def test_memory_that_is_in_use_is_counted_through_all_changes(cluster):
+    """Versions, failures, stops and purges, with a version that finds no room in between."""
+    node_id = cluster.client.node_id
+    cluster.state.nodes[node_id]["NodeResources"] = {"Memory": {"MemoryMB": 1000}}
+    cluster.register(run_for=3, exit_code=1)
+    cluster.register(ID="other")
+    cluster.pass_time(20)
+    cluster.register(ID="other", Meta={"next": "version"})
+    cluster.register(ID="other", Constraints=[{"LTarget": "${meta.role}", "RTarget": "web", "Operand": "="}])
+    cluster.pass_time(20)
+    running = cluster.state.on_node(node_id).values()
+    assert cluster.state.used_mb(node_id) == 300 * len(running) > 0
+    with cluster.state.lock:
+        for job in ("web", "other"):
+            registering.deregister(cluster.state, job, purge=True)
+    assert (cluster.state.used_mb(node_id), cluster.state.on_node(node_id)) == (0, {})
