@@ -1,4 +1,4 @@
-"""Checks a policy as the supervisor reads it: no output and exit code 0, or each mistake with its line and exit code 2."""
+"""Checks a policy as the supervisor reads it: exit code 0, or each mistake with its line and exit code 2."""
 
 import sys
 from collections.abc import Sequence
