@@ -115,6 +115,16 @@ def test_a_service_is_registered_in_consul_as_recorded() -> None:
     assert (tcp["TCP"], tcp["Interval"]) == (f"127.0.0.1:{recorded['Port']}", "2s")
 
 
+def test_a_service_and_its_checks_have_the_address_that_the_job_names() -> None:
+    check = {"Type": "http", "Path": "/metrics", "Interval": 1_000_000_000, "Timeout": 1_000_000_000}
+    service = {"Name": "own", "PortLabel": "web", "Address": "127.0.0.1", "Checks": [check]}
+    ports = [{"Label": "web", "Value": 21999}]
+    alloc = {"ID": "one", "AllocatedResources": {"Shared": {"Ports": ports}}}
+    sent = task_service(alloc, {"Name": "app"}, service, "192.0.2.1")
+    assert sent["Address"] == "127.0.0.1"
+    assert sent["Checks"][0]["HTTP"] == "http://127.0.0.1:21999/metrics"
+
+
 def test_a_task_runs_with_its_environment_and_templates(nomad: Agent) -> None:
     command = "cat local/words; echo $NOMAD_PORT_web ${attr.unique.hostname} $OWN; exec sleep 60"
     template = {"DestPath": "local/words", "EmbeddedTmpl": "plain words\n", "Perms": "0755"}

@@ -128,7 +128,7 @@ def test_people_use_the_supervisors_own_state(host: Host) -> None:
 def test_a_wrong_policy_is_refused_with_its_line(host: Host) -> None:
     program = host.check_output(f"tr '\\0' '\\n' < /proc/{pid(host)}/cmdline | head -1")
     folder = program.rsplit("/bin/", 1)[0]
-    host.check_output("printf 'rules:\\n  - {jobs: web, actions: [reboot]}\\n' > /tmp/policy.yaml")
+    host.check_output("printf 'jobs:\\n  - {job: web, actions: [reboot]}\\n' > /tmp/policy.yaml")
     refused = host.run(f"{program} -B {folder}/check_policy.py /tmp/policy.yaml")
     assert refused.rc == 2
     assert "/tmp/policy.yaml:2" in refused.stderr
