@@ -159,7 +159,7 @@ def test_the_job_holds_no_secret_but_its_program_has_it(cluster: OneHostCluster,
     assert TOKEN not in spec
     assert json.loads(spec)["Meta"]["anneal_supervisor"] == "true"
     (process,) = cluster.processes()
-    assert f"SECRET={TOKEN}" in cluster.host.run("tr", "\\0", "\\n", f"/proc/{process}/environ").stdout
+    assert f"SECRET={TOKEN}" in cluster.host.run("cat", f"/proc/{process}/environ").stdout
 
 
 def test_a_second_run_of_the_job_changes_nothing(cluster: OneHostCluster, wheel: str, as_job: Played) -> None:

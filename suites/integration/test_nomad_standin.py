@@ -1,6 +1,7 @@
 """The stand-in for Nomad answers what a real Nomad answered, as far as the playbooks ask it, and runs tasks."""
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -132,6 +133,15 @@ def test_a_task_runs_with_its_environment_and_templates(nomad: Agent) -> None:
     nomad.register(a_job(command, task={"Templates": [template], "Env": {"OWN": "mine"}}, group=group))
     (alloc,) = until(lambda: nomad.live("web"), "the job runs")
     assert until(lambda: nomad.output(alloc["ID"]), "the task says something") == "plain words\n21999 node-1 mine\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts programs of other users: run the tests as root")
+def test_a_task_of_a_user_has_the_users_groups_and_no_others(nomad: Agent) -> None:
+    account = pwd.getpwnam("nobody")
+    nomad.register(a_job("id -u; id -G; exec sleep 60", task={"User": "nobody"}))
+    (alloc,) = until(lambda: nomad.live("web"), "the job runs")
+    groups = " ".join(map(str, os.getgrouplist("nobody", account.pw_gid)))
+    assert until(lambda: nomad.output(alloc["ID"]), "the task prints its user") == f"{account.pw_uid}\n{groups}\n"
 
 
 def test_an_allocation_is_healthy_after_its_time(nomad: Agent) -> None:
