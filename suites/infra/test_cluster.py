@@ -54,15 +54,19 @@ class Cluster:
         listed = self.read(self.controller, "http://127.0.0.1:4646/v1/job/llamacpp-rpc/allocations")
         return [one for one in listed if (one["DesiredStatus"], one["ClientStatus"]) == ("run", "running")]
 
+    def supervisor_metrics(self) -> str:
+        return str(self.controller.run("python3", "-c", READ, "http://127.0.0.1:9469/metrics").stdout)
+
     def passing(self, service: str) -> list[str]:
         found = self.read(self.controller, f"http://127.0.0.1:8500/v1/health/service/{service}?passing=true")
         return sorted(one["Node"]["Node"] for one in found)
 
 
 def pip_settings() -> dict[str, Any]:
-    """What the controller's own pip is told, for Home Assistant's; certificates stand where the hosts have them."""
+    """The settings of the controller's own pip, for that of the hosts; certificates have another path there."""
     given = {key: os.environ[key] for key in PIP_NAMES if key in os.environ}
-    return {"home_assistant_pip_environment": given | ({"PIP_CERT": CERTIFICATES} if "PIP_CERT" in os.environ else {})}
+    given |= {"PIP_CERT": CERTIFICATES} if "PIP_CERT" in os.environ else {}
+    return {"home_assistant_pip_environment": given, "supervisor_pip_environment": given}
 
 
 def until(condition: Callable[[], Any], what: str, deadline_s: float = SETTLE_S) -> Any:
@@ -105,6 +109,7 @@ def inventory(folder: Path, controller: Host, worker: Host) -> Path:
         "workers": {"hosts": {"alpha": {}, "beta": {}}},
         "monitoring": {"hosts": {"alpha": {}}},
         "home": {"hosts": {"beta": {}}},
+        "supervisors": {"hosts": {"alpha": {}}},
     }
     target = folder / "hosts.yaml"
     target.write_text(yaml.safe_dump({"all": {"hosts": reached, "children": groups}}))
@@ -122,6 +127,12 @@ def test_from_nothing_to_a_healthy_main_expert(cluster: Cluster, first_run: Play
     assert cluster.passing("expert-main-rpc") == ["alpha", "beta"]
     served = cluster.read(cluster.worker, f"http://{cluster.controller.address}:8080/v1/models")
     assert [model["id"] for model in served["data"]] == ["small.gguf"]
+
+
+def test_the_supervisor_leads_and_sees_the_cluster(cluster: Cluster, first_run: Played) -> None:
+    assert first_run.is_ok, first_run.why
+    until(lambda: "anneal_supervisor_leader 1" in cluster.supervisor_metrics(), "it leads")
+    assert "cluster_faults_total{" not in cluster.supervisor_metrics()
 
 
 def test_a_second_run_changes_nothing(cluster: Cluster, first_run: Played) -> None:
