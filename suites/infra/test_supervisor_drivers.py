@@ -86,7 +86,7 @@ def write_playbooks(folder: Path, nomad: Path) -> None:
     }
     plays = {
         "agents": {"vars": agents, "roles": ["consul", "nomad"]},
-        "supervise": {"vars": {"supervisor_embedded_model": False}, "roles": ["supervisor"]},
+        "supervise": {"vars": {"supervisor_provider": "echo"}, "roles": ["supervisor"]},
     }
     for name, play in plays.items():
         whole = {"name": name, "hosts": "all", "become": True, **play}
