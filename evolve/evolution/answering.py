@@ -2,14 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.evolution_events import VOTE, CandidateScored, EvolutionEvent, RolloutScored
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.population import Candidate
 from evolve.core.search.tasks import Score, Task
-from evolve.evolution.rollouts import Rollout, Rollouts
+from evolve.evolution.rollouts import Fetched, Rollout, Rollouts
 
 
 class Answering:
@@ -34,6 +34,22 @@ class Answering:
             candidate.scores[done.task.id] = done.score
             self.cut[candidate.id] += done.is_cut
             yield _scored(candidate.id, done)
+
+    def counted(self, candidate: Candidate, answers: Iterable[Fetched]) -> Iterator[EvolutionEvent]:
+        """Count answers that a trial fetched against the budget, and yield them."""
+        for done in map(self.rollouts.count, answers):
+            self.cut[candidate.id] += done.is_cut
+            yield _scored(candidate.id, done)
+
+    def affordable(self, candidates: Sequence[Candidate], tasks: Sequence[Task], left: int) -> list[Task]:
+        """Return as many of the first cases as `left` answers pay for by all candidates; known answers are free."""
+        taken: list[Task] = []
+        for task in tasks:
+            left -= sum(self.rollouts.price(candidate.genome, task) for candidate in candidates)
+            if left < 0:
+                break
+            taken.append(task)
+        return taken
 
     def vote(self, tasks: Sequence[Task]) -> Iterator[EvolutionEvent]:
         """Yield the lookup's answers to the cases that have a label; nothing without a lookup."""

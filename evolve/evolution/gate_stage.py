@@ -84,6 +84,11 @@ class GateStage:
         """Answers that the whole gate would pay for if the ledger had none."""
         return 2 * len(self._cases) + self._pinned_reserve
 
+    def wanted_with(self, incumbent: Candidate) -> int:
+        """Return the same, without the incumbent's answers that the ledger has."""
+        asked = sum(self._rollouts.price(incumbent.genome, task) for task in self._cases)
+        return asked + len(self._cases) + self._pinned_reserve + _REASKED
+
     async def events(self, incumbent: Candidate, winner: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
         """Yield what happens; ends with GateDecided, or is empty where no case can be paid for.
 
@@ -102,7 +107,7 @@ class GateStage:
                 self.spent = self._rollouts.budget.spent - before
                 yield event
             own = [task.id for task in tasks if task.id in candidate.scores]
-            yield CandidateScored(candidate.id, "gate", len(own), candidate.mean(own))
+            yield CandidateScored(candidate.id, "gate", len(own), candidate.plain_mean(own))
         lost = [name async for name in self._find_lost_pinned(winner)]
         disagreement = await self._disagreement(winner, tasks)
         self.spent = self._rollouts.budget.spent - before
@@ -138,13 +143,7 @@ class GateStage:
         """As many cases as the budget pays for both, from as many families as there are; known answers are free."""
         # Many pinned cases must not leave the gate without pairs: one that cannot be asked counts as kept.
         left = self._rollouts.budget.left - min(self._pinned_reserve, self._rollouts.budget.left // _PINNED_PART)
-        taken: list[Task] = []
-        for task in self._cases:
-            left -= sum(self._rollouts.price(candidate.genome, task) for candidate in candidates)
-            if left < 0:
-                break
-            taken.append(task)
-        return taken
+        return self._answering.affordable(candidates, self._cases, left)
 
     async def _find_lost_pinned(self, winner: Candidate) -> AsyncIterator[str]:
         """Pinned cases that the winner fails two times out of three."""

@@ -5,7 +5,7 @@ have arrived, so that a seed gives the same run in whatever order the answers ar
 """
 
 import random
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evolve.core.evaluation.cut_answers import AGENT_HINT, sentence
@@ -31,23 +31,26 @@ from evolve.core.search.genome import Genome
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.operators import Operator
 from evolve.core.search.population import Candidate, best_of
-from evolve.core.search.race import blocks, race_size, screen_candidate, screen_tasks, still_racing
+from evolve.core.search.race import RaceDecision, balance, race_size, screen_tasks, weights
 from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
 from evolve.core.text.counts import count
 from evolve.evolution.answering import Answering
+from evolve.evolution.finals import FINALISTS, Finals
 from evolve.evolution.gate_stage import Gates, GateStage
 from evolve.evolution.proposer import Proposing, Reflector
 from evolve.evolution.rollouts import Rollouts
+from evolve.evolution.trials import Trial, Trials
 
 GATE_SHARE = 0.55
 """Of the budget. The search finds most of its gains early, and a gate with fewer than eighty pairs proves little."""
 VAL_SHARE = 0.1
-"""Of the budget, for two finalists: choosing between two needs fewer answers than search or gate."""
+"""Of the budget, for the finals; what the search leaves is spent there, too."""
 MAX_CUT_SHARE = 0.1
 """Of the incumbent's first answers may be cut at the token limit; with more, scores measure the limit instead."""
-_FINALISTS = 2
-"""The split `val` chooses between so many: with more, each would get too few answers to tell them apart."""
+_PIPELINE = 4
+"""Children under trial at once: each is proposed when all but the last three before it have been judged. The number is
+fixed, so that a seed is one run for any concurrency. With screens of six an endpoint has 24 questions at once."""
 _MIN_SCREEN = 2
 """Below so many answers a candidate's screen cannot show both a fix and a loss."""
 _IDLE_STEPS = 24
@@ -130,8 +133,10 @@ class Evolution:
         )
         self._train = [task for task in plan.tasks if task.split == "train"]
         self._race = self._race_tasks()
-        val = [task for task in plan.tasks if task.split == "val" and task.is_scored]
-        self._val = sample(val, round(plan.budget * VAL_SHARE / _FINALISTS), seed=plan.seed)
+        self._weights: Mapping[str, float] = {}
+        self._idle = 0
+        """Steps without a new candidate, since the last one."""
+        self._finals = Finals(self._answering, plan.tasks, seed=plan.seed)
         self._state = _State()
         self.winner: Candidate | None = None
         """The candidate that entered the gate; None before, or when none was better than the incumbent."""
@@ -160,9 +165,14 @@ class Evolution:
         if not finalists:
             yield self._finish_event(incumbent, "no-better", self._why_no_better(incumbent))
             return
-        async for event in self._validate(finalists):
+        self._rollouts.budget.reserved = min(self._gate_reserve, self._gate.wanted_with(incumbent))
+        async for event in self._finals.events(incumbent, *finalists):
             yield event
-        self.winner = self._choose(finalists)
+        best = self._finals.choose(incumbent, finalists)
+        if behind := self._finals.why_behind(incumbent, best):
+            yield self._finish_event(incumbent, "no-better", behind)
+            return
+        self.winner = best
         self._rollouts.budget.reserved = 0
         async for event in self._gate.events(incumbent, self.winner):
             yield event
@@ -214,14 +224,18 @@ class Evolution:
         """Keep back what validation and gate will need."""
         budget = self._rollouts.budget
         self._gate_reserve = min(self._gate.wanted, round(budget.total * GATE_SHARE))
-        budget.reserved = self._gate_reserve + _FINALISTS * len(self._val)
+        budget.reserved = self._gate_reserve + min(self._finals.wanted, round(budget.total * VAL_SHARE))
 
     async def _first_round(self, incumbent: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
         async for event in self._answering.answers(incumbent, self._race):
             yield event
         self._refuse_cut_answers(incumbent)
         self._state.population.append(incumbent)
-        yield CandidateScored(incumbent.id, "train", len(incumbent.scores), incumbent.mean(), reason="the incumbent")
+        opened = {task.id for task in self._race if task.status == "open"}
+        self._weights = incumbent.weights = weights(self._race, incumbent, opened)
+        self._race = balance(self._race, incumbent)
+        mean = incumbent.plain_mean()
+        yield CandidateScored(incumbent.id, "train", len(incumbent.scores), mean, reason="the incumbent")
         if self._answering.lookup is not None:
             info = CandidateInfo(VOTE, (), VOTE, "answers from the labelled cases alone", "")
             yield CandidateProposed(info, self._rollouts.budget.spent)
@@ -241,82 +255,89 @@ class Evolution:
         raise InputError(Problem(f"{self.plan.agent}: {what}", None, "or pass --allow-cut-answers"))
 
     async def _search(self) -> AsyncGenerator[EvolutionEvent, None]:
-        """Propose, screen and race candidates until the search's part of the budget is spent."""
-        idle = 0
-        while self._rollouts.budget.left >= _MIN_SCREEN and idle < _IDLE_STEPS and not self._is_solved():
-            is_opening = self._proposing.has_openings
-            made, events = await self._proposing.next(self._state.population, self._state.genomes)
-            for happened in events:
-                yield happened
-            if made is None:
-                idle += 0 if is_opening else 1
-                continue
-            idle = 0
-            operator, proposal, parent = made
-            child = self._candidate(proposal.genome, (parent.id,), operator, proposal.note)
-            parent.children += 1
-            yield CandidateProposed(self._info(child), self._rollouts.budget.spent)
-            async for event in self._try(child, parent):
-                yield event
-
-    async def _try(self, child: Candidate, parent: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
-        """Follow one candidate from its screen to its place in the population."""
-        tasks = screen_tasks(parent, self._race, self._chance)
-        async for event in self._answering.answers(child, tasks):
-            yield event
-        done = [task for task in tasks if task.id in child.scores]
-        verdict = screen_candidate(child, parent, done)
-        yield CandidateScreened(child.id, verdict.kept, verdict.reason)
-        dropped, reason = not verdict.kept, verdict.reason
-        if not dropped:
-            leader = best_of(self._state.population)
-            for size in blocks(len(self._race)):
-                block = [task for task in self._race[:size] if task.id not in child.scores]
-                async for event in self._answering.answers(child, block):
+        """Propose children and try them, several at once, until the search's part of the budget is spent."""
+        trials = Trials(self._rollouts)
+        try:
+            while trials.running or self._may_start(trials):
+                async for event in self._start(trials):
                     yield event
-                verdict = still_racing(child, leader, self._race)
-                dropped, reason = not verdict.kept, verdict.reason
-                if dropped or any(task.id not in child.scores for task in block):
-                    break
-            yield CandidateScored(child.id, "train", len(child.scores), child.mean(), dropped, reason)
+                if trials.running:
+                    for event in self._take(await trials.first()):
+                        yield event
+        finally:
+            await trials.close()
+
+    async def _start(self, trials: Trials) -> AsyncGenerator[EvolutionEvent, None]:
+        """Propose and start children, as many as may be under trial, until no operator has one."""
+        while self._may_start(trials):
+            child, events = await self._next_child()
+            for event in events:
+                yield event
+            if child is None:
+                return
+            trials.start(self._trial(*child, trials.promised))
+
+    def _may_start(self, trials: Trials) -> bool:
+        """Whether another child may be tried now; it depends only on what was decided, not on what has arrived."""
+        if len(trials.running) >= _PIPELINE or self._idle >= _IDLE_STEPS or self._is_solved():
+            return False
+        left = self._rollouts.budget.left - trials.promised
+        return left >= (len(self._race) if trials.running else _MIN_SCREEN)
+
+    async def _next_child(self) -> tuple[tuple[Candidate, Candidate] | None, list[EvolutionEvent]]:
+        """The next child with its parent, None where the operator had none, and what happened on the way."""
+        is_opening = self._proposing.has_openings
+        made, rejected = await self._proposing.next(self._state.population, self._state.genomes)
+        if made is None:
+            self._idle += 0 if is_opening else 1
+            return None, [*rejected]
+        self._idle = 0
+        operator, proposal, parent = made
+        child = self._candidate(proposal.genome, (parent.id,), operator, proposal.note)
+        parent.children += 1
+        return (child, parent), [*rejected, CandidateProposed(self._info(child), self._rollouts.budget.spent)]
+
+    def _trial(self, child: Candidate, parent: Candidate, promised: int) -> Trial:
+        allowance = min(len(self._race), self._rollouts.budget.left - promised)
+        screen = screen_tasks(parent, self._race, self._chance)
+        return Trial(child, parent, best_of(self._state.population), screen, self._race, allowance)
+
+    def _take(self, trial: Trial) -> Iterator[EvolutionEvent]:
+        """Follow one child from its answers to its place in the population."""
+        child, parent, screened = trial.child, trial.parent, trial.decision
+        assert screened is not None
+        yield from self._answering.counted(child, trial.answers[: trial.screened])
+        yield CandidateScreened(child.id, screened.kept, screened.reason)
+        yield from self._answering.counted(child, trial.answers[trial.screened :])
         gain = child.mean() - parent.mean(child.scores)
         self._proposing.learn(child.operator, gain, len(child.scores), child.note)
+        if trial.last is None:
+            return
+        dropped, reason = self._verdict(trial.last, gain)
+        yield CandidateScored(child.id, "train", len(child.scores), child.plain_mean(), dropped, reason)
         if not dropped:
             self._state.population.append(child)
             is_best = best_of(self._state.population) is child
             yield Accepted(child.id, is_best, f"mean {child.mean():.2f} on {count(len(child.scores), 'case')}")
+
+    @staticmethod
+    def _verdict(last: RaceDecision, gain: float) -> tuple[bool, str]:
+        """Whether a child that raced is dropped, and why: one without a gain would only pass on its noise."""
+        if last.kept and gain <= 0:
+            return True, f"no gain over its parent ({100 * gain:+.1f} points); {last.reason}"
+        return not last.kept, last.reason
 
     def _finalists(self) -> list[Candidate]:
         """The best candidates that beat the incumbent on the cases they share."""
         incumbent, *others = self._state.population
         prior = incumbent.mean()
         better = [c for c in others if c.mean() > incumbent.mean(c.scores)]
-        return sorted(better, key=lambda c: (-c.cautious_mean(prior), c.number))[:_FINALISTS]
-
-    def _choose(self, finalists: Sequence[Candidate]) -> Candidate:
-        """The best on the val cases that all of them answered; without such cases, on all that each answered."""
-        prior = self._state.population[0].mean()
-        both = [task.id for task in self._val if all(task.id in candidate.scores for candidate in finalists)]
-        return max(finalists, key=lambda c: (c.mean(both) if both else c.cautious_mean(prior), -c.number))
-
-    async def _validate(self, finalists: Sequence[Candidate]) -> AsyncGenerator[EvolutionEvent, None]:
-        """Let the val split choose between two finalists."""
-        self._rollouts.budget.reserved = self._gate_reserve
-        for voted in self._answering.vote(self._val):
-            yield voted
-        if len(finalists) < _FINALISTS:
-            return
-        for candidate in finalists:
-            async for event in self._answering.answers(candidate, self._val):
-                yield event
-            own = [task.id for task in self._val if task.id in candidate.scores]
-            if own:
-                yield CandidateScored(candidate.id, "val", len(own), candidate.mean(own))
+        return sorted(better, key=lambda c: (-c.cautious_mean(prior), c.number))[:FINALISTS]
 
     # --- small things
 
     def _candidate(self, genome: Genome, parents: tuple[str, ...], operator: str, note: str) -> Candidate:
-        made = Candidate(genome, parents, operator, note, len(self._state.genomes))
+        made = Candidate(genome, parents, operator, note, len(self._state.genomes), weights=self._weights)
         self._state.genomes[genome.id] = genome
         return made
 

@@ -13,7 +13,7 @@ from evolve.core.model.agents import Agent, AgentPrompt, Demo, Render
 from evolve.core.model.answers import Answer, Request, TokenUsage, repeated_identity
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.core.model.ports import Ledger, Provider
+from evolve.core.model.ports import Ledger, LedgerAnswer, Provider
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec
 from evolve.core.model.verdicts import Verdict
 from evolve.core.search.genome import Genome, agent_of, demos_of
@@ -70,8 +70,18 @@ class Asked:
     identity: JsonValue
     key: str
     """The identity as text."""
-    is_paid: bool = False
-    """It counts against the run's budget: paid for now, or by an earlier attempt of this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer that has not been counted against the budget yet, scored."""
+
+    task: Task
+    question: Asked
+    received: LedgerAnswer
+    score: Score
+    seconds: float
+    """0 for an answer that the ledger had."""
 
 
 class Rollouts:
@@ -103,7 +113,10 @@ class Rollouts:
         self._provider, self._ledger, self._judge, self._render = provider, ledger, judge, render
         self._tasks, self._own_demos = tasks, own_demos
         self._clock = clock
-        self._concurrency = concurrency
+        self.concurrency = concurrency
+        self._slots = asyncio.Semaphore(concurrency)
+        self._fault: Exception | None = None
+        """What the first question that failed raised."""
         self._banks: dict[JsonValue, DemoBank] = {}
         self._counted: set[str] = set()
         self._unstored: dict[str, Answer] = {}
@@ -125,22 +138,38 @@ class Rollouts:
             EnvironmentFault: the endpoint failed. Answers from before are in the ledger.
         """
         asked = self._affordable([(task, self._ask(genome, task, repeat)) for task in tasks])
-        queue = iter(enumerate(asked))
-        done: dict[int, Rollout] = {}
+        return [self.count(done) for done in await self._fetch(asked)]
 
-        async def work() -> None:
-            # A worker whose question failed takes no other one: a dead endpoint is not asked once per question.
-            for number, (task, question) in queue:
-                done[number] = await self._rollout(task, question)
+    async def fetch(self, genome: Genome, tasks: Sequence[Task]) -> list[Fetched]:
+        """Return the candidate's answers to cases, in their order, before they count against the budget.
 
-        workers = [asyncio.ensure_future(work()) for _ in range(min(self._concurrency, len(asked)))]
+        Several calls may run at once: `concurrency` holds for all of them together. The caller has made sure that the
+        budget pays for the answers, and counts them with `count`.
+
+        Raises:
+            EnvironmentFault: the endpoint failed. Answers from before are in the ledger.
+        """
+        return await self._fetch([(task, self._ask(genome, task, 0)) for task in tasks])
+
+    async def _fetch(self, asked: Sequence[tuple[Task, Asked]]) -> list[Fetched]:
+        working = [asyncio.ensure_future(self._next(task, question)) for task, question in asked]
         try:
-            await asyncio.gather(*workers)
+            return await asyncio.gather(*working)
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-        return [done[number] for number in sorted(done)]
+            for one in working:
+                one.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+
+    async def _next(self, task: Task, question: Asked) -> Fetched:
+        async with self._slots:
+            # Once a question failed, no other is asked: a dead endpoint is not asked once per question.
+            if self._fault is not None:
+                raise self._fault
+            try:
+                return await self._answered(task, question)
+            except Exception as error:
+                self._fault = error
+                raise
 
     def price(self, genome: Genome, task: Task) -> int:
         """Return 1 when the candidate's answer to this case would count against the budget, 0 when it is free."""
@@ -150,19 +179,44 @@ class Rollouts:
         return 0 if question.key in self._counted else self._ledger.price(question.identity, self.run)
 
     def _affordable(self, asked: Sequence[tuple[Task, Asked]]) -> list[tuple[Task, Asked]]:
-        """As many of the first questions as the budget can pay for; they are counted here, before they are asked."""
-        taken: list[tuple[Task, Asked]] = []
+        """As many of the first questions as the budget can pay for."""
+        left, known, taken = self.budget.left, set[str](), list[tuple[Task, Asked]]()
         for task, question in asked:
-            price = self._price(question)
-            if price > self.budget.left:
+            left -= 0 if question.key in known else self._price(question)
+            known.add(question.key)
+            if left < 0:
                 break
-            if price:
-                self._counted.add(question.key)
-                self.budget.spent += 1
-            else:
-                self.budget.free += 1
-            taken.append((task, replace(question, is_paid=price > 0)))
+            taken.append((task, question))
         return taken
+
+    def count(self, done: Fetched) -> Rollout:
+        """Return an answer as a rollout, counted against the budget.
+
+        Answers are counted in the order in which the search decides about them, whatever order they arrived in: then
+        the same seed spends the same at each of its decisions.
+        """
+        answer, budget = done.received.answer, self.budget
+        is_paid = self._price(done.question) > 0
+        if is_paid:
+            self._counted.add(done.question.key)
+            budget.spent += 1
+            budget.repeated += done.received.is_repeated
+            budget.tokens += answer.tokens
+            if answer.cost is not None:
+                budget.cost = (budget.cost or 0.0) + answer.cost
+        else:
+            budget.free += 1
+        return Rollout(
+            done.task,
+            done.score,
+            not is_paid,
+            answer.tokens if is_paid else TokenUsage(),
+            done.seconds,
+            budget.spent,
+            _model_s(answer),
+            answer.tokens.total,
+            answer.is_cut,
+        )
 
     def _ask(self, genome: Genome, task: Task, repeat: int) -> Asked:
         made = self.prompt(genome, task)
@@ -173,32 +227,15 @@ class Rollouts:
         named = repeated_identity(identity, repeat)
         return Asked(request, named, json.dumps(named, sort_keys=True))
 
-    async def _rollout(self, task: Task, question: Asked) -> Rollout:
+    async def _answered(self, task: Task, question: Asked) -> Fetched:
         begun = self._clock()
         received = await self._ledger.answer(question.identity, self.run, lambda: self._buy(question))
-        seconds = self._clock() - begun
-        tokens = TokenUsage()
-        if question.is_paid:
-            self.budget.repeated += received.is_repeated
-            tokens = received.answer.tokens
-            self.budget.tokens += tokens
-            if received.answer.cost is not None:
-                self.budget.cost = (self.budget.cost or 0.0) + received.answer.cost
+        seconds = self._clock() - begun if received.is_new else 0.0
         answer = received.answer
         score = await self._score(task, question, answer)
         if answer.is_cut and not score.passed:
             score = replace(score, reason=f"{score.reason} (cut at the token limit, {limit_text(answer)})")
-        return Rollout(
-            task,
-            score,
-            not question.is_paid,
-            tokens,
-            seconds if received.is_new else 0.0,
-            self.budget.spent,
-            _model_s(answer),
-            answer.tokens.total,
-            answer.is_cut,
-        )
+        return Fetched(task, question, received, score, seconds)
 
     async def _buy(self, question: Asked) -> Answer:
         if question.key in self._unstored:
@@ -303,4 +340,4 @@ def _score_of(stored: Mapping[str, JsonValue]) -> Score:
     )
 
 
-__all__ = ["SCORER_VERSION", "Budget", "Rollout", "Rollouts"]
+__all__ = ["SCORER_VERSION", "Budget", "Fetched", "Rollout", "Rollouts"]

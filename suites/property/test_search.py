@@ -28,7 +28,15 @@ from evolve.core.model.suite import Test
 from evolve.core.search.bandit import Bandit
 from evolve.core.search.genome import Genome
 from evolve.core.search.population import Candidate, best_of, choose_parent, choose_weighted, front
-from evolve.core.search.race import blocks, race_size, screen_candidate, screen_tasks, still_racing
+from evolve.core.search.race import (
+    balance,
+    blocks,
+    race_size,
+    screen_candidate,
+    screen_tasks,
+    still_racing,
+    weights,
+)
 from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Score, Task
 from fixtures.engine_runs import SMALL_WORLD, EngineRun, ScriptedReflector, account_of, shown, timeless
@@ -155,6 +163,21 @@ def test_the_events_of_a_run_tell_one_story(budget: int, seed: int) -> None:
     assert isinstance(events[-1], EvolutionFinished)
     assert events[-1].winner in known
     assert sum(isinstance(event, GateDecided) for event in events) == len(run.gates.told) == len(run.gates.opened)
+
+
+@RUNS
+@given(budget=st.integers(60, 400), seed=SEEDS, gain=st.sampled_from([0.0, 0.4]))
+def test_what_becomes_a_parent_was_better_than_its_own(budget: int, seed: int, gain: float) -> None:
+    world = World(seed=seed % 7, gain=gain, causes=4, answers=4, families={"train": 14, "val": 4, "gate": 8})
+    events = EngineRun(Simulation(world), budget=budget, seed=seed).events()
+    train: dict[str, dict[str, float]] = {}
+    for event in events:
+        if isinstance(event, RolloutScored) and event.split == "train":
+            train.setdefault(event.candidate, {})[event.task] = event.score
+    parents = {e.candidate.id: e.candidate.parents for e in events if isinstance(e, CandidateProposed)}
+    for accepted in (event.candidate for event in events if isinstance(event, Accepted)):
+        own, (parent, *_) = train[accepted], parents[accepted]
+        assert sum(own.values()) > sum(train[parent][task] for task in own)
 
 
 @RUNS
@@ -325,14 +348,43 @@ def test_nobody_without_weight_is_drawn_where_another_has_some(weights: list[flo
 
 
 @given(scores=SCORES, chance=st.randoms(use_true_random=False))
-def test_a_screen_has_known_failures_first_and_some_passes(scores: dict[str, float], chance: random.Random) -> None:
+def test_a_screen_has_failures_first_and_as_many_passes(scores: dict[str, float], chance: random.Random) -> None:
     race = [a_task(number, "f", "red") for number in range(10)]
     parent = a_candidate(0, scores)
     tasks = screen_tasks(parent, race, chance)
     failed = [task.id for task in tasks if scores[task.id] < 0.5]
+    passed = len(tasks) - len(failed)
+    known_passes = sum(value >= 0.5 for value in scores.values())
     assert [task.id for task in tasks][: len(failed)] == failed
-    assert len(failed) == min(4, sum(value < 0.5 for value in scores.values()))
-    assert len(tasks) - len(failed) == min(2, sum(value >= 0.5 for value in scores.values()))
+    assert passed == min(3, known_passes)
+    assert len(failed) == min(3 if known_passes else 6, len(scores) - known_passes)
+
+
+@given(scores=SCORES, chosen=st.sets(st.sampled_from(NAMES)))
+def test_a_balanced_race_has_the_same_cases_and_both_kinds_in_turn(scores: dict[str, float], chosen: set[str]) -> None:
+    race = [a_task(number, "f", "red") for number in range(8)]
+    incumbent = a_candidate(0, scores)
+    ordered = balance(race, incumbent)
+    assert sorted(task.id for task in ordered) == sorted(task.id for task in race)
+    failures = sum(value < 0.5 for value in scores.values())
+    both = 2 * min(failures, len(scores) - failures)
+    assert [scores[task.id] < 0.5 for task in ordered[:both]] == [True, False] * (both // 2)
+
+
+@given(scores=SCORES, chosen=st.sets(st.sampled_from(NAMES)))
+def test_known_failures_do_not_change_the_measured_rate(scores: dict[str, float], chosen: set[str]) -> None:
+    """The incumbent's weighted mean is its rate on the cases that were not chosen, by Laplace's rule."""
+    race = [a_task(number, "f", "red") for number in range(8)]
+    incumbent = a_candidate(0, {name: float(value >= 0.5) for name, value in scores.items()})
+    selected = {name for name in chosen if scores.get(name, 1.0) < 0.5}
+    counted = weights(race, incumbent, selected)
+    incumbent.weights = counted
+    sampled = [value >= 0.5 for name, value in scores.items() if name not in selected]
+    if counted:
+        assert incumbent.mean() == pytest.approx((sum(sampled) + 1) / (len(sampled) + 2))
+        assert sum(counted.values()) == pytest.approx(len(scores))
+    else:
+        assert not selected or not sampled or incumbent.plain_mean() in (0.0, 1.0)
 
 
 @given(own=SCORES, better=SCORES)

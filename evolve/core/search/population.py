@@ -35,6 +35,8 @@ class Candidate:
     scores: dict[str, Score] = field(default_factory=dict)
     """By task id."""
     children: int = 0
+    weights: Mapping[str, float] = field(default_factory=dict, repr=False)
+    """What a case counts, by task id; 1 where it is not named (`race.weights`)."""
     id: str = field(init=False)
     """The genome's, made once: a search asks for it a thousand times."""
 
@@ -42,7 +44,13 @@ class Candidate:
         self.id = self.genome.id
 
     def mean(self, tasks: Iterable[str] | None = None) -> float:
-        """Return the mean score on the tasks that it answered (of those named); 0 without any."""
+        """Return the weighted mean score on the tasks that it answered (of those named); 0 without any."""
+        known = [i for i in (self.scores if tasks is None else tasks) if i in self.scores]
+        total = sum(self.weights.get(i, 1.0) for i in known)
+        return sum(self.weights.get(i, 1.0) * self.scores[i].value for i in known) / total if total else 0.0
+
+    def plain_mean(self, tasks: Iterable[str] | None = None) -> float:
+        """Return the mean score on the same tasks, each counted once; 0 without any."""
         known = [self.scores[i].value for i in (self.scores if tasks is None else tasks) if i in self.scores]
         return sum(known) / len(known) if known else 0.0
 

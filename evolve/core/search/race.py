@@ -1,11 +1,15 @@
 """What a candidate is tested on, and when it is dropped: a screen of six known cases, then a race in growing blocks.
 
+Failure cases are failures by selection. On them alone any other prompt looks better, and one that answers everything
+alike may pass many. So a screen has as many known passes as failures, a race's blocks take them in turn, and the
+failures that were put in count only as much as failures do in the suite.
+
 Both are permissive on purpose: about a third of a small model's scores is noise, and a strict test inside the search
 would leave it without candidates. The gate is strict.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from evolve.core.search.population import Candidate
@@ -13,10 +17,10 @@ from evolve.core.search.randomness import Rng
 from evolve.core.search.tasks import Task
 from evolve.core.text.counts import count
 
-KNOWN_FAILURES = 4
-"""Cases of a screen that the parent fails: most of it, because only these can show that an edit helps."""
-KNOWN_PASSES = 2
-"""Cases of a screen that the parent passes: enough to notice an edit that breaks everything, and cheap."""
+SCREEN = 6
+"""Cases of a screen: cheap, and enough to notice an edit that fixes nothing, or that breaks everything."""
+KNOWN_PASSES = 3
+"""Cases of a screen that the parent passes, where it passes so many: half of it, as many as it fails."""
 BLOCKS = (12, 24, 40)
 """Cases after which a candidate may leave the race. The first is also the shortest race, the last the longest.
 
@@ -44,14 +48,55 @@ def blocks(size: int) -> list[int]:
 
 
 def screen_tasks(parent: Candidate, race: Sequence[Task], rng: Rng) -> list[Task]:
-    """Return up to 4 cases that the parent fails and 2 that it passes, among those it answered, failures first."""
-    known = [task for task in race if task.id in parent.scores]
-    failures = [task for task in known if not parent.scores[task.id].passed]
-    passes = [task for task in known if parent.scores[task.id].passed]
+    """Return up to 3 cases of the race that the parent failed and 3 that it passed, failures first.
+
+    A parent that passed none is screened on 6 failures.
+    """
+    failures, passes = _failed_and_passed(parent, race)
+    most = SCREEN - KNOWN_PASSES if passes else SCREEN
     return [
-        *rng.sample(failures, min(KNOWN_FAILURES, len(failures))),
+        *rng.sample(failures, min(most, len(failures))),
         *rng.sample(passes, min(KNOWN_PASSES, len(passes))),
     ]
+
+
+def balance(race: Sequence[Task], incumbent: Candidate) -> list[Task]:
+    """Return the race in another order: cases that the incumbent fails and passes in turn, while there are both."""
+    failures, passes = _failed_and_passed(incumbent, race)
+    both = [task for pair in zip(failures, passes, strict=False) for task in pair]
+    known = {task.id for task in both}
+    return [*both, *(task for task in race if task.id not in known)]
+
+
+def weights(race: Sequence[Task], incumbent: Candidate, selected: Collection[str]) -> dict[str, float]:
+    """Return what each case of the race counts, so that failures weigh as much as they do in the suite.
+
+    Args:
+        race: its cases.
+        incumbent: it has answered them.
+        selected: ids of the cases that are in the race because the agent failed them; how often it passes is measured
+            on the others. Where there are none, or where it passes none or all, each case counts 1 and the result is
+            empty.
+    """
+    failures, passes = _failed_and_passed(incumbent, race)
+    chosen = {task.id for task in race if task.id in selected}
+    sampled = len(failures) + len(passes) - len(chosen)
+    if not chosen or not sampled or not failures or not passes:
+        return {}
+    # Laplace's rule: a rate of 0 or 1 in a small sample must not make the other cases worthless.
+    rate = (sum(task.id not in chosen for task in passes) + 1) / (sampled + 2)
+    total = len(failures) + len(passes)
+    return {
+        **{task.id: (1 - rate) * total / len(failures) for task in failures},
+        **{task.id: rate * total / len(passes) for task in passes},
+    }
+
+
+def _failed_and_passed(candidate: Candidate, race: Sequence[Task]) -> tuple[list[Task], list[Task]]:
+    """The cases that the candidate failed and those that it passed, of those that it answered."""
+    known = [task for task in race if task.id in candidate.scores]
+    failures = [task for task in known if not candidate.scores[task.id].passed]
+    return failures, [task for task in known if candidate.scores[task.id].passed]
 
 
 def screen_candidate(child: Candidate, parent: Candidate, tasks: Sequence[Task]) -> RaceDecision:
@@ -69,8 +114,14 @@ def still_racing(child: Candidate, leader: Candidate, tasks: Sequence[Task]) -> 
         return RaceDecision(True, "no case in common with the leader yet")
     own, best = child.mean(both), leader.mean(both)
     # 0.25 is the largest variance that a score in 0..1 can have: the error is never taken too small.
-    slack = math.sqrt(0.25 / len(both))
+    slack = math.sqrt(0.25 / _effective(child, both))
     kept = own >= best - slack
     return RaceDecision(
         kept, f"scored {own:.2f}, the leader {best:.2f}, on {count(len(both), 'case')} (allowed gap {slack:.2f})"
     )
+
+
+def _effective(child: Candidate, tasks: Sequence[str]) -> float:
+    """How many cases of equal weight tell as much as these (Kish, Survey Sampling, 1965, section 11.7)."""
+    known = [child.weights.get(name, 1.0) for name in tasks]
+    return sum(known) ** 2 / sum(weight * weight for weight in known)

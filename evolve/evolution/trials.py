@@ -1,0 +1,112 @@
+"""The trial of one child: a screen, then a race in growing blocks. Several children are tried at once.
+
+What a trial asks and decides depends on the child's own answers and on what was known when it was proposed, never on
+its neighbours. So trials may run in any order and at once; the loop takes their results in the order of proposal.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from evolve.core.search.collapse import collapse
+from evolve.core.search.population import Candidate
+from evolve.core.search.race import RaceDecision, blocks, screen_candidate, still_racing
+from evolve.core.search.tasks import Task
+from evolve.evolution.rollouts import Fetched, Rollouts
+
+
+@dataclass(slots=True)
+class Trial:
+    """One child under trial, and at its end what it answered.
+
+    Args:
+        child: its scores are filled in while it runs; nobody else reads them before the trial is over.
+        parent: where it came from.
+        leader: the best candidate when it was proposed.
+        screen: cases that the parent has answered.
+        race: all cases of the race.
+        allowance: answers that it may ask for at most.
+    """
+
+    child: Candidate
+    parent: Candidate
+    leader: Candidate
+    screen: Sequence[Task]
+    race: Sequence[Task]
+    allowance: int
+    answers: list[Fetched] = field(default_factory=list)
+    screened: int = 0
+    """How many of the answers are the screen's."""
+    decision: RaceDecision | None = None
+    """Of the screen."""
+    last: RaceDecision | None = None
+    """Of the race; None for a child that was screened out."""
+
+    async def run(self, rollouts: Rollouts) -> None:
+        """Ask and decide, until the child is dropped or the race is over."""
+        await self._ask(rollouts, self.screen)
+        self.screened = len(self.answers)
+        done = [task for task in self.screen if task.id in self.child.scores]
+        self.decision = screen_candidate(self.child, self.parent, done)
+        if not self.decision.kept:
+            return
+        for size in blocks(len(self.race)):
+            block = self.race[:size]
+            await self._ask(rollouts, block)
+            self.last = self._race_decision()
+            if not self.last.kept or any(task.id not in self.child.scores for task in block):
+                break
+
+    async def _ask(self, rollouts: Rollouts, tasks: Sequence[Task]) -> None:
+        new = [task for task in tasks if task.id not in self.child.scores][: self.allowance - len(self.answers)]
+        for done in await rollouts.fetch(self.child.genome, new):
+            self.answers.append(done)
+            self.child.scores[done.task.id] = done.score
+
+    def _race_decision(self) -> RaceDecision:
+        fault = collapse(self.race, self.child.scores, self.parent.scores)
+        return RaceDecision(False, fault) if fault else still_racing(self.child, self.leader, self.race)
+
+
+class Trials:
+    """Runs trials, so many at once that the questions in flight are enough for the endpoint.
+
+    A model with one slot keeps the beginning of one prompt in its cache: there children take turns.
+    """
+
+    def __init__(self, rollouts: Rollouts) -> None:
+        self._rollouts = rollouts
+        self._turns = asyncio.Semaphore(max(1, rollouts.concurrency // 2))
+        self.running: deque[tuple[Trial, asyncio.Task[None]]] = deque()
+        """In the order of proposal; a trial stays here until its result is taken."""
+
+    @property
+    def promised(self) -> int:
+        """Answers that those running may ask for together, at most."""
+        return sum(trial.allowance for trial, _ in self.running)
+
+    def start(self, trial: Trial) -> None:
+        """Start a trial."""
+        self.running.append((trial, asyncio.ensure_future(self._run(trial))))
+
+    async def first(self) -> Trial:
+        """Return the trial that was started first, when it is over.
+
+        Raises:
+            EnvironmentFault: the endpoint failed.
+        """
+        trial, task = self.running[0]
+        await task
+        self.running.popleft()
+        return trial
+
+    async def close(self) -> None:
+        """End what is still running."""
+        for _, task in self.running:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in self.running), return_exceptions=True)
+
+    async def _run(self, trial: Trial) -> None:
+        async with self._turns:
+            await trial.run(self._rollouts)
