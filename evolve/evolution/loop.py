@@ -31,6 +31,7 @@ from evolve.core.search.genome import Genome
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.operators import Operator
 from evolve.core.search.population import Candidate, best_of
+from evolve.core.search.proposal_guard import answers_of
 from evolve.core.search.race import RaceDecision, balance, race_size, screen_tasks, weights
 from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
@@ -129,7 +130,14 @@ class Evolution:
         self._begun = clock()
         self._chance = random.Random(plan.seed)
         self._proposing = Proposing(
-            plan.tasks, shown=shown, odds=odds, chance=self._chance, reflector=reflector, operators=operators
+            plan.tasks,
+            incumbent=plan.incumbent,
+            answers=answers_of(rollouts.base.output),
+            shown=shown,
+            odds=odds,
+            chance=self._chance,
+            reflector=reflector,
+            operators=operators,
         )
         self._train = [task for task in plan.tasks if task.split == "train"]
         self._race = self._race_tasks()

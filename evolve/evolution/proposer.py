@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from evolve.core.evaluation.agent_prompts import render_agent
@@ -13,12 +14,17 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Ledger, Provider
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.bandit import Bandit
+from evolve.core.search.genome import Genome
 from evolve.core.search.operators import Operator, Proposal, Situation, known_operators
 from evolve.core.search.population import Candidate, choose_parent
+from evolve.core.search.proposal_guard import ProposalGuard
 from evolve.core.search.proposals import Refused
 from evolve.core.search.randomness import Rng
 from evolve.core.search.refusals import Refusals
 from evolve.core.search.tasks import Task
+
+_CHARS_PER_TOKEN = 2
+"""At least, of an instruction in most languages: the limit in characters must be reached before that in tokens."""
 
 
 class Reflector(Protocol):
@@ -27,8 +33,12 @@ class Reflector(Protocol):
     calls: int
     """How often it was asked in this run."""
 
-    async def propose(self, inputs: Mapping[str, JsonValue]) -> str | None:
+    async def propose(self, inputs: Mapping[str, JsonValue], max_chars: int) -> str | None:
         """Return its answer as text; None when its cap is reached.
+
+        Args:
+            inputs: the adaptation agent's.
+            max_chars: how long the proposed text may be.
 
         Raises:
             EnvironmentFault: its endpoint failed.
@@ -50,14 +60,14 @@ class AgentReflector:
         self._cap = cap
         self.calls = 0
 
-    async def propose(self, inputs: Mapping[str, JsonValue]) -> str | None:
+    async def propose(self, inputs: Mapping[str, JsonValue], max_chars: int) -> str | None:
         """See `Reflector.propose`; an answer that is not text is returned as JSON."""
         if self.calls >= self._cap:
             return None
         self.calls += 1
-        made = render_agent(self._agent, inputs, None, self._render)
+        made = render_agent(_limited(self._agent, max_chars), inputs, None, self._render)
         # Every question is a new one, even if two are equal: otherwise a refused proposal would return again and again.
-        request = Request(made.text, dict(inputs), made.config, label=self._agent.title, repeat=self.calls)
+        request = Request(made.text, dict(inputs), _lenient(made.config), label=self._agent.title, repeat=self.calls)
         identity = self._provider.identity(request) or {"prompt": made.text}
         numbered: JsonValue = {"call": self.calls, "run": self._run, "of": identity}
         received = await self._ledger.answer(numbered, self._run, lambda: self._provider.answer(request))
@@ -69,11 +79,37 @@ class AgentReflector:
         return answer.output if isinstance(answer.output, str) else json.dumps(answer.output)
 
 
+def _limited(agent: Agent, max_chars: int) -> Agent:
+    """The adaptation agent with the limit of one question in its schema, and tokens enough for it."""
+    properties = agent.output.get("properties")
+    text = properties.get("text") if isinstance(properties, dict) else None
+    if not isinstance(properties, dict) or not isinstance(text, dict):
+        return agent
+    schema: dict[str, JsonValue] = {
+        **agent.output,
+        "properties": {**properties, "text": {**text, "maxLength": max_chars}},
+    }
+    known = agent.sampling.get("max_tokens")
+    tokens = max(known if isinstance(known, int) else 0, max_chars // _CHARS_PER_TOKEN)
+    return replace(agent, output=schema, sampling={**agent.sampling, "max_tokens": tokens})
+
+
+def _lenient(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The call's settings with a schema that is not strict: some endpoints refuse a strict one with a maxLength."""
+    form = config.get("response_format")
+    schema = form.get("json_schema") if isinstance(form, dict) else None
+    if not isinstance(form, dict) or not isinstance(schema, dict):
+        return dict(config)
+    return {**config, "response_format": {**form, "json_schema": {**schema, "strict": False}}}
+
+
 class Proposing:
     """Makes children of a population.
 
     Args:
         tasks: all cases; operators see those of the train split.
+        incumbent: the current agent.
+        answers: those of its output schema's enums.
         odds: the words of the labelled train cases; None where the agent's answers are not a closed set.
     """
 
@@ -81,6 +117,8 @@ class Proposing:
         self,
         tasks: Sequence[Task],
         *,
+        incumbent: Genome,
+        answers: tuple[str, ...],
         shown: Callable[[Task], str],
         odds: LogOdds | None,
         chance: Rng,
@@ -89,6 +127,8 @@ class Proposing:
     ) -> None:
         self._tasks = {task.id: task for task in tasks if task.split == "train"}
         self._shown, self._odds, self._chance = shown, odds, chance
+        self._answers = answers
+        self._guard = ProposalGuard(incumbent, answers, self._tasks.values(), shown)
         self._reflector = reflector
         self._is_reflecting = reflector is not None
         """False after its first failure, and after too many equal refusals."""
@@ -119,8 +159,8 @@ class Proposing:
         self._events = []
         for name in names:
             found = await self._propose(self._operators[name], parent, population)
-            if isinstance(found, Proposal) and found.genome.id in known:
-                found = Refused("repeat", f"known already: {found.note}")
+            if isinstance(found, Proposal):
+                found = self._refusal(self._operators[name], found, parent, known) or found
             if isinstance(found, Refused):
                 self._refuse(self._operators[name], found)
             elif found is not None:
@@ -128,6 +168,17 @@ class Proposing:
                     self._refusals.taken()
                 return (name, found, parent), self._events
         return None, self._events
+
+    def _refusal(
+        self, operator: Operator, found: Proposal, parent: Candidate, known: Mapping[str, object]
+    ) -> Refused | None:
+        """Why a proposal is not worth a rollout; None for most."""
+        if found.genome.id in known:
+            return Refused("repeat", f"known already: {found.note}")
+        lost = self._guard.check_answers(found.genome)
+        if lost or operator.reflecting is None:
+            return lost
+        return self._guard.check_copies(found.genome, parent.genome)
 
     def learn(self, operator: str, gain: float, rollouts: int, note: str = "") -> None:
         """Report what a child was worth: to the bandit (see `Bandit.pay`), and to the reflector if it was its proposal.
@@ -159,14 +210,15 @@ class Proposing:
     async def _propose(
         self, operator: Operator, parent: Candidate, population: Sequence[Candidate]
     ) -> Proposal | Refused | None:
-        situation = Situation(parent, population, self._tasks, self._shown, self._odds, self._chance)
+        situation = Situation(parent, population, self._tasks, self._shown, self._odds, self._chance, self._answers)
         if operator.reflecting is None:
             return operator.propose(situation)
         inputs = operator.reflecting.ask(situation) if self._is_reflecting else None
         if inputs is None or self._reflector is None:
             return None
         try:
-            answer = await self._reflector.propose(self._refusals.remind(inputs))
+            limit = operator.reflecting.limit(situation)
+            answer = await self._reflector.propose(self._refusals.remind(inputs), limit)
         except CannotEvaluate as error:
             return Refused("no-answer", f"the reflector has no answer: {error}")
         except EnvironmentFault as fault:

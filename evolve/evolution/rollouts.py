@@ -15,13 +15,16 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputErro
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Ledger, LedgerAnswer, Provider
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec
-from evolve.core.model.verdicts import Verdict
+from evolve.core.model.verdicts import Verdict, flatten
 from evolve.core.search.genome import Genome, agent_of, demos_of
 from evolve.core.search.tasks import Score, Task
 from evolve.core.suites.suite_dump import requirements_mapping
 
 SCORER_VERSION = 1
 """Raise it when the same answer gets another score than before: stored scores of older versions are then ignored."""
+
+_REASON_CHARS = 2000
+"""Of the reasons of one answer's assertions together."""
 
 
 @dataclass(slots=True)
@@ -306,7 +309,14 @@ def _scoring_key(task: Task) -> JsonValue:
 def _scored_event(task: Task, answer: Answer, verdict: Verdict) -> Score:
     output = json_or(answer.output, answer.output) if isinstance(answer.output, str) else answer.output
     value = float(verdict.passed) if task.accepted else min(1.0, max(0.0, verdict.score))
-    return Score(value, verdict.passed, verdict.reason, output, output in task.forbidden)
+    return Score(value, verdict.passed, _why(verdict), output, output in task.forbidden)
+
+
+def _why(verdict: Verdict) -> str:
+    """The reasons of all assertions that failed, each once; the test's own where none has one."""
+    leaves = [part for part in flatten(verdict.components) if not part.components]
+    reasons = dict.fromkeys(part.reason for part in leaves if not part.passed and part.reason)
+    return "; ".join(reasons)[:_REASON_CHARS] if len(reasons) > 1 else verdict.reason
 
 
 def _model_s(answer: Answer) -> float:

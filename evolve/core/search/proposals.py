@@ -54,6 +54,8 @@ RefusalKind = Literal[
     "repeat",
     "heading",
     "no-answer",
+    "drops-answer",
+    "copy",
 ]
 
 
@@ -106,6 +108,8 @@ def check_rule(answer: str, rules: Sequence[str], instructions: str = "") -> str
     rule = " ".join(re.sub(r"^(?:\d+[.)]|[-*])\s+", "", text).split())
     if len(rule) > MAX_RULE_CHARS:
         return Refused("long", f"expected a rule of at most {MAX_RULE_CHARS} characters, got {len(rule)}")
+    if len(text) == MAX_RULE_CHARS and text[-1].isalnum():
+        return Refused("long", f"the rule was cut off at {MAX_RULE_CHARS} characters: {rule[-_SHOWN_CHARS:]!r}")
     if _PLACEHOLDER.search(rule):
         return Refused("placeholder", f"the rule has a placeholder: {rule[:_SHOWN_CHARS]!r}")
     if brought := _brought(rule, instructions):
@@ -114,6 +118,16 @@ def check_rule(answer: str, rules: Sequence[str], instructions: str = "") -> str
         return Refused("short", f"expected a rule of at least {_MIN_RULE_WORDS} words, got {rule!r}")
     twin = next((known for known in rules if _likeness(rule, known) >= _NEAR_DUPLICATE), None)
     return Refused("repeat", f"the rule nearly repeats {twin!r}") if twin else rule
+
+
+def names(text: str, answer: str) -> bool:
+    """Return whether a text has the answer as a word of its own."""
+    return re.search(rf"(?<![\w-]){re.escape(answer)}(?![\w-])", text) is not None
+
+
+def section_limit(old: str) -> int:
+    """Return how many characters a section may have that replaces `old`."""
+    return round(max(len(old) * MAX_SECTION_GROWTH, _SHORT_SECTION_CHARS))
 
 
 def check_section(answer: str, old: str, instructions: str = "") -> str | Refused:
@@ -129,9 +143,9 @@ def check_section(answer: str, old: str, instructions: str = "") -> str | Refuse
         return text
     if brought := _brought(text, f"{old}\n{instructions}"):
         return brought
-    most = max(len(old) * MAX_SECTION_GROWTH, _SHORT_SECTION_CHARS)
+    most = section_limit(old)
     if len(text) > most:
-        return Refused("long", f"expected a section of at most {most:.0f} characters, got {len(text)}")
+        return Refused("long", f"expected a section of at most {most} characters, got {len(text)}")
     # A heading would start a new section when the agent's file is read again.
     if re.search(r"^#{1,2} ", text, re.M):
         return Refused("heading", "the section has a heading")

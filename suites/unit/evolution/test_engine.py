@@ -346,3 +346,32 @@ def test_a_section_that_is_rewritten_is_told_with_its_operator():
     proposed = [e.candidate for e in of_kind(events, CandidateProposed) if e.candidate.operator == "rewrite"]
     assert role.title == "Role"
     assert proposed[0].note == "section Role by the reflector"
+
+
+def test_a_proposal_that_drops_an_answer_is_refused_and_the_next_question_says_why():
+    rewrite = tuple(operator for operator in known_operators() if operator.name == "rewrite")
+    kept = SIMULATION.answers[0]
+    reflector = ScriptedReflector(json.dumps({"text": f"Answer {kept} where nothing else is known of the report."}))
+    events = EngineRun(SIMULATION, budget=200, reflector=reflector, operators=rewrite).events()
+    assert not of_kind(events, GateStarted)
+    assert [event.candidate.operator for event in of_kind(events, CandidateProposed)] == ["vote"]
+    first, second, *_ = (str(shown["wish"]) for shown in reflector.shown)
+    assert "Name each of these in it, as they are spelled: " in first
+    assert "no longer name 3 answers of the output" in second
+
+
+def test_a_proposal_that_copies_a_case_is_refused():
+    case = next(task for task in SIMULATION.tasks() if task.split == "train")
+    reflector = ScriptedReflector(json.dumps({"text": f"A case such as {str(case.vars['report'])[:120]} is known."}))
+    events = EngineRun(SIMULATION, budget=200, reflector=reflector).events()
+    refused = [event.reason for event in of_kind(events, ProposalRejected)]
+    assert any(reason.startswith("the text copies a case (") for reason in refused)
+    assert not any("is known." in event.candidate.note for event in of_kind(events, CandidateProposed))
+
+
+def test_the_limit_of_a_proposal_is_in_the_question():
+    reflector = ScriptedReflector('{"text": "Mind the second word of the report."}')
+    EngineRun(SIMULATION, reflector=reflector, budget=300).events()
+    asked = zip(reflector.shown, reflector.limits, strict=True)
+    assert all(f"at most {limit} characters" in str(shown["wish"]) for shown, limit in asked)
+    assert 240 in reflector.limits

@@ -1,6 +1,6 @@
 """Shared by the operators that ask the reflector: one cluster of failures, and the adaptation agent's inputs."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from evolve.core.model.json_value import JsonValue
@@ -8,6 +8,7 @@ from evolve.core.search.genome import number_rules
 from evolve.core.search.operators._registry import Situation
 from evolve.core.search.operators._rules import label_text
 from evolve.core.search.tasks import Task
+from evolve.core.text.counts import count
 
 _MOST_FAILURES = 5
 """Failures in one question: enough to show what they have in common."""
@@ -17,6 +18,10 @@ _SHOWN_CHARS = 600
 """Characters of a case: the seven cases of a question must fit a small model's context together."""
 _ANSWER_CHARS = 200
 """Characters of an answer: a wrong one may be a page of text, and its beginning shows what is wrong."""
+_REASON_CHARS = 400
+"""Characters of why an answer is wrong: the reasons of several assertions, or a judge's text."""
+_CONFUSIONS = 3
+"""Pairs of a right and a wrong answer that are named, the commonest first."""
 
 
 def cluster(situation: Situation) -> list[Task]:
@@ -47,16 +52,27 @@ def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Map
         "rules": number_rules(genome.rules) or "(none yet)",
         "failures": "\n\n".join(_failure(situation, task) for task in failures),
         "correct": "\n\n".join(_correct(situation, task) for task in contrast) or "(none)",
-        "wish": wish,
+        "wish": "\n".join([wish, *_confusions(situation)]),
     }
+
+
+def _confusions(situation: Situation) -> list[str]:
+    """What is confused most often, over all failures; empty where no pair of answers comes twice."""
+    pairs = Counter(
+        (label_text(task.label), label_text(situation.parent.scores[task.id].output)[:_ANSWER_CHARS])
+        for task in situation.failures
+        if task.label is not None
+    )
+    often = [(pair, number) for pair, number in pairs.most_common() if number > 1][:_CONFUSIONS]
+    listed = "; ".join(f"{given} in place of {right} ({count(number, 'time')})" for (right, given), number in often)
+    return [f"Most often wrong, over all cases: {listed}."] if listed else []
 
 
 def _failure(situation: Situation, task: Task) -> str:
     score = situation.parent.scores[task.id]
-    given = label_text(score.output)[:_ANSWER_CHARS]
-    if task.label is None:
-        return f"{_case(situation, task)}\nGiven: {given}\nWrong because: {score.reason[:_ANSWER_CHARS]}"
-    return f"{_case(situation, task)}\nRight: {label_text(task.label)}\nGiven: {given}"
+    right = "" if task.label is None else f"\nRight: {label_text(task.label)}"
+    why = f"\nWrong because: {score.reason[:_REASON_CHARS]}" if score.reason else ""
+    return f"{_case(situation, task)}{right}\nGiven: {label_text(score.output)[:_ANSWER_CHARS]}{why}"
 
 
 def _correct(situation: Situation, task: Task) -> str:

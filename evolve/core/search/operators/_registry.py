@@ -30,6 +30,8 @@ class Situation:
     odds: LogOdds | None
     """The labelled cases' words; None where answers are not a closed set. Its answers are JSON text."""
     rng: Rng
+    answers: tuple[str, ...] = ()
+    """Answers of the output schema's enums: instructions that name them must go on naming them."""
 
     @property
     def genome(self) -> Genome:
@@ -66,6 +68,7 @@ class Proposal:
 
 Propose: TypeAlias = Callable[[Situation], Proposal | None]
 Ask: TypeAlias = Callable[[Situation], Mapping[str, JsonValue] | None]
+Limit: TypeAlias = Callable[[Situation], int]
 Read: TypeAlias = Callable[[Situation, str], Proposal | Refused]
 
 
@@ -77,6 +80,8 @@ class Reflecting:
     """The adaptation agent's inputs; None where the operator does not apply."""
     read: Read
     """The proposal made from an answer's text, or why it was refused."""
+    limit: Limit
+    """How many characters the text may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +110,20 @@ def operator(name: str, *, prior: tuple[float, float] = (1.0, 1.0)) -> Callable[
     return register
 
 
-def reflecting_operator(name: str, ask: Ask, *, prior: tuple[float, float] = (1.0, 1.0)) -> Callable[[Read], Read]:
-    """Register the decorated function as the reader of the reflector's answer to `ask`."""
+def reflecting_operator(
+    name: str, ask: Ask, limit: Limit, *, prior: tuple[float, float] = (1.0, 1.0)
+) -> Callable[[Read], Read]:
+    """Register the decorated function as the reader of the reflector's answer to `ask`.
+
+    Args:
+        name: the operator's name.
+        ask: makes the adaptation agent's inputs.
+        limit: how many characters the answer's text may have.
+        prior: successes and failures that the bandit counts as seen before.
+    """
 
     def register(read: Read) -> Read:
-        _operators[name] = Operator(name, lambda _: None, prior, Reflecting(ask, read))
+        _operators[name] = Operator(name, lambda _: None, prior, Reflecting(ask, read, limit))
         return read
 
     return register

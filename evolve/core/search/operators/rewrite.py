@@ -7,7 +7,7 @@ from evolve.core.model.agents import Section
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.operators._reflection import cluster, inputs_for
 from evolve.core.search.operators._registry import Proposal, Situation, reflecting_operator
-from evolve.core.search.proposals import Refused, check_section
+from evolve.core.search.proposals import Refused, check_section, names, section_limit
 
 
 def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
@@ -15,13 +15,19 @@ def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
     if not failures or longest is None:
         return None
     section = situation.genome.sections[longest]
-    wish = (
-        f"Rewrite the section '{section.title}' as a whole, no longer than it is, so that these failures become right."
-    )
-    return inputs_for(situation, failures, wish)
+    most = f"in at most {section_limit(section.body)} characters"
+    wish = f"Rewrite the section '{section.title}' as a whole, {most}, so that these failures become right."
+    named = [answer for answer in situation.answers if names(section.body, answer)]
+    keep = f" Name each of these in it, as they are spelled: {', '.join(named)}." if named else ""
+    return inputs_for(situation, failures, wish + keep)
 
 
-@reflecting_operator("rewrite", _ask, prior=(0.8, 1.2))
+def _limit(situation: Situation) -> int:
+    longest = _longest(situation)
+    return 0 if longest is None else section_limit(situation.genome.sections[longest].body)
+
+
+@reflecting_operator("rewrite", _ask, _limit, prior=(0.8, 1.2))
 def rewrite(situation: Situation, answer: str) -> Proposal | Refused:
     """Return the child whose longest section is the reflector's, or why it was refused."""
     longest = _longest(situation)

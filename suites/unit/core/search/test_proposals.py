@@ -52,6 +52,7 @@ def test_a_good_rule_is_taken_as_one_line_without_its_bullet(text, rule):
         (said("An unknown host calls for ..."), "a placeholder"),
         (said("Be good."), "at least 3 words"),
         (said("host " * MAX_RULE_CHARS), "at most 240 characters"),
+        (said("h " * (MAX_RULE_CHARS // 2 - 1) + "hh"), "cut off at 240 characters"),
         (said("A full disk calls for FREE_DISK!"), "the rule nearly repeats 'A full disk"),
         (said("An unknown \x1b[31mhost calls for wait_dependency."), "control characters"),
         ('{"text": "An unknown \\ud800 host calls for it."}', "control characters"),
