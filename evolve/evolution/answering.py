@@ -38,6 +38,7 @@ class Answering:
     def counted(self, candidate: Candidate, answers: Iterable[Fetched]) -> Iterator[EvolutionEvent]:
         """Count answers that a trial fetched against the budget, and yield them."""
         for done in map(self.rollouts.count, answers):
+            candidate.scores[done.task.id] = done.score
             self.cut[candidate.id] += done.is_cut
             yield _scored(candidate.id, done)
 

@@ -1,5 +1,6 @@
 """Who enters the gate: the split `val` chooses between the best candidates and the current agent."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from evolve.core.model.evolution_events import CandidateScored, EvolutionEvent
@@ -37,8 +38,12 @@ class Finals:
         cases = self._answering.affordable(everybody, self._cases, self._answering.rollouts.budget.left)
         for voted in self._answering.vote(cases):
             yield voted
-        for candidate in everybody if cases else ():
-            async for event in self._answering.answers(candidate, cases):
+        if not cases:
+            return
+        rollouts = self._answering.rollouts
+        fetched = await asyncio.gather(*(rollouts.fetch(candidate.genome, cases) for candidate in everybody))
+        for candidate, answers in zip(everybody, fetched, strict=True):
+            for event in self._answering.counted(candidate, answers):
                 yield event
             own = [task.id for task in cases if task.id in candidate.scores]
             yield CandidateScored(candidate.id, "val", len(own), candidate.plain_mean(own))

@@ -20,6 +20,7 @@ from evolve.core.model.evolution_events import (
     CandidateScored,
     CandidateScreened,
     Estimate,
+    EstimateRevised,
     EvolutionEvent,
     EvolutionFinished,
     EvolutionStarted,
@@ -37,6 +38,7 @@ from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
 from evolve.core.text.counts import count
 from evolve.evolution.answering import Answering
+from evolve.evolution.estimating import estimate_rest
 from evolve.evolution.finals import FINALISTS, Finals
 from evolve.evolution.gate_stage import Gates, GateStage
 from evolve.evolution.proposer import Proposing, Reflector
@@ -167,8 +169,10 @@ class Evolution:
         self._reserve()
         async for event in self._first_round(incumbent):
             yield event
+        yield self._revised()
         async for event in self._search():
             yield event
+        yield self._revised()
         finalists = self._finalists()
         if not finalists:
             yield self._finish_event(incumbent, "no-better", self._why_no_better(incumbent))
@@ -227,6 +231,9 @@ class Evolution:
         known = {task.id for task in opened}
         rest = sample([task for task in usable if task.id not in known], size - len(opened), seed=self.plan.seed)
         return [*opened, *rest]
+
+    def _revised(self) -> EstimateRevised:
+        return EstimateRevised(estimate_rest(self._rollouts, self.plan.estimate), self._rollouts.budget.spent)
 
     def _reserve(self) -> None:
         """Keep back what validation and gate will need."""

@@ -126,6 +126,8 @@ class Rollouts:
         """Answers with an error: the ledger stores none, but one run must not pay for the same one twice."""
         self.model_s = 0.0
         """Seconds in which at least one call was running."""
+        self.calls = 0
+        """Calls that have ended."""
         self._under_way = 0
         self._busy_since = 0.0
 
@@ -258,6 +260,7 @@ class Rollouts:
             return Answer(None, error=str(error))
         finally:
             self._under_way -= 1
+            self.calls += 1
             if not self._under_way:
                 self.model_s += self._clock() - self._busy_since
 

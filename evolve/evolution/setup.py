@@ -215,8 +215,9 @@ async def _estimate(
     train = [task for task in tasks if task.split == "train" and task.is_scored]
     # The first cases that the race would ask, so that no answer is paid for the estimate alone.
     probes = sample([task for task in train if task.status == "open"] or train, _PROBES, seed=request.seed)
-    done = [rollout for task in probes for rollout in await rollouts.many(genome, [task])]
-    timed = done[-2:]  # the first also waits for the model, and for its first reading of the static text
+    # The first also waits for the model, and for its first reading of the static text.
+    first = await rollouts.many(genome, probes[:1])
+    timed = await rollouts.many(genome, probes[1:]) or first
     plain_s = sum(rollout.latency_s for rollout in timed) / len(timed) if timed else 0.0
     tokens = sum(rollout.length for rollout in timed) / len(timed) if timed else 0.0
     each_s = plain_s * _growth(rollouts, genome, probes, is_closed)

@@ -74,7 +74,7 @@ def told(event: EvolutionEvent) -> object:
     """An event without what a clock said."""
     fields = asdict(event)
     account = fields.get("account", {}) if isinstance(event, EvolutionFinished) else {}
-    for timed in (fields, account):
-        for name in ("seconds", "model_s"):
+    for timed in (fields, account, fields.get("rest", {})):
+        for name in ("seconds", "seconds_per_answer", "model_s"):
             timed.pop(name, None)
     return type(event).__name__, fields

@@ -17,6 +17,7 @@ from evolve.core.model.evolution_events import (
     Account,
     CandidateProposed,
     Estimate,
+    EstimateRevised,
     EvolutionEvent,
     EvolutionFinished,
     EvolutionStarted,
@@ -48,6 +49,8 @@ def timeless(event: EvolutionEvent) -> EvolutionEvent:
     """The event without what another attempt may measure differently."""
     if isinstance(event, EvolutionStarted):
         return replace(event, started_s=0, estimate=Estimate(0, 0, 0, 0), resumed=False, command="")
+    if isinstance(event, EstimateRevised):
+        return replace(event, rest=Estimate(event.rest.answers, 0, 0, event.rest.tokens))
     if isinstance(event, RolloutScored):
         return replace(event, seconds=0)
     if isinstance(event, EvolutionFinished):

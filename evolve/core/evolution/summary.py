@@ -19,6 +19,7 @@ from evolve.core.model.evolution_events import (
     CandidateScored,
     CandidateScreened,
     CaseRecorded,
+    EstimateRevised,
     EvolutionEvent,
     EvolutionFinished,
     EvolutionStarted,
@@ -56,6 +57,8 @@ class EvolutionSummary:
     """In the order in which they were proposed; the incumbent first."""
     points: list[CurvePoint] = field(default_factory=list)
     rejected: list[ProposalRejected] = field(default_factory=list)
+    revised: EstimateRevised | None = None
+    """The last estimate of the rest; None before the first one."""
     reflector_stopped: ReflectorStopped | None = None
     """Why the reflector was not asked to the end; None where it was."""
     recorded: list[CaseRecorded] = field(default_factory=list)
@@ -86,10 +89,14 @@ class EvolutionSummary:
     def _(self, event: EvolutionStarted) -> None:
         # A second start is a resumed run, which repeats all events from the first candidate on.
         self.started, self.finished, self.gate_started, self.gate = event, None, None, None
-        self.spent, self.points, self.rejected, self.reflector_stopped = 0, [], [], None
+        self.spent, self.points, self.rejected, self.reflector_stopped, self.revised = 0, [], [], None, None
         self.tasks.update({task.id: task for task in event.tasks})
         self._introduce(event.incumbent, 0)
         self.best = self.best or event.incumbent.id
+
+    @add.register
+    def _(self, event: EstimateRevised) -> None:
+        self.revised = event
 
     @add.register
     def _(self, event: CandidateProposed) -> None:

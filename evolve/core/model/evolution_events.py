@@ -106,6 +106,15 @@ class EvolutionStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class EstimateRevised:
+    """What the rest of the run will cost at most, by what it has cost so far; the last one counts."""
+
+    rest: Estimate
+    spent: int
+    """Paid calls so far."""
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateProposed:
     """An operator proposed a candidate."""
 
@@ -254,6 +263,7 @@ class EvolutionFinished:
 
 EvolutionEvent: TypeAlias = (
     EvolutionStarted
+    | EstimateRevised
     | CandidateProposed
     | ProposalRejected
     | ReflectorStopped

@@ -1,14 +1,18 @@
 """An evolution on the console: its progress, and at its end the same numbers as the page."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
 from evolve.core.evolution.summary import EvolutionSummary
-from evolve.core.model.evolution_events import EvolutionEvent, EvolutionFinished, EvolutionStarted
+from evolve.core.model.evolution_events import EstimateRevised, EvolutionEvent, EvolutionFinished, EvolutionStarted
 from evolve.core.text.visible import visible
 from evolve.report.evolution.lines import best, cost_line, notable, now, progress, start_lines, title_line
 from evolve.report.quantities import duration
+
+_WINDOW = 48
+"""Paid answers by which the speed is measured: a few candidates' answers."""
 
 Clock = Callable[[], float]
 """Seconds of a clock that never goes back."""
@@ -64,23 +68,35 @@ class _Times:
     def __init__(self, clock: Clock) -> None:
         self.now = clock
         self._began_s = clock()
-        self._began_at = 0
+        self._points: deque[tuple[int, float]] = deque(maxlen=_WINDOW)
+        """Paid answers and the time, one for each of the last ones."""
         self._estimated_s = 0.0
 
     def on(self, event: EvolutionEvent, evolution: EvolutionSummary) -> None:
         if isinstance(event, EvolutionStarted):
-            self._began_s, self._began_at = self.now(), evolution.spent
+            self._began_s = self.now()
+            self._points.clear()
+            self._points.append((evolution.spent, self._began_s))
             self._estimated_s = event.estimate.seconds_per_answer
+        elif isinstance(event, EstimateRevised):
+            self._estimated_s = event.rest.seconds_per_answer
+        elif self._points and evolution.spent > self._points[-1][0]:
+            self._points.append((evolution.spent, self.now()))
 
     @property
     def elapsed_s(self) -> float:
         return self.now() - self._began_s
 
     def left_s(self, evolution: EvolutionSummary) -> float:
-        """Return how long it still takes at most: the rest of the budget, at the speed so far."""
-        paid = evolution.spent - self._began_at
+        """Return how long it still takes at most: the rest of the budget, at the speed of the last answers."""
         budget = evolution.started.budget if evolution.started else 0
-        return (self.elapsed_s / paid if paid else self._estimated_s) * max(budget - evolution.spent, 0)
+        return self._each_s(evolution) * max(budget - evolution.spent, 0)
+
+    def _each_s(self, evolution: EvolutionSummary) -> float:
+        """Seconds for an answer: the last ones', because a candidate that reasons takes several times as long."""
+        spent, since_s = self._points[0] if self._points else (evolution.spent, self._began_s)
+        paid = evolution.spent - spent
+        return (self.now() - since_s) / paid if paid else self._estimated_s
 
     def text(self, evolution: EvolutionSummary) -> str:
         """Return how long the run has taken, and how long it still takes."""

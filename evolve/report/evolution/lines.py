@@ -9,6 +9,7 @@ from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.evolution_events import (
     VOTE,
     Accepted,
+    EstimateRevised,
     EvolutionEvent,
     EvolutionFinished,
     EvolutionStarted,
@@ -60,6 +61,9 @@ def notable(event: EvolutionEvent, evolution: EvolutionSummary) -> str:
     match event:
         case Accepted(is_best=True):
             return f"better: {best(evolution)}"
+        case EstimateRevised():
+            time, detail = estimate_text(event.rest)
+            return f"estimate of the rest: {time}, {detail}"
         case ReflectorStopped():
             return _stopped_line(event)
         case GateStarted():
