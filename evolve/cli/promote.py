@@ -32,7 +32,13 @@ def main(arguments: Sequence[str]) -> int:
     result = result_of(archive, options.run)
     agent_path = find_compared_agent(result, options.agent)
     target = Path(options.to) if options.to else agent_path
-    check_promotable(result, target, may_be_provisional=options.provisional, is_ci=is_ci(os.environ))
+    check_promotable(
+        result,
+        target,
+        may_be_provisional=options.provisional,
+        may_be_lookup=options.despite_lookup,
+        is_ci=is_ci(os.environ),
+    )
     winner, demos = winner_of(result)
     agent = next_version(result, winner, agent_path, target, date.today().isoformat())
     is_uncompared = is_other_agent(target, agent_path) and target.exists()
@@ -74,6 +80,9 @@ def parser() -> CommandParser:
     target = made.add_argument("--to", metavar="FILE.md", help="write another agent's next version, or a new agent")
     complete(target, "file")
     made.add_argument("--provisional", action="store_true", help="take a winner that is better but not proven")
+    made.add_argument(
+        "--despite-lookup", action="store_true", help="take a winner that is not shown to be better than a lookup"
+    )
     return made
 
 

@@ -11,6 +11,7 @@ from evolve.core.search.population import Candidate
 from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
 from evolve.evolution.answering import Answering
+from evolve.evolution.baseline_scores import Baselines
 
 _PINNED_TRIES = 3
 """A pinned case is asked up to three times: one wrong answer of an endpoint that varies must not count as a loss."""
@@ -69,6 +70,7 @@ class GateStage:
     ) -> None:
         self._answering, self._rollouts = answering, answering.rollouts
         self._gates = gates
+        self._baselines = Baselines(answering, tasks)
         self._cases = sample([t for t in tasks if t.split == "gate" and t.is_scored], len(tasks), seed=seed)
         self._pinned = [task for task in tasks if task.status == "pinned"]
         self._run, self._opens_small = run, opens_small
@@ -112,13 +114,15 @@ class GateStage:
         disagreement = await self._disagreement(winner, tasks)
         self.spent = self._rollouts.budget.spent - before
         pairs = _pairs(tasks, incumbent, winner)
-        self.decision = decide(pairs, alpha=alpha, lost_pinned=lost, disagreement=disagreement)
+        harm = _new_harm(tasks, incumbent, winner)
+        self.decision = decide(pairs, alpha=alpha, lost_pinned=lost, new_harm=harm, disagreement=disagreement)
         self._gates.record(self._run, winner.id, self.decision, families)
         vote = list(self._answering.vote(tasks))
         for event in vote:
             yield event
         mean = _by_family(vote, {task.id: task.family for task in tasks})
-        yield GateDecided(winner.id, number, self.decision, mean)
+        beyond = await self._baselines.compare(tasks, winner, [incumbent, winner])
+        yield GateDecided(winner.id, number, self.decision, mean, beyond)
 
     def _refusal(self, families: Sequence[str]) -> str:
         alpha, is_open = self._gates.level(self._run)
@@ -168,6 +172,13 @@ class GateStage:
 def _pairs(tasks: Sequence[Task], incumbent: Candidate, winner: Candidate) -> list[Pair]:
     both = [task for task in tasks if task.id in incumbent.scores and task.id in winner.scores]
     return [Pair(t.id, t.family, incumbent.scores[t.id].value, winner.scores[t.id].value) for t in both]
+
+
+def _new_harm(tasks: Sequence[Task], incumbent: Candidate, winner: Candidate) -> list[str]:
+    """The cases where the winner's answer does harm and the incumbent's does not."""
+    both = [task for task in tasks if task.id in incumbent.scores and task.id in winner.scores]
+    new = [t for t in both if winner.scores[t.id].is_harmful and not incumbent.scores[t.id].is_harmful]
+    return [task.description or task.id for task in new]
 
 
 def _by_family(vote: Sequence[EvolutionEvent], families: Mapping[str, str]) -> float | None:

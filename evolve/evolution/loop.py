@@ -246,8 +246,7 @@ class Evolution:
             yield event
         self._refuse_cut_answers(incumbent)
         self._state.population.append(incumbent)
-        opened = {task.id for task in self._race if task.status == "open"}
-        self._weights = incumbent.weights = weights(self._race, incumbent, opened)
+        self._weights = incumbent.weights = weights(self._race, incumbent, self._train)
         self._race = balance(self._race, incumbent)
         mean = incumbent.plain_mean()
         yield CandidateScored(incumbent.id, "train", len(incumbent.scores), mean, reason="the incumbent")

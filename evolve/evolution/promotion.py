@@ -19,6 +19,7 @@ from evolve.core.model.evolution_events import (
     Promoted,
     RolloutScored,
 )
+from evolve.core.model.gate import BeyondLookup
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.genome import agent_of, incumbent_of
 from evolve.core.templating.templates import Templates
@@ -103,13 +104,16 @@ def is_other_agent(target: Path, agent_path: Path) -> bool:
     return target.resolve() != agent_path.resolve()
 
 
-def check_promotable(result: Result, target: Path, *, may_be_provisional: bool, is_ci: bool) -> None:
+def check_promotable(
+    result: Result, target: Path, *, may_be_provisional: bool, may_be_lookup: bool = False, is_ci: bool
+) -> None:
     """Raise where the result must not be promoted.
 
     Args:
         result: what the run found.
         target: the file that the promotion would write.
         may_be_provisional: accept a winner that is better but not proven.
+        may_be_lookup: accept a winner that is not shown to be better than the best baseline without a model.
         is_ci: whether this is a CI job, which must not change files under version control.
 
     Raises:
@@ -122,6 +126,8 @@ def check_promotable(result: Result, target: Path, *, may_be_provisional: bool, 
         problems.append(Problem(f"run {run} is provisional: {result.finished.reason}", None, hint))
     elif outcome not in ("proven", "provisional"):
         problems.append(Problem(f"run {run} has nothing to promote ({outcome}): {result.finished.reason}"))
+    if result.gate and outcome in ("proven", "provisional") and not may_be_lookup:
+        problems += _lookup_problems(run, result.gate.beyond)
     if is_ci and _is_tracked(target):
         problems.append(
             Problem(f"{target} is under version control", None, "no agent is promoted in CI: promote by hand")
@@ -130,6 +136,14 @@ def check_promotable(result: Result, target: Path, *, may_be_provisional: bool, 
         problems.append(Problem("an agent's file ends in .md", Location(str(target)), "pass another one: --to FILE.md"))
     if problems:
         raise InputError(problems)
+
+
+def _lookup_problems(run: str, found: BeyondLookup | None) -> list[Problem]:
+    if found is None or found.is_beyond:
+        return []
+    lead = f"{100 * found.gain:+.1f} points, {100 * found.low:+.1f} to {100 * found.high:+.1f}"
+    what = f"run {run}: the winner is not shown to be better than a lookup without a model ({found.baseline}: {lead})"
+    return [Problem(what, None, "use the lookup, or promote the winner anyway: --despite-lookup")]
 
 
 def next_version(result: Result, winner: Agent, agent_path: Path, target: Path, today: str) -> Agent:
@@ -273,6 +287,12 @@ def _evidence(result: Result, today: str) -> dict[str, JsonValue]:
         "cases": decision.cases,
         "vote": None if gate.vote is None else round(gate.vote, 3),
     }
+    if gate.beyond is not None:
+        kept["beyond_lookup"] = {
+            "baseline": gate.beyond.baseline,
+            "score": round(gate.beyond.baseline_score, 3),
+            "interval": [round(gate.beyond.low, 3), round(gate.beyond.high, 3)],
+        }
     kept["run"] = result.record.run
     kept["candidate"] = result.finished.winner
     kept["provider"] = result.started.provider

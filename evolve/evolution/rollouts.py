@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
 from evolve.core.evaluation.cut_answers import limit_text
-from evolve.core.evaluation.judging import Judge, target, worst_error
+from evolve.core.evaluation.judging import Judge, is_model_graded, target, worst_error
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.agents import Agent, AgentPrompt, Demo, Render
 from evolve.core.model.answers import Answer, Request, TokenUsage, repeated_identity
@@ -277,6 +277,20 @@ class Rollouts:
         if not verdict.error and "file://" not in json.dumps(judged):
             self._ledger.keep_score(question.identity, judged, _as_json(score))
         return score
+
+    async def score_output(self, task: Task, output: JsonValue) -> Score | None:
+        """Return what an output would be worth that no model gave; None where only a model could judge it."""
+        if task.accepted:
+            is_right = output in task.accepted
+            return Score(float(is_right), is_right, "", output, output in task.forbidden)
+        if is_model_graded(task.test):
+            return None
+        text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+        answer = Answer(text)
+        try:
+            return _scored_event(task, answer, await self._verdict(task, Request("", task.vars), answer))
+        except EnvironmentFault:  # what it needs is away now; the comparison is no reason to end a run
+            return None
 
     async def _verdict(self, task: Task, request: Request, answer: Answer) -> Verdict:
         spec = ProviderSpec(self._provider.id)

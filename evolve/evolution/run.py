@@ -24,6 +24,7 @@ from evolve.core.model.evolution_events import (
     GateDecided,
     ReflectorStopped,
 )
+from evolve.core.model.gate import BeyondLookup
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.provider_id import provider_id
 from evolve.core.search.case_index import CaseIndex
@@ -83,12 +84,24 @@ class EvolutionResult:
 
     def next_commands(self) -> list[str]:
         """Return what one would type next; each is a complete command."""
-        promote = {"proven": f"evolve promote {self.run}", "provisional": f"evolve promote {self.run} --provisional"}
+        anyway = " --despite-lookup" if self._beyond and not self._beyond.is_beyond else ""
+        promote = {
+            "proven": f"evolve promote {self.run}{anyway}",
+            "provisional": f"evolve promote {self.run} --provisional{anyway}",
+        }
         if self.finished.outcome == "untested":
             return [f"evolve diff {self.run}"]
         if self.finished.outcome in promote:
             return [f"evolve diff {self.run}", promote[self.finished.outcome]]
         return []
+
+    @property
+    def _beyond(self) -> BeyondLookup | None:
+        return self.gate.beyond if self.gate else None
+
+    def _beyond_json(self) -> dict[str, JsonValue] | None:
+        found = self._beyond
+        return {**asdict(found), "gain": found.gain, "is_beyond": found.is_beyond} if found else None
 
     def result_json(self) -> dict[str, JsonValue]:
         """Return the result for machines."""
@@ -101,6 +114,7 @@ class EvolutionResult:
             "winner_file": str(self.winner_file) if self.winner_file else None,
             "gate": asdict(self.gate.decision) if self.gate else None,
             "vote": self.gate.vote if self.gate else None,
+            "beyond_lookup": self._beyond_json(),
             "reflector_stopped": next((e.reason for e in self.events if isinstance(e, ReflectorStopped)), None),
             "account": asdict(self.finished.account),
             "still_failing": list(self.finished.still_failing),

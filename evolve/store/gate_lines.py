@@ -33,13 +33,22 @@ _DECIDED: Mapping[str, object] = {
 }
 
 
-def _check_of(properties: Mapping[str, object]) -> Any:
+_HARM: Mapping[str, object] = {"new_harm": {"type": "array", "items": _TEXT, "minItems": 1}}
+"""Only where there is some: lines of older versions have no such key."""
+
+
+def _check_of(properties: Mapping[str, object], optional: Mapping[str, object]) -> Any:
     return compile_schema(
-        {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+        {
+            "type": "object",
+            "properties": {**properties, **optional},
+            "required": list(properties),
+            "additionalProperties": False,
+        }
     )
 
 
-_CHECK_OPENED, _CHECK_DECIDED = _check_of(_OPENED), _check_of(_DECIDED)
+_CHECK_OPENED, _CHECK_DECIDED = _check_of(_OPENED, {}), _check_of(_DECIDED, _HARM)
 _HINT = (
     "gates count 1, 2, 3 ... in the order they were opened: after a merge, give the later ones new numbers; "
     "nothing else is edited"
@@ -66,6 +75,7 @@ def line_of_decision(gate: GateRecord) -> str:
         cases=gate.cases,
         families=sorted(gate.families),
         families_hash=families_hash(gate.families),
+        **({"new_harm": list(gate.new_harm)} if gate.new_harm else {}),
     )
 
 
@@ -148,6 +158,8 @@ class _Reader:
             return f"a second decision of gate {written}"
         if fields["word"] == "proven" and fields["p"] > gate.alpha:
             return f"gate {written} is called proven at p = {fields['p']}, above its level {gate.alpha}"
+        if fields["word"] == "proven" and fields.get("new_harm"):
+            return f"gate {written} is called proven, and its candidate does new harm"
         self.gates[number - 1] = replace(
             gate,
             decided=fields["decided"],
@@ -157,6 +169,7 @@ class _Reader:
             gain=float(fields["gain"]),
             cases=fields["cases"],
             families=tuple(fields["families"]),
+            new_harm=tuple(fields.get("new_harm", ())),
         )
         return ""
 

@@ -180,6 +180,7 @@ def _with_word(
         gain=decision.gain,
         cases=decision.cases,
         families=tuple(sorted(set(families))),
+        new_harm=decision.new_harm,
     )
 
 

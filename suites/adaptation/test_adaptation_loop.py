@@ -176,7 +176,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory, cache: Path, say: Say) -> Loo
         *("--agent", f"agents/{PLAIN}.md"),
     )
     say("the loop, 3 of 3: the winner is promoted, and the test passes")
-    promoting = place.run("evolve", "promote", told["run"])
+    promoting = place.run("evolve", "promote", told["run"], "--despite-lookup")
     return Loop(before, failing, case, told, promoting, place.pytest(), place.folder)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from evolve.core.evaluation.agent_prompts import render_agent
 from evolve.core.evolution.request import EvolutionRequest
-from evolve.core.model.evolution_events import CaseRecorded, EvolutionFinished, EvolutionStarted, Promoted
+from evolve.core.model.evolution_events import CaseRecorded, EvolutionFinished, EvolutionStarted, GateDecided, Promoted
 from evolve.core.search.genome import agent_of, demos_of, incumbent_of
 from evolve.core.templating.templates import Templates
 from evolve.evaluation.setup import Settings
@@ -50,8 +50,10 @@ def work(evolved: SmallEvolution) -> SmallEvolution:
 
 
 def evolve(
-    work: SmallEvolution, *words: str, ci: str = "", folder: Path | None = None
+    work: SmallEvolution, *words: str, ci: str = "", folder: Path | None = None, is_flagged: bool = True
 ) -> subprocess.CompletedProcess[str]:
+    if words[0] == "promote" and "--despite-lookup" not in words and is_flagged:
+        words = (*words, "--despite-lookup")
     return subprocess.run(
         [sys.executable, "-m", "evolve", *words],
         cwd=folder or work.folder,
@@ -354,3 +356,15 @@ def test_runs_are_listed_and_an_empty_list_says_so(work: SmallEvolution, tmp_pat
     assert "--test-case cases" in line
     empty = SmallEvolution(work.folder, tmp_path / "cache")
     assert done(evolve(empty, "report", "--list")) == "no runs yet\n"
+
+
+def test_a_winner_that_a_lookup_may_replace_takes_an_explicit_flag(work: SmallEvolution) -> None:
+    """Colours follow from the words of the things, so that a lookup is as good as the model with its demos."""
+    (decided,) = [event for event in work.events() if isinstance(event, GateDecided)]
+    assert decided.beyond is not None
+    assert not decided.beyond.is_beyond
+    said = refused(evolve(work, "promote", "--provisional", is_flagged=False))
+    assert "the winner is not shown to be better than a lookup without a model (" in said
+    assert "--despite-lookup" in said
+    assert "COLOUR_AGENT@2 is in" in done(evolve(work, "promote", "--provisional", "--despite-lookup"))
+    assert "baseline: " in work.agent.read_text()

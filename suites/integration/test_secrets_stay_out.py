@@ -126,7 +126,7 @@ def test_no_secret_of_a_report_is_in_any_case_ledger_report_log_or_git_object(wo
     said += told(
         work, "--test-case", "failure_cases", "--agent", "TRIAGE.md", "--suite", "suite.json", "--budget", "100"
     )
-    said += told(work, "promote", "--provisional")
+    said += told(work, "promote", "--provisional", "--despite-lookup")
     left = files_below(work.folder) + said
     # What is searched is there at all: the reports' own words came through everywhere.
     assert "payments-0" in (work.folder / "cache" / "archive.sqlite").read_bytes().decode("utf-8", "replace")

@@ -371,20 +371,24 @@ def test_a_balanced_race_has_the_same_cases_and_both_kinds_in_turn(scores: dict[
     assert [scores[task.id] < 0.5 for task in ordered[:both]] == [True, False] * (both // 2)
 
 
-@given(scores=SCORES, chosen=st.sets(st.sampled_from(NAMES)))
-def test_known_failures_do_not_change_the_measured_rate(scores: dict[str, float], chosen: set[str]) -> None:
-    """The incumbent's weighted mean is its rate on the cases that were not chosen, by Laplace's rule."""
-    race = [a_task(number, "f", "red") for number in range(8)]
+@given(scores=SCORES, chosen=st.sets(st.sampled_from(NAMES)), own=st.booleans())
+def test_known_failures_count_what_failures_count_in_the_suite(
+    scores: dict[str, float], chosen: set[str], own: bool
+) -> None:
+    """The incumbent's weighted mean is its rate on the suite, whether failure cases are tests of the suite or not."""
     incumbent = a_candidate(0, {name: float(value >= 0.5) for name, value in scores.items()})
     selected = {name for name in chosen if scores.get(name, 1.0) < 0.5}
-    counted = weights(race, incumbent, selected)
-    incumbent.weights = counted
-    sampled = [value >= 0.5 for name, value in scores.items() if name not in selected]
-    if counted:
-        assert incumbent.mean() == pytest.approx((sum(sampled) + 1) / (len(sampled) + 2))
-        assert sum(counted.values()) == pytest.approx(len(scores))
-    else:
-        assert not selected or not sampled or incumbent.plain_mean() in (0.0, 1.0)
+    plain = [a_task(number, "f", "red") for number in range(8)]
+    race = [replace(t, status="open", is_of_suite=own) if t.id in selected else t for t in plain]
+    incumbent.weights = weights(race, incumbent, race)
+    others = [value >= 0.5 for name, value in scores.items() if name not in selected]
+    if not incumbent.weights:
+        assert not selected or not others or incumbent.plain_mean() in (0.0, 1.0)
+        return
+    rate = (sum(others) + 1) / (len(others) + 2)
+    share = (8 - len(selected)) / 8 if own else 1.0
+    assert incumbent.mean() == pytest.approx(rate * share)
+    assert sum(incumbent.weights.values()) == pytest.approx(len(scores))
 
 
 @given(own=SCORES, better=SCORES)

@@ -14,7 +14,7 @@ from evolve.core.model.answers import Answer
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Tools
-from evolve.core.model.suite import Assertion, AssertSet, Evaluation, Requirement
+from evolve.core.model.suite import Assertion, AssertSet, Evaluation, Requirement, Test
 from evolve.core.model.verdicts import AssertionInput, ComparisonInput, Verdict, flatten
 from evolve.core.templating.templates import Templates
 from evolve.core.user_code.file_values import FILE, is_script, read_file_value, script_context, script_value
@@ -23,6 +23,27 @@ from evolve.core.user_code.functions import PythonFailed, function_answer
 ErrorKind: TypeAlias = Literal["", "input", "environment", "evaluation"]
 _SCRIPT_TYPES = frozenset(("javascript", "python"))
 """Types whose value may be a script that judges; for all others a script returns the expected value."""
+
+_MODEL_GRADED = frozenset(
+    (
+        "answer-relevance",
+        "classifier",
+        "context-faithfulness",
+        "context-recall",
+        "context-relevance",
+        "factuality",
+        "g-eval",
+        "llm-rubric",
+        "model-graded-closedqa",
+        "model-graded-factuality",
+        "moderation",
+        "similar",
+        "similar:cosine",
+        "similar:dot",
+        "similar:euclidean",
+    )
+)
+"""Types that ask a provider of their own; a test holds the list against the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +83,16 @@ def error_kind(error: EvolveError) -> ErrorKind:
     if isinstance(error, EnvironmentFault):
         return "environment"
     return "input" if isinstance(error, InputError) else "evaluation"
+
+
+def is_model_graded(test: Test) -> bool:
+    """Return whether an assertion of the test asks a model, so that each verdict costs a call."""
+    found = [
+        assertion
+        for requirement in test.requirements
+        for assertion in (requirement.assertions if isinstance(requirement, AssertSet) else (requirement,))
+    ]
+    return any(assertion.type.removeprefix("not-") in _MODEL_GRADED for assertion in found)
 
 
 def worst_error(verdict: Verdict) -> ErrorKind:

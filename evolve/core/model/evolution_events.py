@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from evolve.core.model.answers import TokenUsage
-from evolve.core.model.gate import GateDecision
+from evolve.core.model.gate import BeyondLookup, GateDecision
 from evolve.core.model.json_value import JsonValue
 
 SHOWN_CHARS = 2000
@@ -214,6 +214,8 @@ class GateDecided:
     decision: GateDecision
     vote: float | None = None
     """The lookup's mean on the same cases; None when the agent's answers are not a closed set."""
+    beyond: BeyondLookup | None = None
+    """What the winner is worth beyond the best baseline without a model; None where there is no baseline."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Literal
 
 Word = Literal["proven", "provisional", "rejected"]
 """proven: better, significant at the level that was spent. provisional: better, but not significant. rejected: not
-better, or it fails a pinned case."""
+better, or it fails a pinned case, or does harm where the incumbent does none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,32 @@ class Pair:
     family: str
     incumbent: float
     candidate: float
+
+
+@dataclass(frozen=True, slots=True)
+class BeyondLookup:
+    """The winner compared with the best baseline that asks no model, on the gate's cases."""
+
+    baseline: str
+    """Which baseline it was."""
+    baseline_score: float
+    """Mean of the family means, 0..1; the same for `winner_score`."""
+    winner_score: float
+    low: float
+    high: float
+    """Ends of the difference's 95 % confidence interval, by family, as for the gate's gain."""
+    cases: int
+    families: int
+
+    @property
+    def gain(self) -> float:
+        """Winner minus baseline."""
+        return self.winner_score - self.baseline_score
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether the interval's lower end is above 0: chance alone does not explain that the winner is better."""
+        return self.low > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +71,8 @@ class GateDecision:
     """Pinned cases that the candidate fails k of n times."""
     disagreement: float | None = None
     """Share of repeated gate answers that changed; None when none was repeated."""
+    new_harm: tuple[str, ...] = ()
+    """Cases where the candidate's answer does harm and the incumbent's does not."""
 
     @property
     def gain(self) -> float:

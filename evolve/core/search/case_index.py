@@ -9,14 +9,9 @@ from evolve.core.evaluation.agent_prompts import search_key
 from evolve.core.model.agents import Agent, Render
 from evolve.core.model.json_value import JsonValue
 from evolve.core.retrieval.log_odds import LogOdds
+from evolve.core.search.baselines import is_closed_set
 from evolve.core.search.lookup import SEARCH_DIGEST, Lookup, best_lookup
 from evolve.core.search.tasks import Task
-
-_CLOSED_SET_SHARE = 3
-"""Answers are a closed set when each has at least this many labelled cases on average.
-
-With one or two cases an answer is likely free text, and words learned from it would not help with any other case.
-"""
 
 
 class _Labelled(NamedTuple):
@@ -28,7 +23,7 @@ class _Labelled(NamedTuple):
 
     @property
     def is_closed_set(self) -> bool:
-        return len(set(self.answers)) * _CLOSED_SET_SHARE <= len(self.answers) > 0
+        return is_closed_set(self.answers)
 
 
 class CaseIndex:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from evolve.core.model.gate import GateDecision, Pair, Word
 from evolve.core.search.missing_families import count_missing_families
@@ -17,6 +18,7 @@ def decide(
     *,
     alpha: float,
     lost_pinned: Sequence[str] = (),
+    new_harm: Sequence[str] = (),
     disagreement: float | None = None,
 ) -> GateDecision:
     """Return the gate's decision about paired results.
@@ -28,40 +30,68 @@ def decide(
         pairs: of the gate's families, one for each case.
         alpha: the level that may be spent, above 0 and below 0.5.
         lost_pinned: pinned cases that the candidate breaks. Any of them means rejected.
+        new_harm: cases where the candidate does harm and the incumbent does not. Any of them means rejected.
         disagreement: share of repeated answers that changed; reported, but not part of the decision.
 
     Raises:
         ValueError: a score is not in 0..1, or alpha is not a level.
     """
     _check(pairs, alpha)
-    families = _families(pairs)
-    steps = steps_per_unit(len(families))
-    differences = [in_steps(_mean_difference(family), steps) for family in families]
+    found = compare_families(pairs)
+    differences = found.differences
     p_one_sided = p_value(differences)
-    word = _word(sum(differences), p_one_sided, alpha, lost_pinned)
+    word = _word(sum(differences), p_one_sided, alpha, [*lost_pinned, *new_harm])
     missing = count_missing_families(differences, alpha) if word == "provisional" else 0
-    low, high = interval(differences, steps)
     decision = GateDecision(
         word=word,
         reason="",
         p_value=p_one_sided,
         alpha=alpha,
-        incumbent=_mean_of_means(families, lambda pair: pair.incumbent),
-        candidate=_mean_of_means(families, lambda pair: pair.candidate),
-        low=low,
-        high=high,
+        incumbent=found.incumbent,
+        candidate=found.candidate,
+        low=found.low,
+        high=found.high,
         cases=len(pairs),
-        families=len(families),
+        families=found.families,
         missing_families=missing,
         discordant=_discordant(pairs),
         lost_pinned=tuple(lost_pinned),
         disagreement=disagreement,
+        new_harm=tuple(new_harm),
     )
     return replace(decision, reason=_reason(decision, differences))
 
 
-def _word(gain: int, p_one_sided: float, alpha: float, lost_pinned: Sequence[str]) -> Word:
-    if lost_pinned or gain <= 0:
+class FamilyComparison(NamedTuple):
+    """Two answerers compared by family."""
+
+    differences: list[int]
+    """Of the families, in steps."""
+    incumbent: float
+    """Mean of the family means; the same for `candidate`."""
+    candidate: float
+    low: float
+    high: float
+    """Ends of the 95 % confidence interval of the difference."""
+    families: int
+
+
+def compare_families(pairs: Sequence[Pair]) -> FamilyComparison:
+    """Return the difference between the pairs' candidate and incumbent, by family, with its interval."""
+    families = _families(pairs)
+    steps = steps_per_unit(len(families))
+    differences = [in_steps(_mean_difference(family), steps) for family in families]
+    return FamilyComparison(
+        differences,
+        _mean_of_means(families, lambda pair: pair.incumbent),
+        _mean_of_means(families, lambda pair: pair.candidate),
+        *interval(differences, steps),
+        len(families),
+    )
+
+
+def _word(gain: int, p_one_sided: float, alpha: float, vetoes: Sequence[str]) -> Word:
+    if vetoes or gain <= 0:
         return "rejected"
     return "proven" if p_one_sided <= alpha else "provisional"
 
@@ -90,6 +120,8 @@ def _discordant(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
 def _reason(decision: GateDecision, differences: Sequence[int]) -> str:
     if decision.lost_pinned:
         return f"the candidate breaks pinned cases: {', '.join(decision.lost_pinned)}"
+    if decision.new_harm:
+        return f"the candidate does harm where the current agent does not: {', '.join(decision.new_harm)}"
     if not differences:
         return "no case was compared: the gate needs cases of families that the search has not seen"
     better = sum(value > 0 for value in differences)

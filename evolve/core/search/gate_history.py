@@ -39,6 +39,8 @@ class GateRecord:
     cases: int = 0
     families: tuple[str, ...] = ()
     """The gate families that were read."""
+    new_harm: tuple[str, ...] = ()
+    """Cases where the candidate did harm and the incumbent did not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ would leave it without candidates. The gate is strict.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from evolve.core.search.population import Candidate
@@ -68,28 +68,46 @@ def balance(race: Sequence[Task], incumbent: Candidate) -> list[Task]:
     return [*both, *(task for task in race if task.id not in known)]
 
 
-def weights(race: Sequence[Task], incumbent: Candidate, selected: Collection[str]) -> dict[str, float]:
+def weights(race: Sequence[Task], incumbent: Candidate, train: Sequence[Task]) -> dict[str, float]:
     """Return what each case of the race counts, so that failures weigh as much as they do in the suite.
 
     Args:
         race: its cases.
         incumbent: it has answered them.
-        selected: ids of the cases that are in the race because the agent failed them; how often it passes is measured
-            on the others. Where there are none, or where it passes none or all, each case counts 1 and the result is
-            empty.
+        train: all train cases. Where the race has no open failure case, or the suite no other case, or the incumbent
+            passes all of the race or none, each case counts 1 and the result is empty.
     """
     failures, passes = _failed_and_passed(incumbent, race)
-    chosen = {task.id for task in race if task.id in selected}
-    sampled = len(failures) + len(passes) - len(chosen)
-    if not chosen or not sampled or not failures or not passes:
+    is_chosen = any(task.status == "open" for task in race)
+    rate = _pass_rate(race, incumbent, [task for task in train if task.is_of_suite])
+    if not is_chosen or rate is None or not failures or not passes:
         return {}
-    # Laplace's rule: a rate of 0 or 1 in a small sample must not make the other cases worthless.
-    rate = (sum(task.id not in chosen for task in passes) + 1) / (sampled + 2)
     total = len(failures) + len(passes)
     return {
         **{task.id: (1 - rate) * total / len(failures) for task in failures},
         **{task.id: rate * total / len(passes) for task in passes},
     }
+
+
+def _pass_rate(race: Sequence[Task], incumbent: Candidate, suite: Sequence[Task]) -> float | None:
+    """How often the incumbent passes the suite: its open failure cases and its other tests, each by those in the race.
+
+    None where the race has none of the others.
+    """
+    known = {task.id for task in suite}
+    rate = 0.0
+    for is_open in (True, False):
+        part = [task for task in suite if (task.status == "open") is is_open]
+        failed, passed = _failed_and_passed(
+            incumbent, [task for task in race if task.id in known and (task.status == "open") is is_open]
+        )
+        asked = len(failed) + len(passed)
+        if not asked and not is_open:
+            return None
+        # Laplace's rule for the others: a rate of 0 or 1 in a small sample must not make the other cases worthless.
+        share = len(passed) / asked if asked and is_open else (len(passed) + 1) / (asked + 2) if asked else 0.0
+        rate += share * len(part) / len(suite)
+    return rate
 
 
 def _failed_and_passed(candidate: Candidate, race: Sequence[Task]) -> tuple[list[Task], list[Task]]:

@@ -127,6 +127,7 @@ def _case_task(item: CaseWithTest, output: Mapping[str, JsonValue]) -> Task:
         forbidden=_answers(list(case.forbidden), output),
         file=item.file,
         status=case.status,
+        is_of_suite=False,
     )
 
 

@@ -27,7 +27,9 @@ class Task:
     """Answers that would do harm."""
     file: str = ""
     status: str = ""
-    """A failure case's status (`open`, `pinned`, ...); empty for a suite's own test."""
+    """A failure case's status (`open`, `pinned`, ...); empty for a suite's test that is no failure case."""
+    is_of_suite: bool = True
+    """False for a failure case that is none of the suite's tests."""
 
     @property
     def is_scored(self) -> bool:

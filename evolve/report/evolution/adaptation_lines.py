@@ -92,9 +92,9 @@ def _next(taken: IntakeResult) -> Iterator[str]:
     if taken.step == "unlabelled":
         yield f"next: evolve cases label {file} ACTION{own}"
     if taken.step == "known" and taken.evolved is not None:
-        promote = {"proven": "", "provisional": " --provisional"}
-        flag = promote.get(taken.evolved.outcome)
-        yield f"next: {again}" if flag is None else f"next: evolve promote {taken.evolved.run}{flag}"
+        # The diff has the evidence; which flags a promotion needs depends on it.
+        is_better = taken.evolved.outcome in ("proven", "provisional")
+        yield f"next: evolve diff {taken.evolved.run}" if is_better else f"next: {again}"
     if taken.step == "regression":
         name = taken.agent_file or taken.agent.partition("@")[0]
         yield f"if a promotion broke it, `evolve rollback {shlex.quote(name)}` undoes that"

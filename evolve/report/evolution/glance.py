@@ -42,6 +42,9 @@ class _GainText(NamedTuple):
     before: str
     after: str
     where: str
+    beyond: str
+    """The lead over the lookup; empty before the gate."""
+    beyond_state: str
 
 
 class _Bar(NamedTuple):
@@ -75,7 +78,7 @@ def glance_values(evolution: EvolutionSummary, still_failing: Sequence[Failing])
         _cost(evolution),
     )
     return {
-        "gain": _gain_text(found, is_proven=_is_proven(evolution)) if found else None,
+        "gain": _gain_text(found, evolution) if found else None,
         "bars": list(_bars(evolution, found)),
         "interval": _interval(evolution.gate.decision) if evolution.gate else None,
         "cards": [card for card in cards if card],
@@ -89,11 +92,14 @@ def _is_proven(evolution: EvolutionSummary) -> bool:
     return evolution.gate is not None and evolution.gate.decision.word == "proven"
 
 
-def _gain_text(found: Gain, *, is_proven: bool) -> _GainText:
+def _gain_text(found: Gain, evolution: EvolutionSummary) -> _GainText:
     # A gain that chance could explain has no colour: green would claim that it is real.
-    state = "pass" if is_proven else "fail" if found.after < found.before else ""
+    state = "pass" if _is_proven(evolution) else "fail" if found.after < found.before else ""
     change = points(found.after - found.before)
-    return _GainText(state, change, share(found.before), share(found.after), where(found))
+    rival = lookup(evolution)
+    beyond = f"{rival.word.capitalize()}: {rival.interval}" if rival and rival.beyond else ""
+    colour = "fail" if rival and rival.wins else "pass" if _is_proven(evolution) else ""
+    return _GainText(state, change, share(found.before), share(found.after), where(found), beyond, colour)
 
 
 def _bars(evolution: EvolutionSummary, found: Gain | None) -> Iterator[_Bar]:
@@ -159,7 +165,9 @@ def _lookup(evolution: EvolutionSummary) -> Card:
     if found is None:
         return Card("Would a lookup do?", NONE, "there is none: the agent's answers are not a closed set", "gate")
     answer = "Use the lookup" if found.wins else "No" if found.vote < found.winner else "As well"
-    detail = f"without a model {share(found.vote)}, the prompt {share(found.winner)}, on {found.cases}"
+    detail = found.detail
+    if found.beyond is None:
+        detail = f"without a model {share(found.vote)}, the prompt {share(found.winner)}, on {found.cases}"
     return Card("Would a lookup do?", answer, detail, "gate", "error" if found.wins else "")
 
 

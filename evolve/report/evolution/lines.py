@@ -145,8 +145,8 @@ def summary_lines(
     """
     found = verdict(evolution)
     agent = evolution.started.agent if evolution.started else "evolution"
-    lines = [f"{found.word}: {agent}: {found.reason}", *gain_lines(evolution), *gate_lines(evolution)]
-    lines += [*_change_lines(evolution), *_lookup_lines(evolution), *_failure_lines(remaining_failures(evolution))]
+    lines = [f"{found.word}: {agent}: {found.reason}", *_lookup_lines(evolution), *gain_lines(evolution)]
+    lines += [*gate_lines(evolution), *_change_lines(evolution), *_failure_lines(remaining_failures(evolution))]
     lines += [_stopped_line(evolution.reflector_stopped)] if evolution.reflector_stopped else []
     lines += [f"cost: {row.name.lower()} {row.value} ({row.detail})" for row in cost_rows(evolution)]
     if evolution.promoted:
@@ -203,7 +203,7 @@ def _change_lines(evolution: EvolutionSummary) -> Iterator[str]:
 def _lookup_lines(evolution: EvolutionSummary) -> Iterator[str]:
     found = lookup(evolution)
     if found:
-        yield f"lookup: {found.text}"
+        yield found.text if found.beyond else f"lookup: {found.text}"
 
 
 def _failure_lines(cases: Sequence[Failing]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from evolve.report.evolution.words import (
     doubts,
     interval,
     lineage,
+    lookup,
     p_against_alpha,
     verdict,
     won_and_lost,
@@ -163,7 +164,8 @@ def _gate(evolution: EvolutionSummary) -> _Gate | None:
         return None
     decision = evolution.gate.decision
     rows = [_pair(evolution, pair, evolution.gate.candidate) for pair in decision.discordant]
-    return _Gate(list(_gate_facts(evolution.gate.number, decision)), *won_and_lost(decision), rows)
+    facts = [*_gate_facts(evolution.gate.number, decision), *_lookup_facts(evolution)]
+    return _Gate(facts, *won_and_lost(decision), rows)
 
 
 def _gate_facts(number: int, decision: GateDecision) -> Iterator[tuple[str, str]]:
@@ -174,6 +176,12 @@ def _gate_facts(number: int, decision: GateDecision) -> Iterator[tuple[str, str]
     mind = "; ".join(doubts(decision))
     if mind:
         yield "Mind", mind
+
+
+def _lookup_facts(evolution: EvolutionSummary) -> Iterator[tuple[str, str]]:
+    found = lookup(evolution)
+    if found and found.beyond:
+        yield "Lookup", found.text
 
 
 def _pair(evolution: EvolutionSummary, pair: Pair, winner: str) -> _PairRow:

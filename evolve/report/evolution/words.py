@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from evolve.core.evolution.candidate import CandidateRecord, cell_passed, compare
 from evolve.core.evolution.summary import EvolutionSummary
-from evolve.core.model.gate import GateDecision
+from evolve.core.model.gate import BeyondLookup, GateDecision
 from evolve.core.text.counts import count
 from evolve.report.evolution.numbers import points, share
 from evolve.report.short_text import cut, to_text
@@ -53,24 +53,42 @@ class Lookup(NamedTuple):
     winner: float
     cases: str
     """Which cases both answered."""
+    beyond: BeyondLookup | None = None
+    """The comparison with the best baseline, on the gate's cases; None before the gate, and in older runs."""
 
     @property
     def wins(self) -> bool:
-        """Whether the lookup is better."""
-        return self.vote > self.winner
+        """Whether to use the lookup: the winner is not shown to be better, or without an interval it is worse."""
+        return self.vote > self.winner if self.beyond is None else not self.beyond.is_beyond
 
     @property
     def word(self) -> str:
         """Return the conclusion in a few words."""
         if self.wins:
             return "use the lookup"
+        if self.beyond:
+            return "beyond the lookup"
         return "the lookup is worse" if self.vote < self.winner else "the lookup is as good"
 
     @property
     def text(self) -> str:
         """Return the conclusion with both scores."""
-        both = f"{share(self.vote)} without a model, {share(self.winner)} with the prompt"
-        return f"{self.word}: {both}, on {self.cases}"
+        return f"{self.word}: {self.detail}"
+
+    @property
+    def detail(self) -> str:
+        """Return both scores, and the interval where there is one."""
+        name = f" ({self.beyond.baseline})" if self.beyond else ""
+        both = f"{share(self.vote)} without a model{name}, {share(self.winner)} with the prompt, on {self.cases}"
+        return f"{self.interval}; {both}" if self.beyond else both
+
+    @property
+    def interval(self) -> str:
+        """Return the winner's lead over the lookup with its interval; empty without one."""
+        if self.beyond is None:
+            return ""
+        found = self.beyond
+        return f"{points(found.gain)} points, {points(found.low)} to {points(found.high)} (95%)"
 
 
 class Failing(NamedTuple):
@@ -154,6 +172,8 @@ def doubts(decision: GateDecision) -> Iterator[str]:
         yield f"{missing} would be needed to prove a gain of this size"
     if decision.lost_pinned:
         yield f"lost {count(len(decision.lost_pinned), 'pinned case')}: {', '.join(decision.lost_pinned)}"
+    if decision.new_harm:
+        yield f"does harm in {count(len(decision.new_harm), 'case')} where it did none: {', '.join(decision.new_harm)}"
     if decision.disagreement is not None:
         yield f"repeat check: {share(decision.disagreement)} of repeated answers changed"
 
@@ -173,6 +193,11 @@ def harm(evolution: EvolutionSummary) -> Harm | None:
 def lookup(evolution: EvolutionSummary) -> Lookup | None:
     """Return the scores of lookup and winner on the same cases; None when there was no lookup."""
     leader, vote = evolution.leader, evolution.vote
+    if evolution.gate and evolution.gate.beyond:
+        found_beyond = evolution.gate.beyond
+        families = count(found_beyond.families, "family", "families")
+        cases = f"{count(found_beyond.cases, 'case')} of {families}"
+        return Lookup(found_beyond.baseline_score, found_beyond.winner_score, cases, found_beyond)
     if evolution.gate and evolution.gate.vote is not None:
         # The gate weighs families equally; so does the lookup's score here, where its answers are known.
         by_family = evolution.family_mean(vote, "gate") if vote else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evolve.cli import cases, promote, rollback
+from evolve.cli import cases, diff, rollback
 from evolve.cli import evolve as evolve_command
 from evolve.core.adaptation.status import AgentAnswer, Evolved, IntakeResult
 from evolve.core.model.actions import Action
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.adaptation
 FILE = "failure_cases/my cases/a.yaml"
 PARSERS: dict[str, Any] = {
     "cases": cases.parser,
-    "promote": promote.parser,
+    "diff": diff.parser,
     "rollback": rollback.parser,
     "--test-case": evolve_command.parser,
 }
@@ -35,7 +35,7 @@ def commands(step: Any, outcome: str = "", agent_file: str = "") -> list[list[st
     found = re.findall(r"next: (evolve .*)|`(evolve [^`]*)`", text)
     words = [shlex.split(listed or hinted)[1:] for listed, hinted in found]
     for name, *rest in words:
-        PARSERS[name]().parse_args(rest if name in ("cases", "promote", "rollback") else [name, *rest])
+        PARSERS[name]().parse_args(rest if name in ("cases", "diff", "rollback") else [name, *rest])
     return words
 
 
@@ -44,9 +44,9 @@ def test_an_unlabelled_case_is_labelled() -> None:
     assert commands("unlabelled", agent_file="my A.md") == [["cases", "label", FILE, "ACTION", "--agent", "my A.md"]]
 
 
-def test_a_known_winner_is_promoted() -> None:
-    assert commands("known", "proven") == [["promote", "a-1f2e"]]
-    assert commands("known", "provisional") == [["promote", "a-1f2e", "--provisional"]]
+@pytest.mark.parametrize("outcome", ["proven", "provisional"])
+def test_a_known_winner_is_shown_with_its_evidence(outcome: str) -> None:
+    assert commands("known", outcome) == [["diff", "a-1f2e"]]
 
 
 @pytest.mark.parametrize("outcome", ["rejected", "untested", "no-better"])

@@ -21,8 +21,11 @@ from evolve.core.model.evolution_events import (
     RolloutScored,
     TaskInfo,
 )
+from evolve.core.model.gate import BeyondLookup
 from evolve.report.evolution.cost import cost_rows
 from evolve.report.evolution.diff import counts, diff
+from evolve.report.evolution.html import write_evolution_html
+from evolve.report.evolution.lines import summary_lines
 from evolve.report.evolution.numbers import points, share, short
 from evolve.report.evolution.words import gain, lineage, lookup, remaining_failures, verdict
 from evolve.report.quantities import NONE
@@ -230,3 +233,29 @@ def test_a_candidate_dropped_in_the_race_says_so():
     evolution = fold([rollout("c", "t", True), CandidateScored("c", "train", 12, 0.25, True, "cannot catch up")])
     assert evolution.candidates["c"].status == "dropped"
     assert evolution.candidates["c"].reasons == ["dropped on 12 train cases, mean 0.250: cannot catch up"]
+
+
+def with_beyond(low: float) -> EvolutionSummary:
+    """The run whose winner leads the best baseline by 12.5 points."""
+    found = BeyondLookup("a classifier of words", 0.458, 0.583, low, 0.3, 24, 6)
+    return fold(replace(e, beyond=found) if isinstance(e, GateDecided) else e for e in evolution_events())
+
+
+def test_a_lead_whose_interval_excludes_nothing_is_beyond_the_lookup():
+    text = lookup(with_beyond(0.01)).text
+    assert text == (
+        "beyond the lookup: +12.5 points, +1.0 to +30.0 (95%); 45.8% without a model (a classifier of words), "
+        "58.3% with the prompt, on 24 cases of 6 families"
+    )
+    assert lookup(with_beyond(0.0)).text.startswith("use the lookup: +12.5 points, +0.0 to +30.0 (95%); ")
+
+
+@pytest.mark.parametrize(("low", "word"), [(0.01, "beyond the lookup: +12.5"), (-0.05, "use the lookup: +12.5")])
+def test_the_lead_over_the_lookup_is_the_headline_of_console_and_page(low, word, tmp_path):
+    found = with_beyond(low).gate.beyond
+    events = [replace(e, beyond=found) if isinstance(e, GateDecided) else e for e in evolution_events()]
+    assert [from_line(to_line(event)) for event in events] == events
+    assert summary_lines(fold(events))[1].startswith(word)
+    write_evolution_html(tmp_path / "report.html", events)
+    page = (tmp_path / "report.html").read_text()
+    assert f"{word.capitalize()} points" in page.split("</section>")[0]

@@ -12,6 +12,7 @@ from evolve.core.model.gate import GateDecision, Pair
 from evolve.core.search.alpha import next_alpha
 from evolve.core.search.gate import decide
 from evolve.core.search.gate_history import GateRecord, families_hash, usable_gate_families
+from evolve.store.gate_lines import line_of_decision, line_of_opening, parse_lines
 from evolve.store.gate_log import AgentGates, GateLog
 
 DATE = "2026-11-25"
@@ -225,3 +226,16 @@ def test_a_fresh_supply_needs_no_advice():
 
 def test_the_hash_of_families_knows_no_order():
     assert families_hash(["b", "a", "b"]) == families_hash(["a", "b"]) != families_hash(["ab"])
+
+
+def test_new_harm_is_in_the_log_and_is_never_proven():
+    opened = GateRecord(1, "a", "A", "A@1", DATE, 0.0191)
+    gate = replace(
+        opened, decided=DATE, candidate="c0ffee", word="rejected", families=("f",), p_value=0.01, new_harm=("case 1",)
+    )
+    text = line_of_opening(gate) + line_of_decision(gate)
+    assert parse_lines(text, "log") == [gate]
+    assert '"new_harm": ["case 1"]' in text
+    with pytest.raises(InputError, match="its candidate does new harm"):
+        parse_lines(text.replace('"rejected"', '"proven"'), "log")
+    assert "new_harm" not in line_of_decision(replace(gate, new_harm=()))

@@ -1,0 +1,74 @@
+"""Copies arguments out of a case by patterns that labelled cases teach: a lookup for actions with arguments.
+
+A value is a token of the case. What comes before and after the right tokens of the labelled cases, and what they look
+like, is counted against the other tokens of the same cases; the token with the best odds is copied.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from evolve.core.model.json_value import JsonValue
+
+_TOKEN = re.compile(r"[\w./:@-]*\w")
+_EDGE = "\N{NULL}"
+
+
+@dataclass(slots=True)
+class ArgumentPatterns:
+    """The patterns of one argument."""
+
+    right: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+    is_number: bool = False
+
+    def learn(self, text: str, value: JsonValue) -> None:
+        """Count the tokens of one labelled case."""
+        self.is_number = self.is_number or isinstance(value, int | float)
+        for token, features in _tokens(text):
+            (self.right if token == _spelled(value) else self.wrong).update(features)
+
+    def find(self, text: str) -> JsonValue:
+        """Return the likeliest value in a case; None where no token looks like one."""
+        best, best_odds = "", -math.inf
+        for token, features in _tokens(text):
+            odds = sum(math.log((self.right[f] + 0.5) / (self.wrong[f] + 0.5)) for f in features)
+            if odds > best_odds and (not self.is_number or token.isdecimal()):
+                best, best_odds = token, odds
+        return (int(best) if self.is_number else best) if best else None
+
+
+def learn_arguments(
+    texts: Sequence[str], labels: Sequence[dict[str, JsonValue]], keys: Sequence[str]
+) -> dict[str, ArgumentPatterns]:
+    """Return the patterns of these arguments, learned from labelled cases."""
+    patterns = {key: ArgumentPatterns() for key in keys}
+    for text, label in zip(texts, labels, strict=True):
+        for key in keys:
+            if label.get(key) is not None:
+                patterns[key].learn(text, label[key])
+    return patterns
+
+
+def _spelled(value: JsonValue) -> str:
+    return str(value)
+
+
+def _tokens(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each token with what is around it and how it looks."""
+    tokens = _TOKEN.findall(text)
+    words = [token.lower() for token in tokens]
+    for spot, token in enumerate(tokens):
+        before = words[spot - 1] if spot else _EDGE
+        earlier = words[spot - 2] if spot > 1 else _EDGE
+        after = words[spot + 1] if spot + 1 < len(words) else _EDGE
+        yield token, (f"<{before}", f"<<{earlier}", f">{after}", f"={_shape(token)}")
+
+
+def _shape(token: str) -> str:
+    """A token with its digits as 9 and its letters as a, runs shortened: `worker-12` is `a-9`."""
+    kinds = ("9" if char.isdecimal() else "a" if char.isalpha() else char for char in token)
+    return "".join(kind for kind, _ in groupby(kinds))
