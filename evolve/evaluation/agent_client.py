@@ -1,9 +1,11 @@
 """Asks an agent by its file: reads the file, makes the prompt, asks a provider, and closes it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
+from evolve.core.evaluation.scratch import drop_scratch
 from evolve.core.model.agents import Agent, AgentPrompt
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.json_value import JsonValue
@@ -82,7 +84,7 @@ class AgentClient:
         return render_agent(self.agent, vars, self._bank, self._providers.templates.render)
 
     async def ask(self, prompt: AgentPrompt, vars: Mapping[str, JsonValue] | None = None) -> Answer:
-        """Return the answer to a prompt that `prompt` made; a stored one where there is one.
+        """Return the answer to a prompt that `prompt` made, without scratch fields; a stored one where there is one.
 
         Args:
             prompt: the question.
@@ -96,8 +98,10 @@ class AgentClient:
         request = Request(prompt.text, vars or {}, prompt.config, label=self.agent.title)
         identity = provider.identity(request) if self._answers.remembers else None
         if identity is None:
-            return await provider.answer(request)
-        return await self._answers.once(identity, lambda: provider.answer(request))
+            answer = await provider.answer(request)
+        else:
+            answer = await self._answers.once(identity, lambda: provider.answer(request))
+        return replace(answer, output=drop_scratch(answer.output, self.agent.scratch))
 
     async def close(self) -> None:
         """Close the provider."""

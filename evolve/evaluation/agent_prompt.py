@@ -7,7 +7,7 @@ from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
 from evolve.core.model.agents import Agent
 from evolve.core.model.json_value import JsonValue
 from evolve.core.templating.templates import Templates
-from evolve.core.user_code.prompt_functions import IS_FINISHED
+from evolve.core.user_code.prompt_functions import IS_FINISHED, SCRATCH
 from evolve.store.agents import load_agent, load_bank
 
 AGENT_FILE = "agent_file"
@@ -24,7 +24,8 @@ def agent_prompt(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValu
     """
     agent, bank = _load(str(context["config"][AGENT_FILE]))
     made = render_agent(agent, context["vars"], bank, _render, leave_family_out=True)
-    return {"prompt": made.text, "config": dict(made.config), IS_FINISHED: True}
+    scratch: JsonValue = list(agent.scratch)
+    return {"prompt": made.text, "config": dict(made.config), IS_FINISHED: True, SCRATCH: scratch}
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from evolve.core.evaluation.judging import ErrorKind, Judge, Target, error_kind, target, worst_error
 from evolve.core.evaluation.scoring import apply_comparison, merge_repeats
+from evolve.core.evaluation.scratch import drop_scratch
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.answers import Answer, Request, repeated_identity
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, EvolveError, InputError, Problem
@@ -244,6 +245,8 @@ class SuiteRunner:
                 asked.prompt, asked.vars, config, prompt.raw, prompt.label, evaluation.repeat, test.metadata
             )
             asked.answer = await self._answer(provider, request)
+            if made.scratch:
+                asked.answer = replace(asked.answer, output=drop_scratch(asked.answer.output, made.scratch))
             await self._pause(evaluation.provider, asked.answer)
         if self._conversations.is_used:
             self._conversations.add(evaluation, asked.prompt, asked.answer)

@@ -32,7 +32,6 @@ from evolve.core.search.genome import Genome
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.operators import Operator
 from evolve.core.search.population import Candidate, best_of
-from evolve.core.search.proposal_guard import answers_of
 from evolve.core.search.race import RaceDecision, balance, race_size, screen_tasks, weights
 from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
@@ -134,7 +133,7 @@ class Evolution:
         self._proposing = Proposing(
             plan.tasks,
             incumbent=plan.incumbent,
-            answers=answers_of(rollouts.base.output),
+            output=rollouts.base.output,
             shown=shown,
             odds=odds,
             chance=self._chance,

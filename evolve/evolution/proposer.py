@@ -17,7 +17,7 @@ from evolve.core.search.bandit import Bandit
 from evolve.core.search.genome import Genome
 from evolve.core.search.operators import Operator, Proposal, Situation, known_operators
 from evolve.core.search.population import Candidate, choose_parent
-from evolve.core.search.proposal_guard import ProposalGuard
+from evolve.core.search.proposal_guard import ProposalGuard, answers_of
 from evolve.core.search.proposals import Refused
 from evolve.core.search.randomness import Rng
 from evolve.core.search.refusals import Refusals
@@ -109,7 +109,7 @@ class Proposing:
     Args:
         tasks: all cases; operators see those of the train split.
         incumbent: the current agent.
-        answers: those of its output schema's enums.
+        output: its output schema.
         odds: the words of the labelled train cases; None where the agent's answers are not a closed set.
     """
 
@@ -118,7 +118,7 @@ class Proposing:
         tasks: Sequence[Task],
         *,
         incumbent: Genome,
-        answers: tuple[str, ...],
+        output: Mapping[str, JsonValue],
         shown: Callable[[Task], str],
         odds: LogOdds | None,
         chance: Rng,
@@ -127,8 +127,8 @@ class Proposing:
     ) -> None:
         self._tasks = {task.id: task for task in tasks if task.split == "train"}
         self._shown, self._odds, self._chance = shown, odds, chance
-        self._answers = answers
-        self._guard = ProposalGuard(incumbent, answers, self._tasks.values(), shown)
+        self._output, self._answers = output, answers_of(output)
+        self._guard = ProposalGuard(incumbent, self._answers, self._tasks.values(), shown)
         self._reflector = reflector
         self._is_reflecting = reflector is not None
         """False after its first failure, and after too many equal refusals."""
@@ -210,7 +210,9 @@ class Proposing:
     async def _propose(
         self, operator: Operator, parent: Candidate, population: Sequence[Candidate]
     ) -> Proposal | Refused | None:
-        situation = Situation(parent, population, self._tasks, self._shown, self._odds, self._chance, self._answers)
+        situation = Situation(
+            parent, population, self._tasks, self._shown, self._odds, self._chance, self._answers, self._output
+        )
         if operator.reflecting is None:
             return operator.propose(situation)
         inputs = operator.reflecting.ask(situation) if self._is_reflecting else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
 from evolve.core.evaluation.cut_answers import limit_text
 from evolve.core.evaluation.judging import Judge, is_model_graded, target, worst_error
+from evolve.core.evaluation.scratch import drop_scratch, scratch_of
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.agents import Agent, AgentPrompt, Demo, Render
 from evolve.core.model.answers import Answer, Request, TokenUsage, repeated_identity
@@ -73,6 +74,8 @@ class Asked:
     identity: JsonValue
     key: str
     """The identity as text."""
+    scratch: tuple[str, ...] = ()
+    """Fields of the answer that are dropped before it is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +233,7 @@ class Rollouts:
         if identity is None:  # the provider's answers are never shared, but one run must not pay for the same one twice
             identity = {"run": self.run, "prompt": made.text, "config": dict(made.config)}
         named = repeated_identity(identity, repeat)
-        return Asked(request, named, json.dumps(named, sort_keys=True))
+        return Asked(request, named, json.dumps(named, sort_keys=True), genome.scratch)
 
     async def _answered(self, task: Task, question: Asked) -> Fetched:
         begun = self._clock()
@@ -264,7 +267,12 @@ class Rollouts:
             if not self._under_way:
                 self.model_s += self._clock() - self._busy_since
 
-    async def _score(self, task: Task, question: Asked, answer: Answer) -> Score:
+    async def _score(self, task: Task, question: Asked, given: Answer) -> Score:
+        answer = replace(given, output=drop_scratch(given.output, question.scratch))
+        thought = scratch_of(given.output, question.scratch) or None
+        return replace(await self._score_of_answer(task, question, answer), thought=thought)
+
+    async def _score_of_answer(self, task: Task, question: Asked, answer: Answer) -> Score:
         if answer.error is not None or answer.output is None:
             return Score(0.0, False, answer.error or "no output")
         judged = _scoring_key(task)

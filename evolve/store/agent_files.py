@@ -26,6 +26,8 @@ def agent_text(agent: Agent) -> str:
     }
     if agent.sampling:
         front["sampling"] = dict(agent.sampling)
+    if agent.scratch:
+        front["scratch"] = list(agent.scratch)
     if agent.demos:
         front["demos"] = _demos(agent.demos)
     if agent.parent:

@@ -258,4 +258,5 @@ def genome_from_text(text: str) -> Genome:
         demo_ids=None if ids is None else tuple(ids),
         sampling=fields["sampling"],
         digest_chars=fields["digest_chars"],
+        scratch=tuple(fields.get("scratch", ())),
     )

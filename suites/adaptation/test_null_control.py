@@ -41,8 +41,8 @@ def gains(say: Say) -> list[Found]:
 def test_of_60_searches_with_nothing_to_find_at_most_4_promote(nulls):
     looked_better = sum(found.decision is not None and found.decision.gain > 0 for found in nulls)
     assert sum(found.outcome == "proven" for found in nulls) <= 4
-    # A gate that took every gain for proof would have promoted these.
-    assert looked_better > 12
+    # A gate that took every gain for proof would have promoted these; val has held back as many.
+    assert looked_better > 8
 
 
 def test_a_gain_of_30_points_is_proven(gains):
@@ -56,7 +56,9 @@ def test_the_budget_equals_the_calls_that_were_counted(nulls, gains):
 
 
 def test_the_gate_never_reads_what_the_search_has_read(gains):
-    for found in gains:
+    at_gate = [found for found in gains if found.decision is not None]
+    assert len(at_gate) >= 18, "val holds back few of those that are better"
+    for found in at_gate:
         scored = [event for event in found.events if isinstance(event, RolloutScored)]
         gated = [i for i, event in enumerate(scored) if event.split == "gate"]
         assert gated

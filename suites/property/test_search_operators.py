@@ -44,7 +44,8 @@ STEPS = st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 999), st.sampl
 
 
 def a_situation(population: list[Candidate], seed: int) -> Situation:
-    return Situation(population[-1], population, TRAIN, shown, ODDS, random.Random(seed))
+    output = SIMULATION.agent.output
+    return Situation(population[-1], population, TRAIN, shown, ODDS, random.Random(seed), output=output)
 
 
 def proposed(operator: Operator, situation: Situation, said: str) -> Proposal | None:
@@ -127,10 +128,11 @@ def test_a_child_comes_back_from_its_agent_file_as_it_was(steps: list[tuple[str,
         for _, child in descendants(steps):
             path.write_text(agent_text(agent_of(child.genome, SIMULATION.agent)), encoding="utf-8")
             back = genome_of(load_agent(path))
-            assert (back.sections, back.rules, back.demos) == (
+            assert (back.sections, back.rules, back.demos, back.scratch) == (
                 child.genome.sections,
                 child.genome.rules,
                 child.genome.demos,
+                child.genome.scratch,
             )
 
 
@@ -178,6 +180,7 @@ GENOMES = st.builds(
     demo_ids=st.none() | st.lists(st.text("0123456789abcdef", min_size=1, max_size=16), max_size=4).map(tuple),
     sampling=st.dictionaries(st.sampled_from(["temperature", "seed"]), st.integers(0, 9)),
     digest_chars=st.none() | st.integers(1, 2000),
+    scratch=st.lists(TEXT, max_size=2).map(tuple),
 )
 
 

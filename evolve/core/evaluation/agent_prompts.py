@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 
+from evolve.core.evaluation.scratch import more_tokens, scratch_line, scratch_schema
 from evolve.core.model.agents import CASE_SECTION, Agent, AgentPrompt, Demo, DemoSettings, Render
 from evolve.core.model.json_value import JsonValue
 from evolve.core.retrieval.nearest import Bm25
@@ -39,7 +40,8 @@ def render_agent(
     if bank:
         left_out = family or (bank.family_of(case) if leave_family_out else "")
         demos = bank.choose(search_key(agent, vars, render), left_out)
-    static = "\n\n".join(f"{s.title}:\n{s.body}" for s in agent.sections if s.title != CASE_SECTION and s.body)
+    parts = [f"{s.title}:\n{s.body}" for s in agent.sections if s.title != CASE_SECTION and s.body]
+    static = "\n\n".join([*parts, *([scratch_line(agent.scratch)] if agent.scratch else [])])
     if agent.demos and agent.demos.style == "text":
         examples = "\n\n".join(f"{text}\nAnswer: {answer}" for text, answer in demos)
         turns = [("user", f"{examples}\n\n{case}\nAnswer:")]
@@ -111,7 +113,8 @@ class DemoBank:
 
 
 def _call_config(agent: Agent) -> dict[str, JsonValue]:
-    schema: JsonValue = dict(agent.output)
-    name = agent.name.lower()
-    constraint: JsonValue = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
-    return {**agent.sampling, "response_format": constraint}
+    schema: JsonValue = scratch_schema(agent.output, agent.scratch) if agent.scratch else dict(agent.output)
+    # Some endpoints refuse a strict schema with a maxLength, which bounds a scratch field.
+    form: JsonValue = {"name": agent.name.lower(), "strict": not agent.scratch, "schema": schema}
+    constraint: JsonValue = {"type": "json_schema", "json_schema": form}
+    return {**more_tokens(agent.sampling, agent.scratch), "response_format": constraint}

@@ -78,6 +78,8 @@ class Agent:
     demos: DemoSettings | None = None
     parent: str | None = None
     evidence: JsonValue = None
+    scratch: tuple[str, ...] = ()
+    """Text fields that the agent writes before those of its output; callers never see them."""
 
     @property
     def title(self) -> str:
@@ -149,6 +151,7 @@ def parse_agent(
         demos=DemoSettings(**demos) if isinstance(demos, dict) else None,  # type: ignore[arg-type]  # checked above
         parent=str(front["parent"]) if front.get("parent") else None,
         evidence=front.get("evidence"),
+        scratch=tuple(map(str, _list_or_empty(front.get("scratch")))),
     )
 
 
@@ -166,6 +169,10 @@ def _mapping_or_empty(value: JsonValue) -> dict[str, JsonValue]:
     return value if isinstance(value, dict) else {}
 
 
+def _list_or_empty(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
 def _input(name: str, settings: JsonValue) -> AgentInput:
     known = _mapping_or_empty(settings)
     schema, chars = known.get("schema"), known.get("digest")
@@ -180,11 +187,17 @@ _FRONT_KEYS: Mapping[str, type] = {
     "output": dict,
     "model": str,
 }
-_OPTIONAL_KEYS: Mapping[str, type] = {"sampling": dict, "demos": dict, "parent": str, "evidence": dict}
+_OPTIONAL_KEYS: Mapping[str, type] = {
+    "sampling": dict,
+    "demos": dict,
+    "parent": str,
+    "evidence": dict,
+    "scratch": list,
+}
 _DEMO_KEYS: Mapping[str, type] = {"bank": str, "select": str, "k": int, "style": str, "digest": int}
 _SELECTS = ("static", "nearest", "likely")
 _INPUT_KEYS: Mapping[str, type] = {"schema": str, "digest": int}
-_KINDS: Mapping[type, str] = {str: "text", int: "a whole number", dict: "a mapping"}
+_KINDS: Mapping[type, str] = {str: "text", int: "a whole number", dict: "a mapping", list: "a list"}
 
 _Found = tuple[tuple[str, ...], bool, str]
 """The keys of a wrong part, whether the key itself is wrong rather than its value, and the message."""
@@ -206,6 +219,23 @@ def _front_problems(front: Mapping[str, JsonValue]) -> Iterator[_Found]:
             yield ("inputs", name), False, f"front matter: inputs: '{name}' must be a mapping, not {settings!r}"
     if isinstance(demos, dict):
         yield from _demo_problems(demos)
+    if isinstance(front.get("scratch"), list):
+        yield from _scratch_problems(_list_or_empty(front["scratch"]), _mapping_or_empty(front.get("output")))
+
+
+def _scratch_problems(names: Sequence[JsonValue], output: Mapping[str, JsonValue]) -> Iterator[_Found]:
+    fields = output.get("properties")
+    for name in names:
+        if not isinstance(name, str) or not name:
+            yield ("scratch",), False, f"front matter: scratch: expected names of fields, got {name!r}"
+        elif isinstance(fields, dict) and name in fields:
+            yield ("scratch",), False, f"front matter: scratch: {name!r} is a field of the output itself"
+    if names and not isinstance(fields, dict):
+        yield (
+            ("scratch",),
+            True,
+            "front matter: 'scratch' needs an output with 'properties', before which it is written",
+        )
 
 
 def _kind_problems(

@@ -17,6 +17,7 @@ from evolve.core.search.tasks import Task
 RULES_SECTION = "Rules"
 OWN_BANK = "own"
 """Among a genome's demo ids: all demos of the bank that the agent's file came with."""
+_LATER_FIELDS = ("scratch",)
 _RULE = re.compile(r"^(?:\d+[.)]|[-*]) +", re.M)
 """The start of a list entry in Markdown, at the beginning of a line: `1. `, `1) `, `- `, `* `."""
 
@@ -35,11 +36,18 @@ class Genome:
     sampling: Mapping[str, JsonValue] = field(default_factory=dict)
     digest_chars: int | None = None
     """How many characters of a report the prompt shows; None where no input is a report."""
+    scratch: tuple[str, ...] = ()
+    """Fields that the agent writes before its answer."""
 
     @property
     def id(self) -> str:
         """Twelve hex digits (48 bits: no collision among a run's hundreds of genomes); equal genomes have equal ids."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        fields = asdict(self)
+        # Candidates of archives from before these fields existed keep their ids.
+        for name in _LATER_FIELDS:
+            if not fields[name]:
+                del fields[name]
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
@@ -57,6 +65,7 @@ def genome_of(agent: Agent) -> Genome:
         demos=agent.demos,
         sampling=dict(agent.sampling),
         digest_chars=digests[0] if digests else None,
+        scratch=agent.scratch,
     )
 
 
@@ -76,6 +85,7 @@ def agent_of(genome: Genome, base: Agent) -> Agent:
         demos=genome.demos,
         sampling=dict(genome.sampling),
         inputs=tuple(_input_as_seen(item, genome.digest_chars) for item in base.inputs),
+        scratch=genome.scratch,
     )
 
 

@@ -48,3 +48,5 @@ class Score:
     output: JsonValue = None
     is_harmful: bool = False
     """The answer is among the task's forbidden ones."""
+    thought: JsonValue = None
+    """What the agent wrote into its scratch fields before the answer; None without one."""

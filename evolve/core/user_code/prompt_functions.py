@@ -15,6 +15,9 @@ from evolve.core.user_code.functions import call_javascript, call_python, is_pyt
 IS_FINISHED = "is_finished"
 """The key with which a prompt's function says that its text must be sent unchanged."""
 
+SCRATCH = "scratch"
+"""The key with which a prompt's function names the fields of the answer that are dropped before it is judged."""
+
 
 class MadePrompt(NamedTuple):
     """A prompt that a function made, and the settings it asks for."""
@@ -23,6 +26,8 @@ class MadePrompt(NamedTuple):
     config: Mapping[str, JsonValue]
     is_finished: bool = False
     """The text is sent unchanged; otherwise it is a template, as in promptfoo."""
+    scratch: tuple[str, ...] = ()
+    """Fields of the answer that are dropped before it is judged."""
 
 
 def prompt_context(
@@ -38,7 +43,7 @@ async def make_prompt(
 ) -> MadePrompt:
     """Return the prompt that the prompt's function makes from {vars, provider, config}.
 
-    The function answers text, chat messages, or {prompt, config, is_finished}.
+    The function answers text, chat messages, or {prompt, config, is_finished, scratch}.
 
     Args:
         evaluation: its prompt must have a function.
@@ -56,7 +61,9 @@ async def make_prompt(
     if isinstance(made, dict) and "prompt" in made:
         extra = made.get("config")
         settings = {**config, **extra} if isinstance(extra, dict) else config
-        return MadePrompt(_as_text(made["prompt"]), settings, made.get(IS_FINISHED) is True)
+        names = made.get(SCRATCH)
+        scratch = tuple(map(str, names)) if isinstance(names, list) else ()
+        return MadePrompt(_as_text(made["prompt"]), settings, made.get(IS_FINISHED) is True, scratch)
     if not isinstance(made, str | dict | list):
         raise CannotEvaluate(
             f"the prompt function {_name(ref)}: expected text or chat messages, got {json.dumps(made)}"

@@ -72,7 +72,8 @@ def _failure(situation: Situation, task: Task) -> str:
     score = situation.parent.scores[task.id]
     right = "" if task.label is None else f"\nRight: {label_text(task.label)}"
     why = f"\nWrong because: {score.reason[:_REASON_CHARS]}" if score.reason else ""
-    return f"{_case(situation, task)}{right}\nGiven: {label_text(score.output)[:_ANSWER_CHARS]}{why}"
+    thought = f"\nThought before: {label_text(score.thought)[:_ANSWER_CHARS]}" if score.thought else ""
+    return f"{_case(situation, task)}{right}{thought}\nGiven: {label_text(score.output)[:_ANSWER_CHARS]}{why}"
 
 
 def _correct(situation: Situation, task: Task) -> str:

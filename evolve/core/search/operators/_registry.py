@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -32,6 +32,8 @@ class Situation:
     rng: Rng
     answers: tuple[str, ...] = ()
     """Answers of the output schema's enums: instructions that name them must go on naming them."""
+    output: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The agent's output schema."""
 
     @property
     def genome(self) -> Genome:
