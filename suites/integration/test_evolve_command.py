@@ -337,10 +337,10 @@ def test_what_is_no_proposal_is_refused_with_its_reason_and_the_search_goes_on(
     faulty_server.plan(
         rule("Things of the sky and of the sea are blue."),
         Ok("Sure! Here is a better rule for your agent: be careful."),
+        rule("Here is the rule you asked for: leaves are green."),
         Ok('{"text": "Things that burn are re'),
         Ok('```json\n{"text": "Leaves and grass are green, whatever the light."}\n```'),
         rule("```\nLeaves are green.\n```"),
-        rule("Here is the rule you asked for: leaves are green."),
         then=rule("Never say [your colour here] at all."),
     )
     ended = with_reflector(work, faulty_server, "--reflector-cap", "12")

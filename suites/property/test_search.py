@@ -380,6 +380,7 @@ def test_known_failures_count_what_failures_count_in_the_suite(
     selected = {name for name in chosen if scores.get(name, 1.0) < 0.5}
     plain = [a_task(number, "f", "red") for number in range(8)]
     race = [replace(t, status="open", is_of_suite=own) if t.id in selected else t for t in plain]
+    assert weights(race, incumbent, []) == {}, "failure cases alone"
     incumbent.weights = weights(race, incumbent, race)
     others = [value >= 0.5 for name, value in scores.items() if name not in selected]
     if not incumbent.weights:

@@ -96,6 +96,8 @@ def _pass_rate(race: Sequence[Task], incumbent: Candidate, suite: Sequence[Task]
     """
     known = {task.id for task in suite}
     rate = 0.0
+    if not suite:
+        return None
     for is_open in (True, False):
         part = [task for task in suite if (task.status == "open") is is_open]
         failed, passed = _failed_and_passed(
