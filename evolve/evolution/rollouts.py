@@ -314,7 +314,7 @@ class Rollouts:
         settings = agent.demos
         if settings is None:
             return None
-        key = json.dumps([settings.select, settings.digest, genome.digest_chars, genome.demo_ids])
+        key = json.dumps([settings.select, settings.digest, genome.digest_chars, genome.demo_ids, genome.taught])
         if key not in self._banks:
             demos: list[Demo] = demos_of(genome, self._tasks, self._own_demos)
             self._banks[key] = DemoBank(agent, settings, demos, self._render)

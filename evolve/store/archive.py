@@ -259,4 +259,5 @@ def genome_from_text(text: str) -> Genome:
         sampling=fields["sampling"],
         digest_chars=fields["digest_chars"],
         scratch=tuple(fields.get("scratch", ())),
+        taught=tuple((name, answer) for name, answer in fields.get("taught", ())),
     )

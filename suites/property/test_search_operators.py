@@ -84,7 +84,13 @@ def descendants(steps: list[tuple[str, int, str]]) -> list[tuple[Genome, Proposa
 
 
 def test_there_are_the_operators_that_the_design_names() -> None:
-    assert {op.name for op in known_operators() if op.reflecting} == {"edit-rule", "reflect-rule", "rewrite"}
+    assert {op.name for op in known_operators() if op.reflecting} == {
+        "contrast",
+        "edit-rule",
+        "mixed-rule",
+        "reflect-rule",
+        "rewrite",
+    }
     assert len(NAMES) >= 14
 
 
@@ -181,6 +187,7 @@ GENOMES = st.builds(
     sampling=st.dictionaries(st.sampled_from(["temperature", "seed"]), st.integers(0, 9)),
     digest_chars=st.none() | st.integers(1, 2000),
     scratch=st.lists(TEXT, max_size=2).map(tuple),
+    taught=st.lists(st.tuples(st.text("0123456789abcdef", min_size=1, max_size=16), TEXT), max_size=2).map(tuple),
 )
 
 

@@ -17,7 +17,7 @@ from evolve.core.search.tasks import Task
 RULES_SECTION = "Rules"
 OWN_BANK = "own"
 """Among a genome's demo ids: all demos of the bank that the agent's file came with."""
-_LATER_FIELDS = ("scratch",)
+_LATER_FIELDS = ("scratch", "taught")
 _RULE = re.compile(r"^(?:\d+[.)]|[-*]) +", re.M)
 """The start of a list entry in Markdown, at the beginning of a line: `1. `, `1) `, `- `, `* `."""
 
@@ -38,6 +38,8 @@ class Genome:
     """How many characters of a report the prompt shows; None where no input is a report."""
     scratch: tuple[str, ...] = ()
     """Fields that the agent writes before its answer."""
+    taught: tuple[tuple[str, str], ...] = ()
+    """(id of a train task, the agent's own whole answer as JSON text): demos that show it in place of the label."""
 
     @property
     def id(self) -> str:
@@ -90,12 +92,16 @@ def agent_of(genome: Genome, base: Agent) -> Agent:
 
 
 def demos_of(genome: Genome, tasks: Sequence[Task], own: Sequence[Demo] = ()) -> list[Demo]:
-    """Return a genome's bank: a demo for each labelled train task that it names, or the agent's own bank."""
+    """Return a genome's bank: a demo for each train task that it names, or the agent's own bank.
+
+    A demo shows the task's label, or the agent's own answer where the genome has one.
+    """
     if genome.demo_ids == (OWN_BANK,):
         return list(own)
-    labelled = {task.id: task for task in tasks if task.split == "train" and task.label is not None}
-    chosen = labelled.values() if genome.demo_ids is None else [labelled[i] for i in genome.demo_ids if i in labelled]
-    return [Demo(task.vars, task.label, task.family) for task in chosen]
+    own_answers: dict[str, JsonValue] = {name: json.loads(answer) for name, answer in genome.taught}
+    known = {t.id: t for t in tasks if t.split == "train" and (t.label is not None or t.id in own_answers)}
+    chosen = known.values() if genome.demo_ids is None else [known[i] for i in genome.demo_ids if i in known]
+    return [Demo(task.vars, own_answers.get(task.id, task.label), task.family) for task in chosen]
 
 
 def number_rules(rules: Sequence[str]) -> str:

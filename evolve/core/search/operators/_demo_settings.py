@@ -20,4 +20,5 @@ def settings_of(genome: Genome) -> DemoSettings:
 def with_demos(genome: Genome, settings: DemoSettings, demo_ids: tuple[str, ...] | None) -> Genome:
     """Return the genome with these demos; they are chosen by a longer digest than the prompt shows."""
     digest = SEARCH_DIGEST if genome.digest_chars and settings.select != "static" else None
-    return replace(genome, demos=replace(settings, digest=digest), demo_ids=demo_ids)
+    taught = genome.taught if demo_ids else ()  # a bank of labels has no answers of the agent's own
+    return replace(genome, demos=replace(settings, digest=digest), demo_ids=demo_ids, taught=taught)

@@ -10,7 +10,7 @@ from evolve.core.search.operators._rules import label_text
 from evolve.core.search.tasks import Task
 from evolve.core.text.counts import count
 
-_MOST_FAILURES = 5
+MOST_FAILURES = 5
 """Failures in one question: enough to show what they have in common."""
 _CONTRAST = 2
 """Correct cases in one question: a rule that fits the failures should not break these."""
@@ -38,8 +38,8 @@ def cluster(situation: Situation) -> list[Task]:
         return []
     drawn = situation.rng.choice([key for key in sorted(groups) for _ in groups[key]])
     if drawn == ("", ""):
-        return situation.rng.sample(groups[drawn], min(_MOST_FAILURES, len(groups[drawn])))
-    return groups[drawn][:_MOST_FAILURES]
+        return situation.rng.sample(groups[drawn], min(MOST_FAILURES, len(groups[drawn])))
+    return groups[drawn][:MOST_FAILURES]
 
 
 def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Mapping[str, JsonValue]:

@@ -17,7 +17,15 @@ def crossover(situation: Situation) -> Proposal | None:
     partner = choose_weighted(partners, [float(_adds(member, parent)) for member in partners], situation.rng)
     own, others = parent.genome, partner.genome
     rules = tuple(dict.fromkeys((*own.rules, *others.rules)))[:MAX_RULES]
-    joined = replace(own, rules=rules, demos=others.demos, demo_ids=others.demo_ids, digest_chars=others.digest_chars)
+    joined = replace(
+        own,
+        rules=rules,
+        demos=others.demos,
+        demo_ids=others.demo_ids,
+        taught=others.taught,
+        scratch=own.scratch or others.scratch,
+        digest_chars=others.digest_chars,
+    )
     return Proposal(joined, f"rules of {parent.id} and {partner.id}, demos of {partner.id}")
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from evolve.core.evaluation.scratch import can_think
+from evolve.core.evaluation.scratch import can_think, drop_scratch
 from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 _NAMES = ("why", "reason", "thought")
@@ -24,6 +24,8 @@ def think(situation: Situation) -> Proposal | None:
 @operator("answer-at-once", prior=(0.6, 1.2))
 def answer_at_once(situation: Situation) -> Proposal | None:
     """Take the scratch fields away: each costs several times the tokens of an answer."""
-    if not situation.genome.scratch:
+    genome = situation.genome
+    if not genome.scratch:
         return None
-    return Proposal(replace(situation.genome, scratch=()), "answers at once, without writing before")
+    taught = tuple((name, str(drop_scratch(answer, genome.scratch))) for name, answer in genome.taught)
+    return Proposal(replace(genome, scratch=(), taught=taught), "answers at once, without writing before")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
-from evolve.core.model.agents import DemoSettings, Section
+from evolve.core.model.agents import Demo, DemoSettings, Section
 from evolve.core.model.suite import Test
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome, agent_of, demos_of, genome_of
@@ -122,7 +122,9 @@ def test_a_crossover_takes_the_rules_of_both_and_the_demos_of_the_partner():
 
 
 def reflecting() -> list[Operator]:
-    return [operator for operator in OPERATORS.values() if operator.reflecting]
+    """Those that ask about one cluster of failures."""
+    others = ("contrast", "mixed-rule")
+    return [operator for operator in OPERATORS.values() if operator.reflecting and operator.name not in others]
 
 
 @pytest.mark.parametrize("operator", reflecting(), ids=lambda operator: operator.name)
@@ -224,3 +226,61 @@ def test_a_reflector_is_asked_about_cases_without_a_label_with_the_reasons(opera
     shown = str(asked["failures"])
     assert shown.count('Given: "red"\nWrong because: no source') == 5
     assert "Right: null" not in shown
+
+
+def test_teaching_shows_the_agents_own_whole_answers_in_place_of_labels():
+    thinking = replace(PLAIN, scratch=("why",))
+    situation = a_situation(thinking, ["0000", "0003"])
+    for score_id, score in situation.parent.scores.items():
+        thought = {"why": f"because of {score_id}"}
+        situation.parent.scores[score_id] = replace(score, thought=thought, output=TASKS[score_id].label)
+    found = OPERATORS["teach"].propose(situation)
+    assert found is not None
+    demos = demos_of(found.genome, list(TASKS.values()))
+    assert len(demos) == len(TASKS) - 2
+    first = next(task for task in TASKS.values() if task.id not in ("0000", "0003"))
+    assert demos[0].output == {"why": f"because of {first.id}", **first.label}  # type: ignore[dict-item]
+    assert list(demos[0].output) == ["why", "colour"]
+    at_once = replace(situation.parent, genome=found.genome)
+    plain = OPERATORS["answer-at-once"].propose(replace(situation, parent=at_once))
+    assert plain is not None
+    assert [demo.output for demo in demos_of(plain.genome, list(TASKS.values()))] == [
+        d.output for d in unthought(demos)
+    ]
+
+
+def unthought(demos: list[Demo]) -> list[Demo]:
+    return [replace(demo, output={"colour": demo.output["colour"]}) for demo in demos]  # type: ignore[call-overload,index]
+
+
+def test_teaching_shows_right_answers_of_cases_without_a_label():
+    unlabelled = {i: replace(task, label=None, accepted=()) for i, task in TASKS.items()}
+    situation = replace(a_situation(PLAIN, ["0000"]), tasks=unlabelled)
+    found = OPERATORS["teach"].propose(situation)
+    assert found is not None
+    assert {demo.output["colour"] for demo in demos_of(found.genome, list(unlabelled.values()))} == {"red"}  # type: ignore[call-overload,index]
+    assert OPERATORS["teach"].propose(a_situation(PLAIN, ["0000"])) is None, "a demo of the label shows the same"
+
+
+def test_a_contrast_names_a_case_that_another_candidate_answered_right_and_what_it_reads():
+    contrast = OPERATORS["contrast"].reflecting
+    assert contrast is not None
+    other = a_candidate(replace(PLAIN, rules=("The sky is blue.",)), failed=("0003",), number=1)
+    asked = contrast.ask(a_situation(PLAIN, ["0000", "0003"], other))
+    assert asked is not None
+    assert str(asked["failures"]).startswith("sky\nRight: ")
+    assert "Its difference: The sky is blue." in str(asked["wish"])
+    assert contrast.ask(a_situation(PLAIN, ["0003"], other)) is None
+
+
+def test_a_mixed_question_has_failures_of_several_answers_and_the_commonest_confusions():
+    mixed = OPERATORS["mixed-rule"].reflecting
+    assert mixed is not None
+    asked = mixed.ask(a_situation(PLAIN, [i for i in TASKS if TASKS[i].label != {"colour": "red"}]))
+    assert asked is not None
+    rights = {line for line in str(asked["failures"]).splitlines() if line.startswith("Right: ")}
+    assert len(rights) == 2
+    assert 'Most often wrong, over all cases: {"colour": "red"} in place of {"colour": "blue"} (9 times)' in str(
+        asked["wish"]
+    )
+    assert mixed.ask(a_situation(PLAIN, ["0000"])) is None
