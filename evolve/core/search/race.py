@@ -48,15 +48,15 @@ def blocks(size: int) -> list[int]:
 
 
 def screen_tasks(parent: Candidate, race: Sequence[Task], rng: Rng) -> list[Task]:
-    """Return up to 3 cases of the race that the parent failed and 3 that it passed, failures first.
+    """Return 3 cases of the race that the parent failed and 3 that it passed, failures first.
 
-    A parent that passed none is screened on 6 failures.
+    For lack of passes there are more failures, up to 6: a screen of three cases would hardly ever show a fix.
     """
     failures, passes = _failed_and_passed(parent, race)
-    most = SCREEN - KNOWN_PASSES if passes else SCREEN
+    kept = min(KNOWN_PASSES, len(passes))
     return [
-        *rng.sample(failures, min(most, len(failures))),
-        *rng.sample(passes, min(KNOWN_PASSES, len(passes))),
+        *rng.sample(failures, min(SCREEN - kept, len(failures))),
+        *rng.sample(passes, kept),
     ]
 
 
