@@ -5,8 +5,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from evolve.cli._diagnosis import Diagnosis
-from evolve.cluster.address import ClusterAddress, consul_address, nomad_address
+from evolve.cluster.address import ClusterAddress
 from evolve.cluster.caller import Patience
+from evolve.cluster.demo.state_file import consul_or_demo, nomad_or_demo
 from evolve.cluster.rights import ClusterRights, consul_rights, nomad_rights
 from evolve.core.model.errors import EvolveError
 
@@ -16,12 +17,12 @@ _PATIENCE = Patience(connect_s=3.0, read_s=7.0, read_tries=1)
 
 def nomad_diagnosis(env: Mapping[str, str]) -> Diagnosis:
     """Return what of Nomad can be used."""
-    return _diagnosis("Nomad", "NOMAD_ADDR", lambda: nomad_address(env), _ask_nomad)
+    return _diagnosis("Nomad", "NOMAD_ADDR", lambda: nomad_or_demo(env), _ask_nomad)
 
 
 def consul_diagnosis(env: Mapping[str, str]) -> Diagnosis:
     """Return what of Consul can be used."""
-    return _diagnosis("Consul", "CONSUL_HTTP_ADDR", lambda: consul_address(env), _ask_consul)
+    return _diagnosis("Consul", "CONSUL_HTTP_ADDR", lambda: consul_or_demo(env), _ask_consul)
 
 
 def _diagnosis(
