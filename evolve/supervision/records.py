@@ -23,6 +23,10 @@ class Records(Protocol):
         """Return an ID that no incident has."""
         ...
 
+    def read(self, id: str) -> Incident | None:
+        """Return an incident; None where there is none of this ID."""
+        ...
+
     def open_incident(self, namespace: str, job: str) -> Incident | None:
         """Return the open incident of a job; None without one."""
         ...
@@ -77,6 +81,7 @@ class StoredRecords:
         self._audit = AuditLog(folder / AUDIT, self.incidents)
         self._redactor = redactor
         self.new_id = self.incidents.new_id
+        self.read = self.incidents.read
         self.open_incident = self.incidents.open_incident
         self.healing_times = self.incidents.healing_times
         self.begun = self.incidents.begun

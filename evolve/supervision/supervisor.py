@@ -163,8 +163,10 @@ class Supervisor:
             return is_edited
         if incident.state is not IncidentState.WAITING or incident.plan is None:
             return is_edited or now >= incident.next_at
-        if now - incident.plan.made > self._limits.approval_s:
-            self._save(incident, state=IncidentState.OPEN, plan=None, note="nobody approved the plan in time")
+        if is_edited or now - incident.plan.made > self._limits.approval_s:
+            why = "the job was changed, so the plan is no more" if is_edited else "nobody approved the plan in time"
+            self._save(incident, state=IncidentState.OPEN, plan=None, note=why)
+            return False
         return self._around.records.approval(incident.id, incident.plan.plan_hash, now) is not None
 
     def _open(self, incident: Incident | None, failed: FailedJob) -> Incident:
@@ -182,7 +184,8 @@ class Supervisor:
             return incident
         report, version = self._report(failed), failed.key.job_version
         if incident is not None:
-            return self._save(incident, key=key, report=report, job_version=version)
+            plan = incident.plan if incident.state is IncidentState.WAITING else None
+            return self._save(incident, key=key, report=report, job_version=version, plan=plan)
         made = Incident(
             id=records.new_id(),
             namespace=failed.key.namespace,
@@ -242,6 +245,10 @@ class Supervisor:
             await self._escalate(incident, f"{limits.attempts} healings did not help: {tried}")
             return
         rule = self._rule(incident)
+        if rule.mode is Mode.ACT and incident.plan is not None:
+            # It had to wait, for its turn or for a service: the agent's answer is still that.
+            await self._plan(seen, rule, _proposal_of(incident.plan))
+            return
         proposed = await self._propose(seen)
         if proposed is None:
             return
@@ -294,8 +301,19 @@ class Supervisor:
         elif rule.mode is Mode.SUGGEST:
             self._save(incident, state=IncidentState.WAITING, plan=plan, note=f"{proposal.action} waits for approval")
             await self._around.notices.send(incident, f"approve or leave: {proposal.action}", summary)
+        elif not await self._heal(seen, proposal, planned, healing):
+            await self._wait_with(incident.id, plan)
+
+    async def _wait_with(self, id: str, plan: PendingPlan) -> None:
+        """Keep a plan that had to wait, but not for ever: then a person is called."""
+        incident = self._around.records.read(id)
+        if incident is None or incident.state is not IncidentState.OPEN:
+            return
+        made = incident.plan.made if incident.plan is not None else plan.made
+        if self._around.clock() - made > self._limits.approval_s:
+            await self._escalate(incident, f"{plan.action} had to wait too long: {incident.note}")
         else:
-            await self._heal(seen, proposal, planned, healing)
+            self._save(incident, plan=replace(plan, made=made))
 
     async def _planned(self, seen: _Seen, rule: JobRule, proposal: Proposal, healing: str) -> PlannedAction | Refused:
         """The plan of a proposal, after Nomad's own dry run of it."""

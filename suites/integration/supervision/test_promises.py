@@ -201,6 +201,17 @@ def test_p5_no_more_than_the_cap_in_an_hour(cluster: VirtualCluster, play: Any) 
     assert sum("limit of 3 healings" in found.note for found in incidents(one)) == 3
 
 
+def test_p5_a_plan_that_has_to_wait_costs_no_further_question_and_ends(cluster: VirtualCluster, play: Any) -> None:
+    cluster.register(mock_job("web", meta={"depends_on": "db"}, **FAILS_ONCE))
+    policy = limited(approval_s=60.0)
+    one = play(lambda one: one.run(120, every=5), {"action": "wait_dependency", "service": "db"}, policy=policy)
+    (found,) = incidents(one)
+    assert found.state is IncidentState.ESCALATED
+    assert "waits for db, which is absent" in found.note
+    assert len(one.proposer.seen) == 1
+    assert cluster.writes == []
+
+
 def test_p5_attempts_of_one_incident_are_limited_and_further_and_further_apart(
     cluster: VirtualCluster, play: Any
 ) -> None:
