@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ from evolve.cli._parser import CommandParser, Example
 from evolve.cli._supervisor_state import add_folder, supervisor_folder
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.demo.state_file import consul_or_demo, nomad_or_demo
+from evolve.cluster.faults import ClusterFault
 from evolve.cluster.nomad.client import NomadClient
 from evolve.core.adaptation.failures import PER_DAY, QueuedRequest
 from evolve.core.evolution.request import EvolutionRequest
@@ -49,6 +51,9 @@ from evolve.supervision.watching import JobWatch
 from evolve.system.cache_folder import cache_folder
 
 CASES = "failure_cases"
+_FAULT_AGAIN_S = 60.0
+_QUERY = re.compile(r"(?<=\S)\?\S*(?=: )")
+"""Of a call's URL: it is long and says nothing to people."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +70,7 @@ def _read(options: argparse.Namespace) -> tuple[HealingPolicy, list[Receiver]]:
     problems: list[Problem] = []
     receivers: list[Receiver] = []
     policy = HealingPolicy((JobRule("*", Mode.SUGGEST, frozenset(MODEL_ACTIONS)),))
-    for given in options.notify:
+    for given in options.notify or os.environ.get("EVOLVE_NOTIFY", "").split():
         try:
             receivers.append(read_receiver(given))
         except InputError as error:
@@ -170,7 +175,7 @@ async def _opened(
         watch = JobWatch(
             everywhere,
             time.time,
-            lambda fault: _note_fault(metrics, str(fault), type(fault).__name__),
+            _FaultLog(metrics).note,
             lambda: setattr(metrics, "answered_at", time.time()),
         )
         service = Service(
@@ -199,9 +204,20 @@ def _start_evolution(client: AgentClient, cache_dir: Path) -> None:
     _log(f"evolving {client.agent.title} in the background: process {pid}, log {log}")
 
 
-def _note_fault(metrics: Metrics, text: str, name: str) -> None:
-    metrics.note_fault(name)
-    _log(text)
+class _FaultLog:
+    """Counts the cluster's faults, and prints one of each class once a minute."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._printed_at: dict[str, float] = {}
+
+    def note(self, fault: ClusterFault) -> None:
+        """Count a fault, and perhaps print it."""
+        name, now = type(fault).__name__, time.monotonic()
+        self._metrics.note_fault(name)
+        if now - self._printed_at.get(name, float("-inf")) > _FAULT_AGAIN_S:
+            self._printed_at[name] = now
+            _log(_QUERY.sub("", str(fault)))
 
 
 def _log(line: str) -> None:
@@ -238,7 +254,10 @@ def parser() -> CommandParser:
     add_provider(made)
     add_cases(made, f"the folder of failure cases; default {CASES}", default=CASES)
     add_folder(made)
-    text = "call people: webhook:URL, ntfy:URL or alertmanager:URL; may be given several times"
+    text = (
+        "call people: webhook:URL, ntfy:URL or alertmanager:URL; may be given several times; default: EVOLVE_NOTIFY, "
+    )
+    text += "where blanks separate them, for addresses that are secrets"
     add("--notify", action="append", default=[], metavar="KIND:URL", help=text)
     text = "serve Prometheus metrics on this port of 127.0.0.1; 0 for a free one"
     add("--metrics-port", type=port, metavar="PORT", help=text)
