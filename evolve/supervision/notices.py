@@ -7,6 +7,7 @@ from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
+from evolve.core.cases.inert import clean_text
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.core.model.healing import Incident
 from evolve.core.model.json_value import JsonValue
@@ -35,11 +36,23 @@ def read_receiver(given: str) -> Receiver:
         InputError: it is none of them.
     """
     kind, _, url = given.partition(":")
-    parts = urlsplit(url)
-    if kind not in KINDS or parts.scheme not in ("http", "https") or not parts.hostname:
+    if kind not in KINDS or not _is_web_address(url):
         shown = safe_url(given)
         raise InputError(Problem(f"expected webhook:URL, ntfy:URL or alertmanager:URL, got {shown!r}"))
     return Receiver(next(one for one in KINDS if one == kind), url)
+
+
+def _shown(receiver: Receiver) -> str:
+    # The path of a webhook, and a topic's name, are as good as passwords.
+    return f"{receiver.kind} at {urlsplit(receiver.url).hostname}"
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, or a port that is no number
+        return False
 
 
 class Notices:
@@ -64,12 +77,12 @@ class Notices:
         for receiver in self._receivers:
             call = _call(receiver, incident, reason, lines)
             try:
-                reply = await self._policy.run(call.name, partial(self._client.send, call))
+                reply = await self._policy.run(_shown(receiver), partial(self._client.send, call))
             except EnvironmentFault as fault:
-                self._log(f"not sent to {safe_url(receiver.url)}: {fault}")
+                self._log(f"not sent: {fault}")
                 continue
             if reply.status >= 300:
-                self._log(f"not sent to {safe_url(receiver.url)}: status {reply.status}")
+                self._log(f"not sent: {_shown(receiver)}: status {reply.status}")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -90,7 +103,9 @@ def _call(receiver: Receiver, incident: Incident | None, reason: str, lines: Seq
     text = "\n".join([reason, *lines, f"next: evolve incidents {about.get('incident', '')}".rstrip()])
     headers = {"Content-Type": "application/json"}
     if receiver.kind == "ntfy":
-        title = f"{about.get('job', 'cluster')}: {about['state']}".encode("ascii", "replace").decode()
+        # A header has no line ends, and Nomad allows them in the ID of a job.
+        title = " ".join(clean_text(f"{about.get('job', 'cluster')}: {about['state']}").split())
+        title = title.encode("ascii", "replace").decode()
         return HttpCall("POST", receiver.url, {"Title": title, "Tags": "warning"}, text.encode())
     if receiver.kind == "alertmanager":
         url = receiver.url.rstrip("/")

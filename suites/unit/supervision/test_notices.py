@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -77,13 +78,38 @@ def test_a_receiver_that_is_dead_or_refuses_is_a_line_and_the_next_one_is_called
     assert [path for path, _, _ in inbox.mails] == ["/broken", "/hook"]
 
 
+def test_a_job_with_a_line_end_in_its_name_is_reported(inbox):
+    named = replace(INCIDENT, job="web\r\nX-Evil: 1")
+    send(f"ntfy:http://127.0.0.1:{inbox.server_port}/topic", incident=named)
+    assert inbox.mails[0][1]["Title"] == "web X-Evil: 1: escalated"
+    assert "X-Evil" not in inbox.mails[0][1]
+
+
+def test_the_path_of_a_webhook_is_not_logged():
+    log = send("webhook:http://127.0.0.1:1/services/T0/B0/secret")
+    assert "not sent: webhook at 127.0.0.1" in log[-1]
+    assert "secret" not in "".join(log)
+
+
 def test_the_cluster_itself_can_be_reported(inbox):
     log = send(f"ntfy:http://127.0.0.1:{inbox.server_port}/topic", incident=None)
     assert log == ["cluster: restart is refused", "  line"]
     assert inbox.mails[0][1]["Title"] == "cluster: alert"
 
 
-@pytest.mark.parametrize("given", ["", "mail:me@example.org", "webhook:", "webhook:ftp://x", "http://x", "ntfy:topic"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "mail:me@example.org",
+        "webhook:",
+        "webhook:ftp://x",
+        "http://x",
+        "ntfy:topic",
+        "webhook:http://[::1",
+        "ntfy:http://x:port/t",
+    ],
+)
 def test_other_receivers_are_refused(given):
     with pytest.raises(InputError, match="expected webhook:URL"):
         read_receiver(given)
