@@ -1,9 +1,14 @@
 """Reads fields of Nomad's answers. Many of them have null instead of an empty list, map or text."""
 
+import math
 from collections.abc import Mapping
+from typing import Final
 
 from evolve.core.model.incidents import JsonFields
 from evolve.core.model.json_value import JsonValue
+
+_LONGEST_NUMBER: Final = 32
+"""Digits of a number that is written as a text."""
 
 
 def text(one: JsonFields, name: str) -> str:
@@ -16,8 +21,9 @@ def number(one: JsonFields, name: str) -> int:
     """Return an integer; 0 where it is missing or none. Details of events hold numbers as texts."""
     value = one.get(name)
     if isinstance(value, str) and value.removeprefix("-").isdecimal():
-        return int(value)
-    return int(value) if isinstance(value, int | float) else 0
+        # Python reads no text of thousands of digits, and Nomad writes none.
+        return int(value) if len(value) <= _LONGEST_NUMBER else 0
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
 def fields(one: JsonFields | None, name: str) -> JsonFields:
