@@ -27,8 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         details = {"by": who, "plan": plan.plan_hash, "action": plan.action, "why": reason}
         record = AuditRecord(AuditEvent.REFUSED, now, incident.id, details=details)
         changed = replace(incident, state=IncidentState.ESCALATED, plan=None, note=note, changed=now)
-        AuditLog(audit_folder(options), store).append_with(record, changed)
+        # The approval first: after a kill between the two the plan waits again, and nobody has approved it.
         store.consume_approval(incident.id, plan.plan_hash)
+        AuditLog(audit_folder(options), store).append_with(record, changed)
         say([f"rejected by {who}: incident {incident.id} is yours until the job is well or changed"])
     return ExitCode.DONE
 
