@@ -96,9 +96,9 @@ class CaseLearner:
                 folder=self._folder,
                 redactor=self._redactor,
             )
+            if taken.is_new_in_queue:
+                self._start()
         except (EnvironmentFault, InputError) as fault:
             self._report(f"no case of {incident.job}: {fault}")
             return ""
-        if taken.is_new_in_queue:
-            self._start()
         return taken.recorded.fingerprint if taken.recorded is not None else ""
