@@ -174,7 +174,7 @@ async def _opened(
         supervisor = Supervisor(policy, Mode(options.mode), around)
         watch = JobWatch(
             everywhere,
-            time.time,
+            time.monotonic,
             _FaultLog(metrics).note,
             lambda: setattr(metrics, "answered_at", time.time()),
         )
