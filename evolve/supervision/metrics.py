@@ -23,7 +23,7 @@ class Metrics:
     incidents: Mapping[str, int] = field(default_factory=dict)
     """Open incidents, by state."""
     healings: Mapping[str, int] = field(default_factory=dict)
-    """Attempts, by state."""
+    """Attempts of open incidents, by state."""
     decision_s: float = 0.0
     decisions: int = 0
 
@@ -39,7 +39,7 @@ class Metrics:
         _family(lines, "cluster_answered_seconds", "gauge", "When Nomad answered last.", {"": self.answered_at})
         _family(lines, "leader", "gauge", "Whether this supervisor decides.", {"": int(self.is_leader)})
         _family(lines, "incidents", "gauge", "Open incidents.", _by("state", self.incidents))
-        _family(lines, "healings", "gauge", "Attempts of open and ended incidents.", _by("state", self.healings))
+        _family(lines, "healings", "gauge", "Attempts of open incidents.", _by("state", self.healings))
         _family(lines, "decision_seconds_sum", "counter", "Time that decisions took.", {"": self.decision_s})
         _family(lines, "decision_seconds_count", "counter", "Decisions.", {"": self.decisions})
         return "\n".join(lines) + "\n"

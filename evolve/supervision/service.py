@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from evolve.cluster.faults import ClusterFault
+from evolve.core.model.errors import StoreFault
 from evolve.core.model.healing import IncidentState
 from evolve.supervision.claims import TTL_S, Claims
 from evolve.supervision.metrics import Metrics
@@ -15,6 +16,7 @@ from evolve.supervision.supervisor import JobName, Supervisor
 from evolve.supervision.watching import JobWatch
 
 _AFTER_A_FAULT_S = 5.0
+_SWEEP_EVERY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Rhythm:
 
     every_s: float = 2.0
     """Between two looks at what is being healed."""
+    all_every_s: float = 300.0
+    """Between two looks at all jobs with an open incident, those that people were called about too."""
     alert_after_s: float = 300.0
     """A cluster that does not answer for so long is reported."""
 
@@ -58,17 +62,22 @@ class Service:
         self._clock, self._rhythm = clock, rhythm or Rhythm()
         self._is_standby = False
         self._reported_at = 0.0
+        self._store_fault_at = float("-inf")
+        self._all_at = float("-inf")
+        self._swept_at = float("-inf")
         metrics.answered_at = clock()
 
     async def run(self) -> None:
         """Work until it is cancelled; then the lock is given back."""
+        if self._claims is not None:
+            await self._hold(self._claims)  # before the first look: two that start together must not both call people
         tasks = [asyncio.ensure_future(self._watch.follow())]
         if self._claims is not None:
             tasks.append(asyncio.ensure_future(self._keep_lock(self._claims)))
         try:
             while True:
-                await self.step()
-                self._watch.changed.clear()
+                self._watch.changed.clear()  # before the look: what is marked during it is not missed
+                await self._try_step()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._watch.changed.wait(), self._rhythm.every_s)
                 for task in tasks:
@@ -80,6 +89,16 @@ class Service:
             await asyncio.gather(*tasks, return_exceptions=True)
             if self._claims is not None:
                 await self._claims.release()
+
+    async def _try_step(self) -> None:
+        """Step; while nothing can be written down, nothing is decided, and people are called."""
+        try:
+            await self.step()
+        except StoreFault as fault:
+            if self._clock() - self._store_fault_at > self._rhythm.alert_after_s:
+                self._store_fault_at = self._clock()
+                await self._notices.send(None, f"nothing is decided, because nothing can be recorded: {fault}", ())
+            await asyncio.sleep(self._rhythm.every_s)
 
     async def once(self) -> None:
         """Look at everything that is not well, once.
@@ -115,9 +134,12 @@ class Service:
 
     def _due(self) -> list[JobName]:
         now = self._clock()
+        # No event comes of what happened while nobody listened, and no list has a job that is well or gone.
+        is_all = now - self._all_at >= self._rhythm.all_every_s
+        self._all_at = now if is_all else self._all_at
         due = []
         for one in self._records.open_incidents():
-            is_watched = one.state in (IncidentState.HEALING, IncidentState.WAITING) or one.well_since
+            is_watched = is_all or one.state in (IncidentState.HEALING, IncidentState.WAITING) or one.well_since
             if is_watched or (one.state is IncidentState.OPEN and one.next_at <= now):
                 due.append((one.namespace, one.job))
         return due
@@ -125,7 +147,18 @@ class Service:
     async def _keep_lock(self, claims: Claims) -> None:
         while True:
             await self._hold(claims)
+            await self._sweep(claims)
             await asyncio.sleep(TTL_S / 4)
+
+    async def _sweep(self, claims: Claims) -> None:
+        """Delete old claims now and then; they would stay in Consul for ever."""
+        if not claims.is_leader or self._clock() - self._swept_at < _SWEEP_EVERY_S:
+            return
+        self._swept_at = self._clock()
+        try:
+            await claims.sweep()
+        except ClusterFault as fault:
+            self.note_fault(fault)
 
     async def _hold(self, claims: Claims) -> None:
         was_standby = self._is_standby
@@ -135,7 +168,8 @@ class Service:
             # Nobody can claim now, so nobody changes anything; diagnosing goes on.
             self.note_fault(fault)
             return
-        self._metrics.is_leader = claims.is_leader
+        finally:
+            self._metrics.is_leader = claims.is_leader
         if was_standby and not self._is_standby:
             try:
                 await self._watch.read_lists()
