@@ -1,5 +1,6 @@
 """Carries out a planned action, once: claimed, written down before and after, and found again after a kill."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +29,10 @@ from evolve.supervision.claims import Claims
 from evolve.supervision.reading import ClusterReader
 from evolve.supervision.records import Records
 from evolve.supervision.scratch import delete_files
+
+SETTLE_S = 10.0
+"""After a change Nomad needs a moment until its answers are about the changed job."""
+_SIGNALED = "Restart Signaled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,8 @@ class Healer:
         except ClusterFault as fault:
             if fault.may_be_done:
                 # The answer is lost, the change may be done: the next look reads what became of it.
-                return self._records.save(replace(incident, note=f"no answer to the change: {fault.message}"))
+                note = f"no answer to the change: {fault.message}"
+                return self._records.save(replace(incident, note=note, changed=self._clock()))
             return self.finish(incident, AttemptState.NOT_DONE, fault.message)
         except OSError as fault:
             return self.finish(incident, AttemptState.NOT_DONE, f"the folder could not be emptied: {fault}")
@@ -98,6 +104,9 @@ class Healer:
             return incident
         if _was_done(attempt, incident, answers):
             return self.finish(incident, AttemptState.DONE, "found in the cluster after an interruption")
+        if self._clock() - incident.changed < SETTLE_S:
+            # A request whose answer was lost may still arrive: to call it not done would allow a second one.
+            return incident
         return self.finish(incident, AttemptState.NOT_DONE, "not found in the cluster after an interruption")
 
     async def undo(self, incident: Incident, planned: RevertJob | None, why: str) -> Incident:
@@ -130,16 +139,24 @@ class Healer:
         }
         attempt = replace(incident.attempts[-1], state=state, result=result)
         ended = replace(incident, attempts=(*incident.attempts[:-1], attempt), note=result)
-        self._report(f"incident {incident.id} {incident.namespace}/{incident.job}: {attempt.action} {state}: {result}")
         details: dict[str, JsonValue] = {"state": state, "result": result}
-        return self._record(events.get(state, AuditEvent.VERIFIED), ended, attempt.id, details)
+        stored = self._record(events.get(state, AuditEvent.VERIFIED), ended, attempt.id, details)
+        # Only what is stored is redacted: a fault's message may repeat a part of the job.
+        shown = f"{attempt.action} {state}: {stored.attempts[-1].result}"
+        self._report(f"incident {incident.id} {incident.namespace}/{incident.job}: {shown}")
+        return stored
 
     async def _write(self, incident: Incident, planned: PlannedAction) -> str:
         nomad = self._reader.within(incident.namespace)
         if isinstance(planned, EmptyFolders):
-            freed = delete_files(planned.paths)
-            planned = planned.then
-            await nomad.jobs.register(planned.spec, if_index=planned.if_index)
+            # In a thread: the lock must be renewed meanwhile, however many files there are.
+            freed = await asyncio.to_thread(delete_files, planned.paths)
+            self._report(f"incident {incident.id}: {freed} bytes were deleted below {', '.join(planned.paths)}")
+            try:
+                await nomad.jobs.register(planned.then.spec, if_index=planned.then.if_index)
+            except ClusterFault as fault:
+                message = f"{freed} bytes were deleted, but the job was not registered again: {fault.message}"
+                raise type(fault)(message, call=fault.call, status=fault.status, hint=fault.hint) from fault
             return f"{freed} bytes were deleted, and the job was registered again"
         if isinstance(planned, RegisterJob):
             done = await nomad.jobs.register(planned.spec, if_index=planned.if_index)
@@ -177,11 +194,13 @@ def _was_done(attempt: Attempt, incident: Incident, answers: JobAnswers) -> bool
 def _was_restarted(attempt: Attempt, incident: Incident, one: JsonFields) -> bool:
     if text(one, "ID") != attempt.target.get("allocation"):
         return False
-    state = fields(fields(one, "TaskStates"), incident.task)
-    began = int(attempt.began * 1e9)
-    return any(
-        text(event, "Type") == "Restart Signaled" and number(event, "Time") >= began for event in many(state, "Events")
-    )
+    return _last_restart_ns(one, incident.task) > number(attempt.target, "after_ns")
+
+
+def _last_restart_ns(one: JsonFields, task: str) -> int:
+    """When a task was told to restart last, by its node's clock; 0 for never."""
+    events = many(fields(fields(one, "TaskStates"), task), "Events")
+    return max((number(event, "Time") for event in events if text(event, "Type") == _SIGNALED), default=0)
 
 
 def _content(job: JsonFields) -> str:
@@ -189,10 +208,27 @@ def _content(job: JsonFields) -> str:
     return json.dumps(kept, sort_keys=True)
 
 
-def target_of(planned: PlannedAction) -> Mapping[str, JsonValue]:
-    """Return by what a change is found again in the cluster when its answer was lost."""
+def target_of(planned: PlannedAction, answers: JobAnswers) -> Mapping[str, JsonValue]:
+    """Return by what a change is found again in the cluster when its answer was lost.
+
+    A restart is a later event of the task than the last one before: clocks of nodes differ from ours.
+    """
     if isinstance(planned, RevertJob):
         return {"version": planned.version}
     if isinstance(planned, RestartTask):
-        return {"allocation": planned.allocation}
+        one = next((one for one in answers.allocations if text(one, "ID") == planned.allocation), {})
+        return {"allocation": planned.allocation, "after_ns": _last_restart_ns(one, planned.task)}
     return {}
+
+
+def was_taken_back(attempt: Attempt, answers: JobAnswers) -> bool:
+    """Return whether the job has the content from before an attempt again: our undo, or Nomad's own, was done."""
+    before = next((one for one in answers.versions if number(one, "Version") == attempt.version_before), None)
+    job = answers.job or {}
+    return before is not None and number(job, "Version") > attempt.version_before and _content(before) == _content(job)
+
+
+def is_changed_since(attempt: Attempt, job: JsonFields) -> bool:
+    """Return whether the job was changed after an attempt, which itself makes one version, or none by a restart."""
+    own = 0 if "allocation" in attempt.target else 1
+    return number(job, "Version") > attempt.version_before + own

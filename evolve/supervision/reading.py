@@ -7,9 +7,10 @@ from dataclasses import replace
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.faults import ClusterFault, NotFound
 from evolve.cluster.nomad.client import NomadClient
-from evolve.core.incidents.allocation_state import current, failed_task, is_failing
+from evolve.core.incidents.allocation_state import failed_task
 from evolve.core.incidents.dependencies import dependencies_of
-from evolve.core.incidents.reading import number, text
+from evolve.core.incidents.diagnosis import diagnose
+from evolve.core.incidents.reading import text
 from evolve.core.model.incidents import JobAnswers, JsonFields, TaskLogs
 from evolve.core.text.log_tails import clean_tail
 
@@ -71,8 +72,9 @@ class ClusterReader:
 
         What cannot be read is left out.
         """
-        failing = [one for one in current(answers) if is_failing(one)]
-        one = max(failing, key=lambda found: number(found, "ModifyIndex"), default=None)
+        failed = diagnose(answers).failed
+        wanted = failed.key.allocation if failed is not None else ""
+        one = next((one for one in answers.allocations if wanted and text(one, "ID") == wanted), None)
         return replace(
             answers,
             node=await self._node(namespace, one),

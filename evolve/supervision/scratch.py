@@ -1,11 +1,38 @@
-"""Deletes the files of declared scratch folders, and nothing that a link leads to."""
+"""Deletes the files of declared scratch folders of this machine, and nothing that a link leads to."""
 
 import os
+import socket
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from evolve.core.incidents.reading import fields, text
+from evolve.core.model.incidents import JsonFields
+
 MAX_DEPTH = 64
+
+
+def is_this_machine(node: JsonFields | None) -> bool:
+    """Return whether a node of Nomad is the machine that this process runs on.
+
+    Its host name and its address must both be ours: many machines have the same name. A node that could not be read
+    is none of ours, and neither is one that this process sees from inside a container.
+    """
+    attributes = fields(node, "Attributes")
+    name = text(attributes, "unique.hostname")
+    address = text(attributes, "unique.network.ip-address") or text(node or {}, "HTTPAddr").rpartition(":")[0]
+    return bool(name) and name.lower() == socket.gethostname().lower() and _is_own_address(address)
+
+
+def _is_own_address(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as own:
+        try:
+            own.bind((address, 0))
+        except OSError:  # no interface has it
+            return False
+    # An empty address and that of all interfaces can be bound on every machine.
+    return address not in ("", "0.0.0.0", "::")
 
 
 def delete_files(paths: Sequence[str]) -> int:

@@ -39,21 +39,21 @@ from evolve.core.model.healing import (
     PlannedAction,
     Refused,
     RegisterJob,
+    RevertJob,
 )
 from evolve.core.model.incidents import FailedJob, JobAnswers, JobDiagnosis, NoFailure
 from evolve.core.model.json_value import JsonValue
 from evolve.store.incidents import LostUpdate
-from evolve.supervision.healing import Healer, NotNow, target_of
+from evolve.supervision.healing import SETTLE_S, Healer, NotNow, is_changed_since, target_of, was_taken_back
 from evolve.supervision.learning import Learner
 from evolve.supervision.notices import Notices
 from evolve.supervision.proposing import Proposed, Proposer, redact_diagnostics
 from evolve.supervision.reading import ClusterReader, service_state
 from evolve.supervision.records import Records
+from evolve.supervision.scratch import is_this_machine
 
 JobName = tuple[str, str]
 """Namespace and ID."""
-_SETTLE_S = 10.0
-"""After a change Nomad needs a moment until its answers are about the changed job."""
 _AGAIN_S = 5.0
 """Until a decision that had to wait (no leader, a busy node, a dependency, an endpoint) is tried again."""
 _ENDED = {
@@ -163,11 +163,23 @@ class Supervisor:
             return is_edited
         if incident.state is not IncidentState.WAITING or incident.plan is None:
             return is_edited or now >= incident.next_at
+        if self._is_approved(incident, incident.plan) and not is_edited:
+            return True
         if is_edited or now - incident.plan.made > self._limits.approval_s:
             why = "the job was changed, so the plan is no more" if is_edited else "nobody approved the plan in time"
             self._save(incident, state=IncidentState.OPEN, plan=None, note=why)
+        return False
+
+    def _is_approved(self, incident: Incident, plan: PendingPlan) -> bool:
+        """Whether a person approved this plan, not too long ago, and nothing was tried since.
+
+        Each attempt ends the approvals before it, so that one which a kill left behind is good for nothing.
+        """
+        now = self._around.clock()
+        found = self._around.records.approval(incident.id, plan.plan_hash, now)
+        if found is None or now - found.at > self._limits.approval_s:
             return False
-        return self._around.records.approval(incident.id, incident.plan.plan_hash, now) is not None
+        return all(one.began < found.at for one in incident.attempts)
 
     def _open(self, incident: Incident | None, failed: FailedJob) -> Incident:
         """The incident of a failure: the open one, with the newest key, or a new one."""
@@ -183,9 +195,19 @@ class Supervisor:
         if incident is not None and incident.key == key:
             return incident
         report, version = self._report(failed), failed.key.job_version
+        signature = self._shown(failed.key.signature)
         if incident is not None:
-            plan = incident.plan if incident.state is IncidentState.WAITING else None
-            return self._save(incident, key=key, report=report, job_version=version, plan=plan)
+            return self._save(
+                incident,
+                key=key,
+                group=failed.key.group,
+                task=failed.key.task,
+                node=failed.node,
+                signature=signature,
+                report=report,
+                job_version=version,
+                plan=incident.plan if incident.state is IncidentState.WAITING else None,
+            )
         made = Incident(
             id=records.new_id(),
             namespace=failed.key.namespace,
@@ -196,7 +218,7 @@ class Supervisor:
             opened=now,
             changed=now,
             key=key,
-            signature=self._shown(failed.key.signature),
+            signature=signature,
             job_version=version,
             report=report,
             node=failed.node,
@@ -239,10 +261,8 @@ class Supervisor:
             return
         if now < incident.next_at:
             return
-        if sum(one.state in _DID_NOT_HELP for one in incident.attempts) >= limits.attempts:
-            tried = ", ".join(one.action for one in incident.attempts if one.state in _DID_NOT_HELP)
-            await self._learn_unlabelled(seen, incident.attempts[-1].action, f"tried without success: {tried}")
-            await self._escalate(incident, f"{limits.attempts} healings did not help: {tried}")
+        if len(incident.attempts) >= limits.attempts:
+            await self._give_up(seen)
             return
         rule = self._rule(incident)
         if rule.mode is Mode.ACT and incident.plan is not None:
@@ -257,6 +277,17 @@ class Supervisor:
             await self._escalate(incident, f"the agent's answer is no action: {proposed.found.reason}")
             return
         await self._plan(seen, rule, proposed.found)
+
+    async def _give_up(self, seen: _Seen) -> None:
+        """Call a person after so many attempts; those that the cluster refused count too, and teach nothing."""
+        attempts = seen.incident.attempts
+        tried = ", ".join(one.action for one in attempts if one.state in _DID_NOT_HELP)
+        if tried:
+            await self._learn_unlabelled(seen, attempts[-1].action, f"tried without success: {tried}")
+        results = ", ".join(f"{one.action} ({one.state})" for one in attempts)
+        await self._escalate(
+            seen.incident, f"{len(attempts)} attempts without success: {results}; {attempts[-1].result}"
+        )
 
     async def _propose(self, seen: _Seen) -> Proposed | None:
         """The agent's answer; None where it could not be asked, which is no failure of its own."""
@@ -299,8 +330,11 @@ class Supervisor:
             note = f"observed: {proposal.action} would be planned"
             self._save(incident, note=note, plan=plan, next_at=self._around.clock() + self._limits.longest_backoff_s)
         elif rule.mode is Mode.SUGGEST:
-            self._save(incident, state=IncidentState.WAITING, plan=plan, note=f"{proposal.action} waits for approval")
-            await self._around.notices.send(incident, f"approve or leave: {proposal.action}", summary)
+            note = f"{proposal.action} waits for approval"
+            incident = self._save(incident, state=IncidentState.WAITING, plan=plan, note=note)
+            # What is stored is redacted; the plan itself is not.
+            shown = incident.plan.summary if incident.plan is not None else ()
+            await self._around.notices.send(incident, f"approve or leave: {proposal.action}", shown)
         elif not await self._heal(seen, proposal, planned, healing):
             await self._wait_with(incident.id, plan)
 
@@ -334,6 +368,10 @@ class Supervisor:
             other_nodes=await self._around.reader.other_nodes(seen.failed.node),
         )
         planned = plan_action(context)
+        if isinstance(planned, EmptyFolders) and not self._is_here(seen):
+            return Refused(
+                f"not allowed: the folders are on {seen.failed.node}, and the supervisor empties only its own"
+            )
         register = planned.then if isinstance(planned, Await | EmptyFolders) else planned
         if isinstance(register, RegisterJob):
             dry = await self._around.reader.within(seen.incident.namespace).documents.plan(register.spec)
@@ -343,7 +381,25 @@ class Supervisor:
                 return Refused(problem)
             if number(dry, "JobModifyIndex") != register.if_index:
                 return Refused("diff: somebody changed the job while it was planned")
+        if isinstance(planned, RevertJob) and (problem := await self._revert_problem(seen, planned)):
+            return Refused(problem)
         return planned
+
+    async def _revert_problem(self, seen: _Seen, planned: RevertJob) -> str:
+        """Why an old version must not come back now: no node takes it, or the job was changed meanwhile.
+
+        Its diff is as wide as the versions differ, so only its place is of interest.
+        """
+        old = next((one for one in seen.answers.versions if number(one, "Version") == planned.version), {})
+        dry = await self._around.reader.within(seen.incident.namespace).documents.plan(old)
+        if number(dry, "JobModifyIndex") != number(seen.answers.job or {}, "JobModifyIndex"):
+            return "diff: somebody changed the job while it was planned"
+        return placement_problem(fields(dry, "FailedTGAllocs"), text(dry, "Warnings"))
+
+    def _is_here(self, seen: _Seen) -> bool:
+        """Whether the node of the failed allocation is the machine that the supervisor runs on."""
+        node = seen.answers.node
+        return text(node or {}, "Name") == seen.failed.node and is_this_machine(node)
 
     async def _refuse(self, seen: _Seen, proposal: Proposal, refused: Refused) -> None:
         incident = seen.incident
@@ -355,8 +411,8 @@ class Supervisor:
 
     async def _after_approval(self, seen: _Seen, plan: PendingPlan) -> None:
         """Carry an approved plan out, if it is still exactly the plan that was approved."""
-        incident, records, now = seen.incident, self._around.records, self._around.clock()
-        if records.approval(incident.id, plan.plan_hash, now) is None:
+        incident, records = seen.incident, self._around.records
+        if not self._is_approved(incident, plan):
             return
         proposal = _proposal_of(plan)
         healing = _healing_id(incident)
@@ -386,7 +442,7 @@ class Supervisor:
             index_before=number(seen.answers.job or {}, "JobModifyIndex"),
             version_before=number(seen.answers.job or {}, "Version"),
             arguments=proposal.given(),
-            target=target_of(planned),
+            target=target_of(planned, seen.answers),
             running_before=_running(seen.answers),
         )
         planned = planned.then if isinstance(planned, Await) else planned
@@ -416,13 +472,22 @@ class Supervisor:
     async def _verify(self, incident: Incident, answers: JobAnswers, diagnosis: JobDiagnosis) -> Incident:
         """The incident after a look at its job: healed, undone, or still watched."""
         incident = await self._around.healer.reconcile(incident, answers)
-        attempt, now = incident.attempts[-1], self._around.clock()
+        attempt, now, job = incident.attempts[-1], self._around.clock(), answers.job or {}
+        if attempt.state is AttemptState.HEALED:
+            return await self._healed(incident)  # a kill came between the two
         if attempt.state is not AttemptState.DONE:
             return self._after_attempt(incident)
         if diagnosis.none in (NoFailure.GONE, NoFailure.STOPPED):
             incident = self._around.healer.finish(incident, AttemptState.FAILED, diagnosis.none.value)
             return self._close(incident, IncidentState.CLOSED, diagnosis.none.value)
-        has_failed = diagnosis.none is None and diagnosis.failed is not None and now - attempt.began > _SETTLE_S
+        if is_changed_since(attempt, job):
+            # Whatever the job does now, it says nothing about the attempt.
+            is_undone = was_taken_back(attempt, answers)
+            state = AttemptState.UNDONE if is_undone else AttemptState.FAILED
+            why = f"the job has the content of version {attempt.version_before} again"
+            why = why if is_undone else "somebody changed the job since, so nobody knows whether it helped"
+            return self._after_attempt(self._around.healer.finish(incident, state, why))
+        has_failed = diagnosis.none is None and diagnosis.failed is not None and now - attempt.began > SETTLE_S
         seen = verify(
             attempt, is_healthy(answers), now, self._limits, since=running_since(answers), failed_again=has_failed
         )
@@ -433,7 +498,7 @@ class Supervisor:
             reason = "it failed again" if has_failed else f"not healthy within {self._limits.verify_s:.0f} s"
             if _running(answers) < attempt.running_before:
                 incident = self._with_attempt(incident, replace(attempt, harmed=True))
-            incident = await self._around.healer.undo(incident, undo_of(attempt, answers.job or {}), reason)
+            incident = await self._around.healer.undo(incident, undo_of(attempt, job), reason)
             return self._after_attempt(incident)
         if seen.healthy_since != attempt.healthy_since:
             return self._with_attempt(incident, seen)
@@ -448,8 +513,7 @@ class Supervisor:
         attempt, now = incident.attempts[-1], self._around.clock()
         if attempt.state in (AttemptState.INTENDED, AttemptState.DONE):
             return incident
-        counted = sum(one.state in _DID_NOT_HELP for one in incident.attempts)
-        pause = backoff_s(self._limits, max(1, counted), self._around.rng())
+        pause = backoff_s(self._limits, len(incident.attempts), self._around.rng())
         return self._save(incident, state=IncidentState.OPEN, next_at=now + pause)
 
     async def _healed(self, incident: Incident) -> Incident:
@@ -459,23 +523,25 @@ class Supervisor:
             case = await self._around.learner.learn(incident, attempt.action, accepted=attempt.action, harmful=harmful)
             incident = replace(incident, case=case or incident.case)
         note = f"{attempt.action} healed it"
-        await self._around.notices.send(incident, note, ())
         state = IncidentState.HEALED
         details: dict[str, JsonValue] = {"state": state, "action": attempt.action}
-        return self._record(AuditEvent.CLOSED, incident, details, state=state, note=note)
+        incident = self._record(AuditEvent.CLOSED, incident, details, state=state, note=note)
+        await self._around.notices.send(incident, note, ())
+        return incident
 
     # --- people
 
     async def _escalate(self, incident: Incident, reason: str) -> None:
         reason = self._shown(reason)
         state = IncidentState.ESCALATED
-        self._record(AuditEvent.ESCALATED, incident, {"why": reason}, state=state, note=reason, plan=None)
+        incident = self._record(AuditEvent.ESCALATED, incident, {"why": reason}, state=state, note=reason, plan=None)
         await self._around.notices.send(incident, reason, ())
 
     async def _call_for_common_cause(self, incident: Incident, now: float) -> None:
         reason = f"common cause: {self._limits.common_cause_jobs} jobs or more began to fail at once"
         self._save(incident, note=reason, next_at=now + self._limits.common_cause_s)
-        if now - self._called_at > self._limits.common_cause_s:
+        # As long as it counts as one cause: the jobs of one fault are one call.
+        if now - self._called_at > HOUR_S:
             self._called_at = now
             self._audit(AuditEvent.ESCALATED, incident, {"why": reason})
             await self._around.notices.send(incident, reason, ())
@@ -533,10 +599,13 @@ def _running(answers: JobAnswers) -> int:
 
 
 def _proposal_of(plan: PendingPlan) -> Proposal:
-    """The proposal that a plan was made of."""
+    """The proposal that a plan was made of.
+
+    A stored argument is redacted, so it may be none any more (an image's digest looks like a secret). Without it the
+    code chooses, and the plan's hash says whether it chooses the same.
+    """
     found = read_proposal({"action": plan.action, **plan.arguments})
-    assert isinstance(found, Proposal), found  # it was one when the plan was stored
-    return found
+    return found if isinstance(found, Proposal) else Proposal(plan.action, None)
 
 
 def _healing_id(incident: Incident) -> str:

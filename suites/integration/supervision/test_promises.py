@@ -347,7 +347,7 @@ class Killed(BaseException):
     """Stands for kill -9: nothing catches it, and nothing after it runs."""
 
 
-@pytest.mark.parametrize("step", range(1, 12))
+@pytest.mark.parametrize("step", range(1, 17))
 def test_p10_crash_safe(cluster: VirtualCluster, records: StoredRecords, play: Any, step: int) -> None:
     cluster.register(mock_job("web", memory_mb=64, needs_mb=100))
     left = step
