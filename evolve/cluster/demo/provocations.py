@@ -98,7 +98,8 @@ async def _segfault(access: DemoAccess, job: Job) -> None:
         (alloc,) = await live_allocations(access, job.id)
         for pid in _tasks_of(access.demo, alloc.id):
             if pid not in killed:
-                os.kill(pid, signal.SIGSEGV)
+                with contextlib.suppress(ProcessLookupError):  # it ended since it was listed
+                    os.kill(pid, signal.SIGSEGV)
                 killed.add(pid)
         return alloc.client_status == "failed"
 
