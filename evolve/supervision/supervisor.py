@@ -318,7 +318,7 @@ class Supervisor:
         healing = _healing_id(incident)
         planned = await self._planned(seen, rule, proposal, healing)
         if isinstance(planned, Refused):
-            await self._refuse(seen, proposal, planned)
+            await self._refuse(seen, rule, proposal, planned)
             return
         summary, hashed = summary_of(planned, seen.answers.job or {}), plan_hash(planned)
         plan = PendingPlan(hashed, proposal.action, proposal.given(), summary, self._around.clock())
@@ -401,8 +401,14 @@ class Supervisor:
         node = seen.answers.node
         return text(node or {}, "Name") == seen.failed.node and is_this_machine(node)
 
-    async def _refuse(self, seen: _Seen, proposal: Proposal, refused: Refused) -> None:
+    async def _refuse(self, seen: _Seen, rule: JobRule, proposal: Proposal, refused: Refused) -> None:
         incident = seen.incident
+        if rule.mode is Mode.OBSERVE:
+            # Nothing would be done anyway, so nobody is called because it may not be done.
+            self._audit(AuditEvent.REFUSED, incident, {"action": proposal.action, "why": self._shown(refused.reason)})
+            note = f"observed: {proposal.action} would be refused: {refused.reason}"
+            self._save(incident, note=note, next_at=self._around.clock() + self._limits.longest_backoff_s)
+            return
         if any(one.state in _DID_NOT_HELP for one in incident.attempts):
             await self._learn_unlabelled(seen, proposal.action, "what was tried did not help")
         details: dict[str, JsonValue] = {"action": proposal.action, "why": self._shown(refused.reason)}

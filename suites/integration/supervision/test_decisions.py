@@ -320,6 +320,17 @@ def test_old_claims_are_deleted(cluster: VirtualCluster, play: Any, consul_addre
     play(go, RESTART)
 
 
+def test_a_job_without_a_rule_is_observed_and_nobody_is_called(cluster: VirtualCluster, play: Any) -> None:
+    cluster.register(mock_job("web", **FAILS_ONCE))
+    one = play(lambda one: one.run(60, every=5), RESTART, policy=HealingPolicy())
+    (found,) = incidents(one)
+    assert found.state is IncidentState.OPEN
+    assert found.note.startswith("observed: restart would be refused")
+    assert cluster.writes == []
+    assert one.log == []
+    assert len(one.proposer.seen) == 1
+
+
 # --- approvals
 
 
