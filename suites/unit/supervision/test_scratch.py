@@ -1,8 +1,9 @@
 import os
+import socket
 
 import pytest
 
-from evolve.supervision.scratch import delete_files
+from evolve.supervision.scratch import delete_files, is_this_machine
 
 
 def test_files_below_are_deleted_and_folders_and_links_stay(tmp_path):
@@ -42,3 +43,28 @@ def test_a_folder_that_is_reached_through_a_link_is_refused(tmp_path):
     with pytest.raises(OSError, match="link"):
         delete_files([str(tmp_path / "link" / "scratch")])
     assert (tmp_path / "real" / "scratch" / "one").exists()
+
+
+HERE = {"unique.hostname": socket.gethostname().upper(), "unique.network.ip-address": "127.0.0.1"}
+
+
+def test_a_node_with_our_name_and_address_is_this_machine():
+    assert is_this_machine({"Attributes": HERE})
+    assert is_this_machine({"Attributes": {**HERE, "unique.network.ip-address": ""}, "HTTPAddr": "127.0.0.1:4646"})
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        None,
+        {},
+        {"Attributes": None, "Name": socket.gethostname()},
+        {"Attributes": {**HERE, "unique.hostname": "other"}},
+        *(
+            {"Attributes": {**HERE, "unique.network.ip-address": one}}
+            for one in ("", "192.0.2.1", "0.0.0.0", "::", "x")
+        ),
+    ],
+)
+def test_any_other_node_is_not(node):
+    assert not is_this_machine(node)
