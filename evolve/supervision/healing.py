@@ -116,6 +116,10 @@ class Healer:
         """
         if planned is None:
             return self.finish(incident, AttemptState.FAILED, why)
+        if self._claims is None or not self._claims.is_leader:
+            # Its claim allowed the change; an undo is one more, and without Consul nothing is changed.
+            note = f"{why}; taken back as soon as this supervisor leads again"
+            return incident if incident.note == note else self._records.save(replace(incident, note=note))
         attempt = incident.attempts[-1]
         details: dict[str, JsonValue] = {"version": planned.version, "from": planned.if_version}
         incident = self._record(AuditEvent.UNDO_INTENDED, incident, attempt.id, details)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from evolve.cluster.consul.client import ConsulClient
+from evolve.cluster.faults import Unreachable
 from evolve.cluster.standin.answers import Answer, Request
 from evolve.core.model.actions import MODEL_ACTIONS, Action
 from evolve.core.model.errors import StoreFault
@@ -192,6 +193,30 @@ def test_an_undo_whose_answer_was_lost_is_found_again(cluster: VirtualCluster, p
     one = play(lambda one: one.run(60), MORE, policy=limited(first_backoff_s=600.0))
     assert incidents(one)[0].attempts[0].state is AttemptState.UNDONE
     assert [path for _, path in cluster.writes].count("/v1/job/web/revert") == 1
+
+
+def test_nothing_is_taken_back_while_consul_does_not_answer(cluster: VirtualCluster, play: Any) -> None:
+    cluster.register(mock_job("web", memory_mb=64))
+    for _ in range(5):
+        cluster.second()
+    cluster.register(mock_job("web", memory_mb=64, run_for=5, exit_code=1))
+
+    async def silent() -> bool:
+        raise Unreachable("cannot connect", call="consul")
+
+    async def go(one: Supervised) -> None:
+        assert one.claims is not None
+        while not cluster.writes:
+            await one.run(2)
+        real, one.claims.hold, one.claims._held_until = one.claims.hold, silent, 0.0  # type: ignore[method-assign]
+        await one.run(40, every=5)
+        assert [path for _, path in cluster.writes] == ["/v1/jobs"]
+        assert "as soon as this supervisor leads again" in incidents(one)[0].note
+        one.claims.hold = real  # type: ignore[method-assign]
+        await one.run(10, every=5)
+
+    one = play(go, MORE, policy=limited(first_backoff_s=600.0))
+    assert incidents(one)[0].attempts[0].state is AttemptState.UNDONE
 
 
 def test_an_incident_that_people_have_ends_when_its_job_is_gone_though_no_event_came(
