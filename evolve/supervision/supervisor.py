@@ -56,6 +56,8 @@ JobName = tuple[str, str]
 """Namespace and ID."""
 _AGAIN_S = 5.0
 """Until a decision that had to wait (no leader, a busy node, a dependency, an endpoint) is tried again."""
+_LONGEST_AGAIN_S = 60.0
+"""What has waited for minutes is not tried every few seconds: each try reads the job and plans again."""
 _ENDED = {
     NoFailure.GONE: IncidentState.CLOSED,
     NoFailure.STOPPED: IncidentState.CLOSED,
@@ -323,7 +325,8 @@ class Supervisor:
         summary, hashed = summary_of(planned, seen.answers.job or {}), plan_hash(planned)
         plan = PendingPlan(hashed, proposal.action, proposal.given(), summary, self._around.clock())
         details: dict[str, JsonValue] = {"action": proposal.action, "plan": hashed, "summary": [*summary]}
-        self._audit(AuditEvent.PLANNED, incident, details, healing)
+        if incident.plan is None or incident.plan.plan_hash != hashed:
+            self._audit(AuditEvent.PLANNED, incident, details, healing)
         if isinstance(planned, CallPerson):
             await self._escalate(incident, planned.reason)
         elif rule.mode is Mode.OBSERVE:
@@ -565,7 +568,9 @@ class Supervisor:
         return replace(rule, mode=min(rule.mode, self._mode, key=order.index))
 
     def _later(self, incident: Incident, note: str) -> None:
-        self._save(incident, note=note, next_at=self._around.clock() + _AGAIN_S)
+        now = self._around.clock()
+        pause = min(max(_AGAIN_S, (now - incident.opened) / 4), _LONGEST_AGAIN_S)
+        self._save(incident, note=note, next_at=now + pause)
 
     def _save(self, incident: Incident, **changes: object) -> Incident:
         changed = replace(incident, changed=self._around.clock(), **changes)  # type: ignore[arg-type]  # its own fields

@@ -1,0 +1,33 @@
+"""A healing that waits for its turn costs neither model calls nor records."""
+
+from typing import Any
+
+from evolve.cluster.standin.answers import Answer
+from evolve.core.model.healing import AuditEvent
+from evolve.store.audit_check import read_records
+from evolve.supervision.records import AUDIT, StoredRecords
+from fixtures.supervised_cluster import Supervised, VirtualCluster, mock_job
+
+WAITS = {"action": "wait_dependency", "service": "database"}
+
+
+def test_the_agent_is_asked_once_while_a_healing_waits(
+    cluster: VirtualCluster, records: StoredRecords, play: Any
+) -> None:
+    cluster.register(mock_job("web", fails_allocations=1))
+    log = Answer(200, b"cannot connect to database:5432\n")
+    cluster.before = lambda request: log if "/fs/logs/" in request.path else None
+
+    async def wait(one: Supervised) -> None:
+        await one.run(600, every=10)
+
+    one = play(wait, WAITS)
+    (found,) = records.incidents.list()
+    assert "waits for database" in found.note
+    assert cluster.writes == []
+    assert len(one.proposer.seen) == 1
+    events = [line.event for _, line in read_records(records.folder / AUDIT) if line is not None]
+    assert events == [AuditEvent.OPENED, AuditEvent.PROPOSED, AuditEvent.PLANNED]
+    # Each try plans once; they come further and further apart.
+    plans = sum(request.path.endswith("/plan") for request in cluster.requests)
+    assert plans <= 25
