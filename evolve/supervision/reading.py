@@ -128,3 +128,18 @@ async def service_state(consul: ConsulClient, name: str) -> str:
     if await consul.health.service(name, passing=True):
         return "passing"
     return "critical" if await consul.health.service(name) else "absent"
+
+
+async def state_of_dependency(consul: ConsulClient, name: str, job: JsonFields) -> str:
+    """Return the state of a service that a job is to wait for, as `service_state` does.
+
+    A name that the job does not declare may come from a log, and a log's words are in no request: Consul is asked for
+    what it knows, and then for its own name. A service without any check is not found so.
+    """
+    if name in dependencies_of(job):
+        return await service_state(consul, name)
+    host = name.lower()
+    meant = {host, host.removesuffix(".service.consul")}
+    known = {check.service_name for check in await consul.health.in_state("any")}
+    found = next((one for one in sorted(known) if one.lower() in meant), "")
+    return await service_state(consul, found) if found else "absent"

@@ -48,7 +48,7 @@ from evolve.supervision.healing import SETTLE_S, Healer, NotNow, is_changed_sinc
 from evolve.supervision.learning import Learner
 from evolve.supervision.notices import Notices
 from evolve.supervision.proposing import Proposed, Proposer, redact_diagnostics
-from evolve.supervision.reading import ClusterReader, service_state
+from evolve.supervision.reading import ClusterReader, state_of_dependency
 from evolve.supervision.records import Records
 from evolve.supervision.scratch import is_this_machine
 
@@ -471,7 +471,7 @@ class Supervisor:
         if incident.node and any(one.node == incident.node and one.id != incident.id for one in others):
             return f"another healing is under way on node {incident.node}"
         if isinstance(planned, Await) and self._around.reader.consul is not None:
-            state = await service_state(self._around.reader.consul, planned.service)
+            state = await state_of_dependency(self._around.reader.consul, planned.service, planned.then.spec)
             if state != "passing":
                 return f"waits for {planned.service}, which is {state}"
         return None

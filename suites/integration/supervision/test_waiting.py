@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from evolve.cluster.address import ClusterAddress
+from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.standin.answers import Answer
 from evolve.core.model.healing import AuditEvent
 from evolve.store.audit_check import read_records
@@ -31,3 +33,23 @@ def test_the_agent_is_asked_once_while_a_healing_waits(
     # Each try plans once; they come further and further apart.
     plans = sum(request.path.endswith("/plan") for request in cluster.requests)
     assert plans <= 25
+
+
+def test_a_service_that_only_a_log_names_is_found_by_consuls_own_name(
+    cluster: VirtualCluster, consul_address: ClusterAddress, play: Any
+) -> None:
+    cluster.register(mock_job("web", fails_allocations=1))
+    log = Answer(200, b"cannot connect to DataBase.service.consul:5432\n")
+    cluster.before = lambda request: log if "/fs/logs/" in request.path else None
+
+    async def wait(one: Supervised) -> None:
+        await one.run(30, every=5)
+        assert cluster.writes == []
+        async with ConsulClient(consul_address) as consul:
+            check = {"Name": "up", "TTL": "10m", "Status": "passing"}
+            await consul.services.register({"Name": "database", "Check": check})
+            await one.run(90, every=5)
+            await consul.services.deregister("database")
+
+    play(wait, {"action": "wait_dependency", "service": "DataBase.service.consul"})
+    assert cluster.writes == [("POST", "/v1/jobs")]
