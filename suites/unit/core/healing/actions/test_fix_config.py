@@ -50,7 +50,6 @@ NONE_LEFT = "nothing to go back to: no further version ran well with other conte
         ("a", {"rule": FIRST, "versions": (configured(1, "x", **{"TaskGroups.0.Count": 0}),)}, STOPS),
         ("a", {"rule": replace(RULE, remedies={"a": 4}), "versions": KEPT}, 4),  # a person vouches for it
     ],
-    ids=str,
 )
 def test_the_version_is_the_last_that_ran_well_or_the_declared_one(key, changes, expected):
     planned = plan_action(context("fix_config", None if key is None else {"key": key}, **{"versions": KEPT, **changes}))
