@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import os
 import random
-import re
 import signal
 import socket
 import sys
@@ -21,7 +20,6 @@ from evolve.cli._parser import CommandParser, Example
 from evolve.cli._supervisor_state import add_folder, supervisor_folder
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.demo.state_file import consul_or_demo, nomad_or_demo
-from evolve.cluster.faults import ClusterFault
 from evolve.cluster.nomad.client import NomadClient
 from evolve.core.adaptation.failures import PER_DAY, QueuedRequest
 from evolve.core.evolution.request import EvolutionRequest
@@ -38,6 +36,7 @@ from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.case_files import CaseFolder
 from evolve.store.case_writer import redactor_for
 from evolve.supervision.claims import Claims
+from evolve.supervision.fault_log import FaultLog
 from evolve.supervision.healing import Healer
 from evolve.supervision.learning import CaseLearner
 from evolve.supervision.metrics import Metrics, MetricsServer
@@ -51,9 +50,6 @@ from evolve.supervision.watching import JobWatch
 from evolve.system.cache_folder import cache_folder
 
 CASES = "failure_cases"
-_FAULT_AGAIN_S = 60.0
-_QUERY = re.compile(r"(?<=\S)\?\S*(?=: )")
-"""Of a call's URL: it is long and says nothing to people."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -172,18 +168,28 @@ async def _opened(
             random.random,
         )
         supervisor = Supervisor(policy, Mode(options.mode), around)
+        faults = FaultLog(metrics, _log, time.monotonic)
         watch = JobWatch(
             everywhere,
             time.monotonic,
-            _FaultLog(metrics).note,
-            lambda: setattr(metrics, "answered_at", time.time()),
+            faults.note,
+            lambda: _note_answer(metrics, faults, nomad_at.url),
         )
         service = Service(
-            supervisor, watch, claims, records, notices, metrics, clock=time.time, rhythm=Rhythm(options.every)
+            supervisor,
+            watch,
+            claims,
+            records,
+            notices,
+            metrics,
+            clock=time.time,
+            rhythm=Rhythm(options.every),
+            note_fault=faults.note,
+            note_lock=lambda: faults.end("Consul", address.url if address is not None else ""),
         )
         details = {"mode": options.mode, "policy": policy_hash(policy), "agent": client.agent.title}
         records.append(AuditRecord(AuditEvent.STARTED, time.time(), details=details))
-        _log(f"supervising {nomad} as {options.mode}, asked: {client.agent.title} on {client.provider_id}")
+        _log(f"supervising {nomad_at.url} as {options.mode}, asked: {client.agent.title} on {client.provider_id}")
         yield service, claims, metrics
 
 
@@ -204,20 +210,9 @@ def _start_evolution(client: AgentClient, cache_dir: Path) -> None:
     _log(f"evolving {client.agent.title} in the background: process {pid}, log {log}")
 
 
-class _FaultLog:
-    """Counts the cluster's faults, and prints one of each class once a minute."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self._printed_at: dict[str, float] = {}
-
-    def note(self, fault: ClusterFault) -> None:
-        """Count a fault, and perhaps print it."""
-        name, now = type(fault).__name__, time.monotonic()
-        self._metrics.note_fault(name)
-        if now - self._printed_at.get(name, float("-inf")) > _FAULT_AGAIN_S:
-            self._printed_at[name] = now
-            _log(_QUERY.sub("", str(fault)))
+def _note_answer(metrics: Metrics, faults: FaultLog, nomad: str) -> None:
+    metrics.answered_at = time.time()
+    faults.end("Nomad", nomad)
 
 
 def _log(line: str) -> None:

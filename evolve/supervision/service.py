@@ -43,6 +43,8 @@ class Service:
         metrics: is kept up to date.
         clock: seconds since 1970.
         rhythm: times.
+        note_fault: takes a fault of the cluster; without it, it is counted.
+        note_lock: is called when Consul has answered about the lock.
     """
 
     def __init__(
@@ -56,10 +58,14 @@ class Service:
         *,
         clock: Callable[[], float],
         rhythm: Rhythm | None = None,
+        note_fault: Callable[[ClusterFault], None] | None = None,
+        note_lock: Callable[[], None] = lambda: None,
     ) -> None:
         self._supervisor, self._watch, self._claims = supervisor, watch, claims
         self._records, self._notices, self._metrics = records, notices, metrics
         self._clock, self._rhythm = clock, rhythm or Rhythm()
+        self.note_fault = note_fault or (lambda fault: metrics.note_fault(type(fault).__name__))
+        self._note_lock = note_lock
         self._is_standby = False
         self._reported_at = 0.0
         self._store_fault_at = float("-inf")
@@ -128,10 +134,6 @@ class Service:
         self._count()
         await self._report_silence()
 
-    def note_fault(self, fault: ClusterFault) -> None:
-        """Count a fault of the cluster."""
-        self._metrics.note_fault(type(fault).__name__)
-
     def _due(self) -> list[JobName]:
         now = self._clock()
         # No event comes of what happened while nobody listened, and no list has a job that is well or gone.
@@ -170,6 +172,7 @@ class Service:
             return
         finally:
             self._metrics.is_leader = claims.is_leader
+        self._note_lock()
         if was_standby and not self._is_standby:
             try:
                 await self._watch.read_lists()

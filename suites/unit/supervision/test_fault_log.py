@@ -1,0 +1,26 @@
+from evolve.cluster.faults import NoLeader, Unreachable
+from evolve.supervision.fault_log import FaultLog
+from evolve.supervision.metrics import Metrics
+
+NOMAD = "http://127.0.0.1:4646"
+ALLOCATIONS = f"GET {NOMAD}/v1/allocations"
+
+
+def test_a_fault_is_said_once_a_minute_without_its_query_and_counted_each_time():
+    metrics, lines, now = Metrics(), [], [0.0]
+    log = FaultLog(metrics, lines.append, lambda: now[0])
+    for second in range(0, 130, 5):
+        now[0] = second
+        log.note(Unreachable(f"cannot connect, try {second}", call=f"{ALLOCATIONS}?filter=a%20b"))
+    assert lines == [f"{ALLOCATIONS}: cannot connect, try {second}" for second in (0, 60, 120)]
+    assert metrics.faults == {"Unreachable": 26}
+
+
+def test_the_end_of_a_fault_is_said_once_and_only_of_the_server_that_had_it():
+    lines: list[str] = []
+    log = FaultLog(Metrics(), lines.append, lambda: 0.0)
+    log.note(NoLeader("no leader", call=f"PUT {NOMAD}/v1/jobs"))
+    log.end("Consul", "http://127.0.0.1:8500")
+    log.end("Nomad", NOMAD)
+    log.end("Nomad", NOMAD)
+    assert lines[1:] == ["Nomad answers again"]
