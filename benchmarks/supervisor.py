@@ -1,0 +1,118 @@
+"""Measures the supervisor: failing jobs among many for an hour of virtual time; how its cost grows with their number.
+
+python benchmarks/supervisor.py --jobs 500 1000 2500 5000
+
+A tenth of the jobs fail, one after the other in the first half hour. The agent answers at once, so that the rest is the
+supervisor's. Its CPU is that of its thread; the stand-in, in the same process, has threads of its own.
+"""
+
+import argparse
+import asyncio
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+from evolve.cluster.address import ClusterAddress
+from evolve.cluster.consul.client import ConsulClient
+from evolve.core.cases.redaction import Redactor
+from evolve.core.model.healing import AttemptState
+from evolve.supervision.records import StoredRecords
+from fixtures.real_consul import started_consul
+from fixtures.supervised_cluster import ANYTHING, ScriptedProposer, Supervised, VirtualCluster, mock_job, supervised
+
+HOUR_S, LISTS_EVERY_S = 3600, 60
+ONE_FAILS_OF = 10
+NODES = 50
+POLICY = replace(ANYTHING, limits=replace(ANYTHING.limits, per_hour=1000, common_cause_jobs=100_000))
+
+
+def register(cluster: VirtualCluster, jobs: int) -> None:
+    """Register the jobs that run well, and keep those that fail for later."""
+    for number in range(jobs):
+        if number % ONE_FAILS_OF:
+            cluster.register(mock_job(f"job-{number}"))
+
+
+async def an_hour(one: Supervised, jobs: int) -> dict[str, float]:
+    """Let an hour pass; return what it cost."""
+    failing = [number for number in range(jobs) if number % ONE_FAILS_OF == 0]
+    due = {HOUR_S // 2 * place // len(failing): [] for place in range(len(failing))}
+    for place, number in enumerate(failing):
+        due[HOUR_S // 2 * place // len(failing)].append(number)
+    cpu, calls = 0.0, 0
+    for second in range(HOUR_S):
+        for number in due.get(second, ()):
+            cluster_job = mock_job(f"job-{number}", fails_allocations=1)
+            one.cluster.register(cluster_job)
+            # As the event stream names it; the streams' own threads cost the stand-in, not the supervisor.
+            one.watch.mark(("default", f"job-{number}"), after_s=7.0)
+        one.cluster.second()
+        if second % 2:
+            continue
+        asked, begun = len(one.cluster.requests), time.thread_time()
+        await (one.service.step() if second % LISTS_EVERY_S else one.service.once())
+        cpu += time.thread_time() - begun
+        calls += len(one.cluster.requests) - asked
+    return {"cpu_s": cpu, "calls": calls}
+
+
+def measured(jobs: int, consul: str) -> dict[str, float]:
+    """What an hour with so many jobs costs, in this process."""
+    with tempfile.TemporaryDirectory(prefix="anneal-benchmark-") as folder:
+        records = StoredRecords(Path(folder) / "state", Redactor())
+        with closing(VirtualCluster(Path(folder) / "nomad", nodes=NODES)) as cluster, closing(records):
+            register(cluster, jobs)
+            cluster.second()
+
+            async def go() -> dict[str, float]:
+                async with ConsulClient(ClusterAddress(consul)) as client:
+                    proposer = ScriptedProposer(lambda _: {"action": "restart"})
+                    async with supervised(cluster, records, proposer, client, policy=POLICY) as one:
+                        return await an_hour(one, jobs)
+
+            found = asyncio.run(go())
+            incidents = records.incidents.list(limit=-1)
+    waits = [one.attempts[0].began - one.opened for one in incidents if one.attempts] or [0.0]
+    healed = sum(bool(one.attempts) and one.attempts[-1].state is AttemptState.HEALED for one in incidents)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    late = quantiles([*waits, *waits], n=20)[-1]
+    return {**found, "incidents": len(incidents), "healed": healed, "late_s": late, "mb": peak}
+
+
+def in_a_process(jobs: int) -> dict[str, float]:
+    """What a process of its own measures, so that its peak of memory is its own."""
+    argv = [sys.executable, __file__, "--one", str(jobs)]
+    found: dict[str, Any] = json.loads(subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return found
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, nargs="+", default=[500, 1000, 2500, 5000])
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one is not None:
+        with tempfile.TemporaryDirectory() as folder, started_consul(Path(folder)) as consul:
+            print(json.dumps(measured(given.one, consul)))
+        return
+    print(f"Python {platform.python_version()}; an hour of virtual time, a look every 2 s, lists every minute\n")
+    print("| jobs | incidents | healed | failure known to healing begun, p95 s | calls a minute | CPU s | peak MB |")
+    print("|---:|---:|---:|---:|---:|---:|---:|")
+    for jobs in given.jobs:
+        one = in_a_process(jobs)
+        cells = (f"{one['late_s']:.0f}", f"{one['calls'] / 60:.0f}", f"{one['cpu_s']:.1f}", f"{one['mb']:.0f}")
+        print(f"| {jobs} | {one['incidents']} | {one['healed']} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
