@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Protocol
 
 from evolve.core.cases.redaction import Redactor
-from evolve.core.healing.redacted import redact_incident, redact_record
-from evolve.core.model.healing import Approval, AuditRecord, Incident
+from evolve.core.healing.redacted import redact_incident, redact_record, texts_of
+from evolve.core.model.healing import OPEN_STATES, Approval, AuditRecord, Incident
 from evolve.store.audit_check import AuditCheck, verify
 from evolve.store.audit_log import AuditLog
 from evolve.store.incidents import NAME, IncidentStore
@@ -80,6 +80,8 @@ class StoredRecords:
         self.incidents = IncidentStore(folder / NAME)
         self._audit = AuditLog(folder / AUDIT, self.incidents)
         self._redactor = redactor
+        self._shown: dict[str, tuple[object, ...]] = {}
+        """The texts of open incidents as they were redacted: with the same ones, nothing is searched again."""
         self.new_id = self.incidents.new_id
         self.read = self.incidents.read
         self.open_incident = self.incidents.open_incident
@@ -95,12 +97,21 @@ class StoredRecords:
 
     def save(self, incident: Incident) -> Incident:
         """Save an incident; see `Records.save`."""
-        return self.incidents.save(redact_incident(incident, self._redactor))
+        return self.incidents.save(self._redacted(incident))
 
     def record(self, record: AuditRecord, incident: Incident) -> Incident:
         """Write a record and save its incident; see `Records.record`."""
+        return self._audit.append_with(redact_record(record, self._redactor), self._redacted(incident))
+
+    def _redacted(self, incident: Incident) -> Incident:
+        if self._shown.get(incident.id) == texts_of(incident):
+            return incident
         shown = redact_incident(incident, self._redactor)
-        return self._audit.append_with(redact_record(record, self._redactor), shown)
+        if shown.state in OPEN_STATES:
+            self._shown[incident.id] = texts_of(shown)
+        else:
+            self._shown.pop(incident.id, None)
+        return shown
 
     def append(self, record: AuditRecord) -> None:
         """Write a record; see `Records.append`."""

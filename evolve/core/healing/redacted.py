@@ -50,6 +50,13 @@ def redact_incident(incident: Incident, redactor: Redactor) -> Incident:
     )
 
 
+def texts_of(incident: Incident) -> tuple[object, ...]:
+    """Return all of an incident that `redact_incident` looks at: where that is equal, so is its result."""
+    own = (incident.job, incident.group, incident.task, incident.node)
+    given = tuple((one.result, one.arguments) for one in incident.attempts)
+    return (*own, incident.signature, incident.note, incident.plan, given)
+
+
 def redact_fields(fields: Mapping[str, JsonValue], redactor: Redactor) -> dict[str, JsonValue]:
     """Return a mapping redacted, cleaned and cut; its own names stay. All its texts are replaced where that fails."""
     # Cleaned first: a character without width in a secret would hide it. Cut last: half a secret is none.

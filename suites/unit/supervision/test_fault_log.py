@@ -11,7 +11,8 @@ def test_a_fault_is_said_once_a_minute_without_its_query_and_counted_each_time()
     log = FaultLog(metrics, lines.append, lambda: now[0])
     for second in range(0, 130, 5):
         now[0] = second
-        log.note(Unreachable(f"cannot connect, try {second}", call=f"{ALLOCATIONS}?filter=a%20b"))
+        call = f"{ALLOCATIONS}?filter=a%20b"
+        log.note(Unreachable(f"{call}: cannot connect, try {second}", call=call))
     assert lines == [f"{ALLOCATIONS}: cannot connect, try {second}" for second in (0, 60, 120)]
     assert metrics.faults == {"Unreachable": 26}
 
