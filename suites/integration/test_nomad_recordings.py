@@ -37,10 +37,10 @@ WHOLE = {
 CUT = "the recording cut the request"
 EARLIER = "the recording has evaluations of an earlier job of this ID, or of its end"
 MORE_EVALS = "a real agent makes more evaluations"
-DRIVER = "a driver that the stand-in has not: docker, exec, mock"
+DRIVER = "a driver that this stand-in has not: exec and mock never, docker only where suites/infra gives it an engine"
 TEMPLATE = "the stand-in writes plain templates only, and fetches no artifacts"
 CHECKED = "the stand-in reads only what it needs of a driver's configuration"
-CANARY = "the stand-in has no canaries"
+CANARY = "asked before the canary is healthy: suites/contract/nomad/test_canaries.py waits for that"
 NO_CONSUL = "this stand-in has no Consul beside it; suites/integration/test_demo_cluster.py has"
 NOMAD_CHECKS = "the stand-in runs no checks of its own"
 ONE_ADDRESS = "the recorded node had a second address, on which the port was free"
@@ -63,7 +63,7 @@ DIFFERS: dict[str, dict[int, str]] = {
     "15": {6: DRIVER, 7: DRIVER, 8: DRIVER, 10: CHECKED},
     "16": dict.fromkeys(range(7, 14), TEMPLATE),
     "17": {**dict.fromkeys(range(8, 13), EARLIER), 17: ONE_ADDRESS, 19: ONE_ADDRESS, 22: PYTHON},
-    "18": dict.fromkeys((2, *range(5, 9), *range(10, 17), 18, 19), CANARY),
+    "18": {**dict.fromkeys((5, 7, 8), MOMENT), **dict.fromkeys(range(12, 16), CANARY)},
     "19": {**dict.fromkeys((2, 3, 4, 5, 6), TEMPLATE)},
     "20": {**dict.fromkeys(range(1, 7), NO_CONSUL), 11: NOMAD_CHECKS},
     "21": {},

@@ -7,6 +7,7 @@ import binascii
 import copy
 
 from .answers import Refused
+from .cron import next_launch
 from .scheduling import evaluate
 from .shapes import SECOND, Json, new_id
 from .state import State
@@ -77,7 +78,33 @@ def force(state: State, parent: Json | None) -> Json:
         raise Refused(500, "job not found")
     if parent["Periodic"] is None:
         raise Refused(500, "can't force launch non-periodic job")
-    job_id = f"{parent['ID']}/periodic-{state.clock.now_ns() // SECOND}"
-    child = state.jobs.get(job_id) or _child(state, parent, job_id, {"Periodic": None})
-    record = evaluate(state, child, "periodic-job")
+    record = _launch(state, parent, state.clock.now_ns() // SECOND)
     return {"EvalCreateIndex": record["CreateIndex"], "EvalID": record["ID"], "Index": record["CreateIndex"]}
+
+
+def launch_due(state: State, now: int) -> None:
+    """Starts a child of each periodic job whose time has come; times that passed without a server are left out."""
+    at = now // SECOND
+    for parent in [one for one in state.jobs.values() if one["Periodic"] is not None]:
+        rules = parent["Periodic"]
+        if parent["Stop"] or not rules.get("Enabled", True):
+            state.launches.pop(parent["ID"], None)
+            continue
+        version, due = state.launches.get(parent["ID"], (-1, None))
+        if version != parent["JobModifyIndex"]:
+            due = next_launch(rules, at)
+        elif due is not None and due <= at:
+            if not (rules.get("ProhibitOverlap") and _has_live_child(state, parent)):
+                _launch(state, parent, due)
+            due = next_launch(rules, at)
+        state.launches[parent["ID"]] = (parent["JobModifyIndex"], due)
+
+
+def _launch(state: State, parent: Json, at: int) -> Json:
+    job_id = f"{parent['ID']}/periodic-{at}"
+    child = state.jobs.get(job_id) or _child(state, parent, job_id, {"Periodic": None})
+    return evaluate(state, child, "periodic-job")
+
+
+def _has_live_child(state: State, parent: Json) -> bool:
+    return any(one["Status"] != "dead" for one in state.jobs.values() if one["ParentID"] == parent["ID"])

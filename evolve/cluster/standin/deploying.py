@@ -20,15 +20,30 @@ def cancel(state: State, job: Json) -> None:
         finish(state, earlier, "cancelled", "Cancelled due to newer version of job")
 
 
-def start(state: State, job: Json) -> None:
-    """Begins the deployment of a version that has something to do, once (recording 43: without work there is none)."""
+def of_version(state: State, job: Json) -> Json | None:
+    """The deployment of a job's version, whatever became of it; None where there is none."""
     known = [one for one in state.deployments_of(job["ID"]) if one["JobCreateIndex"] == job["CreateIndex"]]
-    if any(one["JobVersion"] == job["Version"] for one in known):
+    return next((one for one in known if one["JobVersion"] == job["Version"]), None)
+
+
+def start(state: State, job: Json, with_canaries: set[str]) -> None:
+    """Begins the deployment of a version that has something to do, once (recording 43: without work there is none).
+
+    Args:
+        state: where it is stored.
+        job: the version.
+        with_canaries: the groups that begin with canaries.
+    """
+    if of_version(state, job) is not None:
         return
     groups = [group for group in job["TaskGroups"] if group["Update"]["MaxParallel"] and group["Count"]]
     if job["Type"] != "service" or job["Stop"] or not groups:
         return
-    state.put("deployments", _record(state, job, groups), "DeploymentStatusUpdate")
+    record = _record(state, job, groups)
+    for group in groups:
+        if group["Name"] in with_canaries:
+            record["TaskGroups"][group["Name"]]["DesiredCanaries"] = group["Update"]["Canary"]
+    state.put("deployments", record, "DeploymentStatusUpdate")
 
 
 def _record(state: State, job: Json, groups: list[Json]) -> Json:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 
-from . import children, scaling, watching
+from . import canaries, children, scaling, watching
 from .answers import READ, WRITE, Answer, Refused, Request, Route, whole_uuid
 from .deploying import ACTIVE
 from .listing import listed
+from .registering import listed as all_errors
 from .registering import written
 from .scheduling import evaluate
 from .shapes import Json, allocation_stub
@@ -143,9 +144,19 @@ class JobCalls:
         return self._written(self._changed(found, record, version))
 
     def promote(self, request: Request) -> Answer:
-        """Refuses: the stand-in has no canaries that could be promoted."""
-        self._active(request, "can't promote terminal deployment")
-        raise Refused(500, "no canaries to promote")
+        """Makes the canaries of all groups, or of those that are named, ordinary allocations."""
+        found = self._active(request, "can't promote terminal deployment")
+        given = request.json()
+        waiting = canaries.unpromoted(found)
+        groups = {name: one for name, one in waiting.items() if given.get("All") or name in (given.get("Groups") or [])}
+        if not groups:
+            raise Refused(500, "no canaries to promote")
+        unready = canaries.unready(self._state, found, groups)
+        if unready:
+            raise Refused(500, all_errors(unready))
+        canaries.promote(self._state, found, groups)
+        record = evaluate(self._state, self._state.jobs[found["JobID"]], "deployment-watcher")
+        return self._written(self._changed(found, record, None))
 
     def _active(self, request: Request, refusal: str) -> Json:
         found = self._state.deployments.get(whole_uuid(request.match[0], "deployment"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 
+from .canaries import is_canary
 from .shapes import SECOND, Json, event, lasting_id, rfc3339, task_state
 from .state import State
 from .tasks import KEPT_EVENTS
@@ -64,7 +65,12 @@ class MockClient:
         names = alloc["TaskResources"]
         alloc["TaskStates"] = {name: {**task_state("running"), "StartedAt": rfc3339(now)} for name in names}
         if alloc["DeploymentID"]:
-            alloc["DeploymentStatus"] = {"Canary": False, "Healthy": True, "ModifyIndex": 0, "Timestamp": rfc3339(now)}
+            alloc["DeploymentStatus"] = {
+                "Canary": is_canary(alloc),
+                "Healthy": True,
+                "ModifyIndex": 0,
+                "Timestamp": rfc3339(now),
+            }
         self._say(alloc, "running", "running", "Started")
         self._plan_end(alloc, now)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+from .canaries import promote, unpromoted, unready
 from .deploying import ACTIVE, count, finish
 from .scheduling import evaluate, reschedule_delay
 from .shapes import Json, rfc3339
@@ -17,7 +18,12 @@ def watch(state: State, now: int) -> None:
         job = state.jobs[deployment["JobID"]]
         count(state, deployment)
         groups = deployment["TaskGroups"].values()
-        if all(group["HealthyAllocs"] >= group["DesiredTotal"] for group in groups):
+        waiting = unpromoted(deployment)
+        if waiting and not unready(state, deployment, waiting):
+            if all(group["AutoPromote"] for group in waiting.values()):
+                promote(state, deployment, waiting)
+                evaluate(state, job, "deployment-watcher")
+        elif all(group["HealthyAllocs"] >= group["DesiredTotal"] for group in groups):
             finish(state, deployment, "successful", "Deployment completed successfully")
             job["Stable"] = True
             state.put("jobs", job, "DeploymentUpdate")

@@ -1,5 +1,7 @@
 """Jobs: registering, planning, check-and-set, versions, stopping, dispatch, periodic, scaling."""
 
+import re
+
 import pytest
 
 from evolve.cluster.faults import LostRace, NotFound, NotYet, Rejected
@@ -460,6 +462,54 @@ def test_a_forced_periodic_job_starts_a_child(run):
     assert made.eval_id == ""
     assert forced.eval_id
     assert len(children) == 1
+
+
+@pytest.mark.parametrize(("prohibits", "at_least"), [(True, 1), (False, 2)])
+def test_a_periodic_job_launches_by_its_times(run, prohibits, at_least):
+    async def scenario(nomad):
+        periodic = {"Enabled": True, "Spec": "@every 1s", "SpecType": "cron", "ProhibitOverlap": prohibits}
+        spec = a_job("sleep 3600", Type="batch", Periodic=periodic)
+        await nomad.jobs.register(spec)
+        other = a_job("exit 0", Type="batch", Periodic={**periodic, "ProhibitOverlap": True})
+        await nomad.jobs.register(other)
+
+        async def children(of, count):
+            found = [job async for job in nomad.jobs.list(prefix=f"{of['ID']}/periodic-")]
+            return found if len(found) >= count else None
+
+        await eventually(lambda: children(spec, at_least), "it was launched")
+        await eventually(lambda: children(other, 2), "a child that has ended is followed by another")
+        return spec, await children(spec, 1)
+
+    spec, found = run(scenario)
+    assert all(re.fullmatch(rf"{spec['ID']}/periodic-\d+", one.id) for one in found)
+    assert len(found) == 1 or not prohibits
+
+
+def test_a_periodic_job_that_is_switched_off_launches_nothing(run):
+    async def scenario(nomad):
+        rules = {"Spec": "@every 1s", "SpecType": "cron"}
+        off, on = (a_job("exit 0", Type="batch", Periodic={**rules, "Enabled": enabled}) for enabled in (False, True))
+        await nomad.jobs.register(off)
+        await nomad.jobs.register(on)
+
+        async def launched(spec, count):
+            found = [job.id async for job in nomad.jobs.list(prefix=f"{spec['ID']}/periodic-")]
+            return len(found) >= count
+
+        await eventually(lambda: launched(on, 2), "the other was launched twice")
+        return await launched(off, 1)
+
+    assert not run(scenario)
+
+
+def test_a_wrong_time_is_rejected_with_its_reason(run):
+    async def scenario(nomad):
+        rules = {"Enabled": True, "Spec": "nonsense", "SpecType": "cron"}
+        with pytest.raises(Rejected, match=r'Invalid cron spec "nonsense": missing field'):
+            await nomad.jobs.register(a_job(Type="batch", Periodic=rules))
+
+    run(scenario)
 
 
 # -- scaling and evaluating
