@@ -1,4 +1,10 @@
-"""The server's time: the machine's, or a virtual one that does not advance by itself."""
+"""The server's time: the machine's, or a virtual one that does not advance by itself.
+
+Virtual time is for the mock driver alone. A process or a container lives in the machine's time, and nothing says from
+outside when it is next due to change: a task that sleeps looks like one that waits for a request, and what it reads of
+the clock, its timeouts and its peers would not move along. Time that moves on while no process changes would therefore
+fail deployments and expire restarts that a real Nomad would not.
+"""
 
 from __future__ import annotations
 
