@@ -85,7 +85,9 @@ class Service:
                 self._watch.changed.clear()  # before the look: what is marked during it is not missed
                 await self._try_step()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._watch.changed.wait(), self._rhythm.every_s)
+                    # Not wait_for: in Python 3.11 it loses a cancellation that comes with the end of its time.
+                    async with asyncio.timeout(self._rhythm.every_s):
+                        await self._watch.changed.wait()
                 for task in tasks:
                     if task.done():
                         task.result()  # a bug of ours ends the service instead of leaving it deaf
