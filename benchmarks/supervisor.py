@@ -45,7 +45,7 @@ def register(cluster: VirtualCluster, jobs: int) -> None:
 async def an_hour(one: Supervised, jobs: int) -> dict[str, float]:
     """Let an hour pass; return what it cost."""
     failing = [number for number in range(jobs) if number % ONE_FAILS_OF == 0]
-    due = {HOUR_S // 2 * place // len(failing): [] for place in range(len(failing))}
+    due: dict[int, list[int]] = {HOUR_S // 2 * place // len(failing): [] for place in range(len(failing))}
     for place, number in enumerate(failing):
         due[HOUR_S // 2 * place // len(failing)].append(number)
     cpu, calls = 0.0, 0
