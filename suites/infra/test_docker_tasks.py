@@ -169,6 +169,15 @@ def test_a_container_outlives_its_agent_and_is_taken_up_again(image: str, engine
         until(lambda: not containers(engine, tmp_path), "its container is gone")
 
 
+def test_containers_end_with_an_agent_that_keeps_nothing(image: str, engine: DockerEngine, tmp_path: Path) -> None:
+    job = a_job(task=task(image, "sleep 3600"))
+    with agent(tmp_path, docker=engine.url, keeps_state=False) as nomad:
+        nomad.register(job)
+        until(lambda: nomad.live(job["ID"]), "it runs")
+        assert containers(engine, tmp_path)
+    assert not containers(engine, tmp_path)
+
+
 def test_containers_of_an_agent_whose_folder_is_gone_are_removed(
     image: str, engine: DockerEngine, tmp_path: Path
 ) -> None:
