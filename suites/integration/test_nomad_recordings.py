@@ -3,12 +3,12 @@
 Steps that our client does not make are not compared. A step that has become alike must leave the table.
 """
 
+import contextlib
 import socket
-from collections.abc import contextlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import Iterator
 import pytest
 
 from fixtures.cluster_recordings import CONSUL_FILES, files
