@@ -114,7 +114,7 @@ def test_what_a_run_of_a_suite_bought_is_free(tmp_path):
 def test_a_ledger_of_another_version_is_refused_and_nothing_is_left_open(tmp_path):
     with closing(connect(tmp_path / "ledger.sqlite")) as database:
         database.execute("PRAGMA user_version = 99")
-    with pytest.raises(EnvironmentFault, match=r"the ledger .*ledger\.sqlite has format 99.*another folder"):
+    with pytest.raises(EnvironmentFault, match=r"the ledger .*ledger\.sqlite has format 99.*set EVOLVE_CACHE_DIR"):
         SqliteLedger(tmp_path)
 
 
