@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any
 
-from evolve.core.healing.redacted import redact_fields, shown_text
+from evolve.core.healing.redacted import redact_text, shown_text
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.healing import Incident, IncidentState, PendingPlan
 from evolve.store.case_writer import redactor_for
@@ -29,7 +29,7 @@ def person(given: str | None) -> str:
 def redacted_words(text: str) -> str:
     """Return a person's words without secrets; names and addresses of people stay."""
     redactor = redactor_for(os.environ, cache_folder(os.environ), keeps_personal_data=True)
-    return str(redact_fields({"text": text}, redactor)["text"])
+    return redact_text(text, redactor)
 
 
 def waiting_plan(incident: Incident) -> PendingPlan:

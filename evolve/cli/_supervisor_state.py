@@ -11,6 +11,7 @@ from evolve.cli._options import complete
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.healing import Incident
 from evolve.core.text.did_you_mean import did_you_mean
+from evolve.store.audit_log import FOLDER
 from evolve.store.incidents import NAME, IncidentStore
 from evolve.system.disk_faults import store_fault
 from evolve.system.state_folder import state_folder
@@ -37,7 +38,7 @@ def incidents_path(options: argparse.Namespace, env: Mapping[str, str] = os.envi
 
 def audit_folder(options: argparse.Namespace, env: Mapping[str, str] = os.environ) -> Path:
     """Return the folder of the audit log."""
-    return supervisor_folder(options, env) / "audit"
+    return supervisor_folder(options, env) / FOLDER
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from evolve.adaptation.reflection_agent import DEFAULT_AGENT
 from evolve.adaptation.worker import start_in_background
+from evolve.cli._adaptation_options import CASES
 from evolve.cli._guard import run_guarded
 from evolve.cli._options import add_agent, add_cases, add_provider, complete, port
 from evolve.cli._parser import CommandParser, Example
@@ -48,8 +49,7 @@ from evolve.supervision.service import Rhythm, Service
 from evolve.supervision.supervisor import Supervisor, Surroundings
 from evolve.supervision.watching import JobWatch
 from evolve.system.cache_folder import cache_folder
-
-CASES = "failure_cases"
+from evolve.system.disk_faults import reason_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,8 +88,7 @@ def _text(name: str) -> str:
     try:
         return Path(name).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise InputError(Problem(f"cannot read: {reason}", Location(name))) from None
+        raise InputError(Problem(f"cannot read: {reason_of(error)}", Location(name))) from None
 
 
 async def _supervise(options: argparse.Namespace, policy: HealingPolicy, receivers: Sequence[Receiver]) -> None:

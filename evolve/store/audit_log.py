@@ -27,6 +27,8 @@ from evolve.system.atomic_files import sync_folder, write_whole
 from evolve.system.disk_faults import store_fault
 from evolve.system.locks import locked
 
+FOLDER: Final = "audit"
+"""Where it is, below the folder of the incidents."""
 MAX_BYTES: Final = 16 * 2**20
 """Of one file; an editor opens it quickly."""
 WAIT_S: Final = 20.0

@@ -30,7 +30,7 @@ from evolve.supervision.reading import ClusterReader
 from evolve.supervision.records import Records
 from evolve.supervision.scratch import delete_files
 
-SETTLE_S = 10.0
+CHANGE_SETTLES_S = 10.0
 """After a change Nomad needs a moment until its answers are about the changed job."""
 _SIGNALED = "Restart Signaled"
 
@@ -104,7 +104,7 @@ class Healer:
             return incident
         if _was_done(attempt, incident, answers):
             return self.finish(incident, AttemptState.DONE, "found in the cluster after an interruption")
-        if self._clock() - incident.changed < SETTLE_S:
+        if self._clock() - incident.changed < CHANGE_SETTLES_S:
             # A request whose answer was lost may still arrive: to call it not done would allow a second one.
             return incident
         return self.finish(incident, AttemptState.NOT_DONE, "not found in the cluster after an interruption")
@@ -202,7 +202,7 @@ def _was_restarted(attempt: Attempt, incident: Incident, one: JsonFields) -> boo
 
 
 def _last_restart_ns(one: JsonFields, task: str) -> int:
-    """When a task was told to restart last, by its node's clock; 0 for never."""
+    """The time of the last request to restart a task, by its node's clock; 0 without one."""
     events = many(fields(fields(one, "TaskStates"), task), "Events")
     return max((number(event, "Time") for event in events if text(event, "Type") == _SIGNALED), default=0)
 

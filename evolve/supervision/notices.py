@@ -7,10 +7,10 @@ from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
-from evolve.core.cases.inert import clean_text
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.core.model.healing import Incident
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.inert_text import clean_text
 from evolve.system.credentials import safe_url
 from evolve.system.http_client import HttpCall, HttpClient
 from evolve.system.retry import RetryPolicy

@@ -9,14 +9,13 @@ from typing import Protocol
 
 from evolve.adaptation.reflection_agent import diagnostics_prompt
 from evolve.core.cases.capture import find_known_ids
-from evolve.core.cases.redaction import CannotRedact, Redactor
+from evolve.core.cases.redaction import Redactor
+from evolve.core.healing.redacted import redact_text
 from evolve.core.incidents.proposal import read_proposal, response_format
 from evolve.core.model.actions import NotAProposal, Proposal
 from evolve.core.model.json_value import JsonValue
 from evolve.evaluation.agent_client import AgentClient
 from evolve.store.agent_files import agent_text
-
-NOT_SHOWN = "(not shown: it could not be searched for secrets)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,8 @@ class AgentProposer:
 
     def _redacted(self, output: JsonValue, diagnostics: Mapping[str, JsonValue]) -> JsonValue:
         text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
-        try:
-            shown = self._redactor.with_ids(find_known_ids(dict(diagnostics))).redact(text)
-        except CannotRedact:
-            return NOT_SHOWN
         # A model may repeat the whole report.
-        return str(shown)[:2000]
+        return redact_text(text, self._redactor.with_ids(find_known_ids(dict(diagnostics))))[:2000]
 
 
 def redact_diagnostics(diagnostics: Mapping[str, JsonValue], redactor: Redactor) -> Mapping[str, JsonValue]:

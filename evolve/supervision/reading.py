@@ -12,7 +12,7 @@ from evolve.core.incidents.dependencies import dependencies_of
 from evolve.core.incidents.diagnosis import diagnose
 from evolve.core.incidents.reading import text
 from evolve.core.model.incidents import JobAnswers, JsonFields, TaskLogs
-from evolve.core.text.log_tails import clean_tail
+from evolve.core.text.inert_text import clean_tail
 
 _LOG_BYTES = 64 * 1024
 """Of each stream. The agent reads a few kilobytes; the rest is for the lines around the fault."""
@@ -23,7 +23,7 @@ class ClusterReader:
 
     Args:
         nomad: a client whose token may read jobs, and logs where they are to be read.
-        consul: tells the state of services that a job depends on; None where there is no Consul.
+        consul: has the state of services that a job depends on; None without Consul.
         now_ns: the time as Nomad counts it, in nanoseconds since 1970.
     """
 

@@ -8,12 +8,10 @@ from evolve.core.cases.redaction import Redactor
 from evolve.core.healing.redacted import redact_incident, redact_record, texts_of
 from evolve.core.model.healing import OPEN_STATES, Approval, AuditRecord, Incident
 from evolve.store.audit_check import AuditCheck, verify
-from evolve.store.audit_log import AuditLog
+from evolve.store.audit_log import FOLDER, AuditLog
 from evolve.store.incidents import NAME, IncidentStore
 
 _ALL = 1_000_000
-AUDIT = "audit"
-"""The folder of the audit log, below that of the incidents."""
 
 
 class Records(Protocol):
@@ -78,7 +76,7 @@ class StoredRecords:
     def __init__(self, folder: Path, redactor: Redactor) -> None:
         self.folder = folder
         self.incidents = IncidentStore(folder / NAME)
-        self._audit = AuditLog(folder / AUDIT, self.incidents)
+        self._audit = AuditLog(folder / FOLDER, self.incidents)
         self._redactor = redactor
         self._shown: dict[str, tuple[object, ...]] = {}
         """The texts of open incidents as they were redacted: with the same ones, nothing is searched again."""
@@ -119,7 +117,7 @@ class StoredRecords:
 
     def verify(self) -> AuditCheck:
         """Return whether the audit log is as it was written."""
-        return verify(self.folder / AUDIT, self.incidents)
+        return verify(self.folder / FOLDER, self.incidents)
 
     def close(self) -> None:
         """Close the database."""

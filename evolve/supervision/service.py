@@ -12,8 +12,8 @@ from evolve.supervision.claims import TTL_S, Claims
 from evolve.supervision.metrics import Metrics
 from evolve.supervision.notices import Notices
 from evolve.supervision.records import Records
-from evolve.supervision.supervisor import JobName, Supervisor
-from evolve.supervision.watching import JobWatch
+from evolve.supervision.supervisor import Supervisor
+from evolve.supervision.watching import JobName, JobWatch
 
 _AFTER_A_FAULT_S = 5.0
 _SWEEP_EVERY_S = 3600.0

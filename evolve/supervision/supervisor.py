@@ -11,7 +11,7 @@ from evolve.core.healing.limits import HOUR_S, backoff_s, has_common_cause, heal
 from evolve.core.healing.placement import placement_problem
 from evolve.core.healing.plan_diff import diff_problem
 from evolve.core.healing.planning import plan_action
-from evolve.core.healing.redacted import NOT_SHOWN
+from evolve.core.healing.redacted import redact_text
 from evolve.core.healing.rules import may_heal, rule_of
 from evolve.core.healing.summary import summary_of
 from evolve.core.incidents.diagnosis import diagnose
@@ -44,16 +44,15 @@ from evolve.core.model.healing import (
 from evolve.core.model.incidents import FailedJob, JobAnswers, JobDiagnosis, NoFailure
 from evolve.core.model.json_value import JsonValue
 from evolve.store.incidents import LostUpdate
-from evolve.supervision.healing import SETTLE_S, Healer, NotNow, is_changed_since, target_of, was_taken_back
+from evolve.supervision.healing import CHANGE_SETTLES_S, Healer, NotNow, is_changed_since, target_of, was_taken_back
 from evolve.supervision.learning import Learner
 from evolve.supervision.notices import Notices
 from evolve.supervision.proposing import Proposed, Proposer, redact_diagnostics
 from evolve.supervision.reading import ClusterReader, state_of_dependency
 from evolve.supervision.records import Records
 from evolve.supervision.scratch import is_this_machine
+from evolve.supervision.watching import JobName
 
-JobName = tuple[str, str]
-"""Namespace and ID."""
 _AGAIN_S = 5.0
 """Until a decision that had to wait (no leader, a busy node, a dependency, an endpoint) is tried again."""
 _LONGEST_AGAIN_S = 60.0
@@ -406,16 +405,14 @@ class Supervisor:
 
     async def _refuse(self, seen: _Seen, rule: JobRule, proposal: Proposal, refused: Refused) -> None:
         incident = seen.incident
+        self._audit(AuditEvent.REFUSED, incident, {"action": proposal.action, "why": self._shown(refused.reason)})
         if rule.mode is Mode.OBSERVE:
             # Nothing would be done anyway, so nobody is called because it may not be done.
-            self._audit(AuditEvent.REFUSED, incident, {"action": proposal.action, "why": self._shown(refused.reason)})
             note = f"observed: {proposal.action} would be refused: {refused.reason}"
             self._save(incident, note=note, next_at=self._around.clock() + self._limits.longest_backoff_s)
             return
         if any(one.state in _DID_NOT_HELP for one in incident.attempts):
             await self._learn_unlabelled(seen, proposal.action, "what was tried did not help")
-        details: dict[str, JsonValue] = {"action": proposal.action, "why": self._shown(refused.reason)}
-        self._audit(AuditEvent.REFUSED, incident, details)
         await self._escalate(incident, f"{proposal.action} is refused: {refused.reason}")
 
     async def _after_approval(self, seen: _Seen, plan: PendingPlan) -> None:
@@ -496,7 +493,7 @@ class Supervisor:
             why = f"the job has the content of version {attempt.version_before} again"
             why = why if is_undone else "somebody changed the job since, so nobody knows whether it helped"
             return self._after_attempt(self._around.healer.finish(incident, state, why))
-        has_failed = diagnosis.none is None and diagnosis.failed is not None and now - attempt.began > SETTLE_S
+        has_failed = diagnosis.none is None and diagnosis.failed is not None and now - attempt.began > CHANGE_SETTLES_S
         seen = verify(
             attempt, is_healthy(answers), now, self._limits, since=running_since(answers), failed_again=has_failed
         )
@@ -596,10 +593,7 @@ class Supervisor:
             return {}
 
     def _shown(self, text: str) -> str:
-        try:
-            return str(self._around.redactor.redact(text))
-        except CannotRedact:
-            return NOT_SHOWN
+        return redact_text(text, self._around.redactor)
 
 
 _DID_NOT_HELP = (AttemptState.UNDONE, AttemptState.FAILED)

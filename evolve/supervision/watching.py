@@ -9,11 +9,12 @@ from evolve.cluster.nomad.events import ClusterEvent, ReadLists
 from evolve.core.incidents.diagnosis import SETTLE_NS
 
 TOPICS = ("Job:*", "Allocation:*", "Evaluation:*", "Deployment:*")
-SETTLE_S = SETTLE_NS / 1e9
-_LONGEST_REST_S = 4 * SETTLE_S
+_SETTLE_S = SETTLE_NS / 1e9
+_LONGEST_REST_S = 4 * _SETTLE_S
 _SICK = 'ClientStatus == "failed" or ClientStatus == "lost" or ClientStatus == "pending" or ClientStatus == "unknown"'
 
 JobName = tuple[str, str]
+"""Namespace and ID."""
 
 
 class JobWatch:
@@ -58,11 +59,6 @@ class JobWatch:
             del self._due[name], self._first[name]
         return ready
 
-    @property
-    def next_at(self) -> float | None:
-        """When the next job's moment comes; None where nothing waits."""
-        return min(self._due.values(), default=None)
-
     async def follow(self) -> None:
         """Mark jobs for ever, as events and lists name them."""
         async for item in self._nomad.events.feed(*TOPICS).items():
@@ -98,4 +94,4 @@ class JobWatch:
             of = event.payload.fields(event.topic)
             job = of.text("JobID")
         if job:
-            self.mark((event.namespace or "default", job), after_s=SETTLE_S)
+            self.mark((event.namespace or "default", job), after_s=_SETTLE_S)

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from evolve.core.cases.inert import clean_text
+from evolve.core.text.inert_text import clean_text
 
 _HEX = r"[0-9a-fA-F]"
 _INCIDENTALS: tuple[tuple[re.Pattern[str], str], ...] = tuple(

@@ -11,19 +11,13 @@ from collections.abc import Callable
 
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.inert_text import clean_text
 
 _LOADERS = "exec|package|langfuse|portkey|helicone|huggingface|vault"
 """Prefixes by which promptfoo runs a program or loads a prompt from a package or service."""
 
 _ACTS = re.compile(rf"\{{[{{%#]|#\}}|\{{?file:(?=//)|\A\s*(?:{_LOADERS}):|\A\$ref\Z")
 _WRAPPED = re.compile(rf"\{{% raw %\}}(\{{[{{%#]|#\}}|\{{?file:|\s*(?:{_LOADERS}):|\$ref)\{{% endraw %\}}")
-
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
-)
-"""Control characters but tab and line feed, zero-width ones, changes of direction, and lone surrogates: they could hide
-text from a reviewer or act on a terminal, and YAML cannot hold most of them."""
 
 
 def inert(text: str) -> str:
@@ -90,13 +84,6 @@ def is_inert_prompt(text: str) -> bool:
 def clean(value: JsonValue) -> JsonValue:
     """Return the value without terminal escapes, control characters, invisible characters and lone surrogates."""
     return map_texts(value, clean_text)
-
-
-def clean_text(text: str) -> str:
-    """Return a text without invisible characters, and with line feeds as its only line ends."""
-    if text.isascii() and text.isprintable():
-        return text
-    return _INVISIBLE.sub("", _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def map_texts(value: JsonValue, change: Callable[[str], str]) -> JsonValue:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Final
 
 from evolve.core.cases.cutting import cut_text
-from evolve.core.cases.inert import clean, clean_text, map_texts
+from evolve.core.cases.inert import clean, map_texts
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.model.healing import Attempt, AuditRecord, Incident, PendingPlan
 from evolve.core.model.json_value import JsonValue
+from evolve.core.text.inert_text import clean_text
 
 NOT_SHOWN: Final = "(not shown: it could not be searched for secrets)"
 TEXT_LIMIT: Final = 4_000
@@ -68,6 +69,11 @@ def redact_fields(fields: Mapping[str, JsonValue], redactor: Redactor) -> dict[s
     assert isinstance(masked, dict)
     values = dict(zip(fields, masked.values(), strict=True)) if len(masked) == len(fields) else masked
     return {name: map_texts(value, lambda text: cut_text(text, TEXT_LIMIT)) for name, value in values.items()}
+
+
+def redact_text(text: str, redactor: Redactor) -> str:
+    """Return a text as `redact_fields` writes it."""
+    return str(redact_fields({"text": text}, redactor)["text"])
 
 
 def shown_text(text: str, limit: int) -> str:

@@ -14,7 +14,7 @@ import pytest
 from evolve.cluster.standin.answers import Answer, Request
 from evolve.core.model.healing import OPEN_STATES, AttemptState, AuditEvent, Incident, IncidentState
 from evolve.store.audit_check import read_records
-from evolve.supervision.records import AUDIT
+from evolve.supervision.records import FOLDER
 from fixtures.processes import wait_for
 from fixtures.real_consul import started_consul
 from fixtures.supervise_process import MachineClock, SuperviseCommand, moving
@@ -145,7 +145,7 @@ def check(one: KilledSupervisor, incidents: list[Incident]) -> None:
     done = {id for id, attempt in attempts.items() if attempt.state is not AttemptState.NOT_DONE}
     assert done == {healing for _, healing in one.applied}
     with one.command.records() as records:
-        lines = [line for _, line in read_records(records.folder / AUDIT) if line is not None]
+        lines = [line for _, line in read_records(records.folder / FOLDER) if line is not None]
     events = {kind: Counter(line.healing for line in lines if line.event == kind) for kind in AuditEvent}
     assert events[AuditEvent.INTENDED] == Counter([*attempts])
     assert events[AuditEvent.DONE] + events[AuditEvent.NOT_DONE] == Counter([*attempts])

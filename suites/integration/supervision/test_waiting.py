@@ -7,7 +7,8 @@ from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.standin.answers import Answer
 from evolve.core.model.healing import AuditEvent
 from evolve.store.audit_check import read_records
-from evolve.supervision.records import AUDIT, StoredRecords
+from evolve.store.audit_log import FOLDER
+from evolve.supervision.records import StoredRecords
 from fixtures.supervised_cluster import Supervised, VirtualCluster, mock_job
 
 WAITS = {"action": "wait_dependency", "service": "database"}
@@ -28,7 +29,7 @@ def test_the_agent_is_asked_once_while_a_healing_waits(
     assert "waits for database" in found.note
     assert cluster.writes == []
     assert len(one.proposer.seen) == 1
-    events = [line.event for _, line in read_records(records.folder / AUDIT) if line is not None]
+    events = [line.event for _, line in read_records(records.folder / FOLDER) if line is not None]
     assert events == [AuditEvent.OPENED, AuditEvent.PROPOSED, AuditEvent.PLANNED]
     # Each try plans once; they come further and further apart.
     plans = sum(request.path.endswith("/plan") for request in cluster.requests)

@@ -10,7 +10,7 @@ from evolve.core.cases.redaction import Redactor
 from evolve.core.model.actions import Action
 from evolve.core.model.healing import Attempt, AttemptState, Incident, IncidentState, RestartTask, RevertJob
 from evolve.core.model.incidents import JobAnswers
-from evolve.supervision.healing import SETTLE_S, Healer, is_changed_since, target_of, was_taken_back
+from evolve.supervision.healing import CHANGE_SETTLES_S, Healer, is_changed_since, target_of, was_taken_back
 from evolve.supervision.records import StoredRecords
 
 BEGAN = 1_000.0
@@ -49,11 +49,11 @@ def test_a_restart_is_found_though_the_nodes_clock_is_behind(reconcile):
 
 
 def test_an_earlier_restart_is_not_ours(reconcile):
-    assert reconcile(attempt(answers(50)), answers(50), SETTLE_S + 1) is AttemptState.NOT_DONE
+    assert reconcile(attempt(answers(50)), answers(50), CHANGE_SETTLES_S + 1) is AttemptState.NOT_DONE
 
 
 def test_a_change_may_still_arrive_for_a_while(reconcile):
-    assert reconcile(attempt(answers()), answers(), SETTLE_S - 1) is AttemptState.INTENDED
+    assert reconcile(attempt(answers()), answers(), CHANGE_SETTLES_S - 1) is AttemptState.INTENDED
 
 
 def test_what_is_found_again_of_a_revert_is_its_version():

@@ -1,6 +1,6 @@
 import pytest
 
-from evolve.core.text.log_tails import clean_tail
+from evolve.core.text.inert_text import clean_tail
 
 
 @pytest.mark.parametrize(
