@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from evolve.core.text.did_you_mean import closest
@@ -97,6 +97,25 @@ class CommandParser(argparse.ArgumentParser):
                     yield f"did you mean {best} for {name}?"
                 elif name not in message:
                     yield f"there is no option {name}"
+
+
+def add_command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], object], text: str, examples: Sequence[Example]
+) -> CommandParser:
+    """Add one of a command's own commands; what is to be run is the option `run`.
+
+    Args:
+        commands: argparse's table of them.
+        name: the word that the user types.
+        run: what it does.
+        text: its help, a verb phrase.
+        examples: commands that work.
+    """
+    command: CommandParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", examples=examples
+    )
+    command.set_defaults(run=run)
+    return command
 
 
 def _epilog(examples: Sequence[Example], notes: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from evolve.cli._guard import run_guarded
 from evolve.cli._incident_lines import record_line
 from evolve.cli._options import add_json
-from evolve.cli._parser import CommandParser, Example
+from evolve.cli._parser import CommandParser, Example, add_command
 from evolve.cli._supervisor_state import add_folder, audit_folder, incidents_path, known_incidents
 from evolve.core.model.errors import ExitCode, InputError, Location, Problem
 from evolve.core.text.counts import count
@@ -121,20 +121,9 @@ def parser() -> CommandParser:
 def _add(
     commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str, examples: Sequence[Example]
 ) -> CommandParser:
-    """Add one of the commands.
-
-    Args:
-        commands: argparse's table of them.
-        name: the word that the user types.
-        run: what it does.
-        text: its help, a verb phrase.
-        examples: commands that work.
-    """
-    command: CommandParser = commands.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}.", examples=examples
-    )
+    """Add one of the commands, with the options that all of them have; see `add_command`."""
+    command = add_command(commands, name, run, text, examples)
     add_folder(command)
-    command.set_defaults(run=run)
     return command
 
 

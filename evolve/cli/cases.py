@@ -11,7 +11,7 @@ from typing import Any
 
 from evolve.cli._guard import run_guarded
 from evolve.cli._options import add_agent, add_cases, add_json, add_old_name, complete
-from evolve.cli._parser import CommandParser, Example
+from evolve.cli._parser import CommandParser, Example, add_command
 from evolve.core.cases.changes import pin_case, redact_again, retire_case, set_label, waive_case
 from evolve.core.cases.failure_case import FailureCase, to_mapping
 from evolve.core.formats.yaml12 import dump_yaml
@@ -308,27 +308,12 @@ def _day(text: str) -> str:
 
 
 def _add(
-    commands: Any,
-    name: str,
-    run: Callable[[argparse.Namespace], None],
-    text: str,
-    examples: Sequence[Example],
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str, examples: Sequence[Example]
 ) -> CommandParser:
-    """Add one of the commands.
-
-    Args:
-        commands: argparse's table of them.
-        name: the word that the user types.
-        run: what it does.
-        text: its help, a verb phrase.
-        examples: commands that work.
-    """
-    command: CommandParser = commands.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}.", examples=examples
-    )
+    """Add one of the commands, with the options that all of them have; see `add_command`."""
+    command = add_command(commands, name, run, text, examples)
     add_cases(command, f"the folder of failure cases; default {FOLDER}", default=FOLDER)
     add_old_name(command, "--folder", dest="cases")
-    command.set_defaults(run=run)
     return command
 
 
