@@ -102,10 +102,21 @@ def whole(text: str) -> int:
 
 
 def port(text: str) -> int:
-    """Return a port's number; 0 stands for a free one."""
+    """Return a port's number; 0 means any free port."""
     number = _digits(text)
     if number is None or number > 65535:
         raise ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Return a time above 0 and of at most an hour, in seconds."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 3600:
+        raise ArgumentTypeError(f"expected seconds above 0 and up to 3600, got {text!r}")
     return number
 
 

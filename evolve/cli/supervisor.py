@@ -16,7 +16,7 @@ from evolve.adaptation.reflection_agent import DEFAULT_AGENT
 from evolve.adaptation.worker import start_in_background
 from evolve.cli._adaptation_options import CASES
 from evolve.cli._guard import run_guarded
-from evolve.cli._options import add_agent, add_cases, add_provider, complete, port
+from evolve.cli._options import add_agent, add_cases, add_provider, complete, port, seconds
 from evolve.cli._parser import CommandParser, Example
 from evolve.cli._supervisor_state import add_folder, supervisor_folder
 from evolve.cluster.consul.client import ConsulClient
@@ -95,7 +95,7 @@ async def _supervise(options: argparse.Namespace, policy: HealingPolicy, receive
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _opened(options, policy, receivers) as (service, claims, metrics):
+    async with _opened(options, policy, receivers) as (service, claims):
         if options.once:
             await service.once()
             if claims is not None:
@@ -103,7 +103,7 @@ async def _supervise(options: argparse.Namespace, policy: HealingPolicy, receive
             return
         async with contextlib.AsyncExitStack() as stack:
             if options.metrics_port is not None:
-                server = await stack.enter_async_context(MetricsServer(options.metrics_port, metrics.text))
+                server = await stack.enter_async_context(MetricsServer(options.metrics_port, service.metrics_text))
                 _log(f"metrics: http://127.0.0.1:{server.port}/metrics")
             running = asyncio.ensure_future(service.run())
             stopping = asyncio.ensure_future(stop.wait())
@@ -119,7 +119,7 @@ async def _supervise(options: argparse.Namespace, policy: HealingPolicy, receive
 @contextlib.asynccontextmanager
 async def _opened(
     options: argparse.Namespace, policy: HealingPolicy, receivers: Sequence[Receiver]
-) -> AsyncIterator[tuple[Service, Claims | None, Metrics]]:
+) -> AsyncIterator[tuple[Service, Claims | None]]:
     """A supervisor with all that it works with, closed at the end."""
     env = os.environ
     cache_dir = cache_folder(env)
@@ -189,7 +189,7 @@ async def _opened(
         details = {"mode": options.mode, "policy": policy_hash(policy), "agent": client.agent.title}
         records.append(AuditRecord(AuditEvent.STARTED, time.time(), details=details))
         _log(f"supervising {nomad_at.url} as {options.mode}, asked: {client.agent.title} on {client.provider_id}")
-        yield service, claims, metrics
+        yield service, claims
 
 
 def _queued(options: argparse.Namespace, client: AgentClient, env: Mapping[str, str]) -> QueuedRequest:
@@ -242,7 +242,11 @@ def parser() -> CommandParser:
     complete(add("--policy", metavar="FILE", help="which jobs may have which actions; needed for --mode act"), "file")
     add("--once", action="store_true", help="look once at everything that is not well, and end")
     add(
-        "--every", type=float, default=2.0, metavar="S", help="seconds between looks at what is being healed; default 2"
+        "--every",
+        type=seconds,
+        default=2.0,
+        metavar="S",
+        help="seconds between looks at what is healed; default 2",
     )
     add_agent(made, f"the agent to ask; default {DEFAULT_AGENT}", default=DEFAULT_AGENT)
     add_provider(made)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -98,6 +99,14 @@ class Service:
             if self._claims is not None:
                 await self._claims.release()
 
+    def metrics_text(self) -> str:
+        """Return the metrics as Prometheus reads them; incidents are counted now, or as before where they cannot be."""
+        with contextlib.suppress(StoreFault):
+            incidents = self._records.open_incidents()
+            self._metrics.incidents = Counter(one.state for one in incidents)
+            self._metrics.healings = Counter(attempt.state for one in incidents for attempt in one.attempts)
+        return self._metrics.text()
+
     async def _try_step(self) -> None:
         """Step; while nothing can be written down, nothing is decided, and people are called."""
         try:
@@ -133,7 +142,6 @@ class Service:
                 self._watch.mark(name, after_s=_AFTER_A_FAULT_S)
             if len(faults) < len(names):
                 self._metrics.answered_at = self._clock()
-        self._count()
         await self._report_silence()
 
     def _due(self) -> list[JobName]:
@@ -180,15 +188,6 @@ class Service:
                 await self._watch.read_lists()
             except ClusterFault as fault:
                 self.note_fault(fault)
-
-    def _count(self) -> None:
-        states: dict[str, int] = {}
-        healings: dict[str, int] = {}
-        for one in self._records.open_incidents():
-            states[one.state] = states.get(one.state, 0) + 1
-            for attempt in one.attempts:
-                healings[attempt.state] = healings.get(attempt.state, 0) + 1
-        self._metrics.incidents, self._metrics.healings = states, healings
 
     async def _report_silence(self) -> None:
         silent_s = self._clock() - self._metrics.answered_at
