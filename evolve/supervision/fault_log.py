@@ -1,4 +1,4 @@
-"""Says what is wrong with the cluster, in lines that a person can follow: each fault once, and when it is over."""
+"""Reports faults of the cluster in lines that a person can follow: each once, and when it is over."""
 
 from collections.abc import Callable
 
@@ -19,21 +19,21 @@ class FaultLog:
 
     def __init__(self, metrics: Metrics, log: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._metrics, self._log, self._clock = metrics, log, clock
-        self._said: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
 
     def note(self, fault: ClusterFault) -> None:
         """Count a fault. The same one is a line once a minute: it comes again every few seconds."""
         self._metrics.note_fault(type(fault).__name__)
         what = fault.call.partition("?")[0]
         now = self._clock()
-        if now - self._said.get(what, float("-inf")) >= _AGAIN_S:
-            self._said[what] = now
+        if now - self._reported.get(what, float("-inf")) >= _AGAIN_S:
+            self._reported[what] = now
             self._log(str(fault).replace(fault.call, what))
 
     def end(self, name: str, url: str) -> None:
-        """Say that a server answers again, where a fault of it was said."""
-        ended = [what for what in self._said if url in what]
+        """Report that a server answers again, where a fault of it was reported."""
+        ended = [what for what in self._reported if url in what]
         for what in ended:
-            del self._said[what]
+            del self._reported[what]
         if ended:
             self._log(f"{name} answers again")

@@ -100,7 +100,7 @@ class Scratch:
     def agent(self) -> Path:
         return self.folder / "agents" / f"{PLAIN}.md"
 
-    def told(self, *words: str) -> dict[str, Any]:
+    def result_of(self, *words: str) -> dict[str, Any]:
         """What a command says as JSON."""
         done = self.run(*words, "--json")
         assert done.returncode == 0, done.stderr
@@ -116,7 +116,7 @@ class Loop:
     """The agent's file."""
     failing: subprocess.CompletedProcess[str]
     case_before: str
-    told: Mapping[str, Any]
+    result: Mapping[str, Any]
     promoting: subprocess.CompletedProcess[str]
     passing: subprocess.CompletedProcess[str]
     folder: Path = field(default=Path())
@@ -171,13 +171,13 @@ def loop(tmp_path_factory: pytest.TempPathFactory, cache: Path, say: Say) -> Loo
     (path,) = sorted((place.folder / "failure_cases").glob("**/*.yaml"))
     case = path.read_text()
     say(f"the loop, 2 of 3: the case evolves the prompt, with {BUDGET} answers of the model")
-    told = place.told(
+    result = place.result_of(
         *("evolve", "--test-case", "failure_cases", "--suite", "suite.json", "--budget", BUDGET),
         *("--agent", f"agents/{PLAIN}.md"),
     )
     say("the loop, 3 of 3: the winner is promoted, and the test passes")
-    promoting = place.run("evolve", "promote", told["run"], "--despite-lookup")
-    return Loop(before, failing, case, told, promoting, place.pytest(), place.folder)
+    promoting = place.run("evolve", "promote", result["run"], "--despite-lookup")
+    return Loop(before, failing, case, result, promoting, place.pytest(), place.folder)
 
 
 def test_a_failing_test_becomes_a_failure_case(loop: Loop):
@@ -189,12 +189,12 @@ def test_a_failing_test_becomes_a_failure_case(loop: Loop):
 
 
 def test_the_case_evolves_the_prompt_within_its_budget_and_the_gate_proves_it(loop: Loop):
-    account, gate = loop.told["account"], loop.told["gate"]
+    account, gate = loop.result["account"], loop.result["gate"]
     assert 0 < account["search"] + account["gate"] <= int(BUDGET)
-    assert loop.told["outcome"] == "proven", loop.told["reason"]
+    assert loop.result["outcome"] == "proven", loop.result["reason"]
     assert gate["families"] >= 10
     assert gate["candidate"] - gate["incumbent"] > 0.4
-    assert Path(loop.folder / loop.told["report"]).exists()
+    assert Path(loop.folder / loop.result["report"]).exists()
 
 
 def test_the_winner_becomes_the_next_version_with_its_evidence(loop: Loop):
@@ -203,7 +203,7 @@ def test_the_winner_becomes_the_next_version_with_its_evidence(loop: Loop):
     assert agent.title == f"{PLAIN}@2"
     assert agent.parent == f"{PLAIN}@1"
     assert isinstance(agent.evidence, dict)
-    assert agent.evidence["run"] == loop.told["run"]
+    assert agent.evidence["run"] == loop.result["run"]
     assert (loop.folder / "agents" / f"{PLAIN}.md").read_text() != loop.before
     assert load_agent(AGENTS_DIR / f"{PLAIN}.md").version == 1  # the scratch copy alone was changed
 
@@ -219,16 +219,16 @@ def test_a_failed_jobs_diagnostics_go_the_same_way(tmp_path: Path, cache: Path, 
     # A job that the suite knows: its evolution is the loop's own once more, and costs nothing after that.
     (test,) = [test for test in small_suite()["tests"] if test["metadata"]["family"] == FAMILY]
     (tmp_path / "diagnostics.json").write_text(json.dumps(test["vars"]["diagnostics"]))
-    told = place.told(
+    result = place.result_of(
         *("evolve.cli.adaptation_manager", "diagnostics.json", "--action", "free_port", "--wait"),
         *("--agent", f"agents/{PLAIN}.md", "--suite", "suite.json", "--budget", BUDGET),
     )
-    (evolution,) = told["evolutions"]
-    assert (told["step"], told["change"]) == ("evolve", "new")
-    assert told["answer"] not in ("free_port", "error")
+    (evolution,) = result["evolutions"]
+    assert (result["step"], result["change"]) == ("evolve", "new")
+    assert result["answer"] not in ("free_port", "error")
     assert evolution["outcome"] == "proven", evolution["reason"]
     assert place.agent.read_text() == (AGENTS_DIR / f"{PLAIN}.md").read_text()
     (stored,) = CaseFolder(tmp_path / "failure_cases").load_all()
     assert (stored.case.status, stored.case.source.kind) == ("open", "incident")
-    (agent,) = place.told("evolve.cli.adaptation_manager", "--status")["agents"]
+    (agent,) = place.result_of("evolve.cli.adaptation_manager", "--status")["agents"]
     assert (agent["agent"], agent["waiting"], agent["last"]["outcome"]) == (PLAIN, [], "proven")

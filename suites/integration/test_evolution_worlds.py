@@ -32,7 +32,7 @@ def evolve(
 
 
 def write_failures(folder: Path) -> None:
-    """Eight failure cases with one right answer: whoever gives it to everything passes all of them."""
+    """Eight failure cases with one right answer: an agent that always gives it passes all of them."""
     folder.mkdir(parents=True)
     output = {"type": "object", "properties": {"tool": {"enum": ["home", "none"]}}, "required": ["tool"]}
     for number in range(8):

@@ -46,8 +46,8 @@ def evolve(work: SmallEvolution, *words: str, given: str = "") -> subprocess.Com
     )
 
 
-def told(work: SmallEvolution, *words: str, given: str = "") -> str:
-    """What a command that did its work has said."""
+def output_of(work: SmallEvolution, *words: str, given: str = "") -> str:
+    """What a command that succeeded printed."""
     done = evolve(work, *words, given=given)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
@@ -113,21 +113,23 @@ def work(tmp_path: Path) -> SmallEvolution:
 def test_no_secret_of_a_report_is_in_any_case_ledger_report_log_or_git_object(work: SmallEvolution) -> None:
     secrets = [secret for found, _ in planted() for secret in found]
     texts = [text for _, text in planted()]
-    said = ""
+    output = ""
     for number, start in enumerate(range(0, len(texts), PER_REPORT)):
         cause = f"{CAUSES['free_port']}, try number {'abcdefgh'[number]}"
         given = report(cause, f"payments-{number}", "\n".join(texts[start : start + PER_REPORT]))
-        said += told(work, "adapt", "-", "--agent", "TRIAGE.md", "--suite", "suite.json", given=json.dumps(given))
+        output += output_of(
+            work, "adapt", "-", "--agent", "TRIAGE.md", "--suite", "suite.json", given=json.dumps(given)
+        )
     cases = sorted((work.folder / "failure_cases").rglob("*.yaml"))
     assert len(cases) == len(texts) / PER_REPORT
     assert all("<secret:" in case.read_text() for case in cases)
     for case in cases:
-        said += told(work, "cases", "label", str(case), "free_port", "--agent", "TRIAGE.md")
-    said += told(
+        output += output_of(work, "cases", "label", str(case), "free_port", "--agent", "TRIAGE.md")
+    output += output_of(
         work, "--test-case", "failure_cases", "--agent", "TRIAGE.md", "--suite", "suite.json", "--budget", "100"
     )
-    said += told(work, "promote", "--provisional", "--despite-lookup")
-    left = files_below(work.folder) + said
+    output += output_of(work, "promote", "--provisional", "--despite-lookup")
+    left = files_below(work.folder) + output
     # What is searched is there at all: the reports' own words came through everywhere.
     assert "payments-0" in (work.folder / "cache" / "archive.sqlite").read_bytes().decode("utf-8", "replace")
     assert any("payments-0" in page.read_text() for page in work.folder.rglob("report.html"))

@@ -13,7 +13,7 @@ class Fault:
 
     kind: str
     does: str
-    """What is done; `{job}` stands for the job."""
+    """What is done; `{job}` is replaced by the job's name."""
     see: str
     """What Nomad shows once it has given up."""
     heals: str

@@ -1,4 +1,4 @@
-"""Tells people what a plan would change, without values that may be secrets."""
+"""Describes what a plan would change, without values that may be secrets."""
 
 from collections.abc import Iterator
 

@@ -344,7 +344,7 @@ def test_p9_nothing_is_written_below_the_mode_act(cluster: VirtualCluster, play:
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing catches it, and nothing after it runs."""
+    """Simulates kill -9: nothing catches it, and nothing after it runs."""
 
 
 @pytest.mark.parametrize("step", range(1, 17))

@@ -147,6 +147,6 @@ def test_p7_no_ceiling_is_ever_passed_and_no_limit_set_twice(asked, present, cei
     )
     limit = limit_of(given)
     if isinstance(limit, int):
-        # The oldest version that Nomad keeps stands for what a person set.
+        # The oldest version that Nomad keeps is taken as what a person set.
         assert max([present, *tried]) < limit <= (ceiling or 2 * (tried or [present])[0])
         assert not node or limit + reserved <= 0.9 * node
