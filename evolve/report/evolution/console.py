@@ -13,6 +13,8 @@ from evolve.report.quantities import duration
 
 _WINDOW = 48
 """Paid answers by which the speed is measured: a few candidates' answers."""
+_FEWEST = 8
+"""Answers that make a pace: the first ones wait for the model to load and for a prefix that is in no cache."""
 
 Clock = Callable[[], float]
 """Seconds of a clock that never goes back."""
@@ -96,7 +98,7 @@ class _Times:
         """Seconds for an answer: the last ones', because a candidate that reasons takes several times as long."""
         spent, since_s = self._points[0] if self._points else (evolution.spent, self._began_s)
         paid = evolution.spent - spent
-        return (self.now() - since_s) / paid if paid else self._estimated_s
+        return (self.now() - since_s) / paid if paid >= _FEWEST else self._estimated_s
 
     def text(self, evolution: EvolutionSummary) -> str:
         """Return how long the run has taken, and how long it still takes."""

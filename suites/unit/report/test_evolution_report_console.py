@@ -11,6 +11,7 @@ from evolve.core.evolution.summary import fold
 from evolve.core.model.evolution_events import EvolutionStarted, GateDecided
 from evolve.report.evolution.console import EvolutionConsole
 from evolve.report.evolution.lines import summary_lines
+from evolve.report.quantities import duration
 from fixtures.evolution_runs import evolution_events, killed_events, nothing_better_events
 
 
@@ -56,6 +57,20 @@ def test_a_log_has_a_line_every_few_seconds_at_most():
     between = [line for line in lines if line.startswith("evolve: search: ")]
     assert 2 <= len(between) <= len(killed_events()) * 0.3 / 5
     assert "/500 answers, 64 free; " in between[-1]
+
+
+def test_a_slow_first_answer_makes_no_pace():
+    stream, clock = io.StringIO(), Clock(0.0)
+    with EvolutionConsole(stream, clock, {}) as console:
+        for event in killed_events():
+            console.on(event)
+            if isinstance(event, EvolutionStarted):
+                each_s = event.estimate.seconds_per_answer
+            if console.evolution.spent:
+                break
+            clock.now_s += 10.0  # the model loads
+    left_s = each_s * (500 - console.evolution.spent)
+    assert stream.getvalue().endswith(f"at most {duration(left_s)} left\n")
 
 
 @pytest.mark.parametrize("env", [{"CI": "true"}, {"TERM": "dumb"}])
