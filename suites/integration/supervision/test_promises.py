@@ -151,18 +151,20 @@ def test_p4_at_most_one_healing_per_failure(cluster: VirtualCluster, play: Any) 
     assert cluster.writes == [("POST", "/v1/jobs")]
 
 
+@pytest.mark.parametrize("moment", ["while its model answers", "before its claim"])
 def test_p4_a_supervisor_that_was_stopped_past_its_lock_writes_nothing(
-    cluster: VirtualCluster, play: Any, consul_address: Any, tmp_path: Any
+    cluster: VirtualCluster, play: Any, consul_address: Any, tmp_path: Any, moment: str
 ) -> None:
     cluster.register(mock_job("web", fails_allocations=1))
     other_records = StoredRecords(tmp_path / "other", Redactor())
 
     async def both(one: Supervised) -> None:
         await one.run(3)
-        session = one.claims._session  # type: ignore[union-attr]
+        assert one.claims is not None
+        session = one.claims._session
 
-        async def stop_past_the_lock(_: Any) -> dict[str, str]:
-            # While the first asks its model, its session ends, and the second leads and heals.
+        async def lose_the_lock() -> None:
+            """The first one's session ends, and the second leads and heals."""
             async with ConsulClient(consul_address) as consul:
                 await consul.keys.release("anneal/supervisor/leader", session)
                 await consul.sessions.destroy(session)
@@ -170,14 +172,19 @@ def test_p4_a_supervisor_that_was_stopped_past_its_lock_writes_nothing(
                 async with second as two:
                     await two.run(8)
                     await two.claims.release()  # type: ignore[union-attr]
-            return RESTART
 
-        async def propose(diagnostics: Any) -> Any:
-            await stop_past_the_lock(diagnostics)
-            return await ScriptedProposer(lambda _: RESTART).propose(diagnostics)
+        def stopped_before(call: Any) -> Any:
+            async def stopped(*given: Any) -> Any:
+                await lose_the_lock()
+                return await call(*given)
 
-        one.proposer.propose = propose  # type: ignore[method-assign]
-        # The first still believes in its lock: only the claim stops it.
+            return stopped
+
+        # The first one still believes in its lock: nothing but the claim stops it after its plan.
+        if moment == "before its claim":
+            one.claims.claim = stopped_before(one.claims.claim)  # type: ignore[method-assign]
+        else:
+            one.proposer.propose = stopped_before(one.proposer.propose)  # type: ignore[method-assign]
         await one.run(8)
 
     play(both, RESTART)
