@@ -156,7 +156,9 @@ class Caller:
         asked = urlencode(query or {}, doseq=True, quote_via=quote)
         url = f"{self.address.url}{path}" + (f"?{asked}" if asked else "")
         # A redirect is an answer like any other: followed to another host, it would take the token along.
-        return HttpCall(operation.method, url, headers, content, (token,) if token else (), follows=False)
+        return HttpCall(
+            operation.method, url, headers, content, (token,) if token else (), follows=False, shows_query=False
+        )
 
     async def _send(self, call: HttpCall) -> HttpReply:
         try:

@@ -24,11 +24,10 @@ class FaultLog:
     def note(self, fault: ClusterFault) -> None:
         """Count a fault. The same one is a line once a minute: it comes again every few seconds."""
         self._metrics.note_fault(type(fault).__name__)
-        what = fault.call.partition("?")[0]
         now = self._clock()
-        if now - self._reported.get(what, float("-inf")) >= _AGAIN_S:
-            self._reported[what] = now
-            self._log(str(fault).replace(fault.call, what))
+        if now - self._reported.get(fault.call, float("-inf")) >= _AGAIN_S:
+            self._reported[fault.call] = now
+            self._log(str(fault))
 
     def end(self, name: str, url: str) -> None:
         """Report that a server answers again, where a fault of it was reported."""

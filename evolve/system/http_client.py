@@ -49,11 +49,14 @@ class HttpCall:
     follows: bool = True
     """Whether a redirect is followed. aiohttp keeps only the standard headers from another host: a call with a token in
     a header of its own must not follow."""
+    shows_query: bool = True
+    """Whether messages have what follows the `?`; where we make it ourselves, it says nothing to people."""
 
     @property
     def name(self) -> str:
         """The call as messages show it."""
-        return _name(self.method, self.url, self.secrets)
+        url = self.url if self.shows_query else self.url.partition("?")[0]
+        return _name(self.method, url, self.secrets)
 
     def scrub(self, text: str) -> str:
         """Return the text without this call's credentials."""

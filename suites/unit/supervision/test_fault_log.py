@@ -1,4 +1,8 @@
+from evolve.cluster.address import ClusterAddress
+from evolve.cluster.caller import NOMAD as NOMAD_HEADERS
+from evolve.cluster.caller import Caller
 from evolve.cluster.faults import NoLeader, Unreachable
+from evolve.cluster.nomad.operations import ALLOCATION_LIST
 from evolve.supervision.fault_log import FaultLog
 from evolve.supervision.metrics import Metrics
 
@@ -9,9 +13,10 @@ ALLOCATIONS = f"GET {NOMAD}/v1/allocations"
 def test_a_fault_is_said_once_a_minute_without_its_query_and_counted_each_time():
     metrics, lines, now = Metrics(), [], [0.0]
     log = FaultLog(metrics, lines.append, lambda: now[0])
+    asked = Caller(ClusterAddress(NOMAD), NOMAD_HEADERS)
     for second in range(0, 130, 5):
         now[0] = second
-        call = f"{ALLOCATIONS}?filter=a%20b"
+        call = asked.call(ALLOCATION_LIST, query={"filter": "a b"}).name
         log.note(Unreachable(f"{call}: cannot connect, try {second}", call=call))
     assert lines == [f"{ALLOCATIONS}: cannot connect, try {second}" for second in (0, 60, 120)]
     assert metrics.faults == {"Unreachable": 26}
