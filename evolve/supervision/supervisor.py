@@ -6,18 +6,13 @@ from dataclasses import dataclass, replace
 from evolve.cluster.faults import ClusterFault
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.healing.digests import plan_hash
-from evolve.core.healing.health import healthy_versions, is_healthy, running_since, undo_of, verify
-from evolve.core.healing.limits import HOUR_S, backoff_s, has_common_cause, healings_left
-from evolve.core.healing.placement import placement_problem
-from evolve.core.healing.plan_diff import diff_problem
-from evolve.core.healing.planning import plan_action
-from evolve.core.healing.redacted import redact_text
-from evolve.core.healing.rules import may_heal, rule_of
+from evolve.core.healing.limits import HOUR_S, has_common_cause, healings_left
+from evolve.core.healing.rules import rule_of
 from evolve.core.healing.summary import summary_of
 from evolve.core.incidents.diagnosis import diagnose
 from evolve.core.incidents.failure import key_digest
 from evolve.core.incidents.proposal import read_proposal
-from evolve.core.incidents.reading import fields, number, text
+from evolve.core.incidents.reading import number
 from evolve.core.incidents.report import diagnostics_of
 from evolve.core.model.actions import Action, NotAProposal, Proposal
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
@@ -28,29 +23,27 @@ from evolve.core.model.healing import (
     AuditRecord,
     Await,
     CallPerson,
-    EmptyFolders,
     HealingPolicy,
     Incident,
     IncidentState,
     JobRule,
     Mode,
     PendingPlan,
-    PlanContext,
     PlannedAction,
     Refused,
-    RegisterJob,
-    RevertJob,
 )
-from evolve.core.model.incidents import FailedJob, JobAnswers, JobDiagnosis, NoFailure
+from evolve.core.model.incidents import FailedJob, NoFailure
 from evolve.core.model.json_value import JsonValue
 from evolve.store.incidents import LostUpdate
-from evolve.supervision.healing import CHANGE_SETTLES_S, Healer, NotNow, is_changed_since, target_of, was_taken_back
+from evolve.supervision.healing import Healer, NotNow, target_of
+from evolve.supervision.incident_book import DID_NOT_HELP, IncidentBook
 from evolve.supervision.learning import Learner
 from evolve.supervision.notices import Notices
+from evolve.supervision.planner import Planner, SeenFailure
 from evolve.supervision.proposing import Proposed, Proposer, redact_diagnostics
 from evolve.supervision.reading import ClusterReader, state_of_dependency
 from evolve.supervision.records import Records
-from evolve.supervision.scratch import is_this_machine
+from evolve.supervision.verifier import Verifier, running_of
 from evolve.supervision.watching import JobName
 
 _AGAIN_S = 5.0
@@ -85,15 +78,6 @@ class Surroundings:
     """A number from 0 to 1, for the jitter of pauses."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A job that failed, as it was read."""
-
-    incident: Incident
-    answers: JobAnswers
-    failed: FailedJob
-
-
 class Supervisor:
     """Looks at jobs and does what the policy allows.
 
@@ -107,6 +91,9 @@ class Supervisor:
         self._policy, self._mode, self._around = policy, mode, around
         self._limits = policy.limits
         self._called_at = float("-inf")
+        self._book = IncidentBook(around.records, around.redactor, around.clock)
+        self._planner = Planner(around.reader, policy.limits)
+        self._verifier = Verifier(self._book, around.healer, around.learner, around.notices, policy.limits, around.rng)
 
     async def look(self, jobs: Iterable[JobName]) -> dict[JobName, ClusterFault]:
         """Look at jobs and decide about those that failed; return the faults of those that could not be read.
@@ -114,7 +101,7 @@ class Supervisor:
         All are diagnosed before anything is decided: that many fail at once is known only then.
         """
         faults: dict[JobName, ClusterFault] = {}
-        seen: list[_Seen] = []
+        seen: list[SeenFailure] = []
         for name in jobs:
             try:
                 found = await self._diagnose(*name)
@@ -136,14 +123,14 @@ class Supervisor:
 
     # --- diagnosis
 
-    async def _diagnose(self, namespace: str, job: str) -> _Seen | None:
+    async def _diagnose(self, namespace: str, job: str) -> SeenFailure | None:
         """The failure that a decision is due for, if the job has one."""
         answers = await self._around.reader.read(namespace, job)
         diagnosis = diagnose(answers)
         incident = self._around.records.open_incident(namespace, job)
         if incident is not None and incident.state is IncidentState.HEALING:
             # What was done is looked at first; the next decision is made from what the cluster says then.
-            await self._verify(incident, answers, diagnosis)
+            await self._verifier.verify(incident, answers, diagnosis)
             return None
         if diagnosis.none is not None or diagnosis.failed is None:
             if incident is not None:
@@ -155,7 +142,7 @@ class Supervisor:
                 return None
         answers = await self._around.reader.read_around(namespace, answers)
         failed = diagnose(answers).failed or diagnosis.failed
-        return _Seen(self._open(incident, failed), answers, failed)
+        return SeenFailure(self._open(incident, failed), answers, failed)
 
     def _is_due(self, incident: Incident, failed: FailedJob) -> bool:
         """Whether something is to be decided about a known failure now."""
@@ -168,7 +155,7 @@ class Supervisor:
             return True
         if is_edited or now - incident.plan.made > self._limits.approval_s:
             why = "the job was changed, so the plan is no more" if is_edited else "nobody approved the plan in time"
-            self._save(incident, state=IncidentState.OPEN, plan=None, note=why)
+            self._book.save(incident, state=IncidentState.OPEN, plan=None, note=why)
         return False
 
     def _is_approved(self, incident: Incident, plan: PendingPlan) -> bool:
@@ -191,14 +178,14 @@ class Supervisor:
             and failed.key.job_version != incident.job_version
         ):
             # A person has changed the job, and it fails again: that is another failure.
-            self._close(incident, IncidentState.CLOSED, "the job was changed since, and fails again")
+            self._book.close(incident, IncidentState.CLOSED, "the job was changed since, and fails again")
             incident = None
         if incident is not None and incident.key == key:
             return incident
         report, version = self._report(failed), failed.key.job_version
-        signature = self._shown(failed.key.signature)
+        signature = self._book.shown(failed.key.signature)
         if incident is not None:
-            return self._save(
+            return self._book.save(
                 incident,
                 key=key,
                 group=failed.key.group,
@@ -234,24 +221,20 @@ class Supervisor:
         """
         state, now = _ENDED.get(none), self._around.clock()
         if state is IncidentState.CLOSED:
-            self._close(incident, state, none.value)
+            self._book.close(incident, state, none.value)
         elif state is None:
             self._set_well_since(incident, 0.0)
         elif not incident.well_since:
             self._set_well_since(incident, now)
         elif now - incident.well_since >= self._limits.healthy_s and now >= incident.next_at:
-            self._close(incident, state, none.value)
+            self._book.close(incident, state, none.value)
 
     def _set_well_since(self, incident: Incident, since: float) -> Incident:
-        return self._save(incident, well_since=since) if incident.well_since != since else incident
-
-    def _close(self, incident: Incident, state: IncidentState, note: str) -> Incident:
-        details: dict[str, JsonValue] = {"state": state, "why": note}
-        return self._record(AuditEvent.CLOSED, incident, details, state=state, note=note, plan=None)
+        return self._book.save(incident, well_since=since) if incident.well_since != since else incident
 
     # --- decision
 
-    async def _decide(self, seen: _Seen) -> None:
+    async def _decide(self, seen: SeenFailure) -> None:
         incident, now = seen.incident, self._around.clock()
         limits = self._limits
         if has_common_cause(limits, self._around.records.begun(now - HOUR_S), now):
@@ -279,10 +262,10 @@ class Supervisor:
             return
         await self._plan(seen, rule, proposed.found)
 
-    async def _give_up(self, seen: _Seen) -> None:
+    async def _give_up(self, seen: SeenFailure) -> None:
         """Call a person after so many attempts; those that the cluster refused count too, and teach nothing."""
         attempts = seen.incident.attempts
-        tried = ", ".join(one.action for one in attempts if one.state in _DID_NOT_HELP)
+        tried = ", ".join(one.action for one in attempts if one.state in DID_NOT_HELP)
         if tried:
             await self._learn_unlabelled(seen, attempts[-1].action, f"tried without success: {tried}")
         results = ", ".join(f"{one.action} ({one.state})" for one in attempts)
@@ -290,7 +273,7 @@ class Supervisor:
             seen.incident, f"{len(attempts)} attempts without success: {results}; {attempts[-1].result}"
         )
 
-    async def _propose(self, seen: _Seen) -> Proposed | None:
+    async def _propose(self, seen: SeenFailure) -> Proposed | None:
         """The agent's answer; None where it could not be asked, which is no failure of its own."""
         incident = seen.incident
         shown = incident.report
@@ -300,7 +283,7 @@ class Supervisor:
         try:
             proposed = await self._around.proposer.propose(shown)
         except (EnvironmentFault, CannotEvaluate) as fault:
-            self._later(incident, f"the agent could not be asked: {self._shown(str(fault))}")
+            self._later(incident, f"the agent could not be asked: {self._book.shown(str(fault))}")
             return None
         found = proposed.found
         details: dict[str, JsonValue] = {
@@ -311,13 +294,13 @@ class Supervisor:
             "latency_s": round(proposed.latency_s, 3),
             "action": found.action if isinstance(found, Proposal) else Action.ERROR,
         }
-        self._audit(AuditEvent.PROPOSED, incident, details)
+        self._book.audit(AuditEvent.PROPOSED, incident, details)
         return proposed
 
-    async def _plan(self, seen: _Seen, rule: JobRule, proposal: Proposal) -> None:
+    async def _plan(self, seen: SeenFailure, rule: JobRule, proposal: Proposal) -> None:
         incident = seen.incident
         healing = _healing_id(incident)
-        planned = await self._planned(seen, rule, proposal, healing)
+        planned = await self._planner.plan(seen, rule, proposal, healing)
         if isinstance(planned, Refused):
             await self._refuse(seen, rule, proposal, planned)
             return
@@ -325,15 +308,17 @@ class Supervisor:
         plan = PendingPlan(hashed, proposal.action, proposal.given(), summary, self._around.clock())
         details: dict[str, JsonValue] = {"action": proposal.action, "plan": hashed, "summary": [*summary]}
         if incident.plan is None or incident.plan.plan_hash != hashed:
-            self._audit(AuditEvent.PLANNED, incident, details, healing)
+            self._book.audit(AuditEvent.PLANNED, incident, details, healing)
         if isinstance(planned, CallPerson):
             await self._escalate(incident, planned.reason)
         elif rule.mode is Mode.OBSERVE:
             note = f"observed: {proposal.action} would be planned"
-            self._save(incident, note=note, plan=plan, next_at=self._around.clock() + self._limits.longest_backoff_s)
+            self._book.save(
+                incident, note=note, plan=plan, next_at=self._around.clock() + self._limits.longest_backoff_s
+            )
         elif rule.mode is Mode.SUGGEST:
             note = f"{proposal.action} waits for approval"
-            incident = self._save(incident, state=IncidentState.WAITING, plan=plan, note=note)
+            incident = self._book.save(incident, state=IncidentState.WAITING, plan=plan, note=note)
             # What is stored is redacted; the plan itself is not.
             shown = incident.plan.summary if incident.plan is not None else ()
             await self._around.notices.send(incident, f"approve or leave: {proposal.action}", shown)
@@ -349,90 +334,40 @@ class Supervisor:
         if self._around.clock() - made > self._limits.approval_s:
             await self._escalate(incident, f"{plan.action} had to wait too long: {incident.note}")
         else:
-            self._save(incident, plan=replace(plan, made=made))
+            self._book.save(incident, plan=replace(plan, made=made))
 
-    async def _planned(self, seen: _Seen, rule: JobRule, proposal: Proposal, healing: str) -> PlannedAction | Refused:
-        """The plan of a proposal, after Nomad's own dry run of it."""
-        job = seen.answers.job or {}
-        if proposal.action is not Action.ESCALATE and (refused := may_heal(job, rule, proposal.action)) is not None:
-            return refused
-        context = PlanContext(
-            failed=seen.failed,
-            proposal=proposal,
-            rule=rule,
-            limits=self._limits,
-            job=job,
-            versions=seen.answers.versions,
-            healing=healing,
-            tried=tuple(one.action for one in seen.incident.attempts if one.state in _DID_NOT_HELP),
-            node_memory_mb=number(fields(fields(seen.answers.node, "NodeResources"), "Memory"), "MemoryMB"),
-            healthy_versions=healthy_versions(seen.answers),
-            other_nodes=await self._around.reader.other_nodes(seen.failed.node),
-        )
-        planned = plan_action(context)
-        if isinstance(planned, EmptyFolders) and not self._is_here(seen):
-            return Refused(
-                f"not allowed: the folders are on {seen.failed.node}, and the supervisor empties only its own"
-            )
-        register = planned.then if isinstance(planned, Await | EmptyFolders) else planned
-        if isinstance(register, RegisterJob):
-            dry = await self._around.reader.within(seen.incident.namespace).documents.plan(register.spec)
-            problem = diff_problem(register, fields(dry, "Diff"))
-            problem = problem or placement_problem(fields(dry, "FailedTGAllocs"), text(dry, "Warnings"))
-            if problem:
-                return Refused(problem)
-            if number(dry, "JobModifyIndex") != register.if_index:
-                return Refused("diff: somebody changed the job while it was planned")
-        if isinstance(planned, RevertJob) and (problem := await self._revert_problem(seen, planned)):
-            return Refused(problem)
-        return planned
-
-    async def _revert_problem(self, seen: _Seen, planned: RevertJob) -> str:
-        """Why an old version must not come back now: no node takes it, or the job was changed meanwhile.
-
-        Its diff is as wide as the versions differ, so only its place is of interest.
-        """
-        old = next((one for one in seen.answers.versions if number(one, "Version") == planned.version), {})
-        dry = await self._around.reader.within(seen.incident.namespace).documents.plan(old)
-        if number(dry, "JobModifyIndex") != number(seen.answers.job or {}, "JobModifyIndex"):
-            return "diff: somebody changed the job while it was planned"
-        return placement_problem(fields(dry, "FailedTGAllocs"), text(dry, "Warnings"))
-
-    def _is_here(self, seen: _Seen) -> bool:
-        """Whether the node of the failed allocation is the machine that the supervisor runs on."""
-        node = seen.answers.node
-        return text(node or {}, "Name") == seen.failed.node and is_this_machine(node)
-
-    async def _refuse(self, seen: _Seen, rule: JobRule, proposal: Proposal, refused: Refused) -> None:
+    async def _refuse(self, seen: SeenFailure, rule: JobRule, proposal: Proposal, refused: Refused) -> None:
         incident = seen.incident
-        self._audit(AuditEvent.REFUSED, incident, {"action": proposal.action, "why": self._shown(refused.reason)})
+        self._book.audit(
+            AuditEvent.REFUSED, incident, {"action": proposal.action, "why": self._book.shown(refused.reason)}
+        )
         if rule.mode is Mode.OBSERVE:
             # Nothing would be done anyway, so nobody is called because it may not be done.
             note = f"observed: {proposal.action} would be refused: {refused.reason}"
-            self._save(incident, note=note, next_at=self._around.clock() + self._limits.longest_backoff_s)
+            self._book.save(incident, note=note, next_at=self._around.clock() + self._limits.longest_backoff_s)
             return
-        if any(one.state in _DID_NOT_HELP for one in incident.attempts):
+        if any(one.state in DID_NOT_HELP for one in incident.attempts):
             await self._learn_unlabelled(seen, proposal.action, "what was tried did not help")
         await self._escalate(incident, f"{proposal.action} is refused: {refused.reason}")
 
-    async def _after_approval(self, seen: _Seen, plan: PendingPlan) -> None:
+    async def _after_approval(self, seen: SeenFailure, plan: PendingPlan) -> None:
         """Carry an approved plan out, if it is still exactly the plan that was approved."""
         incident, records = seen.incident, self._around.records
         if not self._is_approved(incident, plan):
             return
         proposal = _proposal_of(plan)
         healing = _healing_id(incident)
-        planned = await self._planned(seen, self._rule(incident), proposal, healing)
+        planned = await self._planner.plan(seen, self._rule(incident), proposal, healing)
         if isinstance(planned, Refused) or plan_hash(planned) != plan.plan_hash:
             why = planned.reason if isinstance(planned, Refused) else "the job has changed since"
             records.consume_approval(incident.id, plan.plan_hash)
-            self._audit(AuditEvent.REFUSED, incident, {"action": plan.action, "why": f"approved plan: {why}"})
-            self._save(incident, state=IncidentState.OPEN, plan=None, note=f"the approved plan is no more: {why}")
+            self._book.audit(AuditEvent.REFUSED, incident, {"action": plan.action, "why": f"approved plan: {why}"})
+            self._book.save(incident, state=IncidentState.OPEN, plan=None, note=f"the approved plan is no more: {why}")
             return
         if await self._heal(seen, proposal, planned, healing):
             records.consume_approval(incident.id, plan.plan_hash)
 
-    async def _heal(self, seen: _Seen, proposal: Proposal, planned: PlannedAction, healing: str) -> bool:
+    async def _heal(self, seen: SeenFailure, proposal: Proposal, planned: PlannedAction, healing: str) -> bool:
         """Carry a plan out within the limits; return whether it was begun."""
         incident, now = seen.incident, self._around.clock()
         if (wait := await self._must_wait(incident, planned, now)) is not None:
@@ -449,14 +384,14 @@ class Supervisor:
             version_before=number(seen.answers.job or {}, "Version"),
             arguments=proposal.given(),
             target=target_of(planned, seen.answers),
-            running_before=_running(seen.answers),
+            running_before=running_of(seen.answers),
         )
         planned = planned.then if isinstance(planned, Await) else planned
         done = await self._around.healer.heal(incident, attempt, planned)
         if isinstance(done, NotNow):
             self._later(incident, done.reason)
             return False
-        self._after_attempt(done)
+        self._verifier.after_attempt(done)
         return True
 
     async def _must_wait(self, incident: Incident, planned: PlannedAction, now: float) -> str | None:
@@ -473,89 +408,29 @@ class Supervisor:
                 return f"waits for {planned.service}, which is {state}"
         return None
 
-    # --- what became of it
-
-    async def _verify(self, incident: Incident, answers: JobAnswers, diagnosis: JobDiagnosis) -> Incident:
-        """The incident after a look at its job: healed, undone, or still watched."""
-        incident = await self._around.healer.reconcile(incident, answers)
-        attempt, now, job = incident.attempts[-1], self._around.clock(), answers.job or {}
-        if attempt.state is AttemptState.HEALED:
-            return await self._healed(incident)  # a kill came between the two
-        if attempt.state is not AttemptState.DONE:
-            return self._after_attempt(incident)
-        if diagnosis.none in (NoFailure.GONE, NoFailure.STOPPED):
-            incident = self._around.healer.finish(incident, AttemptState.FAILED, diagnosis.none.value)
-            return self._close(incident, IncidentState.CLOSED, diagnosis.none.value)
-        if is_changed_since(attempt, job):
-            # Whatever the job does now, it says nothing about the attempt.
-            is_undone = was_taken_back(attempt, answers)
-            state = AttemptState.UNDONE if is_undone else AttemptState.FAILED
-            why = f"the job has the content of version {attempt.version_before} again"
-            why = why if is_undone else "somebody changed the job since, so nobody knows whether it helped"
-            return self._after_attempt(self._around.healer.finish(incident, state, why))
-        has_failed = diagnosis.none is None and diagnosis.failed is not None and now - attempt.began > CHANGE_SETTLES_S
-        seen = verify(
-            attempt, is_healthy(answers), now, self._limits, since=running_since(answers), failed_again=has_failed
-        )
-        if seen.state is AttemptState.HEALED:
-            reason = f"healthy for {now - seen.healthy_since:.0f} s"
-            return await self._healed(self._around.healer.finish(incident, AttemptState.HEALED, reason))
-        if seen.state is AttemptState.FAILED:
-            reason = "it failed again" if has_failed else f"not healthy within {self._limits.verify_s:.0f} s"
-            if _running(answers) < attempt.running_before:
-                incident = self._with_attempt(incident, replace(attempt, harmed=True))
-            incident = await self._around.healer.undo(incident, undo_of(attempt, job), reason)
-            return self._after_attempt(incident)
-        if seen.healthy_since != attempt.healthy_since:
-            return self._with_attempt(incident, seen)
-        return incident
-
-    def _with_attempt(self, incident: Incident, attempt: Attempt) -> Incident:
-        """The stored incident with another last attempt."""
-        return self._save(incident, attempts=(*incident.attempts[:-1], attempt))
-
-    def _after_attempt(self, incident: Incident) -> Incident:
-        """The incident after its last attempt was begun or ended: what comes next, and when."""
-        attempt, now = incident.attempts[-1], self._around.clock()
-        if attempt.state in (AttemptState.INTENDED, AttemptState.DONE):
-            return incident
-        pause = backoff_s(self._limits, len(incident.attempts), self._around.rng())
-        return self._save(incident, state=IncidentState.OPEN, next_at=now + pause)
-
-    async def _healed(self, incident: Incident) -> Incident:
-        attempt = incident.attempts[-1]
-        if any(one.state in _DID_NOT_HELP for one in incident.attempts):
-            harmful = tuple(one.action for one in incident.attempts if one.harmed and one.action != attempt.action)
-            case = await self._around.learner.learn(incident, attempt.action, accepted=attempt.action, harmful=harmful)
-            incident = replace(incident, case=case or incident.case)
-        note = f"{attempt.action} healed it"
-        state = IncidentState.HEALED
-        details: dict[str, JsonValue] = {"state": state, "action": attempt.action}
-        incident = self._record(AuditEvent.CLOSED, incident, details, state=state, note=note)
-        await self._around.notices.send(incident, note, ())
-        return incident
-
     # --- people
 
     async def _escalate(self, incident: Incident, reason: str) -> None:
-        reason = self._shown(reason)
+        reason = self._book.shown(reason)
         state = IncidentState.ESCALATED
-        incident = self._record(AuditEvent.ESCALATED, incident, {"why": reason}, state=state, note=reason, plan=None)
+        incident = self._book.record(
+            AuditEvent.ESCALATED, incident, {"why": reason}, state=state, note=reason, plan=None
+        )
         await self._around.notices.send(incident, reason, ())
 
     async def _call_for_common_cause(self, incident: Incident, now: float) -> None:
         reason = f"common cause: {self._limits.common_cause_jobs} jobs or more began to fail at once"
-        self._save(incident, note=reason, next_at=now + self._limits.common_cause_s)
+        self._book.save(incident, note=reason, next_at=now + self._limits.common_cause_s)
         # As long as it counts as one cause: the jobs of one fault are one call.
         if now - self._called_at > HOUR_S:
             self._called_at = now
-            self._audit(AuditEvent.ESCALATED, incident, {"why": reason})
+            self._book.audit(AuditEvent.ESCALATED, incident, {"why": reason})
             await self._around.notices.send(incident, reason, ())
 
-    async def _learn_unlabelled(self, seen: _Seen, answered: Action, why: str) -> None:
+    async def _learn_unlabelled(self, seen: SeenFailure, answered: Action, why: str) -> None:
         case = await self._around.learner.learn(seen.incident, answered, why=why)
         if case:
-            self._audit(AuditEvent.CASE, seen.incident, {"case": case})
+            self._book.audit(AuditEvent.CASE, seen.incident, {"case": case})
 
     # --- small things
 
@@ -567,23 +442,7 @@ class Supervisor:
     def _later(self, incident: Incident, note: str) -> None:
         now = self._around.clock()
         pause = min(max(_AGAIN_S, (now - incident.opened) / 4), _LONGEST_AGAIN_S)
-        self._save(incident, note=note, next_at=now + pause)
-
-    def _save(self, incident: Incident, **changes: object) -> Incident:
-        changed = replace(incident, changed=self._around.clock(), **changes)  # type: ignore[arg-type]  # its own fields
-        return self._around.records.save(changed)
-
-    def _record(
-        self, event: AuditEvent, incident: Incident, details: Mapping[str, JsonValue], **changes: object
-    ) -> Incident:
-        now = self._around.clock()
-        changed = replace(incident, changed=now, **changes)  # type: ignore[arg-type]  # names of its own fields
-        return self._around.records.record(AuditRecord(event, now, incident.id, details=details), changed)
-
-    def _audit(
-        self, event: AuditEvent, incident: Incident, details: Mapping[str, JsonValue], healing: str = ""
-    ) -> None:
-        self._around.records.append(AuditRecord(event, self._around.clock(), incident.id, healing, details))
+        self._book.save(incident, note=note, next_at=now + pause)
 
     def _report(self, failed: FailedJob) -> Mapping[str, JsonValue]:
         """The redacted diagnostics of a failure; empty where they could not be searched for secrets."""
@@ -591,16 +450,6 @@ class Supervisor:
             return redact_diagnostics(diagnostics_of(failed), self._around.redactor)
         except CannotRedact:
             return {}
-
-    def _shown(self, text: str) -> str:
-        return redact_text(text, self._around.redactor)
-
-
-_DID_NOT_HELP = (AttemptState.UNDONE, AttemptState.FAILED)
-
-
-def _running(answers: JobAnswers) -> int:
-    return sum(text(one, "ClientStatus") == "running" for one in answers.allocations)
 
 
 def _proposal_of(plan: PendingPlan) -> Proposal:
