@@ -26,7 +26,6 @@ class MockClient:
         self._state = state
         self._due: list[tuple[int, str]] = []
         self._seen: set[str] = set()
-        self._failed: dict[str, int] = {}
         self.node_id = lasting_id(name)
         driver = {"Attributes": {}, "Detected": True, "HealthDescription": "Healthy", "Healthy": True}
         node = {
@@ -87,7 +86,8 @@ class MockClient:
 
     def _fails_by_number(self, alloc: Json) -> bool:
         wanted = max((one["Config"] or {}).get("fails_allocations", 0) for one in _tasks(alloc))
-        return bool(self._failed.get(alloc["JobID"], 0) < wanted)
+        failed = sum(one["ClientStatus"] == "failed" for one in self._state.allocs_of(alloc["JobID"]))
+        return bool(failed < wanted)
 
     def _move(self, alloc: Json, at: int) -> None:
         """Ends the tasks, or starts them again after the delay of their restart policy."""
@@ -108,7 +108,6 @@ class MockClient:
             self._say(alloc, "pending", "pending", "Restarting")
             heapq.heappush(self._due, (at + policy["Delay"], alloc["ID"]))
         else:
-            self._failed[alloc["JobID"]] = self._failed.get(alloc["JobID"], 0) + 1
             for one in alloc["TaskStates"].values():
                 one["Failed"] = True
             self._say(alloc, "failed", "dead", "Not Restarting")
