@@ -58,6 +58,8 @@ async def an_hour(one: Supervised, jobs: int) -> dict[str, float]:
         one.cluster.second()
         if second % 2:
             continue
+        assert one.claims is not None
+        await one.claims.hold()  # its life is real time, of which a minute of the cluster may take more
         asked, begun = len(one.cluster.requests), time.thread_time()
         await (one.service.step() if second % LISTS_EVERY_S else one.service.once())
         cpu += time.thread_time() - begun

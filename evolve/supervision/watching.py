@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from evolve.cluster.faults import ClusterFault
 from evolve.cluster.nomad.client import NomadClient
+from evolve.cluster.nomad.deployments import Deployment
 from evolve.cluster.nomad.events import ClusterEvent, ReadLists
 from evolve.core.incidents.diagnosis import SETTLE_NS
 
@@ -79,12 +80,19 @@ class JobWatch:
             ClusterFault: Nomad does not answer.
         """
         async for one in self._nomad.allocations.list(expression=_SICK):
-            self.mark((one.namespace or "default", one.job_id))
+            # What was replaced stays in the list for hours, and says nothing about its job.
+            if one.desired_status == "run" and not one.next_id:
+                self.mark((one.namespace or "default", one.job_id))
         async for evaluation in self._nomad.evaluations.list(expression='Status == "blocked"'):
             self.mark((evaluation.namespace or "default", evaluation.job_id))
+        newest: dict[JobName, Deployment] = {}
         async for deployment in self._nomad.deployments.list():
+            name = (deployment.namespace or "default", deployment.job_id)
+            if name not in newest or deployment.create_index > newest[name].create_index:
+                newest[name] = deployment
+        for name, deployment in newest.items():
             if deployment.status == "failed":
-                self.mark((deployment.namespace or "default", deployment.job_id))
+                self.mark(name)
         self._note_answer()
 
     def _mark_event(self, event: ClusterEvent) -> None:
