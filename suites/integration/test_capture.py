@@ -117,6 +117,19 @@ def test_a_failing_suite_item_becomes_a_case_and_the_summary_says_so(project: py
     assert str(case.vars["report"]).endswith(" {# a {{ b")
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_held_out_splits_become_no_cases(project: pytest.Pytester, split: str):
+    project.makeini(f"[pytest]\nsuite_failure_cases = failure_cases\nmarkers = {split}: a split\n")
+    for path in (project.path / "suite.yaml", project.path / "test_it.py"):
+        path.write_text(
+            path.read_text().replace("split: gate", f"split: {split}").replace("mark.gate", f"mark.{split}")
+        )
+    result = project.runpytest_inprocess("suite.yaml", "test_it.py")
+    reason = f"  tests of the split {split} are reported, never written as cases: of the gate and 1 more"
+    result.stdout.fnmatch_lines([reason])
+    assert {case.source.test for _, case in cases(project)} == {"fails", "test_it.py::test_fails"}
+
+
 def test_families_that_nobody_gave_a_split_have_that_of_their_hash(project: pytest.Pytester):
     families = [f"family {number}" for number in range(8)]
     named = [f"  - {{description: of {name}, vars: {{report: x}}, metadata: {{family: {name}}}}}" for name in families]

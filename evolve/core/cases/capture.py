@@ -16,7 +16,7 @@ from evolve.core.cases.same_failure import NOT_LABELLED
 from evolve.core.formats.json_text import json_or
 from evolve.core.model.json_value import JsonValue
 
-_NO_CASE_SPLITS: Final = frozenset(("val", "gate"))
+_NO_CASE_SPLITS: Final = frozenset(("val", "gate", "test"))
 """A search sees every case, so a case from one of these splits would leak what they are meant to measure."""
 
 _MAX_REASON: Final = 500

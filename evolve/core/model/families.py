@@ -5,8 +5,9 @@ from typing import Literal, get_args
 
 from evolve.core.model.suite import Evaluation
 
-Split = Literal["train", "val", "gate"]
-"""train is for operators and races, val to choose among finalists, gate is read once, by the gate."""
+Split = Literal["train", "val", "gate", "test"]
+"""train is for operators and races, val to choose among finalists, gate is read once, by the gate. test is for
+benchmarks: no evolution reads it, whatever it decides."""
 
 
 def family_of(evaluation: Evaluation) -> str:

@@ -27,6 +27,8 @@ class CaseWithTest(NamedTuple):
 def suite_tasks(evaluations: Iterable[Evaluation], output: Mapping[str, JsonValue], file: str) -> list[Task]:
     """Return one task for each test of a suite, with the split that its family's tests name, or a split by hash.
 
+    Tests of the split `test` are among them, for benchmarks; `merge_tasks` leaves them out.
+
     Args:
         output: the agent's output schema: `accepted: [restart]` means `{"action": "restart"}` where that is its one
             closed property.
@@ -54,14 +56,14 @@ def case_tasks(cases: Iterable[CaseWithTest], output: Mapping[str, JsonValue], t
 
 
 def merge_tasks(suite: Sequence[Task], cases: Sequence[Task]) -> tuple[Task, ...]:
-    """Return the tasks of suite and failure cases; a failure case of a suite's test replaces that test.
+    """Return the tasks that an evolution works with; a failure case of a suite's test replaces that test.
 
-    A failure case is left out if its family or its input is in the suite's val or gate split: the search must not see
-    those.
+    A failure case is left out if its family or its input is in the suite's val, gate or test split: the search must not
+    see those. The suite's test split itself is left out: neither search nor gate may read it.
     """
     held_out = [task for task in suite if task.split != "train"]
     families, inputs = {task.family for task in held_out}, {_id(task.vars, ()) for task in held_out}
-    kept = {task.id: task for task in suite}
+    kept = {task.id: task for task in suite if task.split != "test"}
     for task in cases:
         if task.family in families or _id(task.vars, ()) in inputs:
             continue

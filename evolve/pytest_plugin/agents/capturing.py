@@ -105,7 +105,7 @@ class Capture:
 def _failure(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], exchange: "Exchange") -> "Failure":
     from evolve.core.cases.capture import Failure
 
-    split = next((name for name in ("gate", "val") if item.get_closest_marker(name)), "train")
+    split = next((name for name in ("gate", "val", "test") if item.get_closest_marker(name)), "train")
     return Failure(
         agent=exchange.agent.name,
         test=item.nodeid,

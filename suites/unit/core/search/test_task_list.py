@@ -1,5 +1,6 @@
 """Tasks out of suites and failure cases: their splits, and what never comes together."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_a_test_without_a_split_is_of_its_familys():
     assert (own.family, own.split) == ("test 2", split_of_family("test 2"))
 
 
-@pytest.mark.parametrize("split", ["train", "val", "gate"])
+@pytest.mark.parametrize("split", ["train", "val", "gate", "test"])
 def test_a_family_goes_where_one_of_its_tests_says(split):
     tasks = tasks_of({"family": "f"}, {"family": "f", "split": split}, {"family": "f"})
     assert {task.split for task in tasks} == {split}
@@ -71,7 +72,7 @@ def test_splits_that_are_none_and_families_in_two_are_told_together():
         tasks_of({"split": "trian"}, {"family": "f", "split": "train"}, {"family": "f", "split": "gate"}, {"split": 3})
     told = [str(problem) for problem in caught.value.problems]
     assert len(told) == 3
-    assert "metadata.split: expected one of train, val, gate, got 'trian'" in told[0]
+    assert "metadata.split: expected one of train, val, gate, test, got 'trian'" in told[0]
     assert "got 3" in told[1]
     assert "the family 'f' is in gate and train" in told[2]
     assert all(line.startswith("suite.yaml: ") for line in told)
@@ -110,3 +111,23 @@ def test_no_failure_case_shows_the_search_what_is_held_out(split):
     for case in (same_family, same_input, same_test):
         assert merge_tasks(suite, case_tasks([case], OUTPUT)) == tuple(suite)
     assert len(merge_tasks(suite, case_tasks([a_case()], OUTPUT))) == 2
+
+
+def test_neither_search_nor_gate_gets_a_case_of_the_test_split_nor_a_failure_case_like_it():
+    seen, unseen = tasks_of(
+        {"family": "seen", "split": "train", "accepted": ["red"]},
+        {"family": "unseen", "split": "test", "accepted": ["blue"]},
+    )
+    same_family, same_input = a_case(family="unseen"), a_case("thing 1", accepted=("red",))
+    for case in (same_family, same_input):
+        assert merge_tasks([seen, unseen], case_tasks([case], OUTPUT)) == (seen,)
+    assert unseen.split == "test"
+
+
+def test_a_case_of_train_that_the_test_split_repeats_stays_with_the_search():
+    first, second = tasks_of(
+        {"family": "f", "split": "train", "accepted": ["red"]},
+        {"family": "g", "split": "test", "accepted": ["red"]},
+    )
+    twin = replace(second, id=first.id, vars=first.vars)
+    assert merge_tasks([first, twin], []) == (first,)
