@@ -5,6 +5,7 @@
 #   ./bootstrap.sh test     the tests (tox run)
 #   ./bootstrap.sh hosts    a Docker engine and images for the tests of roles (also: hosts stop, hosts sweep)
 #   ./bootstrap.sh consul   Consul, for the tests of its client
+#   ./bootstrap.sh bench    the data sets of benchmarks: BFCL and reasoning-gym
 #   ./bootstrap.sh cluster  a cluster to try things on, until Ctrl-C (also: cluster stop)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -118,6 +119,20 @@ install_consul() {
   need_packages Consul consul
 }
 
+# What the test sources bfcl: and reasoning-gym: read. bfcl-eval is only read, never imported: its dependencies stay out.
+bench() {
+  setup
+  if ! command -v cc >/dev/null && ! command -v gcc >/dev/null; then
+    need_packages "a C compiler (for pycosat)" gcc libc6-dev
+  fi
+  if ! [ -f "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then
+    need_packages "Python's headers (for pycosat)" python3-dev
+  fi
+  pip_install -e '.[bench]'
+  pip_install --no-deps 'bfcl-eval==2026.3.23'
+  say "suites may have tests: bfcl:multiple?size=20, or reasoning-gym:time_intervals?size=20 (docs/suites.md)"
+}
+
 # A cluster as processes of this machine; the words that follow are evolve.cluster.demo's own.
 cluster() {
   setup
@@ -152,10 +167,11 @@ case "${1:-}" in
     hosts "$@"
     ;;
   consul) install_consul ;;
+  bench) bench ;;
   cluster)
     shift
     cluster "$@"
     ;;
-  -h | --help | help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, cluster, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  -h | --help | help) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, bench, cluster, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

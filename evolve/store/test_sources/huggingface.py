@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from evolve.core.model.errors import InputError, Problem
 from evolve.system.web_files import MAX_BYTES, FetchError, fetch_text
 
-PREFIX: Final = "huggingface://datasets/"
+_PREFIX: Final = "huggingface://datasets/"
 BASE_URL: Final = "EVOLVE_HF_DATASETS_URL"
 """The environment variable with another address of the server of rows."""
 _SERVER: Final = "https://datasets-server.huggingface.co"
@@ -17,7 +17,7 @@ _PAGE: Final = 100
 """Rows in one answer, the server's limit."""
 
 
-def dataset_tests(name: str, env: Mapping[str, str]) -> list[dict[str, Any]]:
+def read_tests(name: str, env: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return a test for each row; its columns are the vars, and lists among them do not multiply.
 
     Args:
@@ -27,9 +27,9 @@ def dataset_tests(name: str, env: Mapping[str, str]) -> list[dict[str, Any]]:
     Raises:
         InputError: the address is wrong, or the rows cannot be fetched.
     """
-    path, _, query = name.removeprefix(PREFIX).partition("?")
-    if path.count("/") != 1 or not all(path.split("/")):
-        raise InputError(Problem(f"expected {PREFIX}OWNER/NAME, got {name}"))
+    path, _, query = name.removeprefix(_PREFIX).partition("?")
+    if not name.startswith(_PREFIX) or path.count("/") != 1 or not all(path.split("/")):
+        raise InputError(Problem(f"expected {_PREFIX}OWNER/NAME, got {name}"))
     options = {"split": "test", "config": "default", **dict(parse_qsl(query))}
     limit = options.pop("limit", None)
     if limit is not None and not limit.isdecimal():
