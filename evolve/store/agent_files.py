@@ -85,7 +85,8 @@ def _read_back(agent_part: Path, parts: Mapping[Path, Path], render: Render) -> 
 
 
 def _input(item: AgentInput) -> dict[str, JsonValue]:
-    named: Mapping[str, JsonValue] = {"schema": item.schema, "digest": item.digest_chars}
+    show: JsonValue = list(item.show) or None
+    named: Mapping[str, JsonValue] = {"schema": item.schema, "digest": item.digest_chars, "show": show}
     return {name: value for name, value in named.items() if value is not None}
 
 

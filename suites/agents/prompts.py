@@ -15,6 +15,16 @@ def reflection_plain(context: dict[str, dict[str, JsonValue]]) -> dict[str, Json
     return _prompt("REFLECTION_AGENT_PLAIN", context)
 
 
+def heal(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
+    """The healing agent's prompt and call settings for one case."""
+    return _prompt("HEAL_AGENT", context)
+
+
+def heal_plain(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
+    """The same of its plain ancestor."""
+    return _prompt("HEAL_AGENT_PLAIN", context)
+
+
 def twin(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
     """The twin agent's prompt and call settings for one case."""
     return _prompt("TWIN_AGENT", context)

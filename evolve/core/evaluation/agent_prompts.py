@@ -72,7 +72,7 @@ def digest_vars(agent: Agent, vars: Mapping[str, JsonValue], digest_chars: int |
     for item in agent.inputs:
         value = vars.get(item.name)
         if item.digest_chars and isinstance(value, Mapping):
-            shown[item.name] = digest(value, digest_chars or item.digest_chars)
+            shown[item.name] = digest(value, digest_chars or item.digest_chars, item.show)
     return shown
 
 

@@ -17,12 +17,25 @@ _SCRATCH_TOKENS = 120
 
 
 def can_think(schema: Mapping[str, JsonValue]) -> bool:
-    """Return whether an output schema is an object with fields, before which another one can be put."""
+    """Return whether an output schema is an object with fields, or one of several: others can be put before them."""
+    branches = _branches(schema)
+    if branches:
+        return all(map(can_think, branches))
     return schema.get("type", "object") == "object" and isinstance(schema.get("properties"), dict)
 
 
+def field_names(schema: Mapping[str, JsonValue]) -> set[str]:
+    """Return the names of the fields of an output schema; of one of several objects, those of all."""
+    own = schema.get("properties")
+    return set(own if isinstance(own, dict) else ()).union(*map(field_names, _branches(schema)))
+
+
 def scratch_schema(schema: Mapping[str, JsonValue], names: Sequence[str]) -> dict[str, JsonValue]:
-    """Return the output schema with the scratch fields before its own."""
+    """Return the output schema with the scratch fields before its own, in each of several objects."""
+    branches = _branches(schema)
+    if branches:
+        thinking: JsonValue = [scratch_schema(branch, names) for branch in branches]
+        return {**schema, "anyOf": thinking}
     own, required = schema.get("properties"), schema.get("required")
     text: JsonValue = {"type": "string", "maxLength": SCRATCH_CHARS}
     fields = dict.fromkeys(names, text)
@@ -31,6 +44,12 @@ def scratch_schema(schema: Mapping[str, JsonValue], names: Sequence[str]) -> dic
         "properties": {**fields, **(own if isinstance(own, dict) else {})},
         "required": [*names, *(required if isinstance(required, list) else [])],
     }
+
+
+def _branches(schema: Mapping[str, JsonValue]) -> list[dict[str, JsonValue]]:
+    """The schemas of which an answer must fit one; empty where there is no such choice."""
+    found = schema.get("anyOf")
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def scratch_line(names: Sequence[str]) -> str:

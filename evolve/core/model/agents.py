@@ -32,6 +32,8 @@ class AgentInput:
     """File name of its JSON Schema, relative to the agent file."""
     digest_chars: int | None = None
     """For a failed job's diagnostics: show them as a digest of at most this many characters. None shows the value."""
+    show: tuple[str, ...] = ()
+    """Keys of the diagnostics that the digest shows too, each on a line of its own: `image`, `limits` or `usage`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,8 @@ def _list_or_empty(value: JsonValue) -> list[JsonValue]:
 def _input(name: str, settings: JsonValue) -> AgentInput:
     known = _mapping_or_empty(settings)
     schema, chars = known.get("schema"), known.get("digest")
-    return AgentInput(name, str(schema) if schema else None, int(chars) if isinstance(chars, int) else None)
+    show = tuple(map(str, _list_or_empty(known.get("show"))))
+    return AgentInput(name, str(schema) if schema else None, int(chars) if isinstance(chars, int) else None, show)
 
 
 _FRONT_KEYS: Mapping[str, type] = {
@@ -196,7 +199,8 @@ _OPTIONAL_KEYS: Mapping[str, type] = {
 }
 _DEMO_KEYS: Mapping[str, type] = {"bank": str, "select": str, "k": int, "style": str, "digest": int}
 _SELECTS = ("static", "nearest", "likely")
-_INPUT_KEYS: Mapping[str, type] = {"schema": str, "digest": int}
+_INPUT_KEYS: Mapping[str, type] = {"schema": str, "digest": int, "show": list}
+_SHOWN = ("image", "limits", "usage")
 _KINDS: Mapping[type, str] = {str: "text", int: "a whole number", dict: "a mapping", list: "a list"}
 
 _Found = tuple[tuple[str, ...], bool, str]
@@ -214,7 +218,7 @@ def _front_problems(front: Mapping[str, JsonValue]) -> Iterator[_Found]:
     inputs, demos = front.get("inputs"), front.get("demos")
     for name, settings in (inputs if isinstance(inputs, dict) else {}).items():
         if isinstance(settings, dict):
-            yield from _kind_problems(settings, _INPUT_KEYS, ("inputs", name), f"front matter: inputs: {name}")
+            yield from _input_problems(name, settings)
         elif settings is not None:
             yield ("inputs", name), False, f"front matter: inputs: '{name}' must be a mapping, not {settings!r}"
     if isinstance(demos, dict):
@@ -223,14 +227,26 @@ def _front_problems(front: Mapping[str, JsonValue]) -> Iterator[_Found]:
         yield from _scratch_problems(_list_or_empty(front["scratch"]), _mapping_or_empty(front.get("output")))
 
 
+def _input_problems(name: str, settings: Mapping[str, JsonValue]) -> Iterator[_Found]:
+    what = f"front matter: inputs: {name}"
+    yield from _kind_problems(settings, _INPUT_KEYS, ("inputs", name), what)
+    for key in _list_or_empty(settings.get("show")):
+        if key not in _SHOWN:
+            yield ("inputs", name, "show"), False, f"{what}: show: expected some of {', '.join(_SHOWN)}, got {key!r}"
+    if "show" in settings and "digest" not in settings:
+        yield ("inputs", name, "show"), True, f"{what}: 'show' adds to a digest, so it needs 'digest'"
+
+
 def _scratch_problems(names: Sequence[JsonValue], output: Mapping[str, JsonValue]) -> Iterator[_Found]:
-    fields = output.get("properties")
+    choice = output.get("anyOf")
+    objects = [one for one in choice if isinstance(one, dict)] if isinstance(choice, list) else [output]
+    fields = [one.get("properties") for one in objects]
     for name in names:
         if not isinstance(name, str) or not name:
             yield ("scratch",), False, f"front matter: scratch: expected names of fields, got {name!r}"
-        elif isinstance(fields, dict) and name in fields:
+        elif any(isinstance(own, dict) and name in own for own in fields):
             yield ("scratch",), False, f"front matter: scratch: {name!r} is a field of the output itself"
-    if names and not isinstance(fields, dict):
+    if names and not (fields and all(isinstance(own, dict) for own in fields)):
         yield (
             ("scratch",),
             True,

@@ -7,7 +7,7 @@ Agents are scored with these exact texts: a change here changes recorded answers
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from evolve.core.model.json_value import JsonValue
 
@@ -40,6 +40,9 @@ _FACTS_SHARE = 0.6
 _SINCE_SHARE, _CHANGES_SHARE, _DEPENDENCIES_SHARE, _NODE_SHARE = 0.1, 0.2, 0.15, 0.1
 """Shares of the digest for what decides between actions but is in no log. Each is kept, however much the rest says."""
 
+_SHOWN_SHARE = 0.25
+"""Share of the digest that one key which an agent wants to see may take."""
+
 _MIN_LOG_LINE = 80
 """Characters of one log line in a short digest: fewer would cut most messages in the middle."""
 
@@ -70,14 +73,20 @@ _FRAME = re.compile(r'\s*(?:at |File "|from /|\d+: 0x|#\d+ )')
 """Frames of stack traces: JavaScript and Java, Python, Ruby, Rust, C."""
 
 
-def digest(diagnostics: Mapping[str, JsonValue], max_chars: int = 700) -> str:
+def digest(diagnostics: Mapping[str, JsonValue], max_chars: int = 700, show: Sequence[str] = ()) -> str:
     """Return the report as a few lines of text: facts first, then the most informative log lines in their order.
 
     Control characters, timestamps and long ids are left out; the text is at most `max_chars` long. With the
     default, four demos and the case take 3,500 characters of the embedded model's context of 4,096 tokens.
+
+    Args:
+        diagnostics: the report.
+        max_chars: at most so long is the text.
+        show: keys of the report that are shown too, where it has them.
     """
     header, *facts = [line for line in _facts(diagnostics) if line] or [""]
-    kept = [line[: int(max_chars * share)] for line, share in _surroundings(diagnostics) if line]
+    kept = [line[: int(max_chars * _SHOWN_SHARE)] for line in _shown(diagnostics, show)]
+    kept += [line[: int(max_chars * share)] for line, share in _surroundings(diagnostics) if line]
     room = max_chars - _length(kept)
     while facts and _length([header, *facts]) > room * _FACTS_SHARE:
         facts.pop()
@@ -88,6 +97,14 @@ def digest(diagnostics: Mapping[str, JsonValue], max_chars: int = 700) -> str:
 
 def _length(lines: Iterable[str]) -> int:
     return sum(len(line) + 1 for line in lines)
+
+
+def _shown(report: Mapping[str, JsonValue], keys: Iterable[str]) -> Iterator[str]:
+    """Yields one line for each of the keys that the report has. Ids stay: an image may be named by its digest."""
+    for key in keys:
+        value = report.get(key)
+        if value not in (None, "", {}):
+            yield " ".join(_CONTROL.sub("", f"{key}: {_flat(value)}").split())
 
 
 def _surroundings(report: Mapping[str, JsonValue]) -> Iterator[tuple[str, float]]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from evolve.core.evaluation.scratch import can_think, drop_scratch
+from evolve.core.evaluation.scratch import can_think, drop_scratch, field_names
 from evolve.core.search.operators._registry import Proposal, Situation, operator
 
 _NAMES = ("why", "reason", "thought")
@@ -12,8 +12,8 @@ _NAMES = ("why", "reason", "thought")
 @operator("think", prior=(2.0, 1.0))
 def think(situation: Situation) -> Proposal | None:
     """Add a scratch field before the output's first field; None where there is one, or the output has no fields."""
-    genome, own = situation.genome, situation.output.get("properties")
-    if genome.scratch or not can_think(situation.output) or not isinstance(own, dict):
+    genome, own = situation.genome, field_names(situation.output)
+    if genome.scratch or not can_think(situation.output):
         return None
     name = next((name for name in _NAMES if name not in own), None)
     if name is None:

@@ -6,7 +6,7 @@ import pytest
 
 from evolve.core.evaluation.agent_files import read_agent
 from evolve.core.evaluation.agent_prompts import render_agent
-from evolve.core.evaluation.scratch import can_think, drop_scratch, scratch_of
+from evolve.core.evaluation.scratch import can_think, drop_scratch, field_names, scratch_of, scratch_schema
 from evolve.core.model.errors import InputError
 from evolve.core.templating.templates import Templates
 from evolve.store.agent_files import agent_text
@@ -101,3 +101,14 @@ def test_only_objects_with_fields_can_have_scratch():
     assert can_think({"type": "object", "properties": {"a": {}}})
     assert not can_think({"type": "string"})
     assert not can_think({"enum": ["a"]})
+    assert not can_think({"anyOf": [{"type": "object", "properties": {"a": {}}}, {"type": "string"}]})
+
+
+def test_scratch_is_written_before_the_fields_of_each_of_several_objects():
+    choice = {"anyOf": [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}, "why": {}}}]}
+    assert can_think(choice)
+    assert field_names(choice) == {"a", "b", "why"}
+    made = scratch_schema(choice, ("thought",))["anyOf"]
+    assert isinstance(made, list)
+    assert [list(one["properties"]) for one in made] == [["thought", "a"], ["thought", "b", "why"]]
+    assert [one["required"] for one in made] == [["thought", "a"], ["thought"]]

@@ -7,6 +7,7 @@ from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
 from evolve.core.model.agents import Demo, DemoSettings, parse_agent
 from evolve.core.model.errors import InputError
 from evolve.core.templating.templates import Templates
+from evolve.store.agent_files import agent_text
 from evolve.store.agents import AGENTS_DIR, find_agent, load_agent, load_bank
 
 RENDER = Templates("strict").render
@@ -111,3 +112,39 @@ def test_a_file_without_front_matter_says_so(tmp_path: Path):
     path.write_text("## Case\n")
     with pytest.raises(InputError, match="front matter"):
         load_agent(path)
+
+
+DIAGNOSTICS = {
+    "job_id": "web",
+    "driver": "docker",
+    "status": "failed",
+    "stdout": "",
+    "stderr": "error: x",
+    "image": "w:1",
+}
+REPORT_BODY = "## Case\n{{ report }}"
+
+
+def test_an_agent_may_see_further_keys_of_a_report():
+    agent = parse_agent({**FRONT, "inputs": {"report": {"digest": 200, "show": ["image"]}}}, REPORT_BODY, "pick.md")
+    shown = render_agent(agent, {"report": DIAGNOSTICS}, None, RENDER).messages[-1]["content"]
+    assert shown.splitlines() == ["docker, failed", "image: w:1", "error: x"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"digest": 200, "show": ["imag"]}, "show: expected some of image, limits, usage, got 'imag'"),
+        ({"digest": 200, "show": "image"}, "'show' must be a list, not 'image'"),
+        ({"show": ["image"]}, "'show' adds to a digest, so it needs 'digest'"),
+    ],
+)
+def test_keys_to_show_that_are_wrong_are_reported(settings, problem):
+    with pytest.raises(InputError, match=problem):
+        parse_agent({**FRONT, "inputs": {"report": settings}}, REPORT_BODY, "pick.md")
+
+
+def test_the_keys_to_show_are_written_back(tmp_path):
+    agent = load_agent(find_agent("HEAL_AGENT_PLAIN"))
+    (tmp_path / "A.md").write_text(agent_text(agent), encoding="utf-8")
+    assert load_agent(tmp_path / "A.md") == agent

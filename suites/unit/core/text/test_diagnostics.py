@@ -53,6 +53,23 @@ def test_routine_events_are_left_out_and_others_told_once():
     assert "Exit Code" not in text
 
 
+def test_keys_that_an_agent_wants_to_see_come_before_the_log():
+    report = {**REPORT, "image": "r/web@sha256:1b0c2d91ab00ff", "limits": {"memory_mb": 512}, "stderr": "error: x"}
+    text = digest(report, 200, ("image", "limits", "usage"))
+    assert text.splitlines() == [
+        "docker, failed",
+        "image: r/web@sha256:1b0c2d91ab00ff",
+        "limits: memory_mb=512",
+        "error: x",
+    ]
+
+
+def test_no_key_takes_more_than_a_quarter_or_brings_control_characters():
+    text = digest({**REPORT, "image": "r/\x1b[31m\u202eweb\n" + "x" * 500, "stderr": "error: x"}, 200, ("image",))
+    assert text.splitlines()[1] == ("image: r/web " + "x" * 50)[:50]
+    assert text.endswith("error: x")
+
+
 SURROUNDINGS = {
     "since": "2026-11-30T07:00:00Z",
     "failures": 12,
