@@ -70,7 +70,7 @@ class Answering:
         is_right = output in task.accepted
         expected = " or ".join(json.dumps(answer, ensure_ascii=False) for answer in task.accepted)
         reason = "right" if is_right else f"expected {expected}, the lookup answered {found or 'nothing'}"
-        return Score(float(is_right), is_right, reason, output, output in task.forbidden)
+        return Score(float(is_right), is_right, reason, output, task.is_harmful(output))
 
 
 def _scored(candidate: str, done: Rollout) -> RolloutScored:

@@ -288,9 +288,9 @@ class Rollouts:
 
     async def score_output(self, task: Task, output: JsonValue) -> Score | None:
         """Return what an output would be worth that no model gave; None where only a model could judge it."""
-        if task.accepted:
+        if task.accepted and (is_model_graded(task.test) or not task.test.requirements):
             is_right = output in task.accepted
-            return Score(float(is_right), is_right, "", output, output in task.forbidden)
+            return Score(float(is_right), is_right, "", output, task.is_harmful(output))
         if is_model_graded(task.test):
             return None
         text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
@@ -334,7 +334,7 @@ def _scoring_key(task: Task) -> JsonValue:
 def _scored_event(task: Task, answer: Answer, verdict: Verdict) -> Score:
     output = json_or(answer.output, answer.output) if isinstance(answer.output, str) else answer.output
     value = float(verdict.passed) if task.accepted else min(1.0, max(0.0, verdict.score))
-    return Score(value, verdict.passed, _why(verdict), output, output in task.forbidden)
+    return Score(value, verdict.passed, _why(verdict), output, task.is_harmful(output))
 
 
 def _why(verdict: Verdict) -> str:

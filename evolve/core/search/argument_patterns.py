@@ -1,7 +1,8 @@
 """Copies arguments out of a case by patterns that labelled cases teach: a lookup for actions with arguments.
 
 A value is a token of the case. What comes before and after the right tokens of the labelled cases, and what they look
-like, is counted against the other tokens of the same cases; the token with the best odds is copied.
+like, is counted against the other tokens of the same cases; the token with the best odds is copied. Numbers that are
+seldom in their case may be a fixed multiple of one that is, such as a limit that was doubled: then that is multiplied.
 """
 
 import math
@@ -15,6 +16,8 @@ from evolve.core.model.json_value import JsonValue
 
 _TOKEN = re.compile(r"[\w./:@-]*\w")
 _EDGE = "\N{NULL}"
+_FACTORS = (1.0, 2.0, 1.5, 3.0, 4.0, 1.25, 0.5)
+"""By what a number of the case is multiplied. At equal counts the first is taken."""
 
 
 @dataclass(slots=True)
@@ -24,12 +27,15 @@ class ArgumentPatterns:
     right: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
     is_number: bool = False
+    factor: float = 1.0
+    """What a number of the case is multiplied by."""
 
     def learn(self, text: str, value: JsonValue) -> None:
         """Count the tokens of one labelled case."""
         self.is_number = self.is_number or isinstance(value, int | float)
+        wanted = _spelled(value, self.factor)
         for token, features in _tokens(text):
-            (self.right if token == _spelled(value) else self.wrong).update(features)
+            (self.right if token == wanted else self.wrong).update(features)
 
     def find(self, text: str) -> JsonValue:
         """Return the likeliest value in a case; None where no token looks like one."""
@@ -38,23 +44,36 @@ class ArgumentPatterns:
             odds = sum(math.log((self.right[f] + 0.5) / (self.wrong[f] + 0.5)) for f in features)
             if odds > best_odds and (not self.is_number or token.isdecimal()):
                 best, best_odds = token, odds
-        return (int(best) if self.is_number else best) if best else None
+        return (int(int(best) * self.factor) if self.is_number else best) if best else None
 
 
 def learn_arguments(
     texts: Sequence[str], labels: Sequence[dict[str, JsonValue]], keys: Sequence[str]
 ) -> dict[str, ArgumentPatterns]:
     """Return the patterns of these arguments, learned from labelled cases."""
-    patterns = {key: ArgumentPatterns() for key in keys}
-    for text, label in zip(texts, labels, strict=True):
-        for key in keys:
-            if label.get(key) is not None:
-                patterns[key].learn(text, label[key])
+    patterns = {}
+    for key in keys:
+        known = [(text, label[key]) for text, label in zip(texts, labels, strict=True) if label.get(key) is not None]
+        patterns[key] = ArgumentPatterns(factor=_factor(known))
+        for text, value in known:
+            patterns[key].learn(text, value)
     return patterns
 
 
-def _spelled(value: JsonValue) -> str:
-    return str(value)
+def _factor(known: Sequence[tuple[str, JsonValue]]) -> float:
+    """The factor by which most right numbers are found in their cases."""
+    tokens = [set(_TOKEN.findall(text)) for text, _ in known]
+    found = {
+        factor: sum(_spelled(value, factor) in own for own, (_, value) in zip(tokens, known, strict=True))
+        for factor in _FACTORS
+    }
+    return max(_FACTORS, key=lambda factor: found[factor])
+
+
+def _spelled(value: JsonValue, factor: float) -> str:
+    """The value as a token of its case: the number that multiplied by the factor is the value."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{float(str(value)) / factor:.12g}" if is_number and factor != 1.0 else str(value)
 
 
 def _tokens(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:

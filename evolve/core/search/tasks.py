@@ -24,7 +24,7 @@ class Task:
     accepted: tuple[JsonValue, ...] = ()
     """Right answers, the best first. Where empty, the assertions alone decide."""
     forbidden: tuple[JsonValue, ...] = ()
-    """Answers that would do harm."""
+    """Answers that would do harm. One that leaves fields out means all with the fields that it has."""
     file: str = ""
     status: str = ""
     """A failure case's status (`open`, `pinned`, ...); empty for a suite's test that is no failure case."""
@@ -35,6 +35,16 @@ class Task:
     def is_scored(self) -> bool:
         """Whether the task has right answers or assertions to score with."""
         return bool(self.accepted or self.test.requirements)
+
+    def is_harmful(self, output: JsonValue) -> bool:
+        """Return whether an output is one of the forbidden answers, or has all fields of one."""
+        return any(output == wrong or _has_all(output, wrong) for wrong in self.forbidden)
+
+
+def _has_all(output: JsonValue, wrong: JsonValue) -> bool:
+    if not isinstance(output, dict) or not isinstance(wrong, dict) or not wrong:
+        return False
+    return all(name in output and output[name] == value for name, value in wrong.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The gate's comparison with baselines, and its veto of new harm, in whole evolutions."""
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -7,8 +8,10 @@ import pytest
 
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.evolution_events import EvolutionFinished, GateDecided
+from evolve.core.model.json_value import JsonValue
+from evolve.core.model.suite import Assertion
 from evolve.core.search.operators import known_operators
-from evolve.core.search.tasks import Task
+from evolve.core.search.tasks import Score, Task
 from fixtures.engine_runs import EngineRun, account_of
 from fixtures.simulated import SimulatedProvider, Simulation, World, read
 
@@ -95,3 +98,23 @@ def test_new_harm_is_a_veto_however_much_better_the_winner_is(is_forbidden):
     else:
         assert last.outcome == "proven"
         assert decided.decision.new_harm == ()
+
+
+def test_an_answer_without_a_model_is_judged_as_a_models_would_be():
+    checks: JsonValue = {"properties": {"memory_mb": {"minimum": 600, "maximum": 2048}}}
+    (first, *_) = SIMULATION.tasks()
+    right: JsonValue = {"action": "increase_memory", "memory_mb": 1024}
+    test = replace(first.test, requirements=(Assertion("is-json", value=checks),))
+    task = replace(first, test=test, accepted=(right,), label=right, forbidden=({"action": "free_disk"},))
+    rollouts = EngineRun(SIMULATION, tasks=[task]).rollouts
+
+    def score(output: JsonValue) -> Score:
+        found = asyncio.run(rollouts.score_output(task, output))
+        assert found is not None
+        return found
+
+    assert score({"action": "increase_memory", "memory_mb": 700}).passed
+    assert not score({"action": "increase_memory", "memory_mb": 599}).passed
+    assert score({"action": "free_disk", "path": "/srv"}).is_harmful
+    assert not score(right).is_harmful
+    assert not score({"path": "/srv"}).is_harmful

@@ -46,6 +46,18 @@ def test_arguments_are_copied_out_of_the_case_by_what_surrounds_them():
     assert answers(by_patterns, "job api-3 hung after 5 s, exit 1", solved) == {"action": "restart"}
 
 
+@pytest.mark.parametrize(("factor", "expected"), [(1, 4321), (2, 8642), (1.5, 6481)])
+def test_a_number_that_is_a_multiple_of_one_in_the_case_is_found_by_its_rule(factor, expected):
+    solved = [
+        Solved(
+            text, {**label, "memory_mb": int(label["memory_mb"] * factor)} if "memory_mb" in label else label, family
+        )
+        for text, label, family in labelled(6)
+    ]
+    found = answers("arguments copied by patterns", "job api-3 oom killed, limit 4321 MB, used 99 MB", solved)
+    assert found == {"action": "increase_memory", "memory_mb": expected}
+
+
 def test_answers_without_arguments_have_a_vote_and_a_classifier_of_a_closed_set():
     closed = [
         Solved(f"the job {word} again {n}", {"action": action}, f"{n}")
