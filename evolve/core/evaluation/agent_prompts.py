@@ -11,6 +11,7 @@ from dataclasses import replace
 from evolve.core.evaluation.scratch import more_tokens, scratch_line, scratch_schema
 from evolve.core.model.agents import CASE_SECTION, Agent, AgentPrompt, Demo, DemoSettings, Render
 from evolve.core.model.json_value import JsonValue
+from evolve.core.retrieval.closed_answers import closed_parts
 from evolve.core.retrieval.nearest import Bm25
 from evolve.core.retrieval.word_classifier import WordClassifier
 from evolve.core.text.diagnostics import digest
@@ -87,7 +88,9 @@ class DemoBank:
         keys = [search_key(agent, demo.vars, render) if demo.key is None else demo.key for demo in demos]
         self._index = Bm25(keys) if settings.select != "static" else None
         is_likely = settings.select == "likely"
-        self._classifier = WordClassifier(keys, self._answers, self._families) if is_likely else None
+        self._parts = closed_parts([demo.output for demo in demos]) if is_likely else []
+        """By these the classifier tells demos apart: for an action with arguments, the action."""
+        self._classifier = WordClassifier(keys, self._parts, self._families) if is_likely else None
 
     def with_k(self, k: int) -> "DemoBank":
         """Return the same bank with `k` demos shown; the indexes are shared."""
@@ -104,8 +107,8 @@ class DemoBank:
         allowed = [i for i, own in enumerate(self._families) if not family or own != family]
         if self._classifier is not None:
             answers = [item.answer for item in self._classifier.likely(key, family)]
-            best = next((answer for answer in answers if any(self._answers[i] == answer for i in allowed)), "")
-            allowed = [i for i in allowed if self._answers[i] == best]
+            best = next((answer for answer in answers if any(self._parts[i] == answer for i in allowed)), "")
+            allowed = [i for i in allowed if self._parts[i] == best]
         if self._index is not None:
             scores = self._index.scores(key)
             allowed = sorted(allowed, key=lambda i: (-scores[i], i))[: self._settings.k][::-1]

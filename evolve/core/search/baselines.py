@@ -8,15 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from evolve.core.model.json_value import JsonValue
+from evolve.core.retrieval.closed_answers import is_closed_set, open_fields
 from evolve.core.retrieval.nearest import Bm25
 from evolve.core.search.argument_patterns import learn_arguments
 from evolve.core.search.lookup import Lookup, nearest_vote, words_vote
-
-CLOSED_SET_SHARE = 3
-"""Answers are a closed set when each has at least this many labelled cases on average.
-
-With one or two cases an answer is likely free text, and words learned from it would not help with any other case.
-"""
 
 
 class Solved(NamedTuple):
@@ -34,11 +29,6 @@ class Baseline(NamedTuple):
     name: str
     answer: Callable[[str], JsonValue]
     """The answer to a case's text; None for none."""
-
-
-def is_closed_set(answers: Sequence[str]) -> bool:
-    """Return whether there are few enough different answers for a classifier."""
-    return len(set(answers)) * CLOSED_SET_SHARE <= len(answers) > 0
 
 
 def baselines(solved: Sequence[Solved]) -> list[Baseline]:
@@ -79,9 +69,8 @@ def _with_arguments(solved: Sequence[Solved]) -> Callable[[str], JsonValue] | No
     """The action by words, and each open argument copied out of the case; None for answers without open arguments."""
     known = [(case.text, case.answer, case.family) for case in solved if isinstance(case.answer, dict)]
     texts, labels = [text for text, _, _ in known], [answer for _, answer, _ in known]
-    keys = list(dict.fromkeys(key for label in labels for key in label))
-    opened = [key for key in keys if not is_closed_set([json.dumps(one[key]) for one in labels if key in one])]
-    if not opened or len(opened) == len(keys):
+    opened = open_fields(labels)
+    if not opened or not any(key not in opened for label in labels for key in label):
         return None
     closed = [json.dumps({k: v for k, v in label.items() if k not in opened}, sort_keys=True) for label in labels]
     choose = _read(words_vote(texts, closed, [family for _, _, family in known]))

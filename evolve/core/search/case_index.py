@@ -8,8 +8,8 @@ from typing import NamedTuple
 from evolve.core.evaluation.agent_prompts import search_key
 from evolve.core.model.agents import Agent, Render
 from evolve.core.model.json_value import JsonValue
+from evolve.core.retrieval.closed_answers import is_closed_set
 from evolve.core.retrieval.log_odds import LogOdds
-from evolve.core.search.baselines import is_closed_set
 from evolve.core.search.lookup import SEARCH_DIGEST, Lookup, best_lookup
 from evolve.core.search.tasks import Task
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from evolve.core.retrieval.closed_answers import has_closed_part
 from evolve.core.search.operators._demo_settings import settings_of, with_demos
 from evolve.core.search.operators._registry import Proposal, Situation, operator
 from evolve.core.text.counts import count
@@ -15,7 +16,7 @@ _VIEWS = (250, 250, 400)
 @operator("likely-demos", prior=(3.0, 1.0))
 def likely_demos(situation: Situation) -> Proposal | None:
     """Choose demos by answer and similarity, with reports short enough for a small model."""
-    if situation.odds is None:
+    if not has_closed_part([task.label for task in situation.labelled]):
         return None
     genome = situation.genome
     chosen = situation.rng.choice(_COUNTS)
