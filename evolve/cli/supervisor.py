@@ -141,7 +141,7 @@ async def _opened(
         stack.push_async_callback(notices.close)
         reader = ClusterReader(nomad, consul)
         stack.push_async_callback(reader.close)
-        claims = Claims(consul, f"{socket.gethostname()}:{os.getpid()}") if consul is not None else None
+        claims = _claims(consul, reader, records, options.cluster)
         if claims is None:
             _log("CONSUL_HTTP_ADDR is not set: without Consul there are no claims, and nothing is changed")
         healer = Healer(reader, claims, records, time.time, _log)
@@ -190,6 +190,18 @@ async def _opened(
         records.append(AuditRecord(AuditEvent.STARTED, time.time(), details=details))
         _log(f"supervising {nomad_at.url} as {options.mode}, asked: {client.agent.title} on {client.provider_id}")
         yield service, claims
+
+
+def _claims(
+    consul: ConsulClient | None, reader: ClusterReader, records: StoredRecords, cluster: str | None
+) -> Claims | None:
+    """The lock and the claims of this cluster; None without Consul."""
+
+    async def named() -> str:
+        return cluster or await reader.region()
+
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    return Claims(consul, name, named, owner=records.owner) if consul is not None else None
 
 
 def _queued(options: argparse.Namespace, client: AgentClient, env: Mapping[str, str]) -> QueuedRequest:
@@ -252,6 +264,8 @@ def parser() -> CommandParser:
     add_provider(made)
     add_cases(made, f"the folder of failure cases; default {CASES}", default=CASES)
     add_folder(made)
+    text = "the Nomad cluster's name, where several of one region share a Consul; the same for all its supervisors; "
+    add("--cluster", type=_name, metavar="NAME", help=text + "default: its region")
     text = (
         "call people: webhook:URL, ntfy:URL or alertmanager:URL; may be given several times; default: EVOLVE_NOTIFY, "
     )
@@ -260,6 +274,12 @@ def parser() -> CommandParser:
     text = "serve Prometheus metrics on this port of 127.0.0.1; 0 for a free one"
     add("--metrics-port", type=port, metavar="PORT", help=text)
     return made
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a name, got an empty one")
+    return text
 
 
 if __name__ == "__main__":

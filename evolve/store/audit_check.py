@@ -4,17 +4,15 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from evolve.core.model.errors import Location, Problem
 from evolve.core.model.healing import AuditEvent
 from evolve.core.model.json_value import JsonValue
 from evolve.store.audit_lines import FIRST_PREV, AuditHead, AuditLine, read_line
 from evolve.store.audit_log import audit_files, lock_of, tail_of
+from evolve.store.audit_pairs import AuditPairs
 from evolve.store.incidents import IncidentStore
 from evolve.system.disk_faults import store_fault
-
-_RESULTS: Final = (AuditEvent.DONE, AuditEvent.NOT_DONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +74,11 @@ def verify(folder: Path, incidents: IncidentStore) -> AuditCheck:
     """
     try:
         if not folder.is_dir():
-            head, sources, under_way = incidents.head(), [], incidents.intended()
+            head, sources, under_way, undoing = incidents.head(), [], incidents.intended(), incidents.undoing()
         else:
             # One moment for all: a supervisor may be writing.
             with lock_of(folder):
-                head, under_way = incidents.head(), incidents.intended()
+                head, under_way, undoing = incidents.head(), incidents.intended(), incidents.undoing()
                 sources = list(_sources(folder, head))
         checker = _Checker(folder)
         for source in sources:
@@ -88,14 +86,14 @@ def verify(folder: Path, incidents: IncidentStore) -> AuditCheck:
     except OSError as error:
         raise store_fault(f"the audit log {folder} cannot be read", folder, error) from error
     checker.compare(head)
-    checker.check_healings(under_way)
+    checker.pairs.check_end(under_way, undoing)
     if any(source.pending for source in sources):
         checker.notes.append("the last write was interrupted; the next one completes it")
     return AuditCheck(
         checker.records,
         len(sources),
         checker.hash,
-        tuple(healing for healing in checker.intended if healing in under_way),
+        tuple(healing for healing in checker.pairs.intended if healing in under_way),
         tuple(checker.problems),
         tuple(checker.notes),
     )
@@ -145,8 +143,10 @@ class _Checker:
     where: Location | None = None
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    intended: dict[str, Location] = field(default_factory=dict)
-    decided: set[str] = field(default_factory=set)
+    pairs: AuditPairs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pairs = AuditPairs(self._report)
 
     def read(self, source: _Source) -> None:
         """Read a file."""
@@ -177,12 +177,6 @@ class _Checker:
         elif head.file and self.where is not None and Path(self.where.file).name != head.file:
             self._report(f"the last record belongs into {head.file}")
 
-    def check_healings(self, under_way: frozenset[str]) -> None:
-        """Check that each intended healing has its result, or is under way."""
-        for healing, where in self.intended.items():
-            if healing not in under_way:
-                self._report(f"healing {healing} was intended and has no result", where)
-
     def _follow(self, found: AuditLine) -> None:
         self.records += 1
         if found.n != self.n + 1:
@@ -192,18 +186,11 @@ class _Checker:
         self.n, self.hash = found.n, found.hash
 
     def _check_event(self, found: AuditLine) -> None:
-        if found.event == AuditEvent.INTENDED:
-            assert self.where is not None
-            if found.healing in self.intended or found.healing in self.decided:
-                self._report(f"healing {found.healing} was intended twice")
-            self.intended[found.healing] = self.where
-        elif found.event in _RESULTS:
-            if self.intended.pop(found.healing, None) is None:
-                twice = found.healing in self.decided
-                self._report(f"healing {found.healing} has {'a second result' if twice else 'a result and no intent'}")
-            self.decided.add(found.healing)
-        elif found.event == AuditEvent.REPAIRED:
+        assert self.where is not None
+        if found.event == AuditEvent.REPAIRED:
             self._check_repair(found)
+        else:
+            self.pairs.follow(found, self.where)
 
     def _check_repair(self, found: AuditLine) -> None:
         if found.details.get("was_interrupted"):

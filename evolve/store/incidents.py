@@ -5,13 +5,14 @@ FOLDER/incidents.sqlite
   attempts   when each healing began
   approvals  a person's word for a plan
   cases      how many failure cases a job had on a day
+  owner      the name of this memory, one row
   audit      the head of the audit log (`store/audit_log.py`), one row
 """
 
 import json
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Final
 
 from evolve.core.formats.dataclass_json import plain_fields, read_fields
 from evolve.core.model.errors import StoreFault
-from evolve.core.model.healing import OPEN_STATES, Approval, AttemptState, Incident
+from evolve.core.model.healing import OPEN_STATES, Approval, Attempt, AttemptState, Incident
 from evolve.store.audit_lines import AuditHead
 from evolve.system.sqlite import SharedFile
 
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS approvals
   (incident TEXT, plan_hash TEXT, person TEXT NOT NULL, at REAL NOT NULL, expires REAL NOT NULL,
    PRIMARY KEY (incident, plan_hash)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cases (job TEXT, day TEXT, number INTEGER NOT NULL, PRIMARY KEY (job, day)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owner (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), name TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS audit
   (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), n INTEGER NOT NULL, hash TEXT NOT NULL, file TEXT NOT NULL,
    size INTEGER NOT NULL, pending TEXT NOT NULL);
@@ -107,8 +109,14 @@ class IncidentStore:
 
     def intended(self) -> frozenset[str]:
         """Return the IDs of the healings whose result is not known yet."""
-        healing = [one.attempts[-1] for one in self.list(is_open=True, limit=-1) if one.attempts]
-        return frozenset(attempt.id for attempt in healing if attempt.state is AttemptState.INTENDED)
+        return frozenset(one.id for one in self._last_attempts() if one.state is AttemptState.INTENDED)
+
+    def undoing(self) -> frozenset[str]:
+        """Return the IDs of the healings whose undo was intended and has no result yet."""
+        return frozenset(one.id for one in self._last_attempts() if one.state is AttemptState.DONE and one.undo_began)
+
+    def _last_attempts(self) -> Iterator[Attempt]:
+        yield from (one.attempts[-1] for one in self.list(is_open=True, limit=-1) if one.attempts)
 
     # --- writing
 
@@ -162,6 +170,13 @@ class IncidentStore:
         """Return how many failure cases of a job were counted on a day."""
         row = self._file.one("SELECT number FROM cases WHERE job = ? AND day = ?", job, day)
         return int(row[0]) if row else 0
+
+    def owner(self) -> str:
+        """Return the name of this memory, which is made at its first use."""
+        self._file.do("INSERT OR IGNORE INTO owner VALUES (1, ?)", secrets.token_hex(8))
+        row = self._file.one("SELECT name FROM owner")
+        assert row is not None
+        return str(row[0])
 
     # --- for the audit log
 

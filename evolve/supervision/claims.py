@@ -3,25 +3,42 @@
 A lock is no fence: its holder may be stopped, lose it and go on. So each failure is claimed by its key before anything
 is written: the key is created by check-and-set, which only one can win. Without Consul there is no claim, and without a
 claim no write.
+
+A claim has the incident as it was then. So another supervisor can verify the healing when the one that began it died:
+it takes the claim over, again by check-and-set, until the claim is settled.
 """
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import quote
 
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.consul.values import KeyValue
 from evolve.cluster.faults import ClusterFault, NotFound, Rejected
+from evolve.core.formats.dataclass_json import plain_fields, read_fields
+from evolve.core.model.healing import Incident
 
-LOCK = "anneal/supervisor/leader"
-CLAIMS = "anneal/supervisor/claims/"
 TTL_S = 15
 """Of the session; Consul allows 10 s at least."""
 MARGIN_S = 3.0
 """The holder stops so much earlier than its session can end: its clock and the server's differ."""
 CLAIM_LIFE_S = 7 * 86400.0
 """A failure's key names an allocation and a job version, and Nomad forgets both long before."""
+_TRIES: Final = 3
+"""Of a change of an own claim: only a supervisor that takes it over is in the way."""
+
+
+def lock_key(cluster: str) -> str:
+    """Return the key of the leader's lock of a Nomad cluster: several may share one Consul."""
+    return f"anneal/supervisor/{quote(cluster, safe='')}/leader"
+
+
+def claims_below(cluster: str) -> str:
+    """Return what the keys of a cluster's claims begin with."""
+    return f"anneal/supervisor/{quote(cluster, safe='')}/claims/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +48,50 @@ class Claim:
     incident: str
     healing: str
     by: str
+    """The supervisor's name, for people."""
     until: float
     """Seconds since 1970."""
+    owner: str = ""
+    """The memory that has the incident; it stays when a supervisor is started again."""
+    begun: Incident | None = None
+    """The incident with this healing, redacted, without its report; None where it cannot be read."""
+    is_settled: bool = False
+    """Whether the healing is over, so that nobody need verify it."""
 
     def to_bytes(self) -> bytes:
         """Return the value as it is stored."""
-        fields = {"incident": self.incident, "healing": self.healing, "by": self.by, "until": self.until}
-        return json.dumps(fields, sort_keys=True).encode()
+        value = {name: getattr(self, name) for name in self.__slots__ if name != "begun"}
+        begun = plain_fields(self.begun) if self.begun is not None else None
+        return json.dumps({**value, "begun": begun}, sort_keys=True).encode()
 
     @staticmethod
     def from_key(found: KeyValue) -> "Claim | None":
         """Return the claim of a key; None where the value is none of ours."""
         try:
             value = json.loads(found.value)
-            return Claim(str(value["incident"]), str(value["healing"]), str(value["by"]), float(value["until"]))
-        except (ValueError, KeyError, TypeError):
+            begun = read_fields(Incident, value.get("begun"), [])
+            return Claim(
+                incident=str(value["incident"]),
+                healing=str(value["healing"]),
+                by=str(value["by"]),
+                until=float(value["until"]),
+                owner=str(value.get("owner", "")),
+                begun=begun if isinstance(begun, Incident) else None,
+                is_settled=value.get("is_settled") is True,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundClaim:
+    """A claim as Consul has it."""
+
+    key: str
+    """Of the failure."""
+    claim: Claim
+    index: int
+    """For check-and-set."""
 
 
 class Claims:
@@ -55,6 +100,8 @@ class Claims:
     Args:
         consul: where they are kept.
         name: of this supervisor, for people.
+        cluster: returns the name of the Nomad cluster, which all its supervisors share; asked once.
+        owner: the supervisor's memory; without it, its name.
         monotonic: seconds that never jump, for the lock's life.
         now: seconds since 1970, for the life of claims.
     """
@@ -63,14 +110,19 @@ class Claims:
         self,
         consul: ConsulClient,
         name: str,
+        cluster: Callable[[], Awaitable[str]],
         *,
+        owner: str = "",
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._consul, self.name = consul, name
+        self._consul, self.name, self.owner = consul, name, owner or name
+        self._find_cluster, self._cluster = cluster, ""
         self._monotonic, self._now = monotonic, now
         self._session = ""
         self._held_until = 0.0
+        self.term = 0
+        """Counts the sessions: in another one, somebody else may have led in between."""
 
     @property
     def is_leader(self) -> bool:
@@ -81,8 +133,10 @@ class Claims:
         """Take or renew the lock; return whether we have it. Call it several times in `TTL_S`.
 
         Raises:
-            ClusterFault: Consul does not answer. The lock is ours until its time is over all the same.
+            ClusterFault: Consul does not answer, or Nomad, which has the cluster's name. The lock is ours until its
+                time is over all the same.
         """
+        lock = lock_key(await self._known_cluster())
         asked = self._monotonic()
         if self._session and not await self._is_renewed():
             self._session, self._held_until = "", 0.0
@@ -90,12 +144,17 @@ class Claims:
             self._session = await self._consul.sessions.create(
                 f"anneal supervisor {self.name}", ttl_s=TTL_S, lock_delay_s=1
             )
+            self.term += 1
         try:
-            is_ours = await self._consul.keys.acquire(LOCK, self._session, self.name.encode())
+            is_ours = await self._consul.keys.acquire(lock, self._session, self.name.encode())
         except Rejected:  # the session ended between the two calls
             is_ours = False
         self._held_until = asked + TTL_S - MARGIN_S if is_ours else 0.0
         return is_ours
+
+    async def _known_cluster(self) -> str:
+        self._cluster = self._cluster or await self._find_cluster()
+        return self._cluster
 
     async def _is_renewed(self) -> bool:
         try:
@@ -104,33 +163,71 @@ class Claims:
             return False
         return True
 
-    async def claim(self, key: str, incident: str, healing: str) -> bool:
+    async def claim(self, key: str, begun: Incident) -> bool:
         """Return whether we may heal the failure of this key: nobody else has claimed it, and we are the leader.
 
         Our own claim of the same incident is good again: the caller knows whether its write was done.
+
+        Args:
+            key: of the failure.
+            begun: the incident with the healing as its last attempt, redacted.
 
         Raises:
             ClusterFault: Consul does not answer; the claim may have been made. Nothing may be written then.
         """
         if not self.is_leader:
             return False
-        path = CLAIMS + key
-        made = Claim(incident, healing, self.name, self._now() + CLAIM_LIFE_S)
-        if await self._consul.keys.write(path, made.to_bytes(), if_index=0):
+        until = self._now() + CLAIM_LIFE_S
+        # Its report is long, and who takes the healing over makes a new one.
+        shown = replace(begun, report={})
+        made = Claim(begun.id, begun.attempts[-1].id, self.name, until, self.owner, shown)
+        if await self._write(key, made, 0):
             return self.is_leader
-        found = await self._consul.keys.read(path)
-        known = Claim.from_key(found) if found is not None else None
-        if found is None or known is None or known.incident != incident:
+        found = await self._find(key)
+        if found is None or found.claim.incident != begun.id or found.claim.owner != self.owner:
             return False
-        return await self._consul.keys.write(path, made.to_bytes(), if_index=found.modify_index) and self.is_leader
+        return await self._write(key, made, found.index) and self.is_leader
+
+    async def is_ours(self, key: str) -> bool:
+        """Return whether nobody took our healing of this failure over. A claim that was swept is nobody's.
+
+        Raises:
+            ClusterFault: Consul does not answer.
+        """
+        found = await self._find(key)
+        return found is None or found.claim.owner == self.owner
+
+    async def settle(self, key: str, healing: str) -> None:
+        """Note that a healing is over.
+
+        Raises:
+            ClusterFault: Consul does not answer.
+        """
+        for _ in range(_TRIES):
+            found = await self._find(key)
+            is_ours = found is not None and (found.claim.owner, found.claim.healing) == (self.owner, healing)
+            if found is None or not is_ours or found.claim.is_settled:
+                return
+            if await self._write(key, replace(found.claim, is_settled=True), found.index):
+                return
+
+    async def unsettled(self) -> list[FoundClaim]:
+        """Return the claims of healings that are not over, whoever began them."""
+        return [one for one in await self._read_all() if not one.claim.is_settled and one.claim.until > self._now()]
+
+    async def take_over(self, found: FoundClaim) -> bool:
+        """Return whether a claim is ours from now on: one supervisor at most gets it from another."""
+        return self.is_leader and await self._write(
+            found.key, replace(found.claim, by=self.name, owner=self.owner), found.index
+        )
 
     async def sweep(self) -> int:
         """Delete claims whose life is over; return how many."""
+        below = claims_below(await self._known_cluster())
         swept = 0
-        for found in await self._consul.keys.read_all(CLAIMS):
-            claim = Claim.from_key(found)
-            if claim is not None and claim.until < self._now():
-                swept += await self._consul.keys.delete(found.key, if_index=found.modify_index)
+        for one in await self._read_all():
+            if one.claim.until < self._now():
+                swept += await self._consul.keys.delete(below + one.key, if_index=one.index)
         return swept
 
     async def release(self) -> None:
@@ -139,7 +236,24 @@ class Claims:
         if session:
             try:
                 # The end of a session closes its locks for a while; a released one is free at once.
-                await self._consul.keys.release(LOCK, session)
+                await self._consul.keys.release(lock_key(await self._known_cluster()), session)
                 await self._consul.sessions.destroy(session)
             except ClusterFault:
                 return  # it ends by itself
+
+    async def _find(self, key: str) -> FoundClaim | None:
+        found = await self._consul.keys.read(claims_below(await self._known_cluster()) + key)
+        claim = Claim.from_key(found) if found is not None else None
+        if found is None:
+            return None
+        # What we cannot read is somebody's.
+        return FoundClaim(key, claim or Claim("", "", "", 0.0), found.modify_index)
+
+    async def _read_all(self) -> list[FoundClaim]:
+        below = claims_below(await self._known_cluster())
+        read = [(one, Claim.from_key(one)) for one in await self._consul.keys.read_all(below)]
+        return [FoundClaim(one.key[len(below) :], claim, one.modify_index) for one, claim in read if claim is not None]
+
+    async def _write(self, key: str, claim: Claim, index: int) -> bool:
+        path = claims_below(await self._known_cluster()) + key
+        return await self._consul.keys.write(path, claim.to_bytes(), if_index=index)

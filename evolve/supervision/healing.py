@@ -1,6 +1,7 @@
 """Carries out a planned action, once: claimed, written down before and after, and found again after a kill."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -74,28 +75,28 @@ class Healer:
         """
         if self._claims is None:
             return NotNow("without Consul there is no claim, and without a claim nothing is changed")
+        begun = replace(incident, state=IncidentState.HEALING, attempts=(*incident.attempts, attempt), plan=None)
         try:
-            is_ours = await self._claims.claim(attempt.key, incident.id, attempt.id)
+            is_ours = await self._claims.claim(attempt.key, self._records.redacted(begun))
         except ClusterFault as fault:
             return NotNow(f"no claim, so nothing is changed: {fault.message}")
         if not is_ours:
             return NotNow("another supervisor has claimed this failure, or leads now")
-        begun = replace(incident, state=IncidentState.HEALING, attempts=(*incident.attempts, attempt), plan=None)
         details: dict[str, JsonValue] = {"action": attempt.action, "plan": attempt.plan_hash}
         incident = self._record(AuditEvent.INTENDED, begun, attempt.id, details)
         try:
             result = await self._write(incident, planned)
         except LostRace as fault:
-            return self.finish(incident, AttemptState.NOT_DONE, f"somebody changed the job: {fault.message}")
+            return await self.finish(incident, AttemptState.NOT_DONE, f"somebody changed the job: {fault.message}")
         except ClusterFault as fault:
             if fault.may_be_done:
                 # The answer is lost, the change may be done: the next look reads what became of it.
                 note = f"no answer to the change: {fault.message}"
                 return self._records.save(replace(incident, note=note, changed=self._clock()))
-            return self.finish(incident, AttemptState.NOT_DONE, fault.message)
+            return await self.finish(incident, AttemptState.NOT_DONE, fault.message)
         except OSError as fault:
-            return self.finish(incident, AttemptState.NOT_DONE, f"the folder could not be emptied: {fault}")
-        return self.finish(incident, AttemptState.DONE, result)
+            return await self.finish(incident, AttemptState.NOT_DONE, f"the folder could not be emptied: {fault}")
+        return await self.finish(incident, AttemptState.DONE, result)
 
     async def reconcile(self, incident: Incident, answers: JobAnswers) -> Incident:
         """Return the incident after the cluster was read: whether its intended change is done. Nothing is repeated."""
@@ -103,11 +104,11 @@ class Healer:
         if attempt.state is not AttemptState.INTENDED:
             return incident
         if _was_done(attempt, incident, answers):
-            return self.finish(incident, AttemptState.DONE, "found in the cluster after an interruption")
+            return await self.finish(incident, AttemptState.DONE, "found in the cluster after an interruption")
         if self._clock() - incident.changed < CHANGE_SETTLES_S:
             # A request whose answer was lost may still arrive: to call it not done would allow a second one.
             return incident
-        return self.finish(incident, AttemptState.NOT_DONE, "not found in the cluster after an interruption")
+        return await self.finish(incident, AttemptState.NOT_DONE, "not found in the cluster after an interruption")
 
     async def undo(self, incident: Incident, planned: RevertJob | None, why: str) -> Incident:
         """Return the incident with its last change taken back, if there is something to take back.
@@ -115,40 +116,61 @@ class Healer:
         Going back names the version that must be current, so that a second try, or a person's change, loses the race.
         """
         if planned is None:
-            return self.finish(incident, AttemptState.FAILED, why)
-        if self._claims is None or not self._claims.is_leader:
+            return await self.finish(incident, AttemptState.FAILED, why)
+        attempt = incident.attempts[-1]
+        if not await self._may_undo(attempt):
             # Its claim allowed the change; an undo is one more, and without Consul nothing is changed.
             note = f"{why}; taken back as soon as this supervisor leads again"
             return incident if incident.note == note else self._records.save(replace(incident, note=note))
-        attempt = incident.attempts[-1]
-        details: dict[str, JsonValue] = {"version": planned.version, "from": planned.if_version}
-        incident = self._record(AuditEvent.UNDO_INTENDED, incident, attempt.id, details)
+        if not attempt.undo_began:  # one whose answer was lost is still intended
+            details: dict[str, JsonValue] = {"version": planned.version, "from": planned.if_version}
+            begun = replace(attempt, undo_began=self._clock())
+            incident = replace(incident, attempts=(*incident.attempts[:-1], begun))
+            incident = self._record(AuditEvent.UNDO_INTENDED, incident, attempt.id, details)
         jobs = self._reader.within(incident.namespace).jobs
         try:
             await jobs.revert(incident.job, planned.version, if_version=planned.if_version)
         except LostRace:
-            return self.finish(incident, AttemptState.FAILED, f"{why}; somebody changed the job since, so it is left")
+            return await self.finish(
+                incident, AttemptState.FAILED, f"{why}; somebody changed the job since, so it is left"
+            )
         except ClusterFault as fault:
             if fault.may_be_done:
                 return self._records.save(replace(incident, note=f"{why}; no answer to the undo: {fault.message}"))
-            return self.finish(incident, AttemptState.FAILED, f"{why}; not taken back: {fault.message}")
-        return self.finish(incident, AttemptState.UNDONE, f"{why}; version {planned.version} is restored")
+            return await self.finish(incident, AttemptState.FAILED, f"{why}; not taken back: {fault.message}")
+        return await self.finish(incident, AttemptState.UNDONE, f"{why}; version {planned.version} is restored")
 
-    def finish(self, incident: Incident, state: AttemptState, result: str) -> Incident:
+    async def _may_undo(self, attempt: Attempt) -> bool:
+        """Whether this supervisor leads, and no other has taken the healing over."""
+        if self._claims is None or not self._claims.is_leader:
+            return False
+        try:
+            return await self._claims.is_ours(attempt.key)
+        except ClusterFault:
+            return False
+
+    async def finish(self, incident: Incident, state: AttemptState, result: str) -> Incident:
         """Return the stored incident whose last attempt has this state; the audit log has it too."""
-        events = {
-            AttemptState.DONE: AuditEvent.DONE,
-            AttemptState.NOT_DONE: AuditEvent.NOT_DONE,
-            AttemptState.UNDONE: AuditEvent.UNDONE,
-        }
         attempt = replace(incident.attempts[-1], state=state, result=result)
+        events = {AttemptState.DONE: AuditEvent.DONE, AttemptState.NOT_DONE: AuditEvent.NOT_DONE}
+        if attempt.undo_began:
+            # Nomad takes changes back too: only an undo that we intended is one of ours.
+            events[AttemptState.UNDONE] = AuditEvent.UNDONE
         ended = replace(incident, attempts=(*incident.attempts[:-1], attempt), note=result)
         details: dict[str, JsonValue] = {"state": state, "result": result}
         stored = self._record(events.get(state, AuditEvent.VERIFIED), ended, attempt.id, details)
         # Only what is stored is redacted: a fault's message may repeat a part of the job.
         shown = f"{attempt.action} {state}: {stored.attempts[-1].result}"
         self._report(f"incident {incident.id} {incident.namespace}/{incident.job}: {shown}")
+        if state is not AttemptState.DONE:
+            await self._settle(attempt)
         return stored
+
+    async def _settle(self, attempt: Attempt) -> None:
+        """Note in the claim that the healing is over; where Consul does not answer, the next start does it."""
+        if self._claims is not None:
+            with contextlib.suppress(ClusterFault):
+                await self._claims.settle(attempt.key, attempt.id)
 
     async def _write(self, incident: Incident, planned: PlannedAction) -> str:
         nomad = self._reader.within(incident.namespace)
@@ -185,8 +207,8 @@ def _was_done(attempt: Attempt, incident: Incident, answers: JobAnswers) -> bool
     job = answers.job
     if job is None:
         return False
-    if text(fields(job, "Meta"), HEALING_META) == attempt.id:
-        return True
+    if any(text(fields(one, "Meta"), HEALING_META) == attempt.id for one in (job, *answers.versions)):
+        return True  # an older version too: it was done, and taken back or changed since
     if "version" in attempt.target:
         # A revert leaves no mark of ours: the content is what it made current.
         wanted = next((one for one in answers.versions if number(one, "Version") == attempt.target["version"]), None)

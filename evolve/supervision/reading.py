@@ -45,6 +45,14 @@ class ClusterReader:
             await client.close()
         self._of_namespace.clear()
 
+    async def region(self) -> str:
+        """Return the name of the cluster's region.
+
+        Raises:
+            ClusterFault: Nomad does not answer, or the token lacks `agent: read`.
+        """
+        return (await self._nomad.agent.self()).region
+
     async def read(self, namespace: str, job: str) -> JobAnswers:
         """Return what Nomad answers about a job: enough to say whether it failed.
 

@@ -17,8 +17,17 @@ _ALL = 1_000_000
 class Records(Protocol):
     """Where incidents and decisions are written. What a method returned from is on disk."""
 
+    @property
+    def owner(self) -> str:
+        """The name of this memory, which no other has."""
+        ...
+
     def new_id(self) -> str:
         """Return an ID that no incident has."""
+        ...
+
+    def redacted(self, incident: Incident) -> Incident:
+        """Return an incident as it would be stored."""
         ...
 
     def read(self, id: str) -> Incident | None:
@@ -80,6 +89,7 @@ class StoredRecords:
         self._redactor = redactor
         self._shown: dict[str, tuple[object, ...]] = {}
         """The texts of open incidents as they were redacted: with the same ones, nothing is searched again."""
+        self.owner = self.incidents.owner()
         self.new_id = self.incidents.new_id
         self.read = self.incidents.read
         self.open_incident = self.incidents.open_incident
@@ -95,13 +105,14 @@ class StoredRecords:
 
     def save(self, incident: Incident) -> Incident:
         """Save an incident; see `Records.save`."""
-        return self.incidents.save(self._redacted(incident))
+        return self.incidents.save(self.redacted(incident))
 
     def record(self, record: AuditRecord, incident: Incident) -> Incident:
         """Write a record and save its incident; see `Records.record`."""
-        return self._audit.append_with(redact_record(record, self._redactor), self._redacted(incident))
+        return self._audit.append_with(redact_record(record, self._redactor), self.redacted(incident))
 
-    def _redacted(self, incident: Incident) -> Incident:
+    def redacted(self, incident: Incident) -> Incident:
+        """Return an incident without secrets; see `Records.redacted`."""
         if self._shown.get(incident.id) == texts_of(incident):
             return incident
         shown = redact_incident(incident, self._redactor)

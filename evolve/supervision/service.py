@@ -14,6 +14,7 @@ from evolve.supervision.metrics import Metrics
 from evolve.supervision.notices import Notices
 from evolve.supervision.records import Records
 from evolve.supervision.supervisor import Supervisor
+from evolve.supervision.takeover import Takeover
 from evolve.supervision.watching import JobName, JobWatch
 
 _AFTER_A_FAULT_S = 5.0
@@ -67,7 +68,9 @@ class Service:
         self._clock, self._rhythm = clock, rhythm or Rhythm()
         self.note_fault = note_fault or (lambda fault: metrics.note_fault(type(fault).__name__))
         self._note_lock = note_lock
+        self._takeover = Takeover(supervisor.book, claims) if claims is not None else None
         self._is_standby = False
+        self._reconciled_term = 0
         self._reported_at = 0.0
         self._store_fault_at = float("-inf")
         self._all_at = float("-inf")
@@ -175,7 +178,11 @@ class Service:
     async def _hold(self, claims: Claims) -> None:
         was_standby = self._is_standby
         try:
-            self._is_standby = not await claims.hold()
+            is_ours = await claims.hold()
+            # Before the first decision: what another one began is to be verified, not healed once more.
+            if is_ours and self._reconciled_term != claims.term and await self._reconcile():
+                self._reconciled_term = claims.term
+            self._is_standby = not is_ours
         except ClusterFault as fault:
             # Nobody can claim now, so nobody changes anything; diagnosing goes on.
             self.note_fault(fault)
@@ -188,6 +195,18 @@ class Service:
                 await self._watch.read_lists()
             except ClusterFault as fault:
                 self.note_fault(fault)
+
+    async def _reconcile(self) -> bool:
+        """Whether memory and claims agree; where that cannot be known now, the next renewal of the lock tries again."""
+        assert self._takeover is not None
+        try:
+            await self._takeover.reconcile()
+        except ClusterFault as fault:
+            self.note_fault(fault)
+            return False
+        except StoreFault:
+            return False  # `evolve approve` was faster, or the disk is full: that is reported where it is decided
+        return True
 
     async def _report_silence(self) -> None:
         silent_s = self._clock() - self._metrics.answered_at

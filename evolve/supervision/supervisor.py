@@ -95,6 +95,11 @@ class Supervisor:
         self._planner = Planner(around.reader, policy.limits)
         self._verifier = Verifier(self._book, around.healer, around.learner, around.notices, policy.limits, around.rng)
 
+    @property
+    def book(self) -> IncidentBook:
+        """How its incidents are changed."""
+        return self._book
+
     async def look(self, jobs: Iterable[JobName]) -> dict[JobName, ClusterFault]:
         """Look at jobs and decide about those that failed; return the faults of those that could not be read.
 
@@ -180,7 +185,7 @@ class Supervisor:
             # A person has changed the job, and it fails again: that is another failure.
             self._book.close(incident, IncidentState.CLOSED, "the job was changed since, and fails again")
             incident = None
-        if incident is not None and incident.key == key:
+        if incident is not None and incident.key == key and incident.report:
             return incident
         report, version = self._report(failed), failed.key.job_version
         signature = self._book.shown(failed.key.signature)

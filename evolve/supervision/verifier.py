@@ -55,7 +55,7 @@ class Verifier:
         if attempt.state is not AttemptState.DONE:
             return self.after_attempt(incident)
         if diagnosis.none in (NoFailure.GONE, NoFailure.STOPPED):
-            incident = self._healer.finish(incident, AttemptState.FAILED, diagnosis.none.value)
+            incident = await self._healer.finish(incident, AttemptState.FAILED, diagnosis.none.value)
             return self._book.close(incident, IncidentState.CLOSED, diagnosis.none.value)
         if is_changed_since(attempt, job):
             # Whatever the job does now, it says nothing about the attempt.
@@ -63,14 +63,14 @@ class Verifier:
             state = AttemptState.UNDONE if is_undone else AttemptState.FAILED
             why = f"the job has the content of version {attempt.version_before} again"
             why = why if is_undone else "somebody changed the job since, so nobody knows whether it helped"
-            return self.after_attempt(self._healer.finish(incident, state, why))
+            return self.after_attempt(await self._healer.finish(incident, state, why))
         has_failed = diagnosis.none is None and diagnosis.failed is not None and now - attempt.began > CHANGE_SETTLES_S
         seen = verify_health(
             attempt, is_healthy(answers), now, self._limits, since=running_since(answers), failed_again=has_failed
         )
         if seen.state is AttemptState.HEALED:
             reason = f"healthy for {now - seen.healthy_since:.0f} s"
-            return await self._healed(self._healer.finish(incident, AttemptState.HEALED, reason))
+            return await self._healed(await self._healer.finish(incident, AttemptState.HEALED, reason))
         if seen.state is AttemptState.FAILED:
             reason = "it failed again" if has_failed else f"not healthy within {self._limits.verify_s:.0f} s"
             if running_of(answers) < attempt.running_before:

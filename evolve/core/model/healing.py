@@ -179,6 +179,8 @@ class AttemptState(StrEnum):
     """It did not help; there was nothing to take back, or it could not be taken back."""
     NOT_DONE = "not done"
     """The cluster refused the change, or somebody else was faster."""
+    HANDED_OVER = "handed over"
+    """Another supervisor verifies it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,8 @@ class Attempt:
     """The job's running allocations before the change."""
     harmed: bool = False
     """Fewer ran after it than before."""
+    undo_began: float = 0.0
+    """When its undo was intended; 0 where none was."""
 
 
 class IncidentState(StrEnum):
@@ -306,7 +310,12 @@ class AuditEvent(StrEnum):
     NOT_DONE = "not done"
     VERIFIED = "verified"
     UNDO_INTENDED = "undo intended"
+    """Written before an undo; `UNDONE`, or `VERIFIED` where it failed, follows each."""
     UNDONE = "undone"
+    TAKEN_OVER = "taken over"
+    """Another supervisor's healing: an intent that is verified here."""
+    HANDED_OVER = "handed over"
+    """The end of a healing that another supervisor verifies."""
     ESCALATED = "escalated"
     CLOSED = "closed"
     CASE = "case"

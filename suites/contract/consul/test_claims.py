@@ -6,7 +6,23 @@ from typing import Any
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
-from evolve.supervision.claims import CLAIMS, TTL_S, Claims
+from evolve.core.model.healing import Incident
+from evolve.supervision.claims import TTL_S, Claims, claims_below
+from fixtures.incidents import attempt as an_attempt
+from fixtures.incidents import incident as an_incident
+
+BELOW = claims_below("global")
+
+
+def claims_of(consul: ConsulClient, name: str, *, cluster: str = "global", **more: Any) -> Claims:
+    async def named() -> str:
+        return cluster
+
+    return Claims(consul, name, named, **more)
+
+
+def begun(incident: str = "incident-1", healing: int = 1) -> Incident:
+    return an_incident(incident, attempts=(an_attempt(f"{incident}-{healing}"),))
 
 
 class Clock:
@@ -28,7 +44,7 @@ def scenario(address: ClusterAddress, act: Callable[[ConsulClient], Coroutine[An
 
 def test_one_of_two_leads_and_the_other_after_it(consul_agent):
     async def act(consul: ConsulClient) -> None:
-        first, second = Claims(consul, "first"), Claims(consul, "second")
+        first, second = claims_of(consul, "first"), claims_of(consul, "second")
         assert await first.hold()
         assert not await second.hold()
         assert await first.hold()
@@ -44,14 +60,14 @@ def test_one_of_two_leads_and_the_other_after_it(consul_agent):
 def test_the_holder_stops_before_its_session_can_end(consul_agent):
     async def act(consul: ConsulClient) -> None:
         clock = Clock()
-        claims = Claims(consul, "one", monotonic=clock)
+        claims = claims_of(consul, "one", monotonic=clock)
         assert await claims.hold()
         clock.now += TTL_S - 3.5
         assert claims.is_leader
         clock.now += 1.0
         assert not claims.is_leader
-        assert not await claims.claim("key", "incident", "healing")
-        assert await consul.keys.read(CLAIMS + "key") is None
+        assert not await claims.claim("key", begun())
+        assert await consul.keys.read(BELOW + "key") is None
         await claims.release()
 
     scenario(consul_agent, act)
@@ -59,15 +75,15 @@ def test_the_holder_stops_before_its_session_can_end(consul_agent):
 
 def test_a_failure_is_claimed_by_one_incident_only(consul_agent):
     async def act(consul: ConsulClient) -> None:
-        first = Claims(consul, "first")
+        first = claims_of(consul, "first")
         await first.hold()
-        assert await first.claim("key", "incident-1", "incident-1-1")
-        assert await first.claim("key", "incident-1", "incident-1-2"), "its own claim is good again"
+        assert await first.claim("key", begun())
+        assert await first.claim("key", begun(healing=2)), "its own claim is good again"
         await first.release()
-        second = Claims(consul, "second")
+        second = claims_of(consul, "second")
         assert await second.hold()
-        assert not await second.claim("key", "incident-2", "incident-2-1")
-        assert await second.claim("other", "incident-2", "incident-2-1")
+        assert not await second.claim("key", begun("incident-2"))
+        assert await second.claim("other", begun("incident-2"))
         await second.release()
 
     scenario(consul_agent, act)
@@ -75,7 +91,7 @@ def test_a_failure_is_claimed_by_one_incident_only(consul_agent):
 
 def test_a_session_that_was_destroyed_is_replaced(consul_agent):
     async def act(consul: ConsulClient) -> None:
-        claims = Claims(consul, "one")
+        claims = claims_of(consul, "one")
         await claims.hold()
         for session in await consul.sessions.list():
             await consul.sessions.destroy(session.id)
@@ -91,14 +107,55 @@ def test_a_session_that_was_destroyed_is_replaced(consul_agent):
 def test_claims_whose_life_is_over_are_swept_and_others_stay(consul_agent):
     async def act(consul: ConsulClient) -> None:
         clock = Clock()
-        claims = Claims(consul, "one", now=clock)
+        claims = claims_of(consul, "one", now=clock)
         await claims.hold()
-        await claims.claim("old", "i", "h")
+        await claims.claim("old", begun())
         clock.now += 8 * 86400
-        await claims.claim("new", "i", "h")
-        await consul.keys.write(CLAIMS + "strange", b"no claim")
+        await claims.claim("new", begun())
+        await consul.keys.write(BELOW + "strange", b"no claim")
         assert await claims.sweep() == 1
-        assert sorted(await consul.keys.list(CLAIMS)) == [CLAIMS + "new", CLAIMS + "strange"]
+        assert sorted(await consul.keys.list(BELOW)) == [BELOW + "new", BELOW + "strange"]
         await claims.release()
+
+    scenario(consul_agent, act)
+
+
+def test_two_clusters_on_one_consul_lead_and_claim_each_for_itself(consul_agent):
+    async def act(consul: ConsulClient) -> None:
+        east, west = claims_of(consul, "first", cluster="east"), claims_of(consul, "second", cluster="west/2")
+        assert await east.hold()
+        assert await west.hold()
+        assert await east.claim("key", begun())
+        assert await west.claim("key", begun("incident-2"))
+        assert [one.claim.incident for one in await west.unsettled()] == ["incident-2"]
+        await east.release()
+        await west.release()
+
+    scenario(consul_agent, act)
+
+
+def test_one_supervisor_takes_a_healing_over_and_the_other_knows_it(consul_agent):
+    async def act(consul: ConsulClient) -> None:
+        dead, second, third = (claims_of(consul, name) for name in ("dead", "second", "third"))
+        await dead.hold()
+        await dead.claim("key", begun())
+        await dead.claim("over", begun("incident-2"))
+        await dead.settle("over", "incident-2-1")
+        await dead.release()
+        await second.hold()
+        (found,) = await second.unsettled()
+        assert (found.key, found.claim.by, found.claim.begun) == ("key", "dead", begun())
+        assert not await third.take_over(found), "it does not lead"
+        assert await second.take_over(found)
+        assert not await second.take_over(found), "the claim has changed since"
+        assert not await dead.is_ours("key")
+        assert await second.is_ours("key")
+        assert await second.is_ours("unknown")
+        await dead.settle("key", "incident-1-1")
+        assert [one.key for one in await second.unsettled()] == ["key"], "it is no more the dead one's"
+        assert not await dead.claim("key", begun(healing=2))
+        await second.settle("key", "incident-1-1")
+        assert await second.unsettled() == []
+        await second.release()
 
     scenario(consul_agent, act)

@@ -26,6 +26,7 @@ from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.standin.answers import Answer, Request
 from evolve.core.cases.redaction import Redactor
 from evolve.core.model.healing import OPEN_STATES
+from evolve.supervision.claims import lock_key
 from evolve.supervision.records import StoredRecords
 from fixtures.supervised_cluster import ScriptedProposer, Supervised, VirtualCluster, mock_job
 
@@ -126,7 +127,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.loop.run_until_complete(self._end_session(session))
 
     async def _end_session(self, session: str) -> None:
-        await self.consul.keys.release("anneal/supervisor/leader", session)
+        await self.consul.keys.release(lock_key("global"), session)
         await self.consul.sessions.destroy(session)
 
     @invariant()

@@ -27,7 +27,7 @@ from evolve.core.model.healing import (
     PendingPlan,
 )
 from evolve.store.incidents import IncidentStore
-from evolve.supervision.claims import CLAIMS, Claim, Claims
+from evolve.supervision.claims import Claim, Claims, claims_below
 from evolve.supervision.records import StoredRecords
 from evolve.supervision.service import Rhythm, Service
 from fixtures.supervised_cluster import ANYTHING, Supervised, VirtualCluster, mock_job
@@ -312,7 +312,7 @@ def test_one_that_starts_second_decides_nothing(cluster: VirtualCluster, play: A
 
     async def go(one: Supervised) -> None:
         async with ConsulClient(consul_address) as consul:
-            first = Claims(consul, "first")
+            first = Claims(consul, "first", one.reader.region)
             assert await first.hold()
             looks = 0
             real = one.records.open_incidents
@@ -337,10 +337,11 @@ def test_old_claims_are_deleted(cluster: VirtualCluster, play: Any, consul_addre
 
     async def go(one: Supervised) -> None:
         async with ConsulClient(consul_address) as consul:
-            await consul.keys.write(f"{CLAIMS}new", new.to_bytes())
-            await consul.keys.write(f"{CLAIMS}old", old.to_bytes())
+            below = claims_below("global")
+            await consul.keys.write(f"{below}new", new.to_bytes())
+            await consul.keys.write(f"{below}old", old.to_bytes())
             async with running(service_of(one)), asyncio.timeout(30):
-                while [key.key for key in await consul.keys.read_all(CLAIMS)] != [f"{CLAIMS}new"]:
+                while [key.key for key in await consul.keys.read_all(below)] != [f"{below}new"]:
                     await asyncio.sleep(0.01)
 
     play(go, RESTART)

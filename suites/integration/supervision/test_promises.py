@@ -15,6 +15,7 @@ from evolve.core.cases.redaction import Redactor
 from evolve.core.model.actions import MODEL_ACTIONS, Action
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.healing import Approval, AttemptState, HealingLimits, HealingPolicy, IncidentState, JobRule, Mode
+from evolve.supervision.claims import lock_key
 from evolve.supervision.records import StoredRecords
 from fixtures.supervised_cluster import ANYTHING, ScriptedProposer, Supervised, VirtualCluster, mock_job, supervised
 
@@ -166,7 +167,7 @@ def test_p4_a_supervisor_that_was_stopped_past_its_lock_writes_nothing(
         async def lose_the_lock() -> None:
             """The first one's session ends, and the second leads and heals."""
             async with ConsulClient(consul_address) as consul:
-                await consul.keys.release("anneal/supervisor/leader", session)
+                await consul.keys.release(lock_key("global"), session)
                 await consul.sessions.destroy(session)
                 second = supervised(cluster, other_records, ScriptedProposer(lambda _: RESTART), consul, name="two")
                 async with second as two:

@@ -324,3 +324,15 @@ def test_a_healing_under_way_needs_no_result_yet(log: AuditLog, folder: Path, in
     )
     check = verify(folder, incidents)
     assert (check.problems, check.open_healings) == ((), ())
+
+
+def test_an_undo_under_way_needs_no_result_yet(log: AuditLog, folder: Path, incidents: IncidentStore):
+    log.append(record(AuditEvent.INTENDED, "h1"))
+    log.append(record(AuditEvent.DONE, "h1"))
+    undoing = incident(state=IncidentState.HEALING, attempts=(attempt("h1", AttemptState.DONE, undo_began=NOW),))
+    saved = log.append_with(record(AuditEvent.UNDO_INTENDED, "h1"), undoing)
+    assert verify(folder, incidents).problems == ()
+    log.append_with(record(AuditEvent.CLOSED), replace(saved, state=IncidentState.CLOSED))
+    assert messages(verify(folder, incidents)) == [
+        "audit-000001-2026-11.jsonl:3: the undo of healing h1 was intended and has no result"
+    ]

@@ -1,0 +1,165 @@
+"""A supervisor dies and another leads: what the first began is verified or undone, by one of them and once."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evolve.cluster.address import ClusterAddress
+from evolve.cluster.consul.client import ConsulClient
+from evolve.core.cases.redaction import Redactor
+from evolve.core.model.healing import AttemptState, AuditEvent, IncidentState
+from evolve.store.audit_check import read_records
+from evolve.supervision.records import FOLDER, StoredRecords
+from fixtures.supervised_cluster import ScriptedProposer, Supervised, VirtualCluster, mock_job, supervised
+
+RESTART = {"action": "restart"}
+MORE = {"action": "increase_memory", "memory_mb": 96}
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[StoredRecords]:
+    """The memory of another machine."""
+    with closing(StoredRecords(tmp_path / "other", Redactor())) as made:
+        yield made
+
+
+def second_of(cluster: VirtualCluster, records: StoredRecords, consul: ConsulClient, answer: Any) -> Any:
+    return supervised(cluster, records, ScriptedProposer(lambda _: answer), consul, name="two")
+
+
+async def lose_lock(one: Supervised) -> None:
+    """Give the lock up as a dead process does: what it knows stays as it is."""
+    assert one.claims is not None
+    await one.claims.release()
+
+
+def events(records: StoredRecords) -> list[str]:
+    return [line.event for _, line in read_records(records.folder / FOLDER) if line is not None]
+
+
+def test_a_healing_of_a_dead_supervisor_is_verified_by_the_next_leader(
+    cluster: VirtualCluster, records: StoredRecords, other: StoredRecords, play: Any, consul_address: ClusterAddress
+) -> None:
+    cluster.register(mock_job("web", fails_allocations=1))
+
+    async def go(one: Supervised) -> None:
+        await one.run(10)
+        (begun,) = records.incidents.list()
+        assert begun.state is IncidentState.HEALING
+        await lose_lock(one)
+        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+            await two.run(30)
+            (taken,) = other.incidents.list()
+            assert (taken.id, taken.state) == (begun.id, IncidentState.HEALED)
+            assert taken.report == {}
+            await two.claims.release()
+        # The first one comes back: it knows that the healing is no more its own.
+        await one.run(4)
+        (left,) = records.incidents.list()
+        assert (left.state, left.attempts[-1].state) == (IncidentState.CLOSED, AttemptState.HANDED_OVER)
+
+    play(go, RESTART)
+    assert cluster.writes == [("POST", "/v1/jobs")]
+    assert [AuditEvent.TAKEN_OVER in events(one) for one in (records, other)] == [False, True]
+    assert records.verify().problems == ()
+    assert other.verify().problems == ()
+
+
+def test_a_change_that_did_not_help_is_taken_back_once_after_a_failover(
+    cluster: VirtualCluster, records: StoredRecords, other: StoredRecords, play: Any, consul_address: ClusterAddress
+) -> None:
+    cluster.register(mock_job("web", needs_mb=200))
+
+    async def go(one: Supervised) -> None:
+        while not cluster.writes:
+            await one.run(1, every=1)
+        await lose_lock(one)
+        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, {"action": "none"}) as two:
+            await two.run(40)
+            (taken,) = other.incidents.list()
+            assert taken.attempts[0].state is AttemptState.UNDONE
+            # The one that was thought dead lives, and must not take the change back a second time.
+            await one.supervisor.look([("default", "web")])
+            await two.claims.release()
+
+    play(go, MORE)
+    reverts = [path for _, path in cluster.writes if path.endswith("/revert")]
+    assert len(reverts) == 1
+    assert cluster.state.jobs["web"]["TaskGroups"][0]["Tasks"][0]["Resources"]["MemoryMB"] == 64
+    assert records.verify().problems == ()
+    assert other.verify().problems == ()
+
+
+def test_a_change_whose_maker_died_before_it_knew_of_it_is_found_by_the_next_leader(
+    cluster: VirtualCluster, records: StoredRecords, other: StoredRecords, play: Any, consul_address: ClusterAddress
+) -> None:
+    cluster.register(mock_job("web", fails_allocations=1))
+
+    async def go(one: Supervised) -> None:
+        real = one.reader.within("default").jobs.register
+
+        async def dies(*given: Any, **more: Any) -> None:
+            await real(*given, **more)
+            raise Died
+
+        one.reader.within("default").jobs.register = dies  # type: ignore[method-assign]
+        with pytest.raises(Died):
+            await one.run(20)
+        await lose_lock(one)
+        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+            await two.run(30)
+            (taken,) = other.incidents.list()
+            assert taken.state is IncidentState.HEALED
+            assert events(other).count(AuditEvent.DONE) == 1
+            await two.claims.release()
+
+    play(go, RESTART)
+    assert len(cluster.writes) == 1
+    assert other.verify().problems == ()
+
+
+def test_a_healing_that_is_over_is_not_taken_over(
+    cluster: VirtualCluster, records: StoredRecords, other: StoredRecords, play: Any, consul_address: ClusterAddress
+) -> None:
+    cluster.register(mock_job("web", fails_allocations=1))
+
+    async def go(one: Supervised) -> None:
+        await one.run(30)
+        assert records.incidents.list()[0].state is IncidentState.HEALED
+        await lose_lock(one)
+        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+            await two.run(4)
+            assert other.incidents.list() == ()
+            await two.claims.release()
+
+    play(go, RESTART)
+
+
+def test_supervisors_of_two_clusters_heal_side_by_side(
+    cluster: VirtualCluster,
+    records: StoredRecords,
+    other: StoredRecords,
+    play: Any,
+    tmp_path: Path,
+    consul_address: Any,
+) -> None:
+    with closing(VirtualCluster(tmp_path / "west", region="west")) as west:
+        for one_of in (cluster, west):
+            one_of.register(mock_job("web", fails_allocations=1))
+
+        async def go(one: Supervised) -> None:
+            async with ConsulClient(consul_address) as consul, second_of(west, other, consul, RESTART) as two:
+                await asyncio.gather(one.run(30), two.run(30))
+                await two.claims.release()
+
+        play(go, RESTART)
+        assert [len(one.writes) for one in (cluster, west)] == [1, 1]
+    assert [one.incidents.list()[0].state for one in (records, other)] == [IncidentState.HEALED] * 2
