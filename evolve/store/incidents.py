@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS incidents
    changed REAL NOT NULL, revision INTEGER NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_incident ON incidents (namespace, job) WHERE is_open;
 CREATE INDEX IF NOT EXISTS incidents_by_change ON incidents (changed);
+CREATE INDEX IF NOT EXISTS incidents_by_job ON incidents (namespace, job, changed);
 CREATE TABLE IF NOT EXISTS attempts
   (incident TEXT, id TEXT, began REAL NOT NULL, PRIMARY KEY (incident, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS attempts_by_time ON attempts (began);
@@ -77,6 +78,10 @@ class IncidentStore:
     def open_incident(self, namespace: str, job: str) -> Incident | None:
         """Return the open incident of a job, of which there is at most one."""
         return self._first("namespace = ? AND job = ? AND is_open", namespace, job)
+
+    def last_ended(self, namespace: str, job: str) -> Incident | None:
+        """Return the incident of a job that ended last; None where none did."""
+        return self._first("namespace = ? AND job = ? AND NOT is_open ORDER BY changed DESC LIMIT 1", namespace, job)
 
     def find(self, prefix: str) -> tuple[Incident, ...]:
         """Return the incidents whose IDs begin with a text, the oldest first."""

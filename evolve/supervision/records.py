@@ -38,6 +38,10 @@ class Records(Protocol):
         """Return the open incident of a job; None without one."""
         ...
 
+    def last_ended(self, namespace: str, job: str) -> Incident | None:
+        """Return the incident of a job that ended last; None where none did."""
+        ...
+
     def open_incidents(self) -> tuple[Incident, ...]:
         """Return all open incidents, the oldest first."""
         ...
@@ -93,6 +97,7 @@ class StoredRecords:
         self.new_id = self.incidents.new_id
         self.read = self.incidents.read
         self.open_incident = self.incidents.open_incident
+        self.last_ended = self.incidents.last_ended
         self.healing_times = self.incidents.healing_times
         self.begun = self.incidents.begun
         self.approval = self.incidents.approval

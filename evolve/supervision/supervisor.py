@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from evolve.cluster.faults import ClusterFault
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.healing.digests import plan_hash
-from evolve.core.healing.limits import HOUR_S, has_common_cause, healings_left
+from evolve.core.healing.limits import HOUR_S, backoff_s, earlier_attempts, has_common_cause, healings_left
 from evolve.core.healing.rules import rule_of
 from evolve.core.healing.summary import summary_of
 from evolve.core.incidents.diagnosis import diagnose
@@ -201,6 +201,8 @@ class Supervisor:
                 job_version=version,
                 plan=incident.plan if incident.state is IncidentState.WAITING else None,
             )
+        last = records.last_ended(failed.key.namespace, failed.key.job)
+        earlier = earlier_attempts(self._limits, last, version, now)
         made = Incident(
             id=records.new_id(),
             namespace=failed.key.namespace,
@@ -215,6 +217,8 @@ class Supervisor:
             job_version=version,
             report=report,
             node=failed.node,
+            earlier_attempts=earlier,
+            next_at=now + backoff_s(self._limits, earlier, self._around.rng()) if earlier else 0.0,
         )
         details: dict[str, JsonValue] = {"job": made.job, "namespace": made.namespace, "what": made.signature}
         return records.record(AuditRecord(AuditEvent.OPENED, now, made.id, details=details), made)
@@ -250,7 +254,7 @@ class Supervisor:
             return
         if now < incident.next_at:
             return
-        if len(incident.attempts) >= limits.attempts:
+        if incident.earlier_attempts + len(incident.attempts) >= limits.attempts:
             await self._give_up(seen)
             return
         rule = self._rule(incident)
@@ -269,13 +273,16 @@ class Supervisor:
 
     async def _give_up(self, seen: SeenFailure) -> None:
         """Call a person after so many attempts; those that the cluster refused count too, and teach nothing."""
-        attempts = seen.incident.attempts
+        attempts, earlier = seen.incident.attempts, seen.incident.earlier_attempts
         tried = ", ".join(one.action for one in attempts if one.state in DID_NOT_HELP)
         if tried:
             await self._learn_unlabelled(seen, attempts[-1].action, f"tried without success: {tried}")
-        results = ", ".join(f"{one.action} ({one.state})" for one in attempts)
+        results = [f"{one.action} ({one.state})" for one in attempts]
+        if earlier:
+            results.insert(0, f"{earlier} in the {self._limits.relapse_s:.0f} s before, after which it failed again")
+        last = f"; {attempts[-1].result}" if attempts else ""
         await self._escalate(
-            seen.incident, f"{len(attempts)} attempts without success: {results}; {attempts[-1].result}"
+            seen.incident, f"{earlier + len(attempts)} attempts without success: {', '.join(results)}{last}"
         )
 
     async def _propose(self, seen: SeenFailure) -> Proposed | None:

@@ -90,7 +90,7 @@ class Verifier:
         attempt, now = incident.attempts[-1], self._book.clock()
         if attempt.state in (AttemptState.INTENDED, AttemptState.DONE):
             return incident
-        pause = backoff_s(self._limits, len(incident.attempts), self._rng())
+        pause = backoff_s(self._limits, incident.earlier_attempts + len(incident.attempts), self._rng())
         return self._book.save(incident, state=IncidentState.OPEN, next_at=now + pause)
 
     async def _healed(self, incident: Incident) -> Incident:

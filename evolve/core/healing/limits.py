@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from evolve.core.model.healing import HealingLimits
+from evolve.core.model.healing import AttemptState, HealingLimits, Incident, IncidentState
 
 HOUR_S = 3600.0
 _MAX_DOUBLINGS = 63
@@ -49,3 +49,22 @@ def has_common_cause(limits: HealingLimits, began: Mapping[str, float], now: flo
     recent = sorted(time for time in began.values() if time > now - HOUR_S)
     needed = limits.common_cause_jobs
     return any(last - first <= limits.common_cause_s for first, last in zip(recent, recent[needed - 1 :], strict=False))
+
+
+def earlier_attempts(limits: HealingLimits, last: Incident | None, version: int, now: float) -> int:
+    """Return how many attempts of a job count when it fails again: a healing that does not last is none.
+
+    Args:
+        limits: have the time within which it is a relapse.
+        last: the job's incident that ended last; None without one.
+        version: of the job that fails now. When a person changed the job since, that is another failure.
+        now: seconds since 1970.
+    """
+    if last is None or not last.attempts or last.state not in (IncidentState.HEALED, IncidentState.RECOVERED):
+        return 0
+    attempt = last.attempts[-1]
+    # A change makes one version, and its undo another; a restart in place makes none.
+    own = ("allocation" not in attempt.target) + (attempt.state is AttemptState.UNDONE)
+    if version > attempt.version_before + own or now - last.changed > limits.relapse_s:
+        return 0
+    return last.earlier_attempts + len(last.attempts)

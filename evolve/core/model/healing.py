@@ -43,7 +43,7 @@ class HealingLimits:
     """How much the supervisor does, whatever fails. Times in seconds."""
 
     attempts: int = 3
-    """Of one incident."""
+    """Of one incident, and of those before it that ended less than `relapse_s` ago."""
     first_backoff_s: float = 30.0
     longest_backoff_s: float = 3600.0
     per_hour: int = 10
@@ -55,6 +55,8 @@ class HealingLimits:
     """How long a job must be healthy without a break until it is healed."""
     verify_s: float = 300.0
     """How long a job may take to become healthy."""
+    relapse_s: float = 3600.0
+    """A job that fails again so soon after it was healed is not healed for good: its earlier attempts count."""
     approval_s: float = 3600.0
     """How long an approval is valid."""
     node_memory_share: float = 0.9
@@ -276,6 +278,8 @@ class Incident:
     well_since: float = 0.0
     """Since when the job has been well again without a break; 0 while it is not."""
     attempts: tuple[Attempt, ...] = ()
+    earlier_attempts: int = 0
+    """Of the job's incidents before this one, which it followed too soon."""
     plan: PendingPlan | None = None
     note: str = ""
     """The newest reason or result, for people; redacted."""

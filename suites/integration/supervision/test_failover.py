@@ -13,7 +13,8 @@ from evolve.cluster.consul.client import ConsulClient
 from evolve.core.cases.redaction import Redactor
 from evolve.core.model.healing import AttemptState, AuditEvent, IncidentState
 from evolve.store.audit_check import read_records
-from evolve.supervision.records import FOLDER, StoredRecords
+from evolve.store.audit_log import FOLDER
+from evolve.supervision.records import StoredRecords
 from fixtures.supervised_cluster import ScriptedProposer, Supervised, VirtualCluster, mock_job, supervised
 
 RESTART = {"action": "restart"}
@@ -110,7 +111,7 @@ def test_a_change_whose_maker_died_before_it_knew_of_it_is_found_by_the_next_lea
             await real(*given, **more)
             raise Died
 
-        one.reader.within("default").jobs.register = dies  # type: ignore[method-assign]
+        one.reader.within("default").jobs.register = dies  # type: ignore[assignment,method-assign]
         with pytest.raises(Died):
             await one.run(20)
         await lose_lock(one)

@@ -1,10 +1,14 @@
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.healing.limits import backoff_s, has_common_cause, healings_left
-from evolve.core.model.healing import HealingLimits
+from evolve.core.healing.limits import backoff_s, earlier_attempts, has_common_cause, healings_left
+from evolve.core.model.healing import HealingLimits, IncidentState
+from fixtures.incidents import attempt as made_attempt
+from fixtures.incidents import incident
 
 LIMITS = HealingLimits()
 NOW = 1_000_000.0
@@ -48,3 +52,23 @@ def test_p5_jobs_that_fail_one_after_the_other_have_no_common_cause():
     assert has_common_cause(replace(LIMITS, common_cause_s=90), began, NOW + 200)
     assert not has_common_cause(LIMITS, {f"job-{number}": NOW for number in range(9)}, NOW)
     assert not has_common_cause(LIMITS, {}, NOW)
+
+
+@pytest.mark.parametrize(
+    ("last", "version", "after_s", "expected"),
+    [
+        (None, 1, 0, 0),
+        ({"state": IncidentState.CLOSED}, 1, 1, 0),
+        ({"state": IncidentState.HEALED}, 1, 1, 1),
+        ({"state": IncidentState.RECOVERED, "earlier_attempts": 2}, 1, 1, 3),
+        ({"state": IncidentState.HEALED}, 2, 1, 0),  # somebody changed it
+        ({"state": IncidentState.HEALED}, 1, 10_000, 0),
+        ({"state": IncidentState.HEALED, "attempts": ()}, 1, 1, 0),
+        ({"state": IncidentState.HEALED, "attempts": (made_attempt("h", target={"allocation": "a"}),)}, 1, 1, 0),
+    ],
+)
+def test_attempts_before_a_relapse_count(
+    last: dict[str, Any] | None, version: int, after_s: float, expected: int
+) -> None:
+    ended = incident(**{"attempts": (made_attempt("h"),), "changed": NOW, **last}) if last is not None else None
+    assert earlier_attempts(LIMITS, ended, version, NOW + after_s) == expected
