@@ -7,7 +7,7 @@ from evolve.cluster.faults import ClusterFault
 from evolve.core.cases.redaction import CannotRedact, Redactor
 from evolve.core.healing.digests import plan_hash
 from evolve.core.healing.limits import HOUR_S, backoff_s, earlier_attempts, has_common_cause, healings_left
-from evolve.core.healing.rules import rule_of
+from evolve.core.healing.rules import protection_of, rule_of
 from evolve.core.healing.summary import summary_of
 from evolve.core.incidents.diagnosis import diagnose
 from evolve.core.incidents.failure import key_digest
@@ -246,16 +246,22 @@ class Supervisor:
     async def _decide(self, seen: SeenFailure) -> None:
         incident, now = seen.incident, self._around.clock()
         limits = self._limits
+        if incident.state is IncidentState.WAITING and incident.plan is not None:
+            # Before the common cause: the person who approved it knows more than a count of failures.
+            await self._after_approval(seen, incident.plan)
+            return
         if has_common_cause(limits, self._around.records.begun(now - HOUR_S), now):
             await self._call_for_common_cause(incident, now)
-            return
-        if incident.state is IncidentState.WAITING and incident.plan is not None:
-            await self._after_approval(seen, incident.plan)
             return
         if now < incident.next_at:
             return
         if incident.earlier_attempts + len(incident.attempts) >= limits.attempts:
             await self._give_up(seen)
+            return
+        if protected := protection_of(seen.answers.job or {}):
+            # Whatever the agent said would be refused, so nobody is asked and no report leaves the machine.
+            self._book.audit(AuditEvent.REFUSED, incident, {"why": protected})
+            await self._escalate(incident, f"not for the supervisor: {protected}")
             return
         rule = self._rule(incident)
         if rule.mode is Mode.ACT and incident.plan is not None:
@@ -424,6 +430,11 @@ class Supervisor:
 
     async def _escalate(self, incident: Incident, reason: str) -> None:
         reason = self._book.shown(reason)
+        if self._rule(incident).mode is Mode.OBSERVE:
+            # Nobody expects anything of it, so nobody is called.
+            next_at = self._around.clock() + self._limits.longest_backoff_s
+            self._book.save(incident, note=f"observed: {reason}", next_at=next_at)
+            return
         state = IncidentState.ESCALATED
         incident = self._book.record(
             AuditEvent.ESCALATED, incident, {"why": reason}, state=state, note=reason, plan=None

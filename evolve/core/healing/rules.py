@@ -48,7 +48,7 @@ def may_heal(job: JsonFields, rule: JobRule, action: Action) -> Refused | None:
     """
     if action is Action.ESCALATE:
         return None
-    protected = _protected(job)
+    protected = protection_of(job)
     if protected:
         return Refused(f"not allowed: {protected}")
     if action not in rule.actions:
@@ -56,7 +56,8 @@ def may_heal(job: JsonFields, rule: JobRule, action: Action) -> Refused | None:
     return None
 
 
-def _protected(job: JsonFields) -> str:
+def protection_of(job: JsonFields) -> str:
+    """Return why a job is never touched, whatever the policy says; empty where it may be."""
     kind = text(job, "Type")
     if kind not in HEALED_TYPES:
         return f"jobs of the type {kind or 'unknown'} are left alone"

@@ -358,6 +358,29 @@ def test_a_job_without_a_rule_is_observed_and_nobody_is_called(cluster: VirtualC
     assert len(one.proposer.seen) == 1
 
 
+@pytest.mark.parametrize("answer", [{"action": "escalate", "reason": "who knows"}, "no JSON", {"action": "none"}])
+def test_nobody_is_called_in_the_mode_observe(cluster: VirtualCluster, play: Any, answer: Any) -> None:
+    cluster.register(mock_job("web", **FAILS_ONCE))
+    one = play(lambda one: one.run(60, every=5), answer, mode=Mode.OBSERVE)
+    (found,) = incidents(one)
+    assert (found.state, found.note.partition(":")[0]) == (IncidentState.OPEN, "observed")
+    assert one.log == []
+    assert len(one.proposer.seen) == 1
+
+
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.ACT])
+def test_no_model_is_asked_about_a_job_that_is_never_touched(cluster: VirtualCluster, play: Any, mode: Mode) -> None:
+    for name in ("vault", "nomad-server", "anneal-supervisor"):
+        cluster.register(mock_job(name, **FAILS_ONCE))
+    one = play(lambda one: one.run(40, every=5), RESTART, mode=mode)
+    assert one.proposer.seen == []
+    assert cluster.writes == []
+    assert len(incidents(one)) == 3
+    assert all("not for the supervisor: it is" in found.note for found in incidents(one))
+    called = [line for line in one.log if "not for the supervisor" in line]
+    assert len(called) == (3 if mode is Mode.ACT else 0)
+
+
 # --- approvals
 
 
@@ -385,6 +408,26 @@ def test_an_approval_in_the_last_minute_counts(cluster: VirtualCluster, play: An
     one = play(go, MORE, mode=Mode.SUGGEST, policy=limited(approval_s=120.0))
     assert len(cluster.writes) == 1
     assert len(one.proposer.seen) == 1
+
+
+def test_a_common_cause_does_not_hold_back_what_a_person_approved(
+    cluster: VirtualCluster, play: Any, records: StoredRecords
+) -> None:
+    cluster.register(mock_job("web", **HUNGRY))
+
+    async def go(one: Supervised) -> None:
+        await one.run(12)
+        approve(one, records.incidents)
+        for number in range(4):
+            cluster.register(mock_job(f"job-{number}", **FAILS_ONCE))
+        for _ in range(10):
+            cluster.second()
+        await one.run(12)
+
+    one = play(go, MORE, mode=Mode.SUGGEST, policy=limited(common_cause_jobs=4))
+    assert any("common cause" in line for line in one.log)
+    assert len(cluster.writes) == 1
+    assert len(one.proposer.seen) == 1, "the others wait"
 
 
 def test_an_approval_is_not_valid_for_longer_than_the_policy_says(
