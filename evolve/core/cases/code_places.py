@@ -9,7 +9,7 @@ from evolve.core.cases.cued_rules import cued_text, rule
 from evolve.core.cases.password_shapes import is_plain_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
-from evolve.core.cases.secret_words import is_sentence
+from evolve.core.cases.secret_words import is_reason, is_sentence
 
 _V: Final = r"""(?:"([^"\n]{3,300})"|'([^'\n]{3,300})'|([^\s"'|;&<>()]{3,300}))"""
 """A value in the syntax of a shell."""
@@ -63,8 +63,8 @@ _OPERANDS: Final = (
     rule(rf"(?i)\bauthentication[ \t]+(?:text|key|mode[ \t]+\S+)[ \t]+{_V}"),
     rule(rf"(?i)\b(?:kdb5_util|kadmin(?:\.local)?|kinit)\b[^\n]{{0,80}}?[ \t]-[Pw][ \t]+{_V}"),
     rule(r"(?i)(?:key|secret|psk|seed|salt|token)[\"']?[ \t]*[:=][ \t]*[\[{(]((?:[ \t]*(?:0x[0-9a-f]{1,2}|\d{1,3}),[ \t]*){7,127}(?:0x[0-9a-f]{1,2}|\d{1,3}))[ \t]*[\])}]"),
-    rule(rf"(?i)'[\w.-]{{0,40}}{_SECRET_NAME}=((?:[^'&\n]|[ ]&[ ]){{3,200}})'"),
-    rule(rf"(?i)\"[\w.-]{{0,40}}{_SECRET_NAME}=((?:[^\"&\n]|[ ]&[ ]){{3,200}})\""),
+    rule(rf"(?i)'(?=[\w.-]{{0,40}}{_SECRET_NAME})[\w.-]{{1,60}}=((?:[^'&\n]|[ ]&[ ]){{3,200}})'"),
+    rule(rf"(?i)\"(?=[\w.-]{{0,40}}{_SECRET_NAME})[\w.-]{{1,60}}=((?:[^\"&\n]|[ ]&[ ]){{3,200}})\""),
     rule(r"(?im)\bLOGIN[ \t]+\S{1,80}[ \t]+\{\d{1,4}\+?\}\r?\n[^\n]{0,80}\n[^\n:>]{0,12}[:>]?[ \t]*(\S{3,100})[ \t]*\r?$", lines=2),
     rule(r"(?i)(?:private|secret|master|signing|encryption|shared|api|access|session|root|host)[ _-]?(?:key|id|token)(?:[ \t]+\([\w ]{1,12}\))?[ \t:=]{1,4}[\"']?([0-9a-f]{32,128})(?![\w-])"),
     rule(r"(?i)\b(?:seed|recovery|mnemonic|backup)(?:[ _-](?:phrase|words|key))?[ \t]*[:=][ \t]*[\"']?((?:[a-z]{3,8}[ \t]+){11,23}[a-z]{3,8})"),
@@ -118,7 +118,8 @@ def find_placed_operands(text: str) -> Iterator[SecretSpan]:
 def _groups(match: re.Match[str], *, is_sure: bool) -> Iterator[SecretSpan]:
     for group in range(1, match.re.groups + 1):
         value = match[group]
-        if not value or is_reference(value) or is_sentence(value) or value.startswith(("-", "/", "./", "{{")):
+        says = is_reason if match.string[match.start(group) - 1] in "\"'" and is_sure else is_sentence
+        if not value or is_reference(value) or says(value) or value.startswith(("-", "/", "./", "{{")):
             continue
         is_other = not _DIRECTIVE.fullmatch(value) if is_sure else " " not in value and _is_mixed(value)
         if is_other or is_shown_password(value) or is_plain_password(value):

@@ -15,7 +15,7 @@ from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
 
-_BARE: Final = r"[^\s\"'`,;()\[\]{}<>|\\=:“”„«»。\uff0c\uff1a][^\s\"'`,;\\<>“”„«»。\uff0c\uff1a]{3,63}"
+_BARE: Final = r"[^\s\"'`,;()\[\]{}<>|\\=:“”„«»。\uff0c\uff1a](?:[^\s\"'`,;\\<>“”„«»。\uff0c\uff1a]|[,;](?=[A-Z\d]\w*[.!?]?(?:\s|\Z))){3,63}"
 _V: Final = rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`] ?([^»”“`\n]{{4,200}}?) ?[»”“`]|({_BARE}))"""
 """A value in quotes of any kind, or one word."""
 _P: Final = rf"(?:pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|(?<![a-z])(?:pass|pwd?|psk|mdp)|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -](?:key|secret)|(?:shared|break[ -]?glass) secret|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"

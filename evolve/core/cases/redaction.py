@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
+from evolve.core.cases.byte_texts import byte_texts
 from evolve.core.cases.code_places import find_placed_operands
+from evolve.core.cases.command_output import find_printed_secrets
 from evolve.core.cases.copies import Copies, occurrences, parts_of
 from evolve.core.cases.cued_rules import cued_text
 from evolve.core.cases.harmless_ids import is_harmless_id
+from evolve.core.cases.one_time_codes import find_one_time_codes
 from evolve.core.cases.password_places import find_placed_passwords
 from evolve.core.cases.password_words import find_password_words
 from evolve.core.cases.personal_data import find_personal_data
@@ -28,8 +31,10 @@ from evolve.core.cases.secret_assignments import find_assigned_secrets
 from evolve.core.cases.secret_names_in_text import find_named_secrets, is_no_secret, is_secret_word
 from evolve.core.cases.secret_neighbours import find_neighbour_secrets
 from evolve.core.cases.secret_phrases import find_phrase_secrets
+from evolve.core.cases.secret_sections import find_section_secrets
 from evolve.core.cases.secret_shapes import FILL, SecretSpan, find_shaped_secrets
 from evolve.core.cases.text_views import exact_views, named_views
+from evolve.core.cases.wire_places import find_wire_secrets
 from evolve.core.model.errors import EvolveError
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.secret_names import is_secret_name
@@ -130,6 +135,10 @@ class Redactor:
             find_placed_passwords,
             find_placed_operands,
             find_assigned_secrets,
+            find_printed_secrets,
+            find_section_secrets,
+            find_one_time_codes,
+            find_wire_secrets,
             *scanners,
         )
 
@@ -235,9 +244,14 @@ class Redactor:
         for scanner in self._scanners:
             yield from scanner(text)
         for view in named_views(text):
-            yield from (
-                view.span(*span) for scanner in self._scanners for span in scanner(view.text) if span.end > span.start
-            )
+            for scanner in self._scanners:
+                for span in scanner(view.text):
+                    if span.end > span.start and not view.is_divided(*span):
+                        yield view.span(*span)
+        for written in byte_texts(text):
+            for scanner in self._scanners:
+                for span in scanner(written.text):
+                    yield from written.spans(*span)
         for span in find_encoded_words(text):
             word = text[span.start : span.end]
             if word not in self._encoded:

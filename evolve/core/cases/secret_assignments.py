@@ -4,17 +4,18 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.password_shapes import is_known_thing, is_made_password, is_shown_password
+from evolve.core.cases.password_shapes import is_known_thing, is_made_password, is_passphrase, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
-from evolve.core.cases.secret_words import is_sentence
+from evolve.core.cases.secret_words import is_reason
 
 _STRONG_TEXT: Final = """
-pass passwd password passphrase passcode pw pwd psw pswd passwort pin otp puk psk mdp contrasena senha
+pass passwd password passphrase passcode pw pwd psw pswd psswd passwort pin otp puk psk mdp contrasena senha cred creds
+credential credentials kennwort vault
 """
 _STRONG: Final = frozenset(_STRONG_TEXT.split())
 _WEAK_TEXT: Final = """
-secret token key apikey cred creds credential credentials auth seed salt pepper cookie session sess sig signature
+secret token key apikey auth seed salt pepper cookie session sess sig signature
 sid community sign signing hmac pat license licence dsn bearer
 """
 _WEAK: Final = frozenset(_WEAK_TEXT.split())
@@ -60,7 +61,7 @@ def find_assigned_secrets(text: str) -> Iterator[SecretSpan]:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    if is_reference(value) or is_sentence(value) or re.match(r"[\w.]+[(\[]", value):
+    if is_reference(value) or is_reason(value) or re.match(r"[\w.]+[(\[]", value):
         return False
     if _MACRO.search(name):
         return "/" not in value
@@ -69,7 +70,7 @@ def _is_secret(name: str, value: str) -> bool:
     if value.isdigit():
         return bool(parts & _STRONG) and len(value) >= 4 and not (_MEASURES & parts)
     if parts & _STRONG:
-        return is_shown_password(value)
+        return is_shown_password(value) or (" " in value and is_passphrase(value))
     if _LONG_HEX.fullmatch(value):
         return bool(words) and words[-1] in _KEYS and not parts & _PUBLIC
     if words and words[-1] in _SALTS:

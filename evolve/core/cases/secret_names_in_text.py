@@ -14,17 +14,17 @@ from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, is_reason, is_sentence, looks_made
 
 _WORDS: Final = (
-    r"(?:pass(?:word|wd|phrase|code)|pwd|secret(?:[_-]?(?:access[_-]?)?key|[_-]?id)?|token|"
+    r"(?:pass(?:word|wd|phrase|code)|pwd|pswd|psswd|paswd|pasword|passwrd|pswrd|authentication_string|secret(?:[_-]?(?:access[_-]?)?key|[_-]?id)?|token|"
     r"(?:api|access|private|auth|account|encryption|signing|master|shared[_-]?access|storage)[_-]?key(?:[_-]?id)?|"
     r"shared[_-]?access[_-]?signature|credentials?|authorization|signature|jwt|passw|"
     rf"psk|wep[_-]?key|requirepass|root[_-]?pw|pre[_-]?shared[_-]?key|passin|{FOREIGN_WORDS})"
 )
-_SHORT_WORDS: Final = r"(?:pass|pw|auth|cookie|session(?:[_-]?(?:id|key|token))?|sig|sid)"
+_SHORT_WORDS: Final = r"(?:pass|pw|pswd|pin|puk|otp|creds?|auth|cookie|session(?:[_-]?(?:id|key|token))?|sig|sid)"
 """Words that count only by themselves or after `_`, `-` or `.`, because of words such as `bypass` and `compass`."""
 
 _NAME: Final = rf"(?:(?:[A-Za-z_][\w.-]{{0,60}}?)?{_WORDS}|(?:[A-Za-z_][\w.-]{{0,60}}?[_.-])?{_SHORT_WORDS})\d{{0,3}}"
 _IS_NAME: Final = re.compile(_NAME, re.IGNORECASE)
-_QUOTE: Final = r"\\{0,8}[\"'`]"
+_QUOTE: Final = r"(?:\\{0,8}[\"'`])"
 """A quote, also in nested JSON texts, where each level adds backslashes."""
 
 _ASSIGNED: Final = rule(
@@ -58,7 +58,7 @@ _LINE_START: Final = re.compile(
 _WINDOW: Final = 200
 """Characters before a name that are read to distinguish an assignment from prose: the start of most lines."""
 
-_UNQUOTED: Final = re.compile(r"[^\s,;&|<>\"'`\\)\]}]{1,4096}")
+_UNQUOTED: Final = re.compile(r"(?:[^\s,;&|<>\"'`\\)\]}]|\\[:=#!]|[,;&](?=[A-Z\d]\w*(?:\s|\Z))){1,4096}")
 """Until a separator or a bracket that closes the text around it."""
 
 _WORD_OF_ENV: Final = re.compile(r"[^\s\"'`]{1,4096}")
@@ -69,7 +69,7 @@ _UNTIL_QUOTE: Final = {quote: re.compile(rf"[^\n]*?(?={re.escape(quote)}|\n|\Z)"
 
 _NO_SECRET: Final = re.compile(
     r"<(?:secret|id):[0-9a-f]+>.*|<[A-Za-z_ -]+>|\$\{?\w+\}?|\$\(.*|\{\{.*|%\(?\w+\)?s?%?|"
-    r"enabled|disabled|required|optional|on|off|basic|digest|ldap|oauth2?|null|none|nil|undefined|true|false|yes|no|\*+|x{3,}|\.{3,}|\[?redacted\]?|\d{1,3}|[\[{(].*",
+    r"enabled|disabled|required|optional|on|off|basic|digest|ldap|oauth2?|GPIO_?\d+|P[A-K]\d+|[\w.-]{1,60}:/[\w./-]+|null|none|nil|undefined|true|false|yes|no|\*+|x{3,}|\.{3,}|\[?redacted\]?|\d{1,3}|[\[{(].*",
     re.IGNORECASE | re.DOTALL,
 )
 """Placeholders, references to variables, words for "nothing", masks, small numbers, and the start of a structure."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from evolve.core.cases.cued_rules import matches, rule
 from evolve.core.cases.secret_shapes import SecretSpan
-from evolve.core.cases.secret_words import COPULAS, FOREIGN_WORDS, is_sentence, looks_made
+from evolve.core.cases.secret_words import COPULAS, FOREIGN_WORDS, is_reason, is_sentence, looks_made
 
 _V: Final = r"""(?:(<(?:secret|id):[0-9a-f]{6}>)|"([^"\n]{1,300})"|'([^'\n]{1,300})'|([^\s"'|;&<>]{1,300}))"""
 """A value in the syntax of a shell."""
@@ -54,7 +54,7 @@ _TABLE: Final = (
     r"(?im)^[ \t]*[\w-]{1,40}(?:\.[\w-]{1,40}){0,8}\.(?:password|passwd|secret|token)[ \t]+" + _V,
     r"(?<![A-Za-z])[A-Z0-9_]{1,40}(?:PASS|PW|PASSWD)=" + _V,
     r"(?i)\b(?:PWD|PASSWORD)=\{([^{}\n]{1,200})\}",
-    r"(?i)\b(?:secret|accessor|bootstrap|management|master)[ _-]?(?:id|token|key)[ \t]{0,30}[=:][ \t]{0,30}" + _V,
+    r"(?i)\b(?:secret|bootstrap|management|master)[ _-]?(?:id|token|key)[ \t]{0,30}[=:][ \t]{0,30}" + _V,
     r"\bmc[ \t]+(?:alias[ \t]+set|config[ \t]+host[ \t]+add)[ \t]+\S{1,60}[ \t]+\S{1,200}[ \t]+(\S{1,100})[ \t]+(\S{1,200})",
     r"\b(?:vault|nomad|consul)[ \t]+login[ \t]+(?!-)" + _V,
     r"(?i)\bdefault credentials?(?: are| is|:)[ \t]+[\w.@-]{1,60}[ \t]?[/:][ \t]?" + _V,
@@ -122,7 +122,8 @@ def _groups(match: re.Match[str], *, is_prose: bool) -> Iterator[SecretSpan]:
         shown = value.rstrip(".,;:!?)\\" if is_prose else " \t\r\\")
         if is_prose and not _is_made(shown):
             continue
-        if shown and not is_reference(shown) and not is_sentence(shown):
+        says = is_reason if not is_prose and match.string[start - 1] in "\"'" else is_sentence
+        if shown and not is_reference(shown) and not says(shown):
             yield SecretSpan(start, start + len(shown))
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from evolve.core.cases.layout_readings import LAYOUTS
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _ANSI: Final = re.compile(r"(?:\x1b|\\x1b|\\e|\\033|\\u001b)\[[0-?]{0,30}[ -/]?[@-~]")
@@ -14,9 +15,9 @@ _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});
 _BACKSLASH: Final = re.compile(r"(?:\\x[0-9a-fA-F]{2})+|(?:\\u[0-9a-fA-F]{4})+|\\[\"'\\/nrt]")
 _SHELL: Final = re.compile(r"'\\''|'\"'\"'")
 _LIST: Final = re.compile(
-    r"""\[(?:\\?["'])?[\w./-]{2,60}(?:\\?["'])?(?:,[ ]?(?:"[^"\n]{0,200}"|'[^'\n]{0,200}'|\\"[^"\n]{0,200}\\"|[^\s"',\]]{1,200})){1,30}"""
+    r"""\[(?:\\?["'])?[\w./-]{2,60}(?:\\?["'])?(?:,(?:[ ]?|\s{0,40})(?:"[^"\n]{0,200}"|'[^'\n]{0,200}'|\\"[^"\n]{0,200}\\"|[^\s"',\]]{1,200})){1,30}"""
 )
-_BETWEEN: Final = re.compile(r"""(?:\\?["'])?,[ ]?(?:\\?["'])?|\[(?:\\?["'])?|(?:\\?["'])\Z""")
+_BETWEEN: Final = re.compile(r"""(?:\\?["'])?,(?:[ ]?|\s{0,40})(?:\\?["'])?|\[(?:\\?["'])?|(?:\\?["'])\Z""")
 """A command that is written as a list, `["mysql", "-px"]` or `[redis-server, --requirepass, x]`, and what is between its words."""
 
 _AROUND: Final = 5
@@ -29,6 +30,10 @@ _PREFIX: Final = re.compile(
 """The start of a log line: time, program, level, and the line break before it."""
 
 
+_PART_END: Final = "\ue001"
+"""A sign between parts that are read together; what includes it is in no one place."""
+
+
 class View(NamedTuple):
     """A reading of a text, with the place in the text of each of its characters."""
 
@@ -39,6 +44,10 @@ class View(NamedTuple):
     def span(self, start: int, end: int) -> SecretSpan:
         """Return the place in the text of a part of the view."""
         return SecretSpan(self.starts[start], self.ends[end - 1])
+
+    def is_divided(self, start: int, end: int) -> bool:
+        """Return whether a part of the view comes from distant parts of the text that are read one after the other."""
+        return _PART_END in self.text[start:end]
 
 
 def _backslashes(match: re.Match[str]) -> str:
@@ -68,14 +77,29 @@ def named_views(text: str) -> Iterator[View]:
 
     Only the lines that differ from the text are in them, with some lines around.
     """
-    for pattern, change in _READINGS[:2]:
-        for start, end in _changed_lines(text, pattern):
-            view = _changed(_part(text, start, end), pattern, change)
+    for pattern, change in (*_READINGS[:2], *LAYOUTS):
+        parts = [_part(text, start, end) for start, end in _changed_lines(text, pattern)]
+        if parts:
+            view = _changed(_joined(parts), pattern, change)
             yield view
             if pattern is _PERCENT and _PERCENT.search(view.text):
                 yield _changed(view, pattern, change)
-    for found in _LIST.finditer(text):
-        yield _changed(_part(text, *found.span()), _BETWEEN, lambda _match: " ")
+    lists = [_changed(_part(text, *found.span()), _BETWEEN, lambda _match: " ") for found in _LIST.finditer(text)]
+    if lists:
+        yield _joined(lists)
+
+
+def _joined(parts: list[View]) -> View:
+    """Returns the parts as one view, which costs less than to search each of them."""
+    if len(parts) == 1:
+        return parts[0]
+    between = f"\n\n{_PART_END}\n\n"
+    starts, ends = list(parts[0].starts), list(parts[0].ends)
+    for part in parts[1:]:
+        at = part.starts[0] if part.starts else 0
+        starts += [at] * len(between) + part.starts
+        ends += [at] * len(between) + part.ends
+    return View(between.join(part.text for part in parts), starts, ends)
 
 
 def _changed_lines(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:

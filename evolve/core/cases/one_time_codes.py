@@ -1,0 +1,92 @@
+"""Finds codes that open something: recovery and verification codes, seeds of authenticators, PINs of doors and cards."""
+# ruff: noqa: E501, RUF001  (letters of many alphabets; a pattern broken over lines is harder to compare with what it matches)
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.core.cases.cued_rules import cued_text, rule
+from evolve.core.cases.secret_shapes import SecretSpan
+
+_KINDS: Final = (
+    r"(?:recovery|back-?up|scratch|emergency|one[- ]time|single[- ]use|rescue|bypass|reserve|2fa|mfa|tfa|two-factor|wiederherstellungs|notfall|ersatz)"
+)
+_HEADING: Final = rule(
+    rf"(?i)(?:{_KINDS}[ _-]?(?:[a-z]{{2,14}}[ _-]){{0,2}}(?:codes?|keys?|passwords?|passcodes?|tokens?|pins?)|(?:codes?|códigos?|codici|kody|kódy|koder)[ _](?:de[ _]|di[ _]|d['’])?(?:secours|récupération|recuperaci[oó]n|respaldo|recuperação|backup|reserva|recupero|emergenza|zapasowe|záložní)|herstelcodes|varakoodi\w*|резервны\w+ код\w*|коды восстановления|恢复码|备用码|恢復碼|バックアップコード|リカバリーコード|복구 코드|백업 코드)"
+    r"(?![\w-])[^\n:]{0,60}(?::[ \t]*|[^\n]{0,60}$|\n)",
+    re.MULTILINE,
+)
+_ITEM: Final = re.compile(r"(?:^|(?<=[\s,;|\"'\[.):*•-]))([A-Za-z0-9]{4,}(?:-[A-Za-z0-9]{2,}){0,7})(?=$|[\s,;|\"'\].])")
+_LIST_LINE: Final = re.compile(
+    r"[ \t>|*•\"'\[-]*(?:\d{1,2}[.):][ \t]*|\[[ x]\][ \t]*)?(?:[A-Za-z0-9]{4,}(?:-[A-Za-z0-9]{2,}){0,7}[ \t,;|\"'\]]*){1,10}"
+)
+_LINES: Final = 20
+_PASSES: Final = 2
+"""Lines of text that may be between the heading and the codes."""
+
+_NOT_A_CODE: Final = (
+    r"(?<!exit )(?<!error )(?<!status )(?<!return )(?<!postal )(?<!zip )(?<!country )(?<!area )(?<!response )(?<!reason )(?<!result )(?<!http )"
+    r"(?<!source )(?<!product )(?<!rc )(?<!with )(?<!fault )(?<!stop )(?<!event )(?<!op)(?<!err)(?<!bar)(?<!signal )(?<!exit_)(?<!error_)(?<!status_)"
+)
+_CODE_WORD: Final = (
+    rf"(?:{_NOT_A_CODE}(?<![a-z])(?:code|codice|c[oó]digo|kod|kode|kód|koodi|pin|puk|tan|otp|totp|passcode|keypad|zugangscode|türcode)|код|验证码|驗證碼|校验码|認証コード|確認コード|인증번호|인증 코드|رمز|कोड)"
+)
+_OF: Final = (
+    r"(?:[^\W\d_][^\W\d_'’.-]{0,20}[ \t]{1,2}|(?:de |di |d['’]|da |do |du |der |zum |för |til )[^\W\d_]{2,20}[ \t]{1,2}){0,6}?"
+)
+_IS: Final = (
+    r"(?:[:=#：]|\b(?:is|was|ist|lautet|war|est|es|era|é|è|er|är|on|jest|to|je|is nu|now)\b|[-–—]|是|为|為|は|이|은|는)"
+)
+_DIGITS: Final = r"(\d{4,10}(?:[#*]+)?|\d{3}[ -]\d{3,4}|[A-Z0-9]{4}-[A-Z0-9]{4})(?![\w:/%]|[.,-]\d)"
+_RULES: Final = (
+    rule(rf"(?i){_CODE_WORD}[ \t]{{0,2}}{_OF}{_IS}[ \t]{{0,3}}(?:{_IS}[ \t]{{0,3}})?[\"'«„「]?{_DIGITS}"),
+    rule(rf"(?i){_CODE_WORD}[ \t]{{1,2}}{_OF}(\d{{3,8}}[#*]|\*\d{{3,8}}#?)"),
+    rule(r"(?i:(?<![a-z])(?:code|user_code|pairing)[\"']?[ \t:=]{1,3}(?:(?:is|to|:)[ \t]+)?[\"']?)((?=[A-Z-]*[A-Z])[A-Z0-9]{4}-[A-Z0-9]{4})(?![\w-])"),
+    rule(
+        rf"(?i)\b(?:door|gate|garage|keypad|alarm|lock|safe|locker|entry|tür|porte|puerta|porta)\b[^\n]{{0,40}}?(?<![a-z]){_NOT_A_CODE}(?:code|pin|combo|combination|código|codice)[ \t\"':=]{{1,4}}(\d{{3,8}}[#*]?)(?![\w.:-])"
+    ),
+    rule(
+        r"(?i)\b(?:alarm|lock|keypad|door|disarm|arm|gate|safe|garage)\w{0,20}[^\n]{0,80}\n(?:[^\n]{0,120}\n){0,4}?[ \t]*(?:-[ \t]+)?[\"']?(?:\w{1,20}_)?(?:code|pin)[\"']?[ \t]*[:=][ \t]*[\"']?(\d{4,10})(?!\w)",
+        lines=6,
+    ),
+    rule(r"(?<![\w-])(\d{6}(?:-\d{6}){7})(?![\w-])"),
+    rule(
+        r"(?i)(?:key|secret|seed|authenticator|2fa|otp|setup|manual(?:ly)?)\b[^\n]{0,60}?(?:[:=]|\b(?:is|enter)\b)[ \t]{0,3}((?=[a-z ]*[2-7])(?:[a-z2-7]{4}[ -]){3,15}[a-z2-7]{2,4})(?![\w-])"
+    ),
+    rule(
+        r"(?i)(?:seed|recovery|mnemonic|wallet|backup|secret)(?:[ _-](?:phrase|words?|key|seed))?[\"']?(?:[ \t]*[:=]|[ \t]+(?:is|are))[ \t]*[\"']?((?:\d{1,2}[.)][ \t]*)?[a-z]{3,8}(?:[ \t,]{1,2}(?:\d{1,2}[.)][ \t]*)?[a-z]{3,8}){11,23})(?![a-z])"
+    ),
+)  # fmt: skip
+
+
+def find_one_time_codes(text: str) -> Iterator[SecretSpan]:
+    """Yield every code that opens something."""
+    cued = cued_text(text)
+    for one in _RULES:
+        for match in cued.matches(one):
+            yield SecretSpan(*match.span(1))
+    for heading in cued.matches(_HEADING):
+        yield from _listed(text, heading.end())
+
+
+def _listed(text: str, at: int) -> Iterator[SecretSpan]:
+    """Yields the codes on the lines below a heading, and on the rest of its line."""
+    others = 0
+    for number in range(_LINES):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        line = text[at:end].rstrip()
+        codes = [span for span in (match.span(1) for match in _ITEM.finditer(line)) if _is_code(line[slice(*span)])]
+        if codes and (number == 0 or _LIST_LINE.fullmatch(line)):
+            yield from (SecretSpan(at + start, at + stop) for start, stop in codes)
+        elif line.strip():
+            others += 1
+        if others > _PASSES or end >= len(text):
+            return
+        at = end + 1
+
+
+def _is_code(word: str) -> bool:
+    """Whether a word of a list is a code: it has digits, or parts of equal length."""
+    parts = word.split("-")
+    return any(map(str.isdigit, word)) or (len(parts) > 1 and len({len(part) for part in parts}) == 1)

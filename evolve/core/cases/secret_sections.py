@@ -1,0 +1,62 @@
+"""Finds secrets in sections whose name speaks of secrets or accounts: `tokens { agent = "x" }`, `users:` with `anna: x`."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.core.cases.cued_rules import cued_text, rule
+from evolve.core.cases.password_shapes import is_made_password, is_shown_password
+from evolve.core.cases.random_text import looks_random
+from evolve.core.cases.secret_phrases import is_reference
+from evolve.core.cases.secret_shapes import SecretSpan
+from evolve.core.cases.secret_words import is_sentence
+
+_SECRETS: Final = r"(?:[\w.-]{0,30}[_.-])?(?:passwords?|passphrases?|passwd|secrets?|tokens?|credentials?|creds|(?:api|private|secret|access|encryption|signing|auth)[_-]?keys?|keyring|psks?|pins?|passes)"
+_ACCOUNTS: Final = r"(?:[\w.-]{0,30}[_.-])?(?:users?|accounts?|auth|basic_?auth|logins?|htpasswd|userlist|clients|admins?)"
+_HEADER: Final = rule(
+    rf"(?im)^(?P<indent>[ \t]{{0,40}})(?:-[ \t]+)?(?P<open>\[)?[\"']?(?P<name>{_SECRETS}|{_ACCOUNTS})[\"']?(?P<sign>\][ \t]*|[ \t]*[:=]?[ \t]*\{{[ \t]*|:[ \t]*)\r?\n"
+)
+_IS_SECRETS: Final = re.compile(rf"(?i){_SECRETS}\Z")
+_PAIR: Final = re.compile(
+    r"[ \t]*(?:-[ \t]+)?[\"']?(?P<name>[\w.@+-]{1,60})[\"']?[ \t]*(?:=>|:|=)[ \t]*(?:\"(?P<double>[^\"\n]{3,300})\"|'(?P<single>[^'\n]{3,300})'|(?P<bare>[^\s,;\"'{}\[\]]{3,300}))[ \t]*[,;]?[ \t]*(?:#.*)?"
+)
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{16,128}")
+_PLAIN_NAMES: Final = re.compile(
+    r"(?i)(?:\w*[_-])?(?:id|name|user|username|login|email|mail|role|roles|host|hostname|url|uri|path|file|type|kind|version|region|namespace|"
+    r"group|shell|home|comment|state|status|created\w*|updated\w*|expires?\w*|ttl|key|ref|accessor|policy|policies|scope|scopes|issuer|algorithm|method|provider|realm|port|database|db|engine|driver|image|desc\w*|title|label\w*)"
+)
+_LINES: Final = 40
+
+
+def find_section_secrets(text: str) -> Iterator[SecretSpan]:
+    """Yield every value in such a section that looks like a secret."""
+    for header in cued_text(text).matches(_HEADER):
+        if bool(header["open"]) == header["sign"].startswith("]"):
+            yield from _values(text, header, is_secrets=_IS_SECRETS.match(header["name"]) is not None)
+
+
+def _values(text: str, header: re.Match[str], *, is_secrets: bool) -> Iterator[SecretSpan]:
+    """Yields the values below a header: until a brace, a further section, or a line with less indentation."""
+    indent, at = len(header["indent"]), header.end()
+    for _ in range(_LINES):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        line = text[at:end].rstrip("\r")
+        body = line.lstrip(" \t")
+        is_inside = header["open"] or "{" in header["sign"] or len(line) - len(body) > indent or body.startswith("- ")
+        if body.startswith(("}", "[")) or (body and not is_inside) or end >= len(text) and not body:
+            return
+        pair = _PAIR.fullmatch(line)
+        if pair and not _PLAIN_NAMES.fullmatch(pair["name"]):
+            group = pair.lastgroup or "bare"
+            value = pair[group]
+            if not is_reference(value) and not is_sentence(value) and _is_secret(value, is_secrets):
+                yield SecretSpan(at + pair.start(group), at + pair.end(group))
+        at = end + 1
+
+
+def _is_secret(value: str, is_secrets: bool) -> bool:
+    if is_secrets:
+        return is_shown_password(value) or looks_random(value) or _UUID.fullmatch(value) is not None
+    return is_made_password(value)
