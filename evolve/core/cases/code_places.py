@@ -118,7 +118,8 @@ def find_placed_operands(text: str) -> Iterator[SecretSpan]:
 def _groups(match: re.Match[str], *, is_sure: bool) -> Iterator[SecretSpan]:
     for group in range(1, match.re.groups + 1):
         value = match[group]
-        says = is_reason if match.string[match.start(group) - 1] in "\"'" and is_sure else is_sentence
+        is_quoted = is_sure and match.string[match.end(group) : match.end(group) + 1] in ("'", '"')
+        says = is_reason if is_quoted else is_sentence
         if not value or is_reference(value) or says(value) or value.startswith(("-", "/", "./", "{{")):
             continue
         is_other = not _DIRECTIVE.fullmatch(value) if is_sure else " " not in value and _is_mixed(value)

@@ -6,14 +6,17 @@ so a rule cannot miss what its pattern would find.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, ParamSpec, TypeVar, cast
 
 from evolve.core.cases.pattern_cues import lower_char, read_cues
 
 _FAR: Final = 8000
 """Characters on each side of a cue that are read of a long line: more than any pattern matches."""
+
+_MOST_ANSWERS: Final = 10_000
+"""Answers that each cache holds while one value is redacted."""
 
 
 class CuedRule(NamedTuple):
@@ -131,6 +134,25 @@ class CuedText:
         if cue not in self._places:
             self._places[cue] = list(_find_all(self._lower, cue))
         return self._places[cue]
+
+
+_Answer = TypeVar("_Answer")
+_Arguments = ParamSpec("_Arguments")
+_CACHES: Final[list[Callable[[], None]]] = []
+
+
+def remembered(ask: Callable[_Arguments, _Answer]) -> Callable[_Arguments, _Answer]:
+    """Return the function with a cache: logs repeat their words and lines. `forget_texts` empties it."""
+    cached = lru_cache(maxsize=_MOST_ANSWERS)(ask)
+    _CACHES.append(cached.cache_clear)
+    return cast("Callable[_Arguments, _Answer]", cached)
+
+
+def forget_texts() -> None:
+    """Empty all caches: they hold words of the texts, and some of these are secrets."""
+    cued_text.cache_clear()
+    for clear in _CACHES:
+        clear()
 
 
 @lru_cache(maxsize=4)

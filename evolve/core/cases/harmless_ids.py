@@ -26,7 +26,7 @@ def is_harmless_id(text: str, span: SecretSpan) -> bool:
 
     A secret may have the same shape; it is found by its name or by the text around it.
     """
-    word = text[span.start : span.end]
+    word = text[span.start : span.end].lstrip("/")
     if _UUID.fullmatch(word) or _TRACE.fullmatch(word):
         return True
     if _HEX.fullmatch(word) and len(word) in _HEX_DIGITS:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.cued_rules import cued_text, rule
+from evolve.core.cases.cued_rules import cued_text, remembered, rule
 from evolve.core.cases.password_shapes import is_passphrase, is_plain_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
@@ -77,7 +77,7 @@ _AFTER: Final = tuple(re.compile(pattern) for pattern in (
     rf"(?i)[ \t]{_IS}[ \t]+(?:now[ \t]+)?{_V}",
     rf"(?i){_VERB}[ \t(]+{_V}",
     rf"(?i)\b(?:old|new|alt|neu|was|before|after|given|tried|got|received|actual|expected)[ \t]*[:= ][ \t]*{_V}",
-    r"(?<![\w.@/-])([A-Z][a-z]{2,}(?:[-_.][A-Z][a-z]{2,}){1,4})(?![\w/-])",
+    rf"(?<=[\s\"'`(\[{{<>=:|])({_BARE})",
 ))  # fmt: skip
 """Where the password is in the rest of the line after the word for it."""
 _BEFORE: Final = tuple(re.compile(pattern) for pattern in (
@@ -133,13 +133,16 @@ def _line_end(text: str, at: int) -> int:
 
 def _in_segment(patterns: tuple[re.Pattern[str], ...], text: str, start: int, end: int) -> Iterator[SecretSpan]:
     """Yields what the patterns find in a part of a line; a word that the end of the part cuts is not taken."""
-    segment = text[start:end]
     is_cut = end < len(text) and not text[end].isspace()
-    for pattern in patterns:
-        for match in pattern.finditer(segment):
-            for span in _groups(match, is_direct=False):
-                if not is_cut or span.end < len(segment):
-                    yield SecretSpan(start + span.start, start + span.end)
+    for span in _found_in(patterns, text[start:end]):
+        if not is_cut or span.end < end - start:
+            yield SecretSpan(start + span.start, start + span.end)
+
+
+@remembered
+def _found_in(patterns: tuple[re.Pattern[str], ...], segment: str) -> tuple[SecretSpan, ...]:
+    found = (match for pattern in patterns for match in pattern.finditer(segment))
+    return tuple(span for match in found for span in _groups(match, is_direct=False))
 
 
 def _groups(match: re.Match[str], *, is_direct: bool) -> Iterator[SecretSpan]:

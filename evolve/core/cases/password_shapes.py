@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from evolve.core.cases.cued_rules import remembered
 from evolve.core.cases.random_text import looks_random
 
 _SIGN_INSIDE: Final = re.compile(r".[!#$&^@%]")
@@ -23,7 +24,7 @@ _KNOWN: Final = tuple(
         r".*[/\\].*|-.*|~.*|.*&&.*|.*&(?:amp|lt|gt|nbsp|quot|#\d+).*|.*%[0-9A-F]{2}.*|.*\*.*",
         r"\$[\w{(].*|%.*|#\d+|.*%[sdrifxj].*|\d+%.*|.*\$\{.*|.*[#$%]\Z",
         r"[vV]?\d+(?:[.:_+-]\w+)+|[\d.:,TZ+-]+|\d+[A-Za-z%µ]{1,4}|\d{4}-\d\d.*|.*\d\.\d.*",
-        r"(?i:sha\d{1,3}|md5|h1|blake2\w?)[-_:].*|0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        r"(?i:sha\d{1,3}|md5|h1|blake2\w?)[-_:].*|0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{12,40}-[A-Z]{2,5}",
         r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[a-z][\w.-]*@[a-z]+(?:-[a-z0-9]+)+|[A-Z0-9]+(?:[-_.][A-Z0-9]+)*|[a-z]+:\d+(?::\w+)*|[A-Z_]{2,}@\d{1,3}|@?[a-z][\w./-]*@\d+\.\d[\w.-]*",
         r"[\w.-]+@[a-z][a-z-]*\d{0,4}|[\w./-]+#L?\d+",
         r"[a-z0-9]+(?:[-_.][a-z0-9]+)+|[a-z]+(?::[\w-]+){2,}",
@@ -47,6 +48,7 @@ def is_known_thing(word: str) -> bool:
     return any(pattern.fullmatch(word) for pattern in _KNOWN)
 
 
+@remembered
 def is_clear_password(word: str) -> bool:
     """Return whether a word looks like a password without any text around it."""
     if len(word) < 6 or _kinds(word) < 3 or not any(map(str.isalpha, word)):
@@ -65,6 +67,7 @@ def _is_certain_thing(word: str) -> bool:
     return any(pattern.fullmatch(word) for pattern in _KNOWN[:_CERTAIN])
 
 
+@remembered
 def is_likely_password(word: str) -> bool:
     """Return whether a word looks like a password in a line that speaks of access."""
     if is_clear_password(word):
@@ -80,6 +83,7 @@ def is_likely_password(word: str) -> bool:
     )
 
 
+@remembered
 def is_made_password(word: str) -> bool:
     """Return whether a word may be a password where the text shows that one is there."""
     if len(word) < 5 or not any(map(str.isalpha, word)) or _TECHNICAL.match(word):
@@ -133,12 +137,13 @@ _SAYS: Final = re.compile(
 """Hyphenated words that speak of the password: `not-case-sensitive`, `up-to-date`, `read-only-user`."""
 _PHRASE: Final = re.compile(r"[^\W\d_]{2,}(?:[-_.+][^\W\d_]{2,}){2,8}")
 _NUMBERED: Final = re.compile(r"[^\W\d_]{3,}(?:[-_.#+ ][^\W\d_]{2,}){0,5}[-_.# ]?\d{1,8}[!?$#*.]*")
-_TITLED: Final = re.compile(r"[A-Z][a-z]{2,}(?:[-_.][A-Z][a-z]{1,}){1,5}")
+_TITLED: Final = re.compile(r"[A-Z][^\W\d_]{2,}(?:[-_.,;:+*~^!@#$%&=/]{1,2}[^\W\d_]+){1,5}[\d!?#$*.]{0,6}")
 _SIGNED: Final = re.compile(r"[^\W\d_]{3,}(?:[*+^~!@#$%&][^\W\d_]{3,}){1,3}\d{0,6}")
 _HEX: Final = re.compile(r"(?=\w*\d)[0-9a-f]{8,64}")
 _JOINED: Final = re.compile(r"(?:[A-Z][a-z]{2,}){2,5}")
 
 
+@remembered
 def is_shown_password(word: str) -> bool:
     """Return whether a word in the place of a password is one: no ordinary word, path, address or version."""
     if len(word) < 5 or not any(map(str.isalpha, word)):
@@ -149,8 +154,8 @@ def is_shown_password(word: str) -> bool:
         return True
     if _NO_WORD.fullmatch(word):
         return False
-    if _PHRASE.fullmatch(word):
-        return _SAYS.fullmatch(word) is None and word.islower()
+    if _PHRASE.fullmatch(word) and (word.islower() or _SAYS.fullmatch(word)):
+        return _SAYS.fullmatch(word) is None
     return any(pattern.fullmatch(word) for pattern in (_NUMBERED, _HEX, _JOINED, _TITLED, _SIGNED))
 
 

@@ -68,10 +68,12 @@ _BELOW: Final = rule(
     lines=3,
 )
 """A word alone on the line below `Password:`."""
-_EXPECT: Final = rule(
-    r"(?i)(?:assword|assphrase|PIN)[^\n]{0,40}\n?[ \t]*[^\n]{0,20}?\bsend(?:_user|line)?[ \t(]+(?:-\w?-? ?)?[\"']([^\"'\\\n$]{3,80})",
-    lines=3,
+_SEND: Final = rule(
+    r"(?i)\bsend(?:_user|line)?[ \t(]+(?:-\w?-? ?)?(?:[\"']([^\"'\\\n$]{3,80})|\{([^{}\\\n$]{3,80}))"
 )
+_EXPECTS: Final = re.compile(r"(?i)(?:assw|assphrase|PIN)[^\n]{0,40}\n?[^\n]{0,60}\Z")
+_BEFORE_SEND: Final = 120
+"""Characters before `send` in which the prompt is."""
 
 
 def find_password_words(text: str) -> Iterator[SecretSpan]:
@@ -84,7 +86,11 @@ def find_password_words(text: str) -> Iterator[SecretSpan]:
     yield from _shown(
         text, _BELOW, lambda word: is_made_password(word) or re.fullmatch(r"[0-9a-f]{16,}", word) is not None
     )
-    yield from _shown(text, _EXPECT, lambda _word: True)
+    for match in matches(text, (_SEND,)):
+        if not is_reference(match[1] or match[2]) and _EXPECTS.search(
+            text, max(0, match.start() - _BEFORE_SEND), match.start()
+        ):
+            yield SecretSpan(*match.span(match.lastindex or 0))
 
 
 def _looks(text: str) -> Iterator[SecretSpan]:

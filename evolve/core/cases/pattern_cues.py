@@ -13,7 +13,7 @@ except ImportError:  # pragma: no cover
 _SHORTEST: Final = 2
 _LONG: Final = 3
 """Characters of a cue that few lines have; more do not help."""
-_RARE: Final = frozenset("*>+^~`|$")
+_RARE: Final = frozenset("*>+^~`|$\x00\u2400")
 _PLAIN_SIGNS: Final = frozenset(" \t\r\n:=,.\"'-()/")
 """A single letter and these signs are on nearly every line."""
 _FEW: Final = 6

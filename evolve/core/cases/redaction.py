@@ -19,13 +19,15 @@ from evolve.core.cases.byte_texts import byte_texts
 from evolve.core.cases.code_places import find_placed_operands
 from evolve.core.cases.command_output import find_printed_secrets
 from evolve.core.cases.copies import Copies, occurrences, parts_of
-from evolve.core.cases.cued_rules import cued_text
+from evolve.core.cases.cued_rules import forget_texts
 from evolve.core.cases.harmless_ids import is_harmless_id
+from evolve.core.cases.joined_texts import JoinedTexts, PartSpan
 from evolve.core.cases.one_time_codes import find_one_time_codes
 from evolve.core.cases.password_places import find_placed_passwords
 from evolve.core.cases.password_words import find_password_words
 from evolve.core.cases.personal_data import find_personal_data
 from evolve.core.cases.program_options import find_option_secrets
+from evolve.core.cases.quoted_arguments import find_quoted_arguments
 from evolve.core.cases.random_text import find_encoded_words, random_parts
 from evolve.core.cases.secret_assignments import find_assigned_secrets
 from evolve.core.cases.secret_names_in_text import find_named_secrets, is_no_secret, is_secret_word
@@ -139,6 +141,7 @@ class Redactor:
             find_section_secrets,
             find_one_time_codes,
             find_wire_secrets,
+            find_quoted_arguments,
             *scanners,
         )
 
@@ -165,7 +168,7 @@ class Redactor:
         finally:  # they hold the texts' own words, and serve the passes over one value
             self._encoded.clear()
             self._known_finds.clear()
-            cued_text.cache_clear()
+            forget_texts()
 
     def _redact_until_stable(self, value: JsonValue) -> JsonValue:
         masked = self._redact_once(value)
@@ -248,16 +251,34 @@ class Redactor:
                 for span in scanner(view.text):
                     if span.end > span.start and not view.is_divided(*span):
                         yield view.span(*span)
-        for written in byte_texts(text):
-            for scanner in self._scanners:
-                for span in scanner(written.text):
-                    yield from written.spans(*span)
-        for span in find_encoded_words(text):
-            word = text[span.start : span.end]
-            if word not in self._encoded:
-                self._encoded[word] = self._hides_a_secret(_decode(word))
-            if self._encoded[word]:
-                yield span
+        yield from self._written_as_bytes(text)
+        words = list(find_encoded_words(text))
+        self._decode_words({text[span.start : span.end] for span in words})
+        yield from (span for span in words if self._encoded[text[span.start : span.end]])
+
+    def _written_as_bytes(self, text: str) -> Iterator[SecretSpan]:
+        written = list(byte_texts(text))
+        if written:
+            for found, _ in self._found_in([one.text for one in written]):
+                yield from written[found.number].spans(found.start, found.end)
+
+    def _decode_words(self, words: Iterable[str]) -> None:
+        """Decides for each new word whether it is base64 of a text with a secret."""
+        new = [word for word in words if word not in self._encoded]
+        texts = [_decode(word) for word in new]
+        self._encoded.update((word, self._is_own(decoded)) for word, decoded in zip(new, texts, strict=True))
+        texts = [decoded if _is_text(decoded) else "" for decoded in texts]
+        for found, scanner in self._found_in(texts) if any(texts) else ():
+            # Bytes that are no text look like passwords, so only what has a name counts there.
+            if scanner is not find_password_words or "\ufffd" not in texts[found.number]:
+                self._encoded[new[found.number]] = True
+
+    def _found_in(self, texts: list[str]) -> Iterator[tuple[PartSpan, Callable[[str], Iterable[SecretSpan]]]]:
+        joined = JoinedTexts(texts)
+        for scanner in self._scanners:
+            for span in scanner(joined.text):
+                if (found := joined.place(span)) is not None:
+                    yield found, scanner
 
     def _own_secrets(self, text: str) -> Iterator[SecretSpan]:
         """Yields the secrets of this process, in every reading of the text."""
@@ -273,15 +294,8 @@ class Redactor:
         for secret in self._secrets:
             yield from parts_of(text, secret)
 
-    def _hides_a_secret(self, decoded: str) -> bool:
-        if self._exact is not None and self._exact.search(decoded):
-            return True
-        if decoded.count("\ufffd") > _CUT_ENDS:
-            return False
-        # Bytes that are no text look like passwords, so only what has a name counts there.
-        scanners = [one for one in self._scanners if one is not find_password_words or "\ufffd" not in decoded]
-        is_text = bool(decoded) and all(char.isprintable() or char in "\r\n\t" for char in decoded)
-        return is_text and any(True for scanner in scanners for _ in scanner(decoded))
+    def _is_own(self, decoded: str) -> bool:
+        return self._exact is not None and self._exact.search(decoded) is not None
 
     # --- masking
 
@@ -385,6 +399,11 @@ def _decode(word: str) -> str:
         return base64.b64decode(body + "=" * (-len(body) % 4), validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         return ""
+
+
+def _is_text(decoded: str) -> bool:
+    """Whether decoded bytes are a text, of which a cut may have broken a character at each end."""
+    return decoded.count("\ufffd") <= _CUT_ENDS and all(char.isprintable() or char in "\r\n\t\0" for char in decoded)
 
 
 def _exact_pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:

@@ -42,10 +42,10 @@ _MEASURES: Final = frozenset(_MEASURES_TEXT.split())
 """Last parts of names whose numbers are times, counts and sizes."""
 _LONG_HEX: Final = re.compile(r"[0-9a-fA-F]{32,128}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ASSIGNED: Final = re.compile(
-    r"(?:(?<=-D)|(?<![\w$.-]))(?P<name>[A-Za-z_$][\w$.-]{1,60})"
+    r"(?:(?<=-D)|(?<=\]\.)|(?<![\w$.-]))(?P<name>[A-Za-z_$][\w$.-]{1,60})"
     r"(?P<end>[\"']?\]?[ \t]{0,20}(?:=>|:=|[=:](?![=/:]))[ \t]{0,20})"
     r"(?:\"(?P<double>[^\"\n]{3,500})\"|'(?P<single>[^'\n]{3,500})'|"
-    r"(?P<bare>(?!\$\w{1,9}\$=)(?:[^\s,;&|<>\"'`\\)\]}]|(?<=\w)'(?=\w)){3,500}))"
+    r"(?P<bare>(?!\$\w{1,9}\$=)(?:[^\s,;&|<>\"'`\\)\]}]|\\x[0-9a-fA-F]{2}|(?<=\w)'(?=\w)){3,500}))"
 )
 _PARTS: Final = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
 _MACRO: Final = re.compile(r"\$(?:USER|ARG)\d{1,3}\$")

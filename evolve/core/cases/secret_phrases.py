@@ -48,7 +48,7 @@ _TABLE: Final = (
     _STDIN + r"[^\n|]{0,60}<<<[ \t]*" + _V,
     r"\b(?:chpasswd)\b[^\n]{0,60}<<-?[ \t]*['\"]?\w+['\"]?\n[^\s:]{1,60}:([^\n]{1,200})",
     r"(?m)\bkubeadm[ \t][^\n]{0,100}?--token[ \t]+(\S{1,60})",
-    r"(?im)^(?:[ \t]*(?-i:AUTH)|[^\n]{0,60}[>*][ \t]*AUTH)[ \t]+(?!PLAIN|LOGIN|CRAM|NTLM|XOAUTH|DIGEST)(?:\S{1,60}[ \t]+)?" + _V + "[ \t]*$",
+    r"(?im)^(?:[ \t]*(?-i:AUTH)|[^\n]{0,60}[>*][ \t]*AUTH)[ \t]+(?!PLAIN|LOGIN|CRAM|NTLM|XOAUTH|DIGEST)(?:\S{1,60}[ \t]+)?" + _V + "[ \t\r]*$",
     r"(?i)\b(?:CONFIG[ \t]+SET[ \t]+)(?:requirepass|masterauth)[ \t]+" + _V,
     r"(?im)\bENV[ \t]+\w{0,60}(?:PASSWORD|PASSWD|PASS|SECRET|TOKEN|API_?KEY)[ \t]+" + _V,
     r"(?im)^[ \t]*[\w-]{1,40}(?:\.[\w-]{1,40}){0,8}\.(?:password|passwd|secret|token)[ \t]+" + _V,
@@ -138,7 +138,7 @@ def is_reference(value: str) -> bool:
     """Return whether the value refers to a secret instead of being one: `$X`, `{{ x }}`, `<secret:...>`, `***`."""
     return (
         re.match(
-            r"\$[\w{(]\w*[})]?$|\$\{|\$\(|\{\{|<|%\(?\w+\)?s?%?$|\*+$|\[|@|(?:null|none|true|false|nil)$", value, re.I
+            r"\$[\w{(]\w*[})]?$|\$\{|\$\(|\{\{|<|%\(?\w+\)?s?%?$|\*+$|\[|@|(?:null|none|true|false|nil|GPIO_?\d+|UGFzc3dvcmQ6|VXNlcm5hbWU6)$", value, re.I
         )
         is not None
     )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from evolve.core.cases.joined_texts import PART_END
 from evolve.core.cases.layout_readings import LAYOUTS
 from evolve.core.cases.secret_shapes import SecretSpan
 
@@ -30,10 +31,6 @@ _PREFIX: Final = re.compile(
 """The start of a log line: time, program, level, and the line break before it."""
 
 
-_PART_END: Final = "\ue001"
-"""A sign between parts that are read together; what includes it is in no one place."""
-
-
 class View(NamedTuple):
     """A reading of a text, with the place in the text of each of its characters."""
 
@@ -47,7 +44,7 @@ class View(NamedTuple):
 
     def is_divided(self, start: int, end: int) -> bool:
         """Return whether a part of the view comes from distant parts of the text that are read one after the other."""
-        return _PART_END in self.text[start:end]
+        return PART_END in self.text[start:end]
 
 
 def _backslashes(match: re.Match[str]) -> str:
@@ -93,7 +90,7 @@ def _joined(parts: list[View]) -> View:
     """Returns the parts as one view, which costs less than to search each of them."""
     if len(parts) == 1:
         return parts[0]
-    between = f"\n\n{_PART_END}\n\n"
+    between = f"\n\n{PART_END}\n\n"
     starts, ends = list(parts[0].starts), list(parts[0].ends)
     for part in parts[1:]:
         at = part.starts[0] if part.starts else 0

@@ -28,24 +28,25 @@ _SURE: Final = (
         r"(?im)^[ \t]*(?:trap2?sink|informsink|trapcommunity|authcommunity)[ \t]+(?:\S+[ \t]+)*?([^\s#]{3,100})[ \t]*$"
     ),
     rule(r"(?<![\w*])(\*[0-9A-F]{40})(?!\w)"),
-    rule(
-        r"(?i)(?:assword|assw|assphrase|\bpin\b)[^\n]{0,40}\n?[ \t]*[^\n]{0,20}?\bsend(?:_user)?[ \t]+(?:--[ \t]+)?\{([^{}\n$]{3,80})\}"
-    ),
 )
 """Places that hold nothing else."""
 
 _LIKELY: Final = (
     rule(
-        rf"(?<![\w/:@.-])(?!(?i:mailto|sips?|ssh|git|acct|xmpp|email|mail|from|to|user|npm|by|for|cc|rcpt|key|id):)[A-Za-z_][\w.-]{{0,40}}:(?!//)([^\s/\"'<>@|,]{{3,100}}(?:@[^\s/\"'<>@|,]{{1,60}})?)@{_HOST}"
+        rf"(?<=\w):(?!//)([^\s/\"'<>@|,:]{{3,100}}(?:@[^\s/\"'<>@|,:]{{1,60}})?)@{_HOST}"
     ),
     rule(
-        r"(?i)\b(?:\w{0,30}(?:password|passwd|passphrase|secret|credentials?|pwd)\w{0,12})\([ \t]*([^\s()\"',]{4,100})[ \t]*\)"
+        r"(?i)(?:password|passwd|passphrase|secret|credentials?|pwd)\w{0,12}\([ \t]*([^\s()\"',]{4,100})[ \t]*\)"
     ),
     rule(
         r"(?i)\b(?:echo|printf)(?:[ \t]+-\w+)*[ \t]+[\"']?[\w.@-]{1,40}:([^\s\"'|]{3,100})[\"']?[ \t]*\|[ \t]*(?:openssl|base64|xxd|sha\d+sum|md5sum|tee|nc|htpasswd|mkpasswd|sudo)\b"
     ),
 )
 """Places that may hold something else."""
+_USER: Final = re.compile(
+    r"(?<![\w/:@.-])(?!(?i:mailto|sips?|ssh|git|acct|xmpp|email|mail|from|to|user|npm|by|for|cc|rcpt|key|id)\Z)[A-Za-z_][\w.-]{0,40}\Z"
+)
+"""An account before `:password@host`, and no word for an address."""
 
 
 def find_wire_secrets(text: str) -> Iterator[SecretSpan]:
@@ -57,6 +58,8 @@ def find_wire_secrets(text: str) -> Iterator[SecretSpan]:
                 yield SecretSpan(*match.span(1))
     for one in _LIKELY:
         for match in cued.matches(one):
+            if match[0][0] == ":" and not _USER.search(cued.text, max(0, match.start() - 60), match.start()):
+                continue
             if not is_reference(match[1]) and is_shown_password(match[1]) and not _is_name_of_code(match[1]):
                 yield SecretSpan(*match.span(1))
 
