@@ -72,6 +72,7 @@ class Planner:
             healing=healing,
             tried=tuple(one.action for one in seen.incident.attempts if one.state in DID_NOT_HELP),
             node_memory_mb=number(fields(fields(seen.answers.node, "NodeResources"), "Memory"), "MemoryMB"),
+            node_reserved_mb=await self._reserved_mb(seen, proposal),
             healthy_versions=healthy_versions(seen.answers),
             other_nodes=await self._reader.other_nodes(seen.failed.node),
         )
@@ -92,6 +93,13 @@ class Planner:
         if isinstance(planned, RevertJob) and (problem := await self._revert_problem(seen, planned)):
             return Refused(problem)
         return planned
+
+    async def _reserved_mb(self, seen: SeenFailure, proposal: Proposal) -> int:
+        """What other tasks may use of the node's memory; read only where memory is to be given."""
+        if proposal.action is not Action.INCREASE_MEMORY:
+            return 0
+        key = seen.failed.key
+        return await self._reader.node_reserved_mb(text(seen.answers.node or {}, "ID"), key.allocation, key.task)
 
     async def _revert_problem(self, seen: SeenFailure, planned: RevertJob) -> str:
         """Why an old version must not come back now: no node takes it, or the job was changed meanwhile.

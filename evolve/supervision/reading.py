@@ -1,18 +1,21 @@
 """Reads all that a diagnosis needs of one job, out of Nomad and Consul."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.faults import ClusterFault, NotFound
 from evolve.cluster.nomad.client import NomadClient
-from evolve.core.incidents.allocation_state import failed_task
+from evolve.core.healing.node_memory import reserved_mb
+from evolve.core.incidents.allocation_state import current, failed_task
 from evolve.core.incidents.dependencies import dependencies_of
 from evolve.core.incidents.diagnosis import diagnose
 from evolve.core.incidents.reading import text
 from evolve.core.model.incidents import JobAnswers, JsonFields, TaskLogs
 from evolve.core.text.inert_text import clean_tail
+from evolve.supervision.check_reading import read_checks
 
 _LOG_BYTES = 64 * 1024
 """Of each stream. The agent reads a few kilobytes; the rest is for the lines around the fault."""
@@ -83,12 +86,31 @@ class ClusterReader:
         failed = diagnose(answers).failed
         wanted = failed.key.allocation if failed is not None else ""
         one = next((one for one in answers.allocations if wanted and text(one, "ID") == wanted), None)
+        with suppress(ClusterFault):
+            answers = replace(answers, checks=await self._checks(namespace, answers, [one] if one is not None else []))
         return replace(
             answers,
             node=await self._node(namespace, one),
             logs=await self._logs(namespace, one),
             dependencies=await self._dependencies(answers.job or {}),
         )
+
+    async def read_checks(self, namespace: str, answers: JobAnswers) -> JobAnswers:
+        """Return the answers with the checks of all that runs. Nomad heeds them only while it deploys.
+
+        Raises:
+            ClusterFault: somebody does not answer. Where the token lacks the right, and of a node that is gone, there
+                are none.
+        """
+        running = [one for one in current(answers) if text(one, "ClientStatus") == "running"]
+        return replace(answers, checks=await self._checks(namespace, answers, running))
+
+    async def node_reserved_mb(self, node: str, allocation: str, task: str) -> int:
+        """Return what a node has promised to others than this task, in MiB; 0 where that cannot be read."""
+        try:
+            return reserved_mb(await self._nomad.documents.node_allocations(node), allocation, task) if node else 0
+        except ClusterFault:
+            return 0
 
     async def other_nodes(self, node: str) -> int:
         """Return how many nodes but this one, given by its name, could take a job; 0 where that cannot be read."""
@@ -97,6 +119,11 @@ class ClusterReader:
         except ClusterFault:
             return 0
         return sum(one.status == "ready" and one.eligibility == "eligible" and one.name != node for one in nodes)
+
+    async def _checks(
+        self, namespace: str, answers: JobAnswers, allocations: Sequence[JsonFields]
+    ) -> tuple[JsonFields, ...]:
+        return await read_checks(self.within(namespace), self.consul, answers.job or {}, allocations)
 
     async def _node(self, namespace: str, one: JsonFields | None) -> JsonFields | None:
         if one is None or not text(one, "NodeID"):

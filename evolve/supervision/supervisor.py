@@ -135,6 +135,7 @@ class Supervisor:
         incident = self._around.records.open_incident(namespace, job)
         if incident is not None and incident.state is IncidentState.HEALING:
             # What was done is looked at first; the next decision is made from what the cluster says then.
+            answers = await self._around.reader.read_checks(namespace, answers)
             await self._verifier.verify(incident, answers, diagnosis)
             return None
         if diagnosis.none is not None or diagnosis.failed is None:

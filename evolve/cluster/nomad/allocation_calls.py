@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from evolve.cluster.nomad import operations as ops
-from evolve.cluster.nomad.allocations import NomadAllocation, StoppedAllocation
+from evolve.cluster.nomad.allocations import AllocationCheck, NomadAllocation, StoppedAllocation
 from evolve.cluster.nomad.logs import LogPart, Stream, from_query, tail_query
 from evolve.cluster.nomad.part import NomadPart
 from evolve.core.model.json_value import JsonValue
@@ -16,6 +16,10 @@ class Allocations(NomadPart):
         """Yield all allocations, page by page."""
         given = {"prefix": prefix, "filter": expression}
         return self._pages(ops.ALLOCATION_LIST, {key: value for key, value in given.items() if value})
+
+    async def checks(self, id: str) -> tuple[AllocationCheck, ...]:
+        """Return the results of an allocation's checks with the provider `nomad`; Consul has those of its own."""
+        return await self._ask(ops.ALLOCATION_CHECKS, id=id)
 
     async def read(self, id: str) -> NomadAllocation:
         """Return one allocation."""

@@ -71,6 +71,17 @@ class StoppedAllocation:
     index: int
 
 
+@dataclass(frozen=True, slots=True)
+class AllocationCheck:
+    """The newest result of a check with the provider `nomad`."""
+
+    name: str
+    service: str
+    status: str
+    """`success`, `failure` or `pending`."""
+    output: str = field(repr=False)
+
+
 def allocation(reply: ApiReply) -> NomadAllocation:
     """Return one allocation."""
     return read_allocation(Fields(reply.json))
@@ -84,6 +95,14 @@ def allocations(reply: ApiReply) -> tuple[NomadAllocation, ...]:
 def stopped(reply: ApiReply) -> StoppedAllocation:
     """Return what a stop answers."""
     return StoppedAllocation(Fields(reply.json).text("EvalID"), reply.index)
+
+
+def check_results(reply: ApiReply) -> tuple[AllocationCheck, ...]:
+    """Return the results of an allocation's checks; none (null) where Consul has them."""
+    found = Fields({"checks": reply.json}).named("checks").values()
+    return tuple(
+        AllocationCheck(one.text("Check"), one.text("Service"), one.text("Status"), one.text("Output")) for one in found
+    )
 
 
 def read_allocation(one: Fields) -> NomadAllocation:

@@ -73,6 +73,10 @@ class Nodes(NomadPart):
         """Return one node."""
         return await self._ask(ops.NODE_READ, id=id)
 
+    async def allocations(self, id: str) -> tuple[NomadAllocation, ...]:
+        """Return a node's allocations, also those that ended; only of namespaces that the token may read."""
+        return await self._ask(ops.NODE_ALLOCATIONS, id=id)
+
 
 class AgentCalls(NomadPart):
     """The agent itself, and what the token may do."""

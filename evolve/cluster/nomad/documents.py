@@ -40,6 +40,10 @@ class Documents(NomadPart):
         """Return a node with its resources."""
         return await self._ask(_as(ops.NODE_READ, _one), id=id)
 
+    async def node_allocations(self, id: str) -> tuple[JsonObject, ...]:
+        """Return the allocations of a node, also those that ended; only of namespaces that the token may read."""
+        return await self._ask(_as(ops.NODE_ALLOCATIONS, _many), id=id)
+
     async def plan(self, spec: JsonObject) -> JsonObject:
         """Return what a register of this job would change; nothing is changed."""
         body: JsonValue = {"Job": dict(spec), "Diff": True}

@@ -47,6 +47,9 @@ ALLOCATION_RESTART = Operation(
 ALLOCATION_STOP = Operation(
     "allocations.stop", "PUT", "/v1/allocation/{id}/stop", allocations.stopped, _LIFECYCLE, writes=True
 )
+ALLOCATION_CHECKS = Operation(
+    "allocations.checks", "GET", "/v1/client/allocation/{id}/checks", allocations.check_results, _READ
+)
 ALLOCATION_LOGS = Operation("allocations.logs", "GET", "/v1/client/fs/logs/{id}", log_bytes, "namespace: read-logs")
 
 EVALUATION_LIST = Operation("evaluations.list", "GET", "/v1/evaluations", evaluations.evaluations, _READ)
@@ -69,6 +72,9 @@ DEPLOYMENT_PROMOTE = Operation(
 
 NODE_LIST = Operation("nodes.list", "GET", "/v1/nodes", cluster.nodes, "node: read")
 NODE_READ = Operation("nodes.read", "GET", "/v1/node/{id}", cluster.node, "node: read")
+NODE_ALLOCATIONS = Operation(
+    "nodes.allocations", "GET", "/v1/node/{id}/allocations", allocations.allocations, f"node: read; {_READ}"
+)
 
 AGENT_SELF = Operation("agent.self", "GET", "/v1/agent/self", cluster.agent, "agent: read")
 AGENT_MEMBERS = Operation("agent.members", "GET", "/v1/agent/members", cluster.servers, "node: read")

@@ -29,6 +29,7 @@ class AllocCalls:
         return [
             (r"/v1/client/allocation/([^/]+)/restart", {"POST": self.restart}),
             (r"/v1/client/allocation/([^/]+)/signal", {"POST": self.signal}),
+            (r"/v1/client/allocation/([^/]+)/checks", {"GET": self.checks}),
             (r"/v1/client/fs/logs/([^/]+)", {"GET": self.logs}),
             (r"/v1/allocation/([^/]+)/stop", {"POST": self.stop}),
             (r"/v1/evaluation/([^/]+)/allocations", {"GET": self.of_evaluation}),
@@ -39,6 +40,11 @@ class AllocCalls:
         if alloc_id not in self._state.allocs:
             raise Refused(404, f'Unknown allocation "{alloc_id}"')
         return self._state.allocs[alloc_id]  # type: ignore[no-any-return]
+
+    def checks(self, request: Request) -> Answer:
+        """None of Nomad's own: the stand-in has checks in Consul only."""
+        self._alloc(request)
+        return Answer(200, None, READ)
 
     def restart(self, request: Request) -> Answer:
         """Restarts one task or all; answers before anything happened."""
