@@ -7,12 +7,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from evolve.cli._options import complete
+from evolve.cli._options import complete, positive
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.healing import Incident
 from evolve.core.text.did_you_mean import did_you_mean
 from evolve.store.audit_log import FOLDER
 from evolve.store.incidents import NAME, IncidentStore
+from evolve.store.retention import LEAST_DAYS
 from evolve.system.disk_faults import store_fault
 from evolve.system.state_folder import state_folder
 
@@ -79,3 +80,11 @@ def incident_named(store: IncidentStore | None, prefix: str) -> Incident:
     known = [one.id for one in store.list()] if store is not None else []
     hint = did_you_mean(prefix, known) or "`evolve incidents --all` lists them"
     raise InputError(Problem(f"no incident {prefix[:40]!r}", None, hint))
+
+
+def kept_days(text: str) -> int:
+    """Return after how many days incidents that ended may be deleted."""
+    days = positive(text)
+    if days < LEAST_DAYS:
+        raise argparse.ArgumentTypeError(f"expected {LEAST_DAYS} days or more, got {text!r}")
+    return days

@@ -1,4 +1,4 @@
-"""`evolve incidents`: what a supervisor watches and has done, as a table, and one incident with its history."""
+"""`evolve incidents`: what a supervisor watches and did: a table, or one with its history. Deletes old ones too."""
 
 import argparse
 import shutil
@@ -11,7 +11,7 @@ from evolve.cli._guard import INTERRUPTED, run_guarded
 from evolve.cli._incident_lines import details, incident_json, table
 from evolve.cli._options import add_json
 from evolve.cli._parser import CommandParser, Example
-from evolve.cli._supervisor_state import add_folder, audit_folder, incident_named, known_incidents
+from evolve.cli._supervisor_state import add_folder, audit_folder, incident_named, kept_days, known_incidents
 from evolve.core.model.errors import ExitCode
 from evolve.core.model.healing import Incident
 from evolve.core.model.json_value import JsonValue
@@ -19,10 +19,13 @@ from evolve.core.text.counts import count
 from evolve.report.terminal import print_json, say
 from evolve.store.audit_check import read_records
 from evolve.store.audit_lines import AuditLine
+from evolve.store.audit_log import AuditLog
 from evolve.store.incidents import IncidentStore
+from evolve.store.retention import KEPT_DAYS, LEAST_DAYS, prune
 
 _EVERY_S: Final = 1.0
 """Between two looks of --watch."""
+_PRUNE: Final = "prune"
 _CLEAR: Final = "\x1b[H\x1b[J"
 """Moves to the top of the terminal and clears it."""
 
@@ -33,12 +36,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = made.parse_args(arguments)
     if options.watch and options.json:
         made.error("--watch and --json exclude each other")
+    if options.older_than is not None and options.id != _PRUNE:
+        made.error("--older-than belongs to `evolve incidents prune`")
+    if options.id == _PRUNE:
+        return _prune(options)
     if options.watch:
         return _watch(options)
     if options.json:
         print_json(_values(options), indent=2)
     else:
         say(_lines(options))
+    return ExitCode.DONE
+
+
+def _prune(options: argparse.Namespace) -> int:
+    """Delete the incidents that ended long ago."""
+    with known_incidents(options) as store:
+        days = options.older_than or KEPT_DAYS
+        number = prune(store, AuditLog(audit_folder(options), store), days, time.time()) if store is not None else 0
+    if options.json:
+        print_json({"deleted": number, "older_than_days": days})
+    else:
+        say([f"deleted {count(number, 'incident')} that ended {days} days ago or longer; the audit log stays"])
     return ExitCode.DONE
 
 
@@ -107,12 +126,15 @@ def parser() -> CommandParser:
             Example("evolve incidents", "those that are open"),
             Example("evolve incidents --watch", "the same, live"),
             Example("evolve incidents k3v9x2 --json", "all about one, for a script"),
+            Example("evolve incidents prune --older-than 30", "delete what ended long ago; its audit records stay"),
         ),
         notes="exit codes: 0 done, 2 no such incident, 4 the files cannot be read. See docs/supervisor.md.",
     )
-    made.add_argument("id", nargs="?", metavar="ID", help="the beginning of an incident's ID")
+    made.add_argument("id", nargs="?", metavar="ID", help="the beginning of an incident's ID, or `prune`")
     made.add_argument("--all", action="store_true", help="also those that ended; the newest 1,000")
     made.add_argument("--watch", action="store_true", help="show them again when something changes, until Ctrl-C")
+    text = f"with `prune`: delete those that ended so many days ago; {LEAST_DAYS} or more; default {KEPT_DAYS}"
+    made.add_argument("--older-than", type=kept_days, metavar="DAYS", help=text)
     add_json(made, "print the result as JSON on stdout, and nothing else")
     add_folder(made)
     return made

@@ -16,9 +16,9 @@ from evolve.adaptation.reflection_agent import DEFAULT_AGENT
 from evolve.adaptation.worker import start_in_background
 from evolve.cli._adaptation_options import CASES
 from evolve.cli._guard import run_guarded
-from evolve.cli._options import add_agent, add_cases, add_provider, complete, port, seconds
+from evolve.cli._options import add_agent, add_cases, add_provider, complete, port, seconds, whole
 from evolve.cli._parser import CommandParser, Example
-from evolve.cli._supervisor_state import add_folder, supervisor_folder
+from evolve.cli._supervisor_state import add_folder, kept_days, supervisor_folder
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.demo.state_file import consul_or_demo, nomad_or_demo
 from evolve.cluster.nomad.client import NomadClient
@@ -36,6 +36,7 @@ from evolve.store.adaptation_files import AdaptationFiles
 from evolve.store.adaptation_queue import AdaptationQueue
 from evolve.store.case_files import CaseFolder
 from evolve.store.case_writer import redactor_for
+from evolve.store.retention import KEPT_DAYS, LEAST_DAYS
 from evolve.supervision.claims import Claims
 from evolve.supervision.fault_log import FaultLog
 from evolve.supervision.healing import Healer
@@ -182,7 +183,7 @@ async def _opened(
             notices,
             metrics,
             clock=time.time,
-            rhythm=Rhythm(options.every),
+            rhythm=Rhythm(options.every, keep_days=options.keep_days),
             note_fault=faults.note,
             note_lock=lambda: faults.end("Consul", address.url if address is not None else ""),
         )
@@ -260,6 +261,8 @@ def parser() -> CommandParser:
         metavar="S",
         help="seconds between looks at what is healed; default 2",
     )
+    text = f"delete incidents that ended so many days ago, {LEAST_DAYS} or more; 0 keeps all; default {KEPT_DAYS}"
+    add("--keep-days", type=_days, default=KEPT_DAYS, metavar="N", help=text)
     add_agent(made, f"the agent to ask; default {DEFAULT_AGENT}", default=DEFAULT_AGENT)
     add_provider(made)
     add_cases(made, f"the folder of failure cases; default {CASES}", default=CASES)
@@ -274,6 +277,10 @@ def parser() -> CommandParser:
     text = "serve Prometheus metrics on this port of 127.0.0.1; 0 for a free one"
     add("--metrics-port", type=port, metavar="PORT", help=text)
     return made
+
+
+def _days(text: str) -> int:
+    return whole(text) and kept_days(text)
 
 
 def _name(text: str) -> str:

@@ -183,6 +183,20 @@ class IncidentStore:
         assert row is not None
         return str(row[0])
 
+    def prune(self, before: float) -> int:
+        """Delete the incidents that ended before a time, with all that belongs to them; return how many.
+
+        Open ones stay, however old they are.
+        """
+        old = "SELECT id FROM incidents WHERE NOT is_open AND changed < ?"
+        with self._file.transaction():
+            number = len(self._file.all(old, before))
+            for table in ("attempts", "approvals"):
+                self._file.do(f"DELETE FROM {table} WHERE incident IN ({old})", before)
+            self._file.do("DELETE FROM incidents WHERE NOT is_open AND changed < ?", before)
+            self._file.do("DELETE FROM cases WHERE day < strftime('%Y-%m-%d', ?, 'unixepoch')", before)
+        return number
+
     # --- for the audit log
 
     def head(self) -> AuditHead:

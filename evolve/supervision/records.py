@@ -10,6 +10,7 @@ from evolve.core.model.healing import OPEN_STATES, Approval, AuditRecord, Incide
 from evolve.store.audit_check import AuditCheck, verify
 from evolve.store.audit_log import FOLDER, AuditLog
 from evolve.store.incidents import NAME, IncidentStore
+from evolve.store.retention import prune
 
 _ALL = 1_000_000
 
@@ -74,6 +75,10 @@ class Records(Protocol):
         """Delete an approval: it is good for one healing."""
         ...
 
+    def prune(self, days: int, now: float) -> int:
+        """Delete the incidents that ended so many days ago, and return how many; the audit log stays."""
+        ...
+
 
 class StoredRecords:
     """Records in a folder. Secrets are masked on their way in.
@@ -130,6 +135,10 @@ class StoredRecords:
     def append(self, record: AuditRecord) -> None:
         """Write a record; see `Records.append`."""
         self._audit.append(redact_record(record, self._redactor))
+
+    def prune(self, days: int, now: float) -> int:
+        """Delete old incidents; see `Records.prune`."""
+        return prune(self.incidents, self._audit, days, now)
 
     def verify(self) -> AuditCheck:
         """Return whether the audit log is as it was written."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from evolve.cluster.faults import ClusterFault
 from evolve.core.model.errors import StoreFault
 from evolve.core.model.healing import IncidentState
+from evolve.store.retention import KEPT_DAYS
 from evolve.supervision.claims import TTL_S, Claims
 from evolve.supervision.metrics import Metrics
 from evolve.supervision.notices import Notices
@@ -19,6 +20,7 @@ from evolve.supervision.watching import JobName, JobWatch
 
 _AFTER_A_FAULT_S = 5.0
 _SWEEP_EVERY_S = 3600.0
+"""Old claims and incidents are deleted so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Rhythm:
     """Between two looks at all jobs with an open incident, those that people were called about too."""
     alert_after_s: float = 300.0
     """A cluster that does not answer for so long is reported."""
+    keep_days: int = KEPT_DAYS
+    """How long incidents are kept that ended; 0 for ever."""
 
 
 class Service:
@@ -75,6 +79,7 @@ class Service:
         self._store_fault_at = float("-inf")
         self._all_at = float("-inf")
         self._swept_at = float("-inf")
+        self._pruned_at = float("-inf")
         metrics.answered_at = clock()
 
     async def run(self) -> None:
@@ -145,7 +150,15 @@ class Service:
                 self._watch.mark(name, after_s=_AFTER_A_FAULT_S)
             if len(faults) < len(names):
                 self._metrics.answered_at = self._clock()
+        self._prune()
         await self._report_silence()
+
+    def _prune(self) -> None:
+        """Delete old incidents now and then."""
+        now, days = self._clock(), self._rhythm.keep_days
+        if days and not self._is_standby and now - self._pruned_at >= _SWEEP_EVERY_S:
+            self._pruned_at = now
+            self._records.prune(days, now)
 
     def _due(self) -> list[JobName]:
         now = self._clock()

@@ -144,6 +144,38 @@ def test_watch_prints_what_changes_until_ctrl_c(store, tmp_path):
     assert "\x1b" not in seen.read_text(), "only a terminal is cleared"
 
 
+def test_old_incidents_are_deleted_and_their_records_stay(store, folder, capsys):
+    now = time.time()
+    log = AuditLog(folder / "audit", store)
+    for id, days, state in (
+        ("oldhealed1", 40, IncidentState.HEALED),
+        ("oldopen123", 400, IncidentState.ESCALATED),
+        ("younghea1d", 20, IncidentState.HEALED),
+    ):
+        at = now - days * 86400
+        made = incident(id, job=id, state=state, opened=at, changed=at, attempts=(attempt(f"{id}-1"),))
+        log.append_with(replace(record(AuditEvent.OPENED), incident=id), made)
+    assert main(["incidents", "prune", "--older-than", "30"]) == 0
+    assert lines_of(capsys) == ["deleted 1 incident that ended 30 days ago or longer; the audit log stays"]
+    assert [one.id for one in store.list()] == ["oldopen123", "younghea1d"]
+    assert main(["audit", "verify"]) == 0
+    assert main(["audit", "show"]) == 0
+    shown = capsys.readouterr().out
+    assert "oldhealed1" in shown
+    assert "pruned incidents=1 older_than_days=30" in shown
+    assert main(["incidents", "prune", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"deleted": 0, "older_than_days": 90}
+
+
+@pytest.mark.parametrize(
+    "words", [("prune", "--older-than", "7"), ("--older-than", "30"), ("prune", "--older-than", "x")]
+)
+def test_what_may_still_be_needed_is_not_deleted(store, capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        main(["incidents", *words])
+    assert ended.value.code == 2
+
+
 def test_watch_and_json_exclude_each_other(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["incidents", "--watch", "--json"])

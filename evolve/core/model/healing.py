@@ -325,6 +325,8 @@ class AuditEvent(StrEnum):
     CASE = "case"
     REPAIRED = "repaired"
     """The log's file was not as it was left; what was found instead is in `details`."""
+    PRUNED = "pruned"
+    """Old incidents were deleted; how many is in `details`. Their records stay."""
     STARTED = "started"
     """The supervisor began; `mode`, its version and policy are in `details`."""
 

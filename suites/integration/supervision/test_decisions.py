@@ -30,6 +30,7 @@ from evolve.store.incidents import IncidentStore
 from evolve.supervision.claims import Claim, Claims, claims_below
 from evolve.supervision.records import StoredRecords
 from evolve.supervision.service import Rhythm, Service
+from fixtures.incidents import incident
 from fixtures.supervised_cluster import ANYTHING, Supervised, VirtualCluster, mock_job
 
 RESTART = {"action": "restart"}
@@ -345,6 +346,15 @@ def test_old_claims_are_deleted(cluster: VirtualCluster, play: Any, consul_addre
                     await asyncio.sleep(0.01)
 
     play(go, RESTART)
+
+
+def test_incidents_that_ended_long_ago_are_deleted(cluster: VirtualCluster, play: Any, records: StoredRecords) -> None:
+    for id, days in (("oldhealed1", 91), ("younghea1d", 89)):
+        at = cluster.now - days * 86400
+        records.save(incident(id, job=id, state=IncidentState.HEALED, opened=at, changed=at))
+    play(lambda one: one.run(4), RESTART)
+    assert [one.id for one in records.incidents.list()] == ["younghea1d"]
+    assert records.verify().problems == ()
 
 
 def test_a_job_without_a_rule_is_observed_and_nobody_is_called(cluster: VirtualCluster, play: Any) -> None:
