@@ -57,6 +57,8 @@ class Claim:
     """The incident with this healing, redacted, without its report; None where it cannot be read."""
     is_settled: bool = False
     """Whether the healing is over, so that nobody need verify it."""
+    is_taken: bool = False
+    """Whether another supervisor began the healing. It may live, and its change may still come."""
 
     def to_bytes(self) -> bytes:
         """Return the value as it is stored."""
@@ -78,6 +80,7 @@ class Claim:
                 owner=str(value.get("owner", "")),
                 begun=begun if isinstance(begun, Incident) else None,
                 is_settled=value.get("is_settled") is True,
+                is_taken=value.get("is_taken") is True,
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
@@ -163,14 +166,16 @@ class Claims:
             return False
         return True
 
-    async def claim(self, key: str, begun: Incident) -> bool:
+    async def claim(self, key: str, begun: Incident, *, is_guarded: bool = True) -> bool:
         """Return whether we may heal the failure of this key: nobody else has claimed it, and we are the leader.
 
-        Our own claim of the same incident is good again: the caller knows whether its write was done.
+        Our own claim of the same incident is good again: the caller knows whether its write was done. Of a healing that
+        another supervisor began, nobody knows it for sure: then only a guarded change may follow.
 
         Args:
             key: of the failure.
             begun: the incident with the healing as its last attempt, redacted.
+            is_guarded: whether the change is made by check-and-set, so that of two only one is made.
 
         Raises:
             ClusterFault: Consul does not answer; the claim may have been made. Nothing may be written then.
@@ -186,7 +191,10 @@ class Claims:
         found = await self._find(key)
         if found is None or found.claim.incident != begun.id or found.claim.owner != self.owner:
             return False
-        return await self._write(key, made, found.index) and self.is_leader
+        if found.claim.is_taken and not is_guarded:
+            return False
+        again = replace(made, is_taken=found.claim.is_taken)
+        return await self._write(key, again, found.index) and self.is_leader
 
     async def is_ours(self, key: str) -> bool:
         """Return whether nobody took our healing of this failure over. A claim that was swept is nobody's.
@@ -217,9 +225,8 @@ class Claims:
 
     async def take_over(self, found: FoundClaim) -> bool:
         """Return whether a claim is ours from now on: one supervisor at most gets it from another."""
-        return self.is_leader and await self._write(
-            found.key, replace(found.claim, by=self.name, owner=self.owner), found.index
-        )
+        taken = replace(found.claim, by=self.name, owner=self.owner, is_taken=True)
+        return self.is_leader and await self._write(found.key, taken, found.index)
 
     async def sweep(self) -> int:
         """Delete claims whose life is over; return how many."""

@@ -77,13 +77,17 @@ class Healer:
             return NotNow("without Consul there is no claim, and without a claim nothing is changed")
         begun = replace(incident, state=IncidentState.HEALING, attempts=(*incident.attempts, attempt), plan=None)
         try:
-            is_ours = await self._claims.claim(attempt.key, self._records.redacted(begun))
+            is_guarded = not isinstance(planned, RestartTask)
+            is_ours = await self._claims.claim(attempt.key, self._records.redacted(begun), is_guarded=is_guarded)
         except ClusterFault as fault:
             return NotNow(f"no claim, so nothing is changed: {fault.message}")
         if not is_ours:
             return NotNow("another supervisor has claimed this failure, or leads now")
         details: dict[str, JsonValue] = {"action": attempt.action, "plan": attempt.plan_hash}
         incident = self._record(AuditEvent.INTENDED, begun, attempt.id, details)
+        if not self._claims.is_leader:
+            # A slow disk, or a stop in between: another supervisor may have taken the healing over by now.
+            return await self.finish(incident, AttemptState.NOT_DONE, "the lock was lost before the change")
         try:
             result = await self._write(incident, planned)
         except LostRace as fault:

@@ -6,7 +6,7 @@ verifies a healing, or takes it back.
 
 from dataclasses import replace
 
-from evolve.core.model.healing import OPEN_STATES, AttemptState, AuditEvent, AuditRecord, Incident, IncidentState
+from evolve.core.model.healing import AttemptState, AuditEvent, AuditRecord, Incident, IncidentState
 from evolve.core.model.json_value import JsonValue
 from evolve.supervision.claims import Claim, Claims, FoundClaim
 from evolve.supervision.incident_book import IncidentBook
@@ -38,55 +38,62 @@ class Takeover:
             await self._take(one)
 
     async def _check_ours(self, incident: Incident) -> None:
-        if incident.state is not IncidentState.HEALING or not await self._is_lost(incident):
-            return
-        self._hand_over(incident)
+        if _is_under_way(incident) and not await self._claims.is_ours(incident.attempts[-1].key):
+            self._hand_over(incident, "another supervisor has taken the healing over")
 
-    async def _is_lost(self, incident: Incident) -> bool:
-        attempt = incident.attempts[-1]
-        return attempt.state in _UNDER_WAY and not await self._claims.is_ours(attempt.key)
-
-    def _hand_over(self, incident: Incident) -> None:
+    def _hand_over(self, incident: Incident, why: str) -> None:
         """End an incident whose healing another supervisor verifies."""
-        attempt, why = incident.attempts[-1], "another supervisor has taken the healing over"
+        now, attempt = self._book.clock(), incident.attempts[-1]
         ended = (*incident.attempts[:-1], replace(attempt, state=AttemptState.HANDED_OVER, result=why))
-        details: dict[str, JsonValue] = {"state": IncidentState.CLOSED, "why": why}
-        changed = replace(
-            incident, attempts=ended, state=IncidentState.CLOSED, note=why, plan=None, changed=self._book.clock()
-        )
-        record = AuditRecord(AuditEvent.HANDED_OVER, self._book.clock(), incident.id, attempt.id, details)
-        self._book.records.record(record, changed)
+        state = IncidentState.CLOSED
+        details: dict[str, JsonValue] = {"state": state, "why": why}
+        record = AuditRecord(AuditEvent.HANDED_OVER, now, incident.id, attempt.id, details)
+        closed = replace(incident, attempts=ended, state=state, note=why, plan=None, changed=now)
+        self._book.records.record(record, closed)
 
     async def _take(self, found: FoundClaim) -> None:
         claim, begun = found.claim, found.claim.begun
         if begun is None or not begun.attempts:
             return  # another version wrote it
+        if claim.owner != self._claims.owner:
+            if await self._claims.take_over(found):
+                self._adopt(claim, begun)
+            return
         known = self._book.records.read(begun.id)
-        if claim.owner == self._claims.owner and known is not None:
-            await self._settle_ended(found, known)
-        elif claim.owner == self._claims.owner or await self._claims.take_over(found):
-            # Our own claim without an incident: a kill came between the two.
-            self._adopt(claim, begun, known)
+        attempts = known.attempts if known is not None else ()
+        attempt = next((one for one in attempts if one.id == claim.healing), None)
+        if claim.is_taken and (attempt is None or attempt.state is AttemptState.HANDED_OVER):
+            self._adopt(claim, begun)  # a kill came between the claim and its record
+        elif attempt is None or attempt.state not in _UNDER_WAY:
+            # It is over, or it was never begun: a kill, or a fault of Consul, came before this.
+            await self._claims.settle(found.key, claim.healing)
 
-    async def _settle_ended(self, found: FoundClaim, known: Incident) -> None:
-        """Settle a claim whose healing is over here: a kill, or a fault of Consul, came before that."""
-        attempt = next((one for one in known.attempts if one.id == found.claim.healing), None)
-        # Without the attempt, the kill came between the claim and its record: nothing was written.
-        if attempt is None or attempt.state not in _UNDER_WAY:
-            await self._claims.settle(found.key, found.claim.healing)
-
-    def _adopt(self, claim: Claim, begun: Incident, known: Incident | None) -> None:
+    def _adopt(self, claim: Claim, begun: Incident) -> None:
         """Store another supervisor's incident as ours: the next look verifies its healing."""
         records, now = self._book.records, self._book.clock()
         other = records.open_incident(begun.namespace, begun.job)
-        if other is not None and other.id != begun.id:
-            self._book.close(other, IncidentState.CLOSED, f"another supervisor decided: incident {begun.id}")
-        revision = known.revision if known is not None else 0
-        is_open = known is not None and known.state in OPEN_STATES
-        if known is not None and is_open and known.attempts and known.attempts[-1].state in _UNDER_WAY:
-            self._hand_over(known)
-            revision += 1
-        note = f"taken over from {claim.by}"
-        adopted = replace(begun, revision=revision, note=note, changed=now, state=IncidentState.HEALING)
+        if other is not None:
+            self._leave(other, begun)
+        known = records.read(begun.id)
+        adopted = replace(
+            begun,
+            revision=known.revision if known is not None else 0,
+            state=IncidentState.HEALING,
+            note=f"taken over from {claim.by}",
+            changed=now,
+        )
         details: dict[str, JsonValue] = {"from": claim.by, "action": begun.attempts[-1].action}
         records.record(AuditRecord(AuditEvent.TAKEN_OVER, now, begun.id, claim.healing, details), adopted)
+
+    def _leave(self, other: Incident, begun: Incident) -> None:
+        """End what is known here of a job whose healing is verified as another incident, or from a newer state."""
+        why = f"another supervisor decided: incident {begun.id}"
+        if _is_under_way(other):
+            self._hand_over(other, why)
+        elif other.id != begun.id:
+            self._book.close(other, IncidentState.CLOSED, why)
+
+
+def _is_under_way(incident: Incident) -> bool:
+    is_healing = incident.state is IncidentState.HEALING and bool(incident.attempts)
+    return is_healing and incident.attempts[-1].state in _UNDER_WAY

@@ -127,6 +127,85 @@ def test_a_change_whose_maker_died_before_it_knew_of_it_is_found_by_the_next_lea
     assert other.verify().problems == ()
 
 
+def test_a_supervisor_that_was_stopped_before_its_change_does_not_make_a_second_one(
+    cluster: VirtualCluster, records: StoredRecords, other: StoredRecords, play: Any, consul_address: ClusterAddress
+) -> None:
+    cluster.register(mock_job("web", fails_allocations=1))
+
+    async def go(one: Supervised) -> None:
+        jobs = one.reader.within("default").jobs
+        real = jobs.register
+
+        async def stopped(*given: Any, **more: Any) -> Any:
+            await lose_lock(one)
+            async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+                await two.run(100)
+                (taken,) = other.incidents.list()
+                assert [one.state for one in taken.attempts] == [AttemptState.NOT_DONE, AttemptState.HEALED]
+                await two.claims.release()
+            return await real(*given, **more)
+
+        jobs.register = stopped  # type: ignore[method-assign]
+        await one.run(20)
+        (left,) = records.incidents.list()
+        assert left.attempts[-1].state is AttemptState.NOT_DONE, "somebody changed the job"
+
+    play(go, RESTART)
+    assert cluster.state.jobs["web"]["Version"] == 1, "of two registers one was done"
+    assert records.verify().problems == ()
+    assert other.verify().problems == ()
+
+
+def test_a_kill_between_a_taken_claim_and_its_record_loses_nothing(
+    cluster: VirtualCluster, records: StoredRecords, other: StoredRecords, play: Any, consul_address: ClusterAddress
+) -> None:
+    cluster.register(mock_job("web", fails_allocations=1))
+
+    async def go(one: Supervised) -> None:
+        await one.run(10)
+        await lose_lock(one)
+        async with ConsulClient(consul_address) as consul:
+            async with second_of(cluster, other, consul, RESTART) as killed:
+                await killed.claims.hold()
+                (found,) = await killed.claims.unsettled()
+                assert await killed.claims.take_over(found)
+                await killed.claims.release()
+            async with second_of(cluster, other, consul, RESTART) as two:
+                await two.run(30)
+                assert other.incidents.list()[0].state is IncidentState.HEALED
+                await two.claims.release()
+
+    play(go, RESTART)
+    assert len(cluster.writes) == 1
+    assert other.verify().problems == ()
+
+
+def test_a_healing_goes_there_and_back_and_is_verified_where_it_ends(
+    cluster: VirtualCluster, records: StoredRecords, other: StoredRecords, play: Any, consul_address: ClusterAddress
+) -> None:
+    cluster.register(mock_job("web", fails_allocations=1))
+
+    async def go(one: Supervised) -> None:
+        await one.run(10)
+        await lose_lock(one)
+        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+            await two.run(3)
+            assert other.incidents.list()[0].state is IncidentState.HEALING
+            await two.claims.release()
+            await one.run(30)
+            assert records.incidents.list()[0].state is IncidentState.HEALED
+            await lose_lock(one)
+            await two.run(4)
+            (left,) = other.incidents.list()
+            assert left.attempts[-1].state is AttemptState.HANDED_OVER
+            await two.claims.release()
+
+    play(go, RESTART)
+    assert len(cluster.writes) == 1
+    assert records.verify().problems == ()
+    assert other.verify().problems == ()
+
+
 def test_a_healing_that_is_over_is_not_taken_over(
     cluster: VirtualCluster, records: StoredRecords, other: StoredRecords, play: Any, consul_address: ClusterAddress
 ) -> None:

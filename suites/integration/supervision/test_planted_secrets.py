@@ -17,6 +17,7 @@ import pytest
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
+from evolve.cluster.consul.values import KeyValue
 from evolve.cluster.standin.answers import Answer, Request
 from evolve.core.adaptation.failures import QueuedRequest
 from evolve.core.cases.redaction import Redactor
@@ -179,6 +180,7 @@ def play(folder: Path, cluster: VirtualCluster, consul_at: ClusterAddress, inbox
     redactor = Redactor(key=b"k" * 32)
     log: list[str] = []
     seen: list[JsonValue] = []
+    keys: list[KeyValue] = []
 
     async def go(records: StoredRecords, queue: AdaptationQueue) -> None:
         client = open_agent_client("REFLECTION_AGENT", "python:model.py")
@@ -205,6 +207,7 @@ def play(folder: Path, cluster: VirtualCluster, consul_at: ClusterAddress, inbox
                 log.extend(one.log)
                 seen.extend(dict(report) for report in proposer.seen)
                 assert one.claims is not None
+                keys.extend(await consul.keys.read_all("anneal/"))
                 await one.claims.release()
         await client.close()
 
@@ -219,13 +222,16 @@ def play(folder: Path, cluster: VirtualCluster, consul_at: ClusterAddress, inbox
         written = {"incidents": "\n".join(database.iterdump())}
     files = {path: path.read_bytes().decode("utf-8", "replace") for path in folder.rglob("*") if path.is_file()}
     written |= {str(path): text for path, text in files.items() if "nomad" not in path.relative_to(folder).parts}
-    return {**written, "console": "\n".join(log), "reports": json.dumps(seen), "notices": "\n".join(inbox.mails)}
+    claims = "\n".join(f"{one.key} {one.value.decode()}" for one in keys)
+    shown = {"console": "\n".join(log), "reports": json.dumps(seen), "notices": "\n".join(inbox.mails)}
+    return {**written, **shown, "claims": claims}
 
 
 def check(written: dict[str, str], count: int) -> None:
     kinds = ("audit-", "prompts.txt", "cases/", "queue/", "incidents")
     assert all(any(kind in name for name in written) for kind in kinds), [*written]
     assert written["notices"]
+    assert "begun" in written["claims"]
     assert "ended" in written["reports"], "logs were shown at all"
     leaks = [
         f"{one.place}: {secret!r} in {name}"
