@@ -136,7 +136,8 @@ class Supervisor:
         if incident is not None and incident.state is IncidentState.HEALING:
             # What was done is looked at first; the next decision is made from what the cluster says then.
             answers = await self._around.reader.read_checks(namespace, answers)
-            await self._verifier.verify(incident, answers, diagnosis)
+            if (await self._verifier.verify(incident, answers, diagnosis)).state is not IncidentState.HEALING:
+                self._call_next(incident.node)
             return None
         if diagnosis.none is not None or diagnosis.failed is None:
             if incident is not None:
@@ -149,6 +150,16 @@ class Supervisor:
         answers = await self._around.reader.read_around(namespace, answers)
         failed = diagnose(answers).failed or diagnosis.failed
         return SeenFailure(self._open(incident, failed), answers, failed)
+
+    def _call_next(self, node: str) -> None:
+        """Let the plan that has waited longest for a node be tried at once: one healing at a time is done there."""
+        now = self._around.clock()
+        for one in self._around.records.open_incidents():  # the oldest first
+            is_waiting = one.state is IncidentState.OPEN and one.plan is not None and self._rule(one).mode is Mode.ACT
+            if node and one.node == node and is_waiting:
+                if one.next_at > now:
+                    self._book.save(one, next_at=now)
+                return
 
     def _is_due(self, incident: Incident, failed: FailedJob) -> bool:
         """Whether something is to be decided about a known failure now."""

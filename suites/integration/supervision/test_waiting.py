@@ -1,15 +1,16 @@
 """A healing that waits for its turn costs neither model calls nor records."""
 
+from dataclasses import replace
 from typing import Any
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.standin.answers import Answer
-from evolve.core.model.healing import AuditEvent
+from evolve.core.model.healing import AuditEvent, IncidentState
 from evolve.store.audit_check import read_records
 from evolve.store.audit_log import FOLDER
 from evolve.supervision.records import StoredRecords
-from fixtures.supervised_cluster import Supervised, VirtualCluster, mock_job
+from fixtures.supervised_cluster import ANYTHING, Supervised, VirtualCluster, mock_job
 
 WAITS = {"action": "wait_dependency", "service": "database"}
 
@@ -54,3 +55,19 @@ def test_a_service_that_only_a_log_names_is_found_by_consuls_own_name(
 
     play(wait, {"action": "wait_dependency", "service": "DataBase.service.consul"})
     assert cluster.writes == [("POST", "/v1/jobs")]
+
+
+def test_a_healing_that_waits_for_a_node_begins_when_the_one_before_it_ended(
+    cluster: VirtualCluster, records: StoredRecords, play: Any
+) -> None:
+    for node in cluster.nodes[1:]:
+        cluster.state.nodes[node.node_id]["SchedulingEligibility"] = "ineligible"
+    for name in ("one", "two", "three"):
+        cluster.register(mock_job(name, fails_allocations=1))
+    policy = replace(ANYTHING, limits=replace(ANYTHING.limits, healthy_s=150.0))
+    play(lambda one: one.run(520), {"action": "restart"}, policy=policy)
+    healed = records.incidents.list()
+    assert [one.state for one in healed] == [IncidentState.HEALED] * 3
+    began = sorted(one.attempts[0].began for one in healed)
+    ended = sorted(one.changed for one in healed)
+    assert all(start - end <= 4 for end, start in zip(ended, began[1:], strict=False))
