@@ -67,7 +67,7 @@ DIFFERS: dict[str, dict[int, str]] = {
     "17": {**dict.fromkeys(range(8, 13), EARLIER), 17: ONE_ADDRESS, 19: ONE_ADDRESS, 22: PYTHON},
     "18": {**dict.fromkeys((5, 6, 7, 8, 10, 11, 16, 18, 19), MOMENT), **dict.fromkeys(range(12, 16), CANARY)},
     "19": {**dict.fromkeys((2, 3, 4, 5, 6), TEMPLATE)},
-    "20": {**dict.fromkeys(range(1, 7), NO_CONSUL), 11: NOMAD_CHECKS},
+    "20": {**dict.fromkeys(range(1, 8), NO_CONSUL), 11: NOMAD_CHECKS},
     "21": {},
     "22": {**dict.fromkeys((5, 9, 15, 16), RESTARTED), 17: MORE_EVALS},
     "23": {},

@@ -44,7 +44,7 @@ class AllocCalls:
     def checks(self, request: Request) -> Answer:
         """None of Nomad's own: the stand-in has checks in Consul only."""
         self._alloc(request)
-        return Answer(200, None, READ)
+        return Answer(200)
 
     def restart(self, request: Request) -> Answer:
         """Restarts one task or all; answers before anything happened."""
