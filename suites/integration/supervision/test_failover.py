@@ -14,7 +14,10 @@ from evolve.core.cases.redaction import Redactor
 from evolve.core.model.healing import AttemptState, AuditEvent, IncidentState
 from evolve.store.audit_check import read_records
 from evolve.store.audit_log import FOLDER
+from evolve.supervision.claims import lock_key
 from evolve.supervision.records import StoredRecords
+from fixtures.processes import wait_for
+from fixtures.supervise_process import SuperviseCommand
 from fixtures.supervised_cluster import ScriptedProposer, Supervised, VirtualCluster, mock_job, supervised
 
 RESTART = {"action": "restart"}
@@ -243,3 +246,22 @@ def test_supervisors_of_two_clusters_heal_side_by_side(
         play(go, RESTART)
         assert [len(one.writes) for one in (cluster, west)] == [1, 1]
     assert [one.incidents.list()[0].state for one in (records, other)] == [IncidentState.HEALED] * 2
+
+
+@pytest.mark.parametrize(("words", "name"), [((), "global"), (("--cluster", "east"), "east")])
+def test_the_command_leads_in_the_name_of_its_cluster(
+    cluster: VirtualCluster, tmp_path: Path, consul_address: ClusterAddress, words: tuple[str, ...], name: str
+) -> None:
+    command = SuperviseCommand(tmp_path / "work", cluster.address.url, consul_address.url, words)
+
+    async def holder() -> bytes:
+        async with ConsulClient(consul_address) as consul:
+            found = await consul.keys.read(lock_key(name))
+            return found.value if found is not None and found.session else b""
+
+    command.start()
+    assert command.process is not None
+    mine = f":{command.process.pid}".encode()
+    wait_for("it leads", lambda: asyncio.run(holder()).endswith(mine))
+    assert command.end() == 0
+    assert not asyncio.run(holder()).endswith(mine), "the lock is given back"
