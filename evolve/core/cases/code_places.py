@@ -69,6 +69,11 @@ _OPERANDS: Final = (
     rule(r"(?i)(?:private|secret|master|signing|encryption|shared|api|access|session|root|host)[ _-]?(?:key|id|token)(?:[ \t]+\([\w ]{1,12}\))?[ \t:=]{1,4}[\"']?([0-9a-f]{32,128})(?![\w-])"),
     rule(r"(?i)\b(?:seed|recovery|mnemonic|backup)(?:[ _-](?:phrase|words|key))?[ \t]*[:=][ \t]*[\"']?((?:[a-z]{3,8}[ \t]+){11,23}[a-z]{3,8})"),
     rule(rf"(?i){_SECRET_NAME}[\w\"'\]]{{0,20}}[ \t]*[=:][ \t]*[\"'][^\"'\n]{{0,200}}[\"'][ \t]*(?:->|=>|to)[ \t]*{_Q}"),
+    rule(r"(?i)\bWIFI:(?:[TSH]:[^;\n]{0,60};){0,3}P:((?:[^;\\\n]|\\.){3,100});"),
+    rule(rf"(?i){_SECRET_NAME}[ \t]+\\?\"[^\"\\\n]{{1,40}}\\?\"[ \t]+{_Q}"),
+    rule(rf"(?i){_SECRET_NAME}[ \t]*[=:][ \t]*0x[0-9a-f]{{4,16}}[ \t]+{_Q}"),
+    rule(rf"(?i)(?:wireless|wi-?fi|wlan|wpa|ssid|hotspot|radio)[^\n]{{0,80}}?\bkey\d?[\"']?[ \t]*[:= ][ \t]*{_V}"),
+    rule(rf"(?im)(?:^|[\s>:])/(?:oper|identify|login|auth|register|pass|ns[ \t]+identify|msg[ \t]+nickserv[ \t]+(?:identify|register))(?:[ \t]+[\w.@-]{{1,40}})?[ \t]+{_V}[ \t\r]*$"),
     # directives of configuration files
     rule(rf"(?im)^[ \t]*(?:olc)?rootpw:?:?[ \t]+(?:--\w+[ \t]+)*{_V}[ \t]*$"),
     rule(rf"(?i)\b(?:insecure-password|plain-text-password(?:-value)?|wpa-passphrase|x_passphrase|bindpw|rootbindpw|secretkey)[ \t]+{_V}"),

@@ -17,6 +17,7 @@ _NAME: Final = re.compile(
 )
 _VERSION: Final = re.compile(r"v?\d+(?:\.\d+){1,3}[-+.\w]*")
 _TRACE: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|\d{2}-[0-9a-f]{32}-[0-9a-f]{16}-\d{2}|\d-[0-9a-f]{8}-[0-9a-f]{24}")
+_PUBLIC_KEY: Final = re.compile(r"(?i)public[ _-]?key[\"']?(?:[ \t]+is)?[ \t]*[:=]?[ \t]*[\"']?\Z")
 _WORD: Final = re.compile(r"[\w.+-]*\Z"), re.compile(r"[\w.+-]*")
 _FAR: Final = 80
 
@@ -35,6 +36,11 @@ def is_harmless_id(text: str, span: SecretSpan) -> bool:
     if _BEFORE_DIGEST.search(before) or _DIGEST.match(word):
         return True
     return _is_name_or_version(before, word, text[span.end : span.end + _FAR])
+
+
+def is_public_key(text: str, at: int) -> bool:
+    """Return whether the words before a place say that a public key is there."""
+    return _PUBLIC_KEY.search(text, max(0, at - _FAR), at) is not None
 
 
 def _is_name_or_version(before: str, word: str, after: str) -> bool:

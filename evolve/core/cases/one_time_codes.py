@@ -26,21 +26,30 @@ _PASSES: Final = 2
 
 _NOT_A_CODE: Final = (
     r"(?<!exit )(?<!error )(?<!status )(?<!return )(?<!postal )(?<!zip )(?<!country )(?<!area )(?<!response )(?<!reason )(?<!result )(?<!http )"
-    r"(?<!source )(?<!product )(?<!rc )(?<!with )(?<!fault )(?<!stop )(?<!event )(?<!op)(?<!err)(?<!bar)(?<!signal )(?<!exit_)(?<!error_)(?<!status_)"
+    r"(?<!source )(?<!product )(?<!rc )(?<!with )(?<!fault )(?<!stop )(?<!event )(?<!signal )(?<!exit_)(?<!error_)(?<!status_)(?<!failure )(?<!the exit )"
+)
+"""A word before `code` that shows another thing."""
+_COMPOUND: Final = (
+    r"(?<![a-z])(?!(?:op|err|error|exit|status|return|zip|post|postal|bar|uni|source|byte|de|en|trans|area|country|qr|key|scan|char|vs|x|shell|g|m)[ _-]?(?:code|kod))"
+    r"(?:[^\W\d_]{2,14}[ _-]?)?(?:code|kod|koden|kode|koodi)"
 )
 _CODE_WORD: Final = (
-    rf"(?:{_NOT_A_CODE}(?<![a-z])(?:code|codice|c[oó]digo|kod|kode|kód|koodi|pin|puk|tan|otp|totp|passcode|keypad|zugangscode|türcode)|код|验证码|驗證碼|校验码|認証コード|確認コード|인증번호|인증 코드|رمز|कोड)"
+    rf"(?:{_NOT_A_CODE}(?:{_COMPOUND}|(?<![a-z])(?:codice|c[oó]digo|kód|pin|puk|tan|otp|totp|passcode|keypad))|код|验证码|驗證碼|校验码|認証コード|確認コード|認証番号|인증번호|인증 코드|رمز|कोड|κωδικός|קוד)"
 )
 _OF: Final = (
-    r"(?:[^\W\d_][^\W\d_'’.-]{0,20}[ \t]{1,2}|(?:de |di |d['’]|da |do |du |der |zum |för |til )[^\W\d_]{2,20}[ \t]{1,2}){0,6}?"
+    r"(?:(?:[^\W\d_]|\d(?=[ \t]))[^\W\d_'’.-]{0,20}[ \t]{1,2}|(?:de |di |d['’]|da |do |du |der |zum |für |för |til |l['’])[^\W\d_]{2,20}[ \t]{1,2}){0,6}?"
 )
 _IS: Final = (
-    r"(?:[:=#：]|\b(?:is|was|ist|lautet|war|est|es|era|é|è|er|är|on|jest|to|je|is nu|now)\b|[-–—]|是|为|為|は|이|은|는)"
+    r"(?:[:=#\uff1a]|\b(?:is|was|ist|lautet|war|est|es|era|é|è|er|är|on|jest|to|je|now|becomes)\b|c['’]est|[-–—]>?|=>|→|是|为|為|は|이|은|는)"
 )
-_DIGITS: Final = r"(\d{4,10}(?:[#*]+)?|\d{3}[ -]\d{3,4}|[A-Z0-9]{4}-[A-Z0-9]{4})(?![\w:/%]|[.,-]\d)"
+_DIGITS: Final = r"(?P<code>\d{4,11}(?:[#*]+)?|\d{3}[ -]\d{3,4}|\d{3}-\d{2}-\d{3}|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z]{1,3}-\d{4,8}|\d{3,6}[A-Z]|[A-Z]\d{3,6})(?![\w:/%]|[.,-]\d)"
 _RULES: Final = (
     rule(rf"(?i){_CODE_WORD}[ \t]{{0,2}}{_OF}{_IS}[ \t]{{0,3}}(?:{_IS}[ \t]{{0,3}})?[\"'«„「]?{_DIGITS}"),
+    rule(rf"(?i){_CODE_WORD}[^\n:.]{{0,40}}?(?:[,;]|\bnow\b|\bmaintenant\b|\bjetzt\b)[^\n:.]{{0,20}}?{_IS}[ \t]{{0,3}}[\"']?{_DIGITS}"),
+    rule(rf"(?i)(?:pin|pass|auth|otp|confirm\w*)[ _-]?(?:code|key)?[^\n]{{0,60}}?(?:->|=>|→)[ \t]*[\"']?{_DIGITS}"),
+    rule(rf"(?i)(?:pairing|setup|activation|verification|security|unlock|access|confirmation|login|door|gate|one[- ]time|manual)[ _-]code[ \t:=]{{1,3}}[\"']?{_DIGITS}"),
     rule(rf"(?i){_CODE_WORD}[ \t]{{1,2}}{_OF}(\d{{3,8}}[#*]|\*\d{{3,8}}#?)"),
+    rule(r"(?i)(?<![\w-])((?:[A-Z]{1,3}-)?\d{4,8}|\d{3}[ -]\d{3})[ \t]+(?:is|ist|est|es|è|é|är|er|to|jest|là)[ \t]+[^\n]{0,40}?(?<!exit )(?<!error )(?<!status )(?:code|codice|c[oó]digo|kod\w{0,2}|pin|otp|passcode|tan)\b"),
     rule(r"(?i:(?<![a-z])(?:code|user_code|pairing)[\"']?[ \t:=]{1,3}(?:(?:is|to|:)[ \t]+)?[\"']?)((?=[A-Z-]*[A-Z])[A-Z0-9]{4}-[A-Z0-9]{4})(?![\w-])"),
     rule(
         rf"(?i)\b(?:door|gate|garage|keypad|alarm|lock|safe|locker|entry|tür|porte|puerta|porta)\b[^\n]{{0,40}}?(?<![a-z]){_NOT_A_CODE}(?:code|pin|combo|combination|código|codice)[ \t\"':=]{{1,4}}(\d{{3,8}}[#*]?)(?![\w.:-])"
@@ -49,6 +58,7 @@ _RULES: Final = (
         r"(?i)\b(?:alarm|lock|keypad|door|disarm|arm|gate|safe|garage)\w{0,20}[^\n]{0,80}\n(?:[^\n]{0,120}\n){0,4}?[ \t]*(?:-[ \t]+)?[\"']?(?:\w{1,20}_)?(?:code|pin)[\"']?[ \t]*[:=][ \t]*[\"']?(\d{4,10})(?!\w)",
         lines=6,
     ),
+    rule(r"\+?[A-Z]{1,4}PIN=[\"']?(\d{4,8})(?!\w)"),
     rule(r"(?<![\w-])(\d{6}(?:-\d{6}){7})(?![\w-])"),
     rule(
         r"(?i)(?:key|secret|seed|authenticator|2fa|otp|setup|manual(?:ly)?)\b[^\n]{0,60}?(?:[:=]|\b(?:is|enter)\b)[ \t]{0,3}((?=[a-z ]*[2-7])(?:[a-z2-7]{4}[ -]){3,15}[a-z2-7]{2,4})(?![\w-])"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.cued_rules import cued_text, remembered, rule
-from evolve.core.cases.password_shapes import is_passphrase, is_plain_password, is_shown_password
+from evolve.core.cases.password_shapes import is_known_thing, is_passphrase, is_plain_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
@@ -27,11 +27,13 @@ _W: Final = r"(?:[^\W\d_][\w'’@.-]{0,25}|\([^()\n]{1,30}\))"
 """A word, or a remark in brackets, between the word for password and the password."""
 _ACCOUNT: Final = (
     r"(?:log(?:in|[ -]?on|ged[ -]in|[ -]in)|sign(?:ed)?[ -]in|creds|credentials?|accounts?|auth(?:enticat\w+)?|access|zugang(?:sdaten)?|anmeldedaten|"
-    r"identifiants?|accès|acceso|credencia(?:les|is)|credenziali|accesso|acesso|inloggegevens|toegang|inloggning|логин|доступ|учётк\w+|учетк\w+|"
+    r"identifiants?|accès|acceso|credencia(?:les|is)|credenziali|accesso|acesso|inloggegevens|toegang|inlogg\w*|innlogging\w*|kirjautumi\w+|přihlášení|bejelentkezés|giriş|logowani\w+|dostęp|konto|логин|доступ|учётк\w+|учетк\w+|"
     r"账号|帳號|账户|用户名|アカウント|ログイン|계정|로그인|idrac|ilo|bmc|ipmi|bios|ssh|vnc|rdp)"
 )
 """A word for an account or a door to one; after it the password follows the account's name."""
 _NAME: Final = r"[\w.@\\-]{2,40}"
+_WITH: Final = r"and|with|using|und|mit|et|avec|y|con|e|com|met|med|och|og|z|ze|ve|ja|és|și|и|с"
+"""Words between an account and its password."""
 
 _DIRECT: Final = (
     rule(rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$(?:\n[ \t]*[>$#:*][ \t]+{_V}[ \t]*\r?$)?", lines=3),
@@ -41,7 +43,7 @@ _DIRECT: Final = (
     rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,8}}?[ \t]+{_IS}[ \t]+(?:now|still|set to|temporarily|:)?[ \t]*{_V}"),
     rule(rf"(?i){_P}[^\n]{{0,40}}?(?:\bit'?s\b|\bc'est\b|\bes ist\b)[ \t]+{_V}"),
     rule(rf"(?i){_P}(?:[ \t]*(?:是|为|為|は|이|가|은|는|을|를|を|改成了?|设为|设置为)[ \t]*:?)[ \t]*{_V}"),
-    rule(rf"(?i)(?<![a-z]){_ACCOUNT}(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was|ist|est|es))*[ \t]*(?:the[ \t]+user[ \t]+)?{_NAME}(?:[ \t]*(?:/{{1,2}}|[|])[ \t]*|[ \t]+(?:and|with|using|und|mit|et|avec|y|con|e|com)[ \t]+|:){_V}"),
+    rule(rf"(?i)(?<![a-z]){_ACCOUNT}(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was|ist|est|es|är|er|jest|è|é|je))*[ \t]*(?:the[ \t]+user[ \t]+)?{_NAME}(?:[ \t]*(?:/{{1,2}}|[|])[ \t]*|[ \t]+(?:{_WITH})[ \t]+|:){_V}"),
     rule(rf"(?i)(?<![a-z])(?:u(?:ser(?:[ _]?name)?)?|login|uname)[ \t]*[:=][ \t]*{_NAME}[ \t,;/|]{{1,4}}(?:p(?:w|wd|ass)?)[ \t]*[:=][ \t]*{_V}"),
     rule(rf"(?i)\b(?:ssid|wi-?fi|wlan|wpa\d?)\b[^\n]{{0,40}}?(?:\b(?:key|code|is|pw)\b[ \t:=]*(?:is[ \t]+)?|/[ \t]*){_V}"),
     rule(rf"(?i)<key>[^<\n]{{0,40}}{_P}[^<\n]{{0,20}}</key>\s{{0,20}}<string>([^<\n]{{3,200}})</string>", lines=2),
@@ -49,7 +51,8 @@ _DIRECT: Final = (
 """Places right after a word for password or an account; there even an ordinary word may be one, and several in quotes."""
 
 _NEAR: Final = (
-    rule(rf"(?i)(?<![a-z]){_ACCOUNT}[^\n]{{0,30}}?[ \t,(:]{_NAME}[ \t]+/{{1,2}}[ \t]+{_V}"),
+    rule(rf"(?i)(?<![a-z]){_ACCOUNT}[^\n]{{0,30}}?[ \t,(:]{_NAME}[ \t]+(?:/{{1,2}}|{_WITH})[ \t]+{_V}"),
+    rule(rf"(?i)(?<![\w./-])(?:root|admin(?:istrator)?|superuser|sudo)(?:[ \t]+{_W}){{0,4}}?[ \t]+{_IS}[ \t]+(?:now[ \t]+)?{_V}"),
     rule(rf"(?i)\b(?:door|gate|alarm|safe|entry|access|unlock|pairing|locker|garage)[ -](?:code|combination)s?[ \t:=]+(?:(?:is|was|now|for the \w+)[ \t:]+)*{_V}"),
     rule(rf"(?i)(?<![a-z-])(?:secret|token|api[ -]key|credentials?)(?:[ \t]+{_W}){{0,6}}?[ \t]+(?:is|was|ist|est|es|=|→|->)[ \t]+{_V}"),
     rule(rf"(?i)(?<![a-z-])(?:key|code|clé|clave|schlüssel)[ \t]+(?:for|to|of|für|zu|de|del|du|per)[ \t]+(?:{_W}[ \t]+){{0,5}}{_W}(?:[ \t]*[:=]|[ \t]+{_IS})[ \t]+{_V}"),
@@ -77,9 +80,10 @@ _AFTER: Final = tuple(re.compile(pattern) for pattern in (
     rf"(?i)[ \t]{_IS}[ \t]+(?:now[ \t]+)?{_V}",
     rf"(?i){_VERB}[ \t(]+{_V}",
     rf"(?i)\b(?:old|new|alt|neu|was|before|after|given|tried|got|received|actual|expected)[ \t]*[:= ][ \t]*{_V}",
-    rf"(?<=[\s\"'`(\[{{<>=:|])({_BARE})",
 ))  # fmt: skip
 """Where the password is in the rest of the line after the word for it."""
+_ANYWHERE: Final = (re.compile(rf"(?<=[\s\"'`(\[{{<>=:|])({_BARE})"),)
+"""Where nothing but the look of a word shows that it is the password; names of other things are none."""
 _BEFORE: Final = tuple(re.compile(pattern) for pattern in (
     rf"(?i){_V}(?:[ \t]+[a-z]{{2,8}})?[ \t]+(?:is|was|as|ist|als|est|comme|es|como|é|è|come)(?:[ \t]+[^\W\d_]{{1,12}}){{0,4}}[ \t]+\Z",
     rf"(?i){_V}[ \t]+(?:\(|for (?:the |your |its )?)\Z",
@@ -122,6 +126,9 @@ def find_placed_passwords(text: str) -> Iterator[SecretSpan]:
 def _around(text: str, start: int, end: int) -> Iterator[SecretSpan]:
     """Yields the passwords before and after a word for password."""
     yield from _in_segment(_AFTER, text, end, _line_end(text, end))
+    for span in _in_segment(_ANYWHERE, text, end, _line_end(text, end)):
+        if not is_known_thing(text[span.start : span.end]):
+            yield span
     line = text.rfind("\n", max(0, start - _SEGMENT), start) + 1
     yield from _in_segment(_BEFORE, text, line or max(0, start - _SEGMENT), start)
 

@@ -23,7 +23,7 @@ _KNOWN: Final = tuple(
     for pattern in (
         r".*[/\\].*|-.*|~.*|.*&&.*|.*&(?:amp|lt|gt|nbsp|quot|#\d+).*|.*%[0-9A-F]{2}.*|.*\*.*",
         r"\$[\w{(].*|%.*|#\d+|.*%[sdrifxj].*|\d+%.*|.*\$\{.*|.*[#$%]\Z",
-        r"[vV]?\d+(?:[.:_+-]\w+)+|[\d.:,TZ+-]+|\d+[A-Za-z%µ]{1,4}|\d{4}-\d\d.*|.*\d\.\d.*",
+        r"(?:call|toolu|chatcmpl|cmpl|msg|resp|run|thread|asst|req|evt|step)[_-]\w{6,48}|(?:\d+:)?\d+(?:\.\d+)+[-+~.\w]*|[vV]?\d+(?:[.:_+-]\w+)+|[\d.:,TZ+-]+|\d+[A-Za-z%µ]{1,4}|\d{4}-\d\d.*|.*\d\.\d.*",
         r"(?i:sha\d{1,3}|md5|h1|blake2\w?)[-_:].*|0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{12,40}-[A-Z]{2,5}",
         r"[^@]+@(?:[\w-]+\.)+[a-zA-Z]\w*|[a-z][\w.-]*@[a-z]+(?:-[a-z0-9]+)+|[A-Z0-9]+(?:[-_.][A-Z0-9]+)*|[a-z]+:\d+(?::\w+)*|[A-Z_]{2,}@\d{1,3}|@?[a-z][\w./-]*@\d+\.\d[\w.-]*",
         r"[\w.-]+@[a-z][a-z-]*\d{0,4}|[\w./-]+#L?\d+",
@@ -124,8 +124,8 @@ _ASCII_KINDS: Final = {code: _kind(chr(code)) for code in range(128)}
 
 
 _NO_WORD: Final = re.compile(
-    r"(?i).*[/\\].*|[\w.-]+@[\w.-]+|-.*|\d.*\d{4}-\d\d.*|(?:[a-z0-9-]+\.){1,6}(?:[a-z]{2,}|\d+)|v?\d+(?:[.:,]\d+)*[a-z%]{0,4}|.*\.\.\.|"
-    r"(?:sha|md|aes|rsa|scram|argon|bcrypt|ed255|ecdsa|tls|ssl|http|oauth|utf|id_|rfc|base|iso|pbkdf)[\w-]*|(?-i:[A-Z]+[-_]\d+)|(?:[a-z]+://).*"
+    r"(?i)(?!(?-i:[A-Z][a-z]+/[A-Z][a-z]+\d*\Z)).*[/\\].*|[\w.-]+@[\w.-]+|-.*|\d.*\d{4}-\d\d.*|(?-i:(?:[a-z0-9-]+\.){1,6}(?:[a-z]{2,}|\d+))|v?\d+(?:[.:,]\d+)*[a-z%]{0,4}|(?:\d+:)?\d+(?:\.\d+)+[-+~.\w]*|.*\.\.\.|"
+    r"(?:sha|md|aes|rsa|scram|argon|bcrypt|ed255|ecdsa|tls|ssl|http|oauth|utf|id_|rfc|base|iso|pbkdf)[\w-]*|(?-i:[A-Z]{2,}[-_]?\d+)|(?-i:(?:call|toolu|chatcmpl|cmpl|msg|resp|run|thread|asst|req|evt|step)[_-]\w{6,48})|(?:[a-z]+://).*"
 )
 """Paths, addresses, options, dates, hosts, versions, sizes, algorithms, error codes."""
 _EXPRESSION: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+[(\[]|[\w.$]+[(\[]\Z")
@@ -155,7 +155,7 @@ def is_shown_password(word: str) -> bool:
     if _NO_WORD.fullmatch(word):
         return False
     if _PHRASE.fullmatch(word) and (word.islower() or _SAYS.fullmatch(word)):
-        return _SAYS.fullmatch(word) is None
+        return _SAYS.fullmatch(word) is None or not word[1:].islower()
     return any(pattern.fullmatch(word) for pattern in (_NUMBERED, _HEX, _JOINED, _TITLED, _SIGNED))
 
 

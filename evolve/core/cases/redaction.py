@@ -20,7 +20,7 @@ from evolve.core.cases.code_places import find_placed_operands
 from evolve.core.cases.command_output import find_printed_secrets
 from evolve.core.cases.copies import Copies, occurrences, parts_of
 from evolve.core.cases.cued_rules import forget_texts
-from evolve.core.cases.harmless_ids import is_harmless_id
+from evolve.core.cases.harmless_ids import is_harmless_id, is_public_key
 from evolve.core.cases.joined_texts import JoinedTexts, PartSpan
 from evolve.core.cases.one_time_codes import find_one_time_codes
 from evolve.core.cases.password_places import find_placed_passwords
@@ -222,12 +222,12 @@ class Redactor:
         if self._is_secret_whole(text, name):
             return [_Found(0, len(text), True)]
         shown = PLACEHOLDER.sub(_fill, text)
-        secrets = [_Found(*span, True) for span in self._secret_spans(shown)]
+        secrets = [_Found(*span, True) for span in self._secret_spans(shown) if not is_public_key(shown, span.start)]
         own = [span for known in self._known for span in occurrences(text, known)]
         others = [
             _Found(*span, False)
             for span in random_parts(shown)
-            if not _is_inside(span, own) and not (self._keeps_ids and is_harmless_id(text, span))
+            if not _is_inside(span, own) and not (self._keeps_ids and (is_harmless_id(text, span) or is_public_key(text, span.start)))
         ]
         persons = () if self._keeps_personal_data else find_personal_data(text)
         named = [_Found(*span, False) for span in persons if not _is_inside(span, own)]

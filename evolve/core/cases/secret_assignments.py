@@ -29,7 +29,7 @@ secret salt pepper seed
 """
 _SALTS: Final = frozenset(_SALTS_TEXT.split())
 _PUBLIC_TEXT: Final = """
-public primary cache partition foreign sort row object host idempotency fingerprint group routing dedup hash lock
+public primary cache partition foreign sort row object host idempotency fingerprint group dedup hash lock
 index id ids registry thumbprint etag checksum commit digest sha unique composite natural surrogate shard bucket s3
 trace event message dedupe
 """

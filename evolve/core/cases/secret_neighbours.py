@@ -27,7 +27,7 @@ _BEHIND: Final = re.compile(
 
 _OTHER_THINGS: Final = re.compile(
     r"(?:.*[/\\].*)|.*::.*|.*@[\w.-]+|[vV]?\d+(?:[.:_-]\w+)*|\d+[A-Za-z%]{1,3}|.*\.(?:\w{1,5}|internal|local|service)|"
-    r"[A-Z]{2,9}-?[\d.]{1,6}|[A-Za-z]{1,9}[-_]?\d{1,2}|(?:[a-z]+[-_])+[a-z]{0,8}\d{1,3}|(?i:(?:id_|sha-?|md5|hmac-?|aes-?|rsa-?|argon2|bcrypt|pbkdf2|ed25519|scram-|rfc|utf-?|"
+    r"[A-Z]{2,9}-?[\d.]{1,10}|\w+=\d+|(?:[\w-]*:){3,}.*|(?:\d+:)?\d+(?:\.\d+)+[-+~.\w]*|[A-Za-z]{1,9}[-_]?\d{1,2}|(?:[a-z]+[-_])+[a-z]{0,8}\d{1,3}|(?i:(?:id_|sha-?|md5|hmac-?|aes-?|rsa-?|argon2|bcrypt|pbkdf2|ed25519|scram-|rfc|utf-?|"
     r"base64|x509|oauth|p12|pkcs|s3|k8s|ipv|hs|rs|es|line|sqlstate|error|http|v)\S{0,40})|0x[0-9a-fA-F]+|\$.*|#\d+|[\d.:,TZ+-]+|"
     r"[0-9a-f]{7,64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\w+\.\w+.*|-.*|%.*"
 )

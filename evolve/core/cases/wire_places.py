@@ -39,6 +39,9 @@ _LIKELY: Final = (
         r"(?i)(?:password|passwd|passphrase|secret|credentials?|pwd)\w{0,12}\([ \t]*([^\s()\"',]{4,100})[ \t]*\)"
     ),
     rule(
+        r"(?i)(?:\b(?:addauth|auth|creds?|credentials?|digest|basic|htpasswd|login)[ \t]+)(?:(?:digest|basic|plain)[ \t]+)?(?!(?:sha|md|blake)\w*:)[\w.@-]{1,40}:([^\s\"':]{3,100})"
+    ),
+    rule(
         r"(?i)\b(?:echo|printf)(?:[ \t]+-\w+)*[ \t]+[\"']?[\w.@-]{1,40}:([^\s\"'|]{3,100})[\"']?[ \t]*\|[ \t]*(?:openssl|base64|xxd|sha\d+sum|md5sum|tee|nc|htpasswd|mkpasswd|sudo)\b"
     ),
 )
