@@ -73,7 +73,7 @@ _OPERANDS: Final = (
     rule(rf"(?i){_SECRET_NAME}[ \t]+\\?\"[^\"\\\n]{{1,40}}\\?\"[ \t]+{_Q}"),
     rule(rf"(?i){_SECRET_NAME}[ \t]*[=:][ \t]*0x[0-9a-f]{{4,16}}[ \t]+{_Q}"),
     rule(rf"(?i)(?:wireless|wi-?fi|wlan|wpa|ssid|hotspot|radio)[^\n]{{0,80}}?\bkey\d?[\"']?[ \t]*[:= ][ \t]*{_V}"),
-    rule(rf"(?im)(?:^|[\s>:])/(?:oper|identify|login|auth|register|pass|ns[ \t]+identify|msg[ \t]+nickserv[ \t]+(?:identify|register))(?:[ \t]+[\w.@-]{{1,40}})?[ \t]+{_V}[ \t\r]*$"),
+    rule(rf"(?im)(?:^|[ \t>:])/(?:oper|identify|login|auth|register|pass|ns[ \t]+identify|msg[ \t]+nickserv[ \t]+(?:identify|register))(?:[ \t]+[\w.@-]{{1,40}})?[ \t]+{_V}[ \t\r]*$"),
     # directives of configuration files
     rule(rf"(?im)^[ \t]*(?:olc)?rootpw:?:?[ \t]+(?:--\w+[ \t]+)*{_V}[ \t]*$"),
     rule(rf"(?i)\b(?:insecure-password|plain-text-password(?:-value)?|wpa-passphrase|x_passphrase|bindpw|rootbindpw|secretkey)[ \t]+{_V}"),

@@ -20,6 +20,7 @@ _PROGRAMS: Final = (
 _COMMAND: Final = rule(
     rf"(?im)^(?:[^\n$#>%]{{0,60}}[$#>%][ \t]+|\++[ \t]+|>>>[ \t]|[ \t]{{0,8}})(?=(?:{_PROGRAMS})[ \t])"
     r"[^\n]{0,300}?(?:pass(?:w|ph|code)|passwd|pwd\b|secret|token|cred|api[_-]?key|[_.-]pass\b|\bpin\b|private|pwgen|mkpasswd|apg\b|\bpass[ \t]+show|rand[ \t]+-|psk|join-command|genpsk|genkey|otp)[^\n]{0,300}\n",
+    lines=1,
 )
 _READS: Final = re.compile(r"(?i)\bread[ \t]+-\w*s")
 _NEXT: Final = re.compile(r"[^\n]*\n?")

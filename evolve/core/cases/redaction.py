@@ -208,7 +208,7 @@ class Redactor:
         """Yields the secrets in a value; each is then masked wherever else it occurs."""
         for text, name in _texts(value, key):
             finds[text, name] = self._find(text, name)
-            for found in _merge(finds[text, name]):
+            for found in finds[text, name]:
                 if found.is_secret:
                     yield text[found.start : found.end]
 
@@ -231,7 +231,7 @@ class Redactor:
         ]
         persons = () if self._keeps_personal_data else find_personal_data(text)
         named = [_Found(*span, False) for span in persons if not _is_inside(span, own)]
-        return _without_placeholders(text, [*secrets, *others, *named])
+        return _merge(_without_placeholders(text, list({*secrets, *others, *named})))
 
     def _is_secret_whole(self, text: str, name: str) -> bool:
         """Whether the name alone shows that the whole text is a secret."""

@@ -15,7 +15,8 @@ from evolve.core.cases.secret_words import is_sentence
 _SECRETS: Final = r"(?:[\w.-]{0,30}[_.-])?(?:passwords?|passphrases?|passwd|chpasswd|htpasswd|secrets?|tokens?|credentials?|creds|(?:api|private|secret|access|encryption|signing|auth)[_-]?keys?|keyring|psks?|pins?|passes)"
 _ACCOUNTS: Final = r"(?:[\w.-]{0,30}[_.-])?(?:users?|accounts?|auth|basic_?auth|logins?|userlist|clients|admins?)"
 _HEADER: Final = rule(
-    rf"(?im)^(?P<indent>[ \t]{{0,40}})(?:-[ \t]+)?(?P<open>\[)?[\"']?(?P<name>{_SECRETS}|{_ACCOUNTS})[\"']?(?P<sign>\][ \t]*|[ \t]*[:=]?[ \t]*\{{[ \t]*|:[ \t]*(?:[|>][+-]?)?)[ \t]*\r?\n(?:[ \t]+(?:list|users|data|stringData):[ \t]*(?:[|>][+-]?)?[ \t]*\r?\n)?"
+    rf"(?im)^(?P<indent>[ \t]{{0,40}})(?:-[ \t]+)?(?P<open>\[)?[\"']?(?P<name>{_SECRETS}|{_ACCOUNTS})[\"']?(?P<sign>\][ \t]*|[ \t]*[:=]?[ \t]*\{{[ \t]*|:[ \t]*(?:[|>][+-]?)?)[ \t]*\r?\n(?:[ \t]+(?:list|users|data|stringData):[ \t]*(?:[|>][+-]?)?[ \t]*\r?\n)?",
+    lines=2,
 )
 _IS_SECRETS: Final = re.compile(rf"(?i){_SECRETS}\Z")
 _PAIR: Final = re.compile(

@@ -21,7 +21,7 @@ _LIST: Final = re.compile(
 _BETWEEN: Final = re.compile(r"""(?:\\?["'])?,(?:[ ]?|\s{0,40})(?:\\?["'])?|\[(?:\\?["'])?|(?:\\?["'])\Z""")
 """A command that is written as a list, `["mysql", "-px"]` or `[redis-server, --requirepass, x]`, and what is between its words."""
 
-_AROUND: Final = 5
+_AROUND: Final = 2
 """Lines around a changed one that are read with it, for names and values on different lines."""
 
 _PREFIX: Final = re.compile(
@@ -79,8 +79,9 @@ def named_views(text: str) -> Iterator[View]:
         if parts:
             view = _changed(_joined(parts), pattern, change)
             yield view
-            if pattern is _PERCENT and _PERCENT.search(view.text):
-                yield _changed(view, pattern, change)
+            twice = [_slice(view, *lines) for lines in _changed_lines(view.text, _PERCENT)] if pattern is _PERCENT else []
+            if twice:
+                yield _changed(_joined(twice), pattern, change)
     lists = [_changed(_part(text, *found.span()), _BETWEEN, lambda _match: " ") for found in _LIST.finditer(text)]
     if lists:
         yield _joined(lists)
@@ -132,6 +133,10 @@ def _lines_after(text: str, at: int) -> int:
 def _part(text: str, start: int, end: int) -> View:
     """Returns a part of the text as a view."""
     return View(text[start:end], list(range(start, end)), list(range(start + 1, end + 1)))
+
+
+def _slice(view: View, start: int, end: int) -> View:
+    return View(view.text[start:end], view.starts[start:end], view.ends[start:end])
 
 
 def exact_views(text: str) -> Iterator[View]:
