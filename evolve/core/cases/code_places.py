@@ -25,7 +25,7 @@ _OPERANDS: Final = (
     rule(rf"(?i)ConvertTo-SecureString[ \t]+(?:-AsPlainText[ \t]+)?(?:-Force[ \t]+)?(?:-String[ \t]+)?(?!-)[(]?{_V}"),
     rule(rf"(?i)[ \t]/rp[ \t:]+{_V}"),
     rule(rf"(?i)[ \t]/p:{_V}"),
-    rule(rf"(?i)\b(?:ps|pa)exec\b[^\n]{{0,200}}?[ \t]-p[ \t]+{_V}"),
+    rule(rf"(?i)\b(?:ps|pa)exec(?:64)?(?:\.exe)?\b[^\n]{{0,200}}?[ \t]-p[ \t]+{_V}"),
     # programs with operands
     rule(rf"\bradtest[ \t]+(?:-\w+[ \t]+\S+[ \t]+){{0,3}}\S{{1,60}}[ \t]+{_V}[ \t]+\S+(?:[ \t]+\S+)?(?:[ \t]+{_V})?"),
     rule(rf"\bradclient[ \t][^\n]{{0,100}}?[ \t](?:auth|acct|coa|disconnect|status)[ \t]+{_V}"),

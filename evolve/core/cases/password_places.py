@@ -15,12 +15,12 @@ from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
 
-_BARE: Final = r"[^\s\"'`,;()\[\]{}<>|\\=:“”„«»。\uff0c\uff1a](?:[^\s\"'`,;\\<>“”„«»。\uff0c\uff1a]|[,;](?=[A-Z\d]\w*[.!?]?(?:\s|\Z))){3,63}"
-_V: Final = rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`] ?([^»”“`\n]{{4,200}}?) ?[»”“`]|({_BARE}))"""
+_BARE: Final = r"[^\s\"'`,;()\[\]{}<>|\\=:“”„«»「」『』。\uff0c\uff1a](?:[^\s\"'`,;\\<>“”„«»「」『』。\uff0c\uff1a]|[,;](?=[A-Z\d]\w*[.!?]?(?:\s|\Z))){3,63}"
+_V: Final = rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`「『] ?([^»”“`」』\n]{{4,200}}?) ?[»”“`」』]|({_BARE}))"""
 """A value in quotes of any kind, or one word."""
 _P: Final = rf"(?:pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|(?<![a-z])(?:pass|pwd?|psk|mdp)|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -](?:key|secret)|(?:shared|break[ -]?glass) secret|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"
 """A word for password, with the endings of languages that have them."""
-_IS: Final = r"(?:is|used to be|should be|had been|has been|was|are|will be|becomes|ist|lautet|war|wird|est|es|será|era|sera|é|è|jest|to|är|er|on|je|este|это|hī|है|هي|هو|είναι|adalah|là|set to|reset to|changed to|now)"
+_IS: Final = r"(?:is|used to be|should be|had been|has been|was|are|will be|becomes|ist|lautet|war|wird|est|es|será|era|sera|é|è|e|jest|to|är|er|on|je|este|это|hī|है|هي|هو|είναι|adalah|là|set to|reset to|changed to|now)"
 _SIGN: Final = r"(?:[:=→–—]|->|=>|\uff1a)"
 _TO: Final = r"(?:to|into|auf|in|à|a|al|para|por|en|em|su|na|на|naar|til|till|på|do|w|v)"
 _W: Final = r"(?:[^\W\d_][\w'’@.-]{0,25}|\([^()\n]{1,30}\))"
@@ -43,7 +43,7 @@ _DIRECT: Final = (
     rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,8}}?[ \t]+{_IS}[ \t]+(?:now|still|set to|temporarily|:)?[ \t]*{_V}"),
     rule(rf"(?i){_P}[^\n]{{0,40}}?(?:\bit'?s\b|\bc'est\b|\bes ist\b)[ \t]+{_V}"),
     rule(rf"(?i){_P}(?:[ \t]*(?:是|为|為|は|이|가|은|는|을|를|を|改成了?|设为|设置为)[ \t]*:?)[ \t]*{_V}"),
-    rule(rf"(?i)(?<![a-z]){_ACCOUNT}(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was|ist|est|es|är|er|jest|è|é|je))*[ \t]*(?:the[ \t]+user[ \t]+)?{_NAME}(?:[ \t]*(?:/{{1,2}}|[|])[ \t]*|[ \t]+(?:{_WITH})[ \t]+|:){_V}"),
+    rule(rf"(?i)(?<![a-z]){_ACCOUNT}(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was|ist|est|es|är|er|jest|è|é|je))*[ \t]*(?:the[ \t]+user[ \t]+)?[(\[]?{_NAME}(?:[ \t]*(?:/{{1,2}}|[|])[ \t]*|[ \t]+(?:{_WITH})[ \t]+|:){_V}"),
     rule(rf"(?i)(?<![a-z])(?:u(?:ser(?:[ _]?name)?)?|login|uname)[ \t]*[:=][ \t]*{_NAME}[ \t,;/|]{{1,4}}(?:p(?:w|wd|ass)?)[ \t]*[:=][ \t]*{_V}"),
     rule(rf"(?i)\b(?:ssid|wi-?fi|wlan|wpa\d?)\b[^\n]{{0,40}}?(?:\b(?:key|code|is|pw)\b[ \t:=]*(?:is[ \t]+)?|/[ \t]*){_V}"),
     rule(rf"(?i)<key>[^<\n]{{0,40}}{_P}[^<\n]{{0,20}}</key>\s{{0,20}}<string>([^<\n]{{3,200}})</string>", lines=2),

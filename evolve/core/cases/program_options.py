@@ -68,7 +68,7 @@ _NEEDS_VERB: Final = dict.fromkeys(("docker", "podman", "nerdctl", "helm", "buil
 
 _BY_NAME: Final = {name: options for names, options in _PROGRAMS.items() for name in names.split()}
 _COMMAND: Final = re.compile(
-    rf"(?<![\w.-])({'|'.join(sorted(map(re.escape, _BY_NAME), key=len, reverse=True))})(?=[ \t])"
+    rf"(?<![\w.-])({'|'.join(sorted(map(re.escape, _BY_NAME), key=len, reverse=True))})(?=(?:64)?(?:\.exe)?[\"']?[ \t])"
 )
 _WORD: Final = re.compile(r"""(?:\\?"[^"\n]{0,500}"|'[^'\n]{0,500}'|\\.|[^\s"'|;&\\])+|[|;&]""")
 _LINE: Final = re.compile(r"[^\n]{1,2000}")

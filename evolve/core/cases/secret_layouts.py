@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from evolve.core.cases.cued_rules import matches, rule
+from evolve.core.cases.named_literals import find_named_literals
 from evolve.core.cases.password_shapes import is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
@@ -58,7 +59,7 @@ _SEPARATORS: Final = (re.compile(r"[|│┃║]"), re.compile(r","), re.compile(
 def find_layout_secrets(text: str, is_name: IsName) -> Iterator[SecretSpan]:
     """Yield every value whose name is in another cell, line, element or attribute."""
     found = [*_pairs(text, is_name), *_blocks(text, is_name), *_tables(text, is_name), *_rows(text, is_name)]
-    found += find_statement_parameters(text, is_name)
+    found += [*find_statement_parameters(text, is_name), *find_named_literals(text, is_name)]
     for start, end in found:
         value = text[start:end]
         if value.strip() and not is_reference(value.strip()) and not is_sentence(value):

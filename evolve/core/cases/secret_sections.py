@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.cued_rules import cued_text, rule
-from evolve.core.cases.password_shapes import is_made_password, is_shown_password
+from evolve.core.cases.password_shapes import is_made_password, is_plain_password, is_shown_password
 from evolve.core.cases.random_text import looks_random
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
@@ -20,7 +20,7 @@ _HEADER: Final = rule(
 )
 _IS_SECRETS: Final = re.compile(rf"(?i){_SECRETS}\Z")
 _PAIR: Final = re.compile(
-    r"[ \t]*(?:-[ \t]+)?[\"']?(?P<name>[\w.@+-]{1,60})[\"']?[ \t]*(?:=>|:|=)[ \t]*(?:\"(?P<double>[^\"\n]{3,300})\"|'(?P<single>[^'\n]{3,300})'|(?P<bare>[^\s,;\"'{}\[\]]{3,300}))[ \t]*[,;]?[ \t]*(?:#.*)?"
+    r"[ \t]*(?:-[ \t]+)?[\"']?(?P<name>[\w.@+-]{1,60})[\"']?[ \t]*(?:=>|:|=)[ \t]*(?:\"(?P<double>[^\"\n]{3,300})\"|'(?P<single>[^'\n]{3,300})'|(?P<bare>[^\s\"'{}\[\]]{3,300}?))[ \t]*[,;]?[ \t]*(?:#.*)?"
 )
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{16,128}")
 _PLAIN_NAMES: Final = re.compile(
@@ -59,5 +59,5 @@ def _values(text: str, header: re.Match[str], *, is_secrets: bool) -> Iterator[S
 
 def _is_secret(value: str, is_secrets: bool) -> bool:
     if is_secrets:
-        return is_shown_password(value) or looks_random(value) or _UUID.fullmatch(value) is not None
+        return is_plain_password(value) or is_shown_password(value) or looks_random(value) or _UUID.fullmatch(value) is not None
     return is_made_password(value)
