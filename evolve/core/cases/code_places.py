@@ -43,6 +43,8 @@ _OPERANDS: Final = (
     rule(r"(?m)\biwconfig\b[^\n]{0,60}?\bkey[ \t]+(?:\[\d\][ \t]+)?(?:s:)?([^\s]{4,64})"),
     rule(rf"(?i)\b(?:echo|printf)[ \t]+{_V}[^\n]{{0,40}}\|[^\n]{{0,60}}(?:--stdin|-stdin|-passin stdin|askpass)"),
     rule(rf"(?m)^[ \t]*\+*[ \t]*(?:echo|printf)(?:[ \t]+-\w+)*(?:[ \t]+'?%s(?:\\n)?'?)?[ \t]+{_V}[ \t]*\n[ \t]*\+*[ \t]*[^\n]{{0,120}}(?:--password-stdin|--passphrase-fd|--stdin|chpasswd|sudo[ \t]+(?:-\w+[ \t]+)*-\w*S|cryptsetup|smbpasswd)", lines=3),
+    rule(rf"\bmc[ \t]+admin[ \t]+user[ \t]+(?:add|svcacct[ \t]+add)[ \t]+\S{{1,40}}[ \t]+\S{{1,60}}[ \t]+{_V}"),
+    rule(rf"(?i){_SECRET_NAME}\w{{0,10}}\b[^\n|;]{{0,100}}?[ \t](?:--?(?:value|literal|secret-string|data|content|body|text))[ =]{_V}"),
     # values near their names
     rule(rf"(?i)\bSET[ \t]+PASSWORD\b(?:[ \t]+FOR[ \t]+\S{{1,100}})?[ \t]*=[ \t]*(?:PASSWORD\()?{_Q}"),
     rule(rf"(?im)\bname=[\"']?[\w\[\].-]{{0,40}}{_SECRET_NAME}[\w\]]{{0,3}}[\"']?[^\n]{{0,60}}\r?\n(?:[\w-]{{1,40}}:[^\n]{{0,100}}\r?\n){{0,3}}\r?\n([^\r\n]{{3,200}})", lines=5),

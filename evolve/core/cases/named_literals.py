@@ -25,6 +25,8 @@ _RULES: Final = (
     rule(rf"(?i)(?<![\w.$-]){_NAME}{_SIGNS}{_QUOTED}"),
     rule(rf"(?i)[(\[{{][ \t]{{0,3}}(?:\\?[\"'])?{_NAME},[^\w\"'\n]{{0,6}}{_QUOTED}[^\w\"'\n]{{0,4}}[)\]}}]"),
 )
+_LABEL: Final = re.compile(r"(?i)secret|token|key|cred\w*")
+"""Before a name of a thing, `secret "db-creds" not found`, these words name its kind."""
 _OTHER: Final = re.compile(
     r"(?i)https?://.*|/[\w./-]+|[\w.-]+\.(?:ya?ml|json|txt|pem|key|crt|conf|env|py|js)|[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+"
 )
@@ -35,7 +37,8 @@ def find_named_literals(text: str, is_name: Callable[[str], bool]) -> Iterator[S
     for match in matches(text, _RULES):
         group = "double" if match["double"] is not None else "single"
         name = re.split(r"[:$@/]", match["name"])[-1]
-        if is_name(name) and _is_secret(match[group]):
+        is_label = _LABEL.fullmatch(match["name"]) and not match[0][len(match["name"]) : match.start(group) - match.start()].strip(" \t\\\"'")
+        if is_name(name) and not is_label and _is_secret(match[group]):
             yield SecretSpan(*match.span(group))
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.password_shapes import is_known_thing, is_made_password, is_passphrase, is_shown_password
+from evolve.core.cases.password_shapes import is_known_thing, is_made_password, is_passphrase, is_plain_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_reason
@@ -56,11 +56,11 @@ def find_assigned_secrets(text: str) -> Iterator[SecretSpan]:
     for match in _ASSIGNED.finditer(text):
         group = match.lastgroup or "bare"
         value = match[group].rstrip(".\r")
-        if _is_secret(match["name"], value):
+        if _is_secret(match["name"], match["end"], value):
             yield SecretSpan(match.start(group), match.start(group) + len(value))
 
 
-def _is_secret(name: str, value: str) -> bool:
+def _is_secret(name: str, sign: str, value: str) -> bool:
     if is_reference(value) or is_reason(value) or re.match(r"[\w.]+[(\[]", value):
         return False
     if _MACRO.search(name):
@@ -70,7 +70,8 @@ def _is_secret(name: str, value: str) -> bool:
     if value.isdigit():
         return bool(parts & _STRONG) and len(value) >= 4 and not (_MEASURES & parts)
     if parts & _STRONG:
-        return is_shown_password(value) or (" " in value and is_passphrase(value))
+        is_sure = "=" in sign and words[-1] in _STRONG and is_plain_password(value)
+        return is_sure or is_shown_password(value) or (" " in value and is_passphrase(value))
     if _LONG_HEX.fullmatch(value):
         return bool(words) and words[-1] in _KEYS and not parts & _PUBLIC
     if words and words[-1] in _SALTS:

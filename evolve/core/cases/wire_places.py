@@ -39,6 +39,9 @@ _LIKELY: Final = (
         r"(?i)(?:password|passwd|passphrase|secret|credentials?|pwd)\w{0,12}\([ \t]*([^\s()\"',]{4,100})[ \t]*\)"
     ),
     rule(
+        r"(?i)(?<![\w./:@-])(?:root|admin(?:istrator)?|ubuntu|debian|centos|pi|sa|sysadmin|postgres|oracle|guest|gast|operator|service|support|manager|superuser|user|test|demo|deploy|ops|cisco|ubnt|monitor)(?:[ \t]{0,3}/{1,2}[ \t]{0,3}|:[ \t]{0,1}|[ \t]\|[ \t])([^\s\"'`/|:,;()<>]{4,100})"
+    ),
+    rule(
         r"(?i)(?:\b(?:addauth|auth|creds?|credentials?|digest|basic|htpasswd|login)[ \t]+)(?:(?:digest|basic|plain)[ \t]+)?(?!(?:sha|md|blake)\w*:)[\w.@-]{1,40}:([^\s\"':]{3,100})"
     ),
     rule(
@@ -63,9 +66,16 @@ def find_wire_secrets(text: str) -> Iterator[SecretSpan]:
         for match in cued.matches(one):
             if match[0][0] == ":" and not _USER.search(cued.text, max(0, match.start() - 60), match.start()):
                 continue
-            if not is_reference(match[1]) and is_shown_password(match[1]) and not _is_name_of_code(match[1]):
+            if not is_reference(match[1]) and is_shown_password(match[1]) and not _is_name(match[1]):
                 yield SecretSpan(*match.span(1))
 
 
-def _is_name_of_code(word: str) -> bool:
-    return re.fullmatch(r"[a-z]+(?:[A-Z][a-z]+)+|[\w.]+\(.*|[a-z_]+", word) is not None
+def _is_name(word: str) -> bool:
+    """Whether a word is a name in code, a version, a file or a host."""
+    return (
+        re.fullmatch(
+            r"[a-z]+(?:[A-Z][a-z]+)+|[\w.]+\(.*|[a-z_]+|v?\d+(?:\.\d+)+\S*|[\w.-]+\.(?:py|js|ts|php|html?|css|conf|json|ya?ml|log|internal|local|com|org|net|io)",
+            word,
+        )
+        is not None
+    )
