@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.cued_rules import cued_text, rule
-from evolve.core.cases.password_shapes import is_plain_password, is_shown_password
+from evolve.core.cases.password_shapes import is_passphrase, is_plain_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_reason, is_sentence
@@ -45,6 +45,12 @@ _OPERANDS: Final = (
     rule(rf"(?m)^[ \t]*\+*[ \t]*(?:echo|printf)(?:[ \t]+-\w+)*(?:[ \t]+'?%s(?:\\n)?'?)?[ \t]+{_V}[ \t]*\n[ \t]*\+*[ \t]*[^\n]{{0,120}}(?:--password-stdin|--passphrase-fd|--stdin|chpasswd|sudo[ \t]+(?:-\w+[ \t]+)*-\w*S|cryptsetup|smbpasswd)", lines=3),
     rule(rf"\bmc[ \t]+admin[ \t]+user[ \t]+(?:add|svcacct[ \t]+add)[ \t]+\S{{1,40}}[ \t]+\S{{1,60}}[ \t]+{_V}"),
     rule(rf"(?i){_SECRET_NAME}\w{{0,10}}\b[^\n|;]{{0,100}}?[ \t](?:--?(?:value|literal|secret-string|data|content|body|text))[ =]{_V}"),
+    rule(rf"(?i)\buser[ \t]+\S{{1,60}}[ \t]+using[ \t]+{_V}"),
+    rule(rf"(?i)\bPRAGMA[ \t]+(?:\w+\.)?(?:hex)?(?:re)?key[ \t]*=[ \t]*{_V}"),
+    rule(rf"(?im)^{_SECRET_NAME}[ \t]*\r?\n[A-Z$:]{{0,2}}[ \t]?\d{{1,4}}\r?\n(\S[^\n\r]{{2,200}})\r?$", lines=2),
+    rule(r"(?<!\w)K10[0-9a-f]{64}::(?:[\w-]{1,60}:)?([\w.]{16,200})"),
+    rule(r"\{(?:PLAIN|CLEAR|CLEARTEXT|PLAIN-TRUNC)\}([^\s:\"'<>]{3,200})"),
+    rule(r"(?m)^(?:[0-9a-fA-F]{32,128}|\$\w{1,10}\$\S{10,200}?):([^\s:]{4,60})[ \t]*\r?$"),
     # values near their names
     rule(rf"(?i)\bSET[ \t]+PASSWORD\b(?:[ \t]+FOR[ \t]+\S{{1,100}})?[ \t]*=[ \t]*(?:PASSWORD\()?{_Q}"),
     rule(rf"(?im)\bname=[\"']?[\w\[\].-]{{0,40}}{_SECRET_NAME}[\w\]]{{0,3}}[\"']?[^\n]{{0,60}}\r?\n(?:[\w-]{{1,40}}:[^\n]{{0,100}}\r?\n){{0,3}}\r?\n([^\r\n]{{3,200}})", lines=5),
@@ -91,6 +97,7 @@ _OPERANDS: Final = (
 """Places of which the word is the secret, unless it refers to one."""
 
 _CALLS: Final = (
+    rule(rf"(?<!\S)(?:-[uUl]|--?(?:user|username|login|user-name))[ \t=]{{0,3}}[\w.@\\+-]{{1,60}}[ \t](?:[^\n|;]{{0,80}}?[ \t])?(?:-[pPw]|-pw|--?pass)[ \t=]{{0,3}}{_V}"),
     rule(r"(?<!\S)(?:--user|--userpwd|--auth|--creds?|--login|--proxy-user|--basic-auth|-u)[ =][\"']?[A-Za-z][\w.@-]{0,40}:([^\s\"',:/]{3,200})"),
     rule(rf"(?i)\b(?:begin|softAP)\([ \t]*{_ARG}[ \t]*,[ \t]*{_Q}"),
     rule(rf"(?im)(?:Auth|User|Db|Smtp|Admin|Root|Login|Proxy)\w{{0,20}}{_SECRET_NAME}[ \t]+{_V}[ \t]*\r?$"),
@@ -130,7 +137,7 @@ def _groups(match: re.Match[str], *, is_sure: bool) -> Iterator[SecretSpan]:
         if not value or is_reference(value) or says(value) or value.startswith(("-", "/", "./", "{{")):
             continue
         is_other = not _DIRECTIVE.fullmatch(value) if is_sure else " " not in value and _is_mixed(value)
-        if is_other or is_shown_password(value) or is_plain_password(value):
+        if is_other or is_shown_password(value) or is_plain_password(value) or (" " in value and is_passphrase(value)):
             yield SecretSpan(*match.span(group))
 
 

@@ -51,6 +51,8 @@ LAYOUTS: Final = (
         _markup,
     ),
     Reading(re.compile(r"[ \t]{0,4}\\\r?\n[ \t]{0,40}"), lambda _match: " "),
+    Reading(re.compile(r"(?m)^\|\|[^\n]{3,300}$"), lambda match: match[0].replace("||", "|")),
+    Reading(re.compile(r"\"?[ ]a\d{1,3}=\"?"), lambda _match: " "),
     Reading(
         re.compile(
             r"(?m)^([ \t]{0,40}(?:-[ \t]+)?[\"']?-{1,2}[A-Za-z][\w-]{0,40})[\"']?,?[ \t]{0,4}\r?\n[ \t]{0,40}(?:-[ \t]{1,4})?[\"']?(?!-)(?=\S)"

@@ -34,15 +34,15 @@ _COMPOUND: Final = (
     r"(?:[^\W\d_]{2,14}[ _-]?)?(?:code|kod|koden|kode|koodi)"
 )
 _CODE_WORD: Final = (
-    rf"(?:{_NOT_A_CODE}(?:{_COMPOUND}|(?<![a-z])(?:codice|c[oó]digo|kód|pin|puk|tan|otp|totp|passcode|keypad))|код|验证码|驗證碼|校验码|認証コード|確認コード|認証番号|인증번호|인증 코드|رمز|कोड|κωδικός|קוד)"
+    rf"(?:{_NOT_A_CODE}(?:{_COMPOUND}|(?<![a-z])(?:codice|c[oó]digo|kód|pin|puk|tan|otp|totp|passcode|keypad|combinations?|combinaci[oó]n|combinazione|combinaison|kombination|combinação))|код|验证码|驗證碼|校验码|認証コード|確認コード|認証番号|인증번호|인증 코드|رمز|कोड|κωδικός|קוד)"
 )
 _OF: Final = (
-    r"(?:(?:[^\W\d_]|\d(?=[ \t]))[^\W\d_'’.-]{0,20}[ \t]{1,2}|(?:de |di |d['’]|da |do |du |der |zum |für |för |til |l['’])[^\W\d_]{2,20}[ \t]{1,2}){0,6}?"
+    r"(?:(?:[^\W\d_]|\d(?=[ \t]))[^\W\d_'’.-]{0,20}[ \t]{1,2}|(?:de |di |d['’]|da |do |du |der |zum |für |för |til |l['’])[^\W\d_]{2,20}[ \t]{1,2}){0,6}?(?:[^\W\d_]{2,20}(?=:))?"
 )
 _IS: Final = (
     r"(?:[:=#\uff1a]|\b(?:is|was|ist|lautet|war|est|es|era|é|è|er|är|on|jest|to|je|now|becomes)\b|c['’]est|[-–—]>?|=>|→|是|为|為|は|이|은|는)"
 )
-_DIGITS: Final = r"(?P<code>\d{4,11}(?:[#*]+)?|\d{3}[ -]\d{3,4}|\d{3}-\d{2}-\d{3}|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z]{1,3}-\d{4,8}|\d{3,6}[A-Z]|[A-Z]\d{3,6})(?![\w:/%]|[.,-]\d)"
+_DIGITS: Final = r"(?P<code>\d{4,11}(?:[#*]+)?|\d{3}[ -]\d{3,4}|\d{3}-\d{2}-\d{3}|\d{1,2}(?:-\d{1,2}){2,3}|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z]{1,3}-\d{4,8}|\d{3,6}[A-Z]|[A-Z]\d{3,6})(?![\w:/%]|[.,-]\d)"
 _RULES: Final = (
     rule(rf"(?i){_CODE_WORD}[ \t]{{0,2}}{_OF}{_IS}[ \t]{{0,3}}(?:{_IS}[ \t]{{0,3}})?[\"'«„「]?{_DIGITS}"),
     rule(rf"(?i){_CODE_WORD}[^\n:.]{{0,40}}?(?:[,;]|\bnow\b|\bmaintenant\b|\bjetzt\b)[^\n:.]{{0,20}}?{_IS}[ \t]{{0,3}}[\"']?{_DIGITS}"),

@@ -13,12 +13,12 @@ from evolve.core.cases.cued_rules import cued_text, remembered, rule
 from evolve.core.cases.password_shapes import is_known_thing, is_passphrase, is_plain_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
-from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
+from evolve.core.cases.secret_words import FOREIGN_WORDS, PASSWORD_SPELLINGS, is_sentence
 
-_BARE: Final = r"[^\s\"'`,;()\[\]{}<>|\\=:“”„«»「」『』。\uff0c\uff1a](?:[^\s\"'`,;\\<>“”„«»「」『』。\uff0c\uff1a]|[,;](?=[A-Z\d]\w*[.!?]?(?:\s|\Z))){3,63}"
+_BARE: Final = r"[^\s\"'`,;()\[\]{}<>|\\=:“”„«»「」『』。\uff0c\uff1a](?:[^\s\"'`,;\\<>“”„«»「」『』。\uff0c\uff1a]|[,;](?=[A-Z\d]\w*[.!?]?(?:[\s)\]}]|\Z))|(?<=\w)'(?=\w)){3,63}"
 _V: Final = rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`「『] ?([^»”“`」』\n]{{4,200}}?) ?[»”“`」』]|({_BARE}))"""
 """A value in quotes of any kind, or one word."""
-_P: Final = rf"(?:pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|(?<![a-z])(?:pass|pwd?|psk|mdp)|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -](?:key|secret)|(?:shared|break[ -]?glass) secret|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"
+_P: Final = rf"(?:{PASSWORD_SPELLINGS}|pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|(?<![a-z])(?:pass|pwd?|psk|mdp)|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -](?:key|secret)|(?:shared|break[ -]?glass) secret|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"
 """A word for password, with the endings of languages that have them."""
 _IS: Final = r"(?:is|used to be|should be|had been|has been|was|are|will be|becomes|ist|lautet|war|wird|est|es|será|era|sera|é|è|e|jest|to|är|er|on|je|este|это|hī|है|هي|هو|είναι|adalah|là|set to|reset to|changed to|now)"
 _SIGN: Final = r"(?:[:=→–—]|->|=>|\uff1a)"
@@ -37,6 +37,7 @@ _WITH: Final = r"and|with|using|und|mit|et|avec|y|con|e|com|met|med|och|og|z|ze|
 
 _DIRECT: Final = (
     rule(rf"(?im){_P}[^\n]{{0,60}}[:?.][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*(?:[>$#:*][ \t]+)?{_V}[ \t]*\r?$(?:\n[ \t]*[>$#:*][ \t]+{_V}[ \t]*\r?$)?", lines=3),
+    rule(rf"(?im){_P}[^\n?]{{0,30}}\?[ \t\"']*(?:(?:A|answer|antwort|re)[ \t]*)?[:>-]{{0,2}}[ \t]*{_V}[ \t]*\r?$"),
     rule(rf"(?i)(?:user|login|username|account)/(?:pass(?:word|wd)?|pw)[ \t]*(?:is|are|:|=)[ \t]*{_NAME}/{_V}"),
     rule(rf"(?i){_P}[^\n]{{0,80}}\n[^\n]{{0,20}}\b(?:value|new|generated)[ \t]*(?:value)?[:=][ \t]*{_V}", lines=1),
     rule(rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]*{_SIGN}[ \t]*(?:(?:it'?s|c'est|es ist)[ \t]+)?{_V}"),
@@ -46,6 +47,7 @@ _DIRECT: Final = (
     rule(rf"(?i)(?<![a-z]){_ACCOUNT}(?:[ \t]*[:=]|[ \t]+(?:is|are|as|with|on|for|to|by|was|ist|est|es|är|er|jest|è|é|je))*[ \t]*(?:the[ \t]+user[ \t]+)?[(\[]?{_NAME}(?:[ \t]*(?:/{{1,2}}|[|])[ \t]*|[ \t]+(?:{_WITH})[ \t]+|:){_V}"),
     rule(rf"(?i)(?<![a-z])(?:u(?:ser(?:[ _]?name)?)?|login|uname)[ \t]*[:=][ \t]*{_NAME}[ \t,;/|]{{1,4}}(?:p(?:w|wd|ass)?)[ \t]*[:=][ \t]*{_V}"),
     rule(rf"(?i)\b(?:ssid|wi-?fi|wlan|wpa\d?)\b[^\n]{{0,40}}?(?:\b(?:key|code|is|pw)\b[ \t:=]*(?:is[ \t]+)?|/[ \t]*){_V}"),
+    rule(rf"(?i)\b(?:wi-?fi|wlan|ssid|hotspot)\b[^\n:=]{{0,30}}[:=][ \t]*{_V}[ \t]*\r?$", re.MULTILINE),
     rule(rf"(?i)<key>[^<\n]{{0,40}}{_P}[^<\n]{{0,20}}</key>\s{{0,20}}<string>([^<\n]{{3,200}})</string>", lines=2),
 )  # fmt: skip
 """Places right after a word for password or an account; there even an ordinary word may be one, and several in quotes."""
@@ -84,6 +86,8 @@ _AFTER: Final = tuple(re.compile(pattern) for pattern in (
 """Where the password is in the rest of the line after the word for it."""
 _ANYWHERE: Final = (re.compile(rf"(?<=[\s\"'`(\[{{<>=:|])({_BARE})"),)
 """Where nothing but the look of a word shows that it is the password; names of other things are none."""
+_IS_FIELD: Final = re.compile(r"[A-Za-z_]\w*=(?:0x)?[\da-fA-F.]*\Z|.*::")
+"""A name with a number, and a path of names in code: `SQLSTATE=08001`, `std::password`."""
 _BEFORE: Final = tuple(re.compile(pattern) for pattern in (
     rf"(?i){_V}(?:[ \t]+[a-z]{{2,8}})?[ \t]+(?:is|was|as|ist|als|est|comme|es|como|é|è|come)(?:[ \t]+[^\W\d_]{{1,12}}){{0,4}}[ \t]+\Z",
     rf"(?i){_V}[ \t]+(?:\(|for (?:the |your |its )?)\Z",
@@ -98,6 +102,10 @@ _AT_DOOR: Final = tuple(re.compile(pattern) for pattern in (
 _SEGMENT: Final = 80
 """Characters of the line before and after the word that are read."""
 
+_NUMBER: Final = rule(
+    rf"(?i){_P}(?:[ \t]+{_W}){{0,6}}?[ \t]*(?:{_SIGN}|[ \t]{_IS})?[ \t]*[\[(\"']?(\d{{4,12}})(?![\w/:%]|[.,-]\d)"
+)
+"""A number of four digits or more right after the word for password, or after what it is."""
 _SHAPED: Final = rule(
     r"(?i)(?<![a-z_])(?:(?:access|api|auth|bearer|refresh|acl|bot|secret)[ _-])?(?:token|secret|api[ _-]key|secret[ _-]id)[ \t]+(?:(?:is|was)[ \t]+)?[\"']?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64})(?![\w-])"
 )
@@ -111,8 +119,8 @@ _ENDS: Final = re.compile(r"[ \t]*(?:[\"'”“»`.,;!)]|\r?\n|\Z|[(（])")
 def find_placed_passwords(text: str) -> Iterator[SecretSpan]:
     """Yield every word in the place of a password that is not an ordinary one."""
     cued = cued_text(text)
-    for match in cued.matches(_SHAPED):
-        yield SecretSpan(*match.span(1))
+    for one in (_SHAPED, _NUMBER):
+        yield from (SecretSpan(*match.span(1)) for match in cued.matches(one))
     for rules, is_direct in ((_DIRECT, True), (_NEAR, False)):
         for one in rules:
             for match in cued.matches(one):
@@ -126,11 +134,13 @@ def find_placed_passwords(text: str) -> Iterator[SecretSpan]:
 def _around(text: str, start: int, end: int) -> Iterator[SecretSpan]:
     """Yields the passwords before and after a word for password."""
     yield from _in_segment(_AFTER, text, end, _line_end(text, end))
-    for span in _in_segment(_ANYWHERE, text, end, _line_end(text, end)):
-        if not is_known_thing(text[span.start : span.end]):
-            yield span
-    line = text.rfind("\n", max(0, start - _SEGMENT), start) + 1
-    yield from _in_segment(_BEFORE, text, line or max(0, start - _SEGMENT), start)
+    line = text.rfind("\n", max(0, start - _SEGMENT), start) + 1 or max(0, start - _SEGMENT)
+    yield from _in_segment(_BEFORE, text, line, start)
+    for first, last in ((line, start), (end, _line_end(text, end))):
+        for span in _in_segment(_ANYWHERE, text, first, last):
+            word = text[span.start : span.end]
+            if not is_known_thing(word) and not _IS_FIELD.match(word):
+                yield span
 
 
 def _line_end(text: str, at: int) -> int:

@@ -125,7 +125,7 @@ _ASCII_KINDS: Final = {code: _kind(chr(code)) for code in range(128)}
 
 _NO_WORD: Final = re.compile(
     r"(?i)(?!(?-i:[A-Z][a-z]+/[A-Z][a-z]+\d*\Z)).*[/\\].*|[\w.-]+@[\w.-]+|-.*|\d.*\d{4}-\d\d.*|(?-i:(?:[a-z0-9-]+\.){1,6}(?:[a-z]{2,}|\d+))|v?\d+(?:[.:,]\d+)*[a-z%]{0,4}|(?:\d+:)?\d+(?:\.\d+)+[-+~.\w]*|.*\.\.\.|"
-    r"(?:sha|md|aes|rsa|scram|argon|bcrypt|ed255|ecdsa|tls|ssl|http|oauth|utf|id_|rfc|base|iso|pbkdf)[\w-]*|(?-i:[A-Z]{2,}[-_]?\d+)|(?-i:(?:call|toolu|chatcmpl|cmpl|msg|resp|run|thread|asst|req|evt|step)[_-]\w{6,48})|(?:[a-z]+://).*"
+    r"(?:sha|md|aes|rsa|scram|argon|bcrypt|ed255|ecdsa|tls|ssl|http|oauth|utf|id_|rfc|base|iso|pbkdf)[\w-]*|(?-i:[A-Z]{2,}[-_]?\d+)|(?-i:(?:call|toolu|chatcmpl|cmpl|msg|resp|run|thread|asst|req|evt|step)[_-]\w{6,48})|(?:[a-z]+://).*|.*::.*"
 )
 """Paths, addresses, options, dates, hosts, versions, sizes, algorithms, error codes."""
 _EXPRESSION: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+[(\[]|[\w.$]+[(\[]\Z")
@@ -173,9 +173,10 @@ _ORDINARY: Final = re.compile(
 def is_plain_password(word: str) -> bool:
     """Return whether one ordinary word may be a password where nothing else can be, such as between quotes."""
     return (
-        re.fullmatch(r"[^\W\d_]{4,30}|[a-z]{3,15}-[a-z]{3,15}", word) is not None
+        re.fullmatch(r"[^\W\d_]{4,30}|[a-z]{3,15}[-_.][a-z]{3,15}", word) is not None
         and not word.isupper()
         and _ORDINARY.fullmatch(word) is None
+        and (word.isalpha() or _SAYS.fullmatch(word) is None)
     )
 
 

@@ -15,7 +15,7 @@ from evolve.core.cases.password_shapes import (
 )
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
-from evolve.core.cases.secret_words import FOREIGN_WORDS, is_sentence
+from evolve.core.cases.secret_words import FOREIGN_WORDS, PASSWORD_SPELLINGS, is_sentence
 
 _WORD: Final = re.compile(
     r"(?<![^\s\"'`,;:()<>\[\]{}|=\\“”„«»。\uff0c\uff1a])[^\s\"'`,;:()<>\[\]{}|=\\“”„«»。\uff0c\uff1a]{6,64}(?![^\s\"'`,;:()<>\[\]{}|=\\“”„«»。\uff0c\uff1a])"
@@ -31,7 +31,7 @@ _LINE_MAX: Final = 160
 """Characters on each side of a word that are its line: a log of one long line must not be one context."""
 
 _V: Final = r"[\"'`“„«]?([^\s\"'`,;()<>\[\]{}|=\\“”„«»。\uff0c\uff1a]{4,64})"
-_PASSWORD: Final = rf"(?:pass(?:[ _-]?(?:word|wd|phrase|code))?|pwd?|{FOREIGN_WORDS})"
+_PASSWORD: Final = rf"(?:{PASSWORD_SPELLINGS}|pass(?:[ _-]?(?:word|wd|phrase|code))?|pwd?|{FOREIGN_WORDS})"
 _IS: Final = r"(?:[ \t]{0,3}(?:=|:|->|→|=>)[ \t]{0,3}|[ \t]+(?:is|was|will be|(?:is |was )?(?:now|still)|ist|est|es|é|è|jest|это|har|är|er)[ \t]+(?:now |still |set to )?:?[ \t]*)"
 _CUES: Final = tuple(
     rule(pattern)

@@ -123,9 +123,16 @@ def _value(text: str, match: re.Match[str], ends: re.Pattern[str] | None) -> Ite
     if (
         not is_no_secret(value.strip())
         and not (is_reason if quote else is_sentence)(value)
-        and not _is_code(value, quote)
+        and not (_is_code(value, quote) and not _is_plain_setting(text, match, value))
     ):
         yield SecretSpan(found.start(), found.start() + len(value))
+
+
+def _is_plain_setting(text: str, match: re.Match[str], value: str) -> bool:
+    """Whether it is an option or an environment variable, whose value is no expression: `--db.password=runner.bean`."""
+    name = _NAME_START.search(text[max(0, match.start() - _WINDOW) : match.start()])
+    whole = (name[0] if name else "") + match[0].split("=")[0].strip()
+    return "/" not in value and "(" not in value and "=" in match[0] and (whole.startswith("--") or whole.isupper())
 
 
 def _is_code(value: str, quote: str | None) -> bool:

@@ -14,6 +14,11 @@ FOREIGN_WORDS: Final = (
 Polish, Turkish, Swedish, Danish, Finnish, Indonesian, Vietnamese, Greek, Norwegian, Czech, Hungarian, Romanian,
 Bulgarian, Serbian, Hebrew, Persian, Slovenian, Croatian, Lithuanian, Estonian."""
 
+PASSWORD_SPELLINGS: Final = (
+    r"passwords?|passwd|passphrases?|passcodes?|pass[ _-]words?|paswords?|passwrds?|passwrods?|passwards?|passwor|passord|paswd|psswrd|psswd|pswrd|pswd|pword|pwrd|pwd|p/w"
+)
+"""The word as people type it in a hurry."""
+
 COPULAS: Final = (
     r"is|was|are|being|of|ist|lautet|war|est|es|era|é|è|jest|это|было|是|为|為|は|है|هي|هو|"
     r"(?:has been |was |is )?(?:set|changed|reset) to|now"

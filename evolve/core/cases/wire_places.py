@@ -38,6 +38,7 @@ _LIKELY: Final = (
     rule(
         r"(?i)(?:password|passwd|passphrase|secret|credentials?|pwd)\w{0,12}\([ \t]*([^\s()\"',]{4,100})[ \t]*\)"
     ),
+    rule(r"(?im)^[ \t]*(?:auth|login|identify|pass)[ \t]+([^\s\"':/]{4,100})[ \t\r]*$"),
     rule(
         r"(?i)(?<![\w./:@-])(?:root|admin(?:istrator)?|ubuntu|debian|centos|pi|sa|sysadmin|postgres|oracle|guest|gast|operator|service|support|manager|superuser|user|test|demo|deploy|ops|cisco|ubnt|monitor)(?:[ \t]{0,3}/{1,2}[ \t]{0,3}|:[ \t]{0,1}|[ \t]\|[ \t])([^\s\"'`/|:,;()<>]{4,100})"
     ),
@@ -50,7 +51,7 @@ _LIKELY: Final = (
 )
 """Places that may hold something else."""
 _USER: Final = re.compile(
-    r"(?<![\w/:@.-])(?!(?i:mailto|sips?|ssh|git|acct|xmpp|email|mail|from|to|user|npm|by|for|cc|rcpt|key|id)\Z)[A-Za-z_][\w.-]{0,40}\Z"
+    r"(?<![\w/@.-])(?!(?i:mailto|sips?|ssh|git|acct|xmpp|email|mail|from|to|user|npm|by|for|cc|rcpt|key|id)\Z)[A-Za-z_][\w.-]{0,40}\Z"
 )
 """An account before `:password@host`, and no word for an address."""
 
@@ -74,7 +75,7 @@ def _is_name(word: str) -> bool:
     """Whether a word is a name in code, a version, a file or a host."""
     return (
         re.fullmatch(
-            r"[a-z]+(?:[A-Z][a-z]+)+|[\w.]+\(.*|[a-z_]+|v?\d+(?:\.\d+)+\S*|[\w.-]+\.(?:py|js|ts|php|html?|css|conf|json|ya?ml|log|internal|local|com|org|net|io)",
+            r"[a-z]+\d{0,3}|[a-z]+(?:[A-Z][a-z]+)+|[\w.]+\(.*|[a-z_]+|v?\d+(?:\.\d+)+\S*|[\w.-]+\.(?:py|js|ts|php|html?|css|conf|json|ya?ml|log|internal|local|com|org|net|io)",
             word,
         )
         is not None
