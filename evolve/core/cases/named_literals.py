@@ -37,7 +37,9 @@ def find_named_literals(text: str, is_name: Callable[[str], bool]) -> Iterator[S
     for match in matches(text, _RULES):
         group = "double" if match["double"] is not None else "single"
         name = re.split(r"[:$@/]", match["name"])[-1]
-        is_label = _LABEL.fullmatch(match["name"]) and not match[0][len(match["name"]) : match.start(group) - match.start()].strip(" \t\\\"'")
+        is_label = _LABEL.fullmatch(match["name"]) and not match[0][
+            len(match["name"]) : match.start(group) - match.start()
+        ].strip(" \t\\\"'")
         if is_name(name) and not is_label and _is_secret(match[group]):
             yield SecretSpan(*match.span(group))
 

@@ -8,9 +8,7 @@ from typing import Final
 from evolve.core.cases.cued_rules import cued_text, rule
 from evolve.core.cases.secret_shapes import SecretSpan
 
-_KINDS: Final = (
-    r"(?:recovery|back-?up|scratch|emergency|one[- ]time|single[- ]use|rescue|bypass|reserve|2fa|mfa|tfa|two-factor|wiederherstellungs|notfall|ersatz)"
-)
+_KINDS: Final = r"(?:recovery|back-?up|scratch|emergency|one[- ]time|single[- ]use|rescue|bypass|reserve|2fa|mfa|tfa|two-factor|wiederherstellungs|notfall|ersatz)"
 _HEADING: Final = rule(
     rf"(?i)(?:{_KINDS}[ _-]?(?:[a-z]{{2,14}}[ _-]){{0,2}}(?:codes?|keys?|passwords?|passcodes?|tokens?|pins?)|(?:codes?|códigos?|codici|kody|kódy|koder)[ _](?:de[ _]|di[ _]|d['’])?(?:secours|récupération|recuperaci[oó]n|respaldo|recuperação|backup|reserva|recupero|emergenza|zapasowe|záložní)|herstelcodes|varakoodi\w*|резервны\w+ код\w*|коды восстановления|恢复码|备用码|恢復碼|バックアップコード|リカバリーコード|복구 코드|백업 코드)"
     r"(?![\w-])[^\n:]{0,60}(?::[ \t]*|[^\n]{0,60}$|\n)",
@@ -33,15 +31,9 @@ _COMPOUND: Final = (
     r"(?<![a-z])(?!(?:op|err|error|exit|status|return|zip|post|postal|bar|uni|source|byte|de|en|trans|area|country|qr|key|scan|char|vs|x|shell|g|m)[ _-]?(?:code|kod))"
     r"(?:[^\W\d_]{2,14}[ _-]?)?(?:code|kod|koden|kode|koodi)"
 )
-_CODE_WORD: Final = (
-    rf"(?:{_NOT_A_CODE}(?:{_COMPOUND}|(?<![a-z])(?:codice|c[oó]digo|kód|pin|puk|tan|otp|totp|passcode|keypad|combinations?|combinaci[oó]n|combinazione|combinaison|kombination|combinação))|код|验证码|驗證碼|校验码|認証コード|確認コード|認証番号|인증번호|인증 코드|رمز|कोड|κωδικός|קוד)"
-)
-_OF: Final = (
-    r"(?:(?:[^\W\d_]|\d(?=[ \t]))[^\W\d_'’.-]{0,20}[ \t]{1,2}|(?:de |di |d['’]|da |do |du |der |zum |für |för |til |l['’])[^\W\d_]{2,20}[ \t]{1,2}){0,6}?(?:[^\W\d_]{2,20}(?=:))?"
-)
-_IS: Final = (
-    r"(?:[:=#\uff1a]|\b(?:is|was|ist|lautet|war|est|es|era|é|è|er|är|on|jest|to|je|now|becomes)\b|c['’]est|[-–—]>?|=>|→|是|为|為|は|이|은|는)"
-)
+_CODE_WORD: Final = rf"(?:{_NOT_A_CODE}(?:{_COMPOUND}|(?<![a-z])(?:codice|c[oó]digo|kód|pin|puk|tan|otp|totp|passcode|keypad|combinations?|combinaci[oó]n|combinazione|combinaison|kombination|combinação))|код|验证码|驗證碼|校验码|認証コード|確認コード|認証番号|인증번호|인증 코드|رمز|कोड|κωδικός|קוד)"
+_OF: Final = r"(?:(?:[^\W\d_]|\d(?=[ \t]))[^\W\d_'’.-]{0,20}[ \t]{1,2}|(?:de |di |d['’]|da |do |du |der |zum |für |för |til |l['’])[^\W\d_]{2,20}[ \t]{1,2}){0,6}?(?:[^\W\d_]{2,20}(?=:))?"
+_IS: Final = r"(?:[:=#\uff1a]|\b(?:is|was|ist|lautet|war|est|es|era|é|è|er|är|on|jest|to|je|now|becomes)\b|c['’]est|[-–—]>?|=>|→|是|为|為|は|이|은|는)"
 _DIGITS: Final = r"(?P<code>\d{4,11}(?:[#*]+)?|\d{3}[ -]\d{3,4}|\d{3}-\d{2}-\d{3}|\d{1,2}(?:-\d{1,2}){2,3}|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z]{1,3}-\d{4,8}|\d{3,6}[A-Z]|[A-Z]\d{3,6})(?![\w:/%]|[.,-]\d)"
 _RULES: Final = (
     rule(rf"(?i){_CODE_WORD}[ \t]{{0,2}}{_OF}{_IS}[ \t]{{0,3}}(?:{_IS}[ \t]{{0,3}})?[\"'«„「]?{_DIGITS}"),

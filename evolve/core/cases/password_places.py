@@ -16,7 +16,9 @@ from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, PASSWORD_SPELLINGS, is_sentence
 
 _BARE: Final = r"[^\s\"'`,;()\[\]{}<>|\\=:“”„«»「」『』。\uff0c\uff1a](?:[^\s\"'`,;\\<>“”„«»「」『』。\uff0c\uff1a]|[,;](?=[A-Z\d]\w*[.!?]?(?:[\s)\]}]|\Z))|(?<=\w)'(?=\w)){3,63}"
-_V: Final = rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`「『] ?([^»”“`」』\n]{{4,200}}?) ?[»”“`」』]|({_BARE}))"""
+_V: Final = (
+    rf"""(?:"([^"\n]{{4,200}})"|'([^'\n]{{4,200}})'|[«„“`「『] ?([^»”“`」』\n]{{4,200}}?) ?[»”“`」』]|({_BARE}))"""
+)
 """A value in quotes of any kind, or one word."""
 _P: Final = rf"(?:{PASSWORD_SPELLINGS}|pass(?:[ _-]?(?:word|wd|phrase|code|key))s?|(?<![a-z])(?:pass|pwd?|psk|mdp)|(?:pre-?shared|wi-?fi|wlan|wpa2?|vpn)[ -](?:key|secret)|(?:shared|break[ -]?glass) secret|{FOREIGN_WORDS})(?![a-z]{{4}})\w{{0,3}}"
 """A word for password, with the endings of languages that have them."""
@@ -86,8 +88,8 @@ _AFTER: Final = tuple(re.compile(pattern) for pattern in (
 """Where the password is in the rest of the line after the word for it."""
 _ANYWHERE: Final = (re.compile(rf"(?<=[\s\"'`(\[{{<>=:|])({_BARE})"),)
 """Where nothing but the look of a word shows that it is the password; names of other things are none."""
-_IS_FIELD: Final = re.compile(r"[A-Za-z_]\w*=(?:0x)?[\da-fA-F.]*\Z|.*::")
-"""A name with a number, and a path of names in code: `SQLSTATE=08001`, `std::password`."""
+_IS_FIELD: Final = re.compile(r"[A-Za-z_]\w*=(?:0x)?[\da-fA-F.]*\Z|.*::|(?:sips?|mailto|xmpp|acct|tel|urn):")
+"""A name with a number, a path of names in code, an address: `SQLSTATE=08001`, `std::password`, `sip:200@pbx`."""
 _BEFORE: Final = tuple(re.compile(pattern) for pattern in (
     rf"(?i){_V}(?:[ \t]+[a-z]{{2,8}})?[ \t]+(?:is|was|as|ist|als|est|comme|es|como|é|è|come)(?:[ \t]+[^\W\d_]{{1,12}}){{0,4}}[ \t]+\Z",
     rf"(?i){_V}[ \t]+(?:\(|for (?:the |your |its )?)\Z",
@@ -139,7 +141,7 @@ def _around(text: str, start: int, end: int) -> Iterator[SecretSpan]:
     for first, last in ((line, start), (end, _line_end(text, end))):
         for span in _in_segment(_ANYWHERE, text, first, last):
             word = text[span.start : span.end]
-            if not is_known_thing(word) and not _IS_FIELD.match(word):
+            if not is_known_thing(word):
                 yield span
 
 
@@ -165,7 +167,7 @@ def _found_in(patterns: tuple[re.Pattern[str], ...], segment: str) -> tuple[Secr
 def _groups(match: re.Match[str], *, is_direct: bool) -> Iterator[SecretSpan]:
     for group in range(1, match.re.groups + 1):
         word = _TAIL.sub("", match[group] or "")
-        if not word or is_reference(word):
+        if not word or is_reference(word) or _IS_FIELD.match(word):
             continue
         start = match.start(group)
         if (

@@ -68,9 +68,7 @@ _BELOW: Final = rule(
     lines=3,
 )
 """A word alone on the line below `Password:`."""
-_SEND: Final = rule(
-    r"(?i)\bsend(?:_user|line)?[ \t(]+(?:-\w?-? ?)?(?:[\"']([^\"'\\\n$]{3,80})|\{([^{}\\\n$]{3,80}))"
-)
+_SEND: Final = rule(r"(?i)\bsend(?:_user|line)?[ \t(]+(?:-\w?-? ?)?(?:[\"']([^\"'\\\n$]{3,80})|\{([^{}\\\n$]{3,80}))")
 _EXPECTS: Final = re.compile(r"(?i)(?:assw|assphrase|PIN)[^\n]{0,40}\n?[^\n]{0,60}\Z")
 _BEFORE_SEND: Final = 120
 """Characters before `send` in which the prompt is."""

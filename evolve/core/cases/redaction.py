@@ -227,7 +227,8 @@ class Redactor:
         others = [
             _Found(*span, False)
             for span in random_parts(shown)
-            if not _is_inside(span, own) and not (self._keeps_ids and (is_harmless_id(text, span) or is_public_key(text, span.start)))
+            if not _is_inside(span, own)
+            and not (self._keeps_ids and (is_harmless_id(text, span) or is_public_key(text, span.start)))
         ]
         persons = () if self._keeps_personal_data else find_personal_data(text)
         named = [_Found(*span, False) for span in persons if not _is_inside(span, own)]

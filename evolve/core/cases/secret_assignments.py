@@ -4,7 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.password_shapes import is_known_thing, is_made_password, is_passphrase, is_plain_password, is_shown_password
+from evolve.core.cases.password_shapes import (
+    is_known_thing,
+    is_made_password,
+    is_passphrase,
+    is_plain_password,
+    is_shown_password,
+)
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_reason

@@ -58,7 +58,9 @@ _LINE_START: Final = re.compile(
 _WINDOW: Final = 200
 """Characters before a name that are read to distinguish an assignment from prose: the start of most lines."""
 
-_UNQUOTED: Final = re.compile(r"(?:[^\s,;&|<>\"'`\\)\]}]|\\(?:[:=#!]|x[0-9a-fA-F]{2}|[0-7]{3})|[,;&](?=[A-Z\d]\w*(?:\s|\Z))){1,4096}")
+_UNQUOTED: Final = re.compile(
+    r"(?:[^\s,;&|<>\"'`\\)\]}]|\\(?:[:=#!]|x[0-9a-fA-F]{2}|[0-7]{3})|[,;&](?=[A-Z\d]\w*(?:\s|\Z))){1,4096}"
+)
 """Until a separator or a bracket that closes the text around it."""
 
 _WORD_OF_ENV: Final = re.compile(r"[^\s\"'`]{1,4096}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.cued_rules import cued_text, rule
-from evolve.core.cases.password_shapes import is_made_password, is_plain_password, is_shown_password
+from evolve.core.cases.password_shapes import is_known_thing, is_made_password, is_plain_password, is_shown_password
 from evolve.core.cases.random_text import looks_random
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
@@ -18,6 +18,14 @@ _HEADER: Final = rule(
     rf"(?im)^(?P<indent>[ \t]{{0,40}})(?:-[ \t]+)?(?P<open>\[)?[\"']?(?P<name>{_SECRETS}|{_ACCOUNTS})[\"']?(?P<sign>\][ \t]*|[ \t]*[:=]?[ \t]*\{{[ \t]*|:[ \t]*(?:[|>][+-]?)?)[ \t]*\r?\n(?:[ \t]+(?:list|users|data|stringData):[ \t]*(?:[|>][+-]?)?[ \t]*\r?\n)?",
     lines=2,
 )
+_PROSE: Final = rule(
+    r"(?im)^[ \t=#*_>|-]{0,8}(?:\w{1,20}[ \t]){0,3}?(?:credentials?|passwords?|logins?|access data|accounts?|zugangsdaten|passwörter|kennwörter|identifiants|mots de passe|contraseñas|credenciales|credenziali|senhas|пароли|доступы|密码|账号)(?:[ \t]\w{1,20}){0,3}[ \t=#*_:-]{0,8}\r?\n(?:[ \t=-]{0,80}\r?\n)?",
+    lines=2,
+)
+"""A heading or a line that announces accounts."""
+_ENTRY: Final = re.compile(r"(?<![^\s:/|,(])([^\s:/|,(\"'][^\s\"']{3,80})[\s)]*\Z")
+"""The last word of a line."""
+_ENTRIES: Final = 12
 _IS_SECRETS: Final = re.compile(rf"(?i){_SECRETS}\Z")
 _PAIR: Final = re.compile(
     r"[ \t]*(?:-[ \t]+)?[\"']?(?P<name>[\w.@+-]{1,60})[\"']?[ \t]*(?:=>|:|=)[ \t]*(?:\"(?P<double>[^\"\n]{3,300})\"|'(?P<single>[^'\n]{3,300})'|(?P<bare>[^\s\"'{}\[\]]{3,300}?))[ \t]*[,;]?[ \t]*(?:#.*)?"
@@ -35,6 +43,23 @@ def find_section_secrets(text: str) -> Iterator[SecretSpan]:
     for header in cued_text(text).matches(_HEADER):
         if bool(header["open"]) == header["sign"].startswith("]"):
             yield from _values(text, header, is_secrets=_IS_SECRETS.match(header["name"]) is not None)
+    for heading in cued_text(text).matches(_PROSE):
+        yield from _entries(text, heading.end())
+
+
+def _entries(text: str, at: int) -> Iterator[SecretSpan]:
+    """Yields the last word of each line below a heading if it looks like a password."""
+    for _ in range(_ENTRIES):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        word = _ENTRY.search(text, max(at, end - 100), end)
+        if word and re.search(r"[:/|,]|[ \t]\S+[ \t]", text[at : word.start(1)]):
+            value = word[1].rstrip(".,;")
+            if is_shown_password(value) and not is_known_thing(value) and not is_reference(value):
+                yield SecretSpan(word.start(1), word.start(1) + len(value))
+        if end >= len(text) or (not text[at:end].strip() and word is None and text[end + 1 : end + 2] == "\n"):
+            return
+        at = end + 1
 
 
 def _values(text: str, header: re.Match[str], *, is_secrets: bool) -> Iterator[SecretSpan]:
@@ -59,5 +84,10 @@ def _values(text: str, header: re.Match[str], *, is_secrets: bool) -> Iterator[S
 
 def _is_secret(value: str, is_secrets: bool) -> bool:
     if is_secrets:
-        return is_plain_password(value) or is_shown_password(value) or looks_random(value) or _UUID.fullmatch(value) is not None
+        return (
+            is_plain_password(value)
+            or is_shown_password(value)
+            or looks_random(value)
+            or _UUID.fullmatch(value) is not None
+        )
     return is_made_password(value)

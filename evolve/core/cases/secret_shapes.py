@@ -54,7 +54,9 @@ _PEM_LINES: Final = re.compile(
 _PEM_MAX: Final = 20_000
 """Characters to search for the end of a key: an RSA key of 16,384 bits has about 13,000. It keeps the search linear."""
 
-_PASSWORD_IN_URL: Final = rule(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s/?#\"'<>:@]{0,200}(?:@[^\s/?#\"'<>:@]{1,100})?:([^\s/\"'<>]{1,500})@")
+_PASSWORD_IN_URL: Final = rule(
+    r"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s/?#\"'<>:@]{0,200}(?:@[^\s/?#\"'<>:@]{1,100})?:([^\s/\"'<>]{1,500})@"
+)
 _TOKEN_IN_URL: Final = rule(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://([^\s/?#\"'<>:@]{20,500})@")
 """The lengths are bounded to keep the search linear; a user name without password is a token from 20 characters on."""
 
@@ -63,7 +65,7 @@ _IGNORED_DETECTORS: Final = frozenset(
 )
 """Our patterns find the same more exactly and in linear time; an IP address is no secret."""
 
-_BREAK: Final = re.compile(r"(?<=[\w+/=-])(?:\r?\n|(?:\\r)?\\n)[ \t]*(?=[\w+/=-])")
+_BREAK: Final = re.compile(r"(?<=[\w+/=-])(?:\r?\n|(?:\\r)?\\n)[ \t]*(?!- )(?=[\w+/=-])")
 """A line break inside a word, also one that is escaped in JSON."""
 
 

@@ -14,9 +14,7 @@ FOREIGN_WORDS: Final = (
 Polish, Turkish, Swedish, Danish, Finnish, Indonesian, Vietnamese, Greek, Norwegian, Czech, Hungarian, Romanian,
 Bulgarian, Serbian, Hebrew, Persian, Slovenian, Croatian, Lithuanian, Estonian."""
 
-PASSWORD_SPELLINGS: Final = (
-    r"passwords?|passwd|passphrases?|passcodes?|pass[ _-]words?|paswords?|passwrds?|passwrods?|passwards?|passwor|passord|paswd|psswrd|psswd|pswrd|pswd|pword|pwrd|pwd|p/w"
-)
+PASSWORD_SPELLINGS: Final = r"passwords?|passwd|passphrases?|passcodes?|pass[ _-]words?|paswords?|passwrds?|passwrods?|passwards?|passwor|passord|paswd|psswrd|psswd|pswrd|pswd|pword|pwrd|pwd|p/w"
 """The word as people type it in a hurry."""
 
 COPULAS: Final = (

@@ -79,7 +79,9 @@ def named_views(text: str) -> Iterator[View]:
         if parts:
             view = _changed(_joined(parts), pattern, change)
             yield view
-            twice = [_slice(view, *lines) for lines in _changed_lines(view.text, _PERCENT)] if pattern is _PERCENT else []
+            twice = (
+                [_slice(view, *lines) for lines in _changed_lines(view.text, _PERCENT)] if pattern is _PERCENT else []
+            )
             if twice:
                 yield _changed(_joined(twice), pattern, change)
     lists = [_changed(_part(text, *found.span()), _BETWEEN, lambda _match: " ") for found in _LIST.finditer(text)]

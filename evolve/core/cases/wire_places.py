@@ -32,12 +32,8 @@ _SURE: Final = (
 """Places that hold nothing else."""
 
 _LIKELY: Final = (
-    rule(
-        rf"(?<=\w):(?!//)([^\s/\"'<>@|,:]{{3,100}}(?:@[^\s/\"'<>@|,:]{{1,60}})?)@{_HOST}"
-    ),
-    rule(
-        r"(?i)(?:password|passwd|passphrase|secret|credentials?|pwd)\w{0,12}\([ \t]*([^\s()\"',]{4,100})[ \t]*\)"
-    ),
+    rule(rf"(?<=\w):(?!//)([^\s/\"'<>@|,:]{{3,100}}(?:@[^\s/\"'<>@|,:]{{1,60}})?)@{_HOST}"),
+    rule(r"(?i)(?:password|passwd|passphrase|secret|credentials?|pwd)\w{0,12}\([ \t]*([^\s()\"',]{4,100})[ \t]*\)"),
     rule(r"(?im)^[ \t]*(?:auth|login|identify|pass)[ \t]+([^\s\"':/]{4,100})[ \t\r]*$"),
     rule(
         r"(?i)(?<![\w./:@-])(?:root|admin(?:istrator)?|ubuntu|debian|centos|pi|sa|sysadmin|postgres|oracle|guest|gast|operator|service|support|manager|superuser|user|test|demo|deploy|ops|cisco|ubnt|monitor)(?:[ \t]{0,3}/{1,2}[ \t]{0,3}|:[ \t]{0,1}|[ \t]\|[ \t])([^\s\"'`/|:,;()<>]{4,100})"

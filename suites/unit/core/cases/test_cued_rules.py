@@ -4,13 +4,20 @@ import pytest
 
 from evolve.core.cases import (
     code_places,
+    command_output,
+    named_literals,
+    one_time_codes,
     password_places,
     password_words,
+    quoted_arguments,
     secret_layouts,
     secret_names_in_text,
     secret_neighbours,
     secret_phrases,
+    secret_sections,
     secret_shapes,
+    statement_parameters,
+    wire_places,
 )
 from evolve.core.cases.cued_rules import CuedRule, CuedText, read, rule
 from fixtures.redaction_texts import FOLDER, planted_texts
@@ -28,13 +35,20 @@ RULES = [
     one
     for module in (
         code_places,
+        command_output,
+        named_literals,
+        one_time_codes,
         password_places,
         password_words,
+        quoted_arguments,
         secret_layouts,
         secret_names_in_text,
         secret_neighbours,
         secret_phrases,
+        secret_sections,
         secret_shapes,
+        statement_parameters,
+        wire_places,
     )
     for value in vars(module).values()
     for one in _rules_of(value)

@@ -5,7 +5,20 @@ import pytest
 from evolve.core.cases.redaction import Redactor
 from fixtures.redaction_texts import PlantedText, leaks, planted_texts
 
-SETS = ("fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth")
+SETS = (
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+)
 MOST_LEAKS, MOST_HIDDEN = 0.05, 0.15
 
 
