@@ -159,6 +159,14 @@ CASES = (
         lambda *_: ("llamacpp:smollm2-135m", {"max_tokens": 4, "n_ctx": 512, "n_threads": 1}),
         {"echoes": "a model says what it likes"},
     ),
+    Case(
+        "turns",
+        lambda _, url: (
+            "turns:openai:chat:some-model",
+            {**_keyed(f"{url}/v1"), "simulation": {"tools": {"look": {}}}},
+        ),
+        {"text": "its answer is a conversation", "echoes": "its answer is a conversation"},
+    ),
     *HOSTED,
 )
 SERVED_BY_OPENAIS = (
@@ -226,7 +234,7 @@ def remote(request: pytest.FixtureRequest, providers: OpenedProviders, faulty_se
 
 def test_it_answers_with_text_and_accounts_for_the_call(subject: Subject) -> None:
     answer = subject.ask("hello")
-    assert isinstance(answer.output, str)
+    assert isinstance(answer.output, dict if "text" in subject.case.gaps else str)
     assert answer.error is None
     assert not answer.cached
     assert answer.latency_ms >= 0

@@ -15,15 +15,16 @@ from fixtures.checks import check
 
 TYPES = [
     "bleu", "contains", "contains-all", "contains-any", "contains-html", "contains-json", "contains-sql",
-    "contains-xml", "cost", "equals", "finish-reason", "gleu", "guardrails", "icontains", "icontains-all",
-    "icontains-any", "is-html", "is-json", "is-refusal", "is-sql", "is-valid-function-call",
+    "contains-xml", "cost", "equals", "finish-reason", "function-calls", "gleu", "guardrails", "icontains",
+    "icontains-all", "icontains-any", "is-html", "is-json", "is-refusal", "is-sql", "is-valid-function-call",
     "is-valid-openai-function-call", "is-valid-openai-tools-call", "is-xml", "latency", "levenshtein", "meteor",
     "perplexity", "perplexity-score", "regex", "rouge-n", "skill-used", "starts-with", "tool-call-f1",
+    "trajectory:step-count", "trajectory:tool-args-match", "trajectory:tool-sequence", "trajectory:tool-used",
     "word-count",
 ]  # fmt: skip
 UNNEGATED = {
     "is-valid-function-call", "is-valid-openai-function-call", "is-valid-openai-tools-call", "is-refusal", "regex",
-    "perplexity", "perplexity-score", "skill-used",
+    "perplexity", "perplexity-score", "skill-used", "trajectory:tool-used",
 }  # fmt: skip
 """Types whose negation is not the opposite, for reasons in their files."""
 
@@ -37,7 +38,8 @@ TEXTS = st.one_of(st.text(max_size=20), st.lists(SNIPPETS, max_size=8).map("".jo
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXTS)
 KEYS = st.sampled_from(
     ["name", "function", "arguments", "tool_calls", "type", "min", "max", "pattern", "databaseType", "allowedTables",
-     "allowedColumns", "requiredElements", "properties", "required", "items", "functionCall", "toolCall", "a", "$ref"]
+     "allowedColumns", "requiredElements", "properties", "required", "items", "functionCall", "toolCall", "a", "$ref",
+     "trajectory", "args", "steps", "calls"]
 )  # fmt: skip
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=6

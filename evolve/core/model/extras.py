@@ -3,7 +3,19 @@
 from typing import Literal, TypeAlias
 
 Extra: TypeAlias = Literal[
-    "formats", "embedded", "bedrock", "vertex", "node", "pytest", "test", "infra", "molecule", "browser", "bench", "dev", "docs"
+    "formats",
+    "embedded",
+    "bedrock",
+    "vertex",
+    "node",
+    "pytest",
+    "test",
+    "infra",
+    "molecule",
+    "browser",
+    "bench",
+    "dev",
+    "docs",
 ]
 """The optional parts in pyproject.toml."""
 

@@ -46,11 +46,7 @@ REFUSED_TYPES: Mapping[str, str] = {
     "trace-error-spans": "traces are not collected",
     "trace-span-count": "traces are not collected",
     "trace-span-duration": "traces are not collected",
-    "trajectory:goal-success": "traces are not collected",
-    "trajectory:step-count": "traces are not collected",
-    "trajectory:tool-args-match": "traces are not collected; use tool-call-f1",
-    "trajectory:tool-sequence": "traces are not collected; use tool-call-f1",
-    "trajectory:tool-used": "traces are not collected; use tool-call-f1",
+    "trajectory:goal-success": "use llm-rubric",
 }
 """Assertion types of promptfoo that are refused by name, with what to use instead."""
 
