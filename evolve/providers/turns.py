@@ -12,6 +12,7 @@ from operator import add
 from typing import Final
 
 from evolve.core.formats.function_calls import FunctionCall, function_calls
+from evolve.core.formats.json_text import json_or
 from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.errors import CannotEvaluate, InputError, Problem
 from evolve.core.model.json_value import JsonValue
@@ -49,9 +50,13 @@ class _Conversation:
             effect = call_tool(self.world, self.state, call)
             self.state = effect.state
             results.append(effect.result)
-            shown: dict[str, JsonValue] = {"name": call.name, "arguments": dict(call.arguments)}
+            shown: dict[str, JsonValue] = {
+                "name": call.name,
+                "arguments": dict(call.arguments),
+                "result": effect.result,
+            }
             self.calls.append(shown)
-            self.steps.append({"type": "tool", **shown, "result": effect.result, "is_error": effect.is_error})
+            self.steps.append({"type": "tool", **shown, "is_error": effect.is_error})
             is_last = is_last or (call.name in self.world.tools and self.world.tools[call.name].is_last)
         self.turns.append({"output": output, "results": results})
         self.messages += _messages(output, results)
@@ -82,16 +87,16 @@ class SimulatedTurns:
         of = self._inner.identity(request)
         if of is None:
             return None
-        table, state = self._table(request), request.vars.get("state")
+        table, state = self._table(request), _data(request.vars.get("state"))
         return {"provider": "turns", "rules": _RULES, "of": of, "turns": self._turns, "tools": table, "state": state}
 
     async def answer(self, request: Request) -> Answer:
-        """Return the conversation as one answer: `{answer, tool_calls, state, turns}`; see `Provider.answer`.
+        """Return the conversation as one answer: `{tool_calls, state, answer}`; see `Provider.answer`.
 
         An error of the provider in any turn is the answer's.
         """
         try:
-            world = parse_world(self._table(request), request.vars.get("state"))
+            world = parse_world(self._table(request), _data(request.vars.get("state")))
         except CannotEvaluate as error:
             raise CannotEvaluate(f"provider {self.id!r}: {error}") from error
         talk = _Conversation(world, world.state, chat_messages(request.prompt))
@@ -110,12 +115,17 @@ class SimulatedTurns:
         return _whole(talk)
 
     def _table(self, request: Request) -> JsonValue:
-        own = request.vars.get("simulation")
+        own = _data(request.vars.get("simulation"))
         return self._simulation if own is None else own
 
     async def close(self) -> None:
         """See `Provider.close`."""
         await self._inner.close()
+
+
+def _data(var: JsonValue) -> JsonValue:
+    """Return a var as data: a file that a var names is JSON text in it, as in promptfoo."""
+    return json_or(var, var) if isinstance(var, str) else var
 
 
 def _messages(output: JsonValue, results: Sequence[JsonValue]) -> list[JsonValue]:
@@ -150,11 +160,12 @@ def _text(value: JsonValue) -> str:
 def _whole(talk: _Conversation) -> Answer:
     """Return the conversation as one answer; tokens, cost and time are those of all its turns."""
     last = talk.answers[-1]
+    has_answer = bool(talk.steps) and _as_mapping(talk.steps[-1]).get("type") == "message"
+    # The calls come first: reflectors and people read the beginning of an output.
     output: JsonValue = {
-        "answer": last.output if talk.steps and _as_mapping(talk.steps[-1]).get("type") == "message" else None,
         "tool_calls": talk.calls,
         "state": dict(talk.state),
-        "turns": talk.turns,
+        "answer": last.output if has_answer else None,
     }
     failed = last.error if last.error is not None else "no output" if last.output is None else None
     costs = [answer.cost for answer in talk.answers if answer.cost is not None]
@@ -167,7 +178,7 @@ def _whole(talk: _Conversation) -> Answer:
         tokens=reduce(add, (answer.tokens for answer in talk.answers), TokenUsage()),
         finish_reason=cut,
         guardrails=last.guardrails,
-        metadata={**last.metadata, "trajectory": talk.steps},
+        metadata={**last.metadata, "trajectory": talk.steps, "turns": talk.turns},
     )
 
 

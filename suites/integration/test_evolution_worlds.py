@@ -10,7 +10,7 @@ import pytest
 from evolve.core.cases.failure_case import CaseSource, FailureCase, to_text
 from evolve.core.cases.inert import as_sent
 from evolve.core.cases.labels import label_assertions
-from evolve.core.model.evolution_events import CandidateProposed, GateDecided, GateStarted
+from evolve.core.model.evolution_events import CandidateProposed, GateDecided, GateStarted, RolloutScored
 from fixtures.small_evolution import SmallEvolution, finished
 
 TOOLS = ("mcp", "mapper", "vision", "ssh", "browser", "runner", "home", "rag", "none")
@@ -98,3 +98,17 @@ def test_an_agent_that_may_write_before_it_answers_is_beyond_any_lookup(tmp_path
     outputs = [row["response"]["output"] for row in rows]
     assert len(outputs) == 60
     assert all(list(json.loads(output)) == ["memory_mb"] for output in outputs)
+
+
+def test_conversations_evolve_by_their_traces_and_nobody_reads_the_test_split(tmp_path: Path) -> None:
+    work, result = evolve(tmp_path, "doors", "DOOR_AGENT", "fix")
+    assert result["outcome"] == "proven"
+    (gate,) = [event.decision for event in work.events() if isinstance(event, GateDecided)]
+    # The incumbent opens to all: one of two assertions, in every second case.
+    assert (gate.incumbent, gate.candidate, gate.cases) == (0.25, 1.0, 20)
+    asked = (work.folder / "asked").read_text("utf-8")
+    assert "somebody of gate rang" in asked
+    assert "somebody of test rang" not in asked
+    # A conversation of two or three turns is one answer that is paid for once.
+    paid = [event for event in work.events() if isinstance(event, RolloutScored) and not event.is_free]
+    assert 2 * len(paid) <= len(asked.splitlines()) <= 3 * len(paid)

@@ -77,7 +77,7 @@ def test_an_agent_that_only_talks_fails_where_something_must_be_done(rows_of: Ca
 
 def test_an_agent_that_never_ends_is_stopped_after_four_turns(rows_of: Callable[..., list[Any]]):
     rows = rows_of(lambda *_: {"tool": "ha", "arguments": {"device": "heating", "set": 23}}, 1)
-    assert {len(row["response"]["output"]["turns"]) for row in rows} == {4}
+    assert {len(row["response"]["metadata"]["turns"]) for row in rows} == {4}
     assert {row["response"]["output"]["state"]["heating"] for row in rows} == {23}
     kept = next(row for row in rows if row["testCase"]["metadata"]["family"] == "note-only")
     reasons = [part["reason"] for part in kept["gradingResult"]["componentResults"]]

@@ -48,15 +48,15 @@ def sent(server: FaultyServer, turn: int) -> Any:
 def test_calls_get_results_until_nothing_is_called(ask: Callable[..., Answer], faulty_server: FaultyServer):
     answer = ask(Ok(json.dumps(ON)), Ok('{"tool": "switch"}'), Ok("The lamp is on."))
     assert answer.output == {
-        "answer": "The lamp is on.",
-        "tool_calls": [ON, {"name": "switch", "arguments": {}}],
+        "tool_calls": [{**ON, "result": {"lamp": "on"}}, {"name": "switch", "arguments": {}, "result": "to what?"}],
         "state": {"lamp": "on"},
-        "turns": [
-            {"output": json.dumps(ON), "results": [{"lamp": "on"}]},
-            {"output": '{"tool": "switch"}', "results": ["to what?"]},
-            {"output": "The lamp is on."},
-        ],
+        "answer": "The lamp is on.",
     }
+    assert answer.metadata["turns"] == [
+        {"output": json.dumps(ON), "results": [{"lamp": "on"}]},
+        {"output": '{"tool": "switch"}', "results": ["to what?"]},
+        {"output": "The lamp is on."},
+    ]
     assert sent(faulty_server, 0) == [{"role": "user", "content": "light"}]
     assert sent(faulty_server, 1) == [
         {"role": "user", "content": "light"},
@@ -86,14 +86,14 @@ def test_openais_own_calls_are_answered_by_tool_messages(ask: Callable[..., Answ
         {"role": "tool", "tool_call_id": "c7", "content": '{"lamp": "on"}'},
     ]
     assert isinstance(answer.output, dict)
-    assert answer.output["tool_calls"] == [ON, ON]
+    assert answer.output["tool_calls"] == [{**ON, "result": {"lamp": "on"}}] * 2
 
 
 def test_it_ends_after_its_turns_or_with_a_tool_that_ends_it(ask: Callable[..., Answer], faulty_server: FaultyServer):
     last: Any = ask(Ok(json.dumps(ON)), Ok(json.dumps(ON)), Ok("never asked"), turns=2).output
-    assert (last["answer"], last["state"], len(last["turns"])) == (None, {"lamp": "on"}, 2)
+    assert (last["answer"], last["state"], len(last["tool_calls"])) == (None, {"lamp": "on"}, 2)
     ended: Any = ask(Ok(json.dumps([ON, {"name": "bye"}])), Ok("never asked")).output
-    assert (ended["answer"], ended["state"], len(ended["turns"])) == (None, {"lamp": "off"}, 1)
+    assert (ended["answer"], ended["state"], len(ended["tool_calls"])) == (None, {"lamp": "off"}, 2)
     assert len(faulty_server.requests) == 1
 
 
@@ -101,13 +101,15 @@ def test_a_tests_own_table_and_state_win(ask: Callable[..., Answer]):
     own = {"state": {"lamp": "broken"}, "tools": {"switch": {"results": [{"result": "it is $lamp"}]}}}
     first: Any = ask(Ok(json.dumps(ON)), Ok("Hm."), vars={"simulation": own}).output
     second: Any = ask(Ok(json.dumps(ON)), Ok("Hm."), vars={"simulation": own, "state": {"lamp": "gone"}}).output
-    assert first["turns"][0]["results"] == ["it is broken"]
-    assert (second["turns"][0]["results"], second["state"]) == (["it is gone"], {"lamp": "gone"})
+    texts = {"simulation": json.dumps(own), "state": '{"lamp": "gone"}'}
+    assert ask(Ok(json.dumps(ON)), Ok("Hm."), vars=texts).output == second
+    assert first["tool_calls"][0]["result"] == "it is broken"
+    assert (second["tool_calls"][0]["result"], second["state"]) == ("it is gone", {"lamp": "gone"})
 
 
 def test_an_unknown_tool_is_an_answer_of_the_world(ask: Callable[..., Answer]):
     output: Any = ask(Ok('{"tool": "fly", "arguments": {}}'), Ok("Pity.")).output
-    assert output["turns"][0]["results"] == ["unknown tool fly; known: bye, switch"]
+    assert output["tool_calls"][0]["result"] == "unknown tool fly; known: bye, switch"
 
 
 def test_the_table_decides_the_identity(providers: OpenedProviders):
