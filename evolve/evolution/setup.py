@@ -12,6 +12,7 @@ from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.agents import DemoSettings
 from evolve.core.model.evolution_events import Estimate
 from evolve.core.model.ports import Ledger, Provider
+from evolve.core.model.provider_id import is_embedded
 from evolve.core.search.case_index import CaseIndex
 from evolve.core.search.genome import Genome, agent_of, incumbent_of
 from evolve.core.search.lookup import SEARCH_DIGEST
@@ -173,7 +174,6 @@ def rollouts_for(
     tools, resources = tools_for(inputs.judged_by, inputs.settings, NoAnswers())
     for resource in resources:
         opened.hold(resource)
-    is_embedded = opened.provider.id.startswith("llamacpp:")
     return Rollouts(
         run=run,
         base=inputs.agent,
@@ -185,7 +185,7 @@ def rollouts_for(
         budget=budget,
         clock=time.perf_counter,
         own_demos=inputs.own_demos,
-        concurrency=request.concurrency or (_EMBEDDED_AT_ONCE if is_embedded else _AT_ONCE),
+        concurrency=request.concurrency or (_EMBEDDED_AT_ONCE if is_embedded(opened.provider.id) else _AT_ONCE),
     )
 
 

@@ -39,3 +39,8 @@ def provider_id(agent: Agent | None, given: str | None, env: Mapping[str, str], 
     where = Location(str(file or agent.name), path="model")
     hint = f"write a provider's id there, pass --provider, or set {VARIABLE}"
     raise InputError(Problem("the agent's model is empty", where, hint))
+
+
+def is_embedded(provider: str) -> bool:
+    """Return whether a provider's id names a model of this machine, also in a conversation (`turns:llamacpp:...`)."""
+    return provider.removeprefix("turns:").startswith("llamacpp:")

@@ -6,7 +6,7 @@ import pytest
 
 from evolve.core.model.agents import Agent, Section
 from evolve.core.model.errors import InputError
-from evolve.core.model.provider_id import DEFAULT_PROVIDER, named_provider, provider_id
+from evolve.core.model.provider_id import DEFAULT_PROVIDER, is_embedded, named_provider, provider_id
 
 
 def agent(model: str) -> Agent:
@@ -43,3 +43,16 @@ def test_an_empty_model_is_reported_with_the_agents_file(model: str):
     assert "somewhere/A.md: model: the agent's model is empty" in str(caught.value)
     assert "--provider" in str(caught.value)
     assert "EVOLVE_PROVIDER" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("provider", "expected"),
+    [
+        (DEFAULT_PROVIDER, True),
+        ("turns:llamacpp:m.gguf", True),
+        ("turns:openai:chat:m", False),
+        ("openai:llamacpp:m", False),
+    ],
+)
+def test_a_model_of_this_machine_is_known_by_its_id(provider: str, expected: bool):
+    assert is_embedded(provider) is expected
