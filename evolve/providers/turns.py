@@ -192,7 +192,7 @@ def open_provider(spec: ProviderSpec, context: ProviderContext) -> SimulatedTurn
     from evolve.providers import open_provider as open_named  # it finds this module by its name
 
     rest = spec.id.partition(":")[2]
-    if not rest:
+    if not rest or rest.startswith("turns:"):
         example = "expected turns:PROVIDER, such as turns:openai:chat:MODEL"
         raise InputError(Problem(f"provider {spec.id!r}: {example}", place_of(spec)))
     turns = spec.config.get("turns", MAX_TURNS)

@@ -56,7 +56,9 @@ from evolve.store.var_files import read_vars
 
 T = TypeVar("T")
 
-_READS_VARIABLES: Final = re.compile(r"https?(:|$)|python:|javascript:|exec:|file://|.*\.(py|[cm]?[jt]sx?)(:|$)")
+_READS_VARIABLES: Final = re.compile(
+    r"(turns:)?(https?(:|$)|python:|javascript:|exec:|file://|.*\.(py|[cm]?[jt]sx?)(:|$))"
+)
 """Providers that get a test's variables in addition to the prompt."""
 
 

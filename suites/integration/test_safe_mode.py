@@ -20,6 +20,10 @@ def with_provider(text: str) -> str:
 
 UNSAFE = {
     "exec provider": with_provider("'exec:touch touched'"),
+    "exec provider with simulated tools": with_provider("'turns:exec:touch touched'"),
+    "python provider with simulated tools": with_provider("'turns:python:evil.py'"),
+    "http provider with simulated tools": with_provider("{id: 'turns:http', config: {url: 'http://127.0.0.1:9/'}}"),
+    "program twice in a conversation": with_provider("'turns:turns:exec:touch touched'"),
     "python provider": with_provider("'python:evil.py'"),
     "python file as provider": with_provider("'file://evil.py'"),
     "javascript file as provider": with_provider("'file://evil.js'"),
@@ -51,6 +55,7 @@ UNSAFE = {
     "transform": with_test("{vars: {x: a}, options: {transform: 'file://evil.py:t'}}"),
     "transformVars": with_test("{vars: {x: a}, options: {transformVars: 'file://evil.py:t'}}"),
     "grader": with_test("{vars: {x: a}, assert: [{type: llm-rubric, value: ok, provider: 'exec:touch touched'}]}"),
+    "provider of a test with simulated tools": with_test("{vars: {x: a}, provider: 'turns:exec:touch touched'}"),
     "provider of a test": with_test("{vars: {x: a}, provider: 'exec:touch touched'}"),
     "prompt from the web": BASE.replace("['say {{x}}']", "['https://127.0.0.1:9/p.txt']"),
 }

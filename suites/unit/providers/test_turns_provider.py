@@ -165,6 +165,7 @@ def test_without_a_table_nothing_is_asked(providers: OpenedProviders):
     ("name", "config", "message"),
     [
         ("turns:", {}, "provider 'turns:': expected turns:PROVIDER, such as turns:openai:chat:MODEL"),
+        ("turns:turns:echo", {}, "expected turns:PROVIDER, such as turns:openai:chat:MODEL"),
         ("turns:ecko", {}, "unknown provider 'ecko' (did you mean 'echo'?)"),
         ("turns:echo", {"turns": 5}, "turns=5: expected a whole number from 1 to 4"),
         ("turns:echo", {"turns": True}, "turns=true: expected a whole number from 1 to 4"),
