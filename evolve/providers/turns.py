@@ -189,8 +189,6 @@ def open_provider(spec: ProviderSpec, context: ProviderContext) -> SimulatedTurn
         InputError: no such provider, a wrong config of it, or a malformed table; with all problems.
         EnvironmentFault: something that the provider needs is not on this machine.
     """
-    from evolve.providers import open_provider as open_named  # it finds this module by its name
-
     rest = spec.id.partition(":")[2]
     if not rest or rest.startswith("turns:"):
         example = "expected turns:PROVIDER, such as turns:openai:chat:MODEL"
@@ -198,12 +196,16 @@ def open_provider(spec: ProviderSpec, context: ProviderContext) -> SimulatedTurn
     turns = spec.config.get("turns", MAX_TURNS)
     if not isinstance(turns, int) or isinstance(turns, bool) or not 1 <= turns <= MAX_TURNS:
         raise wrong(spec, "turns", f"a whole number from 1 to {MAX_TURNS}")
-    simulation = load_references(spec.config.get("simulation"), spec, context)
-    if simulation is not None:
-        _check_simulation(spec, simulation)
+    simulation = _simulation(spec, context)
     config = {key: value for key, value in spec.config.items() if key not in _OWN_KEYS}
-    inner = open_named(
-        replace(spec, id=rest, config=config),
+    return SimulatedTurns(spec, _open_inner(replace(spec, id=rest, config=config), context), turns, simulation)
+
+
+def _open_inner(spec: ProviderSpec, context: ProviderContext) -> Provider:
+    from evolve.providers import open_provider as open_named  # it finds this module by its name
+
+    return open_named(
+        spec,
         base_dir=context.base_dir,
         files=context.files,
         env=context.env,
@@ -211,16 +213,19 @@ def open_provider(spec: ProviderSpec, context: ProviderContext) -> SimulatedTurn
         templates=context.templates,
         settings=context.settings,
     )
-    return SimulatedTurns(spec, inner, turns, simulation)
 
 
-def _check_simulation(spec: ProviderSpec, simulation: JsonValue) -> None:
+def _simulation(spec: ProviderSpec, context: ProviderContext) -> JsonValue:
+    """Return the config's table, from its file where it is one; None without one."""
+    simulation = load_references(spec.config.get("simulation"), spec, context)
     problems: list[Problem] = []
 
     def note(path: Sequence[str | int], message: str, hint: str = "", kind: str = "") -> None:  # noqa: ARG001
         where = ".".join(map(str, path))
         problems.append(Problem(f"provider {spec.id!r}: {where}: {message}", place_of(spec, "simulation"), hint))
 
-    check_world(simulation, ("simulation",), note)
+    if simulation is not None:
+        check_world(simulation, ("simulation",), note)
     if problems:
         raise InputError(problems)
+    return simulation
