@@ -11,6 +11,7 @@ from evolve.adaptation.reflection_agent import diagnostics_prompt
 from evolve.core.cases.capture import find_known_ids
 from evolve.core.cases.redaction import Redactor
 from evolve.core.healing.redacted import redact_text
+from evolve.core.incidents.grounding import grounded
 from evolve.core.incidents.proposal import read_proposal, response_format
 from evolve.core.model.actions import NotAProposal, Proposal
 from evolve.core.model.json_value import JsonValue
@@ -25,6 +26,8 @@ class Proposed:
     found: Proposal | NotAProposal
     answer: JsonValue = ""
     """Redacted."""
+    not_in_report: tuple[str, ...] = ()
+    """Names of arguments that the agent gave and the report does not name; they are not used."""
     model: str = ""
     prompt_version: str = ""
     """A digest of the agent's text."""
@@ -47,7 +50,10 @@ class Proposer(Protocol):
 
 
 class AgentProposer:
-    """Asks an agent of a file. An invalid answer is asked once more with a grammar where the first call had none."""
+    """Asks an agent of a file. An invalid answer is asked once more with a grammar where the first call had none.
+
+    Arguments that the report does not name are left out: then code fills them in.
+    """
 
     def __init__(self, client: AgentClient, redactor: Redactor, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._redactor, self._clock = client, redactor, clock
@@ -62,9 +68,11 @@ class AgentProposer:
             stricter = replace(prompt, config={**prompt.config, "response_format": response_format()})
             output = (await self._client.ask(stricter)).output
             found = read_proposal(output)
+        kept = grounded(found, diagnostics) if isinstance(found, Proposal) else found
         return Proposed(
-            found,
+            kept,
             self._redacted(output, diagnostics),
+            not_in_report=_lost(found, kept),
             model=self._client.provider_id,
             prompt_version=_digest(agent_text(self._client.agent)),
             input_hash=_digest(prompt.text),
@@ -86,6 +94,12 @@ def redact_diagnostics(diagnostics: Mapping[str, JsonValue], redactor: Redactor)
     shown = redactor.with_ids(find_known_ids(dict(diagnostics))).redact(dict(diagnostics))
     assert isinstance(shown, dict)
     return shown
+
+
+def _lost(found: Proposal | NotAProposal, kept: Proposal | NotAProposal) -> tuple[str, ...]:
+    if isinstance(found, NotAProposal) or isinstance(kept, NotAProposal):
+        return ()
+    return tuple(name for name in found.given() if name not in kept.given())
 
 
 def _digest(text: str) -> str:

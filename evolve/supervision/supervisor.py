@@ -323,6 +323,7 @@ class Supervisor:
             "input_hash": proposed.input_hash,
             "latency_s": round(proposed.latency_s, 3),
             "action": found.action if isinstance(found, Proposal) else Action.ERROR,
+            "not_in_report": list(proposed.not_in_report),
         }
         self._book.audit(AuditEvent.PROPOSED, incident, details)
         return proposed

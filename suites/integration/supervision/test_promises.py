@@ -20,6 +20,14 @@ from evolve.supervision.records import StoredRecords
 from fixtures.supervised_cluster import ANYTHING, ScriptedProposer, Supervised, VirtualCluster, mock_job, supervised
 
 RESTART = {"action": "restart"}
+
+
+@pytest.fixture(autouse=True, params=["HEAL_AGENT", pytest.param("REFLECTION_AGENT", marks=pytest.mark.nightly)])
+def asked_agent(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The promises hold whichever agent is asked: one that gives arguments, and one that gives none."""
+    monkeypatch.setattr(ScriptedProposer, "agent", request.param)
+
+
 FAILS_ONCE = {"fails_allocations": 1}
 
 
