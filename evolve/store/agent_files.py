@@ -28,6 +28,8 @@ def agent_text(agent: Agent) -> str:
         front["sampling"] = dict(agent.sampling)
     if agent.scratch:
         front["scratch"] = list(agent.scratch)
+    if agent.copy:
+        front["copy"] = list(agent.copy)
     if agent.demos:
         front["demos"] = _demos(agent.demos)
     if agent.parent:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 
+from evolve.core.evaluation.copying import copied_from
 from evolve.core.evaluation.scratch import more_tokens, scratch_line, scratch_schema
 from evolve.core.model.agents import CASE_SECTION, Agent, AgentPrompt, Demo, DemoSettings, Render
 from evolve.core.model.json_value import JsonValue
@@ -49,7 +50,7 @@ def render_agent(
     else:
         turns = [turn for text, answer in demos for turn in (("user", text), ("assistant", answer))] + [("user", case)]
     messages = [("system", static), *turns]
-    return AgentPrompt(tuple({"role": role, "content": text} for role, text in messages), _call_config(agent))
+    return AgentPrompt(tuple({"role": role, "content": text} for role, text in messages), _call_config(agent, case))
 
 
 def render_case(agent: Agent, vars: Mapping[str, JsonValue], render: Render) -> str:
@@ -115,8 +116,9 @@ class DemoBank:
         return tuple((self._texts[i], self._answers[i]) for i in allowed[: self._settings.k])
 
 
-def _call_config(agent: Agent) -> dict[str, JsonValue]:
-    schema: JsonValue = scratch_schema(agent.output, agent.scratch) if agent.scratch else dict(agent.output)
+def _call_config(agent: Agent, case: str) -> dict[str, JsonValue]:
+    output = copied_from(agent.output, agent.copy, case) if agent.copy else agent.output
+    schema: JsonValue = scratch_schema(output, agent.scratch) if agent.scratch else dict(output)
     # Some endpoints refuse a strict schema with a maxLength, which bounds a scratch field.
     form: JsonValue = {"name": agent.name.lower(), "strict": not agent.scratch, "schema": schema}
     constraint: JsonValue = {"type": "json_schema", "json_schema": form}

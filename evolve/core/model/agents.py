@@ -82,6 +82,8 @@ class Agent:
     evidence: JsonValue = None
     scratch: tuple[str, ...] = ()
     """Text fields that the agent writes before those of its output; callers never see them."""
+    copy: tuple[str, ...] = ()
+    """Fields of the output whose value is copied from the case: the call's schema has the values that the case has."""
 
     @property
     def title(self) -> str:
@@ -154,6 +156,7 @@ def parse_agent(
         parent=str(front["parent"]) if front.get("parent") else None,
         evidence=front.get("evidence"),
         scratch=tuple(map(str, _list_or_empty(front.get("scratch")))),
+        copy=tuple(map(str, _list_or_empty(front.get("copy")))),
     )
 
 
@@ -196,6 +199,7 @@ _OPTIONAL_KEYS: Mapping[str, type] = {
     "parent": str,
     "evidence": dict,
     "scratch": list,
+    "copy": list,
 }
 _DEMO_KEYS: Mapping[str, type] = {"bank": str, "select": str, "k": int, "style": str, "digest": int}
 _SELECTS = ("static", "nearest", "likely")
@@ -225,6 +229,8 @@ def _front_problems(front: Mapping[str, JsonValue]) -> Iterator[_Found]:
         yield from _demo_problems(demos)
     if isinstance(front.get("scratch"), list):
         yield from _scratch_problems(_list_or_empty(front["scratch"]), _mapping_or_empty(front.get("output")))
+    if isinstance(front.get("copy"), list):
+        yield from _copy_problems(_list_or_empty(front["copy"]), _mapping_or_empty(front.get("output")))
 
 
 def _input_problems(name: str, settings: Mapping[str, JsonValue]) -> Iterator[_Found]:
@@ -238,9 +244,7 @@ def _input_problems(name: str, settings: Mapping[str, JsonValue]) -> Iterator[_F
 
 
 def _scratch_problems(names: Sequence[JsonValue], output: Mapping[str, JsonValue]) -> Iterator[_Found]:
-    choice = output.get("anyOf")
-    objects = [one for one in choice if isinstance(one, dict)] if isinstance(choice, list) else [output]
-    fields = [one.get("properties") for one in objects]
+    fields = _fields_of(output)
     for name in names:
         if not isinstance(name, str) or not name:
             yield ("scratch",), False, f"front matter: scratch: expected names of fields, got {name!r}"
@@ -252,6 +256,20 @@ def _scratch_problems(names: Sequence[JsonValue], output: Mapping[str, JsonValue
             True,
             "front matter: 'scratch' needs an output with 'properties', before which it is written",
         )
+
+
+def _copy_problems(names: Sequence[JsonValue], output: Mapping[str, JsonValue]) -> Iterator[_Found]:
+    known = dict.fromkeys(name for own in _fields_of(output) if isinstance(own, dict) for name in own)
+    for name in names:
+        if name not in known:
+            yield ("copy",), False, f"front matter: copy: {name!r} is no field of the output; known: {', '.join(known)}"
+
+
+def _fields_of(output: Mapping[str, JsonValue]) -> list[JsonValue]:
+    """The `properties` of the output, or of each of several objects."""
+    choice = output.get("anyOf")
+    objects = [one for one in choice if isinstance(one, dict)] if isinstance(choice, list) else [output]
+    return [one.get("properties") for one in objects]
 
 
 def _kind_problems(
