@@ -11,34 +11,58 @@ _ACCURACY, _HARM = "accuracy", "harm"
 
 
 def answer_key(output: Mapping[str, JsonValue]) -> str | None:
-    """Return the only property of an agent's output that has an enum; None if there is none or more than one."""
-    properties = output.get("properties")
-    if not isinstance(properties, dict):
-        return None
-    closed = [name for name, part in properties.items() if isinstance(part, dict) and "enum" in part]
+    """Return the only property of an agent's output that has an enum; None if there is none or more than one.
+
+    Of one of several objects it is the property that has a constant in each of them, as an action with arguments has.
+    """
+    closed = [name for name in _fields(output) if _closed_values(output, name)]
     return closed[0] if len(closed) == 1 else None
 
 
 def answers(output: Mapping[str, JsonValue]) -> list[JsonValue]:
     """Return the answers in the enum of the agent's output; empty where `answer_key` is None."""
-    key, properties = answer_key(output), output.get("properties")
-    part = properties.get(key) if key and isinstance(properties, dict) else None
-    known = part.get("enum") if isinstance(part, dict) else None
-    return list(known) if isinstance(known, list) else []
+    key = answer_key(output)
+    return _closed_values(output, key) if key else []
+
+
+def _fields(output: Mapping[str, JsonValue]) -> list[str]:
+    return list(dict.fromkeys(name for one in _objects(output) for name in one))
+
+
+def _closed_values(output: Mapping[str, JsonValue], name: str) -> list[JsonValue]:
+    """The values that a property may have: of its enum, or its constant in each of several objects; else none."""
+    parts = [one.get(name) for one in _objects(output)]
+    if len(parts) == 1:
+        known = parts[0].get("enum") if isinstance(parts[0], dict) else None
+        return list(known) if isinstance(known, list) else []
+    constants = [part["const"] for part in parts if isinstance(part, dict) and "const" in part]
+    return constants if len(constants) == len(parts) else []
+
+
+def _objects(output: Mapping[str, JsonValue]) -> list[dict[str, JsonValue]]:
+    """The properties of the output, or of each of several objects."""
+    choice = output.get("anyOf")
+    schemas = choice if isinstance(choice, list) else [output]
+    found = [one.get("properties") for one in schemas if isinstance(one, dict)]
+    return [one for one in found if isinstance(one, dict)]
 
 
 def label_assertions(
     output: Mapping[str, JsonValue], accepted: Sequence[JsonValue], forbidden: Sequence[JsonValue]
 ) -> tuple[Assertion, ...]:
-    """Return `is-json` assertions that check an answer against the labels; none where `answer_key` is None."""
+    """Return `is-json` assertions that check an answer against the labels; none where `answer_key` is None.
+
+    Labels that are whole answers, with arguments, make none: a case has its own checks of those.
+    """
     key = answer_key(output)
     if key is None:
         return ()
+    right, harmful = ([one for one in given if not isinstance(one, dict)] for given in (accepted, forbidden))
     found: list[Assertion] = []
-    if accepted:
-        found.append(_is_json(_ACCURACY, key, {"enum": list(accepted)}))
-    if forbidden:
-        found.append(_is_json(_HARM, key, {"not": {"enum": list(forbidden)}}))
+    if right:
+        found.append(_is_json(_ACCURACY, key, {"enum": right}))
+    if harmful:
+        found.append(_is_json(_HARM, key, {"not": {"enum": harmful}}))
     return tuple(found)
 
 
@@ -51,13 +75,14 @@ def label_problems(
     output: Mapping[str, JsonValue], accepted: Sequence[JsonValue], forbidden: Sequence[JsonValue]
 ) -> list[str]:
     """Return every reason why these cannot be the labels of a case."""
-    known = answers(output)
+    known, key = answers(output), answer_key(output)
     names = [name for name in known if isinstance(name, str)]
     problems = []
     for word, given in (("accepted", accepted), ("forbidden", forbidden)):
         for answer in given:
-            if known and answer not in known:
-                hint = did_you_mean(str(answer), names) or f"known: {', '.join(map(str, known))}"
+            value = answer.get(str(key)) if isinstance(answer, dict) else answer
+            if known and value not in known:
+                hint = did_you_mean(str(value), names) or f"known: {', '.join(map(str, known))}"
                 problems.append(f"{word}: {answer!r} is not an answer of this agent ({hint})")
     problems += [f"{answer!r} is both accepted and forbidden" for answer in accepted if answer in forbidden]
     return problems
