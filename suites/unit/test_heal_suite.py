@@ -3,9 +3,13 @@
 import asyncio
 import json
 import re
+import shlex
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -85,6 +89,17 @@ def test_an_evolution_gets_nothing_of_the_split_test(tasks: list[Task]):
     given = merge_tasks(tasks, [])
     assert Counter(task.split for task in given).keys() == {"train", "val", "gate"}
     assert held_out & {task.family for task in given} == set()
+
+
+def test_ci_asks_the_model_about_val_alone(tasks: list[Task]):
+    command = re.search(r"suites\.junit\.xml \{posargs:(.*)\}", Path("tox.ini").read_text("utf-8"))
+    assert command is not None
+    _, *selected = shlex.split(command[1])
+    run = [sys.executable, "-m", "pytest", "--collect-only", "-q", SUITE, *selected]
+    listed = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    (total,) = re.findall(r"^(\d+)/\d+ tests collected", listed, re.M)
+    cases = [line for line in listed.splitlines() if SUITE in line and "::split " not in line]
+    assert len(cases) == sum(task.split == "val" for task in tasks) <= int(total)
 
 
 def test_each_split_has_every_action(tasks: list[Task]):
