@@ -1,9 +1,11 @@
 """What no model at all can do on an agent's suite: `python benchmarks/lookups.py [SUITE AGENT]`.
 
 Lookups learn from the train split and answer val and gate, whose families they have not seen. With scikit-learn
-installed, a logistic regression stands beside them.
+installed, a logistic regression is measured too. Where answers have open parts, such as the arguments of an action, the
+baselines of the gate are measured instead, by the suite's own assertions and on the split test too.
 """
 
+import asyncio
 import importlib.util
 import json
 import platform
@@ -12,9 +14,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from time import perf_counter
+from typing import cast
 
 from evolve.core.evaluation.agent_prompts import search_key
+from evolve.core.evaluation.judging import Judge, target
+from evolve.core.model.answers import Answer
+from evolve.core.model.ports import Tools
+from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec
+from evolve.core.retrieval.closed_answers import is_closed_set
 from evolve.core.retrieval.nearest import words
+from evolve.core.search.baselines import Baseline, Solved, baselines
 from evolve.core.search.lookup import Lookup, nearest_vote, words_vote
 from evolve.core.search.task_list import suite_tasks
 from evolve.core.search.tasks import Task
@@ -62,6 +71,25 @@ def measured(learn: Learn, tasks: Sequence[Task], keys: dict[str, str]) -> tuple
     )
 
 
+def print_baselines(tasks: Sequence[Task], keys: dict[str, str], digest: int) -> None:
+    """Prints how many cases of each split the gate's baselines answer."""
+    labelled = [task for task in tasks if task.split == "train" and task.label is not None]
+    for baseline in baselines([Solved(keys[task.id], task.label, task.family) for task in labelled]):
+        shares = [
+            _share(passes(task, baseline, keys[task.id]) for task in tasks if task.split in splits)
+            for splits in (("val", "gate"), ("test",))
+        ]
+        print(f"{baseline.name:32}{digest:12}{shares[0]:12.3f}{shares[1]:8.3f}")
+
+
+def passes(task: Task, baseline: Baseline, key: str) -> bool:
+    """Whether a baseline's answer passes the case's assertions."""
+    text = json.dumps(baseline.answer(key))
+    case = Evaluation(task.description, task.test, task.vars, Prompt("", ""), ProviderSpec("lookup"), 0, 0)
+    judge = Judge(Templates("empty", {}), cast("Tools", None))
+    return asyncio.run(judge.verdict(target(text, Answer(text), case, task.vars, ""))).passed
+
+
 def _share(hits: Iterable[bool]) -> float:
     listed = list(hits)
     return sum(listed) / len(listed) if listed else float("nan")
@@ -75,11 +103,19 @@ def main() -> None:
     render = Templates("strict").render
     counts = {split: sum(task.split == split for task in tasks) for split in ("train", "val", "gate")}
     print(f"{suite}: {counts}; {platform.machine()}, Python {platform.python_version()}, {date.today()}")
-    print(f"{'lookup':24}{'characters':>12}{'accuracy':>10}{'provoked':>10}{'harm':>8}{'seconds':>9}")
+    labels = [json.dumps(task.label) for task in tasks if task.split == "train" and task.label is not None]
+    is_closed = is_closed_set(labels)
+    if is_closed:
+        print(f"{'lookup':24}{'characters':>12}{'accuracy':>10}{'provoked':>10}{'harm':>8}{'seconds':>9}")
+    else:
+        print(f"{'baseline':32}{'characters':>12}{'val, gate':>12}{'test':>8}")
     for digest in DIGESTS:
         inputs = tuple(replace(i, digest_chars=digest) if i.digest_chars else i for i in agent.inputs)
         view = replace(agent, inputs=inputs)
         keys = {task.id: search_key(view, task.vars, render) for task in tasks}
+        if not is_closed:
+            print_baselines(tasks, keys, digest)
+            continue
         for title, learn in learners().items():
             right, provoked, harm, seconds = measured(learn, tasks, keys)
             print(f"{title:24}{digest:12}{right:10.3f}{provoked:10.3f}{harm:8.3f}{seconds:9.2f}")
