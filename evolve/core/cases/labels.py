@@ -57,13 +57,17 @@ def label_assertions(
     key = answer_key(output)
     if key is None:
         return ()
-    right, harmful = ([one for one in given if not isinstance(one, dict)] for given in (accepted, forbidden))
+    right, harmful = _words(accepted), _words(forbidden)
     found: list[Assertion] = []
     if right:
         found.append(_is_json(_ACCURACY, key, {"enum": right}))
     if harmful:
         found.append(_is_json(_HARM, key, {"not": {"enum": harmful}}))
     return tuple(found)
+
+
+def _words(given: Sequence[JsonValue]) -> list[JsonValue]:
+    return [one for one in given if not isinstance(one, dict)]
 
 
 def without_labels(assertions: Sequence[Assertion]) -> tuple[Assertion, ...]:

@@ -48,7 +48,7 @@ def _closed(schema: Mapping[str, JsonValue], names: Sequence[str], words: Sequen
 
 
 def _field(part: Mapping[str, JsonValue], words: Sequence[str]) -> JsonValue:
-    problem_of = compile_json_schema(part)
+    problem_of = compile_json_schema(dict(part))
     is_number = part.get("type") in ("integer", "number")
     read: Iterator[JsonValue] = (int(word) if is_number else word for word in words if _is_whole(word) == is_number)
     fitting: list[JsonValue] = [value for value in read if problem_of(value) is None]

@@ -38,8 +38,8 @@ def _is_named(given: Arguments, texts: list[str]) -> bool:
         case FreeDisk(path):
             return _finds(texts, _path(path))
         case WaitDependency(service):
-            host, _, port = service.partition(":")
-            return _finds(texts, _whole(host)) and (not port or _finds(texts, rf"(?<!\d){port}(?!\d)"))
+            host, _, its_port = service.partition(":")
+            return _finds(texts, _whole(host)) and (not its_port or _finds(texts, rf"(?<!\d){its_port}(?!\d)"))
         case _:
             return True
 
