@@ -108,6 +108,7 @@ class HttpClient:
         *,
         trust: "ssl.SSLContext | None" = None,
         connect_s: float | None = None,
+        keeps_connections: bool = True,
     ) -> None:
         """Make a client that has no connection yet.
 
@@ -116,10 +117,12 @@ class HttpClient:
             env: where the proxies' variables are looked for.
             trust: which certificates are trusted, and the client's own; None for the system's.
             connect_s: the longest time for a TCP and TLS handshake; None for what the policy leaves.
+            keeps_connections: False makes one for each call: an old one to a host that is off is only silent.
         """
         self._policy = policy
         self._trust = trust
         self._connect_s = connect_s
+        self._keeps_connections = keeps_connections
         self._uses_proxy = any((env or {}).get(name) for name in _PROXIES)
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -181,7 +184,7 @@ class HttpClient:
             # aiohttp sets no limits: the runner limits the calls at once, the policy their time. Header lines may have
             # 64 KiB, because gateways send long ones and aiohttp refuses more than 8 KiB.
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ssl=self._trust or True),
+                connector=self._connector(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
                 trust_env=self._uses_proxy,
@@ -192,6 +195,14 @@ class HttpClient:
             )
             self._loop = loop
         return self._session
+
+    def _connector(self) -> "aiohttp.TCPConnector":
+        import aiohttp
+
+        trust = self._trust or True
+        if not self._keeps_connections:
+            return aiohttp.TCPConnector(limit=0, force_close=True, ssl=trust)
+        return aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ssl=trust)
 
     async def close(self) -> None:
         """Close the pooled connections; the client may be used again."""

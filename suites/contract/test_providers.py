@@ -149,6 +149,8 @@ CASES = (
     Case("openai chat", _openai("chat")),
     Case("openai completion", _openai("completion")),
     Case("http", _http),
+    Case("pool", lambda _, url: ("pool:some-model", {"urls": [f"{url}/v1"], "apiKey": SECRET})),
+    Case("pool of an unnamed model", lambda _, url: (f"pool:{url}/v1?slots=2", {"apiKey": SECRET})),
     Case("python", _script("file://", "p.py", PYTHON), {"strict config": FREE_CONFIG}),
     Case("javascript", _script("file://", "p.js", JAVASCRIPT), {"strict config": FREE_CONFIG}),
     Case("node", _script("file://", "p.js", "const os = require('os');" + JAVASCRIPT), {"strict config": FREE_CONFIG}),

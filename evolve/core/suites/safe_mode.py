@@ -10,10 +10,10 @@ from evolve.core.model.suite import Assertion, AssertSet, Place, Suite, Test
 
 _CODE_FILE: Final = re.compile(r"\.(py|[cm]?[jt]sx?|rb|go|sh|bat|exe)(:|#|$)", re.I)
 _PROGRAM: Final = re.compile(
-    r"(?:turns:)*(exec|python|javascript|golang|ruby|package|file|https?|webhook|websocket|wss?|mcp)(:|$)"
+    r"(?:turns:)*(exec|python|javascript|golang|ruby|package|file|https?|webhook|websocket|wss?|mcp|pool)(:|$)"
 )
 _CODE_TYPES: Final = frozenset({"python", "pytest", "webhook", "ruby"})
-_ADDRESS_KEYS: Final = ("apiBaseUrl", "apiHost", "apiEndpoint", "endpoint", "baseUrl", "basePath", "host", "url")
+_ADDRESS_KEYS: Final = ("apiBaseUrl", "apiHost", "apiEndpoint", "endpoint", "baseUrl", "basePath", "host", "url", "urls")
 _HINT: Final = "read the file; if you trust it, run without --safe"
 
 
