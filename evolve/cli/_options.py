@@ -2,10 +2,14 @@
 
 import re
 from argparse import SUPPRESS, ArgumentTypeError
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 _MINUTES: Final = re.compile(r"(\d+(?:\.\d+)?)m")
 """`5m` or `0.5m`."""
+_PLACES: Final = {"ray": "ADDRESS", "nomad": "FOLDER"}
+"""What may follow an executor's name."""
 COMPLETES: Final = "completes"
 """The attribute of an action that says whether a shell completes the names of files or of folders."""
 
@@ -38,6 +42,12 @@ def add_reflector(parser: _Adds) -> None:
 def add_concurrency(parser: _Adds, text: str, *, default: int | None = None) -> None:
     """Add --concurrency."""
     parser.add_argument("--concurrency", type=positive, default=default, metavar="N", help=text)
+
+
+def add_executor(parser: _Adds, text: str, *kinds: str) -> None:
+    """Add --executor, where the work is done; `kinds` are the executors that the command knows."""
+    shown = "|".join(f"{kind}[:{_PLACES[kind]}]" for kind in kinds)
+    parser.add_argument("--executor", type=partial(executor, kinds=kinds), default=None, metavar=shown, help=text)
 
 
 def add_suite(parser: _Adds) -> None:
@@ -76,6 +86,14 @@ def add_old_name(parser: _Adds, name: str, **settings: Any) -> None:
 def complete(action: Any, what: Literal["file", "folder"]) -> None:
     """Let a shell complete the names of files or folders for an option."""
     setattr(action, COMPLETES, what)
+
+
+class Executor(NamedTuple):
+    """Where the work is done instead of this process: a kind of executor, and its place."""
+
+    kind: str
+    place: str
+    """The address of a Ray cluster, or the folder on Nomad's node; empty for the default."""
 
 
 class BudgetOption(NamedTuple):
@@ -118,6 +136,14 @@ def seconds(text: str) -> float:
     if not 0 < number <= 3600:
         raise ArgumentTypeError(f"expected seconds above 0 and up to 3600, got {text!r}")
     return number
+
+
+def executor(text: str, kinds: Sequence[str]) -> Executor:
+    """Return the executor that `KIND` or `KIND:PLACE` names."""
+    kind, _, place = text.partition(":")
+    if kind not in kinds:
+        raise ArgumentTypeError(f"expected {' or '.join(kinds)}, got {text!r}")
+    return Executor(kind, place)
 
 
 def budget(text: str) -> BudgetOption:

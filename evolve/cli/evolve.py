@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from evolve.cli._guard import INTERRUPTED, run_guarded
+from evolve.cli._nomad_run import read_request, run_on_nomad
 from evolve.cli._options import (
     BudgetOption,
     add_agent,
     add_concurrency,
+    add_executor,
     add_json,
     add_output_dir,
     add_provider,
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> int:
     """Evolve; return 0 done, whatever the gate decided; 2 wrong input, 4 the environment."""
     options = read_options(arguments, os.environ)
+    if options.nomad_folder is not None:
+        return run_on_nomad(options.request, options.nomad_folder, os.environ, prints_json=options.is_json)
     console = EvolutionConsole(sys.stderr, time.monotonic, os.environ)
     observers: list[Observer] = [console, _Live()] if options.is_live else [console]
     with redirect_stdout(sys.stderr):  # what a user's Python code prints is not a result
@@ -94,6 +98,8 @@ class Options(NamedTuple):
     request: EvolutionRequest
     is_live: bool
     is_json: bool
+    nomad_folder: str | None = None
+    """The folder on Nomad's node where a job runs the request; None to run it in this process."""
 
 
 def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
@@ -102,9 +108,16 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
     Raises:
         InputError: they name nothing to evolve on.
     """
-    options = parser().parse_args(arguments)
+    made = parser()
+    options = made.parse_args(arguments)
+    if options.request:
+        return Options(read_request(options.request), options.live, options.json)
     if not options.test_case and not options.suite:
         raise InputError(Problem("nothing to evolve on", None, "pass failure cases (--test-case) or a suite (--suite)"))
+    where = options.executor
+    is_nomad = where is not None and where.kind == "nomad"
+    if is_nomad and options.live:
+        made.error("--live follows a run of this process: leave it out with --executor nomad")
     answers, minutes = options.budget
     request = EvolutionRequest(
         cases=tuple(options.test_case),
@@ -122,8 +135,10 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
         small_gate=options.small_gate,
         command=command_line("evolve", arguments),
         allow_cut_answers=options.allow_cut_answers,
+        executor=None if where is None or is_nomad else ":".join(part for part in where if part),
     )
-    return Options(request, options.live, options.json)
+    folder = (where.place or os.getcwd()) if is_nomad else None
+    return Options(request, options.live, options.json, folder)
 
 
 def parser() -> CommandParser:
@@ -194,6 +209,13 @@ def parser() -> CommandParser:
         help="open the gate even if it has too few families to prove anything; this uses up its level",
     )
     add_concurrency(made, "questions in flight at once; default 2 on an embedded model, else 8")
+    add_executor(
+        made,
+        "ray: nodes of a Ray cluster ask the provider; nomad: the job evolve-run does it all, in FOLDER on its node",
+        "ray",
+        "nomad",
+    )
+    complete(add("--request", metavar="FILE", help="read all of this from a file, as the job evolve-run does"), "file")
     add_output_dir(made, OUTPUT_DIR)
     add(
         "--allow-cut-answers",

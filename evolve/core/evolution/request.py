@@ -44,6 +44,8 @@ class EvolutionRequest:
     reflector_cap: int = DEFAULT_REFLECTOR_CAP
     concurrency: int | None = None
     """Calls in flight at once; None for the provider's default."""
+    executor: str | None = None
+    """`ray` or `ray:ADDRESS`: the cluster whose nodes ask the provider; None for this process."""
     shrink_budget: int = 0
     """Answers to spend on making new failure cases smaller before the search."""
     small_gate: bool = False
@@ -70,6 +72,7 @@ class EvolutionRequest:
             ("reflector-cap", None if self.reflector_cap == DEFAULT_REFLECTOR_CAP else self.reflector_cap),
             ("shrink-budget", self.shrink_budget or None),
             ("concurrency", self.concurrency),
+            ("executor", self.executor),
             ("output-dir", None if self.output_dir == OUTPUT_DIR else self.output_dir),
         ]
         words = [word for name, value in pairs if value is not None for word in _option(name, str(value))]
@@ -139,6 +142,7 @@ _FIELDS: Final[Mapping[str, _Kind]] = {
     "reflector": _TEXT_OR_NONE,
     "reflector_cap": _WHOLE,
     "concurrency": _WHOLE_OR_NONE,
+    "executor": _TEXT_OR_NONE,
     "shrink_budget": _WHOLE,
     "small_gate": _FLAG,
     "allow_cut_answers": _FLAG,

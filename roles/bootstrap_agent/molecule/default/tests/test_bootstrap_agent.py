@@ -50,3 +50,9 @@ def test_a_killed_expert_is_brought_back(host):
     until(lambda: not host.socket("tcp://0.0.0.0:8080").is_listening or len(running(host)) < 2, "it is gone")
     listens = host.socket("tcp://0.0.0.0:8080")
     until(lambda: listens.is_listening and {one["ID"] for one in running(host)} == before, "it is back")
+
+
+def test_evolutions_are_a_parameterized_job_below_all_others(host):
+    job = read(host, "http://127.0.0.1:4646/v1/job/evolve-run")
+    assert (job["Type"], job["Priority"], job["Version"]) == ("batch", 20, 0)
+    assert job["ParameterizedJob"] == {"Payload": "required", "MetaRequired": ["folder"], "MetaOptional": ["flags"]}
