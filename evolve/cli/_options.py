@@ -8,8 +8,6 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 _MINUTES: Final = re.compile(r"(\d+(?:\.\d+)?)m")
 """`5m` or `0.5m`."""
-_PLACES: Final = {"ray": "ADDRESS", "nomad": "FOLDER"}
-"""What may follow an executor's name."""
 COMPLETES: Final = "completes"
 """The attribute of an action that says whether a shell completes the names of files or of folders."""
 
@@ -46,8 +44,8 @@ def add_concurrency(parser: _Adds, text: str, *, default: int | None = None) -> 
 
 def add_executor(parser: _Adds, text: str, *kinds: str) -> None:
     """Add --executor, where the work is done; `kinds` are the executors that the command knows."""
-    shown = "|".join(f"{kind}[:{_PLACES[kind]}]" for kind in kinds)
-    parser.add_argument("--executor", type=partial(executor, kinds=kinds), default=None, metavar=shown, help=text)
+    read = partial(executor, kinds=kinds)
+    parser.add_argument("--executor", type=read, default=None, metavar="KIND[:PLACE]", help=text)
 
 
 def add_suite(parser: _Adds) -> None:

@@ -211,7 +211,7 @@ def parser() -> CommandParser:
     add_concurrency(made, "questions in flight at once; default 2 on an embedded model, else 8")
     add_executor(
         made,
-        "ray: nodes of a Ray cluster ask the provider; nomad: the job evolve-run does it all, in FOLDER on its node",
+        "ray[:ADDRESS]: nodes of a Ray cluster ask; nomad[:FOLDER]: a Nomad job does it all (docs/scaling.md)",
         "ray",
         "nomad",
     )

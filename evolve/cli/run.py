@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from evolve.cli._guard import INTERRUPTED, mute_stdout, run_guarded
-from evolve.cli._options import add_agent, add_concurrency, add_json, add_old_name, complete, positive
+from evolve.cli._options import add_agent, add_concurrency, add_executor, add_json, add_old_name, complete, positive
 from evolve.cli._parser import CommandParser, Example
 from evolve.cli._suites import add_reading, add_suites, suite_files
 from evolve.cli._watch import watch
@@ -40,6 +40,7 @@ from evolve.evaluation.setup import (
     open_answers,
     runner_for,
 )
+from evolve.executors.opening import Distributor, opened_distributor
 from evolve.report.suites.annotations import annotations, is_wanted, without_commands
 from evolve.report.suites.console import Progress, open_progress, summary
 from evolve.report.suites.matrix_table import MatrixTables, Screen
@@ -83,7 +84,8 @@ def main(arguments: Sequence[str]) -> int:
         _warn(loaded)
         selected = _select(loaded, _selection(options, settings))
         progress = open_progress(sys.stderr, settings.env, quiet=options.quiet or options.json)
-        run, outcomes = _run(selected, settings, progress)
+        with opened_distributor(":".join(filter(None, options.executor or ())) or None) as distributor:
+            run, outcomes = _run(selected, _with_distributor(settings, distributor), progress)
     failed = _remember(outcomes, settings)
     cases = _write_cases(options.write_cases, outcomes, settings, options.personal_data)
     again = _again(arguments, failed) if failed else ""
@@ -163,6 +165,7 @@ def parser() -> CommandParser:
     add("--provider", action="append", default=[], metavar="ID", help="use this provider instead of the suites' own")
     add_agent(made, "use this agent's prompt instead of the suites' own prompts")
     add_concurrency(made, "questions in flight at once")
+    add_executor(made, "ray[:ADDRESS]: nodes of a Ray cluster ask the providers (docs/scaling.md)", "ray")
     add_old_name(made, "--suite-concurrency", dest="concurrency", type=positive)
     add("--no-cache", action="store_true", help="neither use nor store answers")
     add_old_name(made, "--no-suite-cache", dest="no_cache", action="store_true")
@@ -205,6 +208,13 @@ def _settings(options: argparse.Namespace) -> Settings:
         providers=tuple(options.provider),
         agent=options.agent,
     )
+
+
+def _with_distributor(settings: Settings, distributor: Distributor | None) -> Settings:
+    """The settings with the machines that ask the providers, and as many questions in flight as they answer at once."""
+    if distributor is None:
+        return settings
+    return replace(settings, distributor=distributor, concurrency=settings.concurrency or distributor.slots)
 
 
 def _selection(options: argparse.Namespace, settings: Settings) -> Selection:

@@ -41,6 +41,7 @@ from evolve.evaluation.labels import judge_by_labels
 from evolve.evaluation.named_graders import named_graders
 from evolve.evaluation.node_files import node_problems
 from evolve.evaluation.runner import Closable, SuiteRunner
+from evolve.executors.opening import Distributor, Opening, distributed
 from evolve.providers import ProviderSettings, open_provider
 from evolve.providers.config import place_of
 from evolve.providers.graders import SuiteGraders
@@ -80,6 +81,8 @@ class Settings:
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     runs_hooks: bool = True
     """Whether loading a suite calls the hook `beforeAll` of its extensions; not where nothing is run afterwards."""
+    distributor: Distributor | None = None
+    """Asks the providers on other machines; None asks them from this process."""
 
     @property
     def cache_dir(self) -> Path:
@@ -312,7 +315,7 @@ def _opener(
     env = {**settings.env, **suite.env}
 
     def open_spec(spec: ProviderSpec) -> Provider:
-        return open_provider(
+        opened = open_provider(
             spec,
             base_dir=suite.base_dir,
             env=env,
@@ -321,6 +324,8 @@ def _opener(
             templates=loaded.templates,
             settings=provider_settings,
         )
+        opening = Opening.of(replace(spec, env={**suite.env, **spec.env}), suite.base_dir, env, settings.undefined)
+        return distributed(opened, opening, settings.distributor)
 
     return open_spec
 
@@ -333,7 +338,7 @@ def open_provider_by_id(name: str, settings: Settings, templates: Templates) -> 
         EnvironmentFault: it cannot be opened here.
     """
     folder = os.getcwd()
-    return open_provider(
+    opened = open_provider(
         ProviderSpec(name),
         base_dir=folder,
         env=settings.env,
@@ -342,6 +347,8 @@ def open_provider_by_id(name: str, settings: Settings, templates: Templates) -> 
         templates=templates,
         settings=_provider_settings(settings),
     )
+    opening = Opening.of(ProviderSpec(name), folder, settings.env, settings.undefined)
+    return distributed(opened, opening, settings.distributor)
 
 
 def _provider_settings(settings: Settings) -> ProviderSettings:

@@ -35,6 +35,7 @@ from evolve.evolution.inputs import EvolutionInputs, drop_overused_gate_families
 from evolve.evolution.loop import Evolution
 from evolve.evolution.settle_cases import settle_cases
 from evolve.evolution.setup import OPENERS, Openers, Resources, open_resources, prepare
+from evolve.executors.opening import opened_distributor
 from evolve.store.agent_files import write_agent
 from evolve.store.archive import Archive, Recorder
 from evolve.store.gate_log import AgentGates, GateLog
@@ -134,7 +135,10 @@ def run_request(request: EvolutionRequest, observers: Sequence[Observer]) -> Evo
     strict = Settings(undefined="strict", unknown_keys="error", concurrency=request.concurrency)
     inputs = read_inputs(request, strict)
     try:
-        return asyncio.run(run(request, inputs, observers))
+        # Opened when the inputs are known to be right: joining a cluster takes seconds.
+        with opened_distributor(request.executor) as distributor:
+            inputs = replace(inputs, settings=replace(strict, distributor=distributor))
+            return asyncio.run(run(request, inputs, observers))
     except EnvironmentFault as fault:
         hint = f"the same command continues from here: {request.command}"
         raise EnvironmentFault(f"{fault}; all answers so far are stored", hint=hint) from fault

@@ -26,6 +26,7 @@ from evolve.evolution.inputs import EvolutionInputs
 from evolve.evolution.loop import Evolution, Plan
 from evolve.evolution.proposer import AgentReflector, Reflector
 from evolve.evolution.rollouts import Budget, Rollouts
+from evolve.executors.opening import Distributor
 from evolve.store.agent_files import agent_text
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.answers import NoAnswers
@@ -185,8 +186,14 @@ def rollouts_for(
         budget=budget,
         clock=time.perf_counter,
         own_demos=inputs.own_demos,
-        concurrency=request.concurrency or (_EMBEDDED_AT_ONCE if is_embedded(opened.provider.id) else _AT_ONCE),
+        concurrency=request.concurrency or _at_once(opened.provider, inputs.settings.distributor),
     )
+
+
+def _at_once(provider: Provider, distributor: Distributor | None) -> int:
+    if distributor is not None:
+        return distributor.slots
+    return _EMBEDDED_AT_ONCE if is_embedded(provider.id) else _AT_ONCE
 
 
 def _hold(held: AsyncExitStack, resource: _Resource) -> _Resource:

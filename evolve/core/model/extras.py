@@ -8,6 +8,7 @@ Extra: TypeAlias = Literal[
     "bedrock",
     "vertex",
     "node",
+    "ray",
     "pytest",
     "test",
     "infra",

@@ -13,7 +13,17 @@ _PROGRAM: Final = re.compile(
     r"(?:turns:)*(exec|python|javascript|golang|ruby|package|file|https?|webhook|websocket|wss?|mcp|pool)(:|$)"
 )
 _CODE_TYPES: Final = frozenset({"python", "pytest", "webhook", "ruby"})
-_ADDRESS_KEYS: Final = ("apiBaseUrl", "apiHost", "apiEndpoint", "endpoint", "baseUrl", "basePath", "host", "url", "urls")
+_ADDRESS_KEYS: Final = (
+    "apiBaseUrl",
+    "apiHost",
+    "apiEndpoint",
+    "endpoint",
+    "baseUrl",
+    "basePath",
+    "host",
+    "url",
+    "urls",
+)
 _HINT: Final = "read the file; if you trust it, run without --safe"
 
 
