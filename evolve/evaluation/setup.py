@@ -257,7 +257,7 @@ def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) ->
     hooks = SuiteHooks(loaded.suite, loaded.files, loaded.scripts) if loaded.suite.extensions else None
     return SuiteRunner(
         loaded.suite,
-        open_provider=_opener(loaded, settings),
+        open_provider=_distributing_opener(loaded, settings),
         tools=tools,
         templates=loaded.templates,
         concurrency=settings.concurrency,
@@ -315,7 +315,7 @@ def _opener(
     env = {**settings.env, **suite.env}
 
     def open_spec(spec: ProviderSpec) -> Provider:
-        opened = open_provider(
+        return open_provider(
             spec,
             base_dir=suite.base_dir,
             env=env,
@@ -324,8 +324,18 @@ def _opener(
             templates=loaded.templates,
             settings=provider_settings,
         )
-        opening = Opening.of(replace(spec, env={**suite.env, **spec.env}), suite.base_dir, env, settings.undefined)
-        return distributed(opened, opening, settings.distributor)
+
+    return open_spec
+
+
+def _distributing_opener(loaded: LoadedSuite, settings: Settings) -> Callable[[ProviderSpec], Provider]:
+    """Open the providers that answer a suite's prompts, perhaps on other machines. Graders are asked from here."""
+    open_here, suite = _opener(loaded, settings), loaded.suite
+
+    def open_spec(spec: ProviderSpec) -> Provider:
+        known = replace(spec, env={**suite.env, **spec.env})
+        opening = Opening.of(known, suite.base_dir, settings.env, settings.undefined)
+        return distributed(open_here(spec), opening, settings.distributor)
 
     return open_spec
 

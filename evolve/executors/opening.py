@@ -74,15 +74,9 @@ class Distributor(Protocol):
         ...
 
 
-_OTHER_TASKS = ("embed", "moderate", "classify", "similarity")
-"""What providers do that answer no prompts; those stay here."""
-
-
 def distributed(provider: Provider, opening: Opening, distributor: Distributor | None) -> Provider:
-    """Return the provider as a distributor asks it; unchanged without one, and where it answers no prompts."""
-    if distributor is None or opening.id == "echo" or any(hasattr(provider, name) for name in _OTHER_TASKS):
-        return provider
-    return distributor.distribute(provider, opening)
+    """Return the provider as a distributor asks it; unchanged without one, and for an echo, which costs nothing."""
+    return provider if distributor is None or opening.id == "echo" else distributor.distribute(provider, opening)
 
 
 @contextmanager

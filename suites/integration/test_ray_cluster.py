@@ -15,8 +15,8 @@ from fixtures.small_evolution import MODEL, SmallEvolution, bought_twice, finish
 
 BUDGET = 120
 REPOSITORY = Path(__file__).parents[2]
-IN_FLIGHT = 2
-"""Requests that a node of two CPUs answers at once."""
+IN_FLIGHT = 4
+"""Questions at once: as many as the cluster has CPUs. At most so many can be lost with a node."""
 
 NOTES = """        bought.write(digest + "\\n")
 """

@@ -138,11 +138,12 @@ def test_credentials_and_this_machines_folders_do_not_travel(tmp_path: Path) -> 
     assert "EVOLVE_DEADLINE_S" not in repr(opening)
 
 
-def test_providers_that_answer_no_prompts_stay_here(providers: OpenedProviders) -> None:
-    nodes = LocalNodes(1)
-    for name, config in (("openai:embedding:m", {"apiBaseUrl": "http://a/v1"}), ("echo", {})):
-        local = providers.open(name, config)
-        assert distributed(local, Opening.of(ProviderSpec(name), "/", {}, "strict"), nodes) is local
+def test_a_python_provider_is_distributed_and_an_echo_is_not(providers: OpenedProviders) -> None:
+    nodes, opening = LocalNodes(1), opening_of(providers.folder)
+    assert isinstance(distributed(providers.open("python:p.py"), opening, nodes), RayProvider)
+    echo = providers.open("echo")
+    assert distributed(echo, Opening.of(ProviderSpec("echo"), "/", {}, "strict"), nodes) is echo
+    assert distributed(echo, opening, None) is echo
 
 
 def test_without_ray_the_command_that_installs_it_is_named() -> None:
