@@ -45,7 +45,8 @@ class Measured:
     @property
     def search_seconds(self) -> float:
         """From the first question to the last answer before the gate."""
-        return self.done[self.result["account"]["search"] - 1][1] - self.begun
+        before_gate: int = self.result["account"]["search"]
+        return self.done[before_gate - 1][1] - self.begun
 
     @property
     def paid_twice(self) -> int:

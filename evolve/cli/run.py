@@ -40,7 +40,8 @@ from evolve.evaluation.setup import (
     open_answers,
     runner_for,
 )
-from evolve.executors.opening import Distributor, opened_distributor
+from evolve.executors.distributors import opened_distributor
+from evolve.executors.opening import Distributor
 from evolve.report.suites.annotations import annotations, is_wanted, without_commands
 from evolve.report.suites.console import Progress, open_progress, summary
 from evolve.report.suites.matrix_table import MatrixTables, Screen

@@ -35,7 +35,7 @@ from evolve.evolution.inputs import EvolutionInputs, drop_overused_gate_families
 from evolve.evolution.loop import Evolution
 from evolve.evolution.settle_cases import settle_cases
 from evolve.evolution.setup import OPENERS, Openers, Resources, open_resources, prepare
-from evolve.executors.opening import opened_distributor
+from evolve.executors.distributors import opened_distributor
 from evolve.store.agent_files import write_agent
 from evolve.store.archive import Archive, Recorder
 from evolve.store.gate_log import AgentGates, GateLog

@@ -1,7 +1,6 @@
 """Executors that ask providers elsewhere: what another machine needs to open one, and the port they implement."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -77,19 +76,3 @@ class Distributor(Protocol):
 def distributed(provider: Provider, opening: Opening, distributor: Distributor | None) -> Provider:
     """Return the provider as a distributor asks it; unchanged without one, and for an echo, which costs nothing."""
     return provider if distributor is None or opening.id == "echo" else distributor.distribute(provider, opening)
-
-
-@contextmanager
-def opened_distributor(name: str | None) -> Iterator[Distributor | None]:
-    """Open the executor `ray` or `ray:ADDRESS`, and close it at the end; None for this process.
-
-    Raises:
-        EnvironmentFault: Ray is not installed, or its cluster does not answer.
-    """
-    if name is None:
-        yield None
-        return
-    from evolve.executors.ray_cluster import opened_ray
-
-    with opened_ray(name.partition(":")[2]) as cluster:
-        yield cluster

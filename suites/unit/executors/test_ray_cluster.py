@@ -13,7 +13,8 @@ from evolve import __version__
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.suite import ProviderSpec
-from evolve.executors.opening import Opening, distributed, opened_distributor
+from evolve.executors.distributors import opened_distributor
+from evolve.executors.opening import Opening, distributed
 from evolve.executors.ray_cluster import RayCluster, RayProvider, answer_block, block_size
 from fixtures.opened_providers import OpenedProviders
 
