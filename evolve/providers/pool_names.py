@@ -75,6 +75,10 @@ def _listed(spec: ProviderSpec, context: ProviderContext, in_id: str) -> ListedM
     urls = [render_text(text.strip(), {}, context).rstrip("/") for text in texts if text.strip()]
     if not urls:
         raise InputError(Problem(f"provider {spec.id!r}: no experts: {_EXPECTED}", place_of(spec)))
+    if in_id and any("@" in url for url in urls):
+        # An id is printed and stored; a config's URLs are not.
+        text = f"provider {spec.id.partition(':')[0]!r}: a URL in its id carries a login"
+        raise InputError(Problem(text, place_of(spec), "put the URLs into the config: pool:MODEL with `urls`"))
     problems = [
         Problem(f"provider {spec.id!r}: {safe_url(url)!r}: expected http://HOST:PORT/v1 or https://...", _at(spec))
         for url in urls

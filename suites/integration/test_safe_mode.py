@@ -33,6 +33,9 @@ UNSAFE = {
     "address that would get the key": with_provider(
         "{id: 'openai:chat:x', config: {apiBaseUrl: 'http://127.0.0.1:9/v1'}}"
     ),
+    "pool of addresses": with_provider("'pool:http://127.0.0.1:9/v1'"),
+    "pool of a service": with_provider("'pool:consul:somewhere'"),
+    "addresses of a pool": with_provider("{id: 'pool:x', config: {urls: ['http://127.0.0.1:9/v1']}}"),
     "python prompt": BASE.replace("['say {{x}}']", "['file://evil.py:prompt']"),
     "program as prompt": BASE.replace("['say {{x}}']", "['exec:touch touched']"),
     "python generator": "prompts: ['say {{x}}']\nproviders: [echo]\ntests: 'file://evil.py:make'\n",

@@ -72,14 +72,16 @@ def test_a_service_of_consul_has_tags_and_an_address(providers: OpenedProviders)
         ("pool:http://a/v1?tag=y", {}, "unknown option 'tag' .known: model, slots"),
         ("pool:http://a/v1?slots=0", {}, "slots='0': expected a positive integer"),
         ("pool:consul:x?scheme=ftp", {}, "scheme='ftp': expected http or https"),
+        ("pool:http://me:hunter22@a/v1", {}, "a URL in its id carries a login .put the URLs into the config"),
         ("pool:qwen", {"urls": URLS, "apiBaseUrl": "http://c/v1"}, "unknown config key 'apiBaseUrl'"),
     ],
 )
 def test_a_wrong_id_or_config_is_the_users_mistake(
     providers: OpenedProviders, name: str, config: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as caught:
         providers.with_settings(unknown_keys="error").open(name, config)
+    assert "hunter22" not in str(caught.value)
 
 
 def test_an_identity_has_the_model_and_not_the_experts(providers: OpenedProviders) -> None:
