@@ -2,11 +2,13 @@
 
 python benchmarks/null_control.py --gate-only     pairs drawn at random
 python benchmarks/null_control.py                 whole searches on the simulated model
+python benchmarks/null_control.py --state FILE    the same; the command continues where it was stopped
 """
 
 import argparse
 import asyncio
 import datetime
+import json
 import os
 import platform
 import random
@@ -15,8 +17,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import sqrt
+from pathlib import Path
 from statistics import NormalDist, fmean
 from typing import NamedTuple
 
@@ -85,6 +88,40 @@ class End(NamedTuple):
         return End(found.outcome, found.true_gain, account.search + account.gate, found.provider.tokens)
 
 
+class Ends:
+    """The ends of searches that are known already.
+
+    Args:
+        file: lines of JSON, one for each search; None for nothing that is kept.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self.new = 0
+        """Searches that were run here."""
+        text = file.read_text() if file and file.exists() else ""
+        # A last line that was cut off is of a search that is done again.
+        whole = text[: text.rfind("\n") + 1]
+        if file and whole != text:
+            file.write_text(whole)
+        rows = [json.loads(line) for line in whole.splitlines()]
+        self._known = {tuple(key): End(*end, TokenUsage(*tokens)) for *key, end, tokens in rows}
+
+    def get(self, kind: "Kind", budget: int, seed: int) -> End:
+        """The end of a search, run now unless it is known."""
+        key = (kind.name, budget, seed)
+        if key not in self._known:
+            found = asyncio.run(search(kind.world(seed), budget=budget, seed=seed, is_known=kind.is_known))
+            self._known[key], self.new = End.of(found), self.new + 1
+            self._add(key, self._known[key])
+        return self._known[key]
+
+    def _add(self, key: tuple[str, int, int], end: End) -> None:
+        if self._file is not None:
+            with self._file.open("a") as file:
+                file.write(json.dumps([*key, end[:-1], list(asdict(end.tokens).values())]) + "\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One sort of searches."""
@@ -122,23 +159,31 @@ def proven_share(pairs: Pairs, families: int, trials: int, seed: int) -> float:
     return words["proven"] / trials
 
 
-def whole_searches(null: int, gains: int, budget: int, seed: int) -> None:
-    """Prints how searches end, what is true of their winners, and whether the targets are met."""
+def whole_searches(null: int, gains: int, budget: int, seed: int, known: Ends) -> None:
+    """Prints how searches end, what is true of their winners, and whether the targets are met.
+
+    Args:
+        null: searches in worlds where nothing is better.
+        gains: searches for each gain that is there.
+        budget: answers of each search and its gate.
+        seed: of the first.
+        known: ends of earlier searches.
+    """
     print(f"\n### Whole searches, {budget} answers each\n")
     heads = ("no better", "rejected", "provisional", "proven", "proven wrongly", "found", "s each", "answers", "cached")
     print(_row("worlds", "searches", *heads))
     print(_row("---", *("---:" for _ in range(len(heads) + 1))))
-    nulls = _searched(Kind("no gain, prompts waver on 50 % of the cases"), null, budget, seed)
-    _searched(Kind("no gain, on 15 %", noise=0.15), null // 2, budget, seed)
+    nulls = _searched(Kind("no gain, prompts waver on 50 % of the cases"), null, budget, seed, known)
+    _searched(Kind("no gain, on 15 %", noise=0.15), null // 2, budget, seed, known)
     plain = Kind("15 points", 0.15, 0.15)
-    found = _searched(plain, gains, budget, seed)
-    known = Kind("15 points, incumbent's answers known", 0.15, 0.15, is_known=True)
-    found_known = _searched(known, gains, budget, seed)
-    _searched(Kind("30 points", 0.30, 0.15), gains, budget, seed)
+    found = _searched(plain, gains, budget, seed, known)
+    stored = Kind("15 points, incumbent's answers known", 0.15, 0.15, is_known=True)
+    found_known = _searched(stored, gains, budget, seed, known)
+    _searched(Kind("30 points", 0.30, 0.15), gains, budget, seed, known)
     wrong = sum(map(is_wrong, nulls))
     print("\n| target | measured | 95 % interval | |\n|---|---:|---:|---|")
     _target(f"wrong promotions at most {WRONG_AT_MOST:.0%}", wrong, len(nulls), wrong <= WRONG_AT_MOST * len(nulls))
-    for kind, ends in ((plain, found), (known, found_known)):
+    for kind, ends in ((plain, found), (stored, found_known)):
         good = sum(map(kind.is_found, ends))
         _target(f"{kind.name}: found {FOUND_AT_LEAST:.0%}", good, len(ends), good >= FOUND_AT_LEAST * len(ends))
         proven = sum(end.outcome == "proven" for end in ends)
@@ -159,17 +204,22 @@ def cached_share(ends: Sequence[End]) -> float:
     return sum(end.tokens.cached for end in ends) / sum(end.tokens.prompt for end in ends)
 
 
-def _searched(kind: Kind, searches: int, budget: int, seed: int) -> list[End]:
-    """The searches' ends; prints their row."""
-    begun = time.perf_counter()
-    ends = [
-        End.of(asyncio.run(search(kind.world(number), budget=budget, seed=number, is_known=kind.is_known)))
-        for number in range(seed, seed + searches)
-    ]
+def _searched(kind: Kind, searches: int, budget: int, seed: int, known: Ends) -> list[End]:
+    """The searches' ends; prints their row.
+
+    Args:
+        kind: of the worlds.
+        searches: how many.
+        budget: answers of each.
+        seed: of the first.
+        known: ends of earlier searches.
+    """
+    begun, earlier = time.perf_counter(), known.new
+    ends = [known.get(kind, budget, number) for number in range(seed, seed + searches)]
     outcomes = Counter(end.outcome for end in ends)
     counts = [outcomes[word] for word in ("no-better", "rejected", "provisional", "proven")]
     found = sum(map(kind.is_found, ends)) if kind.gain else ""
-    each = (time.perf_counter() - begun) / max(1, searches)
+    each = (time.perf_counter() - begun) / max(1, known.new - earlier)
     bought = fmean(end.bought for end in ends)
     cached = cached_share(ends)
     wrong = sum(map(is_wrong, ends))
@@ -207,6 +257,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--gains", type=int, default=100, metavar="N", help="searches for each gain that is there")
     parser.add_argument("--budget", type=int, default=300, metavar="N", help="answers of each search and its gate")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--state", type=Path, metavar="FILE", help="keep each search's end here, and use those in it")
     return parser.parse_args(arguments)
 
 
@@ -218,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.gate_only:
         gate_only(options.trials, options.seed)
     else:
-        whole_searches(options.null, options.gains, options.budget, options.seed)
+        whole_searches(options.null, options.gains, options.budget, options.seed, Ends(options.state))
 
 
 if __name__ == "__main__":

@@ -337,9 +337,9 @@ def test_a_proposal_that_did_not_help_is_part_of_the_next_question():
 
 
 def test_a_section_that_is_rewritten_is_told_with_its_operator():
-    role, *more = SIMULATION.agent.sections
+    role, *_, case = SIMULATION.agent.sections
     longest = Section("Role", "You name the answer to a report, by the words in it. " * 20)
-    agent = replace(SIMULATION.agent, sections=(longest, *more))
+    agent = replace(SIMULATION.agent, sections=(longest, case))
     rewrite = tuple(operator for operator in known_operators() if operator.name == "rewrite")
     reflector = ScriptedReflector('{"text": "Read the report slowly and decide by its rarest word."}')
     events = EngineRun(SIMULATION, agent=agent, reflector=reflector, operators=rewrite).events()

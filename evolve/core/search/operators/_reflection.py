@@ -56,6 +56,15 @@ def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Map
     }
 
 
+def evidence(situation: Situation) -> list[str]:
+    """Return what is known of each failure without the case itself: both answers, the thought and the reason."""
+    scored = [(task, situation.parent.scores[task.id]) for task in situation.failures]
+    return [
+        " ".join([*(label_text(part) for part in (task.label, score.output, score.thought) if part), score.reason])
+        for task, score in scored
+    ]
+
+
 def _confusions(situation: Situation) -> list[str]:
     """What is confused most often, over all failures; empty where no pair of answers comes twice."""
     pairs = Counter(

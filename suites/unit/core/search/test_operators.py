@@ -121,6 +121,53 @@ def test_a_crossover_takes_the_rules_of_both_and_the_demos_of_the_partner():
     assert OPERATORS["crossover"].propose(a_situation(one, ["0000"], useless)) is None
 
 
+def changed(title: str, body: str) -> Genome:
+    return replace(
+        PLAIN, sections=tuple(Section(s.title, body if s.title == title else s.body) for s in PLAIN.sections)
+    )
+
+
+def joined(own: Candidate, *population: Candidate) -> Genome:
+    situation = replace(a_situation(PLAIN, ()), parent=own, population=population)
+    child = OPERATORS["crossover"].propose(situation)
+    assert child is not None
+    return child.genome
+
+
+def test_a_crossover_takes_each_section_from_the_parent_that_wins_more_cases_with_it():
+    ids = list(TASKS)
+    incumbent = a_candidate(PLAIN, ids[:10])
+    one = a_candidate(changed("Role", "You know colours."), ids[5:10], number=1)
+    other = a_candidate(changed("Tone", "Be brief."), ids[:5], number=2)
+    best = (Section("Role", "You know colours."), Section("Tone", "Be brief."))
+    assert joined(one, incumbent, one, other).sections == best
+    assert joined(other, incumbent, one, other).sections == best
+
+
+def test_of_two_wordings_the_one_that_wins_more_cases_is_taken():
+    ids = list(TASKS)
+    incumbent = a_candidate(PLAIN, ids[:12])
+    weak = a_candidate(replace(changed("Role", "Weak."), rules=("Ice is blue.",)), ids[2:11], number=1)
+    strong = a_candidate(replace(changed("Role", "Strong."), digest_chars=150), ids[11:12], number=2)
+    for own in (weak, strong):
+        child = joined(own, incumbent, weak, strong)
+        assert child.sections[0].body == "Strong."
+        assert (child.rules, child.digest_chars) != (own.genome.rules, own.genome.digest_chars)
+
+
+def test_a_crossover_takes_what_was_written_before_an_answer_with_the_demos_that_show_it():
+    ids = list(TASKS)
+    taught = replace(
+        PLAIN, demos=DemoSettings("b", "nearest", k=2), taught=(("0001", '{"why": "it is", "colour": "blue"}'),)
+    )
+    incumbent = a_candidate(PLAIN, ids[:10])
+    thinking = a_candidate(replace(taught, demo_ids=("0001",), scratch=("why",)), ids[:5], number=1)
+    other = a_candidate(replace(PLAIN, rules=("Ice is blue.",)), ids[5:10], number=2)
+    child = joined(other, incumbent, thinking, other)
+    assert child.taught
+    assert child.scratch == ("why",)
+
+
 def reflecting() -> list[Operator]:
     """Those that ask about one cluster of failures."""
     others = ("contrast", "mixed-rule")
@@ -156,10 +203,24 @@ def test_a_reflector_s_rule_goes_to_the_end_and_its_edit_replaces_the_last():
     assert edited.genome.rules == ("Things of the sky are blue.",)
 
 
-def test_a_rewrite_replaces_the_longest_section():
-    found = read("rewrite", PLAIN, '{"text": "You know the colour of any thing."}')
+def test_a_rewrite_replaces_the_section_that_the_failures_point_to():
+    palette = Section("Palette", "red, blue, green")
+    genome = replace(PLAIN, sections=(*PLAIN.sections, palette))
+    found = read("rewrite", genome, '{"text": "A thing is blue, green or red."}')
     assert isinstance(found, Proposal)
-    assert found.genome.sections == (Section("Role", "You know the colour of any thing."), PLAIN.sections[1])
+    assert found.genome.sections == (*PLAIN.sections, Section("Palette", "A thing is blue, green or red."))
+
+
+def test_where_failures_point_to_no_section_each_is_rewritten_in_turn():
+    rewrite = OPERATORS["rewrite"].reflecting
+    assert rewrite is not None
+    genome = Genome((Section("Plan", "Think first."), Section("Reply", "Be calm.")))
+    situation = a_situation(genome, ["0000"])
+    asked = []
+    for children_before in range(3):
+        situation.parent.children = children_before
+        asked.append(str(rewrite.ask(situation)["wish"]).split("'")[1])  # type: ignore[index]
+    assert asked == ["Plan", "Reply", "Plan"]
 
 
 @pytest.fixture(scope="module")
