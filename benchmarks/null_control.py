@@ -105,7 +105,9 @@ class Ends:
         if file and whole != text:
             file.write_text(whole)
         rows = [json.loads(line) for line in whole.splitlines()]
-        self._known = {tuple(key): End(*end, TokenUsage(*tokens)) for *key, end, tokens in rows}
+        self._known = {
+            tuple(key): End(outcome, gain, paid, TokenUsage(*tokens)) for *key, (outcome, gain, paid), tokens in rows
+        }
 
     def get(self, kind: "Kind", budget: int, seed: int) -> End:
         """The end of a search, run now unless it is known."""

@@ -91,9 +91,9 @@ def parser() -> CommandParser:
     add(
         "--budget",
         type=budget,
-        default=BudgetOption(DEFAULT_BUDGET, None),
-        metavar="N|Nm",
-        help="answers or minutes of each evolution, as in `evolve --budget`",
+        default=BudgetOption(DEFAULT_BUDGET),
+        metavar="N|TIME|TOKENS",
+        help="answers, time or tokens of each evolution, as in `evolve --budget`",
     )
     add("--seed", type=int, default=DEFAULT_SEED, metavar="N", help="random seed, as in `evolve --seed`")
     add_reflector(made)

@@ -4,10 +4,15 @@ import re
 from argparse import SUPPRESS, ArgumentTypeError
 from collections.abc import Sequence
 from functools import partial
+from math import isinf
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
-_MINUTES: Final = re.compile(r"(\d+(?:\.\d+)?)m")
-"""`5m` or `0.5m`."""
+_TIME: Final = re.compile(r"(\d+(?:\.\d+)?)([smh])")
+"""`5m`, `90s`, `1.5h`."""
+_TOKENS: Final = re.compile(r"(\d+(?:\.\d+)?)([kM]?)-?tokens")
+"""`200k-tokens`, `1.5M-tokens`, `50000-tokens`."""
+_MINUTES_OF: Final = {"s": 1 / 60, "m": 1.0, "h": 60.0}
+_THOUSANDS: Final = {"": 1, "k": 1000, "M": 1_000_000}
 COMPLETES: Final = "completes"
 """The attribute of an action that says whether a shell completes the names of files or of folders."""
 
@@ -95,10 +100,11 @@ class Executor(NamedTuple):
 
 
 class BudgetOption(NamedTuple):
-    """How many answers a run may pay for, as a number or as minutes: one of the two is None."""
+    """What a run may pay for: answers, minutes of the model's work, or tokens. One of them is given."""
 
     answers: int | None
-    minutes: float | None
+    minutes: float | None = None
+    tokens: int | None = None
 
 
 def positive(text: str) -> int:
@@ -145,12 +151,19 @@ def executor(text: str, kinds: Sequence[str]) -> Executor:
 
 
 def budget(text: str) -> BudgetOption:
-    """Return a number of answers above 0, or minutes above 0 (`5m`, `0.5m`)."""
-    match = _MINUTES.fullmatch(text)
-    minutes, answers = (float(match[1]), None) if match else (None, _digits(text))
-    if not (minutes or answers):
-        raise ArgumentTypeError(f"expected a number of answers, or minutes such as 5m, above 0, got {text!r}")
-    return BudgetOption(answers, minutes)
+    """Return a number of answers above 0, a time (`90s`, `5m`, `2h`) or tokens (`200k-tokens`)."""
+    time, tokens = _TIME.fullmatch(text), _TOKENS.fullmatch(text)
+    if time:
+        found = BudgetOption(None, minutes=float(time[1]) * _MINUTES_OF[time[2]])
+    elif tokens:
+        amount = float(tokens[1]) * _THOUSANDS[tokens[2]]
+        found = BudgetOption(None, tokens=0 if isinf(amount) else round(amount))
+    else:
+        found = BudgetOption(_digits(text))
+    if not any(found) or isinf(found.minutes or 0):
+        forms = "a number of answers, a time such as 5m or 90s, or tokens such as 200k-tokens"
+        raise ArgumentTypeError(f"expected {forms}, above 0, got {text!r}")
+    return found
 
 
 def _digits(text: str) -> int | None:

@@ -130,12 +130,13 @@ class _Call:
 
     def _request(self) -> QueuedRequest:
         options = self._options
-        answers, minutes = options.budget
+        answers, minutes, tokens = options.budget
         request = EvolutionRequest(
             agent=self._agent,
             suite=options.suite,
             budget=answers,
             minutes=minutes,
+            tokens=tokens,
             seed=options.seed,
             # From this call's environment: the process that runs the evolution may have another one.
             provider=named_provider(options.provider, os.environ),

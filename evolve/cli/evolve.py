@@ -118,13 +118,14 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
     is_nomad = where is not None and where.kind == "nomad"
     if is_nomad and options.live:
         made.error("--live follows a run of this process: leave it out with --executor nomad")
-    answers, minutes = options.budget
+    answers, minutes, tokens = options.budget
     request = EvolutionRequest(
         cases=tuple(options.test_case),
         suite=options.suite,
         agent=options.agent,
         budget=answers,
         minutes=minutes,
+        tokens=tokens,
         seed=options.seed,
         provider=options.provider,
         reflector=options.reflector or env.get("EVOLVE_REFLECTOR") or None,
@@ -176,9 +177,10 @@ def parser() -> CommandParser:
     add(
         "--budget",
         type=budget,
-        default=BudgetOption(DEFAULT_BUDGET, None),
-        metavar="N|Nm",
-        help=f"number of answers to pay for, or minutes (5m) at the speed measured first; default {DEFAULT_BUDGET}",
+        default=BudgetOption(DEFAULT_BUDGET),
+        metavar="N|TIME|TOKENS",
+        help="answers to pay for (200), time that the model may work on them (5m, 90s), or their tokens (200k-tokens); "
+        f"default {DEFAULT_BUDGET} answers",
     )
     add(
         "--seed",

@@ -33,20 +33,20 @@ class Answering:
         for done in await self.rollouts.many(candidate.genome, new):
             candidate.scores[done.task.id] = done.score
             self.cut[candidate.id] += done.is_cut
-            yield _scored(candidate.id, done)
+            yield self._scored(candidate.id, done)
 
     def counted(self, candidate: Candidate, answers: Iterable[Fetched]) -> Iterator[EvolutionEvent]:
         """Count answers that a trial fetched against the budget, and yield them."""
         for done in map(self.rollouts.count, answers):
             candidate.scores[done.task.id] = done.score
             self.cut[candidate.id] += done.is_cut
-            yield _scored(candidate.id, done)
+            yield self._scored(candidate.id, done)
 
-    def affordable(self, candidates: Sequence[Candidate], tasks: Sequence[Task], left: int) -> list[Task]:
-        """Return as many of the first cases as `left` answers pay for by all candidates; known answers are free."""
+    def affordable(self, candidates: Sequence[Candidate], tasks: Sequence[Task], left: float) -> list[Task]:
+        """Return as many of the first cases as `left` pays for by all candidates; known answers are free."""
         taken: list[Task] = []
         for task in tasks:
-            left -= sum(self.rollouts.price(candidate.genome, task) for candidate in candidates)
+            left -= sum(self.rollouts.needs(candidate.genome, task) for candidate in candidates)
             if left < 0:
                 break
             taken.append(task)
@@ -59,7 +59,8 @@ class Answering:
         spent = self.rollouts.budget.spent
         scored = [(task, self._looked_up(self.lookup, task)) for task in tasks if task.accepted]
         for task, score in scored:
-            yield _scored(VOTE, Rollout(task, score, True, TokenUsage(), 0.0, spent))
+            done = Rollout(task, score, True, TokenUsage(), 0.0, spent, used=self.rollouts.budget.used)
+            yield self._scored(VOTE, done)
         if scored:
             mean = sum(score.value for _, score in scored) / len(scored)
             yield CandidateScored(VOTE, tasks[0].split, len(scored), mean, reason="no model was asked")
@@ -72,20 +73,20 @@ class Answering:
         reason = "right" if is_right else f"expected {expected}, the lookup answered {found or 'nothing'}"
         return Score(float(is_right), is_right, reason, output, task.is_harmful(output))
 
-
-def _scored(candidate: str, done: Rollout) -> RolloutScored:
-    score = done.score
-    return RolloutScored(
-        candidate,
-        done.task.id,
-        done.task.split,
-        score.value,
-        score.passed,
-        score.is_harmful,
-        score.reason,
-        score.output,
-        is_free=done.is_free,
-        tokens=done.tokens,
-        seconds=done.seconds,
-        spent=done.spent,
-    )
+    def _scored(self, candidate: str, done: Rollout) -> RolloutScored:
+        score = done.score
+        return RolloutScored(
+            candidate,
+            done.task.id,
+            done.task.split,
+            score.value,
+            score.passed,
+            score.is_harmful,
+            score.reason,
+            score.output,
+            is_free=done.is_free,
+            tokens=done.tokens,
+            seconds=done.seconds,
+            spent=done.spent,
+            used=0.0 if self.rollouts.budget.unit == "answers" else done.used,
+        )

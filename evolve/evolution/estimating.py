@@ -18,7 +18,7 @@ def estimate_rest(rollouts: Rollouts, first: Estimate) -> Estimate:
         first: the estimate from before the run, for an attempt that has hardly asked anything itself.
     """
     budget = rollouts.budget
-    left = max(0, budget.total - budget.spent)
+    left = max(0, budget.in_answers(budget.total - budget.used))
     is_known = rollouts.calls >= _ENOUGH
     each_s = rollouts.model_s / rollouts.calls if is_known else first.seconds_per_answer
     tokens = budget.tokens.total / budget.spent if budget.spent else 0.0

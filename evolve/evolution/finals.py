@@ -35,18 +35,23 @@ class Finals:
 
     async def events(self, *everybody: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
         """Let finalists and incumbent answer the same cases, as many as the budget pays for now."""
-        cases = self._answering.affordable(everybody, self._cases, self._answering.rollouts.budget.left)
-        for voted in self._answering.vote(cases):
+        asked: list[Task] = []
+        # In rounds: what answers did not use of the most that they could pays for others.
+        while cases := self._affordable(everybody, self._cases[len(asked) :]):
+            asked += cases
+            fetch = self._answering.rollouts.fetch
+            fetched = await asyncio.gather(*(fetch(candidate.genome, cases) for candidate in everybody))
+            for candidate, answers in zip(everybody, fetched, strict=True):
+                for event in self._answering.counted(candidate, answers):
+                    yield event
+        for voted in self._answering.vote(asked):
             yield voted
-        if not cases:
-            return
-        rollouts = self._answering.rollouts
-        fetched = await asyncio.gather(*(rollouts.fetch(candidate.genome, cases) for candidate in everybody))
-        for candidate, answers in zip(everybody, fetched, strict=True):
-            for event in self._answering.counted(candidate, answers):
-                yield event
-            own = [task.id for task in cases if task.id in candidate.scores]
+        for candidate in everybody if asked else ():
+            own = [task.id for task in asked if task.id in candidate.scores]
             yield CandidateScored(candidate.id, "val", len(own), candidate.plain_mean(own))
+
+    def _affordable(self, everybody: Sequence[Candidate], cases: Sequence[Task]) -> list[Task]:
+        return self._answering.affordable(everybody, cases, self._answering.rollouts.budget.left)
 
     def choose(self, incumbent: Candidate, finalists: Sequence[Candidate]) -> Candidate:
         """Return the best on val, the earlier of equals; without val cases the best on train."""

@@ -97,17 +97,24 @@ class GateStage:
         A gate that can prove nothing is not opened: it would use up its level for nothing.
         """
         before = self._rollouts.budget.spent
-        tasks = self._affordable(incumbent, winner)
-        families = sorted({task.family for task in tasks})
+        expected = self._expected(incumbent, winner)
+        families = sorted({task.family for task in expected})
         self.refusal = self._refusal(families)
         if self.refusal:
             return
-        yield GateStarted(winner.id, incumbent.id, len(tasks), len(families))
+        yield GateStarted(winner.id, incumbent.id, len(expected), len(families))
         number, alpha = self._gates.open(self._run)
+        tasks: list[Task] = []
+        rest = self._cases
+        # In rounds: what answers did not use of the most that they could pays for more pairs.
+        while block := self._affordable(rest, incumbent, winner):
+            tasks, rest = [*tasks, *block], rest[len(block) :]
+            for candidate in (incumbent, winner):
+                async for event in self._answering.answers(candidate, block):
+                    self.spent = self._rollouts.budget.spent - before
+                    yield event
+        families = sorted({task.family for task in tasks})
         for candidate in (incumbent, winner):
-            async for event in self._answering.answers(candidate, tasks):
-                self.spent = self._rollouts.budget.spent - before
-                yield event
             own = [task.id for task in tasks if task.id in candidate.scores]
             yield CandidateScored(candidate.id, "gate", len(own), candidate.plain_mean(own))
         lost = [name async for name in self._find_lost_pinned(winner)]
@@ -143,11 +150,27 @@ class GateStage:
         """What the pinned cases cost when each is answered the same way every time."""
         return _PINNED_LOSSES * len(self._pinned)
 
-    def _affordable(self, *candidates: Candidate) -> list[Task]:
+    def _affordable(self, cases: Sequence[Task], *candidates: Candidate) -> list[Task]:
         """As many cases as the budget pays for both, from as many families as there are; known answers are free."""
+        return self._answering.affordable(candidates, cases, self._left)
+
+    @property
+    def _left(self) -> float:
         # Many pinned cases must not leave the gate without pairs: one that cannot be asked counts as kept.
-        left = self._rollouts.budget.left - min(self._pinned_reserve, self._rollouts.budget.left // _PINNED_PART)
-        return self._answering.affordable(candidates, self._cases, left)
+        budget = self._rollouts.budget
+        return budget.left - min(budget.of_answers(self._pinned_reserve), budget.left // _PINNED_PART)
+
+    def _expected(self, *candidates: Candidate) -> list[Task]:
+        """The cases that are expected to be compared; with a budget in answers exactly those."""
+        if self._rollouts.budget.unit == "answers":
+            return self._affordable(self._cases, *candidates)
+        left, expected = self._rollouts.budget.in_answers(self._left), []
+        for task in self._cases:
+            left -= sum(self._rollouts.price(candidate.genome, task) for candidate in candidates)
+            if left < 0:
+                break
+            expected.append(task)
+        return expected
 
     async def _find_lost_pinned(self, winner: Candidate) -> AsyncIterator[str]:
         """Pinned cases that the winner fails two times out of three."""

@@ -112,6 +112,7 @@ def run_id(request: EvolutionRequest, inputs: EvolutionInputs, provider: str) ->
     ]
     bank = [[dict(demo.vars), demo.output] for demo in inputs.own_demos]
     budget = request.budget if request.minutes is None else f"{request.minutes:g}m"
+    budget = budget if request.tokens is None else request.budget_text
     reflector = [request.reflector, request.reflector_cap] if request.reflector else None
     parts = [agent_text(inputs.agent), bank, listed, request.seed, budget, provider, reflector]
     # Eight hex digits: short enough to type, and two runs of one agent hardly ever share them.

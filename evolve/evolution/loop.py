@@ -70,7 +70,6 @@ class Plan:
     incumbent: Genome
     tasks: tuple[Task, ...]
     seed: int
-    budget: int
     provider: str
     estimate: Estimate
     started_s: float
@@ -145,6 +144,8 @@ class Evolution:
         self._weights: Mapping[str, float] = {}
         self._idle = 0
         """Steps without a new candidate, since the last one."""
+        self._is_spent = False
+        """Whether a child could not be asked anything for what is left."""
         self._finals = Finals(self._answering, plan.tasks, seed=plan.seed)
         self._state = _State()
         self.winner: Candidate | None = None
@@ -176,7 +177,8 @@ class Evolution:
         if not finalists:
             yield self._finish_event(incumbent, "no-better", self._why_no_better(incumbent))
             return
-        self._rollouts.budget.reserved = min(self._gate_reserve, self._gate.wanted_with(incumbent))
+        budget = self._rollouts.budget
+        budget.reserved = min(self._gate_reserve, budget.of_answers(self._gate.wanted_with(incumbent)))
         async for event in self._finals.events(incumbent, *finalists):
             yield event
         best = self._finals.choose(incumbent, finalists)
@@ -217,6 +219,7 @@ class Evolution:
             model_s=self._rollouts.model_s,
             seconds=self._clock() - self._begun,
             cost=budget.cost,
+            answer_s=budget.answer_s,
         )
 
     # --- its parts
@@ -224,8 +227,8 @@ class Evolution:
     def _race_tasks(self) -> list[Task]:
         """The train cases of the race: failure cases first, up to half of it, then a sample of the suite."""
         usable = [task for task in self._train if task.is_scored]
-        search_budget = round(self.plan.budget * (1 - GATE_SHARE - VAL_SHARE))
-        size = race_size(search_budget, len(usable))
+        budget = self._rollouts.budget
+        size = race_size(budget.in_answers(budget.part(1 - GATE_SHARE - VAL_SHARE)), len(usable))
         opened = sample([task for task in usable if task.status == "open"], max(1, size // 2), seed=self.plan.seed)
         known = {task.id for task in opened}
         rest = sample([task for task in usable if task.id not in known], size - len(opened), seed=self.plan.seed)
@@ -237,8 +240,8 @@ class Evolution:
     def _reserve(self) -> None:
         """Keep back what validation and gate will need."""
         budget = self._rollouts.budget
-        self._gate_reserve = min(self._gate.wanted, round(budget.total * GATE_SHARE))
-        budget.reserved = self._gate_reserve + min(self._finals.wanted, round(budget.total * VAL_SHARE))
+        self._gate_reserve = min(budget.of_answers(self._gate.wanted), budget.part(GATE_SHARE))
+        budget.reserved = self._gate_reserve + min(budget.of_answers(self._finals.wanted), budget.part(VAL_SHARE))
 
     async def _first_round(self, incumbent: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
         async for event in self._answering.answers(incumbent, self._race):
@@ -292,10 +295,13 @@ class Evolution:
 
     def _may_start(self, trials: Trials) -> bool:
         """Whether another child may be tried now; it depends only on what was decided, not on what has arrived."""
-        if len(trials.running) >= _PIPELINE or self._idle >= _IDLE_STEPS or self._is_solved():
+        if len(trials.running) >= _PIPELINE or self._idle >= _IDLE_STEPS or self._is_spent or self._is_solved():
             return False
-        left = self._rollouts.budget.left - trials.promised
-        return left >= (len(self._race) if trials.running else _MIN_SCREEN)
+        budget = self._rollouts.budget
+        if not trials.running:
+            return budget.left >= budget.each * _MIN_SCREEN
+        race = self._rollouts.most(self.plan.incumbent, self._race, budget.rates)
+        return budget.left - trials.promised >= race
 
     async def _next_child(self) -> tuple[tuple[Candidate, Candidate] | None, list[EvolutionEvent]]:
         """The next child with its parent, None where the operator had none, and what happened on the way."""
@@ -310,15 +316,18 @@ class Evolution:
         parent.children += 1
         return (child, parent), [*rejected, CandidateProposed(self._info(child), self._rollouts.budget.spent)]
 
-    def _trial(self, child: Candidate, parent: Candidate, promised: int) -> Trial:
-        allowance = min(len(self._race), self._rollouts.budget.left - promised)
+    def _trial(self, child: Candidate, parent: Candidate, promised: float) -> Trial:
+        budget = self._rollouts.budget
+        rates = budget.rates
+        allowance = min(self._rollouts.most(child.genome, self._race, rates), budget.left - promised)
         screen = screen_tasks(parent, self._race, self._chance)
-        return Trial(child, parent, best_of(self._state.population), screen, self._race, allowance)
+        return Trial(child, parent, best_of(self._state.population), screen, self._race, allowance, rates)
 
     def _take(self, trial: Trial) -> Iterator[EvolutionEvent]:
         """Follow one child from its answers to its place in the population."""
         child, parent, screened = trial.child, trial.parent, trial.decision
         assert screened is not None
+        self._is_spent = self._is_spent or not trial.answers
         yield from self._answering.counted(child, trial.answers[: trial.screened])
         yield CandidateScreened(child.id, screened.kept, screened.reason)
         yield from self._answering.counted(child, trial.answers[trial.screened :])
@@ -380,13 +389,14 @@ class Evolution:
             plan.agent,
             plan.provider,
             plan.seed,
-            plan.budget,
+            round(self._rollouts.budget.total),
             tuple(self._task_info(task) for task in plan.tasks),
             self._info(incumbent),
             plan.estimate,
             plan.started_s,
             plan.resumed,
             plan.command,
+            self._rollouts.budget.unit,
         )
 
     def _task_info(self, task: Task) -> TaskInfo:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from evolve.core.evaluation.agent_prompts import DemoBank, render_agent
 from evolve.core.evaluation.cut_answers import limit_text
@@ -20,31 +20,13 @@ from evolve.core.model.verdicts import Verdict, flatten
 from evolve.core.search.genome import Genome, agent_of, demos_of
 from evolve.core.search.tasks import Score, Task
 from evolve.core.suites.suite_dump import requirements_mapping
+from evolve.evolution.budget import Budget, Rates, Work, first_within
 
 SCORER_VERSION = 1
 """Raise it when the same answer gets another score than before: stored scores of older versions are then ignored."""
 
 _REASON_CHARS = 2000
 """Of the reasons of one answer's assertions together."""
-
-
-@dataclass(slots=True)
-class Budget:
-    """Answers that a run may pay for, and what it has used."""
-
-    total: int
-    spent: int = 0
-    free: int = 0
-    repeated: int = 0
-    reserved: int = 0
-    """Kept back for later stages of the run."""
-    tokens: TokenUsage = field(default_factory=TokenUsage)
-    cost: float | None = None
-
-    @property
-    def left(self) -> int:
-        """How many more answers can be paid for now."""
-        return self.total - self.reserved - self.spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +46,8 @@ class Rollout:
     """Its tokens, whichever run paid for them."""
     is_cut: bool = False
     """The answer was cut at the token limit."""
+    used: float = 0
+    """Of the budget so far, in its unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +58,8 @@ class Asked:
     identity: JsonValue
     key: str
     """The identity as text."""
+    work: Work
+    """Its size."""
     scratch: tuple[str, ...] = ()
     """Fields of the answer that are dropped before it is judged."""
 
@@ -88,6 +74,10 @@ class Fetched:
     score: Score
     seconds: float
     """0 for an answer that the ledger had."""
+
+    def used(self, rates: Rates) -> float:
+        """Return what the answer uses of a budget, whichever run paid for it."""
+        return rates.used(self.received.answer, self.question.work, _model_s(self.received.answer))
 
 
 class Rollouts:
@@ -120,6 +110,7 @@ class Rollouts:
         self._tasks, self._own_demos = tasks, own_demos
         self._clock = clock
         self.concurrency = concurrency
+        self.provider_id = provider.id
         self._slots = asyncio.Semaphore(concurrency)
         self._fault: Exception | None = None
         """What the first question that failed raised."""
@@ -145,8 +136,13 @@ class Rollouts:
         Raises:
             EnvironmentFault: the endpoint failed. Answers from before are in the ledger.
         """
-        asked = self._affordable([(task, self._ask(genome, task, repeat)) for task in tasks])
-        return [self.count(done) for done in await self._fetch(asked)]
+        rest = [(task, self._ask(genome, task, repeat)) for task in tasks]
+        done: list[Rollout] = []
+        # In rounds: what answers did not use of the most that they could pays for others.
+        while asked := self._affordable(rest):
+            done += [self.count(answer) for answer in await self._fetch(asked)]
+            rest = rest[len(asked) :]
+        return done
 
     async def fetch(self, genome: Genome, tasks: Sequence[Task]) -> list[Fetched]:
         """Return the candidate's answers to cases, in their order, before they count against the budget.
@@ -179,6 +175,31 @@ class Rollouts:
                 self._fault = error
                 raise
 
+    def within(self, genome: Genome, tasks: Sequence[Task], amount: float, rates: Rates) -> list[Task]:
+        """Return as many of the first cases as an amount pays for, even if all answers were new.
+
+        Args:
+            genome: who would answer.
+            tasks: the cases.
+            amount: in the unit of the budget.
+            rates: what an answer uses at most.
+        """
+        return list(tasks)[: first_within(amount, [self._most(genome, task, rates) for task in tasks])]
+
+    def most(self, genome: Genome, tasks: Sequence[Task], rates: Rates) -> float:
+        """Return the most that the candidate's answers to cases can use, even if all were new."""
+        return sum(self._most(genome, task, rates) for task in tasks)
+
+    def _most(self, genome: Genome, task: Task, rates: Rates) -> float:
+        return 1 if rates.unit == "answers" else rates.most(self._ask(genome, task, 0).work)
+
+    def needs(self, genome: Genome, task: Task) -> float:
+        """Return the most of the budget that the candidate's answer to this case can use; 0 where it is free."""
+        return self._needs(self._ask(genome, task, 0))
+
+    def _needs(self, question: Asked) -> float:
+        return self.budget.rates.most(question.work) if self._price(question) else 0
+
     def price(self, genome: Genome, task: Task) -> int:
         """Return 1 when the candidate's answer to this case would count against the budget, 0 when it is free."""
         return self._price(self._ask(genome, task, 0))
@@ -190,12 +211,12 @@ class Rollouts:
         """As many of the first questions as the budget can pay for."""
         left, known, taken = self.budget.left, set[str](), list[tuple[Task, Asked]]()
         for task, question in asked:
-            left -= 0 if question.key in known else self._price(question)
+            left -= 0 if question.key in known else self._needs(question)
             known.add(question.key)
             if left < 0:
                 break
             taken.append((task, question))
-        return taken
+        return taken if self.budget.is_measured else taken[:1]
 
     def count(self, done: Fetched) -> Rollout:
         """Return an answer as a rollout, counted against the budget.
@@ -205,13 +226,11 @@ class Rollouts:
         """
         answer, budget = done.received.answer, self.budget
         is_paid = self._price(done.question) > 0
+        budget.see(done.question.work, _model_s(answer))
         if is_paid:
             self._counted.add(done.question.key)
-            budget.spent += 1
+            budget.pay(answer, done.question.work, _model_s(answer))
             budget.repeated += done.received.is_repeated
-            budget.tokens += answer.tokens
-            if answer.cost is not None:
-                budget.cost = (budget.cost or 0.0) + answer.cost
         else:
             budget.free += 1
         return Rollout(
@@ -224,6 +243,7 @@ class Rollouts:
             _model_s(answer),
             answer.tokens.total,
             answer.is_cut,
+            budget.used,
         )
 
     def _ask(self, genome: Genome, task: Task, repeat: int) -> Asked:
@@ -233,7 +253,7 @@ class Rollouts:
         if identity is None:  # the provider's answers are never shared, but one run must not pay for the same one twice
             identity = {"run": self.run, "prompt": made.text, "config": dict(made.config)}
         named = repeated_identity(identity, repeat)
-        return Asked(request, named, json.dumps(named, sort_keys=True), genome.scratch)
+        return Asked(request, named, json.dumps(named, sort_keys=True), Work.of(request), genome.scratch)
 
     async def _answered(self, task: Task, question: Asked) -> Fetched:
         begun = self._clock()
@@ -375,4 +395,4 @@ def _score_of(stored: Mapping[str, JsonValue]) -> Score:
     )
 
 
-__all__ = ["SCORER_VERSION", "Budget", "Fetched", "Rollout", "Rollouts"]
+__all__ = ["SCORER_VERSION", "Fetched", "Rollout", "Rollouts"]

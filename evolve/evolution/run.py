@@ -34,7 +34,7 @@ from evolve.evaluation.setup import Settings
 from evolve.evolution.inputs import EvolutionInputs, drop_overused_gate_families, read_inputs, run_id
 from evolve.evolution.loop import Evolution
 from evolve.evolution.settle_cases import settle_cases
-from evolve.evolution.setup import OPENERS, Openers, Resources, open_resources, prepare
+from evolve.evolution.setup import OPENERS, KnownBudget, Openers, Resources, open_resources, prepare
 from evolve.executors.distributors import opened_distributor
 from evolve.store.agent_files import write_agent
 from evolve.store.archive import Archive, Recorder
@@ -104,6 +104,15 @@ class EvolutionResult:
         found = self._beyond
         return {**asdict(found), "gain": found.gain, "is_beyond": found.is_beyond} if found else None
 
+    def _budget_json(self) -> dict[str, JsonValue] | None:
+        """The budget and what was used of it, in its unit; None for a run without its first event."""
+        started = next((event for event in self.events if isinstance(event, EvolutionStarted)), None)
+        if started is None:
+            return None
+        account = self.finished.account
+        used = {"answers": account.search + account.gate, "tokens": account.tokens.total, "seconds": account.answer_s}
+        return {"unit": started.budget_unit, "total": started.budget, "used": used[started.budget_unit]}
+
     def result_json(self) -> dict[str, JsonValue]:
         """Return the result for machines."""
         return {
@@ -117,6 +126,7 @@ class EvolutionResult:
             "vote": self.gate.vote if self.gate else None,
             "beyond_lookup": self._beyond_json(),
             "reflector_stopped": next((e.reason for e in self.events if isinstance(e, ReflectorStopped)), None),
+            "budget": self._budget_json(),
             "account": asdict(self.finished.account),
             "still_failing": list(self.finished.still_failing),
             "report": str(self.report),
@@ -323,9 +333,9 @@ def _point_to(folder: Path) -> None:
     part.replace(folder.with_name("latest"))
 
 
-def _known_budget(archive: Archive, run: str) -> int | None:
+def _known_budget(archive: Archive, run: str) -> KnownBudget | None:
     """The budget of an earlier attempt of the run; None for the first attempt."""
     if not archive.knows(run):
         return None
     first = next(iter(archive.events(run)), None)
-    return first.budget if isinstance(first, EvolutionStarted) else None
+    return (first.budget, first.budget_unit) if isinstance(first, EvolutionStarted) else None

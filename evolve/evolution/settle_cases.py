@@ -16,8 +16,9 @@ from evolve.core.search.case_index import CaseIndex
 from evolve.core.search.genome import Genome, incumbent_of
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
+from evolve.evolution.budget import Budget
 from evolve.evolution.inputs import EvolutionInputs
-from evolve.evolution.rollouts import Budget, Rollouts
+from evolve.evolution.rollouts import Rollouts
 from evolve.evolution.setup import Resources, rollouts_for
 from evolve.store.agents import load_bank
 from evolve.store.case_files import CaseFolder, StoredCase
@@ -74,9 +75,8 @@ class _Settler:
         if task is None:
             return None
         fails = _Fails(self._rollouts, self._genome, task, self._keeps_its_sense(task))
-        found = await settle(
-            stored.case, fails, max_questions=self._rollouts.budget.left, render=lambda vars: self._prompt(task, vars)
-        )
+        left = int(self._rollouts.budget.left)
+        found = await settle(stored.case, fails, max_questions=left, render=lambda vars: self._prompt(task, vars))
         folder = CaseFolder(stored.path.parent)
         case = folder.update(stored.path, lambda now: _merge(now, stored.case, found.case))
         if not found.change or (case.vars, case.status) != (found.case.vars, found.case.status):

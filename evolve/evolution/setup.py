@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from evolve.core.evaluation.judging import Judge
-from evolve.core.evolution.request import EvolutionRequest
+from evolve.core.evolution.request import DEFAULT_BUDGET, EvolutionRequest
 from evolve.core.model.agents import DemoSettings
-from evolve.core.model.evolution_events import Estimate
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.evolution_events import BudgetUnit, Estimate
 from evolve.core.model.ports import Ledger, Provider
 from evolve.core.model.provider_id import is_embedded
 from evolve.core.search.case_index import CaseIndex
@@ -21,11 +22,12 @@ from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
 from evolve.evaluation.runner import Closable
 from evolve.evaluation.setup import Settings, open_provider_by_id, tools_for
+from evolve.evolution.budget import Budget, answer_limit
 from evolve.evolution.gate_stage import Gates
 from evolve.evolution.inputs import EvolutionInputs
 from evolve.evolution.loop import Evolution, Plan
 from evolve.evolution.proposer import AgentReflector, Reflector
-from evolve.evolution.rollouts import Budget, Rollouts
+from evolve.evolution.rollouts import Rollouts
 from evolve.executors.opening import Distributor
 from evolve.store.agent_files import agent_text
 from evolve.store.agents import find_agent, load_agent
@@ -42,12 +44,10 @@ _PROBES = 3
 """Answers that are measured for the estimate: the first also loads the model and is not timed, two more are."""
 _EMBEDDED_AT_ONCE, _AT_ONCE = 2, 8
 """Questions at once: an embedded model has one slot; a second question waits, so that the slot is never idle."""
-_FASTEST_S = 1e-3
-"""Seconds per answer, at least: a provider that answers at once must not turn minutes into an endless budget."""
-_MINUTES_FACTOR = 0.9
-"""Share of the minutes that is planned for answers; the rest is for loading, proposals and writing the report."""
-_MIN_BUDGET = 40
-"""With fewer answers the search's share (35 %) would not pay for the incumbent's race of 12 cases."""
+
+
+KnownBudget: TypeAlias = tuple[int, BudgetUnit]
+"""A run's whole budget, and what it counts."""
 
 
 class OpenLedger(Ledger, Closable, Protocol):
@@ -106,7 +106,7 @@ async def prepare(
     gates: Gates,
     *,
     run: str,
-    known_budget: int | None,
+    known_budget: KnownBudget | None,
 ) -> Evolution:
     """Return the evolution, its first answers measured for the estimate.
 
@@ -117,26 +117,26 @@ async def prepare(
         index: of the inputs' cases; it may hold more.
         gates: the project's memory of its gates.
         run: the run's name.
-        known_budget: the budget that an earlier attempt of this run worked out; None for the first attempt.
+        known_budget: the budget of an earlier attempt of this run; None for the first attempt.
 
     Raises:
-        InputError: the reflector is wrong.
+        InputError: the reflector is wrong, or the budget is one in tokens and no answer has a limit of them.
         EnvironmentFault: the provider does not answer.
     """
     # Before the first answer is paid for: a wrong name is reported at once.
     reflector = _reflector(request, inputs.settings, opened, run)
-    budget = Budget(known_budget or request.budget or _MIN_BUDGET)
+    budget = Budget(*(known_budget or _budget_of(request)))
+    _check_limit(budget, inputs)
     rollouts = rollouts_for(request, inputs, opened, run=run, budget=budget)
     agent, genome = inputs.agent, incumbent_of(inputs.agent)
     is_closed = index.odds is not None
-    estimate, budget.total = await _estimate(request, rollouts, genome, inputs.tasks, is_closed, known_budget)
+    estimate = await _estimate(request, rollouts, genome, inputs.tasks, is_closed)
     plan = Plan(
         run=run,
         agent=agent.title,
         incumbent=genome,
         tasks=inputs.tasks,
         seed=request.seed,
-        budget=budget.total,
         provider=opened.provider_id,
         estimate=estimate,
         started_s=time.time(),
@@ -196,6 +196,22 @@ def _at_once(provider: Provider, distributor: Distributor | None) -> int:
     return _EMBEDDED_AT_ONCE if is_embedded(provider.id) else _AT_ONCE
 
 
+def _budget_of(request: EvolutionRequest) -> KnownBudget:
+    if request.tokens is not None:
+        return request.tokens, "tokens"
+    if request.minutes is not None:
+        return max(1, round(60 * request.minutes)), "seconds"
+    return request.budget or DEFAULT_BUDGET, "answers"
+
+
+def _check_limit(budget: Budget, inputs: EvolutionInputs) -> None:
+    """Raise InputError where the tokens of an answer have no limit, so that no budget could be kept."""
+    if budget.unit == "tokens" and not answer_limit(inputs.agent.sampling):
+        hint = "set sampling.max_tokens in the agent's file, or give the budget in answers or minutes"
+        where = Location(str(inputs.agent_path))
+        raise InputError(Problem("a budget in tokens needs a limit for one answer", where, hint))
+
+
 def _hold(held: AsyncExitStack, resource: _Resource) -> _Resource:
     """The resource, which is closed when the stack is."""
     held.push_async_callback(resource.close)
@@ -216,9 +232,12 @@ async def _estimate(
     genome: Genome,
     tasks: Sequence[Task],
     is_closed: bool,
-    known_budget: int | None,
-) -> tuple[Estimate, int]:
-    """What the run will cost at most, and its budget; a few answers of the incumbent are measured for it."""
+) -> Estimate:
+    """What the run will cost at most; a few answers of the incumbent are measured for it.
+
+    Raises:
+        InputError: the budget is one in tokens, and the provider does not report them.
+    """
     train = [task for task in tasks if task.split == "train" and task.is_scored]
     # The first cases that the race would ask, so that no answer is paid for the estimate alone.
     probes = sample([task for task in train if task.status == "open"] or train, _PROBES, seed=request.seed)
@@ -227,12 +246,17 @@ async def _estimate(
     timed = await rollouts.many(genome, probes[1:]) or first
     plain_s = sum(rollout.latency_s for rollout in timed) / len(timed) if timed else 0.0
     tokens = sum(rollout.length for rollout in timed) / len(timed) if timed else 0.0
-    each_s = plain_s * _growth(rollouts, genome, probes, is_closed)
-    budget = known_budget or request.budget or _MIN_BUDGET
-    if known_budget is None and request.minutes is not None:
-        budget = max(_MIN_BUDGET, int(request.minutes * 60 * _MINUTES_FACTOR / max(each_s, _FASTEST_S)))
-    left = max(0, budget - rollouts.budget.spent)
-    return Estimate(left, left * each_s, each_s, int(left * tokens)), budget
+    growth = _growth(rollouts, genome, probes, is_closed)
+    each_s, budget = plain_s * growth, rollouts.budget
+    if budget.unit == "tokens" and timed and not tokens:
+        hint = "give the budget in answers (--budget 200) or in minutes (--budget 5m)"
+        raise InputError(Problem(f"{rollouts.provider_id} does not report tokens", None, hint))
+    if budget.unit == "tokens":
+        budget.expected = tokens * growth
+    elif budget.unit == "seconds":
+        budget.expected = max(each_s, budget.used / budget.spent if budget.spent else 0.0)
+    left = max(0, budget.in_answers(budget.total - budget.used))
+    return Estimate(left, left * each_s, each_s, int(left * tokens))
 
 
 def _growth(rollouts: Rollouts, genome: Genome, tasks: Sequence[Task], is_closed: bool) -> float:

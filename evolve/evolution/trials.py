@@ -13,6 +13,7 @@ from evolve.core.search.collapse import collapse
 from evolve.core.search.population import Candidate
 from evolve.core.search.race import RaceDecision, blocks, screen_candidate, still_racing
 from evolve.core.search.tasks import Task
+from evolve.evolution.budget import Rates
 from evolve.evolution.rollouts import Fetched, Rollouts
 
 
@@ -26,7 +27,8 @@ class Trial:
         leader: the best candidate when it was proposed.
         screen: cases that the parent has answered.
         race: all cases of the race.
-        allowance: answers that it may ask for at most.
+        allowance: what it may use at most, in the unit of the budget.
+        rates: what an answer uses at most, by what was known when it was proposed.
     """
 
     child: Candidate
@@ -34,7 +36,8 @@ class Trial:
     leader: Candidate
     screen: Sequence[Task]
     race: Sequence[Task]
-    allowance: int
+    allowance: float
+    rates: Rates
     answers: list[Fetched] = field(default_factory=list)
     screened: int = 0
     """How many of the answers are the screen's."""
@@ -59,10 +62,16 @@ class Trial:
                 break
 
     async def _ask(self, rollouts: Rollouts, tasks: Sequence[Task]) -> None:
-        new = [task for task in tasks if task.id not in self.child.scores][: self.allowance - len(self.answers)]
-        for done in await rollouts.fetch(self.child.genome, new):
-            self.answers.append(done)
-            self.child.scores[done.task.id] = done.score
+        # In rounds: what answers did not use of the most that they could pays for others.
+        while new := self._affordable(rollouts, tasks):
+            for done in await rollouts.fetch(self.child.genome, new):
+                self.answers.append(done)
+                self.child.scores[done.task.id] = done.score
+
+    def _affordable(self, rollouts: Rollouts, tasks: Sequence[Task]) -> list[Task]:
+        new = [task for task in tasks if task.id not in self.child.scores]
+        left = self.allowance - sum(done.used(self.rates) for done in self.answers)
+        return rollouts.within(self.child.genome, new, left, self.rates)
 
     def _race_decision(self) -> RaceDecision:
         fault = collapse(self.race, self.child.scores, self.parent.scores)
@@ -82,8 +91,8 @@ class Trials:
         """In the order of proposal; a trial stays here until its result is taken."""
 
     @property
-    def promised(self) -> int:
-        """Answers that those running may ask for together, at most."""
+    def promised(self) -> float:
+        """What those running may use together, at most."""
         return sum(trial.allowance for trial, _ in self.running)
 
     def start(self, trial: Trial) -> None:

@@ -145,8 +145,43 @@ def test_what_is_wrong_is_told_before_an_answer_is_bought(
 def test_a_budget_that_is_none_is_refused_by_name(budget: str, work: SmallEvolution) -> None:
     ended = finished(work.begin("--suite", "suite.yaml", "--agent", "AGENT.md", f"--budget={budget}"))
     assert (ended.returncode, ended.stdout) == (2, "")
-    told = f"argument --budget: expected a number of answers, or minutes such as 5m, above 0, got {budget!r}"
-    assert told in ended.stderr
+    forms = "a number of answers, a time such as 5m or 90s, or tokens such as 200k-tokens, above 0"
+    assert f"argument --budget: expected {forms}, got {budget!r}" in ended.stderr
+
+
+def with_a_limit(work: SmallEvolution) -> None:
+    work.agent.write_text(work.agent.read_text().replace("temperature: 0", "temperature: 0, max_tokens: 8"))
+
+
+def test_a_budget_in_tokens_needs_a_limit_of_an_answer(work: SmallEvolution) -> None:
+    ended = finished(work.begin("--suite", "suite.yaml", "--agent", "AGENT.md", "--budget", "20k-tokens"))
+    told = the_message(ended, 2)
+    assert "AGENT.md: a budget in tokens needs a limit for one answer" in told
+    assert "sampling.max_tokens" in told
+    assert work.bought == []
+
+
+def test_a_budget_in_tokens_needs_a_provider_that_reports_them(work: SmallEvolution) -> None:
+    with_a_limit(work)
+    model = work.folder / "model.py"
+    model.write_text(model.read_text().replace('"total": 10, "prompt": 7, "completion": 3', ""))
+    ended = finished(work.begin("--suite", "suite.yaml", "--agent", "AGENT.md", "--budget", "20k-tokens"))
+    assert "python:model.py does not report tokens" in the_message(ended, 2)
+
+
+def test_tokens_are_not_exceeded_and_the_same_command_pays_for_nothing_again(work: SmallEvolution) -> None:
+    with_a_limit(work)
+    model = work.folder / "model.py"
+    model.write_text(model.read_text().replace('"total": 10,', '"total": len(prompt) // 4,'))
+    words = ("--suite", "suite.yaml", "--agent", "AGENT.md", "--budget", "12k-tokens", "--json")
+    first, again = (finished(work.begin(*words)) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    one, other = json.loads(first.stdout), json.loads(again.stdout)
+    assert 6000 < one["account"]["tokens"]["total"] <= 12_000
+    assert len(work.bought) == one["account"]["search"] + one["account"]["gate"]
+    assert (one["outcome"], one["winner"], one["gate"]) == (other["outcome"], other["winner"], other["gate"])
+    assert one["budget"] == {"unit": "tokens", "total": 12_000, "used": one["account"]["tokens"]["total"]}
+    assert "tokens" in first.stderr
 
 
 def test_nothing_to_evolve_on_is_told_with_what_to_name(work: SmallEvolution) -> None:

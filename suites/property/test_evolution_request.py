@@ -14,20 +14,22 @@ from evolve.core.model.json_value import JsonValue
 
 TEXTS = st.text(min_size=1, max_size=20)
 AMOUNTS = st.one_of(
-    st.tuples(st.integers(1, 10**9), st.none()),
-    st.tuples(st.none(), st.floats(min_value=1e-9, max_value=1e9)),
+    st.tuples(st.integers(1, 10**9), st.none(), st.none()),
+    st.tuples(st.none(), st.floats(min_value=1e-9, max_value=1e9), st.none()),
+    st.tuples(st.none(), st.none(), st.integers(1, 10**9)),
 )
 
 
 @st.composite
 def requests(draw: st.DrawFn) -> EvolutionRequest:
-    budget, minutes = draw(AMOUNTS)
+    budget, minutes, tokens = draw(AMOUNTS)
     return EvolutionRequest(
         cases=draw(st.lists(TEXTS, min_size=1, max_size=4).map(tuple)),
         suite=draw(st.none() | TEXTS),
         agent=draw(st.none() | TEXTS),
         budget=budget,
         minutes=minutes,
+        tokens=tokens,
         seed=draw(st.integers(-(10**9), 10**9)),
         provider=draw(st.none() | TEXTS),
         reflector=draw(st.none() | TEXTS),

@@ -14,6 +14,7 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.evolution_events import (
     VOTE,
     Accepted,
+    BudgetUnit,
     CandidateProposed,
     CandidateScored,
     CandidateScreened,
@@ -66,6 +67,55 @@ def test_the_budget_equals_the_counted_calls_and_is_never_exceeded(budget: int, 
     assert len(paid) <= account.search + account.gate
     spent = [event.spent for event in events if isinstance(event, RolloutScored | CandidateProposed)]
     assert spent == sorted(spent)
+
+
+AMOUNTS: dict[BudgetUnit, st.SearchStrategy[int]] = {"tokens": st.integers(1, 90_000), "seconds": st.integers(1, 360)}
+
+
+@RUNS
+@given(unit=st.sampled_from(["tokens", "seconds"]), data=st.data(), seed=SEEDS, concurrency=st.integers(1, 9))
+def test_tokens_and_seconds_are_never_exceeded_and_equal_what_was_counted(
+    unit: BudgetUnit, data: st.DataObject, seed: int, concurrency: int
+) -> None:
+    budget = data.draw(AMOUNTS[unit])
+    run = EngineRun(SIMULATION, budget=budget, unit=unit, seed=seed, concurrency=concurrency)
+    events = run.events()
+    account = account_of(events)
+    used = {"tokens": run.counted.tokens.total, "seconds": run.counted.tokens.total * 0.004}[unit]
+    assert run.rollouts.budget.used == pytest.approx(used)
+    # Nothing is known of the time of the first answer.
+    first = next(e.used for e in events if isinstance(e, RolloutScored)) if account.search else 0.0
+    assert used <= max(budget, first if unit == "seconds" else 0)
+    again = EngineRun(SIMULATION, budget=budget, unit=unit, seed=seed)
+    assert timeless(again.events()) == timeless(events)
+
+
+@pytest.mark.parametrize(("unit", "budget"), [("tokens", 60_000), ("seconds", 240)])
+def test_a_budget_in_tokens_or_seconds_is_used_for_a_search_and_a_gate(unit: BudgetUnit, budget: int) -> None:
+    run = EngineRun(SIMULATION, budget=budget, unit=unit)
+    events = run.events()
+    account = account_of(events)
+    assert [event for event in events if isinstance(event, GateDecided)]
+    assert account.search > 40
+    assert account.gate >= 20
+    assert sum(isinstance(event, Accepted) for event in events) >= 1
+
+
+@RUNS
+@given(unit=st.sampled_from(["tokens", "seconds"]), data=st.data(), seed=SEEDS, answers=st.integers(0, 30))
+def test_a_run_with_tokens_or_seconds_that_broke_off_ends_as_if_it_had_not(
+    unit: BudgetUnit, data: st.DataObject, seed: int, answers: int
+) -> None:
+    ledger, budget = MemoryLedger(), data.draw(AMOUNTS[unit])
+    alone = EngineRun(SIMULATION, budget=budget, unit=unit, seed=seed)
+    whole = timeless(alone.events())
+    assume(alone.counted.calls > answers)
+    mortal = Mortal(SIMULATION, answers)
+    until_death(EngineRun(SIMULATION, budget=budget, unit=unit, seed=seed, ledger=ledger, provider=mortal))
+    again = EngineRun(SIMULATION, budget=budget, unit=unit, seed=seed, ledger=ledger)
+    events = timeless(again.events())
+    assert events[:-1] == whole[:-1]
+    assert answers + again.counted.calls == alone.counted.calls
 
 
 @RUNS

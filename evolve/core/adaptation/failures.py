@@ -75,6 +75,7 @@ class QueuedRequest:
         """
         request, usual = self.request, EvolutionRequest()
         budget = None if request.budget in (None, usual.budget) else str(request.budget)
+        budget = budget if request.tokens is None else request.budget_text
         # Defaults are None, as in version 1 of the queue, so that its keys stay valid.
         settings = {
             "agent": request.agent,

@@ -35,9 +35,11 @@ class EvolutionRequest:
     agent: str | None = None
     """Name or file; None for the agent named in the cases."""
     budget: int | None = DEFAULT_BUDGET
-    """Limit of paid calls for search and gate together; None when minutes are given."""
+    """Limit of paid calls for search and gate together; None when minutes or tokens are given."""
     minutes: float | None = None
-    """Instead of a budget: as many answers as fit into this time, by a measurement."""
+    """Instead of a number of answers: how long the model may work on them, added up."""
+    tokens: int | None = None
+    """Instead of a number of answers: their tokens together, of prompts and answers."""
     seed: int = DEFAULT_SEED
     provider: str | None = None
     reflector: str | None = None
@@ -59,13 +61,11 @@ class EvolutionRequest:
 
     def words(self) -> list[str]:
         """Return the words after `evolve` that build this request, without `command` and without defaults."""
-        budget = None if self.budget == DEFAULT_BUDGET else self.budget
-        minutes = None if self.minutes is None else f"{Decimal(repr(self.minutes)):f}m"
         pairs = [
             ("agent", self.agent),
             *(("test-case", case) for case in self.cases),
             ("suite", self.suite),
-            ("budget", budget if minutes is None else minutes),
+            ("budget", None if self.budget == DEFAULT_BUDGET else self.budget_text),
             ("seed", None if self.seed == DEFAULT_SEED else self.seed),
             ("provider", self.provider),
             ("reflector", self.reflector),
@@ -78,6 +78,15 @@ class EvolutionRequest:
         words = [word for name, value in pairs if value is not None for word in _option(name, str(value))]
         flags = [("--small-gate", self.small_gate), ("--allow-cut-answers", self.allow_cut_answers)]
         return [*words, *(name for name, is_set in flags if is_set)]
+
+    @property
+    def budget_text(self) -> str:
+        """The budget as `--budget` takes it; empty for none."""
+        if self.tokens is not None:
+            return f"{self.tokens}-tokens"
+        if self.minutes is not None:
+            return f"{Decimal(repr(self.minutes)):f}m"
+        return "" if self.budget is None else str(self.budget)
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the request as a JSON object that `from_json` reads."""
@@ -137,6 +146,7 @@ _FIELDS: Final[Mapping[str, _Kind]] = {
     "agent": _TEXT_OR_NONE,
     "budget": _WHOLE_OR_NONE,
     "minutes": _NUMBER_OR_NONE,
+    "tokens": _WHOLE_OR_NONE,
     "seed": _WHOLE,
     "provider": _TEXT_OR_NONE,
     "reflector": _TEXT_OR_NONE,

@@ -71,6 +71,7 @@ class EvolutionSummary:
     finished: EvolutionFinished | None = None
     spent: int = 0
     """Paid calls of search and gate."""
+    _used: float = 0.0
     best: str = ""
     """Id of the best candidate so far; the incumbent's until another is better."""
     current: str = ""
@@ -89,6 +90,7 @@ class EvolutionSummary:
     def _(self, event: EvolutionStarted) -> None:
         # A second start is a resumed run, which repeats all events from the first candidate on.
         self.started, self.finished, self.gate_started, self.gate = event, None, None, None
+        self._used = 0.0
         self.spent, self.points, self.rejected, self.reflector_stopped, self.revised = 0, [], [], None, None
         self.tasks.update({task.id: task for task in event.tasks})
         self._introduce(event.incumbent, 0)
@@ -115,6 +117,7 @@ class EvolutionSummary:
     def _(self, event: RolloutScored) -> None:
         self.current = event.candidate
         self.spent = max(self.spent, event.spent)
+        self._used = max(self._used, event.used)
         if self._of(event.candidate).add(event):
             self._counted["free" if event.is_free else "gate" if self.gate_started else "search"] += 1
             self._tokens += TokenUsage() if event.is_free else event.tokens
@@ -207,6 +210,16 @@ class EvolutionSummary:
         if self.finished:
             return "finished"
         return "gate" if self.gate_started else "search" if self.candidates else "starting"
+
+    @property
+    def used(self) -> float:
+        """What the run has used of its budget, in the budget's unit."""
+        return self.spent if self.started is None or self.started.budget_unit == "answers" else self._used
+
+    @property
+    def budget_left(self) -> float:
+        """What is left of the budget, in its unit."""
+        return max(self.started.budget - self.used, 0.0) if self.started else 0.0
 
     @property
     def incumbent(self) -> CandidateRecord | None:

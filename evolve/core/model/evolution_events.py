@@ -12,6 +12,9 @@ from evolve.core.model.answers import TokenUsage
 from evolve.core.model.gate import BeyondLookup, GateDecision
 from evolve.core.model.json_value import JsonValue
 
+BudgetUnit: TypeAlias = Literal["answers", "tokens", "seconds"]
+"""What a budget counts: answers, their tokens, or the seconds in which the model works on them, added up."""
+
 SHOWN_CHARS = 2000
 """Characters of a case in an event: enough to recognise it; the report of a failed job may be many times longer."""
 
@@ -83,6 +86,8 @@ class Account:
     """Seconds during which at least one call was in flight."""
     seconds: float = 0.0
     cost: float | None = None
+    answer_s: float = 0.0
+    """How long the model worked on the paid answers, added up: what a budget in seconds counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ class EvolutionStarted:
     resumed: bool = False
     command: str = ""
     """The command that repeats the run."""
+    budget_unit: BudgetUnit = "answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,8 @@ class RolloutScored:
     seconds: float = 0.0
     spent: int = 0
     """Paid calls of search and gate so far, including this one."""
+    used: float = 0.0
+    """Tokens or seconds that the run has used of its budget so far; 0 for a budget in answers."""
 
 
 @dataclass(frozen=True, slots=True)

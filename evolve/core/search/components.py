@@ -1,6 +1,6 @@
 """The components of an agent: its sections in their order, its rules, and how demos and answers are made.
 
-A component is what one edit changes and what a crossover takes as a whole. Agents of any number of sections have them: a
+A component is what one edit changes and what a crossover takes as a whole. Agents have any number of sections: a
 planner's prompt, descriptions of tools and an answer's prompt are sections with names.
 """
 

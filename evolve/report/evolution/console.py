@@ -6,7 +6,13 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
 from evolve.core.evolution.summary import EvolutionSummary
-from evolve.core.model.evolution_events import EstimateRevised, EvolutionEvent, EvolutionFinished, EvolutionStarted
+from evolve.core.model.evolution_events import (
+    Estimate,
+    EstimateRevised,
+    EvolutionEvent,
+    EvolutionFinished,
+    EvolutionStarted,
+)
 from evolve.core.text.visible import visible
 from evolve.report.evolution.lines import best, cost_line, notable, now, progress, start_lines, title_line
 from evolve.report.quantities import duration
@@ -70,20 +76,21 @@ class _Times:
     def __init__(self, clock: Clock) -> None:
         self.now = clock
         self._began_s = clock()
-        self._points: deque[tuple[int, float]] = deque(maxlen=_WINDOW)
-        """Paid answers and the time, one for each of the last ones."""
+        self._points: deque[tuple[int, float, float]] = deque(maxlen=_WINDOW)
+        """Paid answers, what they used of the budget, and the time; one for each of the last ones."""
         self._estimated_s = 0.0
+        """Seconds for each unit of the budget, by the last estimate."""
 
     def on(self, event: EvolutionEvent, evolution: EvolutionSummary) -> None:
         if isinstance(event, EvolutionStarted):
             self._began_s = self.now()
             self._points.clear()
-            self._points.append((evolution.spent, self._began_s))
-            self._estimated_s = event.estimate.seconds_per_answer
+            self._points.append((evolution.spent, evolution.used, self._began_s))
+            self._estimated_s = _each_s(event.estimate, event, evolution)
         elif isinstance(event, EstimateRevised):
-            self._estimated_s = event.rest.seconds_per_answer
+            self._estimated_s = _each_s(event.rest, evolution.started, evolution)
         elif self._points and evolution.spent > self._points[-1][0]:
-            self._points.append((evolution.spent, self.now()))
+            self._points.append((evolution.spent, evolution.used, self.now()))
 
     @property
     def elapsed_s(self) -> float:
@@ -91,18 +98,25 @@ class _Times:
 
     def left_s(self, evolution: EvolutionSummary) -> float:
         """Return how long it still takes at most: the rest of the budget, at the speed of the last answers."""
-        budget = evolution.started.budget if evolution.started else 0
-        return self._each_s(evolution) * max(budget - evolution.spent, 0)
+        return self._each_s(evolution) * evolution.budget_left
 
     def _each_s(self, evolution: EvolutionSummary) -> float:
-        """Seconds for an answer: the last ones', because a candidate that reasons takes several times as long."""
-        spent, since_s = self._points[0] if self._points else (evolution.spent, self._began_s)
-        paid = evolution.spent - spent
-        return (self.now() - since_s) / paid if paid >= _FEWEST else self._estimated_s
+        """Seconds for each unit of the budget: the last ones', because a candidate that reasons takes longer."""
+        first = (evolution.spent, evolution.used, self._began_s)
+        spent, used, since_s = self._points[0] if self._points else first
+        is_known = evolution.spent - spent >= _FEWEST and evolution.used > used
+        return (self.now() - since_s) / (evolution.used - used) if is_known else self._estimated_s
 
     def text(self, evolution: EvolutionSummary) -> str:
         """Return how long the run has taken, and how long it still takes."""
         return _left_text(self.elapsed_s, self.left_s(evolution))
+
+
+def _each_s(estimate: Estimate, started: EvolutionStarted | None, evolution: EvolutionSummary) -> float:
+    """The estimate's seconds for each unit of the budget."""
+    if started is None or started.budget_unit == "answers":
+        return estimate.seconds_per_answer
+    return estimate.seconds / evolution.budget_left if evolution.budget_left else 0.0
 
 
 def _left_text(elapsed_s: float, left_s: float) -> str:
@@ -173,7 +187,7 @@ class _Live:
     def _make(self, evolution: EvolutionSummary) -> None:
         self._made_s = self._times.now()
         budget = evolution.started.budget if evolution.started else 0
-        self._share = evolution.spent / budget if budget else 0.0
+        self._share = evolution.used / budget if budget else 0.0
         self._left_s = self._times.left_s(evolution)
         self._texts = tuple(
             visible(text)

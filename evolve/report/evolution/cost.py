@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from evolve.core.evolution.summary import EvolutionSummary
-from evolve.core.model.evolution_events import Estimate
+from evolve.core.model.evolution_events import Estimate, EvolutionStarted
 from evolve.core.text.counts import count
 from evolve.report.evolution.numbers import share
 from evolve.report.quantities import dollars, duration
@@ -21,7 +21,7 @@ def cost_rows(evolution: EvolutionSummary) -> list[CostRow]:
     """Return the account, with the estimate at its end."""
     account, started = evolution.account, evolution.started
     estimate = started.estimate if started else None
-    budget = f"; the budget was {started.budget:,}" if started else ""
+    budget = f"; {budget_text(started, evolution.used)}" if started else ""
     rows = [
         CostRow(
             "Paid answers",
@@ -46,6 +46,19 @@ def cost_rows(evolution: EvolutionSummary) -> list[CostRow]:
     if account.cost is not None:
         rows.append(CostRow("Cost", dollars(account.cost), "as reported by the provider"))
     return rows + ([CostRow("Estimate", *estimate_text(estimate))] if estimate else [])
+
+
+def budget_text(started: EvolutionStarted, used: float) -> str:
+    """Return the whole budget, and what was used of it where that is no number of answers."""
+    if started.budget_unit == "answers":
+        return f"the budget was {started.budget:,}"
+    return f"the budget: {used_text(started, used)}"
+
+
+def used_text(started: EvolutionStarted, used: float) -> str:
+    """Return what was used of a budget in tokens or seconds, and the whole of it."""
+    what = "tokens" if started.budget_unit == "tokens" else "s of the model"
+    return f"{used:,.0f}/{started.budget:,} {what}"
 
 
 def _tokens(evolution: EvolutionSummary) -> CostRow:

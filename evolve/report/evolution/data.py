@@ -34,12 +34,18 @@ def overview_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:
         "winner": _place(places, evolution.leader) if evolution.has_new_leader else -1,
         "vote": _place(places, evolution.vote),
         "phase": evolution.phase,
-        "budget": evolution.started.budget if evolution.started else 0,
+        "budget": _answers_at_most(evolution),
         "spent": evolution.spent,
         "tasks": [[task.id, task.description, task.family, task.split, task.status, task.file] for task in tasks],
         "candidates": [_candidate(one, places, tasks) for one in evolution.candidates.values()],
         "curve": curve,
     }
+
+
+def _answers_at_most(evolution: EvolutionSummary) -> int:
+    """The end of the curve's axis; only a budget in answers is known in answers."""
+    started = evolution.started
+    return started.budget if started and started.budget_unit == "answers" else evolution.spent
 
 
 def evidence_data(evolution: EvolutionSummary) -> dict[str, JsonValue]:

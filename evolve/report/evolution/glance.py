@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.gate import GateDecision
 from evolve.core.text.counts import count
+from evolve.report.evolution.cost import budget_text
 from evolve.report.evolution.diff import counts, diff
 from evolve.report.evolution.numbers import points, share
 from evolve.report.evolution.words import (
@@ -196,7 +197,10 @@ def _harm(evolution: EvolutionSummary) -> Card | None:
 def _cost(evolution: EvolutionSummary) -> Card:
     account, started = evolution.account, evolution.started
     paid = account.search + account.gate
-    parts = [f"of {started.budget:,}; {account.free:,} free"] if started else [f"{account.free:,} free"]
+    free = f"{account.free:,} free"
+    is_counted = started is not None and started.budget_unit == "answers"
+    parts = [f"of {started.budget:,}; {free}"] if started and is_counted else [free]
+    parts += [budget_text(started, evolution.used)] if started and not is_counted else []
     tokens = account.tokens
     if tokens.total:
         cached = f", {share(tokens.cached / tokens.prompt)} of the input cached" if tokens.prompt else ""

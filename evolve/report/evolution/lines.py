@@ -21,7 +21,7 @@ from evolve.core.model.evolution_events import (
 )
 from evolve.core.text.counts import count
 from evolve.core.text.visible import visible
-from evolve.report.evolution.cost import cost_rows, estimate_text
+from evolve.report.evolution.cost import cost_rows, estimate_text, used_text
 from evolve.report.evolution.diff import counts, diff
 from evolve.report.evolution.numbers import points, share, short
 from evolve.report.evolution.words import (
@@ -112,8 +112,11 @@ def best(evolution: EvolutionSummary) -> str:
 
 def cost_line(evolution: EvolutionSummary) -> str:
     """Return the number of paid and of free answers."""
-    budget = f"/{evolution.started.budget:,}" if evolution.started else ""
-    return f"{evolution.spent:,}{budget} answers, {evolution.account.free:,} free"
+    started, free = evolution.started, f"{evolution.account.free:,} free"
+    if started is None or started.budget_unit == "answers":
+        budget = f"/{started.budget:,}" if started else ""
+        return f"{evolution.spent:,}{budget} answers, {free}"
+    return f"{count(evolution.spent, 'answer')}, {used_text(started, evolution.used)}, {free}"
 
 
 def now(evolution: EvolutionSummary) -> str:
