@@ -45,6 +45,12 @@ def serve(state_file: Path, settings: Mapping[str, object]) -> int:
     os._exit(0)
 
 
+_PROMPT_CACHE_MIB = 1024
+"""Memory for the beginnings of prompts that a slot held before. A reflector, or another candidate, that asks the same
+model does not throw out what was read: it is copied back. Room for 100 prompts of 400 tokens of a small model, or 20
+of one with 1.5 billion parameters; llama.cpp's own limit is 8 GiB, more than many machines have."""
+
+
 def _start(settings: Mapping[str, object], key: str):  # type: ignore[no-untyped-def]  # xllamacpp has no types
     from xllamacpp import CommonParams, Server
 
@@ -57,6 +63,8 @@ def _start(settings: Mapping[str, object], key: str):  # type: ignore[no-untyped
         cpu.n_threads = threads
         cpu.poll = 0
     params.n_gpu_layers = 0
+    if hasattr(params, "cache_ram_mib"):
+        params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.port = 0
     params.use_jinja = True
     params.api_keys = [key]

@@ -75,6 +75,25 @@ def test_processes_share_one_server_that_outlives_them(providers: OpenedProvider
     assert stat.S_IMODE(state_file(providers).stat().st_mode) == 0o600
 
 
+def long_prompt(about: str) -> str:
+    return f"You sort the reports of {about}. " + " ".join(
+        f"Rule {n}: mind the {about} of node {n}." for n in range(24)
+    )
+
+
+def test_a_reflectors_question_leaves_the_beginning_of_the_agents_prompts_in_the_cache(
+    providers: OpenedProviders,
+) -> None:
+    """Both ask one model with one slot."""
+    settings = {"n_ctx": 1024, "n_threads": 1, "max_tokens": 2}
+    patient = providers.with_settings(deadline_s=60.0, attempt_s=60.0)
+    agent, reflector = long_prompt("jobs"), long_prompt("prompts")
+    for prompt in (f"{agent} Case 1.", reflector):
+        patient.ask(MODEL, prompt, **settings)
+    again = [patient.ask(MODEL, prompt, **settings).tokens for prompt in (f"{agent} Case 2.", f"{reflector} More.")]
+    assert all(tokens.cached > 0.9 * tokens.prompt for tokens in again)
+
+
 def test_a_killed_server_is_started_again_within_the_call(providers: OpenedProviders) -> None:
     async def killed_in_the_middle(provider: Any) -> Answer:
         await provider.answer(Request("Say hi."))
