@@ -2,7 +2,7 @@
 
 import re
 from argparse import SUPPRESS, ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isinf
 from typing import Any, Final, Literal, NamedTuple, Protocol
@@ -37,9 +37,16 @@ def add_provider(parser: _Adds) -> None:
 def add_reflector(parser: _Adds) -> None:
     """Add --reflector."""
     text = (
-        "a capable model that proposes edits, asked by the agent ADAPTATION_AGENT; default: EVOLVE_REFLECTOR, else none"
+        "a capable model that proposes edits, asked by the agent ADAPTATION_AGENT; may be given several times; "
+        "default: EVOLVE_REFLECTOR, else none"
     )
-    parser.add_argument("--reflector", metavar="ID", help=text)
+    parser.add_argument("--reflector", metavar="ID", action="append", default=[], help=text)
+
+
+def reflectors(given: Sequence[str], env: Mapping[str, str]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the first reflector and the others; without one given, EVOLVE_REFLECTOR of the environment is used."""
+    names = [name for name in given or [env.get("EVOLVE_REFLECTOR", "")] if name]
+    return (names[0] if names else None), tuple(names[1:])
 
 
 def add_concurrency(parser: _Adds, text: str, *, default: int | None = None) -> None:

@@ -20,6 +20,7 @@ from evolve.adaptation.reflection_agent import DEFAULT_AGENT, read_diagnostics, 
 from evolve.adaptation.worker import Worker, start_in_background
 from evolve.cli._adaptation_options import CASES, parser, read_options
 from evolve.cli._guard import run_guarded
+from evolve.cli._options import reflectors
 from evolve.core.adaptation.failures import Labels, QueuedRequest
 from evolve.core.adaptation.status import AgentAnswer, IntakeResult, RunStatus
 from evolve.core.evolution.request import EvolutionRequest
@@ -131,6 +132,7 @@ class _Call:
     def _request(self) -> QueuedRequest:
         options = self._options
         answers, minutes, tokens = options.budget
+        reflector, others = reflectors(options.reflector, os.environ)
         request = EvolutionRequest(
             agent=self._agent,
             suite=options.suite,
@@ -140,7 +142,8 @@ class _Call:
             seed=options.seed,
             # From this call's environment: the process that runs the evolution may have another one.
             provider=named_provider(options.provider, os.environ),
-            reflector=options.reflector or os.environ.get("EVOLVE_REFLECTOR") or None,
+            reflector=reflector,
+            other_reflectors=others,
             output_dir=options.output_dir,
         )
         return QueuedRequest(request, str(Path(options.cases or CASES).resolve()), str(Path.cwd()))

@@ -26,6 +26,7 @@ from evolve.cli._options import (
     budget,
     complete,
     positive,
+    reflectors,
     whole,
 )
 from evolve.cli._parser import CommandParser, Example
@@ -119,6 +120,7 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
     if is_nomad and options.live:
         made.error("--live follows a run of this process: leave it out with --executor nomad")
     answers, minutes, tokens = options.budget
+    reflector, others = reflectors(options.reflector, env)
     request = EvolutionRequest(
         cases=tuple(options.test_case),
         suite=options.suite,
@@ -128,7 +130,8 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
         tokens=tokens,
         seed=options.seed,
         provider=options.provider,
-        reflector=options.reflector or env.get("EVOLVE_REFLECTOR") or None,
+        reflector=reflector,
+        other_reflectors=others,
         reflector_cap=options.reflector_cap,
         concurrency=options.concurrency,
         shrink_budget=options.shrink_budget,
@@ -196,7 +199,7 @@ def parser() -> CommandParser:
         type=positive,
         default=DEFAULT_REFLECTOR_CAP,
         metavar="N",
-        help=f"ask the reflector at most N times; default {DEFAULT_REFLECTOR_CAP}",
+        help=f"ask each reflector at most N times; default {DEFAULT_REFLECTOR_CAP}",
     )
     add(
         "--shrink-budget",

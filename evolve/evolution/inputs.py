@@ -113,7 +113,9 @@ def run_id(request: EvolutionRequest, inputs: EvolutionInputs, provider: str) ->
     bank = [[dict(demo.vars), demo.output] for demo in inputs.own_demos]
     budget = request.budget if request.minutes is None else f"{request.minutes:g}m"
     budget = budget if request.tokens is None else request.budget_text
-    reflector = [request.reflector, request.reflector_cap] if request.reflector else None
+    # One reflector alone: as runs from before there could be several.
+    names = [*request.reflectors] if len(request.reflectors) > 1 else request.reflector
+    reflector = [names, request.reflector_cap] if names else None
     parts = [agent_text(inputs.agent), bank, listed, request.seed, budget, provider, reflector]
     # Eight hex digits: short enough to type, and two runs of one agent hardly ever share them.
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:8]

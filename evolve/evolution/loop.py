@@ -40,7 +40,8 @@ from evolve.evolution.answering import Answering
 from evolve.evolution.estimating import estimate_rest
 from evolve.evolution.finals import FINALISTS, Finals
 from evolve.evolution.gate_stage import Gates, GateStage
-from evolve.evolution.proposer import Proposing, Reflector
+from evolve.evolution.proposer import Proposing
+from evolve.evolution.reflectors import Reflector
 from evolve.evolution.rollouts import Rollouts
 from evolve.evolution.trials import Trial, Trials
 
@@ -115,7 +116,7 @@ class Evolution:
         clock: Callable[[], float],
         odds: LogOdds | None = None,
         lookup: Lookup | None = None,
-        reflector: Reflector | None = None,
+        reflectors: Sequence[Reflector] = (),
         operators: Sequence[Operator] | None = None,
     ) -> None:
         self.plan = plan
@@ -125,7 +126,7 @@ class Evolution:
             self._answering, gates, plan.tasks, run=plan.run, seed=plan.seed, opens_small=plan.opens_small_gate
         )
         self._text_of = text_of
-        self._reflector = reflector
+        self._reflectors = tuple(reflectors)
         self._clock = clock
         self._begun = clock()
         self._chance = random.Random(plan.seed)
@@ -136,7 +137,7 @@ class Evolution:
             shown=shown,
             odds=odds,
             chance=self._chance,
-            reflector=reflector,
+            reflectors=reflectors,
             operators=operators,
         )
         self._train = [task for task in plan.tasks if task.split == "train"]
@@ -214,7 +215,7 @@ class Evolution:
             free=budget.free,
             repeated=budget.repeated,
             shrinking=self.plan.shrinking,
-            reflector=self._reflector.calls if self._reflector else 0,
+            reflector=sum(one.calls for one in self._reflectors),
             tokens=budget.tokens,
             model_s=self._rollouts.model_s,
             seconds=self._clock() - self._begun,
@@ -311,8 +312,8 @@ class Evolution:
             self._idle += 0 if is_opening else 1
             return None, [*rejected]
         self._idle = 0
-        operator, proposal, parent = made
-        child = self._candidate(proposal.genome, (parent.id,), operator, proposal.note)
+        parent, proposal = made.parent, made.proposal
+        child = self._candidate(proposal.genome, (parent.id,), made.operator, proposal.note, made.reflector)
         parent.children += 1
         return (child, parent), [*rejected, CandidateProposed(self._info(child), self._rollouts.budget.spent)]
 
@@ -332,7 +333,7 @@ class Evolution:
         yield CandidateScreened(child.id, screened.kept, screened.reason)
         yield from self._answering.counted(child, trial.answers[trial.screened :])
         gain = child.mean() - parent.mean(child.scores)
-        self._proposing.learn(child.operator, gain, len(child.scores), child.note)
+        self._proposing.learn(child, gain)
         if trial.last is None:
             return
         dropped, reason = self._verdict(trial.last, gain)
@@ -358,14 +359,18 @@ class Evolution:
 
     # --- small things
 
-    def _candidate(self, genome: Genome, parents: tuple[str, ...], operator: str, note: str) -> Candidate:
-        made = Candidate(genome, parents, operator, note, len(self._state.genomes), weights=self._weights)
+    def _candidate(
+        self, genome: Genome, parents: tuple[str, ...], operator: str, note: str, reflector: str = ""
+    ) -> Candidate:
+        number = len(self._state.genomes)
+        made = Candidate(genome, parents, operator, note, number, weights=self._weights, reflector=reflector)
         self._state.genomes[genome.id] = genome
         return made
 
     def _info(self, candidate: Candidate) -> CandidateInfo:
         text = self._text_of(candidate.genome)
-        return CandidateInfo(candidate.id, candidate.parents, candidate.operator, candidate.note, text)
+        operator, note = candidate.operator, candidate.note
+        return CandidateInfo(candidate.id, candidate.parents, operator, note, text, candidate.reflector)
 
     def _is_solved(self) -> bool:
         """Whether a candidate passes every case of the race, so that the search has nothing left to fix."""

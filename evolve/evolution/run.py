@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Protocol
 
 from evolve.core.evolution.request import EvolutionRequest
+from evolve.core.evolution.summary import fold
 from evolve.core.model.errors import EnvironmentFault, InputError, Location, Problem
 from evolve.core.model.evolution_events import (
     CandidateProposed,
@@ -126,6 +127,7 @@ class EvolutionResult:
             "vote": self.gate.vote if self.gate else None,
             "beyond_lookup": self._beyond_json(),
             "reflector_stopped": next((e.reason for e in self.events if isinstance(e, ReflectorStopped)), None),
+            "reflectors": [asdict(one) for one in fold(self.events).reflectors],
             "budget": self._budget_json(),
             "account": asdict(self.finished.account),
             "still_failing": list(self.finished.still_failing),

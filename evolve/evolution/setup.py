@@ -26,7 +26,7 @@ from evolve.evolution.budget import Budget, answer_limit
 from evolve.evolution.gate_stage import Gates
 from evolve.evolution.inputs import EvolutionInputs
 from evolve.evolution.loop import Evolution, Plan
-from evolve.evolution.proposer import AgentReflector, Reflector
+from evolve.evolution.reflectors import AgentReflector, Reflector
 from evolve.evolution.rollouts import Rollouts
 from evolve.executors.opening import Distributor
 from evolve.store.agent_files import agent_text
@@ -124,7 +124,7 @@ async def prepare(
         EnvironmentFault: the provider does not answer.
     """
     # Before the first answer is paid for: a wrong name is reported at once.
-    reflector = _reflector(request, inputs.settings, opened, run)
+    reflectors = [_reflector(request, name, inputs.settings, opened, run=run) for name in request.reflectors]
     budget = Budget(*(known_budget or _budget_of(request)))
     _check_limit(budget, inputs)
     rollouts = rollouts_for(request, inputs, opened, run=run, budget=budget)
@@ -156,7 +156,7 @@ async def prepare(
         clock=time.perf_counter,
         odds=index.odds,
         lookup=index.lookup,
-        reflector=reflector,
+        reflectors=reflectors,
     )
 
 
@@ -218,11 +218,9 @@ def _hold(held: AsyncExitStack, resource: _Resource) -> _Resource:
     return resource
 
 
-def _reflector(request: EvolutionRequest, settings: Settings, opened: Resources, run: str) -> Reflector | None:
-    if request.reflector is None:
-        return None
+def _reflector(request: EvolutionRequest, name: str, settings: Settings, opened: Resources, *, run: str) -> Reflector:
     agent = load_agent(find_agent(ADAPTATION_AGENT))
-    adviser = opened.hold(opened.openers.provider(request.reflector, settings, opened.templates))
+    adviser = opened.hold(opened.openers.provider(name, settings, opened.templates))
     return AgentReflector(agent, adviser, opened.ledger, opened.templates.render, run=run, cap=request.reflector_cap)
 
 

@@ -418,13 +418,16 @@ def test_a_reflector_that_cannot_answer_is_named_on_the_console_and_in_the_repor
     work.env |= {"EVOLVE_BASE_URL": f"{faulty_server.url}/v1", "EVOLVE_API_KEY": "k", "EVOLVE_RETRIES": "0"}
     ended = work.run("--reflector", "openai:chat:big", budget=200)
     assert ended.returncode == 0, ended.stderr
-    line = "reflector: not asked any more after 5 questions: 5 answers in a row refused for one cause"
+    line = "reflector openai:chat:big: not asked any more after 5 questions: 5 answers in a row refused for one cause"
     assert line in ended.stdout
     assert line in ended.stderr
     assert "--reflector ID" in ended.stdout
     assert len(faulty_server.requests) == 5
     (page,) = work.folder.rglob("report.html")
-    assert "The reflector was not asked any more after 5 questions" in page.read_text(encoding="utf-8")
+    assert "The reflector openai:chat:big was not asked any more after 5 questions" in page.read_text(encoding="utf-8")
+    assert "cost: reflector openai:chat:big 5 questions (5 malformed, 0 duplicates, 0 refused; 0 passed screening" in (
+        ended.stdout
+    )
 
 
 def test_the_reflector_never_sees_a_case_that_is_held_out(work: SmallEvolution, faulty_server: Any) -> None:

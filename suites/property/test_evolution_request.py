@@ -23,6 +23,7 @@ AMOUNTS = st.one_of(
 @st.composite
 def requests(draw: st.DrawFn) -> EvolutionRequest:
     budget, minutes, tokens = draw(AMOUNTS)
+    reflectors = draw(st.lists(TEXTS, max_size=3, unique=True))
     return EvolutionRequest(
         cases=draw(st.lists(TEXTS, min_size=1, max_size=4).map(tuple)),
         suite=draw(st.none() | TEXTS),
@@ -32,7 +33,8 @@ def requests(draw: st.DrawFn) -> EvolutionRequest:
         tokens=tokens,
         seed=draw(st.integers(-(10**9), 10**9)),
         provider=draw(st.none() | TEXTS),
-        reflector=draw(st.none() | TEXTS),
+        reflector=reflectors[0] if reflectors else None,
+        other_reflectors=tuple(reflectors[1:]),
         reflector_cap=draw(st.integers(1, 10**6)),
         concurrency=draw(st.none() | st.integers(1, 100)),
         shrink_budget=draw(st.integers(0, 10**6)),

@@ -84,7 +84,7 @@ class QueuedRequest:
             "budget": budget if request.minutes is None else f"{request.minutes:g}m",
             "seed": None if request.seed == usual.seed else request.seed,
             "provider": request.provider,
-            "reflector": request.reflector,
+            "reflector": [*request.reflectors] if request.other_reflectors else request.reflector,
         }
         text = json.dumps([agent_text, settings], sort_keys=True)
         # 64 bits: no two of a project's settings collide.

@@ -43,6 +43,8 @@ class EvolutionRequest:
     seed: int = DEFAULT_SEED
     provider: str | None = None
     reflector: str | None = None
+    other_reflectors: tuple[str, ...] = ()
+    """Further ones; a bandit chooses between them."""
     reflector_cap: int = DEFAULT_REFLECTOR_CAP
     concurrency: int | None = None
     """Calls in flight at once; None for the provider's default."""
@@ -68,7 +70,7 @@ class EvolutionRequest:
             ("budget", None if self.budget == DEFAULT_BUDGET else self.budget_text),
             ("seed", None if self.seed == DEFAULT_SEED else self.seed),
             ("provider", self.provider),
-            ("reflector", self.reflector),
+            *(("reflector", name) for name in self.reflectors),
             ("reflector-cap", None if self.reflector_cap == DEFAULT_REFLECTOR_CAP else self.reflector_cap),
             ("shrink-budget", self.shrink_budget or None),
             ("concurrency", self.concurrency),
@@ -78,6 +80,11 @@ class EvolutionRequest:
         words = [word for name, value in pairs if value is not None for word in _option(name, str(value))]
         flags = [("--small-gate", self.small_gate), ("--allow-cut-answers", self.allow_cut_answers)]
         return [*words, *(name for name, is_set in flags if is_set)]
+
+    @property
+    def reflectors(self) -> tuple[str, ...]:
+        """All reflectors, each once."""
+        return tuple(dict.fromkeys((*([self.reflector] if self.reflector else []), *self.other_reflectors)))
 
     @property
     def budget_text(self) -> str:
@@ -90,7 +97,7 @@ class EvolutionRequest:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the request as a JSON object that `from_json` reads."""
-        return {**asdict(self), "cases": list(self.cases)}
+        return {**asdict(self), "cases": list(self.cases), "other_reflectors": list(self.other_reflectors)}
 
     @staticmethod
     def from_json(value: JsonValue) -> "EvolutionRequest":
@@ -111,8 +118,9 @@ class EvolutionRequest:
         if problems:
             raise ValueError("; ".join(problems))
         fields: dict[str, Any] = {**value}
-        if "cases" in fields:
-            fields["cases"] = tuple(fields["cases"])
+        for name in ("cases", "other_reflectors"):
+            if name in fields:
+                fields[name] = tuple(fields[name])
         return EvolutionRequest(**fields)
 
 
@@ -150,6 +158,7 @@ _FIELDS: Final[Mapping[str, _Kind]] = {
     "seed": _WHOLE,
     "provider": _TEXT_OR_NONE,
     "reflector": _TEXT_OR_NONE,
+    "other_reflectors": _TEXTS,
     "reflector_cap": _WHOLE,
     "concurrency": _WHOLE_OR_NONE,
     "executor": _TEXT_OR_NONE,

@@ -9,6 +9,7 @@ from functools import singledispatchmethod
 from typing import Literal, NamedTuple
 
 from evolve.core.evolution.candidate import CandidateRecord, Cell, cell_passed, cell_score
+from evolve.core.evolution.reflector_yield import ReflectorYield, reflector_yields
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.evolution_events import (
     VOTE,
@@ -59,8 +60,8 @@ class EvolutionSummary:
     rejected: list[ProposalRejected] = field(default_factory=list)
     revised: EstimateRevised | None = None
     """The last estimate of the rest; None before the first one."""
-    reflector_stopped: ReflectorStopped | None = None
-    """Why the reflector was not asked to the end; None where it was."""
+    reflectors_stopped: list[ReflectorStopped] = field(default_factory=list)
+    """Why reflectors were not asked to the end; without those that were."""
     recorded: list[CaseRecorded] = field(default_factory=list)
     gate_started: GateStarted | None = None
     gate: GateDecided | None = None
@@ -91,7 +92,7 @@ class EvolutionSummary:
         # A second start is a resumed run, which repeats all events from the first candidate on.
         self.started, self.finished, self.gate_started, self.gate = event, None, None, None
         self._used = 0.0
-        self.spent, self.points, self.rejected, self.reflector_stopped, self.revised = 0, [], [], None, None
+        self.spent, self.points, self.rejected, self.reflectors_stopped, self.revised = 0, [], [], [], None
         self.tasks.update({task.id: task for task in event.tasks})
         self._introduce(event.incumbent, 0)
         self.best = self.best or event.incumbent.id
@@ -111,7 +112,7 @@ class EvolutionSummary:
 
     @add.register
     def _(self, event: ReflectorStopped) -> None:
-        self.reflector_stopped = event
+        self.reflectors_stopped.append(event)
 
     @add.register
     def _(self, event: RolloutScored) -> None:
@@ -220,6 +221,11 @@ class EvolutionSummary:
     def budget_left(self) -> float:
         """What is left of the budget, in its unit."""
         return max(self.started.budget - self.used, 0.0) if self.started else 0.0
+
+    @property
+    def reflectors(self) -> list[ReflectorYield]:
+        """What each reflector's answers were worth."""
+        return reflector_yields(self.candidates, self.rejected)
 
     @property
     def incumbent(self) -> CandidateRecord | None:

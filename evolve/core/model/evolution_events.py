@@ -51,6 +51,8 @@ class CandidateInfo:
     """What was changed, in a few words."""
     text: str
     """The genome as text for people and for diffs: the agent file without its evidence."""
+    reflector: str = ""
+    """The provider that wrote the proposal; empty where no model was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Account:
     """Calls that were in flight when an earlier attempt was killed, and were made again."""
     shrinking: int = 0
     reflector: int = 0
-    """Calls to the reflector; they have their own limit."""
+    """Calls to reflectors; they have their own limit."""
     tokens: TokenUsage = TokenUsage()  # noqa: RUF009  # frozen
     model_s: float = 0.0
     """Seconds during which at least one call was in flight."""
@@ -135,17 +137,23 @@ class ProposalRejected:
 
     operator: str
     reason: str
+    reflector: str = ""
+    """The provider whose answer it was; empty where no model was asked."""
+    kind: str = ""
+    """Of a reflector's answer: the cause, as in core/search/proposals.py."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReflectorStopped:
-    """The reflector is not asked any more in this run; the operators that need no model go on."""
+    """A reflector is not asked any more in this run; the others, and the operators that need no model, go on."""
 
     reason: str
     hint: str
     """What the user can do about it; options and commands in it exist."""
     calls: int
     """How often it was asked before."""
+    reflector: str = ""
+    """Its provider."""
 
 
 @dataclass(frozen=True, slots=True)

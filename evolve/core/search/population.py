@@ -37,6 +37,8 @@ class Candidate:
     children: int = 0
     weights: Mapping[str, float] = field(default_factory=dict, repr=False)
     """What a case counts, by task id; 1 where it is not named (`race.weights`)."""
+    reflector: str = ""
+    """Who wrote it; empty where no model was asked."""
     id: str = field(init=False)
     """The genome's, made once: a search asks for it a thousand times."""
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from evolve.core.evolution.reflector_yield import ReflectorYield
 from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.evolution_events import Estimate, EvolutionStarted
 from evolve.core.text.counts import count
@@ -35,9 +36,7 @@ def cost_rows(evolution: EvolutionSummary) -> list[CostRow]:
     rows += (
         [CostRow("Shrinking", f"{account.shrinking:,}", "answers, with a cap of its own")] if account.shrinking else []
     )
-    rows += (
-        [CostRow("Reflector", f"{account.reflector:,}", "calls, with a cap of its own")] if account.reflector else []
-    )
+    rows += _reflectors(evolution)
     rows.append(_tokens(evolution))
     if evolution.finished:
         busy = account.model_s / account.seconds if account.seconds else 0.0
@@ -46,6 +45,20 @@ def cost_rows(evolution: EvolutionSummary) -> list[CostRow]:
     if account.cost is not None:
         rows.append(CostRow("Cost", dollars(account.cost), "as reported by the provider"))
     return rows + ([CostRow("Estimate", *estimate_text(estimate))] if estimate else [])
+
+
+def _reflectors(evolution: EvolutionSummary) -> list[CostRow]:
+    """A row for each reflector; runs of earlier versions know only how often they were asked."""
+    yields, calls = evolution.reflectors, evolution.account.reflector
+    if not yields:
+        return [CostRow("Reflector", f"{calls:,}", "calls, with a cap of its own")] if calls else []
+    return [CostRow(f"Reflector {one.reflector}", count(one.asked, "question"), yield_text(one)) for one in yields]
+
+
+def yield_text(one: ReflectorYield) -> str:
+    """Return what became of a reflector's answers."""
+    lost = f"{one.malformed:,} malformed, {count(one.duplicate, 'duplicate')}, {one.refused:,} refused"
+    return f"{lost}; {one.screened:,} passed screening, {one.won:,} won"
 
 
 def budget_text(started: EvolutionStarted, used: float) -> str:

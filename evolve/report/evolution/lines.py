@@ -150,8 +150,8 @@ def summary_lines(
     agent = evolution.started.agent if evolution.started else "evolution"
     lines = [f"{found.word}: {agent}: {found.reason}", *_lookup_lines(evolution), *gain_lines(evolution)]
     lines += [*gate_lines(evolution), *_change_lines(evolution), *_failure_lines(remaining_failures(evolution))]
-    lines += [_stopped_line(evolution.reflector_stopped)] if evolution.reflector_stopped else []
-    lines += [f"cost: {row.name.lower()} {row.value} ({row.detail})" for row in cost_rows(evolution)]
+    lines += map(_stopped_line, evolution.reflectors_stopped)
+    lines += [f"cost: {row.name[0].lower()}{row.name[1:]} {row.value} ({row.detail})" for row in cost_rows(evolution)]
     if evolution.promoted:
         undone = ", then rolled back" if evolution.rolled_back else ""
         lines.append(f"promoted: {evolution.promoted.agent} in {evolution.promoted.file}{undone}")
@@ -191,7 +191,8 @@ def gate_lines(evolution: EvolutionSummary) -> Iterator[str]:
 
 def _stopped_line(event: ReflectorStopped) -> str:
     asked = count(event.calls, "question")
-    return visible(f"reflector: not asked any more after {asked}: {short(event.reason, 200)} ({event.hint})")
+    name = f"reflector {event.reflector}" if event.reflector else "reflector"
+    return visible(f"{name}: not asked any more after {asked}: {short(event.reason, 200)} ({event.hint})")
 
 
 def _change_lines(evolution: EvolutionSummary) -> Iterator[str]:

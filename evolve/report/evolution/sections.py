@@ -75,7 +75,7 @@ def section_values(evolution: EvolutionSummary, still_failing: Sequence[Failing]
         "is_at_gate": evolution.gate_started is not None and evolution.finished is None,
         "failing": _failures(evolution, still_failing),
         "account": cost_rows(evolution),
-        "reflector_stopped": evolution.reflector_stopped,
+        "reflectors_stopped": evolution.reflectors_stopped,
         "rejected": len(evolution.rejected),
         "rejections": Counter((item.operator, item.reason) for item in evolution.rejected).most_common(
             SHOWN_REJECTIONS

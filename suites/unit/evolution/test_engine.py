@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evolve.core.evolution.summary import fold
 from evolve.core.model.agents import Section
 from evolve.core.model.answers import Answer, Request
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
@@ -316,6 +317,51 @@ def test_a_reflector_that_is_refused_for_one_cause_is_not_asked_to_its_cap(answe
     assert "--reflector ID" in stopped.hint
     assert stopped.calls == reflector.calls == MAX_EQUAL_REFUSALS
     assert of_kind(events, CandidateProposed), "the operators without a model go on"
+
+
+GOOD = ['{"text": "Mind word number %d of the report, and name what it points to."}' % n for n in range(40)]  # noqa: UP031  # braces
+
+
+def test_of_several_reflectors_the_one_that_is_malformed_is_left_and_the_others_go_on():
+    bad, good = ScriptedReflector("Sure!", name="bad"), ScriptedReflector(*GOOD, name="good")
+    events = EngineRun(SIMULATION, reflector=bad, other_reflectors=[good], budget=300).events()
+    (stopped,) = of_kind(events, ReflectorStopped)
+    assert (stopped.reflector, stopped.calls) == ("bad", bad.calls)
+    assert good.calls > bad.calls == MAX_EQUAL_REFUSALS
+    yields = {one.reflector: one for one in fold(events).reflectors}
+    assert (yields["bad"].asked, yields["bad"].malformed, yields["bad"].screened) == (bad.calls, bad.calls, 0)
+    told = yields["good"]
+    assert told.asked == good.calls
+    wrote = [e.candidate for e in of_kind(events, CandidateProposed) if e.candidate.reflector == "good"]
+    assert told.asked == told.malformed + told.duplicate + told.refused + len(wrote)
+    assert told.won <= told.screened <= len(wrote)
+    assert account_of(events).reflector == bad.calls + good.calls
+
+
+def test_a_reflector_whose_endpoint_is_gone_is_replaced_within_the_question():
+    gone, good = ScriptedReflector(EnvironmentFault("no route"), name="gone"), ScriptedReflector(*GOOD, name="good")
+    events = EngineRun(SIMULATION, reflector=gone, other_reflectors=[good], budget=200).events()
+    assert gone.calls <= 1
+    assert any(e.candidate.reflector == "good" for e in of_kind(events, CandidateProposed))
+
+
+def test_the_reflector_whose_rules_help_is_asked_more_often_than_one_that_writes_useless_ones():
+    """Each rule of the first names a word and its answer; over several seeds it gets most of the questions."""
+    cases = {(word, case.answer) for case in SIMULATION.cases.values() for word in case.cause_words}
+    forms = ("The word {} means {} in a report.", "Where {} is named, {} follows.", "See {}? Then say {} at once.")
+    rules = [json.dumps({"text": form.format(*pair)}) for form in forms for pair in sorted(cases)]
+    asked = [0, 0]
+    for seed in range(6):
+        useful = ScriptedReflector(*rules, name="useful")
+        useless = ScriptedReflector(*GOOD, name="useless")
+        reflectors = tuple(op for op in known_operators() if op.name == "reflect-rule")
+        run = EngineRun(
+            SIMULATION, reflector=useless, other_reflectors=[useful], budget=400, seed=seed, operators=reflectors
+        )
+        run.events()
+        asked[0] += useful.calls
+        asked[1] += useless.calls
+    assert asked[0] > 1.2 * asked[1]
 
 
 def test_a_refused_proposal_is_part_of_the_next_question():

@@ -8,7 +8,7 @@ import pytest
 
 from evolve.core.model.answers import Answer, Request
 from evolve.core.templating.templates import Templates
-from evolve.evolution.proposer import AgentReflector
+from evolve.evolution.reflectors import AgentReflector
 from evolve.store.agents import find_agent, load_agent
 from fixtures.memory_ledger import MemoryLedger
 
