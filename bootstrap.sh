@@ -6,6 +6,7 @@
 #   ./bootstrap.sh hosts    a Docker engine and images for the tests of roles (also: hosts stop, hosts sweep)
 #   ./bootstrap.sh consul   Consul, for the tests of its client
 #   ./bootstrap.sh bench    the data sets of benchmarks: BFCL and reasoning-gym
+#   ./bootstrap.sh model large  a larger local model, 1.1 GB; a second start continues what was interrupted
 #   ./bootstrap.sh cluster  a cluster to try things on, until Ctrl-C (also: cluster stop)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -142,6 +143,13 @@ cluster() {
   exec .venv/bin/python -m evolve.cluster.demo "$@"
 }
 
+# A larger model into the user's cache; the word that follows is the name that `evolve model fetch` takes.
+model() {
+  [ $# = 1 ] || fail "which model? type: ./bootstrap.sh model large"
+  setup
+  exec .venv/bin/evolve model fetch "$1"
+}
+
 # Names a report, and opens it where somebody sits at a desktop.
 show() {
   say "report: $1"
@@ -172,6 +180,10 @@ case "${1:-}" in
     shift
     cluster "$@"
     ;;
-  -h | --help | help) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, bench, cluster, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  model)
+    shift
+    model "$@"
+    ;;
+  -h | --help | help) sed -n '2,10s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, bench, cluster, model, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

