@@ -9,7 +9,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -22,6 +22,8 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider
 
 _START_S = 30.0
+JudgeOutput = Callable[[str, JsonValue], Awaitable[JsonValue]]
+"""(id of a case, output) -> what it is worth, for libraries in other processes."""
 
 
 class BudgetSpent(Exception):
@@ -35,6 +37,8 @@ class Channel:
     name: str
     limit: int | None = None
     """The most answers; None for no limit."""
+    token_limit: int | None = None
+    """Tokens after which no answer is bought; None for no limit. The answer that reaches it is the last."""
     answers: int = 0
     refused: int = 0
     """Calls over the limit."""
@@ -53,13 +57,15 @@ class Channel:
     @property
     def is_spent(self) -> bool:
         """Whether the next call would be refused."""
+        if self.token_limit is not None and self.tokens.total >= self.token_limit:
+            return True
         return self.limit is not None and self.answers + self._in_flight >= self.limit
 
     def begin(self) -> None:
         """Takes a call's place in the budget; raises BudgetSpent when none is left."""
         if self.is_spent:
             self.refused += 1
-            raise BudgetSpent(f"{self.name}: all {self.limit} answers are bought")
+            raise BudgetSpent(f"{self.name}: the budget is spent ({self.answers} answers, {self.tokens.total} tokens)")
         if not self._in_flight:
             self._since = time.monotonic()
         self._in_flight += 1
@@ -79,8 +85,8 @@ class Channel:
 class Meter:
     """The endpoint; a context manager. It and its provider live in a thread with an event loop of their own."""
 
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
+    def __init__(self, provider: Provider, judge: JudgeOutput | None = None) -> None:
+        self._provider, self._judge = provider, judge
         self._channels: dict[str, Channel] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="meter", daemon=True)
@@ -100,9 +106,9 @@ class Meter:
         self._thread.join()
         self._loop.close()
 
-    def channel(self, name: str, limit: int | None = None) -> Channel:
+    def channel(self, name: str, limit: int | None = None, *, token_limit: int | None = None) -> Channel:
         """A new channel, which has bought nothing; it takes the place of an older one of that name."""
-        self._channels[name] = channel = Channel(name, limit)
+        self._channels[name] = channel = Channel(name, limit, token_limit)
         return channel
 
     def url(self, channel: Channel) -> str:
@@ -129,6 +135,7 @@ class Meter:
     async def _open(self) -> int:
         application = web.Application(client_max_size=16 * 2**20)
         application.router.add_post("/{channel}/v1/chat/completions", self._serve)
+        application.router.add_post("/judge", self._serve_judgement)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         self._opened.push_async_callback(self._provider.close)
@@ -149,6 +156,17 @@ class Meter:
             return _problem(400, str(error))
         except EnvironmentFault as error:
             return _problem(502, str(error))
+
+    @property
+    def judge_url(self) -> str:
+        """Where a library in another process has an output judged: POST {"case", "output"}."""
+        return f"http://127.0.0.1:{self._port}/judge"
+
+    async def _serve_judgement(self, request: web.Request) -> web.Response:
+        if self._judge is None:
+            return _problem(404, "nothing judges here")
+        asked = await request.json()
+        return web.json_response(await self._judge(str(asked["case"]), asked["output"]))
 
     async def _buy(self, channel: Channel, body: Mapping[str, JsonValue]) -> JsonValue:
         """The model's whole reply to a chat request, in the protocol's words."""

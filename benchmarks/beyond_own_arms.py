@@ -1,0 +1,138 @@
+"""The arms of `evolve_beyond.py` that need no other library: plain, lookup, plain+think, demos, ours."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from beyond_places import Place, UnitFound
+
+from evolve.core.model.agents import Demo, DemoSettings
+from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.json_value import JsonValue
+from evolve.core.search.baselines import Solved, baselines
+from evolve.store.agents import load_agent, load_demos
+
+_THOUGHT = "why"
+_DEMOS = 2
+"""Few and near: more make a small model slower and hardly better."""
+_MODEL = "openai:chat:target"
+_PROMOTABLE = ("proven", "provisional")
+
+
+def plain(place: Place) -> UnitFound:
+    """Return the plain agent as it is."""
+    place.keep_agent(replace(place.task.agent, evidence=None))
+    return UnitFound()
+
+
+def think(place: Place) -> UnitFound:
+    """Return the plain agent with a short field before its answer: what anybody gets without a search."""
+    place.keep_agent(replace(place.task.agent, evidence=None, scratch=(_THOUGHT,)))
+    return UnitFound()
+
+
+def demos(place: Place) -> UnitFound:
+    """Return the plain agent with the nearest train cases as demos."""
+    labelled = [Demo(case.vars, case.label, case.family) for case in place.task.train if case.label is not None]
+    settings = DemoSettings("demos/found.yaml", "nearest", k=_DEMOS)
+    place.keep_agent(replace(place.task.agent, evidence=None, demos=settings), labelled)
+    return UnitFound(f"{_DEMOS} nearest of {len(labelled)} train cases")
+
+
+def lookup(place: Place) -> UnitFound:
+    """Return the answers of every baseline without a model; the best on the held-out cases counts, in its favour."""
+    task = place.task
+    solved = [Solved(task.shown(c), c.label, c.family) for c in task.train if c.label is not None]
+    outputs = {one.name: {c.id: one.answer(task.shown(c)) for c in place.held_out} for one in baselines(solved)}
+    return UnitFound(f"{len(solved)} train cases", outputs or {"nothing": {}})
+
+
+def ours(place: Place) -> UnitFound:
+    """Return what `evolve` would promote within the budget: the winner, or else the plain agent."""
+    told = _evolved(place)
+    winner = Path(str(told["winner_file"])) if told["outcome"] in _PROMOTABLE else place.task.agent_file
+    agent = load_agent(winner)
+    place.keep_agent(replace(agent, evidence=None), load_demos(agent, winner))
+    return UnitFound(_story(told))
+
+
+def _evolved(place: Place) -> Mapping[str, JsonValue]:
+    """Return the engine's result; it runs in a folder of its own, its model behind the meter."""
+    told, log = place.work / "result.json", place.work / "evolve.log"
+    options: Mapping[str, object] = {
+        "suite": place.task.suite,
+        "agent": _scratch_agent(place),
+        "budget": _answers(place),
+        "seed": place.seed,
+        # One at a time: then the answers come in one order, and a unit that was killed finds all of them again.
+        "concurrency": 1,
+        "reflector": _MODEL,
+        "output-dir": place.work / "evolved",
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    with told.open("w") as output, log.open("w") as errors:
+        done = subprocess.run(
+            [sys.executable, "-m", "evolve", *words, "--json"],
+            cwd=place.work,
+            env=_environment(place),
+            stdout=output,
+            stderr=errors,
+            check=False,
+        )
+    if done.returncode:
+        end = log.read_text(encoding="utf-8")[-2_000:]
+        raise EnvironmentFault(f"our engine ended with exit code {done.returncode}:\n{end}")
+    found: Mapping[str, JsonValue] = json.loads(told.read_text(encoding="utf-8"))
+    return found
+
+
+def _answers(place: Place) -> int:
+    """Return the budget in answers, from the tokens of the plain agent's first answers.
+
+    The meter counts tokens, and the engine answers. An answer that thinks costs more: what is left is not spent, and an
+    engine over the budget would be refused, so a third is kept back for such answers.
+    """
+    file = place.task.agent_file
+    agent = load_agent(file)
+    before = place.search.tokens.total
+    asked = place.task.first(place.task.train, 3)
+    for case in asked:
+        place.ask(place.search, agent, case, file)
+    each = (place.search.tokens.total - before) / len(asked)
+    return max(40, int(place.budget / each * 2 / 3))
+
+
+def _scratch_agent(place: Place) -> Path:
+    """Copy the plain agent, asking the meter; the engine keeps a gate log of its own beside it."""
+    source = place.task.agent_file
+    text = re.sub(r"^model: .*$", f"model: {_MODEL}", source.read_text(encoding="utf-8"), count=1, flags=re.M)
+    copy = place.work / source.name
+    copy.write_text(text, encoding="utf-8")
+    for schema in source.parent.glob("*.schema.json"):
+        shutil.copy(schema, place.work)
+    return copy
+
+
+def _environment(place: Place) -> Mapping[str, str]:
+    """Return this process's environment, without answers of earlier runs, and with patience for one slow model."""
+    own = {
+        "EVOLVE_BASE_URL": place.meter.url(place.search),
+        "EVOLVE_PROVIDER": _MODEL,
+        "EVOLVE_CACHE_DIR": str(place.work / "cache"),
+        "EVOLVE_ATTEMPT_S": "600",
+        "EVOLVE_DEADLINE_S": "1800",
+    }
+    return {**os.environ, **own}
+
+
+def _story(told: Mapping[str, JsonValue]) -> str:
+    account, gate = told["account"], told["gate"]
+    assert isinstance(account, dict)
+    decided = f"; gate {gate['incumbent']:.2f} to {gate['candidate']:.2f}" if isinstance(gate, dict) else ""
+    return f"{told['outcome']}: {told['reason']}{decided}; search {account['search']}, gate {account['gate']}"

@@ -1,0 +1,80 @@
+"""The tables of `evolve_beyond.py`: seeds pooled, intervals by bootstrap over families, gains paired by case."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from beyond_units import UnitResult
+from evolve_splits import Interval, Outcome, accuracy, gain, harm
+
+Group = Mapping[str, Sequence[UnitResult]]
+"""By arm, its results under all seeds."""
+
+
+def table(results: Sequence[UnitResult]) -> str:
+    """Return a Markdown table for each task and target."""
+    groups: dict[tuple[str, str], dict[str, list[UnitResult]]] = {}
+    for one in results:
+        groups.setdefault((one.unit.task, one.unit.target), {}).setdefault(one.unit.arm, []).append(one)
+    return "\n\n".join(_table(*key, group) for key, group in groups.items())
+
+
+def _table(task: str, target: str, group: Group) -> str:
+    first = next(iter(group.values()))[0]
+    families = len({outcome.family for outcome in first.outcomes})
+    head = [
+        f"### {task}, {target}: {len(first.outcomes)} held-out cases of {families} families",
+        "",
+        "| arm | seeds | accuracy | 95 % | beyond lookup | beyond think | harm | search tokens | answers "
+        "| tokens an answer | CPU s |",
+        "|---|---:|---:|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    return "\n".join([*head, *(_row(arm, own, group) for arm, own in group.items()), "", *_notes(group)])
+
+
+def _row(arm: str, own: Sequence[UnitResult], group: Group) -> str:
+    pooled = _pooled(own)
+    share = accuracy(pooled)
+    cells = [
+        arm,
+        str(len(own)),
+        f"{share.value:.3f}",
+        f"{share.low:.3f} to {share.high:.3f}",
+        _beyond(own, group.get("lookup")) if arm != "lookup" else "",
+        _beyond(own, group.get("think")) if arm not in ("lookup", "think") else "",
+        f"{harm(pooled):.3f}",
+        f"{_mean(own, 'search', 'tokens'):,.0f}",
+        f"{_mean(own, 'search', 'answers'):,.0f}",
+        f"{_mean(own, 'judging', 'tokens') / max(1.0, _mean(own, 'judging', 'answers')):,.0f}",
+        f"{_mean(own, 'search', 'model_cpu_s') + _mean(own, 'search', 'client_cpu_s'):,.0f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _beyond(own: Sequence[UnitResult], other: Sequence[UnitResult] | None) -> str:
+    """Return the paired gain in points; an arm without chance is compared with each seed of ours."""
+    if other is None:
+        return "not run"
+    seeds = {one.unit.seed: one for one in other}
+    fallback = other[0]
+    pairs = [(one, seeds.get(one.unit.seed, fallback)) for one in own]
+    found: Interval = gain(_marked(one for one, _ in pairs), _marked(two for _, two in pairs))
+    return f"{100 * found.value:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+
+
+def _pooled(own: Sequence[UnitResult]) -> list[Outcome]:
+    return [outcome for one in own for outcome in one.outcomes]
+
+
+def _marked(results: object) -> list[Outcome]:
+    """Return the outcomes of several seeds, in the order in which they are paired."""
+    assert hasattr(results, "__iter__")
+    return [replace(outcome) for one in results for outcome in one.outcomes]
+
+
+def _mean(own: Sequence[UnitResult], part: str, key: str) -> float:
+    values = [float(str((one.search if part == "search" else one.judging).get(key, 0))) for one in own]
+    return sum(values) / len(values)
+
+
+def _notes(group: Group) -> list[str]:
+    return [f"- {arm}, seed {one.unit.seed}: {one.note}" for arm, own in group.items() for one in own if one.note]
