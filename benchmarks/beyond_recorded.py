@@ -10,6 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from evolve.core.model.answers import Answer, Request, TokenUsage
@@ -17,6 +18,8 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider
 
+_MOST_TOKENS = 800
+"""Of an answer whose request names no limit: an optimizer's proposal."""
 CpuSeconds = Callable[[], Awaitable[float]]
 """Returns the CPU seconds that the model's server has used so far; 0 where they cannot be seen."""
 
@@ -53,6 +56,7 @@ class RecordedModel:
 
     async def answer(self, request: Request) -> Answer:
         """See `Provider.answer`; the reply has what the chat protocol needs and no more."""
+        request = _bounded(request)
         key = self._key(request)
         entry = self._known.get(key)
         if entry is None:
@@ -124,6 +128,14 @@ def process_cpu_s(pid: int) -> float:
         return 0.0
     # utime and stime, fields 14 and 15 of proc(5); two fields are before the parenthesis.
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _bounded(request: Request) -> Request:
+    """Return the request with a limit of tokens: without one a small model may write until its context is full."""
+    settings = request.config.get("passthrough")
+    if not isinstance(settings, dict) or {"max_tokens", "max_completion_tokens"} & settings.keys():
+        return request
+    return replace(request, config={**request.config, "passthrough": {**settings, "max_tokens": _MOST_TOKENS}})
 
 
 def _text(answer: Answer) -> str:

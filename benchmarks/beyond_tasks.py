@@ -22,7 +22,7 @@ from evolve.evaluation.setup import LoadedSuite, Settings, load, tools_for
 from evolve.store.agents import find_agent, load_agent
 from evolve.store.answers import NoAnswers
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 RENDER = Templates("strict").render
 NAMED: Mapping[str, tuple[str, str]] = {
     "twin": ("suites/agents/twin.yaml", "TWIN_AGENT_PLAIN"),
