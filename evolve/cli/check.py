@@ -13,7 +13,7 @@ from evolve.cli._suites import add_reading, add_suites, suite_files
 from evolve.core.model.errors import ExitCode, InputError, MissingKeyFault, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.counts import count
-from evolve.evaluation.setup import Settings, check_keys, load
+from evolve.evaluation.setup import Settings, check_keys, evidence_of, load
 from evolve.report.terminal import print_json, say
 
 
@@ -95,6 +95,7 @@ def _show(text: str) -> None:
 def _check(path: str, settings: Settings) -> CheckedSuite:
     try:
         loaded = load(path, settings)
+        evidence_of(loaded.suite)
     except InputError as error:
         problems = tuple(problem for problem in error.problems if not problem.is_missing_here)
         missing = tuple(str(problem) for problem in error.problems if problem.is_missing_here)

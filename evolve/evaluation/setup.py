@@ -435,7 +435,9 @@ async def _start(words: Sequence[str], folder: str | None, env: Mapping[str, str
 
 
 def evidence_of(suite: Suite) -> Evidence | None:
-    """Return the recorded scores that a suite is compared with; None when it names no agent file, or the file has none.
+    """Return the recorded scores that a suite is compared with: those of its provider, where it has one.
+
+    None when the suite names no agent file, or the file records nothing of that provider.
 
     Raises:
         InputError: the agent file cannot be read, or its evidence is malformed.
@@ -444,7 +446,9 @@ def evidence_of(suite: Suite) -> Evidence | None:
     if path is None:
         return None
     try:
-        return parse_evidence(LocalFiles(suite.base_dir).read_text(path), path)
+        ids = {provider.id for provider in suite.providers}
+        model = ids.pop() if len(ids) == 1 else None
+        return parse_evidence(LocalFiles(suite.base_dir).read_text(path), path, model)
     except InputError as error:
         where = Location(suite.path, path="defaultTest.metadata.evidence")
         raise InputError([Problem(item.message, item.where or where, item.hint) for item in error.problems]) from None

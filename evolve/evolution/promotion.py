@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from evolve.core.cases.failure_case import FailureCase
+from evolve.core.evaluation.evidence import MODELS
 from evolve.core.formats.front_matter import split_front_matter
 from evolve.core.model.agents import Agent, Demo, parse_agent
 from evolve.core.model.errors import InputError, Location, Problem
@@ -177,7 +178,11 @@ def next_version(result: Result, winner: Agent, agent_path: Path, target: Path, 
         version=known.version + 1,
         description=known.description if is_other else winner.description,
         parent=now.title,
-        evidence={**_suite_of(known), **_suite_of(now), **_evidence(result, today), **compared},
+        evidence={
+            **_suite_of(known),
+            **_suite_of(now),
+            **_of_provider({**_evidence(result, today), **compared}, result.started.provider, winner.model),
+        },
     )
 
 
@@ -269,6 +274,14 @@ def _suite_of(agent: Agent) -> dict[str, JsonValue]:
     return {} if suite is None else {"suite": suite}
 
 
+def _of_provider(found: dict[str, JsonValue], provider: str, own: str) -> dict[str, JsonValue]:
+    """Return the evidence in its place: that of another model than the agent's own is below `models`.
+
+    Evidence of the version before is not kept, for whichever model: it was measured with another prompt.
+    """
+    return found if provider == own or not own else {MODELS: {provider: found}}
+
+
 def _evidence(result: Result, today: str) -> dict[str, JsonValue]:
     """What the gate found; a run of the suite records the scores by split."""
     kept: dict[str, JsonValue] = {}
@@ -350,8 +363,20 @@ def _is_changed(name: str, promoted: str) -> bool:
 
 def _without_splits(text: str, name: str) -> Agent:
     agent = parse_agent(*split_front_matter(text, name), name)
-    evidence = agent.evidence if isinstance(agent.evidence, dict) else {}
-    return replace(agent, evidence={key: value for key, value in evidence.items() if key not in _RECORDED})
+    return replace(agent, evidence=_promoted_part(agent.evidence))
+
+
+def _promoted_part(evidence: JsonValue) -> dict[str, JsonValue]:
+    """Return the evidence without what runs of the suite record, for any model."""
+    kept = dict(evidence) if isinstance(evidence, dict) else {}
+    models = kept.pop(MODELS, None)
+    parts = {name: _promoted_part(value) for name, value in models.items()} if isinstance(models, dict) else {}
+    # A model that only runs of the suite have recorded is no part of the promotion.
+    promoted: dict[str, JsonValue] = {name: part for name, part in parts.items() if part}
+    return {
+        **{key: value for key, value in kept.items() if key not in _RECORDED},
+        **({MODELS: promoted} if promoted else {}),
+    }
 
 
 def _reopen(path: Path) -> bool:

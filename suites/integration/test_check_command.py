@@ -137,3 +137,13 @@ def test_a_suite_with_problems_shows_its_warnings_too(tmp_path, monkeypatch, cap
     first, second, _ = capsys.readouterr().out.splitlines()
     assert first == "warning: s.yaml:1:12: prompts[0].text: unknown key 'text', which is ignored"
     assert second.startswith("s.yaml:1:11: prompts[0]: a prompt needs text")
+
+
+def test_wrong_evidence_of_any_model_is_a_problem(tmp_path: Path) -> None:
+    suite = "prompts: ['{{q}}']\nproviders: [echo]\ndefaultTest: {metadata: {evidence: AGENT.md}}\n"
+    (tmp_path / "echoed.yaml").write_text(f"{suite}tests: [{{vars: {{q: a}}}}]\n")
+    evidence = "{models: {other: {splits: {val: {cases: 1}}}}}"
+    (tmp_path / "AGENT.md").write_text(f"---\nmodel: echo\nevidence: {evidence}\n---\n")
+    done = check(tmp_path, "echoed.yaml")
+    assert done.returncode == 2, done.stderr
+    assert "AGENT.md: evidence: models: other: splits.val: expected cases (a whole number) and accuracy" in done.stdout

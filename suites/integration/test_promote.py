@@ -305,6 +305,36 @@ def test_a_case_that_a_person_retired_stays_retired(work: SmallEvolution) -> Non
     assert load_case(retired).status == "retired"
 
 
+# --- several models
+
+
+def of_other_model(work: SmallEvolution) -> None:
+    """Evolves on another model than the agent's own."""
+    shutil.copy(work.folder / "model.py", work.folder / "other.py")
+    done(work.run("--provider", "python:other.py"))
+
+
+def test_evidence_of_another_model_is_recorded_below_its_name(work: SmallEvolution) -> None:
+    of_other_model(work)
+    done(evolve(work, "promote", "--provisional"))
+    evidence: Any = load_agent(work.agent).evidence
+    assert "gate" not in evidence
+    assert evidence["models"]["python:other.py"]["provider"] == "python:other.py"
+    assert evidence["models"]["python:other.py"]["gate"]["word"]
+
+
+def test_recorded_scores_of_any_model_do_not_keep_a_rollback_back(work: SmallEvolution) -> None:
+    before = work.agent.read_text()
+    of_other_model(work)
+    done(evolve(work, "promote", "--provisional"))
+    evidence: Any = load_agent(work.agent).evidence
+    scores: Any = {"tolerance": 0.08, "splits": {"val": {"cases": 9, "accuracy": 0.5}}}
+    models = {name: {**record, **scores} for name, record in {**evidence["models"], "third": {}}.items()}
+    work.agent.write_text(with_evidence(work.agent.read_text(), {**evidence, "models": models}))
+    done(evolve(work, "rollback", "AGENT.md"))
+    assert work.agent.read_text() == before
+
+
 # --- rollback
 
 

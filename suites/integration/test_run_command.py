@@ -334,6 +334,28 @@ tests: [{vars: {x: a}}, {vars: {x: a}}, {vars: {x: a}}, {vars: {x: LAST}}]
     assert "FELL split val: 2 of 4 passed (0.500)" in capsys.readouterr().out
 
 
+def test_each_model_is_judged_by_its_own_record(capsys):
+    record = "splits: {val: {cases: 2, accuracy: SHARE}}"
+    known, other = record.replace("SHARE", "0.5"), record.replace("SHARE", "1")
+    agent = f"---\nmodel: echo\nevidence: {{{known}, models: {{MODEL: {{{other}}}}}}}\n---\n"
+    text = """\
+prompts: ["{{x}}"]
+providers: [PROVIDER]
+defaultTest: {metadata: {evidence: AGENT.md, split: val}, assert: [{type: equals, value: a}]}
+tests: [{vars: {x: a}}, {vars: {x: b}}]
+"""
+    write("def call_api(prompt, options, context):\n    return {'output': prompt}\n", "model.py")
+    write(agent.replace("MODEL", "'http://127.0.0.1:9'"), "AGENT.md")
+    assert main(["run", write(text.replace("PROVIDER", "echo"))]) == 0
+    assert "recorded 0.500 on 2" in capsys.readouterr().out
+    named = write(text.replace("PROVIDER", "'python:model.py'"))
+    assert main(["run", named]) == 1, "a model that the file does not name has no record"
+    assert "recorded" not in capsys.readouterr().out
+    write(agent.replace("MODEL", "'python:model.py'"), "AGENT.md")
+    assert main(["run", named]) == 1
+    assert "FELL split val: 1 of 2 passed (0.500), recorded 1.000 on 2" in capsys.readouterr().out
+
+
 def test_a_part_of_a_split_is_not_held_against_the_evidence(capsys):
     write("---\nevidence: {tolerance: 0.1, splits: {val: {cases: 2, accuracy: 0.5}}}\n---\n", "AGENT.md")
     text = """\

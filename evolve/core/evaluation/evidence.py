@@ -1,7 +1,7 @@
 """An agent's recorded scores, and whether a run of its suite still reaches them, split by split.
 
 A small model always fails some cases of an agent's suite; a run is good when no split falls below its record by more
-than a tolerance.
+than a tolerance. The record is that of the agent's own model; `models` in it has one for each further model.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,6 +13,8 @@ from evolve.core.model.events import CaseResult
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.suite import Evaluation, Suite
 
+MODELS = "models"
+"""The key of the evidence with other models than the agent's own, by provider id."""
 NO_SPLIT = "(none)"
 """The name of the split of cases without `metadata.split`."""
 _ROUNDING = 1e-9
@@ -35,6 +37,13 @@ class Evidence:
     file: str
     tolerance: float
     splits: Mapping[str, SplitRecord]
+    model: str = ""
+    """The provider id of the model whose record this is; empty for the agent's own."""
+
+    @property
+    def source(self) -> str:
+        """Where it is recorded, for people."""
+        return f"{self.file} for {self.model}" if self.model else self.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +114,73 @@ def evidence_path(suite: Suite) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def parse_evidence(text: str, file: str) -> Evidence | None:
-    """Return the evidence in an agent file's front matter; None when it records none.
+def parse_evidence(text: str, file: str, model: str | None = None) -> Evidence | None:
+    """Return the evidence in an agent file's front matter; None when it has no splits of this model.
+
+    Args:
+        text: of the agent's file.
+        file: its name.
+        model: the provider id of the model that answers; None for the agent's own, or for several at once.
 
     Raises:
-        InputError: the front matter is missing or its evidence is malformed.
+        InputError: the front matter is missing or its evidence is malformed, for whichever model.
     """
     front, _ = split_front_matter(text, file)
     given = front.get("evidence")
-    if given is None or _is_of_the_gate_alone(given):
+    if given is None:
         return None
-    problems = list(_problems(given))
+    problems = list(_all_problems(given))
     if problems:
-        raise InputError([Problem(f"evidence: {message}", Location(file)) for message in problems])
+        raise InputError([Problem(f"evidence{message}", Location(file)) for message in problems])
     assert isinstance(given, dict)
-    splits = given["splits"]
-    assert isinstance(splits, dict)
-    return Evidence(
-        file, _number(given.get("tolerance"), 0.0), {str(name): _record(value) for name, value in splits.items()}
-    )
+    own = str(front.get("model") or "")
+    record = evidence_of_model(given, model or own, own)
+    splits = record.get("splits")
+    if not isinstance(splits, dict):
+        return None
+    name = model if model is not None and model in _models(given) else ""
+    tolerance = _number(record.get("tolerance", given.get("tolerance")), 0.0)
+    return Evidence(file, tolerance, {str(key): _record(value) for key, value in splits.items()}, name)
+
+
+def evidence_of_model(given: JsonValue, model: str, own: str) -> Mapping[str, JsonValue]:
+    """Return what an agent's evidence records of one model; empty where it records nothing of it.
+
+    An agent without `models` has one record, whoever answers: that is what it meant before other models could be named.
+
+    Args:
+        given: the agent's `evidence`.
+        model: a provider id.
+        own: the agent's own model.
+    """
+    models = _models(given)
+    if model in models:
+        found = models[model]
+        return found if isinstance(found, dict) else {}
+    if not isinstance(given, dict) or (models and model != own):
+        return {}
+    return {key: value for key, value in given.items() if key != MODELS}
+
+
+def _models(given: JsonValue) -> Mapping[str, JsonValue]:
+    models = given.get(MODELS) if isinstance(given, dict) else None
+    return models if isinstance(models, dict) else {}
+
+
+def _all_problems(given: JsonValue) -> Iterable[str]:
+    """Yield what is wrong, each after the keys that lead to it."""
+    if not isinstance(given, dict):
+        yield f": expected a mapping with splits, got {given!r}"
+        return
+    models = given.get(MODELS, {})
+    if not isinstance(models, dict):
+        yield f": {MODELS}: expected a mapping of provider ids to their evidence, got {models!r}"
+        return
+    if not (_is_of_the_gate_alone(given) or (models and "splits" not in given)):
+        yield from (f": {text}" for text in _problems(given))
+    for name, record in models.items():
+        if not _is_of_the_gate_alone(record):
+            yield from (f": {MODELS}: {name}: {text}" for text in _problems(record))
 
 
 def _is_of_the_gate_alone(given: JsonValue) -> bool:

@@ -294,7 +294,7 @@ class SplitItem(pytest.Item):
         self.user_properties.append(("score", f"{verdict.accuracy:.6g}"))
         self.user_properties.append(("reason", verdict.text))
         if not verdict.is_kept:
-            raise Failed(f"{verdict.text}\n(recorded in {self._judged.evidence.file})", pytrace=False)
+            raise Failed(f"{verdict.text}\n(recorded in {self._judged.evidence.source})", pytrace=False)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         """Return the suite's file."""

@@ -1,13 +1,18 @@
 """An agent's recorded scores, and what a run of its suite may lose."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from evolve.core.evaluation.evidence import Evidence, SplitRecord, judge, parse_evidence
 from evolve.core.evaluation.outcomes import complete_splits, exit_code, outcome
+from evolve.core.model.agents import Agent
 from evolve.core.model.errors import ExitCode, InputError
 from evolve.core.model.events import CaseResult
 from evolve.core.model.suite import Evaluation, Prompt, ProviderSpec, Suite, Test
 from evolve.core.model.verdicts import Verdict
+from fixtures.agents.record_evidence import recorded
 
 SUITE = Suite("s.yaml", ".", (), (), ())
 EVIDENCE = Evidence("AGENT.md", 0.05, {"train": SplitRecord(10, 0.8), "val": SplitRecord(4, 0.5)})
@@ -131,3 +136,87 @@ def test_an_agent_without_evidence_has_none():
 def test_malformed_evidence_is_an_input_error(text, message):
     with pytest.raises(InputError, match=message.replace("(", r"\(")):
         parse_evidence(text, "A.md")
+
+
+SEVERAL = """\
+---
+name: A
+model: own
+evidence:
+  suite: s.yaml
+  tolerance: 0.1
+  splits:
+    val: {cases: 4, accuracy: 0.25}
+  models:
+    large:
+      splits: {val: {cases: 4, accuracy: 0.75}, gate: {cases: 2, accuracy: 1}}
+    strict: {tolerance: 0, splits: {val: {cases: 4, accuracy: 0.5}}}
+    promoted: {gate: {p: 0.01}}
+---
+body
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (None, (0.1, 0.25, "")),
+        ("own", (0.1, 0.25, "")),
+        ("large", (0.1, 0.75, "large")),
+        ("strict", (0.0, 0.5, "strict")),
+        ("promoted", None),
+        ("another", None),
+    ],
+)
+def test_each_model_has_its_own_record(model, expected):
+    found = parse_evidence(SEVERAL, "A.md", model)
+    assert (found and (found.tolerance, found.splits["val"].accuracy, found.model)) == expected
+
+
+def test_one_record_alone_judges_every_provider():
+    assert parse_evidence(FRONT, "A.md", "another") == parse_evidence(FRONT, "A.md")
+
+
+def test_a_file_may_record_other_models_only():
+    only = SEVERAL.replace("  splits:\n    val: {cases: 4, accuracy: 0.25}\n", "")
+    assert parse_evidence(only, "A.md", "own") is None
+    assert parse_evidence(only, "A.md", "large") is not None
+
+
+def test_a_record_of_another_model_names_it():
+    found = parse_evidence(SEVERAL, "A.md", "large")
+    assert found is not None
+    assert found.source == "A.md for large"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("accuracy: 0.75", "accuracy: 75", "evidence: models: large: splits.val: expected cases"),
+        (
+            "{tolerance: 0, splits",
+            "{tolerance: often, splits",
+            "models: strict: tolerance: expected a number",
+        ),
+        ("promoted: {gate: {p: 0.01}}", "promoted: 5", "evidence: models: promoted: expected a mapping"),
+        ("    promoted: {gate", "    x: {}\n    promoted: {gate", "evidence: models: x: splits: expected a mapping"),
+    ],
+)
+def test_malformed_evidence_of_any_model_is_an_input_error(old, new, message):
+    assert old in SEVERAL
+    with pytest.raises(InputError, match=message):
+        parse_evidence(SEVERAL.replace(old, new), "A.md")
+
+
+def test_recorded_scores_of_another_model_leave_the_others(tmp_path):
+    rows = [
+        {"testCase": {"metadata": {"split": "val"}}, "success": passed, "provider": {"id": "large"}}
+        for passed in (1, 0)
+    ]
+    (tmp_path / "r.json").write_text(json.dumps({"results": {"results": rows}}))
+    own = {"splits": {"val": {"cases": 2, "accuracy": 0.0}}}
+    agent = Agent("A", 1, "", (), {}, "own", (), evidence={**own, "models": {"third": own}})
+    found = recorded(agent, "s.yaml", [tmp_path / "r.json"])
+    scores = {"tolerance": 0.08, "splits": {"val": {"cases": 2, "accuracy": 0.5}}}
+    assert found == {**own, "suite": "s.yaml", "models": {"third": own, "large": scores}}
+    assert recorded(replace(agent, model="large"), "s.yaml", [tmp_path / "r.json"])["splits"] == scores["splits"]
