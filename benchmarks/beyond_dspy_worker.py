@@ -19,7 +19,7 @@ import dspy  # reads the environment
 
 _LABELED, _BOOTSTRAPPED, _PROGRAMS = 8, 4, 16
 """DSPy's defaults are 16, 4 and 16."""
-_THINKING_TOKENS = 160
+_THINKING_TOKENS = 240
 _NO_LIMIT = 10**9
 _TYPES: Mapping[str, Any] = {"integer": int, "number": float, "boolean": bool, "object": dict, "array": list}
 
@@ -72,17 +72,37 @@ def _example(case: ShownCase) -> Any:
 
 def _signature(job: WorkerJob) -> Any:
     fields: dict[str, Any] = {"case_text": (str, dspy.InputField())}
-    required = job.schema.get("required", [])
-    for name, schema in job.schema["properties"].items():
-        kind = Literal.__getitem__(tuple(schema["enum"])) if "enum" in schema else _TYPES.get(schema.get("type"), str)
-        fields[name] = (kind if name in required else Optional[kind], dspy.OutputField())  # noqa: UP045  # a value
+    for name, (kind, is_required) in _fields(job.schema).items():
+        fields[name] = (kind if is_required else Optional[kind], dspy.OutputField())  # noqa: UP045  # a value
     return dspy.Signature(fields, job.instructions)
 
 
+def _fields(schema: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
+    """Return the answer's fields with their types, and whether each answer has them; those of all shapes together."""
+    shapes = schema.get("anyOf", [schema])
+    named: dict[str, list[Mapping[str, Any]]] = {}
+    for shape in shapes:
+        for name, field in shape["properties"].items():
+            named.setdefault(name, []).append(field)
+    required = [set(shape.get("required", [])) for shape in shapes]
+    return {name: (_type(found), all(name in one for one in required)) for name, found in named.items()}
+
+
+def _type(found: Sequence[Mapping[str, Any]]) -> Any:
+    words = [word for field in found for word in field.get("enum", [field["const"]] if "const" in field else [])]
+    return Literal.__getitem__(tuple(words)) if words else _TYPES.get(str(found[0].get("type")), str)
+
+
 def _output(job: WorkerJob, prediction: Any) -> str:
-    """Return the answer as the agent's JSON."""
-    known = {name: getattr(prediction, name, None) for name in job.schema["properties"]}
-    return json.dumps({name: value for name, value in known.items() if value is not None})
+    """Return the answer as the agent's JSON, with the fields of its shape."""
+    known = {name: getattr(prediction, name, None) for name in _fields(job.schema)}
+    shapes = job.schema.get("anyOf", [job.schema])
+    shape = next((one for one in shapes if _fits(one, known)), shapes[0])
+    return json.dumps({name: known[name] for name in shape["properties"] if known[name] is not None})
+
+
+def _fits(shape: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    return all(known[name] == field["const"] for name, field in shape["properties"].items() if "const" in field)
 
 
 def _lm(job: WorkerJob, url: str) -> Any:

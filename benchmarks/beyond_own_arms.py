@@ -12,8 +12,9 @@ from pathlib import Path
 
 from beyond_places import Place, UnitFound
 
+from evolve.core.evaluation.scratch import can_think
 from evolve.core.model.agents import Demo, DemoSettings
-from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.baselines import Solved, baselines
 from evolve.store.agents import load_agent, load_demos
@@ -32,7 +33,13 @@ def plain(place: Place) -> UnitFound:
 
 
 def think(place: Place) -> UnitFound:
-    """Return the plain agent with a short field before its answer: what anybody gets without a search."""
+    """Return the plain agent with a short field before its answer: what anybody gets without a search.
+
+    Raises:
+        InputError: the agent's answer has no fields before which one can be put.
+    """
+    if not can_think(place.task.agent.output):
+        raise InputError(Problem(f"{place.task.agent.name} cannot have a scratch field: its output is no plain object"))
     place.keep_agent(replace(place.task.agent, evidence=None, scratch=(_THOUGHT,)))
     return UnitFound()
 

@@ -1,9 +1,10 @@
 """The tasks of `evolve_beyond.py`: an agent, its suite, the cases that arms learn from and those that judge them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from beyond_suites import made_suite
 from evolve_splits import Outcome
 
 from evolve.core.evaluation.agent_prompts import search_key
@@ -24,13 +25,14 @@ from evolve.store.answers import NoAnswers
 
 ROOT = Path(__file__).resolve().parent.parent
 RENDER = Templates("strict").render
-NAMED: Mapping[str, tuple[str, str]] = {
+_MADE = {"bfcl": "BFCL_AGENT.md", "gsm_symbolic": "GSM_AGENT.md"}
+"""Task whose suite is made from a test source: its agent, beside this file."""
+_SHIPPED = {
     "twin": ("suites/agents/twin.yaml", "TWIN_AGENT_PLAIN"),
     "heal": ("suites/agents/heal.yaml", "HEAL_AGENT_PLAIN"),
-    "bfcl": ("suites/agents/bfcl.yaml", "BFCL_AGENT"),
-    "gsm_symbolic": ("suites/agents/gsm_symbolic.yaml", "GSM_AGENT"),
 }
 """Task: its suite, and the plain agent where every search begins."""
+TASKS = (*_SHIPPED, *_MADE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class BenchmarkTask:
         if verdict.error and verdict.metadata.get("errorKind") == "input":
             raise InputError(Problem(f"{case.description}: {verdict.error}"))
         value = json_or(kept, kept) if isinstance(kept, str) else kept
-        return Judged(verdict.passed, verdict.score, verdict.reason, value in case.forbidden)
+        return Judged(verdict.passed, verdict.score, verdict.reason, any(_is(value, one) for one in case.forbidden))
 
     async def outcome(self, case: Task, output: JsonValue, scratch: Sequence[str] = ()) -> Outcome:
         """Return an output's worth in the words of the tables; as `judged`."""
@@ -102,19 +104,24 @@ class BenchmarkTask:
         return [case for _, case in sorted(numbered, key=lambda item: item[0])][:size]
 
 
-def open_task(name: str) -> BenchmarkTask:
+def open_task(name: str, folder: Path) -> BenchmarkTask:
     """Return the task of a name.
+
+    Args:
+        name: of `TASKS`.
+        folder: gets suites that are made here.
 
     Raises:
         InputError: its suite or agent is not here, or has no cases that judge.
     """
-    suite, agent = NAMED[name]
+    if name in _MADE:
+        return BenchmarkTask(name, made_suite(name, folder), Path(__file__).parent / "beyond_agents" / _MADE[name])
+    suite, agent = _SHIPPED[name]
     return BenchmarkTask(name, ROOT / suite, find_agent(agent))
 
 
-def with_model(agent: Agent, model: str) -> Agent:
-    """Return the agent asking another model."""
-    return replace(agent, model=model)
-
-
-Show = Callable[[Task], str]
+def _is(value: JsonValue, forbidden: JsonValue) -> bool:
+    """Return whether a value is a forbidden answer; a mapping is, with further arguments or without."""
+    if isinstance(value, dict) and isinstance(forbidden, dict):
+        return all(value.get(key) == part for key, part in forbidden.items())
+    return value == forbidden

@@ -144,7 +144,7 @@ def _place(
 
     async def judge(case: str, output: JsonValue) -> JsonValue:
         found = await task.judged(by_id[case], output)
-        return {"passed": found.passed, "score": found.score, "reason": found.reason}
+        return {"pass": found.passed, "passed": found.passed, "score": found.score, "reason": found.reason}
 
     meter = held.enter_context(Meter(model, judge))
     search = meter.channel("search", token_limit=effort.budget)

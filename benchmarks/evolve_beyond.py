@@ -17,7 +17,7 @@ from itertools import product
 from pathlib import Path
 
 from beyond_tables import table
-from beyond_tasks import NAMED, ROOT, open_task
+from beyond_tasks import ROOT, TASKS, open_task
 from beyond_units import ARMS, TARGETS, Effort, Unit, UnitResult, measured
 
 from evolve.cli._guard import run_guarded
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _results(plan: BeyondPlan) -> Iterator[UnitResult]:
     begun = time.monotonic()
-    tasks = {name: open_task(name) for name in dict.fromkeys(unit.task for unit in plan.units)}
+    tasks = {name: open_task(name, plan.folder / "suites") for name in dict.fromkeys(unit.task for unit in plan.units)}
     for unit in plan.units:
         if plan.minutes is not None and time.monotonic() - begun > plan.minutes * 60:
             _say(f"{unit.name}: no time is left")
@@ -68,7 +68,7 @@ def _results(plan: BeyondPlan) -> Iterator[UnitResult]:
 
 def _plan(arguments: Sequence[str] | None) -> BeyondPlan:
     parser = argparse.ArgumentParser(description="Evolution beyond a lookup, beside other optimizers.")
-    parser.add_argument("--tasks", default="twin", metavar="A,B", help=f"of {', '.join(NAMED)}; twin")
+    parser.add_argument("--tasks", default="twin", metavar="A,B", help=f"of {', '.join(TASKS)}; twin")
     parser.add_argument("--targets", default="1.5b", metavar="A,B", help=f"{', '.join(TARGETS)}, or provider ids; 1.5b")
     parser.add_argument("--arms", default="plain,lookup,think", metavar="A,B", help=f"of {', '.join(ARMS)}")
     parser.add_argument("--seeds", default="1", metavar="N,N", help="1")
@@ -82,7 +82,7 @@ def _plan(arguments: Sequence[str] | None) -> BeyondPlan:
     parser.add_argument("--replay", action="store_true", help="ask no model: only recorded answers")
     options = parser.parse_args(arguments)
     words = {name: getattr(options, name).split(",") for name in ("tasks", "targets", "arms", "seeds")}
-    _check(words["tasks"], NAMED, "task")
+    _check(words["tasks"], TASKS, "task")
     _check(words["arms"], ARMS, "arm")
     units = tuple(
         Unit(task, target, arm, int(seed))

@@ -166,7 +166,9 @@ class Meter:
         if self._judge is None:
             return _problem(404, "nothing judges here")
         asked = await request.json()
-        return web.json_response(await self._judge(str(asked["case"]), asked["output"]))
+        # promptfoo's webhooks have the test's vars in a context.
+        case = asked["case"] if "case" in asked else asked["context"]["vars"]["case_id"]
+        return web.json_response(await self._judge(str(case), asked["output"]))
 
     async def _buy(self, channel: Channel, body: Mapping[str, JsonValue]) -> JsonValue:
         """The model's whole reply to a chat request, in the protocol's words."""
