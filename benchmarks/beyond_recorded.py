@@ -42,13 +42,10 @@ class RecordedModel:
         """What the server used for the answers that were given, whichever run recorded them."""
         self.busy_s = 0.0
         """Seconds that the model worked on them."""
-        self.is_new = False
-        """Whether any answer was given by the model and not by the file."""
-        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
-            # A process that was killed may leave half a line.
-            if line.endswith("}"):
-                entry = json.loads(line)
-                self._known[entry["key"]] = entry
+        self._used: dict[str, None] = {}
+        for line in _whole_lines(file):
+            entry = json.loads(line)
+            self._known[entry["key"]] = entry
 
     def identity(self, _: Request) -> JsonValue:
         """Return None: the file is the only store."""
@@ -61,7 +58,7 @@ class RecordedModel:
         entry = self._known.get(key)
         if entry is None:
             entry = self._known[key] = await self._new(key, request)
-            self.is_new = True
+        self._used.setdefault(key)
         self.cpu_s += float(str(entry["cpu_s"]))
         self.busy_s += float(str(entry["seconds"]))
         if entry.get("unfit"):
@@ -70,6 +67,11 @@ class RecordedModel:
         assert isinstance(tokens, dict)
         usage = TokenUsage(**tokens)  # type: ignore[arg-type]  # our own file
         return Answer(entry["text"], tokens=usage, raw=_reply(str(entry["text"]), str(entry["end"]), usage))
+
+    def keep_used(self) -> None:
+        """Leave only those answers in the file that were given: all that is needed to repeat what was done."""
+        lines = [json.dumps(self._known[key], ensure_ascii=False) for key in self._used]
+        self._file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
     async def close(self) -> None:
         """Close the model's connections."""
@@ -118,6 +120,17 @@ class RecordedModel:
 
     async def _cpu_seconds(self) -> float:
         return await self._cpu() if self._cpu else 0.0
+
+
+def _whole_lines(file: Path) -> list[str]:
+    """Return the file's lines; the half line that a killed process left is removed, so that none is added to it."""
+    if not file.exists():
+        return []
+    text = file.read_text(encoding="utf-8", errors="replace")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        file.write_text(whole, encoding="utf-8")
+    return whole.splitlines()
 
 
 def process_cpu_s(pid: int) -> float:

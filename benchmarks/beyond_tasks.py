@@ -1,7 +1,8 @@
 """The tasks of `evolve_beyond.py`: an agent, its suite, the cases that arms learn from and those that judge them."""
 
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from beyond_suites import made_suite
@@ -20,11 +21,14 @@ from evolve.core.search.task_list import suite_tasks
 from evolve.core.search.tasks import Task
 from evolve.core.templating.templates import Templates
 from evolve.evaluation.setup import LoadedSuite, Settings, load, tools_for
-from evolve.store.agents import find_agent, load_agent
+from evolve.store.agent_files import write_agent
+from evolve.store.agents import find_agent, load_agent, load_demos
 from evolve.store.answers import NoAnswers
 
 ROOT = Path(__file__).resolve().parent.parent
 RENDER = Templates("strict").render
+_ROOM = 40
+"""Tokens: a small model writes an answer of one short field over three lines, in up to 20 of them."""
 _MADE = {"bfcl": "BFCL_AGENT.md", "gsm_symbolic": "GSM_AGENT.md"}
 """Task whose suite is made from a test source: its agent, beside this file."""
 _SHIPPED = {
@@ -46,12 +50,20 @@ class Judged:
 
 
 class BenchmarkTask:
-    """One task, loaded; opening it asks no model."""
+    """One task, loaded; opening it asks no model.
 
-    def __init__(self, name: str, suite: Path, agent_file: Path) -> None:
-        self.name, self.suite, self.agent_file = name, suite, agent_file
-        self.agent: Agent = load_agent(agent_file)
-        self._loaded: LoadedSuite = load(str(suite), Settings(agent=str(agent_file)), agent=self.agent)
+    Args:
+        name: of the task.
+        suite: its suite.
+        start: the plain agent; it is copied.
+        folder: gets the copy, which has room for a whole answer.
+    """
+
+    def __init__(self, name: str, suite: Path, start: Path, folder: Path) -> None:
+        self.name, self.suite = name, suite
+        self.agent_file = _with_room(start, folder)
+        self.agent: Agent = load_agent(self.agent_file)
+        self._loaded: LoadedSuite = load(str(suite), Settings(agent=str(self.agent_file)), agent=self.agent)
         cases = suite_tasks(self._loaded.evaluations, self.agent.output, str(suite))
         by_split: dict[str, list[Task]] = {}
         for case in cases:
@@ -115,9 +127,26 @@ def open_task(name: str, folder: Path) -> BenchmarkTask:
         InputError: its suite or agent is not here, or has no cases that judge.
     """
     if name in _MADE:
-        return BenchmarkTask(name, made_suite(name, folder), Path(__file__).parent / "beyond_agents" / _MADE[name])
+        start = Path(__file__).parent / "beyond_agents" / _MADE[name]
+        return BenchmarkTask(name, made_suite(name, folder), start, folder)
     suite, agent = _SHIPPED[name]
-    return BenchmarkTask(name, ROOT / suite, find_agent(agent))
+    return BenchmarkTask(name, ROOT / suite, find_agent(agent), folder)
+
+
+def _with_room(start: Path, folder: Path) -> Path:
+    """Copy the plain agent, without evidence and with at least `_ROOM` tokens for an answer, and return the copy.
+
+    With fewer, long answers are cut, and any arm that gives them more room wins by that alone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for schema in start.parent.glob("*.schema.json"):
+        shutil.copy(schema, folder)
+    agent = load_agent(start)
+    limit = agent.sampling.get("max_tokens")
+    sampling = {**agent.sampling, "max_tokens": max(_ROOM, limit if isinstance(limit, int) else 0)}
+    copy = folder / start.name
+    write_agent(copy, replace(agent, evidence=None, sampling=sampling), load_demos(agent, start), RENDER)
+    return copy
 
 
 def _is(value: JsonValue, forbidden: JsonValue) -> bool:

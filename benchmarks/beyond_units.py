@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from beyond_other_arms import OTHER_ARMS
@@ -72,7 +72,7 @@ class Effort:
     cases: int | None
     """Held-out cases; None for all."""
     may_ask: bool = True
-    """Whether the model may be asked; if not, only recorded answers are."""
+    """Whether the model may be asked; if not, only recorded answers are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,28 @@ class UnitResult:
     """Of the answers to the held-out cases."""
 
 
-def measured(unit: Unit, effort: Effort, task: BenchmarkTask, folder: Path, venvs: Path) -> UnitResult:
+def kept(unit: Unit, effort: Effort, task: BenchmarkTask, folder: Path, into: Path) -> UnitResult:
+    """Copy what is needed to judge a complete unit again without a model, and return the result of doing that.
+
+    Args:
+        unit: what was measured.
+        effort: as it was measured, or with fewer cases.
+        task: the unit's task.
+        folder: of all units.
+        into: gets the copies.
+
+    Raises:
+        EnvironmentFault: the unit is not complete.
+    """
+    source, copy = folder / unit.name, into / unit.name
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("work", "result.json"))
+    return measured(unit, replace(effort, may_ask=False), task, into, folder, keeps_used=True)
+
+
+def measured(
+    unit: Unit, effort: Effort, task: BenchmarkTask, folder: Path, venvs: Path, *, keeps_used: bool = False
+) -> UnitResult:
     """Return a unit's result: that of an earlier call, or measured now, with all answers that earlier calls got.
 
     Args:
@@ -99,6 +120,7 @@ def measured(unit: Unit, effort: Effort, task: BenchmarkTask, folder: Path, venv
         task: the unit's task.
         folder: of all units.
         venvs: environments of other libraries.
+        keeps_used: whether to remove all answers but those that judge from the unit's file.
 
     Raises:
         EnvironmentFault: the model or another library failed; the next call continues.
@@ -114,6 +136,8 @@ def measured(unit: Unit, effort: Effort, task: BenchmarkTask, folder: Path, venv
         place = _place(held, unit, effort, task, held_out, model, own, venvs)
         found, spent = known_found(own) or _searched(unit, place, model)
         result = _judged(unit, place, model, found, spent)
+    if keeps_used:
+        model.keep_used()
     (own / "result.json").write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False), encoding="utf-8")
     return result
 

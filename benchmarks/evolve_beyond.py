@@ -11,14 +11,14 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 from beyond_tables import table
 from beyond_tasks import ROOT, TASKS, open_task
-from beyond_units import ARMS, TARGETS, Effort, Unit, UnitResult, measured
+from beyond_units import ARMS, TARGETS, Effort, Unit, UnitResult, kept, measured
 
 from evolve.cli._guard import run_guarded
 from evolve.core.model.errors import EvolveError, InputError, Problem
@@ -32,6 +32,8 @@ class BeyondPlan:
     effort: Effort
     folder: Path
     venvs: Path
+    keep: Path | None
+    """Where to copy what CI needs to judge the units again; None for nowhere."""
     minutes: float | None
     """No unit is begun after so long; None for no limit."""
 
@@ -57,6 +59,8 @@ def _results(plan: BeyondPlan) -> Iterator[UnitResult]:
             continue
         try:
             result = measured(unit, plan.effort, tasks[unit.task], plan.folder, plan.venvs)
+            if plan.keep is not None:
+                kept(unit, plan.effort, tasks[unit.task], plan.folder, plan.keep)
         except EvolveError as error:
             # One library that fails must not cost the others their turn.
             _say(f"{unit.name}: {error}")
@@ -79,11 +83,11 @@ def _plan(arguments: Sequence[str] | None) -> BeyondPlan:
         "--folder", type=Path, default=ROOT / "reports/evolve_beyond", metavar="DIR", help="of the units"
     )
     parser.add_argument("--venvs", type=Path, metavar="DIR", help="environments of other libraries; FOLDER/venvs")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="copy what repeats the judgement without a model")
     parser.add_argument("--replay", action="store_true", help="ask no model: only recorded answers")
     options = parser.parse_args(arguments)
     words = {name: getattr(options, name).split(",") for name in ("tasks", "targets", "arms", "seeds")}
-    _check(words["tasks"], TASKS, "task")
-    _check(words["arms"], ARMS, "arm")
+    _check([("task", words["tasks"], TASKS), ("arm", words["arms"], ARMS)])
     units = tuple(
         Unit(task, target, arm, int(seed))
         for task, target, arm, seed in product(words["tasks"], words["targets"], words["arms"], words["seeds"])
@@ -92,15 +96,20 @@ def _plan(arguments: Sequence[str] | None) -> BeyondPlan:
     )
     effort = Effort(options.budget, options.cases, may_ask=not options.replay)
     folder = options.folder.resolve()
-    return BeyondPlan(units, effort, folder, (options.venvs or folder / "venvs").resolve(), options.minutes)
+    venvs = (options.venvs or folder / "venvs").resolve()
+    return BeyondPlan(units, effort, folder, venvs, options.keep, options.minutes)
 
 
-def _check(words: Sequence[str], known: object, what: str) -> None:
-    assert hasattr(known, "__contains__")
-    assert hasattr(known, "__iter__")
-    wrong = [word for word in words if word not in known]
+def _check(named: Iterable[tuple[str, Sequence[str], Collection[str]]]) -> None:
+    """Raise InputError for every unknown word."""
+    wrong = [
+        Problem(f"no {what} {word!r}", None, f"known: {', '.join(known)}")
+        for what, words, known in named
+        for word in words
+        if word not in known
+    ]
     if wrong:
-        raise InputError([Problem(f"no {what} {word!r}", None, f"known: {', '.join(known)}") for word in wrong])
+        raise InputError(wrong)
 
 
 def _say(message: str) -> None:

@@ -50,11 +50,36 @@ def test_the_answer_over_the_budget_is_refused() -> None:
     with Meter(Parrot()) as meter:
         channel = meter.channel("search", 2)
         assert [meter.ask(channel, message(text), {}) for text in ("a", "b")] == ["a", "b"]
-        with pytest.raises(BudgetSpent, match="all 2 answers are bought"):
+        with pytest.raises(BudgetSpent, match=r"the budget is spent \(2 answers"):
             meter.ask(channel, message("c"), {})
     assert (channel.answers, channel.refused, channel.is_spent) == (2, 1, True)
     assert (channel.tokens.total, channel.tokens.cached) == (24, 8)
     assert channel.ended is not None
+
+
+def test_the_answer_that_reaches_the_limit_of_tokens_is_the_last() -> None:
+    with Meter(Parrot()) as meter:
+        channel = meter.channel("search", token_limit=30)
+        for text in "abc":
+            meter.ask(channel, message(text), {})
+        assert (channel.tokens.total, channel.is_spent) == (36, True)
+        with pytest.raises(BudgetSpent, match="36 tokens"):
+            meter.ask(channel, message("d"), {})
+
+
+def test_outputs_are_judged_for_other_processes() -> None:
+    async def judge(case: str, output: JsonValue) -> JsonValue:
+        return {"pass": (case, output) == ("one", "right")}
+
+    def judged(body: object) -> object:
+        request = urllib.request.Request(meter.judge_url, json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.load(reply)["pass"]
+
+    with Meter(Parrot(), judge) as meter:
+        assert judged({"case": "one", "output": "right"}) is True
+        assert judged({"case": "one", "output": "wrong"}) is False
+        assert judged({"context": {"vars": {"case_id": "one"}}, "output": "right"}) is True, "as promptfoo asks"
 
 
 def test_many_clients_at_once_buy_no_answer_too_many() -> None:

@@ -1,0 +1,164 @@
+"""benchmarks/evolve_beyond.py: a killed unit continues, and recorded units are judged again without a model."""
+
+import asyncio
+import importlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evolve.core.model.answers import Answer, Request, TokenUsage
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.json_value import JsonValue
+
+ROOT = Path(__file__).parents[2]
+HERE = ROOT / "benchmarks"
+RECORDED = ROOT / "fixtures/beyond"
+UNITS = sorted(path.name for path in RECORDED.iterdir() if path.is_dir()) if RECORDED.exists() else []
+MODEL = '''\
+"""Notes each question, and dies at the one that the environment names."""
+
+import os
+import signal
+
+
+def call_api(prompt, options, context):
+    asked = os.path.join(os.path.dirname(__file__), "asked")
+    with open(asked, "a") as file:
+        file.write("x")
+    if os.path.getsize(asked) == int(os.environ.get("DIES_AT", "0")):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"output": '{"tool": "ha"}', "tokenUsage": {"total": 10, "prompt": 7, "completion": 3}}
+'''
+
+
+@pytest.fixture(scope="module")
+def modules() -> Iterator[Any]:
+    """Finds the benchmark's modules as its script finds them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE))
+        yield importlib.import_module
+
+
+class Counting:
+    """A model that numbers its answers."""
+
+    id = "counting"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def identity(self, _: Request) -> JsonValue:
+        return None
+
+    async def answer(self, request: Request) -> Answer:
+        self.asked += 1
+        if "too long" in request.prompt:
+            raise CannotEvaluate("it does not fit")
+        return Answer(f"answer {self.asked}", tokens=TokenUsage(12, 10, 2, 4, 1))
+
+    async def close(self) -> None: ...
+
+
+def request(text: str, **settings: JsonValue) -> Request:
+    return Request(json.dumps([{"role": "user", "content": text}]), config={"passthrough": dict(settings)})
+
+
+def asked(model: Any, question: Request) -> Answer:
+    answer: Answer = asyncio.run(model.answer(question))
+    return answer
+
+
+def test_a_recorded_answer_is_given_again_without_the_model(modules: Any, tmp_path: Path) -> None:
+    recorded = modules("beyond_recorded").RecordedModel
+    model = Counting()
+    first = recorded(tmp_path / "l.jsonl", model)
+    given = asked(first, request("a", temperature=0))
+    again = recorded(tmp_path / "l.jsonl", None)
+    repeated = asked(again, request("a", temperature=0))
+    assert (repeated.output, repeated.tokens, repeated.raw) == (given.output, given.tokens, given.raw)
+    assert model.asked == 1
+    with pytest.raises(EnvironmentFault, match="no model may be asked"):
+        asked(again, request("b", temperature=0))
+
+
+@pytest.mark.parametrize(("temperature", "answers"), [(0, 1), (0.7, 3)])
+def test_a_repeated_question_is_another_one_where_chance_decides(
+    modules: Any, tmp_path: Path, temperature: float, answers: int
+) -> None:
+    model = Counting()
+    for _ in range(2):
+        recorded = modules("beyond_recorded").RecordedModel(tmp_path / "l.jsonl", model)
+        found = {(asked(recorded, request("a", temperature=temperature))).output for _ in range(3)}
+        assert len(found) == model.asked == answers
+
+
+def test_a_prompt_that_did_not_fit_does_not_fit_again(modules: Any, tmp_path: Path) -> None:
+    model = Counting()
+    for _ in range(2):
+        recorded = modules("beyond_recorded").RecordedModel(tmp_path / "l.jsonl", model)
+        with pytest.raises(CannotEvaluate, match="does not fit"):
+            asked(recorded, request("too long", temperature=0))
+    assert model.asked == 1
+
+
+def test_half_a_line_of_a_killed_process_is_no_answer(modules: Any, tmp_path: Path) -> None:
+    model = Counting()
+    recorded = modules("beyond_recorded").RecordedModel
+    for text in "ab":
+        asked(recorded(tmp_path / "l.jsonl", model), request(text, temperature=0))
+    file = tmp_path / "l.jsonl"
+    file.write_text(file.read_text()[:-9])
+    assert asked(recorded(file, model), request("a", temperature=0)).output == "answer 1"
+    assert asked(recorded(file, model), request("b", temperature=0)).output == "answer 3"
+    assert asked(recorded(file, None), request("b", temperature=0)).output == "answer 3"
+
+
+def beyond(folder: Path, *words: str, dies_at: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(HERE / "evolve_beyond.py"), "--folder", str(folder / "units"), *words]
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "DIES_AT": str(dies_at), "HOME": str(folder)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_killed_unit_continues_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(MODEL)
+    words = ("--targets", "python:model.py", "--arms", "plain,lookup", "--cases", "6")
+    assert beyond(tmp_path, *words, dies_at=4).returncode == -signal.SIGKILL
+    done = beyond(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "asked").read_text()) == 7, "six answers, and the one that was asked when it was killed"
+    assert "| plain | 1 |" in done.stdout
+    repeated = beyond(tmp_path, *words)
+    assert repeated.stdout == done.stdout
+    assert len((tmp_path / "asked").read_text()) == 7
+
+
+def test_unknown_words_are_reported_with_the_known_ones(tmp_path: Path) -> None:
+    done = beyond(tmp_path, "--arms", "plan", "--tasks", "twn")
+    assert done.returncode == 2
+    assert "no arm 'plan' (known: plain, lookup, think, demos, gepa, dspy, apo, promptfoo, ours)" in done.stderr
+    assert "no task 'twn'" in done.stderr
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_recorded_answers_are_judged_as_they_were(modules: Any, tmp_path: Path, name: str) -> None:
+    """To record them again, after a change of the suite or of a prompt: fixtures/beyond/README.md."""
+    units, tasks = modules("beyond_units"), modules("beyond_tasks")
+    shutil.copytree(RECORDED / name, tmp_path / name)
+    known = json.loads((tmp_path / name / "result.json").read_text())
+    (tmp_path / name / "result.json").unlink()
+    task = tasks.open_task(known["unit"]["task"], tmp_path / "suites")
+    effort = units.Effort(budget=1, cases=len(known["cases"]), may_ask=False)
+    found = units.measured(units.Unit(**known["unit"]), effort, task, tmp_path, tmp_path)
+    assert len(found.cases) == 12
+    assert [vars_of(outcome) for outcome in found.outcomes] == known["outcomes"]
+
+
+def vars_of(outcome: Any) -> dict[str, Any]:
+    return {name: getattr(outcome, name) for name in ("family", "answer", "is_right", "is_harmful")}
