@@ -130,7 +130,8 @@ def _whole_lines(file: Path) -> list[str]:
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
         file.write_text(whole, encoding="utf-8")
-    return whole.splitlines()
+    # Not splitlines: an answer may have other characters that end a line.
+    return whole.split("\n")[:-1]
 
 
 def process_cpu_s(pid: int) -> float:
