@@ -15,7 +15,9 @@ import pytest
 
 from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.families import SPLITS
 from evolve.core.model.json_value import JsonValue
+from evolve.store.suites import load_suite
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "benchmarks"
@@ -137,6 +139,25 @@ def test_a_killed_unit_continues_where_it_was(tmp_path: Path) -> None:
     repeated = beyond(tmp_path, *words)
     assert repeated.stdout == done.stdout
     assert len((tmp_path / "asked").read_text()) == 7
+
+
+@pytest.mark.parametrize("task", ["bfcl", "gsm_symbolic"])
+def test_suites_from_sources_have_no_family_and_no_question_in_two_splits(
+    modules: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    """On data sets of the same form, but a few tests each; the real ones: ./bootstrap.sh bench."""
+    monkeypatch.syspath_prepend(str(ROOT / "fixtures/test_sources"))
+    suites = modules("beyond_suites")
+    monkeypatch.setattr(suites, "_GSM_SET", "adding")
+    monkeypatch.setattr(suites, "_GSM", {split: (9, seed) for seed, split in enumerate(SPLITS, 1)})
+    first = suites.made_suite(task, tmp_path / "one").read_text()
+    assert first == suites.made_suite(task, tmp_path / "two").read_text()
+    found: dict[str, set[str]] = {}
+    for test in load_suite(str(tmp_path / "one" / f"{task}.yaml")).tests:
+        for name in (str(test.metadata["family"]), str(test.vars["question"])):
+            found.setdefault(name, set()).add(str(test.metadata["split"]))
+    assert {len(splits) for splits in found.values()} == {1}
+    assert set().union(*found.values()) <= set(SPLITS)
 
 
 def test_unknown_words_are_reported_with_the_known_ones(tmp_path: Path) -> None:
