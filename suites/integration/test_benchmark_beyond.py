@@ -167,6 +167,37 @@ def test_unknown_words_are_reported_with_the_known_ones(tmp_path: Path) -> None:
     assert "no task 'twn'" in done.stderr
 
 
+def result(modules: Any, arm: str, right: str, seed: int = 1, answer: str = "a") -> Any:
+    """A unit whose case N, of family N, is right where the text has an x."""
+    units, outcome = modules("beyond_units"), modules("evolve_splits").Outcome
+    outcomes = tuple(outcome(str(n), answer, mark == "x", False) for n, mark in enumerate(right))
+    bill = {"tokens": 90, "answers": 3, "model_cpu_s": 2.0, "client_cpu_s": 1.0}
+    cases = tuple(map(str, range(len(right))))
+    return units.UnitResult(units.Unit("twin", "m", arm, seed), cases, outcomes, "", bill, bill)
+
+
+def test_gains_are_paired_and_seeds_pooled(modules: Any) -> None:
+    found = modules("beyond_tables").table(
+        [
+            result(modules, "lookup", "xx......"),
+            result(modules, "think", "xxxx...."),
+            result(modules, "ours", "xxxxxxxx", seed=1),
+            result(modules, "ours", "xxxx....", seed=2),
+        ]
+    )
+    rows = {line.split(" | ")[0][2:]: line.split(" | ") for line in found.splitlines() if line.startswith("| ")}
+    assert rows["think"][2:6] == ["0.500", "0.125 to 0.875", "+25.0 (+0.0 to +62.5)", ""]
+    assert rows["ours"][1:3] == ["2", "0.750"]
+    assert rows["ours"][4].startswith("+50.0 (")
+    assert rows["ours"][5].startswith("+25.0 (")
+    assert "8 held-out cases of 8 families" in found
+
+
+def test_an_arm_that_was_not_run_is_named(modules: Any) -> None:
+    found = modules("beyond_tables").table([result(modules, "ours", "x.")])
+    assert found.count("not run") == 2
+
+
 @pytest.mark.parametrize("name", UNITS)
 def test_recorded_answers_are_judged_as_they_were(modules: Any, tmp_path: Path, name: str) -> None:
     """To record them again, after a change of the suite or of a prompt: fixtures/beyond/README.md."""
