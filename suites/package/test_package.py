@@ -99,12 +99,12 @@ def test_there_is_one_wheel_and_one_sdist_of_this_version(dist: Path):
 
 
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path):
-    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "evolve"]
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "evolve", "pipecatapp"]
     files = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     expected = {name for name in files if (ROOT / name).is_file()}
     held = set(zipfile.ZipFile(wheel).namelist())
     assert {name for name in held if ".dist-info/" not in name} == expected
-    assert "evolve/py.typed" in held
+    assert {"evolve/py.typed", "pipecatapp/py.typed"} <= held
     assert {name.partition(".dist-info/")[2] for name in held if "LICENSE" in name} > {"licenses/LICENSE"}
 
 

@@ -11,7 +11,8 @@ NAMED = re.compile(r"`((?:[a-z_]+/)*(?:[a-z_]+\.py|[a-z_]+/))`")
 
 def is_there(name: str) -> bool:
     places = (ROOT, ROOT / "evolve", ROOT / "evolve" / "core")
-    return any((place / name).exists() for place in places) or any((ROOT / "evolve").rglob(name))
+    found = [path for package in ("evolve", "pipecatapp") for path in (ROOT / package).rglob(name)]
+    return any((place / name).exists() for place in places) or bool(found)
 
 
 def test_every_file_and_folder_that_it_names_is_there():
@@ -23,4 +24,5 @@ def test_every_file_and_folder_that_it_names_is_there():
 def test_every_room_of_the_package_has_a_row():
     rooms = [path for path in (ROOT / "evolve").iterdir() if path.is_dir() and path.name != "__pycache__"]
     rooms += [path for path in (ROOT / "evolve" / "core").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    rooms += [path for path in (ROOT / "pipecatapp").iterdir() if path.is_dir() and path.name != "__pycache__"]
     assert sorted(room.name for room in rooms if f"{room.name}/`" not in TEXT) == []

@@ -186,6 +186,13 @@ class Catalog(ConsulPart):
         """Return the names of all services with their tags."""
         return await self._ask(ops.CATALOG_SERVICES)
 
+    def watch_services(self, *, wait_s: float = 60.0, rate: Rate | None = None) -> Watch[dict[str, tuple[str, ...]]]:
+        """Return a watch on the names of all services with their tags.
+
+        It wakes when services come and go, not when their checks change.
+        """
+        return self._watch(ops.CATALOG_SERVICES, {}, {}, wait_s, rate)
+
     async def service(self, name: str) -> tuple[ServiceInstance, ...]:
         """Return the instances of a service."""
         return await self._ask(ops.CATALOG_SERVICE, service=name)

@@ -1,0 +1,1 @@
+"""Decisions of the app: pure, with clock and chance as arguments."""

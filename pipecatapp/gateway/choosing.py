@@ -1,0 +1,54 @@
+"""The model `moe`: an expert is chosen for each request, by its last message."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from evolve.core.model.json_value import JsonValue
+from pipecatapp.core.ports import ExpertChooser
+
+MODEL: Final = "moe"
+"""The id under which the gateway chooses."""
+LONGEST_S: Final = 0.3
+"""What a choice may take: it comes before the first token of every answer."""
+
+
+async def choose_expert(
+    chooser: ExpertChooser | None,
+    fallback: str,
+    request: Mapping[str, JsonValue],
+    tags: Mapping[str, tuple[str, ...]],
+) -> str:
+    """Return the expert for a request: the chosen one, or the fallback where the choice is unsure, late or failed.
+
+    Args:
+        chooser: who chooses; None for always the fallback.
+        fallback: the expert for everything else.
+        request: a chat request.
+        tags: of the experts that can answer now.
+    """
+    message = last_message(request)
+    if chooser is None or not message:
+        return fallback
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            chosen = await chooser.choose(message, tags)
+    except Exception:  # a choice is a hint: whatever is wrong with it, the fallback answers
+        return fallback
+    return chosen if chosen is not None and chosen in tags else fallback
+
+
+def last_message(request: Mapping[str, JsonValue]) -> str:
+    """Return the text of the user's last message; empty where there is none."""
+    messages = request.get("messages")
+    for message in reversed(messages if isinstance(messages, list) else []):
+        if isinstance(message, dict) and message.get("role") == "user":
+            return _text(message.get("content"))
+    return ""
+
+
+def _text(content: JsonValue) -> str:
+    if isinstance(content, str):
+        return content
+    parts = [part.get("text") for part in content or () if isinstance(part, dict)] if isinstance(content, list) else []
+    return "\n".join(part for part in parts if isinstance(part, str))

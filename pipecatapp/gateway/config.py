@@ -1,0 +1,265 @@
+"""The gateway's configuration: one YAML file, checked against `config.schema.json`, every problem at once."""
+
+import ipaddress
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from evolve.cluster.address import ClusterAddress
+from evolve.core.formats.schema_check import Check, compile_schema
+from evolve.core.formats.yaml12 import Document, read_document
+from evolve.core.model.errors import InputError, Problem
+from pipecatapp.core.routing import Instance
+
+_SCHEMA: Final = Path(__file__).with_name("config.schema.json")
+BODY_LIMIT: Final = 20 * 2**20
+"""Bytes of a request's body: some images fit, and 100 such requests fit into the memory of a small node."""
+ANONYMOUS: Final = "anonymous"
+"""The name of whoever asks a gateway without keys."""
+
+
+class Listen(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8001)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one key may do."""
+
+    models: tuple[str, ...] = ("*",)
+    requests_per_minute: int = 600
+    concurrent: int = 32
+
+    def allows(self, model: str) -> bool:
+        """Return whether the key may ask a model."""
+        return "*" in self.models or model in self.models
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long the gateway waits, in seconds; the schema says for what."""
+
+    connect_s: float = 2.0
+    idle_s: float = 300.0
+    total_s: float = 900.0
+    wake_s: float = 10.0
+    comment_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAddress:
+    """Where the agent is."""
+
+    url: str
+    api_key: str = field(default="", repr=False)
+
+
+class Tls(NamedTuple):
+    """The files of the certificate."""
+
+    cert: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """A configuration that was checked."""
+
+    listen: Listen = DEFAULT_LISTEN
+    metrics: Listen | None = None
+    keys_file: Path | None = None
+    access: Mapping[str, Access] = field(default_factory=dict)
+    consul: ClusterAddress | None = None
+    experts: Mapping[str, tuple[Instance, ...]] = field(default_factory=dict)
+    expert_api_key: str = field(default="", repr=False)
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    moe_fallback: str = ""
+    agent: AgentAddress | None = None
+    tls: Tls | None = None
+    has_proxy: bool = False
+    timeouts: Timeouts = Timeouts()
+    is_insecure: bool = False
+    """Whether it serves beyond loopback without TLS, because somebody said so."""
+
+    def access_of(self, name: str) -> Access:
+        """Return what a key may do."""
+        return self.access.get(name) or self.access.get("default") or Access()
+
+
+@cache
+def config_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the configuration."""
+    schema: dict[str, Any] = json.loads(_SCHEMA.read_text(encoding="utf-8"))
+    return schema
+
+
+@cache
+def _check() -> Check:
+    return compile_schema(config_schema())
+
+
+def load_config(path: Path, *, insecure: bool = False) -> GatewayConfig:
+    """Return the configuration of a file, with the secrets of the files that it names.
+
+    Args:
+        path: the YAML file; relative paths in it start at its folder.
+        insecure: whether it may serve beyond loopback without TLS.
+
+    Raises:
+        InputError: every problem of the file, with its place.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InputError(Problem(f"{path}: cannot be read: {getattr(exc, 'strerror', None) or exc}")) from exc
+    document = read_document(text, str(path))
+    problems = list(_schema_problems(document))
+    if problems:
+        raise InputError(problems)
+    reader = _Reader(document, path.parent, problems)
+    config = reader.config(insecure=insecure)
+    problems += reader.rule_problems(config)
+    if problems:
+        raise InputError(problems)
+    return config
+
+
+def _schema_problems(document: Document) -> Iterator[Problem]:
+    found: list[Problem] = []
+
+    def report(path: tuple[str | int, ...], message: str, hint: str = "", kind: str = "value") -> None:
+        place = document.locate(*path) if kind == "value" else document.locate_key(*path)
+        found.append(Problem(message, place, hint))
+
+    _check()({} if document.value is None else document.value, (), report)
+    yield from found
+
+
+class _Reader:
+    """Makes values of a document that fits the schema."""
+
+    def __init__(self, document: Document, folder: Path, problems: list[Problem]) -> None:
+        self._document = document
+        self._folder = folder
+        self._problems = problems
+        value = document.value
+        self._value: dict[str, Any] = value if isinstance(value, dict) else {}
+
+    def config(self, *, insecure: bool) -> GatewayConfig:
+        value = self._value
+        metrics, keys = value.get("metrics"), value.get("keys_file")
+        tls = value.get("tls")
+        return GatewayConfig(
+            listen=self._listen("listen", value.get("listen", "127.0.0.1:8001")),
+            metrics=self._listen("metrics", metrics) if metrics else None,
+            keys_file=self._existing("keys_file", path=keys) if keys else None,
+            access={name: _access(one) for name, one in value.get("access", {}).items()},
+            consul=self._consul(),
+            experts={id: self._instances(id, found) for id, found in value.get("experts", {}).items()},
+            expert_api_key=self._secret("expert_api_key_file", path=value.get("expert_api_key_file")),
+            fallbacks={id: tuple(others) for id, others in value.get("fallbacks", {}).items()},
+            moe_fallback=value.get("moe", {}).get("fallback", ""),
+            agent=self._agent(),
+            tls=Tls(*(str(self._existing("tls", name, path=tls[name])) for name in ("cert", "key"))) if tls else None,
+            has_proxy=value.get("proxy_in_front", False),
+            timeouts=Timeouts(**value.get("timeouts", {})),
+            is_insecure=insecure,
+        )
+
+    def rule_problems(self, config: GatewayConfig) -> Iterator[Problem]:
+        """Yield what the schema cannot say."""
+        if config.consul is None and not config.experts and config.agent is None:
+            yield Problem("no experts", self._document.locate(), "set consul, experts or agent")
+        here = self._document.locate("listen")
+        if not config.listen.is_loopback and config.keys_file is None:
+            yield Problem(
+                f"{config.listen.host} is not loopback, and there are no keys",
+                here,
+                "set keys_file; moe-gateway key NAME makes a key",
+            )
+        if not config.listen.is_loopback and not (config.tls or config.has_proxy or config.is_insecure):
+            yield Problem(
+                f"{config.listen.host} is not loopback, and keys and prompts would travel unencrypted",
+                here,
+                "set tls, or proxy_in_front: true where a proxy ends TLS, or start with --insecure",
+            )
+
+    def _listen(self, key: str, text: str) -> Listen:
+        host, _, port = text.rpartition(":")
+        if int(port) > 65535:
+            self._problems.append(Problem(f"port {port} is above 65535", self._document.locate(key)))
+        return Listen(host.strip("[]"), int(port))
+
+    def _consul(self) -> ClusterAddress | None:
+        given = self._value.get("consul")
+        if given is None:
+            return None
+        token = self._secret("consul", "token_file", path=given.get("token_file"))
+        ca_file = given.get("ca_file")
+        return ClusterAddress(
+            given["url"].rstrip("/"),
+            token,
+            ca_file=str(self._existing("consul", "ca_file", path=ca_file)) if ca_file else "",
+        )
+
+    def _instances(self, id: str, found: list[dict[str, str]]) -> tuple[Instance, ...]:
+        return tuple(
+            Instance(
+                id=f"{id}/{index}",
+                url=one["url"].rstrip("/"),
+                served_model=one.get("model", ""),
+                api_key=self._secret("experts", id, index, "api_key_file", path=one.get("api_key_file")),
+            )
+            for index, one in enumerate(found)
+        )
+
+    def _agent(self) -> AgentAddress | None:
+        given = self._value.get("agent")
+        if given is None:
+            return None
+        key = self._secret("agent", "api_key_file", path=given.get("api_key_file"))
+        return AgentAddress(given["url"].rstrip("/"), key)
+
+    def _secret(self, *place: str | int, path: str | None) -> str:
+        """Return the text of a file, without the line's end; empty where none is named."""
+        if path is None:
+            return ""
+        file = self._existing(*place, path=path)
+        try:
+            secret = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""  # reported by `_existing`, or it is a binary file
+        if not secret:
+            self._problems.append(Problem(f"{path} is empty", self._document.locate(*place)))
+        return secret
+
+    def _existing(self, *place: str | int, path: str) -> Path:
+        file = self._folder / Path(path).expanduser()
+        try:
+            with file.open("rb"):
+                pass
+        except OSError as exc:
+            self._problems.append(Problem(f"{path} cannot be read: {exc.strerror}", self._document.locate(*place)))
+        return file
+
+
+def _access(given: Mapping[str, Any]) -> Access:
+    fields = {**given, "models": tuple(given["models"])} if "models" in given else dict(given)
+    return Access(**fields)

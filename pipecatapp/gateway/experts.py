@@ -1,0 +1,145 @@
+"""Which instances of which expert pass their checks: one blocking query of Consul for each expert, and fixed ones."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from evolve.cluster.consul.client import ConsulClient
+from evolve.cluster.consul.values import ServiceInstance
+from evolve.cluster.faults import ClusterFault
+from pipecatapp.core.routing import Instance
+
+PREFIX: Final = "expert-"
+"""What the services of experts are called in Consul, with a name behind it."""
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 10.0
+"""After a fault of Consul; what was known stays in use meanwhile."""
+
+
+class Experts:
+    """The experts as of now. What Consul said last stays valid while it does not answer."""
+
+    def __init__(
+        self,
+        fixed: Mapping[str, tuple[Instance, ...]],
+        consul: ConsulClient | None,
+        *,
+        api_key: str = "",
+        on_change: Callable[[str, tuple[Instance, ...]], None] = lambda *_: None,
+    ) -> None:
+        """Make a list that knows the fixed ones.
+
+        Args:
+            fixed: instances by the expert's id.
+            consul: where the others are; None for no others.
+            api_key: that the experts in Consul ask for.
+            on_change: gets an expert's id and its instances whenever they differ.
+        """
+        self._found: dict[str, tuple[Instance, ...]] = dict(fixed)
+        self._fixed = frozenset(fixed)
+        self._consul = consul
+        self._api_key = api_key
+        self._on_change = on_change
+        self._names: asyncio.Task[None] | None = None
+        self._followers: dict[str, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+        self.problem = ""
+        """Why Consul's last answer is old; empty while it answers."""
+
+    async def start(self) -> None:
+        """Begin to follow Consul."""
+        for id, instances in self._found.items():
+            self._on_change(id, instances)
+        if self._consul is not None:
+            self._names = asyncio.create_task(self._follow_names(self._consul))
+
+    async def stop(self) -> None:
+        """End following."""
+        tasks = [task for task in (self._names, *self._followers.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of all experts, those without a passing instance too."""
+        return tuple(sorted(self._found))
+
+    def instances(self, id: str) -> tuple[Instance, ...]:
+        """Return the instances of an expert that pass; none for an unknown one."""
+        return self._found.get(id, ())
+
+    def tags(self) -> dict[str, tuple[str, ...]]:
+        """Return the tags of each expert that has a passing instance."""
+        return {
+            id: tuple(dict.fromkeys(tag for one in found for tag in one.tags))
+            for id, found in self._found.items()
+            if found
+        }
+
+    def all_instance_ids(self) -> frozenset[str]:
+        """Return the ids of all instances that pass."""
+        return frozenset(one.id for found in self._found.values() for one in found)
+
+    async def wait_for(self, id: str, seconds: float) -> bool:
+        """Return whether an expert has a passing instance, after waiting for one."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._found.get(id):
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _follow_names(self, consul: ConsulClient) -> None:
+        watch = consul.catalog.watch_services()
+
+        async def step() -> None:
+            services = await watch.next() or {}
+            names = {name for name in services if name.startswith(PREFIX)} - self._fixed
+            for name in names - self._followers.keys():
+                self._found.setdefault(name, ())
+                self._followers[name] = asyncio.create_task(self._follow(consul, name))
+            for name in self._followers.keys() - names:
+                self._followers.pop(name).cancel()
+                self._set(name, ())
+                self._found.pop(name, None)
+
+        await self._repeat(step)
+
+    async def _follow(self, consul: ConsulClient, name: str) -> None:
+        watch = consul.health.watch(name, passing=True)
+
+        async def step() -> None:
+            found = await watch.next() or ()
+            self._set(name, tuple(self._instance(one) for one in found))
+
+        await self._repeat(step)
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                await step()
+                self.problem, pause_s = "", _FIRST_PAUSE_S
+            except ClusterFault as fault:
+                self.problem = fault.message
+                # Not all gateways at once, when Consul is back.
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1))
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _set(self, name: str, instances: tuple[Instance, ...]) -> None:
+        self._found[name] = instances
+        self._on_change(name, instances)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _instance(self, one: ServiceInstance) -> Instance:
+        host = f"[{one.address}]" if ":" in one.address else one.address
+        return Instance(
+            id=f"{one.node}/{one.id}",
+            url=f"{one.meta.get('scheme', 'http')}://{host}:{one.port}",
+            served_model=one.meta.get("model", ""),
+            tags=one.tags,
+            api_key=self._api_key,
+        )

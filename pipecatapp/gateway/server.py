@@ -1,0 +1,93 @@
+"""Serves the gateway with uvicorn until it is asked to end."""
+
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import uvicorn
+
+from evolve.core.model.errors import EnvironmentFault
+from pipecatapp.gateway.app import inner_app
+from pipecatapp.gateway.config import GatewayConfig, Listen
+from pipecatapp.gateway.doorway import LOG, Doorway
+from pipecatapp.gateway.gateway import Gateway
+
+_KEEP_ALIVE_S = 75
+"""Longer than clients keep idle connections (OpenAI's: 5 s): the side that closes first should be the client."""
+_DRAIN_S = 30
+"""What answers under way may take when the gateway is asked to end."""
+
+
+def serve(config: GatewayConfig, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; answers under way are completed.
+
+    Args:
+        config: as it was checked.
+        say: gets a line for a person: where it serves.
+
+    Raises:
+        EnvironmentFault: an address cannot be used.
+    """
+    _log_to_stderr()
+    gateway = Gateway(config)
+    with ExitStack() as opened:
+        listener = opened.enter_context(_listener(config.listen))
+        if config.metrics is not None:
+            opened.callback(_serve_metrics(gateway, config.metrics))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                Doorway(inner_app(gateway)),
+                ssl_certfile=config.tls.cert if config.tls else None,
+                ssl_keyfile=config.tls.key if config.tls else None,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+                lifespan="on",
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=_DRAIN_S,
+            )
+        )
+        say(f"serving on {_url(config, listener)}")
+        for warning in gateway.health().warnings:
+            say(f"warning: {warning}")
+        server.run(sockets=[listener])
+
+
+def _url(config: GatewayConfig, listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"{'https' if config.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/v1"
+
+
+def _listener(listen: Listen) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((listen.host, listen.port), family=family, backlog=2048)
+    except OSError as exc:
+        raise _not_free(listen, exc) from exc
+
+
+def _serve_metrics(gateway: Gateway, listen: Listen) -> Callable[[], None]:
+    try:
+        return gateway.metrics.serve(listen)
+    except OSError as exc:
+        raise _not_free(listen, exc) from exc
+
+
+def _not_free(listen: Listen, exc: OSError) -> EnvironmentFault:
+    return EnvironmentFault(f"cannot listen on {listen.host}:{listen.port}: {exc.strerror or exc}")
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
+    # uvicorn's own lines: starts, ends and faults of the server; its line for each request is ours.
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).propagate = False

@@ -1,0 +1,1 @@
+"""The app as processes of one machine: `./bootstrap.sh --run-local`."""

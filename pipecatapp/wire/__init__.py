@@ -1,0 +1,1 @@
+"""What goes over the network, as values: pure, without sockets and clocks."""

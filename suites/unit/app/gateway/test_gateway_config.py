@@ -1,0 +1,131 @@
+import json
+
+import jsonschema
+import pytest
+
+from evolve.core.model.errors import InputError
+from pipecatapp.gateway.config import Access, Listen, config_schema, load_config
+
+EXPERTS = "experts: {expert-main: [{url: 'http://127.0.0.1:8080'}]}\n"
+
+
+def load(tmp_path, text, **options):
+    path = tmp_path / "gateway.yaml"
+    path.write_text(text)
+    return load_config(path, **options)
+
+
+def problems(tmp_path, text, **options):
+    with pytest.raises(InputError) as error:
+        load(tmp_path, text, **options)
+    return [str(problem).removeprefix(str(tmp_path) + "/") for problem in error.value.problems]
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(config_schema())
+    assert config_schema()["additionalProperties"] is False
+
+
+def test_a_small_configuration_has_the_defaults_of_the_schema(tmp_path):
+    config = load(tmp_path, EXPERTS)
+    properties = config_schema()["properties"]
+    assert f"{config.listen.host}:{config.listen.port}" == properties["listen"]["default"]
+    assert {name: one["default"] for name, one in properties["timeouts"]["properties"].items()} == {
+        name: getattr(config.timeouts, name) for name in properties["timeouts"]["properties"]
+    }
+    access = config_schema()["$defs"]["access"]["properties"]
+    assert Access() == Access(
+        tuple(access["models"]["default"]),
+        access["requests_per_minute"]["default"],
+        access["concurrent"]["default"],
+    )
+
+
+def test_a_whole_configuration_is_read(tmp_path):
+    for name, text in {"keys": "", "token": "t-1\n", "main.key": "k-1", "ca.pem": "", "cert": "", "key": ""}.items():
+        (tmp_path / name).write_text(text)
+    config = load(
+        tmp_path,
+        """
+listen: "[::]:8443"
+metrics: 127.0.0.1:9100
+keys_file: keys
+access:
+  default: {models: [expert-main], requests_per_minute: 10}
+  alice: {concurrent: 2}
+consul: {url: "https://consul.lan:8501/", token_file: token, ca_file: ca.pem}
+experts: {expert-main: [{url: "http://127.0.0.1:8080/", model: smol, api_key_file: main.key}]}
+expert_api_key_file: main.key
+fallbacks: {expert-main: [expert-small]}
+moe: {fallback: expert-main}
+agent: {url: "http://127.0.0.1:9000", api_key_file: main.key}
+tls: {cert: cert, key: key}
+timeouts: {idle_s: 5}
+""",
+    )
+    assert config.listen == Listen("::", 8443)
+    assert not config.listen.is_loopback
+    assert config.access_of("alice") == Access(concurrent=2)
+    assert config.access_of("bob") == Access(models=("expert-main",), requests_per_minute=10)
+    assert config.consul is not None
+    assert (config.consul.url, config.consul.token) == ("https://consul.lan:8501", "t-1")
+    (instance,) = config.experts["expert-main"]
+    assert (instance.url, instance.served_model, instance.api_key) == ("http://127.0.0.1:8080", "smol", "k-1")
+    assert config.timeouts.idle_s == 5
+    assert "k-1" not in repr(config)
+    assert "t-1" not in repr(config)
+
+
+def test_every_problem_comes_at_once_with_its_place(tmp_path):
+    text = "lisen: 127.0.0.1:1\nexperts:\n  main: []\n  expert-a: [{url: ftp://x}]\ntimeouts: {idle_s: 0}\n"
+    assert problems(tmp_path, text) == [
+        "gateway.yaml:1:1: lisen: unknown key 'lisen' (did you mean 'listen'?)",
+        *(line for line in problems(tmp_path, text)[1:]),
+    ]
+    assert [line.split(": ")[0] for line in problems(tmp_path, text)] == [
+        "gateway.yaml:1:1", "gateway.yaml:3:3", "gateway.yaml:4:20", "gateway.yaml:5:20",
+    ]  # fmt: skip
+
+
+def test_without_experts_there_is_nothing_to_serve(tmp_path):
+    assert problems(tmp_path, "listen: 127.0.0.1:1\n")[0].endswith("no experts (set consul, experts or agent)")
+    assert problems(tmp_path, "")[0].endswith("no experts (set consul, experts or agent)")
+
+
+def test_beyond_loopback_it_needs_keys_and_tls(tmp_path):
+    found = problems(tmp_path, f"listen: 0.0.0.0:8001\n{EXPERTS}")
+    assert len(found) == 2
+    assert found[0].startswith("gateway.yaml:1:9: listen: 0.0.0.0 is not loopback, and there are no keys")
+    assert "--insecure" in found[1]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.53", "[::1]", "localhost"])
+def test_loopback_needs_neither(tmp_path, host):
+    assert load(tmp_path, f"listen: '{host}:0'\n{EXPERTS}").keys_file is None
+
+
+@pytest.mark.parametrize(("more", "options"), [("proxy_in_front: true\n", {}), ("", {"insecure": True})])
+def test_a_proxy_or_insecure_stands_for_tls_but_not_for_keys(tmp_path, more, options):
+    (tmp_path / "keys").write_text("")
+    text = f"listen: 0.0.0.0:8001\n{more}{EXPERTS}"
+    assert len(problems(tmp_path, text, **options)) == 1
+    assert load(tmp_path, f"{text}keys_file: keys\n", **options).is_insecure is bool(options)
+
+
+def test_files_that_are_missing_or_empty_are_named(tmp_path):
+    (tmp_path / "empty").write_text("\n")
+    text = f"{EXPERTS}keys_file: nowhere\nexpert_api_key_file: empty\n"
+    assert [line.partition(": ")[2] for line in problems(tmp_path, text)] == [
+        "keys_file: nowhere cannot be read: No such file or directory",
+        "expert_api_key_file: empty is empty",
+    ]
+
+
+def test_a_file_that_is_no_yaml_or_is_missing_is_an_input_error(tmp_path):
+    assert problems(tmp_path, "a: [")[0].startswith("gateway.yaml:")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_the_schema_file_is_formatted_json():
+    assert json.dumps(config_schema())
