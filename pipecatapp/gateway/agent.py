@@ -105,7 +105,12 @@ class RemoteAgent:
     def __init__(self, address: AgentAddress, timeouts: Timeouts) -> None:
         self._address = address
         timeout = aiohttp.ClientTimeout(total=timeouts.total_s, sock_connect=timeouts.connect_s)
-        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        self._session = aiohttp.ClientSession(
+            # A new connection costs far less than a turn, and a kept one may be closed when it is used.
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            timeout=timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
 
     async def close(self) -> None:
         """Close the connections."""
