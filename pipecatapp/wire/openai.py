@@ -73,7 +73,11 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+# The bounds come first: only there pydantic shows them in the JSON Schema.
 Whole = Annotated[int, BeforeValidator(_whole)]
+FromMinusOne = Annotated[int, Field(ge=-1), BeforeValidator(_whole)]
+FromZero = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
+FromOne = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
 
 
 class _Open(BaseModel):
@@ -152,7 +156,7 @@ class GeneratingRequest(ModelRequest):
 
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: Annotated[Whole, Field(ge=-1)] | None = None
+    max_tokens: FromMinusOne | None = None
     temperature: Annotated[float, Field(ge=0, le=100)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     seed: Whole | None = None
@@ -167,8 +171,8 @@ class ChatRequest(GeneratingRequest):
     tool_choice: str | dict[str, Any] | None = None
     response_format: ResponseFormat | None = None
     logprobs: bool | None = None
-    top_logprobs: Annotated[Whole, Field(ge=0)] | None = None
-    n: Annotated[Whole, Field(ge=1)] | None = None
+    top_logprobs: FromZero | None = None
+    n: FromOne | None = None
 
 
 class CompletionRequest(GeneratingRequest):
@@ -176,7 +180,7 @@ class CompletionRequest(GeneratingRequest):
 
     prompt: str | list[str] | list[Whole] | list[list[Whole]]
     logprobs: Whole | None = None
-    n: Annotated[Whole, Field(ge=1)] | None = None
+    n: FromOne | None = None
 
 
 class EmbeddingRequest(ModelRequest):
