@@ -61,7 +61,6 @@ def test_the_words_after_cluster_are_the_demo_cluster_s_own(copy: Path):
     assert (copy / "asked").read_text("utf-8").splitlines()[-1] == "-m evolve.cluster.demo stop"
 
 
-<<<<<<< HEAD
 def test_bench_installs_the_versions_that_the_sources_name(copy: Path):
     include = copy / "include"
     include.mkdir()
@@ -72,7 +71,8 @@ def test_bench_installs_the_versions_that_the_sources_name(copy: Path):
     asked = (copy / "asked").read_text("utf-8").splitlines()
     assert asked[-2].endswith("-e .[bench]")
     assert asked[-1].endswith(f"--no-deps bfcl-eval=={VERSION}")
-=======
+
+
 def test_the_word_after_model_is_the_model_to_fetch(copy: Path):
     assert bootstrapped(copy, "model", "large", fails="nothing").returncode == 0
     assert (copy / "asked").read_text("utf-8").splitlines()[-1] == "model fetch large"
@@ -82,4 +82,3 @@ def test_model_without_a_word_names_the_command(copy: Path):
     done = bootstrapped(copy, "model", fails="nothing")
     assert done.returncode == 4
     assert "type: ./bootstrap.sh model large" in done.stderr
->>>>>>> 14173f5 (evolve model fetches, lists and measures a larger local model)

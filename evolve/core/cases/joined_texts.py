@@ -1,4 +1,4 @@
-"""Several texts that are searched as one, because each search of a text has a price that does not depend on its length."""
+"""Several texts that are searched as one: each search of a text has a price that does not depend on its length."""
 
 from bisect import bisect_right
 from collections.abc import Sequence

@@ -1,5 +1,4 @@
 """Finds passwords between quotes in calls that log in, and in the values that a traceback draws below such a call."""
-# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Iterator

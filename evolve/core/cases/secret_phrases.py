@@ -138,7 +138,9 @@ def is_reference(value: str) -> bool:
     """Return whether the value refers to a secret instead of being one: `$X`, `{{ x }}`, `<secret:...>`, `***`."""
     return (
         re.match(
-            r"\$[\w{(]\w*[})]?$|\$\{|\$\(|\{\{|<|%\(?\w+\)?s?%?$|\*+$|\[|@|(?:null|none|true|false|nil|GPIO_?\d+|UGFzc3dvcmQ6|VXNlcm5hbWU6)$", value, re.I
+            r"\$[\w{(]\w*[})]?$|\$\{|\$\(|\{\{|<|%\(?\w+\)?s?%?$|\*+$|\[|@|(?:null|none|true|false|nil|GPIO_?\d+|UGFzc3dvcmQ6|VXNlcm5hbWU6)$",
+            value,
+            re.I,
         )
         is not None
     )

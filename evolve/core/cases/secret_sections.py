@@ -71,7 +71,7 @@ def _values(text: str, header: re.Match[str], *, is_secrets: bool) -> Iterator[S
         line = text[at:end].rstrip("\r")
         body = line.lstrip(" \t")
         is_inside = header["open"] or "{" in header["sign"] or len(line) - len(body) > indent or body.startswith("- ")
-        if body.startswith(("}", "[")) or (body and not is_inside) or end >= len(text) and not body:
+        if body.startswith(("}", "[")) or (body and not is_inside) or (end >= len(text) and not body):
             return
         pair = _PAIR.fullmatch(line)
         if pair and not _PLAIN_NAMES.fullmatch(pair["name"]):

@@ -16,7 +16,9 @@ _STATEMENT: Final = rule(
 _COMPARED: Final = re.compile(
     rf"[\"`\[]?(\w{{1,60}})[\"`\]]?\s{{0,3}}(?:=|<>|!=|\blike\b)\s{{0,3}}(?:\w{{1,20}}\()?({_HOLDER})|({_HOLDER})", re.I
 )
-_INSERT: Final = re.compile(r"\(([\w\s,\"`\[\].]{2,800})\)\s{0,9}(?:output[^()]{0,100})?values\s{0,9}\(([^()]{1,800})", re.I)
+_INSERT: Final = re.compile(
+    r"\(([\w\s,\"`\[\].]{2,800})\)\s{0,9}(?:output[^()]{0,100})?values\s{0,9}\(([^()]{1,800})", re.I
+)
 _TEXT: Final = r"(?:'((?:[^'\n]|''){1,500})'|\"([^\"\n]{1,500})\"|([^\s,'\"()\[\]{}]{1,500}))"
 _ITEM: Final = re.compile(rf"{_TEXT}(?:\([A-Z]\w{{1,20}}\))?\s{{0,3}}(?:,|[)\]}}]|$|\n)")
 _LIST: Final = re.compile(r"(?:[\[(]\s{0,3}|(?:param\w*|args|values|bind\w*)[ \t]*[:=][ \t]*)(?=['\"\w(-])", re.I)
@@ -45,7 +47,9 @@ def _holders(statement: str) -> list[tuple[str, str]]:
 def _values(text: str, statement: re.Match[str], number: int, holder: str) -> Iterator[SecretSpan]:
     before, after = max(0, statement.start() - _BEFORE), min(len(text), statement.end() + _AHEAD)
     sign = re.escape(holder.strip("%()").removesuffix(")s").lstrip(":@").removesuffix("s"))
-    named = [rf"bind\w*[ \t]parameter[ \t]?[(\[#]?{number + 1}\b[^\n]{{0,60}}?(?:<-|->|-|=|:)[ \t]{{0,3}}\[([^\]\n]{{1,500}})\]"]
+    named = [
+        rf"bind\w*[ \t]parameter[ \t]?[(\[#]?{number + 1}\b[^\n]{{0,60}}?(?:<-|->|-|=|:)[ \t]{{0,3}}\[([^\]\n]{{1,500}})\]"
+    ]
     if sign and sign != "?":
         named.append(rf"(?<![\w$])[:@'\"]?{sign}['\"]?[ \t]{{0,3}}[=:][ \t]{{0,3}}{_TEXT}")
     for pattern in named:
