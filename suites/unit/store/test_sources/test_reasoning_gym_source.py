@@ -32,15 +32,39 @@ def made_by(name: str) -> list[dict[str, Any]]:
     return read(name, {})
 
 
+def questions(name: str) -> list[str]:
+    return [test["vars"]["question"] for test in made_by(name)]
+
+
 @pytest.mark.usefixtures("_package")
 def test_size_and_seed_decide_what_is_made():
-    first, *_, last = made_by("reasoning-gym:adding?size=5&seed=7")
-    assert first["vars"] == {"question": "5 + 2?"}
-    assert first["metadata"]["accepted"] == [{"answer": "7"}]
-    assert (first["metadata"]["family"], last["metadata"]["family"]) == ("adding seed 7 test 0", "adding seed 7 test 4")
-    assert made_by("reasoning-gym:adding?size=5&seed=7")[0] == first
-    assert made_by("reasoning-gym:adding?size=5&seed=8")[0] != first
-    assert len(made_by("reasoning-gym:adding")) == 50
+    first, *_ = made_by("reasoning-gym:adding?size=5&seed=7&largest=999")
+    one, other = first["vars"]["question"].rstrip("?").split(" + ")
+    assert first["metadata"]["accepted"] == [{"answer": str(int(one) + int(other))}]
+    assert first["description"] == "adding 7-0"
+    assert questions("reasoning-gym:adding?size=5&seed=7") == questions("reasoning-gym:adding?size=5&seed=7")
+    assert len(made_by("reasoning-gym:adding?largest=99999")) == 50
+
+
+@pytest.mark.usefixtures("_package")
+def test_seeds_that_are_neighbours_share_no_tests():
+    made = [questions(f"reasoning-gym:adding?size=40&seed={seed}&largest=99999") for seed in range(5)]
+    assert len({question for listed in made for question in listed}) == 5 * 40
+
+
+@pytest.mark.usefixtures("_package")
+def test_a_question_comes_once_and_is_one_family_whichever_seed_makes_it():
+    first, second = (made_by(f"reasoning-gym:adding?size=9&seed={seed}&largest=2") for seed in (1, 2))
+    assert len({test["vars"]["question"] for test in first}) == len(first)
+    families = {test["vars"]["question"]: test["metadata"]["family"] for test in first}
+    both = [test for test in second if test["vars"]["question"] in families]
+    assert both
+    assert all(test["metadata"]["family"] == families[test["vars"]["question"]] for test in both)
+
+
+@pytest.mark.usefixtures("_package")
+def test_a_data_set_with_few_questions_gives_few():
+    assert sorted(questions("reasoning-gym:adding?size=200&largest=1")) == ["0 + 0?", "0 + 1?", "1 + 0?", "1 + 1?"]
 
 
 @pytest.mark.usefixtures("_package")
