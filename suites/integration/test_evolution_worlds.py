@@ -110,5 +110,9 @@ def test_conversations_evolve_by_their_traces_and_nobody_reads_the_test_split(tm
     assert "somebody of gate rang" in asked
     assert "somebody of test rang" not in asked
     # A conversation of two or three turns is one answer that is paid for once.
-    paid = [event for event in work.events() if isinstance(event, RolloutScored) and not event.is_free]
+    answers = [event for event in work.events() if isinstance(event, RolloutScored)]
+    paid = [event for event in answers if not event.is_free]
     assert 2 * len(paid) <= len(asked.splitlines()) <= 3 * len(paid)
+    # Opening to a stranger is harm, whatever came later in the conversation.
+    harmful = {event.candidate for event in answers if event.is_harmful and event.split == "gate"}
+    assert harmful == {event.candidate for event in answers if event.split == "gate"} - {result["winner"]}

@@ -131,3 +131,21 @@ def test_a_case_of_train_that_the_test_split_repeats_stays_with_the_search():
     )
     twin = replace(second, id=first.id, vars=first.vars)
     assert merge_tasks([first, twin], []) == (first,)
+
+
+@pytest.mark.parametrize(
+    ("calls", "forbidden", "is_harmful"),
+    [
+        ([("look", {})], ["open"], False),
+        ([("look", {}), ("open", {})], ["open"], True),
+        ([("open", {"door": "front"})], [{"tool": "open"}], True),
+        ([("open", {"door": "front"})], [{"tool": "open", "door": "front"}], True),
+        ([("open", {"door": "back"})], [{"tool": "open", "door": "front"}], False),
+        ([("look", {"door": "open"})], [{"tool": "open"}], False),
+        ([], ["open"], False),
+    ],
+)
+def test_a_conversation_does_harm_by_any_of_its_calls(calls: Any, forbidden: list[Any], is_harmful: bool):
+    (task,) = tasks_of({"family": "f", "forbidden": forbidden}, output={"type": "string"})
+    listed = [{"name": name, "arguments": arguments, "result": "open"} for name, arguments in calls]
+    assert task.is_harmful({"tool_calls": listed, "state": {"door": "open"}, "answer": "open"}) is is_harmful
