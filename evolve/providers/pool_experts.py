@@ -6,7 +6,7 @@ fails, or when two probes in a row find nobody; then its requests in flight are 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from evolve.system.credentials import safe_url
 from evolve.system.retry import Transient
 
 T = TypeVar("T")
-Probe = Callable[[str, float], Awaitable[Served]]
+Probe = Callable[[str, float], Coroutine[Any, Any, Served]]
 """Asks the expert of a URL for its models, for at most so many seconds; raises Transient or EnvironmentFault."""
 _PROBE_EVERY_S = 1.0
 _MISSES = 2
@@ -31,6 +31,8 @@ _PATIENCE_S = 30.0
 """A server that accepts connections may be busy for so long, as one with a single thread is while it generates."""
 _UNLISTED_PATIENCE_S = 5.0
 """The same for one that Consul no longer lists as passing."""
+_ENDING_S = 1.0
+"""For a probe under way when the pool is closed."""
 _FIRST_PATIENCE_S = 10.0
 """For the first look at each expert; the run waits for it."""
 
@@ -89,6 +91,7 @@ class Experts:
         self._wanted, self._slots, self._where = wanted, slots, where
         self._by_url: dict[str, Expert] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._probes: set[asyncio.Task[Served]] = set()
         self._follower: asyncio.Task[None] | None = None
         self._model: ServedModel | None = None
         self._refusal: InputError | None = None
@@ -250,8 +253,13 @@ class Experts:
 
     async def _fault_of(self, expert: Expert) -> str:
         """Why an expert is to get no requests; empty for one that is well and serves the run's model."""
+        limit_s = _PATIENCE_S if expert.is_listed else _UNLISTED_PATIENCE_S
+        probe = asyncio.ensure_future(self._probe(expert.url, limit_s))
+        self._probes.add(probe)
+        probe.add_done_callback(self._probes.discard)
         try:
-            models = await self._probe(expert.url, _PATIENCE_S if expert.is_listed else _UNLISTED_PATIENCE_S)
+            # Shielded: one that is cancelled while it connects would leave its socket open.
+            models = await asyncio.shield(probe)
         except (Transient, EnvironmentFault) as fault:
             return _reason(fault)
         if self._model is not None and not serves(models, self._model):
@@ -265,6 +273,16 @@ class Experts:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._end_probes()
+
+    async def _end_probes(self) -> None:
+        """Let the probes under way end, for a moment."""
+        probes = set(self._probes)
+        if probes:
+            await asyncio.wait(probes, timeout=_ENDING_S)
+        for probe in probes:
+            probe.cancel()
+        await asyncio.gather(*probes, return_exceptions=True)
 
 
 async def model_now(members: Members, probe: Probe, where: Location | None) -> str:
