@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ from evolve.evaluation.runner import Closable, SuiteRunner
 from evolve.executors.opening import Distributor, Opening, distributed
 from evolve.providers import ProviderSettings, open_provider
 from evolve.providers.config import place_of
+from evolve.providers.context import Checkable
 from evolve.providers.graders import SuiteGraders
 from evolve.providers.pytest_tests import PytestTests
 from evolve.providers.web_hooks import WebHooks
@@ -268,21 +269,26 @@ def runner_for(loaded: LoadedSuite, settings: Settings, answers: AnswerStore) ->
 
 
 def check_keys(loaded: LoadedSuite, settings: Settings) -> None:
-    """Check that every provider that the suite's units ask has its API key.
+    """Check that every provider that the suite's units ask has its API key, and that a pool's experts agree.
 
     Raises:
         MissingKeyFault: naming those that have none; noticed in the middle of a run, it would waste paid answers.
+        InputError: the experts of a pool serve different models.
     """
     open_spec = _opener(loaded, settings)
     asked = (one for unit in loaded.units for one in unit.evaluations if not one.test.has_provider_output)
     missing: dict[str, str] = {}
     for spec in {id(one.provider): one.provider for one in asked}.values():
         try:
-            open_spec(spec)
+            opened = open_spec(spec)
         except MissingKeyFault as fault:
             missing.setdefault(fault.message, fault.hint)
+            continue
         except EvolveError:
             continue  # its rows report it
+        if isinstance(opened, Checkable):
+            with suppress(EnvironmentFault):  # its rows report it
+                opened.check()
     if missing:
         # The fault adds the hint of its last line itself.
         *others, (message, hint) = missing.items()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.json_value import JsonValue
@@ -25,6 +25,15 @@ class ValueRenderer(Protocol):
 
     def render_value(self, value: JsonValue, variables: Mapping[str, JsonValue], /) -> JsonValue:
         """Return a list or mapping with every string inside it filled; raises CannotEvaluate."""
+        ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A provider whose config only its endpoints can show to be wrong."""
+
+    def check(self) -> None:
+        """Raise InputError where it is wrong, EnvironmentFault where that cannot be known now."""
         ...
 
 

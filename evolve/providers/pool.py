@@ -64,6 +64,10 @@ class Pool:
         body = self._chat_builder().chat(request.prompt, config, request)
         return {"provider": "pool", "body": body, "read": reply_settings(config), "repeat": request.repeat}
 
+    def check(self) -> None:
+        """Raise InputError where the experts serve different models, EnvironmentFault where none answers."""
+        self._found_model()
+
     async def answer(self, request: Request) -> Answer:
         """See `Provider.answer`; raises InputError where the experts serve different models."""
         experts = self._experts = self._experts or self._new_experts()
@@ -112,7 +116,8 @@ class Pool:
         async def ask() -> str:
             client = self._new_client()
             try:
-                return await model_now(self._names.members, self._probe_by(client), place_of(self._spec))
+                names = self._names
+                return await model_now(names.members, self._probe_by(client), names.model, place_of(self._spec))
             finally:
                 await client.close()
 

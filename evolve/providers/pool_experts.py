@@ -285,14 +285,20 @@ class Experts:
         await asyncio.gather(*probes, return_exceptions=True)
 
 
-async def model_now(members: Members, probe: Probe, where: Location | None) -> str:
+async def model_now(members: Members, probe: Probe, wanted: str, where: Location | None) -> str:
     """Return the name of the one model that all experts serve at the moment.
+
+    Args:
+        members: where the experts' URLs come from.
+        probe: asks one for its models.
+        wanted: the name that the user gave; empty without one.
+        where: the provider's place in the suite.
 
     Raises:
         InputError: they serve different models.
         EnvironmentFault: none answers.
     """
-    experts = Experts(members, probe, wanted="", slots=1, where=where)
+    experts = Experts(members, probe, wanted=wanted, slots=1, where=where)
     try:
         await experts.open()
     except Transient as failure:

@@ -136,18 +136,23 @@ def test_a_reflector_is_asked_through_a_pool(tmp_path: Path, four: list[ExpertPr
     assert any(expert.keys("done") for expert in four[2:])
 
 
-def test_mixed_models_end_an_evolution_before_its_first_answer(tmp_path: Path, four: list[ExpertProcess]) -> None:
+def test_mixed_models_end_a_run_before_its_first_answer(tmp_path: Path, four: list[ExpertProcess]) -> None:
     other = start_expert(tmp_path, "other", model="another-model")
     work: SmallEvolution = small_evolution(tmp_path / "work")
     try:
-        ended = work.run("--provider", f"pool:{four[0].url},{other.url}")
+        pool = f"pool:{four[0].url},{other.url}"
+        suite = ["run", "suite.yaml", "--agent", "AGENT.md", "--provider"]
+        runs = [work.begin(*suite, name) for name in (pool, f"{pool}?model=colours")]
+        refused = [work.run("--provider", pool), *map(finished, runs)]
     finally:
         other.kill()
         assert other.process.stdout is not None
         other.process.stdout.close()
-    assert ended.returncode == 2
-    assert "a pool of mixed models is refused" in ended.stderr
-    assert f"{four[0].url} serves colours; {other.url} serves another-model" in ended.stderr
+    for ended in refused:
+        assert ended.returncode == 2
+        assert ended.stderr.count("a pool of mixed models is refused") == 1
+        assert f"{four[0].url} serves colours; {other.url} serves another-model" in ended.stderr
+        assert not ended.stdout
     assert not done_by([four[0], other])
 
 
