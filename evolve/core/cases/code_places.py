@@ -51,6 +51,7 @@ _OPERANDS: Final = (
     rule(r"(?<!\w)K10[0-9a-f]{64}::(?:[\w-]{1,60}:)?([\w.]{16,200})"),
     rule(r"\{(?:PLAIN|CLEAR|CLEARTEXT|PLAIN-TRUNC)\}([^\s:\"'<>]{3,200})"),
     rule(r"(?m)^(?:[0-9a-fA-F]{32,128}|\$\w{1,10}\$\S{10,200}?):([^\s:]{4,60})[ \t]*\r?$"),
+    rule(rf"(?i){_SECRET_NAME}[^\n]{{0,100}}<<-?[ \t]*['\"]?\w{{2,20}}['\"]?\r?\n([^\s=:]{{4,200}})\r?\n", lines=2),
     # values near their names
     rule(rf"(?i)\bSET[ \t]+PASSWORD\b(?:[ \t]+FOR[ \t]+\S{{1,100}})?[ \t]*=[ \t]*(?:PASSWORD\()?{_Q}"),
     rule(rf"(?im)\bname=[\"']?[\w\[\].-]{{0,40}}{_SECRET_NAME}[\w\]]{{0,3}}[\"']?[^\n]{{0,60}}\r?\n(?:[\w-]{{1,40}}:[^\n]{{0,100}}\r?\n){{0,3}}\r?\n([^\r\n]{{3,200}})", lines=5),

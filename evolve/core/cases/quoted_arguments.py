@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.cued_rules import cued_text, rule
-from evolve.core.cases.password_shapes import is_shown_password
+from evolve.core.cases.password_shapes import is_known_thing, is_made_password, is_shown_password
 from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_sentence
@@ -13,6 +13,8 @@ from evolve.core.cases.secret_words import is_sentence
 _CALL: Final = rule(
     r"(?i)(?:log_?in|log_?on|auth(?:enticate|orize)?|passw(?:or)?d|credentials?|bind|sign_?in|unlock|decrypt|encrypt|connect|userpass|basic_?auth|verify|hash_?pw|checkpw)\w{0,12}\("
 )
+_LIST: Final = rule(r"(?i)(?<![a-z])(?:args|argv|arguments|params|parameters)\\?[\"']?[ \t]*[:=][ \t]*[\[(]")
+_LIST_ITEMS: Final = re.compile(r"[^\n\])]{0,400}")
 _ARGUMENTS: Final = re.compile(r"[^\n]{0,400}")
 _QUOTED: Final = re.compile(r"\\?\"([^\"\\\n]{5,200})\\?\"|\\?'([^'\\\n]{5,200})\\?'")
 _DRAWN: Final = re.compile(r"(?:\n[ \t]*[│|┃├└╰]{1,2}[^\n]{0,300}){1,12}")
@@ -31,6 +33,12 @@ def find_quoted_arguments(text: str) -> Iterator[SecretSpan]:
         for quoted in _QUOTED.finditer(text, call.end(), drawn.end() if drawn else end):
             group = quoted.lastindex or 1
             if _is_password(quoted[group]):
+                yield SecretSpan(*quoted.span(group))
+    for items in cued_text(text).matches(_LIST):
+        found = _LIST_ITEMS.match(text, items.end())
+        for quoted in _QUOTED.finditer(text, items.end(), found.end() if found else items.end()):
+            group = quoted.lastindex or 1
+            if is_made_password(quoted[group]) and _is_password(quoted[group]) and not is_known_thing(quoted[group]):
                 yield SecretSpan(*quoted.span(group))
 
 

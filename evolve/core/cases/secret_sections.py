@@ -18,6 +18,10 @@ _HEADER: Final = rule(
     rf"(?im)^(?P<indent>[ \t]{{0,40}})(?:-[ \t]+)?(?P<open>\[)?[\"']?(?P<name>{_SECRETS}|{_ACCOUNTS})[\"']?(?P<sign>\][ \t]*|[ \t]*[:=]?[ \t]*\{{[ \t]*|:[ \t]*(?:[|>][+-]?)?)[ \t]*\r?\n(?:[ \t]+(?:list|users|data|stringData):[ \t]*(?:[|>][+-]?)?[ \t]*\r?\n)?",
     lines=2,
 )
+_INLINE: Final = rule(
+    r"(?i)[\"'](?:[\w-]{0,30}_)?(?:passwords|secrets?|tokens|credentials|(?:api_?)?keys)[\"']\s{0,3}:\s{0,3}\{(?P<body>[^{}\n]{1,800})\}"
+)
+_INLINE_PAIR: Final = re.compile(r"[\"']([\w.-]{1,60})[\"']\s{0,3}:\s{0,3}[\"']([^\"'\n]{3,300})[\"']")
 _PROSE: Final = rule(
     r"(?im)^[ \t=#*_>|-]{0,8}(?:\w{1,20}[ \t]){0,3}?(?:credentials?|passwords?|logins?|access data|accounts?|zugangsdaten|passwörter|kennwörter|identifiants|mots de passe|contraseñas|credenciales|credenziali|senhas|пароли|доступы|密码|账号)(?:[ \t]\w{1,20}){0,3}[ \t=#*_:-]{0,8}\r?\n(?:[ \t=-]{0,80}\r?\n)?",
     lines=2,
@@ -43,6 +47,10 @@ def find_section_secrets(text: str) -> Iterator[SecretSpan]:
     for header in cued_text(text).matches(_HEADER):
         if bool(header["open"]) == header["sign"].startswith("]"):
             yield from _values(text, header, is_secrets=_IS_SECRETS.match(header["name"]) is not None)
+    for section in cued_text(text).matches(_INLINE):
+        for pair in _INLINE_PAIR.finditer(text, *section.span("body")):
+            if not _PLAIN_NAMES.fullmatch(pair[1]) and not is_reference(pair[2]) and _is_secret(pair[2], True):
+                yield SecretSpan(*pair.span(2))
     for heading in cued_text(text).matches(_PROSE):
         yield from _entries(text, heading.end())
 
