@@ -11,22 +11,27 @@ from evolve.core.cases.secret_phrases import is_reference
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import is_reason
 
-_NAME: Final = r"(?P<name>[A-Za-z_:$@][\w:$@.-]{0,60}?(?:pass\w{0,10}|pwd?|pswd|secret\w{0,6}|token|key|cred\w{0,10}|psk|pin|auth)|pass\w{0,10}|pwd?|pswd|secret\w{0,6}|token|cred\w{0,10}|psk|pin)(?:\\{0,3}[\"'\]])*"
+_NAME: Final = r"(?P<name>pass\w{0,10}|pwd?|pswd|secret\w{0,6}|token|key|cred\w{0,10}|psk|pin|auth)(?:\\{0,3}[\"'\]])*"
+"""The last word of a name: to search for whole names would take longer."""
+_NAME_START: Final = re.compile(r"[\w:$@.-]*\Z")
+_OPENS: Final = re.compile(r"[(\[{][ \t]{0,3}(?:\\?[\"'])?\Z")
 _TYPE: Final = r"(?:string|str|text|bytes?|s|value|val|some|just|ok|of|new|varchar|char|symbol|data|plain|secretstring|content|default|current)"
 _SIGNS: Final = r"[^\w\"'\n,;]{1,12}"
 _QUOTED: Final = r"(?:\\{0,3}\"(?P<double>[^\"\\\n]{3,300})\\{0,3}\"|\\{0,3}'(?P<single>[^'\\\n]{3,300})\\{0,3}')"
 _RULES: Final = (
     # ["password"]=>\n  string(11) "x", s:8:"password";s:11:"x", "password": {"value": "x"}, password = Some("x")
     rule(
-        rf"(?i)(?<![\w.$-]){_NAME}[^\w\"'\n]{{0,12}}(?:\n[ \t]{{0,40}})?(?:\\{{0,3}}[\"'])?{_TYPE}(?:\\{{0,3}}[\"'])?[^\w\"'\n]{{1,6}}(?:\d{{1,4}}[^\w\"'\n]{{1,4}})?{_QUOTED}",
+        rf"(?i){_NAME}[^\w\"'\n]{{0,12}}(?:\n[ \t]{{0,40}})?(?:\\{{0,3}}[\"'])?{_TYPE}(?:\\{{0,3}}[\"'])?[^\w\"'\n]{{1,6}}(?:\d{{1,4}}[^\w\"'\n]{{1,4}})?{_QUOTED}",
         lines=1,
     ),
     # {password,<<"x">>}, (password . "x"), :db/password "x", password ~> "x"
-    rule(rf"(?i)(?<![\w.$-]){_NAME}{_SIGNS}{_QUOTED}"),
-    rule(rf"(?i)[(\[{{][ \t]{{0,3}}(?:\\?[\"'])?{_NAME},[^\w\"'\n]{{0,6}}{_QUOTED}[^\w\"'\n]{{0,4}}[)\]}}]"),
+    rule(rf"(?i){_NAME}{_SIGNS}{_QUOTED}"),
+    rule(rf"(?i){_NAME}(?P<pair>),[^\w\"'\n]{{0,6}}{_QUOTED}[^\w\"'\n]{{0,4}}[)\]}}]"),
 )
 _LABEL: Final = re.compile(r"(?i)secret|token|key|cred\w*")
 """Before a name of a thing, `secret "db-creds" not found`, these words name its kind."""
+_LONGEST: Final = 60
+"""Characters of a name before its last word."""
 _OTHER: Final = re.compile(
     r"(?i)https?://.*|/[\w./-]+|[\w.-]+\.(?:ya?ml|json|txt|pem|key|crt|conf|env|py|js)|[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+"
 )
@@ -36,12 +41,19 @@ def find_named_literals(text: str, is_name: Callable[[str], bool]) -> Iterator[S
     """Yield every text in quotes that is the value of a secret's name."""
     for match in matches(text, _RULES):
         group = "double" if match["double"] is not None else "single"
-        name = re.split(r"[:$@/]", match["name"])[-1]
-        is_label = _LABEL.fullmatch(match["name"]) and not match[0][
-            len(match["name"]) : match.start(group) - match.start()
-        ].strip(" \t\\\"'")
-        if is_name(name) and not is_label and _is_secret(match[group]):
+        if _is_value_of_a_name(text, match, group, is_name) and _is_secret(match[group]):
             yield SecretSpan(*match.span(group))
+
+
+def _is_value_of_a_name(text: str, match: re.Match[str], group: str, is_name: Callable[[str], bool]) -> bool:
+    start = _NAME_START.search(text, max(0, match.start() - _LONGEST), match.start())
+    head = start[0] if start else ""
+    if "pair" in match.groupdict() and not _OPENS.search(text, max(0, match.start() - 80), match.start() - len(head)):
+        return False
+    between = text[match.end("name") : match.start(group)]
+    if not head and _LABEL.fullmatch(match["name"]) and not between.strip(" \t\\\"'"):
+        return False
+    return is_name(re.split(r"[:$@/]", head + match["name"])[-1])
 
 
 def _is_secret(value: str) -> bool:
