@@ -39,7 +39,14 @@ def register(cluster: VirtualCluster, jobs: int) -> None:
     """Register the jobs that run well, and keep those that fail for later."""
     for number in range(jobs):
         if number % ONE_FAILS_OF:
-            cluster.register(mock_job(f"job-{number}"))
+            cluster.register(a_job(number))
+
+
+def a_job(number: int, **config: Any) -> dict[str, Any]:
+    """A job on one of the nodes in turn: on one node one healing at a time is done, and the others wait for it."""
+    node = f"mock-{number // ONE_FAILS_OF % NODES + 1}"
+    constraint = {"LTarget": "${node.unique.name}", "RTarget": node, "Operand": "="}
+    return {**mock_job(f"job-{number}", **config), "Constraints": [constraint]}
 
 
 async def an_hour(one: Supervised, jobs: int, failed_at: dict[str, float]) -> dict[str, float]:
@@ -51,8 +58,7 @@ async def an_hour(one: Supervised, jobs: int, failed_at: dict[str, float]) -> di
     cpu, calls = 0.0, 0
     for second in range(HOUR_S):
         for number in due.get(second, ()):
-            cluster_job = mock_job(f"job-{number}", fails_allocations=1)
-            one.cluster.register(cluster_job)  # it fails within this second
+            one.cluster.register(a_job(number, fails_allocations=1))  # it fails within this second
             failed_at[f"job-{number}"] = one.cluster.now
             # As the event stream names it; the streams' own threads cost the stand-in, not the supervisor.
             one.watch.mark(("default", f"job-{number}"), after_s=7.0)
