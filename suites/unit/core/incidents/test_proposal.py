@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,16 @@ def test_suite_agents_and_docs_name_the_actions_of_the_schema():
             row = next(line for line in page.splitlines() if line.startswith(f"| `{action}` |"))
             assert name == "action" or f"`{name}`" in row
             assert all(bound in row for bound in bounds)
+
+
+def test_no_text_of_an_argument_can_end_the_string_that_a_grammar_writes():
+    # llama.cpp puts a pattern into its grammar as it is: a class with a quote in it lets the model go on as it likes.
+    patterns = [
+        part["pattern"]
+        for schema in actions_schema()["$defs"].values()
+        for part in schema["properties"].values()
+        if "pattern" in part
+    ]
+    assert len(patterns) == 5
+    for text in ('a"b', "a\\b", 'a", "job": "db'):
+        assert [pattern for pattern in patterns if re.fullmatch(pattern, text)] == []
