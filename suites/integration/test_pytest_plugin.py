@@ -430,6 +430,23 @@ def test_a_split_that_keeps_its_score_tolerates_single_failures(pytester):
     result.stdout.fnmatch_lines(["suite.yaml::split val PASSED*", "XFAIL*known: the split's score decides*"])
 
 
+def test_a_split_is_selected_with_its_cases_by_their_mark(pytester):
+    suite(pytester, EVIDENCE, "AGENT.md")
+    suite(pytester, judged_suite("a", "a", "b", "c"))
+    pytester.runpytest_inprocess("suite.yaml", "-m", "val").assert_outcomes(passed=2, xfailed=2, failed=1)
+    pytester.runpytest_inprocess("suite.yaml", "-m", "gate").assert_outcomes(deselected=5)
+
+
+@pytest.mark.parametrize(("marked", "left"), [("a", 1), ("abcd", 0)])
+def test_a_split_is_left_out_by_a_mark_that_all_of_its_cases_have(pytester, marked, left):
+    suite(pytester, EVIDENCE, "AGENT.md")
+    own = [f"{{vars: {{x: {x}}}, metadata: {{marks: {'slow' if x in marked else 'quick'}}}}}" for x in "abcd"]
+    text = judged_suite()
+    suite(pytester, text.replace("tests: []", f"tests: [{', '.join(own)}]"))
+    result = pytester.runpytest_inprocess("suite.yaml", "--collect-only", "-q", "-m", "val and not slow")
+    assert sum("split val" in line for line in result.outlines) == left
+
+
 def test_a_split_that_falls_is_one_failure(pytester):
     suite(pytester, EVIDENCE, "AGENT.md")
     suite(pytester, judged_suite("a", "a", "b", "c"))

@@ -102,7 +102,11 @@ class SuiteFile(pytest.File):
         yield from self._items(loaded, judged)
         if judged:
             for split in judged.splits:
-                yield SplitItem.from_parent(self, split=split, judged=judged, **_named(self, f"split {split}"))
+                item = SplitItem.from_parent(self, split=split, judged=judged, **_named(self, f"split {split}"))
+                # So that -m selects it with its cases: without it nothing asserts the score.
+                for name in judged.common_tags(split):
+                    item.add_marker(name)
+                yield item
 
     def _items(self, loaded: LoadedSuite, judged: "Judged | None") -> Iterator["SuiteItem"]:
         names = NodeNames()
@@ -146,7 +150,7 @@ class SuiteItem(pytest.Item):
             given = metadata["xfail"]
             why = given if isinstance(given, str) else "metadata.xfail"
             self.add_marker(pytest.mark.xfail(reason=why, raises=Failed))
-        for name in (tag for key in ("marks", "tags", "split") for tag in _tags(metadata.get(key))):
+        for name in _tags_of(evaluation):
             self._add_tag(name)
 
     def _add_tag(self, name: str) -> None:
@@ -240,6 +244,11 @@ def _display_path(path: Path) -> str:
 _TAGS: pytest.StashKey[set[str]] = pytest.StashKey()
 
 
+def _tags_of(evaluation: Evaluation) -> list[str]:
+    """The names of the marks of a test: its own, and its split."""
+    return [tag for key in ("marks", "tags", "split") for tag in _tags(evaluation.test.metadata.get(key))]
+
+
 def _tags(value: object) -> list[str]:
     if isinstance(value, str):
         return [value]
@@ -262,6 +271,11 @@ class Judged:
     def add(self, item: SuiteItem, evaluation: Evaluation) -> None:
         """Add an item to its split."""
         self._items.setdefault(split_of(evaluation), []).append(item)
+
+    def common_tags(self, split: str) -> list[str]:
+        """Return the names of the tags that all items of a split have, its own among them, sorted."""
+        tags = [set(_tags_of(item.evaluation)) for item in self._items.get(split, ())]
+        return sorted(set.intersection(*tags)) if tags else []
 
     def is_complete(self, session: pytest.Session, split: str) -> bool:
         """Return whether every case of a recorded split was selected; the score of a part would say little."""
