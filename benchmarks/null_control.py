@@ -16,7 +16,7 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import NamedTuple
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.gate import Pair
 from evolve.core.search.alpha import next_alpha
+from evolve.core.search.cheaper import MARGIN, not_worse_p
 from evolve.core.search.gate import decide
 from fixtures.simulated import World
 from fixtures.simulated_search import Found, search
@@ -71,6 +72,18 @@ KINDS = {
     "15 points, all in a third of the families": Pairs(0.15, reach=1 / 3),
     "30 points": Pairs(0.30),
 }
+
+
+WORSE: Mapping[str, tuple[float, float]] = {
+    "2 points worse, 2 % of the answers change": (0.02, -MARGIN),
+    "2 points worse, 15 %": (0.15, -MARGIN),
+    "2 points worse, 50 %": (0.5, -MARGIN),
+    "the same, no answer changes": (0.0, 0.0),
+    "the same, 2 %": (0.02, 0.0),
+    "5 points better, 15 %": (0.15, 0.05),
+}
+"""For the lane of cheaper winners: the share of families whose answers change, and the gain."""
+CHEAPER_FAMILIES = (60, 120, 300, 600, 1200)
 
 
 class End(NamedTuple):
@@ -151,6 +164,28 @@ def gate_only(trials: int, seed: int) -> None:
     for name, pairs in KINDS.items():
         shares = (proven_share(pairs, size, trials, seed) for size in FAMILIES)
         print(_row(name, *(f"{share:.1%}" for share in shares)), flush=True)
+
+
+def cheaper_lane(trials: int, seed: int) -> None:
+    """Prints the same for the lane of cheaper winners: 2 points worse must be called proven at most at the level."""
+    print("\n### Lane of cheaper winners: called proven\n")
+    print(_row("a family's answers", *(f"{size} families" for size in CHEAPER_FAMILIES)))
+    print(_row("---", *("---:" for _ in CHEAPER_FAMILIES)))
+    for name, (changing, gain) in WORSE.items():
+        shares = (_cheaper_share(changing, gain, size, trials, seed) for size in CHEAPER_FAMILIES)
+        print(_row(name, *(f"{share:.1%}" for share in shares)), flush=True)
+
+
+def _cheaper_share(changing: float, gain: float, families: int, trials: int, seed: int) -> float:
+    chance = random.Random(f"{seed} {changing} {gain} {families}")
+    lost = (changing - gain) / 2
+
+    def family() -> float:
+        draw = chance.random()
+        return -1.0 if draw < lost else 1.0 if draw < changing else 0.0
+
+    proven = (not_worse_p([family() for _ in range(families)]) <= next_alpha([]) for _ in range(trials))
+    return sum(proven) / trials
 
 
 def proven_share(pairs: Pairs, families: int, trials: int, seed: int) -> float:
@@ -270,6 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{date}; {machine}\n\n    python {shlex.join(['benchmarks/null_control.py', *sys.argv[1:]])}")
     if options.gate_only:
         gate_only(options.trials, options.seed)
+        cheaper_lane(options.trials, options.seed)
     else:
         whole_searches(options.null, options.gains, options.budget, options.seed, Ends(options.state))
 

@@ -137,6 +137,7 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
         shrink_budget=options.shrink_budget,
         output_dir=options.output_dir,
         small_gate=options.small_gate,
+        objective=options.objective,
         command=command_line("evolve", arguments),
         allow_cut_answers=options.allow_cut_answers,
         executor=None if where is None or is_nomad else ":".join(part for part in where if part),
@@ -207,6 +208,12 @@ def parser() -> CommandParser:
         default=0,
         metavar="N",
         help="first spend up to N answers on making new failure cases smaller and finding flaky ones; default 0",
+    )
+    add(
+        "--objective",
+        choices=("better", "cheaper"),
+        default="better",
+        help="better: a prompt with better answers (default); cheaper: one with a fifth fewer tokens that is not worse",
     )
     add(
         "--small-gate",

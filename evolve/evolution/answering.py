@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.evolution_events import VOTE, CandidateScored, EvolutionEvent, RolloutScored
+from evolve.core.model.gate import TokensPerAnswer
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.population import Candidate
 from evolve.core.search.tasks import Score, Task
@@ -26,21 +27,33 @@ class Answering:
         self.lookup = lookup
         self.cut: Counter[str] = Counter()
         """Answers that ended at the token limit, by candidate."""
+        self._tokens: dict[str, dict[str, int]] = {}
+        """Of each answer, by candidate and case."""
 
     async def answers(self, candidate: Candidate, tasks: Sequence[Task]) -> AsyncGenerator[EvolutionEvent, None]:
         """Yield the candidate's answers to the cases that it has not answered yet, as far as the budget goes."""
         new = [task for task in tasks if task.id not in candidate.scores]
         for done in await self.rollouts.many(candidate.genome, new):
-            candidate.scores[done.task.id] = done.score
-            self.cut[candidate.id] += done.is_cut
+            self._keep(candidate, done)
             yield self._scored(candidate.id, done)
 
     def counted(self, candidate: Candidate, answers: Iterable[Fetched]) -> Iterator[EvolutionEvent]:
         """Count answers that a trial fetched against the budget, and yield them."""
         for done in map(self.rollouts.count, answers):
-            candidate.scores[done.task.id] = done.score
-            self.cut[candidate.id] += done.is_cut
+            self._keep(candidate, done)
             yield self._scored(candidate.id, done)
+
+    def _keep(self, candidate: Candidate, done: Rollout) -> None:
+        candidate.scores[done.task.id] = done.score
+        self.cut[candidate.id] += done.is_cut
+        self._tokens.setdefault(candidate.id, {})[done.task.id] = done.length
+
+    def tokens(self, first: Candidate, second: Candidate, cases: Iterable[str] | None = None) -> TokensPerAnswer:
+        """Return what two candidates need for an answer, on the cases (of those named) that both answered."""
+        mine, theirs = self._tokens.get(first.id, {}), self._tokens.get(second.id, {})
+        both = [case for case in (mine if cases is None else cases) if case in mine and case in theirs]
+        means = (sum(known[case] for case in both) / len(both) if both else 0.0 for known in (mine, theirs))
+        return TokensPerAnswer(*means)
 
     def affordable(self, candidates: Sequence[Candidate], tasks: Sequence[Task], left: float) -> list[Task]:
         """Return as many of the first cases as `left` pays for by all candidates; known answers are free."""

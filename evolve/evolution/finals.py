@@ -59,11 +59,17 @@ class Finals:
         prior = incumbent.mean()
         return max(finalists, key=lambda c: (c.mean(both) if both else 0.0, c.cautious_mean(prior), -c.number))
 
-    def why_behind(self, incumbent: Candidate, winner: Candidate) -> str:
-        """Return why the winner does not enter the gate; empty where it is not behind the current agent on val."""
+    def why_behind(self, incumbent: Candidate, winner: Candidate, margin: float = 0.0) -> str:
+        """Return why the winner does not enter the gate; empty where it is not behind the current agent on val.
+
+        Args:
+            incumbent: the current agent.
+            winner: the best candidate.
+            margin: it may be so much behind.
+        """
         both = self._compared(incumbent, [winner])
         own, other = winner.mean(both), incumbent.mean(both)
-        if not both or own >= other:
+        if not both or own >= other - margin:
             return ""
         cases = count(len(both), "val case")
         return f"the best candidate is behind the current agent on {cases} ({own:.2f} to {other:.2f})"

@@ -1,10 +1,11 @@
 """The last stage of a run: incumbent and winner answer the gate's cases, and the gate decides."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from evolve.core.model.evolution_events import CandidateScored, EvolutionEvent, GateDecided, GateStarted, RolloutScored
-from evolve.core.model.gate import GateDecision, Pair
+from evolve.core.model.gate import GateDecision, Lane, Pair, TokensPerAnswer
+from evolve.core.search.cheaper import decide_cheaper
 from evolve.core.search.gate import decide
 from evolve.core.search.gate_size import families_to_prove, small_gate
 from evolve.core.search.population import Candidate
@@ -46,6 +47,14 @@ class Gates(Protocol):
         ...
 
 
+class Evidence(NamedTuple):
+    """What a gate knows besides its pairs."""
+
+    lost_pinned: Sequence[str]
+    new_harm: Sequence[str]
+    disagreement: float | None
+
+
 class GateStage:
     """One run's gate.
 
@@ -56,6 +65,7 @@ class GateStage:
         run: its name.
         seed: chooses among the cases where the budget does not pay for all.
         opens_small: whether to open a gate that has too few families to prove anything.
+        objective: what the gate tests.
     """
 
     def __init__(
@@ -67,13 +77,14 @@ class GateStage:
         run: str,
         seed: int,
         opens_small: bool = False,
+        objective: Lane = "better",
     ) -> None:
         self._answering, self._rollouts = answering, answering.rollouts
         self._gates = gates
         self._baselines = Baselines(answering, tasks)
         self._cases = sample([t for t in tasks if t.split == "gate" and t.is_scored], len(tasks), seed=seed)
         self._pinned = [task for task in tasks if task.status == "pinned"]
-        self._run, self._opens_small = run, opens_small
+        self._run, self._opens_small, self._objective = run, opens_small, objective
         self.spent = 0
         """Answers paid for here."""
         self.decision: GateDecision | None = None
@@ -122,7 +133,8 @@ class GateStage:
         self.spent = self._rollouts.budget.spent - before
         pairs = _pairs(tasks, incumbent, winner)
         harm = _new_harm(tasks, incumbent, winner)
-        self.decision = decide(pairs, alpha=alpha, lost_pinned=lost, new_harm=harm, disagreement=disagreement)
+        evidence = Evidence(lost, harm, disagreement)
+        self.decision = self._decide(pairs, alpha, evidence, self._answering.tokens(incumbent, winner, _ids(tasks)))
         self._gates.record(self._run, winner.id, self.decision, families)
         vote = list(self._answering.vote(tasks))
         for event in vote:
@@ -130,6 +142,12 @@ class GateStage:
         mean = _by_family(vote, {task.id: task.family for task in tasks})
         beyond = await self._baselines.compare(tasks, winner, [incumbent, winner])
         yield GateDecided(winner.id, number, self.decision, mean, beyond)
+
+    def _decide(self, pairs: Sequence[Pair], alpha: float, found: "Evidence", tokens: TokensPerAnswer) -> GateDecision:
+        vetoes = {"lost_pinned": found.lost_pinned, "new_harm": found.new_harm}
+        if self._objective == "cheaper":
+            return decide_cheaper(pairs, tokens, alpha=alpha, disagreement=found.disagreement, **vetoes)
+        return decide(pairs, alpha=alpha, disagreement=found.disagreement, **vetoes)
 
     def _refusal(self, families: Sequence[str]) -> str:
         alpha, is_open = self._gates.level(self._run)
@@ -190,6 +208,10 @@ class GateStage:
         if not again:
             return None
         return sum(done.score.output != winner.scores[done.task.id].output for done in again) / len(again)
+
+
+def _ids(tasks: Sequence[Task]) -> list[str]:
+    return [task.id for task in tasks]
 
 
 def _pairs(tasks: Sequence[Task], incumbent: Candidate, winner: Candidate) -> list[Pair]:

@@ -117,6 +117,7 @@ def run_id(request: EvolutionRequest, inputs: EvolutionInputs, provider: str) ->
     names = [*request.reflectors] if len(request.reflectors) > 1 else request.reflector
     reflector = [names, request.reflector_cap] if names else None
     parts = [agent_text(inputs.agent), bank, listed, request.seed, budget, provider, reflector]
+    parts += [] if request.objective == "better" else [request.objective]
     # Eight hex digits: short enough to type, and two runs of one agent hardly ever share them.
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:8]
     return f"{inputs.agent.name.lower().replace('_', '-')}-{digest}"

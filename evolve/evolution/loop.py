@@ -26,8 +26,10 @@ from evolve.core.model.evolution_events import (
     EvolutionStarted,
     TaskInfo,
 )
+from evolve.core.model.gate import Lane
 from evolve.core.model.json_value import JsonValue
 from evolve.core.retrieval.log_odds import LogOdds
+from evolve.core.search.cheaper import MARGIN, SAVING
 from evolve.core.search.genome import Genome
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.operators import Operator
@@ -82,6 +84,8 @@ class Plan:
     """The agent's own settings, for messages."""
     shrinking: int = 0
     """Answers that were paid for to settle new failure cases before; they are not part of the budget."""
+    objective: Lane = "better"
+    """What the search looks for and the gate tests."""
     opens_small_gate: bool = False
     """Whether to open a gate that has too few families to prove anything."""
 
@@ -123,8 +127,17 @@ class Evolution:
         self._rollouts = rollouts
         self._answering = Answering(rollouts, shown, lookup)
         self._gate = GateStage(
-            self._answering, gates, plan.tasks, run=plan.run, seed=plan.seed, opens_small=plan.opens_small_gate
+            self._answering,
+            gates,
+            plan.tasks,
+            run=plan.run,
+            seed=plan.seed,
+            opens_small=plan.opens_small_gate,
+            objective=plan.objective,
         )
+        self._aims_cheaper = plan.objective == "cheaper"
+        self._margin = MARGIN if self._aims_cheaper else 0.0
+        """A child may be so much worse than its parent, and the winner than the current agent."""
         self._text_of = text_of
         self._reflectors = tuple(reflectors)
         self._clock = clock
@@ -183,7 +196,7 @@ class Evolution:
         async for event in self._finals.events(incumbent, *finalists):
             yield event
         best = self._finals.choose(incumbent, finalists)
-        if behind := self._finals.why_behind(incumbent, best):
+        if behind := self._finals.why_behind(incumbent, best, self._margin):
             yield self._finish_event(incumbent, "no-better", behind)
             return
         self.winner = best
@@ -322,7 +335,9 @@ class Evolution:
         rates = budget.rates
         allowance = min(self._rollouts.most(child.genome, self._race, rates), budget.left - promised)
         screen = screen_tasks(parent, self._race, self._chance)
-        return Trial(child, parent, best_of(self._state.population), screen, self._race, allowance, rates)
+        below = self._answering.tokens(parent, parent).candidate if self._aims_cheaper else None
+        leader = best_of(self._state.population)
+        return Trial(child, parent, leader, screen, self._race, allowance, rates, below)
 
     def _take(self, trial: Trial) -> Iterator[EvolutionEvent]:
         """Follow one child from its answers to its place in the population."""
@@ -333,27 +348,46 @@ class Evolution:
         yield CandidateScreened(child.id, screened.kept, screened.reason)
         yield from self._answering.counted(child, trial.answers[trial.screened :])
         gain = child.mean() - parent.mean(child.scores)
-        self._proposing.learn(child, gain)
+        self._proposing.learn(child, self._worth(child, parent, gain))
         if trial.last is None:
             return
         dropped, reason = self._verdict(trial.last, gain)
         yield CandidateScored(child.id, "train", len(child.scores), child.plain_mean(), dropped, reason)
         if not dropped:
             self._state.population.append(child)
-            is_best = best_of(self._state.population) is child
+            is_best = self._best() is child
             yield Accepted(child.id, is_best, f"mean {child.mean():.2f} on {count(len(child.scores), 'case')}")
 
-    @staticmethod
-    def _verdict(last: RaceDecision, gain: float) -> tuple[bool, str]:
+    def _worth(self, child: Candidate, parent: Candidate, gain: float) -> float:
+        """What the bandits learn of a child: its gain, or what it saves of its parent's tokens."""
+        if not self._aims_cheaper or gain < -self._margin:
+            return gain
+        return self._answering.tokens(parent, child).saved
+
+    def _best(self) -> Candidate:
+        """The best candidate, or the one with the fewest tokens of those that are not worse than the current agent."""
+        population = self._state.population
+        if not self._aims_cheaper:
+            return best_of(population)
+        first, *others = population
+        as_good = [c for c in others if c.mean() >= first.mean(c.scores) - self._margin]
+        return max([first, *as_good], key=lambda c: (self._answering.tokens(first, c).saved, -c.number))
+
+    def _verdict(self, last: RaceDecision, gain: float) -> tuple[bool, str]:
         """Whether a child that raced is dropped, and why: one without a gain would only pass on its noise."""
-        if last.kept and gain <= 0:
+        if last.kept and (gain < -self._margin if self._aims_cheaper else gain <= 0):
             return True, f"no gain over its parent ({100 * gain:+.1f} points); {last.reason}"
         return not last.kept, last.reason
 
     def _finalists(self) -> list[Candidate]:
-        """The best candidates that beat the incumbent on the cases they share."""
+        """The best candidates that beat the incumbent on the cases they share, or need far fewer tokens there."""
         incumbent, *others = self._state.population
         prior = incumbent.mean()
+        if self._aims_cheaper:
+            as_good = [c for c in others if c.mean() >= incumbent.mean(c.scores) - self._margin]
+            saved = {c.id: self._answering.tokens(incumbent, c).saved for c in as_good}
+            cheaper = [c for c in as_good if saved[c.id] >= SAVING]
+            return sorted(cheaper, key=lambda c: (-saved[c.id], c.number))[:FINALISTS]
         better = [c for c in others if c.mean() > incumbent.mean(c.scores)]
         return sorted(better, key=lambda c: (-c.cautious_mean(prior), c.number))[:FINALISTS]
 
@@ -375,13 +409,15 @@ class Evolution:
     def _is_solved(self) -> bool:
         """Whether a candidate passes every case of the race, so that the search has nothing left to fix."""
         size = len(self._race)
-        return any(c.mean() >= 1.0 and len(c.scores) >= size for c in self._state.population)
+        return not self._aims_cheaper and any(c.mean() >= 1.0 and len(c.scores) >= size for c in self._state.population)
 
     def _why_no_gate(self) -> str:
         return f"better on the cases that the search has seen, but not tested on others: {self._gate.refusal}"
 
     def _why_no_better(self, incumbent: Candidate) -> str:
         tried = len(self._state.genomes) - 1
+        if self._aims_cheaper:
+            return f"none of {count(tried, 'candidate')} is as good with {SAVING:.0%} fewer tokens"
         return (
             f"none of {count(tried, 'candidate')} beat the incumbent's {incumbent.mean():.2f} "
             f"on {count(len(self._race), 'train case')}"

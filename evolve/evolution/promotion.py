@@ -20,7 +20,7 @@ from evolve.core.model.evolution_events import (
     Promoted,
     RolloutScored,
 )
-from evolve.core.model.gate import BeyondLookup
+from evolve.core.model.gate import BeyondLookup, GateDecision
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.genome import agent_of, incumbent_of
 from evolve.core.templating.templates import Templates
@@ -299,6 +299,7 @@ def _evidence(result: Result, today: str) -> dict[str, JsonValue]:
         "families": decision.families,
         "cases": decision.cases,
         "vote": None if gate.vote is None else round(gate.vote, 3),
+        **_lane(decision),
     }
     if gate.beyond is not None:
         kept["beyond_lookup"] = {
@@ -311,6 +312,13 @@ def _evidence(result: Result, today: str) -> dict[str, JsonValue]:
     kept["provider"] = result.started.provider
     kept["date"] = today
     return kept
+
+
+def _lane(decision: GateDecision) -> dict[str, JsonValue]:
+    """What only a gate of the lane of cheaper winners has."""
+    if decision.tokens is None:
+        return {}
+    return {"lane": decision.lane, "tokens": [round(decision.tokens.incumbent), round(decision.tokens.candidate)]}
 
 
 def _pin(result: Result) -> list[str]:

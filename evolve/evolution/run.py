@@ -296,7 +296,8 @@ class _Run:
         # A damaged log is reported here, before the first answer is paid for.
         earlier = [gate for gate in log.gates() if gate.run != self._id]
         self._inputs, advice = drop_overused_gate_families(self._inputs, earlier)
-        gates = AgentGates(log, agent.name, agent.title, lambda: date.today().isoformat())
+        today, lane = (lambda: date.today().isoformat()), self._request.objective
+        gates = AgentGates(log, agent.name, agent.title, today, lane)
         for text in (advice, _about_suite(self._inputs.missing_suite), self._about_gate(gates)):
             for observer in self._observers if text else ():
                 observer.warn(text)

@@ -146,6 +146,7 @@ async def prepare(
         opens_small_gate=request.small_gate,
         allow_cut_answers=request.allow_cut_answers,
         sampling=agent.sampling,
+        objective=request.objective,
     )
     return Evolution(
         plan,

@@ -29,6 +29,7 @@ class Trial:
         race: all cases of the race.
         allowance: what it may use at most, in the unit of the budget.
         rates: what an answer uses at most, by what was known when it was proposed.
+        tokens_below: the child must need fewer for an answer; None for a search that does not look at them.
     """
 
     child: Candidate
@@ -38,6 +39,7 @@ class Trial:
     race: Sequence[Task]
     allowance: float
     rates: Rates
+    tokens_below: float | None = None
     answers: list[Fetched] = field(default_factory=list)
     screened: int = 0
     """How many of the answers are the screen's."""
@@ -51,7 +53,7 @@ class Trial:
         await self._ask(rollouts, self.screen)
         self.screened = len(self.answers)
         done = [task for task in self.screen if task.id in self.child.scores]
-        self.decision = screen_candidate(self.child, self.parent, done)
+        self.decision = self._screen_decision(done)
         if not self.decision.kept:
             return
         for size in blocks(len(self.race)):
@@ -72,6 +74,14 @@ class Trial:
         new = [task for task in tasks if task.id not in self.child.scores]
         left = self.allowance - sum(done.used(self.rates) for done in self.answers)
         return rollouts.within(self.child.genome, new, left, self.rates)
+
+    def _screen_decision(self, done: Sequence[Task]) -> RaceDecision:
+        if self.tokens_below is None:
+            return screen_candidate(self.child, self.parent, done)
+        tokens = sum(answer.received.answer.tokens.total for answer in self.answers) / max(1, len(self.answers))
+        if tokens >= self.tokens_below:
+            return RaceDecision(False, f"{tokens:,.0f} tokens for an answer, its parent {self.tokens_below:,.0f}")
+        return screen_candidate(self.child, self.parent, done, needs_fix=False)
 
     def _race_decision(self) -> RaceDecision:
         fault = collapse(self.race, self.child.scores, self.parent.scores)

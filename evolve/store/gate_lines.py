@@ -33,6 +33,8 @@ _DECIDED: Mapping[str, object] = {
 }
 
 
+_LANE: Mapping[str, object] = {"lane": {"type": "string", "enum": ["cheaper"]}}
+"""Only for a gate of the lane of cheaper winners."""
 _HARM: Mapping[str, object] = {"new_harm": {"type": "array", "items": _TEXT, "minItems": 1}}
 """Only where there is some: lines of older versions have no such key."""
 
@@ -48,7 +50,7 @@ def _check_of(properties: Mapping[str, object], optional: Mapping[str, object]) 
     )
 
 
-_CHECK_OPENED, _CHECK_DECIDED = _check_of(_OPENED, {}), _check_of(_DECIDED, _HARM)
+_CHECK_OPENED, _CHECK_DECIDED = _check_of(_OPENED, _LANE), _check_of(_DECIDED, _HARM)
 _HINT = (
     "gates count 1, 2, 3 ... in the order they were opened: after a merge, give the later ones new numbers; "
     "nothing else is edited"
@@ -58,7 +60,13 @@ _HINT = (
 def line_of_opening(gate: GateRecord) -> str:
     """Return the line that opens a gate."""
     return _line(
-        gate=gate.number, run=gate.run, agent=gate.agent, parent=gate.parent, opened=gate.opened, alpha=gate.alpha
+        gate=gate.number,
+        run=gate.run,
+        agent=gate.agent,
+        parent=gate.parent,
+        opened=gate.opened,
+        alpha=gate.alpha,
+        **({} if gate.lane == "better" else {"lane": gate.lane}),
     )
 
 
@@ -144,7 +152,13 @@ class _Reader:
         self._written[fields["run"]] = (number, expected)
         self.gates.append(
             GateRecord(
-                expected, fields["run"], fields["agent"], fields["parent"], fields["opened"], float(fields["alpha"])
+                expected,
+                fields["run"],
+                fields["agent"],
+                fields["parent"],
+                fields["opened"],
+                float(fields["alpha"]),
+                lane=fields.get("lane", "better"),
             )
         )
         return "" if number == expected else f"gate {number} is opened where gate {expected} was expected"

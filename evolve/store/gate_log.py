@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evolve.core.model.errors import InputError, Location, Problem, StoreFault
-from evolve.core.model.gate import GateDecision
+from evolve.core.model.gate import GateDecision, Lane
 from evolve.core.search.alpha import next_alpha
 from evolve.core.search.gate_history import GateRecord
 from evolve.store.gate_lines import line_of_decision, line_of_opening, parse_lines
@@ -40,11 +40,11 @@ class GateLog:
             raise self._fault(error) from error
         return self._parse(_whole_lines(content))
 
-    def next_alpha(self) -> float:
-        """Return the level of the gate that is opened next; raise what `gates` raises."""
-        return _level(self.gates())
+    def next_alpha(self, lane: Lane = "better") -> float:
+        """Return the level of the gate that is opened next in this lane; raise what `gates` raises."""
+        return _level(self.gates(), lane)
 
-    def open(self, run: str, *, agent: str, parent: str, date: str) -> GateRecord:
+    def open(self, run: str, *, agent: str, parent: str, date: str, lane: Lane = "better") -> GateRecord:
         """Return the gate of this run: opened now, or the one that it has opened before.
 
         Args:
@@ -52,6 +52,7 @@ class GateLog:
             agent: the name of the agent, without version.
             parent: NAME@VERSION of the incumbent.
             date: today, ISO 8601.
+            lane: which levels it spends.
 
         Raises:
             InputError: the log is damaged.
@@ -62,7 +63,7 @@ class GateLog:
             known = next((gate for gate in gates if gate.run == run), None)
             if known is not None:
                 return known
-            gate = GateRecord(len(gates) + 1, run, agent, parent, date, _level(gates))
+            gate = GateRecord(len(gates) + 1, run, agent, parent, date, _level(gates, lane), lane=lane)
             _append(file, line_of_opening(gate))
         return gate
 
@@ -140,16 +141,17 @@ class AgentGates:
     """NAME@VERSION of the incumbent."""
     today: Callable[[], str]
     """The date, ISO 8601."""
+    lane: Lane = "better"
 
     def level(self, run: str) -> tuple[float, bool]:
         """Return the level of the run's gate, and whether the run has opened it already; see `GateLog.gates`."""
         gates = self.log.gates()
         known = next((gate for gate in gates if gate.run == run), None)
-        return (known.alpha, True) if known else (_level(gates), False)
+        return (known.alpha, True) if known else (_level(gates, self.lane), False)
 
     def open(self, run: str) -> tuple[int, float]:
         """Return the number and the level of the run's gate; see `GateLog.open`."""
-        gate = self.log.open(run, agent=self.agent, parent=self.parent, date=self.today())
+        gate = self.log.open(run, agent=self.agent, parent=self.parent, date=self.today(), lane=self.lane)
         return gate.number, gate.alpha
 
     def record(self, run: str, candidate: str, decision: GateDecision, families: Sequence[str]) -> None:
@@ -164,8 +166,9 @@ class AgentGates:
         self.log.record(run, candidate, decision, families, date=self.today())
 
 
-def _level(gates: Sequence[GateRecord]) -> float:
-    return next_alpha([gate.word == "proven" for gate in gates])
+def _level(gates: Sequence[GateRecord], lane: Lane) -> float:
+    """The next level of a lane: gates of the other one spend nothing of it."""
+    return next_alpha([gate.word == "proven" for gate in gates if gate.lane == lane])
 
 
 def _with_word(

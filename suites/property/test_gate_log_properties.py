@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.model.errors import InputError
+from evolve.core.model.gate import Lane
 from evolve.core.search.gate_history import GateRecord
 from evolve.store.gate_lines import line_of_decision, line_of_opening, parse_lines
 from evolve.store.gate_log import GateLog
@@ -26,7 +27,8 @@ def gate_records(draw: st.DrawFn) -> list[GateRecord]:
 
 @st.composite
 def gate(draw: st.DrawFn, number: int, run: str) -> GateRecord:
-    opened = GateRecord(number, run, draw(TEXT), draw(TEXT), draw(TEXT), draw(LEVELS))
+    lane: Lane = draw(st.sampled_from(["better", "cheaper"]))
+    opened = GateRecord(number, run, draw(TEXT), draw(TEXT), draw(TEXT), draw(LEVELS), lane=lane)
     if draw(st.booleans()):
         return opened
     word = draw(st.sampled_from(["proven", "provisional", "rejected"]))

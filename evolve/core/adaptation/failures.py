@@ -86,6 +86,7 @@ class QueuedRequest:
             "provider": request.provider,
             "reflector": [*request.reflectors] if request.other_reflectors else request.reflector,
         }
+        settings |= {} if request.objective == usual.objective else {"objective": request.objective}
         text = json.dumps([agent_text, settings], sort_keys=True)
         # 64 bits: no two of a project's settings collide.
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -7,6 +7,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, Final
 
+from evolve.core.model.gate import Lane
 from evolve.core.model.json_value import JsonValue
 
 DEFAULT_BUDGET: Final = 200
@@ -56,6 +57,8 @@ class EvolutionRequest:
     """Open the gate even if it has too few families to prove an improvement."""
     allow_cut_answers: bool = False
     """Continue although many of the agent's answers end at the token limit."""
+    objective: Lane = "better"
+    """What the search looks for and the gate tests."""
     output_dir: str = OUTPUT_DIR
     """The folder in which the run's own folder is created."""
     command: str = ""
@@ -75,6 +78,7 @@ class EvolutionRequest:
             ("shrink-budget", self.shrink_budget or None),
             ("concurrency", self.concurrency),
             ("executor", self.executor),
+            ("objective", None if self.objective == "better" else self.objective),
             ("output-dir", None if self.output_dir == OUTPUT_DIR else self.output_dir),
         ]
         words = [word for name, value in pairs if value is not None for word in _option(name, str(value))]
@@ -148,6 +152,7 @@ _WHOLE_OR_NONE = _Kind("a whole number or null", lambda value: value is None or 
 _NUMBER_OR_NONE = _Kind("a number or null", lambda value: value is None or _is_number(value))
 _FLAG = _Kind("true or false", lambda value: isinstance(value, bool))
 _TEXTS = _Kind("a list of text", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
+_OBJECTIVE = _Kind("better or cheaper", lambda value: value in ("better", "cheaper"))
 _FIELDS: Final[Mapping[str, _Kind]] = {
     "cases": _TEXTS,
     "suite": _TEXT_OR_NONE,
@@ -165,6 +170,7 @@ _FIELDS: Final[Mapping[str, _Kind]] = {
     "shrink_budget": _WHOLE,
     "small_gate": _FLAG,
     "allow_cut_answers": _FLAG,
+    "objective": _OBJECTIVE,
     "output_dir": _TEXT,
     "command": _TEXT,
 }

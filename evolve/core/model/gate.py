@@ -8,6 +8,24 @@ Word = Literal["proven", "provisional", "rejected"]
 better, or it fails a pinned case, or does harm where the incumbent does none."""
 
 
+Lane = Literal["better", "cheaper"]
+"""What a gate tests. better: the candidate is better. cheaper: it is not worse by 2 points, with a fifth fewer tokens.
+Each lane has levels of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokensPerAnswer:
+    """Tokens that incumbent and candidate need for an answer, prompt included, on the same cases."""
+
+    incumbent: float
+    candidate: float
+
+    @property
+    def saved(self) -> float:
+        """The share that the candidate saves; below 0 where it needs more, 0 where none are reported."""
+        return (self.incumbent - self.candidate) / self.incumbent if self.incumbent else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """One case answered by incumbent and candidate: mean scores over repeats, each 0..1."""
@@ -52,7 +70,7 @@ class GateDecision:
     reason: str
     """One sentence for people."""
     p_value: float
-    """One-sided, from the paired sign-flip permutation test by family."""
+    """One-sided, by family: from the paired sign-flip test, or for cheaper winners from `core/search/cheaper.py`."""
     alpha: float
     """The level that this decision was allowed to spend."""
     incumbent: float
@@ -73,6 +91,9 @@ class GateDecision:
     """Share of repeated gate answers that changed; None when none was repeated."""
     new_harm: tuple[str, ...] = ()
     """Cases where the candidate's answer does harm and the incumbent's does not."""
+    lane: Lane = "better"
+    tokens: TokensPerAnswer | None = None
+    """Only in the lane of cheaper winners."""
 
     @property
     def gain(self) -> float:

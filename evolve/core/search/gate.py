@@ -36,7 +36,7 @@ def decide(
     Raises:
         ValueError: a score is not in 0..1, or alpha is not a level.
     """
-    _check(pairs, alpha)
+    check_pairs(pairs, alpha)
     found = compare_families(pairs)
     differences = found.differences
     p_one_sided = p_value(differences)
@@ -54,7 +54,7 @@ def decide(
         cases=len(pairs),
         families=found.families,
         missing_families=missing,
-        discordant=_discordant(pairs),
+        discordant=discordant(pairs),
         lost_pinned=tuple(lost_pinned),
         disagreement=disagreement,
         new_harm=tuple(new_harm),
@@ -90,6 +90,11 @@ def compare_families(pairs: Sequence[Pair]) -> FamilyComparison:
     )
 
 
+def family_differences(pairs: Sequence[Pair]) -> list[float]:
+    """Return the mean difference of each family, candidate minus incumbent."""
+    return [_mean_difference(family) for family in _families(pairs)]
+
+
 def _word(gain: int, p_one_sided: float, alpha: float, vetoes: Sequence[str]) -> Word:
     if vetoes or gain <= 0:
         return "rejected"
@@ -112,7 +117,8 @@ def _mean_of_means(families: Sequence[Sequence[Pair]], score: Callable[[Pair], f
     return mean([mean([score(pair) for pair in family]) for family in families]) if families else 0.0
 
 
-def _discordant(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+def discordant(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """Return the pairs that differ, the losses first."""
     differing = [pair for pair in pairs if pair.candidate != pair.incumbent]
     return tuple(sorted(differing, key=lambda pair: (pair.candidate - pair.incumbent, pair.family, pair.task)))
 
@@ -138,7 +144,8 @@ def _reason(decision: GateDecision, differences: Sequence[int]) -> str:
     return f"better, not proven: {found}, p = {decision.p_value:.2g} is above the level {level}; {more}"
 
 
-def _check(pairs: Sequence[Pair], alpha: float) -> None:
+def check_pairs(pairs: Sequence[Pair], alpha: float) -> None:
+    """Raise ValueError where a score is not in 0..1, or alpha is not a level."""
     if not 0 < alpha < _LARGEST_ALPHA:
         raise ValueError(f"alpha: expected a number above 0 and below {_LARGEST_ALPHA}, got {alpha!r}")
     for pair in pairs:

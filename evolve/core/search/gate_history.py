@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from evolve.core.model.gate import Word
+from evolve.core.model.gate import Lane, Word
 
 WORN_AFTER = 3
 """After this many results about an agent a family is worn for it: each result gives away a little, see above."""
@@ -39,6 +39,8 @@ class GateRecord:
     cases: int = 0
     families: tuple[str, ...] = ()
     """The gate families that were read."""
+    lane: Lane = "better"
+    """Which levels the gate spends."""
     new_harm: tuple[str, ...] = ()
     """Cases where the candidate did harm and the incumbent did not."""
 

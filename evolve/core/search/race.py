@@ -119,11 +119,20 @@ def _failed_and_passed(candidate: Candidate, race: Sequence[Task]) -> tuple[list
     return failures, [task for task in known if candidate.scores[task.id].passed]
 
 
-def screen_candidate(child: Candidate, parent: Candidate, tasks: Sequence[Task]) -> RaceDecision:
-    """Keep a child that fixes at least one of the parent's cases and breaks no more than it fixes."""
+def screen_candidate(
+    child: Candidate, parent: Candidate, tasks: Sequence[Task], *, needs_fix: bool = True
+) -> RaceDecision:
+    """Keep a child that breaks no more of the parent's cases than it fixes.
+
+    Args:
+        child: it has answered the tasks, as its parent has.
+        parent: where the child came from.
+        tasks: of the screen.
+        needs_fix: drop a child that fixes none.
+    """
     fixed = sum(child.scores[t.id].value > parent.scores[t.id].value for t in tasks)
     broken = sum(child.scores[t.id].value < parent.scores[t.id].value for t in tasks)
-    kept = fixed >= 1 and fixed >= broken
+    kept = fixed >= (1 if needs_fix else 0) and fixed >= broken
     return RaceDecision(kept, f"fixed {fixed} and broke {broken} of its parent's {count(len(tasks), 'case')}")
 
 

@@ -117,12 +117,23 @@ _WORDS = {
 }
 
 
+_CHEAPER = {
+    "proven": ("pass", "Cheaper: proven"),
+    "provisional": ("error", "Cheaper, not proven"),
+    "rejected": ("fail", "Not cheaper"),
+}
+"""The same where the gate tested whether the winner is cheaper."""
+
+
 def verdict(evolution: EvolutionSummary) -> Headline:
-    """Return whether the agent got better."""
+    """Return whether the agent got better, or cheaper."""
+    words = _CHEAPER if evolution.gate and evolution.gate.decision.lane == "cheaper" else {}
     if evolution.finished:
-        return Headline(*_WORDS[evolution.finished.outcome], evolution.finished.reason)
+        outcome = evolution.finished.outcome
+        return Headline(*words.get(outcome, _WORDS[outcome]), evolution.finished.reason)
     if evolution.gate:
-        return Headline(*_WORDS[evolution.gate.decision.word], evolution.gate.decision.reason)
+        word = evolution.gate.decision.word
+        return Headline(*words.get(word, _WORDS[word]), evolution.gate.decision.reason)
     return Headline("", "Not finished", f"the run is in its {evolution.phase} phase")
 
 
@@ -167,9 +178,11 @@ def won_and_lost(decision: GateDecision) -> tuple[int, int]:
 
 def doubts(decision: GateDecision) -> Iterator[str]:
     """Yield what a reader must know in addition to the gate's decision."""
+    if decision.tokens:
+        yield f"lane: cheaper; {decision.tokens.saved:.0%} fewer tokens, at most 2 points worse"
     if decision.missing_families:
         missing = count(decision.missing_families, "more family", "more families")
-        yield f"{missing} would be needed to prove a gain of this size"
+        yield f"{missing} would be needed to prove {'it' if decision.tokens else 'a gain of this size'}"
     if decision.lost_pinned:
         yield f"lost {count(len(decision.lost_pinned), 'pinned case')}: {', '.join(decision.lost_pinned)}"
     if decision.new_harm:

@@ -57,6 +57,22 @@ def test_a_gate_is_read_back_as_it_was_decided(path):
     ]
 
 
+def test_each_lane_spends_levels_of_its_own(path):
+    cheaper = replace(gates(path), lane="cheaper")
+    assert pass_gate(path, "r1") == next_alpha([])
+    assert cheaper.open("r2") == (2, next_alpha([]))
+    assert pass_gate(path, "r3") == next_alpha([True])
+    assert cheaper.open("r4") == (4, next_alpha([False]))
+    assert cheaper.open("r2") == (2, next_alpha([])), "the run's own gate, opened before"
+    assert [gate.lane for gate in GateLog(path).gates()] == ["better", "cheaper", "better", "cheaper"]
+    assert [json.loads(line).get("lane") for line in path.read_text().splitlines() if "opened" in line] == [
+        None,
+        "cheaper",
+        None,
+        "cheaper",
+    ]
+
+
 def test_a_file_that_is_not_there_has_no_gates_and_is_not_made_by_reading(path):
     assert GateLog(path).gates() == []
     assert GateLog(path).next_alpha() == next_alpha([])
