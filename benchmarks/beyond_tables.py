@@ -1,7 +1,6 @@
 """The tables of `evolve_beyond.py`: seeds pooled, intervals by bootstrap over families, gains paired by case."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from beyond_units import UnitResult
 from evolve_splits import Interval, Outcome, accuracy, gain, harm
@@ -25,8 +24,8 @@ def _table(task: str, target: str, group: Group) -> str:
         f"### {task}, {target}: {len(first.outcomes)} held-out cases of {families} families",
         "",
         "| arm | seeds | accuracy | 95 % | beyond lookup | beyond think | harm | search tokens | answers "
-        "| tokens an answer | CPU s |",
-        "|---|---:|---:|---|---|---|---:|---:|---:|---:|---:|",
+        "| CPU s | tokens an answer | CPU s an answer |",
+        "|---|---:|---:|---|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     return "\n".join([*head, *(_row(arm, own, group) for arm, own in group.items()), "", *_notes(group)])
 
@@ -44,36 +43,41 @@ def _row(arm: str, own: Sequence[UnitResult], group: Group) -> str:
         f"{harm(pooled):.3f}",
         f"{_mean(own, 'search', 'tokens'):,.0f}",
         f"{_mean(own, 'search', 'answers'):,.0f}",
-        f"{_mean(own, 'judging', 'tokens') / max(1.0, _mean(own, 'judging', 'answers')):,.0f}",
         f"{_mean(own, 'search', 'model_cpu_s') + _mean(own, 'search', 'client_cpu_s'):,.0f}",
+        f"{_an_answer(own, 'tokens'):,.0f}",
+        f"{_an_answer(own, 'model_cpu_s'):,.1f}",
     ]
     return f"| {' | '.join(cells)} |"
 
 
 def _beyond(own: Sequence[UnitResult], other: Sequence[UnitResult] | None) -> str:
-    """Return the paired gain in points; an arm without chance is compared with each seed of ours."""
+    """Return the gain in points on the cases that both answered; an arm without chance is compared with each seed."""
     if other is None:
         return "not run"
     seeds = {one.unit.seed: one for one in other}
-    fallback = other[0]
-    pairs = [(one, seeds.get(one.unit.seed, fallback)) for one in own]
-    found: Interval = gain(_marked(one for one, _ in pairs), _marked(two for _, two in pairs))
+    pairs = [pair for one in own for pair in _paired(one, seeds.get(one.unit.seed, other[0]))]
+    if not pairs:
+        return "no common cases"
+    found: Interval = gain([ours for ours, _ in pairs], [theirs for _, theirs in pairs])
     return f"{100 * found.value:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+
+
+def _paired(one: UnitResult, two: UnitResult) -> list[tuple[Outcome, Outcome]]:
+    known = dict(zip(two.cases, two.outcomes, strict=True))
+    return [(found, known[case]) for case, found in zip(one.cases, one.outcomes, strict=True) if case in known]
 
 
 def _pooled(own: Sequence[UnitResult]) -> list[Outcome]:
     return [outcome for one in own for outcome in one.outcomes]
 
 
-def _marked(results: object) -> list[Outcome]:
-    """Return the outcomes of several seeds, in the order in which they are paired."""
-    assert hasattr(results, "__iter__")
-    return [replace(outcome) for one in results for outcome in one.outcomes]
-
-
 def _mean(own: Sequence[UnitResult], part: str, key: str) -> float:
     values = [float(str((one.search if part == "search" else one.judging).get(key, 0))) for one in own]
     return sum(values) / len(values)
+
+
+def _an_answer(own: Sequence[UnitResult], key: str) -> float:
+    return _mean(own, "judging", key) / max(1.0, _mean(own, "judging", "answers"))
 
 
 def _notes(group: Group) -> list[str]:

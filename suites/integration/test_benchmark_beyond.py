@@ -193,6 +193,12 @@ def test_gains_are_paired_and_seeds_pooled(modules: Any) -> None:
     assert "8 held-out cases of 8 families" in found
 
 
+def test_arms_with_other_cases_are_compared_on_those_that_both_answered(modules: Any) -> None:
+    arms = [result(modules, "lookup", "....xxxx"), result(modules, "think", "...."), result(modules, "ours", "xxxx")]
+    row = next(line for line in modules("beyond_tables").table(arms).splitlines() if line.startswith("| ours"))
+    assert row.split(" | ")[4] == "+100.0 (+100.0 to +100.0)"
+
+
 def test_an_arm_that_was_not_run_is_named(modules: Any) -> None:
     found = modules("beyond_tables").table([result(modules, "ours", "x.")])
     assert found.count("not run") == 2
