@@ -38,8 +38,12 @@ def made_suite(task: str, folder: Path) -> Path:
 
 
 def _bfcl_tests() -> list[Any]:
-    found = [test for name, size in _BFCL.items() for test in _read("bfcl", f"{name}?size={size}&seed=1")]
-    return [_with_split(test, _split_of(test["metadata"]["family"])) for test in found]
+    found = {name: _read("bfcl", f"{name}?size={size}&seed=1") for name, size in _BFCL.items()}
+    return [
+        _with(test, split=_split_of(test["metadata"]["family"]), group=name)
+        for name, tests in found.items()
+        for test in tests
+    ]
 
 
 def _gsm_tests() -> list[Any]:
@@ -48,7 +52,7 @@ def _gsm_tests() -> list[Any]:
     found: dict[str, Any] = {}
     for split, tests in made.items():
         for test in tests:
-            found.setdefault(test["vars"]["question"], _with_split(test, split))
+            found.setdefault(test["vars"]["question"], _with(test, split=split))
     return [*found.values()]
 
 
@@ -62,8 +66,8 @@ def _read(source: str, name: str) -> list[dict[str, Any]]:
     return tests
 
 
-def _with_split(test: Mapping[str, Any], split: str) -> dict[str, Any]:
-    return {**test, "metadata": {**test["metadata"], "split": split}}
+def _with(test: Mapping[str, Any], **metadata: str) -> dict[str, Any]:
+    return {**test, "metadata": {**test["metadata"], **metadata}}
 
 
 def _split_of(family: str) -> str:

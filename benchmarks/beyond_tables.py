@@ -1,6 +1,7 @@
 """The tables of `evolve_beyond.py`: seeds pooled, intervals by bootstrap over families, gains paired by case."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from beyond_units import UnitResult
 from evolve_splits import Interval, Outcome, accuracy, gain, harm
@@ -27,7 +28,34 @@ def _table(task: str, target: str, group: Group) -> str:
         "| CPU s | tokens an answer | CPU s an answer |",
         "|---|---:|---:|---|---|---|---:|---:|---:|---:|---:|---:|",
     ]
-    return "\n".join([*head, *(_row(arm, own, group) for arm, own in group.items()), "", *_notes(group)])
+    rows = [_row(arm, own, group) for arm, own in group.items()]
+    return "\n".join([*head, *rows, "", *_kinds(group), *_notes(group)])
+
+
+def _kinds(group: Group) -> list[str]:
+    """Return a table of each kind of case, where there are several: a gain in one may hide a loss in another."""
+    kinds = sorted({outcome.group for own in group.values() for outcome in _pooled(own)})
+    if len(kinds) < 2:
+        return []
+    rows = [
+        f"| {arm} | {kind} | {len(part[0].cases)} | {accuracy(_pooled(part)).value:.3f} "
+        f"| {_beyond(part, _only(group.get('think'), kind)) if arm != 'think' else ''} |"
+        for arm, own in group.items()
+        for kind in kinds
+        if (part := _only(own, kind))
+    ]
+    return ["| arm | kind | cases | accuracy | beyond think |", "|---|---|---:|---:|---|", *rows, ""]
+
+
+def _only(results: Sequence[UnitResult] | None, kind: str) -> list[UnitResult]:
+    """Return the results with the cases of one kind only."""
+    found = []
+    for one in results or ():
+        kept = [pair for pair in zip(one.cases, one.outcomes, strict=True) if pair[1].group == kind]
+        if kept:
+            cases, outcomes = zip(*kept, strict=True)
+            found.append(replace(one, cases=cases, outcomes=outcomes))
+    return found
 
 
 def _row(arm: str, own: Sequence[UnitResult], group: Group) -> str:
@@ -52,7 +80,7 @@ def _row(arm: str, own: Sequence[UnitResult], group: Group) -> str:
 
 def _beyond(own: Sequence[UnitResult], other: Sequence[UnitResult] | None) -> str:
     """Return the gain in points on the cases that both answered; an arm without chance is compared with each seed."""
-    if other is None:
+    if not other:
         return "not run"
     seeds = {one.unit.seed: one for one in other}
     pairs = [pair for one in own for pair in _paired(one, seeds.get(one.unit.seed, other[0]))]

@@ -104,7 +104,8 @@ class BenchmarkTask:
         """Return an output's worth in the words of the tables; as `judged`."""
         found = await self.judged(case, output, scratch)
         text = output if isinstance(output, str) or output is None else str(output)
-        return Outcome(case.family, text, found.passed, found.is_harmful)
+        group = str(case.test.metadata.get("group", ""))
+        return Outcome(case.family, text, found.passed, found.is_harmful, group)
 
     def first(self, cases: Sequence[Task], size: int | None) -> list[Task]:
         """Return at most `size` cases: one of each family in turn, in the suite's order; None for all."""

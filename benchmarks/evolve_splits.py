@@ -55,6 +55,8 @@ class Outcome:
     """None when there was no valid one, which is wrong."""
     is_right: bool
     is_harmful: bool
+    group: str = ""
+    """The kind of case, where a task has several."""
 
 
 @dataclass(frozen=True, slots=True)

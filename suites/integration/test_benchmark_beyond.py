@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,18 @@ def test_arms_with_other_cases_are_compared_on_those_that_both_answered(modules:
     assert row.split(" | ")[4] == "+100.0 (+100.0 to +100.0)"
 
 
+def test_kinds_of_cases_have_a_table_of_their_own(modules: Any) -> None:
+    def kinds(one: Any) -> Any:
+        outcomes = [replace(o, group="ab"[n % 2]) for n, o in enumerate(one.outcomes)]
+        return replace(one, outcomes=tuple(outcomes))
+
+    found = modules("beyond_tables").table(
+        [kinds(result(modules, "think", "x.x.x.x.")), kinds(result(modules, "ours", "xxxxxx.."))]
+    )
+    assert "| ours | a | 4 | 0.750 | -25.0 (" in found
+    assert "| ours | b | 4 | 0.750 | +75.0 (" in found
+
+
 def test_an_arm_that_was_not_run_is_named(modules: Any) -> None:
     found = modules("beyond_tables").table([result(modules, "ours", "x.")])
     assert found.count("not run") == 2
@@ -215,8 +228,8 @@ def test_recorded_answers_are_judged_as_they_were(modules: Any, tmp_path: Path, 
     effort = units.Effort(budget=1, cases=len(known["cases"]), may_ask=False)
     found = units.measured(units.Unit(**known["unit"]), effort, task, tmp_path, tmp_path)
     assert len(found.cases) == 12
-    assert [vars_of(outcome) for outcome in found.outcomes] == known["outcomes"]
+    assert [vars_of(outcome) for outcome in found.outcomes] == [{"group": "", **one} for one in known["outcomes"]]
 
 
 def vars_of(outcome: Any) -> dict[str, Any]:
-    return {name: getattr(outcome, name) for name in ("family", "answer", "is_right", "is_harmful")}
+    return {name: getattr(outcome, name) for name in ("family", "answer", "is_right", "is_harmful", "group")}
