@@ -8,6 +8,7 @@
 #   ./bootstrap.sh bench    the data sets of benchmarks: BFCL and reasoning-gym
 #   ./bootstrap.sh model large  a larger local model, 1.1 GB; a second start continues what was interrupted
 #   ./bootstrap.sh cluster  a cluster to try things on, until Ctrl-C (also: cluster stop)
+#   ./bootstrap.sh --run-local   the gateway with the embedded model, until Ctrl-C: OpenAI's API on this machine
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -150,6 +151,16 @@ model() {
   exec .venv/bin/evolve model fetch "$1"
 }
 
+# Gateway and model as processes of this machine; the words that follow are pipecatapp.local's own.
+run_local() {
+  setup
+  if ! .venv/bin/python -c 'import fastapi, httptools, prometheus_client, uvicorn, uvloop' 2>/dev/null; then
+    say "installing what the gateway needs"
+    pip_install -e '.[test,gateway]'
+  fi
+  exec .venv/bin/python -m pipecatapp.local "$@"
+}
+
 # Names a report, and opens it where somebody sits at a desktop.
 show() {
   say "report: $1"
@@ -184,6 +195,10 @@ case "${1:-}" in
     shift
     model "$@"
     ;;
-  -h | --help | help) sed -n '2,10s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, bench, cluster, model, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  --run-local)
+    shift
+    run_local "$@"
+    ;;
+  -h | --help | help) sed -n '2,11s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, bench, cluster, model, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

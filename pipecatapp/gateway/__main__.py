@@ -23,7 +23,8 @@ def parser() -> argparse.ArgumentParser:
         )
     key = commands.add_parser("key", help="make a key: it is shown once; the line goes into the file of keys")
     key.add_argument("name", metavar="NAME", help="whose key it is")
-    commands.add_parser("openapi", help="print the OpenAPI document")
+    document = commands.add_parser("openapi", help="print the OpenAPI document")
+    document.add_argument("--table", action="store_true", help="print its routes as a Markdown table instead")
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     return found
 
@@ -58,8 +59,10 @@ def _run(given: argparse.Namespace) -> None:
     elif given.command == "openapi":
         from pipecatapp.gateway.app import inner_app
         from pipecatapp.gateway.gateway import Gateway
+        from pipecatapp.gateway.openapi import route_table
 
-        print(json.dumps(inner_app(Gateway(GatewayConfig())).openapi(), indent=2))
+        document = inner_app(Gateway(GatewayConfig())).openapi()
+        print(route_table(document) if given.table else json.dumps(document, indent=2), end="\n" * (not given.table))
     else:
         print(json.dumps(config_schema(), indent=2))
 

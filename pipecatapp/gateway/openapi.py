@@ -43,10 +43,28 @@ def document(app: FastAPI) -> dict[str, Any]:
     wanted: list[type[BaseModel]] = [*ROUTES.values(), Generated, ErrorBody]
     _, made = models_json_schema([(one, "validation") for one in wanted], ref_template=_REF)
     schemas.update(made["$defs"])
+    # FastAPI's own answer to wrong parameters, of which there are none.
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for operations in found["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
     found["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, operation in _posts().items():
         found["paths"][path] = {"post": operation}
     return found
+
+
+def route_table(document: Mapping[str, Any]) -> str:
+    """Return the routes of a document as a Markdown table."""
+    rows = ["| route | what it does | key | statuses |", "|---|---|---|---|"]
+    for path, operations in sorted(document["paths"].items()):
+        for method, operation in operations.items():
+            what = operation.get("description") or operation["summary"]
+            statuses = ", ".join(sorted(operation["responses"]))
+            key = "yes" if operation.get("security") else "no"
+            rows.append(f"| `{method.upper()} {path}` | {what.rstrip('.')} | {key} | {statuses} |")
+    return "\n".join(rows) + "\n"
 
 
 def error_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:

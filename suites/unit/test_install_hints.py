@@ -12,7 +12,9 @@ TEXTS = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted(
-        path for folder in ("evolve", "suites", "fixtures", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+        path
+        for folder in ("evolve", "pipecatapp", "suites", "fixtures", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
     ),
 ]
 

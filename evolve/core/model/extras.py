@@ -11,6 +11,8 @@ Extra: TypeAlias = Literal[
     "ray",
     "pytest",
     "test",
+    "gateway",
+    "app_test",
     "infra",
     "molecule",
     "browser",

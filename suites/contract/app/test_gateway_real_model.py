@@ -15,6 +15,7 @@ from pipecatapp.gateway.config import GatewayConfig
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 HELLO = [{"role": "user", "content": "Say hello."}]
+LONG = [{"role": "user", "content": "w " * 4000}]
 WORDS = (
     "cat", "house", "river", "seven", "blue", "Paris", "music", "bread", "winter", "doctor", "train", "green",
 )  # fmt: skip
@@ -80,7 +81,7 @@ def test_a_count_of_tokens_comes_in_the_stream(gateway):
 @pytest.mark.parametrize(
     ("path", "fields", "status", "code"),
     [
-        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "w " * 4000}]}, 400, "context_length_exceeded"),
+        ("/v1/chat/completions", {"messages": LONG}, 400, "context_length_exceeded"),
         ("/v1/chat/completions", {"messages": [{"role": "user"}]}, 400, "invalid_value"),
         ("/v1/embeddings", {"input": "x"}, 400, "not_supported"),
     ],

@@ -20,9 +20,10 @@ def served(request):
         with running_gateway(GatewayConfig(timeouts=SHORT), agent=agent) as gateway:
             yield gateway, agent
     else:
-        with remote_agent() as agent, running_gateway(
-            GatewayConfig(timeouts=SHORT, agent=AgentAddress(agent.url))
-        ) as gateway:
+        with (
+            remote_agent() as agent,
+            running_gateway(GatewayConfig(timeouts=SHORT, agent=AgentAddress(agent.url))) as gateway,
+        ):
             yield gateway, agent
 
 

@@ -52,7 +52,7 @@ def verdict(reply):
 
 
 def run_kills(kills):
-    """Kill one of two experts in the middle of streams, so many times; return the verdicts and what came right after."""
+    """Kill one of two experts so many times; return the streams' verdicts, and the status right after each kill."""
     chance = random.Random(18)
     experts = [KillableExpert(port) for port in free_ports(2)]
     urls = [f"http://127.0.0.1:{one.port}" for one in experts]

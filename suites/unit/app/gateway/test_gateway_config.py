@@ -1,4 +1,4 @@
-import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -127,5 +127,28 @@ def test_a_file_that_is_no_yaml_or_is_missing_is_an_input_error(tmp_path):
         load_config(tmp_path / "nowhere.yaml")
 
 
-def test_the_schema_file_is_formatted_json():
-    assert json.dumps(config_schema())
+def keys_of(part, prefix=""):
+    definitions = config_schema()["$defs"]
+    for name, value in part.get("properties", {}).items():
+        yield f"{prefix}{name}"
+        yield from keys_of(value, f"{prefix}{name}.")
+        others = value.get("additionalProperties")
+        if isinstance(others, dict) and others.get("$ref") == "#/$defs/access":
+            yield from keys_of(definitions["access"], f"{prefix}{name}.NAME.")
+        for listed in value.get("patternProperties", {}).values():
+            yield from keys_of(listed["items"], f"{prefix}{name}.expert-NAME[].")
+
+
+def test_every_key_is_in_the_page():
+    page = (Path(__file__).parents[4] / "docs/gateway.md").read_text()
+    missing = [key for key in keys_of(config_schema()) if f"| `{key}` |" not in page and key != "timeouts"]
+    assert missing == []
+
+
+def test_the_configuration_that_the_page_shows_is_fine(tmp_path):
+    page = (Path(__file__).parents[4] / "docs/gateway.md").read_text()
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    for name in ("keys", "gateway.pem", "gateway.key"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "consul.token").write_text("t")
+    assert load(tmp_path, text).moe_fallback == "expert-main"

