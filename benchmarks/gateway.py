@@ -166,8 +166,14 @@ def started(folder: Path, litellm: str | None) -> Iterator[list[Contender]]:
             models = [{"model_name": "expert-main", "litellm_params": parameters}]
             (folder / "litellm.yaml").write_text(json.dumps({"model_list": models}))
             serve = [litellm, "--config", str(folder / "litellm.yaml"), "--port", str(proxy), "--host", "127.0.0.1"]
-            pid = start("litellm", serve, proxy, "/health/liveliness", {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
-            found.append(Contender("LiteLLM proxy", f"http://127.0.0.1:{proxy}/v1", "none", pid))
+            pid = start(
+                "litellm",
+                serve,
+                proxy,
+                "/health/liveliness",
+                {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MASTER_KEY": f"sk-{key.key}"},
+            )
+            found.append(Contender("LiteLLM proxy", f"http://127.0.0.1:{proxy}/v1", f"sk-{key.key}", pid))
         yield found
     finally:
         for program in reversed(programs):

@@ -30,7 +30,6 @@ def serve(config: GatewayConfig, say: Callable[[str], None]) -> None:
     Raises:
         EnvironmentFault: an address cannot be used.
     """
-    _log_to_stderr()
     gateway = Gateway(config)
     with ExitStack() as opened:
         listener = opened.enter_context(_listener(config.listen))
@@ -53,6 +52,7 @@ def serve(config: GatewayConfig, say: Callable[[str], None]) -> None:
         say(f"serving on {_url(config, listener)}")
         for warning in gateway.health().warnings:
             say(f"warning: {warning}")
+        _log_to_stderr()
         server.run(sockets=[listener])
 
 
