@@ -124,10 +124,11 @@ async def one_stream(session: aiohttp.ClientSession, contender: Contender, took:
                 if not data:
                     took.append((time.perf_counter() - begun) * 1000)
                 data += part
-    except aiohttp.ClientError:
-        data = b""
-    is_whole = data.rstrip().endswith(b"data: [DONE]") and f"t{CHUNKS - 1} ".encode() in data
-    contender.errors += not is_whole
+    except aiohttp.ClientError as exc:
+        data = repr(exc).encode()
+    if not (data.rstrip().endswith(b"data: [DONE]") and f"t{CHUNKS - 1} ".encode() in data):
+        contender.errors += 1
+        print(f"{contender.name}: {data[-300:].decode(errors='replace')}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -128,13 +128,18 @@ class Relay:
     def _choose(self, name: str, conversation: bytes, tries: "_Tries") -> Instance | None:
         if tries.again is not None:
             return tries.again
-        return self._routing.choose(
+        chosen = self._routing.choose(
             self._experts.instances(name),
             dice=random,
             now=time.monotonic(),
             conversation=conversation,
             without=tries.excluded,
         )
+        if chosen is None and tries.slow is not None:
+            # Nobody else is left, and a busy machine may need longer than the limit to take a connection.
+            chosen = tries.again = tries.slow
+            tries.slow = None
+        return chosen
 
     def _note_lost(self, instance: Instance, name: str, lost: _Lost, tries: "_Tries") -> None:
         self._metrics.count_failure(name, lost.reason)
@@ -143,6 +148,8 @@ class Relay:
             # llama.cpp closes kept connections without a word: the same instance once more, on a new connection.
             tries.again = instance
             return
+        if lost.reason == "timeout" and not lost.was_sent and tries.again is None and not tries.excluded:
+            tries.slow = instance
         tries.again = None
         tries.excluded.add(instance.id)
         tries.last = _unreachable(name, lost.reason)
@@ -233,6 +240,8 @@ class _Tries:
         self.excluded: set[str] = set()
         self.again: Instance | None = None
         """The instance to ask once more, on a new connection."""
+        self.slow: Instance | None = None
+        """The instance that took too long to connect first; asked once more when nobody else is left."""
         self.sent = 0
         self.last: ApiError | None = None
 

@@ -263,3 +263,22 @@ def until(condition, seconds=20.0):
     while not condition():
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)
+
+
+def test_an_expert_that_is_slow_to_take_a_connection_is_asked_once_more(expert, monkeypatch):
+    # Its backlog is full at first, so that connecting takes longer than the limit, and then there is room.
+    import aiohttp
+
+    calls = []
+    connect = aiohttp.TCPConnector.connect
+
+    async def slow_at_first(self, *arguments, **options):
+        calls.append(self)
+        if len(calls) == 1:
+            raise aiohttp.ConnectionTimeoutError
+        return await connect(self, *arguments, **options)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", slow_at_first)
+    with running_gateway(GatewayConfig(experts=experts_at(expert.url), timeouts=SHORT)) as gateway:
+        assert gateway.chat().status == 200
+    assert len(calls) == 2
