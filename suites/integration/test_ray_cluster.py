@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,10 +51,12 @@ def work(tmp_path: Path) -> SmallEvolution:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, work: SmallEvolution) -> Iterator[RayNodes]:
-    folder = Path("/tmp") / f"ray{os.getpid()}"  # sockets have paths of at most 107 characters
-    folder.mkdir(exist_ok=True)
-    with started_ray(folder, work.environment) as nodes:
+def cluster(work: SmallEvolution) -> Iterator[RayNodes]:
+    # Sockets have paths of at most 107 characters, so that pytest's own folders are too deep.
+    with (
+        tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder,
+        started_ray(Path(folder), work.environment) as nodes,
+    ):
         yield nodes
 
 
