@@ -132,14 +132,18 @@ def main() -> None:
             print(json.dumps(measured(given.one, consul)))
         return
     print(f"Python {platform.python_version()}; an hour of virtual time, a look every 2 s, lists every minute\n")
-    print("| jobs | incidents | healed | failure to healing begun, p50 / p95 s | calls a minute | CPU s | peak MB |")
-    print("|---:|---:|---:|---:|---:|---:|---:|")
+    print(
+        "| jobs | incidents | healed | failure to healing begun, p50 / p95 s | API calls a minute | CPU s | "
+        "CPU ms an incident | peak MB |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     for jobs in given.jobs:
         one = row_of(jobs, given.into)
         cells = (
             f"{one['p50_s']:.0f} / {one['p95_s']:.0f}",
             f"{one['calls'] / 60:.0f}",
             f"{one['cpu_s']:.1f}",
+            f"{1000 * one['cpu_s'] / max(one['incidents'], 1):.0f}",
             f"{one['mb']:.0f}",
         )
         print(f"| {jobs} | {one['incidents']} | {one['healed']} | {' | '.join(cells)} |", flush=True)
