@@ -22,7 +22,10 @@ WORTH = 0.2
 """The planted edit, beyond the lookup."""
 RUNS = 60
 CLAIMED_AT_LEAST = 54
-"""Of the 60 runs with a planted edit; none of the others may claim anything."""
+"""Of the 60 runs with a planted edit."""
+BY_CHANCE = 4
+"""Of 60 runs where winner and lookup are worth the same: the interval's lower end is above 0 in 2.5 % of them, which is
+more than four of 60 with a chance of 2 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ class Task:
     def is_null(self) -> bool:
         """Whether no prompt is worth more than the lookup."""
         return not self.is_shuffled or self.planted <= CHANCE
+
+    @property
+    def claimed_at_most(self) -> int:
+        """How many of 60 runs may claim something: none where the lookup is far better, few where both are equal."""
+        return 0 if not self.is_shuffled else BY_CHANCE if self.is_null else RUNS
 
 
 TASKS = (

@@ -21,8 +21,8 @@ def test_a_planted_edit_is_claimed() -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("task", NULLS, ids=lambda task: task.name)
-def test_no_run_claims_to_be_beyond_the_lookup_where_nothing_is(task: Task) -> None:
-    assert claims(task, RUNS).claimed == 0
+def test_runs_claim_no_more_than_chance_where_nothing_is_beyond_the_lookup(task: Task) -> None:
+    assert claims(task, RUNS).claimed <= task.claimed_at_most
 
 
 @pytest.mark.nightly
