@@ -17,6 +17,7 @@ from beyond_tasks import BenchmarkTask
 from evolve_meter import Channel, Meter
 from evolve_splits import Outcome
 
+from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider
 from evolve.core.model.suite import ProviderSpec
@@ -130,6 +131,9 @@ def measured(
     known = _known_result(own / "result.json", unit, [case.id for case in held_out])
     if known is not None:
         return known
+    if not effort.may_ask and known_found(own) is None:
+        # A search without a model would try for long: each library meets the refusals in its own way.
+        raise EnvironmentFault(f"{own} holds no complete search, and no model may be asked")
     own.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         model = RecordedModel(own / "ledger.jsonl", *_opened(unit.target, effort))

@@ -161,6 +161,14 @@ def test_suites_from_sources_have_no_family_and_no_question_in_two_splits(
     assert set().union(*found.values()) <= set(SPLITS)
 
 
+def test_without_a_model_no_search_is_begun(tmp_path: Path) -> None:
+    done = beyond(tmp_path, "--replay", "--targets", "python:model.py", "--arms", "gepa,ours", "--cases", "6")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("holds no complete search, and no model may be asked") == 2
+    assert "not run: twin_python-model.py_gepa_1, twin_python-model.py_ours_1" in done.stdout
+    assert not (tmp_path / "units/venvs").exists()
+
+
 def test_unknown_words_are_reported_with_the_known_ones(tmp_path: Path) -> None:
     done = beyond(tmp_path, "--arms", "plan", "--tasks", "twn")
     assert done.returncode == 2
