@@ -6,15 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from beyond_places import Place, UnitFound
 
-from evolve.cli._options import budget
 from evolve.core.evaluation.scratch import can_think
 from evolve.core.model.agents import Demo, DemoSettings
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
@@ -78,7 +75,7 @@ def _evolved(place: Place) -> Mapping[str, JsonValue]:
     options: Mapping[str, object] = {
         "suite": place.task.suite,
         "agent": _scratch_agent(place),
-        "budget": _budget(place),
+        "budget": f"{place.budget}-tokens",
         "seed": place.seed,
         # One at a time: then the answers come in one order, and a unit that was killed finds all of them again.
         "concurrency": 1,
@@ -100,26 +97,6 @@ def _evolved(place: Place) -> Mapping[str, JsonValue]:
         raise EnvironmentFault(f"our engine ended with exit code {done.returncode}:\n{end}")
     found: Mapping[str, JsonValue] = json.loads(told.read_text(encoding="utf-8"))
     return found
-
-
-def _budget(place: Place) -> str:
-    """Return the budget as the engine takes it: tokens, or answers where its version knows no other unit.
-
-    In answers it is worked out from the plain agent's first ones. An answer that thinks costs more, and an engine over
-    the budget is refused, so a third is kept back for such answers.
-    """
-    in_tokens = f"{place.budget}-tokens"
-    with suppress(ArgumentTypeError):
-        budget(in_tokens)
-        return in_tokens
-    file = place.task.agent_file
-    agent = load_agent(file)
-    before = place.search.tokens.total
-    asked = place.task.first(place.task.train, 3)
-    for case in asked:
-        place.ask(place.search, agent, case, file)
-    each = (place.search.tokens.total - before) / len(asked)
-    return str(max(40, int(place.budget / each * 2 / 3)))
 
 
 def _scratch_agent(place: Place) -> Path:
