@@ -75,27 +75,31 @@ class Pool:
 
         async def attempt() -> Answer:
             await experts.wait_for_one()
-            with experts.borrowed(prefix) as expert:
-                return await self._ask(experts, expert, request)
+            try:
+                with experts.borrowed(prefix) as expert:
+                    return await self._ask(expert, request)
+            except Transient as failure:
+                # Another expert is asked at once; pauses are for a pool that has no other.
+                if experts.present:
+                    failure.retry_after_s = 0.0
+                raise
 
         await self._policy.run("the experts of a pool", experts.open)
         # Each expert may die under the request once, without that being one of its tries.
         policy = replace(self._policy, max_retries=self._policy.max_retries + experts.size)
         return await policy.run(f"a pool of {count(experts.size, 'expert')}", attempt)
 
-    async def _ask(self, experts: Experts, expert: Expert, request: Request) -> Answer:
+    async def _ask(self, expert: Expert, request: Request) -> Answer:
         config = merge_config(self._config, request)
         call = self._call(expert.url, request, config)
         try:
             reply = await expert.unless_gone(self._client.send(call))
             return read_answer(call, reply, config, is_chat=True)
         except Transient as failure:
-            # Another expert is asked at once; pauses are for a pool that has no other.
-            has_others = any(one is not expert for one in experts.present)
             raise Transient(
                 f"{call.name}: {failure.reason}",
                 status=failure.status,
-                retry_after_s=0.0 if has_others else failure.retry_after_s,
+                retry_after_s=failure.retry_after_s,
                 hint=failure.hint,
             ) from failure
 

@@ -47,8 +47,8 @@ class Expert:
     is_listed: bool = True
     away: str = "not seen yet"
     """Why it gets no requests; empty while it gets them."""
-    rest_s: float = 0.0
-    """How long it asked to be left alone."""
+    rests_until: float = 0.0
+    """When requests may come again, on the event loop's clock: it asked to be left alone."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while its requests in flight are given up."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,6 +58,11 @@ class Expert:
     def name(self) -> str:
         """The URL for messages."""
         return safe_url(self.url)
+
+    @property
+    def rest_s(self) -> float:
+        """Seconds for which it is left alone still."""
+        return max(0.0, self.rests_until - asyncio.get_running_loop().time())
 
     async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what the work returns; raise Transient, and end the work, when the expert has left meanwhile."""
@@ -131,7 +136,11 @@ class Experts:
                 follower.result()
         finally:
             waiting.cancel()
-        self._follower = follower
+            if listed.is_set():
+                self._follower = follower
+            else:
+                follower.cancel()
+                await asyncio.gather(follower, return_exceptions=True)
 
     async def _agree(self) -> None:
         seen: dict[str, Served] = {}
@@ -156,6 +165,8 @@ class Experts:
         for expert in experts:
             if expert.url in seen:
                 expert.away = ""
+        # Not only these: others may have joined meanwhile, and are asked for their model by their probes.
+        for expert in self._by_url.values():
             self._keep(expert)
 
     @property
@@ -203,7 +214,8 @@ class Experts:
     def _leave(self, expert: Expert, failure: Transient) -> None:
         """Give an expert no requests until a probe finds it well: one request to it has failed."""
         expert.away = expert.away or failure.reason
-        expert.rest_s = failure.retry_after_s or 0.0
+        rest_s = failure.retry_after_s or 0.0
+        expert.rests_until = max(expert.rests_until, asyncio.get_running_loop().time() + rest_s)
         expert.wake.set()
 
     def _nobody(self) -> Transient:
@@ -221,6 +233,9 @@ class Experts:
         for url in urls:
             self._by_url.setdefault(url, Expert(url))
         for url, expert in self._by_url.items():
+            if url in urls and not expert.is_listed:
+                # It may have been started again with another model while nothing was asked of it.
+                expert.away = expert.away or "not seen since it is listed again"
             expert.is_listed = url in urls
             expert.wake.set()
             if self._model is not None:
@@ -238,11 +253,13 @@ class Experts:
                 expert.wake.clear()
                 await expert.wake.wait()
                 continue
-            await asyncio.sleep(max(_PROBE_EVERY_S, expert.rest_s))
-            expert.rest_s = 0.0
+            # One that rests is probed only while its requests in flight need it.
+            await asyncio.sleep(_PROBE_EVERY_S if expert.load else max(_PROBE_EVERY_S, expert.rest_s))
             fault = await self._fault_of(expert)
             misses = misses + 1 if fault else 0
-            if not fault:
+            if not fault and expert.rest_s:
+                expert.gone.clear()
+            elif not fault:
                 expert.away = ""
                 expert.gone.clear()
                 self._came_back.set()

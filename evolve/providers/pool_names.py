@@ -1,20 +1,23 @@
 """Reads a pool's id and config: where its experts are, which model is asked, how many requests each takes at once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.suite import ProviderSpec
 from evolve.core.text.did_you_mean import did_you_mean
-from evolve.providers.config import number_of, place_of, render_text, text_of, wrong
+from evolve.providers.config import place_of, render_text, text_of, wrong
 from evolve.providers.context import ProviderContext
 from evolve.providers.pool_members import ConsulMembers, ListedMembers, Members, consul_of
 from evolve.system.credentials import safe_url
 
 _CONSUL: Final = "consul:"
 _EXPECTED: Final = "expected pool:URL,URL or pool:consul:SERVICE?tag=TAG, or pool:MODEL with `urls` in the config"
+_SLOTS: Final = re.compile(r"[1-9][0-9]{0,5}")
+"""More requests at once than any server takes; Python refuses to read numbers of thousands of digits."""
 _LISTED_KEYS, _CONSUL_KEYS = ("model", "slots"), ("model", "slots", "tag", "scheme", "path")
 """What may follow the `?` of an id."""
 
@@ -56,11 +59,14 @@ def _options(spec: ProviderSpec, query: str, known: tuple[str, ...]) -> Mapping[
 
 def _slots(spec: ProviderSpec, options: Mapping[str, list[str]]) -> int:
     text = options.get("slots", [""])[-1]
-    if not text:
-        return int(number_of(spec, "slots", 1) or 1)
-    if not text.isdecimal() or not int(text):
+    if text and not _SLOTS.fullmatch(text):
         raise InputError(Problem(f"provider {spec.id!r}: slots={text!r}: expected a positive integer", place_of(spec)))
-    return int(text)
+    given = int(text) if text else spec.config.get("slots")
+    if given is None:
+        return 1
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise wrong(spec, "slots", "a positive integer")
+    return given
 
 
 def _listed(spec: ProviderSpec, context: ProviderContext, in_id: str) -> ListedMembers:
@@ -82,11 +88,20 @@ def _listed(spec: ProviderSpec, context: ProviderContext, in_id: str) -> ListedM
     problems = [
         Problem(f"provider {spec.id!r}: {safe_url(url)!r}: expected http://HOST:PORT/v1 or https://...", _at(spec))
         for url in urls
-        if not url.startswith(("http://", "https://"))
+        if not _is_url(url)
     ]
     if problems:
         raise InputError(problems)
     return ListedMembers(tuple(dict.fromkeys(urls)))
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        # Reading the port raises ValueError for one that is none.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _at(spec: ProviderSpec) -> Location | None:
@@ -98,7 +113,7 @@ def _consul(spec: ProviderSpec, context: ProviderContext, rest: str, options: Ma
     if not service:
         raise InputError(Problem(f"provider {spec.id!r}: no service: {_EXPECTED}", place_of(spec)))
     if "urls" in spec.config:
-        text = f"provider {spec.id!r}: `urls` beside a service of Consul: use one"
+        text = f"provider {spec.id!r}: `urls` and a service of Consul: use one"
         raise InputError(Problem(text, place_of(spec, "urls")))
     scheme = options.get("scheme", ["http"])[-1]
     if scheme not in ("http", "https"):

@@ -67,7 +67,13 @@ def test_a_service_of_consul_has_tags_and_an_address(providers: OpenedProviders)
         ("pool:qwen", {"urls": ["a:1"]}, "'a:1': expected http://HOST:PORT/v1"),
         ("pool:http://a/v1", {"urls": URLS}, "URLs in the id and in `urls`: use one"),
         ("pool:consul:", {}, "no service"),
-        ("pool:consul:x", {"urls": URLS}, "`urls` beside a service of Consul"),
+        ("pool:consul:x", {"urls": URLS}, "`urls` and a service of Consul: use one"),
+        ("pool:qwen", {"urls": ["http:///v1"]}, "'http:///v1': expected http://HOST:PORT/v1"),
+        ("pool:qwen", {"urls": ["http://[::1/v1"]}, "expected http://HOST:PORT/v1"),
+        ("pool:http://a:99999/v1", {}, "pool:http://a:99999/v1': .*expected http://HOST:PORT/v1"),
+        ("pool:qwen", {"urls": URLS, "slots": 0}, "slots=0: expected a positive integer"),
+        ("pool:qwen", {"urls": URLS, "slots": 1.5}, "slots=1.5: expected a positive integer"),
+        ("pool:http://a/v1?slots=" + "9" * 5000, {}, "expected a positive integer"),
         ("pool:consul:x?tga=y", {}, "unknown option 'tga' .did you mean 'tag'"),
         ("pool:http://a/v1?tag=y", {}, "unknown option 'tag' .known: model, slots"),
         ("pool:http://a/v1?slots=0", {}, "slots='0': expected a positive integer"),
@@ -135,6 +141,22 @@ def test_a_request_that_fails_goes_to_the_other_expert(
     urls = [f"{server.url}/v1" for server in (faulty_server, second_server)]
     answers = providers.use("pool:some-model", {"urls": urls, "maxRetries": 8}, six)
     assert answers == [f"echo: say {n}" for n in range(6)]
+
+
+def test_a_busy_expert_is_left_alone_while_another_answers(
+    providers: OpenedProviders, faulty_server: FaultyServer, second_server: FaultyServer
+) -> None:
+    faulty_server.plan(then=Status(429, retry_after="3600"))
+    urls = [f"{server.url}/v1" for server in (faulty_server, second_server)]
+
+    async def asked(pool: Pool) -> float:
+        for number in range(6):
+            await pool.answer(Request(f"say {number}", raw_prompt=str(number)))
+        assert pool._experts is not None
+        return pool._experts._by_url[urls[0]].rest_s
+
+    assert providers.use("pool:some-model", {"urls": urls}, asked) > 3000
+    assert len(faulty_server.requests) == 1
 
 
 def test_a_refusal_is_reported_at_once_and_keeps_the_key_secret(
