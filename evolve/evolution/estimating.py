@@ -21,6 +21,10 @@ def estimate_rest(rollouts: Rollouts, first: Estimate) -> Estimate:
     left = max(0, budget.in_answers(budget.total - budget.used))
     is_known = rollouts.calls >= _ENOUGH
     each_s = rollouts.model_s / rollouts.calls if is_known else first.seconds_per_answer
-    tokens = budget.tokens.total / budget.spent if budget.spent else 0.0
+    tokens = budget.tokens.total / budget.spent if budget.spent else _tokens_per_answer(first)
     cost = None if budget.cost is None or not budget.spent else left * budget.cost / budget.spent
     return Estimate(left, left * each_s, each_s, round(left * tokens), cost)
+
+
+def _tokens_per_answer(estimate: Estimate) -> float:
+    return estimate.tokens / estimate.answers if estimate.answers else 0.0
