@@ -10,11 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import groupby
 
 from evolve.core.model.json_value import JsonValue
 
 _TOKEN = re.compile(r"[\w./:@-]*\w")
+_NUMBER = re.compile(r"\d{1,100}")
+"""Longer than any label; Python refuses to read numbers of thousands of digits."""
 _EDGE = "\N{NULL}"
 _FACTORS = (1.0, 2.0, 1.5, 3.0, 4.0, 1.25, 0.5)
 """By what a number of the case is multiplied. At equal counts the first is taken."""
@@ -42,9 +45,10 @@ class ArgumentPatterns:
         best, best_odds = "", -math.inf
         for token, features in _tokens(text):
             odds = sum(math.log((self.right[f] + 0.5) / (self.wrong[f] + 0.5)) for f in features)
-            if odds > best_odds and (not self.is_number or token.isdecimal()):
+            if odds > best_odds and (not self.is_number or _NUMBER.fullmatch(token)):
                 best, best_odds = token, odds
-        return (int(int(best) * self.factor) if self.is_number else best) if best else None
+        # As a fraction: a float would round identifiers of 17 digits.
+        return (int(int(best) * Fraction(self.factor)) if self.is_number else best) if best else None
 
 
 def learn_arguments(

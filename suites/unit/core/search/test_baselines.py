@@ -96,3 +96,14 @@ def test_a_tie_and_too_few_families_are_not_beyond(baseline):
     assert found is not None
     assert not found.is_beyond
     assert beyond_lookup({"0": 1.0}, {}, few) is None
+
+
+def test_a_number_is_copied_exactly_however_long_it_is():
+    big, huge = 2**53 + 1, int("7" * 90)
+    solved = labelled(6)
+    find = "job web cannot bind port {}, exit 1".format
+    by_patterns = "arguments copied by patterns"
+    assert answers(by_patterns, find(big), solved) == {"action": "free_port", "port": big}
+    assert answers(by_patterns, find(huge), solved) == {"action": "free_port", "port": huge}
+    # Python refuses to read so many digits; no label is so long.
+    assert answers(by_patterns, find("7" * 5000), solved) != {"action": "free_port", "port": "7" * 5000}
