@@ -6,6 +6,7 @@ The same command again continues an interrupted run. Only `evolve promote` chang
 import os
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from types import TracebackType
@@ -112,6 +113,7 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
     made = parser()
     options = made.parse_args(arguments)
     if options.request:
+        _refuse_overruled(made, options)
         return Options(read_request(options.request), options.live, options.json)
     if not options.test_case and not options.suite:
         raise InputError(Problem("nothing to evolve on", None, "pass failure cases (--test-case) or a suite (--suite)"))
@@ -144,6 +146,14 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
     )
     folder = (where.place or os.getcwd()) if is_nomad else None
     return Options(request, options.live, options.json, folder)
+
+
+def _refuse_overruled(made: CommandParser, options: Namespace) -> None:
+    """End the program with exit code 2 for an option that the file of --request would overrule."""
+    for name, value in vars(options).items():
+        if name not in ("request", "live", "json") and value != made.get_default(name):
+            option = f"--{name.replace('_', '-')}"
+            made.error(f"{option} is in the file of --request already: change it there, or leave --request out")
 
 
 def parser() -> CommandParser:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from math import isfinite
+from sys import float_info
 from typing import Any, Final
 
 from evolve.core.model.gate import Lane
@@ -140,34 +140,40 @@ def _is_whole(value: JsonValue) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: JsonValue) -> bool:
-    return _is_whole(value) or (isinstance(value, float) and isfinite(value))
+def _is_at_least(value: JsonValue, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_above_0(value: JsonValue) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= float_info.max
 
 
 _TEXT = _Kind("text", lambda value: isinstance(value, str))
 _TEXT_OR_NONE = _Kind("text or null", lambda value: value is None or isinstance(value, str))
 _FLAG = _Kind("true or false", lambda value: isinstance(value, bool))
 _WHOLE = _Kind("a whole number", _is_whole)
-_WHOLE_OR_NONE = _Kind("a whole number or null", lambda value: value is None or _is_whole(value))
-_NUMBER_OR_NONE = _Kind("a number or null", lambda value: value is None or _is_number(value))
-_FLAG = _Kind("true or false", lambda value: isinstance(value, bool))
+_COUNT = _Kind("an integer of 0 or more", lambda value: _is_at_least(value, 0))
+_POSITIVE = _Kind("a positive integer", lambda value: _is_at_least(value, 1))
+_POSITIVE_OR_NONE = _Kind(f"{_POSITIVE.words} or null", lambda value: value is None or _POSITIVE.holds(value))
+_TIME_OR_NONE = _Kind("a number above 0 or null", lambda value: value is None or _is_above_0(value))
+_EXECUTOR = _Kind("ray, ray:ADDRESS or null", lambda value: value is None or str(value).partition(":")[0] == "ray")
 _TEXTS = _Kind("a list of text", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
 _OBJECTIVE = _Kind("better or cheaper", lambda value: value in ("better", "cheaper"))
 _FIELDS: Final[Mapping[str, _Kind]] = {
     "cases": _TEXTS,
     "suite": _TEXT_OR_NONE,
     "agent": _TEXT_OR_NONE,
-    "budget": _WHOLE_OR_NONE,
-    "minutes": _NUMBER_OR_NONE,
-    "tokens": _WHOLE_OR_NONE,
+    "budget": _POSITIVE_OR_NONE,
+    "minutes": _TIME_OR_NONE,
+    "tokens": _POSITIVE_OR_NONE,
     "seed": _WHOLE,
     "provider": _TEXT_OR_NONE,
     "reflector": _TEXT_OR_NONE,
     "other_reflectors": _TEXTS,
-    "reflector_cap": _WHOLE,
-    "concurrency": _WHOLE_OR_NONE,
-    "executor": _TEXT_OR_NONE,
-    "shrink_budget": _WHOLE,
+    "reflector_cap": _POSITIVE,
+    "concurrency": _POSITIVE_OR_NONE,
+    "executor": _EXECUTOR,
+    "shrink_budget": _COUNT,
     "small_gate": _FLAG,
     "allow_cut_answers": _FLAG,
     "objective": _OBJECTIVE,
