@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import islice
 from operator import add
 from typing import Final
 
@@ -135,9 +136,11 @@ def _messages(output: JsonValue, results: Sequence[JsonValue]) -> list[JsonValue
         numbered = [_with_id(_as_mapping(call), at) for at, call in enumerate(calls)]
         content = _as_mapping(output).get("content")
         asked: JsonValue = {"role": "assistant", "content": content, "tool_calls": [*numbered]}
-        return [asked, *map(_tool_message, numbered, results)]
-    said = "\n".join(f"Result: {_text(result)}" for result in results)
-    return [{"role": "assistant", "content": _text(output)}, {"role": "user", "content": said}]
+        left = iter(results)
+        # The protocol wants an answer to each item, and one that names no function has no result.
+        return [asked, *(_tool_message(call, [*islice(left, len(function_calls([call])))]) for call in numbered)]
+    shown = "\n".join(f"Result: {_text(result)}" for result in results)
+    return [{"role": "assistant", "content": _text(output)}, {"role": "user", "content": shown}]
 
 
 def _with_id(call: Mapping[str, JsonValue], at: int) -> dict[str, JsonValue]:
@@ -145,8 +148,9 @@ def _with_id(call: Mapping[str, JsonValue], at: int) -> dict[str, JsonValue]:
     return {"id": f"call_{at}", "type": "function", **call}
 
 
-def _tool_message(call: Mapping[str, JsonValue], result: JsonValue) -> JsonValue:
-    return {"role": "tool", "tool_call_id": call["id"], "content": _text(result)}
+def _tool_message(call: Mapping[str, JsonValue], results: Sequence[JsonValue]) -> JsonValue:
+    content = "\n".join(map(_text, results)) if results else "this names no function"
+    return {"role": "tool", "tool_call_id": call["id"], "content": content}
 
 
 def _as_mapping(value: JsonValue) -> Mapping[str, JsonValue]:

@@ -89,6 +89,16 @@ def test_openais_own_calls_are_answered_by_tool_messages(ask: Callable[..., Answ
     assert answer.output["tool_calls"] == [{**ON, "result": {"lamp": "on"}}] * 2
 
 
+def test_an_item_that_names_no_function_has_an_answer_of_its_own(
+    ask: Callable[..., Answer], faulty_server: FaultyServer
+):
+    named = {"id": "b", "type": "function", "function": {"name": "switch", "arguments": '{"to": "on"}'}}
+    nothing = {"id": "a", "type": "function", "function": {"name": "none", "arguments": "{}"}}
+    ask(Ok("", {"content": None, "tool_calls": [nothing, named]}), Ok("done"))
+    answers = {one["tool_call_id"]: one["content"] for one in sent(faulty_server, 1) if one["role"] == "tool"}
+    assert answers == {"a": "this names no function", "b": '{"lamp": "on"}'}
+
+
 def test_it_ends_after_its_turns_or_with_a_tool_that_ends_it(ask: Callable[..., Answer], faulty_server: FaultyServer):
     last: Any = ask(Ok(json.dumps(ON)), Ok(json.dumps(ON)), Ok("never asked"), turns=2).output
     assert (last["answer"], last["state"], len(last["tool_calls"])) == (None, {"lamp": "on"}, 2)
