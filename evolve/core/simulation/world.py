@@ -16,6 +16,8 @@ from evolve.core.model.errors import CannotEvaluate
 from evolve.core.model.json_value import JsonValue
 
 State = Mapping[str, JsonValue]
+MAX_CHARS: Final = 100_000
+"""Of result and state as JSON. A table with `$text$text` doubles a text, and a model may repeat its call at will."""
 _ONE_NAME: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 """A text that is nothing but the name of an argument: its value keeps its type."""
 
@@ -105,8 +107,15 @@ def call_tool(world: World, state: State, call: FunctionCall) -> Effect:
     for row in tool.rows:
         if _fits(row, state, call.arguments, names):
             changes = {str(_fill(key, names)): _fill(value, names) for key, value in row.changes.items()}
-            return Effect(_fill(row.text, names), {**state, **changes}, False)
+            return _bounded(call.name, state, Effect(_fill(row.text, names), {**state, **changes}, False))
     return Effect("" if tool.is_last else f"{call.name} did nothing: no such thing", state, not tool.is_last)
+
+
+def _bounded(name: str, state: State, effect: Effect) -> Effect:
+    """Return the effect, or an error and the state as it was where there would be too much of it."""
+    if len(_shown([effect.result, dict(effect.state)])) <= MAX_CHARS:
+        return effect
+    return Effect(f"{name} did nothing: result and state would have more than {MAX_CHARS} characters", state, True)
 
 
 def _misfit(tool: SimulatedTool, arguments: Mapping[str, JsonValue]) -> str:

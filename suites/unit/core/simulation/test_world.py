@@ -6,7 +6,7 @@ import pytest
 
 from evolve.core.formats.function_calls import FunctionCall
 from evolve.core.model.errors import CannotEvaluate
-from evolve.core.simulation.world import call_tool, parse_world
+from evolve.core.simulation.world import MAX_CHARS, call_tool, parse_world
 
 WORLD: Any = {
     "state": {"whisper": "dead", "piper": "running", "port": 80},
@@ -101,3 +101,15 @@ def test_every_problem_of_a_table_is_named(world: Any, state: Any, problems: lis
     with pytest.raises(CannotEvaluate) as caught:
         parse_world(world, state)
     assert [problem in str(caught.value) for problem in problems] == [True] * len(problems), str(caught.value)
+
+
+@pytest.mark.parametrize("doubled", ["$text$text", ["$text", "$text"]])
+def test_a_state_that_grows_with_each_call_has_an_end(doubled: Any):
+    row = {"set": {"text": doubled}, "result": "$text"}
+    world = parse_world({"state": {"text": "x" * 100}, "tools": {"double": {"results": [row]}}})
+    state = world.state
+    for _ in range(200):
+        result, state, is_error = call_tool(world, state, FunctionCall("double", {}))
+    assert is_error
+    assert result == f"double did nothing: result and state would have more than {MAX_CHARS} characters"
+    assert len(str(state)) <= MAX_CHARS
