@@ -34,6 +34,7 @@ class AuditPairs:
             # What another supervisor began is verified here; its log has the first pair.
             self.intended[healing] = where
             self._decided.discard(healing)
+            self._undone.discard(healing)
         elif found.event in (AuditEvent.DONE, AuditEvent.NOT_DONE):
             self._end(healing, "a result")
         elif found.event == AuditEvent.HANDED_OVER:

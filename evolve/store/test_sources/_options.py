@@ -1,12 +1,16 @@
 """The part after `?` in the name of a source: `size=20&seed=1`."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import parse_qsl
 
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.families import SPLITS
 from evolve.core.text.did_you_mean import did_you_mean
+
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,8 @@ class SourceName:
         text = self.options.get(key)
         if text is None:
             return None
-        if not text.isascii() or not text.isdecimal() or int(text) < least:
-            raise self.problem(f"expected a whole number as {key}, at least {least}, got {text!r}")
+        if not _NUMBER.fullmatch(text) or int(text) < least:
+            raise self.problem(f"expected a whole number of at most 9 digits as {key}, at least {least}, got {text!r}")
         return int(text)
 
     @property

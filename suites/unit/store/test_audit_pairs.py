@@ -33,6 +33,8 @@ UNDO = (Events.INTENDED, Events.DONE, Events.UNDO_INTENDED)
         (Events.INTENDED, Events.HANDED_OVER),
         (*UNDO, Events.HANDED_OVER),
         (Events.INTENDED, Events.DONE, Events.HANDED_OVER, Events.TAKEN_OVER, Events.DONE),
+        # Its undo was done, but the claim did not know it: it went there and back, and the undo was tried again.
+        (*UNDO, Events.UNDONE, Events.TAKEN_OVER, Events.DONE, Events.UNDO_INTENDED, Events.VERIFIED),
     ],
 )
 def test_each_intent_with_one_result_is_right(events: tuple[AuditEvent, ...]) -> None:

@@ -81,7 +81,7 @@ def test_other_options_are_the_data_sets_own():
         ("reasoning-gym:ading", "unknown data set 'ading' (did you mean 'adding'?)"),
         ("reasoning-gym:", "unknown data set ''"),
         ("reasoning-gym:adding?bogus=1", "reasoning-gym refused the settings: "),
-        ("reasoning-gym:adding?size=two", "expected a whole number as size, at least 1, got 'two'"),
+        ("reasoning-gym:adding?size=two", "expected a whole number of at most 9 digits as size, at least 1, got 'two'"),
         ("reasoning-gym:adding?largest=x", "reasoning-gym refused the settings: "),
     ],
 )
