@@ -14,6 +14,11 @@ from evolve.core.model.json_value import JsonValue
 _AFTER = r"(?![\w-]|\.\w)"
 """A name ends with a blank, a quote, a comma ... A host's name has dots of its own, and a sentence ends with one."""
 
+_NOMADS_NAMES = ("constraint_filtered", "dimension_exhausted")
+"""Fields whose names are Nomad's text: `network: reserved port collision web=80`."""
+_CHANGED = ("before", "after")
+"""Values of settings, of which a port is a number."""
+
 
 def grounded(proposal: Proposal, diagnostics: Mapping[str, JsonValue]) -> Proposal:
     """Return the proposal without arguments that the report does not name.
@@ -39,7 +44,9 @@ def _is_named(given: Arguments, texts: list[str]) -> bool:
             return _finds(texts, _path(path))
         case WaitDependency(service):
             host, _, its_port = service.partition(":")
-            return _finds(texts, _whole(host)) and (not its_port or _finds(texts, rf"(?<!\d){its_port}(?!\d)"))
+            # One text names both: a number elsewhere in the report is no port of this service.
+            with_host = [text for text in texts if _finds([text], _whole(host))]
+            return bool(with_host) and (not its_port or _finds(with_host, rf"(?<![\d.]){its_port}(?![\d])"))
         case _:
             return True
 
@@ -62,13 +69,17 @@ def _path(path: str) -> str:
     return rf"(?<![\w./-]){re.escape(stem)}{below}" if stem else r"(?<![\w./-])/(?![\w./-])"
 
 
-def _texts(value: JsonValue) -> Iterator[str]:
+def _texts(value: JsonValue, field: str = "") -> Iterator[str]:
+    """Yield what the cluster wrote into a report: no names of its fields, and no numbers such as exit codes."""
     if isinstance(value, dict):
+        if field in _NOMADS_NAMES:
+            yield from value
         for name, part in value.items():
-            yield name
-            yield from _texts(part)
+            yield from _texts(part, name)
     elif isinstance(value, list):
         for part in value:
-            yield from _texts(part)
-    elif value is not None:
+            yield from _texts(part, field)
+    elif isinstance(value, str):
+        yield value
+    elif value is not None and field in _CHANGED:
         yield str(value)

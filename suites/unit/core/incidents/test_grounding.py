@@ -16,7 +16,12 @@ REPORT = {
     "stderr": "bind 0.0.0.0:8080 failed; db.internal:5432 refused, unknown proxy_passs in /etc/nginx/a.conf:12",
     "events": [{"type": "Driver Failure", "message": "Failed to pull `other:2`"}],
     "dependencies": [{"name": "cache", "status": "critical"}],
+    "exit_code": 137,
+    "changes": [{"field": "Port", "before": 8000, "after": 8008}],
+    "placement": {"nodes_exhausted": 3, "dimension_exhausted": {"network: reserved port collision web=443": 3}},
 }
+OWN_NAMES = ["stderr", "memory_mb", "status"]
+WRONG_PORTS = ["db.internal:54", "db.internal:137", "cache:8080"]
 
 
 def arguments(**answer: Any) -> object:
@@ -28,11 +33,11 @@ def arguments(**answer: Any) -> object:
 @pytest.mark.parametrize(
     ("name", "action", "named", "invented"),
     [
-        ("port", "free_port", [8080, 5432], [80, 8081, 543]),
+        ("port", "free_port", [8080, 5432, 8008, 443], [80, 8081, 543, 137, 512, 3]),
         ("image", "fix_image", ["r.internal:5000/web:1.2", "other:2"], ["r.internal:5000/web:1", "web:2"]),
         ("path", "free_disk", ["/srv/data", "/srv/data/", "/srv", "/srv/data/a.log"], ["/", "/data", "/srv/dat"]),
-        ("key", "fix_config", ["proxy_passs", "/etc/nginx/a.conf"], ["proxy_pass", "nginx.conf", "passs"]),
-        ("service", "wait_dependency", ["db.internal:5432", "db.internal", "cache", "Cache"], ["db", "db.internal:54"]),
+        ("key", "fix_config", ["proxy_passs", "/etc/nginx/a.conf"], ["proxy_pass", "nginx.conf", "passs", *OWN_NAMES]),
+        ("service", "wait_dependency", ["db.internal:5432", "db.internal", "cache", "Cache"], ["db", *WRONG_PORTS]),
     ],
 )  # fmt: skip
 def test_only_arguments_that_the_report_names_are_kept(name, action, named, invented):
