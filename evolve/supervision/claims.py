@@ -11,6 +11,7 @@ it takes the claim over, again by check-and-set, until the claim is settled.
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
@@ -59,6 +60,11 @@ class Claim:
     """Whether the healing is over, so that nobody need verify it."""
     is_taken: bool = False
     """Whether another supervisor began the healing. It may live, and its change may still come."""
+
+    @property
+    def began(self) -> float:
+        """When the healing began; 0 where that cannot be read."""
+        return self.begun.attempts[-1].began if self.begun is not None and self.begun.attempts else 0.0
 
     def to_bytes(self) -> bytes:
         """Return the value as it is stored."""
@@ -124,8 +130,10 @@ class Claims:
         self._monotonic, self._now = monotonic, now
         self._session = ""
         self._held_until = 0.0
+        self._not_noted: dict[str, str] = {}
+        """Healings that are over, by key, whose claims do not have it yet."""
         self.term = 0
-        """Counts the sessions: in another one, somebody else may have led in between."""
+        """Counts how often the lock was won: before that, somebody else may have led."""
 
     @property
     def is_leader(self) -> bool:
@@ -140,19 +148,22 @@ class Claims:
                 time is over all the same.
         """
         lock = lock_key(await self._known_cluster())
-        asked = self._monotonic()
+        asked, was_leader = self._monotonic(), self.is_leader
         if self._session and not await self._is_renewed():
-            self._session, self._held_until = "", 0.0
+            self._session, self._held_until, was_leader = "", 0.0, False
         if not self._session:
             self._session = await self._consul.sessions.create(
                 f"anneal supervisor {self.name}", ttl_s=TTL_S, lock_delay_s=1
             )
-            self.term += 1
         try:
             is_ours = await self._consul.keys.acquire(lock, self._session, self.name.encode())
         except Rejected:  # the session ended between the two calls
             is_ours = False
         self._held_until = asked + TTL_S - MARGIN_S if is_ours else 0.0
+        if is_ours:
+            self.term += not was_leader
+            with suppress(ClusterFault):
+                await self._settle_again()
         return is_ours
 
     async def _known_cluster(self) -> str:
@@ -209,19 +220,31 @@ class Claims:
         """Note that a healing is over.
 
         Raises:
-            ClusterFault: Consul does not answer.
+            ClusterFault: Consul does not answer; the next renewal of the lock tries it again.
         """
+        self._not_noted[key] = healing
         for _ in range(_TRIES):
-            found = await self._find(key)
-            is_ours = found is not None and (found.claim.owner, found.claim.healing) == (self.owner, healing)
-            if found is None or not is_ours or found.claim.is_settled:
-                return
-            if await self._write(key, replace(found.claim, is_settled=True), found.index):
+            if await self._is_noted(key, healing):
+                self._not_noted.pop(key, None)
                 return
 
+    async def _is_noted(self, key: str, healing: str) -> bool:
+        """Whether the claim has from now on that the healing is over, or is of another one."""
+        found = await self._find(key)
+        is_ours = found is not None and (found.claim.owner, found.claim.healing) == (self.owner, healing)
+        if found is None or not is_ours or found.claim.is_settled:
+            return True
+        return await self._write(key, replace(found.claim, is_settled=True), found.index)
+
+    async def _settle_again(self) -> None:
+        # Otherwise the next leader would verify, and perhaps take back, what was healed long ago.
+        for key, healing in [*self._not_noted.items()]:
+            await self.settle(key, healing)
+
     async def unsettled(self) -> list[FoundClaim]:
-        """Return the claims of healings that are not over, whoever began them."""
-        return [one for one in await self._read_all() if not one.claim.is_settled and one.claim.until > self._now()]
+        """Return the claims of healings that are not over, whoever began them, in the order in which they began."""
+        found = [one for one in await self._read_all() if not one.claim.is_settled and one.claim.until > self._now()]
+        return sorted(found, key=lambda one: one.claim.began)
 
     async def take_over(self, found: FoundClaim) -> bool:
         """Return whether a claim is ours from now on: one supervisor at most gets it from another."""

@@ -171,7 +171,7 @@ class Healer:
         return stored
 
     async def _settle(self, attempt: Attempt) -> None:
-        """Note in the claim that the healing is over; where Consul does not answer, the next start does it."""
+        """Note in the claim that the healing is over; where Consul does not answer, the lock's next renewal does it."""
         if self._claims is not None:
             with contextlib.suppress(ClusterFault):
                 await self._claims.settle(attempt.key, attempt.id)

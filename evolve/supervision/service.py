@@ -197,7 +197,8 @@ class Service:
                 self._reconciled_term = claims.term
             self._is_standby = not is_ours
         except ClusterFault as fault:
-            # Nobody can claim now, so nobody changes anything; diagnosing goes on.
+            # Nobody can claim now, so nobody changes anything; diagnosing goes on. One that has won the lock and cannot
+            # read what was begun before goes on waiting.
             self.note_fault(fault)
             return
         finally:
@@ -210,13 +211,14 @@ class Service:
                 self.note_fault(fault)
 
     async def _reconcile(self) -> bool:
-        """Whether memory and claims agree; where that cannot be known now, the next renewal of the lock tries again."""
+        """Whether memory and claims agree; where that cannot be known now, the next renewal of the lock tries again.
+
+        Raises:
+            ClusterFault: Consul does not answer.
+        """
         assert self._takeover is not None
         try:
             await self._takeover.reconcile()
-        except ClusterFault as fault:
-            self.note_fault(fault)
-            return False
         except StoreFault:
             return False  # `evolve approve` was faster, or the disk is full: that is reported where it is decided
         return True

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
+from evolve.cluster.faults import ClusterFault
 from evolve.core.model.healing import Incident
-from evolve.supervision.claims import TTL_S, Claims, claims_below
+from evolve.supervision.claims import TTL_S, Claims, claims_below, lock_key
 from fixtures.incidents import attempt as an_attempt
 from fixtures.incidents import incident as an_incident
 
@@ -130,6 +134,54 @@ def test_two_clusters_on_one_consul_lead_and_claim_each_for_itself(consul_agent)
         assert [one.claim.incident for one in await west.unsettled()] == ["incident-2"]
         await east.release()
         await west.release()
+
+    scenario(consul_agent, act)
+
+
+def test_a_lock_that_is_won_again_is_a_new_term_in_the_same_session(consul_agent):
+    async def act(consul: ConsulClient) -> None:
+        first, second = claims_of(consul, "first"), claims_of(consul, "second")
+        assert await first.hold()
+        assert await first.hold()
+        assert first.term == 1
+        await consul.keys.delete(lock_key("global"))  # by a person
+        assert await second.hold()
+        assert not await first.hold()
+        await second.release()
+        assert await first.hold()
+        assert first.term == 2, "the second one led in between"
+        await first.release()
+
+    scenario(consul_agent, act)
+
+
+def test_healings_that_are_not_over_come_in_the_order_in_which_they_began(consul_agent):
+    async def act(consul: ConsulClient) -> None:
+        one = claims_of(consul, "one")
+        await one.hold()
+        later = replace(an_attempt("incident-1-2"), began=an_attempt().began + 60)
+        await one.claim("a", an_incident("incident-1", attempts=(an_attempt("incident-1-1"), later)))
+        await one.claim("b", begun())
+        assert [found.key for found in await one.unsettled()] == ["b", "a"]
+        await one.release()
+
+    scenario(consul_agent, act)
+
+
+def test_a_healing_that_ended_while_consul_was_silent_is_settled_with_the_next_renewal(consul_agent):
+    async def act(consul: ConsulClient) -> None:
+        one = claims_of(consul, "one")
+        await one.hold()
+        await one.claim("key", begun())
+        async with ConsulClient(ClusterAddress("http://127.0.0.1:1")) as silent:
+            one._consul = silent
+            with pytest.raises(ClusterFault):
+                await one.settle("key", "incident-1-1")
+        one._consul = consul
+        assert [found.key for found in await one.unsettled()] == ["key"]
+        await one.hold()
+        assert await one.unsettled() == []
+        await one.release()
 
     scenario(consul_agent, act)
 

@@ -10,6 +10,7 @@ import pytest
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
+from evolve.cluster.faults import Unreachable
 from evolve.core.cases.redaction import Redactor
 from evolve.core.model.healing import AttemptState, AuditEvent, IncidentState
 from evolve.store.audit_check import read_records
@@ -181,6 +182,35 @@ def test_a_kill_between_a_taken_claim_and_its_record_loses_nothing(
     play(go, RESTART)
     assert len(cluster.writes) == 1
     assert other.verify().problems == ()
+
+
+def test_a_leader_that_cannot_read_the_claims_decides_nothing(
+    cluster: VirtualCluster, records: StoredRecords, other: StoredRecords, play: Any, consul_address: ClusterAddress
+) -> None:
+    cluster.register(mock_job("web", fails_allocations=2))  # also after the first healing
+
+    async def go(one: Supervised) -> None:
+        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+            while not any(found.state is IncidentState.HEALING for found in records.incidents.list()):
+                await one.run(1)
+            (begun,) = records.incidents.list()
+            await two.run(1)  # it waits
+            await lose_lock(one)
+            read_all = consul.keys.read_all
+
+            async def silent(below: str) -> Any:
+                raise Unreachable("no answer", call=f"GET {below}")
+
+            consul.keys.read_all = silent  # type: ignore[method-assign]
+            await two.run(20)
+            assert two.claims.is_leader
+            assert other.incidents.list() == ()
+            consul.keys.read_all = read_all  # type: ignore[method-assign]
+            await two.run(4)
+            assert [incident.id for incident in other.incidents.list()] == [begun.id]
+            await two.claims.release()
+
+    play(go, RESTART)
 
 
 def test_a_healing_goes_there_and_back_and_is_verified_where_it_ends(
