@@ -22,7 +22,7 @@ from fixtures.supervised_cluster import ANYTHING, ScriptedProposer, Supervised, 
 RESTART = {"action": "restart"}
 
 
-@pytest.fixture(autouse=True, params=["HEAL_AGENT", pytest.param("REFLECTION_AGENT", marks=pytest.mark.nightly)])
+@pytest.fixture(autouse=True, params=["REFLECTION_AGENT", "HEAL_AGENT"])
 def asked_agent(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The promises hold whichever agent is asked: one that gives arguments, and one that gives none."""
     monkeypatch.setattr(ScriptedProposer, "agent", request.param)
@@ -183,9 +183,9 @@ def test_p4_a_supervisor_that_was_stopped_past_its_lock_writes_nothing(
                     await two.claims.release()  # type: ignore[union-attr]
 
         def stopped_before(call: Any) -> Any:
-            async def stopped(*given: Any) -> Any:
+            async def stopped(*given: Any, **named: Any) -> Any:
                 await lose_the_lock()
-                return await call(*given)
+                return await call(*given, **named)
 
             return stopped
 
