@@ -6,6 +6,7 @@ call. Values and meaning are promptfoo's.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final, Literal
 
 from evolve.core.assertions._registry import assertion_type
@@ -30,8 +31,13 @@ _MATCHER: Final[JsonValue] = {
 _STEPS: Final[JsonValue] = {"type": "array", "items": {"anyOf": [NON_EMPTY_TEXT, _MATCHER]}, "minItems": 1}
 
 
-def _mapping_schema(properties: Mapping[str, JsonValue]) -> JsonValue:
-    return {"type": "object", "properties": dict(properties), "additionalProperties": False, "minProperties": 1}
+def _mapping_schema(properties: Mapping[str, JsonValue], *needs: tuple[str, ...]) -> JsonValue:
+    """Return the schema of a mapping with some of these keys; of each tuple in `needs` it has one at least."""
+    schema: dict[str, JsonValue] = {"type": "object", "properties": dict(properties), "additionalProperties": False}
+    if not needs:
+        return {**schema, "minProperties": 1}
+    choices: list[JsonValue] = [{"required": [*keys]} for keys in product(*needs)]
+    return {**schema, "anyOf": choices}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,9 @@ def trajectory_tool_sequence(check: AssertionInput) -> Verdict:
 @assertion_type(
     "trajectory:tool-args-match",
     value_schema=_mapping_schema(
-        {**_NAMED, "args": {"type": "object"}, "arguments": {"type": "object"}, "mode": {"enum": ["partial", "exact"]}}
+        {**_NAMED, "args": {"type": "object"}, "arguments": {"type": "object"}, "mode": {"enum": ["partial", "exact"]}},
+        ("name", "pattern"),
+        ("args", "arguments"),
     ),
     value_required=True,
 )
@@ -125,7 +133,7 @@ def trajectory_tool_args_match(check: AssertionInput) -> Verdict:
 
 @assertion_type(
     "trajectory:step-count",
-    value_schema=_mapping_schema({**_NAMED, "type": _TYPES, "min": _COUNT, "max": _COUNT}),
+    value_schema=_mapping_schema({**_NAMED, "type": _TYPES, "min": _COUNT, "max": _COUNT}, ("min", "max")),
     value_required=True,
 )
 def trajectory_step_count(check: AssertionInput) -> Verdict:

@@ -67,6 +67,12 @@ class Effect(NamedTuple):
 def check_world(value: JsonValue, path: Path, report: Callable[..., None]) -> None:
     """Report every problem of a world as a suite writes it: `{state, tools}`."""
     _checker()(value, path, report)
+    for name, table in _mapping(_mapping(value).get("tools")).items():
+        try:
+            if parameters := _mapping(_mapping(table).get("parameters")):
+                compile_json_schema(parameters)
+        except CannotEvaluate as error:
+            report((*path, "tools", name, "parameters"), str(error))
 
 
 def parse_world(value: JsonValue, changes: JsonValue = None) -> World:

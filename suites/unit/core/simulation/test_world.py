@@ -91,6 +91,11 @@ def test_texts_of_arguments_are_data():
             ["simulation.tools.f.result: unknown key 'result' (did you mean 'results'?)"],
         ),
         (
+            {"tools": {"f": {"parameters": {"typ": "object"}}, "g": {"parameters": {"type": 3}}}},
+            None,
+            ["simulation.tools.f.parameters: the schema is not valid: unknown keyword 'typ'", "tools.g.parameters: "],
+        ),
+        (
             {"tools": {"f": {"ends": 1}}},
             7,
             ["simulation.tools.f.ends: ", "state: expected a mapping of names to values"],
