@@ -27,7 +27,7 @@ from evolve.providers.context import ProviderContext
 MAX_TURNS: Final = 4
 """Each turn pays for the whole conversation before it; what a small model has not done in four, it does not do."""
 _OWN_KEYS: Final = frozenset(("turns", "simulation"))
-_RULES: Final = 1
+_RULES: Final = 2
 """Part of the identity; raise it when the same calls get other results than before."""
 
 

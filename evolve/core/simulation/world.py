@@ -129,7 +129,10 @@ def _misfit(tool: SimulatedTool, arguments: Mapping[str, JsonValue]) -> str:
 
 
 def _fits(row: ToolResult, state: State, arguments: Mapping[str, JsonValue], names: State) -> bool:
-    given = all(key in arguments and _is_one_of(arguments[key], wanted) for key, wanted in row.arguments.items())
+    # Of the state alone: `pin: $pin` would be true of any pin that is given.
+    given = all(
+        key in arguments and _is_one_of(arguments[key], _fill(wanted, state)) for key, wanted in row.arguments.items()
+    )
     return given and all(
         _is_one_of(state.get(str(_fill(key, names))), _fill(wanted, names)) for key, wanted in row.state.items()
     )

@@ -108,6 +108,17 @@ def test_every_problem_of_a_table_is_named(world: Any, state: Any, problems: lis
     assert [problem in str(caught.value) for problem in problems] == [True] * len(problems), str(caught.value)
 
 
+def test_an_argument_may_have_to_be_a_value_of_the_state():
+    row = {"arguments": {"pin": "$pin", "door": ["$door", "gate"]}, "result": "open"}
+    world = parse_world({"state": {"pin": 1234, "door": "barn"}, "tools": {"unlock": {"results": [row]}}})
+
+    def result(**arguments: Any) -> Any:
+        return call_tool(world, world.state, FunctionCall("unlock", arguments)).result
+
+    assert (result(pin=1234, door="Barn"), result(pin="1234", door="gate")) == ("open", "open")
+    assert result(pin=1, door="barn") == "unlock did nothing: no such thing"
+
+
 @pytest.mark.parametrize("doubled", ["$text$text", ["$text", "$text"]])
 def test_a_state_that_grows_with_each_call_has_an_end(doubled: Any):
     row = {"set": {"text": doubled}, "result": "$text"}
