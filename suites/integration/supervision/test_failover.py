@@ -10,6 +10,7 @@ import pytest
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
+from evolve.cluster.consul.values import KeyValue
 from evolve.cluster.faults import Unreachable
 from evolve.core.cases.redaction import Redactor
 from evolve.core.model.healing import AttemptState, AuditEvent, IncidentState
@@ -198,8 +199,8 @@ def test_a_leader_that_cannot_read_the_claims_decides_nothing(
             await lose_lock(one)
             read_all = consul.keys.read_all
 
-            async def silent(below: str) -> Any:
-                raise Unreachable("no answer", call=f"GET {below}")
+            async def silent(prefix: str) -> tuple[KeyValue, ...]:
+                raise Unreachable("no answer", call=f"GET {prefix}")
 
             consul.keys.read_all = silent  # type: ignore[method-assign]
             await two.run(20)
