@@ -60,11 +60,17 @@ def earlier_attempts(limits: HealingLimits, last: Incident | None, version: int,
         version: of the job that fails now. When a person changed the job since, that is another failure.
         now: seconds since 1970.
     """
-    if last is None or not last.attempts or last.state not in (IncidentState.HEALED, IncidentState.RECOVERED):
+    if last is None or last.state not in (IncidentState.HEALED, IncidentState.RECOVERED):
         return 0
-    attempt = last.attempts[-1]
-    # A change makes one version, and its undo another; a restart in place makes none.
-    own = ("allocation" not in attempt.target) + (attempt.state is AttemptState.UNDONE)
-    if version > attempt.version_before + own or now - last.changed > limits.relapse_s:
+    if version > _version_after(last) or now - last.changed > limits.relapse_s:
         return 0
     return last.earlier_attempts + len(last.attempts)
+
+
+def _version_after(last: Incident) -> int:
+    """The job's version after an incident, if nobody else has changed it."""
+    if not last.attempts:
+        return last.job_version
+    attempt = last.attempts[-1]
+    # A change makes one version, and its undo another; a restart in place makes none.
+    return attempt.version_before + ("allocation" not in attempt.target) + (attempt.state is AttemptState.UNDONE)

@@ -61,6 +61,9 @@ def test_p5_jobs_that_fail_one_after_the_other_have_no_common_cause():
         ({"state": IncidentState.CLOSED}, 1, 1, 0),
         ({"state": IncidentState.HEALED}, 1, 1, 1),
         ({"state": IncidentState.RECOVERED, "earlier_attempts": 2}, 1, 1, 3),
+        # It recovered by itself before anything was tried: a job that comes and goes keeps its count.
+        ({"state": IncidentState.RECOVERED, "earlier_attempts": 2, "attempts": (), "job_version": 1}, 1, 1, 2),
+        ({"state": IncidentState.RECOVERED, "earlier_attempts": 2, "attempts": (), "job_version": 1}, 2, 1, 0),
         ({"state": IncidentState.HEALED}, 2, 1, 0),  # somebody changed it
         ({"state": IncidentState.HEALED}, 1, 10_000, 0),
         ({"state": IncidentState.HEALED, "attempts": ()}, 1, 1, 0),
