@@ -120,7 +120,8 @@ async def prepare(
         known_budget: the budget of an earlier attempt of this run; None for the first attempt.
 
     Raises:
-        InputError: the reflector is wrong, or the budget is one in tokens and no answer has a limit of them.
+        InputError: the reflector is wrong; or the budget is one in tokens and no answer has a limit of them; or the run
+            counts tokens, and the provider does not report them.
         EnvironmentFault: the provider does not answer.
     """
     # Before the first answer is paid for: a wrong name is reported at once.
@@ -235,7 +236,7 @@ async def _estimate(
     """What the run will cost at most; a few answers of the incumbent are measured for it.
 
     Raises:
-        InputError: the budget is one in tokens, and the provider does not report them.
+        InputError: the run counts tokens, and the provider does not report them.
     """
     train = [task for task in tasks if task.split == "train" and task.is_scored]
     # The first cases that the race would ask, so that no answer is paid for the estimate alone.
@@ -247,15 +248,25 @@ async def _estimate(
     tokens = sum(rollout.length for rollout in timed) / len(timed) if timed else 0.0
     growth = _growth(rollouts, genome, probes, is_closed)
     each_s, budget = plain_s * growth, rollouts.budget
-    if budget.unit == "tokens" and timed and not tokens:
-        hint = "give the budget in answers (--budget 200) or in minutes (--budget 5m)"
-        raise InputError(Problem(f"{rollouts.provider_id} does not report tokens", None, hint))
+    if timed and not tokens:
+        _refuse_without_tokens(request, rollouts)
     if budget.unit == "tokens":
         budget.expected = tokens * growth
     elif budget.unit == "seconds":
         budget.expected = max(each_s, budget.used / budget.spent if budget.spent else 0.0)
     left = max(0, budget.in_answers(budget.total - budget.used))
     return Estimate(left, left * each_s, each_s, int(left * tokens))
+
+
+def _refuse_without_tokens(request: EvolutionRequest, rollouts: Rollouts) -> None:
+    """Raise InputError where the run counts tokens, which the provider does not report."""
+    text = f"{rollouts.provider_id} does not report tokens"
+    if rollouts.budget.unit == "tokens":
+        hint = "give the budget in answers (--budget 200) or in minutes (--budget 5m)"
+        raise InputError(Problem(text, None, hint))
+    if request.objective == "cheaper":
+        hint = "leave --objective cheaper out, or use a provider that reports them"
+        raise InputError(Problem(f"{text}, so that no prompt can be found cheaper", None, hint))
 
 
 def _growth(rollouts: Rollouts, genome: Genome, tasks: Sequence[Task], is_closed: bool) -> float:

@@ -161,11 +161,12 @@ def test_a_budget_in_tokens_needs_a_limit_of_an_answer(work: SmallEvolution) -> 
     assert work.bought == []
 
 
-def test_a_budget_in_tokens_needs_a_provider_that_reports_them(work: SmallEvolution) -> None:
+@pytest.mark.parametrize("words", [("--budget", "20k-tokens"), ("--objective", "cheaper")], ids=" ".join)
+def test_what_counts_tokens_needs_a_provider_that_reports_them(work: SmallEvolution, words: tuple[str, str]) -> None:
     with_a_limit(work)
     model = work.folder / "model.py"
     model.write_text(model.read_text().replace('"total": 10, "prompt": 7, "completion": 3', ""))
-    ended = finished(work.begin("--suite", "suite.yaml", "--agent", "AGENT.md", "--budget", "20k-tokens"))
+    ended = finished(work.begin("--suite", "suite.yaml", "--agent", "AGENT.md", *words))
     assert "python:model.py does not report tokens" in the_message(ended, 2)
 
 
