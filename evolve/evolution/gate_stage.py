@@ -204,7 +204,9 @@ class GateStage:
 
     async def _disagreement(self, winner: Candidate, tasks: Sequence[Task]) -> float | None:
         """Share of the winner's answers that change when they are asked for once more."""
-        again = await self._rollouts.many(winner.genome, list(tasks)[:_REASKED], repeat=1)
+        # With a budget in seconds it may have ended before the winner's last answers.
+        given = [task for task in tasks if task.id in winner.scores]
+        again = await self._rollouts.many(winner.genome, given[:_REASKED], repeat=1)
         if not again:
             return None
         return sum(done.score.output != winner.scores[done.task.id].output for done in again) / len(again)
