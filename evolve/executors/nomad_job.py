@@ -28,6 +28,7 @@ _PAYLOAD_BYTES = 16_384
 _DISPATCHES = 3
 """Tries of a dispatch that had no answer: its token makes them one."""
 _LOST = ("lost", "unknown")
+_AGAIN = "the same command dispatches it again, and it continues from its ledger"
 Write = Callable[[str], None]
 
 
@@ -37,7 +38,7 @@ class JobEnding:
 
     job: str
     code: int
-    """The program's exit code; that of an environment fault where it was never started."""
+    """The program's exit code."""
     stdout: str
 
 
@@ -144,7 +145,7 @@ class _Child:
                 if job.status == "dead":
                     return await self._end(newest, is_stopped=job.is_stopped)
             except NotFound as fault:
-                raise EnvironmentFault(f"{self._job} is gone: somebody purged it") from fault
+                raise EnvironmentFault(f"{self._job} is gone: somebody purged it", hint=_AGAIN) from fault
             except ClusterFault as fault:
                 self._note(f"waits for Nomad: {fault.message}")
             await asyncio.sleep(self._poll_s)
@@ -178,13 +179,13 @@ class _Child:
     async def _end(self, newest: NomadAllocation | None, *, is_stopped: bool) -> JobEnding:
         if newest is None or newest.client_status in _LOST or is_stopped:
             why = "somebody stopped it" if is_stopped else "its node was lost"
-            hint = "the same command dispatches it again, and it continues from its ledger"
-            raise EnvironmentFault(f"{self._job} did not end by itself: {why}", hint=hint)
+            raise EnvironmentFault(f"{self._job} did not end by itself: {why}", hint=_AGAIN)
         events = newest.tasks[TASK].events if TASK in newest.tasks else ()
         codes = [event.exit_code for event in events if event.type == "Terminated"]
         if not codes:
             last = events[-1].message if events else newest.client_description
-            raise EnvironmentFault(f"{self._job} could not be started: {last}")
+            hint = f"see all of it with `nomad alloc status {newest.id[:8]}`"
+            raise EnvironmentFault(f"{self._job} could not be started: {last}", hint=hint)
         return JobEnding(self._job, codes[-1], await self._log(newest, "stdout", 0))
 
     def _note(self, line: str) -> None:

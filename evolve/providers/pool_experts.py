@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from evolve.core.model.errors import EnvironmentFault, InputError, Location
-from evolve.core.text.counts import count
 from evolve.providers.pool_members import Members
 from evolve.providers.pool_models import Served, ServedModel, agreed_model, serves
 from evolve.providers.pool_routing import choose
@@ -223,9 +222,10 @@ class Experts:
         if not listed:
             return Transient("the pool has no expert", hint="no instance of the service passes its checks in Consul")
         reasons = "; ".join(f"{one.name}: {one.away}" for one in listed)
-        text = f"none of {count(len(listed), 'expert')} answers: {reasons}"
+        who = f"none of {len(listed)} experts" if len(listed) > 1 else "no expert"
+        text = f"{who} answers: {reasons}"
         rest_s = min(one.rest_s for one in listed) or None
-        return Transient(text, retry_after_s=rest_s, hint="are the servers running?")
+        return Transient(text, retry_after_s=rest_s, hint="are the servers running, and are hosts and ports right?")
 
     # --- who is there
 
