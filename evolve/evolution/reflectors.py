@@ -65,7 +65,8 @@ class AgentReflector:
         made = render_agent(_limited(self._agent, max_chars), inputs, None, self._render)
         # Every question is a new one, even if two are equal: otherwise a refused proposal would return again and again.
         request = Request(made.text, dict(inputs), _lenient(made.config), label=self._agent.title, repeat=self.calls)
-        identity = self._provider.identity(request) or {"prompt": made.text}
+        # With its name: an answer without an identity must not become another reflector's.
+        identity = self._provider.identity(request) or {"prompt": made.text, "provider": self.name}
         numbered: JsonValue = {"call": self.calls, "run": self._run, "of": identity}
         received = await self._ledger.answer(numbered, self._run, lambda: self._provider.answer(request))
         answer = received.answer

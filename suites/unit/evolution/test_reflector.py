@@ -36,6 +36,22 @@ class Recording:
         """Nothing to free."""
 
 
+def test_reflectors_without_an_identity_each_answer_for_themselves():
+    class Nameless(Recording):
+        """Has no identity, as a command without a file has none."""
+
+        def identity(self, request: Request) -> None:
+            """See `Provider.identity`."""
+
+    agent, ledger = load_agent(find_agent("ADAPTATION_AGENT")), MemoryLedger()
+    both = Nameless(), Nameless()
+    both[0].id, both[1].id = "exec:one", "exec:two"
+    for provider in both:
+        asked = AgentReflector(agent, provider, ledger, Templates("strict").render, run="a run", cap=3)
+        asyncio.run(asked.propose(INPUTS, 240))
+    assert [len(provider.configs) for provider in both] == [1, 1]
+
+
 @pytest.mark.parametrize("max_chars", [240, 3000])
 def test_a_limit_is_in_the_schema_and_its_tokens_are_enough(max_chars):
     provider = Recording()
