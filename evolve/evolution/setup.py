@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias, TypeVar
+from typing import Final, NoReturn, Protocol, TypeAlias, TypeVar
 
 from evolve.core.evaluation.judging import Judge
 from evolve.core.evolution.request import DEFAULT_BUDGET, EvolutionRequest
@@ -236,13 +236,15 @@ async def _estimate(
     """What the run will cost at most; a few answers of the incumbent are measured for it.
 
     Raises:
-        InputError: the run counts tokens, and the provider does not report them.
+        InputError: the run counts tokens, and the provider does not report them; or the budget pays for no question.
     """
     train = [task for task in tasks if task.split == "train" and task.is_scored]
     # The first cases that the race would ask, so that no answer is paid for the estimate alone.
     probes = sample([task for task in train if task.status == "open"] or train, _PROBES, seed=request.seed)
     # The first also waits for the model, and for its first reading of the static text.
     first = await rollouts.many(genome, probes[:1])
+    if probes and not first:
+        _refuse_budget(rollouts.budget, rollouts.needs(genome, probes[0]))
     timed = await rollouts.many(genome, probes[1:]) or first
     plain_s = sum(rollout.latency_s for rollout in timed) / len(timed) if timed else 0.0
     tokens = sum(rollout.length for rollout in timed) / len(timed) if timed else 0.0
@@ -256,6 +258,12 @@ async def _estimate(
         budget.expected = max(each_s, budget.used / budget.spent if budget.spent else 0.0)
     left = max(0, budget.in_answers(budget.total - budget.used))
     return Estimate(left, left * each_s, each_s, int(left * tokens))
+
+
+def _refuse_budget(budget: Budget, needed: float) -> NoReturn:
+    text = f"a budget of {budget.total:,.0f} {budget.unit} pays for no question: the first may need {needed:,.0f}"
+    usual = f"{DEFAULT_BUDGET * needed:.0f}-{budget.unit}"
+    raise InputError(Problem(text, None, f"the usual {DEFAULT_BUDGET} answers need at most --budget {usual}"))
 
 
 def _refuse_without_tokens(request: EvolutionRequest, rollouts: Rollouts) -> None:

@@ -1,6 +1,7 @@
 """`evolve` from outside: one clean message for what is wrong, nothing lost when it stops, and a result for machines."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -158,6 +159,15 @@ def test_a_budget_in_tokens_needs_a_limit_of_an_answer(work: SmallEvolution) -> 
     told = the_message(ended, 2)
     assert "AGENT.md: a budget in tokens needs a limit for one answer" in told
     assert "sampling.max_tokens" in told
+    assert work.bought == []
+
+
+def test_a_budget_that_pays_for_no_question_is_refused_with_one_that_does(work: SmallEvolution) -> None:
+    with_a_limit(work)
+    ended = finished(work.begin("--suite", "suite.yaml", "--agent", "AGENT.md", "--budget", "100-tokens"))
+    told = the_message(ended, 2)
+    assert "a budget of 100 tokens pays for no question: the first may need " in told
+    assert re.search(r"need at most --budget \d+-tokens\)", told)
     assert work.bought == []
 
 
