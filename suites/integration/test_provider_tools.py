@@ -178,6 +178,7 @@ def test_the_doctor_says_what_to_set(tmp_path: Path) -> None:
 def test_the_doctor_asks_the_endpoint_and_hides_credentials(tmp_path: Path, faulty_server: FaultyServer) -> None:
     env = {"EVOLVE_CACHE_DIR": str(tmp_path), "EVOLVE_API_KEY": "sk-doctor-doctor", "EVOLVE_GRADER": "openai:chat:m"}
     url = faulty_server.url.replace("//", "//me:hunter22@")
+    faulty_server.models = None
     faulty_server.plan(Ok(body="{}"), Status(401))
     good, bad = (lines(**env, EVOLVE_BASE_URL=f"{url}/v1")["endpoint"] for _ in range(2))
     gone = lines(**env, EVOLVE_BASE_URL=faulty_server.refusing_url)["endpoint"]

@@ -281,7 +281,7 @@ def test_a_changed_script_has_another_identity(providers: OpenedProviders) -> No
         ("", "unknown provider"),
         ("file://x.rb", "expected file://NAME.py, file://NAME.js or file://NAME.ts"),
         ("exec:", "expected exec:COMMAND"),
-        ("llamacpp:gpt-5", "no embedded model 'gpt-5': expected smollm2-135m or PATH.gguf"),
+        ("llamacpp:gpt-5", "no embedded model 'gpt-5': expected smollm2-135m, qwen2.5-coder-1.5b or PATH.gguf"),
         ("llamacpp:no.gguf", "no such file"),
         ("file://no.py", "no.py"),
     ],
