@@ -38,8 +38,12 @@ async def heal(cluster: VirtualCluster, records: StoredRecords, consul_at: Clust
     async with ConsulClient(consul_at) as consul:
         await consul.keys.delete("anneal/", below=True)
         async with supervised(cluster, records, ScriptedProposer(obey), consul, policy=POLICY) as one:
-            await one.run(24, every=6)
             assert one.claims is not None
+            async with asyncio.timeout(120):
+                # On a slow machine the session before may have run out, and Consul holds its lock back for a while.
+                while not await one.claims.hold():
+                    await asyncio.sleep(0.2)
+            await one.run(24, every=6)
             await one.claims.release()
             return one
 

@@ -171,6 +171,7 @@ def test_twenty_kills_heal_nothing_twice_and_lose_nothing(tmp_path: Path, cluste
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3 * 3600)
 def test_two_hundred_kills_heal_nothing_twice_and_lose_nothing(tmp_path: Path, cluster: VirtualCluster) -> None:
     (tmp_path / "consul").mkdir()
     with started_consul(tmp_path / "consul") as consul:
