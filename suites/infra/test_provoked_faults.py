@@ -117,7 +117,8 @@ FAULTS = {
         "true",
         ("page.service on page-host does not listen on port 8080", "journalctl -u page"),
         "systemctl stop page",
-        arguments={"page_program": "/bin/false"},
+        # Of a program that ends at once, systemd now and then reports the start itself as failed.
+        arguments={"page_program": "/usr/bin/timeout 1 /bin/sleep 9"},
     ),
     "no Python": Fault(
         "mkdir /opt/away && mv /usr/bin/python3* /opt/away",
