@@ -96,11 +96,11 @@ class KilledSupervisor:
         with self.command.records() as records:
 
             def undecided() -> tuple[list[str], int]:
-                """The jobs that nothing is decided about, and how many changes were made."""
+                """The jobs that nothing is decided about, and how many records were written."""
                 assert not self.command.has_ended, self.command.console
                 known = records.incidents.list(limit=-1)
                 decided = {one.job for one in known if one.state not in OPEN_STATES - {IncidentState.ESCALATED}}
-                return [job for job in self.jobs if job not in decided], len(self.applied)
+                return [job for job in self.jobs if job not in decided], records.incidents.head().n
 
             # Hundreds of jobs take minutes on a slow machine: only a standstill is a fault.
             wait_with_progress("all is decided", lambda: not undecided()[0], undecided)
