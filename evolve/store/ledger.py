@@ -56,9 +56,14 @@ class SqliteLedger:
         key = key_of(identity)
         if self._count_asked(key, run) is not None:
             return 1
-        if self._answers.knows(identity):
-            return 0
-        self._file.do("INSERT OR IGNORE INTO charges VALUES (?, ?, 0)", key, run)
+        # In one step: another process of this run must not see it free because the answer has just come, while this
+        # one, which looked before that, charges it.
+        with self._file.transaction():
+            if self._count_asked(key, run) is not None:
+                return 1
+            if self._answers.knows(identity):
+                return 0
+            self._file.do("INSERT OR IGNORE INTO charges VALUES (?, ?, 0)", key, run)
         return 1
 
     async def answer(self, identity: JsonValue, run: str, buy: Callable[[], Awaitable[Answer]]) -> LedgerAnswer:
