@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from fixtures.faulty_server import Ok, Received, good_body
+from fixtures.faulty_server import Ok, good_body
+from fixtures.loopback_server import Received
 
 _ECHO = re.compile(r"echo:(.{0,6})")
 """The beginning only: what follows a short output is the tool's own prompt again."""

@@ -11,7 +11,8 @@ import pytest
 
 from evolve.__main__ import main
 from evolve.core.formats.yaml12 import parse_yaml
-from fixtures.faulty_server import FaultyServer, Ok, Received, Scripted
+from fixtures.faulty_server import FaultyServer, Ok, Scripted
+from fixtures.loopback_server import Received
 from fixtures.record_test_sources import FOLDER, NAMES, recorded_tests
 
 SUITE = """\

@@ -10,7 +10,8 @@ import pytest
 
 from evolve.__main__ import main
 from evolve.core.formats.yaml12 import parse_yaml
-from fixtures.faulty_server import FaultyServer, Ok, Received, Scripted
+from fixtures.faulty_server import FaultyServer, Ok, Scripted
+from fixtures.loopback_server import Received
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "turns"
 Play = Callable[[list[Any], int], Any]

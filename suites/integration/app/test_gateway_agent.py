@@ -111,7 +111,7 @@ def test_the_agent_is_listed_and_answers_chats_only(served):
 
 
 def test_an_agent_that_is_away_is_503():
-    from fixtures.scripted_expert import refusing_url
+    from fixtures.loopback_server import refusing_url
 
     with running_gateway(GatewayConfig(timeouts=SHORT, agent=AgentAddress(refusing_url()))) as gateway:
         reply = ask(gateway, "x")

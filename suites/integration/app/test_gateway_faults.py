@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from fixtures.loopback_server import refusing_url
 from fixtures.running_gateways import SHORT, experts_at, running_gateway
-from fixtures.scripted_expert import Answer, Failure, Hangup, Raw, Silence, refusing_url
+from fixtures.scripted_expert import Answer, Failure, Hangup, Raw, Silence
 from pipecatapp.gateway.config import GatewayConfig, Timeouts
 
 CHAT = "/v1/chat/completions"

@@ -9,7 +9,8 @@ import pytest
 
 from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError
-from fixtures.faulty_server import FaultyServer, Ok, Received, Scripted, Status
+from fixtures.faulty_server import FaultyServer, Ok, Scripted, Status
+from fixtures.loopback_server import Received
 from fixtures.opened_providers import OpenedProviders
 
 HOUSE: Any = {
