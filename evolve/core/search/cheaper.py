@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import exp, inf, log
 
 from evolve.core.model.gate import GateDecision, Pair, TokensPerAnswer, Word
-from evolve.core.search.gate import check_pairs, compare_families, discordant, family_differences
+from evolve.core.search.gate import check_pairs, compare_families, family_differences, plain_reason, undecided
 from evolve.core.text.counts import count
 
 MARGIN = 0.02
@@ -55,26 +55,15 @@ def decide_cheaper(
     gain = found.candidate - found.incumbent
     is_out = bool(lost_pinned or new_harm) or gain <= -MARGIN or tokens.saved < SAVING or not pairs
     word: Word = "rejected" if is_out else "proven" if p <= alpha else "provisional"
-    decision = GateDecision(
+    decision = replace(
+        undecided(pairs, found, alpha=alpha, lost_pinned=lost_pinned, new_harm=new_harm, disagreement=disagreement),
         word=word,
-        reason="",
         p_value=p,
-        alpha=alpha,
-        incumbent=found.incumbent,
-        candidate=found.candidate,
-        low=found.low,
-        high=found.high,
-        cases=len(pairs),
-        families=found.families,
         missing_families=missing_families(differences, alpha) if word == "provisional" else 0,
-        discordant=discordant(pairs),
-        lost_pinned=tuple(lost_pinned),
-        disagreement=disagreement,
-        new_harm=tuple(new_harm),
         lane="cheaper",
         tokens=tokens,
     )
-    return replace(decision, reason=_reason(decision))
+    return replace(decision, reason=plain_reason(decision) or _reason(decision))
 
 
 def not_worse_p(differences: Sequence[float]) -> float:
@@ -118,12 +107,6 @@ def _log(value: float) -> float:
 
 
 def _reason(decision: GateDecision) -> str:
-    if decision.lost_pinned:
-        return f"the candidate breaks pinned cases: {', '.join(decision.lost_pinned)}"
-    if decision.new_harm:
-        return f"the candidate does harm where the current agent does not: {', '.join(decision.new_harm)}"
-    if not decision.cases:
-        return "no case was compared: the gate needs cases of families that the search has not seen"
     tokens = decision.tokens
     assert tokens is not None
     saved = f"{tokens.saved:.0%} fewer tokens ({tokens.incumbent:,.0f} to {tokens.candidate:,.0f} for an answer)"

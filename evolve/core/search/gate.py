@@ -42,24 +42,13 @@ def decide(
     p_one_sided = p_value(differences)
     word = _word(sum(differences), p_one_sided, alpha, [*lost_pinned, *new_harm])
     missing = count_missing_families(differences, alpha) if word == "provisional" else 0
-    decision = GateDecision(
+    decision = replace(
+        undecided(pairs, found, alpha=alpha, lost_pinned=lost_pinned, new_harm=new_harm, disagreement=disagreement),
         word=word,
-        reason="",
         p_value=p_one_sided,
-        alpha=alpha,
-        incumbent=found.incumbent,
-        candidate=found.candidate,
-        low=found.low,
-        high=found.high,
-        cases=len(pairs),
-        families=found.families,
         missing_families=missing,
-        discordant=discordant(pairs),
-        lost_pinned=tuple(lost_pinned),
-        disagreement=disagreement,
-        new_harm=tuple(new_harm),
     )
-    return replace(decision, reason=_reason(decision, differences))
+    return replace(decision, reason=plain_reason(decision) or _reason(decision, differences))
 
 
 class FamilyComparison(NamedTuple):
@@ -123,13 +112,56 @@ def discordant(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
     return tuple(sorted(differing, key=lambda pair: (pair.candidate - pair.incumbent, pair.family, pair.task)))
 
 
-def _reason(decision: GateDecision, differences: Sequence[int]) -> str:
+def undecided(
+    pairs: Sequence[Pair],
+    found: FamilyComparison,
+    *,
+    alpha: float,
+    lost_pinned: Sequence[str],
+    new_harm: Sequence[str],
+    disagreement: float | None,
+) -> GateDecision:
+    """Return what every lane's decision says of its pairs: rejected, until a lane's test has the word.
+
+    Args:
+        pairs: what was compared.
+        found: the same by family.
+        alpha: the level that may be spent.
+        lost_pinned: pinned cases that the candidate breaks.
+        new_harm: cases where only the candidate does harm.
+        disagreement: share of repeated answers that changed.
+    """
+    return GateDecision(
+        word="rejected",
+        reason="",
+        p_value=1.0,
+        alpha=alpha,
+        incumbent=found.incumbent,
+        candidate=found.candidate,
+        low=found.low,
+        high=found.high,
+        cases=len(pairs),
+        families=found.families,
+        missing_families=0,
+        discordant=discordant(pairs),
+        lost_pinned=tuple(lost_pinned),
+        disagreement=disagreement,
+        new_harm=tuple(new_harm),
+    )
+
+
+def plain_reason(decision: GateDecision) -> str:
+    """Return why a candidate is rejected whatever its lane; empty where the lane's test decides."""
     if decision.lost_pinned:
         return f"the candidate breaks pinned cases: {', '.join(decision.lost_pinned)}"
     if decision.new_harm:
         return f"the candidate does harm where the current agent does not: {', '.join(decision.new_harm)}"
-    if not differences:
+    if not decision.cases:
         return "no case was compared: the gate needs cases of families that the search has not seen"
+    return ""
+
+
+def _reason(decision: GateDecision, differences: Sequence[int]) -> str:
     better = sum(value > 0 for value in differences)
     worse = sum(value < 0 for value in differences)
     families = count(len(differences), "family", "families")
