@@ -1,17 +1,15 @@
 """`evolve --executor nomad`: the request is dispatched to Nomad, and its child is followed on this console."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from evolve.cli._guard import INTERRUPTED
 from evolve.cluster.demo.state_file import nomad_or_demo
 from evolve.cluster.nomad.client import NomadClient
 from evolve.core.evolution.request import EvolutionRequest
-from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.provider_id import named_provider
 from evolve.executors.nomad_job import Follower, JobEnding, NomadEvolution
 from evolve.report.terminal import say
@@ -54,12 +52,3 @@ def run_on_nomad(request: EvolutionRequest, folder: str, env: Mapping[str, str],
 def _copy_to_stderr(text: str) -> None:
     sys.stderr.write(text)
     sys.stderr.flush()
-
-
-def read_request(path: str) -> EvolutionRequest:
-    """Return the request in a file; raises InputError for a file that has none."""
-    try:
-        return EvolutionRequest.from_json(json.loads(Path(path).read_text("utf-8")))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(Problem(f"cannot read a request: {reason}", Location(path))) from error

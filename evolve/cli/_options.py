@@ -105,6 +105,11 @@ class Executor(NamedTuple):
     place: str
     """The address of a Ray cluster, or the folder on Nomad's node; empty for the default."""
 
+    @property
+    def text(self) -> str:
+        """The executor as `--executor` takes it."""
+        return f"{self.kind}:{self.place}" if self.place else self.kind
+
 
 class BudgetOption(NamedTuple):
     """What a run may pay for: answers, minutes of the model's work, or tokens. One of them is given."""

@@ -3,17 +3,18 @@
 The same command again continues an interrupted run. Only `evolve promote` changes an agent's file.
 """
 
+import json
 import os
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from evolve.cli._guard import INTERRUPTED, run_guarded
-from evolve.cli._nomad_run import read_request, run_on_nomad
 from evolve.cli._options import (
     BudgetOption,
     add_agent,
@@ -38,12 +39,13 @@ from evolve.core.evolution.request import (
     OUTPUT_DIR,
     EvolutionRequest,
 )
-from evolve.core.model.errors import ExitCode, InputError, Problem
+from evolve.core.model.errors import ExitCode, InputError, Location, Problem
 from evolve.core.model.evolution_events import EvolutionEvent
 from evolve.evolution.run import Observer, run_request
 from evolve.report.evolution.console import EvolutionConsole
 from evolve.report.evolution.lines import summary_lines
 from evolve.report.terminal import command_line, print_json, say
+from evolve.system.disk_faults import reason_of
 
 if TYPE_CHECKING:
     from evolve.report.evolution.live import LivePage
@@ -53,6 +55,9 @@ def main(arguments: Sequence[str]) -> int:
     """Evolve; return 0 done, whatever the gate decided; 2 wrong input, 4 the environment."""
     options = read_options(arguments, os.environ)
     if options.nomad_folder is not None:
+        # Imported here: a run in this process needs no client of Nomad.
+        from evolve.cli._nomad_run import run_on_nomad
+
         return run_on_nomad(options.request, options.nomad_folder, os.environ, prints_json=options.is_json)
     console = EvolutionConsole(sys.stderr, time.monotonic, os.environ)
     observers: list[Observer] = [console, _Live()] if options.is_live else [console]
@@ -114,7 +119,7 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
     options = made.parse_args(arguments)
     if options.request:
         _refuse_overruled(made, options)
-        return Options(read_request(options.request), options.live, options.json)
+        return Options(_read_request(options.request), options.live, options.json)
     if not options.test_case and not options.suite:
         raise InputError(Problem("nothing to evolve on", None, "pass failure cases (--test-case) or a suite (--suite)"))
     where = options.executor
@@ -142,10 +147,18 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
         objective=options.objective,
         command=command_line("evolve", arguments),
         allow_cut_answers=options.allow_cut_answers,
-        executor=None if where is None or is_nomad else ":".join(part for part in where if part),
+        executor=None if where is None or is_nomad else where.text,
     )
     folder = (where.place or os.getcwd()) if is_nomad else None
     return Options(request, options.live, options.json, folder)
+
+
+def _read_request(path: str) -> EvolutionRequest:
+    """Return the request in a file; raises InputError for a file that has none."""
+    try:
+        return EvolutionRequest.from_json(json.loads(Path(path).read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(Problem(f"cannot read a request: {reason_of(error)}", Location(path))) from error
 
 
 def _refuse_overruled(made: CommandParser, options: Namespace) -> None:

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
         _warn(loaded)
         selected = _select(loaded, _selection(options, settings))
         progress = open_progress(sys.stderr, settings.env, quiet=options.quiet or options.json)
-        with opened_distributor(":".join(filter(None, options.executor or ())) or None) as distributor:
+        with opened_distributor(options.executor.text if options.executor else None) as distributor:
             run, outcomes = _run(selected, _with_distributor(settings, distributor), progress)
     failed = _remember(outcomes, settings)
     cases = _write_cases(options.write_cases, outcomes, settings, options.personal_data)

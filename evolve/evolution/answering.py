@@ -10,6 +10,7 @@ from evolve.core.model.gate import TokensPerAnswer
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.population import Candidate
 from evolve.core.search.tasks import Score, Task
+from evolve.evolution.budget import first_within
 from evolve.evolution.rollouts import Fetched, Rollout, Rollouts
 
 
@@ -57,13 +58,8 @@ class Answering:
 
     def affordable(self, candidates: Sequence[Candidate], tasks: Sequence[Task], left: float) -> list[Task]:
         """Return as many of the first cases as `left` pays for by all candidates; known answers are free."""
-        taken: list[Task] = []
-        for task in tasks:
-            left -= sum(self.rollouts.needs(candidate.genome, task) for candidate in candidates)
-            if left < 0:
-                break
-            taken.append(task)
-        return taken
+        needs = (sum(self.rollouts.needs(candidate.genome, task) for candidate in candidates) for task in tasks)
+        return list(tasks[: first_within(left, needs)])
 
     def vote(self, tasks: Sequence[Task]) -> Iterator[EvolutionEvent]:
         """Yield the lookup's answers to the cases that have a label; nothing without a lookup."""

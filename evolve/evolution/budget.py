@@ -6,7 +6,7 @@ begins again uses the same.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -154,10 +154,12 @@ class Budget:
         return self.unit != "seconds" or self.slowest > 0
 
 
-def first_within(amount: float, most: Sequence[float]) -> int:
-    """Return how many of the first questions an amount pays for, whatever their answers use."""
-    for number, one in enumerate(most):
+def first_within(amount: float, most: Iterable[float]) -> int:
+    """Return how many of the first questions an amount pays for, whatever their answers use; it reads no more."""
+    number = 0
+    for one in most:
         amount -= one
         if amount < 0:
-            return number
-    return len(most)
+            break
+        number += 1
+    return number

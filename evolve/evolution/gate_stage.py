@@ -1,10 +1,11 @@
 """The last stage of a run: incumbent and winner answer the gate's cases, and the gate decides."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
 
 from evolve.core.model.evolution_events import CandidateScored, EvolutionEvent, GateDecided, GateStarted, RolloutScored
-from evolve.core.model.gate import GateDecision, Lane, Pair, TokensPerAnswer
+from evolve.core.model.gate import GateDecision, Lane, Pair
 from evolve.core.search.cheaper import decide_cheaper
 from evolve.core.search.gate import decide
 from evolve.core.search.gate_size import families_to_prove, small_gate
@@ -13,6 +14,7 @@ from evolve.core.search.samples import sample
 from evolve.core.search.tasks import Task
 from evolve.evolution.answering import Answering
 from evolve.evolution.baseline_scores import Baselines
+from evolve.evolution.budget import first_within
 
 _PINNED_TRIES = 3
 """A pinned case is asked up to three times: one wrong answer of an endpoint that varies must not count as a loss."""
@@ -45,14 +47,6 @@ class Gates(Protocol):
             families: those whose cases were compared.
         """
         ...
-
-
-class Evidence(NamedTuple):
-    """What a gate knows besides its pairs."""
-
-    lost_pinned: Sequence[str]
-    new_harm: Sequence[str]
-    disagreement: float | None
 
 
 class GateStage:
@@ -133,8 +127,11 @@ class GateStage:
         self.spent = self._rollouts.budget.spent - before
         pairs = _pairs(tasks, incumbent, winner)
         harm = _new_harm(tasks, incumbent, winner)
-        evidence = Evidence(lost, harm, disagreement)
-        self.decision = self._decide(pairs, alpha, evidence, self._answering.tokens(incumbent, winner, _ids(tasks)))
+        decided: Callable[..., GateDecision] = decide
+        if self._objective == "cheaper":
+            tokens = self._answering.tokens(incumbent, winner, [task.id for task in tasks])
+            decided = partial(decide_cheaper, tokens=tokens)
+        self.decision = decided(pairs, alpha=alpha, lost_pinned=lost, new_harm=harm, disagreement=disagreement)
         self._gates.record(self._run, winner.id, self.decision, families)
         vote = list(self._answering.vote(tasks))
         for event in vote:
@@ -142,12 +139,6 @@ class GateStage:
         mean = _by_family(vote, {task.id: task.family for task in tasks})
         beyond = await self._baselines.compare(tasks, winner, [incumbent, winner])
         yield GateDecided(winner.id, number, self.decision, mean, beyond)
-
-    def _decide(self, pairs: Sequence[Pair], alpha: float, found: "Evidence", tokens: TokensPerAnswer) -> GateDecision:
-        vetoes = {"lost_pinned": found.lost_pinned, "new_harm": found.new_harm}
-        if self._objective == "cheaper":
-            return decide_cheaper(pairs, tokens, alpha=alpha, disagreement=found.disagreement, **vetoes)
-        return decide(pairs, alpha=alpha, disagreement=found.disagreement, **vetoes)
 
     def _refusal(self, families: Sequence[str]) -> str:
         alpha, is_open = self._gates.level(self._run)
@@ -180,15 +171,8 @@ class GateStage:
 
     def _expected(self, *candidates: Candidate) -> list[Task]:
         """The cases that are expected to be compared; with a budget in answers exactly those."""
-        if self._rollouts.budget.unit == "answers":
-            return self._affordable(self._cases, *candidates)
-        left, expected = self._rollouts.budget.in_answers(self._left), []
-        for task in self._cases:
-            left -= sum(self._rollouts.price(candidate.genome, task) for candidate in candidates)
-            if left < 0:
-                break
-            expected.append(task)
-        return expected
+        prices = (sum(self._rollouts.price(one.genome, task) for one in candidates) for task in self._cases)
+        return self._cases[: first_within(self._rollouts.budget.in_answers(self._left), prices)]
 
     async def _find_lost_pinned(self, winner: Candidate) -> AsyncIterator[str]:
         """Pinned cases that the winner fails two times out of three."""
@@ -210,10 +194,6 @@ class GateStage:
         if not again:
             return None
         return sum(done.score.output != winner.scores[done.task.id].output for done in again) / len(again)
-
-
-def _ids(tasks: Sequence[Task]) -> list[str]:
-    return [task.id for task in tasks]
 
 
 def _pairs(tasks: Sequence[Task], incumbent: Candidate, winner: Candidate) -> list[Pair]:

@@ -369,9 +369,8 @@ class Evolution:
         population = self._state.population
         if not self._aims_cheaper:
             return best_of(population)
-        first, *others = population
-        as_good = [c for c in others if c.mean() >= first.mean(c.scores) - self._margin]
-        return max([first, *as_good], key=lambda c: (self._answering.tokens(first, c).saved, -c.number))
+        first = population[0]
+        return max([first, *self._as_good()], key=lambda c: (self._answering.tokens(first, c).saved, -c.number))
 
     def _verdict(self, last: RaceDecision, gain: float) -> tuple[bool, str]:
         """Whether a child that raced is dropped, and why: one without a gain would only pass on its noise."""
@@ -384,12 +383,16 @@ class Evolution:
         incumbent, *others = self._state.population
         prior = incumbent.mean()
         if self._aims_cheaper:
-            as_good = [c for c in others if c.mean() >= incumbent.mean(c.scores) - self._margin]
-            saved = {c.id: self._answering.tokens(incumbent, c).saved for c in as_good}
-            cheaper = [c for c in as_good if saved[c.id] >= SAVING]
+            saved = {c.id: self._answering.tokens(incumbent, c).saved for c in self._as_good()}
+            cheaper = [c for c in others if saved.get(c.id, 0.0) >= SAVING]
             return sorted(cheaper, key=lambda c: (-saved[c.id], c.number))[:FINALISTS]
         better = [c for c in others if c.mean() > incumbent.mean(c.scores)]
         return sorted(better, key=lambda c: (-c.cautious_mean(prior), c.number))[:FINALISTS]
+
+    def _as_good(self) -> list[Candidate]:
+        """The candidates that are not worse than the incumbent by more than the margin, on the cases they share."""
+        incumbent, *others = self._state.population
+        return [c for c in others if c.mean() >= incumbent.mean(c.scores) - self._margin]
 
     # --- small things
 

@@ -115,6 +115,8 @@ class Rollouts:
         self._fault: Exception | None = None
         """What the first question that failed raised."""
         self._banks: dict[JsonValue, DemoBank] = {}
+        self._works: dict[str, dict[str, Work]] = {}
+        """Sizes of questions, by genome and case: making a prompt takes long, and a search asks for its size often."""
         self._counted: set[str] = set()
         self._unstored: dict[str, Answer] = {}
         """Answers with an error: the ledger stores none, but one run must not pay for the same one twice."""
@@ -184,14 +186,20 @@ class Rollouts:
             amount: in the unit of the budget.
             rates: what an answer uses at most.
         """
-        return list(tasks)[: first_within(amount, [self._most(genome, task, rates) for task in tasks])]
+        return list(tasks)[: first_within(amount, self._most(genome, tasks, rates))]
 
     def most(self, genome: Genome, tasks: Sequence[Task], rates: Rates) -> float:
         """Return the most that the candidate's answers to cases can use, even if all were new."""
-        return sum(self._most(genome, task, rates) for task in tasks)
+        return sum(self._most(genome, tasks, rates))
 
-    def _most(self, genome: Genome, task: Task, rates: Rates) -> float:
-        return 1 if rates.unit == "answers" else rates.most(self._ask(genome, task, 0).work)
+    def _most(self, genome: Genome, tasks: Sequence[Task], rates: Rates) -> Sequence[float]:
+        if rates.unit == "answers":
+            return [1] * len(tasks)
+        known = self._works.setdefault(genome.id, {})
+        for task in tasks:
+            if task.id not in known:
+                known[task.id] = self._ask(genome, task, 0).work
+        return [rates.most(known[task.id]) for task in tasks]
 
     def needs(self, genome: Genome, task: Task) -> float:
         """Return the most of the budget that the candidate's answer to this case can use; 0 where it is free."""

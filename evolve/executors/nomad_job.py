@@ -36,7 +36,6 @@ Write = Callable[[str], None]
 class JobEnding:
     """How the child ended."""
 
-    job: str
     code: int
     """The program's exit code."""
     stdout: str
@@ -186,7 +185,7 @@ class _Child:
             last = events[-1].message if events else newest.client_description
             hint = f"see all of it with `nomad alloc status {newest.id[:8]}`"
             raise EnvironmentFault(f"{self._job} could not be started: {last}", hint=hint)
-        return JobEnding(self._job, codes[-1], await self._log(newest, "stdout", 0))
+        return JobEnding(codes[-1], await self._log(newest, "stdout", 0))
 
     def _note(self, line: str) -> None:
         if line != self._shown:

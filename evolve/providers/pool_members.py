@@ -19,10 +19,6 @@ LOCAL_CONSUL = ClusterAddress("http://127.0.0.1:8500")
 class Members(Protocol):
     """Where the URLs of a pool's experts come from."""
 
-    async def now(self) -> tuple[str, ...]:
-        """Return the URLs at the moment; raises EnvironmentFault."""
-        ...
-
     async def follow(self, on: Callable[[tuple[str, ...]], None]) -> None:
         """Call `on` with the URLs at once and after each change, until cancelled or until nothing can change.
 
@@ -37,10 +33,6 @@ class ListedMembers:
     """The URLs of a config, which do not change."""
 
     urls: tuple[str, ...]
-
-    async def now(self) -> tuple[str, ...]:
-        """See `Members.now`."""
-        return self.urls
 
     async def follow(self, on: Callable[[tuple[str, ...]], None]) -> None:
         """See `Members.follow`."""
@@ -58,11 +50,6 @@ class ConsulMembers:
     scheme: str
     path: str
     """Of the API, such as /v1."""
-
-    async def now(self) -> tuple[str, ...]:
-        """See `Members.now`."""
-        async with ConsulClient(self.address) as consul:
-            return self._urls(await consul.health.service(self.service, passing=True))
 
     async def follow(self, on: Callable[[tuple[str, ...]], None]) -> None:
         """See `Members.follow`."""

@@ -23,6 +23,7 @@ from evolve.core.simulation.world import State, World, call_tool, check_world, p
 from evolve.providers.chat_messages import chat_messages
 from evolve.providers.config import load_references, place_of, wrong
 from evolve.providers.context import ProviderContext
+from evolve.providers.replies import mapping
 
 MAX_TURNS: Final = 4
 """Each turn pays for the whole conversation before it; what a small model has not done in four, it does not do."""
@@ -133,8 +134,8 @@ def _messages(output: JsonValue, results: Sequence[JsonValue]) -> list[JsonValue
     """Return one turn as messages: tool messages for OpenAI's own calls, else the results as the user's text."""
     calls = output.get("tool_calls") if isinstance(output, dict) else output
     if isinstance(calls, list) and calls and all(isinstance(call, dict) and "function" in call for call in calls):
-        numbered = [_with_id(_as_mapping(call), at) for at, call in enumerate(calls)]
-        content = _as_mapping(output).get("content")
+        numbered = [_with_id(mapping(call), at) for at, call in enumerate(calls)]
+        content = mapping(output).get("content")
         asked: JsonValue = {"role": "assistant", "content": content, "tool_calls": [*numbered]}
         left = iter(results)
         # The protocol wants an answer to each item, and one that names no function has no result.
@@ -153,10 +154,6 @@ def _tool_message(call: Mapping[str, JsonValue], results: Sequence[JsonValue]) -
     return {"role": "tool", "tool_call_id": call["id"], "content": content}
 
 
-def _as_mapping(value: JsonValue) -> Mapping[str, JsonValue]:
-    return value if isinstance(value, dict) else {}
-
-
 def _text(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -164,7 +161,7 @@ def _text(value: JsonValue) -> str:
 def _whole(talk: _Conversation) -> Answer:
     """Return the conversation as one answer; tokens, cost and time are those of all its turns."""
     last = talk.answers[-1]
-    has_answer = bool(talk.steps) and _as_mapping(talk.steps[-1]).get("type") == "message"
+    has_answer = bool(talk.steps) and mapping(talk.steps[-1]).get("type") == "message"
     # The calls come first: reflectors and people read the beginning of an output.
     output: JsonValue = {
         "tool_calls": talk.calls,

@@ -30,9 +30,6 @@ class _Cluster:
         self.followers = 0
         self._on: Callable[[tuple[str, ...]], None] | None = None
 
-    async def now(self) -> tuple[str, ...]:
-        return self.urls
-
     async def follow(self, on: Callable[[tuple[str, ...]], None]) -> None:
         self._on = on
         self.followers += 1
