@@ -22,9 +22,9 @@ from typing import Any, Final
 
 import aiohttp
 
+from evolve.cluster.demo.agents import free_ports
 from evolve.core.formats.yaml12 import dump_yaml
 from pipecatapp.gateway.keys import make_key
-from pipecatapp.local.__main__ import free_port
 from pipecatapp.local.programs import Program, answers
 
 CHUNKS, DELAY_S = 20, 0.1
@@ -143,7 +143,7 @@ def started(folder: Path, litellm: str | None) -> Iterator[list[Contender]]:
         return program.pid
 
     try:
-        expert, gateway, proxy = free_port(), free_port(), free_port()
+        expert, gateway, proxy = free_ports(3)
         command = [sys.executable, "-m", "fixtures.scripted_expert", str(expert), str(CHUNKS), str(DELAY_S)]
         start("expert", command, expert, "/health")
         found = [Contender("direct", f"http://127.0.0.1:{expert}/v1")]

@@ -76,7 +76,7 @@ class Routing:
             without: ids that failed this request already.
         """
         left = [one for one in instances if one.id not in without]
-        healthy = [one for one in left if self._load(one.id).ejected_until <= now]
+        healthy = [one for one in left if not self._is_ejected(one.id, now)]
         # All of them ejected: one that was refused a moment ago may be back, and a refusal is the alternative.
         left = healthy or left
         if not left:
@@ -117,8 +117,8 @@ class Routing:
         load = self._loads.get(id)
         return load.in_flight if load else 0
 
-    def is_ejected(self, id: str, now: float) -> bool:
-        """Return whether an instance gets no request now, as long as there are others."""
+    def _is_ejected(self, id: str, now: float) -> bool:
+        """Whether an instance gets no request now, as long as there are others."""
         load = self._loads.get(id)
         return load is not None and load.ejected_until > now
 

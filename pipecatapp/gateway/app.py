@@ -10,10 +10,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from pipecatapp.core.ports import Agent, ExpertChooser
 from pipecatapp.gateway.completions import ROUTES, Completions
-from pipecatapp.gateway.config import Access, GatewayConfig
-from pipecatapp.gateway.doorway import Doorway
+from pipecatapp.gateway.config import Access
 from pipecatapp.gateway.gateway import Gateway
 from pipecatapp.gateway.openapi import document, error_answers
 from pipecatapp.wire.openai import ApiError, ModelCard, ModelList
@@ -35,20 +33,6 @@ class Liveness(BaseModel):
     """The body of `GET /health/live`."""
 
     alive: bool
-
-
-def create_app(config: GatewayConfig, *, agent: Agent | None = None, chooser: ExpertChooser | None = None) -> Doorway:
-    """Return the gateway as an ASGI app; its lifespan starts and stops it.
-
-    Args:
-        config: as it was checked.
-        agent: for the model `pipecat`, in this process.
-        chooser: for the model `moe`.
-
-    Raises:
-        InputError: the file of keys is wrong.
-    """
-    return Doorway(inner_app(Gateway(config, agent=agent, chooser=chooser)))
 
 
 def inner_app(gateway: Gateway) -> FastAPI:

@@ -80,7 +80,7 @@ class Completions:
         if not access.allows(model):
             message = "this key may not ask that model; GET /v1/models lists those that it may"
             raise ApiError(403, message, code="model_not_allowed", type="permission_error", param="model")
-        known = model in self._gateway.experts.ids()
+        known = self._gateway.experts.knows(model)
         if model == MOE:
             known = bool(self._gateway.config.moe_fallback)
         elif model == agents.MODEL:

@@ -98,6 +98,11 @@ class GatewayConfig:
     is_insecure: bool = False
     """Whether it serves beyond loopback without TLS, because somebody said so."""
 
+    @property
+    def is_unencrypted(self) -> bool:
+        """Whether keys and prompts leave this machine without TLS."""
+        return not (self.listen.is_loopback or self.tls or self.has_proxy)
+
     def access_of(self, name: str) -> Access:
         """Return what a key may do."""
         return self.access.get(name) or self.access.get("default") or Access()
@@ -167,7 +172,7 @@ class _Reader:
         metrics, keys = value.get("metrics"), value.get("keys_file")
         tls = value.get("tls")
         return GatewayConfig(
-            listen=self._listen("listen", value.get("listen", "127.0.0.1:8001")),
+            listen=self._listen("listen", value["listen"]) if "listen" in value else DEFAULT_LISTEN,
             metrics=self._listen("metrics", metrics) if metrics else None,
             keys_file=self._existing("keys_file", path=keys) if keys else None,
             access={name: _access(one) for name, one in value.get("access", {}).items()},
@@ -194,7 +199,7 @@ class _Reader:
                 here,
                 "set keys_file; moe-gateway key NAME makes a key",
             )
-        if not config.listen.is_loopback and not (config.tls or config.has_proxy or config.is_insecure):
+        if config.is_unencrypted and not config.is_insecure:
             yield Problem(
                 f"{config.listen.host} is not loopback, and keys and prompts would travel unencrypted",
                 here,
@@ -244,8 +249,11 @@ class _Reader:
         file = self._existing(*place, path=path)
         try:
             secret = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return ""  # reported by `_existing`, or it is a binary file
+        except OSError:
+            return ""  # reported by `_existing`
+        except UnicodeDecodeError:
+            self._problems.append(Problem(f"{path} is not UTF-8 text", self._document.locate(*place)))
+            return ""
         if not secret:
             self._problems.append(Problem(f"{path} is empty", self._document.locate(*place)))
         return secret

@@ -62,5 +62,5 @@ class Doorway:
 
 
 def _request_id(scope: Scope) -> str:
-    given = dict(scope["headers"]).get(b"x-request-id", b"")
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     return given.decode() if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex

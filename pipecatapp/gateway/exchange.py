@@ -121,8 +121,7 @@ class Exchange:
             self.stop_comments()
             self.has_data = True
             self.note_first_byte()
-        if not self.is_streaming:
-            await self._begin_stream()
+        await self._begin_stream()
         await self._send({"type": "http.response.body", "body": events, "more_body": True})
 
     async def _begin_stream(self) -> None:
@@ -135,7 +134,7 @@ class Exchange:
 
     async def finish(self, events: bytes = b"") -> None:
         """Send the last events, and end the stream."""
-        if events and not self.is_streaming:
+        if events:
             await self._begin_stream()
         self._is_complete = True
         await self._send({"type": "http.response.body", "body": events, "more_body": False})

@@ -65,6 +65,10 @@ class Experts:
         """Return the ids of all experts, those without a passing instance too."""
         return tuple(sorted(self._found))
 
+    def knows(self, id: str) -> bool:
+        """Return whether there is such an expert, with a passing instance or without."""
+        return id in self._found
+
     def instances(self, id: str) -> tuple[Instance, ...]:
         """Return the instances of an expert that pass; none for an unknown one."""
         return self._found.get(id, ())

@@ -90,7 +90,10 @@ class Relay:
         Raises:
             ApiError: no expert answered it; nothing of an answer was sent, or the stream has to end with this error.
         """
-        conversation = conversation_of(key_name, dict(request.value))
+        names = (model, *self._config.fallbacks.get(model, ()))
+        # Where there is no choice, no hash: that of a picture takes the event loop tens of milliseconds.
+        has_choice = any(len(self._experts.instances(name)) > 1 for name in names)
+        conversation = conversation_of(key_name, dict(request.value)) if has_choice else b""
         if request.is_stream:
             exchange.keep_open(self._config.timeouts.comment_s)
         try:
@@ -105,24 +108,25 @@ class Relay:
     ) -> None:
         tries = _Tries()
         for name in (model, *self._config.fallbacks.get(model, ())):
-            if not self._experts.instances(name) and name in self._experts.ids():
+            if not self._experts.instances(name) and self._experts.knows(name):
                 await self._experts.wait_for(name, self._config.timeouts.wake_s)
             while (instance := self._choose(name, conversation, tries)) is not None:
                 try:
                     await self._ask(exchange, request, path, instance, name, tries)
                 except _Lost as lost:
                     self._note_lost(instance, name, lost, tries)
+                    if tries.sent >= _MOST_SENT:
+                        raise _unreachable(name, lost.reason) from lost
                 except ApiError as error:
                     # The expert lives: only an overload or a model that still loads is worth another instance.
                     self._metrics.count_failure(name, str(error.status))
                     if error.status not in (429, 503) or exchange.has_data:
                         raise
+                    tries.again = None
                     tries.excluded.add(instance.id)
                     tries.last = error
                 else:
                     return
-                if tries.sent >= _MOST_SENT:
-                    break
         raise tries.last or _unavailable(model)
 
     def _choose(self, name: str, conversation: bytes, tries: "_Tries") -> Instance | None:

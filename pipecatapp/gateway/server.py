@@ -35,25 +35,36 @@ def serve(config: GatewayConfig, say: Callable[[str], None]) -> None:
         listener = opened.enter_context(_listener(config.listen))
         if config.metrics is not None:
             opened.callback(_serve_metrics(gateway, config.metrics))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                Doorway(inner_app(gateway)),
-                ssl_certfile=config.tls.cert if config.tls else None,
-                ssl_keyfile=config.tls.key if config.tls else None,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                ws="none",
-                lifespan="on",
-                timeout_keep_alive=_KEEP_ALIVE_S,
-                timeout_graceful_shutdown=_DRAIN_S,
-            )
-        )
+        server = server_for(gateway)
         say(f"serving on {_url(config, listener)}")
         for warning in gateway.health().warnings:
             say(f"warning: {warning}")
         _log_to_stderr()
         server.run(sockets=[listener])
+
+
+def server_for(gateway: Gateway, *, drain_s: int = _DRAIN_S) -> uvicorn.Server:
+    """Return the server of a gateway; it needs the sockets to serve on.
+
+    Args:
+        gateway: not started.
+        drain_s: what answers under way may take when the server is asked to end.
+    """
+    tls = gateway.config.tls
+    return uvicorn.Server(
+        uvicorn.Config(
+            Doorway(inner_app(gateway)),
+            ssl_certfile=tls.cert if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            lifespan="on",
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=drain_s,
+        )
+    )
 
 
 def _url(config: GatewayConfig, listener: socket.socket) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
+from evolve.cluster.demo.agents import free_ports
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Problem
 from evolve.core.model.json_value import JsonValue
@@ -65,7 +66,7 @@ class LocalApp:
 
     def __init__(self, folder: Path, port: int, *, with_consul: bool) -> None:
         self._folder = folder
-        self._port = port or free_port()
+        self._port = port or free_ports(1)[0]
         self._consul = shutil.which("consul") if with_consul else None
         self._programs: list[Program] = []
 
@@ -94,7 +95,7 @@ class LocalApp:
             _say("ended")
 
     def _start_expert(self, model: Path) -> int:
-        port = free_port()
+        (port,) = free_ports(1)
         command = [sys.executable, "-m", "pipecatapp.local.llama_server", "--model", str(model), "--port", str(port)]
         command += ["--ctx-size", str(_CONTEXT), "--parallel", str(_SLOTS), "--alias", model.stem]
         _say(f"loading {model.name}")
@@ -105,7 +106,7 @@ class LocalApp:
     def _start_consul(self) -> str:
         if self._consul is None:
             return ""
-        http, server, lan, wan = (free_port() for _ in range(4))
+        http, server, lan, wan = free_ports(4)
         command = [self._consul, "agent", "-dev", "-node", "local", "-bind", "127.0.0.1", "-http-port", str(http)]
         command += ["-dns-port", "-1", "-grpc-port", "-1", "-server-port", str(server)]
         command += ["-serf-lan-port", str(lan), "-serf-wan-port", str(wan)]
@@ -119,7 +120,7 @@ class LocalApp:
         (self._folder / "keys").write_text(f"{key.line}\n", encoding="utf-8")
         experts: JsonValue = {_EXPERT: [{"url": f"http://127.0.0.1:{expert_port}", "model": model}]}
         where: dict[str, JsonValue] = {"consul": {"url": consul_url}} if consul_url else {"experts": experts}
-        metrics = free_port()
+        (metrics,) = free_ports(1)
         config: JsonValue = {
             "listen": f"127.0.0.1:{self._port}",
             "metrics": f"127.0.0.1:{metrics}",
@@ -165,13 +166,6 @@ def _model_file(given: Path | None) -> Path:
     if not files:
         raise EnvironmentFault("the embedded model is not installed", hint="type: ./bootstrap.sh setup")
     return files[0]
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on at the moment."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _check_free(port: int) -> None:

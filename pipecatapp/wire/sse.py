@@ -35,11 +35,6 @@ class SseReader:
             raise EventTooLong(f"an event of more than {self._longest} bytes")
         return [event.strip(b"\n") for event in events if event.strip(b"\n")]
 
-    @property
-    def is_between_events(self) -> bool:
-        """Whether nothing of an unfinished event was read."""
-        return not self._rest.strip()
-
 
 def data_of(event: bytes, field: bytes = b"data") -> bytes | None:
     """Return the value of a field of an event, its lines joined; None where it has none."""

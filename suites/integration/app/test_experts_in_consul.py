@@ -2,12 +2,12 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
+from fixtures.processes import wait_for
 from fixtures.real_consul import started_consul
 from fixtures.running_gateways import SHORT, running_gateway
 from pipecatapp.gateway.config import GatewayConfig, Timeouts
@@ -52,13 +52,6 @@ class Services:
         self._do(lambda client: client.services.pass_check(f"check-{id}"))
 
 
-def until(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
-
-
 def ready(gateway):
     return {one["id"]: one["ready"] for one in gateway.ask("/v1/models").json["data"]}
 
@@ -68,29 +61,29 @@ def test_experts_come_fail_heal_and_go(consul, expert, second):
     with running_gateway(config) as gateway:
         assert gateway.ask("/health/ready").status == 503
         consul.register(expert, model="smollm2")
-        until(lambda: ready(gateway) == {"expert-main": True})
+        wait_for("the gateway has noticed", lambda: ready(gateway) == {"expert-main": True})
         assert gateway.ask("/health/ready").status == 200
         assert gateway.ask("/v1/models/expert-main").json["served_model"] == "smollm2"
         assert gateway.chat().status == 200
         assert expert.script.requests[0].json["model"] == "smollm2"
         consul.register(second, id="two")
-        until(lambda: len(gateway.gateway.experts.instances("expert-main")) == 2)
+        wait_for("the gateway has noticed", lambda: len(gateway.gateway.experts.instances("expert-main")) == 2)
         # A failed check takes an instance out, whatever its port says.
         consul.fail("expert-main")
-        until(lambda: len(gateway.gateway.experts.instances("expert-main")) == 1)
+        wait_for("the gateway has noticed", lambda: len(gateway.gateway.experts.instances("expert-main")) == 1)
         asked = len(expert.script.requests)
         assert [gateway.chat().status for _ in range(10)] == [200] * 10
         assert len(expert.script.requests) == asked
         consul.fail("two")
-        until(lambda: ready(gateway) == {"expert-main": False})
+        wait_for("the gateway has noticed", lambda: ready(gateway) == {"expert-main": False})
         assert gateway.chat().json["error"]["code"] == "expert_unavailable"
         consul.heal("expert-main")
-        until(lambda: ready(gateway) == {"expert-main": True})
+        wait_for("the gateway has noticed", lambda: ready(gateway) == {"expert-main": True})
         consul.register(second, name="expert-code")
-        until(lambda: ready(gateway) == {"expert-code": True, "expert-main": True})
+        wait_for("the gateway has noticed", lambda: ready(gateway) == {"expert-code": True, "expert-main": True})
         for id in ("expert-main", "two", "expert-code"):
             consul.deregister(id)
-        until(lambda: ready(gateway) == {})
+        wait_for("the gateway has noticed", lambda: ready(gateway) == {})
         assert gateway.chat().json["error"]["code"] == "model_not_found"
 
 
@@ -99,11 +92,14 @@ def test_a_request_waits_for_an_expert_that_wakes(consul, expert):
     with running_gateway(config) as gateway:
         consul.register(expert)
         consul.fail("expert-main")
-        until(lambda: ready(gateway) == {"expert-main": False})
+        wait_for("the gateway has noticed", lambda: ready(gateway) == {"expert-main": False})
         replies = []
         asking = threading.Thread(target=lambda: replies.append(gateway.chat(stream=True)))
         asking.start()
-        until(lambda: gateway.gateway.metrics.registry.get_sample_value("moe_gateway_requests_in_flight") == 1)
+        wait_for(
+            "the gateway has noticed",
+            lambda: gateway.gateway.metrics.registry.get_sample_value("moe_gateway_requests_in_flight") == 1,
+        )
         consul.heal("expert-main")
         asking.join()
         assert replies[0].status == 200
@@ -115,7 +111,7 @@ def test_a_killed_expert_is_passed_over_before_consul_knows(consul, expert, seco
     with running_gateway(GatewayConfig(consul=consul.address, timeouts=SHORT)) as gateway:
         consul.register(expert, id="one")
         consul.register(second, id="two")
-        until(lambda: len(gateway.gateway.experts.instances("expert-main")) == 2)
+        wait_for("the gateway has noticed", lambda: len(gateway.gateway.experts.instances("expert-main")) == 2)
         expert.close()
         assert [gateway.chat().status for _ in range(20)] == [200] * 20
     consul.deregister("one")
@@ -128,9 +124,9 @@ def test_what_consul_said_last_stays_in_use_when_it_is_away(expert, tmp_path):
         services.register(expert)
         stack = running_gateway(GatewayConfig(consul=services.address, timeouts=SHORT))
         gateway = stack.__enter__()
-        until(lambda: ready(gateway) == {"expert-main": True})
+        wait_for("the gateway has noticed", lambda: ready(gateway) == {"expert-main": True})
     try:
-        until(lambda: gateway.ask("/health/ready").json["warnings"])
+        wait_for("the gateway has noticed", lambda: gateway.ask("/health/ready").json["warnings"])
         assert "Consul does not answer" in gateway.ask("/health/ready").json["warnings"][0]
         assert gateway.ask("/health/ready").status == 200
         assert gateway.chat().status == 200

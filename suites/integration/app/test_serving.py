@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from fixtures.processes import wait_for
 from fixtures.real_consul import free_ports
 from fixtures.scripted_expert import Answer
 from pipecatapp.gateway.keys import make_key
@@ -61,8 +62,12 @@ class Served:
                 [sys.executable, "-m", "pipecatapp.gateway", "serve", str(folder / "gateway.yaml")],
                 env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=log, stderr=log,
             )  # fmt: skip
-        while not answers(f"http://127.0.0.1:{self.metrics}/metrics") or "serving on" not in self.log.read_text():
-            assert self.process.poll() is None, self.log.read_text()
+        wait_for("the gateway serves", self.is_serving)
+
+    def is_serving(self):
+        """Whether it answers; fails when it has ended."""
+        assert self.process.poll() is None, self.log.read_text()
+        return answers(f"http://127.0.0.1:{self.metrics}/metrics") and "serving on" in self.log.read_text()
 
     def connect(self):
         """Return a connection with TLS."""

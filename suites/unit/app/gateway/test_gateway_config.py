@@ -78,13 +78,18 @@ timeouts: {idle_s: 5}
 
 def test_every_problem_comes_at_once_with_its_place(tmp_path):
     text = "lisen: 127.0.0.1:1\nexperts:\n  main: []\n  expert-a: [{url: ftp://x}]\ntimeouts: {idle_s: 0}\n"
-    assert problems(tmp_path, text) == [
-        "gateway.yaml:1:1: lisen: unknown key 'lisen' (did you mean 'listen'?)",
-        *(line for line in problems(tmp_path, text)[1:]),
-    ]
-    assert [line.split(": ")[0] for line in problems(tmp_path, text)] == [
+    found = problems(tmp_path, text)
+    assert found[0] == "gateway.yaml:1:1: lisen: unknown key 'lisen' (did you mean 'listen'?)"
+    assert [line.split(": ")[0] for line in found] == [
         "gateway.yaml:1:1", "gateway.yaml:3:3", "gateway.yaml:4:20", "gateway.yaml:5:20",
     ]  # fmt: skip
+
+
+def test_a_secret_that_is_no_text_is_a_problem_and_not_no_secret(tmp_path):
+    (tmp_path / "main.key").write_bytes(b"\xff\xfe\x00")
+    text = "experts: {expert-main: [{url: http://127.0.0.1:1, api_key_file: main.key}]}\n"
+    (problem,) = problems(tmp_path, text)
+    assert problem == "gateway.yaml:1:65: experts.expert-main[0].api_key_file: main.key is not UTF-8 text"
 
 
 def test_without_experts_there_is_nothing_to_serve(tmp_path):
