@@ -190,12 +190,11 @@ class IncidentStore:
         """
         old = "SELECT id FROM incidents WHERE NOT is_open AND changed < ?"
         with self._file.transaction():
-            number = len(self._file.all(old, before))
             for table in ("attempts", "approvals"):
                 self._file.do(f"DELETE FROM {table} WHERE incident IN ({old})", before)
-            self._file.do("DELETE FROM incidents WHERE NOT is_open AND changed < ?", before)
+            deleted = self._file.all("DELETE FROM incidents WHERE NOT is_open AND changed < ? RETURNING id", before)
             self._file.do("DELETE FROM cases WHERE day < strftime('%Y-%m-%d', ?, 'unixepoch')", before)
-        return number
+        return len(deleted)
 
     # --- for the audit log
 

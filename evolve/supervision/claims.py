@@ -68,9 +68,7 @@ class Claim:
 
     def to_bytes(self) -> bytes:
         """Return the value as it is stored."""
-        value = {name: getattr(self, name) for name in self.__slots__ if name != "begun"}
-        begun = plain_fields(self.begun) if self.begun is not None else None
-        return json.dumps({**value, "begun": begun}, sort_keys=True).encode()
+        return json.dumps(plain_fields(self), sort_keys=True).encode()
 
     @staticmethod
     def from_key(found: KeyValue) -> "Claim | None":

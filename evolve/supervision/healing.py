@@ -76,9 +76,10 @@ class Healer:
         if self._claims is None:
             return NotNow("without Consul there is no claim, and without a claim nothing is changed")
         begun = replace(incident, state=IncidentState.HEALING, attempts=(*incident.attempts, attempt), plan=None)
+        begun = self._records.redacted(begun)
         try:
             is_guarded = not isinstance(planned, RestartTask)
-            is_ours = await self._claims.claim(attempt.key, self._records.redacted(begun), is_guarded=is_guarded)
+            is_ours = await self._claims.claim(attempt.key, begun, is_guarded=is_guarded)
         except ClusterFault as fault:
             return NotNow(f"no claim, so nothing is changed: {fault.message}")
         if not is_ours:

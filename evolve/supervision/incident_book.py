@@ -31,12 +31,17 @@ class IncidentBook:
         return self.records.save(changed)
 
     def record(
-        self, event: AuditEvent, incident: Incident, details: Mapping[str, JsonValue], **changes: object
+        self,
+        event: AuditEvent,
+        incident: Incident,
+        details: Mapping[str, JsonValue],
+        healing: str = "",
+        **changes: object,
     ) -> Incident:
         """Return the stored incident with some of its fields changed, and a record of it in the audit log."""
         now = self.clock()
         changed = replace(incident, changed=now, **changes)  # type: ignore[arg-type]  # names of its own fields
-        return self.records.record(AuditRecord(event, now, incident.id, details=details), changed)
+        return self.records.record(AuditRecord(event, now, incident.id, healing, details), changed)
 
     def audit(self, event: AuditEvent, incident: Incident, details: Mapping[str, JsonValue], healing: str = "") -> None:
         """Write a record of a decision that leaves the incident as it is."""

@@ -369,9 +369,7 @@ class Supervisor:
 
     async def _refuse(self, seen: SeenFailure, rule: JobRule, proposal: Proposal, refused: Refused) -> None:
         incident = seen.incident
-        self._book.audit(
-            AuditEvent.REFUSED, incident, {"action": proposal.action, "why": self._book.shown(refused.reason)}
-        )
+        self._book.audit(AuditEvent.REFUSED, incident, {"action": proposal.action, "why": refused.reason})
         if rule.mode is Mode.OBSERVE:
             # Nothing would be done anyway, so nobody is called because it may not be done.
             note = f"observed: {proposal.action} would be refused: {refused.reason}"

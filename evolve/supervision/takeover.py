@@ -6,7 +6,7 @@ verifies a healing, or takes it back.
 
 from dataclasses import replace
 
-from evolve.core.model.healing import AttemptState, AuditEvent, AuditRecord, Incident, IncidentState
+from evolve.core.model.healing import AttemptState, AuditEvent, Incident, IncidentState
 from evolve.core.model.json_value import JsonValue
 from evolve.supervision.claims import Claim, Claims, FoundClaim
 from evolve.supervision.incident_book import IncidentBook
@@ -43,13 +43,11 @@ class Takeover:
 
     def _hand_over(self, incident: Incident, why: str) -> None:
         """End an incident whose healing another supervisor verifies."""
-        now, attempt = self._book.clock(), incident.attempts[-1]
+        attempt, state = incident.attempts[-1], IncidentState.CLOSED
         ended = (*incident.attempts[:-1], replace(attempt, state=AttemptState.HANDED_OVER, result=why))
-        state = IncidentState.CLOSED
         details: dict[str, JsonValue] = {"state": state, "why": why}
-        record = AuditRecord(AuditEvent.HANDED_OVER, now, incident.id, attempt.id, details)
-        closed = replace(incident, attempts=ended, state=state, note=why, plan=None, changed=now)
-        self._book.records.record(record, closed)
+        event, healing = AuditEvent.HANDED_OVER, attempt.id
+        self._book.record(event, incident, details, healing, attempts=ended, state=state, note=why, plan=None)
 
     async def _take(self, found: FoundClaim) -> None:
         claim, begun = found.claim, found.claim.begun
@@ -70,20 +68,21 @@ class Takeover:
 
     def _adopt(self, claim: Claim, begun: Incident) -> None:
         """Store another supervisor's incident as ours: the next look verifies its healing."""
-        records, now = self._book.records, self._book.clock()
+        records = self._book.records
         other = records.open_incident(begun.namespace, begun.job)
         if other is not None:
             self._leave(other, begun)
         known = records.read(begun.id)
-        adopted = replace(
+        details: dict[str, JsonValue] = {"from": claim.by, "action": begun.attempts[-1].action}
+        self._book.record(
+            AuditEvent.TAKEN_OVER,
             begun,
+            details,
+            claim.healing,
             revision=known.revision if known is not None else 0,
             state=IncidentState.HEALING,
             note=f"taken over from {claim.by}",
-            changed=now,
         )
-        details: dict[str, JsonValue] = {"from": claim.by, "action": begun.attempts[-1].action}
-        records.record(AuditRecord(AuditEvent.TAKEN_OVER, now, begun.id, claim.healing, details), adopted)
 
     def _leave(self, other: Incident, begun: Incident) -> None:
         """End what is known here of a job whose healing is verified as another incident, or from a newer state."""

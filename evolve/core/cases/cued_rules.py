@@ -155,6 +155,17 @@ def forget_texts() -> None:
         clear()
 
 
+def lines_from(text: str, at: int, most: int) -> Iterator[tuple[int, int]]:
+    """Yield where the lines from a place on begin and end, without their line breaks; not more than `most`."""
+    for _ in range(most):
+        end = text.find("\n", at)
+        if end < 0:
+            yield at, len(text)
+            return
+        yield at, end
+        at = end + 1
+
+
 @lru_cache(maxsize=4)
 def cued_text(text: str) -> CuedText:
     """Return the text with its cues; the scanners read the same text one after the other."""

@@ -8,7 +8,7 @@ from evolve.core.cases.secret_shapes import SecretSpan
 
 PART_END: Final = "\ue001"
 """A sign between the texts; what includes it is in none of them."""
-_BETWEEN: Final = f"\n\n{PART_END}\n\n"
+BETWEEN: Final = f"\n\n{PART_END}\n\n"
 
 
 class PartSpan(NamedTuple):
@@ -27,10 +27,10 @@ class JoinedTexts:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self.text = _BETWEEN.join(texts)
+        self.text = BETWEEN.join(texts)
         self._starts = [0]
         for text in texts[:-1]:
-            self._starts.append(self._starts[-1] + len(text) + len(_BETWEEN))
+            self._starts.append(self._starts[-1] + len(text) + len(BETWEEN))
         self._lengths = list(map(len, texts))
 
     def place(self, span: SecretSpan) -> PartSpan | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 _INLINE: Final = r"(?:td|th|tr|dt|dd|li|p|br|span|code|b|strong|pre|div|em|i|kbd|samp|label|h[1-6]|mark|tt)"
-_ENTITY: Final = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
+ENTITY: Final = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
 _ENDS_LINE: Final = re.compile(r"(?i)</?(?:tr|li|p|br|div|h[1-6])\b|</dd")
 
 
@@ -32,12 +32,16 @@ def _markup(match: re.Match[str]) -> str:
     return " | " if re.match(r"(?i)</t[dh]", found) and found.count("<") > 1 else ""
 
 
+def characters(escapes: str) -> str:
+    r"""Return what a row of `\x` or of `\u` escapes stands for."""
+    kind = escapes[:2]
+    return bytes.fromhex(escapes.replace(kind, "")).decode("utf-8" if kind == r"\x" else "utf-16-be", "replace")
+
+
 def _escape(match: re.Match[str]) -> str:
     found = match[0]
-    if found[:2] == "\\x":
-        return bytes.fromhex(found.replace("\\x", "")).decode("utf-8", "replace")
-    if found[:2] == "\\u":
-        return bytes.fromhex(found.replace("\\u", "")).decode("utf-16-be", "replace")
+    if found[:2] in (r"\x", r"\u"):
+        return characters(found)
     if found[0] == "\\" and len(found) > 1:
         return chr(int(found[1:], 8))
     return "'" if found == "''" else ""
@@ -46,7 +50,7 @@ def _escape(match: re.Match[str]) -> str:
 LAYOUTS: Final = (
     Reading(
         re.compile(
-            rf"(?i)(?:[ \t]*</t[dh]>\s{{0,40}}<t[dh](?:\s[^<>]{{0,200}})?>|</?{_INLINE}(?:\s[^<>]{{0,300}})?/?>|{_ENTITY})"
+            rf"(?i)(?:[ \t]*</t[dh]>\s{{0,40}}<t[dh](?:\s[^<>]{{0,200}})?>|</?{_INLINE}(?:\s[^<>]{{0,300}})?/?>|{ENTITY})"
         ),
         _markup,
     ),

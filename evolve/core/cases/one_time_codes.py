@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.cued_rules import cued_text, rule
+from evolve.core.cases.cued_rules import cued_text, lines_from, rule
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _KINDS: Final = r"(?:recovery|back-?up|scratch|emergency|one[- ]time|single[- ]use|rescue|bypass|reserve|2fa|mfa|tfa|two-factor|wiederherstellungs|notfall|ersatz)"
@@ -74,18 +74,15 @@ def find_one_time_codes(text: str) -> Iterator[SecretSpan]:
 def _listed(text: str, at: int) -> Iterator[SecretSpan]:
     """Yields the codes on the lines below a heading, and on the rest of its line."""
     others = 0
-    for number in range(_LINES):
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        line = text[at:end].rstrip()
+    for number, (start_of_line, end) in enumerate(lines_from(text, at, _LINES)):
+        line = text[start_of_line:end].rstrip()
         codes = [span for span in (match.span(1) for match in _ITEM.finditer(line)) if _is_code(line[slice(*span)])]
         if codes and (number == 0 or _LIST_LINE.fullmatch(line)):
-            yield from (SecretSpan(at + start, at + stop) for start, stop in codes)
+            yield from (SecretSpan(start_of_line + start, start_of_line + stop) for start, stop in codes)
         elif line.strip():
             others += 1
-        if others > _PASSES or end >= len(text):
+        if others > _PASSES:
             return
-        at = end + 1
 
 
 def _is_code(word: str) -> bool:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.cued_rules import cued_text, rule
+from evolve.core.cases.cued_rules import cued_text, lines_from, rule
 from evolve.core.cases.password_shapes import is_known_thing, is_made_password, is_plain_password, is_shown_password
 from evolve.core.cases.random_text import looks_random
 from evolve.core.cases.secret_phrases import is_reference
@@ -57,37 +57,31 @@ def find_section_secrets(text: str) -> Iterator[SecretSpan]:
 
 def _entries(text: str, at: int) -> Iterator[SecretSpan]:
     """Yields the last word of each line below a heading if it looks like a password."""
-    for _ in range(_ENTRIES):
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        word = _ENTRY.search(text, max(at, end - 100), end)
-        if word and re.search(r"[:/|,]|[ \t]\S+[ \t]", text[at : word.start(1)]):
+    for start, end in lines_from(text, at, _ENTRIES):
+        word = _ENTRY.search(text, max(start, end - 100), end)
+        if word and re.search(r"[:/|,]|[ \t]\S+[ \t]", text[start : word.start(1)]):
             value = word[1].rstrip(".,;")
             if is_shown_password(value) and not is_known_thing(value) and not is_reference(value):
                 yield SecretSpan(word.start(1), word.start(1) + len(value))
-        if end >= len(text) or (not text[at:end].strip() and word is None and text[end + 1 : end + 2] == "\n"):
+        if not text[start:end].strip() and word is None and text[end + 1 : end + 2] == "\n":
             return
-        at = end + 1
 
 
 def _values(text: str, header: re.Match[str], *, is_secrets: bool) -> Iterator[SecretSpan]:
     """Yields the values below a header: until a brace, a further section, or a line with less indentation."""
-    indent, at = len(header["indent"]), header.end()
-    for _ in range(_LINES):
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        line = text[at:end].rstrip("\r")
+    indent = len(header["indent"])
+    for start, end in lines_from(text, header.end(), _LINES):
+        line = text[start:end].rstrip("\r")
         body = line.lstrip(" \t")
         is_inside = header["open"] or "{" in header["sign"] or len(line) - len(body) > indent or body.startswith("- ")
-        if body.startswith(("}", "[")) or (body and not is_inside) or (end >= len(text) and not body):
+        if body.startswith(("}", "[")) or (body and not is_inside):
             return
         pair = _PAIR.fullmatch(line)
         if pair and not _PLAIN_NAMES.fullmatch(pair["name"]):
             group = pair.lastgroup or "bare"
             value = pair[group]
             if not is_reference(value) and not is_sentence(value) and _is_secret(value, is_secrets):
-                yield SecretSpan(at + pair.start(group), at + pair.end(group))
-        at = end + 1
+                yield SecretSpan(start + pair.start(group), start + pair.end(group))
 
 
 def _is_secret(value: str, is_secrets: bool) -> bool:

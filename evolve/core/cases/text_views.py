@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from evolve.core.cases.joined_texts import PART_END
-from evolve.core.cases.layout_readings import LAYOUTS
+from evolve.core.cases.joined_texts import BETWEEN, PART_END
+from evolve.core.cases.layout_readings import ENTITY, LAYOUTS, characters
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _ANSI: Final = re.compile(r"(?:\x1b|\\x1b|\\e|\\033|\\u001b)\[[0-?]{0,30}[ -/]?[@-~]")
 _PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});")
+_ENTITY: Final = re.compile(ENTITY)
 _BACKSLASH: Final = re.compile(r"(?:\\x[0-9a-fA-F]{2})+|(?:\\u[0-9a-fA-F]{4})+|\\[\"'\\/nrt]")
 _SHELL: Final = re.compile(r"'\\''|'\"'\"'")
 _LIST: Final = re.compile(
@@ -49,10 +49,8 @@ class View(NamedTuple):
 
 def _backslashes(match: re.Match[str]) -> str:
     found = match[0]
-    if found[1] == "x":
-        return bytes.fromhex(found.replace("\\x", "")).decode("utf-8", "replace")
-    if found[1] == "u":
-        return bytes.fromhex(found.replace("\\u", "")).decode("utf-16-be", "replace")
+    if found[1] in "xu":
+        return characters(found)
     return {"n": "\n", "r": "\r", "t": "\t"}.get(found[1], found[1])
 
 
@@ -93,13 +91,12 @@ def _joined(parts: list[View]) -> View:
     """Returns the parts as one view, which costs less than to search each of them."""
     if len(parts) == 1:
         return parts[0]
-    between = f"\n\n{PART_END}\n\n"
     starts, ends = list(parts[0].starts), list(parts[0].ends)
     for part in parts[1:]:
         at = part.starts[0] if part.starts else 0
-        starts += [at] * len(between) + part.starts
-        ends += [at] * len(between) + part.ends
-    return View(between.join(part.text for part in parts), starts, ends)
+        starts += [at] * len(BETWEEN) + part.starts
+        ends += [at] * len(BETWEEN) + part.ends
+    return View(BETWEEN.join(part.text for part in parts), starts, ends)
 
 
 def _changed_lines(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:

@@ -1,7 +1,6 @@
 """Tests from elsewhere than the user's files. The file NAME.py of this folder has `read_tests` for names `NAME:...`."""
 
 import importlib
-import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -19,7 +18,7 @@ def find_source(name: str) -> ReadTests | None:
     word, colon, _ = name.partition(":")
     if not colon or word not in known_sources():
         return None
-    read: ReadTests = importlib.import_module(f"{__name__}.{_module(word)}").read_tests
+    read: ReadTests = importlib.import_module(f"{__name__}.{word.replace('-', '_')}").read_tests
     return read
 
 
@@ -33,7 +32,3 @@ def meant_source(name: str) -> str:
     """Return a hint for a name that is neither a source's nor a file's; empty where it resembles none."""
     word, colon, rest = name.partition(":")
     return did_you_mean(word, known_sources()) if colon and rest and not rest.startswith("//") else ""
-
-
-def _module(word: str) -> str:
-    return word.replace("-", "_")

@@ -102,6 +102,29 @@ def test_cases_are_counted_by_job_and_day(store: IncidentStore):
     assert store.cases_of("default/shop", "2026-12-01") == store.cases_of("default/other", "2026-11-30") == 0
 
 
+def test_what_belongs_to_an_old_incident_is_deleted_with_it(store: IncidentStore):
+    for id, at, state in (
+        ("oldhealed1", NOW - 100, IncidentState.HEALED),
+        ("oldopen123", NOW - 100, IncidentState.OPEN),
+        ("younghea1d", NOW, IncidentState.HEALED),
+    ):
+        tried = replace(attempt(f"{id}-1"), began=at)
+        store.save(incident(id, job=id, state=state, opened=at, changed=at, attempts=(tried,)))
+        store.approve(Approval(id, PLAN, "ann", NOW, NOW + 60))
+    for day in ("2026-01-01", "2026-11-30"):
+        store.count_case("default/shop", day)
+    assert store.prune(NOW) == 1
+    assert [one.id for one in store.list()] == ["oldopen123", "younghea1d"]
+    assert store.healing_times(0) == (NOW - 100, NOW), "that of the open one stays"
+    assert [store.approval(id, PLAN, NOW) is None for id in ("oldhealed1", "oldopen123", "younghea1d")] == [
+        True,
+        False,
+        False,
+    ]
+    assert [store.cases_of("default/shop", day) for day in ("2026-01-01", "2026-11-30")] == [0, 1]
+    assert store.prune(NOW) == 0
+
+
 def test_new_ids_are_short_and_differ(store: IncidentStore):
     made = {store.new_id() for _ in range(100)}
     assert len(made) == 100
