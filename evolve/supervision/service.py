@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from evolve.cluster.faults import ClusterFault
 from evolve.core.model.errors import StoreFault
 from evolve.core.model.healing import IncidentState
+from evolve.store.incidents import LostUpdate
 from evolve.store.retention import KEPT_DAYS
 from evolve.supervision.claims import TTL_S, Claims
 from evolve.supervision.metrics import Metrics
@@ -193,12 +194,13 @@ class Service:
         try:
             is_ours = await claims.hold()
             # Before the first decision: what another one began is to be verified, not healed once more.
-            if is_ours and self._reconciled_term != claims.term and await self._reconcile():
-                self._reconciled_term = claims.term
+            if is_ours and self._reconciled_term != claims.term:
+                is_ours = await self._reconcile(claims)
             self._is_standby = not is_ours
         except ClusterFault as fault:
             # Nobody can claim now, so nobody changes anything; diagnosing goes on. One that has won the lock and cannot
-            # read what was begun before goes on waiting.
+            # read what was begun before waits.
+            self._is_standby |= claims.is_leader and self._reconciled_term != claims.term
             self.note_fault(fault)
             return
         finally:
@@ -210,8 +212,8 @@ class Service:
             except ClusterFault as fault:
                 self.note_fault(fault)
 
-    async def _reconcile(self) -> bool:
-        """Whether memory and claims agree; where that cannot be known now, the next renewal of the lock tries again.
+    async def _reconcile(self, claims: Claims) -> bool:
+        """Whether decisions may begin; where memory and claims do not agree yet, the next renewal tries again.
 
         Raises:
             ClusterFault: Consul does not answer.
@@ -219,8 +221,11 @@ class Service:
         assert self._takeover is not None
         try:
             await self._takeover.reconcile()
+        except LostUpdate:
+            return False  # `evolve approve` was faster
         except StoreFault:
-            return False  # `evolve approve` was faster, or the disk is full: that is reported where it is decided
+            return True  # nothing can be recorded, so nothing is decided either, and that is reported there
+        self._reconciled_term = claims.term
         return True
 
     async def _report_silence(self) -> None:

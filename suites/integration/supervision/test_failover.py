@@ -1,7 +1,8 @@
 """A supervisor dies and another leads: what the first began is verified or undone, by one of them and once."""
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ import pytest
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
-from evolve.cluster.consul.values import KeyValue
 from evolve.cluster.faults import Unreachable
 from evolve.core.cases.redaction import Redactor
 from evolve.core.model.healing import AttemptState, AuditEvent, IncidentState
 from evolve.store.audit_check import read_records
 from evolve.store.audit_log import FOLDER
+from evolve.store.incidents import LostUpdate
 from evolve.supervision.claims import lock_key
 from evolve.supervision.records import StoredRecords
 from fixtures.processes import wait_for
@@ -37,8 +38,16 @@ def other(tmp_path: Path) -> Iterator[StoredRecords]:
         yield made
 
 
-def second_of(cluster: VirtualCluster, records: StoredRecords, consul: ConsulClient, answer: Any) -> Any:
-    return supervised(cluster, records, ScriptedProposer(lambda _: answer), consul, name="two")
+@contextlib.asynccontextmanager
+async def next_leader(
+    cluster: VirtualCluster, records: StoredRecords, consul_address: ClusterAddress, answer: Any = RESTART
+) -> AsyncIterator[Supervised]:
+    """A second supervisor with a memory and connections of its own; it gives the lock back at the end."""
+    async with ConsulClient(consul_address) as consul:
+        proposer = ScriptedProposer(lambda _: answer)
+        async with supervised(cluster, records, proposer, consul, name="two") as two:
+            yield two
+            await two.claims.release()  # type: ignore[union-attr]
 
 
 async def lose_lock(one: Supervised) -> None:
@@ -61,12 +70,11 @@ def test_a_healing_of_a_dead_supervisor_is_verified_by_the_next_leader(
         (begun,) = records.incidents.list()
         assert begun.state is IncidentState.HEALING
         await lose_lock(one)
-        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+        async with next_leader(cluster, other, consul_address) as two:
             await two.run(30)
             (taken,) = other.incidents.list()
             assert (taken.id, taken.state) == (begun.id, IncidentState.HEALED)
             assert taken.report == {}
-            await two.claims.release()
         # The first one comes back: it knows that the healing is no more its own.
         await one.run(4)
         (left,) = records.incidents.list()
@@ -88,13 +96,12 @@ def test_a_change_that_did_not_help_is_taken_back_once_after_a_failover(
         while not cluster.writes:
             await one.run(1, every=1)
         await lose_lock(one)
-        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, {"action": "none"}) as two:
+        async with next_leader(cluster, other, consul_address, {"action": "none"}) as two:
             await two.run(40)
             (taken,) = other.incidents.list()
             assert taken.attempts[0].state is AttemptState.UNDONE
             # The one that was thought dead lives, and must not take the change back a second time.
             await one.supervisor.look([("default", "web")])
-            await two.claims.release()
 
     play(go, MORE)
     reverts = [path for _, path in cluster.writes if path.endswith("/revert")]
@@ -120,12 +127,11 @@ def test_a_change_whose_maker_died_before_it_knew_of_it_is_found_by_the_next_lea
         with pytest.raises(Died):
             await one.run(20)
         await lose_lock(one)
-        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+        async with next_leader(cluster, other, consul_address) as two:
             await two.run(30)
             (taken,) = other.incidents.list()
             assert taken.state is IncidentState.HEALED
             assert events(other).count(AuditEvent.DONE) == 1
-            await two.claims.release()
 
     play(go, RESTART)
     assert len(cluster.writes) == 1
@@ -143,11 +149,10 @@ def test_a_supervisor_that_was_stopped_before_its_change_does_not_make_a_second_
 
         async def stopped(*given: Any, **more: Any) -> Any:
             await lose_lock(one)
-            async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+            async with next_leader(cluster, other, consul_address) as two:
                 await two.run(100)
                 (taken,) = other.incidents.list()
                 assert [one.state for one in taken.attempts] == [AttemptState.NOT_DONE, AttemptState.HEALED]
-                await two.claims.release()
             return await real(*given, **more)
 
         jobs.register = stopped  # type: ignore[method-assign]
@@ -169,47 +174,58 @@ def test_a_kill_between_a_taken_claim_and_its_record_loses_nothing(
     async def go(one: Supervised) -> None:
         await one.run(10)
         await lose_lock(one)
-        async with ConsulClient(consul_address) as consul:
-            async with second_of(cluster, other, consul, RESTART) as killed:
-                await killed.claims.hold()
-                (found,) = await killed.claims.unsettled()
-                assert await killed.claims.take_over(found)
-                await killed.claims.release()
-            async with second_of(cluster, other, consul, RESTART) as two:
-                await two.run(30)
-                assert other.incidents.list()[0].state is IncidentState.HEALED
-                await two.claims.release()
+        async with next_leader(cluster, other, consul_address) as killed:
+            assert killed.claims is not None
+            await killed.claims.hold()
+            (found,) = await killed.claims.unsettled()
+            assert await killed.claims.take_over(found)
+        async with next_leader(cluster, other, consul_address) as two:
+            await two.run(30)
+            assert other.incidents.list()[0].state is IncidentState.HEALED
 
     play(go, RESTART)
     assert len(cluster.writes) == 1
     assert other.verify().problems == ()
 
 
+@pytest.mark.parametrize("waited", [True, False], ids=["after waiting", "from its start"])
+@pytest.mark.parametrize(
+    "fault",
+    [Unreachable("no answer", call="GET claims"), LostUpdate("a person was faster", path="x")],
+    ids=["Consul is silent", "a person was faster"],
+)
 def test_a_leader_that_cannot_read_the_claims_decides_nothing(
-    cluster: VirtualCluster, records: StoredRecords, other: StoredRecords, play: Any, consul_address: ClusterAddress
+    cluster: VirtualCluster,
+    records: StoredRecords,
+    other: StoredRecords,
+    play: Any,
+    consul_address: ClusterAddress,
+    waited: bool,
+    fault: Exception,
 ) -> None:
     cluster.register(mock_job("web", fails_allocations=2))  # also after the first healing
 
     async def go(one: Supervised) -> None:
-        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+        async with next_leader(cluster, other, consul_address) as two:
+            assert two.claims is not None
             while not any(found.state is IncidentState.HEALING for found in records.incidents.list()):
                 await one.run(1)
             (begun,) = records.incidents.list()
-            await two.run(1)  # it waits
+            if waited:
+                await two.run(1)
             await lose_lock(one)
-            read_all = consul.keys.read_all
+            read_all = two.claims.unsettled
 
-            async def silent(prefix: str) -> tuple[KeyValue, ...]:
-                raise Unreachable("no answer", call=f"GET {prefix}")
+            async def fails() -> Any:
+                raise fault
 
-            consul.keys.read_all = silent  # type: ignore[method-assign]
+            two.claims.unsettled = fails  # type: ignore[method-assign]
             await two.run(20)
             assert two.claims.is_leader
             assert other.incidents.list() == ()
-            consul.keys.read_all = read_all  # type: ignore[method-assign]
+            two.claims.unsettled = read_all  # type: ignore[method-assign]
             await two.run(4)
             assert [incident.id for incident in other.incidents.list()] == [begun.id]
-            await two.claims.release()
 
     play(go, RESTART)
 
@@ -222,9 +238,10 @@ def test_a_healing_goes_there_and_back_and_is_verified_where_it_ends(
     async def go(one: Supervised) -> None:
         await one.run(10)
         await lose_lock(one)
-        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+        async with next_leader(cluster, other, consul_address) as two:
             await two.run(3)
             assert other.incidents.list()[0].state is IncidentState.HEALING
+            assert two.claims is not None
             await two.claims.release()
             await one.run(30)
             assert records.incidents.list()[0].state is IncidentState.HEALED
@@ -232,7 +249,6 @@ def test_a_healing_goes_there_and_back_and_is_verified_where_it_ends(
             await two.run(4)
             (left,) = other.incidents.list()
             assert left.attempts[-1].state is AttemptState.HANDED_OVER
-            await two.claims.release()
 
     play(go, RESTART)
     assert len(cluster.writes) == 1
@@ -249,10 +265,9 @@ def test_a_healing_that_is_over_is_not_taken_over(
         await one.run(30)
         assert records.incidents.list()[0].state is IncidentState.HEALED
         await lose_lock(one)
-        async with ConsulClient(consul_address) as consul, second_of(cluster, other, consul, RESTART) as two:
+        async with next_leader(cluster, other, consul_address) as two:
             await two.run(4)
             assert other.incidents.list() == ()
-            await two.claims.release()
 
     play(go, RESTART)
 
@@ -270,9 +285,8 @@ def test_supervisors_of_two_clusters_heal_side_by_side(
             one_of.register(mock_job("web", fails_allocations=1))
 
         async def go(one: Supervised) -> None:
-            async with ConsulClient(consul_address) as consul, second_of(west, other, consul, RESTART) as two:
+            async with next_leader(west, other, consul_address) as two:
                 await asyncio.gather(one.run(30), two.run(30))
-                await two.claims.release()
 
         play(go, RESTART)
         assert [len(one.writes) for one in (cluster, west)] == [1, 1]
