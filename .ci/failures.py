@@ -8,6 +8,7 @@ LINES = 12
 
 
 def print_failures(report: Path) -> None:
+    """Print the failures and errors of one report."""
     for case in ElementTree.parse(report).iter("testcase"):
         for fault in case:
             if fault.tag in ("failure", "error"):
