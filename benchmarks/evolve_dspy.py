@@ -101,7 +101,7 @@ def _lm(library: ModuleType, bench: Bench, channel: Channel, adapter: Adapter) -
 
 @contextmanager
 def _quiet(bench: Bench) -> Iterator[None]:
-    """What DSPy prints goes to a file: it tells each refused call with a traceback."""
+    """What DSPy prints goes to a file: it prints each refused call with a traceback."""
     with (bench.folder / "dspy.log").open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
         logging.getLogger("dspy").setLevel(logging.CRITICAL)
         yield

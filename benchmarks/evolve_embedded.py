@@ -1,4 +1,4 @@
-"""What our engine makes of a plain agent beside other optimizers: same model, same cases, same budget of answers.
+"""What our engine makes of a plain agent, compared with other optimizers: same model, cases and budget of answers.
 
 `python benchmarks/evolve_embedded.py [--methods ancestor,vote,gepa,dspy,anneal] [--budget 300] [--seed 1]` evolves the
 plain reflection agent on the embedded SmolLM2-135M and prints how often each result is right on families that no method
@@ -147,7 +147,7 @@ def _about(plan: Plan) -> dict[str, JsonValue]:
 
 
 def _plan(arguments: Sequence[str] | None) -> Plan:
-    parser = argparse.ArgumentParser(description="Our engine beside other optimizers, on the embedded model.")
+    parser = argparse.ArgumentParser(description="Our engine compared with other optimizers, on the embedded model.")
     parser.add_argument("--methods", default=_DEFAULT, metavar="A,B", help=f"of {', '.join(METHODS)}; {_DEFAULT}")
     parser.add_argument("--budget", type=int, default=300, metavar="N", help="answers that each method may buy; 300")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="1")

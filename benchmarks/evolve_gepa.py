@@ -36,7 +36,7 @@ class Rollout(NamedTuple):
 
     @property
     def feedback(self) -> str:
-        """What the reflection model is told."""
+        """What the reflection model reads."""
         if self.score:
             return "Correct."
         best, *others = self.case.accepted

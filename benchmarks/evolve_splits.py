@@ -74,7 +74,7 @@ def read_cases(suite: Path) -> tuple[Case, ...]:
 
 
 def split_cases(cases: Sequence[Case]) -> Splits:
-    """The cases by what they are for; no family stands in two of them."""
+    """The cases by what they are for; no family is in two of them."""
     held = held_out_families(cases)
     parts: dict[str, list[Case]] = defaultdict(list)
     for case in cases:

@@ -1,4 +1,4 @@
-"""What running suites costs: `evolve run` and our pytest items beside promptfoo and plain pytest, on the same tests.
+"""What running suites costs: `evolve run` and our pytest items, promptfoo and plain pytest on the same tests.
 
 `python benchmarks/runner.py [--promptfoo DIR] [--runs N]` prints Markdown tables. CPU seconds are user + system of the
 command and the processes it waited for; peak memory is that of its largest process. The commands of a table take turns
@@ -76,7 +76,7 @@ class Rule(NamedTuple):
 def measured(contender: Contender, folder: Path) -> Cost:
     """The cost of one run that said that all tests passed.
 
-    On a busy machine promptfoo now and then ends before its results are printed; such a run is told and repeated.
+    On a busy machine promptfoo now and then ends before its results are printed; such a run is reported and repeated.
 
     Raises:
         SystemExit: no run of three said it; shows the end of the last output.
@@ -203,7 +203,7 @@ def at_once(folder: Path, runs: int, promptfoo: Path | None) -> None:
 
 
 def echoed(folder: Path, runs: int) -> None:
-    """Table 2: echo beside plain parametrized pytest tests."""
+    """Table 2: echo compared with plain parametrized pytest tests."""
     suite = _written(folder / "echo.yaml", suite_text(_TESTS, "echo"))
     plain = _written(folder / "test_plain.py", _PLAIN_TESTS.format(tests=_TESTS))
     contenders = [
@@ -286,7 +286,7 @@ def _versions(promptfoo: Path | None) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="What running suites costs, beside promptfoo and plain pytest.")
+    parser = argparse.ArgumentParser(description="What running suites costs, compared with promptfoo and plain pytest.")
     parser.add_argument("--promptfoo", type=Path, metavar="DIR", help="a folder in which promptfoo is installed by npm")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="rounds per table; promptfoo's takes minutes")
     parser.add_argument("--only", choices=("at-once", "echo", "waiting"), help="one table")

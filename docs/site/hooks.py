@@ -1,7 +1,7 @@
 """MkDocs hooks that build the site from the repository's own files, at their own paths.
 
 A page keeps its path (`README.md`, `docs/suites.md`), so a relative link means the same on a forge and on the site.
-What a page links to and is no page itself, such as a YAML file, is copied beside it.
+What a page links to and is no page itself, such as a YAML file, is copied next to it.
 """
 
 import re

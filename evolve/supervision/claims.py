@@ -240,7 +240,7 @@ class Claims:
             await self.settle(key, healing)
 
     async def unsettled(self) -> list[FoundClaim]:
-        """Return the claims of healings that are not over, whoever began them, in the order in which they began."""
+        """Return the claims of healings that are not over, of any supervisor, in the order in which they began."""
         found = [one for one in await self._read_all() if not one.claim.is_settled and one.claim.until > self._now()]
         return sorted(found, key=lambda one: one.claim.began)
 

@@ -18,7 +18,7 @@ _SCHEMA: Final = Path(__file__).with_name("config.schema.json")
 BODY_LIMIT: Final = 20 * 2**20
 """Bytes of a request's body: some images fit, and 100 such requests fit into the memory of a small node."""
 ANONYMOUS: Final = "anonymous"
-"""The name of whoever asks a gateway without keys."""
+"""The name of every client of a gateway without keys."""
 
 
 class Listen(NamedTuple):

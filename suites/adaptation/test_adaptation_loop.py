@@ -1,7 +1,7 @@
 """The loop itself, on the embedded model: a test fails, becomes a case, and the case a better prompt that passes it.
 
 All of it happens in a scratch copy of the agents. The suite is cut from the reflection agent's own: the three causes
-whose reports have words of their own, so that a search of few answers finds what helps (solved cases beside the one at
+whose reports have words of their own, so that a search of few answers finds what helps (solved cases next to the one at
 hand) and twelve families are enough for a proof: the plain ancestor passes next to none of them, a prompt with demos
 nearly all. The test that fails is one that nearest and likeliest demos both solve, and the vote without a model too.
 """

@@ -67,12 +67,12 @@ def test_the_gate_never_reads_what_the_search_has_read(gains):
 
 def test_one_seed_is_one_search():
     one, other = (asyncio.run(search(World(3), budget=120, seed=7)) for _ in range(2))
-    assert [told(event) for event in one.events] == [told(event) for event in other.events]
+    assert [reported(event) for event in one.events] == [reported(event) for event in other.events]
     third = asyncio.run(search(World(3), budget=120, seed=8))
-    assert [told(event) for event in one.events] != [told(event) for event in third.events]
+    assert [reported(event) for event in one.events] != [reported(event) for event in third.events]
 
 
-def told(event: EvolutionEvent) -> object:
+def reported(event: EvolutionEvent) -> object:
     """An event without what a clock said."""
     fields = asdict(event)
     account = fields.get("account", {}) if isinstance(event, EvolutionFinished) else {}

@@ -122,7 +122,7 @@ def test_back_leads_through_what_was_opened_and_escape_closes(opened: Opened, ru
     opened.dialog.get_by_role("button", name="Back").click()
     opened.page.wait_for_function("text => document.getElementById('dialog-title').innerText === text", arg=first)
     opened.page.keyboard.press("Escape")
-    # The dialog tells that it is closed a moment later, which takes its address away.
+    # The dialog reports that it is closed a moment later, which takes its address away.
     opened.page.wait_for_function("() => !location.hash && !document.querySelector('dialog[open]')")
 
 

@@ -1,4 +1,4 @@
-"""What every provider does, whoever answers: one list of behaviours, the gaps named."""
+"""What every provider does, of every kind: one list of behaviours, the gaps named."""
 
 import asyncio
 import importlib.util

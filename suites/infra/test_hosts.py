@@ -290,7 +290,7 @@ def test_the_image_is_found_at_once_when_it_is_there(engine: DockerEngine):
     assert engine.client.images.get("anneal-host:bookworm").id == engine.client.images.get(first).id
 
 
-def test_a_boot_that_hangs_is_told_with_what_it_waits_for(hosts: Lab):
+def test_a_boot_that_hangs_is_reported_with_what_it_waits_for(hosts: Lab):
     slow = hosts.start("slow")
     unit = "[Service]\nType=oneshot\nExecStart=/bin/sleep 300\n[Install]\nWantedBy=multi-user.target\n"
     slow.write("/etc/systemd/system/hangs.service", unit)

@@ -114,7 +114,7 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(["git", "-C", str(folder), *words], env={**os.environ, **person, **nobodys}, check=True)
 
 
-def told(result: CheckResult) -> str:
+def reported(result: CheckResult) -> str:
     return f"{result.check}: {result.outcome}: {result.reason}"
 
 
@@ -131,7 +131,7 @@ def test_only_its_check_finds_the_broken_role(session: RoleSession, roles: Path,
     give_history(roles, broken.role)
     results = [session.result(Subject(roles / broken.role, "bookworm"), check) for check in Check]
     bad = [result for result in results if result.outcome in (CheckOutcome.FAILED, CheckOutcome.ERROR)]
-    assert [result.check for result in bad] == [broken.check], "\n".join(map(told, results))
+    assert [result.check for result in bad] == [broken.check], "\n".join(map(reported, results))
     assert bad[0].outcome is CheckOutcome.FAILED
     for part in broken.said:
         assert part in bad[0].reason

@@ -1,4 +1,4 @@
-"""Hosts that something is wrong with: the role says what, where and what next, and converges once that is mended."""
+"""Hosts that something is wrong with: the role says what, where and what next, and converges once that is repair."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -64,8 +64,8 @@ class Fault(NamedTuple):
     """Shell that makes it so."""
     said: tuple[str, ...]
     """What the message must hold."""
-    mended: str = "true"
-    """Shell that mends it."""
+    repair: str = "true"
+    """Shell that repairs it."""
     arguments: Mapping[str, Any] = {}
     """Of the role."""
 
@@ -150,7 +150,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def shared(engine: DockerEngine, player: Player) -> Iterator[HostSet]:
-    """A host that each fault is made on and mended again."""
+    """A host that each fault is made on and repaired again."""
     with leaving_nothing(engine):
         sets = HostSets(load_scenario(PAGE), "bookworm", engine, player)
         yield sets.fresh()
@@ -161,14 +161,14 @@ def shared(engine: DockerEngine, player: Player) -> Iterator[HostSet]:
 def test_the_role_says_what_is_wrong_with_the_host(shared: HostSet, fault: Fault):
     shell(only_host(shared), fault.broken)
     played = shared.converge(extra_vars=fault.arguments)
-    shell(only_host(shared), fault.mended)
+    shell(only_host(shared), fault.repair)
     assert not played.is_ok
     assert TASK.search(relative(played.why, shared.scenario)), played.why
     assert [part for part in fault.said if part not in played.why] == [], played.why
     assert "Traceback" not in played.why
 
 
-def test_the_host_converges_when_all_of_that_is_mended(shared: HostSet):
+def test_the_host_converges_when_all_of_that_is_repaired(shared: HostSet):
     assert shared.converge().why == ""
 
 

@@ -42,7 +42,7 @@ def player() -> Iterator[Player]:
         yield player
 
 
-def test_a_converge_that_hangs_is_played_once_and_told_once(role: Path, player: Player) -> None:
+def test_a_converge_that_hangs_is_played_once_and_reported_once(role: Path, player: Player) -> None:
     verification = on_no_host(role, player)
     first = run_check(converge.check, verification)
     assert first.outcome is CheckOutcome.ERROR
@@ -81,7 +81,7 @@ def converged(verification: Verification) -> Converged:
 
 
 @pytest.mark.parametrize(("rc", "why"), [(2, "the second converge fails"), (0, "the second converge reports changes")])
-def test_what_keeps_hidden_changes_from_being_told_is_named(role: Path, player: Player, rc: int, why: str) -> None:
+def test_what_keeps_hidden_changes_from_being_reported_is_named(role: Path, player: Player, rc: int, why: str) -> None:
     verification = on_no_host(role, player)
     done = converged(verification)
     changed = tuple(replace(line, status="changed") for line in done.played.lines)

@@ -46,7 +46,7 @@ You name the action.
 Report:
 {{ diagnostics }}
 """
-MODEL = '''"""Copies the answer of the demo that stands nearest to the case; waits while there is a file `hold`."""
+MODEL = '''"""Copies the answer of the demo that is nearest to the case; waits while there is a file `hold`."""
 import json
 import time
 from pathlib import Path
@@ -113,11 +113,11 @@ class World:
         )
 
     def adapt(self, cause: str, *arguments: str) -> dict[str, Any]:
-        """One report with a known right action, and what the command told of it."""
+        """One report with a known right action, and what the command printed of it."""
         done = self.run("-", *self.settings, "--json", *arguments, stdin=json.dumps(report(cause)))
         assert done.returncode == 0, done.stderr
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told
+        reported: dict[str, Any] = json.loads(done.stdout)
+        return reported
 
     settings = (
         *("--agent", "TRIAGE.md", "--suite", "suite.json", "--budget", "60"),
@@ -128,8 +128,8 @@ class World:
         """How things stand with the one agent."""
         done = self.run("--status", "--json")
         assert done.returncode == 0, done.stderr
-        (told,) = json.loads(done.stdout)["agents"]
-        found: dict[str, Any] = told
+        (reported,) = json.loads(done.stdout)["agents"]
+        found: dict[str, Any] = reported
         return found
 
     def cases(self) -> list[Path]:
@@ -163,11 +163,11 @@ def until(condition: Callable[[], object], within_s: float = 90.0) -> None:
 
 
 def test_a_labelled_failure_evolves_the_agent_and_changes_no_file_of_it(world: World):
-    told = world.adapt(CAUSES["free_port"][0], "--wait")
-    (evolution,) = told["evolutions"]
-    assert (told["step"], told["change"], evolution["outcome"]) == ("evolve", "new", "proven")
+    reported = world.adapt(CAUSES["free_port"][0], "--wait")
+    (evolution,) = reported["evolutions"]
+    assert (reported["step"], reported["change"], evolution["outcome"]) == ("evolve", "new", "proven")
     (case,) = world.cases()
-    assert told["case"] == str(case.relative_to(world.folder))
+    assert reported["case"] == str(case.relative_to(world.folder))
     assert "status: open" in case.read_text()
     assert (world.folder / "TRIAGE.md").read_text() == AGENT
     assert Path(world.folder / evolution["report"]).exists()
@@ -184,10 +184,10 @@ def test_an_unlabelled_failure_is_written_and_starts_nothing(world: World):
 
 def test_a_label_that_comes_later_makes_the_same_case_drive(world: World):
     assert world.run("-", "--agent", "TRIAGE.md", stdin=json.dumps(report("odd: bind"))).returncode == 0
-    told = world.adapt("odd: bind", "--wait")
-    assert (told["change"], told["step"]) == ("repeat", "evolve")
+    reported = world.adapt("odd: bind", "--wait")
+    assert (reported["change"], reported["step"]) == ("repeat", "evolve")
     assert len(world.cases()) == 1
-    assert len(told["evolutions"]) == 1
+    assert len(reported["evolutions"]) == 1
 
 
 def test_what_the_agent_answers_right_is_nothing_to_adapt(world: World):
@@ -206,10 +206,10 @@ def test_a_case_that_was_evolved_already_starts_nothing_again(world: World):
 
 
 def test_the_background_goes_on_alone_and_its_log_tells_it(world: World):
-    told = world.adapt(CAUSES["free_port"][0])
-    assert told["background"] == "started"
+    reported = world.adapt(CAUSES["free_port"][0])
+    assert reported["background"] == "started"
     until(lambda: world.status()["last"])
-    log = Path(told["log"]).read_text()
+    log = Path(reported["log"]).read_text()
     assert "evolving TRIAGE for 1 failure" in log
     assert "Better: proven" in log
     assert world.status()["last"]["outcome"] == "proven"
@@ -221,7 +221,7 @@ def test_failures_that_come_meanwhile_share_the_next_evolution(world: World):
     until(lambda: world.status()["running"])
     others = [world.adapt(f"{CAUSES['free_port'][0]} {word}") for word in CHANGES[:3]]
     repeat = world.adapt(CAUSES["free_port"][0])
-    assert [told["background"] for told in others] == ["queued"] * 3
+    assert [reported["background"] for reported in others] == ["queued"] * 3
     assert (repeat["step"], repeat["change"], repeat["background"]) == ("evolve", "repeat", "running")
     arguments = ("-", "--agent", "TRIAGE.md", "--answer", "restart", "--action", "restart")
     right = world.run(*arguments, stdin=json.dumps(report("x")))
@@ -257,8 +257,8 @@ def test_who_waits_for_another_evolution_learns_what_it_found(world: World):
         assert waiter.poll() is None
         world.let_go()
         assert waiter.stdout is not None
-        told = json.loads(waiter.stdout.read())
-    assert told["evolutions"] or told["evolved"]["outcome"] == "proven"
+        reported = json.loads(waiter.stdout.read())
+    assert reported["evolutions"] or reported["evolved"]["outcome"] == "proven"
     assert world.status()["waiting"] == []
 
 
@@ -270,8 +270,8 @@ def test_a_killed_owners_failures_are_taken_up_by_the_next_call(world: World):
     until(lambda: world.status()["running"] is None)
     assert "its process was killed" in world.run("--status").stdout
     world.let_go()
-    told = world.adapt(f"{CAUSES['free_port'][0]} again", "--wait")
-    assert [evolution["outcome"] for evolution in told["evolutions"]] == ["proven"]
+    reported = world.adapt(f"{CAUSES['free_port'][0]} again", "--wait")
+    assert [evolution["outcome"] for evolution in reported["evolutions"]] == ["proven"]
     status = world.status()
     assert (status["waiting"], status["started_today"]) == ([], 2)
     assert len(world.cases()) == 2
@@ -279,10 +279,10 @@ def test_a_killed_owners_failures_are_taken_up_by_the_next_call(world: World):
 
 def test_no_more_evolutions_start_on_a_day_than_allowed(world: World):
     world.adapt(CAUSES["free_port"][0], "--wait", "--per-day", "1")
-    told = world.adapt(f"{CAUSES['free_port'][0]} again", "--per-day", "1")
-    assert told["background"] == "limit"
+    reported = world.adapt(f"{CAUSES['free_port'][0]} again", "--per-day", "1")
+    assert reported["background"] == "limit"
     assert len(world.status()["waiting"]) == 1
-    waited = world.adapt(f"{CAUSES['free_port'][0]} anew", "--wait", "--per-day", "1")
+    waited = world.adapt(f"{CAUSES['free_port'][0]} again", "--wait", "--per-day", "1")
     assert (waited["evolutions"], waited["waits"]) == ([], True)
     done = world.run("--work", "--json", "--per-day", "2")
     assert [evolution["outcome"] for evolution in json.loads(done.stdout)["evolutions"]] == ["proven"]
@@ -316,12 +316,12 @@ def test_an_evolution_whose_endpoint_dies_keeps_its_failures(world: World):
     status = world.status()
     assert len(status["waiting"]) == 1
     assert "/nowhere/at-all" in status["last"]["outcome"]
-    told = world.adapt(f"{CAUSES['free_port'][0]} again", "--wait")
-    assert [evolution["outcome"] for evolution in told["evolutions"]] == ["proven"]
+    reported = world.adapt(f"{CAUSES['free_port'][0]} again", "--wait")
+    assert [evolution["outcome"] for evolution in reported["evolutions"]] == ["proven"]
     assert world.status()["waiting"] == []
 
 
-def test_a_suite_that_is_not_there_is_told_before_anything_is_asked_or_queued(world: World):
+def test_a_suite_that_is_not_there_is_reported_before_anything_is_asked_or_queued(world: World):
     done = world.run("-", *world.settings, "--suite", "nope.json", "--wait", stdin=json.dumps(report("bind")))
     assert done.returncode == 2
     assert "nope.json: no such file" in done.stderr
@@ -345,8 +345,8 @@ def test_the_corrected_command_runs_as_corrected_and_the_wrong_one_did_not_count
 def test_secrets_of_a_report_stand_nowhere(world: World):
     secret = "ghp_" + "a1B2c3D4e5" * 4
     cause = f"{CAUSES['free_port'][0]} token={secret} and hunter2-hunter2-hunter2"
-    told = world.adapt(cause, "--wait")
-    assert told["evolutions"]
+    reported = world.adapt(cause, "--wait")
+    assert reported["evolutions"]
     for path in (p for p in world.folder.rglob("*") if p.is_file() and p.suffix != ".py"):
         content = path.read_bytes()
         assert secret.encode() not in content, path
@@ -381,7 +381,7 @@ def test_a_report_that_cannot_be_searched_for_secrets_is_written_nowhere(world: 
 
 
 @pytest.mark.parametrize("start", [20, 176])
-def test_a_secret_that_the_model_repeats_is_not_told(world: World, start: int):
+def test_a_secret_that_the_model_repeats_is_not_reported(world: World, start: int):
     (world.folder / "model.py").write_text(
         "def call_api(prompt, options, context):\n"
         f"    return {{'output': 'x ' * {start // 2} + 'API_TOKEN is hunter2-hunter2-hunter2 \\\\'}}\n"
@@ -440,7 +440,7 @@ def test_in_ci_new_cases_go_where_artifacts_are_kept(world: World):
     assert world.cases() == []
 
 
-def test_all_that_is_wrong_with_the_words_is_told_at_once(world: World):
+def test_all_that_is_wrong_with_the_words_is_reported_at_once(world: World):
     done = world.run("--answer", "reboot")
     assert done.returncode == 2
     assert "no diagnostics given" in done.stderr
@@ -483,12 +483,12 @@ def test_no_failure_is_lost_when_processes_are_killed_at_any_moment(world: World
         with start(world, cause) as caller:
             time.sleep(chance.uniform(0.3, 1.0))  # a random moment is what is tested
             caller.kill()
-        told = world.adapt(cause)  # who was killed is called again, as a supervisor would
-        assert told["change"] in ("new", "repeat")
-        if told.get("background") == "started":
-            time.sleep(chance.uniform(0, 1.2))  # likewise
+        reported = world.adapt(cause)  # who was killed is called again, as a supervisor would
+        assert reported["change"] in ("new", "repeat")
+        if reported.get("background") == "started":
+            time.sleep(chance.uniform(0, 1.2))  # and here
             with suppress(ProcessLookupError):
-                os.kill(told["pid"], signal.SIGKILL)
+                os.kill(reported["pid"], signal.SIGKILL)
     done = world.run("--work", "--json", "--per-day", "40")
     assert done.returncode == 0, done.stderr
     until(lambda: (world.status()["running"], world.status()["waiting"]) == (None, []))

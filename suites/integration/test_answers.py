@@ -328,9 +328,9 @@ def test_one_of_the_processes_that_find_an_unreadable_file_begins_a_new_one(tmp_
     command = [sys.executable, "-c", textwrap.dedent(BEGINNER), str(tmp_path), str(time.time() + 1)]
     root = Path(__file__).parents[2]
     beginners = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    told = [int(line) for one in beginners for line in one.communicate(timeout=60)[0].split()]
+    reported = [int(line) for one in beginners for line in one.communicate(timeout=60)[0].split()]
     assert [one.returncode for one in beginners] == [0] * 4
-    assert sorted(told) == list(range(30))
+    assert sorted(reported) == list(range(30))
     for aside in tmp_path.glob("*.unreadable-*"):
         assert aside.read_bytes().startswith(b"this is no database"), "a new file was set aside"
 

@@ -150,7 +150,7 @@ def test_an_empty_archive_says_what_makes_a_run(archive):
     assert list(archive.events("a run")) == []
 
 
-def test_an_unknown_candidate_is_told_by_name(archive):
+def test_an_unknown_candidate_is_named(archive):
     begun(archive, started("a run"))
     with pytest.raises(InputError, match="run a run has no candidate 'abc'"):
         archive.genome("a run", "abc")
@@ -164,7 +164,7 @@ def test_a_candidate_that_is_proposed_again_stays_as_it_was(archive):
     assert archive.genome("a run", genome.id) == genome
 
 
-def test_what_happens_after_a_run_is_told_with_the_attempt_that_ended(archive):
+def test_what_happens_after_a_run_is_reported_with_the_attempt_that_ended(archive):
     ended = begun(archive, started("a run"))
     for event in (started("a run"), finished()):
         ended.event(event)
@@ -199,9 +199,9 @@ def test_processes_that_begin_one_run_at_once_keep_their_events_apart(tmp_path):
         process.join(60)
     assert [process.exitcode for process in processes] == [0] * PROCESSES
     with closing(Archive(tmp_path)) as archive:
-        _, *told, end = archive.events("a run")
+        _, *reported, end = archive.events("a run")
         assert isinstance(end, EvolutionFinished)
-        assert told == [ProposalRejected(f"process {end.reason}", str(step)) for step in range(30)]
+        assert reported == [ProposalRejected(f"process {end.reason}", str(step)) for step in range(30)]
 
 
 def test_a_folder_that_cannot_be_written_is_the_environments_fault(tmp_path):

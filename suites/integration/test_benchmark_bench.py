@@ -63,10 +63,10 @@ def test_an_answer_under_other_instructions_is_bought_within_the_budget(bench: A
 
 def test_a_winner_that_shows_a_held_out_family_is_refused(modules: Any, bench: Any) -> None:
     check = modules("evolve_anneal")._check_demos
-    known, told = bench.splits.train[0].family, bench.splits.held_out[0].family
+    known, reported = bench.splits.train[0].family, bench.splits.held_out[0].family
     check(bench, dump_yaml([{"vars": {}, "output": {}, "family": known}]))
-    with pytest.raises(ValueError, match=told):
-        check(bench, dump_yaml([{"vars": {}, "output": {}, "family": told}]))
+    with pytest.raises(ValueError, match=reported):
+        check(bench, dump_yaml([{"vars": {}, "output": {}, "family": reported}]))
 
 
 def test_a_candidate_answers_a_case_once_however_often_gepa_asks(modules: Any, bench: Any) -> None:
@@ -76,8 +76,8 @@ def test_a_candidate_answers_a_case_once_however_often_gepa_asks(modules: Any, b
     first = adapter.evaluate([case], {"system_prompt": "Read."}, capture_traces=True)
     assert adapter.evaluate([case], {"system_prompt": "Read."})["scores"] == first["scores"] == [0.0]
     assert bench.search.answers == before + 1
-    told = first["trajectories"][0].feedback
-    assert told.startswith(f"Wrong. The right action is {case.label}")
+    reported = first["trajectories"][0].feedback
+    assert reported.startswith(f"Wrong. The right action is {case.label}")
 
 
 def test_gepa_goes_on_after_a_spent_budget_but_not_after_a_fault(modules: Any, bench: Any) -> None:

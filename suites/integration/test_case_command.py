@@ -54,9 +54,9 @@ def test_a_second_run_writes_nothing_and_its_json_says_so(files, capsys):
     before = {name: Path(name).read_bytes() for name in files.values()}
     capsys.readouterr()
     assert main(["run", "suite.yaml", "--write-cases", "failure_cases", "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)["failure_cases"]
-    assert [item["change"] for item in told["recorded"]] == ["repeat"] * 3
-    assert told["not_captured"] == []
+    reported = json.loads(capsys.readouterr().out)["failure_cases"]
+    assert [item["change"] for item in reported["recorded"]] == ["repeat"] * 3
+    assert reported["not_captured"] == []
     assert {name: Path(name).read_bytes() for name in files.values()} == before
 
 
@@ -78,7 +78,7 @@ def test_cases_are_listed_by_agent_status_and_label(files, capsys):
     assert capsys.readouterr().out == "no such failure cases in failure_cases\n"
 
 
-def test_a_folder_that_is_not_there_is_told_and_a_project_without_cases_has_none(capsys):
+def test_a_folder_that_is_not_there_is_reported_and_a_project_without_cases_has_none(capsys):
     assert main(["cases", "list", "--folder", "typo"]) == 2
     assert "typo: no such folder" in capsys.readouterr().err
     assert main(["cases", "list"]) == 0
@@ -118,7 +118,7 @@ def test_a_label_makes_a_case_drive_evolution(files):
     assert (again.accepted, again.forbidden, len(again.assertions)) == (("escalate",), (), 1)
 
 
-def test_wrong_labels_are_all_told_and_change_nothing(files, capsys):
+def test_wrong_labels_are_all_reported_and_change_nothing(files, capsys):
     before = Path(files["three"]).read_bytes()
     assert main(["cases", "label", files["three"], "restat", "escalate", "--forbidden", "escalate"]) == 2
     err = capsys.readouterr().err
@@ -220,7 +220,7 @@ tests:
   - description: leaks
     vars: {{report: 'the password is {LEAK}'}}
     assert: [{{type: ASSERTION, value: '{LEAK}'}}]
-  - description: leaks beside another check
+  - description: leaks next to another check
     vars: {{report: 'the password is {LEAK}'}}
     assert: [{{type: ASSERTION, value: '{LEAK}'}}, {{type: contains, value: Report}}]
   - description: names a person

@@ -67,9 +67,9 @@ def begin(writers: list[subprocess.Popen[str]]) -> None:
 def test_each_case_is_new_for_one_process_only(tmp_path: Path):
     writers = [start(tmp_path, seed, 40) for seed in range(4)]
     begin(writers)
-    told = [line.split() for writer in writers for line in writer.communicate(timeout=120)[0].splitlines()]
+    reported = [line.split() for writer in writers for line in writer.communicate(timeout=120)[0].splitlines()]
     assert [writer.returncode for writer in writers] == [0] * 4
-    assert Counter(change for _, change in told) == {"new": 40, "repeat": 120}
+    assert Counter(change for _, change in reported) == {"new": 40, "repeat": 120}
     cases = CaseFolder(tmp_path).load_all()
     assert sorted(int(stored.case.fingerprint, 16) for stored in cases) == list(range(40))
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 40

@@ -1,4 +1,4 @@
-"""A file among failure cases may come from a stranger: it is data, and nothing in it runs, whoever reads it."""
+"""A file among failure cases may come from a stranger: it is data, and no command runs anything in it."""
 
 import os
 import subprocess

@@ -226,7 +226,7 @@ def test_identity_names_model_engine_and_settings(providers: OpenedProviders) ->
     assert identity() == identity(n_threads=2)
 
 
-def test_a_process_is_told_from_a_later_one_of_its_number() -> None:
+def test_a_process_is_distinguished_from_a_later_one_of_its_number() -> None:
     mark = start_of(os.getpid())
     assert is_alive(os.getpid(), mark)
     assert not is_alive(os.getpid(), "12345")

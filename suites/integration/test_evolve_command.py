@@ -30,9 +30,9 @@ def the_message(ended: "subprocess.CompletedProcess[str]", code: int) -> str:
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr
     assert "ResourceWarning" not in ended.stderr
-    told = [line for line in ended.stderr.splitlines() if line.startswith(("evolve: error", "evolve: environment"))]
-    assert len(told) == 1, ended.stderr
-    return told[0]
+    printed = [line for line in ended.stderr.splitlines() if line.startswith(("evolve: error", "evolve: environment"))]
+    assert len(printed) == 1, ended.stderr
+    return printed[0]
 
 
 def wait_for_answers(work: SmallEvolution, process: "subprocess.Popen[str]", count: int) -> None:
@@ -43,7 +43,7 @@ def wait_for_answers(work: SmallEvolution, process: "subprocess.Popen[str]", cou
         time.sleep(0.002)
 
 
-# --- what is wrong is told in one message, before anything is bought
+# --- what is wrong is reported in one message, before anything is bought
 
 
 def no_file(work: SmallEvolution) -> list[str]:
@@ -131,12 +131,12 @@ def unknown_reflector(work: SmallEvolution) -> list[str]:
         (unknown_reflector, "opnai"),
     ],
 )
-def test_what_is_wrong_is_told_before_an_answer_is_bought(
+def test_what_is_wrong_is_reported_before_an_answer_is_bought(
     wrong: Callable[[SmallEvolution], list[str]], said: str, work: SmallEvolution
 ) -> None:
     ended = finished(work.begin(*wrong(work)))
-    told = [line for line in ended.stderr.splitlines() if line.startswith("evolve: error")]
-    assert any(said in line for line in told), ended.stderr
+    printed = [line for line in ended.stderr.splitlines() if line.startswith("evolve: error")]
+    assert any(said in line for line in printed), ended.stderr
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "Traceback" not in ended.stderr
     assert work.bought == []
@@ -156,18 +156,18 @@ def with_a_limit(work: SmallEvolution) -> None:
 
 def test_a_budget_in_tokens_needs_a_limit_of_an_answer(work: SmallEvolution) -> None:
     ended = finished(work.begin("--suite", "suite.yaml", "--agent", "AGENT.md", "--budget", "20k-tokens"))
-    told = the_message(ended, 2)
-    assert "AGENT.md: a budget in tokens needs a limit for one answer" in told
-    assert "sampling.max_tokens" in told
+    printed = the_message(ended, 2)
+    assert "AGENT.md: a budget in tokens needs a limit for one answer" in printed
+    assert "sampling.max_tokens" in printed
     assert work.bought == []
 
 
 def test_a_budget_that_pays_for_no_question_is_refused_with_one_that_does(work: SmallEvolution) -> None:
     with_a_limit(work)
     ended = finished(work.begin("--suite", "suite.yaml", "--agent", "AGENT.md", "--budget", "100-tokens"))
-    told = the_message(ended, 2)
-    assert "a budget of 100 tokens pays for no question: the first may need " in told
-    assert re.search(r"need at most --budget \d+-tokens\)", told)
+    printed = the_message(ended, 2)
+    assert "a budget of 100 tokens pays for no question: the first may need " in printed
+    assert re.search(r"need at most --budget \d+-tokens\)", printed)
     assert work.bought == []
 
 
@@ -195,7 +195,7 @@ def test_tokens_are_not_exceeded_and_the_same_command_pays_for_nothing_again(wor
     assert "tokens" in first.stderr
 
 
-def test_nothing_to_evolve_on_is_told_with_what_to_name(work: SmallEvolution) -> None:
+def test_nothing_to_evolve_on_is_reported_with_what_to_name(work: SmallEvolution) -> None:
     assert "--test-case" in the_message(finished(work.begin("--agent", "AGENT.md")), 2)
 
 
@@ -258,8 +258,8 @@ def test_a_dead_endpoint_is_the_environments_fault_and_the_message_tells_how_to_
     work: SmallEvolution, faulty_server: Any
 ) -> None:
     work.env |= {"EVOLVE_BASE_URL": faulty_server.refusing_url, "EVOLVE_API_KEY": "k", "EVOLVE_RETRIES": "0"}
-    told = the_message(work.run("--provider", "openai:chat:m"), 4)
-    assert "the same command continues from here: evolve --suite suite.yaml --agent AGENT.md" in told
+    printed = the_message(work.run("--provider", "openai:chat:m"), 4)
+    assert "the same command continues from here: evolve --suite suite.yaml --agent AGENT.md" in printed
 
 
 def test_an_endpoint_that_dies_on_the_way_costs_nothing_that_was_answered(
@@ -302,8 +302,8 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(work: SmallEvolu
     started = work.events()[0]
     assert isinstance(started, EvolutionStarted)
     assert started.resumed
-    told = json.loads(ended.stdout)
-    assert told["account"]["search"] + told["account"]["gate"] == len(set(work.bought))
+    printed = json.loads(ended.stdout)
+    assert printed["account"]["search"] + printed["account"]["gate"] == len(set(work.bought))
 
 
 # --- the result
@@ -314,20 +314,20 @@ def test_json_is_one_object_whatever_the_users_python_prints(tmp_path: Path) -> 
     work = small_evolution(tmp_path / "work", model=noisy)
     ended = work.run("--json")
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)
-    assert told["outcome"] in ("proven", "provisional", "rejected", "no-better")
-    assert told["account"]["search"] + told["account"]["gate"] == len(work.bought) <= 120
-    assert (work.folder / told["report"]).is_file()
-    if told["winner_file"]:
-        assert (work.folder / told["winner_file"]).is_file()
+    printed = json.loads(ended.stdout)
+    assert printed["outcome"] in ("proven", "provisional", "rejected", "no-better")
+    assert printed["account"]["search"] + printed["account"]["gate"] == len(work.bought) <= 120
+    assert (work.folder / printed["report"]).is_file()
+    if printed["winner_file"]:
+        assert (work.folder / printed["winner_file"]).is_file()
 
 
 def test_a_second_time_everything_is_known_and_the_result_is_the_same(work: SmallEvolution) -> None:
     first, second = json.loads(work.run("--json").stdout), json.loads(work.run("--json").stdout)
     assert bought_twice(work.bought) == []
     timed = ("model_s", "seconds", "cost")
-    for told in (first, second):
-        told["account"] = {name: value for name, value in told["account"].items() if name not in timed}
+    for printed in (first, second):
+        printed["account"] = {name: value for name, value in printed["account"].items() if name not in timed}
     assert first == second
 
 
@@ -391,8 +391,8 @@ def test_what_is_no_proposal_is_refused_with_its_reason_and_the_search_goes_on(
     )
     ended = with_reflector(work, faulty_server, "--reflector-cap", "12")
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)
-    assert told["account"]["reflector"] == len(faulty_server.requests) <= 12
+    printed = json.loads(ended.stdout)
+    assert printed["account"]["reflector"] == len(faulty_server.requests) <= 12
     said = " | ".join(refusals(work))
     assert "expected a JSON object" in said
     assert any(words in said for words in ("got chat", "is chat", "has a code fence"))
@@ -454,9 +454,9 @@ def test_the_reflector_never_sees_a_case_that_is_held_out(work: SmallEvolution, 
 
 def test_the_cap_holds_and_is_no_part_of_the_budget(work: SmallEvolution, faulty_server: Any) -> None:
     faulty_server.plan(then=Ok("no JSON"))
-    told = json.loads(with_reflector(work, faulty_server, "--reflector-cap", "3").stdout)
-    assert told["account"]["reflector"] == len(faulty_server.requests) == 3
-    assert told["account"]["search"] + told["account"]["gate"] == len(work.bought) <= 200
+    printed = json.loads(with_reflector(work, faulty_server, "--reflector-cap", "3").stdout)
+    assert printed["account"]["reflector"] == len(faulty_server.requests) == 3
+    assert printed["account"]["search"] + printed["account"]["gate"] == len(work.bought) <= 200
 
 
 def test_a_reflector_that_fails_is_left_alone_and_the_search_goes_on(work: SmallEvolution, faulty_server: Any) -> None:

@@ -95,13 +95,13 @@ def test_fifty_kills_lose_nothing_and_change_nothing(tmp_path: Path, undisturbed
     assert not stored.intersection(work.bought[asked:]), "a stored answer was bought again"
     assert killed >= KILLS - 5
 
-    events, told, answers = undisturbed
+    events, reported, answers = undisturbed
     result = json.loads(ended.stdout)
     assert [timeless(event) for event in work.events()] == [timeless(event) for event in events]
     assert {name: result[name] for name in ("run", "winner", "outcome", "reason", "gate")} == {
-        name: told[name] for name in ("run", "winner", "outcome", "reason", "gate")
+        name: reported[name] for name in ("run", "winner", "outcome", "reason", "gate")
     }
-    assert len(set(work.bought)) == answers == told["account"]["search"] + told["account"]["gate"]
+    assert len(set(work.bought)) == answers == reported["account"]["search"] + reported["account"]["gate"]
     assert len(bought_twice(work.bought)) <= result["account"]["repeated"], "calls made again are in the account"
     is_whole(work)
     gates = [json.loads(line) for line in (work.folder / "gate_log.jsonl").read_text().splitlines()]

@@ -17,16 +17,16 @@ def test_twenty_processes_buy_no_answer_twice_and_all_end(tmp_path: Path) -> Non
     assert [process.returncode for process in ended] == [0] * WORKERS, [e.stderr[-900:] for e in ended if e.returncode]
     assert bought_twice(work.bought) == []
 
-    told = [json.loads(process.stdout) for process in ended]
-    accounts = [one["account"] for one in told]
+    reported = [json.loads(process.stdout) for process in ended]
+    accounts = [one["account"] for one in reported]
     assert all(account["search"] + account["gate"] <= BUDGET for account in accounts)
     assert all(account["repeated"] == 0 for account in accounts)
     assert len(work.bought) <= SEEDS * BUDGET
-    assert len({(one["run"], one["outcome"], one["winner"]) for one in told}) == SEEDS, "one end for each seed"
-    assert all(len(work.events(one["run"])) == len(work.events(told[0]["run"])) for one in told[::SEEDS])
+    assert len({(one["run"], one["outcome"], one["winner"]) for one in reported}) == SEEDS, "one end for each seed"
+    assert all(len(work.events(one["run"])) == len(work.events(reported[0]["run"])) for one in reported[::SEEDS])
 
     gates = [json.loads(line) for line in (work.folder / "gate_log.jsonl").read_text().splitlines()]
-    assert len(gates) == 2 * SEEDS, "each run opened its gate and told its word once"
+    assert len(gates) == 2 * SEEDS, "each run opened its gate and recorded its decision once"
 
     alone = small_evolution(tmp_path / "alone")
-    assert json.loads(alone.run("--json", budget=BUDGET).stdout)["run"] == told[0]["run"]
+    assert json.loads(alone.run("--json", budget=BUDGET).stdout)["run"] == reported[0]["run"]

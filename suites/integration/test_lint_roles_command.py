@@ -64,14 +64,14 @@ def test_only_the_chosen_rules_look(repository: Path):
     assert lint(repository, "roles", "--rules", "restart-every-run").returncode == 1
 
 
-def test_an_unknown_rule_is_told_with_the_likely_one(repository: Path):
+def test_an_unknown_rule_is_reported_with_the_likely_one(repository: Path):
     done = lint(repository, "roles", "--rules", "restart-evry-run,nonsense")
     assert done.returncode == 2
     assert "did you mean 'restart-every-run'?" in done.stderr
     assert "'nonsense'" in done.stderr
 
 
-def test_every_broken_file_is_told_and_no_traceback(repository: Path):
+def test_every_broken_file_is_reported_and_no_traceback(repository: Path):
     (repository / "roles/bad/tasks/main.yml").write_text("- name: [\n")
     (repository / "roles/good/tasks/main.yml").write_text("- name: 'open\n")
     done = lint(repository, "roles")

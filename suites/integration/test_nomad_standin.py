@@ -66,10 +66,10 @@ GAPS: dict[str, dict[int, str]] = {
 def replayed(nomad: Agent, *names: str) -> list[str]:
     """What the agent answered otherwise than recorded, and gaps that are none any more."""
     replay = Replay(nomad.url)
-    return [told for name in names for step in steps(name) if (told := told_of(name, step, replay))]
+    return [reported for name in names for step in steps(name) if (reported := difference_of(name, step, replay))]
 
 
-def told_of(name: str, step: Step, replay: Replay) -> str:
+def difference_of(name: str, step: Step, replay: Replay) -> str:
     gap = GAPS[name].get(step.number)
     found = replay.differences(step, later_s=0 if gap else LATER_S)
     where = f"{name} step {step.number} {step.method} {step.path} ({step.note})"
@@ -212,8 +212,8 @@ def test_the_program_is_the_same_for_the_same_sources(tmp_path: Path) -> None:
 
 def test_the_program_tells_its_version_and_a_config_it_cannot_read(tmp_path: Path) -> None:
     program = build(tmp_path / "nomad")
-    told = subprocess.run([sys.executable, program, "version"], capture_output=True, text=True, check=True)
-    assert told.stdout.startswith("Nomad v2.0.6")
+    reported = subprocess.run([sys.executable, program, "version"], capture_output=True, text=True, check=True)
+    assert reported.stdout.startswith("Nomad v2.0.6")
     (tmp_path / "agent.json").write_text("{")
     argv = [sys.executable, program, "agent", "-config", tmp_path]
     broken = subprocess.run(argv, capture_output=True, text=True, check=False)

@@ -105,14 +105,14 @@ def test_the_worker_and_the_command_that_it_records_do_the_same(
     command = replace(work, cache=work.folder / "another cache")
     ended = finished(command.begin(*words, "--json"))
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)
+    reported = json.loads(ended.stdout)
     expected = [
         replace(event, command=f"{event.command} --json") if isinstance(event, EvolutionStarted) else event
         for event in machineless(result.events)
     ]
     assert machineless(command.events()) == expected
     printed = json.loads(json.dumps(result.result_json()))
-    assert {**printed, "account": told["account"]} == told
+    assert {**printed, "account": reported["account"]} == reported
 
 
 # --- each thing once

@@ -27,10 +27,10 @@ def done(step: Step, code: int = 0) -> str:
 
 
 def test_init_writes_the_example_and_names_the_next_commands(empty: OwnAgent) -> None:
-    told = done(empty.type("evolve init alerts"))
+    reported = done(empty.type("evolve init alerts"))
     assert sorted(path.name for path in (empty.folder / "alerts").iterdir()) == sorted([*FILES, "pytest.ini"])
-    assert "  cd alerts" in told
-    assert "  evolve run alerts.yaml --write-cases failure_cases" in told
+    assert "  cd alerts" in reported
+    assert "  evolve run alerts.yaml --write-cases failure_cases" in reported
 
 
 def test_init_overwrites_nothing_and_names_every_file_in_the_way(empty: OwnAgent) -> None:
@@ -63,10 +63,10 @@ def test_a_repository_keeps_its_settings_and_gets_lines_that_work(
 ) -> None:
     settings = empty.folder / ini
     settings.write_text("# mine\n")
-    told = done(empty.type("evolve init agents"))
+    reported = done(empty.type("evolve init agents"))
     assert settings.read_text() == "# mine\n"
     assert not (empty.folder / "agents" / "pytest.ini").exists()
-    lines = told.partition(f"add these lines to {ini}:\n\n")[2].partition("\n\n")[0]
+    lines = reported.partition(f"add these lines to {ini}:\n\n")[2].partition("\n\n")[0]
     assert lines.splitlines()[:2] == [
         section,
         f"suite_files = {quote}agents/alerts.yaml agents/failure_cases/**/*.yaml{quote}",
@@ -118,12 +118,12 @@ def test_the_commands_lead_from_a_failing_suite_to_a_promoted_agent_and_back(
 
 def test_the_diff_shows_the_demos_and_the_evidence(typed: tuple[OwnAgent, list[Path]]) -> None:
     user, _ = typed
-    told = done(step_of(user, "diff"))
-    assert "+demos: {" in told
-    assert "demos: 24 added, 0 removed, 0 replaced" in told
-    assert '+ Alert: The RAID array md0 is degraded, one disk is missing => {"team": "storage"}' in told
-    assert "gate 1: proven, p = " in told
-    assert "\x1b" not in told
+    reported = done(step_of(user, "diff"))
+    assert "+demos: {" in reported
+    assert "demos: 24 added, 0 removed, 0 replaced" in reported
+    assert '+ Alert: The RAID array md0 is degraded, one disk is missing => {"team": "storage"}' in reported
+    assert "gate 1: proven, p = " in reported
+    assert "\x1b" not in reported
 
 
 def test_a_rollback_is_in_the_report_and_finds_an_agent_by_its_name(typed: tuple[OwnAgent, list[Path]]) -> None:
@@ -132,8 +132,8 @@ def test_a_rollback_is_in_the_report_and_finds_an_agent_by_its_name(typed: tuple
     assert "promoted: ALERT_AGENT@2" in done(user.type("evolve report"))
     user.folder.joinpath("elsewhere").mkdir()
     done(user.type("evolve rollback ALERT_AGENT"))
-    told = done(user.type("evolve report -o page.html"))
-    assert "ALERT_AGENT.md, then rolled back" in told
+    reported = done(user.type("evolve report -o page.html"))
+    assert "ALERT_AGENT.md, then rolled back" in reported
     page = (user.folder / "page.html").read_text()
     assert "Promoted, then rolled back" in page
     assert '<p class="note good">' not in page

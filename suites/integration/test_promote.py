@@ -78,7 +78,7 @@ def done(ended: subprocess.CompletedProcess[str]) -> str:
 
 
 def concluded(work: SmallEvolution, outcome: Any) -> None:
-    """The run as if its gate had said another word: told as a later attempt of it."""
+    """The run as if its gate had decided otherwise: recorded as a later attempt of it."""
     with closing(Archive(work.cache)) as archive:
         record = archive.find(None)
         events = list(archive.events(record.run))
@@ -138,7 +138,7 @@ def test_the_next_run_meets_the_promoted_agent_with_its_own_demos(work: SmallEvo
     assert sent == render_agent(agent_of(genome, agent), task.vars, bank, render, family=task.family)
 
 
-def test_a_report_is_made_anew_and_bad_places_are_told(work: SmallEvolution) -> None:
+def test_a_report_is_made_again_and_bad_places_are_reported(work: SmallEvolution) -> None:
     made = evolve(work, "report", "-o", "again/report.html")
     assert made.returncode == 0, made.stderr
     assert "COLOUR_AGENT@1" in (work.folder / "again" / "report.html").read_text()
@@ -190,11 +190,11 @@ def test_ci_may_promote_an_agent_in_a_scratch_copy(work: SmallEvolution) -> None
 # --- what a promotion needs
 
 
-def test_a_winner_that_was_deleted_is_made_again_by_the_command_that_is_told(work: SmallEvolution) -> None:
+def test_a_winner_that_was_deleted_is_made_again_by_the_command_that_is_reported(work: SmallEvolution) -> None:
     shutil.rmtree(winner_file(work).parent)
-    told = refused(evolve(work, "promote", "--provisional"))
-    assert "no longer exists" in told
-    assert "its answers are free: evolve --suite suite.yaml --agent AGENT.md" in told
+    reported = refused(evolve(work, "promote", "--provisional"))
+    assert "no longer exists" in reported
+    assert "its answers are free: evolve --suite suite.yaml --agent AGENT.md" in reported
     bought = len(work.bought)
     assert work.run("--test-case", "cases", budget=200).returncode == 0
     assert len(work.bought) == bought
@@ -205,9 +205,9 @@ def test_a_moved_agent_is_named(work: SmallEvolution) -> None:
     moved = work.folder / "moved" / "AGENT.md"
     moved.parent.mkdir()
     work.agent.rename(moved)
-    told = refused(evolve(work, "promote", "--provisional"))
-    assert "COLOUR_AGENT@1, the agent of run" in told
-    assert "--agent FILE.md" in told
+    reported = refused(evolve(work, "promote", "--provisional"))
+    assert "COLOUR_AGENT@1, the agent of run" in reported
+    assert "--agent FILE.md" in reported
     done(evolve(work, "promote", "--provisional", "--agent", "moved/AGENT.md"))
     assert load_agent(moved).version == 2
     assert not work.agent.exists()
@@ -252,9 +252,9 @@ def test_an_agent_of_another_contract_is_not_replaced(work: SmallEvolution) -> N
     other = work.folder / "OTHER.md"
     text = work.agent.read_text().replace("thing", "item").replace("blue", "grey")
     other.write_text(text)
-    told = refused(evolve(work, "promote", "--provisional", "--to", "OTHER.md"))
-    assert "the winner's inputs are ['thing'], those of COLOUR_AGENT@1 are ['item']" in told
-    assert "the winner's output schema differs" in told
+    reported = refused(evolve(work, "promote", "--provisional", "--to", "OTHER.md"))
+    assert "the winner's inputs are ['thing'], those of COLOUR_AGENT@1 are ['item']" in reported
+    assert "the winner's output schema differs" in reported
     assert other.read_text() == text
 
 
@@ -281,7 +281,7 @@ def statuses(work: SmallEvolution) -> list[str]:
     return [load_case(path).status for path in sorted((work.folder / "cases").glob("*.yaml"))]
 
 
-def test_mended_cases_are_pinned_told_and_opened_again(work: SmallEvolution, tmp_path: Path) -> None:
+def test_fixed_cases_are_pinned_reported_and_reopened(work: SmallEvolution, tmp_path: Path) -> None:
     said = done(evolve(work, "promote", "--provisional", folder=tmp_path))
     pinned = statuses(work).count("pinned")
     assert pinned > 0
@@ -370,12 +370,12 @@ def test_there_is_nothing_to_roll_back_before_and_after(work: SmallEvolution) ->
 # --- diff and report
 
 
-def test_a_diff_of_any_candidate_can_be_seen_and_unknown_ones_are_told(work: SmallEvolution) -> None:
+def test_a_diff_of_any_candidate_can_be_seen_and_unknown_ones_are_reported(work: SmallEvolution) -> None:
     started = work.events()[0]
     assert isinstance(started, EvolutionStarted)
-    told = done(evolve(work, "diff", "--candidate", started.incumbent.id))
-    assert "settings and sections: no change" in told
-    assert "demos: no change" in told
+    reported = done(evolve(work, "diff", "--candidate", started.incumbent.id))
+    assert "settings and sections: no change" in reported
+    assert "demos: no change" in reported
     assert f"known: {started.incumbent.id}" in refused(evolve(work, "diff", "--candidate", "none"))
     assert "no run begins with 'none'" in refused(evolve(work, "diff", "none"))
 

@@ -258,7 +258,7 @@ def test_a_store_that_cannot_be_used_is_an_error_without_a_traceback(pytester, m
     pytester.runpytest_inprocess("suite.yaml", "--no-suite-cache").assert_outcomes(passed=1, failed=1)
 
 
-def test_an_unreadable_store_is_set_aside_and_told(pytester):
+def test_an_unreadable_store_is_set_aside_and_reported(pytester):
     (pytester.path / "cache").mkdir()
     (pytester.path / "cache" / "answers.sqlite").write_bytes(b"this is no database at all" * 100)
     suite(pytester)

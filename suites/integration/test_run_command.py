@@ -256,7 +256,7 @@ def test_a_missing_file_is_an_input_error(capsys):
     assert "nothing.yaml" in capsys.readouterr().err
 
 
-def test_problems_of_several_suites_are_told_together(capsys):
+def test_problems_of_several_suites_are_reported_together(capsys):
     write("prompts: [a]\nproviders: [echo]\ntests: [{asserts: []}]\n", "one.yaml")
     write("prompts: [a]\nprovider: [echo]\ntests: [{}]\n", "two.yaml")
     assert main(["run", "one.yaml", "two.yaml"]) == 2
@@ -665,8 +665,8 @@ def test_a_folder_stands_for_its_suites(capsys: pytest.CaptureFixture[str]) -> N
     Path("a/package.json").write_text('{"name": "x", "nested": {"prompts": []}}')
     Path("a/playbook.yaml").write_text("- hosts: all\n  tasks: []\n")
     assert main(["run", "a", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [os.path.relpath(suite["path"]) for suite in told["suites"]] == [
+    reported = json.loads(capsys.readouterr().out)
+    assert [os.path.relpath(suite["path"]) for suite in reported["suites"]] == [
         "a/one.yaml",
         "a/three.json",
         "a/deep/two.yml",
@@ -679,9 +679,9 @@ def test_a_suite_with_a_mistake_is_reported_and_not_left_out(capsys: pytest.Capt
     write("prompts: [x\n", "a/broken.yaml")
     Path("a/broken.json").write_text('{"prompts": [')
     assert main(["run", "a"]) == 2
-    told = capsys.readouterr().err
-    assert "a/broken.yaml" in told
-    assert "a/broken.json" in told
+    reported = capsys.readouterr().err
+    assert "a/broken.yaml" in reported
+    assert "a/broken.json" in reported
 
 
 def test_a_folder_without_suites_is_an_error_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ def planted() -> list[tuple[list[str], str]]:
 
 
 def files_below(folder: Path) -> str:
-    """Everything that stands there, whatever the format."""
+    """Everything that is in it, whatever the format."""
     return "\n".join(p.read_bytes().decode("utf-8", "replace") for p in sorted(folder.rglob("*")) if p.is_file())
 
 

@@ -93,7 +93,7 @@ def test_a_case_that_does_not_fail_again_is_flaky_and_drives_nothing(work: Small
 
 @pytest.mark.parametrize(
     "changes",
-    [{"accepted": ("blue",)}, {"status": "pinned"}, {"description": "told better"}],
+    [{"accepted": ("blue",)}, {"status": "pinned"}, {"description": "reported better"}],
     ids=lambda it: next(iter(it)),
 )
 def test_a_case_that_a_person_changes_meanwhile_stays_as_that_person_left_it(

@@ -98,8 +98,8 @@ def test_a_wrong_field_is_named_with_what_is_expected(value: JsonValue, said: st
 
 
 def test_every_field_has_its_check():
-    told = EvolutionRequest(cases=("a",)).to_json()
-    assert [item.name for item in fields(EvolutionRequest)] == list(told)
-    for name in told:
+    reported = EvolutionRequest(cases=("a",)).to_json()
+    assert [item.name for item in fields(EvolutionRequest)] == list(reported)
+    for name in reported:
         with pytest.raises(ValueError, match=rf"^{name}: expected "):
             EvolutionRequest.from_json({name: {}})

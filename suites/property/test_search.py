@@ -155,16 +155,16 @@ class Mortal:
 
 
 def until_death(run: EngineRun) -> list[EvolutionEvent]:
-    """What a run tells before its endpoint dies."""
-    told: list[EvolutionEvent] = []
+    """What a run reports before its endpoint dies."""
+    reported: list[EvolutionEvent] = []
 
     async def listen() -> None:
         async for event in run.evolution.events():
-            told.append(event)  # noqa: PERF401  # what came before the fault must not be lost
+            reported.append(event)  # noqa: PERF401  # what came before the fault must not be lost
 
     with pytest.raises(EnvironmentFault, match="the endpoint died"):
         asyncio.run(listen())
-    return told
+    return reported
 
 
 @RUNS
@@ -177,9 +177,9 @@ def test_a_run_that_broke_off_ends_as_if_it_had_not(budget: int, seed: int, answ
     again = EngineRun(SIMULATION, budget=budget, seed=seed, ledger=ledger)
     events = timeless(again.events())
     assert events[:-1] == whole[:-1]
-    told, untroubled = account_of(events), account_of(whole)
-    assert replace(told, repeated=0) == untroubled
-    assert told.repeated == 1, "the call at which the endpoint died"
+    reported, untroubled = account_of(events), account_of(whole)
+    assert replace(reported, repeated=0) == untroubled
+    assert reported.repeated == 1, "the call at which the endpoint died"
     assert answers + again.counted.calls == alone.counted.calls
 
 
@@ -188,10 +188,10 @@ def test_a_run_that_broke_off_ends_as_if_it_had_not(budget: int, seed: int, answ
 def test_what_others_buy_meanwhile_changes_nothing_of_what_was_decided(budget: int, seed: int, answers: int) -> None:
     ledger = MemoryLedger()
     broken = EngineRun(SIMULATION, budget=budget, seed=seed, ledger=ledger, provider=Mortal(SIMULATION, answers))
-    told = timeless(until_death(broken))
+    reported = timeless(until_death(broken))
     EngineRun(SIMULATION, budget=budget, seed=seed + 1, run="another", ledger=ledger).events()
     again = timeless(EngineRun(SIMULATION, budget=budget, seed=seed, ledger=ledger).events())
-    assert again[: len(told)] == told
+    assert again[: len(reported)] == reported
 
 
 @RUNS
@@ -212,7 +212,7 @@ def test_the_events_of_a_run_tell_one_story(budget: int, seed: int) -> None:
     assert sum(isinstance(event, EvolutionFinished) for event in events) == 1
     assert isinstance(events[-1], EvolutionFinished)
     assert events[-1].winner in known
-    assert sum(isinstance(event, GateDecided) for event in events) == len(run.gates.told) == len(run.gates.opened)
+    assert sum(isinstance(event, GateDecided) for event in events) == len(run.gates.reported) == len(run.gates.opened)
 
 
 @RUNS
@@ -266,8 +266,8 @@ def test_a_reflector_sees_train_cases_only_and_its_cap_is_its_own(budget: int, s
     assert account.reflector == reflector.calls <= cap
     assert account.search + account.gate == run.counted.calls <= budget
     held_out = [shown(task) for task in SIMULATION.tasks() if task.split != "train"]
-    told = "\n".join(str(value) for inputs in reflector.shown for value in inputs.values())
-    assert not any(text in told for text in held_out)
+    reported = "\n".join(str(value) for inputs in reflector.shown for value in inputs.values())
+    assert not any(text in reported for text in held_out)
 
 
 @RUNS
@@ -358,8 +358,8 @@ def test_the_front_counts_the_cases_that_tell_candidates_apart(population: list[
             if max(values) == min(values):
                 continue
             assert (member.scores[case].value == max(values)) <= (own >= 1)
-    told = [case for case in NAMES if len({m.scores[case].value for m in population if case in m.scores}) > 1]
-    assert sum(wins.values()) >= len(told)
+    reported = [case for case in NAMES if len({m.scores[case].value for m in population if case in m.scores}) > 1]
+    assert sum(wins.values()) >= len(reported)
 
 
 @given(population=POPULATIONS, chance=st.randoms(use_true_random=False))
@@ -449,7 +449,7 @@ def test_a_screen_and_a_race_are_permissive_to_the_parent_itself(
     race = [a_task(number, "f", "red") for number in range(10)]
     parent, twin = a_candidate(0, own), a_candidate(1, own)
     both = [task for task in race if task.id in own]
-    assert not screen_candidate(twin, parent, both).kept, "what mends nothing is no child worth a race"
+    assert not screen_candidate(twin, parent, both).kept, "what fixes nothing is no child worth a race"
     assert still_racing(twin, parent, race).kept
     lifted = a_candidate(2, {name: max(value, better.get(name, 0)) for name, value in own.items()})
     assert still_racing(lifted, parent, race).kept, "better answers never end a race"

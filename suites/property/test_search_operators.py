@@ -55,8 +55,8 @@ def proposed(operator: Operator, situation: Situation, said: str) -> Proposal | 
     asked = operator.reflecting.ask(situation)
     if asked is None:
         return None
-    told = "\n".join(str(value) for value in asked.values())
-    assert not any(shown(task) in told for task in HELD_OUT), "a held-out case was shown to the reflector"
+    reported = "\n".join(str(value) for value in asked.values())
+    assert not any(shown(task) in reported for task in HELD_OUT), "a held-out case was shown to the reflector"
     found = operator.reflecting.read(situation, said)
     return None if isinstance(found, Refused) else found
 

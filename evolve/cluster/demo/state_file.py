@@ -1,4 +1,4 @@
-"""Where a demo cluster runs: a file in the cache folder, for commands that are started beside it."""
+"""Where a demo cluster runs: a file in the cache folder, for commands that are started next to it."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A new version of a job: stored, remembered beside the earlier ones, with a deployment where it has one."""
+"""A new version of a job: stored, remembered next to the earlier ones, with a deployment where it has one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads texts that a program wrote as bytes: hex dumps with or without characters beside them, and lists of numbers."""
+"""Reads texts that a program wrote as bytes: hex dumps with or without characters next to them, and lists of numbers."""
 # ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
@@ -30,7 +30,7 @@ class ByteText(NamedTuple):
     places: list[tuple[SecretSpan, ...]]
 
     def spans(self, start: int, end: int) -> Iterator[SecretSpan]:
-        """Yield the places of a part of the text: from the first number to the last, and the characters beside them."""
+        """Yield the places of a part of the text: from the first number to the last, and the characters next to them."""
         numbers = [places[0] for places in self.places[start:end]]
         yield SecretSpan(numbers[0].start, numbers[-1].end)
         yield from (places[1] for places in self.places[start:end] if len(places) > 1)

@@ -58,7 +58,7 @@ def is_clear_password(word: str) -> bool:
         return False
     if looks_random(word):
         return False  # an id or a token, which other rules judge
-    # A digit for a letter beside a capital or a sign is a person's choice; ids have small letters and dashes only.
+    # A digit for a letter next to a capital or a sign is a person's choice; ids have small letters and dashes only.
     is_odd = is_leet and not re.fullmatch(r"[a-z0-9._-]+", word) and not word.isalnum()
     return not _is_certain_thing(word) if is_odd else not is_known_thing(word)
 

@@ -173,7 +173,7 @@ class Redactor:
     def _redact_until_stable(self, value: JsonValue) -> JsonValue:
         masked = self._redact_once(value)
         for _ in range(_MAX_PASSES):
-            # A placeholder is a context of its own: what a further pass would find beside it is masked now.
+            # A placeholder is a context of its own: what a further pass would find next to it is masked now.
             again = self._redact_once(masked) if masked != value else masked
             if again == masked:
                 return masked

@@ -90,7 +90,7 @@ class DemoBank:
         self._index = Bm25(keys) if settings.select != "static" else None
         is_likely = settings.select == "likely"
         self._parts = closed_parts([demo.output for demo in demos]) if is_likely else []
-        """By these the classifier tells demos apart: for an action with arguments, the action."""
+        """The classifier groups demos by these: for an action with arguments, the action."""
         self._classifier = WordClassifier(keys, self._parts, self._families) if is_likely else None
 
     def with_k(self, k: int) -> "DemoBank":

@@ -146,7 +146,7 @@ def parse_evidence(text: str, file: str, model: str | None = None) -> Evidence |
 def evidence_of_model(given: JsonValue, model: str, own: str) -> Mapping[str, JsonValue]:
     """Return what an agent's evidence records of one model; empty where it records nothing of it.
 
-    An agent without `models` has one record, whoever answers: that is what it meant before other models could be named.
+    An agent without `models` has one record, for every model: earlier versions could not name others.
 
     Args:
         given: the agent's `evidence`.

@@ -13,7 +13,7 @@ MAX_CHARS: Final = 20_000
 """Longer text is no call: a call is short, and the parser of Python needs memory by the length."""
 _LISTS: Final = ("tool_calls", "calls")
 _NAMES: Final = ("tool", "action", "function")
-"""Keys that name a function wherever they are; `name` does so only beside arguments, or alone."""
+"""Keys that name a function wherever they are; `name` does so only next to arguments, or alone."""
 _ARGUMENTS: Final = ("arguments", "args", "parameters", "input")
 _NOT_ARGUMENTS: Final = frozenset((*_NAMES, "name", "id", "type", "index"))
 _NO_CALL: Final = frozenset(("", "none", "null"))

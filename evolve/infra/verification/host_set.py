@@ -35,7 +35,7 @@ class HostOptions:
     """What hosts get besides what their scenario asks for, and what of them is compared."""
 
     watched: tuple[str, ...] = ()
-    """Globs of paths that are compared too, whoever owns them and wherever they are."""
+    """Globs of paths that are compared too, of any owner and in any place."""
     capabilities: tuple[str, ...] = ()
     """Names such as `SYS_TIME`."""
     is_privileged: bool = False

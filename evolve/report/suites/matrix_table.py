@@ -142,7 +142,7 @@ def _drawn(matrix: Matrix, rows: Sequence[MatrixRow], screen: Screen, max_lines:
 
 
 class _Part:
-    """Some of the matrix's columns, as many as fit beside each other."""
+    """Some of the matrix's columns, as many as fit side by side."""
 
     def __init__(
         self,

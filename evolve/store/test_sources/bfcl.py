@@ -1,7 +1,7 @@
 """`bfcl:NAME?size=20&seed=1&split=test`: tests of the Berkeley Function Calling Leaderboard (BFCL), version 4.
 
 They are read from the data files of the package bfcl-eval, which is never imported: it would need the clients of a
-dozen services, in versions that cannot be installed beside ours.
+dozen services, in versions that cannot be installed next to ours.
 """
 
 import importlib.util

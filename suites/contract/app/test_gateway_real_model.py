@@ -115,5 +115,5 @@ def test_the_verdicts_of_a_suite_are_those_of_the_model_asked_directly(gateway, 
         found.setdefault(label, {})[row["vars"]["word"]] = (row["response"]["output"], row["success"], reasons)
     assert set(found["asked directly"]) == set(WORDS)
     assert found["through the gateway"] == found["asked directly"]
-    # And the suite tells answers apart: some pass, some fail.
+    # And the suite distinguishes answers: some pass, some fail.
     assert {verdict for _, verdict, _ in found["asked directly"].values()} == {True, False}

@@ -209,7 +209,7 @@ def test_one_supervisor_takes_a_healing_over_and_the_other_knows_it(consul_agent
         # The dead one may live, and its change may still come: only check-and-set can follow.
         assert not await second.claim("key", begun(healing=2), is_guarded=False)
         assert await second.claim("key", begun(healing=2))
-        assert not await second.claim("key", begun(healing=3), is_guarded=False), "whoever claimed it since"
+        assert not await second.claim("key", begun(healing=3), is_guarded=False), "another has claimed it since"
         await second.settle("key", "incident-1-2")
         assert await second.unsettled() == []
         await second.release()

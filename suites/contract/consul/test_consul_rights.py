@@ -47,7 +47,7 @@ def test_a_management_token_may_do_everything(guarded):
     assert token not in found.detail
 
 
-def test_a_weak_token_is_told_what_it_lacks(guarded):
+def test_a_weak_token_learns_what_it_lacks(guarded):
     url, management = guarded
     rules = 'key_prefix "anneal/" { policy = "read" }'
     put(f"{url}/v1/acl/policy", {"Name": "keys", "Rules": rules}, management)

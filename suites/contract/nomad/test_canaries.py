@@ -1,4 +1,4 @@
-"""Canaries: a new version runs beside the earlier one until it is promoted, by hand or by itself, or fails."""
+"""Canaries: a new version runs alongside the earlier one until it is promoted, by hand or by itself, or fails."""
 
 import pytest
 

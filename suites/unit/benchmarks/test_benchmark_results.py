@@ -12,7 +12,7 @@ ABOUT = {"suite": "abc", "budget": 300}
 
 @pytest.fixture
 def results(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module, found as it is found by the script beside it."""
+    """The module, found as it is found by the script next to it."""
     monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "benchmarks"))
     return importlib.import_module("evolve_results")
 

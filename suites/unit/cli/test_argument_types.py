@@ -39,7 +39,7 @@ def test_whole_numbers_begin_at_zero_and_positive_ones_at_one():
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "²", "٣", "9" * 5000])
-def test_what_is_no_whole_number_is_told(text: str):
+def test_what_is_no_whole_number_is_reported(text: str):
     with pytest.raises(ArgumentTypeError, match=r"^expected an integer of 0 or more, got "):
         whole(text)
     with pytest.raises(ArgumentTypeError, match=r"^expected a positive integer, got "):

@@ -285,16 +285,16 @@ def test_a_run_that_was_stopped_says_so_and_names_its_best():
 # --- the reflector
 
 
-def test_the_first_failure_of_the_endpoint_is_told_and_the_last_question():
+def test_the_first_failure_of_the_endpoint_is_reported_and_the_last_question():
     reflector = ScriptedReflector(EnvironmentFault("no route"))
     events = EngineRun(SIMULATION, reflector=reflector).events()
-    told = [event.reason for event in of_kind(events, ProposalRejected) if "reflector" in event.reason]
-    assert told == ["the reflector failed and is not asked again: no route"]
+    reported = [event.reason for event in of_kind(events, ProposalRejected) if "reflector" in event.reason]
+    assert reported == ["the reflector failed and is not asked again: no route"]
     assert reflector.calls == 1
     assert of_kind(events, CandidateProposed)
 
 
-def test_a_question_without_an_answer_is_told_and_the_next_is_asked():
+def test_a_question_without_an_answer_is_reported_and_the_next_is_asked():
     reflector = ScriptedReflector(CannotEvaluate("too long"), '{"text": "Mind the second word of the report."}')
     events = EngineRun(SIMULATION, reflector=reflector, budget=200).events()
     assert any(event.reason == "the reflector has no answer: too long" for event in of_kind(events, ProposalRejected))
@@ -330,11 +330,11 @@ def test_of_several_reflectors_the_one_that_is_malformed_is_left_and_the_others_
     assert good.calls > bad.calls == MAX_EQUAL_REFUSALS
     yields = {one.reflector: one for one in fold(events).reflectors}
     assert (yields["bad"].asked, yields["bad"].malformed, yields["bad"].screened) == (bad.calls, bad.calls, 0)
-    told = yields["good"]
-    assert told.asked == good.calls
+    reported = yields["good"]
+    assert reported.asked == good.calls
     wrote = [e.candidate for e in of_kind(events, CandidateProposed) if e.candidate.reflector == "good"]
-    assert told.asked == told.malformed + told.duplicate + told.refused + len(wrote)
-    assert told.won <= told.screened <= len(wrote)
+    assert reported.asked == reported.malformed + reported.duplicate + reported.refused + len(wrote)
+    assert reported.won <= reported.screened <= len(wrote)
     assert account_of(events).reflector == bad.calls + good.calls
 
 
@@ -382,7 +382,7 @@ def test_a_proposal_that_did_not_help_is_part_of_the_next_question():
     )
 
 
-def test_a_section_that_is_rewritten_is_told_with_its_operator():
+def test_a_section_that_is_rewritten_is_reported_with_its_operator():
     role, *_, case = SIMULATION.agent.sections
     longest = Section("Role", "You name the answer to a report, by the words in it. " * 20)
     agent = replace(SIMULATION.agent, sections=(longest, case))

@@ -1,4 +1,4 @@
-"""What a run tells its user to type next: commands that work as they are."""
+"""What a run suggests as the next command: commands that work as they are."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What `evolve adapt` tells its user to type next: commands that its own parsers take."""
+"""What `evolve adapt` suggests as the next command: commands that its own parsers take."""
 
 import re
 import shlex

@@ -17,9 +17,9 @@ def lines(before: list[ShownDemo] | None, after: list[ShownDemo] | None, text: s
 
 
 def test_demos_are_added_removed_and_replaced() -> None:
-    told = lines(OLD, NEW)
-    assert "demos: 1 added, 1 removed, 1 replaced; 3 in the bank before, 3 after" in told
-    shown = [line for line in told if line.startswith(("+ ", "- "))]
+    reported = lines(OLD, NEW)
+    assert "demos: 1 added, 1 removed, 1 replaced; 3 in the bank before, 3 after" in reported
+    shown = [line for line in reported if line.startswith(("+ ", "- "))]
     assert shown == [
         '- no route => "network"',
         '- attack => "network"',
@@ -37,20 +37,20 @@ def test_a_bank_that_is_gone_is_not_compared() -> None:
 
 
 def test_settings_and_sections_are_a_unified_diff() -> None:
-    told = lines([], [], TEXT.replace("temperature: 0", "temperature: 1").replace("the team", "one team"))
+    reported = lines([], [], TEXT.replace("temperature: 0", "temperature: 1").replace("the team", "one team"))
     assert {
         "-sampling: {temperature: 0}",
         "+sampling: {temperature: 1}",
         "-You name the team.",
         "+You name one team.",
-    } <= {*told}
+    } <= {*reported}
     assert "settings and sections: no change" in lines([], [])
 
 
 def test_what_comes_and_goes_has_its_colour_where_a_terminal_shows_it() -> None:
-    told = lines(OLD, NEW, FORCE_COLOR="1")
-    assert '\x1b[31m- no route => "network"\x1b[0m' in told
-    assert '\x1b[32m+ attack => "security"\x1b[0m' in told
+    reported = lines(OLD, NEW, FORCE_COLOR="1")
+    assert '\x1b[31m- no route => "network"\x1b[0m' in reported
+    assert '\x1b[32m+ attack => "security"\x1b[0m' in reported
     assert not any("\x1b" in line for line in lines(OLD, NEW))
 
 

@@ -61,7 +61,7 @@ def test_the_page_and_the_console_say_the_same_numbers():
         assert number in lines
 
 
-def test_a_winning_lookup_is_told_to_be_used():
+def test_a_winning_lookup_is_recommended():
     events = (e for e in evolution_events() if not (isinstance(e, RolloutScored) and e.candidate == "vote"))
     found = words(text_of(replace(e, vote=0.9) if isinstance(e, GateDecided) else e for e in events))
     assert "Would a lookup do? Use the lookup" in found
@@ -119,7 +119,7 @@ def test_a_gain_has_its_colour_only_when_it_is_proven(word, colour):
 
 
 def hostile(event):
-    """The event with an attack wherever a run's text stands."""
+    """The event with an attack wherever a run's text is shown."""
     if isinstance(event, EvolutionStarted):
         tasks = tuple(
             replace(t, description=EVIL, family=EVIL, shown=EVIL, accepted=(EVIL,), file=EVIL) for t in event.tasks

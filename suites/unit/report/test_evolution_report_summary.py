@@ -41,7 +41,7 @@ def last(kind: type, events: list) -> object:
     return next(event for event in reversed(events) if isinstance(event, kind))
 
 
-def test_a_whole_run_is_told_by_its_gate():
+def test_a_whole_run_is_described_by_its_gate():
     events = list(evolution_events())
     evolution = fold(events)
     decision = last(GateDecided, events).decision
@@ -165,8 +165,8 @@ def test_what_still_fails_names_the_answer():
     cases = remaining_failures(evolution)
     assert {case.split for case in cases} == {"train", "gate"}
     assert all(case.answer and case.reason for case in cases)
-    told = evolution.finished.still_failing
-    assert [case.task for case in cases if case.split == "train"] == list(told)
+    reported = evolution.finished.still_failing
+    assert [case.task for case in cases if case.split == "train"] == list(reported)
 
 
 def test_the_account_has_the_share_of_the_cache_and_the_estimate():

@@ -88,7 +88,7 @@ def test_rows_are_roles_on_releases_in_order():
     assert len(names) == 12
 
 
-def test_of_two_results_for_a_check_the_worse_counts_and_both_are_told():
+def test_of_two_results_for_a_check_the_worse_counts_and_both_are_reported():
     failed = replace(PASSED, outcome=CheckOutcome.FAILED, reason="port 80", evidence={"journal": "x"}, seconds=1.0)
     for pair in ((PASSED, failed), (failed, PASSED)):
         (row,) = rows(pair)
@@ -254,8 +254,8 @@ def test_junit_tells_a_failure_with_its_tasks_and_evidence():
     ],
 )
 def test_each_outcome_has_its_element_and_its_reason(outcome, tag):
-    told = junit(report(replace(PASSED, outcome=outcome, reason="because"))).find(f".//testcase/{tag}")
-    assert (told.get("message"), told.get("type")) == ("because", str(outcome))
+    reported = junit(report(replace(PASSED, outcome=outcome, reason="because"))).find(f".//testcase/{tag}")
+    assert (reported.get("message"), reported.get("type")) == ("because", str(outcome))
 
 
 def test_junit_keeps_notes_of_what_passed():
@@ -342,9 +342,9 @@ def test_long_evidence_ends_with_its_last_lines_and_says_so(tmp_path):
 
 def test_a_traceback_stands_once_on_the_console_only_in_pytests_part(tmp_path):
     trace = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    f()\nValueError: no\n'
-    told = replace(PASSED, outcome=CheckOutcome.ERROR, reason=f"a script failed on host one: {trace}look at it")
-    found = "\n".join(lines(report(told), tmp_path))
+    reported = replace(PASSED, outcome=CheckOutcome.ERROR, reason=f"a script failed on host one: {trace}look at it")
+    found = "\n".join(lines(report(reported), tmp_path))
     assert "  a script failed on host one: ValueError: no\n  look at it\n" in found
     assert 'File "x.py"' not in found
-    assert "".join(roles_page(report(told))).count("x.py") == 1
-    assert roles_junit_text(report(told)).count("x.py") == 1
+    assert "".join(roles_page(report(reported))).count("x.py") == 1
+    assert roles_junit_text(report(reported)).count("x.py") == 1

@@ -100,7 +100,7 @@ def test_no_content_of_a_role_breaks_the_lint(tasks: Any, handlers: Any, default
     )
 
 
-def test_every_file_that_cannot_be_read_is_told_at_once(tmp_path: Path):
+def test_every_file_that_cannot_be_read_is_reported_at_once(tmp_path: Path):
     role = tmp_path / "roles/app"
     for name, data in {
         "tasks/main.yml": b"- name: a\n  copy: {a: b\n",
@@ -114,13 +114,13 @@ def test_every_file_that_cannot_be_read_is_told_at_once(tmp_path: Path):
         (role / name).write_bytes(data)
     with pytest.raises(InputError) as caught:
         lint_roles([str(tmp_path / "roles"), str(tmp_path / "nowhere")], RULES)
-    told = "\n".join(map(str, caught.value.problems))
+    reported = "\n".join(map(str, caught.value.problems))
     assert len(caught.value.problems) == 7
-    assert "tasks/main.yml:3:1: not YAML" in told
-    assert "defaults/main.yml: not UTF-8" in told
-    assert "nowhere: no such folder" in told
+    assert "tasks/main.yml:3:1: not YAML" in reported
+    assert "defaults/main.yml: not UTF-8" in reported
+    assert "nowhere: no such folder" in reported
 
 
-def test_a_folder_without_roles_is_told(tmp_path: Path):
+def test_a_folder_without_roles_is_reported(tmp_path: Path):
     with pytest.raises(InputError, match="no role and no playbook"):
         lint_roles([str(tmp_path)], RULES)

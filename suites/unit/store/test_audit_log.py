@@ -226,7 +226,7 @@ def test_a_change_is_found_with_its_line(log: AuditLog, folder: Path, incidents:
     assert verify(folder, incidents).problems, "the log goes on, and still shows it"
 
 
-def test_a_record_made_anew_with_its_hash_is_found(log: AuditLog, folder: Path, incidents: IncidentStore):
+def test_a_record_made_again_with_its_hash_is_found(log: AuditLog, folder: Path, incidents: IncidentStore):
     write(log, 3)
     lines = lines_of(folder)
     forged, _ = make_line(2, record(AuditEvent.CLOSED), json.loads(lines[0])["hash"])
@@ -236,7 +236,7 @@ def test_a_record_made_anew_with_its_hash_is_found(log: AuditLog, folder: Path, 
     ]
 
 
-def test_a_whole_chain_made_anew_does_not_end_as_the_database_has_it(
+def test_a_whole_chain_made_again_does_not_end_as_the_database_has_it(
     log: AuditLog, folder: Path, incidents: IncidentStore, tmp_path: Path
 ):
     write(log, 3)

@@ -37,7 +37,7 @@ def test_a_repeat_changes_nothing_on_disk(tmp_path: Path):
     path = Path(folder.record(a_case()).file)  # type: ignore[union-attr]
     path.write_text(path.read_text() + "# a person's note\n")
     before = path.read_bytes(), path.stat().st_mtime_ns
-    event = CaseFolder(tmp_path).record(a_case(description="told in other words"))
+    event = CaseFolder(tmp_path).record(a_case(description="reported in other words"))
     assert event is not None
     assert event.change == "repeat"
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
@@ -83,7 +83,7 @@ def test_in_ci_new_cases_go_elsewhere_and_known_ones_are_known(tmp_path: Path):
     assert len(folder.load_all()) == 1
 
 
-def test_the_problems_of_all_files_are_told_at_once(tmp_path: Path):
+def test_the_problems_of_all_files_are_reported_at_once(tmp_path: Path):
     CaseFolder(tmp_path).record(a_case())
     (tmp_path / "one.yaml").write_text("prompts: []\n")
     (tmp_path / "two.yaml").write_text("a: [\n")

@@ -160,17 +160,17 @@ def test_a_line_taken_away_is_noticed(path):
     assert problems(path)[0].startswith(f"{path}:1: gate 2 is opened where gate 1 was expected")
 
 
-def test_every_problem_is_told_with_its_line(path):
+def test_every_problem_is_reported_with_its_line(path):
     pass_gate(path, "r1")
     change(path, 2, word="brilliant", p=2, familes=[])
     with path.open("a") as file:
         file.write("<<<<<<< HEAD\n[]\n")
-    told = "\n".join(problems(path))
-    assert f"{path}:2: word" in told
-    assert f"{path}:2: p: 2 is more than the maximum of 1" in told
-    assert "unknown key 'familes' (did you mean 'families'?)" in told
-    assert f"{path}:3: not JSON" in told
-    assert f"{path}:4: " in told
+    reported = "\n".join(problems(path))
+    assert f"{path}:2: word" in reported
+    assert f"{path}:2: p: 2 is more than the maximum of 1" in reported
+    assert "unknown key 'familes' (did you mean 'families'?)" in reported
+    assert f"{path}:3: not JSON" in reported
+    assert f"{path}:4: " in reported
 
 
 @pytest.mark.parametrize(
@@ -191,9 +191,9 @@ def test_an_edited_word_is_refused(path, fields, message):
 def test_a_second_word_and_a_second_gate_of_a_run_are_refused(path):
     pass_gate(path, "r1")
     path.write_text(path.read_text() * 2)
-    told = problems(path)
-    assert f"{path}:3: run r1 opens a second gate" in told[0]
-    assert f"{path}:4: a second decision of gate 1" in told[1]
+    reported = problems(path)
+    assert f"{path}:3: run r1 opens a second gate" in reported[0]
+    assert f"{path}:4: a second decision of gate 1" in reported[1]
 
 
 def test_a_log_that_is_no_text_is_refused_with_its_line(path):

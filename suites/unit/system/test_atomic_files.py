@@ -145,7 +145,7 @@ def test_an_output_that_cannot_be_written_is_the_users_mistake(tmp_path: Path):
 
 
 def test_a_full_disk_is_a_fault_of_its_own_with_a_hint_of_its_own():
-    # /dev/full has no place beside it, so its error is taken and given to what maps them.
+    # /dev/full has no place next to it, so its error is taken and given to what maps them.
     handle = os.open("/dev/full", os.O_WRONLY)
     try:
         with pytest.raises(OSError, match="No space") as caught:

@@ -131,7 +131,7 @@ def _wait_for_the_end_of(pids):
 
 def _runs(pid: int) -> bool:
     try:
-        # A zombie waits for whoever reaps orphans here; it runs no more.
+        # A zombie waits for the process that reaps orphans here; it no longer runs.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False

@@ -61,13 +61,13 @@ def test_labels_say_whether_an_answer_is_right(labels: Labels, answer: Action, i
     assert labels.holds(answer) is is_right
 
 
-def test_labels_that_the_agent_cannot_answer_are_told_all_at_once():
+def test_labels_that_the_agent_cannot_answer_are_reported_all_at_once():
     with pytest.raises(InputError) as caught:
         Labels(("free_prt", "restart"), ("restart", "reboot")).checked(AGENT.output)
-    told = str(caught.value)
-    assert "did you mean 'free_port'" in told or "free_port" in told
-    assert "reboot" in told
-    assert "both accepted and forbidden" in told
+    reported = str(caught.value)
+    assert "did you mean 'free_port'" in reported or "free_port" in reported
+    assert "reboot" in reported
+    assert "both accepted and forbidden" in reported
 
 
 def test_a_labelled_case_drives_evolution_and_is_read_as_it_is_written():

@@ -69,7 +69,7 @@ def test_an_invalid_expression_fails_negated_or_not(name: str) -> None:
     assert "(?i)a" in verdict.reason
 
 
-def test_a_missing_threshold_is_told() -> None:
+def test_a_missing_threshold_is_reported() -> None:
     with pytest.raises(CannotEvaluate, match="latency: expected a threshold in milliseconds"):
         judge("latency", None, "x", latency_ms=5)
 

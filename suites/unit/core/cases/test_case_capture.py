@@ -202,15 +202,15 @@ def test_a_run_tells_what_became_of_its_failures(tmp_path: Path):
     maker = CaseMaker(Redactor())
     for failure in (FAILURE, FAILURE, replace(FAILURE, test="another"), replace(FAILURE, split="gate")):
         writer.take(maker.of_failure(failure, None))
-    told = "\n".join(writer.lines())
-    assert "new failure cases: 1\n  " in told
-    assert "failures that are known cases: 1" in told
-    assert "beyond the limit of one run, not written: 1" in told
-    assert "failures not saved as cases: 1\n  tests of the split gate" in told
+    reported = "\n".join(writer.lines())
+    assert "new failure cases: 1\n  " in reported
+    assert "failures that are known cases: 1" in reported
+    assert "beyond the limit of one run, not written: 1" in reported
+    assert "failures not saved as cases: 1\n  tests of the split gate" in reported
     assert list(CaseWriter(CaseFolder(tmp_path)).lines()) == []
 
 
-def test_a_broken_file_of_a_known_case_is_told_and_ends_no_run(tmp_path: Path):
+def test_a_broken_file_of_a_known_case_is_reported_and_ends_no_run(tmp_path: Path):
     case = made()
     path = tmp_path / f"x_{case.fingerprint}.yaml"
     path.write_text("a: [")

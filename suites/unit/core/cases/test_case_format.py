@@ -76,7 +76,7 @@ def test_a_written_case_is_a_suite_of_one_test(tmp_path: Path):
     assert suite.prompts[0].config == {"temperature": 0}
 
 
-def test_all_problems_are_told_at_once_with_their_places():
+def test_all_problems_are_reported_at_once_with_their_places():
     text = to_text(a_case())
     wrong = (
         text.replace("    status: open", "    staus: open")
@@ -87,12 +87,12 @@ def test_all_problems_are_told_at_once_with_their_places():
     )
     found = problems_of(wrong)
     assert [problem.split(": ")[0].count(":") for problem in found] == [2] * len(found)
-    told = "\n".join(found)
-    assert "unknown key 'staus' (did you mean 'status'?)" in told
-    assert "did you mean 'suite'?" in told
-    assert "javascript is not allowed in a failure case" in told
-    assert "not supported by Anneal: providers" in told
-    assert "metadata.split" in told
+    reported = "\n".join(found)
+    assert "unknown key 'staus' (did you mean 'status'?)" in reported
+    assert "did you mean 'suite'?" in reported
+    assert "javascript is not allowed in a failure case" in reported
+    assert "not supported by Anneal: providers" in reported
+    assert "metadata.split" in reported
     assert len(found) == 5
 
 
@@ -104,7 +104,7 @@ def test_types_that_run_code_or_compare_are_refused(type_name: str):
     assert [problem for problem in problems_of(text) if type_name in problem]
 
 
-def test_a_misspelt_type_is_told_with_the_right_one():
+def test_a_misspelt_type_is_reported_with_the_right_one():
     assert any("did you mean 'is-json'?" in p for p in problems_of(to_text(a_case()).replace("is-json", "is-jsn", 1)))
 
 
@@ -153,7 +153,7 @@ def test_labels_become_assertions_and_are_found_again():
     assert label_assertions({"type": "string"}, ["x"], []) == ()
 
 
-def test_wrong_labels_are_all_told():
+def test_wrong_labels_are_all_reported():
     assert label_problems(OUTPUT, ["restat", "escalate"], ["escalate", "bomb"]) == [
         "accepted: 'restat' is not an answer of this agent (did you mean 'restart'?)",
         "forbidden: 'bomb' is not an answer of this agent (known: restart, free_disk, escalate)",

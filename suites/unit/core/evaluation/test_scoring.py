@@ -166,7 +166,7 @@ def test_nothing_by_nothing_is_no_number():
     assert derived.problems == ()
 
 
-def test_a_derived_metric_that_cannot_be_computed_is_zero_and_told():
+def test_a_derived_metric_that_cannot_be_computed_is_zero_and_reported():
     derived = with_derived(metrics(a=4.0), [DerivedMetric("d", "nothing + 1")])
     assert derived.metrics.named_scores["d"] == 0.0
     assert "derivedMetrics: d:" in derived.problems[0]

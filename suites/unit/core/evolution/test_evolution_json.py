@@ -126,7 +126,7 @@ def test_a_wrong_line_says_what_is_wrong(line, message):
     assert message in str(caught.value)
 
 
-def test_all_problems_of_a_line_are_told_with_its_place():
+def test_all_problems_of_a_line_are_reported_with_its_place():
     with pytest.raises(InputError) as caught:
         from_line('{"event":"ProposalRejected","operator":3,"why":""}', Location("events.jsonl", 7))
     assert [str(problem) for problem in caught.value.problems] == [

@@ -69,7 +69,7 @@ def test_any_text_crosses_unchanged(text: str) -> None:
         ("'a'", "string"),
     ],
 )
-def test_types_that_json_lacks_are_told_apart(code: str, type_name: str) -> None:
+def test_types_that_json_lacks_are_reported_apart(code: str, type_name: str) -> None:
     assert evaluate_javascript(code, {}).type_name == type_name
 
 

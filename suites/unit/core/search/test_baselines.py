@@ -14,7 +14,7 @@ TEXTS = {
 
 
 def labelled(count: int) -> list[Solved]:
-    """Cases of three actions; two have an argument that is a number of the text, beside decoys."""
+    """Cases of three actions; two have an argument that is a number of the text, next to decoys."""
     made = []
     for n in range(count):
         for action, text in TEXTS.items():

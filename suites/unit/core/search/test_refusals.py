@@ -41,9 +41,9 @@ def test_the_next_question_names_what_was_refused_and_what_did_not_help():
     memory = after(Refused("long", "too long"), Refused("long", "too long"), Refused("template", "{{ x }} is no word"))
     memory.did_not_help("a rule: be careful")
     asked = {"wish": "Write ONE rule.", "rules": "(none)"}
-    told = memory.remind(asked)
-    assert told["rules"] == "(none)"
-    assert told["wish"] == (
+    reported = memory.remind(asked)
+    assert reported["rules"] == "(none)"
+    assert reported["wish"] == (
         "Write ONE rule.\nTried before, did not help: a rule: be careful. Propose something else.\n"
         "Your answers before were refused: too long; {{ x }} is no word."
     )

@@ -67,15 +67,15 @@ def test_a_family_goes_where_one_of_its_tests_says(split):
     assert {task.split for task in tasks} == {split}
 
 
-def test_splits_that_are_none_and_families_in_two_are_told_together():
+def test_splits_that_are_none_and_families_in_two_are_reported_together():
     with pytest.raises(InputError) as caught:
         tasks_of({"split": "trian"}, {"family": "f", "split": "train"}, {"family": "f", "split": "gate"}, {"split": 3})
-    told = [str(problem) for problem in caught.value.problems]
-    assert len(told) == 3
-    assert "metadata.split: expected one of train, val, gate, test, got 'trian'" in told[0]
-    assert "got 3" in told[1]
-    assert "the family 'f' is in gate and train" in told[2]
-    assert all(line.startswith("suite.yaml: ") for line in told)
+    reported = [str(problem) for problem in caught.value.problems]
+    assert len(reported) == 3
+    assert "metadata.split: expected one of train, val, gate, test, got 'trian'" in reported[0]
+    assert "got 3" in reported[1]
+    assert "the family 'f' is in gate and train" in reported[2]
+    assert all(line.startswith("suite.yaml: ") for line in reported)
 
 
 def test_equal_inputs_and_labels_are_one_case_wherever_they_stand():

@@ -1,4 +1,4 @@
-"""The hash of a suite: the same for the same questions and assertions, whoever runs them and wherever."""
+"""The hash of a suite: the same for the same questions and assertions, on every machine and for every user."""
 
 from dataclasses import replace
 from typing import Any

@@ -21,7 +21,7 @@ def test_a_prompt_that_is_no_template_is_an_input_error_with_its_place(tmp_path:
         )
 
 
-def test_an_unknown_filter_of_an_assertions_value_is_told_once_for_all_tests(tmp_path: Path):
+def test_an_unknown_filter_of_an_assertions_value_is_reported_once_for_all_tests(tmp_path: Path):
     suite = (
         "prompts: ['{{ x }}']\nproviders: [echo]\ndefaultTest: {assert: [{type: equals, value: '{{ x | uper }}'}]}\n"
     )

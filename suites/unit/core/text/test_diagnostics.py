@@ -10,7 +10,7 @@ def test_facts_come_first():
     assert text.splitlines()[0] == "docker, failed, exit 137, restarts 2, oom killed"
 
 
-def test_use_near_a_limit_is_told_and_other_use_is_not():
+def test_use_near_a_limit_is_reported_and_other_use_is_not():
     near = digest({**REPORT, "limits": {"memory_mb": 512}, "usage": {"memory_mb": 509}})
     far = digest({**REPORT, "limits": {"memory_mb": 512}, "usage": {"memory_mb": 100}})
     assert "memory 509 of 512" in near
@@ -40,7 +40,7 @@ def test_control_and_bidirectional_characters_are_stripped():
     assert text.endswith("error evil failed")
 
 
-def test_routine_events_are_left_out_and_others_told_once():
+def test_routine_events_are_left_out_and_others_reported_once():
     events = [
         {"type": "Received", "message": "Task received by client"},
         {"type": "Driver Failure", "message": "Failed to pull `x:1`: manifest unknown"},

@@ -54,7 +54,7 @@ def test_tests_and_texts_make_no_other_version(tmp_path: Path) -> None:
     assert last_other_version(tmp_path) == (None, "no commit holds another version of the role")
 
 
-def test_what_git_refuses_is_told_in_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_git_refuses_is_reported_in_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history(tmp_path, tmp_path)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     commit, why = last_other_version(tmp_path)
@@ -63,7 +63,7 @@ def test_what_git_refuses_is_told_in_its_words(tmp_path: Path, monkeypatch: pyte
     assert "safe.directory" in why
 
 
-def test_without_git_that_is_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_that_is_what_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert last_other_version(tmp_path).why_none.endswith("git reports: it is not installed here")
 

@@ -91,11 +91,11 @@ def test_a_damaged_process_file_is_no_engine(tmp_path: Path, content: str):
     assert local_engine.running_pid(tmp_path) is None
 
 
-def test_who_set_docker_host_is_told_when_another_engine_was_taken():
+def test_who_set_docker_host_is_reported_when_another_engine_was_taken():
     with scripted_engine() as server:
         engine = docker_engine.first_of(["unix:///nowhere.sock", server.url])
         engine.client.close()
-    told = engine.ignored_docker_host({"DOCKER_HOST": "unix:///nowhere.sock"})
-    assert told == "DOCKER_HOST was passed over: unix:///nowhere.sock: no such socket"
+    reported = engine.ignored_docker_host({"DOCKER_HOST": "unix:///nowhere.sock"})
+    assert reported == "DOCKER_HOST was passed over: unix:///nowhere.sock: no such socket"
     assert engine.ignored_docker_host({"DOCKER_HOST": server.url}) == ""
     assert engine.ignored_docker_host({}) == ""

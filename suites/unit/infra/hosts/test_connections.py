@@ -71,7 +71,7 @@ def test_a_daemon_that_keeps_the_output_open_holds_nobody_up() -> None:
 
 
 @pytest.mark.usefixtures("connections")
-def test_a_daemon_that_goes_on_writing_is_told_that_nobody_reads(tmp_path: Path) -> None:
+def test_a_daemon_that_goes_on_writing_is_reported_that_nobody_reads(tmp_path: Path) -> None:
     # dd ignores no signal: it ends by the one for a pipe that nobody reads.
     log = tmp_path / "ended"
     script = f"(dd if=/dev/zero bs=64k 2>/dev/null; echo $? >{log}) & sleep 0.1"
@@ -184,7 +184,7 @@ def test_a_command_sees_just_what_its_host_was_started_with() -> None:
 
 @pytest.mark.usefixtures("connections")
 @pytest.mark.parametrize("word", ["with\0zero", "no-such-\udcff-program"])
-def test_a_word_that_no_program_can_have_is_told_and_breaks_nothing(word: str) -> None:
+def test_a_word_that_no_program_can_have_is_reported_and_breaks_nothing(word: str) -> None:
     agent = _agent()
     answer = ask(HERE, [word])
     assert answer is not None

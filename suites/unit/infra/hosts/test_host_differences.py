@@ -26,11 +26,11 @@ def host(files: dict[str, FileState] | None = None, units: dict[str, UnitState] 
         (FILE._replace(kind=stat.S_IFLNK), "/etc/a: became another kind of file"),
     ],
 )
-def test_each_kind_of_change_of_a_file_is_told(after: FileState, what: str) -> None:
+def test_each_kind_of_change_of_a_file_is_reported(after: FileState, what: str) -> None:
     assert changes(host({"/etc/a": FILE}), host({"/etc/a": after})) == [what]
 
 
-def test_a_file_that_comes_or_goes_is_told() -> None:
+def test_a_file_that_comes_or_goes_is_reported() -> None:
     assert changes(host(), host({"/etc/a": FILE})) == ["/etc/a was written or touched"]
     assert changes(host({"/etc/a": FILE}), host()) == ["/etc/a was removed"]
 
@@ -84,7 +84,7 @@ def test_keys_that_packages_make_differ_between_hosts_but_not_in_their_mode() ->
         (UNIT._replace(enabled="disabled"), "unit x.service was enabled and is disabled"),
     ],
 )
-def test_each_kind_of_change_of_a_unit_is_told(after: UnitState, what: str) -> None:
+def test_each_kind_of_change_of_a_unit_is_reported(after: UnitState, what: str) -> None:
     assert changes(host(units={"x.service": UNIT}), host(units={"x.service": after})) == [what]
 
 
@@ -102,7 +102,7 @@ def test_hosts_that_differ_in_numbers_and_random_words_are_alike() -> None:
         ({"/etc/a": FILE, "/etc/b": FILE}, "/etc/b: exists only after the interruption"),
     ],
 )
-def test_each_difference_of_hosts_is_told(found: dict[str, FileState], what: str) -> None:
+def test_each_difference_of_hosts_is_reported(found: dict[str, FileState], what: str) -> None:
     assert differences(host({"/etc/a": FILE}), host(found)) == [what]
 
 
@@ -110,7 +110,7 @@ def test_files_that_may_vary_are_not_compared() -> None:
     assert differences(host({"/etc/keys/a.pem": FILE}), host(), varying=["/etc/keys/*.pem"]) == []
 
 
-def test_a_unit_that_is_down_on_the_other_host_is_told() -> None:
+def test_a_unit_that_is_down_on_the_other_host_is_reported() -> None:
     down = replace(host(), units={"x.service": UNIT._replace(active="inactive")})
     assert differences(host(units={"x.service": UNIT}), down) == ["unit x.service is inactive, not active"]
 
@@ -133,7 +133,7 @@ def test_what_changes_by_itself_is_no_change_of_the_role() -> None:
     assert changes(host(), after, varying=["/var/lib/agent/*"]) == ["/etc/a was written or touched"]
 
 
-def test_a_folder_that_is_missing_is_told_without_what_lies_in_it() -> None:
+def test_a_folder_that_is_missing_is_reported_without_what_lies_in_it() -> None:
     folder = FILE._replace(kind=stat.S_IFDIR, content="")
     expected = host({"/srv": folder, "/srv/a": folder, "/srv/a/b": FILE})
     assert differences(expected, host({"/srv": folder})) == ["/srv/a: is missing"]
@@ -176,7 +176,7 @@ def test_what_comes_and_goes_by_itself_is_not_expected_up(name: str) -> None:
     assert differences(host(units={name: UNIT}), host(units={name: UNIT._replace(active="inactive")})) == []
 
 
-def test_a_lost_change_of_owner_is_told_and_the_numbers_of_users_are_not() -> None:
+def test_a_lost_change_of_owner_is_reported_and_the_numbers_of_users_are_not() -> None:
     given = FILE._replace(uid=998, gid=998)
     assert differences(host({"/srv/a": given}), host({"/srv/a": FILE})) == ["/srv/a: belongs to 0:0, not 998:998"]
     assert differences(host({"/srv/a": FILE._replace(gid=7)}), host({"/srv/a": FILE})) == [

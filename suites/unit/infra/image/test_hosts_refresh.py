@@ -54,6 +54,6 @@ def test_an_image_stays_in_use_when_its_base_is_gone_and_cannot_be_made(server: 
 
 
 @pytest.mark.usefixtures("server")
-def test_without_any_image_each_ways_reason_is_told(engine: DockerEngine):
+def test_without_any_image_each_ways_reason_is_reported(engine: DockerEngine):
     with pytest.raises(EnvironmentFault, match=r"no registry answers[\s\S]*neither mmdebstrap nor debootstrap"):
         base_image.ensure(engine, "bookworm")

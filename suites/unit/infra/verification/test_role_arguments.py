@@ -41,11 +41,11 @@ def test_defaults_that_agree_are_no_problem(tmp_path: Path) -> None:
         ("demo_port: 80\n", "argument_specs.yml: demo_level documents a default that defaults/ does not set"),
     ],
 )
-def test_each_disagreement_is_told_with_its_line(tmp_path: Path, defaults: str, problem: str) -> None:
+def test_each_disagreement_is_reported_with_its_line(tmp_path: Path, defaults: str, problem: str) -> None:
     assert disagreements(read_arguments(role(tmp_path, defaults)))[0] == [problem]
 
 
-def test_a_default_of_the_wrong_type_or_choice_is_told(tmp_path: Path) -> None:
+def test_a_default_of_the_wrong_type_or_choice_is_reported(tmp_path: Path) -> None:
     problems, _ = disagreements(read_arguments(role(tmp_path, "demo_port: eighty\ndemo_level: loud\n")))
     assert "demo/defaults/main.yml:1: demo_port has the default 'eighty', which is not of the type int" in problems
     assert (
@@ -78,7 +78,7 @@ def test_each_option_that_can_be_wrong_gets_a_wrong_value(tmp_path: Path) -> Non
     assert wrong_values(arguments) == {"demo_port": "not a number", "demo_level": "none of the choices"}
 
 
-def test_options_of_another_shape_are_told_with_their_line_and_the_others_checked(tmp_path: Path) -> None:
+def test_options_of_another_shape_are_reported_with_their_line_and_the_others_checked(tmp_path: Path) -> None:
     specs = (
         SPECS + "      demo_empty:\n      demo_text: int\n      demo_kind: {type: [a], choices: 5, description: x}\n"
     )
@@ -105,7 +105,7 @@ def test_options_of_another_shape_are_told_with_their_line_and_the_others_checke
         ),
     ],
 )
-def test_a_specification_of_another_shape_is_told(tmp_path: Path, specs: str, problem: str) -> None:
+def test_a_specification_of_another_shape_is_reported(tmp_path: Path, specs: str, problem: str) -> None:
     assert disagreements(read_arguments(role(tmp_path, "", specs)))[0] == [problem]
 
 

@@ -1,4 +1,4 @@
-"""The end of a role and of a run: what cannot be cleaned up is told, and neither a check nor the report is lost."""
+"""The end of a role and of a run: what cannot be cleaned up is reported, and neither a check nor the report is lost."""
 
 import sys
 from pathlib import Path

@@ -54,14 +54,14 @@ def test_variables_are_filled_in_as_molecule_does(tmp_path: Path, text: str, val
     assert load_scenario(path).environment["X"] == value
 
 
-def test_a_playbook_of_another_name_is_found_and_a_missing_one_told(tmp_path: Path) -> None:
+def test_a_playbook_of_another_name_is_found_and_a_missing_one_reported(tmp_path: Path) -> None:
     config = "provisioner: {playbooks: {converge: play.yml, prepare: gone.yml}}"
     path = role(tmp_path, **{"molecule.yml": config, "play.yml": "[]"})
     with pytest.raises(InputError, match=r"gone\.yml: the playbook for prepare does not exist"):
         load_scenario(path)
 
 
-def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     faults = "- {name: a}\n- {message: b}\n"
     config = "platforms: [{name: a}, {name: a}]"
     path = role(tmp_path, **{"molecule.yml": config, "preflight_faults.yaml": faults, "verification.yaml": "a: [\n"})
@@ -96,7 +96,7 @@ def problems(folder: Path, **files: str) -> list[str]:
     return [str(problem).removeprefix(f"{path}/molecule/default/") for problem in found.value.problems]
 
 
-def test_keys_that_nobody_reads_are_told_with_line_and_what_was_meant(tmp_path: Path) -> None:
+def test_keys_that_nobody_reads_are_reported_with_line_and_what_was_meant(tmp_path: Path) -> None:
     own = "varying: []\nreleases: {}\nrelease: {}\nvaries:\n  - path: /etc/k*\n    reason: made there\n    resaon: x\n"
     faults = "- name: a port\n  message: port\n  task: []\n- name: a name\n  message: name\n  colour: red\n"
     assert problems(tmp_path, **{"verification.yaml": own, "preflight_faults.yaml": faults}) == [
@@ -130,12 +130,12 @@ def test_two_files_of_which_one_would_be_lost_are_a_problem(tmp_path: Path) -> N
         ("tmpfs: 5", "platforms[0].tmpfs must be a list, not 5"),
     ],
 )
-def test_a_platform_of_another_shape_is_told_with_its_line(tmp_path: Path, platform: str, said: str) -> None:
+def test_a_platform_of_another_shape_is_reported_with_its_line(tmp_path: Path, platform: str, said: str) -> None:
     found = problems(tmp_path, **{"molecule.yml": f"---\nplatforms:\n  - name: a\n    {platform}\n"})
     assert found == [f"molecule.yml:4: {said}"]
 
 
-def test_platforms_and_faults_that_are_no_lists_are_told(tmp_path: Path) -> None:
+def test_platforms_and_faults_that_are_no_lists_are_reported(tmp_path: Path) -> None:
     faults = "- name: a\n  message: b\n  tasks: {command: x}\n- name: c\n  message: d\n  tasks: [x]\n  vars: [y]\n"
     assert problems(tmp_path, **{"molecule.yml": "platforms: 3\n", "preflight_faults.yaml": faults}) == [
         "molecule.yml:1: platforms must be a list, not 3",
