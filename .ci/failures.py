@@ -9,10 +9,11 @@ LINES = 12
 
 def print_failures(report: Path) -> None:
     """Print the failures and errors of one report."""
+    stage = report.name.removesuffix(".junit.xml")
     for case in ElementTree.parse(report).iter("testcase"):
         for fault in case:
             if fault.tag in ("failure", "error"):
-                print(f"== {report.stem}: {case.get('classname')}::{case.get('name')}: {fault.tag}")
+                print(f"== {stage}: {case.get('classname')}::{case.get('name')}: {fault.tag}")
                 print("\n".join(f"     {line[:300]}" for line in (fault.text or "").strip().splitlines()[-LINES:]))
 
 
