@@ -234,6 +234,7 @@ class Evolution:
             seconds=self._clock() - self._begun,
             cost=budget.cost,
             answer_s=budget.answer_s,
+            used=budget.used,
         )
 
     # --- its parts

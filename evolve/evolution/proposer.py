@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from evolve.core.evolution.reflector_yield import UNREACHABLE
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.evolution_events import ProposalRejected, ReflectorStopped
 from evolve.core.model.json_value import JsonValue
@@ -160,7 +161,7 @@ class Proposing:
         except EnvironmentFault as fault:
             # The search continues without it: the operators that ask no model still work.
             name, why = member.reflector.name, f"the reflector failed and is not asked again: {fault}"
-            self._events.append(ProposalRejected(operator.name, why, name, "no-answer"))
+            self._events.append(ProposalRejected(operator.name, why, name, UNREACHABLE))
             self._stop_asking(member, f"it failed: {fault}", "check its endpoint, then run the same command again")
             return None
         if answer is None:

@@ -110,9 +110,7 @@ class EvolutionResult:
         started = next((event for event in self.events if isinstance(event, EvolutionStarted)), None)
         if started is None:
             return None
-        account = self.finished.account
-        used = {"answers": account.search + account.gate, "tokens": account.tokens.total, "seconds": account.answer_s}
-        return {"unit": started.budget_unit, "total": started.budget, "used": used[started.budget_unit]}
+        return {"unit": started.budget_unit, "total": started.budget, "used": fold(self.events).used}
 
     def result_json(self) -> dict[str, JsonValue]:
         """Return the result for machines."""

@@ -8,11 +8,13 @@ from evolve.core.model.evolution_events import ProposalRejected
 
 _MALFORMED = frozenset({"empty", "no-json", "control-characters", "fence", "chat", "no-answer"})
 """Kinds of refusals of answers that are no proposal at all."""
+UNREACHABLE = "unreachable"
+"""Kind of the refusal where the reflector's endpoint failed: there was no answer that could be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReflectorYield:
-    """One reflector's yield. Each question ends as malformed, a duplicate, refused, or as a candidate."""
+    """One reflector's yield. Each question ends unreachable, malformed, a duplicate, refused, or as a candidate."""
 
     reflector: str
     """Its provider."""
@@ -27,6 +29,8 @@ class ReflectorYield:
     """Candidates that passed their screening."""
     won: int = 0
     """Candidates that were better than their parent in the race."""
+    unreachable: int = 0
+    """Its endpoint failed."""
 
 
 def reflector_yields(
@@ -48,12 +52,14 @@ def reflector_yields(
 
 def _yield_of(name: str, kinds: Sequence[str], children: Sequence[CandidateRecord]) -> ReflectorYield:
     malformed, duplicate = sum(kind in _MALFORMED for kind in kinds), kinds.count("repeat")
+    unreachable = kinds.count(UNREACHABLE)
     return ReflectorYield(
         name,
         asked=len(kinds) + len(children),
         malformed=malformed,
         duplicate=duplicate,
-        refused=len(kinds) - malformed - duplicate,
+        refused=len(kinds) - malformed - duplicate - unreachable,
         screened=sum(one.status not in ("proposed", "screened out") for one in children),
         won=sum(one.status in ("accepted", "best") for one in children),
+        unreachable=unreachable,
     )

@@ -215,6 +215,8 @@ class EvolutionSummary:
     @property
     def used(self) -> float:
         """What the run has used of its budget, in the budget's unit."""
+        if self.finished and self.finished.account.used:
+            return self.finished.account.used
         return self.spent if self.started is None or self.started.budget_unit == "answers" else self._used
 
     @property

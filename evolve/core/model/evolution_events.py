@@ -90,6 +90,8 @@ class Account:
     cost: float | None = None
     answer_s: float = 0.0
     """How long the model worked on the paid answers, added up: what a budget in seconds counts."""
+    used: float = 0.0
+    """Of the budget, in its unit; 0 in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)

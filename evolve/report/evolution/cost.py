@@ -58,6 +58,8 @@ def _reflectors(evolution: EvolutionSummary) -> list[CostRow]:
 def yield_text(one: ReflectorYield) -> str:
     """Return what became of a reflector's answers."""
     lost = f"{one.malformed:,} malformed, {count(one.duplicate, 'duplicate')}, {one.refused:,} refused"
+    if one.unreachable:
+        lost = f"{one.unreachable:,} unreachable, {lost}"
     return f"{lost}; {one.screened:,} passed screening, {one.won:,} won"
 
 

@@ -27,6 +27,7 @@ from evolve.core.search.operators import Proposal, known_operators
 from evolve.core.search.operators._registry import Operator, Situation
 from evolve.core.search.refusals import MAX_EQUAL_REFUSALS
 from evolve.core.search.tasks import Task
+from evolve.report.evolution.cost import yield_text
 from fixtures.engine_runs import SMALL_WORLD, CountedGates, EngineRun, ScriptedReflector, account_of
 from fixtures.memory_ledger import MemoryLedger
 from fixtures.simulated import SimulatedProvider, Simulation, World
@@ -291,6 +292,9 @@ def test_the_first_failure_of_the_endpoint_is_reported_and_the_last_question():
     reported = [event.reason for event in of_kind(events, ProposalRejected) if "reflector" in event.reason]
     assert reported == ["the reflector failed and is not asked again: no route"]
     assert reflector.calls == 1
+    (only,) = fold(events).reflectors
+    assert (only.asked, only.unreachable, only.malformed, only.refused) == (1, 1, 0, 0)
+    assert yield_text(only).startswith("1 unreachable, 0 malformed")
     assert of_kind(events, CandidateProposed)
 
 
