@@ -1,8 +1,9 @@
-"""What the gateway needs of others: an agent, and what chooses an expert."""
+"""What the parts of the app need of each other: an agent, its tools, and what chooses an expert."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from evolve.core.model.json_value import JsonValue
@@ -48,5 +49,89 @@ class ExpertChooser(Protocol):
         Args:
             message: the last one of the user.
             tags: of each expert, by its id.
+        """
+        ...
+
+
+class Risk(StrEnum):
+    """What a call of a tool can do."""
+
+    READ = "read"
+    """It changes nothing."""
+    WRITE = "write"
+    """It changes something that can be changed back."""
+    DANGER = "danger"
+    """It asks a person first, each time."""
+
+
+class ToolReason(StrEnum):
+    """Why a call gave no result; a closed set, because metrics count by it."""
+
+    NONE = ""
+    """There is a result."""
+    UNKNOWN_TOOL = "unknown_tool"
+    BAD_ARGUMENTS = "bad_arguments"
+    """The arguments do not fit the tool's schema; the text says where."""
+    TIMEOUT = "timeout"
+    NOT_CONFIGURED = "not_configured"
+    """The tool needs a setting that is missing; the text names it."""
+    REFUSED = "refused"
+    """The tool's own rules forbid it: a host, an address or a command that is not allowed."""
+    DENIED = "denied"
+    """A person said no."""
+    EXPIRED = "expired"
+    """Nobody answered in time whether it may run."""
+    FAILED = "failed"
+    """The tool ran, and what it needs failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool, as the agent and people see it."""
+
+    name: str
+    description: str
+    """One sentence; TWIN_AGENT chooses by it."""
+    schema: Mapping[str, JsonValue]
+    """JSON Schema of the arguments: an object."""
+    risk: Risk
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool."""
+
+    id: str
+    """Its own, random."""
+    tool: str
+    arguments: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a call gave: text for the agent, capped and without secrets."""
+
+    text: str
+    is_error: bool = False
+    reason: ToolReason = ToolReason.NONE
+
+
+class Toolbox(Protocol):
+    """The tools that there are, and the one way to run them."""
+
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """Return the tools in the order in which prompts and pages show them."""
+        ...
+
+    async def run(self, call: ToolCall, session_id: str) -> ToolResult:
+        """Run a call and return its result; whatever goes wrong is a result, too.
+
+        Checks the arguments against the tool's schema, ends the call after the tool's timeout, and cuts and redacts
+        the output. Does not ask for approval: who calls it has asked.
+
+        Args:
+            call: with arguments that nobody has checked.
+            session_id: whose call it is.
         """
         ...

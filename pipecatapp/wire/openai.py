@@ -97,7 +97,7 @@ class FunctionCall(_Open):
     arguments: str
 
 
-class ToolCall(_Open):
+class ChatToolCall(_Open):
     """One call of a tool by the model."""
 
     id: str | None = None
@@ -111,7 +111,7 @@ class Message(_Open):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[ContentPart] | None = None
     name: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[ChatToolCall] | None = None
     tool_call_id: str | None = None
 
 
