@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError
 from pipecatapp.gateway.config import GatewayConfig, config_schema, load_config
 from pipecatapp.gateway.keys import make_key, read_keys
+from pipecatapp.serving.commands import guarded
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,16 +32,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return the exit code: 0, 2 for wrong input, 4 for the machine's fault."""
     given = parser().parse_args(arguments)
-    try:
+    with guarded("moe-gateway") as outcome:
         _run(given)
-    except InputError as error:
-        for problem in error.problems:
-            print(f"moe-gateway: error: {problem}", file=sys.stderr)
-        return ExitCode.INPUT
-    except EnvironmentFault as error:
-        print(f"moe-gateway: environment: {error}", file=sys.stderr)
-        return ExitCode.ENVIRONMENT
-    return ExitCode.DONE
+    return outcome.code
 
 
 def _run(given: argparse.Namespace) -> None:

@@ -1,6 +1,5 @@
 """The gateway's configuration: one YAML file, checked against `config.schema.json`, every problem at once."""
 
-import ipaddress
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,30 +9,16 @@ from typing import Any, Final, NamedTuple
 
 from evolve.cluster.address import ClusterAddress
 from evolve.core.formats.schema_check import Check, compile_schema
-from evolve.core.formats.yaml12 import Document, read_document
 from evolve.core.model.errors import InputError, Problem
 from pipecatapp.core.routing import Instance
+from pipecatapp.serving.config_files import ConfigReader, read_config
+from pipecatapp.serving.listening import Listen
 
 _SCHEMA: Final = Path(__file__).with_name("config.schema.json")
 BODY_LIMIT: Final = 20 * 2**20
 """Bytes of a request's body: some images fit, and 100 such requests fit into the memory of a small node."""
 ANONYMOUS: Final = "anonymous"
 """The name of every client of a gateway without keys."""
-
-
-class Listen(NamedTuple):
-    """Where a server listens."""
-
-    host: str
-    port: int
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine reaches it."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
 
 
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8001)
@@ -130,59 +115,33 @@ def load_config(path: Path, *, insecure: bool = False) -> GatewayConfig:
     Raises:
         InputError: every problem of the file, with its place.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InputError(Problem(f"{path}: cannot be read: {getattr(exc, 'strerror', None) or exc}")) from exc
-    document = read_document(text, str(path))
-    problems = list(_schema_problems(document))
-    if problems:
-        raise InputError(problems)
-    reader = _Reader(document, path.parent, problems)
+    reader = _Reader(read_config(path, _check()), path.parent)
     config = reader.config(insecure=insecure)
-    problems += reader.rule_problems(config)
-    if problems:
-        raise InputError(problems)
+    reader.problems += reader.rule_problems(config)
+    if reader.problems:
+        raise InputError(reader.problems)
     return config
 
 
-def _schema_problems(document: Document) -> Iterator[Problem]:
-    found: list[Problem] = []
-
-    def report(path: tuple[str | int, ...], message: str, hint: str = "", kind: str = "value") -> None:
-        place = document.locate(*path) if kind == "value" else document.locate_key(*path)
-        found.append(Problem(message, place, hint))
-
-    _check()({} if document.value is None else document.value, (), report)
-    yield from found
-
-
-class _Reader:
-    """Makes values of a document that fits the schema."""
-
-    def __init__(self, document: Document, folder: Path, problems: list[Problem]) -> None:
-        self._document = document
-        self._folder = folder
-        self._problems = problems
-        value = document.value
-        self._value: dict[str, Any] = value if isinstance(value, dict) else {}
+class _Reader(ConfigReader):
+    """Makes the configuration of a document that fits the schema."""
 
     def config(self, *, insecure: bool) -> GatewayConfig:
-        value = self._value
+        value = self.value
         metrics, keys = value.get("metrics"), value.get("keys_file")
         tls = value.get("tls")
         return GatewayConfig(
-            listen=self._listen("listen", value["listen"]) if "listen" in value else DEFAULT_LISTEN,
-            metrics=self._listen("metrics", metrics) if metrics else None,
-            keys_file=self._existing("keys_file", path=keys) if keys else None,
+            listen=self.listen("listen", text=value["listen"]) if "listen" in value else DEFAULT_LISTEN,
+            metrics=self.listen("metrics", text=metrics) if metrics else None,
+            keys_file=self.existing("keys_file", path=keys) if keys else None,
             access={name: _access(one) for name, one in value.get("access", {}).items()},
-            consul=self._consul(),
+            consul=self.cluster("consul"),
             experts={id: self._instances(id, found) for id, found in value.get("experts", {}).items()},
-            expert_api_key=self._secret("expert_api_key_file", path=value.get("expert_api_key_file")),
+            expert_api_key=self.secret("expert_api_key_file", path=value.get("expert_api_key_file")),
             fallbacks={id: tuple(others) for id, others in value.get("fallbacks", {}).items()},
             moe_fallback=value.get("moe", {}).get("fallback", ""),
             agent=self._agent(),
-            tls=Tls(*(str(self._existing("tls", name, path=tls[name])) for name in ("cert", "key"))) if tls else None,
+            tls=Tls(*(str(self.existing("tls", name, path=tls[name])) for name in ("cert", "key"))) if tls else None,
             has_proxy=value.get("proxy_in_front", False),
             timeouts=Timeouts(**value.get("timeouts", {})),
             is_insecure=insecure,
@@ -191,8 +150,8 @@ class _Reader:
     def rule_problems(self, config: GatewayConfig) -> Iterator[Problem]:
         """Yield what the schema cannot say."""
         if config.consul is None and not config.experts and config.agent is None:
-            yield Problem("no experts", self._document.locate(), "set consul, experts or agent")
-        here = self._document.locate("listen")
+            yield Problem("no experts", self.document.locate(), "set consul, experts or agent")
+        here = self.document.locate("listen")
         if not config.listen.is_loopback and config.keys_file is None:
             yield Problem(
                 f"{config.listen.host} is not loopback, and there are no keys",
@@ -206,66 +165,23 @@ class _Reader:
                 "set tls, or proxy_in_front: true where a proxy ends TLS, or start with --insecure",
             )
 
-    def _listen(self, key: str, text: str) -> Listen:
-        host, _, port = text.rpartition(":")
-        if int(port) > 65535:
-            self._problems.append(Problem(f"port {port} is above 65535", self._document.locate(key)))
-        return Listen(host.strip("[]"), int(port))
-
-    def _consul(self) -> ClusterAddress | None:
-        given = self._value.get("consul")
-        if given is None:
-            return None
-        token = self._secret("consul", "token_file", path=given.get("token_file"))
-        ca_file = given.get("ca_file")
-        return ClusterAddress(
-            given["url"].rstrip("/"),
-            token,
-            ca_file=str(self._existing("consul", "ca_file", path=ca_file)) if ca_file else "",
-        )
-
     def _instances(self, id: str, found: list[dict[str, str]]) -> tuple[Instance, ...]:
         return tuple(
             Instance(
                 id=f"{id}/{index}",
                 url=one["url"].rstrip("/"),
                 served_model=one.get("model", ""),
-                api_key=self._secret("experts", id, index, "api_key_file", path=one.get("api_key_file")),
+                api_key=self.secret("experts", id, index, "api_key_file", path=one.get("api_key_file")),
             )
             for index, one in enumerate(found)
         )
 
     def _agent(self) -> AgentAddress | None:
-        given = self._value.get("agent")
+        given = self.value.get("agent")
         if given is None:
             return None
-        key = self._secret("agent", "api_key_file", path=given.get("api_key_file"))
+        key = self.secret("agent", "api_key_file", path=given.get("api_key_file"))
         return AgentAddress(given["url"].rstrip("/"), key)
-
-    def _secret(self, *place: str | int, path: str | None) -> str:
-        """Return the text of a file, without the line's end; empty where none is named."""
-        if path is None:
-            return ""
-        file = self._existing(*place, path=path)
-        try:
-            secret = file.read_text(encoding="utf-8").strip()
-        except OSError:
-            return ""  # reported by `_existing`
-        except UnicodeDecodeError:
-            self._problems.append(Problem(f"{path} is not UTF-8 text", self._document.locate(*place)))
-            return ""
-        if not secret:
-            self._problems.append(Problem(f"{path} is empty", self._document.locate(*place)))
-        return secret
-
-    def _existing(self, *place: str | int, path: str) -> Path:
-        file = self._folder / Path(path).expanduser()
-        try:
-            with file.open("rb"):
-                pass
-        except OSError as exc:
-            self._problems.append(Problem(f"{path} cannot be read: {exc.strerror}", self._document.locate(*place)))
-        return file
 
 
 def _access(given: Mapping[str, Any]) -> Access:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from pipecatapp.gateway.config import Listen
+from pipecatapp.serving.listening import Listen, serve_metrics
 from pipecatapp.wire.experts import Tokens
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -49,16 +49,9 @@ class Metrics:
         """Serve `/metrics` in a thread of its own; return what ends it.
 
         Raises:
-            OSError: the address is taken.
+            EnvironmentFault: the address cannot be used.
         """
-        server, thread = start_http_server(listen.port, listen.host, self.registry)
-
-        def stop() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-        return stop
+        return serve_metrics(self.registry, listen)
 
     def begin(self) -> None:
         """Count a request that has begun."""

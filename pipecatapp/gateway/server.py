@@ -8,11 +8,11 @@ from contextlib import ExitStack
 
 import uvicorn
 
-from evolve.core.model.errors import EnvironmentFault
 from pipecatapp.gateway.app import inner_app
-from pipecatapp.gateway.config import GatewayConfig, Listen
+from pipecatapp.gateway.config import GatewayConfig
 from pipecatapp.gateway.doorway import LOG, Doorway
 from pipecatapp.gateway.gateway import Gateway
+from pipecatapp.serving.listening import open_listener
 
 _KEEP_ALIVE_S = 75
 """Longer than clients keep idle connections (OpenAI's: 5 s): the side that closes first should be the client."""
@@ -32,9 +32,9 @@ def serve(config: GatewayConfig, say: Callable[[str], None]) -> None:
     """
     gateway = Gateway(config)
     with ExitStack() as opened:
-        listener = opened.enter_context(_listener(config.listen))
+        listener = opened.enter_context(open_listener(config.listen))
         if config.metrics is not None:
-            opened.callback(_serve_metrics(gateway, config.metrics))
+            opened.callback(gateway.metrics.serve(config.metrics))
         server = server_for(gateway)
         say(f"serving on {_url(config, listener)}")
         for warning in gateway.health().warnings:
@@ -70,25 +70,6 @@ def server_for(gateway: Gateway, *, drain_s: int = _DRAIN_S) -> uvicorn.Server:
 def _url(config: GatewayConfig, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"{'https' if config.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/v1"
-
-
-def _listener(listen: Listen) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((listen.host, listen.port), family=family, backlog=2048)
-    except OSError as exc:
-        raise _not_free(listen, exc) from exc
-
-
-def _serve_metrics(gateway: Gateway, listen: Listen) -> Callable[[], None]:
-    try:
-        return gateway.metrics.serve(listen)
-    except OSError as exc:
-        raise _not_free(listen, exc) from exc
-
-
-def _not_free(listen: Listen, exc: OSError) -> EnvironmentFault:
-    return EnvironmentFault(f"cannot listen on {listen.host}:{listen.port}: {exc.strerror or exc}")
 
 
 def _log_to_stderr() -> None:

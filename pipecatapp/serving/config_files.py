@@ -1,0 +1,108 @@
+"""Reads a program's configuration: one YAML file that fits a schema, and the files with secrets that it names."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evolve.cluster.address import ClusterAddress
+from evolve.core.formats.schema_check import Check
+from evolve.core.formats.yaml12 import Document, read_document
+from evolve.core.model.errors import InputError, Problem
+from pipecatapp.serving.listening import Listen
+
+
+def read_config(path: Path, check: Check) -> Document:
+    """Return a document that fits a schema.
+
+    Args:
+        path: of the YAML file.
+        check: the schema.
+
+    Raises:
+        InputError: every problem of the file, with its place.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InputError(Problem(f"{path}: cannot be read: {getattr(exc, 'strerror', None) or exc}")) from exc
+    document = read_document(text, str(path))
+    if problems := list(_schema_problems(document, check)):
+        raise InputError(problems)
+    return document
+
+
+def _schema_problems(document: Document, check: Check) -> Iterator[Problem]:
+    found: list[Problem] = []
+
+    def report(path: tuple[str | int, ...], message: str, hint: str = "", kind: str = "value") -> None:
+        place = document.locate(*path) if kind == "value" else document.locate_key(*path)
+        found.append(Problem(message, place, hint))
+
+    check({} if document.value is None else document.value, (), report)
+    yield from found
+
+
+class ConfigReader:
+    """Makes values of a document that fits its schema, and collects what the schema cannot say."""
+
+    def __init__(self, document: Document, folder: Path) -> None:
+        """Read nothing yet.
+
+        Args:
+            document: that fits the schema.
+            folder: where relative paths start.
+        """
+        self.document = document
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self.value: dict[str, Any] = document.value if isinstance(document.value, dict) else {}
+
+    def report(self, message: str, *place: str | int, hint: str = "") -> None:
+        """Collect a problem of the value at a place."""
+        self.problems.append(Problem(message, self.document.locate(*place), hint))
+
+    def listen(self, *place: str | int, text: str) -> Listen:
+        """Return an address that is written as HOST:PORT."""
+        host, _, port = text.rpartition(":")
+        if int(port) > 65535:
+            self.report(f"port {port} is above 65535", *place)
+        return Listen(host.strip("[]"), int(port))
+
+    def cluster(self, key: str) -> ClusterAddress | None:
+        """Return the agent of Nomad or Consul that a key describes; None without that key."""
+        given: Mapping[str, Any] | None = self.value.get(key)
+        if given is None:
+            return None
+        ca_file = given.get("ca_file")
+        return ClusterAddress(
+            given["url"].rstrip("/"),
+            self.secret(key, "token_file", path=given.get("token_file")),
+            given.get("namespace", ""),
+            ca_file=str(self.existing(key, "ca_file", path=ca_file)) if ca_file else "",
+        )
+
+    def secret(self, *place: str | int, path: str | None) -> str:
+        """Return the text of a file, without the line's end; empty where none is named."""
+        if path is None:
+            return ""
+        file = self.existing(*place, path=path)
+        try:
+            secret = file.read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""  # reported by `existing`
+        except UnicodeDecodeError:
+            self.report(f"{path} is not UTF-8 text", *place)
+            return ""
+        if not secret:
+            self.report(f"{path} is empty", *place)
+        return secret
+
+    def existing(self, *place: str | int, path: str) -> Path:
+        """Return a file that can be read; otherwise it is a problem."""
+        file = self.folder / Path(path).expanduser()
+        try:
+            with file.open("rb"):
+                pass
+        except OSError as exc:
+            self.report(f"{path} cannot be read: {exc.strerror}", *place)
+        return file
