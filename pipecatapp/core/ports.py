@@ -1,7 +1,7 @@
 """What the parts of the app need of each other: an agent, its tools, and what chooses an expert."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -134,4 +134,57 @@ class Toolbox(Protocol):
             call: with arguments that nobody has checked.
             session_id: whose call it is.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing that was said."""
+
+    role: str
+    """`system`, `user` or `assistant`."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A call of a tool in a turn, and what it gave."""
+
+    call: ToolCall
+    result: ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a turn asks the model about."""
+
+    request: str
+    """The person's words."""
+    history: tuple[Message, ...] = ()
+    """What was said before, the oldest first."""
+    findings: tuple[Finding, ...] = ()
+    """What tools gave in this turn."""
+
+
+class BadArguments(Exception):
+    """The model's arguments do not fit the tool's schema; the text says why."""
+
+
+class TwinModel(Protocol):
+    """The model behind the agent. Its faults are EnvironmentFaults."""
+
+    async def choose(self, question: Question, tools: Sequence[ToolSpec]) -> str:
+        """Return the name of the tool that serves the question; `none` where none does."""
+        ...
+
+    async def arguments(self, question: Question, tool: ToolSpec) -> Mapping[str, JsonValue]:
+        """Return the arguments for a tool, which fit its schema.
+
+        Raises:
+            BadArguments: the model's do not fit.
+        """
+        ...
+
+    def answer(self, question: Question) -> AsyncIterator[str]:
+        """Yield the parts of the answer to the person."""
         ...

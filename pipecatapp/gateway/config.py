@@ -1,17 +1,18 @@
 """The gateway's configuration: one YAML file, checked against `config.schema.json`, every problem at once."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from evolve.cluster.address import ClusterAddress
 from evolve.core.formats.schema_check import Check, compile_schema
-from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.errors import InputError
 from pipecatapp.core.routing import Instance
 from pipecatapp.serving.config_files import ConfigReader, read_config
+from pipecatapp.serving.exposure import Exposure, Tls, check_exposure, read_tls
 from pipecatapp.serving.listening import Listen
 
 _SCHEMA: Final = Path(__file__).with_name("config.schema.json")
@@ -56,13 +57,6 @@ class AgentAddress:
     api_key: str = field(default="", repr=False)
 
 
-class Tls(NamedTuple):
-    """The files of the certificate."""
-
-    cert: str
-    key: str
-
-
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
     """A configuration that was checked."""
@@ -84,9 +78,10 @@ class GatewayConfig:
     """Whether it serves beyond loopback without TLS, because somebody said so."""
 
     @property
-    def is_unencrypted(self) -> bool:
-        """Whether keys and prompts leave this machine without TLS."""
-        return not (self.listen.is_loopback or self.tls or self.has_proxy)
+    def exposure(self) -> Exposure:
+        """Who can reach it, and what protects it."""
+        has_tls = self.has_proxy or self.tls is not None
+        return Exposure(self.listen, self.keys_file is not None, has_tls, self.is_insecure)
 
     def access_of(self, name: str) -> Access:
         """Return what a key may do."""
@@ -117,7 +112,9 @@ def load_config(path: Path, *, insecure: bool = False) -> GatewayConfig:
     """
     reader = _Reader(read_config(path, _check()), path.parent)
     config = reader.config(insecure=insecure)
-    reader.problems += reader.rule_problems(config)
+    if config.consul is None and not config.experts and config.agent is None:
+        reader.report("no experts", hint="set consul, experts or agent")
+    check_exposure(reader, config.exposure)
     if reader.problems:
         raise InputError(reader.problems)
     return config
@@ -129,7 +126,6 @@ class _Reader(ConfigReader):
     def config(self, *, insecure: bool) -> GatewayConfig:
         value = self.value
         metrics, keys = value.get("metrics"), value.get("keys_file")
-        tls = value.get("tls")
         return GatewayConfig(
             listen=self.listen("listen", text=value["listen"]) if "listen" in value else DEFAULT_LISTEN,
             metrics=self.listen("metrics", text=metrics) if metrics else None,
@@ -141,29 +137,11 @@ class _Reader(ConfigReader):
             fallbacks={id: tuple(others) for id, others in value.get("fallbacks", {}).items()},
             moe_fallback=value.get("moe", {}).get("fallback", ""),
             agent=self._agent(),
-            tls=Tls(*(str(self.existing("tls", name, path=tls[name])) for name in ("cert", "key"))) if tls else None,
+            tls=read_tls(self),
             has_proxy=value.get("proxy_in_front", False),
             timeouts=Timeouts(**value.get("timeouts", {})),
             is_insecure=insecure,
         )
-
-    def rule_problems(self, config: GatewayConfig) -> Iterator[Problem]:
-        """Yield what the schema cannot say."""
-        if config.consul is None and not config.experts and config.agent is None:
-            yield Problem("no experts", self.document.locate(), "set consul, experts or agent")
-        here = self.document.locate("listen")
-        if not config.listen.is_loopback and config.keys_file is None:
-            yield Problem(
-                f"{config.listen.host} is not loopback, and there are no keys",
-                here,
-                "set keys_file; moe-gateway key NAME makes a key",
-            )
-        if config.is_unencrypted and not config.is_insecure:
-            yield Problem(
-                f"{config.listen.host} is not loopback, and keys and prompts would travel unencrypted",
-                here,
-                "set tls, or proxy_in_front: true where a proxy ends TLS, or start with --insecure",
-            )
 
     def _instances(self, id: str, found: list[dict[str, str]]) -> tuple[Instance, ...]:
         return tuple(

@@ -114,6 +114,6 @@ class Gateway:
             warnings.append(f"Consul does not answer, the list of experts may be old: {self.experts.problem}")
         if self.keys.problem:
             warnings.append(f"the file of keys was not taken over: {self.keys.problem}")
-        if self.config.is_insecure and self.config.is_unencrypted:
+        if self.config.is_insecure and self.config.exposure.is_unencrypted:
             warnings.append("serving beyond loopback without TLS (--insecure)")
         return Health(tuple(reasons), tuple(warnings))

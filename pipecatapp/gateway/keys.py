@@ -110,16 +110,31 @@ class Keys:
         """
         if self._path is None:
             return ANONYMOUS
-        self._reload()
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise _refused("no API key in the header `Authorization: Bearer KEY`")
+        name = self.find(key)
+        if name is None:
+            raise _refused("unknown API key")
+        return name
+
+    @property
+    def are_needed(self) -> bool:
+        """Whether a request needs a key."""
+        return self._path is not None
+
+    def find(self, key: str) -> str | None:
+        """Return the name of a key; None where it is unknown."""
+        self._reload()
         given = hash_of(key.strip())
         # All of them, always: how long it takes says nothing about which one is near.
         names = [name for name, known in self._hashes.items() if hmac.compare_digest(known, given)]
-        if not names:
-            raise _refused("unknown API key")
-        return names[0]
+        return names[0] if names else None
+
+    def has(self, name: str) -> bool:
+        """Return whether a key of this name is valid now."""
+        self._reload()
+        return name in self._hashes if self._path is not None else name == ANONYMOUS
 
     def _reload(self) -> None:
         now = self._clock()

@@ -1,8 +1,6 @@
 """Serves the gateway with uvicorn until it is asked to end."""
 
-import logging
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -13,6 +11,7 @@ from pipecatapp.gateway.config import GatewayConfig
 from pipecatapp.gateway.doorway import LOG, Doorway
 from pipecatapp.gateway.gateway import Gateway
 from pipecatapp.serving.listening import open_listener
+from pipecatapp.serving.logs import log_to_stderr
 
 _KEEP_ALIVE_S = 75
 """Longer than clients keep idle connections (OpenAI's: 5 s): the side that closes first should be the client."""
@@ -39,7 +38,8 @@ def serve(config: GatewayConfig, say: Callable[[str], None]) -> None:
         say(f"serving on {_url(config, listener)}")
         for warning in gateway.health().warnings:
             say(f"warning: {warning}")
-        _log_to_stderr()
+        # uvicorn's own lines: starts, ends and faults of the server; its line for each request is ours.
+        log_to_stderr(LOG, "uvicorn", "uvicorn.error")
         server.run(sockets=[listener])
 
 
@@ -70,16 +70,3 @@ def server_for(gateway: Gateway, *, drain_s: int = _DRAIN_S) -> uvicorn.Server:
 def _url(config: GatewayConfig, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"{'https' if config.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/v1"
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    LOG.addHandler(handler)
-    LOG.setLevel(logging.INFO)
-    LOG.propagate = False
-    # uvicorn's own lines: starts, ends and faults of the server; its line for each request is ours.
-    for name in ("uvicorn", "uvicorn.error"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-        logging.getLogger(name).addHandler(handler)
-        logging.getLogger(name).propagate = False

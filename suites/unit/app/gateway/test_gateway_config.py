@@ -42,7 +42,7 @@ def test_a_small_configuration_has_the_defaults_of_the_schema(tmp_path):
 
 
 def test_a_whole_configuration_is_read(tmp_path):
-    for name, text in {"keys": "", "token": "t-1\n", "main.key": "k-1", "ca.pem": "", "cert": "", "key": ""}.items():
+    for name, text in {"keys": "", "token": "ttt-1\n", "main.key": "kkk-1", "ca.pem": "", "cert": "", "key": ""}.items():
         (tmp_path / name).write_text(text)
     config = load(
         tmp_path,
@@ -68,12 +68,12 @@ timeouts: {idle_s: 5}
     assert config.access_of("alice") == Access(concurrent=2)
     assert config.access_of("bob") == Access(models=("expert-main",), requests_per_minute=10)
     assert config.consul is not None
-    assert (config.consul.url, config.consul.token) == ("https://consul.lan:8501", "t-1")
+    assert (config.consul.url, config.consul.token) == ("https://consul.lan:8501", "ttt-1")
     (instance,) = config.experts["expert-main"]
-    assert (instance.url, instance.served_model, instance.api_key) == ("http://127.0.0.1:8080", "smol", "k-1")
+    assert (instance.url, instance.served_model, instance.api_key) == ("http://127.0.0.1:8080", "smol", "kkk-1")
     assert config.timeouts.idle_s == 5
-    assert "k-1" not in repr(config)
-    assert "t-1" not in repr(config)
+    assert "kkk-1" not in repr(config)
+    assert "ttt-1" not in repr(config)
 
 
 def test_every_problem_comes_at_once_with_its_place(tmp_path):

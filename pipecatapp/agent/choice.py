@@ -1,0 +1,81 @@
+"""The agent that chooses tools, from its file: the prompt as its suite measured it, with the tools that there are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from evolve.core.evaluation.agent_prompts import render_agent
+from evolve.core.model.agents import Agent, AgentPrompt, Section
+from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.model.json_value import JsonValue
+from evolve.core.templating.templates import Templates
+from evolve.store.agents import find_agent, load_agent, load_bank
+from pipecatapp.core.ports import ToolSpec
+from pipecatapp.core.twin import NO_TOOL
+
+_INPUT = "request"
+_FIELD = "tool"
+_TOOLS = "Tools"
+"""The section of the agent's file with a line for each tool."""
+
+
+class ChoiceAgent:
+    """TWIN_AGENT, or another agent with the input `request` and the answer `{tool: NAME}`."""
+
+    def __init__(self, name: str) -> None:
+        """Read an agent.
+
+        Args:
+            name: of the agent, or its file.
+
+        Raises:
+            InputError: there is no such agent, its file is wrong, or it asks for other inputs.
+        """
+        file = find_agent(name)
+        self._templates = Templates("strict")
+        self._agent = load_agent(file)
+        self._bank = load_bank(self._agent, file, self._templates.render)
+        if [one.name for one in self._agent.inputs] != [_INPUT] or _FIELD not in _properties(self._agent):
+            hint = "evolve/agents/TWIN_AGENT.md is one"
+            text = f"expected an agent with the input {_INPUT!r} and the output {_FIELD!r}"
+            raise InputError(Problem(text, Location(str(file)), hint))
+
+    @property
+    def title(self) -> str:
+        """NAME@VERSION."""
+        return self._agent.title
+
+    def accuracy(self, provider_id: str) -> float | None:
+        """Return the share of right choices on the gate's cases, if the file was measured with this model."""
+        evidence = self._agent.evidence
+        splits = evidence.get("splits") if isinstance(evidence, dict) and provider_id == self._agent.model else None
+        gate = splits.get("gate") if isinstance(splits, dict) else None
+        found = gate.get("accuracy") if isinstance(gate, dict) else None
+        return float(found) if isinstance(found, int | float) else None
+
+    def prompt(self, request: str, tools: Sequence[ToolSpec]) -> AgentPrompt:
+        """Return the prompt for a request; only the tools that there are can be answered."""
+        agent = replace(self._agent, output=_output(self._agent, tools), sections=_sections(self._agent, tools))
+        return render_agent(agent, {_INPUT: request}, self._bank, self._templates.render)
+
+    def choice_of(self, answer: JsonValue) -> str | None:
+        """Return the tool that an answer names; None where it names none."""
+        found = answer.get(_FIELD) if isinstance(answer, dict) else None
+        return found if isinstance(found, str) else None
+
+
+def _properties(agent: Agent) -> Mapping[str, JsonValue]:
+    found = agent.output.get("properties")
+    return found if isinstance(found, dict) else {}
+
+
+def _output(agent: Agent, tools: Sequence[ToolSpec]) -> dict[str, JsonValue]:
+    names: list[JsonValue] = [*(one.name for one in tools), NO_TOOL]
+    return {**agent.output, "properties": {**_properties(agent), _FIELD: {"enum": names}}}
+
+
+def _sections(agent: Agent, tools: Sequence[ToolSpec]) -> tuple[Section, ...]:
+    """The sections with a line for each tool that the file does not know. Its own words stay: they were measured."""
+    known = agent.section(_TOOLS)
+    missing = [one for one in tools if f"\n{one.name}:" not in f"\n{known}"]
+    lines = "\n".join([known, *(f"{one.name}: {one.description}" for one in missing)])
+    return tuple(Section(one.title, lines) if one.title == _TOOLS else one for one in agent.sections)
