@@ -12,6 +12,8 @@ from pipecatapp.core.routing import Instance
 
 PREFIX: Final = "expert-"
 """What the services of experts are called in Consul, with a name behind it."""
+_MODEL_CHECK: Final = "model"
+"""The check whose note is the name of the served model: an expert that chooses its model itself registers it."""
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 10.0
 """After a fault of Consul; what was known stays in use meanwhile."""
@@ -143,7 +145,12 @@ class Experts:
         return Instance(
             id=f"{one.node}/{one.id}",
             url=f"{one.meta.get('scheme', 'http')}://{host}:{one.port}",
-            served_model=one.meta.get("model", ""),
+            served_model=_served_model(one),
             tags=one.tags,
             api_key=self._api_key,
         )
+
+
+def _served_model(one: ServiceInstance) -> str:
+    notes = [check.notes for check in one.checks if check.name == _MODEL_CHECK and check.service_id == one.id]
+    return next(iter(notes), "") or one.meta.get("model", "")

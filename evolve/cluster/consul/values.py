@@ -19,6 +19,8 @@ class ServiceCheck:
     output: str = field(repr=False)
     service_id: str
     service_name: str
+    notes: str = ""
+    """What whoever registered it wrote for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def _check(one: Fields) -> ServiceCheck:
         output=one.text("Output"),
         service_id=one.text("ServiceID"),
         service_name=one.text("ServiceName"),
+        notes=one.text("Notes"),
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 
+CONSUL = "http://127.0.0.1:8500"
 JOB = "http://127.0.0.1:4646/v1/job/llamacpp-rpc"
 READ = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
 
@@ -32,7 +33,12 @@ def test_every_allocation_runs_and_is_healthy(host):
 
 def test_the_main_expert_answers_with_the_model_that_is_there(host):
     assert read(host, "http://127.0.0.1:8080/health") == {"status": "ok"}
-    assert [one["id"] for one in read(host, "http://127.0.0.1:8080/v1/models")["data"]] == ["small.gguf"]
+    assert [one["id"] for one in read(host, "http://127.0.0.1:8080/v1/models")["data"]] == ["small"]
+
+
+def test_consul_has_the_name_of_the_served_model(host):
+    (found,) = until(lambda: read(host, f"{CONSUL}/v1/health/service/expert-main?passing=true"), "the expert passes")
+    assert {check["Name"]: check["Notes"] for check in found["Checks"]}["model"] == "small"
 
 
 def test_the_main_expert_knows_its_worker(host):
