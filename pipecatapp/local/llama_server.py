@@ -1,4 +1,4 @@
-"""A `llama-server` over the embedded engine, for machines without llama.cpp's own: it takes its usual arguments."""
+"""A `llama-server` over the embedded engine, for machines without llama.cpp's own: one file over xllamacpp."""
 
 import argparse
 import os
@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--alias", "-a", default="")
     found.add_argument("--api-key-file", type=Path)
     found.add_argument("--embeddings", action="store_true")
+    found.add_argument("--rpc", default="", help="taken and not used: the embedded engine computes here alone")
     return found
 
 

@@ -1,8 +1,12 @@
-"""playbook.yaml on two real hosts: from nothing to healthy, again without a change, healed after a kill."""
+"""playbook.yaml on two real hosts: from nothing to an answer of a model, again without a change, healed after kills."""
 
+import hashlib
 import json
 import os
+import shutil
+import sysconfig
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +20,28 @@ from evolve.core.model.role_checks import TaskLine
 from evolve.infra.engine.docker_engine import DockerEngine
 from evolve.infra.hosts.labs import Host, Lab
 from evolve.infra.verification.plays import Play, Played, Player
+from fixtures.real_experts import real_expert, server_program, shipped_model
 
 pytestmark = pytest.mark.nightly
 
 REPOSITORY = Path(__file__).parents[2]
-PROJECT = REPOSITORY / "roles/llama_cpp/molecule/default/files/project"
-MODEL = "a model of a few bytes\n"
+WORKER = REPOSITORY / "roles/llama_cpp/molecule/default/files/project"
+"""The small rpc-server: the embedded engine has none, and llama-server computes alone."""
+LIBRARIES = "/opt/embedded"
+MODEL = "/srv/smollm2.gguf"
+SMALL = "smollm2-135m-instruct"
 READ = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+POST = """
+import sys, urllib.request
+request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read(), {"Content-Type": "application/json"})
+sys.stdout.write(urllib.request.urlopen(request, timeout=60).read().decode())
+"""
+QUESTION = {
+    "messages": [{"role": "user", "content": "Name three colours of the rainbow."}],
+    "max_tokens": 24,
+    "temperature": 0,
+    "seed": 1,
+}
 SETTLE_S = 90.0
 PIP_NAMES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT", "PIP_RETRIES")
 CERTIFICATES = "/etc/ssl/certs/controller-pip.pem"
@@ -34,6 +53,8 @@ class Cluster:
     worker: Host
     inventory: Path
     nomad: Path
+    llama_cpp: Path
+    """The source that role llama_cpp builds."""
     player: Player
 
     def play(self, playbook: str, **extra: Any) -> Played:
@@ -41,7 +62,8 @@ class Cluster:
         given = {
             **overrides,
             "nomad_binary": str(self.nomad),
-            "llama_cpp_source": str(PROJECT),
+            "llama_cpp_source": str(self.llama_cpp),
+            "models_of_experts": models_of_experts(),
             **pip_settings(),
             **extra,
         }
@@ -49,6 +71,12 @@ class Cluster:
 
     def read(self, host: Host, url: str) -> Any:
         return json.loads(host.run("python3", "-c", READ, url).stdout)
+
+    def chat(self, url: str, model: str) -> dict[str, Any]:
+        """The answer to the question, asked on the controller."""
+        body = json.dumps({**QUESTION, "model": model})
+        answer = self.controller.run("python3", "-c", POST, f"{url}/v1/chat/completions", input=body).stdout
+        return dict(json.loads(answer))
 
     def allocations(self) -> list[dict[str, Any]]:
         listed = self.read(self.controller, "http://127.0.0.1:4646/v1/job/llamacpp-rpc/allocations")
@@ -69,6 +97,23 @@ def pip_settings() -> dict[str, Any]:
     return {"home_assistant_pip_environment": given, "supervisor_pip_environment": given}
 
 
+def models_of_experts() -> dict[str, list[dict[str, Any]]]:
+    """The best model is on no host, so that SmolLM2 is served."""
+    checksum = hashlib.sha256(shipped_model().read_bytes()).hexdigest()
+    small = {"name": SMALL, "file": "small.gguf", "memory_mb": 512, "url": f"file://{MODEL}", "sha256": checksum}
+    large = {"name": "large", "file": "large.gguf", "memory_mb": 64000}
+    return {"main": [large, small], "summarization": [small], "translation": [small]}
+
+
+def llama_cpp_source(folder: Path) -> Path:
+    """What role llama_cpp builds: a server over the embedded engine."""
+    shutil.copytree(Path(__file__).parent / "cluster/llama_cpp", folder)
+    for name in ("worker.cpp", "tcp.hpp"):
+        shutil.copy(WORKER / name, folder)
+    (folder / "llama-server").write_text(server_program("/usr/bin/python3", LIBRARIES))
+    return folder
+
+
 def until(condition: Callable[[], Any], what: str, deadline_s: float = SETTLE_S) -> Any:
     deadline = time.monotonic() + deadline_s
     while not (found := condition()):
@@ -84,18 +129,21 @@ def spots(lines: tuple[TaskLine, ...]) -> list[str]:
 @pytest.fixture(scope="module")
 def cluster(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
+    # The engine and the model of this machine: the engine's wheel is for every Python from 3.10 on.
+    engine_folder = Path(sysconfig.get_path("platlib")) / "xllamacpp"
+    mounts = [f"{shipped_model()}:{MODEL}:ro", f"{engine_folder}:{LIBRARIES}/xllamacpp:ro"]
     with Lab(engine, label="cluster") as lab:
         network = lab.network("net")
-        hosts = [lab.start(name, network=network) for name in ("alpha", "beta")]
+        hosts = [lab.start(name, network=network, volumes=mounts) for name in ("alpha", "beta")]
         for host in hosts:
-            host.write("/srv/origin.gguf", MODEL)
             if "PIP_CERT" in os.environ:
                 host.write(CERTIFICATES, Path(os.environ["PIP_CERT"]).read_text())
         environment = {"DOCKER_HOST": engine.url}
         with Player(environment=environment, config=REPOSITORY / "ansible.cfg") as player:
             given = os.environ.get("NOMAD_BINARY")  # a real Nomad, where there is one
             nomad = Path(given) if given else build(folder / "nomad")
-            yield Cluster(*hosts, inventory(folder, *hosts), nomad, player)
+            source = llama_cpp_source(folder / "llama_cpp")
+            yield Cluster(*hosts, inventory(folder, *hosts), nomad, source, player)
 
 
 def inventory(folder: Path, controller: Host, worker: Host) -> Path:
@@ -121,12 +169,34 @@ def first_run(cluster: Cluster) -> Played:
     return cluster.play("playbook.yaml")
 
 
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the embedded model of this machine answers."""
+    with real_expert(tmp_path_factory.mktemp("expected") / "log") as url:
+        request = urllib.request.Request(
+            f"{url}/v1/chat/completions", json.dumps(QUESTION).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return text_of(json.load(answer))
+
+
+def text_of(answer: dict[str, Any]) -> str:
+    return str(answer["choices"][0]["message"]["content"])
+
+
 def test_from_nothing_to_a_healthy_main_expert(cluster: Cluster, first_run: Played) -> None:
     assert first_run.is_ok, first_run.why
     assert cluster.passing("expert-main") == ["alpha"]
     assert cluster.passing("expert-main-rpc") == ["alpha", "beta"]
     served = cluster.read(cluster.worker, f"http://{cluster.controller.address}:8080/v1/models")
-    assert [model["id"] for model in served["data"]] == ["small.gguf"]
+    assert [model["id"] for model in served["data"]] == [SMALL]
+
+
+def test_the_main_expert_answers_as_the_embedded_model(cluster: Cluster, first_run: Played, expected: str) -> None:
+    assert first_run.is_ok, first_run.why
+    answer = cluster.chat(f"http://{cluster.controller.address}:8080", "expert-main")
+    assert text_of(answer) == expected
+    assert answer["model"] == SMALL
 
 
 def test_the_supervisor_leads_and_sees_the_cluster(cluster: Cluster, first_run: Played) -> None:

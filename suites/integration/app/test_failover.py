@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import sysconfig
 import urllib.request
 from pathlib import Path
 
@@ -14,22 +15,15 @@ from evolve.cluster.address import ClusterAddress
 from fixtures.nomad_standins import agent, purge_all
 from fixtures.processes import wait_for
 from fixtures.real_consul import free_ports, started_consul
-from fixtures.real_experts import shipped_model
+from fixtures.real_experts import server_program, shipped_model
 from fixtures.role_templates import expert_job
 from fixtures.running_gateways import SHORT, running_gateway
 from pipecatapp.gateway.config import GatewayConfig
 
-ROOT = Path(__file__).parents[3]
 WITHIN_S = 60
 """What a cluster may take from three bad models to an answer."""
 LIMIT_MB = 2048 + 256 * (os.cpu_count() or 1)
 """Address space of the server: it needs 600 MiB with SmolLM2 on two cores, and more for the threads of further ones."""
-PROGRAM = """#!{python}
-import sys
-sys.path.insert(0, {root!r})
-from pipecatapp.local.llama_server import main
-sys.exit(main())
-"""
 
 
 class Expert:
@@ -40,7 +34,7 @@ class Expert:
         program = folder / "llama_cpp/current/bin/llama-server"
         for made in (self.models, program.parent):
             made.mkdir(parents=True)
-        program.write_text(PROGRAM.format(python=sys.executable, root=str(ROOT)))
+        program.write_text(server_program(sys.executable, sysconfig.get_path("platlib")))
         program.chmod(0o755)
         self.job = expert_job(
             main_port=free_ports(1)[0],
