@@ -1,0 +1,24 @@
+"""What tools get of the world: their configuration, and the rows of the status table."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pipecatapp.tools.config import ToolsConfig
+from pipecatapp.wire.agent_events import StatusRow
+
+StatusSource: TypeAlias = Callable[[], Awaitable[tuple[StatusRow, ...]]]
+"""Returns the state of every component now."""
+
+
+async def no_rows() -> tuple[StatusRow, ...]:
+    """Return no rows: for tools without a running agent."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a tool's function gets with its arguments."""
+
+    config: ToolsConfig = field(default_factory=ToolsConfig)
+    status: StatusSource = no_rows
