@@ -261,4 +261,4 @@ def test_a_further_expert_is_deployed_and_an_unknown_one_refused(cluster: Cluste
     assert again.is_ok, again.why
     assert spots(again.changed) == []
     refused = cluster.play("deploy_expert.yaml", expert="poetry")
-    assert "Known are summarization, translation" in refused.why
+    assert "Known are japanese, summarization, tools, translation" in refused.why

@@ -93,6 +93,22 @@ def test_a_download_that_was_cut_off_goes_on(host):
     host.check_output("rm -r /tmp/fetch")
 
 
+def test_without_a_checksum_the_first_download_records_it(host):
+    fetch = f"{HOME}/fetch-model file:///tmp/recorded/origin '' /tmp/recorded/model"
+    host.check_output("mkdir -p /tmp/recorded && echo first > /tmp/recorded/origin")
+    host.check_output(fetch)
+    digest = hashlib.sha256(b"first\n").hexdigest()
+    assert host.file("/tmp/recorded/model.sha256").content_string == f"{digest}\n"
+    host.check_output("rm /tmp/recorded/model && echo other > /tmp/recorded/origin")
+    refused = host.run(fetch)
+    assert refused.rc == 1
+    assert f"does not have the sha256 {digest}" in refused.stderr
+    host.check_output("echo first > /tmp/recorded/origin")
+    host.check_output(fetch)
+    assert host.file("/tmp/recorded/model").content_string == "first\n"
+    host.check_output("rm -r /tmp/recorded")
+
+
 def test_a_download_with_another_checksum_is_refused_and_not_kept(host):
     host.check_output("mkdir -p /tmp/refused && echo other > /tmp/refused/origin")
     fetched = host.run(f"{HOME}/fetch-model file:///tmp/refused/origin {'0' * 64} /tmp/refused/model")
