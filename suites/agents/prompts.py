@@ -35,5 +35,10 @@ def twin_plain(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]
     return _prompt("TWIN_AGENT_PLAIN", context)
 
 
+def router(context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
+    """The router's prompt and call settings for one message."""
+    return _prompt("ROUTER_AGENT", context)
+
+
 def _prompt(name: str, context: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
     return agent_prompt({"vars": context["vars"], "config": {AGENT_FILE: str(find_agent(name))}})
