@@ -85,6 +85,9 @@ class Cluster:
     def supervisor_metrics(self) -> str:
         return str(self.controller.run("python3", "-c", READ, "http://127.0.0.1:9469/metrics").stdout)
 
+    def gateway_models(self) -> list[str]:
+        return [model["id"] for model in self.read(self.controller, "http://127.0.0.1:8001/v1/models")["data"]]
+
     def passing(self, service: str) -> list[str]:
         found = self.read(self.controller, f"http://127.0.0.1:8500/v1/health/service/{service}?passing=true")
         return sorted(one["Node"]["Node"] for one in found)
@@ -94,7 +97,7 @@ def pip_settings() -> dict[str, Any]:
     """The settings of the controller's own pip, for that of the hosts; certificates have another path there."""
     given = {key: os.environ[key] for key in PIP_NAMES if key in os.environ}
     given |= {"PIP_CERT": CERTIFICATES} if "PIP_CERT" in os.environ else {}
-    return {"home_assistant_pip_environment": given, "supervisor_pip_environment": given}
+    return {"cluster_pip_environment": given}
 
 
 def models_of_experts() -> dict[str, list[dict[str, Any]]]:
@@ -158,6 +161,7 @@ def inventory(folder: Path, controller: Host, worker: Host) -> Path:
         "monitoring": {"hosts": {"alpha": {}}},
         "home": {"hosts": {"beta": {}}},
         "supervisors": {"hosts": {"alpha": {}}},
+        "gateways": {"hosts": {"alpha": {}}},
     }
     target = folder / "hosts.yaml"
     target.write_text(yaml.safe_dump({"all": {"hosts": reached, "children": groups}}))
@@ -203,6 +207,13 @@ def test_the_supervisor_leads_and_sees_the_cluster(cluster: Cluster, first_run: 
     assert first_run.is_ok, first_run.why
     until(lambda: "anneal_supervisor_leader 1" in cluster.supervisor_metrics(), "it leads")
     assert "cluster_faults_total{" not in cluster.supervisor_metrics()
+
+
+def test_the_gateway_runs_as_a_job_and_knows_the_expert(cluster: Cluster, first_run: Played) -> None:
+    assert first_run.is_ok, first_run.why
+    assert cluster.passing("moe-gateway") == ["alpha"]
+    served = until(lambda: cluster.gateway_models(), "the gateway knows the expert")
+    assert "expert-main" in served
 
 
 def test_a_second_run_changes_nothing(cluster: Cluster, first_run: Played) -> None:
