@@ -212,7 +212,7 @@ def test_the_supervisor_leads_and_sees_the_cluster(cluster: Cluster, first_run: 
 def test_the_gateway_runs_as_a_job_and_knows_the_expert(cluster: Cluster, first_run: Played) -> None:
     assert first_run.is_ok, first_run.why
     assert cluster.passing("moe-gateway") == ["alpha"]
-    served = until(lambda: cluster.gateway_models(), "the gateway knows the expert")
+    served = until(cluster.gateway_models, "the gateway knows the expert")
     assert "expert-main" in served
 
 

@@ -42,7 +42,14 @@ def test_a_small_configuration_has_the_defaults_of_the_schema(tmp_path):
 
 
 def test_a_whole_configuration_is_read(tmp_path):
-    for name, text in {"keys": "", "token": "ttt-1\n", "main.key": "kkk-1", "ca.pem": "", "cert": "", "key": ""}.items():
+    for name, text in {
+        "keys": "",
+        "token": "ttt-1\n",
+        "main.key": "kkk-1",
+        "ca.pem": "",
+        "cert": "",
+        "key": "",
+    }.items():
         (tmp_path / name).write_text(text)
     config = load(
         tmp_path,
