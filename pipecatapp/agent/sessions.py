@@ -84,6 +84,11 @@ class Session:
         """Whether nobody watches and nothing runs."""
         return not self._pages and self.task is None
 
+    @property
+    def page_count(self) -> int:
+        """How many pages are open."""
+        return len(self._pages)
+
     def remember(self, entries: Sequence[Entry]) -> None:
         """Add messages to what pages show and the model is shown."""
         self.history.extend(entries)

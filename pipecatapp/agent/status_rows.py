@@ -33,6 +33,23 @@ def row(component: str, state: RowState, detail: str = "", link: str = "", since
     return StatusRow(component, state, since, line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", link)
 
 
+def own_rows(started_at: float, model: str, endpoints: int, warnings: Sequence[str]) -> list[StatusRow]:
+    """Return the rows of the agent itself and its model.
+
+    Args:
+        started_at: seconds since 1970.
+        model: its name.
+        endpoints: how many can be asked now.
+        warnings: what somebody should look at.
+    """
+    state = RowState.WARNING if warnings else RowState.OK
+    is_there = RowState.OK if endpoints else RowState.FAILED
+    return [
+        row("agent", state, "; ".join(warnings) or "answers", since=started_at),
+        row("model", is_there, f"{model}, {endpoints} endpoint{'s' * (endpoints != 1)}"),
+    ]
+
+
 def service_rows(services: Mapping[str, Sequence[str]], checks: Iterable[ServiceCheck], link: str) -> list[StatusRow]:
     """Return a row for each service of Consul.
 

@@ -19,6 +19,20 @@ def request_body(request: AgentRequest) -> bytes:
     return json.dumps(value).encode()
 
 
+def request_of(body: bytes) -> AgentRequest | None:
+    """Return the request in a body; None where it is none."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict):
+        return None
+    id, name, request = (value.get(key) for key in ("response_queue_id", "key_name", "request"))
+    if not isinstance(id, str) or not id or not isinstance(name, str) or not isinstance(request, dict):
+        return None
+    return AgentRequest(id, name, request)
+
+
 def reply_of(data: bytes) -> AgentReply | None:
     """Return the reply in the data of an event; None where it is none."""
     try:

@@ -1,0 +1,62 @@
+"""The command `pipecatapp`: serve, check, schema."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipecatapp.agent.config import AgentConfig, config_schema, load_config
+from pipecatapp.gateway.keys import read_keys
+from pipecatapp.serving.commands import guarded
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(
+        "pipecatapp", description="The agent: a page for people, tools, and the model `pipecat`."
+    )
+    commands = found.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in (("check", "check a configuration with its files"), ("serve", "serve until Ctrl-C or SIGTERM")):
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.add_argument("config", type=Path, metavar="CONFIG", help="the configuration, a YAML file")
+        command.add_argument(
+            "--insecure", action="store_true", help="allow to serve beyond loopback without TLS and without a proxy"
+        )
+    commands.add_parser("schema", help="print the JSON Schema of the configuration")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, and return the exit code: 0, 2 for wrong input, 4 for the machine's fault."""
+    given = parser().parse_args(arguments)
+    with guarded("pipecatapp") as outcome:
+        _run(given)
+    return outcome.code
+
+
+def _run(given: argparse.Namespace) -> None:
+    if given.command == "check":
+        config = _checked(given)
+        print(f"{given.config}: no problems; it would serve on {config.listen}")
+    elif given.command == "serve":
+        # Only here: the server's libraries take most of a second to import.
+        from pipecatapp.agent.server import serve
+
+        serve(_checked(given), lambda line: print(f"pipecatapp: {line}", file=sys.stderr, flush=True))
+    else:
+        print(json.dumps(config_schema(), indent=2))
+
+
+def _checked(given: argparse.Namespace) -> AgentConfig:
+    from pipecatapp.agent.choice import ChoiceAgent
+
+    config = load_config(given.config, insecure=given.insecure)
+    if config.keys_file is not None:
+        read_keys(config.keys_file)
+    ChoiceAgent(config.agent_file)
+    return config
+
+
+if __name__ == "__main__":
+    sys.exit(main())
