@@ -98,7 +98,7 @@ class AgentApp:
         self.logins = Logins(self.keys, self.memory, self._wall)
         await self.logins.load()
         self.calls = ModelCalls(self.endpoints, self.config.timeouts, self.metrics.count_tokens)
-        model = LanguageModel(self.calls, self.choice)
+        model = LanguageModel(self.calls, self.choice, self.config.model.most_tokens)
         parts = TurnParts(model, self.toolbox, self.metrics, self.config.timeouts.turn_s)
         self.service = TwinService(
             parts, self.memory, most_turns=self.config.most_turns, clock=self.clock, wall=self._wall

@@ -28,6 +28,8 @@ class ModelConfig:
     api_key: str = field(default="", repr=False)
     provider_id: str = ""
     accuracy: float | None = None
+    most_tokens: int = 512
+    """Of an answer."""
     advice: str = ""
 
 

@@ -15,15 +15,22 @@ from pipecatapp.core.ports import BadArguments, Question, ToolSpec
 _SAMPLING: Final[Mapping[str, JsonValue]] = {"temperature": 0, "seed": 1}
 _ARGUMENT_TOKENS: Final = 512
 """Long enough for a small program; a model that never ends its JSON must not hold a turn."""
-_ANSWER_TOKENS: Final = 1024
 
 
 class LanguageModel:
     """`TwinModel` over OpenAI's API."""
 
-    def __init__(self, calls: ModelCalls, agent: ChoiceAgent) -> None:
+    def __init__(self, calls: ModelCalls, agent: ChoiceAgent, most_tokens: int) -> None:
+        """Take what asks.
+
+        Args:
+            calls: of the model.
+            agent: that chooses tools.
+            most_tokens: of an answer.
+        """
         self._calls = calls
         self._agent = agent
+        self._most_tokens = most_tokens
 
     async def choose(self, question: Question, tools: Sequence[ToolSpec]) -> str:
         """Return the name of the tool that serves the question; `none` where none does.
@@ -63,7 +70,7 @@ class LanguageModel:
         Raises:
             HttpFault: the endpoint failed.
         """
-        body = {**_SAMPLING, "max_tokens": _ANSWER_TOKENS, "messages": answer_messages(question)}
+        body = {**_SAMPLING, "max_tokens": self._most_tokens, "messages": answer_messages(question)}
         async for part in self._calls.parts(body):
             yield part
 

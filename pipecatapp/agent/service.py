@@ -100,6 +100,11 @@ class TwinService:
             self._drop_idle(found)
         return found
 
+    @property
+    def running(self) -> int:
+        """How many turns run."""
+        return self._running
+
     def sessions(self) -> list[Session]:
         """Return the sessions in memory."""
         return list(self._sessions.values())

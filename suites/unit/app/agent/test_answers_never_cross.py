@@ -188,7 +188,7 @@ class Answers(RuleBasedStateMachine):
             ended = [one.turn for one in self.seen[id] if isinstance(one, TurnEnded)]
             assert sorted(ended) == sorted(started), "each turn ends exactly once"
         assert self.calls.waiting == []
-        assert self.service._running == 0
+        assert self.service.running == 0
         assert all(task.done() for _, task in self.requests.values())
         self.loop.close()
 
