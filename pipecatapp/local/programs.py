@@ -80,6 +80,11 @@ class Program:
                 raise self.fault()
             time.sleep(_POLL_S)
 
+    def lines(self, begin: str) -> list[str]:
+        """Return the lines of its log that begin with some words, without them."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line.removeprefix(begin).strip() for line in lines if line.startswith(begin)]
+
     def fault(self) -> ProcessFault:
         """Return what is wrong with it, with the last lines of its log."""
         code = self._process.poll()
