@@ -2,15 +2,21 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from evolve.core.model.json_value import JsonValue
 from pipecatapp.core.ports import ExpertChooser
 
 MODEL: Final = "moe"
 """The id under which the gateway chooses."""
-LONGEST_S: Final = 0.3
-"""What a choice may take: it comes before the first token of every answer."""
+
+
+class Choice(NamedTuple):
+    """Who answers, and why."""
+
+    expert: str
+    reason: Literal["chosen", "unsure", "late", "failed", "no choice"]
+    """Any but `chosen` means the fallback."""
 
 
 async def choose_expert(
@@ -18,7 +24,8 @@ async def choose_expert(
     fallback: str,
     request: Mapping[str, JsonValue],
     tags: Mapping[str, tuple[str, ...]],
-) -> str:
+    limit_s: float,
+) -> Choice:
     """Return the expert for a request: the chosen one, or the fallback where the choice is unsure, late or failed.
 
     Args:
@@ -26,16 +33,19 @@ async def choose_expert(
         fallback: the expert for everything else.
         request: a chat request.
         tags: of the experts that can answer now.
+        limit_s: what a choice may take: it comes before the first token of every answer.
     """
     message = last_message(request)
-    if chooser is None or not message:
-        return fallback
+    if chooser is None or not message or tags.keys() <= {fallback}:
+        return Choice(fallback, "no choice")
     try:
-        async with asyncio.timeout(LONGEST_S):
+        async with asyncio.timeout(limit_s):
             chosen = await chooser.choose(message, tags)
+    except TimeoutError:
+        return Choice(fallback, "late")
     except Exception:  # a choice is a hint: whatever is wrong with it, the fallback answers
-        return fallback
-    return chosen if chosen is not None and chosen in tags else fallback
+        return Choice(fallback, "failed")
+    return Choice(chosen, "chosen") if chosen is not None and chosen in tags else Choice(fallback, "unsure")
 
 
 def last_message(request: Mapping[str, JsonValue]) -> str:

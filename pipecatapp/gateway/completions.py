@@ -100,5 +100,11 @@ class Completions:
         if expert == MOE:
             access = gateway.config.access_of(key_name)
             tags = {id: found for id, found in gateway.experts.tags().items() if access.allows(id)}
-            expert = await choose_expert(gateway.chooser, gateway.config.moe_fallback, request.value, tags)
+            config = gateway.config
+            choice = await choose_expert(
+                gateway.chooser, config.moe_fallback, request.value, tags, config.timeouts.choice_s
+            )
+            exchange.notes["choice"] = choice.reason
+            gateway.metrics.count_choice(choice.expert, choice.reason)
+            expert = choice.expert
         await gateway.relay.relay(exchange, request, self._path, key_name, expert)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from evolve.cluster.address import ClusterAddress
 from evolve.core.formats.schema_check import Check, compile_schema
@@ -14,6 +14,9 @@ from pipecatapp.core.routing import Instance
 from pipecatapp.serving.config_files import ConfigReader, read_config
 from pipecatapp.serving.exposure import Exposure, Tls, check_exposure, read_tls
 from pipecatapp.serving.listening import Listen
+
+if TYPE_CHECKING:
+    from pipecatapp.gateway.agent_file import AgentFile
 
 _SCHEMA: Final = Path(__file__).with_name("config.schema.json")
 BODY_LIMIT: Final = 20 * 2**20
@@ -47,6 +50,7 @@ class Timeouts:
     total_s: float = 900.0
     wake_s: float = 10.0
     comment_s: float = 10.0
+    choice_s: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,17 @@ class AgentAddress:
     """Where the agent is."""
 
     url: str
+    api_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RouterAddress:
+    """Who is asked for the model `moe`: an expert, or an endpoint."""
+
+    agent: "AgentFile"
+    expert: str = ""
+    url: str = ""
+    model: str = ""
     api_key: str = field(default="", repr=False)
 
 
@@ -70,6 +85,7 @@ class GatewayConfig:
     expert_api_key: str = field(default="", repr=False)
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     moe_fallback: str = ""
+    router: RouterAddress | None = None
     agent: AgentAddress | None = None
     tls: Tls | None = None
     has_proxy: bool = False
@@ -136,6 +152,7 @@ class _Reader(ConfigReader):
             expert_api_key=self.secret("expert_api_key_file", path=value.get("expert_api_key_file")),
             fallbacks={id: tuple(others) for id, others in value.get("fallbacks", {}).items()},
             moe_fallback=value.get("moe", {}).get("fallback", ""),
+            router=self._router(),
             agent=self._agent(),
             tls=read_tls(self),
             has_proxy=value.get("proxy_in_front", False),
@@ -153,6 +170,32 @@ class _Reader(ConfigReader):
             )
             for index, one in enumerate(found)
         )
+
+    def _router(self) -> RouterAddress | None:
+        given = self.value.get("moe", {}).get("router")
+        if given is None:
+            return None
+        here = ("moe", "router")
+        if ("expert" in given) == ("url" in given):
+            self.report("expected one of expert and url", *here, hint="they say who is asked")
+        if "url" in given and "model" not in given:
+            self.report("model is missing: the one of url", *here)
+        key = self.secret(*here, "api_key_file", path=given.get("api_key_file"))
+        agent = self._router_agent(given.get("agent"))
+        if agent is None:
+            return None
+        url = given.get("url", "").rstrip("/")
+        return RouterAddress(agent, given.get("expert", ""), url, given.get("model", ""), key)
+
+    def _router_agent(self, path: str | None) -> "AgentFile | None":
+        # Only here: reading agents takes a gateway without a router longer to start.
+        from pipecatapp.gateway.agent_file import AgentFile
+
+        try:
+            return AgentFile(None if path is None else self.folder / Path(path).expanduser())
+        except InputError as error:
+            self.problems += error.problems
+            return None
 
     def _agent(self) -> AgentAddress | None:
         given = self.value.get("agent")

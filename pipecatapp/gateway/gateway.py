@@ -1,6 +1,7 @@
 """The parts of one running gateway, put together and taken apart."""
 
 import asyncio
+import random
 import time
 from dataclasses import dataclass
 
@@ -10,12 +11,13 @@ from pipecatapp.core.routing import Routing
 from pipecatapp.gateway import agent as agents
 from pipecatapp.gateway.agent import RemoteAgent
 from pipecatapp.gateway.choosing import MODEL as MOE
-from pipecatapp.gateway.config import Access, GatewayConfig
+from pipecatapp.gateway.config import Access, GatewayConfig, RouterAddress
 from pipecatapp.gateway.experts import Experts
 from pipecatapp.gateway.keys import Keys
 from pipecatapp.gateway.limits import Limits
 from pipecatapp.gateway.metrics import Metrics
 from pipecatapp.gateway.relay import Relay
+from pipecatapp.gateway.router_agent import Endpoint, RouterAgent
 from pipecatapp.wire.openai import ModelCard
 
 
@@ -39,7 +41,7 @@ class Gateway:
         Args:
             config: as it was checked.
             agent: in this process; None for the one that the configuration names.
-            chooser: for the model `moe`; None for always the fallback.
+            chooser: for the model `moe`; None for the one that the configuration names, else always the fallback.
 
         Raises:
             InputError: the file of keys is wrong.
@@ -54,6 +56,7 @@ class Gateway:
         self.started_at = int(time.time())
         self._consul = ConsulClient(config.consul) if config.consul else None
         self._remote: RemoteAgent | None = None
+        self._router: RouterAgent | None = None
         self.experts = Experts(
             config.experts,
             self._consul,
@@ -67,7 +70,17 @@ class Gateway:
         self.relay = Relay(self.config, self.experts, self.routing, self.metrics)
         if self.agent is None and self.config.agent is not None:
             self.agent = self._remote = RemoteAgent(self.config.agent, self.config.timeouts)
+        if self.chooser is None and (router := self.config.router) is not None:
+            self.chooser = self._router = RouterAgent(router.agent, lambda: self._router_endpoint(router))
         await self.experts.start()
+
+    def _router_endpoint(self, router: RouterAddress) -> Endpoint | None:
+        if router.url:
+            return Endpoint(router.url, router.model, router.api_key)
+        found = self.routing.choose(self.experts.instances(router.expert), dice=random, now=time.monotonic())
+        if found is None:
+            return None
+        return Endpoint(found.url, found.served_model or router.expert, router.api_key or found.api_key)
 
     async def stop(self) -> None:
         """Close everything."""
@@ -75,6 +88,8 @@ class Gateway:
         closing = [self.relay.close()]
         if self._remote is not None:
             closing.append(self._remote.close())
+        if self._router is not None:
+            closing.append(self._router.close())
         if self._consul is not None:
             closing.append(self._consul.close())
         await asyncio.gather(*closing)

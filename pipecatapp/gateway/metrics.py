@@ -40,6 +40,9 @@ class Metrics:
         self._failures = Counter(
             "moe_gateway_expert_failures", "Failed calls of experts", ["model", "reason"], registry=registry
         )
+        self._choices = Counter(
+            "moe_gateway_choices", "Experts that answered for the model moe", ["expert", "reason"], registry=registry
+        )
         self._gone = Counter(
             "moe_gateway_clients_gone", "Clients that left before the end", ["model"], registry=registry
         )
@@ -52,6 +55,15 @@ class Metrics:
             EnvironmentFault: the address cannot be used.
         """
         return serve_metrics(self.registry, listen)
+
+    def count_choice(self, expert: str, reason: str) -> None:
+        """Count a choice for the model moe.
+
+        Args:
+            expert: who answers.
+            reason: `chosen`, or why it is the fallback.
+        """
+        self._choices.labels(expert, reason).inc()
 
     def begin(self) -> None:
         """Count a request that has begun."""

@@ -146,7 +146,8 @@ def cluster(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> I
             given = os.environ.get("NOMAD_BINARY")  # a real Nomad, where there is one
             nomad = Path(given) if given else build(folder / "nomad")
             source = llama_cpp_source(folder / "llama_cpp")
-            yield Cluster(*hosts, inventory(folder, *hosts), nomad, source, player)
+            alpha, beta = hosts
+            yield Cluster(alpha, beta, inventory(folder, alpha, beta), nomad, source, player)
 
 
 def inventory(folder: Path, controller: Host, worker: Host) -> Path:
@@ -155,7 +156,7 @@ def inventory(folder: Path, controller: Host, worker: Host) -> Path:
         host.name: {"ansible_connection": "community.docker.docker", "ansible_host": host.container}
         for host in (controller, worker)
     }
-    groups = {
+    groups: dict[str, dict[str, dict[str, dict[str, str]]]] = {
         "controllers": {"hosts": {"alpha": {}}},
         "workers": {"hosts": {"alpha": {}, "beta": {}}},
         "monitoring": {"hosts": {"alpha": {}}},

@@ -4,6 +4,7 @@ import pytest
 
 from pipecatapp.gateway.choosing import choose_expert, last_message
 
+LIMIT_S = 0.3
 TAGS = {"expert-main": ("general",), "expert-code": ("python",)}
 REQUEST = {"messages": [{"role": "user", "content": "first"}, {"role": "user", "content": "write code"}]}
 
@@ -25,22 +26,29 @@ class Scripted:
 @pytest.mark.parametrize(
     ("answer", "chosen"),
     [
-        ("expert-code", "expert-code"),
-        ("expert-gone", "expert-main"),
-        (None, "expert-main"),
-        ("late", "expert-main"),
-        (ValueError("boom"), "expert-main"),
+        ("expert-code", ("expert-code", "chosen")),
+        ("expert-gone", ("expert-main", "unsure")),
+        (None, ("expert-main", "unsure")),
+        ("late", ("expert-main", "late")),
+        (ValueError("boom"), ("expert-main", "failed")),
     ],
     ids=str,
 )
 def test_a_choice_that_is_unsure_late_or_wrong_is_the_fallback(answer, chosen):
     chooser = Scripted(answer)
-    assert asyncio.run(choose_expert(chooser, "expert-main", REQUEST, TAGS)) == chosen
+    assert asyncio.run(choose_expert(chooser, "expert-main", REQUEST, TAGS, LIMIT_S)) == chosen
     assert chooser.asked == [("write code", TAGS)]
 
 
 def test_without_anybody_who_chooses_it_is_the_fallback():
-    assert asyncio.run(choose_expert(None, "expert-main", REQUEST, TAGS)) == "expert-main"
+    assert asyncio.run(choose_expert(None, "expert-main", REQUEST, TAGS, LIMIT_S)) == ("expert-main", "no choice")
+
+
+@pytest.mark.parametrize("tags", [{}, {"expert-main": ()}])
+def test_nobody_is_asked_where_the_fallback_is_all_there_is(tags):
+    chooser = Scripted("expert-main")
+    assert asyncio.run(choose_expert(chooser, "expert-main", REQUEST, tags, LIMIT_S)) == ("expert-main", "no choice")
+    assert chooser.asked == []
 
 
 @pytest.mark.parametrize(

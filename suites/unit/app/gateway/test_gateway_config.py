@@ -64,7 +64,7 @@ consul: {url: "https://consul.lan:8501/", token_file: token, ca_file: ca.pem}
 experts: {expert-main: [{url: "http://127.0.0.1:8080/", model: smol, api_key_file: main.key}]}
 expert_api_key_file: main.key
 fallbacks: {expert-main: [expert-small]}
-moe: {fallback: expert-main}
+moe: {fallback: expert-main, router: {url: "http://127.0.0.1:8085/", model: small, api_key_file: main.key}}
 agent: {url: "http://127.0.0.1:9000", api_key_file: main.key}
 tls: {cert: cert, key: key}
 timeouts: {idle_s: 5}
@@ -78,6 +78,10 @@ timeouts: {idle_s: 5}
     assert (config.consul.url, config.consul.token) == ("https://consul.lan:8501", "ttt-1")
     (instance,) = config.experts["expert-main"]
     assert (instance.url, instance.served_model, instance.api_key) == ("http://127.0.0.1:8080", "smol", "kkk-1")
+    assert config.router is not None
+    assert (config.router.url, config.router.model) == ("http://127.0.0.1:8085", "small")
+    assert config.router.api_key == "kkk-1"
+    assert config.router.agent.agent.name == "ROUTER_AGENT"
     assert config.timeouts.idle_s == 5
     assert "kkk-1" not in repr(config)
     assert "ttt-1" not in repr(config)
@@ -122,6 +126,22 @@ def test_a_proxy_or_insecure_stands_for_tls_but_not_for_keys(tmp_path, more, opt
     text = f"listen: 0.0.0.0:8001\n{more}{EXPERTS}"
     assert len(problems(tmp_path, text, **options)) == 1
     assert load(tmp_path, f"{text}keys_file: keys\n", **options).is_insecure is bool(options)
+
+
+@pytest.mark.parametrize(
+    ("router", "message"),
+    [
+        ("{}", "expected one of expert and url"),
+        ("{expert: expert-a, url: 'http://127.0.0.1:1', model: m}", "expected one of expert and url"),
+        ("{url: 'http://127.0.0.1:1'}", "model is missing"),
+        ("{expert: expert-a, agent: gone.md}", "gone.md: cannot read"),
+        ("{expert: expert-a, agent: wrong.md}", "wrong.md:"),
+    ],
+)
+def test_a_router_is_one_endpoint_with_an_agent_that_can_be_read(tmp_path, router, message):
+    (tmp_path / "wrong.md").write_text("---\nname: X\n---\n")
+    found = problems(tmp_path, f"{EXPERTS}moe: {{fallback: expert-main, router: {router}}}\n")
+    assert any(message in problem for problem in found), found
 
 
 def test_files_that_are_missing_or_empty_are_named(tmp_path):
