@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ REPOSITORY = Path(__file__).parents[2]
 WORKER = REPOSITORY / "roles/llama_cpp/molecule/default/files/project"
 """The small rpc-server: the embedded engine has none, and llama-server computes alone."""
 LIBRARIES = "/opt/embedded"
+GATEWAY = "http://127.0.0.1:8001/v1"
 MODEL = "/srv/smollm2.gguf"
 SMALL = "smollm2-135m-instruct"
 READ = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
@@ -72,11 +74,13 @@ class Cluster:
     def read(self, host: Host, url: str) -> Any:
         return json.loads(host.run("python3", "-c", READ, url).stdout)
 
-    def chat(self, url: str, model: str) -> dict[str, Any]:
-        """The answer to the question, asked on the controller."""
+    def chat(self, model: str) -> dict[str, Any]:
+        """The answer of a model to the question, through the gateway."""
+        until(lambda: model in self.served_models(), f"the gateway knows an instance of {model}")
         body = json.dumps({**QUESTION, "model": model})
-        answer = self.controller.run("python3", "-c", POST, f"{url}/v1/chat/completions", input=body).stdout
-        return dict(json.loads(answer))
+        return dict(
+            json.loads(self.controller.run("python3", "-c", POST, f"{GATEWAY}/chat/completions", input=body).stdout)
+        )
 
     def allocations(self) -> list[dict[str, Any]]:
         listed = self.read(self.controller, "http://127.0.0.1:4646/v1/job/llamacpp-rpc/allocations")
@@ -85,8 +89,11 @@ class Cluster:
     def supervisor_metrics(self) -> str:
         return str(self.controller.run("python3", "-c", READ, "http://127.0.0.1:9469/metrics").stdout)
 
-    def gateway_models(self) -> list[str]:
-        return [model["id"] for model in self.read(self.controller, "http://127.0.0.1:8001/v1/models")["data"]]
+    def served_models(self) -> dict[str, str]:
+        """What each expert with a passing instance serves, as the gateway lists it."""
+        found = self.controller.run("python3", "-c", READ, f"{GATEWAY}/models", check=False).stdout
+        listed = json.loads(found)["data"] if found else []
+        return {model["id"]: model.get("served_model") for model in listed if model["ready"]}
 
     def passing(self, service: str) -> list[str]:
         found = self.read(self.controller, f"http://127.0.0.1:8500/v1/health/service/{service}?passing=true")
@@ -197,24 +204,21 @@ def test_from_nothing_to_a_healthy_main_expert(cluster: Cluster, first_run: Play
     assert [model["id"] for model in served["data"]] == [SMALL]
 
 
-def test_the_main_expert_answers_as_the_embedded_model(cluster: Cluster, first_run: Played, expected: str) -> None:
+def test_the_main_expert_answers_through_the_gateway_as_the_embedded_model(
+    cluster: Cluster, first_run: Played, expected: str
+) -> None:
     assert first_run.is_ok, first_run.why
-    answer = cluster.chat(f"http://{cluster.controller.address}:8080", "expert-main")
+    assert cluster.passing("moe-gateway") == ["alpha"]
+    answer = cluster.chat("expert-main")
     assert text_of(answer) == expected
-    assert answer["model"] == SMALL
+    assert answer["model"] == "expert-main"
+    assert cluster.served_models() == {"expert-main": SMALL, "moe": SMALL}
 
 
 def test_the_supervisor_leads_and_sees_the_cluster(cluster: Cluster, first_run: Played) -> None:
     assert first_run.is_ok, first_run.why
     until(lambda: "anneal_supervisor_leader 1" in cluster.supervisor_metrics(), "it leads")
     assert "cluster_faults_total{" not in cluster.supervisor_metrics()
-
-
-def test_the_gateway_runs_as_a_job_and_knows_the_expert(cluster: Cluster, first_run: Played) -> None:
-    assert first_run.is_ok, first_run.why
-    assert cluster.passing("moe-gateway") == ["alpha"]
-    served = until(cluster.gateway_models, "the gateway knows the expert")
-    assert "expert-main" in served
 
 
 def test_a_second_run_changes_nothing(cluster: Cluster, first_run: Played) -> None:
@@ -231,11 +235,12 @@ def test_healing_a_healthy_cluster_changes_nothing(cluster: Cluster, first_run: 
     assert spots(healed.changed) == []
 
 
-def test_killed_and_stopped_services_are_healed(cluster: Cluster, first_run: Played) -> None:
+def test_killed_and_stopped_services_are_healed(cluster: Cluster, first_run: Played, expected: str) -> None:
     assert first_run.is_ok, first_run.why
     for host in (cluster.controller, cluster.worker):
         host.run("sh", "-c", "pkill -9 -x consul; pkill -9 -f '[n]omad agent'; pkill -9 -x rpc-server; true")
     cluster.controller.run("pkill", "-9", "-x", "llama-server")
+    cluster.controller.run("pkill", "-9", "-f", "[m]oe-gateway serve")
     cluster.worker.run("systemctl", "stop", "nomad", "mosquitto")
 
     healed = cluster.play("heal_cluster.yaml")
@@ -246,6 +251,8 @@ def test_killed_and_stopped_services_are_healed(cluster: Cluster, first_run: Pla
     until(lambda: cluster.passing("expert-main-rpc") == ["alpha", "beta"], "every rpc-server is healthy")
     for host, unit in ((cluster.controller, "nomad"), (cluster.worker, "nomad"), (cluster.worker, "mosquitto")):
         assert host.testinfra.service(unit).is_running
+    until(lambda: cluster.passing("moe-gateway") == ["alpha"], "the gateway is healthy")
+    assert text_of(cluster.chat("expert-main")) == expected
 
     again = cluster.play("heal_cluster.yaml")
     assert again.is_ok, again.why
@@ -264,11 +271,16 @@ def test_a_job_that_somebody_stopped_is_run_again(cluster: Cluster, first_run: P
     until(lambda: cluster.passing("expert-main") == ["alpha"], "the main expert is healthy")
 
 
-def test_a_further_expert_is_deployed_and_an_unknown_one_refused(cluster: Cluster, first_run: Played) -> None:
+def test_further_experts_are_deployed_and_an_unknown_one_refused(
+    cluster: Cluster, first_run: Played, expected: str
+) -> None:
     assert first_run.is_ok, first_run.why
-    deployed = cluster.play("deploy_expert.yaml", expert="summarization")
-    assert deployed.is_ok, deployed.why
-    until(lambda: cluster.passing("expert-summarization"), "the expert is healthy")
+    for expert in ("summarization", "translation"):
+        deployed = cluster.play("deploy_expert.yaml", expert=expert)
+        assert deployed.is_ok, deployed.why
+        until(partial(cluster.passing, f"expert-{expert}"), "the expert is healthy")
+        # The same model as the main expert's, so the same text.
+        assert text_of(cluster.chat(f"expert-{expert}")) == expected
     again = cluster.play("deploy_expert.yaml", expert="summarization")
     assert again.is_ok, again.why
     assert spots(again.changed) == []
