@@ -14,6 +14,10 @@ FINALISTS = 2
 """The split `val` chooses between so many: with more, each would get too few answers to tell them apart."""
 
 
+_LOOK = 6
+"""Cases after which finalists that are behind leave: two that differ by little are worth the same at the gate."""
+
+
 class Finals:
     """The finals of one run.
 
@@ -33,46 +37,74 @@ class Finals:
         """Answers that the finals would pay for if the ledger had none."""
         return (FINALISTS + 1) * len(self._cases)
 
-    async def events(self, *everybody: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
-        """Let finalists and incumbent answer the same cases, as many as the budget pays for now."""
+    async def events(self, incumbent: Candidate, *finalists: Candidate) -> AsyncGenerator[EvolutionEvent, None]:
+        """Let finalists and incumbent answer the same cases, as many as the budget pays for now.
+
+        A finalist that falls behind the best of them is asked no more: what it would have cost pays for further cases
+        of the others.
+        """
         asked: list[Task] = []
+        racing = [*finalists]
         # In rounds: what answers did not use of the most that they could pays for others.
-        while cases := self._affordable(everybody, self._cases[len(asked) :]):
+        while cases := self._affordable([incumbent, *racing], self._cases[len(asked) :])[: self._block(len(racing))]:
             asked += cases
             fetch = self._answering.rollouts.fetch
+            everybody = [incumbent, *racing]
             fetched = await asyncio.gather(*(fetch(candidate.genome, cases) for candidate in everybody))
             for candidate, answers in zip(everybody, fetched, strict=True):
                 for event in self._answering.counted(candidate, answers):
                     yield event
+            racing = self._still_racing(racing, asked)
         for voted in self._answering.vote(asked):
             yield voted
-        for candidate in everybody if asked else ():
+        for candidate in (incumbent, *finalists) if asked else ():
             own = [task.id for task in asked if task.id in candidate.scores]
             yield CandidateScored(candidate.id, "val", len(own), candidate.plain_mean(own))
 
     def _affordable(self, everybody: Sequence[Candidate], cases: Sequence[Task]) -> list[Task]:
         return self._answering.affordable(everybody, cases, self._answering.rollouts.budget.left)
 
-    def choose(self, incumbent: Candidate, finalists: Sequence[Candidate]) -> Candidate:
-        """Return the best on val, the earlier of equals; without val cases the best on train."""
-        both = self._compared(incumbent, finalists)
-        prior = incumbent.mean()
-        return max(finalists, key=lambda c: (c.mean(both) if both else 0.0, c.cautious_mean(prior), -c.number))
+    def _block(self, racing: int) -> int:
+        """Cases until the next look: a lone finalist is not looked at, for nobody gains by its end."""
+        return _LOOK if racing > 1 else len(self._cases)
 
-    def why_behind(self, incumbent: Candidate, winner: Candidate, margin: float = 0.0) -> str:
-        """Return why the winner does not enter the gate; empty where it is not behind the current agent on val.
+    @staticmethod
+    def _still_racing(racing: Sequence[Candidate], asked: Sequence[Task]) -> list[Candidate]:
+        """The finalists that are not behind the best of them."""
+        names = [task.id for task in asked]
+        best = max(one.mean(names) for one in racing)
+        return [one for one in racing if one.mean(names) >= best]
+
+    def choose(self, incumbent: Candidate, finalists: Sequence[Candidate]) -> Candidate:
+        """Return the best of those that stayed to val's end, the earlier of equals; without val the best on train."""
+        prior = incumbent.mean()
+        last = max(len(self._compared(incumbent, one)) for one in finalists)
+        stayed = [one for one in finalists if len(self._compared(incumbent, one)) == last]
+
+        def worth(one: Candidate) -> tuple[float, float, int]:
+            return one.mean(self._compared(incumbent, one)) if last else 0.0, one.cautious_mean(prior), -one.number
+
+        return max(stayed, key=worth)
+
+    def why_kept_out(self, incumbent: Candidate, winner: Candidate, margin: float = 0.0) -> str:
+        """Return why the winner does not enter the gate; empty where it does.
+
+        It has to be ahead of the current agent on val: a winner that is level there was better on train by chance, as
+        far as anybody knows, and a gate costs more answers than the whole search, a level and the wear of its families.
 
         Args:
             incumbent: the current agent.
             winner: the best candidate.
-            margin: it may be so much behind.
+            margin: above 0, it may be so much behind.
         """
-        both = self._compared(incumbent, [winner])
-        own, other = winner.mean(both), incumbent.mean(both)
-        if not both or own >= other - margin:
+        both = self._compared(incumbent, winner)
+        lead = winner.mean(both) - incumbent.mean(both)
+        if not both or lead > 0 or (margin > 0 and lead >= -margin):
             return ""
+        word = "behind" if lead < 0 else "level with"
         cases = count(len(both), "val case")
-        return f"the best candidate is behind the current agent on {cases} ({own:.2f} to {other:.2f})"
+        scores = f"({winner.mean(both):.2f} to {incumbent.mean(both):.2f})"
+        return f"the best candidate is {word} the current agent on {cases} {scores}"
 
-    def _compared(self, incumbent: Candidate, finalists: Sequence[Candidate]) -> list[str]:
-        return [task.id for task in self._cases if all(task.id in one.scores for one in (incumbent, *finalists))]
+    def _compared(self, incumbent: Candidate, finalist: Candidate) -> list[str]:
+        return [task.id for task in self._cases if task.id in incumbent.scores and task.id in finalist.scores]

@@ -1,6 +1,7 @@
 """Who enters the gate: val decides, with the current agent among the finalists."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -39,9 +40,26 @@ class BySplit(SimulatedProvider):
         case = self.simulation.cases[reading.reference]
         is_right = int(case.reference) % 2 == 0
         if self._line in reading.rules:
-            is_right = case.split in self._right_on
+            is_right = self.is_right(reading.reference)
         wrong = next(answer for answer in self.simulation.answers if answer != case.answer)
         return Answer(json.dumps({"answer": case.answer if is_right else wrong}))
+
+    def is_right(self, reference: str) -> bool:
+        """Return whether the model with the line is right about a case."""
+        return self.simulation.cases[reference].split in self._right_on
+
+
+class TwoLines(BySplit):
+    """A second line is right on train alone; with both, the first decides."""
+
+    async def answer(self, request: Request) -> Answer:
+        """See `Provider.answer`."""
+        reading = read(request.prompt)
+        case = self.simulation.cases[reading.reference]
+        if "Mind the first word." in reading.rules and self._line not in reading.rules:
+            wrong = next(answer for answer in self.simulation.answers if answer != case.answer)
+            return Answer(json.dumps({"answer": case.answer if case.split == "train" else wrong}))
+        return await super().answer(request)
 
 
 def once(situation: Situation) -> Proposal | None:
@@ -50,7 +68,13 @@ def once(situation: Situation) -> Proposal | None:
     return Proposal(replace(situation.genome, sections=(*situation.genome.sections, role)), "the line")
 
 
-LINE = Operator("line", once)
+def other(situation: Situation) -> Proposal | None:
+    """Add another line."""
+    role = Section("Role", "Mind the first word.")
+    return Proposal(replace(situation.genome, sections=(*situation.genome.sections, role)), "the other line")
+
+
+LINE, OTHER = Operator("line", once), Operator("other", other)
 
 
 def run_of(*right_on: str, budget: int = 200) -> EngineRun:
@@ -95,3 +119,39 @@ def test_what_the_search_leaves_is_spent_on_val(budget):
     )
     account = account_of(events)
     assert account.search + account.gate <= budget
+
+
+class HalfOnVal(BySplit):
+    """The line changes which val cases are right, not how many: the first half in place of every second one."""
+
+    def is_right(self, reference: str) -> bool:
+        """Return whether the model with the line is right about a case."""
+        val = sorted(name for name, case in self.simulation.cases.items() if case.split == "val")
+        even = sum(int(name) % 2 == 0 for name in val)
+        return reference in val[:even] if reference in val else super().is_right(reference)
+
+
+def test_a_finalist_that_is_level_on_val_opens_no_gate():
+    provider = HalfOnVal(SIMULATION, "Mind the second word.", ("train", "gate"))
+    run = EngineRun(SIMULATION, budget=200, provider=provider, operators=(LINE,))
+    events = run.events()
+    last = events[-1]
+    assert isinstance(last, EvolutionFinished)
+    assert (last.outcome, last.winner) == ("no-better", run.evolution.plan.incumbent.id)
+    assert "level with the current agent on" in last.reason
+    assert not run.gates.opened
+
+
+def test_a_finalist_that_is_behind_the_other_is_asked_no_more_than_the_first_val_cases():
+    """What it would have cost pays for further cases of the other."""
+    world = replace(SMALL_WORLD, families={"train": 14, "val": 14, "gate": 8})
+    simulation = Simulation(world)
+    provider = TwoLines(simulation, "Mind the second word.", ("train", "val", "gate"))
+    run = EngineRun(simulation, budget=300, provider=provider, operators=(LINE, OTHER))
+    events = run.events()
+    asked = Counter(e.candidate for e in events if isinstance(e, RolloutScored) and e.split == "val")
+    names = {e.candidate.note: e.candidate.id for e in events if isinstance(e, CandidateProposed)}
+    assert asked[names["the other line"]] == 6
+    assert asked[names["the line"]] == asked[run.evolution.plan.incumbent.id] > 6
+    assert run.evolution.winner is not None
+    assert run.evolution.winner.id == names["the line"]

@@ -148,3 +148,22 @@ def test_the_keys_to_show_are_written_back(tmp_path):
     agent = load_agent(find_agent("HEAL_AGENT_PLAIN"))
     (tmp_path / "A.md").write_text(agent_text(agent), encoding="utf-8")
     assert load_agent(tmp_path / "A.md") == agent
+
+
+_CHARS_PER_TOKEN = 1.5
+"""At least, of a small model under a grammar: it may write `{`, a line end and each indent as tokens of their own."""
+
+
+@pytest.mark.parametrize("path", sorted(AGENTS_DIR.glob("*.md")), ids=lambda path: path.stem)
+def test_a_shipped_agent_has_room_for_each_of_its_answers_over_several_lines(path):
+    """Grammars allow line ends and indents; an answer that is cut there is a failed case, whatever it says."""
+    agent = load_agent(path)
+    enums = {
+        name: field["enum"]
+        for name, field in agent.output.get("properties", {}).items()
+        if isinstance(field, dict) and "enum" in field
+    }
+    if set(enums) != set(agent.output.get("properties", {})) or not enums:
+        return
+    longest = {name: max(values, key=lambda value: len(str(value))) for name, values in enums.items()}
+    assert agent.sampling["max_tokens"] * _CHARS_PER_TOKEN >= len(json.dumps(longest, indent=2))
