@@ -1,0 +1,1 @@
+"""The power agent: services that sleep until somebody connects."""

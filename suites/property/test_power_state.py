@@ -1,0 +1,184 @@
+"""The power agent's decisions beside a small world: a job, its allocations, and a Consul that is late."""
+
+import itertools
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from pipecatapp.power.state import Action, Phase, PowerRules, PowerState
+
+RULES = PowerRules(idle_s=10.0, retry_s=5.0, max_waiting=4, quiet_s=3.0)
+
+
+class PowerWorld(RuleBasedStateMachine):
+    """What is true, what Consul shows of it, and what the state decides."""
+
+    def __init__(self):
+        super().__init__()
+        self.now = 0.0
+        self.state = PowerState(RULES, self.now)
+        self.numbers = itertools.count()
+        self.count = 0
+        self.running, self.starting, self.stopping = set(), set(), set()
+        """Allocations: those that serve, those that will, and those that were stopped and may still pass."""
+        self.todo = []
+        self.is_writing = False
+        self.arrived, self.ended = set(), set()
+
+    def do(self, actions):
+        assert not (Action.WAKE in actions and Action.WAKE in self.todo)
+        assert not (Action.RETIRE in actions and (Action.RETIRE in self.todo or self.is_writing))
+        self.todo.extend(actions)
+        self.serve()
+
+    def serve(self):
+        """As the activator: whoever waits and may connect does; a stopped instance would cut it."""
+        for client in sorted(self.state.waiting):
+            if (id := self.state.choose(self.now)) is not None:
+                assert id not in self.stopping, "a client was sent to an instance that is being stopped"
+                if id in self.running:
+                    self.todo.extend(self.state.begin(client, id, self.now))
+                else:
+                    self.todo.extend(self.state.suspect(id, self.now))
+
+    def stop_all(self):
+        self.count = 0
+        self.stopping |= self.running
+        self.running, self.starting = set(), set()
+
+    @rule()
+    def a_client_comes(self):
+        client = next(self.numbers)
+        if self.state.refuses(self.now) is None:
+            self.arrived.add(client)
+            self.do(self.state.arrive(client, self.now))
+
+    @precondition(lambda self: self.arrived - self.ended)
+    @rule(data=st.data())
+    def a_client_goes(self, data):
+        client = data.draw(st.sampled_from(sorted(self.arrived - self.ended)))
+        self.ended.add(client)
+        self.do(self.state.leave(client, self.now))
+        self.do(self.state.leave(client, self.now))
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 10.0]))
+    def time_passes(self, seconds):
+        self.now += seconds
+        self.do(self.state.tick(self.now))
+
+    @rule(with_dying=st.booleans())
+    def consul_shows_what_passes(self, with_dying):
+        self.do(self.state.see(sorted(self.running | (self.stopping if with_dying else set())), self.now))
+
+    @rule()
+    def consul_forgets_what_was_stopped(self):
+        self.stopping = set()
+        self.do(self.state.see(sorted(self.running), self.now))
+
+    @precondition(lambda self: self.starting)
+    @rule()
+    def an_instance_starts(self):
+        self.running.add(self.starting.pop())
+
+    @precondition(lambda self: self.running)
+    @rule()
+    def an_instance_crashes(self):
+        crashed = self.running.pop()
+        for client in [client for client, id in self.state.served.items() if id == crashed]:
+            self.ended.add(client)
+            self.do(self.state.leave(client, self.now))
+        self.starting.add(f"alloc-{next(self.numbers)}")
+
+    @precondition(lambda self: Action.WAKE in self.todo)
+    @rule(revives=st.booleans())
+    def the_wake_is_written(self, revives):
+        self.todo.remove(Action.WAKE)
+        if self.count == 0:
+            self.count = 1
+            # One scheduler's decision for both writes: the old allocation was never stopped.
+            if revives and self.stopping:
+                self.running.add(self.stopping.pop())
+            else:
+                self.starting.add(f"alloc-{next(self.numbers)}")
+        self.do(self.state.woke(self.running | self.starting, self.now))
+
+    @precondition(lambda self: Action.WAKE in self.todo)
+    @rule()
+    def the_wake_fails(self):
+        self.todo.remove(Action.WAKE)
+        self.arrived -= self.state.waiting if self.state.phase is Phase.WAKING else set()
+        self.do(self.state.fail("no", self.now))
+
+    @precondition(lambda self: Action.RETIRE in self.todo)
+    @rule()
+    def the_write_is_sent(self):
+        self.todo.remove(Action.RETIRE)
+        if self.state.commit():
+            assert not self.state.served
+            assert not self.state.waiting
+            self.is_writing = True
+        else:
+            self.do(self.state.keep(self.now))
+
+    @precondition(lambda self: self.is_writing)
+    @rule(succeeds=st.booleans())
+    def the_write_ends(self, succeeds):
+        self.is_writing = False
+        if succeeds:
+            doomed = self.running | self.starting
+            self.stop_all()
+            self.do(self.state.retired(doomed, self.now))
+        else:
+            self.do(self.state.keep(self.now))
+
+    @precondition(lambda self: not self.is_writing)
+    @rule()
+    def somebody_else_scales_it_up(self):
+        if self.count == 0:
+            self.count = 1
+            self.starting.add(f"alloc-{next(self.numbers)}")
+
+    @invariant()
+    def nobody_waits_without_a_wake(self):
+        if self.state.waiting and not self.is_writing:
+            assert self.state.phase is not Phase.ASLEEP
+        if self.state.phase is Phase.RETIRING and not self.is_writing:
+            assert Action.RETIRE in self.todo
+
+    @invariant()
+    def nobody_is_lost(self):
+        assert self.state.waiting | self.state.served.keys() == self.arrived - self.ended
+
+    @invariant()
+    def the_decision_is_idle(self):
+        if self.state.is_committed:
+            assert not self.state.served
+
+    def teardown(self):
+        """Whatever happened: once the world does its part, all who wait are served."""
+        for _ in range(12):
+            if self.is_writing:
+                self.the_write_ends(succeeds=True)
+            if Action.RETIRE in self.todo:
+                self.the_write_is_sent()
+            while Action.WAKE in self.todo:
+                self.the_wake_is_written(revives=False)
+            # A wake reads the allocations again and again, as long as it lasts.
+            if self.state.phase is Phase.WAKING:
+                if self.count == 0:
+                    self.count = 1
+                    self.starting.add(f"alloc-{next(self.numbers)}")
+                self.do(self.state.woke(self.running | self.starting, self.now))
+            self.running |= self.starting
+            self.starting = set()
+            self.consul_forgets_what_was_stopped()
+            self.now += 1.0
+            self.do(self.state.tick(self.now))
+            if not self.state.waiting:
+                return
+        raise AssertionError(f"still waiting: {self.state.waiting}, {self.state.phase}")
+
+
+PowerWorld.TestCase.settings = settings(max_examples=120, stateful_step_count=40)
+TestPowerWorld = PowerWorld.TestCase
