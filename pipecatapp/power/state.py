@@ -29,7 +29,7 @@ class Phase(StrEnum):
 
 
 class Action(Enum):
-    """What is to be done, once."""
+    """What has to be under way. One that is already goes on: it is not begun a second time."""
 
     WAKE = "wake"
     RETIRE = "retire"
@@ -154,7 +154,7 @@ class PowerState:
 
     def commit(self) -> bool:
         """Return whether the write may be sent that puts it to sleep; asked right before that, with nothing between."""
-        if self.phase is not Phase.RETIRING or self.served or self.waiting:
+        if self.phase is not Phase.RETIRING or self.is_committed or self.served or self.waiting:
             return False
         self.is_committed = True
         self._doomed_before = self._doomed

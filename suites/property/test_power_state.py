@@ -4,7 +4,7 @@ import itertools
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipecatapp.power.state import Action, Phase, PowerRules, PowerState
 
@@ -22,14 +22,13 @@ class PowerWorld(RuleBasedStateMachine):
         self.count = 0
         self.running, self.starting, self.stopping = set(), set(), set()
         """Allocations: those that serve, those that will, and those that were stopped and may still pass."""
-        self.todo = []
+        self.todo = set()
         self.is_writing = False
         self.arrived, self.ended = set(), set()
 
     def do(self, actions):
-        assert not (Action.WAKE in actions and Action.WAKE in self.todo)
-        assert not (Action.RETIRE in actions and (Action.RETIRE in self.todo or self.is_writing))
-        self.todo.extend(actions)
+        assert not (Action.RETIRE in actions and self.is_writing)
+        self.todo.update(actions)
         self.serve()
 
     def serve(self):
@@ -38,14 +37,22 @@ class PowerWorld(RuleBasedStateMachine):
             if (id := self.state.choose(self.now)) is not None:
                 assert id not in self.stopping, "a client was sent to an instance that is being stopped"
                 if id in self.running:
-                    self.todo.extend(self.state.begin(client, id, self.now))
+                    self.todo.update(self.state.begin(client, id, self.now))
                 else:
-                    self.todo.extend(self.state.suspect(id, self.now))
+                    self.todo.update(self.state.suspect(id, self.now))
 
     def stop_all(self):
         self.count = 0
         self.stopping |= self.running
         self.running, self.starting = set(), set()
+
+    @initialize(is_idle=st.booleans())
+    def it_runs(self, is_idle):
+        """Most of what can go wrong begins with a service that runs and is idle: chance alone seldom comes that far."""
+        self.count, self.running = 1, {f"alloc-{next(self.numbers)}"}
+        self.consul_shows_what_passes(with_dying=False)
+        if is_idle:
+            self.time_passes(10.0)
 
     @rule()
     def a_client_comes(self):
@@ -62,6 +69,14 @@ class PowerWorld(RuleBasedStateMachine):
         self.do(self.state.leave(client, self.now))
         self.do(self.state.leave(client, self.now))
 
+    @precondition(lambda self: self.arrived - self.ended)
+    @rule()
+    def all_go_and_it_is_idle(self):
+        for client in sorted(self.arrived - self.ended):
+            self.ended.add(client)
+            self.do(self.state.leave(client, self.now))
+        self.time_passes(10.0)
+
     @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 10.0]))
     def time_passes(self, seconds):
         self.now += seconds
@@ -69,12 +84,13 @@ class PowerWorld(RuleBasedStateMachine):
 
     @rule(with_dying=st.booleans())
     def consul_shows_what_passes(self, with_dying):
-        self.do(self.state.see(sorted(self.running | (self.stopping if with_dying else set())), self.now))
+        self.shown = sorted(self.running | (self.stopping if with_dying else set()))
+        self.do(self.state.see(self.shown, self.now))
 
     @rule()
     def consul_forgets_what_was_stopped(self):
         self.stopping = set()
-        self.do(self.state.see(sorted(self.running), self.now))
+        self.consul_shows_what_passes(with_dying=False)
 
     @precondition(lambda self: self.starting)
     @rule()
@@ -91,8 +107,8 @@ class PowerWorld(RuleBasedStateMachine):
         self.starting.add(f"alloc-{next(self.numbers)}")
 
     @precondition(lambda self: Action.WAKE in self.todo)
-    @rule(revives=st.booleans())
-    def the_wake_is_written(self, revives):
+    @rule(revives=st.booleans(), starts=st.booleans())
+    def the_wake_is_written(self, revives, starts):
         self.todo.remove(Action.WAKE)
         if self.count == 0:
             self.count = 1
@@ -101,6 +117,8 @@ class PowerWorld(RuleBasedStateMachine):
                 self.running.add(self.stopping.pop())
             else:
                 self.starting.add(f"alloc-{next(self.numbers)}")
+        if starts:
+            self.running, self.starting = self.running | self.starting, set()
         self.do(self.state.woke(self.running | self.starting, self.now))
 
     @precondition(lambda self: Action.WAKE in self.todo)
@@ -114,10 +132,11 @@ class PowerWorld(RuleBasedStateMachine):
     @rule()
     def the_write_is_sent(self):
         self.todo.remove(Action.RETIRE)
+        usable = self.state.usable(self.now)
         if self.state.commit():
             assert not self.state.served
             assert not self.state.waiting
-            self.is_writing = True
+            self.is_writing, self.usable_before = True, usable
         else:
             self.do(self.state.keep(self.now))
 
@@ -126,11 +145,28 @@ class PowerWorld(RuleBasedStateMachine):
     def the_write_ends(self, succeeds):
         self.is_writing = False
         if succeeds:
+            assert not self.state.served, "a client has a connection that the sleep cuts"
             doomed = self.running | self.starting
             self.stop_all()
             self.do(self.state.retired(doomed, self.now))
         else:
             self.do(self.state.keep(self.now))
+            assert set(self.usable_before) & set(self.shown) <= set(self.state.usable(self.now))
+
+    @precondition(lambda self: Action.RETIRE in self.todo and not self.is_writing)
+    @rule(before=st.booleans(), during=st.booleans(), starts=st.booleans(), succeeds=st.booleans())
+    def a_sleep_from_decision_to_result(self, before, during, starts, succeeds):
+        """The races at the idle edge in one step."""
+        if before:
+            self.a_client_comes()
+        self.the_write_is_sent()
+        if during:
+            self.a_client_comes()
+        if starts:
+            self.running, self.starting = self.running | self.starting, set()
+            self.consul_shows_what_passes(with_dying=True)
+        if self.is_writing:
+            self.the_write_ends(succeeds=succeeds)
 
     @precondition(lambda self: not self.is_writing)
     @rule()
@@ -145,6 +181,8 @@ class PowerWorld(RuleBasedStateMachine):
             assert self.state.phase is not Phase.ASLEEP
         if self.state.phase is Phase.RETIRING and not self.is_writing:
             assert Action.RETIRE in self.todo
+            assert not self.state.waiting
+            assert not self.state.served
 
     @invariant()
     def nobody_is_lost(self):
@@ -163,7 +201,7 @@ class PowerWorld(RuleBasedStateMachine):
             if Action.RETIRE in self.todo:
                 self.the_write_is_sent()
             while Action.WAKE in self.todo:
-                self.the_wake_is_written(revives=False)
+                self.the_wake_is_written(revives=False, starts=False)
             # A wake reads the allocations again and again, as long as it lasts.
             if self.state.phase is Phase.WAKING:
                 if self.count == 0:
@@ -180,5 +218,5 @@ class PowerWorld(RuleBasedStateMachine):
         raise AssertionError(f"still waiting: {self.state.waiting}, {self.state.phase}")
 
 
-PowerWorld.TestCase.settings = settings(max_examples=120, stateful_step_count=40)
+PowerWorld.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
 TestPowerWorld = PowerWorld.TestCase
