@@ -59,7 +59,6 @@ class Refusal(StrEnum):
     TOO_MANY = "too_many_waiting"
     WAKE_FAILED = "wake_failed"
     TIMEOUT = "timeout"
-    SHUTDOWN = "shutdown"
 
 
 class PowerState:
@@ -95,9 +94,7 @@ class PowerState:
 
     def usable(self, now: float) -> tuple[str, ...]:
         """Return the instances that may get a connection."""
-        return tuple(
-            id for id in self._passing if id not in self._doomed and self._suspects.get(id, now) <= now
-        )  # fmt: skip
+        return tuple(one for one in self._passing if one not in self._doomed and self._suspects.get(one, now) <= now)
 
     def choose(self, now: float) -> str | None:
         """Return the usable instance with the fewest clients; None where a client has to wait."""
@@ -120,10 +117,9 @@ class PowerState:
         return self._settle(now)
 
     def begin(self, client: int, id: str, now: float) -> Actions:
-        """Serve a client, which has a connection to an instance."""
+        """Give a client to an instance, before it connects there: from here on nothing is put to sleep below it."""
         self.waiting.discard(client)
         self.served[client] = id
-        self._suspects.pop(id, None)
         return self._settle(now)
 
     def leave(self, client: int, now: float) -> Actions:
@@ -139,9 +135,20 @@ class PowerState:
         self._suspects = {id: until for id, until in self._suspects.items() if id in passing}
         return self._settle(now)
 
-    def suspect(self, id: str, now: float) -> Actions:
-        """Give an instance that could not be reached no connection for a moment."""
-        self._suspects[id] = now + SUSPECT_S
+    def lose(self, client: int, now: float, *, waits: bool) -> Actions:
+        """Take a client back whose instance took no connection, and give that instance none for a moment.
+
+        Args:
+            client: that was begun.
+            now: seconds.
+            waits: whether it waits again; otherwise it is gone.
+        """
+        if (id := self.served.pop(client, None)) is not None:
+            self._suspects[id] = now + SUSPECT_S
+        if waits:
+            self.waiting.add(client)
+        elif not self.served:
+            self._idle_since = now
         return self._settle(now)
 
     def tick(self, now: float) -> Actions:

@@ -36,10 +36,9 @@ class PowerWorld(RuleBasedStateMachine):
         for client in sorted(self.state.waiting):
             if (id := self.state.choose(self.now)) is not None:
                 assert id not in self.stopping, "a client was sent to an instance that is being stopped"
-                if id in self.running:
-                    self.todo.update(self.state.begin(client, id, self.now))
-                else:
-                    self.todo.update(self.state.suspect(id, self.now))
+                self.todo.update(self.state.begin(client, id, self.now))
+                if id not in self.running:
+                    self.todo.update(self.state.lose(client, self.now, waits=True))
 
     def stop_all(self):
         self.count = 0
