@@ -151,9 +151,10 @@ class Activator:
     async def _look_at_count(self, sleeper: Sleeper) -> None:
         """Find out again and again whether it sleeps, or is wanted and does not run."""
         while True:
-            with contextlib.suppress(ClusterFault):
-                self._is_down = await sleeper.count() > 0
-                self._show()
+            if self.state.phase is Phase.ASLEEP:
+                with contextlib.suppress(ClusterFault):
+                    self._is_down = await sleeper.count() > 0
+                    self._show()
             await asyncio.sleep(_LOOK_S)
 
     async def _wake(self) -> None:
