@@ -1,4 +1,7 @@
-"""Which instances of which expert pass their checks: one blocking query of Consul for each expert, and fixed ones."""
+"""Which instances of which expert pass their checks: one blocking query of Consul for each expert, and fixed ones.
+
+An expert with an activator is reached through that alone: it wakes the expert, and has to know of all its clients.
+"""
 
 import asyncio
 import random
@@ -8,12 +11,14 @@ from typing import Final
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.consul.values import ServiceInstance
 from evolve.cluster.faults import ClusterFault
+from pipecatapp.core.activators import ACTIVATOR_PREFIX, SCHEME_META, STATE_META
 from pipecatapp.core.routing import Instance
 
 PREFIX: Final = "expert-"
 """What the services of experts are called in Consul, with a name behind it."""
 _MODEL_CHECK: Final = "model"
 """The check whose note is the name of the served model: an expert that chooses its model itself registers it."""
+_ACTIVATORS: Final = f"{ACTIVATOR_PREFIX}{PREFIX}"
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 10.0
 """After a fault of Consul; what was known stays in use meanwhile."""
@@ -39,6 +44,8 @@ class Experts:
             on_change: gets an expert's id and its instances whenever they differ.
         """
         self._found: dict[str, tuple[Instance, ...]] = dict(fixed)
+        self._activators: dict[str, tuple[Instance, ...]] = {}
+        """By the expert's id; the first tag is the state."""
         self._fixed = frozenset(fixed)
         self._consul = consul
         self._api_key = api_key
@@ -65,15 +72,26 @@ class Experts:
 
     def ids(self) -> tuple[str, ...]:
         """Return the ids of all experts, those without a passing instance too."""
-        return tuple(sorted(self._found))
+        return tuple(sorted({*self._found, *(id for id, found in self._activators.items() if found)}))
 
     def knows(self, id: str) -> bool:
         """Return whether there is such an expert, with a passing instance or without."""
-        return id in self._found
+        return id in self._found or bool(self._activators.get(id))
 
     def instances(self, id: str) -> tuple[Instance, ...]:
-        """Return the instances of an expert that pass; none for an unknown one."""
+        """Return where an expert is asked: its activator, or its instances that pass; nowhere for an unknown one."""
+        return self._activators.get(id) or self._found.get(id, ())
+
+    def behind(self, id: str) -> tuple[Instance, ...]:
+        """Return the instances of an expert that pass, also those behind an activator."""
         return self._found.get(id, ())
+
+    def is_awake(self, id: str) -> bool:
+        """Return whether an expert answers without being woken first."""
+        activators = self._activators.get(id)
+        if activators:
+            return any(one.tags[:1] in (("awake",), ("retiring",)) for one in activators)
+        return bool(self._found.get(id))
 
     def tags(self) -> dict[str, tuple[str, ...]]:
         """Return the tags of each expert that has a passing instance."""
@@ -85,13 +103,14 @@ class Experts:
 
     def all_instance_ids(self) -> frozenset[str]:
         """Return the ids of all instances that pass."""
-        return frozenset(one.id for found in self._found.values() for one in found)
+        known = (*self._found.values(), *self._activators.values())
+        return frozenset(one.id for found in known for one in found)
 
     async def wait_for(self, id: str, seconds: float) -> bool:
         """Return whether an expert has a passing instance, after waiting for one."""
         try:
             async with asyncio.timeout(seconds):
-                while not self._found.get(id):
+                while not self.instances(id):
                     await self._changed.wait()
         except TimeoutError:
             return False
@@ -102,14 +121,15 @@ class Experts:
 
         async def step() -> None:
             services = await watch.next() or {}
-            names = {name for name in services if name.startswith(PREFIX)} - self._fixed
+            followed = {name for name in services if name.startswith((PREFIX, _ACTIVATORS))}
+            names = {name for name in followed if _expert_of(name) not in self._fixed}
             for name in names - self._followers.keys():
-                self._found.setdefault(name, ())
+                self._list_of(name).setdefault(_expert_of(name), ())
                 self._followers[name] = asyncio.create_task(self._follow(consul, name))
             for name in self._followers.keys() - names:
                 self._followers.pop(name).cancel()
                 self._set(name, ())
-                self._found.pop(name, None)
+                self._list_of(name).pop(_expert_of(name), None)
 
         await self._repeat(step)
 
@@ -134,9 +154,13 @@ class Experts:
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1))
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
+    def _list_of(self, name: str) -> dict[str, tuple[Instance, ...]]:
+        return self._activators if name.startswith(_ACTIVATORS) else self._found
+
     def _set(self, name: str, instances: tuple[Instance, ...]) -> None:
-        self._found[name] = instances
-        self._on_change(name, instances)
+        id = _expert_of(name)
+        self._list_of(name)[id] = instances
+        self._on_change(id, self._found.get(id, ()))
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -144,9 +168,9 @@ class Experts:
         host = f"[{one.address}]" if ":" in one.address else one.address
         return Instance(
             id=f"{one.node}/{one.id}",
-            url=f"{one.meta.get('scheme', 'http')}://{host}:{one.port}",
+            url=f"{one.meta.get(SCHEME_META) or 'http'}://{host}:{one.port}",
             served_model=_served_model(one),
-            tags=one.tags,
+            tags=(one.meta.get(STATE_META, ""),) if one.name.startswith(_ACTIVATORS) else one.tags,
             api_key=self._api_key,
         )
 
@@ -154,3 +178,8 @@ class Experts:
 def _served_model(one: ServiceInstance) -> str:
     notes = [check.notes for check in one.checks if check.name == _MODEL_CHECK and check.service_id == one.id]
     return next(iter(notes), "") or one.meta.get("model", "")
+
+
+def _expert_of(name: str) -> str:
+    """Return the id of the expert that a service of Consul is, or wakes."""
+    return name.removeprefix(ACTIVATOR_PREFIX)

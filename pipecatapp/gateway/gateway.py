@@ -105,17 +105,17 @@ class Gateway:
             cards.append(self._card(agents.MODEL, ready=True, served=""))
         if self.config.moe_fallback:
             served = self._served(self.config.moe_fallback)
-            cards.append(self._card(MOE, ready=bool(self.experts.instances(self.config.moe_fallback)), served=served))
+            cards.append(self._card(MOE, ready=self.experts.is_awake(self.config.moe_fallback), served=served))
         return [card for card in cards if access.allows(card.id)]
 
     def _expert_card(self, id: str) -> ModelCard:
-        return self._card(id, ready=bool(self.experts.instances(id)), served=self._served(id))
+        return self._card(id, ready=self.experts.is_awake(id), served=self._served(id))
 
     def _card(self, id: str, *, ready: bool, served: str) -> ModelCard:
         return ModelCard(id=id, created=self.started_at, owned_by="anneal", ready=ready, served_model=served or None)
 
     def _served(self, id: str) -> str:
-        names = dict.fromkeys(one.served_model for one in self.experts.instances(id) if one.served_model)
+        names = dict.fromkeys(one.served_model for one in self.experts.behind(id) if one.served_model)
         return ", ".join(names)
 
     def health(self) -> Health:

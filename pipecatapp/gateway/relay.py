@@ -139,6 +139,15 @@ class Relay:
             conversation=conversation,
             without=tries.excluded,
         )
+        if chosen is None:
+            # An activator that takes no connections; where it answered with an error, it knows of no instance either.
+            chosen = self._routing.choose(
+                self._experts.behind(name),
+                dice=random,
+                now=time.monotonic(),
+                conversation=conversation,
+                without=tries.excluded,
+            )
         if chosen is None and tries.slow is not None:
             # Nobody else is left, and a busy machine may need longer than the limit to take a connection.
             chosen = tries.again = tries.slow

@@ -77,6 +77,10 @@ class Activator:
             EnvironmentFault: the address cannot be used.
         """
         listener = open_listener(self.service.listen)
+        if self._sleeper is not None:
+            # An agent before this one may have put it to sleep a moment ago, and Consul still shows what is stopped.
+            with contextlib.suppress(ClusterFault):
+                self.state.doom(await self._sleeper.stopped(), self._clock())
         self.port = listener.getsockname()[1]
         host = self.service.address or _shown(self.service.listen.host)
         self._registration = Registration(
@@ -221,9 +225,11 @@ class Activator:
     # Clients
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(Client(next(self._numbers), Line(reader, writer))))
+        client = Client(next(self._numbers), Line(reader, writer))
+        task = asyncio.create_task(self._serve(client))
         self._clients.add(task)
         task.add_done_callback(self._clients.discard)
+        task.add_done_callback(lambda _: client.abandon())
 
     async def _serve(self, client: Client) -> None:
         began = self._clock()
@@ -279,7 +285,7 @@ class Activator:
             self._do(self.state.begin(client.number, id, self._clock()))
             try:
                 async with asyncio.timeout(_CONNECT_S):
-                    line = Line(*await asyncio.open_connection(*self._targets[id]))
+                    line = client.server = Line(*await asyncio.open_connection(*self._targets[id]))
             except (OSError, KeyError, TimeoutError) as exc:
                 LOG.warning("%s: %s takes no connection: %s", self.service.name, id, exc or type(exc).__name__)
                 self._do(self.state.lose(client.number, self._clock(), waits=was_waiting))

@@ -1,9 +1,7 @@
 """The power agent: an activator for each service, in one event loop, until it is asked to end."""
 
 import asyncio
-import logging
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -16,6 +14,7 @@ from pipecatapp.power.job_count import JobCount
 from pipecatapp.power.magic_packets import MagicPackets
 from pipecatapp.power.metrics import PowerMetrics
 from pipecatapp.power.wakers import Waker
+from pipecatapp.serving.logs import log_to_stderr
 
 _DRAIN_S: Final = 20.0
 """What connections may take when the agent is asked to end."""
@@ -76,7 +75,7 @@ def serve(config: PowerConfig, say: Callable[[str], None]) -> None:
     Raises:
         EnvironmentFault: an address cannot be used.
     """
-    _log_to_stderr()
+    log_to_stderr(LOG)
     asyncio.run(_serve(config, say))
 
 
@@ -94,11 +93,3 @@ async def _serve(config: PowerConfig, say: Callable[[str], None]) -> None:
             if crash.done():
                 crash.result()
         await agent.drain()
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    LOG.addHandler(handler)
-    LOG.setLevel(logging.INFO)
-    LOG.propagate = False

@@ -23,6 +23,8 @@ class Client:
         """
         self.number = number
         self.line = line
+        self.server: Line | None = None
+        """The connection to its instance."""
         self.ahead = ReadAhead(line.reader)
         peer = line.writer.get_extra_info("peername")
         self.host = str(peer[0]) if peer else ""
@@ -45,6 +47,12 @@ class Client:
             working.cancel()
             reading.cancel()
             await asyncio.gather(working, reading, return_exceptions=True)
+
+    def abandon(self) -> None:
+        """Close what is still open: a task that was cancelled may not have come to it."""
+        self.line.abandon()
+        if self.server is not None:
+            self.server.abandon()
 
     async def send_and_close(self, answer: bytes) -> None:
         """Answer, and close when the client has read it: unread bytes of its request would reset the connection."""

@@ -37,6 +37,11 @@ class JobCount:
         except (NotFound, WakeFailed):
             return 0
 
+    async def stopped(self) -> frozenset[str]:
+        """Return the job's allocations that are not to run."""
+        found = await self._nomad.jobs.allocations(self._wake.job)
+        return frozenset(one.id for one in found if one.desired_status != "run")
+
     async def wake(self) -> frozenset[str]:
         """Set the count to n where it is 0; return the allocations that are to run.
 

@@ -38,6 +38,11 @@ class Line(NamedTuple):
                 found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
+    def abandon(self) -> None:
+        """End it where nobody has, however that came about."""
+        if not self.writer.is_closing():
+            self.writer.transport.abort()
+
     async def close(self) -> None:
         """Close it when everything was sent."""
         self.writer.close()

@@ -168,6 +168,11 @@ class PowerState:
         self._doomed = self._doomed.union(self._passing)
         return True
 
+    def doom(self, ids: Iterable[str], now: float) -> Actions:
+        """Note instances that are being stopped, whoever did that: they get no connection."""
+        self._doomed = self._doomed.union(ids)
+        return self._settle(now)
+
     def retired(self, doomed: Iterable[str], now: float) -> Actions:
         """Note that it sleeps; `doomed` are all instances that were there."""
         # Only those of now: earlier ones are gone, and the set would grow with each sleep.

@@ -35,6 +35,14 @@ class Sleeper(Protocol):
         """
         ...
 
+    async def stopped(self) -> frozenset[str]:
+        """Return the instances that do not run any more or are being stopped.
+
+        Raises:
+            ClusterFault: that is not known now.
+        """
+        ...
+
     async def retire(self, commit: Callable[[], bool]) -> frozenset[str] | None:
         """Put it to sleep; return the instances that are stopped by that, None where it was not put to sleep.
 

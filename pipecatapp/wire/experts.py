@@ -86,7 +86,8 @@ def error_of_value(status: int, value: JsonValue) -> ApiError:
     if status not in _PASSED_ON:
         # The expert's 401 is not the client's: it is our key that the expert refused.
         reached = 503 if status == 503 else 502
-        return ApiError(reached, message, code="expert_error", type="server_error")
+        headers = {"retry-after": "5"} if reached == 503 else {}
+        return ApiError(reached, message, code="expert_error", type="server_error", headers=headers)
     param = fields.get("param")
     own = code if isinstance(code, str) else _CODES.get(kind, "invalid_value")
     return ApiError(status, message, code=own, param=param if isinstance(param, str) else None)

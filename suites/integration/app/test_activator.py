@@ -12,6 +12,7 @@ import pytest
 
 from evolve.cluster.address import ClusterAddress
 from fixtures.idle_edges import MOMENTS, IdleEdges, Racer
+from fixtures.nomad_contract import a_job
 from fixtures.power_cluster import power_cluster, running_power_agent, sleeping_service
 from fixtures.processes import wait_for
 
@@ -111,3 +112,98 @@ def test_no_request_at_the_idle_edge_is_lost(cluster, races):
             for result in ("asleep", "kept")
         }
         assert all(ended.values()), ended
+
+
+@contextlib.contextmanager
+def agent_at_the_edges(cluster, **options):
+    """An agent with one service, which is awake, and the proxy between it and Nomad."""
+    name = SERVICES[0]
+    edges = IdleEdges(cluster.nomad.url)
+    config = replace(cluster.config(sleeping_service(name, idle_s=0.3, **options)), nomad=ClusterAddress(edges.url))
+    with contextlib.closing(edges), running_power_agent(config) as agent:
+        assert text_of(agent.url(name), "hi") == "echo: hi"
+        yield name, agent, edges
+
+
+def test_a_job_that_somebody_changed_meanwhile_is_not_written_over(cluster):
+    def change():
+        spec = cluster.nomad.read(f"/v1/job/{SERVICES[0]}")
+        cluster.nomad.register({**spec, "Priority": 60})
+
+    with agent_at_the_edges(cluster) as (name, agent, edges):
+        edges.at[name] = "before", change
+        wait_for("it tried", lambda: agent.sample("power_agent_sleeps_total", service=name, result="kept") == 1)
+        wait_for("it sleeps later", lambda: cluster.count(name) == 0)
+        assert cluster.nomad.read(f"/v1/job/{name}")["Priority"] == 60
+
+
+def test_a_write_without_an_answer_is_looked_up(cluster):
+    def lose():
+        raise ConnectionError
+
+    with agent_at_the_edges(cluster) as (name, agent, edges):
+        edges.at[name] = "after", lose
+        wait_for("it sleeps", lambda: cluster.count(name) == 0)
+        assert text_of(agent.url(name), "again") == "echo: again"
+        assert agent.sample("power_agent_sleeps_total", service=name, result="asleep") == 1
+
+
+def test_a_service_with_a_second_activator_is_never_put_to_sleep(cluster):
+    with agent_at_the_edges(cluster) as (name, agent, _):
+        wait_for("it sleeps", lambda: cluster.state(name) == "asleep")
+        with running_power_agent(cluster.config(sleeping_service(name))):
+            assert text_of(agent.url(name), "hi") == "echo: hi"
+            wait_for("it tried", lambda: agent.sample("power_agent_sleeps_total", service=name, result="kept") > 1)
+            assert cluster.count(name) == 1
+        wait_for("it sleeps", lambda: cluster.count(name) == 0)
+
+
+def test_consul_shows_what_is_so_and_never_a_passing_expert_that_sleeps(cluster):
+    with agent_at_the_edges(cluster) as (name, _, _):
+        assert cluster.state(name) in ("awake", "retiring")
+        wait_for("it sleeps", lambda: cluster.state(name) == "asleep")
+        (found,) = cluster.passing(f"activator-{name}")
+        assert found["Service"]["Tags"] == ["activator", "asleep"]
+        wait_for("its instance is gone", lambda: cluster.health(name) == [])
+
+
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        (lambda _: None, "Nomad has no job expert-none"),
+        (
+            lambda nomad: (
+                nomad.register(a_job(ID="expert-none")),
+                nomad.write("/v1/job/expert-none", {}, "DELETE"),
+            ),
+            "somebody stopped the job expert-none: `nomad job start expert-none` undoes that",
+        ),
+    ],
+    ids=["no job", "a stopped job"],
+)
+def test_a_wake_that_fails_is_a_503_with_the_reason_for_all_who_wait(cluster, prepare, reason):
+    prepare(cluster.nomad)
+    with running_power_agent(cluster.config(sleeping_service("expert-none", retry_s=60.0))) as agent:
+        for number in (1, 2):
+            status, headers, answer = chat(agent.url("expert-none"))
+            assert (status, headers["retry-after"]) == (503, "60")
+            assert answer["error"]["code"] == "wake_failed"
+            assert reason in answer["error"]["message"]
+            refused = agent.sample("power_agent_refused_total", service="expert-none", reason="wake_failed")
+            assert refused == number
+        # The second one was refused by the failure of the first: nobody asked Nomad again.
+        assert agent.sample("power_agent_wakes_total", service="expert-none", result="failed") == 1
+        wait_for(
+            "Consul shows the reason",
+            lambda: reason in cluster.passing("activator-expert-none")[0]["Service"]["Meta"]["failure"],
+        )
+
+
+def test_a_job_that_crashes_is_shown_as_down_and_waited_for(cluster):
+    name = "expert-crashing"
+    cluster.nomad.register(a_job("exit 1", ID=name))
+    with running_power_agent(cluster.config(sleeping_service(name, timeout_s=0.5))) as agent:
+        wait_for("Consul shows it", lambda: cluster.state(name) == "down")
+        status, _, answer = chat(agent.url(name))
+        assert (status, answer["error"]["code"]) == (503, "timeout")
+    cluster.nomad.write(f"/v1/job/{name}?purge=true", {}, "DELETE")
