@@ -28,6 +28,15 @@ while True:
         is_awake = socket.create_server(("", 2222))
 """
 
+_ASK = """python3 -c '
+import socket
+with socket.create_connection(("127.0.0.1", {port}), timeout=60) as asked:
+    asked.sendall(b"GET {path} HTTP/1.0\\r\\nhost: x\\r\\n\\r\\n")
+    while part := asked.recv(65536):
+        print(part.decode(), end="")
+'"""
+"""Prints a whole answer; minbase has no curl."""
+
 
 def _magic_packet(mac: str) -> str:
     """Six bytes of ones, then the address sixteen times, in hexadecimal."""
@@ -127,3 +136,36 @@ def test_the_timer_waits_for_its_time(host: Host) -> None:
     shown = host.check_output("systemctl show power-manager-wake.timer -p ActiveState,SubState,TimersCalendar")
     assert "SubState=waiting" in shown
     assert "03:30:00" in shown
+
+
+@pytest.fixture
+def agent(host: Host) -> str:
+    """Name of the agent's unit, on the host that has it."""
+    if not host.file("/etc/power-agent").exists:
+        assert "power-node" in host.check_output("hostname") or host.system_info.codename == "bullseye"
+        pytest.skip("this host has no agent")
+    return "power-agent"
+
+
+def test_the_agent_runs_and_shows_metrics(host: Host, agent: str) -> None:
+    assert host.service(agent).is_enabled
+    assert host.service(agent).is_running
+    metrics = host.check_output(_ASK.format(port=9102, path="/metrics"))
+    assert 'power_agent_phase{phase="asleep",service="expert-far"} 1.0' in metrics
+
+
+def test_a_connection_to_the_agent_sends_the_magic_packet_and_gets_a_503_in_the_end(
+    host: Host, listener: Host, agent: str
+) -> None:
+    answer = host.check_output(_ASK.format(port=8180, path="/"))
+    assert _magic_packet(STRANGER) in _heard(listener)
+    assert "503" in answer
+    assert "retry-after: 5" in answer
+
+
+def test_the_agents_secret_is_its_own(host: Host, agent: str) -> None:
+    secret = host.file("/etc/power-agent/consul.token")
+    assert (secret.user, secret.group, secret.mode) == ("root", agent, 0o640)
+    assert secret.content_string == "a token with ' and % and $HOME\n"
+    assert host.file("/etc/power-agent").mode == 0o750
+    assert host.check_output("systemctl show -p User --value power-agent") == agent
