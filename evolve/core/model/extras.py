@@ -12,6 +12,8 @@ Extra: TypeAlias = Literal[
     "pytest",
     "test",
     "gateway",
+    "app",
+    "power",
     "app_test",
     "infra",
     "molecule",
