@@ -89,6 +89,6 @@ def test_the_words_after_run_local_are_the_apps_own(copy: Path):
     assert (copy / "asked").read_text("utf-8").splitlines()[-1] == "-m pipecatapp.local --port 0"
 
 
-def test_run_local_installs_what_the_gateway_needs(copy: Path):
+def test_run_local_installs_what_gateway_and_agent_need(copy: Path):
     bootstrapped(copy, "--run-local", fails="import fastapi")
-    assert "-e .[test,gateway]" in (copy / "asked").read_text("utf-8")
+    assert "-e .[test,gateway,app]" in (copy / "asked").read_text("utf-8")
