@@ -5,14 +5,19 @@ from dataclasses import replace
 
 import pytest
 
+from fixtures.real_experts import real_expert
 from fixtures.running_gateways import SHORT, running_gateway
 from fixtures.scripted_expert import Failure, Hangup, Raw, Silence, scripted_expert
 from pipecatapp.core.routing import Instance
 from pipecatapp.gateway.agent_file import AgentFile
 from pipecatapp.gateway.config import GatewayConfig, RouterAddress
 
-PATIENT = replace(SHORT, choice_s=60.0)
+PATIENT = replace(SHORT, choice_s=300.0, total_s=400.0)
+HASTY = replace(SHORT, choice_s=2.0)
+"""Long enough for the question to arrive on a busy machine."""
 AGENT = AgentFile()
+
+QUESTION = {"model": "moe", "messages": [{"role": "user", "content": "write a loop"}]}
 
 
 def named(content):
@@ -83,7 +88,7 @@ def test_otherwise_the_fallback_answers(gateway, router, expert, act, reason):
 def test_a_late_choice_is_not_waited_for(expert, second, router):
     experts = {**tagged("expert-main", expert), **tagged("expert-code", second)}
     address = RouterAddress(AGENT, url=router.url, model="small")
-    config = GatewayConfig(experts=experts, timeouts=SHORT, moe_fallback="expert-main", router=address)
+    config = GatewayConfig(experts=experts, timeouts=HASTY, moe_fallback="expert-main", router=address)
     router.script.always = Silence()
     with running_gateway(config) as gateway:
         assert gateway.chat("write a loop", model="moe").json["model"] == "expert-main"
@@ -111,3 +116,15 @@ def test_without_an_instance_of_the_asked_expert_the_fallback_answers(expert, se
     with running_gateway(config) as gateway:
         assert gateway.chat("hi", model="moe").json["model"] == "expert-main"
         assert choices(gateway, "expert-main", "unsure") == 1
+
+
+def test_a_real_model_can_answer_only_what_there_is(expert, second, tmp_path):
+    experts = {**tagged("expert-main", expert, "general"), **tagged("expert-code", second, "code")}
+    with real_expert(tmp_path / "log", "--ctx-size", "4096") as url:
+        address = RouterAddress(AGENT, url=url, model="small")
+        config = GatewayConfig(experts=experts, timeouts=PATIENT, moe_fallback="expert-main", router=address)
+        with running_gateway(config) as gateway:
+            assert gateway.ask("/v1/chat/completions", QUESTION, timeout_s=400).json["model"] in experts
+            counted = [choices(gateway, name, reason) for name in experts for reason in ("chosen", "unsure")]
+    # Which one is the model's business; a refused schema or a wrong name would be `failed`.
+    assert sum(one or 0 for one in counted) == 1
