@@ -1,4 +1,4 @@
-"""The command `moe-gateway`: check, serve, key, openapi, schema."""
+"""The command `moe-gateway`: check, serve, health, key, openapi, schema."""
 
 import argparse
 import json
@@ -21,6 +21,8 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--insecure", action="store_true", help="allow to serve beyond loopback without TLS and without a proxy"
         )
+    health = commands.add_parser("health", help="ask the gateway of a configuration whether it answers; 4 when not")
+    health.add_argument("config", type=Path, metavar="CONFIG", help="the configuration, a YAML file")
     key = commands.add_parser("key", help="make a key: it is shown once; the line goes into the file of keys")
     key.add_argument("name", metavar="NAME", help="whose key it is")
     document = commands.add_parser("openapi", help="print the OpenAPI document")
@@ -46,6 +48,11 @@ def _run(given: argparse.Namespace) -> None:
         from pipecatapp.gateway.server import serve
 
         serve(_checked(given), lambda line: print(f"moe-gateway: {line}", file=sys.stderr, flush=True))
+    elif given.command == "health":
+        from pipecatapp.gateway.health_check import check_health
+
+        # The running gateway decides whether it is insecure.
+        check_health(load_config(given.config, insecure=True))
     elif given.command == "key":
         made = make_key(given.name)
         print(f"the key, which is not stored anywhere: {made.key}\nfor the file of keys:                  {made.line}")

@@ -18,7 +18,10 @@ OWNER = "anneal.standin"
 """The label with the data folder of the agent whose container it is."""
 MACHINE = "anneal.standin.machine"
 KEYS = frozenset(
-    ("image", "command", "args", "entrypoint", "work_dir", "network_mode", "ports", "labels", "force_pull", "volumes")
+    (
+        *("image", "command", "args", "entrypoint", "work_dir", "network_mode", "ports", "labels", "force_pull"),
+        *("volumes", "readonly_rootfs", "cap_drop", "security_opt", "pids_limit"),
+    )
 )
 """What is read of a task's Config."""
 INSIDE = {"NOMAD_ALLOC_DIR": "/alloc", "NOMAD_TASK_DIR": "/local", "NOMAD_SECRETS_DIR": "/secrets"}
@@ -123,6 +126,10 @@ class TaskContainer:
             "MemorySwap": most,  # without it a task over its limit swaps instead of ending
             "NetworkMode": config.get("network_mode") or "default",
             "PortBindings": ports,
+            "ReadonlyRootfs": bool(config.get("readonly_rootfs")),
+            "CapDrop": config.get("cap_drop") or [],
+            "SecurityOpt": config.get("security_opt") or [],
+            "PidsLimit": config.get("pids_limit") or None,
         }
 
     def _port(self, label: str) -> tuple[str, list[Json]]:

@@ -34,46 +34,57 @@ def can_build() -> bool:
 
 
 @contextlib.contextmanager
-def archive_of(release: str, *, say: Say = _silent) -> Iterator[Path]:
-    """Yield a tar file with the release and our packages; it is removed afterwards.
+def archive_of(release: str, *, packages: Sequence[str] = PACKAGES, say: Say = _silent) -> Iterator[Path]:
+    """Yield a tar file with the release and packages; it is removed afterwards.
 
     Everything that the programs write is in one folder of this process, so that a sweep finds it after a kill.
 
     Args:
         release: such as `bookworm`.
+        packages: what is added to Debian's smallest system; those of hosts by default.
         say: called with lines of progress.
 
     Raises:
         EnvironmentFault: neither program is here, or it failed; with the end of its log.
     """
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix("image")) as folder:
+    # What a failed builder leaves mounted must not hide why it failed.
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("image"), ignore_cleanup_errors=True) as folder:
         path = Path(folder) / f"{release}.tar"
         # mmdebstrap's own user enters it where it works without root.
         os.chmod(folder, 0o711)
         lines = apt_sources.source_lines(release, apt_sources.machine_uris())
         with reported(say, f"{release}: packages", lambda: folder_size(Path(folder))):
-            _make_archive(release, path, lines)
+            _make_archive(release, path, lines, packages)
         yield path
 
 
-def _make_archive(release: str, path: Path, lines: Sequence[str]) -> None:
+def _make_archive(release: str, path: Path, lines: Sequence[str], packages: Sequence[str]) -> None:
     if shutil.which("mmdebstrap"):
-        _run(mmdebstrap_command(release, path, lines), scratch_folder=path.parent)
+        _run(mmdebstrap_command(release, path, lines, packages), scratch_folder=path.parent)
     elif shutil.which("debootstrap"):
         root = path.parent / "root"
-        _run(debootstrap_command(release, root, lines))
+        _run(debootstrap_command(release, root, lines, packages))
         _finish_root(root, lines)
         _run(["tar", "-C", str(root), "-cf", str(path), "."])
     else:
         raise EnvironmentFault("neither mmdebstrap nor debootstrap is here", hint="sudo apt-get install mmdebstrap")
 
 
-def mmdebstrap_command(release: str, target: Path, lines: Sequence[str]) -> list[str]:
-    """Return mmdebstrap's command line; without source lines it uses its own default mirror."""
+def mmdebstrap_command(
+    release: str, target: Path, lines: Sequence[str], packages: Sequence[str] = PACKAGES
+) -> list[str]:
+    """Return mmdebstrap's command line.
+
+    Args:
+        release: such as `bookworm`.
+        target: the tar file.
+        lines: of sources.list; without any it uses its own default mirror.
+        packages: what is added to Debian's smallest system.
+    """
     return [
         "mmdebstrap",
         "--variant=minbase",
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(packages)}",
         f"--aptopt={FROZEN_MIRROR}",
         release,
         str(target),
@@ -81,10 +92,19 @@ def mmdebstrap_command(release: str, target: Path, lines: Sequence[str]) -> list
     ]
 
 
-def debootstrap_command(release: str, root: Path, lines: Sequence[str]) -> list[str]:
-    """Return debootstrap's command line, with one suite only; without source lines it uses its own default mirror."""
+def debootstrap_command(
+    release: str, root: Path, lines: Sequence[str], packages: Sequence[str] = PACKAGES
+) -> list[str]:
+    """Return debootstrap's command line, with one suite only.
+
+    Args:
+        release: such as `bookworm`.
+        root: the folder that it fills.
+        lines: of sources.list; without any it uses its own default mirror.
+        packages: what is added to Debian's smallest system.
+    """
     mirror = [line.split()[1] for line in lines[:1]]
-    return ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(root), *mirror]
+    return ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", release, str(root), *mirror]
 
 
 def _finish_root(root: Path, lines: Sequence[str]) -> None:

@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator
 
 from evolve.core.model.errors import DockerFault, EnvironmentFault
-from evolve.infra.engine.docker_engine import DockerEngine, docker_faults
+from evolve.infra.engine.docker_engine import DockerEngine
 from evolve.infra.image import base_filesystem, base_recipe
 from evolve.infra.image.base_recipe import LABEL_LISTS, LABEL_RELEASE, Release
+from evolve.infra.image.building import build_image
 from evolve.infra.image.progress import PulledBytes, Say, reported
 from evolve.system.cache_folder import cache_fault, cache_folder, make_cache_folder
 from evolve.system.locks import locked
@@ -22,12 +23,6 @@ UPSTREAM = "debian"
 
 LISTS_AGE_S = 24 * 3600
 """Older lists name packages that the archive has replaced by newer ones."""
-
-BUILD_TIMEOUT_S = 900
-"""How long one step of a build may be silent; the longest one downloads packages over a slow line."""
-
-LOG_LINES = 15
-"""How much of a failed build's log a message shows; the reason is at its end."""
 
 
 def ensure(engine: DockerEngine, release: str, *, say: Say | None = None, upstream: str = UPSTREAM) -> str:
@@ -153,22 +148,8 @@ def _from_packages(engine: DockerEngine, release: Release, base: str, say: Say, 
 
 
 def _build(engine: DockerEngine, dockerfile: str, tag: str) -> None:
-    """Build without the cache, to get today's lists; the tag is set only when all steps are done."""
-    import docker
-
-    try:
-        with docker_faults(f"build {tag} at {engine.url}"):
-            engine.client.images.build(
-                fileobj=io.BytesIO(dockerfile.encode()),
-                tag=tag,
-                nocache=True,
-                rm=True,
-                forcerm=True,
-                timeout=BUILD_TIMEOUT_S,
-            )
-    except docker.errors.BuildError as exc:
-        log = "".join(str(entry.get("stream", "")) for entry in exc.build_log).splitlines()[-LOG_LINES:]
-        raise DockerFault(f"build {tag}: {exc.msg}\n" + "\n".join(log)) from exc
+    """Build without the cache, to get today's lists."""
+    build_image(engine, tag, fileobj=io.BytesIO(dockerfile.encode()), nocache=True)
 
 
 def _drop_replaced(engine: DockerEngine, release: Release) -> None:

@@ -45,15 +45,27 @@ def _amount(size: Callable[[], int] | None) -> str:
 
 
 def folder_size(folder: Path) -> int:
-    """Return the bytes of a folder's files; what vanishes meanwhile does not count."""
+    """Return the bytes of a folder's files; what vanishes meanwhile does not count.
+
+    Other file systems below it are not entered: a builder could not unmount them while somebody looks into them.
+    """
     total = 0
-    for root, _, names in os.walk(folder, onerror=None):
-        for name in names:
+    device = os.lstat(folder).st_dev if folder.exists() else None
+    for root, names, files in os.walk(folder, onerror=None):
+        names[:] = [name for name in names if _device(os.path.join(root, name)) == device]
+        for name in files:
             try:
                 total += os.lstat(os.path.join(root, name)).st_size
             except OSError:
                 continue
     return total
+
+
+def _device(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_dev
+    except OSError:
+        return None
 
 
 class PulledBytes:
