@@ -5,6 +5,8 @@
 #   ./bootstrap.sh test     the tests (tox run)
 #   ./bootstrap.sh hosts    a Docker engine and images for the tests of roles (also: hosts stop, hosts sweep)
 #   ./bootstrap.sh consul   Consul, for the tests of its client
+#   ./bootstrap.sh registry  a registry of images, for the tests of ours
+#   ./bootstrap.sh image    the gateway's image (--push HOST:PORT: into a registry; prints its name with the digest)
 #   ./bootstrap.sh bench    the data sets of benchmarks: BFCL and reasoning-gym
 #   ./bootstrap.sh model large  a larger local model, 1.1 GB; a second start continues what was interrupted
 #   ./bootstrap.sh cluster  a cluster to try things on, until Ctrl-C (also: cluster stop)
@@ -121,6 +123,18 @@ install_consul() {
   need_packages Consul consul
 }
 
+# Debian's registry; its service is not needed, the tests start their own.
+install_registry() {
+  command -v docker-registry >/dev/null || need_packages "a registry of images" docker-registry
+}
+
+# The words that follow are app_image's own.
+image() {
+  setup
+  .venv/bin/python -c 'import docker' 2>/dev/null || pip_install -e '.[test]'
+  exec .venv/bin/python -m evolve.infra.app_image "$@"
+}
+
 # What the test sources bfcl: and reasoning-gym: read. bfcl-eval is only read, never imported: its dependencies stay out.
 bench() {
   setup
@@ -186,6 +200,11 @@ case "${1:-}" in
     hosts "$@"
     ;;
   consul) install_consul ;;
+  registry) install_registry ;;
+  image)
+    shift
+    image "$@"
+    ;;
   bench) bench ;;
   cluster)
     shift
@@ -199,6 +218,6 @@ case "${1:-}" in
     shift
     run_local "$@"
     ;;
-  -h | --help | help) sed -n '2,11s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, bench, cluster, model, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  -h | --help | help) sed -n '2,13s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, registry, image, bench, cluster, model, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

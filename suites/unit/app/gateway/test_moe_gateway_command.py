@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from fixtures.scripted_expert import scripted_expert
 from pipecatapp.gateway.__main__ import main
 from pipecatapp.gateway.completions import ROUTES
 
@@ -50,3 +51,15 @@ def test_the_openapi_document_has_every_route(capsys):
 def test_the_schema_of_the_configuration_is_printed(capsys):
     assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "Configuration of moe-gateway"
+
+
+def test_health_says_whether_a_gateway_answers(tmp_path, capsys):
+    with scripted_expert() as answering:
+        # Whoever answers 200 is healthy; the expert answers any path.
+        config = tmp_path / "g.yaml"
+        config.write_text(
+            f"listen: 127.0.0.1:{answering.port}\nexperts: {{expert-a: [{{url: 'http://127.0.0.1:1'}}]}}\n"
+        )
+        assert main(["health", str(config)]) == 0
+    assert main(["health", str(config)]) == 4
+    assert f"127.0.0.1:{answering.port} does not answer" in capsys.readouterr().err

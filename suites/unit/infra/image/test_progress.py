@@ -1,7 +1,11 @@
 """Lines of progress: while a step runs, and at its end."""
 
+import os
+import tempfile
 import threading
 from pathlib import Path
+
+import pytest
 
 from evolve.infra.image.progress import PulledBytes, folder_size, reported
 
@@ -27,3 +31,13 @@ def test_pulled_bytes_are_those_of_all_layers() -> None:
         pulled.note({"status": "Downloading", "id": layer, "progressDetail": {"current": current}})
     pulled.note({"status": "Extracting", "id": "a", "progressDetail": {"current": 7}})
     assert pulled.total() == 35
+
+
+@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="no file system is mounted below /dev")
+def test_file_systems_below_a_folder_are_not_entered():
+    # A builder could not unmount them while somebody looks into them.
+    before = folder_size(Path("/dev"))
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as other:
+        other.write(b"x" * 4_000_000)
+        other.flush()
+        assert folder_size(Path("/dev")) - before < 4_000_000
