@@ -286,6 +286,11 @@ class ConsulClient:
         self.intentions = Intentions(caller)
         self.agent = ConsulAgentCalls(caller)
 
+    @property
+    def url(self) -> str:
+        """`http://host:port` of the agent."""
+        return self._caller.address.url
+
     def __repr__(self) -> str:
         return f"ConsulClient({self._caller.address.url})"
 

@@ -1,0 +1,222 @@
+"""Starts the jobs of a cluster in the order in which they need each other, and waits for their services in Consul."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Final
+
+from evolve.cluster.consul.client import ConsulClient
+from evolve.cluster.faults import ClusterFault, Denied, LostRace, Rejected
+from evolve.cluster.fields import JsonObject
+from evolve.cluster.nomad.client import NomadClient
+from evolve.cluster.nomad.jobs import Job
+from evolve.core.incidents.dependencies import dependencies_of
+from evolve.core.model.errors import InputError, Problem
+from evolve.core.model.json_value import JsonValue
+from pipecatapp.core.activators import ACTIVATOR_PREFIX
+
+_POLL_S: Final = 0.5
+_TYPES: Final = ("service", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class Startable:
+    """A job, or a program that no job runs."""
+
+    name: str
+    provides: tuple[str, ...]
+    """Its services in Consul."""
+    needs: tuple[str, ...]
+    job: Job | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StartOutcome:
+    """What came of one."""
+
+    name: str
+    is_up: bool
+    text: str
+    hints: tuple[str, ...] = ()
+    """Commands that show more, or help."""
+
+
+def startable(job: Job) -> Startable:
+    """Return a job with what it provides and needs."""
+    groups = _objects(job.spec.get("TaskGroups"))
+    parts = [*groups, *(task for group in groups for task in _objects(group.get("Tasks")))]
+    names = {str(service.get("Name")) for part in parts for service in _objects(part.get("Services"))}
+    return Startable(job.id, tuple(sorted(names)), dependencies_of(job.spec), job)
+
+
+def in_order(found: Sequence[Startable]) -> tuple[Startable, ...]:
+    """Return what is needed before what needs it.
+
+    Raises:
+        InputError: some need each other in a circle.
+    """
+    providers = {service: one for one in found for service in one.provides}
+    by_name = {one.name: one for one in found}
+    graph = {
+        one.name: sorted({providers[need].name for need in one.needs if need in providers} - {one.name})
+        for one in found
+    }
+    try:
+        return tuple(by_name[name] for name in TopologicalSorter(graph).static_order())
+    except CycleError as exc:
+        circle = " -> ".join(str(name) for name in exc.args[1])
+        hint = "remove one of them from the Meta key depends_on or the mesh upstreams of its job"
+        raise InputError(Problem(f"these jobs need each other in a circle: {circle}", None, hint)) from exc
+
+
+async def jobs_of(nomad: NomadClient) -> tuple[Startable, ...]:
+    """Return the jobs that are to run all the time: no batch, periodic or parameterized ones."""
+    found = []
+    async for stub in nomad.jobs.list():
+        is_parent = stub.is_periodic or stub.is_parameterized or bool(stub.parent_id)
+        if stub.type in _TYPES and not is_parent:
+            found.append(startable(await nomad.jobs.read(stub.id)))
+    return tuple(found)
+
+
+class Starter:
+    """Starts things once each, as soon as what they need is up."""
+
+    def __init__(
+        self, nomad: NomadClient, consul: ConsulClient, *, wait_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            nomad: whose jobs they are.
+            consul: who knows which services pass.
+            wait_s: how long each may take.
+            clock: seconds that never go back.
+        """
+        self._nomad = nomad
+        self._consul = consul
+        self._wait_s = wait_s
+        self._clock = clock
+        self._running: dict[str, asyncio.Task[StartOutcome]] = {}
+
+    async def start(self, found: Sequence[Startable], tell: Callable[[StartOutcome], None]) -> tuple[StartOutcome, ...]:
+        """Start all of them; return what came of each, in their order.
+
+        Args:
+            found: in an order in which nothing comes before what it needs.
+            tell: gets each outcome when it is known.
+        """
+        providers = {service: one.name for one in found for service in one.provides}
+
+        async def report(one: Startable) -> StartOutcome:
+            outcome = await self._bring_up(one, providers)
+            tell(outcome)
+            return outcome
+
+        for one in found:
+            self._running[one.name] = asyncio.create_task(report(one))
+        return tuple(await asyncio.gather(*self._running.values()))
+
+    async def _bring_up(self, one: Startable, providers: dict[str, str]) -> StartOutcome:
+        for need in one.needs:
+            provider = providers.get(need)
+            if provider is not None and provider != one.name:
+                if not (await self._running[provider]).is_up:
+                    return StartOutcome(one.name, is_up=False, text=f"not started: it needs {need}, which is not up")
+            elif provider is None and not await self._passes_in_time((need,)):
+                text = f"not started: it needs {need}, which no job provides and which does not pass in Consul"
+                return StartOutcome(one.name, is_up=False, text=text, hints=(self._checks_of(need),))
+        try:
+            return await self._start(one)
+        except (Denied, Rejected) as fault:
+            return StartOutcome(one.name, is_up=False, text=f"not started: {fault.message}")
+
+    async def _start(self, one: Startable) -> StartOutcome:
+        began = self._clock()
+        if one.job is not None:
+            if _has_no_count(one.job) and not one.job.is_stopped:
+                return await self._asleep(one)
+            if not await self._passes(one.provides) or one.job.is_stopped:
+                await self._have_it_run(one.job)
+        if await self._passes_in_time(one.provides):
+            took_s = self._clock() - began
+            return StartOutcome(one.name, is_up=True, text="up" if took_s < 1 else f"up after {took_s:.0f} s")
+        return await self._not_up(one)
+
+    async def _have_it_run(self, job: Job) -> None:
+        """Start a job again that somebody stopped, or that Nomad gave up; one that is starting is left alone."""
+        if job.is_stopped:
+            try:
+                await self._nomad.jobs.register({**job.spec, "Stop": False}, if_index=job.job_modify_index)
+            except LostRace:  # somebody else has started or changed it
+                return
+        elif job.status == "dead":
+            await self._nomad.jobs.evaluate(job.id, force_reschedule=True)
+
+    async def _asleep(self, one: Startable) -> StartOutcome:
+        for service in one.provides:
+            if await self._consul.health.service(f"{ACTIVATOR_PREFIX}{service}", passing=True):
+                return StartOutcome(one.name, is_up=True, text="asleep: it wakes when somebody connects")
+        hint = f"nomad job scale {one.name} 1"
+        return StartOutcome(one.name, is_up=False, text="its count is 0, and no activator wakes it", hints=(hint,))
+
+    async def _passes(self, services: Iterable[str]) -> bool:
+        return all([bool(await self._consul.health.service(name, passing=True)) for name in services])
+
+    async def _passes_in_time(self, services: tuple[str, ...]) -> bool:
+        return await self._in_time(lambda: self._passes(services))
+
+    async def _in_time(self, look: Callable[[], Awaitable[bool]]) -> bool:
+        deadline = self._clock() + self._wait_s
+        while True:
+            try:
+                if await look():
+                    return True
+            except ClusterFault:
+                if self._clock() > deadline:
+                    raise
+            if self._clock() > deadline:
+                return False
+            await asyncio.sleep(_POLL_S)
+
+    async def _not_up(self, one: Startable) -> StartOutcome:
+        why = [*(await self._placement_problems(one)), *(await self._failed_checks(one))]
+        missing = [name for name in one.provides if not await self._passes((name,))]
+        text = f"not up within {self._wait_s:g} s: {', '.join(missing)} does not pass"
+        hints = [self._checks_of(name) for name in missing]
+        if one.job is not None:
+            hints.insert(0, f"nomad job status {one.name}")
+        return StartOutcome(one.name, is_up=False, text="; ".join((text, *why)), hints=tuple(hints))
+
+    async def _placement_problems(self, one: Startable) -> list[str]:
+        if one.job is None:
+            return []
+        evaluations = await self._nomad.jobs.evaluations(one.name)
+        newest = max(evaluations, key=lambda found: found.create_index, default=None)
+        problems = []
+        for group, failure in (newest.failures if newest else {}).items():
+            lacks = ", ".join((*failure.exhausted, *failure.constraints)) or "no node is there"
+            problems.append(f"no node can take {group} ({lacks})")
+        return problems
+
+    async def _failed_checks(self, one: Startable) -> list[str]:
+        found = [check for name in one.provides for check in await self._consul.health.checks(name)]
+        return [
+            f"check {check.name}: {check.output.strip().splitlines()[0] if check.output.strip() else check.status}"
+            for check in found
+            if check.status != "passing"
+        ]
+
+    def _checks_of(self, service: str) -> str:
+        return f"curl {self._consul.url}/v1/health/checks/{service}"
+
+
+def _has_no_count(job: Job) -> bool:
+    groups = _objects(job.spec.get("TaskGroups"))
+    return job.type == "service" and bool(groups) and all(group.get("Count") == 0 for group in groups)
+
+
+def _objects(value: JsonValue) -> list[JsonObject]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
