@@ -1,12 +1,15 @@
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
 
 from evolve.core.model.errors import InputError
 from pipecatapp.power.config import LanWake, NomadWake, PowerService, load_power_config, power_schema
+from pipecatapp.power.metrics import PowerMetrics
 from pipecatapp.serving.listening import Listen
 
+ROOT = Path(__file__).parents[4]
 SMALL = """
 consul: {url: "http://127.0.0.1:8500"}
 nomad: {url: "http://127.0.0.1:4646"}
@@ -145,3 +148,30 @@ def test_a_file_of_nodes_that_is_missing_or_no_json_is_named(tmp_path):
 )
 def test_only_allowed_networks_may_wake(host, may):
     assert PowerService("a", Listen("127.0.0.1", 1)).may_wake(host) is may
+
+
+def keys_of(part, prefix=""):
+    for name, value in part.get("properties", {}).items():
+        yield f"{prefix}{name}"
+        yield from keys_of(value, f"{prefix}{name}.")
+        for listed in value.get("patternProperties", {}).values():
+            yield from keys_of(listed, f"{prefix}{name}.NAME.")
+
+
+def test_every_key_is_in_the_page():
+    page = (ROOT / "docs/power.md").read_text()
+    assert [key for key in keys_of(power_schema()) if f"| `{key}` |" not in page] == []
+
+
+def test_the_configuration_that_the_page_shows_is_fine(tmp_path):
+    page = (ROOT / "docs/power.md").read_text()
+    for name in ("consul.token", "nomad.token"):
+        (tmp_path / name).write_text("t")
+    config = load(tmp_path, page.partition("```yaml\n")[2].partition("```")[0])
+    assert [one.name for one in config.services] == ["expert-main", "printer"]
+
+
+def test_every_metric_is_in_the_page():
+    page = (ROOT / "docs/power.md").read_text()
+    found = {family.name for family in PowerMetrics().registry.collect()}
+    assert [name for name in found if f"| `{name}" not in page] == []
