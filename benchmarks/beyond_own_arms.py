@@ -1,4 +1,4 @@
-"""The arms of `evolve_beyond.py` that need no other library: plain, lookup, plain+think, demos, ours."""
+"""The arms of `evolve_beyond.py` that need no other library: plain, lookup, plain+think, demos, by hand, ours."""
 
 import json
 import os
@@ -50,6 +50,19 @@ def demos(place: Place) -> UnitFound:
     settings = DemoSettings("demos/found.yaml", "nearest", k=_DEMOS)
     place.keep_agent(replace(place.task.agent, evidence=None, demos=settings), labelled)
     return UnitFound(f"{_DEMOS} nearest of {len(labelled)} train cases")
+
+
+def by_hand(place: Place) -> UnitFound:
+    """Return the agent that a person wrote, who read the cases of train and val: what a prompt can reach at all.
+
+    Raises:
+        InputError: nobody wrote one for the task.
+    """
+    path = Path(__file__).parent / "beyond_agents" / f"{place.task.name.upper()}_BY_HAND.md"
+    if not path.exists():
+        raise InputError(Problem(f"nobody wrote an agent by hand for {place.task.name}", None, f"write {path}"))
+    place.keep_agent(load_agent(path))
+    return UnitFound()
 
 
 def lookup(place: Place) -> UnitFound:

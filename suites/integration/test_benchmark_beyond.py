@@ -18,6 +18,9 @@ from evolve.core.model.answers import Answer, Request, TokenUsage
 from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.families import SPLITS
 from evolve.core.model.json_value import JsonValue
+from evolve.core.search.genome import genome_of
+from evolve.core.search.proposal_guard import ProposalGuard, answers_of
+from evolve.store.agents import load_agent
 from evolve.store.suites import load_suite
 
 ROOT = Path(__file__).parents[2]
@@ -142,6 +145,25 @@ def test_a_killed_unit_continues_where_it_was(tmp_path: Path) -> None:
     assert len((tmp_path / "asked").read_text()) == 7
 
 
+def test_an_agent_that_a_person_wrote_has_the_plain_ones_contract_and_quotes_no_case_that_judges(
+    modules: Any, tmp_path: Path
+) -> None:
+    task = modules("beyond_tasks").open_task("twin", tmp_path)
+    agent = load_agent(HERE / "beyond_agents/TWIN_BY_HAND.md")
+    assert (agent.output, agent.inputs, agent.sampling) == (task.agent.output, task.agent.inputs, task.agent.sampling)
+    written = genome_of(agent)
+    guard = ProposalGuard(genome_of(task.agent), answers_of(agent.output), task.held_out, task.shown)
+    assert guard.check_answers(written) is None
+    assert guard.check_copies(written, genome_of(task.agent)) is None
+
+
+def test_an_arm_that_nobody_wrote_by_hand_names_the_file(tmp_path: Path) -> None:
+    done = beyond(tmp_path, "--tasks", "heal", "--targets", "python:model.py", "--arms", "by-hand", "--cases", "6")
+    assert done.returncode == 0, done.stderr
+    assert "nobody wrote an agent by hand for heal" in done.stderr
+    assert "HEAL_BY_HAND.md" in done.stderr
+
+
 @pytest.mark.parametrize("task", ["bfcl", "gsm_symbolic"])
 def test_suites_from_sources_have_no_family_and_no_question_in_two_splits(
     modules: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
@@ -172,7 +194,9 @@ def test_without_a_model_no_search_is_begun(tmp_path: Path) -> None:
 def test_unknown_words_are_reported_with_the_known_ones(tmp_path: Path) -> None:
     done = beyond(tmp_path, "--arms", "plan", "--tasks", "twn")
     assert done.returncode == 2
-    assert "no arm 'plan' (known: plain, lookup, think, demos, gepa, dspy, apo, promptfoo, ours)" in done.stderr
+    assert (
+        "no arm 'plan' (known: plain, lookup, think, demos, by-hand, gepa, dspy, apo, promptfoo, ours)" in done.stderr
+    )
     assert "no task 'twn'" in done.stderr
 
 
