@@ -107,3 +107,8 @@ tools:
         " (such as 10.0.0.0/24)",
         "agent.yaml:9:45: tools.ha.token_file: gone cannot be read: No such file or directory",
     ]
+
+
+def test_a_line_end_does_not_hide_at_the_end_of_a_name(tmp_path):
+    text = 'tools: {ha: {url: "http://ha.lan\\n", token_file: x, domains: ["light\\n"]}}\n'
+    assert len(problems_of(text, tmp_path)) == 2
