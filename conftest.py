@@ -24,6 +24,7 @@ ROOT = Path(__file__).parent
 
 LIBRARIES: dict[str, Extra] = {
     "ansible": "infra",
+    "asyncssh": "app_test",
     "axe_playwright_python": "browser",
     "docker": "test",
     "fastapi": "gateway",
@@ -32,11 +33,13 @@ LIBRARIES: dict[str, Extra] = {
     "langchain_openai": "app_test",
     "litellm": "app_test",
     "lxml": "test",
+    "mcp": "app",
     "openai": "app_test",
     "playwright": "browser",
     "prometheus_client": "gateway",
     "pydantic": "gateway",
     "rapidfuzz": "formats",
+    "resiliparse": "app",
     "schemathesis": "app_test",
     "snowballstemmer": "formats",
     "sqlglot": "formats",
