@@ -65,6 +65,8 @@ const handlers = {
   log: addLine,
   status: ({ rows }) => showRows(rows),
   error(message) {
+    // A turn that was cancelled just as it ended: what was wanted has happened.
+    if (message.code === "unknown_turn") return;
     lastError = message.text;
     if (message.turn) conversation.failTurn(message);
     else composer.showProblem(message.text);

@@ -67,10 +67,11 @@ function trim() {
 }
 
 function showEarlier() {
-  const height = box.scrollHeight;
-  page += PAGE;
+  const height = box.scrollHeight, matching = lines.filter(isShown), drawn = list.childElementCount - 1;
+  page = drawn + PAGE;
   follower.isFollowing = false;
-  drawAll();
+  earlier.after(...matching.slice(-page, matching.length - drawn).map(lineNode));
+  trim();
   box.scrollTop += box.scrollHeight - height;
   if (earlier.hidden) box.focus({ preventScroll: true });
 }

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,13 @@ from pipecatapp.wire.agent_events import (
 
 def _end(outcome: ApprovalOutcome, id: str = APPROVAL.id) -> ApprovalEnded:
     return ApprovalEnded(APPROVAL.turn, id, outcome)
+
+
+def _held_clock(opened: AppPage) -> Any:
+    """The page's clock, which goes on only when the test says so."""
+    opened.page.clock.install(time=0)
+    opened.page.clock.pause_at(1)
+    return opened.page.clock
 
 
 @pytest.mark.parametrize(
@@ -55,13 +63,16 @@ def test_escape_denies_once_and_leaves_the_dialog_to_the_agent(opened: AppPage, 
 
 
 def test_what_was_meant_for_the_message_box_decides_nothing(opened: AppPage, server: PageServer) -> None:
+    clock = _held_clock(opened)
     opened.words.focus()
     server.send(APPROVAL)
     opened.wait_for_focus("approval-title")
     opened.page.keyboard.type("yes \n")
-    # The first 500 ms belong to a click that was on its way to something else.
-    assert opened.page.evaluate("document.getElementById('approve').disabled")
-    opened.page.locator("#approve:enabled").wait_for()
+    # The first half second belongs to a click that was on its way to something else.
+    clock.run_for(490)
+    assert opened.page.locator("#approve").is_disabled()
+    clock.run_for(20)
+    assert opened.page.locator("#approve").is_enabled()
     opened.page.keyboard.press("Enter")
     opened.page.mouse.click(5, 5)
     assert opened.dialog.is_visible()
@@ -82,18 +93,21 @@ def test_the_focus_goes_round_in_the_dialog(opened: AppPage, server: PageServer)
 
 
 def test_an_approval_that_nobody_gives_expires(opened: AppPage, server: PageServer) -> None:
-    server.send(replace(APPROVAL, expires_s=1.0))
-    opened.page.get_by_text("Expired: it counts as denied").wait_for()
+    clock = _held_clock(opened)
+    server.send(APPROVAL)
+    opened.dialog.wait_for()
+    left = opened.page.locator("#approval-time")
+    assert left.inner_text() == "Counts as denied in 60 s"
+    clock.run_for(20_000)
+    assert left.inner_text() == "Counts as denied in 40 s"
+    assert opened.page.locator("#approve").is_enabled()
+    clock.run_for(40_000)
+    assert left.inner_text() == "Expired: it counts as denied."
     assert opened.page.locator("#approve").is_disabled()
     server.send(_end(ApprovalOutcome.EXPIRED))
     opened.dialog.wait_for(state="detached")
     assert opened.page.locator(".asked").inner_text() == "Nobody approved in time: ssh"
     assert server.received.empty()
-
-
-def test_it_counts_down(opened: AppPage, server: PageServer) -> None:
-    server.send(replace(APPROVAL, expires_s=60.0))
-    opened.page.get_by_text("Counts as denied in 58 s").wait_for()
 
 
 def test_a_decision_on_another_page_closes_the_dialog_and_the_next_opens(opened: AppPage, server: PageServer) -> None:
@@ -108,6 +122,7 @@ def test_a_decision_on_another_page_closes_the_dialog_and_the_next_opens(opened:
 def test_the_exact_call_is_shown(opened: AppPage, server: PageServer) -> None:
     arguments = {"host": "node-3", "command": "echo '<b>hi</b>'\nrm -r /tmp/x", "depth": [1, {"a": None}]}
     server.send(replace(APPROVAL, arguments=arguments, risk=Risk.DANGER))
+    opened.dialog.wait_for()
     assert json.loads(opened.page.locator("#approval-arguments").inner_text()) == arguments
     assert opened.page.locator("#approval-hidden").is_hidden()
 
@@ -115,6 +130,7 @@ def test_the_exact_call_is_shown(opened: AppPage, server: PageServer) -> None:
 def test_characters_that_nobody_sees_are_marked(opened: AppPage, server: PageServer) -> None:
     command = "ls \u202e/ fr- mr\u202c\u200b #\u00a0\u2028\u3164x\ud800"
     server.send(replace(APPROVAL, arguments={"command": command}))
+    opened.dialog.wait_for()
     shown = opened.page.locator("#approval-arguments").inner_text()
     assert "ls U+202E/ fr- mrU+202CU+200B #U+00A0U+2028U+3164x\\ud800" in shown
     assert opened.page.locator("#approval-hidden").is_visible()

@@ -80,8 +80,7 @@ def test_nothing_moves_where_no_motion_is_wanted(browser: Any, server: PageServe
         found.close()
 
 
-@pytest.mark.parametrize("width", [320, 768, 1280, 1920])
-@pytest.mark.parametrize("height", [360, 800])
+@pytest.mark.parametrize(("width", "height"), [(320, 568), (768, 360), (1920, 1080)])
 def test_nothing_is_wider_than_the_page(opened: AppPage, width: int, height: int) -> None:
     opened.page.set_viewport_size({"width": width, "height": height})
     opened.show(AgentState.SPEAKING)

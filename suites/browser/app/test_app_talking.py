@@ -104,6 +104,18 @@ def test_a_turn_is_cancelled_and_keeps_what_there_was(opened: AppPage, server: P
     opened.wait_for_focus("words")
 
 
+def test_a_turn_that_ends_while_it_is_cancelled_has_no_fault(opened: AppPage, server: PageServer) -> None:
+    server.send(
+        TurnStarted(TURN, "x", Source.TEXT),
+        TurnEnded(TURN, Outcome.ANSWERED, "done"),
+        ErrorMessage(TURN, "unknown_turn", "this turn is not running"),
+        StateChanged(AgentState.IDLE, ""),
+        ErrorMessage("", "busy", "the last message"),
+    )
+    opened.page.get_by_text("the last message").wait_for()
+    assert opened.page.locator(".fault").count() == 0
+
+
 def test_words_during_a_turn_wait_in_the_box(opened: AppPage, server: PageServer) -> None:
     server.send(TurnStarted(TURN, "first", Source.TEXT), StateChanged(AgentState.THINKING, TURN))
     opened.wait_for_state("thinking")

@@ -120,8 +120,7 @@ def test_ten_thousand_lines_do_not_slow_the_keyboard(opened: AppPage, server: Pa
     opened.page.locator("#level").select_option("debug")
     _wait_for_count(opened, f"{MANY:,} lines")
     if drawn == "all":
-        for _ in range(19):
-            opened.page.locator("#lines .more").evaluate("node => node.click()")
+        opened.page.locator("#lines .more").evaluate("node => { while (!node.hidden) node.click(); }")
     assert opened.page.locator(".line").count() == (MANY if drawn == "all" else 500)
     cdp = opened.context.new_cdp_session(opened.page)
     # In CPU time: what else runs on the machine must not decide.
