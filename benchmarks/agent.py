@@ -25,7 +25,7 @@ from pipecatapp.local.programs import Program, answers
 from pipecatapp.wire.agent_events import Say, TurnEnded, read_server_message, write_message
 
 _WORDS: Final = "What is the capital of France?"
-_START_S: Final = 60.0
+_START_S: Final = 180.0
 _WARM: Final = 20
 """Turns before the clock counts."""
 
