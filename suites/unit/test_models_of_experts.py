@@ -56,3 +56,15 @@ def test_the_page_says_what_the_playbook_fetches():
     gigabytes = sum(one["size_mb"] for one in LISTS["main"]) / 1000
     for page in ("models.md", "cluster.md"):
         assert f"{gigabytes:.1f} GB" in (ROOT / "docs" / page).read_text()
+
+
+@pytest.mark.parametrize("playbook", ["playbook.yaml", "heal_cluster.yaml", "deploy_expert.yaml"])
+def test_every_host_knows_the_models_before_a_role_needs_them(playbook):
+    # group_vars/models.yaml is of a group that plays make: a host that no play has put there has no models.
+    informed: set[str] = set()
+    for play in yaml.safe_load((ROOT / playbook).read_text()):
+        if "ansible.builtin.group_by" in str(play):
+            informed |= {"all"} if play["hosts"] == "all" else set(play["hosts"].split(":"))
+        roles = {one["role"] if isinstance(one, dict) else one for one in play.get("roles", [])}
+        if roles & {"llama_cpp", "bootstrap_agent"}:
+            assert "all" in informed or informed >= set(play["hosts"].split(":")), play["name"]
