@@ -71,7 +71,7 @@ def _fill_context(folder: Path) -> None:
     if done.returncode:
         log = "\n".join((done.stdout + done.stderr).splitlines()[-LOG_LINES:])
         raise ProcessFault(f"the wheel could not be built:\n{log}", command="pip wheel", code=done.returncode)
-    for path in ("docker/gateway.packages", "docker/gateway.Dockerfile", "roles/common/files/constraints.txt"):
+    for path in ("dockerfiles/gateway.packages", "dockerfiles/gateway.Dockerfile", "roles/common/files/constraints.txt"):
         shutil.copy(CLONE / path, folder)
     certificates = os.environ.get("PIP_CERT")
     content = Path(certificates).read_bytes() if certificates else b""

@@ -21,7 +21,7 @@ RUN python3 -m venv /build/pip \
         --constraint constraints.txt --requirement gateway.packages anneal_harness-*.whl \
     && cd /opt/moe-gateway/lib/python3*/site-packages/evolve \
     && rm -rf __main__.py adaptation cli evaluation evolution executors infra own_agent providers pytest_plugin report role_lint \
-        store supervision \
+        store supervision ../*/tests \
     && find /opt/moe-gateway -name '*.so' -exec strip --strip-unneeded {} + \
     && find /opt/moe-gateway -name '*.py[xd]' -delete \
     && /opt/moe-gateway/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/moe-gateway/lib \
@@ -32,7 +32,7 @@ RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates python3 \
     && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log \
-        /usr/share/man/* /usr/share/locale/* \
+        /usr/share/man/* /usr/share/locale/* /usr/lib/python3*/test /usr/lib/python3*/lib2to3 /usr/lib/python3*/pydoc_data \
     && groupadd --gid 10001 moe-gateway \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin moe-gateway
 COPY --from=build /opt/moe-gateway /opt/moe-gateway
