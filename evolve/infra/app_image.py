@@ -32,6 +32,7 @@ OWN_BASE: Final = f"anneal-minbase:{OWN_RELEASE}"
 OWN_PACKAGES: Final = ("ca-certificates",)
 PIP_ARGUMENTS: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT")
 """Settings of this machine's pip that the first stage gets; a certificate comes as a file."""
+COPIED: Final = ("dockerfiles/gateway.Dockerfile", "dockerfiles/gateway.packages", "roles/common/files/constraints.txt")
 LOG_LINES: Final = 15
 """How much of a failed build of the wheel a message shows; the reason is at its end."""
 _MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
@@ -71,7 +72,7 @@ def _fill_context(folder: Path) -> None:
     if done.returncode:
         log = "\n".join((done.stdout + done.stderr).splitlines()[-LOG_LINES:])
         raise ProcessFault(f"the wheel could not be built:\n{log}", command="pip wheel", code=done.returncode)
-    for path in ("dockerfiles/gateway.packages", "dockerfiles/gateway.Dockerfile", "roles/common/files/constraints.txt"):
+    for path in COPIED:
         shutil.copy(CLONE / path, folder)
     certificates = os.environ.get("PIP_CERT")
     content = Path(certificates).read_bytes() if certificates else b""
