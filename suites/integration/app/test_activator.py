@@ -16,7 +16,7 @@ from fixtures.nomad_contract import a_job
 from fixtures.power_cluster import power_cluster, running_power_agent, sleeping_service
 from fixtures.processes import wait_for
 
-SERVICES = ("expert-a", "expert-b", "expert-c", "expert-d", "expert-e")
+SERVICES = tuple(f"expert-{letter}" for letter in "abcdefghij")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def in_parallel(work):
     return results
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=pytest.mark.nightly)])
 def test_each_first_request_to_a_sleeping_expert_is_answered(cluster, rounds):
     """10 first requests in CI, 100 at night."""
 
@@ -82,7 +82,7 @@ def test_each_first_request_to_a_sleeping_expert_is_answered(cluster, rounds):
             assert agent.sample("power_agent_wakes_total", service=name, result="failed") == 0
 
 
-@pytest.mark.parametrize("races", [4, pytest.param(40, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("races", [2, pytest.param(20, marks=pytest.mark.nightly)])
 def test_no_request_at_the_idle_edge_is_lost(cluster, races):
     """20 races in CI, 200 at night: clients come while the job is read, while its count is set to 0, or about then."""
     chance = random.Random(18)
@@ -153,7 +153,7 @@ def test_a_service_with_a_second_activator_is_never_put_to_sleep(cluster):
         wait_for("it sleeps", lambda: cluster.state(name) == "asleep")
         with running_power_agent(cluster.config(sleeping_service(name))):
             assert text_of(agent.url(name), "hi") == "echo: hi"
-            wait_for("it tried", lambda: agent.sample("power_agent_sleeps_total", service=name, result="kept") > 1)
+            wait_for("it tried", lambda: agent.sample("power_agent_sleeps_total", service=name, result="kept") > 0)
             assert cluster.count(name) == 1
         wait_for("it sleeps", lambda: cluster.count(name) == 0)
 

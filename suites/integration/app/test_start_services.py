@@ -124,7 +124,6 @@ def test_home_assistant_is_no_job_and_is_waited_for_in_consul(cluster):
     ("arguments", "code", "message"),
     [
         (["--home-assistant", "nowhere"], 2, "expected HOST:PORT"),
-        (["--inventory"], 4, "needs a file"),
         (["--inventory", "/nonexistent.yaml"], 4, "no such inventory"),
     ],
 )
