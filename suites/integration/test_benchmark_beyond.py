@@ -10,12 +10,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from evolve.core.model.answers import Answer, Request, TokenUsage
-from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
+from evolve.core.model.errors import CannotEvaluate, EnvironmentFault, InputError
 from evolve.core.model.families import SPLITS
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.genome import genome_of
@@ -157,11 +158,10 @@ def test_an_agent_that_a_person_wrote_has_the_plain_ones_contract_and_quotes_no_
     assert guard.check_copies(written, genome_of(task.agent)) is None
 
 
-def test_an_arm_that_nobody_wrote_by_hand_names_the_file(tmp_path: Path) -> None:
-    done = beyond(tmp_path, "--tasks", "heal", "--targets", "python:model.py", "--arms", "by-hand", "--cases", "6")
-    assert done.returncode == 0, done.stderr
-    assert "nobody wrote an agent by hand for heal" in done.stderr
-    assert "HEAL_BY_HAND.md" in done.stderr
+def test_an_arm_that_nobody_wrote_by_hand_names_the_file(modules: Any, tmp_path: Path) -> None:
+    task = SimpleNamespace(name="heal")
+    with pytest.raises(InputError, match=r"for heal \(write .*HEAL_BY_HAND\.md\)"):
+        modules("beyond_own_arms").by_hand(SimpleNamespace(task=task))
 
 
 @pytest.mark.parametrize("task", ["bfcl", "gsm_symbolic"])
