@@ -1,4 +1,4 @@
-"""The command `pipecatapp`: serve, check, schema."""
+"""The command `pipecatapp`: serve, check, mcp, schema, tools."""
 
 import argparse
 import json
@@ -23,6 +23,17 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--insecure", action="store_true", help="allow to serve beyond loopback without TLS and without a proxy"
         )
+    mcp = commands.add_parser(
+        "mcp",
+        help="serve the tools that change nothing by the Model Context Protocol",
+        description="Serve the tools that change nothing by the Model Context Protocol: on standard streams for the"
+        " program that starts this one, or over HTTP.",
+    )
+    mcp.add_argument("config", type=Path, metavar="CONFIG", help="the configuration, a YAML file")
+    mcp.add_argument(
+        "--port", type=int, metavar="PORT", help="serve http://127.0.0.1:PORT/mcp instead; needs keys_file"
+    )
+    commands.add_parser("tools", help="print the tools with their arguments, as docs/tools.md shows them")
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     return found
 
@@ -44,6 +55,15 @@ def _run(given: argparse.Namespace) -> None:
         from pipecatapp.agent.server import serve
 
         serve(_checked(given), lambda line: print(f"pipecatapp: {line}", file=sys.stderr, flush=True))
+    elif given.command == "mcp":
+        from pipecatapp.agent.mcp_serving import serve_tools
+
+        serve_tools(load_config(given.config, insecure=True), given.port)
+    elif given.command == "tools":
+        from pipecatapp.tools.all_tools import ALL_TOOLS
+        from pipecatapp.tools.docs_page import tool_sections
+
+        print(tool_sections([tool.spec for tool in ALL_TOOLS]), end="")
     else:
         print(json.dumps(config_schema(), indent=2))
 

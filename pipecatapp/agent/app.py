@@ -121,6 +121,10 @@ class AgentApp:
         if self.memory is not None:
             await self.memory.close()
 
+    async def rows(self) -> tuple[StatusRow, ...]:
+        """Return the table of components."""
+        return await self.board.rows()
+
     def hello(self, session: Session) -> Hello:
         """Return the first message for a page."""
         tools = tuple(ToolCard(one.name, one.description, one.risk) for one in self.toolbox.specs())

@@ -1,6 +1,7 @@
 """The agent's configuration: one YAML file, checked against `config.schema.json`, every problem at once."""
 
 import json
+import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,8 @@ from evolve.core.model.errors import InputError
 from pipecatapp.serving.config_files import ConfigReader, read_config
 from pipecatapp.serving.exposure import Exposure, Tls, check_exposure, read_tls
 from pipecatapp.serving.listening import Listen
+from pipecatapp.tools.config import ToolsConfig
+from pipecatapp.tools.config_reading import read_tools
 
 _SCHEMA: Final = Path(__file__).with_name("config.schema.json")
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8002)
@@ -66,6 +69,8 @@ class AgentConfig:
     consul: ClusterAddress | None = None
     nomad: ClusterAddress | None = None
     memory: MemoryConfig | None = None
+    tools: ToolsConfig | None = None
+    """None for an agent without tools."""
     timeouts: TurnTimeouts = TurnTimeouts()
     most_turns: int = 100
     is_insecure: bool = False
@@ -80,7 +85,8 @@ class AgentConfig:
     def secrets(self) -> tuple[str, ...]:
         """Values that nothing may show."""
         tokens = [one.token for one in (self.consul, self.nomad) if one is not None]
-        return tuple(one for one in (self.model.api_key, *tokens) if one)
+        tools = self.tools.secrets() if self.tools else ()
+        return tuple(one for one in (self.model.api_key, *tokens, *tools) if one)
 
 
 @cache
@@ -131,6 +137,7 @@ class _AgentReader(ConfigReader):
             consul=self.cluster("consul"),
             nomad=self.cluster("nomad"),
             memory=self._memory(),
+            tools=read_tools(self, os.environ) if "tools" in value else None,
             timeouts=TurnTimeouts(**value.get("timeouts", {})),
             most_turns=value.get("most_turns", 100),
             is_insecure=insecure,

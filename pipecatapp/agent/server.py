@@ -20,6 +20,7 @@ from pipecatapp.gateway.config import BODY_LIMIT
 from pipecatapp.serving.exposure import Tls
 from pipecatapp.serving.listening import open_listener, serve_metrics
 from pipecatapp.serving.logs import log_to_stderr
+from pipecatapp.tools.all_tools import make_toolbox
 
 _DRAIN_S = 5.0
 """What open connections may take when the agent is asked to end; pages connect again by themselves."""
@@ -57,6 +58,8 @@ def serve(config: AgentConfig, say: Callable[[str], None]) -> None:
         InputError: the keys, the agent's file or the certificate is wrong.
     """
     agent = AgentApp(config)
+    if config.tools is not None:
+        agent.toolbox = make_toolbox(config.tools, agent.rows)
     trust = _certificate(config.tls)
     with ExitStack() as opened:
         listener = opened.enter_context(open_listener(config.listen))

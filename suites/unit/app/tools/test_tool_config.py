@@ -6,6 +6,7 @@ import pytest
 
 from evolve.core.formats.yaml12 import read_document
 from evolve.core.model.errors import InputError
+from pipecatapp.serving.config_files import ConfigReader
 from pipecatapp.tools.config import ToolsConfig
 from pipecatapp.tools.config_reading import read_tools
 
@@ -32,7 +33,11 @@ tools:
 
 
 def config_of(text: str, folder: Path) -> ToolsConfig:
-    return read_tools(read_document(text, "agent.yaml"), folder, {"EVOLVE_CACHE_DIR": str(folder)})
+    reader = ConfigReader(read_document(text, "agent.yaml"), folder)
+    config = read_tools(reader, {"EVOLVE_CACHE_DIR": str(folder)})
+    if reader.problems:
+        raise InputError(reader.problems)
+    return config
 
 
 def problems_of(text: str, folder: Path) -> list[str]:
