@@ -46,6 +46,18 @@ def web_app(agent: AgentApp) -> web.Application:
     return app
 
 
+def make_agent(config: AgentConfig) -> AgentApp:
+    """Return an agent with the tools of its configuration, which has not started.
+
+    Raises:
+        InputError: the keys or the agent's file is wrong.
+    """
+    agent = AgentApp(config)
+    if config.tools is not None:
+        agent.toolbox = make_toolbox(config.tools, agent.rows)
+    return agent
+
+
 def serve(config: AgentConfig, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -57,9 +69,7 @@ def serve(config: AgentConfig, say: Callable[[str], None]) -> None:
         EnvironmentFault: an address or a file cannot be used.
         InputError: the keys, the agent's file or the certificate is wrong.
     """
-    agent = AgentApp(config)
-    if config.tools is not None:
-        agent.toolbox = make_toolbox(config.tools, agent.rows)
+    agent = make_agent(config)
     trust = _certificate(config.tls)
     with ExitStack() as opened:
         listener = opened.enter_context(open_listener(config.listen))

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 _DECLARING: Final = frozenset(
     (
@@ -74,22 +74,25 @@ def _python_imports(tree: ast.Module) -> Iterator[str]:
 
 
 def _other_map(name: str, text: str) -> CodeMap:
+    from pygments import token
     from pygments.lexers import get_lexer_for_filename
-    from pygments.token import Comment, Keyword, Name, String, Text, Whitespace
     from pygments.util import ClassNotFound
 
+    kinds: Any = token  # its types contain each other, which no annotation can say
     try:
         lexer = get_lexer_for_filename(name)
     except ClassNotFound:
         return NOTHING
     symbols, imports = [], []
     word, line = "", 1
-    for token, value in lexer.get_tokens(text):
-        if (token in Name and word in _DECLARING) or token in Name.Function:
+    for kind, value in lexer.get_tokens(text):
+        if (kind in kinds.Name and word in _DECLARING) or kind in kinds.Name.Function:
             symbols.append(Symbol(word if word in _DECLARING else "function", value, line))
-        elif token in Name.Namespace or token in Comment.PreprocFile or (token in String and word in _IMPORTING):
+        elif kind in kinds.Name.Namespace or kind in kinds.Comment.PreprocFile:
             imports.append(value.strip("<>\"'"))
-        if token not in Whitespace and token not in Text:
-            word = value if token in Keyword else ""
+        elif kind in kinds.String and word in _IMPORTING:
+            imports.append(value.strip("\"'"))
+        if kind not in kinds.Text:
+            word = value if kind in kinds.Keyword else ""
         line += value.count("\n")
     return CodeMap(tuple(symbols), tuple(dict.fromkeys(imports)))

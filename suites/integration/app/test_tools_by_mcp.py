@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -37,20 +37,22 @@ async def served(folder: Path) -> AsyncIterator[str]:
 
 def test_tools_that_change_nothing_are_listed_and_called(tmp_path):
     async def run() -> None:
-        async with served(tmp_path) as url, httpx2.AsyncClient(headers={"Authorization": KEY}) as http:
-            async with Client(streamable_http_client(url, http_client=http)) as client:
-                listed = (await client.list_tools()).tools
-                expected = {tool.spec.name for tool in ALL_TOOLS if tool.spec.risk is Risk.READ}
-                assert {tool.name for tool in listed} == expected
-                assert all(tool.annotations.read_only_hint for tool in listed)
-                found = await client.call_tool("project_mapper", {"find": "basket"})
-                assert (found.is_error, found.content[0].text) == (False, "a.py:1 class Basket")
-                wrong = await client.call_tool("project_mapper", {"finds": "basket"})
-                assert wrong.is_error
-                assert "did you mean 'find'?" in wrong.content[0].text
-                hidden = await client.call_tool("ssh", {"host": "a", "command": "b"})
-                assert hidden.is_error
-                assert "there is no tool" in hidden.content[0].text
+        async with AsyncExitStack() as stack:
+            url = await stack.enter_async_context(served(tmp_path))
+            http = await stack.enter_async_context(httpx2.AsyncClient(headers={"Authorization": KEY}))
+            client = await stack.enter_async_context(Client(streamable_http_client(url, http_client=http)))
+            listed = (await client.list_tools()).tools
+            expected = {tool.spec.name for tool in ALL_TOOLS if tool.spec.risk is Risk.READ}
+            assert {tool.name for tool in listed} == expected
+            assert all(tool.annotations.read_only_hint for tool in listed)
+            found = await client.call_tool("project_mapper", {"find": "basket"})
+            assert (found.is_error, found.content[0].text) == (False, "a.py:1 class Basket")
+            wrong = await client.call_tool("project_mapper", {"finds": "basket"})
+            assert wrong.is_error
+            assert "did you mean 'find'?" in wrong.content[0].text
+            hidden = await client.call_tool("ssh", {"host": "a", "command": "b"})
+            assert hidden.is_error
+            assert "there is no tool" in hidden.content[0].text
 
     asyncio.run(run())
 
