@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import aiohttp
 
-from benchmarks.gateway import cpu_of, peak_of
 from evolve.cluster.demo.agents import free_ports
 from evolve.core.formats.yaml12 import dump_yaml
+from fixtures.process_costs import cpu_of, peak_of
 from pipecatapp.local.programs import Program, answers
 from pipecatapp.wire.agent_events import Say, TurnEnded, read_server_message, write_message
 

@@ -24,13 +24,13 @@ import aiohttp
 
 from evolve.cluster.demo.agents import free_ports
 from evolve.core.formats.yaml12 import dump_yaml
+from fixtures.process_costs import cpu_of, peak_of, tree_of
 from pipecatapp.gateway.keys import make_key
 from pipecatapp.local.programs import Program, answers
 
 CHUNKS, DELAY_S = 20, 0.1
 KIB: Final = "word " * 205
 """A prompt of 1 KiB."""
-TICKS: Final = os.sysconf("SC_CLK_TCK")
 START_S: Final = 120.0
 
 
@@ -56,27 +56,6 @@ class Contender:
     def peak_mb(self) -> float:
         """The most memory that its processes had, together."""
         return sum(peak_of(pid) for pid in tree_of(self.pid)) if self.pid else 0.0
-
-
-def cpu_of(pid: int) -> float:
-    """Return the CPU seconds of a process."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / TICKS
-
-
-def peak_of(pid: int) -> float:
-    """Return the peak of a process's memory, in MB."""
-    line = next(one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
-def tree_of(pid: int) -> list[int]:
-    """Return a process and its descendants."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += tree_of(int(child))
-    return found
 
 
 def body(*, stream: bool) -> dict[str, Any]:
