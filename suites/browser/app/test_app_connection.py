@@ -8,7 +8,17 @@ import pytest
 
 from fixtures.app_pages import TURN, AppPage, hello_with_history
 from fixtures.page_server import HELLO, PageServer
-from pipecatapp.wire.agent_events import Entry, Say, Source, TextPart, TurnStarted
+from pipecatapp.wire.agent_events import (
+    AgentState,
+    Entry,
+    Outcome,
+    Say,
+    Source,
+    StateChanged,
+    TextPart,
+    TurnEnded,
+    TurnStarted,
+)
 
 KEY = "correct horse"
 
@@ -40,6 +50,25 @@ def test_the_page_comes_back_after_the_server_was_killed(opened: AppPage, server
     assert opened.page.locator(".ending:visible").count() == 0
     opened.words.press("Enter")
     assert server.next(Say) == Say("are you there?")
+
+
+def test_a_turn_that_still_runs_goes_on_after_the_connection_was_lost(opened: AppPage, server: PageServer) -> None:
+    started = TurnStarted(TURN, "tell me a story", Source.TEXT)
+    server.send(started, TextPart(TURN, "Once upon a time "))
+    opened.page.get_by_text("Once upon").wait_for()
+    server.stop()
+    opened.page.get_by_text("The connection was lost during this answer").wait_for()
+    server.start()
+    opened.wait_until_online()
+    # The agent says again what runs; the parts that came meanwhile are in the whole answer alone.
+    server.send(started, StateChanged(AgentState.SPEAKING, TURN), TextPart(TURN, "happily."))
+    opened.page.locator(".reply", has_text="happily.").wait_for()
+    assert opened.page.locator(".ending:visible").count() == 0
+    assert opened.page.locator("#stop").is_visible()
+    server.send(TurnEnded(TURN, Outcome.ANSWERED, "Once upon a time they lived happily."))
+    opened.page.get_by_text("Once upon a time they lived happily.").first.wait_for()
+    assert opened.page.locator(".turn").count() == 1
+    assert opened.page.locator("#send").is_visible()
 
 
 def test_words_on_their_way_come_back_when_the_connection_is_lost(opened: AppPage, server: PageServer) -> None:

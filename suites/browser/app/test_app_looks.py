@@ -41,6 +41,16 @@ def test_axe_finds_no_serious_fault(
     found.close()
 
 
+def test_axe_finds_no_serious_fault_in_the_login(browser: Any, serious_faults: Any) -> None:
+    with PageServer(key="a key") as server:
+        found = AppPage(browser, server, is_ready=False, viewport={"width": 320, "height": 800}, bypass_csp=True)
+        found.page.locator("#key").fill("wrong")
+        found.page.keyboard.press("Enter")
+        found.page.get_by_text("This key is not valid").wait_for()
+        assert serious_faults(found.page) == []
+        found.close()
+
+
 def test_each_state_has_its_own_picture_and_words(browser: Any, server: PageServer) -> None:
     found = AppPage(browser, server, reduced_motion="reduce")
     seen: dict[str, str] = {}
