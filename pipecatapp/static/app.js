@@ -2,7 +2,7 @@
 //
 //   session.js, connection.js, protocol.js   login, websocket, messages
 //   character.js, about.js, banner.js        who answers, and what it is doing
-//   conversation.js, turn.js, tool_row.js    what was said and done
+//   conversation.js, turn.js, tool_row.js    turns, with calls of tools
 //   composer.js, approvals.js                what a person says and decides
 //   terminal.js, status_table.js             the log, and the services
 

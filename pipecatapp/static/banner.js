@@ -6,7 +6,7 @@ const banner = byId("banner"), text = byId("banner-text"), button = byId("banner
 
 /** Show a text with a button. */
 export function showBanner(words, label, action) {
-  // A text that is already there is not said again with each try.
+  // A text that is already there is not announced again with each try.
   if (banner.hidden || text.textContent !== words) text.textContent = words;
   button.textContent = label;
   button.onclick = action;

@@ -2,7 +2,7 @@
 
 export const VERSION = 1;
 
-/** Fields of each type of message from the agent, beside `v` and `type`; all of them are always there. */
+/** Fields of each type of message from the agent, besides `v` and `type`; all of them are always there. */
 export const FIELDS = {
   hello: ["session", "agent", "model", "accuracy", "advice", "has_voice", "tools", "history"],
   state: ["state", "turn"],

@@ -59,12 +59,12 @@ def test_a_call_is_approved_and_one_denied(browser: Any, config: AgentConfig, ke
         opened = _signed_in(browser, agent, key)
         header = opened.page.locator("body").inner_text()
         assert all(text in header for text in ("scripted", "right tool in 50 %", ADVICE))
-        for button, said, count in (("Approve", "You approved strike", 1), ("Deny", "You denied strike", 1)):
+        for button, shown, count in (("Approve", "You approved strike", 1), ("Deny", "You denied strike", 1)):
             _say(opened, STRIKE)
             assert '"word": "iron"' in opened.dialog.locator("pre").inner_text()
             assert opened.state == "waiting_for_approval"
             opened.dialog.get_by_role("button", name=button).click()
-            opened.page.get_by_text(said).wait_for()
+            opened.page.get_by_text(shown).wait_for()
             opened.wait_for_state("idle")
             assert opened.page.locator(".reply .text").last.inner_text().startswith("You said: ")
             assert len(tools.ran) == count
