@@ -6,6 +6,7 @@ from typing import Final
 from evolve.cluster.consul.values import ServiceCheck
 from evolve.cluster.nomad.cluster import NomadNode
 from evolve.cluster.nomad.jobs import JobStub
+from pipecatapp.core.activators import ACTIVATOR_PREFIX
 from pipecatapp.wire.agent_events import RowState, StatusRow
 
 _CHECKS: Final = {"passing": RowState.OK, "warning": RowState.WARNING, "critical": RowState.FAILED}
@@ -15,6 +16,14 @@ _NODES: Final = {
     "disconnected": RowState.WARNING,
     "down": RowState.FAILED,
 }
+ACTIVATOR_STATES: Final = {
+    "waking": RowState.STARTING,
+    "retiring": RowState.STARTING,
+    "down": RowState.FAILED,
+    "awake": RowState.OK,
+    "asleep": RowState.ASLEEP,
+}
+"""What an activator publishes as a tag of its service."""
 _LONGEST: Final = 200
 """Characters of a detail."""
 
@@ -64,11 +73,28 @@ def service_rows(services: Mapping[str, Sequence[str]], checks: Iterable[Service
     for check in checks:
         if check.service_name in found:
             found[check.service_name].setdefault(check.service_id, []).append(check)
-    return [_service_row(name, list(found[name].values()), link) for name in sorted(found)]
+    return [
+        _activator_row(name, services[name], link)
+        if name.startswith(ACTIVATOR_PREFIX) and ACTIVATOR_STATES.keys() & set(services[name])
+        else _service_row(name, list(found[name].values()), link)
+        for name in sorted(found)
+    ]
+
+
+def _activator_row(name: str, tags: Sequence[str], link: str) -> StatusRow:
+    """Several activators of one service may be in several states; the one that a person waits for counts."""
+    word = next(word for word in ACTIVATOR_STATES if word in tags)
+    service = name.removeprefix(ACTIVATOR_PREFIX)
+    detail = f"{service} is asleep; the first request wakes it" if word == "asleep" else f"{service}: {word}"
+    return row(name, ACTIVATOR_STATES[word], detail, _link_of(name, link))
+
+
+def _link_of(name: str, link: str) -> str:
+    return f"{link}/ui/dc1/services/{name}" if link else ""
 
 
 def _service_row(name: str, instances: list[list[ServiceCheck]], link: str) -> StatusRow:
-    where = f"{link}/ui/dc1/services/{name}" if link else ""
+    where = _link_of(name, link)
     states = [_worst(checks) for checks in instances]
     if not states:
         return row(name, RowState.OK, "no checks", where)

@@ -15,7 +15,7 @@ from fixtures.running_agents import WordTools, page_of, running_agent
 from fixtures.running_gateways import SHORT, running_gateway
 from fixtures.scripted_twin import scripted_twin
 from pipecatapp.agent.config import AgentConfig, ModelConfig
-from pipecatapp.gateway.config import AgentAddress, GatewayConfig, Timeouts
+from pipecatapp.gateway.config import Access, AgentAddress, GatewayConfig, Timeouts
 from pipecatapp.gateway.keys import make_key
 from pipecatapp.wire.agent_events import Say
 
@@ -153,9 +153,11 @@ def foreign(text, session):
     ("sessions", "turns"), [(12, 5), pytest.param(50, 20, marks=pytest.mark.nightly)], ids=["some", "all"]
 )
 def test_answers_of_many_pages_and_requests_never_cross(model, sessions, turns):
+    many = {"default": Access(requests_per_minute=1_000_000, concurrent=1000)}
+    patient = Timeouts(idle_s=300.0, total_s=300.0)
     with (
-        running_agent(AgentConfig(ModelConfig(model.url)), WordTools()) as agent,
-        running_gateway(GatewayConfig(timeouts=SHORT, agent=AgentAddress(agent.url))) as gateway,
+        running_agent(AgentConfig(ModelConfig(model.url), most_turns=1000), WordTools()) as agent,
+        running_gateway(GatewayConfig(timeouts=patient, agent=AgentAddress(agent.url), access=many)) as gateway,
     ):
         replies = {}
 

@@ -35,6 +35,20 @@ def test_a_service_is_ok_while_one_instance_passes_and_says_what_fails():
     assert rows[-1].link == "http://consul:8500/ui/dc1/services/web"
 
 
+def test_what_sleeps_is_asleep_and_not_missing():
+    services = {
+        "activator-big": ("activator", "asleep"), "activator-mid": ("activator", "asleep", "waking"),
+        "activator-old": ("activator", "down"), "activator-plain": (),
+    }  # fmt: skip
+    rows = states(service_rows(services, [check("activator-big", "a", "passing")], ""))
+    assert rows == {
+        "activator-big": (RowState.ASLEEP, "big is asleep; the first request wakes it"),
+        "activator-mid": (RowState.STARTING, "mid: waking"),
+        "activator-old": (RowState.FAILED, "old: down"),
+        "activator-plain": (RowState.OK, "no checks"),
+    }
+
+
 def node(name, status="ready", eligibility="eligible", is_draining=False):
     return NomadNode(f"id-{name}", name, "dc1", status, eligibility, is_draining, {}, "2.0.6", 1)
 
