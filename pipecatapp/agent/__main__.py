@@ -54,11 +54,11 @@ def _run(given: argparse.Namespace) -> None:
         # Only here: the server's libraries take most of a second to import.
         from pipecatapp.agent.server import serve
 
-        serve(_checked(given), lambda line: print(f"pipecatapp: {line}", file=sys.stderr, flush=True))
+        serve(_checked(given), _say)
     elif given.command == "mcp":
         from pipecatapp.agent.mcp_serving import serve_tools
 
-        serve_tools(load_config(given.config, insecure=True), given.port)
+        serve_tools(load_config(given.config, insecure=True), given.port, _say)
     elif given.command == "tools":
         from pipecatapp.tools.all_tools import ALL_TOOLS
         from pipecatapp.tools.docs_page import tool_sections
@@ -66,6 +66,10 @@ def _run(given: argparse.Namespace) -> None:
         print(tool_sections([tool.spec for tool in ALL_TOOLS]), end="")
     else:
         print(json.dumps(config_schema(), indent=2))
+
+
+def _say(line: str) -> None:
+    print(f"pipecatapp: {line}", file=sys.stderr, flush=True)
 
 
 def _checked(given: argparse.Namespace) -> AgentConfig:

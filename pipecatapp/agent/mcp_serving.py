@@ -1,6 +1,7 @@
 """The agent's tools for other programs, by the Model Context Protocol."""
 
 import asyncio
+from collections.abc import Callable
 
 from evolve.core.model.errors import InputError, Problem
 from pipecatapp.agent.config import AgentConfig
@@ -12,12 +13,13 @@ from pipecatapp.tools.mcp_server import http_app, serve_streams
 from pipecatapp.wire.openai import ApiError
 
 
-def serve_tools(config: AgentConfig, port: int | None) -> None:
+def serve_tools(config: AgentConfig, port: int | None, say: Callable[[str], None]) -> None:
     """Serve until the client closes the streams, or, over HTTP, until SIGTERM or SIGINT.
 
     Args:
         config: the agent's; its keys open the way over HTTP.
-        port: of 127.0.0.1; None for standard streams.
+        port: of 127.0.0.1, 0 for a free one; None for standard streams.
+        say: gets a line for a person: where it serves HTTP.
 
     Raises:
         InputError: over HTTP, there are no keys.
@@ -35,6 +37,7 @@ def serve_tools(config: AgentConfig, port: int | None) -> None:
 
     keys = Keys(config.keys_file)
     with open_listener(Listen("127.0.0.1", port)) as listener:
+        say(f"serving on http://127.0.0.1:{listener.getsockname()[1]}/mcp")
         app = http_app(toolbox, lambda header: _is_known(keys, header))
         uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,6 +19,7 @@ from evolve.core.model.errors import ExitCode
 from fixtures.asgi_servers import serving_asgi
 from pipecatapp.agent.__main__ import main
 from pipecatapp.core.ports import Risk
+from pipecatapp.gateway.keys import make_key
 from pipecatapp.tools.all_tools import ALL_TOOLS, make_toolbox
 from pipecatapp.tools.config import ToolsConfig
 from pipecatapp.tools.mcp_server import http_app, make_server
@@ -107,3 +110,26 @@ def test_the_command_serves_its_standard_streams(tmp_path):
 def test_over_http_the_command_needs_keys(tmp_path, capsys):
     assert main(["mcp", str(agents_config(tmp_path)), "--port", "0"]) == ExitCode.INPUT
     assert "moe-gateway key NAME makes one" in capsys.readouterr().err
+
+
+def test_over_http_the_command_serves_those_with_a_key(tmp_path):
+    made = make_key("editor")
+    (tmp_path / "keys").write_text(f"{made.line}\n")
+    config = agents_config(tmp_path, keys_file="keys")
+    command = [sys.executable, "-m", "pipecatapp.agent", "mcp", str(config), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        try:
+            url = line.removeprefix("pipecatapp: serving on ").strip()
+            assert asyncio.run(found_by(url, made.key)) == "a.py:1 class Basket"
+        finally:
+            process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+async def found_by(url: str, key: str) -> str:
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}))
+        client = await stack.enter_async_context(Client(streamable_http_client(url, http_client=http)))
+        return (await client.call_tool("project_mapper", {"find": "basket"})).content[0].text

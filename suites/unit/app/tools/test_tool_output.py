@@ -29,3 +29,8 @@ def test_the_environments_secrets_are_masked():
     masked = OutputFilter({"DEPLOY_TOKEN": "Zx81kQpL0vTn4RbW"}).apply("it is Zx81kQpL0vTn4RbW")
     assert "Zx81kQpL0vTn4RbW" not in masked
     assert masked.startswith("it is <secret:")
+
+
+def test_of_a_page_of_blanks_the_beginning_of_each_row_is_kept():
+    shown = OutputFilter({}).apply("a" + " \t" * 30_000 + "b\n\n" + " " * 200 + "c")
+    assert shown == "a" + " \t" * 100 + "b\n\n" + " " * 200 + "c"
