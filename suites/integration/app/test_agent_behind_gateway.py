@@ -14,7 +14,7 @@ from fixtures.real_experts import real_expert
 from fixtures.running_agents import WordTools, page_of, running_agent
 from fixtures.running_gateways import SHORT, running_gateway
 from fixtures.scripted_twin import scripted_twin
-from pipecatapp.agent.config import AgentConfig, ModelConfig
+from pipecatapp.agent.config import AgentConfig, ModelConfig, TurnTimeouts
 from pipecatapp.gateway.config import Access, AgentAddress, GatewayConfig, Timeouts
 from pipecatapp.gateway.keys import make_key
 from pipecatapp.wire.agent_events import Say
@@ -154,9 +154,11 @@ def foreign(text, session):
 )
 def test_answers_of_many_pages_and_requests_never_cross(model, sessions, turns):
     many = {"default": Access(requests_per_minute=1_000_000, concurrent=1000)}
-    patient = Timeouts(idle_s=300.0, total_s=300.0)
+    # The model's one thread takes 100 connections at once: on a busy machine one may wait long for it.
+    patient, slow = Timeouts(connect_s=60.0, idle_s=300.0, total_s=300.0), TurnTimeouts(connect_s=60.0, idle_s=300.0)
+    config = AgentConfig(ModelConfig(model.url), most_turns=1000, timeouts=slow)
     with (
-        running_agent(AgentConfig(ModelConfig(model.url), most_turns=1000), WordTools()) as agent,
+        running_agent(config, WordTools()) as agent,
         running_gateway(GatewayConfig(timeouts=patient, agent=AgentAddress(agent.url), access=many)) as gateway,
     ):
         replies = {}
