@@ -18,6 +18,7 @@ from pipecatapp.power.registration import Described, Registration
 from pipecatapp.power.splicing import Line, splice
 from pipecatapp.power.state import Action, Actions, Phase, PowerState, Refusal
 from pipecatapp.power.targets import Target, follow_targets
+from pipecatapp.power.waiting import wait_for_change
 from pipecatapp.power.wakers import Sleeper, WakeFailed, Waker
 from pipecatapp.serving.listening import open_listener
 
@@ -180,7 +181,7 @@ class Activator:
             if self._clock() - began > self.service.timeout_s and not self.state.waiting:
                 self._fail(f"no instance passes within {self.service.timeout_s:g} s")
                 return
-            await self._change()
+            await wait_for_change(self._changed, 1.0)
         if self.state.phase is Phase.AWAKE:
             LOG.info("%s: awake after %.1f s", self.service.name, self._clock() - began)
             self.metrics.count_wake(self.service.name, "awake")
@@ -216,11 +217,6 @@ class Activator:
         self._works.pop(Action.RETIRE, None)
         now = self._clock()
         self._do(self.state.keep(now) if doomed is None else self.state.retired(doomed, now))
-
-    async def _change(self) -> None:
-        """Return when anything changed, or after a moment."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), 1.0)
 
     # Clients
 

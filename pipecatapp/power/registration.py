@@ -12,6 +12,7 @@ from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.faults import ClusterFault
 from evolve.core.model.json_value import JsonValue
 from pipecatapp.core.activators import ACTIVATOR_PREFIX, SCHEME_META, SERVICE_META, STATE_META
+from pipecatapp.power.waiting import wait_for_change
 
 LOG: Final = logging.getLogger("power_agent")
 _TTL_S: Final = 15
@@ -71,8 +72,7 @@ class Registration:
                 LOG.warning("%s: Consul does not take its state: %s", self._service, fault)
                 await asyncio.sleep(1.0)
                 continue
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _EVERY_S)
+            await wait_for_change(self._changed, _EVERY_S)
 
     async def _publish(self) -> None:
         described = self._described
