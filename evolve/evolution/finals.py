@@ -99,7 +99,8 @@ class Finals:
         """
         both = self._compared(incumbent, winner)
         lead = winner.mean(both) - incumbent.mean(both)
-        if not both or lead > 0 or (margin > 0 and lead >= -margin):
+        is_shown = lead != 0 or len(both) >= _LOOK
+        if not both or lead > 0 or not is_shown or (margin > 0 and lead >= -margin):
             return ""
         word = "behind" if lead < 0 else "level with"
         cases = count(len(both), "val case")

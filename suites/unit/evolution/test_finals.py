@@ -21,6 +21,8 @@ from fixtures.engine_runs import SMALL_WORLD, EngineRun, account_of
 from fixtures.simulated import SimulatedProvider, Simulation, read
 
 SIMULATION = Simulation(SMALL_WORLD)
+WIDE = Simulation(replace(SMALL_WORLD, families={"train": 14, "val": 14, "gate": 8}))
+"""With val cases enough to tell finalists apart."""
 
 
 class BySplit(SimulatedProvider):
@@ -132,8 +134,8 @@ class HalfOnVal(BySplit):
 
 
 def test_a_finalist_that_is_level_on_val_opens_no_gate():
-    provider = HalfOnVal(SIMULATION, "Mind the second word.", ("train", "gate"))
-    run = EngineRun(SIMULATION, budget=200, provider=provider, operators=(LINE,))
+    provider = HalfOnVal(WIDE, "Mind the second word.", ("train", "gate"))
+    run = EngineRun(WIDE, budget=300, provider=provider, operators=(LINE,))
     events = run.events()
     last = events[-1]
     assert isinstance(last, EvolutionFinished)
@@ -142,12 +144,17 @@ def test_a_finalist_that_is_level_on_val_opens_no_gate():
     assert not run.gates.opened
 
 
+def test_five_val_cases_say_nothing_of_a_finalist_that_is_level_there():
+    provider = HalfOnVal(SIMULATION, "Mind the second word.", ("train", "gate"))
+    run = EngineRun(SIMULATION, budget=200, provider=provider, operators=(LINE,))
+    assert len([task for task in run.evolution.plan.tasks if task.split == "val"]) == 5
+    assert any(isinstance(event, GateStarted) for event in run.events())
+
+
 def test_a_finalist_that_is_behind_the_other_is_asked_no_more_than_the_first_val_cases():
     """What it would have cost pays for further cases of the other."""
-    world = replace(SMALL_WORLD, families={"train": 14, "val": 14, "gate": 8})
-    simulation = Simulation(world)
-    provider = TwoLines(simulation, "Mind the second word.", ("train", "val", "gate"))
-    run = EngineRun(simulation, budget=300, provider=provider, operators=(LINE, OTHER))
+    provider = TwoLines(WIDE, "Mind the second word.", ("train", "val", "gate"))
+    run = EngineRun(WIDE, budget=300, provider=provider, operators=(LINE, OTHER))
     events = run.events()
     asked = Counter(e.candidate for e in events if isinstance(e, RolloutScored) and e.split == "val")
     names = {e.candidate.note: e.candidate.id for e in events if isinstance(e, CandidateProposed)}
