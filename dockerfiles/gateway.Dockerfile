@@ -2,6 +2,7 @@
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
+LABEL anneal.image=gateway
 ENV DEBIAN_FRONTEND=noninteractive PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN apt-get update \
     && apt-get install -y --no-install-recommends binutils ca-certificates python3-venv
@@ -28,6 +29,7 @@ RUN python3 -m venv /build/pip \
     && rm -f /opt/moe-gateway/bin/evolve /opt/moe-gateway/bin/[Aa]ctivate*
 
 FROM ${BASE}
+LABEL anneal.image=gateway
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates python3 \
     && apt-get clean \

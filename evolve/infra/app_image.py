@@ -25,6 +25,8 @@ from evolve.infra.prepare_hosts import an_engine, say
 
 CLONE: Final = Path(__file__).parents[2]
 NAME: Final = "anneal-gateway"
+LABEL: Final = "anneal.image=gateway"
+"""Of the image and of its first stage."""
 BASE: Final = "debian:bookworm-slim"
 OWN_RELEASE: Final = "bookworm"
 OWN_BASE: Final = f"anneal-minbase:{OWN_RELEASE}"
@@ -62,6 +64,9 @@ def build(engine: DockerEngine, base: str) -> str:
         _fill_context(Path(folder))
         arguments = {name: os.environ[name] for name in PIP_ARGUMENTS if os.environ.get(name)}
         build_image(engine, tag, path=folder, dockerfile="gateway.Dockerfile", buildargs={"BASE": base, **arguments})
+    # The first stage, and the image that this one replaces.
+    with engine.map_docker_faults(f"remove what the build of {tag} leaves"):
+        engine.client.images.prune(filters={"dangling": True, "label": LABEL})
     return tag
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 GONE, BUSY = 404, 409
 """The statuses of Docker's API for a thing that is not there, and for one that another request removes right now."""
 
+NO_TAG = "<none>:<none>"
+
 _Things = Iterable[tuple[str, Callable[[], Any]]]
 
 
@@ -67,8 +69,9 @@ def _containers(client: "docker.DockerClient", filters: dict[str, str]) -> _Thin
 def _images(client: "docker.DockerClient", filters: dict[str, str]) -> _Things:
     api = client.api
     for entry in api.images(filters=filters):
-        tags = entry["RepoTags"] or [entry["Id"]]
-        for tag in tags:
+        # Engines before 25 give an image without a tag this one.
+        tags = [tag for tag in entry["RepoTags"] or () if tag != NO_TAG]
+        for tag in tags or [entry["Id"]]:
             yield f"image {tag}", partial(api.remove_image, tag, force=True)
 
 

@@ -40,3 +40,15 @@ def test_the_reaper_asks_again_after_an_engine_went_away_in_the_middle(server: S
     server.script = {LISTED: [CUT, Answer(body=[])]}
     reaper.reap(server.url, Owner.current())
     assert server.calls.count(LISTED) == 1 + reaper.QUIET_PASSES
+
+
+def test_an_image_without_a_tag_is_removed_by_its_id(server: ScriptedEngine):
+    server.script = {
+        "GET /images/json": [Answer(body=[{"Id": "sha256:1", "RepoTags": ["<none>:<none>"]}])],
+        "DELETE /images/sha256:1": [Answer(body=[])],
+    }
+    engine = connect(server.url)
+    removal = remove_labelled(engine.client, LABEL_OWNER)
+    engine.client.close()
+    assert removal == Removal(1)
+    assert "DELETE /images/sha256:1" in server.calls
