@@ -34,6 +34,8 @@ from fixtures.simulated import SimulatedProvider, Simulation, World
 
 SIMULATION = Simulation(SMALL_WORLD)
 PLAIN = tuple(operator for operator in known_operators() if operator.reflecting is None)
+FOR_RULES = tuple(operator for operator in known_operators() if operator.name != "describe")
+"""For reflectors that answer every question with a rule; `describe` refuses those."""
 
 
 class Answering:
@@ -328,7 +330,7 @@ GOOD = ['{"text": "Mind word number %d of the report, and name what it points to
 
 def test_of_several_reflectors_the_one_that_is_malformed_is_left_and_the_others_go_on():
     bad, good = ScriptedReflector("Sure!", name="bad"), ScriptedReflector(*GOOD, name="good")
-    events = EngineRun(SIMULATION, reflector=bad, other_reflectors=[good], budget=300).events()
+    events = EngineRun(SIMULATION, reflector=bad, other_reflectors=[good], budget=300, operators=FOR_RULES).events()
     (stopped,) = of_kind(events, ReflectorStopped)
     assert (stopped.reflector, stopped.calls) == ("bad", bad.calls)
     assert good.calls > bad.calls == MAX_EQUAL_REFUSALS
@@ -380,7 +382,7 @@ def test_a_proposal_that_did_not_help_is_part_of_the_next_question():
     reflector = ScriptedReflector(
         '{"text": "Mind the second word of the report."}', '{"text": "Name the answer that is rarest of all."}'
     )
-    EngineRun(SIMULATION, reflector=reflector, budget=300).events()
+    EngineRun(SIMULATION, reflector=reflector, budget=300, operators=FOR_RULES).events()
     assert any(
         "did not help: a rule by the reflector: Mind the second" in str(shown["wish"]) for shown in reflector.shown
     )

@@ -35,9 +35,10 @@ def _ask(situation: Situation) -> Mapping[str, JsonValue] | None:
         return None
     section = situation.genome.sections[number]
     wish = (
-        f"Rewrite the section '{section.title}': one line for each answer, its name and a colon first, names as they "
-        f"are. Say in each line, in at most {_LINE_CHARS} characters, for what kind of cases it is, so that those "
-        "above and others like them are meant, and what sets them apart from the other answers. General words only."
+        f"Rewrite the section '{section.title}' in at most {_most(situation, section)} characters: one line for each "
+        f"answer, its name and a colon first, names as they are. Say in each line, in about {_LINE_CHARS} characters, "
+        "for what kind of cases it is, so that those above and others like them are meant, and what sets them apart "
+        "from the other answers. General words only."
     )
     asked = dict(inputs_for(situation, [], wish))
     shown = "\n".join(f"{name}: {' / '.join(texts)}" for name, texts in cases.items())
