@@ -71,7 +71,7 @@ _OPERANDS: Final = (
     rule(rf"(?i)<(?:\w*name|key)>[\w.-]{{0,40}}{_SECRET_NAME}</(?:\w*name|key)>\s{{0,40}}<(?:\w*value|string)>([^<\n]{{3,200}})<", lines=2),
     rule(rf"(?i)\bauthentication[ \t]+(?:text|key|mode[ \t]+\S+)[ \t]+{_V}"),
     rule(rf"(?i)\b(?:kdb5_util|kadmin(?:\.local)?|kinit)\b[^\n]{{0,80}}?[ \t]-[Pw][ \t]+{_V}"),
-    rule(r"(?i)(?:key|secret|psk|seed|salt|token)[\"']?[ \t]*[:=][ \t]*[\[{(]((?:[ \t]*(?:0x[0-9a-f]{1,2}|\d{1,3}),[ \t]*){7,127}(?:0x[0-9a-f]{1,2}|\d{1,3}))[ \t]*[\])}]"),
+    rule(r"(?i)(?:key|secret|psk|seed|salt|token)[\"']?[ \t]*(?:[:=][ \t]*)?[\[{(]((?:[ \t]*(?:0x[0-9a-f]{1,2}|\d{1,3}),[ \t]*){7,127}(?:0x[0-9a-f]{1,2}|\d{1,3}))[ \t]*[\])}]"),
     rule(rf"(?i)'(?=[\w.-]{{0,40}}{_SECRET_NAME})[\w.-]{{1,60}}=((?:[^'&\n]|[ ]&[ ]){{3,200}})'"),
     rule(rf"(?i)\"(?=[\w.-]{{0,40}}{_SECRET_NAME})[\w.-]{{1,60}}=((?:[^\"&\n]|[ ]&[ ]){{3,200}})\""),
     rule(r"(?im)\bLOGIN[ \t]+\S{1,80}[ \t]+\{\d{1,4}\+?\}\r?\n[^\n]{0,80}\n[^\n:>]{0,12}[:>]?[ \t]*(\S{3,100})[ \t]*\r?$", lines=2),

@@ -5,7 +5,7 @@ from typing import Final
 
 from evolve.core.cases.secret_shapes import SecretSpan
 
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID: Final = re.compile(r"(?:[A-Za-z]{2,8}-)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _HEX_DIGITS: Final = frozenset((*range(12, 18), 24, 32, 40, 56, 64, 96, 128))
 """Digits of short commit ids, span ids, cloud ids, MD5, trace ids, SHA-1, SHA-2."""

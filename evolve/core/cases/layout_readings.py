@@ -54,6 +54,7 @@ LAYOUTS: Final = (
         ),
         _markup,
     ),
+    Reading(re.compile(r"(?m)^[+](?![+ \t]*$|[+])[ \t]{0,8}"), lambda _match: ""),
     Reading(re.compile(r"[ \t]{0,4}\\\r?\n[ \t]{0,40}"), lambda _match: " "),
     Reading(re.compile(r"(?m)^\|\|[^\n]{3,300}$"), lambda match: match[0].replace("||", "|")),
     Reading(re.compile(r"\"?[ ]a\d{1,3}=\"?"), lambda _match: " "),
@@ -76,4 +77,4 @@ LAYOUTS: Final = (
         _escape,
     ),
 )
-"""Markup; continued lines; an option and its value on two lines of a list; the protocol of Redis; escaped characters."""
+"""Markup; new lines of a difference; continued lines; an option and its value on two lines of a list; the protocol of Redis; escaped characters."""

@@ -22,6 +22,7 @@ from evolve.core.cases.copies import Copies, occurrences, parts_of
 from evolve.core.cases.cued_rules import forget_texts
 from evolve.core.cases.harmless_ids import is_harmless_id, is_public_key
 from evolve.core.cases.joined_texts import JoinedTexts, PartSpan
+from evolve.core.cases.made_words import find_made_words
 from evolve.core.cases.one_time_codes import find_one_time_codes
 from evolve.core.cases.password_places import find_placed_passwords
 from evolve.core.cases.password_words import find_password_words
@@ -36,6 +37,7 @@ from evolve.core.cases.secret_phrases import find_phrase_secrets
 from evolve.core.cases.secret_sections import find_section_secrets
 from evolve.core.cases.secret_shapes import FILL, SecretSpan, find_shaped_secrets
 from evolve.core.cases.text_views import exact_views, named_views
+from evolve.core.cases.unlisted_secrets import find_unlisted_secrets
 from evolve.core.cases.wire_places import find_wire_secrets
 from evolve.core.model.errors import EvolveError
 from evolve.core.model.json_value import JsonValue
@@ -142,6 +144,8 @@ class Redactor:
             find_one_time_codes,
             find_wire_secrets,
             find_quoted_arguments,
+            find_unlisted_secrets,
+            find_made_words,
             *scanners,
         )
 

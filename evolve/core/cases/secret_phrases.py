@@ -35,6 +35,8 @@ _TABLE: Final = (
     r"(?i)\b(?:enable|username[ \t]+\S{1,60}[^\n]{0,30})[ \t]+(?:secret|password)(?:[ \t]+\d{1,2})?[ \t]+" + _V,
     r"""(?m):[ \t]*(?:PSK|EAP|XAUTH|RSA)[ \t]+"([^"\n]{1,200})\"""",
     r"(?i)<<<[ \t]*([A-Za-z0-9+/]{43}=)",
+    r"(?m)^[a-z_][\w.-]{0,31}:(?![*!]{1,2}:|x:|:)([^\s:]{3,120}):\d{1,10}:\d{1,10}:[^\n:]{0,100}:/",
+    r"(?i)\bauth[ \t]+(?:md5|sha[\d-]{0,4})[ \t]+" + _V + r"(?:[ \t]+priv[ \t]+(?:aes|3?des)[\d-]{0,4}[ \t]+" + _V + ")?",
     # commands with operands
     r"\brabbitmqctl[ \t][^\n|;]{0,60}?(?:add_user|change_password|authenticate_user)[ \t]+\S{1,100}[ \t]+" + _V,
     r"(?i)\bnet[ \t]+user[ \t]+\S{1,60}[ \t]+(?!/)" + _V,
