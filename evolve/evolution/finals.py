@@ -86,26 +86,22 @@ class Finals:
 
         return max(stayed, key=worth)
 
-    def why_kept_out(self, incumbent: Candidate, winner: Candidate, margin: float = 0.0) -> str:
-        """Return why the winner does not enter the gate; empty where it does.
+    def why_behind(self, incumbent: Candidate, winner: Candidate, margin: float = 0.0) -> str:
+        """Return why the winner does not enter the gate; empty where it is not behind the current agent on val.
 
-        It has to be ahead of the current agent on val: a winner that is level there was better on train by chance, as
-        far as anybody knows, and a gate costs more answers than the whole search, a level and the wear of its families.
+        One that is level enters: val is small, and of gains of 15 points a fifth is level or behind there.
 
         Args:
             incumbent: the current agent.
             winner: the best candidate.
-            margin: above 0, it may be so much behind.
+            margin: it may be so much behind.
         """
         both = self._compared(incumbent, winner)
-        lead = winner.mean(both) - incumbent.mean(both)
-        is_shown = lead != 0 or len(both) >= _LOOK
-        if not both or lead > 0 or not is_shown or (margin > 0 and lead >= -margin):
+        own, other = winner.mean(both), incumbent.mean(both)
+        if not both or own >= other - margin:
             return ""
-        word = "behind" if lead < 0 else "level with"
         cases = count(len(both), "val case")
-        scores = f"({winner.mean(both):.2f} to {incumbent.mean(both):.2f})"
-        return f"the best candidate is {word} the current agent on {cases} {scores}"
+        return f"the best candidate is behind the current agent on {cases} ({own:.2f} to {other:.2f})"
 
     def _compared(self, incumbent: Candidate, finalist: Candidate) -> list[str]:
         return [task.id for task in self._cases if task.id in incumbent.scores and task.id in finalist.scores]

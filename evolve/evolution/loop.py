@@ -196,8 +196,8 @@ class Evolution:
         async for event in self._finals.events(incumbent, *finalists):
             yield event
         best = self._finals.choose(incumbent, finalists)
-        if why := self._finals.why_kept_out(incumbent, best, self._margin):
-            yield self._finish_event(incumbent, "no-better", why)
+        if behind := self._finals.why_behind(incumbent, best, self._margin):
+            yield self._finish_event(incumbent, "no-better", behind)
             return
         self.winner = best
         self._rollouts.budget.reserved = 0

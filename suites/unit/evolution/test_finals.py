@@ -133,22 +133,11 @@ class HalfOnVal(BySplit):
         return reference in val[:even] if reference in val else super().is_right(reference)
 
 
-def test_a_finalist_that_is_level_on_val_opens_no_gate():
+def test_a_finalist_that_is_level_on_val_enters_the_gate():
+    """Val is small: a real gain is level there now and then."""
     provider = HalfOnVal(WIDE, "Mind the second word.", ("train", "gate"))
-    run = EngineRun(WIDE, budget=300, provider=provider, operators=(LINE,))
-    events = run.events()
-    last = events[-1]
-    assert isinstance(last, EvolutionFinished)
-    assert (last.outcome, last.winner) == ("no-better", run.evolution.plan.incumbent.id)
-    assert "level with the current agent on" in last.reason
-    assert not run.gates.opened
-
-
-def test_five_val_cases_say_nothing_of_a_finalist_that_is_level_there():
-    provider = HalfOnVal(SIMULATION, "Mind the second word.", ("train", "gate"))
-    run = EngineRun(SIMULATION, budget=200, provider=provider, operators=(LINE,))
-    assert len([task for task in run.evolution.plan.tasks if task.split == "val"]) == 5
-    assert any(isinstance(event, GateStarted) for event in run.events())
+    events = EngineRun(WIDE, budget=300, provider=provider, operators=(LINE,)).events()
+    assert any(isinstance(event, GateStarted) for event in events)
 
 
 def test_a_finalist_that_is_behind_the_other_is_asked_no_more_than_the_first_val_cases():
