@@ -199,7 +199,7 @@ def text_of(answer: dict[str, Any]) -> str:
 def test_from_nothing_to_a_healthy_main_expert(cluster: Cluster, first_run: Played) -> None:
     assert first_run.is_ok, first_run.why
     assert cluster.passing("expert-main") == ["alpha"]
-    assert cluster.passing("expert-main-rpc") == ["alpha", "beta"]
+    assert cluster.passing("rpc-expert-main") == ["alpha", "beta"]
     served = cluster.read(cluster.worker, f"http://{cluster.controller.address}:8080/v1/models")
     assert [model["id"] for model in served["data"]] == [SMALL]
 
@@ -248,7 +248,7 @@ def test_killed_and_stopped_services_are_healed(cluster: Cluster, first_run: Pla
     started = {line.task for line in healed.changed}
     assert "Start the services" in started, spots(healed.changed)
     until(lambda: cluster.passing("expert-main") == ["alpha"], "the main expert is healthy")
-    until(lambda: cluster.passing("expert-main-rpc") == ["alpha", "beta"], "every rpc-server is healthy")
+    until(lambda: cluster.passing("rpc-expert-main") == ["alpha", "beta"], "every rpc-server is healthy")
     for host, unit in ((cluster.controller, "nomad"), (cluster.worker, "nomad"), (cluster.worker, "mosquitto")):
         assert host.testinfra.service(unit).is_running
     until(lambda: cluster.passing("moe-gateway") == ["alpha"], "the gateway is healthy")
