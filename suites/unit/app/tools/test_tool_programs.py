@@ -30,6 +30,20 @@ def test_one_that_writes_without_end_is_ended():
     assert ran("yes") == Ended(None, b"y\n" * 500)
 
 
+def test_one_whose_child_left_the_session_with_its_output_is_ended():
+    async def run() -> Ended:
+        async with asyncio.timeout(20):
+            return await run_program(("sh", "-c", "setsid sleep 60 & yes"), ENV, 10)
+
+    assert asyncio.run(run()).code is None
+
+
+def test_it_reads_a_file(tmp_path: Path):
+    (tmp_path / "given").write_bytes(b"a\0b")
+    with (tmp_path / "given").open("rb") as file:
+        assert asyncio.run(run_program(("cat",), ENV, 10, stdin=file)) == Ended(0, b"a\0b")
+
+
 def test_one_that_does_not_exist():
     with pytest.raises(ProcessFault, match="no-such-program did not start: No such file"):
         asyncio.run(run_program(("no-such-program",), ENV, 10))
