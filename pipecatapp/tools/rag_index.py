@@ -81,7 +81,7 @@ class DocumentIndex:
             for file in files_of(path, stop):
                 found = known.pop((folder, file.name), None)
                 if found is None or found[1:] != (file.size, file.changed_ns):
-                    self._replace(folder, file, found[0] if found else None)
+                    self._replace(folder, file)
         with self._file.transaction():
             for id, _, _ in known.values():
                 self._remove(id)
@@ -106,17 +106,19 @@ class DocumentIndex:
         )  # fmt: skip
         return [Passage(*row) for row in rows]
 
-    def _replace(self, folder: str, file: FoundFile, old: int | None) -> None:
+    def _replace(self, folder: str, file: FoundFile) -> None:
         text = read_text(file.path, _MAX_FILE) if file.size <= _MAX_FILE else None
+        sql = "SELECT id FROM documents WHERE folder = ? AND name = ?"
         with self._file.transaction():
+            # Looked up here: another search may have indexed the file since this one began.
+            old = self._file.one(sql, folder, file.name)
             if old is not None:
-                self._remove(old)
-            # Where another process was faster, its passages are of the same file.
+                self._remove(old[0])
             self._file.do(
-                "INSERT OR REPLACE INTO documents (folder, name, size, changed) VALUES (?, ?, ?, ?)",
+                "INSERT INTO documents (folder, name, size, changed) VALUES (?, ?, ?, ?)",
                 folder, file.name, file.size, file.changed_ns,
             )  # fmt: skip
-            row = self._file.one("SELECT id FROM documents WHERE folder = ? AND name = ?", folder, file.name)
+            row = self._file.one(sql, folder, file.name)
             first = row[0] * _ROWS if row else 0
             self._file.do_many(
                 "INSERT INTO passages (rowid, text, line) VALUES (?, ?, ?)",

@@ -1,6 +1,7 @@
 """The search of documents: snippets with their places, an index that follows the files, hostile texts."""
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,38 @@ def test_unchanged_files_are_not_read_again(desk):
     (desk.folder / "garden.md").write_text("The garden hose is on the moon\n"[: changed.st_size].ljust(changed.st_size))
     os.utime(desk.folder / "garden.md", ns=(changed.st_atime_ns, changed.st_mtime_ns))
     assert "shed" in call_tool(rag, desk.config, query="hose").text
+
+
+class BesideAnother(Stop):
+    """Lets another search index the folder just after this one has looked at what is known."""
+
+    def __init__(self, other: Callable[[], object]):
+        super().__init__()
+        self._others = [other]
+
+    def check(self) -> None:
+        while self._others:
+            self._others.pop()()
+
+
+def test_two_searches_at_once_leave_each_passage_once(desk):
+    index, other = (DocumentIndex(desk.config.documents.index) for _ in range(2))
+    try:
+        index.update(folders(desk), BesideAnother(lambda: other.update(folders(desk), Stop())))
+        rows = index._file.all("SELECT text FROM passages WHERE text LIKE '%shed%'")
+        assert rows == [("The garden hose is in the shed.",)]
+        # The number of a document that is gone is given again; nothing may be left under it.
+        (desk.folder / "garden.md").unlink()
+        (desk.folder / "heating.md").unlink()
+        index.update(folders(desk), Stop())
+        assert index._file.all("SELECT text FROM passages") == []
+    finally:
+        index.close()
+        other.close()
+
+
+def folders(desk: Desk) -> Mapping[str, Path]:
+    return desk.config.documents.folders
 
 
 @pytest.mark.parametrize(
