@@ -1,16 +1,20 @@
 """The tool `web_browser`: a page of the web as readable text."""
 
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
 from urllib.parse import quote_plus
 
 from pipecatapp.core.ports import Risk, ToolReason
-from pipecatapp.tools.config import WebConfig
+from pipecatapp.tools.config import MIB, WebConfig
 from pipecatapp.tools.context import ToolContext
+from pipecatapp.tools.programs import run_program
 from pipecatapp.tools.registry import Arguments, ToolProblem, text_of, tool
-from pipecatapp.tools.threads import in_thread
 from pipecatapp.tools.web_pages import Page, fetch_page
 
-_SHORT = 200
-"""Characters: where the main part of a page has fewer, the search for it found the wrong one."""
+_EXTRACTOR: Final = (sys.executable, "-I", str(Path(__file__).with_name("page_text.py")))
+_MAX_TEXT: Final = 2 * MIB
 
 
 @tool(
@@ -28,7 +32,7 @@ _SHORT = 200
 async def web_browser(arguments: Arguments, context: ToolContext) -> str:
     """Look something up on the web: fetch a page and show its text."""
     page = await fetch_page(_url(arguments, context.config.web), context.config.web)
-    text = await in_thread(lambda _: readable_text(page))
+    text = await _readable_text(page) if "html" in page.content_type else page.text
     cut = "\n[the page is longer than what was read]" if page.is_cut else ""
     return f"{page.url}\n\n{text}{cut}"
 
@@ -43,13 +47,12 @@ def _url(arguments: Arguments, config: WebConfig) -> str:
     return config.search_url.replace("{query}", quote_plus(query)) if query else url
 
 
-def readable_text(page: Page) -> str:
-    """Return what a person would read on a page: of HTML the main part, with its links; of other types all."""
-    if "html" not in page.content_type:
-        return page.text
-    from resiliparse.extract.html2text import extract_plain_text
-
-    main = extract_plain_text(page.text, main_content=True, links=True)
-    if len(main) >= _SHORT:
-        return main
-    return extract_plain_text(page.text, links=True) or main
+async def _readable_text(page: Page) -> str:
+    with tempfile.TemporaryFile() as html:
+        html.write(page.text.encode("utf-8", "replace"))
+        html.seek(0)
+        ended = await run_program(_EXTRACTOR, {}, _MAX_TEXT, stdin=html)
+    # None: it wrote more than is shown anyway.
+    if ended.code:
+        raise ToolProblem(ToolReason.FAILED, "the text of this page cannot be extracted; try another page")
+    return ended.output.decode("utf-8", "ignore")

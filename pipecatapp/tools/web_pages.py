@@ -78,10 +78,10 @@ async def _read(response: aiohttp.ClientResponse, url: str, limit: int) -> Page:
 
 
 def _decoded(content: bytes, encoding: str | None) -> str:
-    try:
-        return content.decode(encoding or "utf-8", "replace")
-    except (LookupError, ValueError):  # no such encoding, or one that is none of text
-        return content.decode("utf-8", "replace")
+    from resiliparse.parse.encoding import map_encoding_to_html5
+
+    # Browsers' encodings alone: Python has others, such as punycode, that take minutes for a page made for it.
+    return content.decode(map_encoding_to_html5(encoding or "utf-8") or "utf-8", "replace")
 
 
 def _problem(error: Exception, host: str) -> ToolProblem:
