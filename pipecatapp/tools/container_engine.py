@@ -15,6 +15,8 @@ _API: Final = "http://docker/v1.40"
 """Of Docker 19.03, which has all that is needed."""
 _HEADER: Final = 8
 """Bytes before each piece of output: the stream, three zeros, and the length."""
+_REMOVE_S: Final = 10.0
+"""How long a call waits for the engine to remove its container; the next call removes it otherwise."""
 LABEL: Final = "anneal.code_runner"
 
 
@@ -106,7 +108,7 @@ async def remove_older(socket: str, seconds: float, now: float) -> None:
 
 async def _remove(session: aiohttp.ClientSession, name: str) -> None:
     try:
-        async with session.delete(f"{_API}/containers/{name}?force=1&v=1"):
+        async with asyncio.timeout(_REMOVE_S), session.delete(f"{_API}/containers/{name}?force=1&v=1"):
             pass  # 404: it was never made; 409: another process removes it
     except (aiohttp.ClientError, OSError):
         pass  # the next call removes what is left

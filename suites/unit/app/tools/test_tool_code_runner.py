@@ -9,6 +9,7 @@ from aiohttp import web
 from fixtures.tool_calls import call_tool, reason_of, result_of
 from fixtures.tool_servers import answering
 from pipecatapp.core.ports import ToolReason, ToolResult
+from pipecatapp.tools import container_engine
 from pipecatapp.tools.code_runner import code_runner
 from pipecatapp.tools.config import CodeConfig, ToolsConfig
 
@@ -44,16 +45,17 @@ def test_bad_arguments(arguments, text):
     assert text in result.text
 
 
-def asked_of(handler, folder: Path) -> ToolResult:
+def asked_of(handler, folder: Path, *, timeout_s: float | None = None) -> ToolResult:
     """What the tool says with an engine whose answers a function gives."""
 
     async def run() -> ToolResult:
-        runner = web.AppRunner(answering(handler), access_log=None)
+        runner = web.AppRunner(answering(handler), access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.UnixSite(runner, str(folder / "docker.sock")).start()
         config = ToolsConfig(code=CodeConfig("python", f"unix://{folder}/docker.sock"))
         try:
-            return await result_of(code_runner, config, **PRINT)
+            async with asyncio.timeout(30):
+                return await result_of(code_runner, config, timeout_s=timeout_s, **PRINT)
         finally:
             await runner.cleanup()
 
@@ -86,3 +88,19 @@ def test_something_that_is_no_engine(tmp_path):
     result = asked_of(handler, tmp_path)
     assert reason_of(result) is ToolReason.FAILED
     assert "bug" not in result.text
+
+
+def test_an_engine_that_answers_nothing_more_holds_up_no_call(tmp_path, monkeypatch):
+    monkeypatch.setattr(container_engine, "_REMOVE_S", 0.1)
+    asked = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.method)
+        if request.method == "GET":
+            return web.json_response([])
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    result = asked_of(handler, tmp_path, timeout_s=0.3)
+    assert reason_of(result) is ToolReason.TIMEOUT
+    assert asked == ["GET", "POST", "DELETE"]
