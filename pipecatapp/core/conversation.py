@@ -29,7 +29,13 @@ class Conversation:
 
     def question(self, request: str) -> Question:
         """Return a request with as much of the past as a model is shown."""
-        return Question(request, newest(self.messages, SHOWN_CHARS))
+        return Question(request, newest(_answered(self.messages), SHOWN_CHARS))
+
+
+def _answered(messages: Sequence[Message]) -> list[Message]:
+    """Leave out requests that were stopped before an answer came: chat templates refuse two requests in a row."""
+    after = (*messages[1:], Message("user", ""))
+    return [one for one, other in zip(messages, after, strict=False) if (one.role, other.role) != ("user", "user")]
 
 
 def newest(messages: Sequence[Message], chars: int) -> tuple[Message, ...]:

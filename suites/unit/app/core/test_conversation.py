@@ -17,6 +17,14 @@ def test_a_question_has_what_was_said_before():
     assert [one.text for one in question.history] == ["hi", "hello", "again", "yes"]
 
 
+def test_a_request_that_was_stopped_before_its_answer_is_not_shown_to_the_model():
+    stopped = Message("user", "stopped")
+    conversation = Conversation().with_messages([stopped])
+    assert conversation.question("now").history == ()
+    conversation = exchange(conversation, "hi", "hello").with_messages([stopped, stopped])
+    assert [one.text for one in conversation.question("now").history] == ["hi", "hello"]
+
+
 def test_what_does_not_fit_is_left_out_from_the_oldest_on():
     conversation = Conversation()
     for number in range(50):
