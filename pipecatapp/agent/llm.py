@@ -78,6 +78,8 @@ class LanguageModel:
 def _json_of(text: str) -> JsonValue:
     try:
         value: JsonValue = json.loads(text)
+        # Python reads NaN and 1e999, and no page can read what it writes for them.
+        json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         return None
     return value
