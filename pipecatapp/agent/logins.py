@@ -5,7 +5,9 @@ import secrets
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from evolve.core.model.errors import StoreFault
 from pipecatapp.agent.memory import StoredLogin
+from pipecatapp.agent.turns import LOG
 from pipecatapp.gateway.keys import Keys
 
 LASTS_S: Final = 30 * 24 * 3600.0
@@ -64,7 +66,10 @@ class Logins:
         if len(self._known) > _MOST:
             await self._drop(min(self._known.values(), key=lambda one: one.expires).token_hash)
         if self._store is not None:
-            await self._store.keep_login(login)
+            try:
+                await self._store.keep_login(login)
+            except StoreFault as fault:  # it lasts until the agent ends
+                LOG.error("%s", fault)
         return token
 
     def find(self, token: str) -> StoredLogin | None:

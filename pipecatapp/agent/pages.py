@@ -151,7 +151,8 @@ async def _take(request: web.Request, memory: Memory, name: str) -> web.Response
     return web.json_response({"v": VERSION, "added": await memory.add(name, entries)})
 
 
-async def _forget(_request: web.Request, memory: Memory, name: str) -> web.Response:
+async def _forget(request: web.Request, memory: Memory, name: str) -> web.Response:
+    request.app[APP].service.forget(name)
     await memory.forget(name)
     return web.Response(status=204)
 

@@ -15,7 +15,7 @@ from pipecatapp.agent.pages import add_page_routes
 from pipecatapp.agent.sockets import add_socket_route
 from pipecatapp.agent.turn_route import add_turn_route
 from pipecatapp.agent.turns import LOG
-from pipecatapp.agent.web import APP, add_headers, check_host
+from pipecatapp.agent.web import APP, add_headers, check_host, report_store_faults
 from pipecatapp.gateway.config import BODY_LIMIT
 from pipecatapp.serving.exposure import Tls
 from pipecatapp.serving.listening import open_listener, serve_metrics
@@ -28,7 +28,7 @@ _DRAIN_S = 5.0
 
 def web_app(agent: AgentApp) -> web.Application:
     """Return the application of an agent, which starts and ends with it."""
-    app = web.Application(middlewares=[check_host], client_max_size=BODY_LIMIT)
+    app = web.Application(middlewares=[check_host, report_store_faults], client_max_size=BODY_LIMIT)
     app[APP] = agent
     app.on_response_prepare.append(add_headers)
     add_turn_route(app)

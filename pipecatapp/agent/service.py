@@ -150,6 +150,12 @@ class TwinService:
             del self._queues[id]
             self._running -= 1
 
+    def forget(self, key_name: str) -> None:
+        """Forget what was said in sessions of a key, as far as it is not in the memory."""
+        for session in self._sessions.values():
+            if session.key_name == key_name:
+                session.forget()
+
     async def close(self) -> None:
         """End all turns, and wait until what they leave is kept."""
         for session in self._sessions.values():
@@ -233,7 +239,11 @@ class TwinService:
     async def _load(self, id: str) -> list[Entry]:
         if self._memory is None:
             return []
-        found = await self._memory.history(id, _LOADED)
+        try:
+            found = await self._memory.history(id, _LOADED)
+        except StoreFault as fault:  # without its past a session is of more use than none
+            LOG.error("%s", fault)
+            return []
         return [Entry(one.turn, one.role, one.text, one.at) for one in found]
 
     async def _keep(self, session: Session, said: Sequence[Entry]) -> None:

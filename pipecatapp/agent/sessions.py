@@ -94,6 +94,11 @@ class Session:
         self.history.extend(entries)
         self.conversation = self.conversation.with_messages(Message(one.role, one.text) for one in entries)
 
+    def forget(self) -> None:
+        """Remove what pages show and the model is shown; a turn that runs goes on."""
+        self.history.clear()
+        self.conversation = Conversation()
+
     def publish(self, message: ServerMessage, now: float) -> None:
         """Send a message to all pages of the session.
 

@@ -54,7 +54,7 @@ async def talk(request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=LONGEST_MESSAGE)
     await socket.prepare(request)
     page = session.open_page(agent.hello(session), agent.clock())
-    tasks = [asyncio.create_task(work) for work in (_send(agent, socket, page), _show_rows(agent, page))]
+    tasks = [asyncio.create_task(work) for work in (_send(request, socket, page), _show_rows(agent, page))]
     try:
         with agent.metrics.client():
             await _receive(request, socket, session, page)
@@ -71,12 +71,16 @@ async def _show_rows(agent: AgentApp, page: Subscription) -> None:
     page.put(StatusRows(await agent.board.rows()))
 
 
-async def _send(agent: AgentApp, socket: web.WebSocketResponse, page: Subscription) -> None:
+async def _send(request: web.Request, socket: web.WebSocketResponse, page: Subscription) -> None:
     try:
         while not socket.closed:
-            await socket.send_str(write_message(await page.next()))
+            message = await page.next()
+            if login_of(request) is None:
+                await _end_logged_out(socket)
+                return
+            await socket.send_str(write_message(message))
     except TooSlow:
-        agent.metrics.count_dropped()
+        request.app[APP].metrics.count_dropped()
         await socket.close(code=_TOO_SLOW, message=b"too slow")
     except ConnectionError:
         # The page has gone; its receiving side ends by itself.
@@ -89,13 +93,17 @@ async def _receive(request: web.Request, socket: web.WebSocketResponse, session:
         if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             return
         if login_of(request) is None:
-            # It was logged out elsewhere, or its key was removed.
-            await socket.close(code=_LOGGED_OUT, message=b"logged out")
+            await _end_logged_out(socket)
             return
         try:
             _act(agent, session, page, read_client_message(message.data))
         except BadMessage as error:
             page.put(ErrorMessage("", "bad_message", str(error)))
+
+
+async def _end_logged_out(socket: web.WebSocketResponse) -> None:
+    """Close the connection of a page that was logged out elsewhere, or whose key was removed."""
+    await socket.close(code=_LOGGED_OUT, message=b"logged out")
 
 
 def _act(agent: AgentApp, session: Session, page: Subscription, message: ClientMessage) -> None:

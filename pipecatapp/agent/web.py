@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from evolve.core.model.errors import StoreFault
 from pipecatapp.agent.app import AgentApp
 from pipecatapp.agent.memory import StoredLogin
+from pipecatapp.agent.turns import LOG
 
 APP: Final = web.AppKey("agent", AgentApp)
-LOGIN: Final = web.AppKey("login", StoredLogin)
 COOKIE: Final = "pipecatapp_session"
 STATIC: Final = Path(__file__).parents[1] / "static"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -48,6 +49,16 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
     if not is_open and _host_of(request) not in allowed:
         return refused(421, "unknown_host", "this name is not one of the agent's; set hosts in its configuration")
     return await handler(request)
+
+
+@web.middleware
+async def report_store_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a request that the memory's file failed with a reason; the file's path is for the log."""
+    try:
+        return await handler(request)
+    except StoreFault as fault:
+        LOG.error("%s", fault)
+        return refused(503, "memory_failed", "the memory's file cannot be used; the agent's log has the reason")
 
 
 def _host_of(request: web.Request) -> str:

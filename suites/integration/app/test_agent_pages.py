@@ -120,6 +120,7 @@ def test_a_tool_runs_and_its_result_is_in_the_answer(agent, keys):
     [
         ('[use look] [with {"word": 5}]', "bad_arguments"),
         ('[use look] [with {"word": "none"}]', "failed"),
+        ('[use look] [with {"word": "kettle", "more": [1e999]}]', "bad_arguments"),
         ("[use toaster]", "unknown_tool"),
     ],
 )
@@ -265,6 +266,7 @@ def test_words_are_remembered_over_a_restart(model, keys, tmp_path):
         export = agent.ask("/api/memory", headers=headers).data
         assert agent.ask("/api/memory", headers=headers, method="DELETE").status == 204
         assert agent.ask("/api/memory", headers=headers).data == b""
+        assert asyncio.run(look()).history == (), "nor is it in the session any more"
         assert json.loads(agent.ask("/api/memory", export, headers=headers).data)["added"] == 2
         assert agent.ask("/api/memory", b"nonsense", headers=headers).status == 400
 
@@ -342,3 +344,35 @@ def test_a_login_ends_when_its_key_is_removed(model, tmp_path):
         while agent.ask("/api/status", headers=headers).status == 200:
             pass
         assert agent.ask("/api/status", headers=headers).status == 401
+
+
+def test_a_page_that_says_nothing_gets_nothing_after_its_logout(agent, keys):
+    cookie = agent.log_in(keys[1]["alice"])
+
+    async def work():
+        async with page_of(agent, cookie) as page:
+            await page.until(StatusRows)
+            session = next(one for one in agent.agent.service.sessions() if one.id == page.got[0].session)
+            await asyncio.to_thread(agent.ask, "/logout", {}, headers={"cookie": cookie})
+            agent.loop.call_soon_threadsafe(session.publish, TextPart("t", "words of later"), 0.0)
+            with pytest.raises(ConnectionError, match="4401"):
+                await page.until(TextPart)
+
+    asyncio.run(work())
+
+
+def test_a_memory_that_fails_stops_neither_logins_nor_turns(model, keys, tmp_path):
+    config = AgentConfig(ModelConfig(model.url), keys_file=keys[0], memory=MemoryConfig(tmp_path / "memory.sqlite"))
+    with running_agent(config) as agent:
+        memory = agent.agent.memory
+        memory._thread.submit(memory._file.close).result()
+        cookie = agent.log_in(keys[1]["alice"])
+
+        async def say():
+            async with page_of(agent, cookie) as page:
+                return await page.turn(Say("hello"))
+
+        assert asyncio.run(say()).text == "You said: hello"
+        failed = agent.ask("/api/memory", headers={"cookie": cookie})
+        assert failed.status == 503
+        assert json.loads(failed.data)["error"]["code"] == "memory_failed"
