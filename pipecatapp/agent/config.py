@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from evolve.cluster.address import ClusterAddress
 from evolve.core.formats.schema_check import Check, compile_schema
@@ -130,7 +131,7 @@ class _AgentReader(ConfigReader):
             listen=self.listen("listen", text=value["listen"]) if "listen" in value else DEFAULT_LISTEN,
             metrics=self.listen("metrics", text=metrics) if metrics else None,
             keys_file=self.existing("keys_file", path=keys) if keys else None,
-            hosts=tuple(value.get("hosts", ())),
+            hosts=tuple(self._host(*one) for one in enumerate(value.get("hosts", ()))),
             tls=read_tls(self),
             has_proxy=value.get("proxy_in_front", False),
             agent_file=str(self.existing("agent_file", path=agent)) if agent.endswith(".md") else agent,
@@ -152,13 +153,24 @@ class _AgentReader(ConfigReader):
 
     def _model(self) -> ModelConfig:
         given = dict(self.value["model"])
-        key = self.secret("model", "api_key_file", path=given.pop("api_key_file", None))
+        key = self.token("model", "api_key_file", path=given.pop("api_key_file", None))
         url = given.pop("url", "").rstrip("/")
         return ModelConfig(url=url, api_key=key, **given)
+
+    def _host(self, index: int, text: str) -> str:
+        """Return a name as requests have it: in small letters, without a port."""
+        name = text.strip("[]").lower()
+        try:
+            is_name = urlsplit(f"//[{name}]" if ":" in name else f"//{name}").hostname == name
+        except ValueError:
+            is_name = False
+        if not is_name:
+            self.report(f"expected a name without scheme and port, got {text!r}", "hosts", index)
+        return name
 
     def _memory(self) -> MemoryConfig | None:
         given = self.value.get("memory")
         if given is None:
             return None
-        file = self.folder / Path(given["file"]).expanduser()
+        file = self.path("memory", "file", path=given["file"])
         return MemoryConfig(**{**given, "file": file})

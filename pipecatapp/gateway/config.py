@@ -149,7 +149,7 @@ class _Reader(ConfigReader):
             access={name: _access(one) for name, one in value.get("access", {}).items()},
             consul=self.cluster("consul"),
             experts={id: self._instances(id, found) for id, found in value.get("experts", {}).items()},
-            expert_api_key=self.secret("expert_api_key_file", path=value.get("expert_api_key_file")),
+            expert_api_key=self.token("expert_api_key_file", path=value.get("expert_api_key_file")),
             fallbacks={id: tuple(others) for id, others in value.get("fallbacks", {}).items()},
             moe_fallback=value.get("moe", {}).get("fallback", ""),
             router=self._router(),
@@ -166,7 +166,7 @@ class _Reader(ConfigReader):
                 id=f"{id}/{index}",
                 url=one["url"].rstrip("/"),
                 served_model=one.get("model", ""),
-                api_key=self.secret("experts", id, index, "api_key_file", path=one.get("api_key_file")),
+                api_key=self.token("experts", id, index, "api_key_file", path=one.get("api_key_file")),
             )
             for index, one in enumerate(found)
         )
@@ -180,7 +180,7 @@ class _Reader(ConfigReader):
             self.report("expected one of expert and url", *here, hint="they say who is asked")
         if "url" in given and "model" not in given:
             self.report("model is missing: the one of url", *here)
-        key = self.secret(*here, "api_key_file", path=given.get("api_key_file"))
+        key = self.token(*here, "api_key_file", path=given.get("api_key_file"))
         agent = self._router_agent(given.get("agent"))
         if agent is None:
             return None
@@ -201,7 +201,7 @@ class _Reader(ConfigReader):
         given = self.value.get("agent")
         if given is None:
             return None
-        key = self.secret("agent", "api_key_file", path=given.get("api_key_file"))
+        key = self.token("agent", "api_key_file", path=given.get("api_key_file"))
         return AgentAddress(given["url"].rstrip("/"), key)
 
 

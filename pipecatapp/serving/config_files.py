@@ -1,6 +1,6 @@
 """Reads a program's configuration: one YAML file that fits a schema, and the files with secrets that it names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,11 @@ def read_config(path: Path, check: Check) -> Document:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise InputError(Problem(f"{path}: cannot be read: {getattr(exc, 'strerror', None) or exc}")) from exc
-    document = read_document(text, str(path))
-    if problems := list(_schema_problems(document, check)):
-        raise InputError(problems)
-    return document
-
-
-def _schema_problems(document: Document, check: Check) -> Iterator[Problem]:
-    found: list[Problem] = []
-
-    def report(path: tuple[str | int, ...], message: str, hint: str = "", kind: str = "value") -> None:
-        place = document.locate(*path) if kind == "value" else document.locate_key(*path)
-        found.append(Problem(message, place, hint))
-
-    check({} if document.value is None else document.value, (), report)
-    yield from found
+    reader = ConfigReader(read_document(text, str(path)), path.parent)
+    reader.check(check, {} if reader.document.value is None else reader.document.value)
+    if reader.problems:
+        raise InputError(reader.problems)
+    return reader.document
 
 
 class ConfigReader:
@@ -61,6 +51,21 @@ class ConfigReader:
         """Collect a problem of the value at a place."""
         self.problems.append(Problem(message, self.document.locate(*place), hint))
 
+    def check(self, check: Check, value: object, *root: str | int) -> None:
+        """Collect what does not fit a schema.
+
+        Args:
+            check: the schema.
+            value: the document's value at `root`.
+            root: place of the value.
+        """
+
+        def report(path: tuple[str | int, ...], message: str, hint: str = "", kind: str = "value") -> None:
+            locate = self.document.locate if kind == "value" else self.document.locate_key
+            self.problems.append(Problem(message, locate(*root, *path), hint))
+
+        check(value, (), report)
+
     def listen(self, *place: str | int, text: str) -> Listen:
         """Return an address that is written as HOST:PORT."""
         host, _, port = text.rpartition(":")
@@ -76,7 +81,7 @@ class ConfigReader:
         ca_file = given.get("ca_file")
         return ClusterAddress(
             given["url"].rstrip("/"),
-            self.secret(key, "token_file", path=given.get("token_file")),
+            self.token(key, "token_file", path=given.get("token_file")),
             given.get("namespace", ""),
             ca_file=str(self.existing(key, "ca_file", path=ca_file)) if ca_file else "",
         )
@@ -97,12 +102,27 @@ class ConfigReader:
             self.report(f"{path} is empty", *place)
         return secret
 
+    def token(self, *place: str | int, path: str | None) -> str:
+        """Return the secret of a file that goes into a header: one line of ASCII; empty where no file is named."""
+        found = self.secret(*place, path=path)
+        if not (found.isascii() and found.isprintable()):
+            self.report(f"expected one line of ASCII in {path}", *place)
+        return found
+
     def existing(self, *place: str | int, path: str) -> Path:
         """Return a file that can be read; otherwise it is a problem."""
-        file = self.folder / Path(path).expanduser()
+        file = self.path(*place, path=path)
         try:
             with file.open("rb"):
                 pass
         except OSError as exc:
             self.report(f"{path} cannot be read: {exc.strerror}", *place)
         return file
+
+    def path(self, *place: str | int, path: str) -> Path:
+        """Return a path; a relative one starts at the configuration's folder. An unknown `~user` is a problem."""
+        try:
+            return self.folder / Path(path.replace("\0", "\ufffd")).expanduser()
+        except RuntimeError:
+            self.report(f"{path} begins with a user that this machine does not have", *place)
+            return self.folder / path

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from evolve.core.formats.schema_check import Check, compile_schema
-from evolve.core.model.errors import Problem
 from evolve.system.cache_folder import cache_folder
 from pipecatapp.serving.config_files import ConfigReader
 from pipecatapp.tools.config import (
@@ -52,7 +51,7 @@ def read_tools(whole: ConfigReader, env: Mapping[str, str]) -> ToolsConfig:
     """
     reader = _ToolsReader(whole.document, whole.folder)
     value: Any = reader.value.get(_KEY) or {}
-    _check()(value, (), reader.report_schema)
+    reader.check(_check(), value, _KEY)
     config = ToolsConfig() if reader.problems else reader.config(value, env)
     whole.problems += reader.problems
     return config
@@ -60,10 +59,6 @@ def read_tools(whole: ConfigReader, env: Mapping[str, str]) -> ToolsConfig:
 
 class _ToolsReader(ConfigReader):
     """Makes values of the part, and collects what its schema cannot say."""
-
-    def report_schema(self, path: tuple[str | int, ...], message: str, hint: str = "", kind: str = "value") -> None:
-        locate = self.document.locate if kind == "value" else self.document.locate_key
-        self.problems.append(Problem(message, locate(_KEY, *path), hint))
 
     def config(self, value: _Part, env: Mapping[str, str]) -> ToolsConfig:
         return ToolsConfig(
@@ -91,7 +86,7 @@ class _ToolsReader(ConfigReader):
                 for variable, path in part.get("env_files", {}).items()
             },
             url=part.get("url", ""),
-            token=self.secret(*place, "token_file", path=part.get("token_file")),
+            token=self.token(*place, "token_file", path=part.get("token_file")),
         )
 
     def _vision(self, part: _Part) -> VisionConfig:
@@ -100,9 +95,9 @@ class _ToolsReader(ConfigReader):
             place = (_KEY, "vision", "sources", name)
             self._need_one_of(place, source, ("url", "file"))
             if "token_file" in source:
-                tokens[name] = self.secret(*place, "token_file", path=source["token_file"])
-            sources[name] = source.get("url") or str(self._path(source.get("file", "")))
-        key = self.secret(_KEY, "vision", "api_key_file", path=part.get("api_key_file"))
+                tokens[name] = self.token(*place, "token_file", path=source["token_file"])
+            sources[name] = source.get("url") or str(self.path(*place, "file", path=source.get("file", "")))
+        key = self.token(_KEY, "vision", "api_key_file", path=part.get("api_key_file"))
         return VisionConfig(part["url"].rstrip("/"), part["model"], sources, key, tokens)
 
     def _ssh(self, part: _Part) -> SshConfig:
@@ -136,15 +131,17 @@ class _ToolsReader(ConfigReader):
             return None
 
     def _home(self, part: _Part) -> HomeConfig:
-        token = self.secret(_KEY, "ha", "token_file", path=part["token_file"])
+        token = self.token(_KEY, "ha", "token_file", path=part["token_file"])
         return HomeConfig(part["url"].rstrip("/"), token, tuple(part["domains"]))
 
     def _documents(self, part: _Part, env: Mapping[str, str]) -> DocumentsConfig:
-        index = self._path(part["index"]) if "index" in part else cache_folder(env) / "rag.sqlite"
+        index = (
+            self.path(_KEY, "rag", "index", path=part["index"]) if "index" in part else cache_folder(env) / "rag.sqlite"
+        )
         return DocumentsConfig(self._folders(_KEY, "rag", "folders", part=part["folders"]), index)
 
     def _folders(self, *place: str, part: Mapping[str, str]) -> dict[str, Path]:
-        found = {name: self._path(text).resolve() for name, text in part.items()}
+        found = {name: self.path(*place, name, path=text).resolve() for name, text in part.items()}
         for name, folder in found.items():
             if not folder.is_dir():
                 self.report(f"{part[name]} is no folder", *place, name)
@@ -153,6 +150,3 @@ class _ToolsReader(ConfigReader):
     def _need_one_of(self, place: tuple[str, ...], part: _Part, keys: tuple[str, str]) -> None:
         if sum(key in part for key in keys) != 1:
             self.report(f"expected either {keys[0]} or {keys[1]}", *place)
-
-    def _path(self, text: str) -> Path:
-        return self.folder / Path(text).expanduser()

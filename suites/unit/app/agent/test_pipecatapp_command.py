@@ -84,6 +84,28 @@ def test_a_model_has_one_address(tmp_path, model):
     assert "expected either url or service" in found
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "problem"),
+    [
+        ("hosts: ['https://agent.lan']", "", "expected a name without scheme and port, got 'https://agent.lan'"),
+        ("hosts: ['agent.lan:8002']", "", "expected a name without scheme and port, got 'agent.lan:8002'"),
+        ("memory: {file: ~nobody-here/m}", "", "~nobody-here/m begins with a user that this machine does not have"),
+        ("keys_file: ~nobody-here/k", "", "~nobody-here/k begins with a user that this machine does not have"),
+        ('keys_file: "a\\0b"', "", "cannot be read"),
+        ("consul: {url: 'http://127.0.0.1:8500', token_file: key}", "two\nlines", "expected one line of ASCII in key"),
+        ("consul: {url: 'http://127.0.0.1:8500', token_file: key}", "schlüssel", "expected one line of ASCII in key"),
+    ],
+)
+def test_what_no_server_could_use_is_reported(tmp_path, text, key, problem):
+    (tmp_path / "key").write_text(key)
+    assert problem in problems(tmp_path, f"{MODEL}{text}\n")[0]
+
+
+def test_hosts_are_compared_as_browsers_write_them(tmp_path):
+    config = load_config(write(tmp_path, f"{MODEL}hosts: [Agent.LAN, '[::1]', 10.0.0.7]\n"))
+    assert config.hosts == ("agent.lan", "::1", "10.0.0.7")
+
+
 def test_the_schema_is_one():
     jsonschema.Draft202012Validator.check_schema(config_schema())
     assert config_schema()["additionalProperties"] is False
