@@ -192,7 +192,7 @@ class _Reader(ConfigReader):
         from pipecatapp.gateway.agent_file import AgentFile
 
         try:
-            return AgentFile(None if path is None else self.folder / Path(path).expanduser())
+            return AgentFile(None if path is None else self.path("moe", "router", "agent", path=path))
         except InputError as error:
             self.problems += error.problems
             return None

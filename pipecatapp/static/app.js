@@ -40,7 +40,7 @@ const handlers = {
     if (turn && state !== "error") composer.setTurn(turn);
   },
   turn_started(message) {
-    composer.setTurn(message.turn);
+    composer.startTurn(message);
     conversation.startTurn(message);
   },
   part: conversation.addPart,

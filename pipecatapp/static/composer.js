@@ -27,10 +27,15 @@ export function setOnline(online) {
   draw();
 }
 
-/** A turn runs: its words were taken. */
+/** A turn starts: its words were taken. Those of another page leave what was sent here to the answer that it gets. */
+export function startTurn({ turn: id, text }) {
+  if (text === sent) sent = null;
+  setTurn(id);
+}
+
+/** A turn runs. */
 export function setTurn(id) {
   turn = id;
-  sent = null;
   problem.textContent = "";
   draw();
 }
@@ -76,8 +81,10 @@ function grow() {
 
 function submit() {
   if (turn) { problem.textContent = "The agent still works on the last message. Wait, or stop it."; return; }
-  if (sendButton.disabled || !send("say", { text: words.value })) return;
-  sent = words.value;
+  // Well formed, as the agent says it again: half of a surrogate pair is no text.
+  const text = words.value.toWellFormed();
+  if (sendButton.disabled || !send("say", { text })) return;
+  sent = text;
   words.value = "";
   problem.textContent = "";
   grow();

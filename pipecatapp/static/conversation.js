@@ -50,6 +50,9 @@ export function restore(hello) {
     if (role === "user") turnOf(turn).say(text, at, "text");
     else turnOf(turn).end(text, "answered");
   }
+  // The history has turns that are over: one without an answer was stopped before it came.
+  const answered = new Set(hello.history.filter(entry => entry.role === "assistant").map(entry => entry.turn));
+  for (const id of kept) if (!answered.has(id)) turnOf(id).end("", "cancelled");
   welcome.replaceChildren(
     el("p", { class: "greeting" }, "Hello. What can I do for you?"),
     hello.tools.length ? el("ul", {}, hello.tools.map(({ name, description }) => el("li", {}, el("b", {}, name), ` ${description}`))) : el("p", {}, "I have no tools here, so I can only talk."));

@@ -128,6 +128,15 @@ def test_the_history_is_there_after_a_reload(opened: AppPage, server: PageServer
     assert texts == [entry.text for entry in server.hello.history]
 
 
+def test_a_turn_that_was_stopped_before_its_answer_stays_stopped(opened: AppPage, server: PageServer) -> None:
+    server.hello = replace(server.hello, history=(Entry("stopped", "user", "never mind", 0.0),))
+    opened.page.reload()
+    opened.wait_until_online()
+    server.stop()
+    opened.wait_for_state("offline")
+    assert opened.page.locator(".ending:visible").all_inner_texts() == ["Stopped."]
+
+
 def test_a_key_opens_the_page(browser: Any, locked: PageServer) -> None:
     found = AppPage(browser, locked, is_ready=False)
     found.wait_for_focus("key")

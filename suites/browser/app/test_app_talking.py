@@ -137,6 +137,18 @@ def test_words_that_were_not_taken_come_back(opened: AppPage, server: PageServer
     assert opened.words.input_value() == "switch the light on"
 
 
+def test_words_that_lost_against_another_page_come_back(opened: AppPage, server: PageServer) -> None:
+    server.answer = lambda _: [
+        TurnStarted(TURN, "of another page", Source.TEXT),
+        StateChanged(AgentState.THINKING, TURN),
+        ErrorMessage("", "busy", "a turn is running"),
+    ]
+    opened.words.fill("switch the light on")
+    opened.words.press("Enter")
+    opened.page.get_by_text("a turn is running").wait_for()
+    assert opened.words.input_value() == "switch the light on"
+
+
 @pytest.mark.parametrize("text", ["", "  \n ", "x" * (LONGEST_TEXT + 1), "🐈" * (LONGEST_TEXT + 1)])
 def test_empty_and_too_long_words_are_not_sent(opened: AppPage, server: PageServer, text: str) -> None:
     opened.words.fill(text)
