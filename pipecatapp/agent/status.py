@@ -9,6 +9,8 @@ from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.faults import ClusterFault
 from evolve.cluster.nomad.client import NomadClient
 from pipecatapp.agent.status_rows import Sinces, job_rows, node_rows, row, service_rows
+from pipecatapp.agent.turns import LOG
+from pipecatapp.serving.logs import place_of
 from pipecatapp.wire.agent_events import RowState, StatusRow
 
 Source = Callable[[], Awaitable[Sequence[StatusRow]]]
@@ -57,6 +59,9 @@ class StatusBoard:
             return [row(name, RowState.UNKNOWN, f"does not answer in {_LOOK_S:g} s")]
         except ClusterFault as fault:
             return [row(name, RowState.UNKNOWN, fault.message)]
+        except Exception as error:  # of one source; the page goes on to get the rows of the others
+            LOG.error("status of %s: %s", name, place_of(error))
+            return [row(name, RowState.UNKNOWN, "a bug of the agent; its log has the details")]
 
 
 def consul_source(client: ConsulClient, link: str) -> Source:

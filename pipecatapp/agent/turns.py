@@ -13,6 +13,7 @@ from pipecatapp.agent.metrics import AgentMetrics
 from pipecatapp.core import twin
 from pipecatapp.core.ports import BadArguments, Finding, Risk, Toolbox, ToolResult, TwinModel
 from pipecatapp.core.twin import Phase, Turn
+from pipecatapp.serving.logs import place_of
 from pipecatapp.wire.agent_events import AgentState, ServerMessage, StateChanged, TextPart, ToolEnded, ToolStarted
 
 LOG: Final = logging.getLogger("pipecatapp")
@@ -72,8 +73,8 @@ class TurnRunner:
         except asyncio.CancelledError:
             self.turn = twin.cancel(self.turn)
             raise
-        except Exception:
-            LOG.exception("turn %s", self.turn.id)
+        except Exception as error:
+            LOG.error("turn %s: %s", self.turn.id, place_of(error))  # noqa: TRY400 - without the error's text
             self._fail(_BUG)
         return self.turn
 

@@ -2,6 +2,10 @@
 
 import logging
 import sys
+import traceback
+from typing import Final
+
+_FRAMES: Final = 4
 
 
 def log_to_stderr(log: logging.Logger, *others: str) -> None:
@@ -17,3 +21,9 @@ def log_to_stderr(log: logging.Logger, *others: str) -> None:
         logger.setLevel(level)
         logger.addHandler(handler)
         logger.propagate = False
+
+
+def place_of(error: Exception) -> str:
+    """Return an error's type and where it came from. Its text may hold what somebody said, which no log gets."""
+    frames = reversed(traceback.extract_tb(error.__traceback__)[-_FRAMES:])
+    return f"{type(error).__name__} at {', from '.join(f'{one.filename}:{one.lineno}' for one in frames)}"

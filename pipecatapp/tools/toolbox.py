@@ -6,13 +6,13 @@ import logging
 import os
 import secrets
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.text.did_you_mean import did_you_mean
 from pipecatapp.core.ports import ToolCall, ToolReason, ToolResult, ToolSpec
+from pipecatapp.serving.logs import place_of
 from pipecatapp.tools.context import ToolContext
 from pipecatapp.tools.output import OutputFilter
 from pipecatapp.tools.registry import Tool, ToolProblem, argument_problems
@@ -75,7 +75,7 @@ class CheckedToolbox:
         except EnvironmentFault as fault:
             text, reason = str(fault), ToolReason.FAILED
         except Exception as error:  # our bug must end neither the turn nor the service
-            _log.error("tool %s: %s", call.tool, _place_of(error))
+            _log.error("tool %s: %s", call.tool, place_of(error))
             text, reason = f"the tool has a bug: {type(error).__name__}", ToolReason.FAILED
         shown = await asyncio.to_thread(self._output.apply, text)
         return ToolResult(shown, is_error=reason is not ToolReason.NONE, reason=reason)
@@ -108,9 +108,3 @@ def _check_arguments(tool: Tool, call: ToolCall) -> None:
     problems = argument_problems(tool, call.arguments)
     if problems:
         raise ToolProblem(ToolReason.BAD_ARGUMENTS, "\n".join(problems))
-
-
-def _place_of(error: Exception) -> str:
-    """Return an error's type and place. Its text may hold what a tool read, which no log gets."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {last.filename}:{last.lineno}"
