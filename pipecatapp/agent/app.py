@@ -161,7 +161,8 @@ class AgentApp:
 
     def _board(self) -> StatusBoard:
         async def own() -> list[StatusRow]:
-            return own_rows(self.started_at, self.endpoints.name, len(self.endpoints.now()), self.warnings())
+            found = len(self.endpoints.now())
+            return own_rows(self.started_at, self.endpoints.name, found, self.warnings(), self.calls.problem)
 
         sources: dict[str, Source] = {"agent": own}
         if self._consul is not None and self.config.consul is not None:

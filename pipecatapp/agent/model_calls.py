@@ -35,6 +35,8 @@ class ModelCalls:
             count_tokens: gets the tokens of each answer.
         """
         self._endpoints = endpoints
+        self.problem = ""
+        """Why the last call reached no endpoint; empty when it did, and before the first one."""
         self._count_tokens = count_tokens
         self._session = aiohttp.ClientSession(
             # A new connection costs far less than a token, and a kept one may be closed when it is used.
@@ -98,7 +100,12 @@ class ModelCalls:
     @asynccontextmanager
     async def _asked(self, body: Mapping[str, JsonValue]) -> AsyncIterator[aiohttp.ClientResponse]:
         """Give the response of the first endpoint that gives one."""
-        response = await self._first_response(body)
+        try:
+            response = await self._first_response(body)
+        except HttpFault as fault:
+            self.problem = fault.message
+            raise
+        self.problem = ""
         try:
             if response.status != 200:
                 error = error_of_answer(response.status, await _read(response))
@@ -123,7 +130,8 @@ class ModelCalls:
             except aiohttp.ClientConnectionError as exc:
                 # Nothing of an answer came: it may be asked again, here or elsewhere.
                 failure = exc
-        raise _fault(f"the model cannot be reached ({type(failure).__name__})") from failure
+        where = f"the model {self._endpoints.name} cannot be reached ({type(failure).__name__})"
+        raise _fault(f"{where}; check that it runs, and `model` in the agent's configuration") from failure
 
     async def _post(self, endpoint: Endpoint, body: Mapping[str, JsonValue]) -> aiohttp.ClientResponse:
         named = {"model": endpoint.model, **body} if endpoint.model else body

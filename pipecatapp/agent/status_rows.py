@@ -42,7 +42,9 @@ def row(component: str, state: RowState, detail: str = "", link: str = "", since
     return StatusRow(component, state, since, line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", link)
 
 
-def own_rows(started_at: float, model: str, endpoints: int, warnings: Sequence[str]) -> list[StatusRow]:
+def own_rows(
+    started_at: float, model: str, endpoints: int, warnings: Sequence[str], problem: str = ""
+) -> list[StatusRow]:
     """Return the rows of the agent itself and its model.
 
     Args:
@@ -50,12 +52,13 @@ def own_rows(started_at: float, model: str, endpoints: int, warnings: Sequence[s
         model: its name.
         endpoints: how many can be asked now.
         warnings: what somebody should look at.
+        problem: why the model's last call reached nobody; empty when it did.
     """
     state = RowState.WARNING if warnings else RowState.OK
-    is_there = RowState.OK if endpoints else RowState.FAILED
+    is_there = RowState.OK if endpoints and not problem else RowState.FAILED
     return [
         row("agent", state, "; ".join(warnings) or "answers", since=started_at),
-        row("model", is_there, f"{model}, {endpoints} endpoint{'s' * (endpoints != 1)}"),
+        row("model", is_there, problem or f"{model}, {endpoints} endpoint{'s' * (endpoints != 1)}"),
     ]
 
 

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("prometheus_client")
 pytest.importorskip("pydantic")
 
+from fixtures.loopback_server import refusing_url
 from fixtures.running_agents import WordTools, page_of, running_agent
 from fixtures.scripted_twin import scripted_twin
 from pipecatapp.agent.config import AgentConfig, MemoryConfig, ModelConfig
@@ -376,3 +377,14 @@ def test_a_memory_that_fails_stops_neither_logins_nor_turns(model, keys, tmp_pat
         failed = agent.ask("/api/memory", headers={"cookie": cookie})
         assert failed.status == 503
         assert json.loads(failed.data)["error"]["code"] == "memory_failed"
+
+
+def test_a_model_that_is_down_is_a_failed_row_with_what_to_do():
+    with running_agent(AgentConfig(ModelConfig(refusing_url(), name="smol"))) as agent:
+        chat = {"messages": [{"role": "user", "content": "hi"}]}
+        agent.ask("/v1/turns", {"response_queue_id": "q", "key_name": "alice", "request": chat})
+        rows = json.loads(agent.ask("/api/status", headers={"cookie": agent.log_in()}).data)["rows"]
+        (row,) = [one for one in rows if one["component"] == "model"]
+        assert row["state"] == "failed"
+        assert row["detail"].startswith("the model smol cannot be reached (")
+        assert "check that it runs" in row["detail"]
