@@ -123,7 +123,7 @@ class Relay:
                     if error.status not in (429, 503) or exchange.has_data:
                         raise
                     tries.again = None
-                    tries.excluded.add(instance.id)
+                    self._exclude(instance, name, tries, was_sent=True)
                     tries.last = error
                 else:
                     return
@@ -140,7 +140,7 @@ class Relay:
             without=tries.excluded,
         )
         if chosen is None:
-            # An activator that takes no connections; where it answered with an error, it knows of no instance either.
+            # Its activator takes no connections.
             chosen = self._routing.choose(
                 self._experts.behind(name),
                 dice=random,
@@ -164,9 +164,17 @@ class Relay:
         if lost.reason == "timeout" and not lost.was_sent and tries.again is None and not tries.excluded:
             tries.slow = instance
         tries.again = None
-        tries.excluded.add(instance.id)
+        self._exclude(instance, name, tries, was_sent=lost.was_sent)
         tries.last = _unreachable(name, lost.reason)
         self._routing.fail(instance.id, time.monotonic())
+
+    def _exclude(self, instance: Instance, name: str, tries: "_Tries", *, was_sent: bool) -> None:
+        tries.excluded.add(instance.id)
+        behind = {one.id for one in self._experts.behind(name)}
+        if was_sent and instance.id not in behind:
+            # What an activator answers is its expert's: one that is overloaded is not asked a second time, where the
+            # activator cannot see it.
+            tries.excluded |= behind
 
     async def _ask(
         self,

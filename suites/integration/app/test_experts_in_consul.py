@@ -10,6 +10,7 @@ from evolve.cluster.consul.client import ConsulClient
 from fixtures.processes import wait_for
 from fixtures.real_consul import started_consul
 from fixtures.running_gateways import SHORT, running_gateway
+from fixtures.scripted_expert import Failure, Hangup
 from pipecatapp.gateway.config import GatewayConfig, Timeouts
 
 
@@ -132,3 +133,26 @@ def test_what_consul_said_last_stays_in_use_when_it_is_away(expert, tmp_path):
         assert gateway.chat().status == 200
     finally:
         stack.__exit__(None, None, None)
+
+
+LOADING = Failure(503, '{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}')
+
+
+@pytest.mark.parametrize("act", [LOADING, Failure(429), Hangup()], ids=["loading", "overloaded", "hangup"])
+def test_what_an_activator_answers_is_its_experts_answer(consul, expert, second, act):
+    config = GatewayConfig(consul=consul.address, timeouts=SHORT)
+    consul.register(expert, name="activator-expert-main", service="expert-main", state="awake")
+    consul.register(second)
+    try:
+        with running_gateway(config) as gateway:
+            experts = gateway.gateway.experts
+            wait_for("both are known", lambda: experts.behind("expert-main") and experts.is_awake("expert-main"))
+            wait_for(
+                "it has an activator", lambda: [one.tags for one in experts.instances("expert-main")] == [("awake",)]
+            )
+            expert.plan(always=act)
+            assert gateway.chat().status in (429, 503)
+            assert not second.script.requests
+    finally:
+        consul.deregister("activator-expert-main")
+        consul.deregister("expert-main")
