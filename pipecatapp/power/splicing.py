@@ -13,6 +13,10 @@ AHEAD: Final = 2**18
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 """A host that went away without a word would keep the service awake for ever: its connection ends after 2 minutes."""
 
+LINGER_S: Final = 60.0
+"""How long a client may send nothing after the server's end. One with a pool notices that end at its next request, and must
+not keep the service awake until then. The kernel gives the half of a closed connection as long."""
+
 
 class Line(NamedTuple):
     """One side's connection."""
@@ -70,42 +74,68 @@ class ReadAhead:
         await asyncio.Event().wait()
 
 
-async def splice(client: Line, server: Line, ahead: ReadAhead) -> None:
+class _Direction:
+    """The bytes of one way."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.copied = 0
+        self._reader = reader
+        self._writer = writer
+
+    async def copy(self) -> None:
+        """Copy until the reader's end, and end the writer's direction."""
+        while piece := await self._reader.read(_PIECE):
+            self.copied += len(piece)
+            self._writer.write(piece)
+            await self._writer.drain()
+        self._writer.write_eof()
+
+    async def copy_behind(self, ahead: ReadAhead) -> None:
+        """Write what was read already, and copy the rest."""
+        if ahead.data:
+            self._writer.write(bytes(ahead.data))
+            ahead.data.clear()
+            await self._writer.drain()
+        if ahead.has_ended:
+            self._writer.write_eof()
+            return
+        await self.copy()
+
+
+async def splice(client: Line, server: Line, ahead: ReadAhead, *, linger_s: float = LINGER_S) -> None:
     """Carry bytes both ways until both directions have ended; a lost connection ends both at once.
 
     Args:
         client: whose connection it is.
         server: the instance's.
         ahead: what the client has sent already.
+        linger_s: after the server's end, how long the client may send nothing.
     """
-    to_server = asyncio.create_task(_send_ahead(client, server, ahead))
-    to_client = asyncio.create_task(_copy(server.reader, client.writer))
+    sending, answering = _Direction(client.reader, server.writer), _Direction(server.reader, client.writer)
+    to_server = asyncio.create_task(sending.copy_behind(ahead))
+    to_client = asyncio.create_task(answering.copy())
+    sent = asyncio.create_task(_until_sent(to_server, to_client, sending, linger_s))
     try:
-        await asyncio.gather(to_server, to_client)
+        await asyncio.gather(sent, to_client)
     except OSError:
         # The other side must not take this for an end.
         client.reset()
         server.reset()
     finally:
-        for task in (to_server, to_client):
+        for task in (to_server, to_client, sent):
             task.cancel()
-        await asyncio.gather(to_server, to_client, return_exceptions=True)
+        await asyncio.gather(to_server, to_client, sent, return_exceptions=True)
         await asyncio.gather(client.close(), server.close())
 
 
-async def _send_ahead(client: Line, server: Line, ahead: ReadAhead) -> None:
-    if ahead.data:
-        server.writer.write(bytes(ahead.data))
-        ahead.data.clear()
-        await server.writer.drain()
-    if ahead.has_ended:
-        server.writer.write_eof()
-        return
-    await _copy(client.reader, server.writer)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while piece := await reader.read(_PIECE):
-        writer.write(piece)
-        await writer.drain()
-    writer.write_eof()
+async def _until_sent(
+    to_server: "asyncio.Task[None]", to_client: "asyncio.Task[None]", sending: _Direction, linger_s: float
+) -> None:
+    """Return when the client has ended its direction, or sends nothing for some time after the server's end."""
+    await asyncio.wait({to_server, to_client}, return_when=asyncio.FIRST_COMPLETED)
+    before = -1
+    while not to_server.done() and sending.copied != before:
+        before = sending.copied
+        await asyncio.wait({to_server}, timeout=linger_s)
+    if to_server.done():
+        await to_server
