@@ -96,8 +96,9 @@ def usable_base(engine: DockerEngine, wanted: str) -> str:
         engine.client.images.get(wanted)
         return wanted
     try:
-        with engine.map_docker_faults(f"pull {wanted}"), reported(say, f"{wanted}: pull"):
-            engine.client.images.pull(*wanted.rsplit(":", 1))
+        hint = "./bootstrap.sh image, without --base, builds a base where none can be pulled"
+        with engine.map_docker_faults(f"pull {wanted}", hint=hint), reported(say, f"{wanted}: pull"):
+            engine.client.images.pull(wanted)
     except DockerFault as fault:
         if wanted != BASE:
             raise

@@ -14,8 +14,8 @@ _KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT"
 """A host that went away without a word would keep the service awake for ever: its connection ends after 2 minutes."""
 
 LINGER_S: Final = 60.0
-"""How long a client may send nothing after the server's end. One with a pool notices that end at its next request, and must
-not keep the service awake until then. The kernel gives the half of a closed connection as long."""
+"""How long a client may send nothing after the server's end. One with a pool notices that end at its next request, and
+must not keep the service awake until then. The kernel gives the half of a closed connection as long."""
 
 
 class Line(NamedTuple):
