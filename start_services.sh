@@ -13,6 +13,12 @@ fail() {
   exit 4
 }
 
+# As `fail`, for what the user can put right.
+refuse() {
+  printf 'start_services.sh: error: %s\n' "$*" >&2
+  exit 2
+}
+
 has_what_it_needs='import importlib.util, sys; sys.exit(sys.version_info < (3, 11) or not importlib.util.find_spec("aiohttp"))'
 
 # The Python that has what Anneal needs.
@@ -29,7 +35,6 @@ find_python() {
 # What systemd runs on the hosts.
 start_units() {
   local playbook=$here/.venv/bin/ansible-playbook
-  [ -f "$1" ] || fail "$1: no such inventory"
   [ -x "$playbook" ] || playbook=$(command -v ansible-playbook) ||
     fail "--inventory needs Ansible; type: .venv/bin/pip install -e '.[infra]'"
   (cd "$here" && "$playbook" -i "$1" heal_cluster.yaml) ||
@@ -41,10 +46,12 @@ inventory=
 while [ $# -gt 0 ]; do
   case $1 in
     --inventory)
-      [ $# -gt 1 ] || fail "--inventory needs a file"
-      inventory=$(realpath "$2")
+      [ $# -gt 1 ] || refuse "--inventory needs a file, such as inventory/hosts.yaml"
+      [ -e "$2" ] || refuse "--inventory $2: no such file"
+      inventory=$(realpath -- "$2")
       shift 2
       ;;
+    --inventory=*) set -- --inventory "${1#*=}" "${@:2}" ;;
     *)
       arguments+=("$1")
       shift

@@ -26,6 +26,11 @@ def parser() -> argparse.ArgumentParser:
         description="Start the cluster's jobs in the order in which they need each other, and wait for each in Consul. "
         "NOMAD_ADDR, NOMAD_TOKEN, CONSUL_HTTP_ADDR and CONSUL_HTTP_TOKEN say where the cluster is.",
     )
+    found.add_argument(
+        "--inventory",
+        metavar="FILE",
+        help="first start the units of its hosts, by heal_cluster.yaml; the script reads it",
+    )
     found.add_argument("--wait", type=float, default=300.0, metavar="SECONDS", help="for each service (default: 300)")
     found.add_argument(
         "--home-assistant", default="", metavar="HOST:PORT", help="where Home Assistant listens; Consul then checks it"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import Final
+from typing import Final, NamedTuple
 
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.faults import ClusterFault, Denied, LostRace, Rejected
@@ -21,6 +21,15 @@ _POLL_S: Final = 0.5
 _TYPES: Final = ("service", "system")
 
 
+class StartableGroup(NamedTuple):
+    """A group of a job."""
+
+    name: str
+    services: tuple[str, ...]
+    count: int
+    """0 for one that sleeps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Startable:
     """A job, or a program that no job runs."""
@@ -30,6 +39,19 @@ class Startable:
     """Its services in Consul."""
     needs: tuple[str, ...]
     job: Job | None = field(default=None, repr=False)
+    groups: tuple[StartableGroup, ...] = ()
+    """Of the job."""
+
+    @property
+    def awake(self) -> tuple[StartableGroup, ...]:
+        """The groups that are to run."""
+        return tuple(one for one in self.groups if one.count)
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The services that have to pass: those of groups whose count is 0 cannot."""
+        asleep = {name for one in self.groups if not one.count for name in one.services}
+        return tuple(name for name in self.provides if name not in asleep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +67,16 @@ class StartOutcome:
 
 def startable(job: Job) -> Startable:
     """Return a job with what it provides and needs."""
-    groups = _objects(job.spec.get("TaskGroups"))
-    parts = [*groups, *(task for group in groups for task in _objects(group.get("Tasks")))]
+    groups = tuple(_group(one, job.type) for one in _objects(job.spec.get("TaskGroups")))
+    names = {name for one in groups for name in one.services}
+    return Startable(job.id, tuple(sorted(names)), dependencies_of(job.spec), job, groups)
+
+
+def _group(group: JsonObject, job_type: str) -> StartableGroup:
+    parts = [group, *_objects(group.get("Tasks"))]
     names = {str(service.get("Name")) for part in parts for service in _objects(part.get("Services"))}
-    return Startable(job.id, tuple(sorted(names)), dependencies_of(job.spec), job)
+    count = 0 if job_type == "service" and group.get("Count") == 0 else 1
+    return StartableGroup(str(group.get("Name")), tuple(sorted(names)), count)
 
 
 def in_order(found: Sequence[Startable]) -> tuple[Startable, ...]:
@@ -135,15 +163,33 @@ class Starter:
 
     async def _start(self, one: Startable) -> StartOutcome:
         began = self._clock()
-        if one.job is not None:
-            if _has_no_count(one.job) and not one.job.is_stopped:
-                return await self._asleep(one)
-            if not await self._passes(one.provides) or one.job.is_stopped:
-                await self._have_it_run(one.job)
-        if await self._passes_in_time(one.provides):
+        if one.job is not None and (one.job.is_stopped or not await self._is_up(one)):
+            await self._have_it_run(one.job)
+        if hints := [hint for group in one.groups if not group.count for hint in await self._wake_hints(one, group)]:
+            text = "its count is 0, and no activator wakes it"
+            return StartOutcome(one.name, is_up=False, text=text, hints=tuple(hints))
+        if one.groups and not one.awake:
+            return StartOutcome(one.name, is_up=True, text="asleep: it wakes when somebody connects")
+        if await self._in_time(lambda: self._is_up(one)):
             took_s = self._clock() - began
             return StartOutcome(one.name, is_up=True, text="up" if took_s < 1 else f"up after {took_s:.0f} s")
         return await self._not_up(one)
+
+    async def _is_up(self, one: Startable) -> bool:
+        if one.expected or not one.awake:
+            return await self._passes(one.expected)
+        found = await self._nomad.jobs.allocations(one.name)
+        return any((alloc.desired_status, alloc.client_status) == ("run", "running") for alloc in found)
+
+    async def _wake_hints(self, one: Startable, group: StartableGroup) -> tuple[str, ...]:
+        """Return what to type for a group that sleeps and that no activator wakes."""
+        if not group.services and one.awake:  # nobody misses it
+            return ()
+        for service in group.services:
+            if await self._consul.health.service(f"{ACTIVATOR_PREFIX}{service}", passing=True):
+                return ()
+        which = f" {group.name}" if len(one.groups) > 1 else ""
+        return (f"nomad job scale {one.name}{which} 1",)
 
     async def _have_it_run(self, job: Job) -> None:
         """Start a job again that somebody stopped, or that Nomad gave up; one that is starting is left alone."""
@@ -154,13 +200,6 @@ class Starter:
                 return
         elif job.status == "dead":
             await self._nomad.jobs.evaluate(job.id, force_reschedule=True)
-
-    async def _asleep(self, one: Startable) -> StartOutcome:
-        for service in one.provides:
-            if await self._consul.health.service(f"{ACTIVATOR_PREFIX}{service}", passing=True):
-                return StartOutcome(one.name, is_up=True, text="asleep: it wakes when somebody connects")
-        hint = f"nomad job scale {one.name} 1"
-        return StartOutcome(one.name, is_up=False, text="its count is 0, and no activator wakes it", hints=(hint,))
 
     async def _passes(self, services: Iterable[str]) -> bool:
         return all([bool(await self._consul.health.service(name, passing=True)) for name in services])
@@ -183,8 +222,9 @@ class Starter:
 
     async def _not_up(self, one: Startable) -> StartOutcome:
         why = [*(await self._placement_problems(one)), *(await self._failed_checks(one))]
-        missing = [name for name in one.provides if not await self._passes((name,))]
-        text = f"not up within {self._wait_s:g} s: {', '.join(missing)} does not pass"
+        missing = [name for name in one.expected if not await self._passes((name,))]
+        what = f"{', '.join(missing)} does not pass" if one.expected else "none of its allocations runs"
+        text = f"not up within {self._wait_s:g} s: {what}"
         hints = [self._checks_of(name) for name in missing]
         if one.job is not None:
             hints.insert(0, f"nomad job status {one.name}")
@@ -202,7 +242,7 @@ class Starter:
         return problems
 
     async def _failed_checks(self, one: Startable) -> list[str]:
-        found = [check for name in one.provides for check in await self._consul.health.checks(name)]
+        found = [check for name in one.expected for check in await self._consul.health.checks(name)]
         return [
             f"check {check.name}: {check.output.strip().splitlines()[0] if check.output.strip() else check.status}"
             for check in found
@@ -211,11 +251,6 @@ class Starter:
 
     def _checks_of(self, service: str) -> str:
         return f"curl {self._consul.url}/v1/health/checks/{service}"
-
-
-def _has_no_count(job: Job) -> bool:
-    groups = _objects(job.spec.get("TaskGroups"))
-    return job.type == "service" and bool(groups) and all(group.get("Count") == 0 for group in groups)
 
 
 def _objects(value: JsonValue) -> list[JsonObject]:

@@ -11,8 +11,10 @@ import pytest
 from fixtures.nomad_contract import SECOND, a_job
 from fixtures.nomad_standins import purge_all
 from fixtures.power_cluster import power_cluster, running_power_agent, sleeping_service
+from pipecatapp.power.config import NomadWake
 
 ROOT = Path(__file__).parents[3]
+CHECK = {"Name": "alive", "Type": "tcp", "Interval": SECOND, "Timeout": SECOND}
 SERVER = """
 import socket
 server = socket.create_server(('127.0.0.1', int('$NOMAD_PORT_http')))
@@ -45,10 +47,9 @@ def start(cluster, *arguments):
 
 def service_job(cluster, name, needs="", *, works=True):
     """Register a job of one service, and stop it, as `nomad job stop` does."""
-    check = {"Name": "alive", "Type": "tcp", "Interval": SECOND, "Timeout": SECOND}
     group = {
         "Networks": [{"Mode": "host", "DynamicPorts": [{"Label": "http"}]}],
-        "Services": [{"Name": name, "PortLabel": "http", "Provider": "consul", "Checks": [check]}],
+        "Services": [{"Name": name, "PortLabel": "http", "Provider": "consul", "Checks": [CHECK]}],
     }
     command = f'exec {sys.executable} -c "{SERVER}"' if works else "sleep 3600"
     cluster.nomad.register(a_job(command, ID=name, group=group, Meta={"depends_on": needs}))
@@ -111,6 +112,52 @@ def test_a_job_that_sleeps_is_left_asleep_where_an_activator_wakes_it(cluster):
     assert cluster.count("expert-main") == 0
 
 
+def test_a_job_of_which_only_one_group_sleeps_is_up(cluster):
+    server = a_job(f'exec {sys.executable} -c "{SERVER}"', group={
+        "Name": "page",
+        "Networks": [{"Mode": "host", "DynamicPorts": [{"Label": "http"}]}],
+        "Services": [{"Name": "page", "PortLabel": "http", "Provider": "consul", "Checks": [CHECK]}],
+    })  # fmt: skip
+    (sleeper,) = a_job(group={"Name": "main", "Count": 0, "Services": [{"Name": "expert-main", "Provider": "consul"}]})[
+        "TaskGroups"
+    ]
+    server["TaskGroups"].append(sleeper)
+    cluster.nomad.register({**server, "ID": "both"})
+    code, lines, _ = start(cluster, "--wait", "60")
+    assert code == 1
+    assert lines[:2] == [
+        "both: its count is 0, and no activator wakes it",
+        "  next: nomad job scale both main 1",
+    ]
+    with running_power_agent(cluster.config(sleeping_service("expert-main", nomad=NomadWake("both", "main")))):
+        code, lines, _ = start(cluster, "--wait", "60")
+    assert (code, lines[0].partition(" ")[0], lines[-1]) == (0, "both:", "1 of 1 are up"), lines
+    assert cluster.passing("page")
+
+
+def test_a_job_that_was_stopped_while_it_slept_may_be_woken_again(cluster):
+    cluster.expert_job("expert-main")
+    cluster.nomad.write("/v1/job/expert-main", {}, "DELETE")
+    with running_power_agent(cluster.config(sleeping_service("expert-main"))):
+        code, lines, _ = start(cluster, "--wait", "5")
+    assert (code, lines[0]) == (0, "expert-main: asleep: it wakes when somebody connects")
+    job = cluster.nomad.read("/v1/job/expert-main")
+    assert (job["Stop"], job["TaskGroups"][0]["Count"]) == (False, 0)
+
+
+def test_a_job_without_services_is_up_when_it_runs(cluster):
+    cluster.nomad.register(a_job(ID="worker"))
+    cluster.nomad.write("/v1/job/worker", {}, "DELETE")
+    cluster.nomad.register(a_job("exit 1", ID="ends"))
+    cluster.nomad.write("/v1/job/ends", {}, "DELETE")
+    code, lines, _ = start(cluster, "--wait", "5")
+    assert code == 1
+    assert any(line.startswith("worker: up") for line in lines), lines
+    assert cluster.nomad.live("worker")
+    assert any(line.startswith("ends: not up within 5 s: none of its allocations runs") for line in lines), lines
+    assert "  next: nomad job status ends" in lines
+
+
 def test_home_assistant_is_no_job_and_is_waited_for_in_consul(cluster):
     service_job(cluster, "lights", needs="home-assistant")
     with socket.create_server(("127.0.0.1", 0)) as home:
@@ -124,12 +171,21 @@ def test_home_assistant_is_no_job_and_is_waited_for_in_consul(cluster):
     ("arguments", "code", "message"),
     [
         (["--home-assistant", "nowhere"], 2, "expected HOST:PORT"),
-        (["--inventory", "/nonexistent.yaml"], 4, "no such inventory"),
+        (["--inventory", "/nonexistent/hosts.yaml"], 2, "--inventory /nonexistent/hosts.yaml: no such file"),
+        (["--inventory=/nonexistent.yaml", "--wait", "1"], 2, "--inventory /nonexistent.yaml: no such file"),
+        (["--wait", "1", "--inventory"], 2, "--inventory needs a file"),
     ],
 )
 def test_wrong_arguments_are_named(cluster, arguments, code, message):
     got, _, errors = start(cluster, *arguments)
     assert (got, message in errors) == (code, True), errors
+
+
+def test_the_help_has_every_option(cluster):
+    code, lines, _ = start(cluster, "--help")
+    assert code == 0
+    text = "\n".join(lines)
+    assert all(option in text for option in ("--inventory FILE", "--wait SECONDS", "--home-assistant HOST:PORT"))
 
 
 def test_a_cluster_that_does_not_answer_is_the_machines_fault(cluster):
