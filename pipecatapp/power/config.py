@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -162,22 +162,31 @@ class _PowerReader(ConfigReader):
     def _lan(self, given: Mapping[str, Any], *place: str | int) -> LanWake:
         if "mac" in given:
             return LanWake(**given)
-        node = self._nodes().get(given["node"])
+        nodes = self._nodes
+        if nodes is None:
+            return LanWake("")
+        node = nodes.get(given["node"])
         known = node if isinstance(node, dict) else {}
         mac = known.get("mac")
         if not isinstance(mac, str) or not _MAC.fullmatch(mac):
-            names = ", ".join(sorted(self._nodes())) or "none"
+            names = ", ".join(sorted(nodes)) or "none"
             self.report(f"no MAC address of {given['node']} is known; known are {names}", *place, "node")
             return LanWake("")
         broadcast = given.get("broadcast") or known.get("broadcast") or LanWake._field_defaults["broadcast"]
         return LanWake(mac, str(broadcast), given.get("port", 9))
 
-    def _nodes(self) -> dict[str, Any]:
+    @cached_property
+    def _nodes(self) -> dict[str, Any] | None:
+        """The nodes of the file; None where that is a problem, which is reported once."""
         file = self.existing("nodes_file", path=self.value.get("nodes_file", NODES_FILE))
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as exc:
-            if not isinstance(exc, OSError):  # that one is reported by `existing`
-                self.report(f"{file} is no JSON: {exc}", "nodes_file")
-            return {}
-        return found if isinstance(found, dict) else {}
+        except OSError:
+            return None  # reported by `existing`
+        except ValueError as exc:
+            self.report(f"{file} is no JSON: {exc}", "nodes_file")
+            return None
+        if not isinstance(found, dict):
+            self.report(f"{file} is no mapping of names to nodes", "nodes_file")
+            return None
+        return found

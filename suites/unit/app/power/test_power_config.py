@@ -128,11 +128,17 @@ def test_a_wrong_service_is_refused(tmp_path, service, message):
     assert message in "\n".join(problems(tmp_path, text))
 
 
-def test_a_file_of_nodes_that_is_missing_or_no_json_is_named(tmp_path):
-    text = SMALL.replace("wake: {nomad: {job: llamacpp-rpc}}", "wake: {lan: {node: n}}") + "nodes_file: nodes.json\n"
-    assert "nodes.json cannot be read" in "\n".join(problems(tmp_path, text))
-    (tmp_path / "nodes.json").write_text("no json")
-    assert "nodes.json is no JSON" in "\n".join(problems(tmp_path, text))
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), ("no json", "is no JSON"), ("[]", "is no mapping of names to nodes")],
+)
+def test_a_wrong_file_of_nodes_is_named_once(tmp_path, content, message):
+    service = '{listen: "127.0.0.1:%d", wake: {lan: {node: n}}}'
+    text = SMALL.partition("services:")[0] + f"services:\n  a: {service % 8001}\n  b: {service % 8002}\n"
+    if content is not None:
+        (tmp_path / "nodes.json").write_text(content)
+    (found,) = problems(tmp_path, text + "nodes_file: nodes.json\n")
+    assert message in found
 
 
 @pytest.mark.parametrize(
