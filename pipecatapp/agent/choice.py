@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from evolve.core.evaluation.agent_prompts import render_agent
 from evolve.core.model.agents import Agent, AgentPrompt, Section
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
-from evolve.core.templating.templates import Templates
-from evolve.store.agents import find_agent, load_agent, load_bank
 from pipecatapp.core.ports import ToolSpec
 from pipecatapp.core.twin import NO_TOOL
+from pipecatapp.serving.agent_file import AgentFile
 
 _INPUT = "request"
 _FIELD = "tool"
@@ -30,14 +28,12 @@ class ChoiceAgent:
         Raises:
             InputError: there is no such agent, its file is wrong, or it asks for other inputs.
         """
-        file = find_agent(name)
-        self._templates = Templates("strict")
-        self._agent = load_agent(file)
-        self._bank = load_bank(self._agent, file, self._templates.render)
+        self._file = AgentFile(name)
+        self._agent = self._file.agent
         if [one.name for one in self._agent.inputs] != [_INPUT] or _FIELD not in _properties(self._agent):
             hint = "evolve/agents/TWIN_AGENT.md is one"
             text = f"expected an agent with the input {_INPUT!r} and the output {_FIELD!r}"
-            raise InputError(Problem(text, Location(str(file)), hint))
+            raise InputError(Problem(text, Location(str(self._file.path)), hint))
 
     @property
     def title(self) -> str:
@@ -55,7 +51,7 @@ class ChoiceAgent:
     def prompt(self, request: str, tools: Sequence[ToolSpec]) -> AgentPrompt:
         """Return the prompt for a request; only the tools that there are can be answered."""
         agent = replace(self._agent, output=_output(self._agent, tools), sections=_sections(self._agent, tools))
-        return render_agent(agent, {_INPUT: request}, self._bank, self._templates.render)
+        return self._file.prompt({_INPUT: request}, agent)
 
     def choice_of(self, answer: JsonValue) -> str | None:
         """Return the tool that an answer names; None where it names none."""

@@ -9,6 +9,8 @@ from pipecatapp.core.ports import ExpertChooser
 
 MODEL: Final = "moe"
 """The id under which the gateway chooses."""
+ROUTER: Final = "ROUTER_AGENT"
+"""Anneal's agent that names the expert, where the configuration names no other."""
 
 
 class Choice(NamedTuple):

@@ -11,12 +11,13 @@ from evolve.cluster.address import ClusterAddress
 from evolve.core.formats.schema_check import Check, compile_schema
 from evolve.core.model.errors import InputError
 from pipecatapp.core.routing import Instance
+from pipecatapp.gateway.choosing import ROUTER
 from pipecatapp.serving.config_files import ConfigReader, read_config
 from pipecatapp.serving.exposure import Exposure, Tls, check_exposure, read_tls
 from pipecatapp.serving.listening import Listen
 
 if TYPE_CHECKING:
-    from pipecatapp.gateway.agent_file import AgentFile
+    from pipecatapp.serving.agent_file import AgentFile
 
 _SCHEMA: Final = Path(__file__).with_name("config.schema.json")
 BODY_LIMIT: Final = 20 * 2**20
@@ -189,10 +190,10 @@ class _Reader(ConfigReader):
 
     def _router_agent(self, path: str | None) -> "AgentFile | None":
         # Only here: reading agents takes a gateway without a router longer to start.
-        from pipecatapp.gateway.agent_file import AgentFile
+        from pipecatapp.serving.agent_file import AgentFile
 
         try:
-            return AgentFile(None if path is None else self.path("moe", "router", "agent", path=path))
+            return AgentFile(ROUTER if path is None else self.path("moe", "router", "agent", path=path))
         except InputError as error:
             self.problems += error.problems
             return None

@@ -9,7 +9,7 @@ import aiohttp
 from evolve.core.model.json_value import JsonValue
 
 if TYPE_CHECKING:
-    from pipecatapp.gateway.agent_file import AgentFile
+    from pipecatapp.serving.agent_file import AgentFile
 
 _EXPERT_TAG: Final = "expert"
 """The tag that all experts have: it says nothing of what one is good for."""

@@ -1,1 +1,1 @@
-"""What the programs of the app share: a configuration in one file, and the addresses where they listen."""
+"""What the programs of the app share: reading a configuration and an agent's file, and the addresses where they listen."""

@@ -9,13 +9,14 @@ from fixtures.real_experts import real_expert
 from fixtures.running_gateways import SHORT, running_gateway
 from fixtures.scripted_expert import Failure, Hangup, Raw, Silence, scripted_expert
 from pipecatapp.core.routing import Instance
-from pipecatapp.gateway.agent_file import AgentFile
+from pipecatapp.gateway.choosing import ROUTER
 from pipecatapp.gateway.config import GatewayConfig, RouterAddress
+from pipecatapp.serving.agent_file import AgentFile
 
 PATIENT = replace(SHORT, choice_s=300.0, total_s=400.0)
 HASTY = replace(SHORT, choice_s=2.0)
 """Long enough for the question to arrive on a busy machine."""
-AGENT = AgentFile()
+AGENT = AgentFile(ROUTER)
 
 QUESTION = {"model": "moe", "messages": [{"role": "user", "content": "write a loop"}]}
 

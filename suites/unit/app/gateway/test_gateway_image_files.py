@@ -32,9 +32,9 @@ import pipecatapp.gateway
 
 for part in pkgutil.iter_modules(pipecatapp.gateway.__path__):
     importlib.import_module(f"pipecatapp.gateway.{part.name}")
-from pipecatapp.gateway.agent_file import AgentFile
+from pipecatapp.serving.agent_file import AgentFile
 
-print(len(AgentFile().prompt({"message": "hi", "experts": {"expert-main": "general"}}).messages))
+print(len(AgentFile("ROUTER_AGENT").prompt({"message": "hi", "experts": {"expert-main": "general"}}).messages))
 """
 
 

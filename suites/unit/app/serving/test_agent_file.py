@@ -5,14 +5,15 @@ import pytest
 from evolve.core.model.errors import InputError
 from evolve.evaluation.agent_prompt import AGENT_FILE, agent_prompt
 from evolve.store.agents import find_agent
-from pipecatapp.gateway.agent_file import ROUTER, AgentFile
+from pipecatapp.gateway.choosing import ROUTER
+from pipecatapp.serving.agent_file import AgentFile
 
 VARS = {"message": "Wie spät ist es?", "experts": {"expert-main": "general", "expert-translation": "translation"}}
 
 
 def test_the_prompt_is_the_one_that_the_agents_suite_measures():
     path = find_agent(ROUTER)
-    prompt = AgentFile(path).prompt(VARS)
+    prompt = AgentFile(ROUTER).prompt(VARS)
     measured = agent_prompt({"vars": VARS, "config": {AGENT_FILE: str(path)}})
     assert prompt.text == measured["prompt"]
     assert prompt.config == measured["config"]
