@@ -60,7 +60,12 @@ class PythonFunction:
             raise
 
     def identity(self, request: Request) -> JsonValue:
-        """Return the hash of the script, config, prompt and vars; changes in modules that it imports go unnoticed."""
+        """Return the hash of the script, config, prompt and vars; changes in modules that it imports go unnoticed.
+
+        None with `cache: false`: the function asks something that runs, whose answer of yesterday proves nothing.
+        """
+        if self._config.get("cache") is False:
+            return None
         self._digest = self._digest or hashlib.sha256(Path(self._path).read_bytes()).hexdigest()
         return {
             "provider": "python",

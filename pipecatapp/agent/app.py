@@ -101,7 +101,12 @@ class AgentApp:
         model = LanguageModel(self.calls, self.choice, self.config.model.most_tokens)
         parts = TurnParts(model, self.toolbox, self.metrics, self.config.timeouts.turn_s)
         self.service = TwinService(
-            parts, self.memory, most_turns=self.config.most_turns, clock=self.clock, wall=self._wall
+            parts,
+            self.memory,
+            most_turns=self.config.most_turns,
+            approval_s=self.config.timeouts.approval_s,
+            clock=self.clock,
+            wall=self._wall,
         )
         self.board = self._board()
         await self.endpoints.start()

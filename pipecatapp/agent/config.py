@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from evolve.cluster.address import ClusterAddress
 from evolve.core.formats.schema_check import Check, compile_schema
 from evolve.core.model.errors import InputError
+from pipecatapp.core.approvals import LASTS_S
 from pipecatapp.serving.config_files import ConfigReader, read_config
 from pipecatapp.serving.exposure import Exposure, Tls, check_exposure, read_tls
 from pipecatapp.serving.listening import Listen
@@ -53,6 +54,7 @@ class TurnTimeouts:
     connect_s: float = 2.0
     idle_s: float = 120.0
     turn_s: float = 600.0
+    approval_s: float = LASTS_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pipecatapp.agent.asking import ApprovalDesk, refuse_without_page
 from pipecatapp.agent.memory import DecidedApproval, MemoryEntry
 from pipecatapp.agent.sessions import Session
 from pipecatapp.agent.turns import LOG, TurnParts, TurnRunner, new_id
+from pipecatapp.core.approvals import LASTS_S
 from pipecatapp.core.conversation import NoWords, question_of
 from pipecatapp.core.ports import AgentReply, AgentRequest, ToolResult
 from pipecatapp.core.twin import Phase, Turn
@@ -68,6 +69,7 @@ class TwinService:
         memory: Keeper | None,
         *,
         most_turns: int = 100,
+        approval_s: float = LASTS_S,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -77,12 +79,13 @@ class TwinService:
             parts: model, tools and metrics.
             memory: None to forget everything at the end.
             most_turns: at one time.
+            approval_s: how long a person has to allow a call.
             clock: seconds that never go back.
             wall: seconds since 1970.
         """
         self._parts, self._memory, self._most_turns = parts, memory, most_turns
         self._clock, self._wall = clock, wall
-        self.desk = ApprovalDesk(clock, wall, self._audit)
+        self.desk = ApprovalDesk(clock, wall, self._audit, lasts_s=approval_s)
         self._sessions: dict[str, Session] = {}
         self._queues: dict[str, asyncio.Queue[AgentReply]] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -201,6 +201,28 @@ def test_k_m_and_lf_select_items(pytester):
     pytester.runpytest_inprocess("suite.yaml", "--lf").assert_outcomes(failed=1, deselected=1)
 
 
+def test_what_a_conftest_skips_is_not_asked(pytester):
+    suite(pytester, SUITE.replace("[echo]", "['python:asked.py']"))
+    pytester.makepyfile(
+        asked="""
+        from pathlib import Path
+
+        def call_api(prompt, options, context):
+            with Path("asked.txt").open("a") as file:
+                file.write(prompt + "\\n")
+            return {"output": prompt}
+    """
+    )
+    pytester.makeconftest("""
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            items[1].add_marker(pytest.mark.skip("not today"))
+    """)
+    pytester.runpytest_inprocess("suite.yaml").assert_outcomes(passed=1, skipped=1)
+    assert (pytester.path / "asked.txt").read_text() == "Say hello\n"
+
+
 def test_skip_and_xfail_come_from_metadata(pytester):
     suite(
         pytester,

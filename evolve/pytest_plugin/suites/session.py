@@ -83,7 +83,8 @@ class SuiteSession:
 def _wanted_results(items: Iterable[pytest.Item]) -> Iterator[Wanted]:
     for item in items:
         found = getattr(item, "wanted", None)
-        if isinstance(found, Wanted):
+        # A conftest may have marked it to be skipped: then nobody looks at the answer, and it would be paid for.
+        if isinstance(found, Wanted) and item.get_closest_marker("skip") is None:
             yield found
 
 

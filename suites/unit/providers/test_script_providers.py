@@ -301,3 +301,15 @@ def test_a_secret_that_a_command_prints_is_in_no_message(providers: OpenedProvid
     write(providers, "p.py", "import os, sys; sys.exit('bad token ' + os.environ['SOME_TOKEN'])")
     with pytest.raises(CannotEvaluate, match=r"bad token \*\*\*$"):
         providers.ask("exec:python3 p.py", "x")
+
+
+@pytest.mark.parametrize(("config", "is_stored"), [({}, True), ({"cache": True}, True), ({"cache": False}, False)])
+def test_a_python_function_may_ask_what_runs_each_time(
+    providers: OpenedProviders, config: dict[str, Any], is_stored: bool
+) -> None:
+    write(providers, "p.py", FIELDS)
+
+    async def identity(provider: Any) -> Any:
+        return provider.identity(Request("x"))
+
+    assert (providers.use("file://p.py", config, identity) is not None) is is_stored
