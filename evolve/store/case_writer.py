@@ -41,10 +41,7 @@ class CaseMaker:
         found = failure_of(result, self._find_agent)
         if isinstance(found, NotCaptured):
             return found
-        failure, agent = found
-        # A suite may have its own prompt for the agent; then the prompt of the agent's file was not used.
-        is_own_prompt = agent is not None and result.evaluation.prompt.label.partition("@")[0] == agent.name
-        return self.of_failure(failure, agent.render if agent and is_own_prompt else None)
+        return self.of_failure(*found)
 
     def of_failure(self, failure: Failure, render: Render | None) -> FailureCase | NotCaptured:
         """Return the case of a failure; `render` makes the agent's prompt from redacted vars."""

@@ -1,9 +1,11 @@
 """Turns a suite's failed result into a failure of the agent that answered."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
+from evolve.core.cases.app_exchanges import FIELD, Labels, wrong_exchange
 from evolve.core.cases.capture import Failure, NotCaptured, Render
 from evolve.core.cases.copied_assertions import copy_assertions, name_of
 from evolve.core.cases.labels import without_labels
@@ -30,10 +32,11 @@ class KnownAgent:
 FindAgent = Callable[[str], KnownAgent | None]
 
 
-def failure_of(result: CaseResult, find_agent: FindAgent) -> tuple[Failure, KnownAgent | None] | NotCaptured:
-    """Return the failure in a result, with the agent's file if there is one, or why it is no failure of an agent.
+def failure_of(result: CaseResult, find_agent: FindAgent) -> tuple[Failure, Render | None] | NotCaptured:
+    """Return the failure in a result, with what makes its agent's prompt, or why it is no failure of an agent.
 
-    The agent is the one whose prompt was used (the prompt's label names it), else the one in the test's metadata.
+    The agent is the one whose prompt was used (the prompt's label names it), else the one in the test's metadata. Where
+    an app asked the agent on the way, the failure is the agent's wrong answer there.
     """
     evaluation, metadata = result.evaluation, result.evaluation.test.metadata
     test = evaluation.test.description or evaluation.id
@@ -67,7 +70,40 @@ def failure_of(result: CaseResult, find_agent: FindAgent) -> tuple[Failure, Know
         output_schema=agent.output if agent else {},
         fingerprint=_text(metadata, "fingerprint"),
     )
-    return failure, agent
+    if result.answer is not None and FIELD in result.answer.metadata:
+        return _failure_in_app(failure, result.answer.metadata, agent)
+    # A suite may have its own prompt for the agent; then the prompt of the agent's file was not used.
+    is_own_prompt = agent is not None and evaluation.prompt.label.partition("@")[0] == agent.name
+    return failure, agent.render if agent and is_own_prompt else None
+
+
+def _failure_in_app(
+    failure: Failure, metadata: Mapping[str, JsonValue], agent: KnownAgent | None
+) -> tuple[Failure, Render] | NotCaptured:
+    """Returns the agent's own failure: the test's assertions are about the app, so the labels judge the case."""
+    if agent is None:
+        return NotCaptured(failure.test, f"there is no agent {failure.agent}")
+    labels = Labels(failure.output_schema, failure.accepted, failure.forbidden)
+    found = wrong_exchange(metadata, failure.agent, labels)
+    if isinstance(found, str):
+        return NotCaptured(failure.test, found)
+    answer = _shown(labels.word(found.output))
+    right = " or ".join(map(_shown, failure.accepted)) or f"not {', '.join(map(_shown, failure.forbidden))}"
+    return replace(
+        failure,
+        vars=found.vars,
+        prompt=_shown(dict(found.vars)),
+        checks=("accuracy",),
+        reasons=(f"expected {right}, got {answer}",),
+        provider=found.provider or failure.provider,
+        output=answer,
+        assertions=(),
+        is_judged_by_them=False,
+    ), agent.render
+
+
+def _shown(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _path_from_suite(named: JsonValue, place: Place | None) -> str:
