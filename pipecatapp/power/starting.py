@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import Final, NamedTuple
+from typing import Final
 
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.faults import ClusterFault, Denied, LostRace, Rejected
@@ -21,7 +21,8 @@ _POLL_S: Final = 0.5
 _TYPES: Final = ("service", "system")
 
 
-class StartableGroup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StartableGroup:
     """A group of a job."""
 
     name: str

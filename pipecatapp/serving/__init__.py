@@ -1,1 +1,1 @@
-"""What the programs of the app share: reading a configuration and an agent's file, and the addresses where they listen."""
+"""What the programs of the app share: how a configuration and an agent's file are read, and where they listen."""
