@@ -23,7 +23,6 @@ async function logIn(given) {
   const response = await post("login", { key: given });
   if (response.ok) return "";
   if (response.status === 401) return "This key is not valid.";
-  if (response.status === 429) return "Too many tries. Wait a minute.";
   return `The agent answered ${response.status}.`;
 }
 
