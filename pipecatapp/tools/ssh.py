@@ -62,11 +62,12 @@ async def ssh(arguments: Arguments, context: ToolContext) -> str:
 
 def ssh_argv(host: SshHost, command: Iterable[str]) -> tuple[str, ...]:
     """Return ssh's command line. The remote shell gets each argument quoted, so that it is one word there, too."""
-    options = (*_OPTIONS, f"UserKnownHostsFile={_quoted(str(host.known_hosts_file))}")
+    files = {"IdentityFile": host.identity_file, "UserKnownHostsFile": host.known_hosts_file}
+    options = (*_OPTIONS, *(f"{name}={_quoted(str(path))}" for name, path in files.items()))
     return (
         "ssh", "-F", "none", "-T",
         *(word for option in options for word in ("-o", option)),
-        "-i", str(host.identity_file), "-p", str(host.port), "-l", host.user,
+        "-p", str(host.port), "-l", host.user,
         "--", host.address, shlex.join(command),
     )  # fmt: skip
 
