@@ -155,6 +155,8 @@ class AgentApp:
             found.append(f"the file of keys was not taken over: {self.keys.problem}")
         if self.config.is_insecure and self.config.exposure.is_unencrypted:
             found.append("serving beyond loopback without TLS (--insecure)")
+        if self.config.has_proxy and not self.keys.are_needed:
+            found.append("no keys: whatever the proxy lets in may use the agent and its tools; set keys_file")
         return found
 
     def _open_memory(self) -> Memory | None:
