@@ -27,8 +27,8 @@ class StartableGroup:
 
     name: str
     services: tuple[str, ...]
-    count: int
-    """0 for one that sleeps."""
+    is_asleep: bool
+    """Whether its count is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class Startable:
     @property
     def awake(self) -> tuple[StartableGroup, ...]:
         """The groups that are to run."""
-        return tuple(one for one in self.groups if one.count)
+        return tuple(one for one in self.groups if not one.is_asleep)
 
     @property
     def expected(self) -> tuple[str, ...]:
         """The services that have to pass: those of groups whose count is 0 cannot."""
-        asleep = {name for one in self.groups if not one.count for name in one.services}
+        asleep = {name for one in self.groups if one.is_asleep for name in one.services}
         return tuple(name for name in self.provides if name not in asleep)
 
 
@@ -76,8 +76,8 @@ def startable(job: Job) -> Startable:
 def _group(group: JsonObject, job_type: str) -> StartableGroup:
     parts = [group, *_objects(group.get("Tasks"))]
     names = {str(service.get("Name")) for part in parts for service in _objects(part.get("Services"))}
-    count = 0 if job_type == "service" and group.get("Count") == 0 else 1
-    return StartableGroup(str(group.get("Name")), tuple(sorted(names)), count)
+    is_asleep = job_type == "service" and group.get("Count") == 0
+    return StartableGroup(str(group.get("Name")), tuple(sorted(names)), is_asleep)
 
 
 def in_order(found: Sequence[Startable]) -> tuple[Startable, ...]:
@@ -166,7 +166,7 @@ class Starter:
         began = self._clock()
         if one.job is not None and (one.job.is_stopped or not await self._is_up(one)):
             await self._have_it_run(one.job)
-        if hints := [hint for group in one.groups if not group.count for hint in await self._wake_hints(one, group)]:
+        if hints := [hint for group in one.groups if group.is_asleep for hint in await self._wake_hints(one, group)]:
             text = "its count is 0, and no activator wakes it"
             return StartOutcome(one.name, is_up=False, text=text, hints=tuple(hints))
         if one.groups and not one.awake:
