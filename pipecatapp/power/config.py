@@ -118,13 +118,12 @@ class _PowerReader(ConfigReader):
         return config
 
     def _check_ports(self, config: PowerConfig) -> None:
-        seen: dict[int, str] = {config.metrics.port: "metrics"} if config.metrics else {}
+        seen: list[tuple[Listen, str]] = [(config.metrics, "metrics")] if config.metrics else []
         for one in config.services:
-            if one.listen.port in seen:
-                self.report(
-                    f"port {one.listen.port} is taken by {seen[one.listen.port]}", "services", one.name, "listen"
-                )
-            seen[one.listen.port] = one.name
+            for listen, name in seen:
+                if one.listen.overlaps(listen):
+                    self.report(f"port {listen.port} is taken by {name}", "services", one.name, "listen")
+            seen.append((one.listen, one.name))
 
     def _service(self, name: str, given: Mapping[str, Any]) -> PowerService:
         place = ("services", name)

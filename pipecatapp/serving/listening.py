@@ -3,11 +3,13 @@
 import ipaddress
 import socket
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, start_http_server
 
 from evolve.core.model.errors import EnvironmentFault
+
+_EVERY_HOST: Final = ("0.0.0.0", "::")
 
 
 class Listen(NamedTuple):
@@ -23,6 +25,11 @@ class Listen(NamedTuple):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    def overlaps(self, other: "Listen") -> bool:
+        """Return whether a socket at the other address keeps this one from being opened; port 0 is a free one."""
+        hosts = {self.host, other.host}
+        return self.port == other.port != 0 and (len(hosts) == 1 or not hosts.isdisjoint(_EVERY_HOST))
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -129,6 +129,28 @@ def test_a_wrong_service_is_refused(tmp_path, service, message):
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "is_taken"),
+    [
+        ("127.0.0.1:8180", "127.0.0.1:8180", True),
+        ("0.0.0.0:8180", "127.0.0.1:8180", True),
+        ("127.0.0.1:8180", "[::]:8180", True),
+        ("127.0.0.1:8180", "10.0.0.1:8180", False),
+        ("127.0.0.1:8180", "127.0.0.1:8181", False),
+        ("127.0.0.1:0", "127.0.0.1:0", False),
+    ],
+)
+def test_a_port_is_taken_at_the_same_address_only(tmp_path, first, second, is_taken):
+    wake = 'wake: {lan: {mac: "02:00:5e:10:00:01"}}'
+    services = f'services:\n  a: {{listen: "{first}", {wake}}}\n  b: {{listen: "{second}", {wake}}}\n'
+    text = SMALL.partition("services:")[0] + services
+    if is_taken:
+        (found,) = problems(tmp_path, text)
+        assert "port 8180 is taken by a" in found
+    else:
+        assert len(load(tmp_path, text).services) == 2
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [(None, "cannot be read"), ("no json", "is no JSON"), ("[]", "is no mapping of names to nodes")],
 )
