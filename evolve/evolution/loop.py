@@ -47,9 +47,9 @@ from evolve.evolution.reflectors import Reflector
 from evolve.evolution.rollouts import Rollouts
 from evolve.evolution.trials import Trial, Trials
 
-GATE_SHARE = 0.5
+GATE_SHARE = 0.55
 """Of the budget. The search finds most of its gains early, and a gate with fewer than eighty pairs proves little."""
-VAL_SHARE = 0.15
+VAL_SHARE = 0.1
 """Of the budget, for the finals; what the search leaves is spent there, too."""
 MAX_CUT_SHARE = 0.1
 """Of the incumbent's first answers may be cut at the token limit; with more, scores measure the limit instead."""

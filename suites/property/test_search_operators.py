@@ -86,7 +86,6 @@ def descendants(steps: list[tuple[str, int, str]]) -> list[tuple[Genome, Proposa
 def test_there_are_the_operators_that_the_design_names() -> None:
     assert {op.name for op in known_operators() if op.reflecting} == {
         "contrast",
-        "describe",
         "edit-rule",
         "mixed-rule",
         "reflect-rule",

@@ -56,7 +56,6 @@ RefusalKind = Literal[
     "no-answer",
     "drops-answer",
     "copy",
-    "no-lines",
 ]
 
 
@@ -131,21 +130,20 @@ def section_limit(old: str) -> int:
     return round(max(len(old) * MAX_SECTION_GROWTH, _SHORT_SECTION_CHARS))
 
 
-def check_section(answer: str, old: str, instructions: str = "", most: int | None = None) -> str | Refused:
+def check_section(answer: str, old: str, instructions: str = "") -> str | Refused:
     """Return a section that is not much longer than the old one, and not the same.
 
     Args:
         answer: the reflector's.
         old: the section that it replaces.
         instructions: all of the agent's own text, whose template syntax a section may quote.
-        most: how many characters it may have; None for `section_limit`.
     """
     text = read_text(answer)
     if isinstance(text, Refused):
         return text
     if brought := _brought(text, f"{old}\n{instructions}"):
         return brought
-    most = section_limit(old) if most is None else most
+    most = section_limit(old)
     if len(text) > most:
         return Refused("long", f"expected a section of at most {most} characters, got {len(text)}")
     # A heading would start a new section when the agent's file is read again.

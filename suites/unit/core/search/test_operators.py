@@ -1,6 +1,5 @@
 """Each operator by itself, and that a winner's file shows reports as the search did."""
 
-import json
 import random
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,7 +14,6 @@ from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.genome import Genome, agent_of, demos_of, genome_of
 from evolve.core.search.operators import Operator, Proposal, Situation, known_operators
 from evolve.core.search.population import Candidate
-from evolve.core.search.proposals import Refused
 from evolve.core.search.race import screen_tasks
 from evolve.core.search.task_list import suite_tasks
 from evolve.core.search.tasks import Score, Task
@@ -172,7 +170,7 @@ def test_a_crossover_takes_what_was_written_before_an_answer_with_the_demos_that
 
 def reflecting() -> list[Operator]:
     """Those that ask about one cluster of failures."""
-    others = ("contrast", "mixed-rule", "describe")
+    others = ("contrast", "mixed-rule")
     return [operator for operator in OPERATORS.values() if operator.reflecting and operator.name not in others]
 
 
@@ -347,53 +345,3 @@ def test_a_mixed_question_has_failures_of_several_answers_and_the_commonest_conf
         asked["wish"]
     )
     assert mixed.ask(a_situation(PLAIN, ["0000"])) is None
-
-
-LISTED = Section("Colours", "- blue: of the sky.\n- green: of leaves.\n- red: of fire.\nNothing else.")
-COLOUR_NAMES = ("blue", "green", "red")
-DESCRIBE = OPERATORS["describe"].reflecting
-
-
-def describing(*sections: Section, failed: Iterable[str] = ("0000", "0003")) -> Situation:
-    return replace(a_situation(Genome(sections), failed), answers=COLOUR_NAMES)
-
-
-def test_all_answers_are_described_by_cases_that_they_are_right_for():
-    assert DESCRIBE is not None
-    situation = describing(PLAIN.sections[0], LISTED)
-    asked = DESCRIBE.ask(situation)
-    assert asked is not None
-    lines = str(asked["failures"]).splitlines()[1:]
-    assert [line.split(":")[0] for line in lines] == [*COLOUR_NAMES]
-    for name, line in zip(COLOUR_NAMES, lines, strict=True):
-        assert {COLOURS[thing] for thing in line.split(": ")[1].split(" / ")} == {name}
-    assert "'Colours'" in str(asked["wish"])
-    assert DESCRIBE.limit(situation) >= 3 * 160
-
-
-def test_a_line_is_replaced_where_its_answer_is_described_and_nothing_else():
-    assert DESCRIBE is not None
-    text = "blue: of what is cold or wide.\nviolet: of plums.\nred: of what is hot."
-    made = DESCRIBE.read(describing(PLAIN.sections[0], LISTED), json.dumps({"text": text}))
-    assert isinstance(made, Proposal)
-    first, second = made.genome.sections
-    assert first == PLAIN.sections[0]
-    assert second.body == "- blue: of what is cold or wide.\n- green: of leaves.\n- red: of what is hot.\nNothing else."
-    assert made.note == "2 answers described again by the reflector"
-
-
-@pytest.mark.parametrize(
-    "text", ["Colours are what things have in common.", "violet: of plums, pansies and amethysts."]
-)
-def test_a_text_that_describes_no_answer_is_refused(text):
-    assert DESCRIBE is not None
-    refused = DESCRIBE.read(describing(LISTED), json.dumps({"text": text}))
-    assert isinstance(refused, Refused)
-    assert refused.kind == "no-lines"
-
-
-def test_answers_are_not_described_where_no_section_lists_them_or_nothing_failed():
-    assert DESCRIBE is not None
-    assert DESCRIBE.ask(describing(PLAIN.sections[0])) is None
-    assert DESCRIBE.ask(describing(Section("Colours", "blue: of the sky.\nred: of fire."))) is None
-    assert DESCRIBE.ask(describing(LISTED, failed=())) is None
