@@ -32,6 +32,7 @@ LIBRARIES: dict[str, Extra] = {
     "hypothesis": "test",
     "langchain_openai": "app_test",
     "litellm": "app_test",
+    "httpx2": "app",
     "lxml": "test",
     "mcp": "app",
     "openai": "app_test",
