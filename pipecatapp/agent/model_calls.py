@@ -1,7 +1,7 @@
 """Calls of a model by OpenAI's API: a whole answer, or its parts as they come."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -100,8 +100,12 @@ class ModelCalls:
     @asynccontextmanager
     async def _asked(self, body: Mapping[str, JsonValue]) -> AsyncIterator[aiohttp.ClientResponse]:
         """Give the response of the first endpoint that gives one."""
+        found = list(self._endpoints.now())
+        if not found:
+            # No problem to keep: how many endpoints there are is known at each moment.
+            raise _fault(f"no instance of {self._endpoints.name} passes its checks")
         try:
-            response = await self._first_response(body)
+            response = await self._first_response(found, body)
         except HttpFault as fault:
             self.problem = fault.message
             raise
@@ -117,10 +121,7 @@ class ModelCalls:
             # Not released: what is left of a stream must not be waited for.
             response.close()
 
-    async def _first_response(self, body: Mapping[str, JsonValue]) -> aiohttp.ClientResponse:
-        found = list(self._endpoints.now())
-        if not found:
-            raise _fault(f"no instance of {self._endpoints.name} passes its checks")
+    async def _first_response(self, found: Sequence[Endpoint], body: Mapping[str, JsonValue]) -> aiohttp.ClientResponse:
         failure: Exception | None = None
         for attempt in range(_TRIES):
             try:

@@ -216,7 +216,9 @@ def test_a_killed_expert_costs_no_answer_and_no_second_payment(
     assert len(answers) == 40
     assert all(answers)
     done = [key for expert in four for key in expert.keys("done")]
-    assert len(done) == len(set(done)) == 40
+    assert len(done) == len(set(done))
+    # The killed one may have sent an answer that it had not noted yet.
+    assert 40 - len(done) in (0, 1)
 
 
 def test_a_hanging_expert_that_refuses_connections_frees_its_requests(
