@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The fresh machine's one entry: sets up .venv, then runs what it is told to.
+# The fresh machine's one entry: sets up .venv, then runs what its arguments name.
 #   ./bootstrap.sh          the main job: an agent fails, its failures become cases, the cases a better prompt
 #   ./bootstrap.sh setup    only .venv
 #   ./bootstrap.sh test     the tests (tox run)

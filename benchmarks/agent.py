@@ -1,4 +1,4 @@
-"""Measures the agent beside its model: what a text turn adds to the model's own time, how fast it starts, its memory.
+"""Measures the agent against its model: what a text turn adds to the model's own time, how fast it starts, its memory.
 
 .venv/bin/python -m benchmarks.agent --turns 300
 """

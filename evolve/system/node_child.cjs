@@ -247,8 +247,8 @@ const parsedModule = (text, file, code) => {
     const names = parsed.moduleRequests ? parsed.moduleRequests.map((each) => each.specifier) : parsed.dependencySpecifiers;
     return [...new Set(names)];
   } catch (error) {
-    const told = spawnSync(process.execPath, ['--check', '--input-type=module', '-'], {input: text, encoding: 'utf8'});
-    throw problem(error.message, ...spot(told.stderr || ''));
+    const checked = spawnSync(process.execPath, ['--check', '--input-type=module', '-'], {input: text, encoding: 'utf8'});
+    throw problem(error.message, ...spot(checked.stderr || ''));
   }
 };
 // Node shows the place of a mistake as `FILE:LINE`, the line itself, and arrows below it.

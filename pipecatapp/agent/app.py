@@ -162,7 +162,7 @@ class AgentApp:
     def _open_memory(self) -> Memory | None:
         if self.config.memory is None:
             return None
-        # Addresses and numbers of people stay: whoever tells the agent a phone number wants to be reminded of it.
+        # Addresses and numbers of people stay: a person who gives the agent a phone number wants to be reminded of it.
         secrets = (*environment_secrets(os.environ), *self.config.secrets)
         return Memory(self.config.memory.file, Redactor(secrets, keeps_personal_data=True, key=os.urandom(32)))
 

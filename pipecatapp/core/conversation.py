@@ -8,7 +8,7 @@ from evolve.core.model.json_value import JsonValue
 from pipecatapp.core.ports import Message, Question
 
 SHOWN_CHARS: Final = 4000
-"""Of the past that a model is shown: some 1,000 tokens, which fit beside a request into the slot of a small model."""
+"""Of the past that a model is shown: some 1,000 tokens, which fit with a request into the slot of a small model."""
 _KEPT: Final = 200
 """Messages that a session keeps in memory; the file has the rest."""
 

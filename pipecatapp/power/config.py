@@ -130,7 +130,7 @@ class _PowerReader(ConfigReader):
         wake = given["wake"]
         nomad = NomadWake(**wake["nomad"]) if "nomad" in wake else None
         if nomad and self.value.get("nomad") is None:
-            self.report("there is no Nomad", *place, "wake", "nomad", hint="set nomad: {url: ...} beside services")
+            self.report("there is no Nomad", *place, "wake", "nomad", hint="set nomad: {url: ...} next to services")
         if given.get("idle_s") and not nomad:
             self.report(
                 "only a job of Nomad can be put to sleep", *place, "idle_s",

@@ -169,7 +169,7 @@ class PowerState:
         return True
 
     def doom(self, ids: Iterable[str], now: float) -> Actions:
-        """Note instances that are being stopped, whoever did that: they get no connection."""
+        """Note instances that are being stopped, by us or by others: they get no connection."""
         self._doomed = self._doomed.union(ids)
         return self._settle(now)
 

@@ -18,7 +18,7 @@ class Waker(Protocol):
         """Do what wakes it, once; return the instances that are to run from now on, as far as they are known.
 
         Raises:
-            WakeFailed: it will not wake, whoever waits.
+            WakeFailed: it will not wake, for no client.
             ClusterFault: it did not work now; it is called again.
         """
         ...

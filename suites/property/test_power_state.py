@@ -1,4 +1,4 @@
-"""The power agent's decisions beside a small world: a job, its allocations, and a Consul that is late."""
+"""The power agent's decisions in a small world: a job, its allocations, and a Consul that is late."""
 
 import itertools
 
@@ -32,7 +32,7 @@ class PowerWorld(RuleBasedStateMachine):
         self.serve()
 
     def serve(self):
-        """As the activator: whoever waits and may connect does; a stopped instance would cut it."""
+        """As the activator: all that wait and may connect do; a stopped instance would cut it."""
         for client in sorted(self.state.waiting):
             if (id := self.state.choose(self.now)) is not None:
                 assert id not in self.stopping, "a client was sent to an instance that is being stopped"

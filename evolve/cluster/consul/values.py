@@ -20,7 +20,7 @@ class ServiceCheck:
     service_id: str
     service_name: str
     notes: str = ""
-    """What whoever registered it wrote for people."""
+    """What the one who registered it wrote for people."""
 
 
 @dataclass(frozen=True, slots=True)
