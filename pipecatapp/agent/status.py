@@ -32,7 +32,7 @@ class StatusBoard:
         """Make a board.
 
         Args:
-            sources: what gives rows, by the name that stands in for them when it does not answer.
+            sources: what gives rows, by the name of the row that is shown when it does not answer.
             clock: seconds that never go back.
             wall: seconds since 1970.
         """

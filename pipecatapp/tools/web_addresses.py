@@ -50,7 +50,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _inner(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address stands for; the address itself without one."""
+    """Return the IPv4 address that an IPv6 address embeds; the address itself without one."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

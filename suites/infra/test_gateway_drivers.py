@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +9,7 @@ import pytest
 
 from evolve.infra.engine.docker_engine import DockerEngine
 from evolve.infra.verification.plays import Played
-from fixtures.one_host_cluster import REPOSITORY, OneHostCluster, one_host_cluster, pip_environment, until
+from fixtures.one_host_cluster import OneHostCluster, build_wheel, one_host_cluster, pip_environment, until
 
 pytestmark = pytest.mark.nightly
 
@@ -44,11 +42,7 @@ def cluster(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={folder}", str(REPOSITORY)]
-    subprocess.run(command, check=True)
-    (made,) = folder.glob("*.whl")
-    return str(made)
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def _markup(match: re.Match[str]) -> str:
 
 
 def characters(escapes: str) -> str:
-    r"""Return what a row of `\x` or of `\u` escapes stands for."""
+    r"""Return what a row of `\x` or of `\u` escapes means."""
     kind = escapes[:2]
     return bytes.fromhex(escapes.replace(kind, "")).decode("utf-8" if kind == r"\x" else "utf-16-be", "replace")
 

@@ -55,7 +55,7 @@ def test_the_schema_of_the_configuration_is_printed(capsys):
 
 def test_health_says_whether_a_gateway_answers(tmp_path, capsys):
     with scripted_expert() as answering:
-        # Whoever answers 200 is healthy; the expert answers any path.
+        # A server that answers 200 is healthy; the expert answers any path.
         config = tmp_path / "g.yaml"
         config.write_text(
             f"listen: 127.0.0.1:{answering.port}\nexperts: {{expert-a: [{{url: 'http://127.0.0.1:1'}}]}}\n"
