@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from pipecatapp.gateway.completions import ROUTES, Completions
+from pipecatapp.gateway.completions import completions
 from pipecatapp.gateway.config import Access
+from pipecatapp.gateway.exchange import own_bug
 from pipecatapp.gateway.gateway import Gateway
 from pipecatapp.gateway.openapi import document, error_answers
 from pipecatapp.wire.openai import ApiError, ModelCard, ModelList
@@ -48,8 +49,8 @@ def inner_app(gateway: Gateway) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     # First, so that they are found first; an instance with __call__ is an ASGI app to Starlette.
-    for path in ROUTES:
-        app.router.routes.append(Route(path, Completions(gateway, path), methods=["POST"], include_in_schema=False))
+    for path, route in completions(gateway).items():
+        app.router.routes.append(Route(path, route, methods=["POST"], include_in_schema=False))
     _add_models(app, gateway)
     _add_health(app, gateway)
     _add_errors(app)
@@ -115,11 +116,8 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse(body, error.status_code, error.headers)
 
     async def of_bug(_request: Request, _error: Exception) -> Response:
-        # The outermost layer logs it, with the request's id.
-        message = "a bug of the gateway; its log has the details under the request's id"
-        return Response(
-            ApiError(500, message, code="internal_error", type="server_error").body(), 500, None, "application/json"
-        )
+        error = own_bug()
+        return Response(error.body(), error.status, None, "application/json")
 
     app.add_exception_handler(Exception, of_bug)
     app.add_exception_handler(ApiError, of_api)

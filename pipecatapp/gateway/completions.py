@@ -8,7 +8,7 @@ from pipecatapp.gateway.agent import answer_by_agent
 from pipecatapp.gateway.choosing import MODEL as MOE
 from pipecatapp.gateway.choosing import choose_expert
 from pipecatapp.gateway.config import Access
-from pipecatapp.gateway.exchange import ClientGone, Exchange, Receive, Scope, Send
+from pipecatapp.gateway.exchange import ClientGone, Exchange, Receive, Scope, Send, own_bug
 from pipecatapp.gateway.gateway import Gateway
 from pipecatapp.wire.openai import (
     ApiError,
@@ -47,6 +47,9 @@ class Completions:
             await exchange.send_error(error)
         except ClientGone:
             exchange.is_gone = True
+        except Exception:
+            await exchange.send_error(own_bug())
+            raise
         finally:
             self._count(exchange)
 
@@ -108,3 +111,8 @@ class Completions:
             gateway.metrics.count_choice(choice.expert, choice.reason)
             expert = choice.expert
         await gateway.relay.relay(exchange, request, self._path, key_name, expert)
+
+
+def completions(gateway: Gateway) -> dict[str, Completions]:
+    """Return the app of each of these routes by its path."""
+    return {path: Completions(gateway, path) for path in ROUTES}

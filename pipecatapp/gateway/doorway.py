@@ -5,7 +5,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, Protocol
 
 from pipecatapp.gateway.exchange import NOTES, Receive, Scope, Send
@@ -27,8 +27,15 @@ class AsgiApp(Protocol):
 class Doorway:
     """Wraps the whole app."""
 
-    def __init__(self, app: AsgiApp) -> None:
+    def __init__(self, app: AsgiApp, shortcuts: Mapping[str, AsgiApp]) -> None:
+        """Wrap an app.
+
+        Args:
+            app: what answers.
+            shortcuts: by path, what answers POST without the layers of `app`, each of which costs for every event.
+        """
         self._app = app
+        self._shortcuts = shortcuts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -36,6 +43,7 @@ class Doorway:
             await self._app(scope, receive, send)
             return
         id = _request_id(scope)
+        app = self._shortcuts.get(scope["path"], self._app) if scope["method"] == "POST" else self._app
         notes: dict[str, Any] = {"id": id}
         scope[NOTES] = notes
         began = time.perf_counter()
@@ -47,7 +55,7 @@ class Doorway:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            await app(scope, receive, send_with_id)
         except Exception:
             LOG.exception("request %s", id)
             if notes.get("status") != 500:

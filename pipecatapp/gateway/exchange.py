@@ -167,6 +167,12 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
 
+def own_bug() -> ApiError:
+    """Return the answer to a request that met a bug of ours; the log has the details."""
+    message = "a bug of the gateway; its log has the details under the request's id"
+    return ApiError(500, message, code="internal_error", type="server_error")
+
+
 def _too_large(limit: int) -> ApiError:
     message = f"the body is larger than {limit // 2**20} MiB"
     return ApiError(413, message, code="request_too_large")

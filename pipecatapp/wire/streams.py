@@ -5,12 +5,14 @@ from typing import Final
 
 from evolve.core.model.json_value import JsonValue
 from pipecatapp.wire.experts import Tokens, error_of_value, tokens_of
-from pipecatapp.wire.json_spans import NotAnObject, replace_value, spans_of
+from pipecatapp.wire.json_spans import NotAnObject, Span, replace_value, spans_of
 from pipecatapp.wire.openai import ApiError
 from pipecatapp.wire.sse import DONE, EventTooLong, SseReader, data_of, frame, is_comment
 
 _DONE_DATA: Final = b"[DONE]"
-_COUNTS: Final = (b'"usage"', b'"timings"')
+_MODEL_KEY: Final = '"model"'
+_USAGE: Final = b'"usage"'
+_TIMINGS: Final = b'"timings"'
 
 
 class StreamCopy:
@@ -57,7 +59,7 @@ class StreamCopy:
             return self._fail_with(failure) if failure is not None else self._comment(event)
         if data.lstrip().startswith(b'{"error"'):
             return self._fail_with(data)
-        if any(word in data for word in _COUNTS):
+        if _USAGE in data or _TIMINGS in data:
             self._count(data)
         self.has_begun = True
         return frame(self._rename(data))
@@ -79,11 +81,7 @@ class StreamCopy:
             spans = spans_of(text)
         except (UnicodeDecodeError, NotAnObject):
             return data
-        for span in spans:
-            if span.key == "model":
-                token = f'"model":{text[span.start : span.end]}'
-                if token in text:
-                    self._known = (token.encode(), f'"model":{json.dumps(self._model)}'.encode())
+        self._known = next((found for span in spans if (found := _renaming(text, span, self._model))), None)
         return replace_value(text, spans, "model", self._model).encode()
 
     def _fail_with(self, data: bytes) -> bytes:
@@ -91,6 +89,15 @@ class StreamCopy:
 
     def _count(self, data: bytes) -> None:
         self.tokens = tokens_of(_json(data)) or self.tokens
+
+
+def _renaming(text: str, span: Span, model: str) -> tuple[bytes, bytes] | None:
+    """Return the bytes that name the model, with the blanks that this expert writes, and what replaces them."""
+    begin = text.rfind(_MODEL_KEY, 0, span.start) if span.key == "model" else -1
+    if begin < 0 or text[begin + len(_MODEL_KEY) : span.start].strip() != ":":
+        # The key has escapes.
+        return None
+    return text[begin : span.end].encode(), f"{text[begin : span.start]}{json.dumps(model)}".encode()
 
 
 def broken_off() -> ApiError:

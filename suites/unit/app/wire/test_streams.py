@@ -35,10 +35,20 @@ def test_a_text_that_looks_like_the_model_is_left_alone():
     assert [one["choices"][0]["delta"]["content"] for one in read(out)] == ["a", '"model": "smol"', 'x"model":"smol"']
 
 
-def test_only_the_name_changes_and_no_other_byte():
-    event = b'data: {"model":"smol", "choices":[ ],"x":1.50}\n\n'
+@pytest.mark.parametrize("key", ['"model":', '"model": ', '"model" :\t', '"mod\\u0065l":'])
+def test_only_the_name_changes_and_no_other_byte(key):
+    event = f'data: {{{key}"smol", "choices":[ ],"x":1.50}}\n\n'.encode()
     copy = StreamCopy("m")
     assert copy.feed(event) + copy.feed(event) == event.replace(b"smol", b"m") * 2
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_the_model_is_looked_for_in_the_first_chunk_only(blank, monkeypatch):
+    event = f'data: {{"model":{blank}"smol","choices":[]}}\n\n'.encode()
+    copy = StreamCopy("m")
+    copy.feed(event)
+    monkeypatch.setattr("pipecatapp.wire.streams.spans_of", lambda _: pytest.fail("each chunk is read as JSON"))
+    assert copy.feed(event) == event.replace(b"smol", b"m")
 
 
 @pytest.mark.parametrize(
