@@ -25,6 +25,7 @@ from pipecatapp.agent.status_rows import own_rows
 from pipecatapp.agent.turns import LOG, TurnParts
 from pipecatapp.core.ports import Toolbox, ToolCall, ToolReason, ToolResult, ToolSpec
 from pipecatapp.gateway.keys import Keys
+from pipecatapp.serving.exposure import exposure_warnings
 from pipecatapp.wire.agent_events import Hello, StatusRow, StatusRows, ToolCard
 
 _PRUNE_EVERY_S: Final = 3600.0
@@ -153,11 +154,7 @@ class AgentApp:
         found = []
         if self.keys.problem:
             found.append(f"the file of keys was not taken over: {self.keys.problem}")
-        if self.config.is_insecure and self.config.exposure.is_unencrypted:
-            found.append("serving beyond loopback without TLS (--insecure)")
-        if self.config.has_proxy and not self.keys.are_needed:
-            found.append("no keys: whatever the proxy lets in may use the agent and its tools; set keys_file")
-        return found
+        return [*found, *exposure_warnings(self.config.exposure)]
 
     def _open_memory(self) -> Memory | None:
         if self.config.memory is None:

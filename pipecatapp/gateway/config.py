@@ -97,8 +97,13 @@ class GatewayConfig:
     @property
     def exposure(self) -> Exposure:
         """Who can reach it, and what protects it."""
-        has_tls = self.has_proxy or self.tls is not None
-        return Exposure(self.listen, self.keys_file is not None, has_tls, self.is_insecure)
+        return Exposure(
+            self.listen,
+            has_keys=self.keys_file is not None,
+            has_tls=self.tls is not None,
+            has_proxy=self.has_proxy,
+            is_insecure=self.is_insecure,
+        )
 
     def access_of(self, name: str) -> Access:
         """Return what a key may do."""

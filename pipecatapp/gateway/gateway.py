@@ -18,6 +18,7 @@ from pipecatapp.gateway.limits import Limits
 from pipecatapp.gateway.metrics import Metrics
 from pipecatapp.gateway.relay import Relay
 from pipecatapp.gateway.router_agent import Endpoint, RouterAgent
+from pipecatapp.serving.exposure import exposure_warnings
 from pipecatapp.wire.openai import ModelCard
 
 
@@ -129,6 +130,4 @@ class Gateway:
             warnings.append(f"Consul does not answer, the list of experts may be old: {self.experts.problem}")
         if self.keys.problem:
             warnings.append(f"the file of keys was not taken over: {self.keys.problem}")
-        if self.config.is_insecure and self.config.exposure.is_unencrypted:
-            warnings.append("serving beyond loopback without TLS (--insecure)")
-        return Health(tuple(reasons), tuple(warnings))
+        return Health(tuple(reasons), (*warnings, *exposure_warnings(self.config.exposure)))

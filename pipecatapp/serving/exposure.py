@@ -19,14 +19,16 @@ class Exposure(NamedTuple):
     listen: Listen
     has_keys: bool
     has_tls: bool
-    """Its own, or that of a proxy in front."""
+    """Its own."""
+    has_proxy: bool
+    """Whether a proxy in front ends TLS."""
     is_insecure: bool
     """Whether somebody allowed to serve beyond loopback without TLS."""
 
     @property
     def is_unencrypted(self) -> bool:
         """Whether keys and prompts leave this machine without TLS."""
-        return not (self.listen.is_loopback or self.has_tls)
+        return not (self.listen.is_loopback or self.has_tls or self.has_proxy)
 
 
 def read_tls(reader: ConfigReader) -> Tls | None:
@@ -48,3 +50,14 @@ def check_exposure(reader: ConfigReader, exposure: Exposure) -> None:
         text = f"{host} is not loopback, and keys and prompts would travel unencrypted"
         hint = "set tls, or proxy_in_front: true where a proxy ends TLS, or start with --insecure"
         reader.report(text, "listen", hint=hint)
+
+
+def exposure_warnings(exposure: Exposure) -> list[str]:
+    """Return what somebody should look at, although it is allowed."""
+    found = []
+    if exposure.is_insecure and exposure.is_unencrypted:
+        found.append("serving beyond loopback without TLS (--insecure)")
+    if exposure.has_proxy and not exposure.has_keys:
+        # A proxy may ask for a certificate or a login of its own, so this is allowed.
+        found.append("no keys: the proxy alone decides who may ask; set keys_file")
+    return found

@@ -5,6 +5,7 @@ import pytest
 
 from evolve.core.model.errors import InputError
 from pipecatapp.gateway.config import Access, Listen, config_schema, load_config
+from pipecatapp.serving.exposure import exposure_warnings
 
 EXPERTS = "experts: {expert-main: [{url: 'http://127.0.0.1:8080'}]}\n"
 
@@ -126,6 +127,15 @@ def test_a_proxy_or_insecure_stands_for_tls_but_not_for_keys(tmp_path, more, opt
     text = f"listen: 0.0.0.0:8001\n{more}{EXPERTS}"
     assert len(problems(tmp_path, text, **options)) == 1
     assert load(tmp_path, f"{text}keys_file: keys\n", **options).is_insecure is bool(options)
+
+
+def test_a_proxy_in_front_of_a_gateway_without_keys_is_a_warning(tmp_path):
+    def warnings(more):
+        return exposure_warnings(load(tmp_path, f"proxy_in_front: true\n{more}{EXPERTS}").exposure)
+
+    (tmp_path / "keys").write_text("")
+    assert "set keys_file" in warnings("")[0]
+    assert warnings("keys_file: keys\n") == []
 
 
 @pytest.mark.parametrize(
