@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -31,10 +32,20 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="first start the units of its hosts, by heal_cluster.yaml; the script reads it",
     )
-    found.add_argument("--wait", type=float, default=300.0, metavar="SECONDS", help="for each service (default: 300)")
+    found.add_argument("--wait", type=_seconds, default=300.0, metavar="SECONDS", help="for each service (300)")
     found.add_argument(
         "--home-assistant", default="", metavar="HOST:PORT", help="where Home Assistant listens; Consul then checks it"
     )
+    return found
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not (math.isfinite(found) and found >= 0):
+        raise argparse.ArgumentTypeError(f"expected seconds from 0 up, got {text!r}")
     return found
 
 

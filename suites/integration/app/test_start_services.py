@@ -174,6 +174,9 @@ def test_home_assistant_is_no_job_and_is_waited_for_in_consul(cluster):
         (["--inventory", "/nonexistent/hosts.yaml"], 2, "--inventory /nonexistent/hosts.yaml: no such file"),
         (["--inventory=/nonexistent.yaml", "--wait", "1"], 2, "--inventory /nonexistent.yaml: no such file"),
         (["--wait", "1", "--inventory"], 2, "--inventory needs a file"),
+        (["--wait", "nan"], 2, "--wait: expected seconds from 0 up, got 'nan'"),
+        (["--wait", "-1"], 2, "--wait: expected seconds from 0 up, got '-1'"),
+        (["--wait", "soon"], 2, "--wait: expected seconds from 0 up, got 'soon'"),
     ],
 )
 def test_wrong_arguments_are_named(cluster, arguments, code, message):
