@@ -37,6 +37,8 @@ class Instance:
     """The model file or name that it serves; empty where nobody said."""
     tags: tuple[str, ...] = ()
     api_key: str = ""
+    mesh_service: str = ""
+    """The name that it must prove by mutual TLS; empty outside of a mesh."""
 
     def __repr__(self) -> str:
         return f"Instance({self.id}, {self.url})"

@@ -82,6 +82,8 @@ class GatewayConfig:
     keys_file: Path | None = None
     access: Mapping[str, Access] = field(default_factory=dict)
     consul: ClusterAddress | None = None
+    mesh_service: str = ""
+    """The gateway's name in Consul's mesh; empty for no mesh."""
     experts: Mapping[str, tuple[Instance, ...]] = field(default_factory=dict)
     expert_api_key: str = field(default="", repr=False)
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -154,6 +156,7 @@ class _Reader(ConfigReader):
             keys_file=self.existing("keys_file", path=keys) if keys else None,
             access={name: _access(one) for name, one in value.get("access", {}).items()},
             consul=self.cluster("consul"),
+            mesh_service=value.get("consul", {}).get("mesh_service", ""),
             experts={id: self._instances(id, found) for id, found in value.get("experts", {}).items()},
             expert_api_key=self.token("expert_api_key_file", path=value.get("expert_api_key_file")),
             fallbacks={id: tuple(others) for id, others in value.get("fallbacks", {}).items()},

@@ -1,11 +1,12 @@
 """Which instances of which expert pass their checks: one blocking query of Consul for each expert, and fixed ones.
 
-An expert with an activator is reached through that alone: it wakes the expert, and has to know of all its clients.
+An expert with an activator is reached through that alone: it wakes the expert, and has to know of all its clients. In a
+mesh there are none: an activator would have to be a proxy that the expert's name vouches for.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from evolve.cluster.consul.client import ConsulClient
@@ -19,6 +20,8 @@ PREFIX: Final = "expert-"
 _MODEL_CHECK: Final = "model"
 """The check whose note is the name of the served model: an expert that chooses its model itself registers it."""
 _ACTIVATORS: Final = f"{ACTIVATOR_PREFIX}{PREFIX}"
+_SIDECAR: Final = "-sidecar-proxy"
+"""What Consul adds to the name of a service for that of its proxy."""
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 10.0
 """After a fault of Consul; what was known stays in use meanwhile."""
@@ -33,6 +36,7 @@ class Experts:
         consul: ConsulClient | None,
         *,
         api_key: str = "",
+        is_mesh: bool = False,
         on_change: Callable[[str, tuple[Instance, ...]], None] = lambda *_: None,
     ) -> None:
         """Make a list that knows the fixed ones.
@@ -41,6 +45,7 @@ class Experts:
             fixed: instances by the expert's id.
             consul: where the others are; None for no others.
             api_key: that the experts in Consul ask for.
+            is_mesh: whether those in Consul are reached through their proxies in its mesh, and only so.
             on_change: gets an expert's id and its instances whenever they differ.
         """
         self._found: dict[str, tuple[Instance, ...]] = dict(fixed)
@@ -49,6 +54,7 @@ class Experts:
         self._fixed = frozenset(fixed)
         self._consul = consul
         self._api_key = api_key
+        self._is_mesh = is_mesh
         self._on_change = on_change
         self._names: asyncio.Task[None] | None = None
         self._followers: dict[str, asyncio.Task[None]] = {}
@@ -121,8 +127,7 @@ class Experts:
 
         async def step() -> None:
             services = await watch.next() or {}
-            followed = {name for name in services if name.startswith((PREFIX, _ACTIVATORS))}
-            names = {name for name in followed if _expert_of(name) not in self._fixed}
+            names = {name for name in services if self._is_followed(name, services)}
             for name in names - self._followers.keys():
                 self._list_of(name).setdefault(_expert_of(name), ())
                 self._followers[name] = asyncio.create_task(self._follow(consul, name))
@@ -133,12 +138,18 @@ class Experts:
 
         await self._repeat(step)
 
+    def _is_followed(self, name: str, services: Collection[str]) -> bool:
+        prefixes = PREFIX if self._is_mesh else (PREFIX, _ACTIVATORS)
+        is_proxy = name.endswith(_SIDECAR) and name.removesuffix(_SIDECAR) in services
+        return name.startswith(prefixes) and not is_proxy and _expert_of(name) not in self._fixed
+
     async def _follow(self, consul: ConsulClient, name: str) -> None:
-        watch = consul.health.watch(name, passing=True)
+        look = consul.health.watch_connect if self._is_mesh else consul.health.watch
+        watch = look(name, passing=True)
 
         async def step() -> None:
             found = await watch.next() or ()
-            self._set(name, tuple(self._instance(one) for one in found))
+            self._set(name, tuple(self._instance(one, name) for one in found))
 
         await self._repeat(step)
 
@@ -164,14 +175,16 @@ class Experts:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _instance(self, one: ServiceInstance) -> Instance:
+    def _instance(self, one: ServiceInstance, name: str) -> Instance:
+        scheme = "https" if self._is_mesh else one.meta.get(SCHEME_META) or "http"
         host = f"[{one.address}]" if ":" in one.address else one.address
         return Instance(
             id=f"{one.node}/{one.id}",
-            url=f"{one.meta.get(SCHEME_META) or 'http'}://{host}:{one.port}",
+            url=f"{scheme}://{host}:{one.port}",
             served_model=_served_model(one),
             tags=(one.meta.get(STATE_META, ""),) if one.name.startswith(_ACTIVATORS) else one.tags,
             api_key=self._api_key,
+            mesh_service=name if self._is_mesh else "",
         )
 
 

@@ -15,6 +15,7 @@ from pipecatapp.gateway.config import Access, GatewayConfig, RouterAddress
 from pipecatapp.gateway.experts import Experts
 from pipecatapp.gateway.keys import Keys
 from pipecatapp.gateway.limits import Limits
+from pipecatapp.gateway.mesh import Mesh, tls_for
 from pipecatapp.gateway.metrics import Metrics
 from pipecatapp.gateway.relay import Relay
 from pipecatapp.gateway.router_agent import Endpoint, RouterAgent
@@ -56,23 +57,27 @@ class Gateway:
         self.agent = agent
         self.started_at = int(time.time())
         self._consul = ConsulClient(config.consul) if config.consul else None
+        self.mesh = Mesh(self._consul, config.mesh_service) if self._consul and config.mesh_service else None
         self._remote: RemoteAgent | None = None
         self._router: RouterAgent | None = None
         self.experts = Experts(
             config.experts,
             self._consul,
             api_key=config.expert_api_key,
+            is_mesh=self.mesh is not None,
             on_change=lambda id, found: self._note_change(id, len(found)),
         )
         self.relay: Relay
 
     async def start(self) -> None:
         """Begin to follow the experts, and open the pools of connections."""
-        self.relay = Relay(self.config, self.experts, self.routing, self.metrics)
+        self.relay = Relay(self.config, self.experts, self.routing, self.metrics, self.mesh)
         if self.agent is None and self.config.agent is not None:
             self.agent = self._remote = RemoteAgent(self.config.agent, self.config.timeouts)
         if self.chooser is None and (router := self.config.router) is not None:
             self.chooser = self._router = RouterAgent(router.agent, lambda: self._router_endpoint(router))
+        if self.mesh is not None:
+            await self.mesh.start()
         await self.experts.start()
 
     def _router_endpoint(self, router: RouterAddress) -> Endpoint | None:
@@ -81,11 +86,16 @@ class Gateway:
         found = self.routing.choose(self.experts.instances(router.expert), dice=random, now=time.monotonic())
         if found is None:
             return None
-        return Endpoint(found.url, found.served_model or router.expert, router.api_key or found.api_key)
+        tls = tls_for(found, self.mesh)
+        if tls is None:
+            return None
+        return Endpoint(found.url, found.served_model or router.expert, router.api_key or found.api_key, tls)
 
     async def stop(self) -> None:
         """Close everything."""
         await self.experts.stop()
+        if self.mesh is not None:
+            await self.mesh.stop()
         closing = [self.relay.close()]
         if self._remote is not None:
             closing.append(self._remote.close())
@@ -128,6 +138,8 @@ class Gateway:
         warnings = []
         if self.experts.problem:
             warnings.append(f"Consul does not answer, the list of experts may be old: {self.experts.problem}")
+        if self.mesh is not None and self.mesh.problem:
+            warnings.append(f"Consul gives no certificate of the mesh: {self.mesh.problem}")
         if self.keys.problem:
             warnings.append(f"the file of keys was not taken over: {self.keys.problem}")
         return Health(tuple(reasons), (*warnings, *exposure_warnings(self.config.exposure)))

@@ -16,6 +16,7 @@ from pipecatapp.core.routing import Instance, Routing, conversation_of
 from pipecatapp.gateway.config import GatewayConfig
 from pipecatapp.gateway.exchange import Exchange
 from pipecatapp.gateway.experts import Experts
+from pipecatapp.gateway.mesh import Mesh, tls_for
 from pipecatapp.gateway.metrics import Metrics
 from pipecatapp.wire.experts import error_of_answer, rename_model
 from pipecatapp.wire.openai import ApiError, ParsedRequest
@@ -43,7 +44,9 @@ class _Lost(Exception):
 class Relay:
     """Calls experts through one pool of connections. Close it at the end."""
 
-    def __init__(self, config: GatewayConfig, experts: Experts, routing: Routing, metrics: Metrics) -> None:
+    def __init__(
+        self, config: GatewayConfig, experts: Experts, routing: Routing, metrics: Metrics, mesh: Mesh | None = None
+    ) -> None:
         """Make a relay; it needs the event loop that runs.
 
         Args:
@@ -51,11 +54,13 @@ class Relay:
             experts: who passes.
             routing: who is busy.
             metrics: what is counted.
+            mesh: who we are for experts in a mesh; None outside of one.
         """
         self._config = config
         self._experts = experts
         self._routing = routing
         self._metrics = metrics
+        self._mesh = mesh
         limits = config.timeouts
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=limits.connect_s, connect=None, sock_read=limits.idle_s
@@ -186,6 +191,11 @@ class Relay:
         tries: "_Tries",
     ) -> None:
         session = self._kept if tries.again is None else self._fresh
+        if self._mesh is not None and instance.mesh_service:
+            await self._mesh.wait(self._config.timeouts.connect_s)
+        tls = tls_for(instance, self._mesh)
+        if tls is None:
+            raise _Lost("no certificate", was_sent=False)
         exchange.answer_headers["x-expert"] = name
         exchange.notes.update(expert=name, instance=instance.id)
         self._routing.start(instance.id)
@@ -194,6 +204,7 @@ class Relay:
                 f"{instance.url}{path}",
                 data=_payload(request.bytes_for(instance.served_model or name)),
                 headers=self._headers(exchange, instance),
+                ssl=tls,
                 allow_redirects=False,
             ) as response:
                 await self._pass_on(exchange, request, response, name)

@@ -1,8 +1,9 @@
 """Chooses experts by asking ROUTER_AGENT, at an expert of the cluster or at any OpenAI-compatible endpoint."""
 
 import json
+import ssl
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import aiohttp
 
@@ -25,6 +26,8 @@ class Endpoint(NamedTuple):
     """`http://HOST:PORT`, without `/v1`."""
     model: str
     api_key: str
+    tls: ssl.SSLContext | Literal[True] = True
+    """How its certificate is checked; True for the system's authorities."""
 
 
 class RouterAgent:
@@ -64,7 +67,9 @@ class RouterAgent:
         body: JsonValue = {"model": endpoint.model, "messages": messages, **prompt.config}
         headers = {"authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
         url = f"{endpoint.url}/v1/chat/completions"
-        async with self._session.post(url, json=body, headers=headers, raise_for_status=True) as answer:
+        async with self._session.post(
+            url, json=body, headers=headers, ssl=endpoint.tls, raise_for_status=True
+        ) as answer:
             named = expert_of(await answer.json(content_type=None))
         return named if named in tags else None
 

@@ -13,6 +13,8 @@ from evolve.cluster.consul.values import (
     ConsulToken,
     Intention,
     KeyValue,
+    MeshLeaf,
+    MeshRoots,
     ServiceCheck,
     ServiceInstance,
 )
@@ -88,6 +90,19 @@ class Health(ConsulPart):
     async def connect(self, name: str, *, passing: bool = False) -> tuple[ServiceInstance, ...]:
         """Return the proxies through which a service is reached in the mesh."""
         return await self._ask(ops.HEALTH_CONNECT, _passing(passing), service=name)
+
+    def watch_connect(
+        self, name: str, *, passing: bool = False, wait_s: float = 60.0, rate: Rate | None = None
+    ) -> Watch[tuple[ServiceInstance, ...]]:
+        """Return a watch on the proxies through which a service is reached in the mesh.
+
+        Args:
+            name: of the service.
+            passing: only those whose checks all pass.
+            wait_s: how long one query may wait.
+            rate: limits of the queries.
+        """
+        return self._watch(ops.HEALTH_CONNECT, {"service": name}, _passing(passing), wait_s, rate)
 
 
 class Keys(ConsulPart):
@@ -257,6 +272,24 @@ class Intentions(ConsulPart):
         return await self._ask(ops.INTENTION_MATCH, {"by": "destination", "name": name})
 
 
+class MeshIdentity(ConsulPart):
+    """What a program needs to speak in the mesh itself, without a proxy of its own."""
+
+    def watch_roots(self, *, wait_s: float = 60.0, rate: Rate | None = None) -> Watch[MeshRoots]:
+        """Return a watch on the authorities."""
+        return self._watch(ops.MESH_ROOTS, {}, {}, wait_s, rate)
+
+    def watch_leaf(self, service: str, *, wait_s: float = 60.0, rate: Rate | None = None) -> Watch[MeshLeaf]:
+        """Return a watch on the certificate of a service; the agent renews it in time.
+
+        Args:
+            service: whose name it carries.
+            wait_s: how long one query may wait.
+            rate: limits of the queries.
+        """
+        return self._watch(ops.MESH_LEAF, {"service": service}, {}, wait_s, rate)
+
+
 class ConsulAgentCalls(ConsulPart):
     """The agent itself, and the token."""
 
@@ -284,6 +317,7 @@ class ConsulClient:
         self.catalog = Catalog(caller)
         self.services = Services(caller)
         self.intentions = Intentions(caller)
+        self.mesh = MeshIdentity(caller)
         self.agent = ConsulAgentCalls(caller)
 
     @property

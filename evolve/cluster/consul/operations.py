@@ -62,6 +62,9 @@ INTENTION_MATCH = Operation(
     "intentions.match", "GET", "/v1/connect/intentions/match", values.matching_intentions, _INTENTION_READ
 )
 
+MESH_ROOTS = Operation("mesh.roots", "GET", "/v1/agent/connect/ca/roots", values.mesh_roots)
+MESH_LEAF = Operation("mesh.leaf", "GET", "/v1/agent/connect/ca/leaf/{service}", values.mesh_leaf, 'service "…": write')
+
 AGENT_SELF = Operation("agent.self", "GET", "/v1/agent/self", values.consul_agent, 'agent "…": read')
 AGENT_LEADER = Operation("agent.leader", "GET", "/v1/status/leader", word)
 AGENT_TOKEN = Operation("agent.token", "GET", "/v1/acl/token/self", values.consul_token)

@@ -85,6 +85,27 @@ class Intention:
 
 
 @dataclass(frozen=True, slots=True)
+class MeshRoots:
+    """Who signs the certificates of the mesh."""
+
+    trust_domain: str
+    """`ID.consul`; names in the mesh begin with it."""
+    certificates: tuple[str, ...]
+    """PEM; while the authority changes there are two."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshLeaf:
+    """The certificate with which a service shows who it is in the mesh; the agent renews it before its end."""
+
+    certificate: str
+    """PEM, with what leads to the root."""
+    key: str = field(repr=False)
+    uri: str
+    """`spiffe://TRUST-DOMAIN/ns/default/dc/DATACENTER/svc/SERVICE`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConsulAgent:
     """The agent that was asked."""
 
@@ -253,6 +274,19 @@ def _intention(one: Fields) -> Intention:
         one.text("Action"),
         one.number("Precedence"),
     )
+
+
+def mesh_roots(reply: ApiReply) -> MeshRoots:
+    """Return the authorities of the mesh."""
+    found = Fields(reply.json)
+    pems = (pem for root in found.many("Roots") for pem in (root.key("RootCert"), *root.texts("IntermediateCerts")))
+    return MeshRoots(found.text("TrustDomain"), tuple(pems))
+
+
+def mesh_leaf(reply: ApiReply) -> MeshLeaf:
+    """Return a certificate with its key."""
+    one = Fields(reply.json)
+    return MeshLeaf(one.key("CertPEM"), one.key("PrivateKeyPEM"), one.key("ServiceURI"))
 
 
 def is_allowed(reply: ApiReply) -> bool:
