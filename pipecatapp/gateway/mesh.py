@@ -1,4 +1,4 @@
-"""The gateway's identity in Consul's mesh: it speaks mutual TLS to the proxies of experts, without a proxy of its own."""
+"""The gateway in Consul's mesh: it has a certificate of its own, and speaks mutual TLS to the proxies of experts."""
 
 import asyncio
 import contextlib
