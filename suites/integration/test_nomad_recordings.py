@@ -30,8 +30,8 @@ WHOLE = {
     "30": "a client agent that is killed and drained: the stand-in's agent is server and client in one here",
     "33": "three servers, some killed: the stand-in has one",
     "39": "answers that a proxy broke: suites/contract/test_wire_faults.py breaks them",
-    "40": "a mesh: the stand-in has no `connect`",
-    "41": "a mesh, seen in Consul",
+    "40": "a mesh in a bridge, which a stand-in's node has not: test_mesh_recordings.py has what does not need it",
+    "41": "a mesh, seen in Consul: test_mesh_recordings.py plays it with a real one",
     "44": "`/stable`, which our client must never call",
 }
 """Recordings that are not played, with the reason."""
