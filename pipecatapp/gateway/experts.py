@@ -59,6 +59,8 @@ class Experts:
         self._names: asyncio.Task[None] | None = None
         self._followers: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
+        self.passed_over: tuple[str, ...] = ()
+        """Activators in Consul that are not asked, because connections to them are outside of the mesh."""
         self.problem = ""
         """Why Consul's last answer is old; empty while it answers."""
 
@@ -128,6 +130,8 @@ class Experts:
         async def step() -> None:
             services = await watch.next() or {}
             names = {name for name in services if self._is_followed(name, services)}
+            activators = (name for name in services if name.startswith(_ACTIVATORS))
+            self.passed_over = tuple(sorted(activators)) if self._is_mesh else ()
             for name in names - self._followers.keys():
                 self._list_of(name).setdefault(_expert_of(name), ())
                 self._followers[name] = asyncio.create_task(self._follow(consul, name))

@@ -140,6 +140,9 @@ class Gateway:
             warnings.append(f"Consul does not answer, the list of experts may be old: {self.experts.problem}")
         if self.mesh is not None and self.mesh.problem:
             warnings.append(f"Consul gives no certificate of the mesh: {self.mesh.problem}")
+        if self.experts.passed_over:
+            names = ", ".join(self.experts.passed_over)
+            warnings.append(f"outside of the mesh, and not asked to wake experts: {names}")
         if self.keys.problem:
             warnings.append(f"the file of keys was not taken over: {self.keys.problem}")
         return Health(tuple(reasons), (*warnings, *exposure_warnings(self.config.exposure)))

@@ -114,6 +114,18 @@ def test_an_expert_outside_of_the_mesh_is_not_asked(mesh, expert):
             assert gateway.chat().status == (200 if ready else 503)
 
 
+def test_an_activator_is_not_asked_and_the_health_says_so(mesh, expert, second):
+    service = {"ID": "waker", "Name": "activator-expert-main", "Address": "127.0.0.1", "Port": second.port}
+    mesh.do(lambda client: client.services.register(service))
+    mesh.proxy(expert.port)
+    with running_gateway(config_of(mesh)) as gateway:
+        knows(gateway)
+        assert gateway.chat().status == 200
+        assert second.script.requests == []
+        (warning,) = gateway.ask("/health/ready").json["warnings"]
+        assert "not asked to wake experts: activator-expert-main" in warning
+
+
 def test_a_killed_expert_is_passed_over_before_consul_knows(mesh, expert, second):
     allow_the_gateway(mesh)
     mesh.proxy(expert.port)

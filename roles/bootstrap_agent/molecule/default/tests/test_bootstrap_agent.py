@@ -46,6 +46,28 @@ def test_the_main_expert_knows_its_worker(host):
     assert host.socket("tcp://0.0.0.0:50052").is_listening
 
 
+def proxies(host):
+    return read(host, f"{CONSUL}/v1/health/connect/expert-main?passing=true")
+
+
+def test_the_expert_is_in_the_mesh_with_its_tags_and_model(host):
+    (found,) = until(lambda: proxies(host), "its proxy passes")
+    service = found["Service"]
+    assert (service["Kind"], service["Tags"], service["Meta"]) == ("connect-proxy", ["expert"], {"model": "small"})
+    assert host.socket(f"tcp://{service['Address']}:{service['Port']}").is_listening
+
+
+def test_its_own_port_is_for_this_host_only(host):
+    assert host.socket("tcp://127.0.0.1:8080").is_listening
+    assert [one for one in host.socket.get_listening_sockets() if one.endswith(":8080")] == ["tcp://127.0.0.1:8080"]
+
+
+def test_the_gateway_alone_may_connect(host):
+    found = read(host, f"{CONSUL}/v1/connect/intentions")
+    pairs = {(one["SourceName"], one["DestinationName"]): one["Action"] for one in found}
+    assert pairs == {("moe-gateway", "expert-main"): "allow", ("*", "expert-main"): "deny"}
+
+
 def test_the_job_was_registered_once(host):
     assert read(host, JOB)["Version"] == 0
 
@@ -53,9 +75,10 @@ def test_the_job_was_registered_once(host):
 def test_a_killed_expert_is_brought_back(host):
     before = {one["ID"] for one in running(host)}
     host.check_output("pkill -9 -x llama-server")
-    until(lambda: not host.socket("tcp://0.0.0.0:8080").is_listening or len(running(host)) < 2, "it is gone")
-    listens = host.socket("tcp://0.0.0.0:8080")
+    until(lambda: not host.socket("tcp://127.0.0.1:8080").is_listening or len(running(host)) < 2, "it is gone")
+    listens = host.socket("tcp://127.0.0.1:8080")
     until(lambda: listens.is_listening and {one["ID"] for one in running(host)} == before, "it is back")
+    until(lambda: proxies(host), "its proxy passes again")
 
 
 def test_evolutions_are_a_parameterized_job_below_all_others(host):

@@ -103,6 +103,19 @@ def test_a_request_is_answered_by_the_expert(host: Host) -> None:
     assert answered.json()["choices"][0]["message"]["content"] == "you said: hello"
 
 
+def test_the_expert_is_asked_through_its_proxy_in_the_mesh(host: Host) -> None:
+    wait_until_ready(host)
+    assert "mesh_service: moe-gateway" in host.file(f"{ETC}/gateway.yaml").content_string
+    host.check_output("systemctl stop expert-mesh")
+    try:
+        # The expert's own port takes connections as before.
+        refused = chat(host, "hello")
+        assert (refused.status, refused.json()["error"]["code"]) == (503, "expert_unavailable")
+    finally:
+        host.check_output("systemctl start expert-mesh")
+    wait_for("it answers again", lambda: chat(host, "hello").status == 200)
+
+
 def test_consul_lists_it_as_passing(host: Host) -> None:
     wait_for("it passes", lambda: passing(host))
     (found,) = passing(host)
