@@ -1,13 +1,18 @@
 """The gateway in the mesh of a real Consul, with its own proxies: who may, and that nothing of an answer is lost."""
 
+import contextlib
+import json
 import socket
 import ssl
+import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
+from evolve.cluster.address import ClusterAddress
 from fixtures.killable_experts import KillableExpert, run_kills
-from fixtures.mesh_experts import mesh_at
+from fixtures.mesh_experts import MeshOfExperts, mesh_at
 from fixtures.processes import wait_for
 from fixtures.real_consul import free_ports, started_consul
 from fixtures.running_gateways import SHORT, experts_at, running_gateway
@@ -195,3 +200,86 @@ def test_kept_connections_are_used_again(mesh, expert):
         assert [gateway.chat().status for _ in range(10)] == [200] * 10
         # TLS and the proxy's own connection are made once; the check of the proxy's port opens none of the expert's.
         assert expert.connections - before == 1
+
+
+def test_a_new_authority_is_taken_over_while_requests_go_on(expert, tmp_path):
+    # An agent of its own: its authority changes.
+    with started_consul(tmp_path) as url, mesh_at(url, tmp_path) as mesh:
+        mesh.proxy(expert.port)
+        with running_gateway(config_of(mesh)) as gateway:
+            knows(gateway)
+            assert gateway.chat(stream=True).status == 200
+            own = gateway.gateway.mesh
+            before, first = own.context("expert-main"), root(url)
+            assert own.context("expert-main") is before
+            new = {"Provider": "consul", "Config": {"PrivateKeyType": "ec", "PrivateKeyBits": 384}}
+            request = urllib.request.Request(f"{url}/v1/connect/ca/configuration", json.dumps(new).encode())
+            request.method = "PUT"
+            urllib.request.urlopen(request, timeout=10).close()
+            wait_for("there is a new authority", lambda: root(url) != first)
+            wait_for("the gateway has taken it over", lambda: own.context("expert-main") is not before)
+            # Each stream is a connection of its own.
+            assert [gateway.chat(stream=True).body[-14:] for _ in range(5)] == [b"data: [DONE]\n\n"] * 5
+
+
+def root(url):
+    with urllib.request.urlopen(f"{url}/v1/agent/connect/ca/roots") as answer:
+        return json.load(answer)["ActiveRootID"]
+
+
+RIGHTS = {
+    "gateway": """
+service_prefix "" { policy = "read" }
+node_prefix "" { policy = "read" }
+service "moe-gateway" { policy = "write" }
+""",
+    "node": """
+service "expert-main" { policy = "write" }
+service "mesh-expert-main" { policy = "write" }
+service_prefix "" { policy = "read" }
+node_prefix "" { policy = "read" }
+""",
+    "role": 'service "expert-main" { policy = "read" intentions = "write" }\n',
+}
+"""What docs/mesh.md says that each token needs, where Consul has ACLs."""
+
+
+def tokens_of(url):
+    """A token for each of the rights."""
+
+    def put(path, body=None, token=""):
+        request = urllib.request.Request(f"{url}{path}", json.dumps(body).encode(), {"X-Consul-Token": token})
+        request.method = "PUT"
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    made = []
+
+    def bootstrapped():
+        # A leader takes a moment until it gives it.
+        with contextlib.suppress(urllib.error.HTTPError):
+            made.append(put("/v1/acl/bootstrap")["SecretID"])
+        return made
+
+    wait_for("the management token", bootstrapped)
+    for name, rules in RIGHTS.items():
+        put("/v1/acl/policy", {"Name": name, "Rules": rules}, made[0])
+    return {name: put("/v1/acl/token", {"Policies": [{"Name": name}]}, made[0])["SecretID"] for name in RIGHTS}
+
+
+def test_the_rights_of_the_page_are_enough(expert, tmp_path):
+    config = 'acl {\n  enabled = true\n  default_policy = "deny"\n}\n'
+    with started_consul(tmp_path, config) as url, contextlib.ExitStack() as stack:
+        tokens = tokens_of(url)
+        role, node, gateway = (
+            MeshOfExperts(ClusterAddress(url, tokens[name]), tmp_path, stack) for name in ("role", "node", "gateway")
+        )
+        node.proxy(expert.port)
+        with running_gateway(config_of(gateway)) as running:
+            knows(running)
+            # Where the ACLs deny by default, so does the mesh.
+            assert running.chat().json["error"]["code"] == "expert_unavailable"
+            role.intend("moe-gateway", "allow")
+            wait_for("the gateway may", lambda: running.chat().status == 200)
+    page = (Path(__file__).parents[3] / "docs/mesh.md").read_text()
+    assert [line for rules in RIGHTS.values() for line in rules.strip().splitlines() if line not in page] == []
