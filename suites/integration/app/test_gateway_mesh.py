@@ -9,6 +9,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from evolve.cluster.address import ClusterAddress
 from fixtures.killable_experts import KillableExpert, run_kills
@@ -212,7 +214,10 @@ def test_a_new_authority_is_taken_over_while_requests_go_on(expert, tmp_path):
             own = gateway.gateway.mesh
             before, first = own.context("expert-main"), root(url)
             assert own.context("expert-main") is before
-            new = {"Provider": "consul", "Config": {"PrivateKeyType": "ec", "PrivateKeyBits": 384}}
+            key = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+            )
+            new = {"Provider": "consul", "Config": {"PrivateKey": key.decode(), "RootCert": ""}}
             request = urllib.request.Request(f"{url}/v1/connect/ca/configuration", json.dumps(new).encode())
             request.method = "PUT"
             urllib.request.urlopen(request, timeout=10).close()
