@@ -117,7 +117,7 @@ def programs(folder: Path, mesh: MeshOfExperts) -> Iterator[tuple[tuple[Way, Way
         return Way(f"http://127.0.0.1:{port}")
 
     def gateway(name: str, port: int, source: dict[str, Any]) -> Way:
-        limits = {"default": {"requests_per_minute": 1_000_000, "concurrent": 1000}}
+        limits: dict[str, Any] = {"default": {"requests_per_minute": 1_000_000, "concurrent": 1000}}
         (folder / f"{name}.yaml").write_text(dump_yaml({"listen": f"127.0.0.1:{port}", "access": limits, **source}))
         serve = [sys.executable, "-m", "pipecatapp.gateway", "serve", str(folder / f"{name}.yaml")]
         return start(name, serve, port, "/health/ready")
