@@ -94,6 +94,12 @@ def test_the_job_s_expert_is_reached_by_the_gateway_alone_and_comes_back_when_it
         wait_for("it is back", lambda: served(gateway) == ["smollm2-135m-instruct"])
         assert gateway.ask("/v1/chat/completions", ASKED).status == 200
         assert proxies(mesh) == first
+
+        killed = tasks(nomad)["mesh"]["pid"]
+        os.kill(killed, signal.SIGKILL)
+        wait_for("there is another proxy", lambda: tasks(nomad).get("mesh", {}).get("pid", killed) != killed)
+        wait_for("it answers", lambda: gateway.ask("/v1/chat/completions", ASKED).status == 200)
+        assert proxies(mesh) == first
     nomad.write(f"/v1/job/{job['ID']}", {}, "DELETE")
     wait_for("a stopped job leaves no proxy in Consul", lambda: proxies(mesh) == {})
 
