@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
+from evolve.core.cases.answered_questions import find_answered_questions
 from evolve.core.cases.byte_texts import byte_texts
+from evolve.core.cases.claimed_values import find_claimed_values
 from evolve.core.cases.code_places import find_placed_operands
 from evolve.core.cases.command_output import find_printed_secrets
 from evolve.core.cases.copies import Copies, occurrences, parts_of
@@ -27,6 +29,7 @@ from evolve.core.cases.one_time_codes import find_one_time_codes
 from evolve.core.cases.password_places import find_placed_passwords
 from evolve.core.cases.password_words import find_password_words
 from evolve.core.cases.personal_data import find_personal_data
+from evolve.core.cases.presented_values import find_presented_values
 from evolve.core.cases.program_options import find_option_secrets
 from evolve.core.cases.quoted_arguments import find_quoted_arguments
 from evolve.core.cases.random_text import find_encoded_words, random_parts
@@ -146,6 +149,9 @@ class Redactor:
             find_quoted_arguments,
             find_unlisted_secrets,
             find_made_words,
+            find_claimed_values,
+            find_presented_values,
+            find_answered_questions,
             *scanners,
         )
 

@@ -1,0 +1,55 @@
+"""Finds the answer to a question for a password, which is on one of the next lines: `what is the login?` `anna / turquoise`."""
+# ruff: noqa: E501, RUF001  (words of many alphabets)
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.core.cases.claim_words import CODES, PASSWORDS
+from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
+from evolve.core.cases.secret_shapes import FILL, SecretSpan
+from evolve.core.cases.text_lines import lines_of
+
+_ASKS: Final = re.compile(
+    rf"(?i)(?:{PASSWORDS}|{CODES}|(?<![a-z])(?:log ?in|creds?|credentials?|zugangsdaten|identifiants|credenciales|credenziali|учётн\w+ данн\w+|доступ\w*))(?P<rest>[^\n]{{0,80}}?)[ \t]*(?P<sign>[?？:：؟]|(?<=[?？:：])\s*[*_]{{1,2}})?[ \t\"')\]*]*\Z"
+)
+_SPEAKER: Final = re.compile(
+    r"[ \t]*(?:\[[^\]\n]{0,24}\][ \t]*)?(?:\d{1,2}:\d\d(?::\d\d)?[ \t]+)?(?:(?:<[@+%]?[\w. -]{1,24}>|[@]?[\w.-]{1,16}[:>]|[>$#*•–-]{1,3}|[QqAaRrFf][:.)])[ \t]+){0,2}(?:(?:sure|yes|yeah|ok|it['’]?s|that['’]?s|its|i think|should be|try|ja|oui|sí|si|да)[,:!]?[ \t]+){0,3}"
+)
+_PAIR: Final = re.compile(r"(?P<account>[\w.@\\-]{1,60})[ \t]*(?:[/|:,;]|[ \t]-[ \t]|[ \t]{1,8})[ \t]*(?P<value>\S(?:[^\n]{0,60}\S)?)")
+_MOST_WORDS: Final = 6
+_LABEL: Final = re.compile(r"[\w.-]{1,40}[ \t]?[:=](?:\s|\Z)|[A-Za-z][\w.-]*=|-{3,}|\.{3}|[{}\[\]]+\Z|(?i:https?://)")
+_DONE: Final = re.compile(r"(?i)[\"'`]?[\w.-]{0,30}[\"'`]?[ \t]*[:=]")
+
+
+def find_answered_questions(text: str) -> Iterator[SecretSpan]:
+    """Yield what follows a line that asks for a password or is its label."""
+    asked: str | None = None
+    age = 0
+    for start, end in lines_of(text):
+        line = text[start:end]
+        if not line.strip():
+            age += 1
+            asked = asked if age < 2 else None
+            continue
+        if asked is not None and not _ASKS.search(line):
+            yield from _answer(text, start, end, asked)
+        found = _ASKS.search(line)
+        is_question = found is not None and (found["sign"] is not None or not found["rest"].strip() and len(line.split()) <= 5 and line.strip()[0] not in "-/")
+        asked, age = (line if is_question else None), 0
+
+
+def _answer(text: str, start: int, end: int, asked: str) -> Iterator[SecretSpan]:
+    prefix = _SPEAKER.match(text, start, end)
+    at = prefix.end() if prefix else start
+    value = text[at:end].rstrip(" \t\r.,;!\"'`*)")
+    bare = value.lstrip("\"'`*_(«“")
+    at, value = at + len(value) - len(bare), bare
+    is_login = re.search(r"(?i)log ?in|cred|zugang|identifiant|credenci|credenzi", asked) is not None
+    if not value or FILL in value or _LABEL.match(value) or is_reference_or_path(value) or is_expression(value):
+        return
+    pair = _PAIR.fullmatch(value)
+    if is_login and pair and len(pair["value"].split()) <= 3 and not states_something(pair["value"]) and not is_message(value):
+        yield SecretSpan(at + pair.start("value"), at + pair.end("value"))
+    elif not is_login and len(value.split()) <= _MOST_WORDS and not states_something(value) and not is_message(value):
+        yield SecretSpan(at, at + len(value))

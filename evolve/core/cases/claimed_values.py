@@ -1,0 +1,143 @@
+"""Finds what a text claims to be a password: after `is`, a colon, an arrow or in quotes, up to the end of the clause.
+
+Here the question is not whether the value looks like a password. Any words may be one, so everything in its place is
+hidden that states nothing about passwords and is no code, path or reference.
+"""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.core.cases.claim_words import (
+    BREAKS,
+    CHANGES,
+    CODES,
+    COMPLEMENTS,
+    COPULAS,
+    ENDINGS,
+    PASSWORDS,
+    SAME,
+    UNDIVIDED_COPULAS,
+    WEAK_COPULAS,
+    WEAK_IN,
+)
+from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
+from evolve.core.cases.secret_shapes import FILL, SecretSpan
+from evolve.core.cases.text_lines import lines_of
+
+_CUE: Final = re.compile(rf"(?i)(?:{PASSWORDS}|{CODES}|(?P<same>{SAME}))(?:[_-](?:new|old|value|text|plain))?\d{{0,2}}")
+_SIGN: Final = r"(?::=|=>|->|→|⇒|==?|[::](?!//)|[—–](?= ))"
+_CONNECTOR: Final = re.compile(
+    rf"(?i)[\"'`»”*_\])]{{0,4}}(?:[ \t]{{1,2}}\([^()\n]{{1,30}}\))?"
+    rf"(?P<for>(?:(?:[ \t]+|(?<=\w)'s[ \t]+){COMPLEMENTS}(?=[ \t])(?:[ \t]+[^\s:=;!?,→]{{1,40}}){{0,5}}?)?)"
+    rf"(?:[ \t]{{0,20}}(?P<sign>{_SIGN})[ \t]{{0,20}}|[ \t]+(?P<copula>{COPULAS})(?:[ \t]*[::][ \t]*|[ \t]+|(?=[\"'«“„]))|(?P<next>[ \t]+(?=[\"'«“„`「『(])|[ \t]*(?=[「『«]))"
+    rf"|[ \t]+(?P<weak>{WEAK_COPULAS})(?:[ \t]+|(?=[\"'«“„]))|[ \t]*(?P<undivided>{UNDIVIDED_COPULAS})[ \t]*[::]?[ \t]*)"
+)
+_UNDIVIDED_CONNECTOR: Final = re.compile(rf"[^\s,。,;!?::「『\w]{{0,2}}(?P<undivided>{UNDIVIDED_COPULAS})[ \t]*[::]?[ \t]*")
+_WITH_OWNER: Final = re.compile(
+    rf"(?i)(?:[ \t]+[^\s:=;!?,.→\"']{{1,30}}){{1,3}}?(?:[ \t]{{0,3}}(?P<sign>{_SIGN})[ \t]{{0,3}}|[ \t]+(?P<copula>{COPULAS})[ \t]+)(?P<for>)"
+)
+_ENGLISH: Final = re.compile(r"(?i)pass|pw|psk|pin|code|secret|safe|magic|otp|key|p/w|" + CODES)
+_VERB_LAST: Final = re.compile(r"[\u0600-\u06ff\u0900-\u0dff\uac00-\ud7af]")
+"""Scripts of languages in which the password may follow its name at once, and the verb comes last."""
+_QUOTED: Final = re.compile(
+    r"(?P<mark>\\?(?:\"\"\"|'''|[\"'`]))(?P<text>(?:(?!(?P=mark))[^\n]){1,300})(?P=mark)(?!\w)|[«“„「『‘](?P<other>[^»”“」』’\n]{1,300})[»”“」』’]"
+)
+_NAMES: Final = re.compile(r"(?i)(?:user|account|login|host|server|database|role|username|benutzer|konto|utilisateur|usuario)\Z")
+_TAIL: Final = re.compile(r"[\s.,;:!?'\"*_`]+\Z")
+_NEXT_NAME: Final = re.compile(r"[ \t]+(?:--?[A-Za-z]|[\w.-]{1,40}[=:](?=\S|\s)|#[ \t]|//[ \t])|[ \t]+\|")
+_START: Final = re.compile(r"[ \t]*(?:(?:[-+*#>!]|export|set|env|let|var|const|string|//|;)[ \t]*){0,3}[\w.$\[\]\"'/-]{0,60}\Z", re.IGNORECASE)
+_MOST_WORDS: Final = 10
+_LONGEST: Final = 120
+_CHANGE: Final = re.compile(r"(?i)(?<![^\W\d_])(?:from|von|de|da|desde|с|z|fra|från|van)[ \t]+(?P<old>\S[^\n,;]{1,60}?)[ \t]+(?:to|in|auf|zu|à|en|a|para|per|на|til|till|naar|na)[ \t]+(?P<new>\S[^\n,;]{1,60})")
+
+
+def find_claimed_values(text: str) -> Iterator[SecretSpan]:
+    """Yield what the text claims to be a password."""
+    for start, end in lines_of(text):
+        is_named = False
+        for cue in _CUE.finditer(text, start, end):
+            is_named = is_named or cue["same"] is None
+            if is_named:
+                yield from _claims(text, cue, start, end)
+
+
+def _claims(text: str, cue: re.Match[str], start: int, end: int) -> Iterator[SecretSpan]:
+    change = _CHANGE.search(text, cue.end(), min(end, cue.end() + _LONGEST))
+    if change and len(text[cue.end() : change.start()].split()) <= 5 and not states_something(change["old"]):
+        yield SecretSpan(*change.span("old"))
+        yield from _clause(text, change.start("new"), end)
+        return
+    link = _CONNECTOR.match(text, cue.end(), end) or _UNDIVIDED_CONNECTOR.match(text, cue.end(), end)
+    link = link or (_WITH_OWNER.match(text, cue.end(), end) if not _ENGLISH.match(cue[0]) else None)
+    if link is None and _VERB_LAST.match(cue[0]):
+        yield from _clause(text, cue.end(), end, is_whole=True)
+    if link is None or _NAMES.search(text, cue.end(), _head_end(link)):
+        return
+    if link.groupdict().get("weak") and not (CHANGES.search(text, start, cue.start()) or WEAK_IN.match(cue[0])):
+        return
+    yield from _value(text, cue, link, start, end)
+
+
+def _head_end(link: re.Match[str]) -> int:
+    groups = link.groupdict()
+    return min(link.start(name) for name, found in groups.items() if name != "for" and found is not None)
+
+
+def _value(text: str, cue: re.Match[str], link: re.Match[str], start: int, end: int) -> Iterator[SecretSpan]:
+    at, groups = link.end(), link.groupdict()
+    quoted = _QUOTED.match(text, at, end)
+    if quoted:
+        group = "text" if quoted["text"] else "other"
+        if not is_message(quoted[group]) and FILL not in quoted[group]:
+            yield SecretSpan(*quoted.span(group))
+        return
+    if groups.get("next") is not None:
+        return
+    is_assigned = groups.get("sign") not in (None, "—", "–")
+    if is_assigned and is_expression(text[at:end]):
+        return
+    if is_assigned and not groups["for"] and _START.match(text, start, cue.start()):
+        yield from _rest_of_line(text, at, end)
+    elif groups.get("sign") in ("=", ":=", "=="):
+        yield from _cell(text, at, end)
+    else:
+        yield from _clause(text, at, end, is_undivided=groups.get("undivided") is not None)
+
+
+def _rest_of_line(text: str, at: int, end: int) -> Iterator[SecretSpan]:
+    """Yields what is after a name alone at the start of a line: all words, up to a comment or the next name."""
+    stop = _NEXT_NAME.search(text, at, end)
+    yield from _unless_stated(text, at, min(end, stop.start() if stop else end))
+
+
+def _cell(text: str, at: int, end: int) -> Iterator[SecretSpan]:
+    """Yields the words of a value that a sign divides from the next: `{password=walking stick, pool=4}`."""
+    cell = re.compile(r"[^\s,;(){}\[\]\"'=&]+(?: [^\s,;(){}\[\]\"'=&]+){1,6}(?=[,;}\])])").match(text, at, end)
+    if cell:
+        yield from _unless_stated(text, at, cell.end())
+
+
+def _clause(text: str, at: int, end: int, *, is_undivided: bool = False, is_whole: bool = False) -> Iterator[SecretSpan]:
+    """Yields the rest of a clause."""
+    stop = min((found.start() for found in (BREAKS.search(text, at, end), _NEXT_NAME.search(text, at, end)) if found), default=end)
+    if is_undivided and (ending := ENDINGS.search(text, at + 1, stop)):
+        yield from _unless_stated(text, at, ending.start(), text[at:stop])
+        return
+    words = list(re.finditer(r"\S+", text[at:stop]))[:_MOST_WORDS]
+    if words and not (is_whole and (not text[at:stop].startswith(" ") or any(map(states_something, text[at:stop].split())))):
+        at += words[0].start()
+        words = list(re.finditer(r"\S+", text[at:stop]))[:_MOST_WORDS]
+        yield from _unless_stated(text, at, at + words[-1].end())
+
+
+def _unless_stated(text: str, at: int, stop: int, whole: str = "") -> Iterator[SecretSpan]:
+    value = _TAIL.sub("", text[at:stop])
+    is_masked = FILL in value
+    if value and not is_masked and not states_something(value) and not _is_number(value):
+        yield SecretSpan(at, at + len(value))
+
+
+def _is_number(value: str) -> bool:
+    return value.isdigit() and len(value) < 4 or is_reference_or_path(value)

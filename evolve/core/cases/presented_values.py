@@ -1,0 +1,210 @@
+"""Finds passwords that stand before their name, or near a word for access: `use X as the password`, `log in with anna and X`.
+
+Here a word or a phrase is hidden only if one of its words is in no list of ordinary words, or if nothing else can be in
+its place.
+"""
+# ruff: noqa: E501, RUF001  (words of many alphabets; a pattern broken over lines is harder to compare with what it matches)
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.core.cases.claim_words import BREAKS, CODES, PASSWORDS
+from evolve.core.cases.element_places import element_oddness
+from evolve.core.cases.line_elements import elements_of
+from evolve.core.cases.oddness import oddness
+from evolve.core.cases.ordinary_words import words_of
+from evolve.core.cases.said_of_secrets import is_message, is_reference_or_path, states_something
+from evolve.core.cases.secret_shapes import FILL, SecretSpan
+from evolve.core.cases.text_lines import lines_of
+
+_DETERMINERS: Final = (
+    r"(?:the|my|our|your|his|her|their|its|a|an|new|old|current|temporary|initial|default|root|admin|das|der|die|dem|den|mein|dein|unser|ein|neues?|le|la|les|mon|ma|mes|notre|votre|un|une|el|mi|su|tu|nuestra|una|nueva|o|os|as|minha|sua|nossa|nova|il|lo|mia|tua|nostra|nuova|"
+    r"новый|мой|наш|свой|het|een|mijn|ons|det|den|mitt|mit|moje|nasze|nowe|to|twoje)"
+)
+_AS: Final = re.compile(
+    rf"(?i)[ \t]+[\"'”»]?(?P<as>as|als|comme|como|come|как|в качестве|jako|som|olarak|sebagai|làm|ως|mint|for|to be|für|pour|para|per|для)[ \t]+(?:{_DETERMINERS}[ \t]+){{0,3}}(?:\w{{2,15}}[ \t-]+)?\Z"
+)
+_IS: Final = re.compile(
+    rf"(?i)[\"'”»]?(?:[ \t]+(?:is|was|are|were|used to be|will be|has been|ist|war|est|était|es|era|é|è|это|был|jest|is|är|er|to|—|-|adalah|là|είναι)[ \t]+(?:(?:not|no longer|now|still|probably|also|likely|nicht|mehr)[ \t]+)?|['’]s[ \t]+)(?:{_DETERMINERS}[ \t]+){{1,3}}(?:[\w/-]{{2,15}}[ \t-]+){{0,2}}\Z|(?:是|就是|が|は)(?:我的|我们的|这个|あの|その)?\Z"
+)
+_CUE: Final = re.compile(rf"(?i)(?:{PASSWORDS}|{CODES})")
+_VERB: Final = re.compile(
+    r"(?i)(?<![^\W\d_])(?:us(?:e|es|ed|ing)|tr(?:y|ies|ied|ying)|typ(?:e|es|ed|ing)(?:[ \t]in)?|enter(?:s|ed|ing)?|put(?:ting)?(?:[ \t]in)?|key(?:ed)? in|punch(?:ed)? in|insert(?:ed)?|past(?:e|ed)|choos(?:e|ing)|chose|pick(?:ed)?|took|take|gave|give|set|want(?:s|ed)?|ha(?:s|ve|d)|with|"
+    r"nimm|nehm\w*|benutz\w*|verwend\w*|gib|eingeben|probier\w*|versuch\w*|tipp\w*|utilis\w*|essa\w*|tape[zr]?|tapé|entre[zr]?|mets|mettez|saisi\w*|us[aáoóe]\w{0,4}|prob\w{1,5}|prueb\w*|pon\w*|introduc\w*|escrib\w*|digit\w*|tent\w{1,4}|inser\w*|usa\w*|prov\w{1,4}|met\w{1,4}|scriv\w*|"
+    r"введ\w*|вв[оё]д\w*|использ\w*|попроб\w*|набер\w*|gebruik\w*|probeer\w*|vul|använd\w*|prova\w*|skriv\w*|brug\w*|prøv\w*|użyj|wpisz\w*|spróbuj\w*|kullan\w*|gir\w{1,3}|pakai|gunakan|masukkan|dùng|nhập|thử)[ \t:]+"
+)
+_ACCESS: Final = re.compile(
+    r"(?i)(?<![a-z])(?:log(?:ged|ging|s)?[ -]?(?:in|on)(?:to)?|login|logon|sign(?:ed|ing|s)?[ -]?(?:in|on)|unlock(?:s|ed|ing)?|authenticat\w+|auth|connect(?:s|ed|ing)?|creds?|credentials?|access|get in(?:to)?|got in(?:to)?|vault|safe|decrypt\w*|open(?:s|ed)? (?:the|it)|"
+    r"anmeld\w*|an?gemeldet|einlog\w*|eingeloggt|meld\w{1,4} (?:dich|sich|mich|euch)|zugang\w*|connect(?:ez|é|er|ée)|identifi\w+|accès|inici\w+ sesión|entr[aeoóé]\w{0,4}|acced\w+|acceso|acesso|fazer login|faça login|accesso|войти|вой[дт]\w*|вош[её]л|вход\w*|зайд\w*|"
+    r"inlog\w*|ingelogd|logga\w* in|inloggad|logget? (?:ind|inn)|logg (?:ind|inn)|zalog\w*|logow\w*|giriş|masuk|đăng nhập|συνδ\w+|přihlas\w*|bejelentkez\w*|autentific\w+|conect\w+)(?![a-z])|登录|登入|登陆|ログイン|로그인|تسجيل الدخول|लॉग ?इन"
+)
+_WITH: Final = re.compile(
+    r"(?i)(?<![^\W\d_])(?:with|using|mit|avec|con|com|с|со|z|ze|met|med|ile|dengan|bằng|με|s|se|cu)[ \t]+(?:(?:the|username|user|account|login|benutzer|utilisateur|usuario|usuário|utente|пользовател\w+|identifiant|l['’])[ \t]*)*"
+)
+_AND: Final = re.compile(r"(?i)[ \t]*(?:/|\||:|,|(?<![^\W\d_])(?:and|und|et|y|e|и|i|en|och|og|ve|dan|và|και|a|și|plus|with|mit|avec|con|com|with)(?=[ \t]))[ \t]*")
+_OR: Final = re.compile(r"(?i)[ \t]*(?:,|/|\||(?<![^\W\d_])(?:and then|and|or|then|also|und|oder|et|ou|y|o|e|и|или|en|of|och|eller|lub|i|ve|veya)(?=[ \t]))[ \t]*")
+_ACCOUNT: Final = re.compile(r"[\"'`]?[A-Za-zÀ-ɏЀ-ӿ][\w.@\\-]{1,40}[\"'`]?")
+_ACCOUNTS: Final = words_of("""
+admin root administrator user guest test demo backup postgres sa oracle service support operator ubuntu pi deploy dev ops app api web sys system mysql
+tester manager superuser viewer reader writer editor master kiosk scott rep ro rw jenkins git ci bot svc
+""")
+_METHODS: Final = words_of("""
+google sso github gitlab microsoft azure facebook apple ldap oauth oidc saml ssh kerberos token tokens key keys certificate certificates email phone biometrics fingerprint face passkey webauthn yubikey
+password passwords credentials account accounts username browser redirect error errors code status method mode provider session cookie api tls ssl server client database
+otp totp mfa sms id ids cert certs keyfile agent proxy port host address user users name names success failure warning timeout exception permission permissions role roles
+""")
+_NO_SUBJECT: Final = re.compile(
+    r"(?i)(?:what|which|who|where|here|there|it|this|that|these|those|he|she|they|we|you|i|the|a|an|my|our|your|his|her|their|one|so|and|but|if|when|because|only|was|wie|das|dies|die|der|es|ce|c|cela|qui|quel\w*|esto|esta|eso|qual|cual|cuál|quale|questo|questa|isso|essa|"
+    r"что|как|какой|это|wat|dit|dat|vad|hvad|hva|jakie|co|ne|bu|apa|ini|itu|ile)(?=[ \t'’]|\Z)"
+)
+_QUOTE: Final = re.compile(r"[\"'`«“„「]([^\"'`»”“」\n]{2,100})[\"'`»”“」]\Z")
+_EDGE: Final = " \t\"'`.,;:!?()[]{}<>«»“”„*_"
+_BRACKETS: Final = re.compile(r"[(\[{<\"'`][ \t]*(?P<account>[A-Za-zÀ-ɏ][\w.@\\-]{1,40})[\"']?[ \t]{0,2}(?:[:/|]|,[ \t]|[ \t]{1,2})[ \t]{0,2}[\"']?(?P<value>[^\s\"'()\[\]{}<>,;|][^\"'()\[\]{}<>,;|\n]{2,60}?)[\"']?[ \t]*[)\]}>\"'`]")
+_MOST_BACK: Final = 80
+_MOST_WORDS: Final = 4
+_BACK_BREAK: Final = re.compile(r"[.!?](?=\s)|[,;:。，；(\[{<>|]|\s[-–—]\s|\s(?:and|but|so|und|et|y|e|и)\s")
+
+
+def find_presented_values(text: str) -> Iterator[SecretSpan]:
+    """Yield the passwords before their names, and after words for access."""
+    before = (0, 0)
+    for start, end in lines_of(text):
+        cues = list(_CUE.finditer(text, start, end))
+        for cue in cues:
+            yield from _as_password(text, cue, start)
+        is_access = _ACCESS.search(text, start, end) is not None
+        if cues or is_access:
+            yield from _tried(text, start, end)
+            yield from _in_brackets(text, start, end)
+        elif end - before[0] < 2 * _MOST_BACK + 600 and (_CUE.search(text, *before) or _ACCESS.search(text, *before)):
+            yield from _tried(text, start, end)
+        if is_access:
+            yield from _with_password(text, start, end)
+        if end > start:
+            before = (start, end)
+
+
+def _as_password(text: str, cue: re.Match[str], start: int) -> Iterator[SecretSpan]:
+    """Yields X of `use X as the password` and of `X is the password`."""
+    low = max(start, cue.start() - _MOST_BACK - 40)
+    head = text[low : cue.start()]
+    link = _AS.search(head) or _IS.search(head)
+    if link is None:
+        return
+    is_as = link.re is _AS
+    subject = head[: link.start()]
+    if quoted := _QUOTE.search(head[: link.start() + 1]) or _QUOTE.search(subject):
+        if not is_message(quoted[1]):
+            yield SecretSpan(low + quoted.start(1), low + quoted.end(1))
+        return
+    if is_as:
+        verbs = list(_VERB.finditer(subject))
+        if not verbs:
+            return
+        at = verbs[-1].end()
+        if link["as"].lower() not in ("for", "to be", "für", "pour", "para", "per", "для") or _is_odd(subject[at:]):
+            yield from _subject(subject, at, low)
+    else:
+        breaks = list(_BACK_BREAK.finditer(subject))
+        yield from _subject(subject, breaks[-1].end() if breaks else 0, low)
+
+
+def _subject(subject: str, at: int, low: int) -> Iterator[SecretSpan]:
+    value = subject[at:]
+    start = at + len(value) - len(value.lstrip(_EDGE))
+    value = value.strip(_EDGE)
+    if value and len(value.split()) <= _MOST_WORDS and not _NO_SUBJECT.match(value) and not _is_no_value(value) and len(value) > 2:
+        yield SecretSpan(low + start, low + start + len(value))
+
+
+def _tried(text: str, start: int, end: int) -> Iterator[SecretSpan]:
+    """Yields what somebody typed or tried: `tried honeymoon and honeymoon2`, `enter root, blue monday`."""
+    for verb in _VERB.finditer(text, start, end):
+        if verb[0].lower().startswith(("with", "ha", "set", "want", "met", "took", "take", "give", "gave")):
+            continue
+        stop = _clause_end(text, verb.end(), end)
+        yield from _items(text, verb.end(), stop)
+
+
+def _items(text: str, at: int, stop: int) -> Iterator[SecretSpan]:
+    items = list(_divided(text, at, stop))
+    if len(items) > 1 and text[slice(*items[0])].strip(_EDGE).lower() in _ACCOUNTS:
+        yield from _unless_ordinary(text, *items[1], is_sure=True)
+        return
+    for item in items[:4]:
+        found = list(_unless_ordinary(text, *item, is_sure=False))
+        if not found:
+            return
+        yield from found
+
+
+def _divided(text: str, at: int, stop: int) -> Iterator[tuple[int, int]]:
+    for sign in _OR.finditer(text, at, stop):
+        if sign.start() > at:
+            yield at, sign.start()
+        at = sign.end()
+    if stop > at:
+        yield at, stop
+
+
+def _with_password(text: str, start: int, end: int) -> Iterator[SecretSpan]:
+    """Yields X of `log in with anna and X`, `logged in as admin with X`."""
+    for word in _WITH.finditer(text, start, end):
+        at = word.end()
+        account = _ACCOUNT.match(text, at, end)
+        link = _AND.match(text, account.end(), end) if account else None
+        if link and link[0].strip() and account and not is_reference_or_path(account[0]):
+            yield from _unless_ordinary(text, link.end(), _clause_end(text, link.end(), end, is_list=True), is_sure=_is_account(account[0]))
+        else:
+            yield from _unless_ordinary(text, at, _clause_end(text, at, end), is_sure=False)
+
+
+def _in_brackets(text: str, start: int, end: int) -> Iterator[SecretSpan]:
+    """Yields the second part of an account and its password in brackets: `(anna:gooseberry)`."""
+    for pair in _BRACKETS.finditer(text, start, end):
+        if _is_account(pair["account"]) and (_is_odd(pair["value"]) or pair["account"].lower() in _ACCOUNTS) and not _is_no_value(pair["value"]):
+            yield SecretSpan(*pair.span("value"))
+
+
+def _is_account(word: str) -> bool:
+    word = word.strip(_EDGE)
+    return word.lower() in _ACCOUNTS or "@" in word or oddness(word) > 0 or (len(word) < 4 and word.isalpha())
+
+
+def _clause_end(text: str, at: int, end: int, *, is_list: bool = False) -> int:
+    found = BREAKS.search(text, at, end)
+    while not is_list and found and text[found.start()] in ",/" and text[found.start() + 1 : found.start() + 2] == " ":
+        found = BREAKS.search(text, found.end(), end)
+    return found.start() if found else end
+
+
+def _unless_ordinary(text: str, at: int, stop: int, *, is_sure: bool) -> Iterator[SecretSpan]:
+    value = text[at:stop]
+    if quoted := re.match(r"[ \t]*[\"'`«“„「]([^\"'`»”“」\n]{2,100})[\"'`»”“」]", value):
+        start, value = at + quoted.start(1), quoted[1]
+        is_sure = True
+    else:
+        start = at + len(value) - len(value.lstrip(_EDGE))
+        value = value.strip(_EDGE)
+    words = value.split()
+    if not words or len(words) > _MOST_WORDS or FILL in value or _is_no_value(value) or _NO_SUBJECT.match(value):
+        return
+    if is_sure or _is_odd(value):
+        yield SecretSpan(start, start + len(value))
+
+
+def _is_no_value(value: str) -> bool:
+    words = [word.strip(_EDGE).lower() for word in value.split()]
+    return (
+        states_something(value)
+        or is_reference_or_path(value)
+        or any(word in _METHODS for word in words)
+        or _CUE.search(value) is not None
+        or re.search(r"[=:@/\\(]", value) is not None
+        or value.replace(".", "").isdigit()
+    )
+
+
+def _is_odd(value: str) -> bool:
+    return any(not one.is_sign and element_oddness(one) for one in elements_of(value.strip(_EDGE)))
