@@ -23,14 +23,14 @@ PASSWORDS: Final = (
 
 CODES: Final = (
     r"(?:(?:door|gate|garage|alarm|safe|entry|access|unlock|pairing|locker|lock(?:box)?|keypad|vault|security|wi-?fi|wlan|guest|bike|elevator|pairing)"
-    r"[ -](?:code|key|combination|number)s?|(?:key|code|combination) (?:to|for|of) (?:the|my|our|your|her|his|their)(?: \w{2,15}){1,2}|"
+    r"[ -](?:code|key|combination|number)s?|(?:key|code|combination) (?:to|for|of) (?:the|my|our|your|her|his|their)(?: \w{2,15}){1,2}?(?![\w])|"
     r"(?:türcode|türkode|safecode|zugangscode|code (?:de la porte|du portail|d['’]accès|de l['’]alarme|wifi)|código de (?:la puerta|acceso|la alarma)|codice (?:d['’]accesso|della porta|dell['’]allarme)|код от (?:двери|домофона|сейфа)|门禁码))"
 )
 """Codes and keys that open doors."""
 
 SAME: Final = (
     r"(?<![^\W\d_])(?:(?:the|my|our|your) (?:new|old|other|current|second|first|right|real) one|(?:now|then|before|today|previously) it(?=['’ ])|it(?= (?:is|was) (?:now|now set|changed|set|probably|still) )|das (?:neue|alte)|die neue|le nouveau|la nouvelle|l['’]ancien|"
-    r"la nueva|la antigua|la vieja|el nuevo|a nova|a antiga|la nuova|la vecchia|новый|старый|het nieuwe|het oude|det nya|det gamla|nowe|stare|nové|yenisi|yang baru|mới|ahora|agora|adesso|jetzt|maintenant|теперь)(?![^\W\d_])"
+    r"la nueva|la antigua|la vieja|el nuevo|a nova|a antiga|la nuova|la vecchia|новый|старый|het nieuwe|het oude|det nya|det gamla|nowe|stare|nové|yenisi|yang baru|mới|ahora|agora|adesso|jetzt|maintenant|теперь|(?:new|old|nueva|anterior|vieja|neues?|altes?|ancien|nouveau|nuova|vecchia|новый|старый|nova|antiga|baru|lama)(?=[ \t]*[::]))(?![^\W\d_])"
 )
 """What refers to a password that was named before."""
 
@@ -73,7 +73,7 @@ UNDIVIDED_COPULAS: Final = (
 """The same in languages that do not divide their words, after the word for password and what it belongs to."""
 
 BREAKS: Final = re.compile(
-    r"(?i)[.!?](?=\s|\Z)|[,;。，；！？،؟।](?!\w)|[,;](?=\S)|\s[-–—/|]{1,2}\s|\s{2,}|\t|\s\(|[)\]}>»”]|<|"
+    r"(?i)[.!?](?=\s|\Z)|[,;。，；！？،؟।](?!\w)|[,;](?=\S)|\s[-–—/|]{1,2}\s|\s{2,}|\s\d{1,2}[.)]\s|\t|\s\(|[)\]}>»”]|<|"
     r"\s(?:but|because|since|so|until|till|when|if|which|unless|please|although|though|while|whereas|by the way|from now|any ?more|any ?longer|these days|aber|weil|bis|wenn|damit|sondern|"
     r"mais|parce|jusqu|quand|pero|porque|hasta|cuando|mas|até|quando|però|perché|finché|но|потому|пока|если|maar|omdat|totdat|men|fordi|ale|bo|jeśli|"
     r"and (?:the|my|our|your|his|her|then|it|we|you|he|she|they|i)|und (?:der|die|das|dann|ich|er|sie|wir)|et (?:le|la|les|il|elle|je)|y (?:el|la|los|las)|e (?:o|a|il|la)|и (?:он|она|логин)|"

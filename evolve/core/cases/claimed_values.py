@@ -45,6 +45,9 @@ _QUOTED: Final = re.compile(
     r"(?P<mark>\\?(?:\"\"\"|'''|[\"'`]))(?P<text>(?:(?!(?P=mark))[^\n]){1,300})(?P=mark)(?!\w)|[«“„「『‘](?P<other>[^»”“」』’\n]{1,300})[»”“」』’]"
 )
 _NAMES: Final = re.compile(r"(?i)(?:user|account|login|host|server|database|role|username|benutzer|konto|utilisateur|usuario)\Z")
+_INSIDE: Final = re.compile(r"\(([^()\n]{3,60})\)")
+_ANNOUNCED: Final = re.compile(r"(?:[^\W_]{1,12}[ ]){1,3}[^\W\d_]{3,12}:[ \t]+(?=\S)|(?:this|the following|as follows|folgendes|lo siguiente|le suivant)[ \t]?:[ \t]*")
+"""`is four words: umbrella ...`"""
 _TAIL: Final = re.compile(r"[\s.,;:!?'\"*_`]+\Z")
 _NEXT_NAME: Final = re.compile(r"[ \t]+(?:--?[A-Za-z]|[\w.-]{1,40}[=:](?=\S|\s)|#[ \t]|//[ \t])|[ \t]+\|")
 _START: Final = re.compile(r"[ \t]*(?:(?:[-+*#>!]|export|set|env|let|var|const|string|//|;)[ \t]*){0,3}[\w.$\[\]\"'/-]{0,60}\Z", re.IGNORECASE)
@@ -94,7 +97,12 @@ def _value(text: str, cue: re.Match[str], link: re.Match[str], start: int, end: 
             yield SecretSpan(*quoted.span(group))
         return
     if groups.get("next") is not None:
+        inside = _INSIDE.match(text, at, end)
+        if inside:
+            yield from _unless_stated(text, *inside.span(1))
         return
+    if announced := _ANNOUNCED.match(text, at, end):
+        at = announced.end()
     is_assigned = groups.get("sign") not in (None, "—", "–")
     if is_assigned and is_expression(text[at:end]):
         return

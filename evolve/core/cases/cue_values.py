@@ -19,6 +19,7 @@ from evolve.core.cases.element_places import (
 from evolve.core.cases.line_elements import Element
 from evolve.core.cases.oddness import Oddness, oddness
 from evolve.core.cases.password_shapes import is_passphrase
+from evolve.core.cases.said_of_secrets import states_something
 from evolve.core.cases.secret_cues import Cue
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.secret_words import is_reason, is_sentence
@@ -121,7 +122,7 @@ class ValueSearch:
             return (self._is_pair and is_named) or (is_next and (self._is_option or is_named))
         least = self._least(is_next=is_next)
         if least is not None and element_oddness(one) >= least:
-            return True
+            return not (one.text.isalpha() and states_something(one.text))
         is_text = self._is_pair and is_named and one.kind == "quoted"
         return is_text and is_passphrase(one.text) and not is_sentence(one.text)
 

@@ -19,6 +19,7 @@ _VERSION: Final = re.compile(r"v?\d+(?:\.\d+){1,3}[-+.\w]*")
 _TRACE: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|\d{2}-[0-9a-f]{32}-[0-9a-f]{16}-\d{2}|\d-[0-9a-f]{8}-[0-9a-f]{24}")
 _PUBLIC_KEY: Final = re.compile(r"(?i)public[ _-]?key[\"']?(?:[ \t]+is)?[ \t]*[:=]?[ \t]*[\"']?\Z")
 _WORD: Final = re.compile(r"[\w.+-]*\Z"), re.compile(r"[\w.+-]*")
+_FINGERPRINT: Final = re.compile(r"(?<!\w)(?:SHA256:[\w+/]{43}=?(?![\w+/])|MD5:[0-9a-f]{2}(?::[0-9a-f]{2}){15})")
 _FAR: Final = 80
 
 
@@ -48,3 +49,9 @@ def _is_name_or_version(before: str, word: str, after: str) -> bool:
     whole = (head[0] if head else "") + word + (tail[0] if tail else "")
     has_word = any(len(part) >= 2 and part.isalpha() for part in whole.split("-"))
     return _VERSION.fullmatch(whole) is not None or (has_word and _NAME.fullmatch(whole) is not None)
+
+
+def is_fingerprint(text: str, span: SecretSpan) -> bool:
+    """Return whether a place is inside the fingerprint of an SSH key, which is public."""
+    found = _FINGERPRINT.finditer(text, max(0, span.start - _FAR), span.end + _FAR)
+    return any(one.start() <= span.start and span.end <= one.end() for one in found)

@@ -48,6 +48,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 LAYOUTS: Final = (
+    Reading(re.compile(r"(?<=:)[ \t]{1,4}(?:[!&][\w:/.!-]{0,40}[ \t]+){1,2}(?=\S)"), lambda _match: " "),
     Reading(
         re.compile(
             rf"(?i)(?:[ \t]*</t[dh]>\s{{0,40}}<t[dh](?:\s[^<>]{{0,200}})?>|</?{_INLINE}(?:\s[^<>]{{0,300}})?/?>|{ENTITY})"
@@ -77,4 +78,4 @@ LAYOUTS: Final = (
         _escape,
     ),
 )
-"""Markup; new lines of a difference; continued lines; an option and its value on two lines of a list; the protocol of Redis; escaped characters."""
+"""Tags and anchors of YAML; markup; new lines of a difference; continued lines; an option and its value on two lines of a list; the protocol of Redis; escaped characters."""

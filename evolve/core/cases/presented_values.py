@@ -35,7 +35,7 @@ _VERB: Final = re.compile(
     r"введ\w*|вв[оё]д\w*|использ\w*|попроб\w*|набер\w*|gebruik\w*|probeer\w*|vul|använd\w*|prova\w*|skriv\w*|brug\w*|prøv\w*|użyj|wpisz\w*|spróbuj\w*|kullan\w*|gir\w{1,3}|pakai|gunakan|masukkan|dùng|nhập|thử)[ \t:]+"
 )
 _ACCESS: Final = re.compile(
-    r"(?i)(?<![a-z])(?:log(?:ged|ging|s)?[ -]?(?:in|on)(?:to)?|login|logon|sign(?:ed|ing|s)?[ -]?(?:in|on)|unlock(?:s|ed|ing)?|authenticat\w+|auth|connect(?:s|ed|ing)?|creds?|credentials?|access|get in(?:to)?|got in(?:to)?|vault|safe|decrypt\w*|open(?:s|ed)? (?:the|it)|"
+    r"(?i)(?<![a-z])(?:log(?:ged|ging|s)?[ -]?(?:in|on)(?:to)?|login|logon|sign(?:ed|ing|s)?[ -]?(?:in|on)|unlock(?:s|ed|ing)?|authenticat\w+|auth|connect(?:s|ed|ing)?|creds?|credentials?|access|get in(?:to)?|got in(?:to)?|vault|safe|wi-?fi|wlan|vpn|ssh|digest|users?|accounts?|admin|root|konto|utilisateur|usuario|пользовател\w*|decrypt\w*|open(?:s|ed)? (?:the|it)|"
     r"anmeld\w*|an?gemeldet|einlog\w*|eingeloggt|meld\w{1,4} (?:dich|sich|mich|euch)|zugang\w*|connect(?:ez|é|er|ée)|identifi\w+|accès|inici\w+ sesión|entr[aeoóé]\w{0,4}|acced\w+|acceso|acesso|fazer login|faça login|accesso|войти|вой[дт]\w*|вош[её]л|вход\w*|зайд\w*|"
     r"inlog\w*|ingelogd|logga\w* in|inloggad|logget? (?:ind|inn)|logg (?:ind|inn)|zalog\w*|logow\w*|giriş|masuk|đăng nhập|συνδ\w+|přihlas\w*|bejelentkez\w*|autentific\w+|conect\w+)(?![a-z])|登录|登入|登陆|ログイン|로그인|تسجيل الدخول|लॉग ?इन"
 )
@@ -61,6 +61,9 @@ _NO_SUBJECT: Final = re.compile(
 _QUOTE: Final = re.compile(r"[\"'`«“„「]([^\"'`»”“」\n]{2,100})[\"'`»”“」]\Z")
 _EDGE: Final = " \t\"'`.,;:!?()[]{}<>«»“”„*_"
 _BRACKETS: Final = re.compile(r"[(\[{<\"'`][ \t]*(?P<account>[A-Za-zÀ-ɏ][\w.@\\-]{1,40})[\"']?[ \t]{0,2}(?:[:/|]|,[ \t]|[ \t]{1,2})[ \t]{0,2}[\"']?(?P<value>[^\s\"'()\[\]{}<>,;|][^\"'()\[\]{}<>,;|\n]{2,60}?)[\"']?[ \t]*[)\]}>\"'`]")
+_PAIRS: Final = re.compile(
+    r"(?<![\w/.:@-])(?P<account>[A-Za-zÀ-ɏ][\w.@+-]{1,40})(?:[ \t]+(?://?|\|)[ \t]+|/(?=[^\s/]+(?:\s|\Z))|:(?=[^\s:/]))(?P<value>[^\s\"'()\[\]{}<>,;|/:][^\s\"'()\[\]{}<>,;|/:]{2,60})(?![\w/:])"
+)
 _MOST_BACK: Final = 80
 _MOST_WORDS: Final = 4
 _BACK_BREAK: Final = re.compile(r"[.!?](?=\s)|[,;:。，；(\[{<>|]|\s[-–—]\s|\s(?:and|but|so|und|et|y|e|и)\s")
@@ -75,6 +78,7 @@ def find_presented_values(text: str) -> Iterator[SecretSpan]:
             yield from _as_password(text, cue, start)
         is_access = _ACCESS.search(text, start, end) is not None
         if cues or is_access:
+            yield from _in_options(text, start, end)
             yield from _tried(text, start, end)
             yield from _in_brackets(text, start, end)
         elif end - before[0] < 2 * _MOST_BACK + 600 and (_CUE.search(text, *before) or _ACCESS.search(text, *before)):
@@ -155,7 +159,8 @@ def _with_password(text: str, start: int, end: int) -> Iterator[SecretSpan]:
         account = _ACCOUNT.match(text, at, end)
         link = _AND.match(text, account.end(), end) if account else None
         if link and link[0].strip() and account and not is_reference_or_path(account[0]):
-            yield from _unless_ordinary(text, link.end(), _clause_end(text, link.end(), end, is_list=True), is_sure=_is_account(account[0]))
+            second = list(_unless_ordinary(text, link.end(), _clause_end(text, link.end(), end, is_list=True), is_sure=_is_account(account[0])))
+            yield from second or _unless_ordinary(text, at, account.end(), is_sure=False)
         else:
             yield from _unless_ordinary(text, at, _clause_end(text, at, end), is_sure=False)
 
@@ -165,6 +170,14 @@ def _in_brackets(text: str, start: int, end: int) -> Iterator[SecretSpan]:
     for pair in _BRACKETS.finditer(text, start, end):
         if _is_account(pair["account"]) and (_is_odd(pair["value"]) or pair["account"].lower() in _ACCOUNTS) and not _is_no_value(pair["value"]):
             yield SecretSpan(*pair.span("value"))
+
+
+def _in_options(text: str, start: int, end: int) -> Iterator[SecretSpan]:
+    """Yields the second part of an account and its password: `--user root:x`, `lab // x`, `wifi Workshop / x`."""
+    for pair in _PAIRS.finditer(text, start, end):
+        value = pair["value"].rstrip(_EDGE)
+        if _is_account(pair["account"]) and not _is_no_value(value) and (_is_odd(value) or pair["account"].lower() in _ACCOUNTS):
+            yield SecretSpan(pair.start("value"), pair.start("value") + len(value))
 
 
 def _is_account(word: str) -> bool:

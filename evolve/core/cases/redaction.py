@@ -22,9 +22,11 @@ from evolve.core.cases.code_places import find_placed_operands
 from evolve.core.cases.command_output import find_printed_secrets
 from evolve.core.cases.copies import Copies, occurrences, parts_of
 from evolve.core.cases.cued_rules import forget_texts
-from evolve.core.cases.harmless_ids import is_harmless_id, is_public_key
+from evolve.core.cases.grown_secrets import grow_secrets
+from evolve.core.cases.harmless_ids import is_fingerprint, is_harmless_id, is_public_key
 from evolve.core.cases.joined_texts import JoinedTexts, PartSpan
 from evolve.core.cases.made_words import find_made_words
+from evolve.core.cases.named_blocks import find_block_secrets
 from evolve.core.cases.one_time_codes import find_one_time_codes
 from evolve.core.cases.password_places import find_placed_passwords
 from evolve.core.cases.password_words import find_password_words
@@ -33,6 +35,7 @@ from evolve.core.cases.presented_values import find_presented_values
 from evolve.core.cases.program_options import find_option_secrets
 from evolve.core.cases.quoted_arguments import find_quoted_arguments
 from evolve.core.cases.random_text import find_encoded_words, random_parts
+from evolve.core.cases.said_of_secrets import is_message
 from evolve.core.cases.secret_assignments import find_assigned_secrets
 from evolve.core.cases.secret_names_in_text import find_named_secrets, is_no_secret, is_secret_word
 from evolve.core.cases.secret_neighbours import find_neighbour_secrets
@@ -149,6 +152,7 @@ class Redactor:
             find_quoted_arguments,
             find_unlisted_secrets,
             find_made_words,
+            find_block_secrets,
             find_claimed_values,
             find_presented_values,
             find_answered_questions,
@@ -232,7 +236,8 @@ class Redactor:
         if self._is_secret_whole(text, name):
             return [_Found(0, len(text), True)]
         shown = PLACEHOLDER.sub(_fill, text)
-        secrets = [_Found(*span, True) for span in self._secret_spans(shown) if not is_public_key(shown, span.start)]
+        spans = [span for span in set(self._secret_spans(shown)) if not _is_harmless(shown, span)]
+        secrets = [_Found(*span, True) for span in grow_secrets(shown, spans)]
         own = [span for known in self._known for span in occurrences(text, known)]
         others = [
             _Found(*span, False)
@@ -362,6 +367,12 @@ def _key_of(mapping: Mapping[str, JsonValue], name: str) -> str:
 
 def _is_long_number(value: JsonValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _MIN_NUMBER
+
+
+def _is_harmless(text: str, span: SecretSpan) -> bool:
+    """Whether a find is no secret: public, or one word such as `expired`."""
+    word = text[span.start : span.end]
+    return is_public_key(text, span.start) or is_fingerprint(text, span) or (word.isalpha() and is_message(word))
 
 
 def _is_inside(span: SecretSpan, others: Iterable[SecretSpan]) -> bool:

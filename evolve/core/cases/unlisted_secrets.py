@@ -24,8 +24,10 @@ from evolve.core.cases.element_places import (
 from evolve.core.cases.line_elements import Element, elements_of
 from evolve.core.cases.oddness import Oddness
 from evolve.core.cases.ordinary_words import words_of
+from evolve.core.cases.said_of_secrets import states_something
 from evolve.core.cases.secret_cues import FOREIGN, FOREIGN_CODES, FOREIGN_KEYS, PHRASES, Cue, cue_of
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
+from evolve.core.cases.text_lines import lines_of
 
 _HINT: Final = re.compile(
     r"(?i)pass|pw|psk|secret|token|cred|phrase|pin|otp|auth|key|login|logon|code|word|salt|hmac|wpa|sign|[^\x00-\x7f]|mdp|senha|parola|"
@@ -40,8 +42,6 @@ strength complexity requirements server service endpoint bucket error id ids
 _GENERIC: Final = words_of("""
 value v val data content contents text string arg d p it its pass pw now new old default literal answer a re is
 """)
-_LONGEST_LINE: Final = 600
-"""Characters that are read as one line: for each name in it, the search looks at all of its words."""
 _NEAR: Final = 14
 _CODE: Final = re.compile(r"(?<![\w.:/#-])(?:[A-Z]{1,3}-)?(?:\d{4,8}|\d{1,4}(?:[ -]\d{1,4}){1,4})(?![\w:/%-]|[.,]\d)")
 _MIXED: Final = re.compile(r"(?:[A-Za-z].*\d|\d.*[A-Za-z]|.[!#$%&*^~?])")
@@ -60,7 +60,7 @@ class _Reading(NamedTuple):
 
 def find_unlisted_secrets(text: str) -> Iterator[SecretSpan]:
     """Yield what is near the name of a secret, and is in no list of harmless words."""
-    lines = _lines(text)
+    lines = list(lines_of(text))
     for number, (start, end) in enumerate(lines):
         if end == start or not _HINT.search(text, start, end):
             continue
@@ -70,20 +70,6 @@ def find_unlisted_secrets(text: str) -> Iterator[SecretSpan]:
             yield from _on(text, next(_others(text, lines[number + 1 : number + 4]), None))
         if reading.points_back:
             yield from _on(text, next(_others(text, lines[max(0, number - 2) : number][::-1]), None))
-
-
-def _lines(text: str) -> list[tuple[int, int]]:
-    at, found = 0, []
-    for line in text.split("\n"):
-        end = at + len(line)
-        while end - at > _LONGEST_LINE:
-            blank = text.rfind(" ", at + _LONGEST_LINE // 2, at + _LONGEST_LINE)
-            cut = blank if blank > 0 else at + _LONGEST_LINE
-            found.append((at, cut))
-            at = cut
-        found.append((at, end))
-        at = end + 1
-    return found
 
 
 def _others(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -179,7 +165,7 @@ def _near(elements: Sequence[Element], at: int, cue: Cue, cues: Mapping[int, Cue
             is_secret = odd is Oddness.MADE or (
                 odd > 0 and (one.kind == "quoted" or (one.text.islower() and not is_foreign))
             )
-        if is_secret:
+        if is_secret and not states_something(one.text):
             yield SecretSpan(one.start, one.end)
 
 

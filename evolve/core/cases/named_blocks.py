@@ -1,0 +1,93 @@
+"""Finds a secret whose name is the header of a block, a comment or a path: `variable "db_password" { default = "x" }`."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from evolve.core.cases.claim_words import PASSWORDS
+from evolve.core.cases.cued_rules import cued_text, lines_from, rule
+from evolve.core.cases.element_places import element_oddness
+from evolve.core.cases.line_elements import elements_of
+from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
+from evolve.core.cases.secret_shapes import FILL, SecretSpan
+
+_NAME: Final = r"(?:pass(?:word|wd|phrase|code)?s?|pwd|pw|psk|secret|token|credentials?|(?:api|access|private|auth|signing|encryption|master)[_-]?key|pin)"
+_HEADER: Final = rule(
+    rf"(?im)^(?P<indent>[ \t]{{0,40}})(?:-[ \t]+)?[^\n=#]{{0,60}}?[\"'<.\w-]{{0,40}}{_NAME}(?:_?\d)?[\"'>]{{0,2}}[ \t]*(?:\([^()\n]{{0,20}}\)[ \t]*)?(?P<sign>\{{|:|=|=>|>)?[ \t]*(?:[!&][\w:/.+-]{{0,30}}[ \t]*){{0,2}}(?P<block>[|>][\d+-]{{0,2}})?[ \t]*\r?$",
+    lines=0,
+)
+_FIELD: Final = re.compile(
+    r"""(?i)[ \t]*(?:-[ \t]+)?[<"']?(?:default|value|content|contents|data|text|string|plaintext|plain|secret_?string|literal|val|current|raw|body|stringvalue|v)["'>]?[ \t]*(?:=>|[:=]|(?<=>))[ \t]*(?:"(?P<double>[^"\n]{2,300})"|'(?P<single>[^'\n]{2,300})'|(?P<bare>[^\s"'{}\[\]<>|&!][^"'{}\[\]<>\n]{1,200}))"""
+)
+_LINES: Final = 8
+_ALONE: Final = re.compile(r"[^\s:={}\[\]<>-][^:={}\[\]<>\n]{2,80}")
+_PAIR: Final = re.compile(r"[\w.\"'-]{1,40}[ \t]{0,3}[:=](?:\s|\Z)")
+_COMMENTED: Final = re.compile(rf"(?i)(?:[ \t](?:#|//|--|;)|/\*|<!--|\()[^\n\"'`]{{0,40}}?(?:{PASSWORDS}|credentials?|login)")
+_QUOTED: Final = re.compile(r"[\"'`]([^\"'`\n\\]{4,80})(?:\\[rn]){0,2}[\"'`]")
+_COMMAND: Final = re.compile(
+    r"(?i)--?[\w-]{0,30}(?:pass|passwd|password|secret|token|key|cred\w*)[\w-]{0,10}?[_-](?:command|cmd|eval)[ =]{1,3}[\"']?(?:(?:ba)?sh -c[ \t]+[\"'\\]{0,2})?(?:echo|printf)[ \t]+(?:-\w+[ \t]+|'?%s(?:\\n)?'?[ \t]+)?[\"'\\]{0,2}([^\"'\n|;&]{2,100}?)[\"'\\ \t]*(?=[\"'|;&\n]|\Z)"
+)
+_SEGMENT: Final = re.compile(r"(?<=/)(?=[^/\s]*\d)[A-Za-z0-9_.~=-]{8,}|(?<=/)(?=[A-Z]*\d?)[A-Z0-9]{8,}")
+_HOOK_URL: Final = re.compile(r"(?i)https?://[^\s\"'<>]{0,200}?hook[^\s\"'<>]{1,300}")
+_WORDS: Final = (
+    rule(r"(?i)\b(?:OPER|IDENTIFY|GHOST|RECOVER|REGAIN)[ \t]+[\w.@-]{1,30}[ \t]+([^\s]{3,100})[ \t]*\r?(?=$|\n)", lines=0),
+    rule(r"(?i)\bbind\b[^\n]{0,120}?\bsimple(?:[ \t]+|[ \t]*[=:][ \t]*)[\"']?([^\s\"']{3,100})"),
+    rule(r"(?i)(?:maiden name|security answer|first pet|secret answer)[^\n=:]{0,30}?(?:=|:|\bis\b|\bwas\b)[ \t]*[\"']?([^\n\"',;.]{3,60})"),
+    rule(r"(?i)(?:guard|pairing|confirmation|verification|one[ -]time|login|auth\w*|2fa|mfa|sms)[ -]code(?:[ \t]+is)?[ \t]*[:=]?[ \t]+[\"']?((?=\w*\d)[A-Z\d]{4,10})\b"),
+    rule(r"(?i)\bpair(?:ing|ed)?\b[^\n]{0,40}?\b(?:enter|type|code|pin|is|with)\b[ \t:=]{1,3}(\d{4,8})\b"),
+)
+
+
+def find_block_secrets(text: str) -> Iterator[SecretSpan]:
+    """Yield every value whose name is in a header or a comment."""
+    cued = cued_text(text)
+    for header in cued.matches(_HEADER):
+        yield from _fields(text, header)
+    for one in _WORDS:
+        for match in cued.matches(one):
+            if not states_something(match[1]):
+                yield SecretSpan(*match.span(1))
+    for match in _COMMAND.finditer(text):
+        if not is_reference_or_path(match[1]):
+            yield SecretSpan(*match.span(1))
+    for url in _HOOK_URL.finditer(text):
+        yield from (SecretSpan(*part.span()) for part in _SEGMENT.finditer(text, *url.span()))
+    for comment in _COMMENTED.finditer(text):
+        yield from _commented(text, comment.start())
+
+
+def _fields(text: str, header: re.Match[str]) -> Iterator[SecretSpan]:
+    """Yields the fields named value or default below a header with more indentation, up to the block's end."""
+    indent = len(header["indent"])
+    for start, end in lines_from(text, header.end() + 1, _LINES):
+        line = text[start:end]
+        body = line.lstrip(" \t")
+        if not body or (len(line) - len(body) <= indent and body[0] not in "\"'<- "):
+            return
+        if header["block"] or (header["sign"] == ":" and _ALONE.fullmatch(body)):
+            yield from _line(text, start + len(line) - len(body), end)
+            continue
+        field = _FIELD.match(text, start, end)
+        if field:
+            group = field.lastgroup or "bare"
+            value = field[group].rstrip(" \t\r,;")
+            if value and FILL not in value and not is_expression(value) and not (is_message if group != "bare" else states_something)(value) and len(value) > 2:
+                yield SecretSpan(field.start(group), field.start(group) + len(value))
+
+
+def _line(text: str, start: int, end: int) -> Iterator[SecretSpan]:
+    """Yields a line of a block."""
+    value = text[start:end].rstrip(" \t\r")
+    if FILL not in value and not _PAIR.match(value) and not states_something(value) and not is_expression(value):
+        yield SecretSpan(start, start + len(value))
+
+
+def _commented(text: str, at: int) -> Iterator[SecretSpan]:
+    """Yields the text in quotes before a comment that names it: `send "x"  # password`."""
+    start = text.rfind("\n", max(0, at - 300), at) + 1
+    found = list(_QUOTED.finditer(text, max(start, at - 300), at))
+    for one in found[-1:]:
+        odd = any(not part.is_sign and element_oddness(part) for part in elements_of(one[1]))
+        if odd and not is_message(one[1]):
+            yield SecretSpan(*one.span(1))
