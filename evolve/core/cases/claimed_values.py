@@ -26,10 +26,10 @@ from evolve.core.cases.said_of_secrets import is_expression, is_message, is_refe
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
 
-_CUE: Final = re.compile(rf"(?i)(?:{PASSWORDS}|{CODES}|(?P<same>{SAME}))(?:[_-](?:new|old|value|text|plain))?\d{{0,2}}")
-_SIGN: Final = r"(?::=|=>|->|→|⇒|==?|[::](?!//)|[—–](?= ))"
+_CUE: Final = re.compile(rf"(?i)(?:{PASSWORDS}|(?<![A-Za-z])(?-i:[Pp]ass)(?=[ \t]{{0,3}}:[ \t]|[ \t](?:wi-?fi|là|is[ \t]))|{CODES}|(?P<same>{SAME}))(?:[_-](?:new|old|value|text|plain))?\d{{0,2}}")
+_SIGN: Final = r"(?:[?](?=[ ])|:=|=>|->|→|⇒|==?|[::](?!//)|[—–](?= ))"
 _CONNECTOR: Final = re.compile(
-    rf"(?i)[\"'`»”*_\])]{{0,4}}(?:[ \t]{{1,2}}\([^()\n]{{1,30}}\))?"
+    rf"(?i)[\"'`»”*_\])]{{0,4}}(?:[ \t]{{1,2}}\([^()\n]{{1,30}}\))?(?:[ \t]+(?:wi-?fi|wlan|vpn|nas|server|admin|root|router))?"
     rf"(?P<for>(?:(?:[ \t]+|(?<=\w)'s[ \t]+){COMPLEMENTS}(?=[ \t])(?:[ \t]+[^\s:=;!?,→]{{1,40}}){{0,5}}?)?)"
     rf"(?:[ \t]{{0,20}}(?P<sign>{_SIGN})[ \t]{{0,20}}|[ \t]+(?P<copula>{COPULAS})(?:[ \t]*[::][ \t]*|[ \t]+|(?=[\"'«“„]))|(?P<next>[ \t]+(?=[\"'«“„`「『(])|[ \t]*(?=[「『«]))"
     rf"|[ \t]+(?P<weak>{WEAK_COPULAS})(?:[ \t]+|(?=[\"'«“„]))|[ \t]*(?P<undivided>{UNDIVIDED_COPULAS})[ \t]*[::]?[ \t]*)"
@@ -39,8 +39,8 @@ _WITH_OWNER: Final = re.compile(
     rf"(?i)(?:[ \t]+[^\s:=;!?,.→\"']{{1,30}}){{1,3}}?(?:[ \t]{{0,3}}(?P<sign>{_SIGN})[ \t]{{0,3}}|[ \t]+(?P<copula>{COPULAS})[ \t]+)(?P<for>)"
 )
 _ENGLISH: Final = re.compile(r"(?i)pass|pw|psk|pin|code|secret|safe|magic|otp|key|p/w|" + CODES)
-_VERB_LAST: Final = re.compile(r"[\u0600-\u06ff\u0900-\u0dff\uac00-\ud7af]")
-"""Scripts of languages in which the password may follow its name at once, and the verb comes last."""
+_VERB_LAST: Final = re.compile(r"[\u0370-\u052f\u0590-\u06ff\u0900-\u0eff\uac00-\ud7af]")
+"""Scripts of languages in which the password often follows its name at once."""
 _QUOTED: Final = re.compile(
     r"(?P<mark>\\?(?:\"\"\"|'''|[\"'`]))(?P<text>(?:(?!(?P=mark))[^\n]){1,300})(?P=mark)(?!\w)|[«“„「『‘](?P<other>[^»”“」』’\n]{1,300})[»”“」』’]"
 )
@@ -67,6 +67,8 @@ def find_claimed_values(text: str) -> Iterator[SecretSpan]:
 
 
 def _claims(text: str, cue: re.Match[str], start: int, end: int) -> Iterator[SecretSpan]:
+    if text[cue.end() : cue.end() + 1].isalpha() and text[cue.end()].isascii():
+        return  # a part of a longer word
     change = _CHANGE.search(text, cue.end(), min(end, cue.end() + _LONGEST))
     if change and len(text[cue.end() : change.start()].split()) <= 5 and not states_something(change["old"]):
         yield SecretSpan(*change.span("old"))
@@ -149,3 +151,15 @@ def _unless_stated(text: str, at: int, stop: int, whole: str = "") -> Iterator[S
 
 def _is_number(value: str) -> bool:
     return value.isdigit() and len(value) < 4 or is_reference_or_path(value)
+
+
+def find_statements(text: str) -> Iterator[SecretSpan]:
+    """Yield the clauses that say something about a password: `is stored in the keychain`."""
+    for start, end in lines_of(text):
+        for cue in _CUE.finditer(text, start, end):
+            link = _CONNECTOR.match(text, cue.end(), end)
+            if link and link.groupdict().get("copula"):
+                found = BREAKS.search(text, link.end(), end)
+                stop = found.start() if found else end
+                if states_something(text[link.end() : stop]):
+                    yield SecretSpan(link.end(), stop)

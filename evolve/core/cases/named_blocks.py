@@ -35,6 +35,13 @@ _WORDS: Final = (
     rule(r"(?i)\bbind\b[^\n]{0,120}?\bsimple(?:[ \t]+|[ \t]*[=:][ \t]*)[\"']?([^\s\"']{3,100})"),
     rule(r"(?i)(?:maiden name|security answer|first pet|secret answer)[^\n=:]{0,30}?(?:=|:|\bis\b|\bwas\b)[ \t]*[\"']?([^\n\"',;.]{3,60})"),
     rule(r"(?i)(?:guard|pairing|confirmation|verification|one[ -]time|login|auth\w*|2fa|mfa|sms)[ -]code(?:[ \t]+is)?[ \t]*[:=]?[ \t]+[\"']?((?=\w*\d)[A-Z\d]{4,10})\b"),
+    rule(r"(?i)\b(?:secret|password)[ \t]+(?:level|privilege)[ \t]+\d+[ \t]+(?:\d[ \t]+)?(\S{3,100})"),
+    rule(r"(?im)^[ \t]*(?:radius|tacacs|aaa|key chain|ntp|ip|crypto|neighbor|isis|ospf)\S*[ \t][^\n]{0,80}?\bkey[ \t]+(?:[057][ \t]+)?(\S[^\n]{2,60}?)[ \t\r]*$"),
+    rule(r"(?i)\bkey[ \t]+[\"'`]?([^\W_]{5,40})[\"'`]?[ \t]+(?:to|for)[ \t]+(?:open|unlock|decrypt|start)"),
+    rule(r"AT\+\w{2,12}=\"[^\"\n]{0,60}\",\"([^\"\n]{3,100})\""),
+    rule(r"\b(?:rclone[ \t]+obscure|mkpasswd|caddy[ \t]+hash-password[ \t]+(?:-p|--plaintext)|doveadm[ \t]+pw[ \t]+-p|wpa_passphrase[ \t]+\S{1,40})[ \t]+[\"']?([^-\s\"'][^\s\"']{2,100})"),
+    rule(r"(?m)(?:^|[ \t])\w{2,10}>[ \t]*(?:pass|PASS|password)[ \t]+(\S{3,100})"),
+    rule(r"(?i)\b(?:safe|lock(?:er|box)?|door|gate|alarm|vault|padlock|bike|suitcase|tresor|schloss|coffre|cadenas|caja fuerte|candado)\b[^\n]{0,40}?\b(?:with|code|combination|pin|is|to|ist|mit|est|avec|es|con)\b[ :]{1,2}(\d[\d -]{2,12}\d)(?![\w:/])"),
     rule(r"(?i)\bpair(?:ing|ed)?\b[^\n]{0,40}?\b(?:enter|type|code|pin|is|with)\b[ \t:=]{1,3}(\d{4,8})\b"),
 )
 

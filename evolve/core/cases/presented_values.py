@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from evolve.core.cases.access_words import ACCESS, ACCOUNTS, EDGE, is_account
+from evolve.core.cases.account_pairs import is_no_password
 from evolve.core.cases.claim_words import BREAKS, CODES, PASSWORDS
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
-from evolve.core.cases.oddness import oddness
-from evolve.core.cases.ordinary_words import words_of
-from evolve.core.cases.said_of_secrets import is_message, is_reference_or_path, states_something
+from evolve.core.cases.said_of_secrets import is_message, is_reference_or_path
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
 
@@ -31,13 +31,8 @@ _IS: Final = re.compile(
 _CUE: Final = re.compile(rf"(?i)(?:{PASSWORDS}|{CODES})")
 _VERB: Final = re.compile(
     r"(?i)(?<![^\W\d_])(?:us(?:e|es|ed|ing)|tr(?:y|ies|ied|ying)|typ(?:e|es|ed|ing)(?:[ \t]in)?|enter(?:s|ed|ing)?|put(?:ting)?(?:[ \t]in)?|key(?:ed)? in|punch(?:ed)? in|insert(?:ed)?|past(?:e|ed)|choos(?:e|ing)|chose|pick(?:ed)?|took|take|gave|give|set|want(?:s|ed)?|ha(?:s|ve|d)|with|"
-    r"nimm|nehm\w*|benutz\w*|verwend\w*|gib|eingeben|probier\w*|versuch\w*|tipp\w*|utilis\w*|essa\w*|tape[zr]?|tapé|entre[zr]?|mets|mettez|saisi\w*|us[aáoóe]\w{0,4}|prob\w{1,5}|prueb\w*|pon\w*|introduc\w*|escrib\w*|digit\w*|tent\w{1,4}|inser\w*|usa\w*|prov\w{1,4}|met\w{1,4}|scriv\w*|"
+    r"nimm|nehm\w*|benutz\w*|verwend\w*|gib|eingeben|probier\w*|versuch\w*|tipp\w*|utilis\w*|essa\w*|tape[zr]?|tapé|entre[zr]?|mets|mettez|saisi\w*|us(?:a|á|o|ó|as|ar|é|ando|amos|ato|ata|iamo)|prob\w{1,5}|prueb\w*|pon\w*|introduc\w*|escrib\w*|digit\w*|tent\w{1,4}|inser\w*|prov\w{1,4}|met\w{1,4}|scriv\w*|"
     r"введ\w*|вв[оё]д\w*|использ\w*|попроб\w*|набер\w*|gebruik\w*|probeer\w*|vul|använd\w*|prova\w*|skriv\w*|brug\w*|prøv\w*|użyj|wpisz\w*|spróbuj\w*|kullan\w*|gir\w{1,3}|pakai|gunakan|masukkan|dùng|nhập|thử)[ \t:]+"
-)
-_ACCESS: Final = re.compile(
-    r"(?i)(?<![a-z])(?:log(?:ged|ging|s)?[ -]?(?:in|on)(?:to)?|login|logon|sign(?:ed|ing|s)?[ -]?(?:in|on)|unlock(?:s|ed|ing)?|authenticat\w+|auth|connect(?:s|ed|ing)?|creds?|credentials?|access|get in(?:to)?|got in(?:to)?|vault|safe|wi-?fi|wlan|vpn|ssh|digest|users?|accounts?|admin|root|konto|utilisateur|usuario|пользовател\w*|decrypt\w*|open(?:s|ed)? (?:the|it)|"
-    r"anmeld\w*|an?gemeldet|einlog\w*|eingeloggt|meld\w{1,4} (?:dich|sich|mich|euch)|zugang\w*|connect(?:ez|é|er|ée)|identifi\w+|accès|inici\w+ sesión|entr[aeoóé]\w{0,4}|acced\w+|acceso|acesso|fazer login|faça login|accesso|войти|вой[дт]\w*|вош[её]л|вход\w*|зайд\w*|"
-    r"inlog\w*|ingelogd|logga\w* in|inloggad|logget? (?:ind|inn)|logg (?:ind|inn)|zalog\w*|logow\w*|giriş|masuk|đăng nhập|συνδ\w+|přihlas\w*|bejelentkez\w*|autentific\w+|conect\w+)(?![a-z])|登录|登入|登陆|ログイン|로그인|تسجيل الدخول|लॉग ?इन"
 )
 _WITH: Final = re.compile(
     r"(?i)(?<![^\W\d_])(?:with|using|mit|avec|con|com|с|со|z|ze|met|med|ile|dengan|bằng|με|s|se|cu)[ \t]+(?:(?:the|username|user|account|login|benutzer|utilisateur|usuario|usuário|utente|пользовател\w+|identifiant|l['’])[ \t]*)*"
@@ -45,25 +40,11 @@ _WITH: Final = re.compile(
 _AND: Final = re.compile(r"(?i)[ \t]*(?:/|\||:|,|(?<![^\W\d_])(?:and|und|et|y|e|и|i|en|och|og|ve|dan|và|και|a|și|plus|with|mit|avec|con|com|with)(?=[ \t]))[ \t]*")
 _OR: Final = re.compile(r"(?i)[ \t]*(?:,|/|\||(?<![^\W\d_])(?:and then|and|or|then|also|und|oder|et|ou|y|o|e|и|или|en|of|och|eller|lub|i|ve|veya)(?=[ \t]))[ \t]*")
 _ACCOUNT: Final = re.compile(r"[\"'`]?[A-Za-zÀ-ɏЀ-ӿ][\w.@\\-]{1,40}[\"'`]?")
-_ACCOUNTS: Final = words_of("""
-admin root administrator user guest test demo backup postgres sa oracle service support operator ubuntu pi deploy dev ops app api web sys system mysql
-tester manager superuser viewer reader writer editor master kiosk scott rep ro rw jenkins git ci bot svc
-""")
-_METHODS: Final = words_of("""
-google sso github gitlab microsoft azure facebook apple ldap oauth oidc saml ssh kerberos token tokens key keys certificate certificates email phone biometrics fingerprint face passkey webauthn yubikey
-password passwords credentials account accounts username browser redirect error errors code status method mode provider session cookie api tls ssl server client database
-otp totp mfa sms id ids cert certs keyfile agent proxy port host address user users name names success failure warning timeout exception permission permissions role roles
-""")
 _NO_SUBJECT: Final = re.compile(
     r"(?i)(?:what|which|who|where|here|there|it|this|that|these|those|he|she|they|we|you|i|the|a|an|my|our|your|his|her|their|one|so|and|but|if|when|because|only|was|wie|das|dies|die|der|es|ce|c|cela|qui|quel\w*|esto|esta|eso|qual|cual|cuál|quale|questo|questa|isso|essa|"
     r"что|как|какой|это|wat|dit|dat|vad|hvad|hva|jakie|co|ne|bu|apa|ini|itu|ile)(?=[ \t'’]|\Z)"
 )
 _QUOTE: Final = re.compile(r"[\"'`«“„「]([^\"'`»”“」\n]{2,100})[\"'`»”“」]\Z")
-_EDGE: Final = " \t\"'`.,;:!?()[]{}<>«»“”„*_"
-_BRACKETS: Final = re.compile(r"[(\[{<\"'`][ \t]*(?P<account>[A-Za-zÀ-ɏ][\w.@\\-]{1,40})[\"']?[ \t]{0,2}(?:[:/|]|,[ \t]|[ \t]{1,2})[ \t]{0,2}[\"']?(?P<value>[^\s\"'()\[\]{}<>,;|][^\"'()\[\]{}<>,;|\n]{2,60}?)[\"']?[ \t]*[)\]}>\"'`]")
-_PAIRS: Final = re.compile(
-    r"(?<![\w/.:@-])(?P<account>[A-Za-zÀ-ɏ][\w.@+-]{1,40})(?:[ \t]+(?://?|\|)[ \t]+|/(?=[^\s/]+(?:\s|\Z))|:(?=[^\s:/]))(?P<value>[^\s\"'()\[\]{}<>,;|/:][^\s\"'()\[\]{}<>,;|/:]{2,60})(?![\w/:])"
-)
 _MOST_BACK: Final = 80
 _MOST_WORDS: Final = 4
 _BACK_BREAK: Final = re.compile(r"[.!?](?=\s)|[,;:。，；(\[{<>|]|\s[-–—]\s|\s(?:and|but|so|und|et|y|e|и)\s")
@@ -76,12 +57,10 @@ def find_presented_values(text: str) -> Iterator[SecretSpan]:
         cues = list(_CUE.finditer(text, start, end))
         for cue in cues:
             yield from _as_password(text, cue, start)
-        is_access = _ACCESS.search(text, start, end) is not None
+        is_access = ACCESS.search(text, start, end) is not None
         if cues or is_access:
-            yield from _in_options(text, start, end)
             yield from _tried(text, start, end)
-            yield from _in_brackets(text, start, end)
-        elif end - before[0] < 2 * _MOST_BACK + 600 and (_CUE.search(text, *before) or _ACCESS.search(text, *before)):
+        elif end - before[0] < 2 * _MOST_BACK + 600 and (_CUE.search(text, *before) or ACCESS.search(text, *before)):
             yield from _tried(text, start, end)
         if is_access:
             yield from _with_password(text, start, end)
@@ -104,9 +83,7 @@ def _as_password(text: str, cue: re.Match[str], start: int) -> Iterator[SecretSp
         return
     if is_as:
         verbs = list(_VERB.finditer(subject))
-        if not verbs:
-            return
-        at = verbs[-1].end()
+        at = verbs[-1].end() if verbs else len(subject.rstrip()) - len(subject.split()[-1]) if subject.split() else 0
         if link["as"].lower() not in ("for", "to be", "für", "pour", "para", "per", "для") or _is_odd(subject[at:]):
             yield from _subject(subject, at, low)
     else:
@@ -116,9 +93,9 @@ def _as_password(text: str, cue: re.Match[str], start: int) -> Iterator[SecretSp
 
 def _subject(subject: str, at: int, low: int) -> Iterator[SecretSpan]:
     value = subject[at:]
-    start = at + len(value) - len(value.lstrip(_EDGE))
-    value = value.strip(_EDGE)
-    if value and len(value.split()) <= _MOST_WORDS and not _NO_SUBJECT.match(value) and not _is_no_value(value) and len(value) > 2:
+    start = at + len(value) - len(value.lstrip(EDGE))
+    value = value.strip(EDGE)
+    if value and len(value.split()) <= _MOST_WORDS and not _NO_SUBJECT.match(value) and not is_no_password(value) and len(value) > 2:
         yield SecretSpan(low + start, low + start + len(value))
 
 
@@ -133,7 +110,7 @@ def _tried(text: str, start: int, end: int) -> Iterator[SecretSpan]:
 
 def _items(text: str, at: int, stop: int) -> Iterator[SecretSpan]:
     items = list(_divided(text, at, stop))
-    if len(items) > 1 and text[slice(*items[0])].strip(_EDGE).lower() in _ACCOUNTS:
+    if len(items) > 1 and text[slice(*items[0])].strip(EDGE).lower() in ACCOUNTS:
         yield from _unless_ordinary(text, *items[1], is_sure=True)
         return
     for item in items[:4]:
@@ -159,30 +136,10 @@ def _with_password(text: str, start: int, end: int) -> Iterator[SecretSpan]:
         account = _ACCOUNT.match(text, at, end)
         link = _AND.match(text, account.end(), end) if account else None
         if link and link[0].strip() and account and not is_reference_or_path(account[0]):
-            second = list(_unless_ordinary(text, link.end(), _clause_end(text, link.end(), end, is_list=True), is_sure=_is_account(account[0])))
+            second = list(_unless_ordinary(text, link.end(), _clause_end(text, link.end(), end, is_list=True), is_sure=is_account(account[0])))
             yield from second or _unless_ordinary(text, at, account.end(), is_sure=False)
         else:
             yield from _unless_ordinary(text, at, _clause_end(text, at, end), is_sure=False)
-
-
-def _in_brackets(text: str, start: int, end: int) -> Iterator[SecretSpan]:
-    """Yields the second part of an account and its password in brackets: `(anna:gooseberry)`."""
-    for pair in _BRACKETS.finditer(text, start, end):
-        if _is_account(pair["account"]) and (_is_odd(pair["value"]) or pair["account"].lower() in _ACCOUNTS) and not _is_no_value(pair["value"]):
-            yield SecretSpan(*pair.span("value"))
-
-
-def _in_options(text: str, start: int, end: int) -> Iterator[SecretSpan]:
-    """Yields the second part of an account and its password: `--user root:x`, `lab // x`, `wifi Workshop / x`."""
-    for pair in _PAIRS.finditer(text, start, end):
-        value = pair["value"].rstrip(_EDGE)
-        if _is_account(pair["account"]) and not _is_no_value(value) and (_is_odd(value) or pair["account"].lower() in _ACCOUNTS):
-            yield SecretSpan(pair.start("value"), pair.start("value") + len(value))
-
-
-def _is_account(word: str) -> bool:
-    word = word.strip(_EDGE)
-    return word.lower() in _ACCOUNTS or "@" in word or oddness(word) > 0 or (len(word) < 4 and word.isalpha())
 
 
 def _clause_end(text: str, at: int, end: int, *, is_list: bool = False) -> int:
@@ -198,26 +155,14 @@ def _unless_ordinary(text: str, at: int, stop: int, *, is_sure: bool) -> Iterato
         start, value = at + quoted.start(1), quoted[1]
         is_sure = True
     else:
-        start = at + len(value) - len(value.lstrip(_EDGE))
-        value = value.strip(_EDGE)
+        start = at + len(value) - len(value.lstrip(EDGE))
+        value = value.strip(EDGE)
     words = value.split()
-    if not words or len(words) > _MOST_WORDS or FILL in value or _is_no_value(value) or _NO_SUBJECT.match(value):
+    if not words or len(words) > _MOST_WORDS or FILL in value or is_no_password(value) or _NO_SUBJECT.match(value):
         return
     if is_sure or _is_odd(value):
         yield SecretSpan(start, start + len(value))
 
 
-def _is_no_value(value: str) -> bool:
-    words = [word.strip(_EDGE).lower() for word in value.split()]
-    return (
-        states_something(value)
-        or is_reference_or_path(value)
-        or any(word in _METHODS for word in words)
-        or _CUE.search(value) is not None
-        or re.search(r"[=:@/\\(]", value) is not None
-        or value.replace(".", "").isdigit()
-    )
-
-
 def _is_odd(value: str) -> bool:
-    return any(not one.is_sign and element_oddness(one) for one in elements_of(value.strip(_EDGE)))
+    return any(not one.is_sign and element_oddness(one) for one in elements_of(value.strip(EDGE)))

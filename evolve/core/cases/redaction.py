@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
+from evolve.core.cases.account_pairs import find_account_pairs
 from evolve.core.cases.answered_questions import find_answered_questions
 from evolve.core.cases.byte_texts import byte_texts
-from evolve.core.cases.claimed_values import find_claimed_values
+from evolve.core.cases.claimed_values import find_claimed_values, find_statements
 from evolve.core.cases.code_places import find_placed_operands
 from evolve.core.cases.command_output import find_printed_secrets
 from evolve.core.cases.copies import Copies, occurrences, parts_of
@@ -155,6 +156,7 @@ class Redactor:
             find_block_secrets,
             find_claimed_values,
             find_presented_values,
+            find_account_pairs,
             find_answered_questions,
             *scanners,
         )
@@ -236,7 +238,7 @@ class Redactor:
         if self._is_secret_whole(text, name):
             return [_Found(0, len(text), True)]
         shown = PLACEHOLDER.sub(_fill, text)
-        spans = [span for span in set(self._secret_spans(shown)) if not _is_harmless(shown, span)]
+        spans = _without_harmless(shown, set(self._secret_spans(shown)))
         secrets = [_Found(*span, True) for span in grow_secrets(shown, spans)]
         own = [span for known in self._known for span in occurrences(text, known)]
         others = [
@@ -369,10 +371,28 @@ def _is_long_number(value: JsonValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _MIN_NUMBER
 
 
+_NO_VALUE: Final = re.compile(r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*", re.DOTALL)
+"""Types, constants and fields of a request in code."""
+
+
+def _without_harmless(text: str, spans: Iterable[SecretSpan]) -> list[SecretSpan]:
+    """Returns the finds without public keys, code, words such as `expired`, and words of a sentence about a password."""
+    found = [span for span in spans if not _is_harmless(text, span)]
+    plain = [span for span in found if text[span.start : span.end].isalpha()]
+    if not plain:
+        return found
+    statements = list(find_statements(text))
+    said = {span for span in plain if _is_inside(span, statements)}
+    return [span for span in found if span not in said]
+
+
 def _is_harmless(text: str, span: SecretSpan) -> bool:
-    """Whether a find is no secret: public, or one word such as `expired`."""
     word = text[span.start : span.end]
-    return is_public_key(text, span.start) or is_fingerprint(text, span) or (word.isalpha() and is_message(word))
+    if is_public_key(text, span.start) or is_fingerprint(text, span) or _NO_VALUE.fullmatch(word):
+        return True
+    if word.isalpha() and text[span.end : span.end + 1] == "=" and word.isascii():
+        return True  # the name of the next value
+    return (word.isalpha() or not word.isascii()) and is_message(word)
 
 
 def _is_inside(span: SecretSpan, others: Iterable[SecretSpan]) -> bool:

@@ -12,7 +12,7 @@ from evolve.core.cases.cued_rules import remembered
 from evolve.core.cases.ordinary_words import is_ordinary_word, words_of
 
 _HARD: Final = words_of("""
-required missing invalid incorrect wrong expired expires expire must cannot characters character chars digits letters symbols bytes bits
+required field blank missing invalid incorrect wrong expired expires expire must cannot characters character chars digits letters symbols bytes bits
 failed fails failure failing denied refused rejected accepted mismatch mismatched unset unknown unavailable available unchanged optional
 mandatory allowed forbidden disabled enabled locked unlocked encrypted hashed hidden masked stored saved provided supplied entered loaded
 retrieved unreadable malformed corrupt corrupted compromised revoked rotated rotation policy prompt authentication minimum maximum
@@ -75,7 +75,7 @@ _WHOLE: Final = frozenset(stem for stem in _FOREIGN if len(stem) <= _SHORT_STEM)
 _UNDIVIDED: Final = re.compile(
     r"错误|錯誤|正确|正確|不能|不可|必须|必須|过期|過期|无效|無效|为空|為空|不符|不一致|没有|沒有|未|需要|请|請|失败|失敗|有误|至少|长度|強度|强度|忘记|忘記|重置|成功|太短|太长|已|不对|丢失|输入|輸入|"
     r"間違|無効|期限|必要|空です|短|長すぎ|弱|違い|ません|できな|入力|忘れ|設定され|一致|不正|切れ|ありま|以上|文字|エラー|変更され|リセット|ない|"
-    r"만료|틀렸|틀린|틀립|잘못|올바르|유효|필수|필요|비어|짧|약합|없|않|일치|되었|됐|초기화|입력|오류|실패|잊|"
+    r"만료|이상이|이상의|최소|이하|자리|틀렸|틀린|틀립|잘못|올바르|유효|필수|필요|비어|짧|약합|없|않|일치|되었|됐|초기화|입력|오류|실패|잊|"
     r"ไม่|หมดอายุ|ผิด|ต้อง|ว่าง|ถูกต้อง|สั้น"
 )
 """Of languages that do not divide their words by blanks."""
@@ -90,7 +90,7 @@ _REFERENCE: Final = re.compile(
 )
 _PATH: Final = re.compile(r"(?:~|\.{0,2})/[\w./@+-]+|[A-Za-z]:\\[^\s]+|[\w.-]+\.(?:txt|json|ya?ml|pem|key|conf|cfg|ini|env|py|sh|md|log|crt|jks|p12|gpg|toml|xml|db|kdbx)")
 _EXPRESSION: Final = re.compile(
-    r"[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)*[(\[]|(?:self|this|os|env|process|config|settings|req|request|user|args|opts|options|params|data|ctx|secrets|var|local|result|form|body|input|module|values)(?:\.|->)[A-Za-z_]|"
+    r"[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)*[(\[]|[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)+\Z|[A-Z]\w*<[\w, <>\[\]|?.&']+>|\$_[A-Z]+\[|(?:self|this|os|env|process|config|settings|req|request|user|args|opts|options|params|data|ctx|secrets|var|local|result|form|body|input|module|values)(?:\.|->)[A-Za-z_]|"
     r"(?:await|new|lambda|function|async|typeof|not|input|getpass)\b[ (]|[A-Z][A-Z0-9]*_[A-Z0-9_]+\Z|[=!<>]=? |=>"
 )
 _FIRST: Final = 3
