@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.access_words import ACCESS, ACCOUNTS, EDGE, METHODS, is_account
-from evolve.core.cases.claim_words import BREAKS, PASSWORDS
+from evolve.core.cases.claim_words import BREAKS
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
 from evolve.core.cases.oddness import oddness
 from evolve.core.cases.ordinary_words import words_of
+from evolve.core.cases.password_cues import cues_of, lines_with_cues
 from evolve.core.cases.said_of_secrets import is_reference_or_path, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
 
-_CUE: Final = re.compile(rf"(?i)(?:{PASSWORDS})")
 _NAME: Final = r"(?P<mark>[\"'`*_]{0,3})(?P<account>[A-Za-z0-9À-ɏЀ-ӿ぀-ヿ一-鿿가-힣][\w.@+\\-]{1,60})(?P=mark)"
 _PAIR: Final = re.compile(
     rf"(?<![\w/.@-]){_NAME}(?P<sign>[ \t]*(?://?|\||／)[ \t]*|[ \t]+(?:[-–—]|->|=>|→|with|using)[ \t]+|:[ \t]?|,[ \t]+|[ \t]*\((?=[`\"'*]?\S+\))|[ \t]{{1,3}})(?=[\"'`*_]{{0,3}}\S)"
@@ -42,10 +42,11 @@ _NO_VALUE: Final = re.compile(r"(?i)(?:the|a|an|and|or|of|not|is|was|are|has|had
 def find_account_pairs(text: str) -> Iterator[SecretSpan]:
     """Yield the passwords next to their accounts."""
     heading = 0
+    cued = {start for start, _, _ in lines_with_cues(text)}
     for start, end in lines_of(text):
         if not text[start:end].strip():
             continue
-        is_access = ACCESS.search(text, start, end) is not None or _CUE.search(text, start, end) is not None
+        is_access = start in cued or ACCESS.search(text, start, end) is not None
         if is_access or heading > 0:
             yield from _pairs(text, start, end, is_listed=heading > 0)
         heading = _HEADING_LINES if is_access and _is_heading(text[start:end]) else heading - 1
@@ -116,7 +117,7 @@ def is_no_password(value: str) -> bool:
         FILL in value
         or states_something(value)
         or words[-1] in METHODS
-        or _CUE.search(value) is not None
+        or bool(cues_of(value))
         or re.search(r"[=:@/\\(]", value) is not None
         or len(value) < 3
         or (value.replace(".", "").isdigit())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.claim_words import CODES, PASSWORDS
+from evolve.core.cases.folded_text import fold
 from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
@@ -32,9 +33,9 @@ def find_answered_questions(text: str) -> Iterator[SecretSpan]:
             age += 1
             asked = asked if age < 2 else None
             continue
-        if asked is not None and not _ASKS.search(line):
+        if asked is not None and not _ASKS.search(fold(line)):
             yield from _answer(text, start, end, asked)
-        found = _ASKS.search(line)
+        found = _ASKS.search(fold(line))
         is_question = found is not None and (found["sign"] is not None or not found["rest"].strip() and len(line.split()) <= 5 and line.strip()[0] not in "-/")
         asked, age = (line if is_question else None), 0
 

@@ -4,12 +4,15 @@
 import re
 from typing import Final
 
-PASSWORDS: Final = (
-    r"(?:pass?[ -]?(?:wor?d|phrase)s?|pass(?:wd|wrd|code|key)s?|pasword|passwor|pword|"  # English
+from evolve.core.cases.folded_text import fold, folded_pattern
+
+_PASSWORDS: Final = (
+    r"(?:pass?[ _-]?(?:wor?d|phrase)s?|pass(?:wd|wrd|code|key)s?|pasword|passwor|pword|"  # English
     r"(?<![A-Za-z])(?:pwd|psw|pw|psk|mdp|p/w|pin|puk|clave|sandi|senha|parola|parol|nip|otp)(?![A-Za-z])|"
+    r"(?:[A-Za-z]{2,20}[_-]|require|store|key|smtp|db|admin|root|user|my|bind|auth|http|ftp|proxy|master)pass(?![A-Za-z])|(?-i:(?<=[a-z])P(?:ass|w|wd|in)(?![a-z]))|"
     r"\w{0,20}pass?wort|\w{0,20}kennw[oö]rt|passwörter\w?|zugangscode|geheimzahl|losungswort|"
-    r"mots? de passe|phrases? (?:de passe|secrète)|code secret|contrase(?:ñ|n)as?|contrasenya|palabra clave|frase de paso|"
-    r"senhas|palavra[ -](?:passe|chave)|parola d['’]ordine|paroł|"
+    r"mots? de passe|parola chiave|chiave d['’]accesso|zugangswort|passwort\w{0,2}|phrases? (?:de passe|secrète)|code secret|contrase(?:ñ|n)as?|contrasenya|palabra clave|frase de paso|"
+    r"senhas|palavra[ _-](?:passe|chave)|parola d['’]ordine|paroł|"
     r"парол[а-яё]{0,3}|пин-?код[а-яё]{0,2}|кодов[а-яё]{2} слов[а-яё]{1,2}|лозинк\w|гасл\w|"
     r"密码|密碼|口令|暗码|暗號|暗号|パスワード|パスフレーズ|暗証番号|合言葉|비밀번호|비번|패스워드|암호|"
     r"كلم[ةه] (?:ال)?(?:مرور|سر)|الرقم السري|رمز (?:ال)?(?:عبور|مرور|دخول)|گذرواژه|پاس ورڈ|"
@@ -17,13 +20,22 @@ PASSWORDS: Final = (
     r"wachtwoord(?:en)?|has(?:ł|l)(?:o|a|em|u)|[şs]ifre\w{0,4}|parolas[ıi]|lösenord\w{0,3}|adgangskode\w{0,2}|kodeord\w{0,2}|passord\w{0,2}|salasana\w{0,3}|"
     r"kata (?:sandi|laluan)|mật khẩu|mat khau|κωδικ(?:ός|ό|ού)(?: πρόσβασης)?|συνθηματικό|hesl[oaeu]m?|jelsz[óo]\w{0,3}|jelszav\w{0,3}|geslo|lozink\w|zapork\w|"
     r"ה?סיסמ[אה]|סיסמת|รหัสผ่าน|slaptažod\w{2}|parool\w{0,2}|salasõna|nenosiri|"
-    r"(?:secret|code|safe|magic|pass)[ -]words?|(?:secret|pass) (?:phrase|number|sentence))"
+    r"(?:secret|code|safe|magic|pass)[ _-]words?|(?:secret|pass) (?:phrase|number|sentence)|"
+    r"(?<!\w)(?:пин|пін|पिन|পিন|핀번호|핀|رمز|كود|קוד סודי|kod pin|pin kodu?)(?!\w)(?: (?:الباب|الدخول|الخزنة|القفل))?)"
 )
-"""A password, and what is used like one."""
+PASSWORDS: Final = folded_pattern(_PASSWORDS)
+"""A password, and what is used like one; for texts without accents."""
+_NAME: Final = re.compile(rf"(?i).{{0,60}}?(?:{PASSWORDS})(?:s|[_-]?\d{{1,3}})?")
+
+
+def is_password_name(name: str) -> bool:
+    """Return whether a name ends in a word for password in any language: `motDePasse`, `smtp_haslo`, `parola chiave`."""
+    return _NAME.fullmatch(fold(name)) is not None
+
 
 CODES: Final = (
     r"(?:(?:door|gate|garage|alarm|safe|entry|access|unlock|pairing|locker|lock(?:box)?|keypad|vault|security|wi-?fi|wlan|guest|bike|elevator|pairing)"
-    r"[ -](?:code|key|combination|number)s?|(?:key|code|combination) (?:to|for|of) (?:the|my|our|your|her|his|their)(?: \w{2,15}){1,2}?(?![\w])|"
+    r"[ _-](?:code|key|combination|number)s?|(?:key|code|combination) (?:to|for|of) (?:the|my|our|your|her|his|their)(?: \w{2,15}){1,2}?(?![\w])|"
     r"(?:türcode|türkode|safecode|zugangscode|code (?:de la porte|du portail|d['’]accès|de l['’]alarme|wifi)|código de (?:la puerta|acceso|la alarma)|codice (?:d['’]accesso|della porta|dell['’]allarme)|код от (?:двери|домофона|сейфа)|门禁码))"
 )
 """Codes and keys that open doors."""

@@ -12,22 +12,18 @@ from typing import Final
 from evolve.core.cases.claim_words import (
     BREAKS,
     CHANGES,
-    CODES,
     COMPLEMENTS,
     COPULAS,
     ENDINGS,
-    PASSWORDS,
-    SAME,
     UNDIVIDED_COPULAS,
     WEAK_COPULAS,
     WEAK_IN,
 )
+from evolve.core.cases.password_cues import lines_with_cues
 from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
-from evolve.core.cases.text_lines import lines_of
 
-_CUE: Final = re.compile(rf"(?i)(?:{PASSWORDS}|(?<![A-Za-z])(?-i:[Pp]ass)(?=[ \t]{{0,3}}:[ \t]|[ \t](?:wi-?fi|là|is[ \t]))|{CODES}|(?P<same>{SAME}))(?:[_-](?:new|old|value|text|plain))?\d{{0,2}}")
-_SIGN: Final = r"(?:[?](?=[ ])|:=|=>|->|→|⇒|==?|[::](?!//)|[—–](?= ))"
+_SIGN: Final = r"(?:[?？؟](?=[ ]?\S)|:=|=>|->|→|⇒|==?|[::](?!//)|[—–](?= ))"
 _CONNECTOR: Final = re.compile(
     rf"(?i)[\"'`»”*_\])]{{0,4}}(?:[ \t]{{1,2}}\([^()\n]{{1,30}}\))?(?:[ \t]+(?:wi-?fi|wlan|vpn|nas|server|admin|root|router))?"
     rf"(?P<for>(?:(?:[ \t]+|(?<=\w)'s[ \t]+){COMPLEMENTS}(?=[ \t])(?:[ \t]+[^\s:=;!?,→]{{1,40}}){{0,5}}?)?)"
@@ -36,11 +32,14 @@ _CONNECTOR: Final = re.compile(
 )
 _UNDIVIDED_CONNECTOR: Final = re.compile(rf"[^\s,。,;!?::「『\w]{{0,2}}(?P<undivided>{UNDIVIDED_COPULAS})[ \t]*[::]?[ \t]*")
 _WITH_OWNER: Final = re.compile(
-    rf"(?i)(?:[ \t]+[^\s:=;!?,.→\"']{{1,30}}){{1,3}}?(?:[ \t]{{0,3}}(?P<sign>{_SIGN})[ \t]{{0,3}}|[ \t]+(?P<copula>{COPULAS})[ \t]+)(?P<for>)"
+    rf"(?i)(?:,?[ \t]+[^\s:=;!?.→\"']{{1,30}}){{1,5}}?(?:[ \t]{{0,3}}(?P<sign>{_SIGN})[ \t]{{0,3}}|[ \t]+(?P<copula>{COPULAS})[ \t]+|(?P<next>[ \t]+(?=[\"'«“„`「『])))(?P<for>)"
 )
-_ENGLISH: Final = re.compile(r"(?i)pass|pw|psk|pin|code|secret|safe|magic|otp|key|p/w|" + CODES)
+_ENGLISH: Final = re.compile(r"(?i)pass(?!wort|ord)|pw|psk|pin(?!ul)|secret|safe|magic|otp|p/w")
 _VERB_LAST: Final = re.compile(r"[\u0370-\u052f\u0590-\u06ff\u0900-\u0eff\uac00-\ud7af]")
 """Scripts of languages in which the password often follows its name at once."""
+_ELEMENT: Final = re.compile(r"(?:[\"'][^<>\n]{0,80})?>[ \t]*([^<>\n]{2,200}?)[ \t]*</")
+_LISTED: Final = re.compile(r"[\"'][ \t]*,[ \t]*[\"']([^\"'\n]{3,200})[\"']")
+"""The value of an option in a command that is written as a list: `["--requirepass", "x"]`."""
 _QUOTED: Final = re.compile(
     r"(?P<mark>\\?(?:\"\"\"|'''|[\"'`]))(?P<text>(?:(?!(?P=mark))[^\n]){1,300})(?P=mark)(?!\w)|[«“„「『‘](?P<other>[^»”“」』’\n]{1,300})[»”“」』’]"
 )
@@ -48,7 +47,7 @@ _NAMES: Final = re.compile(r"(?i)(?:user|account|login|host|server|database|role
 _INSIDE: Final = re.compile(r"\(([^()\n]{3,60})\)")
 _ANNOUNCED: Final = re.compile(r"(?:[^\W_]{1,12}[ ]){1,3}[^\W\d_]{3,12}:[ \t]+(?=\S)|(?:this|the following|as follows|folgendes|lo siguiente|le suivant)[ \t]?:[ \t]*")
 """`is four words: umbrella ...`"""
-_TAIL: Final = re.compile(r"[\s.,;:!?'\"*_`]+\Z")
+_TAIL: Final = re.compile(r"[\s.,;:!?'\"*_`)\]}]+\Z")
 _NEXT_NAME: Final = re.compile(r"[ \t]+(?:--?[A-Za-z]|[\w.-]{1,40}[=:](?=\S|\s)|#[ \t]|//[ \t])|[ \t]+\|")
 _START: Final = re.compile(r"[ \t]*(?:(?:[-+*#>!]|export|set|env|let|var|const|string|//|;)[ \t]*){0,3}[\w.$\[\]\"'/-]{0,60}\Z", re.IGNORECASE)
 _MOST_WORDS: Final = 10
@@ -58,9 +57,9 @@ _CHANGE: Final = re.compile(r"(?i)(?<![^\W\d_])(?:from|von|de|da|desde|с|z|fra|
 
 def find_claimed_values(text: str) -> Iterator[SecretSpan]:
     """Yield what the text claims to be a password."""
-    for start, end in lines_of(text):
+    for start, end, cues in lines_with_cues(text):
         is_named = False
-        for cue in _CUE.finditer(text, start, end):
+        for cue in cues:
             is_named = is_named or cue["same"] is None
             if is_named:
                 yield from _claims(text, cue, start, end)
@@ -74,8 +73,11 @@ def _claims(text: str, cue: re.Match[str], start: int, end: int) -> Iterator[Sec
         yield SecretSpan(*change.span("old"))
         yield from _clause(text, change.start("new"), end)
         return
+    if element := _ELEMENT.match(text, cue.end(), end) or _option(text, cue, start, end):
+        yield from _unless_stated(text, *element.span(1))
+        return
     link = _CONNECTOR.match(text, cue.end(), end) or _UNDIVIDED_CONNECTOR.match(text, cue.end(), end)
-    link = link or (_WITH_OWNER.match(text, cue.end(), end) if not _ENGLISH.match(cue[0]) else None)
+    link = link or (_WITH_OWNER.match(text, cue.end(), end) if not _ENGLISH.match(cue[0]) and not cue["code"] else None)
     if link is None and _VERB_LAST.match(cue[0]):
         yield from _clause(text, cue.end(), end, is_whole=True)
     if link is None or _NAMES.search(text, cue.end(), _head_end(link)):
@@ -83,6 +85,11 @@ def _claims(text: str, cue: re.Match[str], start: int, end: int) -> Iterator[Sec
     if link.groupdict().get("weak") and not (CHANGES.search(text, start, cue.start()) or WEAK_IN.match(cue[0])):
         return
     yield from _value(text, cue, link, start, end)
+
+
+def _option(text: str, cue: re.Match[str], start: int, end: int) -> re.Match[str] | None:
+    is_option = re.search(r"[\"']-{1,2}[\w-]*\Z", text[max(start, cue.start() - 40) : cue.start()]) is not None
+    return _LISTED.match(text, cue.end(), end) if is_option else None
 
 
 def _head_end(link: re.Match[str]) -> int:
@@ -122,9 +129,13 @@ def _rest_of_line(text: str, at: int, end: int) -> Iterator[SecretSpan]:
     yield from _unless_stated(text, at, min(end, stop.start() if stop else end))
 
 
+_ONE: Final = re.compile(r"[^\s,;&|<>\"'`\\)\]}]{1,200}")
+_SEVERAL: Final = re.compile(r"[^\s,;(){}\[\]\"'=&]+(?: [^\s,;(){}\[\]\"'=&]+){1,6}(?=[,;}\])])")
+
+
 def _cell(text: str, at: int, end: int) -> Iterator[SecretSpan]:
-    """Yields the words of a value that a sign divides from the next: `{password=walking stick, pool=4}`."""
-    cell = re.compile(r"[^\s,;(){}\[\]\"'=&]+(?: [^\s,;(){}\[\]\"'=&]+){1,6}(?=[,;}\])])").match(text, at, end)
+    """Yields a value after `=`: one word, or several up to a sign that divides it from the next: `{pw=walking stick, n=4}`."""
+    cell = _SEVERAL.match(text, at, end) or _ONE.match(text, at, end)
     if cell:
         yield from _unless_stated(text, at, cell.end())
 
@@ -155,8 +166,8 @@ def _is_number(value: str) -> bool:
 
 def find_statements(text: str) -> Iterator[SecretSpan]:
     """Yield the clauses that say something about a password: `is stored in the keychain`."""
-    for start, end in lines_of(text):
-        for cue in _CUE.finditer(text, start, end):
+    for _, end, cues in lines_with_cues(text):
+        for cue in cues:
             link = _CONNECTOR.match(text, cue.end(), end)
             if link and link.groupdict().get("copula"):
                 found = BREAKS.search(text, link.end(), end)

@@ -9,14 +9,19 @@ from evolve.core.cases.claim_words import PASSWORDS
 from evolve.core.cases.cued_rules import cued_text, lines_from, rule
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
+from evolve.core.cases.folded_text import fold
+from evolve.core.cases.password_cues import cues_of
 from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 
-_NAME: Final = r"(?:pass(?:word|wd|phrase|code)?s?|pwd|pw|psk|secret|token|credentials?|(?:api|access|private|auth|signing|encryption|master)[_-]?key|pin)"
-_HEADER: Final = rule(
-    rf"(?im)^(?P<indent>[ \t]{{0,40}})(?:-[ \t]+)?[^\n=#]{{0,60}}?[\"'<.\w-]{{0,40}}{_NAME}(?:_?\d)?[\"'>]{{0,2}}[ \t]*(?:\([^()\n]{{0,20}}\)[ \t]*)?(?P<sign>\{{|:|=|=>|>)?[ \t]*(?:[!&][\w:/.+-]{{0,30}}[ \t]*){{0,2}}(?P<block>[|>][\d+-]{{0,2}})?[ \t]*\r?$",
-    lines=0,
+_OTHER: Final = re.compile(
+    r"(?i)(?<![A-Za-z])(?:secret|token|credentials?|(?:api|access|private|auth|signing|encryption|master)[_-]?key)s?(?![A-Za-z])"
 )
+"""Further names of secrets in the headers of blocks."""
+_HEADER: Final = re.compile(
+    r"[\"'>_\d\w-]{0,20}?[\"'>]{0,2}[ \t]*(?:\([^()\n]{0,20}\)[ \t]*)?(?P<sign>\{|:|=|=>|>)?[ \t]*(?:[!&][\w:/.+-]{0,30}[ \t]*){0,2}(?P<block>[|>][\d+-]{0,2})?[ \t]*\r?(?=\n)"
+)
+"""The rest of a line whose block has the value."""
 _FIELD: Final = re.compile(
     r"""(?i)[ \t]*(?:-[ \t]+)?[<"']?(?:default|value|content|contents|data|text|string|plaintext|plain|secret_?string|literal|val|current|raw|body|stringvalue|v)["'>]?[ \t]*(?:=>|[:=]|(?<=>))[ \t]*(?:"(?P<double>[^"\n]{2,300})"|'(?P<single>[^'\n]{2,300})'|(?P<bare>[^\s"'{}\[\]<>|&!][^"'{}\[\]<>\n]{1,200}))"""
 )
@@ -40,6 +45,7 @@ _WORDS: Final = (
     rule(r"(?i)\bkey[ \t]+[\"'`]?([^\W_]{5,40})[\"'`]?[ \t]+(?:to|for)[ \t]+(?:open|unlock|decrypt|start)"),
     rule(r"AT\+\w{2,12}=\"[^\"\n]{0,60}\",\"([^\"\n]{3,100})\""),
     rule(r"\b(?:rclone[ \t]+obscure|mkpasswd|caddy[ \t]+hash-password[ \t]+(?:-p|--plaintext)|doveadm[ \t]+pw[ \t]+-p|wpa_passphrase[ \t]+\S{1,40})[ \t]+[\"']?([^-\s\"'][^\s\"']{2,100})"),
+    rule(r"(?m)^(?:[^\s>]{0,12}>[ \t]*)?PASS[ \t]+(\S[^\n\r]{2,60})"),
     rule(r"(?m)(?:^|[ \t])\w{2,10}>[ \t]*(?:pass|PASS|password)[ \t]+(\S{3,100})"),
     rule(r"(?i)\b(?:safe|lock(?:er|box)?|door|gate|alarm|vault|padlock|bike|suitcase|tresor|schloss|coffre|cadenas|caja fuerte|candado)\b[^\n]{0,40}?\b(?:with|code|combination|pin|is|to|ist|mit|est|avec|es|con)\b[ :]{1,2}(\d[\d -]{2,12}\d)(?![\w:/])"),
     rule(r"(?i)\bpair(?:ing|ed)?\b[^\n]{0,40}?\b(?:enter|type|code|pin|is|with)\b[ \t:=]{1,3}(\d{4,8})\b"),
@@ -49,8 +55,9 @@ _WORDS: Final = (
 def find_block_secrets(text: str) -> Iterator[SecretSpan]:
     """Yield every value whose name is in a header or a comment."""
     cued = cued_text(text)
-    for header in cued.matches(_HEADER):
-        yield from _fields(text, header)
+    for name in (*cues_of(text), *_OTHER.finditer(text)):
+        if header := _HEADER.match(text, name.end()):
+            yield from _fields(text, header, text.rfind("\n", 0, name.start()) + 1)
     for one in _WORDS:
         for match in cued.matches(one):
             if not states_something(match[1]):
@@ -60,13 +67,16 @@ def find_block_secrets(text: str) -> Iterator[SecretSpan]:
             yield SecretSpan(*match.span(1))
     for url in _HOOK_URL.finditer(text):
         yield from (SecretSpan(*part.span()) for part in _SEGMENT.finditer(text, *url.span()))
-    for comment in _COMMENTED.finditer(text):
+    for comment in _COMMENTED.finditer(fold(text)):
         yield from _commented(text, comment.start())
 
 
-def _fields(text: str, header: re.Match[str]) -> Iterator[SecretSpan]:
+def _fields(text: str, header: re.Match[str], start_of_line: int) -> Iterator[SecretSpan]:
     """Yields the fields named value or default below a header with more indentation, up to the block's end."""
-    indent = len(header["indent"])
+    first = text[start_of_line : header.start()]
+    indent = len(first) - len(first.lstrip(" \t"))
+    if "=" in first:
+        return
     for start, end in lines_from(text, header.end() + 1, _LINES):
         line = text[start:end]
         body = line.lstrip(" \t")

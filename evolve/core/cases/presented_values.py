@@ -11,9 +11,10 @@ from typing import Final
 
 from evolve.core.cases.access_words import ACCESS, ACCOUNTS, EDGE, is_account
 from evolve.core.cases.account_pairs import is_no_password
-from evolve.core.cases.claim_words import BREAKS, CODES, PASSWORDS
+from evolve.core.cases.claim_words import BREAKS
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
+from evolve.core.cases.password_cues import lines_with_cues
 from evolve.core.cases.said_of_secrets import is_message, is_reference_or_path
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
@@ -28,7 +29,6 @@ _AS: Final = re.compile(
 _IS: Final = re.compile(
     rf"(?i)[\"'”»]?(?:[ \t]+(?:is|was|are|were|used to be|will be|has been|ist|war|est|était|es|era|é|è|это|был|jest|is|är|er|to|—|-|adalah|là|είναι)[ \t]+(?:(?:not|no longer|now|still|probably|also|likely|nicht|mehr)[ \t]+)?|['’]s[ \t]+)(?:{_DETERMINERS}[ \t]+){{1,3}}(?:[\w/-]{{2,15}}[ \t-]+){{0,2}}\Z|(?:是|就是|が|は)(?:我的|我们的|这个|あの|その)?\Z"
 )
-_CUE: Final = re.compile(rf"(?i)(?:{PASSWORDS}|{CODES})")
 _VERB: Final = re.compile(
     r"(?i)(?<![^\W\d_])(?:us(?:e|es|ed|ing)|tr(?:y|ies|ied|ying)|typ(?:e|es|ed|ing)(?:[ \t]in)?|enter(?:s|ed|ing)?|put(?:ting)?(?:[ \t]in)?|key(?:ed)? in|punch(?:ed)? in|insert(?:ed)?|past(?:e|ed)|choos(?:e|ing)|chose|pick(?:ed)?|took|take|gave|give|set|want(?:s|ed)?|ha(?:s|ve|d)|with|"
     r"nimm|nehm\w*|benutz\w*|verwend\w*|gib|eingeben|probier\w*|versuch\w*|tipp\w*|utilis\w*|essa\w*|tape[zr]?|tapé|entre[zr]?|mets|mettez|saisi\w*|us(?:a|á|o|ó|as|ar|é|ando|amos|ato|ata|iamo)|prob\w{1,5}|prueb\w*|pon\w*|introduc\w*|escrib\w*|digit\w*|tent\w{1,4}|inser\w*|prov\w{1,4}|met\w{1,4}|scriv\w*|"
@@ -46,26 +46,26 @@ _NO_SUBJECT: Final = re.compile(
 )
 _QUOTE: Final = re.compile(r"[\"'`«“„「]([^\"'`»”“」\n]{2,100})[\"'`»”“」]\Z")
 _MOST_BACK: Final = 80
+_FAR: Final = 200
 _MOST_WORDS: Final = 4
 _BACK_BREAK: Final = re.compile(r"[.!?](?=\s)|[,;:。，；(\[{<>|]|\s[-–—]\s|\s(?:and|but|so|und|et|y|e|и)\s")
 
 
 def find_presented_values(text: str) -> Iterator[SecretSpan]:
     """Yield the passwords before their names, and after words for access."""
-    before = (0, 0)
+    cued = {start: cues for start, _, cues in lines_with_cues(text)}
+    was_access, last = False, 0
     for start, end in lines_of(text):
-        cues = list(_CUE.finditer(text, start, end))
+        cues = cued.get(start, [])
         for cue in cues:
             yield from _as_password(text, cue, start)
         is_access = ACCESS.search(text, start, end) is not None
-        if cues or is_access:
-            yield from _tried(text, start, end)
-        elif end - before[0] < 2 * _MOST_BACK + 600 and (_CUE.search(text, *before) or ACCESS.search(text, *before)):
+        if cues or is_access or (was_access and start - last < _FAR):
             yield from _tried(text, start, end)
         if is_access:
             yield from _with_password(text, start, end)
         if end > start:
-            before = (start, end)
+            was_access, last = bool(cues) or is_access, end
 
 
 def _as_password(text: str, cue: re.Match[str], start: int) -> Iterator[SecretSpan]:

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from evolve.core.cases.cued_rules import remembered
+from evolve.core.cases.folded_text import fold
 from evolve.core.cases.ordinary_words import is_ordinary_word, words_of
 
 _HARD: Final = words_of("""
@@ -37,7 +38,7 @@ str string text int integer bool boolean char varchar bytes any object optional 
 yes no on off hidden input array list dict map number float uuid field value type ***** prompt ask env vault
 """)
 
-_FOREIGN: Final = tuple("""
+_FOREIGN: Final = tuple(fold("""
 abgelaufen falsch ungültig gültig inkorrekt korrekt richtig fehl erforderlich notwendig benötigt leer nicht kein muss müssen darf sollte kann
 geändert gesetzt gesperrt gespeichert unbekannt vergessen identisch verschlüsselt bereits mindestens stimm wurde hat haben läuft zurückgesetzt schon noch zu
 expiré incorrect invalide erroné requis obligatoire manquant vide trop oublié changé modifié réinitialisé refusé accepté valide doit doivent ne n' n’ pas
@@ -65,12 +66,13 @@ sai không hết phải bắt trống quá ngắn yếu quên đã hợp đúng 
 منتهية غير خاطئة خطأ صحيحة صالحة مطلوبة فارغة قصيرة يجب لا لم تم ليست انتهت ضعيفة خاطئ
 اشتباه نامعتبر منقضی باید خالی نیست نمی
 गलत अमान्य समाप्त आवश्यक खाली छोटा होना नहीं चाहिए भूल बदल मान्य सही कमज़ोर ज़रूरी ग़लत दर्ज
-ভুল মেয়াদ অবৈধ খালি প্রয়োজন না নয় হবে পরিবর্তন সঠিক
-""".split())
+ভুল মেয়াদ অবৈধ খালি প্রয়োজন না নয় হবে পরিবর্তন সঠিক डाल
+for kort lang svag incorect gresit slaba invalida obligatorie
+""").split())
 _SHORT_STEM: Final = 4
 """Characters of a stem that must be the whole word: `no`, `te`, `vide`."""
-_LONG_STEMS: Final = tuple(stem for stem in _FOREIGN if len(stem) > _SHORT_STEM)
-_WHOLE: Final = frozenset(stem for stem in _FOREIGN if len(stem) <= _SHORT_STEM)
+_LONG_STEMS: Final = tuple(stem for stem in _FOREIGN if len(stem) > _SHORT_STEM or (stem > "ͯ" and len(stem) > 2))
+_WHOLE: Final = frozenset(stem for stem in _FOREIGN if stem not in _LONG_STEMS)
 
 _UNDIVIDED: Final = re.compile(
     r"错误|錯誤|正确|正確|不能|不可|必须|必須|过期|過期|无效|無效|为空|為空|不符|不一致|没有|沒有|未|需要|请|請|失败|失敗|有误|至少|长度|強度|强度|忘记|忘記|重置|成功|太短|太长|已|不对|丢失|输入|輸入|"
@@ -101,7 +103,7 @@ _PUNCTUATION: Final = "\"'`.,;:!?()[]{}«»“”„…。،؟।"
 @remembered
 def states_something(value: str) -> bool:
     """Return whether words after `is` or a colon are about a password, and not the password."""
-    words = [word.strip(_PUNCTUATION).lower() for word in value.split()][: _FIRST + 2]
+    words = [word.strip(_PUNCTUATION).lower() for word in fold(value).split()][: _FIRST + 2]
     words = [word for word in words if word]
     if not words or is_reference_or_path(value):
         return True
@@ -115,7 +117,7 @@ def states_something(value: str) -> bool:
 @remembered
 def is_message(value: str) -> bool:
     """Return whether a text in quotes is a message about passwords; only clear words count, because it may be a passphrase."""
-    words = [word.strip(_PUNCTUATION).lower() for word in value.split()]
+    words = [word.strip(_PUNCTUATION).lower() for word in fold(value).split()]
     if not words or is_reference_or_path(value):
         return True
     if len(words) == 1:
@@ -141,7 +143,7 @@ def _is_hard(word: str) -> bool:
 
 
 def _is_foreign(word: str) -> bool:
-    return word in _WHOLE or (len(word) > _SHORT_STEM and word.startswith(_LONG_STEMS))
+    return word in _WHOLE or word.startswith(_LONG_STEMS)
 
 
 def _is_state(word: str) -> bool:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from evolve.core.cases.claim_words import is_password_name
 from evolve.core.cases.cued_rules import matches, rule
 from evolve.core.cases.secret_layouts import find_layout_secrets
 from evolve.core.cases.secret_shapes import SecretSpan
@@ -88,7 +89,7 @@ _MIN_VALUE: Final = 6
 
 def is_secret_word(name: str) -> bool:
     """Return whether a value with this name is a secret; stricter than `is_secret_name`."""
-    return _IS_NAME.fullmatch(name) is not None
+    return _IS_NAME.fullmatch(name) is not None or is_password_name(name)
 
 
 def is_no_secret(value: str) -> bool:

@@ -36,7 +36,7 @@ _HINT: Final = re.compile(
 _OTHER_SUBJECTS: Final = words_of("""
 manager policy policies file files hash hashes hint hints length field fields prompt link store vault expiry history
 authentication authorization auth rotation rules rule limit limits budget usage count counts type name names path
-strength complexity requirements server service endpoint bucket error id ids
+strength complexity requirements server service endpoint bucket error id ids helper helpers provider plugin cache agent backend method module mechanism algorithm expiry age last changed form page dialog box generator checker validator reset change
 """)
 """Words after the word for a secret that show that another thing is spoken of: `password manager`."""
 _GENERIC: Final = words_of("""
