@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.access_words import ACCESS, ACCOUNTS, EDGE, METHODS, is_account
+from evolve.core.cases.access_words import ACCOUNTS, EDGE, METHODS, access_lines, is_account
 from evolve.core.cases.claim_words import BREAKS
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
@@ -42,11 +42,11 @@ _NO_VALUE: Final = re.compile(r"(?i)(?:the|a|an|and|or|of|not|is|was|are|has|had
 def find_account_pairs(text: str) -> Iterator[SecretSpan]:
     """Yield the passwords next to their accounts."""
     heading = 0
-    cued = {start for start, _, _ in lines_with_cues(text)}
+    spoken = {start for start, _, _ in lines_with_cues(text)} | access_lines(text)
     for start, end in lines_of(text):
         if not text[start:end].strip():
             continue
-        is_access = start in cued or ACCESS.search(text, start, end) is not None
+        is_access = start in spoken
         if is_access or heading > 0:
             yield from _pairs(text, start, end, is_listed=heading > 0)
         heading = _HEADING_LINES if is_access and _is_heading(text[start:end]) else heading - 1

@@ -6,11 +6,14 @@ from typing import Final
 
 from evolve.core.cases.folded_text import fold, folded_pattern
 
+_BEFORE_PASS: Final = (
+    r"[A-Za-z][_-]", "require", "store", "key", "smtp", "db", "admin", "root", "user", "my", "bind", "auth", "http", "ftp", "proxy", "master"
+)
 _PASSWORDS: Final = (
     r"(?:pass?[ _-]?(?:wor?d|phrase)s?|pass(?:wd|wrd|code|key)s?|pasword|passwor|pword|"  # English
     r"(?<![A-Za-z])(?:pwd|psw|pw|psk|mdp|p/w|pin|puk|clave|sandi|senha|parola|parol|nip|otp)(?![A-Za-z])|"
-    r"(?:[A-Za-z]{2,20}[_-]|require|store|key|smtp|db|admin|root|user|my|bind|auth|http|ftp|proxy|master)pass(?![A-Za-z])|(?-i:(?<=[a-z])P(?:ass|w|wd|in)(?![a-z]))|"
-    r"\w{0,20}pass?wort|\w{0,20}kennw[oö]rt|passwörter\w?|zugangscode|geheimzahl|losungswort|"
+    rf"{''.join(f'(?<={before})pass(?![A-Za-z])|' for before in _BEFORE_PASS)}(?-i:(?<=[a-z])P(?:ass|w|wd|in)(?![a-z]))|"
+    r"pass?wort|kennw[oö]rt\w{0,2}|passwörter\w?|zugangscode|geheimzahl|losungswort|"
     r"mots? de passe|parola chiave|chiave d['’]accesso|zugangswort|passwort\w{0,2}|phrases? (?:de passe|secrète)|code secret|contrase(?:ñ|n)as?|contrasenya|palabra clave|frase de paso|"
     r"senhas|palavra[ _-](?:passe|chave)|parola d['’]ordine|paroł|"
     r"парол[а-яё]{0,3}|пин-?код[а-яё]{0,2}|кодов[а-яё]{2} слов[а-яё]{1,2}|лозинк\w|гасл\w|"
@@ -19,9 +22,9 @@ _PASSWORDS: Final = (
     r"पासवर्ड|कूटशब्द|পাসওয়ার্ড|பாஸ்வேர்ட்|கடவுச்சொல்|పాస్‌వర్డ్|"
     r"wachtwoord(?:en)?|has(?:ł|l)(?:o|a|em|u)|[şs]ifre\w{0,4}|parolas[ıi]|lösenord\w{0,3}|adgangskode\w{0,2}|kodeord\w{0,2}|passord\w{0,2}|salasana\w{0,3}|"
     r"kata (?:sandi|laluan)|mật khẩu|mat khau|κωδικ(?:ός|ό|ού)(?: πρόσβασης)?|συνθηματικό|hesl[oaeu]m?|jelsz[óo]\w{0,3}|jelszav\w{0,3}|geslo|lozink\w|zapork\w|"
-    r"ה?סיסמ[אה]|סיסמת|รหัสผ่าน|slaptažod\w{2}|parool\w{0,2}|salasõna|nenosiri|"
+    r"סיסמ[אהת]|รหัสผ่าน|slaptažod\w{2}|parool\w{0,2}|salasõna|nenosiri|"
     r"(?:secret|code|safe|magic|pass)[ _-]words?|(?:secret|pass) (?:phrase|number|sentence)|"
-    r"(?<!\w)(?:пин|пін|पिन|পিন|핀번호|핀|رمز|كود|קוד סודי|kod pin|pin kodu?)(?!\w)(?: (?:الباب|الدخول|الخزنة|القفل))?)"
+    r"(?<!\w)(?:пин|пін|पिन|পিন|핀번호|رمز|كود|קוד סודי|kod pin|pin kodu?)(?!\w)(?: (?:الباب|الدخول|الخزنة|القفل))?)"
 )
 PASSWORDS: Final = folded_pattern(_PASSWORDS)
 """A password, and what is used like one; for texts without accents."""
@@ -33,17 +36,19 @@ def is_password_name(name: str) -> bool:
     return _NAME.fullmatch(fold(name)) is not None
 
 
-CODES: Final = (
+_CODES: Final = (
     r"(?:(?:door|gate|garage|alarm|safe|entry|access|unlock|pairing|locker|lock(?:box)?|keypad|vault|security|wi-?fi|wlan|guest|bike|elevator|pairing)"
     r"[ _-](?:code|key|combination|number)s?|(?:key|code|combination) (?:to|for|of) (?:the|my|our|your|her|his|their)(?: \w{2,15}){1,2}?(?![\w])|"
     r"(?:türcode|türkode|safecode|zugangscode|code (?:de la porte|du portail|d['’]accès|de l['’]alarme|wifi)|código de (?:la puerta|acceso|la alarma)|codice (?:d['’]accesso|della porta|dell['’]allarme)|код от (?:двери|домофона|сейфа)|门禁码))"
 )
+CODES: Final = fold(_CODES)
 """Codes and keys that open doors."""
 
-SAME: Final = (
+_SAME: Final = (
     r"(?<![^\W\d_])(?:(?:the|my|our|your) (?:new|old|other|current|second|first|right|real) one|(?:now|then|before|today|previously) it(?=['’ ])|it(?= (?:is|was) (?:now|now set|changed|set|probably|still) )|das (?:neue|alte)|die neue|le nouveau|la nouvelle|l['’]ancien|"
     r"la nueva|la antigua|la vieja|el nuevo|a nova|a antiga|la nuova|la vecchia|новый|старый|het nieuwe|het oude|det nya|det gamla|nowe|stare|nové|yenisi|yang baru|mới|ahora|agora|adesso|jetzt|maintenant|теперь|(?:new|old|nueva|anterior|vieja|neues?|altes?|ancien|nouveau|nuova|vecchia|новый|старый|nova|antiga|baru|lama)(?=[ \t]*[::]))(?![^\W\d_])"
 )
+SAME: Final = fold(_SAME)
 """What refers to a password that was named before."""
 
 COMPLEMENTS: Final = (

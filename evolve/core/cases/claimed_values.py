@@ -19,7 +19,7 @@ from evolve.core.cases.claim_words import (
     WEAK_COPULAS,
     WEAK_IN,
 )
-from evolve.core.cases.password_cues import lines_with_cues
+from evolve.core.cases.password_cues import PasswordCue, lines_with_cues
 from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 
@@ -60,36 +60,36 @@ def find_claimed_values(text: str) -> Iterator[SecretSpan]:
     for start, end, cues in lines_with_cues(text):
         is_named = False
         for cue in cues:
-            is_named = is_named or cue["same"] is None
+            is_named = is_named or cue.kind != "same"
             if is_named:
                 yield from _claims(text, cue, start, end)
 
 
-def _claims(text: str, cue: re.Match[str], start: int, end: int) -> Iterator[SecretSpan]:
-    if text[cue.end() : cue.end() + 1].isalpha() and text[cue.end()].isascii():
+def _claims(text: str, cue: PasswordCue, start: int, end: int) -> Iterator[SecretSpan]:
+    if text[cue.end : cue.end + 1].isalpha() and text[cue.end].isascii():
         return  # a part of a longer word
-    change = _CHANGE.search(text, cue.end(), min(end, cue.end() + _LONGEST))
-    if change and len(text[cue.end() : change.start()].split()) <= 5 and not states_something(change["old"]):
+    change = _CHANGE.search(text, cue.end, min(end, cue.end + _LONGEST))
+    if change and len(text[cue.end : change.start()].split()) <= 5 and not states_something(change["old"]):
         yield SecretSpan(*change.span("old"))
         yield from _clause(text, change.start("new"), end)
         return
-    if element := _ELEMENT.match(text, cue.end(), end) or _option(text, cue, start, end):
+    if element := _ELEMENT.match(text, cue.end, end) or _option(text, cue, start, end):
         yield from _unless_stated(text, *element.span(1))
         return
-    link = _CONNECTOR.match(text, cue.end(), end) or _UNDIVIDED_CONNECTOR.match(text, cue.end(), end)
-    link = link or (_WITH_OWNER.match(text, cue.end(), end) if not _ENGLISH.match(cue[0]) and not cue["code"] else None)
-    if link is None and _VERB_LAST.match(cue[0]):
-        yield from _clause(text, cue.end(), end, is_whole=True)
-    if link is None or _NAMES.search(text, cue.end(), _head_end(link)):
+    link = _CONNECTOR.match(text, cue.end, end) or _UNDIVIDED_CONNECTOR.match(text, cue.end, end)
+    link = link or (_WITH_OWNER.match(text, cue.end, end) if not _ENGLISH.match(cue.text) and not cue.kind == "code" else None)
+    if link is None and _VERB_LAST.match(cue.text):
+        yield from _clause(text, cue.end, end, is_whole=True)
+    if link is None or _NAMES.search(text, cue.end, _head_end(link)):
         return
-    if link.groupdict().get("weak") and not (CHANGES.search(text, start, cue.start()) or WEAK_IN.match(cue[0])):
+    if link.groupdict().get("weak") and not (CHANGES.search(text, start, cue.start) or WEAK_IN.match(cue.text)):
         return
     yield from _value(text, cue, link, start, end)
 
 
-def _option(text: str, cue: re.Match[str], start: int, end: int) -> re.Match[str] | None:
-    is_option = re.search(r"[\"']-{1,2}[\w-]*\Z", text[max(start, cue.start() - 40) : cue.start()]) is not None
-    return _LISTED.match(text, cue.end(), end) if is_option else None
+def _option(text: str, cue: PasswordCue, start: int, end: int) -> re.Match[str] | None:
+    is_option = re.search(r"[\"']-{1,2}[\w-]*\Z", text[max(start, cue.start - 40) : cue.start]) is not None
+    return _LISTED.match(text, cue.end, end) if is_option else None
 
 
 def _head_end(link: re.Match[str]) -> int:
@@ -97,7 +97,7 @@ def _head_end(link: re.Match[str]) -> int:
     return min(link.start(name) for name, found in groups.items() if name != "for" and found is not None)
 
 
-def _value(text: str, cue: re.Match[str], link: re.Match[str], start: int, end: int) -> Iterator[SecretSpan]:
+def _value(text: str, cue: PasswordCue, link: re.Match[str], start: int, end: int) -> Iterator[SecretSpan]:
     at, groups = link.end(), link.groupdict()
     quoted = _QUOTED.match(text, at, end)
     if quoted:
@@ -115,7 +115,7 @@ def _value(text: str, cue: re.Match[str], link: re.Match[str], start: int, end: 
     is_assigned = groups.get("sign") not in (None, "—", "–")
     if is_assigned and is_expression(text[at:end]):
         return
-    if is_assigned and not groups["for"] and _START.match(text, start, cue.start()):
+    if is_assigned and not groups["for"] and _START.match(text, start, cue.start):
         yield from _rest_of_line(text, at, end)
     elif groups.get("sign") in ("=", ":=", "=="):
         yield from _cell(text, at, end)
@@ -168,7 +168,7 @@ def find_statements(text: str) -> Iterator[SecretSpan]:
     """Yield the clauses that say something about a password: `is stored in the keychain`."""
     for _, end, cues in lines_with_cues(text):
         for cue in cues:
-            link = _CONNECTOR.match(text, cue.end(), end)
+            link = _CONNECTOR.match(text, cue.end, end)
             if link and link.groupdict().get("copula"):
                 found = BREAKS.search(text, link.end(), end)
                 stop = found.start() if found else end

@@ -5,16 +5,14 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.claim_words import PASSWORDS
 from evolve.core.cases.cued_rules import cued_text, lines_from, rule
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
-from evolve.core.cases.folded_text import fold
 from evolve.core.cases.password_cues import cues_of
 from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 
-_OTHER: Final = re.compile(
+_OTHER: Final = rule(
     r"(?i)(?<![A-Za-z])(?:secret|token|credentials?|(?:api|access|private|auth|signing|encryption|master)[_-]?key)s?(?![A-Za-z])"
 )
 """Further names of secrets in the headers of blocks."""
@@ -28,13 +26,14 @@ _FIELD: Final = re.compile(
 _LINES: Final = 8
 _ALONE: Final = re.compile(r"[^\s:={}\[\]<>-][^:={}\[\]<>\n]{2,80}")
 _PAIR: Final = re.compile(r"[\w.\"'-]{1,40}[ \t]{0,3}[:=](?:\s|\Z)")
-_COMMENTED: Final = re.compile(rf"(?i)(?:[ \t](?:#|//|--|;)|/\*|<!--|\()[^\n\"'`]{{0,40}}?(?:{PASSWORDS}|credentials?|login)")
+_COMMENT: Final = re.compile(r"(?:[ \t](?:#|//|--|;)|/\*|<!--|\()[^\n\"'`]{0,40}?\Z")
+_COMMENT_WORDS: Final = 50
 _QUOTED: Final = re.compile(r"[\"'`]([^\"'`\n\\]{4,80})(?:\\[rn]){0,2}[\"'`]")
-_COMMAND: Final = re.compile(
+_COMMAND: Final = rule(
     r"(?i)--?[\w-]{0,30}(?:pass|passwd|password|secret|token|key|cred\w*)[\w-]{0,10}?[_-](?:command|cmd|eval)[ =]{1,3}[\"']?(?:(?:ba)?sh -c[ \t]+[\"'\\]{0,2})?(?:echo|printf)[ \t]+(?:-\w+[ \t]+|'?%s(?:\\n)?'?[ \t]+)?[\"'\\]{0,2}([^\"'\n|;&]{2,100}?)[\"'\\ \t]*(?=[\"'|;&\n]|\Z)"
 )
 _SEGMENT: Final = re.compile(r"(?<=/)(?=[^/\s]*\d)[A-Za-z0-9_.~=-]{8,}|(?<=/)(?=[A-Z]*\d?)[A-Z0-9]{8,}")
-_HOOK_URL: Final = re.compile(r"(?i)https?://[^\s\"'<>]{0,200}?hook[^\s\"'<>]{1,300}")
+_HOOK_URL: Final = rule(r"(?i)https?://[^\s\"'<>]{0,200}?hook[^\s\"'<>]{1,300}")
 _WORDS: Final = (
     rule(r"(?i)\b(?:OPER|IDENTIFY|GHOST|RECOVER|REGAIN)[ \t]+[\w.@-]{1,30}[ \t]+([^\s]{3,100})[ \t]*\r?(?=$|\n)", lines=0),
     rule(r"(?i)\bbind\b[^\n]{0,120}?\bsimple(?:[ \t]+|[ \t]*[=:][ \t]*)[\"']?([^\s\"']{3,100})"),
@@ -55,20 +54,23 @@ _WORDS: Final = (
 def find_block_secrets(text: str) -> Iterator[SecretSpan]:
     """Yield every value whose name is in a header or a comment."""
     cued = cued_text(text)
-    for name in (*cues_of(text), *_OTHER.finditer(text)):
-        if header := _HEADER.match(text, name.end()):
-            yield from _fields(text, header, text.rfind("\n", 0, name.start()) + 1)
+    names = [(cue.start, cue.end) for cue in cues_of(text)] + [match.span() for match in cued.matches(_OTHER)]
+    for start, end in names:
+        if header := _HEADER.match(text, end):
+            yield from _fields(text, header, text.rfind("\n", 0, start) + 1)
     for one in _WORDS:
         for match in cued.matches(one):
             if not states_something(match[1]):
                 yield SecretSpan(*match.span(1))
-    for match in _COMMAND.finditer(text):
+    for match in cued.matches(_COMMAND):
         if not is_reference_or_path(match[1]):
             yield SecretSpan(*match.span(1))
-    for url in _HOOK_URL.finditer(text):
+    for url in cued.matches(_HOOK_URL):
         yield from (SecretSpan(*part.span()) for part in _SEGMENT.finditer(text, *url.span()))
-    for comment in _COMMENTED.finditer(fold(text)):
-        yield from _commented(text, comment.start())
+    for start, _ in names:
+        comment = _COMMENT.search(text, max(start - _COMMENT_WORDS, text.rfind("\n", 0, start) + 1), start)
+        if comment:
+            yield from _commented(text, comment.start())
 
 
 def _fields(text: str, header: re.Match[str], start_of_line: int) -> Iterator[SecretSpan]:

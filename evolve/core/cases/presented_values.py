@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.access_words import ACCESS, ACCOUNTS, EDGE, is_account
+from evolve.core.cases.access_words import ACCOUNTS, EDGE, access_lines, is_account
 from evolve.core.cases.account_pairs import is_no_password
 from evolve.core.cases.claim_words import BREAKS
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
-from evolve.core.cases.password_cues import lines_with_cues
+from evolve.core.cases.password_cues import PasswordCue, lines_with_cues
 from evolve.core.cases.said_of_secrets import is_message, is_reference_or_path
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
@@ -55,11 +55,12 @@ def find_presented_values(text: str) -> Iterator[SecretSpan]:
     """Yield the passwords before their names, and after words for access."""
     cued = {start: cues for start, _, cues in lines_with_cues(text)}
     was_access, last = False, 0
+    access = access_lines(text)
     for start, end in lines_of(text):
-        cues = cued.get(start, [])
+        cues = cued.get(start, ())
         for cue in cues:
             yield from _as_password(text, cue, start)
-        is_access = ACCESS.search(text, start, end) is not None
+        is_access = start in access
         if cues or is_access or (was_access and start - last < _FAR):
             yield from _tried(text, start, end)
         if is_access:
@@ -68,10 +69,10 @@ def find_presented_values(text: str) -> Iterator[SecretSpan]:
             was_access, last = bool(cues) or is_access, end
 
 
-def _as_password(text: str, cue: re.Match[str], start: int) -> Iterator[SecretSpan]:
+def _as_password(text: str, cue: PasswordCue, start: int) -> Iterator[SecretSpan]:
     """Yields X of `use X as the password` and of `X is the password`."""
-    low = max(start, cue.start() - _MOST_BACK - 40)
-    head = text[low : cue.start()]
+    low = max(start, cue.start - _MOST_BACK - 40)
+    head = text[low : cue.start]
     link = _AS.search(head) or _IS.search(head)
     if link is None:
         return
