@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.access_words import ACCOUNTS, EDGE, METHODS, access_lines, is_account
-from evolve.core.cases.claim_words import BREAKS
+from evolve.core.cases.claim_words import BREAKS, has_password_word
+from evolve.core.cases.cued_rules import remembered
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
 from evolve.core.cases.oddness import oddness
 from evolve.core.cases.ordinary_words import words_of
-from evolve.core.cases.password_cues import cues_of, lines_with_cues
+from evolve.core.cases.password_cues import lines_with_cues
 from evolve.core.cases.said_of_secrets import is_reference_or_path, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
@@ -56,7 +57,9 @@ def find_account_pairs(text: str) -> Iterator[SecretSpan]:
 
 def _is_heading(line: str) -> bool:
     shown = line.strip().rstrip("*_ ")
-    return len(shown) < 100 and (shown.endswith((":", "：")) or shown.startswith("#") or len(shown.split()) <= 4)
+    return len(shown) < 100 and (
+        shown.endswith((":", "：")) or shown.startswith("#") or (len(shown.split()) <= _MOST_WORDS and shown.replace(" ", "").isalpha())
+    )
 
 
 def _pairs(text: str, start: int, end: int, *, is_listed: bool) -> Iterator[SecretSpan]:
@@ -73,15 +76,15 @@ def _pairs(text: str, start: int, end: int, *, is_listed: bool) -> Iterator[Secr
 def _second(text: str, pair: re.Match[str], end: int, *, is_first: bool, start: int) -> Iterator[SecretSpan]:
     """Yields what follows an account and a sign."""
     sign, account = pair["sign"].strip(), pair["account"]
-    if not (is_account(account) or pair["mark"].strip("*_")) or is_reference_or_path(account):
+    before = text[max(start, pair.start() - 40) : pair.start()]
+    is_led = _AFTER_LOGIN.search(before) is not None
+    if not (is_led or is_first or sign not in ("", ",")) or not (is_account(account) or pair["mark"].strip("*_")) or is_reference_or_path(account):
         return
     at, value = _unit(text, pair.end(), end)
     if not value or len(value.split()) > _MOST_WORDS or is_no_password(value) or _NO_VALUE.match(value.split()[0]):
         return
     is_known = account.lower() in ACCOUNTS or "@" in account
     is_odd = _is_odd(value)
-    before = text[max(start, pair.start() - 40) : pair.start()]
-    is_led = _AFTER_LOGIN.search(before) is not None
     is_slash = sign in ("/", "//", "|", "／") and (pair["sign"] != sign or is_known or pair["mark"] != "")
     holds = {
         "": is_odd and is_led and (is_known or is_first or _is_whole(text, at + len(value), end)),
@@ -110,6 +113,7 @@ def _unit(text: str, at: int, end: int) -> tuple[int, str]:
     return at + lead, value[lead:].rstrip(EDGE)
 
 
+@remembered
 def is_no_password(value: str) -> bool:
     """Return whether a text is something that is said, a way to log in, an address or a number."""
     words = [word.strip(EDGE).lower() for word in value.split()]
@@ -117,12 +121,13 @@ def is_no_password(value: str) -> bool:
         FILL in value
         or states_something(value)
         or words[-1] in METHODS
-        or bool(cues_of(value))
+        or has_password_word(value)
         or re.search(r"[=:@/\\(]", value) is not None
         or len(value) < 3
         or (value.replace(".", "").isdigit())
     )
 
 
+@remembered
 def _is_odd(value: str) -> bool:
     return any(not one.is_sign and element_oddness(one) for one in elements_of(value.strip(EDGE)))

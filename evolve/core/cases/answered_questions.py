@@ -5,39 +5,55 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.claim_words import CODES, PASSWORDS
-from evolve.core.cases.folded_text import fold
+from evolve.core.cases.cued_rules import cued_text, rule
+from evolve.core.cases.password_cues import cues_of
 from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
 
-_ASKS: Final = re.compile(
-    rf"(?i)(?:{PASSWORDS}|{CODES}|(?<![a-z])(?:log ?in|creds?|credentials?|zugangsdaten|identifiants|credenciales|credenziali|учётн\w+ данн\w+|доступ\w*))(?P<rest>[^\n]{{0,80}}?)[ \t]*(?P<sign>[?？:：؟]|(?<=[?？:：])\s*[*_]{{1,2}})?[ \t\"')\]*]*\Z"
+_LOGIN: Final = rule(
+    r"(?i)(?<![a-z])(?:log ?in|creds?|credentials?|zugangsdaten|identifiants|credenciales|credenziali|учётн\w+ данн\w+|доступ)"
 )
+_END: Final = re.compile(r"(?P<rest>[^\n]{0,80}?)[ \t]*(?P<sign>[?？:：؟]|(?<=[?？:：])\s*[*_]{1,2})?[ \t\"')\]*]*\Z")
+"""The rest of a line that asks."""
 _SPEAKER: Final = re.compile(
     r"[ \t]*(?:\[[^\]\n]{0,24}\][ \t]*)?(?:\d{1,2}:\d\d(?::\d\d)?[ \t]+)?(?:(?:<[@+%]?[\w. -]{1,24}>|[@]?[\w.-]{1,16}[:>]|[>$#*•–-]{1,3}|[QqAaRrFf][:.)])[ \t]+){0,2}(?:(?:sure|yes|yeah|ok|it['’]?s|that['’]?s|its|i think|should be|try|ja|oui|sí|si|да)[,:!]?[ \t]+){0,3}"
 )
 _PAIR: Final = re.compile(r"(?P<account>[\w.@\\-]{1,60})[ \t]*(?:[/|:,;]|[ \t]-[ \t]|[ \t]{1,8})[ \t]*(?P<value>\S(?:[^\n]{0,60}\S)?)")
 _MOST_WORDS: Final = 6
+_LABEL_WORDS: Final = 5
+_MOST_BLANK: Final = 2
+"""Blank lines that end a question."""
 _LABEL: Final = re.compile(r"[\w.-]{1,40}[ \t]?[:=](?:\s|\Z)|[A-Za-z][\w.-]*=|-{3,}|\.{3}|[{}\[\]]+\Z|(?i:https?://)")
 _DONE: Final = re.compile(r"(?i)[\"'`]?[\w.-]{0,30}[\"'`]?[ \t]*[:=]")
 
 
 def find_answered_questions(text: str) -> Iterator[SecretSpan]:
     """Yield what follows a line that asks for a password or is its label."""
+    words = sorted({cue.end for cue in cues_of(text) if cue.kind != "same"} | {match.end() for match in cued_text(text).matches(_LOGIN)})
     asked: str | None = None
-    age = 0
-    for start, end in lines_of(text):
+    at = age = 0
+    for start, end in lines_of(text) if words else ():
+        first = at
+        while at < len(words) and words[at] <= end:
+            at += 1
         line = text[start:end]
         if not line.strip():
             age += 1
-            asked = asked if age < 2 else None
+            asked = asked if age < _MOST_BLANK else None
             continue
-        if asked is not None and not _ASKS.search(fold(line)):
+        if asked is not None and at == first:
             yield from _answer(text, start, end, asked)
-        found = _ASKS.search(fold(line))
-        is_question = found is not None and (found["sign"] is not None or not found["rest"].strip() and len(line.split()) <= 5 and line.strip()[0] not in "-/")
-        asked, age = (line if is_question else None), 0
+        asked, age = (line if at > first and _asks(text, words[at - 1], start, end) else None), 0
+
+
+def _asks(text: str, word: int, start: int, end: int) -> bool:
+    """Whether a line with a word for password ends with it, or with a question mark or a colon."""
+    found = _END.match(text, word, end)
+    if found is None:
+        return False
+    line = text[start:end].strip()
+    return found["sign"] is not None or (not found["rest"].strip() and len(line.split()) <= _LABEL_WORDS and line[0] not in "-/")
 
 
 def _answer(text: str, start: int, end: int, asked: str) -> Iterator[SecretSpan]:

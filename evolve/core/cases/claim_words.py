@@ -31,6 +31,14 @@ PASSWORDS: Final = folded_pattern(_PASSWORDS)
 _NAME: Final = re.compile(rf"(?i).{{0,60}}?(?:{PASSWORDS})(?:s|[_-]?\d{{1,3}})?")
 
 
+_WORD: Final = re.compile(rf"(?i){PASSWORDS}")
+
+
+def has_password_word(text: str) -> bool:
+    """Return whether a short text has a word for password."""
+    return _WORD.search(fold(text)) is not None
+
+
 def is_password_name(name: str) -> bool:
     """Return whether a name ends in a word for password in any language: `motDePasse`, `smtp_haslo`, `parola chiave`."""
     return _NAME.fullmatch(fold(name)) is not None

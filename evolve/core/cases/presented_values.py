@@ -6,12 +6,14 @@ its place.
 # ruff: noqa: E501, RUF001  (words of many alphabets; a pattern broken over lines is harder to compare with what it matches)
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from evolve.core.cases.access_words import ACCOUNTS, EDGE, access_lines, is_account
 from evolve.core.cases.account_pairs import is_no_password
 from evolve.core.cases.claim_words import BREAKS
+from evolve.core.cases.cued_rules import CuedRule, cued_text, rule
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
 from evolve.core.cases.password_cues import PasswordCue, lines_with_cues
@@ -29,13 +31,15 @@ _AS: Final = re.compile(
 _IS: Final = re.compile(
     rf"(?i)[\"'”»]?(?:[ \t]+(?:is|was|are|were|used to be|will be|has been|ist|war|est|était|es|era|é|è|это|был|jest|is|är|er|to|—|-|adalah|là|είναι)[ \t]+(?:(?:not|no longer|now|still|probably|also|likely|nicht|mehr)[ \t]+)?|['’]s[ \t]+)(?:{_DETERMINERS}[ \t]+){{1,3}}(?:[\w/-]{{2,15}}[ \t-]+){{0,2}}\Z|(?:是|就是|が|は)(?:我的|我们的|这个|あの|その)?\Z"
 )
-_VERB: Final = re.compile(
+_VERB: Final = rule(
     r"(?i)(?<![^\W\d_])(?:us(?:e|es|ed|ing)|tr(?:y|ies|ied|ying)|typ(?:e|es|ed|ing)(?:[ \t]in)?|enter(?:s|ed|ing)?|put(?:ting)?(?:[ \t]in)?|key(?:ed)? in|punch(?:ed)? in|insert(?:ed)?|past(?:e|ed)|choos(?:e|ing)|chose|pick(?:ed)?|took|take|gave|give|set|want(?:s|ed)?|ha(?:s|ve|d)|with|"
     r"nimm|nehm\w*|benutz\w*|verwend\w*|gib|eingeben|probier\w*|versuch\w*|tipp\w*|utilis\w*|essa\w*|tape[zr]?|tapé|entre[zr]?|mets|mettez|saisi\w*|us(?:a|á|o|ó|as|ar|é|ando|amos|ato|ata|iamo)|prob\w{1,5}|prueb\w*|pon\w*|introduc\w*|escrib\w*|digit\w*|tent\w{1,4}|inser\w*|prov\w{1,4}|met\w{1,4}|scriv\w*|"
-    r"введ\w*|вв[оё]д\w*|использ\w*|попроб\w*|набер\w*|gebruik\w*|probeer\w*|vul|använd\w*|prova\w*|skriv\w*|brug\w*|prøv\w*|użyj|wpisz\w*|spróbuj\w*|kullan\w*|gir\w{1,3}|pakai|gunakan|masukkan|dùng|nhập|thử)[ \t:]+"
+    r"введ\w*|вв[оё]д\w*|использ\w*|попроб\w*|набер\w*|gebruik\w*|probeer\w*|vul|använd\w*|prova\w*|skriv\w*|brug\w*|prøv\w*|użyj|wpisz\w*|spróbuj\w*|kullan\w*|gir\w{1,3}|pakai|gunakan|masukkan|dùng|nhập|thử)[ \t:]+",
+    lines=0,
 )
-_WITH: Final = re.compile(
-    r"(?i)(?<![^\W\d_])(?:with|using|mit|avec|con|com|с|со|z|ze|met|med|ile|dengan|bằng|με|s|se|cu)[ \t]+(?:(?:the|username|user|account|login|benutzer|utilisateur|usuario|usuário|utente|пользовател\w+|identifiant|l['’])[ \t]*)*"
+_WITH: Final = rule(
+    r"(?i)(?<![^\W\d_])(?:with|using|mit|avec|con|com|с|со|z|ze|met|med|ile|dengan|bằng|με|s|se|cu)[ \t]+(?:(?:the|username|user|account|login|benutzer|utilisateur|usuario|usuário|utente|пользовател\w+|identifiant|l['’])[ \t]*)*",
+    lines=0,
 )
 _AND: Final = re.compile(r"(?i)[ \t]*(?:/|\||:|,|(?<![^\W\d_])(?:and|und|et|y|e|и|i|en|och|og|ve|dan|và|και|a|și|plus|with|mit|avec|con|com|with)(?=[ \t]))[ \t]*")
 _OR: Final = re.compile(r"(?i)[ \t]*(?:,|/|\||(?<![^\W\d_])(?:and then|and|or|then|also|und|oder|et|ou|y|o|e|и|или|en|of|och|eller|lub|i|ve|veya)(?=[ \t]))[ \t]*")
@@ -51,20 +55,33 @@ _MOST_WORDS: Final = 4
 _BACK_BREAK: Final = re.compile(r"[.!?](?=\s)|[,;:。，；(\[{<>|]|\s[-–—]\s|\s(?:and|but|so|und|et|y|e|и)\s")
 
 
+class _Places:
+    """The places of a rule in a text, by line."""
+
+    def __init__(self, text: str, one: CuedRule) -> None:
+        self._matches = list(cued_text(text).matches(one))
+        self._starts = [match.start() for match in self._matches]
+
+    def between(self, start: int, end: int) -> list[re.Match[str]]:
+        """Return the matches that begin in a part of the text."""
+        return self._matches[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
+
+
 def find_presented_values(text: str) -> Iterator[SecretSpan]:
     """Yield the passwords before their names, and after words for access."""
     cued = {start: cues for start, _, cues in lines_with_cues(text)}
     was_access, last = False, 0
     access = access_lines(text)
+    verbs, withs = _Places(text, _VERB), _Places(text, _WITH)
     for start, end in lines_of(text):
         cues = cued.get(start, ())
         for cue in cues:
             yield from _as_password(text, cue, start)
         is_access = start in access
         if cues or is_access or (was_access and start - last < _FAR):
-            yield from _tried(text, start, end)
+            yield from _tried(text, verbs.between(start, end), end)
         if is_access:
-            yield from _with_password(text, start, end)
+            yield from _with_password(text, withs.between(start, end), end)
         if end > start:
             was_access, last = bool(cues) or is_access, end
 
@@ -83,7 +100,7 @@ def _as_password(text: str, cue: PasswordCue, start: int) -> Iterator[SecretSpan
             yield SecretSpan(low + quoted.start(1), low + quoted.end(1))
         return
     if is_as:
-        verbs = list(_VERB.finditer(subject))
+        verbs = list(_VERB.pattern.finditer(subject))
         at = verbs[-1].end() if verbs else len(subject.rstrip()) - len(subject.split()[-1]) if subject.split() else 0
         if link["as"].lower() not in ("for", "to be", "für", "pour", "para", "per", "для") or _is_odd(subject[at:]):
             yield from _subject(subject, at, low)
@@ -100,9 +117,9 @@ def _subject(subject: str, at: int, low: int) -> Iterator[SecretSpan]:
         yield SecretSpan(low + start, low + start + len(value))
 
 
-def _tried(text: str, start: int, end: int) -> Iterator[SecretSpan]:
+def _tried(text: str, verbs: Iterable[re.Match[str]], end: int) -> Iterator[SecretSpan]:
     """Yields what somebody typed or tried: `tried honeymoon and honeymoon2`, `enter root, blue monday`."""
-    for verb in _VERB.finditer(text, start, end):
+    for verb in verbs:
         if verb[0].lower().startswith(("with", "ha", "set", "want", "met", "took", "take", "give", "gave")):
             continue
         stop = _clause_end(text, verb.end(), end)
@@ -130,12 +147,14 @@ def _divided(text: str, at: int, stop: int) -> Iterator[tuple[int, int]]:
         yield at, stop
 
 
-def _with_password(text: str, start: int, end: int) -> Iterator[SecretSpan]:
+def _with_password(text: str, withs: Iterable[re.Match[str]], end: int) -> Iterator[SecretSpan]:
     """Yields X of `log in with anna and X`, `logged in as admin with X`."""
-    for word in _WITH.finditer(text, start, end):
+    for word in withs:
         at = word.end()
         account = _ACCOUNT.match(text, at, end)
         link = _AND.match(text, account.end(), end) if account else None
+        if link and FILL in text[link.end() : link.end() + _MOST_BACK]:
+            continue  # the password is masked already
         if link and link[0].strip() and account and not is_reference_or_path(account[0]):
             second = list(_unless_ordinary(text, link.end(), _clause_end(text, link.end(), end, is_list=True), is_sure=is_account(account[0])))
             yield from second or _unless_ordinary(text, at, account.end(), is_sure=False)

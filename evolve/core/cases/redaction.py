@@ -43,7 +43,7 @@ from evolve.core.cases.secret_neighbours import find_neighbour_secrets
 from evolve.core.cases.secret_phrases import find_phrase_secrets
 from evolve.core.cases.secret_sections import find_section_secrets
 from evolve.core.cases.secret_shapes import FILL, SecretSpan, find_shaped_secrets
-from evolve.core.cases.text_views import exact_views, named_views
+from evolve.core.cases.text_views import exact_views, joined_views, named_views
 from evolve.core.cases.unlisted_secrets import find_unlisted_secrets
 from evolve.core.cases.wire_places import find_wire_secrets
 from evolve.core.model.errors import EvolveError
@@ -264,7 +264,9 @@ class Redactor:
             yield from self._own_secrets(text)
         for scanner in self._scanners:
             yield from scanner(text)
-        for view in named_views(text):
+        views = list(named_views(text))
+        if views:  # as one text, because each search of a text has a price that does not depend on its length
+            view = joined_views(views)
             for scanner in self._scanners:
                 for span in scanner(view.text):
                     if span.end > span.start and not view.is_divided(*span):

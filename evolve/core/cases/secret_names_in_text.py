@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.claim_words import is_password_name
-from evolve.core.cases.cued_rules import matches, rule
+from evolve.core.cases.cued_rules import matches, remembered, rule
 from evolve.core.cases.secret_layouts import find_layout_secrets
 from evolve.core.cases.secret_shapes import SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS, is_reason, is_sentence, looks_made
@@ -87,6 +87,7 @@ _MIN_VALUE: Final = 6
 """Characters of a value after `name:` in the middle of a line, where prose is more likely than an assignment."""
 
 
+@remembered
 def is_secret_word(name: str) -> bool:
     """Return whether a value with this name is a secret; stricter than `is_secret_name`."""
     return _IS_NAME.fullmatch(name) is not None or is_password_name(name)

@@ -75,20 +75,20 @@ def named_views(text: str) -> Iterator[View]:
     for pattern, change in (*_READINGS[:2], *LAYOUTS):
         parts = [_part(text, start, end) for start, end in _changed_lines(text, pattern)]
         if parts:
-            view = _changed(_joined(parts), pattern, change)
+            view = _changed(joined_views(parts), pattern, change)
             yield view
             twice = (
                 [_slice(view, *lines) for lines in _changed_lines(view.text, _PERCENT)] if pattern is _PERCENT else []
             )
             if twice:
-                yield _changed(_joined(twice), pattern, change)
+                yield _changed(joined_views(twice), pattern, change)
     lists = [_changed(_part(text, *found.span()), _BETWEEN, lambda _match: " ") for found in _LIST.finditer(text)]
     if lists:
-        yield _joined(lists)
+        yield joined_views(lists)
 
 
-def _joined(parts: list[View]) -> View:
-    """Returns the parts as one view, which costs less than to search each of them."""
+def joined_views(parts: list[View]) -> View:
+    """Return the parts as one view, which costs less than to search each of them."""
     if len(parts) == 1:
         return parts[0]
     starts, ends = list(parts[0].starts), list(parts[0].ends)
