@@ -51,7 +51,7 @@ LAYOUTS: Final = (
     Reading(re.compile(r"(?<=:)[ \t]{1,4}(?:[!&][\w:/.!-]{0,40}[ \t]+){1,2}(?=\S)"), lambda _match: " "),
     Reading(
         re.compile(
-            rf"(?i)(?:[ \t]*</t[dh]>\s{{0,40}}<t[dh](?:\s[^<>]{{0,200}})?>|</?{_INLINE}(?:\s[^<>]{{0,300}})?/?>|{ENTITY})"
+            rf"(?i)(?:[ \t]{{0,40}}</t[dh]>\s{{0,40}}<t[dh](?:\s[^<>]{{0,200}})?>|</?{_INLINE}(?:\s[^<>]{{0,300}})?/?>|{ENTITY})"
         ),
         _markup,
     ),
