@@ -29,6 +29,11 @@ _BRACKETS: Final = re.compile(
     r"[(\[{<\"'`][ \t]*(?P<account>[A-Za-zÀ-ɏ][\w.@\\-]{1,40})[\"']?[ \t]{0,2}(?:[:/|]|,[ \t]|[ \t]{1,2})[ \t]{0,2}[\"']?(?P<value>[^\s\"'()\[\]{}<>,;|][^\"'()\[\]{}<>,;|\n]{2,60}?)[\"']?[ \t]*[)\]}>\"'`]"
 )
 _HASH: Final = re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{32,128}|\$\w{1,10}\$\S{10,200}?):(?P<value>[^\s:]{3,60})(?=\s|\Z)")
+_COMBINED: Final = re.compile(
+    r"(?<![\w.@+-])(?:[\w.+-]{1,60}@[\w-]{1,60}(?:\.[\w-]{1,30}){1,4}[ \t]{0,4}[:|;][ \t]{0,4}(?P<mail>[^\s:|;/@]{4,60})(?=[ \t]*(?:\Z|\n|\r|[|]))|"
+    r"(?:admin|root|pi|guest|ubuntu|administrator|sa|postgres)[:/](?P<account>[A-Za-z][^\s:/|;,@.()<>\"'`]{3,40})(?![\w:/.]))"
+)
+"""Lists of accounts with passwords: `lea@example.org:x`; accounts that everybody knows: `pi/x`."""
 _HEADING_LINES: Final = 6
 _MOST_WORDS: Final = 4
 _FEW: Final = 2
@@ -51,6 +56,11 @@ def find_account_pairs(text: str) -> Iterator[SecretSpan]:
         if is_access or heading > 0:
             yield from _pairs(text, start, end, is_listed=heading > 0)
         heading = _HEADING_LINES if is_access and _is_heading(text[start:end]) else heading - 1
+        for found in _COMBINED.finditer(text, start, end):
+            group = found.lastgroup or "mail"
+            is_group = group == "account" and not (_is_odd(found[group]) or found[group][-1].isdigit())
+            if not is_group and not is_no_password(found[group]):
+                yield SecretSpan(*found.span(group))
         for found in _HASH.finditer(text, start, end):
             yield SecretSpan(*found.span("value"))
 

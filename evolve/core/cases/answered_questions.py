@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.cued_rules import cued_text, rule
+from evolve.core.cases.oddness import oddness
 from evolve.core.cases.password_cues import cues_of
 from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
@@ -21,6 +22,8 @@ _SPEAKER: Final = re.compile(
 )
 _PAIR: Final = re.compile(r"(?P<account>[\w.@\\-]{1,60})[ \t]*(?:[/|:,;]|[ \t]-[ \t]|[ \t]{1,8})[ \t]*(?P<value>\S(?:[^\n]{0,60}\S)?)")
 _MOST_WORDS: Final = 6
+_ALONE: Final = re.compile(r"[ \t]*[\"'`*>]{0,3}[ ]?([^\s\"'`:=(){}\[\]<>/\\]{4,60}?)[\"'`*.]{0,3}[ \t\r]*")
+_RULER: Final = re.compile(r"[\s=_*~-]+")
 _LABEL_WORDS: Final = 5
 _MOST_BLANK: Final = 2
 """Blank lines that end a question."""
@@ -33,6 +36,7 @@ def find_answered_questions(text: str) -> Iterator[SecretSpan]:
     words = sorted({cue.end for cue in cues_of(text) if cue.kind != "same"} | {match.end() for match in cued_text(text).matches(_LOGIN)})
     asked: str | None = None
     at = age = 0
+    is_spoken = False
     for start, end in lines_of(text) if words else ():
         first = at
         while at < len(words) and words[at] <= end:
@@ -42,9 +46,14 @@ def find_answered_questions(text: str) -> Iterator[SecretSpan]:
             age += 1
             asked = asked if age < _MOST_BLANK else None
             continue
-        if asked is not None and at == first:
+        if asked is not None and _RULER.fullmatch(line):
+            continue
+        if at == first and asked is not None:
             yield from _answer(text, start, end, asked)
-        asked, age = (line if at > first and _asks(text, words[at - 1], start, end) else None), 0
+        elif at == first and is_spoken:
+            yield from _alone(text, start, end)
+        is_spoken = at > first
+        asked, age = (line if is_spoken and _asks(text, words[at - 1], start, end) else None), 0
 
 
 def _asks(text: str, word: int, start: int, end: int) -> bool:
@@ -54,6 +63,13 @@ def _asks(text: str, word: int, start: int, end: int) -> bool:
         return False
     line = text[start:end].strip()
     return found["sign"] is not None or (not found["rest"].strip() and len(line.split()) <= _LABEL_WORDS and line[0] not in "-/")
+
+
+def _alone(text: str, start: int, end: int) -> Iterator[SecretSpan]:
+    """Yields a word alone on the line after one that speaks of a password, if no list has it."""
+    word = _ALONE.fullmatch(text[start:end])
+    if word and FILL not in word[1] and oddness(word[1]) and not states_something(word[1]):
+        yield SecretSpan(start + word.start(1), start + word.end(1))
 
 
 def _answer(text: str, start: int, end: int, asked: str) -> Iterator[SecretSpan]:

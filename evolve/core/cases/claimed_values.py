@@ -52,12 +52,14 @@ _NEXT_NAME: Final = re.compile(r"[ \t]+(?:--?[A-Za-z]|[\w.-]{1,40}[=:](?=\S|\s)|
 _START: Final = re.compile(r"[ \t]*(?:(?:[-+*#>!]|export|set|env|let|var|const|string|//|;)[ \t]*){0,3}[\w.$\[\]\"'/-]{0,60}\Z", re.IGNORECASE)
 _MOST_WORDS: Final = 10
 _LONGEST: Final = 120
+_SET_TO: Final = re.compile(r"(?i)(?:auf|to|à|a|en|per|in|на)[ \t]+(?P<value>\S{3,40})[ \t]+(?:gesetzt|geändert|umgestellt|changed|set|changé|mis|cambiado|cambiada|mudei|cambiato|сменил\w?|поменял\w?)(?![^\W\d_])")
 _CHANGE: Final = re.compile(r"(?i)(?<![^\W\d_])(?:from|von|de|da|desde|с|z|fra|från|van)[ \t]+(?P<old>\S[^\n,;]{1,60}?)[ \t]+(?:to|in|auf|zu|à|en|a|para|per|на|til|till|naar|na)[ \t]+(?P<new>\S[^\n,;]{1,60})")
 
 
 def find_claimed_values(text: str) -> Iterator[SecretSpan]:
     """Yield what the text claims to be a password."""
     for start, end, cues in lines_with_cues(text):
+        yield from (SecretSpan(*one.span("value")) for one in _SET_TO.finditer(text, start, end))
         is_named = False
         for cue in cues:
             is_named = is_named or cue.kind != "same"
@@ -156,7 +158,7 @@ def _clause(text: str, at: int, end: int, *, is_undivided: bool = False, is_whol
 def _unless_stated(text: str, at: int, stop: int, whole: str = "") -> Iterator[SecretSpan]:
     value = _TAIL.sub("", text[at:stop])
     is_masked = FILL in value
-    if value and not is_masked and not states_something(value) and not _is_number(value):
+    if value and value[0] not in "{[" and not is_masked and not states_something(value) and not _is_number(value):
         yield SecretSpan(at, at + len(value))
 
 

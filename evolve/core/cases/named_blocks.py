@@ -47,6 +47,10 @@ _WORDS: Final = (
     rule(r"(?m)^(?:[^\s>]{0,12}>[ \t]*)?PASS[ \t]+(\S[^\n\r]{2,60})"),
     rule(r"(?m)(?:^|[ \t])\w{2,10}>[ \t]*(?:pass|PASS|password)[ \t]+(\S{3,100})"),
     rule(r"(?i)\b(?:safe|lock(?:er|box)?|door|gate|alarm|vault|padlock|bike|suitcase|tresor|schloss|coffre|cadenas|caja fuerte|candado)\b[^\n]{0,40}?\b(?:with|code|combination|pin|is|to|ist|mit|est|avec|es|con)\b[ :]{1,2}(\d[\d -]{2,12}\d)(?![\w:/])"),
+    rule(r"(?i)(?<![\w-])(?:user|login|account|name)[ \t]+[\w.@-]{1,40}[ \t]+(?:pass|pw|pwd|password|passwd|key)[ \t]+(\S{4,100})"),
+    rule(r"(?i)(?:type|kind|name|key)=[\"']?[\w.-]{0,30}(?:secret|password|passwd|token)[\"']?(?=[ \t])[^\n]{0,60}?[ \t](?:value|val|data|v)=[\"']?([^\s\"']{3,200})"),
+    rule(r"(?i)answer to [\"'“][^\"'”\n]{3,60}[\"'”] (?:is|was) [\"'“]?([^\n\"'”.,;]{3,60})"),
+    rule(r"(?i)\bAUTH (?:LOGIN|PLAIN) (?:challenge|response)[^\n:]{0,20}:[ \t]*[\"'](\S[^\"'\n]{2,100})[\"']"),
     rule(r"(?i)\bpair(?:ing|ed)?\b[^\n]{0,40}?\b(?:enter|type|code|pin|is|with)\b[ \t:=]{1,3}(\d{4,8})\b"),
 )
 

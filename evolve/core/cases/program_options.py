@@ -59,6 +59,7 @@ _PROGRAMS: Final = {
     "security": _Options("-p -w"),
     "ssh-keygen": _Options("-N -P"),
     "keytool jarsigner": _Options("-storepass -keypass -srcstorepass -deststorepass -new"),
+    "gnmic vncdo vncdotool rdcli freerdp nxctl telnetlib": _Options("-p --password"),
     "expect impacket crackmapexec nxc evil-winrm hydra": _Options("-p"),
 }  # fmt: skip
 """Programs, and their options that carry a secret; from their manual pages."""

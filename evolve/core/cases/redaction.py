@@ -18,6 +18,8 @@ from urllib.parse import quote, quote_plus
 from evolve.core.cases.account_pairs import find_account_pairs
 from evolve.core.cases.answered_questions import find_answered_questions
 from evolve.core.cases.byte_texts import byte_texts
+from evolve.core.cases.call_arguments import find_call_arguments
+from evolve.core.cases.claim_words import has_password_word
 from evolve.core.cases.claimed_values import find_claimed_values, find_statements
 from evolve.core.cases.code_places import find_placed_operands
 from evolve.core.cases.command_output import find_printed_secrets
@@ -157,6 +159,7 @@ class Redactor:
             find_claimed_values,
             find_presented_values,
             find_account_pairs,
+            find_call_arguments,
             find_answered_questions,
             *scanners,
         )
@@ -373,8 +376,11 @@ def _is_long_number(value: JsonValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _MIN_NUMBER
 
 
-_NO_VALUE: Final = re.compile(r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*", re.DOTALL)
-"""Types, constants and fields of a request in code."""
+_NO_VALUE: Final = re.compile(r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*", re.DOTALL)
+"""Types, constants and fields of a request in code, formats, structures."""
+_EXPRESSION: Final = re.compile(r"(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]")
+_TEST_RESULT: Final = re.compile(r"(?:\A|\n)[ \t]*(?:PASS|FAIL|XFAIL|XPASS|SKIP)(?:ED)?:?[ \t]+\Z")
+_BEFORE_RESULT: Final = 20
 
 
 def _without_harmless(text: str, spans: Iterable[SecretSpan]) -> list[SecretSpan]:
@@ -392,9 +398,20 @@ def _is_harmless(text: str, span: SecretSpan) -> bool:
     word = text[span.start : span.end]
     if is_public_key(text, span.start) or is_fingerprint(text, span) or _NO_VALUE.fullmatch(word):
         return True
+    if _TEST_RESULT.search(text, max(0, span.start - _BEFORE_RESULT), span.start) or _is_code(text, span):
+        return True
     if word.isalpha() and text[span.end : span.end + 1] == "=" and word.isascii():
         return True  # the name of the next value
     return (word.isalpha() or not word.isascii()) and is_message(word)
+
+
+def _is_code(text: str, span: SecretSpan) -> bool:
+    """Whether an expression begins there, or the name of a variable for a password is there: `await hash(`, `adminPassword`."""
+    if text[max(0, span.start - 1) : span.start] in ("'", '"', "`"):
+        return False
+    word = text[span.start : span.end].rstrip(",;)")
+    is_name = word.isidentifier() and word.isascii() and not word.islower() and not word.isupper()
+    return _EXPRESSION.match(text, span.start) is not None or (is_name and has_password_word(word))
 
 
 def _is_inside(span: SecretSpan, others: Iterable[SecretSpan]) -> bool:
