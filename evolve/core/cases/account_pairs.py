@@ -5,12 +5,13 @@ The sign between them and the words around decide; the password may be any word.
 # ruff: noqa: E501, RUF001  (signs of many languages; a pattern broken over lines is harder to compare with what it matches)
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
 from evolve.core.cases.access_words import ACCOUNTS, EDGE, METHODS, access_lines, is_account
 from evolve.core.cases.claim_words import BREAKS, has_password_word
-from evolve.core.cases.cued_rules import remembered
+from evolve.core.cases.cued_rules import cued_text, remembered, rule
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
 from evolve.core.cases.oddness import oddness
@@ -21,9 +22,10 @@ from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
 
 _NAME: Final = r"(?P<mark>[\"'`*_]{0,3})(?P<account>[A-Za-z0-9À-ɏЀ-ӿ぀-ヿ一-鿿가-힣][\w.@+\\-]{1,60})(?P=mark)"
-_PAIR: Final = re.compile(
-    rf"(?<![\w/.@-]){_NAME}(?P<sign>[ \t]*(?://?|\||／)[ \t]*|[ \t]+(?:[-–—]|->|=>|→|with|using)[ \t]+|:[ \t]?|,[ \t]+|[ \t]*\((?=[`\"'*]?\S+\))|[ \t]{{1,3}})(?=[\"'`*_]{{0,3}}\S)"
-)
+_SIGNS: Final = r"[ \t]{0,4}(?://?|\||／)[ \t]{0,4}|[ \t]{1,4}(?:[-–—]|->|=>|→|with|using)[ \t]{1,4}|:[ \t]?|[ \t]{0,4}\((?=[`\"'*]?\S+\))"
+_PAIR: Final = re.compile(rf"(?<![\w/.@-]){_NAME}(?P<sign>{_SIGNS})(?=[\"'`*_]{{0,3}}\S)")
+_LED_PAIR: Final = re.compile(rf"[\"'`*]{{0,2}}{_NAME}(?P<sign>{_SIGNS}|,[ \t]{{1,4}}|[ \t]{{1,3}})(?=[\"'`*_]{{0,3}}\S)")
+"""After a word such as `login` a comma or a blank is enough."""
 _BULLET: Final = re.compile(r"[ \t]*(?:[-*+•>|#]|\d{1,2}[.)])?[ \t]*")
 _BRACKETS: Final = re.compile(
     r"[(\[{<\"'`][ \t]*(?P<account>[A-Za-zÀ-ɏ][\w.@\\-]{1,40})[\"']?[ \t]{0,2}(?:[:/|]|,[ \t]|[ \t]{1,2})[ \t]{0,2}[\"']?(?P<value>[^\s\"'()\[\]{}<>,;|][^\"'()\[\]{}<>,;|\n]{2,60}?)[\"']?[ \t]*[)\]}>\"'`]"
@@ -41,7 +43,7 @@ _PEOPLE: Final = words_of("""
 admin root administrator user guest test demo postgres ubuntu pi gast invité invitado ospite tester viewer anna
 """)
 """Accounts that are no label of another value, as `service:checkout` is."""
-_AFTER_LOGIN: Final = re.compile(r"(?i)(?:log(?:ged)?[ -]?(?:in|on)|login|creds?|credentials?|credenzial\w+|credencia\w+|identifiants|zugangsdaten|as|with|auth|enter|als|comme|como|account|sign in)[?:]?[ \t]+(?:is[ \t]+|are[ \t]+|as[ \t]+|LOGIN[ \t]+)?[\"'`*]{0,2}\Z")
+_LEADS: Final = rule(r"(?i)(?<![a-z])(?:log(?:ged)?[ -]?(?:in|on)|login|creds?|credentials?|credenzial\w+|credencia\w+|identifiants|zugangsdaten|as|with|auth|enter|als|comme|como|account|sign in)[?:]?[ \t]+(?:is[ \t]+|are[ \t]+|as[ \t]+|LOGIN[ \t]+)?", lines=0)
 _NO_VALUE: Final = re.compile(r"(?i)(?:the|a|an|and|or|of|not|is|was|are|has|had|will|can|at|in|on|to|from|for|with|via|by|as|but|so|please|then|it|its|that|which|who|her|his|my|our|your|und|der|die|das|et|le|la|les|y|el|los|e|o|os|il|i|и|в|на|с)\Z")
 
 
@@ -49,12 +51,14 @@ def find_account_pairs(text: str) -> Iterator[SecretSpan]:
     """Yield the passwords next to their accounts."""
     heading = 0
     spoken = {start for start, _, _ in lines_with_cues(text)} | access_lines(text)
+    leads = sorted({match.end() for match in cued_text(text).matches(_LEADS)})
     for start, end in lines_of(text):
         if not text[start:end].strip():
             continue
         is_access = start in spoken
         if is_access or heading > 0:
-            yield from _pairs(text, start, end, is_listed=heading > 0)
+            led = leads[bisect_left(leads, start) : bisect_left(leads, end)]
+            yield from _pairs(text, start, end, led, is_listed=heading > 0)
         heading = _HEADING_LINES if is_access and _is_heading(text[start:end]) else heading - 1
         for found in _COMBINED.finditer(text, start, end):
             group = found.lastgroup or "mail"
@@ -72,23 +76,25 @@ def _is_heading(line: str) -> bool:
     )
 
 
-def _pairs(text: str, start: int, end: int, *, is_listed: bool) -> Iterator[SecretSpan]:
+def _pairs(text: str, start: int, end: int, led: list[int], *, is_listed: bool) -> Iterator[SecretSpan]:
     bullet = _BULLET.match(text, start, end)
     first = bullet.end() if bullet else start
     for pair in _PAIR.finditer(text, start, end):
-        yield from _second(text, pair, end, is_first=is_listed and pair.start() == first, start=start)
+        yield from _second(text, pair, end, is_first=is_listed and pair.start() == first, is_led=False)
+    for at in [first, *led] if is_listed else led:
+        pair = _LED_PAIR.match(text, at, end)
+        if pair:
+            yield from _second(text, pair, end, is_first=is_listed and at == first, is_led=at in led)
     for pair in _BRACKETS.finditer(text, start, end):
         value = pair["value"]
         if is_account(pair["account"]) and (_is_odd(value) or pair["account"].lower() in ACCOUNTS) and not is_no_password(value):
             yield SecretSpan(*pair.span("value"))
 
 
-def _second(text: str, pair: re.Match[str], end: int, *, is_first: bool, start: int) -> Iterator[SecretSpan]:
+def _second(text: str, pair: re.Match[str], end: int, *, is_first: bool, is_led: bool) -> Iterator[SecretSpan]:
     """Yields what follows an account and a sign."""
     sign, account = pair["sign"].strip(), pair["account"]
-    before = text[max(start, pair.start() - 40) : pair.start()]
-    is_led = _AFTER_LOGIN.search(before) is not None
-    if not (is_led or is_first or sign not in ("", ",")) or not (is_account(account) or pair["mark"].strip("*_")) or is_reference_or_path(account):
+    if not (is_account(account) or pair["mark"].strip("*_")) or is_reference_or_path(account):
         return
     at, value = _unit(text, pair.end(), end)
     if not value or len(value.split()) > _MOST_WORDS or is_no_password(value) or _NO_VALUE.match(value.split()[0]):

@@ -72,7 +72,7 @@ class CuedText:
         lower = text.lower()
         # Some capitals have a longer small form; places must stay.
         self._lower = lower if len(lower) == len(text) else "".join(map(lower_char, text))
-        self._starts = [0, *(at + 1 for at in _find_all(text, "\n"))]
+        self._starts = [0, *(at + 1 for at in _all_of(text, "\n"))]
         self._places: dict[str, list[int]] = {}
         self._sorted: dict[frozenset[str], list[int]] = {}
         self._found: dict[tuple[frozenset[str], int], list[tuple[int, int]]] = {}
@@ -132,7 +132,7 @@ class CuedText:
 
     def _of(self, cue: str) -> list[int]:
         if cue not in self._places:
-            self._places[cue] = list(_find_all(self._lower, cue))
+            self._places[cue] = _all_of(self._lower, cue)
         return self._places[cue]
 
 
@@ -179,8 +179,12 @@ def matches(text: str, wanted: Iterable[CuedRule]) -> Iterator[re.Match[str]]:
         yield from cued.matches(one)
 
 
-def _find_all(text: str, cue: str) -> Iterator[int]:
-    at = text.find(cue)
-    while at >= 0:
-        yield at
-        at = text.find(cue, at + 1)
+def _all_of(text: str, cue: str) -> list[int]:
+    """Returns every place of a cue. Copies that overlap are found too, by the assertion."""
+    return [match.start() for match in _literal(cue).finditer(text)] if cue in text else []
+
+
+@cache
+def _literal(cue: str) -> re.Pattern[str]:
+    is_repeated = any(cue.startswith(cue[at:]) for at in range(1, len(cue)))
+    return re.compile(f"(?={re.escape(cue)})" if is_repeated else re.escape(cue))
