@@ -24,7 +24,9 @@ from evolve.core.cases.text_lines import lines_of
 _NAME: Final = r"(?P<mark>[\"'`*_]{0,3})(?P<account>[A-Za-z0-9À-ɏЀ-ӿ぀-ヿ一-鿿가-힣][\w.@+\\-]{1,60})(?P=mark)"
 _SIGNS: Final = r"[ \t]{0,4}(?://?|\||／)[ \t]{0,4}|[ \t]{1,4}(?:[-–—]|->|=>|→|with|using)[ \t]{1,4}|:[ \t]?|[ \t]{0,4}\((?=[`\"'*]?\S+\))"
 _PAIR: Final = re.compile(rf"(?<![\w/.@-]){_NAME}(?P<sign>{_SIGNS})(?=[\"'`*_]{{0,3}}\S)")
-_LED_PAIR: Final = re.compile(rf"[\"'`*]{{0,2}}{_NAME}(?P<sign>{_SIGNS}|,[ \t]{{1,4}}|[ \t]{{1,3}})(?=[\"'`*_]{{0,3}}\S)")
+_LED_PAIR: Final = re.compile(
+    rf"[\"'`*]{{0,2}}{_NAME}(?P<sign>{_SIGNS}|,[ \t]{{1,4}}|[ \t]{{1,3}})(?=[\"'`*_]{{0,3}}\S)"
+)
 """After a word such as `login` a comma or a blank is enough."""
 _BULLET: Final = re.compile(r"[ \t]*(?:[-*+•>|#]|\d{1,2}[.)])?[ \t]*")
 _BRACKETS: Final = re.compile(
@@ -43,8 +45,13 @@ _PEOPLE: Final = words_of("""
 admin root administrator user guest test demo postgres ubuntu pi gast invité invitado ospite tester viewer anna
 """)
 """Accounts that are no label of another value, as `service:checkout` is."""
-_LEADS: Final = rule(r"(?i)(?<![a-z])(?:log(?:ged)?[ -]?(?:in|on)|login|creds?|credentials?|credenzial\w+|credencia\w+|identifiants|zugangsdaten|as|with|auth|enter|als|comme|como|account|sign in)[?:]?[ \t]+(?:is[ \t]+|are[ \t]+|as[ \t]+|LOGIN[ \t]+)?", lines=0)
-_NO_VALUE: Final = re.compile(r"(?i)(?:the|a|an|and|or|of|not|is|was|are|has|had|will|can|at|in|on|to|from|for|with|via|by|as|but|so|please|then|it|its|that|which|who|her|his|my|our|your|und|der|die|das|et|le|la|les|y|el|los|e|o|os|il|i|и|в|на|с)\Z")
+_LEADS: Final = rule(
+    r"(?i)(?<![a-z])(?:log(?:ged)?[ -]?(?:in|on)|login|creds?|credentials?|credenzial\w+|credencia\w+|identifiants|zugangsdaten|as|with|auth|enter|als|comme|como|account|sign in)[?:]?[ \t]+(?:is[ \t]+|are[ \t]+|as[ \t]+|LOGIN[ \t]+)?",
+    lines=0,
+)
+_NO_VALUE: Final = re.compile(
+    r"(?i)(?:the|a|an|and|or|of|not|is|was|are|has|had|will|can|at|in|on|to|from|for|with|via|by|as|but|so|please|then|it|its|that|which|who|her|his|my|our|your|und|der|die|das|et|le|la|les|y|el|los|e|o|os|il|i|и|в|на|с)\Z"
+)
 
 
 def find_account_pairs(text: str) -> Iterator[SecretSpan]:
@@ -72,7 +79,9 @@ def find_account_pairs(text: str) -> Iterator[SecretSpan]:
 def _is_heading(line: str) -> bool:
     shown = line.strip().rstrip("*_ ")
     return len(shown) < 100 and (
-        shown.endswith((":", "：")) or shown.startswith("#") or (len(shown.split()) <= _MOST_WORDS and shown.replace(" ", "").isalpha())
+        shown.endswith((":", "："))
+        or shown.startswith("#")
+        or (len(shown.split()) <= _MOST_WORDS and shown.replace(" ", "").isalpha())
     )
 
 
@@ -87,7 +96,11 @@ def _pairs(text: str, start: int, end: int, led: list[int], *, is_listed: bool) 
             yield from _second(text, pair, end, is_first=is_listed and at == first, is_led=at in led)
     for pair in _BRACKETS.finditer(text, start, end):
         value = pair["value"]
-        if is_account(pair["account"]) and (_is_odd(value) or pair["account"].lower() in ACCOUNTS) and not is_no_password(value):
+        if (
+            is_account(pair["account"])
+            and (_is_odd(value) or pair["account"].lower() in ACCOUNTS)
+            and not is_no_password(value)
+        ):
             yield SecretSpan(*pair.span("value"))
 
 

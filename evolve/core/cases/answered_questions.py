@@ -20,7 +20,9 @@ _END: Final = re.compile(r"(?P<rest>[^\n]{0,80}?)[ \t]*(?P<sign>[?？:：؟]|(?<
 _SPEAKER: Final = re.compile(
     r"[ \t]*(?:\[[^\]\n]{0,24}\][ \t]*)?(?:\d{1,2}:\d\d(?::\d\d)?[ \t]+)?(?:(?:<[@+%]?[\w. -]{1,24}>|[@]?[\w.-]{1,16}[:>]|[>$#*•–-]{1,3}|[QqAaRrFf][:.)])[ \t]+){0,2}(?:(?:sure|yes|yeah|ok|it['’]?s|that['’]?s|its|i think|should be|try|ja|oui|sí|si|да)[,:!]?[ \t]+){0,3}"
 )
-_PAIR: Final = re.compile(r"(?P<account>[\w.@\\-]{1,60})[ \t]*(?:[/|:,;]|[ \t]-[ \t]|[ \t]{1,8})[ \t]*(?P<value>\S(?:[^\n]{0,60}\S)?)")
+_PAIR: Final = re.compile(
+    r"(?P<account>[\w.@\\-]{1,60})[ \t]*(?:[/|:,;]|[ \t]-[ \t]|[ \t]{1,8})[ \t]*(?P<value>\S(?:[^\n]{0,60}\S)?)"
+)
 _MOST_WORDS: Final = 6
 _ALONE: Final = re.compile(r"[ \t]*[\"'`*>]{0,3}[ ]?([^\s\"'`:=(){}\[\]<>/\\]{4,60}?)[\"'`*.]{0,3}[ \t\r]*")
 _RULER: Final = re.compile(r"[\s=_*~-]+")
@@ -33,7 +35,10 @@ _DONE: Final = re.compile(r"(?i)[\"'`]?[\w.-]{0,30}[\"'`]?[ \t]*[:=]")
 
 def find_answered_questions(text: str) -> Iterator[SecretSpan]:
     """Yield what follows a line that asks for a password or is its label."""
-    words = sorted({cue.end for cue in cues_of(text) if cue.kind != "same"} | {match.end() for match in cued_text(text).matches(_LOGIN)})
+    words = sorted(
+        {cue.end for cue in cues_of(text) if cue.kind != "same"}
+        | {match.end() for match in cued_text(text).matches(_LOGIN)}
+    )
     asked: str | None = None
     at = age = 0
     is_spoken = False
@@ -62,7 +67,9 @@ def _asks(text: str, word: int, start: int, end: int) -> bool:
     if found is None:
         return False
     line = text[start:end].strip()
-    return found["sign"] is not None or (not found["rest"].strip() and len(line.split()) <= _LABEL_WORDS and line[0] not in "-/")
+    return found["sign"] is not None or (
+        not found["rest"].strip() and len(line.split()) <= _LABEL_WORDS and line[0] not in "-/"
+    )
 
 
 def _alone(text: str, start: int, end: int) -> Iterator[SecretSpan]:
@@ -82,7 +89,13 @@ def _answer(text: str, start: int, end: int, asked: str) -> Iterator[SecretSpan]
     if not value or FILL in value or _LABEL.match(value) or is_reference_or_path(value) or is_expression(value):
         return
     pair = _PAIR.fullmatch(value)
-    if is_login and pair and len(pair["value"].split()) <= 3 and not states_something(pair["value"]) and not is_message(value):
+    if (
+        is_login
+        and pair
+        and len(pair["value"].split()) <= 3
+        and not states_something(pair["value"])
+        and not is_message(value)
+    ):
         yield SecretSpan(at + pair.start("value"), at + pair.end("value"))
     elif not is_login and len(value.split()) <= _MOST_WORDS and not states_something(value) and not is_message(value):
         yield SecretSpan(at, at + len(value))

@@ -16,8 +16,12 @@ _CALL: Final = rule(
     r"\w{0,12}\((?P<arguments>[^()\n]{6,200})\)",
     lines=0,
 )
+_OPENS: Final = re.compile(r"(?i)wifi|log|auth|connect|credential|bind|unlock")
+_FEW: Final = 6
 _ARGUMENT: Final = re.compile(r"[ubrfL@$]{0,2}(?:\"([^\"\n]{0,100})\"|'([^'\n]{0,100})')|[^,\"']+")
-_NO_PASSWORD: Final = re.compile(r"[\w.+-]+@[\w.-]+|[\w.-]+\.\w{2,8}(?::\d+)?|[A-Z_]{2,}|.*[{<$%#\[].*|[a-z]+[-_/][a-z-_/]+|\w+:.*|.*\.\.\..*")
+_NO_PASSWORD: Final = re.compile(
+    r"[\w.+-]+@[\w.-]+|[\w.-]+\.\w{2,8}(?::\d+)?|[A-Z_]{2,}|.*[{<$%#\[].*|[a-z]+[-_/][a-z-_/]+|\w+:.*|.*\.\.\..*"
+)
 
 
 def find_call_arguments(text: str) -> Iterator[SecretSpan]:
@@ -29,11 +33,17 @@ def find_call_arguments(text: str) -> Iterator[SecretSpan]:
             continue
         last = quoted[-1]
         value = last[last.lastindex or 1]
-        if FILL not in value and _is_odd(value) and not is_message(value) and not _NO_PASSWORD.fullmatch(value):
+        is_phrase = _OPENS.match(call[0]) is not None and 1 < len(value.split()) <= _FEW
+        if (
+            FILL not in value
+            and (is_phrase or _is_odd(value))
+            and not is_message(value)
+            and not _NO_PASSWORD.fullmatch(value)
+        ):
             yield SecretSpan(*last.span(last.lastindex or 1))
 
 
 def _is_odd(value: str) -> bool:
-    if is_reference_or_path(value) or len(value.split()) > 6:
+    if is_reference_or_path(value) or len(value.split()) > _FEW:
         return False
     return any(not one.is_sign and element_oddness(one) for one in elements_of(value))

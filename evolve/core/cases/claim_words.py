@@ -7,7 +7,22 @@ from typing import Final
 from evolve.core.cases.folded_text import fold, folded_pattern
 
 _BEFORE_PASS: Final = (
-    r"[A-Za-z][_-]", "require", "store", "key", "smtp", "db", "admin", "root", "user", "my", "bind", "auth", "http", "ftp", "proxy", "master"
+    r"[A-Za-z][_-]",
+    "require",
+    "store",
+    "key",
+    "smtp",
+    "db",
+    "admin",
+    "root",
+    "user",
+    "my",
+    "bind",
+    "auth",
+    "http",
+    "ftp",
+    "proxy",
+    "master",
 )
 _PASSWORDS: Final = (
     r"(?:pass?[ _-]?(?:wor?d|phrase)s?|pass(?:wd|wrd|code|key)s?|pasword|passwor|pword|"  # English
@@ -24,6 +39,7 @@ _PASSWORDS: Final = (
     r"kata (?:sandi|laluan)|mật khẩu|mat khau|κωδικ(?:ός|ό|ού)(?: πρόσβασης)?|συνθηματικό|hesl[oaeu]m?|jelsz[óo]\w{0,3}|jelszav\w{0,3}|geslo|lozink\w|zapork\w|"
     r"סיסמ[אהת]|รหัสผ่าน|slaptažod\w{2}|parool\w{0,2}|salasõna|nenosiri|"
     r"(?:secret|code|safe|magic|pass)[ _-]words?|(?:secret|pass) (?:phrase|number|sentence)|"
+    r"(?:geheimnis|secreto|segredo|segreto|секрет[аы]?|таємниц[яі]|tajemnica|hemlighet|gizli anahtar|秘密|秘钥|密钥|密鑰|シークレット|시크릿|비밀키|rahasia|bi mat)(?=[ \t\"']{0,3}[:=:])|"
     r"(?<!\w)(?:пин|пін|पिन|পিন|핀번호|رمز|كود|קוד סודי|kod pin|pin kodu?)(?!\w)(?: (?:الباب|الدخول|الخزنة|القفل))?)"
 )
 PASSWORDS: Final = folded_pattern(_PASSWORDS)
@@ -92,9 +108,7 @@ CHANGES: Final = re.compile(
 WEAK_IN: Final = re.compile(r"(?i)has[łl]|hesl|salas|parool")
 """Words for password in whose languages `to` or `on` means `is`."""
 
-UNDIVIDED_COPULAS: Final = (
-    r"(?:是|为|為|叫|改成|改为|改為|设为|设置为|設為|設定為|换成|換成|就是|已改为|还是|仍是|变成|は|が|を|って|も|는|은|가|이|를|을|คือ|เป็น)"
-)
+UNDIVIDED_COPULAS: Final = r"(?:是|为|為|叫|改成|改为|改為|设为|设置为|設為|設定為|换成|換成|就是|已改为|还是|仍是|变成|は|が|を|って|も|는|은|가|이|를|을|คือ|เป็น)"
 """The same in languages that do not divide their words, after the word for password and what it belongs to."""
 
 BREAKS: Final = re.compile(

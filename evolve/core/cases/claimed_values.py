@@ -30,7 +30,9 @@ _CONNECTOR: Final = re.compile(
     rf"(?:[ \t]{{0,20}}(?P<sign>{_SIGN})[ \t]{{0,20}}|[ \t]+(?P<copula>{COPULAS})(?:[ \t]*[::][ \t]*|[ \t]+|(?=[\"'«“„]))|(?P<next>[ \t]+(?=[\"'«“„`「『(])|[ \t]*(?=[「『«]))"
     rf"|[ \t]+(?P<weak>{WEAK_COPULAS})(?:[ \t]+|(?=[\"'«“„]))|[ \t]*(?P<undivided>{UNDIVIDED_COPULAS})[ \t]*[::]?[ \t]*)"
 )
-_UNDIVIDED_CONNECTOR: Final = re.compile(rf"[^\s,。,;!?::「『\w]{{0,2}}(?P<undivided>{UNDIVIDED_COPULAS})[ \t]*[::]?[ \t]*")
+_UNDIVIDED_CONNECTOR: Final = re.compile(
+    rf"[^\s,。,;!?::「『\w]{{0,2}}(?P<undivided>{UNDIVIDED_COPULAS})[ \t]*[::]?[ \t]*"
+)
 _WITH_OWNER: Final = re.compile(
     rf"(?i)(?:,?[ \t]+[^\s:=;!?.→\"']{{1,30}}){{1,5}}?(?:[ \t]{{0,3}}(?P<sign>{_SIGN})[ \t]{{0,3}}|[ \t]+(?P<copula>{COPULAS})[ \t]+|(?P<next>[ \t]+(?=[\"'«“„`「『])))(?P<for>)"
 )
@@ -43,17 +45,27 @@ _LISTED: Final = re.compile(r"[\"'][ \t]*,[ \t]*[\"']([^\"'\n]{3,200})[\"']")
 _QUOTED: Final = re.compile(
     r"(?P<mark>\\?(?:\"\"\"|'''|[\"'`]))(?P<text>(?:(?!(?P=mark))[^\n]){1,300})(?P=mark)(?!\w)|[«“„「『‘](?P<other>[^»”“」』’\n]{1,300})[»”“」』’]"
 )
-_NAMES: Final = re.compile(r"(?i)(?:user|account|login|host|server|database|role|username|benutzer|konto|utilisateur|usuario)\Z")
+_NAMES: Final = re.compile(
+    r"(?i)(?:user|account|login|host|server|database|role|username|benutzer|konto|utilisateur|usuario)\Z"
+)
 _INSIDE: Final = re.compile(r"\(([^()\n]{3,60})\)")
-_ANNOUNCED: Final = re.compile(r"(?:[^\W_]{1,12}[ ]){1,3}[^\W\d_]{3,12}:[ \t]+(?=\S)|(?:this|the following|as follows|folgendes|lo siguiente|le suivant)[ \t]?:[ \t]*")
+_ANNOUNCED: Final = re.compile(
+    r"(?:[^\W_]{1,12}[ ]){1,3}[^\W\d_]{3,12}:[ \t]+(?=\S)|(?:this|the following|as follows|folgendes|lo siguiente|le suivant)[ \t]?:[ \t]*"
+)
 """`is four words: umbrella ...`"""
 _TAIL: Final = re.compile(r"[\s.,;:!?'\"*_`)\]}]+\Z")
 _NEXT_NAME: Final = re.compile(r"[ \t]+(?:--?[A-Za-z]|[\w.-]{1,40}[=:](?=\S|\s)|#[ \t]|//[ \t])|[ \t]+\|")
-_START: Final = re.compile(r"[ \t]*(?:(?:[-+*#>!]|export|set|env|let|var|const|string|//|;)[ \t]*){0,3}[\w.$\[\]\"'/-]{0,60}\Z", re.IGNORECASE)
+_START: Final = re.compile(
+    r"[ \t]*(?:(?:[-+*#>!]|export|set|env|let|var|const|string|//|;)[ \t]*){0,3}[\w.$\[\]\"'/-]{0,60}\Z", re.IGNORECASE
+)
 _MOST_WORDS: Final = 10
 _LONGEST: Final = 120
-_SET_TO: Final = re.compile(r"(?i)(?:auf|to|à|a|en|per|in|на)[ \t]+(?P<value>\S{3,40})[ \t]+(?:gesetzt|geändert|umgestellt|changed|set|changé|mis|cambiado|cambiada|mudei|cambiato|сменил\w?|поменял\w?)(?![^\W\d_])")
-_CHANGE: Final = re.compile(r"(?i)(?<![^\W\d_])(?:from|von|de|da|desde|с|z|fra|från|van)[ \t]+(?P<old>\S[^\n,;]{1,60}?)[ \t]+(?:to|in|auf|zu|à|en|a|para|per|на|til|till|naar|na)[ \t]+(?P<new>\S[^\n,;]{1,60})")
+_SET_TO: Final = re.compile(
+    r"(?i)(?:auf|to|à|a|en|per|in|на)[ \t]+(?P<value>\S{3,40})[ \t]+(?:gesetzt|geändert|umgestellt|changed|set|changé|mis|cambiado|cambiada|mudei|cambiato|сменил\w?|поменял\w?)(?![^\W\d_])"
+)
+_CHANGE: Final = re.compile(
+    r"(?i)(?<![^\W\d_])(?:from|von|de|da|desde|с|z|fra|från|van)[ \t]+(?P<old>\S[^\n,;]{1,60}?)[ \t]+(?:to|in|auf|zu|à|en|a|para|per|на|til|till|naar|na)[ \t]+(?P<new>\S[^\n,;]{1,60})"
+)
 
 
 def find_claimed_values(text: str) -> Iterator[SecretSpan]:
@@ -76,10 +88,13 @@ def _claims(text: str, cue: PasswordCue, start: int, end: int) -> Iterator[Secre
         yield from _clause(text, change.start("new"), end)
         return
     if element := _ELEMENT.match(text, cue.end, end) or _option(text, cue, start, end):
-        yield from _unless_stated(text, *element.span(1))
+        if not is_message(element[1]) and FILL not in element[1]:
+            yield SecretSpan(*element.span(1))
         return
     link = _CONNECTOR.match(text, cue.end, end) or _UNDIVIDED_CONNECTOR.match(text, cue.end, end)
-    link = link or (_WITH_OWNER.match(text, cue.end, end) if not _ENGLISH.match(cue.text) and not cue.kind == "code" else None)
+    link = link or (
+        _WITH_OWNER.match(text, cue.end, end) if not _ENGLISH.match(cue.text) and not cue.kind == "code" else None
+    )
     if link is None and _VERB_LAST.match(cue.text):
         yield from _clause(text, cue.end, end, is_whole=True)
     if link is None or _NAMES.search(text, cue.end, _head_end(link)):
@@ -142,14 +157,21 @@ def _cell(text: str, at: int, end: int) -> Iterator[SecretSpan]:
         yield from _unless_stated(text, at, cell.end())
 
 
-def _clause(text: str, at: int, end: int, *, is_undivided: bool = False, is_whole: bool = False) -> Iterator[SecretSpan]:
+def _clause(
+    text: str, at: int, end: int, *, is_undivided: bool = False, is_whole: bool = False
+) -> Iterator[SecretSpan]:
     """Yields the rest of a clause."""
-    stop = min((found.start() for found in (BREAKS.search(text, at, end), _NEXT_NAME.search(text, at, end)) if found), default=end)
+    stop = min(
+        (found.start() for found in (BREAKS.search(text, at, end), _NEXT_NAME.search(text, at, end)) if found),
+        default=end,
+    )
     if is_undivided and (ending := ENDINGS.search(text, at + 1, stop)):
         yield from _unless_stated(text, at, ending.start(), text[at:stop])
         return
     words = list(re.finditer(r"\S+", text[at:stop]))[:_MOST_WORDS]
-    if words and not (is_whole and (not text[at:stop].startswith(" ") or any(map(states_something, text[at:stop].split())))):
+    if words and not (
+        is_whole and (not text[at:stop].startswith(" ") or any(map(states_something, text[at:stop].split())))
+    ):
         at += words[0].start()
         words = list(re.finditer(r"\S+", text[at:stop]))[:_MOST_WORDS]
         yield from _unless_stated(text, at, at + words[-1].end())

@@ -35,22 +35,41 @@ _COMMAND: Final = rule(
 _SEGMENT: Final = re.compile(r"(?<=/)(?=[^/\s]*\d)[A-Za-z0-9_.~=-]{8,}|(?<=/)(?=[A-Z]*\d?)[A-Z0-9]{8,}")
 _HOOK_URL: Final = rule(r"(?i)https?://[^\s\"'<>]{0,200}?hook[^\s\"'<>]{1,300}")
 _WORDS: Final = (
-    rule(r"(?i)\b(?:OPER|IDENTIFY|GHOST|RECOVER|REGAIN)[ \t]+[\w.@-]{1,30}[ \t]+([^\s]{3,100})[ \t]*\r?(?=$|\n)", lines=0),
+    rule(
+        r"(?i)\b(?:OPER|IDENTIFY|GHOST|RECOVER|REGAIN)[ \t]+[\w.@-]{1,30}[ \t]+([^\s]{3,100})[ \t]*\r?(?=$|\n)", lines=0
+    ),
     rule(r"(?i)\bbind\b[^\n]{0,120}?\bsimple(?:[ \t]+|[ \t]*[=:][ \t]*)[\"']?([^\s\"']{3,100})"),
-    rule(r"(?i)(?:maiden name|security answer|first pet|secret answer)[^\n=:]{0,30}?(?:=|:|\bis\b|\bwas\b)[ \t]*[\"']?([^\n\"',;.]{3,60})"),
-    rule(r"(?i)(?:guard|pairing|confirmation|verification|one[ -]time|login|auth\w*|2fa|mfa|sms)[ -]code(?:[ \t]+is)?[ \t]*[:=]?[ \t]+[\"']?((?=\w*\d)[A-Z\d]{4,10})\b"),
+    rule(
+        r"(?i)(?:maiden name|security answer|first pet|secret answer)[^\n=:]{0,30}?(?:=|:|\bis\b|\bwas\b)[ \t]*[\"']?([^\n\"',;.]{3,60})"
+    ),
+    rule(
+        r"(?i)(?:guard|pairing|confirmation|verification|one[ -]time|login|auth\w*|2fa|mfa|sms)[ -]code(?:[ \t]+is)?[ \t]*[:=]?[ \t]+[\"']?((?=\w*\d)[A-Z\d]{4,10})\b"
+    ),
     rule(r"(?i)\b(?:secret|password)[ \t]+(?:level|privilege)[ \t]+\d+[ \t]+(?:\d[ \t]+)?(\S{3,100})"),
-    rule(r"(?im)^[ \t]*(?:radius|tacacs|aaa|key chain|ntp|ip|crypto|neighbor|isis|ospf)\S*[ \t][^\n]{0,80}?\bkey[ \t]+(?:[057][ \t]+)?(\S[^\n]{2,60}?)[ \t\r]*$"),
+    rule(
+        r"(?im)^[ \t]*(?:radius|tacacs|aaa|key chain|ntp|ip|crypto|neighbor|isis|ospf)\S*[ \t][^\n]{0,80}?\bkey[ \t]+(?:[057][ \t]+)?(\S[^\n]{2,60}?)[ \t\r]*$"
+    ),
     rule(r"(?i)\bkey[ \t]+[\"'`]?([^\W_]{5,40})[\"'`]?[ \t]+(?:to|for)[ \t]+(?:open|unlock|decrypt|start)"),
     rule(r"AT\+\w{2,12}=\"[^\"\n]{0,60}\",\"([^\"\n]{3,100})\""),
-    rule(r"\b(?:rclone[ \t]+obscure|mkpasswd|caddy[ \t]+hash-password[ \t]+(?:-p|--plaintext)|doveadm[ \t]+pw[ \t]+-p|wpa_passphrase[ \t]+\S{1,40})[ \t]+[\"']?([^-\s\"'][^\s\"']{2,100})"),
+    rule(
+        r"\b(?:rclone[ \t]+obscure|mkpasswd|caddy[ \t]+hash-password[ \t]+(?:-p|--plaintext)|doveadm[ \t]+pw[ \t]+-p|wpa_passphrase[ \t]+\S{1,40})[ \t]+[\"']?([^-\s\"'][^\s\"']{2,100})"
+    ),
     rule(r"(?m)^(?:[^\s>]{0,12}>[ \t]*)?PASS[ \t]+(\S[^\n\r]{2,60})"),
     rule(r"(?m)(?:^|[ \t])\w{2,10}>[ \t]*(?:pass|PASS|password)[ \t]+(\S{3,100})"),
-    rule(r"(?i)\b(?:safe|lock(?:er|box)?|door|gate|alarm|vault|padlock|bike|suitcase|tresor|schloss|coffre|cadenas|caja fuerte|candado)\b[^\n]{0,40}?\b(?:with|code|combination|pin|is|to|ist|mit|est|avec|es|con)\b[ :]{1,2}(\d[\d -]{2,12}\d)(?![\w:/])"),
-    rule(r"(?i)(?<![\w-])(?:user|login|account|name)[ \t]+[\w.@-]{1,40}[ \t]+(?:pass|pw|pwd|password|passwd|key)[ \t]+(\S{4,100})"),
-    rule(r"(?i)(?:type|kind|name|key)=[\"']?[\w.-]{0,30}(?:secret|password|passwd|token)[\"']?(?=[ \t])[^\n]{0,60}?[ \t](?:value|val|data|v)=[\"']?([^\s\"']{3,200})"),
+    rule(
+        r"(?i)\b(?:safe|lock(?:er|box)?|door|gate|alarm|vault|padlock|bike|suitcase|tresor|schloss|coffre|cadenas|caja fuerte|candado)\b[^\n]{0,40}?\b(?:with|code|combination|pin|is|to|ist|mit|est|avec|es|con)\b[ :]{1,2}(\d[\d -]{2,12}\d)(?![\w:/])"
+    ),
+    rule(
+        r"(?i)(?<![\w-])(?:user|login|account|name)[ \t]+[\w.@-]{1,40}[ \t]+(?:pass|pw|pwd|password|passwd|key)[ \t]+(\S{4,100})"
+    ),
+    rule(
+        r"(?i)(?:type|kind|name|key)=[\"']?[\w.-]{0,30}(?:secret|password|passwd|token)[\"']?(?=[ \t])[^\n]{0,60}?[ \t](?:value|val|data|v)=[\"']?([^\s\"']{3,200})"
+    ),
     rule(r"(?i)answer to [\"'“][^\"'”\n]{3,60}[\"'”] (?:is|was) [\"'“]?([^\n\"'”.,;]{3,60})"),
     rule(r"(?i)\bAUTH (?:LOGIN|PLAIN) (?:challenge|response)[^\n:]{0,20}:[ \t]*[\"'](\S[^\"'\n]{2,100})[\"']"),
+    rule(
+        r"(?i)(?:^|[?&;\s\"'])(?:u|usr|user|username|usuario|login|log|name|email|mail|id|uid)=[^&\s]{1,60}&(?:p|pw|pass|pwd|psw|key|secret|code|k)=([^&\s#\"']{3,100})"
+    ),
     rule(r"(?i)\bpair(?:ing|ed)?\b[^\n]{0,40}?\b(?:enter|type|code|pin|is|with)\b[ \t:=]{1,3}(\d{4,8})\b"),
 )
 
@@ -95,7 +114,13 @@ def _fields(text: str, header: re.Match[str], start_of_line: int) -> Iterator[Se
         if field:
             group = field.lastgroup or "bare"
             value = field[group].rstrip(" \t\r,;")
-            if value and FILL not in value and not is_expression(value) and not (is_message if group != "bare" else states_something)(value) and len(value) > 2:
+            if (
+                value
+                and FILL not in value
+                and not is_expression(value)
+                and not (is_message if group != "bare" else states_something)(value)
+                and len(value) > 2
+            ):
                 yield SecretSpan(field.start(group), field.start(group) + len(value))
 
 

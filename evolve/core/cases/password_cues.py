@@ -32,9 +32,7 @@ class PasswordCue(NamedTuple):
 def cues_of(text: str) -> tuple[PasswordCue, ...]:
     """Return the words for password from left to right; none overlaps another."""
     folded = cued_text(fold(text))
-    found = sorted(
-        PasswordCue(*match.span(), match[0], kind) for kind, one in _RULES for match in folded.matches(one)
-    )
+    found = sorted(PasswordCue(*match.span(), match[0], kind) for kind, one in _RULES for match in folded.matches(one))
     kept: list[PasswordCue] = []
     for cue in found:
         if not kept or cue.start >= kept[-1].end:

@@ -41,8 +41,12 @@ _WITH: Final = rule(
     r"(?i)(?<![^\W\d_])(?:with|using|mit|avec|con|com|с|со|z|ze|met|med|ile|dengan|bằng|με|s|se|cu)[ \t]+(?:(?:the|username|user|account|login|benutzer|utilisateur|usuario|usuário|utente|пользовател\w+|identifiant|l['’])[ \t]*)*",
     lines=0,
 )
-_AND: Final = re.compile(r"(?i)[ \t]*(?:/|\||:|,|(?<![^\W\d_])(?:and|und|et|y|e|и|i|en|och|og|ve|dan|và|και|a|și|plus|with|mit|avec|con|com|with)(?=[ \t]))[ \t]*")
-_OR: Final = re.compile(r"(?i)[ \t]*(?:,|/|\||(?<![^\W\d_])(?:and then|and|or|then|also|und|oder|et|ou|y|o|e|и|или|en|of|och|eller|lub|i|ve|veya)(?=[ \t]))[ \t]*")
+_AND: Final = re.compile(
+    r"(?i)[ \t]*(?:/|\||:|,|(?<![^\W\d_])(?:and|und|et|y|e|и|i|en|och|og|ve|dan|và|και|a|și|plus|with|mit|avec|con|com|with)(?=[ \t]))[ \t]*"
+)
+_OR: Final = re.compile(
+    r"(?i)[ \t]*(?:,|/|\||(?<![^\W\d_])(?:and then|and|or|then|also|und|oder|et|ou|y|o|e|и|или|en|of|och|eller|lub|i|ve|veya)(?=[ \t]))[ \t]*"
+)
 _ACCOUNT: Final = re.compile(r"[\"'`]?[A-Za-zÀ-ɏЀ-ӿ][\w.@\\-]{1,40}[\"'`]?")
 _NO_SUBJECT: Final = re.compile(
     r"(?i)(?:what|which|who|where|here|there|it|this|that|these|those|he|she|they|we|you|i|the|a|an|my|our|your|his|her|their|one|so|and|but|if|when|because|only|was|wie|das|dies|die|der|es|ce|c|cela|qui|quel\w*|esto|esta|eso|qual|cual|cuál|quale|questo|questa|isso|essa|"
@@ -113,7 +117,13 @@ def _subject(subject: str, at: int, low: int) -> Iterator[SecretSpan]:
     value = subject[at:]
     start = at + len(value) - len(value.lstrip(EDGE))
     value = value.strip(EDGE)
-    if value and len(value.split()) <= _MOST_WORDS and not _NO_SUBJECT.match(value) and not is_no_password(value) and len(value) > 2:
+    if (
+        value
+        and len(value.split()) <= _MOST_WORDS
+        and not _NO_SUBJECT.match(value)
+        and not is_no_password(value)
+        and len(value) > 2
+    ):
         yield SecretSpan(low + start, low + start + len(value))
 
 
@@ -156,7 +166,11 @@ def _with_password(text: str, withs: Iterable[re.Match[str]], end: int) -> Itera
         if link and FILL in text[link.end() : link.end() + _MOST_BACK]:
             continue  # the password is masked already
         if link and link[0].strip() and account and not is_reference_or_path(account[0]):
-            second = list(_unless_ordinary(text, link.end(), _clause_end(text, link.end(), end, is_list=True), is_sure=is_account(account[0])))
+            second = list(
+                _unless_ordinary(
+                    text, link.end(), _clause_end(text, link.end(), end, is_list=True), is_sure=is_account(account[0])
+                )
+            )
             yield from second or _unless_ordinary(text, at, account.end(), is_sure=False)
         else:
             yield from _unless_ordinary(text, at, _clause_end(text, at, end), is_sure=False)

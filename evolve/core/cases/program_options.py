@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from evolve.core.cases.cued_rules import matches, rule
+from evolve.core.cases.oddness import oddness
+from evolve.core.cases.ordinary_words import words_of
 from evolve.core.cases.secret_shapes import SecretSpan
 
 
@@ -76,8 +79,25 @@ _LINE: Final = re.compile(r"[^\n]{1,2000}")
 _ASSIGNS: Final = re.compile(r"""['"](?P<value>.*)['"]""", re.DOTALL)
 
 
+_ANY: Final = rule(
+    r"(?m)(?:^|[|;&(`]|[$#>][ \t])[ \t]*(?:sudo[ \t]+)?(?:[\w./-]*/)?(?P<program>[a-z][\w.-]{1,30})[ \t](?=[^\n|;&]{0,200}[ \t]-[pP][ \t=])[^\n|;&]{0,200}?(?<=[ \t])-[pP][ \t=][ \t]*[\"']?(?P<value>[^\s\"'|;&/.:=,$<{-][^\s\"'|;&/:=,$<{]{3,60})",
+    lines=0,
+)
+_OTHER_MEANING: Final = words_of("""
+mkdir cp ps ssh scp sftp docker podman kubectl tar install make nmap git grep patch touch mv rsync python python3 pytest gcc cargo npm yarn lsof netstat
+journalctl fdisk parted rm ln read test pgrep pkill perl ruby node go java less man diff sed awk tee cut sort tox nomad consul helm terraform ansible
+ansible-playbook gem pip pip3 apt dpkg rpm yum screen tmux nc ncat telnet iptables ip ss tcpdump strace ltrace kill cpio dd mount umount date who declare
+export pnpm npx rails rake bundle gradle mvn mix sbt dotnet lein systemctl service hping3 ping traceroute dig host psql createdb dropdb pg_dump pg_restore
+codex claude promptfoo evolve pidof fuser xargs find unzip zip nice renice qsub sbatch srun salloc squeue
+""")
+"""Programs to which `-p` is no password: a port, a path, a process, a profile."""
+
+
 def find_option_secrets(text: str) -> Iterator[SecretSpan]:
-    """Yield every secret in an option of a known program."""
+    """Yield every secret in an option of a known program, and after `-p` of unknown ones what no list has."""
+    for found in matches(text, (_ANY,)):
+        if found["program"] not in _OTHER_MEANING and found["program"] not in _BY_NAME and oddness(found["value"]):
+            yield SecretSpan(*found.span("value"))
     for command in _COMMAND.finditer(text):
         line = _LINE.match(text, command.end())
         if line is not None:

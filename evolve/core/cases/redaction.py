@@ -376,10 +376,14 @@ def _is_long_number(value: JsonValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _MIN_NUMBER
 
 
-_NO_VALUE: Final = re.compile(r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*", re.DOTALL)
+_NO_VALUE: Final = re.compile(
+    r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*", re.DOTALL
+)
 """Types, constants and fields of a request in code, formats, structures."""
-_EXPRESSION: Final = re.compile(r"(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]")
-_TEST_RESULT: Final = re.compile(r"(?:\A|\n)[ \t]*(?:PASS|FAIL|XFAIL|XPASS|SKIP)(?:ED)?:?[ \t]+\Z")
+_EXPRESSION: Final = re.compile(
+    r"(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]"
+)
+_TEST_RESULT: Final = re.compile(r"(?:\A|\n)[ \t]*(?:PASS|FAIL|XFAIL|XPASS|SKIP)(?:ED)?:?[ \t]+(?=\w+[_:/.-])")
 _BEFORE_RESULT: Final = 20
 
 
@@ -398,11 +402,18 @@ def _is_harmless(text: str, span: SecretSpan) -> bool:
     word = text[span.start : span.end]
     if is_public_key(text, span.start) or is_fingerprint(text, span) or _NO_VALUE.fullmatch(word):
         return True
-    if _TEST_RESULT.search(text, max(0, span.start - _BEFORE_RESULT), span.start) or _is_code(text, span):
+    if _is_test(text, span.start) or _is_code(text, span):
         return True
     if word.isalpha() and text[span.end : span.end + 1] == "=" and word.isascii():
         return True  # the name of the next value
     return (word.isalpha() or not word.isascii()) and is_message(word)
+
+
+def _is_test(text: str, at: int) -> bool:
+    """Whether the name of a test and its result are there: `PASS: test_login`."""
+    return any(
+        match.end() == at for match in _TEST_RESULT.finditer(text, max(0, at - _BEFORE_RESULT), at + _BEFORE_RESULT)
+    )
 
 
 def _is_code(text: str, span: SecretSpan) -> bool:

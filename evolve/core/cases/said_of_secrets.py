@@ -38,7 +38,8 @@ str string text int integer bool boolean char varchar bytes any object optional 
 yes no on off hidden input array list dict map number float uuid field value type ***** prompt ask env vault
 """)
 
-_FOREIGN: Final = tuple(fold("""
+_FOREIGN: Final = tuple(
+    fold("""
 abgelaufen falsch ungültig gültig inkorrekt korrekt richtig fehl erforderlich notwendig benötigt leer nicht kein muss müssen darf sollte kann
 geändert gesetzt gesperrt gespeichert unbekannt vergessen identisch verschlüsselt bereits mindestens stimm wurde hat haben läuft zurückgesetzt schon noch zu
 expiré incorrect invalide erroné requis obligatoire manquant vide trop oublié changé modifié réinitialisé refusé accepté valide doit doivent ne n' n’ pas
@@ -69,7 +70,8 @@ sai không hết phải bắt trống quá ngắn yếu quên đã hợp đúng 
 ভুল মেয়াদ অবৈধ খালি প্রয়োজন না নয় হবে পরিবর্তন সঠিক डाल
 muito demais longa curta comum fraca forte débil larga corta común débil нужно надо можно следует longue courte faible forte lunga corta comune
 for kort lang svag incorect gresit slaba invalida obligatorie
-""").split())
+""").split()
+)
 _SHORT_STEM: Final = 4
 """Characters of a stem that must be the whole word: `no`, `te`, `vide`."""
 _LONG_STEMS: Final = tuple(stem for stem in _FOREIGN if len(stem) > _SHORT_STEM or (stem > "ͯ" and len(stem) > 2))
@@ -91,7 +93,9 @@ _REFERENCE: Final = re.compile(
     r"\$[\w{(]|%[\w({]|\{[{%]|<[\w /.-]+>|\*+\Z|x{3,}\Z|[•●·.…-]+\Z|\[(?:redacted|hidden|filtered|masked|\w*:)|\(?(?:null|none|nil|true|false|undefined|empty|hidden|redacted)\)?\Z|@\w|!\w+\Z|(?:vault|env|secret|file|arn|op|ssm|sops|kms):|\S+://[^@\s]+\Z|&\w+\Z|\\\(",
     re.IGNORECASE,
 )
-_PATH: Final = re.compile(r"(?:~|\.{0,2})/[\w./@+-]+|[A-Za-z]:\\[^\s]+|[\w.-]+\.(?:txt|json|ya?ml|pem|key|conf|cfg|ini|env|py|sh|md|log|crt|jks|p12|gpg|toml|xml|db|kdbx)")
+_PATH: Final = re.compile(
+    r"(?:~|\.{0,2})/[\w./@+-]+|[A-Za-z]:\\[^\s]+|[\w.-]+\.(?:txt|json|ya?ml|pem|key|conf|cfg|ini|env|py|sh|md|log|crt|jks|p12|gpg|toml|xml|db|kdbx)"
+)
 _EXPRESSION: Final = re.compile(
     r"[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)*[(\[]|[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)+\Z|[A-Z]\w*<[\w, <>\[\]|?.&']+>|\$_[A-Z]+\[|(?:self|this|os|env|process|config|settings|req|request|user|args|opts|options|params|data|ctx|secrets|var|local|result|form|body|input|module|values)(?:\.|->)[A-Za-z_]|"
     r"(?:await|new|lambda|function|async|typeof|not|input|getpass)\b[ (]|[A-Z][A-Z0-9]*_[A-Z0-9_]+\Z|[=!<>]=? |=>"

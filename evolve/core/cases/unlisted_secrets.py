@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from evolve.core.cases.claim_words import has_password_word
 from evolve.core.cases.cue_values import BETWEEN, ValueSearch
 from evolve.core.cases.cued_rules import remembered
 from evolve.core.cases.element_places import (
@@ -24,7 +25,7 @@ from evolve.core.cases.element_places import (
 from evolve.core.cases.line_elements import Element, elements_of
 from evolve.core.cases.oddness import Oddness
 from evolve.core.cases.ordinary_words import words_of
-from evolve.core.cases.said_of_secrets import states_something
+from evolve.core.cases.said_of_secrets import is_message, states_something
 from evolve.core.cases.secret_cues import FOREIGN, FOREIGN_CODES, FOREIGN_KEYS, PHRASES, Cue, cue_of
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
@@ -43,6 +44,7 @@ _GENERIC: Final = words_of("""
 value v val data content contents text string arg d p it its pass pw now new old default literal answer a re is
 """)
 _NEAR: Final = 14
+_PHRASE_WORDS: Final = 6
 _CODE: Final = re.compile(r"(?<![\w.:/#-])(?:[A-Z]{1,3}-)?(?:\d{4,8}|\d{1,4}(?:[ -]\d{1,4}){1,4})(?![\w:/%-]|[.,]\d)")
 _MIXED: Final = re.compile(r"(?:[A-Za-z].*\d|\d.*[A-Za-z]|.[!#$%&*^~?])")
 _CODE_CUE: Final = re.compile(r"(?i)code|pin|combination|passkey|passcode|otp|tan\b")
@@ -150,6 +152,17 @@ def _in_call(elements: Sequence[Element], at: int, cue: Cue) -> Iterator[SecretS
         yield from (SecretSpan(one.start, one.end) for one in arguments[1:] if element_oddness(one))
 
 
+def _is_plain_phrase(text: str) -> bool:
+    """Whether a text in quotes is a few words that are no message about passwords."""
+    words = text.split()
+    return (
+        1 < len(words) <= _PHRASE_WORDS
+        and all(map(str.isalpha, words))
+        and not is_message(text)
+        and not has_password_word(text)
+    )
+
+
 def _near(elements: Sequence[Element], at: int, cue: Cue, cues: Mapping[int, Cue]) -> Iterator[SecretSpan]:
     """Yields the odd words around a word for password that are not said to be something else."""
     is_foreign = is_foreign_line(elements) or _is_foreign_cue(elements[at].text)
@@ -162,8 +175,10 @@ def _near(elements: Sequence[Element], at: int, cue: Cue, cues: Mapping[int, Cue
         if cue is not Cue.STRONG:
             is_secret = odd is Oddness.MADE and _MIXED.search(one.text) is not None
         else:
-            is_secret = odd is Oddness.MADE or (
-                odd > 0 and (one.kind == "quoted" or (one.text.islower() and not is_foreign))
+            is_secret = (
+                (one.kind == "quoted" and _is_plain_phrase(one.text))
+                or odd is Oddness.MADE
+                or (odd > 0 and (one.kind == "quoted" or (one.text.islower() and not is_foreign)))
             )
         if is_secret and not states_something(one.text):
             yield SecretSpan(one.start, one.end)
