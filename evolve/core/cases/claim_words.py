@@ -26,7 +26,8 @@ _BEFORE_PASS: Final = (
 )
 _PASSWORDS: Final = (
     r"(?:pass?[ _-]?(?:wor?d|phrase)s?|pass(?:wd|wrd|code|key)s?|pasword|passwor|pword|"  # English
-    r"(?<![A-Za-z])(?:pwd|psw|pw|psk|mdp|p/w|pin|puk|clave|sandi|senha|parola|parol|nip|otp)(?![A-Za-z])|"
+    r"(?<![A-Za-z])(?:pwd|psw|pw|psk|mdp|p/w|pin|puk|clave|sandi|senha|parola|parol|nip|otp|digicode|contra(?= (?:de|es|era|del)(?: |$)))(?![A-Za-z])|"
+    r"password|باسورد|بسورد|key ?material(?=[ \t]*[=:>])|"
     rf"{''.join(f'(?<={before})pass(?![A-Za-z])|' for before in _BEFORE_PASS)}(?-i:(?<=[a-z])P(?:ass|w|wd|in)(?![a-z]))|"
     r"pass?wort|kennw[oö]rt\w{0,2}|passwörter\w?|zugangscode|geheimzahl|losungswort|"
     r"mots? de passe|parola chiave|chiave d['’]accesso|zugangswort|passwort\w{0,2}|phrases? (?:de passe|secrète)|code secret|contrase(?:ñ|n)as?|contrasenya|palabra clave|frase de paso|"
@@ -61,7 +62,7 @@ def is_password_name(name: str) -> bool:
 
 
 _CODES: Final = (
-    r"(?:(?:door|gate|garage|alarm|safe|entry|access|unlock|pairing|locker|lock(?:box)?|keypad|vault|security|wi-?fi|wlan|guest|bike|elevator|pairing)"
+    r"(?:(?:kod do|koden til|koden till|kode til|код|codice del|codigo del|code du|code des) \w{3,15}|(?:door|gate|garage|alarm|safe|entry|access|unlock|pairing|locker|lock(?:box)?|keypad|vault|security|wi-?fi|wlan|guest|bike|elevator|pairing)"
     r"[ _-](?:code|key|combination|number)s?|(?:key|code|combination) (?:to|for|of) (?:the|my|our|your|her|his|their)(?: \w{2,15}){1,2}?(?![\w])|"
     r"(?:türcode|türkode|safecode|zugangscode|code (?:de la porte|du portail|d['’]accès|de l['’]alarme|wifi)|código de (?:la puerta|acceso|la alarma)|codice (?:d['’]accesso|della porta|dell['’]allarme)|код от (?:двери|домофона|сейфа)|门禁码))"
 )

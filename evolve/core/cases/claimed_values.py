@@ -42,6 +42,8 @@ _VERB_LAST: Final = re.compile(r"[\u0370-\u052f\u0590-\u06ff\u0900-\u0eff\uac00-
 _ELEMENT: Final = re.compile(r"(?:[\"'][^<>\n]{0,80})?>[ \t]*([^<>\n]{2,200}?)[ \t]*</")
 _LISTED: Final = re.compile(r"[\"'][ \t]*,[ \t]*[\"']([^\"'\n]{3,200})[\"']")
 """The value of an option in a command that is written as a list: `["--requirepass", "x"]`."""
+_NUMBER: Final = re.compile(r"(?:[ \t]+[^\W\d_]{2,15}){0,2}[ \t]*[:：]?[ \t]+(\d{4,10})(?![\w:/%-]|[.,]\d)")
+"""A number right after a word for a code, or after what it opens."""
 _QUOTED: Final = re.compile(
     r"(?P<mark>\\?(?:\"\"\"|'''|[\"'`]))(?P<text>(?:(?!(?P=mark))[^\n]){1,300})(?P=mark)(?!\w)|[«“„「『‘](?P<other>[^»”“」』’\n]{1,300})[»”“」』’]"
 )
@@ -63,6 +65,7 @@ _LONGEST: Final = 120
 _SET_TO: Final = re.compile(
     r"(?i)(?:auf|to|à|a|en|per|in|на)[ \t]+(?P<value>\S{3,40})[ \t]+(?:gesetzt|geändert|umgestellt|changed|set|changé|mis|cambiado|cambiada|mudei|cambiato|сменил\w?|поменял\w?)(?![^\W\d_])"
 )
+_SPEAKS_OF_ACCOUNT: Final = re.compile(r"(?i)user|login|account|mail|wi-?fi|ssid|host|admin|root|server|zip|[\"'`]")
 _CHANGE: Final = re.compile(
     r"(?i)(?<![^\W\d_])(?:from|von|de|da|desde|с|z|fra|från|van)[ \t]+(?P<old>\S[^\n,;]{1,60}?)[ \t]+(?:to|in|auf|zu|à|en|a|para|per|на|til|till|naar|na)[ \t]+(?P<new>\S[^\n,;]{1,60})"
 )
@@ -82,6 +85,8 @@ def find_claimed_values(text: str) -> Iterator[SecretSpan]:
 def _claims(text: str, cue: PasswordCue, start: int, end: int) -> Iterator[SecretSpan]:
     if text[cue.end : cue.end + 1].isalpha() and text[cue.end].isascii():
         return  # a part of a longer word
+    if cue.kind == "short" and not _SPEAKS_OF_ACCOUNT.search(text, start, end):
+        return
     change = _CHANGE.search(text, cue.end, min(end, cue.end + _LONGEST))
     if change and len(text[cue.end : change.start()].split()) <= 5 and not states_something(change["old"]):
         yield SecretSpan(*change.span("old"))
@@ -90,6 +95,9 @@ def _claims(text: str, cue: PasswordCue, start: int, end: int) -> Iterator[Secre
     if element := _ELEMENT.match(text, cue.end, end) or _option(text, cue, start, end):
         if not is_message(element[1]) and FILL not in element[1]:
             yield SecretSpan(*element.span(1))
+        return
+    if number := _NUMBER.match(text, cue.end, end):
+        yield SecretSpan(*number.span(1))
         return
     link = _CONNECTOR.match(text, cue.end, end) or _UNDIVIDED_CONNECTOR.match(text, cue.end, end)
     link = link or (

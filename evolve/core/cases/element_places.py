@@ -29,6 +29,10 @@ AROUND_VALUES: Final = frozenset("()[]{}<>\"'`*“”„«»「」\\")
 MOST_WORDS: Final = 8
 """Words of a phrase."""
 _FOREIGN_SHARE: Final = 0.45
+_ENGLISH: Final = words_of("""
+the a an for is to i my and of with it was you your our in on at this that are has have be not from as we they he she if but or
+""")
+"""Words that nearly every English sentence has."""
 
 
 def element_oddness(one: Element) -> Oddness:
@@ -63,5 +67,7 @@ def run_end(elements: Sequence[Element], place: int) -> int:
 
 def is_foreign_line(elements: Sequence[Element]) -> bool:
     """Return whether many words of a line are not in the lists, so that one of them says nothing."""
+    if sum(one.text.lower() in _ENGLISH for one in elements) > 1:
+        return False
     words = [oddness(one.text) for one in elements if one.kind == "word" and len(one.text) > 3 and one.text.isalpha()]
     return len(words) > 3 and sum(odd > 0 for odd in words) > _FOREIGN_SHARE * len(words)

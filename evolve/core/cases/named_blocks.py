@@ -70,6 +70,9 @@ _WORDS: Final = (
     rule(
         r"(?i)(?:^|[?&;\s\"'])(?:u|usr|user|username|usuario|login|log|name|email|mail|id|uid)=[^&\s]{1,60}&(?:p|pw|pass|pwd|psw|key|secret|code|k)=([^&\s#\"']{3,100})"
     ),
+    rule(r"(?m)(?:^|[:])[ \t]*\"[\w.@-]{1,40}\"[ \t]+(?:\*[ \t]+)?\"([^\"\n]{4,80})\"[ \t]*\r?(?=$|\n)", lines=0),
+    rule(r"(?im)\bsecret[ \t]+\"([^\W\d_]{4,40})\"[ \t]*\r?(?=$|\n)", lines=0),
+    rule(r"(?i)\b(?:set|change|update)[ \t]+(?:secret|password|passwd|key|pw)[ \t]+[\w.@-]{1,30}[ \t]+[\"']?([^\s\"']{4,80})[\"']?(?=[\"']?[ \t]*(?:\r|\n|\Z))"),
     rule(r"(?i)\bpair(?:ing|ed)?\b[^\n]{0,40}?\b(?:enter|type|code|pin|is|with)\b[ \t:=]{1,3}(\d{4,8})\b"),
 )
 

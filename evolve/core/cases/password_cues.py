@@ -11,7 +11,8 @@ from evolve.core.cases.text_lines import lines_of
 _TAIL: Final = r"(?:[_-](?:new|old|value|text|plain))?\d{0,2}"
 _SHORT: Final = r"(?<![A-Za-z])(?-i:[Pp]ass)(?=[ \t]{0,3}:[ \t]|[ \t](?:wi-?fi|là|is[ \t]|la[ \t]))"
 _RULES: Final = (
-    ("password", rule(rf"(?i)(?:{PASSWORDS}|{_SHORT}){_TAIL}", lines=0)),
+    ("password", rule(rf"(?i){PASSWORDS}{_TAIL}", lines=0)),
+    ("short", rule(rf"(?i){_SHORT}", lines=0)),
     ("code", rule(rf"(?i){CODES}{_TAIL}", lines=0)),
     ("same", rule(rf"(?i){SAME}", lines=0)),
 )
@@ -25,7 +26,7 @@ class PasswordCue(NamedTuple):
     text: str
     """without accents"""
     kind: str
-    """`password`, `code`, or `same` for what refers to a password named before: `the new one`"""
+    """`password`, `code`, `short` for `pass`, or `same` for what refers to a password named before: `the new one`"""
 
 
 @remembered

@@ -16,6 +16,7 @@ from evolve.core.cases.claim_words import BREAKS
 from evolve.core.cases.cued_rules import CuedRule, cued_text, rule
 from evolve.core.cases.element_places import element_oddness
 from evolve.core.cases.line_elements import elements_of
+from evolve.core.cases.oddness import oddness
 from evolve.core.cases.password_cues import PasswordCue, lines_with_cues
 from evolve.core.cases.said_of_secrets import is_message, is_reference_or_path
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
@@ -55,6 +56,8 @@ _NO_SUBJECT: Final = re.compile(
 _QUOTE: Final = re.compile(r"[\"'`«“„「]([^\"'`»”“」\n]{2,100})[\"'`»”“」]\Z")
 _MOST_BACK: Final = 80
 _FAR: Final = 200
+_FEW: Final = 3
+_SEGMENT: Final = re.compile(r"(?<=[,;–—(])[ \t]*([^,;:–—()\n=]{4,40}?)[ \t]*(?=[,;–—)]|\Z|\n)")
 _MOST_WORDS: Final = 4
 _BACK_BREAK: Final = re.compile(r"[.!?](?=\s)|[,;:。，；(\[{<>|]|\s[-–—]\s|\s(?:and|but|so|und|et|y|e|и)\s")
 
@@ -81,6 +84,8 @@ def find_presented_values(text: str) -> Iterator[SecretSpan]:
         cues = cued.get(start, ())
         for cue in cues:
             yield from _as_password(text, cue, start)
+        if any(cue.kind == "password" for cue in cues):
+            yield from _appositions(text, start, end)
         is_access = start in access
         if cues or is_access or (was_access and start - last < _FAR):
             yield from _tried(text, verbs.between(start, end), end)
@@ -200,3 +205,14 @@ def _unless_ordinary(text: str, at: int, stop: int, *, is_sure: bool) -> Iterato
 
 def _is_odd(value: str) -> bool:
     return any(not one.is_sign and element_oddness(one) for one in elements_of(value.strip(EDGE)))
+
+
+def _appositions(text: str, start: int, end: int) -> Iterator[SecretSpan]:
+    """Yields short segments between commas that say nothing: `a silly one, bananaphone, for the admin's password`."""
+    for segment in _SEGMENT.finditer(text, start, end):
+        value = segment[1].strip(EDGE)
+        at = segment.start(1) + segment[1].index(value) if value else 0
+        words = value.split()
+        if words and len(words) <= _FEW and all(map(str.isalpha, words)) and not _NO_SUBJECT.match(value) and not is_no_password(value):
+            if all(map(oddness, words)):
+                yield SecretSpan(at, at + len(value))

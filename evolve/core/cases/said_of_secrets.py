@@ -69,11 +69,14 @@ sai không hết phải bắt trống quá ngắn yếu quên đã hợp đúng 
 गलत अमान्य समाप्त आवश्यक खाली छोटा होना नहीं चाहिए भूल बदल मान्य सही कमज़ोर ज़रूरी ग़लत दर्ज
 ভুল মেয়াদ অবৈধ খালি প্রয়োজন না নয় হবে পরিবর্তন সঠিক डाल
 muito demais longa curta comum fraca forte débil larga corta común débil нужно надо можно следует longue courte faible forte lunga corta comune
+krotk za bitte weitergeb verrat merk hangt steht liegt schreib notier speicher upewnij utilisez veuillez usa vous
 for kort lang svag incorect gresit slaba invalida obligatorie
 """).split()
 )
 _SHORT_STEM: Final = 4
 """Characters of a stem that must be the whole word: `no`, `te`, `vide`."""
+_ENDING: Final = 4
+"""Letters of the endings of a stem: `puste` is in `pusteblume` by chance."""
 _LONG_STEMS: Final = tuple(stem for stem in _FOREIGN if len(stem) > _SHORT_STEM or (stem > "ͯ" and len(stem) > 2))
 _WHOLE: Final = frozenset(stem for stem in _FOREIGN if stem not in _LONG_STEMS)
 
@@ -126,8 +129,8 @@ def is_message(value: str) -> bool:
     if not words or is_reference_or_path(value):
         return True
     if len(words) == 1:
-        return words[0] in _HARD or words[0] in _TYPES or _is_foreign(words[0])
-    is_clear = any(word in _HARD or word.startswith(_LONG_STEMS) for word in words)
+        return words[0] in _HARD or words[0] in _TYPES or _is_foreign(words[0]) or _UNDIVIDED.search(value) is not None
+    is_clear = any(word in _HARD or (len(word) > _SHORT_STEM and _is_foreign(word)) for word in words)
     return is_clear or _UNDIVIDED.search(value) is not None or _MEASURE.match(value) is not None
 
 
@@ -148,7 +151,7 @@ def _is_hard(word: str) -> bool:
 
 
 def _is_foreign(word: str) -> bool:
-    return word in _WHOLE or word.startswith(_LONG_STEMS)
+    return word in _WHOLE or (word.startswith(_LONG_STEMS) and any(word.startswith(stem) and len(word) <= len(stem) + _ENDING for stem in _LONG_STEMS))
 
 
 def _is_state(word: str) -> bool:

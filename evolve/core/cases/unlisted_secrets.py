@@ -180,7 +180,7 @@ def _near(elements: Sequence[Element], at: int, cue: Cue, cues: Mapping[int, Cue
                 or odd is Oddness.MADE
                 or (odd > 0 and (one.kind == "quoted" or (one.text.islower() and not is_foreign)))
             )
-        if is_secret and not states_something(one.text):
+        if is_secret and not (is_message if one.kind == "quoted" else states_something)(one.text):
             yield SecretSpan(one.start, one.end)
 
 
