@@ -6,6 +6,7 @@
 #   ./bootstrap.sh hosts    a Docker engine and images for the tests of roles (also: hosts stop, hosts sweep)
 #   ./bootstrap.sh consul   Consul, for the tests of its client
 #   ./bootstrap.sh registry  a registry of images, for the tests of ours
+#   ./bootstrap.sh monitoring  Prometheus, for the tests of alerts and dashboards
 #   ./bootstrap.sh image    the gateway's image (--push HOST:PORT: into a registry; prints its name with the digest)
 #   ./bootstrap.sh bench    the data sets of benchmarks: BFCL and reasoning-gym
 #   ./bootstrap.sh model large  a larger local model, 1.1 GB; a second start continues what was interrupted
@@ -128,6 +129,21 @@ install_registry() {
   command -v docker-registry >/dev/null || need_packages "a registry of images" docker-registry
 }
 
+# Debian's Prometheus with promtool; its service is not needed, the tests start their own.
+install_monitoring() {
+  if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then
+    need_packages Prometheus prometheus
+    stop_service prometheus
+  fi
+}
+
+# A service that came with a package and would hold its port, where systemd has started it.
+stop_service() {
+  if [ -d /run/systemd/system ]; then
+    systemctl disable --quiet --now "$1" || fail "$1 was installed and runs; type: systemctl disable --now $1"
+  fi
+}
+
 # The words that follow are app_image's own.
 image() {
   setup
@@ -201,6 +217,7 @@ case "${1:-}" in
     ;;
   consul) install_consul ;;
   registry) install_registry ;;
+  monitoring) install_monitoring ;;
   image)
     shift
     image "$@"
@@ -218,6 +235,6 @@ case "${1:-}" in
     shift
     run_local "$@"
     ;;
-  -h | --help | help) sed -n '2,13s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, registry, image, bench, cluster, model, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  -h | --help | help) sed -n '2,14s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, registry, monitoring, image, bench, cluster, model, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

@@ -1,13 +1,17 @@
 """Numbers of the supervisor, as Prometheus reads them, on a port of the loopback address."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from aiohttp import web
 
+from evolve.cluster import faults
 from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.healing import AttemptState, IncidentState
 
 ADDRESS = "127.0.0.1"
+_FAULTS: Final = tuple(one.__name__ for one in faults.ClusterFault.__subclasses__())
 
 
 @dataclass(slots=True)
@@ -35,23 +39,26 @@ class Metrics:
         """Return all of it in Prometheus' text format."""
         lines: list[str] = []
         _family(lines, "looks_total", "counter", "Jobs that were looked at.", {"": self.looks})
-        _family(lines, "cluster_faults_total", "counter", "Calls that failed.", _by("class", self.faults))
+        _family(lines, "cluster_faults_total", "counter", "Calls that failed.", _by("class", _FAULTS, self.faults))
         _family(lines, "cluster_answered_seconds", "gauge", "When Nomad answered last.", {"": self.answered_at})
         _family(lines, "leader", "gauge", "Whether this supervisor decides.", {"": int(self.is_leader)})
-        _family(lines, "incidents", "gauge", "Open incidents.", _by("state", self.incidents))
-        _family(lines, "healings", "gauge", "Attempts of open incidents.", _by("state", self.healings))
-        _family(lines, "decision_seconds_sum", "counter", "Time that decisions took.", {"": self.decision_s})
-        _family(lines, "decision_seconds_count", "counter", "Decisions.", {"": self.decisions})
+        _family(lines, "incidents", "gauge", "Open incidents.", _by("state", IncidentState, self.incidents))
+        _family(lines, "healings", "gauge", "Attempts of open incidents.", _by("state", AttemptState, self.healings))
+        decisions = {"_sum": self.decision_s, "_count": self.decisions}
+        _family(lines, "decision_seconds", "summary", "Time that decisions took.", decisions)
         return "\n".join(lines) + "\n"
 
 
-def _by(label: str, values: Mapping[str, int]) -> dict[str, float]:
-    return {f'{{{label}="{name}"}}': number for name, number in sorted(values.items())}
+def _by(label: str, known: Iterable[str], values: Mapping[str, int]) -> dict[str, float]:
+    """Return the values by their label; what did not happen yet is 0: Prometheus sees no rise from nothing to 1."""
+    counted = {**dict.fromkeys(map(str, known), 0), **values}
+    return {f'{{{label}="{name}"}}': number for name, number in sorted(counted.items())}
 
 
 def _family(lines: list[str], name: str, kind: str, text: str, values: Mapping[str, float]) -> None:
     lines += [f"# HELP anneal_supervisor_{name} {text}", f"# TYPE anneal_supervisor_{name} {kind}"]
-    lines += [f"anneal_supervisor_{name}{labels} {value:g}" for labels, value in values.items()]
+    # Six digits, which is the format's default, would be right to hours for a time and lose steps of large counters.
+    lines += [f"anneal_supervisor_{name}{labels} {value:.15g}" for labels, value in values.items()]
 
 
 class MetricsServer:

@@ -94,6 +94,10 @@ class Experts:
         """Return the instances of an expert that pass, also those behind an activator."""
         return self._found.get(id, ())
 
+    def activators(self, id: str) -> tuple[Instance, ...]:
+        """Return the activators of an expert that pass; none for one that never sleeps."""
+        return self._activators.get(id, ())
+
     def is_awake(self, id: str) -> bool:
         """Return whether an expert answers without being woken first."""
         activators = self._activators.get(id)

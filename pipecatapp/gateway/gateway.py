@@ -106,7 +106,8 @@ class Gateway:
         await asyncio.gather(*closing)
 
     def _note_change(self, id: str, passing: int) -> None:
-        self.metrics.show_instances(id, passing)
+        self.metrics.show_expert(id, passing, len(self.experts.activators(id)))
+        self.metrics.show_ready(sum(bool(self.experts.instances(one)) for one in self.experts.ids()))
         self.routing.forget_all_but(self.experts.all_instance_ids())
 
     def models(self, access: Access) -> list[ModelCard]:

@@ -47,6 +47,12 @@ class Metrics:
             "moe_gateway_clients_gone", "Clients that left before the end", ["model"], registry=registry
         )
         self._passing = Gauge("moe_gateway_expert_instances", "Instances that pass", ["model"], registry=registry)
+        self._activators = Gauge(
+            "moe_gateway_expert_activators", "Activators that wake the expert", ["model"], registry=registry
+        )
+        self._ready = Gauge(
+            "moe_gateway_experts_ready", "Experts that pass or that an activator wakes", registry=registry
+        )
 
     def serve(self, listen: Listen) -> Callable[[], None]:
         """Serve `/metrics` in a thread of its own; return what ends it.
@@ -100,6 +106,17 @@ class Metrics:
         """Count a client that left before the end."""
         self._gone.labels(model).inc()
 
-    def show_instances(self, model: str, count: int) -> None:
-        """Show how many instances of an expert pass."""
-        self._passing.labels(model).set(count)
+    def show_expert(self, model: str, passing: int, activators: int) -> None:
+        """Show how an expert is reached; one that sleeps has no instance that passes, and an activator.
+
+        Args:
+            model: the expert's id.
+            passing: instances that pass.
+            activators: that pass.
+        """
+        self._passing.labels(model).set(passing)
+        self._activators.labels(model).set(activators)
+
+    def show_ready(self, count: int) -> None:
+        """Show how many experts a request can be sent to, those that sleep and are woken by it included."""
+        self._ready.set(count)

@@ -39,6 +39,7 @@ class Activator:
         metrics: PowerMetrics,
         *,
         sleeper: Sleeper | None = None,
+        metrics_at: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make an activator that has not started.
@@ -49,6 +50,7 @@ class Activator:
             wakers: ways to wake it; all are used.
             metrics: what is counted.
             sleeper: the way to put it to sleep; None where it is not put to sleep.
+            metrics_at: where Prometheus finds the metrics, as Consul shows it; empty for nowhere.
             clock: seconds that never go back.
         """
         self.service = service
@@ -57,6 +59,7 @@ class Activator:
         self._consul = consul
         self._wakers = wakers
         self._sleeper = sleeper
+        self._metrics_at = metrics_at
         self._clock = clock
         self._numbers = itertools.count()
         self._targets: Mapping[str, Target] = {}
@@ -85,7 +88,11 @@ class Activator:
         self.port = listener.getsockname()[1]
         host = self.service.address or _shown(self.service.listen.host)
         self._registration = Registration(
-            self._consul, self.service.name, (host, self.port), is_http=self.service.is_http
+            self._consul,
+            self.service.name,
+            (host, self.port),
+            is_http=self.service.is_http,
+            metrics_at=self._metrics_at,
         )
         self._show()
         self._server = await asyncio.start_server(self._accept, sock=listener)

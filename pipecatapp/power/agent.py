@@ -62,7 +62,10 @@ class PowerAgent:
         job = JobCount(nomad, service.nomad) if nomad is not None and service.nomad is not None else None
         if job is not None:
             wakers.append(job)
-        return Activator(service, consul, wakers, self.metrics, sleeper=job)
+        listen = self._config.metrics
+        return Activator(
+            service, consul, wakers, self.metrics, sleeper=job, metrics_at=listen.advertised if listen else ""
+        )
 
 
 def serve(config: PowerConfig, say: Callable[[str], None]) -> None:

@@ -49,6 +49,9 @@ class PowerMetrics:
             self._phase.labels(service, phase.value).set(state.phase is phase)
         self._clients.labels(service, "waiting").set(len(state.waiting))
         self._clients.labels(service, "served").set(len(state.served))
+        # There from the start at 0: Prometheus sees no increase in a series that begins at 1.
+        for result in ("awake", "failed"):
+            self._wakes.labels(service, result)
 
     def count_refused(self, service: str, reason: Refusal) -> None:
         """Count a client that got no connection."""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.faults import ClusterFault
 from evolve.core.model.json_value import JsonValue
-from pipecatapp.core.activators import ACTIVATOR_PREFIX, SCHEME_META, SERVICE_META, STATE_META
+from pipecatapp.core.activators import ACTIVATOR_PREFIX, METRICS_META, SCHEME_META, SERVICE_META, STATE_META
 from pipecatapp.power.waiting import wait_for_change
 
 LOG: Final = logging.getLogger("power_agent")
@@ -31,7 +31,9 @@ class Described(NamedTuple):
 class Registration:
     """One activator in Consul."""
 
-    def __init__(self, consul: ConsulClient, service: str, address: tuple[str, int], *, is_http: bool) -> None:
+    def __init__(
+        self, consul: ConsulClient, service: str, address: tuple[str, int], *, is_http: bool, metrics_at: str = ""
+    ) -> None:
         """Register nothing yet.
 
         Args:
@@ -39,12 +41,14 @@ class Registration:
             service: the name of what sleeps.
             address: host, or empty for the node's own, and port.
             is_http: whether it speaks HTTP.
+            metrics_at: where Prometheus finds the agent's metrics; empty for nowhere.
         """
         self._consul = consul
         self._name = f"{ACTIVATOR_PREFIX}{service}"
         self._service = service
         self._host, self._port = address
         self._is_http = is_http
+        self._metrics_at = metrics_at
         self._id = f"{self._name}-{self._port}"
         self._described: Described | None = None
         self._published: Described | None = None
@@ -87,7 +91,7 @@ class Registration:
     def _document(self, described: Described) -> dict[str, JsonValue]:
         meta: dict[str, JsonValue] = {
             SERVICE_META: self._service, STATE_META: described.state, SCHEME_META: "http" if self._is_http else "",
-            "failure": described.failure[:512],
+            "failure": described.failure[:512], **({METRICS_META: self._metrics_at} if self._metrics_at else {}),
         }  # fmt: skip
         check: dict[str, JsonValue] = {
             "CheckID": f"{self._id}:alive", "Name": "the activator takes connections", "TTL": f"{_TTL_S}s",

@@ -26,6 +26,11 @@ class Listen(NamedTuple):
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def advertised(self) -> str:
+        """HOST:PORT for Consul; :PORT, which is at the node's own address, where every address is served."""
+        return f":{self.port}" if self.host in _EVERY_HOST else str(self)
+
     def overlaps(self, other: "Listen") -> bool:
         """Return whether a socket at the other address keeps this one from being opened; port 0 is a free one."""
         hosts = {self.host, other.host}

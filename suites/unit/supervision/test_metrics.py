@@ -19,6 +19,19 @@ def test_each_number_has_help_type_and_value():
     assert all(line.startswith(("# HELP ", "# TYPE ", "anneal_supervisor_")) for line in lines)
 
 
+def test_what_did_not_happen_yet_is_zero():
+    lines = Metrics().text().splitlines()
+    assert 'anneal_supervisor_cluster_faults_total{class="Unreachable"} 0' in lines
+    assert 'anneal_supervisor_incidents{state="open"} 0' in lines
+    assert "anneal_supervisor_decision_seconds_count 0" in lines
+
+
+def test_times_and_large_counters_keep_their_last_digits():
+    lines = Metrics(looks=12_345_678, answered_at=1_796_123_456.25).text().splitlines()
+    assert "anneal_supervisor_cluster_answered_seconds 1796123456.25" in lines
+    assert "anneal_supervisor_looks_total 12345678" in lines
+
+
 def test_they_are_served_on_the_loopback_address():
     async def go() -> str:
         async with MetricsServer(0, lambda: "a 1\n") as server:
