@@ -41,7 +41,7 @@ from evolve.supervision.claims import Claims
 from evolve.supervision.fault_log import FaultLog
 from evolve.supervision.healing import Healer
 from evolve.supervision.learning import CaseLearner
-from evolve.supervision.metrics import Metrics, MetricsServer
+from evolve.supervision.metrics import ADDRESS, Metrics, MetricsServer
 from evolve.supervision.notices import Notices, Receiver, read_receiver
 from evolve.supervision.proposing import AgentProposer
 from evolve.supervision.reading import ClusterReader
@@ -104,8 +104,10 @@ async def _supervise(options: argparse.Namespace, policy: HealingPolicy, receive
             return
         async with contextlib.AsyncExitStack() as stack:
             if options.metrics_port is not None:
-                server = await stack.enter_async_context(MetricsServer(options.metrics_port, service.metrics_text))
-                _log(f"metrics: http://127.0.0.1:{server.port}/metrics")
+                server = await stack.enter_async_context(
+                    MetricsServer(options.metrics_port, service.metrics_text, address=options.metrics_address)
+                )
+                _log(f"metrics: http://{options.metrics_address}:{server.port}/metrics")
             running = asyncio.ensure_future(service.run())
             stopping = asyncio.ensure_future(stop.wait())
             await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -274,8 +276,10 @@ def parser() -> CommandParser:
     )
     text += "where blanks separate them, for addresses that are secrets"
     add("--notify", action="append", default=[], metavar="KIND:URL", help=text)
-    text = "serve Prometheus metrics on this port of 127.0.0.1; 0 for a free one"
+    text = "serve Prometheus metrics on this port; 0 for a free one"
     add("--metrics-port", type=port, metavar="PORT", help=text)
+    text = f"the address of this host that serves them, without a password; default {ADDRESS}"
+    add("--metrics-address", default=ADDRESS, metavar="HOST", help=text)
     return made
 
 

@@ -1,4 +1,4 @@
-"""Numbers of the supervisor, as Prometheus reads them, on a port of the loopback address."""
+"""Numbers of the supervisor, as Prometheus reads them, on a port of this host."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,8 @@ from evolve.cluster import faults
 from evolve.core.model.errors import EnvironmentFault
 from evolve.core.model.healing import AttemptState, IncidentState
 
-ADDRESS = "127.0.0.1"
+ADDRESS: Final = "127.0.0.1"
+"""Where metrics are served that need no password, unless somebody wants it otherwise."""
 _FAULTS: Final = tuple(one.__name__ for one in faults.ClusterFault.__subclasses__())
 
 
@@ -65,12 +66,13 @@ class MetricsServer:
     """Serves `/metrics`; use it as a context manager.
 
     Args:
-        port: on the loopback address; 0 for a free one.
+        port: 0 for a free one.
         text: makes the page.
+        address: of this host.
     """
 
-    def __init__(self, port: int, text: Callable[[], str]) -> None:
-        self._port, self._text = port, text
+    def __init__(self, port: int, text: Callable[[], str], *, address: str = ADDRESS) -> None:
+        self._port, self._text, self._address = port, text, address
         self.port = 0
         """The one that is served."""
         self._runner: web.AppRunner | None = None
@@ -80,12 +82,12 @@ class MetricsServer:
         application.router.add_get("/metrics", self._answer)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, ADDRESS, self._port)
+        site = web.TCPSite(self._runner, self._address, self._port)
         try:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            raise EnvironmentFault(f"cannot serve metrics on {ADDRESS}:{self._port}: {error.strerror}") from error
+            raise EnvironmentFault(f"cannot serve metrics on {self._address}:{self._port}: {error.strerror}") from error
         self.port = self._runner.addresses[0][1]
         return self
 

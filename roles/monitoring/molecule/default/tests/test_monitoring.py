@@ -29,8 +29,24 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 http.server.HTTPServer(("127.0.0.1", 9099), Receiver).serve_forever()
 """
+CATALOG = """
+import http.server, json
+SERVICES = {"web": [{"ServiceName": "web", "ServiceMeta": {"metrics": ":9100"}, "Node": "here", "Address": "127.0.0.1"}],
+            "other": [{"ServiceName": "other", "ServiceMeta": {}, "Node": "here", "Address": "127.0.0.1"}]}
+class Consul(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        with open("/run/tokens", "a") as out:
+            print(self.headers["X-Consul-Token"], file=out)
+        name = self.path.rpartition("/")[2]
+        body = json.dumps({one: [] for one in SERVICES} if name == "services" else SERVICES[name]).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+http.server.HTTPServer(("127.0.0.1", 8500), Consul).serve_forever()
+"""
+SEARCH = "anneal-metrics-targets"
 # What Grafana fills in before it asks.
-FILLED_IN = {"$__rate_interval": "30s", "$__interval": "15s", "$instance": ".*", "$job": ".*"}
+FILLED_IN = {"$__rate_interval": "30s", "$__interval": "15s", "$instance": ".*", "$job": ".*", "$model": ".*"}
 
 
 def read(host, url):
@@ -89,7 +105,16 @@ def receiver(host):
     host.check_output("systemctl stop receiver")
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.fixture
+def consul(host):
+    """A program that answers as Consul's catalog does: one service has metrics, another has none."""
+    host.check_output("rm -f /run/tokens")
+    host.check_output(f"systemd-run --unit=catalog python3 -c {shlex.quote(CATALOG)}")
+    yield
+    host.check_output("systemctl stop catalog")
+
+
+@pytest.mark.parametrize("unit", (*UNITS, SEARCH))
 def test_services_run_now_and_after_a_restart(host, unit):
     assert host.service(unit).is_running
     assert host.service(unit).is_enabled
@@ -103,6 +128,27 @@ def test_prometheus_reaches_its_targets(host, job):
 def test_targets_of_a_further_job_carry_its_labels(host):
     found = wait_for(lambda: query(host, 'up{job="elsewhere"} == 1'), "target of the further job")
     assert [series["metric"]["room"] for series in found] == ["cellar"]
+
+
+def test_a_service_in_consul_that_has_metrics_is_scraped_and_stays_while_consul_is_away(host, consul):
+    wait_for(lambda: query(host, 'up{job="web", node="here"} == 1'), "target that Consul names")
+    assert query(host, 'up{job="other"}') == []
+    assert set(host.file("/run/tokens").content_string.splitlines()) == {"a token with ' and % and $HOME"}
+    host.check_output("systemctl stop catalog")
+    said = f"journalctl -u {SEARCH} --no-pager -o cat | tail -1"
+    wait_for(lambda: "the targets stay as they are" in host.check_output(said), "word that Consul is away")
+    assert query(host, 'up{job="web"} == 1')
+    host.check_output(f"systemd-run --unit=catalog python3 -c {shlex.quote(CATALOG)}")
+
+
+def test_the_token_for_consul_is_for_the_search_alone(host):
+    token = host.file("/etc/prometheus/consul.token")
+    assert (token.user, token.group, token.mode) == ("root", "prometheus", 0o640)
+
+
+def test_programs_that_are_expected_and_missing_raise_alerts(host):
+    for alert in ("GatewayDown", "AgentDown", "PowerAgentDown", "SupervisorDown"):
+        wait_for(lambda alert=alert: query(host, f'ALERTS{{alertname="{alert}", alertstate="firing"}}'), alert)
 
 
 def test_a_target_that_is_down_raises_an_alert_that_is_delivered(host, receiver, exporter_down):
@@ -130,7 +176,7 @@ def test_every_rule_can_be_evaluated(host):
         return rules if all(rule["health"] != "unknown" for rule in rules) else None
 
     rules = wait_for(settled, "evaluation of all rules")
-    assert len(rules) >= 8
+    assert len(rules) >= 25
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
 
 
@@ -141,11 +187,10 @@ def test_every_query_of_the_dashboards_is_read_and_node_exporters_find_data(host
         for title, expression in queries(dashboard):
             assert "$" not in expression, f"{name}: {title}: a variable that the test does not fill in"
             found[name, title, expression] = query(host, expression)
-    assert {"hosts.json", "cluster.json", "models.json"} == {name for name, _, _ in found}
-    # llama.cpp is not watched here: its queries find nothing, and are read all the same.
-    empty = {
-        (name, title) for (name, title, expression), data in found.items() if not data and "llamacpp:" not in expression
-    }
+    assert {"app.json", "hosts.json", "cluster.json", "models.json"} == {name for name, _, _ in found}
+    # llama.cpp and the app are not watched here: their queries find nothing, and are read all the same.
+    elsewhere = re.compile("llamacpp:|moe_gateway_|pipecatapp_|power_agent_|anneal_supervisor_|ALERTS|moe-gateway")
+    empty = {(name, title) for (name, title, text), data in found.items() if not data and not elsewhere.search(text)}
     assert empty == set()
     assert sum("node_" in expression for _, _, expression in found) >= 6
 
@@ -161,10 +206,10 @@ def test_dashboards_ask_the_provisioned_source(host):
         seen.add(dashboard["uid"])
         for panel in dashboard["panels"]:
             assert {panel["datasource"]["uid"], *(t["datasource"]["uid"] for t in panel["targets"])} == {source["uid"]}
-    assert len(seen) == 3
+    assert len(seen) == 4
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", (*UNITS, SEARCH))
 def test_programs_run_as_the_system_user_without_rights(host, unit):
     pid = host.check_output(f"systemctl show -p MainPID --value {unit}")
     status = dict(line.split(":", 1) for line in host.file(f"/proc/{pid}/status").content_string.splitlines())
@@ -184,6 +229,7 @@ def test_nothing_listens_beyond_the_loopback(host):
     [
         ("promtool check config", "/etc/prometheus/prometheus.yml"),
         ("promtool check rules", "/etc/prometheus/rules/anneal.yml"),
+        ("promtool check rules", "/etc/prometheus/rules/anneal-app.yml"),
         ("amtool check-config", "/etc/prometheus/alertmanager.yml"),
     ],
 )
