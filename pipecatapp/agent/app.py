@@ -3,13 +3,14 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.nomad.client import NomadClient
 from evolve.core.cases.redaction import Redactor, environment_secrets
 from evolve.core.model.errors import StoreFault
+from evolve.core.model.json_value import JsonValue
 from pipecatapp.agent.choice import ChoiceAgent
 from pipecatapp.agent.config import AgentConfig
 from pipecatapp.agent.endpoints import ConsulEndpoints, Endpoints, FixedEndpoint
@@ -23,7 +24,7 @@ from pipecatapp.agent.sessions import Session
 from pipecatapp.agent.status import Source, StatusBoard, consul_source, nomad_source
 from pipecatapp.agent.status_rows import own_rows
 from pipecatapp.agent.turns import LOG, TurnParts
-from pipecatapp.core.ports import Toolbox, ToolCall, ToolReason, ToolResult, ToolSpec
+from pipecatapp.core.ports import Risk, Toolbox, ToolCall, ToolReason, ToolResult, ToolSpec
 from pipecatapp.gateway.keys import Keys
 from pipecatapp.serving.exposure import exposure_warnings
 from pipecatapp.wire.agent_events import Hello, StatusRow, StatusRows, ToolCard
@@ -40,6 +41,10 @@ class NoTools:
     def specs(self) -> tuple[ToolSpec, ...]:
         """Return none."""
         return ()
+
+    async def risk(self, tool: str, arguments: Mapping[str, JsonValue]) -> Risk:  # noqa: ARG002
+        """Return that nothing happens."""
+        return Risk.READ
 
     async def run(self, call: ToolCall, session_id: str) -> ToolResult:
         """Return that there is no such tool."""

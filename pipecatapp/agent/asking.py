@@ -9,7 +9,7 @@ from typing import Final
 from pipecatapp.agent.memory import DecidedApproval
 from pipecatapp.agent.sessions import Session
 from pipecatapp.core.approvals import LASTS_S, Approvals, UnknownApproval, digest_of
-from pipecatapp.core.ports import Risk, ToolCall, ToolReason, ToolResult
+from pipecatapp.core.ports import ToolCall, ToolReason, ToolResult
 from pipecatapp.core.twin import Turn
 from pipecatapp.wire.agent_events import ApprovalAsked, ApprovalEnded, ApprovalOutcome
 
@@ -61,8 +61,7 @@ class ApprovalDesk:
         assert call is not None
         approval = self._approvals.ask(session.id, call, self._clock())
         self._waiting[approval.id] = asyncio.get_running_loop().create_future()
-        risk = turn.tool.risk if turn.tool is not None else Risk.DANGER
-        asked = ApprovalAsked(turn.id, approval.id, call.tool, call.arguments, risk, self._lasts_s)
+        asked = ApprovalAsked(turn.id, approval.id, call.tool, call.arguments, turn.risk, self._lasts_s)
         session.publish(asked, self._clock())
         outcome = ApprovalOutcome.CANCELLED
         try:

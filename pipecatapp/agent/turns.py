@@ -11,7 +11,7 @@ from typing import Final
 from evolve.core.model.errors import EnvironmentFault
 from pipecatapp.agent.metrics import AgentMetrics
 from pipecatapp.core import twin
-from pipecatapp.core.ports import BadArguments, Finding, Risk, Toolbox, ToolResult, TwinModel
+from pipecatapp.core.ports import BadArguments, Finding, Toolbox, ToolResult, TwinModel
 from pipecatapp.core.twin import Phase, Turn
 from pipecatapp.serving.logs import place_of
 from pipecatapp.wire.agent_events import AgentState, ServerMessage, StateChanged, TextPart, ToolEnded, ToolStarted
@@ -102,7 +102,8 @@ class TurnRunner:
         except BadArguments as error:
             await self._take(twin.misfill(self.turn, str(error), new_id))
         else:
-            self.turn = twin.fill(self.turn, arguments, new_id)
+            risk = await self._parts.toolbox.risk(tool.name, arguments)
+            self.turn = twin.fill(self.turn, arguments, risk, new_id)
 
     async def _decide(self) -> None:
         refusal = await self._ask(self.turn)
@@ -112,10 +113,9 @@ class TurnRunner:
             await self._take(twin.refuse(self.turn, refusal))
 
     async def _run_tool(self) -> None:
-        turn, call, tool = self.turn, self.turn.call, self.turn.tool
+        turn, call = self.turn, self.turn.call
         assert call is not None
-        risk = tool.risk if tool is not None else Risk.READ
-        await self._emit(ToolStarted(turn.id, call.id, call.tool, call.arguments, risk))
+        await self._emit(ToolStarted(turn.id, call.id, call.tool, call.arguments, turn.risk))
         began = time.perf_counter()
         result = await self._parts.toolbox.run(call, turn.session_id)
         await self._take(twin.finish_call(turn, result), time.perf_counter() - began)

@@ -95,7 +95,10 @@ class ToolSpec:
     schema: Mapping[str, JsonValue]
     """JSON Schema of the arguments: an object."""
     risk: Risk
+    """Of an ordinary call; `Toolbox.risk` says that of one call."""
     timeout_s: float
+    most_risk: Risk | None = None
+    """Of the most dangerous calls, where calls differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,15 @@ class Toolbox(Protocol):
 
     def specs(self) -> tuple[ToolSpec, ...]:
         """Return the tools in the order in which prompts and pages show them."""
+        ...
+
+    async def risk(self, tool: str, arguments: Mapping[str, JsonValue]) -> Risk:
+        """Return what a call can do; where that cannot be found out it is dangerous.
+
+        Args:
+            tool: its name.
+            arguments: that nobody has checked.
+        """
         ...
 
     async def run(self, call: ToolCall, session_id: str) -> ToolResult:

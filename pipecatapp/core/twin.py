@@ -62,6 +62,8 @@ class Turn:
     """The chosen one, while its arguments are sought, or it is asked for or runs."""
     call: ToolCall | None = None
     """The call that is asked for or runs."""
+    risk: Risk = Risk.DANGER
+    """Of that call."""
     text: str = ""
     """The answer, as far as it has come."""
     problem: str = ""
@@ -97,8 +99,15 @@ def choose(turn: Turn, name: str, new_id: Callable[[], str]) -> Turn:
     return _after_step(turn, ToolCall(new_id(), name, {}), result)
 
 
-def fill(turn: Turn, arguments: Mapping[str, JsonValue], new_id: Callable[[], str]) -> Turn:
-    """Return the turn after the model has given arguments: the call runs, or a person is asked first."""
+def fill(turn: Turn, arguments: Mapping[str, JsonValue], risk: Risk, new_id: Callable[[], str]) -> Turn:
+    """Return the turn after the model has given arguments: the call runs, or a person is asked first.
+
+    Args:
+        turn: which waits for arguments.
+        arguments: of the chosen tool.
+        risk: of this call; a dangerous one is asked for.
+        new_id: makes the id of the call.
+    """
     _expect(turn, Phase.FILLING)
     assert turn.tool is not None
     call = ToolCall(new_id(), turn.tool.name, arguments)
@@ -106,8 +115,8 @@ def fill(turn: Turn, arguments: Mapping[str, JsonValue], new_id: Callable[[], st
     made = [one for one in turn.question.findings if one.result.reason is not ToolReason.BAD_ARGUMENTS]
     if _has_made(made, call):
         return replace(turn, phase=Phase.ANSWERING, tool=None)
-    phase = Phase.ASKING if turn.tool.risk is Risk.DANGER else Phase.RUNNING
-    return replace(turn, phase=phase, call=call)
+    phase = Phase.ASKING if risk is Risk.DANGER else Phase.RUNNING
+    return replace(turn, phase=phase, call=call, risk=risk)
 
 
 def misfill(turn: Turn, problem: str, new_id: Callable[[], str]) -> Turn:

@@ -6,6 +6,8 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from pipecatapp.core.ports import Risk
+
 Network: TypeAlias = IPv4Network | IPv6Network
 
 MIB: Final = 2**20
@@ -16,6 +18,8 @@ class McpServer:
     """A server of the Model Context Protocol, by its command or its URL, and what may be called of it."""
 
     tools: tuple[str, ...]
+    risks: Mapping[str, Risk] = field(default_factory=dict)
+    """Of those tools whose risk is declared; of the others the server's word counts."""
     command: tuple[str, ...] = ()
     """Program and arguments, for a server that speaks on its standard streams."""
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -85,6 +89,10 @@ class HomeConfig:
     token: str = field(repr=False)
     domains: tuple[str, ...]
     """Whose states may be read and whose services may be called: `light`, `sensor` and so on."""
+    ask: tuple[str, ...] = ()
+    """Domains and entities that a person is asked about before each call."""
+    never_ask: tuple[str, ...] = ()
+    """Domains and entities that nobody is asked about; what is in `ask`, too, is."""
 
 
 @dataclass(frozen=True, slots=True)

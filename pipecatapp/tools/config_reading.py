@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from evolve.core.formats.schema_check import Check, compile_schema
 from evolve.system.cache_folder import cache_folder
+from pipecatapp.core.ports import Risk
 from pipecatapp.serving.config_files import ConfigReader
 from pipecatapp.tools.config import (
     MIB,
@@ -23,6 +24,7 @@ from pipecatapp.tools.config import (
     VisionConfig,
     WebConfig,
 )
+from pipecatapp.tools.ha_risks import ALWAYS_ASK, domain_of
 
 _SCHEMA: Final = Path(__file__).with_name("config.schema.json")
 _KEY: Final = "tools"
@@ -80,6 +82,7 @@ class _ToolsReader(ConfigReader):
                 self.report(f"{key} has no effect without {other}", *place, key)
         return McpServer(
             tools=tuple(part["tools"]),
+            risks=_risks_of(part["tools"]),
             command=tuple(part.get("command", ())),
             env={
                 variable: self.secret(*place, "env_files", variable, path=path)
@@ -132,7 +135,12 @@ class _ToolsReader(ConfigReader):
 
     def _home(self, part: _Part) -> HomeConfig:
         token = self.token(_KEY, "ha", "token_file", path=part["token_file"])
-        return HomeConfig(part["url"].rstrip("/"), token, tuple(part["domains"]))
+        never = tuple(part.get("never_ask", ()))
+        for index, name in enumerate(never):
+            if domain_of(name) in ALWAYS_ASK:
+                hint = "locks and alarms always ask a person"
+                self.report(f"{name} cannot be in never_ask", _KEY, "ha", "never_ask", index, hint=hint)
+        return HomeConfig(part["url"].rstrip("/"), token, tuple(part["domains"]), tuple(part.get("ask", ())), never)
 
     def _documents(self, part: _Part, env: Mapping[str, str]) -> DocumentsConfig:
         index = (
@@ -150,3 +158,8 @@ class _ToolsReader(ConfigReader):
     def _need_one_of(self, place: tuple[str, ...], part: _Part, keys: tuple[str, str]) -> None:
         if sum(key in part for key in keys) != 1:
             self.report(f"expected either {keys[0]} or {keys[1]}", *place)
+
+
+def _risks_of(tools: list[str] | dict[str, str]) -> dict[str, Risk]:
+    """Return the declared risks of a server's tools; a list declares none."""
+    return {name: Risk(risk) for name, risk in tools.items()} if isinstance(tools, dict) else {}

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pipecatapp.tools.config import ToolsConfig
+from pipecatapp.tools.mcp_client import list_tools
+from pipecatapp.tools.mcp_risks import McpRisks
 from pipecatapp.wire.agent_events import StatusRow
 
 StatusSource: TypeAlias = Callable[[], Awaitable[tuple[StatusRow, ...]]]
@@ -22,3 +24,5 @@ class ToolContext:
 
     config: ToolsConfig = field(default_factory=ToolsConfig)
     status: StatusSource = no_rows
+    mcp_risks: McpRisks = field(default_factory=lambda: McpRisks(list_tools))
+    """What tools of MCP servers can do."""

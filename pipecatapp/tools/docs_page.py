@@ -20,11 +20,16 @@ def tool_sections(specs: Iterable[ToolSpec]) -> str:
 def _section(spec: ToolSpec) -> Iterator[str]:
     schema: dict[str, Any] = dict(spec.schema)
     yield from (f"### {spec.name}", "")
-    yield from (f"{spec.description}. Risk: `{spec.risk}` ({_RISKS[spec.risk]}); at most {spec.timeout_s:g} s.", "")
+    yield from (f"{spec.description}. Risk: {_risk(spec)}; at most {spec.timeout_s:g} s.", "")
     yield from ("| argument | what |", "|---|---|")
     for name, part in schema.get("properties", {}).items():
         yield f"| `{name}` | {_described(part, name in schema.get('required', ()))} |"
     yield ""
+
+
+def _risk(spec: ToolSpec) -> str:
+    usual = f"`{spec.risk}` ({_RISKS[spec.risk]})"
+    return usual if spec.most_risk is None else f"{usual}, for some calls `{spec.most_risk}` ({_RISKS[spec.most_risk]})"
 
 
 def _described(part: dict[str, Any], is_required: bool) -> str:

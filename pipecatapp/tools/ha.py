@@ -10,7 +10,8 @@ from evolve.system.retry import RetryPolicy
 from pipecatapp.core.ports import Risk, ToolReason
 from pipecatapp.tools.config import HomeConfig
 from pipecatapp.tools.context import ToolContext
-from pipecatapp.tools.registry import Arguments, ToolProblem, needed_text, tool
+from pipecatapp.tools.ha_risks import domain_of, needs_kind, risk_of_call
+from pipecatapp.tools.registry import Arguments, ToolProblem, needed_text, text_of, tool
 
 _TARGETS: Final = frozenset(("entity_id", "device_id", "area_id", "floor_id", "label_id", "target"))
 """Keys of a service's data that would choose other entities than the one that was checked."""
@@ -19,6 +20,26 @@ _READ_BACK_S: Final = 3.0
 """How long a device may take to show what it was asked for."""
 _LOOK_EVERY_S: Final = 0.1
 _SHOWN: Final = ("friendly_name", "unit_of_measurement", "brightness", "temperature", "current_temperature")
+
+
+async def _risk(arguments: Arguments, context: ToolContext) -> Risk:
+    """Return what a call can do; one that the tool refuses can do nothing."""
+    config, entity = context.config.home, text_of(arguments, "entity_id")
+    if arguments["action"] != "call":
+        return Risk.READ
+    if config is None or domain_of(entity) not in config.domains:
+        return Risk.WRITE
+    return risk_of_call(entity, config, await _kind(entity, config) if needs_kind(entity, config) else "")
+
+
+async def _kind(entity: str, config: HomeConfig) -> str:
+    home = _Home(config)
+    try:
+        found = (await home.state(entity)).get("attributes")
+    finally:
+        await home.close()
+    kind = found.get("device_class") if isinstance(found, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 @tool(
@@ -41,6 +62,7 @@ _SHOWN: Final = ("friendly_name", "unit_of_measurement", "brightness", "temperat
     },
     risk=Risk.WRITE,
     timeout_s=20,
+    risk_of=_risk,
 )
 async def ha(arguments: Arguments, context: ToolContext) -> str:
     """Show and change what is in the house: lights, heating, blinds, sensors and scenes."""
@@ -88,7 +110,7 @@ class _Home:
         await self._client.close()
 
     def check_domain(self, entity: str) -> None:
-        domain = entity.partition(".")[0]
+        domain = domain_of(entity)
         if domain not in self._config.domains:
             allowed = ", ".join(self._config.domains)
             raise ToolProblem(ToolReason.REFUSED, f"the domain {domain!r} is not allowed (allowed: {allowed})")
@@ -114,11 +136,11 @@ class _Home:
         return found
 
     async def call(self, entity: str, service: str, data: dict[str, JsonValue]) -> None:
-        path = f"/api/services/{entity.partition('.')[0]}/{service}"
+        path = f"/api/services/{domain_of(entity)}/{service}"
         await self._ask("POST", path, {**data, "entity_id": entity})
 
     def _is_allowed(self, state: dict[str, JsonValue]) -> bool:
-        return str(state.get("entity_id", "")).partition(".")[0] in self._config.domains
+        return domain_of(str(state.get("entity_id", ""))) in self._config.domains
 
     async def _ask(self, method: str, path: str, body: JsonValue = None) -> JsonValue:
         headers = {"Authorization": f"Bearer {self._config.token}", "Content-Type": "application/json"}

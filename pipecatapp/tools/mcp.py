@@ -16,6 +16,15 @@ from pipecatapp.wire.agent_events import StatusRow
 _WHY: Final = "the action `list` shows servers and tools"
 
 
+async def _risk(arguments: Arguments, context: ToolContext) -> Risk:
+    """Return what a call can do; one that is refused can do nothing."""
+    name, remote = text_of(arguments, "server"), text_of(arguments, "tool")
+    server = context.config.mcp.get(name)
+    if text_of(arguments, "action") != "call" or server is None or remote not in server.tools:
+        return Risk.READ
+    return await context.mcp_risks.of(name, server, remote)
+
+
 @tool(
     "mcp",
     {
@@ -32,6 +41,7 @@ _WHY: Final = "the action `list` shows servers and tools"
     },
     risk=Risk.READ,
     timeout_s=60,
+    risk_of=_risk,
 )
 async def mcp(arguments: Arguments, context: ToolContext) -> str:
     """Show the state of the cluster, its jobs and services, and use tickets, calendars and others by their servers."""

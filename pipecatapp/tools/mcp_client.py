@@ -21,12 +21,15 @@ class McpFault(EnvironmentFault):
 
 
 class RemoteTool:
-    """A tool of a server."""
+    """A tool of a server, as the server describes it."""
 
-    def __init__(self, name: str, description: str, schema: object) -> None:
-        self.name = name
-        self.description = description
-        self.schema = schema
+    def __init__(self, tool: Any) -> None:
+        self.name: str = tool.name
+        self.description: str = tool.description or ""
+        self.schema: object = tool.input_schema
+        hints = tool.annotations
+        self.read_only: bool | None = hints.read_only_hint if hints else None
+        self.destructive: bool | None = hints.destructive_hint if hints else None
 
 
 async def list_tools(name: str, server: McpServer) -> list[RemoteTool]:
@@ -44,7 +47,7 @@ async def list_tools(name: str, server: McpServer) -> list[RemoteTool]:
         cursor = None
         for _ in range(_MAX_PAGES):
             page = await client.list_tools(cursor=cursor)
-            found += [RemoteTool(one.name, one.description or "", one.input_schema) for one in page.tools]
+            found += map(RemoteTool, page.tools)
             cursor = page.next_cursor
             if not cursor:
                 break

@@ -17,6 +17,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 EXPOSED: Final = frozenset((Risk.READ,))
 """What is served: nobody on this way can be asked for an approval."""
 _SESSION: Final = "mcp"
+_NOT_HERE: Final = "this call changes something, which only the agent's page can do: nobody can be asked here"
 _HOSTS: Final = ("127.0.0.1:*", "localhost:*", "[::1]:*")
 
 
@@ -25,7 +26,7 @@ def make_server(toolbox: Toolbox, risks: frozenset[Risk] = EXPOSED) -> "Server[A
 
     Args:
         toolbox: the tools.
-        risks: of the tools that are served; all others do not exist here.
+        risks: of the tools that are served; all others do not exist here, and calls of another risk are refused.
     """
     from mcp.server import Server
     from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
@@ -50,8 +51,10 @@ def make_server(toolbox: Toolbox, risks: frozenset[Risk] = EXPOSED) -> "Server[A
     async def call_tool(_context: object, params: CallToolRequestParams) -> CallToolResult:
         # A name that is not served gets the toolbox's answer for a tool that does not exist.
         name = params.name if params.name in served else ""
-        call = ToolCall(secrets.token_hex(8), name, params.arguments or {})
-        result = await toolbox.run(call, _SESSION)
+        arguments = params.arguments or {}
+        if await toolbox.risk(name, arguments) not in risks:
+            return CallToolResult(content=[TextContent(type="text", text=_NOT_HERE)], is_error=True)
+        result = await toolbox.run(ToolCall(secrets.token_hex(8), name, arguments), _SESSION)
         return CallToolResult(content=[TextContent(type="text", text=result.text)], is_error=result.is_error)
 
     return Server("anneal", on_list_tools=list_tools, on_call_tool=call_tool)

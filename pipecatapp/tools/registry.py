@@ -12,6 +12,7 @@ from pipecatapp.tools.context import ToolContext
 
 Arguments: TypeAlias = Mapping[str, JsonValue]
 Function: TypeAlias = Callable[[Arguments, ToolContext], Awaitable[str]]
+RiskOf: TypeAlias = Callable[[Arguments, ToolContext], Awaitable[Risk]]
 
 
 class ToolProblem(EvolveError):
@@ -36,23 +37,33 @@ class Tool:
     run: Function
     """Gets arguments that fit the schema. Raises ToolProblem, or EnvironmentFault where what it needs failed."""
     check: Check
+    risk_of: RiskOf | None = None
+    """Gets arguments that fit the schema, and returns the risk of this call; None where all have the tool's."""
 
 
-def tool(name: str, schema: Mapping[str, JsonValue], *, risk: Risk, timeout_s: float) -> Callable[[Function], Tool]:
+def tool(
+    name: str,
+    schema: Mapping[str, JsonValue],
+    *,
+    risk: Risk,
+    timeout_s: float,
+    risk_of: RiskOf | None = None,
+) -> Callable[[Function], Tool]:
     """Return a decorator that makes a tool of a function; the first line of its docstring describes the tool.
 
     Args:
         name: one of TWIN_AGENT's.
         schema: JSON Schema of the arguments; an object that names all its properties.
-        risk: what a call can do.
+        risk: what an ordinary call can do.
         timeout_s: after which a call ends.
+        risk_of: says what one call can do, where some are dangerous.
     """
     closed = {"type": "object", "additionalProperties": False, **schema}
 
     def decorate(function: Function) -> Tool:
         description = (function.__doc__ or "").partition("\n")[0].rstrip(".")
-        spec = ToolSpec(name, description, closed, risk, timeout_s)
-        return Tool(spec, function, compile_schema(closed))
+        spec = ToolSpec(name, description, closed, risk, timeout_s, Risk.DANGER if risk_of else None)
+        return Tool(spec, function, compile_schema(closed), risk_of)
 
     return decorate
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from evolve.core.model.errors import EnvironmentFault
+from evolve.core.model.json_value import JsonValue
 from evolve.core.text.did_you_mean import did_you_mean
-from pipecatapp.core.ports import ToolCall, ToolReason, ToolResult, ToolSpec
+from pipecatapp.core.ports import Risk, ToolCall, ToolReason, ToolResult, ToolSpec
 from pipecatapp.serving.logs import place_of
 from pipecatapp.tools.context import ToolContext
 from pipecatapp.tools.output import OutputFilter
@@ -19,6 +20,8 @@ from pipecatapp.tools.registry import Tool, ToolProblem, argument_problems
 
 MAX_ARGUMENT_BYTES: Final = 64 * 1024
 """Of a call's arguments as JSON."""
+_RISK_S: Final = 10.0
+"""How long it may take to find out what a call can do."""
 OK: Final = "ok"
 """How a call with a result is counted; all others by their reason."""
 UNKNOWN: Final = "unknown"
@@ -59,6 +62,26 @@ class CheckedToolbox:
         """Return the tools in the order in which prompts and pages show them."""
         return tuple(tool.spec for tool in self._tools.values())
 
+    async def risk(self, tool: str, arguments: Mapping[str, JsonValue]) -> Risk:
+        """Return what a call can do; where that cannot be found out it is dangerous."""
+        found = self._tools.get(tool)
+        if found is None:
+            return Risk.READ  # `run` refuses it
+        if found.risk_of is None:
+            return found.spec.risk
+        try:
+            _check_arguments(found, arguments)
+        except ToolProblem:
+            return found.spec.risk  # `run` refuses it, so that nobody needs to be asked
+        try:
+            async with asyncio.timeout(_RISK_S):
+                return await found.risk_of(arguments, self._context)
+        except (EnvironmentFault, TimeoutError):
+            return Risk.DANGER
+        except Exception as error:  # our bug must not let a call pass
+            _log.error("risk of tool %s: %s", tool, place_of(error))
+            return Risk.DANGER
+
     async def run(self, call: ToolCall, session_id: str) -> ToolResult:  # noqa: ARG002 - no tool has a state of a session
         """Run a call and return its result; whatever goes wrong is a result, too."""
         began = time.monotonic()
@@ -85,7 +108,7 @@ class CheckedToolbox:
         if tool is None:
             hint = did_you_mean(call.tool, self._tools)
             raise ToolProblem(ToolReason.UNKNOWN_TOOL, f"there is no tool {call.tool[:40]!r}{hint and f' ({hint})'}")
-        _check_arguments(tool, call)
+        _check_arguments(tool, call.arguments)
         limit = asyncio.timeout(tool.spec.timeout_s)
         try:
             async with limit:
@@ -97,14 +120,14 @@ class CheckedToolbox:
             raise ToolProblem(ToolReason.TIMEOUT, message) from None
 
 
-def _check_arguments(tool: Tool, call: ToolCall) -> None:
+def _check_arguments(tool: Tool, arguments: Mapping[str, JsonValue]) -> None:
     try:
-        size = len(json.dumps(call.arguments, ensure_ascii=False).encode("utf-8", "replace"))
+        size = len(json.dumps(arguments, ensure_ascii=False).encode("utf-8", "replace"))
     except (TypeError, ValueError, RecursionError):
         raise ToolProblem(ToolReason.BAD_ARGUMENTS, "the arguments are no JSON") from None
     if size > MAX_ARGUMENT_BYTES:
         message = f"expected at most {MAX_ARGUMENT_BYTES:,} bytes of arguments, got {size:,}"
         raise ToolProblem(ToolReason.BAD_ARGUMENTS, message)
-    problems = argument_problems(tool, call.arguments)
+    problems = argument_problems(tool, arguments)
     if problems:
         raise ToolProblem(ToolReason.BAD_ARGUMENTS, "\n".join(problems))

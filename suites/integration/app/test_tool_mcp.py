@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from aiohttp import web
 
 import fixtures.mcp_test_server
 from fixtures.asgi_servers import serving_asgi
-from fixtures.tool_calls import call_tool, reason_of, result_of
+from fixtures.tool_calls import call_tool, reason_of, result_of, risk_of
 from fixtures.tool_servers import answering, never, serving
-from pipecatapp.core.ports import ToolReason, ToolResult
+from pipecatapp.core.ports import Risk, ToolReason, ToolResult
 from pipecatapp.tools.config import McpServer, ToolsConfig
+from pipecatapp.tools.context import ToolContext
 from pipecatapp.tools.mcp import mcp
+from pipecatapp.tools.toolbox import CheckedToolbox
 from pipecatapp.wire.agent_events import RowState, StatusRow
 
 ALLOWED = ("add", "key", "fail", "hang", "hostile")
@@ -80,6 +83,30 @@ def test_a_tool_that_fails(opened, tool, arguments):
 @both
 def test_a_tool_that_never_answers(opened):
     assert reason_of(called(opened, "hang", timeout_s=4)) is ToolReason.TIMEOUT
+
+
+@both
+def test_the_risk_of_a_call_is_the_servers_word_unless_it_is_declared(opened):
+    async def run() -> dict[str, Risk]:
+        async with opened() as server:
+            names = ("look", "rename", "close", "add")
+            listed = replace(server, tools=(*names, "gone", "fail"), risks={"fail": Risk.READ})
+            box = CheckedToolbox([mcp], ToolContext(ToolsConfig(mcp={"tickets": listed})), env={})
+            calls = {name: {"action": "call", "server": "tickets", "tool": name} for name in (*names, "gone", "fail")}
+            calls["not listed"] = {"action": "call", "server": "tickets", "tool": "drop"}
+            calls["status"] = {"action": "status"}
+            return {name: await box.risk("mcp", call) for name, call in calls.items()}
+
+    assert asyncio.run(run()) == {
+        "look": Risk.READ, "rename": Risk.WRITE, "close": Risk.DANGER, "add": Risk.DANGER, "gone": Risk.DANGER,
+        "fail": Risk.READ, "not listed": Risk.READ, "status": Risk.READ,
+    }  # fmt: skip
+
+
+def test_of_a_server_that_is_away_every_call_is_dangerous():
+    server = McpServer(("look",), command=("no-such-server",))
+    call = {"server": "tickets", "tool": "look"}
+    assert asyncio.run(risk_of(mcp, ToolsConfig(mcp={"tickets": server}), action="call", **call)) is Risk.DANGER
 
 
 @over_http_only

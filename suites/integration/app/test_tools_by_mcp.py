@@ -15,13 +15,14 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+import fixtures.mcp_test_server
 from evolve.core.model.errors import ExitCode
 from fixtures.asgi_servers import serving_asgi
 from pipecatapp.agent.__main__ import main
 from pipecatapp.core.ports import Risk
 from pipecatapp.gateway.keys import make_key
 from pipecatapp.tools.all_tools import ALL_TOOLS, make_toolbox
-from pipecatapp.tools.config import ToolsConfig
+from pipecatapp.tools.config import McpServer, ToolsConfig
 from pipecatapp.tools.mcp_server import http_app, make_server
 
 KEY = "Bearer key-of-a-test"
@@ -58,6 +59,22 @@ def test_tools_that_change_nothing_are_listed_and_called(tmp_path):
             assert "there is no tool" in hidden.content[0].text
 
     asyncio.run(run())
+
+
+def test_calls_of_other_servers_pass_only_where_they_change_nothing():
+    """Nobody on this way can be asked: a dangerous tool of a server behind this one is refused, too."""
+
+    async def run() -> list[str]:
+        async with serving_asgi(fixtures.mcp_test_server.server.streamable_http_app()) as url:
+            tickets = McpServer(("look", "close", "rename"), url=f"{url}/mcp")
+            async with Client(make_server(make_toolbox(ToolsConfig(mcp={"tickets": tickets}), env={}))) as client:
+                calls = [{"action": "call", "server": "tickets", "tool": name} for name in tickets.tools]
+                return [(await client.call_tool("mcp", call)).content[0].text for call in calls]
+
+    looked, closed, renamed = asyncio.run(run())
+    assert looked == "open"
+    assert "nobody can be asked here" in closed
+    assert "nobody can be asked here" in renamed
 
 
 def test_a_client_in_the_same_process(tmp_path):

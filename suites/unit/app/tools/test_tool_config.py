@@ -6,6 +6,7 @@ import pytest
 
 from evolve.core.formats.yaml12 import read_document
 from evolve.core.model.errors import InputError
+from pipecatapp.core.ports import Risk
 from pipecatapp.serving.config_files import ConfigReader
 from pipecatapp.tools.config import ToolsConfig
 from pipecatapp.tools.config_reading import read_tools
@@ -98,7 +99,7 @@ tools:
   project_mapper: {gone: nowhere}
   vision: {url: "http://127.0.0.1", model: m, api_key_file: binary, sources: {door: {}}}
   web_browser: {allow_private: [10.0.0.1/8]}
-  ha: {url: "http://127.0.0.1", token_file: gone, domains: [light]}
+  ha: {url: "http://127.0.0.1", token_file: gone, domains: [light], never_ask: [scene.evening, lock.x, lock]}
 """
     assert problems_of(text, tmp_path) == [
         "agent.yaml:4:11: tools.mcp.both: expected either command or url",
@@ -111,7 +112,23 @@ tools:
         "agent.yaml:8:33: tools.web_browser.allow_private[0]: no network: 10.0.0.1/8 has host bits set"
         " (such as 10.0.0.0/24)",
         "agent.yaml:9:45: tools.ha.token_file: gone cannot be read: No such file or directory",
+        "agent.yaml:9:96: tools.ha.never_ask[1]: lock.x cannot be in never_ask (locks and alarms always ask a person)",
+        "agent.yaml:9:104: tools.ha.never_ask[2]: lock cannot be in never_ask (locks and alarms always ask a person)",
     ]
+
+
+def test_the_risks_of_a_servers_tools_may_be_declared(tmp_path):
+    text = """
+tools:
+  mcp:
+    named: {command: [x], tools: {search: read, close: danger}}
+    listed: {command: [x], tools: [search]}
+"""
+    found = config_of(text, tmp_path).mcp
+    assert (found["named"].tools, found["listed"].tools) == (("search", "close"), ("search",))
+    assert found["named"].risks == {"search": Risk.READ, "close": Risk.DANGER}
+    assert found["listed"].risks == {}
+    assert problems_of(text.replace("danger", "dangerous"), tmp_path) != []
 
 
 def test_a_line_end_does_not_hide_at_the_end_of_a_name(tmp_path):

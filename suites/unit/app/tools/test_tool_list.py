@@ -46,6 +46,7 @@ def test_each_tool_has_a_file_a_sentence_and_described_arguments():
 def test_what_leaves_this_machine_to_do_something_asks_a_person():
     assert {tool.spec.name for tool in ALL_TOOLS if tool.spec.risk is Risk.DANGER} == {"ssh", "code_runner"}
     assert {tool.spec.name for tool in ALL_TOOLS if tool.spec.risk is Risk.WRITE} == {"ha"}
+    assert {tool.spec.name for tool in ALL_TOOLS if tool.spec.most_risk is Risk.DANGER} == {"ha", "mcp"}
 
 
 @pytest.mark.parametrize("tool", ALL_TOOLS, ids=NAMES)
