@@ -12,8 +12,8 @@ REVERSIBLE: Final = frozenset({
     "climate", "counter", "fan", "humidifier", "input_boolean", "input_datetime", "input_number", "input_select",
     "input_text", "light", "media_player", "number", "select", "switch", "timer", "vacuum",
 })  # fmt: skip
-"""Domains whose calls can be changed back. Not in it, and therefore asked for: locks, alarms, valves, sirens and cameras; scenes,
-scripts and buttons, which may do anything; updates; and whatever has no entry here."""
+"""Domains whose calls can be changed back. Not in it, and therefore asked for: locks, alarms, valves, sirens and
+cameras; scenes, scripts and buttons, which may do anything; updates; and whatever has no entry here."""
 COVER: Final = "cover"
 _HARMLESS_COVERS: Final = frozenset({"awning", "blind", "curtain", "shade", "shutter"})
 """Kinds of covers that are no way into the house. A garage, a gate, a door, a window or an unknown one is."""

@@ -45,7 +45,8 @@ def test_what_opens_the_house_or_cannot_be_changed_back_asks(name):
     ("kind", "risk"),
     [
         ("blind", Risk.WRITE), ("curtain", Risk.WRITE), ("shutter", Risk.WRITE), ("garage", Risk.DANGER),
-        ("gate", Risk.DANGER), ("door", Risk.DANGER), ("window", Risk.DANGER), ("", Risk.DANGER), ("Blind", Risk.DANGER),
+        ("gate", Risk.DANGER), ("door", Risk.DANGER), ("window", Risk.DANGER), ("", Risk.DANGER),
+        ("Blind", Risk.DANGER),
     ],
 )  # fmt: skip
 def test_covers_are_judged_by_their_kind(kind, risk):

@@ -31,7 +31,8 @@ http.server.HTTPServer(("127.0.0.1", 9099), Receiver).serve_forever()
 """
 CATALOG = """
 import http.server, json
-SERVICES = {"web": [{"ServiceName": "web", "ServiceMeta": {"metrics": ":9100"}, "Node": "here", "Address": "127.0.0.1"}],
+SERVICES = {"web": [{"ServiceName": "web", "ServiceMeta": {"metrics": ":9100"},
+                     "Node": "here", "Address": "127.0.0.1"}],
             "other": [{"ServiceName": "other", "ServiceMeta": {}, "Node": "here", "Address": "127.0.0.1"}]}
 class Consul(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -114,7 +115,7 @@ def consul(host):
     host.check_output("systemctl stop catalog")
 
 
-@pytest.mark.parametrize("unit", (*UNITS, SEARCH))
+@pytest.mark.parametrize("unit", [*UNITS, SEARCH])
 def test_services_run_now_and_after_a_restart(host, unit):
     assert host.service(unit).is_running
     assert host.service(unit).is_enabled
@@ -209,7 +210,7 @@ def test_dashboards_ask_the_provisioned_source(host):
     assert len(seen) == 4
 
 
-@pytest.mark.parametrize("unit", (*UNITS, SEARCH))
+@pytest.mark.parametrize("unit", [*UNITS, SEARCH])
 def test_programs_run_as_the_system_user_without_rights(host, unit):
     pid = host.check_output(f"systemctl show -p MainPID --value {unit}")
     status = dict(line.split(":", 1) for line in host.file(f"/proc/{pid}/status").content_string.splitlines())
