@@ -7,6 +7,7 @@
 #   ./bootstrap.sh consul   Consul, for the tests of its client
 #   ./bootstrap.sh registry  a registry of images, for the tests of ours
 #   ./bootstrap.sh monitoring  Prometheus, for the tests of alerts and dashboards
+#   ./bootstrap.sh mosquitto  an MQTT broker, for the tests of Home Assistant
 #   ./bootstrap.sh image    the gateway's image (--push HOST:PORT: into a registry; prints its name with the digest)
 #   ./bootstrap.sh bench    the data sets of benchmarks: BFCL and reasoning-gym
 #   ./bootstrap.sh model large  a larger local model, 1.1 GB; a second start continues what was interrupted
@@ -137,6 +138,14 @@ install_monitoring() {
   fi
 }
 
+# Debian's MQTT broker and its clients; its service is not needed, the tests start their own.
+install_mosquitto() {
+  if ! PATH="$PATH:/usr/sbin" command -v mosquitto >/dev/null || ! command -v mosquitto_sub >/dev/null; then
+    need_packages "an MQTT broker" mosquitto mosquitto-clients
+    stop_service mosquitto
+  fi
+}
+
 # A service that came with a package and would hold its port, where systemd has started it.
 stop_service() {
   if [ -d /run/systemd/system ]; then
@@ -218,6 +227,7 @@ case "${1:-}" in
   consul) install_consul ;;
   registry) install_registry ;;
   monitoring) install_monitoring ;;
+  mosquitto) install_mosquitto ;;
   image)
     shift
     image "$@"
@@ -235,6 +245,6 @@ case "${1:-}" in
     shift
     run_local "$@"
     ;;
-  -h | --help | help) sed -n '2,14s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, registry, monitoring, image, bench, cluster, model, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  -h | --help | help) sed -n '2,15s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, registry, monitoring, mosquitto, image, bench, cluster, model, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

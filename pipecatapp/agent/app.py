@@ -19,6 +19,7 @@ from pipecatapp.agent.logins import Logins
 from pipecatapp.agent.memory import Memory
 from pipecatapp.agent.metrics import AgentMetrics
 from pipecatapp.agent.model_calls import ModelCalls
+from pipecatapp.agent.page_log import PageLog
 from pipecatapp.agent.service import TwinService
 from pipecatapp.agent.sessions import Session
 from pipecatapp.agent.status import Source, StatusBoard, consul_source, nomad_source
@@ -88,6 +89,7 @@ class AgentApp:
         self.service: TwinService
         self.logins: Logins
         self.board: StatusBoard
+        self._page_log: PageLog
 
     def _endpoints(self) -> Endpoints:
         if self.config.model.service and self._consul is not None:
@@ -100,7 +102,8 @@ class AgentApp:
         Raises:
             StoreFault: the memory's file cannot be used.
         """
-        self.memory = self._open_memory()
+        redactor = self._redactor()
+        self.memory = Memory(self.config.memory.file, redactor) if self.config.memory else None
         self.logins = Logins(self.keys, self.memory, self._wall)
         await self.logins.load()
         self.calls = ModelCalls(self.endpoints, self.config.timeouts, self.metrics.count_tokens)
@@ -115,11 +118,15 @@ class AgentApp:
             wall=self._wall,
         )
         self.board = self._board()
+        # Personal data and ids stay, as in the memory: a page shows them anyway.
+        self._page_log = PageLog(self.service.sessions, redactor, self.clock)
+        LOG.addHandler(self._page_log)
         await self.endpoints.start()
         self._background = [asyncio.create_task(work) for work in (self._show_rows(), self._prune())]
 
     async def stop(self) -> None:
         """End the turns, and close everything."""
+        LOG.removeHandler(self._page_log)
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -161,12 +168,10 @@ class AgentApp:
             found.append(f"the file of keys was not taken over: {self.keys.problem}")
         return [*found, *exposure_warnings(self.config.exposure)]
 
-    def _open_memory(self) -> Memory | None:
-        if self.config.memory is None:
-            return None
+    def _redactor(self) -> Redactor:
         # Addresses and numbers of people stay: a person who gives the agent a phone number wants to be reminded of it.
         secrets = (*environment_secrets(os.environ), *self.config.secrets)
-        return Memory(self.config.memory.file, Redactor(secrets, keeps_personal_data=True, key=os.urandom(32)))
+        return Redactor(secrets, keeps_personal_data=True, key=os.urandom(32))
 
     def _board(self) -> StatusBoard:
         async def own() -> list[StatusRow]:

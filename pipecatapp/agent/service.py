@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from evolve.core.model.errors import StoreFault
 from pipecatapp.agent.asking import ApprovalDesk, refuse_without_page
 from pipecatapp.agent.memory import DecidedApproval, MemoryEntry
+from pipecatapp.agent.page_log import of_session
 from pipecatapp.agent.sessions import Session
 from pipecatapp.agent.turns import LOG, TurnParts, TurnRunner, new_id
 from pipecatapp.core.approvals import LASTS_S
@@ -184,6 +185,7 @@ class TwinService:
         session.task = None
         outcome = _OUTCOMES.get(turn.phase, Outcome.CANCELLED)
         self._parts.metrics.count_turn(outcome, source)
+        LOG.info("turn %s: %s after %d calls of tools", turn.id, outcome, turn.steps, extra=of_session(session.id))
         if outcome is Outcome.FAILED:
             self._publish(session, ErrorMessage(turn.id, "turn_failed", turn.problem))
         else:
@@ -258,7 +260,8 @@ class TwinService:
             self._note_unkept(fault)
 
     async def _audit(self, approval: DecidedApproval) -> None:
-        LOG.info("approval of %s in session %s: %s", approval.tool, approval.session, approval.outcome)
+        session = of_session(approval.session)
+        LOG.info("approval of %s in session %s: %s", approval.tool, approval.session, approval.outcome, extra=session)
         try:
             if self._memory is not None:
                 await self._memory.note_approval(approval)

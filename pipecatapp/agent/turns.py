@@ -10,6 +10,7 @@ from typing import Final
 
 from evolve.core.model.errors import EnvironmentFault
 from pipecatapp.agent.metrics import AgentMetrics
+from pipecatapp.agent.page_log import of_session
 from pipecatapp.core import twin
 from pipecatapp.core.ports import BadArguments, Finding, Toolbox, ToolResult, TwinModel
 from pipecatapp.core.twin import Phase, Turn
@@ -74,7 +75,8 @@ class TurnRunner:
             self.turn = twin.cancel(self.turn)
             raise
         except Exception as error:
-            LOG.error("turn %s: %s", self.turn.id, place_of(error))  # noqa: TRY400 - without the error's text
+            session = of_session(self.turn.session_id)
+            LOG.error("turn %s: %s", self.turn.id, place_of(error), extra=session)  # noqa: TRY400 - without its text
             self._fail(_BUG)
         return self.turn
 

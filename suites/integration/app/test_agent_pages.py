@@ -13,6 +13,7 @@ from fixtures.loopback_server import refusing_url
 from fixtures.running_agents import WordTools, page_of, running_agent
 from fixtures.scripted_twin import scripted_twin
 from pipecatapp.agent.config import AgentConfig, MemoryConfig, ModelConfig
+from pipecatapp.agent.turns import LOG
 from pipecatapp.gateway.keys import make_key
 from pipecatapp.wire.agent_events import (
     AgentState,
@@ -24,6 +25,7 @@ from pipecatapp.wire.agent_events import (
     Deny,
     ErrorMessage,
     Hello,
+    LogLine,
     Outcome,
     Ping,
     Pong,
@@ -388,3 +390,20 @@ def test_a_model_that_is_down_is_a_failed_row_with_what_to_do():
         assert row["state"] == "failed"
         assert row["detail"].startswith("the model smol cannot be reached (")
         assert "check that it runs" in row["detail"]
+
+
+def test_the_agents_log_is_in_the_terminal_of_the_session_that_it_is_about(agent, keys):
+    async def run():
+        alice, bob = agent.log_in(keys[1]["alice"]), agent.log_in(keys[1]["bob"])
+        async with page_of(agent, alice) as first, page_of(agent, bob) as second:
+            turn = await first.turn(Say("hello"))
+            line = await first.until(LogLine, lambda one: one.component == "agent")
+            assert (line.level, line.text) == ("info", f"turn {turn.turn}: answered after 0 calls of tools")
+            LOG.error("the store is full, password=hunter2-of-a-test")
+            said = [await page.until(LogLine, lambda one: one.level == "error") for page in (first, second)]
+            assert said[0] == said[1]
+            assert said[0].text.startswith("the store is full, password=<secret:")
+            assert not [one for one in second.got if isinstance(one, LogLine) and "turn " in one.text]
+
+    LOG.setLevel("INFO")
+    asyncio.run(run())

@@ -134,7 +134,9 @@ def test_targets_of_a_further_job_carry_its_labels(host):
 def test_a_service_in_consul_that_has_metrics_is_scraped_and_stays_while_consul_is_away(host, consul):
     wait_for(lambda: query(host, 'up{job="web", node="here"} == 1'), "target that Consul names")
     assert query(host, 'up{job="other"}') == []
-    assert set(host.file("/run/tokens").content_string.splitlines()) == {"a token with ' and % and $HOME"}
+    # The targets of the run before are there at once: Consul has been asked when it has seen a token.
+    wait_for(lambda: host.run("cat /run/tokens").stdout, "question to Consul")
+    assert set(host.run("cat /run/tokens").stdout.splitlines()) == {"a token with ' and % and $HOME"}
     host.check_output("systemctl stop catalog")
     said = f"journalctl -u {SEARCH} --no-pager -o cat | tail -1"
     wait_for(lambda: "the targets stay as they are" in host.check_output(said), "word that Consul is away")
