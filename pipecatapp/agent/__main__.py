@@ -1,4 +1,4 @@
-"""The command `pipecatapp`: serve, check, mcp, schema, tools."""
+"""The command `pipecatapp`: serve, check, health, key, mcp, schema, tools."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipecatapp.agent.config import AgentConfig, config_schema, load_config
-from pipecatapp.gateway.keys import read_keys
+from pipecatapp.gateway.keys import make_key, read_keys
 from pipecatapp.serving.commands import guarded
 
 
@@ -23,6 +23,10 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--insecure", action="store_true", help="allow to serve beyond loopback without TLS and without a proxy"
         )
+    health = commands.add_parser("health", help="ask the agent of a configuration whether it answers; 4 when not")
+    health.add_argument("config", type=Path, metavar="CONFIG", help="the configuration, a YAML file")
+    key = commands.add_parser("key", help="make a key: it is shown once; the line goes into the file of keys")
+    key.add_argument("name", metavar="NAME", help="whose key it is")
     mcp = commands.add_parser(
         "mcp",
         help="serve the tools that change nothing by the Model Context Protocol",
@@ -55,6 +59,14 @@ def _run(given: argparse.Namespace) -> None:
         from pipecatapp.agent.server import serve
 
         serve(_checked(given), _say)
+    elif given.command == "health":
+        from pipecatapp.serving.health_check import check_health
+
+        # The running agent decides whether it is insecure.
+        config = load_config(given.config, insecure=True)
+        check_health(config.listen, is_tls=config.tls is not None)
+    elif given.command == "key":
+        print(make_key(given.name).for_people())
     elif given.command == "mcp":
         from pipecatapp.agent.mcp_serving import serve_tools
 

@@ -72,6 +72,7 @@ class AgentConfig:
     consul: ClusterAddress | None = None
     nomad: ClusterAddress | None = None
     memory: MemoryConfig | None = None
+    log_file: Path | None = None
     tools: ToolsConfig | None = None
     """None for an agent without tools."""
     timeouts: TurnTimeouts = TurnTimeouts()
@@ -131,7 +132,7 @@ def load_config(path: Path, *, insecure: bool = False) -> AgentConfig:
 class _AgentReader(ConfigReader):
     def config(self, *, insecure: bool) -> AgentConfig:
         value = self.value
-        keys, metrics = value.get("keys_file"), value.get("metrics")
+        keys, metrics, log = value.get("keys_file"), value.get("metrics"), value.get("log_file")
         agent = value.get("agent_file", "TWIN_AGENT")
         return AgentConfig(
             model=self._model(),
@@ -145,6 +146,7 @@ class _AgentReader(ConfigReader):
             consul=self.cluster("consul"),
             nomad=self.cluster("nomad"),
             memory=self._memory(),
+            log_file=self.path("log_file", path=log) if log else None,
             tools=read_tools(self, os.environ) if "tools" in value else None,
             timeouts=TurnTimeouts(**value.get("timeouts", {})),
             most_turns=value.get("most_turns", 100),

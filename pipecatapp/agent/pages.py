@@ -1,4 +1,4 @@
-"""Routes of the page: its files, the login, the table of components, and the memory."""
+"""Routes of the page: its files, the health check, the login, the table of components, and the memory."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -20,6 +20,7 @@ from pipecatapp.agent.web import (
     refused,
     without_login,
 )
+from pipecatapp.serving.health_check import PATH as LIVE
 from pipecatapp.wire.agent_events import VERSION
 
 _MemoryWork = Callable[[web.Request, Memory, str], Awaitable[web.Response]]
@@ -28,6 +29,7 @@ _LONGEST_KEY: Final = 1024
 
 def add_page_routes(app: web.Application) -> None:
     """Add the routes."""
+    app.router.add_get(LIVE, show_life)
     app.router.add_get("/api/session", show_session)
     app.router.add_post("/login", log_in)
     app.router.add_post("/logout", log_out)
@@ -45,6 +47,11 @@ async def show_page(_request: web.Request) -> web.StreamResponse:
     """Return the page."""
     page = STATIC / "index.html"
     return web.FileResponse(page) if page.is_file() else refused(404, "not_found", "no page is installed")
+
+
+async def show_life(_request: web.Request) -> web.Response:
+    """Say that the agent answers; whether its model does is in the table of components."""
+    return web.json_response({"alive": True})
 
 
 async def show_session(request: web.Request) -> web.Response:

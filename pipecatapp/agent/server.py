@@ -75,7 +75,7 @@ def serve(config: AgentConfig, say: Callable[[str], None]) -> None:
         listener = opened.enter_context(open_listener(config.listen))
         if config.metrics is not None:
             opened.callback(serve_metrics(agent.metrics.registry, config.metrics))
-        log_to_stderr(LOG, "aiohttp.server", "aiohttp.web", "asyncio")
+        log_to_stderr(LOG, "aiohttp.server", "aiohttp.web", "asyncio", file=config.log_file)
         scheme = "https" if config.tls else "http"
         say(f"serving on {scheme}://{config.listen._replace(port=listener.getsockname()[1])}/")
         say(f"model: {agent.model_line()}")

@@ -11,6 +11,7 @@ from evolve.core.model.errors import StoreFault
 from pipecatapp.agent.app import AgentApp
 from pipecatapp.agent.memory import StoredLogin
 from pipecatapp.agent.turns import LOG
+from pipecatapp.serving.health_check import PATH as LIVE
 
 APP: Final = web.AppKey("agent", AgentApp)
 COOKIE: Final = "pipecatapp_session"
@@ -37,16 +38,19 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 def _is_api(path: str) -> bool:
-    return path.startswith(("/api/", "/v1/", "/login", "/logout", "/ws"))
+    return path.startswith(("/api/", "/v1/", "/health/", "/login", "/logout", "/ws"))
 
 
 @web.middleware
 async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a request by a strange name: a hostile page can point its own name at this machine's loopback."""
+    """Refuse a request by a strange name: a hostile page can point its own name at this machine's loopback.
+
+    Whether the agent lives is no secret, and Consul asks by an address.
+    """
     agent = request.app[APP]
     allowed = {*agent.config.hosts, *(_LOOPBACK if agent.config.listen.is_loopback else ())}
     is_open = not agent.config.listen.is_loopback and not agent.config.hosts
-    if not is_open and _host_of(request) not in allowed:
+    if not is_open and request.path != LIVE and _host_of(request) not in allowed:
         return refused(421, "unknown_host", "this name is not one of the agent's; set hosts in its configuration")
     return await handler(request)
 

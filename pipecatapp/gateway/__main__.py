@@ -49,13 +49,13 @@ def _run(given: argparse.Namespace) -> None:
 
         serve(_checked(given), lambda line: print(f"moe-gateway: {line}", file=sys.stderr, flush=True))
     elif given.command == "health":
-        from pipecatapp.gateway.health_check import check_health
+        from pipecatapp.serving.health_check import check_health
 
         # The running gateway decides whether it is insecure.
-        check_health(load_config(given.config, insecure=True))
+        config = load_config(given.config, insecure=True)
+        check_health(config.listen, is_tls=config.tls is not None)
     elif given.command == "key":
-        made = make_key(given.name)
-        print(f"the key, which is not stored anywhere: {made.key}\nfor the file of keys:                  {made.line}")
+        print(make_key(given.name).for_people())
     elif given.command == "openapi":
         from pipecatapp.gateway.app import inner_app
         from pipecatapp.gateway.gateway import Gateway

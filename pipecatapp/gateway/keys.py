@@ -27,6 +27,10 @@ class NewKey(NamedTuple):
     key: str
     line: str
 
+    def for_people(self) -> str:
+        """Return both with what they are for."""
+        return f"the key, which is not stored anywhere: {self.key}\nfor the file of keys:                  {self.line}"
+
 
 def make_key(name: str) -> NewKey:
     """Return a new key of 256 bits.

@@ -334,6 +334,7 @@ def test_on_loopback_without_keys_a_strange_name_is_refused(model):
         assert agent.log_in()
         assert agent.ask("/api/session", headers={"host": "evil.example:8002"}).status == 421
         assert agent.ask("/login", {"key": ""}, headers={"host": "evil.example"}).status == 421
+        assert agent.ask("/health/live", headers={"host": "10.0.0.7:8002"}).status == 200
 
 
 def test_a_login_ends_when_its_key_is_removed(model, tmp_path):

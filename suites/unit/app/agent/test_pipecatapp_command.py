@@ -8,8 +8,10 @@ import jsonschema
 import pytest
 
 from evolve.core.model.errors import InputError
+from fixtures.running_agents import running_agent
 from pipecatapp.agent.__main__ import main
 from pipecatapp.agent.config import AgentConfig, ModelConfig, config_schema, load_config
+from pipecatapp.gateway.keys import hash_of
 
 ROOT = Path(__file__).parents[4]
 MODEL = "model: {url: 'http://127.0.0.1:8080'}\n"
@@ -54,6 +56,7 @@ model: {service: expert-main, api_key_file: model.key, accuracy: 0.7}
 consul: {url: "http://127.0.0.1:8500/", token_file: token}
 nomad: {url: "http://127.0.0.1:4646", token_file: token, namespace: apps}
 memory: {file: memory.sqlite, keep_days: 7}
+log_file: log
 timeouts: {turn_s: 60}
 """,
         )
@@ -63,6 +66,7 @@ timeouts: {turn_s: 60}
     assert config.nomad.namespace == "apps"
     assert config.memory is not None
     assert (config.memory.file, config.memory.keep_days) == (tmp_path / "memory.sqlite", 7)
+    assert config.log_file == tmp_path / "log"
     assert config.secrets == ("kkk-1", "ttt-1", "ttt-1")
     assert "kkk-1" not in repr(config)
     assert "ttt-1" not in repr(config)
@@ -132,6 +136,22 @@ def test_an_address_that_is_taken_is_the_machines_fault(tmp_path, capsys):
         port = taken.getsockname()[1]
         assert main(["serve", str(write(tmp_path, f"listen: 127.0.0.1:{port}\n{MODEL}"))]) == 4
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in capsys.readouterr().err
+
+
+def test_health_says_whether_an_agent_answers(tmp_path, capsys):
+    with running_agent(AgentConfig(ModelConfig("http://127.0.0.1:1"))) as agent:
+        address = agent.url.removeprefix("http://")
+        config = write(tmp_path, f"listen: {address}\n{MODEL}")
+        assert main(["health", str(config)]) == 0
+    assert main(["health", str(config)]) == 4
+    assert f"{address} does not answer" in capsys.readouterr().err
+
+
+def test_a_key_is_made_for_the_file_of_keys(tmp_path, capsys):
+    assert main(["key", "alice"]) == 0
+    key, line = (one.rpartition(": ")[2].strip() for one in capsys.readouterr().out.splitlines())
+    assert hash_of(key) == line
+    assert main(["key", "no name"]) == 2
 
 
 def test_the_schema_is_printed(capsys):
