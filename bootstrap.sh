@@ -11,6 +11,7 @@
 #   ./bootstrap.sh image    the gateway's image (--push HOST:PORT: into a registry; prints its name with the digest)
 #   ./bootstrap.sh bench    the data sets of benchmarks: BFCL and reasoning-gym
 #   ./bootstrap.sh model large  a larger local model, 1.1 GB; a second start continues what was interrupted
+#   ./bootstrap.sh voice    what the agent listens and speaks with: libraries, espeak-ng, Piper, models; 0.6 GB
 #   ./bootstrap.sh cluster  a cluster to try things on, until Ctrl-C (also: cluster stop)
 #   ./bootstrap.sh --run-local   gateway, agent and a model until Ctrl-C: OpenAI's API and the agent's page on this machine
 set -euo pipefail
@@ -190,6 +191,19 @@ model() {
   exec .venv/bin/evolve model fetch "$1"
 }
 
+# What the agent's voice needs. Two libraries come without their dependencies: see the file that pins them.
+voice() {
+  setup
+  command -v espeak-ng >/dev/null || need_packages "speech by espeak-ng" espeak-ng
+  if ! .venv/bin/python -c 'import fastapi, pipecat, faster_whisper' 2>/dev/null; then
+    say "installing the libraries of the voice"
+    pip_install -e '.[test,gateway,app,voice]'
+    pip_install --no-deps --require-hashes -r pipecatapp/voice/unresolved.txt
+  fi
+  .venv/bin/python -m pipecatapp.voice || exit
+  say "the agent listens and speaks: ./bootstrap.sh --run-local, or the part voice of its configuration (docs/voice.md)"
+}
+
 # Gateway, agent and model as processes of this machine; the words that follow are pipecatapp.local's own.
 run_local() {
   setup
@@ -241,10 +255,11 @@ case "${1:-}" in
     shift
     model "$@"
     ;;
+  voice) voice ;;
   --run-local)
     shift
     run_local "$@"
     ;;
-  -h | --help | help) sed -n '2,15s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, registry, monitoring, mosquitto, image, bench, cluster, model, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  -h | --help | help) sed -n '2,16s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, registry, monitoring, mosquitto, image, bench, cluster, model, voice, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

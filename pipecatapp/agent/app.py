@@ -25,6 +25,7 @@ from pipecatapp.agent.sessions import Session
 from pipecatapp.agent.status import Source, StatusBoard, consul_source, nomad_source
 from pipecatapp.agent.status_rows import own_rows
 from pipecatapp.agent.turns import LOG, TurnParts
+from pipecatapp.agent.voice import VoicePart
 from pipecatapp.core.ports import Risk, Toolbox, ToolCall, ToolReason, ToolResult, ToolSpec
 from pipecatapp.gateway.keys import Keys
 from pipecatapp.serving.exposure import exposure_warnings
@@ -79,6 +80,7 @@ class AgentApp:
         self.keys = Keys(config.keys_file)
         self.choice = ChoiceAgent(config.agent_file)
         self.metrics = AgentMetrics()
+        self.voice = VoicePart(config.voice, self.metrics)
         self._consul = ConsulClient(config.consul) if config.consul else None
         self._nomad = NomadClient(config.nomad) if config.nomad else None
         self.endpoints = self._endpoints()
@@ -122,7 +124,7 @@ class AgentApp:
         self._page_log = PageLog(self.service.sessions, redactor, self.clock)
         LOG.addHandler(self._page_log)
         await self.endpoints.start()
-        self._background = [asyncio.create_task(work) for work in (self._show_rows(), self._prune())]
+        self._background = [asyncio.create_task(work) for work in (self._show_rows(), self._prune(), self.voice.load())]
 
     async def stop(self) -> None:
         """End the turns, and close everything."""
@@ -131,6 +133,7 @@ class AgentApp:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.service.close()
+        await self.voice.close()
         await self.endpoints.close()
         await self.calls.close()
         for client in (self._consul, self._nomad):
@@ -148,7 +151,17 @@ class AgentApp:
         tools = tuple(ToolCard(one.name, one.description, one.risk) for one in self.toolbox.specs())
         model, history = self.endpoints.name, tuple(session.history)
         advice = self.config.model.advice
-        return Hello(session.id, self.choice.title, model, self.accuracy, advice, False, tools, history)
+        return Hello(
+            session.id,
+            self.choice.title,
+            model,
+            self.accuracy,
+            advice,
+            not self.voice.problem,
+            self.voice.problem,
+            tools,
+            history,
+        )
 
     @property
     def accuracy(self) -> float | None:
@@ -176,7 +189,8 @@ class AgentApp:
     def _board(self) -> StatusBoard:
         async def own() -> list[StatusRow]:
             found = len(self.endpoints.now())
-            return own_rows(self.started_at, self.endpoints.name, found, self.warnings(), self.calls.problem)
+            rows = own_rows(self.started_at, self.endpoints.name, found, self.warnings(), self.calls.problem)
+            return [*rows, *self.voice.rows()]
 
         sources: dict[str, Source] = {"agent": own}
         if self._consul is not None and self.config.consul is not None:

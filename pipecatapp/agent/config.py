@@ -17,6 +17,8 @@ from pipecatapp.serving.exposure import Exposure, Tls, check_exposure, read_tls
 from pipecatapp.serving.listening import Listen
 from pipecatapp.tools.config import ToolsConfig
 from pipecatapp.tools.config_reading import read_tools
+from pipecatapp.voice.config import VoiceConfig
+from pipecatapp.voice.config_reading import read_voice
 
 _SCHEMA: Final = Path(__file__).with_name("config.schema.json")
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8002)
@@ -75,6 +77,8 @@ class AgentConfig:
     log_file: Path | None = None
     tools: ToolsConfig | None = None
     """None for an agent without tools."""
+    voice: VoiceConfig | None = None
+    """None for an agent that neither listens nor speaks."""
     timeouts: TurnTimeouts = TurnTimeouts()
     most_turns: int = 100
     is_insecure: bool = False
@@ -148,6 +152,7 @@ class _AgentReader(ConfigReader):
             memory=self._memory(),
             log_file=self.path("log_file", path=log) if log else None,
             tools=read_tools(self, os.environ) if "tools" in value else None,
+            voice=read_voice(self, os.environ) if "voice" in value else None,
             timeouts=TurnTimeouts(**value.get("timeouts", {})),
             most_turns=value.get("most_turns", 100),
             is_insecure=insecure,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -10,6 +11,13 @@ from pipecatapp.wire.experts import Tokens
 
 _SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 """Bounds from the agent's own cost to a long wait for a person."""
+
+_VOICE: Final = {
+    "stt": ("stt", "Speech to text, an utterance"),
+    "tts": ("tts", "Text to speech, from an answer's first sentence to its first sound"),
+    "answer": ("voice_answer", "From the end of what a person says to the first sound of the answer"),
+}
+"""What the voice measures, with the names and texts of its series."""
 
 
 class AgentMetrics:
@@ -26,6 +34,11 @@ class AgentMetrics:
         self._tokens = Counter("pipecatapp_tokens", "Tokens by the model's count", ["kind"], registry=registry)
         self._clients = Gauge("pipecatapp_websocket_clients", "Open pages", registry=registry)
         self._dropped = Counter("pipecatapp_clients_dropped", "Pages that read too slowly", registry=registry)
+        self._voice = {
+            what: Histogram(f"pipecatapp_{name}_seconds", text, buckets=_SECONDS, registry=registry)
+            for what, (name, text) in _VOICE.items()
+        }
+        self._listeners = Gauge("pipecatapp_microphones", "Open microphones", registry=registry)
         self._unkept = Counter("pipecatapp_memory_failures", "Writes to the memory that failed", registry=registry)
 
     @contextmanager
@@ -69,3 +82,13 @@ class AgentMetrics:
     def count_unkept(self) -> None:
         """Count a write to the memory that failed."""
         self._unkept.inc()
+
+    def observe_voice(self, what: str, seconds: float) -> None:
+        """Measure a part of the voice: stt, tts or answer."""
+        self._voice[what].observe(seconds)
+
+    @contextmanager
+    def microphone(self) -> Iterator[None]:
+        """Count an open microphone."""
+        with self._listeners.track_inprogress():
+            yield

@@ -15,6 +15,7 @@ from pipecatapp.agent.pages import add_page_routes
 from pipecatapp.agent.sockets import add_socket_route
 from pipecatapp.agent.turn_route import add_turn_route
 from pipecatapp.agent.turns import LOG
+from pipecatapp.agent.voice_socket import add_voice_route
 from pipecatapp.agent.web import APP, add_headers, check_host, report_store_faults
 from pipecatapp.gateway.config import BODY_LIMIT
 from pipecatapp.serving.exposure import Tls
@@ -33,6 +34,7 @@ def web_app(agent: AgentApp) -> web.Application:
     app.on_response_prepare.append(add_headers)
     add_turn_route(app)
     add_socket_route(app)
+    add_voice_route(app)
     add_page_routes(app)
 
     async def running(_app: web.Application) -> AsyncIterator[None]:
@@ -79,6 +81,7 @@ def serve(config: AgentConfig, say: Callable[[str], None]) -> None:
         scheme = "https" if config.tls else "http"
         say(f"serving on {scheme}://{config.listen._replace(port=listener.getsockname()[1])}/")
         say(f"model: {agent.model_line()}")
+        say(f"voice: {agent.voice.problem or 'ready to listen'}")
         for warning in agent.warnings():
             say(f"warning: {warning}")
         asyncio.run(_run(agent, listener, trust))

@@ -140,6 +140,11 @@ class TwinService:
         session.task.cancel()
         return True
 
+    async def end_turn(self, session: Session, turn_id: str) -> None:
+        """End a turn of a session, if it runs, and return when it has ended."""
+        if self.cancel(session, turn_id) and session.task is not None:
+            await asyncio.wait({session.task})
+
     async def answer(self, request: AgentRequest, queue: "asyncio.Queue[AgentReply]") -> None:
         """Answer a request of the gateway: the text goes on the request's own queue, which nobody else has."""
         id = request.response_queue_id

@@ -73,8 +73,10 @@ class Session:
         self.task: asyncio.Task[None] | None = None
         """The turn that runs."""
         self.turn_id = ""
+        self.voice: AgentState | None = None
+        """`listening` or `speaking` while somebody speaks; None in silence."""
         self._pages: set[Subscription] = set()
-        self._state = StateChanged(AgentState.IDLE, "")
+        self._turn_state = self._state = StateChanged(AgentState.IDLE, "")
         self._started: TurnStarted | None = None
         self._asked: ApprovalAsked | None = None
         self._asked_until = 0.0
@@ -108,7 +110,10 @@ class Session:
         """
         match message:
             case StateChanged():
-                self._state = message
+                self._turn_state = message
+                if self.voice is not None and self._shown() == self._state:
+                    return
+                message = self._state = self._shown()
             case TurnStarted():
                 self._started = message
             case TurnEnded():
@@ -119,6 +124,30 @@ class Session:
                 self._asked = None
         for page in self._pages:
             page.put(message)
+
+    def show_voice(self, voice: AgentState | None, now: float) -> None:
+        """Show who speaks, before what a turn does.
+
+        Args:
+            voice: `listening` or `speaking`; None in silence.
+            now: seconds of a clock that never goes back.
+        """
+        self.voice = voice
+        if self._shown() != self._state:
+            self.publish(self._turn_state, now)
+
+    def _shown(self) -> StateChanged:
+        """A turn goes on while a person speaks, and ends while its answer is still spoken."""
+        is_over = self._turn_state.state is AgentState.IDLE
+        if self.voice is AgentState.LISTENING or (self.voice is AgentState.SPEAKING and is_over):
+            return StateChanged(self.voice, "")
+        return self._turn_state
+
+    def subscribe(self) -> Subscription:
+        """Return a subscription to what happens from now on; `close_page` ends it."""
+        found = Subscription()
+        self._pages.add(found)
+        return found
 
     def open_page(self, hello: Hello, now: float) -> Subscription:
         """Return a subscription for a new page: it begins with what a page must know that was not there before.

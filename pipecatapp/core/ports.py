@@ -200,3 +200,48 @@ class TwinModel(Protocol):
     def answer(self, question: Question) -> AsyncIterator[str]:
         """Yield the parts of the answer to the person."""
         ...
+
+
+class SpeechToText(Protocol):
+    """Writes down what a person says. Its faults are EnvironmentFaults."""
+
+    async def load(self) -> None:
+        """Get ready, so that the first words need not wait for it."""
+        ...
+
+    async def transcribe(self, sound: bytes) -> str:
+        """Return the words of one utterance; empty where there are none.
+
+        Args:
+            sound: 16-bit samples of one channel, 16,000 a second.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release what it holds."""
+        ...
+
+
+class TextToSpeech(Protocol):
+    """Speaks. Its faults are EnvironmentFaults."""
+
+    @property
+    def rate(self) -> int:
+        """Samples a second of its sound."""
+        ...
+
+    async def prepare(self) -> None:
+        """Start what takes time, because somebody is about to be answered; may be called at any time, or never."""
+        ...
+
+    def speak(self, sentences: AsyncIterator[str]) -> AsyncIterator[bytes]:
+        """Yield the sound of one answer, 16-bit samples of one channel, from its first sentence on.
+
+        Args:
+            sentences: each one line of words, as they become known.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End all programs."""
+        ...

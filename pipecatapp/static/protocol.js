@@ -4,7 +4,7 @@ export const VERSION = 1;
 
 /** Fields of each type of message from the agent, besides `v` and `type`; all of them are always there. */
 export const FIELDS = {
-  hello: ["session", "agent", "model", "accuracy", "advice", "has_voice", "tools", "history"],
+  hello: ["session", "agent", "model", "accuracy", "advice", "has_voice", "voice_problem", "tools", "history"],
   state: ["state", "turn"],
   turn_started: ["turn", "text", "source"],
   part: ["turn", "text"],

@@ -4,15 +4,14 @@ Each class is one type of message; its fields are the message's, and all of them
 type or a field that it does not know refuses the message: page and agent come out of one wheel.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias, cast
 
-from evolve.core.formats.dataclass_json import plain_value, read_fields
 from evolve.core.model.json_value import JsonValue
 from pipecatapp.core.ports import Risk
+from pipecatapp.wire.typed_messages import BadMessage, read_typed, write_typed
 
 VERSION: Final = 1
 PATH: Final = "/ws"
@@ -20,12 +19,6 @@ LONGEST_TEXT: Final = 8000
 """Characters that a person may say at once."""
 LONGEST_MESSAGE: Final = 64 * 1024
 """Bytes of a client's message."""
-
-_LONGEST_PROBLEM: Final = 300
-
-
-class BadMessage(ValueError):
-    """A message that is none of this version's; its text is for people and has at most one line."""
 
 
 class AgentState(StrEnum):
@@ -140,6 +133,9 @@ class Hello:
     advice: str
     """What a person can do about a weak model; empty for nothing."""
     has_voice: bool
+    """Whether the agent listens and speaks: the websocket `/voice` is there."""
+    voice_problem: str
+    """Why it does not, in a sentence; empty where it does."""
     tools: tuple[ToolCard, ...]
     history: tuple[Entry, ...]
     """What was said in this session before, the oldest first."""
@@ -345,9 +341,7 @@ _NAMES: Final = {kind: name for name, kind in (*SERVER_TYPES.items(), *CLIENT_TY
 
 def write_message(message: ServerMessage | ClientMessage) -> str:
     """Return a message as JSON."""
-    own = {field.name: plain_value(getattr(message, field.name)) for field in fields(message)}
-    # As ASCII: a model's text may hold half of a surrogate pair, which no encoding of text frames can carry.
-    return json.dumps({"v": VERSION, "type": _NAMES[type(message)], **own})
+    return write_typed(message, _NAMES[type(message)], VERSION)
 
 
 def read_client_message(data: str | bytes) -> ClientMessage:
@@ -359,7 +353,7 @@ def read_client_message(data: str | bytes) -> ClientMessage:
     size = len(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"))
     if size > LONGEST_MESSAGE:
         raise BadMessage(f"the message is longer than {LONGEST_MESSAGE} bytes")
-    message = cast("ClientMessage", _read(data, CLIENT_TYPES))
+    message = cast("ClientMessage", read_typed(data, CLIENT_TYPES, VERSION))
     return _checked_words(message) if isinstance(message, Say) else message
 
 
@@ -378,24 +372,4 @@ def read_server_message(data: str | bytes) -> ServerMessage:
     Raises:
         BadMessage: it is none.
     """
-    return cast("ServerMessage", _read(data, SERVER_TYPES))
-
-
-def _read(data: str | bytes, types: Mapping[str, type]) -> object:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise BadMessage("expected JSON") from None
-    if not isinstance(value, dict):
-        raise BadMessage("expected a JSON object")
-    version, name = value.pop("v", None), value.pop("type", None)
-    if version != VERSION or isinstance(version, bool):
-        raise BadMessage(f"expected version v={VERSION}; reload the page")
-    kind = types.get(name) if isinstance(name, str) else None
-    if kind is None:
-        raise BadMessage(f"unknown type; known: {', '.join(types)}")
-    problems: list[str] = []
-    message = read_fields(kind, value, problems)
-    if problems:
-        raise BadMessage(problems[0].splitlines()[0][:_LONGEST_PROBLEM])
-    return message
+    return cast("ServerMessage", read_typed(data, SERVER_TYPES, VERSION))

@@ -13,6 +13,7 @@ Extra: TypeAlias = Literal[
     "test",
     "gateway",
     "app",
+    "voice",
     "power",
     "app_test",
     "infra",
@@ -30,4 +31,6 @@ def install_command(extra: Extra) -> str:
 
     Anneal is on no package index yet, so a name alone finds nothing. A release changes this line and docs/install.md.
     """
+    if extra == "voice":  # two of its libraries come without their dependencies, and it needs programs and models
+        return "./bootstrap.sh voice"
     return f".venv/bin/pip install -e '.[{extra}]'"

@@ -21,7 +21,7 @@ from pipecatapp.core.ports import AgentRequest, BadArguments, ToolResult
 from pipecatapp.wire.agent_events import ApprovalAsked, Hello, TurnEnded, TurnStarted, write_message
 
 TOKEN = re.compile(r"<(\w+)-\d+>")
-HELLO = Hello("", "", "", None, "", False, (), ())
+HELLO = Hello("", "", "", None, "", False, "", (), ())
 SESSIONS = ["a", "b", "c"]
 
 

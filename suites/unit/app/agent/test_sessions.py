@@ -20,7 +20,7 @@ from pipecatapp.wire.agent_events import (
     TurnStarted,
 )
 
-HELLO = Hello("s", "", "", None, "", False, (), ())
+HELLO = Hello("s", "", "", None, "", False, "", (), ())
 LINE = LogLine(0.0, LogLevel.INFO, "tools", "x")
 
 

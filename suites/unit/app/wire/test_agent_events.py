@@ -75,7 +75,7 @@ def test_what_is_no_message_is_refused_in_one_line(data):
 
 def test_every_field_is_always_there():
     hello = Hello(
-        "s", "TWIN_AGENT@2", "m", None, "", False, (ToolCard("ha", "", Risk.WRITE),), (Entry("t", "user", "", 0.0),)
+        "s", "TWIN_AGENT@2", "m", None, "", False, "off", (ToolCard("ha", "", Risk.WRITE),), (Entry("t", "user", "", 0.0),)
     )
     assert json.loads(write_message(hello)) == {
         "v": 1,
@@ -86,6 +86,7 @@ def test_every_field_is_always_there():
         "accuracy": None,
         "advice": "",
         "has_voice": False,
+        "voice_problem": "off",
         "tools": [{"name": "ha", "description": "", "risk": "write"}],
         "history": [{"turn": "t", "role": "user", "text": "", "at": 0.0}],
     }
