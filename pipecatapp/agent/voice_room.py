@@ -79,16 +79,15 @@ class SessionRoom:
         """
         self._drop_answer()
         await self._service.end_turn(self._session, self._turn)
-        self._show(None)
         # Before the turn, so that nothing of it is missed.
         answer = self._answer = self._session.subscribe()
         try:
             turn = self._turn = self._service.say(self._session, words[:LONGEST_TEXT], Source.VOICE)
         except Busy as error:
-            self._drop_answer()
+            self.close()
             raise EnvironmentFault(str(error)) from None
-        # From here on: between the end of the turn and its first sound nobody is idle.
-        self._show(AgentState.SPEAKING)
+        # Shown from the end of the turn on: until its first sound nobody is idle.
+        self._session.voice = AgentState.SPEAKING
         return self._parts(answer, turn)
 
     def close(self) -> None:

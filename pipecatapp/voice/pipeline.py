@@ -20,6 +20,7 @@ from loguru import logger
 logger.remove()
 
 from pipecat.audio.turn.base_turn_analyzer import EndOfTurnState  # noqa: E402
+from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams  # noqa: E402
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3  # noqa: E402
 from pipecat.audio.vad.silero import SileroVADAnalyzer  # noqa: E402
 from pipecat.audio.vad.vad_analyzer import VADParams, VADState  # noqa: E402
@@ -61,6 +62,8 @@ _AHEAD: Final = 160
 _BEFORE_BYTES: Final = IN_RATE  # half a second
 """Sound before somebody was found to speak: the detection takes 0.2 s, and soft beginnings are missed."""
 _VOICE: Final = VADParams(confidence=0.6, start_secs=0.2, stop_secs=0.3, min_volume=0.3)
+_SILENCE_S: Final = 2.0
+"""After which what was said is complete, even if it does not sound so."""
 _WRITE_S: Final = 10.0
 """That a page may take to accept 40 ms of sound; then it has gone."""
 _BUG: Final = "a bug of the agent; its log has the details"
@@ -140,13 +143,13 @@ class Microphone(BaseInputTransport):
 class Listener(FrameProcessor):
     """Finds when somebody speaks and when that is complete; whoever begins to speak interrupts the agent."""
 
-    def __init__(self, room: VoiceRoom, heard_one: Callable[[], None], longest_s: float) -> None:
+    def __init__(self, room: VoiceRoom, page: VoicePage, heard_one: Callable[[], None], longest_s: float) -> None:
         super().__init__()
-        self._room, self._heard_one = room, heard_one
+        self._room, self._page, self._heard_one = room, page, heard_one
         self._longest = int(longest_s * IN_RATE) * 2
         self._voices = SileroVADAnalyzer(sample_rate=IN_RATE, params=_VOICE)
         self._voices.set_sample_rate(IN_RATE)
-        self._turns = LocalSmartTurnAnalyzerV3(sample_rate=IN_RATE)
+        self._turns = LocalSmartTurnAnalyzerV3(sample_rate=IN_RATE, params=SmartTurnParams(stop_secs=_SILENCE_S))
         self._turns.set_sample_rate(IN_RATE)
         self._sound = bytearray()
         self._unanswered = b""
@@ -209,6 +212,7 @@ class Listener(FrameProcessor):
         self._reset()
         if not (had_voice or self._unanswered):
             self._room.nothing_said()
+            await self._page.send(Heard(""))
             return
         self._unanswered = sound[-self._longest :]
         await self.push_frame(UtteranceFrame(self._unanswered, time.monotonic(), self._forget))
@@ -411,7 +415,7 @@ class VoicePipeline:
         self._microphone = Microphone(params)
         stages = [
             self._microphone,
-            Listener(room, self._microphone.heard_one, longest_s),
+            Listener(room, page, self._microphone.heard_one, longest_s),
             Transcriber(room, page, stt),
             Asker(room, page),
             Speaker(room, page, tts),

@@ -9,51 +9,289 @@ pytest.importorskip("pipecat", reason="voice: ./bootstrap.sh voice")
 from fixtures.running_agents import WordTools, page_of, running_agent
 from fixtures.scripted_twin import scripted_twin
 from fixtures.voices import VOICE, caller_of, need_voice, silence, spoken, understood
-from pipecatapp.agent.config import AgentConfig, ModelConfig
-from pipecatapp.wire.agent_events import AgentState, Source, StateChanged, ToolStarted, TurnEnded, TurnStarted
-from pipecatapp.wire.voice_events import Heard
+from pipecatapp.agent.config import AgentConfig, MemoryConfig, ModelConfig
+from pipecatapp.agent.voice import OFF
+from pipecatapp.voice.config import VoiceConfig
+from pipecatapp.wire.agent_events import (
+    AgentState,
+    Hello,
+    Outcome,
+    Say,
+    Source,
+    StateChanged,
+    ToolStarted,
+    TurnEnded,
+    TurnStarted,
+)
+from pipecatapp.wire.voice_events import LONGEST_FRAME, Heard, Hush, Push, Release, SpeechDropped, VoiceProblem
 
 LIGHT = "Turn on the kitchen light."
 ANSWER = "I have turned on the light in the kitchen."
+STORY = "Please tell me a long story about the sea."
+TOLD = "The kitchen door is open. " * 20
+WEATHER = "What is the weather like today?"
+WARM = "The temperature in the kitchen is 21 degrees."
+IDLE = StateChanged(AgentState.IDLE, "")
+PAUSE = silence(3.0)
 
 
 @pytest.fixture(scope="module")
 def model():
     with scripted_twin() as found:
         found.spoken["kitchen light"] = f'[use look] [with {{"word": "kitchen"}}] [say {ANSWER}]'
+        found.spoken["long story"] = f"[say {TOLD}]"
+        found.spoken["the weather"] = f"[say {WARM}]"
         yield found
 
 
 @pytest.fixture(scope="module")
-def agent(model):
+def agent(model, tmp_path_factory):
     need_voice()
-    with running_agent(AgentConfig(ModelConfig(model.url), voice=VOICE), WordTools()) as found:
+    memory = MemoryConfig(tmp_path_factory.mktemp("memory") / "memory.sqlite")
+    with running_agent(AgentConfig(ModelConfig(model.url), voice=VOICE, memory=memory), WordTools()) as found:
         yield found
 
 
-def in_loop(work):
-    return asyncio.run(work())
+def in_session(agent, work):
+    """What happens with one page and one microphone of a new session."""
+
+    async def inside():
+        cookie = agent.log_in()
+        async with page_of(agent, cookie) as page, caller_of(agent, cookie) as caller:
+            return await work(page, caller)
+
+    return asyncio.run(inside())
+
+
+def is_sound(one):
+    return isinstance(one, bytes)
+
+
+def messages(caller, kind):
+    return [one for one in caller.got if isinstance(one, kind)]
+
+
+def states(page):
+    return [one.state for one in page.got if isinstance(one, StateChanged)]
 
 
 def test_speech_becomes_a_tool_call_and_the_answer_is_spoken(agent):
-    async def work():
-        cookie = agent.log_in()
-        async with page_of(agent, cookie) as page, caller_of(agent, cookie) as caller:
-            await caller.say(spoken(LIGHT) + silence(1.5))
-            await caller.message(Heard)
-            ended = await caller.listen_while(page.until(TurnEnded))
-            speaks = page.until(StateChanged, lambda one: one == StateChanged(AgentState.IDLE, ""))
-            await caller.listen_while(speaks)
-            return page.got, caller, ended
+    async def work(page, caller):
+        await caller.say(spoken(LIGHT) + PAUSE)
+        await caller.message(Heard)
+        ended = await caller.listen_while(page.until(TurnEnded))
+        await caller.listen_while(page.until(StateChanged, lambda one: one == IDLE))
+        return page, caller, ended
 
-    got, caller, ended = in_loop(work)
-    (heard,) = [one for one in caller.got if isinstance(one, Heard)]
-    (started,) = [one for one in got if isinstance(one, TurnStarted)]
+    page, caller, ended = in_session(agent, work)
+    (heard,) = messages(caller, Heard)
+    (started,) = [one for one in page.got if isinstance(one, TurnStarted)]
     assert started.source is Source.VOICE
     assert started.text == heard.text
-    assert [(one.tool, one.arguments) for one in got if isinstance(one, ToolStarted)] == [("look", {"word": "kitchen"})]
+    calls = [(one.tool, one.arguments) for one in page.got if isinstance(one, ToolStarted)]
+    assert calls == [("look", {"word": "kitchen"})]
     assert ended.text == ANSWER
     assert "turned on the light in the kitchen" in understood(caller.sound, caller.rate)
-    states = [one.state for one in got if isinstance(one, StateChanged)]
-    assert states[:2] == [AgentState.IDLE, AgentState.LISTENING]
-    assert states[-2:] == [AgentState.SPEAKING, AgentState.IDLE]
+    assert states(page)[:2] == [AgentState.IDLE, AgentState.LISTENING]
+    assert states(page)[-2:] == [AgentState.SPEAKING, AgentState.IDLE]
+    samples = {one.name: one.value for one in agent.agent.metrics.registry.collect() for one in one.samples}
+    for name in ("stt", "tts", "voice_answer"):
+        assert samples[f"pipecatapp_{name}_seconds_count"] >= 1
+
+
+def test_whoever_begins_to_speak_ends_the_speech(agent):
+    async def work(page, caller):
+        await caller.say(spoken(STORY) + PAUSE)
+        await caller.until(is_sound)
+        await page.until(StateChanged, lambda one: one.state is AgentState.SPEAKING)
+        await caller.say(spoken(WEATHER))
+        await caller.until(lambda one: one == SpeechDropped())
+        before = len(caller.got)
+        await page.until(StateChanged, lambda one: one.state is AgentState.LISTENING)
+        await caller.say(PAUSE)
+        await caller.message(Heard)
+        between = caller.got[before:]
+        await caller.listen_while(page.until(StateChanged, lambda one: one == IDLE))
+        return page, caller, between
+
+    page, caller, between = in_session(agent, work)
+    assert [one for one in between if is_sound(one)] == []
+    after = caller.got[caller.got.index(between[-1]) :]
+    assert "temperature in the kitchen" in understood(b"".join(filter(is_sound, after)), caller.rate)
+    ends = [(one.outcome, one.text.strip()) for one in page.got if isinstance(one, TurnEnded)]
+    # The first answer was complete as text: only its speech ended.
+    assert ends == [(Outcome.ANSWERED, TOLD.strip()), (Outcome.ANSWERED, WARM)]
+
+
+def test_new_words_end_a_turn_that_is_still_answering(agent, model):
+    model.spoken["good morning"] = f"[wait] [say {TOLD}]"
+
+    async def work(page, caller):
+        await caller.say(spoken("Good morning.") + PAUSE)
+        await caller.until(is_sound)
+        await caller.say(spoken(WEATHER) + PAUSE)
+        return [await caller.listen_while(page.until(TurnEnded)) for _ in range(2)]
+
+    try:
+        first, second = in_session(agent, work)
+    finally:
+        model.released.set()
+        del model.spoken["good morning"]
+    assert first.outcome is Outcome.CANCELLED
+    assert (second.outcome, second.text) == (Outcome.ANSWERED, WARM)
+
+
+def test_a_typed_turn_is_not_ended_by_a_voice(agent, model):
+    model.released.clear()
+
+    async def work(page, caller):
+        await page.send(Say("[wait] for me"))
+        await asyncio.to_thread(model.waiting.acquire)
+        await caller.say(spoken(WEATHER) + PAUSE)
+        problem = await caller.message(VoiceProblem)
+        model.released.set()
+        return problem, await page.until(TurnEnded)
+
+    problem, ended = in_session(agent, work)
+    assert (problem.code, ended.outcome) == ("busy", Outcome.ANSWERED)
+    assert "a turn is running" in problem.text
+
+
+def test_with_the_button_held_a_pause_is_no_end(agent):
+    async def work(page, caller):
+        await caller.send(Push())
+        await page.until(StateChanged, lambda one: one.state is AgentState.LISTENING)
+        await caller.say(spoken("Turn on") + silence(2.5) + spoken("the kitchen light."))
+        await caller.send(Release())
+        return await caller.message(Heard), await page.until(TurnEnded), caller
+
+    heard, ended, caller = in_session(agent, work)
+    assert "kitchen light" in heard.text.lower()
+    assert ended.text == ANSWER
+    assert len(messages(caller, Heard)) == 1
+
+
+def test_a_button_held_in_silence_starts_no_turn(agent):
+    async def work(page, caller):
+        await caller.send(Push())
+        await caller.say(silence(1.0))
+        await caller.send(Release())
+        heard = await caller.message(Heard)
+        await page.until(StateChanged, lambda one: one == IDLE)
+        return heard, page.got
+
+    heard, got = in_session(agent, work)
+    assert heard.text == ""
+    assert not [one for one in got if isinstance(one, TurnStarted)]
+
+
+def test_silence_on_request_and_the_turn_stays_as_text(agent):
+    async def work(page, caller):
+        await caller.say(spoken(STORY) + PAUSE)
+        await caller.until(is_sound)
+        await caller.send(Hush())
+        await caller.until(lambda one: one == SpeechDropped())
+        count = len(caller.got)
+        await caller.listen_while(page.until(TurnEnded))
+        await caller.listen_while(page.until(StateChanged, lambda one: one == IDLE))
+        return caller.got[count:], [one.text for one in page.got if isinstance(one, TurnEnded)]
+
+    after, texts = in_session(agent, work)
+    assert [one for one in after if is_sound(one)] == []
+    assert [one.strip() for one in texts] == [TOLD.strip()]
+
+
+def test_nobody_hears_another(agent):
+    """Two people at once: each hears and reads the own answer alone."""
+
+    async def talk(words):
+        cookie = agent.log_in()
+        async with page_of(agent, cookie) as page, caller_of(agent, cookie) as caller:
+            await caller.say(spoken(words) + PAUSE)
+            await caller.listen_while(page.until(TurnEnded))
+            await caller.listen_while(page.until(StateChanged, lambda one: one == IDLE))
+            return page, caller
+
+    async def both():
+        return await asyncio.gather(talk(LIGHT), talk(WEATHER))
+
+    for (page, caller), said, other in zip(asyncio.run(both()), (ANSWER, WARM), (WARM, ANSWER), strict=True):
+        assert [one.text for one in page.got if isinstance(one, TurnEnded)] == [said]
+        assert len(messages(caller, Heard)) == 1
+        words = understood(caller.sound, caller.rate)
+        assert ("turned on the light" in words, "temperature" in words) == (said == ANSWER, said == WARM)
+        assert other not in str(page.got)
+
+
+def test_a_page_of_the_session_without_a_microphone_gets_no_sound(agent):
+    async def work(page, caller):
+        cookie_pages = page  # the page's own websocket carries text frames alone; `until` refuses any other
+        await caller.say(spoken(WEATHER) + PAUSE)
+        await caller.until(is_sound)
+        return await cookie_pages.until(TurnEnded)
+
+    assert in_session(agent, work).text == WARM
+
+
+@pytest.mark.parametrize(
+    ("frame", "why"),
+    [(b"\0" * 3, "middle of a sample"), ("{}", "expected version"), ('{"v": 1, "type": "sing"}', "unknown type")],
+)
+def test_what_is_no_sound_and_no_message_is_refused(agent, frame, why):
+    async def work(_page, caller):
+        await (caller.say(frame) if isinstance(frame, bytes) else caller.send(frame))
+        return await caller.message(VoiceProblem)
+
+    problem = in_session(agent, work)
+    assert problem.code == "bad_message"
+    assert why in problem.text
+
+
+def test_a_frame_beyond_the_limit_ends_the_connection(agent):
+    async def work(_page, caller):
+        await caller._socket.send_bytes(bytes(LONGEST_FRAME + 2))
+        with pytest.raises(ConnectionError, match="1009"):
+            await caller.message(Heard)
+
+    in_session(agent, work)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": "http://evil.example"}, 403),
+        ({}, 403),
+        ({"origin": "own"}, 401),
+        ({"origin": "own", "cookie": "x=1"}, 401),
+    ],
+)
+def test_strangers_have_no_microphone(agent, headers, status):
+    sent = {name: agent.url if value == "own" else value for name, value in headers.items()}
+    assert agent.ask("/voice", headers=sent).status == status
+
+
+def test_more_microphones_than_may_be_open_are_refused(model):
+    need_voice()
+    voice = VoiceConfig(hearing=VOICE.hearing, speaking=VOICE.speaking, most_listeners=1)
+    with running_agent(AgentConfig(ModelConfig(model.url), voice=voice)) as agent:
+
+        async def work(_page, _caller):
+            headers = {"cookie": agent.log_in(), "origin": agent.url}
+            return await asyncio.to_thread(agent.ask, "/voice", headers=headers)
+
+        assert in_session(agent, work).status == 429
+
+
+def test_an_agent_without_voice_says_why(model):
+    with running_agent(AgentConfig(ModelConfig(model.url))) as agent:
+        cookie = agent.log_in()
+        refusal = agent.ask("/voice", headers={"cookie": cookie, "origin": agent.url})
+        assert (refusal.status, OFF in refusal.data.decode()) == (503, True)
+
+        async def hello():
+            async with page_of(agent, cookie) as page:
+                return page.got[0]
+
+        first = asyncio.run(hello())
+        assert isinstance(first, Hello)
+        assert (first.has_voice, first.voice_problem) == (False, OFF)
