@@ -4,6 +4,7 @@
 //   character.js, about.js, banner.js        who answers, and what it is doing
 //   conversation.js, turn.js, tool_row.js    turns, with calls of tools
 //   composer.js, approvals.js                what a person says and decides
+//   voice.js, voice_line.js                  what a person speaks, and hears: capture.js, playback.js
 //   terminal.js, status_table.js             the log, and the services
 
 import { showAgent } from "./about.js";
@@ -17,6 +18,7 @@ import { readMessage } from "./protocol.js";
 import { openSession } from "./session.js";
 import { showRows } from "./status_table.js";
 import { addLine } from "./terminal.js";
+import { closeVoice, hush, showVoice } from "./voice.js";
 
 let lastTool = "";
 let lastError = "";
@@ -32,6 +34,7 @@ const handlers = {
     approvals.endAllApprovals();
     conversation.restore(message);
     showAgent(message);
+    showVoice(message);
     composer.setOnline(true);
     showState("idle");
   },
@@ -40,6 +43,7 @@ const handlers = {
     if (turn && state !== "error") composer.setTurn(turn);
   },
   turn_started(message) {
+    if (message.source === "text") hush();
     composer.startTurn(message);
     conversation.startTurn(message);
   },
@@ -90,6 +94,7 @@ function receive(data) {
 function lost() {
   showState("offline");
   composer.setOnline(false);
+  closeVoice();
   approvals.endAllApprovals();
   conversation.loseTurns();
   showBanner("The agent does not answer. Trying to reach it again.", "Try now", () => connection.start());

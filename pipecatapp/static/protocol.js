@@ -19,13 +19,21 @@ export const FIELDS = {
   pong: [],
 };
 
+/** The same for the websocket of the microphone: pipecatapp/wire/voice_events.py, docs/voice.md. */
+export const VOICE_FIELDS = {
+  ready: ["in_rate", "out_rate"],
+  heard: ["text"],
+  dropped: [],
+  problem: ["code", "text"],
+};
+
 /** Characters (code points) that a person may say at once. */
 export const LONGEST_TEXT = 8000;
 
 /** Return a message of the agent; an error where it is none of this version's, because then the page is an old one. */
-export function readMessage(data) {
+export function readMessage(data, known = FIELDS) {
   const message = JSON.parse(data);
-  const fields = Object.hasOwn(FIELDS, message.type) ? FIELDS[message.type] : null;
+  const fields = Object.hasOwn(known, message.type) ? known[message.type] : null;
   const isKnown = message.v === VERSION && fields && Object.keys(message).length === fields.length + 2;
   if (!isKnown || !fields.every(name => Object.hasOwn(message, name))) throw new TypeError(`not a message of version ${VERSION}`);
   return message;
