@@ -14,7 +14,6 @@ from pipecatapp.wire.agent_events import (
     LONGEST_MESSAGE,
     PATH,
     Approve,
-    BadMessage,
     CancelTurn,
     ClientMessage,
     Deny,
@@ -26,6 +25,7 @@ from pipecatapp.wire.agent_events import (
     read_client_message,
     write_message,
 )
+from pipecatapp.wire.typed_messages import BadMessage
 
 _HEARTBEAT_S: Final = 30.0
 _MOST_PAGES: Final = 20

@@ -61,7 +61,7 @@ class SpeechProgram:
         """Give it one line of words. Where it has ended, `read` says why."""
         assert self._process.stdin is not None
         with suppress(ConnectionError):
-            self._process.stdin.write(f"{' '.join(line.split())}\n".encode("utf-8", "replace"))
+            self._process.stdin.write(f"{_one_line(line)}\n".encode())
             await self._process.stdin.drain()
 
     async def finish(self) -> None:
@@ -112,6 +112,12 @@ class SpeechProgram:
         assert self._process.stderr is not None
         while chunk := await self._process.stderr.read(_CHUNK):
             self._errors = (self._errors + chunk)[-_KEPT_ERRORS:]
+
+
+def _one_line(text: str) -> str:
+    """Return words as one line; programs obey control characters, and take `[[...]]` for the names of sounds."""
+    printable = "".join(one if one.isprintable() else " " for one in text)
+    return " ".join(printable.replace("[[", "[ [").split())
 
 
 def _whole_samples(data: bytes) -> tuple[bytes, bytes]:

@@ -162,11 +162,11 @@ class WhisperServer:
             async with self._opened().post(f"{self._url}/inference", data=form) as response:
                 body = await response.content.read(_LONGEST_REPLY)
                 return self._text(response, body)
-        except (aiohttp.ClientError, OSError) as error:
-            raise EnvironmentFault(f"the whisper server {self._url} does not answer: {error}") from error
-        except TimeoutError:
+        except TimeoutError:  # before OSError, whose kind it is
             limit = self._timeout.total
             raise EnvironmentFault(f"the whisper server {self._url} did not answer in {limit:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise EnvironmentFault(f"the whisper server {self._url} does not answer: {error}") from error
 
     async def close(self) -> None:
         """Close the connections."""

@@ -75,7 +75,15 @@ def test_what_is_no_message_is_refused_in_one_line(data):
 
 def test_every_field_is_always_there():
     hello = Hello(
-        "s", "TWIN_AGENT@2", "m", None, "", False, "off", (ToolCard("ha", "", Risk.WRITE),), (Entry("t", "user", "", 0.0),)
+        "s",
+        "TWIN_AGENT@2",
+        "m",
+        None,
+        "",
+        False,
+        "off",
+        (ToolCard("ha", "", Risk.WRITE),),
+        (Entry("t", "user", "", 0.0),),
     )
     assert json.loads(write_message(hello)) == {
         "v": 1,
