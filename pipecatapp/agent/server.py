@@ -81,7 +81,8 @@ def serve(config: AgentConfig, say: Callable[[str], None]) -> None:
         scheme = "https" if config.tls else "http"
         say(f"serving on {scheme}://{config.listen._replace(port=listener.getsockname()[1])}/")
         say(f"model: {agent.model_line()}")
-        say(f"voice: {agent.voice.problem or 'ready to listen'}")
+        if config.voice is not None:
+            say(f"voice: {agent.voice.problem or 'the page has a microphone'}")
         for warning in agent.warnings():
             say(f"warning: {warning}")
         asyncio.run(_run(agent, listener, trust))

@@ -19,9 +19,12 @@ from evolve.cluster.demo.agents import free_ports
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError
 from evolve.core.model.json_value import JsonValue
+from evolve.system.cache_folder import cache_folder
 from pipecatapp.gateway.keys import make_key
 from pipecatapp.local.models import LocalModel, choose_model
 from pipecatapp.local.programs import Program, answers
+from pipecatapp.voice.config import ESPEAK, PIPER
+from pipecatapp.voice.installed import INSTALL, installed_voice, missing
 
 _EXPERT: Final = "expert-main"
 _CONTEXT: Final = 8192
@@ -31,6 +34,7 @@ _LOAD_S: Final = 300.0
 """A large model on a slow disk."""
 _START_S: Final = 60.0
 _WATCH_S: Final = 0.5
+_NO_VOICE: Final = f"none; {INSTALL}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -160,12 +164,14 @@ class LocalApp:
             },
             "memory": {"file": "memory.sqlite"},
             **consul,
+            **_voice(cache_folder(os.environ)),
         }
         path = self._folder / "agent.yaml"
         path.write_text(dump_yaml(config), encoding="utf-8")
         program = self._start("pipecatapp", [sys.executable, "-m", "pipecatapp.agent", "serve", str(path)])
         program.wait_until(lambda: answers(f"http://127.0.0.1:{self._agent_port}/api/session"), _START_S)
         _say(*program.lines("pipecatapp: model:"))
+        _say(*(f"voice: {line}" for line in program.lines("pipecatapp: voice:") or [_NO_VOICE]))
         if model.advice:
             _say(model.advice)
 
@@ -196,6 +202,14 @@ class LocalApp:
         program = Program(name, command, self._folder / f"{name}.log")
         self._programs.append(program)
         return program
+
+
+def _voice(cache: Path) -> dict[str, JsonValue]:
+    """Return the part `voice` for what is installed here; none where the voice is not."""
+    for engine in (PIPER, ESPEAK):
+        if not missing(installed_voice(cache, engine)):
+            return {"voice": {"tts": {"engine": engine}}}
+    return {}
 
 
 async def _register(consul_url: str, port: int, model: str) -> None:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from pipecatapp.voice.config import FASTER_WHISPER, PIPER, VoiceConfig
+from pipecatapp.voice.config import ESPEAK, FASTER_WHISPER, PIPER, HearingConfig, SpeakingConfig, VoiceConfig
 
 INSTALL: Final = "type: ./bootstrap.sh voice"
 INSTALL_ESPEAK: Final = f"{INSTALL}, or: apt-get install espeak-ng"
@@ -22,6 +22,19 @@ def voice_folder(cache: Path) -> Path:
 def piper_program(cache: Path) -> Path:
     """Return where Piper is; it has an environment of its own, because nothing of it may be imported."""
     return voice_folder(cache) / "piper" / "bin" / "piper"
+
+
+def installed_voice(cache: Path, engine: str = ESPEAK) -> VoiceConfig:
+    """Return the settings for what the command installs, the same as those of a configuration that says no more.
+
+    Args:
+        cache: the cache folder.
+        engine: that speaks.
+    """
+    folder = voice_folder(cache)
+    program = str(piper_program(cache)) if engine == PIPER else "espeak-ng"
+    speaking = SpeakingConfig(engine, program, model=folder / TTS_MODEL)
+    return VoiceConfig(hearing=HearingConfig(model=folder / STT_MODEL), speaking=speaking)
 
 
 def missing(config: VoiceConfig) -> str:

@@ -21,12 +21,14 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for `evolve run`, whose pa
 from fixtures.e2e_app import E2eApp, killable_expert, the_app
 from fixtures.e2e_turns import PageTurn
 from pipecatapp.wire.agent_events import (
+    AgentState,
     ApprovalAsked,
     Approve,
     Deny,
     ErrorMessage,
     Hello,
     Say,
+    StateChanged,
     TurnEnded,
     read_server_message,
     write_message,
@@ -43,7 +45,8 @@ def call_api(prompt: str, options: dict[str, Any], context: dict[str, Any]) -> d
     Args:
         prompt: what the person says.
         options: of the provider; its config has the model, `scripted` or `large`.
-        context: its vars have `way` (page, wrong key, gateway, gateway with a wrong key, killed expert; default: page)
+        context: its vars have `way` (page, voice, wrong key, gateway, gateway with a wrong key, killed expert; default:
+            page)
             and `person` (approves, denies, waits; default: waits).
     """
     app = the_app(options["config"]["model"])
@@ -57,6 +60,42 @@ def _by_page(app: E2eApp, words: str, person: str) -> dict[str, Any]:
     cookie = _log_in(app, app.key)
     turn = asyncio.run(_turn(app, cookie, words, person))
     return {"output": turn.output(), "metadata": turn.metadata(app.provider_id)}
+
+
+def _by_voice(app: E2eApp, words: str, _person: str) -> dict[str, Any]:
+    """Speak the words, and listen to the answer: `spoken` is what a model of speech understands of it."""
+    # Only here: where no voice is installed, these are not there either.
+    from fixtures.voices import understood
+
+    turn, sound, rate = asyncio.run(_spoken_turn(app, _log_in(app, app.key), words))
+    output = {**turn.output(), "source": turn.source, "spoken": understood(sound, rate)}
+    return {"output": output, "metadata": turn.metadata(app.provider_id)}
+
+
+async def _spoken_turn(app: E2eApp, cookie: str, words: str) -> tuple[PageTurn, bytes, int]:
+    from fixtures.voices import caller_of, silence, spoken
+
+    headers = {"cookie": cookie, "origin": app.agent}
+    async with (
+        asyncio.timeout(_PATIENCE_S),
+        aiohttp.ClientSession() as client,
+        client.ws_connect(f"{app.agent}/ws", headers=headers) as page,
+        caller_of(app.agent, cookie) as caller,
+    ):
+        turn = PageTurn(words)
+        await caller.say(spoken(words) + silence(3.0))
+        await caller.listen_while(_take_until_silence(page, turn))
+        return turn, caller.sound, caller.rate
+
+
+async def _take_until_silence(page: aiohttp.ClientWebSocketResponse, turn: PageTurn) -> None:
+    """Take the page's messages until the turn is over and its answer spoken."""
+    async for frame in page:
+        message = read_server_message(frame.data)
+        turn.take(message)
+        if turn.ended is not None and message == StateChanged(AgentState.IDLE, ""):
+            return
+    raise ConnectionError("the agent closed the connection in the middle of a turn")
 
 
 def _log_in(app: E2eApp, key: str) -> str:
@@ -163,6 +202,7 @@ def _post(url: str, body: Mapping[str, Any], key: str = "") -> Any:
 
 _WAYS: Final = {
     "page": _by_page,
+    "voice": _by_voice,
     "wrong key": _with_wrong_key,
     "gateway": _by_gateway,
     "gateway with a wrong key": _by_gateway_with_wrong_key,

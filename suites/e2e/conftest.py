@@ -1,6 +1,7 @@
 """The end-to-end suite needs the app's libraries and, for some of its tests, the larger model."""
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == HERE and item.name.endswith("[large]") and (why := _missing_model()):
             item.add_marker(pytest.mark.skip(why))
+        if item.path.parent == HERE and "voice in" in item.name and (why := _missing_voice()):
+            item.add_marker(pytest.mark.skip(why))
+
+
+def _missing_voice() -> str:
+    """Where EVOLVE_REQUIRE lists `voice`, the test fails instead, with the agent's own reason."""
+    from evolve.system.cache_folder import cache_folder
+    from pipecatapp.voice.installed import installed_voice, missing
+
+    is_required = "voice" in os.environ.get("EVOLVE_REQUIRE", "").replace(",", " ").split()
+    return "" if is_required else missing(installed_voice(cache_folder(os.environ)))
 
 
 def _missing_model() -> str:

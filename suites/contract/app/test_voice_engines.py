@@ -25,13 +25,13 @@ from fixtures.loopback_server import refusing_url
 from fixtures.tool_servers import served_in_thread
 from fixtures.voices import VOICE, need_voice, silence, spoken, understood
 from pipecatapp.core.ports import SpeechToText, TextToSpeech
-from pipecatapp.voice.config import PIPER, SpeakingConfig, VoiceConfig
-from pipecatapp.voice.installed import INSTALL, TTS_MODEL, piper_program, voice_folder
+from pipecatapp.voice.config import PIPER
+from pipecatapp.voice.installed import INSTALL, installed_voice
 from pipecatapp.voice.stt import FasterWhisper, WhisperServer
 from pipecatapp.voice.tts import Espeak, Piper
 
 CACHE = cache_folder(os.environ)
-PIPER_VOICE = voice_folder(CACHE) / TTS_MODEL
+PIPER_VOICE = installed_voice(CACHE, PIPER).speaking.model
 REAL_SERVER = os.environ.get("WHISPER_SERVER_URL", "")
 
 
@@ -145,9 +145,9 @@ def voice(request: Any) -> Callable[[], TextToSpeech]:
     if request.param == "espeak_ng":
         need_voice()
         return Espeak
-    program = str(piper_program(CACHE))
-    need_voice(VoiceConfig(hearing=VOICE.hearing, speaking=SpeakingConfig(PIPER, program, model=PIPER_VOICE)))
-    return lambda: Piper(program, PIPER_VOICE, timeout_s=60)
+    config = installed_voice(CACHE, PIPER)
+    need_voice(config)
+    return lambda: Piper(config.speaking.program, config.speaking.model, timeout_s=60)
 
 
 async def _listed(sentences: tuple[str, ...]) -> Any:

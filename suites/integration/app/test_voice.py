@@ -57,7 +57,7 @@ def in_session(agent, work):
 
     async def inside():
         cookie = agent.log_in()
-        async with page_of(agent, cookie) as page, caller_of(agent, cookie) as caller:
+        async with page_of(agent, cookie) as page, caller_of(agent.url, cookie) as caller:
             return await work(page, caller)
 
     return asyncio.run(inside())
@@ -206,7 +206,7 @@ def test_nobody_hears_another(agent):
 
     async def talk(words):
         cookie = agent.log_in()
-        async with page_of(agent, cookie) as page, caller_of(agent, cookie) as caller:
+        async with page_of(agent, cookie) as page, caller_of(agent.url, cookie) as caller:
             await caller.say(spoken(words) + PAUSE)
             await caller.listen_while(page.until(TurnEnded))
             await caller.listen_while(page.until(StateChanged, lambda one: one == IDLE))
