@@ -9,8 +9,10 @@ sound can reach another.
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -147,6 +149,8 @@ class Listener(FrameProcessor):
         super().__init__()
         self._room, self._page, self._heard_one = room, page, heard_one
         self._longest = int(longest_s * IN_RATE) * 2
+        # With it smart-turn would write what people say into files.
+        os.environ.pop("PIPECAT_SMART_TURN_LOG_DATA", None)
         self._voices = SileroVADAnalyzer(sample_rate=IN_RATE, params=_VOICE)
         self._voices.set_sample_rate(IN_RATE)
         self._turns = LocalSmartTurnAnalyzerV3(sample_rate=IN_RATE, params=SmartTurnParams(stop_secs=_SILENCE_S))
@@ -311,8 +315,12 @@ class Speaker(_Stage):
         self._first_sentence = 0.0
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Note when the agent's voice begins and ends, as the loudspeaker says."""
+        """Note when the agent's voice begins and ends, as the loudspeaker says; get ready when a person begins."""
         await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame):
+            # What cannot start says so when it has something to say.
+            with suppress(EnvironmentFault):
+                await self._tts.prepare()
         if isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
             self._room.agent_speaks(is_speaking=isinstance(frame, BotStartedSpeakingFrame))
 

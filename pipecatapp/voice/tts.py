@@ -91,6 +91,7 @@ class Piper:
         self._timeout_s = timeout_s
         self._rate = _rate_of(model)
         self._next: SpeechProgram | None = None
+        self._starting = asyncio.Lock()
 
     @property
     def rate(self) -> int:
@@ -99,11 +100,11 @@ class Piper:
 
     async def prepare(self) -> None:
         """Start the run for the next answer, unless one waits already."""
-        if self._next is None or self._next.has_ended:
-            if self._next is not None:
-                await self._next.end()
-                self._next = None
-            self._next = await SpeechProgram.start(self._argv, INSTALL)
+        async with self._starting:
+            if self._next is not None and self._next.has_ended:
+                await self.close()
+            if self._next is None:
+                self._next = await SpeechProgram.start(self._argv, INSTALL)
 
     async def speak(self, sentences: AsyncIterator[str]) -> AsyncIterator[bytes]:
         """Yield the sound of one answer; it is spoken while its later sentences are still to come."""

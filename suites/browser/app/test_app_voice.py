@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("pipecat", reason="voice: ./bootstrap.sh voice")
-
 from fixtures.app_pages import AppPage
 from fixtures.page_server import HELLO, PageServer
 from fixtures.running_agents import RunningAgent, WordTools, running_agent

@@ -4,8 +4,6 @@ import asyncio
 
 import pytest
 
-pytest.importorskip("pipecat", reason="voice: ./bootstrap.sh voice")
-
 from fixtures.running_agents import WordTools, page_of, running_agent
 from fixtures.scripted_twin import scripted_twin
 from fixtures.voices import VOICE, caller_of, need_voice, silence, spoken, understood
@@ -223,12 +221,24 @@ def test_nobody_hears_another(agent):
         assert other not in str(page.got)
 
 
+def test_what_people_say_is_written_into_no_file(agent, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIPECAT_SMART_TURN_LOG_DATA", "1")
+    monkeypatch.chdir(tmp_path)
+
+    async def work(page, caller):
+        await caller.say(spoken(WEATHER) + PAUSE)
+        return await caller.listen_while(page.until(TurnEnded))
+
+    assert in_session(agent, work).text == WARM
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_page_of_the_session_without_a_microphone_gets_no_sound(agent):
     async def work(page, caller):
-        cookie_pages = page  # the page's own websocket carries text frames alone; `until` refuses any other
         await caller.say(spoken(WEATHER) + PAUSE)
         await caller.until(is_sound)
-        return await cookie_pages.until(TurnEnded)
+        # It refuses every frame that is no text.
+        return await page.until(TurnEnded)
 
     assert in_session(agent, work).text == WARM
 

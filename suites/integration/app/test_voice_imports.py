@@ -78,7 +78,7 @@ def test_only_one_file_imports_pipecat():
 
 
 def test_who_speaks_loads_nothing_under_the_gpl():
-    pytest.importorskip("pipecat", reason="voice: ./bootstrap.sh voice")
+    pytest.importorskip("soxr", reason="voice: ./bootstrap.sh voice")
     from fixtures.voices import need_voice
 
     need_voice()
