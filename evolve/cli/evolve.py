@@ -132,6 +132,7 @@ def read_options(arguments: Sequence[str], env: Mapping[str, str]) -> Options:
         cases=tuple(options.test_case),
         suite=options.suite,
         agent=options.agent,
+        candidates=tuple(options.candidate),
         budget=answers,
         minutes=minutes,
         tokens=tokens,
@@ -183,6 +184,9 @@ def parser() -> CommandParser:
                 "evolve --suite alerts.yaml --agent ALERT_AGENT.md --budget 5m", "without failure cases, in 5 minutes"
             ),
             Example(
+                "evolve --suite alerts.yaml --agent ALERT_AGENT.md --candidate MINE.md", "with a prompt that you wrote"
+            ),
+            Example(
                 "evolve --test-case failure_cases --agent ALERT_AGENT.md --small-gate", "open a gate that is too small"
             ),
         ),
@@ -201,6 +205,14 @@ def parser() -> CommandParser:
     complete(cases, "file")
     add_suite(made)
     add_agent(made, "the agent to improve; default: the one that the cases name")
+    candidates = add(
+        "--candidate",
+        action="append",
+        default=[],
+        metavar="FILE.md",
+        help="a version of the agent that a person wrote: the search tries it first; may be given several times",
+    )
+    complete(candidates, "file")
     add(
         "--budget",
         type=budget,

@@ -10,12 +10,14 @@ from pathlib import Path
 from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.agents import Agent, Demo
 from evolve.core.model.errors import InputError, Location, Problem
+from evolve.core.search.hand_written import HandWritten
 from evolve.core.search.gate_history import GateRecord, usable_gate_families
 from evolve.core.search.task_list import CaseWithTest, case_tasks, merge_tasks, suite_tasks
 from evolve.core.search.tasks import Task
 from evolve.core.suites.suite_dump import requirements_mapping
 from evolve.core.text.counts import count
 from evolve.evaluation.setup import LoadedSuite, Settings, load
+from evolve.evolution.candidate_files import read_candidates
 from evolve.store.agent_files import agent_text
 from evolve.store.agents import find_agent, load_agent, load_demos
 from evolve.store.case_files import StoredCase, load_cases
@@ -37,6 +39,8 @@ class EvolutionInputs:
     """The bank of demos that came with the agent's file."""
     shrinking: int = 0
     """Answers that were paid for to settle the cases."""
+    candidates: tuple[HandWritten, ...] = ()
+    """What people wrote, in the order of the request."""
     missing_suite: str = ""
     """The suite that the agent's evidence names, where it does not exist here and the request names none."""
 
@@ -61,6 +65,9 @@ def read_inputs(request: EvolutionRequest, settings: Settings) -> EvolutionInput
     known = suite_tasks(suite.evaluations, agent.output, suite_file or "") if suite else []
     tasks = merge_tasks(known, case_tasks(tests, agent.output, date.today().isoformat()))
     _check_inputs(agent, tasks, suite_file)
+    demos = load_demos(agent, path)
+    # The split `test` is not among the run's tasks, and no candidate may copy its cases either.
+    everything = [*tasks, *(task for task in known if task.split == "test")]
     return EvolutionInputs(
         agent,
         path,
@@ -68,7 +75,8 @@ def read_inputs(request: EvolutionRequest, settings: Settings) -> EvolutionInput
         judged_by,
         stored,
         settings,
-        tuple(load_demos(agent, path)),
+        tuple(demos),
+        candidates=read_candidates(request.candidates, agent, demos, everything),
         missing_suite="" if suite_file else recorded,
     )
 
@@ -118,6 +126,8 @@ def run_id(request: EvolutionRequest, inputs: EvolutionInputs, provider: str) ->
     reflector = [names, request.reflector_cap] if names else None
     parts = [agent_text(inputs.agent), bank, listed, request.seed, budget, provider, reflector]
     parts += [] if request.objective == "better" else [request.objective]
+    # By what they are, not where: a file that moved is the same candidate.
+    parts += [[one.genome.id for one in inputs.candidates]] if inputs.candidates else []
     # Eight hex digits: short enough to type, and two runs of one agent hardly ever share them.
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:8]
     return f"{inputs.agent.name.lower().replace('_', '-')}-{digest}"

@@ -5,6 +5,7 @@ have arrived, so that a seed gives the same run in whatever order the answers ar
 """
 
 import random
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.cheaper import MARGIN, SAVING
 from evolve.core.search.genome import Genome
+from evolve.core.search.hand_written import BY_HAND, HandWritten
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.operators import Operator
 from evolve.core.search.population import Candidate, best_of
@@ -86,6 +88,8 @@ class Plan:
     """Answers that were paid for to settle new failure cases before; they are not part of the budget."""
     objective: Lane = "better"
     """What the search looks for and the gate tests."""
+    written: tuple[HandWritten, ...] = ()
+    """Candidates that people wrote; they are tried before any operator proposes."""
     opens_small_gate: bool = False
     """Whether to open a gate that has too few families to prove anything."""
 
@@ -156,6 +160,7 @@ class Evolution:
         self._train = [task for task in plan.tasks if task.split == "train"]
         self._race = self._race_tasks()
         self._weights: Mapping[str, float] = {}
+        self._written = deque(plan.written)
         self._idle = 0
         """Steps without a new candidate, since the last one."""
         self._is_spent = False
@@ -320,6 +325,8 @@ class Evolution:
 
     async def _next_child(self) -> tuple[tuple[Candidate, Candidate] | None, list[EvolutionEvent]]:
         """The next child with its parent, None where the operator had none, and what happened on the way."""
+        if self._written:
+            return self._next_written()
         is_opening = self._proposing.has_openings
         made, rejected = await self._proposing.next(self._state.population, self._state.genomes)
         if made is None:
@@ -330,6 +337,12 @@ class Evolution:
         child = self._candidate(proposal.genome, (parent.id,), made.operator, proposal.note, made.reflector)
         parent.children += 1
         return (child, parent), [*rejected, CandidateProposed(self._info(child), self._rollouts.budget.spent)]
+
+    def _next_written(self) -> tuple[tuple[Candidate, Candidate], list[EvolutionEvent]]:
+        """The next candidate that a person wrote. It has no parent: the current agent is what it is compared with."""
+        written = self._written.popleft()
+        child = self._candidate(written.genome, (), BY_HAND, written.note)
+        return (child, self._state.population[0]), [CandidateProposed(self._info(child), self._rollouts.budget.spent)]
 
     def _trial(self, child: Candidate, parent: Candidate, promised: float) -> Trial:
         budget = self._rollouts.budget

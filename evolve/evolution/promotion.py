@@ -8,10 +8,12 @@ from typing import TypeVar
 
 from evolve.core.cases.failure_case import FailureCase
 from evolve.core.evaluation.evidence import MODELS
+from evolve.core.evolution.origins import origins
 from evolve.core.formats.front_matter import split_front_matter
 from evolve.core.model.agents import Agent, Demo, parse_agent
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.evolution_events import (
+    CandidateProposed,
     CaseRecorded,
     EvolutionEvent,
     EvolutionFinished,
@@ -47,6 +49,8 @@ class Result:
     finished: EvolutionFinished
     passed: frozenset[str]
     """Ids of the cases that the winner passed at its last try."""
+    origins: tuple[str, ...] = ()
+    """What people wrote that the winner is or was made of."""
 
 
 def result_of(archive: Archive, name: str | None) -> Result:
@@ -64,7 +68,9 @@ def result_of(archive: Archive, name: str | None) -> Result:
     scored = [e for e in events if isinstance(e, RolloutScored) and e.candidate == finished.winner]
     passed = {e.task: e.passed for e in scored}
     gate = _first(events, GateDecided)
-    return Result(record, started, gate, finished, frozenset(task for task, good in passed.items() if good))
+    known = {e.candidate.id: e.candidate for e in events if isinstance(e, CandidateProposed)}
+    solved = frozenset(task for task, good in passed.items() if good)
+    return Result(record, started, gate, finished, solved, origins(known, finished.winner))
 
 
 def winner_of(result: Result) -> tuple[Agent, list[Demo]]:
@@ -309,6 +315,8 @@ def _evidence(result: Result, today: str) -> dict[str, JsonValue]:
         }
     kept["run"] = result.record.run
     kept["candidate"] = result.finished.winner
+    if result.origins:
+        kept["origin"] = [*result.origins]
     kept["provider"] = result.started.provider
     kept["date"] = today
     return kept

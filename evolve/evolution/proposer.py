@@ -113,7 +113,8 @@ class Proposing:
             child: its scores are those of the trial.
             gain: mean of the child minus that of its parent.
         """
-        self._bandit.pay(child.operator, gain, len(child.scores))
+        if child.operator in self._operators:  # none made what a person wrote
+            self._bandit.pay(child.operator, gain, len(child.scores))
         if child.reflector:
             self._reflectors.learn(child.reflector, gain, len(child.scores), child.note)
 

@@ -120,6 +120,7 @@ class EvolutionResult:
             "outcome": self.finished.outcome,
             "reason": self.finished.reason,
             "winner": self.finished.winner,
+            "written_by_hand": list(fold(self.events).origins),
             "winner_file": str(self.winner_file) if self.winner_file else None,
             "gate": asdict(self.gate.decision) if self.gate else None,
             "vote": self.gate.vote if self.gate else None,

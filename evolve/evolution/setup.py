@@ -144,6 +144,7 @@ async def prepare(
         resumed=known_budget is not None,
         command=request.command,
         shrinking=inputs.shrinking,
+        written=inputs.candidates,
         opens_small_gate=request.small_gate,
         allow_cut_answers=request.allow_cut_answers,
         sampling=agent.sampling,

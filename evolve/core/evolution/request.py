@@ -24,6 +24,9 @@ _MAX_QUOTE: Final = 80
 
 OUTPUT_DIR: Final = "reports/evolve"
 
+_LISTS: Final = ("cases", "candidates", "other_reflectors")
+"""The fields that are lists of text."""
+
 
 @dataclass(frozen=True, slots=True)
 class EvolutionRequest:
@@ -35,6 +38,8 @@ class EvolutionRequest:
     """The agent's suite; None for the one named in its evidence."""
     agent: str | None = None
     """Name or file; None for the agent named in the cases."""
+    candidates: tuple[str, ...] = ()
+    """Files of versions of the agent that people wrote."""
     budget: int | None = DEFAULT_BUDGET
     """Limit of paid calls for search and gate together; None when minutes or tokens are given."""
     minutes: float | None = None
@@ -70,6 +75,7 @@ class EvolutionRequest:
             ("agent", self.agent),
             *(("test-case", case) for case in self.cases),
             ("suite", self.suite),
+            *(("candidate", file) for file in self.candidates),
             ("budget", None if self.budget == DEFAULT_BUDGET else self.budget_text),
             ("seed", None if self.seed == DEFAULT_SEED else self.seed),
             ("provider", self.provider),
@@ -101,7 +107,7 @@ class EvolutionRequest:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the request as a JSON object that `from_json` reads."""
-        return {**asdict(self), "cases": list(self.cases), "other_reflectors": list(self.other_reflectors)}
+        return {**asdict(self), **{name: list(getattr(self, name)) for name in _LISTS}}
 
     @staticmethod
     def from_json(value: JsonValue) -> "EvolutionRequest":
@@ -122,7 +128,7 @@ class EvolutionRequest:
         if problems:
             raise ValueError("; ".join(problems))
         fields: dict[str, Any] = {**value}
-        for name in ("cases", "other_reflectors"):
+        for name in _LISTS:
             if name in fields:
                 fields[name] = tuple(fields[name])
         return EvolutionRequest(**fields)
@@ -163,6 +169,7 @@ _FIELDS: Final[Mapping[str, _Kind]] = {
     "cases": _TEXTS,
     "suite": _TEXT_OR_NONE,
     "agent": _TEXT_OR_NONE,
+    "candidates": _TEXTS,
     "budget": _POSITIVE_OR_NONE,
     "minutes": _TIME_OR_NONE,
     "tokens": _POSITIVE_OR_NONE,

@@ -9,6 +9,7 @@ from functools import singledispatchmethod
 from typing import Literal, NamedTuple
 
 from evolve.core.evolution.candidate import CandidateRecord, Cell, cell_passed, cell_score
+from evolve.core.evolution.origins import origins
 from evolve.core.evolution.reflector_yield import ReflectorYield, reflector_yields
 from evolve.core.model.answers import TokenUsage
 from evolve.core.model.evolution_events import (
@@ -204,6 +205,13 @@ class EvolutionSummary:
             candidate.reasons.append(text)
 
     # --- results
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """What people wrote that the leader is or was made of; empty where the search found it alone."""
+        leader = self.leader
+        infos = {name: one.info for name, one in self.candidates.items()}
+        return origins(infos, leader.info.id) if leader else ()
 
     @property
     def phase(self) -> Phase:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from evolve.core.evolution.candidate import compare
+from evolve.core.evolution.origins import origins
 from evolve.core.evolution.summary import EvolutionSummary
 from evolve.core.model.json_value import JsonValue
 from evolve.core.text.counts import count
@@ -89,6 +90,7 @@ def _demo_lines(change: AgentChange) -> Iterator[str]:
 
 
 def _evidence(change: AgentChange, evolution: EvolutionSummary) -> Iterator[str]:
+    yield from origins({name: one.info for name, one in evolution.candidates.items()}, change.candidate)
     compared = evolution.leader.info.id if evolution.has_new_leader and evolution.leader else ""
     if change.candidate == compared:
         lines = [*gain_lines(evolution), *gate_lines(evolution)]

@@ -250,10 +250,14 @@ def remaining_failures(evolution: EvolutionSummary) -> list[Failing]:
 
 
 def lineage(evolution: EvolutionSummary) -> list[CandidateRecord]:
-    """Return the leader's line of first parents, the leader last; empty when the incumbent leads."""
+    """Return the leader's line of first parents, the leader last; empty when the incumbent leads.
+
+    The line begins after the incumbent, or with a candidate that has no parents because a person wrote it.
+    """
     found: list[CandidateRecord] = []
     candidate = evolution.leader if evolution.has_new_leader else None
-    while candidate is not None and candidate not in found and candidate.info.parents:
+    while candidate is not None and candidate not in found and candidate is not evolution.incumbent:
         found.insert(0, candidate)
-        candidate = evolution.candidates.get(candidate.info.parents[0])
+        parents = candidate.info.parents
+        candidate = evolution.candidates.get(parents[0]) if parents else None
     return found

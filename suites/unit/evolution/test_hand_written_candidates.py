@@ -1,0 +1,118 @@
+"""Candidates that people wrote, in the loop: tried first, by the rules of all, within the budget, and as parents."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from evolve.core.evolution.origins import origins
+from evolve.core.evolution.summary import fold
+from evolve.core.model.evolution_events import (
+    CandidateProposed,
+    CandidateScored,
+    CandidateScreened,
+    EvolutionEvent,
+    EvolutionFinished,
+    EvolutionStarted,
+    GateDecided,
+    RolloutScored,
+)
+from evolve.core.search.genome import Genome, genome_of
+from evolve.core.search.hand_written import BY_HAND, HandWritten
+from evolve.core.search.operators import Operator, Proposal
+from evolve.core.search.operators._registry import Situation
+from evolve.report.evolution.words import lineage
+from fixtures.engine_runs import SMALL_WORLD, EngineRun, account_of
+from fixtures.memory_ledger import MemoryLedger
+from fixtures.simulated import Simulation
+
+SIMULATION = Simulation(SMALL_WORLD)
+PLAIN = genome_of(SIMULATION.agent)
+CAUSES = {case.cause: case for case in SIMULATION.cases.values()}
+RULES = tuple(f"Reports with {', '.join(case.cause_words)} are {case.answer}." for case in CAUSES.values())
+GOOD = HandWritten("GOOD.md", replace(PLAIN, rules=RULES))
+USELESS = HandWritten("USELESS.md", replace(PLAIN, rules=("Think well before you answer.",)))
+
+
+def run_with(*written: HandWritten, **more: Any) -> EngineRun:
+    return EngineRun(SIMULATION, written=written, **{"budget": 160, "operators": (), **more})
+
+
+def of_kind(events: list[EvolutionEvent], kind: type) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def test_a_good_one_is_screened_raced_compared_on_val_and_meets_the_gate():
+    events = run_with(GOOD).events()
+    (proposed,) = [e.candidate for e in of_kind(events, CandidateProposed) if e.candidate.id != "vote"]
+    assert (proposed.operator, proposed.note, proposed.parents) == (BY_HAND, "written by hand: GOOD.md", ())
+    (screened,) = of_kind(events, CandidateScreened)
+    assert screened.kept
+    splits = {e.split for e in of_kind(events, CandidateScored) if e.candidate == proposed.id}
+    assert splits == {"train", "val", "gate"}
+    (decided,) = of_kind(events, GateDecided)
+    assert decided.candidate == proposed.id
+    started = of_kind(events, EvolutionStarted)[0]
+    pairs = {
+        name: {e.task for e in of_kind(events, RolloutScored) if (e.candidate, e.split) == (name, "gate")}
+        for name in (proposed.id, started.incumbent.id)
+    }
+    assert len(set(map(frozenset, pairs.values()))) == 1, "both answer the same cases"
+
+
+def test_a_useless_one_never_reaches_the_gate():
+    events = run_with(USELESS).events()
+    assert not of_kind(events, GateDecided)
+    (finished,) = of_kind(events, EvolutionFinished)
+    assert finished.outcome == "no-better"
+
+
+def test_they_are_tried_before_any_operator_in_the_order_of_the_request():
+    events = run_with(USELESS, GOOD, operators=None, budget=200).events()
+    names = [e.candidate.id for e in of_kind(events, CandidateProposed) if e.candidate.id != "vote"]
+    assert names[:2] == [USELESS.genome.id, GOOD.genome.id]
+
+
+def test_operators_work_on_it():
+    def sampled(situation: Situation) -> Proposal | None:
+        parent = situation.parent
+        if parent.operator != BY_HAND or parent.children:
+            return None
+        return Proposal(replace(parent.genome, rules=parent.genome.rules[::-1]), "turned round")
+
+    events = run_with(GOOD, operators=(Operator("turn", sampled),), budget=200).events()
+    (child,) = [e.candidate for e in of_kind(events, CandidateProposed) if e.candidate.operator == "turn"]
+    assert child.parents == (GOOD.genome.id,)
+    known = {e.candidate.id: e.candidate for e in of_kind(events, CandidateProposed)}
+    assert origins(known, child.id) == ("written by hand: GOOD.md",)
+    assert origins(known, "of another run") == ()
+
+
+def test_its_answers_are_in_the_budget_and_a_second_run_pays_none():
+    ledger = MemoryLedger()
+    first = run_with(GOOD, USELESS, ledger=ledger, operators=None)
+    account = account_of(first.events())
+    assert first.counted.calls == account.search + account.gate <= 160
+    again = run_with(GOOD, USELESS, ledger=ledger, operators=None)
+    assert account_of(again.events()).search == account.search
+    assert again.counted.calls == 0
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_how_many_are_asked_at_once_changes_nothing(concurrency: int):
+    events = run_with(USELESS, GOOD, operators=None, concurrency=concurrency).events()
+    once = run_with(USELESS, GOOD, operators=None).events()
+    assert [e.candidate for e in of_kind(events, CandidateProposed)] == [
+        e.candidate for e in of_kind(once, CandidateProposed)
+    ]
+
+
+def test_the_reports_name_where_the_winner_comes_from():
+    summary = fold(run_with(GOOD).events())
+    assert summary.origins == ("written by hand: GOOD.md",)
+    assert [one.info.id for one in lineage(summary)] == [GOOD.genome.id]
+
+
+def test_without_any_the_run_is_as_before():
+    assert EngineRun(SIMULATION).evolution.plan.written == ()
+    assert isinstance(GOOD.genome, Genome)
