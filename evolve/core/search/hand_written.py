@@ -5,7 +5,7 @@ measure is not what its author wrote.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evolve.core.model.agents import CASE_SECTION, Agent, Demo
@@ -49,12 +49,12 @@ def contract_differences(written: Agent, agent: Agent) -> Iterator[Difference]:
         lost = [answer for answer in answers_of(agent.output) if answer not in answers_of(written.output)]
         new = [answer for answer in answers_of(written.output) if answer not in answers_of(agent.output)]
         found = [f"{name} {', '.join(listed)}" for name, listed in (("it lacks", lost), ("it adds", new)) if listed]
-        yield Difference("output", f"the output schema differs from that of {agent.title}: {_detail(found)}", _COPY)
+        yield Difference("output", f"expected the schema of {agent.title}: {_detail(found)}", _COPY)
     if written.copy != agent.copy:
-        yield Difference("copy", f"'copy' differs from that of {agent.title}", _COPY)
+        yield Difference("copy", f"expected {_listed(agent.copy)}, as in {agent.title}, got {_listed(written.copy)}", _COPY)
     if written.model not in ("", agent.model):
         hint = "leave the agent's model there, and pass --provider to evolve on another one"
-        yield Difference("model", f"the model is {written.model}, that of {agent.title} is {agent.model}", hint)
+        yield Difference("model", f"expected {agent.model}, as in {agent.title}, got {written.model}", hint)
     if written.section(CASE_SECTION) != agent.section(CASE_SECTION):
         yield Difference("", f"## {CASE_SECTION} differs from that of {agent.title}", "no search changes that section")
 
@@ -63,12 +63,12 @@ def _input_differences(written: Agent, agent: Agent) -> Iterator[Difference]:
     # How much of a report is shown may differ: candidates of a search differ in that, too.
     mine, theirs = ({i.name: replace(i, digest_chars=None) for i in one.inputs} for one in (written, agent))
     if list(mine) != list(theirs):
-        message = f"the inputs are {', '.join(mine)}, those of {agent.title} are {', '.join(theirs)}"
+        message = f"expected {_listed(theirs)}, as in {agent.title}, got {_listed(mine)}"
         yield Difference("inputs", message, _COPY)
         return
     for name in mine:
         if mine[name] != theirs[name]:
-            yield Difference("inputs", f"the input {name!r} differs from that of {agent.title}", _COPY)
+            yield Difference("inputs", f"{name!r} differs from that of {agent.title}", _COPY)
     chars = {i.digest_chars for i in written.inputs if i.digest_chars}
     if len(chars) > 1 or _digested(written) != _digested(agent):
         message = f"expected digests of the same inputs as in {agent.title}, all of one length"
@@ -77,6 +77,10 @@ def _input_differences(written: Agent, agent: Agent) -> Iterator[Difference]:
 
 def _digested(agent: Agent) -> list[str]:
     return [item.name for item in agent.inputs if item.digest_chars]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _detail(found: Sequence[str]) -> str:

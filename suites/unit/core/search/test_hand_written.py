@@ -79,10 +79,10 @@ def test_every_part_of_the_contract_that_differs_is_named():
         sections=(Section("Case", "{{ words }}"),),
     )
     assert messages(written) == [
-        "the inputs are words, those of TOOL_AGENT@3 are request",
-        "the output schema differs from that of TOOL_AGENT@3: it lacks ssh; it adds mcp",
-        "'copy' differs from that of TOOL_AGENT@3",
-        "the model is llamacpp:other, that of TOOL_AGENT@3 is echo",
+        "expected request, as in TOOL_AGENT@3, got words",
+        "expected the schema of TOOL_AGENT@3: it lacks ssh; it adds mcp",
+        "expected none, as in TOOL_AGENT@3, got tool",
+        "expected echo, as in TOOL_AGENT@3, got llamacpp:other",
         "## Case differs from that of TOOL_AGENT@3",
     ]
 
@@ -98,7 +98,7 @@ def test_an_input_may_show_more_of_a_report_but_not_something_else():
     longer = replace(AGENT, inputs=(AgentInput("request", "a.json", 900, ("image",)),))
     other = replace(AGENT, inputs=(AgentInput("request", "b.json", 400, ("image",)),))
     assert messages(longer, digest) == []
-    assert messages(other, digest) == ["the input 'request' differs from that of TOOL_AGENT@3"]
+    assert messages(other, digest) == ["'request' differs from that of TOOL_AGENT@3"]
     assert messages(AGENT, replace(AGENT, inputs=(AgentInput("request", None, 400),))) == [
         "expected digests of the same inputs as in TOOL_AGENT@3, all of one length"
     ]
