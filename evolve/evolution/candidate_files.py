@@ -1,7 +1,6 @@
 """Reads the versions of an agent that people wrote, and refuses those that the search cannot measure as written."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from evolve.core.formats.front_matter import read_front_matter
 from evolve.core.model.agents import Agent, Demo

@@ -10,8 +10,8 @@ from pathlib import Path
 from evolve.core.evolution.request import EvolutionRequest
 from evolve.core.model.agents import Agent, Demo
 from evolve.core.model.errors import InputError, Location, Problem
-from evolve.core.search.hand_written import HandWritten
 from evolve.core.search.gate_history import GateRecord, usable_gate_families
+from evolve.core.search.hand_written import HandWritten
 from evolve.core.search.task_list import CaseWithTest, case_tasks, merge_tasks, suite_tasks
 from evolve.core.search.tasks import Task
 from evolve.core.suites.suite_dump import requirements_mapping

@@ -81,6 +81,11 @@ class EmbeddedServer:
         return self._known
 
     @property
+    def state_file(self) -> Path:
+        """The file with the address of the server that runs, where one does."""
+        return self._state
+
+    @property
     def known(self) -> RunningServer | None:
         """The server that was found or started last; None before the first call."""
         return self._known

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from evolve.core.formats.json_schemas import compile_open_schema
 from evolve.core.model.answers import Answer, Request
@@ -155,6 +156,11 @@ class LlamaCpp:
     async def server(self) -> RunningServer:
         """Return the model's server, started if it was not running; raises ProcessFault."""
         return await self._server.find_or_start()
+
+    @property
+    def state_file(self) -> Path:
+        """The file with the address of the model's server: whoever is named there is asked."""
+        return self._server.state_file
 
     async def close(self) -> None:
         """Close the connections; the server keeps running for others, until it is idle."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from evolve.core.evaluation.evidence import MODELS, evidence_of_model
 from evolve.core.model.agents import Agent, AgentPrompt, Section
 from evolve.core.model.errors import InputError, Location, Problem
 from evolve.core.model.json_value import JsonValue
@@ -12,6 +13,8 @@ from pipecatapp.serving.agent_file import AgentFile
 
 _INPUT = "request"
 _FIELD = "tool"
+_MEASURED = ("test", "gate")
+"""Splits that show how well a model chooses, the better first."""
 _TOOLS = "Tools"
 """The section of the agent's file with a line for each tool."""
 
@@ -41,12 +44,17 @@ class ChoiceAgent:
         return self._agent.title
 
     def accuracy(self, provider_id: str) -> float | None:
-        """Return the share of right choices on the gate's cases, if the file was measured with this model."""
-        evidence = self._agent.evidence
-        splits = evidence.get("splits") if isinstance(evidence, dict) and provider_id == self._agent.model else None
-        gate = splits.get("gate") if isinstance(splits, dict) else None
-        found = gate.get("accuracy") if isinstance(gate, dict) else None
-        return float(found) if isinstance(found, int | float) else None
+        """Return the share of right choices, if the agent's file was measured with this model.
+
+        It is that of the cases which no search and no gate read, the split `test`, where they were measured, else that of
+        the gate's.
+        """
+        record = evidence_of_model(self._agent.evidence, provider_id, self._agent.model)
+        if provider_id != self._agent.model and not _names(self._agent.evidence, provider_id):
+            return None
+        splits = record.get("splits")
+        shares = [_accuracy(splits.get(name)) for name in _MEASURED] if isinstance(splits, dict) else []
+        return next((share for share in shares if share is not None), None)
 
     def prompt(self, request: str, tools: Sequence[ToolSpec]) -> AgentPrompt:
         """Return the prompt for a request; only the tools that there are can be answered."""
@@ -57,6 +65,17 @@ class ChoiceAgent:
         """Return the tool that an answer names; None where it names none."""
         found = answer.get(_FIELD) if isinstance(answer, dict) else None
         return found if isinstance(found, str) else None
+
+
+def _names(evidence: JsonValue, provider_id: str) -> bool:
+    """Whether the evidence has a record of this model by its name."""
+    models = evidence.get(MODELS) if isinstance(evidence, dict) else None
+    return isinstance(models, dict) and provider_id in models
+
+
+def _accuracy(split: JsonValue) -> float | None:
+    found = split.get("accuracy") if isinstance(split, dict) else None
+    return float(found) if isinstance(found, int | float) else None
 
 
 def _properties(agent: Agent) -> Mapping[str, JsonValue]:

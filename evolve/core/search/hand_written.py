@@ -51,7 +51,9 @@ def contract_differences(written: Agent, agent: Agent) -> Iterator[Difference]:
         found = [f"{name} {', '.join(listed)}" for name, listed in (("it lacks", lost), ("it adds", new)) if listed]
         yield Difference("output", f"expected the schema of {agent.title}: {_detail(found)}", _COPY)
     if written.copy != agent.copy:
-        yield Difference("copy", f"expected {_listed(agent.copy)}, as in {agent.title}, got {_listed(written.copy)}", _COPY)
+        yield Difference(
+            "copy", f"expected {_listed(agent.copy)}, as in {agent.title}, got {_listed(written.copy)}", _COPY
+        )
     if written.model not in ("", agent.model):
         hint = "leave the agent's model there, and pass --provider to evolve on another one"
         yield Difference("model", f"expected {agent.model}, as in {agent.title}, got {written.model}", hint)

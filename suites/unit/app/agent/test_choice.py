@@ -1,6 +1,9 @@
+import re
+
 import pytest
 
 from evolve.core.model.errors import InputError
+from evolve.store.agents import AGENTS_DIR
 from pipecatapp.agent.choice import ChoiceAgent
 from pipecatapp.core.ports import Risk, ToolSpec
 
@@ -37,6 +40,39 @@ def test_the_accuracy_is_that_of_the_model_that_was_measured(agent):
     assert 0 < agent.accuracy("llamacpp:smollm2-135m") < 1
     assert agent.accuracy("llamacpp:another") is None
     assert agent.accuracy("") is None
+
+
+EVIDENCE = """\
+evidence:
+  suite: suites/agents/twin.yaml
+  splits:
+    gate: {cases: 45, accuracy: 0.2}
+  models:
+    llamacpp:larger:
+      splits:
+        gate: {cases: 45, accuracy: 0.6}
+        test: {cases: 189, accuracy: 0.5}
+    llamacpp:promoted:
+      gate: {number: 2, word: proven}
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "share"),
+    [
+        ("llamacpp:smollm2-135m", 0.2),
+        ("llamacpp:larger", 0.5),
+        ("llamacpp:promoted", None),
+        ("llamacpp:another", None),
+        ("", None),
+    ],
+)
+def test_each_model_has_its_own_accuracy_and_cases_that_nobody_read_count_first(tmp_path, model, share):
+    text = (AGENTS_DIR / "TWIN_AGENT_PLAIN.md").read_text()
+    front, body = re.sub(r"^evidence:.*\n(?:[ ].*\n)*", "", text, flags=re.M).rsplit("---\n", 1)
+    file = tmp_path / "MEASURED.md"
+    file.write_text(f"{front}{EVIDENCE}---\n{body}")
+    assert ChoiceAgent(str(file)).accuracy(model) == share
 
 
 @pytest.mark.parametrize(
