@@ -46,8 +46,8 @@ class ChoiceAgent:
     def accuracy(self, provider_id: str) -> float | None:
         """Return the share of right choices, if the agent's file was measured with this model.
 
-        It is that of the cases which no search and no gate read, the split `test`, where they were measured, else that of
-        the gate's.
+        It is that of the cases which no search and no gate read, the split `test`, where they were measured, else
+        that of the gate's.
         """
         record = evidence_of_model(self._agent.evidence, provider_id, self._agent.model)
         if provider_id != self._agent.model and not _names(self._agent.evidence, provider_id):

@@ -72,7 +72,8 @@ def end_to_end() -> dict[str, Any]:
     known = ("family", "split", "accepted")
     test["metadata"] = {"agent": "agents/TWIN_AGENT.md", **{name: test["metadata"][name] for name in known}}
     provider = {"id": "python:ask_agent.py", "config": {"model": "large", "cache": False, "timeout": 900_000}}
-    return {"prompts": suite["prompts"], "providers": [provider], "tests": [{**test, "providers": None}]}
+    del test["providers"]
+    return {"prompts": suite["prompts"], "providers": [provider], "tests": [test]}
 
 
 @contextmanager
@@ -81,9 +82,7 @@ def the_place(folder: Path, answers: RecordedModel, cache: Path) -> Iterator[Pla
     shutil.copy(LOOP / "BY_HAND.md", folder)
     shutil.copy(HERE / "ask_agent.py", folder)
     (folder / "pyproject.toml").touch()  # the end of the checkout
-    test = end_to_end()
-    test["tests"][0].pop("providers")
-    (folder / "e2e.json").write_text(json.dumps(test))
+    (folder / "e2e.json").write_text(json.dumps(end_to_end()))
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EVOLVE_") and name != "CI"}
     agent = str(folder / "agents/TWIN_AGENT.md")
     own = {"EVOLVE_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT), AGENT_VARIABLE: agent}

@@ -1,4 +1,4 @@
-"""`evolve --candidate FILE.md` from outside: what is wrong with a file is reported, and a winner's origin stays with it."""
+"""`evolve --candidate FILE.md` from outside: all that is wrong is reported, and a winner's origin stays with it."""
 
 import json
 import signal

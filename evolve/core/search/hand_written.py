@@ -93,7 +93,7 @@ _COPY = "copy it from the agent's file"
 
 
 def foreign_demos(demos: Sequence[Demo], own: Sequence[Demo], tasks: Sequence[Task]) -> Iterator[Difference]:
-    """Yield the demos of a file's bank that are no train cases with their right answer, unless it is the agent's own."""
+    """Yield the demos of a file that are no train cases with their right answer; the agent's own bank is fine."""
     known = _labelled(tasks)
     for number, demo in enumerate(() if _same_demos(demos, own) else demos, 1):
         if _key(demo.vars, demo.output) not in known:
