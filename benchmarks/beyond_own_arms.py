@@ -58,11 +58,16 @@ def by_hand(place: Place) -> UnitFound:
     Raises:
         InputError: nobody wrote one for the task.
     """
+    path = _written_file(place)
+    place.keep_agent(load_agent(path))
+    return UnitFound()
+
+
+def _written_file(place: Place) -> Path:
     path = Path(__file__).parent / "beyond_agents" / f"{place.task.name.upper()}_BY_HAND.md"
     if not path.exists():
         raise InputError(Problem(f"nobody wrote an agent by hand for {place.task.name}", None, f"write {path}"))
-    place.keep_agent(load_agent(path))
-    return UnitFound()
+    return path
 
 
 def lookup(place: Place) -> UnitFound:
@@ -75,25 +80,38 @@ def lookup(place: Place) -> UnitFound:
 
 def ours(place: Place) -> UnitFound:
     """Return what `evolve` would promote within the budget: the winner, or else the plain agent."""
-    reported = _evolved(place)
+    return _promotable(place, _evolved(place))
+
+
+def ours_with_by_hand(place: Place) -> UnitFound:
+    """Return the same, where the search has the agent that a person wrote as a candidate.
+
+    Raises:
+        InputError: nobody wrote one for the task.
+    """
+    return _promotable(place, _evolved(place, candidate=_scratch_agent(place, _written_file(place))))
+
+
+def _promotable(place: Place, reported: Mapping[str, JsonValue]) -> UnitFound:
     winner = Path(str(reported["winner_file"])) if reported["outcome"] in _PROMOTABLE else place.task.agent_file
     agent = load_agent(winner)
     place.keep_agent(replace(agent, evidence=None), load_demos(agent, winner))
     return UnitFound(_story(reported))
 
 
-def _evolved(place: Place) -> Mapping[str, JsonValue]:
+def _evolved(place: Place, candidate: Path | None = None) -> Mapping[str, JsonValue]:
     """Return the engine's result; it runs in a folder of its own, its model behind the meter."""
     reported, log = place.work / "result.json", place.work / "evolve.log"
     options: Mapping[str, object] = {
         "suite": place.task.suite,
-        "agent": _scratch_agent(place),
+        "agent": _scratch_agent(place, place.task.agent_file),
         "budget": f"{place.budget}-tokens",
         "seed": place.seed,
         # One at a time: then the answers come in one order, and a unit that was killed finds all of them again.
         "concurrency": 1,
         "reflector": _MODEL,
         "output-dir": place.work / "evolved",
+        **({"candidate": candidate} if candidate else {}),
     }
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     with reported.open("w") as output, log.open("w") as errors:
@@ -112,9 +130,8 @@ def _evolved(place: Place) -> Mapping[str, JsonValue]:
     return found
 
 
-def _scratch_agent(place: Place) -> Path:
-    """Copy the plain agent, asking the meter; the engine keeps a gate log of its own next to it."""
-    source = place.task.agent_file
+def _scratch_agent(place: Place, source: Path) -> Path:
+    """Copy an agent, asking the meter; the engine keeps a gate log of its own next to it."""
     text = re.sub(r"^model: .*$", f"model: {_MODEL}", source.read_text(encoding="utf-8"), count=1, flags=re.M)
     copy = place.work / source.name
     copy.write_text(text, encoding="utf-8")
