@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from evolve.core.evaluation.cut_answers import AGENT_HINT, sentence
 from evolve.core.model.errors import InputError, Problem
 from evolve.core.model.evolution_events import (
+    BY_HAND,
     SHOWN_CHARS,
     VOTE,
     Accepted,
@@ -32,7 +33,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.retrieval.log_odds import LogOdds
 from evolve.core.search.cheaper import MARGIN, SAVING
 from evolve.core.search.genome import Genome
-from evolve.core.search.hand_written import BY_HAND, HandWritten
+from evolve.core.search.hand_written import HandWritten
 from evolve.core.search.lookup import Lookup
 from evolve.core.search.operators import Operator
 from evolve.core.search.population import Candidate, best_of

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from evolve.core.model.evolution_events import CandidateInfo
-from evolve.core.search.hand_written import BY_HAND
+from evolve.core.model.evolution_events import BY_HAND, CandidateInfo
 
 
 def origins(candidates: Mapping[str, CandidateInfo], name: str) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ SHOWN_CHARS = 2000
 
 VOTE = "vote"
 """Id of the lookup, the candidate that needs no model: the better lookup of core/search/lookup.py."""
+BY_HAND = "by-hand"
+"""The operator of candidates that a person wrote."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,6 @@ from evolve.core.search.genome import OWN_BANK, Genome, genome_of
 from evolve.core.search.proposal_guard import ProposalGuard, answers_of
 from evolve.core.search.tasks import Task
 
-BY_HAND = "by-hand"
-"""The operator of candidates that a person wrote."""
-
 
 @dataclass(frozen=True, slots=True)
 class HandWritten:

@@ -8,6 +8,7 @@ import pytest
 from evolve.core.evolution.origins import origins
 from evolve.core.evolution.summary import fold
 from evolve.core.model.evolution_events import (
+    BY_HAND,
     CandidateProposed,
     CandidateScored,
     CandidateScreened,
@@ -18,7 +19,7 @@ from evolve.core.model.evolution_events import (
     RolloutScored,
 )
 from evolve.core.search.genome import Genome, genome_of
-from evolve.core.search.hand_written import BY_HAND, HandWritten
+from evolve.core.search.hand_written import HandWritten
 from evolve.core.search.operators import Operator, Proposal
 from evolve.core.search.operators._registry import Situation
 from evolve.report.evolution.words import lineage
