@@ -5,14 +5,12 @@
 
 import argparse
 import asyncio
-import contextlib
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +19,7 @@ import aiohttp
 from evolve.cluster.demo.agents import free_ports
 from evolve.core.formats.yaml12 import dump_yaml
 from fixtures.process_costs import cpu_of, peak_of
+from fixtures.scripted_twin import scripted_twin_process
 from pipecatapp.local.programs import Program, answers
 from pipecatapp.wire.agent_events import Say, TurnEnded, read_server_message, write_message
 
@@ -28,19 +27,6 @@ _WORDS: Final = "What is the capital of France?"
 _START_S: Final = 180.0
 _WARM: Final = 20
 """Turns before the clock counts."""
-
-
-@contextlib.contextmanager
-def scripted_model() -> Iterator[str]:
-    """Run the endpoint that answers at once, for a block; its URL."""
-    process = subprocess.Popen([sys.executable, "-m", "fixtures.scripted_twin"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.stdout.close()
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def started_agent(folder: Path, model: str, port: int) -> tuple[Program, float]:
@@ -114,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print JSON."""
     given = parser().parse_args(arguments)
     starts, cpu = [], []
-    with tempfile.TemporaryDirectory() as folder, scripted_model() as model:
+    with tempfile.TemporaryDirectory() as folder, scripted_twin_process() as model:
         for number in range(given.starts):
             (port,) = free_ports(1)
             program, seconds = started_agent(Path(folder), model, port)

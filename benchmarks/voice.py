@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.agent import scripted_model
 from evolve.cluster.demo.agents import free_ports
 from evolve.core.formats.yaml12 import dump_yaml
 from evolve.system.cache_folder import cache_folder
 from fixtures.process_costs import TICKS, peak_of, tree_of
+from fixtures.scripted_twin import scripted_twin_process
 from fixtures.voices import Caller, caller_of, silence, spoken
 from pipecatapp.local.programs import Program, answers
 from pipecatapp.voice.config import ESPEAK, PIPER
@@ -132,7 +132,7 @@ def run(engine: str, count: int) -> Trial:
     """Return what one engine costs."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(prefix="voice-") as name, scripted_model() as model:
+    with tempfile.TemporaryDirectory(prefix="voice-") as name, scripted_twin_process() as model:
         config: Any = {"listen": f"127.0.0.1:{port}", "model": {"url": model}, "voice": {"tts": {"engine": engine}}}
         path = Path(name) / "agent.yaml"
         path.write_text(dump_yaml(config), encoding="utf-8")
