@@ -20,6 +20,8 @@ def app(tmp_path_factory):
 
 
 def test_every_program_is_found_once_by_its_service(app):
+    # Prometheus takes seconds to take up its first targets.
+    app.make_traffic()
     wait_for("all are scraped", lambda: app.prometheus.jobs_up() == set(JOBS))
     targets = app.prometheus.ask("targets")["activeTargets"]
     found = sorted(one["labels"]["job"] for one in targets if one["scrapePool"] == "consul")
