@@ -204,8 +204,8 @@ async def run(given: argparse.Namespace, mesh: MeshOfExperts, ways: tuple[Way, W
         ]
         pid = mesh.pids["bench"]
         await measure(rows, given, pid)
-        said = subprocess.run(["consul", "version"], capture_output=True, text=True, check=True)
-        print_table(rows, given, pid, said.stdout.splitlines()[0])
+        asked = subprocess.run(["consul", "version"], capture_output=True, text=True, check=True)
+        print_table(rows, given, pid, asked.stdout.splitlines()[0])
 
 
 def main() -> None:

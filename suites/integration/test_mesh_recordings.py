@@ -67,7 +67,7 @@ def test_the_plan_of_our_sidecar_job_is_accepted_and_says_what_its_nodes_need(no
     assert planned["Diff"]["Type"] == "Added"
     (added,) = planned["Diff"]["TaskGroups"]
     assert {one["Name"] for one in added["Tasks"]} == {"llama-server", "connect-proxy-expert-main"}
-    # No Consul beside this node, and no bridge.
+    # This node has no Consul and no bridge.
     assert set(planned["FailedTGAllocs"]) == {"main"}
     with pytest.raises(urllib.error.HTTPError):
         nomad.read(f"/v1/job/{job['ID']}")
