@@ -25,7 +25,7 @@ def log():
 
 
 def page_of(session: Session) -> Subscription:
-    return session.open_page(Hello(session.id, "TWIN_AGENT", "m", None, "", False, (), ()), 0.0)
+    return session.open_page(Hello(session.id, "TWIN_AGENT", "m", None, "", False, "", (), ()), 0.0)
 
 
 async def lines_of(page: Subscription) -> list[LogLine]:
