@@ -75,7 +75,7 @@ export class VoiceLine {
         } else this.#take(message, fail);
       });
       socket.addEventListener("close", () => {
-        fail(new Error("The agent does not take the microphone now: too many may be open. Try again later."));
+        fail(new Error("The agent does not take the microphone now: too many may be open, or its voice has failed; see Services."));
         this.close();
         this.#events.closed();
       });

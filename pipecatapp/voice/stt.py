@@ -98,9 +98,13 @@ class FasterWhisper:
                     from faster_whisper import WhisperModel
                 except ImportError as error:
                     raise EnvironmentFault(f"faster-whisper is not installed: {error}", hint=INSTALL) from error
-            self._model = WhisperModel(
-                str(self._folder), device="cpu", compute_type="int8", cpu_threads=self._threads, local_files_only=True
-            )
+            folder, threads = str(self._folder), self._threads
+            try:
+                self._model = WhisperModel(
+                    folder, "cpu", compute_type="int8", cpu_threads=threads, local_files_only=True
+                )
+            except (RuntimeError, ValueError) as error:
+                raise EnvironmentFault(f"the model in {folder} cannot be read: {error}", hint=INSTALL) from error
         return self._model
 
     def _words(self, sound: bytes) -> str:

@@ -98,7 +98,12 @@ def faults_of(stt: SpeechToText) -> str:
     return str(found.value)
 
 
-def test_a_missing_model_names_the_command(tmp_path: Path) -> None:
+def test_a_missing_or_damaged_model_names_the_command(tmp_path: Path) -> None:
+    assert INSTALL in faults_of(FasterWhisper(tmp_path, "en"))
+    need_voice()
+    for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+        (tmp_path / name).symlink_to(VOICE.hearing.model / name)
+    (tmp_path / "model.bin").write_bytes(b"half of a model")
     assert INSTALL in faults_of(FasterWhisper(tmp_path, "en"))
 
 

@@ -9,14 +9,16 @@ from fixtures.scripted_twin import scripted_twin
 from fixtures.voices import VOICE, caller_of, need_voice, silence, spoken, understood
 from pipecatapp.agent.config import AgentConfig, MemoryConfig, ModelConfig
 from pipecatapp.agent.voice import OFF
-from pipecatapp.voice.config import VoiceConfig
+from pipecatapp.voice.config import HearingConfig, VoiceConfig
 from pipecatapp.wire.agent_events import (
     AgentState,
     Hello,
     Outcome,
+    RowState,
     Say,
     Source,
     StateChanged,
+    StatusRows,
     ToolStarted,
     TurnEnded,
     TurnStarted,
@@ -290,6 +292,25 @@ def test_more_microphones_than_may_be_open_are_refused(model):
             return await asyncio.to_thread(agent.ask, "/voice", headers=headers)
 
         assert in_session(agent, work).status == 429
+
+
+def test_an_agent_whose_voice_fails_serves_people_who_type_and_says_why(model, tmp_path):
+    need_voice()
+    (tmp_path / "model.bin").write_bytes(b"half of a model")
+    voice = VoiceConfig(hearing=HearingConfig(model=tmp_path), speaking=VOICE.speaking)
+    with running_agent(AgentConfig(ModelConfig(model.url), voice=voice)) as agent:
+        cookie = agent.log_in()
+
+        async def work():
+            async with page_of(agent, cookie) as page:
+                rows = await page.until(StatusRows, lambda one: one.rows[-1].state is RowState.FAILED)
+                return rows.rows[-1], await page.turn(Say("hello"))
+
+        row, ended = asyncio.run(work())
+        assert (row.component, ended.outcome) == ("voice", Outcome.ANSWERED)
+        assert "cannot be read" in row.detail
+        refusal = agent.ask("/voice", headers={"cookie": cookie, "origin": agent.url})
+        assert (refusal.status, "bootstrap.sh voice" in refusal.data.decode()) == (503, True)
 
 
 def test_an_agent_without_voice_says_why(model):
