@@ -98,10 +98,10 @@ class VoicePart:
         await self._loaded.wait()
         if self.problem or self._config is None or self._stt is None:
             raise EnvironmentFault(self.problem)
-        from pipecatapp.voice.pipeline import VoicePipeline
+        from pipecatapp.voice.pipeline import Detectors, VoicePipeline
 
-        tts = make_tts(self._config)
-        return VoicePipeline(room, page, self._stt, tts, longest_s=self._config.longest_s)
+        tts, ears = make_tts(self._config), await asyncio.to_thread(Detectors.load)
+        return VoicePipeline(room, page, self._stt, tts, ears, longest_s=self._config.longest_s)
 
     async def close(self) -> None:
         """Release the models."""

@@ -105,6 +105,25 @@ class AnswerFrame(DataFrame):
     ended_at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Detectors:
+    """The models of one microphone: whether somebody speaks, and whether that was the end."""
+
+    voices: SileroVADAnalyzer
+    turns: LocalSmartTurnAnalyzerV3
+
+    @classmethod
+    def load(cls) -> "Detectors":
+        """Read both; it takes a tenth of a second, so not in the loop that serves."""
+        # With it smart-turn would write what people say into files.
+        os.environ.pop("PIPECAT_SMART_TURN_LOG_DATA", None)
+        voices = SileroVADAnalyzer(sample_rate=IN_RATE, params=_VOICE)
+        voices.set_sample_rate(IN_RATE)
+        turns = LocalSmartTurnAnalyzerV3(sample_rate=IN_RATE, params=SmartTurnParams(stop_secs=_SILENCE_S))
+        turns.set_sample_rate(IN_RATE)
+        return cls(voices, turns)
+
+
 class Microphone(BaseInputTransport):
     """Where the page's sound comes in, in windows of the detection."""
 
@@ -145,16 +164,22 @@ class Microphone(BaseInputTransport):
 class Listener(FrameProcessor):
     """Finds when somebody speaks and when that is complete; whoever begins to speak interrupts the agent."""
 
-    def __init__(self, room: VoiceRoom, page: VoicePage, heard_one: Callable[[], None], longest_s: float) -> None:
+    def __init__(
+        self, room: VoiceRoom, page: VoicePage, microphone: Microphone, ears: Detectors, longest_s: float
+    ) -> None:
+        """Make one that has heard nothing.
+
+        Args:
+            room: learns who speaks.
+            page: learns what was no words.
+            microphone: learns how far it was heard.
+            ears: of this microphone alone.
+            longest_s: of what is said at once.
+        """
         super().__init__()
-        self._room, self._page, self._heard_one = room, page, heard_one
+        self._room, self._page, self._heard_one = room, page, microphone.heard_one
         self._longest = int(longest_s * IN_RATE) * 2
-        # With it smart-turn would write what people say into files.
-        os.environ.pop("PIPECAT_SMART_TURN_LOG_DATA", None)
-        self._voices = SileroVADAnalyzer(sample_rate=IN_RATE, params=_VOICE)
-        self._voices.set_sample_rate(IN_RATE)
-        self._turns = LocalSmartTurnAnalyzerV3(sample_rate=IN_RATE, params=SmartTurnParams(stop_secs=_SILENCE_S))
-        self._turns.set_sample_rate(IN_RATE)
+        self._voices, self._turns = ears.voices, ears.turns
         self._sound = bytearray()
         self._unanswered = b""
         """What was said before and is not understood yet: who goes on speaking has not ended."""
@@ -402,7 +427,14 @@ class VoicePipeline:
     """The pipeline of one connection."""
 
     def __init__(
-        self, room: VoiceRoom, page: VoicePage, stt: SpeechToText, tts: TextToSpeech, *, longest_s: float = 30.0
+        self,
+        room: VoiceRoom,
+        page: VoicePage,
+        stt: SpeechToText,
+        tts: TextToSpeech,
+        ears: Detectors,
+        *,
+        longest_s: float = 30.0,
     ) -> None:
         """Make one that does not run yet.
 
@@ -411,6 +443,7 @@ class VoicePipeline:
             page: that has the microphone.
             stt: may be shared by many.
             tts: of this person alone.
+            ears: of this microphone alone.
             longest_s: of what is said at once; then it counts as complete.
         """
         self._page, self._tts = page, tts
@@ -423,7 +456,7 @@ class VoicePipeline:
         self._microphone = Microphone(params)
         stages = [
             self._microphone,
-            Listener(room, page, self._microphone.heard_one, longest_s),
+            Listener(room, page, self._microphone, ears, longest_s),
             Transcriber(room, page, stt),
             Asker(room, page),
             Speaker(room, page, tts),
