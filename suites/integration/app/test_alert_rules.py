@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-import fixtures
-from fixtures.monitoring_files import RULES, all_rules, expected_jobs, monitoring_file
+from fixtures.monitoring_files import RULES, alert_cases, all_rules, expected_jobs, monitoring_file
 from fixtures.real_prometheus import need_prometheus
 
-CASES: list[dict[str, Any]] = yaml.safe_load((Path(fixtures.__file__).parent / "alert_tests.yaml").read_text())
+CASES = alert_cases()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
-from fixtures.monitoring_files import ROLE, dashboards, queries
+from fixtures.monitoring_files import OURS, ROLE, alert_cases, dashboards, queries
 from fixtures.processes import wait_for
 from fixtures.watched_app import JOBS, watched_app
 
@@ -48,6 +48,22 @@ def test_every_panel_has_data_with_the_labels_of_its_legend(app):
     deadline = time.monotonic() + 90
     while not has_all():
         assert time.monotonic() < deadline, {query.panel: text for text, query in missing.items()}
+
+
+def test_the_cases_of_alerts_have_the_labels_of_the_real_series(app):
+    """Else an alert would be tried on series that no program makes."""
+    app.make_traffic()
+    used: dict[str, set[str]] = {}
+    for case in alert_cases():
+        for series in case["series"]:
+            name, _, labels = series.partition("{")
+            used.setdefault(name, set()).update(re.findall(r"(\w+)=", labels))
+    ours = {name: labels for name, labels in used.items() if name.startswith(OURS)}
+    assert len(ours) > 12
+    for name, labels in ours.items():
+        found = app.prometheus.query(name)
+        assert found, name
+        assert labels <= set(found[0]["metric"]), name
 
 
 def test_alerts_of_a_running_app_are_those_that_it_deserves(app):

@@ -1,5 +1,6 @@
 """Dashboards and alerts name nothing that no program exports: an empty panel shows no fault of anybody."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -7,12 +8,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from evolve.supervision.metrics import Metrics as SupervisorMetrics
-from fixtures.monitoring_files import all_rules, dashboards, metric_names, queries
+from fixtures.monitoring_files import OURS, all_rules, dashboards, metric_names, queries
 from pipecatapp.agent.metrics import AgentMetrics
 from pipecatapp.gateway.metrics import Metrics as GatewayMetrics
 from pipecatapp.power.metrics import PowerMetrics
 
-OURS = ("moe_gateway_", "pipecatapp_", "power_agent_", "anneal_supervisor_")
 OTHERS = ("node_", "prometheus_", "llamacpp:")
 """Of programs that are not ours: their tests run on hosts that have them (roles/monitoring/molecule)."""
 OF_PROMETHEUS = {"up", "ALERTS", "scrape_duration_seconds"}
@@ -35,6 +35,10 @@ def asked() -> Iterator[tuple[str, str]]:
     for path, dashboard in dashboards().items():
         for query in queries(dashboard):
             yield f"{path.name}: {query.panel}", query.expression
+        for variable in dashboard["templating"]["list"]:
+            found = re.fullmatch(r"label_values\((.+), \w+\)", variable["query"])
+            assert found, variable
+            yield f"{path.name}: variable {variable['name']}", found[1]
 
 
 ASKED = list(asked())
