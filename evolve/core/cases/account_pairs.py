@@ -22,7 +22,7 @@ from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.text_lines import lines_of
 
 _NAME: Final = r"(?P<mark>[\"'`*_]{0,3})(?P<account>[A-Za-z0-9À-ɏЀ-ӿ぀-ヿ一-鿿가-힣][\w.@+\\-]{1,60})(?P=mark)"
-_SIGNS: Final = r"[ \t]{0,4}(?://?|\||／)[ \t]{0,4}|[ \t]{1,4}(?:[-–—]|->|=>|→|with|using)[ \t]{1,4}|:[ \t]?|[ \t]{0,4}\((?=[`\"'*]?\S+\))"
+_SIGNS: Final = r"[ \t]{0,4}(?://?|\||／)[ \t]{0,4}|[ \t]{1,4}(?:[-–—]|->|=>|→|with|using|and then|and|und|et|y|och)[ \t]{1,4}|:[ \t]?|[ \t]{0,4}\((?=[`\"'*]?\S+\))"
 _PAIR: Final = re.compile(rf"(?<![\w/.@-]){_NAME}(?P<sign>{_SIGNS})(?=[\"'`*_]{{0,3}}\S)")
 _LED_PAIR: Final = re.compile(
     rf"[\"'`*]{{0,2}}{_NAME}(?P<sign>{_SIGNS}|,[ \t]{{1,4}}|[ \t]{{1,3}})(?=[\"'`*_]{{0,3}}\S)"

@@ -62,7 +62,7 @@ def is_password_name(name: str) -> bool:
 
 
 _CODES: Final = (
-    r"(?:(?:kod do|koden til|koden till|kode til|код|codice del|codigo del|code du|code des) \w{3,15}|(?:door|gate|garage|alarm|safe|entry|access|unlock|pairing|locker|lock(?:box)?|keypad|vault|security|wi-?fi|wlan|guest|bike|elevator|pairing)"
+    r"(?:(?:reset|sms|texted) code|(?:kod do|koden til|koden till|kode til|код|codice del|codigo del|code du|code des) \w{3,15}|(?:door|gate|garage|alarm|safe|entry|access|unlock|pairing|locker|lock(?:box)?|keypad|vault|security|wi-?fi|wlan|guest|bike|elevator|pairing)"
     r"[ _-](?:code|key|combination|number)s?|(?:key|code|combination) (?:to|for|of) (?:the|my|our|your|her|his|their)(?: \w{2,15}){1,2}?(?![\w])|"
     r"(?:türcode|türkode|safecode|zugangscode|code (?:de la porte|du portail|d['’]accès|de l['’]alarme|wifi)|código de (?:la puerta|acceso|la alarma)|codice (?:d['’]accesso|della porta|dell['’]allarme)|код от (?:двери|домофона|сейфа)|门禁码))"
 )
@@ -83,7 +83,7 @@ COMPLEMENTS: Final = (
 """Words that begin what a password is for: `for the NAS`, `del servidor`."""
 
 _ADVERBS: Final = (
-    r"(?:now|still|always|actually|currently|simply|just|probably|again|then|temporarily|jetzt|nun|noch|immer|wieder|aktuell|einfach|maintenant|toujours|encore|"
+    r"(?:schon wieder|schon|now|still|always|actually|currently|simply|just|probably|again|then|temporarily|jetzt|nun|noch|immer|wieder|aktuell|einfach|maintenant|toujours|encore|"
     r"ahora|siempre|todavía|agora|sempre|ainda|adesso|ora|ancora|теперь|сейчас|всегда|nu|teraz|artık|sekarang|toujours|désormais)"
 )
 _CHANGED: Final = r"(?:set|changed|reset|updated|switched|rotated|moved|turned|renamed)(?: back)?(?: from)?"

@@ -19,11 +19,12 @@ from evolve.core.cases.claim_words import (
     WEAK_COPULAS,
     WEAK_IN,
 )
+from evolve.core.cases.oddness import oddness
 from evolve.core.cases.password_cues import PasswordCue, lines_with_cues
 from evolve.core.cases.said_of_secrets import is_expression, is_message, is_reference_or_path, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 
-_SIGN: Final = r"(?:[?？؟](?=[ ]?\S)|:=|=>|->|→|⇒|==?|[::](?!//)|[—–](?= ))"
+_SIGN: Final = r"(?:[?？؟](?=[ ]?\S)|:=|=>|->|→|⇒|==?|(?<=[ \t])-(?=[ \t])|[::](?!//)|[—–](?= ))"
 _CONNECTOR: Final = re.compile(
     rf"(?i)[\"'`»”*_\])]{{0,4}}(?:[ \t]{{1,2}}\([^()\n]{{1,30}}\))?(?:[ \t]+(?:wi-?fi|wlan|vpn|nas|server|admin|root|router))?"
     rf"(?P<for>(?:(?:[ \t]+|(?<=\w)'s[ \t]+){COMPLEMENTS}(?=[ \t])(?:[ \t]+[^\s:=;!?,→]{{1,40}}){{0,5}}?)?)"
@@ -42,6 +43,9 @@ _VERB_LAST: Final = re.compile(r"[\u0370-\u052f\u0590-\u06ff\u0900-\u0eff\uac00-
 _ELEMENT: Final = re.compile(r"(?:[\"'][^<>\n]{0,80})?>[ \t]*([^<>\n]{2,200}?)[ \t]*</")
 _LISTED: Final = re.compile(r"[\"'][ \t]*,[ \t]*[\"']([^\"'\n]{3,200})[\"']")
 """The value of an option in a command that is written as a list: `["--requirepass", "x"]`."""
+_JOINED: Final = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff])[ \t]?([A-Za-z0-9][\w!#$%&*.-]{3,60})(?![\w/:])")
+"""A word of Latin letters right after a word for password in Chinese or Japanese."""
+_BARE: Final = re.compile(r"[ \t]+([^\W\d_]{4,30})(?=[ \t]*(?:[.,;!?]|$|\n)|[ \t])")
 _NUMBER: Final = re.compile(r"(?:[ \t]+[^\W\d_]{2,15}){0,2}[ \t]*[:：]?[ \t]+(\d{4,10})(?![\w:/%-]|[.,]\d)")
 """A number right after a word for a code, or after what it opens."""
 _QUOTED: Final = re.compile(
@@ -87,6 +91,9 @@ def _claims(text: str, cue: PasswordCue, start: int, end: int) -> Iterator[Secre
         return  # a part of a longer word
     if cue.kind == "short" and not _SPEAKS_OF_ACCOUNT.search(text, start, end):
         return
+    if CHANGES.search(text, start, cue.start) and (before := _CHANGE.search(text, start, cue.start)):
+        if not states_something(before["old"]):
+            yield SecretSpan(*before.span("old"))
     change = _CHANGE.search(text, cue.end, min(end, cue.end + _LONGEST))
     if change and len(text[cue.end : change.start()].split()) <= 5 and not states_something(change["old"]):
         yield SecretSpan(*change.span("old"))
@@ -95,6 +102,9 @@ def _claims(text: str, cue: PasswordCue, start: int, end: int) -> Iterator[Secre
     if element := _ELEMENT.match(text, cue.end, end) or _option(text, cue, start, end):
         if not is_message(element[1]) and FILL not in element[1]:
             yield SecretSpan(*element.span(1))
+        return
+    if joined := _JOINED.match(text, cue.end, end):
+        yield SecretSpan(*joined.span(1))
         return
     if number := _NUMBER.match(text, cue.end, end):
         yield SecretSpan(*number.span(1))
@@ -105,6 +115,10 @@ def _claims(text: str, cue: PasswordCue, start: int, end: int) -> Iterator[Secre
     )
     if link is None and _VERB_LAST.match(cue.text):
         yield from _clause(text, cue.end, end, is_whole=True)
+    elif link is None and cue.kind == "password" and not _ENGLISH.match(cue.text):
+        bare = _BARE.match(text, cue.end, end)
+        if bare and oddness(bare[1]) and not states_something(text[bare.start(1) : end]):
+            yield SecretSpan(*bare.span(1))
     if link is None or _NAMES.search(text, cue.end, _head_end(link)):
         return
     if link.groupdict().get("weak") and not (CHANGES.search(text, start, cue.start) or WEAK_IN.match(cue.text)):
@@ -137,7 +151,7 @@ def _value(text: str, cue: PasswordCue, link: re.Match[str], start: int, end: in
         return
     if announced := _ANNOUNCED.match(text, at, end):
         at = announced.end()
-    is_assigned = groups.get("sign") not in (None, "—", "–")
+    is_assigned = groups.get("sign") not in (None, "—", "–", "-")
     if is_assigned and is_expression(text[at:end]):
         return
     if is_assigned and not groups["for"] and _START.match(text, start, cue.start):

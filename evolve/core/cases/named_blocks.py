@@ -73,6 +73,10 @@ _WORDS: Final = (
     rule(r"(?m)(?:^|[:])[ \t]*\"[\w.@-]{1,40}\"[ \t]+(?:\*[ \t]+)?\"([^\"\n]{4,80})\"[ \t]*\r?(?=$|\n)", lines=0),
     rule(r"(?im)\bsecret[ \t]+\"([^\W\d_]{4,40})\"[ \t]*\r?(?=$|\n)", lines=0),
     rule(r"(?i)\b(?:set|change|update)[ \t]+(?:secret|password|passwd|key|pw)[ \t]+[\w.@-]{1,30}[ \t]+[\"']?([^\s\"']{4,80})[\"']?(?=[\"']?[ \t]*(?:\r|\n|\Z))"),
+    rule(r"(?i)(?:secret|security) question[^\n]{0,100}?\banswer[ \t]*(?:[:=]|is)[ \t]*[\"']?([^\n\"'.,;]{3,60})"),
+    rule(r"(?i)\bsecret[ \t]+'([^\W\d_]{4,40})'(?![ \t]+(?:not|is|was|missing|in|does|has|could|already|exists|created|deleted|updated|found))"),
+    rule(r"(?i)(?<![\w-])(?:u|usr|user|username|login)=[^&\s,;]{1,60}[ \t,;]{1,2}(?:p|pw|pass|pwd|psw)=([^&\s#\"',;)]{3,100})"),
+    rule(r": (?=[^\s:/]{0,60}[A-Z])(?=[^\s:/]{0,60}[\d!@#$%^&*])([^\s:/]{6,60}): command not found"),
     rule(r"(?i)\bpair(?:ing|ed)?\b[^\n]{0,40}?\b(?:enter|type|code|pin|is|with)\b[ \t:=]{1,3}(\d{4,8})\b"),
 )
 

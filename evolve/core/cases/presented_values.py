@@ -27,7 +27,7 @@ _DETERMINERS: Final = (
     r"новый|мой|наш|свой|het|een|mijn|ons|det|den|mitt|mit|moje|nasze|nowe|to|twoje)"
 )
 _AS: Final = re.compile(
-    rf"(?i)[ \t]+[\"'”»]?(?P<as>as|als|comme|como|come|как|в качестве|jako|som|olarak|sebagai|làm|ως|mint|for|to be|für|pour|para|per|для)[ \t]+(?:{_DETERMINERS}[ \t]+){{0,3}}(?:\w{{2,15}}[ \t-]+)?\Z"
+    rf"(?i)[ \t]+[\"'”»]?(?P<as>instead of|de|as|als|comme|como|come|как|в качестве|jako|som|olarak|sebagai|làm|ως|mint|for|to be|für|pour|para|per|для)[ \t]+(?:{_DETERMINERS}[ \t]+){{0,3}}(?:\w{{2,15}}[ \t-]+)?\Z"
 )
 _IS: Final = re.compile(
     rf"(?i)[\"'”»]?(?:[ \t]+(?:is|was|are|were|used to be|will be|has been|ist|war|est|était|es|era|é|è|это|был|jest|is|är|er|to|—|-|adalah|là|είναι)[ \t]+(?:(?:not|no longer|now|still|probably|also|likely|nicht|mehr)[ \t]+)?|['’]s[ \t]+)(?:{_DETERMINERS}[ \t]+){{1,3}}(?:[\w/-]{{2,15}}[ \t-]+){{0,2}}\Z|(?:是|就是|が|は)(?:我的|我们的|这个|あの|その)?\Z"
@@ -111,7 +111,7 @@ def _as_password(text: str, cue: PasswordCue, start: int) -> Iterator[SecretSpan
     if is_as:
         verbs = list(_VERB.pattern.finditer(subject))
         at = verbs[-1].end() if verbs else len(subject.rstrip()) - len(subject.split()[-1]) if subject.split() else 0
-        if link["as"].lower() not in ("for", "to be", "für", "pour", "para", "per", "для") or _is_odd(subject[at:]):
+        if link["as"].lower() not in ("de", "for", "to be", "für", "pour", "para", "per", "для") or _is_odd(subject[at:]):
             yield from _subject(subject, at, low)
     else:
         breaks = list(_BACK_BREAK.finditer(subject))

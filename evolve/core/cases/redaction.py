@@ -378,13 +378,13 @@ def _is_long_number(value: JsonValue) -> bool:
 
 _NO_VALUE: Final = re.compile(
     r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
-    r"[A-Z_]+:\?\w+",
+    r"[A-Z_]+:\?\w+|[A-Z]+(?:_[A-Z]+)+|(?:null|none|nil|true|false|undefined|pass|password)[,;)}]*",
     re.DOTALL,
 )
 """Types, constants and fields of a request in code, formats, structures."""
 _EXPRESSION: Final = re.compile(
     r"(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]|"
-    r"[a-z_]{2,20}\(\w+(?:\.| (?:for|if|or|and)\b|\))|[a-z]\w*(?:\.[a-z]\w*)+ (?:[<>!=]=?|\+|\*|&&|\|\||\?\?) "
+    r"\w+::\w+\(|[A-Z]\w*\.[a-z]\w*\(|[a-z_]{2,20}\(\w+(?:\.| (?:for|if|or|and)\b|\))|[a-z]\w*(?:\.[a-z]\w*)+ (?:[<>!=]=?|\+|\*|&&|\|\||\?\?) "
 )
 _TEST_RESULT: Final = re.compile(r"(?:\A|\n)[ \t]*(?:PASS|FAIL|XFAIL|XPASS|SKIP)(?:ED)?:?[ \t]+(?=\w+[_:/.-])")
 _BEFORE_RESULT: Final = 20

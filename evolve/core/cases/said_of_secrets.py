@@ -41,7 +41,7 @@ yes no on off hidden input array list dict map number float uuid field value typ
 _FOREIGN: Final = tuple(
     fold("""
 abgelaufen falsch ungültig gültig inkorrekt korrekt richtig fehl erforderlich notwendig benötigt leer nicht kein muss müssen darf sollte kann
-geändert gesetzt gesperrt gespeichert unbekannt vergessen identisch verschlüsselt bereits mindestens stimm wurde hat haben läuft zurückgesetzt schon noch zu
+geändert gesetzt gesperrt gespeichert unbekannt vergessen identisch verschlüsselt bereits mindestens stimm wurde hat haben läuft zurückgesetzt zu
 expiré incorrect invalide erroné requis obligatoire manquant vide trop oublié changé modifié réinitialisé refusé accepté valide doit doivent ne n' n’ pas
 non déjà introuvable différent chiffré été périmé correct faux fausse stocké absent
 expirad caducad inválid debe deben requerid obligatori vací demasiado olvidad cambiad restablecid acept rechazad válid ha han está están ya erróne muy
@@ -69,7 +69,7 @@ sai không hết phải bắt trống quá ngắn yếu quên đã hợp đúng 
 गलत अमान्य समाप्त आवश्यक खाली छोटा होना नहीं चाहिए भूल बदल मान्य सही कमज़ोर ज़रूरी ग़लत दर्ज
 ভুল মেয়াদ অবৈধ খালি প্রয়োজন না নয় হবে পরিবর্তন সঠিক डाल
 muito demais longa curta comum fraca forte débil larga corta común débil нужно надо можно следует longue courte faible forte lunga corta comune
-krotk za bitte weitergeb verrat merk hangt steht liegt schreib notier speicher upewnij utilisez veuillez usa vous
+actualiz bloque guardad eliminad enviad modificad restabl creada atualiz salva enviada krotk za bitte weitergeb verrat merk hangt steht liegt schreib notier speicher upewnij utilisez veuillez usa vous
 for kort lang svag incorect gresit slaba invalida obligatorie
 """).split()
 )
