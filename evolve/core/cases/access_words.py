@@ -15,7 +15,7 @@ ACCESS: Final = rule(
     r"anmeld\w*|angemeldet|einlog\w*|eingeloggt|meld\w{1,4} (?:dich|sich|mich|euch)|zugang\w*|zugriff\w*|benutzer\w*|konto|konten|"
     r"connecte?[zr]?|connecté\w*|identifiants?|accès|comptes?|utilisateur\w*|inici\w+ sesión|entr[aeoóé]\w{0,4}|acced\w+|acceso\w*|credencia(?:l|is|les)|cuentas?|usuarios?|usuári\w+|"
     r"acesso\w*|fazer login|faça login|contas?|accesso|accedi|credenzial[ei]|utent[ei]|войти|вой[дт]\w*|вош[её]л|вход\w*|зайд\w*|зайти|доступ\w*|учётк\w*|учетк\w*|логин\w*|пользовател\w*|аккаунт\w*|под (?:админом|рутом)|"
-    r"inlog\w*|ingelogd|logga\w* in|inloggad|logget? (?:ind|inn)|logg (?:ind|inn)|zalog\w*|logow\w*|kont[oa]|dostęp\w*|giriş|hesap\w*|kullanıcı\w*|masuk|akun|đăng nhập|tài khoản|συνδ\w+|χρήστη\w*|přihlas\w*|přihláš\w*|účet|bejelentkez\w*|autentific\w+|cont(?:ul)?|conect\w+)(?![a-z])|登录|登入|登陆|账号|帳號|账户|用户|管理员|管理員|ログイン|アカウント|ユーザー|管理者|使用者|로그인|계정|아이디|관리자|تسجيل الدخول|المستخدم|الحساب|लॉग ?इन|खाता|משתמש|เข้าสู่ระบบ|ผู้ใช้"
+    r"inlog\w*|ingelogd|logga\w* in|inloggad|logget? (?:ind|inn)|logg (?:ind|inn)|zalog\w*|logow\w*|kont[oa]|dostęp\w*|giriş|hesap\w*|kullan[ıi]c[ıi]\w*|masuk|akun|đăng nhập|tài khoản|συνδ\w+|χρήστη\w*|přihlas\w*|přihláš\w*|účet|bejelentkez\w*|autentific\w+|cont(?:ul)?|conect\w+)(?![a-z])|登录|登入|登陆|账号|帳號|账户|用户|管理员|管理員|ログイン|アカウント|ユーザー|管理者|使用者|로그인|계정|아이디|관리자|تسجيل الدخول|المستخدم|الحساب|लॉग ?इन|खाता|משתמש|เข้าสู่ระบบ|ผู้ใช้"
 )
 ACCOUNTS: Final = words_of("""
 admin root administrator user guest test demo backup postgres sa oracle service support operator ubuntu pi deploy dev ops app apps api web sys system mysql

@@ -91,9 +91,9 @@ def _pairs(text: str, start: int, end: int, led: list[int], *, is_listed: bool) 
     for pair in _PAIR.finditer(text, start, end):
         yield from _second(text, pair, end, is_first=is_listed and pair.start() == first, is_led=False)
     for at in [first, *led] if is_listed else led:
-        pair = _LED_PAIR.match(text, at, end)
-        if pair:
-            yield from _second(text, pair, end, is_first=is_listed and at == first, is_led=at in led)
+        led_pair = _LED_PAIR.match(text, at, end)
+        if led_pair:
+            yield from _second(text, led_pair, end, is_first=is_listed and at == first, is_led=at in led)
     for pair in _BRACKETS.finditer(text, start, end):
         value = pair["value"]
         if (

@@ -3,7 +3,7 @@
 Here the question is not whether the value looks like a password. Any words may be one, so everything in its place is
 hidden that states nothing about passwords and is no code, path or reference.
 """
-# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+# ruff: noqa: E501, RUF001  (signs of many languages; a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Iterator
@@ -65,6 +65,11 @@ _START: Final = re.compile(
     r"[ \t]*(?:(?:[-+*#>!]|export|set|env|let|var|const|string|//|;)[ \t]*){0,3}[\w.$\[\]\"'/-]{0,60}\Z", re.IGNORECASE
 )
 _MOST_WORDS: Final = 10
+_FEW_WORDS: Final = 5
+_SHORTEST_NUMBER: Final = 4
+_FAR: Final = 300
+"""Characters after a word for password that are read: more than any passphrase has."""
+_WORD: Final = re.compile(r"\S+")
 _LONGEST: Final = 120
 _SET_TO: Final = re.compile(
     r"(?i)(?:auf|to|à|a|en|per|in|на)[ \t]+(?P<value>\S{3,40})[ \t]+(?:gesetzt|geändert|umgestellt|changed|set|changé|mis|cambiado|cambiada|mudei|cambiato|сменил\w?|поменял\w?)(?![^\W\d_])"
@@ -78,52 +83,74 @@ _CHANGE: Final = re.compile(
 def find_claimed_values(text: str) -> Iterator[SecretSpan]:
     """Yield what the text claims to be a password."""
     for start, end, cues in lines_with_cues(text):
-        yield from (SecretSpan(*one.span("value")) for one in _SET_TO.finditer(text, start, end))
+        yield from _before(text, start, cues[0].start if cues else start, end)
         is_named = False
         for cue in cues:
             is_named = is_named or cue.kind != "same"
-            if is_named:
-                yield from _claims(text, cue, start, end)
+            if is_named and _is_whole(text, cue, start, end):
+                yield from _claims(text, cue, start, min(end, cue.end + _FAR))
+
+
+def _before(text: str, start: int, cue: int, end: int) -> Iterator[SecretSpan]:
+    """Yields the passwords before the first word for one, where a change of it is spoken of."""
+    yield from (SecretSpan(*one.span("value")) for one in _SET_TO.finditer(text, start, end))
+    change = _CHANGE.search(text, start, cue) if CHANGES.search(text, start, cue) else None
+    if change and not states_something(change["old"]):
+        yield SecretSpan(*change.span("old"))
+
+
+def _is_whole(text: str, cue: PasswordCue, start: int, end: int) -> bool:
+    """Whether a word is not the start of a longer one; `pass` counts only where accounts are spoken of."""
+    following = text[cue.end : cue.end + 1]
+    if following.isalpha() and following.isascii():
+        return False
+    return cue.kind != "short" or _SPEAKS_OF_ACCOUNT.search(text, start, end) is not None
 
 
 def _claims(text: str, cue: PasswordCue, start: int, end: int) -> Iterator[SecretSpan]:
-    if text[cue.end : cue.end + 1].isalpha() and text[cue.end].isascii():
-        return  # a part of a longer word
-    if cue.kind == "short" and not _SPEAKS_OF_ACCOUNT.search(text, start, end):
-        return
-    if CHANGES.search(text, start, cue.start) and (before := _CHANGE.search(text, start, cue.start)):
-        if not states_something(before["old"]):
-            yield SecretSpan(*before.span("old"))
     change = _CHANGE.search(text, cue.end, min(end, cue.end + _LONGEST))
-    if change and len(text[cue.end : change.start()].split()) <= 5 and not states_something(change["old"]):
+    if change and len(text[cue.end : change.start()].split()) <= _FEW_WORDS and not states_something(change["old"]):
         yield SecretSpan(*change.span("old"))
         yield from _clause(text, change.start("new"), end)
-        return
-    if element := _ELEMENT.match(text, cue.end, end) or _option(text, cue, start, end):
+    elif element := _ELEMENT.match(text, cue.end, end) or _option(text, cue, start, end):
         if not is_message(element[1]) and FILL not in element[1]:
             yield SecretSpan(*element.span(1))
-        return
-    if joined := _JOINED.match(text, cue.end, end):
-        yield SecretSpan(*joined.span(1))
-        return
-    if number := _NUMBER.match(text, cue.end, end):
-        yield SecretSpan(*number.span(1))
-        return
+    elif next_ := _JOINED.match(text, cue.end, end) or _NUMBER.match(text, cue.end, end):
+        yield SecretSpan(*next_.span(1))
+    elif link := _link(text, cue, end):
+        if _is_claim(text, cue, link, start):
+            yield from _value(text, cue, link, start, end)
+    else:
+        yield from _unlinked(text, cue, end)
+
+
+def _link(text: str, cue: PasswordCue, end: int) -> re.Match[str] | None:
+    """Returns what leads from the word to the password: a sign, `is`, `for the NAS:`."""
     link = _CONNECTOR.match(text, cue.end, end) or _UNDIVIDED_CONNECTOR.match(text, cue.end, end)
-    link = link or (
-        _WITH_OWNER.match(text, cue.end, end) if not _ENGLISH.match(cue.text) and not cue.kind == "code" else None
-    )
-    if link is None and _VERB_LAST.match(cue.text):
-        yield from _clause(text, cue.end, end, is_whole=True)
-    elif link is None and cue.kind == "password" and not _ENGLISH.match(cue.text):
-        bare = _BARE.match(text, cue.end, end)
-        if bare and oddness(bare[1]) and not states_something(text[bare.start(1) : end]):
-            yield SecretSpan(*bare.span(1))
-    if link is None or _NAMES.search(text, cue.end, _head_end(link)):
+    if link is None and cue.kind != "code" and not _ENGLISH.match(cue.text):
+        link = _WITH_OWNER.match(text, cue.end, end)
+    return link
+
+
+def _is_claim(text: str, cue: PasswordCue, link: re.Match[str], start: int) -> bool:
+    if _NAMES.search(text, cue.end, _head_end(link)):
+        return False
+    is_weak = link.groupdict().get("weak") is not None
+    return not is_weak or bool(CHANGES.search(text, start, cue.start) or WEAK_IN.match(cue.text))
+
+
+def _unlinked(text: str, cue: PasswordCue, end: int) -> Iterator[SecretSpan]:
+    """Yields what follows a word of another language without a sign."""
+    if cue.kind != "password" or _ENGLISH.match(cue.text):
         return
-    if link.groupdict().get("weak") and not (CHANGES.search(text, start, cue.start) or WEAK_IN.match(cue.text)):
+    if _VERB_LAST.match(cue.text):
+        stop = _clause_end(text, cue.end, end)
+        if text[cue.end : stop].startswith(" ") and not any(map(states_something, text[cue.end : stop].split())):
+            yield from _clause(text, cue.end + 1, end)
         return
-    yield from _value(text, cue, link, start, end)
+    bare = _BARE.match(text, cue.end, end)
+    if bare and oddness(bare[1]) and not states_something(text[bare.start(1) : end]):
+        yield SecretSpan(*bare.span(1))
 
 
 def _option(text: str, cue: PasswordCue, start: int, end: int) -> re.Match[str] | None:
@@ -179,35 +206,33 @@ def _cell(text: str, at: int, end: int) -> Iterator[SecretSpan]:
         yield from _unless_stated(text, at, cell.end())
 
 
-def _clause(
-    text: str, at: int, end: int, *, is_undivided: bool = False, is_whole: bool = False
-) -> Iterator[SecretSpan]:
+def _clause_end(text: str, at: int, end: int) -> int:
+    found = (BREAKS.search(text, at, end), _NEXT_NAME.search(text, at, end))
+    return min((one.start() for one in found if one), default=end)
+
+
+def _clause(text: str, at: int, end: int, *, is_undivided: bool = False) -> Iterator[SecretSpan]:
     """Yields the rest of a clause."""
-    stop = min(
-        (found.start() for found in (BREAKS.search(text, at, end), _NEXT_NAME.search(text, at, end)) if found),
-        default=end,
-    )
+    stop = _clause_end(text, at, end)
     if is_undivided and (ending := ENDINGS.search(text, at + 1, stop)):
-        yield from _unless_stated(text, at, ending.start(), text[at:stop])
+        yield from _unless_stated(text, at, ending.start())
         return
-    words = list(re.finditer(r"\S+", text[at:stop]))[:_MOST_WORDS]
-    if words and not (
-        is_whole and (not text[at:stop].startswith(" ") or any(map(states_something, text[at:stop].split())))
-    ):
-        at += words[0].start()
-        words = list(re.finditer(r"\S+", text[at:stop]))[:_MOST_WORDS]
-        yield from _unless_stated(text, at, at + words[-1].end())
+    words = list(_WORD.finditer(text, at, stop))[:_MOST_WORDS]
+    if words:
+        yield from _unless_stated(text, words[0].start(), words[-1].end())
 
 
-def _unless_stated(text: str, at: int, stop: int, whole: str = "") -> Iterator[SecretSpan]:
+def _unless_stated(text: str, at: int, stop: int) -> Iterator[SecretSpan]:
     value = _TAIL.sub("", text[at:stop])
-    is_masked = FILL in value
-    if value and value[0] not in "{[" and not is_masked and not states_something(value) and not _is_number(value):
+    if value and value[0] not in "{[" and FILL not in value and not states_something(value) and not _is_number(value):
         yield SecretSpan(at, at + len(value))
 
 
 def _is_number(value: str) -> bool:
-    return value.isdigit() and len(value) < 4 or is_reference_or_path(value)
+    return (value.isdigit() and len(value) < _SHORTEST_NUMBER) or is_reference_or_path(value)
+
+
+_STATEMENT_END: Final = re.compile(r"[,.;!?](?=\s|\Z)|\s[-–—]\s|\s(?:but|aber|mais|pero|mas|ma|но)\s")
 
 
 def find_statements(text: str) -> Iterator[SecretSpan]:
@@ -216,7 +241,7 @@ def find_statements(text: str) -> Iterator[SecretSpan]:
         for cue in cues:
             link = _CONNECTOR.match(text, cue.end, end)
             if link and link.groupdict().get("copula"):
-                found = BREAKS.search(text, link.end(), end)
+                found = _STATEMENT_END.search(text, link.end(), min(end, link.end() + _FAR))
                 stop = found.start() if found else end
                 if states_something(text[link.end() : stop]):
                     yield SecretSpan(link.end(), stop)

@@ -30,7 +30,8 @@ MOST_WORDS: Final = 8
 """Words of a phrase."""
 _FOREIGN_SHARE: Final = 0.45
 _ENGLISH: Final = words_of("""
-the a an for is to i my and of with it was you your our in on at this that are has have be not from as we they he she if but or
+the a an for is to i my and of with it was you your our in on at this that are has have be not from as we they he she
+if but or
 """)
 """Words that nearly every English sentence has."""
 

@@ -1,5 +1,7 @@
 """Reads letters without their accents, so that `contraseña` and `contrasena` are one word; places do not move."""
 
+# ruff: noqa: RUF001  (letters of many alphabets)
+
 import re
 import unicodedata
 from typing import Final

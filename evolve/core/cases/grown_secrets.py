@@ -1,4 +1,4 @@
-"""Extends a secret of ordinary letters over the words that follow it: of a passphrase often only the oddest word is found."""
+"""Extends a secret of letters over the words after it: of a passphrase often only the oddest word is found."""
 
 import re
 from bisect import bisect_left

@@ -72,10 +72,16 @@ _WORDS: Final = (
     ),
     rule(r"(?m)(?:^|[:])[ \t]*\"[\w.@-]{1,40}\"[ \t]+(?:\*[ \t]+)?\"([^\"\n]{4,80})\"[ \t]*\r?(?=$|\n)", lines=0),
     rule(r"(?im)\bsecret[ \t]+\"([^\W\d_]{4,40})\"[ \t]*\r?(?=$|\n)", lines=0),
-    rule(r"(?i)\b(?:set|change|update)[ \t]+(?:secret|password|passwd|key|pw)[ \t]+[\w.@-]{1,30}[ \t]+[\"']?([^\s\"']{4,80})[\"']?(?=[\"']?[ \t]*(?:\r|\n|\Z))"),
+    rule(
+        r"(?i)\b(?:set|change|update)[ \t]+(?:secret|password|passwd|key|pw)[ \t]+[\w.@-]{1,30}[ \t]+[\"']?([^\s\"']{4,80})[\"']?(?=[\"']?[ \t]*(?:\r|\n|\Z))"
+    ),
     rule(r"(?i)(?:secret|security) question[^\n]{0,100}?\banswer[ \t]*(?:[:=]|is)[ \t]*[\"']?([^\n\"'.,;]{3,60})"),
-    rule(r"(?i)\bsecret[ \t]+'([^\W\d_]{4,40})'(?![ \t]+(?:not|is|was|missing|in|does|has|could|already|exists|created|deleted|updated|found))"),
-    rule(r"(?i)(?<![\w-])(?:u|usr|user|username|login)=[^&\s,;]{1,60}[ \t,;]{1,2}(?:p|pw|pass|pwd|psw)=([^&\s#\"',;)]{3,100})"),
+    rule(
+        r"(?i)\bsecret[ \t]+'([^\W\d_]{4,40})'(?![ \t]+(?:not|is|was|missing|in|does|has|could|already|exists|created|deleted|updated|found))"
+    ),
+    rule(
+        r"(?i)(?<![\w-])(?:u|usr|user|username|login)=[^&\s,;]{1,60}[ \t,;]{1,2}(?:p|pw|pass|pwd|psw)=([^&\s#\"',;)]{3,100})"
+    ),
     rule(r": (?=[^\s:/]{0,60}[A-Z])(?=[^\s:/]{0,60}[\d!@#$%^&*])([^\s:/]{6,60}): command not found"),
     rule(r"(?i)\bpair(?:ing|ed)?\b[^\n]{0,40}?\b(?:enter|type|code|pin|is|with)\b[ \t:=]{1,3}(\d{4,8})\b"),
 )
@@ -88,19 +94,21 @@ def find_block_secrets(text: str) -> Iterator[SecretSpan]:
     for start, end in names:
         if header := _HEADER.match(text, end):
             yield from _fields(text, header, text.rfind("\n", 0, start) + 1)
+        yield from _before_comment(text, start)
     for one in _WORDS:
-        for match in cued.matches(one):
-            if not states_something(match[1]):
-                yield SecretSpan(*match.span(1))
+        yield from (SecretSpan(*match.span(1)) for match in cued.matches(one) if not states_something(match[1]))
     for match in cued.matches(_COMMAND):
         if not is_reference_or_path(match[1]):
             yield SecretSpan(*match.span(1))
     for url in cued.matches(_HOOK_URL):
         yield from (SecretSpan(*part.span()) for part in _SEGMENT.finditer(text, *url.span()))
-    for start, _ in names:
-        comment = _COMMENT.search(text, max(start - _COMMENT_WORDS, text.rfind("\n", 0, start) + 1), start)
-        if comment:
-            yield from _commented(text, comment.start())
+
+
+def _before_comment(text: str, start: int) -> Iterator[SecretSpan]:
+    """Yields the text in quotes before a comment that has a word for password."""
+    comment = _COMMENT.search(text, max(start - _COMMENT_WORDS, text.rfind("\n", 0, start) + 1), start)
+    if comment:
+        yield from _commented(text, comment.start())
 
 
 def _fields(text: str, header: re.Match[str], start_of_line: int) -> Iterator[SecretSpan]:

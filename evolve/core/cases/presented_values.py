@@ -111,7 +111,9 @@ def _as_password(text: str, cue: PasswordCue, start: int) -> Iterator[SecretSpan
     if is_as:
         verbs = list(_VERB.pattern.finditer(subject))
         at = verbs[-1].end() if verbs else len(subject.rstrip()) - len(subject.split()[-1]) if subject.split() else 0
-        if link["as"].lower() not in ("de", "for", "to be", "für", "pour", "para", "per", "для") or _is_odd(subject[at:]):
+        if link["as"].lower() not in ("de", "for", "to be", "für", "pour", "para", "per", "для") or _is_odd(
+            subject[at:]
+        ):
             yield from _subject(subject, at, low)
     else:
         breaks = list(_BACK_BREAK.finditer(subject))
@@ -213,6 +215,6 @@ def _appositions(text: str, start: int, end: int) -> Iterator[SecretSpan]:
         value = segment[1].strip(EDGE)
         at = segment.start(1) + segment[1].index(value) if value else 0
         words = value.split()
-        if words and len(words) <= _FEW and all(map(str.isalpha, words)) and not _NO_SUBJECT.match(value) and not is_no_password(value):
-            if all(map(oddness, words)):
-                yield SecretSpan(at, at + len(value))
+        is_unlisted = 0 < len(words) <= _FEW and all(word.isalpha() and oddness(word) for word in words)
+        if is_unlisted and not _NO_SUBJECT.match(value) and not is_no_password(value):
+            yield SecretSpan(at, at + len(value))

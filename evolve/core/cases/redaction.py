@@ -19,14 +19,14 @@ from evolve.core.cases.account_pairs import find_account_pairs
 from evolve.core.cases.answered_questions import find_answered_questions
 from evolve.core.cases.byte_texts import byte_texts
 from evolve.core.cases.call_arguments import find_call_arguments
-from evolve.core.cases.claim_words import has_password_word
-from evolve.core.cases.claimed_values import find_claimed_values, find_statements
+from evolve.core.cases.claimed_values import find_claimed_values
 from evolve.core.cases.code_places import find_placed_operands
 from evolve.core.cases.command_output import find_printed_secrets
 from evolve.core.cases.copies import Copies, occurrences, parts_of
 from evolve.core.cases.cued_rules import forget_texts
 from evolve.core.cases.grown_secrets import grow_secrets
-from evolve.core.cases.harmless_ids import is_fingerprint, is_harmless_id, is_public_key
+from evolve.core.cases.harmless_finds import without_harmless
+from evolve.core.cases.harmless_ids import is_harmless_id, is_public_key
 from evolve.core.cases.joined_texts import JoinedTexts, PartSpan
 from evolve.core.cases.made_words import find_made_words
 from evolve.core.cases.named_blocks import find_block_secrets
@@ -38,7 +38,6 @@ from evolve.core.cases.presented_values import find_presented_values
 from evolve.core.cases.program_options import find_option_secrets
 from evolve.core.cases.quoted_arguments import find_quoted_arguments
 from evolve.core.cases.random_text import find_encoded_words, random_parts
-from evolve.core.cases.said_of_secrets import is_message
 from evolve.core.cases.secret_assignments import find_assigned_secrets
 from evolve.core.cases.secret_names_in_text import find_named_secrets, is_no_secret, is_secret_word
 from evolve.core.cases.secret_neighbours import find_neighbour_secrets
@@ -241,7 +240,7 @@ class Redactor:
         if self._is_secret_whole(text, name):
             return [_Found(0, len(text), True)]
         shown = PLACEHOLDER.sub(_fill, text)
-        spans = _without_harmless(shown, set(self._secret_spans(shown)))
+        spans = without_harmless(shown, set(self._secret_spans(shown)))
         secrets = [_Found(*span, True) for span in grow_secrets(shown, spans)]
         own = [span for known in self._known for span in occurrences(text, known)]
         others = [
@@ -374,58 +373,6 @@ def _key_of(mapping: Mapping[str, JsonValue], name: str) -> str:
 
 def _is_long_number(value: JsonValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _MIN_NUMBER
-
-
-_NO_VALUE: Final = re.compile(
-    r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
-    r"[A-Z_]+:\?\w+|[A-Z]+(?:_[A-Z]+)+|(?:null|none|nil|true|false|undefined|pass|password)[,;)}]*",
-    re.DOTALL,
-)
-"""Types, constants and fields of a request in code, formats, structures."""
-_EXPRESSION: Final = re.compile(
-    r"(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]|"
-    r"\w+::\w+\(|[A-Z]\w*\.[a-z]\w*\(|[a-z_]{2,20}\(\w+(?:\.| (?:for|if|or|and)\b|\))|[a-z]\w*(?:\.[a-z]\w*)+ (?:[<>!=]=?|\+|\*|&&|\|\||\?\?) "
-)
-_TEST_RESULT: Final = re.compile(r"(?:\A|\n)[ \t]*(?:PASS|FAIL|XFAIL|XPASS|SKIP)(?:ED)?:?[ \t]+(?=\w+[_:/.-])")
-_BEFORE_RESULT: Final = 20
-
-
-def _without_harmless(text: str, spans: Iterable[SecretSpan]) -> list[SecretSpan]:
-    """Returns the finds without public keys, code, words such as `expired`, and words of a sentence about a password."""
-    found = [span for span in spans if not _is_harmless(text, span)]
-    plain = [span for span in found if text[span.start : span.end].isalpha()]
-    if not plain:
-        return found
-    statements = list(find_statements(text))
-    said = {span for span in plain if _is_inside(span, statements)}
-    return [span for span in found if span not in said]
-
-
-def _is_harmless(text: str, span: SecretSpan) -> bool:
-    word = text[span.start : span.end]
-    if is_public_key(text, span.start) or is_fingerprint(text, span) or _NO_VALUE.fullmatch(word):
-        return True
-    if _is_test(text, span.start) or _is_code(text, span):
-        return True
-    if word.isalpha() and text[span.end : span.end + 1] == "=" and word.isascii():
-        return True  # the name of the next value
-    return (word.isalpha() or not word.isascii()) and is_message(word)
-
-
-def _is_test(text: str, at: int) -> bool:
-    """Whether the name of a test and its result are there: `PASS: test_login`."""
-    return any(
-        match.end() == at for match in _TEST_RESULT.finditer(text, max(0, at - _BEFORE_RESULT), at + _BEFORE_RESULT)
-    )
-
-
-def _is_code(text: str, span: SecretSpan) -> bool:
-    """Whether an expression begins there, or the name of a variable for a password is there: `await hash(`, `adminPassword`."""
-    if text[max(0, span.start - 1) : span.start] in ("'", '"', "`"):
-        return False
-    word = text[span.start : span.end].rstrip(",;)")
-    is_name = word.isidentifier() and word.isascii() and not word.islower() and not word.isupper()
-    return _EXPRESSION.match(text, span.start) is not None or (is_name and has_password_word(word))
 
 
 def _is_inside(span: SecretSpan, others: Iterable[SecretSpan]) -> bool:

@@ -151,7 +151,10 @@ def _is_hard(word: str) -> bool:
 
 
 def _is_foreign(word: str) -> bool:
-    return word in _WHOLE or (word.startswith(_LONG_STEMS) and any(word.startswith(stem) and len(word) <= len(stem) + _ENDING for stem in _LONG_STEMS))
+    return word in _WHOLE or (
+        word.startswith(_LONG_STEMS)
+        and any(word.startswith(stem) and len(word) <= len(stem) + _ENDING for stem in _LONG_STEMS)
+    )
 
 
 def _is_state(word: str) -> bool:

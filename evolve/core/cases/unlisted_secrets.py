@@ -37,7 +37,9 @@ _HINT: Final = re.compile(
 _OTHER_SUBJECTS: Final = words_of("""
 manager policy policies file files hash hashes hint hints length field fields prompt link store vault expiry history
 authentication authorization auth rotation rules rule limit limits budget usage count counts type name names path
-strength complexity requirements server service endpoint bucket error id ids helper helpers provider plugin cache agent backend method module mechanism algorithm expiry age last changed form page dialog box generator checker validator reset change
+strength complexity requirements server service endpoint bucket error id ids helper helpers
+provider plugin cache agent backend method module mechanism algorithm age last changed
+form page dialog box generator checker validator reset change
 """)
 """Words after the word for a secret that show that another thing is spoken of: `password manager`."""
 _GENERIC: Final = words_of("""
@@ -45,6 +47,10 @@ value v val data content contents text string arg d p it its pass pw now new old
 """)
 _NEAR: Final = 14
 _PHRASE_WORDS: Final = 6
+_SHOWS: Final = words_of("""
+in found contain contains equal equals see sees show shows showed expected got and vs != == like matches match
+""")
+"""Words before a text in quotes that a page or a log shows."""
 _CODE: Final = re.compile(r"(?<![\w.:/#-])(?:[A-Z]{1,3}-)?(?:\d{4,8}|\d{1,4}(?:[ -]\d{1,4}){1,4})(?![\w:/%-]|[.,]\d)")
 _MIXED: Final = re.compile(r"(?:[A-Za-z].*\d|\d.*[A-Za-z]|.[!#$%&*^~?])")
 _CODE_CUE: Final = re.compile(r"(?i)code|pin|combination|passkey|passcode|otp|tan\b")
@@ -176,7 +182,7 @@ def _near(elements: Sequence[Element], at: int, cue: Cue, cues: Mapping[int, Cue
             is_secret = odd is Oddness.MADE and _MIXED.search(one.text) is not None
         else:
             is_secret = (
-                (one.kind == "quoted" and _is_plain_phrase(one.text))
+                (one.kind == "quoted" and _is_plain_phrase(one.text) and elements[max(0, place - 1)].text not in _SHOWS)
                 or odd is Oddness.MADE
                 or (odd > 0 and (one.kind == "quoted" or (one.text.islower() and not is_foreign)))
             )

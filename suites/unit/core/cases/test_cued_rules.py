@@ -3,12 +3,20 @@
 import pytest
 
 from evolve.core.cases import (
+    access_words,
+    account_pairs,
+    answered_questions,
+    call_arguments,
     code_places,
     command_output,
+    named_blocks,
     named_literals,
     one_time_codes,
+    password_cues,
     password_places,
     password_words,
+    presented_values,
+    program_options,
     quoted_arguments,
     secret_layouts,
     secret_names_in_text,
@@ -34,12 +42,20 @@ def _rules_of(value: object) -> list[CuedRule]:
 RULES = [
     one
     for module in (
+        access_words,
+        account_pairs,
+        answered_questions,
+        call_arguments,
         code_places,
         command_output,
+        named_blocks,
         named_literals,
         one_time_codes,
+        password_cues,
         password_places,
         password_words,
+        presented_values,
+        program_options,
         quoted_arguments,
         secret_layouts,
         secret_names_in_text,

@@ -18,6 +18,18 @@ SETS = (
     "thirteenth",
     "fourteenth",
     "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
+    "twenty-first",
+    "twenty-second",
+    "twenty-third",
+    "twenty-fourth",
+    "twenty-fifth",
+    "twenty-sixth",
+    "twenty-seventh",
 )
 MOST_LEAKS, MOST_HIDDEN = 0.05, 0.15
 
@@ -29,14 +41,16 @@ def _masked(text: PlantedText) -> str:
 @pytest.mark.parametrize("name", SETS)
 def test_few_secrets_of_a_set_leak(name: str):
     texts = planted_texts(f"{name}_secrets", 7)
-    left = [text.text for text in texts if any(leaks(one, _masked(text)) for one in text.marked)]
+    found = [(text, _masked(text)) for text in texts]
+    left = [text.text for text, masked in found if any(leaks(one, masked) for one in text.marked)]
     assert len(left) <= MOST_LEAKS * len(texts), left
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_most_harmless_ids_of_a_set_stay(name: str):
     texts = planted_texts(f"{name}_harmless", 7)
-    hidden = [text.text for text in texts if any(one not in _masked(text) for one in text.marked)]
+    found = [(text, _masked(text)) for text in texts]
+    hidden = [text.text for text, masked in found if any(one not in masked for one in text.marked)]
     assert len(hidden) <= MOST_HIDDEN * len(texts), hidden
 
 

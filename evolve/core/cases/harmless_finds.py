@@ -1,0 +1,74 @@
+"""Decides which finds of the rules are no secrets: public keys, code, results of tests, what is said about a password."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Final
+
+from evolve.core.cases.claim_words import has_password_word
+from evolve.core.cases.claimed_values import find_statements
+from evolve.core.cases.harmless_ids import is_fingerprint, is_public_key
+from evolve.core.cases.said_of_secrets import is_message
+from evolve.core.cases.secret_shapes import SecretSpan
+
+_NO_VALUE: Final = re.compile(
+    r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
+    r"[A-Z_]+:\?\w+|[A-Z]+(?:_[A-Z]+)*_(?:PASS|PASSWORD|PW|PWD|KEY|TOKEN|SECRET)|(?:null|none|nil|true|false|undefined|pass|password)[,;)}]*",
+    re.DOTALL,
+)
+"""Types, constants and fields of a request in code, formats, structures, references."""
+_EXPRESSION: Final = re.compile(
+    r"(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]|"
+    r"\w+::\w+\(|[A-Z]\w*\.[a-z]\w*\(|[a-z_]{2,20}\(\w+(?:\.| (?:for|if|or|and)\b|\))|[a-z]\w*(?:\.[a-z]\w*)+ (?:[<>!=]=?|\+|\*|&&|\|\||\?\?) "
+)
+_TEST_RESULT: Final = re.compile(r"(?:\A|\n)[ \t]*(?:PASS|FAIL|XFAIL|XPASS|SKIP)(?:ED)?:?[ \t]+(?=\w+[_:/.-])")
+_BEFORE_RESULT: Final = 20
+
+
+def without_harmless(text: str, spans: Iterable[SecretSpan]) -> list[SecretSpan]:
+    """Return the finds that are secrets."""
+    found = [span for span in spans if not _is_harmless(text, span)]
+    if not any(text[span.start : span.end].isalpha() for span in found):
+        return found
+    statements = sorted(set(find_statements(text)))
+    starts = [one.start for one in statements]
+
+    def is_said(span: SecretSpan) -> bool:
+        at = bisect_right(starts, span.start)
+        return at > 0 and span.end <= statements[at - 1].end and text[span.start : span.end].isalpha()
+
+    return [span for span in found if not is_said(span)]
+
+
+def _is_harmless(text: str, span: SecretSpan) -> bool:
+    word = text[span.start : span.end]
+    if is_public_key(text, span.start) or is_fingerprint(text, span) or _NO_VALUE.fullmatch(word):
+        return True
+    if _is_test(text, span.start) or _is_code(text, span):
+        return True
+    if word.isalpha() and text[span.end : span.end + 1] == "=" and word.isascii():
+        return True  # the name of the next value
+    if (
+        word.isalpha()
+        and word[0].isupper()
+        and text[span.end : span.end + 1] == "<"
+        and text[span.end + 1 : span.end + 2].isalpha()
+    ):
+        return True  # a type: `Promise<string>`
+    return (word.isalpha() or not word.isascii()) and is_message(word)
+
+
+def _is_test(text: str, at: int) -> bool:
+    """Whether the result and the name of a test are there: `PASS: test_login`."""
+    found = _TEST_RESULT.finditer(text, max(0, at - _BEFORE_RESULT), at + _BEFORE_RESULT)
+    return any(match.end() == at for match in found)
+
+
+def _is_code(text: str, span: SecretSpan) -> bool:
+    """Whether an expression begins there, or a variable for a password is there: `await hash(`, `adminPassword`."""
+    if text[max(0, span.start - 1) : span.start] in ("'", '"', "`"):
+        return False
+    word = text[span.start : span.end].rstrip(",;)")
+    is_name = word.isidentifier() and word.isascii() and not word.islower() and not word.isupper()
+    return _EXPRESSION.match(text, span.start) is not None or (is_name and has_password_word(word))
