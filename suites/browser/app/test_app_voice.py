@@ -146,6 +146,7 @@ def test_the_button_is_held_by_keyboard_and_the_answer_is_stopped(speaking: Spea
     assert opened.complaints == []
 
 
+@pytest.mark.nightly  # half a minute; suites/integration/app/test_voice.py does it without a browser
 def test_who_speaks_into_an_answer_ends_its_sound(speaking: Speaking) -> None:
     opened = speaking(spoken(WEATHER) + silence(5) + spoken(LIGHT) + silence(2))
     opened.page.get_by_role("button", name="Keep listening").click()
