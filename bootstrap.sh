@@ -195,11 +195,12 @@ model() {
 voice() {
   setup
   command -v espeak-ng >/dev/null || need_packages "speech by espeak-ng" espeak-ng
-  if ! .venv/bin/python -c 'import fastapi, pipecat, faster_whisper' 2>/dev/null; then
+  if ! .venv/bin/python -c 'import ctranslate2, fastapi, loudness, onnxruntime, soxr, tqdm' 2>/dev/null; then
     say "installing the libraries of the voice"
     pip_install -e '.[test,gateway,app,voice]'
-    pip_install --no-deps --require-hashes -r pipecatapp/voice/unresolved.txt
   fi
+  # Always: it takes a second, and brings the versions that are pinned now.
+  pip_install --no-deps --require-hashes -r pipecatapp/voice/unresolved.txt
   .venv/bin/python -m pipecatapp.voice || exit
   say "the agent listens and speaks: ./bootstrap.sh --run-local, or the part voice of its configuration (docs/voice.md)"
 }
