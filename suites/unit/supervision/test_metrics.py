@@ -41,6 +41,15 @@ def test_they_are_served_on_the_loopback_address():
     assert asyncio.run(go()) == "a 1\n"
 
 
+def test_they_can_be_served_elsewhere():
+    async def go() -> str:
+        async with MetricsServer(0, lambda: "a 1\n", address="127.0.0.2") as server:
+            url = f"http://127.0.0.2:{server.port}/metrics"
+            return await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=5).read().decode())
+
+    assert asyncio.run(go()) == "a 1\n"
+
+
 def test_a_port_that_is_taken_is_an_error_that_names_it():
     async def go() -> None:
         async with MetricsServer(0, str) as first:
