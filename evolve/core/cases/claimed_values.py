@@ -207,8 +207,10 @@ def _cell(text: str, at: int, end: int) -> Iterator[SecretSpan]:
 
 
 def _clause_end(text: str, at: int, end: int) -> int:
-    found = (BREAKS.search(text, at, end), _NEXT_NAME.search(text, at, end))
-    return min((one.start() for one in found if one), default=end)
+    name = _NEXT_NAME.search(text, at, end)
+    stop = name.start() if name else end
+    found = BREAKS.search(text, at, stop)
+    return found.start() if found else stop
 
 
 def _clause(text: str, at: int, end: int, *, is_undivided: bool = False) -> Iterator[SecretSpan]:

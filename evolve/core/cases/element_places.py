@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from evolve.core.cases.cued_rules import remembered
 from evolve.core.cases.line_elements import Element
 from evolve.core.cases.oddness import Oddness, oddness
 from evolve.core.cases.ordinary_words import words_of
@@ -66,7 +67,8 @@ def run_end(elements: Sequence[Element], place: int) -> int:
     return last
 
 
-def is_foreign_line(elements: Sequence[Element]) -> bool:
+@remembered
+def is_foreign_line(elements: tuple[Element, ...]) -> bool:
     """Return whether many words of a line are not in the lists, so that one of them says nothing."""
     if sum(one.text.lower() in _ENGLISH for one in elements) > 1:
         return False

@@ -171,7 +171,7 @@ def _is_plain_phrase(text: str) -> bool:
 
 def _near(elements: Sequence[Element], at: int, cue: Cue, cues: Mapping[int, Cue]) -> Iterator[SecretSpan]:
     """Yields the odd words around a word for password that are not said to be something else."""
-    is_foreign = is_foreign_line(elements) or _is_foreign_cue(elements[at].text)
+    is_foreign = is_foreign_line(tuple(elements)) or _is_foreign_cue(elements[at].text)
     far = _NEAR if cue is Cue.STRONG else BETWEEN
     for place in range(max(0, at - far), min(len(elements), at + far)):
         one = elements[place]
