@@ -68,7 +68,7 @@ def test_a_unit_that_somebody_stopped_is_started_again(cluster: OneHostCluster, 
     cluster.host.run("systemctl", "stop", NAME)
     healed = cluster.play("heal")
     assert healed.is_ok, healed.why
-    assert {line.task for line in healed.changed} == {"Start the gateway"}
+    assert {line.task for line in healed.changed} == {"Start the stopped service"}
     until(lambda: cluster.read(f"{API}/health/live"), "it answers")
 
 
@@ -118,7 +118,7 @@ def test_a_job_that_somebody_stopped_is_run_again(cluster: OneHostCluster, as_jo
     until(lambda: not cluster.processes(PROGRAM), "it has ended")
     healed = cluster.play("heal")
     assert healed.is_ok, healed.why
-    assert {line.task for line in healed.changed} == {"Register the gateway's job"}
+    assert {line.task for line in healed.changed} == {"Register the stopped job"}
     until(lambda: services(cluster), "Consul lists it as passing")
     again = cluster.play("heal")
     assert again.is_ok, again.why
