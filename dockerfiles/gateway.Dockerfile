@@ -1,11 +1,12 @@
 # The gateway: `./bootstrap.sh image` builds it, with a base of its own where none can be pulled.
 ARG BASE=debian:bookworm-slim
 
+# As in pipecatapp.Dockerfile: the engine uses the first steps of one for the other.
 FROM ${BASE} AS build
-LABEL anneal.image=gateway
 ENV DEBIAN_FRONTEND=noninteractive PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN apt-get update \
     && apt-get install -y --no-install-recommends binutils ca-certificates python3-venv
+LABEL anneal.image=gateway
 WORKDIR /build
 # pip's settings on this machine: values of this stage are not in the image.
 ARG PIP_INDEX_URL

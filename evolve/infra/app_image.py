@@ -1,4 +1,4 @@
-"""Build the gateway's image from this clone, and push it. `./bootstrap.sh image` runs it."""
+"""Build the images of gateway and agent from this clone, and push them. `./bootstrap.sh image` runs it."""
 
 import argparse
 import contextlib
@@ -24,9 +24,6 @@ from evolve.infra.image.progress import reported
 from evolve.infra.prepare_hosts import an_engine, say
 
 CLONE: Final = Path(__file__).parents[2]
-NAME: Final = "anneal-gateway"
-LABEL: Final = "anneal.image=gateway"
-"""Of the image and of its first stage."""
 BASE: Final = "debian:bookworm-slim"
 OWN_RELEASE: Final = "bookworm"
 OWN_BASE: Final = f"anneal-minbase:{OWN_RELEASE}"
@@ -34,10 +31,34 @@ OWN_BASE: Final = f"anneal-minbase:{OWN_RELEASE}"
 OWN_PACKAGES: Final = ("ca-certificates",)
 PIP_ARGUMENTS: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT")
 """Settings of this machine's pip that the first stage gets; a certificate comes as a file."""
-COPIED: Final = ("dockerfiles/gateway.Dockerfile", "dockerfiles/gateway.packages", "roles/common/files/constraints.txt")
+CONSTRAINTS: Final = "roles/common/files/constraints.txt"
 LOG_LINES: Final = 15
 """How much of a failed build of the wheel a message shows; the reason is at its end."""
 _MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+class AppImage(NamedTuple):
+    """An image that this clone describes, in `dockerfiles/`."""
+
+    part: str
+    """Its name there, and for a person who wants only this one."""
+    repository: str
+    title: str
+
+    @property
+    def tag(self) -> str:
+        """Its name in an engine."""
+        return f"{self.repository}:{__version__}"
+
+    @property
+    def label(self) -> str:
+        """What the image and its first stage are labelled with."""
+        return f"anneal.image={self.part}"
+
+
+GATEWAY: Final = AppImage("gateway", "anneal-gateway", "the gateway")
+AGENT: Final = AppImage("pipecatapp", "anneal-pipecatapp", "the agent")
+IMAGES: Final = (GATEWAY, AGENT)
 
 
 class PushedImage(NamedTuple):
@@ -49,36 +70,50 @@ class PushedImage(NamedTuple):
     """What a machine downloads that has no layer yet; 0 where the registry did not say it."""
 
 
-def build(engine: DockerEngine, base: str) -> str:
-    """Build the image, and return its tag.
+def build(engine: DockerEngine, base: str, images: Sequence[AppImage]) -> list[str]:
+    """Build images, and return their tags.
 
     Args:
         engine: where.
         base: an image with apt; see `usable_base`.
+        images: which; they share their first steps.
 
     Raises:
         EnvironmentFault: a step failed; with the end of its log.
     """
-    tag = f"{NAME}:{__version__}"
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix("image")) as folder, reported(say, f"{tag}: build"):
-        _fill_context(Path(folder))
-        arguments = {name: os.environ[name] for name in PIP_ARGUMENTS if os.environ.get(name)}
-        build_image(engine, tag, path=folder, dockerfile="gateway.Dockerfile", buildargs={"BASE": base, **arguments})
-    # The first stage, and the image that this one replaces.
-    with engine.map_docker_faults(f"remove what the build of {tag} leaves"):
-        engine.client.images.prune(filters={"dangling": True, "label": LABEL})
-    return tag
+    arguments = {name: os.environ[name] for name in PIP_ARGUMENTS if os.environ.get(name)}
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("image")) as whole:
+        wheel = _wheel(Path(whole))
+        for image in images:
+            folder = Path(whole) / image.part
+            with reported(say, f"{image.tag}: build"):
+                _fill_context(folder, image, wheel)
+                given = {"BASE": base, **arguments}
+                build_image(engine, image.tag, path=str(folder), dockerfile=f"{image.part}.Dockerfile", buildargs=given)
+    # The first stages, and the images that these replace; last, for one is built with another's steps.
+    for image in images:
+        with engine.map_docker_faults(f"remove what the build of {image.tag} leaves"):
+            engine.client.images.prune(filters={"dangling": True, "label": image.label})
+    return [image.tag for image in images]
 
 
-def _fill_context(folder: Path) -> None:
-    """Put what the Dockerfile copies into a folder: the wheel, the list of packages and their versions."""
+def _wheel(folder: Path) -> Path:
+    """Return this clone's wheel, built into a folder."""
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={folder}", str(CLONE)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         log = "\n".join((done.stdout + done.stderr).splitlines()[-LOG_LINES:])
         raise ProcessFault(f"the wheel could not be built:\n{log}", command="pip wheel", code=done.returncode)
-    for path in COPIED:
-        shutil.copy(CLONE / path, folder)
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+def _fill_context(folder: Path, image: AppImage, wheel: Path) -> None:
+    """Put what a Dockerfile copies into a new folder: the wheel, the list of packages and their versions."""
+    folder.mkdir()
+    own = [CLONE / "dockerfiles" / f"{image.part}.{kind}" for kind in ("Dockerfile", "packages")]
+    for path in (*own, CLONE / CONSTRAINTS, wheel):
+        shutil.copy(path, folder)
     certificates = os.environ.get("PIP_CERT")
     content = Path(certificates).read_bytes() if certificates else b""
     (folder / "certificates.pem").write_bytes(content)
@@ -166,30 +201,45 @@ def _compressed_bytes(repository: str, digest: str) -> int:
     return sum(int(layer["size"]) for layer in manifest.get("layers", []))
 
 
-def make(options: argparse.Namespace) -> None:
-    """Build the image, push it where that was asked, and print its name."""
+def make(base: str, registry: str | None, images: Sequence[AppImage]) -> list[str]:
+    """Build images on this machine's engine, push them where a registry is given, and return their names.
+
+    Args:
+        base: the image that they are built on; see `usable_base`.
+        registry: as `push` takes it; None for none.
+        images: which.
+
+    Raises:
+        EnvironmentFault: a step failed; with the end of its log.
+    """
     engine = an_engine()
     say(f"engine: {engine.url}")
-    base = usable_base(engine, options.base)
-    tag = build(engine, base)
-    say(f"{tag}: adds {added_bytes(engine, tag, base) / 1e6:.0f} MB to {base}")
-    if not options.push:
-        print(tag)
-        return
-    pushed = push(engine, tag, options.push)
+    base = usable_base(engine, base)
+    tags = build(engine, base, images)
+    for tag in tags:
+        say(f"{tag}: adds {added_bytes(engine, tag, base) / 1e6:.0f} MB to {base}")
+    return [_pushed(engine, tag, registry) for tag in tags] if registry else tags
+
+
+def _pushed(engine: DockerEngine, tag: str, registry: str) -> str:
+    pushed = push(engine, tag, registry)
     if pushed.compressed_bytes:
         say(f"{tag}: {pushed.compressed_bytes / 1e6:.0f} MB compressed, with its base")
-    print(pushed.reference)
+    return pushed.reference
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line, and return one of `evolve`'s exit codes."""
     parser = argparse.ArgumentParser(prog="./bootstrap.sh image", description=__doc__)
     parser.add_argument("--base", default=BASE, metavar="IMAGE", help=f"of Debian, bookworm or newer (default: {BASE})")
-    parser.add_argument("--push", metavar="REGISTRY", help="HOST:PORT of a registry; prints the image with its digest")
+    parser.add_argument(
+        "--push", metavar="REGISTRY", help="HOST:PORT of a registry; prints the images with their digests"
+    )
+    parser.add_argument("--only", choices=[image.part for image in IMAGES], help="build this one alone")
     options = parser.parse_args(argv)
+    wanted = [image for image in IMAGES if options.only in (None, image.part)]
     try:
-        make(options)
+        print("\n".join(make(options.base, options.push, wanted)))
     except InputError as error:
         print(f"image: {error}", file=sys.stderr)
         return ExitCode.INPUT
