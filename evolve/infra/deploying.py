@@ -1,0 +1,210 @@
+"""Deploy the cluster: play playbook.yaml with gateway and agent as containers, or as programs of their hosts."""
+
+import argparse
+import ipaddress
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from evolve.core.model.errors import EnvironmentFault, ExitCode, InputError, Problem, ProcessFault
+from evolve.infra.app_image import AGENT, BASE, CLONE, GATEWAY, IMAGES, make
+from evolve.infra.prepare_hosts import say
+
+PLAYBOOK: Final = CLONE / "playbook.yaml"
+ROLES: Final = {GATEWAY: "moe_gateway", AGENT: "pipecatapp"}
+"""The role of each image; the variables begin with it."""
+GROUPS: Final = {"moe_gateway": "gateways", "pipecatapp": "agents"}
+NEEDED_GROUPS: Final = ("controllers", "workers")
+EXAMPLE: Final = ipaddress.ip_network("192.0.2.0/24")
+"""For documents only: the addresses of inventory/hosts.yaml."""
+_DIGEST: Final = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
+_LOOKS_ONLY: Final = frozenset({"--syntax-check", "--list-hosts", "--list-tasks", "--list-tags"})
+"""Options of ansible-playbook with which no host is asked."""
+
+
+class Inventory(NamedTuple):
+    """What Ansible knows of the hosts before it asks them."""
+
+    path: str
+    groups: Mapping[str, frozenset[str]]
+    variables: Mapping[str, Mapping[str, Any]]
+    """Of each host, as they are written."""
+
+    def of(self, group: str) -> frozenset[str]:
+        """Return the hosts of a group."""
+        return self.groups.get(group, frozenset())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line, and return one of `evolve`'s exit codes."""
+    options, further = _parser().parse_known_args(argv)
+    try:
+        deploy(options, further)
+    except InputError as error:
+        for problem in error.problems:
+            print(f"deploy: {problem}", file=sys.stderr)
+        return ExitCode.INPUT
+    except EnvironmentFault as fault:
+        print(f"deploy: {fault}", file=sys.stderr)
+        return ExitCode.ENVIRONMENT
+    return ExitCode.DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="./bootstrap.sh deploy",
+        description=__doc__,
+        epilog="Further options are those of ansible-playbook, for instance --check, --ask-become-pass, -e NAME=VALUE.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "-i", "--inventory", metavar="FILE", help="your hosts; inventory/hosts.yaml is an example to copy"
+    )
+    parser.add_argument(
+        "--run-local",
+        action="store_true",
+        help="gateway and agent run as programs of their hosts (raw_exec), from this clone's wheel; without it as"
+        " containers (docker)",
+    )
+    parser.add_argument(
+        "--registry",
+        metavar="HOST:PORT",
+        help="build both images, and push them to this registry, which the hosts reach",
+    )
+    return parser
+
+
+def deploy(options: argparse.Namespace, further: Sequence[str]) -> None:
+    """Play the playbook.
+
+    Args:
+        options: of the command line.
+        further: arguments for ansible-playbook, which win over ours.
+
+    Raises:
+        InputError: no inventory, or one that cannot be deployed to; no image.
+        EnvironmentFault: Ansible is not installed, or the play failed.
+    """
+    if not options.inventory:
+        hint = "copy inventory/hosts.yaml, put your hosts there, and pass -i FILE"
+        raise InputError(Problem("no inventory given", None, hint))
+    inventory = read_inventory(options.inventory)
+    is_real = _LOOKS_ONLY.isdisjoint(further)
+    problems = [*_problems_of(inventory), *(_example_hosts(inventory) if is_real else ())]
+    # Only variables that the command line cannot change are judged: what `-e` gives, Ansible says.
+    if not options.run_local and not options.registry and not _gives_images(further):
+        problems += _missing_images(inventory)
+    if problems:
+        raise InputError(problems)
+    _play(options.inventory, _variables(options), further)
+
+
+def read_inventory(path: str) -> Inventory:
+    """Return what Ansible makes of an inventory with this clone's `group_vars/`.
+
+    Raises:
+        InputError: there is none, or Ansible cannot read it.
+        EnvironmentFault: Ansible is not installed.
+    """
+    if not path.endswith(",") and not Path(path).exists():
+        raise InputError(Problem(f"{path}: no such inventory", None, "inventory/hosts.yaml is an example to copy"))
+    command = [_program("ansible-inventory"), "-i", path, "--playbook-dir", str(CLONE), "--list"]
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(Problem(f"{path}: Ansible cannot read it: {done.stderr.strip()[-500:]}"))
+    listed = json.loads(done.stdout)
+    names = [name for name in listed if name != "_meta"]
+    groups = {name: frozenset(_hosts_of(listed, name)) for name in names}
+    return Inventory(path, groups, listed["_meta"]["hostvars"])
+
+
+def _hosts_of(listed: Mapping[str, Any], group: str) -> Iterator[str]:
+    found = listed.get(group, {})
+    yield from found.get("hosts", ())
+    for child in found.get("children", ()):
+        yield from _hosts_of(listed, child)
+
+
+def _problems_of(inventory: Inventory) -> Iterator[Problem]:
+    for group in NEEDED_GROUPS:
+        if not inventory.of(group):
+            hint = "docs/cluster.md describes the groups"
+            yield Problem(f"{inventory.path}: no host in the group {group}", None, hint)
+    for group in GROUPS.values():
+        if stray := inventory.of(group) - inventory.of("workers"):
+            text = f"{inventory.path}: {', '.join(sorted(stray))} of {group} is not in workers, which run Nomad's jobs"
+            yield Problem(text, None, "name a worker there")
+
+
+def _example_hosts(inventory: Inventory) -> Iterator[Problem]:
+    for host, variables in sorted(inventory.variables.items()):
+        address = str(variables.get("ansible_host", host))
+        if _is_example(address):
+            yield Problem(f"{inventory.path}: {host} has the example's address {address}", None, "put your hosts there")
+
+
+def _is_example(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in EXAMPLE
+    except ValueError:
+        return False
+
+
+def _gives_images(further: Sequence[str]) -> bool:
+    """Return whether arguments of ansible-playbook may name images: by name, or in a file of variables."""
+    return any("_image" in one or one.lstrip("-e=").startswith("@") for one in further)
+
+
+def _missing_images(inventory: Inventory) -> Iterator[Problem]:
+    for role, group in GROUPS.items():
+        name = f"{role}_image"
+        for host in sorted(inventory.of(group)):
+            given = str(inventory.variables.get(host, {}).get(name, ""))
+            if "{{" not in given and not _DIGEST.fullmatch(given):
+                hint = (
+                    f"--registry HOST:PORT builds and pushes it, {name} names one that is there, --run-local needs none"
+                )
+                yield Problem(f"{name}={given!r} of {host} is no image with its digest", None, hint)
+
+
+def _variables(options: argparse.Namespace) -> dict[str, str]:
+    """Return what the playbook is given: the driver of gateway and agent, and the images that were pushed."""
+    driver = "raw_exec" if options.run_local else "docker"
+    given = {f"{role}_driver": driver for role in ROLES.values()}
+    if not options.run_local and options.registry:
+        references = make(BASE, options.registry, IMAGES)
+        given |= {f"{ROLES[image]}_image": one for image, one in zip(IMAGES, references, strict=True)}
+    return given
+
+
+def _play(inventory: str, variables: Mapping[str, str], further: Sequence[str]) -> None:
+    say("; ".join(f"{name}: {value}" for name, value in variables.items()))
+    command = [_program("ansible-playbook"), "-i", inventory, str(PLAYBOOK), "-e", json.dumps(variables), *further]
+    done = subprocess.run(command, env=_environment(), check=False)
+    if done.returncode:
+        text = f"ansible-playbook ended with {done.returncode}: its message is above, at the first `fatal`"
+        raise ProcessFault(
+            f"{text}; the same command goes on from there", command="ansible-playbook", code=done.returncode
+        )
+
+
+def _program(name: str) -> str:
+    """Return a program of Ansible that belongs to this Python."""
+    path = Path(sys.executable).parent / name
+    if not path.is_file():
+        raise EnvironmentFault(f"Ansible is not installed: no {path}", hint="./bootstrap.sh deploy installs it")
+    return str(path)
+
+
+def _environment() -> dict[str, str]:
+    """Return an environment in which this clone's settings count, wherever the command was typed."""
+    return {"ANSIBLE_CONFIG": str(CLONE / "ansible.cfg"), **os.environ}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
