@@ -114,7 +114,9 @@ def read_inventory(path: str) -> Inventory:
     if not path.endswith(",") and not Path(path).exists():
         raise InputError(Problem(f"{path}: no such inventory", None, "inventory/hosts.yaml is an example to copy"))
     command = [_program("ansible-inventory"), "-i", path, "--playbook-dir", str(CLONE), "--list"]
-    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    # Without it, what Ansible cannot read is an inventory without hosts.
+    environment = {**_environment(), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(Problem(f"{path}: Ansible cannot read it: {done.stderr.strip()[-500:]}"))
     listed = json.loads(done.stdout)

@@ -1,0 +1,100 @@
+"""`./bootstrap.sh deploy` before any host is asked: what is missing is named, and what it would play."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evolve.infra import deploying
+from evolve.infra.deploying import main
+
+ROOT = Path(__file__).parents[2]
+DIGEST = f"registry.test:5000/some@sha256:{'0' * 64}"
+GROUPS = ("controllers", "workers", "monitoring", "home", "supervisors", "gateways", "agents")
+
+
+def inventory(folder: Path, **changes: dict[str, object]) -> str:
+    """An inventory of one host, which is in every group, with changes of some."""
+    groups = {name: {"hosts": {"one": {}}} for name in GROUPS} | changes
+    file = folder / "hosts.yaml"
+    hosts = {"one": {"ansible_host": "198.51.100.7"}, "two": {"ansible_host": "198.51.100.8"}}
+    file.write_text(yaml.safe_dump({"all": {"hosts": hosts, "children": groups}}))
+    return str(file)
+
+
+def problems(capfd: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    assert main(words) == 2
+    return [line.removeprefix("deploy: ") for line in capfd.readouterr().err.splitlines()]
+
+
+def test_without_an_inventory_the_example_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    assert problems(capfd) == ["no inventory given (copy inventory/hosts.yaml, put your hosts there, and pass -i FILE)"]
+    assert problems(capfd, "-i", "nowhere.yaml")[0].startswith("nowhere.yaml: no such inventory")
+
+
+def test_the_example_is_not_deployed_to(capfd: pytest.CaptureFixture[str]) -> None:
+    found = problems(capfd, "-i", str(ROOT / "inventory/hosts.yaml"), "--run-local")
+    assert [line.partition(": ")[2].split()[0] for line in found] == ["controller-1", "worker-1", "worker-2"]
+
+
+def test_containers_need_images_of_both_programs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    found = problems(capfd, "-i", inventory(tmp_path))
+    assert [line.partition("=")[0] for line in found] == ["moe_gateway_image", "pipecatapp_image"]
+    assert "--registry HOST:PORT builds and pushes it" in found[0]
+    with_tag = {"hosts": {"one": {"pipecatapp_image": "some:latest", "moe_gateway_image": DIGEST}}}
+    found = problems(capfd, "-i", inventory(tmp_path, agents=with_tag))
+    assert [line.partition(" of ")[0] for line in found] == ["pipecatapp_image='some:latest'"]
+
+
+def test_every_problem_of_the_groups_comes_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    given = inventory(tmp_path, controllers={}, agents={"hosts": {"two": {}}})
+    found = problems(capfd, "-i", given, "--run-local")
+    assert [line.removeprefix(f"{given}: ").partition(" (")[0] for line in found] == [
+        "no host in the group controllers",
+        "two of agents is not in workers, which run Nomad's jobs",
+    ]
+
+
+def test_what_ansible_cannot_read_is_reported_in_its_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "hosts.yaml").write_text("all: {children: [")
+    assert "Ansible cannot read it" in "\n".join(problems(capfd, "-i", str(tmp_path / "hosts.yaml"), "--run-local"))
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (["--run-local"], "moe_gateway_driver: raw_exec; pipecatapp_driver: raw_exec"),
+        (["-e", f"moe_gateway_image={DIGEST}"], "moe_gateway_driver: docker; pipecatapp_driver: docker"),
+    ],
+)
+def test_what_it_plays_is_the_playbook_from_wherever_it_was_called(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], given: str
+) -> None:
+    inventory(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["-i", "hosts.yaml", *words, "--syntax-check"]) == 0
+    out, err = capfd.readouterr()
+    assert f"playbook: {ROOT}/playbook.yaml" in out
+    assert f"== {given}" in err
+
+
+def test_a_failed_play_is_the_machines_fault(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["-i", inventory(tmp_path), "--run-local", "--no-such-option"]) == 4
+    assert "deploy: ansible-playbook ended with" in capfd.readouterr().err
+
+
+def test_without_ansible_the_command_that_installs_it_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploying.sys, "executable", str(tmp_path / "python"))
+    assert main(["-i", inventory(tmp_path), "--run-local"]) == 4
+    assert "./bootstrap.sh deploy installs it" in capfd.readouterr().err
+
+
+def test_its_help_says_what_else_may_follow() -> None:
+    command = [sys.executable, "-m", "evolve.infra.deploying", "--help"]
+    done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=True)
+    assert "Further options are those of ansible-playbook" in done.stdout
