@@ -39,7 +39,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log \
         /usr/share/man/* /usr/share/locale/* /usr/lib/python3*/test /usr/lib/python3*/lib2to3 /usr/lib/python3*/pydoc_data \
     && groupadd --gid 10002 pipecatapp \
-    && useradd --uid 10002 --gid 10002 --no-create-home --home-dir /var/lib/pipecatapp --shell /usr/sbin/nologin pipecatapp
+    && useradd --uid 10002 --gid 10002 --no-create-home --home-dir /var/lib/pipecatapp --shell /usr/sbin/nologin pipecatapp \
+    && install -d -o pipecatapp -g pipecatapp -m 0700 /var/lib/pipecatapp
 COPY --from=build /opt/pipecatapp /opt/pipecatapp
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/pipecatapp/bin:/usr/local/bin:/usr/bin:/bin
 USER 10002:10002

@@ -1,10 +1,12 @@
-"""playbook.yaml on two real hosts: from nothing to an answer of a model, again without a change, healed after kills."""
+"""The cluster on two real hosts: deployed from nothing, again without a change, healed after kills and stops."""
 
 import hashlib
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import sysconfig
 import time
 import urllib.request
@@ -12,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -50,6 +52,13 @@ PIP_NAMES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_DE
 CERTIFICATES = "/etc/ssl/certs/controller-pip.pem"
 
 
+class FirstRun(NamedTuple):
+    """What the deployment said."""
+
+    is_ok: bool
+    why: str
+
+
 @dataclass(frozen=True)
 class Cluster:
     controller: Host
@@ -60,16 +69,32 @@ class Cluster:
     """The source that role llama_cpp builds."""
     player: Player
 
-    def play(self, playbook: str, **extra: Any) -> Played:
+    engine: str
+    """URL of the engine whose containers the hosts are."""
+
+    def given(self) -> dict[str, Any]:
+        """The variables of this cluster."""
         overrides = yaml.safe_load((Path(__file__).parent / "cluster/overrides.yaml").read_text())
-        given = {
+        return {
             **overrides,
             "nomad_binary": str(self.nomad),
             "llama_cpp_source": str(self.llama_cpp),
             "models_of_experts": models_of_experts(),
             **pip_settings(),
-            **extra,
         }
+
+    def deploy(self) -> "subprocess.CompletedProcess[str]":
+        """What `./bootstrap.sh deploy` runs; its output is that of Ansible."""
+        file = self.inventory.with_name("given.yaml")
+        file.write_text(yaml.safe_dump(self.given()))
+        command = [sys.executable, "-m", "evolve.infra.deploying", "-i", str(self.inventory), "--run-local"]
+        env = {**os.environ, "DOCKER_HOST": self.engine, "PYTHONPATH": str(REPOSITORY)}
+        return subprocess.run(
+            [*command, "-e", f"@{file}"], env=env, capture_output=True, text=True, check=False, cwd=file.parent
+        )
+
+    def play(self, playbook: str, **extra: Any) -> Played:
+        given = {**self.given(), **extra}
         return self.player.play(Play(REPOSITORY / playbook, self.inventory, (REPOSITORY / "roles",), given))
 
     def read(self, host: Host, url: str) -> Any:
@@ -87,14 +112,20 @@ class Cluster:
         listed = self.read(self.controller, "http://127.0.0.1:4646/v1/job/llamacpp-rpc/allocations")
         return [one for one in listed if (one["DesiredStatus"], one["ClientStatus"]) == ("run", "running")]
 
-    def supervisor_metrics(self) -> str:
-        return str(self.controller.run("python3", "-c", READ, "http://127.0.0.1:9469/metrics").stdout)
+    def read_text(self, url: str) -> str:
+        return str(self.controller.run("python3", "-c", READ, url).stdout)
 
-    def served_models(self) -> dict[str, str]:
+    def supervisor_metrics(self) -> str:
+        return self.read_text("http://127.0.0.1:9469/metrics")
+
+    def served_models(self) -> dict[str, str | None]:
         """What each expert with a passing instance serves, as the gateway lists it."""
         found = self.controller.run("python3", "-c", READ, f"{GATEWAY}/models", check=False).stdout
         listed = json.loads(found)["data"] if found else []
         return {model["id"]: model.get("served_model") for model in listed if model["ready"]}
+
+    def is_gone(self, service: str) -> bool:
+        return not self.passing(service)
 
     def passing(self, service: str) -> list[str]:
         found = self.read(self.controller, f"http://127.0.0.1:8500/v1/health/service/{service}?passing=true")
@@ -155,7 +186,7 @@ def cluster(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> I
             nomad = Path(given) if given else build(folder / "nomad")
             source = llama_cpp_source(folder / "llama_cpp")
             alpha, beta = hosts
-            yield Cluster(alpha, beta, inventory(folder, alpha, beta), nomad, source, player)
+            yield Cluster(alpha, beta, inventory(folder, alpha, beta), nomad, source, player, engine.url)
 
 
 def inventory(folder: Path, controller: Host, worker: Host) -> Path:
@@ -171,6 +202,7 @@ def inventory(folder: Path, controller: Host, worker: Host) -> Path:
         "home": {"hosts": {"beta": {}}},
         "supervisors": {"hosts": {"alpha": {}}},
         "gateways": {"hosts": {"alpha": {}}},
+        "agents": {"hosts": {"alpha": {}}},
     }
     target = folder / "hosts.yaml"
     target.write_text(yaml.safe_dump({"all": {"hosts": reached, "children": groups}}))
@@ -178,8 +210,9 @@ def inventory(folder: Path, controller: Host, worker: Host) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first_run(cluster: Cluster) -> Played:
-    return cluster.play("playbook.yaml")
+def first_run(cluster: Cluster) -> FirstRun:
+    done = cluster.deploy()
+    return FirstRun(done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}")
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +230,7 @@ def text_of(answer: dict[str, Any]) -> str:
     return str(answer["choices"][0]["message"]["content"])
 
 
-def test_from_nothing_to_a_healthy_main_expert(cluster: Cluster, first_run: Played) -> None:
+def test_from_nothing_to_a_healthy_main_expert(cluster: Cluster, first_run: FirstRun) -> None:
     assert first_run.is_ok, first_run.why
     assert cluster.passing("expert-main") == ["alpha"]
     assert cluster.passing("rpc-expert-main") == ["alpha", "beta"]
@@ -206,42 +239,55 @@ def test_from_nothing_to_a_healthy_main_expert(cluster: Cluster, first_run: Play
 
 
 def test_the_main_expert_answers_through_the_gateway_as_the_embedded_model(
-    cluster: Cluster, first_run: Played, expected: str
+    cluster: Cluster, first_run: FirstRun, expected: str
 ) -> None:
     assert first_run.is_ok, first_run.why
     assert cluster.passing("moe-gateway") == ["alpha"]
     answer = cluster.chat("expert-main")
     assert text_of(answer) == expected
     assert answer["model"] == "expert-main"
-    assert cluster.served_models() == {"expert-main": SMALL, "moe": SMALL}
+    assert cluster.served_models() == {"expert-main": SMALL, "moe": SMALL, "pipecat": None}
 
 
-def test_the_supervisor_leads_and_sees_the_cluster(cluster: Cluster, first_run: Played) -> None:
+def test_the_gateways_model_pipecat_is_answered_by_the_deployed_agent(cluster: Cluster, first_run: FirstRun) -> None:
+    assert first_run.is_ok, first_run.why
+    assert cluster.passing("pipecat-app") == ["alpha"]
+    answer = cluster.chat("pipecat")
+    assert (answer["model"], bool(text_of(answer))) == ("pipecat", True)
+    metrics = cluster.read_text("http://127.0.0.1:9102/metrics")
+    assert 'pipecatapp_turns_total{outcome="answered",source="gateway"} 1.0' in metrics
+    # Only the gateway has the key.
+    without = cluster.controller.run("python3", "-c", READ, "http://127.0.0.1:8002/api/status", check=False)
+    assert "401" in str(without.stderr)
+
+
+def test_the_supervisor_leads_and_sees_the_cluster(cluster: Cluster, first_run: FirstRun) -> None:
     assert first_run.is_ok, first_run.why
     until(lambda: "anneal_supervisor_leader 1" in cluster.supervisor_metrics(), "it leads")
     assert not re.search(r"cluster_faults_total\{[^}]*\} [1-9]", cluster.supervisor_metrics())
 
 
-def test_a_second_run_changes_nothing(cluster: Cluster, first_run: Played) -> None:
+def test_a_second_run_changes_nothing(cluster: Cluster, first_run: FirstRun) -> None:
     assert first_run.is_ok, first_run.why
     again = cluster.play("playbook.yaml")
     assert again.is_ok, again.why
     assert spots(again.changed) == []
 
 
-def test_healing_a_healthy_cluster_changes_nothing(cluster: Cluster, first_run: Played) -> None:
+def test_healing_a_healthy_cluster_changes_nothing(cluster: Cluster, first_run: FirstRun) -> None:
     assert first_run.is_ok, first_run.why
     healed = cluster.play("heal_cluster.yaml")
     assert healed.is_ok, healed.why
     assert spots(healed.changed) == []
 
 
-def test_killed_and_stopped_services_are_healed(cluster: Cluster, first_run: Played, expected: str) -> None:
+def test_killed_and_stopped_services_are_healed(cluster: Cluster, first_run: FirstRun, expected: str) -> None:
     assert first_run.is_ok, first_run.why
     for host in (cluster.controller, cluster.worker):
         host.run("sh", "-c", "pkill -9 -x consul; pkill -9 -f '[n]omad agent'; pkill -9 -x rpc-server; true")
     cluster.controller.run("pkill", "-9", "-x", "llama-server")
     cluster.controller.run("pkill", "-9", "-f", "[m]oe-gateway serve")
+    cluster.controller.run("pkill", "-9", "-f", "[p]ipecatapp serve")
     cluster.worker.run("systemctl", "stop", "nomad", "mosquitto")
 
     healed = cluster.play("heal_cluster.yaml")
@@ -254,26 +300,30 @@ def test_killed_and_stopped_services_are_healed(cluster: Cluster, first_run: Pla
         assert host.testinfra.service(unit).is_running
     until(lambda: cluster.passing("moe-gateway") == ["alpha"], "the gateway is healthy")
     assert text_of(cluster.chat("expert-main")) == expected
+    until(lambda: cluster.passing("pipecat-app") == ["alpha"], "the agent is healthy")
+    assert text_of(cluster.chat("pipecat"))
 
     again = cluster.play("heal_cluster.yaml")
     assert again.is_ok, again.why
     assert spots(again.changed) == []
 
 
-def test_a_job_that_somebody_stopped_is_run_again(cluster: Cluster, first_run: Played) -> None:
+def test_jobs_that_somebody_stopped_are_run_again(cluster: Cluster, first_run: FirstRun) -> None:
     assert first_run.is_ok, first_run.why
     delete = "import sys, urllib.request as u; u.urlopen(u.Request(sys.argv[1], method='DELETE'))"
-    cluster.controller.run("python3", "-c", delete, "http://127.0.0.1:4646/v1/job/llamacpp-rpc")
-    until(lambda: cluster.passing("expert-main") == [], "the main expert is gone")
+    for job, service in (("llamacpp-rpc", "expert-main"), ("pipecat-app", "pipecat-app")):
+        cluster.controller.run("python3", "-c", delete, f"http://127.0.0.1:4646/v1/job/{job}")
+        until(partial(cluster.is_gone, service), f"{service} is gone")
     healed = cluster.play("heal_cluster.yaml")
     assert healed.is_ok, healed.why
-    assert {line.task for line in healed.changed} == {"Register the job"}
+    assert {line.task for line in healed.changed} == {"Register the job", "Register the stopped job"}
+    until(lambda: cluster.passing("pipecat-app") == ["alpha"], "the agent is healthy")
     assert len(cluster.allocations()) == 3
     until(lambda: cluster.passing("expert-main") == ["alpha"], "the main expert is healthy")
 
 
 def test_further_experts_are_deployed_and_an_unknown_one_refused(
-    cluster: Cluster, first_run: Played, expected: str
+    cluster: Cluster, first_run: FirstRun, expected: str
 ) -> None:
     assert first_run.is_ok, first_run.why
     for expert in ("summarization", "translation"):
