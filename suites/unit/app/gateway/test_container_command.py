@@ -1,4 +1,4 @@
-"""`/usr/local/sbin/moe-gateway` where the gateway is a container: which files it sees, under which names."""
+"""The command for people where gateway or agent is a container: which files it sees, under which names."""
 
 import os
 import subprocess
@@ -19,15 +19,14 @@ def asked(tmp_path):
     docker.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     docker.chmod(0o755)
     text = render(
-        ROLES / "moe_gateway",
-        "command.sh.j2",
+        ROLES / "common",
+        "app_command.sh.j2",
         {
             "ansible_managed": "",
-            "_moe_gateway_name": "moe-gateway",
-            "_moe_gateway_config_path": f"{ETC}/gateway.yaml",
-            "_moe_gateway_needs_wheel": False,
-            "_moe_gateway_etc": ETC,
-            "moe_gateway_image": IMAGE,
+            "common_app": {"program": "moe-gateway", "prefix": "moe_gateway", "image": IMAGE},
+            "_common_app_config_path": f"{ETC}/gateway.yaml",
+            "_common_app_needs_wheel": False,
+            "_common_app_etc": ETC,
         },
     )
     command = tmp_path / "moe-gateway"

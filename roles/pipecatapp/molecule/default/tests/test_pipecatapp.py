@@ -122,6 +122,8 @@ def test_consul_lists_it_as_passing(host: Host) -> None:
     (found,) = passing(host)
     # It listens on all addresses, so that others reach it at that of the node.
     assert (found["Service"]["Address"], found["Service"]["Port"]) == ("", 8002)
+    # Where Prometheus finds its metrics.
+    assert found["Service"]["Meta"]["metrics"] == "127.0.0.1:9102"
 
 
 def test_its_metrics_are_for_this_host_only(host: Host) -> None:
