@@ -156,7 +156,9 @@ def _whole(elements: Sequence[Element], place: int, at: int, *, is_pair: bool, i
     """Returns the place of a value; a phrase without quotes goes to the end of its line or to the next option."""
     one = elements[place]
     last = place
-    while one.kind == "word" and last - place < _RUN and _follows(elements, last) and not is_foreign_line(tuple(elements)):
+    while (
+        one.kind == "word" and last - place < _RUN and _follows(elements, last) and not is_foreign_line(tuple(elements))
+    ):
         last += 1
     run = run_end(elements, place)
     if one.text.isalpha() and last < run < place + _SHORT_RUN and _is_phrase(elements[last + 1 : run + 1]):

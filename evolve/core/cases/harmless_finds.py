@@ -22,7 +22,9 @@ _EXPRESSION: Final = re.compile(
     r"(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]|"
     r"\w+::\w+\(|[A-Z]\w*\.[a-z]\w*\(|[a-z_]{2,20}\(\w+(?:\.| (?:for|if|or|and)\b|\))|[a-z]\w*(?:\.[a-z]\w*)+ (?:[<>!=]=?|\+|\*|&&|\|\||\?\?) "
 )
-_TEST_RESULT: Final = re.compile(r"(?:\A|\n)[ \t]*(?:PASS|FAIL|XFAIL|XPASS|SKIP)(?:ED)?:?[ \t]+(?=\w{0,40}[Tt]est\w{0,40}|\w{1,40}(?:::|/)\w)")
+_TEST_RESULT: Final = re.compile(
+    r"(?:\A|\n)[ \t]*(?:PASS|FAIL|XFAIL|XPASS|SKIP)(?:ED)?:?[ \t]+(?=\w{0,40}[Tt]est\w{0,40}|\w{1,40}(?:::|/)\w)"
+)
 _BEFORE_RESULT: Final = 20
 
 
