@@ -254,7 +254,7 @@ def test_the_gateways_model_pipecat_is_answered_by_the_deployed_agent(cluster: C
     assert cluster.passing("pipecat-app") == ["alpha"]
     answer = cluster.chat("pipecat")
     assert (answer["model"], bool(text_of(answer))) == ("pipecat", True)
-    metrics = cluster.read_text("http://127.0.0.1:9102/metrics")
+    metrics = cluster.read_text("http://127.0.0.1:9103/metrics")
     assert 'pipecatapp_turns_total{outcome="answered",source="gateway"} 1.0' in metrics
     # Only the gateway has the key.
     without = cluster.controller.run("python3", "-c", READ, "http://127.0.0.1:8002/api/status", check=False)
