@@ -4,6 +4,7 @@ A third of the contexts is held out: `--show` prints the failing texts of the ot
 """
 
 import argparse
+import contextlib
 import datetime
 import platform
 import time
@@ -15,6 +16,35 @@ from evolve.core.cases.redaction import CannotRedact, Redactor
 from fixtures.redaction_texts import PlantedText, leaks, planted_texts
 
 LOG_BYTES = 100_000
+PIECES = (
+    *(" ", "\t", "\n", "a", "0", "-", ".", "/", ":", "=", "(", '"', "<", "\\", "\ue000"),
+    *(
+        "x=",
+        "pw: ",
+        "password ",
+        "password>",
+        "password: ",
+        "password is ",
+        "password from a ",
+        "Passwort der ",
+        "пароль от ",
+    ),
+    *(
+        "密码是",
+        "पासवर्ड आम ",
+        "admin / ",
+        "(admin:",
+        "log in with a ",
+        "login?\n",
+        "password: |\n  ",
+        "`a` ",
+        "%20",
+        "&amp;",
+    ),
+    *('"password", "', "https://hook/", "mail@x.io:", "call(a, 'b', ", "-p x ", "Aa1"),
+)
+"""Texts of one of these, repeated, are the worst for rules that look back or ahead."""
+SMALL, LARGE = 16_000, 64_000
 
 
 class Outcome(NamedTuple):
@@ -73,6 +103,20 @@ def seconds(texts: Sequence[PlantedText]) -> float:
     return time.process_time() - start
 
 
+def growth(piece: str) -> str:
+    """Return a row with the CPU seconds for two lengths of a repeated piece, and their ratio; 4 is linear."""
+    short, long = (_repeated(piece, length) for length in (SMALL, LARGE))
+    return f"| `{piece!r}` | {short:.2f} | {long:.2f} | {long / max(short, 0.001):.1f} |"
+
+
+def _repeated(piece: str, length: int) -> float:
+    text = (piece * (length // len(piece) + 1))[:length]
+    start = time.process_time()
+    with contextlib.suppress(CannotRedact):
+        Redactor().redact({"stderr": text})
+    return time.process_time() - start
+
+
 def main() -> None:
     """Print the rates as a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -81,7 +125,12 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="with --show, print also the texts that are held out")
     parser.add_argument("--secrets", default="secrets", help="file of secrets in fixtures/redaction")
     parser.add_argument("--harmless", default="harmless", help="file of harmless ids in fixtures/redaction")
+    parser.add_argument("--growth", action="store_true", help="print how the time grows with the text instead")
     options = parser.parse_args()
+    if options.growth:
+        Redactor().redact("password: warms the patterns up")
+        print("| piece | 16 kB | 64 kB | ratio |\n|---|---:|---:|---:|", *map(growth, PIECES), sep="\n")
+        return
     print(f"{datetime.date.today()}; {platform.machine()}, Python {platform.python_version()}; seed {options.seed}\n")
     leaked, hidden = secrets(options.secrets, options.seed), harmless(options.harmless, options.seed)
     print("| | all | seen | held out |\n|---|---:|---:|---:|")
