@@ -191,6 +191,9 @@ def _value(text: str, cue: PasswordCue, link: re.Match[str], start: int, end: in
 
 def _rest_of_line(text: str, at: int, end: int) -> Iterator[SecretSpan]:
     """Yields what is after a name alone at the start of a line: all words, up to a comment or the next name."""
+    first = _WORD.match(text, at, end)
+    if first and any(map(str.isdigit, first[0])):
+        end = first.end()  # no word of a phrase
     stop = _NEXT_NAME.search(text, at, end)
     yield from _unless_stated(text, at, min(end, stop.start() if stop else end))
 
@@ -234,7 +237,7 @@ def _is_number(value: str) -> bool:
     return (value.isdigit() and len(value) < _SHORTEST_NUMBER) or is_reference_or_path(value)
 
 
-_STATEMENT_END: Final = re.compile(r"[,.;!?](?=\s|\Z)|\s[-–—]\s|\s(?:but|aber|mais|pero|mas|ma|но)\s")
+_STATEMENT_END: Final = re.compile(r"[,.;:!?](?=\s|\Z)|\s\(|\s[-–—]\s|\s(?:but|aber|mais|pero|mas|ma|но)\s")
 
 
 def find_statements(text: str) -> Iterator[SecretSpan]:

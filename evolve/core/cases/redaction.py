@@ -246,7 +246,8 @@ class Redactor:
             return [_Found(0, len(text), True)]
         shown = PLACEHOLDER.sub(_fill, text)
         spans = without_harmless(shown, set(self._secret_spans(shown)))
-        secrets = [_Found(*span, True) for span in grow_secrets(shown, spans)]
+        own_secrets = () if self._exact is None else self._own_secrets(shown)
+        secrets = [_Found(*span, True) for span in (*own_secrets, *grow_secrets(shown, spans))]
         own = [span for known in self._known for span in occurrences(text, known)]
         others = [
             _Found(*span, False)
@@ -267,8 +268,6 @@ class Redactor:
         return is_secret_word(name) or (looks_made and is_secret_name(name))
 
     def _secret_spans(self, text: str) -> Iterator[SecretSpan]:
-        if self._exact is not None:
-            yield from self._own_secrets(text)
         for scanner in self._scanners:
             yield from scanner(text)
         views = list(named_views(text))
