@@ -1,4 +1,4 @@
-"""What the images leave out is not missed; suites/infra/test_gateway_image.py and test_agent_image.py build them."""
+"""What the images leave out is not missed; suites/infra/test_app_images.py builds them."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The base of the gateway's image; suites/infra/test_gateway_image.py builds one."""
+"""The base of the images; suites/infra/test_app_images.py builds some."""
 
 from urllib.parse import quote
 
