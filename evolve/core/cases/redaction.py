@@ -246,8 +246,8 @@ class Redactor:
             return [_Found(0, len(text), True)]
         shown = PLACEHOLDER.sub(_fill, text)
         spans = without_harmless(shown, set(self._secret_spans(shown)))
-        own_secrets = () if self._exact is None else self._own_secrets(shown)
-        secrets = [_Found(*span, True) for span in (*own_secrets, *grow_secrets(shown, spans))]
+        grown = [*grow_secrets(shown, spans), *(self._own_secrets(shown) if self._exact is not None else ())]
+        secrets = [_Found(*span, True) for span in grown]
         own = [span for known in self._known for span in occurrences(text, known)]
         others = [
             _Found(*span, False)
