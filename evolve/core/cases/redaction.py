@@ -246,7 +246,9 @@ class Redactor:
             return [_Found(0, len(text), True)]
         shown = PLACEHOLDER.sub(_fill, text)
         spans = without_harmless(shown, set(self._secret_spans(shown)))
-        grown = [*grow_secrets(shown, spans), *(self._own_secrets(shown) if self._exact is not None else ())]
+        grown: list[SecretSpan] = list(grow_secrets(shown, spans))
+        if self._exact is not None:
+            grown += self._own_secrets(shown)
         secrets = [_Found(*span, True) for span in grown]
         own = [span for known in self._known for span in occurrences(text, known)]
         others = [
