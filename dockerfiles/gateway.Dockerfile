@@ -15,7 +15,7 @@ ARG PIP_TRUSTED_HOST
 ARG PIP_DEFAULT_TIMEOUT
 COPY . /build/
 # The packages are listed without their own dependencies: the wheel's other commands need more than the gateway does. Of evolve the
-# rooms go that the app may not import (.importlinter); it reads agents with store/agents.py.
+# rooms go that the app may not import (.importlinter), of the app those of the agent; it reads agents with store/agents.py.
 RUN python3 -m venv /build/pip \
     && python3 -m venv --without-pip /opt/moe-gateway \
     && if test -s /build/certificates.pem; then export PIP_CERT=/build/certificates.pem; fi \
@@ -23,12 +23,14 @@ RUN python3 -m venv /build/pip \
         --constraint constraints.txt --requirement gateway.packages anneal_harness-*.whl \
     && cd /opt/moe-gateway/lib/python3*/site-packages/evolve \
     && rm -rf __main__.py adaptation cli evaluation evolution executors infra own_agent providers pytest_plugin report role_lint \
-        supervision ../*/tests \
+        supervision cluster/demo cluster/standin ../*/tests ../pipecatapp/agent ../pipecatapp/local ../pipecatapp/power \
+        ../pipecatapp/static ../pipecatapp/tools ../pipecatapp/voice \
     && find store -type f ! -name __init__.py ! -name agents.py -delete \
     && find /opt/moe-gateway -name '*.so' -exec strip --strip-unneeded {} + \
     && find /opt/moe-gateway -name '*.py[xd]' -delete \
     && /opt/moe-gateway/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/moe-gateway/lib \
-    && rm -f /opt/moe-gateway/bin/evolve /opt/moe-gateway/bin/[Aa]ctivate*
+    && rm -f /opt/moe-gateway/bin/evolve /opt/moe-gateway/bin/pipecatapp /opt/moe-gateway/bin/power-agent \
+        /opt/moe-gateway/bin/[Aa]ctivate*
 
 FROM ${BASE}
 LABEL anneal.image=gateway

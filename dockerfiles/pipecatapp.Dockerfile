@@ -23,7 +23,7 @@ RUN python3 -m venv /build/pip \
         --constraint constraints.txt --requirement pipecatapp.packages anneal_harness-*.whl \
     && cd /opt/pipecatapp/lib/python3*/site-packages/evolve \
     && rm -rf __main__.py adaptation cli evaluation evolution executors infra own_agent providers pytest_plugin report role_lint \
-        supervision ../*/tests \
+        supervision cluster/demo cluster/standin ../*/tests ../pipecatapp/local ../pipecatapp/power \
     && find store -type f ! -name __init__.py ! -name agents.py -delete \
     && find /opt/pipecatapp -name '*.so' -exec strip --strip-unneeded {} + \
     && find /opt/pipecatapp -name '*.py[xd]' -delete \
