@@ -71,14 +71,18 @@ class FasterWhisper:
         if self._waiting >= _MOST_WAITING:
             raise EnvironmentFault(f"{self._waiting} utterances wait to be understood, as many as may")
         self._waiting += 1
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._words, sound)
-        # It ends only with its thread's work, also where nobody waits for it any more.
+        job = self._thread.submit(self._words, sound)
+        work = asyncio.wrap_future(job)
+        # What the thread has begun ends with its work, also where nobody waits for it any more.
         work.add_done_callback(self._end_one)
         try:
             async with asyncio.timeout(self._timeout_s):
                 return words_of(await asyncio.shield(work))
         except TimeoutError:
             raise EnvironmentFault(f"what was said was not understood in {self._timeout_s:g} s") from None
+        finally:
+            # What it has not begun is not done: who goes on speaking must not hold up others.
+            job.cancel()
 
     async def close(self) -> None:
         """End the thread when it has done what it does."""
