@@ -2,10 +2,13 @@
 
 import os
 import sys
+from pathlib import Path
 
-from evolve.core.model.errors import ExitCode
-from evolve.system.cache_folder import cache_folder
+from evolve.core.model.errors import EnvironmentFault, ExitCode
+from evolve.system.cache_folder import cache_folder, make_cache_folder
+from evolve.system.locks import locked
 from pipecatapp.serving.commands import guarded
+from pipecatapp.voice.installed import voice_folder
 from pipecatapp.voice.models import fetch_voice_model, voice_models
 from pipecatapp.voice.piper_environment import PIPER, install_piper
 
@@ -13,14 +16,20 @@ from pipecatapp.voice.piper_environment import PIPER, install_piper
 def main() -> int:
     """Fetch what is missing; return 0, or 4 where the machine or the index is at fault."""
     with guarded("voice") as outcome:
-        cache = cache_folder(os.environ)
+        _install(cache_folder(os.environ))
+    return ExitCode(outcome.code)
+
+
+def _install(cache: Path) -> None:
+    folder = make_cache_folder(voice_folder(cache))
+    with locked(folder, wait_s=0) as is_alone:
+        if not is_alone:
+            raise EnvironmentFault(f"another process installs the voice in {folder}; wait until it has ended")
         for model in voice_models():
-            is_new = fetch_voice_model(model, cache)
-            how = "was fetched" if is_new else "is here already"
+            how = "was fetched" if fetch_voice_model(model, cache) else "is here already"
             _say(f"{model.name} {how}: {model.about}; licence: {model.licence}")
         how = "was installed" if install_piper(cache) else "is here already"
         _say(f"{PIPER} {how}, as a program; licence: GPL-3.0-or-later")
-    return ExitCode(outcome.code)
 
 
 def _say(line: str) -> None:

