@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from evolve.core.model.errors import EnvironmentFault
+from pipecatapp.agent.page_log import of_session
 from pipecatapp.agent.service import Busy, TwinService
 from pipecatapp.agent.sessions import Session, Subscription
+from pipecatapp.agent.turns import LOG
 from pipecatapp.wire.agent_events import (
     LONGEST_TEXT,
     AgentState,
@@ -64,6 +66,10 @@ class SessionRoom:
             self._show(AgentState.SPEAKING)
         elif self._session.voice is AgentState.SPEAKING:
             self._show(None)
+
+    def report(self, level: int, problem: str) -> None:
+        """Write a problem into the log, for the pages of this session alone."""
+        LOG.log(level, "voice: %s", problem, extra=of_session(self._session.id))
 
     def observe(self, what: str, seconds: float) -> None:
         """Measure."""

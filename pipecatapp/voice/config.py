@@ -34,7 +34,7 @@ class SpeakingConfig:
     voice: str = "en-us"
     """Of espeak-ng."""
     model: Path = Path()
-    """File of a voice of Piper; beside it is FILE.json."""
+    """File of a voice of Piper; FILE.json is next to it."""
     timeout_s: float = 15.0
     """From words to their sound."""
 

@@ -85,8 +85,8 @@ class UtteranceFrame(DataFrame):
 
     sound: bytes = b""
     ended_at: float = 0.0
-    understood: Callable[[], None] = lambda: None
-    """Is called when it has become words, or is known to be none."""
+    taken: Callable[[], None] = lambda: None
+    """Is called when a turn has its words, or it has none; until then it belongs to what the person says next."""
 
 
 @dataclass
@@ -95,6 +95,8 @@ class WordsFrame(DataFrame):
 
     words: str = ""
     ended_at: float = 0.0
+    taken: Callable[[], None] = lambda: None
+    """That of the utterance."""
 
 
 @dataclass
@@ -162,7 +164,7 @@ class Microphone(BaseInputTransport):
 
 
 class Listener(FrameProcessor):
-    """Finds when somebody speaks and when that is complete; whoever begins to speak interrupts the agent."""
+    """Finds when somebody speaks and when that is complete; a person who begins to speak interrupts the agent."""
 
     def __init__(
         self, room: VoiceRoom, page: VoicePage, microphone: Microphone, ears: Detectors, longest_s: float
@@ -182,15 +184,17 @@ class Listener(FrameProcessor):
         self._voices, self._turns = ears.voices, ears.turns
         self._sound = bytearray()
         self._unanswered = b""
-        """What was said before and is not understood yet: who goes on speaking has not ended."""
+        """What was said before and is no turn yet: who goes on speaking has not ended."""
         self._is_held = self._speaks = self._is_voice = self._had_voice = False
+        self._is_full = False
+        """The longest was said: what follows without a pause, or with the button still held, is not heard."""
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Hear sound; let everything else pass."""
         await super().process_frame(frame, direction)
         if not isinstance(frame, InputAudioRawFrame):
             if isinstance(frame, InterruptionFrame):
-                self._forget()
+                self._hush()
             await self.push_frame(frame, direction)
             return
         try:
@@ -206,21 +210,24 @@ class Listener(FrameProcessor):
 
     async def _hear(self, frame: InputAudioRawFrame) -> None:
         if isinstance(frame, _Push):
+            self._is_full = False
             self._reset()
             self._is_held = True
             await self._begin()
         elif isinstance(frame, _Release):
-            if self._is_held:
-                await self._end()
+            await self._release()
         else:
             await self._hear_window(frame.audio)
 
     async def _hear_window(self, window: bytes) -> None:
+        was_voice = self._is_voice
+        self._is_voice = await self._voices.analyze_audio(window) in (VADState.SPEAKING, VADState.STOPPING)
+        if self._is_full:
+            self._is_full = self._is_held or self._is_voice
+            return
         self._sound += window
         if not self._speaks:
             del self._sound[:-_BEFORE_BYTES]
-        was_voice = self._is_voice
-        self._is_voice = await self._voices.analyze_audio(window) in (VADState.SPEAKING, VADState.STOPPING)
         self._had_voice = self._had_voice or self._is_voice
         is_complete = self._turns.append_audio(window, self._is_voice) is EndOfTurnState.COMPLETE
         if self._is_voice and not self._speaks:
@@ -228,13 +235,21 @@ class Listener(FrameProcessor):
         elif was_voice and not self._is_voice and not self._is_held:
             verdict, _ = await self._turns.analyze_end_of_turn()
             is_complete = is_complete or verdict is EndOfTurnState.COMPLETE
-        if self._speaks and (len(self._sound) >= self._longest or (is_complete and not self._is_held)):
+        self._is_full = self._speaks and len(self._sound) >= self._longest
+        if self._is_full or (self._speaks and is_complete and not self._is_held):
             await self._end()
 
     async def _begin(self) -> None:
         self._speaks = True
         self._room.person_speaks()
         await self.broadcast_interruption()
+
+    async def _release(self) -> None:
+        if self._is_full:
+            self._is_full = False
+            self._reset()
+        elif self._is_held:
+            await self._end()
 
     async def _end(self) -> None:
         sound, had_voice = self._unanswered + bytes(self._sound), self._had_voice
@@ -246,14 +261,22 @@ class Listener(FrameProcessor):
         self._unanswered = sound[-self._longest :]
         await self.push_frame(UtteranceFrame(self._unanswered, time.monotonic(), self._forget))
 
+    def _hush(self) -> None:
+        """Forget what would become an answer; unless the person speaks, nothing is to be shown any more."""
+        self._forget()
+        if not self._speaks:
+            self._room.nothing_said()
+
     def _forget(self) -> None:
         self._unanswered = b""
 
     def _reset(self) -> None:
         self._sound.clear()
-        self._is_held = self._speaks = self._is_voice = self._had_voice = False
-        self._voices.set_params(_VOICE)
+        self._speaks = self._had_voice = False
         self._turns.clear()
+        if not self._is_full:
+            self._is_held = self._is_voice = False
+            self._voices.set_params(_VOICE)
 
 
 class _Stage(FrameProcessor):
@@ -275,10 +298,10 @@ class _Stage(FrameProcessor):
         try:
             await self.work(frame)
         except EnvironmentFault as fault:
-            LOG.warning("voice: %s", fault)
+            self._room.report(logging.WARNING, str(fault))
             await self._fail(str(fault))
         except Exception as error:
-            LOG.error("voice: %s", place_of(error))  # noqa: TRY400 - without the error's text
+            self._room.report(logging.ERROR, place_of(error))
             await self._fail(_BUG)
 
     async def work(self, frame: Any) -> None:
@@ -306,14 +329,14 @@ class Transcriber(_Stage):
         try:
             words = await self._stt.transcribe(frame.sound)
         except Exception:
-            frame.understood()
+            frame.taken()
             raise
-        frame.understood()
         self._room.observe("stt", time.monotonic() - began)
         await self._page.send(Heard(words))
         if words:
-            await self.push_frame(WordsFrame(words, frame.ended_at))
+            await self.push_frame(WordsFrame(words, frame.ended_at, frame.taken))
         else:
+            frame.taken()
             self._room.nothing_said()
 
 
@@ -325,7 +348,13 @@ class Asker(_Stage):
 
     async def work(self, frame: WordsFrame) -> None:
         """Start a turn, and pass its answer on."""
-        await self.push_frame(AnswerFrame(await self._room.ask(frame.words), frame.ended_at))
+        try:
+            parts = await self._room.ask(frame.words)
+        except Exception:
+            frame.taken()
+            raise
+        frame.taken()
+        await self.push_frame(AnswerFrame(parts, frame.ended_at))
 
 
 class Speaker(_Stage):

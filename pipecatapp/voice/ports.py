@@ -41,6 +41,15 @@ class VoiceRoom(Protocol):
         """Note that the agent's voice is heard, or has ended."""
         ...
 
+    def report(self, level: int, problem: str) -> None:
+        """Write a problem into the log, for the pages of this session alone.
+
+        Args:
+            level: of the module `logging`.
+            problem: in a sentence.
+        """
+        ...
+
     def observe(self, what: str, seconds: float) -> None:
         """Measure a part.
 
