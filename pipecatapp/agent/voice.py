@@ -12,7 +12,7 @@ from pipecatapp.agent.turns import LOG
 from pipecatapp.core.ports import SpeechToText
 from pipecatapp.serving.logs import place_of
 from pipecatapp.voice.config import VoiceConfig
-from pipecatapp.voice.installed import missing
+from pipecatapp.voice.installed import INSTALL, missing
 from pipecatapp.voice.ports import PersonsVoice, VoicePage, VoiceRoom
 from pipecatapp.voice.stt import make_stt
 from pipecatapp.voice.tts import make_tts
@@ -53,7 +53,7 @@ class VoicePart:
         return [row("voice", state, f"{hearing}, {speaking}, {self._open} open microphones")]
 
     async def load(self) -> None:
-        """Import what listens and speaks, and load its models, beside what is served already."""
+        """Import what listens and speaks, and load its models, while the agent serves already."""
         if self._config is None or self.problem:
             return
         self._stt = make_stt(self._config)
@@ -63,6 +63,8 @@ class VoicePart:
             await self._stt.load()
         except EnvironmentFault as fault:
             self._fail(str(fault))
+        except ImportError as error:  # pip was interrupted, or another version is here
+            self._fail(f"a library of the voice cannot be used: {error}; {INSTALL}")
         except Exception as error:
             LOG.error("voice: %s", place_of(error))
             self._fail(_BUG)

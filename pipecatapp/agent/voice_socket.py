@@ -1,13 +1,13 @@
 """The websocket of a page's microphone: sound in, sound out, each within bounds."""
 
 import asyncio
+import logging
 from typing import Final
 
 from aiohttp import WSMsgType, web
 
 from evolve.core.model.errors import EnvironmentFault
 from pipecatapp.agent.sessions import Session
-from pipecatapp.agent.turns import LOG
 from pipecatapp.agent.voice import TooManyMicrophones
 from pipecatapp.agent.voice_room import SessionRoom
 from pipecatapp.agent.web import APP, is_own_origin, login_of, refused, without_login
@@ -61,12 +61,16 @@ async def _serve(request: web.Request, session: Session) -> web.StreamResponse:
     socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=LONGEST_FRAME, writer_limit=_WRITE_LIMIT)
     await socket.prepare(request)
     room = SessionRoom(agent.service, session, agent.metrics.observe_voice, agent.clock, agent.voice.language)
+    page = SocketPage(socket)
     try:
-        voice = await agent.voice.pipeline(room, SocketPage(socket))
+        voice = await agent.voice.pipeline(room, page)
         await _talk(request, socket, voice)
+    except ConnectionError:
+        # The page has gone.
+        return socket
     except EnvironmentFault as fault:
-        LOG.warning("voice: %s", fault)
-        await socket.send_str(write_voice_message(VoiceProblem("no_voice", str(fault))))
+        room.report(logging.WARNING, str(fault))
+        await page.send(VoiceProblem("no_voice", str(fault)))
     finally:
         room.close()
         await socket.close()
@@ -74,18 +78,24 @@ async def _serve(request: web.Request, session: Session) -> web.StreamResponse:
 
 
 async def _talk(request: web.Request, socket: web.WebSocketResponse, voice: PersonsVoice) -> None:
+    """Listen until the page goes, or the pipeline ends by itself, even before it was ready."""
     running = asyncio.create_task(voice.run())
-    # A pipeline that ends by itself must not leave a microphone that nobody hears.
-    running.add_done_callback(lambda _: asyncio.ensure_future(socket.close(code=_FAILED)))
+    talking = asyncio.create_task(_receive(request, socket, voice))
     try:
-        await voice.wait_ready()
-        await _receive(request, socket, voice)
+        done, _ = await asyncio.wait({running, talking}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        if running in done:
+            # The page must not keep a microphone that nobody hears.
+            await socket.close(code=_FAILED)
     finally:
         running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        talking.cancel()
+        await asyncio.gather(running, talking, return_exceptions=True)
 
 
 async def _receive(request: web.Request, socket: web.WebSocketResponse, voice: PersonsVoice) -> None:
+    await voice.wait_ready()
     async for message in socket:
         if login_of(request) is None:
             await socket.close(code=_LOGGED_OUT, message=b"logged out")
