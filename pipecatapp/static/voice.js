@@ -11,6 +11,7 @@ const note = byId("voice-note"), problem = byId("voice-problem"), without = byId
 
 let line = null; // the open one
 let opening = null; // while it opens
+let closings = 0; // what opened meanwhile is closed again
 let isHeld = false, isListening = false;
 let timer = 0;
 
@@ -28,7 +29,8 @@ export function closeVoice() {
   clearTimeout(timer);
   isHeld = isListening = false;
   line?.close();
-  line = null;
+  line = opening = null;
+  closings += 1;
   draw();
 }
 
@@ -40,13 +42,16 @@ export function hush() {
 async function ready() {
   problem.textContent = "";
   clearTimeout(timer);
-  opening ??= open().finally(() => { opening = null; });
+  if (!opening) {
+    const own = opening = open().finally(() => { if (opening === own) opening = null; });
+  }
   return opening;
 }
 
 async function open() {
   if (line) return line;
   note.textContent = "Opening the microphone.";
+  const before = closings;
   const found = new VoiceLine({
     heard: text => { note.textContent = text ? `I heard: ${text}` : "I heard no words."; },
     problem: text => { problem.textContent = text; },
@@ -56,10 +61,15 @@ async function open() {
   try {
     await found.open();
   } catch (error) {
+    if (before !== closings) return null;
     note.textContent = "";
     problem.textContent = error.message;
     isHeld = isListening = false;
     draw();
+    return null;
+  }
+  if (before !== closings) {
+    found.close();
     return null;
   }
   line = found;
@@ -71,7 +81,7 @@ async function hold() {
   isHeld = true;
   draw();
   const opened = await ready();
-  // Whoever has let go while the browser asked for permission says nothing yet.
+  // A button that was let go while the browser asked for permission starts nothing.
   if (!opened) return;
   if (isHeld) { opened.push(); note.textContent = "Speak now; let go to send."; }
   else rest("The microphone is ready. Hold the button while you speak.");

@@ -23,6 +23,8 @@ export class VoiceLine {
     const { in_rate: rate } = await this.#connect();
     try {
       this.#capture = await Capture.open(rate, samples => this.#send(samples));
+      // People may take their time to allow the microphone.
+      if (this.#socket.readyState !== WebSocket.OPEN) throw new Error("The connection to the agent was lost.");
     } catch (error) {
       this.close();
       throw error;

@@ -42,6 +42,16 @@ WebSocket.prototype.send = function (data) {
   return send.call(this, data);
 };
 """
+READY = '{"v": 1, "type": "ready", "in_rate": 16000, "out_rate": 22050}'
+# A microphone of silence, and whether it was given back.
+TRACKS = """
+window.tracks = [];
+navigator.mediaDevices.getUserMedia = async () => {
+  const { stream } = new AudioContext().createMediaStreamDestination();
+  window.tracks.push(...stream.getTracks());
+  return stream;
+};
+"""
 PLAYED = """() => {
   const samples = Int16Array.from(window.played, one => one * 32767);
   let text = "";
@@ -169,6 +179,39 @@ def test_a_refused_microphone_is_explained(browser: Any) -> None:
         found.page.get_by_role("button", name="Keep listening").click()
         found.page.locator("#voice-problem", has_text="does not take the microphone").wait_for()
         assert found.page.locator("#listen").get_attribute("aria-pressed") == "false"
+        found.close()
+
+
+def test_a_microphone_that_opens_when_nobody_wants_it_any_more_is_closed(browser: Any) -> None:
+    with PageServer(replace(HELLO, has_voice=True, voice_problem="")) as server:
+        found = AppPage(browser, server, is_ready=False)
+        sockets: list[Any] = []
+
+        def note_socket(socket: Any) -> None:
+            sockets.append(socket)
+
+        found.page.route_web_socket("**/voice", note_socket)
+        found.page.add_init_script(TRACKS)
+        found.page.reload()
+        found.wait_until_online()
+        listen = found.page.get_by_role("button", name="Keep listening")
+
+        def open_microphone() -> Any:
+            count = len(sockets)
+            listen.click()
+            while len(sockets) == count:
+                found.page.wait_for_timeout(20)
+            return sockets[-1]
+
+        late = open_microphone()
+        listen.click()
+        late.send(READY)
+        found.page.wait_for_function("() => window.tracks.length === 1 && window.tracks[0].readyState === 'ended'")
+        open_microphone().send(READY)
+        found.page.locator("#voice-note", has_text="Speak when you like.").wait_for()
+        assert found.page.evaluate("window.tracks.map(one => one.readyState)") == ["ended", "live"]
+        listen.click()
+        found.page.wait_for_function("() => window.tracks[1].readyState === 'ended'")
         found.close()
 
 
