@@ -28,7 +28,7 @@ class McpRisks:
 
     def __init__(self, list_tools: List, clock: Callable[[], float] = time.monotonic) -> None:
         self._list, self._clock = list_tools, clock
-        self._said: dict[str, tuple[float, Mapping[str, Risk]]] = {}
+        self._listed: dict[str, tuple[float, Mapping[str, Risk]]] = {}
 
     async def of(self, name: str, server: McpServer, tool: str) -> Risk:
         """Return what a call of a tool can do.
@@ -47,10 +47,10 @@ class McpRisks:
         return (await self._of_server(name, server)).get(tool, Risk.DANGER)
 
     async def _of_server(self, name: str, server: McpServer) -> Mapping[str, Risk]:
-        found = self._said.get(name)
+        found = self._listed.get(name)
         if found is None or self._clock() - found[0] > _KNOWN_S:
             risks = {one.name: risk_of_hints(one.read_only, one.destructive) for one in await self._list(name, server)}
-            found = self._said[name] = (self._clock(), risks)
+            found = self._listed[name] = (self._clock(), risks)
         return found[1]
 
 
