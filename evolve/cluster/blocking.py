@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from evolve.cluster.faults import NotFound
+from evolve.cluster.faults import ClusterFault, NotFound
 
 T = TypeVar("T")
 LONGEST_WAIT_S = 600.0
@@ -36,7 +36,11 @@ class Rate:
 
 
 class Watch(Generic[T]):
-    """Follows one thing. A fault is raised to the caller and loses nothing: the next call of `next` goes on."""
+    """Follows one thing. A fault is raised to the caller and loses nothing.
+
+    The next call of `next` after a fault returns the thing as it is, changed or not: that is how its caller learns that
+    the server answers again.
+    """
 
     def __init__(self, read: Read[T], *, wait_s: float = 60.0, rate: Rate | None = None) -> None:
         """Make a watch that has asked nothing yet.
@@ -61,10 +65,14 @@ class Watch(Generic[T]):
         return self._index
 
     async def next(self) -> T | None:
-        """Return the thing when it is there for the first time and whenever it differs; None when it does not exist."""
+        """Return the thing at first, after a fault, and whenever it differs; None when it does not exist."""
         while True:
             await self._wait_for_turn()
-            seen = await self._ask()
+            try:
+                seen = await self._ask()
+            except ClusterFault:
+                self._index, self._is_first = 0, True
+                raise
             self._follow(seen.index)
             # A list with a prefix also wakes for its neighbours: contents are compared, not wake-ups.
             if self._is_first or seen.value != self._last:

@@ -5,15 +5,14 @@ mesh there are none: an activator would have to be a proxy that the expert's nam
 """
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.consul.values import ServiceInstance
-from evolve.cluster.faults import ClusterFault
 from pipecatapp.core.activators import ACTIVATOR_PREFIX, SCHEME_META, STATE_META
 from pipecatapp.core.routing import Instance
+from pipecatapp.gateway.following import Following
 
 PREFIX: Final = "expert-"
 """What the services of experts are called in Consul, with a name behind it."""
@@ -22,9 +21,6 @@ _MODEL_CHECK: Final = "model"
 _ACTIVATORS: Final = f"{ACTIVATOR_PREFIX}{PREFIX}"
 _SIDECAR: Final = "-sidecar-proxy"
 """What Consul adds to the name of a service for that of its proxy."""
-_FIRST_PAUSE_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 10.0
-"""After a fault of Consul; what was known stays in use meanwhile."""
 
 
 class Experts:
@@ -56,27 +52,29 @@ class Experts:
         self._api_key = api_key
         self._is_mesh = is_mesh
         self._on_change = on_change
-        self._names: asyncio.Task[None] | None = None
-        self._followers: dict[str, asyncio.Task[None]] = {}
+        self._names = Following()
+        self._followers = Following()
         self._changed = asyncio.Event()
         self.passed_over: tuple[str, ...] = ()
         """Activators in Consul that are not asked, because connections to them are outside of the mesh."""
-        self.problem = ""
+
+    @property
+    def problem(self) -> str:
         """Why Consul's last answer is old; empty while it answers."""
+        return self._names.problem or self._followers.problem
 
     async def start(self) -> None:
         """Begin to follow Consul."""
         for id, instances in self._found.items():
             self._on_change(id, instances)
         if self._consul is not None:
-            self._names = asyncio.create_task(self._follow_names(self._consul))
+            self._follow_names(self._consul)
 
     async def stop(self) -> None:
         """End following."""
-        tasks = [task for task in (self._names, *self._followers.values()) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # First what starts further ones.
+        await self._names.stop()
+        await self._followers.stop()
 
     def ids(self) -> tuple[str, ...]:
         """Return the ids of all experts, those without a passing instance too."""
@@ -128,7 +126,7 @@ class Experts:
             return False
         return True
 
-    async def _follow_names(self, consul: ConsulClient) -> None:
+    def _follow_names(self, consul: ConsulClient) -> None:
         watch = consul.catalog.watch_services()
 
         async def step() -> None:
@@ -136,22 +134,22 @@ class Experts:
             names = {name for name in services if self._is_followed(name, services)}
             activators = (name for name in services if name.startswith(_ACTIVATORS))
             self.passed_over = tuple(sorted(activators)) if self._is_mesh else ()
-            for name in names - self._followers.keys():
+            for name in names - self._followers.names():
                 self._list_of(name).setdefault(_expert_of(name), ())
-                self._followers[name] = asyncio.create_task(self._follow(consul, name))
-            for name in self._followers.keys() - names:
-                self._followers.pop(name).cancel()
+                self._follow(consul, name)
+            for name in self._followers.names() - names:
+                self._followers.end(name)
                 self._set(name, ())
                 self._list_of(name).pop(_expert_of(name), None)
 
-        await self._repeat(step)
+        self._names.start("services", step)
 
     def _is_followed(self, name: str, services: Collection[str]) -> bool:
         prefixes = PREFIX if self._is_mesh else (PREFIX, _ACTIVATORS)
         is_proxy = name.endswith(_SIDECAR) and name.removesuffix(_SIDECAR) in services
         return name.startswith(prefixes) and not is_proxy and _expert_of(name) not in self._fixed
 
-    async def _follow(self, consul: ConsulClient, name: str) -> None:
+    def _follow(self, consul: ConsulClient, name: str) -> None:
         look = consul.health.watch_connect if self._is_mesh else consul.health.watch
         watch = look(name, passing=True)
 
@@ -159,19 +157,7 @@ class Experts:
             found = await watch.next() or ()
             self._set(name, tuple(self._instance(one, name) for one in found))
 
-        await self._repeat(step)
-
-    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                await step()
-                self.problem, pause_s = "", _FIRST_PAUSE_S
-            except ClusterFault as fault:
-                self.problem = fault.message
-                # Not all gateways at once, when Consul is back.
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1))
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        self._followers.start(name, step)
 
     def _list_of(self, name: str) -> dict[str, tuple[Instance, ...]]:
         return self._activators if name.startswith(_ACTIVATORS) else self._found

@@ -3,19 +3,13 @@
 import asyncio
 import contextlib
 import os
-import random
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Final, Literal
+from typing import Literal
 
 from evolve.cluster.consul.client import ConsulClient
 from evolve.cluster.consul.values import MeshLeaf, MeshRoots
-from evolve.cluster.faults import ClusterFault
 from pipecatapp.core.routing import Instance
-
-_FIRST_PAUSE_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 10.0
-"""After a fault of Consul; the certificate in use is valid for days."""
+from pipecatapp.gateway.following import Following
 
 
 class _NamedPeer(ssl.SSLObject):
@@ -51,29 +45,31 @@ class Mesh:
         self._leaf: MeshLeaf | None = None
         self._contexts: dict[str, _NamedContext] = {}
         self._is_known = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self.problem = ""
+        self._following = Following()
+
+    @property
+    def problem(self) -> str:
         """Why there is no new certificate; empty while Consul answers."""
+        return self._following.problem
 
     async def start(self) -> None:
         """Begin to follow Consul."""
         roots, leaf = self._consul.mesh.watch_roots(), self._consul.mesh.watch_leaf(self._service)
 
         async def follow_roots() -> None:
-            self._roots = await roots.next()
-            self._renew()
+            found = await roots.next()
+            self._renew(found or self._roots, self._leaf)
 
         async def follow_leaf() -> None:
-            self._leaf = await leaf.next()
-            self._renew()
+            found = await leaf.next()
+            self._renew(self._roots, found or self._leaf)
 
-        self._tasks = [asyncio.create_task(self._repeat(step)) for step in (follow_roots, follow_leaf)]
+        self._following.start("roots", follow_roots)
+        self._following.start("leaf", follow_leaf)
 
     async def stop(self) -> None:
         """End following."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._following.stop()
 
     def context(self, service: str) -> ssl.SSLContext | None:
         """Return what a connection to a service of the mesh needs; None as long as the gateway has no certificate.
@@ -86,7 +82,10 @@ class Mesh:
             self._contexts[service] = _context(self._roots, self._leaf, _peer(self._leaf, service))
         return self._contexts[service]
 
-    def _renew(self) -> None:
+    def _renew(self, roots: MeshRoots | None, leaf: MeshLeaf | None) -> None:
+        if (roots, leaf) == (self._roots, self._leaf):
+            return
+        self._roots, self._leaf = roots, leaf
         self._contexts.clear()
         if self._roots is not None and self._leaf is not None:
             self._is_known.set()
@@ -96,17 +95,6 @@ class Mesh:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._is_known.wait()
-
-    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                await step()
-                self.problem, pause_s = "", _FIRST_PAUSE_S
-            except ClusterFault as fault:
-                self.problem = fault.message
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1))
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
 def tls_for(instance: Instance, mesh: Mesh | None) -> ssl.SSLContext | Literal[True] | None:

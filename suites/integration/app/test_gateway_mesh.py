@@ -1,5 +1,6 @@
 """The gateway in the mesh of a real Consul, with its own proxies: who may, and that nothing of an answer is lost."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from evolve.cluster.address import ClusterAddress
 from fixtures.killable_experts import KillableExpert, run_kills
+from fixtures.loopback_server import LoopbackServer
 from fixtures.mesh_experts import MeshOfExperts, mesh_at
 from fixtures.processes import wait_for
 from fixtures.real_consul import free_ports, started_consul
@@ -225,6 +227,53 @@ def test_a_new_authority_is_taken_over_while_requests_go_on(expert, tmp_path):
             wait_for("the gateway has taken it over", lambda: own.context("expert-main") is not before)
             # Each stream is a connection of its own.
             assert [gateway.chat(stream=True).body[-14:] for _ in range(5)] == [b"data: [DONE]\n\n"] * 5
+
+
+class Line(LoopbackServer):
+    """Passes connections on to Consul until it is closed."""
+
+    def __init__(self, url, port=0):
+        self._consul = int(url.rpartition(":")[2])
+        super().__init__(port)
+
+    async def talk(self, reader, writer):
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._consul)
+        try:
+            await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
+        finally:
+            far_writer.close()
+
+
+async def copy(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+def test_while_consul_is_away_the_gateway_says_so_and_no_longer_than_that(mesh, consul, expert):
+    mesh.proxy(expert.port)
+    line = Line(consul)
+    config = GatewayConfig(consul=ClusterAddress(line.url), mesh_service="moe-gateway", timeouts=SHORT)
+    with running_gateway(config) as gateway:
+
+        def warned():
+            return {one.partition(":")[0] for one in gateway.ask("/health/ready").json["warnings"]}
+
+        knows(gateway)
+        assert gateway.chat().status == 200
+        before = gateway.gateway.mesh.context("expert-main")
+        assert warned() == set()
+        line.close()
+        expected = {"Consul does not answer, the list of experts may be old", "Consul gives no certificate of the mesh"}
+        wait_for("it says so", lambda: warned() == expected)
+        assert gateway.chat().status == 200
+        line = Line(consul, line.port)
+        # Nothing has changed in Consul meanwhile.
+        wait_for("it says so no longer", lambda: warned() == set())
+        assert gateway.gateway.mesh.context("expert-main") is before
+        assert gateway.chat().status == 200
+    line.close()
 
 
 def root(url):

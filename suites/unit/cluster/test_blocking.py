@@ -75,7 +75,21 @@ def test_a_fault_loses_nothing():
         return first, await watch.next()
 
     assert asyncio.run(scenario()) == ("a", "b")
-    assert server.asked == [0, 5, 5]
+    assert server.asked == [0, 5, 0]
+
+
+def test_after_a_fault_the_same_content_says_that_the_server_answers_again():
+    server = Server(Seen("a", 5), NoAnswer("late", call="GET /"), Seen("a", 5), Seen("b", 6))
+
+    async def scenario():
+        watch = Watch(server.read)
+        found = [await watch.next()]
+        with pytest.raises(NoAnswer):
+            await watch.next()
+        return [*found, await watch.next(), await watch.next()]
+
+    assert asyncio.run(scenario()) == ["a", "a", "b"]
+    assert server.asked == [0, 5, 0, 5]
 
 
 def test_a_server_that_wakes_us_at_will_is_asked_no_oftener_than_the_rate():
