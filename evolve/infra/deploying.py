@@ -22,7 +22,10 @@ GROUPS: Final = {"moe_gateway": "gateways", "pipecatapp": "agents"}
 NEEDED_GROUPS: Final = ("controllers", "workers")
 EXAMPLE: Final = ipaddress.ip_network("192.0.2.0/24")
 """For documents only: the addresses of inventory/hosts.yaml."""
+INTERRUPTED: Final = 130
+"""What a shell reports of a program that Ctrl-C ended."""
 _DIGEST: Final = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
+_FILE_OF_VARIABLES: Final = re.compile(r"(-e|--extra-vars=)?@")
 _LOOKS_ONLY: Final = frozenset({"--syntax-check", "--list-hosts", "--list-tasks", "--list-tags"})
 """Options of ansible-playbook with which no host is asked."""
 
@@ -30,7 +33,8 @@ _LOOKS_ONLY: Final = frozenset({"--syntax-check", "--list-hosts", "--list-tasks"
 class Inventory(NamedTuple):
     """What Ansible knows of the hosts before it asks them."""
 
-    path: str
+    sources: str
+    """Its files, as they were given."""
     groups: Mapping[str, frozenset[str]]
     variables: Mapping[str, Mapping[str, Any]]
     """Of each host, as they are written."""
@@ -52,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EnvironmentFault as fault:
         print(f"deploy: {fault}", file=sys.stderr)
         return ExitCode.ENVIRONMENT
+    except KeyboardInterrupt:
+        print("deploy: interrupted; the same command goes on from there", file=sys.stderr)
+        return INTERRUPTED
     return ExitCode.DONE
 
 
@@ -63,18 +70,31 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "-i", "--inventory", metavar="FILE", help="your hosts; inventory/hosts.yaml is an example to copy"
+        "-i",
+        "--inventory",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="your hosts; inventory/hosts.yaml is an example to copy; may be given several times",
     )
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--run-local",
         action="store_true",
         help="gateway and agent run as programs of their hosts (raw_exec), from this clone's wheel; without it as"
         " containers (docker)",
     )
-    parser.add_argument(
+    where.add_argument(
         "--registry",
         metavar="HOST:PORT",
         help="build both images, and push them to this registry, which the hosts reach",
+    )
+    # Ansible's own, which the look at the inventory needs before the play does.
+    vault = parser.add_argument_group("encrypted variables, as ansible-playbook takes them")
+    vault.add_argument("--vault-id", action="append", default=[], metavar="ID")
+    vault.add_argument("--vault-password-file", "--vault-pass-file", action="append", default=[], metavar="FILE")
+    vault.add_argument(
+        "-J", "--ask-vault-pass", "--ask-vault-password", action="store_true", help="asks twice: for the inventory, too"
     )
     return parser
 
@@ -93,7 +113,7 @@ def deploy(options: argparse.Namespace, further: Sequence[str]) -> None:
     if not options.inventory:
         hint = "copy inventory/hosts.yaml, put your hosts there, and pass -i FILE"
         raise InputError(Problem("no inventory given", None, hint))
-    inventory = read_inventory(options.inventory)
+    inventory = read_inventory(options.inventory, _vault_words(options))
     is_real = _LOOKS_ONLY.isdisjoint(further)
     problems = [*_problems_of(inventory), *(_example_hosts(inventory) if is_real else ())]
     # Only variables that the command line cannot change are judged: what `-e` gives, Ansible says.
@@ -101,22 +121,29 @@ def deploy(options: argparse.Namespace, further: Sequence[str]) -> None:
         problems += _missing_images(inventory)
     if problems:
         raise InputError(problems)
-    _play(options.inventory, _variables(options), further)
+    _play(options.inventory, _variables(options), [*_vault_words(options), *further])
 
 
-def read_inventory(path: str) -> Inventory:
+def read_inventory(files: Sequence[str], vault: Sequence[str] = ()) -> Inventory:
     """Return what Ansible makes of an inventory with this clone's `group_vars/`.
+
+    Args:
+        files: each a file, a folder, or names of hosts with commas.
+        vault: arguments with which Ansible decrypts files of variables.
 
     Raises:
         InputError: there is none, or Ansible cannot read it.
         EnvironmentFault: Ansible is not installed.
     """
-    if not path.endswith(",") and not Path(path).exists():
-        raise InputError(Problem(f"{path}: no such inventory", None, "inventory/hosts.yaml is an example to copy"))
-    command = [_program("ansible-inventory"), "-i", path, "--playbook-dir", str(CLONE), "--list"]
+    hint = "inventory/hosts.yaml is an example to copy"
+    missing = [one for one in files if "," not in one and not Path(one).exists()]
+    if missing:
+        raise InputError(Problem(f"{one}: no such inventory", None, hint) for one in missing)
+    command = [_program("ansible-inventory"), *_sources(files), "--playbook-dir", str(CLONE), "--list", *vault]
     # Without it, what Ansible cannot read is an inventory without hosts.
     environment = {**_environment(), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    path = ", ".join(files)
     if done.returncode:
         raise InputError(Problem(f"{path}: Ansible cannot read it: {done.stderr.strip()[-500:]}"))
     listed = json.loads(done.stdout)
@@ -136,10 +163,12 @@ def _problems_of(inventory: Inventory) -> Iterator[Problem]:
     for group in NEEDED_GROUPS:
         if not inventory.of(group):
             hint = "docs/cluster.md describes the groups"
-            yield Problem(f"{inventory.path}: no host in the group {group}", None, hint)
+            yield Problem(f"{inventory.sources}: no host in the group {group}", None, hint)
     for group in GROUPS.values():
         if stray := inventory.of(group) - inventory.of("workers"):
-            text = f"{inventory.path}: {', '.join(sorted(stray))} of {group} is not in workers, which run Nomad's jobs"
+            text = (
+                f"{inventory.sources}: {', '.join(sorted(stray))} of {group} is not in workers, which run Nomad's jobs"
+            )
             yield Problem(text, None, "name a worker there")
 
 
@@ -147,7 +176,9 @@ def _example_hosts(inventory: Inventory) -> Iterator[Problem]:
     for host, variables in sorted(inventory.variables.items()):
         address = str(variables.get("ansible_host", host))
         if _is_example(address):
-            yield Problem(f"{inventory.path}: {host} has the example's address {address}", None, "put your hosts there")
+            yield Problem(
+                f"{inventory.sources}: {host} has the example's address {address}", None, "put your hosts there"
+            )
 
 
 def _is_example(address: str) -> bool:
@@ -159,7 +190,14 @@ def _is_example(address: str) -> bool:
 
 def _gives_images(further: Sequence[str]) -> bool:
     """Return whether arguments of ansible-playbook may name images: by name, or in a file of variables."""
-    return any("_image" in one or one.lstrip("-e=").startswith("@") for one in further)
+    return any("_image" in one or _FILE_OF_VARIABLES.match(one) for one in further)
+
+
+def _vault_words(options: argparse.Namespace) -> list[str]:
+    """Return the arguments with which a program of Ansible decrypts variables."""
+    found = [f"--vault-id={one}" for one in options.vault_id]
+    found += [f"--vault-password-file={one}" for one in options.vault_password_file]
+    return [*found, *(["--ask-vault-pass"] if options.ask_vault_pass else [])]
 
 
 def _missing_images(inventory: Inventory) -> Iterator[Problem]:
@@ -184,15 +222,31 @@ def _variables(options: argparse.Namespace) -> dict[str, str]:
     return given
 
 
-def _play(inventory: str, variables: Mapping[str, str], further: Sequence[str]) -> None:
+def _play(files: Sequence[str], variables: Mapping[str, str], further: Sequence[str]) -> None:
     say("; ".join(f"{name}: {value}" for name, value in variables.items()))
-    command = [_program("ansible-playbook"), "-i", inventory, str(PLAYBOOK), "-e", json.dumps(variables), *further]
-    done = subprocess.run(command, env=_environment(), check=False)
-    if done.returncode:
-        text = f"ansible-playbook ended with {done.returncode}: its message is above, at the first `fatal`"
-        raise ProcessFault(
-            f"{text}; the same command goes on from there", command="ansible-playbook", code=done.returncode
-        )
+    given = ["-e", json.dumps(variables), *further]
+    command = [_program("ansible-playbook"), *_sources(files), str(PLAYBOOK), *given]
+    if code := _wait_for(subprocess.Popen(command, env=_environment())):
+        text = f"ansible-playbook ended with {code}: its message is above, at the first `fatal`"
+        raise ProcessFault(f"{text}; the same command goes on from there", command="ansible-playbook", code=code)
+
+
+def _wait_for(process: "subprocess.Popen[bytes]") -> int:
+    """Return the exit code of a program, which gets Ctrl-C as we do, and ends what it does on the hosts by itself."""
+    is_interrupted = False
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            is_interrupted = True
+            continue
+        if is_interrupted:
+            raise KeyboardInterrupt
+        return code
+
+
+def _sources(files: Sequence[str]) -> list[str]:
+    return [word for one in files for word in ("-i", one)]
 
 
 def _program(name: str) -> str:

@@ -1,6 +1,7 @@
 """`./bootstrap.sh deploy` before any host is asked: what is missing is named, and what it would play."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -68,17 +69,51 @@ def test_what_ansible_cannot_read_is_reported_in_its_words(tmp_path: Path, capfd
     [
         (["--run-local"], "moe_gateway_driver: raw_exec; pipecatapp_driver: raw_exec"),
         (["-e", f"moe_gateway_image={DIGEST}"], "moe_gateway_driver: docker; pipecatapp_driver: docker"),
+        (["--extra-vars=@images.yaml"], "moe_gateway_driver: docker; pipecatapp_driver: docker"),
     ],
 )
 def test_what_it_plays_is_the_playbook_from_wherever_it_was_called(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], given: str
 ) -> None:
     inventory(tmp_path)
+    (tmp_path / "images.yaml").write_text(f"moe_gateway_image: {DIGEST}\npipecatapp_image: {DIGEST}\n")
     monkeypatch.chdir(tmp_path)
     assert main(["-i", "hosts.yaml", *words, "--syntax-check"]) == 0
     out, err = capfd.readouterr()
     assert f"playbook: {ROOT}/playbook.yaml" in out
     assert f"== {given}" in err
+
+
+def test_variables_in_a_vault_are_read_with_the_password_of_the_command_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given, password, variables = inventory(tmp_path), tmp_path / "password", tmp_path / "group_vars/all.yaml"
+    password.write_text("correct horse")
+    variables.parent.mkdir()
+    variables.write_text("cluster_agent_key: sk-1\n")
+    vault = Path(sys.executable).parent / "ansible-vault"
+    subprocess.run([vault, "encrypt", "--vault-password-file", password, variables], check=True, capture_output=True)
+    assert "no vault secrets found" in "\n".join(problems(capfd, "-i", given, "--run-local", "--syntax-check"))
+    assert main(["-i", given, "--run-local", "--syntax-check", "--vault-password-file", str(password)]) == 0
+
+
+def test_each_of_several_inventories_counts(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "more").mkdir()
+    more = inventory(tmp_path / "more", controllers={}, workers={"hosts": {"three": {"ansible_host": "198.51.100.9"}}})
+    assert main(["-i", inventory(tmp_path), "-i", more, "--run-local", "--list-hosts", "--limit", "one:three"]) == 0
+    listed = capfd.readouterr().out
+    assert "      one\n" in listed
+    assert "      three\n" in listed
+    assert problems(capfd, "-i", more, "-i", "a.yaml", "-i", "b.yaml", "--run-local") == [
+        f"{one}: no such inventory (inventory/hosts.yaml is an example to copy)" for one in ("a.yaml", "b.yaml")
+    ]
+
+
+def test_a_registry_and_no_images_are_not_asked_for_together(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["-i", "hosts.yaml", "--run-local", "--registry", "registry.test:5000"])
+    assert ended.value.code == 2
+    assert "not allowed with argument" in capfd.readouterr().err
 
 
 def test_a_failed_play_is_the_machines_fault(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +127,33 @@ def test_without_ansible_the_command_that_installs_it_is_named(
     monkeypatch.setattr(deploying.sys, "executable", str(tmp_path / "python"))
     assert main(["-i", inventory(tmp_path), "--run-local"]) == 4
     assert "./bootstrap.sh deploy installs it" in capfd.readouterr().err
+
+
+SLOW_PLAY = """\
+#!/bin/sh
+trap 'sleep 1; echo ended by itself; exit 99' INT
+echo begun
+while true; do sleep 0.1; done
+"""
+
+
+def test_ctrl_c_lets_ansible_end_what_it_does_on_the_hosts(tmp_path: Path) -> None:
+    given, folder = inventory(tmp_path), tmp_path / "bin"
+    folder.mkdir()
+    (folder / "ansible-inventory").symlink_to(Path(sys.executable).parent / "ansible-inventory")
+    (folder / "ansible-playbook").write_text(SLOW_PLAY)
+    (folder / "ansible-playbook").chmod(0o755)
+    code = f"import sys; from evolve.infra import deploying; sys.executable = {str(folder / 'python')!r}; "
+    command = [sys.executable, "-c", f"{code}sys.exit(deploying.main({['-i', given, '--run-local']!r}))"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, text=True, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "ended by itself\n")
+    assert err.endswith("deploy: interrupted; the same command goes on from there\n")
 
 
 def test_its_help_says_what_else_may_follow() -> None:
