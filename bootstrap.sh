@@ -172,7 +172,8 @@ deploy() {
     pip_install -e '.[test,infra]'
   fi
   cd "$called_from"
-  exec "$python" -m evolve.infra.deploying "$@"
+  # -P: modules of that folder, such as another clone's, are not ours.
+  exec "$python" -P -m evolve.infra.deploying "$@"
 }
 
 # What the test sources bfcl: and reasoning-gym: read. bfcl-eval is only read, never imported: its dependencies stay out.

@@ -115,10 +115,9 @@ def deploy(options: argparse.Namespace, further: Sequence[str]) -> None:
         raise InputError(Problem("no inventory given", None, hint))
     inventory = read_inventory(options.inventory, _vault_words(options))
     is_real = _LOOKS_ONLY.isdisjoint(further)
-    problems = [*_problems_of(inventory), *(_example_hosts(inventory) if is_real else ())]
-    # Only variables that the command line cannot change are judged: what `-e` gives, Ansible says.
-    if not options.run_local and not options.registry and not _gives_images(further):
-        problems += _missing_images(inventory)
+    problems = [*_problems_of(inventory, further), *(_example_hosts(inventory) if is_real else ())]
+    if not options.run_local and not options.registry:
+        problems += _missing_images(inventory, further)
     if problems:
         raise InputError(problems)
     _play(options.inventory, _variables(options), [*_vault_words(options), *further])
@@ -159,17 +158,25 @@ def _hosts_of(listed: Mapping[str, Any], group: str) -> Iterator[str]:
         yield from _hosts_of(listed, child)
 
 
-def _problems_of(inventory: Inventory) -> Iterator[Problem]:
+def _problems_of(inventory: Inventory, further: Sequence[str]) -> Iterator[Problem]:
     for group in NEEDED_GROUPS:
         if not inventory.of(group):
             hint = "docs/cluster.md describes the groups"
             yield Problem(f"{inventory.sources}: no host in the group {group}", None, hint)
-    for group in GROUPS.values():
-        if stray := inventory.of(group) - inventory.of("workers"):
-            text = (
-                f"{inventory.sources}: {', '.join(sorted(stray))} of {group} is not in workers, which run Nomad's jobs"
-            )
-            yield Problem(text, None, "name a worker there")
+    for role, group in GROUPS.items():
+        if not _may_give(further, f"{role}_driver"):
+            yield from _problems_of_job(inventory, role, group)
+
+
+def _problems_of_job(inventory: Inventory, role: str, group: str) -> Iterator[Problem]:
+    """Yield why no job of Nomad can run on the hosts of a group; a unit of systemd runs on any."""
+    hosts = inventory.of(group)
+    if stray := hosts - inventory.of("workers"):
+        text = f"{', '.join(sorted(stray))} of {group} is not in workers, which run Nomad's jobs"
+        yield Problem(f"{inventory.sources}: {text}", None, f"name a worker there, or pass -e {role}_driver=systemd")
+    if len(hosts) > 1:
+        text = f"{group} has {', '.join(sorted(hosts))}, and Nomad's job runs on one host"
+        yield Problem(f"{inventory.sources}: {text}", None, f"name one there, or pass -e {role}_driver=systemd")
 
 
 def _example_hosts(inventory: Inventory) -> Iterator[Problem]:
@@ -188,9 +195,9 @@ def _is_example(address: str) -> bool:
         return False
 
 
-def _gives_images(further: Sequence[str]) -> bool:
-    """Return whether arguments of ansible-playbook may name images: by name, or in a file of variables."""
-    return any("_image" in one or _FILE_OF_VARIABLES.match(one) for one in further)
+def _may_give(further: Sequence[str], name: str) -> bool:
+    """Return whether arguments of ansible-playbook may give a variable, also in a file; Ansible judges its value."""
+    return any(name in one or _FILE_OF_VARIABLES.match(one) for one in further)
 
 
 def _vault_words(options: argparse.Namespace) -> list[str]:
@@ -200,9 +207,11 @@ def _vault_words(options: argparse.Namespace) -> list[str]:
     return [*found, *(["--ask-vault-pass"] if options.ask_vault_pass else [])]
 
 
-def _missing_images(inventory: Inventory) -> Iterator[Problem]:
+def _missing_images(inventory: Inventory, further: Sequence[str]) -> Iterator[Problem]:
     for role, group in GROUPS.items():
         name = f"{role}_image"
+        if _may_give(further, name) or _may_give(further, f"{role}_driver"):
+            continue
         for host in sorted(inventory.of(group)):
             given = str(inventory.variables.get(host, {}).get(name, ""))
             if "{{" not in given and not _DIGEST.fullmatch(given):

@@ -57,6 +57,22 @@ def test_every_problem_of_the_groups_comes_at_once(tmp_path: Path, capfd: pytest
         "no host in the group controllers",
         "two of agents is not in workers, which run Nomad's jobs",
     ]
+    both = {"hosts": {"one": {}, "two": {}}}
+    found = problems(capfd, "-i", inventory(tmp_path, workers=both, gateways=both), "--run-local")
+    assert found == [
+        f"{given}: gateways has one, two, and Nomad's job runs on one host"
+        " (name one there, or pass -e moe_gateway_driver=systemd)"
+    ]
+
+
+def test_units_run_on_any_hosts_and_need_no_image(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    both = {"hosts": {"one": {}, "two": {}}}
+    units = ["-e", "moe_gateway_driver=systemd", "-e", "pipecatapp_driver=systemd"]
+    assert main(["-i", inventory(tmp_path, gateways=both, agents=both), *units, "--syntax-check"]) == 0
+    capfd.readouterr()
+    # What makes one program a unit says nothing about the other.
+    found = problems(capfd, "-i", inventory(tmp_path, gateways=both), *units[:2])
+    assert [line.partition("=")[0] for line in found] == ["pipecatapp_image"]
 
 
 def test_what_ansible_cannot_read_is_reported_in_its_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -68,7 +84,10 @@ def test_what_ansible_cannot_read_is_reported_in_its_words(tmp_path: Path, capfd
     ("words", "given"),
     [
         (["--run-local"], "moe_gateway_driver: raw_exec; pipecatapp_driver: raw_exec"),
-        (["-e", f"moe_gateway_image={DIGEST}"], "moe_gateway_driver: docker; pipecatapp_driver: docker"),
+        (
+            ["-e", f"moe_gateway_image={DIGEST} pipecatapp_image={DIGEST}"],
+            "moe_gateway_driver: docker; pipecatapp_driver: docker",
+        ),
         (["--extra-vars=@images.yaml"], "moe_gateway_driver: docker; pipecatapp_driver: docker"),
     ],
 )

@@ -104,7 +104,7 @@ def test_the_words_after_deploy_are_its_own_and_ansible_is_installed_once(copy: 
     assert bootstrapped(copy, *words, fails="import ansible").returncode == 0
     *_, installed, played = (copy / "asked").read_text("utf-8").splitlines()
     assert installed.endswith("-e .[test,infra]")
-    assert played == "-m evolve.infra.deploying -i hosts.yaml --run-local"
+    assert played == "-P -m evolve.infra.deploying -i hosts.yaml --run-local"
     assert bootstrapped(copy, *words, fails="nothing").returncode == 0
     assert (copy / "asked").read_text("utf-8").count("infra]") == 1
 
