@@ -13,6 +13,7 @@ from pipecatapp.agent.metrics import AgentMetrics
 from pipecatapp.agent.voice import VoicePart
 from pipecatapp.voice.config import VoiceConfig
 from pipecatapp.wire.agent_events import LogLine, Ping, Pong
+from pipecatapp.wire.voice_events import VoiceProblem, read_voice_server_message
 
 
 class NeverReady:
@@ -41,15 +42,14 @@ def agent(request, monkeypatch):
         yield found
 
 
-async def until_closed(agent, cookie) -> None:
+async def until_closed(agent, cookie) -> list[str]:
     headers = {"cookie": cookie, "origin": agent.url}
     async with (
         asyncio.timeout(60),
         aiohttp.ClientSession() as client,
         client.ws_connect(f"{agent.url}/voice", headers=headers) as opened,
     ):
-        async for _ in opened:
-            pass
+        return [message.data async for message in opened]
 
 
 def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatch):
@@ -71,6 +71,12 @@ def test_a_pipeline_that_ends_before_it_is_ready_holds_no_microphone(agent):
             await until_closed(agent, agent.log_in())
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("agent", [EnvironmentFault("it does not start")], indirect=True)
+def test_a_pipeline_that_does_not_start_says_so_to_its_page(agent):
+    (message,) = asyncio.run(until_closed(agent, agent.log_in()))
+    assert read_voice_server_message(message) == VoiceProblem("no_voice", "it does not start")
 
 
 @pytest.mark.parametrize("agent", [EnvironmentFault("it does not start")], indirect=True)
