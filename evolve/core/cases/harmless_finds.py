@@ -26,6 +26,8 @@ _TEST_RESULT: Final = re.compile(
     r"(?:\A|\n)[ \t]*(?:PASS|FAIL|XFAIL|XPASS|SKIP)(?:ED)?:?[ \t]+(?=\w{0,40}[Tt]est\w{0,40}|\w{1,40}(?:::|/)\w)"
 )
 _BEFORE_RESULT: Final = 20
+_LONGEST_EXPRESSION: Final = 200
+"""Characters of code that are looked at behind the start of a find: a text without blanks is one long word."""
 
 
 def without_harmless(text: str, spans: Iterable[SecretSpan]) -> list[SecretSpan]:
@@ -73,4 +75,5 @@ def _is_code(text: str, span: SecretSpan) -> bool:
         return False
     word = text[span.start : span.end].rstrip(",;)")
     is_name = word.isidentifier() and word.isascii() and not word.islower() and not word.isupper()
-    return _EXPRESSION.match(text, span.start) is not None or (is_name and has_password_word(word))
+    end = span.start + _LONGEST_EXPRESSION
+    return _EXPRESSION.match(text, span.start, end) is not None or (is_name and has_password_word(word))
