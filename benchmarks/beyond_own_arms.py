@@ -17,7 +17,7 @@ from evolve.core.model.agents import Demo, DemoSettings
 from evolve.core.model.errors import EnvironmentFault, InputError, Problem
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.baselines import Solved, baselines
-from evolve.store.agents import load_agent, load_demos
+from evolve.store.agents import find_agent, load_agent, load_demos
 
 _THOUGHT = "why"
 _DEMOS = 2
@@ -61,6 +61,18 @@ def by_hand(place: Place) -> UnitFound:
     path = _written_file(place)
     place.keep_agent(load_agent(path))
     return UnitFound()
+
+
+def shipped(place: Place) -> UnitFound:
+    """Return the agent that this version of Anneal ships for the task.
+
+    Raises:
+        InputError: it ships none.
+    """
+    file = find_agent(f"{place.task.name.upper()}_AGENT")
+    agent = load_agent(file)
+    place.keep_agent(replace(agent, evidence=None), load_demos(agent, file))
+    return UnitFound(agent.title)
 
 
 def _written_file(place: Place) -> Path:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from beyond_other_arms import OTHER_ARMS
-from beyond_own_arms import by_hand, demos, lookup, ours, ours_with_by_hand, plain, think
+from beyond_own_arms import by_hand, demos, lookup, ours, ours_with_by_hand, plain, shipped, think
 from beyond_places import Place, UnitFound, client_cpu_s, keep_found, known_found
 from beyond_recorded import RecordedModel, process_cpu_s
 from beyond_tasks import BenchmarkTask
@@ -34,6 +34,7 @@ ARMS: Mapping[str, Callable[[Place], UnitFound]] = {
     "think": think,
     "demos": demos,
     "by-hand": by_hand,
+    "shipped": shipped,
     **OTHER_ARMS,
     "ours": ours,
     "ours+by-hand": ours_with_by_hand,

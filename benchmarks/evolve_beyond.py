@@ -92,7 +92,7 @@ def _plan(arguments: Sequence[str] | None) -> BeyondPlan:
         Unit(task, target, arm, int(seed))
         for task, target, arm, seed in product(words["tasks"], words["targets"], words["arms"], words["seeds"])
         # Without a search there is no chance: one seed says it all.
-        if seed == words["seeds"][0] or arm not in ("plain", "lookup", "think", "demos", "by-hand")
+        if seed == words["seeds"][0] or arm not in ("plain", "lookup", "think", "demos", "by-hand", "shipped")
     )
     effort = Effort(options.budget, options.cases, may_ask=not options.replay)
     folder = options.folder.resolve()
