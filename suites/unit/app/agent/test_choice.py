@@ -29,7 +29,7 @@ def test_only_the_tools_that_there_are_can_be_answered(agent):
 
 def test_the_measured_words_stay_and_a_tool_that_they_do_not_name_is_added(agent):
     known = agent.prompt("x", [tool("ha", "another description")]).messages[0]["content"]
-    assert "ha: lights, heating" in known
+    assert "ha: the house itself" in known
     assert "another description" not in known
     more = agent.prompt("x", [tool("toaster", "toasts bread")]).messages[0]["content"]
     assert "\ntoaster: toasts bread" in more
