@@ -159,7 +159,7 @@ class LlamaCpp:
 
     @property
     def state_file(self) -> Path:
-        """The file with the address of the model's server: whoever is named there is asked."""
+        """The file with the address of the model's server: what it names is asked."""
         return self._server.state_file
 
     async def close(self) -> None:

@@ -26,7 +26,7 @@ from suites.browser.conftest import NAMES
 LIGHT = "Turn on the kitchen light."
 ANSWER = "I have turned on the light in the kitchen."
 WEATHER = "What is the weather like today?"
-TOLD = "The kitchen door is open. " * 20
+STORY = "The kitchen door is open. " * 20
 # What the page plays, and how much it sends.
 EAR = """
 window.played = [];
@@ -64,7 +64,7 @@ PLAYED = """() => {
 def model() -> Iterator[ScriptedTwin]:
     with scripted_twin() as found:
         found.spoken["kitchen light"] = f'[use look] [with {{"word": "kitchen"}}] [say {ANSWER}]'
-        found.spoken["the weather"] = f"[say {TOLD}]"
+        found.spoken["the weather"] = f"[say {STORY}]"
         yield found
 
 
@@ -152,7 +152,7 @@ def test_the_button_is_held_by_keyboard_and_the_answer_is_stopped(speaking: Spea
     # The whole answer takes half a minute.
     assert 0 < opened.page.evaluate("window.played.length") < 10 * ESPEAK_RATE
     assert opened.page.evaluate("window.sent") == sent, "a microphone whose button nobody holds sends nothing"
-    assert TOLD.strip() in opened.page.locator(".reply .text").inner_text()
+    assert STORY.strip() in opened.page.locator(".reply .text").inner_text()
     assert opened.complaints == []
 
 

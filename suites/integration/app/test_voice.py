@@ -28,7 +28,7 @@ from pipecatapp.wire.voice_events import LONGEST_FRAME, Heard, Hush, Push, Relea
 LIGHT = "Turn on the kitchen light."
 ANSWER = "I have turned on the light in the kitchen."
 STORY = "Please tell me a long story about the sea."
-TOLD = "The kitchen door is open. " * 20
+STORY = "The kitchen door is open. " * 20
 WEATHER = "What is the weather like today?"
 WARM = "The temperature in the kitchen is 21 degrees."
 IDLE = StateChanged(AgentState.IDLE, "")
@@ -39,7 +39,7 @@ PAUSE = silence(3.0)
 def model():
     with scripted_twin() as found:
         found.spoken["kitchen light"] = f'[use look] [with {{"word": "kitchen"}}] [say {ANSWER}]'
-        found.spoken["long story"] = f"[say {TOLD}]"
+        found.spoken["long story"] = f"[say {STORY}]"
         found.spoken["the weather"] = f"[say {WARM}]"
         yield found
 
@@ -120,11 +120,11 @@ def test_whoever_begins_to_speak_ends_the_speech(agent):
     assert "temperature in the kitchen" in understood(b"".join(filter(is_sound, after)), caller.rate)
     ends = [(one.outcome, one.text.strip()) for one in page.got if isinstance(one, TurnEnded)]
     # The first answer was complete as text: only its speech ended.
-    assert ends == [(Outcome.ANSWERED, TOLD.strip()), (Outcome.ANSWERED, WARM)]
+    assert ends == [(Outcome.ANSWERED, STORY.strip()), (Outcome.ANSWERED, WARM)]
 
 
 def test_new_words_end_a_turn_that_is_still_answering(agent, model):
-    model.spoken["good morning"] = f"[wait] [say {TOLD}]"
+    model.spoken["good morning"] = f"[wait] [say {STORY}]"
 
     async def work(page, caller):
         await caller.say(spoken("Good morning.") + PAUSE)
@@ -198,7 +198,7 @@ def test_silence_on_request_and_the_turn_stays_as_text(agent):
 
     after, texts = in_session(agent, work)
     assert [one for one in after if is_sound(one)] == []
-    assert [one.strip() for one in texts] == [TOLD.strip()]
+    assert [one.strip() for one in texts] == [STORY.strip()]
 
 
 def test_nobody_hears_another(agent):
