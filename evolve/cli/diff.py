@@ -32,14 +32,14 @@ def main(arguments: Sequence[str]) -> int:
         for event in archive.events(record.run):
             evolution.add(event)
         started = evolution.started
-        chosen = options.candidate or (evolution.leader.info.id if evolution.leader else "")
+        chosen = options.candidate_id or (evolution.leader.info.id if evolution.leader else "")
         if started is None or chosen not in evolution.candidates:
             known = ", ".join(evolution.candidates)
             hint = did_you_mean(chosen, evolution.candidates) or f"known: {known}"
             raise InputError(Problem(f"run {record.run} has no candidate {chosen!r}", None, hint))
         if evolution.candidates[chosen] is evolution.vote:
             message = f"{chosen} is the lookup, which asks no model: it changes no agent"
-            raise InputError(Problem(message, None, "without --candidate, the winner is shown"))
+            raise InputError(Problem(message, None, "without --candidate-id, the winner is shown"))
         change = _change(archive, record, evolution, started, chosen)
         say(change_lines(change, evolution, Paint(sys.stdout, os.environ)))
     return ExitCode.DONE
@@ -90,12 +90,12 @@ def parser() -> CommandParser:
         description="Show what the winner of a run changes in its agent (settings, sections, demos), and the evidence.",
         examples=(
             Example("evolve diff", "the winner of the newest run"),
-            Example("evolve diff --candidate d9758214a7ef", "another candidate of it"),
+            Example("evolve diff --candidate-id d9758214a7ef", "another candidate of it"),
         ),
         notes="exit codes: 0 done, 2 no such run or candidate. See docs/evolution.md.",
     )
     add_run(made)
-    made.add_argument("--candidate", metavar="ID", help="another candidate than the winner")
+    made.add_argument("--candidate-id", metavar="ID", help="another candidate than the winner")
     return made
 
 

@@ -85,12 +85,13 @@ class Service:
 
     async def run(self) -> None:
         """Work until it is cancelled; then the lock is given back."""
-        if self._claims is not None:
-            await self._hold(self._claims)  # before the first look: two that start together must not both call people
-        tasks = [asyncio.ensure_future(self._watch.follow())]
-        if self._claims is not None:
-            tasks.append(asyncio.ensure_future(self._keep_lock(self._claims)))
+        tasks: list[asyncio.Future[None]] = []
         try:
+            if self._claims is not None:
+                # Before the first look: two that start together must not both call people.
+                await self._hold(self._claims)
+                tasks.append(asyncio.ensure_future(self._keep_lock(self._claims)))
+            tasks.append(asyncio.ensure_future(self._watch.follow()))
             while True:
                 self._watch.changed.clear()  # before the look: what is marked during it is not missed
                 await self._try_step()

@@ -373,10 +373,10 @@ def test_there_is_nothing_to_roll_back_before_and_after(work: SmallEvolution) ->
 def test_a_diff_of_any_candidate_can_be_seen_and_unknown_ones_are_reported(work: SmallEvolution) -> None:
     started = work.events()[0]
     assert isinstance(started, EvolutionStarted)
-    reported = done(evolve(work, "diff", "--candidate", started.incumbent.id))
+    reported = done(evolve(work, "diff", "--candidate-id", started.incumbent.id))
     assert "settings and sections: no change" in reported
     assert "demos: no change" in reported
-    assert f"known: {started.incumbent.id}" in refused(evolve(work, "diff", "--candidate", "none"))
+    assert f"known: {started.incumbent.id}" in refused(evolve(work, "diff", "--candidate-id", "none"))
     assert "no run begins with 'none'" in refused(evolve(work, "diff", "none"))
 
 
