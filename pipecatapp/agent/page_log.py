@@ -62,7 +62,10 @@ class PageLog(logging.Handler):
             self._waiting -= 1
 
     def _deliver(self, record: logging.LogRecord) -> None:
+        # `emit` counts in any thread, and logging holds the handler's lock there.
+        self.acquire()
         self._waiting -= 1
+        self.release()
         session_id = getattr(record, "session", None)
         watched = [one for one in self._sessions() if one.page_count and session_id in (None, one.id)]
         if not watched:
