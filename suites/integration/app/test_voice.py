@@ -27,7 +27,7 @@ from pipecatapp.wire.voice_events import LONGEST_FRAME, Heard, Hush, Push, Relea
 
 LIGHT = "Turn on the kitchen light."
 ANSWER = "I have turned on the light in the kitchen."
-STORY = "Please tell me a long story about the sea."
+REQUEST = "Please tell me a long story about the sea."
 STORY = "The kitchen door is open. " * 20
 WEATHER = "What is the weather like today?"
 WARM = "The temperature in the kitchen is 21 degrees."
@@ -101,7 +101,7 @@ def test_speech_becomes_a_tool_call_and_the_answer_is_spoken(agent):
 
 def test_whoever_begins_to_speak_ends_the_speech(agent):
     async def work(page, caller):
-        await caller.say(spoken(STORY) + PAUSE)
+        await caller.say(spoken(REQUEST) + PAUSE)
         await caller.until(is_sound)
         await page.until(StateChanged, lambda one: one.state is AgentState.SPEAKING)
         await caller.say(spoken(WEATHER))
@@ -187,7 +187,7 @@ def test_a_button_held_in_silence_starts_no_turn(agent):
 
 def test_silence_on_request_and_the_turn_stays_as_text(agent):
     async def work(page, caller):
-        await caller.say(spoken(STORY) + PAUSE)
+        await caller.say(spoken(REQUEST) + PAUSE)
         await caller.until(is_sound)
         await caller.send(Hush())
         await caller.until(lambda one: one == SpeechDropped())
