@@ -94,7 +94,7 @@ def main() -> None:
     def reflect(prompt: Any) -> str:
         watch.reflections += 1
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-        return job.chat(messages, {**_REFLECTION, "seed": job.seed * 1_000 + watch.reflections})
+        return job.chat(messages, {**_REFLECTION, "model": job.proposer, "seed": job.seed * 1_000 + watch.reflections})
 
     result = gepa.optimize(
         seed_candidate={_COMPONENT: job.instructions},

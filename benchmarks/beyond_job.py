@@ -49,6 +49,8 @@ class WorkerJob:
     search_url: str
     judging_url: str
     judge_url: str
+    proposer: str
+    """The model that writes proposals, as the address knows it."""
     seed: int
     budget: int
     folder: str

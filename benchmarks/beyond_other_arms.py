@@ -62,6 +62,7 @@ def _job(place: Place) -> dict[str, Any]:
         "search_url": place.meter.url(place.search),
         "judging_url": place.meter.url(place.judging),
         "judge_url": place.meter.judge_url,
+        "proposer": place.proposer,
         "seed": place.seed,
         "budget": place.budget,
         "folder": str(place.work),

@@ -121,7 +121,7 @@ def _evolved(place: Place, candidate: Path | None = None) -> Mapping[str, JsonVa
         "seed": place.seed,
         # One at a time: then the answers come in one order, and a unit that was killed finds all of them again.
         "concurrency": 1,
-        "reflector": _MODEL,
+        "reflector": f"openai:chat:{place.proposer}",
         "output-dir": place.work / "evolved",
         **({"candidate": candidate} if candidate else {}),
     }

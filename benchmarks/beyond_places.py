@@ -52,6 +52,8 @@ class Place:
     """Tokens, read and written."""
     venvs: Path
     """Environments of other libraries."""
+    proposer: str = "target"
+    """The model that writes proposals, as the meter knows it."""
 
     @property
     def work(self) -> Path:

@@ -14,7 +14,7 @@ from beyond_own_arms import by_hand, demos, lookup, ours, ours_with_by_hand, pla
 from beyond_places import Place, UnitFound, client_cpu_s, keep_found, known_found
 from beyond_recorded import RecordedModel, process_cpu_s
 from beyond_tasks import BenchmarkTask
-from evolve_meter import Channel, Meter
+from evolve_meter import REFLECTOR, Channel, Meter
 from evolve_splits import Outcome
 
 from evolve.core.model.errors import EnvironmentFault
@@ -36,10 +36,14 @@ ARMS: Mapping[str, Callable[[Place], UnitFound]] = {
     "by-hand": by_hand,
     "shipped": shipped,
     **OTHER_ARMS,
+    "gepa+reflector": OTHER_ARMS["gepa"],
     "ours": ours,
+    "ours+reflector": ours,
     "ours+by-hand": ours_with_by_hand,
 }
 """In the order of the tables."""
+_WITH_REFLECTOR = "+reflector"
+"""The end of the names of arms whose proposals another model writes."""
 TARGETS: Mapping[str, str] = {
     "135m": "llamacpp:smollm2-135m",
     "1.5b": "llamacpp:qwen2.5-coder-1.5b",
@@ -77,6 +81,8 @@ class Effort:
     """Held-out cases; None for all."""
     may_ask: bool = True
     """Whether the model may be asked; if not, only recorded answers are given."""
+    reflector: str = ""
+    """Provider of the model that writes proposals, for the arms `...+reflector`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,8 @@ def measured(
     own.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         model = RecordedModel(own / "ledger.jsonl", *_opened(unit.target, effort))
-        place = _place(held, unit, effort, task, held_out, model, own, venvs)
+        reflector = _reflector(unit, effort, own)
+        place = _place(held, unit, effort, task, held_out, model, reflector, own, venvs)
         found, spent = known_found(own) or _searched(unit, place, model)
         result = _judged(unit, place, model, found, spent)
     if keeps_used:
@@ -156,6 +163,7 @@ def _place(
     task: BenchmarkTask,
     held_out: Sequence[Task],
     model: RecordedModel,
+    reflector: RecordedModel | None,
     own: Path,
     venvs: Path,
 ) -> Place:
@@ -168,6 +176,7 @@ def _place(
         task: its task.
         held_out: the cases that judge.
         model: who answers.
+        reflector: who writes proposals; None for the same model.
         own: the unit's folder.
         venvs: environments of other libraries.
     """
@@ -177,9 +186,16 @@ def _place(
         found = await task.judged(by_id[case], output)
         return {"pass": found.passed, "passed": found.passed, "score": found.score, "reason": found.reason}
 
-    meter = held.enter_context(Meter(model, judge))
+    meter = held.enter_context(Meter(model, judge, reflector))
     search = meter.channel("search", token_limit=effort.budget)
-    return Place(task, held_out, meter, search, meter.channel("judging"), own, unit.seed, effort.budget, venvs)
+    judging, proposer = meter.channel("judging"), REFLECTOR if reflector else "target"
+    return Place(task, held_out, meter, search, judging, own, unit.seed, effort.budget, venvs, proposer)
+
+
+def _reflector(unit: Unit, effort: Effort, own: Path) -> RecordedModel | None:
+    if not unit.arm.endswith(_WITH_REFLECTOR):
+        return None
+    return RecordedModel(own / "proposals.jsonl", _open_model(effort.reflector) if effort.may_ask else None)
 
 
 def _searched(unit: Unit, place: Place, model: RecordedModel) -> tuple[UnitFound, Mapping[str, JsonValue]]:

@@ -84,6 +84,7 @@ def _plan(arguments: Sequence[str] | None) -> BeyondPlan:
     )
     parser.add_argument("--venvs", type=Path, metavar="DIR", help="environments of other libraries; FOLDER/venvs")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="copy what repeats the judgement without a model")
+    parser.add_argument("--reflector", default="", metavar="ID", help="writes the proposals of arms ...+reflector")
     parser.add_argument("--replay", action="store_true", help="ask no model: only recorded answers")
     options = parser.parse_args(arguments)
     words = {name: getattr(options, name).split(",") for name in ("tasks", "targets", "arms", "seeds")}
@@ -94,7 +95,10 @@ def _plan(arguments: Sequence[str] | None) -> BeyondPlan:
         # Without a search there is no chance: one seed says it all.
         if seed == words["seeds"][0] or arm not in ("plain", "lookup", "think", "demos", "by-hand", "shipped")
     )
-    effort = Effort(options.budget, options.cases, may_ask=not options.replay)
+    if any("+reflector" in arm for arm in words["arms"]) and not (options.reflector or options.replay):
+        hint = "add --reflector PROVIDER, such as openai:chat:gpt-4o"
+        raise InputError(Problem("an arm +reflector needs a model that writes proposals", None, hint))
+    effort = Effort(options.budget, options.cases, may_ask=not options.replay, reflector=options.reflector)
     folder = options.folder.resolve()
     venvs = (options.venvs or folder / "venvs").resolve()
     return BeyondPlan(units, effort, folder, venvs, options.keep, options.minutes)

@@ -21,6 +21,8 @@ from evolve.core.model.errors import CannotEvaluate, EnvironmentFault
 from evolve.core.model.json_value import JsonValue
 from evolve.core.model.ports import Provider
 
+REFLECTOR = "reflector"
+"""The name of the model that writes proposals, where it is another one than the one that answers."""
 _START_S = 30.0
 JudgeOutput = Callable[[str, JsonValue], Awaitable[JsonValue]]
 """(id of a case, output) -> what it is worth, for libraries in other processes."""
@@ -83,10 +85,16 @@ class Channel:
 
 
 class Meter:
-    """The endpoint; a context manager. It and its provider live in a thread with an event loop of their own."""
+    """The endpoint; a context manager. It and its providers live in a thread with an event loop of their own.
 
-    def __init__(self, provider: Provider, judge: JudgeOutput | None = None) -> None:
-        self._provider, self._judge = provider, judge
+    Args:
+        provider: the model that answers.
+        judge: judges outputs of libraries in other processes.
+        reflector: answers what is asked of the model `REFLECTOR`; None: the provider answers that, too.
+    """
+
+    def __init__(self, provider: Provider, judge: JudgeOutput | None = None, reflector: Provider | None = None) -> None:
+        self._provider, self._judge, self._reflector = provider, judge, reflector or provider
         self._channels: dict[str, Channel] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="meter", daemon=True)
@@ -139,6 +147,8 @@ class Meter:
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         self._opened.push_async_callback(self._provider.close)
+        if self._reflector is not self._provider:
+            self._opened.push_async_callback(self._reflector.close)
         self._opened.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -177,7 +187,7 @@ class Meter:
         channel.begin()
         answer = None
         try:
-            answer = await self._provider.answer(request)
+            answer = await (self._reflector if body.get("model") == REFLECTOR else self._provider).answer(request)
         except CannotEvaluate:
             channel.unfit += 1
             raise

@@ -18,6 +18,8 @@ import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from pathlib import Path
 
+from evolve.infra.engine.docker_engine import find
+
 HERE = Path(__file__).resolve().parent.parent
 ROLES = ("common", "docker", "mqtt", "nomad", "power_manager", "preflight_checks")
 SAME_CHECKS = "converge or idempotence or function"
@@ -40,7 +42,9 @@ def main() -> None:
 
 def _timed(command: list[str], folder: Path) -> float:
     began = time.monotonic()
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    # Molecule knows an engine by DOCKER_HOST only; both must use the same one.
+    environment = {**os.environ, "PATH": path, "DOCKER_HOST": find().url}
     done = subprocess.run(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

@@ -195,8 +195,8 @@ def test_unknown_words_are_reported_with_the_known_ones(tmp_path: Path) -> None:
     done = beyond(tmp_path, "--arms", "plan", "--tasks", "twn")
     assert done.returncode == 2
     assert (
-        "no arm 'plan' (known: plain, lookup, think, demos, by-hand, shipped, gepa, dspy, apo, promptfoo, ours, "
-        "ours+by-hand)" in done.stderr
+        "no arm 'plan' (known: plain, lookup, think, demos, by-hand, shipped, gepa, dspy, apo, promptfoo, "
+        "gepa+reflector, ours, ours+reflector, ours+by-hand)" in done.stderr
     )
     assert "no task 'twn'" in done.stderr
 

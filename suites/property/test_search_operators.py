@@ -86,10 +86,12 @@ def descendants(steps: list[tuple[str, int, str]]) -> list[tuple[Genome, Proposa
 def test_there_are_the_operators_that_the_design_names() -> None:
     assert {op.name for op in known_operators() if op.reflecting} == {
         "contrast",
+        "describe",
         "edit-rule",
         "mixed-rule",
         "reflect-rule",
         "rewrite",
+        "tell-apart",
     }
     assert len(NAMES) >= 14
 

@@ -103,8 +103,35 @@ def check_rule(answer: str, rules: Sequence[str], instructions: str = "") -> str
         instructions: all of the agent's own text, whose template syntax a rule may quote.
     """
     text = read_text(answer)
+    return text if isinstance(text, Refused) else _checked_rule(text, rules, instructions)
+
+
+def check_rules(answer: str, rules: Sequence[str], instructions: str = "") -> tuple[str, ...] | Refused:
+    """Return the rules of an answer that has one in each line; those that are none are left out.
+
+    Args:
+        answer: the reflector's.
+        rules: the agent's present ones.
+        instructions: all of the agent's own text, whose template syntax a rule may quote.
+
+    Returns:
+        at least one rule, each as `check_rule` returns it, or why the first line is none.
+    """
+    text = read_text(answer)
     if isinstance(text, Refused):
         return text
+    found: tuple[str, ...] = ()
+    refused: list[Refused] = []
+    for line in filter(str.strip, text.splitlines()):
+        rule = _checked_rule(line.strip(), (*rules, *found), instructions)
+        if isinstance(rule, Refused):
+            refused.append(rule)
+        else:
+            found = (*found, rule)
+    return found or refused[0]
+
+
+def _checked_rule(text: str, rules: Sequence[str], instructions: str) -> str | Refused:
     rule = " ".join(re.sub(r"^(?:\d+[.)]|[-*])\s+", "", text).split())
     if len(rule) > MAX_RULE_CHARS:
         return Refused("long", f"expected a rule of at most {MAX_RULE_CHARS} characters, got {len(rule)}")
@@ -130,20 +157,21 @@ def section_limit(old: str) -> int:
     return round(max(len(old) * MAX_SECTION_GROWTH, _SHORT_SECTION_CHARS))
 
 
-def check_section(answer: str, old: str, instructions: str = "") -> str | Refused:
+def check_section(answer: str, old: str, instructions: str = "", most: int | None = None) -> str | Refused:
     """Return a section that is not much longer than the old one, and not the same.
 
     Args:
         answer: the reflector's.
         old: the section that it replaces.
         instructions: all of the agent's own text, whose template syntax a section may quote.
+        most: characters that it may have; None for those of `section_limit`.
     """
     text = read_text(answer)
     if isinstance(text, Refused):
         return text
     if brought := _brought(text, f"{old}\n{instructions}"):
         return brought
-    most = section_limit(old)
+    most = section_limit(old) if most is None else most
     if len(text) > most:
         return Refused("long", f"expected a section of at most {most} characters, got {len(text)}")
     # A heading would start a new section when the agent's file is read again.

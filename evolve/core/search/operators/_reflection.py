@@ -43,14 +43,20 @@ def cluster(situation: Situation) -> list[Task]:
 
 
 def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Mapping[str, JsonValue]:
-    """Return the adaptation agent's inputs: instructions, failures with both answers, and some correct cases."""
+    """Return the adaptation agent's inputs: instructions, failures with both answers, and some correct cases.
+
+    Args:
+        situation: what the operator sees.
+        failures: those to show; empty where the wish has cases of its own.
+        wish: what to write.
+    """
     genome = situation.genome
     passes = situation.passes
     contrast = situation.rng.sample(passes, min(_CONTRAST, len(passes)))
     return {
         "instructions": "\n\n".join(f"{section.title}:\n{section.body}" for section in genome.sections),
         "rules": number_rules(genome.rules) or "(none yet)",
-        "failures": "\n\n".join(_failure(situation, task) for task in failures),
+        "failures": "\n\n".join(_failure(situation, task) for task in failures) or "(see the wish)",
         "correct": "\n\n".join(_correct(situation, task) for task in contrast) or "(none)",
         "wish": "\n".join([wish, *_confusions(situation)]),
     }

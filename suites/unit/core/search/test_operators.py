@@ -1,5 +1,6 @@
 """Each operator by itself, and that a winner's file shows reports as the search did."""
 
+import json
 import random
 from collections.abc import Iterable
 from dataclasses import replace
@@ -170,7 +171,7 @@ def test_a_crossover_takes_what_was_written_before_an_answer_with_the_demos_that
 
 def reflecting() -> list[Operator]:
     """Those that ask about one cluster of failures."""
-    others = ("contrast", "mixed-rule")
+    others = ("contrast", "mixed-rule", "describe", "tell-apart")
     return [operator for operator in OPERATORS.values() if operator.reflecting and operator.name not in others]
 
 
@@ -209,6 +210,63 @@ def test_a_rewrite_replaces_the_section_that_the_failures_point_to():
     found = read("rewrite", genome, '{"text": "A thing is blue, green or red."}')
     assert isinstance(found, Proposal)
     assert found.genome.sections == (*PLAIN.sections, Section("Palette", "A thing is blue, green or red."))
+
+
+PALETTE = replace(PLAIN, sections=(*PLAIN.sections, Section("Palette", "red, blue and green are colours")))
+ANSWERS = ("blue", "green", "red")
+
+
+def asked_about_answers(name: str, genome: Genome, failed: Iterable[str] = ("0000", "0003")) -> str | None:
+    how = OPERATORS[name].reflecting
+    assert how is not None
+    inputs = how.ask(replace(a_situation(genome, failed), answers=ANSWERS))
+    return None if inputs is None else str(inputs["wish"])
+
+
+@pytest.mark.parametrize("name", ["describe", "tell-apart"])
+def test_a_question_about_all_answers_shows_cases_of_each_and_the_failures_first(name):
+    wish = asked_about_answers(name, PALETTE)
+    assert wish is not None
+    cases = wish.partition(":\n")[2].splitlines()
+    assert [line for line in cases if not line.startswith("- ")][:3] == ["blue:", "green:", "red:"]
+    blue, green, red = (cases.index(f"{answer}:") for answer in ANSWERS)
+    assert [green - blue, red - green] == [4, 4], "three of each"
+    assert cases[blue + 1] == '- sky (given: {"colour": "red"})'
+    assert cases[green + 1] == '- leaf (given: {"colour": "red"})'
+    assert all("given" not in line for line in cases[red + 1 :][:3])
+
+
+@pytest.mark.parametrize("name", ["describe", "tell-apart"])
+def test_nothing_is_asked_about_all_answers_where_there_is_one_or_no_closed_set(name):
+    how = OPERATORS[name].reflecting
+    assert how is not None
+    assert how.ask(a_situation(PALETTE, ["0000"])) is None
+    assert how.ask(replace(a_situation(PALETTE, ["0000"]), answers=("blue",))) is None
+
+
+def test_descriptions_replace_the_section_that_names_the_answers_and_may_be_longer():
+    described = "\n".join(f"{answer}: {'things of that kind ' * 5}" for answer in ANSWERS)
+    how = OPERATORS["describe"].reflecting
+    assert how is not None
+    situation = replace(a_situation(PALETTE, ["0000"]), answers=ANSWERS * 4)
+    found = how.read(situation, json.dumps({"text": described}))
+    assert isinstance(found, Proposal)
+    assert found.genome.sections == (*PLAIN.sections, Section("Palette", described.strip()))
+    assert len(described) <= how.limit(situation) == 140 * 12
+    assert asked_about_answers("describe", PLAIN) is None, "no section names the answers"
+
+
+def test_rules_that_tell_answers_apart_are_added_up_to_ten():
+    how = OPERATORS["tell-apart"].reflecting
+    assert how is not None
+    said = '{"text": "1. Water and the sky are blue.\\n\\nPlants of the forest are green.\\nToo short."}'
+    found = how.read(replace(a_situation(PALETTE, ["0000"]), answers=ANSWERS), said)
+    assert isinstance(found, Proposal)
+    assert found.genome.rules == ("Water and the sky are blue.", "Plants of the forest are green.")
+    nearly_full = replace(PALETTE, rules=tuple(f"rule number {number}" for number in range(9)))
+    assert asked_about_answers("tell-apart", nearly_full) is None
+    two = replace(nearly_full, rules=nearly_full.rules[:8])
+    assert "up to 2 new rules" in str(asked_about_answers("tell-apart", two))
 
 
 def test_where_failures_point_to_no_section_each_is_rewritten_in_turn():

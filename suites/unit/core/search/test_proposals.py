@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from evolve.core.search.proposals import MAX_RULE_CHARS, Refused, check_rule, check_section
+from evolve.core.search.proposals import MAX_RULE_CHARS, Refused, check_rule, check_rules, check_section
 
 RULES = ["A full disk calls for free_disk.", "Port already in use means free_port."]
 
@@ -24,6 +24,20 @@ def said(text: str) -> str:
 )
 def test_a_good_rule_is_taken_as_one_line_without_its_bullet(text, rule):
     assert check_rule(said(text), RULES) == rule
+
+
+def test_of_several_rules_those_that_are_good_are_taken():
+    text = "An unknown host calls for wait_dependency.\nBe good.\nA full disk calls for free_disk.\nExit 137 is memory."
+    assert check_rules(said(text), RULES) == ("An unknown host calls for wait_dependency.", "Exit 137 is memory.")
+    twice = "Exit 137 means memory.\nExit 137 means memory."
+    assert check_rules(said(twice), RULES) == ("Exit 137 means memory.",)
+
+
+@pytest.mark.parametrize("text", ["Be good.\nA full disk calls for free_disk.", ""])
+def test_where_no_line_is_a_rule_the_first_says_why(text):
+    found = check_rules(said(text), RULES)
+    assert isinstance(found, Refused)
+    assert found.kind == ("short" if text else "empty")
 
 
 @pytest.mark.parametrize(
