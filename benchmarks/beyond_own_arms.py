@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from beyond_places import Place, UnitFound
+from evolve_meter import REFLECTOR
 
 from evolve.core.evaluation.scratch import can_think
 from evolve.core.model.agents import Demo, DemoSettings
@@ -23,6 +24,10 @@ _THOUGHT = "why"
 _DEMOS = 2
 """Few and near: more make a small model slower and hardly better."""
 _MODEL = "openai:chat:target"
+_PROPOSALS = 0.3
+"""The share of the budget that another model's proposals may take: the engine's own budget does not count them."""
+_QUESTION = 2_000
+"""Tokens of a question with cases of nine answers, and of its answer."""
 _PROMOTABLE = ("proven", "provisional")
 
 
@@ -114,15 +119,17 @@ def _promotable(place: Place, reported: Mapping[str, JsonValue]) -> UnitFound:
 def _evolved(place: Place, candidate: Path | None = None) -> Mapping[str, JsonValue]:
     """Return the engine's result; it runs in a folder of its own, its model behind the meter."""
     reported, log = place.work / "result.json", place.work / "evolve.log"
+    proposals = round(place.budget * _PROPOSALS) if place.proposer == REFLECTOR else 0
     options: Mapping[str, object] = {
         "suite": place.task.suite,
         "agent": _scratch_agent(place, place.task.agent_file),
-        "budget": f"{place.budget}-tokens",
+        "budget": f"{place.budget - proposals}-tokens",
         "seed": place.seed,
         # One at a time: then the answers come in one order, and a unit that was killed finds all of them again.
         "concurrency": 1,
         "reflector": f"openai:chat:{place.proposer}",
         "output-dir": place.work / "evolved",
+        **({"reflector-cap": proposals // _QUESTION} if proposals else {}),
         **({"candidate": candidate} if candidate else {}),
     }
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
