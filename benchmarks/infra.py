@@ -2,7 +2,7 @@
 
     python benchmarks/infra.py [--roles NAME ...] [--rounds N]
 
-Needs Docker (`./bootstrap.sh hosts`) and `pip install -e '.[molecule]'`. Both do the same checks: converge,
+Needs Docker (`./bootstrap.sh hosts`) and `pip install -e '.[test,infra,molecule]'`. Both do the same checks: converge,
 idempotence, the role's testinfra tests, on hosts of the same image. Then Anneal does all its checks, and the table
 says what each costs.
 """
