@@ -12,7 +12,7 @@ from evolve.core.model.json_value import JsonValue
 from evolve.core.search.operators._answer_cases import cases_of_answers, shown_cases
 from evolve.core.search.operators._reflection import inputs_for
 from evolve.core.search.operators._registry import Proposal, Situation, reflecting_operator
-from evolve.core.search.proposals import Refused, check_section, names, section_limit
+from evolve.core.search.proposals import Refused, check_section, names
 
 _LINE_CHARS = 140
 """Of one answer's description: about 25 words."""
@@ -38,7 +38,7 @@ def _limit(situation: Situation) -> int:
     number = _describing(situation)
     if number is None:
         return 0
-    return max(section_limit(situation.genome.sections[number].body), _LINE_CHARS * len(situation.answers))
+    return max(len(situation.genome.sections[number].body), _LINE_CHARS * len(situation.answers))
 
 
 @reflecting_operator("describe", _ask, _limit, prior=(3.0, 1.0))
