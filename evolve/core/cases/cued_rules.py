@@ -8,6 +8,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
+from itertools import islice
 from typing import Final, NamedTuple, ParamSpec, TypeVar, cast
 
 from evolve.core.cases.pattern_cues import lower_char, read_cues
@@ -56,11 +57,16 @@ def rule(text: str, flags: int = 0, *, lines: int | None = None) -> CuedRule:
     return CuedRule(text, flags, lines)
 
 
+_ALL_CUES: Final[dict[str, None]] = {}
+"""The cues of all rules that were read, in that order."""
+
+
 @cache
 def read(one: CuedRule) -> ReadRule:
     """Return the rule with its cues, which are read from the pattern."""
     pattern = re.compile(one.text, one.flags)
     cues = read_cues(one.text, pattern.flags & ~re.UNICODE)
+    _ALL_CUES.update(dict.fromkeys(cues.texts))
     return ReadRule(pattern, cues.texts, cues.is_start, one.lines if cues.may_break_lines else 0)
 
 
@@ -73,22 +79,25 @@ class CuedText:
         # Some capitals have a longer small form; places must stay.
         self._lower = lower if len(lower) == len(text) else "".join(map(lower_char, text))
         self._starts = [0, *(at + 1 for at in _all_of(text, "\n"))]
+        self._present: set[str] = set()
+        self._looked_for = 0
         self._places: dict[str, list[int]] = {}
         self._sorted: dict[frozenset[str], list[int]] = {}
         self._found: dict[tuple[frozenset[str], int], list[tuple[int, int]]] = {}
 
     def matches(self, one: CuedRule) -> Iterator[re.Match[str]]:
-        """Yield the matches of the rule, from left to right."""
-        yield from self._matches(read(one))
+        """Return the matches of the rule, from left to right."""
+        found = read(one)
+        # First of all, because a text has a cue of few rules: the rest of the search is for these alone.
+        if found.cues and found.cues.isdisjoint(self._cues_here()):
+            return iter(())
+        return self._matches(found)
 
     def _matches(self, one: ReadRule) -> Iterator[re.Match[str]]:
-        if not one.cues:
-            yield from one.pattern.finditer(self.text)
-        elif one.is_start:
+        if one.cues and one.is_start:
             yield from self._starting(one)
-        elif one.lines is None:
-            if any(map(self._of, one.cues)):
-                yield from one.pattern.finditer(self.text)
+        elif not one.cues or one.lines is None:
+            yield from one.pattern.finditer(self.text)
         else:
             for start, end in self._windows(one.cues, one.lines):
                 yield from one.pattern.finditer(self.text, start, end)
@@ -103,8 +112,15 @@ class CuedText:
 
     def _places_of(self, cues: frozenset[str]) -> list[int]:
         if cues not in self._sorted:
-            self._sorted[cues] = sorted({place for cue in cues for place in self._of(cue)})
+            self._sorted[cues] = sorted({place for cue in cues & self._cues_here() for place in self._of(cue)})
         return self._sorted[cues]
+
+    def _cues_here(self) -> set[str]:
+        """Returns the cues, of all rules that were read, that are in the text."""
+        if self._looked_for < len(_ALL_CUES):
+            self._present.update(cue for cue in islice(_ALL_CUES, self._looked_for, None) if cue in self._lower)
+            self._looked_for = len(_ALL_CUES)
+        return self._present
 
     def _windows(self, cues: frozenset[str], lines: int) -> list[tuple[int, int]]:
         """Returns the lines of the cues, with more lines on both sides, merged where they overlap."""

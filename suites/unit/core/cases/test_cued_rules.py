@@ -71,13 +71,16 @@ RULES = [
 ]
 
 
+CUED = CuedText(TEXT)
+
+
 def test_nearly_all_rules_have_cues():
     assert len([one for one in RULES if read(one).cues]) > 0.85 * len(RULES)
 
 
 @pytest.mark.parametrize("one", RULES, ids=lambda one: one.text[:40])
 def test_a_rule_finds_what_its_pattern_finds_in_the_whole_text(one: CuedRule):
-    found = {match.span() for match in CuedText(TEXT).matches(one)}
+    found = {match.span() for match in CUED.matches(one)}
     assert found >= {match.span() for match in one.pattern.finditer(TEXT)}
 
 
@@ -114,3 +117,10 @@ def test_a_capital_whose_small_form_is_longer_moves_no_place():
 def test_a_secret_far_from_its_cue_on_one_long_line_is_whole():
     text = "x" * 50_000 + " password=" + "s" * 4000 + " y" * 20_000
     assert [len(match[1]) for match in CuedText(text).matches(rule(r"password=(\S{1,4096})"))] == [4000]
+
+
+def test_a_rule_that_is_first_used_after_others_searched_the_text_is_found():
+    text = CuedText("zweite losung: hund7")
+    assert [match[1] for match in text.matches(rule(r"zweite (\w+)"))] == ["losung"]
+    assert [match[1] for match in text.matches(rule(r"losung: (\w+)"))] == ["hund7"]
+    assert not list(text.matches(rule(r"parole: (\w+)")))
