@@ -21,7 +21,10 @@ _MOST_ANSWERS: Final = 10_000
 
 
 class CuedRule(NamedTuple):
-    """A pattern that is compiled and read when it is first used: most commands redact nothing."""
+    """A pattern that is read when it is first used, and compiled when a text has one of its cues.
+
+    Most commands redact nothing, and to compile all patterns takes a quarter of a second.
+    """
 
     text: str
     flags: int
@@ -31,18 +34,23 @@ class CuedRule(NamedTuple):
     @property
     def pattern(self) -> re.Pattern[str]:
         """Return the compiled pattern."""
-        return read(self).pattern
+        return _compiled(self.text, self.flags)
 
 
 class ReadRule(NamedTuple):
-    """A compiled pattern with its cues."""
+    """A rule with the cues of its pattern."""
 
-    pattern: re.Pattern[str]
+    rule: CuedRule
     cues: frozenset[str]
     """one of them is in every match; empty if that is not known"""
     is_start: bool
     """whether each match begins with a cue"""
     lines: int | None
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Return the compiled pattern."""
+        return self.rule.pattern
 
 
 def rule(text: str, flags: int = 0, *, lines: int | None = None) -> CuedRule:
@@ -64,10 +72,14 @@ _ALL_CUES: Final[dict[str, None]] = {}
 @cache
 def read(one: CuedRule) -> ReadRule:
     """Return the rule with its cues, which are read from the pattern."""
-    pattern = re.compile(one.text, one.flags)
-    cues = read_cues(one.text, pattern.flags & ~re.UNICODE)
+    cues = read_cues(one.text, one.flags)
     _ALL_CUES.update(dict.fromkeys(cues.texts))
-    return ReadRule(pattern, cues.texts, cues.is_start, one.lines if cues.may_break_lines else 0)
+    return ReadRule(one, cues.texts, cues.is_start, one.lines if cues.may_break_lines else 0)
+
+
+@cache
+def _compiled(text: str, flags: int) -> re.Pattern[str]:
+    return re.compile(text, flags)
 
 
 class CuedText:

@@ -37,8 +37,10 @@ def read_cues(pattern: str, flags: int) -> PatternCues:
     """Return what is known about the matches of a pattern."""
     if _parser is None:  # pragma: no cover
         return PatternCues(frozenset(), False, True)
-    parsed = list(_parser.parse(pattern, flags))
-    breaks = _may_break_lines(parsed, bool(flags & re.DOTALL))
+    tree = _parser.parse(pattern, flags)
+    parsed = list(tree)
+    # Of the tree, because a pattern may set flags itself.
+    breaks = _may_break_lines(parsed, bool(tree.state.flags & re.DOTALL))
     heads = _heads(parsed)
     if _are_useful(heads):
         return PatternCues(heads, True, breaks)
@@ -72,13 +74,9 @@ def _cues(parsed: Sequence[tuple[Any, Any]]) -> frozenset[str]:
     """Returns texts one of which is in every match of a sequence; none if there are none."""
     found = [_heads(parsed[at:]) for at in range(len(parsed))]
     found += [_cues(inner) for inner in map(_required, parsed) if inner is not None]
-    found += [frozenset().union(*map(_cues, value[1])) for code, value in parsed if _is_covered(code, value)]
+    branches = [list(map(_cues, value[1])) for code, value in parsed if code is _codes.BRANCH]
+    found += [frozenset().union(*each) for each in branches if all(each)]
     return max(found, key=_quality, default=frozenset())
-
-
-def _is_covered(code: Any, value: Any) -> bool:
-    """Whether each branch of an alternative has cues."""
-    return code is _codes.BRANCH and all(map(_cues, value[1]))
 
 
 def _required(item: tuple[Any, Any]) -> Sequence[tuple[Any, Any]] | None:
