@@ -1,7 +1,6 @@
 """Failures under pytest become failure cases, in a real pytest in a folder of its own."""
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -11,6 +10,7 @@ import pytest
 
 from evolve.core.model.families import split_of_family
 from evolve.store.case_files import CaseFolder, StoredCase
+from fixtures.loopback_server import serving
 
 SECRET = "canary-5c1b-XYZ9"
 SUITE = """\
@@ -240,15 +240,11 @@ class _Model(BaseHTTPRequestHandler):
 def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Model]]:
     _Model.asked = 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Model)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     monkeypatch.setenv("EVOLVE_PROVIDER", "openai:chat:m")
     monkeypatch.setenv("EVOLVE_BASE_URL", f"http://127.0.0.1:{server.server_address[1]}/v1")
     monkeypatch.setenv("EVOLVE_RETRIES", "0")
-    yield _Model
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield _Model
 
 
 def test_answers_are_values_and_bought_once(project: pytest.Pytester, model: type[_Model]):

@@ -13,6 +13,8 @@ from typing import ClassVar
 import aiohttp  # noqa: F401
 import pytest
 
+from fixtures.loopback_server import serving
+
 SUITE = """\
 prompts: ["Say {{word}}"]
 providers: [echo]
@@ -374,10 +376,8 @@ def endpoint() -> Iterator[str]:
     _Counting.asked, _Counting.at_once, _Counting.most_at_once = [], 0, 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Counting)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
 
 
 def http_suite(url: str, count: int) -> str:

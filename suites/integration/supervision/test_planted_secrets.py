@@ -4,7 +4,6 @@ import asyncio
 import copy
 import json
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from evolve.supervision.learning import CaseLearner
 from evolve.supervision.notices import Receiver
 from evolve.supervision.proposing import AgentProposer, Proposed
 from evolve.supervision.records import StoredRecords
+from fixtures.loopback_server import serving
 from fixtures.planted_secrets import KINDS, survives
 from fixtures.supervised_cluster import ANYTHING, ScriptedProposer, VirtualCluster, mock_job, supervised
 
@@ -147,10 +147,9 @@ class _Mail(BaseHTTPRequestHandler):
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
     """A receiver of notices."""
-    with Inbox() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Inbox()
+    with serving(server):
         yield server
-        server.shutdown()
 
 
 class AskedAgent(ScriptedProposer):

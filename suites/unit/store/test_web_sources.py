@@ -1,7 +1,6 @@
 """Tests and prompts from the web, from data sets and from programs; the servers are on loopback."""
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ from evolve.store.read_options import ReadOptions
 from evolve.store.suites import load_suite
 from evolve.store.test_sources.huggingface import BASE_URL
 from evolve.system import web_files
+from fixtures.loopback_server import serving
 
 FILES = {
     "/tests.csv": "q,__expected\none,contains:one\ntwo,contains:two\n",
@@ -80,12 +80,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as started:
-        thread = threading.Thread(target=started.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    started = Server()
+    with serving(started):
         yield started
-        started.shutdown()
-        thread.join()
 
 
 def load(folder: Path, prompts: str, tests: str, **env: str) -> Suite:

@@ -5,13 +5,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
 from evolve.core.model.errors import InputError
 from evolve.core.model.healing import Incident, IncidentState
 from evolve.supervision.notices import Notices, read_receiver
+from fixtures.loopback_server import serving
 
 INCIDENT = Incident("abc", "default", "web", "app", "main", IncidentState.ESCALATED, 1.0, 1.0, "key", "exit 1")
 
@@ -38,10 +38,9 @@ class Mail(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
-    with Inbox() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    server = Inbox()
+    with serving(server):
         yield server
-        server.shutdown()
 
 
 def send(*receivers: str, incident: Incident | None = INCIDENT) -> list[str]:

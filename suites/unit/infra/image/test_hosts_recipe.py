@@ -1,4 +1,3 @@
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -8,6 +7,7 @@ import pytest
 from evolve.core.model.errors import InputError
 from evolve.infra.image import apt_sources, base_filesystem, base_recipe
 from evolve.infra.image.base_recipe import RELEASES, Release
+from fixtures.loopback_server import serving
 
 DEB822 = """\
 Types: deb
@@ -68,12 +68,8 @@ class _Archive(BaseHTTPRequestHandler):
 @pytest.fixture
 def archive() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Archive)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 def test_a_release_is_taken_from_debians_archive_with_the_suites_that_are_there(archive: str):
