@@ -8,7 +8,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
-from itertools import islice
 from typing import Final, NamedTuple, ParamSpec, TypeVar, cast
 
 from evolve.core.cases.pattern_cues import lower_char, read_cues
@@ -65,15 +64,15 @@ def rule(text: str, flags: int = 0, *, lines: int | None = None) -> CuedRule:
     return CuedRule(text, flags, lines)
 
 
-_ALL_CUES: Final[dict[str, None]] = {}
-"""The cues of all rules that were read, in that order."""
+_ALL_CUES: Final[list[str]] = []
+"""The cues of all rules that were read, in that order. It only grows at its end, so threads may read it meanwhile."""
 
 
 @cache
 def read(one: CuedRule) -> ReadRule:
     """Return the rule with its cues, which are read from the pattern."""
     cues = read_cues(one.text, one.flags)
-    _ALL_CUES.update(dict.fromkeys(cues.texts))
+    _ALL_CUES.extend(cues.texts)
     return ReadRule(one, cues.texts, cues.is_start, one.lines if cues.may_break_lines else 0)
 
 
@@ -130,8 +129,9 @@ class CuedText:
     def _cues_here(self) -> set[str]:
         """Returns the cues, of all rules that were read, that are in the text."""
         if self._looked_for < len(_ALL_CUES):
-            self._present.update(cue for cue in islice(_ALL_CUES, self._looked_for, None) if cue in self._lower)
-            self._looked_for = len(_ALL_CUES)
+            new = _ALL_CUES[self._looked_for :]
+            self._present.update(cue for cue in new if cue in self._lower)
+            self._looked_for += len(new)
         return self._present
 
     def _windows(self, cues: frozenset[str], lines: int) -> list[tuple[int, int]]:
