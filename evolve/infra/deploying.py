@@ -28,6 +28,9 @@ _DIGEST: Final = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 _FILE_OF_VARIABLES: Final = re.compile(r"(-e|--extra-vars=)?@")
 _LOOKS_ONLY: Final = frozenset({"--syntax-check", "--list-hosts", "--list-tasks", "--list-tags"})
 """Options of ansible-playbook with which no host is asked."""
+_CHANGES_NOTHING: Final = _LOOKS_ONLY | {"--check", "-C"}
+_NO_DIGEST: Final = f"sha256:{'0' * 64}"
+"""In place of the digest that only a push would give."""
 
 
 class Inventory(NamedTuple):
@@ -120,7 +123,11 @@ def deploy(options: argparse.Namespace, further: Sequence[str]) -> None:
         problems += _missing_images(inventory, further)
     if problems:
         raise InputError(problems)
-    _play(options.inventory, _variables(options), [*_vault_words(options), *further])
+    changes = _CHANGES_NOTHING.isdisjoint(further)
+    variables = _variables(options, changes=changes)
+    _play(options.inventory, variables, [*_vault_words(options), *further])
+    if changes:
+        _say_what_to_keep(inventory, variables, further)
 
 
 def read_inventory(files: Sequence[str], vault: Sequence[str] = ()) -> Inventory:
@@ -221,14 +228,49 @@ def _missing_images(inventory: Inventory, further: Sequence[str]) -> Iterator[Pr
                 yield Problem(f"{name}={given!r} of {host} is no image with its digest", None, hint)
 
 
-def _variables(options: argparse.Namespace) -> dict[str, str]:
-    """Return what the playbook is given: the driver of gateway and agent, and the images that were pushed."""
+def _variables(options: argparse.Namespace, *, changes: bool) -> dict[str, str]:
+    """Return what the playbook is given: the driver of gateway and agent, and the images that were pushed.
+
+    Args:
+        options: of the command line.
+        changes: whether the play may change anything; if not, no image is built.
+    """
     driver = "raw_exec" if options.run_local else "docker"
     given = {f"{role}_driver": driver for role in ROLES.values()}
     if not options.run_local and options.registry:
-        references = make(BASE, options.registry, IMAGES)
+        references = make(BASE, options.registry, IMAGES) if changes else _not_pushed(options.registry)
         given |= {f"{ROLES[image]}_image": one for image, one in zip(IMAGES, references, strict=True)}
     return given
+
+
+def _not_pushed(registry: str) -> list[str]:
+    names = [image.repository for image in IMAGES]
+    say(f"nothing is built or pushed; a deployment would push {' and '.join(names)} to {registry}")
+    say("the play gets a digest of zeros in place of theirs, so it shows both jobs as changed")
+    return [f"{registry.rstrip('/')}/{name}@{_NO_DIGEST}" for name in names]
+
+
+def _say_what_to_keep(inventory: Inventory, variables: Mapping[str, str], further: Sequence[str]) -> None:
+    """Print the variables without which a plain play of the playbook would take this deployment back."""
+    for role, group in GROUPS.items():
+        mine = {name: value for name, value in variables.items() if name.startswith(f"{role}_")}
+        for host in sorted(inventory.of(group)):
+            known = inventory.variables.get(host, {})
+            lost = [name for name in mine if not _may_give(further, name) and not _is_kept(name, mine, known)]
+            if lost:
+                say(f"{host}: to play playbook.yaml by itself with the same result, put this into its variables:")
+                for name in lost:
+                    say(f"  {name}: {mine[name]}")
+
+
+def _is_kept(name: str, mine: Mapping[str, str], known: Mapping[str, Any]) -> bool:
+    """Return whether a host's own variables give what the deployment gave."""
+    given = str(known.get(name, ""))
+    if "{{" not in given:
+        return given == mine[name]
+    # The driver of group_vars/all.yaml: a container where there is an image.
+    image = name.replace("_driver", "_image")
+    return (mine[name] == "docker") == bool(mine.get(image) or known.get(image))
 
 
 def _play(files: Sequence[str], variables: Mapping[str, str], further: Sequence[str]) -> None:

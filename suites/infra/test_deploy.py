@@ -103,6 +103,39 @@ def test_what_it_plays_is_the_playbook_from_wherever_it_was_called(
     assert f"== {given}" in err
 
 
+def test_a_check_with_a_registry_builds_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["-i", inventory(tmp_path), "--registry", "registry.test:5000", "--syntax-check"]
+    assert main(words) == 0
+    err = capfd.readouterr().err
+    assert "nothing is built or pushed; a deployment would push anneal-gateway and" in err
+    assert f"moe_gateway_image: registry.test:5000/anneal-gateway@sha256:{'0' * 64}" in err
+
+
+@pytest.mark.parametrize(
+    ("mine", "own", "kept"),
+    [
+        ({"pipecatapp_driver": "raw_exec"}, {}, []),
+        ({"pipecatapp_driver": "raw_exec"}, {"pipecatapp_image": DIGEST}, ["pipecatapp_driver: raw_exec"]),
+        ({"pipecatapp_driver": "raw_exec"}, {"pipecatapp_driver": "docker"}, ["pipecatapp_driver: raw_exec"]),
+        ({"pipecatapp_driver": "docker"}, {"pipecatapp_image": DIGEST}, []),
+        ({"pipecatapp_driver": "docker", "pipecatapp_image": DIGEST}, {}, [f"pipecatapp_image: {DIGEST}"]),
+    ],
+)
+def test_it_names_the_variables_that_keep_what_it_deployed(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    mine: dict[str, str],
+    own: dict[str, object],
+    kept: list[str],
+) -> None:
+    known = deploying.read_inventory([inventory(tmp_path, agents={"hosts": {"one": own}})])
+    capfd.readouterr()
+    deploying._say_what_to_keep(known, mine, [])
+    assert [line.removeprefix("==").strip() for line in capfd.readouterr().err.splitlines()][1:] == kept
+    deploying._say_what_to_keep(known, mine, [f"-e{name}=x" for name in mine])
+    assert capfd.readouterr().err == ""
+
+
 def test_variables_in_a_vault_are_read_with_the_password_of_the_command_line(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
