@@ -1,6 +1,7 @@
 """The agent's voice: what all microphones share, and why there may be none."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -23,7 +24,7 @@ _BUG: Final = "a bug of the agent; its log has the details"
 
 
 class TooManyMicrophones(Exception):
-    """As many microphones are open as may."""
+    """As many microphones are open as may; the text says whose."""
 
 
 class VoicePart:
@@ -34,7 +35,7 @@ class VoicePart:
         self.problem = OFF if config is None else missing(config)
         """Why there is no voice, in a sentence; empty where there is one."""
         self._stt: SpeechToText | None = None
-        self._open = 0
+        self._open: Counter[str] = Counter()
         self._loaded = asyncio.Event()
 
     @property
@@ -50,7 +51,7 @@ class VoicePart:
             return [row("voice", RowState.FAILED, self.problem)]
         state = RowState.OK if self._loaded.is_set() else RowState.STARTING
         hearing, speaking = self._config.hearing.engine, self._config.speaking.engine
-        return [row("voice", state, f"{hearing}, {speaking}, {self._open} open microphones")]
+        return [row("voice", state, f"{hearing}, {speaking}, {self._open.total()} open microphones")]
 
     async def load(self) -> None:
         """Import what listens and speaks, and load its models, while the agent serves already."""
@@ -72,20 +73,25 @@ class VoicePart:
             self._loaded.set()
 
     @contextmanager
-    def microphone(self) -> Iterator[None]:
+    def microphone(self, session: str) -> Iterator[None]:
         """Count an open microphone.
+
+        Args:
+            session: whose it is.
 
         Raises:
             TooManyMicrophones: this one would be too many.
         """
-        if self._config is None or self._open >= self._config.most_listeners:
-            raise TooManyMicrophones
-        self._open += 1
+        if self._config is None or self._open.total() >= self._config.most_listeners:
+            raise TooManyMicrophones("as many microphones are open as may; try again later")
+        if self._open[session] >= self._config.most_per_session:
+            raise TooManyMicrophones("your other pages have as many open microphones as may; close one of them")
+        self._open[session] += 1
         try:
             with self._metrics.microphone():
                 yield
         finally:
-            self._open -= 1
+            self._open -= Counter([session])
 
     async def pipeline(self, room: VoiceRoom, page: VoicePage) -> PersonsVoice:
         """Return a new pipeline for one microphone, as soon as the models are there.

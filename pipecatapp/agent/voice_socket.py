@@ -50,10 +50,10 @@ async def listen(request: web.Request) -> web.StreamResponse:
         return refused(503, "no_voice", agent.voice.problem)
     session = await agent.service.session(login.session, login.key_name)
     try:
-        with agent.voice.microphone():
+        with agent.voice.microphone(session.id):
             return await _serve(request, session)
-    except TooManyMicrophones:
-        return refused(429, "too_many_microphones", "as many microphones are open as may; try again later")
+    except TooManyMicrophones as error:
+        return refused(429, "too_many_microphones", str(error))
 
 
 async def _serve(request: web.Request, session: Session) -> web.StreamResponse:

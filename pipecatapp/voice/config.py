@@ -48,5 +48,7 @@ class VoiceConfig:
     speaking: SpeakingConfig = SpeakingConfig()
     most_listeners: int = 4
     """Microphones that are open at one time."""
+    most_per_session: int = 2
+    """Of them in one session: a page that is loaded again opens its own before the old one is seen to be gone."""
     longest_s: float = 30.0
     """Of what a person says at once; Whisper hears 30 s."""

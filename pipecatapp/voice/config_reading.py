@@ -14,6 +14,7 @@ from pipecatapp.voice.installed import STT_MODEL, TTS_MODEL, piper_program, voic
 
 _SCHEMA: Final = Path(__file__).with_name("config.schema.json")
 _KEY: Final = "voice"
+_OWN: Final = ("language", "most_listeners", "most_per_session", "longest_s")
 _Part = Mapping[str, Any]
 
 
@@ -46,7 +47,7 @@ def read_voice(whole: ConfigReader, env: Mapping[str, str]) -> VoiceConfig:
 
 class _VoiceReader(ConfigReader):
     def config(self, value: _Part, cache: Path) -> VoiceConfig:
-        own = {name: value[name] for name in ("language", "most_listeners", "longest_s") if name in value}
+        own = {name: value[name] for name in _OWN if name in value}
         hearing, speaking = value.get("stt", {}), value.get("tts", {})
         return VoiceConfig(hearing=self._hearing(hearing, cache), speaking=self._speaking(speaking, cache), **own)
 

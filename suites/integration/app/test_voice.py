@@ -294,6 +294,27 @@ def test_more_microphones_than_may_be_open_are_refused(model):
         assert in_session(agent, work).status == 429
 
 
+def test_one_session_cannot_take_all_microphones(model):
+    need_voice()
+    voice = VoiceConfig(hearing=VOICE.hearing, speaking=VOICE.speaking, most_listeners=3, most_per_session=1)
+    with running_agent(AgentConfig(ModelConfig(model.url), voice=voice)) as agent:
+        mine, other = agent.log_in(), agent.log_in()
+
+        async def work():
+            async with caller_of(agent.url, mine):
+                headers = {"cookie": mine, "origin": agent.url}
+                second = await asyncio.to_thread(agent.ask, "/voice", headers=headers)
+                async with caller_of(agent.url, other) as caller:
+                    await caller.send(Push())
+            return second
+
+        refusal = asyncio.run(work())
+        assert (refusal.status, "close one of them" in refusal.data.decode()) == (429, True)
+        for _ in range(2):
+            with agent.agent.voice.microphone("a page that closed its own"):
+                pass
+
+
 def test_an_agent_whose_voice_fails_serves_people_who_type_and_says_why(model, tmp_path):
     need_voice()
     (tmp_path / "model.bin").write_bytes(b"half of a model")

@@ -37,7 +37,7 @@ def test_an_empty_part_uses_what_the_command_installs(tmp_path, cache, text):
     assert config.hearing.model == cache / "whisper-tiny.en"
     assert config.speaking.program == "espeak-ng"
     properties = voice_schema()["properties"]
-    for name in ("language", "most_listeners", "longest_s"):
+    for name in ("language", "most_listeners", "most_per_session", "longest_s"):
         assert getattr(config, name) == getattr(VoiceConfig(), name) == properties[name]["default"]
     for part, key in ((config.hearing, "stt"), (config.speaking, "tts")):
         for name, one in properties[key]["properties"].items():
