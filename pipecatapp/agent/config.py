@@ -16,9 +16,9 @@ from pipecatapp.serving.config_files import ConfigReader, read_config
 from pipecatapp.serving.exposure import Exposure, Tls, check_exposure, read_tls
 from pipecatapp.serving.listening import Listen
 from pipecatapp.tools.config import ToolsConfig
-from pipecatapp.tools.config_reading import read_tools
+from pipecatapp.tools.config_reading import read_tools, tools_check
 from pipecatapp.voice.config import VoiceConfig
-from pipecatapp.voice.config_reading import read_voice
+from pipecatapp.voice.config_reading import read_voice, voice_check
 
 _SCHEMA: Final = Path(__file__).with_name("config.schema.json")
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8002)
@@ -124,7 +124,7 @@ def load_config(path: Path, *, insecure: bool = False) -> AgentConfig:
     Raises:
         InputError: every problem of the file, with its place.
     """
-    reader = _AgentReader(read_config(path, _check()), path.parent)
+    reader = _AgentReader(read_config(path, _check(), {"tools": tools_check(), "voice": voice_check()}), path.parent)
     config = reader.config(insecure=insecure)
     reader.check_model(config)
     check_exposure(reader, config.exposure)

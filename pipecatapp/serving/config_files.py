@@ -11,12 +11,13 @@ from evolve.core.model.errors import InputError, Problem
 from pipecatapp.serving.listening import Listen
 
 
-def read_config(path: Path, check: Check) -> Document:
+def read_config(path: Path, check: Check, parts: Mapping[str, Check] | None = None) -> Document:
     """Return a document that fits a schema.
 
     Args:
         path: of the YAML file.
         check: the schema.
+        parts: the schemas of values that have one of their own, by key.
 
     Raises:
         InputError: every problem of the file, with its place.
@@ -27,6 +28,9 @@ def read_config(path: Path, check: Check) -> Document:
         raise InputError(Problem(f"{path}: cannot be read: {getattr(exc, 'strerror', None) or exc}")) from exc
     reader = ConfigReader(read_document(text, str(path)), path.parent)
     reader.check(check, {} if reader.document.value is None else reader.document.value)
+    for key, part in (parts or {}).items():
+        if reader.value.get(key) is not None:
+            reader.check(part, reader.value[key], key)
     if reader.problems:
         raise InputError(reader.problems)
     return reader.document

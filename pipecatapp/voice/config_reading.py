@@ -26,7 +26,8 @@ def voice_schema() -> dict[str, Any]:
 
 
 @cache
-def _check() -> Check:
+def voice_check() -> Check:
+    """Return what checks that part."""
     return compile_schema(voice_schema())
 
 
@@ -34,12 +35,11 @@ def read_voice(whole: ConfigReader, env: Mapping[str, str]) -> VoiceConfig:
     """Return the settings of the voice.
 
     Args:
-        whole: the reader of the configuration, which collects every problem of its part `voice`.
+        whole: the reader of a configuration whose part `voice` fits its schema; it collects every problem of it.
         env: the process's variables, which say where the cache folder is.
     """
     reader = _VoiceReader(whole.document, whole.folder)
     value: Any = reader.value.get(_KEY) or {}
-    reader.check(_check(), value, _KEY)
     config = VoiceConfig() if reader.problems else reader.config(value, cache_folder(env))
     whole.problems += reader.problems
     return config

@@ -90,3 +90,12 @@ def test_the_schema_is_one_and_the_docs_have_every_key():
             assert rows.get(full, "").startswith(value["description"]), full
             if "default" in value:
                 assert rows[full].endswith(f"Default: `{value['default']}`."), full
+
+
+def test_unknown_keys_of_all_parts_are_reported_at_once(tmp_path):
+    path = tmp_path / "agent.yaml"
+    path.write_text(f"{MODEL}listn: 3\nvoice: {{languag: en, tts: {{enigne: piper}}}}\ntools: {{ha: {{foo: 1}}}}\n")
+    with pytest.raises(InputError) as caught:
+        load_config(path)
+    found = " ".join(map(str, caught.value.problems))
+    assert all(f"unknown key '{key}'" in found for key in ("listn", "languag", "enigne", "foo")), found
