@@ -128,10 +128,12 @@ class CuedText:
 
     def _cues_here(self) -> set[str]:
         """Returns the cues, of all rules that were read, that are in the text."""
-        if self._looked_for < len(_ALL_CUES):
-            new = _ALL_CUES[self._looked_for :]
+        looked_for = self._looked_for
+        if looked_for < len(_ALL_CUES):
+            new = _ALL_CUES[looked_for:]
             self._present.update(cue for cue in new if cue in self._lower)
-            self._looked_for += len(new)
+            # Not added to what it is by now: another thread that looked for the same cues has counted them.
+            self._looked_for = looked_for + len(new)
         return self._present
 
     def _windows(self, cues: frozenset[str], lines: int) -> list[tuple[int, int]]:

@@ -1,5 +1,7 @@
 """A rule that reads only the lines of its cues finds what its pattern finds in the whole text."""
 
+import threading
+
 import pytest
 
 from evolve.core.cases import (
@@ -9,6 +11,7 @@ from evolve.core.cases import (
     call_arguments,
     code_places,
     command_output,
+    cued_rules,
     named_blocks,
     named_literals,
     one_time_codes,
@@ -124,3 +127,29 @@ def test_a_rule_that_is_first_used_after_others_searched_the_text_is_found():
     assert [match[1] for match in text.matches(rule(r"zweite (\w+)"))] == ["losung"]
     assert [match[1] for match in text.matches(rule(r"losung: (\w+)"))] == ["hund7"]
     assert not list(text.matches(rule(r"parole: (\w+)")))
+
+
+class SharedText(str):
+    """A text in which two threads meet when they look for their first cue."""
+
+    __slots__ = ("first", "meeting")
+
+    def __contains__(self, cue: object) -> bool:
+        if cue == self.first:
+            self.meeting.wait(timeout=60)
+        return super().__contains__(str(cue))
+
+
+def test_threads_that_search_one_text_at_once_do_not_miss_a_rule_that_is_read_later():
+    text = CuedText("dritte losung: hund7")
+    known = rule(r"dritte (\w+)")
+    read(known)
+    text._lower = shared = SharedText(text._lower)
+    shared.first, shared.meeting = next(iter(cued_rules._ALL_CUES)), threading.Barrier(2)
+    threads = [threading.Thread(target=lambda: list(text.matches(known))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    text._lower = str(text._lower)
+    assert [match[1] for match in text.matches(rule(r"losung:\s(hund\w)"))] == ["hund7"]
