@@ -6,7 +6,7 @@ from typing import Final
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _UUID: Final = re.compile(r"(?:[A-Za-z]{2,8}-)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_HEX: Final = re.compile(r"(?:wwn-|eui\.|naa\.|nvme-)?0x[0-9a-f]+|[0-9a-f]+|[0-9A-F]+")
 _HEX_DIGITS: Final = frozenset((*range(12, 18), 24, 32, 40, 56, 64, 96, 128))
 """Digits of short commit ids, span ids, cloud ids, MD5, trace ids, SHA-1, SHA-2."""
 
@@ -31,7 +31,7 @@ def is_harmless_id(text: str, span: SecretSpan) -> bool:
     word = text[span.start : span.end].lstrip("/")
     if _UUID.fullmatch(word) or _TRACE.fullmatch(word):
         return True
-    if _HEX.fullmatch(word) and len(word) in _HEX_DIGITS:
+    if _HEX.fullmatch(word) and (len(word) in _HEX_DIGITS or "0x" in word):
         return True
     before = text[max(0, span.start - _FAR) : span.start]
     if _BEFORE_DIGEST.search(before) or _DIGEST.match(word):

@@ -13,7 +13,7 @@ from typing import Final
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _EMAIL: Final = re.compile(
-    r"(?<![\w.+%-])[A-Za-z0-9][\w.+%-]{0,63}(?<!git)@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,6}[A-Za-z]{2,24}(?![\w.-]*[:/@])"
+    r"(?<![\w.+%-])[A-Za-z0-9][\w.+%-]{0,63}(?<!git)@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,6}(?!(?:service|timer|socket|scope|slice|mount|target|path|device)(?!\w))[A-Za-z]{2,24}(?![\w.-]*[:/@])"
 )
 """Not followed by `:` or `/`: `user@host:path` and accounts in URLs are addresses of machines."""
 

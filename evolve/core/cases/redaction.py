@@ -22,6 +22,7 @@ from evolve.core.cases.call_arguments import find_call_arguments
 from evolve.core.cases.claimed_values import find_claimed_values
 from evolve.core.cases.code_places import find_placed_operands
 from evolve.core.cases.command_output import find_printed_secrets
+from evolve.core.cases.conversations import find_conversation_answers
 from evolve.core.cases.copies import Copies, occurrences, parts_of
 from evolve.core.cases.cued_rules import forget_texts
 from evolve.core.cases.grown_secrets import grow_secrets
@@ -32,8 +33,10 @@ from evolve.core.cases.made_words import find_made_words
 from evolve.core.cases.named_blocks import find_block_secrets
 from evolve.core.cases.one_time_codes import find_one_time_codes
 from evolve.core.cases.password_places import find_placed_passwords
+from evolve.core.cases.password_tokens import find_password_tokens
 from evolve.core.cases.password_words import find_password_words
 from evolve.core.cases.personal_data import find_personal_data
+from evolve.core.cases.presented_tokens import find_presented_tokens
 from evolve.core.cases.presented_values import find_presented_values
 from evolve.core.cases.program_options import find_option_secrets
 from evolve.core.cases.quoted_arguments import find_quoted_arguments
@@ -163,6 +166,9 @@ class Redactor:
             find_account_pairs,
             find_call_arguments,
             find_answered_questions,
+            find_password_tokens,
+            find_presented_tokens,
+            find_conversation_answers,
             *scanners,
         )
 

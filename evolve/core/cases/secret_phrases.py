@@ -23,7 +23,7 @@ _H: Final = r"[./\w+=,-]"
 
 _TABLE: Final = (
     # files
-    r"(?m)^[ \t]*(?:requirepass|masterauth|r[ow]community6?|r[ow]user|primaryauth|auth_token|rpc-secret)[ \t]+" + _V,
+    r"(?m)(?:^|(?<=:[ \t]))[ \t]*(?:requirepass|masterauth|r[ow]community6?|r[ow]user|primaryauth|auth_token|rpc-secret)[ \t]+" + _V,
     r"(?i)\b(?:machine[ \t]+\S{1,200}|default)\b[^\n]{0,120}\n?(?:[ \t]+(?:login|account)[ \t]+\S{1,100}\s+)?"
     r"[^\n]{0,80}?\bpassword[ \t]+(\S{1,200})",
     r"(?im)^(?=[^\n]{0,200}\bmachine[ \t]|[ \t]{1,20}(?:password|passwd))[^\n]{0,200}?\b(?:password|passwd)[ \t]+(\S{1,200})",
@@ -35,9 +35,12 @@ _TABLE: Final = (
     r"(?i)\b(?:enable|username[ \t]+\S{1,60}[^\n]{0,30})[ \t]+(?:secret|password)(?:[ \t]+\d{1,2})?[ \t]+" + _V,
     r"""(?m):[ \t]*(?:PSK|EAP|XAUTH|RSA)[ \t]+"([^"\n]{1,200})\"""",
     r"(?i)<<<[ \t]*([A-Za-z0-9+/]{43}=)",
+    r"\b\w{0,30}AUTHTOK\w{0,10}[=:][ \t]*" + _V,
+    r"(?i)(?<![\w.-])\d{1,5}[ \t]+(?:MD5|SHA[\d-]{1,6}|AES\d{0,3})[ \t]+(?:HEX:|ASCII:)(\S{4,200})",
     r"(?m)^[a-z_][\w.-]{0,31}:(?![*!]{1,2}:|x:|:)([^\s:]{3,120}):\d{1,10}:\d{1,10}:[^\n:]{0,100}:/",
     r"(?i)\bauth[ \t]+(?:md5|sha[\d-]{0,4})[ \t]+" + _V + r"(?:[ \t]+priv[ \t]+(?:aes|3?des)[\d-]{0,4}[ \t]+" + _V + ")?",
     # commands with operands
+    r"\b(?:ejabberdctl|prosodyctl)[ \t]+(?:register|change_password)[ \t]+\S{1,60}[ \t]+\S{1,100}[ \t]+" + _V,
     r"\brabbitmqctl[ \t][^\n|;]{0,60}?(?:add_user|change_password|authenticate_user)[ \t]+\S{1,100}[ \t]+" + _V,
     r"(?i)\bnet[ \t]+user[ \t]+\S{1,60}[ \t]+(?!/)" + _V,
     r"\bwpa_passphrase[ \t]+(?:\"[^\"\n]{1,60}\"|'[^'\n]{1,60}'|[^\s=]{1,60})[ \t]+" + _V,
