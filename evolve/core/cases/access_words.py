@@ -10,7 +10,7 @@ from evolve.core.cases.ordinary_words import words_of
 from evolve.core.cases.text_lines import lines_of
 
 ACCESS: Final = rule(
-    r"(?i)(?<![a-z])(?:log(?:ged|ging|s)?[ -]?(?:in|on)(?:to)?|login|logon|sign(?:ed|ing|s)?[ -]?(?:in|on)|unlock(?:s|ed|ing)?|authenticat\w+|auth\w{0,6}|connect(?:s|ed|ing)?|creds?|credentials?|access|get in(?:to)?|got in(?:to)?|vault|safe|wi-?fi|wlan|vpn|ssh|ftp|smtp|mqtt|"
+    r"(?i)(?<![a-z])(?:log(?:ged|ging|s)?[ -]?(?:in|on)(?:to)?|login|logon|sign(?:ed|ing|s)?[ -]?(?:in|on)|unlock(?:s|ed|ing)?|authenticat\w+|auth\w{0,6}|connect(?:s|ed|ing)?|creds?|credentials?|access|hand-?overs?|get in(?:to)?|got in(?:to)?|vault|safe|wi-?fi|wlan|vpn|ssh|ftp|smtp|mqtt|"
     r"digest|users?|usernames?|accounts?|profile|admin|root|decrypt\w*|open(?:s|ed)? (?:the|it)|prompt|hash(?:cat|ed)?|cracked|bot|"
     r"anmeld\w*|angemeldet|einlog\w*|eingeloggt|meld\w{1,4} (?:dich|sich|mich|euch)|zugang\w*|zugriff\w*|benutzer\w*|konto|konten|"
     r"connecte?[zr]?|connecté\w*|identifiants?|accès|comptes?|utilisateur\w*|inici\w+ sesión|entr[aeoóé]\w{0,4}|acced\w+|acceso\w*|credencia(?:l|is|les)|cuentas?|usuarios?|usuári\w+|"

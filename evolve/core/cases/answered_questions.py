@@ -23,6 +23,8 @@ _SPEAKER: Final = re.compile(
 _PAIR: Final = re.compile(
     r"(?P<account>[\w.@\\-]{1,60})[ \t]*(?:[/|:,;]|[ \t]-[ \t]|[ \t]{1,8})[ \t]*(?P<value>\S(?:[^\n]{0,60}\S)?)"
 )
+_NO: Final = re.compile(r"(?i)(?:no|nope|nein|non|нет|não|nee|nej)[,.][ \t]")
+"""The start of an answer to `do I need a password?`."""
 _MOST_WORDS: Final = 6
 _ALONE: Final = re.compile(r"[ \t]*[\"'`*>]{0,3}[ ]?([^\s\"'`:=(){}\[\]<>/\\]{4,60}?)[\"'`*.]{0,3}[ \t\r]*")
 _RULER: Final = re.compile(r"[\s=_*~-]+")
@@ -87,6 +89,8 @@ def _answer(text: str, start: int, end: int, asked: str) -> Iterator[SecretSpan]
     at, value = at + len(value) - len(bare), bare
     is_login = re.search(r"(?i)log ?in|cred|zugang|identifiant|credenci|credenzi", asked) is not None
     if not value or FILL in value or _LABEL.match(value) or is_reference_or_path(value) or is_expression(value):
+        return
+    if _NO.match(value):
         return
     pair = _PAIR.fullmatch(value)
     if (

@@ -39,7 +39,7 @@ _PASSWORDS: Final = (
     r"wachtwoord(?:en)?|has(?:ł|l)(?:o|a|em|u)|[şs]ifre\w{0,4}|parolas[ıi]|lösenord\w{0,3}|adgangskode\w{0,2}|kodeord\w{0,2}|passord\w{0,2}|salasana\w{0,3}|"
     r"kata (?:sandi|laluan)|mật khẩu|mat khau|κωδικ(?:ός|ό|ού)(?: πρόσβασης)?|συνθηματικό|hesl[oaeu]m?|jelsz[óo]\w{0,3}|jelszav\w{0,3}|geslo|lozink\w|zapork\w|"
     r"סיסמ[אהת]|รหัสผ่าน|slaptažod\w{2}|parool\w{0,2}|salasõna|nenosiri|"
-    r"(?:secret|code|safe|magic|pass)[ _-]words?|(?:secret|pass) (?:phrase|number|sentence)|"
+    r"(?:secret|code|safe|magic)[ _-]?words?|pass[ _-]words?|(?:secret|pass) (?:phrase|number|sentence)|"
     r"(?:geheimnis|secreto|segredo|segreto|секрет[аы]?|таємниц[яі]|tajemnica|hemlighet|gizli anahtar|秘密|秘钥|密钥|密鑰|シークレット|시크릿|비밀키|rahasia|bi mat)(?=[ \t\"']{0,3}[:=:])|"
     r"(?<!\w)(?:пин|пін|पिन|পিন|핀번호|رمز|كود|קוד סודי|kod pin|pin kodu?)(?!\w)(?: (?:الباب|الدخول|الخزنة|القفل))?)"
 )

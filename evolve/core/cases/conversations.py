@@ -19,7 +19,7 @@ from evolve.core.cases.secret_shapes import FILL, SecretSpan
 _THING: Final = r"(?:garage|door|gate|alarm|safe|locker|house|office|wi-?fi|wlan|vault|archive|zip|room|lock|keypad|network|backup|laptop|phone|card|bios|boot)"
 _ACCESS: Final = rule(
     rf"(?i)(?<![a-z])(?:log ?in|logon|creds?|credentials?|zugangsdaten|identifiants|credenciales|credenziali|combo|combination|"
-    rf"(?:code|key|number|digits)(?: [a-z]+){{0,4}} {_THING}|{_THING} (?:code|key)|get in(?:to)?|getting in|let me in|unlock|need root|root on|bios prompt|boot prompt|ins wlan|zugang|rein|code (?:wi-?fi|de la porte)|wifi|wlan)(?![a-z])|доступ|учётн|登录|ログイン|로그인"
+    rf"(?:code|key|number|digits)(?: [a-z]+){{0,4}} {_THING}|{_THING} (?:code|key)|get in(?:to)?|getting in|let me in|unlock|(?:the|and) (?:alarm|garage|gate|locker|safe|door)(?=[ \t]*\?)|need root|root on|bios prompt|boot prompt|ins wlan|zugang|rein|code (?:wi-?fi|de la porte)|wifi|wlan)(?![a-z])|доступ|учётн|登录|ログイン|로그인"
 )
 _ASKS: Final = re.compile(
     r"(?i)[?？؟]|(?<![a-z])(?:what|which|how do|how to|can you|could you|give me|tell me|send me|remind me|need|please|anyone|forgot|lost|asks? for|looking for|was ist|wie|brauche|welche\w?|c['’]est quoi|quel\w*|cuál|cual|qual|какой|pásame|me pasas|и[?]|enter your|что)(?![a-z])"

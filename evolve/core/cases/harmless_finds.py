@@ -14,12 +14,12 @@ from evolve.core.cases.secret_shapes import SecretSpan
 
 _NO_VALUE: Final = re.compile(
     r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
-    r"[A-Z_]+:\?\w+|[A-Z]+(?:_[A-Z]+)*_(?:PASS|PASSWORD|PW|PWD|KEY|TOKEN|SECRET)|(?:null|none|nil|true|false|undefined|pass|password)[,;)}]*",
+    r"[,\s]*\[(?:None|null)\b.*|[A-Z_]+:\?\w+|[A-Z]+(?:_[A-Z]+)*_(?:PASS|PASSWORD|PW|PWD|KEY|TOKEN|SECRET)|(?:null|none|nil|true|false|undefined|pass|password)[,;)}]*",
     re.DOTALL,
 )
 """Types, constants and fields of a request in code, formats, structures, references."""
 _EXPRESSION: Final = re.compile(
-    r"(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]|"
+    r"(?:str|bytes|string|SecretStr)(?: ?\| ?\w+){0,3} (?:= |\| )|(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]|"
     r"\w+::\w+\(|[A-Z]\w*\.[a-z]\w*\(|[a-z_]{2,20}\(\w+(?:\.| (?:for|if|or|and)\b|\))|[a-z]\w*(?:\.[a-z]\w*)+ (?:[<>!=]=?|\+|\*|&&|\|\||\?\?) "
 )
 _TEST_RESULT: Final = re.compile(

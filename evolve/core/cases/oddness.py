@@ -32,7 +32,7 @@ _HARMLESS: Final = re.compile(
     r"[^@\s]+@[\w-]+(?:\.[\w-]+)*|(?:[\w-]+\.)+(?:com|org|net|io|dev|example|test|local|internal|lan|svc|localhost|invalid|cluster|consul|nomad|"
     r"py|js|ts|tsx|go|rs|c|h|cc|cpp|java|rb|sh|ps1|ya?ml|json|toml|ini|conf|cfg|cnf|log|txt|html?|xml|so|deb|rpm|whl|jar|gz|zip|tar|service|socket|"
     r"timer|mount|sock|sql|pem|key|crt|md|php|css|lock|bak|env|tf|hcl|j2|exe|dll|gguf|safetensors)(?:\.\d+)*|"
-    r"[A-Z][A-Z\d]*(?:[-_.][A-Z\d]+)*|(?:sha|md|aes|rsa|hmac|scram|argon|bcrypt|ed255|ecdsa|tls|ssl|http|oauth|utf|rfc|base|iso|pbkdf|x50|pkcs|ipv)[\w.-]*",
+    r"[A-Z][A-Z\d]*(?:[-_.][A-Z\d]+)*|(?:sha|md|aes|rsa|hmac|scram|[Aa]rgon|bcrypt|ed255|ecdsa|tls|ssl|http|oauth|utf|rfc|base|iso|pbkdf|x50|pkcs|ipv)[\w.-]*",
 )
 """Numbers, dates, versions, sizes, hex, UUIDs, digests, URLs, paths, options, references, addresses, hosts, files, names of
 constants, algorithms."""

@@ -26,7 +26,7 @@ _LEET_WORD: Final = re.compile(r"[A-Za-z0-9@$]+")
 _LEET_DIGIT: Final = re.compile(r"(?<=[A-Za-z])[013457@$]{1,2}(?=[A-Za-z])|^[05](?=[a-z]{3})")
 _MOST_LEET: Final = 0.5
 _MIN_WORD: Final = 6
-_NO_LEET: Final = re.compile(r"(?i)(?:[\da-f]+(?:-[\da-f]+)*\Z|x\d|(?:en|wl|et|ww)\w{0,2}\d|log4|s3|k3s|mp[34]|h5|p2p|web3|x5|x86|utf|sha|md5|ip[46]|ipv|ec2|int\d|uint|float|base|l[34]|i18|http|lib|py|v\d)")
+_NO_LEET: Final = re.compile(r"(?i)(?:[\da-f]+(?:-[\da-f]+)*\Z|x\d|(?:en[opsx]|wl[psx]|eth|wwp)\d|log4|s3|k3s|mp[34]|h5|p2p|web3|x5|x86|utf|sha|md5|ip[46]|ipv|ec2|int\d|uint|float|base|l[34]|i18|http|lib|py|v\d)")
 _WALKS: Final = ("qwer", "wert", "asdf", "zxcv", "1q2w", "q2w3", "1qaz", "qaz2", "2wsx", "zaq1", "!qaz", "lkj", "poiu", "0okm")
 _SHORTEST_RANDOM: Final = 8
 _LONGEST_RANDOM: Final = 19
@@ -122,5 +122,7 @@ def _is_voucher(word: str) -> bool:
     if not _GROUPS.fullmatch(word):
         return False
     groups = word.split("-")
+    if any(re.fullmatch(r"\d+[KMGT]B", group) for group in groups):
+        return False  # a size, in the name of a device
     mixed = sum(not group.isdigit() and not group.isalpha() for group in groups)
     return mixed >= _MIN_MIXED_GROUPS and len({len(group) for group in groups}) == 1

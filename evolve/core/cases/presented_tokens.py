@@ -12,6 +12,7 @@ from typing import Final
 from evolve.core.cases.cued_rules import CuedRule, matches, rule
 from evolve.core.cases.harmless_ids import is_harmless_id
 from evolve.core.cases.oddness import Oddness, oddness
+from evolve.core.cases.said_of_secrets import is_message, states_something
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 
 _VALUE: Final = r"[\"'`«“„*]{0,2}(?P<value>[^\s\"'`«»“”„(),:/\\<>\[\]{}=\ue000]{4,40})"
@@ -50,6 +51,10 @@ _SURE: Final[tuple[CuedRule, ...]] = (
 )
 """Here any word that is in no list is enough."""
 _NUMBERS: Final = (
+    rule(r"(?i)(?<![^\W\d_])(?:(?:freischalt|aktivierungs|zugangs|sicherheits|bestätigungs|einmal)code|(?:activation|unlock|unlocking|redemption) (?:code|key)|código de activación|code d['’]activation|codice di attivazione|код активации)(?:[ \t]+(?:is|lautet|ist|est|es|è))?[: \t]+(?P<value>(?=[^\s]*\d)[A-Z0-9][\w-]{3,40})", lines=0),
+    rule(r"(?i)(?<![^\W\d_])(?:password|passphrase|pw|pwd|pin|kennwort|passwort)[ \t][^\n()]{1,60}\((?P<value>(?=[^\s()]*\d)[^\s()=:,]{4,40})\)", lines=0),
+    rule(r"(?i)(?<![^\W\d_])(?:setting|set|changing|changed)[ \t]+(?:the[ \t]+)?(?:password|passphrase|pin|passwd)[ \t]+to[ \t]+(?P<value>[^\n\ue000]{3,60}?)[ \t]*(?:\.{3}|,|$|\n)", lines=0),
+    rule(r"(?im)(?:^|[:,;(])[ \t]*(?:pw|pwd|mdp)[ \t]+(?P<value>[^\W\d_]{5,30})[ \t]*$", lines=0),
     rule(r"(?i)(?<![^\W\d_])(?:use|enter|type)[ \t]+(?P<value>(?:[A-Z]-)?\d{3}[ -]?\d{3,5})[ \t]+to[ \t]+(?:confirm|verify|sign|log|complete|finish|continue)", lines=0),
     rule(r"(?i)(?<![^\W\d_])(?:keypad|door|safe|gate|alarm|locker|lock|garage)(?:[ \t]+\w+){0,4}?[ \t]+(?:takes|opens with|wants|code[ \t]+(?:is[ \t]+)?|is)[ \t:]*(?P<value>\d[\d#*-]{3,9}(?: \d{1,4})?)(?![\w.:%])", lines=0),
     rule(r"(?i)(?<![^\W\d_])(?:combination|combo)(?:[ \t]+(?:is|was|for[ \t]+[\w ]{2,20}?))?[,:]?[ \t]+(?P<value>\d{1,2}(?:[ \t,-]+(?:left|right|then|to|and|\d{1,2}))+)", lines=0),
@@ -69,6 +74,8 @@ def find_presented_tokens(text: str) -> Iterator[SecretSpan]:
             if _is_handed_over(word, is_sure=is_sure):
                 yield SecretSpan(match.start("value"), match.start("value") + len(word))
     for match in matches(text, _NUMBERS):
+        if states_something(match["value"]) or is_message(match["value"]):
+            continue
         yield SecretSpan(*match.span("value"))
     for match in _LONE.finditer(text) if len(text) < _MOST_LONE else ():
         if _MIXED.match(match["value"]) and is_odd_alone(match["value"]):

@@ -70,6 +70,7 @@ sai không hết phải bắt trống quá ngắn yếu quên đã hợp đúng 
 ভুল মেয়াদ অবৈধ খালি প্রয়োজন না নয় হবে পরিবর্তন সঠিক डाल
 muito demais longa curta comum fraca forte débil larga corta común débil нужно надо можно следует longue courte faible forte lunga corta comune
 actualiz bloque guardad eliminad enviad modificad restabl creada atualiz salva enviada krotk za bitte weitergeb verrat merk hangt steht liegt schreib notier speicher upewnij utilisez veuillez usa vous
+haga cliquez klicken klick clique clicca
 for kort lang svag incorect gresit slaba invalida obligatorie
 """).split()
 )

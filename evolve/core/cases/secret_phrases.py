@@ -40,6 +40,10 @@ _TABLE: Final = (
     r"(?m)^[a-z_][\w.-]{0,31}:(?![*!]{1,2}:|x:|:)([^\s:]{3,120}):\d{1,10}:\d{1,10}:[^\n:]{0,100}:/",
     r"(?i)\bauth[ \t]+(?:md5|sha[\d-]{0,4})[ \t]+" + _V + r"(?:[ \t]+priv[ \t]+(?:aes|3?des)[\d-]{0,4}[ \t]+" + _V + ")?",
     # commands with operands
+    r"\bbw[ \t]+unlock[ \t]+(?!-)" + _V,
+    r"(?i)\b(?:insert|login|unlock|passwd|password|secret|auth)\b[^\n|]{0,60}<<<[ \t]*" + _V,
+    r"(?<!\S)-pas[ \t]+" + _V,
+    r"(?i)\b(?:2fa|totp|mfa|otp)\b[ \w]{0,40}[ :=]([A-Z2-7]{16,64})(?!\w)",
     r"\b(?:ejabberdctl|prosodyctl)[ \t]+(?:register|change_password)[ \t]+\S{1,60}[ \t]+\S{1,100}[ \t]+" + _V,
     r"\brabbitmqctl[ \t][^\n|;]{0,60}?(?:add_user|change_password|authenticate_user)[ \t]+\S{1,100}[ \t]+" + _V,
     r"(?i)\bnet[ \t]+user[ \t]+\S{1,60}[ \t]+(?!/)" + _V,

@@ -30,6 +30,8 @@ SETS = (
     "twenty-fifth",
     "twenty-sixth",
     "twenty-seventh",
+    "twenty-eighth",
+    "twenty-ninth",
 )
 MOST_LEAKS, MOST_HIDDEN = 0.05, 0.15
 
