@@ -69,6 +69,8 @@ _FEW_WORDS: Final = 5
 _SHORTEST_NUMBER: Final = 4
 _FAR: Final = 300
 """Characters after a word for password that are read: more than any passphrase has."""
+_MOST_CUES: Final = 8
+"""Words for password that may be inside what one of them claims: a text of nothing else is read once, not for each."""
 _WORD: Final = re.compile(r"\S+")
 _LONGEST: Final = 120
 _SET_TO: Final = re.compile(
@@ -85,10 +87,11 @@ def find_claimed_values(text: str) -> Iterator[SecretSpan]:
     for start, end, cues in lines_with_cues(text):
         yield from _before(text, start, cues[0].start if cues else start, end)
         is_named = False
-        for cue in cues:
+        for number, cue in enumerate(cues):
             is_named = is_named or cue.kind != "same"
             if is_named and _is_whole(text, cue, start, end):
-                yield from _claims(text, cue, start, min(end, cue.end + _FAR))
+                far = cues[number + _MOST_CUES].start if number + _MOST_CUES < len(cues) else end
+                yield from _claims(text, cue, start, min(end, far, cue.end + _FAR))
 
 
 def _before(text: str, start: int, cue: int, end: int) -> Iterator[SecretSpan]:

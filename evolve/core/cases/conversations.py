@@ -27,19 +27,28 @@ _ASKS: Final = re.compile(
 _NOT_ASKED: Final = re.compile(
     r"(?i)\b(?:policy|rules?|requirements?|page|form|field|button|error|version|why|when|do i need|is it|does it|reset link|change my|(?:code|password|key|login) for[ \t]*\?|return code|exit code|status code|error code)\b"
 )
-_MESSAGE: Final = re.compile(r"[\"'](?:content|text|message|body|msg|say|says|utterance)[\"'][ \t]*:[ \t]*[\"']((?:[^\"\\\n]|\\.){0,1500})[\"'](?=[ \t]*[,}\]])")
-_TURN: Final = re.compile(r"\n+|</?p>|<br ?/?>|(?<=[.?!\w]) (?=(?:SPEAKER_?\d+|Speaker \d|Caller|Operator|Agent|Customer|User|Client|Q|A|B): )")
+_MESSAGE: Final = re.compile(
+    r"[\"'](?:content|text|message|body|msg|say|says|utterance)[\"'][ \t]*:[ \t]*[\"']((?:[^\"\\\n]|\\.){0,1500})[\"'](?=[ \t]*[,}\]])"
+)
+_TURN: Final = re.compile(
+    r"\n+|</?p>|<br ?/?>|(?<=[.?!\w]) (?=(?:SPEAKER_?\d+|Speaker \d|Caller|Operator|Agent|Customer|User|Client|Q|A|B): )"
+)
 _HEAD: Final = re.compile(
     r"(?i)[ \t]*(?:[-*>—–#|][ \t]*){0,2}(?:\[[^\]\n]{0,30}\][ \t]*)?(?:\d{1,2}:\d\d(?::\d\d)?[ \t]+)?(?:<[@+%]?[\w. -]{1,24}>[ \t]*|\*{0,2}[\"']?[^\W\d][\w .-]{0,24}[\"']?[:>]\*{0,2}(?=\s|\Z)[ \t]*:?[ \t]*|[A-Z][.)][ \t]+)?[\"'“«]?"
 )
-_META: Final = re.compile(r"(?i)[ \t-]*[\"']?(?:role|from|speaker|author|sender|name|time|ts|date|id|type|user)[\"']?[ \t]*:[ \t]*[\"']?[\w .@:-]{0,40}[\"']?,?[ \t]*\Z|[\s{}\[\],]*\Z")
-_WAIT: Final = re.compile(r"(?i)[\W_]*(?:sec|one sec|a sec|second|moment|wait|hold on|hm+|uh+|let me (?:look|check|see)|checking|sure|ok(?:ay)?|moment mal|un momento|секунду)[\W_]*\Z")
+_META: Final = re.compile(
+    r"(?i)[ \t-]*[\"']?(?:role|from|speaker|author|sender|name|time|ts|date|id|type|user)[\"']?[ \t]*:[ \t]*[\"']?[\w .@:-]{0,40}[\"']?,?[ \t]*\Z|[\s{}\[\],]*\Z"
+)
+_WAIT: Final = re.compile(
+    r"(?i)[\W_]*(?:sec|one sec|a sec|second|moment|wait|hold on|hm+|uh+|let me (?:look|check|see)|checking|sure|ok(?:ay)?|moment mal|un momento|секунду)[\W_]*\Z"
+)
 _FILLER: Final = re.compile(
     r"(?i)(?:(?:sure|yes|yeah|yep|ok(?:ay)?|right|well|uh+|um+|so|i think|i guess|here(?: you go)?|of course|done|claro|sí|si|ja|klar|oui|voilà|certo|da|да|конечно|try|use|take|enter|type|with|with the|mit|avec|con|com|probier|nimm|versuch\w*(?: sie)?(?: (?:mal|es mit))?|"
     r"it(?:['’]s| is| was|['’]ll be| should be)(?: still| now| set to| probably)?|that(?:['’]s| is| was| would be| should be)|its|the \w+(?: \w+)? is|es ist|das ist|c['’]est|es|è|это|is)(?![^\W_])[,.:!]?[ \t]*){1,5}"
 )
-_GIVEN: Final = re.compile(r"(?i)(?<![^\W\d_])(?:it['’]?s|it is|it was(?: set to)?|is|was|set to|try|use|with|take|then|and|that would be|to|mit|avec|con|—|:)[ \t]+(?P<value>[^\n.,;:!?]{3,60})")
-_PAIR: Final = re.compile(r"[\w.@-]{2,30}(?:[ \t]*[/|:,][ \t]*(?:then[ \t]+|and[ \t]+)?|[ \t]+(?:and|und|et|y|e|и|with|then|mit)[ \t]+)(?P<value>\S{3,40})")
+_PAIR: Final = re.compile(
+    r"[\w.@-]{2,30}(?:[ \t]*[/|:,][ \t]*(?:then[ \t]+|and[ \t]+)?|[ \t]+(?:and|und|et|y|e|и|with|then|mit)[ \t]+)(?P<value>\S{3,40})"
+)
 _CLAUSE: Final = re.compile(r"[,;.!?](?=\s|\Z)|[\"'”»](?=\W|\Z)|\s[-–—(]|\\n")
 _FUNCTION: Final = re.compile(
     r"(?i)(?:the|a|an|my|your|his|her|our|their|for|in|on|at|of|from|to|not|no|yes|same|here|there|both|all|some|any|you|i|we|it|this|that|ask|see|look|click|go|none|only|just|by|as|der|die|das|im|le|la|les|el|в|на|nothing|nobody|with|and|if)\Z"
@@ -97,9 +106,7 @@ def _answers(text: str, start: int, end: int, asked: str, *, is_named: bool) -> 
     is_whole = not text[stop:end].strip(" \t\r\n.,!\"'`*)")
     if value and FILL in value:
         return
-    if pair := _PAIR.match(text, at, end):
-        if _is_odd(pair["value"].rstrip(".,;!?"), 1) and not is_reference_or_path(pair["value"]):
-            yield SecretSpan(pair.start("value"), pair.start("value") + len(pair["value"].rstrip(".,;!?*\"'")))
+    yield from _second_of_pair(text, at, end)
     words = value.split()
     if words and (filler or is_whole) and _is_answer(value, words, is_named=is_named, is_whole=is_whole):
         yield SecretSpan(at, at + len(value))
@@ -111,6 +118,14 @@ def _answers(text: str, start: int, end: int, asked: str, *, is_named: bool) -> 
             yield SecretSpan(word.start(), word.start() + len(bare))
     if is_named or re.search(r"(?i)code|combo|combination|digits|pin", asked):
         yield from (SecretSpan(*found.span()) for found in _DIGITS.finditer(text, start, end))
+
+
+def _second_of_pair(text: str, at: int, end: int) -> Iterator[SecretSpan]:
+    """Yields X of `admin / X`, `scan01 and X`."""
+    pair = _PAIR.match(text, at, end)
+    word = pair["value"].rstrip(".,;!?*\"'") if pair else ""
+    if pair and _is_odd(word, 1) and not is_reference_or_path(word):
+        yield SecretSpan(pair.start("value"), pair.start("value") + len(word))
 
 
 def _is_answer(value: str, words: list[str], *, is_named: bool, is_whole: bool) -> bool:
@@ -128,4 +143,6 @@ def _is_odd(word: str, least: int) -> bool:
     odd = oddness(word)
     if not odd or is_reference_or_path(word) or FILL in word:
         return False
-    return odd >= least or (odd == Oddness.UNLISTED and "-" in word and not _SERIAL.fullmatch(word) and word[-1].isdigit())
+    return odd >= least or (
+        odd == Oddness.UNLISTED and "-" in word and not _SERIAL.fullmatch(word) and word[-1].isdigit()
+    )

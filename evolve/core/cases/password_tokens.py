@@ -1,4 +1,4 @@
-"""Finds words that have the shape of a password, wherever they are: `Zx9!kLm2`, `gr33nhouse`, `1q2w3e4r`, `v9Kq2mXtB7sLw4`.
+"""Finds words with the shape of a password anywhere: `Zx9!kLm2`, `gr33nhouse`, `1q2w3e4r`, `v9Kq2mXtB7sLw4`.
 
 Each shape is one that the ids and names of programs do not have; what two of them share (`gpu-node-07` and
 `blue-falcon-77`) is hidden by the words around it only, see `presented_tokens` and `conversations`.
@@ -17,6 +17,7 @@ from evolve.core.cases.secret_shapes import FILL, SecretSpan
 _TOKEN: Final = re.compile(
     r"(?<![\w/@.:$=+~#%&?{\[(<>\\^*!|-])(?=[^\s\d]{0,40}\d)[A-Za-z0-9!@#$][^\s\"'`,()\[\]{}<>|\\/:=\ue000]{6,39}(?![\w/(:=\[{])"
 )
+_JAVA: Final = re.compile(r"(?:[A-Z][a-z]+\d*)+(?:\$(?:[A-Z][a-z]+\d*)+)+")
 _END: Final = ".?!,;"
 _SIGN: Final = re.compile(r"[A-Za-z0-9][!@#$%&*^][A-Za-z0-9]|\w{6}[!$*]\Z")
 _ADDRESS: Final = re.compile(r"[\w.+-]+@[\w.-]+\.[a-z]+|.*%[0-9A-F]{2}|.*@\d")
@@ -26,8 +27,25 @@ _LEET_WORD: Final = re.compile(r"[A-Za-z0-9@$]+")
 _LEET_DIGIT: Final = re.compile(r"(?<=[A-Za-z])[013457@$]{1,2}(?=[A-Za-z])|^[05](?=[a-z]{3})")
 _MOST_LEET: Final = 0.5
 _MIN_WORD: Final = 6
-_NO_LEET: Final = re.compile(r"(?i)(?:[\da-f]+(?:-[\da-f]+)*\Z|x\d|(?:en[opsx]|wl[psx]|eth|wwp)\d|log4|s3|k3s|mp[34]|h5|p2p|web3|x5|x86|utf|sha|md5|ip[46]|ipv|ec2|int\d|uint|float|base|l[34]|i18|http|lib|py|v\d)")
-_WALKS: Final = ("qwer", "wert", "asdf", "zxcv", "1q2w", "q2w3", "1qaz", "qaz2", "2wsx", "zaq1", "!qaz", "lkj", "poiu", "0okm")
+_NO_LEET: Final = re.compile(
+    r"(?i)(?:[\da-f]+(?:-[\da-f]+)*\Z|x\d|(?:en[opsx]|wl[psx]|eth|wwp)\d|log4|s3|k3s|mp[34]|h5|p2p|web3|x5|x86|utf|sha|md5|ip[46]|ipv|ec2|int\d|uint|float|base|l[34]|i18|http|lib|py|v\d)"
+)
+_WALKS: Final = (
+    "qwer",
+    "wert",
+    "asdf",
+    "zxcv",
+    "1q2w",
+    "q2w3",
+    "1qaz",
+    "qaz2",
+    "2wsx",
+    "zaq1",
+    "!qaz",
+    "lkj",
+    "poiu",
+    "0okm",
+)
 _SHORTEST_RANDOM: Final = 8
 _LONGEST_RANDOM: Final = 19
 """Longer words of letters and digits are searched by `random_text`."""
@@ -60,11 +78,17 @@ def _kinds(word: str) -> tuple[int, int, int]:
 def _has_signs(word: str) -> bool:
     """Whether letters, digits and a sign are mixed as in no id: `Zx9!kLm2`, `toor123!`."""
     lower, upper, digits = _kinds(word)
-    if not (lower and digits and _SIGN.search(word)):
+    if not (lower and digits and _SIGN.search(word)) or _is_inner_class(word):
         return False
     if upper and digits and len(word) > _SHORTEST_RANDOM - 1:
         return oddness(word) == Oddness.MADE
     return word[-1] in "!*" and _LETTERS.match(word) is not None and oddness(word) == Oddness.MADE
+
+
+def _is_inner_class(word: str) -> bool:
+    """Whether it is a name of Java such as `Token2Service$Builder`."""
+    parts = re.findall("[A-Z][a-z]+", word)
+    return "$" in word and _JAVA.fullmatch(word) is not None and all(map(is_ordinary_word, parts))
 
 
 def _is_leet(word: str) -> bool:
@@ -82,17 +106,17 @@ def _is_leet_part(part: str) -> bool:
         return False
     if sum(bare.count(digit) for digit in "013457@$") != sum(map(len, signs)):
         return False
-    if not all(_reads_as_letters(bare, match) for match in _LEET_DIGIT.finditer(bare)):
+    if re.search(r"\d[A-Z]", bare) or not any(_reads_as_letters(bare, match) for match in _LEET_DIGIT.finditer(bare)):
         return False
     # Abbreviations with numbers have no vowels where a word has them, and are in capitals.
     return sum(one in "aeiouy" for one in plain.lower()) * 5 >= len(plain) and not bare.isupper()
 
 
 def _reads_as_letters(bare: str, match: re.Match[str]) -> bool:
-    """Whether a digit for a vowel is between consonants, and one for a consonant beside a vowel: not so in `krb5ccname`."""
+    """Whether a digit for a vowel is between consonants, one for a consonant beside a vowel; not so in `krb5ccname`."""
     around = bare[max(0, match.start() - 1) : match.start()] + bare[match.end() : match.end() + 1]
     has_vowel = any(one in "aeiouyAEIOUY" for one in around)
-    return has_vowel if match[0][0] in "57$" else not has_vowel and not around[-1].isupper()
+    return has_vowel if match[0][0] in "57$" else not has_vowel
 
 
 def _is_walk(word: str) -> bool:

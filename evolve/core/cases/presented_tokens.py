@@ -29,41 +29,89 @@ _OPENS: Final = (
     r"(?:unlocks?|unlocked|opens?|opened|lets? (?:you|me|us|him|her|one|\w+) in|gets? (?:you|me|us) in|(?:got|get|getting|come|came) in(?:to (?:it|the \w+))?|log(?:s|ged)?[ -]?(?:in|on)|sign(?:s|ed)?[ -]?in|protected|locked|encrypted|anmelden geht|anmeldung geht|komm\w* (?:ich |du |man )?(?:rein|hinein)|"
     r"(?:on )?se connecte|on entre|(?:si )?accede|se accede|si entra|entra[rs]?|acced\w+|заходи(?:те)?|входи(?:те)?|зайди(?:те)?|ging es|geht es|portal i have been|i have been|inloggen kan|loggar man in)"
 )
-_ONE: Final = (
-    r"(?:the|this|that|her|his|my|our|your|its) (?:usual|same|old|new|root|admin|shared|other|first|second|current|previous|last|default|common|original|right)(?: old| root| admin| new)? one|the usual|(?:the|her|his) (?:root|admin|old|new) (?:one )?(?:is|was)|everyone'?s"
-)
+_ONE: Final = r"(?:the|this|that|her|his|my|our|your|its) (?:usual|same|old|new|root|admin|shared|other|first|second|current|previous|last|default|common|original|right)(?: old| root| admin| new)? one|the usual|(?:the|her|his) (?:root|admin|old|new) (?:one )?(?:is|was)|everyone'?s"
 _RULES: Final[tuple[CuedRule, ...]] = (
     rule(rf"(?i)(?<![^\W\d_]){_GIVE}[ \t]+{_VALUE}[\"'`»”*]{{0,2}},?[ \t]+(?:and[ \t]+|then[ \t]+)?{_ENTRY}", lines=0),
-    rule(rf"(?i)(?<![^\W\d_]){_OPENS}(?:[ \t]+\w+){{0,3}}?[ \t]+(?:with|by|using|mit|avec|con|com|с|со|met|med|z)[ \t]+{_VALUE}{_THEN}", lines=0),
-    rule(rf"(?i)(?<![^\W\d_]){_GIVE}[ \t]+{_VALUE}{_THEN}(?=[^\n]{{0,40}}(?:without (?:any )?(?:problems?|trouble)|ohne problem|worked for me|did the trick|под (?:админ|рут)))", lines=0),
-    rule(rf"(?i)(?<![^\W\d_])(?:{_ONE})(?:[,:]?[ \t]+(?:is|was|were|are|still|now|again|always|just|here|there|in \w+|on \w+)){{0,3}}[,:]?[ \t]+{_VALUE}{_THEN}", lines=0),
+    rule(
+        rf"(?i)(?<![^\W\d_]){_OPENS}(?:[ \t]+\w+){{0,3}}?[ \t]+(?:with|by|using|mit|avec|con|com|с|со|met|med|z)[ \t]+{_VALUE}{_THEN}",
+        lines=0,
+    ),
+    rule(
+        rf"(?i)(?<![^\W\d_]){_GIVE}[ \t]+{_VALUE}{_THEN}(?=[^\n]{{0,40}}(?:without (?:any )?(?:problems?|trouble)|ohne problem|worked for me|did the trick|под (?:админ|рут)))",
+        lines=0,
+    ),
+    rule(
+        rf"(?i)(?<![^\W\d_])(?:{_ONE})(?:[,:]?[ \t]+(?:is|was|were|are|still|now|again|always|just|here|there|in \w+|on \w+)){{0,3}}[,:]?[ \t]+{_VALUE}{_THEN}",
+        lines=0,
+    ),
     rule(rf"(?i)(?<![^\W\d_])(?:shares?|sharing|shared)[ \t]+(?:the same one:?[ \t]+)?{_VALUE}{_THEN}", lines=0),
-    rule(rf"(?i)(?<![^\W\d_])(?:it|box|console|switch|panel|keypad|device|bmc|router|portal|login|prompt|form|page|kiosk)[ \t]+(?:still |now |only )?(?:accepts?|takes?|wants|likes)[ \t]+{_VALUE}(?=[\"'`»”*]{{0,2}}[,;.!]?(?:[ \t]|\Z|\n))", lines=0),
-    rule(rf"(?i)(?:(?<![^\W\d_])(?:reset|changed|set|switched)[ \t]+(?:his|hers|theirs|mine|yours|ours|[\w.]{{2,20}}['’]s)[ \t]+to|now it['’]s|(?:it|value)[ \t]+(?:in|on|for)[ \t]+(?:prod|production|staging|dev|test)\w{{0,4}}:)[ \t]+{_VALUE}{_THEN}", lines=0),
-    rule(rf"(?i)(?<![^\W\d_])(?:leaked|pasted|posted|typed|wrote|put|committed|exposed|have)[ \t]+{_VALUE}{_THEN}(?=[^\n]{{0,80}}(?:by accident|by mistake|accidentally|revoke|rotate|sticky note|whiteboard|under the keyboard|in the public|in plain ?text|as the login))", lines=0),
-    rule(rf"(?i)(?<![^\W\d_])(?:user|account|login|benutzer|usuario|utilisateur)[ \t]+(?:on|at|for|auf|en|sur)[ \t]+[\w.-]{{2,30}}:[ \t]+{_VALUE}{_THEN}", lines=0),
-    rule(rf"(?im)^(?:[^\s|]+[ \t]{{2,}})?(?:root|admin|administrator|user|guest|operator|maint|support|cisco|ubnt|pi|sa|postgres)(?:[ \t]{{2,}}|\t){_VALUE}[ \t]*$", lines=0),
-    rule(rf"(?i)(?<![^\W\d_])(?:both|all|kiosks?)[ \t]+(?:the )?\w+[ \t]+(?:share|use|take|have)[ \t]+{_VALUE}{_THEN}", lines=0),
+    rule(
+        rf"(?i)(?<![^\W\d_])(?:it|box|console|switch|panel|keypad|device|bmc|router|portal|login|prompt|form|page|kiosk)[ \t]+(?:still |now |only )?(?:accepts?|takes?|wants|likes)[ \t]+{_VALUE}(?=[\"'`»”*]{{0,2}}[,;.!]?(?:[ \t]|\Z|\n))",
+        lines=0,
+    ),
+    rule(
+        rf"(?i)(?:(?<![^\W\d_])(?:reset|changed|set|switched)[ \t]+(?:his|hers|theirs|mine|yours|ours|[\w.]{{2,20}}['’]s)[ \t]+to|now it['’]s|(?:it|value)[ \t]+(?:in|on|for)[ \t]+(?:prod|production|staging|dev|test)\w{{0,4}}:)[ \t]+{_VALUE}{_THEN}",
+        lines=0,
+    ),
+    rule(
+        rf"(?i)(?<![^\W\d_])(?:leaked|pasted|posted|typed|wrote|put|committed|exposed|have)[ \t]+{_VALUE}{_THEN}(?=[^\n]{{0,80}}(?:by accident|by mistake|accidentally|revoke|rotate|sticky note|whiteboard|under the keyboard|in the public|in plain ?text|as the login))",
+        lines=0,
+    ),
+    rule(
+        rf"(?i)(?<![^\W\d_])(?:user|account|login|benutzer|usuario|utilisateur)[ \t]+(?:on|at|for|auf|en|sur)[ \t]+[\w.-]{{2,30}}:[ \t]+{_VALUE}{_THEN}",
+        lines=0,
+    ),
+    rule(
+        rf"(?im)^(?:[^\s|]+[ \t]{{2,}})?(?:root|admin|administrator|user|guest|operator|maint|support|cisco|ubnt|pi|sa|postgres)(?:[ \t]{{2,}}|\t){_VALUE}[ \t]*$",
+        lines=0,
+    ),
+    rule(
+        rf"(?i)(?<![^\W\d_])(?:both|all|kiosks?)[ \t]+(?:the )?\w+[ \t]+(?:share|use|take|have)[ \t]+{_VALUE}{_THEN}",
+        lines=0,
+    ),
 )
 _SURE: Final[tuple[CuedRule, ...]] = (
-    rule(rf"(?i)(?<![^\W\d_])(?:with|mit|avec|con|is|ist|est|es|use|type|enter|in),?[ \t]+(?:uh+m?|um+|er+m?|ähm?|euh|eh|ehm|hm+)[,.]*[ \t]+{_VALUE}{_THEN}", lines=0),
-    rule(rf"(?i)(?<![^\W\d_])(?:user|group|login|host|name|realm|account|ssid)[ \t]+[\w.@-]{{2,30}},[ \t]+(?:and[ \t]+)?(?:secret|password|passphrase|pass|pw|pin|key)[ \t]+{_VALUE}(?=[\"'`»”*]{{0,2}}[,;.)]?(?:\s|\Z))", lines=0),
+    rule(
+        rf"(?i)(?<![^\W\d_])(?:with|mit|avec|con|is|ist|est|es|use|type|enter|in),?[ \t]+(?:uh+m?|um+|er+m?|ähm?|euh|eh|ehm|hm+)[,.]*[ \t]+{_VALUE}{_THEN}",
+        lines=0,
+    ),
+    rule(
+        rf"(?i)(?<![^\W\d_])(?:user|group|login|host|name|realm|account|ssid)[ \t]+[\w.@-]{{2,30}},[ \t]+(?:and[ \t]+)?(?:secret|password|passphrase|pass|pw|pin|key)[ \t]+{_VALUE}(?=[\"'`»”*]{{0,2}}[,;.)]?(?:\s|\Z))",
+        lines=0,
+    ),
 )
 """Here any word that is in no list is enough."""
 _NUMBERS: Final = (
-    rule(r"(?i)(?<![^\W\d_])(?:(?:freischalt|aktivierungs|zugangs|sicherheits|bestätigungs|einmal)code|(?:activation|unlock|unlocking|redemption) (?:code|key)|código de activación|code d['’]activation|codice di attivazione|код активации)(?:[ \t]+(?:is|lautet|ist|est|es|è))?[: \t]+(?P<value>(?=[^\s]*\d)[A-Z0-9][\w-]{3,40})", lines=0),
-    rule(r"(?i)(?<![^\W\d_])(?:password|passphrase|pw|pwd|pin|kennwort|passwort)[ \t][^\n()]{1,60}\((?P<value>(?=[^\s()]*\d)[^\s()=:,]{4,40})\)", lines=0),
-    rule(r"(?i)(?<![^\W\d_])(?:setting|set|changing|changed)[ \t]+(?:the[ \t]+)?(?:password|passphrase|pin|passwd)[ \t]+to[ \t]+(?P<value>[^\n\ue000]{3,60}?)[ \t]*(?:\.{3}|,|$|\n)", lines=0),
+    rule(
+        r"(?i)(?<![^\W\d_])(?:(?:freischalt|aktivierungs|zugangs|sicherheits|bestätigungs|einmal)code|(?:activation|unlock|unlocking|redemption) (?:code|key)|código de activación|code d['’]activation|codice di attivazione|код активации)(?:[ \t]+(?:is|lautet|ist|est|es|è))?[: \t]+(?P<value>(?=[^\s]*\d)[A-Z0-9][\w-]{3,40})",
+        lines=0,
+    ),
+    rule(
+        r"(?i)(?<![^\W\d_])(?:password|passphrase|pw|pwd|pin|kennwort|passwort)[ \t][^\n()]{1,60}\((?P<value>(?=[^\s()]*\d)[^\s()=:,]{4,40})\)",
+        lines=0,
+    ),
+    rule(
+        r"(?i)(?<![^\W\d_])(?:setting|set|changing|changed)[ \t]+(?:the[ \t]+)?(?:password|passphrase|pin|passwd)[ \t]+to[ \t]+(?P<value>[^\n\ue000]{3,60}?)[ \t]*(?:\.{3}|,|$|\n)",
+        lines=0,
+    ),
     rule(r"(?im)(?:^|[:,;(])[ \t]*(?:pw|pwd|mdp)[ \t]+(?P<value>[^\W\d_]{5,30})[ \t]*$", lines=0),
-    rule(r"(?i)(?<![^\W\d_])(?:use|enter|type)[ \t]+(?P<value>(?:[A-Z]-)?\d{3}[ -]?\d{3,5})[ \t]+to[ \t]+(?:confirm|verify|sign|log|complete|finish|continue)", lines=0),
-    rule(r"(?i)(?<![^\W\d_])(?:keypad|door|safe|gate|alarm|locker|lock|garage)(?:[ \t]+\w+){0,4}?[ \t]+(?:takes|opens with|wants|code[ \t]+(?:is[ \t]+)?|is)[ \t:]*(?P<value>\d[\d#*-]{3,9}(?: \d{1,4})?)(?![\w.:%])", lines=0),
-    rule(r"(?i)(?<![^\W\d_])(?:combination|combo)(?:[ \t]+(?:is|was|for[ \t]+[\w ]{2,20}?))?[,:]?[ \t]+(?P<value>\d{1,2}(?:[ \t,-]+(?:left|right|then|to|and|\d{1,2}))+)", lines=0),
+    rule(
+        r"(?i)(?<![^\W\d_])(?:use|enter|type)[ \t]+(?P<value>(?:[A-Z]-)?\d{3}[ -]?\d{3,5})[ \t]+to[ \t]+(?:confirm|verify|sign|log|complete|finish|continue)",
+        lines=0,
+    ),
+    rule(
+        r"(?i)(?<![^\W\d_])(?:keypad|door|safe|gate|alarm|locker|lock|garage)(?:[ \t]+\w+){0,4}?[ \t]+(?:takes|opens with|wants|code[ \t]+(?:is[ \t]+)?|is)[ \t:]*(?P<value>\d[\d#*-]{3,9}(?: \d{1,4})?)(?![\w.:%])",
+        lines=0,
+    ),
+    rule(
+        r"(?i)(?<![^\W\d_])(?:combination|combo)(?:[ \t]+(?:is|was|for[ \t]+[\w ]{2,20}?))?[,:]?[ \t]+(?P<value>\d{1,2}(?:[ \t,-]+(?:left|right|then|to|and|\d{1,2}))+)",
+        lines=0,
+    ),
     rule(r"(?i)(?<![^\W\d_])(?:pin|passcode|code)['’]s[ \t]+(?P<value>\d{4,8})(?![\w.:%])", lines=0),
 )
 _LONE: Final = re.compile(r"(?m)^[ \t]*(?P<value>[^\s\"'`:=(){}\[\]<>/\\,;\ue000]{8,40})[ \t]*$")
 """A word alone on its line."""
 _MIXED: Final = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])")
-_SERIAL: Final = re.compile(r"[a-z]+(?:[-_.][a-z]+)*[-_]?\d{1,2}|[a-z]{1,8}\d{0,3}[a-z]?|.*\.\w{1,4}")
 
 
 def find_presented_tokens(text: str) -> Iterator[SecretSpan]:
@@ -95,7 +143,9 @@ def is_odd_alone(word: str) -> bool:
 def _is_handed_over(word: str, *, is_sure: bool) -> bool:
     if FILL in word or not oddness(word) or is_harmless_version(word):
         return False
-    return is_sure or any(map(str.isdigit, word)) or oddness(word) == Oddness.MADE or "-" in word or len(word) > _LONG_WORD
+    return (
+        is_sure or any(map(str.isdigit, word)) or oddness(word) == Oddness.MADE or "-" in word or len(word) > _LONG_WORD
+    )
 
 
 _LONG_WORD: Final = 16

@@ -53,7 +53,14 @@ _SQL_VALUE: Final = re.compile(r"'((?:[^']|''){0,500})'|([^\s,()']{1,200})")
 _RULER: Final = re.compile(r"\|-[^\n]*|[-+=:|│┼├┤─━═╞╪╡┌┬┐└┴┘ \t]+")
 _HEADER_CELL: Final = re.compile(r"[|!]?[\w .#/()-]{1,40}[|!]?")
 _MAX_BLOCK: Final = 60
-_SEPARATORS: Final = (re.compile(r"[|!]{2}"), re.compile(r"[|│┃║]"), re.compile(r","), re.compile(";"), re.compile("\t"), re.compile(r"  +"))
+_SEPARATORS: Final = (
+    re.compile(r"[|!]{2}"),
+    re.compile(r"[|│┃║]"),
+    re.compile(r","),
+    re.compile(";"),
+    re.compile("\t"),
+    re.compile(r"  +"),
+)
 
 
 def find_layout_secrets(text: str, is_name: IsName) -> Iterator[SecretSpan]:

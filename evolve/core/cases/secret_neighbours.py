@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from evolve.core.cases.cued_rules import matches, rule
+from evolve.core.cases.cued_rules import matches, remembered, rule
 from evolve.core.cases.secret_shapes import FILL, SecretSpan
 from evolve.core.cases.secret_words import FOREIGN_WORDS
 
@@ -42,6 +42,11 @@ _ACCOUNT: Final = rule(
 )
 
 
+_SHORTEST: Final = 6
+_MIXED: Final = re.compile(r"\A(?=.*[^\W\d_])(?:.*\d|.+[!#$%&*^~?+])", re.DOTALL)
+"""Letters, with a digit or with a sign after the first character."""
+
+
 def find_neighbour_secrets(text: str) -> Iterator[SecretSpan]:
     """Yield every word near a secret's name that looks like a password."""
     yield from (SecretSpan(*match.span(1)) for match in _OPTION.finditer(text) if _is_password(match[1]))
@@ -70,12 +75,9 @@ def _after(text: str, at: int) -> Iterator[SecretSpan]:
             return
 
 
+@remembered
 def _is_password(word: str) -> bool:
     """Whether a word mixes letters and digits, or signs, as passwords do, and is no other known thing."""
-    if _CALL.match(word):
+    if len(word) < _SHORTEST or not _MIXED.search(word):
         return False
-    has_letter, has_digit = any(map(str.isalpha, word)), any(map(str.isdigit, word))
-    has_sign = any(char in "!#$%&*^~?+" for char in word[1:])
-    if len(word) < 6 or not has_letter or not (has_digit or has_sign):
-        return False
-    return _OTHER_THINGS.fullmatch(word) is None
+    return _CALL.match(word) is None and _OTHER_THINGS.fullmatch(word) is None

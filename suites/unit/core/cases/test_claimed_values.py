@@ -1,5 +1,7 @@
 """What a text claims to be a password is hidden whatever it is; what is said about a password stays."""
 
+import sys
+
 import pytest
 
 from evolve.core.cases.folded_text import fold
@@ -66,3 +68,25 @@ def test_a_second_redaction_changes_nothing(text: str):
 
 def test_letters_without_accents_keep_their_places():
     assert fold("ŞİFRE contraseña hasło mật khẩu κωδικός") == "SIFRE contrasena haslo mat khau κωδικος"
+
+
+@pytest.mark.parametrize("piece", ["密码是", "password is ", "pw: "])
+def test_the_work_for_a_text_of_words_for_password_grows_in_proportion_to_it(piece: str):
+    short, long = (_calls(piece * (length // len(piece))) for length in (2_000, 8_000))
+    assert long < 5 * short
+
+
+def _calls(text: str) -> int:
+    """Returns the calls of functions that a search takes: the time depends on the machine."""
+    number = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal number
+        number += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        Redactor().redact(text)
+    finally:
+        sys.setprofile(None)
+    return number
