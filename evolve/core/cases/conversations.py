@@ -19,10 +19,10 @@ from evolve.core.cases.secret_shapes import FILL, SecretSpan
 _THING: Final = r"(?:garage|door|gate|alarm|safe|locker|house|office|wi-?fi|wlan|vault|archive|zip|room|lock|keypad|network|backup|laptop|phone|card|bios|boot)"
 _ACCESS: Final = rule(
     rf"(?i)(?<![a-z])(?:log ?in|logon|creds?|credentials?|zugangsdaten|identifiants|credenciales|credenziali|combo|combination|"
-    rf"(?:code|key|number|digits)(?: [a-z]+){{0,4}} {_THING}|{_THING} (?:code|key)|get in(?:to)?|getting in|let me in|unlock|(?:the|and) (?:alarm|garage|gate|locker|safe|door)(?=[ \t]*\?)|need root|root on|bios prompt|boot prompt|ins wlan|zugang|rein|code (?:wi-?fi|de la porte)|wifi|wlan)(?![a-z])|доступ|учётн|登录|ログイン|로그인"
+    rf"(?:code|key|number|digits)(?: [a-z]+){{0,4}} {_THING}|{_THING} (?:code|key)|get in(?:to)?|getting in|let me in|unlock|(?:the|and) (?:alarm|garage|gate|locker|safe|door)(?=[ \t]*\?)|memorable (?:word|name|date)|(?:recovery|seed|backup) (?:phrase|words|codes?)|need root|root on|bios prompt|boot prompt|ins wlan|zugang|rein|code (?:wi-?fi|de la porte)|wifi|wlan)(?![a-z])|доступ|учётн|登录|ログイン|로그인"
 )
 _ASKS: Final = re.compile(
-    r"(?i)[?？؟]|(?<![a-z])(?:what|which|how do|how to|can you|could you|give me|tell me|send me|remind me|need|please|anyone|forgot|lost|asks? for|looking for|was ist|wie|brauche|welche\w?|c['’]est quoi|quel\w*|cuál|cual|qual|какой|pásame|me pasas|и[?]|enter your|что)(?![a-z])"
+    r"(?i)[?？؟]|(?<![a-z])(?:what|who (?:has|knows|got)|which|how do|how to|can you|could you|give me|tell me|send me|remind me|need|please|anyone|forgot|lost|asks? for|looking for|was ist|wie|brauche|welche\w?|c['’]est quoi|quel\w*|cuál|cual|qual|какой|pásame|me pasas|и[?]|enter your|что)(?![a-z])"
 )
 _NOT_ASKED: Final = re.compile(
     r"(?i)\b(?:policy|rules?|requirements?|page|form|field|button|error|version|why|when|do i need|is it|does it|reset link|change my|(?:code|password|key|login) for[ \t]*\?|return code|exit code|status code|error code)\b"
@@ -43,7 +43,7 @@ _WAIT: Final = re.compile(
     r"(?i)[\W_]*(?:sec|one sec|a sec|second|moment|wait|hold on|hm+|uh+|let me (?:look|check|see)|checking|sure|ok(?:ay)?|moment mal|un momento|секунду)[\W_]*\Z"
 )
 _FILLER: Final = re.compile(
-    r"(?i)(?:(?:sure|yes|yeah|yep|ok(?:ay)?|right|well|uh+|um+|so|i think|i guess|here(?: you go)?|of course|done|claro|sí|si|ja|klar|oui|voilà|certo|da|да|конечно|try|use|take|enter|type|with|with the|mit|avec|con|com|probier|nimm|versuch\w*(?: sie)?(?: (?:mal|es mit))?|"
+    r"(?i)(?:(?:sure|yes|yeah|yep|ok(?:ay)?|right|well|uh+|um+|so|i think|i guess|here(?: you go)?|of course|done|you (?:saved|set|chose|use|used)(?: it to)?|(?:i|we) (?:saved|set|chose|use|used|gave|type|typed)(?: it to)?|claro|sí|si|ja|klar|oui|voilà|certo|da|да|конечно|try|use|take|enter|type|with|with the|mit|avec|con|com|probier|nimm|versuch\w*(?: sie)?(?: (?:mal|es mit))?|"
     r"it(?:['’]s| is| was|['’]ll be| should be)(?: still| now| set to| probably)?|that(?:['’]s| is| was| would be| should be)|its|the \w+(?: \w+)? is|es ist|das ist|c['’]est|es|è|это|is)(?![^\W_])[,.:!]?[ \t]*){1,5}"
 )
 _PAIR: Final = re.compile(

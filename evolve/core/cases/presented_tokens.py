@@ -46,7 +46,7 @@ _RULES: Final[tuple[CuedRule, ...]] = (
     ),
     rule(rf"(?i)(?<![^\W\d_])(?:shares?|sharing|shared)[ \t]+(?:the same one:?[ \t]+)?{_VALUE}{_THEN}", lines=0),
     rule(
-        rf"(?i)(?<![^\W\d_])(?:it|box|console|switch|panel|keypad|device|bmc|router|portal|login|prompt|form|page|kiosk)[ \t]+(?:still |now |only )?(?:accepts?|takes?|wants|likes)[ \t]+{_VALUE}(?=[\"'`»”*]{{0,2}}[,;.!]?(?:[ \t]|\Z|\n))",
+        rf"(?i)(?<![^\W\d_])(?:it|hotspot|wi-?fi|wlan|lock|phone|app|server|site|archive|box|console|switch|panel|keypad|device|bmc|router|portal|login|prompt|form|page|kiosk)[ \t]+(?:still |now |only )?(?:accepts?|takes?|wants|likes)[ \t]+{_VALUE}(?=[\"'`»”*]{{0,2}}[,;.!]?(?:[ \t]|\Z|\n))",
         lines=0,
     ),
     rule(
@@ -70,6 +70,21 @@ _RULES: Final[tuple[CuedRule, ...]] = (
         lines=0,
     ),
 )
+_BESIDE: Final[tuple[CuedRule, ...]] = (
+    rule(
+        rf"(?i)(?<![^\W\d_])(?:root|admin|administrator|guest|deploy|pi|oper(?:ator)?)(?:['’]s|[ \t]is|[ \t]was)[ \t]+(?:(?:still|now|again|always|just)[ \t]+)?{_VALUE}{_THEN}",
+        lines=0,
+    ),
+    rule(
+        rf"(?i)(?<![^\W\d_])(?:password|passphrase|pw|clave|contraseña|senha|passwort|kennwort|mot de passe|пароль|парол[ья]|hasło|wachtwoord|lösenord)[ \t][^\n,:=]{{0,30}},[ \t]+{_VALUE}(?=[\"'`»”*]{{0,2}}[,;.!]?(?:\s|\Z))",
+        lines=0,
+    ),
+    rule(
+        rf"(?i)(?<![^\W\d_])(?:connect to|join|network|ssid|wi-?fi|wlan|hotspot)[ \t]+[\w.-]{{2,30}}[,;:][ \t]+(?:it['’]?s|it is|with|key|code|use|mit|avec|con)[ \t]+{_VALUE}{_THEN}",
+        lines=0,
+    ),
+)
+"""Here an account, a network or a word for password is beside it."""
 _SURE: Final[tuple[CuedRule, ...]] = (
     rule(
         rf"(?i)(?<![^\W\d_])(?:with|mit|avec|con|is|ist|est|es|use|type|enter|in),?[ \t]+(?:uh+m?|um+|er+m?|ähm?|euh|eh|ehm|hm+)[,.]*[ \t]+{_VALUE}{_THEN}",
@@ -82,6 +97,14 @@ _SURE: Final[tuple[CuedRule, ...]] = (
 )
 """Here any word that is in no list is enough."""
 _NUMBERS: Final = (
+    rule(
+        r"(?i)(?<![^\W\d_])(?:unlock(?:s|ed)?|open(?:s|ed)?|s['’]ouvre|entsperr\w+)(?:[ \t]+[^\W\d_]+){0,3}[ \t]+(?:with|by|using|mit|avec|con)[ \t]+(?P<value>\d[\d-]{3,9})(?![\w.:%])",
+        lines=0,
+    ),
+    rule(
+        r"(?i)(?<![^\W\d_])(?:(?:bank|debit|credit|sim|key|access)[ -]?card|locker|alarm|safe|keypad)[ \t]+(?:is|was|ist|est|es|è)[ \t]+(?P<value>\d{4,8})(?![\w.:%-])",
+        lines=0,
+    ),
     rule(
         r"(?i)(?<![^\W\d_])(?:(?:freischalt|aktivierungs|zugangs|sicherheits|bestätigungs|einmal)code|(?:activation|unlock|unlocking|redemption) (?:code|key)|código de activación|code d['’]activation|codice di attivazione|код активации)(?:[ \t]+(?:is|lautet|ist|est|es|è))?[: \t]+(?P<value>(?=[^\s]*\d)[A-Z0-9][\w-]{3,40})",
         lines=0,
@@ -116,7 +139,7 @@ _MIXED: Final = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])")
 
 def find_presented_tokens(text: str) -> Iterator[SecretSpan]:
     """Yield the odd words that a text hands over for access."""
-    for rules, is_sure in ((_RULES, False), (_SURE, True)):
+    for rules, is_sure in ((_RULES, False), (_BESIDE, False), (_SURE, True)):
         for match in matches(text, rules):
             word = match["value"].rstrip(".,;!?*")
             if _is_handed_over(word, is_sure=is_sure):
@@ -126,7 +149,7 @@ def find_presented_tokens(text: str) -> Iterator[SecretSpan]:
             continue
         yield SecretSpan(*match.span("value"))
     for match in _LONE.finditer(text) if len(text) < _MOST_LONE else ():
-        if _MIXED.match(match["value"]) and is_odd_alone(match["value"]):
+        if _MIXED.match(match["value"]) and _is_odd_alone(match["value"]):
             yield SecretSpan(*match.span("value"))
 
 
@@ -134,24 +157,24 @@ _MOST_LONE: Final = 4000
 """Characters of a text in which a word alone on a line is no row of a list."""
 
 
-def is_odd_alone(word: str) -> bool:
+def _is_odd_alone(word: str) -> bool:
     """Return whether a word with capitals and digits is no id, name of code or version."""
     span = SecretSpan(0, len(word))
     return oddness(word) > Oddness.ORDINARY and not is_harmless_id(word, span) and "_" not in word and ".." not in word
 
 
 def _is_handed_over(word: str, *, is_sure: bool) -> bool:
-    if FILL in word or not oddness(word) or is_harmless_version(word):
+    if FILL in word or not oddness(word) or _is_version(word):
         return False
-    return (
-        is_sure or any(map(str.isdigit, word)) or oddness(word) == Oddness.MADE or "-" in word or len(word) > _LONG_WORD
-    )
+    if is_sure or any(map(str.isdigit, word)) or "-" in word or len(word) > _LONG_WORD:
+        return True
+    return oddness(word) == Oddness.MADE and not word.isalpha()
 
 
 _LONG_WORD: Final = 16
 """Letters of a word that is several: `correcthorsebatterystaple`."""
 
 
-def is_harmless_version(word: str) -> bool:
+def _is_version(word: str) -> bool:
     """Return whether a word is a version or the name of a protocol: `HTTP/2`, `v1.2`, `TLS1.3`."""
     return re.fullmatch(r"[A-Za-z]{1,12}-?\d(?:\.\d+)+|v?\d+(?:\.\d+)+\S*|[A-Z]{2,6}-?\d{1,4}", word) is not None

@@ -32,6 +32,7 @@ SETS = (
     "twenty-seventh",
     "twenty-eighth",
     "twenty-ninth",
+    "thirtieth",
 )
 MOST_LEAKS, MOST_HIDDEN = 0.05, 0.15
 
