@@ -2,9 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from evolve.core.model.json_value import JsonValue
-from evolve.core.search.genome import number_rules
+from evolve.core.search.genome import Genome, number_rules
 from evolve.core.search.operators._registry import Situation
 from evolve.core.search.operators._rules import label_text
 from evolve.core.search.tasks import Task
@@ -60,6 +61,13 @@ def inputs_for(situation: Situation, failures: Sequence[Task], wish: str) -> Map
         "correct": "\n\n".join(_correct(situation, task) for task in contrast) or "(none)",
         "wish": "\n".join([wish, *_confusions(situation)]),
     }
+
+
+def with_section(genome: Genome, number: int, body: str) -> Genome:
+    """Return the genome with another body of one section."""
+    sections = list(genome.sections)
+    sections[number] = replace(sections[number], body=body)
+    return replace(genome, sections=tuple(sections))
 
 
 def evidence(situation: Situation) -> list[str]:

@@ -5,12 +5,10 @@ takes the one with the better description for everything.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from evolve.core.model.agents import Section
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.operators._answer_cases import cases_of_answers, shown_cases
-from evolve.core.search.operators._reflection import inputs_for
+from evolve.core.search.operators._reflection import inputs_for, with_section
 from evolve.core.search.operators._registry import Proposal, Situation, reflecting_operator
 from evolve.core.search.proposals import Refused, check_section, names
 
@@ -46,14 +44,12 @@ def describe(situation: Situation, answer: str) -> Proposal | Refused:
     """Return the child whose descriptions of the answers are the reflector's, or why they were refused."""
     number = _describing(situation)
     assert number is not None
-    sections = situation.genome.sections
-    old = sections[number]
+    old = situation.genome.sections[number]
     body = check_section(answer, old.body, situation.genome.instructions, most=_limit(situation))
     if isinstance(body, Refused):
         return body
-    changed = (*sections[:number], Section(old.title, body), *sections[number + 1 :])
     note = f"section {old.title} by the reflector, from cases of all answers"
-    return Proposal(replace(situation.genome, sections=changed), note)
+    return Proposal(with_section(situation.genome, number, body), note)
 
 
 def _describing(situation: Situation) -> int | None:

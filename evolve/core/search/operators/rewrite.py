@@ -1,12 +1,10 @@
 """Asks the reflector to rewrite the section that the failures point to, else one after the other."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from evolve.core.model.agents import Section
 from evolve.core.model.json_value import JsonValue
 from evolve.core.search.components import blamed_sections
-from evolve.core.search.operators._reflection import cluster, evidence, inputs_for
+from evolve.core.search.operators._reflection import cluster, evidence, inputs_for, with_section
 from evolve.core.search.operators._registry import Proposal, Situation, reflecting_operator
 from evolve.core.search.proposals import Refused, check_section, names, section_limit
 
@@ -33,13 +31,11 @@ def rewrite(situation: Situation, answer: str) -> Proposal | Refused:
     """Return the child whose section is the reflector's, or why it was refused."""
     number = _blamed(situation)
     assert number is not None
-    sections = situation.genome.sections
-    old = sections[number]
+    old = situation.genome.sections[number]
     body = check_section(answer, old.body, situation.genome.instructions)
     if isinstance(body, Refused):
         return body
-    changed = (*sections[:number], Section(old.title, body), *sections[number + 1 :])
-    return Proposal(replace(situation.genome, sections=changed), f"section {old.title} by the reflector")
+    return Proposal(with_section(situation.genome, number, body), f"section {old.title} by the reflector")
 
 
 def _blamed(situation: Situation) -> int | None:
