@@ -210,11 +210,10 @@ def matches(text: str, wanted: Iterable[CuedRule]) -> Iterator[re.Match[str]]:
 
 
 def _all_of(text: str, cue: str) -> list[int]:
-    """Returns every place of a cue. Copies that overlap are found too, by the assertion."""
-    return [match.start() for match in _literal(cue).finditer(text)] if cue in text else []
-
-
-@cache
-def _literal(cue: str) -> re.Pattern[str]:
-    is_repeated = any(cue.startswith(cue[at:]) for at in range(1, len(cue)))
-    return re.compile(f"(?={re.escape(cue)})" if is_repeated else re.escape(cue))
+    """Returns every place of a cue, also of copies that overlap."""
+    found = []
+    at = text.find(cue)
+    while at >= 0:
+        found.append(at)
+        at = text.find(cue, at + 1)
+    return found
