@@ -73,16 +73,20 @@ class Completions:
         exchange.answer_headers.update(gateway.limits.enter(name, access, time.monotonic()))
         try:
             request = parse_request(await exchange.read_body(), self._schema)
-            self._check_model(request.model, access)
-            exchange.notes.update(model=request.model, stream=request.is_stream)
-            await exchange.until_gone(self._route(exchange, request, name))
+            await exchange.until_gone(self._serve(exchange, request, access, name))
         finally:
             gateway.limits.leave(name)
 
-    def _check_model(self, model: str, access: Access) -> None:
+    async def _serve(self, exchange: Exchange, request: ParsedRequest, access: Access, key_name: str) -> None:
+        await self._check_model(request.model, access)
+        exchange.notes.update(model=request.model, stream=request.is_stream)
+        await self._route(exchange, request, key_name)
+
+    async def _check_model(self, model: str, access: Access) -> None:
         if not access.allows(model):
             message = "this key may not ask that model; GET /v1/models lists those that it may"
             raise ApiError(403, message, code="model_not_allowed", type="permission_error", param="model")
+        await self._wait_for_list(self._gateway.config.moe_fallback if model == MOE else model)
         known = self._gateway.experts.knows(model)
         if model == MOE:
             known = bool(self._gateway.config.moe_fallback)
@@ -93,6 +97,15 @@ class Completions:
         if not known:
             message = "no such model; GET /v1/models lists those that there are"
             raise ApiError(404, message, code="model_not_found", param="model")
+
+    async def _wait_for_list(self, model: str) -> None:
+        """Raise ApiError where Consul's first list is late: "no such model" would have clients give up on it."""
+        if not await self._gateway.experts.wait_for_list(model, self._gateway.config.timeouts.connect_s):
+            message = (
+                f"whether there is {model} is not known: Consul has not listed the experts since the gateway began"
+            )
+            headers = {"retry-after": "2"}
+            raise ApiError(503, message, code="expert_unavailable", type="server_error", headers=headers)
 
     async def _route(self, exchange: Exchange, request: ParsedRequest, key_name: str) -> None:
         gateway = self._gateway

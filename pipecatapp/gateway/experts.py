@@ -55,6 +55,8 @@ class Experts:
         self._names = Following()
         self._followers = Following()
         self._changed = asyncio.Event()
+        self._is_listed = asyncio.Event()
+        """Set from Consul's first list of services on."""
         self.passed_over: tuple[str, ...] = ()
         """Activators in Consul that are not asked, because connections to them are outside of the mesh."""
 
@@ -78,11 +80,11 @@ class Experts:
 
     def ids(self) -> tuple[str, ...]:
         """Return the ids of all experts, those without a passing instance too."""
-        return tuple(sorted({*self._found, *(id for id, found in self._activators.items() if found)}))
+        return tuple(sorted({*self._found, *self._activators}))
 
     def knows(self, id: str) -> bool:
         """Return whether there is such an expert, with a passing instance or without."""
-        return id in self._found or bool(self._activators.get(id))
+        return id in self._found or id in self._activators
 
     def instances(self, id: str) -> tuple[Instance, ...]:
         """Return where an expert is asked: its activator, or its instances that pass; nowhere for an unknown one."""
@@ -116,6 +118,16 @@ class Experts:
         known = (*self._found.values(), *self._activators.values())
         return frozenset(one.id for found in known for one in found)
 
+    async def wait_for_list(self, id: str, seconds: float) -> bool:
+        """Return whether it is certain if there is such an expert, after waiting for Consul's first list."""
+        if self._consul is None or self.knows(id) or not id.startswith(PREFIX):
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._is_listed.wait()
+        except TimeoutError:
+            return False
+
     async def wait_for(self, id: str, seconds: float) -> bool:
         """Return whether an expert has a passing instance, after waiting for one."""
         try:
@@ -141,6 +153,7 @@ class Experts:
                 self._followers.end(name)
                 self._set(name, ())
                 self._list_of(name).pop(_expert_of(name), None)
+            self._is_listed.set()
 
         self._names.start("services", step)
 

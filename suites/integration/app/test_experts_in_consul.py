@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 
 from evolve.cluster.address import ClusterAddress
 from evolve.cluster.consul.client import ConsulClient
 from fixtures.processes import wait_for
-from fixtures.real_consul import started_consul
+from fixtures.real_consul import free_ports, started_consul
 from fixtures.running_gateways import SHORT, running_gateway
 from fixtures.scripted_expert import Failure, Hangup
 from pipecatapp.gateway.config import GatewayConfig, Timeouts
@@ -84,6 +85,49 @@ def test_experts_come_fail_heal_and_go(consul, expert, second):
         wait_for("the gateway has noticed", lambda: ready(gateway) == {"expert-code": True, "expert-main": True})
         for id in ("expert-main", "two", "expert-code"):
             consul.deregister(id)
+        wait_for("the gateway has noticed", lambda: ready(gateway) == {})
+        assert gateway.chat().json["error"]["code"] == "model_not_found"
+
+
+def test_the_first_request_finds_an_expert_that_consul_has(consul, expert):
+    """A gateway that has just begun does not deny a model before it has Consul's list."""
+    consul.register(expert)
+    config = GatewayConfig(consul=consul.address, timeouts=replace(SHORT, wake_s=30, connect_s=30))
+    for _ in range(20):
+        with running_gateway(config) as gateway:
+            reply = gateway.chat()
+            assert reply.status == 200, reply.body
+    consul.deregister("expert-main")
+
+
+def test_a_model_is_not_denied_while_consul_has_listed_nothing():
+    (port,) = free_ports(1)
+    config = GatewayConfig(
+        consul=ClusterAddress(f"http://127.0.0.1:{port}"),
+        timeouts=replace(SHORT, connect_s=0.2),
+        moe_fallback="expert-main",
+    )
+    with running_gateway(config) as gateway:
+        reply = gateway.chat()
+        assert (reply.status, reply.json["error"]["code"]) == (503, "expert_unavailable")
+        assert reply.headers["retry-after"] == "2"
+        assert gateway.chat(model="moe").status == 503
+        # No service of Consul has such a name.
+        assert gateway.ask("/v1/completions", {"model": "gpt-5", "prompt": "x"}).status == 404
+
+
+def test_an_expert_whose_activator_fails_its_check_is_unavailable_and_not_unknown(consul, expert):
+    consul.register(expert, name="activator-expert-main")
+    with running_gateway(GatewayConfig(consul=consul.address, timeouts=SHORT)) as gateway:
+        wait_for("the gateway has noticed", lambda: gateway.gateway.experts.activators("expert-main"))
+        consul.fail("activator-expert-main")
+        wait_for("the gateway has noticed", lambda: not gateway.gateway.experts.activators("expert-main"))
+        assert ready(gateway) == {"expert-main": False}
+        assert gateway.chat().json["error"]["code"] == "expert_unavailable"
+        consul.heal("activator-expert-main")
+        wait_for("the gateway has noticed", lambda: gateway.gateway.experts.activators("expert-main"))
+        assert gateway.chat().status == 200
+        consul.deregister("activator-expert-main")
         wait_for("the gateway has noticed", lambda: ready(gateway) == {})
         assert gateway.chat().json["error"]["code"] == "model_not_found"
 

@@ -32,7 +32,8 @@ def sleeping_expert(cluster, timeouts=SHORT, **options):
     service = sleeping_service(NAME, **options)
     with running_power_agent(cluster.config(service)) as agent, running_gateway(config) as gateway:
         wait_for("it sleeps", lambda: cluster.count(NAME) == 0 and cluster.state(NAME) == "asleep")
-        wait_for("the gateway knows it", lambda: ready(gateway) == {NAME: False})
+        wait_for("the gateway knows it", lambda: gateway.gateway.experts.activators(NAME))
+        assert ready(gateway) == {NAME: False}
         yield gateway, agent
 
 
@@ -97,7 +98,7 @@ def test_without_its_activator_an_expert_that_is_awake_is_asked_directly(cluster
     config = GatewayConfig(consul=ClusterAddress(cluster.consul), timeouts=SHORT)
     with running_gateway(config) as gateway:
         with running_power_agent(cluster.config(sleeping_service(NAME))):
-            wait_for("the gateway knows it", lambda: NAME in ready(gateway))
+            wait_for("the gateway knows it", lambda: gateway.gateway.experts.activators(NAME))
             assert gateway.chat("hi").status == 200
             assert [one.tags for one in gateway.gateway.experts.instances(NAME)] == [("awake",)]
         wait_for("the gateway knows it", lambda: [one.tags for one in gateway.gateway.experts.instances(NAME)] == [()])
