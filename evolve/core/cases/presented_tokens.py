@@ -134,12 +134,16 @@ _NUMBERS: Final = (
 )
 _LONE: Final = re.compile(r"(?m)^[ \t]*(?P<value>[^\s\"'`:=(){}\[\]<>/\\,;\ue000]{8,40})[ \t]*$")
 """A word alone on its line."""
+_MOST_LONE: Final = 4000
+"""Characters of a text in which a word alone on a line is no row of a list."""
+_LONG_WORD: Final = 16
+"""Letters of a word that is several: `correcthorsebatterystaple`."""
 _MIXED: Final = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])")
 
 
 def find_presented_tokens(text: str) -> Iterator[SecretSpan]:
     """Yield the odd words that a text hands over for access."""
-    for rules, is_sure in ((_RULES, False), (_BESIDE, False), (_SURE, True)):
+    for rules, is_sure in (((*_RULES, *_BESIDE), False), (_SURE, True)):
         for match in matches(text, rules):
             word = match["value"].rstrip(".,;!?*")
             if _is_handed_over(word, is_sure=is_sure):
@@ -151,10 +155,6 @@ def find_presented_tokens(text: str) -> Iterator[SecretSpan]:
     for match in _LONE.finditer(text) if len(text) < _MOST_LONE else ():
         if _MIXED.match(match["value"]) and _is_odd_alone(match["value"]):
             yield SecretSpan(*match.span("value"))
-
-
-_MOST_LONE: Final = 4000
-"""Characters of a text in which a word alone on a line is no row of a list."""
 
 
 def _is_odd_alone(word: str) -> bool:
@@ -169,10 +169,6 @@ def _is_handed_over(word: str, *, is_sure: bool) -> bool:
     if is_sure or any(map(str.isdigit, word)) or "-" in word or len(word) > _LONG_WORD:
         return True
     return oddness(word) == Oddness.MADE and not word.isalpha()
-
-
-_LONG_WORD: Final = 16
-"""Letters of a word that is several: `correcthorsebatterystaple`."""
 
 
 def _is_version(word: str) -> bool:
