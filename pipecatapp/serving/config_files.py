@@ -17,7 +17,8 @@ def read_config(path: Path, check: Check, parts: Mapping[str, Check] | None = No
     Args:
         path: of the YAML file.
         check: the schema.
-        parts: the schemas of values that have one of their own, by key.
+        parts: the schemas of values that have one of their own, by key. Who reads a part checks it; here they are only
+            for a document that is refused, so that its wrong keys come all at once.
 
     Raises:
         InputError: every problem of the file, with its place.
@@ -28,10 +29,10 @@ def read_config(path: Path, check: Check, parts: Mapping[str, Check] | None = No
         raise InputError(Problem(f"{path}: cannot be read: {getattr(exc, 'strerror', None) or exc}")) from exc
     reader = ConfigReader(read_document(text, str(path)), path.parent)
     reader.check(check, {} if reader.document.value is None else reader.document.value)
-    for key, part in (parts or {}).items():
-        if reader.value.get(key) is not None:
-            reader.check(part, reader.value[key], key)
     if reader.problems:
+        for key, part in (parts or {}).items():
+            if reader.value.get(key) is not None:
+                reader.check(part, reader.value[key], key)
         raise InputError(reader.problems)
     return reader.document
 

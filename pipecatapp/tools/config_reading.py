@@ -48,12 +48,13 @@ def read_tools(whole: ConfigReader, env: Mapping[str, str]) -> ToolsConfig:
     """Return the settings of the tools, with the secrets of the files that they name.
 
     Args:
-        whole: the reader of a configuration whose part `tools` fits its schema; it collects every problem of it.
+        whole: the reader of the configuration, which collects every problem of its part `tools`.
             Without that part no tool is configured.
         env: the process's variables, which say where the cache folder is.
     """
     reader = _ToolsReader(whole.document, whole.folder)
     value: Any = reader.value.get(_KEY) or {}
+    reader.check(tools_check(), value, _KEY)
     config = ToolsConfig() if reader.problems else reader.config(value, env)
     whole.problems += reader.problems
     return config

@@ -35,11 +35,12 @@ def read_voice(whole: ConfigReader, env: Mapping[str, str]) -> VoiceConfig:
     """Return the settings of the voice.
 
     Args:
-        whole: the reader of a configuration whose part `voice` fits its schema; it collects every problem of it.
+        whole: the reader of the configuration, which collects every problem of its part `voice`.
         env: the process's variables, which say where the cache folder is.
     """
     reader = _VoiceReader(whole.document, whole.folder)
     value: Any = reader.value.get(_KEY) or {}
+    reader.check(voice_check(), value, _KEY)
     config = VoiceConfig() if reader.problems else reader.config(value, cache_folder(env))
     whole.problems += reader.problems
     return config

@@ -9,7 +9,7 @@ from evolve.core.model.errors import InputError
 from pipecatapp.core.ports import Risk
 from pipecatapp.serving.config_files import ConfigReader
 from pipecatapp.tools.config import ToolsConfig
-from pipecatapp.tools.config_reading import read_tools, tools_check
+from pipecatapp.tools.config_reading import read_tools
 
 WHOLE = """
 listen: 127.0.0.1:1
@@ -35,9 +35,6 @@ tools:
 
 def config_of(text: str, folder: Path) -> ToolsConfig:
     reader = ConfigReader(read_document(text, "agent.yaml"), folder)
-    reader.check(tools_check(), reader.value.get("tools") or {}, "tools")
-    if reader.problems:
-        raise InputError(reader.problems)
     config = read_tools(reader, {"EVOLVE_CACHE_DIR": str(folder)})
     if reader.problems:
         raise InputError(reader.problems)
