@@ -152,11 +152,13 @@ class SharedFile:
     def _connect(self) -> sqlite3.Connection:
         """Return the connection; wait while another process prepares the file.
 
-        SQLite's own timeout does not cover the change to a write-ahead log: of two processes at once, one is refused.
+        SQLite's own timeout does not cover the change to a write-ahead log: of two processes at once, one is refused. A
+        file that another process set aside while it was opened is one with an I/O error; there is a new one then.
         """
-        self._make_private()
         until = time.monotonic() + _BUSY_S
         while True:
+            self._make_private()
+            opened = self._inode()
             database = sqlite3.connect(
                 self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=not self._is_for_threads
             )
@@ -164,7 +166,8 @@ class SharedFile:
                 self._prepare(database)
             except sqlite3.OperationalError as exc:
                 database.close()
-                if exc.sqlite_errorcode not in _BUSY or time.monotonic() > until:
+                may_pass = exc.sqlite_errorcode in _BUSY or self._inode() != opened
+                if not may_pass or time.monotonic() > until:
                     raise
             except BaseException:
                 database.close()
@@ -172,6 +175,13 @@ class SharedFile:
             else:
                 return database
             time.sleep(_POLL_S)
+
+    def _inode(self) -> int | None:
+        """Return which file has the path; None for none."""
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
 
     def _make_private(self) -> None:
         """Let only the owner read the file: it holds prompts and answers. SQLite gives its logs the same mode."""

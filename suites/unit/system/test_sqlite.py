@@ -1,5 +1,6 @@
 """Files of SQLite that processes share."""
 
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -25,3 +26,23 @@ def test_a_file_of_an_earlier_version_becomes_private(tmp_path: Path) -> None:
     path.touch(mode=0o644)
     opened(path).do("INSERT INTO items VALUES ('x')")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+class OvertakenFile(SharedFile):
+    """A file that another process sets aside while this one opens it."""
+
+    def _prepare(self, database: sqlite3.Connection) -> None:
+        database.execute("PRAGMA user_version").fetchone()
+        aside = self._path.with_name("aside")
+        if not aside.exists():
+            self._path.rename(aside)
+        super()._prepare(database)
+
+
+def test_a_file_that_was_set_aside_while_it_was_opened_is_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    schema = "CREATE TABLE IF NOT EXISTS items (name TEXT)"
+    file = OvertakenFile(path, schema, version=1, what="the file", durability="NORMAL")
+    file.do("INSERT INTO items VALUES ('x')")
+    assert opened(path).all("SELECT name FROM items") == [("x",)]
+    assert (tmp_path / "aside").stat().st_size == 0
