@@ -159,8 +159,8 @@ def test_an_agent_that_a_person_wrote_has_the_plain_ones_contract_and_quotes_no_
 
 
 def test_an_arm_that_nobody_wrote_by_hand_names_the_file(modules: Any, tmp_path: Path) -> None:
-    task = SimpleNamespace(name="heal")
-    with pytest.raises(InputError, match=r"for heal \(write .*HEAL_BY_HAND\.md\)"):
+    task = SimpleNamespace(name="bfcl")
+    with pytest.raises(InputError, match=r"for bfcl \(write .*BFCL_BY_HAND\.md\)"):
         modules("beyond_own_arms").by_hand(SimpleNamespace(task=task))
 
 

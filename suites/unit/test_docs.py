@@ -20,7 +20,7 @@ FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
 CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\]\(([^()\s]+)\)|\bsrc=\"([^\"]+)\"")
 HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.M)
-FROM_ELSEWHERE = ("fixtures/", "suites/", "evolve/agents/")
+FROM_ELSEWHERE = ("fixtures/", "suites/", "evolve/agents/", "benchmarks/beyond_agents/")
 """Test data, and agents, whose text is a prompt."""
 
 
