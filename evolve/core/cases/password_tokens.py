@@ -113,7 +113,7 @@ def _is_leet_part(part: str) -> bool:
 
 
 def _reads_as_letters(bare: str, match: re.Match[str]) -> bool:
-    """Whether a digit for a vowel is between consonants, one for a consonant beside a vowel; not so in `krb5ccname`."""
+    """Whether a digit for a vowel is between consonants, one for a consonant next to a vowel (not in `krb5ccname`)."""
     around = bare[max(0, match.start() - 1) : match.start()] + bare[match.end() : match.end() + 1]
     has_vowel = any(one in "aeiouyAEIOUY" for one in around)
     return has_vowel if match[0][0] in "57$" else not has_vowel

@@ -84,7 +84,7 @@ _BESIDE: Final[tuple[CuedRule, ...]] = (
         lines=0,
     ),
 )
-"""Here an account, a network or a word for password is beside it."""
+"""Here an account, a network or a word for password is next to it."""
 _SURE: Final[tuple[CuedRule, ...]] = (
     rule(
         rf"(?i)(?<![^\W\d_])(?:with|mit|avec|con|is|ist|est|es|use|type|enter|in),?[ \t]+(?:uh+m?|um+|er+m?|ähm?|euh|eh|ehm|hm+)[,.]*[ \t]+{_VALUE}{_THEN}",

@@ -1,4 +1,4 @@
-"""The answer to a question for a password is hidden, whoever writes the turns in whatever form."""
+"""The answer to a question for a password is hidden, in every form in which turns are written."""
 
 import json
 
